@@ -1,0 +1,20 @@
+"""What each request of a signed-in person gets: their time zone."""
+
+import zoneinfo
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+
+class TimeZoneMiddleware:
+    """Show dates in the person's own zone."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        name = getattr(request.user, "time_zone", "UTC")
+        known = name if name in zoneinfo.available_timezones() else "UTC"
+        with timezone.override(zoneinfo.ZoneInfo(known)):
+            return self.get_response(request)

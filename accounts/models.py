@@ -1,0 +1,161 @@
+"""People, what they may be, and what they are told."""
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models import Q
+from django.utils.functional import cached_property
+
+from common.models import Thing
+
+SYSTEM_EMAIL = "system@weir.invalid"
+
+
+class Role(models.TextChoices):
+    """What a person may be. Who may review a dataset is kept with the dataset."""
+
+    ADMIN = "admin", "Admin"
+    OWNER = "owner", "Data owner"
+    SCIENTIST = "scientist", "Data scientist"
+    AUDITOR = "auditor", "Auditor"
+
+
+ROLE_HELP = {
+    Role.ADMIN: "Manages people, privileges and workers. Cannot read data, code results or held outputs.",
+    Role.OWNER: "Publishes datasets, reviews code, checks outputs and releases them.",
+    Role.SCIENTIST: "Finds datasets, asks for access, sends code and receives what is released.",
+    Role.AUDITOR: "Sees everything that happened, changes nothing.",
+}
+
+
+class UserManager(BaseUserManager["User"]):
+    """Finds people by e-mail, whatever its case."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email__iexact=username)
+
+    def people(self) -> models.QuerySet["User"]:
+        """Everybody but the system itself."""
+        return self.exclude(email=SYSTEM_EMAIL)
+
+    def system(self) -> "User":
+        """The portal itself, as the actor of what no person does."""
+        return self.get_or_create(
+            email=SYSTEM_EMAIL, defaults={"name": "Weir", "state": User.State.SYSTEM, "is_active": False}
+        )[0]
+
+
+class User(AbstractBaseUser, Thing):
+    """A person (or the portal itself). Signs in with an e-mail address."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Waiting for approval"
+        ACTIVE = "active", "Active"
+        SUSPENDED = "suspended", "Suspended"
+        REFUSED = "refused", "Registration refused"
+        SYSTEM = "system", "The portal itself"
+
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=150)
+    affiliation = models.CharField(max_length=200, blank=True)
+    state = models.CharField(max_length=10, choices=State, default=State.ACTIVE)
+    is_active = models.BooleanField(default=True)
+    time_zone = models.CharField(max_length=64, default="UTC")
+    registration_note = models.TextField(blank=True, max_length=2000)
+    mail_wanted = models.BooleanField(default=True)
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    class Meta:
+        ordering = ["name", "email"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(is_active=True, state="active") | (Q(is_active=False) & ~Q(state="active")),
+                name="only_active_people_are_active",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    @cached_property
+    def roles(self) -> frozenset[str]:
+        """The roles this person holds now; read once per request."""
+        return frozenset(self.role_grants.values_list("role", flat=True))
+
+    @property
+    def is_admin(self) -> bool:
+        return Role.ADMIN in self.roles
+
+    @property
+    def is_owner(self) -> bool:
+        return Role.OWNER in self.roles
+
+    @property
+    def is_scientist(self) -> bool:
+        return Role.SCIENTIST in self.roles
+
+    @property
+    def is_auditor(self) -> bool:
+        return Role.AUDITOR in self.roles
+
+
+class RoleGrant(Thing):
+    """A role given to a person, by whom and why."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="role_grants")
+    role = models.CharField(max_length=10, choices=Role)
+    granted_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ["role"]
+        constraints = [models.UniqueConstraint(fields=["user", "role"], name="one_grant_per_role")]
+
+    def __str__(self) -> str:
+        return f"{self.get_role_display()}: {self.user}"
+
+
+class Invitation(Thing):
+    """A one-time link that makes an account. Only the hash of its secret is kept."""
+
+    email = models.EmailField(blank=True)
+    roles = models.JSONField(default=list)
+    secret_hash = models.CharField(max_length=64, unique=True)
+    invited_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    accepted_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"Invitation of {self.email or 'the first admin'}"
+
+
+class Notification(Thing):
+    """A line in somebody's bell: what happened, and the page to go to."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notifications")
+    text = models.CharField(max_length=300)
+    url = models.CharField(max_length=300)
+    read_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["user", "read_at"])]
+
+    def __str__(self) -> str:
+        return self.text

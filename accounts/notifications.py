@@ -1,0 +1,26 @@
+"""Tell people: a line in the portal now, a mail after commit."""
+
+from collections.abc import Iterable
+from functools import partial
+
+from django.db import transaction
+
+from accounts import tasks
+from accounts.models import Notification, User
+from common import live
+
+
+def tell(people: Iterable[User], text: str, *, url: str, by: User | None = None) -> None:
+    """Notify `people` (but not `by`, who knows already). `url` is a path on this portal.
+
+    The text reaches inboxes outside the portal: it must not hold anything of private data.
+    """
+    told = {person.pk: person for person in people if person.is_active and person != by}
+    rows = Notification.objects.bulk_create(
+        [Notification(user=person, text=text[:300], url=url) for person in told.values()]
+    )
+    for row in rows:
+        live.changed("user", row.user_id)
+    wanted = [str(row.pk) for row in rows if told[row.user_id].mail_wanted]
+    if wanted:
+        transaction.on_commit(partial(tasks.mail_notifications.delay, wanted), robust=True)

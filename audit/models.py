@@ -1,0 +1,70 @@
+"""The append-only log. Entries hold text, not foreign keys, so that they outlive what they speak of."""
+
+import pgtrigger
+from django.db import models
+
+CHAIN_LOCK = 7_236_101
+
+# At commit, one writer at a time adds its entries to the chain. Doing this late, in the database, keeps
+# the lock short, keeps it the last lock a transaction takes, and covers rows that arrive by raw SQL.
+APPEND_LINK = f"""
+PERFORM pg_advisory_xact_lock({CHAIN_LOCK});
+INSERT INTO audit_link (entry_id, previous, hash)
+SELECT NEW.id, last.hash, encode(sha256(convert_to(last.hash || NEW.payload, 'UTF8')), 'hex')
+FROM (
+    SELECT COALESCE((SELECT hash FROM audit_link ORDER BY position DESC LIMIT 1), repeat('0', 64)) AS hash
+) AS last;
+RETURN NULL;
+"""
+
+
+class Entry(models.Model):
+    """One thing that happened: who did what to which object, and what changed."""
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField(db_index=True)
+    action = models.CharField(max_length=60, db_index=True)
+    actor_id = models.CharField(max_length=36, blank=True, db_index=True)
+    actor = models.CharField(max_length=254)
+    object_type = models.CharField(max_length=40)
+    object_id = models.CharField(max_length=36, db_index=True)
+    object_label = models.CharField(max_length=300)
+    dataset_id = models.CharField(max_length=36, blank=True, db_index=True)
+    person_id = models.CharField(max_length=36, blank=True, db_index=True)
+    changes = models.JSONField(default=dict)
+    detail = models.JSONField(default=dict)
+    payload = models.TextField()
+
+    class Meta:
+        ordering = ["-id"]
+        triggers = [
+            pgtrigger.Protect(name="entry_is_append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+            pgtrigger.Trigger(
+                name="entry_joins_the_chain",
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                timing=pgtrigger.Deferred,
+                func=APPEND_LINK,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.actor}: {self.action} {self.object_label}"
+
+
+class Link(models.Model):
+    """An entry's place in the hash chain. Written by the database alone, at commit."""
+
+    position = models.BigAutoField(primary_key=True)
+    entry = models.OneToOneField(Entry, on_delete=models.PROTECT, related_name="link")
+    previous = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["position"]
+        triggers = [
+            pgtrigger.Protect(name="link_is_append_only", operation=pgtrigger.Update | pgtrigger.Delete)
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.hash[:12]}"

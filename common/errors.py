@@ -1,0 +1,29 @@
+"""What the portal refuses, as one tree. Services raise; a middleware and the API's handler answer."""
+
+
+class Refused(Exception):
+    """The portal will not do this as asked. The text says what happened and how to mend it."""
+
+    status = 400
+    code = "refused"
+
+
+class Denied(Refused):
+    """This person may not do this."""
+
+    status = 403
+    code = "denied"
+
+
+class Conflict(Refused):
+    """Something changed in the meantime, or the step is not possible from here."""
+
+    status = 409
+    code = "conflict"
+
+
+class BudgetExceeded(Refused):
+    """The answer would cost more than is left."""
+
+    status = 402
+    code = "budget_exceeded"

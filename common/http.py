@@ -1,0 +1,64 @@
+"""The edge of HTTP: typed requests, and refusals turned into pages."""
+
+import json
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, TypeVar
+
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+from common.errors import Refused
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+M = TypeVar("M", bound=Model)
+
+
+class UserRequest(HttpRequest):
+    """A request whose user has signed in: what every view behind the login middleware gets."""
+
+    user: "User"  # type: ignore[assignment]
+    htmx: object
+
+
+def found(queryset: "QuerySet[M]", **lookup: object) -> M:
+    """The one object of `queryset`, or 404: what a person may not know does not exist."""
+    try:
+        return queryset.get(**lookup)
+    except (queryset.model.DoesNotExist, ValueError) as missing:
+        raise Http404 from missing
+
+
+def body_json(request: HttpRequest, *, limit: int = 1_000_000) -> dict[str, object]:
+    """The request's JSON object; Refused when it is none or longer than `limit` bytes."""
+    if len(request.body) > limit:
+        raise Refused(f"This is longer than {limit:,} bytes.")
+    try:
+        value = json.loads(request.body)
+    except ValueError as bad:
+        raise Refused("The body of this call is not JSON.") from bad
+    if not isinstance(value, dict):
+        raise Refused("The body of this call is not a JSON object.")
+    return value
+
+
+class RefusalsMiddleware:
+    """Turns a Refused raised by a service into a page, or into JSON for a script."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, Refused):
+            return None
+        if "application/json" in request.headers.get("Accept", ""):
+            answer = {"code": exception.code, "detail": str(exception)}
+            return JsonResponse(answer, status=exception.status)
+        context = {"reason": str(exception), "heading": HTTPStatus(exception.status).phrase}
+        return render(request, "errors/refused.html", context, status=exception.status)

@@ -1,0 +1,15 @@
+"""Shape that every model shares."""
+
+import uuid
+
+from django.db import models
+
+
+class Thing(models.Model):
+    """An object with an unguessable id and a time of birth."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        abstract = True

@@ -1,0 +1,102 @@
+"""Typed readers of the process's environment. The settings file is their only caller."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+
+class BadSetting(RuntimeError):
+    """A variable of the environment is missing or cannot be understood."""
+
+
+def load_state(state: Path) -> None:
+    """Take what bin/launch has written down for this state folder, without overriding the environment."""
+    path = state / "settings.json"
+    if path.is_file():
+        for name, value in json.loads(path.read_text()).items():
+            os.environ.setdefault(name, value)
+
+
+def text(name: str, default: str | None = None) -> str:
+    """A text; a variable with the suffix _FILE names a file that holds it."""
+    if path := os.environ.get(f"{name}_FILE"):
+        return Path(path).read_text().strip()
+    value = os.environ.get(name, default)
+    if value is None:
+        raise BadSetting(f"{name} is not set.")
+    return value
+
+
+def flag(name: str, *, default: bool) -> bool:
+    value = os.environ.get(name, "1" if default else "0").lower()
+    if value not in {"0", "1", "true", "false"}:
+        raise BadSetting(f"{name} must be 1 or 0, not {value!r}.")
+    return value in {"1", "true"}
+
+
+def number(name: str, default: int) -> int:
+    value = os.environ.get(name, str(default))
+    if not value.isdecimal():
+        raise BadSetting(f"{name} must be a whole number, not {value!r}.")
+    return int(value)
+
+
+def words(name: str, default: list[str]) -> list[str]:
+    """A list, separated by commas."""
+    value = os.environ.get(name)
+    return default if value is None else [word.strip() for word in value.split(",") if word.strip()]
+
+
+def path(name: str, default: Path) -> Path:
+    return Path(os.environ.get(name, default)).resolve()
+
+
+def database(name: str) -> dict[str, Any]:
+    """postgresql://user:password@host:port/name, or with ?host=/folder/of/the/socket."""
+    url = urlsplit(text(name, "postgresql://weir@127.0.0.1:5432/weir"))
+    if url.scheme not in {"postgres", "postgresql"}:
+        raise BadSetting(f"{name} must begin with postgresql://. Weir needs Postgres for its row locks.")
+    options = {key: values[-1] for key, values in parse_qs(url.query).items()}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(url.path.lstrip("/")),
+        "USER": unquote(url.username or ""),
+        "PASSWORD": unquote(url.password or ""),
+        "HOST": options.pop("host", url.hostname or ""),
+        "PORT": str(url.port or ""),
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": options,
+    }
+
+
+def broker(name: str, redis_url: str) -> str:
+    """Celery's broker: its own variable, or the Redis server. A socket's address is spelt as kombu wants it."""
+    url = text(name, redis_url)
+    if not url.startswith("unix://"):
+        return url
+    parts = urlsplit(url)
+    db = parse_qs(parts.query).get("db", ["0"])[-1]
+    secret = f":{parts.password}@" if parts.password else ""
+    return f"redis+socket://{secret}{parts.path}?virtual_host={db}"
+
+
+def mail(name: str, state: Path) -> tuple[str, dict[str, str]]:
+    """Where mail goes: `file` (the default), `console`, or smtp://user:password@host:port (smtps:// for TLS)."""
+    value = text(name, "file")
+    if value == "console":
+        return "django.core.mail.backends.console.EmailBackend", {}
+    if value == "file":
+        (state / "mail").mkdir(mode=0o700, parents=True, exist_ok=True)
+        return "django.core.mail.backends.filebased.EmailBackend", {}
+    url = urlsplit(value)
+    if url.scheme not in {"smtp", "smtps"} or not url.hostname:
+        raise BadSetting(f"{name} must be file, console or smtp://user:password@host:port.")
+    return "django.core.mail.backends.smtp.EmailBackend", {
+        "host": url.hostname,
+        "port": str(url.port or 25),
+        "user": unquote(url.username or ""),
+        "password": unquote(url.password or ""),
+        "tls": "1" if url.scheme == "smtps" else "",
+    }

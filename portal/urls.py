@@ -1,0 +1,17 @@
+"""Every page of the portal."""
+
+from django.urls import include, path
+
+from portal import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("livez", views.livez, name="livez"),
+    path("readyz", views.readyz, name="readyz"),
+    path("account/", include("allauth.account.urls")),
+    path("account/mfa/", include("allauth.mfa.urls")),
+    path("people/", include("accounts.urls")),
+    path("datasets/", include("datasets.urls")),
+    path("requests/", include("requests_app.urls")),
+    path("audit/", include("audit.urls")),
+]

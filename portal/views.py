@@ -1,0 +1,32 @@
+"""Health, and the way home."""
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.cache import cache
+from django.db import connection
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_safe
+
+from common.http import UserRequest
+
+
+@require_safe
+def home(request: UserRequest) -> HttpResponse:
+    return redirect("requests:inbox")
+
+
+@login_not_required
+@require_safe
+def livez(request: UserRequest) -> HttpResponse:
+    """The process answers."""
+    return HttpResponse("live\n", content_type="text/plain")
+
+
+@login_not_required
+@require_safe
+def readyz(request: UserRequest) -> HttpResponse:
+    """The process can reach its database and its cache."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    cache.get("readyz")
+    return HttpResponse("ready\n", content_type="text/plain")

@@ -1,0 +1,83 @@
+"""Who is told of what in the review lane. The words reach mailboxes: nothing of private data is in them."""
+
+from django.urls import reverse
+
+from accounts.models import User
+from accounts.notifications import tell
+from requests_app.models import CodeRequest, Release, Review, Run, Version
+
+
+def reviewers_of(item: CodeRequest) -> list[User]:
+    """The owner and everybody with a reviewer's seat, except the author."""
+    seats = User.objects.filter(reviewing__dataset=item.dataset)
+    return [person for person in {item.dataset.owner, *seats} if person != item.author]
+
+
+def _page(item: CodeRequest) -> str:
+    return reverse("requests:detail", args=[item.pk])
+
+
+def submitted(version: Version, *, by: User) -> None:
+    item = version.request
+    text = f"“{item.title}” on {item.dataset.title} waits for your review (version {version.number})."
+    tell(reviewers_of(item), text, url=reverse("requests:review", args=[version.pk]), by=by)
+
+
+def reviewed(review: Review) -> None:
+    item = review.version.request
+    words = {
+        Review.Verdict.APPROVE: "was approved by a reviewer",
+        Review.Verdict.REQUEST_CHANGES: "needs changes",
+        Review.Verdict.REJECT: "was rejected",
+    }[Review.Verdict(review.verdict)]
+    tell([item.author], f"Your request “{item.title}” {words}.", url=_page(item), by=review.reviewer)
+
+
+def approval_ended(item: CodeRequest, *, by: User, why: str) -> None:
+    text = f"The approval of “{item.title}” has ended: {why}"
+    tell([item.author], text, url=_page(item), by=by)
+
+
+def withdrawn(item: CodeRequest, *, by: User) -> None:
+    tell(reviewers_of(item), f"“{item.title}” was withdrawn by its author.", url=_page(item), by=by)
+
+
+def commented(version: Version, *, by: User) -> None:
+    item = version.request
+    people = [item.author] if by != item.author else reviewers_of(item)
+    url = reverse("requests:review", args=[version.pk]) if by == item.author else _page(item)
+    tell(people, f"New comments on “{item.title}”.", url=url, by=by)
+
+
+def run_finished(run: Run) -> None:
+    item = run.request
+    if run.kind == Run.Kind.MOCK:
+        return
+    url = reverse("requests:run", args=[run.pk])
+    match run.state:
+        case Run.State.SUCCEEDED:
+            tell([item.author], f"“{item.title}” has run. Its outputs are being checked.", url=url)
+            tell(reviewers_of(item), f"The outputs of “{item.title}” wait for your check.", url=url)
+        case Run.State.FAILED:
+            text = f"The run of “{item.title}” failed ({run.close_code})."
+            tell([item.author, *reviewers_of(item)], text, url=url)
+        case Run.State.CANCELLED:
+            text = f"The run of “{item.title}” was cancelled."
+            tell([item.author, item.dataset.owner], text, url=url, by=run.cancelled_by)
+
+
+def release_decided(release: Release) -> None:
+    item = release.run.request
+    words = {
+        Release.State.RELEASED: "The outputs of “{}” are released: you can download them.",
+        Release.State.REJECTED: "The outputs of “{}” were not released.",
+        Release.State.CHANGES_REQUESTED: "The outputs of “{}” need changes before they can be released.",
+    }[Release.State(release.state)].format(item.title)
+    tell([item.author], words, url=reverse("requests:run", args=[release.run_id]), by=release.decided_by)
+
+
+def release_recalled(release: Release) -> None:
+    item = release.run.request
+    text = f"The release of “{item.title}” was recalled. Delete your copies and stop using it."
+    people = [item.author, *reviewers_of(item)]
+    tell(people, text, url=reverse("requests:run", args=[release.run_id]), by=release.recalled_by)

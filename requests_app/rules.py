@@ -1,0 +1,176 @@
+"""Who may do what in the review lane. A rule returns why not, or None."""
+
+from django.utils import timezone
+
+from accounts.models import User
+from common.access import all_of, any_of
+from datasets import rules as dataset_rules
+from datasets.models import Dataset
+from requests_app.models import Approval, CodeRequest, Comment, Release, Run, Version
+
+
+def is_system(user: User, item: object) -> str | None:
+    return None if user.state == User.State.SYSTEM else "Only the portal itself does this."
+
+
+def is_author(user: User, item: CodeRequest) -> str | None:
+    return None if user == item.author else "Only the author of this request can do this."
+
+
+def is_not_author(user: User, item: CodeRequest) -> str | None:
+    return "Somebody else has to look at your request." if user == item.author else None
+
+
+def is_reviewer(user: User, item: CodeRequest) -> str | None:
+    return dataset_rules.is_reviewer(user, item.dataset)
+
+
+def is_owner(user: User, item: CodeRequest) -> str | None:
+    return dataset_rules.is_dataset_owner(user, item.dataset)
+
+
+def is_admin(user: User, item: object) -> str | None:
+    return None if user.is_admin else "Only an admin can do this."
+
+
+def may_use_dataset(user: User, item: CodeRequest) -> str | None:
+    """The author still holds what it takes to use the dataset."""
+    return dataset_rules.may_use(item.author, item.dataset)
+
+
+def has_not_reviewed(user: User, item: CodeRequest) -> str | None:
+    if item.latest is not None and item.latest.reviews.filter(reviewer=user).exists():
+        return "You have given your verdict on this version."
+    return None
+
+
+def is_complete(user: User, item: CodeRequest) -> str | None:
+    """Everything a reviewer needs is there."""
+    missing = [
+        label
+        for label, text in (
+            ("a title", item.title),
+            ("the code", item.code),
+            ("the purpose", item.purpose),
+            ("the context", item.context),
+        )
+        if not text.strip()
+    ]
+    return f"Still missing: {', '.join(missing)}." if missing else None
+
+
+def dataset_is_not_frozen(user: User, item: CodeRequest) -> str | None:
+    frozen = item.dataset.state == Dataset.State.FROZEN
+    return "This dataset is frozen. Work goes on when its owner lifts the freeze." if frozen else None
+
+
+def may_read_code(user: User, item: CodeRequest) -> str | None:
+    if user == item.author or user.is_auditor:
+        return None
+    return is_reviewer(user, item)
+
+
+def may_comment(user: User, version: Version) -> str | None:
+    if user == version.request.author:
+        return None
+    return is_reviewer(user, version.request)
+
+
+def may_resolve(user: User, comment: Comment) -> str | None:
+    return may_comment(user, comment.version)
+
+
+edit = all_of(dataset_rules.is_active, is_author)
+try_on_mock = all_of(dataset_rules.is_active, is_author, may_use_dataset)
+submit = all_of(dataset_rules.is_active, is_author, may_use_dataset, is_complete)
+begin_review = all_of(dataset_rules.is_active, is_not_author, is_reviewer)
+decide = all_of(dataset_rules.is_active, is_not_author, is_reviewer, has_not_reviewed)
+revoke = all_of(dataset_rules.is_active, any_of(is_owner, is_admin))
+expire = is_system
+
+
+def approval_is_live(approval: Approval) -> str | None:
+    """The approval has neither ended nor run out, in time or in runs."""
+    version = approval.version
+    if version.request.state != CodeRequest.State.APPROVED:
+        return f"This request is not approved: {version.request.get_state_display().lower()}."
+    if approval.ended_at is not None:
+        return "The approval has ended."
+    if approval.expires_at <= timezone.now():
+        return "The approval has expired. Ask for a new one by submitting again."
+    if approval.sha256 != version.sha256:
+        return "The approval is for other code."
+    if version.request.latest_id != version.pk:
+        return "The approval is for an older version."
+    if version.revision.state != version.revision.State.PUBLISHED:
+        return "The approved revision of the data is retired."
+    return None
+
+
+def runs_are_left(approval: Approval) -> str | None:
+    used = approval.runs.exclude(state=Run.State.CANCELLED, started_at=None).count()
+    if used < approval.runs_allowed:
+        return None
+    return f"All {approval.runs_allowed} approved runs are used. Submit again to ask for more."
+
+
+def is_author_or_owner(user: User, item: CodeRequest) -> str | None:
+    if user in (item.author, item.dataset.owner):
+        return None
+    return "Only the author and the owner of the dataset can start a run."
+
+
+def start_run(user: User, item: CodeRequest) -> str | None:
+    """Why this person cannot start a run on private data now."""
+    rule = all_of(dataset_rules.is_active, is_author_or_owner, dataset_is_not_frozen, may_use_dataset)
+    if why := rule(user, item):
+        return why
+    approval = live_approval(item)
+    if approval is None:
+        return "There is no approval to run this. It has to be reviewed first."
+    if why := approval_is_live(approval) or runs_are_left(approval):
+        return why
+    if item.runs.live().filter(kind=Run.Kind.PRIVATE).exists():  # type: ignore[attr-defined]
+        return "A run of this request is under way."
+    return None
+
+
+def live_approval(item: CodeRequest) -> Approval | None:
+    """The approval of the latest version, if there is one."""
+    return Approval.objects.filter(version=item.latest_id).select_related("version__request").first()
+
+
+def cancel_run(user: User, run: Run) -> str | None:
+    if user == run.request.author:
+        return None
+    if run.kind == Run.Kind.PRIVATE and (user == run.request.dataset.owner or user.is_admin):
+        return None
+    return "Only the author, the owner of the dataset or an admin can cancel a run."
+
+
+def read_log(user: User, run: Run) -> str | None:
+    """A log is as private as the data: on mock data the author's, on private data the owner's and reviewers'."""
+    if run.kind == Run.Kind.MOCK:
+        return is_author(user, run.request)
+    return all_of(is_not_author, is_reviewer)(user, run.request)
+
+
+def read_output(user: User, run: Run) -> str | None:
+    """Held output: as the log. (A dataset's owner who is the author's reviewer sees it, the author never.)"""
+    return read_log(user, run)
+
+
+def check_output(user: User, release: Release) -> str | None:
+    return all_of(dataset_rules.is_active, is_not_author, is_reviewer)(user, release.run.request)
+
+
+def download_release(user: User, release: Release) -> str | None:
+    if release.state != Release.State.RELEASED:
+        return "There is nothing to download: the outputs are not released."
+    if user == release.run.request.author:
+        return None
+    return is_reviewer(user, release.run.request)
+
+
+def recall(user: User, release: Release) -> str | None:
+    return all_of(dataset_rules.is_active, any_of(is_owner, is_admin))(user, release.run.request)

@@ -1,0 +1,179 @@
+"""The state machines of the review lane as tables, and the one function that takes a step.
+
+Whose turn it is in each state is part of the table: every state has exactly one side that has to act.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from django.db import models, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from audit import log
+from common import live
+from common.access import require
+from common.errors import Conflict
+from requests_app import rules
+from requests_app.models import CodeRequest, Release, Run
+
+Item = TypeVar("Item", CodeRequest, Run, Release)
+
+
+class Side(StrEnum):
+    """Who has to act next."""
+
+    AUTHOR = "the author"
+    REVIEWER = "the owner and reviewers"
+    SYSTEM = "the portal"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One arrow: from these states to that one, if the rule allows it."""
+
+    sources: frozenset[str]
+    target: str
+    rule: Callable[[User, Any], str | None]
+
+
+def _step(sources: set[str], target: str, rule: Callable[[User, Any], str | None]) -> Step:
+    return Step(frozenset(sources), target, rule)
+
+
+R, U, L = CodeRequest.State, Run.State, Release.State
+
+REQUEST: dict[str, Step] = {
+    "submit": _step(
+        {R.DRAFT, R.CHANGES_REQUESTED, R.SUBMITTED, R.IN_REVIEW, R.APPROVED, R.EXPIRED},
+        R.SUBMITTED,
+        rules.submit,
+    ),
+    "begin_review": _step({R.SUBMITTED, R.IN_REVIEW}, R.IN_REVIEW, rules.begin_review),
+    "approve": _step({R.SUBMITTED, R.IN_REVIEW}, R.APPROVED, rules.decide),
+    "request_changes": _step({R.SUBMITTED, R.IN_REVIEW}, R.CHANGES_REQUESTED, rules.decide),
+    "reject": _step({R.SUBMITTED, R.IN_REVIEW}, R.REJECTED, rules.decide),
+    "withdraw": _step({R.DRAFT, R.SUBMITTED, R.IN_REVIEW, R.CHANGES_REQUESTED}, R.WITHDRAWN, rules.edit),
+    "revoke": _step({R.APPROVED}, R.REVOKED, rules.revoke),
+    "expire": _step({R.APPROVED}, R.EXPIRED, rules.expire),
+}
+RUN: dict[str, Step] = {
+    "start": _step({U.QUEUED}, U.STARTING, rules.is_system),
+    "running": _step({U.STARTING}, U.RUNNING, rules.is_system),
+    "collect": _step({U.STARTING, U.RUNNING}, U.COLLECTING, rules.is_system),
+    "succeed": _step({U.COLLECTING}, U.SUCCEEDED, rules.is_system),
+    "fail": _step({U.QUEUED, U.STARTING, U.RUNNING, U.COLLECTING}, U.FAILED, rules.is_system),
+    "cancel_queued": _step({U.QUEUED}, U.CANCELLED, rules.cancel_run),
+    "cancel": _step({U.STARTING, U.RUNNING, U.COLLECTING}, U.CANCELLING, rules.cancel_run),
+    "cancelled": _step({U.CANCELLING}, U.CANCELLED, rules.is_system),
+}
+RELEASE: dict[str, Step] = {
+    "begin_check": _step({L.HELD}, L.CHECKING, rules.check_output),
+    "release": _step({L.HELD, L.CHECKING}, L.RELEASED, rules.check_output),
+    "reject": _step({L.HELD, L.CHECKING}, L.REJECTED, rules.check_output),
+    "request_changes": _step({L.HELD, L.CHECKING}, L.CHANGES_REQUESTED, rules.check_output),
+    "recall": _step({L.RELEASED}, L.RECALLED, rules.recall),
+    "expire": _step({L.HELD, L.CHECKING}, L.EXPIRED, rules.is_system),
+}
+TURN: dict[str, dict[str, Side]] = {
+    "request": {
+        R.DRAFT: Side.AUTHOR,
+        R.SUBMITTED: Side.REVIEWER,
+        R.IN_REVIEW: Side.REVIEWER,
+        R.CHANGES_REQUESTED: Side.AUTHOR,
+        R.APPROVED: Side.AUTHOR,
+        R.REJECTED: Side.NOBODY,
+        R.WITHDRAWN: Side.NOBODY,
+        R.REVOKED: Side.NOBODY,
+        R.EXPIRED: Side.AUTHOR,
+    },
+    "run": {
+        U.QUEUED: Side.SYSTEM,
+        U.STARTING: Side.SYSTEM,
+        U.RUNNING: Side.SYSTEM,
+        U.COLLECTING: Side.SYSTEM,
+        U.CANCELLING: Side.SYSTEM,
+        U.SUCCEEDED: Side.NOBODY,
+        U.FAILED: Side.NOBODY,
+        U.CANCELLED: Side.NOBODY,
+    },
+    "release": {
+        L.HELD: Side.REVIEWER,
+        L.CHECKING: Side.REVIEWER,
+        L.RELEASED: Side.NOBODY,
+        L.REJECTED: Side.NOBODY,
+        L.CHANGES_REQUESTED: Side.AUTHOR,
+        L.RECALLED: Side.NOBODY,
+        L.EXPIRED: Side.AUTHOR,
+    },
+}
+MACHINES: dict[str, dict[str, Step]] = {"request": REQUEST, "run": RUN, "release": RELEASE}
+_MACHINE_OF: dict[type[models.Model], str] = {CodeRequest: "request", Run: "run", Release: "release"}
+
+
+def refusal(name: str, item: CodeRequest | Run | Release, *, by: User) -> str | None:
+    """Why `by` cannot take this step now; None when it is open. For pages: the disabled button's words."""
+    step = MACHINES[_MACHINE_OF[type(item)]][name]
+    if item.state not in step.sources:
+        return f"Not possible now: {item.get_state_display().lower()}."
+    return step.rule(by, item)
+
+
+def take(name: str, item: Item, *, by: User, **changes: object) -> Item:
+    """Move one object by one step: lock it, ask the rule, check the source, write, record; all or nothing.
+
+    Returns the object as it is now. Raises Denied when the rule refuses and Conflict when the step does not
+    lead on from the state the object is in.
+    """
+    kind = _MACHINE_OF[type(item)]
+    step = MACHINES[kind][name]
+    with transaction.atomic():
+        locked: Item = type(item)._default_manager.select_for_update(of=("self",)).get(pk=item.pk)
+        require(step.rule, by, locked)
+        if locked.state not in step.sources:
+            raise Conflict(f"This is not possible any more: {locked.get_state_display().lower()}.")
+        _write(name, kind, locked, step, by, changes)
+    return locked
+
+
+def _write(name: str, kind: str, item: Item, step: Step, by: User, changes: dict[str, object]) -> None:
+    now = timezone.now()
+    old = item.state
+    stamp = {} if kind == "run" else {"state_changed_at": now}
+    for field, value in {"state": step.target, **stamp, **changes}.items():
+        setattr(item, field, value)
+    item.save(update_fields=["state", *stamp, *changes])
+    request = request_of(item)
+    log.record(
+        f"{kind}.{name}",
+        by=by,
+        on=item,
+        dataset_id=request.dataset_id,
+        person_id=request.author_id,
+        changes={"state": (old, step.target)},
+        request=str(request.pk),
+    )
+    tell_pages(item)
+
+
+def request_of(item: CodeRequest | Run | Release) -> CodeRequest:
+    match item:
+        case CodeRequest():
+            return item
+        case Run():
+            return item.request
+        case Release():
+            return item.run.request
+
+
+def tell_pages(item: CodeRequest | Run | Release) -> None:
+    """Let every open page that shows this object ask again."""
+    request = request_of(item)
+    live.changed("request", request.pk)
+    if isinstance(item, Run):
+        live.changed("run", item.pk)
+    if isinstance(item, Release):
+        live.changed("run", item.run_id)
