@@ -11,7 +11,7 @@ STATE = env.path("WEIR_STATE", ROOT / "var")
 env.load_state(STATE)
 
 DEBUG = env.flag("WEIR_DEBUG", default=False)
-SECRET_KEY = env.text("WEIR_SECRET_KEY", "")
+SECRET_KEY = env.text("WEIR_SECRET_KEY", "missing")  # portal.checks refuses to serve with it
 DEMO = env.flag("WEIR_DEMO", default=False)
 BASE_URL = env.text("WEIR_BASE_URL", "http://127.0.0.1:8000").rstrip("/")
 ALLOWED_HOSTS = env.words("WEIR_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
