@@ -1,0 +1,38 @@
+"""People for tests: one valid person each, with the roles named."""
+
+from itertools import count
+from typing import Any
+
+from accounts.models import Role, RoleGrant, User
+
+PASSWORD = "correct horse battery staple"  # noqa: S105 -- a test's
+_numbers = count(1)
+
+
+def user(*roles: Role | str, **fields: Any) -> User:
+    """An active person holding `roles`. Without `password` they cannot sign in by the form (force_login works)."""
+    number = next(_numbers)
+    fields = {"email": f"person{number}@weir.example", "name": f"Person {number}", **fields}
+    if "state" in fields:
+        fields.setdefault("is_active", fields["state"] == User.State.ACTIVE)
+    made = User.objects.create_user(**fields)
+    system = User.objects.system()
+    for role in roles:
+        RoleGrant.objects.create(user=made, role=Role(role), granted_by=system, reason="A test's cast.")
+    return made
+
+
+def admin(**fields: Any) -> User:
+    return user(Role.ADMIN, **{"name": "Ada Admin", **fields})
+
+
+def owner(**fields: Any) -> User:
+    return user(Role.OWNER, **{"name": "Olu Owner", **fields})
+
+
+def scientist(**fields: Any) -> User:
+    return user(Role.SCIENTIST, **{"name": "Sina Scientist", **fields})
+
+
+def auditor(**fields: Any) -> User:
+    return user(Role.AUDITOR, **{"name": "Umi Auditor", **fields})
