@@ -29,6 +29,7 @@ def start() -> None:
     """Start both servers and say where they are, in the environment of this process and its children."""
     folder = Path(tempfile.mkdtemp(prefix="weir-test-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "state" / "static").mkdir(mode=0o700, parents=True)
     password = secrets.token_hex(32)
     postgres = Postgres(home=folder / "postgres", sockets=folder, password=password, durable=False)
     valkey = Valkey(home=folder / "valkey", sockets=folder, password=password, durable=False)

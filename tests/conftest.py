@@ -1,0 +1,197 @@
+"""Fixtures of every test: the running portal, and browsers that notice what goes wrong."""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+
+from portal.launch.processes import Child, wait_until
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "test-results"
+CHROMIUM = Path("/usr/bin/chromium")
+
+# Playwright keeps an event loop in the main thread; Django would refuse to use the database beside it.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests last: their event loop stays, and asynchronous tests would refuse to start."""
+    items.sort(key=_uses_browser)
+
+
+def _uses_browser(item: pytest.Item) -> bool:
+    return bool({"page", "browser", "context", "new_context"} & set(getattr(item, "fixturenames", ())))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state() -> Path:
+    """The state folder of this test run."""
+    path = Path(settings.STATE)
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def live(django_db_setup: None, free_port: int, state: Path) -> Iterator[SimpleNamespace]:
+    """The real web server and the real worker (with its clock) on the test database; `.url` is where."""
+    url = f"http://127.0.0.1:{free_port}"
+    parts = urlsplit(os.environ["DATABASE_URL"])
+    database = urlunsplit(parts._replace(path="/" + quote(connection.settings_dict["NAME"])))
+    env = {**os.environ, "DATABASE_URL": database, "WEIR_BASE_URL": url}
+    web_command = [sys.executable, "-m", "portal.server", "--port", str(free_port)]
+    web = Child("The web server", web_command, state / "web.log", env=env)
+    command = [
+        "-m",
+        "celery",
+        "-A",
+        "portal.celery",
+        "worker",
+        "-Q",
+        "default,sandbox",
+        "-c",
+        "2",
+        "-l",
+        "info",
+    ]
+    clock = ["--beat", "--schedule", str(state / "beat")]
+    worker = Child("The worker", [sys.executable, *command, *clock], state / "worker.log", env=env)
+    worker.stop_signal = (
+        signal.SIGQUIT
+    )  # tests have seen what they wanted: no need to finish what is under way
+    children = [web, worker]
+    for child in children:
+        child.start()
+    try:
+        wait_until(lambda: _listens(free_port), web, seconds=60)
+        wait_until(lambda: " ready." in worker.log.read_text(), worker, seconds=60)
+        yield SimpleNamespace(url=url, web=web, worker=worker)
+    finally:
+        for child in children:
+            child.signal_stop()
+        for child in children:
+            child.finish()
+
+
+def _listens(port: int) -> bool:
+    with closing(socket.socket()) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+# Browsers
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, Any]:
+    if not CHROMIUM.exists():
+        pytest.fail("Browser tests need Chromium: `apt-get install chromium` (bin/test does so as root).")
+    quiet = ["quic", "gpu", "background-networking", "component-update", "sync"]
+    return {
+        "executable_path": str(CHROMIUM),
+        "headless": True,
+        "args": ["--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in quiet)],
+    }
+
+
+@pytest.fixture(scope="session")
+def browser_context_args() -> dict[str, Any]:
+    return {"viewport": {"width": 1440, "height": 900}, "locale": "en-GB", "timezone_id": "UTC"}
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What browsers have complained about during this test; anything left in it at the end fails the test."""
+    return []
+
+
+@pytest.fixture
+def sign_in(live: SimpleNamespace, transactional_db: None) -> Callable[[Any, Any], None]:
+    """Sign a person in to a browser context without the form."""
+
+    def enter(context: Any, user: Any) -> None:
+        client = Client()
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        cookie = client.cookies[settings.SESSION_COOKIE_NAME]
+        context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live.url}])
+
+    return enter
+
+
+@pytest.fixture
+def open_as(
+    new_context: Any, live: SimpleNamespace, sign_in: Callable[[Any, Any], None], complaints: list[str]
+) -> Iterator[Callable[..., Any]]:
+    """A page in a browser of its own for a person (or nobody); it fails the test on any complaint.
+
+    `page = open_as(user, "/requests/", width=390, scheme="dark")`
+    """
+
+    def open_page(user: Any = None, path: str = "/", *, width: int = 1440, scheme: str = "light") -> Any:
+        context = new_context(
+            base_url=live.url, viewport={"width": width, "height": 900}, color_scheme=scheme
+        )
+        if user is not None:
+            sign_in(context, user)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        watch(page, complaints)
+        page.goto(path)
+        return page
+
+    yield open_page
+    assert complaints == []
+
+
+def watch(page: Any, complaints: list[str]) -> None:
+    """Note errors of scripts, violations of the content security policy, and failed answers (5xx)."""
+    page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
+    page.on("console", lambda line: complaints.append(f"console: {line.text}") if _is_error(line) else None)
+    page.on(
+        "response",
+        lambda answer: complaints.append(f"{answer.status}: {answer.url}") if answer.status >= 500 else None,
+    )
+
+
+def _is_error(line: Any) -> bool:
+    # A refusal that a test provokes (404, 409…) is shown on the console too; tests see those on the page.
+    return line.type == "error" and "Failed to load resource" not in line.text
+
+
+@pytest.fixture
+def screenshot() -> Callable[..., list[Path]]:
+    """Take pictures of a page: 1440 and 390 px wide, light and dark, into test-results/."""
+
+    def take(page: Any, name: str) -> list[Path]:
+        RESULTS.mkdir(exist_ok=True)
+        before = page.viewport_size
+        taken = []
+        for width in (1440, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
+                path = RESULTS / f"{name}-{width}-{scheme}.png"
+                page.screenshot(path=path, full_page=True)
+                taken.append(path)
+        page.emulate_media(color_scheme="light")
+        page.set_viewport_size(before)
+        return taken
+
+    return take
