@@ -1,7 +1,28 @@
 """How allauth's pages behave in this portal."""
 
 from allauth.account.adapter import DefaultAccountAdapter
+from django.contrib import messages
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from accounts.models import User
+
+NOT_ACTIVE = {
+    User.State.PENDING: "Your registration is waiting for an admin. You get a mail when it is decided.",
+    User.State.REFUSED: "Your registration was refused. Ask an admin if you think this is a mistake.",
+    User.State.SUSPENDED: "Your account is suspended. Ask an admin to look into it.",
+}
 
 
 class AccountAdapter(DefaultAccountAdapter):
     """Accounts begin with an invitation or a registration that an admin approves."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
+
+    def respond_user_inactive(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
+        """Told only after the right password, so that nobody learns whose address has an account."""
+        if isinstance(user, User):
+            messages.warning(request, NOT_ACTIVE.get(User.State(user.state), "This account is not active."))
+        return redirect("account_login")

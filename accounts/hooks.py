@@ -1,20 +1,34 @@
-"""What others want done when a person is suspended. Apps above register here; accounts calls."""
+"""What others want done or considered about people. Apps above register here; accounts calls."""
 
 from collections.abc import Callable
 
 from accounts.models import User
 
 OnSuspended = Callable[[User, User], None]
+Objection = Callable[[User, str], str | None]
 
 on_suspended: list[OnSuspended] = []
+objections: list[Objection] = []
 
 
-def register(*, suspended: OnSuspended) -> None:
-    """Called once per app that has something live of people, from its AppConfig.ready()."""
-    on_suspended.append(suspended)
+def register(*, suspended: OnSuspended | None = None, objection: Objection | None = None) -> None:
+    """Called once per app that has something live of people, from its AppConfig.ready().
+
+    `suspended(person, by)` ends what is live of theirs. `objection(person, role)` says why a person must not
+    be given a role, or None.
+    """
+    if suspended is not None:
+        on_suspended.append(suspended)
+    if objection is not None:
+        objections.append(objection)
 
 
 def suspended(person: User, *, by: User) -> None:
     """A person was suspended: call in the transaction that does it."""
     for act in on_suspended:
         act(person, by)
+
+
+def objection_to(person: User, role: str) -> str | None:
+    """The first reason why this person must not be given this role."""
+    return next((why for ask in objections if (why := ask(person, role))), None)

@@ -3,9 +3,13 @@
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.functional import cached_property
+from django.utils.module_loading import import_string
 
 from common.models import Thing
 
@@ -27,6 +31,7 @@ ROLE_HELP = {
     Role.SCIENTIST: "Finds datasets, asks for access, sends code and receives what is released.",
     Role.AUDITOR: "Sees everything that happened, changes nothing.",
 }
+EXCLUSIVE_ROLES = frozenset({Role.ADMIN, Role.AUDITOR})
 
 
 class UserManager(BaseUserManager["User"]):
@@ -44,6 +49,16 @@ class UserManager(BaseUserManager["User"]):
     def people(self) -> models.QuerySet["User"]:
         """Everybody but the system itself."""
         return self.exclude(email=SYSTEM_EMAIL)
+
+    def visible_to(self, user: "User") -> models.QuerySet["User"]:
+        """Whose page somebody may open: admins and auditors everybody's, others their own."""
+        if user.is_admin or user.is_auditor:
+            return self.people()
+        return self.filter(pk=user.pk)
+
+    def admins(self) -> models.QuerySet["User"]:
+        """Active people who hold the admin role."""
+        return self.filter(is_active=True, role_grants__role=Role.ADMIN)
 
     def system(self) -> "User":
         """The portal itself, as the actor of what no person does."""
@@ -66,7 +81,9 @@ class User(AbstractBaseUser, Thing):
     name = models.CharField(max_length=150)
     affiliation = models.CharField(max_length=200, blank=True)
     state = models.CharField(max_length=10, choices=State, default=State.ACTIVE)
+    state_reason = models.CharField(max_length=500, blank=True)
     is_active = models.BooleanField(default=True)
+    email_confirmed_at = models.DateTimeField(null=True, blank=True)
     time_zone = models.CharField(max_length=64, default="UTC")
     registration_note = models.TextField(blank=True, max_length=2000)
     mail_wanted = models.BooleanField(default=True)
@@ -126,6 +143,16 @@ class RoleGrant(Thing):
         return f"{self.get_role_display()}: {self.user}"
 
 
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    def visible_to(self, user: User) -> "InvitationQuerySet":
+        """Admins and auditors know of invitations; nobody ever reads a secret again."""
+        return self if user.is_admin or user.is_auditor else self.none()
+
+    def open(self) -> "InvitationQuerySet":
+        """Links that still work: neither used, revoked nor run out."""
+        return self.filter(accepted_at=None, revoked_at=None, expires_at__gt=timezone.now())
+
+
 class Invitation(Thing):
     """A one-time link that makes an account. Only the hash of its secret is kept."""
 
@@ -138,11 +165,57 @@ class Invitation(Thing):
     accepted_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     revoked_at = models.DateTimeField(null=True, blank=True)
 
+    objects: ClassVar[models.Manager["Invitation"]] = InvitationQuerySet.as_manager()
+
     class Meta:
         ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(accepted_at=None, accepted_by=None)
+                | Q(accepted_at__isnull=False, accepted_by__isnull=False),
+                name="an_accepted_invitation_names_its_guest",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"Invitation of {self.email or 'the first admin'}"
+
+    @property
+    def state(self) -> str:
+        """In one word: accepted, revoked, expired or open."""
+        if self.accepted_at is not None:
+            return "accepted"
+        if self.revoked_at is not None:
+            return "revoked"
+        return "open" if self.expires_at > timezone.now() else "expired"
+
+    @property
+    def role_names(self) -> list[str]:
+        return [Role(role).label for role in self.roles]
+
+
+class Session(AbstractBaseSession):
+    """A sign-in, indexed by person so that every one of them can be ended at once."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, blank=True, related_name="sessions")
+    device = models.CharField(max_length=200, blank=True)
+    signed_in_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"Session of {self.user or 'a visitor'}"
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionBase]:
+        store: type[SessionBase] = import_string("accounts.sessions.SessionStore")
+        return store
+
+
+class NotificationQuerySet(models.QuerySet["Notification"]):
+    def visible_to(self, user: User) -> "NotificationQuerySet":
+        return self.filter(user=user)
+
+    def unread(self) -> "NotificationQuerySet":
+        return self.filter(read_at=None)
 
 
 class Notification(Thing):
@@ -152,6 +225,8 @@ class Notification(Thing):
     text = models.CharField(max_length=300)
     url = models.CharField(max_length=300)
     read_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager["Notification"]] = NotificationQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]

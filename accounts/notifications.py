@@ -24,3 +24,8 @@ def tell(people: Iterable[User], text: str, *, url: str, by: User | None = None)
     wanted = [str(row.pk) for row in rows if told[row.user_id].mail_wanted]
     if wanted:
         transaction.on_commit(partial(tasks.mail_notifications.delay, wanted), robust=True)
+
+
+def write_to(address: str, text: str, *, url: str = "", extra: str = "") -> None:
+    """Mail one address after commit: somebody who cannot sign in yet, or no longer."""
+    transaction.on_commit(partial(tasks.mail_address.delay, address, text, url, extra), robust=True)

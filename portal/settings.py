@@ -1,5 +1,6 @@
 """One settings file. Production is the default; what loosens it is named and opted into."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from csp.constants import NONCE, NONE, SELF
@@ -86,6 +87,8 @@ TEMPLATES = [
 ]
 FORM_RENDERER = "common.forms.Renderer"
 NAVIGATION = "portal.navigation.items"
+BELL = "accounts.queries.unread_count"
+DEMO_PEOPLE = "portal.demo.people.shown"
 AUDIT_SCOPE = "datasets.rules.audited_dataset_ids"
 
 # Storage. Connections are not kept open: under ASGI each thread would keep its own until Postgres refuses.
@@ -137,18 +140,21 @@ ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 120
 ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_RATE_LIMITS = {"login_failed": "20/m/ip,10/15m/key"}  # of factors; axes locks out after 5 passwords
+REGISTRATION = env.flag("WEIR_REGISTRATION", default=DEMO)  # people may ask for an account themselves
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Weir"
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = ["username", ["username", "ip_address"]]
-AXES_USERNAME_FORM_FIELD = "login"
+AXES_USERNAME_CALLABLE = "accounts.signins.lockout_name"
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "account/locked_out.html"
 AXES_VERBOSE = False
 
 # Sessions last a working day. cached_db would leak one Valkey connection per open websocket.
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "accounts.sessions"  # Django's database sessions, with the person as a column
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -207,7 +213,11 @@ DEFAULT_FROM_EMAIL = env.text("WEIR_MAIL_FROM", "weir@localhost")
 # Work. A run's row in Postgres is the truth; the broker is a doorbell that may ring twice.
 RUN_HARD_LIMIT = 24 * 3600 + 600
 HEARTBEAT_SECONDS = 5
-STALE_SECONDS = 15
+STALE_AFTER = timedelta(seconds=3 * HEARTBEAT_SECONDS)
+RUNS_PER_PERSON = env.number("WEIR_RUNS_PER_PERSON", 2)
+RUNS_PER_DATASET = env.number("WEIR_RUNS_PER_DATASET", 4)
+MOCK_WALL_SECONDS = 300
+HELD_DAYS = 30  # held outputs that nobody has checked by then are removed
 CELERY_BROKER_URL = env.broker("CELERY_BROKER_URL", REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True

@@ -3,7 +3,7 @@
 from django.contrib.auth.decorators import login_not_required
 from django.core.cache import cache
 from django.db import connection
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_safe
 
@@ -13,6 +13,19 @@ from common.http import UserRequest
 @require_safe
 def home(request: UserRequest) -> HttpResponse:
     return redirect("requests:inbox")
+
+
+@login_not_required
+@require_safe
+def sign_up(request: UserRequest) -> HttpResponse:
+    """Accounts begin with an invitation or a registration, not with allauth's own form."""
+    return redirect("accounts:register")
+
+
+@login_not_required
+def closed(request: UserRequest) -> HttpResponse:
+    """A page of allauth's that would change an account past the audit log."""
+    raise Http404
 
 
 @login_not_required

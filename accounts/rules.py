@@ -1,0 +1,99 @@
+"""Who may do what with people and privileges. A rule returns why not, or None.
+
+Admins manage every role, their own excepted, and never hold one that reads data: what an admin cannot hold
+they cannot use, and what they give is recorded with their name and reason.
+"""
+
+from collections.abc import Iterable
+
+from accounts import hooks
+from accounts.models import EXCLUSIVE_ROLES, Invitation, Role, User
+from common.access import all_of
+
+
+def is_active(user: User, item: object = None) -> str | None:
+    return None if user.is_active else "This account is not active."
+
+
+def is_admin(user: User, item: object = None) -> str | None:
+    return None if user.is_admin else "Only an admin can do this."
+
+
+def oversees(user: User, item: object = None) -> str | None:
+    return None if user.is_admin or user.is_auditor else "Only admins and auditors see this."
+
+
+def is_somebody_else(user: User, person: User) -> str | None:
+    return "Another admin has to change your own account." if user == person else None
+
+
+def is_a_person(user: User, person: User) -> str | None:
+    return "The portal's own account does not change." if person.state == User.State.SYSTEM else None
+
+
+def is_in_service(user: User, person: User) -> str | None:
+    """Roles and suspension are for accounts that are active."""
+    return None if person.is_active else f"This account is not active: {person.get_state_display().lower()}."
+
+
+def is_suspended(user: User, person: User) -> str | None:
+    return None if person.state == User.State.SUSPENDED else "This account is not suspended."
+
+
+def is_pending(user: User, person: User) -> str | None:
+    return None if person.state == User.State.PENDING else "This registration has been decided already."
+
+
+def is_not_the_last_admin(user: User, person: User) -> str | None:
+    if person.is_admin and not User.objects.admins().exclude(pk=person.pk).exists():
+        return "This is the last admin. Give somebody else the role first."
+    return None
+
+
+manages = all_of(is_active, is_admin)
+changes = all_of(manages, is_a_person, is_somebody_else)
+suspend = all_of(changes, is_in_service, is_not_the_last_admin)
+reinstate = all_of(changes, is_suspended)
+decide_registration = all_of(changes, is_pending)
+
+
+def go_together(roles: Iterable[str]) -> str | None:
+    """Why these roles cannot be held by one person: overseeing and working with data are separate duties."""
+    held = set(roles)
+    alone = next((Role(role) for role in sorted(held) if role in EXCLUSIVE_ROLES), None)
+    if alone is None or len(held) == 1:
+        return None
+    return f"The role {alone.label.lower()} goes with no other: who oversees does not work with data."
+
+
+def grant_role(user: User, person: User, role: str) -> str | None:
+    """Why this admin cannot give this person this role now."""
+    if why := all_of(changes, is_in_service)(user, person):
+        return why
+    if role in person.roles:
+        return f"{person} is {Role(role).label.lower()} already."
+    if why := go_together({*person.roles, role}):
+        return f"{why} Take the other roles away first."
+    return hooks.objection_to(person, role)
+
+
+def take_role(user: User, person: User, role: str) -> str | None:
+    if why := changes(user, person):
+        return why
+    if role not in person.roles:
+        return f"{person} does not hold this role."
+    return is_not_the_last_admin(user, person) if role == Role.ADMIN else None
+
+
+def revoke_invitation(user: User, item: Invitation) -> str | None:
+    if why := manages(user):
+        return why
+    return None if item.state == "open" else f"This invitation is {item.state} already."
+
+
+def invitation_is_open(item: Invitation) -> str | None:
+    """Why this link makes no account any more, in words that fit a stranger's eyes."""
+    inviter = item.invited_by
+    if item.state == "open" and (inviter.state == User.State.SYSTEM or manages(inviter) is None):
+        return None
+    return "This invitation does not work any more: it was used, withdrawn or has run out. Ask for a new one."

@@ -1,0 +1,42 @@
+"""What people do with accounts: each verb checks its rule, writes, and records old and new in one transaction."""
+
+from accounts.services.joining import (
+    accept,
+    approve_registration,
+    confirm_address,
+    find_invitation,
+    first_admin_link,
+    invite,
+    refuse_registration,
+    register,
+    revoke_invitation,
+)
+from accounts.services.privileges import grant_role, reinstate, suspend, take_role
+from accounts.services.profile import (
+    end_sessions,
+    password_changed,
+    read_all_notifications,
+    read_notification,
+    update_profile,
+)
+
+__all__ = [
+    "accept",
+    "approve_registration",
+    "confirm_address",
+    "end_sessions",
+    "find_invitation",
+    "first_admin_link",
+    "grant_role",
+    "invite",
+    "password_changed",
+    "read_all_notifications",
+    "read_notification",
+    "refuse_registration",
+    "register",
+    "reinstate",
+    "revoke_invitation",
+    "suspend",
+    "take_role",
+    "update_profile",
+]

@@ -1,0 +1,207 @@
+"""How an account begins: the first admin's link, an invitation, or a registration that an admin approves."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.core import signing
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import rules
+from accounts.models import Invitation, Role, User
+from accounts.notifications import tell, write_to
+from accounts.services.privileges import known_role, reason_text, set_state, write_grant
+from audit import log
+from common.access import require
+from common.errors import Conflict, Denied, Refused
+
+INVITATION_DAYS = 7
+FIRST_ADMIN_HOURS = 24
+CONFIRMATION_SECONDS = 7 * 24 * 3600
+CONFIRMATION_SALT = "accounts.confirm-address"
+
+
+@transaction.atomic
+def first_admin_link() -> str:
+    """A link, shown once on the console, that makes the first admin. Earlier ones stop working."""
+    if User.objects.admins().exists():
+        raise Conflict("There is an admin already: ask them for an invitation.")
+    system = User.objects.system()
+    now = timezone.now()
+    Invitation.objects.filter(email="", accepted_at=None, revoked_at=None).update(revoked_at=now)
+    item, secret = _new_invitation(
+        "", [Role.ADMIN], by=system, until=now + timedelta(hours=FIRST_ADMIN_HOURS)
+    )
+    log.record("invitation.first_admin", by=system, on=item, expires_at=item.expires_at)
+    return _link(secret)
+
+
+@transaction.atomic
+def invite(email: str, *, by: User, roles: Sequence[str]) -> tuple[Invitation, str]:
+    """Invite somebody; returns the invitation and its link, which is mailed and shown this once."""
+    require(rules.manages, by, None)
+    address = email.strip().lower()
+    chosen = _chosen(roles)
+    if User.objects.filter(email__iexact=address).exists():
+        raise Refused(f"{address} has an account already. Change its roles on its own page.")
+    until = timezone.now() + timedelta(days=INVITATION_DAYS)
+    item, secret = _new_invitation(address, chosen, by=by, until=until)
+    log.record("invitation.create", by=by, on=item, roles=chosen, expires_at=item.expires_at)
+    link = _link(secret)
+    write_to(
+        address, f"{by} invites you to Weir.", url=link, extra=f"The link works for {INVITATION_DAYS} days."
+    )
+    return item, link
+
+
+@transaction.atomic
+def revoke_invitation(item: Invitation, *, by: User) -> Invitation:
+    item = Invitation.objects.select_for_update(of=("self",)).get(pk=item.pk)
+    require(rules.revoke_invitation, by, item)
+    item.revoked_at = timezone.now()
+    item.save(update_fields=["revoked_at"])
+    log.record("invitation.revoke", by=by, on=item, changes={"state": ("open", "revoked")})
+    return item
+
+
+def find_invitation(secret: str) -> Invitation | None:
+    """The invitation this secret belongs to, whatever its state."""
+    found = Invitation.objects.filter(secret_hash=_hash(secret)).select_related("invited_by")
+    return found.first()
+
+
+@transaction.atomic
+def accept(secret: str, *, email: str, name: str, password: str, time_zone: str) -> User:
+    """Make the account an invitation promises. The link is spent with it, whoever comes second."""
+    item = Invitation.objects.select_for_update(of=("self",)).filter(secret_hash=_hash(secret)).first()
+    if item is None:
+        raise Refused("This invitation does not exist.")
+    if why := rules.invitation_is_open(item):
+        raise Conflict(why)
+    if not item.email and User.objects.admins().exists():
+        raise Conflict("There is an admin already: ask them for an invitation.")
+    confirmed = timezone.now() if item.email else None
+    user = _new_user(
+        item.email or email, password, name=name, time_zone=time_zone, email_confirmed_at=confirmed
+    )
+    item.accepted_at, item.accepted_by = timezone.now(), user
+    item.save(update_fields=["accepted_at", "accepted_by"])
+    log.record(
+        "invitation.accept", by=user, on=item, person_id=user.pk, changes={"state": ("open", "accepted")}
+    )
+    for role in item.roles:
+        write_grant(user, by=item.invited_by, role=known_role(role), reason="With the invitation")
+    tell([item.invited_by], f"{user} accepted your invitation.", url=person_url(user), by=user)
+    return user
+
+
+@transaction.atomic
+def register(email: str, *, name: str, password: str, affiliation: str, note: str, time_zone: str) -> None:
+    """Ask for an account. The answer is the same whether the address is known or not."""
+    if not settings.REGISTRATION:
+        raise Denied("Registration is closed here. Ask an admin for an invitation.")
+    address = email.strip().lower()
+    if User.objects.filter(email__iexact=address).exists():
+        make_password(password)  # as slow as making an account
+        write_to(address, "Somebody asked for an account with your address, which has one.", url="/")
+        return
+    person = _new_user(
+        address,
+        password,
+        name=name,
+        affiliation=affiliation,
+        registration_note=note,
+        time_zone=time_zone,
+        state=User.State.PENDING,
+        is_active=False,
+    )
+    log.record("user.register", by=person, on=person, person_id=person.pk)
+    token = signing.dumps(str(person.pk), salt=CONFIRMATION_SALT)
+    write_to(
+        address,
+        "Confirm your address for Weir.",
+        url=reverse("accounts:confirm_address", args=[token]),
+        extra="You asked for an account. After this an admin decides on it.",
+    )
+    tell(User.objects.admins(), f"{name} asks for an account.", url=reverse("accounts:registrations"))
+
+
+@transaction.atomic
+def confirm_address(token: str) -> User:
+    """Note that the mail to a registered address was read."""
+    try:
+        pk = signing.loads(token, salt=CONFIRMATION_SALT, max_age=CONFIRMATION_SECONDS)
+    except signing.BadSignature as bad:
+        raise Refused("This link does not work any more.") from bad
+    person = User.objects.select_for_update(of=("self",)).get(pk=pk)
+    if person.email_confirmed_at is None:
+        person.email_confirmed_at = timezone.now()
+        person.save(update_fields=["email_confirmed_at"])
+        log.record("user.confirm_address", by=person, on=person, person_id=person.pk)
+    return person
+
+
+@transaction.atomic
+def approve_registration(person: User, *, by: User, roles: Sequence[str]) -> User:
+    """Let a registered person in, with these roles."""
+    person = User.objects.select_for_update(of=("self",)).get(pk=person.pk)
+    require(rules.decide_registration, by, person)
+    chosen = _chosen(roles)
+    person = set_state(person, User.State.ACTIVE, by=by, action="approve_registration", reason="")
+    for role in chosen:
+        write_grant(person, by=by, role=role, reason="With the registration")
+    write_to(person.email, "Your account is ready: sign in.", url=reverse("account_login"))
+    return person
+
+
+@transaction.atomic
+def refuse_registration(person: User, *, by: User, reason: str) -> User:
+    person = User.objects.select_for_update(of=("self",)).get(pk=person.pk)
+    require(rules.decide_registration, by, person)
+    text = reason_text(reason)
+    person = set_state(person, User.State.REFUSED, by=by, action="refuse_registration", reason=text)
+    write_to(person.email, "Your registration was refused.", extra=f"The reason given: {text}")
+    return person
+
+
+def person_url(person: User) -> str:
+    return reverse("accounts:person", args=[person.pk])
+
+
+def _new_invitation(email: str, roles: Sequence[str], *, by: User, until: object) -> tuple[Invitation, str]:
+    secret = secrets.token_urlsafe(32)
+    item = Invitation.objects.create(
+        email=email, roles=list(roles), secret_hash=_hash(secret), invited_by=by, expires_at=until
+    )
+    return item, secret
+
+
+def _new_user(email: str, password: str, **fields: object) -> User:
+    try:
+        with transaction.atomic():
+            return User.objects.create_user(email, password, **fields)
+    except IntegrityError as taken:
+        raise Conflict("This address has an account already: sign in with it.") from taken
+
+
+def _chosen(roles: Sequence[str]) -> list[str]:
+    """The roles picked for a newcomer: at least one, and such as go together."""
+    chosen = sorted({known_role(role) for role in roles})
+    if not chosen:
+        raise Refused("Choose at least one role.")
+    if why := rules.go_together(chosen):
+        raise Refused(why)
+    return chosen
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _link(secret: str) -> str:
+    return f"{settings.BASE_URL}{reverse('accounts:welcome', args=[secret])}"

@@ -1,0 +1,128 @@
+"""Give and take roles, suspend and reinstate. What is taken acts at once on what is live."""
+
+from django.db import transaction
+from django.db.models import Q
+
+from accounts import hooks, rules
+from accounts.models import Role, RoleGrant, Session, User
+from accounts.notifications import tell, write_to
+from audit import log
+from common import live
+from common.access import require
+from common.errors import Refused
+
+REASON_LIMIT = 500
+
+
+@transaction.atomic
+def grant_role(person: User, *, by: User, role: str, reason: str) -> RoleGrant:
+    """Give a person a role, with the reason on record."""
+    person, by = _locked(person, by)
+    role, reason = known_role(role), reason_text(reason)
+    require(rules.grant_role, by, person, role)
+    grant = write_grant(person, by=by, role=role, reason=reason)
+    tell([person], f"You are {Role(role).label.lower()} now.", url="/", by=by)
+    live.close_sockets(person.pk)
+    return grant
+
+
+@transaction.atomic
+def take_role(person: User, *, by: User, role: str, reason: str) -> User:
+    """Take a role from a person, at once. Their open pages reload without it."""
+    person, by = _locked(person, by)
+    role, reason = known_role(role), reason_text(reason)
+    require(rules.take_role, by, person, role)
+    old = sorted(person.roles)
+    person.role_grants.get(role=role).delete()
+    new = [name for name in old if name != role]
+    _record("take_role", person, by=by, changes={"roles": (old, new)}, role=role, reason=reason)
+    tell([person], f"You are no longer {Role(role).label.lower()}: {reason}", url="/", by=by)
+    live.close_sockets(person.pk)
+    return User.objects.get(pk=person.pk)
+
+
+@transaction.atomic
+def suspend(person: User, *, by: User, reason: str) -> User:
+    """Shut a person out now: sessions and sockets end, and other apps end what else is live of theirs."""
+    person, by = _locked(person, by)
+    reason = reason_text(reason)
+    require(rules.suspend, by, person)
+    person = set_state(person, User.State.SUSPENDED, by=by, action="suspend", reason=reason)
+    shut_out(person)
+    hooks.suspended(person, by=by)
+    write_to(person.email, "Your account was suspended.", extra=f"The reason given: {reason}")
+    return person
+
+
+@transaction.atomic
+def reinstate(person: User, *, by: User, reason: str) -> User:
+    """Let a suspended person in again, with the roles they held."""
+    person, by = _locked(person, by)
+    reason = reason_text(reason)
+    require(rules.reinstate, by, person)
+    person = set_state(person, User.State.ACTIVE, by=by, action="reinstate", reason=reason)
+    shut_out(person)  # a sign-in that crossed the suspension must not come to life again
+    tell([person], "Your account is active again.", url="/", by=by)
+    return person
+
+
+def shut_out(person: User) -> None:
+    """End every session and socket of a person, in this transaction and after it."""
+    Session.objects.filter(user=person).delete()
+    live.close_sockets(person.pk)
+
+
+def set_state(person: User, state: User.State, *, by: User, action: str, reason: str) -> User:
+    """The one writer of an account's state."""
+    old = person.state
+    person.state, person.state_reason = state, reason
+    person.is_active = state == User.State.ACTIVE
+    person.save(update_fields=["state", "state_reason", "is_active"])
+    _record(action, person, by=by, changes={"state": (old, state)}, reason=reason)
+    live.changed("user", person.pk)
+    return person
+
+
+def write_grant(person: User, *, by: User, role: str, reason: str) -> RoleGrant:
+    """The one writer of role grants; callers have asked their rule."""
+    old = sorted(person.role_grants.values_list("role", flat=True))
+    grant = RoleGrant.objects.create(user=person, role=role, granted_by=by, reason=reason)
+    _record(
+        "grant_role",
+        person,
+        by=by,
+        changes={"roles": (old, sorted([*old, role]))},
+        role=role,
+        reason=reason,
+    )
+    return grant
+
+
+def _locked(person: User, by: User) -> tuple[User, User]:
+    """Both people as they are now, locked with all admins in one order, so that no two admins remove each other."""
+    admins = User.objects.admins().values("pk")
+    wanted = User.objects.filter(Q(pk__in=[person.pk, by.pk]) | Q(pk__in=admins))
+    people = {item.pk: item for item in wanted.order_by("pk").select_for_update(of=("self",))}
+    return people[person.pk], people[by.pk]
+
+
+def known_role(role: str) -> str:
+    if role not in Role.values:
+        raise Refused("There is no such role.")
+    return Role(role)
+
+
+def reason_text(reason: str) -> str:
+    """A reason is asked for whatever takes or gives power."""
+    text = " ".join(reason.split())
+    if not text:
+        raise Refused("Say why: the reason is kept in the audit log.")
+    if len(text) > REASON_LIMIT:
+        raise Refused(f"Keep the reason to {REASON_LIMIT} characters.")
+    return text
+
+
+def _record(
+    action: str, person: User, *, by: User, changes: dict[str, tuple[object, object]], **detail: object
+) -> None:
+    log.record(f"user.{action}", by=by, on=person, person_id=person.pk, changes=changes, **detail)

@@ -1,0 +1,70 @@
+"""What people change about themselves."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import rules
+from accounts.models import Notification, Session, User
+from accounts.services.privileges import shut_out
+from audit import log
+from common import live
+from common.access import require
+from common.errors import Denied
+
+PROFILE_FIELDS = ("name", "affiliation", "time_zone", "mail_wanted")
+
+
+@transaction.atomic
+def update_profile(person: User, *, by: User, **fields: object) -> User:
+    """Change one's own name, affiliation, time zone or wish for mail."""
+    if by != person:
+        raise Denied("People change their own profile.")
+    person = User.objects.select_for_update(of=("self",)).get(pk=person.pk)
+    require(rules.is_active, person, person)
+    changes = {
+        name: (getattr(person, name), fields[name])
+        for name in PROFILE_FIELDS
+        if name in fields and getattr(person, name) != fields[name]
+    }
+    for name, (_, new) in changes.items():
+        setattr(person, name, new)
+    if changes:
+        person.save(update_fields=list(changes))
+        log.record("user.update", by=by, on=person, person_id=person.pk, changes=changes)
+    return person
+
+
+@transaction.atomic
+def end_sessions(person: User, *, by: User) -> int:
+    """Sign a person out everywhere; they do it themselves, or an admin does. Returns how many sessions ended."""
+    if by != person:
+        require(rules.changes, by, person)
+    count = Session.objects.filter(user=person).count()
+    shut_out(person)
+    log.record("session.end_all", by=by, on=person, person_id=person.pk, sessions=count)
+    return count
+
+
+@transaction.atomic
+def password_changed(person: User, *, by: User, action: str, keep: str | None) -> None:
+    """After a new password or factor: other sessions and all sockets end; session `keep` stays."""
+    Session.objects.filter(user=person).exclude(session_key=keep or "").delete()
+    live.close_sockets(person.pk)
+    log.record(action, by=by, on=person, person_id=person.pk)
+
+
+def read_notification(item: Notification, *, by: User) -> Notification:
+    """Mark one's own notification as read."""
+    if item.user_id != by.pk:
+        raise Denied("This notification is somebody else's.")
+    if item.read_at is None:
+        item.read_at = timezone.now()
+        item.save(update_fields=["read_at"])
+        live.changed("user", by.pk)
+    return item
+
+
+def read_all_notifications(*, by: User) -> int:
+    count = Notification.objects.filter(user=by, read_at=None).update(read_at=timezone.now())
+    live.changed("user", by.pk)
+    return count
