@@ -103,7 +103,9 @@ def zcdp_rho(epsilon: float, delta: float) -> float:
 
     def excess(x: float) -> float:
         b = math.exp(x)
-        return -(math.log1p(b) + math.log(delta)) * (2 * b + 1) / (b * b) + _log_one_minus_inverse(x) - epsilon
+        return (
+            -(math.log1p(b) + math.log(delta)) * (2 * b + 1) / (b * b) + _log_one_minus_inverse(x) - epsilon
+        )
 
     x = _root(excess, -20.0, math.log(1 / delta - 1))
     b = math.exp(x)

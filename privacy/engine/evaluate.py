@@ -1,0 +1,150 @@
+"""The value of an expression in each row: columns in, one number or truth value a row out.
+
+Total: nothing a row can hold raises an error. What is not finite becomes null.
+Nulls follow SQL's three-valued logic: arithmetic with a null is null, a comparison with a null is unknown, and a row
+is kept only where its filter is known to be true.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from privacy.engine.expressions import (
+    And,
+    Binary,
+    Clip,
+    Column,
+    Compare,
+    Constant,
+    Expression,
+    In,
+    IsNull,
+    Not,
+    Or,
+    Power,
+    Predicate,
+    Unary,
+    Where,
+)
+from privacy.engine.schema import TableSpec
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Bools: TypeAlias = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """One number a row, and whether it is there. Shape (rows,)."""
+
+    numbers: Floats
+    valid: Bools
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """One truth value a row: known true, known false, or neither. Shape (rows,)."""
+
+    true: Bools
+    false: Bools
+
+
+class Rows:
+    """The columns of one table as the engine reads them. Categories are codes into the declared list, -1 unknown."""
+
+    def __init__(self, table: TableSpec, columns: Mapping[str, Values], length: int) -> None:
+        self.table, self.columns, self.length = table, columns, length
+
+
+def evaluate(node: Expression, rows: Rows) -> Values:
+    """The expression's value in each row. Numbers where `valid` is false are 0."""
+    with np.errstate(all="ignore"):
+        found = _evaluate(node, rows)
+    usable = found.valid & np.isfinite(found.numbers)
+    return Values(np.where(usable, found.numbers, 0.0), usable)
+
+
+def holds(node: Predicate | None, rows: Rows) -> Bools:
+    """Where the filter is known to be true. Shape (rows,)."""
+    if node is None:
+        return np.ones(rows.length, dtype=np.bool_)
+    with np.errstate(all="ignore"):
+        return _truth(node, rows).true
+
+
+def _evaluate(node: Expression, rows: Rows) -> Values:
+    match node:
+        case Column(name):
+            spec, found = rows.table.column(name), rows.columns[name]
+            return Values(np.clip(found.numbers.astype(np.float64), spec.lower, spec.upper), found.valid)
+        case Constant(value):
+            return Values(np.full(rows.length, value), np.ones(rows.length, dtype=np.bool_))
+        case Binary(op, left, right):
+            a, b = _evaluate(left, rows), _evaluate(right, rows)
+            return Values(_ARITHMETIC[op](a.numbers, b.numbers), a.valid & b.valid)
+        case Unary(op, of):
+            a = _evaluate(of, rows)
+            return Values(_FUNCTIONS[op](a.numbers), a.valid)
+        case Power(base, exponent):
+            a = _evaluate(base, rows)
+            return Values(a.numbers**exponent, a.valid)
+        case Clip(of, lower, upper):
+            a = _evaluate(of, rows)
+            return Values(np.clip(a.numbers, lower, upper), a.valid)
+        case Where(condition, then, otherwise):
+            chosen, a, b = _truth(condition, rows).true, _evaluate(then, rows), _evaluate(otherwise, rows)
+            return Values(np.where(chosen, a.numbers, b.numbers), np.where(chosen, a.valid, b.valid))
+
+
+def _truth(node: Predicate, rows: Rows) -> Truth:
+    match node:
+        case Compare(op, left, right):
+            a, b = _evaluate(left, rows), _evaluate(right, rows)
+            known, yes = a.valid & b.valid, _COMPARE[op](a.numbers, b.numbers)
+            return Truth(known & yes, known & ~yes)
+        case In(column, values):
+            spec, found = rows.table.column(column), rows.columns[column]
+            yes = np.isin(found.numbers, [spec.labels.index(value) for value in values])
+            return Truth(found.valid & yes, found.valid & ~yes)
+        case IsNull(column):
+            valid = rows.columns[column].valid
+            return Truth(~valid, valid)
+        case And(parts):
+            truths = [_truth(part, rows) for part in parts]
+            return Truth(_all([t.true for t in truths]), ~_all([~t.false for t in truths]))
+        case Or(parts):
+            truths = [_truth(part, rows) for part in parts]
+            return Truth(~_all([~t.true for t in truths]), _all([t.false for t in truths]))
+        case Not(of):
+            inner = _truth(of, rows)
+            return Truth(inner.false, inner.true)
+
+
+def _all(parts: list[Bools]) -> Bools:
+    together: Bools = np.logical_and.reduce(parts)
+    return together
+
+
+_ARITHMETIC: dict[str, Callable[[Floats, Floats], Floats]] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.divide,
+}
+_FUNCTIONS: dict[str, Callable[[Floats], Floats]] = {
+    "-": np.negative,
+    "abs": np.abs,
+    "exp": np.exp,
+    "log": np.log,
+    "sqrt": np.sqrt,
+}
+_COMPARE: dict[str, Callable[[Floats, Floats], Bools]] = {
+    "=": np.equal,
+    "!=": np.not_equal,
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+}

@@ -1,0 +1,67 @@
+"""What is declared in public about a table: all that queries are parsed, checked and priced from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+MAX_ROWS_PER_SUBJECT = 4096
+
+
+class QueryRefused(ValueError):
+    """A query that the engine does not answer. The text depends on the query and on public declarations only."""
+
+
+class Kind(StrEnum):
+    """What a column holds, as far as the engine cares."""
+
+    INTEGER = "integer"
+    NUMBER = "number"
+    CATEGORY = "category"
+    BOOLEAN = "boolean"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnSpec:
+    """One column. Numbers have bounds, categories their list; `constant` says it never differs within a subject."""
+
+    name: str
+    kind: Kind
+    lower: float = 0.0
+    upper: float = 0.0
+    labels: tuple[str, ...] = ()
+    nullable: bool = True
+    constant: bool = False
+    unit: str = ""
+
+    @property
+    def is_numeric(self) -> bool:
+        return self.kind in {Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN}
+
+    @property
+    def is_key(self) -> bool:
+        """Whether one can group by it: its values are public."""
+        return self.kind in {Kind.CATEGORY, Kind.BOOLEAN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSpec:
+    """One table. A subject has at most `max_rows` rows that count (1 to 4096)."""
+
+    name: str
+    subject: str
+    columns: Mapping[str, ColumnSpec]
+    max_rows: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_rows <= MAX_ROWS_PER_SUBJECT:
+            raise ValueError(f"max_rows must lie between 1 and {MAX_ROWS_PER_SUBJECT}.")
+
+    def column(self, name: str) -> ColumnSpec:
+        """The column of that name; QueryRefused when it is not declared or tells subjects apart."""
+        if name == self.subject:
+            raise QueryRefused(f"“{name}” says whom a row is about. No query can read it.")
+        if name not in self.columns:
+            known = ", ".join(sorted(self.columns)[:12])
+            raise QueryRefused(f"There is no column “{str(name)[:100]}” in {self.name}. There are: {known}.")
+        return self.columns[name]
