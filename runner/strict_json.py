@@ -1,0 +1,112 @@
+"""JSON as the gates accept it: UTF-8, finite numbers, one value per key, bounded in depth and in items."""
+
+import json
+import math
+import re
+from typing import NoReturn
+
+from runner.hostile import Refusal
+
+MAX_DEPTH = 20
+MAX_ITEMS = 1_000_000
+MAX_INTEGER_DIGITS = 40
+MAX_KEY = 1_000
+RESERVED = frozenset({"__proto__"})
+
+STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+TOO_LARGE = 10**MAX_INTEGER_DIGITS
+
+
+def parse(data: bytes) -> object:
+    """The value in `data`. Raises Refusal with what is wrong and where."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as bad:
+        raise Refusal(f"The JSON is not UTF-8 (at byte {bad.start:,}).") from bad
+    _refuse_crowds(text)
+    try:
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer)
+    except json.JSONDecodeError as bad:
+        raise Refusal(f"This is not JSON: {bad.msg} (line {bad.lineno}, column {bad.colno}).") from bad
+    except RecursionError as bad:
+        raise Refusal(_too_deep()) from bad
+    _walk(value)
+    return value
+
+
+def canonical(data: bytes) -> bytes:
+    """The same value in one plain spelling, so that nothing hides between its tokens."""
+    return json.dumps(parse(data), allow_nan=False).encode("ascii")
+
+
+def _refuse_crowds(text: str) -> None:
+    """Bound the number of items before anything is built from them."""
+    if _items(text) > MAX_ITEMS and _items(STRING.sub('""', text)) > MAX_ITEMS:
+        raise Refusal(f"The JSON has more than {MAX_ITEMS:,} items. Write a table as CSV or Parquet.")
+
+
+def _items(text: str) -> int:
+    return text.count(",") + text.count("[") + text.count("{")
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise Refusal("The JSON has an object that names a key twice.")
+    return value
+
+
+def _constant(name: str) -> NoReturn:
+    raise Refusal(f"The JSON holds {name}, which is no number. Write null instead.")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MAX_INTEGER_DIGITS:
+        raise Refusal(f"The JSON holds a whole number of more than {MAX_INTEGER_DIGITS} characters.")
+    return int(digits)
+
+
+def _too_deep() -> str:
+    return f"The JSON is nested more than {MAX_DEPTH} levels deep."
+
+
+def _walk(value: object) -> None:
+    """Check depth, keys, strings and numbers, without recursion."""
+    stack: list[tuple[object, int]] = [([value], 0)]
+    while stack:
+        container, depth = stack.pop()
+        if depth > MAX_DEPTH:
+            raise Refusal(_too_deep())
+        for item in _children(container):
+            if isinstance(item, dict | list):
+                stack.append((item, depth + 1))
+            elif isinstance(item, float):
+                _refuse_infinite(item)
+            elif isinstance(item, str):
+                _refuse_surrogates(item)
+
+
+def _children(container: object) -> list[object]:
+    if isinstance(container, dict):
+        for key in container:
+            _refuse_key(key)
+        return list(container.values())
+    return container if isinstance(container, list) else []
+
+
+def _refuse_key(key: str) -> None:
+    if len(key) > MAX_KEY:
+        raise Refusal(f"The JSON has a key of more than {MAX_KEY:,} characters.")
+    if key in RESERVED:
+        raise Refusal(f"The JSON has the reserved key {key}.")
+    _refuse_surrogates(key)
+
+
+def _refuse_infinite(number: float) -> None:
+    if not math.isfinite(number):
+        raise Refusal("The JSON holds a number too large to be finite.")
+
+
+def _refuse_surrogates(text: str) -> None:
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise Refusal("The JSON holds half of a surrogate pair, which is no character.")
