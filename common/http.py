@@ -5,6 +5,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -20,7 +21,7 @@ M = TypeVar("M", bound=Model)
 class UserRequest(HttpRequest):
     """A request whose user has signed in: what every view behind the login middleware gets."""
 
-    user: "User"  # type: ignore[assignment]
+    user: "User"
     htmx: object
 
 
@@ -28,7 +29,7 @@ def found(queryset: "QuerySet[M]", **lookup: object) -> M:
     """The one object of `queryset`, or 404: what a person may not know does not exist."""
     try:
         return queryset.get(**lookup)
-    except (queryset.model.DoesNotExist, ValueError) as missing:
+    except (ObjectDoesNotExist, ValidationError, ValueError) as missing:
         raise Http404 from missing
 
 

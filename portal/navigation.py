@@ -1,14 +1,14 @@
 """The main menu, by role."""
 
+from django.http import HttpRequest
 from django.urls import reverse
 
 from accounts.models import User
-from common.http import UserRequest
 
 Item = dict[str, object]
 
 
-def items(request: UserRequest) -> list[Item]:
+def items(request: HttpRequest) -> list[Item]:
     """What this person finds in the header: label, url, icon, active."""
     user = request.user
     if not isinstance(user, User):

@@ -17,7 +17,6 @@ from daphne.http_protocol import HTTPFactory, WebRequest
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
-from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
 from portal.asgi import application
@@ -30,7 +29,7 @@ LINGER_SECONDS = 2.0
 TOO_LONG = b"This is longer than the %d MB that one call may carry.\n" % (BODY_LIMIT // 1024 // 1024)
 
 
-class CappedRequest(WebRequest):  # type: ignore[misc] # daphne is untyped
+class CappedRequest(WebRequest):
     """A request whose body ends the connection when it grows too long.
 
     Twisted and Daphne keep whole bodies, and Twisted parses forms into memory a second time: before Django, and
@@ -66,17 +65,17 @@ class CappedRequest(WebRequest):  # type: ignore[misc] # daphne is untyped
         head = b"HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: "
         transport = self.channel.transport
         transport.write(head + b"%d\r\n\r\n" % len(TOO_LONG) + TOO_LONG)
-        reactor.callLater(LINGER_SECONDS, transport.loseConnection)  # type: ignore[attr-defined] # chosen at run time
+        asyncio.get_event_loop().call_later(LINGER_SECONDS, transport.loseConnection)
 
 
-class CappedFactory(HTTPFactory):  # type: ignore[misc] # daphne is untyped
+class CappedFactory(HTTPFactory):
     def buildProtocol(self, addr: Any) -> Any:  # noqa: N802 -- Twisted's name
         protocol = super().buildProtocol(addr)
         protocol.requestFactory = CappedRequest
         return protocol
 
 
-class Server(daphne.server.Server):  # type: ignore[misc] # daphne is untyped
+class Server(daphne.server.Server):
     """Daphne that lets pages under way finish when it is asked to stop."""
 
     def listen_success(self, port: Any) -> None:
