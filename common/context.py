@@ -2,9 +2,22 @@
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 from django.utils.module_loading import import_string
 
 
 def page(request: HttpRequest) -> dict[str, object]:
-    """The main menu, and whether this is the demo."""
-    return {"navigation": import_string(settings.NAVIGATION)(request), "demo": settings.DEMO}
+    """The main menu, the bell's number, and whether this is the demo."""
+    return {
+        "navigation": import_string(settings.NAVIGATION)(request),
+        "unread": SimpleLazyObject(lambda: _unread(request)),
+        "demo": settings.DEMO,
+        "version": settings.VERSION,
+    }
+
+
+def _unread(request: HttpRequest) -> int:
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return 0
+    return int(user.notifications.filter(read_at=None).count())

@@ -1,6 +1,43 @@
 """How every form looks."""
 
+from django import forms
+from django.forms.boundfield import BoundField
 from django.forms.renderers import TemplatesSetting
+
+CLASSES: dict[type[forms.Widget], str] = {
+    forms.HiddenInput: "",
+    forms.CheckboxInput: "form-check-input",
+    forms.RadioSelect: "form-check-input",
+    forms.CheckboxSelectMultiple: "form-check-input",
+    forms.Select: "form-select",
+    forms.Input: "form-control",
+    forms.Textarea: "form-control",
+}
+
+
+class Field(BoundField):
+    """A field that knows the portal's classes, so that forms need not say them."""
+
+    def build_widget_attrs(
+        self, attrs: dict[str, object], widget: forms.Widget | None = None
+    ) -> dict[str, object]:
+        widget = widget or self.field.widget
+        built = super().build_widget_attrs(attrs, widget)
+        own = next((name for kind, name in CLASSES.items() if isinstance(widget, kind)), "")
+        given = str(widget.attrs.get("class", ""))
+        if classes := f"{own} {given}".strip():
+            built["class"] = classes
+        return built
+
+    @property
+    def is_checkbox(self) -> bool:
+        """A single box whose label stands to its right."""
+        return isinstance(self.field.widget, forms.CheckboxInput)
+
+    @property
+    def is_choices(self) -> bool:
+        """Several boxes under one legend."""
+        return isinstance(self.field.widget, forms.RadioSelect | forms.CheckboxSelectMultiple)
 
 
 class Renderer(TemplatesSetting):
@@ -8,3 +45,4 @@ class Renderer(TemplatesSetting):
 
     form_template_name = "components/form.html"
     field_template_name = "components/field.html"
+    bound_field_class = Field

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from common.errors import Refused
 
@@ -46,6 +46,20 @@ def body_json(request: HttpRequest, *, limit: int = 1_000_000) -> dict[str, obje
     return value
 
 
+HEADINGS = {
+    402: "There is not enough budget left",
+    403: "You may not do this",
+    409: "Something changed in the meantime",
+}
+
+
+def back(request: HttpRequest) -> str:
+    """The page of this portal that the person came from, or nothing."""
+    origin = request.headers.get("Referer", "")
+    ours = url_has_allowed_host_and_scheme(origin, {request.get_host()}, require_https=request.is_secure())
+    return origin if ours and origin != request.build_absolute_uri() else ""
+
+
 class RefusalsMiddleware:
     """Turns a Refused raised by a service into a page, or into JSON for a script."""
 
@@ -61,5 +75,6 @@ class RefusalsMiddleware:
         if "application/json" in request.headers.get("Accept", ""):
             answer = {"code": exception.code, "detail": str(exception)}
             return JsonResponse(answer, status=exception.status)
-        context = {"reason": str(exception), "heading": HTTPStatus(exception.status).phrase}
+        heading = HEADINGS.get(exception.status, "This was not done")
+        context = {"reason": str(exception), "heading": heading, "back": back(request)}
         return render(request, "errors/refused.html", context, status=exception.status)

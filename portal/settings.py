@@ -7,6 +7,7 @@ from csp.constants import NONCE, NONE, SELF
 
 from portal import env
 
+VERSION = "0.1.0"
 ROOT = Path(__file__).resolve().parent.parent
 STATE = env.path("WEIR_STATE", ROOT / "var")
 env.load_state(STATE)
@@ -159,6 +160,7 @@ SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
+CSRF_FAILURE_VIEW = "portal.views.out_of_date"
 
 # Headers
 SECURE_SSL_REDIRECT = False
@@ -199,6 +201,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/assets/.+-[0-9A-Za-z_-]{8}\."  # names that Vite has hashed
 
 # Mail
 EMAIL_BACKEND, EMAIL_OPTIONS = env.mail("WEIR_MAIL", STATE)

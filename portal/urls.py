@@ -18,3 +18,8 @@ urlpatterns = [
     path("requests/", include("requests_app.urls")),
     path("audit/", include("audit.urls")),
 ]
+
+handler400 = "portal.views.bad_request"
+handler403 = "portal.views.forbidden"
+handler404 = "portal.views.not_found"
+handler500 = "portal.views.failed"

@@ -1,13 +1,14 @@
-"""Health, and the way home."""
+"""Health, the way home, what goes wrong, and the gallery of components."""
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.cache import cache
 from django.db import connection
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
 
-from common.http import UserRequest
+from common.http import UserRequest, back
 
 
 @require_safe
@@ -43,3 +44,25 @@ def readyz(request: UserRequest) -> HttpResponse:
         cursor.execute("SELECT 1")
     cache.get("readyz")
     return HttpResponse("ready\n", content_type="text/plain")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return render(request, "errors/400.html", {"back": back(request)}, status=400)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return render(request, "errors/403.html", {"back": back(request)}, status=403)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return render(request, "errors/404.html", {"back": back(request)}, status=404)
+
+
+def out_of_date(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form whose token does not fit the session."""
+    return render(request, "errors/csrf.html", {"back": back(request)}, status=403)
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """Written without the person, the menu or the database: any of them may be what failed."""
+    return HttpResponse(render_to_string("errors/500.html"), status=500)

@@ -1,0 +1,29 @@
+// htmx, and what happens when a fragment cannot be had.
+import htmx from 'htmx.org'
+import { toast } from './toasts.js'
+
+const SIGNED_OUT = [401]
+
+document.addEventListener('htmx:responseError', (event) => {
+  const { xhr, elt } = event.detail
+  if (SIGNED_OUT.includes(xhr.status)) return location.reload()
+  if (elt.dataset.live && xhr.status === 404) return elt.remove()
+  const reason = new DOMParser().parseFromString(xhr.responseText, 'text/html').querySelector('[data-reason]')
+  toast(reason?.textContent.trim() || `The portal answered ${xhr.status}. Try again, or reload the page.`, 'danger')
+})
+
+document.addEventListener('htmx:sendError', (event) => {
+  if (event.detail.elt.dataset.live) return
+  toast('The portal cannot be reached. Check your connection and try again.', 'danger')
+})
+
+// After the session has ended a fragment's address answers with the sign-in page: show it as a page.
+document.addEventListener('htmx:beforeSwap', (event) => {
+  const { xhr } = event.detail
+  if (xhr.responseURL && new URL(xhr.responseURL).pathname.startsWith('/account/login')) {
+    event.detail.shouldSwap = false
+    location.reload()
+  }
+})
+
+export default htmx
