@@ -1,11 +1,13 @@
 """Who may do what in the review lane. A rule returns why not, or None."""
 
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
 from common.access import all_of, any_of
 from datasets import rules as dataset_rules
-from datasets.models import Dataset
+from datasets.models import Dataset, Revision
+from requests_app import fingerprint
 from requests_app.models import Approval, CodeRequest, Comment, Release, Run, Version
 
 
@@ -64,6 +66,13 @@ def dataset_is_not_frozen(user: User, item: CodeRequest) -> str | None:
     return "This dataset is frozen. Work goes on when its owner lifts the freeze." if frozen else None
 
 
+ENDED = (
+    CodeRequest.State.WITHDRAWN,
+    CodeRequest.State.REJECTED,
+    CodeRequest.State.REVOKED,
+)
+
+
 def may_read_code(user: User, item: CodeRequest) -> str | None:
     if user == item.author or user.is_auditor:
         return None
@@ -80,11 +89,35 @@ def may_resolve(user: User, comment: Comment) -> str | None:
     return may_comment(user, comment.version)
 
 
-edit = all_of(dataset_rules.is_active, is_author)
+def is_open_to_edit(user: User, item: CodeRequest) -> str | None:
+    """A draft may be written as long as it may still be submitted."""
+    if item.state in ENDED:
+        return f"This request has ended: {item.get_state_display().lower()}. Copy it into a new one."
+    return None
+
+
+def no_run_is_live(user: User, item: CodeRequest) -> str | None:
+    if item.runs.live().filter(kind=Run.Kind.PRIVATE).exists():
+        return "A run of this request is under way."
+    return None
+
+
+def latest_revision_is_current(user: User, item: CodeRequest) -> str | None:
+    """What is approved can be run: the data revision it is bound to is still there."""
+    if item.latest is not None and item.latest.revision.state != Revision.State.PUBLISHED:
+        return "The revision of the data this is bound to is retired. The author has to submit it again."
+    return None
+
+
+edit = all_of(dataset_rules.is_active, is_author, is_open_to_edit)
+withdraw = all_of(dataset_rules.is_active, is_author)
 try_on_mock = all_of(dataset_rules.is_active, is_author, may_use_dataset)
-submit = all_of(dataset_rules.is_active, is_author, may_use_dataset, is_complete)
+submit = all_of(dataset_rules.is_active, is_author, may_use_dataset, is_complete, no_run_is_live)
 begin_review = all_of(dataset_rules.is_active, is_not_author, is_reviewer)
 decide = all_of(dataset_rules.is_active, is_not_author, is_reviewer, has_not_reviewed)
+approve = all_of(decide, latest_revision_is_current)
+comment = all_of(dataset_rules.is_active, may_comment)
+resolve = all_of(dataset_rules.is_active, may_resolve)
 revoke = all_of(dataset_rules.is_active, any_of(is_owner, is_admin))
 expire = is_system
 
@@ -108,10 +141,31 @@ def approval_is_live(approval: Approval) -> str | None:
 
 
 def runs_are_left(approval: Approval) -> str | None:
-    used = approval.runs.exclude(state=Run.State.CANCELLED, started_at=None).count()
+    """A run counts while it is live, and for good once it has opened the data, however it ended."""
+    used = approval.runs.filter(Q(state__in=Run.LIVE) | Q(opened_at__isnull=False)).count()
     if used < approval.runs_allowed:
         return None
     return f"All {approval.runs_allowed} approved runs are used. Submit again to ask for more."
+
+
+def open_data(run: Run) -> str | None:
+    """Why this run may not open private data now: asked again at the moment of opening."""
+    if run.approval is None or run.version is None:
+        return "This run has no approval."
+    if why := approval_is_live(run.approval):
+        return why
+    seen = fingerprint.of(
+        code=run.code,
+        parameters=run.parameters,
+        revision=str(run.revision_id),
+        revision_sha256=run.revision.sha256,
+        environment=run.environment,
+    )
+    if not seen == run.sha256 == run.approval.sha256:
+        return "This run is not what was approved."
+    if run.lease is None or run.state != Run.State.STARTING:
+        return "This run is not starting."
+    return may_use_dataset(run.request.author, run.request)
 
 
 def is_author_or_owner(user: User, item: CodeRequest) -> str | None:
@@ -120,19 +174,21 @@ def is_author_or_owner(user: User, item: CodeRequest) -> str | None:
     return "Only the author and the owner of the dataset can start a run."
 
 
-def start_run(user: User, item: CodeRequest) -> str | None:
-    """Why this person cannot start a run on private data now."""
-    rule = all_of(dataset_rules.is_active, is_author_or_owner, dataset_is_not_frozen, may_use_dataset)
-    if why := rule(user, item):
-        return why
+def has_live_approval(user: User, item: CodeRequest) -> str | None:
     approval = live_approval(item)
     if approval is None:
         return "There is no approval to run this. It has to be reviewed first."
-    if why := approval_is_live(approval) or runs_are_left(approval):
-        return why
-    if item.runs.live().filter(kind=Run.Kind.PRIVATE).exists():  # type: ignore[attr-defined]
-        return "A run of this request is under way."
-    return None
+    return approval_is_live(approval) or runs_are_left(approval)
+
+
+start_run = all_of(
+    dataset_rules.is_active,
+    is_author_or_owner,
+    dataset_is_not_frozen,
+    may_use_dataset,
+    has_live_approval,
+    no_run_is_live,
+)
 
 
 def live_approval(item: CodeRequest) -> Approval | None:
@@ -141,7 +197,8 @@ def live_approval(item: CodeRequest) -> Approval | None:
 
 
 def cancel_run(user: User, run: Run) -> str | None:
-    if user == run.request.author:
+    """The portal itself cancels when data is frozen, access ends or a person is suspended."""
+    if user == run.request.author or user.state == User.State.SYSTEM:
         return None
     if run.kind == Run.Kind.PRIVATE and (user == run.request.dataset.owner or user.is_admin):
         return None
@@ -149,14 +206,16 @@ def cancel_run(user: User, run: Run) -> str | None:
 
 
 def read_log(user: User, run: Run) -> str | None:
-    """A log is as private as the data: on mock data the author's, on private data the owner's and reviewers'."""
-    if run.kind == Run.Kind.MOCK:
+    """A log is as private as the data: on mock data the author shows it by submitting, on private data never."""
+    if run.kind == Run.Kind.PRIVATE:
+        return all_of(is_not_author, is_reviewer)(user, run.request)
+    if user == run.request.author or run.version is None:
         return is_author(user, run.request)
-    return all_of(is_not_author, is_reviewer)(user, run.request)
+    return is_reviewer(user, run.request)
 
 
 def read_output(user: User, run: Run) -> str | None:
-    """Held output: as the log. (A dataset's owner who is the author's reviewer sees it, the author never.)"""
+    """Held output: as the log."""
     return read_log(user, run)
 
 
@@ -174,3 +233,7 @@ def download_release(user: User, release: Release) -> str | None:
 
 def recall(user: User, release: Release) -> str | None:
     return all_of(dataset_rules.is_active, any_of(is_owner, is_admin))(user, release.run.request)
+
+
+def manage_workers(user: User, item: object = None) -> str | None:
+    return all_of(dataset_rules.is_active, is_admin)(user, item)

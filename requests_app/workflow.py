@@ -53,10 +53,11 @@ REQUEST: dict[str, Step] = {
         rules.submit,
     ),
     "begin_review": _step({R.SUBMITTED, R.IN_REVIEW}, R.IN_REVIEW, rules.begin_review),
-    "approve": _step({R.SUBMITTED, R.IN_REVIEW}, R.APPROVED, rules.decide),
+    "endorse": _step({R.SUBMITTED, R.IN_REVIEW}, R.IN_REVIEW, rules.approve),
+    "approve": _step({R.SUBMITTED, R.IN_REVIEW}, R.APPROVED, rules.approve),
     "request_changes": _step({R.SUBMITTED, R.IN_REVIEW}, R.CHANGES_REQUESTED, rules.decide),
     "reject": _step({R.SUBMITTED, R.IN_REVIEW}, R.REJECTED, rules.decide),
-    "withdraw": _step({R.DRAFT, R.SUBMITTED, R.IN_REVIEW, R.CHANGES_REQUESTED}, R.WITHDRAWN, rules.edit),
+    "withdraw": _step({R.DRAFT, R.SUBMITTED, R.IN_REVIEW, R.CHANGES_REQUESTED}, R.WITHDRAWN, rules.withdraw),
     "revoke": _step({R.APPROVED}, R.REVOKED, rules.revoke),
     "expire": _step({R.APPROVED}, R.EXPIRED, rules.expire),
 }

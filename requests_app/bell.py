@@ -1,0 +1,28 @@
+"""The doorbell: tells the workers that there is a run to claim. The row in the database is the truth."""
+
+from collections.abc import Iterable
+from functools import partial
+from uuid import UUID
+
+from celery import current_app
+from django.db import transaction
+from django.db.models.functions import Now
+
+from requests_app.models import Run
+
+TASK = "requests_app.tasks.execute_run"
+
+
+def ring(pk: UUID) -> None:
+    """After commit, wake a worker. A lost bell is rung again by look_after_runs."""
+    transaction.on_commit(partial(_send, pk), robust=True)
+
+
+def ring_again(pks: Iterable[UUID]) -> None:
+    for pk in pks:
+        ring(pk)
+
+
+def _send(pk: UUID) -> None:
+    Run.objects.filter(pk=pk, state=Run.State.QUEUED).update(rung_at=Now())
+    current_app.send_task(TASK, args=[str(pk)])

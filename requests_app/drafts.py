@@ -1,0 +1,222 @@
+"""What an author does with a draft: begin, write, try on mock data."""
+
+import json
+import keyword
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from audit import log
+from common import live
+from common.access import require
+from common.errors import Conflict, Refused
+from datasets import rules as dataset_rules
+from datasets.models import Column, Dataset, Revision, Table
+from requests_app import bell, environments, fingerprint, rules
+from requests_app.models import CodeRequest, Run
+
+LIMITS = {"title": 200, "code": 200_000, "purpose": 4000, "context": 4000, "outputs": 2000}
+PARAMETERS_LIMIT = 10_000
+LIVE_MOCK_RUNS = 3
+
+
+def new_request(dataset: Dataset, *, by: User, title: str = "") -> CodeRequest:
+    """A draft on this dataset, with code that runs as it is."""
+    require(dataset_rules.may_use, by, dataset)
+    revision = current_revision(dataset)
+    with transaction.atomic():
+        item = CodeRequest.objects.create(
+            dataset=dataset,
+            author=by,
+            title=_bounded("title", title),
+            code=template_code(revision),
+            draft_saved_at=timezone.now(),
+        )
+        log.record("request.draft", by=by, on=item, dataset_id=dataset.pk, person_id=by.pk)
+        live.changed("user", by.pk)
+    return item
+
+
+def current_revision(dataset: Dataset) -> Revision:
+    """The published revision that new work is bound to."""
+    revision = dataset.current
+    if revision is None:
+        raise Refused("This dataset has no published revision. Its owner has to publish one first.")
+    return revision
+
+
+def draft_of(item: CodeRequest) -> dict[str, object]:
+    """The draft as its form begins."""
+    parameters = json.dumps(item.parameters, indent=2, ensure_ascii=False) if item.parameters else ""
+    fields: dict[str, object] = {name: getattr(item, name) for name in LIMITS}
+    return {**fields, "parameters": parameters, "number": item.draft_number}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frozen:
+    """What a submission now would bind: shown before it is sent."""
+
+    sha256: str
+    code_sha256: str
+    revision: Revision
+    environment: str
+    environment_sha256: str
+    parameters: Mapping[str, object]
+
+
+def frozen(item: CodeRequest) -> Frozen:
+    """Everything that the draft's answer depends on, as it stands now."""
+    revision = current_revision(item.dataset)
+    environment = environments.get()
+    return Frozen(
+        sha256=fingerprint.of(
+            code=item.code,
+            parameters=item.parameters,
+            revision=str(revision.pk),
+            revision_sha256=revision.sha256,
+            environment=environment.name,
+        ),
+        code_sha256=fingerprint.of_code(item.code),
+        revision=revision,
+        environment=environment.name,
+        environment_sha256=environment.sha256,
+        parameters=item.parameters,
+    )
+
+
+def save_draft(item: CodeRequest, *, by: User, number: int, **fields: object) -> CodeRequest:
+    """Write the draft; Conflict, with nothing lost, when another tab has written since `number`."""
+    values = {name: _checked(name, value) for name, value in fields.items()}
+    with transaction.atomic():
+        locked = CodeRequest.objects.select_for_update(of=("self",)).get(pk=item.pk)
+        require(rules.edit, by, locked)
+        if number != locked.draft_number:
+            raise Conflict("This draft was saved in another tab meanwhile. Your text is kept on this page.")
+        for name, value in values.items():
+            setattr(locked, name, value)
+        locked.draft_number += 1
+        locked.draft_saved_at = timezone.now()
+        locked.save(update_fields=[*values, "draft_number", "draft_saved_at"])
+    return locked
+
+
+def _checked(name: str, value: object) -> object:
+    if name == "parameters":
+        return _parameters(value)
+    if name not in LIMITS or not isinstance(value, str):
+        raise Refused(f"A draft has no field {name!r} of this kind.")
+    return _bounded(name, value)
+
+
+def _bounded(name: str, text: str) -> str:
+    if len(text) > LIMITS[name]:
+        raise Refused(f"The {name} is longer than {LIMITS[name]:,} characters.")
+    if "\x00" in text:
+        raise Refused(f"The {name} holds a null character.")
+    return text
+
+
+def _parameters(value: object) -> dict[str, object]:
+    if not isinstance(value, Mapping):
+        raise Refused("The parameters are one JSON object.")
+    text = json.dumps(value, ensure_ascii=False)
+    if len(text) > PARAMETERS_LIMIT or "\\u0000" in text:
+        raise Refused(f"The parameters are longer than {PARAMETERS_LIMIT:,} characters, or not plain text.")
+    for name in value:
+        if not (isinstance(name, str) and name.isidentifier()) or keyword.iskeyword(name):
+            raise Refused(f"{name!r} cannot be the name of a parameter: it is an argument of main().")
+    return dict(value)
+
+
+def try_on_mock(item: CodeRequest, *, by: User, key: UUID) -> Run:
+    """Run the draft on the mock data of the current revision; the same key again gives the same run."""
+    with transaction.atomic():
+        locked = CodeRequest.objects.select_for_update(of=("self",)).get(pk=item.pk)
+        if old := Run.objects.filter(key=key).first():
+            return same_request(old, locked)
+        require(rules.try_on_mock, by, locked)
+        if not locked.code.strip():
+            raise Refused("There is no code to run yet.")
+        if Run.objects.live().filter(kind=Run.Kind.MOCK, asked_by=by).count() >= LIVE_MOCK_RUNS:
+            raise Refused(f"{LIVE_MOCK_RUNS} of your trials are under way. Wait for one, or cancel it.")
+        bound = frozen(locked)
+        run = Run.objects.create(
+            kind=Run.Kind.MOCK,
+            request=locked,
+            revision=bound.revision,
+            code=locked.code,
+            sha256=bound.sha256,
+            parameters=locked.parameters,
+            environment=bound.environment,
+            environment_sha256=bound.environment_sha256,
+            asked_by=by,
+            key=key,
+            wall_seconds=min(locked.dataset.wall_seconds, settings.MOCK_WALL_SECONDS),
+            memory_mb=locked.dataset.memory_mb,
+        )
+        queued(run, by=by)
+    return run
+
+
+def same_request(run: Run, item: CodeRequest) -> Run:
+    """What this key has started already."""
+    if run.request_id != item.pk:
+        raise Conflict("This key has started another run.")
+    return run
+
+
+def queued(run: Run, *, by: User) -> None:
+    """Record that a run was asked for, tell the pages, and wake a worker after commit."""
+    item = run.request
+    log.record(
+        "run.ask",
+        by=by,
+        on=run,
+        dataset_id=item.dataset_id,
+        person_id=item.author_id,
+        request=str(item.pk),
+        kind=run.kind,
+        sha256=run.sha256,
+    )
+    live.changed("request", item.pk)
+    bell.ring(run.pk)
+
+
+# The template
+
+
+def template_code(revision: Revision) -> str:
+    """A main() over the declared tables that runs unchanged and gives an answer that may well be released."""
+    tables = list(revision.tables.prefetch_related("columns"))
+    if not tables:
+        return "def main():\n    return {}\n"
+    lines = ["def main(" + ", ".join(table.name for table in tables) + "):"]
+    lines += [f"    # {_described(table)}" for table in tables]
+    return "\n".join([*lines, *_answer(tables[0]), ""])
+
+
+def _described(table: Table) -> str:
+    names = [column.name for column in table.columns.all()]
+    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    return f"{table.name} is a pandas DataFrame with the columns {shown}".replace("\n", " ")
+
+
+def _answer(table: Table) -> list[str]:
+    """The number of people and the mean of one declared number: two aggregates over everybody."""
+    columns = list(table.columns.all())
+    subject = next((column for column in columns if column.is_subject), None)
+    number = next((column for column in columns if _is_measure(column)), None)
+    people = f"{table.name}[{subject.name!r}].nunique()" if subject else f"len({table.name})"
+    lines = ["    return {", f'        "people": int({people}),']
+    if number is not None:
+        lines.append(f"        {f'mean_{number.name}'!r}: float({table.name}[{number.name!r}].mean()),")
+    return [*lines, "    }"]
+
+
+def _is_measure(column: Column) -> bool:
+    return column.type in {Column.Type.NUMBER, Column.Type.INTEGER} and not column.is_subject

@@ -1,0 +1,38 @@
+"""The named sets of packages that submitted code may use, known by a hash that each run records."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+
+from common.errors import Refused
+
+DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    name: str
+    sha256: str
+    path: Path
+
+
+def get(name: str = DEFAULT) -> Environment:
+    """The environment of this name as it is installed now; Refused when there is none."""
+    path = Path(settings.ENVIRONMENTS) / name
+    manifest = path / "weir-manifest.json"
+    if manifest.is_file():
+        return Environment(name=name, sha256=_hash_of(manifest), path=path)
+    pinned = Path(settings.ROOT) / "environments" / f"{name}.txt"
+    if pinned.is_file():
+        return Environment(name=name, sha256=hashlib.sha256(pinned.read_bytes()).hexdigest(), path=path)
+    raise Refused(f"There is no code environment named {name}. Ask an admin to install it.")
+
+
+def _hash_of(manifest: Path) -> str:
+    """The manifest's own hash of its packages, or else the hash of the manifest."""
+    content = manifest.read_bytes()
+    stated = json.loads(content).get("sha256")
+    return stated if isinstance(stated, str) and len(stated) == 64 else hashlib.sha256(content).hexdigest()

@@ -1,0 +1,29 @@
+"""What an approval is bound to, as one hash: the code, its parameters, the data revision, the environment."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+
+def of(
+    *, code: str, parameters: Mapping[str, object], revision: str, revision_sha256: str, environment: str
+) -> str:
+    """The sha256 of everything that a run's answer depends on, in one canonical text."""
+    text = json.dumps(
+        {
+            "code": code,
+            "parameters": dict(parameters),
+            "revision": revision,
+            "revision_sha256": revision_sha256,
+            "environment": environment,
+        },
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def of_code(code: str) -> str:
+    """The sha256 of the code alone, as `sha256sum` gives it for the downloaded file."""
+    return hashlib.sha256(code.encode()).hexdigest()

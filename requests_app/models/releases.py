@@ -1,0 +1,95 @@
+"""What a run wrote, held until somebody has looked at it, and the decision to let it out."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from accounts.models import User
+from common.models import Thing
+from requests_app.models.runs import Run
+
+
+class Output(Thing):
+    """One file that a run wrote: held until somebody has looked at it."""
+
+    class Verdict(models.TextChoices):
+        PENDING = "pending", "Not checked yet"
+        RELEASE = "release", "Release"
+        WITHHOLD = "withhold", "Withhold"
+
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="outputs")
+    name = models.CharField(max_length=64)
+    type = models.CharField(max_length=10)
+    bytes = models.BigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    checks = models.JSONField(default=list)
+    verdict = models.CharField(max_length=10, choices=Verdict, default=Verdict.PENDING)
+    comment = models.CharField(max_length=2000, blank=True)
+    added_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    bytes_gone_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["run", "name"], name="output_names_differ")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RefusedOutput(Thing):
+    """A file that a run wrote and the gates did not let out, with the reason."""
+
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="refused_outputs")
+    name = models.CharField(max_length=255)
+    reason = models.CharField(max_length=500)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"
+
+
+class ReleaseQuerySet(models.QuerySet["Release"]):
+    def visible_to(self, user: User) -> "ReleaseQuerySet":
+        return self.filter(run__in=Run.objects.visible_to(user).values("pk"))
+
+
+class Release(Thing):
+    """The decision on what a run wrote: held, then let out, refused, or called back."""
+
+    class State(models.TextChoices):
+        HELD = "held", "Held for the output check"
+        CHECKING = "checking", "Being checked"
+        RELEASED = "released", "Released"
+        REJECTED = "rejected", "Not released"
+        CHANGES_REQUESTED = "changes_requested", "Changes requested"
+        RECALLED = "recalled", "Recalled"
+        EXPIRED = "expired", "Expired unchecked"
+
+    run = models.OneToOneField(Run, on_delete=models.PROTECT, related_name="release")
+    author = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=20, choices=State, default=State.HELD)
+    state_changed_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    decided_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    decided_at = models.DateTimeField(null=True, blank=True)
+    comment = models.TextField(blank=True, max_length=4000)
+    record = models.JSONField(default=dict)
+    recall_reason = models.CharField(max_length=500, blank=True)
+    recalled_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    recalled_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ReleaseQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-state_changed_at"]
+        indexes = [models.Index(fields=["state", "state_changed_at"])]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(decided_by=None) | ~Q(decided_by=F("author")),
+                name="nobody_releases_their_own_output",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Release of {self.run.request}"

@@ -1,0 +1,171 @@
+"""Requests for code to run, their versions, and what reviewers say of them."""
+
+import pgtrigger
+from django.db import models
+from django.db.models import F, Q
+
+from accounts.models import User
+from common.models import Thing
+from datasets.models import Dataset, DatasetReviewer, Revision
+
+IMMUTABLE = pgtrigger.Update | pgtrigger.Delete
+SUBMITTED = Q(latest__isnull=False)
+
+
+class CodeRequestQuerySet(models.QuerySet["CodeRequest"]):
+    def visible_to(self, user: User) -> "CodeRequestQuerySet":
+        """Own requests; of the datasets one owns or reviews, those once submitted; all submitted for auditors."""
+        if user.is_auditor:
+            return self.filter(Q(author=user) | SUBMITTED)
+        seats = Q(dataset__owner=user) | Q(
+            dataset__in=DatasetReviewer.objects.filter(user=user).values("dataset")
+        )
+        return self.filter(Q(author=user) | (SUBMITTED & seats))
+
+    def known_to(self, user: User) -> "CodeRequestQuerySet":
+        """What one may read; an admin, besides, knows of the submitted ones that they are there."""
+        return self.filter(Q(author=user) | SUBMITTED) if user.is_admin else self.visible_to(user)
+
+
+class CodeRequest(Thing):
+    """What a scientist wants to run on a dataset, from draft to decision."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        SUBMITTED = "submitted", "Waiting for a review"
+        IN_REVIEW = "in_review", "In review"
+        APPROVED = "approved", "Approved"
+        CHANGES_REQUESTED = "changes_requested", "Changes requested"
+        REJECTED = "rejected", "Rejected"
+        WITHDRAWN = "withdrawn", "Withdrawn"
+        REVOKED = "revoked", "Approval revoked"
+        EXPIRED = "expired", "Approval expired"
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="code_requests")
+    author = models.ForeignKey(User, on_delete=models.PROTECT, related_name="code_requests")
+    title = models.CharField(max_length=200)
+    state = models.CharField(max_length=20, choices=State, default=State.DRAFT)
+    state_reason = models.TextField(blank=True, max_length=4000)
+    state_changed_at = models.DateTimeField(auto_now_add=True)
+    latest = models.ForeignKey("Version", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+
+    # The draft: what the author is writing now. A version is a frozen copy of it.
+    code = models.TextField(blank=True)
+    parameters = models.JSONField(default=dict, blank=True)
+    purpose = models.TextField(blank=True, max_length=4000)
+    context = models.TextField(blank=True, max_length=4000)
+    outputs = models.TextField(blank=True, max_length=2000)
+    draft_number = models.PositiveIntegerField(default=0)
+    draft_saved_at = models.DateTimeField(null=True, blank=True)
+
+    objects = CodeRequestQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-state_changed_at"]
+        indexes = [
+            models.Index(fields=["state", "state_changed_at"]),
+            models.Index(fields=["author", "state"]),
+            models.Index(fields=["dataset", "state"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Version(Thing):
+    """One immutable submission of a request's code, with everything that its run depends on."""
+
+    request = models.ForeignKey(CodeRequest, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    code = models.TextField()
+    sha256 = models.CharField(max_length=64)
+    revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="+")
+    environment = models.CharField(max_length=63)
+    environment_sha256 = models.CharField(max_length=64)
+    parameters = models.JSONField(default=dict)
+    purpose = models.TextField()
+    context = models.TextField()
+    outputs = models.TextField(blank=True)
+    findings = models.JSONField(default=list)
+    key = models.UUIDField(unique=True)
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [models.UniqueConstraint(fields=["request", "number"], name="versions_are_numbered")]
+        triggers = [pgtrigger.Protect(name="versions_do_not_change", operation=IMMUTABLE)]
+
+    def __str__(self) -> str:
+        return f"{self.request}, version {self.number}"
+
+
+class Review(Thing):
+    """One reviewer's verdict on one version."""
+
+    class Verdict(models.TextChoices):
+        APPROVE = "approve", "Approve"
+        REQUEST_CHANGES = "request_changes", "Request changes"
+        REJECT = "reject", "Reject"
+
+    version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="reviews")
+    reviewer = models.ForeignKey(User, on_delete=models.PROTECT, related_name="reviews")
+    author = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    verdict = models.CharField(max_length=20, choices=Verdict)
+    comment = models.TextField(blank=True, max_length=10_000)
+    runs = models.PositiveSmallIntegerField(null=True, blank=True)
+    days = models.PositiveSmallIntegerField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["version", "reviewer"], name="one_verdict_per_reviewer"),
+            models.CheckConstraint(
+                condition=Q(verdict="approve") | ~Q(comment=""), name="a_negative_verdict_says_why"
+            ),
+            models.CheckConstraint(
+                condition=~Q(reviewer=F("author")), name="nobody_reviews_their_own_request"
+            ),
+        ]
+        triggers = [pgtrigger.Protect(name="reviews_do_not_change", operation=IMMUTABLE)]
+
+    def __str__(self) -> str:
+        return f"{self.get_verdict_display()} by {self.reviewer}"
+
+
+class Comment(Thing):
+    """A remark on a line of a version (or on the whole); replies hang below it. Held back until the verdict."""
+
+    version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="comments")
+    author = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    line = models.PositiveIntegerField(null=True, blank=True)
+    text = models.TextField(max_length=4000)
+    parent = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="replies"
+    )
+    private = models.BooleanField(default=False)
+    published_at = models.DateTimeField(null=True, blank=True)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    resolved_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+
+    class Meta:
+        ordering = ["created_at"]
+
+    def __str__(self) -> str:
+        return self.text[:60]
+
+
+class Approval(Thing):
+    """Leave to run one version: this code, this revision, these parameters, so often, until then."""
+
+    version = models.OneToOneField(Version, on_delete=models.PROTECT, related_name="approval")
+    sha256 = models.CharField(max_length=64)
+    runs_allowed = models.PositiveSmallIntegerField()
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    end_reason = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"Approval of {self.version}"

@@ -1,0 +1,121 @@
+"""Runs of code in the sandbox, and what they wrote to their streams."""
+
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import User
+from common.models import Thing
+from datasets.models import Revision
+from requests_app.models.requests import Approval, CodeRequest, Version
+from runner.contract import CloseCode
+
+
+class RunQuerySet(models.QuerySet["Run"]):
+    def visible_to(self, user: User) -> "RunQuerySet":
+        """Own runs; runs on private data of the requests one may see; an admin sees that runs exist."""
+        if user.is_admin or user.is_auditor:
+            return self.filter(Q(request__author=user) | Q(kind=Run.Kind.PRIVATE))
+        requests = CodeRequest.objects.visible_to(user).values("pk")
+        return self.filter(
+            Q(request__author=user)
+            | (Q(kind=Run.Kind.PRIVATE) & Q(request__in=requests))
+            | Q(kind=Run.Kind.MOCK, version__isnull=False, request__in=requests)
+        )
+
+    def live(self) -> "RunQuerySet":
+        return self.filter(state__in=Run.LIVE)
+
+    def working(self) -> "RunQuerySet":
+        """Runs that a worker has in hand."""
+        return self.filter(state__in=Run.WORKING)
+
+
+class Run(Thing):
+    """One execution of code in the sandbox: on mock data for its author, or on private data by approval."""
+
+    class Kind(models.TextChoices):
+        MOCK = "mock", "Try on mock data"
+        PRIVATE = "private", "Run on private data"
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        STARTING = "starting", "Starting"
+        RUNNING = "running", "Running"
+        COLLECTING = "collecting", "Collecting outputs"
+        SUCCEEDED = "succeeded", "Succeeded"
+        FAILED = "failed", "Failed"
+        CANCELLING = "cancelling", "Cancelling"
+        CANCELLED = "cancelled", "Cancelled"
+
+    WORKING = (State.STARTING, State.RUNNING, State.COLLECTING, State.CANCELLING)
+    LIVE = (State.QUEUED, *WORKING)
+
+    kind = models.CharField(max_length=10, choices=Kind)
+    request = models.ForeignKey(CodeRequest, on_delete=models.PROTECT, related_name="runs")
+    version = models.ForeignKey(Version, on_delete=models.PROTECT, null=True, blank=True, related_name="runs")
+    approval = models.ForeignKey(
+        Approval, on_delete=models.PROTECT, null=True, blank=True, related_name="runs"
+    )
+    revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="+")
+    code = models.TextField()
+    sha256 = models.CharField(max_length=64)
+    parameters = models.JSONField(default=dict)
+    environment = models.CharField(max_length=63)
+    environment_sha256 = models.CharField(max_length=64)
+    asked_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    key = models.UUIDField(unique=True)
+    wall_seconds = models.PositiveIntegerField()
+    memory_mb = models.PositiveIntegerField()
+
+    state = models.CharField(max_length=12, choices=State, default=State.QUEUED)
+    close_code = models.CharField(
+        max_length=20, blank=True, choices=[(code.value, code.value) for code in CloseCode]
+    )
+    error_class = models.CharField(max_length=60, blank=True)
+    error_line = models.PositiveIntegerField(null=True, blank=True)
+    lease = models.UUIDField(null=True, blank=True)
+    worker = models.CharField(max_length=120, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    opened_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    missed_beats = models.PositiveSmallIntegerField(default=0)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    rung_at = models.DateTimeField(null=True, blank=True)
+    cancelled_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+
+    # Private: for the owner and the reviewers (for the author only when on mock data).
+    exit_code = models.IntegerField(null=True, blank=True)
+    signal = models.IntegerField(null=True, blank=True)
+    wall_s = models.FloatField(null=True, blank=True)
+    cpu_s = models.FloatField(null=True, blank=True)
+    peak_memory_bytes = models.BigIntegerField(null=True, blank=True)
+    stdout_bytes = models.BigIntegerField(default=0)
+    stderr_bytes = models.BigIntegerField(default=0)
+    layers = models.JSONField(default=list)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["state", "created_at"]), models.Index(fields=["request", "kind"])]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind="mock", approval=None)
+                | Q(kind="private", approval__isnull=False, version__isnull=False),
+                name="private_data_needs_an_approval",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.request}"
+
+
+class RunLog(Thing):
+    """What a run wrote to its streams, bounded. As private as the data it ran on."""
+
+    run = models.OneToOneField(Run, on_delete=models.PROTECT, related_name="log")
+    stdout = models.TextField(blank=True)
+    stderr = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return f"Log of {self.run}"

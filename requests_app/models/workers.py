@@ -1,0 +1,63 @@
+"""Where runs are executed, and whether they are held up."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from accounts.models import User
+from common.models import Thing
+
+
+class WorkerQuerySet(models.QuerySet["Worker"]):
+    def alive(self) -> "WorkerQuerySet":
+        """Workers heard of within three heartbeats."""
+        return self.filter(heartbeat_at__gt=Now() - settings.STALE_AFTER)
+
+    def able(self) -> "WorkerQuerySet":
+        """Workers that take new runs now."""
+        return self.alive().filter(refusal="", draining=False)
+
+
+class Worker(Thing):
+    """A process that executes runs: where it is, what its sandbox offers, or why it runs nothing."""
+
+    name = models.CharField(max_length=120, unique=True)
+    host = models.CharField(max_length=120)
+    pid = models.PositiveIntegerField()
+    slots = models.PositiveSmallIntegerField(default=1)
+    started_at = models.DateTimeField()
+    heartbeat_at = models.DateTimeField()
+    executor = models.CharField(max_length=60, blank=True)
+    layers = models.JSONField(default=list)
+    missing = models.JSONField(default=list)
+    refusal = models.TextField(blank=True, max_length=2000)
+    draining = models.BooleanField(default=False)
+
+    objects = WorkerQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Pause(Thing):
+    """While one is open, no run starts anywhere."""
+
+    by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=500)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["ended_at"], condition=Q(ended_at=None), nulls_distinct=False, name="one_open_pause"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Paused: {self.reason}"
