@@ -1,6 +1,7 @@
 """How every form looks."""
 
 from django import forms
+from django.forms import widgets
 from django.forms.boundfield import BoundField
 from django.forms.renderers import TemplatesSetting
 
@@ -10,7 +11,7 @@ CLASSES: dict[type[forms.Widget], str] = {
     forms.RadioSelect: "form-check-input",
     forms.CheckboxSelectMultiple: "form-check-input",
     forms.Select: "form-select",
-    forms.Input: "form-control",
+    widgets.Input: "form-control",
     forms.Textarea: "form-control",
 }
 
@@ -19,8 +20,8 @@ class Field(BoundField):
     """A field that knows the portal's classes, so that forms need not say them."""
 
     def build_widget_attrs(
-        self, attrs: dict[str, object], widget: forms.Widget | None = None
-    ) -> dict[str, object]:
+        self, attrs: dict[str, str | bool], widget: forms.Widget | None = None
+    ) -> dict[str, str | bool]:
         widget = widget or self.field.widget
         built = super().build_widget_attrs(attrs, widget)
         own = next((name for kind, name in CLASSES.items() if isinstance(widget, kind)), "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -32,9 +33,11 @@ TONES = {
 TONE_OF = {state: tone for tone, states in TONES.items() for state in states.split()}
 MOVING = {"starting", "running", "collecting", "cancelling", "receiving", "reading", "queued"}
 STEPS_OF_TIME = [(31_557_600, "year"), (2_629_800, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute")]
-MARKDOWN_TAGS = set(
-    "a blockquote br code del em h1 h2 h3 h4 h5 h6 hr li ol p pre strong table tbody td th thead tr ul".split()
-)
+MARKDOWN_TAGS = {
+    *("a", "blockquote", "br", "code", "del", "em", "hr", "li", "ol", "p", "pre", "strong", "ul"),
+    *("h1", "h2", "h3", "h4", "h5", "h6", "table", "tbody", "td", "th", "thead", "tr"),
+}
+NEVER = "\N{EN DASH}"
 MARKDOWN_LIMIT = 100_000
 PAGES_AROUND = 2
 
@@ -77,7 +80,7 @@ def exact(moment: datetime) -> str:
 
 
 @register.simple_tag
-def ago(moment: datetime | None, otherwise: str = "–") -> SafeString | str:
+def ago(moment: datetime | None, otherwise: str = NEVER) -> SafeString | str:
     """A relative time that scripts keep true; the exact one in its title."""
     if moment is None:
         return otherwise
@@ -90,7 +93,7 @@ def ago(moment: datetime | None, otherwise: str = "–") -> SafeString | str:
 
 
 @register.simple_tag
-def at(moment: datetime | None, otherwise: str = "–") -> SafeString | str:
+def at(moment: datetime | None, otherwise: str = NEVER) -> SafeString | str:
     """An exact time."""
     if moment is None:
         return otherwise
@@ -116,7 +119,7 @@ def state(item: Model, field: str = "state") -> SafeString:
 
 
 @register.inclusion_tag("components/step.html", takes_context=True)
-def step(  # noqa: PLR0913 -- each is an option of the button
+def step(  # noqa: PLR0913, PLR0917 -- each is an option of the button
     context: template.Context,
     url: str,
     label: str,
@@ -160,10 +163,8 @@ def person(user: Any, me: Any = None) -> dict[str, object]:
 @register.filter
 def initials(name: str) -> str:
     """`Ada Lovelace` -> `AL`."""
-    words = [word for word in name.split("@")[0].replace(".", " ").split() if word[0].isalnum()]
-    return (
-        "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words[:1])).upper() or "?"
-    )
+    words = re.findall(r"[^\W_]+", name.partition("@")[0])
+    return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper() if words else "?"
 
 
 @register.filter
