@@ -78,13 +78,12 @@ def collect(
     """
     accepted: list[OutputFile] = []
     refused: list[RefusedFile] = []
-    names, more = _names(out_dirfd)
+    names = _names(out_dirfd)
     cap = limits.output_mb * 2**20
     left = ALL_TOGETHER * cap
-    for name in names:
+    for name in names[:LISTED]:
         try:
-            if len(accepted) >= limits.output_files:
-                raise Refusal(f"There are more than {limits.output_files} files.")
+            _check_number(len(accepted), limits.output_files)
             _check_kind(out_dirfd, name)
             kind = _type_by_name(name)
             data = _read(out_dirfd, name, cap, left)
@@ -94,24 +93,28 @@ def collect(
             continue
         left -= len(data)
         accepted.append(_write(dest, name, kind, body))
-    return tuple(accepted), _named(refused, more)
+    return tuple(accepted), _named(refused, unseen=len(names) > LISTED)
 
 
-def _names(dirfd: int) -> tuple[list[str], bool]:
-    """The names in order, and whether the folder has more of them than anybody would look at."""
+def _names(dirfd: int) -> list[str]:
+    """The names in order; one more than are looked at when there are too many."""
     with os.scandir(dirfd) as entries:
-        names = sorted(entry.name for entry in islice(entries, LISTED + 1))
-    return names[:LISTED], len(names) > LISTED
+        return sorted(entry.name for entry in islice(entries, LISTED + 1))
 
 
-def _named(refused: list[RefusedFile], more: bool) -> tuple[RefusedFile, ...]:
+def _named(refused: list[RefusedFile], *, unseen: bool) -> tuple[RefusedFile, ...]:
     """The refusals, the first of them by name and the rest as one line."""
     rest = len(refused) - NAMED_REFUSALS
-    if rest <= 0 and not more:
+    if rest <= 0 and not unseen:
         return tuple(refused)
-    number = f"more than {LISTED:,}" if more else f"{rest:,}"
+    number = f"more than {LISTED:,}" if unseen else f"{rest:,}"
     last = RefusedFile(name="…", reason=f"There are {number} further files that were not let out.")
     return (*refused[:NAMED_REFUSALS], last)
+
+
+def _check_number(accepted: int, limit: int) -> None:
+    if accepted >= limit:
+        raise Refusal(f"There are more than {limit:,} files.")
 
 
 def _check_kind(dirfd: int, name: str) -> None:
@@ -229,7 +232,7 @@ def _text(data: bytes) -> bytes:
 
 def _picture(data: bytes, environment: Path, cap: int) -> bytes:
     claimed = png.size(data)
-    body = decode("images", [], data, environment, limit=2 * cap).body
+    body = decode("images", [str(png.MAX_SIDE)], data, environment, limit=2 * cap).body
     if not png.is_plain(body) or png.size(body) != claimed:
         raise Refusal("The picture could not be written anew.")
     return body
@@ -246,6 +249,6 @@ def _table(data: bytes, environment: Path, cap: int) -> bytes:
 
 def _write(dest: Path, name: str, kind: str, body: bytes) -> OutputFile:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(os.open(dest / name, flags, 0o600), "wb") as file:
+    with os.fdopen(os.open(dest / name, flags, 0o600), "wb") as file:
         file.write(body)
     return OutputFile(name=name, type=kind, bytes=len(body), sha256=hashlib.sha256(body).hexdigest())

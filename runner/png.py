@@ -27,7 +27,7 @@ def size(data: bytes) -> Size:
         raise Refusal("The picture has no pixels.")
     if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
         raise Refusal(
-            f"The picture has {width:,} × {height:,} pixels; "
+            f"The picture has {width:,} by {height:,} pixels; "
             f"{MAX_SIDE:,} a side and {MAX_PIXELS:,} in all are the limit."
         )
     return Size(width, height)

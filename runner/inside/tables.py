@@ -9,6 +9,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
@@ -163,7 +164,7 @@ def csv_rows(data: bytes) -> list[list[object]]:
     """The first rows as they are written, whatever type their column seems to have."""
     reader = csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True)
     next(reader)
-    return [[shown(cell) for cell in row[:SHOWN_COLUMNS]] for row, _ in zip(reader, range(SHOWN_ROWS))]
+    return [[shown(cell) for cell in row[:SHOWN_COLUMNS]] for row in islice(reader, SHOWN_ROWS)]
 
 
 def parquet_rows(table: pa.Table) -> list[list[object]]:
@@ -175,8 +176,13 @@ def parquet_rows(table: pa.Table) -> list[list[object]]:
 def plain_values(column: pa.ChunkedArray) -> list[object]:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
+    if pa.types.is_duration(column.type):
+        return [plain(value) for value in column.cast(pa.int64()).to_pylist()]
+    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+        column = column.cast(pa.int64()).cast(pa.timestamp(column.type.unit))  # in UTC, as it is stored
+        return [None if text is None else f"{text}Z" for text in column.cast(pa.string()).to_pylist()]
     if pa.types.is_temporal(column.type):
-        column = column.cast(pa.int64()) if pa.types.is_duration(column.type) else column.cast(pa.string())
+        column = column.cast(pa.string())
     return [plain(value) for value in column.to_pylist()]
 
 
@@ -196,12 +202,13 @@ def shown(text: str) -> str:
 
 
 def facts(data: bytes, kind: str) -> dict[str, object]:
-    """What the checks of an output need to know of a table, without any of its text."""
+    """What the checks of an output need to know of a table."""
     table = read(data, kind)
     return {
         "kind": "table",
         "rows": table.num_rows,
         "columns": [column_facts(column.name, table.column(i)) for i, column in enumerate(table.schema)],
+        "cells": csv_rows(data) if kind == "csv" else parquet_rows(table),
         "formula_cells": formula_cells(data) if kind == "csv" else 0,
     }
 

@@ -1,0 +1,93 @@
+"""A held file as a person may look at it, and the facts that its checks need. Safe for a page: plain values only.
+
+Both read files that passed the gates; tables and large pictures are opened in a sandbox all the same.
+"""
+
+import base64
+import json
+from pathlib import Path
+
+from runner import png, strict_json
+from runner.decode import decode
+from runner.hostile import Refusal, neutral
+
+ENVIRONMENT = Path(__file__).resolve().parents[1] / ".environments" / "default"
+MAX_BYTES = 64 * 2**20
+SHOWN_CHARACTERS = 200_000
+SHOWN_SIDE = 1_600
+DIRECT_PICTURE = 2**20
+MAX_NUMBERS = 5_000
+
+
+def preview(path: Path, kind: str, environment: Path = ENVIRONMENT) -> dict[str, object]:
+    """What to show of a file: of kind "table", "json", "text" or "image"; "none" with a text that says why not."""
+    try:
+        data = _read(path)
+        if kind in ("csv", "parquet"):
+            return decode("tables", ["preview", kind], data, environment, limit=0).header
+        if kind == "png":
+            return _picture(data, environment)
+        if kind == "json":
+            return _shown("json", json.dumps(strict_json.parse(data), indent=2, ensure_ascii=False))
+        return _shown("text", neutral(data.decode("utf-8", "replace")))
+    except Refusal as refusal:
+        return {"kind": "none", "text": str(refusal)}
+
+
+def facts(path: Path, kind: str, environment: Path = ENVIRONMENT) -> dict[str, object]:
+    """What the output checks need to know of a file. As private as the file."""
+    try:
+        data = _read(path)
+        if kind in ("csv", "parquet"):
+            return decode("tables", ["facts", kind], data, environment, limit=0).header
+        if kind == "png":
+            size = png.size(data)
+            return {"kind": "image", "width": size.width, "height": size.height}
+        if kind == "json":
+            return _json_facts(strict_json.parse(data))
+        text = data.decode("utf-8", "replace")
+        return {"kind": "text", "lines": len(text.splitlines()), "characters": len(text)}
+    except Refusal as refusal:
+        return {"kind": "none", "text": str(refusal)}
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise Refusal("The file is too large to look at.")
+    return data
+
+
+def _shown(kind: str, text: str) -> dict[str, object]:
+    safe = neutral(text)
+    return {"kind": kind, "text": safe[:SHOWN_CHARACTERS], "cut": len(safe) > SHOWN_CHARACTERS}
+
+
+def _picture(data: bytes, environment: Path) -> dict[str, object]:
+    """The picture itself when small and plain, otherwise one written anew no larger than a screen."""
+    size = png.size(data)
+    if len(data) > DIRECT_PICTURE or not png.is_plain(data):
+        data = decode("images", [str(SHOWN_SIDE)], data, environment, limit=16 * 2**20).body
+        if not png.is_plain(data):
+            raise Refusal("The picture could not be decoded.")
+    encoded = base64.b64encode(data).decode("ascii")
+    return {"kind": "image", "png_base64": encoded, "width": size.width, "height": size.height}
+
+
+def _json_facts(value: object) -> dict[str, object]:
+    """The numbers by their path, and how long the longest list is (a long one may be one entry per row)."""
+    numbers: list[list[object]] = []
+    stack: list[tuple[str, object]] = [("", value)]
+    longest = 0
+    while stack:
+        path, item = stack.pop()
+        if isinstance(item, dict):
+            stack.extend((f"{path}.{key}" if path else key, child) for key, child in reversed(item.items()))
+            longest = max(longest, len(item))
+        elif isinstance(item, list):
+            stack.extend((f"{path}[{at}]", item[at]) for at in range(len(item) - 1, -1, -1))
+            longest = max(longest, len(item))
+        elif isinstance(item, int | float) and not isinstance(item, bool) and len(numbers) < MAX_NUMBERS:
+            numbers.append([path, item])
+    return {"kind": "json", "longest": longest, "numbers": numbers}
