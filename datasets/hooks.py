@@ -14,9 +14,7 @@ on_frozen: list[OnFrozen] = []
 on_access_ended: list[OnAccessEnded] = []
 
 
-def register(
-    *, revision_retired: OnRevisionRetired, frozen: OnFrozen, access_ended: OnAccessEnded
-) -> None:
+def register(*, revision_retired: OnRevisionRetired, frozen: OnFrozen, access_ended: OnAccessEnded) -> None:
     """Called once per app that has something live on datasets, from its AppConfig.ready()."""
     on_revision_retired.append(revision_retired)
     on_frozen.append(frozen)

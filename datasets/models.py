@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from common.models import Thing
+from datasets.schema import ColumnSchema, TableSchema, from_json
 
 NAME = RegexValidator(
     r"^[a-z][a-z0-9_]{0,62}$", "Small letters, digits and underscores, beginning with a letter (at most 63)."
@@ -57,6 +58,7 @@ class Dataset(Thing):
     owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="datasets")
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
     state_reason = models.CharField(max_length=500, blank=True)
+    frozen_by_admin = models.BooleanField(default=False)
     discoverable = models.BooleanField(default=True)
 
     # Policy: the rules of the review lane for this dataset.
@@ -91,7 +93,12 @@ class Dataset(Thing):
     @property
     def current(self) -> "Revision | None":
         """The revision that new requests are bound to."""
-        return self.revisions.filter(state=Revision.State.PUBLISHED).order_by("-number").first()
+        return self.revisions.filter(state=Revision.State.PUBLISHED).first()
+
+    @property
+    def draft(self) -> "Revision | None":
+        """The revision that the owner is preparing."""
+        return self.revisions.filter(state=Revision.State.DRAFT).first()
 
     @property
     def terms(self) -> "Terms | None":
@@ -132,6 +139,17 @@ class Terms(Thing):
         return f"Terms {self.number} of {self.dataset}"
 
 
+REVISION_STANDS = """
+    IF (NEW.dataset_id, NEW.number, NEW.made_by_id, NEW.published_at, NEW.sha256, NEW.schema)
+       IS DISTINCT FROM
+       (OLD.dataset_id, OLD.number, OLD.made_by_id, OLD.published_at, OLD.sha256, OLD.schema)
+       OR (NEW.state <> OLD.state AND NOT (OLD.state = 'published' AND NEW.state = 'retired')) THEN
+        RAISE EXCEPTION 'A published revision does not change.';
+    END IF;
+    RETURN NEW;
+"""
+
+
 class Revision(Thing):
     """One state of a dataset's content. Once published its tables never change."""
 
@@ -148,13 +166,63 @@ class Revision(Thing):
     made_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     published_at = models.DateTimeField(null=True, blank=True)
     sha256 = models.CharField(max_length=64, blank=True)
+    schema = models.JSONField(default=dict, blank=True)
 
     class Meta:
         ordering = ["-number"]
-        constraints = [models.UniqueConstraint(fields=["dataset", "number"], name="revisions_are_numbered")]
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "number"], name="revisions_are_numbered"),
+            models.UniqueConstraint(
+                fields=["dataset"], condition=Q(state="draft"), name="one_draft_revision_at_a_time"
+            ),
+            models.UniqueConstraint(
+                fields=["dataset"], condition=Q(state="published"), name="one_published_revision"
+            ),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="published_revisions_do_not_change",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update,
+                condition=~pgtrigger.Q(old__state="draft"),
+                func=REVISION_STANDS,
+            ),
+            pgtrigger.Protect(name="revisions_stay", operation=pgtrigger.Delete),
+        ]
 
     def __str__(self) -> str:
         return f"{self.dataset}, revision {self.number}"
+
+    @property
+    def tables_declared(self) -> tuple[TableSchema, ...]:
+        """The public schema as it was published."""
+        return from_json(self.schema)
+
+
+def _sealed(name: str, where: str) -> pgtrigger.Trigger:
+    """The database itself refuses to touch what belongs to a revision that was published."""
+    states = "('published', 'retired')"
+    told = "RAISE EXCEPTION 'A published revision does not change.';"
+    test = "IF EXISTS (SELECT 1 FROM {} AND r.state IN {}) THEN {} END IF;"
+    old = test.format(where.format(row="OLD"), states, told)
+    new = test.format(where.format(row="NEW"), states, told)
+    return pgtrigger.Trigger(
+        name=name,
+        when=pgtrigger.Before,
+        operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
+        func=f"""
+            IF TG_OP <> 'INSERT' THEN {old} END IF;
+            IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+            {new}
+            RETURN NEW;
+        """,
+    )
+
+
+class TableQuerySet(models.QuerySet["Table"]):
+    def visible_to(self, user: User) -> "TableQuerySet":
+        """Private tables exist for the dataset's owner alone; everybody else reads a revision's schema."""
+        return self.filter(revision__dataset__owner=user).exclude(revision__state=Revision.State.DISCARDED)
 
 
 class Table(Thing):
@@ -170,10 +238,24 @@ class Table(Thing):
     stored_sha256 = models.CharField(max_length=64)
     stored_bytes = models.BigIntegerField()
     rows = models.BigIntegerField()
+    mock_rows = models.PositiveIntegerField(
+        default=400, validators=[MinValueValidator(10), MaxValueValidator(100_000)]
+    )
+    rows_per_subject = models.PositiveIntegerField(
+        default=4, validators=[MinValueValidator(1), MaxValueValidator(10_000)]
+    )
+    about_people = models.BooleanField(default=True)
+    # For the owner's eyes only: what reading the file has shown, and how the declarations fit it.
+    profile = models.JSONField(default=dict, blank=True)
+    findings = models.JSONField(default=list, blank=True)
+    misfits = models.JSONField(default=dict, blank=True)
+
+    objects: ClassVar[models.Manager["Table"]] = TableQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]
         constraints = [models.UniqueConstraint(fields=["revision", "name"], name="table_names_differ")]
+        triggers = [_sealed("tables_are_sealed", "datasets_revision r WHERE r.id = {row}.revision_id")]
 
     def __str__(self) -> str:
         return f"{self.name} of {self.revision}"
@@ -182,6 +264,18 @@ class Table(Thing):
     def subject(self) -> "Column | None":
         """The column that says whom a row is about."""
         return self.columns.filter(is_subject=True).first()
+
+    @property
+    def declared(self) -> TableSchema:
+        """This table's declarations as plain data."""
+        return TableSchema(
+            name=self.name,
+            description=self.description,
+            columns=tuple(column.declared for column in self.columns.all()),
+            mock_rows=self.mock_rows,
+            rows_per_subject=self.rows_per_subject,
+            about_people=self.about_people,
+        )
 
 
 class Column(Thing):
@@ -196,10 +290,19 @@ class Column(Thing):
         DATETIME = "datetime", "Date and time"
         TEXT = "text", "Text"
 
+    class Stored(models.TextChoices):
+        INT64 = "int64", "whole numbers"
+        DOUBLE = "double", "numbers"
+        STRING = "string", "text"
+        BOOL = "bool", "true or false"
+        DATE32 = "date32", "dates"
+        TIMESTAMP = "timestamp", "dates with time"
+
     table = models.ForeignKey(Table, on_delete=models.PROTECT, related_name="columns")
     position = models.PositiveSmallIntegerField()
     name = models.CharField(max_length=128)
     type = models.CharField(max_length=10, choices=Type)
+    stored = models.CharField(max_length=10, choices=Stored)
     description = models.CharField(max_length=500, blank=True)
     unit = models.CharField(max_length=40, blank=True)
     is_subject = models.BooleanField(default=False)
@@ -221,9 +324,38 @@ class Column(Thing):
                 name="bounds_are_in_order",
             ),
         ]
+        triggers = [
+            _sealed(
+                "columns_are_sealed",
+                "datasets_revision r JOIN datasets_table t ON t.revision_id = r.id "
+                "WHERE t.id = {row}.table_id",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def declared(self) -> ColumnSchema:
+        """This column's declarations as plain data."""
+        return ColumnSchema(
+            name=self.name,
+            type=self.type,
+            stored=self.stored,
+            description=self.description,
+            unit=self.unit,
+            is_subject=self.is_subject,
+            nullable=self.nullable,
+            lower=self.lower,
+            upper=self.upper,
+            categories=tuple(self.categories),
+        )
+
+
+class UploadQuerySet(models.QuerySet["Upload"]):
+    def visible_to(self, user: User) -> "UploadQuerySet":
+        """An upload exists for the owner who began it."""
+        return self.filter(user=user, revision__dataset__owner=user)
 
 
 class Upload(Thing):
@@ -243,14 +375,29 @@ class Upload(Thing):
     state = models.CharField(max_length=10, choices=State, default=State.RECEIVING)
     progress = models.CharField(max_length=200, blank=True)
     error = models.TextField(blank=True, max_length=4000)
+    remedy = models.JSONField(default=dict, blank=True)
+    options = models.JSONField(default=dict, blank=True)
+    lease = models.UUIDField(null=True, blank=True)
     table = models.OneToOneField(Table, on_delete=models.SET_NULL, null=True, blank=True)
     changed_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar[models.Manager["Upload"]] = UploadQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
         return self.file_name
+
+
+class AccessRequestQuerySet(models.QuerySet["AccessRequest"]):
+    def visible_to(self, user: User) -> "AccessRequestQuerySet":
+        """One's own, and those one may decide on."""
+        trusted = DatasetReviewer.objects.filter(user=user, decides_access=True).values("dataset")
+        return self.filter(Q(scientist=user) | Q(dataset__owner=user) | Q(dataset__in=trusted))
+
+    def pending(self) -> "AccessRequestQuerySet":
+        return self.filter(state=AccessRequest.State.PENDING)
 
 
 class AccessRequest(Thing):
@@ -272,6 +419,8 @@ class AccessRequest(Thing):
     decided_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     decided_at = models.DateTimeField(null=True, blank=True)
     decision_note = models.TextField(blank=True, max_length=4000)
+
+    objects: ClassVar[models.Manager["AccessRequest"]] = AccessRequestQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]
@@ -295,6 +444,10 @@ class GrantQuerySet(models.QuerySet["Grant"]):
     def live(self) -> "GrantQuerySet":
         """Grants neither revoked nor run out."""
         return self.filter(revoked_at=None).filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
+
+    def visible_to(self, user: User) -> "GrantQuerySet":
+        """One's own, those on one's datasets; all for admins, who may take them away."""
+        return self if user.is_admin else self.filter(Q(user=user) | Q(dataset__owner=user))
 
 
 class Grant(Thing):

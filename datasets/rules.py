@@ -2,7 +2,8 @@
 
 from accounts.models import User
 from common.access import all_of
-from datasets.models import AccessRequest, Dataset
+from datasets import schema
+from datasets.models import AccessRequest, Dataset, Upload
 
 
 def is_active(user: User, item: object) -> str | None:
@@ -47,6 +48,73 @@ def may_freeze(user: User, dataset: Dataset) -> str | None:
     return "Only the owner or an admin can freeze a dataset."
 
 
+def may_lift_freeze(user: User, dataset: Dataset) -> str | None:
+    """A freeze is lifted by the side that set it: an admin gives nobody what the owner has closed."""
+    if dataset.state != Dataset.State.FROZEN:
+        return "This dataset is not frozen."
+    if dataset.frozen_by_admin:
+        return None if user.is_admin else "An admin froze this dataset. Only an admin can lift that."
+    return is_dataset_owner(user, dataset)
+
+
+def has_no_draft(user: User, dataset: Dataset) -> str | None:
+    return "A revision is being prepared already." if dataset.draft else None
+
+
+def gaps(dataset: Dataset) -> list[str]:
+    """What is still missing before the revision in preparation can be published."""
+    revision = dataset.draft
+    if revision is None:
+        return ["There is no revision in preparation. Begin one first."]
+    tables = list(revision.tables.prefetch_related("columns"))
+    missing = [] if tables else ["Upload at least one table."]
+    if revision.uploads.filter(state__in=[Upload.State.RECEIVING, Upload.State.READING]).exists():
+        missing.append("A file is still on its way in. Wait for it, or cancel it.")
+    for table in tables:
+        confirmed = [column.name for column in table.columns.all() if column.confirmed]
+        missing += schema.gaps(table.declared, confirmed)
+    if needed := too_few_reviewers(dataset, dataset.reviewers_needed):
+        missing.append(needed)
+    return missing
+
+
+def is_complete(user: User, dataset: Dataset) -> str | None:
+    missing = gaps(dataset)
+    if not missing:
+        return None
+    more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+    return f"Not ready yet: {missing[0]}{more}"
+
+
+def too_few_reviewers(dataset: Dataset, needed: int) -> str | None:
+    """Why `needed` reviewers are more than there are: the owner and the seats."""
+    have = 1 + dataset.reviewers.filter(user__is_active=True).count()
+    if needed <= have:
+        return None
+    return f"{needed} reviewers are needed, but there are only {have} with you. Add reviewers first."
+
+
+def may_be_reviewer(user: User, dataset: Dataset) -> str | None:
+    """Why this person cannot be given a seat. (A reviewer sees what runs on private data have put out.)"""
+    if user == dataset.owner:
+        return "The owner reviews already."
+    if not user.is_active:
+        return "This account is not active."
+    if user.is_admin:
+        return "Admins read neither data nor results: choose somebody else."
+    if dataset.reviewers.filter(user=user).exists():
+        return "This person reviews already."
+    return None
+
+
+def may_become_owner(user: User, dataset: Dataset) -> str | None:
+    if user == dataset.owner:
+        return "This person owns the dataset already."
+    if not user.is_active:
+        return "This account is not active."
+    return None if user.is_owner else "Only a data owner can take over a dataset."
+
+
 def may_decide_access(user: User, item: AccessRequest) -> str | None:
     if user == item.scientist:
         return "Somebody else has to decide on your request for access."
@@ -82,6 +150,9 @@ def may_ask_for_access(user: User, dataset: Dataset) -> str | None:
 ask_for_access = all_of(is_active, is_scientist, is_in_use, may_ask_for_access)
 may_use = all_of(is_active, is_scientist, is_in_use, has_access)
 may_edit = all_of(is_active, is_dataset_owner)
+may_publish = all_of(is_active, is_dataset_owner, is_not_retired, is_complete)
+may_begin_revision = all_of(is_active, is_dataset_owner, is_not_retired, has_no_draft)
+may_retire = all_of(is_active, is_dataset_owner, is_not_retired)
 may_prepare_revision = all_of(is_active, is_dataset_owner, is_not_retired)
 
 

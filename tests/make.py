@@ -1,5 +1,20 @@
 """Builders for tests: one valid thing each, typed, with keyword overrides."""
 
 from tests.makers.accounts import PASSWORD, admin, auditor, owner, scientist, user
+from tests.makers.datasets import access_request, dataset, grant, next_revision, reviewer, table, wage_rows
 
-__all__ = ["PASSWORD", "admin", "auditor", "owner", "scientist", "user"]
+__all__ = [
+    "PASSWORD",
+    "access_request",
+    "admin",
+    "auditor",
+    "dataset",
+    "grant",
+    "next_revision",
+    "owner",
+    "reviewer",
+    "scientist",
+    "table",
+    "user",
+    "wage_rows",
+]

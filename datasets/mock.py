@@ -1,0 +1,123 @@
+"""Mock data: fake rows of a declared schema. A pure function of the declarations: it can see nothing else."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from datasets.schema import ColumnSchema, TableSchema
+
+MISSING = 0.05
+"""The share of empty cells in a column that may be empty."""
+WORDS = ("alder", "birch", "cedar", "elm", "fir", "hazel", "larch", "maple", "oak", "pine", "rowan", "willow")
+ARROW = {
+    "int64": pa.int64(),
+    "double": pa.float64(),
+    "string": pa.string(),
+    "bool": pa.bool_(),
+    "date32": pa.date32(),
+    "timestamp": pa.timestamp("us"),
+}
+LARGEST = 2**53
+"""Bounds are kept as floats: whole numbers beyond this would not be exact."""
+
+Draw = Callable[[ColumnSchema, np.random.Generator, int], np.ndarray]
+
+
+def make(table: TableSchema) -> pa.Table:
+    """A table of `mock_rows` rows; the seed is the hash of the declarations, so the same ones give the same rows."""
+    text = json.dumps(asdict(table), sort_keys=True, default=str)
+    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big")
+    source = np.random.Generator(np.random.PCG64(seed))
+    rows = max(table.mock_rows, 1)
+    subjects = np.sort(source.integers(0, max(rows // max(table.rows_per_subject, 1), 1), rows))
+    arrays = {column.name: _array(column, source, subjects) for column in table.columns}
+    return pa.table(arrays, schema=schema_of(table))
+
+
+def schema_of(table: TableSchema) -> pa.Schema:
+    """The columns as they are kept on disk: the same for mock and private data."""
+    return pa.schema([pa.field(column.name, ARROW[column.stored]) for column in table.columns])
+
+
+def write(table: TableSchema, path: Path) -> None:
+    """Write the mock of `table` as Parquet, the same bytes for the same declarations."""
+    pq.write_table(make(table), path, compression="zstd")
+
+
+def _array(column: ColumnSchema, source: np.random.Generator, subjects: np.ndarray) -> pa.Array:
+    if column.is_subject:
+        return _subject(column, subjects)
+    values = DRAWS[column.type](column, source, len(subjects))
+    empty = source.random(len(subjects)) < MISSING if column.nullable else np.zeros(len(subjects), dtype=bool)
+    return _to_arrow(column, values, empty)
+
+
+def _subject(column: ColumnSchema, subjects: np.ndarray) -> pa.Array:
+    if column.stored == "int64":
+        return pa.array(subjects + 1, pa.int64())
+    return pa.array([f"S{number + 1:05d}" for number in subjects], pa.string())
+
+
+def _to_arrow(column: ColumnSchema, values: np.ndarray, empty: np.ndarray) -> pa.Array:
+    if column.stored in {"date32", "timestamp"}:
+        width = pa.int32() if column.stored == "date32" else pa.int64()
+        return pa.array(values, width, mask=empty).cast(ARROW[column.stored])
+    return pa.array(values, ARROW[column.stored], mask=empty)
+
+
+def _whole(column: ColumnSchema, source: np.random.Generator, rows: int) -> np.ndarray:
+    """Whole numbers between the bounds, both included."""
+    lower, upper = _range(column)
+    low = int(np.clip(np.ceil(lower), -LARGEST, LARGEST))
+    return source.integers(low, max(int(np.clip(np.floor(upper), -LARGEST, LARGEST)), low) + 1, rows)
+
+
+def _number(column: ColumnSchema, source: np.random.Generator, rows: int) -> np.ndarray:
+    """Numbers heaped in the middle of the bounds, so that a chart of the mock looks like one."""
+    if column.stored == "int64":
+        return _whole(column, source, rows)
+    lower, upper = _range(column)
+    shares = (source.random(rows) + source.random(rows)) / 2
+    return np.clip(np.round(lower * (1 - shares) + upper * shares, 4), lower, upper)
+
+
+def _category(column: ColumnSchema, source: np.random.Generator, rows: int) -> np.ndarray:
+    kind = np.int64 if column.stored == "int64" else object
+    choices = np.array(column.categories or (0,), dtype=kind)
+    return choices[source.integers(0, len(choices), rows)]
+
+
+def _boolean(column: ColumnSchema, source: np.random.Generator, rows: int) -> np.ndarray:
+    return source.random(rows) < 0.5
+
+
+def _moment(column: ColumnSchema, source: np.random.Generator, rows: int) -> np.ndarray:
+    """Seconds between the bounds, as the microseconds that are kept."""
+    return _whole(column, source, rows) * 1_000_000
+
+
+def _text(column: ColumnSchema, source: np.random.Generator, rows: int) -> np.ndarray:
+    words = np.array(WORDS, dtype=object)
+    return words[source.integers(0, len(words), rows)] + " " + words[source.integers(0, len(words), rows)]
+
+
+def _range(column: ColumnSchema) -> tuple[float, float]:
+    lower = 0.0 if column.lower is None else column.lower
+    return lower, max(lower + 1 if column.upper is None else column.upper, lower)
+
+
+DRAWS: dict[str, Draw] = {
+    "integer": _whole,
+    "number": _number,
+    "category": _category,
+    "boolean": _boolean,
+    "date": _whole,
+    "datetime": _moment,
+    "text": _text,
+}

@@ -1,0 +1,141 @@
+"""What is declared in public about a table, as plain data. Pure: nothing here can open a file."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+EPOCH = date(1970, 1, 1)
+BOUNDED = frozenset({"integer", "number", "date", "datetime"})
+OFFERED = {
+    "int64": ("integer", "number", "category"),
+    "double": ("number",),
+    "string": ("category", "text"),
+    "bool": ("boolean",),
+    "date32": ("date",),
+    "timestamp": ("datetime",),
+}
+"""How a column that is kept in one way may be declared."""
+SUBJECT_KINDS = frozenset({"int64", "string"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnSchema:
+    """One column's declarations. Dates are bounded in days, times in seconds since 1970 (UTC)."""
+
+    name: str
+    type: str
+    stored: str
+    description: str = ""
+    unit: str = ""
+    is_subject: bool = False
+    nullable: bool = True
+    lower: float | None = None
+    upper: float | None = None
+    categories: tuple[str | int, ...] = ()
+
+    @property
+    def needs_bounds(self) -> bool:
+        return self.type in BOUNDED and not self.is_subject
+
+    @property
+    def needs_categories(self) -> bool:
+        return self.type == "category" and not self.is_subject
+
+    @property
+    def range_text(self) -> str:
+        """The bounds or categories as people read them."""
+        if self.needs_categories:
+            return ", ".join(str(value) for value in self.categories)
+        if self.lower is None or self.upper is None or self.is_subject:
+            return ""
+        return f"{bound_text(self.type, self.lower)} to {bound_text(self.type, self.upper)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSchema:
+    """One table's declarations, with the size its mock is to have."""
+
+    name: str
+    columns: tuple[ColumnSchema, ...]
+    description: str = ""
+    mock_rows: int = 400
+    rows_per_subject: int = 4
+    about_people: bool = True
+
+    @property
+    def subject(self) -> ColumnSchema | None:
+        return next((column for column in self.columns if column.is_subject), None)
+
+
+def to_json(tables: Iterable[TableSchema]) -> dict[str, Any]:
+    """The public schema of a revision, as it is kept and shown."""
+    return {"tables": [asdict(table) for table in tables]}
+
+
+def from_json(value: dict[str, Any]) -> tuple[TableSchema, ...]:
+    return tuple(_table(table) for table in value.get("tables", []))
+
+
+def _table(value: dict[str, Any]) -> TableSchema:
+    columns = [ColumnSchema(**{**each, "categories": tuple(each["categories"])}) for each in value["columns"]]
+    return TableSchema(**{**value, "columns": tuple(columns)})
+
+
+def bound_text(type_: str, value: float) -> str:
+    """A bound as people write it."""
+    match type_:
+        case "date":
+            return (EPOCH + timedelta(days=value)).isoformat()
+        case "datetime":
+            moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=value)
+            return moment.strftime("%Y-%m-%d %H:%M")
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
+
+
+def parse_bound(type_: str, text: str) -> float:
+    """The number behind a written bound; ValueError when it is none."""
+    text = text.strip()
+    match type_:
+        case "date":
+            return float((date.fromisoformat(text) - EPOCH).days)
+        case "datetime":
+            moment = datetime.fromisoformat(text)
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return moment.timestamp()
+        case "integer":
+            return float(int(text))
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("A bound must be a finite number.")
+    return value
+
+
+def gaps(table: TableSchema, confirmed: Iterable[str]) -> list[str]:
+    """What is still missing before this table can be published, in plain words."""
+    known = set(confirmed)
+    needs_subject = table.about_people and table.subject is None
+    missing = [f"{table.name}: say which column tells whom a row is about."] if needs_subject else []
+    for column in table.columns:
+        missing += [f"{table.name}.{column.name}: {gap}" for gap in _column_gaps(column, known)]
+    return missing
+
+
+def _column_gaps(column: ColumnSchema, confirmed: set[str]) -> list[str]:
+    if column.type not in OFFERED[column.stored]:
+        return ["choose a type that fits how the column is kept."]
+    if column.is_subject and column.stored not in SUBJECT_KINDS:
+        return ["a data subject is told by a whole number or a text."]
+    if column.needs_bounds and (column.lower is None or column.upper is None):
+        return ["give a lower and an upper bound."]
+    if column.needs_categories and not column.categories:
+        return ["list the categories."]
+    if (column.needs_bounds or column.needs_categories) and column.name not in confirmed:
+        return ["confirm that its bounds or categories may be public."]
+    return []
+
+
+def carry_over(old: Sequence[ColumnSchema], new: ColumnSchema) -> ColumnSchema | None:
+    """The declarations of an earlier column of the same name that is kept in the same way."""
+    return next((each for each in old if each.name == new.name and each.stored == new.stored), None)

@@ -1,0 +1,318 @@
+"""The verbs about datasets and their revisions. Those about people are in access.py, about files in uploads.py."""
+
+import hashlib
+import json
+from functools import partial
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from audit import log
+from common.access import require
+from common.errors import Conflict, Refused
+from datasets import hooks, mock, news, rules, schema, storage
+from datasets.access import (
+    add_reviewer,
+    ask_access,
+    decide_access,
+    remove_reviewer,
+    revoke_access,
+    transfer,
+    withdraw_access,
+)
+from datasets.changing import change, check, locked, said
+from datasets.models import Column, Dataset, Revision, Table, Terms
+
+__all__ = [
+    "add_reviewer",
+    "ask_access",
+    "create",
+    "decide_access",
+    "declare",
+    "discard",
+    "freeze",
+    "new_revision",
+    "publish",
+    "remove_reviewer",
+    "retire",
+    "retire_revision",
+    "revoke_access",
+    "set_policy",
+    "transfer",
+    "unfreeze",
+    "update",
+    "withdraw_access",
+    "write_terms",
+]
+
+DESCRIBED = {"title", "summary", "description", "discoverable"}
+POLICY = {
+    "reviewers_needed",
+    "blinded",
+    "max_runs",
+    "approval_days",
+    "wall_seconds",
+    "memory_mb",
+    "threshold",
+}
+DECLARED_OF_TABLE = {"description", "mock_rows", "rows_per_subject", "about_people"}
+DECLARED_OF_COLUMN = {
+    "type",
+    "description",
+    "unit",
+    "is_subject",
+    "nullable",
+    "lower",
+    "upper",
+    "categories",
+    "confirmed",
+}
+
+
+@transaction.atomic
+def create(*, by: User, name: str, title: str, **fields: object) -> Dataset:
+    """Begin a dataset, with a first revision to be filled. Nobody else knows of it yet."""
+    require(rules.may_create, by)
+    _only(fields, DESCRIBED)
+    dataset = Dataset(name=name, title=title.strip(), owner=by, **fields)
+    check(dataset)
+    dataset.save()
+    log.record("dataset.create", by=by, on=dataset, dataset_id=dataset.pk, name=name)
+    _begin_revision(dataset, by=by, note="")
+    return dataset
+
+
+@transaction.atomic
+def update(dataset: Dataset, *, by: User, **fields: object) -> Dataset:
+    """Change what is said about a dataset, and whether it is listed."""
+    _only(fields, DESCRIBED)
+    return _changed(dataset, "dataset.update", by=by, fields=fields)
+
+
+@transaction.atomic
+def set_policy(dataset: Dataset, *, by: User, **fields: object) -> Dataset:
+    """Change the rules of the review lane for what is submitted and approved from now on."""
+    _only(fields, POLICY)
+    needed = fields.get("reviewers_needed", dataset.reviewers_needed)
+    if isinstance(needed, int) and (why := rules.too_few_reviewers(dataset, needed)):
+        raise Refused(why)
+    return _changed(dataset, "dataset.policy", by=by, fields=fields)
+
+
+def _changed(dataset: Dataset, action: str, *, by: User, fields: dict[str, object]) -> Dataset:
+    dataset = locked(dataset)
+    require(rules.may_edit, by, dataset)
+    if changes := change(dataset, fields):
+        log.record(action, by=by, on=dataset, dataset_id=dataset.pk, changes=changes)
+    return dataset
+
+
+@transaction.atomic
+def write_terms(dataset: Dataset, *, by: User, text: str) -> Terms:
+    """Write the next version of the terms of use; those who accepted an earlier one keep having done so."""
+    dataset = locked(dataset)
+    require(rules.may_edit, by, dataset)
+    old = dataset.terms
+    number = old.number + 1 if old else 1
+    terms = Terms(dataset=dataset, number=number, text=text.strip(), written_by=by)
+    check(terms, only={"text"})
+    if old and old.text == terms.text:
+        return old
+    terms.save()
+    log.record("terms.write", by=by, on=terms, dataset_id=dataset.pk, number=number)
+    return terms
+
+
+# Revisions
+
+
+@transaction.atomic
+def new_revision(dataset: Dataset, *, by: User, note: str) -> Revision:
+    """Begin the next revision; the present one stays in use until that is published."""
+    dataset = locked(dataset)
+    require(rules.may_begin_revision, by, dataset)
+    return _begin_revision(dataset, by=by, note=note)
+
+
+def _begin_revision(dataset: Dataset, *, by: User, note: str) -> Revision:
+    last = dataset.revisions.first()
+    number = last.number + 1 if last else 1
+    revision = Revision(dataset=dataset, number=number, made_by=by, note=note.strip())
+    check(revision, only={"note"})
+    revision.save()
+    log.record("revision.begin", by=by, on=revision, dataset_id=dataset.pk, number=number)
+    return revision
+
+
+@transaction.atomic
+def declare(table: Table, *, by: User, columns: dict[str, dict[str, object]], **fields: object) -> Table:
+    """Write down what is public about a table of a revision in preparation: {column name: its declarations}."""
+    _only(fields, DECLARED_OF_TABLE)
+    dataset = locked(table.revision.dataset)
+    require(rules.may_prepare_revision, by, dataset)
+    if table.revision.state != Revision.State.DRAFT:
+        raise Conflict("A published revision does not change. Begin a new one.")
+    changes = change(table, {**fields, "misfits": {}})
+    changes.pop("misfits", None)
+    known = {column.name: column for column in table.columns.all()}
+    for name in columns:
+        if name not in known:
+            raise Refused(f"There is no column {name} in {table.name}.")
+    for name in sorted(columns, key=lambda each: bool(columns[each].get("is_subject"))):
+        _only(columns[name], DECLARED_OF_COLUMN)
+        for field, pair in _declare_column(known[name], columns[name]).items():
+            changes[f"{name}.{field}"] = pair
+    if changes:
+        log.record("table.declare", by=by, on=table, dataset_id=dataset.pk, changes=changes)
+    return table
+
+
+def _declare_column(column: Column, fields: dict[str, object]) -> dict[str, tuple[object, object]]:
+    """What was confirmed stays so only while it stays the same."""
+    shown = {"lower", "upper", "categories", "type"}
+    touched = any(name in shown and getattr(column, name) != value for name, value in fields.items())
+    if touched and "confirmed" not in fields:
+        fields = {**fields, "confirmed": False}
+    lower, upper = fields.get("lower", column.lower), fields.get("upper", column.upper)
+    if isinstance(lower, int | float) and isinstance(upper, int | float) and lower > upper:
+        raise Refused(f"{column.name}: the lower bound is above the upper one.")
+    return change(column, fields)
+
+
+@transaction.atomic
+def publish(dataset: Dataset, *, by: User) -> Revision:
+    """Publish the revision in preparation: from now on it does not change. The one before is retired."""
+    dataset = locked(dataset)
+    require(rules.may_publish, by, dataset)
+    revision = Revision.objects.select_for_update().get(dataset=dataset, state=Revision.State.DRAFT)
+    tables = list(revision.tables.prefetch_related("columns"))
+    declared = [table.declared for table in tables]
+    _write_mock(revision, declared)
+    if old := dataset.current:
+        _retire(old, by=by, reason=f"Replaced by revision {revision.number}.")
+    revision.schema = schema.to_json(declared)
+    revision.sha256 = _fingerprint(tables, revision.schema)
+    revision.state, revision.published_at = Revision.State.PUBLISHED, timezone.now()
+    revision.save(update_fields=["schema", "sha256", "state", "published_at"])
+    if dataset.state == Dataset.State.DRAFT:
+        dataset.state = Dataset.State.PUBLISHED
+        dataset.save(update_fields=["state"])
+    log.record(
+        "revision.publish", by=by, on=revision, dataset_id=dataset.pk, number=revision.number,
+        sha256=revision.sha256, tables=[table.name for table in tables],
+    )  # fmt: skip
+    news.published(revision, by=by)
+    return revision
+
+
+def _write_mock(revision: Revision, declared: list[schema.TableSchema]) -> None:
+    folder = storage.mock_folder(revision)
+    for table in declared:
+        mock.write(table, folder / f"{table.name}.parquet")
+
+
+def _fingerprint(tables: list[Table], public: dict[str, object]) -> str:
+    """One hash over the content and the declarations of a revision."""
+    parts = {"tables": {table.name: table.stored_sha256 for table in tables}, "schema": public}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@transaction.atomic
+def discard(revision: Revision, *, by: User) -> Revision:
+    """Give up a revision in preparation; its files go once this is committed."""
+    dataset = locked(revision.dataset)
+    require(rules.may_prepare_revision, by, dataset)
+    revision = locked(revision)
+    if revision.state != Revision.State.DRAFT:
+        raise Conflict("Only a revision in preparation can be discarded.")
+    for upload in revision.uploads.all():
+        transaction.on_commit(partial(storage.drop_upload, upload))
+    revision.uploads.all().delete()
+    revision.state = Revision.State.DISCARDED
+    revision.save(update_fields=["state"])
+    for table in revision.tables.select_related("revision"):
+        transaction.on_commit(partial(storage.drop_table, table))
+    log.record("revision.discard", by=by, on=revision, dataset_id=dataset.pk, number=revision.number)
+    if dataset.state == Dataset.State.DRAFT:
+        _begin_revision(dataset, by=by, note="")
+    return revision
+
+
+@transaction.atomic
+def retire_revision(revision: Revision, *, by: User, reason: str) -> Revision:
+    """Take a published revision out of use: its content stays, approvals bound to it end."""
+    dataset = locked(revision.dataset)
+    require(rules.may_prepare_revision, by, dataset)
+    revision = locked(revision)
+    if revision.state != Revision.State.PUBLISHED:
+        raise Conflict("Only a published revision can be retired.")
+    _retire(revision, by=by, reason=said(reason))
+    return revision
+
+
+def _retire(revision: Revision, *, by: User, reason: str) -> None:
+    revision.state = Revision.State.RETIRED
+    revision.save(update_fields=["state"])
+    log.record(
+        "revision.retire", by=by, on=revision, dataset_id=revision.dataset_id, number=revision.number,
+        reason=reason,
+    )  # fmt: skip
+    hooks.revision_retired(revision, by=by)
+
+
+# In and out of use
+
+
+@transaction.atomic
+def freeze(dataset: Dataset, *, by: User, reason: str) -> Dataset:
+    """Stop all work on a dataset until the freeze is lifted; what is live on it is cancelled."""
+    dataset = locked(dataset)
+    require(rules.may_freeze, by, dataset)
+    if dataset.state != Dataset.State.PUBLISHED:
+        raise Conflict(f"Only a published dataset can be frozen; this one is {dataset.state}.")
+    dataset.frozen_by_admin = by != dataset.owner
+    _to_state(dataset, Dataset.State.FROZEN, "dataset.freeze", by=by, reason=said(reason))
+    hooks.frozen(dataset, by=by)
+    news.taken_out_of_use(dataset, by=by)
+    return dataset
+
+
+@transaction.atomic
+def unfreeze(dataset: Dataset, *, by: User, reason: str) -> Dataset:
+    """Lift a freeze."""
+    dataset = locked(dataset)
+    require(rules.may_lift_freeze, by, dataset)
+    dataset.frozen_by_admin = False
+    _to_state(dataset, Dataset.State.PUBLISHED, "dataset.unfreeze", by=by, reason=said(reason))
+    news.back_in_use(dataset, by=by)
+    return dataset
+
+
+@transaction.atomic
+def retire(dataset: Dataset, *, by: User, reason: str) -> Dataset:
+    """End a dataset: nothing new begins on it, records and content stay."""
+    dataset = locked(dataset)
+    require(rules.may_retire, by, dataset)
+    if dataset.state == Dataset.State.DRAFT:
+        raise Conflict("A dataset that was never published need not be retired.")
+    if draft := dataset.draft:
+        discard(draft, by=by)
+    if current := dataset.current:
+        _retire(current, by=by, reason="The dataset is retired.")
+    _to_state(dataset, Dataset.State.RETIRED, "dataset.retire", by=by, reason=said(reason))
+    hooks.frozen(dataset, by=by)
+    news.taken_out_of_use(dataset, by=by)
+    return dataset
+
+
+def _to_state(dataset: Dataset, state: Dataset.State, action: str, *, by: User, reason: str) -> None:
+    changes = {"state": (dataset.state, state)}
+    dataset.state, dataset.state_reason = state, "" if state == Dataset.State.PUBLISHED else reason
+    dataset.save(update_fields=["state", "state_reason", "frozen_by_admin"])
+    log.record(action, by=by, on=dataset, dataset_id=dataset.pk, changes=changes, reason=reason)
+
+
+def _only(fields: dict[str, object], allowed: set[str]) -> None:
+    if unknown := sorted(set(fields) - allowed):
+        raise TypeError(f"Not among the fields that this changes: {', '.join(unknown)}.")
