@@ -1,0 +1,208 @@
+"""From a query to what each row adds and how far one subject can reach: decided by public declarations alone.
+
+A design has one vector per output cell. A row adds its coordinates to the vector of its cell; a subject's whole
+contribution (over all cells together) is clipped to the L2 norm `clip`. Means are centred on the middle m of the
+bounds and scaled by their half width h, with a weight KAPPA on the count coordinate: releasing
+(sum (x - m)/h, KAPPA n) together costs less than a sum and a count apart.
+"""
+
+import math
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+
+from privacy.engine.bounds import bounds, check
+from privacy.engine.contributions import ANY, MEAN, SUM
+from privacy.engine.expressions import Binary, Constant, Expression, Power, check_size
+from privacy.engine.queries import (
+    MAX_CELLS,
+    MAX_FEATURES,
+    MAX_KEYS,
+    MAX_QUANTILES,
+    Correlation,
+    Count,
+    CountSubjects,
+    Distribution,
+    Mean,
+    Quantiles,
+    Query,
+    Regression,
+    Sum,
+    Variance,
+)
+from privacy.engine.schema import QueryRefused, TableSpec
+
+KAPPA = math.sqrt(0.5)
+SEARCH_STEPS = 12
+"""Halvings of the bounds in a quantile search: the answer is exact to 1/4096 of their width."""
+MAX_BINS = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A key of a group-by: a column and its declared values, in order."""
+
+    column: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """An expression moved into [-1, 1]: (x - middle) / half."""
+
+    of: Expression
+    middle: float
+    half: float
+
+    @property
+    def unit(self) -> Expression:
+        return Binary("/", Binary("-", self.of, Constant(self.middle)), Constant(self.half))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """What one row adds (`coordinates`), how a subject's rows combine (`mode`), and the clip of a subject's vector.
+
+    `releases` is how often noise is drawn on a vector of that clip; each costs the same.
+    """
+
+    coordinates: tuple[Expression, ...]
+    clip: float
+    mode: int = SUM
+    groups: tuple[Group, ...] = ()
+    releases: int = 1
+    scales: tuple[Scale, ...] = ()
+
+    @property
+    def cells(self) -> int:
+        return math.prod(len(group.labels) for group in self.groups)
+
+
+def design(query: Query, table: TableSpec) -> Design:
+    """Check a query against the declarations. Raises QueryRefused with the reason; no row is looked at."""
+    rows = _rows(query, table)
+    if query.where is not None:
+        check_size(query.where)
+        check(query.where, table)
+    groups = _groups(query, table)
+    match query.measure:
+        case Count():
+            return Design(coordinates=(Constant(1.0),), clip=float(rows), groups=groups)
+        case CountSubjects():
+            reach = _reach(groups, rows, table)
+            return Design(coordinates=(Constant(1.0),), clip=reach, mode=ANY, groups=groups)
+        case Sum(of):
+            return _sum(of, rows, groups, table)
+        case Mean() | Variance():
+            return _moments(query.measure, rows, groups, table)
+        case Quantiles() | Distribution():
+            return _order(query.measure, rows, groups, table)
+        case Regression() | Correlation():
+            return _gram(query.measure, rows, groups, table)
+
+
+def _rows(query: Query, table: TableSpec) -> int:
+    if query.table != table.name:
+        raise QueryRefused(f"There is no table “{query.table[:100]}” here. There is: {table.name}.")
+    if query.rows is None:
+        return table.max_rows
+    if not 1 <= query.rows <= table.max_rows:
+        raise QueryRefused(f"Rows per subject must lie between 1 and {table.max_rows}, the declared most.")
+    return query.rows
+
+
+def _groups(query: Query, table: TableSpec) -> tuple[Group, ...]:
+    if len(query.by) > MAX_KEYS or len(set(query.by)) != len(query.by):
+        raise QueryRefused(f"Group by at most {MAX_KEYS} columns, each once.")
+    specs = [table.column(name) for name in query.by]
+    for spec in specs:
+        if not spec.is_key:
+            raise QueryRefused(f"“{spec.name}” has no declared categories to group by.")
+    groups = tuple(Group(column=spec.name, labels=spec.labels) for spec in specs)
+    if math.prod(len(group.labels) for group in groups) > MAX_CELLS:
+        raise QueryRefused(f"That makes more than {MAX_CELLS:,} groups. Group by fewer columns.")
+    return groups
+
+
+def _reach(groups: tuple[Group, ...], rows: int, table: TableSpec) -> float:
+    """The norm of a vector of ones over all groups that one subject can be in."""
+    varying = [group for group in groups if not table.column(group.column).constant]
+    return math.sqrt(min(rows, math.prod(len(group.labels) for group in varying)))
+
+
+def _scale(of: Expression, table: TableSpec) -> Scale:
+    check_size(of)
+    interval = bounds(of, table)
+    middle = interval.lower / 2 + interval.upper / 2
+    half = interval.upper / 2 - interval.lower / 2
+    return Scale(of=of, middle=middle, half=half if half > 0 else 1.0)
+
+
+def _sum(of: Expression, rows: int, groups: tuple[Group, ...], table: TableSpec) -> Design:
+    check_size(of)
+    reach = bounds(of, table).magnitude * rows
+    if not math.isfinite(reach):
+        raise QueryRefused("This sum can grow past what a number holds. Use clip().")
+    return Design(coordinates=(of,), clip=reach if reach > 0 else 1.0, groups=groups)
+
+
+def _moments(measure: Mean | Variance, rows: int, groups: tuple[Group, ...], table: TableSpec) -> Design:
+    scale = _scale(measure.of, table)
+    if isinstance(measure, Variance):
+        return Design(
+            coordinates=(scale.unit, Power(scale.unit, 2), Constant(KAPPA)),
+            clip=rows * math.sqrt(2 + KAPPA**2),
+            groups=groups,
+            scales=(scale,),
+        )
+    reach = _reach(groups, rows, table) if measure.per_subject else float(rows)
+    return Design(
+        coordinates=(scale.unit, Constant(KAPPA)),
+        clip=reach * math.sqrt(1 + KAPPA**2),
+        mode=MEAN if measure.per_subject else SUM,
+        groups=groups,
+        scales=(scale,),
+    )
+
+
+def _order(
+    measure: Quantiles | Distribution, rows: int, groups: tuple[Group, ...], table: TableSpec
+) -> Design:
+    if groups:
+        raise QueryRefused(
+            "Quantiles and distributions cannot be grouped yet. Ask for one group with a filter."
+        )
+    scale = _scale(measure.of, table)
+    if isinstance(measure, Distribution):
+        if not 2 <= measure.bins <= MAX_BINS:
+            raise QueryRefused(f"A distribution has from 2 to {MAX_BINS} bins.")
+        return Design(coordinates=(Constant(1.0),), clip=float(rows), scales=(scale,))
+    if not 0 < len(measure.at) <= MAX_QUANTILES or not all(0 < share < 1 for share in measure.at):
+        raise QueryRefused(f"Ask for from 1 to {MAX_QUANTILES} quantiles, each between 0 and 1.")
+    weight = max(max(share, 1 - share) for share in measure.at)
+    return Design(
+        coordinates=(Constant(weight),),
+        clip=rows * weight,
+        releases=SEARCH_STEPS * len(measure.at),
+        scales=(scale,),
+    )
+
+
+def _gram(
+    measure: Regression | Correlation, rows: int, groups: tuple[Group, ...], table: TableSpec
+) -> Design:
+    """The Gram matrix of z = (1, x.., y), each scaled into [-1, 1]: its upper half, off-diagonals times sqrt 2, has
+    the norm ||z||^2 <= len(z) for one row."""
+    if groups:
+        raise QueryRefused("A regression or correlation cannot be grouped. Ask for one group with a filter.")
+    parts = (
+        (measure.x, measure.y) if isinstance(measure, Correlation) else (*measure.features, measure.target)
+    )
+    if not 2 <= len(parts) <= MAX_FEATURES + 1:
+        raise QueryRefused(f"A regression has from 1 to {MAX_FEATURES} features.")
+    scales = tuple(_scale(part, table) for part in parts)
+    z = (Constant(1.0), *(scale.unit for scale in scales))
+    coordinates = tuple(
+        Binary("*", a, b) if a is b else Binary("*", Constant(math.sqrt(2)), Binary("*", a, b))
+        for a, b in combinations_with_replacement(z, 2)
+    )
+    return Design(coordinates=coordinates, clip=float(rows * len(z)), scales=scales)

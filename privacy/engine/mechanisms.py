@@ -1,0 +1,30 @@
+"""The only randomness of the engine: OpenDP's discrete Gaussian on integers.
+
+The sampler is exact (Canonne, Kamath and Steinke, The discrete Gaussian for differential privacy, NeurIPS 2020) and
+takes its bits from the operating system. At the scales used here (2**27 units and more) it is mu-GDP up to an epsilon
+below 1e-9 over a million released numbers; the zCDP guarantee holds without any slack.
+"""
+
+import numpy as np
+import opendp.prelude as dp
+
+from privacy.engine.contributions import ONE, Integers
+
+MIN_SIGMA = ONE // 8
+"""Less noise than this no budget affords, and the distance to the Gaussian would no longer be negligible."""
+MAX_SIGMA = 2**60
+
+dp.enable_features("contrib")
+
+
+def add_noise(total: Integers, sigma: int) -> Integers:
+    """`total` plus independent discrete Gaussian noise of standard deviation `sigma` units. Same shape.
+
+    Raises ValueError when sigma lies outside [MIN_SIGMA, MAX_SIGMA].
+    """
+    if not MIN_SIGMA <= sigma <= MAX_SIGMA:
+        raise ValueError(f"sigma must lie between {MIN_SIGMA} and {MAX_SIGMA} units, not {sigma}.")
+    domain = dp.vector_domain(dp.atom_domain(T="i64"), size=total.size)
+    measure = dp.m.make_gaussian(domain, dp.l2_distance(T="i64"), scale=float(sigma))
+    noisy = measure([int(value) for value in total.ravel()])
+    return np.array(noisy, dtype=np.int64).reshape(total.shape)

@@ -1,0 +1,100 @@
+"""What an answer costs, and how exact it will be: both told before anything is spent, from public numbers alone.
+
+One currency: c = mu^2 = 2 rho, the squared ratio of a subject's contribution to the noise. It adds up over queries
+(Gaussian DP composes as sqrt(mu_1^2 + mu_2^2), Dong, Roth and Su 2022, Corollary 2), and a budget of mu_a^2 is CAP
+units, so that every charge is a whole number, rounded up.
+"""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from statistics import NormalDist
+
+from privacy.engine.accounting import gdp_mu
+from privacy.engine.contributions import CAP, ONE, worst_case_units
+from privacy.engine.designs import KAPPA, Design
+from privacy.engine.mechanisms import MAX_SIGMA, MIN_SIGMA
+from privacy.engine.queries import Count, CountSubjects, Mean, Quantiles, Query, Sum
+from privacy.engine.schema import QueryRefused
+
+Z95 = NormalDist().inv_cdf(0.975)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A query at a price.
+
+    `sigma`: noise in units of the contribution (ONE is the clip). `units`: the worst-case charge, out of CAP, of all
+    releases together. `mu`: what this answer alone amounts to as Gaussian DP.
+    """
+
+    sigma: int
+    units_each: int
+    releases: int
+    mu: float
+
+    @property
+    def units(self) -> int:
+        return self.units_each * self.releases
+
+    @property
+    def share(self) -> float:
+        """The share of the whole budget that the answer costs."""
+        return self.units / CAP
+
+
+def offer_for_mu(design: Design, mu: float, budget_mu: float) -> Offer:
+    """The offer whose noise makes this answer mu-GDP."""
+    if not (math.isfinite(mu) and mu > 0):
+        raise QueryRefused("The privacy loss must be a positive number.")
+    return _offer(design, math.ceil(ONE * math.sqrt(design.releases) / mu), budget_mu)
+
+
+def offer_for_epsilon(design: Design, epsilon: float, delta: float, budget_mu: float) -> Offer:
+    """The offer whose answer is (epsilon, delta)-DP on its own."""
+    try:
+        mu = gdp_mu(epsilon, delta)
+    except ValueError as outside:
+        raise QueryRefused(str(outside)) from outside
+    return offer_for_mu(design, mu, budget_mu)
+
+
+def offer_for_error(
+    query: Query, design: Design, half_width: float, budget_mu: float, size: int | None
+) -> Offer:
+    """The cheapest offer whose 95 % interval reaches `half_width` to either side, in the answer's own units."""
+    if not (math.isfinite(half_width) and half_width > 0):
+        raise QueryRefused("The error must be a positive number.")
+    per_sigma = error_per_sigma(query, design, size)
+    if per_sigma is None:
+        raise QueryRefused("How exact this answer will be depends on the data. Choose an epsilon instead.")
+    return _offer(design, math.floor(half_width / per_sigma), budget_mu)
+
+
+def error_per_sigma(query: Query, design: Design, size: int | None) -> float | None:
+    """Half the width of the 95 % interval per unit of sigma; None where only the data could tell.
+
+    `size`: a public number of rows (of subjects for a mean per subject) to which means and quantiles are relative.
+    Sums and counts: z C sigma. A mean: z h sigma / n sqrt(1 + u^2/KAPPA^2) at the worst u = 1.
+    A quantile: of the rank, as a share of n, z max(q, 1 - q) C sigma / n.
+    """
+    unit = Z95 * design.clip / ONE
+    match query.measure:
+        case Count() | CountSubjects() | Sum():
+            return unit
+        case Mean() if size and not design.groups:
+            return unit * design.scales[0].half / size * math.sqrt(1 + 1 / KAPPA**2)
+        case Quantiles() if size:
+            return unit / size
+        case _:
+            return None
+
+
+def _offer(design: Design, sigma: int, budget_mu: float) -> Offer:
+    if sigma < MIN_SIGMA:
+        raise QueryRefused("No budget affords an answer that exact. Allow a larger error.")
+    if sigma > MAX_SIGMA:
+        raise QueryRefused("An answer with that much noise would tell nothing. Allow a smaller error.")
+    units = worst_case_units(sigma, Fraction(budget_mu) ** 2)
+    mu = math.sqrt(design.releases) * ONE / sigma
+    return Offer(sigma=sigma, units_each=units, releases=design.releases, mu=mu)
