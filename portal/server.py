@@ -7,7 +7,6 @@ import daphne.server  # isort:skip -- installs the asyncio reactor, before anyth
 
 import argparse
 import asyncio
-import ipaddress
 import sys
 import time
 from typing import Any
@@ -20,6 +19,7 @@ from django.core.management.base import SystemCheckError
 from twisted.internet.defer import Deferred
 
 from portal.asgi import application
+from portal.launch.options import is_loopback
 
 BODY_LIMIT = 16 * 1024 * 1024
 """More than any page sends; files come in chunks of 4 MB."""
@@ -116,13 +116,6 @@ def problems(host: str) -> str:
     if (settings.DEMO or settings.DEBUG) and not is_loopback(host):
         return f"The demo and debugging are for this machine only: listen on 127.0.0.1, not on {host}."
     return ""
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def main() -> int:

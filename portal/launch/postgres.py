@@ -42,11 +42,11 @@ class Postgres:
             f"postgresql://{USER}:{self.password}@/{quote(database)}?{urlencode({'host': str(self.sockets)})}"
         )
 
-    def initialise(self) -> None:
+    def initialise(self) -> bool:
         """Make the cluster when there is none. It is made aside, so that nothing half-made remains."""
         if (self.data / "PG_VERSION").exists():
             self._check_version()
-            return
+            return False
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = self.home / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
@@ -59,7 +59,7 @@ class Postgres:
                 *("--set", "scram_iterations=1"),  # a random 256-bit password gains nothing from more
                 *(() if self.durable else ("--no-sync",)),
             ]
-            done = subprocess.run(  # noqa: S603 -- the command is ours
+            done = subprocess.run(
                 [*as_ordinary_user(), str(binaries() / "initdb"), *command],
                 capture_output=True,
                 text=True,
@@ -69,6 +69,7 @@ class Postgres:
         if done.returncode:
             raise Trouble(_why_not(done.stderr))
         fresh.rename(self.data)
+        return True
 
     def child(self, log: Path, keeps: tuple[int, ...] = ()) -> Child:
         """The server. The caller holds the lock on the state folder, so an old pid file means nothing."""
@@ -117,7 +118,7 @@ class Postgres:
 
     def _check_version(self) -> None:
         have = (self.data / "PG_VERSION").read_text().strip()
-        server = subprocess.run(  # noqa: S603 -- the command is ours
+        server = subprocess.run(
             [str(binaries() / "postgres"), "--version"], capture_output=True, text=True, check=True
         ).stdout.split()[-1]
         if server.split(".", maxsplit=1)[0] != have:

@@ -42,7 +42,7 @@ class Child:
         """Start it in a session of its own. Call from the main thread: the death signal is bound to the thread."""
         parent = os.getpid()
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603 -- the commands are ours
+            self.process = subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -1,0 +1,93 @@
+"""Bring the database up to date before the portal starts, and say how to get in. Called by bin/launch.
+
+The last line of its output is JSON: `demo`, `did` (one line), `lines` (what the person at the console should read).
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+import django
+from django.conf import settings
+from django.core.management import call_command, get_commands
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+django.setup()
+
+from accounts.models import User  # noqa: E402 -- apps must be loaded first
+from accounts.services import first_admin_link  # noqa: E402 -- apps must be loaded first
+from portal.launch.options import is_loopback  # noqa: E402 -- as above
+
+DEMO_FILE = "demo.json"
+"""Written by seed_demo into the state folder: a list of objects with role, email and password."""
+
+
+def migrate() -> bool:
+    """Apply what is missing; False when nothing was."""
+    executor = MigrationExecutor(connection)
+    if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        return False
+    call_command("migrate", interactive=False, verbosity=0)
+    return True
+
+
+def is_empty() -> bool:
+    return not User.objects.people().exists()
+
+
+def demo_people() -> list[dict[str, str]]:
+    path = Path(settings.STATE) / DEMO_FILE
+    return json.loads(path.read_text()) if path.is_file() else []
+
+
+def seed(wanted: str, *, on_loopback: bool) -> bool:
+    """Fill an empty database with the demo when that is wanted; True when it was."""
+    if "seed_demo" not in get_commands() or wanted == "no" or demo_people():
+        return False
+    if wanted == "yes" and not is_empty():
+        raise SystemExit(
+            "The demo needs an empty database, and this one has people in it. Choose another --state."
+        )
+    if not is_empty() or not on_loopback:
+        return False
+    call_command("seed_demo", stdout=sys.stderr)
+    return True
+
+
+def welcome() -> list[str]:
+    """How to get in: the demo's people, or the first admin's link."""
+    if people := demo_people():
+        width = max(len(person["email"]) for person in people)
+        lines = [f"  {item['email']:{width}}  {item['password']}  {item['role']}" for item in people]
+        return ["Sign in as one of the demo's people:", *lines, ""]
+    if not User.objects.admins().exists():
+        return [
+            "The first admin signs up here (the link works once, for a day):",
+            f"  {first_admin_link()}",
+            "",
+        ]
+    return []
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m portal.prepare", description=__doc__)
+    parser.add_argument("--demo", choices=["auto", "yes", "no"], default="auto")
+    parser.add_argument("--host", default="127.0.0.1")
+    options = parser.parse_args()
+    call_command("check", verbosity=0)
+    migrated = migrate()
+    seeded = seed(options.demo, on_loopback=is_loopback(options.host))
+    did = [
+        "Tables made or changed" if migrated else "Tables are up to date",
+        *(["demo filled in"] if seeded else []),
+    ]
+    answer = {"demo": bool(demo_people()), "did": ", ".join(did), "lines": welcome()}
+    sys.stdout.write(json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    main()
