@@ -1,4 +1,33 @@
-from django.urls import URLPattern
+"""People: one's own pages, the way in, and the admins' pages."""
+
+from django.urls import path
+
+from accounts.views import joining, own, people
 
 app_name = "accounts"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", people.people, name="people"),
+    path("me/", own.profile, name="profile"),
+    path("me/sign-out-everywhere/", own.end_sessions, name="end_sessions"),
+    path("bell/", own.bell, name="bell"),
+    path("notifications/", own.notifications, name="notifications"),
+    path("notifications/bell/", own.bell, name="bell"),
+    path("notifications/read/", own.read_all, name="read_all"),
+    path("notifications/<uuid:pk>/read/", own.read_notification, name="read_notification"),
+    path("register/", joining.register, name="register"),
+    path("register/thanks/", joining.registered, name="registered"),
+    path("register/confirm/<str:token>/", joining.confirm_address, name="confirm_address"),
+    path("welcome/<str:secret>/", joining.welcome, name="welcome"),
+    path("registrations/", people.registrations, name="registrations"),
+    path("registrations/<uuid:pk>/approve/", people.approve_registration, name="approve_registration"),
+    path("registrations/<uuid:pk>/refuse/", people.refuse_registration, name="refuse_registration"),
+    path("invitations/", people.invitations, name="invitations"),
+    path("invitations/new/", people.invite, name="invite"),
+    path("invitations/<uuid:pk>/revoke/", people.revoke_invitation, name="revoke_invitation"),
+    path("<uuid:pk>/", people.person, name="person"),
+    path("<uuid:pk>/grant/", people.grant_role, name="grant_role"),
+    path("<uuid:pk>/take/", people.take_role, name="take_role"),
+    path("<uuid:pk>/suspend/", people.suspend, name="suspend"),
+    path("<uuid:pk>/reinstate/", people.reinstate, name="reinstate"),
+    path("<uuid:pk>/sign-out/", people.sign_out_person, name="sign_out_person"),
+]

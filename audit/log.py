@@ -19,7 +19,7 @@ class Actor(Protocol):
     email: str
 
 
-def record(  # noqa: PLR0913 -- an entry is a wide row; every part is named at the call
+def record(
     action: str,
     *,
     by: Actor,

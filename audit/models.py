@@ -1,7 +1,15 @@
 """The append-only log. Entries hold text, not foreign keys, so that they outlive what they speak of."""
 
+from typing import TYPE_CHECKING, ClassVar
+
 import pgtrigger
+from django.conf import settings
 from django.db import models
+from django.db.models import Q
+from django.utils.module_loading import import_string
+
+if TYPE_CHECKING:
+    from accounts.models import User
 
 CHAIN_LOCK = 7_236_101
 
@@ -15,7 +23,18 @@ FROM (
     SELECT COALESCE((SELECT hash FROM audit_link ORDER BY position DESC LIMIT 1), repeat('0', 64)) AS hash
 ) AS last;
 RETURN NULL;
-"""
+"""  # noqa: S608 -- made of this file's own constant
+
+
+class EntryQuerySet(models.QuerySet["Entry"]):
+    """Who may read which part of the log."""
+
+    def visible_to(self, user: "User") -> "EntryQuerySet":
+        """Admins and auditors read everything; others what they did and what happened on datasets they own."""
+        if user.is_admin or user.is_auditor:
+            return self
+        owned = import_string(settings.AUDIT_SCOPE)(user)
+        return self.filter(Q(actor_id=str(user.pk)) | Q(dataset_id__in=owned))
 
 
 class Entry(models.Model):
@@ -34,6 +53,8 @@ class Entry(models.Model):
     changes = models.JSONField(default=dict)
     detail = models.JSONField(default=dict)
     payload = models.TextField()
+
+    objects: ClassVar[models.Manager["Entry"]] = EntryQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]
@@ -57,7 +78,7 @@ class Link(models.Model):
 
     position = models.BigAutoField(primary_key=True)
     entry = models.OneToOneField(Entry, on_delete=models.PROTECT, related_name="link")
-    previous = models.CharField(max_length=64)
+    previous = models.CharField(max_length=64, unique=True)  # no link is ever followed by two
     hash = models.CharField(max_length=64)
 
     class Meta:

@@ -1,4 +1,12 @@
-from django.urls import URLPattern
+"""The audit log."""
+
+from django.urls import path
+
+from audit import views
 
 app_name = "audit"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.entries, name="list"),
+    path("export/", views.export, name="export"),
+    path("<int:pk>/", views.entry, name="entry"),
+]

@@ -88,7 +88,6 @@ TEMPLATES = [
 ]
 FORM_RENDERER = "common.forms.Renderer"
 NAVIGATION = "portal.navigation.items"
-BELL = "accounts.queries.unread_count"
 DEMO_PEOPLE = "portal.demo.people.shown"
 AUDIT_SCOPE = "datasets.rules.audited_dataset_ids"
 
@@ -193,9 +192,7 @@ USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = STATE / "static"
 STATICFILES_DIRS = [directory for directory in [ROOT / "static" / "build"] if directory.is_dir()]
-DJANGO_VITE = {
-    "default": {"dev_mode": False, "manifest_path": ROOT / "static" / "build" / "manifest.json"}
-}
+DJANGO_VITE = {"default": {"dev_mode": False, "manifest_path": ROOT / "static" / "build" / "manifest.json"}}
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

@@ -1,0 +1,152 @@
+"""What people type about people."""
+
+import zoneinfo
+from typing import Any
+
+from django import forms
+from django.contrib.auth import password_validation
+from django.core.exceptions import ValidationError
+
+from accounts.models import ROLE_HELP, Role, User
+
+REGIONS = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
+
+
+def time_zones() -> list[tuple[str, str]]:
+    """Every zone named after a place, and UTC first."""
+    places = sorted(name for name in zoneinfo.available_timezones() if name.split("/")[0] in REGIONS)
+    return [("UTC", "UTC"), *((name, name.replace("_", " ")) for name in places)]
+
+
+def _roles_field() -> forms.MultipleChoiceField:
+    return forms.MultipleChoiceField(
+        label="Roles",
+        choices=[(role.value, f"{role.label}: {ROLE_HELP[role]}") for role in Role],
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+
+def _reason_field(text: str) -> forms.CharField:
+    return forms.CharField(
+        label="Reason",
+        max_length=500,
+        help_text=text,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+
+class ReasonForm(forms.Form):
+    """Why, for the audit log."""
+
+    reason = _reason_field("Kept in the audit log, and told to the person.")
+
+
+class RoleForm(ReasonForm):
+    """One role, and why."""
+
+    role = forms.ChoiceField(label="Role", choices=Role.choices)
+    field_order = ["role", "reason"]
+
+
+class InviteForm(forms.Form):
+    email = forms.EmailField(
+        label="E-mail address", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"})
+    )
+    roles = _roles_field()
+
+
+class ApproveForm(forms.Form):
+    roles = _roles_field()
+
+
+class PeopleFilter(forms.Form):
+    """What the list of people is narrowed to. Nonsense in the address is ignored."""
+
+    text = forms.CharField(label="Search", required=False, max_length=100)
+    role = forms.ChoiceField(label="Role", required=False, choices=[("", "Every role"), *Role.choices])
+    state = forms.ChoiceField(
+        label="State",
+        required=False,
+        choices=[("", "Every state"), *((s.value, s.label) for s in User.State if s != User.State.SYSTEM)],
+    )
+
+    def chosen(self) -> dict[str, str]:
+        """The valid part of what was asked."""
+        self.is_valid()
+        return {name: str(value) for name, value in self.cleaned_data.items()}
+
+
+class ProfileForm(forms.ModelForm[User]):
+    time_zone = forms.ChoiceField(
+        label="Time zone", choices=time_zones, help_text="Dates are shown in this zone."
+    )
+
+    class Meta:
+        model = User
+        fields = ["name", "affiliation", "time_zone", "mail_wanted"]
+        labels = {"mail_wanted": "Send me mail", "name": "Name"}
+        help_texts = {
+            "mail_wanted": "When something waits for you or has changed. The bell shows it in any case."
+        }
+
+
+class NewAccountForm(forms.Form):
+    """What every new account needs: a name and a password."""
+
+    name = forms.CharField(
+        label="Name", max_length=150, widget=forms.TextInput(attrs={"autocomplete": "name"})
+    )
+    password = forms.CharField(
+        label="Password",
+        strip=False,
+        max_length=256,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="At least 12 characters. A few words in a row are easy to remember and hard to guess.",
+    )
+    repeated = forms.CharField(
+        label="Password, once more",
+        strip=False,
+        max_length=256,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    time_zone = forms.ChoiceField(label="Time zone", choices=time_zones, initial="UTC")
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or self.cleaned_data
+        password = given.get("password", "")
+        if password and given.get("repeated") and password != given["repeated"]:
+            self.add_error("repeated", "The two passwords differ.")
+        if password:
+            self._check(password, given)
+        return given
+
+    def _check(self, password: str, given: dict[str, Any]) -> None:
+        person = User(email=given.get("email", self.initial.get("email", "")), name=given.get("name", ""))
+        try:
+            password_validation.validate_password(password, person)
+        except ValidationError as weak:
+            self.add_error("password", weak)
+
+
+class FirstAdminForm(NewAccountForm):
+    """The first admin also says where mail reaches them."""
+
+    email = forms.EmailField(
+        label="E-mail address", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "username"})
+    )
+    field_order = ["email", "name", "password", "repeated", "time_zone"]
+
+
+class RegisterForm(FirstAdminForm):
+    """Ask for an account; an admin decides."""
+
+    affiliation = forms.CharField(
+        label="Affiliation", max_length=200, widget=forms.TextInput(attrs={"autocomplete": "organization"})
+    )
+    note = forms.CharField(
+        label="What do you want to do here?",
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text="Which data, for which work, and who can vouch for you.",
+    )
+    field_order = ["email", "name", "affiliation", "note", "password", "repeated", "time_zone"]

@@ -1,0 +1,82 @@
+"""Pages about oneself: profile, sessions, the bell."""
+
+from uuid import UUID
+
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts import queries, services
+from accounts.forms import ProfileForm
+from accounts.models import Notification
+from common.http import UserRequest, found
+
+PER_PAGE = 25
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def profile(request: UserRequest) -> HttpResponse:
+    """Name, zone and mail; links to password and factors; where one is signed in."""
+    form = ProfileForm(request.POST or None, instance=request.user)
+    if request.method == "POST" and form.is_valid():
+        services.update_profile(request.user, by=request.user, **form.cleaned_data)
+        messages.success(request, "Your profile is saved.")
+        return redirect("accounts:profile")
+    context = {
+        "form": form,
+        "grants": request.user.role_grants.select_related("granted_by"),
+        "sessions": queries.sessions_of(request.user)[:PER_PAGE],
+        "this_session": request.session.session_key,
+        "has_second_factor": is_mfa_enabled(request.user),
+    }
+    return render(request, "accounts/profile.html", context)
+
+
+@require_POST
+def end_sessions(request: UserRequest) -> HttpResponse:
+    """Sign out everywhere, here included."""
+    services.end_sessions(request.user, by=request.user)
+    request.session.flush()
+    messages.success(request, "You are signed out everywhere.")
+    return redirect(settings.LOGIN_URL)
+
+
+@require_safe
+def notifications(request: UserRequest) -> HttpResponse:
+    """Everything the bell has told, newest first."""
+    own = Notification.objects.visible_to(request.user)  # type: ignore[attr-defined]
+    page = Paginator(own, PER_PAGE).get_page(request.GET.get("page"))
+    context = {"page": page, "unread": queries.unread_count(request.user)}
+    return render(request, "accounts/notifications.html", context)
+
+
+@require_safe
+def bell(request: UserRequest) -> HttpResponse:
+    """The bell of the header, fetched again when something was told."""
+    return render(request, "components/bell.html")
+
+
+@require_safe
+def bell(request: UserRequest) -> HttpResponse:
+    """The bell in the header, asked for again when something changed."""
+    return render(request, "components/bell.html", {"unread": queries.unread_count(request.user)})
+
+
+@require_POST
+def read_notification(request: UserRequest, pk: UUID) -> HttpResponse:
+    """Mark one as read and go where it points."""
+    own = Notification.objects.visible_to(request.user)  # type: ignore[attr-defined]
+    item = services.read_notification(found(own, pk=pk), by=request.user)
+    inside = url_has_allowed_host_and_scheme(item.url, allowed_hosts=None)
+    return redirect(item.url if inside else "accounts:notifications")
+
+
+@require_POST
+def read_all(request: UserRequest) -> HttpResponse:
+    services.read_all_notifications(by=request.user)
+    return redirect("accounts:notifications")

@@ -1,0 +1,229 @@
+"""Admins' pages for people and privileges; auditors read them."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts import queries, rules, services
+from accounts.forms import ApproveForm, InviteForm, PeopleFilter, ReasonForm, RoleForm
+from accounts.http import confirmed_recently
+from accounts.models import ROLE_HELP, Invitation, Role, User
+from audit import queries as audit_queries
+from common.errors import Refused
+from common.http import UserRequest, found
+
+PER_PAGE = 25
+HISTORY = 20
+
+
+def _only_overseers(request: UserRequest) -> None:
+    if rules.oversees(request.user):
+        raise Http404
+
+
+def _person(request: UserRequest, pk: UUID) -> User:
+    """The person of a page, if this admin or auditor may know of them."""
+    _only_overseers(request)
+    return found(User.objects.visible_to(request.user), pk=pk)
+
+
+@require_safe
+def people(request: UserRequest) -> HttpResponse:
+    _only_overseers(request)
+    form = PeopleFilter(request.GET)
+    chosen = form.chosen()
+    page = Paginator(queries.people(request.user, **chosen), PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "form": form,
+        "page": page,
+        "filtered": any(chosen.values()),
+        "waiting": queries.pending(request.user).count(),
+        "refusal": rules.manages(request.user),
+    }
+    return render(request, "accounts/people.html", context)
+
+
+@require_safe
+def person(request: UserRequest, pk: UUID) -> HttpResponse:
+    return _person_page(request, _person(request, pk))
+
+
+def _person_page(
+    request: UserRequest, shown: User, *, form: ReasonForm | None = None, failed: str = "", status: int = 200
+) -> HttpResponse:
+    """The page of one person; `failed` names the form that came back with errors."""
+    user = request.user
+    grants = {grant.role: grant for grant in shown.role_grants.select_related("granted_by")}
+    context = {
+        "person": shown,
+        "roles": [
+            {
+                "value": role.value,
+                "label": role.label,
+                "help": ROLE_HELP[role],
+                "grant": grants.get(role),
+                "refusal": (rules.take_role if role in grants else rules.grant_role)(user, shown, role),
+            }
+            for role in Role
+        ],
+        "sessions": queries.sessions_of(shown).count(),
+        "refusals": {
+            "suspend": rules.suspend(user, shown),
+            "reinstate": rules.reinstate(user, shown),
+            "change": rules.changes(user, shown),
+        },
+        "invitations": queries.invitations(user).filter(accepted_by=shown),
+        "history": audit_queries.about_person(user, shown.pk)[:HISTORY],
+        "form": form,
+        "failed": failed,
+    }
+    return render(request, "accounts/person.html", context, status=status)
+
+
+@require_POST
+@confirmed_recently
+def grant_role(request: UserRequest, pk: UUID) -> HttpResponse:
+    shown = _person(request, pk)
+    form = RoleForm(request.POST)
+    if not form.is_valid():
+        return _person_page(request, shown, form=form, failed=request.POST.get("role", "grant"), status=422)
+    given = form.cleaned_data
+    services.grant_role(shown, by=request.user, role=given["role"], reason=given["reason"])
+    messages.success(request, f"{shown} is {Role(given['role']).label.lower()} now.")
+    return redirect("accounts:person", pk)
+
+
+@require_POST
+@confirmed_recently
+def take_role(request: UserRequest, pk: UUID) -> HttpResponse:
+    shown = _person(request, pk)
+    form = RoleForm(request.POST)
+    if not form.is_valid():
+        return _person_page(request, shown, form=form, failed=request.POST.get("role", "take"), status=422)
+    given = form.cleaned_data
+    services.take_role(shown, by=request.user, role=given["role"], reason=given["reason"])
+    messages.success(request, f"{shown} is no longer {Role(given['role']).label.lower()}.")
+    return redirect("accounts:person", pk)
+
+
+@require_POST
+@confirmed_recently
+def suspend(request: UserRequest, pk: UUID) -> HttpResponse:
+    shown = _person(request, pk)
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        return _person_page(request, shown, form=form, failed="suspend", status=422)
+    services.suspend(shown, by=request.user, reason=form.cleaned_data["reason"])
+    messages.success(request, f"{shown} is suspended: every session of theirs has ended.")
+    return redirect("accounts:person", pk)
+
+
+@require_POST
+@confirmed_recently
+def reinstate(request: UserRequest, pk: UUID) -> HttpResponse:
+    shown = _person(request, pk)
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        return _person_page(request, shown, form=form, failed="reinstate", status=422)
+    services.reinstate(shown, by=request.user, reason=form.cleaned_data["reason"])
+    messages.success(request, f"{shown} can sign in again.")
+    return redirect("accounts:person", pk)
+
+
+@require_POST
+def sign_out_person(request: UserRequest, pk: UUID) -> HttpResponse:
+    shown = _person(request, pk)
+    count = services.end_sessions(shown, by=request.user)
+    messages.success(request, f"Sessions ended: {count}.")
+    return redirect("accounts:person", pk)
+
+
+@require_safe
+def registrations(request: UserRequest) -> HttpResponse:
+    """People who asked for an account, oldest first."""
+    _only_overseers(request)
+    return _registrations_page(request)
+
+
+def _registrations_page(
+    request: UserRequest,
+    *,
+    form: ApproveForm | ReasonForm | None = None,
+    failed: UUID | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    page = Paginator(queries.pending(request.user), PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "page": page,
+        "refusal": rules.manages(request.user),
+        "roles": [(role.value, role.label, ROLE_HELP[role]) for role in Role],
+        "form": form,
+        "failed": failed,
+    }
+    return render(request, "accounts/registrations.html", context, status=status)
+
+
+@require_POST
+def approve_registration(request: UserRequest, pk: UUID) -> HttpResponse:
+    shown = _person(request, pk)
+    form = ApproveForm(request.POST)
+    if not form.is_valid():
+        return _registrations_page(request, form=form, failed=pk, status=422)
+    services.approve_registration(shown, by=request.user, roles=form.cleaned_data["roles"])
+    messages.success(request, f"{shown} can sign in now.")
+    return redirect("accounts:registrations")
+
+
+@require_POST
+def refuse_registration(request: UserRequest, pk: UUID) -> HttpResponse:
+    shown = _person(request, pk)
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        return _registrations_page(request, form=form, failed=pk, status=422)
+    services.refuse_registration(shown, by=request.user, reason=form.cleaned_data["reason"])
+    messages.success(request, f"The registration of {shown} is refused.")
+    return redirect("accounts:registrations")
+
+
+@require_safe
+def invitations(request: UserRequest) -> HttpResponse:
+    _only_overseers(request)
+    return _invitations_page(request, InviteForm(), link="")
+
+
+def _invitations_page(
+    request: UserRequest, form: InviteForm, *, link: str, status: int = 200
+) -> HttpResponse:
+    page = Paginator(queries.invitations(request.user), PER_PAGE).get_page(request.GET.get("page"))
+    context = {"page": page, "form": form, "link": link, "refusal": rules.manages(request.user)}
+    return render(request, "accounts/invitations.html", context, status=status)
+
+
+@require_POST
+@confirmed_recently
+def invite(request: UserRequest) -> HttpResponse:
+    """Invite somebody; the answer shows the link this once, for when mail does not arrive."""
+    _only_overseers(request)
+    form = InviteForm(request.POST)
+    if not form.is_valid():
+        return _invitations_page(request, form, link="", status=422)
+    given = form.cleaned_data
+    try:
+        _, link = services.invite(given["email"], by=request.user, roles=given["roles"])
+    except Refused as refused:
+        form.add_error(None, str(refused))
+        return _invitations_page(request, form, link="", status=refused.status)
+    return _invitations_page(request, InviteForm(), link=link)
+
+
+@require_POST
+def revoke_invitation(request: UserRequest, pk: UUID) -> HttpResponse:
+    _only_overseers(request)
+    known = Invitation.objects.visible_to(request.user)  # type: ignore[attr-defined]
+    services.revoke_invitation(found(known, pk=pk), by=request.user)
+    messages.success(request, "The invitation does not work any more.")
+    return redirect("accounts:invitations")

@@ -1,0 +1,64 @@
+"""The log as CSV, in pieces, so that its length does not matter."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+
+from django.db.models import QuerySet
+
+from audit.models import Entry
+
+BATCH = 1000
+COLUMNS = (
+    "id",
+    "at",
+    "action",
+    "actor",
+    "actor_id",
+    "object_type",
+    "object_id",
+    "object_label",
+    "dataset_id",
+    "person_id",
+    "changes",
+    "detail",
+    "hash",
+)
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def cell(value: object) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def pieces(entries: QuerySet[Entry]) -> Iterator[str]:
+    """Header and rows, a batch at a time, newest first. Each batch is a query of its own, cut by id."""
+    yield _lines([list(COLUMNS)])
+    found = entries.select_related("link").order_by("-id")
+    batch = list(found[:BATCH])
+    while batch:
+        yield _lines([_row(entry) for entry in batch])
+        batch = list(found.filter(id__lt=batch[-1].pk)[:BATCH])
+
+
+def _row(entry: Entry) -> list[str]:
+    link = getattr(entry, "link", None)
+    values = {
+        name: getattr(entry, name) for name in COLUMNS if name not in {"at", "changes", "detail", "hash"}
+    }
+    values |= {
+        "at": entry.at.isoformat(),
+        "changes": json.dumps(entry.changes, ensure_ascii=False, sort_keys=True),
+        "detail": json.dumps(entry.detail, ensure_ascii=False, sort_keys=True),
+        "hash": link.hash if link else "",
+    }
+    return [cell(values[name]) for name in COLUMNS]
+
+
+def _lines(rows: list[list[str]]) -> str:
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\r\n").writerows(rows)
+    return stream.getvalue()

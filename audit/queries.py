@@ -1,0 +1,135 @@
+"""What pages ask of the log. Pages are cut by id, so that the last one is as fast as the first."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from audit.models import Entry
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+PER_PAGE = 50
+WORDS = 5
+
+# What it means that something derived from a dataset reached somebody, or was called back.
+RECEIVED = ("release.release", "release.recall", "output.download", "output.open_released")
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What the log is narrowed to; empty parts narrow nothing."""
+
+    text: str = ""
+    dataset: str = ""
+    person: str = ""
+    action: str = ""
+    object: str = ""
+    since: date | None = None
+    until: date | None = None
+    received: bool = False
+
+    def shown(self) -> dict[str, str]:
+        """The parts that narrow, as text: for the address of the next page and for the audit of an export."""
+        parts = {
+            "text": self.text,
+            "dataset": self.dataset,
+            "person": self.person,
+            "action": self.action,
+            "object": self.object,
+            "since": self.since.isoformat() if self.since else "",
+            "until": self.until.isoformat() if self.until else "",
+            "received": "1" if self.received else "",
+        }
+        return {name: value for name, value in parts.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A stretch of the log, newest first, and where the ones before and after it begin."""
+
+    entries: list[Entry]
+    older: int | None = None
+    newer: int | None = None
+    datasets: dict[str, str] = field(default_factory=dict)
+
+
+def search(user: "User", wanted: Search) -> QuerySet[Entry]:
+    """The entries this person may read that fit, newest first."""
+    found: QuerySet[Entry] = Entry.objects.visible_to(user)  # type: ignore[attr-defined]
+    for word in wanted.text.split()[:WORDS]:
+        found = found.filter(
+            Q(object_label__icontains=word) | Q(action__icontains=word) | Q(actor__icontains=word)
+        )
+    if wanted.dataset:
+        found = found.filter(dataset_id=wanted.dataset)
+    if wanted.person:
+        found = found.filter(_about(wanted.person))
+    if wanted.action:
+        found = found.filter(action__startswith=wanted.action)
+    if wanted.object:
+        found = found.filter(object_id=wanted.object)
+    if wanted.received:
+        found = found.filter(action__in=RECEIVED)
+    return _between(found, wanted.since, wanted.until).order_by("-id")
+
+
+def page(user: "User", wanted: Search, *, before: int | None, after: int | None) -> Page:
+    """One page of a search: the entries before an id, or those after it."""
+    found = search(user, wanted)
+    if after is not None:
+        near = list(found.filter(id__gt=after).order_by("id")[: PER_PAGE + 1])
+        rows, more_newer, more_older = near[:PER_PAGE][::-1], len(near) > PER_PAGE, True
+    else:
+        near = list((found.filter(id__lt=before) if before is not None else found)[: PER_PAGE + 1])
+        rows, more_newer, more_older = near[:PER_PAGE], before is not None, len(near) > PER_PAGE
+    return Page(
+        entries=rows,
+        older=rows[-1].pk if rows and more_older else None,
+        newer=rows[0].pk if rows and more_newer else None,
+        datasets=dataset_names(user),
+    )
+
+
+def about_person(user: "User", pk: UUID) -> QuerySet[Entry]:
+    """What a person did and what was done about them."""
+    return search(user, Search(person=str(pk)))
+
+
+def dataset_names(user: "User") -> dict[str, str]:
+    """The datasets that the readable part of the log speaks of, by id, under their newest title."""
+    found = Entry.objects.visible_to(user).filter(object_type="dataset")  # type: ignore[attr-defined]
+    newest = found.order_by("object_id", "-id").distinct("object_id").values_list("object_id", "object_label")
+    return dict(sorted(newest, key=lambda pair: pair[1].lower()))
+
+
+def action_kinds(user: "User") -> list[str]:
+    """The kinds of action in the readable part of the log: request, run, release, user and so on."""
+    found = Entry.objects.visible_to(user).order_by("action")  # type: ignore[attr-defined]
+    return sorted({action.split(".")[0] for action in found.values_list("action", flat=True).distinct()})
+
+
+def _about(person: str) -> Q:
+    """An id is one person; anything else is part of an address."""
+    try:
+        pk = str(UUID(person))
+    except ValueError:
+        return Q(actor__icontains=person)
+    return Q(actor_id=pk) | Q(person_id=pk)
+
+
+def _between(found: QuerySet[Entry], since: date | None, until: date | None) -> QuerySet[Entry]:
+    """Whole days in the reader's own time zone, both included."""
+    if since is not None:
+        found = found.filter(at__gte=_midnight(since))
+    if until is not None:
+        found = found.filter(at__lt=_midnight(until + timedelta(days=1)))
+    return found
+
+
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))

@@ -1,0 +1,85 @@
+"""The log's pages: search, one entry, export. Nothing here changes anything."""
+
+from collections.abc import AsyncIterator, Iterator
+
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.views.decorators.http import require_POST, require_safe
+
+from audit import chain, queries, services
+from audit.forms import SearchForm
+from audit.models import Entry
+from common.http import UserRequest, found
+
+
+@require_safe
+def entries(request: UserRequest) -> HttpResponse:
+    """The part of the log this person may read, searched and paged."""
+    form = _form(request)
+    wanted = form.wanted()
+    page = queries.page(
+        request.user, wanted, before=_id(request.GET.get("before")), after=_id(request.GET.get("after"))
+    )
+    context = {
+        "form": form,
+        "page": page,
+        "search": wanted,
+        "query": urlencode(wanted.shown()),
+        "hidden": wanted.shown(),
+    }
+    return render(request, "audit/list.html", context)
+
+
+@require_safe
+def entry(request: UserRequest, pk: int) -> HttpResponse:
+    """One entry: what changed, and its place in the chain."""
+    readable = Entry.objects.visible_to(request.user).select_related("link")  # type: ignore[attr-defined]
+    item = found(readable, pk=pk)
+    link = getattr(item, "link", None)
+    context = {
+        "entry": item,
+        "link": link,
+        "sound": link is not None and chain.link(link.previous, item.payload) == link.hash,
+        "dataset": queries.dataset_names(request.user).get(item.dataset_id, ""),
+    }
+    return render(request, "audit/entry.html", context)
+
+
+@require_POST
+def export(request: UserRequest) -> StreamingHttpResponse:
+    """The same search as CSV. By POST, for it writes a line into the log."""
+    wanted = _form(request).wanted()
+    pieces = services.export_csv(wanted, by=request.user)
+    name = f"weir-audit-{timezone.localdate().isoformat()}.csv"
+    return StreamingHttpResponse(
+        _streamed(request, pieces),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _form(request: UserRequest) -> SearchForm:
+    return SearchForm(
+        request.POST if request.method == "POST" else request.GET,
+        datasets=queries.dataset_names(request.user),
+        kinds=queries.action_kinds(request.user),
+    )
+
+
+def _id(text: str | None) -> int | None:
+    """An id out of the address, or nothing."""
+    return int(text) if text and text.isdecimal() and len(text) <= 18 else None
+
+
+def _streamed(request: HttpRequest, pieces: Iterator[str]) -> Iterator[str] | AsyncIterator[str]:
+    """Under ASGI a plain iterator would be read to its end before the first byte leaves."""
+    return _async(pieces) if isinstance(request, ASGIRequest) else pieces
+
+
+async def _async(pieces: Iterator[str]) -> AsyncIterator[str]:
+    while (piece := await sync_to_async(next)(pieces, None)) is not None:
+        yield piece
