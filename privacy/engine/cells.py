@@ -81,5 +81,5 @@ def _combine(parts: Sequence[Bools], *, every: bool) -> Bools:
 
 
 def fits(spent: Integers, cells: Bools, units: int) -> bool:
-    """Whether `units` more in these cells keep every cell's worst case within the cap. `spent`: shape (domain.size,)."""
+    """Whether `units` more in these cells keep each worst case within the cap. `spent`: shape (domain.size,)."""
     return bool(units <= CAP and (int(spent[cells].max(initial=0)) + units <= CAP))

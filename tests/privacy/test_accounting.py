@@ -25,7 +25,11 @@ def exact_zcdp_delta(epsilon, rho):
     def log_bound(a):
         return (a - 1) * (a * rho - epsilon + mp.log(1 - 1 / a)) - mp.log(a)
 
-    a = bisect(lambda a: (2 * a - 1) * rho - epsilon + mp.log(1 - 1 / a), low=mp.mpf(10) ** -30, high=mp.mpf(10) ** 25)
+    a = bisect(
+        lambda a: (2 * a - 1) * rho - epsilon + mp.log(1 - 1 / a),
+        low=mp.mpf(10) ** -30,
+        high=mp.mpf(10) ** 25,
+    )
     return min(mp.mpf(1), mp.exp(log_bound(a)))
 
 
@@ -95,14 +99,22 @@ def test_where_delta_alone_covers_the_loss_epsilon_is_zero():
 
 @pytest.mark.parametrize("bad", [0, -1, 51, float("nan"), float("inf"), "1", None, True])
 def test_an_epsilon_outside_is_refused_with_its_name(bad):
-    for call in (lambda: ac.gdp_mu(bad, 1e-6), lambda: ac.zcdp_rho(bad, 1e-6), lambda: ac.gdp_delta(bad, 0.1)):
+    for call in (
+        lambda: ac.gdp_mu(bad, 1e-6),
+        lambda: ac.zcdp_rho(bad, 1e-6),
+        lambda: ac.gdp_delta(bad, 0.1),
+    ):
         with pytest.raises(ValueError, match="epsilon must"):
             call()
 
 
 @pytest.mark.parametrize("bad", [0, -1e-6, 0.11, 1, float("nan"), float("inf")])
 def test_a_delta_outside_is_refused_with_its_name(bad):
-    for call in (lambda: ac.gdp_mu(1, bad), lambda: ac.zcdp_epsilon(0.1, bad), lambda: ac.gdp_epsilon(0.1, bad)):
+    for call in (
+        lambda: ac.gdp_mu(1, bad),
+        lambda: ac.zcdp_epsilon(0.1, bad),
+        lambda: ac.gdp_epsilon(0.1, bad),
+    ):
         with pytest.raises(ValueError, match="delta must"):
             call()
 

@@ -1,0 +1,50 @@
+"""A small private table for the engine's tests, and the same facts by plain numpy."""
+
+import numpy as np
+
+from privacy.engine.evaluate import Rows, Values
+from privacy.engine.release import Table, table_from_columns
+from privacy.engine.schema import ColumnSpec, Kind, TableSpec
+
+REGIONS = ("north", "south", "east")
+
+SPEC = TableSpec(
+    name="wages",
+    subject="person",
+    max_rows=8,
+    columns={
+        "wage": ColumnSpec(name="wage", kind=Kind.NUMBER, lower=0.0, upper=100.0),
+        "hours": ColumnSpec(name="hours", kind=Kind.INTEGER, lower=-10.0, upper=60.0),
+        "union": ColumnSpec(name="union", kind=Kind.BOOLEAN, lower=0.0, upper=1.0, labels=("0", "1")),
+        "region": ColumnSpec(name="region", kind=Kind.CATEGORY, labels=REGIONS, constant=True),
+    },
+)
+
+
+def table(subjects: int = 400, seed: int = 5) -> Table:
+    """Subjects with 1 to 8 rows each; some wages are missing."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 9, subjects)
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    n = int(offsets[-1])
+    region = np.repeat(rng.integers(0, 3, subjects), sizes)
+    wage = rng.gamma(4.0, 6.0, n).clip(0, 100) + region
+    columns = {
+        "wage": Values(wage.clip(0, 100), rng.random(n) > 0.05),
+        "hours": Values(rng.integers(-10, 61, n).astype(float), np.ones(n, dtype=bool)),
+        "union": Values(rng.integers(0, 2, n).astype(float), np.ones(n, dtype=bool)),
+        "region": Values(region.astype(float), np.ones(n, dtype=bool)),
+    }
+    return table_from_columns(Rows(SPEC, columns, n), offsets)
+
+
+def without(table: Table, subject: int) -> Table:
+    """The neighbouring table: one subject with all its rows taken out."""
+    low, high = int(table.offsets[subject]), int(table.offsets[subject + 1])
+    keep = np.ones(table.rows.length, dtype=bool)
+    keep[low:high] = False
+    columns = {
+        name: Values(values.numbers[keep], values.valid[keep]) for name, values in table.rows.columns.items()
+    }
+    offsets = np.concatenate([table.offsets[: subject + 1], table.offsets[subject + 2 :] - (high - low)])
+    return table_from_columns(Rows(SPEC, columns, int(keep.sum())), offsets.astype(np.int64))
