@@ -76,7 +76,7 @@ class PeopleFilter(forms.Form):
         return {name: str(value) for name, value in self.cleaned_data.items()}
 
 
-class ProfileForm(forms.ModelForm[User]):
+class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
     time_zone = forms.ChoiceField(
         label="Time zone", choices=time_zones, help_text="Dates are shown in this zone."
     )

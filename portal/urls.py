@@ -11,6 +11,7 @@ urlpatterns = [
     path("account/signup/", views.sign_up, name="sign_up"),
     path("account/email/", views.closed),
     path("account/password/set/", views.closed),
+    path("components/", views.components, name="components"),
     path("account/", include("allauth.account.urls")),
     path("account/mfa/", include("allauth.mfa.urls")),
     path("people/", include("accounts.urls")),

@@ -1,14 +1,16 @@
 """Health, the way home, what goes wrong, and the gallery of components."""
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.cache import cache
 from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from common.http import UserRequest, back
+from portal import gallery
 
 
 @require_safe
@@ -66,3 +68,12 @@ def out_of_date(request: HttpRequest, reason: str = "") -> HttpResponse:
 def failed(request: HttpRequest) -> HttpResponse:
     """Written without the person, the menu or the database: any of them may be what failed."""
     return HttpResponse(render_to_string("errors/500.html"), status=500)
+
+
+@login_not_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def components(request: HttpRequest) -> HttpResponse:
+    """Every component on one page, for developers and the accessibility test; not part of the product."""
+    if not (settings.DEBUG or settings.DEMO):
+        raise Http404
+    return render(request, "components/gallery.html", gallery.context(request))

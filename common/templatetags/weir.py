@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +77,18 @@ def exact(moment: datetime) -> str:
     """A date in the person's own zone, to the minute."""
     local = timezone.localtime(moment)
     return f"{local.day} {local:%b %Y, %H:%M} {local.tzname()}"
+
+
+@register.filter
+def span(length: timedelta | float) -> str:
+    """How long something takes: `15 min`, `1 h 5 min`, `42 s`."""
+    seconds = int(length.total_seconds() if isinstance(length, timedelta) else length)
+    hours, minutes, rest = seconds // 3600, seconds // 60 % 60, seconds % 60
+    if hours:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    if minutes:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    return f"{rest} s"
 
 
 @register.simple_tag

@@ -1,0 +1,164 @@
+"""The pages that every other page is made of: how they look, what a screen reader finds, what they load."""
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.db import connection
+from portal.launch.processes import Child, wait_until
+
+from tests.conftest import watch
+
+pytestmark = pytest.mark.e2e
+
+PAGES = {
+    "sign-in": "/account/login/",
+    "reset": "/account/password/reset/",
+    "gallery": "/components/",
+    "not-found": "/nowhere/",
+}
+SIZES = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
+
+
+@pytest.fixture(scope="module")
+def demo_site(django_db_setup: None, state: Path) -> Iterator[str]:
+    """The web server as the demo runs it, so that the gallery and the demo's strip are there."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    parts = urlsplit(os.environ["DATABASE_URL"])
+    database = urlunsplit(parts._replace(path="/" + quote(connection.settings_dict["NAME"])))
+    url = f"http://127.0.0.1:{port}"
+    env = {**os.environ, "DATABASE_URL": database, "WEIR_BASE_URL": url, "WEIR_DEMO": "1"}
+    web = Child(
+        "The web server", [sys.executable, "-m", "portal.server", "--port", str(port)], state / "demo.log", env=env
+    )
+    web.start()
+    try:
+        wait_until(lambda: _answers(port), web, seconds=60)
+        yield url
+    finally:
+        web.signal_stop()
+        web.finish()
+
+
+def _answers(port: int) -> bool:
+    with closing(socket.socket()) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def open_page(new_context: Any, demo_site: str, complaints: list[str]) -> Iterator[Any]:
+    """Open a page signed out; what it loads from elsewhere counts as a complaint."""
+
+    def open_it(path: str, width: int = 1440, scheme: str = "light") -> Any:
+        context = new_context(
+            base_url=demo_site, viewport={"width": width, "height": 900}, color_scheme=scheme
+        )
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        watch(page, complaints)
+        page.on(
+            "request",
+            lambda asked: None
+            if asked.url.startswith((demo_site, "data:"))
+            else complaints.append(f"outside: {asked.url}"),
+        )
+        page.goto(path)
+        return page
+
+    yield open_it
+    assert complaints == []
+
+
+def serious(page: Any) -> list[str]:
+    """What axe finds that would stop somebody."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{item['id']}: {node['html'][:160]} {node['any'][0]['message'] if node['any'] else ''}"
+        for item in found
+        if item["impact"] in {"serious", "critical"}
+        for node in item["nodes"]
+    ]
+
+
+@pytest.mark.parametrize(("width", "scheme"), SIZES)
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_accessible_and_fits(
+    open_page: Any, screenshot: Any, name: str, width: int, scheme: str
+) -> None:
+    page = open_page(PAGES[name], width, scheme)
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert (serious(page), overflow) == ([], 0)
+    page.screenshot(path=_picture(name, width, scheme), full_page=True)
+
+
+def _picture(name: str, width: int, scheme: str) -> Path:
+    folder = Path(__file__).resolve().parents[2] / "test-results"
+    folder.mkdir(exist_ok=True)
+    return folder / f"base-{name}-{width}-{scheme}.png"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_form_with_errors_is_accessible_and_keeps_what_was_typed(open_page: Any, scheme: str) -> None:
+    page = open_page("/components/", scheme=scheme)
+    page.fill("#id_title", "A title")
+    page.click("#form button[type=submit]")
+    page.wait_for_selector("[data-focus]")
+    assert serious(page) == []
+    assert page.input_value("#id_title") == "A title"
+    assert page.evaluate("document.activeElement.matches('[data-focus]')")
+    page.screenshot(path=_picture("errors", 1440, scheme), full_page=True)
+
+
+def test_the_choice_of_colours_survives_a_reload(open_page: Any) -> None:
+    page = open_page("/components/", scheme="light")
+    page.evaluate("localStorage.setItem('weir-theme', 'dark')")
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.bsTheme") == "dark"
+
+
+def test_a_dangerous_step_asks_first(open_page: Any) -> None:
+    page = open_page("/components/")
+    posts: list[str] = []
+    page.on("request", lambda asked: posts.append(asked.url) if asked.method == "POST" else None)
+    page.click("text=Delete draft")
+    assert page.inner_text("#confirm-text") == "The draft and its mock runs are gone for good."
+    assert page.evaluate("document.activeElement.textContent") == "Cancel"
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#confirm", state="hidden")
+    assert posts == []
+    page.click("text=Delete draft")
+    with page.expect_navigation():
+        page.click("#confirm [data-yes]")
+    assert len(posts) == 1
+
+
+def test_a_refused_step_says_why_in_words(open_page: Any) -> None:
+    page = open_page("/components/")
+    button = page.get_by_role("button", name="Run", exact=True)
+    assert button.is_disabled()
+    assert page.get_by_text("The dataset is frozen.").is_visible()
+
+
+def test_keyboard_reaches_the_content_first(open_page: Any) -> None:
+    page = open_page("/components/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_the_page_reads_without_scripts(new_context: Any, demo_site: str) -> None:
+    page = new_context(base_url=demo_site, java_script_enabled=False).new_page()
+    page.goto("/account/login/")
+    assert page.get_by_label("Email").is_visible()
+    assert page.get_by_role("button", name="Sign in").is_visible()
