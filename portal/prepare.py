@@ -12,7 +12,8 @@ from pathlib import Path
 import django
 from django.conf import settings
 from django.core.management import call_command, get_commands
-from django.db import connection
+from django.core.management.base import SystemCheckError
+from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
@@ -90,4 +91,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (OperationalError, SystemCheckError) as problem:
+        sys.exit(f"{type(problem).__name__}: {problem}")

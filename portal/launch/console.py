@@ -14,15 +14,13 @@ def say(text: str) -> None:
 
 
 class Stopwatch:
-    """Tells what was done and how long it took."""
+    """Tells what was done, and how long after the start."""
 
     def __init__(self) -> None:
-        self.began = self.lap = time.monotonic()
+        self.began = time.monotonic()
 
     def done(self, text: str) -> None:
-        now = time.monotonic()
-        say(f"  {now - self.lap:5.1f} s  {text}")
-        self.lap = now
+        say(f"  {self.total():5.1f} s  {text}")
 
     def total(self) -> float:
         return time.monotonic() - self.began

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,10 +41,10 @@ def everything(*, requirements: str) -> None:
         say("Installing what this checkout needs (the first time this takes a minute or two):")
         watch = Stopwatch()
         with ThreadPoolExecutor(max_workers=len(steps)) as pool:
-            futures = [(name, pool.submit(step)) for name, step in steps]
-            for name, future in futures:
+            names = {pool.submit(step): name for name, step in steps}
+            for future in as_completed(names):
                 future.result()
-                watch.done(name)
+                watch.done(names[future])
 
 
 def _missing(packages: Path) -> Iterator[tuple[str, Callable[[], None]]]:
