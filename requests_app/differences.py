@@ -1,7 +1,7 @@
 """Two versions of a piece of code line by line, coloured; every character that could deceive the eye is spelled out."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from itertools import pairwise
@@ -65,9 +65,9 @@ def unified(found: Sequence[Row]) -> list[Row]:
     return result + came
 
 
-def folded(found: Sequence[Row], context: int = CONTEXT) -> list[Row]:
-    """The rows with long unchanged stretches put away, but for `context` lines beside each change."""
-    changes = [at for at, row in enumerate(found) if row.kind != "same"]
+def folded(found: Sequence[Row], context: int = CONTEXT, keep: Collection[int] = ()) -> list[Row]:
+    """The rows with long unchanged stretches put away, but for `context` lines beside changes and lines of `keep`."""
+    changes = [at for at, row in enumerate(found) if row.kind != "same" or row.new_number in keep]
     near = {at + step for at in changes for step in range(-context, context + 1)}
     result: list[Row] = []
     at = 0

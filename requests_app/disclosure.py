@@ -1,0 +1,53 @@
+"""The output checks of a run's files: facts from the sandbox, compared with what was released before."""
+
+from pathlib import Path
+
+from requests_app import output_checks
+from requests_app.models import Output, Release, Run
+from runner import previews
+from runner.contract import OutputFile
+
+COMPARED = 200
+"""Released files of a dataset that a new one is compared with, the latest first."""
+
+
+def look(run: Run, path: Path, file: OutputFile) -> list[output_checks.Check]:
+    """Every check of one file of this run."""
+    return output_checks.check(
+        previews.facts(path, file.type),
+        file=file,
+        threshold=run.revision.dataset.threshold,
+        subjects=_subjects(run),
+        earlier=released_before(run),
+    )
+
+
+def compare_again(run: Run) -> None:
+    """Compare this run's files with what has been released since they were checked."""
+    before = released_before(run)
+    outputs = list(run.outputs.all())
+    for output in outputs:
+        output.checks = output_checks.again(output.checks, run.revision.dataset.threshold, before)
+    Output.objects.bulk_update(outputs, ["checks"])
+
+
+def released_before(run: Run) -> list[output_checks.Earlier]:
+    """What was released from the same dataset by other runs, the latest first."""
+    released = (
+        Output.objects.filter(
+            run__revision__dataset=run.revision.dataset_id,
+            run__release__state=Release.State.RELEASED,
+            verdict=Output.Verdict.RELEASE,
+        )
+        .exclude(run=run.pk)
+        .select_related("run__request")
+        .order_by("-run__release__decided_at")[:COMPARED]
+    )
+    return [
+        output_checks.released(output.run.request.title, output.name, output.checks) for output in released
+    ]
+
+
+def _subjects(run: Run) -> list[str]:
+    tables = run.revision.tables.filter(columns__is_subject=True)
+    return list(tables.values_list("columns__name", flat=True).distinct())
