@@ -7,6 +7,8 @@ can refer to another row.
 `privacy.engine.bounds` says between which bounds an expression lies, `privacy.engine.evaluate` computes it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import TypeAlias
@@ -36,8 +38,8 @@ class Binary:
     """left op right, op one of + - * /."""
 
     op: str
-    left: "Expression"
-    right: "Expression"
+    left: Expression
+    right: Expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +47,14 @@ class Unary:
     """op one of -, abs, exp, log, sqrt."""
 
     op: str
-    of: "Expression"
+    of: Expression
 
 
 @dataclass(frozen=True, slots=True)
 class Power:
     """base to a whole power from 2 to 8."""
 
-    base: "Expression"
+    base: Expression
     exponent: int
 
 
@@ -60,7 +62,7 @@ class Power:
 class Clip:
     """`of`, moved into [lower, upper]."""
 
-    of: "Expression"
+    of: Expression
     lower: float
     upper: float
 
@@ -69,9 +71,9 @@ class Clip:
 class Where:
     """`then` where the condition is known to be true, otherwise `otherwise`."""
 
-    condition: "Predicate"
-    then: "Expression"
-    otherwise: "Expression"
+    condition: Predicate
+    then: Expression
+    otherwise: Expression
 
 
 Expression: TypeAlias = Column | Constant | Binary | Unary | Power | Clip | Where
@@ -105,7 +107,7 @@ class IsNull:
 class And:
     """Every part is true. At least one part."""
 
-    parts: tuple["Predicate", ...]
+    parts: tuple[Predicate, ...]
 
     def __post_init__(self) -> None:
         if not self.parts:
@@ -116,7 +118,7 @@ class And:
 class Or:
     """At least one part is true. At least one part."""
 
-    parts: tuple["Predicate", ...]
+    parts: tuple[Predicate, ...]
 
     def __post_init__(self) -> None:
         if not self.parts:
@@ -127,7 +129,7 @@ class Or:
 class Not:
     """The part is false."""
 
-    of: "Predicate"
+    of: Predicate
 
 
 Predicate: TypeAlias = Compare | In | IsNull | And | Or | Not

@@ -3,6 +3,8 @@
 Every kind says how far one subject can move its answer; `privacy.engine.designs` turns it into coordinates and a clip.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import TypeAlias
 

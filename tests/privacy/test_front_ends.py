@@ -1,0 +1,140 @@
+# ruff: noqa: S608 -- the texts are parsed here, never executed
+"""Both front ends make the same frozen query, and refuse the rest from the text and the declarations alone."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from privacy.engine.designs import design
+from privacy.engine.expressions import And, Column, Compare, Constant, In
+from privacy.engine.queries import Count, CountSubjects, Mean, Query, Sum
+from privacy.engine.schema import QueryRefused
+from privacy.engine.sql import parse
+from privacy.engine.wire import canonical, decode, decode_text, encode
+from tests.privacy.make_table import SPEC
+from tests.privacy.test_engine import QUERIES
+
+REFUSED = {
+    "select wage from wages": "column 11: “wage” must be in GROUP BY",
+    "select count(*) from '/etc/passwd'": "no table “/etc/passwd”",
+    "select count(*) from wages, wages": "column 33: joins are not offered",
+    "select count(*) from wages where wage > (select avg(wage) from wages)": "SUBQUERY is not offered",
+    "select sum(1/(wage-5)) from wages": "divisor can be 0",
+    "select count(*) from wages; drop table wages": "one SELECT",
+    "select sum(row_number() over ()) from wages": "WINDOW is not offered",
+    "select count(*) from wages limit 1": "LIMIT is not offered",
+    "select sum(person) from wages": "says whom a row is about",
+    "select count(*) from wages where region = 'mars'": "not a declared value",
+    "select count(*) from wages where region > 'a'": "compared with = and <> only",
+    "select count(*) from read_csv('x')": "FROM one table",
+    "select sum(wage), count(*) from wages": "one aggregate at a time",
+    "select count(*) from wages tablesample 10%": "without alias, schema or sampling",
+    "select sum(wage) from wages where random() < 0.1": "RAND is not offered",
+    "select sum(wage) from wages group by all": "name the columns",
+    "select avg(distinct wage) from wages": "DISTINCT is not offered",
+    "select sum(pow(wage, 2.5)) from wages": "whole number from 2 to 8",
+    "select sum(ln(hours)) from wages": "log() of values down to -10",
+    "select sum(sqrt(hours)) from wages": "sqrt() of values down to -10",
+    "select sum(exp(wage * 100)) from wages": "exp() of up to",
+    "select sum(1e999 * wage) from wages": "not a finite number",
+    "select sum(region) from wages": "is not a number",
+    "select count(*) from wages group by wage": "no declared categories",
+    "select count(*) from wages where nosuch = 1": "no column “nosuch”",
+    "select quantile(wage, 1.5) from wages": "each between 0 and 1",
+    "selec": "one SELECT",
+    "select ((((": "not SQL that can be read",
+    "(" * 10_000: "nested more than",
+    "select " + "not " * 2000 + "true": "",
+    "x" * 10_000_000: "longer than",
+    "": "one SELECT",
+    "select count(*) from wages where " + " and ".join(["wage > 1"] * 400): "too many parts",
+    "select sum(" + "-".join(["wage"] * 300) + ") from wages": "too long",
+}
+
+
+@pytest.mark.parametrize("text", REFUSED, ids=lambda t: t[:50])
+def test_what_is_outside_the_subset_is_refused_with_the_reason(text):
+    with pytest.raises(QueryRefused) as refused:
+        design(parse(text, SPEC), SPEC)
+    assert REFUSED[text] in str(refused.value)
+    assert len(str(refused.value)) < 500
+
+
+def test_sql_and_form_make_the_same_query():
+    sql = "SELECT AVG(wage) FROM wages WHERE \"union\" = 1 AND region IN ('north') GROUP BY region"
+    where = And((Compare("=", Column("union"), Constant(1.0)), In("region", ("north",))))
+    assert parse(sql, SPEC) == Query(table="wages", measure=Mean(Column("wage")), where=where, by=("region",))
+
+
+def test_people_are_counted_by_the_subject_column():
+    assert parse("SELECT COUNT(DISTINCT person) FROM wages", SPEC).measure == CountSubjects()
+    assert parse("SELECT count(*) FROM wages", SPEC).measure == Count()
+
+
+def test_between_case_and_clip_are_understood():
+    sql = (
+        "SELECT SUM(CASE WHEN wage BETWEEN 1 AND 9 THEN least(greatest(hours, 0), 10) ELSE 0 END) FROM wages"
+    )
+    plan = design(parse(sql, SPEC), SPEC)
+    assert plan.clip == 80.0
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda q: type(q.measure).__name__)
+def test_a_query_survives_the_wire(query):
+    assert decode_text(canonical(query)) == query
+
+
+BAD_JSON = {
+    "[]": "an object is expected",
+    "{}": "query.table is missing",
+    '{"table": "wages", "measure": {"kind": "steal"}}': "measure.kind must be one of",
+    '{"table": "wages", "measure": {"kind": ["sum"]}}': "measure.kind must be one of",
+    '{"table": "wages", "measure": {"kind": "count"}, "rows": 1.5}': "rows: a whole number",
+    '{"table": "wages", "measure": {"kind": "count"}, "also": 1}': "“also” is not known",
+    '{"table": "wages", "measure": {"kind": "sum", "of": {"kind": "constant", "value": NaN}}}': "finite",
+    '{"table": "wages", "measure": {"kind": "sum", "of": {"kind": "constant", "value": true}}}': "finite",
+    '{"table": "wages", "measure": {"kind": "count"}, "where": {"kind": "and", "parts": []}}': "at least one",
+    '{"table": ' + "[" * 50_000: "not JSON",
+    "nonsense": "not JSON",
+}
+
+
+@pytest.mark.parametrize("text", BAD_JSON, ids=lambda t: t[:60])
+def test_json_that_is_no_query_is_refused_at_its_place(text):
+    with pytest.raises(QueryRefused, match=BAD_JSON[text]):
+        decode_text(text)
+
+
+def test_deep_json_is_refused_before_it_is_built():
+    node = {"kind": "is_null", "column": "wage"}
+    for _ in range(500):
+        node = {"kind": "not", "of": node}
+    with pytest.raises(QueryRefused, match="nested"):
+        decode({"table": "wages", "measure": {"kind": "count"}, "where": node})
+
+
+NAMES = st.sampled_from(["kind", "table", "measure", "of", "where", "by"])
+ATOMS = st.none() | st.booleans() | st.floats() | st.text(max_size=5)
+JSON = st.recursive(
+    ATOMS, lambda s: st.lists(s, max_size=4) | st.dictionaries(NAMES, s, max_size=4), max_leaves=12
+)
+
+
+@given(JSON)
+def test_no_json_value_raises_anything_but_a_refusal(value):
+    try:
+        query = decode(value)
+    except QueryRefused:
+        return
+    assert decode(json.loads(json.dumps(encode(query)))) == query
+
+
+@given(st.text(max_size=60))
+def test_no_text_raises_anything_but_a_refusal(text):
+    try:
+        query = parse(f"select sum(wage) from wages where {text}", SPEC)
+    except QueryRefused:
+        return
+    assert query.measure == Sum(Column("wage"))
