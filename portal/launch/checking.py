@@ -1,0 +1,48 @@
+"""bin/check: what can be checked without running the portal."""
+
+import os
+import subprocess
+import sys
+
+from portal.launch.console import say
+from portal.launch.install import ROOT, VENV
+
+CHECKS = {
+    "style": ["ruff", "check", "."],
+    "format": ["ruff", "format", "--check", "."],
+    "types": ["mypy"],
+    "layers": ["lint-imports", "--no-cache"],
+    "templates": ["djlint", "templates", "--lint", "--quiet"],
+    "migrations": ["python", "manage.py", "makemigrations", "--check", "--dry-run"],
+}
+
+
+def main(names: list[str]) -> int:
+    unknown = sorted(set(names) - set(CHECKS))
+    if unknown:
+        sys.exit(f"There is no check named {', '.join(unknown)}. There are: {', '.join(CHECKS)}.")
+    failed = [name for name in names or CHECKS if not passes(name)]
+    count = len(names or CHECKS)
+    ending = f": {', '.join(failed)}" if failed else ""
+    say(f"Checks: {count - len(failed)} passed, {len(failed)} failed{ending}")
+    return 1 if failed else 0
+
+
+def passes(name: str) -> bool:
+    tool, *arguments = CHECKS[name]
+    env = {**os.environ, "PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    env.setdefault("WEIR_SECRET_KEY", "a key for checks, which serve nothing to anybody")
+    done = subprocess.run(
+        [str(VENV / "bin" / tool), *arguments],
+        cwd=ROOT,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    say(f"{name:11} {'failed' if done.returncode else 'passed'}")
+    if done.returncode:
+        say(done.stdout)
+    return not done.returncode

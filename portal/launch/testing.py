@@ -1,0 +1,50 @@
+"""bin/test: everything that tests need, the checks, then pytest."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from portal.launch import install
+from portal.launch.console import Stopwatch, Trouble, say
+
+BROWSER = Path("/usr/bin/chromium")
+
+
+def main(arguments: list[str]) -> int:
+    """The exit code counts both: checks that fail do not keep the tests from running."""
+    try:
+        install.everything(requirements="dev.txt")
+        browser()
+    except Trouble as trouble:
+        say(f"The tests did not run. {trouble}")
+        return 1
+    env = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    checks = [] if arguments else [[sys.executable, str(install.ROOT / "bin" / "check")]]
+    tests = [str(install.PYTHON), "-m", "pytest", *arguments]
+    codes = [
+        subprocess.run(command, cwd=install.ROOT, env=env, stdin=subprocess.DEVNULL, check=False).returncode
+        for command in [*checks, tests]
+    ]
+    return max(codes)
+
+
+def browser() -> None:
+    """Chromium for the journeys: installed as root, otherwise asked for."""
+    if BROWSER.exists():
+        return
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise Trouble("Browser tests need Chromium. Install it as root: apt-get install chromium")
+    watch = Stopwatch()
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (
+        ["apt-get", "update", "-qq"],
+        ["apt-get", "install", "-qq", "--no-install-recommends", "chromium"],
+    ):
+        done = subprocess.run(
+            command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise Trouble(f"Chromium could not be installed:\n{done.stderr.strip()[-1000:]}")
+    watch.done("Chromium")
