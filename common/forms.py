@@ -26,6 +26,8 @@ class Field(BoundField):
         built = super().build_widget_attrs(attrs, widget)
         own = next((name for kind, name in CLASSES.items() if isinstance(widget, kind)), "")
         given = str(widget.attrs.get("class", ""))
+        if _repeats(str(built.get("placeholder", "")), str(self.label)):
+            del built["placeholder"]
         if classes := f"{own} {given}".strip():
             built["class"] = classes
         return built
@@ -39,6 +41,12 @@ class Field(BoundField):
     def is_choices(self) -> bool:
         """Several boxes under one legend."""
         return isinstance(self.field.widget, forms.RadioSelect | forms.CheckboxSelectMultiple)
+
+
+def _repeats(placeholder: str, label: str) -> bool:
+    """Whether a placeholder says only what the label says already."""
+    said, known = placeholder.lower(), label.lower()
+    return bool(said) and (said in known or known in said)
 
 
 class Renderer(TemplatesSetting):

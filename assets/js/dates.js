@@ -1,6 +1,6 @@
 // Relative times stay true while the page is open; the person may prefer exact ones.
 const UNITS = [['year', 31557600], ['month', 2629800], ['day', 86400], ['hour', 3600], ['minute', 60]]
-const words = new Intl.RelativeTimeFormat('en-GB', { numeric: 'auto' })
+const words = new Intl.RelativeTimeFormat('en-GB', { numeric: 'always' })
 
 function relative(date) {
   const seconds = (date - Date.now()) / 1000

@@ -39,7 +39,10 @@ def demo_site(django_db_setup: None, state: Path) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     env = {**os.environ, "DATABASE_URL": database, "WEIR_BASE_URL": url, "WEIR_DEMO": "1"}
     web = Child(
-        "The web server", [sys.executable, "-m", "portal.server", "--port", str(port)], state / "demo.log", env=env
+        "The web server",
+        [sys.executable, "-m", "portal.server", "--port", str(port)],
+        state / "demo.log",
+        env=env,
     )
     web.start()
     try:
@@ -60,17 +63,17 @@ def open_page(new_context: Any, demo_site: str, complaints: list[str]) -> Iterat
     """Open a page signed out; what it loads from elsewhere counts as a complaint."""
 
     def open_it(path: str, width: int = 1440, scheme: str = "light") -> Any:
-        context = new_context(
-            base_url=demo_site, viewport={"width": width, "height": 900}, color_scheme=scheme
-        )
-        page = context.new_page()
+        page = new_context(base_url=demo_site, color_scheme=scheme).new_page()
+        page.set_viewport_size({"width": width, "height": 900})
         page.set_default_timeout(15_000)
         watch(page, complaints)
         page.on(
             "request",
-            lambda asked: None
-            if asked.url.startswith((demo_site, "data:"))
-            else complaints.append(f"outside: {asked.url}"),
+            lambda asked: (
+                None
+                if asked.url.startswith((demo_site, "data:"))
+                else complaints.append(f"outside: {asked.url}")
+            ),
         )
         page.goto(path)
         return page
@@ -92,13 +95,11 @@ def serious(page: Any) -> list[str]:
 
 @pytest.mark.parametrize(("width", "scheme"), SIZES)
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_accessible_and_fits(
-    open_page: Any, screenshot: Any, name: str, width: int, scheme: str
-) -> None:
+def test_a_page_is_accessible_and_fits(open_page: Any, name: str, width: int, scheme: str) -> None:
     page = open_page(PAGES[name], width, scheme)
+    page.screenshot(path=_picture(name, width, scheme), full_page=True)
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert (serious(page), overflow) == ([], 0)
-    page.screenshot(path=_picture(name, width, scheme), full_page=True)
 
 
 def _picture(name: str, width: int, scheme: str) -> Path:
@@ -113,10 +114,10 @@ def test_a_form_with_errors_is_accessible_and_keeps_what_was_typed(open_page: An
     page.fill("#id_title", "A title")
     page.click("#form button[type=submit]")
     page.wait_for_selector("[data-focus]")
+    page.screenshot(path=_picture("errors", 1440, scheme), full_page=True)
     assert serious(page) == []
     assert page.input_value("#id_title") == "A title"
     assert page.evaluate("document.activeElement.matches('[data-focus]')")
-    page.screenshot(path=_picture("errors", 1440, scheme), full_page=True)
 
 
 def test_the_choice_of_colours_survives_a_reload(open_page: Any) -> None:
