@@ -84,6 +84,8 @@ class RefusedFile:
 
     name: str
     reason: str
+    code: CloseCode = CloseCode.OUTPUT_TYPE
+    """OUTPUT_TOO_BIG or OUTPUT_TYPE: why a run fails when nothing else of it comes out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

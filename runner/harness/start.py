@@ -1,0 +1,169 @@
+"""The first thing that runs in the sandbox: confine this process, then run the submitted code in it.
+
+Argument: the number of the control socket. It carries the folders' descriptors out, then one line on how the code
+ended. Submitted code runs in this very process and could forge that line: it says nothing that the code could not
+bring about by itself (which exception, at which line, which exit code).
+"""
+
+import _socket
+import array
+import builtins
+import marshal
+import os
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+CODE = "/code.py"
+WRITABLE = ["/out", "/tmp", "/dev/shm"]
+ENVIRONMENT = "/environment"
+RAISE = 130  # opcode RAISE_VARARGS
+
+
+def _load(name: str) -> dict[str, Any]:
+    with open(name, "rb") as stream:
+        loaded: dict[str, Any] = marshal.load(stream)
+    return loaded
+
+
+def _announce(control: "_socket.socket") -> None:
+    """Hand the writable folders to the host: it reads them when nobody is left who could change them."""
+    folders = [os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in WRITABLE]
+    control.sendmsg([b"ready"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", folders))])
+    for folder in folders:
+        os.close(folder)
+
+
+def _confine(job: dict[str, Any]) -> None:
+    import confine  # noqa: PLC0415
+
+    confine.close_others(int(sys.argv[1]))
+    confine.limits(job["limits"])
+    confine.landlock(WRITABLE)
+    confine.seccomp(job["filter"])
+
+
+def _exit_code(stopped: SystemExit) -> int:
+    if stopped.code is None:
+        return 0
+    if isinstance(stopped.code, int):
+        return stopped.code & 0xFF
+    sys.stderr.write(f"{stopped.code}\n")
+    return 1
+
+
+def _line(error: BaseException) -> int:
+    """The last line of the author's own file that this error passed through."""
+    if isinstance(error, SyntaxError) and error.filename == CODE:
+        return error.lineno or 0
+    line, trace = getattr(error, "weir_line", 0), error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == CODE:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return int(line)
+
+
+def _from_below(error: BaseException) -> bool:
+    """Whether the interpreter or a library in C raised this, not a `raise` statement."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return True
+    return trace.tb_frame.f_code.co_code[trace.tb_lasti] != _raise_code()
+
+
+def _raise_code() -> int:
+    import opcode  # noqa: PLC0415
+
+    return opcode.opmap["RAISE_VARARGS"]
+
+
+def _shortage(error: BaseException) -> str:
+    """What ran out, when that is why: memory, disk or processes."""
+    if not _from_below(error):
+        return ""
+    if isinstance(error, MemoryError):
+        return "memory"
+    number = error.errno if isinstance(error, OSError) else None
+    return {12: "memory", 28: "disk", 122: "disk", 27: "disk", 11: "processes"}.get(number or 0, "")
+
+
+def _class_name(error: BaseException) -> str:
+    name = type(error).__name__
+    return name if getattr(builtins, name, None) is type(error) else "Exception"
+
+
+def _describe(error: BaseException) -> str:
+    return f"exception {_class_name(error)} {_line(error)} {_shortage(error)}"
+
+
+def _print(error: BaseException) -> None:
+    """The traceback as Python prints it, without the frames of this file."""
+    import traceback  # noqa: PLC0415
+
+    shown = traceback.TracebackException.from_exception(error, compact=True)
+    while shown.stack and shown.stack[0].filename.startswith("/weir/"):
+        del shown.stack[0]
+    sys.stderr.write("".join(shown.format()))
+
+
+def _namespace(code: types.CodeType) -> types.ModuleType:
+    """The module of the submitted code: __main__, unless it defines `main`, which is then called by us instead."""
+    constants = (constant for constant in code.co_consts if isinstance(constant, types.CodeType))
+    name = "request" if any(constant.co_name == "main" for constant in constants) else "__main__"
+    module = types.ModuleType(name)
+    module.__file__ = CODE
+    sys.modules[name] = module
+    return module
+
+
+def _call(main: Callable[..., object], job: dict[str, Any]) -> None:
+    import answers  # noqa: PLC0415
+
+    answers.write(main(**answers.arguments(main, job["inputs"], job["parameters"])), "/out")
+
+
+def _execute(job: dict[str, Any]) -> None:
+    with open(CODE, "rb") as stream:
+        code = compile(stream.read(), CODE, "exec", dont_inherit=True)
+    module = _namespace(code)
+    exec(code, module.__dict__)  # noqa: S102
+    main = module.__dict__.get("main")
+    if callable(main):
+        _call(main, job)
+
+
+def run(job: dict[str, Any]) -> tuple[int, str]:
+    """Run the submitted code; answers the exit code and the line for the host."""
+    try:
+        _execute(job)
+        sys.stdout.flush()
+    except SystemExit as stopped:
+        code = _exit_code(stopped)
+        return code, f"exit {code}"
+    except BaseException as error:  # noqa: BLE001
+        _print(error)
+        return 1, _describe(error)
+    return 0, "exit 0"
+
+
+def main() -> None:
+    job = _load("/weir/job")
+    control = _socket.socket(fileno=int(sys.argv[1]))
+    _announce(control)
+    sys.path[:0] = ["/weir"]
+    _confine(job)
+    sys.path[:] = [*(path for path in sys.path if path.startswith("/python/lib")), ENVIRONMENT, "/weir"]
+    sys.argv[:] = [CODE]
+    os.environ["WEIR_PARAMETERS"] = job["parameters_json"]
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    code, line = run(job)
+    control.send(line.encode())
+    raise SystemExit(code)
+
+
+main()

@@ -1,0 +1,119 @@
+"""What of the host a Python needs to run somewhere else: its own files, the C library, and the packages for code."""
+
+import platform
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from runner.contract import SandboxUnavailable
+
+LOADERS = {
+    "x86_64": "/lib64/ld-linux-x86-64.so.2",
+    "aarch64": "/lib/ld-linux-aarch64.so.1",
+}
+SHARED_PREFIXES = (Path("/usr"), Path("/usr/local"))
+ZONES = Path("/usr/share/zoneinfo")
+PYTHON = "/python"
+PACKAGES = "/environment"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    """Mounts (host path, path inside), links and empty folders that make a Python of an environment run."""
+
+    version: str
+    command: str
+    mounts: tuple[tuple[Path, str], ...]
+    links: tuple[tuple[str, str], ...]
+    empty: tuple[str, ...]
+    library_path: str
+
+    @property
+    def same_as_ours(self) -> bool:
+        """Whether code compiled by this process runs there."""
+        return self.version == f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def _config(environment: Path) -> dict[str, str]:
+    file = environment / "pyvenv.cfg"
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError as bad:
+        raise SandboxUnavailable(
+            f"There is no code environment at {environment}. Make it: python -m runner.environments build default"
+        ) from bad
+    pairs = (line.partition("=") for line in lines)
+    return {name.strip().lower(): value.strip() for name, _, value in pairs}
+
+
+def _base(environment: Path) -> tuple[Path, str]:
+    """The prefix of the Python that the environment was made with, and its version."""
+    config = _config(environment)
+    version = ".".join(config.get("version", "").split(".")[:2])
+    home = Path(config.get("home", ""))
+    binary = home / f"python{version}"
+    if not binary.exists():
+        raise SandboxUnavailable(
+            f"The Python of the code environment, {binary}, is gone. Build the environment again."
+        )
+    return binary.resolve().parent.parent, version
+
+
+def _python_mounts(prefix: Path, version: str) -> list[tuple[Path, str]]:
+    name = f"python{version}"
+    library = prefix / "lib" / name
+    if not (library / "os.py").is_file():
+        raise SandboxUnavailable(f"The standard library {library} of the code environment is missing.")
+    mounts = [(prefix / "bin" / name, f"{PYTHON}/bin/{name}")]
+    if prefix in SHARED_PREFIXES:
+        shared = [
+            (file, f"{PYTHON}/lib/{file.name}") for file in sorted((prefix / "lib").glob("libpython3*.so*"))
+        ]
+        return [*mounts, (library, f"{PYTHON}/lib/{name}"), *shared]
+    return [*mounts, (prefix / "lib", f"{PYTHON}/lib")]
+
+
+def _system_libraries() -> tuple[list[tuple[Path, str]], list[tuple[str, str]]]:
+    """The C library and what belongs to it: one folder on Debian's kin, whole library folders elsewhere."""
+    links = [(str(path.readlink()), str(path)) for path in map(Path, ("/lib", "/lib64")) if path.is_symlink()]
+    triplets = [path for path in (Path("/usr/lib"), Path("/lib")) for path in _triplet(path)]
+    folders = triplets or [
+        path for path in map(Path, ("/usr/lib", "/usr/lib64", "/lib", "/lib64")) if path.is_dir()
+    ]
+    mounts = [(path, str(path)) for path in folders if path.resolve() == path]
+    loader = Path(LOADERS[platform.machine()])
+    place = loader.parent.resolve() / loader.name
+    if not any(place.is_relative_to(path) for path, _ in mounts):
+        mounts.append((place, str(place)))
+    return mounts, links
+
+
+def _triplet(folder: Path) -> list[Path]:
+    path = folder / f"{platform.machine()}-linux-gnu"
+    return [path] if path.is_dir() and path.resolve() == path else []
+
+
+@cache
+def interpreter(environment: Path) -> Interpreter:
+    """How to run the Python of a code environment inside. Raises SandboxUnavailable."""
+    if platform.machine() not in LOADERS:
+        raise SandboxUnavailable(
+            f"No system call table for {platform.machine()}: x86_64 and aarch64 are known."
+        )
+    prefix, version = _base(environment)
+    system, links = _system_libraries()
+    python = _python_mounts(prefix, version)
+    packages = environment / "lib" / f"python{version}" / "site-packages"
+    if not packages.is_dir():
+        raise SandboxUnavailable(f"The code environment {environment} has no packages for Python {version}.")
+    own_packages = prefix / "lib" / f"python{version}" / "site-packages"
+    zones = [(ZONES, str(ZONES))] if ZONES.is_dir() else []
+    return Interpreter(
+        version=version,
+        command=f"{PYTHON}/bin/python{version}",
+        mounts=(*system, *python, (packages, PACKAGES), *zones),
+        links=tuple(links),
+        empty=(f"{PYTHON}/lib/python{version}/site-packages",) if own_packages.is_dir() else (),
+        library_path=f"{PYTHON}/lib" if any((prefix / "lib").glob("libpython3*.so*")) else "",
+    )

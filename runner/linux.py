@@ -1,0 +1,44 @@
+"""The few kernel facilities that Python's standard library does not offer."""
+
+import ctypes
+import os
+import struct
+from functools import cache
+from pathlib import Path
+
+SET_CHILD_SUBREAPER = 36
+PAGE = os.sysconf("SC_PAGE_SIZE")
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def become_subreaper() -> None:
+    """Make orphans among our descendants our own children, so that their end can be waited for."""
+    if _libc().prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "PR_SET_CHILD_SUBREAPER")
+
+
+def memory_file(name: str, content: bytes) -> int:
+    """A descriptor of an unnamed file in memory, at its beginning."""
+    file = os.memfd_create(name, os.MFD_CLOEXEC)
+    with os.fdopen(file, "wb", closefd=False) as stream:
+        stream.write(content)
+    os.lseek(file, 0, os.SEEK_SET)
+    return file
+
+
+def process_start(pid: int) -> str | None:
+    """When a process began, in the kernel's own ticks: with the pid it names a process once and for all."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return text.rpartition(")")[2].split()[19]
+
+
+def unpack_fds(data: bytes) -> list[int]:
+    return [number for (number,) in struct.iter_unpack("=i", data)]

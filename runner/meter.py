@@ -1,0 +1,107 @@
+"""Measure a running sandbox from outside: its process tree in /proc, its folders in memory, its control group."""
+
+import contextlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runner.cgroups import Group
+from runner.linux import PAGE, TICKS
+
+INODES = 100_000
+FULL_BYTES = 2 * PAGE
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was seen last, and the highest that was seen."""
+
+    cpu_s: float = 0.0
+    memory: int = 0
+    peak_memory: int = 0
+    tasks: int = 0
+    peak_tasks: int = 0
+    disk_was_full: bool = False
+    too_many_inodes: bool = False
+
+
+@dataclass(slots=True)
+class Meter:
+    """Reads a sandbox whose init has the pid `root`. `folders` are descriptors of its writable folders."""
+
+    root: int
+    folders: tuple[int, ...]
+    group: Group | None
+    last: Reading = field(default_factory=Reading)
+
+    def read(self) -> Reading:
+        used = self.disk()
+        if self.group is not None:
+            self.last.cpu_s = self.group.cpu_s()
+            self.last.tasks = self.group.processes()
+        else:
+            self._tree(used)
+        self.last.peak_tasks = max(self.last.peak_tasks, self.last.tasks)
+        return self.last
+
+    def disk(self) -> int:
+        used = 0
+        for folder in self.folders:
+            state = os.fstatvfs(folder)
+            used += (state.f_blocks - state.f_bfree) * state.f_frsize
+            if state.f_bfree * state.f_frsize <= FULL_BYTES:
+                self.last.disk_was_full = True
+            if state.f_files - state.f_ffree > INODES:
+                self.last.too_many_inodes = True
+        return used
+
+    def _tree(self, disk: int) -> None:
+        cpu, memory, tasks, pids = 0.0, 0, 0, descendants(self.root)
+        for pid in pids:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                ticks, threads, resident = _process(pid)
+                cpu, tasks, memory = cpu + ticks / TICKS, tasks + threads, memory + resident
+        self.last.cpu_s = max(self.last.cpu_s, cpu)
+        self.last.tasks = tasks
+        self.last.memory = memory + disk
+        self.last.peak_memory = max(self.last.peak_memory, self.last.memory)
+
+    def proportional(self) -> int:
+        """Memory with shared pages counted once: slower, asked before a kill. Falls back to the plain sum."""
+        total = self.disk()
+        for pid in descendants(self.root):
+            try:
+                text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            except PermissionError:
+                return self.last.memory
+            line = next((row for row in text.splitlines() if row.startswith("Pss:")), "Pss: 0")
+            total += int(line.split()[1]) * 1024
+        return total
+
+
+def _process(pid: int) -> tuple[int, int, int]:
+    """CPU ticks with those of waited-for children, threads, resident bytes of one process."""
+    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    ticks = sum(int(value) for value in fields[11:15])
+    return ticks, int(fields[17]), int(fields[21]) * PAGE
+
+
+def descendants(root: int) -> list[int]:
+    """A process and everything below it, as /proc shows them."""
+    found, waiting = [], [root]
+    while waiting:
+        pid = waiting.pop()
+        found.append(pid)
+        waiting += _children(pid)
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    children: list[int] = []
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
+            text = Path(f"/proc/{pid}/task/{task}/children").read_text(encoding="ascii")
+            children += [int(child) for child in text.split()]
+    return children

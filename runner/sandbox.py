@@ -1,0 +1,85 @@
+"""The executor that the portal uses by default: bubblewrap around our own harness."""
+
+from collections.abc import Callable
+
+from runner import bubblewrap, gates, selftest
+from runner.box import NotStarted
+from runner.cgroups import sweep_groups
+from runner.contract import Capabilities, CloseCode, JobResult, JobSpec, OutputFile, RefusedFile, Status
+from runner.job import check
+from runner.session import watched
+from runner.state import sweep_stages
+from runner.supervise import Watch
+from runner.verdict import Verdict, judge
+
+
+class BubblewrapExecutor:
+    """Runs jobs in bubblewrap with namespaces, seccomp, Landlock, resource limits and control groups or a watchdog."""
+
+    def probe(self) -> Capabilities:
+        return selftest.probe()
+
+    def run(
+        self,
+        spec: JobSpec,
+        *,
+        started: Callable[[], None] = lambda: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> JobResult:
+        check(spec)
+        layers = self.probe().layers
+        try:
+            with watched(spec, bubblewrap.find(), started, cancelled) as watch:
+                return _result(spec, watch, layers)
+        except NotStarted as bad:
+            return JobResult(status=Status.FAILED, code=CloseCode.INTERNAL, stderr=str(bad), layers=layers)
+
+    def sweep(self) -> None:
+        sweep_groups()
+        sweep_stages()
+
+
+def _result(spec: JobSpec, watch: Watch, layers: tuple[str, ...]) -> JobResult:
+    ended = watch.run()
+    verdict = judge(ended, spec.limits, spec.code.count("\n") + 1)
+    outputs, refused = _collect(spec, watch, verdict)
+    verdict = with_outputs(verdict, outputs, refused)
+    box = watch.box
+    return JobResult(
+        status=verdict.status,
+        code=verdict.code,
+        error_class=verdict.error_class,
+        error_line=verdict.error_line,
+        exit_code=verdict.exit_code,
+        signal=verdict.signal,
+        wall_s=round(watch.wall_s, 4),
+        cpu_s=round(ended.cpu_s, 4),
+        peak_memory_bytes=watch.peak_bytes(),
+        stdout=box.stdout.text(),
+        stderr=box.stderr.text(),
+        stdout_bytes=box.stdout.written,
+        stderr_bytes=box.stderr.written,
+        outputs=outputs,
+        refused=refused,
+        layers=layers,
+    )
+
+
+def _collect(
+    spec: JobSpec, watch: Watch, verdict: Verdict
+) -> tuple[tuple[OutputFile, ...], tuple[RefusedFile, ...]]:
+    """What comes out of a run that ended well; of any other nothing does."""
+    if verdict.status is not Status.SUCCEEDED:
+        return (), ()
+    return gates.collect(watch.box.folders[0], spec.out, spec.limits, spec.environment)
+
+
+def with_outputs(
+    verdict: Verdict, outputs: tuple[OutputFile, ...], refused: tuple[RefusedFile, ...]
+) -> Verdict:
+    """A run that ended well and from which nothing comes out has failed, for the reason that kept it in."""
+    if verdict.status is not Status.SUCCEEDED or outputs:
+        return verdict
+    codes = [file.code for file in refused]
+    code = codes[0] if codes else CloseCode.OUTPUT_MISSING
+    return Verdict(status=Status.FAILED, code=code, exit_code=verdict.exit_code)

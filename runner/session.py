@@ -1,0 +1,54 @@
+"""A sandbox as a context: user id, staged copies, control group and box come together and all go together."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from runner.box import start
+from runner.cgroups import Group, parents
+from runner.contract import JobSpec
+from runner.job import Shipment
+from runner.state import Stage, new_name, own_uid
+from runner.supervise import Watch
+
+
+@contextlib.contextmanager
+def staged() -> Iterator[Stage]:
+    """A user id of its own for one run, and a place for copies that goes when the run has gone."""
+    with own_uid() as uid:
+        stage = Stage(uid)
+        try:
+            yield stage
+        finally:
+            stage.drop()
+
+
+@contextlib.contextmanager
+def grouped(spec: JobSpec) -> Iterator[Group | None]:
+    """A control group for one run, where this host lets us make one."""
+    where = parents()
+    if where is None:
+        yield None
+        return
+    group = Group(where, new_name())
+    try:
+        group.create(spec.limits)
+        yield group
+    finally:
+        group.remove()
+
+
+@contextlib.contextmanager
+def watched(
+    spec: JobSpec,
+    bwrap: Path,
+    started: Callable[[], None] = lambda: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Iterator[Watch]:
+    """A started sandbox under a watch. At the end nothing of it is left. Raises NotStarted."""
+    with staged() as stage, grouped(spec) as group:
+        box = start(Shipment(spec, stage, bwrap).command(), group)
+        try:
+            yield Watch(box, spec.limits, started, cancelled)
+        finally:
+            box.close()
