@@ -1,7 +1,109 @@
-"""The live socket."""
+"""The live socket: it says that something changed, never what. The page asks again over HTTP, where rules live."""
 
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts.models import Session, User
+from common import live
+from datasets.models import Dataset, Upload
+from requests_app.models import CodeRequest, Run
+
+WATCHED = 100
+"""Keys one socket may watch. A page has a handful."""
+MESSAGE_LIMIT = 10_000
+WORKERS = "workers"
+NOT_SIGNED_IN = 4401
+
+
+def is_signed_in(session_key: str | None) -> bool:
+    """The session that opened a socket still holds: signing out, expiry and suspension end it."""
+    return Session.objects.filter(session_key=session_key, expire_date__gt=timezone.now()).exists()
+
+
+def may_watch(user_pk: UUID, key: str) -> bool:
+    """Whether this person, as they are now, may know that the object behind `key` changes."""
+    user = User.objects.filter(pk=user_pk, is_active=True).first()
+    if user is None:
+        return False
+    if key == WORKERS:
+        return user.is_admin or user.is_auditor
+    kind, _, text = key.partition(":")
+    visible = VISIBLE.get(kind)
+    try:
+        return visible is not None and visible(user).filter(pk=UUID(text)).exists()
+    except ValueError:
+        return False
+
+
+VISIBLE: dict[str, Callable[[User], QuerySet[Any]]] = {
+    "user": lambda user: User.objects.filter(pk=user.pk),
+    "request": lambda user: CodeRequest.objects.known_to(user),
+    "run": lambda user: Run.objects.visible_to(user),
+    "dataset": lambda user: Dataset.objects.visible_to(user),
+    "upload": lambda user: Upload.objects.filter(user=user),
+}
+
+
+def group_of(key: str) -> str:
+    return live.group(f"{WORKERS}:all" if key == WORKERS else key)
 
 
 class LiveConsumer(AsyncJsonWebsocketConsumer):
-    """Tells a page that something it watches has changed; the page asks again over HTTP."""
+    """Joins a group only for what its person may see, and asks again each time before it tells."""
+
+    async def connect(self) -> None:
+        user = self.scope["user"]
+        self.watched: set[str] = set()
+        if not isinstance(user, User) or not user.is_active:
+            await self.close(code=NOT_SIGNED_IN)
+            return
+        self.user_pk = user.pk
+        await self.accept()
+        await self._watch(f"user:{self.user_pk}")
+
+    async def disconnect(self, code: int) -> None:
+        for key in self.watched:
+            await self.channel_layer.group_discard(group_of(key), self.channel_name)
+
+    async def receive(
+        self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any
+    ) -> None:
+        """Only short messages are read; what is none is ignored."""
+        if text_data is None or len(text_data) > MESSAGE_LIMIT:
+            return
+        try:
+            content = json.loads(text_data)
+        except ValueError:
+            return
+        keys = content.get("watch") if isinstance(content, dict) else None
+        for key in keys[:WATCHED] if isinstance(keys, list) else []:
+            if isinstance(key, str) and len(key) < 64 and len(self.watched) < WATCHED:
+                await self._watch(key)
+
+    async def _watch(self, key: str) -> None:
+        if key not in self.watched and await self._may_watch(key):
+            self.watched.add(key)
+            await self.channel_layer.group_add(group_of(key), self.channel_name)
+
+    async def _may_watch(self, key: str) -> bool:
+        return await database_sync_to_async(may_watch)(self.user_pk, key)
+
+    async def object_changed(self, message: dict[str, str]) -> None:
+        """Something that was watched has changed; who may not see it any more is told nothing."""
+        key = WORKERS if message["key"] == f"{WORKERS}:all" else message["key"]
+        if not await database_sync_to_async(is_signed_in)(self.scope["session"].session_key):
+            await self.session_ended(message)
+        elif await self._may_watch(key):
+            await self.send_json({"changed": key})
+
+    async def session_ended(self, message: dict[str, str]) -> None:
+        """The person was signed out or suspended: the page goes to the sign-in."""
+        await self.send_json({"ended": True})
+        await self.close(code=NOT_SIGNED_IN)

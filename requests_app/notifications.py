@@ -25,8 +25,9 @@ def submitted(version: Version, *, by: User) -> None:
 
 def reviewed(review: Review) -> None:
     item = review.version.request
+    approved = item.state == CodeRequest.State.APPROVED
     words = {
-        Review.Verdict.APPROVE: "was approved by a reviewer",
+        Review.Verdict.APPROVE: "is approved: you can run it" if approved else "has one more approval",
         Review.Verdict.REQUEST_CHANGES: "needs changes",
         Review.Verdict.REJECT: "was rejected",
     }[Review.Verdict(review.verdict)]
@@ -57,7 +58,8 @@ def run_finished(run: Run) -> None:
     match run.state:
         case Run.State.SUCCEEDED:
             tell([item.author], f"“{item.title}” has run. Its outputs are being checked.", url=url)
-            tell(reviewers_of(item), f"The outputs of “{item.title}” wait for your check.", url=url)
+            check = reverse("requests:check", args=[run.release.pk])
+            tell(reviewers_of(item), f"The outputs of “{item.title}” wait for your check.", url=check)
         case Run.State.FAILED:
             text = f"The run of “{item.title}” failed ({run.close_code})."
             tell([item.author, *reviewers_of(item)], text, url=url)
@@ -81,3 +83,10 @@ def release_recalled(release: Release) -> None:
     text = f"The release of “{item.title}” was recalled. Delete your copies and stop using it."
     people = [item.author, *reviewers_of(item)]
     tell(people, text, url=reverse("requests:run", args=[release.run_id]), by=release.recalled_by)
+
+
+def release_expired(release: Release) -> None:
+    item = release.run.request
+    text = f"The outputs of “{item.title}” were not checked in time and are gone. It can be run again."
+    people = [item.author, *reviewers_of(item)]
+    tell(people, text, url=reverse("requests:run", args=[release.run_id]))

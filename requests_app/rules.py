@@ -219,6 +219,13 @@ def read_output(user: User, run: Run) -> str | None:
     return read_log(user, run)
 
 
+def add_log_excerpt(user: User, run: Run) -> str | None:
+    """A reviewer may let out an edited part of a private log, once the run has ended."""
+    if run.kind != Run.Kind.PRIVATE or run.state not in (Run.State.SUCCEEDED, Run.State.FAILED):
+        return "Only the log of a run on private data that has ended can be excerpted."
+    return all_of(dataset_rules.is_active, is_not_author, is_reviewer)(user, run.request)
+
+
 def check_output(user: User, release: Release) -> str | None:
     return all_of(dataset_rules.is_active, is_not_author, is_reviewer)(user, release.run.request)
 
@@ -237,3 +244,7 @@ def recall(user: User, release: Release) -> str | None:
 
 def manage_workers(user: User, item: object = None) -> str | None:
     return all_of(dataset_rules.is_active, is_admin)(user, item)
+
+
+def see_workers(user: User, item: object = None) -> str | None:
+    return None if user.is_admin or user.is_auditor else "Only admins and auditors see the workers."

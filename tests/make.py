@@ -1,7 +1,8 @@
 """Builders for tests: one valid thing each, typed, with keyword overrides."""
 
 from tests.makers.accounts import PASSWORD, admin, auditor, owner, scientist, user
-from tests.makers.datasets import access_request, dataset, grant, next_revision, reviewer, table, wage_rows
+from tests.makers.datasets import access_request, dataset, grant, next_revision, reviewer, table
+from tests.makers.requests import code_request, worker
 
 __all__ = [
     "PASSWORD",
@@ -16,5 +17,4 @@ __all__ = [
     "scientist",
     "table",
     "user",
-    "wage_rows",
 ]

@@ -1,0 +1,118 @@
+"""What beat has done every few seconds: end what lost its worker, ring lost bells, let things expire."""
+
+import logging
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts.models import User
+from datasets import storage
+from requests_app import claiming, collecting, notifications, stopping, workflow
+from requests_app.models import CodeRequest, Release, Run, Worker
+from runner.contract import CloseCode
+
+logger = logging.getLogger(__name__)
+
+MISSED = 3
+AT_ONCE = 200
+ATTEMPT_SECONDS = 24 * 3600
+MOCK_OUTPUT_AGE = timedelta(days=30)
+WORKER_AGE = timedelta(days=1)
+
+
+def look_after() -> None:
+    """One round: runs whose worker is gone come to a definite end, and the next one's bell is rung."""
+    for pk in lost_runs():
+        end_lost(pk)
+    with transaction.atomic():
+        claiming.ring_next()
+
+
+def lost_runs() -> list[UUID]:
+    """Runs in hand without a heartbeat for three periods.
+
+    Both the clock and a count of rounds must say so: the clock may jump, and rounds may come in a burst.
+    """
+    Run.objects.working().update(missed_beats=F("missed_beats") + 1)
+    by_clock = Q(heartbeat_at__lt=Now() - settings.STALE_AFTER) | Q(
+        heartbeat_at__gt=Now() + settings.STALE_AFTER
+    )
+    silent = Run.objects.working().filter(by_clock | Q(heartbeat_at=None), missed_beats__gte=MISSED)
+    return list(silent.order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
+
+
+def end_lost(pk: UUID) -> None:
+    """End a run whose worker is gone; what it had already collected is kept."""
+    run = Run.objects.get(pk=pk)
+    noted = storage.noted_result(run.pk, run.lease) if run.lease else None
+    if run.lease is not None and noted is not None and run.state == Run.State.COLLECTING:
+        try:
+            collecting.finish(run.pk, run.lease, collecting.from_text(noted))
+        except collecting.LeaseLost:
+            logger.info("Run %s has ended by itself.", pk)
+        return
+    with transaction.atomic():
+        _give_up(pk)
+
+
+def _give_up(pk: UUID) -> None:
+    run = Run.objects.select_for_update(of=("self",), skip_locked=True).filter(pk=pk).first()
+    if run is None or run.state not in Run.WORKING or run.missed_beats < MISSED:
+        return
+    system = User.objects.system()
+    now = timezone.now()
+    if run.state == Run.State.CANCELLING:
+        done = workflow.take("cancelled", run, by=system, finished_at=now)
+    else:
+        done = workflow.take("fail", run, by=system, close_code=CloseCode.WORKER_LOST, finished_at=now)
+    notifications.run_finished(done)
+    claiming.tell_waiting()
+
+
+# What time ends
+
+
+def expire() -> None:
+    """Approvals and held outputs whose time is over end; what was left lying about goes."""
+    _expire_approvals()
+    _expire_releases()
+    _sweep()
+
+
+def _expire_approvals() -> None:
+    """A run that began in time may finish: the approval then expires after it."""
+    over = CodeRequest.objects.filter(
+        state=CodeRequest.State.APPROVED, latest__approval__expires_at__lte=timezone.now()
+    ).exclude(pk__in=Run.objects.working().values("request"))
+    for item in over.order_by("pk")[:AT_ONCE]:
+        with transaction.atomic():
+            stopping.expire(item, by=User.objects.system(), why="its time is over.")
+
+
+def _expire_releases() -> None:
+    over = Release.objects.filter(
+        state__in=[Release.State.HELD, Release.State.CHECKING], expires_at__lte=timezone.now()
+    )
+    for release in over.order_by("pk")[:AT_ONCE]:
+        with transaction.atomic():
+            done = workflow.take("expire", release, by=User.objects.system())
+            collecting.bytes_go(done.run)
+            notifications.release_expired(done)
+
+
+def _sweep() -> None:
+    working = set(Run.objects.working().values_list("pk", "lease"))
+    for attempt in storage.old_attempts(ATTEMPT_SECONDS) - working:
+        storage.drop_attempt(*attempt)
+    old = Run.objects.filter(
+        kind=Run.Kind.MOCK, finished_at__lt=timezone.now() - MOCK_OUTPUT_AGE, outputs__bytes_gone_at=None
+    ).filter(outputs__isnull=False)
+    for run in old.distinct()[:AT_ONCE]:
+        run.outputs.update(bytes_gone_at=timezone.now())
+        storage.drop_outputs(run.pk)
+    Worker.objects.filter(heartbeat_at__lt=Now() - WORKER_AGE).delete()

@@ -1,0 +1,112 @@
+"""Which run a worker takes next, and under which lease. One claim at a time, so that no limit is overrun."""
+
+from collections.abc import Iterable
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Sum
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts.models import User
+from common import live
+from common.errors import Conflict
+from requests_app import bell, queueing, workflow
+from requests_app.models import Pause, Run, Worker
+from requests_app.queueing import Busy, Caps, Waiting
+
+CLAIM_LOCK = 7_236_102
+TOLD = 50
+
+_FIELDS = ("pk", "asked_by", "request__dataset", "kind", "created_at")
+
+
+def claim(worker: str) -> Run | None:
+    """Give this worker the run whose turn it is, under a fresh lease; None when nothing may start on it now."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CLAIM_LOCK])
+        if not may_start() or not Worker.objects.able().filter(name=worker).exists():
+            return None
+        for waiting in startable():
+            if run := _take(waiting.run, worker):
+                tell_waiting()
+                return run
+    return None
+
+
+def may_start() -> bool:
+    return not Pause.objects.filter(ended_at=None).exists()
+
+
+def _take(pk: UUID, worker: str) -> Run | None:
+    run = Run.objects.get(pk=pk)
+    try:
+        taken = workflow.take(
+            "start",
+            run,
+            by=User.objects.system(),
+            lease=uuid4(),
+            worker=worker,
+            started_at=timezone.now(),
+            missed_beats=0,
+        )
+    except Conflict:  # cancelled a moment ago
+        return None
+    Run.objects.filter(pk=pk).update(heartbeat_at=Now())
+    return taken
+
+
+def startable() -> list[Waiting[UUID]]:
+    """The queued runs that nothing holds back, in the order of their turn; the first of each person and dataset."""
+    heads = (
+        Run.objects.filter(state=Run.State.QUEUED)
+        .order_by("asked_by", "kind", "request__dataset", "created_at")
+        .distinct("asked_by", "kind", "request__dataset")
+    )
+    hands = busy()
+    limits = caps()
+    order = queueing.fair_order(_waiting(heads.values_list(*_FIELDS)), hands, timezone.now())
+    return [waiting for waiting in order if queueing.hold(waiting, hands, limits) is None]
+
+
+def in_order() -> list[Waiting[UUID]]:
+    """The whole queue in the order of its turn."""
+    queued = Run.objects.filter(state=Run.State.QUEUED).order_by("created_at").values_list(*_FIELDS)
+    return queueing.fair_order(_waiting(queued), busy(), timezone.now())
+
+
+def _waiting(rows: Iterable[tuple[object, ...]]) -> list[Waiting[UUID]]:
+    return [
+        Waiting(run=pk, person=person, dataset=dataset, is_mock=kind == Run.Kind.MOCK, since=since)
+        for pk, person, dataset, kind, since in rows  # type: ignore[arg-type]
+    ]
+
+
+def busy() -> list[Busy[UUID]]:
+    """What the workers have in hand."""
+    rows = Run.objects.working().values_list("asked_by", "request__dataset", "kind")
+    return [
+        Busy(person=person, dataset=dataset, is_mock=kind == Run.Kind.MOCK) for person, dataset, kind in rows
+    ]
+
+
+def caps() -> Caps:
+    slots = Worker.objects.able().aggregate(all=Sum("slots"))["all"] or 0
+    return Caps(per_person=settings.RUNS_PER_PERSON, per_dataset=settings.RUNS_PER_DATASET, slots=slots)
+
+
+def ring_next() -> None:
+    """A place has become free, or a bell was lost: wake a worker for the run whose turn it is."""
+    if not may_start() or caps().slots <= Run.objects.working().count():
+        return
+    if waiting := startable():
+        bell.ring(waiting[0].run)
+
+
+def tell_waiting() -> None:
+    """Positions in the queue have moved: let the pages of those who wait ask again."""
+    queued = Run.objects.filter(state=Run.State.QUEUED).order_by("created_at")
+    for pk in queued.values_list("pk", flat=True)[:TOLD]:
+        live.changed("run", pk)

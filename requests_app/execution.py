@@ -1,0 +1,129 @@
+"""What a worker does with a run that it has claimed. Every write asks first whether the lease still holds."""
+
+import logging
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from accounts.models import User
+from audit import log
+from common.errors import Conflict, Denied, Refused
+from datasets import storage
+from requests_app import claiming, collecting, environments, patience, rules
+from requests_app.models import Run, Worker
+from requests_app.watching import Watch
+from runner.contract import CloseCode, Executor, JobResult, JobSpec, Limits, SandboxUnavailable, Status
+
+logger = logging.getLogger(__name__)
+
+
+def answer_bell(worker: str) -> Run | None:
+    """Claim the run whose turn it is and execute it; None when nothing may start on this worker now."""
+    run = claiming.claim(worker)
+    if run is None:
+        return None
+    return execute(run, import_string(settings.EXECUTOR)())
+
+
+def execute(run: Run, executor: Executor) -> Run:
+    """Run a claimed run to a definite state. A lease that was lost on the way ends it here without a trace."""
+    lease = run.lease
+    if lease is None:
+        raise Conflict("Only a run that was claimed can be executed.")
+    try:
+        return _execute(run, lease, executor)
+    except collecting.LeaseLost:
+        logger.warning("Run %s went on without this worker: its lease is lost.", run.pk)
+        storage.drop_attempt(run.pk, lease)
+        return Run.objects.get(pk=run.pk)
+
+
+def _execute(run: Run, lease: UUID, executor: Executor) -> Run:
+    with Watch(run) as watch:
+        try:
+            spec = _prepare(run, lease)
+        except Refused as refusal:
+            logger.warning("Run %s may not start: %s", run.pk, refusal)
+            code = CloseCode.POLICY_BLOCKED if isinstance(refusal, Denied) else CloseCode.INTERNAL
+            return patience.wait(partial(collecting.fail, run.pk, lease, code))
+        try:
+            result = executor.run(spec, started=partial(_started, run.pk, lease), cancelled=watch.cancelled)
+        except SandboxUnavailable as why:
+            _close_worker(run.worker, str(why))
+            return patience.wait(partial(collecting.never_began, run.pk, lease))
+        except Exception:
+            patience.wait(partial(collecting.fail, run.pk, lease, CloseCode.INTERNAL))
+            raise
+        return conclude(run, lease, result)
+
+
+def conclude(run: Run, lease: UUID, result: JobResult) -> Run:
+    """Write down how a job ended. What it wrote is noted beside its files first, so that it is never lost."""
+    if result.status == Status.SUCCEEDED:
+        storage.note_result(run.pk, lease, collecting.as_text(result))
+        patience.wait(partial(collecting.step_if_mine, "collect", run.pk, lease))
+    return patience.wait(partial(collecting.finish, run.pk, lease, result))
+
+
+def _started(pk: UUID, lease: UUID) -> None:
+    # A cancel or a lost lease is the watch's business: the executor is told through `cancelled`.
+    with suppress(collecting.LeaseLost, Conflict):
+        collecting.step_if_mine("running", pk, lease)
+
+
+def _close_worker(name: str, why: str) -> None:
+    logger.error("This worker runs no code any more: %s", why)
+    Worker.objects.filter(name=name).update(refusal=why[:2000])
+
+
+# What goes into a job
+
+
+def _prepare(run: Run, lease: UUID) -> JobSpec:
+    environment = environments.get(run.environment)
+    inputs = _mock_inputs(run) if run.kind == Run.Kind.MOCK else _open_private(run.pk, lease)
+    return JobSpec(
+        run_id=str(run.pk),
+        code=run.code,
+        inputs=inputs,
+        out=storage.new_outputs(run.pk, lease),
+        environment=environment.path,
+        parameters=run.parameters,
+        limits=Limits(wall_s=float(run.wall_seconds), cpu_s=2.0 * run.wall_seconds, memory_mb=run.memory_mb),
+    )
+
+
+def _mock_inputs(run: Run) -> dict[str, Path]:
+    home = storage.mock_folder(run.revision)
+    return {table.name: home / f"{table.name}.parquet" for table in run.revision.tables.all()}
+
+
+def _open_private(pk: UUID, lease: UUID) -> dict[str, Path]:
+    """Open private data: under the run's lock the approval is asked for again, and the opening is recorded."""
+    with transaction.atomic():
+        run = collecting.lock(pk, lease)
+        inputs = storage.open_for(run, rule=_open_rule)
+        run.opened_at = timezone.now()
+        run.save(update_fields=["opened_at"])
+        item = run.request
+        log.record(
+            "run.open_data",
+            by=User.objects.system(),
+            on=run,
+            dataset_id=item.dataset_id,
+            person_id=item.author_id,
+            request=str(item.pk),
+            sha256=run.sha256,
+            revision=str(run.revision_id),
+        )
+    return inputs
+
+
+def _open_rule(run: object) -> str | None:
+    return rules.open_data(run) if isinstance(run, Run) else "Only a run opens private data."

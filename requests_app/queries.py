@@ -1,0 +1,338 @@
+"""What pages read across objects: the inbox, the queue, the workers, earlier releases. Bounded, whatever the size."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Window
+from django.db.models.functions import Coalesce
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import Role, RoleGrant, User
+from datasets.models import AccessRequest, Dataset, DatasetReviewer
+from requests_app import claiming, queueing
+from requests_app.models import CodeRequest, Pause, Release, Review, Run, Worker
+from requests_app.queueing import Hold, Waiting
+from requests_app.workflow import Side
+
+SHOWN = 50
+RELEASES_SHOWN = 100
+
+
+# The inbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxItem:
+    """One thing that waits for this person."""
+
+    kind: str
+    title: str
+    dataset: str
+    who: str
+    url: str
+    since: datetime
+    turn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """What waits for one person, oldest first; of each kind the oldest ones, and how many there are in all."""
+
+    items: list[InboxItem]
+    totals: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        return sum(self.totals.values())
+
+    def __iter__(self) -> Iterator[InboxItem]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+def inbox(user: User) -> Inbox:
+    """Everything that waits for this person, over all datasets."""
+    items: list[InboxItem] = []
+    totals: Counter[str] = Counter()
+    for source in (_to_review, _to_check, _to_grant, _own_requests, _own_releases, _registrations):
+        for item, total in source(user):
+            items.append(item)
+            totals[item.kind] = max(totals[item.kind], total)
+    return Inbox(sorted(items, key=lambda item: item.since), dict(totals))
+
+
+Found = Iterator[tuple[InboxItem, int]]
+
+
+def _first(rows: "QuerySet[Any]", *by: str) -> "QuerySet[Any]":
+    """The oldest of each kind, each row with the number of all of its kind."""
+    parts = [F(name) for name in by] or None
+    return rows.annotate(total=Window(Count("pk"), partition_by=parts))[:SHOWN]
+
+
+def _my_datasets(user: User) -> "QuerySet[Dataset]":
+    seats = DatasetReviewer.objects.filter(user=user).values("dataset")
+    return Dataset.objects.filter(Q(owner=user) | Q(pk__in=seats)).order_by()
+
+
+def _to_review(user: User) -> Found:
+    given = Review.objects.filter(version=OuterRef("latest"), reviewer=user)
+    rows = (
+        CodeRequest.objects.filter(
+            state__in=[CodeRequest.State.SUBMITTED, CodeRequest.State.IN_REVIEW],
+            dataset__in=_my_datasets(user).values("pk"),
+        )
+        .exclude(author=user)
+        .exclude(Exists(given))
+        .select_related("dataset", "author")
+        .order_by("state_changed_at")
+    )
+    for item in _first(rows):
+        url = reverse("requests:review", args=[item.latest_id])
+        yield _item("review", item, url, item.state_changed_at, Side.REVIEWER), item.total
+
+
+def _to_check(user: User) -> Found:
+    rows = (
+        Release.objects.filter(
+            state__in=[Release.State.HELD, Release.State.CHECKING],
+            run__request__dataset__in=_my_datasets(user).values("pk"),
+        )
+        .exclude(author=user)
+        .select_related("run__request__dataset", "run__request__author")
+        .order_by("state_changed_at")
+    )
+    for release in _first(rows):
+        url = reverse("requests:check", args=[release.pk])
+        item = _item("check", release.run.request, url, release.state_changed_at, Side.REVIEWER)
+        yield item, release.total
+
+
+def _to_grant(user: User) -> Found:
+    trusted = DatasetReviewer.objects.filter(user=user, decides_access=True).values("dataset")
+    rows = (
+        AccessRequest.objects.filter(
+            Q(dataset__owner=user) | Q(dataset__in=trusted), state=AccessRequest.State.PENDING
+        )
+        .exclude(scientist=user)
+        .select_related("dataset", "scientist")
+        .order_by("created_at")
+    )
+    for wish in _first(rows):
+        yield (
+            InboxItem(
+                kind="access",
+                title=f"{wish.scientist} asks for access",
+                dataset=wish.dataset.title,
+                who=str(wish.scientist),
+                url=reverse("datasets:access", args=[wish.pk]),
+                since=wish.created_at,
+                turn=Side.REVIEWER,
+            ),
+            wish.total,
+        )
+
+
+OWN = {
+    CodeRequest.State.DRAFT: "draft",
+    CodeRequest.State.CHANGES_REQUESTED: "changes",
+    CodeRequest.State.APPROVED: "run",
+    CodeRequest.State.EXPIRED: "expired",
+}
+
+
+def _own_requests(user: User) -> Found:
+    """Drafts, requests sent back, approvals with runs left, approvals that have expired."""
+    used = (
+        Run.objects.filter(approval__version=OuterRef("latest"))
+        .filter(Q(opened_at__isnull=False) | Q(state__in=Run.LIVE))
+        .order_by()
+        .values("approval")
+        .annotate(n=Count("pk"))
+        .values("n")
+    )
+    rows = (
+        CodeRequest.objects.filter(author=user, state__in=OWN)
+        .annotate(used=Coalesce(Subquery(used), 0))
+        .exclude(state=CodeRequest.State.APPROVED, used__gte=F("latest__approval__runs_allowed"))
+        .select_related("dataset", "author")
+        .order_by("state_changed_at")
+    )
+    for item in _first(rows, "state"):
+        page = "edit" if item.state == CodeRequest.State.DRAFT else "detail"
+        url = reverse(f"requests:{page}", args=[item.pk])
+        kind = OWN[CodeRequest.State(item.state)]
+        yield _item(kind, item, url, item.state_changed_at, Side.AUTHOR), item.total
+
+
+def _own_releases(user: User) -> Found:
+    """Outputs of the latest version that were sent back."""
+    rows = (
+        Release.objects.filter(
+            author=user,
+            state=Release.State.CHANGES_REQUESTED,
+            run__version=F("run__request__latest"),
+        )
+        .select_related("run__request__dataset", "run__request__author")
+        .order_by("state_changed_at")
+    )
+    for release in _first(rows):
+        url = reverse("requests:run", args=[release.run_id])
+        item = _item("output_changes", release.run.request, url, release.state_changed_at, Side.AUTHOR)
+        yield item, release.total
+
+
+def _registrations(user: User) -> Found:
+    """For admins: people who ask for an account."""
+    admin = RoleGrant.objects.filter(user=user, role=Role.ADMIN)
+    rows = User.objects.filter(Exists(admin), state=User.State.PENDING).order_by("created_at")
+    for person in _first(rows):
+        yield (
+            InboxItem(
+                kind="registration",
+                title=f"{person} asks for an account",
+                dataset="",
+                who=person.email,
+                url=reverse("accounts:registrations"),
+                since=person.created_at,
+                turn="an admin",
+            ),
+            person.total,
+        )
+
+
+def _item(kind: str, item: CodeRequest, url: str, since: datetime, turn: str) -> InboxItem:
+    return InboxItem(
+        kind=kind,
+        title=item.title or "Untitled",
+        dataset=item.dataset.title,
+        who=str(item.author),
+        url=url,
+        since=since,
+        turn=turn,
+    )
+
+
+# The queue
+
+
+def queue_position(run: Run) -> int | None:
+    """How many runs start before this one, plus one; None when it does not wait."""
+    if run.state != Run.State.QUEUED:
+        return None
+    order = claiming.in_order()
+    return next((place for place, waiting in enumerate(order, start=1) if waiting.run == run.pk), None)
+
+
+def waiting_reason(run: Run) -> str:
+    """Why a queued run has not started yet, in words for everybody who may see it."""
+    if run.state != Run.State.QUEUED:
+        return ""
+    if (paused := pause()) is not None:
+        return f"An admin has paused all runs: {paused.reason}"
+    if not Worker.objects.able().exists():
+        return _no_worker()
+    match queueing.hold(_as_waiting(run), claiming.busy(), claiming.caps()):
+        case Hold.PERSON:
+            return f"Other runs of the same person are under way: at most {settings.RUNS_PER_PERSON} at once."
+        case Hold.DATASET:
+            return f"Other runs on this dataset are under way: at most {settings.RUNS_PER_DATASET} at once."
+        case Hold.RESERVED:
+            return "All places for runs on private data are taken."
+    return "It starts as soon as a worker is free."
+
+
+def _no_worker() -> str:
+    alive = Worker.objects.alive()
+    if not alive.exists():
+        return "No worker is running. Tell an admin."
+    if alive.exclude(refusal="").exists():
+        return "No worker can confine code safely at the moment, so none is run. Admins see why on the workers page."
+    return "The workers take no new runs at the moment: an admin is emptying them."
+
+
+def _as_waiting(run: Run) -> Waiting[Any]:
+    return Waiting(
+        run=run.pk,
+        person=run.asked_by_id,
+        dataset=run.request.dataset_id,
+        is_mock=run.kind == Run.Kind.MOCK,
+        since=run.created_at,
+    )
+
+
+# Workers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerLine:
+    """A worker as it is now: what it says of itself, and what it has in hand."""
+
+    worker: Worker
+    is_alive: bool
+    busy: int
+
+    @property
+    def says(self) -> str:
+        if not self.is_alive:
+            return "Not heard of"
+        if self.worker.refusal:
+            return "Runs no code"
+        if self.worker.draining:
+            return "Being emptied"
+        return "Working" if self.busy else "Idle"
+
+
+def workers() -> list[WorkerLine]:
+    """Every worker that was heard of lately."""
+    busy = Counter(Run.objects.working().values_list("worker", flat=True))
+    alive = set(Worker.objects.alive().values_list("pk", flat=True))
+    return [
+        WorkerLine(worker=worker, is_alive=worker.pk in alive, busy=busy[worker.name])
+        for worker in Worker.objects.all()
+    ]
+
+
+def pause() -> Pause | None:
+    """The pause that holds up all runs, if there is one."""
+    return Pause.objects.filter(ended_at=None).select_related("by").first()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueLength:
+    """What waits, by kind, and since when the first."""
+
+    mock: int
+    private: int
+    oldest: datetime | None
+
+
+def queue_length() -> QueueLength:
+    rows = Run.objects.filter(state=Run.State.QUEUED).order_by("created_at").values_list("kind", "created_at")
+    waiting = list(rows)
+    kinds = Counter(kind for kind, _ in waiting)
+    oldest = waiting[0][1] if waiting else None
+    return QueueLength(mock=kinds[Run.Kind.MOCK], private=kinds[Run.Kind.PRIVATE], oldest=oldest)
+
+
+# Earlier releases
+
+
+def release_history(dataset: Dataset, *, before: Release | None = None) -> list[Release]:
+    """What was let out of this dataset, newest first: a new output is compared with it."""
+    moment = before.decided_at if before is not None and before.decided_at else timezone.now()
+    rows = Release.objects.filter(
+        run__request__dataset=dataset,
+        state__in=[Release.State.RELEASED, Release.State.RECALLED],
+        decided_at__lte=moment,
+    ).select_related("run__request__author", "run__version", "decided_by")
+    if before is not None:
+        rows = rows.exclude(pk=before.pk)
+    return list(rows.order_by("-decided_at")[:RELEASES_SHOWN])

@@ -1,0 +1,48 @@
+"""What Celery calls. Each task is one call; the rows in the database decide what happens."""
+
+from typing import Any
+
+from celery import Task, shared_task
+from celery.signals import worker_ready, worker_shutting_down
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from requests_app import caretaking, enlisting, execution
+
+QUEUE = "sandbox"
+_presences: dict[str, enlisting.Presence] = {}
+
+
+@shared_task(bind=True, acks_late=True, ignore_result=True)
+def execute_run(self: "Task[..., None]", pk: str) -> None:
+    """A bell: the worker takes the run whose turn it is, which need not be the one that rang."""
+    execution.answer_bell(self.request.hostname)
+
+
+@shared_task(ignore_result=True)
+def look_after_runs() -> None:
+    caretaking.look_after()
+
+
+@shared_task(ignore_result=True)
+def let_things_expire() -> None:
+    caretaking.expire()
+
+
+@worker_ready.connect
+def begin(sender: Any, **kwargs: object) -> None:
+    """Sign on, if this worker serves the sandbox queue."""
+    if QUEUE not in sender.app.amqp.queues.consume_from:
+        return
+    presence = enlisting.Presence(
+        sender.hostname, import_string(settings.EXECUTOR)(), slots=sender.pool.num_processes
+    )
+    _presences[sender.hostname] = presence
+    presence.start()
+
+
+@worker_shutting_down.connect
+def end(sender: Any, **kwargs: object) -> None:
+    """Sign off."""
+    for name in list(_presences):
+        _presences.pop(name).stop()

@@ -1,0 +1,68 @@
+"""The heartbeat of a run in hand: a thread that writes it, and notices a cancel or a lost lease."""
+
+import logging
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.models.functions import Now
+
+from common import live
+from requests_app.models import Run
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.5
+
+
+class Watch:
+    """While it is open, the run's heartbeat beats. `cancelled` is true when the run must stop, for either reason."""
+
+    def __init__(self, run: Run) -> None:
+        self._pk, self._lease = run.pk, run.lease
+        self._ended = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look_often, name=f"watch-{run.pk}", daemon=True)
+        self._last_beat = time.monotonic()
+
+    def cancelled(self) -> bool:
+        return self._stop.is_set()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _look_often(self) -> None:
+        try:
+            while not self._ended.wait(LOOK_SECONDS):
+                self._look()
+        finally:
+            connection.close()
+
+    def _look(self) -> None:
+        try:
+            self._beat()
+            state = Run.objects.filter(pk=self._pk, lease=self._lease).values_list("state", flat=True).first()
+        except (DatabaseError, InterfaceError):
+            logger.warning("No heartbeat for run %s: the database does not answer.", self._pk)
+            connection.close()
+            return
+        if state is None or state == Run.State.CANCELLING or state not in Run.WORKING:
+            self._stop.set()
+
+    def _beat(self) -> None:
+        if time.monotonic() - self._last_beat < settings.HEARTBEAT_SECONDS:
+            return
+        mine = Run.objects.working().filter(pk=self._pk, lease=self._lease)
+        mine.update(heartbeat_at=Now(), missed_beats=0)
+        self._last_beat = time.monotonic()
+        live.changed("run", self._pk)

@@ -1,0 +1,158 @@
+"""Requests for tests, driven to the state asked for through the real services."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.utils import timezone
+
+from accounts.models import User
+from datasets import storage
+from datasets.models import Dataset
+from requests_app import claiming, execution, releasing, services
+from requests_app.models import CodeRequest, Output, Release, Run, Version, Worker
+from runner.contract import Capabilities, CloseCode, JobResult, JobSpec, OutputFile, Status
+from tests.makers import accounts, datasets
+
+CODE = 'def main(wages):\n    return {"mean_wage": float(wages["wage"].mean())}\n'
+STAGES = (
+    "draft",
+    "submitted",
+    "in_review",
+    "changes_requested",
+    "rejected",
+    "approved",
+    "ran",
+    "failed",
+    "released",
+)
+
+
+class WritesOutputs:
+    """An executor that runs nothing: it writes the files it is given, or ends with the code it is given."""
+
+    def __init__(self, *, code: CloseCode | None = None, **files: bytes) -> None:
+        self.code, self.files = code, files or {"result.json": b'{"mean_wage": 1507.5}'}
+        self.specs: list[JobSpec] = []
+
+    def probe(self) -> Capabilities:
+        return Capabilities(executor="writes outputs", layers=())
+
+    def sweep(self) -> None:
+        return None
+
+    def run(self, spec: JobSpec, *, started: Any = lambda: None, cancelled: Any = lambda: False) -> JobResult:
+        self.specs.append(spec)
+        started()
+        if self.code is not None:
+            return JobResult(status=Status.FAILED, code=self.code, stderr="a private message", exit_code=1)
+        return JobResult(
+            status=Status.SUCCEEDED,
+            exit_code=0,
+            stdout="a private line",
+            outputs=tuple(map(self._write(spec), self.files)),
+        )
+
+    def _write(self, spec: JobSpec) -> Any:
+        def write(name: str) -> OutputFile:
+            path = spec.out / name
+            path.write_bytes(self.files[name])
+            kind = name.rpartition(".")[2]
+            return OutputFile(name=name, type=kind, bytes=path.stat().st_size, sha256=storage.sha256_of(path))
+
+        return write
+
+
+def worker(name: str = "sandbox@test", **fields: Any) -> Worker:
+    """A worker that is alive."""
+    now = timezone.now()
+    fields = {"host": "test", "pid": 1, "slots": 4, "started_at": now, "heartbeat_at": now, **fields}
+    return Worker.objects.update_or_create(name=name, defaults=fields)[0]
+
+
+def code_request(
+    *,
+    at: str = "draft",
+    dataset: Dataset | None = None,
+    author: User | None = None,
+    reviewer: User | None = None,
+    executor: Any = None,
+    **draft: Any,
+) -> CodeRequest:
+    """A request at one of STAGES. The author gets access to the dataset when they have none."""
+    if at not in STAGES:
+        raise ValueError(f"{at} is none of {', '.join(STAGES)}.")
+    data = dataset or datasets.dataset()
+    by = author or accounts.scientist()
+    if not data.grants.live().filter(user=by).exists():
+        datasets.grant(data, by)
+    item = services.new_request(data, by=by, title=draft.pop("title", "Mean wage"))
+    words = {"purpose": "To know the mean wage.", "context": "A first look.", "code": CODE, **draft}
+    item = services.save_draft(item, by=by, number=0, **words)
+    if at != "draft":
+        _drive(item, at, reviewer or data.owner, executor)
+    return fresh(item)
+
+
+def _drive(item: CodeRequest, at: str, reviewer: User, executor: Any) -> None:
+    version = submission(item)
+    match at:
+        case "submitted":
+            return
+        case "in_review":
+            services.begin_review(version, by=reviewer)
+        case "changes_requested" | "rejected":
+            verdict = "reject" if at == "rejected" else "request_changes"
+            services.review(version, by=reviewer, seen=version.sha256, verdict=verdict, comment="Too fine.")
+        case _:
+            approve(version, by=reviewer)
+    if at in ("ran", "failed", "released"):
+        code = CloseCode.EXIT_NONZERO if at == "failed" else None
+        run = execute(start(fresh(item)), executor or WritesOutputs(code=code))
+        if at == "released":
+            release(run, by=reviewer)
+
+
+def fresh(item: CodeRequest) -> CodeRequest:
+    """The request as it is now, with nothing remembered."""
+    return CodeRequest.objects.select_related("latest", "dataset__owner", "author").get(pk=item.pk)
+
+
+def submission(item: CodeRequest, *, key: UUID | None = None) -> Version:
+    return services.submit(item, by=item.author, key=key or uuid4())
+
+
+def approve(version: Version, *, by: User | None = None, **scope: Any) -> None:
+    """One approval by the owner, or by `by`."""
+    reviewer = by or version.request.dataset.owner
+    services.review(version, by=reviewer, seen=version.sha256, verdict="approve", **scope)
+
+
+def start(item: CodeRequest, *, key: UUID | None = None) -> Run:
+    return services.start_run(item, by=item.author, key=key or uuid4())
+
+
+def trial(item: CodeRequest, *, key: UUID | None = None) -> Run:
+    """A queued run on mock data."""
+    return services.try_on_mock(item, by=item.author, key=key or uuid4())
+
+
+def claimed(run: Run) -> Run:
+    """The run, claimed by a worker that is alive. Nothing else may be waiting before it."""
+    name = worker().name
+    got = claiming.claim(name)
+    if got is None or got.pk != run.pk:
+        raise AssertionError(f"The worker took {got}, not {run}.")
+    return got
+
+
+def execute(run: Run, executor: Any = None) -> Run:
+    """The run, claimed and executed to its end."""
+    return execution.execute(claimed(run), executor or WritesOutputs())
+
+
+def release(run: Run, *, by: User | None = None) -> Release:
+    """Everything that a run wrote, let out by the owner or by `by`."""
+    reviewer = by or run.request.dataset.owner
+    for output in run.outputs.filter(verdict=Output.Verdict.PENDING):
+        releasing.set_verdict(output, by=reviewer, verdict="release")
+    return releasing.decide(Release.objects.get(run=run), by=reviewer, verdict="release")
