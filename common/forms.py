@@ -26,8 +26,8 @@ class Field(BoundField):
         built = super().build_widget_attrs(attrs, widget)
         own = next((name for kind, name in CLASSES.items() if isinstance(widget, kind)), "")
         given = str(widget.attrs.get("class", ""))
-        if _repeats(str(built.get("placeholder", "")), str(self.label)):
-            del built["placeholder"]
+        if _repeats(str(widget.attrs.get("placeholder", "")), str(self.label)):
+            built["placeholder"] = False
         if classes := f"{own} {given}".strip():
             built["class"] = classes
         return built

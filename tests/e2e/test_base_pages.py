@@ -6,15 +6,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.db import connection
-from portal.launch.processes import Child, wait_until
 
+from portal.launch.processes import Child, wait_until
 from tests.conftest import watch
 
 pytestmark = pytest.mark.e2e
