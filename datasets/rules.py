@@ -1,6 +1,6 @@
 """Who may do what with a dataset. A rule returns why not, or None."""
 
-from accounts.models import User
+from accounts.models import EXCLUSIVE_ROLES, User
 from common.access import all_of
 from datasets import schema
 from datasets.models import AccessRequest, Dataset, Upload
@@ -159,3 +159,14 @@ may_prepare_revision = all_of(is_active, is_dataset_owner, is_not_retired)
 def audited_dataset_ids(user: User) -> list[str]:
     """The datasets whose part of the audit log this person may read."""
     return [str(pk) for pk in Dataset.objects.filter(owner=user).values_list("pk", flat=True)]
+
+
+def keeps_duties_apart(person: User, role: str) -> str | None:
+    """Why somebody who decides on data cannot be given a role that oversees those who do."""
+    if role not in EXCLUSIVE_ROLES:
+        return None
+    if person.datasets.exclude(state=Dataset.State.RETIRED).exists():
+        return f"{person} owns a dataset, which has to be transferred first."
+    if person.reviewing.exists():
+        return f"{person} reviews a dataset. Its owner has to take the seat away first."
+    return None

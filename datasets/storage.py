@@ -9,6 +9,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +21,7 @@ from accounts.models import User
 from common.errors import Conflict, Denied, Refused
 from datasets.models import Revision, Table, Upload
 
-BLOCK = 1024 * 1024
+DISK_FULL = "The portal's disk is full. Nothing was lost; tell an admin, then resume the upload."
 
 
 class OpensData(Protocol):
@@ -59,10 +60,21 @@ def append(upload: Upload, offset: int, chunk: bytes) -> int:
         raise Refused(f"More bytes than the {upload.size} that were announced.")
     free = shutil.disk_usage(path.parent).free
     if free - len(chunk) < settings.DISK_RESERVE:
-        raise Refused("The portal's disk is full. Nothing was lost; tell an admin, then resume the upload.")
-    with path.open("ab") as stream:
-        stream.write(chunk)
+        raise Refused(DISK_FULL)
+    try:
+        with path.open("ab") as stream:
+            stream.write(chunk)
+    except OSError as full:
+        if path.exists():
+            os.truncate(path, have)
+        raise Refused(DISK_FULL) from full
     return offset + len(chunk)
+
+
+def received(upload: Upload) -> int:
+    """How many bytes have arrived: the length of the file is the truth."""
+    path = upload_path(upload)
+    return path.stat().st_size if path.exists() else 0
 
 
 def drop_upload(upload: Upload) -> None:
@@ -90,9 +102,28 @@ def seal(path: Path) -> tuple[str, str, int]:
 
 def drop_table(table: Table) -> None:
     """Remove the file of a table that was never published."""
-    if table.revision.state != Revision.State.DISCARDED:
-        raise Conflict("Only tables of a discarded draft are removed.")
-    (folder("tables") / table.stored_name).unlink(missing_ok=True)
+    if table.revision.state in {Revision.State.PUBLISHED, Revision.State.RETIRED}:
+        raise Conflict("The tables of a published revision are kept.")
+    unseal(table.stored_name)
+
+
+def unseal(stored_name: str) -> None:
+    """Remove a sealed file that no table came to own."""
+    (folder("tables") / stored_name).unlink(missing_ok=True)
+
+
+def sweep(*, uploads: set[str], tables: set[str], before: float) -> list[str]:
+    """Remove files older than `before` that no row knows of; answer their names."""
+    known = {"uploads": {f"{pk}.part" for pk in uploads}, "tables": tables}
+    gone = [
+        path
+        for part, names in known.items()
+        for path in folder(part).iterdir()
+        if path.name not in names and path.stat().st_mtime < before
+    ]
+    for path in gone:
+        path.unlink(missing_ok=True)
+    return [path.name for path in gone]
 
 
 def open_for(run: OpensData, *, rule: Callable[[OpensData], str | None]) -> dict[str, Path]:
@@ -146,6 +177,57 @@ def output_path(run_pk: UUID, name: str) -> Path:
 
 def drop_outputs(run_pk: UUID) -> None:
     shutil.rmtree(folder("outputs") / str(run_pk), ignore_errors=True)
+
+
+def drop_output(run_pk: UUID, name: str) -> None:
+    path = folder("outputs") / str(run_pk) / name
+    if path.parent == folder("outputs") / str(run_pk):
+        path.unlink(missing_ok=True)
+
+
+def add_output(run_pk: UUID, name: str, content: bytes) -> Path:
+    """Put a file that a reviewer wrote beside what a run wrote; Conflict when the name is taken."""
+    home = folder("outputs", str(run_pk))
+    path = home / name
+    if path.parent != home or path.exists():
+        raise Conflict(f"There is an output named {name} already.")
+    path.write_bytes(content)
+    return path
+
+
+def attempt_folder(run_pk: UUID, lease: UUID) -> Path:
+    """Where one attempt's files lie until keep_outputs()."""
+    return folder("outputs") / f"{run_pk}.{lease}"
+
+
+def note_result(run_pk: UUID, lease: UUID, text: str) -> None:
+    """Keep how an attempt ended beside its files, so that the end is not lost with its worker."""
+    path = folder("outputs") / f"{run_pk}.{lease}.json"
+    draft = path.with_suffix(".part")
+    draft.write_text(text)
+    draft.rename(path)
+
+
+def noted_result(run_pk: UUID, lease: UUID) -> str | None:
+    path = folder("outputs") / f"{run_pk}.{lease}.json"
+    return path.read_text() if path.is_file() else None
+
+
+def drop_attempt(run_pk: UUID, lease: UUID) -> None:
+    """Remove what is left of an attempt."""
+    shutil.rmtree(folder("outputs") / f"{run_pk}.{lease}", ignore_errors=True)
+    for suffix in ("json", "part"):
+        (folder("outputs") / f"{run_pk}.{lease}.{suffix}").unlink(missing_ok=True)
+
+
+def old_attempts(age: float) -> set[tuple[UUID, UUID]]:
+    """Attempts (run, lease) of which something has lain here for longer than `age` seconds."""
+    found = set()
+    for path in folder("outputs").iterdir():
+        run_pk, _, lease = path.name.partition(".")
+        if lease and time.time() - path.lstat().st_mtime > age:
+            found.add((UUID(run_pk), UUID(lease.partition(".")[0])))
+    return found
 
 
 # Mock data

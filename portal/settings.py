@@ -230,7 +230,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": int(1.1 * RUN_HARD_LIMI
 CELERY_BEAT_SCHEDULE = {
     "look-after-runs": {"task": "requests_app.tasks.look_after_runs", "schedule": HEARTBEAT_SECONDS},
     "let-things-expire": {"task": "requests_app.tasks.let_things_expire", "schedule": 60},
-    "sweep-uploads": {"task": "datasets.tasks.sweep_uploads", "schedule": 3600},
+    "sweep-uploads": {"task": "datasets.tasks.sweep_uploads", "schedule": 60},
 }
 
 REST_FRAMEWORK = {

@@ -1,0 +1,176 @@
+"""What the worker does with uploads: read one into a table, and look after those that got stuck."""
+
+from dataclasses import asdict
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from django.db import transaction
+from django.utils import timezone
+
+from audit import log
+from common import live
+from datasets import ingest, proposals, storage
+from datasets.ingest import GivenUp
+from datasets.models import Column, Revision, Table, Upload
+from datasets.reading.outcome import Reading, Unreadable
+from datasets.schema import TableSchema
+
+STALE = timedelta(seconds=60)
+KEPT_INCOMPLETE = timedelta(days=2)
+KEPT_UNREADABLE = timedelta(days=1)
+ATTEMPTS = 2
+
+
+def read_upload(pk: UUID) -> None:
+    """Read an upload that is complete. A second call while one is at work does nothing."""
+    lease = uuid4()
+    mine = Upload.objects.filter(pk=pk, state=Upload.State.READING)
+    if not mine.filter(lease=None).update(lease=lease, changed_at=timezone.now()):
+        return
+    upload = mine.get()
+    target = storage.new_table_path()
+    try:
+        reading = ingest.read(
+            storage.upload_path(upload), target, options=upload.options, progress=partial(_beat, pk, lease)
+        )
+        _keep(upload, lease, reading, target)
+    except Unreadable as why:
+        _fail(upload, lease, str(why), why.remedy)
+    except OSError:
+        _fail(upload, lease, storage.DISK_FULL, {})
+    except GivenUp:
+        storage.drop_upload(upload)
+    finally:
+        target.unlink(missing_ok=True)
+
+
+def _beat(pk: UUID, lease: UUID, share: float) -> bool:
+    """Say that the work goes on, and how far it is; False when somebody gave it up."""
+    now = timezone.now()
+    progress = f"{share:.0%}"
+    held = Upload.objects.filter(pk=pk, lease=lease).update(progress=progress, changed_at=now)
+    live.changed("upload", pk)
+    return bool(held)
+
+
+def _keep(upload: Upload, lease: UUID, reading: Reading, target: Path) -> None:
+    """Seal the file and make its table, both or neither."""
+    sealed = storage.seal(target)
+    kept = False
+    try:
+        _make_table(upload, lease, reading, sealed)
+        kept = True
+    finally:
+        if not kept:
+            storage.unseal(sealed[0])
+    storage.drop_upload(upload)
+    live.changed("upload", upload.pk)
+
+
+@transaction.atomic
+def _make_table(upload: Upload, lease: UUID, reading: Reading, sealed: tuple[str, str, int]) -> None:
+    """The rows that stand for a sealed file. GivenUp when it is not wanted any more."""
+    held = Upload.objects.select_for_update().filter(pk=upload.pk, lease=lease).first()
+    if held is None or held.revision.state != Revision.State.DRAFT:
+        raise GivenUp
+    stored_name, digest, size = sealed
+    table = Table.objects.create(
+        revision=held.revision,
+        name=proposals.table_name(held.file_name, _taken(held.revision)),
+        source_name=held.file_name,
+        source_sha256=reading.source_sha256,
+        source_bytes=held.size,
+        stored_name=stored_name,
+        stored_sha256=digest,
+        stored_bytes=size,
+        rows=reading.rows,
+        profile={column.name: asdict(column) for column in reading.columns},
+        findings=list(reading.notes),
+    )
+    _propose(table, reading)
+    held.table, held.state, held.lease, held.progress = table, Upload.State.DONE, None, ""
+    held.save()
+    log.record("table.read", by=held.user, on=table, dataset_id=held.revision.dataset_id, sha256=digest)
+
+
+def _taken(revision: Revision) -> set[str]:
+    return set(revision.tables.values_list("name", flat=True))
+
+
+def _propose(table: Table, reading: Reading) -> None:
+    """Columns with proposed types; the declarations of the revision before are carried over by name."""
+    earlier = _earlier(table)
+    proposed = [proposals.propose(column, earlier) for column in reading.columns]
+    known = {column.name for column in earlier.columns} if earlier else set()
+    if earlier:
+        table.description, table.about_people = earlier.description, earlier.about_people
+        table.mock_rows, table.rows_per_subject = earlier.mock_rows, earlier.rows_per_subject
+        table.save()
+    Column.objects.bulk_create(
+        [
+            Column(
+                table=table,
+                position=place,
+                confirmed=column.name in known and (column.lower is not None or bool(column.categories)),
+                **{**asdict(column), "categories": list(column.categories)},
+            )
+            for place, column in enumerate(proposed)
+        ]
+    )
+
+
+def _earlier(table: Table) -> TableSchema | None:
+    """The table of the same name in the last revision that was published."""
+    last = table.revision.dataset.revisions.exclude(schema={}).first()
+    declared = last.tables_declared if last else ()
+    return next((each for each in declared if each.name == table.name), None)
+
+
+def _fail(upload: Upload, lease: UUID, why: str, remedy: dict[str, object]) -> None:
+    """Say why. The file stays for a day when another try with other options can succeed; otherwise it goes."""
+    failed = Upload.objects.filter(pk=upload.pk, lease=lease).update(
+        state=Upload.State.FAILED, error=why[:4000], remedy=remedy, lease=None, progress="",
+        changed_at=timezone.now(),
+    )  # fmt: skip
+    if not remedy or not failed:
+        storage.drop_upload(upload)
+    live.changed("upload", upload.pk)
+
+
+def look_after() -> list[UUID]:
+    """Mend and clear away; answer the uploads that have to be read (again)."""
+    now = timezone.now()
+    reading = Upload.objects.filter(state=Upload.State.READING, changed_at__lt=now - STALE)
+    for upload in reading.exclude(lease=None):
+        _try_again(upload)
+    for upload in Upload.objects.filter(state=Upload.State.RECEIVING, changed_at__lt=now - KEPT_INCOMPLETE):
+        storage.drop_upload(upload)
+        upload.delete()
+    expired = Upload.objects.filter(state=Upload.State.FAILED, changed_at__lt=now - KEPT_UNREADABLE)
+    for upload in expired.exclude(remedy={}):
+        storage.drop_upload(upload)
+        Upload.objects.filter(pk=upload.pk).update(remedy={})
+    storage.sweep(
+        uploads={str(pk) for pk in Upload.objects.values_list("pk", flat=True)},
+        tables=set(Table.objects.values_list("stored_name", flat=True)),
+        before=(now - KEPT_UNREADABLE).timestamp(),
+    )
+    waiting = Upload.objects.filter(state=Upload.State.READING, lease=None, changed_at__lt=now - STALE)
+    return list(waiting.values_list("pk", flat=True))
+
+
+def _try_again(upload: Upload) -> None:
+    """A worker was lost while reading: once more, then say so."""
+    tried = int(upload.options.get("tried", 0)) + 1
+    if tried >= ATTEMPTS and upload.lease is not None:
+        _fail(
+            upload,
+            upload.lease,
+            "The portal was interrupted while reading this file. Try it again.",
+            {"again": True},
+        )
+        return
+    options = {**upload.options, "tried": tried}
+    Upload.objects.filter(pk=upload.pk, lease=upload.lease).update(lease=None, options=options)

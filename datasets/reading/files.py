@@ -1,0 +1,77 @@
+"""Which reader a file needs, and what all files have in common."""
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from datasets.reading import csv_files, parquet_files
+from datasets.reading.outcome import MAX_ROWS, ColumnRead, Reading, Unreadable
+from datasets.reading.profile import profile
+
+MAGIC = {
+    b"PK\x03\x04": "This is a ZIP archive or an Excel workbook. Save the sheet as CSV, UTF-8.",
+    b"\x1f\x8b": "This file is compressed (gzip). Unpack it first.",
+    b"%PDF": "This is a PDF. Only CSV and Parquet are read.",
+    b"\x28\xb5\x2f\xfd": "This file is compressed (Zstandard). Unpack it first.",
+}
+
+
+def read(source: Path, target: Path, options: dict[str, Any], progress: Callable[[float], None]) -> Reading:
+    """Read a CSV or Parquet file into `target`. Unreadable when it is not fit."""
+    with source.open("rb") as stream:
+        head = stream.read(4)
+    if why := next((text for magic, text in MAGIC.items() if head.startswith(magic)), None):
+        raise Unreadable(why)
+    with ThreadPoolExecutor(1) as side:
+        digest = side.submit(_sha256, source)
+        kinds = _kinds(head, source, target, options, progress)
+        rows, columns = _profile(target, kinds)
+        return Reading(rows=rows, columns=columns, source_sha256=digest.result(), notes=_notes(columns))
+
+
+def _kinds(
+    head: bytes, source: Path, target: Path, options: dict[str, Any], progress: Callable[[float], None]
+) -> dict[str, str]:
+    if head == b"PAR1":
+        return parquet_files.read(source, target, progress=progress)
+    encoding, as_text = options.get("encoding", "utf-8"), frozenset(options.get("text", ()))
+    try:
+        return csv_files.read(source, target, encoding=encoding, as_text=as_text, progress=progress)
+    except duckdb.OutOfMemoryException as full:
+        raise Unreadable("Reading this file needs more memory than it may have.") from full
+    except duckdb.Error as broken:
+        raise Unreadable(f"This CSV file cannot be read: {_first_line(broken)}") from broken
+
+
+def _profile(target: Path, kinds: dict[str, str]) -> tuple[int, tuple[ColumnRead, ...]]:
+    rows, columns = profile(target, kinds)
+    if rows == 0:
+        raise Unreadable("This file has a line of column names and nothing below it.")
+    if rows > MAX_ROWS:
+        raise Unreadable(f"This file has {rows:,} rows; the most that are read is {MAX_ROWS:,}.")
+    return rows, columns
+
+
+def _notes(columns: tuple[ColumnRead, ...]) -> tuple[str, ...]:
+    """What the owner should know, though it hinders nothing."""
+    notes = [
+        f"Column “{column.name}”: {column.formulas:,} cells begin like a formula (the first in data row "
+        f"{column.first_formula:,}). They are kept as text and never executed."
+        for column in columns
+        if column.formulas
+    ]
+    empty = [column.name for column in columns if column.distinct == 0]
+    return (*notes, *(f"Column “{name}” is empty." for name in empty))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _first_line(broken: Exception) -> str:
+    return str(broken).partition("\n")[0][:200]

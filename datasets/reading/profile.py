@@ -1,0 +1,79 @@
+"""What the owner needs to see of a table that was read: ranges, few values, empty cells, formulas."""
+
+from pathlib import Path
+
+import duckdb
+
+from datasets.reading import engine
+from datasets.reading.outcome import FORMULA_SIGNS, VALUE_LENGTH, VALUES_SHOWN, ColumnRead
+
+COLUMNS_AT_ONCE = 50
+
+
+def profile(table: Path, kinds: dict[str, str]) -> tuple[int, tuple[ColumnRead, ...]]:
+    """The number of rows, and every column's profile, from the sealed form of the table."""
+    database = engine.connect()
+    relation = f"read_parquet({engine.literal(str(table))}, file_row_number=true)"
+    rows = database.execute(f"SELECT count(*) FROM {relation}").fetchone() or (0,)  # noqa: S608 -- quoted
+    names = list(kinds)
+    found: list[ColumnRead] = []
+    for start in range(0, len(names), COLUMNS_AT_ONCE):
+        part = {name: kinds[name] for name in names[start : start + COLUMNS_AT_ONCE]}
+        found += _columns(database, relation, part, int(rows[0]))
+    return int(rows[0]), tuple(found)
+
+
+def _columns(
+    database: duckdb.DuckDBPyConnection, relation: str, kinds: dict[str, str], rows: int
+) -> list[ColumnRead]:
+    queries = [query for name, kind in kinds.items() for query in _aggregates(name, kind)]
+    row = database.execute(f"SELECT {', '.join(queries)} FROM {relation}").fetchone() or ()  # noqa: S608 -- quoted
+    found = []
+    for place, (name, kind) in enumerate(kinds.items()):
+        filled, distinct, lowest, highest, formulas, first = row[place * 6 : place * 6 + 6]
+        values = _values(database, relation, name) if kind in {"string", "int64"} and distinct <= 80 else ()
+        found.append(
+            ColumnRead(
+                name=name,
+                stored=kind,
+                empty=rows - filled,
+                lowest=lowest,
+                highest=highest,
+                distinct=len(values) or distinct,
+                values=values,
+                formulas=formulas,
+                first_formula=None if first is None else first + 1,
+            )
+        )
+    return found
+
+
+def _aggregates(column: str, kind: str) -> list[str]:
+    """Six aggregates: filled cells, different values, lowest, highest, formulas, and the row of the first one."""
+    it = engine.name(column)
+    common = [f"count({it})", f"approx_count_distinct({it})"]
+    match kind:
+        case "int64" | "double":
+            finite = f"CASE WHEN isfinite({it}::DOUBLE) THEN {it}::DOUBLE END"
+            return [*common, f"min({finite})", f"max({finite})", "0", "NULL"]
+        case "date32":
+            days = f"date_diff('day', DATE '1970-01-01', {it})::DOUBLE"
+            return [*common, f"min({days})", f"max({days})", "0", "NULL"]
+        case "timestamp":
+            return [*common, f"epoch(min({it}))", f"epoch(max({it}))", "0", "NULL"]
+        case "string":
+            signs = ", ".join(f"chr({ord(sign)})" for sign in FORMULA_SIGNS)
+            hit = f"FILTER (left({it}, 1) IN ({signs}) AND length({it}) > 1)"
+            return [*common, "NULL", "NULL", f"count(*) {hit}", f"min(file_row_number) {hit}"]
+    return [*common, "NULL", "NULL", "0", "NULL"]
+
+
+def _values(database: duckdb.DuckDBPyConnection, relation: str, column: str) -> tuple[str | int, ...]:
+    """All different values, when they are few and short; otherwise none."""
+    it = engine.name(column)
+    found = database.execute(
+        f"SELECT DISTINCT {it} FROM {relation} WHERE {it} IS NOT NULL ORDER BY 1 LIMIT {VALUES_SHOWN + 1}"  # noqa: S608 -- quoted
+    ).fetchall()
+    values = tuple(value for (value,) in found)
+    short = all(len(str(value)) <= VALUE_LENGTH for value in values)
+    return values if short and len(values) <= VALUES_SHOWN else ()

@@ -1,0 +1,18 @@
+"""What the queue calls: one line each."""
+
+from uuid import UUID
+
+from celery import shared_task
+
+from datasets import execution
+
+
+@shared_task(ignore_result=True)
+def read_upload(pk: str) -> None:
+    execution.read_upload(UUID(pk))
+
+
+@shared_task(ignore_result=True)
+def sweep_uploads() -> None:
+    for pk in execution.look_after():
+        read_upload.delay(str(pk))

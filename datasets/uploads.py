@@ -1,0 +1,112 @@
+"""The verbs about files: they come in chunk by chunk, are read, and become tables of a revision in preparation."""
+
+from functools import partial
+from pathlib import PurePath
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts.models import User
+from audit import log
+from common import live
+from common.access import require
+from common.errors import Conflict, Refused
+from datasets import rules, storage, tasks
+from datasets.changing import locked
+from datasets.models import Revision, Table, Upload
+
+AT_ONCE = 20
+TABLES = 50
+
+
+@transaction.atomic
+def begin(revision: Revision, *, by: User, file_name: str, size: int) -> Upload:
+    """Announce a file. Its bytes follow by receive()."""
+    require(rules.may_prepare_revision, by, revision.dataset)
+    _in_preparation(revision)
+    name = PurePath(file_name.replace("\\", "/")).name.strip()[:255] or "table"
+    if size < 1:
+        raise Refused("This file is empty.")
+    if size > settings.UPLOAD_LIMIT:
+        limit = settings.UPLOAD_LIMIT // 2**20
+        raise Refused(f"This file has {size // 2**20:,} MB; the portal takes up to {limit:,} MB.")
+    if revision.uploads.exclude(state__in=[Upload.State.DONE, Upload.State.FAILED]).count() >= AT_ONCE:
+        raise Refused(f"{AT_ONCE} files are on their way already. Wait for one of them, or cancel it.")
+    if revision.tables.count() >= TABLES:
+        raise Refused(f"A revision has at most {TABLES} tables.")
+    upload = Upload.objects.create(revision=revision, user=by, file_name=name, size=size)
+    log.record("upload.begin", by=by, on=revision, dataset_id=revision.dataset_id)
+    return upload
+
+
+@transaction.atomic
+def receive(upload: Upload, *, by: User, offset: int, chunk: bytes) -> Upload:
+    """Take one chunk; with the last one the file is read. Conflict when it does not begin where the file ends."""
+    upload = locked(upload)
+    require(rules.may_prepare_revision, by, upload.revision.dataset)
+    if upload.state != Upload.State.RECEIVING:
+        raise Conflict("This upload takes no more bytes.")
+    upload.offset = storage.append(upload, offset, chunk)
+    if upload.offset == upload.size:
+        _to_be_read(upload)
+    upload.save()
+    return upload
+
+
+def resume(upload: Upload) -> int:
+    """Where to go on: what is on disk counts."""
+    return storage.received(upload) if upload.state == Upload.State.RECEIVING else upload.offset
+
+
+def _to_be_read(upload: Upload) -> None:
+    upload.state, upload.progress, upload.lease = Upload.State.READING, "", None
+    transaction.on_commit(partial(tasks.read_upload.delay, str(upload.pk)), robust=True)
+    live.changed("upload", upload.pk)
+
+
+@transaction.atomic
+def retry(upload: Upload, *, by: User) -> Upload:
+    """Read a file again in the way that its failure has proposed."""
+    upload = locked(upload)
+    require(rules.may_prepare_revision, by, upload.revision.dataset)
+    _in_preparation(upload.revision)
+    if upload.state != Upload.State.FAILED or not upload.remedy or storage.received(upload) != upload.size:
+        raise Conflict("This file is not there any more. Upload it again.")
+    text = sorted({*upload.options.get("text", []), *upload.remedy.get("text", [])})
+    encoding = upload.remedy.get("encoding", upload.options.get("encoding", "utf-8"))
+    upload.options = {"text": text, "encoding": encoding}
+    upload.error, upload.remedy = "", {}
+    _to_be_read(upload)
+    upload.save()
+    return upload
+
+
+@transaction.atomic
+def cancel(upload: Upload, *, by: User) -> None:
+    """Give an upload up (or clear away a failed one); its bytes go."""
+    upload = locked(upload)
+    require(rules.may_prepare_revision, by, upload.revision.dataset)
+    if upload.state == Upload.State.DONE:
+        raise Conflict("This file is a table by now. Remove the table instead.")
+    log.record("upload.cancel", by=by, on=upload.revision, dataset_id=upload.revision.dataset_id)
+    transaction.on_commit(partial(storage.drop_upload, Upload(pk=upload.pk)))
+    live.changed("upload", upload.pk)
+    upload.delete()
+
+
+@transaction.atomic
+def remove_table(table: Table, *, by: User) -> None:
+    """Take a table out of a revision in preparation; its file goes."""
+    require(rules.may_prepare_revision, by, table.revision.dataset)
+    _in_preparation(table.revision)
+    log.record("table.remove", by=by, on=table, dataset_id=table.revision.dataset_id)
+    transaction.on_commit(partial(storage.unseal, table.stored_name))
+    Upload.objects.filter(table=table).delete()
+    table.columns.all().delete()
+    table.delete()
+
+
+def _in_preparation(revision: Revision) -> None:
+    fresh = locked(revision)
+    if fresh.state != Revision.State.DRAFT:
+        raise Conflict("A published revision does not change. Begin a new one.")
