@@ -145,12 +145,11 @@ def open_as(
     """
 
     def open_page(user: Any = None, path: str = "/", *, width: int = 1440, scheme: str = "light") -> Any:
-        context = new_context(
-            base_url=live.url, viewport={"width": width, "height": 900}, color_scheme=scheme
-        )
+        context = new_context(base_url=live.url, color_scheme=scheme)
         if user is not None:
             sign_in(context, user)
         page = context.new_page()
+        page.set_viewport_size({"width": width, "height": 900})
         page.set_default_timeout(15_000)
         watch(page, complaints)
         page.goto(path)
