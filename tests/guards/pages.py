@@ -1,0 +1,46 @@
+"""Every page of the portal, read from its URL configuration."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+
+@dataclass(frozen=True)
+class Page:
+    """One URL: its route, and the converter of each argument in it."""
+
+    route: str
+    name: str
+    arguments: tuple[tuple[str, str], ...]
+
+    def path(self, *, uuid: UUID, number: int = 1, text: str = "nothing") -> str:
+        """The URL with every argument filled in by its kind."""
+        values = {"UUIDConverter": str(uuid), "IntConverter": str(number)}
+        route = self.route
+        for argument, converter in self.arguments:
+            kind = converter.removesuffix("Converter").lower()
+            value = values.get(converter, text)
+            for spelt in (f"<{kind}:{argument}>", f"<str:{argument}>", f"<{argument}>"):
+                route = route.replace(spelt, value)
+        return "/" + route
+
+    @property
+    def takes_an_object(self) -> bool:
+        return any(converter == "UUIDConverter" for _, converter in self.arguments)
+
+
+def every_page() -> list[Page]:
+    return list(_walk(get_resolver().url_patterns, "", ""))
+
+
+def _walk(patterns: list[URLPattern | URLResolver], route: str, space: str) -> Iterator[Page]:
+    for item in patterns:
+        here = route + str(item.pattern).replace("^", "").replace(r"\Z", "")
+        if isinstance(item, URLResolver):
+            below = f"{item.namespace}:" if item.namespace else ""
+            yield from _walk(item.url_patterns, here, space + below)
+        elif "(?P<" not in here:  # allauth's key of a password reset, the only regular expression
+            arguments = ((name, type(kind).__name__) for name, kind in item.pattern.converters.items())
+            yield Page(here, space + (item.name or ""), tuple(arguments))

@@ -1,0 +1,105 @@
+"""Rules about the source itself: one writer each, small files, nothing foreign."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+APPS = ("accounts", "audit", "common", "datasets", "portal", "privacy", "requests_app", "runner")
+LONGEST_FILE = 400
+LONGEST_DECISION = 400
+REGISTRIES = re.compile(
+    r"(pypi|npmjs|pythonhosted|yarnpkg|jsdelivr|unpkg|cdnjs)\.(org|com|net)", re.IGNORECASE
+)
+
+
+def tracked() -> list[Path]:
+    """What belongs to the project: every file that git knows or would take."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [path for name in listed if (path := ROOT / name).is_file()]
+
+
+def sources() -> list[Path]:
+    """The product's own Python, without its migrations and tests."""
+    return [
+        path for app in APPS for path in sorted((ROOT / app).rglob("*.py")) if "migrations" not in path.parts
+    ]
+
+
+def writers(pattern: str) -> list[str]:
+    """The files in which `pattern` occurs."""
+    return [
+        str(path.relative_to(ROOT))
+        for path in sources()
+        if re.search(pattern, path.read_text(), re.MULTILINE)
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".py", ".js", ".css", ".html"])
+def test_files_stay_small_enough_to_be_read(suffix: str):
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text().splitlines())
+        for path in tracked()
+        if path.suffix == suffix and "migrations" not in path.parts
+    }
+    assert lengths != {}
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST_FILE} == {}
+
+
+def test_states_of_the_review_lane_are_written_by_the_workflow_alone():
+    outside = [name for name in writers(r"\.state\s*=[^=]") if name.startswith("requests_app/")]
+    assert [name for name in outside if name != "requests_app/workflow.py"] == []
+    assert "setattr(" in (ROOT / "requests_app" / "workflow.py").read_text()
+
+
+def test_the_audit_log_has_one_writer():
+    assert writers(r"\bEntry\.objects\.(create|bulk_create|update|get_or_create)") == ["audit/log.py"]
+    assert writers(r"\bEntry\(") == []
+
+
+def test_the_private_store_is_opened_in_one_file():
+    allowed = {"datasets/storage.py", "portal/settings.py"}
+    assert set(writers(r"settings\.STORE\b|^STORE\b")) - allowed == set()
+    assert "datasets/storage.py" in writers(r"settings\.STORE\b")
+
+
+def test_the_environment_is_read_by_the_settings_and_the_launcher_alone():
+    readers = writers(r"os\.environ\b|os\.getenv\b")
+    outside = [name for name in readers if not name.startswith(("portal/", "runner/"))]
+    assert outside == []
+
+
+def test_work_is_queued_after_commit_alone():
+    """A task that starts before its row is committed finds nothing: `.delay` is only ever passed on."""
+    assert writers(r"\.delay\(|\.apply_async\(") == []
+
+
+def test_nothing_names_a_package_registry():
+    """Where packages come from is the reader's own configuration."""
+    named = [
+        str(path.relative_to(ROOT))
+        for path in tracked()
+        if path != Path(__file__) and REGISTRIES.search(path.read_text(errors="replace"))
+    ]
+    assert named == []
+
+
+def test_no_page_has_inline_script_or_style():
+    """The content security policy would refuse it; better here than in somebody's browser."""
+    inline = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>|<style\b|\sstyle=|\son[a-z]+=|hx-on", re.IGNORECASE)
+    found = {
+        str(path.relative_to(ROOT)): match.group()
+        for path in (ROOT / "templates").rglob("*.html")
+        if (match := inline.search(re.sub(r"{%.*?%}|{#.*?#}", "", path.read_text())))
+    }
+    assert found == {}
+
+
+def test_decisions_are_short():
+    decisions = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert decisions != []
+    lengths = {path.name: len(path.read_text().split()) for path in decisions}
+    assert {name: words for name, words in lengths.items() if words > LONGEST_DECISION} == {}
