@@ -16,8 +16,8 @@ from pathlib import Path
 from runner.contract import JobResult, JobSpec, Limits, SandboxUnavailable
 from runner.job import check
 from runner.sandbox import BubblewrapExecutor
+from runner.selftest import default_environment
 
-ROOT = Path(__file__).resolve().parent.parent
 CODE_BYTES = 2**20
 DEFAULTS = Limits()
 
@@ -68,11 +68,6 @@ def parser() -> argparse.ArgumentParser:
     known.add_argument("--log-mb", metavar="N", type=_positive, default=1.0)
     known.add_argument("--environment", metavar="DIR", type=Path, default=default_environment())
     return known
-
-
-def default_environment() -> Path:
-    folder = os.environ.get("WEIR_ENVIRONMENTS")
-    return Path(folder or ROOT / ".environments") / "default"
 
 
 def spec_of(given: argparse.Namespace) -> JobSpec:

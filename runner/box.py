@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -56,7 +57,7 @@ class Box:
     folders: tuple[int, ...] = ()
     report: str = ""
     ready: bool = False
-    reported: bool = False
+    landlock: int = 0
     group: Group | None = None
     stdout: Log = field(init=False)
     stderr: Log = field(init=False)
@@ -77,8 +78,8 @@ class Box:
         self._poll = select.epoll()
         for pipe, log in ((self.process.stdout, self.stdout), (self.process.stderr, self.stderr)):
             number = cast("IO[bytes]", pipe).fileno()
-            os.set_blocking(number, False)
-            self._listen(number, lambda number=number, log=log: self._read(number, log))  # type: ignore[misc]
+            os.set_blocking(number, False)  # noqa: FBT003
+            self._listen(number, partial(self._read, number, log))
         self.control.setblocking(False)
         self._listen(self.control.fileno(), self._hear)
 
@@ -139,15 +140,15 @@ class Box:
         except (BlockingIOError, ConnectionResetError):
             return
         self.report = data.decode("ascii", "replace")
-        self.reported = True
         self._ignore(self.control.fileno())
 
     def _hear_ready(self) -> None:
         size = socket.CMSG_SPACE(4 * FOLDERS)
         data, ancillary, _, _ = self.control.recvmsg(16, size, socket.MSG_CMSG_CLOEXEC)
-        if data != b"ready":
+        if not data.startswith(b"ready "):
             self._ignore(self.control.fileno())
             return
+        self.landlock = int(data[6:])
         self.folders = tuple(number for _, _, packed in ancillary for number in unpack_fds(packed))
         self.ready = True
 
@@ -239,6 +240,11 @@ def start(command: Command, group: Group | None) -> Box:
     return box
 
 
+def _close_all(numbers: list[int]) -> None:
+    for number in numbers:
+        os.close(number)
+
+
 def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[int, int]:
     read, write = os.pipe()
     reader.callback(os.close, read)
@@ -249,7 +255,7 @@ def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[i
 def _spawn(command: Command, ends: Mapping[str, int], far: contextlib.ExitStack) -> "subprocess.Popen[bytes]":
     """Run bubblewrap as the run's own user, with no environment and only the descriptors it needs."""
     opened: list[int] = []
-    far.callback(lambda: [os.close(number) for number in opened])
+    far.callback(_close_all, opened)
     view = command.view(opened)
     seccomp = memory_file("filter", command.seccomp)
     opened.append(seccomp)
@@ -267,7 +273,7 @@ def _spawn(command: Command, ends: Mapping[str, int], far: contextlib.ExitStack)
     control = str(ends["control"])
     arguments = [control if word == "{control}" else word for word in command.arguments]
     return subprocess.Popen(  # noqa: S603 our own program, our own arguments
-        ["bwrap", "--args", str(packed), "--", *arguments],
+        ["/usr/bin/bwrap", "--args", str(packed), "--", *arguments],
         executable=f"/proc/self/fd/{program}",
         stdin=command.stdin,
         stdout=subprocess.PIPE,

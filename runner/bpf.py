@@ -1,4 +1,4 @@
-"""Seccomp filters as classic BPF, assembled here: a search tree over system call numbers with a verdict at each leaf."""
+"""Seccomp filters as classic BPF, assembled here: a search tree over call numbers with a verdict at each leaf."""
 
 import errno
 import struct

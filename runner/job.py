@@ -157,8 +157,7 @@ class Shipment:
             "/code.py": self.spec.code.encode("utf-8", "surrogatepass"),
             "/weir/job": self._job(kinds),
         }
-        for content in contents.values():
-            opened.append(memory_file("file", content))
+        opened.extend(memory_file("file", content) for content in contents.values())
         return list(zip(opened[-len(contents) :], contents, strict=True))
 
     def _job(self, kinds: Mapping[str, str]) -> bytes:

@@ -17,7 +17,7 @@ class BubblewrapExecutor:
     """Runs jobs in bubblewrap with namespaces, seccomp, Landlock, resource limits and control groups or a watchdog."""
 
     def probe(self) -> Capabilities:
-        return selftest.probe()
+        return selftest.probe(selftest.default_environment())
 
     def run(
         self,
@@ -27,7 +27,7 @@ class BubblewrapExecutor:
         cancelled: Callable[[], bool] = lambda: False,
     ) -> JobResult:
         check(spec)
-        layers = self.probe().layers
+        layers = selftest.probe(spec.environment).layers
         try:
             with watched(spec, bubblewrap.find(), started, cancelled) as watch:
                 return _result(spec, watch, layers)

@@ -50,11 +50,11 @@ def _at_main(main: Callable[..., object], text: str) -> TypeError:
     return error
 
 
-def _value(name: str, tables: Mapping[str, str], parameters: Mapping[str, Any]) -> Any:  # noqa: ANN401
+def _value(name: str, tables: Mapping[str, str], parameters: Mapping[str, Any]) -> Any:
     return frame(f"{DATA}/{name}", tables[name]) if name in tables else parameters[name]
 
 
-def frame(path: str, kind: str) -> Any:  # noqa: ANN401
+def frame(path: str, kind: str) -> Any:
     """A table as a pandas DataFrame."""
     import pandas  # noqa: ICN001, PLC0415
 
@@ -121,7 +121,7 @@ def _is_pandas(base: type) -> bool:
     return base.__module__.startswith("pandas.") and base.__name__ in ("DataFrame", "Series")
 
 
-def _write_frame(value: Any, path: str) -> None:  # noqa: ANN401
+def _write_frame(value: Any, path: str) -> None:
     table = value.copy(deep=False)
     table.columns = [
         str(name) if not isinstance(name, tuple) else " ".join(map(str, name)) for name in table.columns
@@ -129,14 +129,14 @@ def _write_frame(value: Any, path: str) -> None:  # noqa: ANN401
     table.to_parquet(f"{path}.parquet")
 
 
-def _write_series(value: Any, path: str) -> None:  # noqa: ANN401
+def _write_series(value: Any, path: str) -> None:
     _write_frame(value.to_frame(name=value.name if value.name is not None else "value"), path)
 
 
-def _write_array(value: Any, path: str) -> None:  # noqa: ANN401
+def _write_array(value: Any, path: str) -> None:
     import pandas  # noqa: ICN001, PLC0415
 
-    if value.ndim > 2:  # noqa: PLR2004
+    if value.ndim > 2:
         raise ValueError(
             f"an array of {value.ndim} dimensions is not a table; return one of one or two dimensions"
         )
@@ -144,30 +144,30 @@ def _write_array(value: Any, path: str) -> None:  # noqa: ANN401
     _write_frame(pandas.DataFrame(value, columns=value.dtype.names or names), path)
 
 
-def _write_polars(value: Any, path: str) -> None:  # noqa: ANN401
+def _write_polars(value: Any, path: str) -> None:
     value.write_parquet(f"{path}.parquet")
 
 
-def _write_lazy(value: Any, path: str) -> None:  # noqa: ANN401
+def _write_lazy(value: Any, path: str) -> None:
     _write_polars(value.collect(), path)
 
 
-def _write_polars_series(value: Any, path: str) -> None:  # noqa: ANN401
+def _write_polars_series(value: Any, path: str) -> None:
     _write_polars(value.to_frame(), path)
 
 
-def _write_arrow(value: Any, path: str) -> None:  # noqa: ANN401
+def _write_arrow(value: Any, path: str) -> None:
     from pyarrow import parquet  # noqa: PLC0415
 
     parquet.write_table(value, f"{path}.parquet")
 
 
-def _write_picture(value: Any, path: str) -> None:  # noqa: ANN401
+def _write_picture(value: Any, path: str) -> None:
     figure = value if hasattr(value, "savefig") else value.get_figure()
     figure.savefig(f"{path}.png", dpi=150, bbox_inches="tight")
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401
+def plain(value: Any) -> Any:
     """The value in JSON's own types; numbers that JSON does not know become null."""
     if isinstance(value, Mapping):
         return {_key(name): plain(item) for name, item in value.items()}

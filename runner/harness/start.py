@@ -8,6 +8,7 @@ bring about by itself (which exception, at which line, which exit code).
 import _socket
 import array
 import builtins
+import importlib
 import marshal
 import os
 import sys
@@ -18,7 +19,6 @@ from typing import Any
 CODE = "/code.py"
 WRITABLE = ["/out", "/tmp", "/dev/shm"]
 ENVIRONMENT = "/environment"
-RAISE = 130  # opcode RAISE_VARARGS
 
 
 def _load(name: str) -> dict[str, Any]:
@@ -27,21 +27,28 @@ def _load(name: str) -> dict[str, Any]:
     return loaded
 
 
-def _announce(control: "_socket.socket") -> None:
+def _announce(control: "_socket.socket", landlock: int) -> None:
     """Hand the writable folders to the host: it reads them when nobody is left who could change them."""
     folders = [os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in WRITABLE]
-    control.sendmsg([b"ready"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", folders))])
+    rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", folders))
+    control.sendmsg([f"ready {landlock}".encode()], [rights])
     for folder in folders:
         os.close(folder)
 
 
-def _confine(job: dict[str, Any]) -> None:
-    import confine  # noqa: PLC0415
+def _beside(name: str) -> Any:
+    """Another of our files, found only once /weir is on the path."""
+    return importlib.import_module(name)
 
+
+def _confine(job: dict[str, Any]) -> int:
+    """Lay every layer upon this process; answers the Landlock version."""
+    confine = _beside("confine")
     confine.close_others(int(sys.argv[1]))
     confine.limits(job["limits"])
-    confine.landlock(WRITABLE)
+    landlock: int = confine.landlock(WRITABLE)
     confine.seccomp(job["filter"])
+    return landlock
 
 
 def _exit_code(stopped: SystemExit) -> int:
@@ -121,8 +128,7 @@ def _namespace(code: types.CodeType) -> types.ModuleType:
 
 
 def _call(main: Callable[..., object], job: dict[str, Any]) -> None:
-    import answers  # noqa: PLC0415
-
+    answers = _beside("answers")
     answers.write(main(**answers.arguments(main, job["inputs"], job["parameters"])), "/out")
 
 
@@ -153,10 +159,10 @@ def run(job: dict[str, Any]) -> tuple[int, str]:
 def main() -> None:
     job = _load("/weir/job")
     control = _socket.socket(fileno=int(sys.argv[1]))
-    _announce(control)
     sys.path[:0] = ["/weir"]
-    _confine(job)
-    sys.path[:] = [*(path for path in sys.path if path.startswith("/python/lib")), ENVIRONMENT, "/weir"]
+    _announce(control, _confine(job))
+    own = [path for path in sys.path if path.startswith("/python/lib") and not path.endswith("site-packages")]
+    sys.path[:] = [*own, ENVIRONMENT, "/weir"]
     sys.argv[:] = [CODE]
     os.environ["WEIR_PARAMETERS"] = job["parameters_json"]
     for stream in (sys.stdout, sys.stderr):
