@@ -1,0 +1,3 @@
+import '../css/lane.css'
+import '../css/review.css'
+import '../js/line-comments.js'

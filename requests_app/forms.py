@@ -1,0 +1,190 @@
+"""What people type into the review lane."""
+
+import json
+from typing import Any
+
+from django import forms
+
+from datasets.models import Dataset
+from requests_app.models import CodeRequest, Output, Review
+
+CODE_LIMIT = 200_000
+PARAMETERS_LIMIT = 10_000
+
+
+class NewRequestForm(forms.Form):
+    """The name of a request; the rest is written in the editor."""
+
+    title = forms.CharField(
+        max_length=200, help_text="What you want to know, in a few words. You can change it later."
+    )
+
+
+class DraftForm(forms.Form):
+    """Everything of a draft. Unfinished is fine: what is missing is asked for at submission."""
+
+    number = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
+    title = forms.CharField(max_length=200, required=False)
+    code = forms.CharField(
+        max_length=CODE_LIMIT,
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 24, "spellcheck": "false", "class": "code"}),
+    )
+    parameters = forms.CharField(
+        max_length=PARAMETERS_LIMIT,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "class": "code"}),
+        help_text='One JSON object, such as {"year": 1987}. Each name is an argument of main().',
+    )
+    purpose = forms.CharField(
+        max_length=4000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="The question that the answer serves, and who will use it.",
+    )
+    context = forms.CharField(
+        max_length=4000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="What a reviewer should know: method, earlier requests, why the output is safe.",
+    )
+    outputs = forms.CharField(
+        max_length=2000,
+        required=False,
+        label="Expected outputs",
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Which files or numbers come out, and how much of the data is in them.",
+    )
+
+    def clean_code(self) -> str:
+        return str(self.cleaned_data["code"]).replace("\r\n", "\n")
+
+    def clean_parameters(self) -> dict[str, Any]:
+        text = self.cleaned_data["parameters"].strip() or "{}"
+        try:
+            value = json.loads(text)
+        except ValueError as bad:
+            raise forms.ValidationError(f"This is not JSON: {bad}.") from bad
+        if not isinstance(value, dict):
+            raise forms.ValidationError('Write one JSON object, such as {"year": 1987}.')
+        return value
+
+
+class CommentForm(forms.Form):
+    """A remark on a line, on the whole version, or a reply."""
+
+    text = forms.CharField(
+        max_length=4000, label="Comment", widget=forms.Textarea(attrs={"rows": 3, "required": True})
+    )
+    line = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
+    parent = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    private = forms.BooleanField(
+        required=False, label="For the owner and reviewers only", help_text="The author never sees it."
+    )
+
+
+class VerdictForm(forms.Form):
+    """One reviewer's verdict, with the scope of an approval. `seen` names the code that was on the page."""
+
+    seen = forms.CharField(max_length=64, widget=forms.HiddenInput)
+    verdict = forms.ChoiceField(choices=Review.Verdict, widget=forms.RadioSelect)
+    comment = forms.CharField(
+        max_length=10_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text="The author reads this. Needed unless you approve.",
+    )
+    runs = forms.IntegerField(required=False, min_value=1, label="Runs")
+    days = forms.IntegerField(required=False, min_value=1, label="Days")
+
+    def __init__(self, *args: Any, dataset: Dataset, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, limit in (("runs", dataset.max_runs), ("days", dataset.approval_days)):
+            field = self.fields[name]
+            field.max_value = limit  # type: ignore[attr-defined]
+            field.widget.attrs["max"] = limit
+            field.help_text = f"At most {limit} by this dataset's policy."
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        verdict = data.get("verdict")
+        if verdict == Review.Verdict.APPROVE:
+            for name in ("runs", "days"):
+                self._check_scope(name, data.get(name))
+        elif verdict and not data.get("comment", "").strip():
+            self.add_error("comment", "Say what has to change, or why not: the author cannot guess it.")
+        return data
+
+    def _check_scope(self, name: str, value: int | None) -> None:
+        limit = self.fields[name].max_value  # type: ignore[attr-defined]
+        if value is None and name not in self.errors:
+            self.add_error(name, f"Say how many {name} the approval is good for.")
+        elif value is not None and value > limit:
+            self.add_error(name, f"This dataset allows at most {limit}.")
+
+
+class ReasonForm(forms.Form):
+    """Why something is taken back. The person concerned reads it."""
+
+    reason = forms.CharField(max_length=500, widget=forms.Textarea(attrs={"rows": 2}))
+
+
+class LogExcerptForm(forms.Form):
+    """A part of a private log that its author may have, edited by a reviewer."""
+
+    text = forms.CharField(
+        max_length=20_000,
+        label="Excerpt",
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 6, "class": "code", "spellcheck": "false"}),
+    )
+
+
+class OutputVerdictForm(forms.Form):
+    """Whether one file may go out."""
+
+    verdict = forms.ChoiceField(
+        choices=[choice for choice in Output.Verdict.choices if choice[0] != "pending"]
+    )
+    comment = forms.CharField(max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 2}))
+
+
+class DecisionForm(forms.Form):
+    """What becomes of a run's outputs as a whole."""
+
+    VERDICTS = (
+        ("release", "Release the files marked so"),
+        ("request_changes", "Ask for changes"),
+        ("reject", "Release nothing"),
+    )
+    verdict = forms.ChoiceField(choices=VERDICTS, widget=forms.RadioSelect)
+    comment = forms.CharField(
+        max_length=4000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="The author reads this: nothing of held data may be in it. Needed unless you release.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("verdict") in {"request_changes", "reject"} and not data.get("comment", "").strip():
+            self.add_error("comment", "Say why, so that the author knows what to change.")
+        return data
+
+
+class FilterForm(forms.Form):
+    """How the list of requests is narrowed."""
+
+    q = forms.CharField(max_length=100, required=False, label="Search")
+    whose = forms.ChoiceField(
+        required=False, choices=[("", "Everybody's"), ("mine", "Mine"), ("to_review", "To review")]
+    )
+    state = forms.ChoiceField(required=False, choices=[("", "Any state"), *CodeRequest.State.choices])
+    dataset = forms.ModelChoiceField(
+        required=False, queryset=Dataset.objects.none(), empty_label="Any dataset"
+    )
+
+    def __init__(self, *args: Any, datasets: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["dataset"].queryset = datasets  # type: ignore[attr-defined]

@@ -1,0 +1,197 @@
+"""Small words of the review lane's pages, and the table of code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from django import template
+from django.template.loader import render_to_string
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
+
+if TYPE_CHECKING:
+    from requests_app.differences import Row
+
+register = template.Library()
+
+FINDING_ICONS = {"error": "alert-circle", "warning": "alert-triangle"}
+SIGNS = {"added": "+", "removed": "−"}
+SIGN_WORDS = {"added": "added", "removed": "removed", "changed": "changed"}
+
+
+@register.filter
+def as_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+@register.filter
+def bound(value: float | None) -> str:
+    """A declared bound without a needless `.0`."""
+    return "…" if value is None else f"{value:,.10g}"
+
+
+@register.filter
+def listed(values: Sequence[object], shown: int) -> str:
+    """The first of many values, and how many are left out."""
+    text = ", ".join(str(value) for value in values[:shown])
+    return f"{text}, and {len(values) - shown} more" if len(values) > shown else text
+
+
+@register.filter
+def seconds(value: float | None) -> str:
+    """A duration as people say it: `42 s`, `5 min`, `1 h 30 min`."""
+    whole = int(value or 0)
+    if whole < 60:
+        return f"{whole} s"
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    parts = [(hours, "h"), (minutes, "min"), (left if not hours else 0, "s")]
+    return " ".join(f"{count} {unit}" for count, unit in parts if count)
+
+
+@register.filter
+def finding_icon(level: str) -> str:
+    return FINDING_ICONS.get(level, "info-circle")
+
+
+@register.filter
+def check_name(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+@register.filter
+def shown(value: object) -> str:
+    """A number or word of a check; a dash for none."""
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value)
+
+
+@register.filter
+def number(value: int) -> str:
+    return f"{value:,}"
+
+
+@register.filter
+def worker_tone(says: str) -> str:
+    return {"Working": "blue", "Idle": "green", "Being emptied": "amber"}.get(says, "red")
+
+
+@register.simple_tag
+def table_rows(page: Any) -> SafeString:
+    """The body of a previewed table: thousands of cells, so it is written in one go."""
+    first = page.start_index()
+    body = "".join(
+        f"<tr><th scope=row>{first + at}</th>{''.join(map(_cell, row))}</tr>"
+        for at, row in enumerate(page.object_list)
+    )
+    return mark_safe(f"<tbody>{body}</tbody>")  # noqa: S308 -- each cell is escaped
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return '<td class="is-empty">missing</td>'
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f'<td class="num">{value}</td>'
+    return f"<td>{escape(str(value))}</td>"
+
+
+@register.simple_tag(takes_context=True)
+def code_table(context: template.Context) -> SafeString:
+    """The code or its changes as one table, with the threads of a line below it."""
+    split = bool(context["split"])
+    body = "".join(_body(context, context["rows"], _split_row if split else _unified_row))
+    name = "Code, side by side" if split else "Code"
+    return format_html(
+        '<table class="code {}"><caption class="visually-hidden">{}, one row a line</caption>'
+        "<colgroup>{}</colgroup><tbody>{}</tbody></table>",
+        "is-split" if split else "is-unified",
+        name,
+        mark_safe(_columns(split=split)),  # noqa: S308 -- constant
+        mark_safe(body),  # noqa: S308 -- escaped where it is made
+    )
+
+
+def _columns(*, split: bool) -> str:
+    wide = '<col class="col-number"><col class="col-source">'
+    return (
+        wide * 2 if split else '<col class="col-number"><col class="col-number"><col class="col-sign"><col>'
+    )
+
+
+def _body(context: template.Context, rows: Sequence[Row], draw: Any) -> Iterator[str]:
+    by_line: Mapping[int | None, object] = context["by_line"]
+    hints = {hint["line"] for hint in context["version"].findings}
+    link = _link(context)
+    for row in rows:
+        if row.kind == "fold":
+            yield _fold(context, row)
+            continue
+        number = row.new_number
+        anchor = f' id="L{number}"' if number else ""
+        marked = " has-hint" if number in hints else ""
+        yield f'<tr class="is-{row.kind}{marked}"{anchor}>{draw(row, link)}</tr>'
+        if number is not None and (number in by_line or number == context["comment_at"]):
+            yield _threads(context, number)
+
+
+def _link(context: template.Context) -> str:
+    """The pattern of a line number's link, or nothing for those who do not comment."""
+    if not context["may_comment"]:
+        return ""
+    query = context["query"]
+    return escape(f"{query}&comment=" if query else "?comment=")
+
+
+def _number(number: int | None, link: str) -> str:
+    if number is None:
+        return ""
+    if not link:
+        return str(number)
+    return f'<a href="{link}{number}#L{number}" data-line="{number}" aria-label="Line {number}: comment">{number}</a>'
+
+
+def _unified_row(row: Row, link: str) -> str:
+    sign = SIGNS.get(row.kind, "")
+    said = f'<span class="visually-hidden">{SIGN_WORDS[row.kind]}</span>' if sign else ""
+    source = row.old_html if row.kind == "removed" else row.new_html
+    return (
+        f'<td class="number">{row.old_number or ""}</td><td class="number">{_number(row.new_number, link)}</td>'
+        f'<td class="sign">{said}<span aria-hidden="true">{sign}</span></td>'
+        f'<td class="source"><code>{source}</code></td>'
+    )
+
+
+def _split_row(row: Row, link: str) -> str:
+    return (
+        f'<td class="number">{row.old_number or ""}</td><td class="source is-old"><code>{row.old_html}</code></td>'
+        f'<td class="number">{_number(row.new_number, link)}</td>'
+        f'<td class="source is-new"><code>{row.new_html}</code></td>'
+    )
+
+
+def _fold(context: template.Context, row: Row) -> str:
+    query = context["query"]
+    whole = escape(f"{query}&whole=1" if query else "?whole=1")
+    lines = "1 unchanged line" if row.folded == 1 else f"{row.folded:,} unchanged lines"
+    link = f'<a href="{whole}#L{row.new_number}">{lines}: show the whole file</a>'
+    return f'<tr class="fold"><td colspan="4">{link}</td></tr>'
+
+
+def _threads(context: template.Context, line: int) -> str:
+    shared = {name: context[name] for name in ("version", "may_comment", "is_author", "query", "will_hold")}
+    asked = line == context["comment_at"] and context["may_comment"]
+    return render_to_string(
+        "requests/parts/thread-row.html",
+        {
+            **shared,
+            "csrf_token": context["csrf_token"],
+            "line": line,
+            "threads": context["by_line"].get(line, []),
+            "comment_form": context["line_form"] if asked else None,
+        },
+    )

@@ -1,0 +1,111 @@
+"""Remarks on lines: write, take back, settle. A script gets the line's threads again; a browser goes back there."""
+
+from uuid import UUID
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from common.http import UserRequest, found
+from requests_app import services
+from requests_app.forms import CommentForm
+from requests_app.models import Comment, Version
+from requests_app.views import threads
+from requests_app.views.review import page_of, readable_version
+from requests_app.views.shared import show
+from requests_app.visibility import Viewer
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def comment(request: UserRequest, pk: UUID) -> HttpResponse:
+    version = readable_version(request, pk)
+    if request.method != "POST":
+        line = threads.number(request.GET.get("line"))
+        return _line(request, version, line, CommentForm(initial={"line": line}))
+    form = CommentForm(request.POST)
+    line = threads.number(request.POST.get("line"))
+    if not form.is_valid():
+        return _line(request, version, line, form, status=400)
+    parent = _parent(version, form.cleaned_data["parent"])
+    said = services.comment(
+        version,
+        by=request.user,
+        text=form.cleaned_data["text"],
+        line=parent.line if parent else form.cleaned_data["line"],
+        parent=parent,
+        private=form.cleaned_data["private"],
+    )
+    return _line(request, version, said.line)
+
+
+def _parent(version: Version, pk: UUID | None) -> Comment | None:
+    return found(version.comments.all(), pk=pk) if pk else None
+
+
+def _line(
+    request: UserRequest,
+    version: Version,
+    line: threads.Line,
+    form: CommentForm | None = None,
+    *,
+    status: int = 200,
+) -> HttpResponse:
+    """The threads of one line, with a form when one is asked for."""
+    if not request.htmx:
+        if status != 200:
+            context = {
+                **page_of(request, version),
+                "comment_at": line,
+                "line_form" if line else "comment_form": form,
+            }
+            return show(request, "review", context, status=status)
+        anchor = f"#L{line}" if line else "#discussion"
+        return redirect(reverse("requests:review", args=[version.pk]) + threads.query_of(request) + anchor)
+    viewer = _viewer(request, version)
+    context = {
+        "version": version,
+        "line": line,
+        "threads": threads.of(version, viewer).get(line, []),
+        "may_comment": viewer.is_author or viewer.is_reviewer,
+        "is_author": viewer.is_author,
+        "will_hold": threads.will_hold(viewer),
+        "query": threads.query_of(request),
+        "comment_form": form or (None if line else CommentForm()),
+    }
+    return show(request, "parts/thread-row" if line else "parts/discussion", context)
+
+
+def _viewer(request: UserRequest, version: Version) -> Viewer:
+    return threads.viewer_of(version, request.user, list(version.reviews.all()))
+
+
+def _comment(request: UserRequest, pk: UUID) -> Comment:
+    """A comment on code that this person may read, and that they may read itself."""
+    comment = found(Comment.objects.all(), pk=pk)
+    version = readable_version(request, comment.version_id)
+    if pk not in {said.pk for said in threads.readable(version, _viewer(request, version))}:
+        raise Http404
+    comment.version = version
+    return comment
+
+
+@require_POST
+def drop(request: UserRequest, pk: UUID) -> HttpResponse:
+    comment = _comment(request, pk)
+    services.drop_comment(comment, by=request.user)
+    return _line(request, comment.version, comment.line)
+
+
+@require_POST
+def resolve(request: UserRequest, pk: UUID) -> HttpResponse:
+    comment = _comment(request, pk)
+    services.resolve(comment, by=request.user)
+    return _line(request, comment.version, comment.line)
+
+
+@require_POST
+def unresolve(request: UserRequest, pk: UUID) -> HttpResponse:
+    comment = _comment(request, pk)
+    services.unresolve(comment, by=request.user)
+    return _line(request, comment.version, comment.line)

@@ -1,0 +1,191 @@
+"""Writing a request: the draft, its try-outs on mock data, and its submission."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.models import User
+from common.access import require
+from common.errors import Conflict
+from common.http import UserRequest, body_json, found
+from datasets import rules as dataset_rules
+from datasets.models import Dataset, Revision
+from requests_app import findings, rules, services, workflow
+from requests_app.forms import DraftForm, NewRequestForm
+from requests_app.models import CodeRequest, Run
+from requests_app.views.runs import private_side, waiting
+from requests_app.views.shared import key_of, new_key, show
+
+BODY_LIMIT = 1_500_000
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: UserRequest, dataset_pk: UUID) -> HttpResponse:
+    dataset = found(Dataset.objects.visible_to(request.user).select_related("owner"), pk=dataset_pk)
+    form = NewRequestForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        item = services.new_request(dataset, by=request.user, title=form.cleaned_data["title"])
+        return redirect("requests:edit", item.pk)
+    refusal = dataset_rules.may_use(request.user, dataset)
+    status = 400 if form.errors else 200
+    return show(request, "new", {"dataset": dataset, "form": form, "refusal": refusal}, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: UserRequest, pk: UUID) -> HttpResponse:
+    """The editor. Without JavaScript its buttons save first and then go on."""
+    item = _own(request, pk)
+    if request.method != "POST":
+        form = DraftForm(initial=services.draft_of(item))
+        return show(request, "edit", _page(request, item, form), parts={"mock-panel", "findings"})
+    form = DraftForm(request.POST)
+    if not form.is_valid():
+        return show(request, "edit", _page(request, item, form), status=400)
+    try:
+        services.save_draft(item, by=request.user, **form.cleaned_data)
+    except Conflict as conflict:
+        return _written_elsewhere(request, item, form, conflict)
+    return _go_on(request, item)
+
+
+def _go_on(request: UserRequest, item: CodeRequest) -> HttpResponse:
+    then = request.POST.get("then")
+    if then == "try":
+        services.try_on_mock(item, by=request.user, key=key_of(request))
+        return redirect(reverse("requests:edit", args=[item.pk]) + "#mock-panel")
+    if then == "submit":
+        return redirect("requests:submit", item.pk)
+    messages.success(request, "The draft is saved.")
+    return redirect("requests:edit", item.pk)
+
+
+def _written_elsewhere(
+    request: UserRequest, item: CodeRequest, form: DraftForm, conflict: Conflict
+) -> HttpResponse:
+    """Show what was typed, with the number that saves it over what the other tab wrote."""
+    item.refresh_from_db()
+    typed = request.POST.copy()
+    typed["number"] = str(item.draft_number)
+    again = DraftForm(typed)
+    return show(request, "edit", {**_page(request, item, again), "conflict": str(conflict)}, status=409)
+
+
+def _own(request: UserRequest, pk: UUID) -> CodeRequest:
+    """The author's own request; Denied for others who may know of it."""
+    visible = CodeRequest.objects.visible_to(request.user).select_related(
+        "dataset__owner", "author", "latest"
+    )
+    item = found(visible, pk=pk)
+    require(rules.edit, request.user, item)
+    item.author = request.user
+    return item
+
+
+def _page(request: UserRequest, item: CodeRequest, form: DraftForm) -> dict[str, object]:
+    revision = _described(item.dataset)
+    return {
+        "item": item,
+        "form": form,
+        "next_number": item.latest.number + 1 if item.latest else 1,
+        "revision": revision,
+        "findings": _hints(str(form["code"].value() or ""), revision),
+        "key": new_key(),
+        "try_refusal": rules.try_on_mock(request.user, item),
+        "submit_refusal": workflow.refusal("submit", item, by=request.user),
+        **_trial(item, request.user),
+    }
+
+
+def _trial(item: CodeRequest, user: User) -> dict[str, object]:
+    """The last run on mock data, with everything it wrote: it is all the author's own."""
+    run = item.runs.filter(kind=Run.Kind.MOCK).first()
+    if run is None:
+        return {"run": None}
+    run.request = item
+    return {"run": run, "run_live": run.state in Run.LIVE, **waiting(run), **private_side(run, user)}
+
+
+def _described(dataset: Dataset) -> Revision | None:
+    """The revision that a trial runs on, with its declarations."""
+    published = dataset.revisions.filter(state=Revision.State.PUBLISHED)
+    return published.prefetch_related("tables__columns").order_by("-number").first()
+
+
+def _hints(code: str, revision: Revision | None) -> list[findings.Finding]:
+    tables = revision.tables.all() if revision else []
+    return findings.find(
+        code, {table.name: [column.name for column in table.columns.all()] for table in tables}
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def autosave(request: UserRequest, pk: UUID) -> HttpResponse:
+    """Save what was typed, by script. What is not valid is named; the rest is saved. A GET gives what is saved."""
+    item = _own(request, pk)
+    if request.method != "POST":
+        return JsonResponse(services.draft_of(item))
+    body = body_json(request, limit=BODY_LIMIT)
+    form = DraftForm(body)
+    form.full_clean()
+    number = form.cleaned_data.pop("number", -1)
+    saved = services.save_draft(item, by=request.user, number=number, **form.cleaned_data)
+    hints = _hints(saved.code, _described(item.dataset))
+    saved.author, saved.dataset = item.author, item.dataset
+    return JsonResponse(
+        {
+            "number": saved.draft_number,
+            "findings": [
+                {"line": hint.line, "level": hint.level, "code": hint.code, "text": hint.text}
+                for hint in hints
+            ],
+            "errors": {name: " ".join(map(str, errors)) for name, errors in form.errors.items()},
+            "submit_refusal": workflow.refusal("submit", saved, by=request.user) or "",
+        }
+    )
+
+
+@require_POST
+def try_on_mock(request: UserRequest, pk: UUID) -> HttpResponse:
+    item = _own(request, pk)
+    services.try_on_mock(item, by=request.user, key=key_of(request))
+    if request.htmx:
+        form = DraftForm(initial=services.draft_of(item))
+        return show(request, "edit", _page(request, item, form), parts={"mock-panel"})
+    return redirect(reverse("requests:edit", args=[pk]) + "#mock-panel")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def submit(request: UserRequest, pk: UUID) -> HttpResponse:
+    """What will be frozen, to look at once more; then the submission."""
+    item = _own(request, pk)
+    if request.method == "POST":
+        version = services.submit(item, by=request.user, key=key_of(request))
+        messages.success(request, f"Version {version.number} is submitted. The owner and reviewers are told.")
+        return redirect("requests:detail", pk)
+    bound = services.frozen(item)
+    context = {
+        "item": item,
+        "frozen": bound,
+        "number": item.latest.number + 1 if item.latest else 1,
+        "lines": len(item.code.splitlines()),
+        "findings": _hints(item.code, _described(item.dataset)),
+        "trial": item.runs.filter(kind=Run.Kind.MOCK, sha256=bound.sha256).first(),
+        "refusal": workflow.refusal("submit", item, by=request.user),
+        "key": new_key(),
+    }
+    return show(request, "submit", context)
+
+
+@require_POST
+def copy(request: UserRequest, pk: UUID) -> HttpResponse:
+    """A new request that begins with what this one says now."""
+    item = found(CodeRequest.objects.visible_to(request.user).select_related("dataset"), pk=pk)
+    require(rules.is_author, request.user, item)
+    fresh = services.new_request(item.dataset, by=request.user, title=f"Copy of {item.title}"[:200])
+    words = {name: getattr(item, name) for name in ("code", "parameters", "purpose", "context", "outputs")}
+    services.save_draft(fresh, by=request.user, number=fresh.draft_number, **words)
+    return redirect("requests:edit", fresh.pk)

@@ -1,0 +1,95 @@
+"""The output check: look at what a run wrote, decide on each file, let it out or not; and call it back."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST, require_safe
+
+from common.access import require
+from common.http import UserRequest, found
+from requests_app import queries, releasing, rules, workflow
+from requests_app.forms import DecisionForm, ReasonForm
+from requests_app.models import Output, Release
+from requests_app.views import words
+from requests_app.views.runs import run_page
+from requests_app.views.shared import show
+
+RELATED = (
+    "run__request__dataset__owner",
+    "run__request__author",
+    "run__version",
+    "run__revision",
+    "decided_by",
+)
+
+
+def _release(request: UserRequest, pk: UUID) -> Release:
+    return found(Release.objects.visible_to(request.user).select_related(*RELATED), pk=pk)
+
+
+@require_safe
+def check(request: UserRequest, pk: UUID) -> HttpResponse:
+    release = _release(request, pk)
+    require(rules.read_output, request.user, release.run)
+    return show(request, "check", _page(request, release))
+
+
+def _page(request: UserRequest, release: Release) -> dict[str, object]:
+    run = release.run
+    outputs = list(run.outputs.select_related("added_by"))
+    return {
+        "release": release,
+        "run": run,
+        "item": run.request,
+        "failure": words.failure(run),
+        "outputs": outputs,
+        "pending": [output for output in outputs if output.verdict == Output.Verdict.PENDING],
+        "going": [output for output in outputs if output.verdict == Output.Verdict.RELEASE],
+        "open": release.state in releasing.OPEN,
+        "refused_outputs": list(run.refused_outputs.all()),
+        "earlier": queries.release_history(run.request.dataset, before=release),
+        "begin_refusal": workflow.refusal("begin_check", release, by=request.user),
+        "refusal": workflow.refusal("release", release, by=request.user),
+        "decision_form": DecisionForm(),
+    }
+
+
+@require_POST
+def begin(request: UserRequest, pk: UUID) -> HttpResponse:
+    releasing.begin_check(_release(request, pk), by=request.user)
+    return redirect("requests:check", pk)
+
+
+@require_POST
+def decide(request: UserRequest, pk: UUID) -> HttpResponse:
+    release = _release(request, pk)
+    require(rules.check_output, request.user, release)
+    form = DecisionForm(request.POST)
+    if not form.is_valid():
+        return show(request, "check", {**_page(request, release), "decision_form": form}, status=400)
+    releasing.decide(release, by=request.user, **form.cleaned_data)
+    messages.success(request, "Your decision is recorded, and the author is told.")
+    return redirect("requests:run", release.run_id)
+
+
+@require_POST
+def recall(request: UserRequest, pk: UUID) -> HttpResponse:
+    release = _release(request, pk)
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        return show(request, "run", {**run_page(release.run, request.user), "reason_form": form}, status=400)
+    releasing.recall(release, by=request.user, reason=form.cleaned_data["reason"])
+    messages.success(request, "The release is recalled. Everybody who had it is told.")
+    return redirect("requests:run", release.run_id)
+
+
+@require_safe
+def record(request: UserRequest, pk: UUID) -> HttpResponse:
+    """The machine-readable record of a release."""
+    release = _release(request, pk)
+    require(rules.read_record, request.user, release)
+    response = JsonResponse(release.record, json_dumps_params={"indent": 2, "sort_keys": True})
+    response["Content-Disposition"] = f'attachment; filename="release-{release.pk}.json"'
+    return response

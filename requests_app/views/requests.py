@@ -1,0 +1,152 @@
+"""The list of requests, and one request with everything that became of it."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import Prefetch, Q
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.models import User
+from common.http import UserRequest, found
+from datasets.models import Dataset, DatasetReviewer
+from requests_app import releasing, rules, services, visibility, workflow
+from requests_app.forms import FilterForm, ReasonForm
+from requests_app.models import CodeRequest, CodeRequestQuerySet, Review, Run, Version
+from requests_app.views import threads, timeline, words
+from requests_app.views.shared import new_key, paginated, show
+
+VERSIONS = 50
+RUNS = 50
+
+
+@require_safe
+def listing(request: UserRequest) -> HttpResponse:
+    visible = CodeRequest.objects.visible_to(request.user)
+    datasets = Dataset.objects.filter(pk__in=visible.order_by().values("dataset"))
+    form = FilterForm(request.GET, datasets=datasets)
+    form.full_clean()
+    rows = _narrowed(visible, form.cleaned_data, request.user)
+    page = paginated(request, rows.select_related("dataset", "author", "latest"))
+    return show(
+        request, "list", {"form": form, "page_obj": page, "filtered": any(form.cleaned_data.values())}
+    )
+
+
+def _narrowed(rows: CodeRequestQuerySet, wanted: dict[str, Any], user: User) -> CodeRequestQuerySet:
+    if text := wanted.get("q"):
+        rows = rows.filter(Q(title__icontains=text) | Q(author__name__icontains=text))
+    if state := wanted.get("state"):
+        rows = rows.filter(state=state)
+    if dataset := wanted.get("dataset"):
+        rows = rows.filter(dataset=dataset)
+    if wanted.get("whose") == "mine":
+        rows = rows.filter(author=user)
+    if wanted.get("whose") == "to_review":
+        seats = DatasetReviewer.objects.filter(user=user).values("dataset")
+        mine = Q(dataset__owner=user) | Q(dataset__in=seats)
+        rows = rows.filter(mine, state__in=visibility.OPEN).exclude(author=user)
+    return rows
+
+
+@require_safe
+def detail(request: UserRequest, pk: UUID) -> HttpResponse:
+    return show(request, "detail", _page(_known(request, pk), request.user), parts={"request-live"})
+
+
+def _known(request: UserRequest, pk: UUID) -> CodeRequest:
+    """A request that this person may know of; an admin knows of it without reading its code."""
+    related = ("dataset__owner", "author", "latest__approval", "latest__revision")
+    item = found(CodeRequest.objects.known_to(request.user).select_related(*related), pk=pk)
+    if item.author_id == request.user.pk:
+        item.author = request.user
+    return item
+
+
+def _page(item: CodeRequest, user: User) -> dict[str, object]:
+    reviews = Prefetch("reviews", Review.objects.select_related("reviewer"))
+    own = Version.objects.filter(request=item).select_related("approval__ended_by")
+    versions = list(own.prefetch_related(reviews)[:VERSIONS])
+    runs = list(
+        Run.objects.filter(request=item, kind=Run.Kind.PRIVATE)
+        .select_related("release__decided_by", "release__recalled_by", "version", "asked_by")
+        .order_by("-created_at")[:RUNS]
+    )
+    seats = rules.is_reviewer(user, item) is None
+    names = _name_what_is_readable(item, versions, user, is_reviewer=seats)
+    return {
+        "item": item,
+        "versions": versions,
+        "runs": runs,
+        "events": timeline.events(item, versions, runs, names=names),
+        "turn": workflow.TURN["request"][item.state],
+        "is_author": item.author_id == user.pk,
+        "is_reviewer": seats and item.author_id != user.pk,
+        "may_read_code": item.author_id == user.pk or seats or user.is_auditor,
+        "about": item if item.author_id == user.pk else item.latest,
+        **_standing(item, runs),
+        **_steps(item, user),
+    }
+
+
+def _name_what_is_readable(
+    item: CodeRequest, versions: list[Version], user: User, *, is_reviewer: bool
+) -> bool:
+    """Keep of each version's verdicts those that this person may read; say whether reviewers are named."""
+    names = True
+    for version in versions:
+        given = list(version.reviews.all())
+        version.request = item
+        viewer = threads.viewer_of(version, user, given, is_reviewer=is_reviewer)
+        version.shown_reviews = threads.verdicts(given, viewer)  # type: ignore[attr-defined]
+        names = threads.named(viewer)
+    return names
+
+
+def _standing(item: CodeRequest, runs: list[Run]) -> dict[str, object]:
+    """What the machines say together: the sentence, the approval and what is left of it."""
+    approval = getattr(item.latest, "approval", None)
+    used = rules.runs_used(approval) if approval else 0
+    last = runs[0] if runs else None
+    release = getattr(last, "release", None)
+    open_release = release if release is not None and release.state in releasing.OPEN else None
+    return {
+        "approval": approval,
+        "runs_left": max(approval.runs_allowed - used, 0) if approval else 0,
+        "to_check": open_release,
+        "sentence": words.request_sentence(item, approval=approval, used=used, run=last, release=release),
+    }
+
+
+def _steps(item: CodeRequest, user: User) -> dict[str, object]:
+    """What this person may do now, and why not."""
+    approved = item.state == CodeRequest.State.APPROVED
+    return {
+        "key": new_key(),
+        "may_edit": rules.edit(user, item) is None,
+        "withdraw_refusal": workflow.refusal("withdraw", item, by=user),
+        "revoke_refusal": workflow.refusal("revoke", item, by=user),
+        "start_refusal": rules.start_run(user, item) if approved else "This request is not approved.",
+        "reason_form": ReasonForm(),
+    }
+
+
+@require_POST
+def withdraw(request: UserRequest, pk: UUID) -> HttpResponse:
+    item = found(CodeRequest.objects.visible_to(request.user), pk=pk)
+    services.withdraw(item, by=request.user)
+    messages.success(request, "The request is withdrawn.")
+    return redirect("requests:detail", pk)
+
+
+@require_POST
+def revoke(request: UserRequest, pk: UUID) -> HttpResponse:
+    item = _known(request, pk)
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        return show(request, "detail", {**_page(item, request.user), "reason_form": form}, status=400)
+    services.revoke(item, by=request.user, reason=form.cleaned_data["reason"])
+    messages.success(request, "The approval is revoked, and the author is told.")
+    return redirect("requests:detail", pk)

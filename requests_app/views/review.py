@@ -1,0 +1,189 @@
+"""The review page: code, differences, and the verdict."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.models import User
+from common.access import require
+from common.errors import Conflict
+from common.http import UserRequest, found
+from requests_app import differences, rules, services, workflow
+from requests_app.forms import CommentForm, VerdictForm
+from requests_app.models import CodeRequest, Review, Run, Version
+from requests_app.views import threads
+from requests_app.views.runs import private_side
+from requests_app.views.shared import show
+from requests_app.visibility import Viewer
+
+
+def readable_version(request: UserRequest, pk: UUID) -> Version:
+    """A version whose code this person may read; for everybody else it does not exist."""
+    requests = CodeRequest.objects.visible_to(request.user).values("pk")
+    related = ("request__dataset__owner", "request__author", "request__latest__revision", "revision")
+    version = found(Version.objects.filter(request__in=requests).select_related(*related), pk=pk)
+    require(rules.may_read_code, request.user, version.request)
+    return version
+
+
+@require_safe
+def review(request: UserRequest, pk: UUID) -> HttpResponse:
+    version = readable_version(request, pk)
+    return show(request, "review", page_of(request, version), parts={"review-state"})
+
+
+@require_POST
+def begin(request: UserRequest, pk: UUID) -> HttpResponse:
+    services.begin_review(readable_version(request, pk), by=request.user)
+    return redirect("requests:review", pk)
+
+
+@require_POST
+def verdict(request: UserRequest, pk: UUID) -> HttpResponse:
+    version = readable_version(request, pk)
+    require(rules.is_not_author, request.user, version.request)
+    form = VerdictForm(request.POST, dataset=version.request.dataset)
+    if not form.is_valid():
+        return show(request, "review", {**page_of(request, version), "verdict_form": form}, status=400)
+    try:
+        given = services.review(version, by=request.user, **form.cleaned_data)
+    except Conflict as conflict:
+        return _stale(request, version, conflict, typed=form.cleaned_data["comment"])
+    messages.success(request, f"Your verdict is sent: {given.get_verdict_display().lower()}.")
+    return redirect("requests:detail", version.request_id)
+
+
+def _stale(request: UserRequest, version: Version, conflict: Conflict, *, typed: str) -> HttpResponse:
+    """A newer version came in between: say so, and lead there. Other conflicts keep their own page."""
+    item = CodeRequest.objects.select_related("latest").get(pk=version.request_id)
+    if item.latest is None or item.latest_id == version.pk:
+        raise conflict
+    context = {
+        "version": version,
+        "item": item,
+        "newer": item.latest,
+        "reason": str(conflict),
+        "typed": typed,
+    }
+    return show(request, "stale", context, status=conflict.status)
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A version that the code is compared with."""
+
+    name: str
+    label: str
+    version: Version
+
+
+def _bases(version: Version) -> list[Base]:
+    """The last approved and the last submitted version before this one."""
+    earlier = list(
+        Version.objects.filter(request=version.request_id, number__lt=version.number)
+        .select_related("approval")
+        .order_by("-number")[:50]
+    )
+    approved = next((old for old in earlier if getattr(old, "approval", None)), None)
+    found = []
+    if approved is not None:
+        found.append(Base("approved", f"Since approved (version {approved.number})", approved))
+    if earlier and earlier[0] != approved:
+        found.append(Base("submitted", f"Since version {earlier[0].number}", earlier[0]))
+    return found
+
+
+def page_of(request: UserRequest, version: Version) -> dict[str, object]:
+    item, user = version.request, request.user
+    reviews = list(version.reviews.select_related("reviewer"))
+    viewer = threads.viewer_of(version, user, reviews)
+    state: dict[str, object] = {
+        "version": version,
+        "item": item,
+        "newer": item.latest if item.latest_id != version.pk else None,
+        "is_author": viewer.is_author,
+        "names": threads.named(viewer),
+        "reviews": threads.verdicts(reviews, viewer),
+        "progress": _progress(item, reviews, viewer),
+        "begin_refusal": workflow.refusal("begin_review", item, by=user),
+    }
+    if request.htmx and getattr(request.htmx, "target", "") == "review-state":
+        return state
+    said = threads.of(version, viewer)
+    return {
+        **state,
+        **_code(request, version, said),
+        **_comments(said, viewer),
+        **_sides(version, user, viewer),
+    }
+
+
+def _progress(item: CodeRequest, reviews: list[Review], viewer: Viewer) -> str:
+    needed = item.dataset.reviewers_needed
+    if viewer.judges_alone or (viewer.is_author and viewer.blinded and viewer.is_open):
+        return (
+            f"{needed} approvals are needed. Reviewers of this dataset judge without knowing of each other."
+        )
+    given = sum(review.verdict == Review.Verdict.APPROVE for review in reviews)
+    if needed == 1:
+        return "One approval is needed."
+    return f"{given} of {needed} approvals given."
+
+
+def _code(request: UserRequest, version: Version, said: Mapping[threads.Line, object]) -> dict[str, object]:
+    """The code, against the version that was chosen to compare with."""
+    bases = _bases(version)
+    wanted = request.GET.get("base", "")
+    base = next((base for base in bases if base.name == wanted), None)
+    if base is None and wanted != "none" and bases:
+        base = bases[0]
+    split = base is not None and request.GET.get("view") == "split"
+    rows = differences.rows(base.version.code if base else None, version.code)
+    added, removed = (sum(row.kind in {kind, "changed"} for row in rows) for kind in ("added", "removed"))
+    at = threads.number(request.GET.get("comment"))
+    if base is not None and "whole" not in request.GET:
+        spoken_of = {at, *said, *(hint["line"] for hint in version.findings)} - {None}
+        rows = differences.folded(rows, keep=spoken_of)
+    return {
+        "bases": bases,
+        "base": base,
+        "split": split,
+        "added": added,
+        "removed": removed,
+        "rows": rows if split else differences.unified(rows),
+        "query": threads.query_of(request),
+        "comment_at": at,
+        "line_form": CommentForm(initial={"line": at}),
+    }
+
+
+def _comments(said: Mapping[threads.Line, list[threads.Thread]], viewer: Viewer) -> dict[str, object]:
+    may_comment = viewer.is_author or viewer.is_reviewer
+    return {
+        "by_line": said,
+        "threads": said.get(None, []),
+        "held": threads.held(said),
+        "may_comment": may_comment,
+        "comment_form": CommentForm() if may_comment else None,
+        "will_hold": threads.will_hold(viewer),
+    }
+
+
+def _sides(version: Version, user: User, viewer: Viewer) -> dict[str, object]:
+    """What stands beside the code: the verdict, and the author's own trial of exactly this."""
+    item = version.request
+    trials = Run.objects.filter(version=version, kind=Run.Kind.MOCK)
+    trial = trials.select_related("request__dataset__owner", "request__author").first()
+    scope = {"runs": item.dataset.max_runs, "days": item.dataset.approval_days}
+    return {
+        "decide_refusal": workflow.refusal("approve", item, by=user),
+        "overseer": not viewer.is_reviewer,
+        "verdict_form": VerdictForm(dataset=item.dataset, initial={"seen": version.sha256, **scope}),
+        "mock_run": trial,
+        **(private_side(trial, user) if trial else {}),
+    }

@@ -1,0 +1,169 @@
+"""One run: where it stands, why it waits, what it used; start and cancel."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.models import User
+from common.access import require
+from common.http import UserRequest, found
+from requests_app import queries, releasing, rules, services, workflow
+from requests_app.forms import LogExcerptForm, ReasonForm
+from requests_app.models import CodeRequest, Output, Release, Run, RunLog
+from requests_app.views import words
+from requests_app.views.shared import key_of, show
+
+LOG_LINES = 500
+
+
+@require_POST
+def start(request: UserRequest, pk: UUID) -> HttpResponse:
+    item = found(CodeRequest.objects.visible_to(request.user), pk=pk)
+    run = services.start_run(item, by=request.user, key=key_of(request))
+    return redirect("requests:run", run.pk)
+
+
+@require_POST
+def cancel(request: UserRequest, pk: UUID) -> HttpResponse:
+    run = found(Run.objects.visible_to(request.user), pk=pk)
+    services.cancel_run(run, by=request.user)
+    if run.kind == Run.Kind.MOCK:
+        return redirect("requests:edit", run.request_id)
+    return redirect("requests:run", pk)
+
+
+@require_safe
+def run(request: UserRequest, pk: UUID) -> HttpResponse:
+    visible = Run.objects.visible_to(request.user).select_related(
+        "request__dataset__owner", "request__author", "version", "revision", "release", "asked_by"
+    )
+    item = found(visible, pk=pk)
+    return show(request, "run", run_page(item, request.user), parts={"run-live"})
+
+
+def run_page(item: Run, user: User) -> dict[str, object]:
+    release: Release | None = getattr(item, "release", None)
+    if item.request.author_id == user.pk:
+        item.request.author = user
+    step = "cancel_queued" if item.state == Run.State.QUEUED else "cancel"
+    return {
+        "run": item,
+        "item": item.request,
+        "release": release,
+        "live": item.state in Run.LIVE,
+        "stages": words.stages(item),
+        "cancel_refusal": workflow.refusal(step, item, by=user),
+        "failure": words.failure(item),
+        "is_author": item.request.author_id == user.pk,
+        "recall_refusal": workflow.refusal("recall", release, by=user) if release else "Nothing is released.",
+        "reason_form": ReasonForm(),
+        **_clock(item),
+        **waiting(item),
+        **private_side(item, user),
+        **_released(item, release, user),
+    }
+
+
+def _clock(run: Run) -> dict[str, object]:
+    """Elapsed time against the limit, and the age of the last heartbeat."""
+    now = timezone.now()
+    end = run.finished_at or now
+    elapsed = (end - run.started_at) if run.started_at else timedelta()
+    return {
+        "elapsed": round(elapsed.total_seconds()),
+        "heartbeat_age": round((now - run.heartbeat_at).total_seconds()) if run.heartbeat_at else None,
+    }
+
+
+def waiting(run: Run) -> dict[str, object]:
+    if run.state != Run.State.QUEUED:
+        return {"position": None, "reason": ""}
+    return {"position": queries.queue_position(run), "reason": queries.waiting_reason(run)}
+
+
+def private_side(run: Run, user: User) -> dict[str, object]:
+    """Log, resources and outputs: only for those who may read what came off the data."""
+    if rules.read_log(user, run) is not None:
+        return {"reads_log": False}
+    return {
+        "reads_log": True,
+        "failure": words.failure(run),
+        "refused_outputs": list(run.refused_outputs.all()),
+        **({"outputs": list(run.outputs.all()), **streams(run)} if run.kind == Run.Kind.MOCK else {}),
+    }
+
+
+def streams(run: Run) -> dict[str, object]:
+    """The last lines of what a run wrote to its streams."""
+    log = RunLog.objects.filter(run=run).first()
+    return {"stdout": _tail(log.stdout if log else ""), "stderr": _tail(log.stderr if log else "")}
+
+
+def _tail(text: str) -> str:
+    """The last lines of a stream, as many as a page can show."""
+    lines = text.splitlines()
+    if len(lines) <= LOG_LINES:
+        return text
+    return "\n".join([f"… {len(lines) - LOG_LINES:,} earlier lines: see the full log", *lines[-LOG_LINES:]])
+
+
+def _released(run: Run, release: Release | None, user: User) -> dict[str, object]:
+    """What was let out, for those who may download it; and whether this person is to check what is held."""
+    if release is None:
+        return {"released": [], "may_check": False, "sentence": words.run_sentence(run, None)}
+    readable = rules.download_release(user, release) is None
+    return {
+        "released": list(run.outputs.filter(verdict=Output.Verdict.RELEASE)) if readable else [],
+        "may_check": release.state in releasing.OPEN and rules.check_output(user, release) is None,
+        "may_look_back": release.state not in releasing.OPEN and rules.read_output(user, run) is None,
+        "sentence": words.run_sentence(run, release),
+    }
+
+
+@require_safe
+def log(request: UserRequest, pk: UUID) -> HttpResponse:
+    """What a run wrote to its streams, for those who may read what came off the data. Each look is recorded."""
+    run = _readable(request, pk)
+    written = releasing.open_log(run, by=request.user)
+    if "download" in request.GET:
+        text = f"== stdout ==\n{written.stdout}\n== stderr ==\n{written.stderr}\n"
+        response = HttpResponse(text, content_type="text/plain; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="run-{run.pk}.log"'
+        return response
+    return show(request, "log", _log_page(run, written, request.user, LogExcerptForm()))
+
+
+def _readable(request: UserRequest, pk: UUID) -> Run:
+    related = ("request__dataset__owner", "request__author", "version")
+    run = found(Run.objects.visible_to(request.user).select_related(*related), pk=pk)
+    require(rules.read_log, request.user, run)
+    return run
+
+
+def _log_page(run: Run, written: RunLog, user: User, form: LogExcerptForm) -> dict[str, object]:
+    return {
+        "run": run,
+        "item": run.request,
+        "stdout": _tail(written.stdout),
+        "stderr": _tail(written.stderr),
+        "excerpt_form": form,
+        "excerpt_refusal": rules.add_log_excerpt(user, run),
+        "excerpt_made": run.outputs.filter(name=releasing.LOG_OUTPUT).exists(),
+    }
+
+
+@require_POST
+def excerpt(request: UserRequest, pk: UUID) -> HttpResponse:
+    """An edited part of a private log becomes a file of the run, to be decided on like any other."""
+    run = _readable(request, pk)
+    form = LogExcerptForm(request.POST)
+    if not form.is_valid():
+        written = releasing.open_log(run, by=request.user)
+        return show(request, "log", _log_page(run, written, request.user, form), status=400)
+    made = releasing.add_log_excerpt(run, by=request.user, text=form.cleaned_data["text"])
+    release = found(Release.objects.visible_to(request.user), run=made.run_id)
+    return redirect("requests:check", release.pk)

@@ -1,0 +1,169 @@
+"""Plain words for what the machines say. Pure text: nothing here reads private rows."""
+
+from dataclasses import dataclass
+
+from requests_app.models import Approval, CodeRequest, Release, Run
+from runner.contract import CloseCode
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a failure code means, and what to do about it."""
+
+    what: str
+    do: str
+
+
+FAILURES: dict[str, Meaning] = {
+    CloseCode.TIME_LIMIT: Meaning(
+        "The run took longer than it may.",
+        "Make the code do less (fewer columns, no loops over rows), or ask the owner for a longer limit.",
+    ),
+    CloseCode.MEMORY_LIMIT: Meaning(
+        "The code needed more memory than it may use.",
+        "Read only the columns you need, work in pieces, or ask the owner for a higher limit.",
+    ),
+    CloseCode.DISK_LIMIT: Meaning(
+        "The code wrote more to disk than it may.",
+        "Write smaller files and less to the log; keep intermediate results in memory.",
+    ),
+    CloseCode.PROCESS_LIMIT: Meaning(
+        "The code started more processes or threads than it may.",
+        "Lower the number of workers or threads that the code asks for.",
+    ),
+    CloseCode.EXIT_NONZERO: Meaning(
+        "The code ended itself with an error status.",
+        "Look for sys.exit() or a crash in a compiled library, and try the same code on mock data.",
+    ),
+    CloseCode.EXCEPTION: Meaning(
+        "The code raised an exception that nobody caught.",
+        "Look at the line named here. The message is kept back because it may quote the data: reproduce it on mock "
+        "data, which may need missing values or rare categories to show it.",
+    ),
+    CloseCode.OUTPUT_MISSING: Meaning(
+        "The code ended well but wrote no output.",
+        "Return something from main(), or write a file into $WEIR_OUT.",
+    ),
+    CloseCode.OUTPUT_TOO_BIG: Meaning(
+        "The outputs are larger than may leave a run.",
+        "Write summaries rather than rows; at most 16 MB a file.",
+    ),
+    CloseCode.OUTPUT_TYPE: Meaning(
+        "None of the outputs is of a type that may leave a run.",
+        "Write csv, json, txt, md, png or parquet files whose content is what their name says.",
+    ),
+    CloseCode.POLICY_BLOCKED: Meaning(
+        "The code tried something that no run may do, such as opening a network connection or starting a program.",
+        "Take that out: a run has its declared tables, the installed packages and nothing else.",
+    ),
+    CloseCode.WORKER_LOST: Meaning(
+        "The machine that worked on this run stopped answering. It was not the code's fault.",
+        "Start the run again. If it happens twice, tell an admin.",
+    ),
+    CloseCode.INTERNAL: Meaning(
+        "Weir itself failed. It was not the code's fault.",
+        "Start the run again. If it happens twice, tell an admin and name this page.",
+    ),
+}
+
+REQUEST_SENTENCE: dict[str, str] = {
+    CodeRequest.State.DRAFT: "This is a draft that only its author sees.",
+    CodeRequest.State.SUBMITTED: "Version {version} waits for a review by the owner or a reviewer.",
+    CodeRequest.State.IN_REVIEW: "Version {version} is being reviewed.",
+    CodeRequest.State.CHANGES_REQUESTED: "A reviewer asks for changes: the author sends a new version.",
+    CodeRequest.State.REJECTED: "Version {version} was rejected.",
+    CodeRequest.State.WITHDRAWN: "The author has withdrawn this request.",
+    CodeRequest.State.REVOKED: "The approval was revoked.",
+    CodeRequest.State.EXPIRED: "The approval has expired: submitting again asks for a new one.",
+}
+RUN_SENTENCE: dict[str, str] = {
+    Run.State.QUEUED: "a run waits for a worker",
+    Run.State.STARTING: "a run is starting",
+    Run.State.RUNNING: "a run is under way",
+    Run.State.COLLECTING: "the outputs of a run are being collected",
+    Run.State.CANCELLING: "a run is being cancelled",
+    Run.State.CANCELLED: "the last run was cancelled",
+    Run.State.FAILED: "the last run failed",
+    Run.State.SUCCEEDED: "the last run has ended",
+}
+RELEASE_SENTENCE: dict[str, str] = {
+    Release.State.HELD: "the outputs of its run are held for the output check",
+    Release.State.CHECKING: "the outputs of its run are being checked",
+    Release.State.RELEASED: "outputs are released and can be downloaded",
+    Release.State.REJECTED: "the outputs of its last run were not released",
+    Release.State.CHANGES_REQUESTED: "the outputs need changes before they can be released",
+    Release.State.RECALLED: "its release was recalled",
+    Release.State.EXPIRED: "the held outputs expired unchecked",
+}
+
+
+def request_sentence(
+    item: CodeRequest, *, approval: Approval | None, used: int, run: Run | None, release: Release | None
+) -> str:
+    """Where a request stands, as one sentence: the product of the machines of request, run and release."""
+    number = item.latest.number if item.latest else 0
+    if item.state != CodeRequest.State.APPROVED or approval is None:
+        words = REQUEST_SENTENCE.get(item.state, f"{item.get_state_display()}.")
+        return words.format(version=number)
+    left = max(approval.runs_allowed - used, 0)
+    runs = "no run is left" if not left else f"{left} of {approval.runs_allowed} runs left"
+    head = f"Version {number} is approved until {approval.expires_at:%-d %B %Y}, {runs}"
+    return f"{head}; {_last_run(run, release)}."
+
+
+def _last_run(run: Run | None, release: Release | None) -> str:
+    if run is None:
+        return "it has not run yet"
+    if release is not None:
+        return RELEASE_SENTENCE[release.state]
+    return RUN_SENTENCE[run.state]
+
+
+def failure(run: Run) -> Meaning | None:
+    return FAILURES.get(run.close_code) if run.state == Run.State.FAILED else None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of a run, as its page draws it."""
+
+    label: str
+    done: bool
+    now: bool
+
+
+WAY = (Run.State.QUEUED, Run.State.STARTING, Run.State.RUNNING, Run.State.COLLECTING)
+
+
+def stages(run: Run) -> list[Stage]:
+    """How far a run has come. Only while it is on its way: where it broke off is told in words."""
+    if run.state not in WAY:
+        return []
+    at = WAY.index(Run.State(run.state))
+    return [Stage(state.label, done=place < at, now=place == at) for place, state in enumerate(WAY)]
+
+
+RUN_NOW: dict[str, str] = {
+    Run.State.QUEUED: "The run waits for its turn.",
+    Run.State.STARTING: "The sandbox is being set up.",
+    Run.State.RUNNING: "The code is running.",
+    Run.State.COLLECTING: "The code has ended; its outputs are being collected.",
+    Run.State.CANCELLING: "The run is being cancelled: its worker ends it within seconds.",
+    Run.State.CANCELLED: "The run was cancelled. Nothing of it is kept.",
+    Run.State.FAILED: "The run failed.",
+    Run.State.SUCCEEDED: "The run has ended well.",
+}
+RELEASE_NOW: dict[str, str] = {
+    Release.State.HELD: "The run has ended. What it wrote is held until the owner or a reviewer has checked it.",
+    Release.State.CHECKING: "The run has ended. What it wrote is being checked.",
+    Release.State.RELEASED: "The outputs are released.",
+    Release.State.REJECTED: "The outputs were checked and not released.",
+    Release.State.CHANGES_REQUESTED: "The outputs were not released: the code has to change first.",
+    Release.State.RECALLED: "The release was recalled.",
+    Release.State.EXPIRED: "Nobody checked the outputs in time, so they were removed. Run again to have them checked.",
+}
+
+
+def run_sentence(run: Run, release: Release | None) -> str:
+    """Where a run stands, as one sentence."""
+    return RELEASE_NOW[release.state] if release is not None else RUN_NOW[run.state]

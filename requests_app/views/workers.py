@@ -1,0 +1,63 @@
+"""Who does the work, how they are, and what waits; for admins, letting one run empty and holding up all."""
+
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST, require_safe
+
+from common.access import require
+from common.http import UserRequest, found
+from requests_app import queries, rules, services
+from requests_app.forms import ReasonForm
+from requests_app.models import Worker
+from requests_app.views.shared import show
+
+
+@require_safe
+def workers(request: UserRequest) -> HttpResponse:
+    require(rules.see_workers, request.user, None)
+    return show(request, "workers", _page(request, ReasonForm()), parts={"workers-live"})
+
+
+def _page(request: UserRequest, form: ReasonForm) -> dict[str, object]:
+    return {
+        "workers": queries.workers(),
+        "queue": queries.queue_length(),
+        "pause": queries.pause(),
+        "manage_refusal": rules.manage_workers(request.user),
+        "reason_form": form,
+    }
+
+
+@require_POST
+def drain(request: UserRequest, pk: UUID) -> HttpResponse:
+    services.drain_worker(_worker(request, pk), by=request.user)
+    return redirect("requests:workers")
+
+
+@require_POST
+def undrain(request: UserRequest, pk: UUID) -> HttpResponse:
+    services.undrain_worker(_worker(request, pk), by=request.user)
+    return redirect("requests:workers")
+
+
+def _worker(request: UserRequest, pk: UUID) -> Worker:
+    require(rules.see_workers, request.user, None)
+    return found(Worker.objects.all(), pk=pk)
+
+
+@require_POST
+def pause(request: UserRequest) -> HttpResponse:
+    require(rules.manage_workers, request.user)
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        return show(request, "workers", _page(request, form), status=400)
+    services.pause_runs(by=request.user, reason=form.cleaned_data["reason"])
+    return redirect("requests:workers")
+
+
+@require_POST
+def resume(request: UserRequest) -> HttpResponse:
+    services.resume_runs(by=request.user)
+    return redirect("requests:workers")
