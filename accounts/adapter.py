@@ -1,6 +1,12 @@
 """How allauth's pages behave in this portal."""
 
+import time
+from typing import Any
+
+from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.login import get_authentication_records
+from allauth.core import context
 from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
@@ -26,3 +32,9 @@ class AccountAdapter(DefaultAccountAdapter):
         if isinstance(user, User):
             messages.warning(request, NOT_ACTIVE.get(User.State(user.state), "This account is not active."))
         return redirect("account_login")
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """A sign-in counts, as does a password or code given again, for two minutes."""
+        records = get_authentication_records(context.request, context.request.user)
+        newest = max((record["at"] for record in records), default=0)
+        return bool(time.time() - newest >= app_settings.REAUTHENTICATION_TIMEOUT)

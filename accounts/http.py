@@ -1,12 +1,9 @@
 """Ask again who it is before something dangerous."""
 
-import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from allauth.account import app_settings
-from allauth.account.internal.flows.login import get_authentication_records
 from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
 from django.http import HttpResponse
 
@@ -23,10 +20,7 @@ def confirmed_recently(view: View) -> View:
 
     @wraps(view)
     def guarded(request: UserRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        records = get_authentication_records(request, request.user)
-        newest = max((record["at"] for record in records), default=0)
-        if time.time() - newest >= app_settings.REAUTHENTICATION_TIMEOUT:
-            raise_if_reauthentication_required(request, app="accounts")
+        raise_if_reauthentication_required(request, app="accounts")
         return view(request, *args, **kwargs)
 
     return guarded

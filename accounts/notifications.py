@@ -1,13 +1,10 @@
 """Tell people: a line in the portal now, a mail after commit."""
 
 from collections.abc import Iterable
-from functools import partial
-
-from django.db import transaction
 
 from accounts import tasks
 from accounts.models import Notification, User
-from common import live
+from common import commit, live
 
 
 def tell(people: Iterable[User], text: str, *, url: str, by: User | None = None) -> None:
@@ -23,9 +20,9 @@ def tell(people: Iterable[User], text: str, *, url: str, by: User | None = None)
         live.changed("user", row.user_id)
     wanted = [str(row.pk) for row in rows if told[row.user_id].mail_wanted]
     if wanted:
-        transaction.on_commit(partial(tasks.mail_notifications.delay, wanted), robust=True)
+        commit.after(tasks.mail_notifications.delay, wanted)
 
 
 def write_to(address: str, text: str, *, url: str = "", extra: str = "") -> None:
     """Mail one address after commit: somebody who cannot sign in yet, or no longer."""
-    transaction.on_commit(partial(tasks.mail_address.delay, address, text, url, extra), robust=True)
+    commit.after(tasks.mail_address.delay, address, text, url, extra)

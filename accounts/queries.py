@@ -57,7 +57,7 @@ def people(user: User, *, text: str = "", role: str = "", state: str = "") -> Qu
         found = found.filter(role_grants__role=role)
     if state:
         found = found.filter(state=state)
-    return found.annotate(live_sessions=_live_sessions())
+    return found.annotate(live_sessions=_live_sessions()).order_by("name", "email")
 
 
 def sessions_of(person: User) -> QuerySet[Session]:

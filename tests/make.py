@@ -9,6 +9,7 @@ __all__ = [
     "access_request",
     "admin",
     "auditor",
+    "code_request",
     "dataset",
     "grant",
     "next_revision",
@@ -17,4 +18,5 @@ __all__ = [
     "scientist",
     "table",
     "user",
+    "worker",
 ]

@@ -57,12 +57,6 @@ def notifications(request: UserRequest) -> HttpResponse:
 
 @require_safe
 def bell(request: UserRequest) -> HttpResponse:
-    """The bell of the header, fetched again when something was told."""
-    return render(request, "components/bell.html")
-
-
-@require_safe
-def bell(request: UserRequest) -> HttpResponse:
     """The bell in the header, asked for again when something changed."""
     return render(request, "components/bell.html", {"unread": queries.unread_count(request.user)})
 

@@ -1,0 +1,190 @@
+"""The pages of people, as each role finds them."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts import services
+from accounts.models import Invitation, Notification, Role, User
+from accounts.notifications import tell
+from audit.models import Entry
+from common.http import found
+from tests import make
+
+pytestmark = pytest.mark.django_db
+As = Callable[[User], Client]
+READ = ["people", "registrations", "invitations"]
+
+
+def url(name: str, *args: object) -> str:
+    return reverse(f"accounts:{name}", args=args)
+
+
+@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("role", [*Role, None])
+def test_only_admins_and_auditors_open_the_pages_of_people(as_: As, name: str, role: Role | None) -> None:
+    client = as_(make.user(role) if role else make.user())
+    assert client.get(url(name)).status_code == (200 if role in {Role.ADMIN, Role.AUDITOR} else 404)
+
+
+@pytest.mark.parametrize("role", [Role.OWNER, Role.SCIENTIST, None])
+def test_a_foreign_person_does_not_exist(as_: As, role: Role | None) -> None:
+    make.admin()
+    client, other = as_(make.user(role) if role else make.user()), make.scientist()
+    for pk in (other.pk, uuid4()):
+        assert client.get(url("person", pk)).status_code == 404
+        for name in ("grant_role", "take_role", "suspend", "reinstate", "sign_out_person"):
+            assert client.post(url(name, pk), {"reason": "r", "role": "owner"}).status_code == 404
+        for name in ("approve_registration", "refuse_registration", "revoke_invitation"):
+            assert client.post(url(name, pk), {"reason": "r"}).status_code == 404
+    assert client.post(url("invite"), {"email": "x@weir.example", "roles": ["admin"]}).status_code == 404
+    assert not Entry.objects.exclude(action="session.sign_in").exists()
+
+
+def test_an_auditor_reads_and_changes_nothing(as_: As) -> None:
+    make.admin()
+    person = make.scientist()
+    client = as_(make.auditor())
+    page = client.get(url("person", person.pk)).content.decode()
+    assert "Only an admin can do this." in page
+    assert f'action="{url("suspend", person.pk)}"' not in page
+    for name in ("grant_role", "take_role", "suspend", "reinstate", "sign_out_person"):
+        assert client.post(url(name, person.pk), {"reason": "r", "role": "owner"}).status_code == 403
+    assert client.post(url("invite"), {"email": "x@weir.example", "roles": ["owner"]}).status_code == 403
+    assert not Invitation.objects.exists()
+
+
+def test_nothing_changes_by_get(as_: As) -> None:
+    client, person = as_(make.admin()), make.user()
+    for name in ("grant_role", "take_role", "suspend", "reinstate", "approve_registration"):
+        assert client.get(url(name, person.pk)).status_code == 405
+
+
+def test_an_admin_gives_a_role_with_a_reason(as_: As) -> None:
+    admin, person = make.admin(), make.user()
+    client = as_(admin)
+    client.post(url("grant_role", person.pk), {"role": "owner", "reason": "Runs the panel."})
+    page = client.get(url("person", person.pk)).content.decode()
+    assert ("Runs the panel." in page, found(User.objects.all(), pk=person.pk).is_owner) == (True, True)
+
+
+def test_a_form_keeps_what_was_typed(as_: As) -> None:
+    client, person = as_(make.admin()), make.user()
+    answer = client.post(url("grant_role", person.pk), {"role": "owner", "reason": "long " * 120})
+    assert (answer.status_code, "long long" in answer.content.decode()) == (422, True)
+    answer = client.post(url("invite"), {"email": "x@weir.example", "roles": ["admin", "owner"]})
+    assert (answer.status_code, 'value="x@weir.example"' in answer.content.decode()) == (400, True)
+    assert "goes with no other" in answer.content.decode()
+
+
+def test_the_link_of_an_invitation_is_shown_once(as_: As) -> None:
+    client = as_(make.admin())
+    first = client.post(url("invite"), {"email": "x@weir.example", "roles": ["owner"]})
+    assert "/people/welcome/" in first.content.decode()
+    assert "/people/welcome/" not in client.get(url("invitations")).content.decode()
+
+
+def test_a_guest_makes_an_account_and_is_signed_in(client: Client) -> None:
+    _, link = services.invite("x@weir.example", by=make.admin(), roles=["scientist"])
+    path = link[link.index("/people/") :]
+    assert (client.get(path).status_code, client.get(path).status_code) == (200, 200)
+    fields = {"name": "Xia", "password": "password", "repeated": "password", "time_zone": "Asia/Tokyo"}
+    weak = client.post(path, fields)
+    assert (weak.status_code, 'value="Xia"' in weak.content.decode()) == (200, True)
+    strong = {**fields, "password": make.PASSWORD, "repeated": make.PASSWORD}
+    assert client.post(path, {**strong, "repeated": "another one entirely"}).status_code == 200
+    assert client.post(path, strong).headers["Location"] == "/"
+    assert client.get("/people/me/").status_code == 200
+    assert (Client().get(path).status_code, Client().get("/people/welcome/made-up/").status_code) == (
+        410,
+        404,
+    )
+
+
+def test_the_list_is_searched_and_filtered(as_: As) -> None:
+    make.scientist(name="Greta Grün", affiliation="Uni Graz")
+    make.owner(name="Hamid Horn")
+    client = as_(make.admin())
+    for query, names in (
+        ("?text=graz", ["Greta Grün"]),
+        ("?role=owner", ["Hamid Horn"]),
+        ("?text=nobody-of-this-name", []),
+        ("?role=nonsense&page=nonsense", ["Greta Grün", "Hamid Horn", "Ada Admin"]),
+    ):
+        page = client.get(url("people") + query).content.decode()
+        shown = [name for name in ("Greta Grün", "Hamid Horn") if f">{name}</a>" in page]
+        assert shown == [name for name in names if name != "Ada Admin"]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_lists_cost_the_same_however_long(
+    as_: As, count: int, django_assert_max_num_queries: Callable[..., Any]
+) -> None:
+    client = as_(make.admin())
+    for _ in range(count):
+        make.user("owner", "scientist")
+        make.user(state=User.State.PENDING)
+    for name in READ:
+        with django_assert_max_num_queries(10):
+            client.get(url(name))
+
+
+def test_an_admin_decides_on_registrations(as_: As) -> None:
+    client = as_(make.admin())
+    one, two = (make.user(state=User.State.PENDING, name=name) for name in ("One", "Two"))
+    assert client.post(url("approve_registration", one.pk), {}).status_code == 422
+    client.post(url("approve_registration", one.pk), {"roles": ["scientist"]})
+    client.post(url("refuse_registration", two.pk), {"reason": "Unknown."})
+    states = User.objects.filter(pk__in=[one.pk, two.pk]).order_by("name").values_list("state", flat=True)
+    assert list(states) == ["active", "refused"]
+
+
+def test_the_profile_changes_oneself_only_and_is_recorded(as_: As) -> None:
+    person, other = make.user(), make.user()
+    client = as_(person)
+    fields = {"name": "New Name", "affiliation": "Uni", "time_zone": "Europe/Vienna", "id": str(other.pk)}
+    client.post(url("profile"), {**fields, "email": "taken@weir.example", "state": "suspended"})
+    person.refresh_from_db()
+    assert (person.name, person.time_zone, person.mail_wanted, person.email.startswith("person")) == (
+        "New Name",
+        "Europe/Vienna",
+        False,
+        True,
+    )
+    assert Entry.objects.get(action="user.update").changes["time_zone"] == ["UTC", "Europe/Vienna"]
+    other.refresh_from_db()
+    assert other.name != "New Name"
+    assert client.post(url("profile"), {**fields, "time_zone": "Mars/Base"}).status_code == 200
+
+
+def test_the_bell_counts_and_a_notification_is_read_once_opened(as_: As) -> None:
+    person, other = make.user(), make.user()
+    tell([person, other], "Something happened.", url="/datasets/")
+    client = as_(person)
+    assert "Notifications: 1 unread" in client.get(url("bell")).content.decode()
+    own, foreign = (Notification.objects.get(user=user) for user in (person, other))
+    assert client.post(url("read_notification", foreign.pk)).status_code == 404
+    assert client.post(url("read_notification", own.pk)).headers["Location"] == "/datasets/"
+    assert "unread" not in client.get(url("bell")).content.decode()
+    foreign.refresh_from_db()
+    assert foreign.read_at is None
+
+
+def test_all_notifications_are_read_at_once(as_: As) -> None:
+    person = make.user()
+    for number in range(3):
+        tell([person], f"Number {number}", url="https://evil.example/")
+    client = as_(person)
+    one = Notification.objects.filter(user=person).first()
+    assert one is not None
+    assert client.post(url("read_notification", one.pk)).headers["Location"] == url("notifications")
+    client.post(url("read_all"))
+    assert not Notification.objects.filter(user=person, read_at=None).exists()
+
+
+def test_the_empty_bell_says_what_will_be_there(as_: As) -> None:
+    assert "Nothing yet" in as_(make.user()).get(url("notifications")).content.decode()
