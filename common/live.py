@@ -1,11 +1,11 @@
 """Tell open pages that something changed: never what, so that content is authorised in one place, the page."""
 
-from functools import partial
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
-from django.db import transaction
+
+from common import commit
 
 
 def group(key: str) -> str:
@@ -15,12 +15,12 @@ def group(key: str) -> str:
 
 def changed(kind: str, pk: UUID | str) -> None:
     """After commit, tell those who watch `kind:pk`."""
-    transaction.on_commit(partial(_send, f"{kind}:{pk}", {"type": "object.changed"}), robust=True)
+    commit.after(_send, f"{kind}:{pk}", {"type": "object.changed"})
 
 
 def close_sockets(user_pk: UUID | str) -> None:
     """After commit, end every socket of this person."""
-    transaction.on_commit(partial(_send, f"user:{user_pk}", {"type": "session.ended"}), robust=True)
+    commit.after(_send, f"user:{user_pk}", {"type": "session.ended"})
 
 
 def _send(key: str, message: dict[str, str]) -> None:

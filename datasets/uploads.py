@@ -8,7 +8,7 @@ from django.db import transaction
 
 from accounts.models import User
 from audit import log
-from common import live
+from common import commit, live
 from common.access import require
 from common.errors import Conflict, Refused
 from datasets import rules, storage, tasks
@@ -60,7 +60,7 @@ def resume(upload: Upload) -> int:
 
 def _to_be_read(upload: Upload) -> None:
     upload.state, upload.progress, upload.lease = Upload.State.READING, "", None
-    transaction.on_commit(partial(tasks.read_upload.delay, str(upload.pk)), robust=True)
+    commit.after(tasks.read_upload.delay, str(upload.pk))
     live.changed("upload", upload.pk)
 
 

@@ -1,13 +1,12 @@
 """The doorbell: tells the workers that there is a run to claim. The row in the database is the truth."""
 
 from collections.abc import Iterable
-from functools import partial
 from uuid import UUID
 
 from celery import current_app
-from django.db import transaction
 from django.db.models.functions import Now
 
+from common import commit
 from requests_app.models import Run
 
 TASK = "requests_app.tasks.execute_run"
@@ -15,7 +14,7 @@ TASK = "requests_app.tasks.execute_run"
 
 def ring(pk: UUID) -> None:
     """After commit, wake a worker. A lost bell is rung again by look_after_runs."""
-    transaction.on_commit(partial(_send, pk), robust=True)
+    commit.after(_send, pk)
 
 
 def ring_again(pks: Iterable[UUID]) -> None:
