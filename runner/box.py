@@ -78,9 +78,9 @@ class Box:
         self._poll = select.epoll()
         for pipe, log in ((self.process.stdout, self.stdout), (self.process.stderr, self.stderr)):
             number = cast("IO[bytes]", pipe).fileno()
-            os.set_blocking(number, False)  # noqa: FBT003
+            os.set_blocking(number, False)
             self._listen(number, partial(self._read, number, log))
-        self.control.setblocking(False)
+        self.control.setblocking(False)  # noqa: FBT003
         self._listen(self.control.fileno(), self._hear)
 
     def _listen(self, number: int, reader: Callable[[], None]) -> None:
