@@ -110,7 +110,7 @@ def _alone(root: Path) -> Iterator[None]:
 def _python_with_pip() -> str:
     """A Python that can install: Debian's virtual environments come without pip."""
     for python in dict.fromkeys((sys.executable, getattr(sys, "_base_executable", sys.executable))):
-        found = subprocess.run(  # noqa: S603 our own interpreter[python, "-m", "pip", "--version"], capture_output=True, check=False)
+        found = subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False)  # noqa: S603
         if found.returncode == 0:
             return python
     raise CannotBuild("pip is missing. Install it (Debian: apt-get install python3-pip) and try again.")
