@@ -8,7 +8,7 @@ because what a subject is charged is at most the worst case of its cell, rounded
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,10 @@ MAX_DOMAIN = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Domain:
-    """The public cells: the product of the values of `columns`. Nulls make a value of their own, the last one."""
+    """The public cells: the product of the values of `columns`. Each has one more place, the last, for all else.
+
+    A domain is fixed when a dataset is protected and stays as it is, whatever later revisions declare.
+    """
 
     columns: tuple[str, ...]
     labels: tuple[tuple[str, ...], ...]
@@ -37,40 +40,49 @@ class Domain:
         return math.prod(self.shape)
 
 
-def domain_of(table: TableSpec) -> Domain:
-    """The cells of a table: its constant columns in order of name, as many as stay within MAX_DOMAIN cells."""
+def domain_of(tables: Iterable[TableSpec]) -> Domain:
+    """The cells of a dataset: its constant keys in order of name, as many as stay within MAX_DOMAIN cells."""
+    keys = {
+        name: spec
+        for table in tables
+        for name, spec in table.columns.items()
+        if spec.constant and spec.is_key
+    }
     columns: list[str] = []
     size = 1
-    for name in sorted(table.columns):
-        spec = table.columns[name]
-        if spec.constant and spec.is_key and size * (len(spec.labels) + 1) <= MAX_DOMAIN:
+    for name in sorted(keys):
+        if size * (len(keys[name].labels) + 1) <= MAX_DOMAIN:
             columns.append(name)
-            size *= len(spec.labels) + 1
-    return Domain(columns=tuple(columns), labels=tuple(table.columns[name].labels for name in columns))
+            size *= len(keys[name].labels) + 1
+    return Domain(columns=tuple(columns), labels=tuple(keys[name].labels for name in columns))
 
 
-def touched(where: Predicate | None, domain: Domain) -> Bools:
-    """The cells in which some row could pass the filter. Shape (domain.size,)."""
+def touched(where: Predicate | None, domain: Domain, table: TableSpec) -> Bools:
+    """The cells in which some row of the table could pass the filter. Shape (domain.size,)."""
     if where is None:
         return np.ones(domain.size, dtype=np.bool_)
-    return np.broadcast_to(_possible(where, domain, holds=True), domain.shape).reshape(-1)
+    constant = {name for name, spec in table.columns.items() if spec.constant}
+    known = tuple(name if name in constant else "" for name in domain.columns)
+    return np.broadcast_to(_possible(where, domain, known, holds=True), domain.shape).reshape(-1)
 
 
-def _possible(node: Predicate, domain: Domain, *, holds: bool) -> Bools:
+def _possible(node: Predicate, domain: Domain, known: tuple[str, ...], *, holds: bool) -> Bools:
     """Where the predicate could be true (holds) or could be false (not holds); broadcastable to domain.shape."""
     match node:
-        case In(column, values) if column in domain.columns:
-            axis = domain.columns.index(column)
-            row = np.array([(label in values) == holds for label in domain.labels[axis]] + [False])
-            return row.reshape([-1 if k == axis else 1 for k in range(len(domain.columns))])
+        case In(column, values) if column in known:
+            axis = known.index(column)
+            labels = domain.labels[axis]
+            elsewhere = not holds or any(value not in labels for value in values)
+            row = np.array([*((label in values) == holds for label in labels), elsewhere])
+            return row.reshape([-1 if k == axis else 1 for k in range(len(known))])
         case And(parts):
-            return _combine([_possible(part, domain, holds=holds) for part in parts], every=holds)
+            return _combine([_possible(part, domain, known, holds=holds) for part in parts], every=holds)
         case Or(parts):
-            return _combine([_possible(part, domain, holds=holds) for part in parts], every=not holds)
+            return _combine([_possible(part, domain, known, holds=holds) for part in parts], every=not holds)
         case Not(of):
-            return _possible(of, domain, holds=not holds)
+            return _possible(of, domain, known, holds=not holds)
         case _:
-            return np.ones([1] * len(domain.columns), dtype=np.bool_)
+            return np.ones([1] * len(known), dtype=np.bool_)
 
 
 def _combine(parts: Sequence[Bools], *, every: bool) -> Bools:

@@ -1,6 +1,7 @@
 """Prices and cells follow from the query and the declarations; bounds enclose what rows can hold."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -89,31 +90,36 @@ def test_bad_errors_and_losses_are_refused(bad):
         offer_for_epsilon(plan, bad, 1e-6, BUDGET)
 
 
+DOMAIN = domain_of([SPEC])
+NORTH = In("region", ("north",))
+EXPENSIVE = Compare(">", WAGE, Constant(3))
+
+
 def test_a_filter_on_a_constant_column_charges_its_cells_alone():
-    domain = domain_of(SPEC)
-    assert domain.columns == ("region",)
-    north = In("region", ("north",))
-    assert touched(north, domain).tolist() == [True, False, False, False]
-    assert touched(Not(north), domain).tolist() == [False, True, True, False]
-    mixed = Or((north, Compare(">", WAGE, Constant(3))))
-    assert touched(mixed, domain).tolist() == [True] * 4
-    assert touched(And((north, Compare(">", WAGE, Constant(3)))), domain).tolist() == [
-        True,
-        False,
-        False,
-        False,
-    ]
-    assert touched(None, domain).tolist() == [True] * 4
+    assert DOMAIN.columns == ("region",)
+    assert touched(NORTH, DOMAIN, SPEC).tolist() == [True, False, False, False]
+    assert touched(Not(NORTH), DOMAIN, SPEC).tolist() == [False, True, True, True]
+    assert touched(Or((NORTH, EXPENSIVE)), DOMAIN, SPEC).tolist() == [True] * 4
+    assert touched(And((NORTH, EXPENSIVE)), DOMAIN, SPEC).tolist() == [True, False, False, False]
+    assert touched(None, DOMAIN, SPEC).tolist() == [True] * 4
+
+
+def test_a_value_that_came_later_charges_the_cell_for_all_else():
+    assert touched(In("region", ("north", "west")), DOMAIN, SPEC).tolist() == [True, False, False, True]
+
+
+def test_a_column_that_is_no_longer_constant_charges_every_cell():
+    columns = {**SPEC.columns, "region": replace(SPEC.columns["region"], constant=False)}
+    assert touched(NORTH, DOMAIN, replace(SPEC, columns=columns)).tolist() == [True] * 4
 
 
 def test_disjoint_groups_share_one_budget_side_by_side():
     spent = np.zeros(4, dtype=np.int64)
-    domain = domain_of(SPEC)
     for region in ("north", "south", "east"):
-        cells = touched(In("region", (region,)), domain)
+        cells = touched(In("region", (region,)), DOMAIN, SPEC)
         assert fits(spent, cells, CAP)
         spent[cells] += CAP
-    assert not fits(spent, touched(None, domain), 1)
+    assert not fits(spent, touched(None, DOMAIN, SPEC), 1)
 
 
 LEAVES = st.sampled_from([WAGE, Column("hours"), Column("union"), Constant(2.0), Constant(-3.5)])

@@ -1,0 +1,137 @@
+"""A private table as columns sorted by subject: what automatic answers are computed from. Pure: paths in, arrays out.
+
+The cost of protecting people is the GROUP BY person; sorting once, when a revision is published, removes it.
+A folder holds `offsets.npy` (rows of subject i are offsets[i]:offsets[i+1]), `digests.npy` (one keyed digest of the
+id a subject), and two files a column: its numbers (categories as codes into the declared list) and where they are
+there. Subjects are in the order of their digests and rows within a subject in a keyed order, so that neither order
+tells anything. Rows without a subject are left out. A column declared constant has its first value in every row.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+DIGEST_BYTES = 16
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnPlan:
+    """How one column is stored. `labels` are the declared categories as texts; empty for numbers and yes/no."""
+
+    name: str
+    labels: tuple[str, ...] = ()
+    constant: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredColumn:
+    """One column in subject order. `numbers`: shape (rows,); `valid`: shape (rows,)."""
+
+    numbers: npt.NDArray[Any]
+    valid: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnStore:
+    """A table in subject order, memory-mapped."""
+
+    offsets: Integers
+    digests: npt.NDArray[np.uint8]
+    columns: dict[str, StoredColumn]
+
+    @property
+    def rows(self) -> int:
+        return int(self.offsets[-1])
+
+
+def write(source: Path, subject: str, plans: Sequence[ColumnPlan], key: bytes, folder: Path) -> None:
+    """Write a sealed Parquet table as columns into an existing empty folder. Holds two columns in memory at a time."""
+    ids = pq.read_table(source, columns=[subject]).column(0).combine_chunks()
+    kept = np.asarray(ids.is_valid())
+    order, offsets, digests = _by_subject(ids, kept, key)
+    np.save(folder / "offsets.npy", offsets)
+    np.save(folder / "digests.npy", digests)
+    first = np.repeat(offsets[:-1], np.diff(offsets))
+    for number, plan in enumerate(plans):
+        values, valid = _numbers(pq.read_table(source, columns=[plan.name]).column(0).combine_chunks(), plan)
+        place = order[first] if plan.constant else order
+        np.save(folder / f"{number}.numbers.npy", values[place])
+        np.save(folder / f"{number}.valid.npy", valid[place])
+
+
+def read(folder: Path, plans: Sequence[ColumnPlan], *, wanted: frozenset[str] | None = None) -> ColumnStore:
+    """The table of a folder, memory-mapped: only the wanted columns, or all."""
+    columns = {
+        plan.name: StoredColumn(
+            numbers=np.load(folder / f"{number}.numbers.npy", mmap_mode="r"),
+            valid=np.load(folder / f"{number}.valid.npy", mmap_mode="r"),
+        )
+        for number, plan in enumerate(plans)
+        if wanted is None or plan.name in wanted
+    }
+    return ColumnStore(
+        offsets=np.load(folder / "offsets.npy", mmap_mode="r"),
+        digests=np.load(folder / "digests.npy", mmap_mode="r"),
+        columns=columns,
+    )
+
+
+def digest(value: object, key: bytes) -> bytes:
+    """What stands for a subject's id: the same for the same id in every revision, nothing without the key."""
+    return hashlib.blake2b(str(value).encode(), digest_size=DIGEST_BYTES, key=key).digest()
+
+
+def _by_subject(
+    ids: pa.Array, kept: npt.NDArray[np.bool_], key: bytes
+) -> tuple[Integers, Integers, npt.NDArray[np.uint8]]:
+    """(rows in subject order, offsets, digests)."""
+    coded = pc.dictionary_encode(ids)
+    known = [digest(value, key) for value in coded.dictionary.to_pylist()]
+    digests = np.frombuffer(b"".join(known), dtype=np.uint8).reshape(-1, DIGEST_BYTES)
+    ranking = sorted(range(len(known)), key=known.__getitem__)
+    rank = np.empty(len(known), dtype=np.int64)
+    rank[ranking] = np.arange(len(known))
+    rows = np.flatnonzero(kept)
+    codes = rank[np.asarray(coded.indices.fill_null(0))[rows]]
+    order = np.lexsort((_keyed_order(rows, key), codes))
+    counts = np.bincount(codes, minlength=len(known))
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return rows[order], offsets, digests[ranking]
+
+
+def _keyed_order(rows: Integers, key: bytes) -> npt.NDArray[np.uint64]:
+    """A fixed order of rows that depends on their place and a secret alone (the finaliser of splitmix64)."""
+    secret = int.from_bytes(hashlib.blake2b(key, digest_size=8, person=b"row order").digest(), "little")
+    x = rows.astype(np.uint64) + np.uint64(secret)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: npt.NDArray[np.uint64] = x ^ (x >> np.uint64(31))
+    return mixed
+
+
+def _numbers(values: pa.Array, plan: ColumnPlan) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+    """A column as numbers, and where they are: what is null, not finite or not declared is not there."""
+    if plan.labels:
+        found = pc.index_in(values.cast(pa.string()), value_set=pa.array(plan.labels, pa.string()))
+        valid = np.asarray(found.is_valid())
+        return np.asarray(found.fill_null(0)).astype(np.int32), valid
+    numbers = np.asarray(values.cast(pa.float64(), safe=False).fill_null(0.0))
+    valid = np.asarray(values.is_valid()) & np.isfinite(numbers)
+    return _narrowed(np.where(valid, numbers, 0.0)), valid
+
+
+def _narrowed(numbers: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
+    """The same numbers in 32-bit integers where nothing is lost by it."""
+    small = np.abs(numbers) < 2**31
+    if bool(small.all()) and bool((numbers == np.rint(numbers)).all()):
+        return numbers.astype(np.int32)
+    return numbers

@@ -1,0 +1,229 @@
+"""What is promised for a dataset, what each scientist may spend, every charge, and every answer."""
+
+import uuid
+from fractions import Fraction
+from typing import ClassVar
+
+import numpy as np
+import pgtrigger
+from django.db import models
+from django.db.models import F, Q
+
+from accounts.models import User
+from common.models import Thing
+from datasets.models import Dataset, Revision
+from privacy.engine.cells import Domain
+from privacy.engine.contributions import CAP, Integers
+
+IMMUTABLE = pgtrigger.Update | pgtrigger.Delete
+
+
+class Protection(Thing):
+    """The promise of one dataset: everybody together, for ever, stays within mu-GDP for each data subject."""
+
+    dataset = models.OneToOneField(Dataset, on_delete=models.PROTECT, related_name="protection")
+    epsilon = models.FloatField()
+    delta = models.FloatField()
+    mu = models.FloatField()
+    seats = models.PositiveSmallIntegerField(default=3)
+    extended_allowed = models.BooleanField(default=False)
+    domain = models.JSONField(default=dict)
+    """The public cells, as they were when the dataset was protected: columns and labels of engine.cells.Domain."""
+    last_applied = models.BigIntegerField(default=0)
+    """The newest ledger line whose per-subject charges are known to have been written."""
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(epsilon__gt=0, delta__gt=0, delta__lt=1, mu__gt=0, seats__gte=1),
+                name="a_protection_promises_something",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Protection of {self.dataset}"
+
+    @property
+    def mu_squared(self) -> Fraction:
+        return Fraction(self.mu) ** 2
+
+    @property
+    def cells(self) -> Domain:
+        return Domain(columns=tuple(self.domain["columns"]), labels=tuple(map(tuple, self.domain["labels"])))
+
+
+class BudgetQuerySet(models.QuerySet["Budget"]):
+    def visible_to(self, user: User) -> "BudgetQuerySet":
+        """One's own; those of one's own datasets; all for those who oversee."""
+        if user.is_admin or user.is_auditor:
+            return self
+        return self.filter(Q(scientist=user) | Q(protection__dataset__owner=user))
+
+
+class Budget(Thing):
+    """One scientist's share of a dataset's protection. CAP units of the ledger are mu^2."""
+
+    protection = models.ForeignKey(Protection, on_delete=models.PROTECT, related_name="budgets")
+    scientist = models.ForeignKey(User, on_delete=models.PROTECT, related_name="budgets")
+    mu = models.FloatField()
+    extended = models.BooleanField(default=False)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    generation = models.PositiveIntegerField(default=0)
+    """How often the share was changed: units of an older generation were scaled, rounding up."""
+    earlier_mus = models.JSONField(default=list)
+    cells = models.BinaryField(default=bytes)
+    """Worst-case units, spent or reserved, per public cell: int64, little endian. The sum of the ledger's lines."""
+
+    objects: ClassVar[models.Manager["Budget"]] = BudgetQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["protection", "scientist"], name="one_budget_per_scientist"),
+            models.CheckConstraint(condition=Q(mu__gt=0), name="a_budget_is_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.scientist}: {self.protection.dataset}"
+
+    @property
+    def mu_squared(self) -> Fraction:
+        return Fraction(self.mu) ** 2
+
+    def worst_case(self, size: int) -> Integers:
+        """Worst-case units of each of `size` cells."""
+        if not self.cells:
+            return np.zeros(size, dtype=np.int64)
+        found: Integers = np.frombuffer(bytes(self.cells), dtype="<i8").astype(np.int64)
+        return found
+
+    @property
+    def units_used(self) -> int:
+        """The worst case over all cells: what the scientist sees as used."""
+        return int(self.worst_case(1).max(initial=0))
+
+    @property
+    def share_used(self) -> float:
+        return self.units_used / CAP
+
+
+class LedgerLine(models.Model):
+    """One line of the ledger: units reserved, then committed or voided. Lines are never changed."""
+
+    class Kind(models.TextChoices):
+        RESERVE = "reserve", "Reserved"
+        COMMIT = "commit", "Spent"
+        VOID = "void", "Given back"
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField(auto_now_add=True)
+    budget = models.ForeignKey(Budget, on_delete=models.PROTECT, related_name="lines")
+    kind = models.CharField(max_length=8, choices=Kind)
+    key = models.UUIDField(default=uuid.uuid4, unique=True)
+    units = models.BigIntegerField()
+    generation = models.PositiveIntegerField()
+    cells = models.BinaryField()
+    """Which public cells are charged: packed bits, the first cell in the highest bit."""
+    settles = models.OneToOneField(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="settled_by"
+    )
+    purpose = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind="reserve", units__gt=0, settles=None)
+                | Q(kind="commit", units=0, settles__isnull=False)
+                | Q(kind="void", units__lt=0, settles__isnull=False),
+                name="ledger_signs_follow_the_kind",
+            ),
+            models.CheckConstraint(
+                condition=Q(settles=None) | ~Q(settles=F("id")), name="no_line_settles_itself"
+            ),
+        ]
+        triggers = [pgtrigger.Protect(name="the_ledger_is_append_only", operation=IMMUTABLE)]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.units}"
+
+    def mask(self, size: int) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+        return np.unpackbits(np.frombuffer(bytes(self.cells), dtype=np.uint8), count=size).astype(np.bool_)
+
+
+class AnswerQuerySet(models.QuerySet["Answer"]):
+    def visible_to(self, user: User) -> "AnswerQuerySet":
+        """One's own; those on one's own datasets; all for auditors. An admin reads no results."""
+        if user.is_auditor:
+            return self
+        return self.filter(Q(budget__scientist=user) | Q(budget__protection__dataset__owner=user))
+
+
+class Answer(Thing):
+    """A query and what was released for it."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Being computed"
+        RELEASED = "released", "Released"
+        LOST = "lost", "Lost: the worker ended before the answer was stored"
+        VOIDED = "voided", "Not computed: nothing was charged"
+
+    budget = models.ForeignKey(Budget, on_delete=models.PROTECT, related_name="answers")
+    revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="+")
+    line = models.OneToOneField(LedgerLine, on_delete=models.PROTECT, related_name="answer")
+    state = models.CharField(max_length=8, choices=State, default=State.PENDING)
+    query = models.JSONField()
+    query_sha256 = models.CharField(max_length=64, db_index=True)
+    sql = models.TextField(blank=True, max_length=10_000)
+    sigma = models.BigIntegerField()
+    releases = models.PositiveSmallIntegerField()
+    mu = models.FloatField()
+    extended = models.BooleanField(default=False)
+    opened_at = models.DateTimeField(null=True, blank=True)
+    visible_at = models.DateTimeField(null=True, blank=True)
+    result = models.JSONField(null=True, blank=True)
+    record = models.JSONField(default=dict)
+
+    objects: ClassVar[models.Manager["Answer"]] = AnswerQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["budget", "revision", "query_sha256"])]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state="released", result__isnull=False, visible_at__isnull=False)
+                | (~Q(state="released") & Q(result=None)),
+                name="what_is_released_has_a_result",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Answer for {self.budget}"
+
+
+class TopUp(Thing):
+    """A scientist asks for a larger share."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Waiting for a decision"
+        GRANTED = "granted", "Granted"
+        DENIED = "denied", "Denied"
+
+    budget = models.ForeignKey(Budget, on_delete=models.PROTECT, related_name="top_ups")
+    epsilon = models.FloatField()
+    reason = models.TextField(max_length=4000)
+    state = models.CharField(max_length=8, choices=State, default=State.PENDING)
+    decided_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decision_note = models.TextField(blank=True, max_length=4000)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["budget"], condition=Q(state="pending"), name="one_open_top_up_per_budget"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Top-up of {self.budget}"

@@ -1,0 +1,30 @@
+"""Protected datasets and budgets for tests."""
+
+from accounts.models import User
+from datasets.models import Dataset
+from privacy.engine.accounting import gdp_mu
+from privacy.engine.cells import Domain
+from privacy.models import Budget, Protection
+from tests.makers import accounts, datasets
+
+
+def protection(dataset: Dataset | None = None, *, epsilon: float = 4.0, delta: float = 1e-6) -> Protection:
+    """A promise for a dataset whose only public cells are its regions."""
+    domain = Domain(columns=("region",), labels=(("east", "north", "west"),))
+    return Protection.objects.create(
+        dataset=dataset or datasets.dataset(),
+        epsilon=epsilon,
+        delta=delta,
+        mu=gdp_mu(epsilon, delta),
+        domain={"columns": list(domain.columns), "labels": [list(labels) for labels in domain.labels]},
+    )
+
+
+def budget(
+    protection_: Protection | None = None, scientist: User | None = None, *, epsilon: float = 1.0
+) -> Budget:
+    """A scientist's share of a protection."""
+    found = protection_ or protection()
+    return Budget.objects.create(
+        protection=found, scientist=scientist or accounts.scientist(), mu=gdp_mu(epsilon, found.delta)
+    )

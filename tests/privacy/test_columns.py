@@ -1,0 +1,71 @@
+"""Columns in subject order hold what the table holds, for each subject its own rows and nothing by position."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from datasets.columns import ColumnPlan, digest, read, write
+
+KEY = b"k" * 32
+PLANS = (
+    ColumnPlan(name="wage"),
+    ColumnPlan(name="region", labels=("north", "south"), constant=True),
+    ColumnPlan(name="union"),
+)
+
+
+@pytest.fixture
+def store(tmp_path):
+    rows = pa.table(
+        {
+            "person": pa.array(["b", "a", "b", None, "c", "a"]),
+            "wage": pa.array([1.5, 2.0, float("nan"), 9.0, None, 3.0]),
+            "region": pa.array(["south", "north", "north", "north", "mars", None]),
+            "union": pa.array([True, False, None, True, True, False]),
+        }
+    )
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    folder = tmp_path / "columns"
+    folder.mkdir()
+    write(tmp_path / "rows.parquet", "person", PLANS, KEY, folder)
+    return read(folder, PLANS)
+
+
+def rows_of(store, person, column):
+    k = [bytes(d) for d in store.digests].index(digest(person, KEY))
+    rows = slice(store.offsets[k], store.offsets[k + 1])
+    found = store.columns[column]
+    pairs = zip(found.numbers[rows], found.valid[rows], strict=True)
+    return sorted(float(number) if valid else -1.0 for number, valid in pairs)
+
+
+def test_each_subject_has_its_own_rows(store):
+    assert store.rows == 5
+    assert rows_of(store, "a", "wage") == [2.0, 3.0]
+    assert rows_of(store, "b", "wage") == [-1.0, 1.5]
+    assert rows_of(store, "c", "wage") == [-1.0]
+    assert rows_of(store, "b", "union") == [-1.0, 1.0]
+
+
+def test_a_constant_column_is_one_value_a_subject(store):
+    for person in "ab":
+        assert len(set(rows_of(store, person, "region"))) == 1
+
+
+def test_a_value_that_is_not_declared_is_not_there(store):
+    assert rows_of(store, "c", "region") == [-1.0]
+
+
+def test_subjects_stand_in_the_order_of_their_digests(store):
+    digests = [bytes(d) for d in store.digests]
+    assert digests == sorted(digest(person, KEY) for person in "abc")
+
+
+def test_another_key_tells_nothing_of_the_first():
+    assert digest("a", KEY) != digest("a", b"j" * 32)
+
+
+def test_whole_numbers_are_kept_exactly(store):
+    assert store.columns["union"].numbers.dtype == np.int32
+    assert store.columns["wage"].numbers.dtype == np.float64

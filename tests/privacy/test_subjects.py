@@ -1,0 +1,108 @@
+"""Each subject's charges: checked before they are added, exact, in order, and whole after a kill at any moment."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import numpy as np
+import pytest
+
+from common.errors import Conflict
+from privacy.engine.contributions import CAP
+from privacy.subjects import CHUNK, SubjectLedger
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def book(tmp_path):
+    book = SubjectLedger(tmp_path / "ledger")
+    yield book
+    book.close()
+
+
+def test_a_subject_is_charged_up_to_its_cap_and_never_past_it(book):
+    budget, places = uuid4(), np.arange(3)
+    first = book.charge(budget, places, np.array([CAP, CAP - 1, 0]), line=1)
+    second = book.charge(budget, places, np.array([1, 1, 5]), line=2)
+    third = book.charge(budget, places, np.array([0, 1, CAP]), line=3)
+    assert first.tolist() == [True, True, True]
+    assert second.tolist() == [False, True, True]
+    assert third.tolist() == [True, False, False]
+    assert book.spent(budget).tolist() == [CAP, CAP, 5]
+
+
+def test_budgets_do_not_touch_each_other(book):
+    one, other = uuid4(), uuid4()
+    book.charge(one, np.arange(2), np.array([5, 6]), line=1)
+    assert book.charge(other, np.arange(2), np.array([CAP, CAP]), line=2).all()
+    assert book.spent(one).tolist() == [5, 6]
+
+
+def test_a_line_is_charged_once_and_in_order(book):
+    budget = uuid4()
+    book.charge(budget, np.arange(1), np.array([5]), line=7)
+    for line in (7, 6):
+        with pytest.raises(Conflict, match="already"):
+            book.charge(budget, np.arange(1), np.array([5]), line=line)
+    assert book.spent(budget).tolist() == [5]
+    assert book.last_line() == 7
+
+
+def test_subjects_keep_their_places_in_later_revisions(book):
+    digests = np.arange(64, dtype=np.uint8).reshape(4, 16)
+    assert book.places(digests[[0, 1]]).tolist() == [0, 1]
+    assert book.places(digests[[3, 1, 0]]).tolist() == [2, 1, 0]
+
+
+def test_many_subjects_span_chunks(book):
+    n = 2 * CHUNK + 5
+    budget, places = uuid4(), np.random.default_rng(1).permutation(n)
+    charges = np.arange(n)
+    book.charge(budget, places, charges, line=1)
+    assert book.spent(budget)[places].tolist() == charges.tolist()
+
+
+def test_a_changed_share_scales_every_subject_rounded_up(book):
+    budget = uuid4()
+    book.charge(budget, np.arange(3), np.array([0, 1, 1001]), line=1)
+    book.rescale(budget, 1, 4, line=2)
+    assert book.spent(budget).tolist() == [0, 1, 251]
+
+
+CHARGER = """
+import sys, numpy as np
+from pathlib import Path
+from uuid import UUID
+from privacy.subjects import SubjectLedger
+book = SubjectLedger(Path(sys.argv[1]))
+line = book.last_line()
+print("ready", flush=True)
+while True:
+    line += 1
+    book.charge(UUID(int=1), np.arange(200_000), np.full(200_000, 3), line=line)
+    print(line, flush=True)
+"""
+
+
+def test_a_kill_at_any_moment_leaves_a_whole_ledger(tmp_path):
+    """Whatever line was reported done is there; every subject stands at the same line; at most one more is charged."""
+    folder, rng = tmp_path / "ledger", np.random.default_rng(3)
+    for _ in range(8):
+        command = [sys.executable, "-c", CHARGER, str(folder)]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "ready\n"
+            time.sleep(float(rng.uniform(0.0, 0.25)))
+            os.kill(child.pid, signal.SIGKILL)
+            reported = [int(text) for text in child.stdout.read().split("\n")[:-1]]
+        book = SubjectLedger(folder)
+        last, spent = book.last_line(), book.spent(UUID(int=1))
+        book.close()
+        if reported:
+            assert last in {reported[-1], reported[-1] + 1}
+        assert set(spent.tolist()) <= {3 * last}
