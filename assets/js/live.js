@@ -53,6 +53,19 @@ function poll() {
   if (document.visibilityState === 'visible' && !isOpen()) elements().forEach(refresh)
 }
 
+// What the reader has unfolded stays unfolded when its fragment is replaced.
+const nameOf = (details) => details.id || details.querySelector('summary').textContent.trim()
+let unfolded = []
+document.addEventListener('htmx:beforeSwap', ({ detail }) => {
+  if (detail.target.dataset.live) unfolded = [...detail.target.querySelectorAll('details[open]')].map(nameOf)
+})
+document.addEventListener('htmx:afterSettle', () => {
+  for (const details of document.querySelectorAll('[data-live] details')) {
+    if (unfolded.includes(nameOf(details))) details.open = true
+  }
+  unfolded = []
+})
+
 let watched = ''
 document.addEventListener('htmx:afterSettle', () => {
   const now = keys().join(' ')
