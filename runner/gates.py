@@ -4,17 +4,14 @@ A file that passes is written anew from its own content into the caller's folder
 the reason. Nothing the code wrote makes this raise, and one bad file costs nothing of the rest.
 """
 
-import errno
 import hashlib
 import os
 import re
-import stat
-from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from runner import png, strict_csv, strict_json
-from runner.contract import Limits, OutputFile, RefusedFile
+from runner import folder, png, strict_csv, strict_json
+from runner.contract import CloseCode, Limits, OutputFile, RefusedFile
 from runner.decode import decode
 from runner.hostile import Refusal, neutral, shown_name
 
@@ -26,7 +23,6 @@ LISTED = 10_000
 """Directory entries that are looked at; a folder with more is no output."""
 NAMED_REFUSALS = 100
 """Refused files that are listed by name; the rest are counted."""
-CHUNK = 2**20
 
 KNOWN: tuple[tuple[bytes, str], ...] = (
     (png.SIGNATURE, "png"),
@@ -66,6 +62,7 @@ EXTENSIONS: dict[str, str] = {
     ),
     **dict.fromkeys(("npy", "npz", "h5", "hdf5"), NEVER["array"]),
 }
+TOO_BIG = CloseCode.OUTPUT_TOO_BIG
 WRITE_THESE = "Write CSV, JSON, TXT, MD, PNG or Parquet."
 
 
@@ -84,12 +81,12 @@ def collect(
     for name in names[:LISTED]:
         try:
             _check_number(len(accepted), limits.output_files)
-            _check_kind(out_dirfd, name)
+            folder.check_kind(out_dirfd, name)
             kind = _type_by_name(name)
             data = _read(out_dirfd, name, cap, left)
             body = _plain(kind, data, environment, cap)
         except Refusal as refusal:
-            refused.append(RefusedFile(name=shown_name(name), reason=str(refusal)))
+            refused.append(RefusedFile(name=shown_name(name), reason=str(refusal), code=refusal.code))
             continue
         left -= len(data)
         accepted.append(_write(dest, name, kind, body))
@@ -114,17 +111,7 @@ def _named(refused: list[RefusedFile], *, unseen: bool) -> tuple[RefusedFile, ..
 
 def _check_number(accepted: int, limit: int) -> None:
     if accepted >= limit:
-        raise Refusal(f"There are more than {limit:,} files.")
-
-
-def _check_kind(dirfd: int, name: str) -> None:
-    """Refuse everything but plain files, before the name is judged."""
-    try:
-        mode = os.stat(name, dir_fd=dirfd, follow_symlinks=False).st_mode
-    except OSError as bad:
-        raise _unreadable(bad) from bad
-    if not stat.S_ISREG(mode):
-        raise Refusal(f"It is {_file_kind(mode)}; only plain files come out.")
+        raise Refusal(f"There are more than {limit:,} files.", TOO_BIG)
 
 
 def _type_by_name(name: str) -> str:
@@ -141,56 +128,15 @@ def _type_by_name(name: str) -> str:
 
 
 def _read(dirfd: int, name: str, cap: int, left: int) -> bytes:
-    """The bytes of a regular file, without following, waiting for or trusting anything."""
-    try:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-        file = os.open(name, flags, dir_fd=dirfd)
-    except OSError as bad:
-        raise _unreadable(bad) from bad
-    try:
-        _check_status(os.fstat(file), cap, left)
-        data = b"".join(_chunks(file, min(cap, left)))
-    except OSError as bad:
-        raise _unreadable(bad) from bad
-    finally:
-        os.close(file)
+    """The bytes of a file that keeps to the limit of one, and with which all keep to theirs."""
+    data = folder.read(dirfd, name, cap)
+    if len(data) > left:
+        raise Refusal(
+            f"With it the files would have more than {ALL_TOGETHER * cap:,} bytes together.", TOO_BIG
+        )
     if not data:
         raise Refusal("It is empty.")
     return data
-
-
-def _unreadable(error: OSError) -> Refusal:
-    return Refusal(f"It cannot be read ({errno.errorcode.get(error.errno or 0, 'error')}).")
-
-
-def _chunks(file: int, cap: int) -> Iterator[bytes]:
-    size = 0
-    while part := os.read(file, CHUNK):
-        size += len(part)
-        if size > cap:
-            raise Refusal("It grew while it was read.")
-        yield part
-
-
-def _check_status(status: os.stat_result, cap: int, left: int) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise Refusal("It was exchanged while it was read.")
-    if status.st_nlink != 1:
-        raise Refusal("It has a second name (a hard link).")
-    if status.st_size > cap:
-        raise Refusal(f"It has {status.st_size:,} bytes; {cap:,} is the limit for one file.")
-    if status.st_size > left:
-        raise Refusal(f"With it the files would have more than {ALL_TOGETHER * cap:,} bytes together.")
-
-
-def _file_kind(mode: int) -> str:
-    kinds: tuple[tuple[Callable[[int], bool], str], ...] = (
-        (stat.S_ISLNK, "a symbolic link"),
-        (stat.S_ISDIR, "a folder"),
-        (stat.S_ISFIFO, "a pipe"),
-        (stat.S_ISSOCK, "a socket"),
-    )
-    return next((name for test, name in kinds if test(mode)), "a device")
 
 
 def content_type(data: bytes) -> str:
@@ -202,7 +148,7 @@ def content_type(data: bytes) -> str:
         return "a pickle"
     if MARKUP.match(data.lstrip(b"\xef\xbb\xbf \t\r\n")[:64]):
         return "HTML, SVG or XML"
-    return "text" if b"\x00" not in data[:CHUNK] else "binary data"
+    return "text" if b"\x00" not in data[: 2**20] else "binary data"
 
 
 def _plain(kind: str, data: bytes, environment: Path, cap: int) -> bytes:
@@ -232,6 +178,7 @@ def _text(data: bytes) -> bytes:
 
 def _picture(data: bytes, environment: Path, cap: int) -> bytes:
     claimed = png.size(data)
+    png.check_whole(data)
     body = decode("images", [str(png.MAX_SIDE)], data, environment, limit=2 * cap).body
     if not png.is_plain(body) or png.size(body) != claimed:
         raise Refusal("The picture could not be written anew.")

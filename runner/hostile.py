@@ -3,9 +3,15 @@
 import re
 import unicodedata
 
+from runner.contract import CloseCode
+
 
 class Refusal(Exception):
-    """This file does not come out. The text is a sentence for the owner."""
+    """This file does not come out. The text is a sentence for the owner; the code is OUTPUT_TOO_BIG or OUTPUT_TYPE."""
+
+    def __init__(self, reason: str, code: CloseCode = CloseCode.OUTPUT_TYPE) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")

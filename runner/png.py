@@ -2,8 +2,10 @@
 
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from runner.contract import CloseCode
 from runner.hostile import Refusal
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -28,21 +30,32 @@ def size(data: bytes) -> Size:
     if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
         raise Refusal(
             f"The picture has {width:,} by {height:,} pixels; "
-            f"{MAX_SIDE:,} a side and {MAX_PIXELS:,} in all are the limit."
+            f"{MAX_SIDE:,} a side and {MAX_PIXELS:,} in all are the limit.",
+            CloseCode.OUTPUT_TOO_BIG,
         )
     return Size(width, height)
 
 
+def check_whole(data: bytes) -> None:
+    """Refuse a file whose chunks do not add up to its end; what comes after the end is of no interest."""
+    if b"IEND" not in (name for name, _ in _chunks(data)):
+        raise Refusal("The picture is malformed.")
+
+
 def is_plain(data: bytes) -> bool:
     """Whether the file is whole and holds pixels and nothing else: what a decoder of ours has to have written."""
-    if not data.startswith(SIGNATURE):
-        return False
+    chunks = list(_chunks(data))
+    whole = bool(chunks) and chunks[-1] == (b"IEND", len(data))
+    return whole and PLAIN_CHUNKS.issuperset(name for name, _ in chunks)
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """The chunks by name and where each ends, up to the last or the first that is broken."""
     at, name = len(SIGNATURE), b""
-    while at + 12 <= len(data) and name != b"IEND":
+    while data.startswith(SIGNATURE) and at + 12 <= len(data) and name != b"IEND":
         length, name = struct.unpack(">I4s", data[at : at + 8])
-        body = data[at + 8 : at + 8 + length]
-        check = data[at + 8 + length : at + 12 + length]
-        if name not in PLAIN_CHUNKS or check != struct.pack(">I", zlib.crc32(name + body)):
-            return False
-        at += 12 + length
-    return name == b"IEND" and at == len(data)
+        end = at + 12 + length
+        if data[end - 4 : end] != struct.pack(">I", zlib.crc32(data[at + 4 : end - 4])):
+            return
+        yield name, end
+        at = end

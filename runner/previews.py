@@ -6,6 +6,7 @@ Both read files that passed the gates; tables and large pictures are opened in a
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 from runner import png, strict_json
 from runner.decode import decode
@@ -19,12 +20,12 @@ DIRECT_PICTURE = 2**20
 MAX_NUMBERS = 5_000
 
 
-def preview(path: Path, kind: str, environment: Path = ENVIRONMENT) -> dict[str, object]:
+def preview(path: Path, kind: str, environment: Path = ENVIRONMENT) -> dict[str, Any]:
     """What to show of a file: of kind "table", "json", "text" or "image"; "none" with a text that says why not."""
     try:
         data = _read(path)
         if kind in ("csv", "parquet"):
-            return decode("tables", ["preview", kind], data, environment, limit=0).header
+            return decode("tables", ["preview", kind], data, environment).header
         if kind == "png":
             return _picture(data, environment)
         if kind == "json":
@@ -34,12 +35,12 @@ def preview(path: Path, kind: str, environment: Path = ENVIRONMENT) -> dict[str,
         return {"kind": "none", "text": str(refusal)}
 
 
-def facts(path: Path, kind: str, environment: Path = ENVIRONMENT) -> dict[str, object]:
+def facts(path: Path, kind: str, environment: Path = ENVIRONMENT) -> dict[str, Any]:
     """What the output checks need to know of a file. As private as the file."""
     try:
         data = _read(path)
         if kind in ("csv", "parquet"):
-            return decode("tables", ["facts", kind], data, environment, limit=0).header
+            return decode("tables", ["facts", kind], data, environment).header
         if kind == "png":
             size = png.size(data)
             return {"kind": "image", "width": size.width, "height": size.height}
@@ -59,12 +60,12 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _shown(kind: str, text: str) -> dict[str, object]:
+def _shown(kind: str, text: str) -> dict[str, Any]:
     safe = neutral(text)
     return {"kind": kind, "text": safe[:SHOWN_CHARACTERS], "cut": len(safe) > SHOWN_CHARACTERS}
 
 
-def _picture(data: bytes, environment: Path) -> dict[str, object]:
+def _picture(data: bytes, environment: Path) -> dict[str, Any]:
     """The picture itself when small and plain, otherwise one written anew no larger than a screen."""
     size = png.size(data)
     if len(data) > DIRECT_PICTURE or not png.is_plain(data):
@@ -75,7 +76,7 @@ def _picture(data: bytes, environment: Path) -> dict[str, object]:
     return {"kind": "image", "png_base64": encoded, "width": size.width, "height": size.height}
 
 
-def _json_facts(value: object) -> dict[str, object]:
+def _json_facts(value: object) -> dict[str, Any]:
     """The numbers by their path, and how long the longest list is (a long one may be one entry per row)."""
     numbers: list[list[object]] = []
     stack: list[tuple[str, object]] = [("", value)]

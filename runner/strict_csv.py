@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Iterator
 
+from runner.contract import CloseCode
 from runner.hostile import Refusal, control_line
 
 MAX_ROWS = 1_000_000
@@ -37,9 +38,11 @@ def rows(data: bytes) -> Iterator[list[str]]:
         if len(row) != width:
             raise Refusal(f"Line {line:,} has {_cells(len(row))}, the header has {width:,}.")
         if number > MAX_ROWS:
-            raise Refusal(f"The table has more than {MAX_ROWS:,} rows.")
+            raise Refusal(f"The table has more than {MAX_ROWS:,} rows.", CloseCode.OUTPUT_TOO_BIG)
         if max(map(len, row)) > MAX_FIELD:
-            raise Refusal(f"A cell on line {line:,} has more than {MAX_FIELD:,} characters.")
+            raise Refusal(
+                f"A cell on line {line:,} has more than {MAX_FIELD:,} characters.", CloseCode.OUTPUT_TOO_BIG
+            )
         yield row
 
 
@@ -89,7 +92,9 @@ def _check_header(header: list[str]) -> None:
     if not header:
         raise Refusal("The CSV has no header line.")
     if len(header) > MAX_COLUMNS:
-        raise Refusal(f"The table has {len(header):,} columns; {MAX_COLUMNS:,} is the limit.")
+        raise Refusal(
+            f"The table has {len(header):,} columns; {MAX_COLUMNS:,} is the limit.", CloseCode.OUTPUT_TOO_BIG
+        )
 
 
 def _cells(number: int) -> str:

@@ -5,12 +5,15 @@ import math
 import re
 from typing import NoReturn
 
-from runner.hostile import Refusal
+from runner.contract import CloseCode
+from runner.hostile import CONTROL, Refusal
 
 MAX_DEPTH = 20
 MAX_ITEMS = 1_000_000
 MAX_INTEGER_DIGITS = 40
 MAX_KEY = 1_000
+SMALL = 2**18
+"""Values of at most so many bytes are indented."""
 RESERVED = frozenset({"__proto__"})
 
 STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -35,14 +38,23 @@ def parse(data: bytes) -> object:
 
 
 def canonical(data: bytes) -> bytes:
-    """The same value in one plain spelling, so that nothing hides between its tokens."""
-    return json.dumps(parse(data), allow_nan=False).encode("ascii")
+    """The same value in one plain spelling, so that nothing hides between its tokens or among its characters."""
+    indent = 2 if len(data) <= SMALL else None
+    text = json.dumps(parse(data), allow_nan=False, indent=indent, ensure_ascii=False)
+    return CONTROL.sub(_escaped, text).encode("utf-8") + b"\n"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return json.dumps(found.group())[1:-1] if found.group() != "\x7f" else "\\u007f"
 
 
 def _refuse_crowds(text: str) -> None:
     """Bound the number of items before anything is built from them."""
     if _items(text) > MAX_ITEMS and _items(STRING.sub('""', text)) > MAX_ITEMS:
-        raise Refusal(f"The JSON has more than {MAX_ITEMS:,} items. Write a table as CSV or Parquet.")
+        raise Refusal(
+            f"The JSON has more than {MAX_ITEMS:,} items. Write a table as CSV or Parquet.",
+            CloseCode.OUTPUT_TOO_BIG,
+        )
 
 
 def _items(text: str) -> int:
@@ -62,7 +74,10 @@ def _constant(name: str) -> NoReturn:
 
 def _integer(digits: str) -> int:
     if len(digits) > MAX_INTEGER_DIGITS:
-        raise Refusal(f"The JSON holds a whole number of more than {MAX_INTEGER_DIGITS} characters.")
+        raise Refusal(
+            f"The JSON holds a whole number of more than {MAX_INTEGER_DIGITS} characters.",
+            CloseCode.OUTPUT_TOO_BIG,
+        )
     return int(digits)
 
 
@@ -96,7 +111,7 @@ def _children(container: object) -> list[object]:
 
 def _refuse_key(key: str) -> None:
     if len(key) > MAX_KEY:
-        raise Refusal(f"The JSON has a key of more than {MAX_KEY:,} characters.")
+        raise Refusal(f"The JSON has a key of more than {MAX_KEY:,} characters.", CloseCode.OUTPUT_TOO_BIG)
     if key in RESERVED:
         raise Refusal(f"The JSON has the reserved key {key}.")
     _refuse_surrogates(key)

@@ -1,8 +1,11 @@
-"""Decode one PNG and write it anew: standard input to standard output, in a sandbox that holds no data."""
+"""Decode one PNG and write it anew: in a sandbox that holds no data."""
 
 import io
 import json
-import sys
+import os
+import struct
+import zlib
+from pathlib import Path
 
 from PIL import Image  # type: ignore[import-not-found,unused-ignore]
 
@@ -22,10 +25,16 @@ def rewritten(data: bytes, side: int) -> tuple[dict[str, object], bytes]:
     return {"width": fresh.width, "height": fresh.height}, out.getvalue()
 
 
-def main() -> None:
-    header, body = rewritten(sys.stdin.buffer.read(), int(sys.argv[1]))
-    sys.stdout.buffer.write(json.dumps(header).encode() + b"\n" + body)
+def work() -> None:
+    (side,) = json.loads(os.environ["WEIR_PARAMETERS"])["arguments"]
+    data = Path(os.environ["WEIR_DATA"], "file").read_bytes()
+    try:
+        header, body = rewritten(data, int(side))
+    except (OSError, SyntaxError, ValueError, struct.error, zlib.error):
+        header, body = {"refused": "The picture is malformed."}, b""
+    Path(os.environ["WEIR_OUT"], "header").write_text(json.dumps(header))
+    Path(os.environ["WEIR_OUT"], "body").write_bytes(body)
 
 
 if __name__ == "__main__":
-    main()
+    work()

@@ -1,4 +1,4 @@
-"""Read one table and write what is asked about it: standard input to standard output, in a sandbox without data.
+"""Read one table and write what is asked about it, in a sandbox that holds no data.
 
 The first argument says what: `rewrite` (a Parquet file anew), `preview` or `facts`; the second the file's type.
 """
@@ -7,9 +7,10 @@ import csv
 import io
 import json
 import math
-import sys
+import os
 from collections.abc import Callable, Iterator
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +32,10 @@ SMALL = 1_000
 
 class Refused(Exception):
     """The file does not come out, for this reason."""
+
+
+class TooBig(Refused):
+    """It is too large in one respect."""
 
 
 def is_plain(kind: pa.DataType) -> bool:
@@ -60,16 +65,16 @@ def opened(data: bytes) -> pq.ParquetFile:
         raise Refused("The Parquet file is malformed.") from bad
     rows, columns = file.metadata.num_rows, file.metadata.num_columns
     if columns > MAX_COLUMNS:
-        raise Refused(f"The table has {columns:,} columns; {MAX_COLUMNS:,} is the limit.")
+        raise TooBig(f"The table has {columns:,} columns; {MAX_COLUMNS:,} is the limit.")
     if columns == 0:
         raise Refused("The table has no columns.")
     if rows > MAX_ROWS or rows * columns > MAX_CELLS:
-        raise Refused(
+        raise TooBig(
             f"The table claims {rows:,} rows and {columns:,} columns; "
             f"{MAX_ROWS:,} rows and {MAX_CELLS:,} cells are the limit."
         )
     if sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups)) > MAX_DECODED:
-        raise Refused(f"The table unpacks to more than {MAX_DECODED // 2**20} MB.")
+        raise TooBig(f"The table unpacks to more than {MAX_DECODED // 2**20} MB.")
     check_columns(file.schema_arrow)
     return file
 
@@ -93,10 +98,10 @@ def batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
         for batch in file.iter_batches(batch_size=BATCH_ROWS):
             decoded += batch.nbytes
             if decoded > MAX_DECODED:
-                raise Refused(f"The table unpacks to more than {MAX_DECODED // 2**20} MB.")
+                raise TooBig(f"The table unpacks to more than {MAX_DECODED // 2**20} MB.")
             yield batch
     except MemoryError as bad:
-        raise Refused("Reading the table needs too much memory.") from bad
+        raise TooBig("Reading the table needs too much memory.") from bad
     except (pa.ArrowException, OSError, ValueError) as bad:
         raise Refused("The Parquet file is malformed.") from bad
 
@@ -264,15 +269,21 @@ def answer(what: str, kind: str, data: bytes) -> tuple[dict[str, object], bytes]
     return (preview if what == "preview" else facts)(data, kind), b""
 
 
-def main() -> None:
+def work() -> None:
+    pa.set_memory_pool(pa.system_memory_pool())
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
+    what, kind = json.loads(os.environ["WEIR_PARAMETERS"])["arguments"]
+    data = Path(os.environ["WEIR_DATA"], "file").read_bytes()
     try:
-        header, body = answer(sys.argv[1], sys.argv[2], sys.stdin.buffer.read())
+        header, body = answer(what, kind, data)
+    except TooBig as refused:
+        header, body = {"refused": str(refused), "too_big": True}, b""
     except Refused as refused:
         header, body = {"refused": str(refused)}, b""
-    sys.stdout.buffer.write(json.dumps(header).encode() + b"\n" + body)
+    Path(os.environ["WEIR_OUT"], "header").write_text(json.dumps(header))
+    Path(os.environ["WEIR_OUT"], "body").write_bytes(body)
 
 
 if __name__ == "__main__":
-    main()
+    work()
