@@ -21,12 +21,15 @@ def items(request: HttpRequest) -> list[Item]:
         ("Workers", "requests:workers", "server", user.is_admin or user.is_auditor),
         ("Audit", "audit:list", "history", True),
     ]
+    shown_items = [(label, reverse(name), icon) for label, name, icon, shown in entries if shown]
+    here = _here(request.path, [url for _label, url, _icon in shown_items])
     return [
-        {"label": label, "url": reverse(name), "icon": icon, "active": _is_here(request.path, reverse(name))}
-        for label, name, icon, shown in entries
-        if shown
+        {"label": label, "url": url, "icon": icon, "active": url == here} for label, url, icon in shown_items
     ]
 
 
-def _is_here(path: str, url: str) -> bool:
-    return path == url or (url != "/" and path.startswith(url) and url.count("/") <= 2)
+def _here(path: str, urls: list[str]) -> str:
+    """The entry that the page belongs to: the longest beginning of its address. One's own pages belong to none."""
+    own = [reverse(name) for name in ("accounts:profile", "accounts:notifications")]
+    best = max((url for url in [*urls, *own] if path.startswith(url)), key=len, default="")
+    return "" if best in own else best
