@@ -44,9 +44,9 @@ def may_watch(user_pk: UUID, key: str) -> bool:
 
 VISIBLE: dict[str, Callable[[User], QuerySet[Any]]] = {
     "user": lambda user: User.objects.filter(pk=user.pk),
-    "request": lambda user: CodeRequest.objects.known_to(user),
-    "run": lambda user: Run.objects.visible_to(user),
-    "dataset": lambda user: Dataset.objects.visible_to(user),
+    "request": CodeRequest.objects.known_to,
+    "run": Run.objects.visible_to,
+    "dataset": Dataset.objects.visible_to,
     "upload": lambda user: Upload.objects.filter(user=user),
 }
 

@@ -210,13 +210,22 @@ def _answer(table: Table) -> list[str]:
     """The number of people and the mean of one declared number: two aggregates over everybody."""
     columns = list(table.columns.all())
     subject = next((column for column in columns if column.is_subject), None)
-    number = next((column for column in columns if _is_measure(column)), None)
-    people = f"{table.name}[{subject.name!r}].nunique()" if subject else f"len({table.name})"
+    people = f"{table.name}[{_quoted(subject.name)}].nunique()" if subject else f"len({table.name})"
     lines = ["    return {", f'        "people": int({people}),']
-    if number is not None:
-        lines.append(f"        {f'mean_{number.name}'!r}: float({table.name}[{number.name!r}].mean()),")
+    if (number := _measure(columns)) is not None:
+        name = _quoted(f"mean_{number.name}")
+        lines.append(f"        {name}: float({table.name}[{_quoted(number.name)}].mean()),")
     return [*lines, "    }"]
 
 
-def _is_measure(column: Column) -> bool:
-    return column.type in {Column.Type.NUMBER, Column.Type.INTEGER} and not column.is_subject
+def _measure(columns: list[Column]) -> Column | None:
+    """A number to take the mean of; one that is no whole number first, since those are often years or codes."""
+    for kind in (Column.Type.NUMBER, Column.Type.INTEGER):
+        for column in columns:
+            if column.type == kind and not column.is_subject:
+                return column
+    return None
+
+
+def _quoted(name: str) -> str:
+    return json.dumps(name, ensure_ascii=False)

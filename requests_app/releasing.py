@@ -13,7 +13,7 @@ from common.access import require
 from common.errors import Conflict, Refused
 from datasets import storage
 from requests_app import collecting, disclosure, notifications, records, rules, workflow
-from requests_app.models import Output, Release, Run
+from requests_app.models import Output, Release, Run, RunLog
 
 State, Verdict = Release.State, Output.Verdict
 OPEN = (State.HELD, State.CHECKING)
@@ -155,12 +155,31 @@ def open_released(output: Output, *, by: User) -> Path:
     if release is None:
         raise Conflict("Nothing of this run is released.")
     require(rules.download_release, by, release)
+    output.refresh_from_db(fields=["verdict", "bytes_gone_at"])
     if output.verdict != Verdict.RELEASE:
         raise Conflict("This file was not released.")
     path = _intact(output)
     with transaction.atomic():
         _record("output.download", output, by=by, release=str(release.pk))
     return path
+
+
+def open_log(run: Run, *, by: User) -> RunLog:
+    """What a run wrote to its streams; a look at a private log is recorded."""
+    require(rules.read_log, by, run)
+    written = RunLog.objects.filter(run=run).first() or RunLog(run=run)
+    if run.kind == Run.Kind.PRIVATE:
+        item = run.request
+        with transaction.atomic():
+            log.record(
+                "log.view",
+                by=by,
+                on=run,
+                dataset_id=item.dataset_id,
+                person_id=item.author_id,
+                request=str(item.pk),
+            )
+    return written
 
 
 def _intact(output: Output) -> Path:

@@ -140,10 +140,13 @@ def approval_is_live(approval: Approval) -> str | None:
     return None
 
 
-def runs_are_left(approval: Approval) -> str | None:
+def runs_used(approval: Approval) -> int:
     """A run counts while it is live, and for good once it has opened the data, however it ended."""
-    used = approval.runs.filter(Q(state__in=Run.LIVE) | Q(opened_at__isnull=False)).count()
-    if used < approval.runs_allowed:
+    return approval.runs.filter(Q(state__in=Run.LIVE) | Q(opened_at__isnull=False)).count()
+
+
+def runs_are_left(approval: Approval) -> str | None:
+    if runs_used(approval) < approval.runs_allowed:
         return None
     return f"All {approval.runs_allowed} approved runs are used. Submit again to ask for more."
 
@@ -234,6 +237,15 @@ def download_release(user: User, release: Release) -> str | None:
     if release.state != Release.State.RELEASED:
         return "There is nothing to download: the outputs are not released."
     if user == release.run.request.author:
+        return None
+    return is_reviewer(user, release.run.request)
+
+
+def read_record(user: User, release: Release) -> str | None:
+    """The record of a release: what the author got, kept for the other side and for auditors after a recall too."""
+    if not release.record:
+        return "There is no record: nothing was released."
+    if user == release.run.request.author or user.is_auditor:
         return None
     return is_reviewer(user, release.run.request)
 

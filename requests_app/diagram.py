@@ -1,0 +1,41 @@
+"""The state machines drawn from their tables, for the documentation. A test compares the file with the tables."""
+
+from collections.abc import Iterator
+
+from requests_app.workflow import MACHINES, TURN, Step
+
+TITLES = {"request": "Request", "run": "Run", "release": "Release"}
+FIRST = {"request": "draft", "run": "queued", "release": "held"}
+HEAD = """# How things move
+
+Made by `manage.py workflow_diagram` from the tables in `requests_app/workflow.py`; a test compares the two.
+Every arrow is one step: it locks the object, asks the rule, writes, and records one line in the audit log.
+"""
+
+
+def document() -> str:
+    """The whole page, in Markdown with Mermaid diagrams."""
+    return "\n".join([HEAD, *(_machine(name, steps) for name, steps in MACHINES.items())])
+
+
+def _machine(name: str, steps: dict[str, Step]) -> str:
+    lines = [f"## {TITLES[name]}", "", "```mermaid", "stateDiagram-v2", f"    [*] --> {FIRST[name]}"]
+    lines += [f"    {arrow}" for arrow in _arrows(steps)]
+    lines += [
+        f"    {state} --> [*]"
+        for state, side in TURN[name].items()
+        if side == "nobody" and not _leads_on(steps, state)
+    ]
+    lines += ["```", "", "| state | whose turn it is |", "|---|---|"]
+    lines += [f"| {state} | {side} |" for state, side in TURN[name].items()]
+    return "\n".join([*lines, ""])
+
+
+def _arrows(steps: dict[str, Step]) -> Iterator[str]:
+    for name, step in steps.items():
+        for source in sorted(step.sources):
+            yield f"{source} --> {step.target}: {name.replace('_', ' ')}"
+
+
+def _leads_on(steps: dict[str, Step], state: str) -> bool:
+    return any(state in step.sources for step in steps.values())

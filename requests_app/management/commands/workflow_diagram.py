@@ -1,0 +1,18 @@
+"""`manage.py workflow_diagram`: write docs/workflow.md anew from the workflow's tables."""
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from requests_app import diagram
+
+
+class Command(BaseCommand):
+    help = "Write docs/workflow.md from the tables of the workflow."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        path = Path(settings.ROOT) / "docs" / "workflow.md"
+        path.write_text(diagram.document())
+        self.stdout.write(f"Wrote {path}.")
