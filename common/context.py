@@ -12,7 +12,7 @@ def page(request: HttpRequest) -> dict[str, object]:
         "navigation": import_string(settings.NAVIGATION)(request),
         "unread": SimpleLazyObject(lambda: _unread(request)),
         "demo": settings.DEMO,
-        "version": settings.VERSION,
+        "portal_version": settings.VERSION,
     }
 
 
