@@ -88,8 +88,8 @@ def _number(column: ColumnSchema, source: np.random.Generator, rows: int) -> np.
 
 
 def _category(column: ColumnSchema, source: np.random.Generator, rows: int) -> np.ndarray:
-    kind = np.int64 if column.stored == "int64" else object
-    choices = np.array(column.categories or (0,), dtype=kind)
+    whole = column.stored == "int64"
+    choices = np.array(column.categories or ((0,) if whole else ("",)), dtype=np.int64 if whole else object)
     return choices[source.integers(0, len(choices), rows)]
 
 

@@ -56,7 +56,7 @@ POLICY = {
     "memory_mb",
     "threshold",
 }
-DECLARED_OF_TABLE = {"description", "mock_rows", "rows_per_subject", "about_people"}
+DECLARED_OF_TABLE = {"name", "description", "mock_rows", "rows_per_subject", "about_people"}
 DECLARED_OF_COLUMN = {
     "type",
     "description",
@@ -161,8 +161,8 @@ def declare(table: Table, *, by: User, columns: dict[str, dict[str, object]], **
             raise Refused(f"There is no column {name} in {table.name}.")
     for name in sorted(columns, key=lambda each: bool(columns[each].get("is_subject"))):
         _only(columns[name], DECLARED_OF_COLUMN)
-        for field, pair in _declare_column(known[name], columns[name]).items():
-            changes[f"{name}.{field}"] = pair
+        declared = _declare_column(known[name], columns[name])
+        changes |= {f"{name}.{field}": pair for field, pair in _on_record(known[name], declared).items()}
     if changes:
         log.record("table.declare", by=by, on=table, dataset_id=dataset.pk, changes=changes)
     return table
@@ -178,6 +178,21 @@ def _declare_column(column: Column, fields: dict[str, object]) -> dict[str, tupl
     if isinstance(lower, int | float) and isinstance(upper, int | float) and lower > upper:
         raise Refused(f"{column.name}: the lower bound is above the upper one.")
     return change(column, fields)
+
+
+def _on_record(column: Column, changes: dict[str, tuple[object, object]]) -> dict[str, tuple[object, object]]:
+    """Bounds and categories that are not confirmed may be read off the data: the log does not repeat them."""
+    shown = ("lower", "upper", "categories")
+    if column.confirmed and "confirmed" in changes:
+        told = {
+            name: ("not confirmed", getattr(column, name))
+            for name in shown
+            if getattr(column, name) not in (None, [])
+        }
+        return {**changes, **told}
+    if column.confirmed:
+        return changes
+    return {name: ("kept back", "changed") if name in shown else pair for name, pair in changes.items()}
 
 
 @transaction.atomic

@@ -1,7 +1,8 @@
 """The only code that opens private files: tables, uploads on their way in, outputs that are held.
 
 Layout under the store: `uploads/` (in progress), `tables/` (sealed, read-only, one file per table),
-`outputs/<run>/` (what a run wrote), `mock/<revision>/` (made from declarations, not private).
+`columns/` (tables in subject order), `ledgers/` (what
+each subject was charged), `outputs/<run>/` (what a run wrote), `mock/<revision>/` (made from declarations, not private).
 Names on disk are random or ids, never what a person typed.
 """
 
@@ -10,7 +11,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
@@ -19,6 +20,7 @@ from django.conf import settings
 
 from accounts.models import User
 from common.errors import Conflict, Denied, Refused
+from datasets import columns
 from datasets.models import Revision, Table, Upload
 
 DISK_FULL = "The portal's disk is full. Nothing was lost; tell an admin, then resume the upload."
@@ -148,6 +150,55 @@ def _intact(table: Table) -> Path:
     if not path.is_file() or path.stat().st_size != table.stored_bytes:
         raise Conflict(f"The file of table {table.name} is missing or damaged. Tell an admin.")
     return path
+
+
+# Columns: the same rows in subject order, for automatic answers
+
+
+class AsksData(Protocol):
+    """What an automatic answer shows before it is given private rows."""
+
+    pk: UUID
+
+
+def open_columns(
+    asked: AsksData,
+    table: Table,
+    plans: Sequence[columns.ColumnPlan],
+    key: bytes,
+    *,
+    rule: Callable[[AsksData], str | None],
+    wanted: frozenset[str] | None = None,
+) -> columns.ColumnStore:
+    """A private table in subject order; written on first use. Raises Denied when the rule gives a reason against it."""
+    if why := rule(asked):
+        raise Denied(why)
+    shape = hashlib.sha256(repr((tuple(plans), key)).encode()).hexdigest()[:16]
+    ready = folder("columns") / f"{table.pk}.{shape}"
+    if not ready.is_dir():
+        _write_columns(table, plans, key, ready)
+    return columns.read(ready, plans, wanted=wanted)
+
+
+def _write_columns(table: Table, plans: Sequence[columns.ColumnPlan], key: bytes, ready: Path) -> None:
+    subject = table.subject
+    if subject is None:
+        raise Refused(f"Table {table.name} does not say whom a row is about.")
+    draft = folder("columns") / f"{secrets.token_hex(8)}.part"
+    draft.mkdir(mode=0o700)
+    try:
+        columns.write(_intact(table), subject.name, plans, key, draft)
+        draft.rename(ready)
+    except OSError:
+        if not ready.is_dir():
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def ledger_folder(dataset_pk: UUID) -> Path:
+    """Where a dataset's ledger per data subject lies."""
+    return folder("ledgers", str(dataset_pk))
 
 
 # Outputs

@@ -1,0 +1,175 @@
+"""Who may use a dataset and who reviews it: asking, deciding, taking away, handing over."""
+
+from uuid import UUID
+
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.models import User
+from common.access import require
+from common.errors import Refused
+from common.http import UserRequest, found
+from datasets import rules, services
+from datasets.forms import AccessForm, DecisionForm, ReasonForm, ReviewerForm, TransferForm
+from datasets.models import AccessRequest, Dataset, DatasetReviewer, Grant
+from datasets.views.shared import attempt, owned, said, show, visible
+
+PER_PAGE = 25
+
+
+@require_safe
+def people(request: UserRequest, pk: UUID) -> HttpResponse:
+    return _people(request, owned(request, pk))
+
+
+def _people(request: UserRequest, dataset: Dataset, *, status: int = 200, **forms: object) -> HttpResponse:
+    grants = dataset.grants.live().select_related("user", "granted_by", "access_request")
+    decided = dataset.access_requests.exclude(state=AccessRequest.State.PENDING)
+    context = {
+        "pending": AccessRequest.objects.pending().filter(dataset=dataset).select_related("scientist"),
+        "decided": decided.select_related("scientist", "decided_by")[:20],
+        "page": Paginator(grants, PER_PAGE).get_page(request.GET.get("page")),
+        "seats": dataset.reviewers.select_related("user", "granted_by"),
+        "reviewer_form": ReviewerForm(),
+        "transfer_form": TransferForm(),
+        "transfer_refusal": rules.may_edit(request.user, dataset),
+        **forms,
+    }
+    return show(request, "people", dataset, tab="people", status=status, **context)
+
+
+def _person(email: str) -> User:
+    person = User.objects.filter(email__iexact=email.strip(), is_active=True).first()
+    if person is None:
+        raise Refused("Nobody with this address has an active account here.")
+    return person
+
+
+@require_POST
+def add_reviewer(request: UserRequest, pk: UUID) -> HttpResponse:
+    dataset = owned(request, pk)
+    form = ReviewerForm(request.POST)
+
+    def act() -> None:
+        trusted = form.cleaned_data["decides_access"]
+        services.add_reviewer(
+            dataset, by=request.user, user=_person(form.cleaned_data["email"]), decides_access=trusted
+        )
+
+    if attempt(form, act):
+        return said(request, "The reviewer is added.", "datasets:people", pk, "reviewers")
+    return _people(request, dataset, status=400, reviewer_form=form)
+
+
+@require_POST
+def remove_reviewer(request: UserRequest, pk: UUID) -> HttpResponse:
+    seats = DatasetReviewer.objects.filter(dataset__owner=request.user).select_related(
+        "dataset__owner", "user"
+    )
+    seat = found(seats, pk=pk)
+    services.remove_reviewer(seat, by=request.user)
+    return said(request, "The reviewer is removed.", "datasets:people", seat.dataset_id, "reviewers")
+
+
+@require_POST
+def transfer(request: UserRequest, pk: UUID) -> HttpResponse:
+    dataset = owned(request, pk)
+    form = TransferForm(request.POST)
+
+    def act() -> None:
+        given = form.cleaned_data
+        services.transfer(dataset, by=request.user, to=_person(given["email"]), reason=given["reason"])
+
+    if attempt(form, act):
+        return redirect("datasets:list")
+    return _people(request, dataset, status=400, transfer_form=form)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def ask(request: UserRequest, pk: UUID) -> HttpResponse:
+    """Ask for access: purpose, outputs, and the terms as they are now."""
+    dataset = visible(request, pk)
+    terms = dataset.terms
+    start = {"terms": terms.pk if terms else None}
+    form = AccessForm(request.POST or None, initial=start, with_terms=terms is not None)
+
+    def act() -> None:
+        given = form.cleaned_data
+        shown = dataset.terms_versions.filter(pk=given["terms"]).first() if "terms" in given else None
+        services.ask_access(
+            dataset, by=request.user, purpose=given["purpose"], outputs=given["outputs"], terms=shown
+        )
+
+    if request.method == "POST" and attempt(form, act):
+        return said(request, "The owner has been asked. You will be told.", "datasets:detail", pk)
+    refusal = rules.ask_for_access(request.user, dataset)
+    status = 400 if form.errors else 200
+    return show(request, "ask", dataset, status=status, form=form, terms=terms, refusal=refusal)
+
+
+def _asked(request: UserRequest, pk: UUID) -> AccessRequest:
+    items = AccessRequest.objects.visible_to(request.user)
+    return found(items.select_related("dataset__owner", "scientist", "terms", "decided_by"), pk=pk)
+
+
+@require_safe
+def access(request: UserRequest, pk: UUID) -> HttpResponse:
+    return _access(request, _asked(request, pk), DecisionForm())
+
+
+def _access(
+    request: UserRequest, item: AccessRequest, form: DecisionForm, *, status: int = 200
+) -> HttpResponse:
+    return show(
+        request,
+        "access",
+        item.dataset,
+        status=status,
+        item=item,
+        form=form,
+        refusal=rules.may_decide_access(request.user, item),
+        is_pending=item.state == AccessRequest.State.PENDING,
+        is_own=item.scientist_id == request.user.pk,
+        earlier=item.dataset.access_requests.filter(scientist=item.scientist).exclude(pk=item.pk)[:5],
+    )
+
+
+@require_POST
+def decide(request: UserRequest, pk: UUID) -> HttpResponse:
+    item = _asked(request, pk)
+    require(rules.may_decide_access, request.user, item)
+    form = DecisionForm(request.POST)
+    grant = request.POST.get("verdict") == "grant"
+
+    def act() -> None:
+        given = form.cleaned_data
+        services.decide_access(item, by=request.user, grant=grant, note=given["note"], days=given["days"])
+
+    if attempt(form, act):
+        told = "Access is granted." if grant else "The request is declined."
+        return said(request, told, "datasets:access", pk)
+    return _access(request, item, form, status=400)
+
+
+@require_POST
+def withdraw(request: UserRequest, pk: UUID) -> HttpResponse:
+    items = AccessRequest.objects.filter(scientist=request.user)
+    item = services.withdraw_access(found(items, pk=pk), by=request.user)
+    return said(request, "Your request is withdrawn.", "datasets:detail", item.dataset_id)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def revoke(request: UserRequest, pk: UUID) -> HttpResponse:
+    """Take access away, with the reason."""
+    grants = Grant.objects.visible_to(request.user).select_related("dataset__owner", "user")
+    grant = found(grants, pk=pk)
+    require(rules.may_revoke_access, request.user, grant.dataset)
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST" and attempt(
+        form, lambda: services.revoke_access(grant, by=request.user, reason=form.cleaned_data["reason"])
+    ):
+        return said(request, "The access is taken away.", "datasets:detail", grant.dataset_id)
+    context = {"form": form, "verb": "revoke", "grant": grant, "danger": True}
+    return show(request, "reason", grant.dataset, status=400 if form.errors else 200, **context)

@@ -1,0 +1,187 @@
+"""The owner's way from a file to a published revision: files, columns, check, publish."""
+
+from uuid import UUID
+
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from common.errors import Refused
+from common.http import UserRequest, found
+from datasets import inspection, proposals, rules, services, uploads
+from datasets.forms import NOBODY, ColumnForm, PlainUploadForm, ReasonForm, RevisionForm, TableForm
+from datasets.models import Column, Dataset, Revision, Table, Upload
+from datasets.views.shared import attempt, owned, said, show
+
+COLUMNS = 40
+
+
+@require_safe
+def content(request: UserRequest, pk: UUID) -> HttpResponse:
+    """Revisions, their tables, and files on their way in."""
+    dataset = owned(request, pk)
+    part = "parts/files" if request.headers.get("HX-Request") else "content"
+    return show(request, part, dataset, tab="content", **_content(request, dataset))
+
+
+def _content(request: UserRequest, dataset: Dataset) -> dict[str, object]:
+    draft = dataset.draft
+    return {
+        "draft": draft,
+        "draft_tables": list(draft.tables.prefetch_related("columns")) if draft else [],
+        "uploads": list(_open_uploads(request, draft)) if draft else [],
+        "revisions": dataset.revisions.exclude(state=Revision.State.DRAFT).prefetch_related("tables"),
+        "gaps": rules.gaps(dataset) if draft else [],
+        "refusal": rules.may_publish(request.user, dataset),
+        "begin_refusal": rules.may_begin_revision(request.user, dataset),
+        "revision_form": RevisionForm(),
+        "retire_form": ReasonForm(),
+        "plain_form": PlainUploadForm(),
+    }
+
+
+def _open_uploads(request: UserRequest, draft: Revision) -> list[Upload]:
+    shown = Upload.objects.visible_to(request.user).filter(revision=draft).exclude(state=Upload.State.DONE)
+    return list(shown[:50])
+
+
+@require_POST
+def begin_revision(request: UserRequest, pk: UUID) -> HttpResponse:
+    dataset = owned(request, pk)
+    form = RevisionForm(request.POST)
+    note = form.cleaned_data["note"] if form.is_valid() else ""
+    services.new_revision(dataset, by=request.user, note=note)
+    return said(request, "A new revision is begun. Add its files.", "datasets:content", pk)
+
+
+def _revision(request: UserRequest, pk: UUID) -> Revision:
+    revisions = Revision.objects.filter(dataset__owner=request.user).select_related("dataset__owner")
+    return found(revisions, pk=pk)
+
+
+@require_POST
+def discard(request: UserRequest, pk: UUID) -> HttpResponse:
+    revision = services.discard(_revision(request, pk), by=request.user)
+    return said(request, "The draft is discarded.", "datasets:content", revision.dataset_id)
+
+
+@require_POST
+def retire_revision(request: UserRequest, pk: UUID) -> HttpResponse:
+    revision = _revision(request, pk)
+    form = ReasonForm(request.POST)
+    reason = form.cleaned_data["reason"] if form.is_valid() else ""
+    services.retire_revision(revision, by=request.user, reason=reason)
+    return said(request, "The revision is retired.", "datasets:content", revision.dataset_id)
+
+
+def _table(request: UserRequest, pk: UUID) -> Table:
+    tables = Table.objects.visible_to(request.user).select_related("revision__dataset__owner")
+    return found(tables, pk=pk)
+
+
+@require_POST
+def remove_table(request: UserRequest, pk: UUID) -> HttpResponse:
+    table = _table(request, pk)
+    dataset_pk = table.revision.dataset_id
+    uploads.remove_table(table, by=request.user)
+    return said(request, "The table is removed.", "datasets:content", dataset_pk)
+
+
+@require_safe
+def rows(request: UserRequest, pk: UUID) -> HttpResponse:
+    """Private rows, for the owner alone; each look is on record."""
+    table = _table(request, pk)
+    first = request.GET.get("first", "0")
+    if not first.isdecimal() or len(first) > 9:
+        raise Refused("This is not the number of a row.")
+    page = inspection.rows(table, by=request.user, first=int(first))
+    return show(request, "rows", table.revision.dataset, tab="content", table=table, page=page)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def declare(request: UserRequest, pk: UUID) -> HttpResponse:
+    """The wizard's middle: what is public about a table and its columns."""
+    table = _table(request, pk)
+    if table.revision.state != Revision.State.DRAFT:
+        return redirect("datasets:content", table.revision.dataset_id)
+    columns = list(table.columns.all())
+    for column in columns:
+        column.table = table
+    page = Paginator(columns, COLUMNS).get_page(request.GET.get("page"))
+    posted = request.POST if request.method == "POST" else None
+    table_form = TableForm(posted, instance=_table(request, pk), columns=columns)
+    column_forms = [ColumnForm(posted, column=column) for column in page]
+    if posted is not None and _save(request, table, columns, table_form, column_forms):
+        return _after(request, table, page.number)
+    wrong = posted is not None
+    context = {
+        "table": table,
+        "table_form": table_form,
+        "column_forms": column_forms,
+        "page": page,
+        "wrong": wrong,
+        "suggested": [column.name for column in columns if proposals.may_be_subject(column.name)],
+    }
+    return show(
+        request, "declare", table.revision.dataset, tab="content", status=400 if wrong else 200, **context
+    )
+
+
+def _save(
+    request: UserRequest,
+    table: Table,
+    columns: list[Column],
+    table_form: TableForm,
+    column_forms: list[ColumnForm],
+) -> bool:
+    """Write down what was typed, and count for the owner what does not fit; False with the errors in the forms."""
+    if not all(form.is_valid() for form in column_forms) or not table_form.is_valid():
+        return False
+    given = dict(table_form.cleaned_data)
+    subject = given.pop("subject")
+    declared: dict[str, dict[str, object]] = {
+        column.name: {"is_subject": str(column.pk) == subject} for column in columns
+    }
+    for form in column_forms:
+        declared[form.column.name] |= form.cleaned_data
+        if form.column.pk.hex == request.POST.get("fill"):
+            declared[form.column.name] |= _read_off(form.column)
+    given["about_people"] = subject != NOBODY
+
+    def act() -> None:
+        with transaction.atomic():
+            services.declare(table, by=request.user, columns=declared, **given)
+            inspection.check_fit(found(Table.objects.filter(pk=table.pk)), by=request.user)
+
+    return attempt(table_form, act)
+
+
+def _read_off(column: Column) -> dict[str, object]:
+    """Bounds or categories as the data has them: for the owner to think about, not confirmed."""
+    held = column.table.profile.get(column.name, {})
+    if column.type == Column.Type.CATEGORY:
+        return {"categories": list(held.get("values", [])), "confirmed": False}
+    return {"lower": held.get("lowest"), "upper": held.get("highest"), "confirmed": False}
+
+
+def _after(request: UserRequest, table: Table, page: int) -> HttpResponse:
+    """The next page of columns, the same one, or the check, as the button says."""
+    response = said(request, "Saved.", "datasets:declare", table.pk)
+    match request.POST.get("then"):
+        case "next":
+            response["Location"] += f"?page={page + 1}"
+        case "done":
+            return redirect("datasets:content", table.revision.dataset_id)
+        case _:
+            response["Location"] += f"?page={page}"
+    if fill := request.POST.get("fill"):
+        response["Location"] += f"#column-{fill}"
+    return response
+
+
+@require_POST
+def publish(request: UserRequest, pk: UUID) -> HttpResponse:
+    revision = services.publish(owned(request, pk), by=request.user)
+    return said(request, f"Revision {revision.number} is published.", "datasets:detail", pk)

@@ -1,0 +1,60 @@
+"""What the pages of datasets have in common."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+
+from common.errors import Refused
+from common.http import UserRequest, found
+from datasets.models import Dataset
+from datasets.queries import waiting_access
+
+
+def visible(request: UserRequest, pk: UUID) -> Dataset:
+    """A dataset that this person may know of."""
+    return found(Dataset.objects.visible_to(request.user).select_related("owner"), pk=pk)
+
+
+def owned(request: UserRequest, pk: UUID) -> Dataset:
+    """A dataset of this person's own; for everybody else its inner pages do not exist."""
+    return found(Dataset.objects.filter(owner=request.user).select_related("owner"), pk=pk)
+
+
+def show(
+    request: UserRequest, page: str, dataset: Dataset, *, tab: str = "", status: int = 200, **context: object
+) -> HttpResponse:
+    """A page of one dataset, with the tabs that this person has."""
+    owns = dataset.owner_id == request.user.pk
+    shared = {
+        "dataset": dataset,
+        "tab": tab,
+        "owns": owns,
+        "asking": waiting_access(dataset) if owns else 0,
+        "as_scientist": False,
+    }
+    return render(request, f"datasets/{page}.html", {**shared, **context}, status=status)
+
+
+def attempt(form: forms.BaseForm, act: Callable[[], object]) -> bool:
+    """Whether the form is valid and the verb went through; a refusal stands above the form, which keeps its text."""
+    if not form.is_valid():
+        return False
+    try:
+        act()
+    except Refused as refusal:
+        form.add_error(None, str(refusal))
+        return False
+    return True
+
+
+def said(request: UserRequest, text: str, to: str, pk: UUID, anchor: str = "") -> HttpResponse:
+    """Back to a page, with a line that says what was done."""
+    messages.success(request, text)
+    response = redirect(to, pk)
+    if anchor:
+        response["Location"] += f"#{anchor}"
+    return response
