@@ -54,7 +54,8 @@ def lines(code: str) -> tuple[Line, ...]:
             _add(found, "", text[at : token.start()])
         kind, value = token.lastgroup or "", token.group()
         if kind == "n":
-            kind = NAMED_BY.get(before) or WORDS.get(value, "")
+            is_attribute = token.start() > 0 and text[token.start() - 1] == "."
+            kind = NAMED_BY.get(before) or ("" if is_attribute else WORDS.get(value, ""))
             before = value
         _add(found, kind, value)
         at = token.end()

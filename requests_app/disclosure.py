@@ -18,7 +18,8 @@ def look(run: Run, path: Path, file: OutputFile) -> list[output_checks.Check]:
         file=file,
         threshold=run.revision.dataset.threshold,
         subjects=_subjects(run),
-        earlier=released_before(run),
+        # The author of a trial sees its checks: what others were given is not for them.
+        earlier=released_before(run) if run.kind == Run.Kind.PRIVATE else (),
     )
 
 

@@ -276,10 +276,6 @@ def _whole(cell: object) -> int | None:
 
 def _dominance(facts: Facts) -> Check:
     """Columns of which the two largest values make up more than the share of the (n, k) rule."""
-    if facts.get("kind") != "table":
-        return _check(
-            "dominance", True, 0, DOMINANCE_SHARE, "Not a table: contributions to a total cannot be told."
-        )
     shares = [
         (float(column["top_two_share"]), str(column["name"]))
         for column in facts["columns"]

@@ -69,6 +69,8 @@ KEEPS_ROWS = frozenset(
     )
 )
 ROW_VIEWS = frozenset({"iloc", "loc", "values", "T", "array"})
+MAX_STEPS = 20
+"""Names that get their value from one another are followed so far."""
 PRINTS = frozenset({"print", "display", "pprint"})
 
 
@@ -255,11 +257,14 @@ def _row_names(tree: ast.AST, schema: Schema) -> frozenset[str]:
             for target in node.targets:
                 if isinstance(target, ast.Name):
                     given.setdefault(target.id, []).append(node.value)
-    names = frozenset(schema.tables)
-    for _ in range(3):
-        more = {name for name, values in given.items() if all(_has_rows(value, names) for value in values)}
-        names = frozenset(schema.tables).difference(given) | more
-    return names
+    kept = set(given)
+    for _ in range(MAX_STEPS):
+        names = frozenset(schema.tables).difference(given) | kept
+        lost = {name for name in kept if not all(_has_rows(value, names) for value in given[name])}
+        if not lost:
+            break
+        kept -= lost
+    return frozenset(schema.tables).difference(given) | kept
 
 
 def _has_rows(node: ast.expr, names: frozenset[str]) -> bool:
