@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+import structlog
 from csp.constants import NONCE, NONE, SELF
 
 from portal import env
@@ -89,6 +90,7 @@ TEMPLATES = [
 FORM_RENDERER = "common.forms.Renderer"
 NAVIGATION = "portal.navigation.items"
 DEMO_PEOPLE = "portal.demo.people.shown"
+DEMO_DOMAIN = "demo.weir.example"  # nobody of this domain signs in outside the demo
 AUDIT_SCOPE = "datasets.rules.audited_dataset_ids"
 
 # Storage. Connections are not kept open: under ASGI each thread would keep its own until Postgres refuses.
@@ -227,7 +229,9 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": int(1.1 * RUN_HARD_LIMIT)}
+ANSWER_TICK = 0.25  # seconds; automatic answers appear on its multiples only
 CELERY_BEAT_SCHEDULE = {
+    "look-after-answers": {"task": "privacy.tasks.look_after_answers", "schedule": 20},
     "look-after-runs": {"task": "requests_app.tasks.look_after_runs", "schedule": HEARTBEAT_SECONDS},
     "let-things-expire": {"task": "requests_app.tasks.let_things_expire", "schedule": 60},
     "sweep-uploads": {"task": "datasets.tasks.sweep_uploads", "schedule": 60},
@@ -247,3 +251,14 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {"django_structlog": {"level": "WARNING"}},
 }
+# Tracebacks are logged without the values of variables: those may be private rows.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.JSONRenderer(sort_keys=True, default=str),
+    ],
+    wrapper_class=structlog.stdlib.BoundLogger,
+    logger_factory=structlog.stdlib.LoggerFactory(),
+)
