@@ -1,8 +1,8 @@
 """The only code that opens private files: tables, uploads on their way in, outputs that are held.
 
-Layout under the store: `uploads/` (in progress), `tables/` (sealed, read-only, one file per table),
-`columns/` (tables in subject order), `ledgers/` (what
-each subject was charged), `outputs/<run>/` (what a run wrote), `mock/<revision>/` (made from declarations, not private).
+Layout under the store: `uploads/` (in progress), `tables/` (sealed, read-only, one file per table), `columns/` (the
+same in subject order), `ledgers/` (what each subject was charged), `outputs/<run>/` (what a run wrote),
+`mock/<revision>/` (made from declarations, not private).
 Names on disk are random or ids, never what a person typed.
 """
 

@@ -25,7 +25,14 @@ def owned(request: UserRequest, pk: UUID) -> Dataset:
 
 
 def show(
-    request: UserRequest, page: str, dataset: Dataset, *, tab: str = "", status: int = 200, **context: object
+    request: UserRequest,
+    name: str,
+    dataset: Dataset,
+    /,
+    *,
+    tab: str = "",
+    status: int = 200,
+    **context: object,
 ) -> HttpResponse:
     """A page of one dataset, with the tabs that this person has."""
     owns = dataset.owner_id == request.user.pk
@@ -36,7 +43,7 @@ def show(
         "asking": waiting_access(dataset) if owns else 0,
         "as_scientist": False,
     }
-    return render(request, f"datasets/{page}.html", {**shared, **context}, status=status)
+    return render(request, f"datasets/{name}.html", {**shared, **context}, status=status)
 
 
 def attempt(form: forms.BaseForm, act: Callable[[], object]) -> bool:
