@@ -8,6 +8,7 @@ from django import forms
 from datasets.models import Dataset
 from requests_app.models import CodeRequest, Output, Review
 
+NEEDED = "needed to submit"
 CODE_LIMIT = 200_000
 PARAMETERS_LIMIT = 10_000
 
@@ -24,7 +25,9 @@ class DraftForm(forms.Form):
     """Everything of a draft. Unfinished is fine: what is missing is asked for at submission."""
 
     number = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
-    title = forms.CharField(max_length=200, required=False)
+    title = forms.CharField(
+        max_length=200, required=False, widget=forms.TextInput(attrs={"data-needed": NEEDED})
+    )
     code = forms.CharField(
         max_length=CODE_LIMIT,
         required=False,
@@ -40,13 +43,13 @@ class DraftForm(forms.Form):
     purpose = forms.CharField(
         max_length=4000,
         required=False,
-        widget=forms.Textarea(attrs={"rows": 3}),
+        widget=forms.Textarea(attrs={"rows": 3, "data-needed": NEEDED}),
         help_text="The question that the answer serves, and who will use it.",
     )
     context = forms.CharField(
         max_length=4000,
         required=False,
-        widget=forms.Textarea(attrs={"rows": 3}),
+        widget=forms.Textarea(attrs={"rows": 3, "data-needed": NEEDED}),
         help_text="What a reviewer should know: method, earlier requests, why the output is safe.",
     )
     outputs = forms.CharField(
@@ -95,8 +98,8 @@ class VerdictForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 4}),
         help_text="The author reads this. Needed unless you approve.",
     )
-    runs = forms.IntegerField(required=False, min_value=1, label="Runs")
-    days = forms.IntegerField(required=False, min_value=1, label="Days")
+    runs = forms.IntegerField(min_value=1, label="Runs")
+    days = forms.IntegerField(min_value=1, label="Days")
 
     def __init__(self, *args: Any, dataset: Dataset, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -105,22 +108,23 @@ class VerdictForm(forms.Form):
             field.max_value = limit  # type: ignore[attr-defined]
             field.widget.attrs["max"] = limit
             field.help_text = f"At most {limit} by this dataset's policy."
+            field.required = not self.is_bound or self.data.get("verdict") == Review.Verdict.APPROVE
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         verdict = data.get("verdict")
-        if verdict == Review.Verdict.APPROVE:
-            for name in ("runs", "days"):
+        for name in ("runs", "days"):
+            if verdict == Review.Verdict.APPROVE:
                 self._check_scope(name, data.get(name))
-        elif verdict and not data.get("comment", "").strip():
+            else:
+                data[name] = None
+        if verdict and verdict != Review.Verdict.APPROVE and not data.get("comment", "").strip():
             self.add_error("comment", "Say what has to change, or why not: the author cannot guess it.")
         return data
 
     def _check_scope(self, name: str, value: int | None) -> None:
         limit = self.fields[name].max_value  # type: ignore[attr-defined]
-        if value is None and name not in self.errors:
-            self.add_error(name, f"Say how many {name} the approval is good for.")
-        elif value is not None and value > limit:
+        if value is not None and value > limit:
             self.add_error(name, f"This dataset allows at most {limit}.")
 
 

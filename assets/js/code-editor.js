@@ -24,7 +24,8 @@ const colours = HighlightStyle.define([
 const theme = EditorView.theme({
   '&': { backgroundColor: 'var(--tblr-bg-surface)', color: 'var(--tblr-body-color)', fontSize: '0.8125rem' },
   '&.cm-focused': { outline: '2px solid var(--weir-ring)', outlineOffset: '-2px' },
-  '.cm-scroller': { fontFamily: 'var(--tblr-font-monospace)', lineHeight: '1.55', minHeight: '22rem', maxHeight: '70vh' },
+  '.cm-scroller': { fontFamily: 'var(--tblr-font-monospace)', lineHeight: '1.55', maxHeight: '70vh' },
+  '.cm-content, .cm-gutter': { minHeight: '22rem' },
   '.cm-gutters': { backgroundColor: 'var(--tblr-bg-surface-secondary)', color: 'var(--tblr-secondary)', border: '0' },
   '.cm-activeLineGutter, .cm-activeLine': { backgroundColor: 'var(--tblr-hover-bg)' },
   '.cm-cursor': { borderLeftColor: 'var(--tblr-body-color)' },

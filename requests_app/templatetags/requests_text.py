@@ -29,7 +29,9 @@ def as_json(value: object) -> str:
 @register.filter
 def bound(value: float | None) -> str:
     """A declared bound without a needless `.0`."""
-    return "…" if value is None else f"{value:,.10g}"
+    if value is None:
+        return "…"
+    return f"{value:.10g}" if abs(value) < 10_000 else f"{value:,.10g}"
 
 
 @register.filter

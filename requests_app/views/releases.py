@@ -44,7 +44,7 @@ def _page(request: UserRequest, release: Release) -> dict[str, object]:
         "run": run,
         "item": run.request,
         "failure": words.failure(run),
-        "outputs": outputs,
+        "outputs": [(output, *_sorted(output.checks)) for output in outputs],
         "pending": [output for output in outputs if output.verdict == Output.Verdict.PENDING],
         "going": [output for output in outputs if output.verdict == Output.Verdict.RELEASE],
         "open": release.state in releasing.OPEN,
@@ -54,6 +54,11 @@ def _page(request: UserRequest, release: Release) -> dict[str, object]:
         "refusal": workflow.refusal("release", release, by=request.user),
         "decision_form": DecisionForm(),
     }
+
+
+def _sorted(checks: list[dict[str, object]]) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    """What a check has found, and what has passed."""
+    return [check for check in checks if not check["ok"]], [check for check in checks if check["ok"]]
 
 
 @require_POST

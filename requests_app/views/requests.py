@@ -14,7 +14,7 @@ from common.http import UserRequest, found
 from datasets.models import Dataset, DatasetReviewer
 from requests_app import releasing, rules, services, visibility, workflow
 from requests_app.forms import FilterForm, ReasonForm
-from requests_app.models import CodeRequest, CodeRequestQuerySet, Review, Run, Version
+from requests_app.models import CodeRequest, CodeRequestQuerySet, Release, Review, Run, Version
 from requests_app.views import threads, timeline, words
 from requests_app.views.shared import new_key, paginated, show
 
@@ -116,6 +116,7 @@ def _standing(item: CodeRequest, runs: list[Run]) -> dict[str, object]:
         "approval": approval,
         "runs_left": max(approval.runs_allowed - used, 0) if approval else 0,
         "to_check": open_release,
+        "released_run": last if release is not None and release.state == Release.State.RELEASED else None,
         "sentence": words.request_sentence(item, approval=approval, used=used, run=last, release=release),
     }
 
