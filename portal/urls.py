@@ -17,6 +17,7 @@ urlpatterns = [
     path("people/", include("accounts.urls")),
     path("datasets/", include("datasets.urls")),
     path("requests/", include("requests_app.urls")),
+    path("answers/", include("privacy.urls")),
     path("audit/", include("audit.urls")),
 ]
 

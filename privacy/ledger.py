@@ -37,8 +37,8 @@ def reserve(
                 raise Conflict("This key has reserved something else.")
             return old
         spent = locked.worst_case(len(cells))
-        if locked.closed_at is not None or not fits(spent, cells, units):
-            raise BudgetExceeded(_too_much(spent, cells, units))
+        if locked.closed_at is not None or not fits(spent, cells, units, locked.cap):
+            raise BudgetExceeded(_too_much(spent, cells, units, locked.cap))
         spent[cells] += units
         _write(locked, spent)
         line = LedgerLine.objects.create(
@@ -127,8 +127,8 @@ def _write(budget: Budget, cells: Integers) -> None:
     budget.save(update_fields=["cells"])
 
 
-def _too_much(spent: Integers, cells: Bools, units: int) -> str:
-    left = max(0, CAP - int(spent[cells].max(initial=0))) / CAP
+def _too_much(spent: Integers, cells: Bools, units: int, cap: int) -> str:
+    left = max(0, cap - int(spent[cells].max(initial=0))) / CAP
     return (
         f"This answer would cost {units / CAP:.2%} of your budget, and {left:.2%} is left. "
         "Allow a larger error, ask about fewer people, or ask the owner for more."

@@ -1,11 +1,13 @@
 """What is promised for a dataset, what each scientist may spend, every charge, and every answer."""
 
+import secrets
 import uuid
 from fractions import Fraction
 from typing import ClassVar
 
 import numpy as np
 import pgtrigger
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
@@ -15,7 +17,13 @@ from datasets.models import Dataset, Revision
 from privacy.engine.cells import Domain
 from privacy.engine.contributions import CAP, Integers
 
+EXTENDED_LIMIT = 3
 IMMUTABLE = pgtrigger.Update | pgtrigger.Delete
+
+
+def new_key() -> bytes:
+    """The secret under which a dataset's subjects are known."""
+    return secrets.token_bytes(32)
 
 
 class Protection(Thing):
@@ -27,6 +35,11 @@ class Protection(Thing):
     mu = models.FloatField()
     seats = models.PositiveSmallIntegerField(default=3)
     extended_allowed = models.BooleanField(default=False)
+    public_size = models.PositiveBigIntegerField(validators=[MinValueValidator(1)])
+    """About how many people the dataset holds, as the owner tells everybody: errors of means are relative to it."""
+    constants = models.JSONField(default=list)
+    """Names of columns that are the same in every row of a person."""
+    subject_key = models.BinaryField(default=new_key)
     domain = models.JSONField(default=dict)
     """The public cells, as they were when the dataset was protected: columns and labels of engine.cells.Domain."""
     last_applied = models.BigIntegerField(default=0)
@@ -35,7 +48,9 @@ class Protection(Thing):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(epsilon__gt=0, delta__gt=0, delta__lt=1, mu__gt=0, seats__gte=1),
+                condition=Q(
+                    epsilon__gt=0, delta__gt=0, delta__lt=1, mu__gt=0, seats__gte=1, public_size__gte=1
+                ),
                 name="a_protection_promises_something",
             )
         ]
@@ -96,6 +111,11 @@ class Budget(Thing):
             return np.zeros(size, dtype=np.int64)
         found: Integers = np.frombuffer(bytes(self.cells), dtype="<i8").astype(np.int64)
         return found
+
+    @property
+    def cap(self) -> int:
+        """How far the worst case may go: extended budgets go on, with those people who still have something left."""
+        return EXTENDED_LIMIT * CAP if self.extended else CAP
 
     @property
     def units_used(self) -> int:

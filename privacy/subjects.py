@@ -76,14 +76,12 @@ class SubjectLedger:
             self._write(txn, budget, spent)
         return active
 
-    def rescale(self, budget: UUID, numerator: int, denominator: int, *, line: int) -> None:
+    def rescale(self, budget: UUID, numerator: int, denominator: int) -> None:
         """Change what a unit is worth: spent units times numerator / denominator, rounded up, at most CAP."""
-        with self._in_order(line) as txn:
-            spent = self._read(txn, budget, 0)
-            scaled = [min(CAP, -(-int(n) * numerator // denominator)) for n in np.unique(spent)]
-            lookup = dict(zip(np.unique(spent).tolist(), scaled, strict=True))
-            changed = np.array([lookup[int(n)] for n in spent], dtype=np.uint32)
-            self._write(txn, budget, changed)
+        with self._env.begin(write=True) as txn:
+            values, where = np.unique(self._read(txn, budget, 0), return_inverse=True)
+            scaled = [min(CAP, -(-int(n) * numerator // denominator)) for n in values]
+            self._write(txn, budget, np.array(scaled, dtype=np.uint32)[where])
 
     def spent(self, budget: UUID) -> Units:
         """Spent units of every subject that has a place, in order of places. For aggregates shown to the owner."""

@@ -92,6 +92,6 @@ def _combine(parts: Sequence[Bools], *, every: bool) -> Bools:
     return total
 
 
-def fits(spent: Integers, cells: Bools, units: int) -> bool:
+def fits(spent: Integers, cells: Bools, units: int, cap: int = CAP) -> bool:
     """Whether `units` more in these cells keep each worst case within the cap. `spent`: shape (domain.size,)."""
-    return bool(units <= CAP and (int(spent[cells].max(initial=0)) + units <= CAP))
+    return bool(units <= CAP and (int(spent[cells].max(initial=0)) + units <= cap))

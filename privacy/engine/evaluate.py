@@ -7,7 +7,7 @@ is kept only where its filter is known to be true.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -37,9 +37,9 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """One number a row, and whether it is there. Shape (rows,)."""
+    """One number a row (of any numeric dtype), and whether it is there. Shape (rows,)."""
 
-    numbers: Floats
+    numbers: npt.NDArray[Any]
     valid: Bools
 
 

@@ -54,6 +54,11 @@ def parse(text: str, table: TableSpec) -> Query:
         raise QueryRefused("This query is nested too deeply.") from deep
 
 
+def table_of(text: str) -> str:
+    """The name of the one table that the SQL asks, declared or not. Raises QueryRefused when it asks none."""
+    return _table_name(_statement(text))
+
+
 def _query(select: exp.Select, table: TableSpec) -> Query:
     _refuse_clauses(select)
     found = _table_name(select)

@@ -16,6 +16,8 @@ def protection(dataset: Dataset | None = None, *, epsilon: float = 4.0, delta: f
         epsilon=epsilon,
         delta=delta,
         mu=gdp_mu(epsilon, delta),
+        public_size=datasets.PEOPLE,
+        constants=["region"],
         domain={"columns": list(domain.columns), "labels": [list(labels) for labels in domain.labels]},
     )
 

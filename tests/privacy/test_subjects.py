@@ -70,7 +70,7 @@ def test_many_subjects_span_chunks(book):
 def test_a_changed_share_scales_every_subject_rounded_up(book):
     budget = uuid4()
     book.charge(budget, np.arange(3), np.array([0, 1, 1001]), line=1)
-    book.rescale(budget, 1, 4, line=2)
+    book.rescale(budget, 1, 4)
     assert book.spent(budget).tolist() == [0, 1, 251]
 
 

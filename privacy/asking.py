@@ -1,0 +1,165 @@
+"""What scientists do: read a query, price it, ask it. Nothing is spent before `ask`."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts.models import User
+from common.access import require
+from common.errors import Refused
+from datasets.models import Revision
+from privacy import ledger, rules, tasks
+from privacy.declarations import current_revision, specs_of
+from privacy.engine import pricing, sql, wire
+from privacy.engine.accounting import gdp_epsilon
+from privacy.engine.cells import touched
+from privacy.engine.designs import Design, design
+from privacy.engine.evaluate import Bools
+from privacy.engine.pricing import Offer
+from privacy.engine.queries import Mean, Query
+from privacy.engine.schema import QueryRefused, TableSpec
+from privacy.models import Answer, Budget, LedgerLine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """A checked query at its price: told before anything is spent."""
+
+    query: Query
+    plan: Design
+    spec: TableSpec
+    offer: Offer
+    cells: Bools
+    revision: Revision
+    half_width: float | None
+    """Half the width of the 95 % interval, in the answer's own units; None where only the data could tell."""
+    delta: float
+    left: int
+    """Units left, of CAP, in the cells that this query touches."""
+
+    @property
+    def more_like_this(self) -> int:
+        return self.left // self.offer.units
+
+    @property
+    def epsilon(self) -> float:
+        """What this answer alone amounts to, as an epsilon at the promise's delta."""
+        return gdp_epsilon(self.offer.mu, self.delta)
+
+    @property
+    def share_of_left(self) -> float:
+        """Which share of what is left in these cells the answer costs; more than 1 when it cannot be afforded."""
+        return self.offer.units / self.left if self.left else float("inf")
+
+
+def read_sql(budget: Budget, text: str) -> Query:
+    """The query that the SQL asks of the budget's dataset."""
+    specs = specs_of(current_revision(budget.protection.dataset), budget.protection.constants)
+    try:
+        return sql.parse(text, _spec(specs, sql.table_of(text)))
+    except QueryRefused as refused:
+        raise Refused(str(refused)) from refused
+
+
+def read_json(text: str | bytes) -> Query:
+    """The query of the wire form."""
+    try:
+        return wire.decode_text(text)
+    except QueryRefused as refused:
+        raise Refused(str(refused)) from refused
+
+
+def quote(
+    budget: Budget, query: Query, *, by: User, error: float | None = None, epsilon: float | None = None
+) -> Quote:
+    """The price of a query at this error (half a 95 % interval) or this epsilon: one of them. Spends nothing."""
+    require(rules.ask, by, budget)
+    if (error is None) == (epsilon is None):
+        raise Refused("Say either how exact the answer is to be or which epsilon it may cost.")
+    protection = budget.protection
+    revision = current_revision(protection.dataset)
+    specs = specs_of(revision, protection.constants)
+    try:
+        spec = _spec(specs, query.table)
+        plan = design(query, spec)
+        size = protection.public_size * (1 if _per_subject(query) else spec.max_rows)
+        offer = (
+            pricing.offer_for_epsilon(plan, epsilon, protection.delta, budget.mu)
+            if epsilon is not None
+            else pricing.offer_for_error(query, plan, error or 0.0, budget.mu, size)
+        )
+        per_sigma = pricing.error_per_sigma(query, plan, size)
+    except QueryRefused as refused:
+        raise Refused(str(refused)) from refused
+    cells = touched(query.where, protection.cells, spec)
+    worst = budget.worst_case(protection.cells.size)
+    return Quote(
+        query=query,
+        plan=plan,
+        spec=spec,
+        offer=offer,
+        cells=cells,
+        revision=revision,
+        delta=protection.delta,
+        half_width=None if per_sigma is None else per_sigma * offer.sigma,
+        left=max(0, budget.cap - int(worst[cells].max(initial=0))),
+    )
+
+
+def ask(budget: Budget, quoted: Quote, *, key: UUID, by: User, text: str = "") -> Answer:
+    """Spend what was quoted and have the answer computed. The same key, or a query already answered at least as
+    exactly on the same revision: that answer, at no cost."""
+    require(rules.ask, by, budget)
+    digest = hashlib.sha256(wire.canonical(quoted.query).encode()).hexdigest()
+    if known := _known(budget, quoted, digest, key):
+        return known
+    line = ledger.reserve(
+        budget,
+        quoted.offer.units,
+        quoted.cells,
+        key=key,
+        by=by,
+        purpose={"query": wire.encode(quoted.query), "sigma": quoted.offer.sigma},
+    )
+    with transaction.atomic():
+        answer, made = Answer.objects.get_or_create(
+            line=line,
+            defaults={
+                "budget": budget,
+                "revision": quoted.revision,
+                "query": wire.encode(quoted.query),
+                "query_sha256": digest,
+                "sql": text,
+                "sigma": quoted.offer.sigma,
+                "releases": quoted.offer.releases,
+                "mu": quoted.offer.mu,
+                "extended": budget.extended,
+            },
+        )
+        if made:
+            transaction.on_commit(partial(tasks.compute_answer.delay, str(answer.pk)), robust=True)
+    return answer
+
+
+def _known(budget: Budget, quoted: Quote, digest: str, key: UUID) -> Answer | None:
+    if line := LedgerLine.objects.filter(key=key, budget=budget).select_related("answer").first():
+        return getattr(line, "answer", None)
+    same = Answer.objects.filter(budget=budget, revision=quoted.revision, query_sha256=digest)
+    return (
+        same.filter(state__in=[Answer.State.RELEASED, Answer.State.PENDING], sigma__lte=quoted.offer.sigma)
+        .order_by("sigma")
+        .first()
+    )
+
+
+def _spec(specs: dict[str, TableSpec], name: str) -> TableSpec:
+    if name not in specs:
+        raise QueryRefused(f"There is no table “{name[:100]}” here. There is: {', '.join(specs)}.")
+    return specs[name]
+
+
+def _per_subject(query: Query) -> bool:
+    return isinstance(query.measure, Mean) and query.measure.per_subject

@@ -1,0 +1,85 @@
+"""From a dataset's declarations to what the engine reads: public schemas, storage plans, and open tables."""
+
+import numpy as np
+
+from common.errors import Conflict
+from datasets.columns import ColumnPlan, ColumnStore
+from datasets.models import Column, Dataset, Revision, Table
+from privacy.engine.cells import Domain, domain_of
+from privacy.engine.evaluate import Rows, Values
+from privacy.engine.release import Table as EngineTable
+from privacy.engine.release import table_from_columns
+from privacy.engine.schema import MAX_ROWS_PER_SUBJECT, ColumnSpec, Kind, TableSpec
+
+KINDS = {
+    Column.Type.INTEGER: Kind.INTEGER,
+    Column.Type.NUMBER: Kind.NUMBER,
+    Column.Type.CATEGORY: Kind.CATEGORY,
+    Column.Type.BOOLEAN: Kind.BOOLEAN,
+}
+BOOLEAN_LABELS = ("0", "1")
+
+
+def current_revision(dataset: Dataset) -> Revision:
+    """The revision that queries are asked of; Conflict when there is none."""
+    revision = dataset.current
+    if revision is None:
+        raise Conflict("This dataset has no published revision.")
+    return revision
+
+
+def specs_of(revision: Revision, constants: list[str]) -> dict[str, TableSpec]:
+    """Each table of a revision, as queries are checked against it."""
+    tables = revision.tables.prefetch_related("columns")
+    return {table.name: spec_of(table, constants) for table in tables}
+
+
+def spec_of(table: Table, constants: list[str]) -> TableSpec:
+    columns = [column for column in table.columns.all() if not column.is_subject]
+    subject = next((column.name for column in table.columns.all() if column.is_subject), "")
+    return TableSpec(
+        name=table.name,
+        subject=subject,
+        columns={column.name: _column(column, constants) for column in columns},
+        max_rows=min(table.rows_per_subject, MAX_ROWS_PER_SUBJECT),
+    )
+
+
+def _column(column: Column, constants: list[str]) -> ColumnSpec:
+    kind = KINDS.get(Column.Type(column.type), Kind.OTHER)
+    labels = tuple(str(value) for value in column.categories) if kind == Kind.CATEGORY else ()
+    boolean = kind == Kind.BOOLEAN
+    return ColumnSpec(
+        name=column.name,
+        kind=kind,
+        lower=0.0 if boolean or column.lower is None else column.lower,
+        upper=1.0 if boolean else column.upper or 0.0,
+        labels=BOOLEAN_LABELS if boolean else labels,
+        nullable=column.nullable,
+        constant=column.name in constants,
+        unit=column.unit,
+    )
+
+
+def domain_for(revision: Revision, constants: list[str]) -> Domain:
+    """The public cells of a dataset when it is protected."""
+    return domain_of(specs_of(revision, constants).values())
+
+
+def plans_for(spec: TableSpec) -> tuple[ColumnPlan, ...]:
+    """How a table's columns are stored; columns that no query can read are not."""
+    return tuple(
+        ColumnPlan(
+            name=column.name,
+            labels=column.labels if column.kind == Kind.CATEGORY else (),
+            constant=column.constant,
+        )
+        for column in spec.columns.values()
+        if column.kind != Kind.OTHER
+    )
+
+
+def opened(store: ColumnStore, spec: TableSpec) -> EngineTable:
+    """A stored table as the engine reads it."""
+    columns = {name: Values(found.numbers, found.valid) for name, found in store.columns.items()}
+    return table_from_columns(Rows(spec, columns, store.rows), np.asarray(store.offsets))

@@ -1,0 +1,224 @@
+"""What a worker does for a query: commit, open, measure, charge people, draw noise, store. In that order.
+
+A worker that dies before the commit has read nothing: the reservation is given back. One that dies after it has cost
+budget and released nothing: the charge stands, the answer is lost, and noise is never drawn twice for one charge.
+Answers of one dataset are computed one after the other (an advisory lock of Postgres), so that the ledger of its
+subjects has one order. An answer becomes visible on a fixed tick, whatever it took to compute.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from audit import log
+from common import live
+from common.errors import Conflict, Refused
+from datasets import storage
+from privacy import ledger, news, rules
+from privacy.declarations import opened, plans_for, spec_of
+from privacy.engine.accounting import gdp_epsilon
+from privacy.engine.contributions import charges
+from privacy.engine.expressions import columns_of
+from privacy.engine.figures import Answer as Figures
+from privacy.engine.queries import Query
+from privacy.engine.release import measure
+from privacy.engine.schema import TableSpec
+from privacy.engine.wire import decode, encode
+from privacy.models import Answer, Budget, LedgerLine, Protection
+from privacy.subjects import SubjectLedger
+
+WAITS = timedelta(seconds=20)
+GIVEN_UP = timedelta(minutes=5)
+LOW = 0.8
+
+
+@contextmanager
+def one_at_a_time(dataset_pk: UUID) -> Iterator[None]:
+    """Hold the dataset's place in line. Released with the connection, so a killed worker holds nothing."""
+    number = int.from_bytes(dataset_pk.bytes[:8], "big", signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [number])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [number])
+
+
+def compute(pk: str) -> None:
+    """Compute one pending answer, once. A second delivery finds it settled and leaves it."""
+    answer = Answer.objects.select_related("budget__protection__dataset", "revision", "line").get(pk=pk)
+    with one_at_a_time(answer.budget.protection.dataset_id):
+        answer.refresh_from_db()
+        if answer.state == Answer.State.PENDING and answer.opened_at is None:
+            _compute(answer)
+
+
+def _compute(answer: Answer) -> None:
+    budget, system = answer.budget, User.objects.system()
+    if why := rules.ask(budget.scientist, budget):
+        give_back(answer, why)
+        return
+    book = SubjectLedger(storage.ledger_folder(budget.protection.dataset_id))
+    try:
+        if book.last_line() < Protection.objects.get(pk=budget.protection_id).last_applied:
+            give_back(
+                answer, "The ledger of people is older than what was released. An admin has to restore it."
+            )
+            return
+        line = ledger.commit(answer.line, by=system)
+        Answer.objects.filter(pk=answer.pk).update(opened_at=timezone.now())
+        _store(answer, line, _answer(answer, line, book))
+    finally:
+        book.close()
+
+
+def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger) -> Figures:
+    protection = answer.budget.protection
+    query = decode(answer.query)
+    table = answer.revision.tables.prefetch_related("columns").get(name=query.table)
+    spec = spec_of(table, protection.constants)
+    store = storage.open_columns(
+        answer,
+        table,
+        plans_for(spec),
+        bytes(protection.subject_key),
+        rule=lambda _: None if line.kind == LedgerLine.Kind.COMMIT else "Nothing was charged.",
+        wanted=_wanted(query, spec),
+    )
+    measured = measure(query, opened(store, spec))
+    charged = charges(measured.squares, answer.line.units // answer.releases) * answer.releases
+    active = book.charge(answer.budget_id, book.places(store.digests), charged, line=line.pk)
+    return measured.release(answer.sigma, None if active.all() else active)
+
+
+def _wanted(query: Query, spec: TableSpec) -> frozenset[str]:
+    """The columns that a query reads."""
+    names = set(query.by)
+    for part in (query.where, *vars_of(query.measure)):
+        names |= columns_of(part) if part is not None else set()
+    return frozenset(names & set(spec.columns))
+
+
+def vars_of(measure_: Any) -> Iterator[Any]:
+    """The expressions of a measure."""
+    for name in measure_.__dataclass_fields__:
+        value = getattr(measure_, name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if hasattr(part, "__dataclass_fields__"):
+                yield part
+
+
+def _store(answer: Answer, line: LedgerLine, figures: Figures) -> None:
+    with transaction.atomic():
+        protection = Protection.objects.select_for_update().get(pk=answer.budget.protection_id)
+        protection.last_applied = line.pk
+        protection.save(update_fields=["last_applied"])
+        answer.state = Answer.State.RELEASED
+        answer.result = asdict(figures)
+        answer.visible_at = _next_tick()
+        answer.record = _record_of(answer)
+        answer.save(update_fields=["state", "result", "visible_at", "record"])
+        _tell(answer, "answer.released", mu=answer.mu)
+        budget = Budget.objects.get(pk=answer.budget_id)
+        before = budget.share_used - answer.line.units / budget.cap
+        if before < LOW <= budget.share_used:
+            news.budget_is_low(budget)
+
+
+def _next_tick() -> datetime:
+    """The next multiple of the tick, at least one whole tick away."""
+    tick = settings.ANSWER_TICK
+    return datetime.fromtimestamp((math.floor(timezone.now().timestamp() / tick) + 2) * tick, tz=UTC)
+
+
+def _record_of(answer: Answer) -> dict[str, object]:
+    protection = answer.budget.protection
+    return {
+        "answer": str(answer.pk),
+        "dataset": protection.dataset.name,
+        "revision": answer.revision.number,
+        "revision_sha256": answer.revision.sha256,
+        "query": encode(decode(answer.query)),
+        "query_sha256": answer.query_sha256,
+        "mechanism": "discrete Gaussian on integers, one subject's contribution clipped in L2",
+        "unit": "one data subject with all its rows, added or removed",
+        "sigma_in_clips": str(Fraction(answer.sigma, 2**30)),
+        "releases": answer.releases,
+        "mu": answer.mu,
+        "delta": protection.delta,
+        "epsilon_alone": gdp_epsilon(answer.mu, protection.delta),
+        "mode": "extended: may silently leave people out" if answer.extended else "complete",
+        "scientist": str(answer.budget.scientist_id),
+        "released_at": timezone.now().isoformat(),
+    }
+
+
+def give_back(answer: Answer, why: str) -> None:
+    """Void what no worker has opened the data for."""
+    system = User.objects.system()
+    try:
+        ledger.void(answer.line, by=system)
+    except Conflict:
+        return
+    with transaction.atomic():
+        Answer.objects.filter(pk=answer.pk).update(state=Answer.State.VOIDED, record={"why": why})
+        _tell(answer, "answer.voided", why=why)
+
+
+def look_after() -> list[str]:
+    """Settle what killed workers left: give back what was never opened, call lost what was. Returns answers to ring for
+    again."""
+    now = timezone.now()
+    for line in LedgerLine.objects.filter(
+        kind=LedgerLine.Kind.RESERVE, settled_by=None, answer=None, at__lt=now - GIVEN_UP
+    ):
+        ledger.void(line, by=User.objects.system())
+    pending = Answer.objects.filter(state=Answer.State.PENDING).select_related(
+        "line", "budget__protection__dataset"
+    )
+    for answer in pending.filter(opened_at__lt=now - GIVEN_UP):
+        with transaction.atomic():
+            Answer.objects.filter(pk=answer.pk, state=Answer.State.PENDING).update(state=Answer.State.LOST)
+            _tell(answer, "answer.lost")
+    for answer in pending.filter(opened_at=None, created_at__lt=now - GIVEN_UP):
+        give_back(answer, "No worker took it in time. Ask again.")
+    waiting = pending.filter(opened_at=None, created_at__lt=now - WAITS)
+    return [str(pk) for pk in waiting.values_list("pk", flat=True)[:100]]
+
+
+def change_share(budget: Budget, mu: float, *, by: User) -> Budget:
+    """Change what a unit of a budget is worth, in both ledgers."""
+    with one_at_a_time(budget.protection.dataset_id):
+        ratio = budget.mu_squared / Fraction(mu) ** 2
+        if ratio > 1 and budget.units_used:
+            raise Refused("A share that has been used cannot be made smaller. Close it instead.")
+        changed = ledger.rescale(budget, mu, by=by)
+        # Second, so that a death in between leaves people charged too much, never too little.
+        book = SubjectLedger(storage.ledger_folder(budget.protection.dataset_id))
+        try:
+            book.rescale(budget.pk, ratio.numerator, ratio.denominator)
+        finally:
+            book.close()
+    return changed
+
+
+def _tell(answer: Answer, action: str, **detail: str | float) -> None:
+    log.record(
+        action,
+        by=answer.budget.scientist,
+        on=answer,
+        dataset_id=answer.budget.protection.dataset_id,
+        person_id=answer.budget.scientist_id,
+        facts=detail,
+    )
+    live.changed("user", answer.budget.scientist_id)

@@ -1,0 +1,61 @@
+"""Who may do what with budgets and answers. A rule returns why not, or None."""
+
+from accounts.models import User
+from common.access import all_of
+from datasets import rules as dataset_rules
+from datasets.models import Dataset
+from privacy.models import Answer, Budget, Protection, TopUp
+
+
+def is_owner(user: User, protection: Protection) -> str | None:
+    return dataset_rules.is_dataset_owner(user, protection.dataset)
+
+
+def has_people(user: User, dataset: Dataset) -> str | None:
+    """Every table says whom its rows are about: otherwise nobody in it could be protected."""
+    revision = dataset.current
+    if revision is None:
+        return "Publish a revision first: what is protected must be declared."
+    without = [table.name for table in revision.tables.all() if table.subject is None]
+    return f"Table {without[0]} does not say whom a row is about." if without else None
+
+
+def is_own(user: User, budget: Budget) -> str | None:
+    return None if user == budget.scientist else "This is somebody else's budget."
+
+
+def is_open(user: User, budget: Budget) -> str | None:
+    return None if budget.closed_at is None else "The owner has closed this budget."
+
+
+def may_use_dataset(user: User, budget: Budget) -> str | None:
+    """The scientist still holds what it takes to use the dataset."""
+    return dataset_rules.may_use(budget.scientist, budget.protection.dataset)
+
+
+def has_no_open_top_up(user: User, budget: Budget) -> str | None:
+    waiting = budget.top_ups.filter(state=TopUp.State.PENDING).exists()
+    return "Your request for more waits for the owner's decision." if waiting else None
+
+
+def decides_top_up(user: User, top_up: TopUp) -> str | None:
+    if user == top_up.budget.scientist:
+        return "Somebody else has to decide on your budget."
+    return is_owner(user, top_up.budget.protection)
+
+
+def read_subjects(user: User, protection: Protection) -> str | None:
+    """Aggregates over people's own ledgers follow from private rows: for the owner and auditors alone."""
+    return None if user.is_auditor else is_owner(user, protection)
+
+
+def read_answer(user: User, answer: Answer) -> str | None:
+    if user == answer.budget.scientist or user.is_auditor:
+        return None
+    return is_owner(user, answer.budget.protection)
+
+
+protect = all_of(dataset_rules.is_active, dataset_rules.is_dataset_owner, dataset_rules.is_in_use, has_people)
+manage = all_of(is_owner)
+ask = all_of(is_own, is_open, may_use_dataset)
+ask_top_up = all_of(is_own, is_open, may_use_dataset, has_no_open_top_up)

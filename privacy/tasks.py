@@ -1,0 +1,16 @@
+"""What the worker does for automatic answers."""
+
+from celery import shared_task
+
+from privacy import execution
+
+
+@shared_task(ignore_result=True, acks_late=True)
+def compute_answer(pk: str) -> None:
+    execution.compute(pk)
+
+
+@shared_task(ignore_result=True)
+def look_after_answers() -> None:
+    for pk in execution.look_after():
+        compute_answer.delay(pk)

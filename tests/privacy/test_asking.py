@@ -1,0 +1,282 @@
+"""The query lane from question to answer, through the real services, on real sealed rows."""
+
+import math
+from uuid import uuid4
+
+import pytest
+
+from audit.models import Entry
+from common.errors import BudgetExceeded, Conflict, Denied, Refused
+from datasets import services as dataset_services
+from datasets import storage
+from privacy import asking, execution, services
+from privacy.engine.contributions import CAP
+from privacy.models import Answer, Budget, LedgerLine, TopUp
+from privacy.subjects import SubjectLedger
+from tests import make
+from tests.makers.datasets import PEOPLE, YEARS
+
+pytestmark = pytest.mark.django_db
+
+COUNT = "SELECT COUNT(DISTINCT person) FROM wages"
+
+
+@pytest.fixture
+def budget():
+    """A scientist with a generous budget on a protected dataset, so that noise is small beside its thirty people."""
+    data, scientist = make.dataset(), make.scientist()
+    make.grant(data, scientist)
+    made = services.protect(
+        data,
+        by=data.owner,
+        epsilon=50,
+        public_size=PEOPLE,
+        constants=["region"],
+        seats=1,
+        extended_allowed=True,
+    )
+    return services.give_budget(made, scientist, by=data.owner, epsilon=40)
+
+
+def ask(budget, text=COUNT, *, key=None, **price):
+    by = budget.scientist
+    price = price or {"epsilon": 5.0}
+    quoted = asking.quote(budget, asking.read_sql(budget, text), by=by, **price)
+    return asking.ask(budget, quoted, key=key or uuid4(), by=by, text=text)
+
+
+def compute(answer):
+    execution.compute(str(answer.pk))
+    answer.refresh_from_db()
+    return answer
+
+
+def figure(answer, line=0):
+    return answer.result["lines"][line]["figures"][0]
+
+
+def book_of(budget):
+    return SubjectLedger(storage.ledger_folder(budget.protection.dataset_id))
+
+
+def test_a_question_is_priced_charged_and_answered(budget):
+    answer = compute(ask(budget))
+    assert answer.state == Answer.State.RELEASED
+    assert figure(answer)["value"] == pytest.approx(PEOPLE, abs=5 * figure(answer)["half_width"])
+    assert answer.visible_at > answer.opened_at
+    kinds = list(LedgerLine.objects.filter(budget=budget).order_by("id").values_list("kind", flat=True))
+    assert kinds == ["reserve", "commit"]
+    steps = ["budget.reserved", "budget.commit", "answer.released"]
+    entries = Entry.objects.filter(action__in=steps).order_by("id")
+    assert [entry.action for entry in entries] == steps
+
+
+def test_a_price_is_told_before_and_costs_nothing(budget):
+    quoted = asking.quote(budget, asking.read_sql(budget, COUNT), by=budget.scientist, error=10.0)
+    assert quoted.half_width == pytest.approx(10.0, rel=1e-6)
+    assert quoted.left == CAP
+    assert quoted.more_like_this == CAP // quoted.offer.units
+    assert 0 < quoted.epsilon < 1
+    assert not LedgerLine.objects.exists()
+
+
+def test_groups_are_answered_by_their_labels(budget):
+    answer = compute(ask(budget, "SELECT region, COUNT(*) FROM wages GROUP BY region", epsilon=30))
+    assert [line["key"] for line in answer.result["lines"]] == [["east"], ["north"], ["west"]]
+    for k in range(3):
+        assert figure(answer, k)["value"] == pytest.approx(
+            PEOPLE * YEARS / 3, abs=5 * figure(answer, k)["half_width"]
+        )
+
+
+def test_the_same_question_again_is_free_unless_it_is_to_be_more_exact(budget):
+    first = compute(ask(budget, epsilon=5))
+    used = Budget.objects.get(pk=budget.pk).units_used
+    assert ask(budget, epsilon=5) == first
+    assert ask(budget, epsilon=3) == first
+    assert Budget.objects.get(pk=budget.pk).units_used == used
+    assert ask(budget, epsilon=6) != first
+
+
+def test_another_scientist_pays_for_the_same_question(budget):
+    compute(ask(budget))
+    other = make.scientist()
+    make.grant(budget.protection.dataset, other)
+    theirs = services.give_budget(budget.protection, other, by=budget.protection.dataset.owner, epsilon=5)
+    assert (
+        asking.ask(
+            theirs,
+            asking.quote(theirs, asking.read_sql(theirs, COUNT), by=other, epsilon=1.0),
+            key=uuid4(),
+            by=other,
+        ).line.units
+        > 0
+    )
+
+
+def test_a_repeated_click_asks_once(budget):
+    key = uuid4()
+    assert ask(budget, key=key) == ask(budget, key=key)
+    assert LedgerLine.objects.filter(budget=budget).count() == 1
+
+
+def test_a_second_delivery_draws_no_second_noise(budget):
+    answer = compute(ask(budget))
+    before = answer.result
+    assert compute(answer).result == before
+    assert LedgerLine.objects.filter(budget=budget, kind="commit").count() == 1
+
+
+def test_a_worker_that_died_after_opening_costs_budget_and_answers_nothing(budget, monkeypatch):
+    answer = ask(budget)
+
+    class Killed(BaseException):
+        pass
+
+    def die(*args):
+        raise Killed
+
+    monkeypatch.setattr(execution, "_store", die)
+    with pytest.raises(Killed):
+        execution.compute(str(answer.pk))
+    monkeypatch.undo()
+    assert compute(answer).state == Answer.State.PENDING
+    Answer.objects.filter(pk=answer.pk).update(opened_at="2026-01-01T00:00:00Z")
+    execution.look_after()
+    answer.refresh_from_db()
+    assert (answer.state, answer.result) == (Answer.State.LOST, None)
+    assert Budget.objects.get(pk=budget.pk).units_used == answer.line.units
+
+
+def test_a_question_that_no_worker_took_is_given_back(budget):
+    answer = ask(budget)
+    Answer.objects.filter(pk=answer.pk).update(created_at="2026-01-01T00:00:00Z")
+    execution.look_after()
+    answer.refresh_from_db()
+    assert answer.state == Answer.State.VOIDED
+    assert Budget.objects.get(pk=budget.pk).units_used == 0
+
+
+def test_a_lost_bell_is_rung_again(budget):
+    answer = ask(budget)
+    assert execution.look_after() == []
+    Answer.objects.filter(pk=answer.pk).update(created_at=answer.created_at - execution.WAITS)
+    assert execution.look_after() == [str(answer.pk)]
+
+
+def test_a_suspended_scientist_is_not_answered_and_not_charged(budget):
+    answer = ask(budget)
+    grant = budget.protection.dataset.grants.get(user=budget.scientist)
+    dataset_services.revoke_access(grant, by=budget.protection.dataset.owner, reason="Left.")
+    assert compute(answer).state == Answer.State.VOIDED
+    assert Budget.objects.get(pk=budget.pk).units_used == 0
+
+
+def test_people_are_charged_what_they_add_and_at_most_the_worst_case(budget):
+    answer = compute(ask(budget, "SELECT SUM(wage) FROM wages", epsilon=10))
+    book = book_of(budget)
+    spent = book.spent(budget.pk)
+    book.close()
+    assert len(spent) == PEOPLE
+    assert 0 < spent.max() < answer.line.units
+
+
+def test_an_exhausted_budget_refuses_by_the_ledger_alone(budget):
+    compute(ask(budget, epsilon=39))
+    with pytest.raises(BudgetExceeded, match="is left"):
+        ask(budget, "SELECT COUNT(*) FROM wages", epsilon=39)
+
+
+def test_one_region_does_not_use_up_another(budget):
+    for region in ("east", "north", "west"):
+        ask(budget, f"SELECT COUNT(*) FROM wages WHERE region = '{region}'", epsilon=39)  # noqa: S608
+    with pytest.raises(BudgetExceeded):
+        ask(budget, "SELECT COUNT(*) FROM wages WHERE region = 'east' AND year > 1991", epsilon=39)
+
+
+def test_a_new_revision_does_not_reset_what_people_were_charged(budget):
+    compute(ask(budget))
+    make.next_revision(budget.protection.dataset)
+    answer = compute(ask(budget))
+    assert answer.state == Answer.State.RELEASED
+    book = book_of(budget)
+    spent = book.spent(budget.pk)
+    book.close()
+    assert set(spent.tolist()) == {2 * answer.line.units}
+
+
+def test_a_restored_old_ledger_of_people_answers_nothing(budget):
+    compute(ask(budget))
+    budget.protection.refresh_from_db()
+    type(budget.protection).objects.filter(pk=budget.protection.pk).update(last_applied=10**9)
+    answer = compute(ask(budget, "SELECT COUNT(*) FROM wages"))
+    assert answer.state == Answer.State.VOIDED
+    assert "older than what was released" in answer.record["why"]
+
+
+def test_what_the_declarations_forbid_is_refused_before_anything_is_spent(budget):
+    for text in ("SELECT wage FROM wages", "SELECT SUM(nosuch) FROM wages", "SELECT COUNT(*) FROM other"):
+        with pytest.raises(Refused):
+            ask(budget, text)
+    bad = [
+        {"epsilon": -1.0},
+        {"epsilon": math.nan},
+        {"error": 0.0},
+        {"error": math.inf},
+        {"epsilon": 1.0, "error": 1.0},
+    ]
+    for price in bad:
+        with pytest.raises(Refused):
+            ask(budget, **price)
+    assert not LedgerLine.objects.exists()
+
+
+def test_a_budget_is_ones_own(budget):
+    stranger = make.scientist()
+    with pytest.raises(Denied, match="somebody else's budget"):
+        asking.quote(budget, asking.read_sql(budget, COUNT), by=stranger, epsilon=1.0)
+
+
+def test_shares_never_pass_the_promise():
+    data = make.dataset()
+    made = services.protect(data, by=data.owner, epsilon=1, public_size=1000, constants=[], seats=3)
+    for _ in range(3):
+        services.give_budget(made, make.scientist(), by=data.owner)
+    with pytest.raises(Refused, match=r"0\.0% of it is not given away"):
+        services.give_budget(made, make.scientist(), by=data.owner, epsilon=0.1)
+    first = made.budgets.first()
+    services.close_budget(first, by=data.owner, reason="Has left.")
+    with pytest.raises(Refused, match="would pass the promise"):
+        services.give_budget(made, make.scientist(), by=data.owner)
+
+
+def test_a_top_up_is_asked_for_and_decided_by_the_owner(budget):
+    owner = budget.protection.dataset.owner
+    compute(ask(budget, epsilon=5))
+    before = Budget.objects.get(pk=budget.pk).units_used
+    asked = services.ask_top_up(budget, by=budget.scientist, epsilon=45, reason="One more table.")
+    with pytest.raises(Denied, match="waits for the owner"):
+        services.ask_top_up(budget, by=budget.scientist, epsilon=45, reason="Again.")
+    with pytest.raises(Denied):
+        services.decide_top_up(asked, by=budget.scientist, grant=True)
+    assert services.decide_top_up(asked, by=owner, grant=True).state == TopUp.State.GRANTED
+    assert 0 < Budget.objects.get(pk=budget.pk).units_used < before
+    with pytest.raises(Conflict, match="decided already"):
+        services.decide_top_up(asked, by=owner, grant=True)
+
+
+def test_a_promise_is_made_once_and_only_by_the_owner():
+    data = make.dataset()
+    with pytest.raises(Denied):
+        services.protect(data, by=make.owner(), epsilon=1, public_size=10, constants=[])
+    services.protect(data, by=data.owner, epsilon=1, public_size=10, constants=[])
+    data.refresh_from_db()
+    with pytest.raises(Conflict, match="promise already"):
+        services.protect(data, by=data.owner, epsilon=2, public_size=10, constants=[])
+
+
+@pytest.mark.parametrize("epsilon", [0, -1, float("nan"), 1000])
+def test_a_promise_must_be_one(epsilon):
+    data = make.dataset()
+    with pytest.raises(Refused, match="epsilon must"):
+        services.protect(data, by=data.owner, epsilon=epsilon, public_size=10, constants=[])
