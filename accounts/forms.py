@@ -23,6 +23,8 @@ def _roles_field() -> forms.MultipleChoiceField:
         label="Roles",
         choices=[(role.value, f"{role.label}: {ROLE_HELP[role]}") for role in Role],
         widget=forms.CheckboxSelectMultiple,
+        required=False,
+        help_text="None for somebody who only reviews: the owner of a dataset gives them a seat.",
     )
 
 

@@ -3,6 +3,7 @@
 from accounts.services.joining import (
     accept,
     approve_registration,
+    ask_for_account,
     confirm_address,
     find_invitation,
     first_admin_link,
@@ -23,6 +24,7 @@ from accounts.services.profile import (
 __all__ = [
     "accept",
     "approve_registration",
+    "ask_for_account",
     "confirm_address",
     "end_sessions",
     "find_invitation",

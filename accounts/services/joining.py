@@ -100,11 +100,18 @@ def accept(secret: str, *, email: str, name: str, password: str, time_zone: str)
     return user
 
 
-@transaction.atomic
-def register(email: str, *, name: str, password: str, affiliation: str, note: str, time_zone: str) -> None:
-    """Ask for an account. The answer is the same whether the address is known or not."""
+def register(email: str, **given: str) -> None:
+    """Ask for an account, where the portal is open to it."""
     if not settings.REGISTRATION:
         raise Denied("Registration is closed here. Ask an admin for an invitation.")
+    ask_for_account(email, **given)
+
+
+@transaction.atomic
+def ask_for_account(
+    email: str, *, name: str, password: str, affiliation: str, note: str, time_zone: str
+) -> None:
+    """An account that waits for an admin. The answer is the same whether the address is known or not."""
     address = email.strip().lower()
     if User.objects.filter(email__iexact=address).exists():
         make_password(password)  # as slow as making an account
@@ -190,10 +197,8 @@ def _new_user(email: str, password: str, **fields: object) -> User:
 
 
 def _chosen(roles: Sequence[str]) -> list[str]:
-    """The roles picked for a newcomer: at least one, and such as go together."""
+    """The roles picked for a newcomer: such as go together, or none for somebody who only reviews."""
     chosen = sorted({known_role(role) for role in roles})
-    if not chosen:
-        raise Refused("Choose at least one role.")
     if why := rules.go_together(chosen):
         raise Refused(why)
     return chosen

@@ -141,12 +141,17 @@ def test_a_made_up_secret_makes_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("roles", "words"),
-    [([], "at least one"), (["admin", "owner"], "goes with no other"), (["root"], "no such role")],
+    [(["admin", "owner"], "goes with no other"), (["root"], "no such role")],
 )
 def test_an_invitation_names_roles_that_go_together(roles: list[str], words: str) -> None:
     with pytest.raises(Refused, match=words):
         services.invite("noor@weir.example", by=make.admin(), roles=roles)
     assert not Invitation.objects.exists()
+
+
+def test_who_only_reviews_is_invited_without_a_role() -> None:
+    _, link = services.invite("noor@weir.example", by=make.admin(), roles=[])
+    assert accept(link).roles == frozenset()
 
 
 def test_who_has_an_account_is_not_invited() -> None:

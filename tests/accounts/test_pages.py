@@ -136,7 +136,8 @@ def test_lists_cost_the_same_however_long(
 def test_an_admin_decides_on_registrations(as_: As) -> None:
     client = as_(make.admin())
     one, two = (make.user(state=User.State.PENDING, name=name) for name in ("One", "Two"))
-    assert client.post(url("approve_registration", one.pk), {}).status_code == 422
+    assert client.post(url("approve_registration", one.pk), {"roles": ["root"]}).status_code == 422
+    assert client.post(url("refuse_registration", two.pk), {"reason": " "}).status_code == 422
     client.post(url("approve_registration", one.pk), {"roles": ["scientist"]})
     client.post(url("refuse_registration", two.pk), {"reason": "Unknown."})
     states = User.objects.filter(pk__in=[one.pk, two.pk]).order_by("name").values_list("state", flat=True)

@@ -1,0 +1,155 @@
+"""Steps through the review lane that can be taken again: each does nothing when it has been done already.
+
+Private runs really run, in the sandbox: here a worker is signed on for as long as the demo is filled in.
+"""
+
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from accounts.models import User
+from datasets.models import Dataset
+from portal.demo import people
+from requests_app import claiming, enlisting, execution, releasing, services
+from requests_app.models import CodeRequest, Output, Release, Run
+from runner.contract import Executor
+
+WORKER = "demo@seed"
+PATIENCE_SECONDS = 180
+NAMESPACE = uuid.UUID("6f7a52d4-3a1b-4a0e-9c55-0d2f4cf2b9a1")
+State = CodeRequest.State
+
+
+@dataclass(slots=True)
+class Lane:
+    """The lane with a worker in it; without a sandbox nothing runs and `refusal` says why."""
+
+    executor: Executor
+    refusal: str
+
+    def ran(self, item: CodeRequest) -> Run | None:
+        """The finished private run of an approved request."""
+        item = fresh(item)
+        done = item.runs.filter(kind=Run.Kind.PRIVATE, finished_at__isnull=False).first()
+        if done or self.refusal or item.state != State.APPROVED:
+            return done
+        queued = item.runs.filter(kind=Run.Kind.PRIVATE).first()
+        return self._finish(queued or services.start_run(item, by=item.author, key=_key(item, "run")))
+
+    def tried(self, item: CodeRequest) -> Run | None:
+        """A finished run on mock data."""
+        done = item.runs.filter(kind=Run.Kind.MOCK).first()
+        if done or self.refusal:
+            return done
+        return self._finish(services.try_on_mock(fresh(item), by=item.author, key=_key(item, "mock")))
+
+    def _finish(self, run: Run) -> Run:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while run.state in Run.LIVE and time.monotonic() < deadline:
+            if claimed := claiming.claim(WORKER):
+                execution.execute(claimed, self.executor)
+            else:
+                time.sleep(0.1)  # another worker has it
+            run.refresh_from_db()
+        return run
+
+
+@contextmanager
+def opened() -> Iterator[Lane]:
+    """The lane, for as long as the demo is filled in."""
+    executor: Executor = import_string(settings.EXECUTOR)()
+    proof = enlisting.prove(executor)
+    enlisting.sign_on(WORKER, slots=1, proof=proof)
+    try:
+        yield Lane(executor, proof.refusal)
+    finally:
+        enlisting.sign_off(WORKER)
+
+
+def request(
+    dataset: Dataset, one: people.Person, title: str, code: str, *, purpose: str, context: str
+) -> CodeRequest:
+    """The request of this title, begun if it is not there yet."""
+    author = people.find(one)
+    item = CodeRequest.objects.filter(dataset=dataset, author=author, title=title).first()
+    if item is None:
+        item = services.new_request(dataset, by=author, title=title)
+        item = write(item, code, purpose=purpose, context=context)
+    return item
+
+
+def write(item: CodeRequest, code: str, **fields: str) -> CodeRequest:
+    item = fresh(item)
+    return services.save_draft(item, by=item.author, number=item.draft_number, code=code, **fields)
+
+
+def submitted(item: CodeRequest) -> CodeRequest:
+    if fresh(item).state == State.DRAFT:
+        services.submit(fresh(item), by=item.author, key=_key(item, "submit-1"))
+    return fresh(item)
+
+
+def revised(item: CodeRequest, code: str) -> CodeRequest:
+    """A second version, after changes were asked for."""
+    item = fresh(item)
+    if item.state == State.CHANGES_REQUESTED:
+        write(item, code)
+        services.submit(fresh(item), by=item.author, key=_key(item, "submit-2"))
+    return fresh(item)
+
+
+def in_review(item: CodeRequest, *, by: User) -> CodeRequest:
+    item = submitted(item)
+    if item.state == State.SUBMITTED and item.latest:
+        services.begin_review(item.latest, by=by)
+    return fresh(item)
+
+
+def remarked(item: CodeRequest, text: str, *, by: User, line: int) -> None:
+    """A comment on a line of the latest version."""
+    item = fresh(item)
+    waiting = item.state in (State.SUBMITTED, State.IN_REVIEW)
+    if waiting and item.latest and not item.latest.comments.filter(author=by, line=line).exists():
+        services.comment(item.latest, by=by, text=text, line=line)
+
+
+def judged(
+    item: CodeRequest, verdict: str, *, by: User, comment: str = "", runs: int | None = None
+) -> CodeRequest:
+    """A verdict on the version that waits."""
+    item = fresh(submitted(item))
+    if item.state in (State.SUBMITTED, State.IN_REVIEW) and item.latest:
+        seen = item.latest.sha256
+        services.review(item.latest, by=by, seen=seen, verdict=verdict, comment=comment, runs=runs)
+    return fresh(item)
+
+
+def checked(run: Run | None, verdict: str, *, by: User, comment: str = "") -> Release | None:
+    """The output check of a run that wrote something, to its end."""
+    release = Release.objects.filter(run=run).first() if run else None
+    if release is None or release.state not in (Release.State.HELD, Release.State.CHECKING):
+        return release
+    let_out = "release" if verdict == "release" else "withhold"
+    for output in release.run.outputs.filter(verdict=Output.Verdict.PENDING):
+        releasing.set_verdict(output, by=by, verdict=let_out, comment=comment)
+    return releasing.decide(release, by=by, verdict=verdict, comment=comment)
+
+
+def begun_to_check(run: Run | None, *, by: User) -> None:
+    release = Release.objects.filter(run=run, state=Release.State.HELD).first() if run else None
+    if release is not None:
+        releasing.begin_check(release, by=by)
+
+
+def fresh(item: CodeRequest) -> CodeRequest:
+    return CodeRequest.objects.select_related("latest", "dataset__owner", "author").get(pk=item.pk)
+
+
+def _key(item: CodeRequest, what: str) -> uuid.UUID:
+    """The same key for the same step, so that a step begun before an interruption is not taken twice."""
+    return uuid.uuid5(NAMESPACE, f"{item.pk}/{what}")

@@ -1,0 +1,116 @@
+"""The demo's people. Their password is public: it works on the demo alone, which serves this machine alone."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from accounts import services
+from accounts.models import Invitation, User
+
+PASSWORD = "measured-answers-only"  # noqa: S105 -- the demo's, told to everybody
+FILE = "demo.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody of the demo, and what the sign-in page says of them."""
+
+    key: str
+    name: str
+    roles: tuple[str, ...]
+    role: str
+    affiliation: str
+    time_zone: str = "UTC"
+
+    @property
+    def email(self) -> str:
+        return f"{self.key}@{settings.DEMO_DOMAIN}"
+
+
+AMARA = Person("amara", "Amara Okafor", ("admin",), "Admin", "Weir operations", "Africa/Lagos")
+INGRID = Person(
+    "ingrid", "Ingrid Solberg", ("owner",), "Owner of the wage panel", "Panel Office", "Europe/Oslo"
+)
+TOMAS = Person(
+    "tomas", "Tomás Herrera", ("owner",), "Owner of the health survey", "Health Institute", "America/Bogota"
+)
+PRIYA = Person("priya", "Priya Raman", (), "Reviewer of the wage panel", "Panel Office", "Asia/Kolkata")
+MEI = Person("mei", "Mei-Ling Chen", ("scientist",), "Data scientist", "University of Taipei", "Asia/Taipei")
+YUSUF = Person(
+    "yusuf", "Yusuf Demir", ("scientist",), "Data scientist, new here", "Labour Lab", "Europe/Istanbul"
+)
+JONAS = Person("jonas", "Jonas Weber", ("auditor",), "Auditor", "Data Protection Office", "Europe/Berlin")
+SHOWN = (MEI, INGRID, PRIYA, TOMAS, YUSUF, AMARA, JONAS)
+
+VIKTOR = Person("viktor", "Viktor Novák", ("scientist",), "Suspended", "Formerly Labour Lab", "Europe/Prague")
+LEILA = Person("leila", "Leila Haddad", (), "Waiting for approval", "Institute of Nutrition", "Asia/Beirut")
+
+
+def shown() -> list[dict[str, str]]:
+    """Who is offered on the sign-in page, with their passwords: nobody outside the demo."""
+    if not settings.DEMO:
+        return []
+    return _told()
+
+
+def _told() -> list[dict[str, str]]:
+    return [{"name": one.name, "role": one.role, "email": one.email, "password": PASSWORD} for one in SHOWN]
+
+
+def write_file() -> None:
+    """Tell the launcher whom to list on the console."""
+    people = _told()
+    path = Path(settings.STATE) / FILE
+    path.write_text(json.dumps(people, ensure_ascii=False, indent=1))
+    path.chmod(0o600)
+
+
+def find(one: Person) -> User:
+    return User.objects.get(email=one.email)
+
+
+def known(one: Person) -> bool:
+    return User.objects.filter(email=one.email).exists()
+
+
+def make() -> None:
+    """Everybody who is not there yet: the first admin by the console's link, the others by invitation."""
+    if not known(AMARA):
+        _accept(services.first_admin_link(), AMARA)
+    admin = find(AMARA)
+    for one in (INGRID, TOMAS, PRIYA, MEI, YUSUF, JONAS, VIKTOR):
+        if not known(one):
+            _, link = services.invite(one.email, by=admin, roles=one.roles)
+            _accept(link, one)
+    if not known(LEILA):
+        services.ask_for_account(
+            LEILA.email,
+            name=LEILA.name,
+            password=PASSWORD,
+            affiliation=LEILA.affiliation,
+            note="I study how giving up smoking changes weight, and would like to use the health survey. "
+            "Tomás Herrera knows my work.",
+            time_zone=LEILA.time_zone,
+        )
+
+
+def suspend_viktor() -> None:
+    viktor = find(VIKTOR)
+    if viktor.is_active:
+        services.suspend(viktor, by=find(AMARA), reason="Left the Labour Lab; his account goes with him.")
+
+
+def leave_an_invitation_open() -> None:
+    """One that nobody has accepted yet."""
+    address = f"noor@{settings.DEMO_DOMAIN}"
+    if not Invitation.objects.filter(email=address).exists():
+        services.invite(address, by=find(AMARA), roles=["scientist"])
+
+
+def _accept(link: str, one: Person) -> None:
+    secret = urlsplit(link).path.rstrip("/").rpartition("/")[2]
+    user = services.accept(secret, email=one.email, name=one.name, password=PASSWORD, time_zone=one.time_zone)
+    services.update_profile(user, by=user, affiliation=one.affiliation)
