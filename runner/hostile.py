@@ -20,10 +20,13 @@ CONTROL = re.compile(
     "\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"  # invisible, bidirectional
     "\ud800-\udfff\U000e0000-\U000e0fff]"  # lone surrogates, tags
 )
+ASCII_CONTROL = bytes(code for code in (*range(32), 127) if code not in b"\t\n\r")
 
 
 def control_line(text: str) -> int | None:
     """The line of the first control or invisible character, if there is one."""
+    if text.isascii() and len(text.encode().translate(None, ASCII_CONTROL)) == len(text):
+        return None
     found = CONTROL.search(text)
     return None if found is None else text.count("\n", 0, found.start()) + 1
 

@@ -21,7 +21,7 @@ def canonical(data: bytes) -> bytes:
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
     for row in rows(data):
-        writer.writerow([neutralised(cell) for cell in row])
+        writer.writerow([cell if cell[:1].isalnum() else neutralised(cell) for cell in row])
     return out.getvalue().encode("utf-8")
 
 

@@ -28,11 +28,13 @@ def parse(data: bytes) -> object:
         raise Refusal(f"The JSON is not UTF-8 (at byte {bad.start:,}).") from bad
     _refuse_crowds(text)
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer)
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
     except json.JSONDecodeError as bad:
         raise Refusal(f"This is not JSON: {bad.msg} (line {bad.lineno}, column {bad.colno}).") from bad
     except RecursionError as bad:
         raise Refusal(_too_deep()) from bad
+    except ValueError as bad:  # Python itself refuses whole numbers of thousands of digits
+        raise Refusal(_too_long(), CloseCode.OUTPUT_TOO_BIG) from bad
     _walk(value)
     return value
 
@@ -72,17 +74,12 @@ def _constant(name: str) -> NoReturn:
     raise Refusal(f"The JSON holds {name}, which is no number. Write null instead.")
 
 
-def _integer(digits: str) -> int:
-    if len(digits) > MAX_INTEGER_DIGITS:
-        raise Refusal(
-            f"The JSON holds a whole number of more than {MAX_INTEGER_DIGITS} characters.",
-            CloseCode.OUTPUT_TOO_BIG,
-        )
-    return int(digits)
-
-
 def _too_deep() -> str:
     return f"The JSON is nested more than {MAX_DEPTH} levels deep."
+
+
+def _too_long() -> str:
+    return f"The JSON holds a whole number of more than {MAX_INTEGER_DIGITS} digits."
 
 
 def _walk(value: object) -> None:
@@ -93,12 +90,14 @@ def _walk(value: object) -> None:
         if depth > MAX_DEPTH:
             raise Refusal(_too_deep())
         for item in _children(container):
-            if isinstance(item, dict | list):
-                stack.append((item, depth + 1))
-            elif isinstance(item, float):
+            if isinstance(item, float):
                 _refuse_infinite(item)
             elif isinstance(item, str):
                 _refuse_surrogates(item)
+            elif isinstance(item, int):
+                _refuse_long(item)
+            elif item is not None:
+                stack.append((item, depth + 1))
 
 
 def _children(container: object) -> list[object]:
@@ -120,6 +119,11 @@ def _refuse_key(key: str) -> None:
 def _refuse_infinite(number: float) -> None:
     if not math.isfinite(number):
         raise Refusal("The JSON holds a number too large to be finite.")
+
+
+def _refuse_long(number: int) -> None:
+    if not -TOO_LARGE < number < TOO_LARGE:
+        raise Refusal(_too_long(), CloseCode.OUTPUT_TOO_BIG)
 
 
 def _refuse_surrogates(text: str) -> None:
