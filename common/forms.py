@@ -33,6 +33,12 @@ class Field(BoundField):
         return built
 
     @property
+    def mark(self) -> str:
+        """What stands beside the label: `optional`, or when the field is needed after all (attribute data-needed)."""
+        needed = self.field.widget.attrs.get("data-needed", "")
+        return "" if self.field.required else str(needed or "optional")
+
+    @property
     def is_checkbox(self) -> bool:
         """A single box whose label stands to its right."""
         return isinstance(self.field.widget, forms.CheckboxInput)
