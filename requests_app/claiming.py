@@ -1,6 +1,7 @@
 """Which run a worker takes next, and under which lease. One claim at a time, so that no limit is overrun."""
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -30,7 +31,7 @@ def claim(worker: str) -> Run | None:
         if not may_start() or not Worker.objects.able().filter(name=worker).exists():
             return None
         for waiting in startable():
-            if run := _take(waiting.run, worker):
+            if run := give(waiting.run, worker):
                 tell_waiting()
                 return run
     return None
@@ -40,7 +41,8 @@ def may_start() -> bool:
     return not Pause.objects.filter(ended_at=None).exists()
 
 
-def _take(pk: UUID, worker: str) -> Run | None:
+def give(pk: UUID, worker: str) -> Run | None:
+    """Give this run to this worker under a fresh lease; None when it does not wait any more."""
     run = Run.objects.get(pk=pk)
     try:
         taken = workflow.take(
@@ -77,10 +79,10 @@ def in_order() -> list[Waiting[UUID]]:
     return queueing.fair_order(_waiting(queued), busy(), timezone.now())
 
 
-def _waiting(rows: Iterable[tuple[object, ...]]) -> list[Waiting[UUID]]:
+def _waiting(rows: Iterable[tuple[Any, ...]]) -> list[Waiting[UUID]]:
     return [
         Waiting(run=pk, person=person, dataset=dataset, is_mock=kind == Run.Kind.MOCK, since=since)
-        for pk, person, dataset, kind, since in rows  # type: ignore[arg-type]
+        for pk, person, dataset, kind, since in rows
     ]
 
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -182,4 +183,5 @@ def bytes_go(run: Run) -> None:
     gone = run.outputs.exclude(verdict=Output.Verdict.RELEASE, run__release__state=Release.State.RELEASED)
     gone.filter(bytes_gone_at=None).update(bytes_gone_at=timezone.now())
     names = list(gone.values_list("name", flat=True))
-    transaction.on_commit(lambda: [storage.drop_output(run.pk, name) for name in names], robust=True)
+    for name in names:
+        transaction.on_commit(partial(storage.drop_output, run.pk, name), robust=True)

@@ -93,7 +93,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             await self.channel_layer.group_add(group_of(key), self.channel_name)
 
     async def _may_watch(self, key: str) -> bool:
-        return await database_sync_to_async(may_watch)(self.user_pk, key)
+        return bool(await database_sync_to_async(may_watch)(self.user_pk, key))
 
     async def object_changed(self, message: dict[str, str]) -> None:
         """Something that was watched has changed; who may not see it any more is told nothing."""

@@ -66,6 +66,8 @@ def run_finished(run: Run) -> None:
         case Run.State.CANCELLED:
             text = f"The run of “{item.title}” was cancelled."
             tell([item.author, item.dataset.owner], text, url=url, by=run.cancelled_by)
+        case _:
+            raise ValueError(f"This run has not ended: {run.state}.")
 
 
 def release_decided(release: Release) -> None:

@@ -71,10 +71,10 @@ def inbox(user: User) -> Inbox:
 Found = Iterator[tuple[InboxItem, int]]
 
 
-def _first(rows: "QuerySet[Any]", *by: str) -> "QuerySet[Any]":
+def _first(rows: "QuerySet[Any]", *by: str) -> Iterator[Any]:
     """The oldest of each kind, each row with the number of all of its kind."""
     parts = [F(name) for name in by] or None
-    return rows.annotate(total=Window(Count("pk"), partition_by=parts))[:SHOWN]
+    yield from rows.annotate(total=Window(Count("pk"), partition_by=parts))[:SHOWN]
 
 
 def _my_datasets(user: User) -> "QuerySet[Dataset]":
@@ -246,7 +246,8 @@ def waiting_reason(run: Run) -> str:
             return f"Other runs on this dataset are under way: at most {settings.RUNS_PER_DATASET} at once."
         case Hold.RESERVED:
             return "All places for runs on private data are taken."
-    return "It starts as soon as a worker is free."
+        case None:
+            return "It starts as soon as a worker is free."
 
 
 def _no_worker() -> str:

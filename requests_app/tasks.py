@@ -16,7 +16,7 @@ _presences: dict[str, enlisting.Presence] = {}
 @shared_task(bind=True, acks_late=True, ignore_result=True)
 def execute_run(self: "Task[..., None]", pk: str) -> None:
     """A bell: the worker takes the run whose turn it is, which need not be the one that rang."""
-    execution.answer_bell(self.request.hostname)
+    execution.answer_bell(self.request.hostname or "")
 
 
 @shared_task(ignore_result=True)

@@ -13,11 +13,16 @@ from requests_app.models import CodeRequest, Comment, Review
 class SaidBy(Protocol):
     """A comment, as far as its visibility goes."""
 
-    pk: UUID
-    author_id: UUID
-    parent_id: UUID | None
-    private: bool
-    published_at: object | None
+    @property
+    def pk(self) -> UUID: ...
+    @property
+    def author_id(self) -> UUID: ...
+    @property
+    def parent_id(self) -> UUID | None: ...
+    @property
+    def private(self) -> bool: ...
+    @property
+    def published_at(self) -> object | None: ...
 
 
 C = TypeVar("C", bound=SaidBy)

@@ -143,7 +143,7 @@ def take(name: str, item: Item, *, by: User, **changes: object) -> Item:
 def _write(name: str, kind: str, item: Item, step: Step, by: User, changes: dict[str, object]) -> None:
     now = timezone.now()
     old = item.state
-    stamp = {} if kind == "run" else {"state_changed_at": now}
+    stamp: dict[str, object] = {} if kind == "run" else {"state_changed_at": now}
     for field, value in {"state": step.target, **stamp, **changes}.items():
         setattr(item, field, value)
     item.save(update_fields=["state", *stamp, *changes])

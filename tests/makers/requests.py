@@ -30,7 +30,7 @@ STAGES = (
 class WritesOutputs:
     """An executor that runs nothing: it writes the files it is given, or ends with the code it is given."""
 
-    def __init__(self, *, code: CloseCode | None = None, **files: bytes) -> None:
+    def __init__(self, files: dict[str, bytes] | None = None, *, code: CloseCode | None = None) -> None:
         self.code, self.files = code, files or {"result.json": b'{"mean_wage": 1507.5}'}
         self.specs: list[JobSpec] = []
 
@@ -112,6 +112,13 @@ def _drive(item: CodeRequest, at: str, reviewer: User, executor: Any) -> None:
             release(run, by=reviewer)
 
 
+def version(item: CodeRequest) -> Version:
+    """The version that is submitted now."""
+    if item.latest is None:
+        raise AssertionError(f"{item} is not submitted.")
+    return item.latest
+
+
 def fresh(item: CodeRequest) -> CodeRequest:
     """The request as it is now, with nothing remembered."""
     return CodeRequest.objects.select_related("latest", "dataset__owner", "author").get(pk=item.pk)
@@ -137,11 +144,10 @@ def trial(item: CodeRequest, *, key: UUID | None = None) -> Run:
 
 
 def claimed(run: Run) -> Run:
-    """The run, claimed by a worker that is alive. Nothing else may be waiting before it."""
-    name = worker().name
-    got = claiming.claim(name)
-    if got is None or got.pk != run.pk:
-        raise AssertionError(f"The worker took {got}, not {run}.")
+    """The run, given to a worker that is alive, whatever else may be waiting."""
+    got = claiming.give(run.pk, worker().name)
+    if got is None:
+        raise AssertionError(f"{run} does not wait: {fresh_run(run).state}.")
     return got
 
 

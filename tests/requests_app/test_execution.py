@@ -22,8 +22,8 @@ pytestmark = pytest.mark.django_db
 class Ends(WritesOutputs):
     """An executor that ends with this result, after doing something while the code would run."""
 
-    def __init__(self, result=None, *, meanwhile=lambda: None, **files):
-        super().__init__(**files)
+    def __init__(self, result=None, *, meanwhile=lambda: None):
+        super().__init__()
         self.result, self.meanwhile = result, meanwhile
 
     def run(self, spec, *, started=lambda: None, cancelled=lambda: False):
@@ -54,20 +54,19 @@ def test_a_job_gets_the_sealed_tables_and_the_datasets_limits():
     assert {name: storage.sha256_of(path) for name, path in spec.inputs.items()} == {
         "wages": table.stored_sha256
     }
-    assert (spec.code, spec.parameters) == (item.latest.code, {"year": 1991})
+    assert (spec.code, spec.parameters) == (made.version(item).code, {"year": 1991})
     assert (spec.limits.wall_s, spec.limits.memory_mb, spec.environment.name) == (60.0, 512, "default")
 
 
 def test_a_trial_gets_mock_tables_only():
     executor = WritesOutputs()
-    item = make.code_request()
-    made.execute(made.trial(item), executor)
-    home = storage.mock_folder(item.dataset.current)
+    run = made.execute(made.trial(make.code_request()), executor)
+    home = storage.mock_folder(run.revision)
     assert executor.specs[0].inputs == {"wages": home / "wages.parquet"}
 
 
 def test_a_success_holds_its_outputs_with_their_checks():
-    run = made.execute(private(), WritesOutputs(**{"n.json": b'{"people": 3}'}))
+    run = made.execute(private(), WritesOutputs({"n.json": b'{"people": 3}'}))
     output = Output.objects.get()
     assert (run.state, run.close_code) == (Run.State.SUCCEEDED, "")
     assert (output.name, output.type, output.verdict) == ("n.json", "json", "pending")

@@ -18,7 +18,7 @@ TWO = {"mean.json": b'{"mean_wage": 1507.5}', "notes.txt": b"Nothing odd.\n"}
 
 
 def held(**policy):
-    item = make.code_request(at="ran", executor=made.WritesOutputs(**TWO), **policy)
+    item = make.code_request(at="ran", executor=made.WritesOutputs(TWO), **policy)
     return item, Release.objects.get(run__request=item)
 
 
@@ -104,7 +104,7 @@ def test_what_is_released_is_downloaded_and_what_is_withheld_is_not(django_captu
 def test_the_record_tells_the_whole_chain():
     item, release = released()
     record = release.record
-    version = item.latest
+    version = made.version(item)
     assert record["format"] == "weir-release/1"
     assert record["request"] == {"id": str(item.pk), "title": item.title, "author": item.author.email}
     assert record["version"]["sha256"] == version.sha256

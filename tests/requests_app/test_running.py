@@ -12,6 +12,7 @@ from common.errors import Conflict, Denied
 from datasets import services as datasets
 from requests_app import claiming, services
 from requests_app.models import Approval, CodeRequest, Run
+from runner.contract import CloseCode
 from tests import make
 from tests.makers import requests as made
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.django_db
 def test_a_run_carries_its_own_copy_of_what_was_approved():
     item = make.code_request(at="approved", parameters={"year": 1991})
     run = made.start(item)
-    version = item.latest
+    version = made.version(item)
     assert (run.state, run.kind) == (Run.State.QUEUED, Run.Kind.PRIVATE)
     assert (run.code, run.sha256, run.parameters) == (version.code, version.sha256, {"year": 1991})
     assert (run.revision, run.approval.version) == (version.revision, version)
@@ -57,7 +58,7 @@ def test_nothing_runs_unapproved(at):
 
 def test_the_approved_runs_are_counted():
     item = make.code_request(at="submitted")
-    made.approve(item.latest, runs=2)
+    made.approve(made.version(item), runs=2)
     for _ in range(2):
         made.execute(made.start(item))
     with pytest.raises(Denied, match="All 2 approved runs are used"):
@@ -66,15 +67,15 @@ def test_the_approved_runs_are_counted():
 
 def test_a_run_that_never_opened_the_data_does_not_count():
     item = make.code_request(at="submitted")
-    made.approve(item.latest, runs=1)
+    made.approve(made.version(item), runs=1)
     services.cancel_run(made.start(item), by=item.author)
     assert made.start(item).state == Run.State.QUEUED
 
 
 def test_a_failed_run_counts_once_it_has_seen_the_data():
     item = make.code_request(at="submitted")
-    made.approve(item.latest, runs=1)
-    made.execute(made.start(item), made.WritesOutputs(code="TIME_LIMIT"))
+    made.approve(made.version(item), runs=1)
+    made.execute(made.start(item), made.WritesOutputs(code=CloseCode.TIME_LIMIT))
     with pytest.raises(Denied, match="All 1 approved runs are used"):
         made.start(item)
 

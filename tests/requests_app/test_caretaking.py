@@ -1,0 +1,202 @@
+"""What beat does: lost workers, lost bells, and what time ends."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import Notification
+from common.errors import Conflict
+from datasets import storage
+from requests_app import caretaking, collecting, services
+from requests_app.models import Approval, CodeRequest, Output, Release, Run, RunLog, Worker
+from runner.contract import JobResult, OutputFile, Status
+from tests import make
+from tests.makers import requests as made
+
+pytestmark = pytest.mark.django_db
+
+SILENT = timedelta(seconds=60)
+
+
+def in_hand(state="running", *, silent=SILENT, missed=2):
+    """A run that a worker has in hand, and was last heard of so long ago."""
+    run = made.claimed(made.start(make.code_request(at="approved")))
+    beat = timezone.now() - silent
+    return made.fresh_run(run, state=state, heartbeat_at=beat, missed_beats=missed)
+
+
+def now(run):
+    fresh = made.fresh_run(run)
+    return fresh.state, fresh.close_code
+
+
+@pytest.mark.parametrize("state", ["starting", "running", "collecting"])
+def test_a_run_whose_worker_is_gone_fails_and_everybody_is_told(state):
+    run = in_hand(state)
+    caretaking.look_after()
+    assert now(run) == ("failed", "WORKER_LOST")
+    told = Notification.objects.filter(text="The run of “Mean wage” failed (WORKER_LOST).")
+    people = {run.request.author.pk, run.request.dataset.owner.pk}
+    assert set(told.values_list("user", flat=True)) == people
+
+
+def test_a_cancel_whose_worker_is_gone_is_done():
+    run = in_hand("cancelling")
+    caretaking.look_after()
+    assert now(run) == ("cancelled", "")
+
+
+def test_two_rounds_of_silence_are_not_enough():
+    run = in_hand(missed=1)
+    caretaking.look_after()
+    assert now(run) == ("running", "")
+
+
+def test_a_burst_of_rounds_is_no_silence():
+    run = in_hand(silent=timedelta(0), missed=0)
+    for _ in range(10):
+        caretaking.look_after()
+    assert now(run) == ("running", "")
+
+
+def test_a_clock_that_jumped_is_no_silence_while_the_heart_beats():
+    run = in_hand(silent=-timedelta(hours=1), missed=0)
+    caretaking.look_after()
+    assert now(run) == ("running", "")
+
+
+def test_a_heartbeat_from_the_future_does_not_keep_a_lost_run():
+    run = in_hand(silent=-timedelta(hours=1))
+    caretaking.look_after()
+    assert now(run) == ("failed", "WORKER_LOST")
+
+
+def test_a_waiting_run_is_not_touched():
+    run = made.start(make.code_request(at="approved"))
+    for _ in range(5):
+        caretaking.look_after()
+    assert now(run) == ("queued", "")
+
+
+def test_a_result_that_was_collected_is_kept_though_its_worker_is_gone():
+    run = in_hand("collecting")
+    path = storage.new_outputs(run.pk, run.lease) / "n.json"
+    path.write_bytes(b'{"n": 100}')
+    file = OutputFile(name="n.json", type="json", bytes=10, sha256=storage.sha256_of(path))
+    result = JobResult(status=Status.SUCCEEDED, outputs=(file,), stdout="a private line")
+    storage.note_result(run.pk, run.lease, collecting.as_text(result))
+    caretaking.look_after()
+    assert now(run) == ("succeeded", "")
+    assert storage.output_path(run.pk, "n.json").read_bytes() == b'{"n": 100}'
+    assert (Release.objects.get().state, RunLog.objects.get().stdout) == ("held", "a private line")
+    assert storage.noted_result(run.pk, run.lease) is None
+
+
+def rung(callbacks):
+    return Run.objects.exclude(rung_at=None).count(), len(callbacks)
+
+
+def test_a_lost_bell_is_rung_again(django_capture_on_commit_callbacks):
+    made.start(make.code_request(at="approved"))
+    make.worker()
+    with django_capture_on_commit_callbacks(execute=True) as callbacks:
+        caretaking.look_after()
+    assert rung(callbacks) == (1, 1)
+
+
+def test_nothing_is_rung_when_nobody_could_answer(django_capture_on_commit_callbacks):
+    made.start(make.code_request(at="approved"))
+    with django_capture_on_commit_callbacks(execute=True) as callbacks:
+        caretaking.look_after()
+    assert rung(callbacks) == (0, 0)
+
+
+# Time
+
+
+def past():
+    return timezone.now() - timedelta(seconds=1)
+
+
+def test_an_approval_expires_and_its_waiting_run_is_cancelled():
+    item = make.code_request(at="approved")
+    run = made.start(item)
+    Approval.objects.update(expires_at=past())
+    caretaking.expire()
+    assert made.fresh(item).state == CodeRequest.State.EXPIRED
+    assert now(run) == ("cancelled", "")
+    assert Notification.objects.filter(user=item.author, text__contains="its time is over").count() == 1
+
+
+def test_a_run_that_began_in_time_may_finish():
+    run = in_hand()
+    Approval.objects.update(expires_at=past())
+    caretaking.expire()
+    assert now(run) == ("running", "")
+    assert made.fresh(run.request).state == CodeRequest.State.APPROVED
+
+
+def test_an_expired_request_may_be_submitted_again():
+    item = make.code_request(at="approved")
+    Approval.objects.update(expires_at=past())
+    caretaking.expire()
+    made.submission(made.fresh(item))
+    assert made.fresh(item).state == CodeRequest.State.SUBMITTED
+
+
+def test_held_outputs_that_nobody_checked_go(django_capture_on_commit_callbacks):
+    item = make.code_request(at="ran")
+    Release.objects.update(expires_at=past())
+    with django_capture_on_commit_callbacks(execute=True):
+        caretaking.expire()
+    assert Release.objects.get().state == Release.State.EXPIRED
+    with pytest.raises(Conflict, match="gone"):
+        storage.output_path(item.runs.get().pk, "result.json")
+    assert Notification.objects.filter(text__contains="were not checked in time").count() == 2
+
+
+def test_what_is_not_over_stays():
+    item = make.code_request(at="ran")
+    caretaking.expire()
+    assert made.fresh(item).state == CodeRequest.State.APPROVED
+    assert Release.objects.get().state == Release.State.HELD
+
+
+def test_old_trials_lose_their_files():
+    run = made.execute(made.trial(make.code_request()))
+    caretaking.expire()
+    assert storage.output_path(run.pk, "result.json").is_file()
+    made.fresh_run(run, finished_at=timezone.now() - timedelta(days=31))
+    caretaking.expire()
+    assert Output.objects.get().bytes_gone_at is not None
+    with pytest.raises(Conflict):
+        storage.output_path(run.pk, "result.json")
+
+
+def test_what_attempts_left_behind_is_swept(settings):
+    gone, here = uuid4(), in_hand()
+    storage.new_outputs(gone, gone)
+    storage.new_outputs(here.pk, here.lease)
+    storage.note_result(gone, gone, "{}")
+    caretaking.expire()
+    assert storage.attempt_folder(gone, gone).is_dir()
+    assert {(gone, gone), (here.pk, here.lease)} <= storage.old_attempts(-1)
+    storage.drop_attempt(gone, gone)
+    assert (gone, gone) not in storage.old_attempts(-1)
+
+
+def test_workers_that_left_long_ago_are_forgotten():
+    make.worker("old@test", heartbeat_at=timezone.now() - timedelta(days=2))
+    make.worker("new@test")
+    caretaking.expire()
+    assert list(Worker.objects.values_list("name", flat=True)) == ["new@test"]
+
+
+def test_a_cancelled_run_is_not_run_again_by_a_late_bell():
+    run = made.start(make.code_request(at="approved"))
+    make.worker()
+    services.cancel_run(run, by=run.request.author)
+    caretaking.look_after()
+    assert now(run) == ("cancelled", "")

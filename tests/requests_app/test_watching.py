@@ -1,0 +1,96 @@
+"""The heartbeat thread, with its own connection: it beats, and notices a cancel or a lost lease."""
+
+import threading
+from uuid import uuid4
+
+import pytest
+
+from accounts import services as accounts
+from datasets import services as datasets
+from requests_app import execution, services, watching
+from requests_app.models import Run
+from requests_app.watching import Watch
+from runner.contract import JobResult, Status
+from tests import make
+from tests.makers import requests as made
+from tests.makers.requests import WritesOutputs
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def often(settings, monkeypatch):
+    settings.HEARTBEAT_SECONDS = 0.05
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 0.02)
+
+
+class RunsUntilCancelled(WritesOutputs):
+    """Code that goes on until it is killed; `meanwhile` happens once it has begun."""
+
+    def __init__(self, meanwhile):
+        super().__init__()
+        self.meanwhile = meanwhile
+
+    def run(self, spec, *, started=lambda: None, cancelled=lambda: False):
+        started()
+        self.meanwhile()
+        stopped = threading.Event()
+        while not cancelled():
+            assert not stopped.wait(0.01)
+        return JobResult(status=Status.CANCELLED, signal=9)
+
+
+def in_hand():
+    return made.claimed(made.start(make.code_request(at="approved")))
+
+
+def wait_for(condition):
+    """Until it holds; the test's own time limit ends it otherwise."""
+    pause = threading.Event()
+    for _ in range(1000):
+        if condition():
+            return
+        pause.wait(0.01)
+    raise AssertionError("It never came about.")
+
+
+def test_a_run_in_hand_has_a_fresh_heartbeat():
+    run = in_hand()
+    Run.objects.filter(pk=run.pk).update(missed_beats=2, heartbeat_at="2020-01-01T00:00Z")
+    with Watch(run):
+        wait_for(lambda: made.fresh_run(run).missed_beats == 0)
+    assert made.fresh_run(run).heartbeat_at.year > 2020
+
+
+def test_a_cancel_kills_the_code_and_frees_the_worker():
+    run = in_hand()
+    ends = RunsUntilCancelled(lambda: services.cancel_run(run, by=run.request.author))
+    assert execution.execute(run, ends).state == Run.State.CANCELLED
+
+
+def test_a_lost_lease_kills_the_code_and_writes_nothing():
+    run = in_hand()
+    other = uuid4()
+    ends = RunsUntilCancelled(lambda: Run.objects.filter(pk=run.pk).update(lease=other))
+    done = execution.execute(run, ends)
+    assert (done.state, done.lease) == (Run.State.RUNNING, other)
+
+
+def test_a_run_that_was_declared_lost_kills_the_code():
+    run = in_hand()
+    ends = RunsUntilCancelled(
+        lambda: Run.objects.filter(pk=run.pk).update(state="failed", close_code="WORKER_LOST")
+    )
+    assert execution.execute(run, ends).close_code == "WORKER_LOST"
+
+
+@pytest.mark.parametrize("act", ["freeze", "suspend", "revoke"])
+def test_a_freeze_a_suspension_and_a_revocation_kill_the_code(act):
+    run = in_hand()
+    item, owner = run.request, run.request.dataset.owner
+    acts = {
+        "freeze": lambda: datasets.freeze(item.dataset, by=owner, reason="A leak."),
+        "suspend": lambda: accounts.suspend(item.author, by=make.admin(), reason="An incident."),
+        "revoke": lambda: services.revoke(item, by=owner, reason="A mistake."),
+    }
+    assert execution.execute(run, RunsUntilCancelled(acts[act])).state == Run.State.CANCELLED
