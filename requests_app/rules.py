@@ -1,6 +1,6 @@
 """Who may do what in the review lane. A rule returns why not, or None."""
 
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from accounts.models import User
@@ -66,6 +66,8 @@ def dataset_is_not_frozen(user: User, item: CodeRequest) -> str | None:
     return "This dataset is frozen. Work goes on when its owner lifts the freeze." if frozen else None
 
 
+RUN_IS_LIVE = "A run of this request is under way."
+NOT_APPROVED = "There is no approval to run this. It has to be reviewed first."
 ENDED = (
     CodeRequest.State.WITHDRAWN,
     CodeRequest.State.REJECTED,
@@ -98,7 +100,7 @@ def is_open_to_edit(user: User, item: CodeRequest) -> str | None:
 
 def no_run_is_live(user: User, item: CodeRequest) -> str | None:
     if item.runs.live().filter(kind=Run.Kind.PRIVATE).exists():
-        return "A run of this request is under way."
+        return RUN_IS_LIVE
     return None
 
 
@@ -140,15 +142,23 @@ def approval_is_live(approval: Approval) -> str | None:
     return None
 
 
-def runs_used(approval: Approval) -> int:
-    """A run counts while it is live, and for good once it has opened the data, however it ended."""
-    return approval.runs.filter(Q(state__in=Run.LIVE) | Q(opened_at__isnull=False)).count()
+COUNTS = Q(state__in=Run.LIVE) | Q(opened_at__isnull=False)
+"""A run counts while it is live, and for good once it has opened the data, however it ended."""
 
 
-def runs_are_left(approval: Approval) -> str | None:
-    if runs_used(approval) < approval.runs_allowed:
-        return None
-    return f"All {approval.runs_allowed} approved runs are used. Submit again to ask for more."
+def may_run_again(user: User, item: CodeRequest) -> str | None:
+    """One run at a time, and no more than approved. Counted together: a page asks this too."""
+    approval = live_approval(item)
+    if approval is None:
+        return NOT_APPROVED
+    runs = item.runs.filter(kind=Run.Kind.PRIVATE).aggregate(
+        live=Count("pk", filter=Q(state__in=Run.LIVE)), used=Count("pk", filter=COUNTS & Q(approval=approval))
+    )
+    if runs["live"]:
+        return RUN_IS_LIVE
+    if runs["used"] >= approval.runs_allowed:
+        return f"All {approval.runs_allowed} approved runs are used. Submit again to ask for more."
+    return None
 
 
 def open_data(run: Run) -> str | None:
@@ -180,8 +190,8 @@ def is_author_or_owner(user: User, item: CodeRequest) -> str | None:
 def has_live_approval(user: User, item: CodeRequest) -> str | None:
     approval = live_approval(item)
     if approval is None:
-        return "There is no approval to run this. It has to be reviewed first."
-    return approval_is_live(approval) or runs_are_left(approval)
+        return NOT_APPROVED
+    return approval_is_live(approval)
 
 
 start_run = all_of(
@@ -190,13 +200,14 @@ start_run = all_of(
     dataset_is_not_frozen,
     may_use_dataset,
     has_live_approval,
-    no_run_is_live,
+    may_run_again,
 )
 
 
 def live_approval(item: CodeRequest) -> Approval | None:
     """The approval of the latest version, if there is one."""
-    return Approval.objects.filter(version=item.latest_id).select_related("version__request").first()
+    approval: Approval | None = getattr(item.latest, "approval", None)
+    return approval
 
 
 def cancel_run(user: User, run: Run) -> str | None:

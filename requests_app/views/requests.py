@@ -14,10 +14,11 @@ from common.http import UserRequest, found
 from datasets.models import Dataset, DatasetReviewer
 from requests_app import releasing, rules, services, visibility, workflow
 from requests_app.forms import FilterForm, ReasonForm
-from requests_app.models import CodeRequest, CodeRequestQuerySet, Release, Review, Run, Version
+from requests_app.models import Approval, CodeRequest, CodeRequestQuerySet, Release, Review, Run, Version
 from requests_app.views import threads, timeline, words
 from requests_app.views.shared import new_key, paginated, show
 
+State = CodeRequest.State
 VERSIONS = 50
 RUNS = 50
 
@@ -62,6 +63,8 @@ def _known(request: UserRequest, pk: UUID) -> CodeRequest:
     item = found(CodeRequest.objects.known_to(request.user).select_related(*related), pk=pk)
     if item.author_id == request.user.pk:
         item.author = request.user
+    if item.latest is not None:
+        item.latest.request = item
     return item
 
 
@@ -74,7 +77,8 @@ def _page(item: CodeRequest, user: User) -> dict[str, object]:
         .select_related("release__decided_by", "release__recalled_by", "version", "asked_by")
         .order_by("-created_at")[:RUNS]
     )
-    seats = rules.is_reviewer(user, item) is None
+    is_author = item.author_id == user.pk
+    seats = not is_author and rules.is_reviewer(user, item) is None
     names = _name_what_is_readable(item, versions, user, is_reviewer=seats)
     return {
         "item": item,
@@ -82,10 +86,10 @@ def _page(item: CodeRequest, user: User) -> dict[str, object]:
         "runs": runs,
         "events": timeline.events(item, versions, runs, names=names),
         "turn": workflow.TURN["request"][item.state],
-        "is_author": item.author_id == user.pk,
-        "is_reviewer": seats and item.author_id != user.pk,
-        "may_read_code": item.author_id == user.pk or seats or user.is_auditor,
-        "about": item if item.author_id == user.pk else item.latest,
+        "is_author": is_author,
+        "is_reviewer": seats,
+        "may_read_code": is_author or seats or user.is_auditor,
+        "about": item if is_author else item.latest,
         **_standing(item, runs),
         **_steps(item, user),
     }
@@ -108,7 +112,11 @@ def _name_what_is_readable(
 def _standing(item: CodeRequest, runs: list[Run]) -> dict[str, object]:
     """What the machines say together: the sentence, the approval and what is left of it."""
     approval = getattr(item.latest, "approval", None)
-    used = rules.runs_used(approval) if approval else 0
+    used = (
+        approval.runs.filter(rules.COUNTS).count()
+        if approval and len(runs) == RUNS
+        else _used(approval, runs)
+    )
     last = runs[0] if runs else None
     release = getattr(last, "release", None)
     open_release = release if release is not None and release.state in releasing.OPEN else None
@@ -121,15 +129,22 @@ def _standing(item: CodeRequest, runs: list[Run]) -> dict[str, object]:
     }
 
 
+def _used(approval: Approval | None, runs: list[Run]) -> int:
+    """How many of these runs count against the approval."""
+    mine = [run for run in runs if approval is not None and run.approval_id == approval.pk]
+    return sum(run.state in Run.LIVE or run.opened_at is not None for run in mine)
+
+
 def _steps(item: CodeRequest, user: User) -> dict[str, object]:
     """What this person may do now, and why not."""
-    approved = item.state == CodeRequest.State.APPROVED
+    is_author = item.author_id == user.pk
     return {
         "key": new_key(),
         "may_edit": rules.edit(user, item) is None,
+        "may_start": item.state == State.APPROVED and user.pk in {item.author_id, item.dataset.owner_id},
         "withdraw_refusal": workflow.refusal("withdraw", item, by=user),
         "revoke_refusal": workflow.refusal("revoke", item, by=user),
-        "start_refusal": rules.start_run(user, item) if approved else "This request is not approved.",
+        "start_refusal": rules.start_run(user, item) if is_author and item.state == State.APPROVED else None,
         "reason_form": ReasonForm(),
     }
 
