@@ -27,7 +27,7 @@ def is_signed_in(session_key: str | None) -> bool:
     return Session.objects.filter(session_key=session_key, expire_date__gt=timezone.now()).exists()
 
 
-def may_watch(user_pk: UUID, key: str) -> bool:
+def may_watch(user_pk: UUID | None, key: str) -> bool:
     """Whether this person, as they are now, may know that the object behind `key` changes."""
     user = User.objects.filter(pk=user_pk, is_active=True).first()
     if user is None:
@@ -61,16 +61,21 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
     async def connect(self) -> None:
         user = self.scope["user"]
         self.watched: set[str] = set()
+        self.user_pk: UUID | None = None
         if not isinstance(user, User) or not user.is_active:
             await self.close(code=NOT_SIGNED_IN)
             return
         self.user_pk = user.pk
         await self.accept()
-        await self._watch(f"user:{self.user_pk}")
+        await self.channel_layer.group_add(self._own_group(), self.channel_name)
 
     async def disconnect(self, code: int) -> None:
-        for key in self.watched:
-            await self.channel_layer.group_discard(group_of(key), self.channel_name)
+        for group in {self._own_group(), *map(group_of, self.watched)} if self.user_pk else ():
+            await self.channel_layer.group_discard(group, self.channel_name)
+
+    def _own_group(self) -> str:
+        """Everybody hears of their own bell and of the end of their session, whatever they watch."""
+        return group_of(f"user:{self.user_pk}")
 
     async def receive(
         self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any
@@ -88,9 +93,11 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
                 await self._watch(key)
 
     async def _watch(self, key: str) -> None:
+        """Begin to watch, and say at once that it changed: it may have, since the page was made."""
         if key not in self.watched and await self._may_watch(key):
             self.watched.add(key)
             await self.channel_layer.group_add(group_of(key), self.channel_name)
+            await self.send_json({"changed": key})
 
     async def _may_watch(self, key: str) -> bool:
         return bool(await database_sync_to_async(may_watch)(self.user_pk, key))

@@ -124,6 +124,13 @@ def test_small_counts_of_a_cross_table_are_flagged_without_a_name():
     )
 
 
+def test_the_first_of_several_numbers_names_the_groups():
+    means = {"name": "mean", "type": "number"}
+    assert "small counts" not in flagged(table(3, whole("children", 0, 4), means))
+    assert "small counts" in flagged(table(3, whole("married", 4, 90), means, text("region")))
+    assert "small counts" in flagged(table(3, whole("married", 4, 90)))
+
+
 @pytest.mark.parametrize(
     "column",
     [
@@ -179,6 +186,20 @@ def test_counts_that_differ_by_few_people_from_an_earlier_release():
         "1 pair of counts, here and in earlier releases, lie closer than 10: the difference may be about few people. "
         "First: b | count is 197 here and 200 in t.csv of Wages by region."
     )
+
+
+def test_groups_are_recognised_wherever_their_names_stand():
+    rows = [[100, 1.5, "a", 1980], [200, 2.5, "b", 1980]]
+    columns = [
+        whole("count", 100, 200),
+        {"name": "mean", "type": "number"},
+        text("region"),
+        whole("year", 1980, 1980),
+    ]
+    assert output_checks.counts(table(2, *columns, cells=rows)) == {
+        "a · 1980 | count": 100,
+        "b · 1980 | count": 200,
+    }
 
 
 def test_equal_and_distant_counts_are_no_differencing():
