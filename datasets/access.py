@@ -24,8 +24,9 @@ def add_reviewer(dataset: Dataset, *, by: User, user: User, decides_access: bool
     seat = DatasetReviewer.objects.create(
         dataset=dataset, user=user, granted_by=by, decides_access=decides_access
     )
-    details = {"decides_access": decides_access}
-    log.record("reviewer.add", by=by, on=seat, dataset_id=dataset.pk, person_id=user.pk, **details)
+    log.record(
+        "reviewer.add", by=by, on=seat, dataset_id=dataset.pk, person_id=user.pk, decides_access=decides_access
+    )  # fmt: skip
     news.seat_given(seat)
     return seat
 

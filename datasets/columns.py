@@ -25,16 +25,18 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnPlan:
-    """How one column is stored. `labels` are the declared categories as texts; empty for numbers and yes/no."""
+    """How a column is stored: as codes into `labels`, the declared categories; otherwise clamped to its bounds."""
 
     name: str
     labels: tuple[str, ...] = ()
+    lower: float = -np.inf
+    upper: float = np.inf
     constant: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredColumn:
-    """One column in subject order. `numbers`: shape (rows,); `valid`: shape (rows,)."""
+    """One column in subject order. `numbers`: shape (rows,); `valid`: shape (rows,), or empty if nothing is missing."""
 
     numbers: npt.NDArray[Any]
     valid: npt.NDArray[np.bool_]
@@ -65,7 +67,7 @@ def write(source: Path, subject: str, plans: Sequence[ColumnPlan], key: bytes, f
         values, valid = _numbers(pq.read_table(source, columns=[plan.name]).column(0).combine_chunks(), plan)
         place = order[first] if plan.constant else order
         np.save(folder / f"{number}.numbers.npy", values[place])
-        np.save(folder / f"{number}.valid.npy", valid[place])
+        np.save(folder / f"{number}.valid.npy", valid[:0] if valid.all() else valid[place])
 
 
 def read(folder: Path, plans: Sequence[ColumnPlan], *, wanted: frozenset[str] | None = None) -> ColumnStore:
@@ -123,15 +125,18 @@ def _numbers(values: pa.Array, plan: ColumnPlan) -> tuple[npt.NDArray[Any], npt.
     if plan.labels:
         found = pc.index_in(values.cast(pa.string()), value_set=pa.array(plan.labels, pa.string()))
         valid = np.asarray(found.is_valid())
-        return np.asarray(found.fill_null(0)).astype(np.int32), valid
+        return _narrowed(np.asarray(found.fill_null(0)).astype(np.float64)), valid
     numbers = np.asarray(values.cast(pa.float64(), safe=False).fill_null(0.0))
     valid = np.asarray(values.is_valid()) & np.isfinite(numbers)
-    return _narrowed(np.where(valid, numbers, 0.0)), valid
+    return _narrowed(np.clip(np.where(valid, numbers, 0.0), plan.lower, plan.upper)), valid
 
 
 def _narrowed(numbers: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
-    """The same numbers in 32-bit integers where nothing is lost by it."""
-    small = np.abs(numbers) < 2**31
-    if bool(small.all()) and bool((numbers == np.rint(numbers)).all()):
-        return numbers.astype(np.int32)
+    """The same numbers in the smallest type in which nothing is lost: less to read for each answer."""
+    if not (numbers == np.rint(numbers)).all():
+        return numbers
+    for smaller in (np.int8, np.int16, np.int32):
+        limits = np.iinfo(smaller)
+        if numbers.min(initial=0) >= limits.min and numbers.max(initial=0) <= limits.max:
+            return numbers.astype(smaller)
     return numbers

@@ -1,5 +1,6 @@
 """What people type about datasets. Forms check shape; rules and services decide."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -24,7 +25,7 @@ class ListFilter(forms.Form):
         return {name: str(value) for name, value in self.cleaned_data.items()}
 
 
-class DescribeForm(forms.ModelForm):
+class DescribeForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
     """What is said in public about a dataset."""
 
     class Meta:
@@ -54,7 +55,7 @@ class CreateForm(DescribeForm):
         fields = ["title", "name", "summary", "description", "discoverable"]
 
 
-class PolicyForm(forms.ModelForm):
+class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
     """The rules of the review lane for one dataset."""
 
     class Meta:
@@ -155,7 +156,7 @@ class PlainUploadForm(forms.Form):
     file = forms.FileField(label="CSV or Parquet file", help_text="Up to 15 MB this way.")
 
 
-class TableForm(forms.ModelForm):
+class TableForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
     """What is declared about a table as a whole."""
 
     subject = forms.ChoiceField(
@@ -207,9 +208,9 @@ class ColumnForm(forms.Form):
         required=False,
     )
 
-    def __init__(self, *args: Any, column: Column, **kwargs: Any) -> None:
+    def __init__(self, data: Mapping[str, Any] | None = None, *, column: Column) -> None:
         self.column = column
-        super().__init__(*args, prefix=f"c{column.position}", initial=self._start(column), **kwargs)
+        super().__init__(data, prefix=f"c{column.position}", initial=self._start(column))
         names = dict(Column.Type.choices)
         offered = OFFERED[column.stored]
         self.fields["type"].choices = [(each, names[each]) for each in offered]  # type: ignore[attr-defined]

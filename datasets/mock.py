@@ -104,7 +104,8 @@ def _moment(column: ColumnSchema, source: np.random.Generator, rows: int) -> np.
 
 def _text(column: ColumnSchema, source: np.random.Generator, rows: int) -> np.ndarray:
     words = np.array(WORDS, dtype=object)
-    return words[source.integers(0, len(words), rows)] + " " + words[source.integers(0, len(words), rows)]
+    first, second = (words[source.integers(0, len(words), rows)] for _ in range(2))
+    return np.asarray(first + " " + second, dtype=object)
 
 
 def _range(column: ColumnSchema) -> tuple[float, float]:

@@ -23,12 +23,15 @@ def propose(column: ColumnRead, earlier: TableSchema | None) -> ColumnSchema:
 
 
 def _type(column: ColumnRead) -> str:
-    match column.stored:
-        case "string":
-            return "category" if 0 < len(column.values) <= FEW else "text"
-        case "double":
-            return "number"
-    return {"int64": "integer", "bool": "boolean", "date32": "date", "timestamp": "datetime"}[column.stored]
+    if column.stored == "string":
+        return "category" if 0 < len(column.values) <= FEW else "text"
+    return {
+        "double": "number",
+        "int64": "integer",
+        "bool": "boolean",
+        "date32": "date",
+        "timestamp": "datetime",
+    }[column.stored]
 
 
 def may_be_subject(name: str) -> bool:

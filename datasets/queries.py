@@ -17,26 +17,23 @@ SHOWN = {
 def datasets(user: User, *, text: str = "", show: str = "") -> QuerySet[Dataset]:
     """The datasets this person may know of that fit, with their own relation to each."""
     found = Dataset.objects.visible_to(user).select_related("owner")
-    pending = AccessRequest.objects.filter(
-        scientist=user, dataset=OuterRef("pk"), state=AccessRequest.State.PENDING
-    )
-    found = found.annotate(
-        is_granted=Exists(Grant.objects.live().filter(user=user, dataset=OuterRef("pk"))),
-        is_asked=Exists(pending),
-        is_seated=Exists(DatasetReviewer.objects.filter(user=user, dataset=OuterRef("pk"))),
-    )
+    seats = DatasetReviewer.objects.filter(user=user)
+    grants = Grant.objects.live().filter(user=user)
+    asked = AccessRequest.objects.pending().filter(scientist=user)
     for word in text.split()[:5]:
         found = found.filter(Q(title__icontains=word) | Q(summary__icontains=word) | Q(name__icontains=word))
-    match show:
-        case "mine":
-            found = found.filter(owner=user)
-        case "reviewing":
-            found = found.filter(is_seated=True)
-        case "granted":
-            found = found.filter(is_granted=True)
-        case "asked":
-            found = found.filter(is_asked=True)
-    return found.order_by("title", "pk")
+    if narrowed := {
+        "mine": Q(owner=user),
+        "reviewing": Q(pk__in=seats.values("dataset")),
+        "granted": Q(pk__in=grants.values("dataset")),
+        "asked": Q(pk__in=asked.values("dataset")),
+    }.get(show):
+        found = found.filter(narrowed)
+    return found.annotate(
+        is_granted=Exists(grants.filter(dataset=OuterRef("pk"))),
+        is_asked=Exists(asked.filter(dataset=OuterRef("pk"))),
+        is_seated=Exists(seats.filter(dataset=OuterRef("pk"))),
+    ).order_by("title", "pk")
 
 
 def waiting_access(dataset: Dataset) -> int:

@@ -32,14 +32,12 @@ def is_not_retired(user: User, dataset: Dataset) -> str | None:
 
 def is_in_use(user: User, dataset: Dataset) -> str | None:
     """Published: neither a draft, frozen nor retired."""
-    match dataset.state:
-        case Dataset.State.PUBLISHED:
-            return None
-        case Dataset.State.FROZEN:
-            return "This dataset is frozen. Work goes on when its owner lifts the freeze."
-        case Dataset.State.RETIRED:
-            return "This dataset is retired: nothing new can begin on it."
-    return "This dataset is not published yet."
+    return {
+        Dataset.State.PUBLISHED: None,
+        Dataset.State.FROZEN: "This dataset is frozen. Work goes on when its owner lifts the freeze.",
+        Dataset.State.RETIRED: "This dataset is retired: nothing new can begin on it.",
+        Dataset.State.DRAFT: "This dataset is not published yet.",
+    }[Dataset.State(dataset.state)]
 
 
 def may_freeze(user: User, dataset: Dataset) -> str | None:
@@ -132,7 +130,7 @@ def is_scientist(user: User, item: object) -> str | None:
 
 
 def has_access(user: User, dataset: Dataset) -> str | None:
-    if dataset.grants.live().filter(user=user).exists():  # type: ignore[attr-defined]
+    if dataset.grants.live().filter(user=user).exists():
         return None
     return "You have no access to this dataset yet. Ask its owner for it on the dataset's page."
 

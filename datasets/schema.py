@@ -85,27 +85,24 @@ def _table(value: dict[str, Any]) -> TableSchema:
 
 def bound_text(type_: str, value: float) -> str:
     """A bound as people write it."""
-    match type_:
-        case "date":
-            return (EPOCH + timedelta(days=value)).isoformat()
-        case "datetime":
-            moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=value)
-            return moment.strftime("%Y-%m-%d %H:%M")
+    if type_ == "date":
+        return (EPOCH + timedelta(days=value)).isoformat()
+    if type_ == "datetime":
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=value)
+        return moment.strftime("%Y-%m-%d %H:%M")
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
 
 
 def parse_bound(type_: str, text: str) -> float:
     """The number behind a written bound; ValueError when it is none."""
     text = text.strip()
-    match type_:
-        case "date":
-            return float((date.fromisoformat(text) - EPOCH).days)
-        case "datetime":
-            moment = datetime.fromisoformat(text)
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            return moment.timestamp()
-        case "integer":
-            return float(int(text))
+    if type_ == "date":
+        return float((date.fromisoformat(text) - EPOCH).days)
+    if type_ == "datetime":
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    if type_ == "integer":
+        return float(int(text))
     value = float(text)
     if not math.isfinite(value):
         raise ValueError("A bound must be a finite number.")

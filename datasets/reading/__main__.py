@@ -69,6 +69,7 @@ def main(source: Path, target: Path, options: dict[str, Any]) -> None:
 
     meter = Meter()
     meter.start()
+    last: dict[str, Any]
     try:
         last = {"read": outcome.to_json(files.read(source, target, options, meter))}
     except outcome.Unreadable as reason:

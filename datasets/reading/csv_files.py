@@ -291,7 +291,8 @@ def _told(fault: tuple[object, ...], dialect: Dialect, kinds: dict[str, str]) ->
             return wrong_encoding(int(str(line)))
         case "LINE SIZE OVER MAXIMUM":
             return Unreadable(f"Line {line} is longer than 2 MB.")
-    return Unreadable(f"Line {line} cannot be read.")
+        case _:
+            return Unreadable(f"Line {line} cannot be read.")
 
 
 def _mixed(line: object, column: str, text: str, dialect: Dialect, kinds: dict[str, str]) -> Unreadable:

@@ -52,20 +52,19 @@ def _aggregates(column: str, kind: str) -> list[str]:
     """Six aggregates: filled cells, different values, lowest, highest, formulas, and the row of the first one."""
     it = engine.name(column)
     common = [f"count({it})", f"approx_count_distinct({it})"]
-    match kind:
-        case "int64" | "double":
-            finite = f"CASE WHEN isfinite({it}::DOUBLE) THEN {it}::DOUBLE END"
-            return [*common, f"min({finite})", f"max({finite})", "0", "NULL"]
-        case "date32":
-            days = f"date_diff('day', DATE '1970-01-01', {it})::DOUBLE"
-            return [*common, f"min({days})", f"max({days})", "0", "NULL"]
-        case "timestamp":
-            return [*common, f"epoch(min({it}))", f"epoch(max({it}))", "0", "NULL"]
-        case "string":
-            signs = ", ".join(f"chr({ord(sign)})" for sign in FORMULA_SIGNS)
-            hit = f"FILTER (left({it}, 1) IN ({signs}) AND length({it}) > 1)"
-            return [*common, "NULL", "NULL", f"count(*) {hit}", f"min(file_row_number) {hit}"]
-    return [*common, "NULL", "NULL", "0", "NULL"]
+    finite = f"CASE WHEN isfinite({it}::DOUBLE) THEN {it}::DOUBLE END"
+    days = f"date_diff('day', DATE '1970-01-01', {it})::DOUBLE"
+    signs = ", ".join(f"chr({ord(sign)})" for sign in FORMULA_SIGNS)
+    hit = f"FILTER (left({it}, 1) IN ({signs}) AND length({it}) > 1)"
+    own = {
+        "int64": [f"min({finite})", f"max({finite})", "0", "NULL"],
+        "double": [f"min({finite})", f"max({finite})", "0", "NULL"],
+        "date32": [f"min({days})", f"max({days})", "0", "NULL"],
+        "timestamp": [f"epoch(min({it}))", f"epoch(max({it}))", "0", "NULL"],
+        "string": ["NULL", "NULL", f"count(*) {hit}", f"min(file_row_number) {hit}"],
+        "bool": ["NULL", "NULL", "0", "NULL"],
+    }
+    return [*common, *own[kind]]
 
 
 def _values(database: duckdb.DuckDBPyConnection, relation: str, column: str) -> tuple[str | int, ...]:

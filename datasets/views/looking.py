@@ -70,7 +70,7 @@ def _public_page(request: UserRequest, dataset: Dataset, *, as_scientist: bool) 
         "as_scientist": as_scientist,
         "unpublished": revision is not None and revision.state == Revision.State.DRAFT,
     }
-    return show(request, "detail", dataset, tab="" if as_scientist else "detail", **context)
+    return show(request, "detail", dataset, context, tab="" if as_scientist else "detail")
 
 
 def _declared(revision: Revision | None) -> tuple[TableSchema, ...]:

@@ -11,6 +11,7 @@ from audit.models import Entry
 from common.http import UserRequest
 from datasets import rules, services
 from datasets.forms import CreateForm, DescribeForm, PolicyForm, ReasonForm, TermsForm
+from datasets.models import Dataset
 from datasets.views.shared import attempt, owned, said, show, visible
 
 ENTRIES = 50
@@ -21,7 +22,7 @@ page_with_form = require_http_methods(["GET", "HEAD", "POST"])
 def create(request: UserRequest) -> HttpResponse:
     refusal = rules.may_create(request.user)
     form = CreateForm(request.POST or None)
-    made = []
+    made: list[Dataset] = []
     if request.method == "POST" and attempt(
         form, lambda: made.append(services.create(by=request.user, **form.cleaned_data))
     ):
@@ -38,7 +39,9 @@ def describe(request: UserRequest, pk: UUID) -> HttpResponse:
         form, lambda: services.update(dataset, by=request.user, **form.cleaned_data)
     ):
         return said(request, "Saved.", "datasets:detail", pk)
-    return show(request, "describe", dataset, tab="describe", form=form, status=400 if form.errors else 200)
+    return show(
+        request, "describe", dataset, {"form": form}, tab="describe", status=400 if form.errors else 200
+    )
 
 
 @page_with_form
@@ -65,7 +68,7 @@ def policy(request: UserRequest, pk: UUID) -> HttpResponse:
         return said(request, "The policy is saved. It holds for reviews from now on.", "datasets:policy", pk)
     status = 400 if form.errors or terms_form.errors else 200
     context = {"form": form, "terms_form": terms_form, "terms": terms}
-    return show(request, "policy", dataset, tab="policy", status=status, **context)
+    return show(request, "policy", dataset, context, tab="policy", status=status)
 
 
 @require_safe
@@ -73,7 +76,7 @@ def activity(request: UserRequest, pk: UUID) -> HttpResponse:
     dataset = owned(request, pk)
     entries = Entry.objects.filter(dataset_id=str(dataset.pk)).order_by("-id")
     page = Paginator(entries, ENTRIES).get_page(request.GET.get("page"))
-    return show(request, "activity", dataset, tab="activity", page=page)
+    return show(request, "activity", dataset, {"page": page}, tab="activity")
 
 
 USE = {
@@ -92,4 +95,4 @@ def use(request: UserRequest, pk: UUID, verb: str) -> HttpResponse:
     if attempt(form, lambda: act(dataset, by=request.user, reason=form.cleaned_data["reason"])):
         return said(request, told, "datasets:detail", pk)
     context = {"form": form, "verb": verb, "danger": verb != "unfreeze"}
-    return show(request, "reason", dataset, status=400, **context)
+    return show(request, "reason", dataset, context, status=400)

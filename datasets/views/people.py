@@ -37,7 +37,7 @@ def _people(request: UserRequest, dataset: Dataset, *, status: int = 200, **form
         "transfer_refusal": rules.may_edit(request.user, dataset),
         **forms,
     }
-    return show(request, "people", dataset, tab="people", status=status, **context)
+    return show(request, "people", dataset, context, tab="people", status=status)
 
 
 def _person(email: str) -> User:
@@ -105,8 +105,8 @@ def ask(request: UserRequest, pk: UUID) -> HttpResponse:
     if request.method == "POST" and attempt(form, act):
         return said(request, "The owner has been asked. You will be told.", "datasets:detail", pk)
     refusal = rules.ask_for_access(request.user, dataset)
-    status = 400 if form.errors else 200
-    return show(request, "ask", dataset, status=status, form=form, terms=terms, refusal=refusal)
+    context = {"form": form, "terms": terms, "refusal": refusal}
+    return show(request, "ask", dataset, context, status=400 if form.errors else 200)
 
 
 def _asked(request: UserRequest, pk: UUID) -> AccessRequest:
@@ -122,18 +122,16 @@ def access(request: UserRequest, pk: UUID) -> HttpResponse:
 def _access(
     request: UserRequest, item: AccessRequest, form: DecisionForm, *, status: int = 200
 ) -> HttpResponse:
-    return show(
-        request,
-        "access",
-        item.dataset,
-        status=status,
-        item=item,
-        form=form,
-        refusal=rules.may_decide_access(request.user, item),
-        is_pending=item.state == AccessRequest.State.PENDING,
-        is_own=item.scientist_id == request.user.pk,
-        earlier=item.dataset.access_requests.filter(scientist=item.scientist).exclude(pk=item.pk)[:5],
-    )
+    earlier = item.dataset.access_requests.filter(scientist=item.scientist).exclude(pk=item.pk)
+    context = {
+        "item": item,
+        "form": form,
+        "refusal": rules.may_decide_access(request.user, item),
+        "is_pending": item.state == AccessRequest.State.PENDING,
+        "is_own": item.scientist_id == request.user.pk,
+        "earlier": earlier[:5],
+    }
+    return show(request, "access", item.dataset, context, status=status)
 
 
 @require_POST
@@ -172,4 +170,4 @@ def revoke(request: UserRequest, pk: UUID) -> HttpResponse:
     ):
         return said(request, "The access is taken away.", "datasets:detail", grant.dataset_id)
     context = {"form": form, "verb": "revoke", "grant": grant, "danger": True}
-    return show(request, "reason", grant.dataset, status=400 if form.errors else 200, **context)
+    return show(request, "reason", grant.dataset, context, status=400 if form.errors else 200)

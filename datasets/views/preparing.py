@@ -23,7 +23,7 @@ def content(request: UserRequest, pk: UUID) -> HttpResponse:
     """Revisions, their tables, and files on their way in."""
     dataset = owned(request, pk)
     part = "parts/files" if request.headers.get("HX-Request") else "content"
-    return show(request, part, dataset, tab="content", **_content(request, dataset))
+    return show(request, part, dataset, _content(request, dataset), tab="content")
 
 
 def _content(request: UserRequest, dataset: Dataset) -> dict[str, object]:
@@ -97,7 +97,7 @@ def rows(request: UserRequest, pk: UUID) -> HttpResponse:
     if not first.isdecimal() or len(first) > 9:
         raise Refused("This is not the number of a row.")
     page = inspection.rows(table, by=request.user, first=int(first))
-    return show(request, "rows", table.revision.dataset, tab="content", table=table, page=page)
+    return show(request, "rows", table.revision.dataset, {"table": table, "page": page}, tab="content")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -125,7 +125,7 @@ def declare(request: UserRequest, pk: UUID) -> HttpResponse:
         "suggested": [column.name for column in columns if proposals.may_be_subject(column.name)],
     }
     return show(
-        request, "declare", table.revision.dataset, tab="content", status=400 if wrong else 200, **context
+        request, "declare", table.revision.dataset, context, tab="content", status=400 if wrong else 200
     )
 
 

@@ -1,6 +1,6 @@
 """What the pages of datasets have in common."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from uuid import UUID
 
 from django import forms
@@ -28,11 +28,10 @@ def show(
     request: UserRequest,
     name: str,
     dataset: Dataset,
-    /,
+    context: Mapping[str, object],
     *,
     tab: str = "",
     status: int = 200,
-    **context: object,
 ) -> HttpResponse:
     """A page of one dataset, with the tabs that this person has."""
     owns = dataset.owner_id == request.user.pk

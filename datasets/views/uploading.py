@@ -27,11 +27,12 @@ def _draft(dataset: Dataset) -> Revision:
 @require_POST
 def begin(request: UserRequest, pk: UUID) -> HttpResponse:
     """Announce a file: {name, size} -> where its chunks go."""
+    dataset = owned(request, pk)
     given = body_json(request, limit=10_000)
     name, size = given.get("name"), given.get("size")
     if not isinstance(name, str) or not isinstance(size, int) or isinstance(size, bool):
         raise Refused("An upload is announced by the name and the size of its file.")
-    upload = uploads.begin(_draft(owned(request, pk)), by=request.user, file_name=name, size=size)
+    upload = uploads.begin(_draft(dataset), by=request.user, file_name=name, size=size)
     url = reverse("datasets:upload", args=[upload.pk])
     answer = {"id": str(upload.pk), "url": url, "offset": 0, "chunk": settings.UPLOAD_CHUNK}
     return JsonResponse(answer, status=HTTPStatus.CREATED, headers={"Location": url})
@@ -41,12 +42,11 @@ def begin(request: UserRequest, pk: UUID) -> HttpResponse:
 def upload(request: UserRequest, pk: UUID) -> HttpResponse:
     """Where an upload stands, its next chunk, or its end."""
     item = found(Upload.objects.visible_to(request.user).select_related("revision__dataset__owner"), pk=pk)
-    match request.method:
-        case "PATCH":
-            item = _receive(request, item)
-        case "DELETE":
-            uploads.cancel(item, by=request.user)
-            return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    if request.method == "DELETE":
+        uploads.cancel(item, by=request.user)
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    if request.method == "PATCH":
+        item = _receive(request, item)
     headers = {"Upload-Offset": str(uploads.resume(item)), "Upload-Length": str(item.size)}
     if request.method == "GET":
         answer = {"state": item.state, "offset": uploads.resume(item), "size": item.size, "error": item.error}

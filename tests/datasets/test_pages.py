@@ -60,7 +60,7 @@ def test_inner_pages_do_not_exist_for_others(client, name, who):
 
 def test_the_wizard_opens_with_every_kind_of_column(client):
     dataset = make.dataset(published=False)
-    table = dataset.draft.tables.get()
+    table = make.draft(dataset).tables.get()
     answer = get(client, dataset.owner, "declare", table.pk)
     assert answer.status_code == 200
     assert "Values read off the data are themselves disclosive" in answer.content.decode()
@@ -91,7 +91,7 @@ def test_a_dataset_that_is_not_listed_does_not_exist_for_strangers(client):
 
 def test_the_owner_looks_at_private_rows_and_that_is_on_record(client):
     dataset = make.dataset()
-    table = dataset.current.tables.get()
+    table = make.current(dataset).tables.get()
     page = get(client, dataset.owner, "rows", table.pk).content.decode()
     assert "31337.0" in page
     activity = get(client, dataset.owner, "activity", dataset.pk).content.decode()
@@ -104,14 +104,14 @@ def test_private_rows_do_not_exist_for_others(client, who, name):
     dataset = make.dataset()
     others = {"reviewer": lambda: make.reviewer(dataset).user, "granted": lambda: make.grant(dataset).user}
     person = others[who]() if who in others else getattr(make, who)()
-    assert get(client, person, name, dataset.current.tables.get().pk).status_code == 404
+    assert get(client, person, name, make.current(dataset).tables.get().pk).status_code == 404
 
 
 @pytest.mark.parametrize("first", ["-1", "x", "99999999999", "10001", "1e3", ""])
 def test_nonsense_for_the_first_row_is_refused(client, first):
     dataset = make.dataset()
     client.force_login(dataset.owner)
-    url = reverse("datasets:rows", args=[dataset.current.tables.get().pk])
+    url = reverse("datasets:rows", args=[make.current(dataset).tables.get().pk])
     assert client.get(url, {"first": first}).status_code == 400
 
 
@@ -131,7 +131,7 @@ def test_other_mocks_do_not_exist(client, table, form):
 
 def test_an_upload_is_found_on_the_content_page(client):
     dataset = make.dataset(published=False)
-    uploads.begin(dataset.draft, by=dataset.owner, file_name="more.csv", size=1000)
+    uploads.begin(make.draft(dataset), by=dataset.owner, file_name="more.csv", size=1000)
     page = get(client, dataset.owner, "content", dataset.pk).content.decode()
     assert "more.csv" in page
     assert "choose the same file again" in page

@@ -32,7 +32,7 @@ def refusal(source, **options) -> Unreadable:
     return caught.value
 
 
-def rows(source) -> list[dict]:
+def rows(source):
     return pq.read_table(source.parent / "target.table").to_pylist()
 
 

@@ -93,6 +93,20 @@ def dataset(
     return made
 
 
+def draft(dataset: Dataset) -> Revision:
+    """The revision in preparation, which there is."""
+    revision = dataset.draft
+    assert revision is not None
+    return revision
+
+
+def current(dataset: Dataset) -> Revision:
+    """The published revision, which there is."""
+    revision = dataset.current
+    assert revision is not None
+    return revision
+
+
 def next_revision(dataset: Dataset, *, rows: pa.Table | None = None) -> Revision:
     """Publish another revision of a dataset made by `dataset()`."""
     draft = services.new_revision(dataset, by=dataset.owner, note="More years.")

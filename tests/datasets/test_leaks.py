@@ -1,0 +1,138 @@
+"""Nothing of private content reaches anybody but its owner. There is something that could: a wage nobody declared."""
+
+import json
+
+import pytest
+from django.core import mail
+from django.urls import reverse
+
+from accounts.models import Notification
+from audit.models import Entry
+from common.errors import Denied
+from datasets import inspection, services, storage
+from tests import make
+from tests.makers.datasets import PEOPLE, SECRET_WAGE, YEARS
+
+pytestmark = pytest.mark.django_db
+ROWS = str(PEOPLE * YEARS)
+
+
+@pytest.fixture
+def dataset():
+    dataset = make.dataset(published=False, terms="Be kind.")
+    table = make.draft(dataset).tables.get()
+    profile = {"wage": {"lowest": 1007.0, "highest": float(SECRET_WAGE), "distinct": 120, "values": []}}
+    type(table).objects.filter(pk=table.pk).update(
+        profile=profile, findings=["Column “wage”: a secret finding."]
+    )
+    services.publish(dataset, by=dataset.owner)
+    dataset.refresh_from_db()
+    return dataset
+
+
+def secrets_of(dataset) -> list[str]:
+    table = make.current(dataset).tables.get()
+    return [
+        str(SECRET_WAGE),
+        "1007",
+        "secret finding",
+        table.source_name,
+        table.source_sha256,
+        table.stored_name,
+        table.stored_sha256,
+        make.current(dataset).sha256,
+        f"{table.stored_bytes} bytes",
+        f"{ROWS} rows",
+        f">{ROWS}<",
+    ]
+
+
+def test_the_secret_is_there(client, dataset):
+    client.force_login(dataset.owner)
+    page = client.get(reverse("datasets:content", args=[dataset.pk])).content.decode()
+    assert make.current(dataset).sha256 in page
+    assert f"{ROWS} rows" in page
+    rows = client.get(reverse("datasets:rows", args=[make.current(dataset).tables.get().pk])).content.decode()
+    assert str(SECRET_WAGE) in rows
+
+
+@pytest.mark.parametrize("who", ["scientist", "granted", "reviewer", "admin", "auditor", "asking"])
+@pytest.mark.parametrize("name", ["list", "detail", "ask"])
+def test_no_page_for_others_holds_it(client, dataset, who, name):
+    people = {
+        "granted": lambda: make.grant(dataset).user,
+        "reviewer": lambda: make.reviewer(dataset).user,
+        "asking": lambda: make.access_request(dataset).scientist,
+    }
+    client.force_login(people[who]() if who in people else getattr(make, who)())
+    answer = client.get(reverse(f"datasets:{name}", args=[] if name == "list" else [dataset.pk]))
+    assert answer.status_code == 200
+    assert [secret for secret in secrets_of(dataset) if secret in answer.content.decode()] == []
+
+
+def test_what_an_owner_previews_does_not_hold_it_either(client, dataset):
+    client.force_login(dataset.owner)
+    page = client.get(reverse("datasets:preview", args=[dataset.pk])).content.decode()
+    assert [secret for secret in secrets_of(dataset) if secret in page] == []
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_the_mock_does_not_hold_it(client, dataset, form):
+    client.force_login(make.scientist())
+    content = client.get(reverse("datasets:mock", args=[dataset.pk, "wages", form])).content
+    assert str(SECRET_WAGE).encode() not in content
+
+
+def test_the_public_schema_does_not_hold_it(dataset):
+    text = json.dumps(make.current(dataset).schema)
+    assert [secret for secret in secrets_of(dataset) if secret in text] == []
+
+
+def test_no_notification_no_mail_and_no_audit_entry_holds_it(dataset):
+    make.next_revision(dataset)
+    services.freeze(dataset, by=dataset.owner, reason="A pause.")
+    told = json.dumps(list(Notification.objects.values_list("text", "url")))
+    sent = json.dumps([message.body for message in mail.outbox])
+    logged = json.dumps(list(Entry.objects.values_list("object_label", "changes", "detail")))
+    private = [str(SECRET_WAGE), "private_file", "secret finding"]
+    assert [secret for secret in private if secret in told + sent + logged] == []
+
+
+def test_how_many_cells_do_not_fit_is_for_the_owner_alone(client):
+    dataset = make.dataset(published=False)
+    table = make.draft(dataset).tables.get()
+    services.declare(table, by=dataset.owner, columns={"wage": {"upper": 2_000.0, "confirmed": True}})
+    table.refresh_from_db()
+    assert inspection.check_fit(table, by=dataset.owner) == {"wage": {"outside": 1}}
+    services.publish(dataset, by=dataset.owner)
+    client.force_login(make.scientist())
+    page = client.get(reverse("datasets:detail", args=[dataset.pk])).content.decode()
+    assert "outside" not in page
+
+
+@pytest.mark.parametrize("who", ["scientist", "owner", "admin", "auditor"])
+def test_private_files_open_for_the_owner_alone(dataset, who):
+    table = make.current(dataset).tables.get()
+    other = getattr(make, who)()
+    for act in (
+        lambda: storage.open_for_owner(table, by=other),
+        lambda: inspection.rows(table, by=other, first=0),
+        lambda: inspection.check_fit(table, by=other),
+    ):
+        with pytest.raises(Denied):
+            act()
+
+
+def test_categories_and_dates_that_do_not_fit_are_counted():
+    dataset = make.dataset(published=False)
+    table = make.draft(dataset).tables.get()
+    columns: dict[str, dict[str, object]] = {
+        "region": {"categories": ["east"], "confirmed": True},
+        "year": {"lower": 1991.0, "upper": 1992.0, "confirmed": True},
+    }
+    services.declare(table, by=dataset.owner, columns=columns)
+    table.refresh_from_db()
+    assert inspection.check_fit(table, by=dataset.owner) == {
+        "year": {"outside": 60},
+        "region": {"outside": 80},
+    }
