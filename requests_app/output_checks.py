@@ -250,20 +250,26 @@ def _is_count_column(column: Mapping[str, Any], facts: Facts) -> bool:
     if NOT_A_COUNT.search(name) or _is_row_number(column, int(facts["rows"])):
         return False
     years = column["min"] >= 1800 and column["max"] <= 2200
-    is_key = column is facts["columns"][0] and len(facts["columns"]) > 1
-    return not years and not is_key and column["type"] == "integer"
+    return not years and not _is_key(column, facts["columns"]) and column["type"] == "integer"
+
+
+def _is_key(column: Mapping[str, Any], columns: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether this is the column that names the groups: the first of several, when none holds text."""
+    first = column is columns[0] and len(columns) > 1
+    return first and all(other["type"] in ("integer", "number") for other in columns)
 
 
 def _count_cells(facts: Facts) -> Iterator[tuple[str, int]]:
-    """Each count of a table by its column and the cells to the left of the first count."""
+    """Each count of a table by its column and the cells of its row that name a group."""
     columns = facts.get("columns", ())
     wanted = [at for at, column in enumerate(columns) if _is_count_column(column, facts)]
+    naming = [at for at, column in enumerate(columns) if at not in wanted and column["type"] != "number"]
     for number, row in enumerate(facts.get("cells", ()), start=1):
-        key = " · ".join(str(cell) for cell in row[: wanted[0]]) if wanted and wanted[0] else f"row {number}"
+        group = " · ".join(str(row[at]) for at in naming if at < len(row)) or f"row {number}"
         for at in wanted:
             value = _whole(row[at]) if at < len(row) else None
             if value is not None:
-                yield f"{key[:100]} | {columns[at]['name']}", value
+                yield f"{group[:100]} | {columns[at]['name']}", value
 
 
 def _whole(cell: object) -> int | None:

@@ -8,7 +8,7 @@ import contextlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ def decode(
             out=folder,
             environment=environment,
             parameters={"arguments": list(arguments)},
-            limits=LIMITS,
+            limits=replace(LIMITS, output_mb=max(LIMITS.output_mb, limit >> 20)),
         )
         try:
             with watched(spec, bubblewrap.find()) as watch:

@@ -6,64 +6,28 @@ the reason. Nothing the code wrote makes this raise, and one bad file costs noth
 
 import hashlib
 import os
-import re
+import time
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from runner import folder, png, strict_csv, strict_json
-from runner.contract import CloseCode, Limits, OutputFile, RefusedFile
+from runner.contents import PARQUET, check_agreement, type_by_name
+from runner.contract import CloseCode, Limits, OutputFile, RefusedFile, SandboxUnavailable
 from runner.decode import decode
 from runner.hostile import Refusal, neutral, shown_name
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-TYPES = ("csv", "json", "txt", "md", "png", "parquet")
 ALL_TOGETHER = 4
 """All files together may have this many times the bytes of one."""
+GROWTH = 2
+"""A file written anew may have this many times the bytes that one may have."""
 LISTED = 10_000
 """Directory entries that are looked at; a folder with more is no output."""
 NAMED_REFUSALS = 100
 """Refused files that are listed by name; the rest are counted."""
-
-KNOWN: tuple[tuple[bytes, str], ...] = (
-    (png.SIGNATURE, "png"),
-    (b"PAR1", "parquet"),
-    (b"ARROW1", "an Arrow file"),
-    (b"PK\x03\x04", "a zip archive (as .xlsx, .docx and .npz are)"),
-    (b"PK\x05\x06", "a zip archive"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"BZh", "a bzip2 archive"),
-    (b"\xfd7zXZ\x00", "an xz archive"),
-    (b"\x28\xb5\x2f\xfd", "a zstd archive"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-    (b"\x93NUMPY", "a NumPy file"),
-    (b"\x89HDF", "an HDF5 file"),
-    (b"\x7fELF", "a program"),
-    (b"%PDF", "a PDF document"),
-    (b"\xff\xd8\xff", "a JPEG picture"),
-    (b"GIF8", "a GIF picture"),
-    (b"RIFF", "a RIFF file"),
-    (b"SQLite format 3\x00", "an SQLite database"),
-    (b"\xd0\xcf\x11\xe0", "an old Office document"),
-    (b"\x00asm", "a WebAssembly program"),
-)
-PICKLE = re.compile(rb"\x80[\x02-\x05]")
-MARKUP = re.compile(rb"<(?:!doctype|html|svg|\?xml|script|head|body|iframe|!entity)\b", re.IGNORECASE)
-NEVER: dict[str, str] = {
-    "pickle": "Pickles run code when they are opened and never come out.",
-    "markup": "HTML and SVG can hold scripts and never come out. Save a picture as PNG.",
-    "archive": "Archives and workbooks cannot be checked and never come out.",
-    "array": "NumPy and HDF5 files cannot be checked and never come out.",
-}
-EXTENSIONS: dict[str, str] = {
-    **dict.fromkeys(("pkl", "pickle", "joblib", "pt", "pth", "dill"), NEVER["pickle"]),
-    **dict.fromkeys(("html", "htm", "svg", "xml", "xhtml"), NEVER["markup"]),
-    **dict.fromkeys(
-        ("zip", "gz", "bz2", "xz", "zst", "7z", "tar", "tgz", "xlsx", "xls", "docx"), NEVER["archive"]
-    ),
-    **dict.fromkeys(("npy", "npz", "h5", "hdf5"), NEVER["array"]),
-}
+DECODING_S = 120.0
+"""All files together may take so long to decode."""
 TOO_BIG = CloseCode.OUTPUT_TOO_BIG
-WRITE_THESE = "Write CSV, JSON, TXT, MD, PNG or Parquet."
 
 
 def collect(
@@ -75,22 +39,93 @@ def collect(
     """
     accepted: list[OutputFile] = []
     refused: list[RefusedFile] = []
+    gate = Gate(environment, cap=limits.output_mb * 2**20, files=limits.output_files)
     names = _names(out_dirfd)
-    cap = limits.output_mb * 2**20
-    left = ALL_TOGETHER * cap
     for name in names[:LISTED]:
         try:
-            _check_number(len(accepted), limits.output_files)
-            folder.check_kind(out_dirfd, name)
-            kind = _type_by_name(name)
-            data = _read(out_dirfd, name, cap, left)
-            body = _plain(kind, data, environment, cap)
+            kind, body = gate.passed(out_dirfd, name)
         except Refusal as refusal:
             refused.append(RefusedFile(name=shown_name(name), reason=str(refusal), code=refusal.code))
-            continue
-        left -= len(data)
-        accepted.append(_write(dest, name, kind, body))
+        else:
+            accepted.append(_write(dest, name, kind, body))
     return tuple(accepted), _named(refused, unseen=len(names) > LISTED)
+
+
+@dataclass(slots=True)
+class Gate:
+    """What may still pass: so many files, so many bytes, so many seconds of decoding."""
+
+    environment: Path
+    cap: int
+    files: int
+    taken: int = 0
+    room: int = 0
+    decoding_s: float = DECODING_S
+
+    def __post_init__(self) -> None:
+        self.room = ALL_TOGETHER * self.cap
+
+    def passed(self, dirfd: int, name: str) -> tuple[str, bytes]:
+        """A file's type and its content written anew. Raises Refusal."""
+        if self.taken >= self.files:
+            raise Refusal(f"There are more than {self.files:,} files.", TOO_BIG)
+        folder.check_kind(dirfd, name)
+        kind = type_by_name(name)
+        data = self._read(dirfd, name)
+        check_agreement(kind, data)
+        body = self._plain(kind, data)
+        if len(body) > GROWTH * self.cap:
+            raise Refusal(f"Written plainly it has {len(body):,} bytes.", TOO_BIG)
+        self.taken += 1
+        self.room -= len(data)
+        return kind, body
+
+    def _read(self, dirfd: int, name: str) -> bytes:
+        data = folder.read(dirfd, name, self.cap)
+        if len(data) > self.room:
+            reason = f"With it the files would have more than {ALL_TOGETHER * self.cap:,} bytes together."
+            raise Refusal(reason, TOO_BIG)
+        if not data:
+            raise Refusal("It is empty.")
+        return data
+
+    def _plain(self, kind: str, data: bytes) -> bytes:
+        if kind == "json":
+            return strict_json.canonical(data)
+        if kind == "csv":
+            return strict_csv.canonical(data)
+        if kind == "png":
+            return self._picture(data)
+        if kind == "parquet":
+            return self._table(data)
+        return _text(data)
+
+    def _picture(self, data: bytes) -> bytes:
+        claimed = png.size(data)
+        png.check_whole(data)
+        body = self._decoded("images", [str(png.MAX_SIDE)], data)
+        if not png.is_plain(body) or png.size(body) != claimed:
+            raise Refusal("The picture could not be written anew.")
+        return body
+
+    def _table(self, data: bytes) -> bytes:
+        if not data.endswith(PARQUET) or len(data) < 12:
+            raise Refusal("The Parquet file is cut off.")
+        body = self._decoded("tables", ["rewrite", "parquet"], data)
+        if not (body.startswith(PARQUET) and body.endswith(PARQUET)):
+            raise Refusal("The table could not be written anew.")
+        return body
+
+    def _decoded(self, script: str, arguments: list[str], data: bytes) -> bytes:
+        if self.decoding_s <= 0:
+            raise Refusal(f"The files before it took more than {DECODING_S:.0f} seconds to decode.", TOO_BIG)
+        start = time.monotonic()
+        try:
+            return decode(script, arguments, data, self.environment, limit=GROWTH * self.cap).body
+        except SandboxUnavailable as bad:  # the code has run: what needs no decoder still comes out
+            raise Refusal(f"It cannot be decoded safely now. {bad}") from bad
+        finally:
+            self.decoding_s -= time.monotonic() - start
 
 
 def _names(dirfd: int) -> list[str]:
@@ -109,89 +144,12 @@ def _named(refused: list[RefusedFile], *, unseen: bool) -> tuple[RefusedFile, ..
     return (*refused[:NAMED_REFUSALS], last)
 
 
-def _check_number(accepted: int, limit: int) -> None:
-    if accepted >= limit:
-        raise Refusal(f"There are more than {limit:,} files.", TOO_BIG)
-
-
-def _type_by_name(name: str) -> str:
-    """The type that the name promises."""
-    if NAME.fullmatch(name) is None:
-        raise Refusal(
-            "A name begins with a letter or digit and goes on with letters, digits, '_', '-' and '.', "
-            "at most 64 in all."
-        )
-    extension = name.rpartition(".")[2].lower() if "." in name else ""
-    if extension not in TYPES:
-        raise Refusal(f"{EXTENSIONS.get(extension, 'This type of file does not come out.')} {WRITE_THESE}")
-    return extension
-
-
-def _read(dirfd: int, name: str, cap: int, left: int) -> bytes:
-    """The bytes of a file that keeps to the limit of one, and with which all keep to theirs."""
-    data = folder.read(dirfd, name, cap)
-    if len(data) > left:
-        raise Refusal(
-            f"With it the files would have more than {ALL_TOGETHER * cap:,} bytes together.", TOO_BIG
-        )
-    if not data:
-        raise Refusal("It is empty.")
-    return data
-
-
-def content_type(data: bytes) -> str:
-    """What the bytes are: "png", "parquet", "text", or a foreign kind in words."""
-    for magic, name in KNOWN:
-        if data.startswith(magic):
-            return name
-    if PICKLE.match(data):
-        return "a pickle"
-    if MARKUP.match(data.lstrip(b"\xef\xbb\xbf \t\r\n")[:64]):
-        return "HTML, SVG or XML"
-    return "text" if b"\x00" not in data[: 2**20] else "binary data"
-
-
-def _plain(kind: str, data: bytes, environment: Path, cap: int) -> bytes:
-    """The file written anew as what its name says it is."""
-    content = content_type(data)
-    if content != (kind if kind in ("png", "parquet") else "text"):
-        named = {"png": "a PNG picture", "parquet": "a Parquet table"}.get(content, content)
-        raise Refusal(f"Its name says {kind}, its content is {named}.")
-    if kind == "json":
-        return strict_json.canonical(data)
-    if kind == "csv":
-        return strict_csv.canonical(data)
-    if kind == "png":
-        return _picture(data, environment, cap)
-    if kind == "parquet":
-        return _table(data, environment, cap)
-    return _text(data)
-
-
 def _text(data: bytes) -> bytes:
     try:
         return neutral(data.decode("utf-8-sig")).encode("utf-8")
     except UnicodeDecodeError as bad:
         line = data.count(b"\n", 0, bad.start) + 1
         raise Refusal(f"The text is not UTF-8 (line {line:,}).") from bad
-
-
-def _picture(data: bytes, environment: Path, cap: int) -> bytes:
-    claimed = png.size(data)
-    png.check_whole(data)
-    body = decode("images", [str(png.MAX_SIDE)], data, environment, limit=2 * cap).body
-    if not png.is_plain(body) or png.size(body) != claimed:
-        raise Refusal("The picture could not be written anew.")
-    return body
-
-
-def _table(data: bytes, environment: Path, cap: int) -> bytes:
-    if not data.endswith(b"PAR1") or len(data) < 12:
-        raise Refusal("The Parquet file is cut off.")
-    body = decode("tables", ["rewrite", "parquet"], data, environment, limit=2 * cap).body
-    if content_type(body) != "parquet" or not body.endswith(b"PAR1"):
-        raise Refusal("The table could not be written anew.")
-    return body
 
 
 def _write(dest: Path, name: str, kind: str, body: bytes) -> OutputFile:

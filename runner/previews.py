@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runner import png, strict_json
+from runner.contract import SandboxUnavailable
 from runner.decode import decode
 from runner.hostile import Refusal, neutral
 
@@ -25,13 +26,13 @@ def preview(path: Path, kind: str, environment: Path = ENVIRONMENT) -> dict[str,
     try:
         data = _read(path)
         if kind in ("csv", "parquet"):
-            return decode("tables", ["preview", kind], data, environment).header
+            return _table(decode("tables", ["preview", kind], data, environment).header)
         if kind == "png":
             return _picture(data, environment)
         if kind == "json":
             return _shown("json", json.dumps(strict_json.parse(data), indent=2, ensure_ascii=False))
         return _shown("text", neutral(data.decode("utf-8", "replace")))
-    except Refusal as refusal:
+    except (Refusal, SandboxUnavailable) as refusal:
         return {"kind": "none", "text": str(refusal)}
 
 
@@ -48,7 +49,7 @@ def facts(path: Path, kind: str, environment: Path = ENVIRONMENT) -> dict[str, A
             return _json_facts(strict_json.parse(data))
         text = data.decode("utf-8", "replace")
         return {"kind": "text", "lines": len(text.splitlines()), "characters": len(text)}
-    except Refusal as refusal:
+    except (Refusal, SandboxUnavailable) as refusal:
         return {"kind": "none", "text": str(refusal)}
 
 
@@ -58,6 +59,27 @@ def _read(path: Path) -> bytes:
     if len(data) > MAX_BYTES:
         raise Refusal("The file is too large to look at.")
     return data
+
+
+def _table(answer: dict[str, Any]) -> dict[str, Any]:
+    """The sandbox's answer, taken for what it should be: names and types of columns, plain cells, two numbers."""
+    try:
+        columns = [{"name": str(column["name"]), "type": str(column["type"])} for column in answer["columns"]]
+        rows = [[_cell(cell) for cell in row] for row in answer["rows"]]
+        total_rows, total_columns = int(answer["total_rows"]), int(answer["total_columns"])
+    except (KeyError, TypeError, ValueError) as bad:
+        raise Refusal("The table could not be read for a preview.") from bad
+    return {
+        "kind": "table",
+        "columns": columns,
+        "rows": rows,
+        "total_rows": total_rows,
+        "total_columns": total_columns,
+    }
+
+
+def _cell(cell: object) -> object:
+    return cell if cell is None or isinstance(cell, bool | int | float) else str(cell)
 
 
 def _shown(kind: str, text: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ MAX_COLUMNS = 1_000
 MAX_FIELD = 32_767
 
 FORMULA = re.compile(r"\s*(?:[=+\-@\uff1d\uff0b\uff0d\uff20].|[\t\r\n])", re.DOTALL)
-NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?%?|[+-](?:inf|nan)", re.IGNORECASE)
+NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?%?|[+-](?:inf|nan)", re.IGNORECASE)
 
 
 def canonical(data: bytes) -> bytes:

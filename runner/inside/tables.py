@@ -26,6 +26,8 @@ BATCH_ROWS = 8_192
 SHOWN_ROWS = 500
 SHOWN_COLUMNS = 100
 SHOWN_CHARACTERS = 300
+SHOWN_TEXT = 2_000_000
+"""All cells of a preview together have at most so many characters."""
 SMALL = 1_000
 """Counts up to this one are listed one by one: no dataset's threshold is higher."""
 
@@ -49,6 +51,7 @@ def is_plain(kind: pa.DataType) -> bool:
         pa.types.is_decimal,
         pa.types.is_string,
         pa.types.is_large_string,
+        pa.types.is_string_view,
         pa.types.is_temporal,
         pa.types.is_null,
     )
@@ -91,15 +94,33 @@ def check_columns(schema: pa.Schema) -> None:
             raise Refused("A column has a name of more than 200 characters.")
 
 
+def plain_schema(schema: pa.Schema) -> pa.Schema:
+    """The columns by name and type alone; text that some libraries store in pieces becomes ordinary text."""
+    return pa.schema([pa.field(column.name, plain_type(column.type)) for column in schema])
+
+
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.string() if pa.types.is_string_view(value) else kind
+
+
+def as_plain(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    columns = [
+        column if column.type == field.type else column.cast(field.type)
+        for column, field in zip(batch.columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
 def batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
     """The rows piece by piece, refused as soon as they grow beyond what the file may unpack to."""
-    decoded = 0
+    decoded, schema = 0, plain_schema(file.schema_arrow)
     try:
         for batch in file.iter_batches(batch_size=BATCH_ROWS):
             decoded += batch.nbytes
             if decoded > MAX_DECODED:
                 raise TooBig(f"The table unpacks to more than {MAX_DECODED // 2**20} MB.")
-            yield batch
+            yield as_plain(batch, schema)
     except MemoryError as bad:
         raise TooBig("Reading the table needs too much memory.") from bad
     except (pa.ArrowException, OSError, ValueError) as bad:
@@ -109,12 +130,12 @@ def batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
 def rewritten(data: bytes) -> tuple[dict[str, object], bytes]:
     """The table's cells in a new file without any of the old one's other content."""
     file = opened(data)
-    schema = pa.schema([pa.field(column.name, column.type) for column in file.schema_arrow])
+    schema = plain_schema(file.schema_arrow)
     out, rows = io.BytesIO(), 0
     with pq.ParquetWriter(out, schema, compression="zstd") as writer:
         for batch in batches(file):
             batch.validate(full=True)
-            writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
+            writer.write_batch(batch)
             rows += batch.num_rows
     return {"rows": rows, "columns": len(schema)}, out.getvalue()
 
@@ -122,7 +143,7 @@ def rewritten(data: bytes) -> tuple[dict[str, object], bytes]:
 def read(data: bytes, kind: str) -> pa.Table:
     if kind == "parquet":
         file = opened(data)
-        return pa.Table.from_batches(list(batches(file)), schema=file.schema_arrow)
+        return pa.Table.from_batches(list(batches(file)), schema=plain_schema(file.schema_arrow))
     return pacsv.read_csv(
         pa.BufferReader(data),
         read_options=pacsv.ReadOptions(use_threads=False, block_size=len(data) + 1),
@@ -168,30 +189,32 @@ def preview(data: bytes, kind: str) -> dict[str, object]:
 def csv_rows(data: bytes) -> list[list[object]]:
     """The first rows as they are written, whatever type their column seems to have."""
     reader = csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True)
-    next(reader)
-    return [[shown(cell) for cell in row[:SHOWN_COLUMNS]] for row in islice(reader, SHOWN_ROWS)]
+    limit = cell_limit(SHOWN_ROWS * min(len(next(reader)), SHOWN_COLUMNS))
+    return [[shown(cell, limit) for cell in row[:SHOWN_COLUMNS]] for row in islice(reader, SHOWN_ROWS)]
 
 
 def parquet_rows(table: pa.Table) -> list[list[object]]:
     head = table.slice(0, SHOWN_ROWS)
-    columns = [plain_values(head.column(i)) for i in range(min(SHOWN_COLUMNS, head.num_columns))]
+    width = min(SHOWN_COLUMNS, head.num_columns)
+    limit = cell_limit(head.num_rows * width)
+    columns = [plain_values(head.column(i), limit) for i in range(width)]
     return [list(row) for row in zip(*columns, strict=True)]
 
 
-def plain_values(column: pa.ChunkedArray) -> list[object]:
+def plain_values(column: pa.ChunkedArray, limit: int) -> list[object]:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_duration(column.type):
-        return [plain(value) for value in column.cast(pa.int64()).to_pylist()]
+        return list(column.cast(pa.int64()).to_pylist())
     if pa.types.is_timestamp(column.type) and column.type.tz is not None:
         column = column.cast(pa.int64()).cast(pa.timestamp(column.type.unit))  # in UTC, as it is stored
         return [None if text is None else f"{text}Z" for text in column.cast(pa.string()).to_pylist()]
     if pa.types.is_temporal(column.type):
         column = column.cast(pa.string())
-    return [plain(value) for value in column.to_pylist()]
+    return [plain(value, limit) for value in column.to_pylist()]
 
 
-def plain(value: object) -> object:
+def plain(value: object, limit: int) -> object:
     """A cell as JSON has it."""
     if value is None or isinstance(value, bool):
         return value
@@ -199,11 +222,19 @@ def plain(value: object) -> object:
         return value if abs(value) < 2**53 else str(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
-    return shown(str(value))
+    return shown(str(value), limit)
 
 
-def shown(text: str) -> str:
-    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+def shown(text: str, limit: int = SHOWN_CHARACTERS) -> str:
+    """A text as a page may show it: cut, with a mark for each character that is not seen."""
+    cut = text if len(text) <= limit else text[: limit - 1] + "…"
+    return (
+        cut if cut.isprintable() else "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in cut)
+    )
+
+
+def cell_limit(cells: int) -> int:
+    return max(20, min(SHOWN_CHARACTERS, SHOWN_TEXT // max(cells, 1)))
 
 
 def facts(data: bytes, kind: str) -> dict[str, object]:
@@ -281,7 +312,9 @@ def work() -> None:
         header, body = {"refused": str(refused), "too_big": True}, b""
     except Refused as refused:
         header, body = {"refused": str(refused)}, b""
-    Path(os.environ["WEIR_OUT"], "header").write_text(json.dumps(header))
+    Path(os.environ["WEIR_OUT"], "header").write_text(
+        json.dumps(header, ensure_ascii=False), encoding="utf-8"
+    )
     Path(os.environ["WEIR_OUT"], "body").write_bytes(body)
 
 

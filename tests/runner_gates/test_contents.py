@@ -1,5 +1,6 @@
 """What a file is, is decided by its content, and has to agree with its name."""
 
+import bz2
 import io
 import pickle
 import zipfile
@@ -7,7 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from runner import gates
+from runner import contents
 
 
 def archive() -> bytes:
@@ -34,6 +35,7 @@ def objects() -> bytes:
         ("a.png", b"\xff\xd8\xff\xe0JFIF", "a JPEG picture"),
         ("a.png", b"GIF89a", "a GIF picture"),
         ("a.parquet", b"ARROW1\x00\x00", "an Arrow file"),
+        ("a.txt", bz2.compress(b"x"), "a bzip2 archive"),
         ("a.md", b"<!DOCTYPE html><script>alert(1)</script>", "HTML, SVG or XML"),
         ("a.txt", b"\xef\xbb\xbf \n<svg onload=alert(1)>", "HTML, SVG or XML"),
         ("a.txt", b"<?xml version='1.0'?>", "HTML, SVG or XML"),
@@ -52,8 +54,14 @@ def test_a_name_that_lies_is_refused(out, name, content, what):
 
 
 def test_text_that_speaks_of_markup_is_text():
-    assert gates.content_type(b"The tag <html> begins a page.") == "text"
-    assert gates.content_type(b"<bodyguard>") == "text"
+    assert contents.content_type(b"The tag <html> begins a page.") == "text"
+    assert contents.content_type(b"<bodyguard>") == "text"
+
+
+@pytest.mark.parametrize("header", ["BZhang,n", "PAR1,PAR2", "GIF8,n", "PK,n", "RIFF,n"])
+def test_text_that_begins_like_another_format_is_text(out, header):
+    out.write("a.csv", f"{header}\n1,2\n")
+    assert "a.csv" in out.collect().accepted
 
 
 def test_text_comes_out_without_terminal_sequences_and_hidden_characters(out):

@@ -45,6 +45,15 @@ def test_a_table_comes_out_with_its_cells_and_nothing_else(out):
     assert sorted(out.accepted) == ["fine.json", "t.parquet"]
 
 
+def test_text_that_is_stored_in_pieces_becomes_ordinary_text(out):
+    view = pa.array(["a", None, "a text that is longer than a view holds"]).cast(pa.string_view())
+    coded = pa.DictionaryArray.from_arrays(pa.array([0, 1, 0]), pa.array(["x", "y"]).cast(pa.string_view()))
+    out.write("t.parquet", files.parquet(pa.table({"view": view, "coded": coded})))
+    out.collect()
+    made = pq.ParquetFile(pa.BufferReader((out.dest / "t.parquet").read_bytes())).read()
+    assert made.equals(pa.table({"view": view.cast(pa.string()), "coded": ["x", "y", "x"]}))
+
+
 @pytest.mark.parametrize(
     ("column", "kind"),
     [
@@ -175,3 +184,13 @@ def test_the_outside_of_a_picture_is_judged_without_a_decoder():
     assert not png.is_plain(files.png(more=files.chunk(b"tEXt", b"a\0b")))
     assert not png.is_plain(files.png().replace(b"IEND", b"IENE"))
     assert not png.is_plain(b"")
+
+
+def test_without_a_sandbox_what_needs_none_still_comes_out(out, monkeypatch):
+    monkeypatch.setenv("WEIR_BWRAP", "/nonexistent/bwrap")
+    out.write("t.parquet", files.parquet())
+    out.collect()
+    assert list(out.accepted) == ["fine.json"]
+    assert out.reason("t.parquet").startswith(
+        "It cannot be decoded safely now. /nonexistent/bwrap cannot be read"
+    )

@@ -110,3 +110,9 @@ def test_anything_else_is_refused_and_nothing_raises(data):
         assert {len(row) for row in rows} == {len(rows[0])}
         assert not any(strict_csv.is_formula(cell) for row in rows for cell in row)
         assert CONTROL.search(again.decode()) is None
+
+
+def test_cells_made_to_keep_the_reader_busy():
+    cells = ["-" + "1" * 32_000 + "x", " " * 32_000 + "x", "+" + "1." * 16_000, "-" + "." * 32_000]
+    data = ("a\n" + "\n".join(cells * 100) + "\n").encode()
+    assert strict_csv.canonical(data).count(b"\n") == 401

@@ -101,3 +101,16 @@ def test_anything_else_is_refused_and_nothing_raises(data):
         value = strict_json.parse(data)
         assert not isinstance(value, float) or math.isfinite(value)
         json.dumps(value, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "," * 1_000_001 + '"' + '\\"' * 3_000_000,
+        "," * 1_000_001 + '"' * 3_000_001,
+        "," * 1_000_001 + "\\" * 3_000_001 + '"',
+    ],
+    ids=["escapes", "quotes", "backslashes"],
+)
+def test_texts_made_to_keep_the_reader_busy_are_refused_at_once(text):
+    assert refusal(text) == "The JSON has more than 1,000,000 items. Write a table as CSV or Parquet."
