@@ -1,5 +1,7 @@
 """From a dataset's declarations to what the engine reads: public schemas, storage plans, and open tables."""
 
+import math
+
 import numpy as np
 
 from common.errors import Conflict
@@ -72,6 +74,8 @@ def plans_for(spec: TableSpec) -> tuple[ColumnPlan, ...]:
         ColumnPlan(
             name=column.name,
             labels=column.labels if column.kind == Kind.CATEGORY else (),
+            lower=column.lower if column.is_numeric else -math.inf,
+            upper=column.upper if column.is_numeric else math.inf,
             constant=column.constant,
         )
         for column in spec.columns.values()

@@ -27,7 +27,7 @@ Integers = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
 
 # Scaling by a float may round; shrinking the target by this much keeps the integer norm below ONE whatever it does.
-_SHRINK = 1 - 2.0**-40
+SHRINK = 1 - 2.0**-40
 
 SUM, ANY, MEAN = 0, 1, 2
 """How a subject's rows become its vector: their sum, the first one alone, or their mean."""
@@ -83,10 +83,17 @@ def charges(squares: Integers, worst_case: int) -> Integers:
     """
     if not 0 <= worst_case <= CAP:
         raise ValueError(f"The worst case must lie between 0 and {CAP}, not {worst_case}.")
-    high, low = squares >> 30, squares & (ONE - 1)
-    carried = -(-(low * worst_case) // ONE)
-    charged: Integers = -(-(high * worst_case + carried) // ONE)
+    charged = np.empty_like(squares)
+    _charge_all(squares, worst_case, charged)
     return charged
+
+
+@nb.njit(cache=True, nogil=True)
+def _charge_all(squares, worst_case, charged):  # type: ignore[no-untyped-def]
+    for k in range(squares.shape[0]):
+        high, low = squares[k] >> 30, squares[k] & (ONE - 1)
+        carried = (low * worst_case + ONE - 1) >> 30
+        charged[k] = (high * worst_case + carried + ONE - 1) >> 30
 
 
 # The kernels below run compiled, one pass over the table whatever it holds. `scratch` (cells, width), `seen` (cells,)
@@ -142,9 +149,9 @@ def _clip(touched, scratch):  # type: ignore[no-untyped-def]
         for j in range(scratch.shape[1]):
             norm += float(scratch[cell, j]) * float(scratch[cell, j])
     norm = np.sqrt(norm)
-    if norm <= ONE * _SHRINK:
+    if norm <= ONE * SHRINK:
         return
-    factor = ONE * _SHRINK / norm
+    factor = ONE * SHRINK / norm
     for cell in touched:
         for j in range(scratch.shape[1]):
             scratch[cell, j] = np.int64(np.trunc(scratch[cell, j] * factor))

@@ -51,11 +51,25 @@ class Truth:
     false: Bools
 
 
+EVERYWHERE: Bools = np.empty(0, dtype=np.bool_)
+"""Stands for a column in which nothing is missing, without an array of that length."""
+
+
 class Rows:
-    """The columns of one table as the engine reads them. Categories are codes into the declared list, -1 unknown."""
+    """The columns of one table as they are stored: numbers within their bounds, categories as codes into the list.
+
+    A column's `valid` may be EVERYWHERE.
+    """
 
     def __init__(self, table: TableSpec, columns: Mapping[str, Values], length: int) -> None:
         self.table, self.columns, self.length = table, columns, length
+
+    def column(self, name: str) -> Values:
+        """A column with `valid` spelt out. Shapes (rows,)."""
+        found = self.columns[name]
+        if len(found.valid) == self.length:
+            return found
+        return Values(found.numbers, np.broadcast_to(np.True_, self.length))
 
 
 def evaluate(node: Expression, rows: Rows) -> Values:
@@ -77,7 +91,7 @@ def holds(node: Predicate | None, rows: Rows) -> Bools:
 def _evaluate(node: Expression, rows: Rows) -> Values:
     match node:
         case Column(name):
-            spec, found = rows.table.column(name), rows.columns[name]
+            spec, found = rows.table.column(name), rows.column(name)
             return Values(np.clip(found.numbers.astype(np.float64), spec.lower, spec.upper), found.valid)
         case Constant(value):
             return Values(np.full(rows.length, value), np.ones(rows.length, dtype=np.bool_))
@@ -100,16 +114,22 @@ def _evaluate(node: Expression, rows: Rows) -> Values:
 
 def _truth(node: Predicate, rows: Rows) -> Truth:
     match node:
+        case Compare(op, Column(name), Constant(value)):
+            found = rows.column(name)
+            # A whole number is compared as one, so that small integers need not be widened.
+            whole = float(value).is_integer() and abs(value) < 2**62
+            yes = _COMPARE[op](found.numbers, int(value) if whole else value)
+            return Truth(found.valid & yes, found.valid & ~yes)
         case Compare(op, left, right):
             a, b = _evaluate(left, rows), _evaluate(right, rows)
             known, yes = a.valid & b.valid, _COMPARE[op](a.numbers, b.numbers)
             return Truth(known & yes, known & ~yes)
         case In(column, values):
-            spec, found = rows.table.column(column), rows.columns[column]
+            spec, found = rows.table.column(column), rows.column(column)
             yes = np.isin(found.numbers, [spec.labels.index(value) for value in values])
             return Truth(found.valid & yes, found.valid & ~yes)
         case IsNull(column):
-            valid = rows.columns[column].valid
+            valid = rows.column(column).valid
             return Truth(~valid, valid)
         case And(parts):
             truths = [_truth(part, rows) for part in parts]
@@ -140,7 +160,7 @@ _FUNCTIONS: dict[str, Callable[[Floats], Floats]] = {
     "log": np.log,
     "sqrt": np.sqrt,
 }
-_COMPARE: dict[str, Callable[[Floats, Floats], Bools]] = {
+_COMPARE: dict[str, Callable[[Any, Any], Bools]] = {
     "=": np.equal,
     "!=": np.not_equal,
     "<": np.less,

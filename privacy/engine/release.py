@@ -5,18 +5,24 @@ only then `Measured.release` draws noise. What follows the noise is post-process
 numbers alone.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from privacy.engine import figures
-from privacy.engine.contributions import Codes, Contributions, Integers, contribute, to_units
+from privacy.engine.contributions import ONE, SUM, Codes, Contributions, Integers, contribute, to_units
 from privacy.engine.designs import SEARCH_STEPS, Design, Scale, design
-from privacy.engine.evaluate import Bools, Rows, evaluate, holds
+from privacy.engine.evaluate import EVERYWHERE, Bools, Rows, Values, evaluate, holds
+from privacy.engine.expressions import Binary, Column, Constant
 from privacy.engine.figures import Answer
+from privacy.engine.kernels import add_grouped, add_rows, add_signs
 from privacy.engine.mechanisms import add_noise
 from privacy.engine.queries import Distribution, Quantiles, Query
+
+_NO_NUMBERS = np.empty(0, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +52,7 @@ class Measured:
 def measure(query: Query, table: Table) -> Measured:
     """Read a checked query off a table. QueryRefused, before any row is read, when the declarations forbid it."""
     plan = design(query, table.rows.table)
-    kept = holds(query.where, table.rows)
+    kept = None if query.where is None else holds(query.where, table.rows)
     match query.measure:
         case Quantiles(_, at):
             return _search(plan, at, kept, table)
@@ -56,15 +62,8 @@ def measure(query: Query, table: Table) -> Measured:
             return _vector(query, plan, kept, table)
 
 
-def _vector(query: Query, plan: Design, kept: Bools, table: Table) -> Measured:
-    values = [evaluate(coordinate, table.rows) for coordinate in plan.coordinates]
-    usable = np.logical_and.reduce([kept, *(value.valid for value in values)])
-    cells = _cells(plan, usable, table.rows)
-    units = np.column_stack([to_units(value.numbers, plan.clip) for value in values])
-
-    def collect(active: Bools | None) -> Contributions:
-        return contribute(table.offsets, cells, units, size=plan.cells, mode=plan.mode, active=active)
-
+def _vector(query: Query, plan: Design, kept: Bools | None, table: Table) -> Measured:
+    collect = _fused(plan, kept, table) or _general(plan, kept, table)
     everybody = collect(None)
 
     def release(sigma: int, active: Bools | None) -> Answer:
@@ -74,21 +73,83 @@ def _vector(query: Query, plan: Design, kept: Bools, table: Table) -> Measured:
     return Measured(squares=everybody.squares, release=release)
 
 
+Collect: TypeAlias = Callable[[Bools | None], Contributions]
+"""Which subjects take part (None: all) -> their contributions."""
+
+
+def _general(plan: Design, kept: Bools | None, table: Table) -> Collect:
+    """Any coordinates: a number a row first, then the sums."""
+    values = [evaluate(coordinate, table.rows) for coordinate in plan.coordinates]
+    usable = np.logical_and.reduce([_all_rows(kept, table), *(value.valid for value in values)])
+    cells = _cells(plan, usable, table.rows)
+    units = np.column_stack([to_units(value.numbers, plan.clip) for value in values])
+
+    def collect(active: Bools | None) -> Contributions:
+        return contribute(table.offsets, cells, units, size=plan.cells, mode=plan.mode, active=active)
+
+    return collect
+
+
+def _fused(plan: Design, kept: Bools | None, table: Table) -> Collect | None:
+    """Counts, sums and means of a column in at most one group: one compiled pass. None for other shapes."""
+    shape = _affine(plan)
+    if plan.mode != SUM or len(plan.groups) > 1 or shape is None:
+        return None
+    column, slope, shift, weight = shape
+    x = table.rows.columns[column] if column else Values(_NO_NUMBERS, EVERYWHERE)
+    numbers = (slope * ONE / plan.clip, shift * ONE / plan.clip, round(weight * ONE / plan.clip))
+    keep = EVERYWHERE if kept is None else kept
+    width = len(plan.coordinates)
+
+    def collect(active: Bools | None) -> Contributions:
+        total = np.zeros((plan.cells, width), dtype=np.int64)
+        squares = np.empty(table.subjects, dtype=np.int64)
+        flags = EVERYWHERE if active is None else active
+        if plan.groups:
+            key = table.rows.columns[plan.groups[0].column]
+            codes = (key.numbers, key.valid)
+            add_grouped(table.offsets, keep, *codes, x.numbers, x.valid, *numbers, flags, total, squares)
+        else:
+            add_rows(table.offsets, keep, x.numbers, x.valid, *numbers, flags, total, squares)
+        return Contributions(total, squares)
+
+    return collect
+
+
+def _affine(plan: Design) -> tuple[str, float, float, float] | None:
+    """(column, slope, shift, weight) of coordinates (slope x + shift[, weight]) or (weight); None for others."""
+    match plan.coordinates:
+        case (Constant(weight),):
+            return "", 0.0, 0.0, weight
+        case (Column(name),):
+            return name, 1.0, 0.0, 0.0
+        case (Binary("/", Binary("-", Column(name), Constant(middle)), Constant(half)), Constant(weight)):
+            return name, 1 / half, -middle / half, weight
+        case _:
+            return None
+
+
+def _all_rows(kept: Bools | None, table: Table) -> Bools:
+    return np.broadcast_to(np.True_, table.rows.length) if kept is None else kept
+
+
 def _cells(plan: Design, usable: Bools, rows: Rows) -> Codes:
     """The output cell of each row, -1 where the row is left out. Shape (rows,)."""
     cells = np.zeros(rows.length, dtype=np.int64)
     for group in plan.groups:
-        found = rows.columns[group.column]
+        found = rows.column(group.column)
         usable = usable & found.valid
         cells = cells * len(group.labels) + found.numbers.astype(np.int64)
     return np.where(usable, cells, -1).astype(np.int32)
 
 
-def _histogram(plan: Design, bins: int, kept: Bools, table: Table) -> Measured:
+def _histogram(plan: Design, bins: int, kept: Bools | None, table: Table) -> Measured:
     scale = plan.scales[0]
     values = evaluate(scale.of, table.rows)
     position = np.floor((values.numbers - (scale.middle - scale.half)) * (bins / (2 * scale.half)))
-    cells = np.where(kept & values.valid, np.clip(position, 0, bins - 1), -1).astype(np.int32)
+    cells = np.where(_all_rows(kept, table) & values.valid, np.clip(position, 0, bins - 1), -1).astype(
+        np.int32
+    )
     units = to_units(np.ones((len(cells), 1)), plan.clip)
 
     def collect(active: Bools | None) -> Contributions:
@@ -103,30 +164,51 @@ def _histogram(plan: Design, bins: int, kept: Bools, table: Table) -> Measured:
     return Measured(squares=everybody.squares, release=release)
 
 
-def _search(plan: Design, at: tuple[float, ...], kept: Bools, table: Table) -> Measured:
+def _search(plan: Design, at: tuple[float, ...], kept: Bools | None, table: Table) -> Measured:
     """Noisy binary search by signed counts (privacy by composition of its Gaussian steps).
 
     A step at threshold v adds to each row (1 - q) if its value is at most v, otherwise -q, and halves towards the
     side that the noisy total points to. A step's vector is never longer than that of the row weights max(q, 1 - q),
     which does not depend on v; that bound is what is charged for every step.
     """
-    values = evaluate(plan.scales[0].of, table.rows)
-    cells = np.where(kept & values.valid, 0, -1).astype(np.int32)
-    weights = to_units(evaluate(plan.coordinates[0], table.rows).numbers, plan.clip)[:, None]
-    bound = contribute(table.offsets, cells, weights, size=1, mode=plan.mode)
+    match plan.scales[0].of:
+        case Column(name):
+            values = table.rows.columns[name]
+        case expression:
+            values = evaluate(expression, table.rows)
+    keep = EVERYWHERE if kept is None else kept
+    usable = values.valid if kept is None else kept & _valid(values, table)
+    bound = np.empty(table.subjects, dtype=np.int64)
+    weight = math.ceil(_weight(plan) * ONE / plan.clip)
+    none = np.zeros((1, 1), dtype=np.int64)
+    add_rows(table.offsets, usable, _NO_NUMBERS, EVERYWHERE, 0.0, 0.0, weight, EVERYWHERE, none, bound)
 
     def search(share: float, sigma: int, active: Bools | None) -> float:
+        below, above = (math.trunc(v * ONE / plan.clip) for v in (1 - share, -share))
+        flags = EVERYWHERE if active is None else active
+
         def signed_count(threshold: float) -> int:
-            signed = to_units(np.where(values.numbers <= threshold, 1 - share, -share), plan.clip)[:, None]
-            found = contribute(table.offsets, cells, signed, size=1, mode=plan.mode, active=active)
-            return int(add_noise(found.total, sigma)[0, 0])
+            found = add_signs(
+                table.offsets, keep, values.numbers, values.valid, threshold, below, above, flags
+            )
+            return int(add_noise(np.array([found]), sigma)[0])
 
         return _halve(plan.scales[0], signed_count)
 
     def release(sigma: int, active: Bools | None) -> Answer:
         return figures.of_quantiles(at, [search(share, sigma, active) for share in at])
 
-    return Measured(squares=bound.squares, release=release)
+    return Measured(squares=bound, release=release)
+
+
+def _weight(plan: Design) -> float:
+    """The largest step a row can make: max(q, 1 - q) over the shares that are asked for."""
+    coordinate = plan.coordinates[0]
+    return coordinate.value if isinstance(coordinate, Constant) else 1.0
+
+
+def _valid(values: Values, table: Table) -> Bools:
+    return values.valid if len(values.valid) else np.broadcast_to(np.True_, table.rows.length)
 
 
 def _halve(scale: Scale, signed_count: Callable[[float], int]) -> float:

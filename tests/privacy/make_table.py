@@ -32,8 +32,8 @@ def table(subjects: int = 400, seed: int = 5) -> Table:
     columns = {
         "wage": Values(wage.clip(0, 100), rng.random(n) > 0.05),
         "hours": Values(rng.integers(-10, 61, n).astype(float), np.ones(n, dtype=bool)),
-        "union": Values(rng.integers(0, 2, n).astype(float), np.ones(n, dtype=bool)),
-        "region": Values(region.astype(float), np.ones(n, dtype=bool)),
+        "union": Values(rng.integers(0, 2, n).astype(np.int8), np.ones(n, dtype=bool)),
+        "region": Values(region.astype(np.int8), np.ones(n, dtype=bool)),
     }
     return table_from_columns(Rows(SPEC, columns, n), offsets)
 

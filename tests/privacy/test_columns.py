@@ -36,7 +36,8 @@ def rows_of(store, person, column):
     k = [bytes(d) for d in store.digests].index(digest(person, KEY))
     rows = slice(store.offsets[k], store.offsets[k + 1])
     found = store.columns[column]
-    pairs = zip(found.numbers[rows], found.valid[rows], strict=True)
+    valid = found.valid if len(found.valid) else np.ones(store.rows, dtype=bool)
+    pairs = zip(found.numbers[rows], valid[rows], strict=True)
     return sorted(float(number) if valid else -1.0 for number, valid in pairs)
 
 
@@ -67,5 +68,5 @@ def test_another_key_tells_nothing_of_the_first():
 
 
 def test_whole_numbers_are_kept_exactly(store):
-    assert store.columns["union"].numbers.dtype == np.int32
+    assert store.columns["union"].numbers.dtype == np.int8
     assert store.columns["wage"].numbers.dtype == np.float64
