@@ -133,7 +133,7 @@ class Launch:
             "web": ("The web server", web),
             "sandbox": (
                 "The worker for submitted code",
-                [*celery, *quiet, "-n", "sandbox@%h", "-Q", "sandbox", "--concurrency", "2"],
+                [*celery, *quiet, "-n", "sandbox@%h", "-Q", "sandbox", "--concurrency", "3"],
             ),
             "desk": (
                 "The worker for mail and clock",

@@ -1,0 +1,124 @@
+"""Who may do what, and whom an object exists for."""
+
+import pytest
+
+from requests_app import rules
+from requests_app.models import CodeRequest, Release, Run
+from tests import make
+from tests.makers import requests as made
+
+pytestmark = pytest.mark.django_db
+
+PEOPLE = ("author", "owner", "reviewer", "other_owner", "scientist", "admin", "auditor")
+
+
+def cast(item):
+    """Everybody there is, by what they are to this request."""
+    return {
+        "author": item.author,
+        "owner": item.dataset.owner,
+        "reviewer": make.reviewer(item.dataset).user,
+        "other_owner": make.owner(),
+        "scientist": make.scientist(),
+        "admin": make.admin(),
+        "auditor": make.auditor(),
+    }
+
+
+def who(rule, item, on=None):
+    """The people whom the rule lets."""
+    return {name for name, person in cast(item).items() if rule(person, on or item) is None}
+
+
+def seen(queryset, item, pk):
+    return {name for name, person in cast(item).items() if queryset(person).filter(pk=pk).exists()}
+
+
+SIDE = {"author", "owner", "reviewer", "auditor"}
+
+
+@pytest.mark.parametrize(
+    ("at", "readers"), [("draft", {"author"}), ("submitted", SIDE), ("approved", SIDE), ("released", SIDE)]
+)
+def test_whom_a_request_exists_for(at, readers):
+    item = make.code_request(at=at)
+    assert seen(CodeRequest.objects.visible_to, item, item.pk) == readers
+    known = readers | ({"admin"} if at != "draft" else set())
+    assert seen(CodeRequest.objects.known_to, item, item.pk) == known
+
+
+def test_whom_a_run_and_a_release_exist_for():
+    item = make.code_request(at="ran")
+    run = item.runs.get()
+    assert seen(Run.objects.visible_to, item, run.pk) == SIDE | {"admin"}
+    assert seen(Release.objects.visible_to, item, run.release.pk) == SIDE | {"admin"}
+
+
+def test_a_trial_is_its_authors_until_it_is_submitted():
+    item = make.code_request()
+    run = made.trial(item)
+    assert seen(Run.objects.visible_to, item, run.pk) == {"author"}
+    made.submission(item)
+    assert seen(Run.objects.visible_to, item, run.pk) == {"author", "owner", "reviewer"}
+
+
+def test_who_reads_code():
+    assert who(rules.may_read_code, make.code_request(at="submitted")) == SIDE
+
+
+def test_who_reads_a_log_and_held_output():
+    item = make.code_request(at="ran")
+    run = item.runs.get()
+    assert who(rules.read_log, item, run) == {"owner", "reviewer"}
+    assert who(rules.read_output, item, run) == {"owner", "reviewer"}
+
+
+def test_who_reads_the_log_of_a_trial():
+    item = make.code_request()
+    run = made.trial(item)
+    assert who(rules.read_log, item, run) == {"author"}
+    made.submission(item)
+    assert who(rules.read_log, item, made.fresh_run(run)) == {"author", "owner", "reviewer"}
+
+
+def test_an_author_with_a_reviewers_seat_does_not_read_their_own_held_output():
+    item = make.code_request(at="ran")
+    make.reviewer(item.dataset, item.author)
+    run = item.runs.get()
+    assert rules.read_log(item.author, run) == "Somebody else has to look at your request."
+    assert rules.check_output(item.author, run.release) == "Somebody else has to look at your request."
+
+
+def test_who_downloads_what_is_released():
+    item = make.code_request(at="released")
+    assert who(rules.download_release, item, Release.objects.get()) == {"author", "owner", "reviewer"}
+
+
+def test_who_cancels_revokes_and_recalls():
+    item = make.code_request(at="released")
+    run = made.start(made.fresh(item))
+    assert who(rules.cancel_run, item, run) == {"author", "owner", "admin"}
+    assert who(rules.revoke, item) == {"owner", "admin"}
+    assert who(rules.recall, item, Release.objects.get()) == {"owner", "admin"}
+
+
+def test_who_sees_the_workers():
+    item = make.code_request()
+    assert who(rules.see_workers, item) == {"admin", "auditor"}
+    assert who(rules.manage_workers, item) == {"admin"}
+
+
+def test_a_suspended_person_does_nothing():
+    item = make.code_request(at="submitted")
+    for person in (item.author, item.dataset.owner):
+        person.is_active = False
+    for rule in (rules.edit, rules.submit, rules.try_on_mock, rules.withdraw):
+        assert rule(item.author, item) == "This account is not active."
+    for rule in (rules.decide, rules.begin_review, rules.revoke):
+        assert rule(item.dataset.owner, item) == "This account is not active."
+
+
+def test_a_role_that_was_taken_ends_runs_to_come():
+    item = make.code_request(at="approved")
+    item.author.role_grants.all().delete()
+    assert "data scientists" in str(rules.start_run(made.fresh(item).author, made.fresh(item)))
