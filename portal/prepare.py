@@ -11,8 +11,7 @@ from pathlib import Path
 
 import django
 from django.conf import settings
-from django.core.management import call_command, get_commands
-from django.core.management.base import SystemCheckError
+from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
@@ -21,10 +20,8 @@ django.setup()
 
 from accounts.models import User  # noqa: E402 -- apps must be loaded first
 from accounts.services import first_admin_link  # noqa: E402 -- apps must be loaded first
+from portal.demo.people import FILE  # noqa: E402 -- as above
 from portal.launch.options import is_loopback  # noqa: E402 -- as above
-
-DEMO_FILE = "demo.json"
-"""Written by seed_demo into the state folder: a list of objects with role, email and password."""
 
 
 def migrate() -> bool:
@@ -41,19 +38,21 @@ def is_empty() -> bool:
 
 
 def demo_people() -> list[dict[str, str]]:
-    path = Path(settings.STATE) / DEMO_FILE
+    path = Path(settings.STATE) / FILE
     return json.loads(path.read_text()) if path.is_file() else []
+
+
+def is_unfinished_demo() -> bool:
+    """A start that was stopped while it filled the demo in has left some of its people."""
+    return User.objects.people().filter(email__endswith=f"@{settings.DEMO_DOMAIN}").exists()
 
 
 def seed(wanted: str, *, on_loopback: bool) -> bool:
     """Fill an empty database with the demo when that is wanted; True when it was."""
-    if "seed_demo" not in get_commands() or wanted == "no" or demo_people():
+    if wanted == "no" or demo_people():
         return False
-    if wanted == "yes" and not is_empty():
-        raise SystemExit(
-            "The demo needs an empty database, and this one has people in it. Choose another --state."
-        )
-    if not is_empty() or not on_loopback:
+    by_itself = on_loopback and (is_empty() or is_unfinished_demo())
+    if wanted == "auto" and not by_itself:
         return False
     call_command("seed_demo", stdout=sys.stderr)
     return True
@@ -93,5 +92,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (OperationalError, SystemCheckError) as problem:
-        sys.exit(f"{type(problem).__name__}: {problem}")
+    except (OperationalError, CommandError) as problem:
+        sys.exit(str(problem))

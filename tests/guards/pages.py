@@ -6,6 +6,9 @@ from uuid import UUID
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
+WORDS = {"table": "wages", "form": "csv"}
+"""Arguments that are neither an id nor a number, with what exists in tests' datasets."""
+
 
 @dataclass(frozen=True)
 class Page:
@@ -15,16 +18,19 @@ class Page:
     name: str
     arguments: tuple[tuple[str, str], ...]
 
-    def path(self, *, uuid: UUID, number: int = 1, text: str = "nothing") -> str:
-        """The URL with every argument filled in by its kind."""
-        values = {"UUIDConverter": str(uuid), "IntConverter": str(number)}
+    def path(self, *, uuid: UUID) -> str:
+        """The URL with every argument filled in, by its name or its kind."""
         route = self.route
         for argument, converter in self.arguments:
             kind = converter.removesuffix("Converter").lower()
-            value = values.get(converter, text)
+            value = {"uuid": str(uuid), "int": "1"}.get(kind) or WORDS.get(argument, "nothing")
             for spelt in (f"<{kind}:{argument}>", f"<str:{argument}>", f"<{argument}>"):
                 route = route.replace(spelt, value)
         return "/" + route
+
+    @property
+    def app(self) -> str:
+        return self.route.partition("/")[0]
 
     @property
     def takes_an_object(self) -> bool:
@@ -41,6 +47,6 @@ def _walk(patterns: list[URLPattern | URLResolver], route: str, space: str) -> I
         if isinstance(item, URLResolver):
             below = f"{item.namespace}:" if item.namespace else ""
             yield from _walk(item.url_patterns, here, space + below)
-        elif "(?P<" not in here:  # allauth's key of a password reset, the only regular expression
+        elif "(?P<" not in here:  # allauth's keys that come by mail, its only regular expressions
             arguments = ((name, type(kind).__name__) for name, kind in item.pattern.converters.items())
             yield Page(here, space + (item.name or ""), tuple(arguments))

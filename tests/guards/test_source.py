@@ -57,7 +57,7 @@ def test_states_of_the_review_lane_are_written_by_the_workflow_alone():
 
 def test_the_audit_log_has_one_writer():
     assert writers(r"\bEntry\.objects\.(create|bulk_create|update|get_or_create)") == ["audit/log.py"]
-    assert writers(r"\bEntry\(") == []
+    assert writers(r"(?<!class )\bEntry\(") == []
 
 
 def test_the_private_store_is_opened_in_one_file():
@@ -73,8 +73,12 @@ def test_the_environment_is_read_by_the_settings_and_the_launcher_alone():
 
 
 def test_work_is_queued_after_commit_alone():
-    """A task that starts before its row is committed finds nothing: `.delay` is only ever passed on."""
-    assert writers(r"\.delay\(|\.apply_async\(") == []
+    """A task that starts before its row is committed finds nothing: `.delay` is passed on, not called.
+
+    Tasks themselves run outside of transactions and may queue others.
+    """
+    callers = writers(r"\.delay\(|\.apply_async\(")
+    assert [name for name in callers if not name.endswith("/tasks.py")] == []
 
 
 def test_nothing_names_a_package_registry():
