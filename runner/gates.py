@@ -111,7 +111,7 @@ class Gate:
     def _table(self, data: bytes) -> bytes:
         if not data.endswith(PARQUET) or len(data) < 12:
             raise Refusal("The Parquet file is cut off.")
-        body = self._decoded("tables", ["rewrite", "parquet"], data)
+        body = self._decoded("tables", ["rewrite", "parquet", "0"], data)
         if not (body.startswith(PARQUET) and body.endswith(PARQUET)):
             raise Refusal("The table could not be written anew.")
         return body

@@ -21,12 +21,13 @@ DIRECT_PICTURE = 2**20
 MAX_NUMBERS = 5_000
 
 
-def preview(path: Path, kind: str, environment: Path = ENVIRONMENT) -> dict[str, Any]:
-    """What to show of a file: of kind "table", "json", "text" or "image"; "none" with a text that says why not."""
+def preview(path: Path, kind: str, environment: Path = ENVIRONMENT, *, start: int = 0) -> dict[str, Any]:
+    """What to show of a file: of kind "table" (up to 500 rows from `start` on), "json", "text" or "image";
+    "none" with a text that says why not."""
     try:
         data = _read(path)
         if kind in ("csv", "parquet"):
-            return _table(decode("tables", ["preview", kind], data, environment).header)
+            return _table(decode("tables", ["preview", kind, str(max(0, start))], data, environment).header)
         if kind == "png":
             return _picture(data, environment)
         if kind == "json":
@@ -41,7 +42,7 @@ def facts(path: Path, kind: str, environment: Path = ENVIRONMENT) -> dict[str, A
     try:
         data = _read(path)
         if kind in ("csv", "parquet"):
-            return decode("tables", ["facts", kind], data, environment).header
+            return decode("tables", ["facts", kind, "0"], data, environment).header
         if kind == "png":
             size = png.size(data)
             return {"kind": "image", "width": size.width, "height": size.height}

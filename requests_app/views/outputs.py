@@ -21,6 +21,7 @@ from runner import previews
 SANDBOX = "default-src 'none'; sandbox"
 BYTES = "application/octet-stream"
 ROWS = 100
+LONGEST_NUMBER = 9
 
 
 def _output(request: UserRequest, pk: UUID) -> Output:
@@ -46,23 +47,30 @@ def preview(request: UserRequest, pk: UUID) -> HttpResponse:
     output = _output(request, pk)
     held = rules.read_output(request.user, output.run) is None and output.bytes_gone_at is None
     opened = releasing.open_held if held else releasing.open_released
-    model = previews.preview(opened(output, by=request.user), output.type)
+    number = _page_number(request)
+    model = previews.preview(opened(output, by=request.user), output.type, start=(number - 1) * ROWS)
     context = {
         "output": output,
         "run": output.run,
         "item": output.run.request,
         "preview": model,
-        **_rows(request, model),
+        **_rows(number, model),
     }
     return show(request, "parts/preview" if request.htmx else "output", context)
 
 
-def _rows(request: UserRequest, model: Mapping[str, Any]) -> dict[str, object]:
-    """The part of a table that this page shows."""
+def _page_number(request: UserRequest) -> int:
+    text = request.GET.get("rows", "1")
+    return max(1, int(text)) if text.isdecimal() and len(text) <= LONGEST_NUMBER else 1
+
+
+def _rows(number: int, model: Mapping[str, Any]) -> dict[str, object]:
+    """The part of a table that this page shows: the model begins with it."""
     if model["kind"] != "table":
         return {}
-    page = Paginator(model["rows"], ROWS).get_page(request.GET.get("rows"))
-    return {"page": page, "rows": page.object_list, "total": model["total_rows"], "shown": len(model["rows"])}
+    page = Paginator(range(model["total_rows"]), ROWS).get_page(number)
+    page.object_list = model["rows"][:ROWS]
+    return {"page": page, "rows": page.object_list}
 
 
 @require_POST

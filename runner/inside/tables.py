@@ -1,6 +1,7 @@
 """Read one table and write what is asked about it, in a sandbox that holds no data.
 
-The first argument says what: `rewrite` (a Parquet file anew), `preview` or `facts`; the second the file's type.
+The first argument says what: `rewrite` (a Parquet file anew), `preview` or `facts`; the second the file's type; the
+third the row from which on a preview begins.
 """
 
 import csv
@@ -8,6 +9,7 @@ import io
 import json
 import math
 import os
+import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -169,14 +171,14 @@ def type_name(kind: pa.DataType) -> str:
     return next((name for test, name in names if test(kind)), "text")
 
 
-def preview(data: bytes, kind: str) -> dict[str, object]:
-    """The first rows and columns as plain values, and how many there are."""
+def preview(data: bytes, kind: str, start: int) -> dict[str, object]:
+    """Some rows from `start` on, their first columns as plain values, and how many there are."""
     table = read(data, kind)
     columns = [
         {"name": shown(column.name), "type": type_name(column.type)}
         for column in list(table.schema)[:SHOWN_COLUMNS]
     ]
-    rows = csv_rows(data) if kind == "csv" else parquet_rows(table)
+    rows = csv_rows(data, start) if kind == "csv" else parquet_rows(table, start)
     return {
         "kind": "table",
         "columns": columns,
@@ -186,15 +188,18 @@ def preview(data: bytes, kind: str) -> dict[str, object]:
     }
 
 
-def csv_rows(data: bytes) -> list[list[object]]:
-    """The first rows as they are written, whatever type their column seems to have."""
+def csv_rows(data: bytes, start: int) -> list[list[object]]:
+    """Some rows as they are written, whatever type their column seems to have."""
     reader = csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True)
     limit = cell_limit(SHOWN_ROWS * min(len(next(reader)), SHOWN_COLUMNS))
-    return [[shown(cell, limit) for cell in row[:SHOWN_COLUMNS]] for row in islice(reader, SHOWN_ROWS)]
+    return [
+        [shown(cell, limit) for cell in row[:SHOWN_COLUMNS]]
+        for row in islice(reader, start, start + SHOWN_ROWS)
+    ]
 
 
-def parquet_rows(table: pa.Table) -> list[list[object]]:
-    head = table.slice(0, SHOWN_ROWS)
+def parquet_rows(table: pa.Table, start: int) -> list[list[object]]:
+    head = table.slice(start, SHOWN_ROWS)
     width = min(SHOWN_COLUMNS, head.num_columns)
     limit = cell_limit(head.num_rows * width)
     columns = [plain_values(head.column(i), limit) for i in range(width)]
@@ -244,7 +249,7 @@ def facts(data: bytes, kind: str) -> dict[str, object]:
         "kind": "table",
         "rows": table.num_rows,
         "columns": [column_facts(column.name, table.column(i)) for i, column in enumerate(table.schema)],
-        "cells": csv_rows(data) if kind == "csv" else parquet_rows(table),
+        "cells": csv_rows(data, 0) if kind == "csv" else parquet_rows(table, 0),
         "formula_cells": formula_cells(data) if kind == "csv" else 0,
     }
 
@@ -294,20 +299,21 @@ def formula_cells(data: bytes) -> int:
     return sum("'" + cell[1:].lstrip()[:1] in signs for row in reader for cell in row if cell[:1] == "'")
 
 
-def answer(what: str, kind: str, data: bytes) -> tuple[dict[str, object], bytes]:
+def answer(what: str, kind: str, start: int, data: bytes) -> tuple[dict[str, object], bytes]:
     if what == "rewrite":
         return rewritten(data)
-    return (preview if what == "preview" else facts)(data, kind), b""
+    return preview(data, kind, start) if what == "preview" else facts(data, kind), b""
 
 
 def work() -> None:
+    sys.modules["pandas"] = None  # type: ignore[assignment] # pyarrow would import it for nothing, in 0.3 s
     pa.set_memory_pool(pa.system_memory_pool())
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
-    what, kind = json.loads(os.environ["WEIR_PARAMETERS"])["arguments"]
+    what, kind, start = json.loads(os.environ["WEIR_PARAMETERS"])["arguments"]
     data = Path(os.environ["WEIR_DATA"], "file").read_bytes()
     try:
-        header, body = answer(what, kind, data)
+        header, body = answer(what, kind, int(start), data)
     except TooBig as refused:
         header, body = {"refused": str(refused), "too_big": True}, b""
     except Refused as refused:

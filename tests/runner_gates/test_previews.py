@@ -61,6 +61,19 @@ def test_a_large_table_is_shown_in_part(tmp_path, environment):
     assert (len(shown["rows"]), len(shown["rows"][0]), len(shown["columns"])) == (500, 100, 100)
 
 
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_every_row_of_a_large_table_can_be_looked_at(tmp_path, environment, kind):
+    numbers = list(range(700))
+    content = (
+        files.parquet(pa.table({"n": numbers})) if kind == "parquet" else "n\n" + "\n".join(map(str, numbers))
+    )
+    path = kept(tmp_path, f"t.{kind}", content)
+    shown = previews.preview(path, kind, environment, start=650)
+    assert [int(row[0]) for row in shown["rows"]] == list(range(650, 700))
+    assert shown["total_rows"] == 700
+    assert previews.preview(path, kind, environment, start=2**40)["rows"] == []
+
+
 def test_csv_is_shown_as_it_is_written(tmp_path, environment):
     shown = previews.preview(kept(tmp_path, "t.csv", "id,n\n007,3\n008,'=4\n"), "csv", environment)
     assert shown["columns"] == [{"name": "id", "type": "integer"}, {"name": "n", "type": "text"}]
