@@ -8,6 +8,7 @@ tells anything. Rows without a subject are left out. A column declared constant 
 """
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 DIGEST_BYTES = 16
+MAX_TEXT = 200
 Integers = npt.NDArray[np.int64]
 
 
@@ -32,6 +34,8 @@ class ColumnPlan:
     lower: float = -np.inf
     upper: float = np.inf
     constant: bool = False
+    text: bool = False
+    """Stored as codes into the column's own values, which are as private as the rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +53,8 @@ class ColumnStore:
     offsets: Integers
     digests: npt.NDArray[np.uint8]
     columns: dict[str, StoredColumn]
+    texts: dict[str, list[str]]
+    """What the codes of text columns stand for."""
 
     @property
     def rows(self) -> int:
@@ -64,7 +70,13 @@ def write(source: Path, subject: str, plans: Sequence[ColumnPlan], key: bytes, f
     np.save(folder / "digests.npy", digests)
     first = np.repeat(offsets[:-1], np.diff(offsets))
     for number, plan in enumerate(plans):
-        values, valid = _numbers(pq.read_table(source, columns=[plan.name]).column(0).combine_chunks(), plan)
+        content = pq.read_table(source, columns=[plan.name]).column(0).combine_chunks()
+        if plan.text:
+            content = pc.dictionary_encode(content)
+            texts = [str(text)[:MAX_TEXT] for text in content.dictionary.to_pylist()]
+            (folder / f"{number}.texts.json").write_text(json.dumps(texts))
+            content = content.indices
+        values, valid = _numbers(content, plan)
         place = order[first] if plan.constant else order
         np.save(folder / f"{number}.numbers.npy", values[place])
         np.save(folder / f"{number}.valid.npy", valid[:0] if valid.all() else valid[place])
@@ -84,6 +96,11 @@ def read(folder: Path, plans: Sequence[ColumnPlan], *, wanted: frozenset[str] | 
         offsets=np.load(folder / "offsets.npy", mmap_mode="r"),
         digests=np.load(folder / "digests.npy", mmap_mode="r"),
         columns=columns,
+        texts={
+            plan.name: json.loads((folder / f"{number}.texts.json").read_text())
+            for number, plan in enumerate(plans)
+            if plan.text and plan.name in columns
+        },
     )
 
 

@@ -19,7 +19,7 @@ from privacy.engine.cells import touched
 from privacy.engine.designs import Design, design
 from privacy.engine.evaluate import Bools
 from privacy.engine.pricing import Offer
-from privacy.engine.queries import Mean, Query
+from privacy.engine.queries import KeyCounts, Mean, Query
 from privacy.engine.schema import QueryRefused, TableSpec
 from privacy.models import Answer, Budget, LedgerLine
 
@@ -85,6 +85,8 @@ def quote(
     try:
         spec = _spec(specs, query.table)
         plan = design(query, spec)
+        if isinstance(query.measure, KeyCounts) and not protection.threshold_delta:
+            raise QueryRefused("This dataset does not tell values that are not declared.")
         size = protection.public_size * (1 if _per_subject(query) else spec.max_rows)
         offer = (
             pricing.offer_for_epsilon(plan, epsilon, protection.delta, budget.mu)
@@ -122,6 +124,7 @@ def ask(budget: Budget, quoted: Quote, *, key: UUID, by: User, text: str = "") -
         quoted.cells,
         key=key,
         by=by,
+        threshold=isinstance(quoted.query.measure, KeyCounts),
         purpose={"query": wire.encode(quoted.query), "sigma": quoted.offer.sigma},
     )
     with transaction.atomic():

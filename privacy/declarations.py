@@ -18,6 +18,7 @@ KINDS = {
     Column.Type.NUMBER: Kind.NUMBER,
     Column.Type.CATEGORY: Kind.CATEGORY,
     Column.Type.BOOLEAN: Kind.BOOLEAN,
+    Column.Type.TEXT: Kind.TEXT,
 }
 BOOLEAN_LABELS = ("0", "1")
 
@@ -77,6 +78,7 @@ def plans_for(spec: TableSpec) -> tuple[ColumnPlan, ...]:
             lower=column.lower if column.is_numeric else -math.inf,
             upper=column.upper if column.is_numeric else math.inf,
             constant=column.constant,
+            text=column.kind == Kind.TEXT,
         )
         for column in spec.columns.values()
         if column.kind != Kind.OTHER
@@ -86,4 +88,4 @@ def plans_for(spec: TableSpec) -> tuple[ColumnPlan, ...]:
 def opened(store: ColumnStore, spec: TableSpec) -> EngineTable:
     """A stored table as the engine reads it."""
     columns = {name: Values(found.numbers, found.valid) for name, found in store.columns.items()}
-    return table_from_columns(Rows(spec, columns, store.rows), np.asarray(store.offsets))
+    return table_from_columns(Rows(spec, columns, store.rows, store.texts), np.asarray(store.offsets))

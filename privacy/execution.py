@@ -30,7 +30,7 @@ from privacy.engine.accounting import gdp_epsilon
 from privacy.engine.contributions import charges
 from privacy.engine.expressions import columns_of
 from privacy.engine.figures import Answer as Figures
-from privacy.engine.queries import Query
+from privacy.engine.queries import KeyCounts, Query
 from privacy.engine.release import measure
 from privacy.engine.schema import TableSpec
 from privacy.engine.wire import decode, encode
@@ -95,7 +95,7 @@ def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger) -> Figures:
         rule=lambda _: None if line.kind == LedgerLine.Kind.COMMIT else "Nothing was charged.",
         wanted=_wanted(query, spec),
     )
-    measured = measure(query, opened(store, spec))
+    measured = measure(query, opened(store, spec), threshold_delta=protection.delta_each)
     charged = charges(measured.squares, answer.line.units // answer.releases) * answer.releases
     active = book.charge(answer.budget_id, book.places(store.digests), charged, line=line.pk)
     return measured.release(answer.sigma, None if active.all() else active)
@@ -103,7 +103,7 @@ def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger) -> Figures:
 
 def _wanted(query: Query, spec: TableSpec) -> frozenset[str]:
     """The columns that a query reads."""
-    names = set(query.by)
+    names = {*query.by, *([query.measure.column] if isinstance(query.measure, KeyCounts) else [])}
     for part in (query.where, *vars_of(query.measure)):
         names |= columns_of(part) if part is not None else set()
     return frozenset(names & set(spec.columns))

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import numpy as np
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 
 from accounts.models import User
 from audit import log
@@ -19,11 +19,18 @@ from common.errors import BudgetExceeded, Conflict
 from privacy.engine.cells import fits
 from privacy.engine.contributions import CAP, Integers
 from privacy.engine.evaluate import Bools
-from privacy.models import Budget, LedgerLine
+from privacy.models import THRESHOLD_ANSWERS, Budget, LedgerLine, Protection
 
 
-def reserve(
-    budget: Budget, units: int, cells: Bools, *, key: UUID, by: User, purpose: dict[str, object]
+def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the call
+    budget: Budget,
+    units: int,
+    cells: Bools,
+    *,
+    key: UUID,
+    by: User,
+    purpose: dict[str, object],
+    threshold: bool = False,
 ) -> LedgerLine:
     """Set `units` aside in `cells` (a mask over the dataset's public cells). The same key again: the same line.
 
@@ -39,6 +46,8 @@ def reserve(
         spent = locked.worst_case(len(cells))
         if locked.closed_at is not None or not fits(spent, cells, units, locked.cap):
             raise BudgetExceeded(_too_much(spent, cells, units, locked.cap))
+        if threshold:
+            _use_threshold(locked)
         spent[cells] += units
         _write(locked, spent)
         line = LedgerLine.objects.create(
@@ -52,6 +61,16 @@ def reserve(
         )
         _record("budget.reserved", line, by=by, units=units)
     return line
+
+
+def _use_threshold(budget: Budget) -> None:
+    """Answers over undeclared values share a delta of their own, of which nothing is ever given back."""
+    protection = Protection.objects.select_for_update().get(pk=budget.protection_id)
+    used = protection.budgets.aggregate(total=Sum("thresholds_used"))["total"] or 0
+    if budget.thresholds_used >= THRESHOLD_ANSWERS or used >= THRESHOLD_ANSWERS * protection.seats:
+        raise BudgetExceeded(f"Undeclared values can be asked for {THRESHOLD_ANSWERS} times. All are used.")
+    budget.thresholds_used += 1
+    budget.save(update_fields=["thresholds_used"])
 
 
 def commit(line: LedgerLine, *, by: User) -> LedgerLine:

@@ -18,6 +18,7 @@ from privacy.engine.cells import Domain
 from privacy.engine.contributions import CAP, Integers
 
 EXTENDED_LIMIT = 3
+THRESHOLD_ANSWERS = 20
 IMMUTABLE = pgtrigger.Update | pgtrigger.Delete
 
 
@@ -42,6 +43,8 @@ class Protection(Thing):
     subject_key = models.BinaryField(default=new_key)
     domain = models.JSONField(default=dict)
     """The public cells, as they were when the dataset was protected: columns and labels of engine.cells.Domain."""
+    threshold_delta = models.FloatField(default=0.0)
+    """The part of delta kept for answers over values that nobody has declared; 0 when there are none."""
     last_applied = models.BigIntegerField(default=0)
     """The newest ledger line whose per-subject charges are known to have been written."""
 
@@ -61,6 +64,11 @@ class Protection(Thing):
     @property
     def mu_squared(self) -> Fraction:
         return Fraction(self.mu) ** 2
+
+    @property
+    def delta_each(self) -> float:
+        """What one answer over undeclared values may use: every seat has THRESHOLD_ANSWERS of them."""
+        return self.threshold_delta / (self.seats * THRESHOLD_ANSWERS)
 
     @property
     def cells(self) -> Domain:
@@ -83,6 +91,7 @@ class Budget(Thing):
     mu = models.FloatField()
     extended = models.BooleanField(default=False)
     closed_at = models.DateTimeField(null=True, blank=True)
+    thresholds_used = models.PositiveIntegerField(default=0)
     generation = models.PositiveIntegerField(default=0)
     """How often the share was changed: units of an older generation were scaled, rounding up."""
     earlier_mus = models.JSONField(default=list)

@@ -32,6 +32,7 @@ def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at th
     constants: list[str],
     seats: int = 3,
     extended_allowed: bool = False,
+    undeclared_values: bool = False,
 ) -> Protection:
     """Let a dataset answer automatically, within one promise for everybody together and for ever."""
     require(rules.protect, by, dataset)
@@ -54,7 +55,8 @@ def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at th
             dataset=dataset,
             epsilon=epsilon,
             delta=delta,
-            mu=_mu(epsilon, delta),
+            mu=_mu(epsilon, delta / 2 if undeclared_values else delta),
+            threshold_delta=delta / 2 if undeclared_values else 0.0,
             seats=seats,
             public_size=public_size,
             constants=sorted(set(constants)),

@@ -18,10 +18,12 @@ from privacy.engine.queries import (
     MAX_FEATURES,
     MAX_KEYS,
     MAX_QUANTILES,
+    MAX_SUBJECT_KEYS,
     Correlation,
     Count,
     CountSubjects,
     Distribution,
+    KeyCounts,
     Mean,
     Quantiles,
     Query,
@@ -29,7 +31,7 @@ from privacy.engine.queries import (
     Sum,
     Variance,
 )
-from privacy.engine.schema import QueryRefused, TableSpec
+from privacy.engine.schema import Kind, QueryRefused, TableSpec
 
 KAPPA = math.sqrt(0.5)
 SEARCH_STEPS = 12
@@ -85,11 +87,8 @@ def design(query: Query, table: TableSpec) -> Design:
         check(query.where, table)
     groups = _groups(query, table)
     match query.measure:
-        case Count():
-            return Design(coordinates=(Constant(1.0),), clip=float(rows), groups=groups)
-        case CountSubjects():
-            reach = _reach(groups, rows, table)
-            return Design(coordinates=(Constant(1.0),), clip=reach, mode=ANY, groups=groups)
+        case Count() | CountSubjects() | KeyCounts():
+            return _counts(query.measure, rows, groups, table)
         case Sum(of):
             return _sum(of, rows, groups, table)
         case Mean() | Variance():
@@ -98,6 +97,19 @@ def design(query: Query, table: TableSpec) -> Design:
             return _order(query.measure, rows, groups, table)
         case Regression() | Correlation():
             return _gram(query.measure, rows, groups, table)
+
+
+def _counts(
+    measure: Count | CountSubjects | KeyCounts, rows: int, groups: tuple[Group, ...], table: TableSpec
+) -> Design:
+    one = (Constant(1.0),)
+    match measure:
+        case Count():
+            return Design(coordinates=one, clip=float(rows), groups=groups)
+        case CountSubjects():
+            return Design(coordinates=one, clip=_reach(groups, rows, table), mode=ANY, groups=groups)
+        case KeyCounts():
+            return _keys(measure, groups, table)
 
 
 def _rows(query: Query, table: TableSpec) -> int:
@@ -135,6 +147,17 @@ def _scale(of: Expression, table: TableSpec) -> Scale:
     middle = interval.lower / 2 + interval.upper / 2
     half = interval.upper / 2 - interval.lower / 2
     return Scale(of=of, middle=middle, half=half if half > 0 else 1.0)
+
+
+def _keys(measure: KeyCounts, groups: tuple[Group, ...], table: TableSpec) -> Design:
+    spec = table.column(measure.column)
+    if spec.kind != Kind.TEXT:
+        raise QueryRefused(f"“{spec.name}” is not a text column. Group by it, or count with a filter.")
+    if groups:
+        raise QueryRefused("Unknown values cannot be grouped by anything else.")
+    if not 1 <= measure.keys <= MAX_SUBJECT_KEYS:
+        raise QueryRefused(f"A person counts with from 1 to {MAX_SUBJECT_KEYS} values.")
+    return Design(coordinates=(Constant(1.0),), clip=1.0)
 
 
 def _sum(of: Expression, rows: int, groups: tuple[Group, ...], table: TableSpec) -> Design:

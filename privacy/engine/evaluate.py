@@ -5,7 +5,7 @@ Nulls follow SQL's three-valued logic: arithmetic with a null is null, a compari
 is kept only where its filter is known to be true.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -61,8 +61,19 @@ class Rows:
     A column's `valid` may be EVERYWHERE.
     """
 
-    def __init__(self, table: TableSpec, columns: Mapping[str, Values], length: int) -> None:
+    def __init__(
+        self,
+        table: TableSpec,
+        columns: Mapping[str, Values],
+        length: int,
+        texts: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self.table, self.columns, self.length = table, columns, length
+        self._texts = texts or {}
+
+    def texts(self, name: str) -> Sequence[str]:
+        """What the codes of a text column stand for. As private as the rows."""
+        return self._texts[name]
 
     def column(self, name: str) -> Values:
         """A column with `valid` spelt out. Shapes (rows,)."""

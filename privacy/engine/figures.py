@@ -116,6 +116,16 @@ def of_distribution(scale: Scale, plan: Design, noisy: Integers, sigma: int) -> 
     return Answer(by=("at most",), lines=tuple(lines))
 
 
+def of_keys(keys: list[tuple[str, int]], sigma: int) -> Answer:
+    """The keys whose noisy counts passed the threshold, the largest first."""
+    half = Z95 * sigma / ONE
+    lines = [
+        Line(key=(key,), figures=(Figure(name="count", value=noisy / ONE, half_width=half),))
+        for key, noisy in sorted(keys, key=lambda pair: (-pair[1], pair[0]))
+    ]
+    return Answer(by=("value",), lines=tuple(lines))
+
+
 def of_quantiles(at: tuple[float, ...], found: list[float]) -> Answer:
     """The places where the searches ended; kept in order."""
     ordered = dict(zip(sorted(at), sorted(found), strict=True))

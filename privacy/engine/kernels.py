@@ -122,6 +122,27 @@ def _empty_into(scratch, touched, everybody, total):  # type: ignore[no-untyped-
 
 
 @nb.njit(cache=True, nogil=True)
+def add_keys(offsets, keep, codes, valid, most, active, total, squares):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+    """Each subject adds floor(ONE / sqrt(t)) to its first `most` different codes, t being how many it has of them."""
+    chosen = np.empty(most, dtype=np.int64)
+    for subject in range(offsets.shape[0] - 1):
+        begin = offsets[subject]
+        end = min(offsets[subject + 1], begin + MAX_ROWS_PER_SUBJECT)
+        t = 0
+        for row in range(begin, end):
+            if t == most or (len(keep) > 0 and not keep[row]) or (len(valid) > 0 and not valid[row]):
+                continue
+            if not (chosen[:t] == codes[row]).any():
+                chosen[t] = codes[row]
+                t += 1
+        weight = np.int64(np.floor(ONE * SHRINK / np.sqrt(t))) if t > 0 else np.int64(0)
+        squares[subject] = t * weight * weight
+        if len(active) == 0 or active[subject]:
+            for k in range(t):
+                total[chosen[k]] += weight
+
+
+@nb.njit(cache=True, nogil=True)
 def add_signs(offsets, keep, x, valid, threshold, below, above, active):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
     """Each row adds `below` if x <= threshold, otherwise `above`; clipped per subject; the sum over subjects."""
     total = np.int64(0)

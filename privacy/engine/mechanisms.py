@@ -5,6 +5,9 @@ takes its bits from the operating system. At the scales used here (2**27 units a
 below 1e-9 over a million released numbers; the zCDP guarantee holds without any slack.
 """
 
+import math
+from statistics import NormalDist
+
 import numpy as np
 import opendp.prelude as dp
 
@@ -15,6 +18,19 @@ MIN_SIGMA = ONE // 8
 MAX_SIGMA = 2**60
 
 dp.enable_features("contrib")
+
+
+def threshold(sigma: int, keys: int, delta: float) -> int:
+    """The count in units that a noisy key must reach to be told, so that keys of one subject alone are told with a
+    probability of at most delta: max over t <= keys of ONE/sqrt(t) + sigma Phi^-1((1 - delta)^(1/t))
+    (Gopi et al., Differentially private set union, ICML 2020, theorem 5.1)."""
+    if not 0 < delta < 1:
+        raise ValueError(f"delta must lie between 0 and 1, not {delta}.")
+    normal = NormalDist()
+    # 1 - (1 - delta)^(1/t), without loss for a small delta; the upper quantile by symmetry.
+    tails = [-math.expm1(math.log1p(-delta) / t) for t in range(1, keys + 1)]
+    reach = [ONE / math.sqrt(t) - sigma * normal.inv_cdf(tail) for t, tail in enumerate(tails, start=1)]
+    return math.ceil(max(reach) * (1 + 1e-12))
 
 
 def add_noise(total: Integers, sigma: int) -> Integers:

@@ -14,6 +14,7 @@ MAX_KEYS = 4
 MAX_CELLS = 10_000
 MAX_QUANTILES = 9
 MAX_FEATURES = 8
+MAX_SUBJECT_KEYS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,26 @@ class Correlation:
     y: Expression
 
 
+@dataclass(frozen=True, slots=True)
+class KeyCounts:
+    """How many subjects have each value of a text column? Its values are not public: a value is told only when the
+    noisy count passes a threshold. Each subject counts with at most `keys` of its values, by 1 / sqrt(values) each."""
+
+    column: str
+    keys: int = 1
+
+
 Measure: TypeAlias = (
-    Count | CountSubjects | Sum | Mean | Variance | Quantiles | Distribution | Regression | Correlation
+    Count
+    | CountSubjects
+    | KeyCounts
+    | Sum
+    | Mean
+    | Variance
+    | Quantiles
+    | Distribution
+    | Regression
+    | Correlation
 )
 
 

@@ -18,9 +18,10 @@ from privacy.engine.designs import SEARCH_STEPS, Design, Scale, design
 from privacy.engine.evaluate import EVERYWHERE, Bools, Rows, Values, evaluate, holds
 from privacy.engine.expressions import Binary, Column, Constant
 from privacy.engine.figures import Answer
-from privacy.engine.kernels import add_grouped, add_rows, add_signs
-from privacy.engine.mechanisms import add_noise
-from privacy.engine.queries import Distribution, Quantiles, Query
+from privacy.engine.kernels import add_grouped, add_keys, add_rows, add_signs
+from privacy.engine.mechanisms import add_noise, threshold
+from privacy.engine.queries import Distribution, KeyCounts, Quantiles, Query
+from privacy.engine.schema import QueryRefused
 
 _NO_NUMBERS = np.empty(0, dtype=np.float64)
 
@@ -49,13 +50,18 @@ class Measured:
     """(sigma in units, which subjects take part or None for all) -> the noisy answer."""
 
 
-def measure(query: Query, table: Table) -> Measured:
-    """Read a checked query off a table. QueryRefused, before any row is read, when the declarations forbid it."""
+def measure(query: Query, table: Table, *, threshold_delta: float = 0.0) -> Measured:
+    """Read a checked query off a table. QueryRefused, before any row is read, when the declarations forbid it.
+
+    `threshold_delta`: the part of the promise's delta that a query over unknown keys may use.
+    """
     plan = design(query, table.rows.table)
     kept = None if query.where is None else holds(query.where, table.rows)
     match query.measure:
         case Quantiles(_, at):
             return _search(plan, at, kept, table)
+        case KeyCounts(column, most):
+            return _by_unknown_keys(column, most, kept, table, threshold_delta)
         case Distribution(_, bins):
             return _histogram(plan, bins, kept, table)
         case _:
@@ -141,6 +147,33 @@ def _cells(plan: Design, usable: Bools, rows: Rows) -> Codes:
         usable = usable & found.valid
         cells = cells * len(group.labels) + found.numbers.astype(np.int64)
     return np.where(usable, cells, -1).astype(np.int32)
+
+
+def _by_unknown_keys(column: str, most: int, kept: Bools | None, table: Table, delta: float) -> Measured:
+    if delta <= 0:
+        raise QueryRefused("This dataset does not tell values that are not declared.")
+    found = table.rows.columns[column]
+    texts = table.rows.texts(column)
+    keep = EVERYWHERE if kept is None else kept
+
+    def collect(active: Bools | None) -> Contributions:
+        total, squares = np.zeros(len(texts), dtype=np.int64), np.empty(table.subjects, dtype=np.int64)
+        flags = EVERYWHERE if active is None else active
+        add_keys(table.offsets, keep, found.numbers, found.valid, most, flags, total, squares)
+        return Contributions(total, squares)
+
+    everybody = collect(None)
+
+    def release(sigma: int, active: Bools | None) -> Answer:
+        total = everybody.total if active is None else collect(active).total
+        bar = threshold(sigma, most, delta)
+        # Noise lifts a key by ten sigma once in 10^23: those further below the bar need no draw.
+        near = np.flatnonzero(total > bar - 10 * sigma)
+        noisy = add_noise(total[near], sigma) if len(near) else total[near]
+        told = [(texts[int(k)], int(n)) for k, n in zip(near, noisy, strict=True) if n >= bar]
+        return figures.of_keys(told, sigma)
+
+    return Measured(squares=everybody.squares, release=release)
 
 
 def _histogram(plan: Design, bins: int, kept: Bools | None, table: Table) -> Measured:

@@ -18,6 +18,7 @@ class Kind(StrEnum):
     NUMBER = "number"
     CATEGORY = "category"
     BOOLEAN = "boolean"
+    TEXT = "text"
     OTHER = "other"
 
 

@@ -33,6 +33,7 @@ from privacy.engine.queries import (
     Correlation,
     Count,
     CountSubjects,
+    KeyCounts,
     Mean,
     Measure,
     Quantiles,
@@ -40,7 +41,7 @@ from privacy.engine.queries import (
     Sum,
     Variance,
 )
-from privacy.engine.schema import QueryRefused, TableSpec
+from privacy.engine.schema import Kind, QueryRefused, TableSpec
 
 MAX_LENGTH = 10_000
 Node: TypeAlias = exp.Expr
@@ -63,10 +64,11 @@ def _query(select: exp.Select, table: TableSpec) -> Query:
     _refuse_clauses(select)
     found = _table_name(select)
     by = _keys(select.args.get("group"))
+    measure, by = _unknown_keys(_measure(select, by, table), by, table)
     where = select.args.get("where")
     return Query(
         table=found,
-        measure=_measure(select, by, table),
+        measure=measure,
         where=_predicate(where.this, table) if where else None,
         by=by,
     )
@@ -141,6 +143,13 @@ def _keys(group: exp.Group | None) -> tuple[str, ...]:
     if any(value for name, value in group.args.items() if name != "expressions"):
         _refuse(group, "name the columns to group by.")
     return tuple(_column_name(key) for key in group.expressions)
+
+
+def _unknown_keys(measure: Measure, by: tuple[str, ...], table: TableSpec) -> tuple[Measure, tuple[str, ...]]:
+    """People counted by a text column are counted by values that nobody has declared."""
+    if len(by) == 1 and isinstance(measure, CountSubjects) and table.column(by[0]).kind == Kind.TEXT:
+        return KeyCounts(by[0], 1), ()
+    return measure, by
 
 
 def _measure(select: exp.Select, by: Sequence[str], table: TableSpec) -> Measure:

@@ -24,6 +24,7 @@ PREDICATES = (ex.Compare, ex.In, ex.IsNull, ex.And, ex.Or, ex.Not)
 MEASURES = (
     qu.Count,
     qu.CountSubjects,
+    qu.KeyCounts,
     qu.Sum,
     qu.Mean,
     qu.Variance,

@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 
 from privacy.engine import contributions as co
 from privacy.engine.designs import design
+from privacy.engine.evaluate import Rows, Values
 from privacy.engine.expressions import And, Binary, Clip, Column, Compare, Constant, In, IsNull, Not, Or
-from privacy.engine.mechanisms import MIN_SIGMA, add_noise
+from privacy.engine.mechanisms import MIN_SIGMA, add_noise, threshold
 from privacy.engine.queries import (
     Correlation,
     Count,
     CountSubjects,
     Distribution,
+    KeyCounts,
     Mean,
     Quantiles,
     Query,
@@ -24,7 +26,8 @@ from privacy.engine.queries import (
     Sum,
     Variance,
 )
-from privacy.engine.release import measure
+from privacy.engine.release import measure, table_from_columns
+from privacy.engine.schema import ColumnSpec, Kind, QueryRefused, TableSpec
 from tests.privacy.make_table import REGIONS, SPEC, table, without
 
 WAGE, HOURS = Column("wage"), Column("hours")
@@ -254,3 +257,42 @@ def test_clip_moves_values_into_its_bounds(crowd):
     clipped = figures(Query(table="wages", measure=Sum(Clip(WAGE, 0, 10))), crowd)[()]["sum"]
     wage = column(crowd, "wage")
     assert abs(clipped.value - wage.numbers[wage.valid].clip(0, 10).sum()) < 5 * clipped.half_width
+
+
+def cities(subjects=3000, rare=3):
+    """Everybody lives in Rome and half also in Oslo; a few name a place of their own."""
+    rng = np.random.default_rng(2)
+    codes, offsets = [], [0]
+    for subject in range(subjects):
+        mine = [0, 1] if rng.random() < 0.5 else [0]
+        mine += [2 + subject] if subject < rare else []
+        codes += mine
+        offsets.append(len(codes))
+    spec = TableSpec(
+        name="wages", subject="person", max_rows=8, columns={"city": ColumnSpec(name="city", kind=Kind.TEXT)}
+    )
+    texts = ["Rome", "Oslo", *(f"Hermitage {k}" for k in range(rare))]
+    columns = {"city": Values(np.array(codes, dtype=np.int32), np.ones(len(codes), dtype=bool))}
+    return table_from_columns(Rows(spec, columns, len(codes), {"city": texts}), np.array(offsets))
+
+
+def test_values_that_few_people_have_are_not_told():
+    query = Query(table="wages", measure=KeyCounts("city", 2))
+    measured = measure(query, cities(), threshold_delta=1e-9)
+    assert measured.squares.max() <= co.ONE**2
+    lines = measured.release(co.ONE * 5, None).lines
+    assert [line.key for line in lines] == [("Rome",), ("Oslo",)]
+    # Who lives in both counts with 1/sqrt 2 in each.
+    assert lines[1].figures[0].value == pytest.approx(1500 / math.sqrt(2), abs=80)
+
+
+def test_the_threshold_is_that_of_the_paper():
+    sigma = round(4.2249 * co.ONE)
+    assert threshold(sigma, 1, 1e-6) / co.ONE == pytest.approx(21.083, abs=1e-3)
+    assert threshold(20 * co.ONE, 10, 1e-6) / co.ONE == pytest.approx(104.30, abs=0.01)
+    assert threshold(20 * co.ONE, 100, 1e-6) / co.ONE == pytest.approx(112.34, abs=0.01)
+
+
+def test_undeclared_values_need_their_own_delta():
+    with pytest.raises(QueryRefused, match="not declared"):
+        measure(Query(table="wages", measure=KeyCounts("city", 1)), cities())
