@@ -80,13 +80,13 @@ def quote(
     if (error is None) == (epsilon is None):
         raise Refused("Say either how exact the answer is to be or which epsilon it may cost.")
     protection = budget.protection
+    if isinstance(query.measure, KeyCounts) and not protection.threshold_delta:
+        raise Refused("This dataset does not tell values that are not declared.")
     revision = current_revision(protection.dataset)
     specs = specs_of(revision, protection.constants)
     try:
         spec = _spec(specs, query.table)
         plan = design(query, spec)
-        if isinstance(query.measure, KeyCounts) and not protection.threshold_delta:
-            raise QueryRefused("This dataset does not tell values that are not declared.")
         size = protection.public_size * (1 if _per_subject(query) else spec.max_rows)
         offer = (
             pricing.offer_for_epsilon(plan, epsilon, protection.delta, budget.mu)
