@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.test import Client
@@ -34,46 +34,69 @@ def verdict_fields(version: Version, verdict: str = "approve", **typed: str) -> 
 def test_the_whole_lane_with_forms_alone(as_: As) -> None:
     """No script anywhere: what every browser can do."""
     dataset = data.dataset()
-    author, owner = as_(scientist := make.scientist()), as_(dataset.owner)
+    scientist = make.scientist()
     data.grant(dataset, scientist)
+    author, owner = as_(scientist), as_(dataset.owner)
+    item = write_and_try(author, dataset.pk)
+    version = submit_twice(author, item)
+    approve_with_a_remark(owner, author, version)
+    run = start_twice(author, item)
+    lane.execute(run)
+    release = release_everything(owner, run)
+    output = run.outputs.get()
+    answer = author.get(url("download", output))
+    assert b"".join(answer.streaming_content) == b'{"mean_wage": 1507.5}'  # type: ignore[attr-defined]
+    assert json.loads(author.get(url("record", release)).content)["format"] == "weir-release/1"
+    owner.post(url("recall", release), {"reason": "A mistake in the data."})
+    assert "A mistake in the data." in author.get(url("run", run)).content.decode()
+    assert author.get(url("download", output)).status_code == 404
 
-    answer = author.post(reverse("requests:new", args=[dataset.pk]), {"title": "Mean wage"})
+
+def write_and_try(author: Client, dataset_pk: UUID) -> CodeRequest:
+    answer = author.post(reverse("requests:new", args=[dataset_pk]), {"title": "Mean wage"})
     item = CodeRequest.objects.get()
-    assert answer.url == url("edit", item)
+    assert answer.url == url("edit", item)  # type: ignore[attr-defined]
     typed = draft_fields(item, purpose="To know.", context="First look.", then="try", key=str(uuid4()))
     assert author.post(url("edit", item), typed).status_code == 302
     lane.execute(Run.objects.get(kind="mock"))
     assert "a private line" in author.get(url("edit", item)).content.decode()
+    return item
 
+
+def submit_twice(author: Client, item: CodeRequest) -> Version:
+    """A double click makes one version."""
     key = str(uuid4())
     for _ in range(2):
         assert author.post(url("submit", item), {"key": key}).status_code == 302
-    version = Version.objects.get()
-    page = owner.get(url("review", version)).content.decode()
-    assert "The author tried exactly this" in page
+    return Version.objects.get()
+
+
+def approve_with_a_remark(owner: Client, author: Client, version: Version) -> None:
+    """What the owner notes down is the author's to read with the verdict, not before."""
+    assert "The author tried exactly this" in owner.get(url("review", version)).content.decode()
     assert owner.post(url("comment", version), {"text": "Why the mean?", "line": "2"}).status_code == 302
     assert "Why the mean?" not in author.get(url("review", version)).content.decode()
     assert owner.post(url("verdict", version), verdict_fields(version)).status_code == 302
     assert "Why the mean?" in author.get(url("review", version)).content.decode()
 
+
+def start_twice(author: Client, item: CodeRequest) -> Run:
+    """A double click starts one run."""
     key = str(uuid4())
     for _ in range(2):
         answer = author.post(url("start_run", item), {"key": key})
     run = Run.objects.get(kind="private")
-    assert answer.url == url("run", run)
-    lane.execute(run)
-    release = Release.objects.get()
-    output = Output.objects.get(run=run)
-    assert owner.get(url("check", release)).status_code == 200
-    owner.post(url("output_verdict", output), {"verdict": "release", "comment": ""})
-    owner.post(url("decide", release), {"verdict": "release", "comment": "Well done."})
-    answer = author.get(url("download", output))
-    assert b"".join(answer.streaming_content) == b'{"mean_wage": 1507.5}'  # type: ignore[attr-defined]
-    assert json.loads(author.get(url("record", release)).content)["format"] == "weir-release/1"
+    assert answer.url == url("run", run)  # type: ignore[attr-defined]
+    return run
 
-    owner.post(url("recall", release), {"reason": "A mistake in the data."})
-    assert "A mistake in the data." in author.get(url("run", run)).content.decode()
-    assert author.get(url("download", output)).status_code == 404
+
+def release_everything(owner: Client, run: Run) -> Release:
+    release = Release.objects.get(run=run)
+    assert owner.get(url("check", release)).status_code == 200
+    for output in run.outputs.all():
+        owner.post(url("output_verdict", output), {"verdict": "release", "comment": ""})
+    owner.post(url("decide", release), {"verdict": "release", "comment": "Well done."})
+    return release
 
 
 def test_a_download_is_never_a_page(as_: As) -> None:
