@@ -127,7 +127,7 @@ def _install(folder: Path, requirements: Path) -> None:
 
 
 def _run(command: list[str], failure: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 built above
+    done = subprocess.run(command, capture_output=True, text=True, check=False, umask=0o022)  # noqa: S603
     if done.returncode != 0:
         raise CannotBuild(f"{failure}:\n{(done.stdout + done.stderr).strip()[-LAST_CHARACTERS:]}")
 

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import marshal
+import math
 import os
 import platform
 import re
@@ -22,6 +23,9 @@ HARNESS = Path(__file__).with_name("harness")
 TABLE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,127}")
 SUFFIXES = (".parquet", ".arrow", ".csv")
 MIB = 2**20
+THREAD_STACK = 8 * MIB
+STACKS = 48
+"""Stacks of threads count as memory of a process though they are hardly touched; for so many there is room."""
 CPUS = 2
 """Threads that libraries start by themselves."""
 ALL_TOGETHER = 4
@@ -45,8 +49,8 @@ def resource_limits(limits: Limits) -> dict[str, int]:
     memory = limits.memory_mb * MIB
     return {
         "AS": memory + 4096 * MIB,  # address space that libraries reserve and never touch
-        "DATA": memory,
-        "CPU": max(1, round(limits.cpu_s)),
+        "DATA": memory + min(limits.pids, STACKS) * THREAD_STACK,
+        "CPU": math.ceil(limits.cpu_s),
         "FSIZE": max(sizes(limits).values()),
         "NOFILE": 1024,
         "NPROC": limits.pids + 1,
@@ -56,7 +60,7 @@ def resource_limits(limits: Limits) -> dict[str, int]:
         "SIGPENDING": 1024,
         "RTPRIO": 0,
         "NICE": 0,
-        "STACK": 8 * MIB,
+        "STACK": THREAD_STACK,
     }
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from runner.contract import CloseCode, Limits, Status
 
 KILL, SYSTEM_CALL, CPU_TIME, FILE_SIZE = 9, 31, 24, 25
+NEAR = 0.5
+"""The kernel counts CPU time for its limit in another way than for its statistics."""
 SHORTAGES = {
     "memory": CloseCode.MEMORY_LIMIT,
     "disk": CloseCode.DISK_LIMIT,
@@ -86,7 +88,7 @@ def _code(ended: Ended, limits: Limits, exit_code: int | None, signal: int | Non
 def _by_signal(signal: int, ended: Ended, limits: Limits) -> CloseCode:
     if signal == SYSTEM_CALL:
         return CloseCode.POLICY_BLOCKED
-    if signal in (CPU_TIME, KILL) and ended.cpu_s >= 0.9 * limits.cpu_s:
+    if signal in (CPU_TIME, KILL) and ended.cpu_s >= NEAR * limits.cpu_s:
         return CloseCode.TIME_LIMIT
     if signal == FILE_SIZE and ended.disk_was_full:
         return CloseCode.DISK_LIMIT

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CODE = "/code.py"
 WRITABLE = ["/out", "/tmp", "/dev/shm"]
 ENVIRONMENT = "/environment"
+EAGAIN = 11
 
 
 def _load(name: str) -> dict[str, Any]:
@@ -101,7 +102,21 @@ def _shortage(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "memory"
     number = error.errno if isinstance(error, OSError) else None
-    return {12: "memory", 28: "disk", 122: "disk", 27: "disk", 11: "processes"}.get(number or 0, "")
+    if number == EAGAIN or isinstance(error, RuntimeError):
+        return "processes" if _is_crowded() else ""
+    return {12: "memory", 28: "disk", 122: "disk", 27: "disk"}.get(number or 0, "")
+
+
+def _is_crowded() -> bool:
+    """Whether no further process can be started now: what raised may also have waited for something else."""
+    try:
+        child = os.fork()
+    except OSError as refused:
+        return refused.errno == EAGAIN
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    return False
 
 
 def _class_name(error: BaseException) -> str:
@@ -114,7 +129,15 @@ def _describe(error: BaseException) -> str:
 
 
 def _print(error: BaseException) -> None:
-    """The traceback as Python prints it, without the frames of this file."""
+    """The traceback as Python prints it; where there is not even memory for that, a line that says so."""
+    try:
+        _print_traceback(error)
+    except BaseException:  # noqa: BLE001
+        os.write(2, f"{type(error).__name__}: its traceback could not be printed.\n".encode())
+
+
+def _print_traceback(error: BaseException) -> None:
+    """Without the frames of this file."""
     import traceback  # noqa: PLC0415
 
     shown = traceback.TracebackException.from_exception(error, compact=True)
@@ -157,8 +180,9 @@ def run(job: dict[str, Any]) -> tuple[int, str]:
         code = _exit_code(stopped)
         return code, f"exit {code}"
     except BaseException as error:  # noqa: BLE001
+        line = _describe(error)
         _print(error)
-        return 1, _describe(error)
+        return 1, line
     return 0, "exit 0"
 
 
@@ -173,8 +197,10 @@ def main() -> None:
     os.environ["WEIR_PARAMETERS"] = job["parameters_json"]
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    process = os.getpid()
     code, line = run(job)
-    control.send(line.encode())
+    if os.getpid() == process:  # and not a child that came back up
+        control.send(line.encode())
     raise SystemExit(code)
 
 

@@ -1,0 +1,141 @@
+"""Run attacks in the real sandbox as whoever starts this, and print one JSON line for each.
+
+    python -m tests.sandbox.drive ENVIRONMENT [GROUP/NAME ...]
+
+Stands apart from pytest so that it can run as another user, from a copy of the few files that it needs.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from runner.contract import JobSpec, Limits
+from runner.meter import descendants
+from runner.sandbox import BubblewrapExecutor
+from tests.sandbox.attacks import Attack
+from tests.sandbox.every import ATTACKS
+
+LIMITS: dict[str, Any] = {
+    "wall_s": 20,
+    "cpu_s": 10,
+    "memory_mb": 256,
+    "pids": 32,
+    "output_mb": 2,
+    "output_files": 8,
+    "log_mb": 0.5,
+}
+CANARY = "ROWCANARY-77"
+
+
+class Host:
+    """Listeners and files that an attack would like to reach."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.canary = folder / "secret" / "canary"
+        self.canary.parent.mkdir()
+        self.canary.write_text(CANARY)
+        self.wages = folder / "wages.csv"
+        self.wages.write_text("person,wage\n1,10\n2,20\n")
+        self.visits: list[str] = []
+        self.tcp = self._listen(socket.AF_INET, ("127.0.0.1", 0))
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.bind(("127.0.0.1", 0))
+        self.abstract = f"weir-{os.getpid()}"
+        self._listen(socket.AF_UNIX, f"\0{self.abstract}")
+        self._listen(socket.AF_UNIX, str(folder / "socket"))
+        threading.Thread(target=self._datagrams, daemon=True).start()
+
+    def _listen(self, family: int, address: Any) -> socket.socket:
+        waiting = socket.socket(family)
+        waiting.bind(address)
+        waiting.listen(8)
+        threading.Thread(target=self._accept, args=(waiting,), daemon=True).start()
+        return waiting
+
+    def _accept(self, waiting: socket.socket) -> None:
+        while True:
+            visitor, _ = waiting.accept()
+            with visitor, contextlib.suppress(OSError):
+                self.visits.append("connection")
+                visitor.sendall(b"in")
+
+    def _datagrams(self) -> None:
+        while self.udp.recvfrom(64):
+            self.visits.append("datagram")
+
+    def target(self) -> dict[str, Any]:
+        return {
+            "port": self.tcp.getsockname()[1],
+            "udp": self.udp.getsockname()[1],
+            "abstract": self.abstract,
+            "socket": str(self.folder / "socket"),
+            "canary": str(self.canary),
+            "pid": os.getpid(),
+            "host": os.uname().nodename,
+        }
+
+    def damage(self) -> list[str]:
+        """What an attack has left on the host."""
+        found = list(self.visits)
+        if self.canary.read_text() != CANARY or self.canary.stat().st_mode & 0o7777 != self.mode:
+            found.append("the canary was changed")
+        if not self.wages.read_text().startswith("person,wage\n1,10"):
+            found.append("the input was changed")
+        return found
+
+    @property
+    def mode(self) -> int:
+        return 0o644
+
+
+@contextlib.contextmanager
+def host() -> Iterator[Host]:
+    with tempfile.TemporaryDirectory(prefix="weir-attacked-") as folder:
+        Path(folder).chmod(0o711)
+        yield Host(Path(folder))
+
+
+def run(attack: Attack, place: Host, environment: Path) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="weir-out-") as out:
+        spec = JobSpec(
+            run_id=attack.name,
+            code=attack.source,
+            inputs={"wages": place.wages},
+            out=Path(out),
+            environment=environment,
+            parameters=place.target(),
+            limits=Limits(**{**LIMITS, **attack.limits}),
+        )
+        result = dataclasses.asdict(BubblewrapExecutor().run(spec))
+        contents = {
+            file.name: file.read_bytes()[:4096].decode("utf-8", "replace") for file in Path(out).iterdir()
+        }
+    return {**result, "contents": contents, "damage": place.damage()}
+
+
+def main(arguments: list[str]) -> None:
+    environment, names = Path(arguments[0]), arguments[1:] or list(ATTACKS)
+    os.umask(0o022)
+    os.environ["WEIR_TEST_SECRET"] = CANARY
+    executor = BubblewrapExecutor()
+    with host() as place, ThreadPoolExecutor(max_workers=2) as pool:
+        jobs = {name: pool.submit(run, ATTACKS[name], place, environment) for name in names}
+        for name, job in jobs.items():
+            print(json.dumps({"name": name, **job.result()}), flush=True)  # noqa: T201
+    executor.sweep()
+    left = [pid for pid in descendants(os.getpid()) if pid != os.getpid()]
+    print(json.dumps({"name": "", "left": left}), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
