@@ -57,7 +57,8 @@ def back(request: HttpRequest) -> str:
     """The page of this portal that the person came from, or nothing."""
     origin = request.headers.get("Referer", "")
     ours = url_has_allowed_host_and_scheme(origin, {request.get_host()}, require_https=request.is_secure())
-    return origin if ours and origin != request.build_absolute_uri() else ""
+    here = request.method == "GET" and origin == request.build_absolute_uri()
+    return origin if ours and not here else ""
 
 
 class RefusalsMiddleware:

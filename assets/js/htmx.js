@@ -6,7 +6,7 @@ const SIGNED_OUT = [401]
 
 document.addEventListener('htmx:responseError', (event) => {
   const { xhr, elt } = event.detail
-  if (SIGNED_OUT.includes(xhr.status)) return location.reload()
+  if (SIGNED_OUT.includes(xhr.status)) return location.assign(location.pathname + location.search)
   if (elt.dataset.live && xhr.status === 404) return elt.remove()
   const reason = new DOMParser().parseFromString(xhr.responseText, 'text/html').querySelector('[data-reason]')
   toast(reason?.textContent.trim() || `The portal answered ${xhr.status}. Try again, or reload the page.`, 'danger')
@@ -22,7 +22,7 @@ document.addEventListener('htmx:beforeSwap', (event) => {
   const { xhr } = event.detail
   if (xhr.responseURL && new URL(xhr.responseURL).pathname.startsWith('/account/login')) {
     event.detail.shouldSwap = false
-    location.reload()
+    location.assign(location.pathname + location.search)
   }
 })
 

@@ -39,7 +39,7 @@ function connect() {
   })
   socket.addEventListener('message', ({ data }) => {
     const message = JSON.parse(data)
-    if (message.ended) return location.reload()
+    if (message.ended) return leaveIfSignedOut()
     elements().filter((element) => element.dataset.live.split(' ').includes(message.changed)).forEach((element) => later(element))
   })
   socket.addEventListener('close', () => {
@@ -47,6 +47,12 @@ function connect() {
     document.documentElement.dataset.socket = 'closed'
     setTimeout(connect, RETRY[Math.min(failures++, RETRY.length - 1)])
   })
+}
+
+// Sessions of this person have ended, perhaps not this one (it changed the password): ask before leaving.
+async function leaveIfSignedOut() {
+  const answer = await fetch(document.getElementById('bell').getAttribute('hx-get'), { redirect: 'manual' })
+  if (answer.type === 'opaqueredirect') location.assign(location.pathname + location.search)
 }
 
 function poll() {
