@@ -16,11 +16,11 @@ from accounts.models import User
 from datasets.models import Dataset
 from portal.demo import people
 from requests_app import claiming, enlisting, execution, releasing, services
-from requests_app.models import CodeRequest, Output, Release, Run
+from requests_app.models import CodeRequest, Output, Release, Run, Worker
 from runner.contract import Executor
 
 WORKER = "demo@seed"
-PATIENCE_SECONDS = 180
+PATIENCE_SECONDS = 60
 NAMESPACE = uuid.UUID("6f7a52d4-3a1b-4a0e-9c55-0d2f4cf2b9a1")
 State = CodeRequest.State
 
@@ -30,7 +30,8 @@ class Lane:
     """The lane with a worker in it; without a sandbox nothing runs and `refusal` says why."""
 
     executor: Executor
-    refusal: str
+    presence: enlisting.Presence
+    refusal: str = ""
 
     def ran(self, item: CodeRequest) -> Run | None:
         """The finished private run of an approved request."""
@@ -50,8 +51,11 @@ class Lane:
 
     def _finish(self, run: Run) -> Run:
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while run.state in Run.LIVE and time.monotonic() < deadline:
-            if claimed := claiming.claim(WORKER):
+        while run.state in Run.LIVE and not self.refusal:
+            self.presence.beat()
+            if time.monotonic() > deadline:
+                self.refusal = f"the run of “{run.request}” was not taken within {PATIENCE_SECONDS} seconds"
+            elif claimed := claiming.claim(WORKER):
                 execution.execute(claimed, self.executor)
             else:
                 time.sleep(0.1)  # another worker has it
@@ -63,10 +67,10 @@ class Lane:
 def opened() -> Iterator[Lane]:
     """The lane, for as long as the demo is filled in."""
     executor: Executor = import_string(settings.EXECUTOR)()
-    proof = enlisting.prove(executor)
-    enlisting.sign_on(WORKER, slots=1, proof=proof)
+    presence = enlisting.Presence(WORKER, executor, slots=1)
+    presence.beat()
     try:
-        yield Lane(executor, proof.refusal)
+        yield Lane(executor, presence, Worker.objects.get(name=WORKER).refusal)
     finally:
         enlisting.sign_off(WORKER)
 
@@ -144,6 +148,14 @@ def begun_to_check(run: Run | None, *, by: User) -> None:
     release = Release.objects.filter(run=run, state=Release.State.HELD).first() if run else None
     if release is not None:
         releasing.begin_check(release, by=by)
+
+
+def cancelled(item: CodeRequest) -> None:
+    """A run that its author stopped before it began."""
+    item = fresh(item)
+    if item.state == State.APPROVED and not item.runs.filter(kind=Run.Kind.PRIVATE).exists():
+        run = services.start_run(item, by=item.author, key=_key(item, "run"))
+        services.cancel_run(run, by=item.author)
 
 
 def fresh(item: CodeRequest) -> CodeRequest:

@@ -112,3 +112,10 @@ def main(health):
     table = health.groupby(group)["sbp"].agg(["mean", "count"]).round(1)
     return {"pressure": table[table["count"] >= 20].reset_index()}
 '''
+
+WEIGHT = '''\
+def main(health):
+    """Mean weight by exercise."""
+    means = health.groupby("exercise")["wt82"].mean()
+    return {name: float(value) for name, value in means.items()}
+'''

@@ -144,6 +144,7 @@ def _not_run_or_failed(panel: Dataset, work: Lane) -> None:
         context="Two means over several hundred people.",
     )
     judged(approved, "approve", by=ingrid, comment="Two means. Approved.", runs=2)
+    lane.cancelled(approved)
     failed = request(
         panel,
         people.YUSUF,
@@ -205,6 +206,12 @@ def _survey(survey: Dataset, work: Lane) -> None:
         "reject",
         by=tomas,
         comment="Most cells hold fewer than ten people.",
+    )
+    checked(
+        _approved_run(survey, "Weight by exercise", programs.WEIGHT, work),
+        "request_changes",
+        by=tomas,
+        comment="Round to whole kilograms, and the mean of the little group can go out.",
     )
     submitted(
         request(
