@@ -33,11 +33,11 @@ def compare_again(run: Run) -> None:
 
 
 def released_before(run: Run) -> list[output_checks.Earlier]:
-    """What was released from the same dataset by other runs, the latest first."""
+    """What other runs have let out of the same dataset, the latest first. A recalled file has been out all the same."""
     released = (
         Output.objects.filter(
             run__revision__dataset=run.revision.dataset_id,
-            run__release__state=Release.State.RELEASED,
+            run__release__state__in=(Release.State.RELEASED, Release.State.RECALLED),
             verdict=Output.Verdict.RELEASE,
         )
         .exclude(run=run.pk)
