@@ -12,6 +12,7 @@ def page(request: HttpRequest) -> dict[str, object]:
         "navigation": import_string(settings.NAVIGATION)(request),
         "unread": SimpleLazyObject(lambda: _unread(request)),
         "demo": settings.DEMO,
+        "demo_people": import_string(settings.DEMO_PEOPLE) if settings.DEMO else [],
         "portal_version": settings.VERSION,
     }
 

@@ -111,6 +111,15 @@ def test_who_is_not_active_learns_why_with_the_right_password_only(
     assert "_auth_user_id" not in client.session
 
 
+@pytest.mark.parametrize("demo", [True, False])
+def test_the_demos_public_passwords_open_nothing_outside_the_demo(
+    client: Client, settings: Any, *, demo: bool
+) -> None:
+    settings.DEMO = demo
+    person = make.scientist(email=f"somebody@{settings.DEMO_DOMAIN}", password=make.PASSWORD)
+    assert attempt(client, person.email, make.PASSWORD) == (302, demo)
+
+
 def test_password_reset_answers_alike_for_known_and_unknown_addresses(client: Client) -> None:
     answers = [
         (answer.status_code, answer.headers["Location"])
