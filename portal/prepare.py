@@ -54,6 +54,7 @@ def seed(wanted: str, *, on_loopback: bool) -> bool:
     by_itself = on_loopback and (is_empty() or is_unfinished_demo())
     if wanted == "auto" and not by_itself:
         return False
+    sys.stderr.write("         Filling in the demo. Its code really runs, so this takes a little while…\n")
     call_command("seed_demo", stdout=sys.stderr)
     return True
 

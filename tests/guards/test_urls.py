@@ -1,14 +1,17 @@
 """Every URL, as somebody who has not signed in and as strangers: new pages are covered at birth."""
 
 from collections.abc import Iterator
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
 from django.apps import apps
 from django.conf import settings
+from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
+import portal.urls
 from accounts import services as people
 from accounts.models import User
 from datasets.models import Upload
@@ -132,8 +135,19 @@ def holes(client: Client, page: Page, method: str, world: dict[str, UUID]) -> It
             yield f"{method.upper()} {page.route} with a {name}: {status}, and {unknown} with an unknown id"
 
 
+@pytest.fixture
+def plain_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refusals without their page around them: the sweep asks for thousands and looks at their status."""
+    for status in (403, 404):
+        answer = partial(HttpResponse, status=status)
+        monkeypatch.setattr(
+            portal.urls, f"handler{status}", lambda request, exception, answer=answer: answer()
+        )
+
+
 @pytest.mark.django_db
 @pytest.mark.slow
+@pytest.mark.usefixtures("plain_refusals")
 def test_what_is_foreign_does_not_exist(client: Client, stranger: User, world: dict[str, UUID]):
     """Every page about an object, with every foreign object it could be about, by GET and by POST."""
     client.force_login(stranger)
@@ -156,6 +170,8 @@ def test_pages_that_list_show_nothing_foreign(client: Client, stranger: User, wo
 
 
 @pytest.mark.django_db
+@pytest.mark.slow
+@pytest.mark.usefixtures("plain_refusals")
 def test_those_pages_do_show_it_to_those_whom_it_concerns(client: Client, world: dict[str, UUID]):
     """The sweep above proves nothing unless each page exists for somebody."""
     unseen = {page for page in PAGES if page.takes_an_object}
