@@ -57,7 +57,9 @@ def _freeze(item: CodeRequest, key: UUID) -> Version:
         purpose=item.purpose,
         context=item.context,
         outputs=item.outputs,
-        findings=[asdict(finding) for finding in findings.find(item.code, declared(bound.revision))],
+        findings=[
+            asdict(finding) for finding in findings.find(item.code, declared(bound.revision), item.parameters)
+        ],
         key=key,
     )
 

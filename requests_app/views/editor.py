@@ -1,5 +1,6 @@
 """Writing a request: the draft, its try-outs on mock data, and its submission."""
 
+from functools import lru_cache
 from uuid import UUID
 
 from django.contrib import messages
@@ -92,7 +93,7 @@ def _page(request: UserRequest, item: CodeRequest, form: DraftForm) -> dict[str,
         "form": form,
         "next_number": item.latest.number + 1 if item.latest else 1,
         "revision": revision,
-        "findings": _hints(str(form["code"].value() or ""), revision),
+        "findings": _hints(str(form["code"].value() or ""), revision, item.parameters),
         "key": new_key(),
         "try_refusal": rules.try_on_mock(request.user, item),
         "submit_refusal": workflow.refusal("submit", item, by=request.user),
@@ -117,9 +118,14 @@ def _described(dataset: Dataset) -> Revision | None:
 
 def _hints(code: str, revision: Revision | None) -> list[findings.Finding]:
     tables = revision.tables.all() if revision else []
-    return findings.find(
-        code, {table.name: [column.name for column in table.columns.all()] for table in tables}
-    )
+    declared = ((table.name, tuple(column.name for column in table.columns.all())) for table in tables)
+    return _found(code, tuple(declared))
+
+
+@lru_cache(maxsize=64)
+def _found(code: str, tables: tuple[tuple[str, tuple[str, ...]], ...]) -> list[findings.Finding]:
+    """A save, the panel and the page ask for the same; long code takes a while."""
+    return findings.find(code, dict(tables))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -133,7 +139,7 @@ def autosave(request: UserRequest, pk: UUID) -> HttpResponse:
     form.full_clean()
     number = form.cleaned_data.pop("number", -1)
     saved = services.save_draft(item, by=request.user, number=number, **form.cleaned_data)
-    hints = _hints(saved.code, _described(item.dataset))
+    hints = _hints(saved.code, _described(item.dataset), saved.parameters)
     saved.author, saved.dataset = item.author, item.dataset
     return JsonResponse(
         {
@@ -172,7 +178,7 @@ def submit(request: UserRequest, pk: UUID) -> HttpResponse:
         "frozen": bound,
         "number": item.latest.number + 1 if item.latest else 1,
         "lines": len(item.code.splitlines()),
-        "findings": _hints(item.code, _described(item.dataset)),
+        "findings": _hints(item.code, _described(item.dataset), item.parameters),
         "trial": item.runs.filter(kind=Run.Kind.MOCK, sha256=bound.sha256).first(),
         "refusal": workflow.refusal("submit", item, by=request.user),
         "key": new_key(),
