@@ -17,6 +17,15 @@ OFFERED = {
     "timestamp": ("datetime",),
 }
 """How a column that is kept in one way may be declared."""
+TYPE_WORDS = {
+    "integer": "whole number",
+    "number": "number",
+    "category": "category",
+    "boolean": "yes or no",
+    "date": "date",
+    "datetime": "date and time",
+    "text": "text",
+}
 SUBJECT_KINDS = frozenset({"int64", "string"})
 
 
@@ -42,6 +51,10 @@ class ColumnSchema:
     @property
     def needs_categories(self) -> bool:
         return self.type == "category" and not self.is_subject
+
+    @property
+    def type_text(self) -> str:
+        return TYPE_WORDS[self.type]
 
     @property
     def range_text(self) -> str:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from datasets import hooks
+
 
 @pytest.fixture(autouse=True)
 def store(tmp_path, settings, request):
@@ -9,3 +11,15 @@ def store(tmp_path, settings, request):
     if "live" not in request.fixturenames:
         settings.STORE = tmp_path / "store"
     return settings.STORE
+
+
+@pytest.fixture
+def heard(monkeypatch):
+    """What the hooks were told, in order."""
+    told: list[tuple[object, ...]] = []
+    monkeypatch.setattr(
+        hooks, "on_revision_retired", [lambda item, by: told.append(("retired", item.number, by))]
+    )
+    monkeypatch.setattr(hooks, "on_frozen", [lambda item, by: told.append(("frozen", item.state, by))])
+    monkeypatch.setattr(hooks, "on_access_ended", [lambda item, who, by: told.append(("ended", who, by))])
+    return told
