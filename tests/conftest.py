@@ -27,12 +27,12 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests last: their event loop stays, and asynchronous tests would refuse to start."""
-    items.sort(key=_uses_browser)
+    """Tests of the running portal last: its workers would take other tests' runs, and a browser's event loop stays."""
+    items.sort(key=_uses_the_portal)
 
 
-def _uses_browser(item: pytest.Item) -> bool:
-    return bool({"page", "browser", "context", "new_context"} & set(getattr(item, "fixturenames", ())))
+def _uses_the_portal(item: pytest.Item) -> bool:
+    return bool({"page", "browser", "context", "new_context", "live"} & set(getattr(item, "fixturenames", ())))
 
 
 @pytest.fixture(scope="session", autouse=True)
