@@ -1,0 +1,62 @@
+"""Names and text as they are shown to a person."""
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner import contents
+from runner.hostile import CONTROL, Refusal, control_line, neutral, one_line, shown_name
+
+anything = st.text(st.characters() | st.sampled_from("\x1b[]m;\x07\u202e\r\n"), max_size=200)
+
+
+@given(anything)
+def test_neutral_text_stays_neutral(text):
+    once = neutral(text)
+    assert CONTROL.search(once) is None
+    assert control_line(once) is None
+    assert neutral(once) == once
+
+
+@given(anything)
+def test_a_shown_name_is_short_and_printable(name):
+    assert shown_name(name).isprintable()
+    assert len(shown_name(name)) <= 100
+
+
+@given(anything, st.integers(1, 50))
+def test_one_line_is_one_line(text, limit):
+    line = one_line(text, limit)
+    assert len(line) <= limit
+    assert "\n" not in line
+    assert CONTROL.search(line) is None
+
+
+@given(anything | st.from_regex(r"[A-Za-z0-9._-]{1,70}", fullmatch=True))
+def test_a_name_has_a_known_type_or_is_refused(name):
+    with contextlib.suppress(Refusal):
+        assert contents.type_by_name(name) in contents.TYPES
+        assert name.isascii()
+        assert len(name) <= 64
+        assert set(name).isdisjoint("/\\ \n\x00'\"<>|&;$`")
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("\x1b[1;31mred\x1b[0m", "red"),
+        ("\x1b]8;;http://example.org\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("\x1b[2J\x1b[H", ""),
+        ("a\rb\r\nc", "a\nb\nc"),
+        ("bell\x07", "bell\ufffd"),
+        ("\x9b31m", "\ufffd31m"),
+        ("user\u202egnp.exe", "user\ufffdgnp.exe"),
+        ("soft\u00adhyphen", "soft\ufffdhyphen"),
+        ("family 👨\u200d👩", "family 👨\u200d👩"),
+        ("tab\tstays", "tab\tstays"),
+    ],
+)
+def test_what_is_made_neutral(text, plain):
+    assert neutral(text) == plain
