@@ -152,6 +152,11 @@ class Box:
         self.folders = tuple(number for _, _, packed in ancillary for number in unpack_fds(packed))
         self.ready = True
 
+    def take_control(self) -> socket.socket:
+        """The control socket for a conversation of the caller's own, once the sandbox is ready."""
+        self._ignore(self.control.fileno())
+        return self.control
+
     # End
 
     def kill(self) -> None:

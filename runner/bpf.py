@@ -4,6 +4,8 @@ import errno
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
 
 from runner.syscalls import ALLOWED, BY_ARGUMENT, DENIED, MACHINES, START_ONLY
 
@@ -33,6 +35,9 @@ CONFINING = (22, 38)  # PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS
 LOCKS = (5, 6, 7, 36, 37, 38)  # F_GETLK F_SETLK F_SETLKW and the same on open file descriptions
 LEASES = (1024, 1025, 1026)  # F_SETLEASE F_GETLEASE F_NOTIFY
 UNIX = 1
+THREAD = 0x00010000  # CLONE_THREAD
+DROP_BOUNDING = 24  # PR_CAPBSET_DROP
+PARTING = ("unshare", "setns", "mount", "pidfd_open", "capset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +74,32 @@ def among(index: int, values: Iterable[int], then: Block, otherwise: Block) -> B
     return _argument(index) + tests + otherwise
 
 
-def _judged(*, strict: bool) -> dict[str, Block]:
+class Stage(StrEnum):
+    """Who runs under a filter. A later one is laid over an earlier one, and both hold."""
+
+    START = "start"
+    """Our own start, before submitted code: may execute and confine itself."""
+    CODE = "code"
+    """Submitted code: may fork and thread."""
+    ZYGOTE = "zygote"
+    """The fork server, which never runs submitted code: START and the calls that part namespaces."""
+    BLOCK = "block"
+    """Submitted code on one block: may thread, nothing more."""
+
+    @property
+    def is_ours(self) -> bool:
+        return self in (Stage.START, Stage.ZYGOTE)
+
+
+def _judged(stage: Stage) -> dict[str, Block]:
     """The calls that depend on their arguments."""
     allow, eperm = stop(ALLOW), refuse(errno.EPERM)
-    options = PROCESS_NAMES if strict else PROCESS_NAMES + CONFINING
+    options = PROCESS_NAMES + CONFINING if stage.is_ours else PROCESS_NAMES
+    options = (*options, DROP_BOUNDING) if stage is Stage.ZYGOTE else options
+    clone = (*_argument(0), Step(ANY_BIT, 0, 1, NEW_NAMESPACES), *eperm)
+    clone += (Step(ANY_BIT, 1, 0, THREAD), *eperm, *allow) if stage is Stage.BLOCK else allow
     return {
-        "clone": (*_argument(0), Step(ANY_BIT, 0, 1, NEW_NAMESPACES), *eperm, *allow),
+        "clone": clone,
         "ioctl": among(1, TERMINAL_QUESTIONS, allow, refuse(errno.ENOTTY)),
         "prctl": among(0, options, allow, eperm),
         "socketpair": among(0, (UNIX,), allow, refuse(errno.EACCES)),
@@ -90,13 +115,15 @@ def _judged(*, strict: bool) -> dict[str, Block]:
     }
 
 
-def _verdicts(numbers: dict[str, int], *, strict: bool) -> dict[int, Block]:
-    judged = _judged(strict=strict)
+def _verdicts(numbers: dict[str, int], stage: Stage) -> dict[int, Block]:
+    judged = _judged(stage)
     named: dict[str, Block] = dict.fromkeys(ALLOWED, stop(ALLOW))
     named |= {name: judged[name] for name in BY_ARGUMENT}
-    named |= dict.fromkeys(START_ONLY, refuse(errno.EPERM) if strict else stop(ALLOW))
+    named |= dict.fromkeys(START_ONLY, stop(ALLOW) if stage.is_ours else refuse(errno.EPERM))
     named |= dict.fromkeys(DENIED, refuse(errno.EPERM))
     named |= dict.fromkeys(("socket", "connect", "accept", "accept4", "bind", "listen"), refuse(errno.EACCES))
+    named |= dict.fromkeys(PARTING, stop(ALLOW)) if stage is Stage.ZYGOTE else {}
+    named |= dict.fromkeys(("fork", "vfork"), refuse(errno.EPERM)) if stage is Stage.BLOCK else {}
     return {numbers[name]: block for name, block in named.items() if name in numbers}
 
 
@@ -121,14 +148,12 @@ def _intervals(verdicts: dict[int, Block]) -> list[tuple[int, Block]]:
     return runs if runs[0] != runs[1] else runs[1:]
 
 
-def build(machine: str, *, strict: bool) -> bytes:
-    """The filter program for a machine as seccomp(2) takes it.
-
-    The lax one is loaded before our own start, the strict one (no exec, no confining calls) before submitted code.
-    """
+@cache
+def build(machine: str, stage: Stage) -> bytes:
+    """The filter program for a machine and a stage as seccomp(2) takes it."""
     arch, numbers = MACHINES[machine]
     program = [*_load(ARCH), Step(EQUAL, 1, 0, arch), *stop(KILL), *_load(NUMBER)]
     if machine == "x86_64":
         program += [Step(AT_LEAST, 0, 1, X32), *stop(KILL)]
-    program += _tree(_intervals(_verdicts(numbers, strict=strict)))
+    program += _tree(_intervals(_verdicts(numbers, stage)))
     return b"".join(struct.pack("=HBBI", step.code, step.yes, step.no, step.value) for step in program)

@@ -3,7 +3,7 @@
 import os
 import stat
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,6 +56,8 @@ class View:
     """Folders in memory with the bytes that each may hold."""
     variables: Mapping[str, str] = field(default_factory=dict)
     folder: str = "/"
+    capabilities: Sequence[str] = ()
+    """Kept, of the sandbox's own user namespace, by a main process of ours that parts further namespaces."""
 
 
 def arguments(view: View, sources: Sequence[str], *, nested_users: bool, seccomp: int) -> list[str]:
@@ -64,7 +66,7 @@ def arguments(view: View, sources: Sequence[str], *, nested_users: bool, seccomp
     `nested_users`: whether /proc/sys is closed, so that --disable-userns cannot work.
     """
     options = [f"--unshare-{name}" for name in NAMESPACES]
-    options += [] if nested_users else ["--disable-userns"]
+    options += [] if nested_users or view.capabilities else ["--disable-userns"]
     options += [
         "--uid",
         NOBODY,
@@ -75,20 +77,24 @@ def arguments(view: View, sources: Sequence[str], *, nested_users: bool, seccomp
         "--die-with-parent",
         "--new-session",
     ]
-    options += ["--cap-drop", "ALL", "--clearenv", "--seccomp", str(seccomp)]
-    for target, link in view.links:
-        options += ["--symlink", target, link]
-    for source, (_, path) in zip(sources, view.binds, strict=True):
-        options += ["--ro-bind", source, path]
+    options += ["--cap-drop", "ALL", *_each("--cap-add", view.capabilities)]
+    options += ["--clearenv", "--seccomp", str(seccomp)]
+    return [*options, *_mounts(view, sources), *_each("--setenv", view.variables.items())]
+
+
+def _mounts(view: View, sources: Sequence[str]) -> list[str]:
+    options = _each("--symlink", view.links)
+    options += _each("--ro-bind", zip(sources, (path for _, path in view.binds), strict=True))
     for path in view.empty:
         options += ["--size", "4096", "--tmpfs", path, "--remount-ro", path]
     for number, path in view.files:
         options += ["--perms", "0444", "--file", str(number), path]
-    for name in DEVICES:
-        options += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
+    options += _each("--dev-bind", ((f"/dev/{name}", f"/dev/{name}") for name in DEVICES))
     for path, size in view.writable.items():
         options += ["--size", str(size), "--tmpfs", path]
-    options += ["--remount-ro", "/", "--chdir", view.folder]
-    for name, value in view.variables.items():
-        options += ["--setenv", name, value]
-    return options
+    return [*options, "--remount-ro", "/", "--chdir", view.folder]
+
+
+def _each(option: str, values: Iterable[str | tuple[str, str]]) -> list[str]:
+    """One option for each value, or pair of values."""
+    return [word for value in values for word in (option, *((value,) if isinstance(value, str) else value))]

@@ -89,7 +89,7 @@ def variables(python: Interpreter) -> dict[str, str]:
 
 
 @cache
-def _harness(name: str, *, compiled: bool) -> tuple[str, bytes]:
+def harness(name: str, *, compiled: bool) -> tuple[str, bytes]:
     """One of our files for the inside, compiled when the Python there reads our compiler's output."""
     source = (HARNESS / f"{name}.py").read_bytes()
     if not compiled:
@@ -123,12 +123,12 @@ class Shipment:
         return interpreter(self.spec.environment)
 
     def command(self) -> Command:
-        start, _ = _harness("start", compiled=self.python.same_as_ours)
+        start, _ = harness("start", compiled=self.python.same_as_ours)
         return Command(
             program=self.bwrap,
             view=self._view,
             arguments=[self.python.command, "-I", "-B", "-X", "utf8", start, "{control}"],
-            seccomp=filter_of(self.machine, strict=False),
+            seccomp=bpf.build(self.machine, bpf.Stage.START),
             nested_users=bool(os.statvfs("/proc/sys").f_flag & os.ST_RDONLY),
             uid=self.stage.uid,
             log_bytes=int(self.spec.limits.log_mb * MIB),
@@ -155,7 +155,7 @@ class Shipment:
 
     def _files(self, kinds: Mapping[str, str], opened: list[int]) -> list[tuple[int, str]]:
         contents = dict(
-            _harness(name, compiled=self.python.same_as_ours) for name in ("start", "confine", "answers")
+            harness(name, compiled=self.python.same_as_ours) for name in ("start", "confine", "answers")
         )
         contents |= {
             "/code.py": self.spec.code.encode("utf-8", "surrogatepass"),
@@ -168,7 +168,7 @@ class Shipment:
         text = json.dumps(dict(self.spec.parameters))
         job = {
             "limits": resource_limits(self.spec.limits),
-            "filter": filter_of(self.machine, strict=True),
+            "filter": bpf.build(self.machine, bpf.Stage.CODE),
             "inputs": kinds,
             "parameters": json.loads(text),
             "parameters_json": text,
@@ -180,8 +180,3 @@ def _places(name: str, kind: str) -> list[str]:
     """Where code finds a table: under its name, and with the suffix of its content where the name has none."""
     bare = not name.endswith(SUFFIXES)
     return [f"/data/{name}", *([f"/data/{name}{kind}"] if bare else [])]
-
-
-@cache
-def filter_of(machine: str, *, strict: bool) -> bytes:
-    return bpf.build(machine, strict=strict)

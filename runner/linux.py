@@ -1,12 +1,14 @@
 """The few kernel facilities that Python's standard library does not offer."""
 
 import ctypes
+import fcntl
 import os
 import struct
 from functools import cache
 from pathlib import Path
 
 SET_CHILD_SUBREAPER = 36
+SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -23,11 +25,12 @@ def become_subreaper() -> None:
 
 
 def memory_file(name: str, content: bytes) -> int:
-    """A descriptor of an unnamed file in memory, at its beginning."""
-    file = os.memfd_create(name, os.MFD_CLOEXEC)
+    """A descriptor of an unnamed file in memory, at its beginning, that nobody can change any more."""
+    file = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     with os.fdopen(file, "wb", closefd=False) as stream:
         stream.write(content)
     os.lseek(file, 0, os.SEEK_SET)
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, SEALS)
     return file
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from runner.box import start
 from runner.cgroups import Group, parents
-from runner.contract import JobSpec
+from runner.contract import JobSpec, Limits
 from runner.job import Shipment
 from runner.state import Stage, new_name, own_uid
 from runner.supervise import Watch
@@ -24,7 +24,7 @@ def staged() -> Iterator[Stage]:
 
 
 @contextlib.contextmanager
-def grouped(spec: JobSpec) -> Iterator[Group | None]:
+def grouped(limits: Limits) -> Iterator[Group | None]:
     """A control group for one run, where this host lets us make one."""
     where = parents()
     if where is None:
@@ -32,7 +32,7 @@ def grouped(spec: JobSpec) -> Iterator[Group | None]:
         return
     group = Group(where, new_name())
     try:
-        group.create(spec.limits)
+        group.create(limits)
         yield group
     finally:
         group.remove()
@@ -46,7 +46,7 @@ def watched(
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[Watch]:
     """A started sandbox under a watch. At the end nothing of it is left. Raises NotStarted."""
-    with staged() as stage, grouped(spec) as group:
+    with staged() as stage, grouped(spec.limits) as group:
         box = start(Shipment(spec, stage, bwrap).command(), group)
         try:
             yield Watch(box, spec.limits, started, cancelled)

@@ -22,7 +22,7 @@ NETWORK_SINCE, SCOPES_SINCE = 4, 6
 NOT_THERE = (38, 95)  # ENOSYS, EOPNOTSUPP: a kernel without Landlock, or one where it is switched off
 
 
-def _checked(result: int, what: str) -> int:
+def checked(result: int, what: str) -> int:
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
@@ -33,7 +33,7 @@ def landlock_version() -> int:
     """The kernel's Landlock ABI, 0 without."""
     version: int = LIBC.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), 1)
     if version < 0 and ctypes.get_errno() not in NOT_THERE:
-        _checked(version, "landlock")
+        checked(version, "landlock")
     return max(version, 0)
 
 
@@ -47,13 +47,13 @@ def _ruleset(version: int) -> int:
     scopes = SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS if version >= SCOPES_SINCE else 0
     size = 24 if version >= SCOPES_SINCE else 16 if version >= NETWORK_SINCE else 8
     attributes = struct.pack("=QQQ", _file_rights(version), network, scopes)[:size]
-    return _checked(LIBC.syscall(CREATE_RULESET, attributes, ctypes.c_size_t(size), 0), "landlock ruleset")
+    return checked(LIBC.syscall(CREATE_RULESET, attributes, ctypes.c_size_t(size), 0), "landlock ruleset")
 
 
 def _permit(ruleset: int, path: str, rights: int) -> None:
     parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
     rule = struct.pack("=Qi", rights, parent)
-    _checked(LIBC.syscall(ADD_RULE, ruleset, 1, rule, 0), f"landlock rule for {path}")
+    checked(LIBC.syscall(ADD_RULE, ruleset, 1, rule, 0), f"landlock rule for {path}")
     os.close(parent)
 
 
@@ -69,28 +69,28 @@ def landlock(writable: list[str]) -> int:
     for path in writable:
         _permit(ruleset, path, _file_rights(version) & ~special)
     no_new_privileges()
-    _checked(LIBC.syscall(RESTRICT_SELF, ruleset, 0), "landlock")
+    checked(LIBC.syscall(RESTRICT_SELF, ruleset, 0), "landlock")
     os.close(ruleset)
     return version
 
 
 def no_new_privileges() -> None:
-    _checked(LIBC.prctl(SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges")
+    checked(LIBC.prctl(SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges")
 
 
 def seccomp(program: bytes) -> None:
     """Load a filter as runner.bpf builds it."""
     buffer = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("@HP", len(program) // 8, ctypes.addressof(buffer))
-    _checked(LIBC.prctl(SET_SECCOMP, FILTER, header, 0, 0), "seccomp")
+    checked(LIBC.prctl(SET_SECCOMP, FILTER, header, 0, 0), "seccomp")
 
 
-def limits(wanted: dict[str, int]) -> None:
-    """Set each named resource limit, soft and hard; CPU time warns at the soft one and kills one second later."""
+def limits(wanted: dict[str, int], grace: int = 1) -> None:
+    """Set each named resource limit, soft and hard; CPU time warns at the soft one and kills `grace` seconds later."""
     for name, value in wanted.items():
         number = getattr(resource, f"RLIMIT_{name}")
         hard = resource.getrlimit(number)[1]
-        top = value + 1 if name == "CPU" else value
+        top = value + grace if name == "CPU" else value
         top = top if hard == resource.RLIM_INFINITY else min(top, hard)
         resource.setrlimit(number, (min(value, top), top))
 

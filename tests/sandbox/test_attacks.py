@@ -64,7 +64,7 @@ def cases() -> Iterator[Any]:
                 yield pytest.param(variant, name, id=f"{variant}-{name}")
 
 
-@pytest.mark.parametrize(("variant", "name"), cases())
+@pytest.mark.parametrize(("variant", "name"), list(cases()))
 def test_held(variant: str, name: str, results: Results) -> None:
     result = results.of(variant)[name]
     assert ATTACKS[name].judge(result) is None

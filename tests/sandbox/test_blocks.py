@@ -1,0 +1,182 @@
+"""The fork server: answers, failures that nobody else feels, and siblings that try to talk."""
+
+import numpy as np
+import pytest
+
+from runner.contract import Limits
+from runner.zygote import run_blocks
+
+pytestmark = pytest.mark.sandbox
+
+BLOCKS = [np.arange(12.0).reshape(4, 3) + number for number in range(6)]
+QUICK = Limits(wall_s=6, cpu_s=1, memory_mb=128, pids=8)
+
+
+def numbers(count: int) -> list[np.ndarray]:
+    return [np.array([float(number)]) for number in range(count)]
+
+
+def test_one_row_for_each_block() -> None:
+    answers, report = run_blocks("def block(x):\n    return x.mean(axis=0)\n", BLOCKS, 3)
+    assert np.array_equal(answers, np.array([block.mean(axis=0) for block in BLOCKS]))
+    assert report.ends == ("ok",) * 6
+
+
+def test_a_block_of_columns_is_a_table() -> None:
+    blocks = [
+        {"group": np.array(["a", "b", "a"]), "wage": np.array([1.0, 2.0, 3.0]) * k} for k in range(1, 4)
+    ]
+    code = "def main(table):\n    return table.groupby('group').wage.mean()\n"
+    answers, report = run_blocks(code, blocks, 2)
+    assert report.failed == 0
+    assert np.array_equal(answers, np.array([[2.0, 2.0], [4.0, 4.0], [6.0, 6.0]]))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "end"),
+    [
+        ("raise ValueError", "failed"),
+        ("return [1.0, 2.0]", "failed"),
+        ("return 'text'", "failed"),
+        ("return float('nan')", "ok"),
+        ("import os; os._exit(0)", "failed"),
+        ("import os; os.write(4, b'x' * 9); os._exit(0)", "failed"),
+        ("import ctypes; ctypes.string_at(0)", "failed"),
+        ("while True: pass", "failed"),
+        ("import time; time.sleep(60)", "time"),
+        ("return len(bytearray(b'x') * (2 << 30))", "failed"),
+    ],
+)
+def test_failure_of_one_is_its_own(wrong: str, end: str) -> None:
+    code = f"def block(x):\n    if x[0] == 1:\n        {wrong}\n    return x[0]\n"
+    answers, report = run_blocks(code, numbers(4), 1, QUICK)
+    assert np.array_equal(answers[:, 0], [0.0, np.nan, 2.0, 3.0], equal_nan=True)
+    assert report.ends == ("ok", end, "ok", "ok")
+
+
+TALKS = {
+    "files": """
+import os, glob
+for d in ('/tmp', '/out', '/dev/shm'):
+    found += len(os.listdir(d))
+    open(d + '/note', 'w').write('1')
+""",
+    "globals": """
+import builtins, numpy
+found += hasattr(builtins, 'note') + hasattr(numpy, 'note')
+builtins.note = numpy.note = 1
+""",
+    "environment": """
+import os
+found += 'NOTE' in os.environ
+os.environ['NOTE'] = '1'
+""",
+    "processes": """
+import os
+found += os.getpid() != 1
+for pid in range(2, 200):
+    try:
+        os.kill(pid, 0)
+        found += 1
+    except OSError:
+        pass
+""",
+    "forks": """
+import os
+try:
+    os.fork()
+    found += 1
+except OSError:
+    pass
+""",
+    "locks": """
+import os, fcntl
+f = os.open(os.__file__, os.O_RDONLY)
+g = os.open(os.__file__, os.O_RDONLY)
+fcntl.flock(f, 6)
+try:
+    fcntl.flock(g, 6)
+except OSError:
+    found += 1
+""",
+    "messages": """
+import ctypes
+found += ctypes.CDLL(None).msgget(77, 0o1666) >= 0
+""",
+    "shared memory": """
+import ctypes
+found += ctypes.CDLL(None).shmget(77, 4096, 0o1666) >= 0
+""",
+    "sockets": """
+import socket
+try:
+    socket.socket(socket.AF_UNIX)
+    found += 1
+except OSError:
+    pass
+""",
+    "descriptors": """
+import os
+for n in range(5, 64):
+    try:
+        os.fstat(n)
+        found += 1
+    except OSError:
+        pass
+""",
+    "block": """
+import os
+try:
+    found += os.pwrite(3, b'note', 0)
+except OSError:
+    pass
+""",
+    "privileges": """
+import ctypes
+l = ctypes.CDLL(None)
+found += l.unshare(0x20000) == 0
+found += l.mount(b'x', b'/tmp', b'tmpfs', 0, None) == 0
+found += l.setns(3, 0) == 0
+""",
+    "libraries": """
+import sys, os
+for d in sys.path:
+    try:
+        open(os.path.join(d, 'note'), 'w')
+        found += 1
+    except OSError:
+        pass
+""",
+}
+
+
+@pytest.mark.parametrize("way", TALKS)
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_siblings_cannot_talk(way: str, at_once: int) -> None:
+    """Each block leaves a note in a way, and counts the notes that it finds: none, before or after."""
+    body = "".join(f"    {line}\n" for line in TALKS[way].strip().splitlines())
+    code = f"def block(x):\n    found = 0\n{body}    return found\n"
+    answers, report = run_blocks(code, numbers(5), 1, QUICK, at_once=at_once)
+    assert report.ends == ("ok",) * 5
+    assert answers[:, 0].tolist() == [0.0] * 5
+
+
+def test_randomness_is_that_of_the_block() -> None:
+    code = "import numpy, random\ndef block(x):\n    return [numpy.random.normal(), random.random()]\n"
+    once, _ = run_blocks(code, numbers(3), 2)
+    again, _ = run_blocks(code, numbers(3), 2)
+    assert np.array_equal(once, again)
+    assert len(set(once[:, 0])) == 3
+
+
+def test_wrong_arguments() -> None:
+    with pytest.raises(ValueError, match="numbers, not 0"):
+        run_blocks("pass", BLOCKS, 0)
+    with pytest.raises(ValueError, match="plain numbers"):
+        run_blocks("pass", [np.array([object()])], 1)
+
+
+def test_no_blocks() -> None:
+    answers, report = run_blocks("pass", [], 2)
+    assert answers.shape == (0, 2)
+    assert report.ends == ()
