@@ -1,5 +1,7 @@
 """Writing a request: the draft, its try-outs on mock data, and its submission."""
 
+from collections.abc import Mapping
+from collections.abc import Collection
 from functools import lru_cache
 from uuid import UUID
 
@@ -116,16 +118,18 @@ def _described(dataset: Dataset) -> Revision | None:
     return published.prefetch_related("tables__columns").order_by("-number").first()
 
 
-def _hints(code: str, revision: Revision | None) -> list[findings.Finding]:
+def _hints(code: str, revision: Revision | None, parameters: Mapping[str, object]) -> list[findings.Finding]:
     tables = revision.tables.all() if revision else []
     declared = ((table.name, tuple(column.name for column in table.columns.all())) for table in tables)
-    return _found(code, tuple(declared))
+    return _found(code, tuple(declared), tuple(parameters))
 
 
 @lru_cache(maxsize=64)
-def _found(code: str, tables: tuple[tuple[str, tuple[str, ...]], ...]) -> list[findings.Finding]:
+def _found(
+    code: str, tables: tuple[tuple[str, tuple[str, ...]], ...], parameters: tuple[str, ...]
+) -> list[findings.Finding]:
     """A save, the panel and the page ask for the same; long code takes a while."""
-    return findings.find(code, dict(tables))
+    return findings.find(code, dict(tables), parameters)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

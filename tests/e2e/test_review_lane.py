@@ -65,7 +65,7 @@ def people(live: SimpleNamespace, transactional_db: None) -> SimpleNamespace:
 def no_barriers(page: Page, where: str) -> None:
     """What axe finds serious or critical, in light and dark."""
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         found = Axe().run(page).response["violations"]
         grave = [
             (rule["id"], rule["nodes"][0]["html"])
@@ -206,7 +206,8 @@ def review_the_second_version(owner: Page) -> None:
     expect(owner.locator(".is-added")).to_have_count(2)
     expect(owner.locator(".review-side .preview-table")).to_contain_text("mean_wage", timeout=LIVE)
     no_barriers(owner, "review")
-    remark(owner, 6, "Thank you: this is what I meant.")
+    remark(owner, 5, "Thank you: this is what I meant.")
+    expect(owner.locator("#review-state")).to_contain_text("In review", timeout=LIVE)
     owner.mouse.move(0, 0)
     owner.evaluate("scrollTo(0, 0)")
     PICTURES.mkdir(parents=True, exist_ok=True)

@@ -9,10 +9,12 @@ from common import commit
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_side_effect_that_fails_is_logged_by_name_and_stops_nothing(caplog):
-    done = []
+def test_a_side_effect_that_fails_is_logged_by_name_and_stops_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    done: list[int] = []
 
-    def fails(text):
+    def fails(text: str) -> None:
         raise ConnectionError(text)
 
     with caplog.at_level(logging.ERROR, logger="django.db.backends.base"), transaction.atomic():

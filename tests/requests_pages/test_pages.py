@@ -7,7 +7,8 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from requests_app.models import CodeRequest, Release, Run
+from requests_app import services
+from requests_app.models import CodeRequest, Release, Run, Version
 from tests import make
 from tests.makers import datasets as data
 from tests.makers import requests as lane
@@ -59,24 +60,25 @@ def test_one_request_needs_ten_queries_however_much_hangs_on_it(
     as_: Callable[[User], Client], counted: Callable[..., None], count: int
 ) -> None:
     item = make.code_request(at="submitted", dataset=data.dataset(policy={"max_runs": 20}))
-    for number in range(count):
-        version = lane.submission(_changed(item, number))
-        for line in (1, 2):
-            lane.services.comment(version, by=item.dataset.owner, text="Why?", line=line)
-    lane.approve(version)
-    for _ in range(count):
-        run = lane.execute(lane.start(lane.fresh(item)))
-    release = Release.objects.get(run=run)
+    versions = [_another_version(item, number) for number in range(count)]
+    lane.approve(versions[-1])
+    runs = [lane.execute(lane.start(lane.fresh(item))) for _ in range(count)]
     for person in (item.author, item.dataset.owner):
-        for name, pk in (("detail", item.pk), ("review", version.pk), ("run", run.pk)):
+        for name, pk in (("detail", item.pk), ("review", versions[-1].pk), ("run", runs[-1].pk)):
             counted(as_(person), reverse(f"requests:{name}", args=[pk]))
+    release = Release.objects.get(run=runs[-1])
     counted(as_(item.dataset.owner), reverse("requests:check", args=[release.pk]))
 
 
-def _changed(item: CodeRequest, number: int) -> CodeRequest:
+def _another_version(item: CodeRequest, number: int) -> Version:
+    """A further version with comments on it."""
     item = lane.fresh(item)
     code = f"{lane.CODE}\n# {number}\n"
-    return lane.services.save_draft(item, by=item.author, number=item.draft_number, code=code)
+    services.save_draft(item, by=item.author, number=item.draft_number, code=code)
+    version = lane.submission(lane.fresh(item))
+    for line in (1, 2):
+        services.comment(version, by=item.dataset.owner, text="Why?", line=line)
+    return version
 
 
 def test_workers_are_for_admins_and_auditors(as_: Callable[[User], Client]) -> None:
