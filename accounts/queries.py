@@ -66,7 +66,7 @@ def sessions_of(person: User) -> QuerySet[Session]:
 
 def invitations(user: User) -> QuerySet[Invitation]:
     found = Invitation.objects.all()
-    return found.visible_to(user).select_related("invited_by", "accepted_by")  # type: ignore[attr-defined]
+    return found.visible_to(user).select_related("invited_by", "accepted_by")
 
 
 def _live_sessions() -> Count:

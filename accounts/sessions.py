@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends import db
+from django.contrib.sessions.base_session import AbstractBaseSession
 
 from accounts.models import Session
 
@@ -22,7 +23,10 @@ class SessionStore(db.SessionStore):
         return _described(await super().acreate_model_instance(data), data)
 
 
-def _described(row: Session, data: dict[str, Any]) -> Session:
+def _described(row: AbstractBaseSession, data: dict[str, Any]) -> Session:
+    """`row` is one of ours: get_model_class says so."""
+    if not isinstance(row, Session):
+        raise TypeError(f"{row!r} is not a session that knows its person.")
     row.user_id = data.get(SESSION_KEY)
     row.device = data.get("device", "")
     row.signed_in_at = data.get("signed_in_at")

@@ -60,7 +60,7 @@ class Page:
 
 def search(user: "User", wanted: Search) -> QuerySet[Entry]:
     """The entries this person may read that fit, newest first."""
-    found: QuerySet[Entry] = Entry.objects.visible_to(user)  # type: ignore[attr-defined]
+    found: QuerySet[Entry] = Entry.objects.visible_to(user)
     for word in wanted.text.split()[:WORDS]:
         found = found.filter(
             Q(object_label__icontains=word) | Q(action__icontains=word) | Q(actor__icontains=word)
@@ -102,14 +102,14 @@ def about_person(user: "User", pk: UUID) -> QuerySet[Entry]:
 
 def dataset_names(user: "User") -> dict[str, str]:
     """The datasets that the readable part of the log speaks of, by id, under their newest title."""
-    found = Entry.objects.visible_to(user).filter(object_type="dataset")  # type: ignore[attr-defined]
+    found = Entry.objects.visible_to(user).filter(object_type="dataset")
     newest = found.order_by("object_id", "-id").distinct("object_id").values_list("object_id", "object_label")
     return dict(sorted(newest, key=lambda pair: pair[1].lower()))
 
 
 def action_kinds(user: "User") -> list[str]:
     """The kinds of action in the readable part of the log: request, run, release, user and so on."""
-    found = Entry.objects.visible_to(user).order_by("action")  # type: ignore[attr-defined]
+    found = Entry.objects.visible_to(user).order_by("action")
     return sorted({action.split(".")[0] for action in found.values_list("action", flat=True).distinct()})
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import F
 
@@ -54,11 +55,12 @@ def verify(*, position: int = 0, head: str = "") -> Result:
     return Result(count, last, previous)
 
 
-def _rows() -> "Iterator[dict[str, object]]":
+def _rows() -> "Iterator[dict[str, Any]]":
     """One statement, hence one snapshot, read in batches. Entries outside the chain come last."""
     fields = ("id", "at", "payload", *COLUMNS, "link__position", "link__previous", "link__hash")
     ordered = Entry.objects.order_by(F("link__position").asc(nulls_last=True), "id")
-    return ordered.values(*fields).iterator(chunk_size=BATCH)
+    rows: Iterator[dict[str, Any]] = ordered.values(*fields).iterator(chunk_size=BATCH)
+    return rows
 
 
 def _fault(row: dict[str, object], previous: str) -> str:

@@ -1,6 +1,7 @@
 """The log's pages: search, one entry, export. Nothing here changes anything."""
 
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
@@ -37,7 +38,7 @@ def entries(request: UserRequest) -> HttpResponse:
 @require_safe
 def entry(request: UserRequest, pk: int) -> HttpResponse:
     """One entry: what changed, and its place in the chain."""
-    readable = Entry.objects.visible_to(request.user).select_related("link")  # type: ignore[attr-defined]
+    readable = Entry.objects.visible_to(request.user).select_related("link")
     item = found(readable, pk=pk)
     link = getattr(item, "link", None)
     context = {
@@ -81,5 +82,6 @@ def _streamed(request: HttpRequest, pieces: Iterator[str]) -> Iterator[str] | As
 
 
 async def _async(pieces: Iterator[str]) -> AsyncIterator[str]:
-    while (piece := await sync_to_async(next)(pieces, None)) is not None:
+    following = sync_to_async(partial(next, pieces, None))
+    while (piece := await following()) is not None:
         yield piece

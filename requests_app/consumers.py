@@ -29,7 +29,7 @@ def is_signed_in(session_key: str | None) -> bool:
 
 def may_watch(user_pk: UUID | None, key: str) -> bool:
     """Whether this person, as they are now, may know that the object behind `key` changes."""
-    user = User.objects.filter(pk=user_pk, is_active=True).first()
+    user = None if user_pk is None else User.objects.filter(pk=user_pk, is_active=True).first()
     if user is None:
         return False
     if key == WORKERS:

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
@@ -180,7 +180,7 @@ def person_url(person: User) -> str:
     return reverse("accounts:person", args=[person.pk])
 
 
-def _new_invitation(email: str, roles: Sequence[str], *, by: User, until: object) -> tuple[Invitation, str]:
+def _new_invitation(email: str, roles: Sequence[str], *, by: User, until: datetime) -> tuple[Invitation, str]:
     secret = secrets.token_urlsafe(32)
     item = Invitation.objects.create(
         email=email, roles=list(roles), secret_hash=_hash(secret), invited_by=by, expires_at=until

@@ -1,5 +1,7 @@
 """Give and take roles, suspend and reinstate. What is taken acts at once on what is live."""
 
+from typing import Any
+
 from django.db import transaction
 from django.db.models import Q
 
@@ -123,6 +125,6 @@ def reason_text(reason: str) -> str:
 
 
 def _record(
-    action: str, person: User, *, by: User, changes: dict[str, tuple[object, object]], **detail: object
+    action: str, person: User, *, by: User, changes: dict[str, tuple[object, object]], **detail: Any
 ) -> None:
     log.record(f"user.{action}", by=by, on=person, person_id=person.pk, changes=changes, **detail)

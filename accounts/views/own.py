@@ -49,7 +49,7 @@ def end_sessions(request: UserRequest) -> HttpResponse:
 @require_safe
 def notifications(request: UserRequest) -> HttpResponse:
     """Everything the bell has told, newest first."""
-    own = Notification.objects.visible_to(request.user)  # type: ignore[attr-defined]
+    own = Notification.objects.visible_to(request.user)
     page = Paginator(own, PER_PAGE).get_page(request.GET.get("page"))
     context = {"page": page, "unread": queries.unread_count(request.user)}
     return render(request, "accounts/notifications.html", context)
@@ -64,7 +64,7 @@ def bell(request: UserRequest) -> HttpResponse:
 @require_POST
 def read_notification(request: UserRequest, pk: UUID) -> HttpResponse:
     """Mark one as read and go where it points."""
-    own = Notification.objects.visible_to(request.user)  # type: ignore[attr-defined]
+    own = Notification.objects.visible_to(request.user)
     item = services.read_notification(found(own, pk=pk), by=request.user)
     inside = url_has_allowed_host_and_scheme(item.url, allowed_hosts=None)
     return redirect(item.url if inside else "accounts:notifications")

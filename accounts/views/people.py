@@ -223,7 +223,7 @@ def invite(request: UserRequest) -> HttpResponse:
 @require_POST
 def revoke_invitation(request: UserRequest, pk: UUID) -> HttpResponse:
     _only_overseers(request)
-    known = Invitation.objects.visible_to(request.user)  # type: ignore[attr-defined]
+    known = Invitation.objects.visible_to(request.user)
     services.revoke_invitation(found(known, pk=pk), by=request.user)
     messages.success(request, "The invitation does not work any more.")
     return redirect("accounts:invitations")

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def at_once(*acts):
     """Do these together, each with its own connection; what they return, or the refusal they meet."""
     gate = threading.Barrier(len(acts))
-    results = [None] * len(acts)
+    results: list[object] = [None] * len(acts)
 
     def work(number, act):
         try:

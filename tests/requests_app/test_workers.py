@@ -9,7 +9,7 @@ from django.db import OperationalError
 
 from audit.models import Entry
 from common.errors import Conflict, Denied, Refused
-from requests_app import enlisting, patience, services, tasks
+from requests_app import enlisting, execution, patience, services, tasks
 from requests_app.enlisting import Presence, prove
 from requests_app.models import Pause, Worker
 from runner.contract import Capabilities, SandboxUnavailable
@@ -125,7 +125,7 @@ def test_a_bell_executes_the_run_whose_turn_it_is(settings):
 
 
 def test_a_bell_for_nothing_does_nothing():
-    assert tasks.execution.answer_bell(make.worker().name) is None
+    assert execution.answer_bell(make.worker().name) is None
 
 
 def test_rounds_are_one_call_each():
