@@ -34,6 +34,11 @@ class Output(Thing):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def audit_label(self) -> str:
+        """What the log calls it: names of held files are for the owner and the reviewers alone."""
+        return f"An output of {self.run.request}"
+
 
 class RefusedOutput(Thing):
     """A file that a run wrote and the gates did not let out, with the reason."""

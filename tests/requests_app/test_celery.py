@@ -1,6 +1,7 @@
 """The whole path through the broker: a bell, a real worker process, the real sandbox."""
 
 import time
+from pathlib import Path
 
 import pytest
 from django.db import connection, transaction
@@ -66,3 +67,33 @@ def test_a_run_whose_bell_was_lost_runs_all_the_same():
         # As if the process had died between its commit and the bell.
         connection.run_on_commit.clear()
     until(is_in(run, "succeeded"))
+
+
+@pytest.mark.slow
+def test_a_killed_worker_leaves_a_definite_end_and_no_code_running(worker):
+    run = made.start(make.code_request(at="approved", code="while True:\n    pass\n"))
+    until(is_in(run, "running"))
+    session = worker.process.pid
+    until(lambda: boxes_of(session) != [])
+    worker.process.kill()
+    worker.process.wait()
+    until(lambda: boxes_of(session) == [])
+    worker.start()
+    until(is_in(run, "failed"))
+    assert made.fresh_run(run).close_code == "WORKER_LOST"
+    after = made.trial(make.code_request())
+    until(is_in(after, "succeeded"))
+
+
+def boxes_of(session):
+    """The sandboxes of this session on this machine."""
+    return [path.name for path in Path("/proc").glob("[0-9]*") if is_box(path, session)]
+
+
+def is_box(process, session):
+    try:
+        named = b"bwrap" in (process / "cmdline").read_bytes()
+        stat = (process / "stat").read_text().rpartition(")")[2].split()
+    except OSError:  # it has just ended
+        return False
+    return named and int(stat[3]) == session
