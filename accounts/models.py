@@ -189,6 +189,9 @@ class Invitation(Thing):
             return "revoked"
         return "open" if self.expires_at > timezone.now() else "expired"
 
+    def get_state_display(self) -> str:
+        return self.state.capitalize()
+
     @property
     def role_names(self) -> list[str]:
         return [Role(role).label for role in self.roles]

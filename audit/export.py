@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from django.db.models import QuerySet
 
 from audit.models import Entry
+from audit.queries import addresses
 
 BATCH = 1000
 COLUMNS = (
@@ -21,6 +22,7 @@ COLUMNS = (
     "object_label",
     "dataset_id",
     "person_id",
+    "person",
     "changes",
     "detail",
     "hash",
@@ -40,16 +42,16 @@ def pieces(entries: QuerySet[Entry]) -> Iterator[str]:
     found = entries.select_related("link").order_by("-id")
     batch = list(found[:BATCH])
     while batch:
-        yield _lines([_row(entry) for entry in batch])
+        people = addresses({entry.person_id for entry in batch})
+        yield _lines([_row(entry, people) for entry in batch])
         batch = list(found.filter(id__lt=batch[-1].pk)[:BATCH])
 
 
-def _row(entry: Entry) -> list[str]:
+def _row(entry: Entry, people: dict[str, str]) -> list[str]:
     link = getattr(entry, "link", None)
-    values = {
-        name: getattr(entry, name) for name in COLUMNS if name not in {"at", "changes", "detail", "hash"}
-    }
+    values = {name: getattr(entry, name) for name in COLUMNS if hasattr(entry, name)}
     values |= {
+        "person": people.get(entry.person_id, ""),
         "at": entry.at.isoformat(),
         "changes": json.dumps(entry.changes, ensure_ascii=False, sort_keys=True),
         "detail": json.dumps(entry.detail, ensure_ascii=False, sort_keys=True),

@@ -32,7 +32,8 @@ def record(
     """Write one line in the caller's transaction.
 
     `changes` maps a field to (old, new). `detail` must be fit for an auditor's eyes: ids, counts and names,
-    never private rows. Raises RuntimeError outside a transaction: an unlogged change must not be possible.
+    never private rows. A model whose text is not fit for them has an `audit_label`.
+    Raises RuntimeError outside a transaction: an unlogged change must not be possible.
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("audit.log.record() must run inside the transaction it documents.")
@@ -43,7 +44,7 @@ def record(
         "actor": by.email,
         "object_type": on._meta.model_name or "",
         "object_id": str(on.pk),
-        "object_label": str(on)[:300],
+        "object_label": str(getattr(on, "audit_label", on))[:300],
         "dataset_id": str(dataset_id),
         "person_id": str(person_id),
         "changes": {name: [_plain(old), _plain(new)] for name, (old, new) in (changes or {}).items()},

@@ -1,5 +1,6 @@
 """What pages ask of the log. Pages are cut by id, so that the last one is as fast as the first."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ PER_PAGE = 50
 WORDS = 5
 
 # What it means that something derived from a dataset reached somebody, or was called back.
-RECEIVED = ("release.release", "release.recall", "output.download", "output.open_released")
+RECEIVED = ("release.release", "release.recall", "output.download")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,15 @@ class Page:
     entries: list[Entry]
     older: int | None = None
     newer: int | None = None
-    datasets: dict[str, str] = field(default_factory=dict)
+    people: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> list[tuple[Entry, str]]:
+        """Each entry with the address of whom it concerns, if that is not who did it."""
+        return [(each, self._concerned(each)) for each in self.entries]
+
+    def _concerned(self, entry: Entry) -> str:
+        return "" if entry.person_id == entry.actor_id else self.people.get(entry.person_id, "")
 
 
 def search(user: "User", wanted: Search) -> QuerySet[Entry]:
@@ -91,7 +100,7 @@ def page(user: "User", wanted: Search, *, before: int | None, after: int | None)
         entries=rows,
         older=rows[-1].pk if rows and more_older else None,
         newer=rows[0].pk if rows and more_newer else None,
-        datasets=dataset_names(user),
+        people=addresses({entry.person_id for entry in rows}),
     )
 
 
@@ -105,6 +114,12 @@ def dataset_names(user: "User") -> dict[str, str]:
     found = Entry.objects.visible_to(user).filter(object_type="dataset")
     newest = found.order_by("object_id", "-id").distinct("object_id").values_list("object_id", "object_label")
     return dict(sorted(newest, key=lambda pair: pair[1].lower()))
+
+
+def addresses(ids: Iterable[str]) -> dict[str, str]:
+    """The addresses of people by id, as the log knows them from what they did."""
+    acted = Entry.objects.filter(actor_id__in=[pk for pk in ids if pk]).order_by("actor_id", "-id")
+    return dict(acted.distinct("actor_id").values_list("actor_id", "actor"))
 
 
 def action_kinds(user: "User") -> list[str]:

@@ -30,7 +30,7 @@ def play(work: Lane) -> None:
     _second_round(panel)
     _other_verdicts(panel)
     _not_run_or_failed(panel, work)
-    _drafts(panel, work)
+    _drafts(panel)
     _survey(survey, work)
     data.ask_for_access(survey, people.YUSUF, **SMOKING_STUDY)
 
@@ -168,8 +168,8 @@ def _not_run_or_failed(panel: Dataset, work: Lane) -> None:
         services.revoke(lane.fresh(revoked), by=ingrid, reason="The author left the project.")
 
 
-def _drafts(panel: Dataset, work: Lane) -> None:
-    draft = request(
+def _drafts(panel: Dataset) -> None:
+    request(
         panel,
         people.MEI,
         "Unions and hours",
@@ -177,7 +177,6 @@ def _drafts(panel: Dataset, work: Lane) -> None:
         purpose="A follow-up question of the referee.",
         context="",
     )
-    work.tried(draft)
     withdrawn = request(
         panel,
         people.YUSUF,

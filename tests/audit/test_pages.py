@@ -15,7 +15,10 @@ from django.utils import timezone
 from accounts.models import Role, User
 from audit import export, log, queries
 from audit.models import Entry
+from requests_app import releasing
+from requests_app.models import Output
 from tests import make
+from tests.makers.requests import WritesOutputs
 
 pytestmark = pytest.mark.django_db
 LIST, EXPORT = "/audit/", "/audit/export/"
@@ -93,6 +96,27 @@ def test_who_received_anything_derived_from_a_dataset() -> None:
     entry(scientist, "release.release", on=other, dataset_id=other.pk)
     rows = exported(signed_in(auditor), dataset=str(dataset.pk), received="on")
     assert sorted(row["action"] for row in rows) == sorted(queries.RECEIVED)
+
+
+def test_an_export_names_who_received() -> None:
+    scientist, dataset = make.scientist(), make.dataset()
+    entry(scientist)
+    entry(dataset.owner, "release.release", on=dataset, dataset_id=dataset.pk, person_id=scientist.pk)
+    row = exported(signed_in(make.auditor()), received="on")[0]
+    assert (row["actor"], row["person"]) == (dataset.owner.email, scientist.email)
+    assert scientist.email in signed_in(make.auditor()).get(f"{LIST}?received=on").content.decode()
+
+
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.AUDITOR])
+def test_the_log_does_not_name_held_files_or_their_sizes(role: Role) -> None:
+    """An admin and an auditor read the whole log: no name, size or count of a held output may be in it."""
+    make.code_request(at="ran", executor=WritesOutputs({"the_held_file.json": b'{"n": 987654321}'}))
+    output = Output.objects.get(name="the_held_file.json")
+    releasing.set_verdict(output, by=output.run.request.dataset.owner, verdict="withhold")
+    rows = exported(signed_in(make.user(role)))
+    assert "output.verdict" in {row["action"] for row in rows}
+    text = str(rows) + str(list(Entry.objects.values_list("payload", flat=True)))
+    assert [word for word in ("the_held_file", "987654321", f'"bytes":{output.bytes}') if word in text] == []
 
 
 def test_pages_are_cut_by_id_and_lead_back(monkeypatch: pytest.MonkeyPatch) -> None:
