@@ -5,15 +5,17 @@ from typing import TypeVar
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from common.errors import Refused
+from common.errors import Conflict, Refused
 
 M = TypeVar("M", bound=models.Model)
 Changes = dict[str, tuple[object, object]]
 
 
 def locked(item: M) -> M:
-    """The row as it is now, held until the transaction ends."""
-    fresh: M = type(item)._default_manager.select_for_update().get(pk=item.pk)
+    """The row as it is now, held until the transaction ends. Conflict when it is gone meanwhile."""
+    fresh: M | None = type(item)._default_manager.select_for_update().filter(pk=item.pk).first()
+    if fresh is None:
+        raise Conflict("This is gone: somebody has removed it in the meantime.")
     return fresh
 
 

@@ -213,9 +213,17 @@ def new_outputs(run_pk: UUID, lease: UUID) -> Path:
 
 
 def keep_outputs(run_pk: UUID, attempt: Path) -> None:
-    final = folder("outputs") / str(run_pk)
-    shutil.rmtree(final, ignore_errors=True)
-    attempt.rename(final)
+    """Make an attempt's files the run's outputs. Done again after a commit that failed, it changes nothing."""
+    if attempt.is_dir():
+        final = folder("outputs") / str(run_pk)
+        shutil.rmtree(final, ignore_errors=True)
+        attempt.rename(final)
+
+
+def collected(run_pk: UUID, lease: UUID) -> Path:
+    """Where an attempt's files lie: in its own folder, or already in the run's."""
+    attempt = attempt_folder(run_pk, lease)
+    return attempt if attempt.is_dir() else folder("outputs") / str(run_pk)
 
 
 def output_path(run_pk: UUID, name: str) -> Path:
