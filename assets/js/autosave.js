@@ -65,7 +65,10 @@ export function autosave(form, editor) {
     }
     if (answer.ok) return saved(await answer.json())
     if (answer.status === 409) return conflict()
-    if (answer.type === 'opaqueredirect' || answer.status === 401 || answer.status === 403) return signedOut()
+    if (answer.type === 'opaqueredirect' || answer.status === 401 || answer.status === 403) {
+      dirty = true
+      return signedOut()
+    }
     const reason = (await answer.json().catch(() => ({}))).detail
     return failed(reason || `The portal answered ${answer.status}.`)
   }
@@ -120,17 +123,19 @@ export function autosave(form, editor) {
 
   async function overwrite() {
     const theirs = await stored()
-    if (!theirs) return signedOut()
+    if (!theirs) {
+      dirty = true
+      return signedOut()
+    }
     number.value = theirs.number
     unblock()
     return save()
   }
 
   function signedOut() {
-    dirty = true
     blocked = true
-    keep()
-    say('Not saved to the portal; kept in this browser')
+    if (dirty) keep()
+    say(dirty ? 'Not saved to the portal; kept in this browser' : 'Saved; you are signed out')
     warn('You are signed out', 'Everything you typed is kept in this browser. Sign in in a new tab, come back and save.', [
       ['Sign in in a new tab', () => open(document.getElementById('draft-alert').dataset.signin, '_blank', 'noopener')],
       ['I have signed in: save', () => { unblock(); return save() }]
@@ -162,6 +167,10 @@ export function autosave(form, editor) {
     editor.write(fields.code)
   }
 
+  document.addEventListener('weir:signed-out', (event) => {
+    event.preventDefault()
+    if (!blocked) signedOut()
+  })
   offerKept()
   return { save }
 }

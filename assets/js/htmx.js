@@ -4,9 +4,15 @@ import { toast } from './toasts.js'
 
 const SIGNED_OUT = [401]
 
+/** The session has ended: lead to the sign-in, unless the page has something to keep and says so itself. */
+export function leave() {
+  const asks = new CustomEvent('weir:signed-out', { cancelable: true })
+  if (document.dispatchEvent(asks)) location.assign(location.pathname + location.search)
+}
+
 document.addEventListener('htmx:responseError', (event) => {
   const { xhr, elt } = event.detail
-  if (SIGNED_OUT.includes(xhr.status)) return location.assign(location.pathname + location.search)
+  if (SIGNED_OUT.includes(xhr.status)) return leave()
   if (elt.dataset.live && xhr.status === 404) return elt.remove()
   const reason = new DOMParser().parseFromString(xhr.responseText, 'text/html').querySelector('[data-reason]')
   toast(reason?.textContent.trim() || `The portal answered ${xhr.status}. Try again, or reload the page.`, 'danger')
@@ -22,7 +28,7 @@ document.addEventListener('htmx:beforeSwap', (event) => {
   const { xhr } = event.detail
   if (xhr.responseURL && new URL(xhr.responseURL).pathname.startsWith('/account/login')) {
     event.detail.shouldSwap = false
-    location.assign(location.pathname + location.search)
+    leave()
   }
 })
 

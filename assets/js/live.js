@@ -1,5 +1,5 @@
 // One socket tells *that* something changed; the page asks again for its own fragment. Without a socket it polls.
-import htmx from './htmx.js'
+import htmx, { leave } from './htmx.js'
 
 const DEBOUNCE = 150
 const POLL = 5000
@@ -52,7 +52,7 @@ function connect() {
 // Sessions of this person have ended, perhaps not this one (it changed the password): ask before leaving.
 async function leaveIfSignedOut() {
   const answer = await fetch(document.getElementById('bell').getAttribute('hx-get'), { redirect: 'manual' })
-  if (answer.type === 'opaqueredirect') location.assign(location.pathname + location.search)
+  if (answer.type === 'opaqueredirect') leave()
 }
 
 function poll() {
