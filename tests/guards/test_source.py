@@ -17,7 +17,7 @@ REGISTRIES = re.compile(
 
 def tracked() -> list[Path]:
     """What belongs to the project: every file that git knows or would take."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    command = ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     return [path for name in listed if (path := ROOT / name).is_file()]
 
