@@ -152,7 +152,7 @@ def _look_at(run: Run, lease: UUID, result: JobResult) -> list[list[Check]]:
     """The automatic checks of each file, made before the transaction: they open the files in a sandbox."""
     if result.status != Status.SUCCEEDED:
         return []
-    home = storage.attempt_folder(run.pk, lease)
+    home = storage.collected(run.pk, lease)
     return [disclosure.look(run, home / file.name, file) for file in result.outputs]
 
 

@@ -48,19 +48,20 @@ def _execute(run: Run, lease: UUID, executor: Executor) -> Run:
     with Watch(run) as watch:
         try:
             spec = _prepare(run, lease)
+            result = executor.run(spec, started=partial(_started, run.pk, lease), cancelled=watch.cancelled)
+            return conclude(run, lease, result)
         except Refused as refusal:
             logger.warning("Run %s may not start: %s", run.pk, refusal)
             code = CloseCode.POLICY_BLOCKED if isinstance(refusal, Denied) else CloseCode.INTERNAL
             return patience.wait(partial(collecting.fail, run.pk, lease, code))
-        try:
-            result = executor.run(spec, started=partial(_started, run.pk, lease), cancelled=watch.cancelled)
         except SandboxUnavailable as why:
             _close_worker(run.worker, str(why))
             return patience.wait(partial(collecting.never_began, run.pk, lease))
-        except Exception:
+        except collecting.LeaseLost:
+            raise
+        except Exception:  # a full disk, a bug: the run still comes to a definite end
             patience.wait(partial(collecting.fail, run.pk, lease, CloseCode.INTERNAL))
             raise
-        return conclude(run, lease, result)
 
 
 def conclude(run: Run, lease: UUID, result: JobResult) -> Run:

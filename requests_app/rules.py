@@ -113,7 +113,7 @@ def latest_revision_is_current(user: User, item: CodeRequest) -> str | None:
 
 edit = all_of(dataset_rules.is_active, is_author, is_open_to_edit)
 withdraw = all_of(dataset_rules.is_active, is_author)
-try_on_mock = all_of(dataset_rules.is_active, is_author, may_use_dataset)
+try_on_mock = all_of(edit, may_use_dataset)
 submit = all_of(dataset_rules.is_active, is_author, may_use_dataset, is_complete, no_run_is_live)
 begin_review = all_of(dataset_rules.is_active, is_not_author, is_reviewer)
 decide = all_of(dataset_rules.is_active, is_not_author, is_reviewer, has_not_reviewed)

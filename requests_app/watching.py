@@ -16,6 +16,10 @@ from requests_app.models import Run
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.5
+COLLECT_SECONDS = 300.0
+"""What a run may take beyond its wall limit, to start and to have its outputs checked."""
+KILL_SECONDS = 30.0
+"""What a kill may take. Afterwards the runner counts as hung: no heart beats for it any more."""
 
 
 class Watch:
@@ -27,6 +31,7 @@ class Watch:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look_often, name=f"watch-{run.pk}", daemon=True)
         self._last_beat = time.monotonic()
+        self._give_up = self._last_beat + run.wall_seconds + COLLECT_SECONDS
 
     def cancelled(self) -> bool:
         return self._stop.is_set()
@@ -57,12 +62,22 @@ class Watch:
             connection.close()
             return
         if state is None or state == Run.State.CANCELLING or state not in Run.WORKING:
+            self._stop_code()
+
+    def _stop_code(self) -> None:
+        if not self._stop.is_set():
             self._stop.set()
+            self._give_up = min(self._give_up, time.monotonic() + KILL_SECONDS)
 
     def _beat(self) -> None:
-        if time.monotonic() - self._last_beat < settings.HEARTBEAT_SECONDS:
+        now = time.monotonic()
+        if now > self._give_up:
+            logger.error("The runner of run %s hangs.", self._pk)
+            self._stop.set()
+            return
+        if now - self._last_beat < settings.HEARTBEAT_SECONDS:
             return
         mine = Run.objects.working().filter(pk=self._pk, lease=self._lease)
         mine.update(heartbeat_at=Now(), missed_beats=0)
-        self._last_beat = time.monotonic()
+        self._last_beat = now
         live.changed("run", self._pk)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.db import models, transaction
 from django.utils import timezone
@@ -16,6 +17,7 @@ from audit import log
 from common import live
 from common.access import require
 from common.errors import Conflict
+from datasets.models import DatasetReviewer
 from requests_app import rules
 from requests_app.models import CodeRequest, Release, Run
 
@@ -176,5 +178,14 @@ def tell_pages(item: CodeRequest | Run | Release) -> None:
     live.changed("request", request.pk)
     if isinstance(item, Run):
         live.changed("run", item.pk)
+        return
     if isinstance(item, Release):
         live.changed("run", item.run_id)
+    for person in _inboxes(request):
+        live.changed("user", person)
+
+
+def _inboxes(request: CodeRequest) -> set[UUID]:
+    """Whose inbox a step of a request or a release may change."""
+    seats = DatasetReviewer.objects.filter(dataset=request.dataset_id).values_list("user", flat=True)
+    return {request.author_id, request.dataset.owner_id, *seats}

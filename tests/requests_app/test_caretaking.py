@@ -94,6 +94,18 @@ def test_a_result_that_was_collected_is_kept_though_its_worker_is_gone():
     assert storage.noted_result(run.pk, run.lease) is None
 
 
+def test_files_that_were_moved_before_a_commit_that_failed_are_kept():
+    run = in_hand("collecting")
+    attempt = storage.new_outputs(run.pk, run.lease)
+    (attempt / "n.json").write_bytes(b'{"n": 100}')
+    digest = storage.sha256_of(attempt / "n.json")
+    storage.keep_outputs(run.pk, attempt)
+    file = OutputFile(name="n.json", type="json", bytes=10, sha256=digest)
+    collecting.finish(run.pk, run.lease, JobResult(status=Status.SUCCEEDED, outputs=(file,)))
+    assert now(run) == ("succeeded", "")
+    assert storage.output_path(run.pk, "n.json").read_bytes() == b'{"n": 100}'
+
+
 def rung(callbacks):
     return Run.objects.exclude(rung_at=None).count(), len(callbacks)
 

@@ -11,7 +11,7 @@ from datasets import services as datasets
 from datasets import storage
 from requests_app import claiming, collecting, execution, services
 from requests_app.models import Approval, CodeRequest, Output, RefusedOutput, Release, Run, RunLog, Worker
-from runner.contract import CloseCode, JobResult, RefusedFile, SandboxUnavailable, Status
+from runner.contract import CloseCode, JobResult, OutputFile, RefusedFile, SandboxUnavailable, Status
 from tests import make
 from tests.makers import requests as made
 from tests.makers.requests import WritesOutputs
@@ -134,6 +134,16 @@ def test_a_crash_of_the_runner_itself_ends_the_run():
     run = private()
     with pytest.raises(RuntimeError):
         made.execute(run, Raises(RuntimeError("broken")))
+    assert made.fresh_run(run).close_code == "INTERNAL"
+
+
+def test_a_full_disk_ends_the_run():
+    run = private()
+    lost = JobResult(
+        status=Status.SUCCEEDED, outputs=(OutputFile(name="n.json", type="json", bytes=1, sha256="0" * 64),)
+    )
+    with pytest.raises(FileNotFoundError):
+        made.execute(run, Ends(lost))
     assert made.fresh_run(run).close_code == "INTERNAL"
 
 

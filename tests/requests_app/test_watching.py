@@ -62,6 +62,25 @@ def test_a_run_in_hand_has_a_fresh_heartbeat():
     assert made.fresh_run(run).heartbeat_at.year > 2020
 
 
+def test_no_heart_beats_for_a_runner_that_hangs(monkeypatch):
+    monkeypatch.setattr(watching, "COLLECT_SECONDS", 0.0)
+    run = made.fresh_run(in_hand(), wall_seconds=0, missed_beats=2)
+    with Watch(run) as watch:
+        wait_for(watch.cancelled)
+    assert made.fresh_run(run).missed_beats == 2
+
+
+def test_no_heart_beats_for_a_kill_that_hangs(monkeypatch):
+    monkeypatch.setattr(watching, "KILL_SECONDS", -1.0)
+    run = in_hand()
+    services.cancel_run(run, by=run.request.author)
+    with Watch(run) as watch:
+        wait_for(watch.cancelled)
+        Run.objects.filter(pk=run.pk).update(missed_beats=7)
+        threading.Event().wait(0.2)
+    assert made.fresh_run(run).missed_beats == 7
+
+
 def test_a_cancel_kills_the_code_and_frees_the_worker():
     run = in_hand()
     ends = RunsUntilCancelled(lambda: services.cancel_run(run, by=run.request.author))
