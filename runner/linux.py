@@ -40,7 +40,8 @@ def process_start(pid: int) -> str | None:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return text.rpartition(")")[2].split()[19]
+    fields = text.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else fields[19]  # a zombie is gone, whoever has yet to notice
 
 
 def unpack_fds(data: bytes) -> list[int]:

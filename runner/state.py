@@ -6,7 +6,6 @@ import os
 import secrets
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,13 @@ from runner.linux import process_start
 DEFAULT_UIDS = "64900-64963"
 CLONE = 0x40049409  # FICLONE
 MARK = "weir"
+SHARED = Path("/tmp")  # noqa: S108 not $TMPDIR, which may be closed to the users that runs get
 
 
 def base() -> Path:
     """The folder of ours on this host. It belongs to us alone, or nothing runs."""
     named = os.environ.get("WEIR_SANDBOX_STATE")
-    path = Path(named) if named else Path(tempfile.gettempdir()) / f"weir-sandbox-{os.getuid()}"
+    path = Path(named) if named else SHARED / f"weir-sandbox-{os.getuid()}"
     path.mkdir(mode=0o711, parents=True, exist_ok=True)
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
