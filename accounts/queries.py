@@ -1,40 +1,9 @@
 """What pages ask about people, each in a bounded number of queries."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
 from django.db.models import Count, Q, QuerySet
-from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Invitation, Notification, Session, User
-
-WAITING_LIMIT = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Something about people that waits for this person, for the inbox."""
-
-    kind: str
-    title: str
-    url: str
-    since: datetime
-
-
-def waiting_for(user: User) -> list[Waiting]:
-    """Registrations that an admin has to decide, oldest first."""
-    if not user.is_admin:
-        return []
-    return [
-        Waiting(
-            "registration",
-            f"{person} asks for an account",
-            reverse("accounts:registrations"),
-            person.created_at,
-        )
-        for person in pending(user)[:WAITING_LIMIT]
-    ]
 
 
 def pending(user: User) -> QuerySet[User]:

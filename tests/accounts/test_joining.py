@@ -16,6 +16,7 @@ from accounts import queries, services
 from accounts.models import Invitation, Notification, User
 from audit.models import Entry
 from common.errors import Conflict, Denied, Refused
+from requests_app.queries import inbox
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -187,12 +188,12 @@ def test_a_registered_person_waits_for_an_admin() -> None:
     person = register()
     assert person is not None
     assert (person.is_active, person.roles, list(queries.pending(admin))) == (False, frozenset(), [person])
-    assert [w.title for w in queries.waiting_for(admin)] == ["Noor New asks for an account"]
-    assert (queries.waiting_for(make.auditor()), queries.waiting_for(make.owner())) == ([], [])
+    assert [item.title for item in inbox(admin).items] == ["Noor New asks for an account"]
+    assert (inbox(make.auditor()).items, inbox(make.owner()).items) == ([], [])
     assert Notification.objects.get(user=admin).text == "Noor New asks for an account."
     services.approve_registration(person, by=admin, roles=["scientist"])
     person = User.objects.get(pk=person.pk)
-    assert (person.is_active, person.roles, queries.waiting_for(admin)) == (
+    assert (person.is_active, person.roles, inbox(admin).items) == (
         True,
         frozenset({"scientist"}),
         [],

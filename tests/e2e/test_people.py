@@ -1,0 +1,74 @@
+"""People and the audit log in a browser: suspension that reaches an open page, and pages that everybody can use."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from accounts import services
+from accounts.models import User
+from audit.models import Entry
+from tests import make
+
+pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
+SERIOUS = {"serious", "critical"}
+
+
+def test_a_suspended_person_is_put_out_of_an_open_page(open_as: Callable[..., Any]) -> None:
+    admin, person = make.admin(), make.scientist(name="Sam Scientist")
+    theirs = open_as(person, "/people/notifications/")
+    expect(theirs.get_by_role("heading", name="Notifications")).to_be_visible()
+    page = open_as(admin, f"/people/{person.pk}/")
+    page.get_by_label("Reason").last.fill("A lost laptop.")
+    page.get_by_role("button", name="Suspend").click()
+    page.locator("#confirm [data-yes]").click()
+    expect(page.get_by_text("Sam Scientist is suspended")).to_be_visible()
+    expect(theirs.get_by_role("heading", name="Sign in")).to_be_visible(timeout=5_000)
+    person.refresh_from_db()
+    assert (person.state, Entry.objects.get(action="user.suspend").detail) == (
+        "suspended",
+        {"reason": "A lost laptop."},
+    )
+
+
+def test_an_admin_gives_a_role_by_keyboard(open_as: Callable[..., Any]) -> None:
+    page = open_as(make.admin(), f"/people/{make.user().pk}/")
+    page.get_by_text("Give… the role Data owner").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.type("Runs the wage panel.")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("is data owner now")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
+)
+def test_pages_of_people_and_audit_are_accessible(
+    open_as: Callable[..., Any], width: int, scheme: str
+) -> None:
+    admin = make.admin()
+    person = make.user("owner")
+    make.user(state=User.State.PENDING, registration_note="To study wages.")
+    services.invite("noor@weir.example", by=admin, roles=["scientist"])
+    services.take_role(person, by=admin, role="owner", reason="Left.")
+    entry = Entry.objects.get(action="user.take_role")
+    paths = [
+        "/people/",
+        f"/people/{person.pk}/",
+        "/people/registrations/",
+        "/people/invitations/",
+        "/people/me/",
+        "/people/notifications/",
+        "/audit/",
+        f"/audit/{entry.pk}/",
+    ]
+    page = open_as(admin, paths[0], width=width, scheme=scheme)
+    for path in paths:
+        page.goto(path)
+        found = [item for item in Axe().run(page).response["violations"] if item["impact"] in SERIOUS]
+        assert [(item["id"], [node["html"] for node in item["nodes"]]) for item in found] == [], path
+        wide = page.evaluate("() => document.documentElement.scrollWidth")
+        assert wide <= width, path
