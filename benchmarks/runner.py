@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -83,14 +84,14 @@ def start(rounds: int) -> None:
 
 def fork_loop(blocks: list[np.ndarray], code: str) -> None:
     """The same function in plain forked children: what a fork server without isolation would cost."""
-    space: dict[str, object] = {}
+    space: dict[str, Any] = {}
     exec(code, space)  # noqa: S102 our own text
     function = space.get("block") or space["main"]
     for block in blocks:
         read, write = os.pipe()
         child = os.fork()
         if child == 0:
-            os.write(write, np.asarray(function(block), dtype=float).tobytes())  # type: ignore[operator]
+            os.write(write, np.array(function(block), dtype=np.float64).tobytes())
             os._exit(0)
         os.close(write)
         os.read(read, 4096)
@@ -98,7 +99,7 @@ def fork_loop(blocks: list[np.ndarray], code: str) -> None:
         os.waitpid(child, 0)
 
 
-def blocks_of(kind: str, count: int) -> list[object]:
+def blocks_of(kind: str, count: int) -> list[Any]:
     generator = np.random.default_rng(1)
     if kind == "numpy":
         return [generator.normal(size=(100, 4)) for _ in range(count)]

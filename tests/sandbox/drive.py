@@ -1,6 +1,6 @@
 """Run attacks in the real sandbox as whoever starts this, and print one JSON line for each.
 
-    python -m tests.sandbox.drive ENVIRONMENT [GROUP/NAME ...]
+    python -m tests.sandbox.drive ENVIRONMENT [--without-seccomp | --without-landlock] [GROUP/NAME ...]
 
 Stands apart from pytest so that it can run as another user, from a copy of the few files that it needs.
 """
@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import socket
+import struct
 import sys
 import tempfile
 import threading
@@ -18,7 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from runner.contract import JobSpec, Limits
+from runner import bpf, job, selftest
+from runner.contract import Capabilities, JobSpec, Limits
 from runner.meter import descendants
 from runner.sandbox import BubblewrapExecutor
 from tests.sandbox.attacks import Attack
@@ -123,15 +125,38 @@ def run(attack: Attack, place: Host, environment: Path) -> dict[str, Any]:
     return {**result, "contents": contents, "damage": place.damage()}
 
 
+def leave_out(layer: str) -> None:
+    """For the ablation: replace one layer by nothing. The product has no such switch."""
+    setattr(selftest, "probe", lambda _: Capabilities(executor="ablated", layers=()))  # noqa: B010
+    if layer == "--without-seccomp":
+        allow_all = struct.pack("=HBBI", bpf.RETURN, 0, 0, bpf.ALLOW)
+        setattr(bpf, "build", lambda *_: allow_all)  # noqa: B010
+        return
+    whole = job.harness
+
+    def harness(name: str, *, compiled: bool) -> tuple[str, bytes]:
+        path, content = whole(name, compiled=False)
+        return (
+            path,
+            content + b"\n\ndef landlock(writable):\n    return 0\n" if name == "confine" else content,
+        )
+
+    setattr(job, "harness", harness)  # noqa: B010
+
+
 def main(arguments: list[str]) -> None:
-    environment, names = Path(arguments[0]), arguments[1:] or list(ATTACKS)
+    layers = [word for word in arguments if word.startswith("--without-")]
+    for layer in layers:
+        leave_out(layer)
+    environment, *names = [word for word in arguments if word not in layers]
+    names = names or list(ATTACKS)
     os.umask(0o022)
     os.environ["WEIR_TEST_SECRET"] = CANARY
     executor = BubblewrapExecutor()
     with host() as place, ThreadPoolExecutor(max_workers=2) as pool:
-        jobs = {name: pool.submit(run, ATTACKS[name], place, environment) for name in names}
-        for name, job in jobs.items():
-            print(json.dumps({"name": name, **job.result()}), flush=True)  # noqa: T201
+        jobs = {name: pool.submit(run, ATTACKS[name], place, Path(environment)) for name in names}
+        for name, running in jobs.items():
+            print(json.dumps({"name": name, **running.result()}), flush=True)  # noqa: T201
     executor.sweep()
     left = [pid for pid in descendants(os.getpid()) if pid != os.getpid()]
     print(json.dumps({"name": "", "left": left}), flush=True)  # noqa: T201
