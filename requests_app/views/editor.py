@@ -1,7 +1,6 @@
 """Writing a request: the draft, its try-outs on mock data, and its submission."""
 
 from collections.abc import Mapping
-from collections.abc import Collection
 from functools import lru_cache
 from uuid import UUID
 

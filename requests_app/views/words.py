@@ -119,8 +119,19 @@ def _last_run(run: Run | None, release: Release | None) -> str:
     return RUN_SENTENCE[run.state]
 
 
+ON_MOCK = Meaning(
+    "The code raised an exception that nobody caught.",
+    "The traceback below is complete: mock data hides nothing from you.",
+)
+
+
 def failure(run: Run) -> Meaning | None:
-    return FAILURES.get(run.close_code) if run.state == Run.State.FAILED else None
+    """What a failed run's code means, to those who read its page."""
+    if run.state != Run.State.FAILED:
+        return None
+    if run.kind == Run.Kind.MOCK and run.close_code == CloseCode.EXCEPTION:
+        return ON_MOCK
+    return FAILURES.get(run.close_code)
 
 
 @dataclass(frozen=True, slots=True)
