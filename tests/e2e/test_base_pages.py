@@ -13,6 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.db import connection
 
+from portal.demo import people
 from portal.launch.processes import Child, wait_until
 from tests.conftest import watch
 
@@ -155,6 +156,14 @@ def test_keyboard_reaches_the_content_first(open_page: Any) -> None:
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_choosing_somebody_of_the_demo_fills_in_the_form(open_page: Any) -> None:
+    page = open_page("/account/login/")
+    page.get_by_role("button", name="Ingrid Solberg").click()
+    filled = (page.get_by_label("Email").input_value(), page.get_by_label("Password").input_value())
+    assert filled == (people.INGRID.email, people.PASSWORD)
+    assert page.evaluate("document.activeElement.id") == "sign-in"
 
 
 def test_the_page_reads_without_scripts(new_context: Any, demo_site: str) -> None:
