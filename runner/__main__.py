@@ -11,6 +11,7 @@ import json
 import math
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 from runner.contract import JobResult, JobSpec, Limits, SandboxUnavailable
@@ -93,6 +94,15 @@ def spec_of(given: argparse.Namespace) -> JobSpec:
     )
 
 
+def run(spec: JobSpec) -> JobResult:
+    """Run with a folder of its own, so that what an earlier run left in the same place is replaced file by file."""
+    with tempfile.TemporaryDirectory(prefix=".weir-", dir=spec.out) as fresh:
+        result = BubblewrapExecutor().run(dataclasses.replace(spec, out=Path(fresh)))
+        for file in result.outputs:
+            (Path(fresh) / file.name).replace(spec.out / file.name)
+    return result
+
+
 def report(result: JobResult) -> str:
     """The result as JSON; the kept logs may hold any character, so all beyond ASCII is escaped."""
     return json.dumps(dataclasses.asdict(result))
@@ -107,7 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"python -m runner: error: {bad}\n")
         return 2
     try:
-        result = BubblewrapExecutor().run(spec)
+        result = run(spec)
     except SandboxUnavailable as bad:
         sys.stderr.write(f"No sandbox: {bad}\n")
         return 3

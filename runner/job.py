@@ -14,6 +14,7 @@ from pathlib import Path
 
 from runner import bpf, bubblewrap
 from runner.box import Command
+from runner.cgroups import INIT, parents
 from runner.contract import JobSpec, Limits
 from runner.interpreter import Interpreter, interpreter
 from runner.linux import memory_file
@@ -26,6 +27,8 @@ MIB = 2**20
 THREAD_STACK = 8 * MIB
 STACKS = 48
 """Stacks of threads count as memory of a process though they are hardly touched; for so many there is room."""
+BEHIND = 64
+"""Where a control group counts processes, and its refusals, the limit of the user id stands behind it."""
 CPUS = 2
 """Threads that libraries start by themselves."""
 ALL_TOGETHER = 4
@@ -53,7 +56,7 @@ def resource_limits(limits: Limits) -> dict[str, int]:
         "CPU": math.ceil(limits.cpu_s),
         "FSIZE": max(sizes(limits).values()),
         "NOFILE": 1024,
-        "NPROC": limits.pids + 1,
+        "NPROC": limits.pids + INIT + (0 if parents() is None else BEHIND),
         "CORE": 0,
         "MEMLOCK": MIB,
         "MSGQUEUE": 0,

@@ -14,7 +14,7 @@ MIB = 2**20
 TICK_S = 0.03
 CANCEL_POLL_S = 0.25
 STARTED_S = 30.0
-STUCK_S = 0.5
+CROWDED_S = 1.0
 REFUSED_PROCESSES = 50
 
 
@@ -75,7 +75,7 @@ class Watch:
     def _exceeded(self, reading: Reading, now: float) -> CloseCode | None:
         """The first limit that is overstepped."""
         if now - self.began > self.limits.wall_s or reading.cpu_s > self.limits.cpu_s:
-            return CloseCode.PROCESS_LIMIT if self._refused() else CloseCode.TIME_LIMIT
+            return CloseCode.TIME_LIMIT
         if self._too_much_memory(reading):
             return CloseCode.MEMORY_LIMIT
         if reading.too_many_inodes:
@@ -97,14 +97,14 @@ class Watch:
         return self.meter.last.peak_tasks >= self.limits.pids + INIT
 
     def _too_many_processes(self, reading: Reading, now: float) -> bool:
-        """Whether the run keeps asking for more than it may have: a burst of refusals, or crowded for a while."""
-        if self.box.group is not None and self.box.group.refused_processes() > REFUSED_PROCESSES:
-            return True
+        """Whether the run keeps asking for more than it may have. Without a group only crowding can be seen."""
+        if self.box.group is not None:
+            return self.box.group.refused_processes() > REFUSED_PROCESSES
         if reading.tasks < self.limits.pids + INIT:
             self._crowded_since = None
             return False
         self._crowded_since = self._crowded_since or now
-        return now - self._crowded_since > STUCK_S
+        return now - self._crowded_since > CROWDED_S
 
     def _ended(self) -> Ended:
         group = self.box.group

@@ -220,6 +220,10 @@ def test_command_prints_one_object(tmp_path: Path) -> None:
         "code.py", "--input", "wages=wages.csv", "--param", "k=2", "--out", "new/out", cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
+    done = command(
+        "code.py", "--input", "wages=wages.csv", "--param", "k=2", "--out", "new/out", cwd=tmp_path
+    )
+    assert [path.name for path in (tmp_path / "new" / "out").iterdir()] == ["result.json"]
     told = json.loads(done.stdout)
     assert (told["status"], told["code"], told["stdout"], told["stdout_bytes"]) == (
         "succeeded",
