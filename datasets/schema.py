@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 EPOCH = date(1970, 1, 1)
+UNITS = {"date": "days", "datetime": "seconds"}
 BOUNDED = frozenset({"integer", "number", "date", "datetime"})
 OFFERED = {
     "int64": ("integer", "number", "category"),
@@ -97,12 +98,13 @@ def _table(value: dict[str, Any]) -> TableSchema:
 
 
 def bound_text(type_: str, value: float) -> str:
-    """A bound as people write it."""
-    if type_ == "date":
-        return (EPOCH + timedelta(days=value)).isoformat()
-    if type_ == "datetime":
-        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=value)
-        return moment.strftime("%Y-%m-%d %H:%M")
+    """A bound as people write it; the bare number for a date that no calendar here holds."""
+    if type_ in {"date", "datetime"}:
+        try:
+            moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(**{UNITS[type_]: value})
+        except OverflowError:
+            return repr(value)
+        return moment.date().isoformat() if type_ == "date" else moment.strftime("%Y-%m-%d %H:%M")
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
 
 

@@ -18,6 +18,7 @@ HEAD = 256 * 1024
 DELIMITERS = (",", ";", "\t", "|")
 MISSING = ("", "NA", "NaN", "NULL", "null")
 ATTEMPTS = 4
+csv.field_size_limit(4 * 1024 * 1024)
 ODD = "weir: not a whole number"
 CELLS_PER_GROUP = 4_000_000
 ENCODINGS = {"utf-8": "utf-8", "latin-1": "latin-1"}
@@ -99,7 +100,7 @@ def look(source: Path, encoding: str) -> Dialect:
         raise Unreadable(
             "Line 1 holds numbers where the names of the columns should be. Add a line of names."
         )
-    if not any(line.strip() for line in itertools.islice(lines, 1, None)):
+    if len(head) < HEAD and not any(line.strip() for line in itertools.islice(lines, 1, None)):
         raise Unreadable("This file has a line of column names and nothing below it.")
     return Dialect(delimiter=delimiter, encoding=encoding, names=tuple(names))
 
@@ -211,7 +212,7 @@ def _whole(column: str) -> str:
 def _widened(
     database: duckdb.DuckDBPyConnection, source: Path, dialect: Dialect, kinds: dict[str, str]
 ) -> dict[str, str]:
-    """Columns that are not whole numbers throughout: numbers, codes with leading zeros, or a fault."""
+    """Columns that are not whole numbers throughout: numbers, codes, or a fault."""
     whole = [name for name, kind in kinds.items() if kind == "int64"]
     texts = dict.fromkeys(dialect.names, "string")
     relation = _relation(source, dialect, texts, rejects=False)
@@ -219,7 +220,7 @@ def _widened(
     for name, seen in inference.count(database, relation, whole, dialect.mark).items():
         if seen.whole == seen.filled:
             continue
-        if seen.zeros:
+        if seen.codes:
             better[name] = "string"
         elif seen.number == seen.filled:
             better[name] = "double"

@@ -8,7 +8,8 @@ from datasets.reading.engine import literal, name
 
 SAMPLE_ROWS = 20_000
 WHOLE = "-?(0|[1-9][0-9]{0,17})"
-LEADING_ZERO = "[-+]?0[0-9]+"
+CODE = "[-+]?(0[0-9]+|[0-9]{19,})"
+"""Digits that are no number: a number would lose the zeros in front or the digits at the end."""
 DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 TIME = DATE + "[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?"
 TRUTH = "(?i:true|false)"
@@ -36,7 +37,7 @@ class Counts:
 
     filled: int
     whole: int
-    zeros: int
+    codes: int
     number: int
     date: int
     time: int
@@ -53,7 +54,7 @@ def count(
     database: duckdb.DuckDBPyConnection, relation: str, columns: list[str], mark: str
 ) -> dict[str, Counts]:
     """Look at every column of a relation of texts, in one query."""
-    patterns = [WHOLE, LEADING_ZERO, number_pattern(mark), DATE, TIME, TRUTH, number_pattern(",")]
+    patterns = [WHOLE, CODE, number_pattern(mark), DATE, TIME, TRUTH, number_pattern(",")]
     parts = [
         part
         for column in columns
@@ -68,9 +69,9 @@ def count(
 
 
 def kind(seen: Counts) -> str:
-    """The kind that at least half of the filled cells have; numbers with leading zeros are codes, thus text."""
+    """The kind that at least half of the filled cells have; digits that are no number make it text."""
     half = max(seen.filled / 2, 1)
-    if seen.zeros or seen.filled == 0:
+    if seen.codes or seen.filled == 0:
         return "string"
     choices = (
         ("int64", seen.whole, seen.whole == seen.number),

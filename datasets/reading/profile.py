@@ -74,5 +74,5 @@ def _values(database: duckdb.DuckDBPyConnection, relation: str, column: str) -> 
         f"SELECT DISTINCT {it} FROM {relation} WHERE {it} IS NOT NULL ORDER BY 1 LIMIT {VALUES_SHOWN + 1}"  # noqa: S608 -- quoted
     ).fetchall()
     values = tuple(value for (value,) in found)
-    short = all(len(str(value)) <= VALUE_LENGTH for value in values)
+    short = all(len(str(value)) <= VALUE_LENGTH and "\0" not in str(value) for value in values)
     return values if short and len(values) <= VALUES_SHOWN else ()

@@ -163,6 +163,44 @@ def test_leading_zeros_far_below_are_not_lost(folder):
     assert rows(source)[-1] == {"id": 5, "code": "007"}
 
 
+def test_numbers_too_long_for_a_number_stay_text(folder):
+    source = files.write(folder, b"id,n\n12345678901234567890123,1\n1,2\n")
+    read(source)
+    assert rows(source)[0] == {"id": "12345678901234567890123", "n": 1}
+
+
+def test_a_cell_larger_than_the_first_look_is_read(folder):
+    source = files.write(folder, b'id,note\n1,"' + b"x" * 500_000 + b'"\n')
+    assert read(source).rows == 1
+
+
+def test_a_line_without_end_is_told(folder):
+    why = refusal(files.write(folder, b"id,note\n1," + b"x" * 3_000_000 + b"\n"))
+    assert str(why) == "Line 2 is longer than 2 MB."
+
+
+def test_signs_that_cannot_be_kept_with_the_owners_notes_are_left_out_of_them(folder):
+    reading = read(files.write(folder, b"id,note\n" + b"1,fine\n" * 50_000 + b"2,a\0b\n"))
+    assert (reading.columns[1].distinct, reading.columns[1].values) == (2, ())
+
+
+@pytest.mark.parametrize("cell", ["infinity", "-infinity", "epoch", "290000-01-01", "0001-01-01"])
+def test_odd_dates_break_nothing(folder, cell):
+    source = files.write(
+        folder,
+        f"day,at\n2020-01-01,2020-01-01 10:00:00\n{cell},{cell}\n2021-01-01,2021-01-01 10:00:00\n".encode(),
+    )
+    assert outcome_of(source)
+
+
+def outcome_of(source) -> str:
+    """A reading that can be kept as JSON, or the line of the fault."""
+    try:
+        return json.dumps([column.highest for column in read(source).columns], allow_nan=False)
+    except Unreadable as why:
+        return str(why)
+
+
 def test_a_column_that_begins_empty_is_looked_at_as_a_whole(folder):
     lines = b"".join(b"%d,\n" % number for number in range(25_000))
     source = files.write(folder, b"id,late\n" + lines + b"5,2.5\n")

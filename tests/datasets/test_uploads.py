@@ -2,8 +2,11 @@
 
 import json
 from datetime import timedelta
+from io import BytesIO
 from uuid import uuid4
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -12,7 +15,7 @@ from django.utils import timezone
 
 from audit.models import Entry
 from common.errors import Conflict, Refused
-from datasets import execution, services, storage, uploads
+from datasets import execution, inspection, services, storage, uploads
 from datasets.models import Table, Upload
 from tests import make
 from tests.datasets import files
@@ -332,6 +335,38 @@ def test_a_removed_table_takes_its_file_along(dataset, django_capture_on_commit_
     with django_capture_on_commit_callbacks(execute=True):
         uploads.remove_table(table, by=dataset.owner)
     assert table.stored_name not in sealed()
+
+
+def test_declarations_are_carried_over_to_the_next_revision():
+    dataset = make.dataset()
+    services.new_revision(dataset, by=dataset.owner, note="More people.")
+    execution.read_upload(
+        arrive(dataset, b"person,year,region,wage\n9,1991,east,10.5\n", name="wages.csv").pk
+    )
+    table = make.draft(dataset).tables.get()
+    assert table.declared == make.current(dataset).tables_declared[0]
+    services.publish(dataset, by=dataset.owner)
+    assert make.current(dataset).number == 2
+
+
+def test_dates_beyond_every_calendar_can_be_looked_at(client):
+    dataset = services.create(by=make.owner(), name="odd", title="Odd")
+    odd = pa.table(
+        {
+            "day": pa.array([-(2**31) + 5, 0, 2**31 - 5], pa.int32()).cast(pa.date32()),
+            "at": pa.array([-(2**62), 0, 2**62], pa.timestamp("us")),
+            "x": pa.array([float("nan"), float("inf"), 1.0]),
+            "text": pa.array(["a\0b", "\U0010ffff", ""]),
+        }
+    )
+    content = BytesIO()
+    pq.write_table(odd, content)
+    execution.read_upload(arrive(dataset, content.getvalue(), name="odd.parquet").pk)
+    table = make.draft(dataset).tables.get()
+    client.force_login(dataset.owner)
+    for name in ("declare", "rows"):
+        assert client.get(reverse(f"datasets:{name}", args=[table.pk])).status_code == 200
+    inspection.check_fit(table, by=dataset.owner)
 
 
 def test_nothing_is_added_to_a_published_revision():
