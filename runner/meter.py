@@ -93,6 +93,11 @@ def _process(pid: int) -> tuple[int, int, int]:
     return ticks, int(fields[17]), int(fields[21]) * PAGE
 
 
+def resident(pid: int) -> int:
+    """Bytes of memory that a process has in use now."""
+    return _process(pid)[2]
+
+
 def descendants(root: int) -> list[int]:
     """A process and everything below it, as /proc shows them."""
     found, waiting = [], [root]

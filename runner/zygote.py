@@ -4,10 +4,12 @@ What leaves a block is exactly `output_size` finite floats, or nothing. Which bl
 took depends on the data: that is the private report, for the owner's side alone.
 """
 
+import contextlib
 import marshal
 import os
 import platform
 import select
+import signal
 import socket
 import struct
 import time
@@ -25,6 +27,7 @@ from runner.contract import Limits, SandboxUnavailable
 from runner.interpreter import Interpreter, interpreter
 from runner.job import MIB, harness, resource_limits, variables
 from runner.linux import memory_file
+from runner.meter import descendants, resident
 from runner.session import grouped, staged
 
 Array = npt.NDArray[np.generic]
@@ -40,6 +43,7 @@ BASE_MB = 512
 """What the libraries of the zygote itself may take."""
 FOLDER_BYTES = 16 * MIB
 START_S = 60.0
+TICK_MS = 50
 SILENCE_S = 5.0
 LIMITS = Limits(wall_s=10, cpu_s=2, memory_mb=512, pids=16)
 
@@ -184,6 +188,14 @@ def _described(parts: Mapping[str | None, Array], offset: int) -> list[tuple[obj
     return found
 
 
+def end_greedy(init: int, most: int) -> None:
+    """Kill each block that holds more memory than it may, in ways that its own limits do not count. Only that one."""
+    for pid in descendants(init):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if resident(pid) > most:
+                os.kill(pid, signal.SIGKILL)
+
+
 class _Conversation:
     """Hand out blocks, a few at a time, and note what comes back."""
 
@@ -195,6 +207,7 @@ class _Conversation:
         self.answers = answers
         self.at_once = at_once
         self.patience = limits.wall_s + SILENCE_S
+        self.most = (BASE_MB + limits.memory_mb) * MIB
         self.ends = ["failed"] * len(blocks)
         self.control = box.take_control()
         self.control.settimeout(None)
@@ -220,8 +233,11 @@ class _Conversation:
         """One answer; False when the fork server is gone, which leaves the remaining blocks as failed."""
         poll = select.poll()
         poll.register(self.control.fileno(), select.POLLIN)
-        if not poll.poll(self.patience * 1000):
-            return False
+        end = time.monotonic() + self.patience
+        while not poll.poll(TICK_MS):
+            if time.monotonic() > end:
+                return False
+            end_greedy(self.box.init, self.most)
         data = self.control.recv(HEADER.size + 8 * MAX_OUTPUT)
         if len(data) < HEADER.size:
             return False

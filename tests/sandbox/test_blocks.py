@@ -45,6 +45,7 @@ def test_a_block_of_columns_is_a_table() -> None:
         ("while True: pass", "failed"),
         ("import time; time.sleep(60)", "time"),
         ("return len(bytearray(b'x') * (2 << 30))", "failed"),
+        ("import mmap; a = mmap.mmap(-1, 2 << 30); a[::4096] = bytes(len(a) // 4096)", "failed"),
     ],
 )
 def test_failure_of_one_is_its_own(wrong: str, end: str) -> None:
