@@ -72,6 +72,20 @@ class Entry(models.Model):
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.actor}: {self.action} {self.object_label}"
 
+    @property
+    def changes_in_words(self) -> list[tuple[str, str, str]]:
+        """Field, old and new, for pages."""
+        return [(name, _in_words(old), _in_words(new)) for name, (old, new) in self.changes.items()]
+
+
+def _in_words(value: object) -> str:
+    """A recorded value as people read it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        value = ", ".join(map(str, value))
+    return "nothing" if value in (None, "") else str(value)
+
 
 class Link(models.Model):
     """An entry's place in the hash chain. Written by the database alone, at commit."""

@@ -210,6 +210,20 @@ def test_an_entry_shows_old_and_new_and_its_link() -> None:
     assert ("Before" in page, "owner" in page, "Left &lt;b&gt;us" in page) == (True, True, True)
 
 
+@pytest.mark.parametrize(
+    ("pair", "words"),
+    [
+        ((["owner", "scientist"], []), ("owner, scientist", "nothing")),
+        ((None, "x"), ("nothing", "x")),
+        (("", True), ("nothing", "yes")),
+        ((0, False), ("0", "no")),
+    ],
+)
+def test_changes_are_put_into_words(pair: tuple[object, object], words: tuple[str, str]) -> None:
+    item = entry(make.user(), changes={"field": pair})
+    assert item.changes_in_words == [("field", *words)]
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_the_list_costs_the_same_however_long(
     count: int, django_assert_max_num_queries: Callable[..., Any]
