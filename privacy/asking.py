@@ -9,12 +9,12 @@ from django.db import transaction
 
 from accounts.models import User
 from common.access import require
-from common.errors import Refused
+from common.errors import Conflict, Refused
 from datasets.models import Revision
 from privacy import ledger, rules, tasks
 from privacy.declarations import current_revision, specs_of
 from privacy.engine import pricing, sql, wire
-from privacy.engine.accounting import gdp_epsilon
+from privacy.engine.accounting import MU_RANGE, gdp_epsilon
 from privacy.engine.cells import touched
 from privacy.engine.designs import Design, design
 from privacy.engine.evaluate import Bools
@@ -47,7 +47,7 @@ class Quote:
     @property
     def epsilon(self) -> float:
         """What this answer alone amounts to, as an epsilon at the promise's delta."""
-        return gdp_epsilon(self.offer.mu, self.delta)
+        return gdp_epsilon(max(self.offer.mu, MU_RANGE[0]), self.delta)
 
     @property
     def share_of_left(self) -> float:
@@ -58,8 +58,9 @@ class Quote:
 def read_sql(budget: Budget, text: str) -> Query:
     """The query that the SQL asks of the budget's dataset."""
     specs = specs_of(current_revision(budget.protection.dataset), budget.protection.constants)
+    columns = frozenset(name for spec in specs.values() for name in spec.columns)
     try:
-        return sql.parse(text, _spec(specs, sql.table_of(text)))
+        return sql.parse(text, _spec(specs, sql.table_of(text, columns)))
     except QueryRefused as refused:
         raise Refused(str(refused)) from refused
 
@@ -115,8 +116,8 @@ def ask(budget: Budget, quoted: Quote, *, key: UUID, by: User, text: str = "") -
     """Spend what was quoted and have the answer computed. The same key, or a query already answered at least as
     exactly on the same revision: that answer, at no cost."""
     require(rules.ask, by, budget)
-    digest = hashlib.sha256(wire.canonical(quoted.query).encode()).hexdigest()
-    if known := _known(budget, quoted, digest, key):
+    digest = digest_of(quoted.query)
+    if known := _asked_with(key, budget, quoted) or stored(budget, quoted):
         return known
     line = ledger.reserve(
         budget,
@@ -147,15 +148,32 @@ def ask(budget: Budget, quoted: Quote, *, key: UUID, by: User, text: str = "") -
     return answer
 
 
-def _known(budget: Budget, quoted: Quote, digest: str, key: UUID) -> Answer | None:
-    if line := LedgerLine.objects.filter(key=key, budget=budget).select_related("answer").first():
-        return getattr(line, "answer", None)
-    same = Answer.objects.filter(budget=budget, revision=quoted.revision, query_sha256=digest)
+def digest_of(query: Query) -> str:
+    """Equal queries have equal digests."""
+    return hashlib.sha256(wire.canonical(query).encode()).hexdigest()
+
+
+def stored(budget: Budget, quoted: Quote) -> Answer | None:
+    """The answer to this very query on this revision that the scientist has, or waits for, at least as exact."""
+    same = Answer.objects.filter(
+        budget=budget, revision=quoted.revision, query_sha256=digest_of(quoted.query)
+    )
     return (
         same.filter(state__in=[Answer.State.RELEASED, Answer.State.PENDING], sigma__lte=quoted.offer.sigma)
         .order_by("sigma")
         .first()
     )
+
+
+def _asked_with(key: UUID, budget: Budget, quoted: Quote) -> Answer | None:
+    """What was asked with this key already; Conflict when that was another question or another exactness."""
+    line = LedgerLine.objects.filter(key=key, budget=budget).select_related("answer").first()
+    answer: Answer | None = getattr(line, "answer", None)
+    if answer is None:
+        return None
+    if (answer.query_sha256, answer.sigma) != (digest_of(quoted.query), quoted.offer.sigma):
+        raise Conflict("This key has asked something else. Use a new key for another question.")
+    return answer
 
 
 def _spec(specs: dict[str, TableSpec], name: str) -> TableSpec:

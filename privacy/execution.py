@@ -7,6 +7,7 @@ subjects has one order. An answer becomes visible on a fixed tick, whatever it t
 """
 
 import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -27,7 +28,7 @@ from datasets import storage
 from privacy import ledger, news, rules
 from privacy.declarations import opened, plans_for, spec_of
 from privacy.engine.accounting import gdp_epsilon
-from privacy.engine.contributions import charges
+from privacy.engine.contributions import CAP, charges
 from privacy.engine.expressions import columns_of
 from privacy.engine.figures import Answer as Figures
 from privacy.engine.queries import KeyCounts, Query
@@ -59,25 +60,27 @@ def compute(pk: str) -> None:
     answer = Answer.objects.select_related("budget__protection__dataset", "revision", "line").get(pk=pk)
     with one_at_a_time(answer.budget.protection.dataset_id):
         answer.refresh_from_db()
-        if answer.state == Answer.State.PENDING and answer.opened_at is None:
-            _compute(answer)
+        waits = answer.state == Answer.State.PENDING and answer.opened_at is None
+        done = _compute(answer) if waits else None
+    if done is not None:
+        _store(answer, *done, at=_next_tick())
 
 
-def _compute(answer: Answer) -> None:
+def _compute(answer: Answer) -> tuple[LedgerLine, Figures] | None:
     budget, system = answer.budget, User.objects.system()
     if why := rules.ask(budget.scientist, budget):
         give_back(answer, why)
-        return
+        return None
     book = SubjectLedger(storage.ledger_folder(budget.protection.dataset_id))
     try:
         if book.last_line() < Protection.objects.get(pk=budget.protection_id).last_applied:
             give_back(
                 answer, "The ledger of people is older than what was released. An admin has to restore it."
             )
-            return
+            return None
         line = ledger.commit(answer.line, by=system)
         Answer.objects.filter(pk=answer.pk).update(opened_at=timezone.now())
-        _store(answer, line, _answer(answer, line, book))
+        return line, _answer(answer, line, book)
     finally:
         book.close()
 
@@ -118,30 +121,33 @@ def vars_of(measure_: Any) -> Iterator[Any]:
                 yield part
 
 
-def _store(answer: Answer, line: LedgerLine, figures: Figures) -> None:
+def _store(answer: Answer, line: LedgerLine, figures: Figures, *, at: datetime) -> None:
+    """Release an answer on its tick. Nothing is written before it, for the bell, the audit log and the record would
+    tell how long the rows took."""
+    time.sleep(max(0.0, (at - timezone.now()).total_seconds()))
     with transaction.atomic():
         protection = Protection.objects.select_for_update().get(pk=answer.budget.protection_id)
-        protection.last_applied = line.pk
+        protection.last_applied = max(line.pk, protection.last_applied)
         protection.save(update_fields=["last_applied"])
         answer.state = Answer.State.RELEASED
         answer.result = asdict(figures)
-        answer.visible_at = _next_tick()
-        answer.record = _record_of(answer)
+        answer.visible_at = at
+        answer.record = _record_of(answer, at)
         answer.save(update_fields=["state", "result", "visible_at", "record"])
         _tell(answer, "answer.released", mu=answer.mu)
         budget = Budget.objects.get(pk=answer.budget_id)
-        before = budget.share_used - answer.line.units / budget.cap
+        before = budget.share_used - answer.line.units / CAP
         if before < LOW <= budget.share_used:
             news.budget_is_low(budget)
 
 
 def _next_tick() -> datetime:
-    """The next multiple of the tick, at least one whole tick away."""
+    """The next multiple of the tick."""
     tick = settings.ANSWER_TICK
-    return datetime.fromtimestamp((math.floor(timezone.now().timestamp() / tick) + 2) * tick, tz=UTC)
+    return datetime.fromtimestamp((math.floor(timezone.now().timestamp() / tick) + 1) * tick, tz=UTC)
 
 
-def _record_of(answer: Answer) -> dict[str, object]:
+def _record_of(answer: Answer, at: datetime) -> dict[str, object]:
     protection = answer.budget.protection
     return {
         "answer": str(answer.pk),
@@ -159,7 +165,7 @@ def _record_of(answer: Answer) -> dict[str, object]:
         "epsilon_alone": gdp_epsilon(answer.mu, protection.delta),
         "mode": "extended: may silently leave people out" if answer.extended else "complete",
         "scientist": str(answer.budget.scientist_id),
-        "released_at": timezone.now().isoformat(),
+        "released_at": at.isoformat(),
     }
 
 

@@ -4,12 +4,13 @@ sqlglot parses; an allow-list decides. Everything outside it is refused with its
 text and the declarations alone. Nothing of the SQL is ever executed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NoReturn, TypeAlias, cast
 
-import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
+from sqlglot.tokens import Token, TokenType
 
 from privacy.engine.expressions import (
     MAX_DEPTH,
@@ -44,20 +45,29 @@ from privacy.engine.queries import (
 from privacy.engine.schema import Kind, QueryRefused, TableSpec
 
 MAX_LENGTH = 10_000
+DIALECT = Dialect.get_or_raise("duckdb")
+LITERALS = {TokenType.STRING, TokenType.IDENTIFIER, TokenType.VAR}
+WORDS = frozenset(
+    "select from where group by as and or not in is null between case when then else end distinct true false "
+    "within order asc desc".split()
+)
 Node: TypeAlias = exp.Expr
 
 
 def parse(text: str, table: TableSpec) -> Query:
     """The query that the SQL asks. Raises QueryRefused with position and reason."""
     try:
-        return _query(_statement(text), table)
+        return _query(_statement(text, frozenset(table.columns)), table)
     except RecursionError as deep:
         raise QueryRefused("This query is nested too deeply.") from deep
 
 
-def table_of(text: str) -> str:
-    """The name of the one table that the SQL asks, declared or not. Raises QueryRefused when it asks none."""
-    return _table_name(_statement(text))
+def table_of(text: str, columns: Collection[str] = ()) -> str:
+    """The name of the one table that the SQL asks, declared or not. Raises QueryRefused when it asks none.
+
+    `columns`: names that a column may have, even where SQL has the same word.
+    """
+    return _table_name(_statement(text, columns))
 
 
 def _query(select: exp.Select, table: TableSpec) -> Query:
@@ -74,13 +84,15 @@ def _query(select: exp.Select, table: TableSpec) -> Query:
     )
 
 
-def _statement(text: str) -> exp.Select:
+def _statement(text: str, columns: Collection[str]) -> exp.Select:
     if len(text) > MAX_LENGTH:
         raise QueryRefused(f"This query is longer than {MAX_LENGTH:,} characters.")
     if _depth(text) > MAX_DEPTH:
         raise QueryRefused(f"Brackets are nested more than {MAX_DEPTH} deep.")
     try:
-        statements = sqlglot.parse(text, read="duckdb")
+        statements = DIALECT.parser().parse(
+            [_plain(token, columns) for token in DIALECT.tokenize(text)], text
+        )
     except SqlglotError as bad:
         raise QueryRefused(_syntax(bad)) from bad
     if len(statements) != 1 or not isinstance(statements[0], exp.Select):
@@ -88,6 +100,13 @@ def _statement(text: str) -> exp.Select:
     if sum(1 for _ in statements[0].walk()) > 2000:
         raise QueryRefused("This query has too many parts.")
     return statements[0]
+
+
+def _plain(token: Token, columns: Collection[str]) -> Token:
+    """A column called like a word of SQL (`union`, `left`) needs no quotes, unless the word has a meaning here."""
+    if token.text not in columns or token.text.lower() in WORDS or token.token_type in LITERALS:
+        return token
+    return Token(TokenType.VAR, token.text, token.line, token.col, token.start, token.end)
 
 
 def _depth(text: str) -> int:
@@ -317,4 +336,15 @@ def _compare(node: exp.Binary, op: str, table: TableSpec) -> Predicate:
             _refuse(node, "texts can be compared with = and <> only.")
         chosen = In(_column_name(left), (right.name,))
         return chosen if op == "=" else Not(chosen)
-    return Compare(op, _expression(left, table), _expression(right, table))
+    return _flag(op, _expression(left, table), _expression(right, table), table)
+
+
+def _flag(op: str, left: Expression, right: Expression, table: TableSpec) -> Predicate:
+    """A comparison; that of a yes/no column with 0 or 1 says which of its values are meant."""
+    if op in {"=", "!="} and isinstance(left, Column) and isinstance(right, Constant):
+        spec = table.column(left.name)
+        label = f"{right.value:g}"
+        if spec.kind == Kind.BOOLEAN and label in spec.labels:
+            chosen = In(left.name, (label,))
+            return chosen if op == "=" else Not(chosen)
+    return Compare(op, left, right)

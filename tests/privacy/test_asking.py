@@ -120,6 +120,26 @@ def test_a_repeated_click_asks_once(budget):
     assert LedgerLine.objects.filter(budget=budget).count() == 1
 
 
+def test_one_key_asks_one_question(budget):
+    key = uuid4()
+    ask(budget, key=key)
+    with pytest.raises(Conflict, match="has asked something else"):
+        ask(budget, "SELECT COUNT(*) FROM wages", key=key)
+    with pytest.raises(Conflict, match="has asked something else"):
+        ask(budget, key=key, epsilon=6)
+    assert LedgerLine.objects.filter(budget=budget).count() == 1
+
+
+def test_nothing_tells_when_the_rows_were_done(budget, settings):
+    """The audit log, which scientists read too, the record and the answer itself know the tick alone."""
+    settings.ANSWER_TICK = 1.0
+    answer = compute(ask(budget))
+    entry = Entry.objects.get(action="answer.released")
+    assert answer.visible_at.microsecond == 0
+    assert answer.record["released_at"] == answer.visible_at.isoformat()
+    assert entry.at >= answer.visible_at
+
+
 def test_a_second_delivery_draws_no_second_noise(budget):
     answer = compute(ask(budget))
     before = answer.result
@@ -133,7 +153,7 @@ def test_a_worker_that_died_after_opening_costs_budget_and_answers_nothing(budge
     class Killed(BaseException):
         pass
 
-    def die(*args):
+    def die(*args, **kwargs):
         raise Killed
 
     monkeypatch.setattr(execution, "_store", die)

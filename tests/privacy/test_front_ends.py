@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 
 from privacy.engine.designs import design
 from privacy.engine.expressions import And, Column, Compare, Constant, In
-from privacy.engine.queries import Count, CountSubjects, Mean, Query, Sum
+from privacy.engine.queries import Count, CountSubjects, Distribution, Mean, Quantiles, Query, Regression, Sum
 from privacy.engine.schema import QueryRefused
 from privacy.engine.sql import parse
+from privacy.engine.sql_text import write
 from privacy.engine.wire import canonical, decode, decode_text, encode
 from tests.privacy.make_table import SPEC
 from tests.privacy.test_engine import QUERIES
+
+WITHOUT_SQL = (Quantiles, Distribution, Regression)  # several quantiles at once, that is
 
 REFUSED = {
     "select wage from wages": "column 11: “wage” must be in GROUP BY",
@@ -63,9 +66,52 @@ def test_what_is_outside_the_subset_is_refused_with_the_reason(text):
 
 
 def test_sql_and_form_make_the_same_query():
-    sql = "SELECT AVG(wage) FROM wages WHERE \"union\" = 1 AND region IN ('north') GROUP BY region"
-    where = And((Compare("=", Column("union"), Constant(1.0)), In("region", ("north",))))
+    sql = "SELECT AVG(wage) FROM wages WHERE union = 1 AND region IN ('north') GROUP BY region"
+    where = And((In("union", ("1",)), In("region", ("north",))))
     assert parse(sql, SPEC) == Query(table="wages", measure=Mean(Column("wage")), where=where, by=("region",))
+
+
+WRITTEN = {
+    "select avg(wage) from wages where union = true group by region": (
+        "SELECT region, AVG(wage)\nFROM wages\nWHERE union = 1\nGROUP BY region"
+    ),
+    "select count(distinct person) from wages where union <> 1 and (wage < 3 or not hours is null)": (
+        "SELECT COUNT(DISTINCT person)\nFROM wages\nWHERE union <> 1 AND (wage < 3 OR NOT hours IS NULL)"
+    ),
+    "select quantile(least(greatest(wage, 2), 50.5), 0.9) from wages where region in ('north', 'east')": (
+        "SELECT QUANTILE(LEAST(GREATEST(wage, 2), 50.5), 0.9)\nFROM wages\nWHERE region IN ('north', 'east')"
+    ),
+    "select sum(case when wage > 3 then ln(wage + 1) else abs(-hours) end) from wages": (
+        "SELECT SUM(CASE WHEN wage > 3 THEN LN((wage + 1)) ELSE ABS((-hours)) END)\nFROM wages"
+    ),
+    "select corr(wage, power(hours, 2)) from wages": "SELECT CORR(wage, POWER(hours, 2))\nFROM wages",
+    "select var_pop(sqrt(exp(wage))) from wages where not (region = 'east')": (
+        "SELECT VAR_POP(SQRT(EXP(wage)))\nFROM wages\nWHERE region <> 'east'"
+    ),
+}
+
+
+@pytest.mark.parametrize("text", WRITTEN, ids=lambda t: t[:50])
+def test_a_query_is_written_as_the_sql_that_asks_it(text):
+    query = parse(text, SPEC)
+    assert write(query, SPEC) == WRITTEN[text]
+    assert parse(WRITTEN[text], SPEC) == query
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda q: type(q.measure).__name__)
+def test_what_sql_cannot_say_is_not_written_otherwise(query):
+    text = write(query, SPEC)
+    assert not text or parse(text, SPEC) == query
+    assert bool(text) == (query.rows is None and not isinstance(query.measure, WITHOUT_SQL)) or (
+        getattr(query.measure, "per_subject", False)
+    )
+
+
+def test_a_column_called_like_a_word_of_sql_keeps_positions_true():
+    with pytest.raises(QueryRefused, match="Line 1, column 59: texts can be compared"):
+        parse("SELECT COUNT(*) FROM wages WHERE union = 1 AND region > 'a'", SPEC)
+    with pytest.raises(QueryRefused):
+        parse("SELECT COUNT(*) FROM wages UNION SELECT 1", SPEC)
 
 
 def test_people_are_counted_by_the_subject_column():
