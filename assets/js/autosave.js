@@ -1,4 +1,5 @@
 // Saves the draft while one writes. Nothing is lost: what the portal does not take stays in the form and in this browser.
+import { same, token, warn } from './draft-alert.js'
 import { toast } from './toasts.js'
 
 const WAIT = 1200
@@ -173,31 +174,4 @@ export function autosave(form, editor) {
   })
   offerKept()
   return { save }
-}
-
-function same(name, one, other) {
-  if (name !== 'parameters') return one.replaceAll('\r\n', '\n') === other
-  const plain = (text) => { try { return JSON.stringify(JSON.parse(text || '{}')) } catch { return text } }
-  return plain(one) === plain(other)
-}
-
-/** The token as the cookie has it now: signing in again in another tab changes it. */
-function token() {
-  return document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? document.querySelector('[name=csrfmiddlewaretoken]').value
-}
-
-function warn(title, text, choices) {
-  const alert = document.getElementById('draft-alert')
-  alert.querySelector('[data-title]').textContent = title
-  alert.querySelector('[data-text]').textContent = text
-  alert.querySelector('[data-choices]').replaceChildren(...choices.map(([label, act]) => {
-    const button = document.createElement('button')
-    button.type = 'button'
-    button.className = 'btn btn-sm btn-secondary'
-    button.textContent = label
-    button.addEventListener('click', act)
-    return button
-  }))
-  alert.classList.remove('d-none')
-  alert.scrollIntoView({ block: 'nearest' })
 }
