@@ -4,7 +4,7 @@ import logging
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import transaction
@@ -33,15 +33,26 @@ def answer_bell(worker: str) -> Run | None:
 
 def execute(run: Run, executor: Executor) -> Run:
     """Run a claimed run to a definite state. A lease that was lost on the way ends it here without a trace."""
-    lease = run.lease
-    if lease is None:
+    if run.lease is None:
         raise Conflict("Only a run that was claimed can be executed.")
+    if not _take_up(run, fresh := uuid4()):
+        logger.warning("Run %s is executed elsewhere, or not any more.", run.pk)
+        return Run.objects.get(pk=run.pk)
+    run.lease = fresh
     try:
-        return _execute(run, lease, executor)
+        return _execute(run, fresh, executor)
     except collecting.LeaseLost:
         logger.warning("Run %s went on without this worker: its lease is lost.", run.pk)
-        storage.drop_attempt(run.pk, lease)
+        storage.drop_attempt(run.pk, fresh)
         return Run.objects.get(pk=run.pk)
+
+
+def _take_up(run: Run, fresh: UUID) -> bool:
+    """Exchange the lease for one that only this process knows: what is claimed is executed once."""
+    mine = Run.objects.filter(
+        pk=run.pk, lease=run.lease, state__in=(Run.State.STARTING, Run.State.CANCELLING)
+    )
+    return mine.update(lease=fresh) == 1
 
 
 def _execute(run: Run, lease: UUID, executor: Executor) -> Run:
