@@ -1,7 +1,16 @@
 """Builders for tests: one valid thing each, typed, with keyword overrides."""
 
 from tests.makers.accounts import PASSWORD, admin, auditor, owner, scientist, user
-from tests.makers.datasets import access_request, dataset, grant, next_revision, reviewer, table
+from tests.makers.datasets import (
+    access_request,
+    current,
+    dataset,
+    draft,
+    grant,
+    next_revision,
+    reviewer,
+    table,
+)
 from tests.makers.requests import code_request, worker
 
 __all__ = [
@@ -10,7 +19,9 @@ __all__ = [
     "admin",
     "auditor",
     "code_request",
+    "current",
     "dataset",
+    "draft",
     "grant",
     "next_revision",
     "owner",

@@ -5,7 +5,7 @@ from typing import Any
 
 from accounts.models import Role, RoleGrant, User
 
-PASSWORD = "correct horse battery staple"  # noqa: S105 -- a test's
+PASSWORD = "correct horse battery staple"
 _numbers = count(1)
 
 
