@@ -1,6 +1,7 @@
 """The whole review lane as three people do it, each in a browser of their own, with live pages."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -46,8 +47,11 @@ def people(live: SimpleNamespace, transactional_db: None) -> SimpleNamespace:
 
 def try_and_submit(page: Page) -> None:
     """Try on mock by keyboard, wait for the answer, submit what was frozen."""
-    page.locator(".cm-content").press("ControlOrMeta+Enter")
     panel = page.locator("#mock-panel")
+    earlier = panel.get_attribute("data-live") or ""
+    page.locator(".cm-content").press("ControlOrMeta+Enter")
+    expect(panel).not_to_have_attribute("data-live", earlier, timeout=LIVE)
+    expect(panel).to_have_attribute("data-live", re.compile("^run:"), timeout=LIVE)
     expect(panel).to_contain_text("Succeeded", timeout=LIVE)
     expect(panel).to_contain_text("regions: 3")
     expect(panel.locator(".preview-table")).to_contain_text("mean_wage", timeout=LIVE)
