@@ -10,6 +10,7 @@ import pgtrigger
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 
 from accounts.models import User
 from common.models import Thing
@@ -187,6 +188,10 @@ class AnswerQuerySet(models.QuerySet["Answer"]):
             return self
         return self.filter(Q(budget__scientist=user) | Q(budget__protection__dataset__owner=user))
 
+    def out(self) -> "AnswerQuerySet":
+        """Those whose figures may be shown: released, and their tick has come."""
+        return self.filter(state=Answer.State.RELEASED, visible_at__lte=timezone.now())
+
 
 class Answer(Thing):
     """A query and what was released for it."""
@@ -210,6 +215,8 @@ class Answer(Thing):
     extended = models.BooleanField(default=False)
     opened_at = models.DateTimeField(null=True, blank=True)
     visible_at = models.DateTimeField(null=True, blank=True)
+    seen_at = models.DateTimeField(null=True, blank=True)
+    """When the scientist first opened the answer."""
     result = models.JSONField(null=True, blank=True)
     record = models.JSONField(default=dict)
 
@@ -229,6 +236,24 @@ class Answer(Thing):
     def __str__(self) -> str:
         return f"Answer for {self.budget}"
 
+    @property
+    def is_out(self) -> bool:
+        """Whether its figures may be shown: it is released, and its tick has come."""
+        due = self.visible_at is not None and self.visible_at <= timezone.now()
+        return self.state == Answer.State.RELEASED and due
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.state in {Answer.State.PENDING, Answer.State.RELEASED} and not self.is_out
+
+
+class TopUpQuerySet(models.QuerySet["TopUp"]):
+    def visible_to(self, user: User) -> "TopUpQuerySet":
+        """As the budget that it is about."""
+        if user.is_admin or user.is_auditor:
+            return self
+        return self.filter(Q(budget__scientist=user) | Q(budget__protection__dataset__owner=user))
+
 
 class TopUp(Thing):
     """A scientist asks for a larger share."""
@@ -245,6 +270,8 @@ class TopUp(Thing):
     decided_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     decided_at = models.DateTimeField(null=True, blank=True)
     decision_note = models.TextField(blank=True, max_length=4000)
+
+    objects: ClassVar[models.Manager["TopUp"]] = TopUpQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]
