@@ -17,6 +17,7 @@ def items(request: HttpRequest) -> list[Item]:
         ("Inbox", "requests:inbox", "inbox", True),
         ("Datasets", "datasets:list", "database", True),
         ("Requests", "requests:list", "file-code", True),
+        ("Answers", "privacy:index", "message-question", True),
         ("People", "accounts:people", "users", user.is_admin or user.is_auditor),
         ("Workers", "requests:workers", "server", user.is_admin or user.is_auditor),
         ("Audit", "audit:list", "history", True),

@@ -45,7 +45,7 @@ def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the
             return old
         spent = locked.worst_case(len(cells))
         if locked.closed_at is not None or not fits(spent, cells, units, locked.cap):
-            raise BudgetExceeded(_too_much(spent, cells, units, locked.cap))
+            raise BudgetExceeded(too_much(units, max(0, locked.cap - int(spent[cells].max(initial=0)))))
         if threshold:
             _use_threshold(locked)
         spent[cells] += units
@@ -146,10 +146,10 @@ def _write(budget: Budget, cells: Integers) -> None:
     budget.save(update_fields=["cells"])
 
 
-def _too_much(spent: Integers, cells: Bools, units: int, cap: int) -> str:
-    left = max(0, cap - int(spent[cells].max(initial=0))) / CAP
+def too_much(units: int, left: int) -> str:
+    """Why an answer of this cost is not given when this much is left."""
     return (
-        f"This answer would cost {units / CAP:.2%} of your budget, and {left:.2%} is left. "
+        f"This answer would cost {units / CAP:.2%} of your budget, and {left / CAP:.2%} is left. "
         "Allow a larger error, ask about fewer people, or ask the owner for more."
     )
 

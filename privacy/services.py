@@ -205,3 +205,13 @@ def _record(action: str, top_up: TopUp, *, by: User) -> None:
         person_id=budget.scientist_id,
         epsilon=top_up.epsilon,
     )
+
+
+# The ledger leaves as a file
+
+
+def note_export(protection: Protection, *, by: User, wanted: dict[str, str]) -> None:
+    """Say in the log that somebody took the ledger with them."""
+    require(rules.read_subjects, by, protection)
+    with transaction.atomic():
+        log.record("ledger.exported", by=by, on=protection, dataset_id=protection.dataset_id, wanted=wanted)

@@ -1,9 +1,32 @@
+"""The pages of automatic answers, and what programs call."""
+
 from django.urls import path
-from django.views.generic import RedirectView
+
+from privacy import api
+from privacy.views import answers, asking, budgets, owning
 
 app_name = "privacy"
 urlpatterns = [
-    path("budgets/<uuid:pk>/", RedirectView.as_view(url="/"), name="budget"),
-    path("budgets/<uuid:pk>/ask/", RedirectView.as_view(url="/"), name="ask"),
-    path("top-ups/<uuid:pk>/", RedirectView.as_view(url="/"), name="top_up"),
+    path("", answers.index, name="index"),
+    path("<uuid:pk>/", answers.answer, name="answer"),
+    path("<uuid:pk>/download/<slug:form>/", answers.download, name="download"),
+    path("budgets/<uuid:pk>/", budgets.budget, name="budget"),
+    path("budgets/<uuid:pk>/ask/", asking.ask, name="ask"),
+    path("budgets/<uuid:pk>/price/", asking.price, name="price"),
+    path("budgets/<uuid:pk>/change/", budgets.change, name="change"),
+    path("budgets/<uuid:pk>/close/", budgets.close, name="close"),
+    path("budgets/<uuid:pk>/top-up/", budgets.ask_top_up, name="ask_top_up"),
+    path("top-ups/<uuid:pk>/", budgets.top_up, name="top_up"),
+    path("top-ups/<uuid:pk>/decide/", budgets.decide, name="decide"),
+    path("datasets/<uuid:pk>/", owning.dataset, name="dataset"),
+    path("datasets/<uuid:pk>/protect/", owning.protect, name="protect"),
+    path("datasets/<uuid:pk>/promise/", owning.promise, name="promise"),
+    path("datasets/<uuid:pk>/budgets/", owning.give, name="give"),
+    path("datasets/<uuid:pk>/ledger/", owning.ledger, name="ledger"),
+    path("datasets/<uuid:pk>/ledger/export/", owning.export, name="export"),
+    path("api/budgets/", api.budgets, name="api_budgets"),
+    path("api/budgets/<uuid:pk>/", api.budget, name="api_budget"),
+    path("api/budgets/<uuid:pk>/price/", api.price, name="api_price"),
+    path("api/budgets/<uuid:pk>/answers/", api.answers, name="api_answers"),
+    path("api/answers/<uuid:pk>/", api.answer, name="api_answer"),
 ]

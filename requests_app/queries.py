@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.models import Role, RoleGrant, User
 from datasets.models import AccessRequest, Dataset, DatasetReviewer
+from privacy import queries as answers
 from requests_app import claiming, queueing
 from requests_app.models import CodeRequest, Pause, Release, Review, Run, Worker
 from requests_app.queueing import Hold, Waiting
@@ -61,7 +62,7 @@ def inbox(user: User) -> Inbox:
     """Everything that waits for this person, over all datasets."""
     items: list[InboxItem] = []
     totals: Counter[str] = Counter()
-    for source in (_to_review, _to_check, _to_grant, _own_requests, _own_releases, _registrations):
+    for source in (_to_review, _to_check, _to_grant, _answers, _own_requests, _own_releases, _registrations):
         for item, total in source(user):
             items.append(item)
             totals[item.kind] = max(totals[item.kind], total)
@@ -187,6 +188,24 @@ def _own_releases(user: User) -> Found:
         url = reverse("requests:run", args=[release.run_id])
         item = _item("output_changes", release.run.request, url, release.state_changed_at, Side.AUTHOR)
         yield item, release.total
+
+
+def _answers(user: User) -> Found:
+    """Of the automatic lane: budgets to decide on, and answers that nobody has looked at yet."""
+    waiting = answers.waiting_for(user)
+    totals = Counter(each.kind for each in waiting)
+    for each in waiting:
+        turn = Side.REVIEWER if each.kind == "top_up" else Side.AUTHOR
+        item = InboxItem(
+            kind=each.kind,
+            title=each.title,
+            dataset=each.dataset,
+            who=each.who,
+            url=each.url,
+            since=each.since,
+            turn=turn,
+        )
+        yield item, totals[each.kind]
 
 
 def _registrations(user: User) -> Found:

@@ -48,8 +48,33 @@ MAX_LENGTH = 10_000
 DIALECT = Dialect.get_or_raise("duckdb")
 LITERALS = {TokenType.STRING, TokenType.IDENTIFIER, TokenType.VAR}
 WORDS = frozenset(
-    "select from where group by as and or not in is null between case when then else end distinct true false "
-    "within order asc desc".split()
+    [
+        "select",
+        "from",
+        "where",
+        "group",
+        "by",
+        "as",
+        "and",
+        "or",
+        "not",
+        "in",
+        "is",
+        "null",
+        "between",
+        "case",
+        "when",
+        "then",
+        "else",
+        "end",
+        "distinct",
+        "true",
+        "false",
+        "within",
+        "order",
+        "asc",
+        "desc",
+    ]
 )
 Node: TypeAlias = exp.Expr
 

@@ -1,10 +1,13 @@
 """Protected datasets and budgets for tests."""
 
+from uuid import uuid4
+
 from accounts.models import User
 from datasets.models import Dataset
+from privacy import asking
 from privacy.engine.accounting import gdp_mu
 from privacy.engine.cells import Domain
-from privacy.models import Budget, Protection
+from privacy.models import Answer, Budget, Protection
 from tests.makers import accounts, datasets
 
 
@@ -30,3 +33,13 @@ def budget(
     return Budget.objects.create(
         protection=found, scientist=scientist or accounts.scientist(), mu=gdp_mu(epsilon, found.delta)
     )
+
+
+PEOPLE_COUNTED = "SELECT COUNT(DISTINCT person) FROM wages"
+
+
+def answer(budget_: Budget, text: str = PEOPLE_COUNTED, *, epsilon: float = 5.0) -> Answer:
+    """A question that its scientist has asked; no worker has taken it yet."""
+    by = budget_.scientist
+    quoted = asking.quote(budget_, asking.read_sql(budget_, text), by=by, epsilon=epsilon)
+    return asking.ask(budget_, quoted, key=uuid4(), by=by, text=text)

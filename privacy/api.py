@@ -1,0 +1,191 @@
+"""Questions as JSON: what pages and programs call. A refusal is {"code", "detail"}, whatever the caller accepts.
+
+A program is known by the session of its person, as the browser is; POST needs the token against forged requests.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+from uuid import UUID, uuid4
+
+from django.http import Http404, HttpResponse, JsonResponse
+from django.urls import reverse
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.http import require_POST, require_safe
+
+from common.errors import Refused
+from common.http import UserRequest, body_json, found
+from privacy import asking, queries, words
+from privacy.engine import wire
+from privacy.engine.contributions import CAP
+from privacy.engine.queries import Query
+from privacy.engine.schema import QueryRefused
+from privacy.models import Answer, Budget
+
+P = ParamSpec("P")
+LIMIT = 150_000
+View = Callable[Concatenate[UserRequest, P], HttpResponse]
+
+
+def as_json(view: "View[P]") -> "View[P]":
+    """Refusals and what does not exist as JSON."""
+
+    @wraps(view)
+    def answered(request: UserRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except Refused as refused:
+            return JsonResponse({"code": refused.code, "detail": str(refused)}, status=refused.status)
+        except Http404:
+            return JsonResponse({"code": "not_found", "detail": "There is nothing here."}, status=404)
+
+    return answered
+
+
+@require_safe
+@as_json
+def budgets(request: UserRequest) -> HttpResponse:
+    """One's own budgets."""
+    own = queries.budgets_of(request.user).filter(scientist=request.user)
+    return JsonResponse({"budgets": [_budget(item) for item in own]})
+
+
+@require_safe
+@as_json
+def budget(request: UserRequest, pk: UUID) -> HttpResponse:
+    """One of one's own budgets, with the tables it can be asked about."""
+    item = _own(request, pk)
+    tables = queries.tables_of(item.protection.dataset, item.protection.constants)
+    return JsonResponse({**_budget(item), "tables": [_table(spec) for spec in tables.values()]})
+
+
+def _own(request: UserRequest, pk: UUID) -> Budget:
+    return found(queries.budgets_of(request.user).filter(scientist=request.user), pk=pk)
+
+
+def _budget(item: Budget) -> dict[str, object]:
+    return {
+        "id": str(item.pk),
+        "dataset": item.protection.dataset.name,
+        "title": item.protection.dataset.title,
+        "delta": item.protection.delta,
+        "mode": "extended" if item.extended else "complete",
+        "share_used": item.share_used,
+        "closed": item.closed_at is not None,
+        "answers": reverse("privacy:api_answers", args=[item.pk]),
+        "price": reverse("privacy:api_price", args=[item.pk]),
+    }
+
+
+def _table(spec: queries.TableSpec) -> dict[str, object]:
+    return {
+        "name": spec.name,
+        "subject": spec.subject,
+        "rows_per_subject": spec.max_rows,
+        "columns": [
+            {
+                "name": column.name,
+                "kind": column.kind,
+                "unit": column.unit,
+                "bounds": [column.lower, column.upper] if column.is_numeric else None,
+                "values": list(column.labels),
+                "nullable": column.nullable,
+                "constant": column.constant,
+            }
+            for column in spec.columns.values()
+        ],
+    }
+
+
+@require_POST
+@csrf_protect
+@as_json
+def price(request: UserRequest, pk: UUID) -> HttpResponse:
+    """What a question would cost. Spends nothing."""
+    item = _own(request, pk)
+    quote, _ = _quote(item, request)
+    return JsonResponse({**_price(quote), "stored": asking.stored(item, quote) is not None})
+
+
+@require_POST
+@csrf_protect
+@as_json
+def answers(request: UserRequest, pk: UUID) -> HttpResponse:
+    """Ask. The same Idempotency-Key again gives the same answer; 202 while it is being computed."""
+    item = _own(request, pk)
+    key = _key(request)
+    quote, text = _quote(item, request)
+    answer = asking.ask(item, quote, key=key, by=request.user, text=text)
+    stored = answer.line.key != key
+    status = 200 if answer.is_out else 202
+    return JsonResponse({**_answer(answer), **_price(quote), "stored": stored}, status=status)
+
+
+@require_safe
+@as_json
+def answer(request: UserRequest, pk: UUID) -> HttpResponse:
+    """An answer: its figures once they are out."""
+    rows = Answer.objects.visible_to(request.user).select_related("budget__protection__dataset", "line")
+    return JsonResponse(_answer(found(rows, pk=pk)))
+
+
+def _key(request: UserRequest) -> UUID:
+    given = request.headers.get("Idempotency-Key", "")
+    try:
+        return UUID(given) if given else uuid4()
+    except ValueError as bad:
+        raise Refused("The Idempotency-Key must be a UUID.") from bad
+
+
+def _quote(item: Budget, request: UserRequest) -> tuple[asking.Quote, str]:
+    body = body_json(request, limit=LIMIT)
+    if extra := sorted(set(body) - {"sql", "query", "error", "epsilon"}):
+        raise Refused(f"“{extra[0][:100]}” is not known here. There is: sql or query, error or epsilon.")
+    query, text = _query(item, body)
+    prices = {name: _number(body[name], name) for name in ("error", "epsilon") if body.get(name) is not None}
+    return asking.quote(item, query, by=request.user, **prices), text
+
+
+def _query(item: Budget, body: dict[str, object]) -> tuple[Query, str]:
+    text = body.get("sql")
+    if ("query" in body) == (text is not None):
+        raise Refused("Say either sql or query.")
+    if text is not None:
+        if not isinstance(text, str):
+            raise Refused("sql must be a text.")
+        return asking.read_sql(item, text), text
+    try:
+        return wire.decode(body["query"]), ""
+    except QueryRefused as refused:
+        raise Refused(str(refused)) from refused
+
+
+def _number(value: object, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1e300:
+        raise Refused(f"{name} must be a number.")
+    return float(value)
+
+
+def _price(quote: asking.Quote) -> dict[str, object]:
+    return {
+        "half_width_95": quote.half_width,
+        "epsilon": quote.epsilon,
+        "delta": quote.delta,
+        "share": quote.offer.share,
+        "share_left": quote.left / CAP,
+        "more_like_this": quote.more_like_this,
+    }
+
+
+def _answer(item: Answer) -> dict[str, object]:
+    state = Answer.State.PENDING if item.is_waiting else item.state
+    return {
+        "id": str(item.pk),
+        "url": reverse("privacy:api_answer", args=[item.pk]),
+        "state": state,
+        "question": words.say(wire.decode(item.query)),
+        "query": item.query,
+        "sql": item.sql,
+        "result": item.result if item.is_out else None,
+        "record": item.record if item.is_out else None,
+    }

@@ -1,0 +1,143 @@
+"""Charts as SVG, drawn on the server: bars with their 95 % intervals, and what is left of a budget over time.
+
+Colours and strokes come from classes, for the content security policy allows no style attributes.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from django.utils.html import escape
+
+ROW = 26
+TOP = 8
+AXIS = 26
+LETTER = 6.6
+LONGEST_LABEL = 0.36
+MOST_BARS = 60
+Scale: TypeAlias = Callable[[float], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One group: its name, its value and half its 95 % interval; None where the noise drowns it."""
+
+    label: str
+    value: float | None
+    half: float | None
+
+
+def bars(items: Sequence[Bar], width: int, title: str) -> str:
+    """Horizontal bars with error bars, `width` units wide."""
+    longest = max((len(item.label) for item in items), default=1)
+    left = min(width * LONGEST_LABEL, longest * LETTER + 12)
+    low, high = _range(items)
+    marks = ticks(low, high, 6 if width > 500 else 3)
+    low, high = min(low, marks[0]), max(high, marks[-1])
+
+    def x(value: float) -> float:
+        return left + (value - low) / (high - low) * (width - left - 14)
+
+    bottom = TOP + ROW * len(items)
+    parts = list(_grid(marks, x, bottom))
+    for k, item in enumerate(items):
+        parts += _bar(item, TOP + ROW * k, left, x)
+    parts.append(_line("chart-zero", x(0), TOP, x(0), bottom))
+    return _svg(width, bottom + AXIS, title, parts)
+
+
+def _range(items: Sequence[Bar]) -> tuple[float, float]:
+    ends = [
+        item.value + sign * (item.half or 0) for item in items if item.value is not None for sign in (-1, 1)
+    ]
+    low, high = min([0.0, *ends]), max([0.0, *ends])
+    return (low, high) if high > low else (low, low + 1)
+
+
+def _grid(marks: Sequence[float], x: Scale, bottom: float) -> Iterator[str]:
+    decimals = max(0, -math.floor(math.log10(marks[1] - marks[0]))) if len(marks) > 1 else 0
+    for mark in marks:
+        yield _line("chart-grid", x(mark), TOP, x(mark), bottom)
+        yield _text("chart-tick", x(mark), bottom + 16, f"{mark:,.{min(decimals, 8)}f}", "middle")
+
+
+def _bar(item: Bar, y: float, left: float, x: Scale) -> Iterator[str]:
+    letters = max(4, int((left - 10) / LETTER))
+    label = item.label if len(item.label) <= letters else item.label[: letters - 1] + "…"
+    middle = y + ROW / 2
+    yield _text("chart-label", left - 8, middle + 4, label, "end")
+    if item.value is None:
+        yield _text("chart-tick", x(0) + 6, middle + 4, "lost in noise", "start")
+        return
+    start, end = sorted((x(0), x(item.value)))
+    yield (
+        f'<rect class="chart-bar" x="{start:.1f}" y="{y + 5:.1f}" width="{max(1.0, end - start):.1f}" '
+        f'height="{ROW - 10}" rx="2"/>'
+    )
+    if item.half:
+        a, b = x(item.value - item.half), x(item.value + item.half)
+        yield _line("chart-error", a, middle, b, middle)
+        yield _line("chart-error", a, middle - 4, a, middle + 4)
+        yield _line("chart-error", b, middle - 4, b, middle + 4)
+
+
+def ticks(low: float, high: float, wanted: int) -> list[float]:
+    """Round numbers (1, 2 or 5 times a power of ten) that cover the range, about `wanted` of them."""
+    raw = (high - low) / wanted
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(nice * power for nice in (1, 2, 5, 10) if nice * power >= raw * 0.999)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [k * step for k in range(first, last + 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What share was left from a moment on."""
+
+    at: datetime
+    left: float
+
+
+def burn_down(points: Sequence[Point], now: datetime, width: int, title: str) -> str:
+    """What is left over time, as steps; a line marks the last fifth."""
+    height, left, right = 180, 44, width - 12
+    begin = points[0].at
+    seconds = max(1.0, (now - begin).total_seconds())
+    lowest = min(0.0, *(point.left for point in points))
+
+    def x(moment: datetime) -> float:
+        return left + (moment - begin).total_seconds() / seconds * (right - left)
+
+    def y(share: float) -> float:
+        return TOP + (1 - share) / (1 - lowest) * (height - TOP - AXIS)
+
+    parts = []
+    for share in (0.0, 0.5, 1.0):
+        parts.append(_line("chart-grid", left, y(share), right, y(share)))
+        parts.append(_text("chart-tick", left - 6, y(share) + 4, f"{share:.0%}", "end"))
+    parts.append(_line("chart-warning", left, y(0.2), right, y(0.2)))
+    path = f"M{x(begin):.1f} {y(points[0].left):.1f}"
+    for point in points[1:]:
+        path += f"H{x(point.at):.1f}V{y(point.left):.1f}"
+    area = f"{path}H{right}V{y(lowest):.1f}H{left}Z"
+    parts += [f'<path class="chart-area" d="{area}"/>', f'<path class="chart-line" d="{path}H{right}"/>']
+    parts.append(_text("chart-tick", left, height - 6, f"{begin.day} {begin:%b %Y}", "start"))
+    parts.append(_text("chart-tick", right, height - 6, "now", "end"))
+    return _svg(width, height, title, parts)
+
+
+def _svg(width: float, height: float, title: str, parts: Sequence[str]) -> str:
+    return (
+        f'<svg class="chart" viewBox="0 0 {width} {height:.0f}" role="img" aria-label="{escape(title)}">'
+        f"{''.join(parts)}</svg>"
+    )
+
+
+def _line(name: str, x1: float, y1: float, x2: float, y2: float) -> str:
+    return f'<line class="{name}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
+
+
+def _text(name: str, x: float, y: float, text: str, anchor: str) -> str:
+    return f'<text class="{name}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'

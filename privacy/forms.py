@@ -1,0 +1,288 @@
+"""What people type about questions, budgets and promises. Forms check shape; rules, services and the engine decide."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import forms
+
+from datasets.models import Dataset
+from privacy.composing import MEASURES, OPERATORS, Line
+from privacy.engine.schema import Kind, TableSpec
+from privacy.models import Answer
+from privacy.promise import LEVELS
+
+MAX_LINES = 12
+TEXT_LIMIT = 10_000
+FORM, SQL = "form", "sql"
+ERROR, EPSILON = "error", "epsilon"
+NEEDS = {
+    "column": "mean person_mean sum variance quantiles distribution correlation regression",
+    "other": "correlation",
+    "features": "regression",
+    "shares": "quantiles",
+    "bins": "distribution",
+    "text": "keys",
+    "by": "count people mean person_mean sum variance",
+}
+"""Which measures have which field: the page shows only those."""
+
+
+class QuestionForm(forms.Form):
+    """A question in fields and in SQL, and at which price. `source` says which side was written last."""
+
+    source = forms.ChoiceField(choices=[(FORM, FORM), (SQL, SQL)], widget=forms.HiddenInput, required=False)
+    table = forms.CharField(widget=forms.HiddenInput, required=False, max_length=200)
+    key = forms.UUIDField(widget=forms.HiddenInput, required=False)
+    measure = forms.ChoiceField(label="Compute", required=False)
+    column = forms.ChoiceField(label="Of", required=False)
+    other = forms.ChoiceField(label="And", required=False)
+    text = forms.ChoiceField(label="Of", required=False)
+    features = forms.MultipleChoiceField(
+        label="Explained by", required=False, widget=forms.CheckboxSelectMultiple
+    )
+    shares = forms.CharField(
+        label="Quantiles", required=False, max_length=100, help_text="Between 0 and 1; 0.5 is the median."
+    )
+    bins = forms.IntegerField(label="Bins", required=False, min_value=2, max_value=256)
+    by = forms.MultipleChoiceField(label="For each", required=False, widget=forms.CheckboxSelectMultiple)
+    rows = forms.IntegerField(
+        label="Rows of a person that count, at most",
+        required=False,
+        min_value=1,
+        help_text="Fewer make the answer cheaper; whoever has more is scaled down to as many.",
+    )
+    sql = forms.CharField(
+        label="SQL",
+        required=False,
+        max_length=TEXT_LIMIT,
+        strip=False,
+        widget=forms.Textarea(
+            attrs={"class": "code", "rows": 8, "spellcheck": "false", "autocapitalize": "off"}
+        ),
+    )
+    goal = forms.ChoiceField(
+        label="Fix",
+        required=False,
+        choices=[(ERROR, "how exact it is"), (EPSILON, "what it costs")],
+        widget=forms.RadioSelect,
+    )
+    error = forms.FloatField(label="Error", required=False)
+    epsilon = forms.FloatField(label="Epsilon", required=False)
+
+    def __init__(self, *args: Any, table: TableSpec, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        columns = list(table.columns.values())
+        numeric = [spec.name for spec in columns if spec.is_numeric]
+        texts = [spec.name for spec in columns if spec.kind == Kind.TEXT]
+        offered = {"numeric": numeric, "texts": texts, "keys": [spec.name for spec in columns if spec.is_key]}
+        measures = [(name, words) for name, words in MEASURES.items() if name != "keys" or texts]
+        self._offer("measure", measures)
+        for name, kind in (("column", "numeric"), ("other", "numeric"), ("text", "texts")):
+            self._offer(name, [("", "Choose…"), *((each, each) for each in offered[kind])])
+        for name, kind in (("features", "numeric"), ("by", "keys")):
+            self._offer(name, [(each, each) for each in offered[kind]])
+        self.fields["rows"].widget.attrs["max"] = table.max_rows
+        for name in ("error", "epsilon"):
+            self.fields[name].widget.attrs.update({"step": "any", "min": 0, "inputmode": "decimal"})
+
+    def _offer(self, name: str, choices: Sequence[tuple[str, str]]) -> None:
+        self.fields[name].choices = list(choices)  # type: ignore[attr-defined]
+
+    @property
+    def shown_for(self) -> dict[str, str]:
+        return NEEDS
+
+    @property
+    def price(self) -> dict[str, float | None]:
+        """`error` or `epsilon`, as the question's author wants it."""
+        goal = self.cleaned_data.get("goal") or EPSILON
+        return {goal: self.cleaned_data.get(goal)}
+
+
+def lines_of(data: Mapping[str, Any]) -> list[Line]:
+    """The row filters that were typed: lines whose column is chosen. Those beyond MAX_LINES are not read."""
+    found = []
+    for k in range(MAX_LINES):
+        column = str(data.get(f"where-{k}-column", ""))[:200]
+        op = str(data.get(f"where-{k}-op", "is"))
+        if column:
+            value = str(data.get(f"where-{k}-value", ""))[:1000]
+            found.append(Line(column, op if op in OPERATORS else "is", value))
+    return found
+
+
+class HistoryFilter(forms.Form):
+    """What the list of answers is narrowed to."""
+
+    q = forms.CharField(label="Search", required=False, max_length=100, help_text="In the question.")
+    dataset = forms.ModelChoiceField(queryset=Dataset.objects.none(), required=False, empty_label="All")
+    state = forms.ChoiceField(required=False, choices=[("", "All"), *Answer.State.choices])
+
+    def __init__(self, *args: Any, datasets: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["dataset"].queryset = datasets  # type: ignore[attr-defined]
+
+
+class LedgerFilter(forms.Form):
+    """What the ledger is narrowed to."""
+
+    scientist = forms.ChoiceField(required=False)
+    since = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+    def __init__(self, *args: Any, people: Sequence[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["scientist"].choices = [("", "Everybody"), *people]  # type: ignore[attr-defined]
+
+
+class ProtectForm(forms.Form):
+    """The promise for a dataset: made once, and never weakened."""
+
+    level = forms.ChoiceField(
+        label="Total protection, everybody together, for ever",
+        choices=[
+            *((f"{epsilon:g}", f"{name} (ε {epsilon:g})") for epsilon, name in LEVELS.items()),
+            ("own", "Another epsilon"),
+        ],
+        initial="1",
+        widget=forms.RadioSelect,
+    )
+    epsilon = forms.FloatField(
+        label="Your epsilon",
+        required=False,
+        min_value=0.001,
+        max_value=50,
+        widget=forms.NumberInput(attrs={"step": "any", "data-needed": "for “Another epsilon”"}),
+    )
+    public_size = forms.IntegerField(
+        label="About how many people does the dataset hold?",
+        min_value=1,
+        max_value=10**10,
+        help_text="This number becomes public: say what everybody may know, not a count of the rows. It sets δ, and "
+        "errors of means are computed from it.",
+    )
+    seats = forms.IntegerField(
+        label="How many scientists may share it?",
+        min_value=1,
+        max_value=1000,
+        initial=3,
+        help_text="Each gets an equal share, for good. Fewer seats make each share larger.",
+    )
+    constants = forms.MultipleChoiceField(
+        label="Which of these never change within a person?",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Questions about separate groups of people then do not use up each other’s budget. If a person has "
+        "several values after all, the first one counts.",
+    )
+    extended_allowed = forms.ChoiceField(
+        label="After a scientist’s share is used up",
+        choices=[
+            ("no", "Stop: answers are always complete"),
+            (
+                "yes",
+                "A scientist may go on with people who still have budget, if you allow it: incomplete answers",
+            ),
+        ],
+        initial="no",
+        widget=forms.RadioSelect,
+    )
+    undeclared_values = forms.BooleanField(
+        label="Also count people by values that are not declared",
+        required=False,
+        help_text="Of text columns. A value is told only when many people have it. Half of δ is kept for this.",
+    )
+
+    def __init__(self, *args: Any, keys: Sequence[str], texts: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["constants"].choices = [(key, key) for key in keys]  # type: ignore[attr-defined]
+        if not keys:
+            del self.fields["constants"]
+        if not texts:
+            del self.fields["undeclared_values"]
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or {}
+        if given.get("level") == "own" and not given.get("epsilon") and "epsilon" not in self.errors:
+            self.add_error("epsilon", "Say which.")
+        return given
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The arguments of services.protect."""
+        given = self.cleaned_data
+        return {
+            "epsilon": given["epsilon"] if given["level"] == "own" else float(given["level"]),
+            "public_size": given["public_size"],
+            "seats": given["seats"],
+            "constants": given.get("constants", []),
+            "extended_allowed": given["extended_allowed"] == "yes",
+            "undeclared_values": given.get("undeclared_values", False),
+        }
+
+
+class GiveForm(forms.Form):
+    """A share for a scientist who may use the dataset."""
+
+    scientist = forms.ChoiceField(help_text="People with access to this dataset who have no budget yet.")
+    epsilon = forms.FloatField(
+        required=False,
+        min_value=0.001,
+        max_value=50,
+        widget=forms.NumberInput(attrs={"step": "any"}),
+        help_text="Empty: one of the equal shares.",
+    )
+    extended = forms.BooleanField(
+        label="May go on after the share is used up",
+        required=False,
+        help_text="With people who still have budget: answers may then silently leave people out.",
+    )
+
+    def __init__(
+        self, *args: Any, people: Sequence[tuple[str, str]], extended_allowed: bool, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["scientist"].choices = [("", "Choose…"), *people]  # type: ignore[attr-defined]
+        if not extended_allowed:
+            del self.fields["extended"]
+
+
+class ShareForm(forms.Form):
+    """Another epsilon for a budget."""
+
+    epsilon = forms.FloatField(
+        label="New epsilon",
+        min_value=0.001,
+        max_value=50,
+        widget=forms.NumberInput(attrs={"step": "any"}),
+        help_text="Of the whole share, what was used included. A share that has been used can only grow.",
+    )
+
+
+class TopUpForm(forms.Form):
+    """A scientist asks for a larger share."""
+
+    epsilon = forms.FloatField(
+        label="Epsilon of the whole share",
+        min_value=0.001,
+        max_value=50,
+        widget=forms.NumberInput(attrs={"step": "any"}),
+    )
+    reason = forms.CharField(
+        max_length=4000,
+        widget=forms.Textarea(attrs={"rows": 5}),
+        help_text="Which questions are still open, and why what is left does not answer them.",
+    )
+
+
+class DecisionForm(forms.Form):
+    note = forms.CharField(
+        label="Note to the scientist",
+        required=False,
+        max_length=4000,
+        widget=forms.Textarea(attrs={"rows": 3, "data-needed": "needed when you decline"}),
+    )
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(max_length=500, help_text="The scientist will read it.")

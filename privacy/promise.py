@@ -1,0 +1,101 @@
+"""What a promise means, in words that need no mathematics. Every number is rounded to the safe side.
+
+An attacker who knows everything that was released and guesses whether a given person is in the data faces a test
+between N(0, 1) and N(mu, 1) (Dong, Roth and Su, Gaussian differential privacy, JRSS B 84, 2022): with even odds he is
+right with probability Phi(mu / 2); at a rate of false alarms a he finds Phi(Phi^-1(a) + mu) of those who are.
+"""
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from privacy.engine.accounting import gdp_epsilon
+
+NORMAL = NormalDist()
+FALSE_ALARMS = 0.01
+LEVELS = {0.5: "Very strong", 1.0: "Strong", 3.0: "Standard", 8.0: "Weak"}
+PURCHASES = (10, 50, 200)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """The protection of one dataset: everybody together, and one of `seats` equal shares."""
+
+    epsilon: float
+    delta: float
+    mu: float
+    seats: int
+
+    @property
+    def level(self) -> str:
+        """Its name: that of the weakest level that is at least as strong."""
+        return next((name for limit, name in LEVELS.items() if self.epsilon <= limit), "Very weak")
+
+    @property
+    def share_mu(self) -> float:
+        return self.mu / math.sqrt(self.seats)
+
+    @property
+    def share_epsilon(self) -> float:
+        return gdp_epsilon(self.share_mu, self.delta)
+
+    @property
+    def guesses(self) -> str:
+        return per_hundred(NORMAL.cdf(self.mu / 2))
+
+    @property
+    def guesses_alone(self) -> str:
+        return per_hundred(NORMAL.cdf(self.share_mu / 2))
+
+    @property
+    def guess(self) -> str:
+        return (
+            "Someone who sees everything ever released and must guess whether a given person is in your data is "
+            f"right in at most {self.guesses} of 100 cases (50 = coin toss)."
+        )
+
+    @property
+    def odds(self) -> str:
+        return (
+            f"Nobody’s odds about a person change by more than a factor {factor(self.epsilon)}, except with "
+            f"probability 1 in {spaced(math.floor(1 / self.delta))}."
+        )
+
+    @property
+    def alarms(self) -> str:
+        found = NORMAL.cdf(NORMAL.inv_cdf(FALSE_ALARMS) + self.mu)
+        return (
+            "Someone who may accuse wrongly in 1 of 100 cases finds at most "
+            f"{per_hundred(found, digits=2)} of 100 people who are in the data."
+        )
+
+    @property
+    def coalition(self) -> str:
+        if self.seats == 1:
+            return f"One scientist alone is right in at most {self.guesses} of 100 cases."
+        return (
+            f"Even if all {self.seats} scientists pool everything they got, the guess is right in at most "
+            f"{self.guesses} of 100 cases; one scientist alone, at most {self.guesses_alone}."
+        )
+
+    @property
+    def purchases(self) -> list[tuple[int, int]]:
+        """(a 95 % error of a count of people, how many such counts one share buys)."""
+        return [(sd * 2, math.floor((self.share_mu * sd * 2 / 1.96) ** 2)) for sd in PURCHASES]
+
+
+def per_hundred(share: float, digits: int = 1) -> str:
+    """A share of 100, rounded up."""
+    scale = 10**digits
+    return f"{math.ceil(share * 100 * scale - 1e-9) / scale:.{digits}f}"
+
+
+def factor(epsilon: float) -> str:
+    """e^epsilon, rounded up to three figures or two decimals."""
+    value = math.exp(epsilon)
+    places = 2 if value < 100 else 0
+    return spaced(math.ceil(value * 10**places - 1e-9) / 10**places, places)
+
+
+def spaced(number: float, places: int = 0) -> str:
+    return f"{number:,.{places}f}".replace(",", "\N{NO-BREAK SPACE}")

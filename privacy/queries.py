@@ -1,0 +1,206 @@
+"""What pages read across budgets: what waits for whom, what was spent when, and how much of people's protection."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from threading import Lock
+
+import numpy as np
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.urls import reverse
+
+from accounts.models import User
+from datasets import storage
+from datasets.models import Dataset, Grant
+from privacy import words
+from privacy.declarations import current_revision, specs_of
+from privacy.drawing import Point
+from privacy.engine.contributions import CAP
+from privacy.engine.schema import TableSpec
+from privacy.engine.wire import decode
+from privacy.models import Answer, Budget, LedgerLine, Protection, TopUp
+from privacy.promise import Promise
+from privacy.subjects import SubjectLedger
+
+SHOWN = 50
+LINES_DRAWN = 2000
+LOW = 0.8
+TENTHS = 10
+
+_one_reader = Lock()
+"""LMDB must not be opened twice at once by one process."""
+
+
+# What waits for somebody
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """One thing for somebody's inbox."""
+
+    kind: str
+    title: str
+    dataset: str
+    who: str
+    url: str
+    since: datetime
+
+
+def waiting_for(user: User) -> list[Waiting]:
+    """Top-ups to decide, and answers that came while their scientist looked elsewhere."""
+    return [*_top_ups(user), *_answers(user)]
+
+
+def _top_ups(user: User) -> Iterator[Waiting]:
+    rows = TopUp.objects.filter(state=TopUp.State.PENDING, budget__protection__dataset__owner=user)
+    for item in rows.select_related("budget__protection__dataset", "budget__scientist").order_by(
+        "created_at"
+    )[:SHOWN]:
+        yield Waiting(
+            kind="top_up",
+            title=f"{item.budget.scientist} asks for a larger budget",
+            dataset=item.budget.protection.dataset.title,
+            who=str(item.budget.scientist),
+            url=reverse("privacy:top_up", args=[item.pk]),
+            since=item.created_at,
+        )
+
+
+def _answers(user: User) -> Iterator[Waiting]:
+    rows = Answer.objects.out().filter(budget__scientist=user, seen_at=None)
+    for item in rows.select_related("budget__protection__dataset").order_by("visible_at")[:SHOWN]:
+        yield Waiting(
+            kind="answer",
+            title=title_of(item),
+            dataset=item.budget.protection.dataset.title,
+            who="",
+            url=reverse("privacy:answer", args=[item.pk]),
+            since=item.visible_at or item.created_at,
+        )
+
+
+def title_of(answer: Answer) -> str:
+    """What was asked, in words."""
+    return words.say(decode(answer.query))
+
+
+# Budgets
+
+
+def budgets_of(user: User) -> QuerySet[Budget]:
+    """The budgets this person may see, with all that a list says of them."""
+    waiting = TopUp.objects.filter(budget=OuterRef("pk"), state=TopUp.State.PENDING).values("pk")[:1]
+    return (
+        Budget.objects.visible_to(user)
+        .select_related("protection__dataset__owner", "scientist")
+        .annotate(open_top_up=Subquery(waiting))
+        .order_by("closed_at", "protection__dataset__title", "created_at")
+    )
+
+
+def promise_of(protection: Protection) -> Promise:
+    return Promise(
+        epsilon=protection.epsilon, delta=protection.delta, mu=protection.mu, seats=protection.seats
+    )
+
+
+def without_budget(protection: Protection) -> list[User]:
+    """People who may use the dataset and have no share yet."""
+    granted = Grant.objects.live().filter(dataset=protection.dataset).values("user")
+    people = User.objects.filter(pk__in=granted, is_active=True).exclude(budgets__protection=protection)
+    return [person for person in people.order_by("name") if person.is_scientist]
+
+
+def given_away(protection: Protection, budgets: Sequence[Budget]) -> float:
+    """Which part of the promise is given away in shares."""
+    total = sum((budget.mu_squared for budget in budgets), Fraction(0))
+    return float(total / protection.mu_squared)
+
+
+def tables_of(dataset: Dataset, constants: list[str]) -> dict[str, TableSpec]:
+    """The tables as queries are checked against them; Conflict when nothing is published."""
+    return specs_of(current_revision(dataset), constants)
+
+
+# What was spent, and when
+
+
+def ledger(protection: Protection) -> QuerySet[LedgerLine]:
+    """Every reservation of a dataset with how it was settled, newest first."""
+    return (
+        LedgerLine.objects.filter(budget__protection=protection, kind=LedgerLine.Kind.RESERVE)
+        .select_related("budget__scientist", "budget__protection", "answer", "settled_by")
+        .order_by("-id")
+    )
+
+
+def share_at_the_time(line: LedgerLine) -> float:
+    """What a line costs as a share of the budget as it was then."""
+    return line.units / CAP
+
+
+def burn_down(budget: Budget) -> list[Point]:
+    """What was left of a share after each line of its ledger: the lines are added up as the ledger did."""
+    size = budget.protection.cells.size
+    mus = [*budget.earlier_mus, budget.mu]
+    spent, generation = np.zeros(size, dtype=np.int64), 0
+    points = [Point(budget.created_at, 1.0)]
+    for line in budget.lines.exclude(kind=LedgerLine.Kind.COMMIT).order_by("id")[:LINES_DRAWN]:
+        while generation < line.generation:
+            ratio = Fraction(mus[generation]) ** 2 / Fraction(mus[generation + 1]) ** 2
+            spent = np.array(
+                [-(-int(n) * ratio.numerator // ratio.denominator) for n in spent], dtype=np.int64
+            )
+            generation += 1
+        spent[line.mask(size)] += line.units
+        points.append(Point(line.at, 1 - int(spent.max()) / CAP))
+    return points
+
+
+def burn_down_of_all(protection: Protection, budgets: Sequence[Budget]) -> list[Point]:
+    """What was left of the whole promise: each share weighs its part of mu^2."""
+    whole = float(protection.mu_squared)
+    steps: list[tuple[datetime, float]] = []
+    for budget in budgets:
+        before = 1.0
+        for point in burn_down(budget)[1:]:
+            steps.append((point.at, (before - point.left) * float(budget.mu_squared) / whole))
+            before = point.left
+    left, points = 1.0, [Point(protection.created_at, 1.0)]
+    for at, used in sorted(steps):
+        left -= used
+        points.append(Point(at, left))
+    return points
+
+
+# What people themselves were charged: for the owner and auditors alone
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """How many people have used between these shares of their protection."""
+
+    low: float
+    high: float
+    people: int
+
+
+def used_by_people(protection: Protection, budgets: Sequence[Budget]) -> list[Bin]:
+    """Over all scientists together, how much of the promise each person's own protection has been used."""
+    weights = {budget.pk: float(budget.mu_squared / protection.mu_squared) / CAP for budget in budgets}
+    with _one_reader:
+        book = SubjectLedger(storage.ledger_folder(protection.dataset_id))
+        try:
+            spent = [book.spent(pk) * weight for pk, weight in weights.items()]
+        finally:
+            book.close()
+    longest = max((len(each) for each in spent), default=0)
+    total = np.zeros(longest)
+    for each in spent:
+        total[: len(each)] += each
+    counts, edges = np.histogram(np.clip(total, 0, 1), bins=TENTHS, range=(0, 1))
+    return [
+        Bin(float(low), float(high), int(people))
+        for low, high, people in zip(edges[:-1], edges[1:], counts, strict=True)
+    ]

@@ -1,0 +1,90 @@
+"""Small words of the pages of automatic answers, and the card on a dataset's page."""
+
+from typing import Any
+
+from django import forms, template
+from django.forms.boundfield import BoundField
+
+from datasets.models import Dataset
+from privacy import queries, rules, words
+from privacy.engine.schema import ColumnSpec, Kind
+from privacy.engine.sql_text import number
+from privacy.models import Budget
+from privacy.promise import spaced as with_spaces
+
+register = template.Library()
+
+
+@register.filter
+def split_words(text: str) -> list[str]:
+    return text.split()
+
+
+@register.filter
+def get_field(form: forms.Form, name: str) -> BoundField:
+    return form[name]
+
+
+@register.filter
+def get_item(values: dict[str, str], name: str) -> str:
+    return values[name]
+
+
+@register.filter
+def plain_number(value: float) -> str:
+    return number(value).replace("-", "\N{MINUS SIGN}")
+
+
+@register.filter
+def spaced(value: int) -> str:
+    return with_spaces(value)
+
+
+@register.filter
+def percent(share: float) -> str:
+    return words.percent(share)
+
+
+@register.filter
+def whole(share: float) -> int:
+    """A share as whole per cent, for a progress bar: 0 to 100."""
+    return max(0, min(100, round(share * 100)))
+
+
+@register.simple_tag
+def value_label(spec: ColumnSpec, label: str) -> str:
+    return words.FLAGS.get(label, label) if spec.kind == Kind.BOOLEAN else label
+
+
+@register.inclusion_tag("privacy/parts/dataset_card.html", takes_context=True)
+def automatic_answers(context: template.Context, dataset: Dataset) -> dict[str, Any]:
+    """What a dataset's page says of automatic answers: to its owner, to those with a budget, to everybody."""
+    user = context["request"].user
+    protection = getattr(dataset, "protection", None)
+    budget = None
+    if protection is not None:
+        budget = Budget.objects.filter(protection=protection, scientist=user).first()
+        if budget is not None:
+            budget.protection = protection
+            protection.dataset = dataset
+    owns = dataset.owner_id == user.pk
+    return {
+        "dataset": dataset,
+        "protection": protection,
+        "promise": queries.promise_of(protection) if protection else None,
+        "budget": budget,
+        "owns": owns,
+        "oversees": user.is_admin or user.is_auditor,
+        "ask_refusal": rules.ask(user, budget) if budget else None,
+        "is_low": budget is not None and budget.share_used >= queries.LOW,
+    }
+
+
+@register.filter
+def delta_text(value: float) -> str:
+    return f"{value:g}"
+
+
+@register.filter
+def figures(value: float) -> str:
+    return words.sized(value, 4)

@@ -1,0 +1,224 @@
+"""What a scientist has: budgets, the history of questions, and one answer with everything that belongs to it."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString, mark_safe
+from django.views.decorators.http import require_safe
+
+from accounts.models import User
+from common.http import UserRequest, found
+from datasets.models import Dataset
+from privacy import drawing, exports, queries, rules, words
+from privacy.drawing import Bar
+from privacy.engine.accounting import MU_RANGE, gdp_epsilon
+from privacy.engine.contributions import CAP
+from privacy.engine.queries import Query
+from privacy.engine.schema import TableSpec
+from privacy.engine.wire import decode
+from privacy.forms import HistoryFilter
+from privacy.models import Answer
+from privacy.views.shared import paginated, show
+
+WIDTHS = {"wide": 760, "narrow": 350}
+FILES = {
+    "csv": ("text/csv; charset=utf-8", exports.answer_csv),
+    "json": ("application/json", exports.answer_json),
+    "record": ("application/json", exports.record_json),
+}
+
+
+@require_safe
+def index(request: UserRequest) -> HttpResponse:
+    """Budgets, and every question that this person may read."""
+    user = request.user
+    budgets = list(queries.budgets_of(user)[:200])
+    answers = Answer.objects.visible_to(user)
+    datasets = Dataset.objects.filter(pk__in=answers.order_by().values("budget__protection__dataset"))
+    form = HistoryFilter(request.GET, datasets=datasets)
+    form.full_clean()
+    rows = _narrowed(answers, form.cleaned_data)
+    page = paginated(request, rows.select_related("budget__protection__dataset", "budget__scientist", "line"))
+    context = {
+        "own": [budget for budget in budgets if budget.scientist_id == user.pk],
+        "others": [budget for budget in budgets if budget.scientist_id != user.pk],
+        "form": form,
+        "page_obj": page,
+        "filtered": any(form.cleaned_data.values()),
+        "rows": [(answer, queries.title_of(answer), cost(answer)) for answer in page],
+        "reads_answers": user.is_scientist or user.is_owner or user.is_auditor,
+    }
+    return show(request, "index", context)
+
+
+def _narrowed(rows: "QuerySet[Answer]", wanted: dict[str, Any]) -> "QuerySet[Answer]":
+    if text := wanted.get("q"):
+        rows = rows.filter(Q(sql__icontains=text) | Q(query__icontains=text))
+    if dataset := wanted.get("dataset"):
+        rows = rows.filter(budget__protection__dataset=dataset)
+    if state := wanted.get("state"):
+        rows = rows.filter(state=state)
+    return rows
+
+
+def cost(answer: Answer) -> str:
+    """The share of the budget that an answer cost, as the budget was then; nothing when it was given back."""
+    return words.percent(0 if answer.state == Answer.State.VOIDED else answer.line.units / CAP)
+
+
+def the_answer(request: UserRequest, pk: UUID) -> Answer:
+    rows = Answer.objects.visible_to(request.user).select_related(
+        "budget__protection__dataset__owner", "budget__scientist", "revision", "line"
+    )
+    return found(rows, pk=pk)
+
+
+@require_safe
+def answer(request: UserRequest, pk: UUID) -> HttpResponse:
+    """One answer; while it is being computed the page asks again."""
+    item = the_answer(request, pk)
+    if item.is_out and item.seen_at is None and item.budget.scientist_id == request.user.pk:
+        Answer.objects.filter(pk=item.pk, seen_at=None).update(seen_at=timezone.now())
+    return show(request, "answer", _context(request, item), parts={"answer-live"})
+
+
+def _context(request: UserRequest, item: Answer) -> dict[str, Any]:
+    query, delta = decode(item.query), item.budget.protection.delta
+    is_own = item.budget.scientist_id == request.user.pk
+    context: dict[str, Any] = {
+        "answer": item,
+        "budget": item.budget,
+        "dataset": item.budget.protection.dataset,
+        "question": words.say(query),
+        "cost": cost(item),
+        "epsilon": words.sized(gdp_epsilon(max(item.mu, MU_RANGE[0]), delta)),
+        "delta": f"{delta:g}",
+        "mu": words.sized(item.mu, 4),
+        "noise": words.sized(item.sigma / 2**30, 4),
+        "is_own": is_own,
+        "ask_refusal": rules.ask(request.user, item.budget) if is_own else None,
+    }
+    if item.is_out:
+        context |= {**_figures(item, query, request.user), "repeat": _repeat(request, item, delta)}
+    return context
+
+
+def _figures(item: Answer, query: Query, user: User) -> dict[str, Any]:
+    """The answer as a table, and as a chart where there is more than one group."""
+    result = item.result or {}
+    table = _table(item, query)
+    rows = [_row(line, result["by"], table) for line in result["lines"]]
+    first = result["lines"][0]["figures"][0]["name"] if result["lines"] else ""
+    unit = words.unit(query, table) if table else ""
+    single = rows[0] if len(rows) == 1 and not result["by"] else None
+    title = f"{words.say(query)}: {words.figure_name(first).lower()} with 95 % intervals. The table holds the same numbers."
+    return {
+        "by": result["by"],
+        "rows": rows,
+        "names": [words.figure_name(f["name"]) for f in result["lines"][0]["figures"]] if rows else [],
+        "single": single,
+        "unit": unit,
+        "charts": _charts(result, table, title) if 1 < len(rows) <= drawing.MOST_BARS else None,
+        "has_errors": any(figure["half"] for row in rows for figure in row["figures"]),
+    }
+
+
+def _table(item: Answer, query: Query) -> TableSpec | None:
+    """How the table was declared when it was asked."""
+    specs = queries.specs_of(item.revision, item.budget.protection.constants)
+    return specs.get(query.table)
+
+
+def _row(line: dict[str, Any], by: Sequence[str], table: TableSpec | None) -> dict[str, Any]:
+    return {
+        "key": [words.label(column, label, table) for column, label in zip(by, line["key"], strict=True)],
+        "figures": [_figure(figure) for figure in line["figures"]],
+    }
+
+
+def _figure(figure: dict[str, Any]) -> dict[str, str]:
+    """A number to the places that its error leaves it."""
+    value, half = figure["value"], figure["half_width"]
+    places = words.places(half)
+    known = value is not None and half is not None
+    return {
+        "name": words.figure_name(figure["name"]),
+        "value": words.shown(value, places),
+        "half": words.shown(half, places) if half is not None else "",
+        "low": words.shown(value - half, places) if known else "",
+        "high": words.shown(value + half, places) if known else "",
+    }
+
+
+def _charts(result: dict[str, Any], table: TableSpec | None, title: str) -> dict[str, SafeString]:
+    bars = []
+    for line in result["lines"]:
+        label = " · ".join(
+            words.label(c, each, table) for c, each in zip(result["by"], line["key"], strict=True)
+        )
+        figure = line["figures"][0]
+        bars.append(Bar(label, figure["value"], figure["half_width"]))
+    return {
+        name: mark_safe(drawing.bars(bars, width, title))  # noqa: S308 -- drawn here, texts escaped
+        for name, width in WIDTHS.items()
+    }
+
+
+def _repeat(request: UserRequest, item: Answer, delta: float) -> dict[str, str]:
+    """How to ask the same from a program. The epsilon is rounded down, so that the stored answer serves."""
+    epsilon = gdp_epsilon(max(item.mu, MU_RANGE[0]), delta)
+    asked: dict[str, object] = {"sql": item.sql} if item.sql else {"query": item.query}
+    url = request.build_absolute_uri(reverse("privacy:api_answers", args=[item.budget_id]))
+    values = {
+        "url": url,
+        "base": request.build_absolute_uri("/").rstrip("/"),
+        "body": json.dumps({**asked, "epsilon": float(f"{epsilon * 0.9995:.3e}")}, ensure_ascii=False),
+        "key": str(uuid4()),
+        "session": settings.SESSION_COOKIE_NAME,
+        "csrf": settings.CSRF_COOKIE_NAME,
+    }
+    quoted = {**values, "body": values["body"].replace("'", "'\\''")}
+    return {"curl": CURL.format(**quoted), "python": PYTHON.format(**values)}
+
+
+CURL = """\
+curl -X POST '{url}' \\
+  -H 'Content-Type: application/json' -H 'Idempotency-Key: {key}' \\
+  -H 'Referer: {base}/' -H "X-CSRFToken: $CSRF" -b "{session}=$SESSION; {csrf}=$CSRF" \\
+  -d '{body}'"""
+PYTHON = """\
+import json, os, urllib.request
+
+session, csrf = os.environ["SESSION"], os.environ["CSRF"]
+call = urllib.request.Request(
+    "{url}",
+    data=json.dumps(json.loads(r'''{body}''')).encode(),
+    headers={{
+        "Content-Type": "application/json", "Idempotency-Key": "{key}", "Referer": "{base}/",
+        "X-CSRFToken": csrf, "Cookie": f"{session}={{session}}; {csrf}={{csrf}}",
+    }},
+)
+print(json.load(urllib.request.urlopen(call)))"""
+
+
+@require_safe
+def download(request: UserRequest, pk: UUID, form: str) -> HttpResponse:
+    """The answer as CSV or JSON, or its release record alone."""
+    item = the_answer(request, pk)
+    if not item.is_out or form not in FILES:
+        raise Http404
+    media, write = FILES[form]
+    name = f"{item.budget.protection.dataset.name}-{item.pk.hex[:8]}{'-record' if form == 'record' else ''}"
+    ending = "csv" if form == "csv" else "json"
+    return HttpResponse(
+        write(item),
+        content_type=media,
+        headers={"Content-Disposition": f'attachment; filename="{name}.{ending}"'},
+    )

@@ -1,0 +1,267 @@
+"""The page on which a question is written and priced, and the click that spends."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID, uuid4, uuid5
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.models import User
+from common.errors import Denied, Refused
+from common.http import UserRequest
+from privacy import asking, ledger, queries, rules, words
+from privacy.composing import OPERATORS, Line, fields_of, query_of
+from privacy.engine import sql_text
+from privacy.engine.accounting import gdp_epsilon
+from privacy.engine.contributions import CAP
+from privacy.engine.queries import Query
+from privacy.engine.schema import QueryRefused, TableSpec
+from privacy.engine.wire import decode
+from privacy.forms import EPSILON, ERROR, FORM, MAX_LINES, SQL, QuestionForm, lines_of
+from privacy.models import Answer, Budget
+from privacy.views.shared import show, the_budget
+
+FIRST_SHARE = 0.05
+"""Of what is left, which part the page proposes to spend on a question."""
+LOOK_AGAIN = (
+    "Look at the price once more: it is for another question, or another error, than the one you saw."
+)
+
+
+@dataclass(slots=True)
+class Asked:
+    """A question as far as it can be read: the form, and a quote or the reason why there is none."""
+
+    form: QuestionForm
+    table: TableSpec
+    lines: list[Line] = field(default_factory=list)
+    query: Query | None = None
+    quote: asking.Quote | None = None
+    refusal: str = ""
+    note: str = ""
+
+    @property
+    def source(self) -> str:
+        return SQL if self.form.data.get("source") == SQL else FORM
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def ask(request: UserRequest, pk: UUID) -> HttpResponse:
+    """The page; by POST (`then` = ask) the question is asked, otherwise priced: also without scripts."""
+    budget = the_budget(request, pk)
+    if why := rules.ask(request.user, budget):
+        if request.method == "POST" or budget.scientist_id != request.user.pk:
+            raise Denied(why)
+        return show(request, "ask_closed", {"budget": budget, "refusal": why})
+    if request.method != "POST":
+        return _page(request, budget, _read(budget, _start(request, budget), request.user))
+    asked = _read(budget, request.POST, request.user)
+    if request.POST.get("then") != "ask":
+        return _page(request, budget, asked, more=request.POST.get("then") == "add")
+    return _spend(request, budget, asked)
+
+
+def _spend(request: UserRequest, budget: Budget, asked: Asked) -> HttpResponse:
+    """Ask what was seen, or show the page again with everything on it."""
+    quote = asked.quote
+    if quote is None:
+        return _page(request, budget, asked, status=400)
+    agreed = agreement(quote)
+    if request.POST.get("agreed") != agreed:
+        asked.note = LOOK_AGAIN
+        return _page(request, budget, asked, status=409)
+    # One key a page and price: a double click asks once, and going back to ask something else asks that.
+    key = uuid5(asked.form.cleaned_data.get("key") or uuid4(), agreed)
+    text = str(asked.form.cleaned_data.get("sql") or "") if asked.source == SQL else _sql(quote)
+    try:
+        answer = asking.ask(budget, quote, key=key, by=request.user, text=text)
+    except Refused as refused:
+        asked.refusal = str(refused)
+        return _page(request, budget, asked, status=refused.status)
+    if answer.line.key != key:
+        messages.success(request, "Answered from the stored release, at no cost.")
+    return redirect("privacy:answer", answer.pk)
+
+
+@require_POST
+def price(request: UserRequest, pk: UUID) -> HttpResponse:
+    """The price of what is being written, and the other side of the page in step with it. Spends nothing."""
+    budget = the_budget(request, pk)
+    if why := rules.ask(request.user, budget):
+        raise Denied(why)
+    asked = _read(budget, request.POST, request.user)
+    return show(request, "parts/price_and_sides", _context(budget, asked, request.user))
+
+
+def agreement(quote: asking.Quote) -> str:
+    """What a click agrees to: this query with this much noise."""
+    return f"{asking.digest_of(quote.query)[:32]}:{quote.offer.sigma}"
+
+
+# Reading
+
+
+def _start(request: UserRequest, budget: Budget) -> dict[str, Any]:
+    """What stands on a fresh page: an earlier question of one's own (`again`), or a count of people."""
+    left = max(0, budget.cap - budget.units_used) / CAP
+    mu = budget.mu * (FIRST_SHARE * (left or 1)) ** 0.5
+    epsilon = f"{gdp_epsilon(mu, budget.protection.delta):.2g}"
+    start: dict[str, Any] = {"key": str(uuid4()), "goal": EPSILON, "epsilon": epsilon, "measure": "people"}
+    start["table"] = request.GET.get("table", "")
+    again = Answer.objects.filter(budget=budget, pk=_uuid(request.GET.get("again", ""))).first()
+    if again is None:
+        return start
+    tables = queries.tables_of(budget.protection.dataset, budget.protection.constants)
+    query = decode(again.query)
+    found = fields_of(query, tables[query.table]) if query.table in tables else None
+    if found is None:
+        return {**start, "source": SQL, "sql": again.sql}
+    fields, lines = found
+    return {**start, **fields, **_line_data(lines)}
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _line_data(lines: list[Line]) -> dict[str, str]:
+    return {
+        f"where-{k}-{name}": value
+        for k, line in enumerate(lines)
+        for name, value in (("column", line.column), ("op", line.op), ("value", line.value))
+    }
+
+
+def _read(budget: Budget, data: Mapping[str, Any], by: User) -> Asked:
+    """The question and its price; whatever cannot be read or is refused becomes the reason."""
+    tables = queries.tables_of(budget.protection.dataset, budget.protection.constants)
+    named = str(data.get("table", ""))
+    table = tables[named] if named in tables else next(iter(tables.values()))
+    asked = Asked(QuestionForm(data, table=table), table, lines_of(data))
+    if not asked.form.is_valid():
+        name, errors = next(iter(asked.form.errors.items()))
+        asked.refusal = f"{asked.form.fields[name].label or name}: {errors[0]}"
+        return asked
+    try:
+        asked.query = _query(budget, asked)
+        asked.table = tables[asked.query.table]
+        asked.quote = asking.quote(budget, asked.query, by=by, **asked.form.price)
+    except (Refused, QueryRefused) as refused:
+        asked.refusal = str(refused)
+    return _in_step(asked, data)
+
+
+def _query(budget: Budget, asked: Asked) -> Query:
+    if asked.source == SQL:
+        text = str(asked.form.cleaned_data.get("sql") or "")
+        if not text.strip():
+            raise QueryRefused("Write a SELECT, or use the form.")
+        return asking.read_sql(budget, text)
+    return query_of(asked.form.cleaned_data, asked.lines, asked.table)
+
+
+def _in_step(asked: Asked, data: Mapping[str, Any]) -> Asked:
+    """Both sides show the same question, and both ways to fix the price show the same price."""
+    if asked.query is None:
+        return asked
+    values = {**_plain(data), **_other_price(asked)}
+    lines = asked.lines
+    if asked.source == FORM:
+        values["sql"] = sql_text.write(asked.query, asked.table)
+    elif found := fields_of(asked.query, asked.table):
+        fields, lines = found
+        blank = dict.fromkeys(("column", "other", "text", "features", "shares", "bins"))
+        values |= {**blank, **fields}
+    form = QuestionForm(values, table=asked.table)
+    form.full_clean()
+    return replace(asked, form=form, lines=lines)
+
+
+def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The form's own values of a POST, lists as lists."""
+    lists = getattr(data, "getlist", None)
+    several = {name: lists(name) if lists else data.get(name, []) for name in ("by", "features")}
+    return {**{name: data.get(name) for name in QuestionForm.base_fields}, **several}
+
+
+def _other_price(asked: Asked) -> dict[str, str]:
+    quote = asked.quote
+    if quote is None:
+        return {}
+    if asked.form.cleaned_data.get("goal") == ERROR:
+        return {"epsilon": f"{quote.epsilon:.3g}"}
+    if quote.half_width is None:
+        return {"error": ""}
+    return {"error": words.sized(quote.half_width).replace(",", "")}
+
+
+def _sql(quote: asking.Quote) -> str:
+    return sql_text.write(quote.query, quote.spec)
+
+
+# Showing
+
+
+def _page(
+    request: UserRequest, budget: Budget, asked: Asked, *, more: bool = False, status: int = 200
+) -> HttpResponse:
+    tables = budget.protection.dataset.current
+    context = _context(budget, asked, request.user)
+    context["blank_lines"] = range(len(asked.lines), min(MAX_LINES, len(asked.lines) + (2 if more else 1)))
+    context["tables"] = tables.tables_declared if tables else ()
+    return show(request, "ask", context, status=status)
+
+
+def _context(budget: Budget, asked: Asked, user: User) -> dict[str, Any]:
+    quote = asked.quote
+    return {
+        "budget": budget,
+        "asked": asked,
+        "form": asked.form,
+        "table": asked.table,
+        "columns": list(asked.table.columns.values()),
+        "constants": set(budget.protection.constants),
+        "operators": OPERATORS,
+        "max_lines": MAX_LINES,
+        "blank_lines": range(len(asked.lines), min(MAX_LINES, len(asked.lines) + 1)),
+        "refusal": asked.refusal or (_unaffordable(quote) if quote else ""),
+        "priced": _priced(budget, quote) if quote else None,
+        "unit": words.unit(asked.query, asked.table) if asked.query else "",
+        "only_sql": asked.source == SQL
+        and asked.query is not None
+        and fields_of(asked.query, asked.table) is None,
+        "only_form": asked.source == FORM and asked.query is not None and not asked.form.data.get("sql"),
+    }
+
+
+def _unaffordable(quote: asking.Quote) -> str:
+    too_much = quote.offer.units > min(quote.left, CAP)
+    return ledger.too_much(quote.offer.units, quote.left) if too_much else ""
+
+
+def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
+    """What the price panel says."""
+    known = asking.stored(budget, quote)
+    error = "" if quote.half_width is None else words.error_text(quote.query, quote.spec, quote.half_width)
+    return {
+        "what": words.say(quote.query),
+        "error": error,
+        "share_of_left": words.percent(quote.share_of_left) if quote.left else "more than what is left",
+        "share": words.percent(quote.offer.share),
+        "left": words.percent(quote.left / CAP),
+        "left_after": words.percent(max(0, quote.left - quote.offer.units) / CAP),
+        "more": quote.more_like_this,
+        "epsilon": words.sized(quote.epsilon),
+        "delta": f"{quote.delta:g}",
+        "groups": quote.plan.cells,
+        "agreed": agreement(quote),
+        "stored": known,
+        "part_of_cells": not bool(quote.cells.all()),
+    }

@@ -1,0 +1,167 @@
+"""One budget: what is left of it, and everything that changes it."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.safestring import SafeString, mark_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from common.access import require
+from common.http import UserRequest, found
+from privacy import drawing, queries, rules, services, words
+from privacy.drawing import Point
+from privacy.engine.accounting import gdp_epsilon
+from privacy.engine.contributions import CAP
+from privacy.forms import DecisionForm, ReasonForm, ShareForm, TopUpForm
+from privacy.models import Answer, Budget, TopUp
+from privacy.promise import Promise
+from privacy.views.answers import WIDTHS, cost
+from privacy.views.shared import attempt, paginated, show, the_budget
+
+
+@require_safe
+def budget(request: UserRequest, pk: UUID) -> HttpResponse:
+    return _page(request, the_budget(request, pk))
+
+
+def _page(request: UserRequest, item: Budget, *, status: int = 200, **forms: object) -> HttpResponse:
+    user, protection = request.user, item.protection
+    may_read = user.pk in {item.scientist_id, protection.dataset.owner_id} or user.is_auditor
+    answers = Answer.objects.filter(budget=item).select_related("line") if may_read else Answer.objects.none()
+    page = paginated(request, answers)
+    context = {
+        "budget": item,
+        "dataset": protection.dataset,
+        "is_own": item.scientist_id == user.pk,
+        "owns": protection.dataset.owner_id == user.pk,
+        "reads_answers": may_read,
+        "epsilon": words.sized(gdp_epsilon(item.mu, protection.delta)),
+        "delta": f"{protection.delta:g}",
+        "alone": Promise(epsilon=protection.epsilon, delta=protection.delta, mu=item.mu, seats=1).guesses,
+        "used": words.percent(item.share_used),
+        "left": words.percent(max(0, item.cap - item.units_used) / CAP),
+        "is_low": item.share_used >= queries.LOW,
+        "page_obj": page,
+        "rows": [(answer, queries.title_of(answer), cost(answer)) for answer in page],
+        "charts": _burn_down(item) if may_read and page.paginator.count else None,
+        "top_ups": item.top_ups.select_related("decided_by")[:20],
+        "ask_refusal": rules.ask(user, item) if item.scientist_id == user.pk else None,
+        "top_up_refusal": rules.ask_top_up(user, item) if item.scientist_id == user.pk else None,
+        "share_form": ShareForm(),
+        "reason_form": ReasonForm(),
+        **forms,
+    }
+    return show(request, "budget", context, status=status)
+
+
+def _burn_down(item: Budget) -> dict[str, SafeString]:
+    return burn_down_charts(
+        queries.burn_down(item), f"What was left of the budget of {item.scientist} over time"
+    )
+
+
+def burn_down_charts(points: list[Point], title: str) -> dict[str, SafeString]:
+    now = timezone.now()
+    return {
+        name: mark_safe(drawing.burn_down(points, now, width, title))  # noqa: S308 -- drawn here, texts escaped
+        for name, width in WIDTHS.items()
+    }
+
+
+def _managed(request: UserRequest, pk: UUID) -> Budget:
+    """A budget on a dataset of this person's own; others have no such page."""
+    rows = queries.budgets_of(request.user).filter(protection__dataset__owner=request.user)
+    return found(rows, pk=pk)
+
+
+@require_POST
+def change(request: UserRequest, pk: UUID) -> HttpResponse:
+    item = _managed(request, pk)
+    form = ShareForm(request.POST)
+    if attempt(
+        form, lambda: services.change_budget(item, by=request.user, epsilon=form.cleaned_data["epsilon"])
+    ):
+        messages.success(request, "The share is changed.")
+        return redirect("privacy:budget", pk)
+    return _page(request, item, status=400, share_form=form)
+
+
+@require_POST
+def close(request: UserRequest, pk: UUID) -> HttpResponse:
+    item = _managed(request, pk)
+    form = ReasonForm(request.POST)
+    if attempt(
+        form, lambda: services.close_budget(item, by=request.user, reason=form.cleaned_data["reason"])
+    ):
+        messages.success(request, "The budget is closed. What was spent stays spent.")
+        return redirect("privacy:budget", pk)
+    return _page(request, item, status=400, reason_form=form)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def ask_top_up(request: UserRequest, pk: UUID) -> HttpResponse:
+    """The scientist asks the owner for more."""
+    item = the_budget(request, pk)
+    require(rules.ask_top_up, request.user, item)
+    now = gdp_epsilon(item.mu, item.protection.delta)
+    form = TopUpForm(request.POST or None, initial={"epsilon": f"{now * 1.5:.2g}"})
+    if request.method == "POST" and attempt(
+        form, lambda: services.ask_top_up(item, by=request.user, **form.cleaned_data)
+    ):
+        messages.success(request, "The owner is told, and decides.")
+        return redirect("privacy:budget", pk)
+    context = {
+        "budget": item,
+        "form": form,
+        "epsilon": words.sized(now),
+        "used": words.percent(item.share_used),
+    }
+    return show(request, "ask_top_up", context, status=400 if form.errors else 200)
+
+
+def _top_up(request: UserRequest, pk: UUID) -> TopUp:
+    rows = TopUp.objects.visible_to(request.user).select_related(
+        "budget__protection__dataset__owner", "budget__scientist", "decided_by"
+    )
+    return found(rows, pk=pk)
+
+
+@require_safe
+def top_up(request: UserRequest, pk: UUID) -> HttpResponse:
+    return _top_up_page(request, _top_up(request, pk), DecisionForm())
+
+
+def _top_up_page(request: UserRequest, item: TopUp, form: DecisionForm, status: int = 200) -> HttpResponse:
+    budgets = list(item.budget.protection.budgets.all())
+    delta = item.budget.protection.delta
+    context = {
+        "item": item,
+        "budget": item.budget,
+        "dataset": item.budget.protection.dataset,
+        "form": form,
+        "asked": words.sized(item.epsilon),
+        "now": words.sized(gdp_epsilon(item.budget.mu, delta)),
+        "used": words.percent(item.budget.share_used),
+        "given": words.percent(queries.given_away(item.budget.protection, budgets)),
+        "is_pending": item.state == TopUp.State.PENDING,
+        "refusal": rules.decides_top_up(request.user, item),
+        "is_own": item.budget.scientist_id == request.user.pk,
+    }
+    return show(request, "top_up", context, status=status)
+
+
+@require_POST
+def decide(request: UserRequest, pk: UUID) -> HttpResponse:
+    item = _top_up(request, pk)
+    form = DecisionForm(request.POST)
+    grant = request.POST.get("verdict") == "grant"
+    if attempt(
+        form,
+        lambda: services.decide_top_up(item, by=request.user, grant=grant, note=form.cleaned_data["note"]),
+    ):
+        messages.success(request, "The larger share is given." if grant else "The scientist is told why not.")
+        return redirect("privacy:top_up", pk)
+    return _top_up_page(request, item, form, status=400)

@@ -1,0 +1,176 @@
+"""Queries and figures in words, for pages and files. Nothing here reads rows."""
+
+import math
+from collections.abc import Mapping
+
+from privacy.engine.expressions import (
+    And,
+    Column,
+    Compare,
+    Constant,
+    Expression,
+    In,
+    IsNull,
+    Not,
+    Or,
+    Predicate,
+)
+from privacy.engine.queries import (
+    Correlation,
+    Count,
+    CountSubjects,
+    Distribution,
+    KeyCounts,
+    Mean,
+    Measure,
+    Quantiles,
+    Query,
+    Regression,
+    Sum,
+    Variance,
+)
+from privacy.engine.schema import Kind, TableSpec
+from privacy.engine.sql_text import number
+
+FLAGS = {"0": "no", "1": "yes"}
+SIGNS = {"=": "is", "!=": "is not", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
+FIGURES = {
+    "count": "Count",
+    "n": "Rows",
+    "sum": "Sum",
+    "mean": "Mean",
+    "variance": "Variance",
+    "quantile": "Value",
+    "share": "Share",
+    "correlation": "Correlation",
+    "intercept": "Intercept",
+}
+
+
+def say(query: Query) -> str:
+    """`Mean of wage by region where year ≥ 1985`."""
+    text = measure(query.measure)
+    if query.by:
+        text += f" by {', '.join(query.by)}"
+    if query.where is not None:
+        text += f" where {condition(query.where)}"
+    return text
+
+
+def measure(item: Measure) -> str:
+    match item:
+        case Count():
+            return "Number of rows"
+        case CountSubjects():
+            return "Number of people"
+        case KeyCounts(column):
+            return f"People by {column}"
+        case Sum(of):
+            return f"Sum of {expression(of)}"
+        case Mean(of, per_subject):
+            return f"Mean of {'each person’s mean ' if per_subject else ''}{expression(of)}"
+        case Variance(of):
+            return f"Variance of {expression(of)}"
+        case Quantiles(of, at):
+            return f"Quantiles of {expression(of)} at {', '.join(f'{share:.4g}' for share in at)}"
+        case Distribution(of, bins):
+            return f"Distribution of {expression(of)} in {bins} bins"
+        case Correlation(x, y):
+            return f"Correlation of {expression(x)} and {expression(y)}"
+        case Regression(target, _, names):
+            return f"Regression of {expression(target)} on {', '.join(names)}"
+
+
+def expression(node: Expression) -> str:
+    match node:
+        case Column(name):
+            return name
+        case Constant(value):
+            return number(value)
+        case _:
+            return "an expression"
+
+
+def condition(node: Predicate) -> str:
+    match node:
+        case And(parts):
+            return " and ".join(map(condition, parts))
+        case Or(parts):
+            return f"({' or '.join(map(condition, parts))})"
+        case Not(In(column, values)):
+            return f"{column} is not {' or '.join(values)}"
+        case Not(IsNull(column)):
+            return f"{column} is not missing"
+        case Not(of):
+            return f"not ({condition(of)})"
+        case In(column, values):
+            return f"{column} is {' or '.join(values)}"
+        case IsNull(column):
+            return f"{column} is missing"
+        case Compare(op, left, right):
+            return f"{expression(left)} {SIGNS[op]} {expression(right)}"
+
+
+def label(column: str, value: str, table: TableSpec | None) -> str:
+    """A declared value as people read it."""
+    known: Mapping[str, object] = table.columns if table else {}
+    is_flag = table is not None and column in known and table.columns[column].kind == Kind.BOOLEAN
+    return FLAGS.get(value, value) if is_flag else value
+
+
+def figure_name(name: str) -> str:
+    return FIGURES.get(name, name)
+
+
+def unit(query: Query, table: TableSpec) -> str:
+    """What the answer's main figure is counted in."""
+    match query.measure:
+        case Count():
+            return "rows"
+        case CountSubjects() | KeyCounts():
+            return "people"
+        case Sum(Column(name)) | Mean(Column(name)) | Quantiles(Column(name)):
+            return table.columns[name].unit if name in table.columns else ""
+        case _:
+            return ""
+
+
+def error_text(query: Query, table: TableSpec, half_width: float) -> str:
+    """`± 12 people`: half the 95 % interval, in the answer's own units."""
+    if isinstance(query.measure, Quantiles):
+        return f"± {sized(half_width * 100)} percentage points of rank"
+    return f"± {sized(half_width)} {unit(query, table)}".rstrip()
+
+
+def sized(value: float, digits: int = 3) -> str:
+    """Three figures, without an exponent where one can read it."""
+    if not value or not math.isfinite(value):
+        return f"{value:g}"
+    places = digits - 1 - math.floor(math.log10(abs(value)))
+    if not -12 <= places <= 8:
+        return f"{value:.{digits - 1}e}"
+    text = f"{round(value, places):,.{max(0, places)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def places(half_width: float | None) -> int | None:
+    """To how many decimals a value is shown: its error has two figures then. None when nothing is known of it."""
+    if not half_width or not math.isfinite(half_width):
+        return None
+    return min(10, max(0, 1 - math.floor(math.log10(half_width))))
+
+
+def shown(value: float | None, decimals: int | None) -> str:
+    """A number of an answer; a word where the noise drowns it."""
+    if value is None:
+        return "lost in noise"
+    text = f"{value:,.{decimals}f}" if decimals is not None else sized(value, 6)
+    return text.replace("-", "\N{MINUS SIGN}", 1) if text.startswith("-") else text
+
+
+def percent(share: float) -> str:
+    """`12 %`, `3.4 %`, `0.05 %`."""
+    value = share * 100
+    if value == 0 or value >= 9.95:
+        return f"{value:,.0f} %"
+    return f"{value:.1f} %" if value >= 0.95 else f"{sized(value, 2)} %"
