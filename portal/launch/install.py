@@ -38,7 +38,10 @@ def everything(*, requirements: str) -> None:
         if not steps:
             return
         _room()
-        say("Installing what this checkout needs (the first time this takes a minute or two):")
+        say("Installing, at the same time (the first time this takes a few minutes):")
+        for name, _step in steps:
+            say(f"           {name}")
+        say("Done so far:")
         watch = Stopwatch()
         with ThreadPoolExecutor(max_workers=len(steps)) as pool:
             names = {pool.submit(step): name for name, step in steps}
