@@ -5,7 +5,7 @@ A program is known by the session of its person, as the browser is; POST needs t
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, cast
 from uuid import UUID, uuid4
 
 from django.http import Http404, HttpResponse, JsonResponse
@@ -19,7 +19,7 @@ from privacy import asking, queries, words
 from privacy.engine import wire
 from privacy.engine.contributions import CAP
 from privacy.engine.queries import Query
-from privacy.engine.schema import QueryRefused
+from privacy.engine.schema import QueryRefused, TableSpec
 from privacy.models import Answer, Budget
 
 P = ParamSpec("P")
@@ -39,7 +39,7 @@ def as_json(view: "View[P]") -> "View[P]":
         except Http404:
             return JsonResponse({"code": "not_found", "detail": "There is nothing here."}, status=404)
 
-    return answered
+    return cast("View[P]", answered)
 
 
 @require_safe
@@ -77,7 +77,7 @@ def _budget(item: Budget) -> dict[str, object]:
     }
 
 
-def _table(spec: queries.TableSpec) -> dict[str, object]:
+def _table(spec: TableSpec) -> dict[str, object]:
     return {
         "name": spec.name,
         "subject": spec.subject,

@@ -160,19 +160,20 @@ def _compare(line: Line, name: str) -> Predicate:
 def fields_of(query: Query, table: TableSpec) -> tuple[dict[str, Any], list[Line]] | None:
     """The form's fields and filter lines for a query; None when the form cannot say it."""
     fields = _fields(query.measure)
-    parts = query.where.parts if _is_list(query.where) else (query.where,) if query.where else ()
-    lines = [_line(part, table) for part in parts]
+    lines = [_line(part, table) for part in _parts_of(query.where)]
     found = [line for line in lines if line is not None]
     if fields is None or len(found) < len(lines):
         return None
     return {"table": query.table, "by": list(query.by), "rows": query.rows, **fields}, found
 
 
-def _is_list(where: Predicate | None) -> bool:
-    return isinstance(where, And) and _between(where) is None
+def _parts_of(where: Predicate | None) -> tuple[Predicate, ...]:
+    if where is None:
+        return ()
+    return where.parts if isinstance(where, And) and _between(where) is None else (where,)
 
 
-def _fields(measure: Measure) -> dict[str, Any] | None:
+def _fields(measure: Measure) -> dict[str, Any] | None:  # noqa: C901, PLR0911 -- one case a kind
     match measure:
         case Count() | CountSubjects():
             return {"measure": "count" if isinstance(measure, Count) else "people"}

@@ -60,7 +60,11 @@ def _grid(marks: Sequence[float], x: Scale, bottom: float) -> Iterator[str]:
     decimals = max(0, -math.floor(math.log10(marks[1] - marks[0]))) if len(marks) > 1 else 0
     for mark in marks:
         yield _line("chart-grid", x(mark), TOP, x(mark), bottom)
-        yield _text("chart-tick", x(mark), bottom + 16, f"{mark:,.{min(decimals, 8)}f}", "middle")
+        yield _text("chart-tick", x(mark), bottom + 16, _number(mark, min(decimals, 8)), "middle")
+
+
+def _number(mark: float, decimals: int) -> str:
+    return f"{mark + 0.0:,.{decimals}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _bar(item: Bar, y: float, left: float, x: Scale) -> Iterator[str]:
@@ -116,7 +120,7 @@ def burn_down(points: Sequence[Point], now: datetime, width: int, title: str) ->
     parts = []
     for share in (0.0, 0.5, 1.0):
         parts.append(_line("chart-grid", left, y(share), right, y(share)))
-        parts.append(_text("chart-tick", left - 6, y(share) + 4, f"{share:.0%}", "end"))
+        parts.append(_text("chart-tick", left - 6, y(share) + 4, f"{share * 100:.0f} %", "end"))
     parts.append(_line("chart-warning", left, y(0.2), right, y(0.2)))
     path = f"M{x(begin):.1f} {y(points[0].left):.1f}"
     for point in points[1:]:

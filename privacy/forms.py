@@ -114,7 +114,7 @@ def lines_of(data: Mapping[str, Any]) -> list[Line]:
 class HistoryFilter(forms.Form):
     """What the list of answers is narrowed to."""
 
-    q = forms.CharField(label="Search", required=False, max_length=100, help_text="In the question.")
+    q = forms.CharField(label="Question contains", required=False, max_length=100)
     dataset = forms.ModelChoiceField(queryset=Dataset.objects.none(), required=False, empty_label="All")
     state = forms.ChoiceField(required=False, choices=[("", "All"), *Answer.State.choices])
 

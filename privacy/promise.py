@@ -1,4 +1,4 @@
-"""What a promise means, in words that need no mathematics. Every number is rounded to the safe side.
+"""What a promise means, in words that need no mathematics.
 
 An attacker who knows everything that was released and guesses whether a given person is in the data faces a test
 between N(0, 1) and N(mu, 1) (Dong, Roth and Su, Gaussian differential privacy, JRSS B 84, 2022): with even odds he is
@@ -85,16 +85,14 @@ class Promise:
 
 
 def per_hundred(share: float, digits: int = 1) -> str:
-    """A share of 100, rounded up."""
-    scale = 10**digits
-    return f"{math.ceil(share * 100 * scale - 1e-9) / scale:.{digits}f}"
+    """So many of 100 cases."""
+    return f"{share * 100:.{digits}f}"
 
 
 def factor(epsilon: float) -> str:
-    """e^epsilon, rounded up to three figures or two decimals."""
+    """e^epsilon, to two decimals while it is small."""
     value = math.exp(epsilon)
-    places = 2 if value < 100 else 0
-    return spaced(math.ceil(value * 10**places - 1e-9) / 10**places, places)
+    return spaced(value, 2 if value < 100 else 0)
 
 
 def spaced(number: float, places: int = 0) -> str:

@@ -54,10 +54,12 @@ def say(query: Query) -> str:
         text += f" by {', '.join(query.by)}"
     if query.where is not None:
         text += f" where {condition(query.where)}"
+    if query.rows is not None:
+        text += f", at most {query.rows} row{'' if query.rows == 1 else 's'} of a person"
     return text
 
 
-def measure(item: Measure) -> str:
+def measure(item: Measure) -> str:  # noqa: C901, PLR0911 -- one case a kind
     match item:
         case Count():
             return "Number of rows"
@@ -91,7 +93,7 @@ def expression(node: Expression) -> str:
             return "an expression"
 
 
-def condition(node: Predicate) -> str:
+def condition(node: Predicate) -> str:  # noqa: C901 -- one case a kind
     match node:
         case And(parts):
             return " and ".join(map(condition, parts))
@@ -166,6 +168,11 @@ def shown(value: float | None, decimals: int | None) -> str:
         return "lost in noise"
     text = f"{value:,.{decimals}f}" if decimals is not None else sized(value, 6)
     return text.replace("-", "\N{MINUS SIGN}", 1) if text.startswith("-") else text
+
+
+def tiny(delta: float) -> str:
+    """A delta: `1e-6`."""
+    return f"{delta:g}".replace("e-0", "e-")
 
 
 def percent(share: float) -> str:

@@ -147,7 +147,8 @@ def wage_panel() -> Dataset:
         source="Panel Office",
     )
     if dataset.current is None:
-        _publish(dataset, "wages.csv", wage_rows(), WAGES, by=ingrid, text="One row a person and year.")
+        text = "One row a person and year."
+        _publish(dataset, "wages.csv", wage_rows(), WAGES, by=ingrid, text=text, rows_per_subject=8)
         services.set_policy(dataset, by=ingrid, reviewers_needed=1, max_runs=5, wall_seconds=600)
     if not dataset.reviewers.filter(user=priya).exists():
         services.add_reviewer(dataset, by=ingrid, user=priya, decides_access=True)
@@ -209,8 +210,15 @@ def _begun(by: User, name: str, title: str, *, source: str, **described: str) ->
     return dataset
 
 
-def _publish(
-    dataset: Dataset, file_name: str, rows: pd.DataFrame, columns: Columns, *, by: User, text: str
+def _publish(  # noqa: PLR0913 -- each is named at the call
+    dataset: Dataset,
+    file_name: str,
+    rows: pd.DataFrame,
+    columns: Columns,
+    *,
+    by: User,
+    text: str,
+    rows_per_subject: int = 1,
 ) -> Revision:
     draft = dataset.draft
     if draft is None:
@@ -218,7 +226,9 @@ def _publish(
     if not draft.tables.exists():
         _upload(draft, file_name, rows.to_csv(index=False).encode(), by=by)
     declared = {name: {"confirmed": True, **each} for name, each in columns.items()}
-    services.declare(draft.tables.get(), by=by, columns=declared, description=text)
+    services.declare(
+        draft.tables.get(), by=by, columns=declared, description=text, rows_per_subject=rows_per_subject
+    )
     revision = services.publish(dataset, by=by)
     dataset.refresh_from_db()
     return revision

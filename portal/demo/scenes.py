@@ -1,7 +1,7 @@
 """A working week of the demo: requests in every state, made by their people in the order it would happen."""
 
 from datasets.models import Dataset
-from portal.demo import data, lane, people, programs
+from portal.demo import answers, data, lane, people, programs
 from portal.demo.lane import Lane, checked, in_review, judged, remarked, request, revised, submitted
 from requests_app import releasing, services
 from requests_app.models import CodeRequest, Release, Run
@@ -33,6 +33,7 @@ def play(work: Lane) -> None:
     _drafts(panel)
     _survey(survey, work)
     data.ask_for_access(survey, people.YUSUF, **SMOKING_STUDY)
+    answers.play(panel)
 
 
 def _before_blood_pressure(survey: Dataset) -> None:

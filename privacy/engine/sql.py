@@ -10,7 +10,7 @@ from typing import NoReturn, TypeAlias, cast
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from privacy.engine.expressions import (
     MAX_DEPTH,
@@ -47,35 +47,10 @@ from privacy.engine.schema import Kind, QueryRefused, TableSpec
 MAX_LENGTH = 10_000
 DIALECT = Dialect.get_or_raise("duckdb")
 LITERALS = {TokenType.STRING, TokenType.IDENTIFIER, TokenType.VAR}
-WORDS = frozenset(
-    [
-        "select",
-        "from",
-        "where",
-        "group",
-        "by",
-        "as",
-        "and",
-        "or",
-        "not",
-        "in",
-        "is",
-        "null",
-        "between",
-        "case",
-        "when",
-        "then",
-        "else",
-        "end",
-        "distinct",
-        "true",
-        "false",
-        "within",
-        "order",
-        "asc",
-        "desc",
-    ]
-)
+WORDS = {
+    "select", "from", "where", "group", "by", "as", "and", "or", "not", "in", "is", "null", "between", "case", "when",
+    "then", "else", "end", "distinct", "true", "false", "within", "order", "asc", "desc",
+}  # fmt: skip
 Node: TypeAlias = exp.Expr
 
 

@@ -82,7 +82,7 @@ def automatic_answers(context: template.Context, dataset: Dataset) -> dict[str, 
 
 @register.filter
 def delta_text(value: float) -> str:
-    return f"{value:g}"
+    return words.tiny(value)
 
 
 @register.filter

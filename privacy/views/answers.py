@@ -17,6 +17,7 @@ from accounts.models import User
 from common.http import UserRequest, found
 from datasets.models import Dataset
 from privacy import drawing, exports, queries, rules, words
+from privacy.declarations import specs_of
 from privacy.drawing import Bar
 from privacy.engine.accounting import MU_RANGE, gdp_epsilon
 from privacy.engine.contributions import CAP
@@ -99,7 +100,7 @@ def _context(request: UserRequest, item: Answer) -> dict[str, Any]:
         "question": words.say(query),
         "cost": cost(item),
         "epsilon": words.sized(gdp_epsilon(max(item.mu, MU_RANGE[0]), delta)),
-        "delta": f"{delta:g}",
+        "delta": words.tiny(delta),
         "mu": words.sized(item.mu, 4),
         "noise": words.sized(item.sigma / 2**30, 4),
         "is_own": is_own,
@@ -115,10 +116,9 @@ def _figures(item: Answer, query: Query, user: User) -> dict[str, Any]:
     result = item.result or {}
     table = _table(item, query)
     rows = [_row(line, result["by"], table) for line in result["lines"]]
-    first = result["lines"][0]["figures"][0]["name"] if result["lines"] else ""
     unit = words.unit(query, table) if table else ""
     single = rows[0] if len(rows) == 1 and not result["by"] else None
-    title = f"{words.say(query)}: {words.figure_name(first).lower()} with 95 % intervals. The table holds the same numbers."
+    title = f"{words.say(query)}, with 95 % intervals. The table holds the same numbers."
     return {
         "by": result["by"],
         "rows": rows,
@@ -132,7 +132,7 @@ def _figures(item: Answer, query: Query, user: User) -> dict[str, Any]:
 
 def _table(item: Answer, query: Query) -> TableSpec | None:
     """How the table was declared when it was asked."""
-    specs = queries.specs_of(item.revision, item.budget.protection.constants)
+    specs = specs_of(item.revision, item.budget.protection.constants)
     return specs.get(query.table)
 
 

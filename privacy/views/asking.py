@@ -112,8 +112,9 @@ def _start(request: UserRequest, budget: Budget) -> dict[str, Any]:
     epsilon = f"{gdp_epsilon(mu, budget.protection.delta):.2g}"
     start: dict[str, Any] = {"key": str(uuid4()), "goal": EPSILON, "epsilon": epsilon, "measure": "people"}
     start["table"] = request.GET.get("table", "")
-    again = Answer.objects.filter(budget=budget, pk=_uuid(request.GET.get("again", ""))).first()
-    if again is None:
+    earlier = _uuid(request.GET.get("again", ""))
+    again = earlier and Answer.objects.filter(budget=budget, pk=earlier).first()
+    if not again:
         return start
     tables = queries.tables_of(budget.protection.dataset, budget.protection.constants)
     query = decode(again.query)
@@ -223,6 +224,7 @@ def _context(budget: Budget, asked: Asked, user: User) -> dict[str, Any]:
     quote = asked.quote
     return {
         "budget": budget,
+        "delta": words.tiny(budget.protection.delta),
         "asked": asked,
         "form": asked.form,
         "table": asked.table,
@@ -259,7 +261,7 @@ def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
         "left_after": words.percent(max(0, quote.left - quote.offer.units) / CAP),
         "more": quote.more_like_this,
         "epsilon": words.sized(quote.epsilon),
-        "delta": f"{quote.delta:g}",
+        "delta": words.tiny(quote.delta),
         "groups": quote.plan.cells,
         "agreed": agreement(quote),
         "stored": known,

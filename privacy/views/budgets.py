@@ -39,7 +39,7 @@ def _page(request: UserRequest, item: Budget, *, status: int = 200, **forms: obj
         "owns": protection.dataset.owner_id == user.pk,
         "reads_answers": may_read,
         "epsilon": words.sized(gdp_epsilon(item.mu, protection.delta)),
-        "delta": f"{protection.delta:g}",
+        "delta": words.tiny(protection.delta),
         "alone": Promise(epsilon=protection.epsilon, delta=protection.delta, mu=item.mu, seats=1).guesses,
         "used": words.percent(item.share_used),
         "left": words.percent(max(0, item.cap - item.units_used) / CAP),

@@ -50,7 +50,7 @@ def _page(request: UserRequest, item: Dataset, *, status: int = 200, **forms: ob
         **tabs(request, item),
         "protection": protection,
         "promise": queries.promise_of(protection),
-        "delta": f"{protection.delta:g}",
+        "delta": words.tiny(protection.delta),
         "budgets": [(budget, share(budget), words.percent(budget.share_used)) for budget in budgets],
         "low": [budget for budget in budgets if budget.share_used >= queries.LOW],
         "given": words.percent(queries.given_away(protection, budgets)),
@@ -83,7 +83,12 @@ def _histogram(protection: Protection, budgets: list[Budget]) -> list[dict[str, 
     bins = queries.used_by_people(protection, budgets)
     most = max((each.people for each in bins), default=0) or 1
     return [
-        {"from": f"{each.low:.0%}", "to": f"{each.high:.0%}", "people": each.people, "most": most}
+        {
+            "from": f"{each.low:.0%}".rstrip("%"),
+            "to": words.percent(each.high),
+            "people": each.people,
+            "most": most,
+        }
         for each in bins
     ]
 
