@@ -1,0 +1,165 @@
+"""Answers: shown on their tick and not before, to those who may read them, as pages, files and JSON."""
+
+import csv
+import io
+import json
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from privacy.models import Answer
+from requests_app.queries import inbox
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+BY_REGION = "SELECT region, COUNT(DISTINCT person) FROM wages GROUP BY region"
+
+
+def url(answer, name="answer", *more):
+    return reverse(f"privacy:{name}", args=[answer.pk, *more])
+
+
+@pytest.fixture
+def answered(budget, ask, compute):
+    return compute(ask(budget, BY_REGION, epsilon=20))
+
+
+def test_an_answer_has_a_table_a_chart_intervals_and_its_price(as_, budget, answered):
+    text = as_(budget.scientist).get(url(answered)).content.decode()
+    for line in answered.result["lines"]:
+        assert f'<th scope="row">{line["key"][0]}</th>' in text
+    assert text.count('<svg class="chart"') == 2
+    assert text.count('class="chart-bar"') == 2 * 3
+    for shown in ("ε 20", "δ 1e-6", "Discrete Gaussian", "complete: nobody is left out", "± 95 %"):
+        assert shown in text
+    assert answered.sql.replace("\n", " ") in text
+
+
+def test_a_single_number_stands_with_its_interval(as_, budget, ask, compute):
+    answer = compute(ask(budget, epsilon=20))
+    page = as_(budget.scientist).get(url(answer))
+    figure = page.context["single"]["figures"][0]
+    assert page.context["unit"] == "people"
+    assert figure["half"] == f"{answer.result['lines'][0]['figures'][0]['half_width']:.2f}"
+    assert f"with 95 % between {figure['low']} and {figure['high']}" in page.content.decode()
+
+
+def test_nothing_of_an_answer_is_shown_before_its_tick(as_, budget, answered):
+    """The figures lie in the database already: no page, file, call or inbox gives them away early."""
+    Answer.objects.filter(pk=answered.pk).update(visible_at=timezone.now() + timedelta(hours=1))
+    client = as_(budget.scientist)
+    number = str(answered.result["lines"][0]["figures"][0]["value"])
+    page = client.get(url(answered)).content.decode()
+    assert "Being computed" in page
+    assert number[:6] not in page
+    assert [
+        client.get(url(answered, "download", form)).status_code for form in ("csv", "json", "record")
+    ] == [404] * 3
+    told = client.get(url(answered, "api_answer")).json()
+    assert (told["state"], told["result"], told["record"]) == ("pending", None, None)
+    assert "Answered" not in client.get(reverse("privacy:index")).content.decode()
+    assert [item.kind for item in inbox(budget.scientist)] == []
+
+
+def test_an_answer_waits_in_the_inbox_until_it_is_seen(as_, budget, answered):
+    assert [(item.kind, item.title) for item in inbox(budget.scientist)] == [
+        ("answer", "Number of people by region")
+    ]
+    as_(budget.protection.dataset.owner).get(url(answered))
+    assert len(inbox(budget.scientist)) == 1
+    as_(budget.scientist).get(url(answered))
+    assert len(inbox(budget.scientist)) == 0
+
+
+def test_a_waiting_page_asks_again_by_itself(as_, budget, ask, compute):
+    answer, client = ask(budget), as_(budget.scientist)
+    waiting = client.get(
+        url(answer), headers={"HX-Request": "true", "HX-Target": "answer-live"}
+    ).content.decode()
+    assert f'data-live="user:{budget.scientist.pk}"' in waiting
+    assert "every 1s" in waiting
+    compute(answer)
+    done = client.get(
+        url(answer), headers={"HX-Request": "true", "HX-Target": "answer-live"}
+    ).content.decode()
+    assert "every 1s" not in done
+    assert "data-live" not in done
+
+
+def test_files_hold_the_whole_answer_and_no_formulas(as_, budget, answered):
+    result = answered.result
+    result["lines"][0]["key"] = ["=cmd|' /C calc'!A0"]
+    Answer.objects.filter(pk=answered.pk).update(result=result)
+    client = as_(budget.scientist)
+    rows = list(csv.reader(io.StringIO(client.get(url(answered, "download", "csv")).content.decode())))
+    assert rows[0] == ["region", "count", "count_half_width_95"]
+    assert rows[1][0] == "'=cmd|' /C calc'!A0"
+    figures = [line["figures"][0] for line in result["lines"]]
+    assert [row[1:] for row in rows[1:]] == [[str(f["value"]), str(f["half_width"])] for f in figures]
+    assert json.loads(client.get(url(answered, "download", "json")).content)["result"] == result
+    record = json.loads(client.get(url(answered, "download", "record")).content)
+    assert (record["delta"], record["mode"], record["query"]) == (1e-6, "complete", answered.query)
+
+
+def test_who_reads_an_answer(as_, budget, answered):
+    """Its scientist, the dataset's owner and auditors; an admin reads no results, and nobody else knows of it."""
+    other = make.scientist()
+    make.grant(budget.protection.dataset, other)
+    readers = [budget.scientist, budget.protection.dataset.owner, make.auditor()]
+    strangers = [make.admin(), make.owner(), other, make.user()]
+    pages = [url(answered), url(answered, "download", "csv"), url(answered, "api_answer")]
+    assert {as_(person).get(page).status_code for person in readers for page in pages} == {200}
+    assert {as_(person).get(page).status_code for person in strangers for page in pages} == {404}
+    for person in strangers:
+        assert "Number of people by region" not in as_(person).get(reverse("privacy:index")).content.decode()
+
+
+def test_lost_and_voided_answers_say_what_it_cost(as_, budget, ask):
+    answer, client = ask(budget), as_(budget.scientist)
+    Answer.objects.filter(pk=answer.pk).update(state="lost")
+    assert "stays charged" in client.get(url(answer)).content.decode()
+    Answer.objects.filter(pk=answer.pk).update(state="voided", record={"why": "No worker took it in time."})
+    page = client.get(url(answer))
+    assert "No worker took it in time." in page.content.decode()
+    assert page.context["cost"] == "0 %"
+
+
+def test_an_extended_answer_says_that_it_may_leave_people_out(as_, budget, answered):
+    client = as_(budget.scientist)
+    assert "May silently leave people out" not in client.get(url(answered)).content.decode()
+    Answer.objects.filter(pk=answered.pk).update(extended=True)
+    assert "May silently leave people out" in client.get(url(answered)).content.decode()
+
+
+def test_the_list_is_filtered_and_keeps_its_filter(as_, budget, ask, answered):
+    ask(budget, "SELECT SUM(wage) FROM wages")
+    client = as_(budget.scientist)
+
+    def titles(**wanted):
+        return [title for _, title, _ in client.get(reverse("privacy:index"), wanted).context["rows"]]
+
+    assert titles() == ["Sum of wage", "Number of people by region"]
+    assert titles(q="SUM(") == ["Sum of wage"]
+    assert titles(state="released") == ["Number of people by region"]
+    assert titles(dataset=str(budget.protection.dataset_id), q="nothing") == []
+    assert titles(dataset="nonsense") == titles()
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_pages_need_as_many_queries_for_four_as_for_one(
+    as_, budget, ask, compute, django_assert_max_num_queries, count
+):
+    for k in range(count):
+        compute(ask(budget, f"SELECT COUNT(*) FROM wages WHERE year > {1990 + k}", epsilon=2))  # noqa: S608
+    answer = Answer.objects.first()
+    scientist, owner = as_(budget.scientist), as_(budget.protection.dataset.owner)
+    data = budget.protection.dataset_id
+    paths = [reverse("privacy:index"), reverse("privacy:budget", args=[budget.pk]), url(answer)]
+    owned = [reverse("privacy:dataset", args=[data]), reverse("privacy:ledger", args=[data])]
+    for client, pages in ((scientist, paths), (owner, [*paths, *owned])):
+        for page in pages:
+            with django_assert_max_num_queries(16):
+                assert client.get(page).status_code == 200

@@ -1,0 +1,113 @@
+"""Questions as JSON: the same services, refusals as code and detail, one key one charge."""
+
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from privacy.models import LedgerLine
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+COUNT = "SELECT COUNT(DISTINCT person) FROM wages"
+
+
+@pytest.fixture
+def scientist(as_, budget):
+    return as_(budget.scientist)
+
+
+def post(client, budget, body, name="api_answers", key=None):
+    headers = {"Idempotency-Key": str(key)} if key else {}
+    path = reverse(f"privacy:{name}", args=[budget.pk])
+    return client.post(path, body, content_type="application/json", headers=headers)
+
+
+def test_a_program_finds_its_budgets_and_what_they_can_be_asked(scientist, budget):
+    (found,) = scientist.get(reverse("privacy:api_budgets")).json()["budgets"]
+    assert (found["id"], found["share_used"]) == (str(budget.pk), 0.0)
+    (table,) = scientist.get(reverse("privacy:api_budget", args=[budget.pk])).json()["tables"]
+    wage = next(column for column in table["columns"] if column["name"] == "wage")
+    assert (table["subject"], wage["bounds"], wage["unit"]) == ("person", [0, 50_000], "EUR")
+
+
+def test_a_question_is_priced_asked_and_answered(scientist, budget, compute):
+    asked = {"sql": COUNT, "error": 6}
+    price = post(scientist, budget, asked, "api_price").json()
+    assert price["half_width_95"] == pytest.approx(6, rel=1e-6)
+    assert (price["share_left"], price["stored"]) == (1.0, False)
+    assert not LedgerLine.objects.exists()
+    key = uuid4()
+    answer = post(scientist, budget, asked, key=key)
+    assert (answer.status_code, answer.json()["state"], answer.json()["result"]) == (202, "pending", None)
+    assert post(scientist, budget, asked, key=key).json()["id"] == answer.json()["id"]
+    compute(budget.answers.get())
+    told = scientist.get(answer.json()["url"]).json()
+    assert (told["state"], told["question"]) == ("released", "Number of people")
+    assert told["result"]["lines"][0]["figures"][0]["name"] == "count"
+    again = post(scientist, budget, asked)
+    assert (again.status_code, again.json()["stored"], again.json()["id"]) == (200, True, told["id"])
+    assert LedgerLine.objects.filter(kind="reserve").count() == 1
+
+
+def test_the_wire_form_asks_what_sql_has_no_words_for(scientist, budget):
+    query = {
+        "table": "wages",
+        "measure": {"kind": "mean", "of": {"kind": "column", "name": "wage"}, "per_subject": True},
+    }
+    assert post(scientist, budget, {"query": query, "epsilon": 1.0}).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "detail"),
+    [
+        ({"sql": "SELECT wage FROM wages", "epsilon": 1}, 400, "refused", "Line 1, column 11"),
+        ({"sql": COUNT}, 400, "refused", "Say either how exact"),
+        ({"sql": COUNT, "epsilon": 1, "error": 1}, 400, "refused", "Say either how exact"),
+        ({"sql": COUNT, "epsilon": "1"}, 400, "refused", "epsilon must be a number"),
+        ({"sql": COUNT, "epsilon": 49}, 402, "budget_exceeded", "would cost"),
+        ({"epsilon": 1}, 400, "refused", "either sql or query"),
+        ({"sql": COUNT, "query": {}, "epsilon": 1}, 400, "refused", "either sql or query"),
+        (
+            {"query": {"table": "wages", "measure": {"kind": "max"}}, "epsilon": 1},
+            400,
+            "refused",
+            "measure.kind",
+        ),
+        ({"sql": 5, "epsilon": 1}, 400, "refused", "must be a text"),
+        ({"sql": COUNT, "epsilon": 1, "cap": 1}, 400, "refused", "“cap” is not known"),
+        ("[]", 400, "refused", "not a JSON object"),
+        ("{", 400, "refused", "not JSON"),
+        ({"sql": "x" * 200_000, "epsilon": 1}, 400, "refused", "longer than"),
+    ],
+)
+def test_refusals_are_json_with_a_code(scientist, budget, body, status, code, detail):
+    answer = post(scientist, budget, body)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert detail in answer.json()["detail"]
+    assert not LedgerLine.objects.exists()
+
+
+def test_a_key_is_a_uuid_and_asks_one_thing(scientist, budget):
+    key = uuid4()
+    assert "must be a UUID" in post(scientist, budget, {"sql": COUNT, "epsilon": 1}, key="x").json()["detail"]
+    post(scientist, budget, {"sql": COUNT, "epsilon": 1}, key=key)
+    again = post(scientist, budget, {"sql": "SELECT COUNT(*) FROM wages", "epsilon": 1}, key=key)
+    assert (again.status_code, again.json()["code"]) == (409, "conflict")
+
+
+def test_what_is_foreign_is_not_there(as_, budget):
+    """The owner and overseers see the budget on their pages; with it asks its scientist alone."""
+    for person in (make.scientist(), budget.protection.dataset.owner, make.admin(), make.auditor()):
+        answer = post(as_(person), budget, {"sql": COUNT, "epsilon": 1})
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+        assert as_(person).get(reverse("privacy:api_budgets")).json() == {"budgets": []}
+
+
+def test_a_forged_call_asks_nothing(budget):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(budget.scientist, backend="django.contrib.auth.backends.ModelBackend")
+    assert post(client, budget, {"sql": COUNT, "epsilon": 1}).status_code == 403
+    assert not LedgerLine.objects.exists()
