@@ -105,7 +105,10 @@ def close(request: UserRequest, pk: UUID) -> HttpResponse:
 def ask_top_up(request: UserRequest, pk: UUID) -> HttpResponse:
     """The scientist asks the owner for more."""
     item = the_budget(request, pk)
-    require(rules.ask_top_up, request.user, item)
+    require(rules.is_own, request.user, item)
+    if request.method != "POST" and (why := rules.ask_top_up(request.user, item)):
+        messages.info(request, why)
+        return redirect("privacy:budget", pk)
     now = gdp_epsilon(item.mu, item.protection.delta)
     form = TopUpForm(request.POST or None, initial={"epsilon": f"{now * 1.5:.2g}"})
     if request.method == "POST" and attempt(

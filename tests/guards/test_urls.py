@@ -15,6 +15,7 @@ import portal.urls
 from accounts import services as people
 from accounts.models import User
 from datasets.models import Upload
+from privacy import execution
 from privacy.models import TopUp
 from requests_app import services as lane
 from tests import make
@@ -24,7 +25,7 @@ from tests.makers import privacy as shares
 OBJECTS = {
     "people": {"User", "Invitation", "Notification"},
     "datasets": {"Dataset", "Revision", "Table", "Upload", "DatasetReviewer", "AccessRequest", "Grant"},
-    "answers": {"Dataset", "Budget", "TopUp"},
+    "answers": {"Dataset", "Budget", "TopUp", "Answer"},
     "requests": {"Dataset", "CodeRequest", "Version", "Comment", "Run", "Release", "Output"},
 }
 """What the pages below each first part of a URL are about."""
@@ -94,6 +95,9 @@ def world(settings) -> dict[str, UUID]:
     draft = make.dataset(owner=owner, published=False, title=f"{MARK} draft")
     Upload.objects.create(revision=draft.draft, user=owner, file_name="odd.csv", size=10)
     share = shares.budget(shares.protection(dataset))
+    make.grant(dataset, share.scientist)
+    answer = shares.answer(share, epsilon=0.5)
+    execution.compute(str(answer.pk))
     TopUp.objects.create(budget=share, epsilon=1.0, reason=f"{MARK} again")
     people.invite("odd@weir.example", by=make.admin(), roles=["scientist"])
     people.register(

@@ -111,7 +111,9 @@ def test_a_top_up_goes_from_the_scientist_to_the_owners_inbox_and_back(as_, owne
     item = TopUp.objects.get()
     (waits,) = inbox(data.owner)
     assert (waits.kind, waits.url) == ("top_up", at("top_up", item.pk))
-    assert scientist.get(path).status_code == 403
+    assert "waits for the owner" in scientist.get(path, follow=True).content.decode()
+    again = scientist.post(path, {"epsilon": "41", "reason": "And another."})
+    assert (again.status_code, TopUp.objects.count()) == (400, 1)
     assert scientist.post(at("decide", item.pk), {"verdict": "grant"}).status_code == 400
     assert "Say why not." in owner.post(at("decide", item.pk), {"verdict": "deny"}).content.decode()
     owner.post(at("decide", item.pk), {"verdict": "grant", "note": "Go on."})

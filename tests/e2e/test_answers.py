@@ -1,0 +1,168 @@
+"""A question in a real browser: written in a form and in SQL, priced while typing, confirmed, answered by a worker."""
+
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from privacy import services
+from tests import make
+from tests.e2e.acting import beside, no_barriers
+from tests.makers import datasets as data
+
+pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
+
+LIVE = 30_000
+
+
+@pytest.fixture
+def world(live: SimpleNamespace, transactional_db: None) -> SimpleNamespace:
+    def made() -> SimpleNamespace:
+        owner, scientist = make.owner(name="Olga Owner"), make.scientist(name="Sam Scientist")
+        dataset = data.dataset(owner=owner, title="Wages of a region")
+        data.grant(dataset, scientist)
+        promise = services.protect(
+            dataset, by=owner, epsilon=20, public_size=30, constants=["region"], seats=2
+        )
+        budget = services.give_budget(promise, scientist, by=owner)
+        return SimpleNamespace(owner=owner, scientist=scientist, dataset=dataset, budget=budget)
+
+    return beside(made)
+
+
+def fits(page: Page, width: int) -> None:
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width, page.url
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_question_is_written_priced_confirmed_and_answered(
+    open_as: Callable[..., Page], world: SimpleNamespace, width: int
+) -> None:
+    page = open_as(world.scientist, reverse("datasets:detail", args=[world.dataset.pk]), width=width)
+    page.get_by_role("link", name="Ask automatically").click()
+    write_in_the_form(page)
+    price_follows(page)
+    no_barriers(page, "ask")
+    fits(page, width)
+    the_form_follows_sql(page)
+    a_refusal_disables_the_button(page)
+    confirm(page)
+    expect(page.locator("#answer-live svg.chart:visible")).to_have_count(1, timeout=LIVE)
+    expect(page.locator("#answer-live tbody tr")).to_have_count(3)
+    no_barriers(page, "answer")
+    fits(page, width)
+    with page.expect_download() as coming:
+        page.get_by_role("link", name="JSON").click()
+    result = json.loads(coming.value.path().read_text())["result"]
+    assert [line["key"] for line in result["lines"]] == [["east"], ["north"], ["west"]]
+    ask_the_same_again(page)
+
+
+def write_in_the_form(page: Page) -> None:
+    """By keyboard: choose, type, and see the other side follow."""
+    page.get_by_label("Compute").select_option("count")
+    page.get_by_label("region").check()
+    page.get_by_label("Condition 1: column").select_option("year")
+    page.get_by_label("Condition 1: how it is compared").select_option(">=")
+    page.get_by_label("Condition 1: value").press_sequentially("1991")
+    expect(page.locator("#id_sql")).to_have_value(
+        "SELECT region, COUNT(*)\nFROM wages\nWHERE year >= 1991\nGROUP BY region"
+    )
+    expect(page.locator("#price")).to_contain_text("Number of rows by region where year ≥ 1991")
+    expect(page.get_by_label("Of", exact=True)).to_be_hidden()
+
+
+def price_follows(page: Page) -> None:
+    page.get_by_label("Error, plus or minus").fill("9")
+    expect(page.locator("#price")).to_contain_text("± 9 rows")
+    expect(page.get_by_role("radio", name="I need it this exact")).to_be_checked()
+    epsilon = page.get_by_label("Epsilon").input_value()
+    page.get_by_label("Error, plus or minus").fill("18")
+    expect(page.locator("#price")).to_contain_text("± 18 rows")
+    assert float(page.get_by_label("Epsilon").input_value()) < float(epsilon)
+
+
+def the_form_follows_sql(page: Page) -> None:
+    page.locator("#id_sql").fill("SELECT region, COUNT(DISTINCT person) FROM wages GROUP BY region")
+    expect(page.get_by_label("Compute")).to_have_value("people")
+    expect(page.get_by_label("Condition 1: column")).to_have_value("")
+    page.get_by_label("Error, plus or minus").fill("6")
+    expect(page.locator("#price")).to_contain_text("± 6 people")
+
+
+def a_refusal_disables_the_button(page: Page) -> None:
+    page.get_by_label("Error, plus or minus").fill("0.5")
+    expect(page.locator("#price-why")).to_contain_text("Allow a larger error")
+    expect(page.locator("#price").get_by_role("button", name="Ask")).to_be_disabled()
+    no_barriers(page, "refused")
+    page.get_by_label("Error, plus or minus").fill("6")
+    expect(page.locator("#price")).to_contain_text("± 6 people")
+
+
+def confirm(page: Page) -> None:
+    page.get_by_role("button", name="Ask: spend").click()
+    dialog = page.locator("#confirm")
+    expect(dialog).to_contain_text("for an answer within ± 6 people")
+    dialog.locator("[data-yes]").click()
+    expect(page.get_by_role("heading", name="Number of people by region")).to_be_visible()
+
+
+def ask_the_same_again(page: Page) -> None:
+    page.get_by_role("link", name="Change and ask again").click()
+    page.get_by_label("Error, plus or minus").fill("7")
+    expect(page.locator("#price")).to_contain_text("costs nothing")
+    page.get_by_role("button", name="Show the stored answer").click()
+    expect(page.get_by_text("Answered from the stored release, at no cost.")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_an_owner_makes_a_promise_and_gives_a_share(
+    open_as: Callable[..., Page], world: SimpleNamespace, width: int
+) -> None:
+    other = beside(data.dataset, owner=world.owner, title="Wages of a city")
+    beside(data.grant, other, world.scientist)
+    page = open_as(world.owner, reverse("privacy:dataset", args=[other.pk]), width=width)
+    page.get_by_role("link", name="Set up automatic answers").click()
+    page.get_by_label("About how many people").fill("2000")
+    expect(page.locator("#promise")).to_contain_text("right in at most 54.7 of 100 cases")
+    page.get_by_label("Very strong").check()
+    expect(page.locator("#promise")).to_contain_text("right in at most 52.5 of 100 cases")
+    no_barriers(page, "promise")
+    fits(page, width)
+    page.get_by_role("button", name="Read and confirm").click()
+    page.get_by_role("button", name="Make this promise").click()
+    page.locator("#confirm [data-yes]").click()
+    expect(page.get_by_text("The dataset is protected.")).to_be_visible()
+    page.get_by_label("Scientist").select_option(label=f"Sam Scientist ({world.scientist.email})")
+    page.get_by_role("button", name="Give the budget").click()
+    expect(page.get_by_role("link", name="Sam Scientist")).to_be_visible()
+    no_barriers(page, "budgets")
+    fits(page, width)
+    for path in (
+        reverse("privacy:ledger", args=[other.pk]),
+        reverse("privacy:index"),
+        reverse("privacy:budget", args=[world.budget.pk]),
+    ):
+        page.goto(path)
+        no_barriers(page, path)
+        fits(page, width)
+
+
+def test_a_question_can_be_asked_without_scripts(
+    new_context: Callable[..., object],
+    live: SimpleNamespace,
+    sign_in: Callable[..., None],
+    world: SimpleNamespace,
+) -> None:
+    context = new_context(base_url=live.url, java_script_enabled=False)
+    sign_in(context, world.scientist)
+    page = context.new_page()
+    page.goto(reverse("privacy:ask", args=[world.budget.pk]))
+    page.locator("#id_measure").select_option("count")
+    page.get_by_role("button", name="Price this", exact=True).click()
+    expect(page.locator("#price")).to_contain_text("Number of rows")
+    page.get_by_role("button", name="Ask: spend").click()
+    expect(page.get_by_role("heading", name="Number of rows")).to_be_visible()
