@@ -49,6 +49,14 @@ def words(name: str, default: list[str]) -> list[str]:
     return default if value is None else [word.strip() for word in value.split(",") if word.strip()]
 
 
+def choice(name: str, known: dict[str, str]) -> str:
+    """What one of the known words stands for; the first is the default."""
+    value = os.environ.get(name, next(iter(known)))
+    if value not in known:
+        raise BadSetting(f"{name} must be one of {', '.join(known)}, not {value!r}.")
+    return known[value]
+
+
 def path(name: str, default: Path) -> Path:
     return Path(os.environ.get(name, default)).resolve()
 

@@ -107,7 +107,14 @@ CHANNEL_LAYERS = {
 STORE = STATE / "store"
 DISK_RESERVE = 256 * 1024 * 1024  # bytes always left free for Postgres and logs
 ENVIRONMENTS = env.path("WEIR_ENVIRONMENTS", ROOT / ".environments")
-EXECUTOR = "runner.sandbox.BubblewrapExecutor"
+EXECUTOR = env.choice(
+    "WEIR_EXECUTOR",
+    {
+        "bubblewrap": "runner.sandbox.BubblewrapExecutor",
+        "gvisor": "runner.gvisor.GvisorExecutor",
+        "kubernetes": "runner.kubernetes.KubernetesExecutor",
+    },
+)
 
 # Uploads
 UPLOAD_CHUNK = 4 * 1024 * 1024

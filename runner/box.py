@@ -71,6 +71,18 @@ class Box:
     def __post_init__(self) -> None:
         self.stdout, self.stderr = Log(self.log_bytes), Log(self.log_bytes)
 
+    @property
+    def outputs(self) -> int:
+        return self.folders[0]
+
+    @property
+    def returned(self) -> int:
+        return cast("int", self.process.returncode)
+
+    @property
+    def disk_was_full(self) -> bool:
+        return False
+
     # Start
 
     def watch(self) -> None:

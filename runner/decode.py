@@ -13,12 +13,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from runner import bubblewrap
 from runner.box import NotStarted
 from runner.contract import CloseCode, JobSpec, Limits, SandboxUnavailable, Status
 from runner.folder import read
 from runner.hostile import Refusal, one_line
-from runner.session import watched
+from runner.session import Launcher, bubblewrapped
 from runner.state import base, new_name
 from runner.supervise import Watch
 from runner.verdict import judge
@@ -38,7 +37,13 @@ class Decoded:
 
 
 def decode(
-    script: str, arguments: Sequence[str], data: bytes, environment: Path, *, limit: int = 0
+    script: str,
+    arguments: Sequence[str],
+    data: bytes,
+    environment: Path,
+    *,
+    limit: int = 0,
+    launch: Launcher = bubblewrapped,
 ) -> Decoded:
     """Run `runner/inside/<script>.py` on `data` and read at most `limit` bytes of body. Raises Refusal."""
     with _folder() as folder:
@@ -54,7 +59,7 @@ def decode(
             limits=replace(LIMITS, output_mb=max(LIMITS.output_mb, limit >> 20)),
         )
         try:
-            with watched(spec, bubblewrap.find()) as watch:
+            with launch(spec) as watch:
                 return _decoded(watch, spec, limit)
         except NotStarted as bad:
             raise SandboxUnavailable(f"The decoding sandbox does not start: {bad}") from bad
@@ -83,7 +88,7 @@ def _decoded(watch: Watch, spec: JobSpec, limit: int) -> Decoded:
         raise SandboxUnavailable("The decoding sandbox does not start on this host.")
     if verdict.status is not Status.SUCCEEDED:
         raise Refusal(GIVEN_UP)
-    out = watch.box.folders[0]
+    out = watch.box.outputs
     header = _header(read(out, "header", HEADER_BYTES))
     if "refused" in header:
         too_big = CloseCode.OUTPUT_TOO_BIG if header.get("too_big") is True else CloseCode.OUTPUT_TYPE

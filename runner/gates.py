@@ -16,6 +16,7 @@ from runner.contents import PARQUET, check_agreement, type_by_name
 from runner.contract import CloseCode, Limits, OutputFile, RefusedFile, SandboxUnavailable
 from runner.decode import decode
 from runner.hostile import Refusal, neutral, shown_name
+from runner.session import Launcher, bubblewrapped
 
 ALL_TOGETHER = 4
 """All files together may have this many times the bytes of one."""
@@ -31,15 +32,15 @@ TOO_BIG = CloseCode.OUTPUT_TOO_BIG
 
 
 def collect(
-    out_dirfd: int, dest: Path, limits: Limits, environment: Path
+    out_dirfd: int, dest: Path, limits: Limits, environment: Path, launch: Launcher = bubblewrapped
 ) -> tuple[tuple[OutputFile, ...], tuple[RefusedFile, ...]]:
-    """Take what may come out of the ended sandbox's output folder into `dest`; `environment` decodes.
+    """Take what may come out of the ended sandbox's output folder into `dest`.
 
-    To be called when every process of the sandbox is dead.
+    `environment` decodes, where `launch` starts it. To be called when every process of the sandbox is dead.
     """
     accepted: list[OutputFile] = []
     refused: list[RefusedFile] = []
-    gate = Gate(environment, cap=limits.output_mb * 2**20, files=limits.output_files)
+    gate = Gate(environment, cap=limits.output_mb * 2**20, files=limits.output_files, launch=launch)
     names = _names(out_dirfd)
     for name in names[:LISTED]:
         try:
@@ -58,6 +59,7 @@ class Gate:
     environment: Path
     cap: int
     files: int
+    launch: Launcher = bubblewrapped
     taken: int = 0
     room: int = 0
     decoding_s: float = DECODING_S
@@ -121,7 +123,8 @@ class Gate:
             raise Refusal(f"The files before it took more than {DECODING_S:.0f} seconds to decode.", TOO_BIG)
         start = time.monotonic()
         try:
-            return decode(script, arguments, data, self.environment, limit=GROWTH * self.cap).body
+            limit = GROWTH * self.cap
+            return decode(script, arguments, data, self.environment, limit=limit, launch=self.launch).body
         except SandboxUnavailable as bad:  # the code has run: what needs no decoder still comes out
             raise Refusal(f"It cannot be decoded safely now. {bad}") from bad
         finally:

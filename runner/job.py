@@ -118,12 +118,16 @@ class Shipment:
 
     spec: JobSpec
     stage: Stage
-    bwrap: Path
+    bwrap: Path = Path()
     machine: str = platform.machine()
+    guest: Interpreter | None = None
+    """The Python where the job goes, when it is not this host's."""
+    own_limits: Mapping[str, int] | None = None
+    """Resource limits where they are not this host's kernel's to set."""
 
     @property
     def python(self) -> Interpreter:
-        return interpreter(self.spec.environment)
+        return self.guest or interpreter(self.spec.environment)
 
     def command(self) -> Command:
         start, _ = harness("start", compiled=self.python.same_as_ours)
@@ -138,10 +142,11 @@ class Shipment:
         )
 
     def _view(self, opened: list[int]) -> bubblewrap.View:
-        kinds = {name: kind_of(path) for name, path in self.spec.inputs.items()}
+        contents = self.contents()
+        opened.extend(memory_file("file", content) for content in contents.values())
         return bubblewrap.View(
-            binds=self._binds(kinds),
-            files=self._files(kinds, opened),
+            binds=self.binds(),
+            files=list(zip(opened[-len(contents) :], contents, strict=True)),
             links=self.python.links,
             empty=self.python.empty,
             writable=sizes(self.spec.limits),
@@ -149,28 +154,30 @@ class Shipment:
             folder="/out",
         )
 
-    def _binds(self, kinds: Mapping[str, str]) -> list[tuple[Path, str]]:
+    @property
+    def kinds(self) -> dict[str, str]:
+        return {name: kind_of(path) for name, path in self.spec.inputs.items()}
+
+    def binds(self) -> list[tuple[Path, str]]:
+        """What is shown as it lies on the host: (path there, path inside)."""
         binds = list(self.python.mounts)
-        for name, path in self.spec.inputs.items():
-            readable = self.stage.readable(path.resolve())
-            binds += [(readable, place) for place in _places(name, kinds[name])]
+        for name, kind in self.kinds.items():
+            readable = self.stage.readable(self.spec.inputs[name].resolve())
+            binds += [(readable, place) for place in places(name, kind)]
         return binds
 
-    def _files(self, kinds: Mapping[str, str], opened: list[int]) -> list[tuple[int, str]]:
-        contents = dict(
-            harness(name, compiled=self.python.same_as_ours) for name in ("start", "confine", "answers")
-        )
-        contents |= {
+    def contents(self, *more: str) -> dict[str, bytes]:
+        """The files that are ours or the author's: path inside -> bytes. `more` of the harness where it is needed."""
+        names = ("start", "confine", "answers", *more)
+        return dict(harness(name, compiled=self.python.same_as_ours) for name in names) | {
             "/code.py": self.spec.code.encode("utf-8", "surrogatepass"),
-            "/weir/job": self._job(kinds),
+            "/weir/job": self._job(self.kinds),
         }
-        opened.extend(memory_file("file", content) for content in contents.values())
-        return list(zip(opened[-len(contents) :], contents, strict=True))
 
     def _job(self, kinds: Mapping[str, str]) -> bytes:
         text = json.dumps(dict(self.spec.parameters))
         job = {
-            "limits": resource_limits(self.spec.limits),
+            "limits": dict(self.own_limits or resource_limits(self.spec.limits)),
             "filter": bpf.build(self.machine, bpf.Stage.CODE),
             "inputs": kinds,
             "parameters": json.loads(text),
@@ -179,7 +186,7 @@ class Shipment:
         return marshal.dumps(job, 2)
 
 
-def _places(name: str, kind: str) -> list[str]:
+def places(name: str, kind: str) -> list[str]:
     """Where code finds a table: under its name, and with the suffix of its content where the name has none."""
     bare = not name.endswith(SUFFIXES)
     return [f"/data/{name}", *([f"/data/{name}{kind}"] if bare else [])]

@@ -4,14 +4,24 @@ import contextlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from runner.cgroups import Group
 from runner.linux import PAGE, TICKS
 
 INODES = 100_000
 FULL_BYTES = 2 * PAGE
 ALONE = 2
 """The sandbox's init and one process of the code."""
+
+
+class Totals(Protocol):
+    """What the whole of a sandbox has used, as the kernel or whoever sees it counts."""
+
+    def out_of_memory(self) -> bool: ...
+    def refused_processes(self) -> int: ...
+    def processes(self) -> int: ...
+    def cpu_s(self) -> float: ...
+    def peak_bytes(self) -> int: ...
 
 
 @dataclass(slots=True)
@@ -33,7 +43,7 @@ class Meter:
 
     root: int
     folders: tuple[int, ...]
-    group: Group | None
+    group: Totals | None
     last: Reading = field(default_factory=Reading)
 
     def read(self) -> Reading:

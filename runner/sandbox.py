@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from runner import bubblewrap, gates, selftest
+from runner import gates, selftest
 from runner.box import NotStarted
 from runner.cgroups import sweep_groups
 from runner.contract import Capabilities, CloseCode, JobResult, JobSpec, OutputFile, RefusedFile, Status
 from runner.job import check
-from runner.session import watched
+from runner.session import Launcher, bubblewrapped
 from runner.state import sweep_stages
 from runner.supervise import Watch
 from runner.verdict import Verdict, judge
@@ -28,21 +28,32 @@ class BubblewrapExecutor:
     ) -> JobResult:
         check(spec)
         layers = selftest.probe(spec.environment).layers
-        try:
-            with watched(spec, bubblewrap.find(), started, cancelled) as watch:
-                return _result(spec, watch, layers)
-        except NotStarted as bad:
-            return JobResult(status=Status.FAILED, code=CloseCode.INTERNAL, stderr=str(bad), layers=layers)
+        return run_under(bubblewrapped, spec, layers, started, cancelled)
 
     def sweep(self) -> None:
         sweep_groups()
         sweep_stages()
 
 
-def _result(spec: JobSpec, watch: Watch, layers: tuple[str, ...]) -> JobResult:
+def run_under(
+    launch: Launcher,
+    spec: JobSpec,
+    layers: tuple[str, ...],
+    started: Callable[[], None],
+    cancelled: Callable[[], bool],
+) -> JobResult:
+    """Run a job where this launcher starts it, and let its outputs through the gates."""
+    try:
+        with launch(spec, started, cancelled) as watch:
+            return _result(spec, watch, layers, launch)
+    except NotStarted as bad:
+        return JobResult(status=Status.FAILED, code=CloseCode.INTERNAL, stderr=str(bad), layers=layers)
+
+
+def _result(spec: JobSpec, watch: Watch, layers: tuple[str, ...], launch: Launcher) -> JobResult:
     ended = watch.run()
     verdict = judge(ended, spec.limits, spec.code.count("\n") + 1)
-    outputs, refused = _collect(spec, watch, verdict)
+    outputs, refused = _collect(spec, watch, verdict, launch)
     verdict = with_outputs(verdict, outputs, refused)
     box = watch.box
     return JobResult(
@@ -66,12 +77,12 @@ def _result(spec: JobSpec, watch: Watch, layers: tuple[str, ...]) -> JobResult:
 
 
 def _collect(
-    spec: JobSpec, watch: Watch, verdict: Verdict
+    spec: JobSpec, watch: Watch, verdict: Verdict, launch: Launcher
 ) -> tuple[tuple[OutputFile, ...], tuple[RefusedFile, ...]]:
     """What comes out of a run that ended well; of any other nothing does."""
     if verdict.status is not Status.SUCCEEDED:
         return (), ()
-    return gates.collect(watch.box.folders[0], spec.out, spec.limits, spec.environment)
+    return gates.collect(watch.box.outputs, spec.out, spec.limits, spec.environment, launch)
 
 
 def with_outputs(

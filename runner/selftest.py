@@ -6,17 +6,15 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from runner import bubblewrap
 from runner.box import NotStarted
 from runner.cgroups import parents
 from runner.contract import Capabilities, CloseCode, JobSpec, Limits, SandboxUnavailable, Status
-from runner.interpreter import interpreter
 from runner.job import HARNESS
-from runner.session import watched
+from runner.session import Launcher, bubblewrapped
 from runner.supervise import Watch
 from runner.verdict import judge
 
@@ -37,8 +35,7 @@ def default_environment() -> Path:
 def probe(environment: Path) -> Capabilities:
     """Try to get out of a sandbox in every known way. Raises SandboxUnavailable; success is remembered."""
     try:
-        landlock = _attempt(environment)
-        _swell(environment)
+        landlock = attempt(environment, bubblewrapped)
     except (NotStarted, PermissionError) as bad:
         raise SandboxUnavailable(
             f"Bubblewrap could not make a sandbox here: {bad} {_hint()}".strip()
@@ -68,8 +65,17 @@ def _listener() -> Iterator[int]:
         yield int(waiting.getsockname()[1])
 
 
-def _attempt(environment: Path) -> int:
-    """Run the attempts; answers the Landlock version that was in force."""
+def attempt(environment: Path, launch: Launcher, *, own_kernel: bool = False) -> int:
+    """Try to get out and to take too much memory; answers the Landlock version that was in force.
+
+    `own_kernel`: what a kernel of the sandbox's own shows of itself (/proc) is not the host's.
+    """
+    landlock = _escape(environment, launch, own_kernel=own_kernel)
+    _swell(environment, launch)
+    return landlock
+
+
+def _escape(environment: Path, launch: Launcher, *, own_kernel: bool) -> int:
     with tempfile.TemporaryDirectory(prefix="weir-probe-") as folder, _listener() as port:
         canary = Path(folder) / "canary"
         canary.write_text(secrets.token_hex(8), encoding="ascii")
@@ -78,10 +84,10 @@ def _attempt(environment: Path) -> int:
             "canary": str(canary),
             "pid": os.getpid(),
             "pids": ATTEMPT.pids,
-            "python": f"python{interpreter(environment).version}",
+            "own_kernel": own_kernel,
         }
-        spec = _spec("escape", environment, ATTEMPT, target)
-        with watched(spec, bubblewrap.find()) as watch:
+        spec = spec_of(_script("escape"), environment, ATTEMPT, target)
+        with launch(spec) as watch:
             ended = watch.run()
             if judge(ended, ATTEMPT, 10_000).status is not Status.SUCCEEDED:
                 raise SandboxUnavailable(
@@ -94,15 +100,15 @@ def _attempt(environment: Path) -> int:
 
 
 def _answer(watch: Watch) -> list[str]:
-    file = os.open("escaped.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=watch.box.folders[0])
+    file = os.open("escaped.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=watch.box.outputs)
     with os.fdopen(file, "rb") as stream:
         names: list[str] = json.loads(stream.read(ANSWER_BYTES))
     return names
 
 
-def _swell(environment: Path) -> None:
+def _swell(environment: Path, launch: Launcher) -> None:
     """More memory than allowed has to end a run."""
-    with watched(_spec("swell", environment, SWELLING, {}), bubblewrap.find()) as watch:
+    with launch(spec_of(_script("swell"), environment, SWELLING)) as watch:
         code = judge(watch.run(), SWELLING, 100).code
     if code is not CloseCode.MEMORY_LIMIT:
         raise SandboxUnavailable(
@@ -110,15 +116,21 @@ def _swell(environment: Path) -> None:
         )
 
 
-def _spec(script: str, environment: Path, limits: Limits, parameters: dict[str, object]) -> JobSpec:
-    code = (HARNESS / f"{script}.py").read_text(encoding="utf-8")
+def _script(name: str) -> str:
+    return (HARNESS / f"{name}.py").read_text(encoding="utf-8")
+
+
+def spec_of(
+    code: str, environment: Path, limits: Limits, parameters: Mapping[str, object] | None = None
+) -> JobSpec:
+    """A job of our own, of which nothing comes out."""
     return JobSpec(
         run_id="self-test",
         code=code,
         inputs={},
         out=Path(os.devnull),
         environment=environment,
-        parameters=parameters,
+        parameters=parameters or {},
         limits=limits,
     )
 

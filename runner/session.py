@@ -3,7 +3,9 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
+from runner import bubblewrap
 from runner.box import start
 from runner.cgroups import Group, parents
 from runner.contract import JobSpec, Limits
@@ -36,6 +38,26 @@ def grouped(limits: Limits) -> Iterator[Group | None]:
         yield group
     finally:
         group.remove()
+
+
+class Launcher(Protocol):
+    """Starts a job somewhere and puts a watch on it. At the end nothing of it is left. Raises NotStarted."""
+
+    def __call__(
+        self,
+        spec: JobSpec,
+        started: Callable[[], None] = lambda: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> contextlib.AbstractContextManager[Watch]: ...
+
+
+def bubblewrapped(
+    spec: JobSpec,
+    started: Callable[[], None] = lambda: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> contextlib.AbstractContextManager[Watch]:
+    """The launcher of this host's bubblewrap."""
+    return watched(spec, bubblewrap.find(), started, cancelled)
 
 
 @contextlib.contextmanager

@@ -3,11 +3,12 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from runner.box import Box
 from runner.cgroups import INIT
 from runner.contract import CloseCode, Limits
-from runner.meter import Meter, Reading
+from runner.logs import Log
+from runner.meter import Meter, Reading, Totals
 from runner.verdict import Ended
 
 MIB = 2**20
@@ -18,11 +19,39 @@ CROWDED_S = 1.0
 REFUSED_PROCESSES = 50
 
 
+class Watched(Protocol):
+    """A running sandbox, wherever it runs."""
+
+    init: int
+    folders: tuple[int, ...]
+    report: str
+    ready: bool
+    landlock: int
+    stdout: Log
+    stderr: Log
+    rusage_cpu_s: float
+    rusage_peak: int
+
+    @property
+    def group(self) -> Totals | None: ...
+    @property
+    def outputs(self) -> int:
+        """A descriptor of the folder with what the code wrote, once it has ended."""
+        ...
+
+    @property
+    def returned(self) -> int: ...
+    @property
+    def disk_was_full(self) -> bool: ...
+    def turn(self, timeout: float) -> bool: ...
+    def finish(self) -> None: ...
+
+
 @dataclass(slots=True)
 class Watch:
     """One run under supervision. `reason` is why we ended it, if we did."""
 
-    box: Box
+    box: Watched
     limits: Limits
     started: Callable[[], None]
     cancelled: Callable[[], bool]
@@ -113,11 +142,11 @@ class Watch:
             stopped=self.reason,
             cancelled=self.is_cancelled and self.reason is None,
             ready=self.box.ready,
-            returned=self.box.process.returncode,
+            returned=self.box.returned,
             report=self.box.report,
             out_of_memory=group is not None and group.out_of_memory(),
             refused_processes=self._refused(),
-            disk_was_full=self.meter.last.disk_was_full,
+            disk_was_full=self.meter.last.disk_was_full or self.box.disk_was_full,
             cpu_s=max(cpu, self.box.rusage_cpu_s),
         )
 

@@ -7,6 +7,7 @@ import _socket
 import ctypes
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def writes_outside() -> bool:
 
 def sees_processes() -> bool:
     """See or signal a process of the host."""
-    if os.path.exists("/proc/self") or os.getppid() != 1:
+    if not TARGET["own_kernel"] and (os.path.exists("/proc/self") or os.getppid() != 1):
         return True
     try:
         os.kill(TARGET["pid"], 0)
@@ -81,7 +82,7 @@ def executes() -> bool:
     child = os.fork()
     if child == 0:
         try:
-            os.execv("/python/bin/" + TARGET["python"], ["python", "-c", "pass"])  # noqa: S606
+            os.execv(sys.executable, ["python", "-c", "pass"])  # noqa: S606
         except OSError:
             os._exit(77)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 77

@@ -21,6 +21,7 @@ WAGES = "person,wage\n1,10\n2,20\n3,60\n"
 
 class ExecutorContract:
     executor: Executor
+    limits = LIMITS
 
     @pytest.fixture
     def wages(self, tmp_path: Path) -> Path:
@@ -31,7 +32,7 @@ class ExecutorContract:
     def run(self, out: Path, code: str, *, inputs: dict[str, Path] | None = None, **more: Any) -> JobResult:
         out.mkdir(exist_ok=True)
         call = {name: more.pop(name) for name in ("started", "cancelled") if name in more}
-        fields = {"limits": LIMITS, "parameters": {}, **more}
+        fields = {"limits": self.limits, "parameters": {}, **more}
         spec = JobSpec(
             run_id="1", code=code, inputs=inputs or {}, out=out, environment=default_environment(), **fields
         )

@@ -1,0 +1,295 @@
+"""The executor for a host with gVisor: the same harness in a `runsc` sandbox, which has a kernel of its own.
+
+Inside, our courier is the first process. It speaks over its standard output; no folder of the host is writable in
+there, and outputs come as bytes (runner.parcel).
+"""
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import IO, Any, cast
+
+from runner import selftest
+from runner.box import DEATH_S, NotStarted
+from runner.cgroups import INIT, Group, sweep_groups
+from runner.contract import Capabilities, JobResult, JobSpec, Limits, SandboxUnavailable
+from runner.job import Shipment, check, harness, resource_limits, sizes, variables
+from runner.linux import become_subreaper
+from runner.logs import READ
+from runner.meter import descendants
+from runner.parcel import Parcel, room
+from runner.sandbox import run_under
+from runner.session import grouped, staged
+from runner.state import base, is_abandoned, new_name, sweep_stages
+from runner.supervise import Watch
+
+HOW = "Install gVisor's runsc, or set WEIR_RUNSC to where it is."
+KERNEL_MB = 96
+"""What gVisor's own kernel may take beside the code."""
+TASKS = 1024
+"""Threads of that kernel, which the host counts; processes of the code are counted inside."""
+HELPERS = 1
+UNKNOWN_LIMITS = ("MSGQUEUE", "SIGPENDING", "RTPRIO", "NICE")
+"""gVisor fixes these itself and refuses to set them."""
+COMPLAINT_BYTES = 4096
+NEVER = lambda: False  # noqa: E731
+NOTHING = lambda: None  # noqa: E731
+LAYERS = ("gvisor", "own-kernel", "no-network", "mount-namespace", "no-capabilities", "seccomp",
+          "resource-limits", "own-user")  # fmt: skip
+
+
+def find() -> Path:
+    """The runsc of this host."""
+    named = os.environ.get("WEIR_RUNSC") or shutil.which("runsc", path="/usr/local/bin:/usr/bin:/bin")
+    if not named or not os.access(named, os.X_OK):
+        raise SandboxUnavailable(f"There is no runsc on this host. {HOW}")
+    if os.getuid() != 0:
+        raise SandboxUnavailable("runsc has to be started as root here. Run the sandbox worker as root.")
+    return Path(named)
+
+
+class GvisorExecutor:
+    """Runs jobs in gVisor. The layers of the harness hold inside too, on gVisor's kernel."""
+
+    def probe(self) -> Capabilities:
+        return _probe(selftest.default_environment())
+
+    def run(
+        self,
+        spec: JobSpec,
+        *,
+        started: Callable[[], None] = NOTHING,
+        cancelled: Callable[[], bool] = NEVER,
+    ) -> JobResult:
+        check(spec)
+        return run_under(launched, spec, _probe(spec.environment).layers, started, cancelled)
+
+    def sweep(self) -> None:
+        states = _states()
+        for path in states.iterdir() if shutil.which("runsc") or os.environ.get("WEIR_RUNSC") else ():
+            name = path.name.partition("_sandbox")[0]
+            if is_abandoned(name):
+                _runsc("delete", "-force", name)
+        sweep_groups()
+        sweep_stages()
+
+
+@cache
+def _probe(environment: Path) -> Capabilities:
+    find()
+    try:
+        selftest.attempt(environment, launched, own_kernel=True)
+    except (NotStarted, PermissionError) as bad:
+        raise SandboxUnavailable(f"gVisor could not make a sandbox here: {bad}") from bad
+    with grouped(Limits()) as group:
+        last = "watchdog" if group is None else f"cgroup-v{group.version}"
+    return Capabilities(
+        executor="gvisor",
+        layers=(*LAYERS, last),
+        missing=("landlock: gVisor's kernel does not have it",),
+    )
+
+
+def guest_limits(limits: Limits) -> dict[str, int]:
+    """Resource limits as gVisor's kernel takes them; the courier counts among the processes."""
+    wanted = resource_limits(limits) | {"NPROC": limits.pids + INIT + HELPERS}
+    return {name: value for name, value in wanted.items() if name not in UNKNOWN_LIMITS}
+
+
+@contextlib.contextmanager
+def launched(
+    spec: JobSpec,
+    started: Callable[[], None] = NOTHING,
+    cancelled: Callable[[], bool] = NEVER,
+) -> Iterator[Watch]:
+    """A started sandbox under a watch. At the end nothing of it is left. Raises NotStarted."""
+    become_subreaper()
+    together = replace(
+        spec.limits, memory_mb=spec.limits.memory_mb + KERNEL_MB, pids=spec.limits.pids + TASKS
+    )
+    with contextlib.ExitStack() as stack:
+        stage = stack.enter_context(staged())
+        group = stack.enter_context(grouped(together))
+        shipment = Shipment(spec, stage, own_limits=guest_limits(spec.limits))
+        bundle = stack.enter_context(_bundle(shipment))
+        stream = Runsc(bundle, group)
+        box = Parcel(stream=stream, limits=spec.limits, group=group, init=stream.process.pid)
+        stack.callback(stream.close)
+        stack.callback(box.close)
+        stream.release()
+        yield Watch(box, together, started, cancelled)
+        if not box.ready and not box.is_whole:
+            box.stderr.add(stream.complaint)
+
+
+@contextlib.contextmanager
+def _bundle(shipment: Shipment) -> Iterator[Path]:
+    """An OCI bundle. Its root holds mount points only; its files and the shipment's are mounted read-only."""
+    folder = base() / new_name()
+    (folder / "rootfs").mkdir(parents=True)
+    (folder / "files").mkdir()
+    try:
+        (folder / "config.json").write_text(json.dumps(_config(shipment, folder)), encoding="utf-8")
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def _config(shipment: Shipment, folder: Path) -> dict[str, Any]:
+    spec, python, uid = shipment.spec, shipment.python, shipment.stage.uid
+    root = folder / "rootfs"
+    for target, link in python.links:
+        place = root / link.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(target)
+    binds = shipment.binds()
+    for number, (inside, content) in enumerate(shipment.contents("courier").items()):
+        file = folder / "files" / str(number)
+        file.write_bytes(content)
+        file.chmod(0o444)
+        binds.append((file, inside))
+    start, _ = harness("start", compiled=python.same_as_ours)
+    courier, _ = harness("courier", compiled=python.same_as_ours)
+    bounds = [str(number) for number in room(spec.limits)]
+    return {
+        "ociVersion": "1.0.2",
+        "hostname": "sandbox",
+        "root": {"path": str(root), "readonly": True},
+        "process": {
+            "user": {"uid": uid, "gid": uid},
+            "cwd": "/out",
+            "args": [python.command, "-I", "-B", "-X", "utf8", courier, start, *bounds],
+            "env": [f"{name}={value}" for name, value in variables(python).items()],
+            "noNewPrivileges": True,
+            "capabilities": {},
+        },
+        "mounts": [
+            *(_bind(path, place) for path, place in binds),
+            *(_memory(place, 4096, "ro") for place in python.empty),
+            *(_memory(place, size, "mode=1777") for place, size in sizes(spec.limits).items()),
+        ],
+        "linux": {"namespaces": [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount")]},
+    }
+
+
+def _bind(path: Path, place: str) -> dict[str, Any]:
+    return {
+        "type": "bind",
+        "source": str(path),
+        "destination": place,
+        "options": ["rbind", "ro", "nosuid", "nodev"],
+    }
+
+
+def _memory(place: str, size: int, option: str) -> dict[str, Any]:
+    options = [f"size={size}", option, "nosuid", "nodev"]
+    return {"type": "tmpfs", "source": "tmpfs", "destination": place, "options": options}
+
+
+def _states() -> Path:
+    folder = base() / "runsc"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _command(*arguments: str) -> list[str]:
+    platform = os.environ.get("WEIR_RUNSC_PLATFORM")
+    options = ["--network=none", "--ignore-cgroups", *([f"--platform={platform}"] if platform else [])]
+    return [str(find()), f"--root={_states()}", *options, *arguments]
+
+
+def _runsc(*arguments: str) -> None:
+    """A command about a sandbox that may be gone already."""
+    subprocess.run(_command(*arguments), env={}, capture_output=True, check=False, timeout=DEATH_S)  # noqa: S603
+
+
+def _end(pids: Sequence[int]) -> None:
+    """Kill these processes and wait until each has ended; those that became our children are reaped."""
+    deadline = time.monotonic() + DEATH_S
+    with contextlib.ExitStack() as stack:
+        handles: list[int] = []
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                handles.append(os.pidfd_open(pid))
+                stack.callback(os.close, handles[-1])
+        for handle in handles:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+        for handle in handles:
+            poll = select.poll()
+            poll.register(handle, select.POLLIN)
+            if not poll.poll(max(deadline - time.monotonic(), 0) * 1000):
+                raise NotStarted("The sandbox does not die: its processes hang in the kernel.")
+    for pid in pids[1:]:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+
+
+@dataclass(slots=True)
+class Runsc:
+    """A `runsc run`, held until it is in its control group, and what comes out of it."""
+
+    bundle: Path
+    group: Group | None
+    process: "subprocess.Popen[bytes]" = field(init=False)
+    complaint: bytes = b""
+    _poll: "select.poll" = field(default_factory=select.poll)
+    _is_dead: bool = False
+
+    def __post_init__(self) -> None:
+        command = ["/bin/sh", "-c", 'read -r go && exec setpriv --pdeathsig KILL -- "$@"', "sh"]
+        command += _command("run", f"--bundle={self.bundle}", self.bundle.name)
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(  # noqa: S603 our own program, our own arguments
+            command, env={"PATH": "/usr/bin:/bin"}, stdin=pipe, stdout=pipe, stderr=pipe, cwd="/"
+        )
+        for stream in (self.process.stdout, self.process.stderr):
+            number = cast("IO[bytes]", stream).fileno()
+            os.set_blocking(number, False)
+            self._poll.register(number, select.POLLIN)
+
+    def release(self) -> None:
+        stdin = cast("IO[bytes]", self.process.stdin)
+        if self.group is not None:
+            self.group.join(self.process.pid)
+        stdin.write(b"go\n")
+        stdin.close()
+
+    def receive(self, timeout: float) -> bytes | None:
+        """What the courier sent; what runsc itself complains of is kept aside."""
+        out = cast("IO[bytes]", self.process.stdout).fileno()
+        for number, _ in self._poll.poll(timeout * 1000):
+            data = os.read(number, READ)
+            if number != out:
+                self._complain(number, data)
+            elif data:
+                return data
+            else:
+                return None
+        return b""
+
+    def _complain(self, number: int, data: bytes) -> None:
+        self.complaint = (self.complaint + data)[-COMPLAINT_BYTES:]
+        if not data:
+            self._poll.unregister(number)
+
+    def kill(self) -> None:
+        if self._is_dead:
+            return
+        self._is_dead = True
+        _end(descendants(self.process.pid))
+        self.process.wait()
+        _runsc("delete", "-force", self.bundle.name)
+
+    def close(self) -> None:
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            cast("IO[bytes]", stream).close()

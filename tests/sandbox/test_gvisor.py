@@ -1,0 +1,66 @@
+"""gVisor keeps the contract, and holds what the attacks try, with a kernel of its own."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from runner import gvisor
+from runner.contract import CloseCode, SandboxUnavailable
+from runner.state import base
+from tests.sandbox.test_contract import LIMITS, ExecutorContract
+
+
+def reason() -> str:
+    try:
+        gvisor.find()
+    except SandboxUnavailable as why:
+        return str(why)
+    return ""
+
+
+without_gvisor = pytest.mark.skipif(bool(reason()), reason=f"Not tested here: {reason()}")
+pytestmark = pytest.mark.sandbox
+
+
+@without_gvisor
+class TestGvisor(ExecutorContract):
+    executor = gvisor.GvisorExecutor()
+    limits = replace(LIMITS, wall_s=120, cpu_s=120)
+    """A build that catches system calls by ptrace, as Debian's does, imports the libraries slowly."""
+
+    def test_code_sees_another_kernel(self, tmp_path: Path) -> None:
+        self.run(tmp_path / "out", "import os; open('a.txt', 'w').write(os.uname().release)")
+        assert (tmp_path / "out" / "a.txt").read_text() != os.uname().release
+
+    @pytest.mark.parametrize(
+        ("code", "told"),
+        [
+            ("while True: pass", CloseCode.TIME_LIMIT),
+            ("x = bytearray(b'x') * (2 << 30)", CloseCode.MEMORY_LIMIT),
+            ("open('/out/x', 'wb').write(bytes(32 << 20))", CloseCode.DISK_LIMIT),
+            ("while True: print('x' * 10000)", CloseCode.OUTPUT_TOO_BIG),
+            (
+                "import ctypes; ctypes.CDLL(None).syscall(1000000)\nopen('x.exe', 'w').write('x')",
+                CloseCode.OUTPUT_TYPE,
+            ),
+        ],
+    )
+    def test_limits(self, tmp_path: Path, code: str, told: CloseCode) -> None:
+        limits = replace(LIMITS, wall_s=4, memory_mb=512)
+        assert self.run(tmp_path / "out", code, limits=limits).code is told
+
+
+@without_gvisor
+def test_nothing_is_left_behind(tmp_path: Path) -> None:
+    before = sorted(path.name for path in base().iterdir())
+    TestGvisor().run(tmp_path / "out", "print(1)")
+    assert sorted(path.name for path in base().iterdir()) == sorted({*before, "runsc"})
+    assert list((base() / "runsc").iterdir()) == []
+
+
+def test_without_runsc_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIR_RUNSC", "/nowhere/runsc")
+    with pytest.raises(SandboxUnavailable, match="no runsc"):
+        gvisor.find()
