@@ -57,6 +57,7 @@ def test_subjects_keep_their_places_in_later_revisions(book):
     digests = np.arange(64, dtype=np.uint8).reshape(4, 16)
     assert book.places(digests[[0, 1]]).tolist() == [0, 1]
     assert book.places(digests[[3, 1, 0]]).tolist() == [2, 1, 0]
+    assert book.places(digests[[0, 1]]).tolist() == [0, 1]
 
 
 def test_many_subjects_span_chunks(book):
