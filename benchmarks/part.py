@@ -1,0 +1,39 @@
+"""One part in a process of its own: `python -m benchmarks.part NAME FILE [--quick] [--full] [--cold]`."""
+
+import argparse
+import importlib
+import json
+import logging
+import sys
+from pathlib import Path
+
+import django
+from django.core.management import call_command
+
+from benchmarks.surroundings import start_servers
+
+WITHOUT_SERVERS = {"launch", "gates"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name")
+    parser.add_argument("file", type=Path)
+    for flag in ("quick", "full", "cold"):
+        parser.add_argument(f"--{flag}", action="store_true")
+    chosen = parser.parse_args()
+    if chosen.name not in WITHOUT_SERVERS:
+        start_servers()
+        django.setup()
+        call_command("migrate", verbosity=0)
+    logging.disable(logging.INFO)
+    part = importlib.import_module(f"benchmarks.parts.{chosen.name}")
+    with chosen.file.open("a") as kept:
+        for measure in part.measures(chosen):
+            sys.stdout.write(f"  {measure.as_line()}\n")
+            sys.stdout.flush()
+            kept.write(json.dumps(measure.as_json()) + "\n")
+
+
+if __name__ == "__main__":
+    main()

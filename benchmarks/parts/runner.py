@@ -1,0 +1,219 @@
+"""The sandbox and the fork server against bare Python and a bare fork loop; runs through Celery."""
+
+import itertools
+import subprocess
+import tempfile
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.measuring import Goal, Measure, Of, compared, process_cpu_seconds, took, versus
+from benchmarks.parts.lane import TRIVIAL
+from benchmarks.surroundings import worker
+from requests_app.models import Run, Worker
+from runner import bubblewrap
+from runner.contract import JobSpec, Limits
+from runner.sandbox import BubblewrapExecutor
+from runner.selftest import default_environment
+from runner.zygote import run_blocks
+from tests import make
+from tests.makers import datasets as made_datasets
+from tests.makers import requests as made
+
+CASES = {"pass": "pass", "import numpy, pandas": "import numpy, pandas"}
+BLOCK_CODE = {
+    "numpy": "def block(x):\n    return x.mean(axis=0)\n",
+    "pandas": "def main(table):\n    return table.groupby('group').wage.mean()\n",
+}
+WIDTH = {"numpy": 4, "pandas": 2}
+PATIENCE = 120.0
+
+
+def measures(chosen: Namespace) -> Iterator[Measure]:
+    yield from starts(3 if chosen.quick else 15)
+    yield from layers(3 if chosen.quick else 15)
+    yield from blocks((50,) if chosen.quick else (454, 1000), 1 if chosen.quick else 3)
+    yield through_celery(6 if chosen.quick else 60)
+
+
+# One sandbox
+
+
+def starts(rounds: int) -> Iterator[Measure]:
+    executor = BubblewrapExecutor()
+    executor.probe()
+    for name, code in CASES.items():
+        with tempfile.TemporaryDirectory() as out:
+            job = spec(code, Path(out))
+            ours, floor = compared(partial(executor.run, job), partial(bare, code), rounds)
+        yield versus(f"sandboxed `{name}` over bare Python", ours, floor, Goal(limit=40, of=Of.BEYOND))
+
+
+def spec(code: str, out: Path) -> JobSpec:
+    return JobSpec(run_id="1", code=code, inputs={}, out=out, environment=default_environment())
+
+
+def bare(code: str) -> None:
+    python = str(default_environment() / "bin" / "python")
+    subprocess.run([python, "-I", "-c", code], check=True)  # noqa: S603 our own text
+
+
+def layers(rounds: int) -> Iterator[Measure]:
+    """What stands between bare Python and a run, one by one: each against the one before."""
+    python = str(default_environment() / "bin" / "python")
+    open_box = [str(bubblewrap.find()), "--bind", "/", "/", "--dev", "/dev"]
+    commands = {
+        "bubblewrap, nothing unshared": open_box,
+        "  and all namespaces": [*open_box, "--unshare-all", "--proc", "/proc"],
+        "  and no capabilities, a new session": [
+            *open_box, "--unshare-all", "--proc", "/proc", "--cap-drop", "ALL", "--new-session", "--die-with-parent",
+        ],
+    }  # fmt: skip
+    before: list[str] = []
+    for name, box in commands.items():
+        ours, floor = compared(
+            partial(subprocess.run, [*box, python, "-I", "-c", "pass"], check=True),
+            partial(subprocess.run, [*before, python, "-I", "-c", "pass"], check=True),
+            rounds,
+        )
+        yield versus(name, ours, floor, note="floor: the line before")
+        before = box
+    with tempfile.TemporaryDirectory() as out:
+        ours, floor = compared(
+            partial(BubblewrapExecutor().run, spec("pass", Path(out))),
+            partial(subprocess.run, [*before, python, "-I", "-c", "pass"], check=True),
+            rounds,
+        )
+    yield versus(
+        "  and seccomp, Landlock, limits, groups, watch, gates", ours, floor, note="floor: the line before"
+    )
+
+
+# Many small runs
+
+
+def blocks(counts: tuple[int, ...], rounds: int) -> Iterator[Measure]:
+    for kind, count in itertools.product(BLOCK_CODE, counts):
+        code, content = BLOCK_CODE[kind], blocks_of(kind, count)
+        limits = Limits(wall_s=60, cpu_s=5)
+        ours, floor = compared(
+            partial(all_answered, code, content, WIDTH[kind], limits),
+            partial(fork_loop, content, code),
+            rounds if kind == "numpy" else 1,
+        )
+        goal = Goal(limit=2500) if (kind, count) == ("numpy", 454) else None
+        yield versus(
+            f"{count} isolated blocks of {kind}", ours, floor, goal, f"{count / ours.wall * 1e3:.0f}/s"
+        )
+
+
+def all_answered(code: str, content: list[Any], width: int, limits: Limits) -> None:
+    answers, _ = run_blocks(code, content, width, limits)
+    if not np.isfinite(answers).all():
+        raise RuntimeError("A block has failed.")
+
+
+def blocks_of(kind: str, count: int) -> list[Any]:
+    generator = np.random.default_rng(1)
+    if kind == "numpy":
+        return [generator.normal(size=(100, 4)) for _ in range(count)]
+    groups = np.array(["a", "b"] * 50)
+    return [{"group": groups, "wage": generator.normal(size=100)} for _ in range(count)]
+
+
+def fork_loop(content: list[Any], code: str) -> None:
+    """The same function in plain forked children, one after the other, in a process that has imported the library."""
+    kind = "pandas" if isinstance(content[0], dict) else "numpy"
+    with tempfile.TemporaryDirectory() as room:
+        path = Path(room) / "blocks.npz"
+        columns = {
+            f"{k}.{name}": array for k, item in enumerate(content) for name, array in as_columns(item).items()
+        }
+        np.savez(path, **columns)
+        python = str(default_environment() / "bin" / "python")
+        subprocess.run([python, "-I", "-c", FORKING, str(path), kind, code], check=True)  # noqa: S603 our own text
+
+
+def as_columns(item: Any) -> dict[str, Any]:
+    return item if isinstance(item, dict) else {"": item}
+
+
+FORKING = """
+import os, sys
+import numpy
+path, kind, code = sys.argv[1:]
+if kind == "pandas":
+    import pandas
+    toy = pandas.DataFrame({"a": [1, 1, 2], "b": [1.0, 2.0, 3.0]})
+    toy.groupby("a").b.mean()
+found = {}
+for name, array in numpy.load(path).items():
+    number, _, column = name.partition(".")
+    found.setdefault(int(number), {})[column] = array
+space = {}
+exec(code, space)
+function = space.get("block") or space["main"]
+for columns in found.values():
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        given = pandas.DataFrame(columns) if kind == "pandas" else columns[""]
+        os.write(write, numpy.array(function(given), dtype=float).tobytes())
+        os._exit(0)
+    os.close(write)
+    os.read(read, 4096)
+    os.close(read)
+    os.waitpid(child, 0)
+"""
+
+
+# Through Celery
+
+
+def through_celery(count: int) -> Measure:
+    """Runs a second of trivial code, two at a time, from the first claim to the last held output."""
+    people = [make.scientist() for _ in range(10)]
+    places = [made_datasets.dataset() for _ in range(4)]
+    items = [
+        made.code_request(at="approved", dataset=places[k % 4], author=people[k % 10], code=TRIVIAL)
+        for k in range(count)
+    ]
+    with worker("sandbox", hands=2) as child:
+        until(lambda: Worker.objects.able().exists())
+        cpu = process_cpu_seconds(child.process.pid) if child.process else 0.0
+        runs = [made.start(item) for item in items]
+        begun = time.monotonic()
+        mine = Run.objects.filter(pk__in=[run.pk for run in runs])
+        until(lambda: not mine.filter(state__in=Run.LIVE).exists())
+        wall = time.monotonic() - begun
+        cpu = (process_cpu_seconds(child.process.pid) if child.process else 0.0) - cpu
+    done = mine.filter(state=Run.State.SUCCEEDED)
+    if done.count() != count:
+        raise RuntimeError(f"Only {done.count()} of {count} runs succeeded.")
+    begun_at = min(run.started_at for run in done if run.started_at)
+    ended_at = max(run.finished_at for run in done if run.finished_at)
+    rate = count / (ended_at - begun_at).total_seconds()
+    with ThreadPoolExecutor(2) as pool:
+        floor = took(lambda: list(pool.map(lambda _: bare("pass"), range(count))))
+    return Measure(
+        name="runs through Celery, 2 at a time",
+        ours=rate,
+        unit="/s",
+        floor=count / floor.wall * 1e3,
+        goal=Goal(limit=20, at_least=True),
+        note=f"worker's cpu {cpu / count * 1e3:.0f} ms a run; {wall:.1f} s from the last click; floor: bare Python",
+    )
+
+
+def until(condition: Any) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            raise RuntimeError("It took too long.")
+        time.sleep(0.02)
