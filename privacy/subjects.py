@@ -49,7 +49,7 @@ class SubjectLedger:
 
         A listing is looked up one by one when it is new, and is known as a whole, by its hash, ever after.
         """
-        name = hashlib.blake2b(np.ascontiguousarray(digests), digest_size=DIGEST_BYTES).digest()
+        name = hashlib.blake2b(np.ascontiguousarray(digests).data, digest_size=DIGEST_BYTES).digest()
         with self._env.begin(db=self._listings, buffers=True) as txn:
             listed = txn.get(name)
             if listed is not None:
@@ -124,7 +124,7 @@ class SubjectLedger:
         return np.concatenate([*parts, np.zeros(unknown, dtype=np.uint32)])
 
     def _write(self, txn: "lmdb.Transaction", budget: UUID, spent: Units) -> None:
-        content = memoryview(spent).cast("B")
+        content = spent.data.cast("B")
         for number, start in enumerate(range(0, len(content), 4 * CHUNK)):
             key = budget.bytes + number.to_bytes(4, "big")
             txn.put(key, content[start : start + 4 * CHUNK], db=self._units)

@@ -35,6 +35,7 @@ WORDS |= dict.fromkeys(("True", "False", "None"), "kc")
 WORDS |= dict.fromkeys(("and", "or", "not", "in", "is"), "ow")
 WORDS |= dict.fromkeys(("import", "from"), "kn")
 WORDS |= dict.fromkeys(("self", "cls"), "bp")
+SHORT = 40
 NAMED_BY = {"def": "nf", "class": "nc"}
 HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00a0\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u2000-\u200f\u2028-\u202f"
@@ -95,6 +96,16 @@ def html(line: Line, mark: tuple[int, int] | None = None) -> str:
 
 
 def _span(kind: str, text: str) -> str:
+    return _written_once(kind, text) if len(text) <= SHORT else _written(kind, text)
+
+
+@lru_cache(maxsize=8192)
+def _written_once(kind: str, text: str) -> str:
+    """The same few words and signs make up most of a page."""
+    return _written(kind, text)
+
+
+def _written(kind: str, text: str) -> str:
     if not text:
         return ""
     shown = escape(text)
