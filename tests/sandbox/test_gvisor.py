@@ -1,6 +1,9 @@
 """gVisor keeps the contract, and holds what the attacks try, with a kernel of its own."""
 
 import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +11,12 @@ import pytest
 
 from runner import gvisor
 from runner.contract import CloseCode, SandboxUnavailable
+from runner.linux import process_start
+from runner.meter import descendants
 from runner.state import base
 from tests.sandbox.test_contract import LIMITS, ExecutorContract
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def reason() -> str:
@@ -58,6 +65,33 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
     TestGvisor().run(tmp_path / "out", "print(1)")
     assert sorted(path.name for path in base().iterdir()) == sorted({*before, "runsc"})
     assert list((base() / "runsc").iterdir()) == []
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from runner import gvisor, selftest
+spec = selftest.spec_of("import time; time.sleep(600)", selftest.default_environment(), selftest.ATTEMPT)
+with gvisor.launched(spec, lambda: print("started", flush=True)) as watch:
+    watch.run()
+"""
+
+
+@without_gvisor
+def test_killed_worker_takes_its_sandbox_along() -> None:
+    worker = subprocess.Popen([sys.executable, "-c", WORKER], cwd=ROOT, stdout=subprocess.PIPE)
+    assert worker.stdout.readline() == b"started\n"
+    inside = descendants(worker.pid)[1:]
+    assert inside != []
+    worker.kill()
+    worker.wait()
+    worker.stdout.close()
+    deadline = time.monotonic() + 20
+    while left := [pid for pid in inside if process_start(pid) is not None]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.02)
+    gvisor.GvisorExecutor().sweep()
+    assert [path for path in base().rglob("weir-*") if f"weir-{worker.pid}-" in path.name] == []
 
 
 def test_without_runsc_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
