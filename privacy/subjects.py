@@ -85,7 +85,7 @@ class SubjectLedger:
         """
         active = np.zeros(len(places), dtype=np.bool_)
         with self._in_order(line) as txn:
-            size = int(places.max(initial=-1)) + 1
+            size = int(places.max()) + 1 if len(places) else 0
             spent = self._read(txn, budget, size)
             _charge(spent, places, charges, CAP, active)
             self._write(txn, budget, spent)

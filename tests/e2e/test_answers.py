@@ -52,6 +52,7 @@ def test_a_question_is_written_priced_confirmed_and_answered(
     confirm(page)
     expect(page.locator("#answer-live svg.chart:visible")).to_have_count(1, timeout=LIVE)
     expect(page.locator("#answer-live tbody tr")).to_have_count(3)
+    page.get_by_text("curl", exact=True).click()
     no_barriers(page, "answer")
     fits(page, width)
     with page.expect_download() as coming:
@@ -115,7 +116,7 @@ def ask_the_same_again(page: Page) -> None:
     page.get_by_label("Error, plus or minus").fill("7")
     expect(page.locator("#price")).to_contain_text("costs nothing")
     page.get_by_role("button", name="Show the stored answer").click()
-    expect(page.get_by_text("Answered from the stored release, at no cost.")).to_be_visible()
+    expect(page.get_by_text("Answered from the stored release, at no cost.", exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize("width", [1440, 390])
