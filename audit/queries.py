@@ -141,7 +141,7 @@ def _between(found: QuerySet[Entry], since: date | None, until: date | None) -> 
     """Whole days in the reader's own time zone, both included."""
     if since is not None:
         found = found.filter(at__gte=_midnight(since))
-    if until is not None:
+    if until is not None and until < date.max:
         found = found.filter(at__lt=_midnight(until + timedelta(days=1)))
     return found
 

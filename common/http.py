@@ -1,6 +1,5 @@
 """The edge of HTTP: typed requests, and refusals turned into pages."""
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from common import plain_json
 from common.errors import Refused
 
 if TYPE_CHECKING:
@@ -38,9 +38,11 @@ def body_json(request: HttpRequest, *, limit: int = 1_000_000) -> dict[str, obje
     if len(request.body) > limit:
         raise Refused(f"This is longer than {limit:,} bytes.")
     try:
-        value = json.loads(request.body)
-    except ValueError as bad:
+        value = plain_json.loads(request.body)
+    except UnicodeDecodeError as bad:
         raise Refused("The body of this call is not JSON.") from bad
+    except ValueError as bad:
+        raise Refused(f"The body of this call is not JSON: {bad}.") from bad
     if not isinstance(value, dict):
         raise Refused("The body of this call is not a JSON object.")
     return value

@@ -1,6 +1,5 @@
 """The live socket: it says that something changed, never what. The page asks again over HTTP, where rules live."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -11,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import Session, User
-from common import live
+from common import live, plain_json
 from datasets.models import Dataset, Upload
 from requests_app.models import CodeRequest, Run
 
@@ -84,7 +83,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         if text_data is None or len(text_data) > MESSAGE_LIMIT:
             return
         try:
-            content = json.loads(text_data)
+            content = plain_json.loads(text_data)
         except ValueError:
             return
         keys = content.get("watch") if isinstance(content, dict) else None
