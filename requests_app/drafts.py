@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from audit import log
-from common import live
+from common import live, plain_json
 from common.access import require
 from common.errors import Conflict, Refused
 from datasets import rules as dataset_rules
@@ -22,6 +22,8 @@ from requests_app.models import CodeRequest, Run
 
 LIMITS = {"title": 200, "code": 200_000, "purpose": 4000, "context": 4000, "outputs": 2000}
 PARAMETERS_LIMIT = 10_000
+CODE_LINES = 5_000
+"""As many as a person can review, and the review page can show."""
 LIVE_MOCK_RUNS = 3
 
 
@@ -97,6 +99,8 @@ def save_draft(item: CodeRequest, *, by: User, number: int, **fields: object) ->
         require(rules.edit, by, locked)
         if number != locked.draft_number:
             raise Conflict("This draft was saved in another tab meanwhile. Your text is kept on this page.")
+        if locked.latest_id is not None and values.get("title", locked.title) != locked.title:
+            raise Refused("The title is fixed since the first version. Copy the request to give it another.")
         for name, value in values.items():
             setattr(locked, name, value)
         locked.draft_number += 1
@@ -116,17 +120,23 @@ def _checked(name: str, value: object) -> object:
 def _bounded(name: str, text: str) -> str:
     if len(text) > LIMITS[name]:
         raise Refused(f"The {name} is longer than {LIMITS[name]:,} characters.")
-    if "\x00" in text:
-        raise Refused(f"The {name} holds a null character.")
+    if not plain_json.is_text(text):
+        raise Refused(f"The {name} holds a character that is no text.")
+    if name == "code" and text.count("\n") > CODE_LINES:
+        raise Refused(f"The code is longer than {CODE_LINES:,} lines.")
     return text
 
 
 def _parameters(value: object) -> dict[str, object]:
     if not isinstance(value, Mapping):
         raise Refused("The parameters are one JSON object.")
-    text = json.dumps(value, ensure_ascii=False)
-    if len(text) > PARAMETERS_LIMIT or "\\u0000" in text:
-        raise Refused(f"The parameters are longer than {PARAMETERS_LIMIT:,} characters, or not plain text.")
+    try:
+        plain_json.check(dict(value))
+        text = json.dumps(value, ensure_ascii=False)
+    except ValueError as bad:
+        raise Refused(f"The parameters cannot be kept as JSON: {bad}.") from bad
+    if len(text) > PARAMETERS_LIMIT:
+        raise Refused(f"The parameters are longer than {PARAMETERS_LIMIT:,} characters.")
     for name in value:
         if not (isinstance(name, str) and name.isidentifier()) or keyword.iskeyword(name):
             raise Refused(f"{name!r} cannot be the name of a parameter: it is an argument of main().")

@@ -7,6 +7,7 @@ import ast
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from requests_app.colours import HIDDEN
 from requests_app.schema_findings import Schema, about_schema
@@ -14,6 +15,7 @@ from requests_app.schema_findings import Schema, about_schema
 MAX_BYTES = 200_000
 MAX_FINDINGS = 200
 MAX_NESTING = 60
+MAX_NODES = 50_000
 
 MODULES: dict[str, tuple[str, str, str]] = {
     **dict.fromkeys(
@@ -117,7 +119,7 @@ def find(
         return [Finding(1, "error", "empty", "There is no code yet.")]
     try:
         tree = ast.parse(code)
-        deep = _depth(tree) > MAX_NESTING
+        nodes = list(islice(ast.walk(tree), MAX_NODES + 1))
     except SyntaxError as error:
         text = f"Python cannot read this: {error.msg}".rstrip(".?") + "."
         return [*deceptions, Finding(error.lineno or 1, "error", "syntax", text)]
@@ -126,14 +128,17 @@ def find(
             *deceptions,
             Finding(1, "error", "syntax", "Python cannot read this: null bytes or too much nesting."),
         ]
-    if deep:
+    if len(nodes) > MAX_NODES:
+        text = "The code is too dense to be looked at by itself: there are no hints on its lines."
+        return [*deceptions, Finding(1, "warning", "size", text)]
+    if _depth(tree) > MAX_NESTING:
         return [
             *deceptions,
             Finding(1, "error", "nesting", f"The code is nested more than {MAX_NESTING} levels deep."),
         ]
-    found = {*deceptions, *_everywhere(tree)}
+    found = {*deceptions, *_everywhere(nodes)}
     schema = Schema(tables, None if parameters is None else frozenset(parameters))
-    found |= {Finding(*parts) for parts in about_schema(tree, schema)}
+    found |= {Finding(*parts) for parts in about_schema(tree, nodes, schema)}
     return sorted(found, key=lambda finding: (finding.line, finding.code, finding.text))[:MAX_FINDINGS]
 
 
@@ -156,9 +161,9 @@ def _deceptions(code: str) -> Iterator[Finding]:
             yield Finding(number, "warning", "hidden", f"There is a hidden character ({name}) on this line.")
 
 
-def _everywhere(tree: ast.AST) -> Iterator[Finding]:
+def _everywhere(nodes: Sequence[ast.AST]) -> Iterator[Finding]:
     """Hints that one node alone gives."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (
                 _imported(node.lineno, name.name) for name in node.names if _root(name.name) in MODULES

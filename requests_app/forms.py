@@ -1,11 +1,12 @@
 """What people type into the review lane."""
 
-import json
 from typing import Any
 
 from django import forms
 
+from common import plain_json
 from datasets.models import Dataset
+from requests_app.drafts import CODE_LINES
 from requests_app.models import CodeRequest, Output, Review
 
 NEEDED = "needed to submit"
@@ -60,13 +61,26 @@ class DraftForm(forms.Form):
         help_text="Which files or numbers come out, and how much of the data is in them.",
     )
 
+    def __init__(self, *args: Any, fixed_title: str = "", **kwargs: Any) -> None:
+        """`fixed_title` is the title of a request that was submitted: reviewers know it by that name."""
+        super().__init__(*args, **kwargs)
+        if fixed_title:
+            self.initial["title"] = fixed_title
+            self.fields["title"].disabled = True
+            self.fields["title"].help_text = "Reviewers know the request by it: fixed since version 1."
+
     def clean_code(self) -> str:
-        return str(self.cleaned_data["code"]).replace("\r\n", "\n")
+        code = str(self.cleaned_data["code"]).replace("\r\n", "\n")
+        if code.count("\n") > CODE_LINES:
+            raise forms.ValidationError(
+                f"The code has more than {CODE_LINES:,} lines: nobody could review it."
+            )
+        return code
 
     def clean_parameters(self) -> dict[str, Any]:
         text = self.cleaned_data["parameters"].strip() or "{}"
         try:
-            value = json.loads(text)
+            value = plain_json.loads(text)
         except ValueError as bad:
             raise forms.ValidationError(f"This is not JSON: {bad}.") from bad
         if not isinstance(value, dict):

@@ -82,15 +82,15 @@ class Schema:
     parameters: frozenset[str] | None
 
 
-def about_schema(tree: ast.Module, schema: Schema) -> Iterator[Parts]:
-    """All hints of this kind."""
+def about_schema(tree: ast.Module, nodes: Sequence[ast.AST], schema: Schema) -> Iterator[Parts]:
+    """All hints of this kind. `nodes` are all of the tree's: to walk it is most of the work, so it is done once."""
     main = next((n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "main"), None)
     if main is not None:
         yield from _arguments(main, schema)
-    yield from _missing_answer(tree, main)
-    yield from _unknown_files(tree, schema)
-    yield from _unknown_columns(tree, schema)
-    yield from _rows(tree, main, schema)
+    yield from _missing_answer(nodes, main)
+    yield from _unknown_files(nodes, schema)
+    yield from _unknown_columns(nodes, schema)
+    yield from _rows(nodes, main, schema)
 
 
 def _arguments(main: ast.FunctionDef, schema: Schema) -> Iterator[Parts]:
@@ -119,8 +119,8 @@ def _arguments(main: ast.FunctionDef, schema: Schema) -> Iterator[Parts]:
             yield argument.lineno, "error", "argument", text
 
 
-def _missing_answer(tree: ast.Module, main: ast.FunctionDef | None) -> Iterator[Parts]:
-    if any(isinstance(node, ast.Call) and _last(node.func) in WRITES for node in ast.walk(tree)):
+def _missing_answer(nodes: Sequence[ast.AST], main: ast.FunctionDef | None) -> Iterator[Parts]:
+    if any(isinstance(node, ast.Call) and _last(node.func) in WRITES for node in nodes):
         return
     if main is None:
         yield 1, "warning", "no-output", "Nothing is written: define main() and return the answer."
@@ -128,9 +128,9 @@ def _missing_answer(tree: ast.Module, main: ast.FunctionDef | None) -> Iterator[
         yield main.lineno, "warning", "no-output", "main() returns nothing, so there will be no output."
 
 
-def _unknown_files(tree: ast.AST, schema: Schema) -> Iterator[Parts]:
+def _unknown_files(nodes: Sequence[ast.AST], schema: Schema) -> Iterator[Parts]:
     """Tables that are read from $WEIR_DATA by a name that is not declared."""
-    for call in _calls(tree):
+    for call in _calls(nodes):
         if not schema.tables or _last(call.func) not in READS or not call.args:
             continue
         for node in ast.walk(call.args[0]):
@@ -146,15 +146,13 @@ def _unknown_files(tree: ast.AST, schema: Schema) -> Iterator[Parts]:
                     )
 
 
-def _unknown_columns(tree: ast.AST, schema: Schema) -> Iterator[Parts]:
+def _unknown_columns(nodes: Sequence[ast.AST], schema: Schema) -> Iterator[Parts]:
     """Columns of a declared table that neither exist nor are made by the code."""
-    stored = {
-        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
-    kept = _row_names(tree, schema)
-    made = _made_columns(tree)
+    stored = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    kept = _row_names(nodes, schema)
+    made = _made_columns(nodes)
     anywhere = {name for columns in schema.tables.values() for name in columns}
-    for node in ast.walk(tree):
+    for node in nodes:
         table, names = _asked_columns(node)
         if table not in schema.tables or (table in stored and table not in kept):
             continue
@@ -169,10 +167,10 @@ def _unknown_columns(tree: ast.AST, schema: Schema) -> Iterator[Parts]:
                 )
 
 
-def _made_columns(tree: ast.AST) -> set[str]:
+def _made_columns(nodes: Sequence[ast.AST]) -> set[str]:
     """Names under which the code itself puts columns into tables."""
     made: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
             made.update(_texts(node.slice))
         elif isinstance(node, ast.Call) and _last(node.func) in (
@@ -208,10 +206,10 @@ def _texts(node: ast.AST) -> list[str]:
     return [item.value for item in items if isinstance(item, ast.Constant) and isinstance(item.value, str)]
 
 
-def _rows(tree: ast.AST, main: ast.FunctionDef | None, schema: Schema) -> Iterator[Parts]:
+def _rows(nodes: Sequence[ast.AST], main: ast.FunctionDef | None, schema: Schema) -> Iterator[Parts]:
     """Places where rows of a table leave the code rather than something computed from them."""
-    names = _row_names(tree, schema)
-    for call in _calls(tree):
+    names = _row_names(nodes, schema)
+    for call in _calls(nodes):
         last = _last(call.func)
         if last in PRINTS and any(_has_rows(argument, names) for argument in call.args):
             yield (
@@ -249,10 +247,10 @@ def _answers(node: ast.expr | None) -> list[ast.expr]:
     return [] if node is None else [node]
 
 
-def _row_names(tree: ast.AST, schema: Schema) -> frozenset[str]:
+def _row_names(nodes: Sequence[ast.AST], schema: Schema) -> frozenset[str]:
     """The tables, and names to which the code gives nothing but rows of them."""
     given: dict[str, list[ast.expr]] = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Assign):
             for target in node.targets:
                 if isinstance(target, ast.Name):
@@ -284,8 +282,8 @@ def _has_rows(node: ast.expr, names: frozenset[str]) -> bool:
             return False
 
 
-def _calls(tree: ast.AST) -> Iterator[ast.Call]:
-    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+def _calls(nodes: Sequence[ast.AST]) -> Iterator[ast.Call]:
+    return (node for node in nodes if isinstance(node, ast.Call))
 
 
 def _last(function: ast.AST) -> str:

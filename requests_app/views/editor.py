@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -42,9 +43,9 @@ def edit(request: UserRequest, pk: UUID) -> HttpResponse:
     """The editor. Without JavaScript its buttons save first and then go on."""
     item = _own(request, pk)
     if request.method != "POST":
-        form = DraftForm(initial=services.draft_of(item))
+        form = _form(item, initial=services.draft_of(item))
         return show(request, "edit", _page(request, item, form), parts={"mock-panel", "findings"})
-    form = DraftForm(request.POST)
+    form = _form(item, request.POST)
     if not form.is_valid():
         return show(request, "edit", _page(request, item, form), status=400)
     try:
@@ -72,7 +73,7 @@ def _written_elsewhere(
     item.refresh_from_db()
     typed = request.POST.copy()
     typed["number"] = str(item.draft_number)
-    again = DraftForm(typed)
+    again = _form(item, typed)
     return show(request, "edit", {**_page(request, item, again), "conflict": str(conflict)}, status=409)
 
 
@@ -85,6 +86,10 @@ def _own(request: UserRequest, pk: UUID) -> CodeRequest:
     require(rules.edit, request.user, item)
     item.author = request.user
     return item
+
+
+def _form(item: CodeRequest, *args: Any, **kwargs: Any) -> DraftForm:
+    return DraftForm(*args, fixed_title=item.title if item.latest_id else "", **kwargs)
 
 
 def _page(request: UserRequest, item: CodeRequest, form: DraftForm) -> dict[str, object]:
@@ -138,7 +143,7 @@ def autosave(request: UserRequest, pk: UUID) -> HttpResponse:
     if request.method != "POST":
         return JsonResponse(services.draft_of(item))
     body = body_json(request, limit=BODY_LIMIT)
-    form = DraftForm(body)
+    form = _form(item, body)
     form.full_clean()
     number = form.cleaned_data.pop("number", -1)
     saved = services.save_draft(item, by=request.user, number=number, **form.cleaned_data)
@@ -162,7 +167,7 @@ def try_on_mock(request: UserRequest, pk: UUID) -> HttpResponse:
     item = _own(request, pk)
     services.try_on_mock(item, by=request.user, key=key_of(request))
     if request.htmx:
-        form = DraftForm(initial=services.draft_of(item))
+        form = _form(item, initial=services.draft_of(item))
         return show(request, "edit", _page(request, item, form), parts={"mock-panel"})
     return redirect(reverse("requests:edit", args=[pk]) + "#mock-panel")
 

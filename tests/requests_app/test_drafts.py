@@ -72,14 +72,18 @@ def test_an_ended_request_is_not_written_any_more(at):
     [
         ("code", "x" * 200_001, "longer than 200,000"),
         ("title", "x" * 201, "longer than 200"),
-        ("purpose", "a\x00b", "null character"),
+        ("purpose", "a\x00b", "no text"),
+        ("title", "\ud800", "no text"),
+        ("code", "x\n" * 5_001, "longer than 5,000 lines"),
         ("code", 7, "no field"),
         ("state", "approved", "no field"),
         ("parameters", [1], "one JSON object"),
         ("parameters", {"a b": 1}, "cannot be the name"),
         ("parameters", {"class": 1}, "cannot be the name"),
         ("parameters", {"a": "x" * 10_000}, "longer than 10,000"),
-        ("parameters", {"a": "\x00"}, "not plain text"),
+        ("parameters", {"a": "\x00"}, "no text"),
+        ("parameters", {"a": float("nan")}, "NaN"),
+        ("parameters", {"a": [{"b": "\ud800"}]}, "no text"),
     ],
 )
 def test_a_draft_has_limits(field, value, reason):

@@ -155,6 +155,10 @@ def test_code_made_to_break_the_reader(code, kind):
     assert (1, "error", kind) in codes(code)
 
 
+def test_code_that_is_too_dense_is_not_looked_at_in_full():
+    assert codes("a=1;" * 20_000) == [(1, "warning", "size")]
+
+
 def test_the_number_of_hints_is_limited():
     assert len(find("eval('1')\n" * 1_000, {})) == findings.MAX_FINDINGS
 
