@@ -1,18 +1,20 @@
 """What pages read across objects: the inbox, the queue, the workers, earlier releases. Bounded, whatever the size."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Window
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, TextField, Window
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast, Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Role, RoleGrant, User
+from audit.models import Entry
 from datasets.models import AccessRequest, Dataset, DatasetReviewer
 from privacy import queries as answers
 from requests_app import claiming, queueing
@@ -62,7 +64,7 @@ def inbox(user: User) -> Inbox:
     """Everything that waits for this person, over all datasets."""
     items: list[InboxItem] = []
     totals: Counter[str] = Counter()
-    for source in (_to_review, _to_check, _to_grant, _answers, _own_requests, _own_releases, _registrations):
+    for source in _sources(user):
         for item, total in source(user):
             items.append(item)
             totals[item.kind] = max(totals[item.kind], total)
@@ -70,6 +72,22 @@ def inbox(user: User) -> Inbox:
 
 
 Found = Iterator[tuple[InboxItem, int]]
+
+
+def _sources(user: User) -> list[Callable[[User], Found]]:
+    """Where something may wait for this person: asked at once, so that the rest need not be asked at all."""
+    concerns = User.objects.filter(pk=user.pk).annotate(
+        decides=Exists(_my_datasets(user)),
+        writes=Exists(CodeRequest.objects.filter(author=user).order_by()),
+        admits=Exists(RoleGrant.objects.filter(user=user, role=Role.ADMIN)),
+    )
+    decides, writes, admits = concerns.values_list("decides", "writes", "admits").get()
+    return [
+        *([_to_review, _to_check, _to_grant] if decides else []),
+        _answers,
+        *([_own_requests, _own_releases] if writes else []),
+        *([_registrations] if admits else []),
+    ]
 
 
 def _first(rows: "QuerySet[Any]", *by: str) -> Iterator[Any]:
@@ -150,7 +168,7 @@ OWN = {
 
 
 def _own_requests(user: User) -> Found:
-    """Drafts, requests sent back, approvals with runs left, approvals that have expired."""
+    """Drafts, requests sent back, approvals that have not led to a run that ended well, approvals that have expired."""
     used = (
         Run.objects.filter(approval__version=OuterRef("latest"))
         .filter(Q(opened_at__isnull=False) | Q(state__in=Run.LIVE))
@@ -159,10 +177,14 @@ def _own_requests(user: User) -> Found:
         .annotate(n=Count("pk"))
         .values("n")
     )
+    done = Run.objects.filter(
+        approval__version=OuterRef("latest"), state__in=[*Run.LIVE, Run.State.SUCCEEDED]
+    )
     rows = (
         CodeRequest.objects.filter(author=user, state__in=OWN)
         .annotate(used=Coalesce(Subquery(used), 0))
         .exclude(state=CodeRequest.State.APPROVED, used__gte=F("latest__approval__runs_allowed"))
+        .exclude(Exists(done), state=CodeRequest.State.APPROVED)
         .select_related("dataset", "author")
         .order_by("state_changed_at")
     )
@@ -174,19 +196,22 @@ def _own_requests(user: User) -> Found:
 
 
 def _own_releases(user: User) -> Found:
-    """Outputs of the latest version that were sent back."""
+    """Outputs of the latest version that were sent back, and released ones that their author has not opened yet."""
+    sent_back = Q(state=Release.State.CHANGES_REQUESTED, run__version=F("run__request__latest"))
+    opened = (
+        Entry.objects.filter(action="output.download", actor_id=str(user.pk))
+        .annotate(release=KT("detail__release"))
+        .filter(release=Cast(OuterRef("pk"), TextField()))
+    )
     rows = (
-        Release.objects.filter(
-            author=user,
-            state=Release.State.CHANGES_REQUESTED,
-            run__version=F("run__request__latest"),
-        )
+        Release.objects.filter(sent_back | (Q(state=Release.State.RELEASED) & ~Exists(opened)), author=user)
         .select_related("run__request__dataset", "run__request__author")
         .order_by("state_changed_at")
     )
-    for release in _first(rows):
+    for release in _first(rows, "state"):
         url = reverse("requests:run", args=[release.run_id])
-        item = _item("output_changes", release.run.request, url, release.state_changed_at, Side.AUTHOR)
+        kind = "released" if release.state == Release.State.RELEASED else "output_changes"
+        item = _item(kind, release.run.request, url, release.state_changed_at, Side.AUTHOR)
         yield item, release.total
 
 
@@ -210,8 +235,7 @@ def _answers(user: User) -> Found:
 
 def _registrations(user: User) -> Found:
     """For admins: people who ask for an account."""
-    admin = RoleGrant.objects.filter(user=user, role=Role.ADMIN)
-    rows = User.objects.filter(Exists(admin), state=User.State.PENDING).order_by("created_at")
+    rows = User.objects.filter(state=User.State.PENDING).order_by("created_at")
     for person in _first(rows):
         yield (
             InboxItem(

@@ -19,6 +19,7 @@ KINDS = {
     "registration": ("People who ask for an account", "user-plus"),
     "changes": ("Your requests that need changes", "pencil"),
     "output_changes": ("Outputs of yours that need changes", "pencil"),
+    "released": ("Released to you and not opened yet", "download"),
     "answer": ("Answers that have come", "message-question"),
     "run": ("Approved and ready to run", "player-play"),
     "expired": ("Approvals that have expired", "clock-off"),

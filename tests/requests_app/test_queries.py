@@ -71,9 +71,28 @@ def test_outputs_that_were_sent_back_wait_for_their_author():
     releasing.decide(
         Release.objects.get(), by=item.dataset.owner, verdict="request_changes", comment="Coarser, please."
     )
-    assert kinds(item.author) == ["output_changes", "run"]
+    assert kinds(item.author) == ["output_changes"]
     services.save_draft(item, by=item.author, number=item.draft_number, code="print(1)")
     made.submission(item)
+    assert kinds(item.author) == []
+
+
+def test_a_release_waits_for_its_author_until_it_is_opened():
+    item = make.code_request(at="released")
+    assert kinds(item.author) == ["released"]
+    releasing.open_released(item.runs.get().outputs.get(), by=item.dataset.owner)
+    make.code_request(at="released", author=item.author)
+    assert kinds(item.author) == ["released", "released"]
+    releasing.open_released(item.runs.get().outputs.get(), by=item.author)
+    assert kinds(item.author) == ["released"]
+
+
+def test_what_has_failed_can_be_run_again_and_what_has_ended_well_need_not():
+    item = make.code_request(at="failed")
+    assert kinds(item.author) == ["run"]
+    run = made.start(item)
+    assert kinds(item.author) == []
+    made.execute(run)
     assert kinds(item.author) == []
 
 
