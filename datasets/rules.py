@@ -30,11 +30,16 @@ def is_not_retired(user: User, dataset: Dataset) -> str | None:
     return "This dataset is retired: nothing new can begin on it." if retired else None
 
 
+def frozen_words(dataset: Dataset) -> str:
+    who = "an admin" if dataset.frozen_by_admin else "its owner"
+    return f"This dataset is frozen. Work goes on when {who} lifts the freeze."
+
+
 def is_in_use(user: User, dataset: Dataset) -> str | None:
     """Published: neither a draft, frozen nor retired."""
     return {
         Dataset.State.PUBLISHED: None,
-        Dataset.State.FROZEN: "This dataset is frozen. Work goes on when its owner lifts the freeze.",
+        Dataset.State.FROZEN: frozen_words(dataset),
         Dataset.State.RETIRED: "This dataset is retired: nothing new can begin on it.",
         Dataset.State.DRAFT: "This dataset is not published yet.",
     }[Dataset.State(dataset.state)]

@@ -26,6 +26,8 @@ def submitted(version: Version, *, by: User) -> None:
 def reviewed(review: Review) -> None:
     item = review.version.request
     approved = item.state == CodeRequest.State.APPROVED
+    if item.dataset.blinded and review.verdict == Review.Verdict.APPROVE and not approved:
+        return  # on a blinded dataset the author hears of the outcome, not of each verdict
     words = {
         Review.Verdict.APPROVE: "is approved: you can run it" if approved else "has one more approval",
         Review.Verdict.REQUEST_CHANGES: "needs changes",

@@ -36,7 +36,7 @@ def build(release: Release, *, decided_by: str, decided_at: str) -> dict[str, An
         "reviews": _reviews(version),
         "run": _run(run),
         "outputs": [_output(output) for output in _released(run)],
-        "decided_by": decided_by,
+        "decided_by": "" if item.dataset.blinded else decided_by,
         "decided_at": decided_at,
     }
 

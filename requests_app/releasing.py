@@ -5,6 +5,7 @@ from pathlib import Path
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from accounts.models import User
 from audit import log
@@ -39,17 +40,16 @@ def _lock(release: Release) -> Release:
 
 
 def set_verdict(output: Output, *, by: User, verdict: str, comment: str = "") -> Output:
-    """Say of one file whether it may go out."""
+    """Say of one file whether it may go out. No open page is told: its author could count the files."""
     if verdict not in (Verdict.RELEASE, Verdict.WITHHOLD):
         raise Refused("A file is released or withheld.")
     with transaction.atomic():
-        release = _open_release(output.run, by=by)
+        _open_release(output.run, by=by)
         locked = Output.objects.select_for_update(of=("self",)).get(pk=output.pk)
         old = locked.verdict
         locked.verdict, locked.comment = verdict, _words(comment, 2000)
         locked.save(update_fields=["verdict", "comment"])
         _record("output.verdict", locked, by=by, changes={"verdict": (old, verdict)})
-        live.changed("run", release.run_id)
     return locked
 
 
@@ -70,6 +70,11 @@ def _words(text: str, limit: int) -> str:
     return text.strip()
 
 
+def _seal(sha256: str) -> str:
+    """What the log says of a file's content: the hash of a small answer alone would give the answer away by trying."""
+    return salted_hmac("requests_app.output", sha256, algorithm="sha256").hexdigest()
+
+
 def _record(action: str, output: Output, *, by: User, **detail: object) -> None:
     item = output.run.request
     log.record(
@@ -80,7 +85,7 @@ def _record(action: str, output: Output, *, by: User, **detail: object) -> None:
         person_id=item.author_id,
         request=str(item.pk),
         run=str(output.run_id),
-        sha256=output.sha256,
+        content=_seal(output.sha256),
         **detail,  # type: ignore[arg-type]
     )
 
@@ -194,6 +199,11 @@ def _intact(output: Output) -> Path:
 # A redacted log
 
 
+def _hold(run: Run) -> Release:
+    live.changed("run", run.pk)
+    return collecting.hold(run)
+
+
 def add_log_excerpt(run: Run, *, by: User, text: str) -> Output:
     """Make an excerpt of the log, edited by a reviewer, one of the run's outputs: it is then decided on like any.
 
@@ -204,7 +214,7 @@ def add_log_excerpt(run: Run, *, by: User, text: str) -> Output:
     with transaction.atomic():
         locked = Run.objects.select_for_update(of=("self",)).get(pk=run.pk)
         require(rules.add_log_excerpt, by, locked)
-        release = Release.objects.filter(run=locked).first() or collecting.hold(locked)
+        release = Release.objects.filter(run=locked).first() or _hold(locked)
         if release.state not in OPEN:
             raise Conflict(f"This is decided: {release.get_state_display().lower()}.")
         if locked.outputs.filter(name=LOG_OUTPUT).exists():
@@ -219,6 +229,5 @@ def add_log_excerpt(run: Run, *, by: User, text: str) -> Output:
             added_by=by,
         )
         _record("output.add", made, by=by)
-        live.changed("run", locked.pk)
         storage.add_output(locked.pk, LOG_OUTPUT, content)
     return made

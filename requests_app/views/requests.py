@@ -4,12 +4,13 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Prefetch, Q
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, Prefetch, Q
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.models import User
+from accounts.models import RoleGrant, User
 from common.http import UserRequest, found
 from datasets.models import Dataset, DatasetReviewer
 from requests_app import releasing, rules, services, visibility, workflow
@@ -60,7 +61,10 @@ def detail(request: UserRequest, pk: UUID) -> HttpResponse:
 def _known(request: UserRequest, pk: UUID) -> CodeRequest:
     """A request that this person may know of; an admin knows of it without reading its code."""
     related = ("dataset__owner", "author", "latest__approval", "latest__revision")
-    item = found(CodeRequest.objects.known_to(request.user).select_related(*related), pk=pk)
+    held = ArraySubquery(RoleGrant.objects.filter(user=OuterRef("author")).order_by().values("role"))
+    known = CodeRequest.objects.known_to(request.user).select_related(*related)
+    item = found(known.annotate(author_roles=held), pk=pk)
+    item.author.roles = frozenset(item.author_roles)  # type: ignore[attr-defined]
     if item.author_id == request.user.pk:
         item.author = request.user
     if item.latest is not None:
@@ -79,6 +83,7 @@ def _page(item: CodeRequest, user: User) -> dict[str, object]:
     )
     is_author = item.author_id == user.pk
     seats = not is_author and rules.is_reviewer(user, item) is None
+    reads = is_author or seats or user.is_auditor
     names = _name_what_is_readable(item, versions, user, is_reviewer=seats)
     return {
         "item": item,
@@ -88,7 +93,8 @@ def _page(item: CodeRequest, user: User) -> dict[str, object]:
         "turn": workflow.TURN["request"][item.state],
         "is_author": is_author,
         "is_reviewer": seats,
-        "may_read_code": is_author or seats or user.is_auditor,
+        "may_read_code": reads,
+        "reads_reason": reads or item.state in (State.REVOKED, State.EXPIRED),
         "about": item if is_author else item.latest,
         **_standing(item, runs),
         **_steps(item, user),
@@ -104,7 +110,8 @@ def _name_what_is_readable(
         given = list(version.reviews.all())
         version.request = item
         viewer = threads.viewer_of(version, user, given, is_reviewer=is_reviewer)
-        version.shown_reviews = threads.verdicts(given, viewer)  # type: ignore[attr-defined]
+        readable = viewer.is_author or is_reviewer or user.is_auditor
+        version.shown_reviews = threads.verdicts(given, viewer) if readable else []  # type: ignore[attr-defined]
         names = threads.named(viewer)
     return names
 
@@ -137,14 +144,14 @@ def _used(approval: Approval | None, runs: list[Run]) -> int:
 
 def _steps(item: CodeRequest, user: User) -> dict[str, object]:
     """What this person may do now, and why not."""
-    is_author = item.author_id == user.pk
+    may_start = item.state == State.APPROVED and user.pk in {item.author_id, item.dataset.owner_id}
     return {
         "key": new_key(),
         "may_edit": rules.edit(user, item) is None,
-        "may_start": item.state == State.APPROVED and user.pk in {item.author_id, item.dataset.owner_id},
+        "may_start": may_start,
         "withdraw_refusal": workflow.refusal("withdraw", item, by=user),
         "revoke_refusal": workflow.refusal("revoke", item, by=user),
-        "start_refusal": rules.start_run(user, item) if is_author and item.state == State.APPROVED else None,
+        "start_refusal": rules.start_run(user, item) if may_start else None,
         "reason_form": ReasonForm(),
     }
 

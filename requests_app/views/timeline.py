@@ -33,7 +33,10 @@ class Event:
 def events(
     item: CodeRequest, versions: Sequence[Version], runs: Sequence[Run], *, names: bool
 ) -> list[Event]:
-    """Newest first. `names` says whether the viewer may read who the reviewers are."""
+    """Newest first. `names` says whether the viewer may read who the reviewers are.
+
+    Each version carries, as `shown_reviews`, the verdicts that the viewer may read.
+    """
     found = [Event(item.created_at, "file-plus", item.author, "began this request")]
     for version in versions:
         found += _of_version(version, item.author, names=names)
@@ -46,7 +49,7 @@ def events(
 
 def _of_version(version: Version, author: User, *, names: bool) -> Iterator[Event]:
     yield Event(version.created_at, "send", author, f"submitted version {version.number}")
-    for review in version.reviews.all():
+    for review in version.shown_reviews:  # type: ignore[attr-defined]
         what = VERDICTS[Review.Verdict(review.verdict)].format(version.number)
         icon = ICONS[Review.Verdict(review.verdict)]
         yield Event(review.created_at, icon, review.reviewer if names else None, what, review.comment)
