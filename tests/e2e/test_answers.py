@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.urls import reverse
@@ -153,7 +154,7 @@ def test_an_owner_makes_a_promise_and_gives_a_share(
 
 
 def test_a_question_can_be_asked_without_scripts(
-    new_context: Callable[..., object],
+    new_context: Callable[..., Any],
     live: SimpleNamespace,
     sign_in: Callable[..., None],
     world: SimpleNamespace,

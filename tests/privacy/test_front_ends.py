@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from privacy.engine.designs import design
-from privacy.engine.expressions import And, Column, Compare, Constant, In
+from privacy.engine.expressions import And, Column, In
 from privacy.engine.queries import Count, CountSubjects, Distribution, Mean, Quantiles, Query, Regression, Sum
 from privacy.engine.schema import QueryRefused
 from privacy.engine.sql import parse

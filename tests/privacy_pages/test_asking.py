@@ -1,5 +1,6 @@
 """Asking on the page: both sides in step, the price before the click, one click one charge, nothing lost on errors."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -51,7 +52,7 @@ def test_a_fresh_page_shows_a_question_a_price_and_the_schema(scientist, page):
     assert not LedgerLine.objects.exists()
 
 
-FORMS = {
+FORMS: dict[str, dict[str, Any]] = {
     "SELECT COUNT(*)\nFROM wages": {"measure": "count"},
     "SELECT region, AVG(wage)\nFROM wages\nGROUP BY region": {
         "measure": "mean",
