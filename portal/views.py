@@ -60,6 +60,11 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return render(request, "errors/404.html", {"back": back(request)}, status=404)
 
 
+def too_many(request: HttpRequest) -> HttpResponse:
+    """The same was tried too often in a short time."""
+    return render(request, "errors/429.html", {"back": back(request)}, status=429)
+
+
 def out_of_date(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form whose token does not fit the session."""
     return render(request, "errors/csrf.html", {"back": back(request)}, status=403)

@@ -22,6 +22,8 @@ from common.errors import Conflict, Denied, Refused
 
 INVITATION_DAYS = 7
 FIRST_ADMIN_HOURS = 24
+WAITING = 500
+"""People who may wait for an admin's decision at a time."""
 CONFIRMATION_SECONDS = 7 * 24 * 3600
 CONFIRMATION_SALT = "accounts.confirm-address"
 
@@ -112,6 +114,8 @@ def ask_for_account(
     email: str, *, name: str, password: str, affiliation: str, note: str, time_zone: str
 ) -> None:
     """An account that waits for an admin. The answer is the same whether the address is known or not."""
+    if User.objects.filter(state=User.State.PENDING).count() >= WAITING:
+        raise Refused("Too many people wait for an account at the moment. Ask an admin for an invitation.")
     address = email.strip().lower()
     if User.objects.filter(email__iexact=address).exists():
         make_password(password)  # as slow as making an account

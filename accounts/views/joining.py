@@ -1,5 +1,6 @@
 """Pages for those who have no account yet."""
 
+from allauth.core import ratelimit
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
@@ -61,6 +62,8 @@ def register(request: HttpRequest) -> HttpResponse:
     form = RegisterForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
+        if not ratelimit.consume(request, action="reset_password", key=given["email"].lower()):
+            return ratelimit.respond_429(request)
         services.register(
             given["email"],
             name=given["name"],

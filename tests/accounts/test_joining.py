@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts import queries, services
 from accounts.models import Invitation, Notification, User
+from accounts.services import joining
 from audit.models import Entry
 from common.errors import Conflict, Denied, Refused
 from requests_app.queries import inbox
@@ -250,3 +251,18 @@ def test_the_address_is_confirmed_by_a_button_behind_the_mailed_link(
     person.refresh_from_db()
     assert person.email_confirmed_at is not None
     assert client.post("/people/register/confirm/made:up:token/").status_code == 400
+
+
+@pytest.mark.usefixtures("_open")
+def test_nobody_is_flooded_with_mail_or_with_registrations(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields = {"name": "N", "affiliation": "A", "note": "n", "time_zone": "UTC", "email": "flood@weir.example"}
+    fields |= {"password": "quite another password 9", "repeated": "quite another password 9"}
+    answers = [client.post("/people/register/", fields) for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [302] * 5 + [429]
+    assert "tried too often" in answers[-1].content.decode()
+    monkeypatch.setattr(joining, "WAITING", 1)
+    for address in ("late@weir.example", "flood@weir.example"):
+        with pytest.raises(Refused, match="Too many people wait"):
+            register(address)
