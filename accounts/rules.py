@@ -6,6 +6,8 @@ they cannot use, and what they give is recorded with their name and reason.
 
 from collections.abc import Iterable
 
+from allauth.mfa.utils import is_mfa_enabled
+
 from accounts import hooks
 from accounts.models import EXCLUSIVE_ROLES, Invitation, Role, User
 from common.access import all_of
@@ -40,6 +42,10 @@ def is_suspended(user: User, person: User) -> str | None:
     return None if person.state == User.State.SUSPENDED else "This account is not suspended."
 
 
+def has_second_step(user: User, person: User) -> str | None:
+    return None if is_mfa_enabled(person) else "This account has no second step."
+
+
 def is_pending(user: User, person: User) -> str | None:
     return None if person.state == User.State.PENDING else "This registration has been decided already."
 
@@ -54,6 +60,7 @@ manages = all_of(is_active, is_admin)
 changes = all_of(manages, is_a_person, is_somebody_else)
 suspend = all_of(changes, is_in_service, is_not_the_last_admin)
 reinstate = all_of(changes, is_suspended)
+reset_second_step = all_of(changes, is_in_service, has_second_step)
 decide_registration = all_of(changes, is_pending)
 
 

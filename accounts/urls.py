@@ -30,4 +30,5 @@ urlpatterns = [
     path("<uuid:pk>/suspend/", people.suspend, name="suspend"),
     path("<uuid:pk>/reinstate/", people.reinstate, name="reinstate"),
     path("<uuid:pk>/sign-out/", people.sign_out_person, name="sign_out_person"),
+    path("<uuid:pk>/second-step/", people.reset_second_step, name="reset_second_step"),
 ]

@@ -12,7 +12,13 @@ from accounts.services.joining import (
     register,
     revoke_invitation,
 )
-from accounts.services.privileges import grant_role, reinstate, suspend, take_role
+from accounts.services.privileges import (
+    grant_role,
+    reinstate,
+    reset_second_step,
+    suspend,
+    take_role,
+)
 from accounts.services.profile import (
     end_sessions,
     password_changed,
@@ -37,6 +43,7 @@ __all__ = [
     "refuse_registration",
     "register",
     "reinstate",
+    "reset_second_step",
     "revoke_invitation",
     "suspend",
     "take_role",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.db import transaction
 from django.db.models import Q
 
@@ -65,6 +66,23 @@ def reinstate(person: User, *, by: User, reason: str) -> User:
     person = set_state(person, User.State.ACTIVE, by=by, action="reinstate", reason=reason)
     shut_out(person)  # a sign-in that crossed the suspension must not come to life again
     tell([person], "Your account is active again.", url="/", by=by)
+    return person
+
+
+@transaction.atomic
+def reset_second_step(person: User, *, by: User, reason: str) -> User:
+    """Take a lost authenticator off an account: its password alone signs in until a new one is set up."""
+    person, by = _locked(person, by)
+    reason = reason_text(reason)
+    require(rules.reset_second_step, by, person)
+    Authenticator.objects.filter(user=person).delete()
+    shut_out(person)
+    log.record("user.reset_second_step", by=by, on=person, person_id=person.pk, reason=reason)
+    write_to(
+        person.email,
+        "An admin reset your two-step sign-in. Sign in with your password and set it up anew.",
+        extra=f"The reason given: {reason}",
+    )
     return person
 
 

@@ -75,6 +75,7 @@ def _person_page(
             "suspend": rules.suspend(user, shown),
             "reinstate": rules.reinstate(user, shown),
             "change": rules.changes(user, shown),
+            "second_step": rules.reset_second_step(user, shown),
         },
         "invitations": queries.invitations(user).filter(accepted_by=shown),
         "history": audit_queries.about_person(user, shown.pk)[:HISTORY],
@@ -131,6 +132,18 @@ def reinstate(request: UserRequest, pk: UUID) -> HttpResponse:
         return _person_page(request, shown, form=form, failed="reinstate", status=422)
     services.reinstate(shown, by=request.user, reason=form.cleaned_data["reason"])
     messages.success(request, f"{shown} can sign in again.")
+    return redirect("accounts:person", pk)
+
+
+@require_POST
+@confirmed_recently
+def reset_second_step(request: UserRequest, pk: UUID) -> HttpResponse:
+    shown = _person(request, pk)
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        return _person_page(request, shown, form=form, failed="second-step", status=422)
+    services.reset_second_step(shown, by=request.user, reason=form.cleaned_data["reason"])
+    messages.success(request, f"{shown} signs in with the password alone, and can set up a new second step.")
     return redirect("accounts:person", pk)
 
 

@@ -37,7 +37,14 @@ def test_a_foreign_person_does_not_exist(as_: As, role: Role | None) -> None:
     client, other = as_(make.user(role) if role else make.user()), make.scientist()
     for pk in (other.pk, uuid4()):
         assert client.get(url("person", pk)).status_code == 404
-        for name in ("grant_role", "take_role", "suspend", "reinstate", "sign_out_person"):
+        for name in (
+            "grant_role",
+            "take_role",
+            "suspend",
+            "reinstate",
+            "reset_second_step",
+            "sign_out_person",
+        ):
             assert client.post(url(name, pk), {"reason": "r", "role": "owner"}).status_code == 404
         for name in ("approve_registration", "refuse_registration", "revoke_invitation"):
             assert client.post(url(name, pk), {"reason": "r"}).status_code == 404
@@ -52,7 +59,7 @@ def test_an_auditor_reads_and_changes_nothing(as_: As) -> None:
     page = client.get(url("person", person.pk)).content.decode()
     assert "Only an admin can do this." in page
     assert f'action="{url("suspend", person.pk)}"' not in page
-    for name in ("grant_role", "take_role", "suspend", "reinstate", "sign_out_person"):
+    for name in ("grant_role", "take_role", "suspend", "reinstate", "reset_second_step", "sign_out_person"):
         assert client.post(url(name, person.pk), {"reason": "r", "role": "owner"}).status_code == 403
     assert client.post(url("invite"), {"email": "x@weir.example", "roles": ["owner"]}).status_code == 403
     assert not Invitation.objects.exists()

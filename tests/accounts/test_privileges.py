@@ -4,6 +4,9 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from allauth.mfa.utils import is_mfa_enabled
 from django.db import connection
 from django.test import Client
 
@@ -64,6 +67,28 @@ def test_no_other_role_gives_takes_or_suspends(role: Role) -> None:
         with pytest.raises(Denied):
             act()
     assert not Entry.objects.exists()
+
+
+@pytest.mark.django_db
+def test_an_admin_takes_a_lost_second_step_off_an_account(as_: Callable[[User], Client]) -> None:
+    person, bystander, admin = make.scientist(), make.scientist(), make.admin()
+    for user in (person, bystander):
+        TOTP.activate(user, generate_totp_secret())
+        RecoveryCodes.activate(user)
+    client = as_(person)
+    services.reset_second_step(person, by=admin, reason="A lost phone.")
+    assert [is_mfa_enabled(user) for user in (person, bystander)] == [False, True]
+    assert client.get("/people/me/").status_code == 302
+    last = Entry.objects.latest("id")
+    assert (last.action, last.person_id, last.detail) == (
+        "user.reset_second_step",
+        str(person.pk),
+        {"reason": "A lost phone."},
+    )
+    with pytest.raises(Denied, match="no second step"):
+        services.reset_second_step(person, by=admin, reason="Again.")
+    with pytest.raises(Denied, match="Only an admin"):
+        services.reset_second_step(bystander, by=person, reason="Because")
 
 
 @pytest.mark.django_db
