@@ -39,7 +39,9 @@ class AccountAdapter(DefaultAccountAdapter):
     def respond_user_inactive(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
         """Told only after the right password, so that nobody learns whose address has an account."""
         if isinstance(user, User):
-            messages.warning(request, NOT_ACTIVE.get(User.State(user.state), "This account is not active."))
+            text = NOT_ACTIVE.get(User.State(user.state), "This account is not active.")
+            reason = f" The reason given: {user.state_reason}" if user.state_reason else ""
+            messages.warning(request, f"{text}{reason}")
         return redirect("account_login")
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:

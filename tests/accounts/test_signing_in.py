@@ -103,11 +103,12 @@ def test_a_failed_sign_in_keeps_no_text_that_is_no_address_of_ours(client: Clien
 def test_who_is_not_active_learns_why_with_the_right_password_only(
     client: Client, state: User.State, words: str
 ) -> None:
-    person = make.user(state=state, password=make.PASSWORD)
+    person = make.user(state=state, state_reason="Told by mail, too.", password=make.PASSWORD)
     wrong = client.post("/account/login/", {"login": person.email, "password": WRONG}, follow=True)
     assert words not in wrong.content.decode()
     right = client.post("/account/login/", {"login": person.email, "password": make.PASSWORD}, follow=True)
     assert words in right.content.decode()
+    assert "The reason given: Told by mail, too." in right.content.decode()
     assert "_auth_user_id" not in client.session
 
 
