@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 CHAIN_LOCK = 7_236_101
+NOBODYS = ".invalid"
+"""How the address of the portal itself ends: no mail can come from there."""
 
 # At commit, one writer at a time adds its entries to the chain. Doing this late, in the database, keeps
 # the lock short, keeps it the last lock a transaction takes, and covers rows that arrive by raw SQL.
@@ -71,6 +73,11 @@ class Entry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.actor}: {self.action} {self.object_label}"
+
+    @property
+    def who(self) -> str:
+        """The person's address, or the portal's name for what it did by itself."""
+        return "Weir" if self.actor.endswith(NOBODYS) else self.actor
 
     @property
     def changes_in_words(self) -> list[tuple[str, str, str]]:
