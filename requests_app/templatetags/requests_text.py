@@ -11,6 +11,8 @@ from django.template.loader import render_to_string
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from datasets.schema import UNITS, bound_text
+
 if TYPE_CHECKING:
     from requests_app.differences import Row
 
@@ -27,10 +29,12 @@ def as_json(value: object) -> str:
 
 
 @register.filter
-def bound(value: float | None) -> str:
-    """A declared bound without a needless `.0`."""
+def bound(value: float | None, kind: str) -> str:
+    """A declared bound as people read it: a date as a date, a number without a needless `.0`."""
     if value is None:
         return "…"
+    if kind in UNITS:
+        return bound_text(kind, value)
     return f"{value:.10g}" if abs(value) < 10_000 else f"{value:,.10g}"
 
 
