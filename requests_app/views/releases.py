@@ -8,6 +8,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from common.access import require
+from common.errors import Refused
 from common.http import UserRequest, found
 from requests_app import queries, releasing, rules, workflow
 from requests_app.forms import DecisionForm, ReasonForm
@@ -74,7 +75,11 @@ def decide(request: UserRequest, pk: UUID) -> HttpResponse:
     form = DecisionForm(request.POST)
     if not form.is_valid():
         return show(request, "check", {**_page(request, release), "decision_form": form}, status=400)
-    releasing.decide(release, by=request.user, **form.cleaned_data)
+    try:
+        releasing.decide(release, by=request.user, **form.cleaned_data)
+    except Refused as refused:
+        form.add_error(None, str(refused))
+        return show(request, "check", {**_page(request, release), "decision_form": form}, status=400)
     messages.success(request, "Your decision is recorded, and the author is told.")
     return redirect("requests:run", release.run_id)
 
