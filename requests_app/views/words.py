@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from django.utils.timezone import localtime
+
 from requests_app.models import Approval, CodeRequest, Release, Run
 from runner.contract import CloseCode
 
@@ -107,7 +109,7 @@ def request_sentence(
         return words.format(version=number)
     left = max(approval.runs_allowed - used, 0)
     runs = "no run is left" if not left else f"{left} of {approval.runs_allowed} runs left"
-    head = f"Version {number} is approved until {approval.expires_at:%-d %B %Y}, {runs}"
+    head = f"Version {number} is approved until {localtime(approval.expires_at):%-d %B %Y}, {runs}"
     return f"{head}; {_last_run(run, release)}."
 
 
