@@ -28,8 +28,8 @@ from runner.logs import READ
 from runner.meter import descendants
 from runner.parcel import Parcel, room
 from runner.sandbox import run_under
-from runner.session import grouped, staged
-from runner.state import base, is_abandoned, new_name, sweep_stages
+from runner.session import grouped
+from runner.state import Stage, base, is_abandoned, new_name, sweep_stages
 from runner.supervise import Watch
 
 HOW = "Install gVisor's runsc, or set WEIR_RUNSC to where it is."
@@ -38,13 +38,14 @@ KERNEL_MB = 96
 TASKS = 1024
 """Threads of that kernel, which the host counts; processes of the code are counted inside."""
 HELPERS = 1
+USER = 65533
 UNKNOWN_LIMITS = ("MSGQUEUE", "SIGPENDING", "RTPRIO", "NICE")
 """gVisor fixes these itself and refuses to set them."""
 COMPLAINT_BYTES = 4096
 NEVER = lambda: False  # noqa: E731
 NOTHING = lambda: None  # noqa: E731
 LAYERS = ("gvisor", "own-kernel", "no-network", "mount-namespace", "no-capabilities", "seccomp",
-          "resource-limits", "own-user")  # fmt: skip
+          "resource-limits")  # fmt: skip
 
 
 def find() -> Path:
@@ -52,8 +53,6 @@ def find() -> Path:
     named = os.environ.get("WEIR_RUNSC") or shutil.which("runsc", path="/usr/local/bin:/usr/bin:/bin")
     if not named or not os.access(named, os.X_OK):
         raise SandboxUnavailable(f"There is no runsc on this host. {HOW}")
-    if os.getuid() != 0:
-        raise SandboxUnavailable("runsc has to be started as root here. Run the sandbox worker as root.")
     return Path(named)
 
 
@@ -74,11 +73,11 @@ class GvisorExecutor:
         return run_under(launched, spec, _probe(spec.environment).layers, started, cancelled)
 
     def sweep(self) -> None:
-        states = _states()
-        for path in states.iterdir() if shutil.which("runsc") or os.environ.get("WEIR_RUNSC") else ():
-            name = path.name.partition("_sandbox")[0]
-            if is_abandoned(name):
-                _runsc("delete", "-force", name)
+        with contextlib.suppress(SandboxUnavailable):
+            find()
+            for path in _states().iterdir():
+                if is_abandoned(name := path.name.partition("_sandbox")[0]):
+                    _runsc("delete", "-force", name)
         sweep_groups()
         sweep_stages()
 
@@ -117,7 +116,8 @@ def launched(
         spec.limits, memory_mb=spec.limits.memory_mb + KERNEL_MB, pids=spec.limits.pids + TASKS
     )
     with contextlib.ExitStack() as stack:
-        stage = stack.enter_context(staged())
+        stage = Stage(None, guest=True)
+        stack.callback(stage.drop)
         group = stack.enter_context(grouped(together))
         shipment = Shipment(spec, stage, own_limits=guest_limits(spec.limits))
         bundle = stack.enter_context(_bundle(shipment))
@@ -135,7 +135,8 @@ def launched(
 def _bundle(shipment: Shipment) -> Iterator[Path]:
     """An OCI bundle. Its root holds mount points only; its files and the shipment's are mounted read-only."""
     folder = base() / new_name()
-    (folder / "rootfs").mkdir(parents=True)
+    folder.mkdir(mode=0o700)
+    (folder / "rootfs").mkdir()
     (folder / "files").mkdir()
     try:
         (folder / "config.json").write_text(json.dumps(_config(shipment, folder)), encoding="utf-8")
@@ -145,7 +146,7 @@ def _bundle(shipment: Shipment) -> Iterator[Path]:
 
 
 def _config(shipment: Shipment, folder: Path) -> dict[str, Any]:
-    spec, python, uid = shipment.spec, shipment.python, shipment.stage.uid
+    spec, python = shipment.spec, shipment.python
     root = folder / "rootfs"
     for target, link in python.links:
         place = root / link.lstrip("/")
@@ -165,7 +166,7 @@ def _config(shipment: Shipment, folder: Path) -> dict[str, Any]:
         "hostname": "sandbox",
         "root": {"path": str(root), "readonly": True},
         "process": {
-            "user": {"uid": uid, "gid": uid},
+            "user": {"uid": USER, "gid": USER},
             "cwd": "/out",
             "args": [python.command, "-I", "-B", "-X", "utf8", courier, start, *bounds],
             "env": [f"{name}={value}" for name, value in variables(python).items()],
@@ -203,7 +204,8 @@ def _states() -> Path:
 
 def _command(*arguments: str) -> list[str]:
     platform = os.environ.get("WEIR_RUNSC_PLATFORM")
-    options = ["--network=none", "--ignore-cgroups", *([f"--platform={platform}"] if platform else [])]
+    own = [] if os.getuid() == 0 else ["--rootless"]
+    options = [*own, "--network=none", "--ignore-cgroups", *([f"--platform={platform}"] if platform else [])]
     return [str(find()), f"--root={_states()}", *options, *arguments]
 
 

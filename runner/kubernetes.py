@@ -116,11 +116,14 @@ class KubernetesExecutor:
     def sweep(self) -> None:
         """Remove Jobs of processes of this worker's that are gone; those of lost workers end by their deadline."""
         sweep_stages()
-        settings = Settings.from_environment()
-        query = f"?labelSelector={quote(f'{HOST_LABEL}={_host()}')}"
-        for item in settings.api.call("GET", settings.path("jobs") + query).get("items", []):
-            if is_abandoned(name := str(item["metadata"]["name"])):
-                _delete(settings, name)
+        with contextlib.suppress(
+            ApiError, SandboxUnavailable
+        ):  # out of reach now: the next sweep, or the deadline
+            settings = Settings.from_environment()
+            query = f"?labelSelector={quote(f'{HOST_LABEL}={_host()}')}"
+            for item in settings.api.call("GET", settings.path("jobs") + query).get("items", []):
+                if is_abandoned(name := str(item["metadata"]["name"])):
+                    _delete(settings, name)
 
 
 def _host() -> str:

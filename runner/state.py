@@ -98,16 +98,19 @@ class Stage:
     """Copies that another user may read, in a folder whose name cannot be guessed; made when first needed."""
 
     uid: int | None
+    guest: bool = False
+    """Whether the reader is a user of another kernel: a copy's mode lets everybody read, its folder only us."""
     folder: Path | None = None
 
     def readable(self, path: Path) -> Path:
         """A file that can be read in the sandbox: this one, or a copy where its mode forbids that."""
-        return self._copy(path) if self.uid is not None and not readable_by_all(path) else path
+        other = self.uid is not None or self.guest
+        return self._copy(path) if other and not readable_by_all(path) else path
 
     def _copy(self, path: Path) -> Path:
         if self.folder is None:
             self.folder = base() / new_name()
-            self.folder.mkdir(mode=0o711)
+            self.folder.mkdir(mode=0o700 if self.guest else 0o711)
         copy = self.folder / secrets.token_hex(8)
         target = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
         with path.open("rb") as source, os.fdopen(target, "wb") as file:
@@ -115,6 +118,7 @@ class Stage:
                 fcntl.ioctl(file.fileno(), CLONE, source.fileno())
             except OSError:  # this file system cannot share blocks
                 shutil.copyfileobj(source, file, 2**20)
+            os.fchmod(file.fileno(), 0o444 if self.guest else 0o400)
             os.fchown(file.fileno(), self.uid if self.uid is not None else -1, -1)
         return copy
 
