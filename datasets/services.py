@@ -228,8 +228,13 @@ def _write_mock(revision: Revision, declared: list[schema.TableSchema]) -> None:
 
 
 def _fingerprint(tables: list[Table], public: dict[str, object]) -> str:
-    """One hash over the content and the declarations of a revision."""
-    parts = {"tables": {table.name: table.stored_sha256 for table in tables}, "schema": public}
+    """One hash over the content and the declarations of a revision.
+
+    Scientists read it, and what is hashed from it. The random name of each sealed file goes into it, which nobody
+    is shown: somebody who knew all rows but one could otherwise try out that one.
+    """
+    content = {table.name: [table.stored_name, table.stored_sha256] for table in tables}
+    parts = {"tables": content, "schema": public}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -136,3 +136,13 @@ def test_categories_and_dates_that_do_not_fit_are_counted():
         "year": {"outside": 60},
         "region": {"outside": 80},
     }
+
+
+def test_nobody_can_try_out_content_by_the_hash_that_scientists_read():
+    """The same rows under the same declarations have another hash each time they are sealed."""
+    first, second = make.current(make.dataset()), make.current(make.dataset())
+    assert (first.tables.get().stored_sha256, first.schema) == (
+        second.tables.get().stored_sha256,
+        second.schema,
+    )
+    assert first.sha256 != second.sha256
