@@ -13,6 +13,7 @@ def page(request: HttpRequest) -> dict[str, object]:
         "unread": SimpleLazyObject(lambda: _unread(request)),
         "demo": settings.DEMO,
         "demo_people": import_string(settings.DEMO_PEOPLE) if settings.DEMO else [],
+        "registration": settings.REGISTRATION,
         "portal_version": settings.VERSION,
     }
 

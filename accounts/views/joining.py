@@ -1,5 +1,6 @@
 """Pages for those who have no account yet."""
 
+from allauth.account.internal.flows.login import record_authentication
 from allauth.core import ratelimit
 from django.conf import settings
 from django.contrib import messages
@@ -46,6 +47,7 @@ def welcome(request: HttpRequest, secret: str) -> HttpResponse:
             form.add_error(None, str(refused))
         else:
             login(request, user, backend=BACKEND)
+            record_authentication(request, user, method="password")  # chosen this moment: not asked again
             messages.success(request, f"Welcome, {user}. Your account is ready.")
             return redirect("home")
     return render(request, "accounts/welcome.html", {"form": form, "invitation": invitation})

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
@@ -20,7 +21,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import services
-from accounts.models import Session, User
+from accounts.models import Invitation, Session, User
 from audit.models import Entry
 from tests import make
 
@@ -244,6 +245,22 @@ def age_the_sign_in(client: Client, seconds: int) -> None:
     for record in session["account_authentication_methods"]:
         record["at"] = time.time() - seconds
     session.save()
+
+
+def test_who_chose_a_password_this_moment_is_not_asked_for_it(client: Client) -> None:
+    path = urlsplit(services.first_admin_link()).path
+    words = {"password": make.PASSWORD, "repeated": make.PASSWORD, "time_zone": "UTC"}
+    assert client.post(path, {"email": "first@weir.example", "name": "First", **words}).status_code == 302
+    answer = client.post("/people/invitations/new/", {"email": "next@weir.example", "roles": ["owner"]})
+    assert (answer.status_code, Invitation.objects.filter(email="next@weir.example").count()) == (200, 1)
+
+
+@pytest.mark.parametrize(("is_open", "times"), [(True, 1), (False, 0)])
+def test_registration_is_offered_only_where_it_is_open(
+    client: Client, settings: Any, *, is_open: bool, times: int
+) -> None:
+    settings.REGISTRATION = is_open
+    assert client.get("/account/login/").content.decode().count('href="/people/register/"') == times
 
 
 def test_a_dangerous_action_asks_for_the_password_again_and_then_does_it(sign_in: SignIn) -> None:
