@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -26,7 +26,7 @@ from runner.job import Shipment, check, harness, resource_limits, sizes, variabl
 from runner.linux import become_subreaper
 from runner.logs import READ
 from runner.meter import descendants
-from runner.parcel import Parcel, room
+from runner.parcel import Parcel, Told, room
 from runner.sandbox import run_under
 from runner.session import grouped
 from runner.state import Stage, base, is_abandoned, new_name, sweep_stages
@@ -122,7 +122,9 @@ def launched(
         shipment = Shipment(spec, stage, own_limits=guest_limits(spec.limits))
         bundle = stack.enter_context(_bundle(shipment))
         stream = Runsc(bundle, group)
-        box = Parcel(stream=stream, limits=spec.limits, group=group, init=stream.process.pid)
+        told = Told(pids=spec.limits.pids)
+        counted = Both(group, told) if group is not None else None
+        box = Parcel(stream=stream, limits=spec.limits, group=counted, told=told, init=stream.process.pid)
         stack.callback(stream.close)
         stack.callback(box.close)
         stream.release()
@@ -214,26 +216,52 @@ def _runsc(*arguments: str) -> None:
     subprocess.run(_command(*arguments), env={}, capture_output=True, check=False, timeout=DEATH_S)  # noqa: S603
 
 
-def _end(pids: Sequence[int]) -> None:
-    """Kill these processes and wait until each has ended; those that became our children are reaped."""
-    deadline = time.monotonic() + DEATH_S
-    with contextlib.ExitStack() as stack:
-        handles: list[int] = []
-        for pid in pids:
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Kill all that belongs to this runsc, by its sessions, and reap what became a child of ours. Raises NotStarted."""
+    sessions = {_session(pid) for pid in descendants(process.pid)} - {0}
+    end = time.monotonic() + DEATH_S
+    while left := [pid for pid in descendants(os.getpid()) if _session(pid) in sessions]:
+        for pid in left:
             with contextlib.suppress(ProcessLookupError):
-                handles.append(os.pidfd_open(pid))
-                stack.callback(os.close, handles[-1])
-        for handle in handles:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(handle, signal.SIGKILL)
-        for handle in handles:
-            poll = select.poll()
-            poll.register(handle, select.POLLIN)
-            if not poll.poll(max(deadline - time.monotonic(), 0) * 1000):
-                raise NotStarted("The sandbox does not die: its processes hang in the kernel.")
-    for pid in pids[1:]:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, os.WNOHANG)
+                os.kill(pid, signal.SIGKILL)
+            if pid == process.pid:
+                process.poll()
+            else:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+        if time.monotonic() > end:
+            raise NotStarted("The sandbox does not die: its processes hang in the kernel.")
+        time.sleep(0.002)
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0
+
+
+@dataclass(slots=True)
+class Both:
+    """What the host counts, and the processes, which only the courier sees as such."""
+
+    host: Group
+    inside: Told
+
+    def out_of_memory(self) -> bool:
+        return self.host.out_of_memory()
+
+    def refused_processes(self) -> int:
+        return self.inside.refused_processes()
+
+    def processes(self) -> int:
+        return self.inside.processes()
+
+    def cpu_s(self) -> float:
+        return self.host.cpu_s()
+
+    def peak_bytes(self) -> int:
+        return self.host.peak_bytes()
 
 
 @dataclass(slots=True)
@@ -252,7 +280,13 @@ class Runsc:
         command += _command("run", f"--bundle={self.bundle}", self.bundle.name)
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(  # noqa: S603 our own program, our own arguments
-            command, env={"PATH": "/usr/bin:/bin"}, stdin=pipe, stdout=pipe, stderr=pipe, cwd="/"
+            command,
+            env={"PATH": "/usr/bin:/bin"},
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            cwd="/",
+            start_new_session=True,
         )
         for stream in (self.process.stdout, self.process.stderr):
             number = cast("IO[bytes]", stream).fileno()
@@ -288,7 +322,7 @@ class Runsc:
         if self._is_dead:
             return
         self._is_dead = True
-        _end(descendants(self.process.pid))
+        _end(self.process)
         self.process.wait()
         _runsc("delete", "-force", self.bundle.name)
 

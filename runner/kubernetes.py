@@ -342,7 +342,7 @@ def launched(
     with _pod(settings, spec, cancelled) as pod:
         command = [manifests.PYTHON, "-I", "-B", "-X", "utf8", courier, start, *bounds]
         pod.channel = settings.api.execute(pod.path, "run", command)
-        told = Told(killed=pod.was_killed)
+        told = Told(pids=spec.limits.pids, killed=pod.was_killed)
         box = Parcel(stream=pod, limits=spec.limits, group=told, told=told)
         try:
             yield Watch(box, spec.limits, started, cancelled)

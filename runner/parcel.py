@@ -27,6 +27,7 @@ FRAME_BYTES = 2**16
 MIB = 2**20
 LARGEST = 2**40
 ENTRIES = LISTED + 1
+REFUSED_EACH = 20
 
 
 class Malformed(ValueError):
@@ -52,13 +53,16 @@ class Told:
     cpu: float = 0.0
     memory: int = 0
     tasks: int = 0
+    pids: int = 2**31
+    crowded: int = 0
     killed: Callable[[], bool] = lambda: False
 
     def out_of_memory(self) -> bool:
         return self.killed()
 
     def refused_processes(self) -> int:
-        return 0
+        """A guess: each time that as many were there as may be, some were refused."""
+        return REFUSED_EACH * self.crowded
 
     def processes(self) -> int:
         return self.tasks
@@ -174,6 +178,7 @@ class Parcel:
         cpu, memory, tasks = USAGE.unpack(data)
         self.told.cpu, self.told.tasks = max(self.told.cpu, cpu), tasks
         self.told.memory = max(self.told.memory, memory)
+        self.told.crowded += tasks >= self.told.pids
 
     def _on_status(self, data: bytes) -> None:
         said: dict[str, Any] = json.loads(data)

@@ -1,6 +1,6 @@
 """Run attacks in the real sandbox as whoever starts this, and print one JSON line for each.
 
-    python -m tests.sandbox.drive ENVIRONMENT [--without-seccomp | --without-landlock] [GROUP/NAME ...]
+    python -m tests.sandbox.drive ENVIRONMENT [--without-seccomp | --without-landlock | --gvisor] [GROUP/NAME ...]
 
 Stands apart from pytest so that it can run as another user, from a copy of the few files that it needs.
 """
@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from runner import bpf, job, selftest
-from runner.contract import Capabilities, JobSpec, Limits
+from runner.contract import Capabilities, Executor, JobSpec, Limits
+from runner.gvisor import GvisorExecutor
 from runner.meter import descendants
 from runner.sandbox import BubblewrapExecutor
 from tests.sandbox.attacks import Attack
@@ -107,7 +108,7 @@ def host() -> Iterator[Host]:
         yield Host(Path(folder))
 
 
-def run(attack: Attack, place: Host, environment: Path) -> dict[str, Any]:
+def run(attack: Attack, place: Host, environment: Path, executor: Executor) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="weir-out-") as out:
         spec = JobSpec(
             run_id=attack.name,
@@ -118,7 +119,7 @@ def run(attack: Attack, place: Host, environment: Path) -> dict[str, Any]:
             parameters=place.target(),
             limits=Limits(**{**LIMITS, **attack.limits}),
         )
-        result = dataclasses.asdict(BubblewrapExecutor().run(spec))
+        result = dataclasses.asdict(executor.run(spec))
         contents = {
             file.name: file.read_bytes()[:4096].decode("utf-8", "replace") for file in Path(out).iterdir()
         }
@@ -148,13 +149,13 @@ def main(arguments: list[str]) -> None:
     layers = [word for word in arguments if word.startswith("--without-")]
     for layer in layers:
         leave_out(layer)
-    environment, *names = [word for word in arguments if word not in layers]
+    environment, *names = [word for word in arguments if not word.startswith("--")]
     names = names or list(ATTACKS)
     os.umask(0o022)
     os.environ["WEIR_TEST_SECRET"] = CANARY
-    executor = BubblewrapExecutor()
+    executor: Executor = GvisorExecutor() if "--gvisor" in arguments else BubblewrapExecutor()
     with host() as place, ThreadPoolExecutor(max_workers=2) as pool:
-        jobs = {name: pool.submit(run, ATTACKS[name], place, Path(environment)) for name in names}
+        jobs = {name: pool.submit(run, ATTACKS[name], place, Path(environment), executor) for name in names}
         for name, running in jobs.items():
             print(json.dumps({"name": name, **running.result()}), flush=True)  # noqa: T201
     executor.sweep()

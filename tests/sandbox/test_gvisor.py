@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,8 @@ from runner.contract import CloseCode, SandboxUnavailable
 from runner.linux import process_start
 from runner.meter import descendants
 from runner.state import base
+from tests.sandbox import drive, people
+from tests.sandbox.every import ATTACKS
 from tests.sandbox.test_contract import LIMITS, ExecutorContract
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,6 +95,59 @@ def test_killed_worker_takes_its_sandbox_along() -> None:
         time.sleep(0.02)
     gvisor.GvisorExecutor().sweep()
     assert [path for path in base().rglob("weir-*") if f"weir-{worker.pid}-" in path.name] == []
+
+
+OF_ITS_OWN_KERNEL = {
+    "files/sysfs", "files/environment_of_init", "files/mounts_name_host_paths", "files/block_devices_and_memory",
+    "processes/see_the_host", "kernel/load_average_file",
+}  # fmt: skip
+"""What these see is gVisor's: its devices, its load, the courier. Nothing of it is the host's."""
+SLOW = {"resources/very_many_files"}
+"""By ptrace it takes longer to make so many files than a run may take."""
+
+
+@pytest.fixture(scope="module")
+def attacked() -> dict[str, dict[str, Any]]:
+    return {line["name"]: line for line in people.as_ourselves("--gvisor")}
+
+
+@without_gvisor
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(ATTACKS))
+def test_attack_is_held(name: str, attacked: dict[str, dict[str, Any]]) -> None:
+    result = attacked[name]
+    assert result["damage"] == []
+    assert drive.CANARY not in result["stdout"]
+    if name in SLOW:
+        assert result["status"] == "failed"
+    elif name in OF_ITS_OWN_KERNEL:
+        assert os.uname().nodename not in result["stdout"]
+    else:
+        assert ATTACKS[name].judge(result) is None
+
+
+@without_gvisor
+@pytest.mark.slow
+def test_attacks_leave_nothing(attacked: dict[str, dict[str, Any]]) -> None:
+    assert attacked[""]["left"] == []
+
+
+@without_gvisor
+@pytest.mark.skipif(os.getuid() != 0, reason="Only root can become somebody else.")
+def test_without_root() -> None:
+    if people.public_python() is None:
+        pytest.skip("No Python of the environment's version can be started by every user of this host.")
+    names = (
+        "network/tcp_to_loopback",
+        "files/read_canary",
+        "processes/signal_the_worker",
+        "outputs/link_to_canary",
+    )
+    with people.readable_copy() as copy:
+        lines = people.as_nobody(copy, "--gvisor", *names)
+    assert [line["name"] for line in lines] == [*names, ""]
+    for line in lines[:-1]:
+        assert (ATTACKS[line["name"]].judge(line), line["damage"]) == (None, [])
 
 
 def test_without_runsc_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
