@@ -75,6 +75,10 @@ def spec_of(given: argparse.Namespace) -> JobSpec:
     """The job that the arguments describe. Raises ValueError and OSError."""
     if given.code.stat().st_size > CODE_BYTES:
         raise ValueError(f"{given.code} has more than {CODE_BYTES:,} bytes")
+    for option, pairs in (("--input", given.input), ("--param", given.param)):
+        names = [name for name, _ in pairs]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"{option} gives {', '.join(twice)} more than once")
     given.out.mkdir(parents=True, exist_ok=True)
     return JobSpec(
         run_id=f"command-{os.getpid()}",

@@ -1,6 +1,7 @@
 """One file that a run wrote: a safe preview, a verdict, a download. Nothing of it is ever served as a page."""
 
 from collections.abc import Mapping
+from threading import BoundedSemaphore
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,10 @@ SANDBOX = "default-src 'none'; sandbox"
 BYTES = "application/octet-stream"
 ROWS = 100
 LONGEST_NUMBER = 9
+AT_ONCE = 2
+LOOKING = BoundedSemaphore(AT_ONCE)
+"""Each look opens a sandbox: nobody starts as many of them as they can send requests."""
+WAIT_S = 20.0
 
 
 def _output(request: UserRequest, pk: UUID) -> Output:
@@ -48,7 +53,13 @@ def preview(request: UserRequest, pk: UUID) -> HttpResponse:
     held = rules.read_output(request.user, output.run) is None and output.bytes_gone_at is None
     opened = releasing.open_held if held else releasing.open_released
     number = _page_number(request)
-    model = previews.preview(opened(output, by=request.user), output.type, start=(number - 1) * ROWS)
+    path = opened(output, by=request.user)
+    if not LOOKING.acquire(timeout=WAIT_S):
+        raise Refused("Many files are being looked at just now. Try again in a moment.")
+    try:
+        model = previews.preview(path, output.type, start=(number - 1) * ROWS)
+    finally:
+        LOOKING.release()
     context = {
         "output": output,
         "run": output.run,

@@ -250,6 +250,10 @@ def test_command_says_what_is_wrong_with_its_arguments(tmp_path: Path) -> None:
     done = command("nothing.py", "--out", "out", cwd=tmp_path)
     assert done.returncode == 2
     assert "nothing.py" in done.stderr
+    (tmp_path / "code.py").write_text("pass")
+    (tmp_path / "a.csv").write_text(WAGES)
+    done = command("code.py", "--input", "t=a.csv", "--input", "t=a.csv", "--out", "out", cwd=tmp_path)
+    assert (done.returncode, "--input gives t more than once" in done.stderr) == (2, True)
 
 
 def test_command_without_an_environment(tmp_path: Path) -> None:
