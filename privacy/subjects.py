@@ -49,7 +49,7 @@ class SubjectLedger:
 
         A listing is looked up one by one when it is new, and is known as a whole, by its hash, ever after.
         """
-        name = hashlib.blake2b(np.ascontiguousarray(digests).data, digest_size=DIGEST_BYTES).digest()
+        name = hashlib.sha256(np.ascontiguousarray(digests).data).digest()
         with self._env.begin(db=self._listings, buffers=True) as txn:
             listed = txn.get(name)
             if listed is not None:

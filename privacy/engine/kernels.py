@@ -84,6 +84,48 @@ def add_grouped(offsets, keep, codes, coded, x, valid, slope, shift, weight, act
         squares[subject] = _empty_into(scratch, touched[:count], everybody, total)
 
 
+@nb.njit(cache=True, nogil=True)
+def add_counts(offsets, keep, codes, coded, weight, active, total, squares):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+    """As `add_grouped` without values: each row adds `weight` to the cell of its code. `total`: shape (cells, 1)."""
+    scratch = np.zeros(total.shape[0], dtype=np.int64)
+    for subject in range(offsets.shape[0] - 1):
+        begin = offsets[subject]
+        end = min(offsets[subject + 1], begin + MAX_ROWS_PER_SUBJECT)
+        squared = 0
+        for row in range(begin, end):
+            one = np.int64(1)
+            if len(keep) > 0:  # multiplied, not branched on: which rows a filter keeps cannot be foreseen
+                one *= keep[row]
+            if len(coded) > 0:
+                one *= coded[row]
+            seen = scratch[codes[row]]
+            squared += one * (2 * seen + 1)  # (n + 1)^2 - n^2
+            scratch[codes[row]] = seen + one
+        everybody = len(active) == 0 or active[subject]
+        if float(squared) * float(weight) ** 2 <= LIMIT and everybody:
+            squares[subject] = squared * weight * weight
+            for row in range(begin, end):  # a cell is emptied at its first row and adds 0 at the others
+                total[codes[row], 0] += scratch[codes[row]] * weight
+                scratch[codes[row]] = 0
+        else:
+            squares[subject] = _pour(scratch, codes[begin:end], weight, squared, everybody, total)
+
+
+@nb.njit(cache=True, nogil=True)
+def _pour(scratch, codes, weight, squared, everybody, total):  # type: ignore[no-untyped-def]
+    """A subject whose counts are clipped, or who takes no part: its squared norm; the work space is emptied."""
+    norm = float(squared) * float(weight) ** 2
+    factor = ONE * SHRINK / np.sqrt(norm) if norm > LIMIT else 1.0
+    square = 0
+    for code in codes:
+        v = np.int64(np.trunc(scratch[code] * weight * factor))
+        scratch[code] = 0
+        square += v * v
+        if everybody:
+            total[code, 0] += v
+    return square
+
+
 @nb.njit(cache=True, nogil=True, inline="always")
 def _weigh(scratch, touched, values, width, weight):  # type: ignore[no-untyped-def]
     """Turn row counts into weights; returns the squared norm."""

@@ -18,7 +18,7 @@ from privacy.engine.designs import SEARCH_STEPS, Design, Scale, design
 from privacy.engine.evaluate import EVERYWHERE, Bools, Rows, Values, evaluate, holds
 from privacy.engine.expressions import Binary, Column, Constant
 from privacy.engine.figures import Answer
-from privacy.engine.kernels import add_grouped, add_keys, add_rows, add_signs
+from privacy.engine.kernels import add_counts, add_grouped, add_keys, add_rows, add_signs
 from privacy.engine.mechanisms import add_noise, threshold
 from privacy.engine.queries import Distribution, KeyCounts, Quantiles, Query
 from privacy.engine.schema import QueryRefused
@@ -114,7 +114,10 @@ def _fused(plan: Design, kept: Bools | None, table: Table) -> Collect | None:
         if plan.groups:
             key = table.rows.columns[plan.groups[0].column]
             codes = (key.numbers, key.valid)
-            add_grouped(table.offsets, keep, *codes, x.numbers, x.valid, *numbers, flags, total, squares)
+            if not column:
+                add_counts(table.offsets, keep, *codes, numbers[2], flags, total, squares)
+            else:
+                add_grouped(table.offsets, keep, *codes, x.numbers, x.valid, *numbers, flags, total, squares)
         else:
             add_rows(table.offsets, keep, x.numbers, x.valid, *numbers, flags, total, squares)
         return Contributions(total, squares)
