@@ -34,6 +34,10 @@ class Malformed(ValueError):
     """The stream says what our courier never would."""
 
 
+BROKEN = (ValueError, KeyError, TypeError, OSError, OverflowError, RecursionError, struct.error)
+"""How reading such a stream fails."""
+
+
 class Stream(Protocol):
     """The way to a sandbox."""
 
@@ -78,6 +82,13 @@ def room(limits: Limits) -> tuple[int, int, int]:
     """Bytes of one output, bytes of all of them and entries that the courier sends; more is told by size alone."""
     cap = limits.output_mb * MIB
     return cap, (ALL_TOGETHER + 1) * cap, ENTRIES
+
+
+def _within(number: float) -> float:
+    """A number that a machine can have used."""
+    if not 0 <= number <= LARGEST:
+        raise Malformed("a use that there is not")
+    return number
 
 
 @dataclass(slots=True)
@@ -136,7 +147,7 @@ class Parcel:
         try:
             while self._take_frame():
                 pass
-        except (ValueError, KeyError, TypeError, OSError) as bad:
+        except BROKEN as bad:
             self.problem, self._ended = f"The sandbox's stream cannot be read: {bad}", True
         return not self._ended
 
@@ -176,16 +187,18 @@ class Parcel:
 
     def _on_usage(self, data: bytes) -> None:
         cpu, memory, tasks = USAGE.unpack(data)
-        self.told.cpu, self.told.tasks = max(self.told.cpu, cpu), tasks
-        self.told.memory = max(self.told.memory, memory)
+        self.told.cpu, self.told.tasks = max(self.told.cpu, _within(cpu)), tasks
+        self.told.memory = max(self.told.memory, int(_within(memory)))
         self.told.crowded += tasks >= self.told.pids
 
     def _on_status(self, data: bytes) -> None:
         said: dict[str, Any] = json.loads(data)
         self.returned = int(said["returned"])
+        if not -128 <= self.returned <= 255:
+            raise Malformed("an exit code that there is not")
         self.report = str(said["report"])[:512]
         self.disk_was_full = said["disk_was_full"] is True
-        self.rusage_cpu_s, self.rusage_peak = float(said["cpu_s"]), int(said["peak"])
+        self.rusage_cpu_s, self.rusage_peak = _within(float(said["cpu_s"])), int(_within(said["peak"]))
         self._has_status = True
 
     def _on_file(self, data: bytes) -> None:
