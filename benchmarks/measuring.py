@@ -5,7 +5,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -142,6 +142,11 @@ def versus(
         goal=goal,
         note=note,
     )
+
+
+def wall_only(measure: Measure) -> Measure:
+    """Without processor time: what runs inside a sandbox is not counted among our children."""
+    return replace(measure, cpu=None, floor_cpu=None)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

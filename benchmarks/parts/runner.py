@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measuring import Goal, Measure, Of, compared, process_cpu_seconds, took, versus
+from benchmarks.measuring import Goal, Measure, Of, compared, process_cpu_seconds, took, versus, wall_only
 from benchmarks.parts.lane import TRIVIAL
 from benchmarks.surroundings import worker
 from requests_app.models import Run, Worker
@@ -36,9 +36,9 @@ PATIENCE = 120.0
 
 
 def measures(chosen: Namespace) -> Iterator[Measure]:
-    yield from starts(3 if chosen.quick else 15)
-    yield from layers(3 if chosen.quick else 15)
-    yield from blocks((50,) if chosen.quick else (454, 1000), 1 if chosen.quick else 3)
+    yield from map(wall_only, starts(3 if chosen.quick else 15))
+    yield from map(wall_only, layers(3 if chosen.quick else 15))
+    yield from map(wall_only, blocks((50,) if chosen.quick else (454, 1000), 1 if chosen.quick else 3))
     yield through_celery(6 if chosen.quick else 60)
 
 

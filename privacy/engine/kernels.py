@@ -116,7 +116,7 @@ def _pour(scratch, codes, weight, squared, everybody, total):  # type: ignore[no
     """A subject whose counts are clipped, or who takes no part: its squared norm; the work space is emptied."""
     norm = float(squared) * float(weight) ** 2
     factor = ONE * SHRINK / np.sqrt(norm) if norm > LIMIT else 1.0
-    square = 0
+    square = np.int64(0)
     for code in codes:
         v = np.int64(np.trunc(scratch[code] * weight * factor))
         scratch[code] = 0
