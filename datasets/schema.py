@@ -64,7 +64,7 @@ class ColumnSchema:
             return ", ".join(str(value) for value in self.categories)
         if self.lower is None or self.upper is None or self.is_subject:
             return ""
-        return f"{bound_text(self.type, self.lower)} to {bound_text(self.type, self.upper)}"
+        return f"{bound_shown(self.type, self.lower)} to {bound_shown(self.type, self.upper)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +106,13 @@ def bound_text(type_: str, value: float) -> str:
             return repr(value)
         return moment.date().isoformat() if type_ == "date" else moment.strftime("%Y-%m-%d %H:%M")
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
+
+
+def bound_shown(type_: str, value: float) -> str:
+    """A bound as people read it: large numbers in groups of three digits, years as they are."""
+    if type_ in {"date", "datetime"} or abs(value) < 10_000:
+        return bound_text(type_, value)
+    return f"{value:,.10g}"
 
 
 def parse_bound(type_: str, text: str) -> float:

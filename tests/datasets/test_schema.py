@@ -132,3 +132,16 @@ def test_a_table_is_named_after_its_file(file, name):
 )
 def test_names_that_sound_like_a_person(name, sounds):
     assert proposals.may_be_subject(name) is sounds
+
+
+@pytest.mark.parametrize(
+    ("kind", "lower", "upper", "shown"),
+    [
+        ("number", 0.0, 50_000.0, "0 to 50,000"),
+        ("integer", 1980.0, 1987.0, "1980 to 1987"),
+        ("number", -0.5, 12_345.5, "-0.5 to 12,345.5"),
+        ("date", 0.0, 20_000.0, "1970-01-01 to 2024-10-04"),
+    ],
+)
+def test_bounds_are_shown_as_people_read_them(kind, lower, upper, shown):
+    assert ColumnSchema(name="c", type=kind, stored="double", lower=lower, upper=upper).range_text == shown
