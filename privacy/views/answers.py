@@ -194,9 +194,10 @@ curl -X POST '{url}' \\
   -H 'Referer: {base}/' -H "X-CSRFToken: $CSRF" -b "{session}=$SESSION; {csrf}=$CSRF" \\
   -d '{body}'"""
 PYTHON = """\
-import json, os, urllib.request
+import json, urllib.request
+from os import environ
 
-session, csrf = os.environ["SESSION"], os.environ["CSRF"]
+session, csrf = environ["SESSION"], environ["CSRF"]
 call = urllib.request.Request(
     "{url}",
     data=json.dumps(json.loads(r'''{body}''')).encode(),
