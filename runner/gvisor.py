@@ -216,9 +216,12 @@ def _runsc(*arguments: str) -> None:
     subprocess.run(_command(*arguments), env={}, capture_output=True, check=False, timeout=DEATH_S)  # noqa: S603
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Kill all that belongs to this runsc, by its sessions, and reap what became a child of ours. Raises NotStarted."""
-    sessions = {_session(pid) for pid in descendants(process.pid)} - {0}
+def _sessions(root: int) -> set[int]:
+    return {_session(pid) for pid in descendants(root)} - {0}
+
+
+def _end(process: "subprocess.Popen[bytes]", sessions: set[int]) -> None:
+    """Kill all of these sessions, and reap what became a child of ours. Raises NotStarted."""
     end = time.monotonic() + DEATH_S
     while left := [pid for pid in descendants(os.getpid()) if _session(pid) in sessions]:
         for pid in left:
@@ -273,6 +276,8 @@ class Runsc:
     process: "subprocess.Popen[bytes]" = field(init=False)
     complaint: bytes = b""
     _poll: "select.poll" = field(default_factory=select.poll)
+    _sessions: set[int] = field(default_factory=set)
+    """Noted while all run: what has lost its parent is not found below it any more."""
     _is_dead: bool = False
 
     def __post_init__(self) -> None:
@@ -308,6 +313,7 @@ class Runsc:
             if number != out:
                 self._complain(number, data)
             elif data:
+                self._sessions = self._sessions or _sessions(self.process.pid)
                 return data
             else:
                 return None
@@ -322,7 +328,7 @@ class Runsc:
         if self._is_dead:
             return
         self._is_dead = True
-        _end(self.process)
+        _end(self.process, self._sessions | _sessions(self.process.pid))
         self.process.wait()
         _runsc("delete", "-force", self.bundle.name)
 
