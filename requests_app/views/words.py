@@ -55,8 +55,10 @@ FAILURES: dict[str, Meaning] = {
         "Write csv, json, txt, md, png or parquet files whose content is what their name says.",
     ),
     CloseCode.POLICY_BLOCKED: Meaning(
-        "The code tried something that no run may do, such as opening a network connection or starting a program.",
-        "Take that out: a run has its declared tables, the installed packages and nothing else.",
+        "The run was stopped by policy: the approval or the access to the data had ended when it was to start, "
+        "or the code asked the system for something that no run may do.",
+        "See on the request's page whether the approval stands. If it does, the code is the cause: a run has its "
+        "declared tables, the installed packages and nothing else, so no network and no other programs.",
     ),
     CloseCode.WORKER_LOST: Meaning(
         "The machine that worked on this run stopped answering. It was not the code's fault.",
