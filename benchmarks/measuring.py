@@ -3,6 +3,8 @@
 import os
 import resource
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -189,3 +191,8 @@ def machine() -> dict[str, object]:
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**30
     return {"cores": os.cpu_count(), "processor": model, "memory_gb": memory, "kernel": os.uname().release}
+
+
+def bare_python() -> None:
+    """The floor of whatever starts a process."""
+    subprocess.run([sys.executable, "-I", "-c", "pass"], check=True)

@@ -1,12 +1,10 @@
 """Submit, approve, run, release: the review lane through the services, in the real sandbox."""
 
-import subprocess
-import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from uuid import uuid4
 
-from benchmarks.measuring import Goal, Measure, Took, median, repeated, took, versus
+from benchmarks.measuring import Goal, Measure, Took, bare_python, median, repeated, took, versus
 from requests_app import services
 from requests_app.models import CodeRequest, Run
 from runner.sandbox import BubblewrapExecutor
@@ -61,7 +59,3 @@ def walk(item: CodeRequest, executor: BubblewrapExecutor) -> list[Took]:
     if made.fresh_run(ran[-1]).state != Run.State.SUCCEEDED:
         raise RuntimeError(f"The run ended as {ran[-1].state} {ran[-1].close_code}.")
     return steps
-
-
-def bare_python() -> None:
-    subprocess.run([sys.executable, "-I", "-c", "pass"], check=True)

@@ -9,8 +9,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.measuring import Goal, Measure, Took, median, repeated, versus
-from benchmarks.parts.lane import bare_python
+from benchmarks.measuring import Goal, Measure, Took, bare_python, median, repeated, versus
 from benchmarks.surroundings import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
