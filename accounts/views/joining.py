@@ -65,7 +65,8 @@ def register(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         if not ratelimit.consume(request, action="reset_password", key=given["email"].lower()):
-            return ratelimit.respond_429(request)
+            answer: HttpResponse = ratelimit.respond_429(request)
+            return answer
         services.register(
             given["email"],
             name=given["name"],
