@@ -1,0 +1,57 @@
+"""Celery's transport over Valkey, for which a restart of the server is no reason to end a worker.
+
+kombu keeps what was delivered and not yet acknowledged with the channel it came by. When that connection has been cut,
+it asks the closed connection for the server's address and fails with an AttributeError; Celery takes this for
+unrecoverable and ends the worker with all that it runs. Here such a message is let go: the server delivers it again
+after its timeout, and every task can bear that.
+"""
+
+from typing import Any
+
+from kombu.transport import TRANSPORT_ALIASES, redis, virtual
+
+
+class QoS(redis.QoS):
+    """What was delivered over one channel."""
+
+    @property
+    def _is_cut_off(self) -> bool:
+        transport: Any = self.channel.connection
+        return transport is None or transport.client is None
+
+    def restore_unacked(self, client: Any = None) -> None:
+        if self._is_cut_off:
+            kept: Any = self._delivered
+            kept.clear()
+            return
+        super().restore_unacked(client)
+
+    def ack(self, delivery_tag: str) -> None:
+        if self._is_cut_off:
+            virtual.QoS.ack(self, delivery_tag)
+            return
+        super().ack(delivery_tag)
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:  # noqa: FBT001, FBT002 -- kombu's own
+        if self._is_cut_off:
+            virtual.QoS.ack(self, delivery_tag)
+            return
+        super().reject(delivery_tag, requeue)
+
+
+class Channel(redis.Channel):
+    """A channel with our bookkeeping."""
+
+    QoS = QoS
+
+
+class Transport(redis.Transport):
+    """Valkey or Redis, by TCP or by socket."""
+
+    Channel = Channel
+
+
+def install() -> None:
+    """Have kombu use it for the addresses of Valkey and Redis."""
+    for scheme in ("redis", "rediss", "redis+socket"):
+        TRANSPORT_ALIASES[scheme] = "portal.broker:Transport"
