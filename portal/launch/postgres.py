@@ -72,8 +72,12 @@ class Postgres:
         return True
 
     def child(self, log: Path, keeps: tuple[int, ...] = ()) -> Child:
-        """The server. The caller holds the lock on the state folder, so an old pid file means nothing."""
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        """The server. The caller holds the lock on the state folder, so what a killed one left means nothing.
+
+        Its process id may belong to somebody else by now, and Postgres would refuse to start.
+        """
+        for left in (self.data / "postmaster.pid", self.sockets / ".s.PGSQL.5432.lock"):
+            left.unlink(missing_ok=True)
         options = {
             "listen_addresses": "",
             "unix_socket_directories": str(self.sockets),
