@@ -107,6 +107,7 @@ CHANNEL_LAYERS = {
 STORE = STATE / "store"
 DISK_RESERVE = 256 * 1024 * 1024  # bytes always left free for Postgres and logs
 ENVIRONMENTS = env.path("WEIR_ENVIRONMENTS", ROOT / ".environments")
+ENVIRONMENT_BUILDER = "runner.environments.build"
 EXECUTOR = env.choice(
     "WEIR_EXECUTOR",
     {

@@ -12,13 +12,15 @@ from django.utils import timezone
 
 from accounts.models import User
 from datasets import storage
-from requests_app import claiming, collecting, notifications, stopping, workflow
+from requests_app import claiming, collecting, notifications, packages, stopping, workflow
 from requests_app.models import CodeRequest, Release, Run, Worker
 from runner.contract import CloseCode
 
 logger = logging.getLogger(__name__)
 
 MISSED = 3
+HOPELESS = MISSED + 12
+"""After so many silent rounds what was collected has failed to be kept again and again: the run is given up."""
 AT_ONCE = 200
 ATTEMPT_SECONDS = 24 * 3600
 MOCK_OUTPUT_AGE = timedelta(days=30)
@@ -28,7 +30,10 @@ WORKER_AGE = timedelta(days=1)
 def look_after() -> None:
     """One round: runs whose worker is gone come to a definite end, and the next one's bell is rung."""
     for pk in lost_runs():
-        end_lost(pk)
+        try:
+            end_lost(pk)
+        except Exception:  # one that cannot be ended keeps neither the others nor the bell from their turn
+            logger.exception("Lost run %s could not be ended in this round.", pk)
     with transaction.atomic():
         claiming.ring_next()
 
@@ -49,15 +54,17 @@ def lost_runs() -> list[UUID]:
 def end_lost(pk: UUID) -> None:
     """End a run whose worker is gone; what it had already collected is kept."""
     run = Run.objects.get(pk=pk)
-    noted = storage.noted_result(run.pk, run.lease) if run.lease else None
-    if run.lease is not None and noted is not None and run.state == Run.State.COLLECTING:
-        try:
-            collecting.finish(run.pk, run.lease, collecting.from_text(noted))
-        except collecting.LeaseLost:
-            logger.info("Run %s has ended by itself.", pk)
+    noted = storage.noted_result(run.pk, run.lease) if run.lease and run.missed_beats < HOPELESS else None
+    if run.lease is None or noted is None or run.state == Run.State.CANCELLING:
+        with transaction.atomic():
+            _give_up(pk)
         return
-    with transaction.atomic():
-        _give_up(pk)
+    try:
+        if run.state != Run.State.COLLECTING:  # its worker died between the note and the step
+            collecting.step_if_mine("collect", run.pk, run.lease)
+        collecting.finish(run.pk, run.lease, collecting.from_text(noted))
+    except collecting.LeaseLost:
+        logger.info("Run %s has ended by itself.", pk)
 
 
 def _give_up(pk: UUID) -> None:
@@ -81,6 +88,7 @@ def expire() -> None:
     """Approvals and held outputs whose time is over end; what was left lying about goes."""
     _expire_approvals()
     _expire_releases()
+    packages.look_after()
     _sweep()
 
 

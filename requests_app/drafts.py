@@ -18,7 +18,7 @@ from common.errors import Conflict, Refused
 from datasets import rules as dataset_rules
 from datasets.models import Column, Dataset, Revision, Table
 from requests_app import bell, environments, fingerprint, rules
-from requests_app.models import CodeRequest, Run
+from requests_app.models import CodeEnvironment, CodeRequest, Run
 
 LIMITS = {"title": 200, "code": 200_000, "purpose": 4000, "context": 4000, "outputs": 2000}
 PARAMETERS_LIMIT = 10_000
@@ -56,7 +56,12 @@ def draft_of(item: CodeRequest) -> dict[str, object]:
     """The draft as its form begins."""
     parameters = json.dumps(item.parameters, indent=2, ensure_ascii=False) if item.parameters else ""
     fields: dict[str, object] = {name: getattr(item, name) for name in LIMITS}
-    return {**fields, "parameters": parameters, "number": item.draft_number}
+    return {
+        **fields,
+        "parameters": parameters,
+        "environment": item.environment,
+        "number": item.draft_number,
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +79,9 @@ class Frozen:
 def frozen(item: CodeRequest) -> Frozen:
     """Everything that the draft's answer depends on, as it stands now."""
     revision = current_revision(item.dataset)
-    environment = environments.get()
+    if why := rules.environment_is_retired(item.environment):
+        raise Refused(why)
+    environment = environments.get(item.environment)
     return Frozen(
         sha256=fingerprint.of(
             code=item.code,
@@ -112,9 +119,25 @@ def save_draft(item: CodeRequest, *, by: User, number: int, **fields: object) ->
 def _checked(name: str, value: object) -> object:
     if name == "parameters":
         return _parameters(value)
+    if name == "environment":
+        return environment_on_offer(value)
     if name not in LIMITS or not isinstance(value, str):
         raise Refused(f"A draft has no field {name!r} of this kind.")
     return _bounded(name, value)
+
+
+def environment_on_offer(value: object) -> str:
+    """A code environment that new work can use."""
+    name = str(value) or environments.DEFAULT
+    if name not in environments_on_offer():
+        raise Refused(f"There is no code environment named {name[:40]!r} to choose.")
+    return name
+
+
+def environments_on_offer() -> list[str]:
+    """The default one first, which is always there; then what admins have had built."""
+    ready = CodeEnvironment.objects.filter(state=CodeEnvironment.State.READY)
+    return [environments.DEFAULT, *ready.order_by("name").values_list("name", flat=True)]
 
 
 def _bounded(name: str, text: str) -> str:

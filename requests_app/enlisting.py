@@ -19,6 +19,7 @@ from runner.contract import Capabilities, Executor, SandboxUnavailable
 logger = logging.getLogger(__name__)
 
 PROBE_AGAIN_BEATS = 12
+SWEEP_BEATS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,15 @@ class Presence:
         except (DatabaseError, InterfaceError):
             logger.warning("No sign of life from %s: the database does not answer.", self._name)
             connection.close()
+        if self._beats % SWEEP_BEATS == 0:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """What a process of ours that was killed has left goes; the next round tries again."""
+        try:
+            self._executor.sweep()
+        except (OSError, SandboxUnavailable):
+            logger.warning("%s could not remove what killed runs left.", self._name, exc_info=True)
 
     def _sign_on(self) -> None:
         sign_on(self._name, slots=self._slots, proof=prove(self._executor))

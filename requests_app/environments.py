@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
@@ -19,6 +20,16 @@ class Environment:
     path: Path
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """An environment in words: what is in it."""
+
+    name: str
+    sha256: str
+    python: str
+    listed: list[tuple[str, str]]
+
+
 def get(name: str = DEFAULT) -> Environment:
     """The environment of this name as it is installed now; Refused when there is none."""
     path = Path(settings.ENVIRONMENTS) / name
@@ -29,6 +40,26 @@ def get(name: str = DEFAULT) -> Environment:
     if pinned.is_file():
         return Environment(name=name, sha256=hashlib.sha256(pinned.read_bytes()).hexdigest(), path=path)
     raise Refused(f"There is no code environment named {name}. Ask an admin to install it.")
+
+
+def described(name: str = DEFAULT) -> Described | None:
+    """What an installed environment holds, by its manifest; None when it is not installed."""
+    try:
+        manifest = Path(settings.ENVIRONMENTS, name, "weir-manifest.json")
+        stated: dict[str, Any] = json.loads(manifest.read_bytes())
+    except FileNotFoundError:
+        return None
+    return Described(
+        name=name,
+        sha256=_hash_of(manifest),
+        python=str(stated.get("python", "")),
+        listed=sorted(stated.get("packages", {}).items()),
+    )
+
+
+def is_installed(name: str) -> bool:
+    """Whether a folder of this name is there, whoever has made it."""
+    return (Path(settings.ENVIRONMENTS) / name).exists()
 
 
 def _hash_of(manifest: Path) -> str:

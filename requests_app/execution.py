@@ -1,6 +1,7 @@
 """What a worker does with a run that it has claimed. Every write asks first whether the lease still holds."""
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -23,15 +24,18 @@ from runner.contract import CloseCode, Executor, JobResult, JobSpec, Limits, San
 logger = logging.getLogger(__name__)
 
 
-def answer_bell(worker: str) -> Run | None:
-    """Claim the run whose turn it is and execute it; None when nothing may start on this worker now."""
+def answer_bell(worker: str, abandon: Callable[[], None] = lambda: None) -> Run | None:
+    """Claim the run whose turn it is and execute it; None when nothing may start on this worker now.
+
+    `abandon` ends this process when the runner hangs for good, so that its place is free again.
+    """
     run = claiming.claim(worker)
     if run is None:
         return None
-    return execute(run, import_string(settings.EXECUTOR)())
+    return execute(run, import_string(settings.EXECUTOR)(), abandon)
 
 
-def execute(run: Run, executor: Executor) -> Run:
+def execute(run: Run, executor: Executor, abandon: Callable[[], None] = lambda: None) -> Run:
     """Run a claimed run to a definite state. A lease that was lost on the way ends it here without a trace."""
     if run.lease is None:
         raise Conflict("Only a run that was claimed can be executed.")
@@ -40,7 +44,7 @@ def execute(run: Run, executor: Executor) -> Run:
         return Run.objects.get(pk=run.pk)
     run.lease = fresh
     try:
-        return _execute(run, fresh, executor)
+        return _execute(run, fresh, executor, Watch(run, abandon))
     except collecting.LeaseLost:
         logger.warning("Run %s went on without this worker: its lease is lost.", run.pk)
         storage.drop_attempt(run.pk, fresh)
@@ -55,8 +59,8 @@ def _take_up(run: Run, fresh: UUID) -> bool:
     return mine.update(lease=fresh) == 1
 
 
-def _execute(run: Run, lease: UUID, executor: Executor) -> Run:
-    with Watch(run) as watch:
+def _execute(run: Run, lease: UUID, executor: Executor, watch: Watch) -> Run:
+    with watch:
         try:
             spec = _prepare(run, lease)
             result = executor.run(spec, started=partial(_started, run.pk, lease), cancelled=watch.cancelled)
@@ -99,6 +103,8 @@ def _close_worker(name: str, why: str) -> None:
 
 def _prepare(run: Run, lease: UUID) -> JobSpec:
     environment = environments.get(run.environment)
+    if why := rules.environment_has_changed(run.environment, run.environment_sha256):
+        raise Denied(why)
     inputs = _mock_inputs(run) if run.kind == Run.Kind.MOCK else _open_private(run.pk, lease)
     return JobSpec(
         run_id=str(run.pk),

@@ -6,7 +6,7 @@ from django import forms
 
 from common import plain_json
 from datasets.models import Dataset
-from requests_app.drafts import CODE_LINES
+from requests_app.drafts import CODE_LINES, environments_on_offer
 from requests_app.models import CodeRequest, Output, Review
 
 NEEDED = "needed to submit"
@@ -61,9 +61,17 @@ class DraftForm(forms.Form):
         help_text="Which files or numbers come out, and how much of the data is in them.",
     )
 
+    environment = forms.ChoiceField(
+        required=False,
+        label="Code environment",
+        help_text="The packages that the code can import. A version is bound to them by their hash.",
+    )
+
     def __init__(self, *args: Any, fixed_title: str = "", **kwargs: Any) -> None:
         """`fixed_title` is the title of a request that was submitted: reviewers know it by that name."""
         super().__init__(*args, **kwargs)
+        offered = [(name, name) for name in environments_on_offer()]
+        self.fields["environment"].choices = offered  # type: ignore[attr-defined]
         if fixed_title:
             self.initial["title"] = fixed_title
             self.fields["title"].disabled = True
@@ -146,6 +154,21 @@ class ReasonForm(forms.Form):
     """Why something is taken back. The person concerned reads it."""
 
     reason = forms.CharField(max_length=500, widget=forms.Textarea(attrs={"rows": 2}))
+
+
+class EnvironmentForm(forms.Form):
+    """A new set of packages for submitted code."""
+
+    name = forms.CharField(
+        max_length=40, help_text="Small letters, digits and '-'. It cannot be used again for other packages."
+    )
+    requirements = forms.CharField(
+        max_length=200_000,
+        label="Packages",
+        widget=forms.Textarea(attrs={"rows": 14, "class": "code", "spellcheck": "false"}),
+        help_text="One a line, as name==version, with everything that they need themselves. "
+        "Lists with --hash=sha256:… for every file (as pip-compile --generate-hashes writes) are held to them.",
+    )
 
 
 class LogExcerptForm(forms.Form):

@@ -5,10 +5,11 @@ from django.utils import timezone
 
 from accounts.models import User
 from common.access import all_of, any_of
+from common.errors import Refused
 from datasets import rules as dataset_rules
 from datasets.models import Dataset, Revision
-from requests_app import fingerprint
-from requests_app.models import Approval, CodeRequest, Comment, Release, Run, Version
+from requests_app import environments, fingerprint
+from requests_app.models import Approval, CodeEnvironment, CodeRequest, Comment, Release, Run, Version
 
 
 def is_system(user: User, item: object) -> str | None:
@@ -176,6 +177,8 @@ def open_data(run: Run) -> str | None:
     )
     if not seen == run.sha256 == run.approval.sha256:
         return "This run is not what was approved."
+    if why := environment_has_changed(run.environment, run.approval.version.environment_sha256):
+        return why
     if run.lease is None or run.state != Run.State.STARTING:
         return "This run is not starting."
     return may_use_dataset(run.request.author, run.request)
@@ -194,12 +197,41 @@ def has_live_approval(user: User, item: CodeRequest) -> str | None:
     return approval_is_live(approval)
 
 
+def approved_environment_stands(user: User, item: CodeRequest) -> str | None:
+    approval = live_approval(item)
+    if approval is None:
+        return NOT_APPROVED
+    return environment_has_changed(approval.version.environment, approval.version.environment_sha256)
+
+
+def environment_is_retired(name: str) -> str | None:
+    """Environments that were put there from the console have no row, and are never retired."""
+    own = CodeEnvironment.objects.filter(name=name).exclude(state=CodeEnvironment.State.READY)
+    if own.exists():
+        return f"The code environment {name} is not in use any more. Choose another one and submit again."
+    return None
+
+
+def environment_has_changed(name: str, sha256: str) -> str | None:
+    """An approval holds for the packages that its version named, by their hash."""
+    if why := environment_is_retired(name):
+        return why
+    try:
+        now = environments.get(name)
+    except Refused as gone:
+        return str(gone)
+    if now.sha256 == sha256:
+        return None
+    return f"The code environment {name} has changed since this was submitted. Submit it again for review."
+
+
 start_run = all_of(
     dataset_rules.is_active,
     is_author_or_owner,
     dataset_is_not_frozen,
     may_use_dataset,
     has_live_approval,
+    approved_environment_stands,
     may_run_again,
 )
 
@@ -266,6 +298,10 @@ def recall(user: User, release: Release) -> str | None:
 
 
 def manage_workers(user: User, item: object = None) -> str | None:
+    return all_of(dataset_rules.is_active, is_admin)(user, item)
+
+
+def manage_environments(user: User, item: object = None) -> str | None:
     return all_of(dataset_rules.is_active, is_admin)(user, item)
 
 

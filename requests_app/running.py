@@ -7,7 +7,7 @@ from django.db import transaction
 from accounts.models import User
 from common.access import require
 from common.errors import Conflict
-from requests_app import drafts, environments, rules, stopping
+from requests_app import drafts, rules, stopping
 from requests_app.models import Approval, CodeRequest, Run
 
 
@@ -43,7 +43,7 @@ def _queue(item: CodeRequest, approval: Approval, *, by: User, key: UUID) -> Run
         sha256=version.sha256,
         parameters=version.parameters,
         environment=version.environment,
-        environment_sha256=environments.get(version.environment).sha256,
+        environment_sha256=version.environment_sha256,
         asked_by=by,
         key=key,
         wall_seconds=item.dataset.wall_seconds,

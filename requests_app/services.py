@@ -1,6 +1,7 @@
 """The verbs of the review lane, as one list: pages, API and client call these and nothing below them."""
 
 from requests_app.drafts import Frozen, draft_of, frozen, new_request, save_draft, template_code, try_on_mock
+from requests_app.packages import add_environment, build_again, retire_environment
 from requests_app.reviewing import (
     begin_review,
     comment,
@@ -16,7 +17,9 @@ from requests_app.workers import drain_worker, pause_runs, resume_runs, undrain_
 
 __all__ = [
     "Frozen",
+    "add_environment",
     "begin_review",
+    "build_again",
     "cancel_run",
     "comment",
     "declared",
@@ -28,6 +31,7 @@ __all__ = [
     "pause_runs",
     "resolve",
     "resume_runs",
+    "retire_environment",
     "review",
     "revoke",
     "save_draft",

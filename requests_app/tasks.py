@@ -1,5 +1,7 @@
 """What Celery calls. Each task is one call; the rows in the database decide what happens."""
 
+import os
+import signal
 from typing import Any
 
 from celery import Task, shared_task
@@ -7,7 +9,7 @@ from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from requests_app import caretaking, enlisting, execution
+from requests_app import caretaking, enlisting, execution, packages
 
 QUEUE = "sandbox"
 _presences: dict[str, enlisting.Presence] = {}
@@ -16,7 +18,12 @@ _presences: dict[str, enlisting.Presence] = {}
 @shared_task(bind=True, acks_late=True, ignore_result=True)
 def execute_run(self: "Task[..., None]", pk: str) -> None:
     """A bell: the worker takes the run whose turn it is, which need not be the one that rang."""
-    execution.answer_bell(self.request.hostname or "")
+    execution.answer_bell(self.request.hostname or "", abandon=_end_this_process)
+
+
+def _end_this_process() -> None:
+    """The pool starts a fresh process in its place; the sandbox dies with its parent."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @shared_task(ignore_result=True)
@@ -27,6 +34,11 @@ def look_after_runs() -> None:
 @shared_task(ignore_result=True)
 def let_things_expire() -> None:
     caretaking.expire()
+
+
+@shared_task(ignore_result=True)
+def build_environment() -> None:
+    packages.build_next()
 
 
 @worker_ready.connect

@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from requests_app.views import comments, editor, inbox, outputs, releases, requests, review, runs, workers
+from requests_app.views import (
+    comments,
+    editor,
+    environments,
+    inbox,
+    outputs,
+    releases,
+    requests,
+    review,
+    runs,
+    workers,
+)
 
 app_name = "requests"
 urlpatterns = [
@@ -38,6 +49,10 @@ urlpatterns = [
     path("outputs/<uuid:pk>/verdict/", outputs.verdict, name="output_verdict"),
     path("outputs/<uuid:pk>/download/", outputs.download, name="download"),
     path("workers/", workers.workers, name="workers"),
+    path("environments/", environments.environments, name="environments"),
+    path("environments/<uuid:pk>/", environments.environment, name="environment"),
+    path("environments/<uuid:pk>/build/", environments.build_again, name="build_environment"),
+    path("environments/<uuid:pk>/retire/", environments.retire, name="retire_environment"),
     path("workers/pause/", workers.pause, name="pause"),
     path("workers/resume/", workers.resume, name="resume"),
     path("workers/<uuid:pk>/drain/", workers.drain, name="drain"),

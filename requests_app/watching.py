@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -20,13 +21,19 @@ COLLECT_SECONDS = 300.0
 """What a run may take beyond its wall limit, to start and to have its outputs checked."""
 KILL_SECONDS = 30.0
 """What a kill may take. Afterwards the runner counts as hung: no heart beats for it any more."""
+ABANDON_SECONDS = 60.0
+"""After so long without a heartbeat the run has been declared lost: a runner that still hangs only holds a place."""
 
 
 class Watch:
-    """While it is open, the run's heartbeat beats. `cancelled` is true when the run must stop, for either reason."""
+    """While it is open, the run's heartbeat beats. `cancelled` is true when the run must stop, for either reason.
 
-    def __init__(self, run: Run) -> None:
+    `abandon` is called once when the runner hangs for good.
+    """
+
+    def __init__(self, run: Run, abandon: Callable[[], None] = lambda: None) -> None:
         self._pk, self._lease = run.pk, run.lease
+        self._abandon: Callable[[], None] | None = abandon
         self._ended = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look_often, name=f"watch-{run.pk}", daemon=True)
@@ -69,11 +76,17 @@ class Watch:
             self._stop.set()
             self._give_up = min(self._give_up, time.monotonic() + KILL_SECONDS)
 
+    def _leave(self, now: float) -> None:
+        if self._abandon is not None and now > self._give_up + ABANDON_SECONDS:
+            abandon, self._abandon = self._abandon, None
+            abandon()
+
     def _beat(self) -> None:
         now = time.monotonic()
         if now > self._give_up:
             logger.error("The runner of run %s hangs.", self._pk)
             self._stop.set()
+            self._leave(now)
             return
         if now - self._last_beat < settings.HEARTBEAT_SECONDS:
             return

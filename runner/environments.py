@@ -26,6 +26,8 @@ MANIFEST = "weir-manifest.json"
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s\\;]+)", re.MULTILINE)
 LAST_CHARACTERS = 2000
+SECONDS = 1800
+"""One command of a build may take so long."""
 
 
 class CannotBuild(RuntimeError):
@@ -39,7 +41,7 @@ class Environment:
     name: str
     path: Path
     sha256: str
-    """Of the pinned requirements file."""
+    """Of the pinned requirements file; of a list without hashes, also of every file that was installed."""
     python: str
     packages: dict[str, str]
 
@@ -66,16 +68,19 @@ def describe(root: Path, name: str) -> Environment | None:
 
 def build(name: str, requirements: Path, root: Path) -> Environment:
     """Make the environment, or leave it when it is already made from this list. Raises CannotBuild."""
-    digest = hashlib.sha256(_read(requirements)).hexdigest()
+    listed = _read(requirements)
+    digest = hashlib.sha256(listed).hexdigest()
+    hashed = b"--hash=" in listed
+    _checked(name)
     root.mkdir(parents=True, exist_ok=True)
     with _alone(root):
         there = describe(root, name)
-        if there is not None and there.sha256 == digest:
+        if there is not None and hashed and there.sha256 == digest:
             return there
         fresh = root / f".building-{secrets.token_hex(8)}"
         try:
-            _install(fresh, requirements)
-            _write_manifest(fresh, digest, requirements)
+            _install(fresh, requirements, hashed=hashed)
+            _write_manifest(fresh, digest if hashed else _with_files(digest, fresh), requirements)
             _put_in_place(fresh, root / name)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
@@ -116,18 +121,40 @@ def _python_with_pip() -> str:
     raise CannotBuild("pip is missing. Install it (Debian: apt-get install python3-pip) and try again.")
 
 
-def _install(folder: Path, requirements: Path) -> None:
+def _install(folder: Path, requirements: Path, *, hashed: bool) -> None:
+    """A list with hashes is held to them. One without has to be whole: nothing that it does not name comes in."""
     python = _python_with_pip()
     _run([python, "-m", "venv", "--without-pip", str(folder)], "The virtual environment could not be made")
-    pip = [python, "-m", "pip", "--python", str(folder / "bin" / "python"), "install", "--require-hashes"]
+    pip = [python, "-m", "pip", "--python", str(folder / "bin" / "python")]
+    how = ["--require-hashes"] if hashed else ["--no-deps"]
     quiet = ["--quiet", "--no-input", "--disable-pip-version-check", "--only-binary", ":all:"]
     _run(
-        [*pip, *quiet, "-r", str(requirements)], f"The packages of {requirements.name} could not be installed"
+        [*pip, "install", *how, *quiet, "-r", str(requirements)],
+        f"The packages of {requirements.name} could not be installed",
     )
+    if not hashed:
+        _run([*pip, "check"], "The list is not whole: pin what its packages need, too")
+
+
+def _with_files(digest: str, folder: Path) -> str:
+    """The hash of a list and of what was installed from it: each package's record names every file's hash."""
+    records = sorted(folder.glob("lib/python*/site-packages/*.dist-info/RECORD"))
+    whole = hashlib.sha256(digest.encode("ascii"))
+    for record in records:
+        hashed = sorted(
+            line for line in record.read_text(encoding="utf-8").splitlines() if ",sha256=" in line
+        )
+        whole.update("\n".join([record.parent.name, *hashed]).encode("utf-8"))
+    return whole.hexdigest()
 
 
 def _run(command: list[str], failure: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, umask=0o022)  # noqa: S603
+    try:
+        done = subprocess.run(  # noqa: S603
+            command, capture_output=True, text=True, check=False, umask=0o022, timeout=SECONDS
+        )
+    except subprocess.TimeoutExpired as late:
+        raise CannotBuild(f"{failure}: it took more than {SECONDS // 60} minutes.") from late
     if done.returncode != 0:
         raise CannotBuild(f"{failure}:\n{(done.stdout + done.stderr).strip()[-LAST_CHARACTERS:]}")
 

@@ -1,5 +1,6 @@
 """The review lane: a request for code to run, its versions, reviews, runs, outputs and releases."""
 
+from requests_app.models.environments import CodeEnvironment, EnvironmentQuerySet
 from requests_app.models.releases import Output, RefusedOutput, Release, ReleaseQuerySet
 from requests_app.models.requests import (
     Approval,
@@ -14,9 +15,11 @@ from requests_app.models.workers import Pause, Worker, WorkerQuerySet
 
 __all__ = [
     "Approval",
+    "CodeEnvironment",
     "CodeRequest",
     "CodeRequestQuerySet",
     "Comment",
+    "EnvironmentQuerySet",
     "Output",
     "Pause",
     "RefusedOutput",

@@ -55,6 +55,7 @@ class CodeRequest(Thing):
     purpose = models.TextField(blank=True, max_length=4000)
     context = models.TextField(blank=True, max_length=4000)
     outputs = models.TextField(blank=True, max_length=2000)
+    environment = models.CharField(max_length=63, default="default")
     draft_number = models.PositiveIntegerField(default=0)
     draft_saved_at = models.DateTimeField(null=True, blank=True)
 

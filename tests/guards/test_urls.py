@@ -26,7 +26,7 @@ OBJECTS = {
     "people": {"User", "Invitation", "Notification"},
     "datasets": {"Dataset", "Revision", "Table", "Upload", "DatasetReviewer", "AccessRequest", "Grant"},
     "answers": {"Dataset", "Budget", "TopUp", "Answer"},
-    "requests": {"Dataset", "CodeRequest", "Version", "Comment", "Run", "Release", "Output"},
+    "requests": {"Dataset", "CodeRequest", "Version", "Comment", "Run", "Release", "Output", "CodeEnvironment"},
 }
 """What the pages below each first part of a URL are about."""
 
@@ -99,6 +99,7 @@ def world(settings) -> dict[str, UUID]:
     answer = shares.answer(share, epsilon=0.5)
     execution.compute(str(answer.pk))
     TopUp.objects.create(budget=share, epsilon=1.0, reason=f"{MARK} again")
+    lane.add_environment(by=make.admin(), name="odd", requirements=f"{MARK}==1.0")
     people.invite("odd@weir.example", by=make.admin(), roles=["scientist"])
     people.register(
         "new@weir.example",

@@ -94,6 +94,41 @@ def test_a_result_that_was_collected_is_kept_though_its_worker_is_gone():
     assert storage.noted_result(run.pk, run.lease) is None
 
 
+def noted(run, text=None):
+    """What a worker leaves that dies after it has noted its result."""
+    path = storage.new_outputs(run.pk, run.lease) / "n.json"
+    path.write_bytes(b'{"n": 100}')
+    file = OutputFile(name="n.json", type="json", bytes=10, sha256=storage.sha256_of(path))
+    result = JobResult(status=Status.SUCCEEDED, outputs=(file,))
+    storage.note_result(run.pk, run.lease, text or collecting.as_text(result))
+
+
+@pytest.mark.parametrize("state", ["starting", "running"])
+def test_a_noted_result_is_kept_though_the_row_does_not_say_collecting_yet(state):
+    run = in_hand(state)
+    noted(run)
+    caretaking.look_after()
+    assert now(run) == ("succeeded", "")
+    assert storage.output_path(run.pk, "n.json").read_bytes() == b'{"n": 100}'
+
+
+def test_a_noted_result_of_a_run_that_is_being_cancelled_is_not_kept():
+    run = in_hand("cancelling")
+    noted(run)
+    caretaking.look_after()
+    assert (now(run), run.outputs.count()) == (("cancelled", ""), 0)
+
+
+def test_a_run_that_cannot_be_ended_does_not_keep_others_from_their_end():
+    broken, other = in_hand("collecting"), in_hand()
+    noted(broken, text="not what was noted")
+    caretaking.look_after()
+    assert (now(broken), now(other)) == (("collecting", ""), ("failed", "WORKER_LOST"))
+    for _ in range(caretaking.HOPELESS):
+        caretaking.look_after()
+    assert now(broken) == ("failed", "WORKER_LOST")
+
+
 def test_files_that_were_moved_before_a_commit_that_failed_are_kept():
     run = in_hand("collecting")
     attempt = storage.new_outputs(run.pk, run.lease)

@@ -1,5 +1,6 @@
 """Starting and cancelling: only within a live approval, once for each key, and what ends from elsewhere."""
 
+import json
 from datetime import timedelta
 from uuid import uuid4
 
@@ -39,6 +40,38 @@ def test_the_key_of_another_request_starts_nothing():
     made.start(make.code_request(at="approved"), key=key)
     with pytest.raises(Conflict):
         made.start(make.code_request(at="approved"), key=key)
+
+
+@pytest.fixture
+def other_packages(settings, tmp_path):
+    """The default environment, as if an admin had put other packages into it meanwhile."""
+
+    def change():
+        folder = tmp_path / "default"
+        folder.mkdir()
+        (folder / "weir-manifest.json").write_text(json.dumps({"sha256": "f" * 64}))
+        settings.ENVIRONMENTS = tmp_path
+
+    return change
+
+
+def test_nothing_runs_on_an_approval_whose_environment_has_changed(other_packages):
+    item = make.code_request(at="approved")
+    other_packages()
+    with pytest.raises(Denied, match="environment default has changed"):
+        made.start(item)
+    assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "begin", [lambda: made.start(make.code_request(at="approved")), lambda: made.trial(make.code_request())]
+)
+def test_a_queued_run_whose_environment_changes_before_it_starts_is_blocked(other_packages, begin):
+    run = begin()
+    other_packages()
+    executor = made.WritesOutputs()
+    ended = made.execute(run, executor)
+    assert (ended.close_code, ended.opened_at, executor.specs) == ("POLICY_BLOCKED", None, [])
 
 
 def test_one_run_at_a_time():

@@ -70,6 +70,18 @@ def test_no_heart_beats_for_a_runner_that_hangs(monkeypatch):
     assert made.fresh_run(run).missed_beats == 2
 
 
+def test_a_process_whose_runner_hangs_for_good_is_left_once(monkeypatch):
+    monkeypatch.setattr(watching, "COLLECT_SECONDS", -1_000_000.0)
+    monkeypatch.setattr(watching, "ABANDON_SECONDS", 0.0)
+    left = []
+    watch = Watch(in_hand(), abandon=lambda: left.append(1))
+    with watch:
+        wait_for(lambda: left)
+        for _ in range(3):
+            watch._look()
+    assert left == [1]
+
+
 def test_no_heart_beats_for_a_kill_that_hangs(monkeypatch):
     monkeypatch.setattr(watching, "KILL_SECONDS", -1.0)
     run = in_hand()

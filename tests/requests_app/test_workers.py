@@ -83,6 +83,19 @@ def test_presence_writes_a_row_that_was_taken_away_anew():
     assert Worker.objects.count() == 1
 
 
+def test_presence_sweeps_what_killed_runs_left_and_survives_when_it_cannot():
+    class CannotSweep(Probed):
+        def sweep(self):
+            super().sweep()
+            raise OSError("busy")
+
+    for executor in (Probed(), CannotSweep()):
+        presence = Presence("sandbox@here", executor, slots=1)
+        for _ in range(2 * enlisting.SWEEP_BEATS):
+            presence.beat()
+        assert executor.swept == 2
+
+
 class Sender:
     """What Celery hands to its signals, as far as it is used."""
 

@@ -1,0 +1,59 @@
+"""The named sets of packages that an admin has had built for submitted code."""
+
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import User
+from common.models import Thing
+
+
+class EnvironmentQuerySet(models.QuerySet["CodeEnvironment"]):
+    def visible_to(self, user: User) -> "EnvironmentQuerySet":
+        """What code can use is for everybody to see; what failed, and why, for those who look after it."""
+        if user.is_admin or user.is_auditor:
+            return self
+        return self.filter(state__in=(CodeEnvironment.State.READY, CodeEnvironment.State.RETIRED))
+
+
+class CodeEnvironment(Thing):
+    """One list of packages under one name. The list never changes: other packages are another environment."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Waits to be built"
+        BUILDING = "building", "Being built"
+        READY = "ready", "Ready"
+        FAILED = "failed", "Not built"
+        RETIRED = "retired", "Retired"
+
+    name = models.CharField(max_length=40, unique=True)
+    requirements = models.TextField()
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
+    by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    begun_at = models.DateTimeField(null=True, blank=True)
+    built_at = models.DateTimeField(null=True, blank=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    python = models.CharField(max_length=20, blank=True)
+    packages = models.JSONField(default=dict)
+    log = models.TextField(blank=True, max_length=20_000)
+
+    objects = EnvironmentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(state__in=("ready", "retired")) | ~Q(sha256=""),
+                name="a_built_environment_has_a_hash",
+            ),
+            models.UniqueConstraint(
+                fields=["state"], condition=Q(state="building"), name="one_environment_is_built_at_a_time"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def listed(self) -> list[tuple[str, str]]:
+        """Its packages with their versions, by name."""
+        return sorted(self.packages.items())

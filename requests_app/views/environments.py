@@ -1,0 +1,68 @@
+"""Which packages submitted code can use; for admins, having other sets of them built."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.models import User
+from common.errors import Refused
+from common.http import UserRequest, found
+from requests_app import environments as installed
+from requests_app import rules, services
+from requests_app.forms import EnvironmentForm
+from requests_app.models import CodeEnvironment
+from requests_app.views.shared import show
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def environments(request: UserRequest) -> HttpResponse:
+    form = EnvironmentForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = services.add_environment(by=request.user, **form.cleaned_data)
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, f"{made.name} waits to be built. You are told when it is ready.")
+            return redirect("requests:environment", pk=made.pk)
+    status = 400 if form.errors else 200
+    return show(
+        request, "environments", _page(request.user, form), parts={"environments-live"}, status=status
+    )
+
+
+def _page(user: User, form: EnvironmentForm) -> dict[str, object]:
+    return {
+        "environments": CodeEnvironment.objects.visible_to(user).select_related("by"),
+        "default": installed.described(),
+        "manage_refusal": rules.manage_environments(user),
+        "form": form,
+    }
+
+
+@require_safe
+def environment(request: UserRequest, pk: UUID) -> HttpResponse:
+    item = found(CodeEnvironment.objects.visible_to(request.user).select_related("by"), pk=pk)
+    context = {
+        "item": item,
+        "manage_refusal": rules.manage_environments(request.user),
+        "log_refusal": rules.see_workers(request.user),
+    }
+    return show(request, "environment", context, parts={"environment-live"})
+
+
+@require_POST
+def build_again(request: UserRequest, pk: UUID) -> HttpResponse:
+    item = found(CodeEnvironment.objects.visible_to(request.user), pk=pk)
+    services.build_again(item, by=request.user)
+    return redirect("requests:environment", pk=pk)
+
+
+@require_POST
+def retire(request: UserRequest, pk: UUID) -> HttpResponse:
+    item = found(CodeEnvironment.objects.visible_to(request.user), pk=pk)
+    services.retire_environment(item, by=request.user)
+    return redirect("requests:environment", pk=pk)
