@@ -2,6 +2,7 @@
 """Both front ends make the same frozen query, and refuse the rest from the text and the declarations alone."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -154,7 +155,7 @@ def test_json_that_is_no_query_is_refused_at_its_place(text):
 
 
 def test_deep_json_is_refused_before_it_is_built():
-    node = {"kind": "is_null", "column": "wage"}
+    node: dict[str, Any] = {"kind": "is_null", "column": "wage"}
     for _ in range(500):
         node = {"kind": "not", "of": node}
     with pytest.raises(QueryRefused, match="nested"):
