@@ -32,7 +32,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _uses_the_portal(item: pytest.Item) -> bool:
-    return bool({"page", "browser", "context", "new_context", "live"} & set(getattr(item, "fixturenames", ())))
+    return bool(
+        {"page", "browser", "context", "new_context", "live"} & set(getattr(item, "fixturenames", ()))
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -26,7 +26,16 @@ OBJECTS = {
     "people": {"User", "Invitation", "Notification"},
     "datasets": {"Dataset", "Revision", "Table", "Upload", "DatasetReviewer", "AccessRequest", "Grant"},
     "answers": {"Dataset", "Budget", "TopUp", "Answer"},
-    "requests": {"Dataset", "CodeRequest", "Version", "Comment", "Run", "Release", "Output", "CodeEnvironment"},
+    "requests": {
+        "Dataset",
+        "CodeRequest",
+        "Version",
+        "Comment",
+        "Run",
+        "Release",
+        "Output",
+        "CodeEnvironment",
+    },
 }
 """What the pages below each first part of a URL are about."""
 
