@@ -205,7 +205,9 @@ def approved_environment_stands(user: User, item: CodeRequest) -> str | None:
 
 
 def environment_is_retired(name: str) -> str | None:
-    """Environments that were put there from the console have no row, and are never retired."""
+    """The default environment, and those put there from the console, have no row and are never retired."""
+    if name == environments.DEFAULT:
+        return None
     own = CodeEnvironment.objects.filter(name=name).exclude(state=CodeEnvironment.State.READY)
     if own.exists():
         return f"The code environment {name} is not in use any more. Choose another one and submit again."
