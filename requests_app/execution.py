@@ -62,8 +62,9 @@ def _take_up(run: Run, fresh: UUID) -> bool:
 def _execute(run: Run, lease: UUID, executor: Executor, watch: Watch) -> Run:
     with watch:
         try:
-            spec = _prepare(run, lease)
-            result = executor.run(spec, started=partial(_started, run.pk, lease), cancelled=watch.cancelled)
+            spec = patience.wait(partial(_prepare, run, lease))
+            begun = partial(_started, run.pk, lease)
+            result = executor.run(spec, started=lambda: watch.soon(begun), cancelled=watch.cancelled)
             return conclude(run, lease, result)
         except Refused as refusal:
             logger.warning("Run %s may not start: %s", run.pk, refusal)
@@ -127,6 +128,8 @@ def _open_private(pk: UUID, lease: UUID) -> dict[str, Path]:
     with transaction.atomic():
         run = collecting.lock(pk, lease)
         inputs = storage.open_for(run, rule=_open_rule)
+        if run.opened_at is not None:  # the answer to the commit was lost, and this is asked again
+            return inputs
         run.opened_at = timezone.now()
         run.save(update_fields=["opened_at"])
         item = run.request

@@ -34,6 +34,7 @@ class Watch:
     def __init__(self, run: Run, abandon: Callable[[], None] = lambda: None) -> None:
         self._pk, self._lease = run.pk, run.lease
         self._abandon: Callable[[], None] | None = abandon
+        self._owed: Callable[[], None] | None = None
         self._ended = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look_often, name=f"watch-{run.pk}", daemon=True)
@@ -42,6 +43,14 @@ class Watch:
 
     def cancelled(self) -> bool:
         return self._stop.is_set()
+
+    def soon(self, act: Callable[[], None]) -> None:
+        """Do this now, or as soon as the database answers: who watches code must not wait for it."""
+        try:
+            act()
+        except (DatabaseError, InterfaceError):
+            connection.close()
+            self._owed = act
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -63,6 +72,7 @@ class Watch:
     def _look(self) -> None:
         try:
             self._beat()
+            self._do_owed()
             state = Run.objects.filter(pk=self._pk, lease=self._lease).values_list("state", flat=True).first()
         except (DatabaseError, InterfaceError):
             logger.warning("No heartbeat for run %s: the database does not answer.", self._pk)
@@ -70,6 +80,11 @@ class Watch:
             return
         if state is None or state == Run.State.CANCELLING or state not in Run.WORKING:
             self._stop_code()
+
+    def _do_owed(self) -> None:
+        if self._owed is not None:
+            self._owed()
+            self._owed = None
 
     def _stop_code(self) -> None:
         if not self._stop.is_set():

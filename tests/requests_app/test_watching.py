@@ -4,6 +4,7 @@ import threading
 from uuid import uuid4
 
 import pytest
+from django.db import OperationalError
 
 from accounts import services as accounts
 from datasets import services as datasets
@@ -80,6 +81,23 @@ def test_a_process_whose_runner_hangs_for_good_is_left_once(monkeypatch):
         for _ in range(3):
             watch._look()
     assert left == [1]
+
+
+def test_what_the_database_could_not_take_is_written_once_it_can():
+    run = in_hand()
+    tries = []
+
+    def begun():
+        tries.append(1)
+        if len(tries) < 3:
+            raise OperationalError("The database is starting up.")
+        made.fresh_run(run, state="running")
+
+    with Watch(run) as watch:
+        watch.soon(begun)
+        wait_for(lambda: made.fresh_run(run).state == "running")
+        watch._look()
+    assert len(tries) == 3
 
 
 def test_no_heart_beats_for_a_kill_that_hangs(monkeypatch):

@@ -1,0 +1,55 @@
+"""The site that chaos tests share, and what must hold after each of them."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db.models.functions import Now
+
+from datasets import storage
+from requests_app.models import Pause, Run, Worker
+from runner.state import SHARED
+from tests.chaos.invariants import leftovers, violations
+from tests.chaos.site import Site, durable_commits, until
+
+PROCESSES = ("worker", "desk", "beat")
+
+
+@pytest.fixture(scope="session")
+def processes(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    durable_commits()
+    reachable = Path(tempfile.mkdtemp(prefix="weir-chaos-", dir=SHARED))  # also for the users that runs get
+    reachable.chmod(0o711)
+    site = Site(
+        tmp_path_factory.mktemp("chaos"), Path(os.environ["WEIR_TEST_SERVICES"]), reachable / "sandbox"
+    )
+    site.prepare()
+    try:
+        for name in PROCESSES:  # together: each takes seconds to import what it needs
+            site.start(name)
+        site.await_ready(*PROCESSES)
+        yield site
+        site.up(*PROCESSES)
+        until(lambda: leftovers(site) == [], "what killed runs left is swept")
+    finally:
+        site.down()
+        shutil.rmtree(reachable, ignore_errors=True)
+
+
+@pytest.fixture
+def site(processes: Site, transactional_db: None) -> Iterator[Site]:
+    """All processes up, no door shut; afterwards every run has ended, once, and truly."""
+    processes.let_go()
+    processes.up(*PROCESSES)
+    until(lambda: Worker.objects.able().filter(name="sandbox@chaos").exists(), "the worker has signed on")
+    yield processes
+    processes.let_go()
+    Pause.objects.filter(ended_at=None).update(ended_at=Now())  # of a test that failed
+    processes.up(*PROCESSES)
+    until(lambda: not Run.objects.live().exists(), "every run has ended")
+    processes.kill("late")
+    assert violations(processes) == []
+    assert list(storage.folder("outputs").glob("*.part")) == []
