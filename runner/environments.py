@@ -70,7 +70,7 @@ def build(name: str, requirements: Path, root: Path) -> Environment:
     """Make the environment, or leave it when it is already made from this list. Raises CannotBuild."""
     listed = _read(requirements)
     digest = hashlib.sha256(listed).hexdigest()
-    hashed = b"--hash=" in listed
+    hashed = b"--hash=" in listed or not listed.strip()
     _checked(name)
     root.mkdir(parents=True, exist_ok=True)
     with _alone(root):
