@@ -33,7 +33,7 @@ class CappedRequest(WebRequest):
     """A request whose body ends the connection when it grows too long.
 
     Twisted and Daphne keep whole bodies, and Twisted parses forms into memory a second time: before Django, and
-    before anybody has signed in (daphne issue 483).
+    before anybody has signed in (django/daphne #483).
     """
 
     _parsePOSTFormSubmission = False  # noqa: N815 -- Twisted's name; Django parses forms itself
