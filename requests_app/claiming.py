@@ -1,5 +1,6 @@
 """Which run a worker takes next, and under which lease. One claim at a time, so that no limit is overrun."""
 
+import statistics
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,6 +20,7 @@ from requests_app.queueing import Busy, Caps, Waiting
 
 CLAIM_LOCK = 7_236_102
 TOLD = 50
+RECENT = 50
 
 _FIELDS = ("pk", "asked_by", "request__dataset", "kind", "created_at")
 
@@ -97,6 +99,27 @@ def busy() -> list[Busy[UUID]]:
 def caps() -> Caps:
     slots = Worker.objects.able().aggregate(all=Sum("slots"))["all"] or 0
     return Caps(per_person=settings.RUNS_PER_PERSON, per_dataset=settings.RUNS_PER_DATASET, slots=slots)
+
+
+def estimated_wait(run: Run, position: int | None) -> str:
+    """Roughly how long it takes until this run starts, by how long the last runs of its kind took; "" if unknown.
+
+    A median over everybody's runs in coarse steps: nothing can be told from it about any one of them.
+    """
+    slots = caps().slots
+    if position is None or not slots or not may_start():
+        return ""
+    ended = Run.objects.filter(kind=run.kind, started_at__isnull=False, finished_at__isnull=False)
+    times = ended.order_by("-finished_at").values_list("started_at", "finished_at")[:RECENT]
+    took = [finished - started for started, finished in times if started and finished]
+    if not took:
+        return ""
+    return queueing.estimate(
+        ahead=position - 1,
+        in_hand=Run.objects.working().count(),
+        slots=slots,
+        typical=statistics.median_high(took),
+    )
 
 
 def ring_next() -> None:

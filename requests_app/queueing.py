@@ -69,6 +69,21 @@ def _rank(run: Waiting[Id], now: datetime) -> int:
     return 0 if run.is_mock or now - run.since > AGEING else 1
 
 
+STEPS = (
+    (timedelta(minutes=1), "less than a minute"),
+    (timedelta(minutes=5), "a few minutes"),
+    (timedelta(minutes=15), "about ten minutes"),
+    (timedelta(minutes=45), "about half an hour"),
+    (timedelta(hours=2), "an hour or two"),
+)
+
+
+def estimate(*, ahead: int, in_hand: int, slots: int, typical: timedelta) -> str:
+    """How long a run may wait, in coarse words: so many rounds of the workers at the time that runs usually take."""
+    wait = typical * ((in_hand + ahead) // max(1, slots))
+    return next((words for limit, words in STEPS if wait < limit), "several hours")
+
+
 def hold(run: Waiting[Id], busy: Sequence[Busy[Id]], caps: Caps) -> Hold | None:
     """What keeps this run from starting now even if it were first; None when nothing does."""
     if sum(other.person == run.person for other in busy) >= caps.per_person:

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import User
 from common.access import require
 from common.http import UserRequest, found
-from requests_app import queries, releasing, rules, services, workflow
+from requests_app import claiming, queries, releasing, rules, services, workflow
 from requests_app.forms import LogExcerptForm, ReasonForm
 from requests_app.models import CodeRequest, Output, Release, Run, RunLog
 from requests_app.views import words
@@ -82,7 +82,12 @@ def _clock(run: Run) -> dict[str, object]:
 def waiting(run: Run) -> dict[str, object]:
     if run.state != Run.State.QUEUED:
         return {"position": None, "reason": ""}
-    return {"position": queries.queue_position(run), "reason": queries.waiting_reason(run)}
+    position = queries.queue_position(run)
+    return {
+        "position": position,
+        "estimate": claiming.estimated_wait(run, position),
+        "reason": queries.waiting_reason(run),
+    }
 
 
 def private_side(run: Run, user: User) -> dict[str, object]:

@@ -11,7 +11,7 @@ from tests import make
 from tests.chaos.site import Site, until
 from tests.makers import requests as made
 
-FILES = 20
+FILES = 12
 QUICK = 'def main(wages):\n    return {"people": int(wages["person"].nunique())}\n'
 SLOW = "import time\ntime.sleep(3)\n" + QUICK
 ENDLESS = "while True:\n    pass\n"

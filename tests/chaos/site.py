@@ -158,6 +158,17 @@ class Site:
                     return int(path.name)
         raise AssertionError(f"{program} does not run.")
 
+    @staticmethod
+    def is_quiet() -> bool:
+        """Whether no transaction but our own is open."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
+            )
+            found = cursor.fetchone()
+        return found is not None and found[0] == 0
+
     # Doors
 
     def hold(self, door: str) -> None:

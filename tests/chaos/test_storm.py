@@ -17,7 +17,7 @@ from tests.makers import requests as made
 
 pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.django_db(transaction=True)]
 
-SEEDS = [int(word) for word in os.environ.get("WEIR_CHAOS_SEEDS", "1,2").split(",")]
+SEEDS = [int(word) for word in os.environ.get("WEIR_CHAOS_SEEDS", "1").split(",")]
 BLOWS = 5
 
 

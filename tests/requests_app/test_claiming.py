@@ -1,5 +1,7 @@
 """Claiming: the bell only wakes a worker; the row says which run it gets, and whether it gets one at all."""
 
+from datetime import timedelta
+
 import pytest
 
 from requests_app import claiming, queries, services
@@ -127,3 +129,18 @@ def test_the_position_in_the_queue_follows_the_turns():
     ]
     assert [queries.queue_position(run) for run in runs] == [1, 3, 2]
     assert queries.queue_position(made.fresh_run(runs[0], state="running")) is None
+
+
+def test_a_wait_is_estimated_from_how_long_runs_took():
+    waiting = made.start(make.code_request(at="approved"))
+    assert claiming.estimated_wait(waiting, 1) == ""
+    made.worker(slots=1)
+    assert claiming.estimated_wait(waiting, 1) == ""
+    ended = made.execute(made.start(make.code_request(at="approved")))
+    made.fresh_run(ended, started_at=ended.finished_at - timedelta(minutes=20))
+    made.worker(slots=1)
+    assert claiming.estimated_wait(waiting, 1) == "less than a minute"
+    assert claiming.estimated_wait(waiting, 2) == "about half an hour"
+    services.pause_runs(by=make.admin(), reason="The disk is changed.")
+    assert claiming.estimated_wait(waiting, 2) == ""
+    assert claiming.estimated_wait(made.fresh_run(ended), None) == ""

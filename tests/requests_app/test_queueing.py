@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from requests_app import queueing
 from requests_app.queueing import Busy, Caps, Hold, Waiting, fair_order, hold
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -20,6 +21,23 @@ def busy(person="ann", *, dataset="wages", mock=False):
 
 def order(*runs, hands=()):
     return [run.run for run in fair_order(runs, list(hands), NOW)]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "in_hand", "expected"),
+    [
+        (0, 0, "less than a minute"),
+        (0, 1, "less than a minute"),
+        (0, 2, "about half an hour"),
+        (1, 2, "about half an hour"),
+        (2, 2, "about half an hour"),
+        (4, 2, "an hour or two"),
+        (20, 2, "several hours"),
+    ],
+)
+def test_a_wait_is_estimated_in_rounds_of_the_workers(ahead, in_hand, expected):
+    minutes = timedelta(minutes=20)
+    assert queueing.estimate(ahead=ahead, in_hand=in_hand, slots=2, typical=minutes) == expected
 
 
 def test_first_come_first_served_for_one_person():
