@@ -137,6 +137,7 @@ def test_a_wait_is_estimated_from_how_long_runs_took():
     made.worker(slots=1)
     assert claiming.estimated_wait(waiting, 1) == ""
     ended = made.execute(made.start(make.code_request(at="approved")))
+    assert ended.finished_at is not None
     made.fresh_run(ended, started_at=ended.finished_at - timedelta(minutes=20))
     made.worker(slots=1)
     assert claiming.estimated_wait(waiting, 1) == "less than a minute"
