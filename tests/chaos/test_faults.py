@@ -21,7 +21,12 @@ from tests.chaos.runs import ENDLESS, QUICK, SLOW, end_of, is_in, run_in
 from tests.chaos.site import Site, descendants_of, until
 from tests.makers import requests as made
 
-pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.chaos,
+    pytest.mark.slow,
+    pytest.mark.sandbox,
+    pytest.mark.django_db(transaction=True),
+]
 
 LOST = ("failed", "WORKER_LOST")
 DONE = ("succeeded", "")

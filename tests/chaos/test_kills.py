@@ -13,7 +13,12 @@ from tests.chaos.runs import FILES, STATES, end_of, let_go, run_in
 from tests.chaos.site import Site, box_of, descendants_of, harness_of, is_there, until
 from tests.makers import requests as made
 
-pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.chaos,
+    pytest.mark.slow,
+    pytest.mark.sandbox,
+    pytest.mark.django_db(transaction=True),
+]
 
 LOST = ("failed", "WORKER_LOST")
 DONE = ("succeeded", "")

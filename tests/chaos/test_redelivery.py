@@ -21,7 +21,12 @@ from tests.chaos.runs import QUICK, end_of, run_in
 from tests.chaos.site import Site, until
 from tests.makers import requests as made
 
-pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.chaos,
+    pytest.mark.slow,
+    pytest.mark.sandbox,
+    pytest.mark.django_db(transaction=True),
+]
 
 BELL = "execute_run"
 RABBIT = "/usr/lib/rabbitmq/bin/rabbitmq-server"  # the one in PATH becomes another user first

@@ -15,7 +15,12 @@ from tests.chaos.runs import ENDED, ENDLESS, MANY_FILES, QUICK, SLOW, is_in
 from tests.chaos.site import Site, children_of, until
 from tests.makers import requests as made
 
-pytestmark = [pytest.mark.slow, pytest.mark.sandbox, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.chaos,
+    pytest.mark.slow,
+    pytest.mark.sandbox,
+    pytest.mark.django_db(transaction=True),
+]
 
 SEEDS = [int(word) for word in os.environ.get("WEIR_CHAOS_SEEDS", "1").split(",")]
 BLOWS = 5
