@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,7 @@ def processes(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -
             site.start(name)
         site.await_ready(*PROCESSES)
         yield site
+        site.signal("beat", signal.SIGCONT)
         site.up(*PROCESSES)
         until(lambda: leftovers(site) == [], "what killed runs left is swept")
     finally:
@@ -43,6 +45,7 @@ def processes(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -
 def site(processes: Site, transactional_db: None) -> Iterator[Site]:
     """All processes up, no door shut; afterwards every run has ended, once, and truly."""
     processes.let_go()
+    processes.signal("beat", signal.SIGCONT)
     processes.up(*PROCESSES)
     until(lambda: Worker.objects.able().filter(name="sandbox@chaos").exists(), "the worker has signed on")
     yield processes
@@ -51,7 +54,7 @@ def site(processes: Site, transactional_db: None) -> Iterator[Site]:
     processes.up(*PROCESSES)
     until(lambda: not Run.objects.live().exists(), "every run has ended")
     processes.kill("late")
-    processes.kill("beat")  # its rounds lock many tables, which the end of the test empties
+    processes.signal("beat", signal.SIGSTOP)  # its rounds lock many tables, which the end of the test empties
     until(processes.is_quiet, "nothing writes")
     assert violations(processes) == []
     assert list(storage.folder("outputs").glob("*.part")) == []

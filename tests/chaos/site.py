@@ -104,6 +104,12 @@ class Site:
             child.process.kill()
             child.process.wait()
 
+    def signal(self, name: str, number: int) -> None:
+        """Let a process stand still, or go on."""
+        child = self.children[name]
+        if child.process is not None and child.is_alive():
+            child.process.send_signal(number)
+
     def down(self) -> None:
         for name in ("worker", "late", "desk", "beat"):
             self.kill(name)
