@@ -17,10 +17,10 @@ from django.db import connection
 from django.test import Client
 
 from portal.launch.processes import Child, wait_until
+from portal.launch.testing import BROWSER
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "test-results"
-CHROMIUM = Path("/usr/bin/chromium")
 
 # Playwright keeps an event loop in the main thread; Django would refuse to use the database beside it.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
@@ -103,11 +103,11 @@ def _listens(port: int) -> bool:
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
-    if not CHROMIUM.exists():
-        pytest.fail("Browser tests need Chromium: `apt-get install chromium` (bin/test does so as root).")
+    if not BROWSER.exists():
+        pytest.fail(f"Browser tests need Chromium: `apt-get install {BROWSER.name}` (bin/test does so as root).")
     quiet = ["quic", "gpu", "background-networking", "component-update", "sync"]
     return {
-        "executable_path": str(CHROMIUM),
+        "executable_path": str(BROWSER),
         "headless": True,
         "args": ["--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in quiet)],
     }

@@ -9,7 +9,8 @@ from pathlib import Path
 from portal.launch import install
 from portal.launch.console import Stopwatch, Trouble, say
 
-BROWSER = Path("/usr/bin/chromium")
+BROWSER_PACKAGE = "chromium-headless-shell"  # without the services a desktop browser starts for itself
+BROWSER = Path("/usr/bin") / BROWSER_PACKAGE
 
 
 def main(arguments: list[str]) -> int:
@@ -35,12 +36,12 @@ def browser() -> None:
     if BROWSER.exists():
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise Trouble("Browser tests need Chromium. Install it as root: apt-get install chromium")
+        raise Trouble(f"Browser tests need Chromium. Install it as root: apt-get install {BROWSER_PACKAGE}")
     watch = Stopwatch()
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (
         ["apt-get", "update", "-qq"],
-        ["apt-get", "install", "-qq", "--no-install-recommends", "chromium"],
+        ["apt-get", "install", "-qq", "--no-install-recommends", BROWSER_PACKAGE],
     ):
         done = subprocess.run(
             command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
