@@ -5,6 +5,8 @@ from pathlib import Path
 
 import structlog
 from csp.constants import NONCE, NONE, SELF
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from portal import env
 
@@ -97,11 +99,19 @@ AUDIT_SCOPE = "datasets.rules.audited_dataset_ids"
 DATABASES = {"default": env.database("DATABASE_URL")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+# Nobody waits for a server that takes connections and does not answer.
+VALKEY_PATIENCE: dict[str, float] = {"socket_timeout": 2, "socket_connect_timeout": 2}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {**VALKEY_PATIENCE, "retry": Retry(NoBackoff(), 1)},
+    }
+}
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL]},
+        "BACKEND": "portal.messages.ChannelLayer",
+        "CONFIG": {"address": REDIS_URL, **VALKEY_PATIENCE},
     }
 }
 STORE = STATE / "store"
@@ -238,6 +248,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": int(1.1 * RUN_HARD_LIMIT)}
 ANSWER_TICK = 0.25  # seconds; automatic answers appear on its multiples only
+ANSWER_WAITS = timedelta(seconds=20)  # then the bell is rung again for a question that no worker has taken
+ANSWER_GIVEN_UP = timedelta(minutes=5)  # then it is given back, or lost when a worker has opened the data for it
 CELERY_BEAT_SCHEDULE = {
     "look-after-answers": {"task": "privacy.tasks.look_after_answers", "schedule": 20},
     "look-after-runs": {"task": "requests_app.tasks.look_after_runs", "schedule": HEARTBEAT_SECONDS},

@@ -1,23 +1,25 @@
 """What a worker does for a query: commit, open, measure, charge people, draw noise, store. In that order.
 
-A worker that dies before the commit has read nothing: the reservation is given back. One that dies after it has cost
-budget and released nothing: the charge stands, the answer is lost, and noise is never drawn twice for one charge.
-Answers of one dataset are computed one after the other (an advisory lock of Postgres), so that the ledger of its
-subjects has one order. An answer becomes visible on a fixed tick, whatever it took to compute.
+A worker that dies before the commit has read nothing: another one takes the question, or the reservation is given back.
+One that dies after it has cost budget and released nothing: the charge stands, the answer is lost, and noise is never
+drawn twice for one charge. Which of both it was is read off the ledger alone. Answers of one dataset are computed one
+after the other (an advisory lock of Postgres), so that the ledger of its subjects has one order. An answer becomes
+visible on a fixed tick, whatever it took to compute.
 """
 
 import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
@@ -38,8 +40,6 @@ from privacy.engine.wire import decode, encode
 from privacy.models import Answer, Budget, LedgerLine, Protection
 from privacy.subjects import SubjectLedger
 
-WAITS = timedelta(seconds=20)
-GIVEN_UP = timedelta(minutes=5)
 LOW = 0.8
 
 
@@ -55,34 +55,74 @@ def one_at_a_time(dataset_pk: UUID) -> Iterator[None]:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [number])
 
 
+@dataclass(slots=True)
+class _Attempt:
+    """One worker's attempt at an answer; with a line once it has committed the charge."""
+
+    answer: Answer
+    line: LedgerLine | None = None
+
+
 def compute(pk: str) -> None:
     """Compute one pending answer, once. A second delivery finds it settled and leaves it."""
     answer = Answer.objects.select_related("budget__protection__dataset", "revision", "line").get(pk=pk)
-    with one_at_a_time(answer.budget.protection.dataset_id):
-        answer.refresh_from_db()
-        waits = answer.state == Answer.State.PENDING and answer.opened_at is None
-        done = _compute(answer) if waits else None
-    if done is not None:
-        _store(answer, *done, at=_next_tick())
+    with _lost_unless_stored(answer) as attempt:
+        with one_at_a_time(answer.budget.protection.dataset_id):
+            answer.refresh_from_db()
+            figures = _compute(attempt) if _waits(answer) else None
+        if attempt.line is not None and figures is not None:
+            _store(answer, attempt.line, figures, at=_next_tick())
 
 
-def _compute(answer: Answer) -> tuple[LedgerLine, Figures] | None:
-    budget, system = answer.budget, User.objects.system()
+def _waits(answer: Answer) -> bool:
+    """Whether no worker has opened the data for it: the ledger says so."""
+    settled = LedgerLine.objects.filter(settles=answer.line_id).exists()
+    return answer.state == Answer.State.PENDING and not settled
+
+
+@contextmanager
+def _lost_unless_stored(answer: Answer) -> Iterator[_Attempt]:
+    """What goes wrong after the commit loses the answer at once, on a tick as an answer would appear. When even that
+    cannot be written down, `look_after` does it later."""
+    attempt, ended = _Attempt(answer), False
+    try:
+        yield attempt
+        ended = True
+    finally:
+        if not ended and attempt.line is not None:
+            _sleep_until(_next_tick())
+            _lose(answer)
+
+
+def _compute(attempt: _Attempt) -> Figures | None:
+    answer, system = attempt.answer, User.objects.system()
+    budget = answer.budget
     if why := rules.ask(budget.scientist, budget):
         give_back(answer, why)
         return None
     book = SubjectLedger(storage.ledger_folder(budget.protection.dataset_id))
     try:
-        if book.last_line() < Protection.objects.get(pk=budget.protection_id).last_applied:
-            give_back(
-                answer, "The ledger of people is older than what was released. An admin has to restore it."
-            )
+        if why := _out_of_step(book.last_line(), budget.protection_id):
+            give_back(answer, why)
             return None
-        line = ledger.commit(answer.line, by=system)
+        attempt.line = ledger.commit(answer.line, by=system)
         Answer.objects.filter(pk=answer.pk).update(opened_at=timezone.now())
-        return line, _answer(answer, line, book)
+        return _answer(answer, attempt.line, book)
     finally:
         book.close()
+
+
+def _out_of_step(last: int, protection_pk: UUID) -> str:
+    """Why nothing is answered when one of both ledgers was restored without the other. `last`: the newest line whose
+    charges the ledger of people holds."""
+    if last < Protection.objects.get(pk=protection_pk).last_applied:
+        return "The ledger of people is older than what was released. An admin has to restore it."
+    known = LedgerLine.objects.filter(
+        pk=last, kind=LedgerLine.Kind.COMMIT, budget__protection=protection_pk
+    ).exists()
+    if last and not known:
+        return "The database is older than the ledger of people. An admin has to restore it."
+    return ""
 
 
 def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger) -> Figures:
@@ -124,9 +164,11 @@ def vars_of(measure_: Any) -> Iterator[Any]:
 def _store(answer: Answer, line: LedgerLine, figures: Figures, *, at: datetime) -> None:
     """Release an answer on its tick. Nothing is written before it, for the bell, the audit log and the record would
     tell how long the rows took."""
-    time.sleep(max(0.0, (at - timezone.now()).total_seconds()))
+    _sleep_until(at)
     with transaction.atomic():
         protection = Protection.objects.select_for_update().get(pk=answer.budget.protection_id)
+        if not Answer.objects.select_for_update().filter(pk=answer.pk, state=Answer.State.PENDING).exists():
+            return  # its scientist has been told that it is lost
         protection.last_applied = max(line.pk, protection.last_applied)
         protection.save(update_fields=["last_applied"])
         answer.state = Answer.State.RELEASED
@@ -145,6 +187,10 @@ def _next_tick() -> datetime:
     """The next multiple of the tick."""
     tick = settings.ANSWER_TICK
     return datetime.fromtimestamp((math.floor(timezone.now().timestamp() / tick) + 1) * tick, tz=UTC)
+
+
+def _sleep_until(at: datetime) -> None:
+    time.sleep(max(0.0, (at - timezone.now()).total_seconds()))
 
 
 def _record_of(answer: Answer, at: datetime) -> dict[str, object]:
@@ -170,35 +216,45 @@ def _record_of(answer: Answer, at: datetime) -> dict[str, object]:
 
 
 def give_back(answer: Answer, why: str) -> None:
-    """Void what no worker has opened the data for."""
-    system = User.objects.system()
+    """Void what no worker has opened the data for; nothing happens when one has."""
     try:
-        ledger.void(answer.line, by=system)
+        ledger.void(answer.line, by=User.objects.system())
     except Conflict:
-        return
+        if LedgerLine.objects.filter(settles=answer.line_id, kind=LedgerLine.Kind.COMMIT).exists():
+            return
+    _close(answer, Answer.State.VOIDED, why=why)
+
+
+def _lose(answer: Answer) -> None:
+    _close(answer, Answer.State.LOST)
+
+
+def _close(answer: Answer, state: Answer.State, **detail: str) -> None:
+    """End an answer that nothing was released for, once."""
     with transaction.atomic():
-        Answer.objects.filter(pk=answer.pk).update(state=Answer.State.VOIDED, record={"why": why})
-        _tell(answer, "answer.voided", why=why)
+        waiting = Answer.objects.filter(pk=answer.pk, state=Answer.State.PENDING)
+        if waiting.update(state=state, record=detail):
+            _tell(answer, f"answer.{state}", **detail)
 
 
 def look_after() -> list[str]:
     """Settle what killed workers left: give back what was never opened, call lost what was. Returns answers to ring for
     again."""
     now = timezone.now()
+    given_up = now - settings.ANSWER_GIVEN_UP
     for line in LedgerLine.objects.filter(
-        kind=LedgerLine.Kind.RESERVE, settled_by=None, answer=None, at__lt=now - GIVEN_UP
+        kind=LedgerLine.Kind.RESERVE, settled_by=None, answer=None, at__lt=given_up
     ):
         ledger.void(line, by=User.objects.system())
     pending = Answer.objects.filter(state=Answer.State.PENDING).select_related(
         "line", "budget__protection__dataset"
     )
-    for answer in pending.filter(opened_at__lt=now - GIVEN_UP):
-        with transaction.atomic():
-            Answer.objects.filter(pk=answer.pk, state=Answer.State.PENDING).update(state=Answer.State.LOST)
-            _tell(answer, "answer.lost")
-    for answer in pending.filter(opened_at=None, created_at__lt=now - GIVEN_UP):
+    opened_ = Q(line__settled_by__kind=LedgerLine.Kind.COMMIT)
+    for answer in pending.filter(opened_, line__settled_by__at__lt=given_up):
+        _lose(answer)
+    for answer in pending.filter(~opened_ | Q(line__settled_by=None), created_at__lt=given_up):
         give_back(answer, "No worker took it in time. Ask again.")
-    waiting = pending.filter(opened_at=None, created_at__lt=now - WAITS)
+    waiting = pending.filter(line__settled_by=None, created_at__lt=now - settings.ANSWER_WAITS)
     return [str(pk) for pk in waiting.values_list("pk", flat=True)[:100]]
 
 

@@ -6,11 +6,13 @@ cell, at every commit: the budget's row is locked while a line is added. Each fu
 that a later error undoes.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from uuid import UUID
 
 import numpy as np
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet, Sum
 
 from accounts.models import User
@@ -20,6 +22,15 @@ from privacy.engine.cells import fits
 from privacy.engine.contributions import CAP, Integers
 from privacy.engine.evaluate import Bools
 from privacy.models import THRESHOLD_ANSWERS, Budget, LedgerLine, Protection
+
+
+@contextmanager
+def _durably() -> Iterator[None]:
+    """A transaction that is on disk when it has ended, however the server is set up."""
+    with transaction.atomic(durable=True):
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit = on")
+        yield
 
 
 def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the call
@@ -34,14 +45,17 @@ def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the
 ) -> LedgerLine:
     """Set `units` aside in `cells` (a mask over the dataset's public cells). The same key again: the same line.
 
-    Raises BudgetExceeded when a cell would pass its cap, Conflict when the key has reserved something else.
+    Raises BudgetExceeded when a cell would pass its cap, Conflict when the key has reserved something else or what it
+    had reserved was given back.
     """
-    with transaction.atomic(durable=True):
+    with _durably():
         locked = Budget.objects.select_for_update().get(pk=budget.pk)
         packed = np.packbits(cells).tobytes()
         if old := LedgerLine.objects.filter(key=key).first():
             if (old.budget_id, old.units, bytes(old.cells)) != (locked.pk, units, packed):
                 raise Conflict("This key has reserved something else.")
+            if LedgerLine.objects.filter(settles=old, kind=LedgerLine.Kind.VOID).exists():
+                raise Conflict("What this key had reserved was given back. Ask with a new key.")
             return old
         spent = locked.worst_case(len(cells))
         if locked.closed_at is not None or not fits(spent, cells, units, locked.cap):
@@ -75,13 +89,13 @@ def _use_threshold(budget: Budget) -> None:
 
 def commit(line: LedgerLine, *, by: User) -> LedgerLine:
     """Make a reservation final, before any row is read. Conflict when it has been settled already."""
-    with transaction.atomic(durable=True):
+    with _durably():
         return _settle(line, LedgerLine.Kind.COMMIT, by=by)
 
 
 def void(line: LedgerLine, *, by: User) -> LedgerLine:
     """Give a reservation back: only while no worker has opened the data for it. Conflict when settled already."""
-    with transaction.atomic(durable=True):
+    with _durably():
         return _settle(line, LedgerLine.Kind.VOID, by=by)
 
 
@@ -91,7 +105,7 @@ def rescale(budget: Budget, mu: float, *, by: User) -> Budget:
     The caller holds the dataset's lock and rescales the subjects' ledger too. Conflict while a reservation is open;
     BudgetExceeded when more has been used than the new share holds.
     """
-    with transaction.atomic(durable=True):
+    with _durably():
         locked = Budget.objects.select_for_update().get(pk=budget.pk)
         if open_lines(locked).exists():
             raise Conflict("An answer is being computed. Try again in a moment.")

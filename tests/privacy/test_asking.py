@@ -1,16 +1,24 @@
 """The query lane from question to answer, through the real services, on real sealed rows."""
 
 import math
+import resource
+from contextlib import contextmanager
+from datetime import timedelta
 from uuid import uuid4
 
+import lmdb
+import numpy as np
 import pytest
+from django.utils import timezone
 
+from accounts.models import User
 from audit.models import Entry
 from common.errors import BudgetExceeded, Conflict, Denied, Refused
 from datasets import services as dataset_services
 from datasets import storage
-from privacy import asking, execution, services
+from privacy import asking, execution, ledger, services
 from privacy.engine.contributions import CAP
+from privacy.engine.figures import Answer as Figures
 from privacy.models import Answer, Budget, LedgerLine, TopUp
 from privacy.subjects import SubjectLedger
 from tests import make
@@ -147,40 +155,108 @@ def test_a_second_delivery_draws_no_second_noise(budget):
     assert LedgerLine.objects.filter(budget=budget, kind="commit").count() == 1
 
 
-def test_a_worker_that_died_after_opening_costs_budget_and_answers_nothing(budget, monkeypatch):
-    answer = ask(budget)
+def committed(answer):
+    """A worker has committed the charge and has died."""
+    ledger.commit(answer.line, by=User.objects.system())
+    return answer
 
-    class Killed(BaseException):
-        pass
 
-    def die(*args, **kwargs):
-        raise Killed
-
-    monkeypatch.setattr(execution, "_store", die)
-    with pytest.raises(Killed):
-        execution.compute(str(answer.pk))
-    monkeypatch.undo()
-    assert compute(answer).state == Answer.State.PENDING
-    Answer.objects.filter(pk=answer.pk).update(opened_at="2026-01-01T00:00:00Z")
+def age(answer, settings):
+    """As if it had been asked, and settled, long ago."""
+    settings.ANSWER_GIVEN_UP = -timedelta(seconds=1)
     execution.look_after()
     answer.refresh_from_db()
-    assert (answer.state, answer.result) == (Answer.State.LOST, None)
+    return answer.state
+
+
+def test_a_worker_that_died_after_its_commit_costs_budget_and_answers_nothing(budget, settings):
+    """Also when it could not even note that it had begun: the ledger alone decides."""
+    answer = committed(ask(budget))
+    assert answer.opened_at is None
+    assert compute(answer).state == Answer.State.PENDING
+    assert execution.look_after() == []
+    assert age(answer, settings) == Answer.State.LOST
+    assert answer.result is None
     assert Budget.objects.get(pk=budget.pk).units_used == answer.line.units
 
 
-def test_a_question_that_no_worker_took_is_given_back(budget):
-    answer = ask(budget)
-    Answer.objects.filter(pk=answer.pk).update(created_at="2026-01-01T00:00:00Z")
-    execution.look_after()
+@contextmanager
+def full_disk():
+    """Files cannot grow past their first page: what a full disk says to whoever writes."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_full_disk_loses_the_answer_at_once_and_charges_nobody_half(budget):
+    first = compute(ask(budget))
+    answer = ask(budget, "SELECT COUNT(*) FROM wages")
+    with full_disk(), pytest.raises(lmdb.Error):
+        execution.compute(str(answer.pk))
     answer.refresh_from_db()
+    assert (answer.state, answer.result) == (Answer.State.LOST, None)
+    used = first.line.units + answer.line.units
+    assert Budget.objects.get(pk=budget.pk).units_used == used
+    book = book_of(budget)
+    assert set(book.spent(budget.pk).tolist()) == {first.line.units}
+    book.close()
+    assert compute(ask(budget, "SELECT COUNT(*) FROM wages")).state == Answer.State.RELEASED
+
+
+def test_an_answer_that_was_called_lost_stays_lost(budget, settings):
+    """Its worker was only slow: what it brings later is not released."""
+    answer = ask(budget)
+    line = ledger.commit(answer.line, by=User.objects.system())
+    assert age(answer, settings) == Answer.State.LOST
+    execution._store(answer, line, Figures(by=(), lines=()), at=timezone.now())
+    answer.refresh_from_db()
+    assert (answer.state, answer.result) == (Answer.State.LOST, None)
+
+
+def test_a_reservation_whose_asker_died_is_given_back_and_its_key_is_spent(budget, settings):
+    """It died after it had reserved, before it had written its question down."""
+    key = uuid4()
+    quoted = asking.quote(budget, asking.read_sql(budget, COUNT), by=budget.scientist, epsilon=5.0)
+    ledger.reserve(budget, quoted.offer.units, quoted.cells, key=key, by=budget.scientist, purpose={})
+    settings.ANSWER_GIVEN_UP = -timedelta(seconds=1)
+    execution.look_after()
+    assert Budget.objects.get(pk=budget.pk).units_used == 0
+    with pytest.raises(Conflict, match="given back"):
+        ask(budget, key=key)
+    assert compute(ask(budget)).state == Answer.State.RELEASED
+
+
+def test_what_was_given_back_is_said_to_be_even_when_its_worker_died_over_it(budget, settings):
+    answer = ask(budget)
+    ledger.void(answer.line, by=User.objects.system())
+    assert compute(answer).state == Answer.State.PENDING
+    assert age(answer, settings) == Answer.State.VOIDED
+
+
+def test_a_restored_old_database_answers_nothing(budget):
+    """The ledger of people knows a line that the database has lost."""
+    compute(ask(budget))
+    book = book_of(budget)
+    book.charge(budget.pk, np.arange(0), np.empty(0, dtype=np.int64), line=10**9)
+    book.close()
+    answer = compute(ask(budget, "SELECT COUNT(*) FROM wages"))
     assert answer.state == Answer.State.VOIDED
+    assert "database is older" in answer.record["why"]
+
+
+def test_a_question_that_no_worker_took_is_given_back(budget, settings):
+    answer = ask(budget)
+    assert age(answer, settings) == Answer.State.VOIDED
     assert Budget.objects.get(pk=budget.pk).units_used == 0
 
 
-def test_a_lost_bell_is_rung_again(budget):
+def test_a_lost_bell_is_rung_again(budget, settings):
     answer = ask(budget)
     assert execution.look_after() == []
-    Answer.objects.filter(pk=answer.pk).update(created_at=answer.created_at - execution.WAITS)
+    Answer.objects.filter(pk=answer.pk).update(created_at=answer.created_at - settings.ANSWER_WAITS)
     assert execution.look_after() == [str(answer.pk)]
 
 
