@@ -18,6 +18,7 @@ from django.test import Client
 
 from portal.launch.processes import Child, wait_until
 from portal.launch.testing import BROWSER
+from tests.browsers import Browsers
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "test-results"
@@ -32,9 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _uses_the_portal(item: pytest.Item) -> bool:
-    return bool(
-        {"page", "browser", "context", "new_context", "live"} & set(getattr(item, "fixturenames", ()))
-    )
+    return bool({"page", "browsers", "live"} & set(getattr(item, "fixturenames", ())))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -104,7 +103,9 @@ def _listens(port: int) -> bool:
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
     if not BROWSER.exists():
-        pytest.fail(f"Browser tests need Chromium: `apt-get install {BROWSER.name}` (bin/test does so as root).")
+        pytest.fail(
+            f"Browser tests need Chromium: `apt-get install {BROWSER.name}` (bin/test does so as root)."
+        )
     quiet = ["quic", "gpu", "background-networking", "component-update", "sync"]
     return {
         "executable_path": str(BROWSER),
@@ -116,6 +117,27 @@ def browser_type_launch_args() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def browser_context_args() -> dict[str, Any]:
     return {"viewport": {"width": 1440, "height": 900}, "locale": "en-GB", "timezone_id": "UTC"}
+
+
+@pytest.fixture(scope="session")
+def browsers(launch_browser: Callable[[], Any]) -> Iterator[Browsers]:
+    browsers = Browsers(launch_browser)
+    yield browsers
+    browsers.close()
+
+
+@pytest.fixture
+def new_context(browsers: Browsers, browser_context_args: dict[str, Any]) -> Iterator[Callable[..., Any]]:
+    """In place of pytest-playwright's, which waits forever for a context that does not close."""
+    contexts = []
+
+    def open_context(**options: Any) -> Any:
+        contexts.append(browsers.open_context(**browser_context_args, **options))
+        return contexts[-1]
+
+    yield open_context
+    for context in contexts:
+        browsers.close_context(context)
 
 
 @pytest.fixture
