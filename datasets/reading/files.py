@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from datasets.reading import csv_files, parquet_files
+from datasets.reading import csv_files
 from datasets.reading.outcome import MAX_ROWS, ColumnRead, Reading, Unreadable
 from datasets.reading.profile import profile
 
@@ -37,6 +37,8 @@ def _kinds(
     head: bytes, source: Path, target: Path, options: dict[str, Any], progress: Callable[[float], None]
 ) -> dict[str, str]:
     if head == b"PAR1":
+        from datasets.reading import parquet_files  # noqa: PLC0415 -- Arrow takes longer to load than most CSV files
+
         return parquet_files.read(source, target, progress=progress)
     encoding, as_text = options.get("encoding", "utf-8"), frozenset(options.get("text", ()))
     try:

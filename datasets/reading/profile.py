@@ -30,7 +30,8 @@ def _columns(
     row = database.execute(f"SELECT {', '.join(queries)} FROM {relation}").fetchone() or ()  # noqa: S608 -- quoted
     found = []
     for place, (name, kind) in enumerate(kinds.items()):
-        filled, distinct, lowest, highest, formulas, first = row[place * 6 : place * 6 + 6]
+        filled, distinct, lowest, highest, formulas = row[place * 5 : place * 5 + 5]
+        first = _first_formula(database, relation, name) if formulas else None
         values = _values(database, relation, name) if kind in {"string", "int64"} and distinct <= 80 else ()
         found.append(
             ColumnRead(
@@ -49,22 +50,31 @@ def _columns(
 
 
 def _aggregates(column: str, kind: str) -> list[str]:
-    """Six aggregates: filled cells, different values, lowest, highest, formulas, and the row of the first one."""
+    """Five aggregates: filled cells, different values, lowest, highest, and how many begin like a formula."""
     it = engine.name(column)
     common = [f"count({it})", f"approx_count_distinct({it})"]
     finite = f"CASE WHEN isfinite({it}::DOUBLE) THEN {it}::DOUBLE END"
     days = f"date_diff('day', DATE '1970-01-01', {it})::DOUBLE"
-    signs = ", ".join(f"chr({ord(sign)})" for sign in FORMULA_SIGNS)
-    hit = f"FILTER (left({it}, 1) IN ({signs}) AND length({it}) > 1)"
     own = {
-        "int64": [f"min({finite})", f"max({finite})", "0", "NULL"],
-        "double": [f"min({finite})", f"max({finite})", "0", "NULL"],
-        "date32": [f"min({days})", f"max({days})", "0", "NULL"],
-        "timestamp": [f"epoch(min({it}))", f"epoch(max({it}))", "0", "NULL"],
-        "string": ["NULL", "NULL", f"count(*) {hit}", f"min(file_row_number) {hit}"],
-        "bool": ["NULL", "NULL", "0", "NULL"],
+        "int64": [f"min({it})::DOUBLE", f"max({it})::DOUBLE", "0"],
+        "double": [f"min({finite})", f"max({finite})", "0"],
+        "date32": [f"min({days})", f"max({days})", "0"],
+        "timestamp": [f"epoch(min({it}))", f"epoch(max({it}))", "0"],
+        "string": ["NULL", "NULL", f"count(*) FILTER ({_like_a_formula(it)})"],
+        "bool": ["NULL", "NULL", "0"],
     }
     return [*common, *own[kind]]
+
+
+def _like_a_formula(it: str) -> str:
+    signs = " OR ".join(f"prefix({it}, chr({ord(sign)}))" for sign in FORMULA_SIGNS)
+    return f"strlen({it}) > 1 AND ({signs})"
+
+
+def _first_formula(database: duckdb.DuckDBPyConnection, relation: str, column: str) -> int | None:
+    like = _like_a_formula(engine.name(column))
+    found = database.execute(f"SELECT min(file_row_number) FROM {relation} WHERE {like}").fetchone()  # noqa: S608 -- quoted
+    return found[0] if found else None
 
 
 def _values(database: duckdb.DuckDBPyConnection, relation: str, column: str) -> tuple[str | int, ...]:
