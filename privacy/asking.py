@@ -21,6 +21,7 @@ from privacy.engine.evaluate import Bools
 from privacy.engine.pricing import Offer
 from privacy.engine.queries import KeyCounts, Mean, Query
 from privacy.engine.schema import QueryRefused, TableSpec
+from privacy.locks import one_at_a_time
 from privacy.models import Answer, Budget, LedgerLine
 
 
@@ -114,11 +115,17 @@ def quote(
 
 def ask(budget: Budget, quoted: Quote, *, key: UUID, by: User, text: str = "") -> Answer:
     """Spend what was quoted and have the answer computed. The same key, or a query already answered at least as
-    exactly on the same revision: that answer, at no cost."""
+    exactly on the same revision: that answer, at no cost, also when both are asked at the same moment."""
     require(rules.ask, by, budget)
-    digest = digest_of(quoted.query)
-    if known := _asked_with(key, budget, quoted) or stored(budget, quoted):
-        return known
+    with one_at_a_time(budget.pk):
+        return (
+            _asked_with(key, budget, quoted)
+            or stored(budget, quoted)
+            or _charged(budget, quoted, key, by, text)
+        )
+
+
+def _charged(budget: Budget, quoted: Quote, key: UUID, by: User, text: str) -> Answer:
     line = ledger.reserve(
         budget,
         quoted.offer.units,
@@ -135,12 +142,12 @@ def ask(budget: Budget, quoted: Quote, *, key: UUID, by: User, text: str = "") -
                 "budget": budget,
                 "revision": quoted.revision,
                 "query": wire.encode(quoted.query),
-                "query_sha256": digest,
+                "query_sha256": digest_of(quoted.query),
                 "sql": text,
                 "sigma": quoted.offer.sigma,
                 "releases": quoted.offer.releases,
                 "mu": quoted.offer.mu,
-                "extended": budget.extended,
+                "extended": budget.extended or budget.protection.incomplete_since is not None,
             },
         )
         if made:

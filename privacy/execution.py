@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -37,22 +36,11 @@ from privacy.engine.queries import KeyCounts, Query
 from privacy.engine.release import measure
 from privacy.engine.schema import TableSpec
 from privacy.engine.wire import decode, encode
+from privacy.locks import one_at_a_time
 from privacy.models import Answer, Budget, LedgerLine, Protection
 from privacy.subjects import SubjectLedger
 
 LOW = 0.8
-
-
-@contextmanager
-def one_at_a_time(dataset_pk: UUID) -> Iterator[None]:
-    """Hold the dataset's place in line. Released with the connection, so a killed worker holds nothing."""
-    number = int.from_bytes(dataset_pk.bytes[:8], "big", signed=True)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [number])
-        try:
-            yield
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [number])
 
 
 @dataclass(slots=True)
@@ -102,9 +90,12 @@ def _compute(attempt: _Attempt) -> Figures | None:
         return None
     book = SubjectLedger(storage.ledger_folder(budget.protection.dataset_id))
     try:
-        if why := _out_of_step(book.last_line(), budget.protection_id):
-            give_back(answer, why)
+        if book.last_line() < Protection.objects.get(pk=budget.protection_id).last_applied:
+            give_back(
+                answer, "The ledger of people is older than what was released. An admin has to restore it."
+            )
             return None
+        _catch_up(answer, book.last_line())
         attempt.line = ledger.commit(answer.line, by=system)
         Answer.objects.filter(pk=answer.pk).update(opened_at=timezone.now())
         return _answer(answer, attempt.line, book)
@@ -112,17 +103,31 @@ def _compute(attempt: _Attempt) -> Figures | None:
         book.close()
 
 
-def _out_of_step(last: int, protection_pk: UUID) -> str:
-    """Why nothing is answered when one of both ledgers was restored without the other. `last`: the newest line whose
-    charges the ledger of people holds."""
-    if last < Protection.objects.get(pk=protection_pk).last_applied:
-        return "The ledger of people is older than what was released. An admin has to restore it."
-    known = LedgerLine.objects.filter(
-        pk=last, kind=LedgerLine.Kind.COMMIT, budget__protection=protection_pk
-    ).exists()
-    if last and not known:
-        return "The database is older than the ledger of people. An admin has to restore it."
-    return ""
+def _catch_up(answer: Answer, last: int) -> None:
+    """Go on after the database was restored to before `last`, the newest line that the ledger of people holds: number
+    lines beyond it, and call no answer complete any more, for people may have used up what the database has forgotten.
+    """
+    lines = LedgerLine.objects.filter(
+        kind=LedgerLine.Kind.COMMIT, budget__protection=answer.budget.protection_id
+    )
+    if not last or lines.filter(pk=last).exists():
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT setval(pg_get_serial_sequence('privacy_ledgerline', 'id'),"
+            " GREATEST(%s, (SELECT last_value FROM privacy_ledgerline_id_seq)))",
+            [last],
+        )
+        Protection.objects.filter(pk=answer.budget.protection_id).update(incomplete_since=timezone.now())
+        Answer.objects.filter(pk=answer.pk).update(extended=True)
+        answer.extended = True
+        log.record(
+            "protection.incomplete",
+            by=User.objects.system(),
+            on=answer.budget.protection,
+            dataset_id=answer.budget.protection.dataset_id,
+            line=last,
+        )
 
 
 def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger) -> Figures:

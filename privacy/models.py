@@ -48,6 +48,9 @@ class Protection(Thing):
     """The part of delta kept for answers over values that nobody has declared; 0 when there are none."""
     last_applied = models.BigIntegerField(default=0)
     """The newest ledger line whose per-subject charges are known to have been written."""
+    incomplete_since = models.DateTimeField(null=True, blank=True)
+    """When people turned out to have been charged for answers that the database, restored, has forgotten: whoever has
+    used up their protection by them is left out since then, and no answer is called complete any more."""
 
     class Meta:
         constraints = [

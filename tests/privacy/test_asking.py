@@ -236,15 +236,19 @@ def test_what_was_given_back_is_said_to_be_even_when_its_worker_died_over_it(bud
     assert age(answer, settings) == Answer.State.VOIDED
 
 
-def test_a_restored_old_database_answers_nothing(budget):
-    """The ledger of people knows a line that the database has lost."""
+def test_a_restored_old_database_goes_on_and_calls_nothing_complete(budget):
+    """The ledger of people knows a line that the database has lost: what they were charged stays charged."""
     compute(ask(budget))
-    book = book_of(budget)
-    book.charge(budget.pk, np.arange(0), np.empty(0, dtype=np.int64), line=10**9)
+    book, ahead = book_of(budget), LedgerLine.objects.latest("id").pk + 500
+    book.charge(budget.pk, np.arange(PEOPLE), np.full(PEOPLE, 77), line=ahead)
     book.close()
     answer = compute(ask(budget, "SELECT COUNT(*) FROM wages"))
-    assert answer.state == Answer.State.VOIDED
-    assert "database is older" in answer.record["why"]
+    assert (answer.state, answer.extended) == (Answer.State.RELEASED, True)
+    assert answer.record["mode"].startswith("extended")
+    assert LedgerLine.objects.latest("id").pk > ahead
+    later = compute(ask(Budget.objects.get(pk=budget.pk), "SELECT SUM(wage) FROM wages"))
+    assert (later.state, later.extended) == (Answer.State.RELEASED, True)
+    assert Entry.objects.filter(action="protection.incomplete").count() == 1
 
 
 def test_a_question_that_no_worker_took_is_given_back(budget, settings):

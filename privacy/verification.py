@@ -1,0 +1,177 @@
+"""Check the ledgers against each other: the lines, what is kept of their sum, the audit log, the answers, and people.
+
+Lines are only ever added, so whatever was edited by hand (a line, a balance, a share, what a person was charged) no
+longer agrees with what the rest says.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from audit.models import Entry
+from datasets import storage
+from privacy.engine.contributions import CAP, Integers, worst_case_units
+from privacy.models import Answer, Budget, LedgerLine, Protection
+from privacy.subjects import SubjectLedger
+
+ENTRIES = ("budget.reserved", "budget.commit", "budget.void")
+BATCH = 2000
+
+
+def faults(protection: Protection) -> list[str]:
+    """Everything in the ledgers of a dataset that does not hold; empty when all does."""
+    budgets = list(protection.budgets.order_by("created_at"))
+    found = list(_shares(protection, budgets))
+    for budget in budgets:
+        found += _Replay(budget, protection.cells.size).run()
+    return [*found, *_answers(protection), *_people(protection, budgets)]
+
+
+def _shares(protection: Protection, budgets: list[Budget]) -> Iterator[str]:
+    given = sum((budget.mu_squared for budget in budgets), Fraction(0))
+    if given > protection.mu_squared:
+        yield f"The shares of {protection.dataset.name} pass its promise."
+
+
+@dataclass(slots=True)
+class _Replay:
+    """The lines of one budget once more, in order."""
+
+    budget: Budget
+    size: int
+    spent: Integers = field(init=False)
+    generation: int = 0
+    open: dict[int, LedgerLine] = field(default_factory=dict)
+    found: list[str] = field(default_factory=list)
+
+    def run(self) -> list[str]:
+        self.spent = np.zeros(self.size, dtype=np.int64)
+        said = _said(self.budget)
+        lines = self.budget.lines.order_by("id")
+        for line in lines.iterator(chunk_size=BATCH):
+            for fault in self._faults(line, said.pop(line.pk, None)):
+                self.found.append(f"Line {line.pk} of {self.budget}: {fault}.")
+        for pk in said:
+            self.found.append(f"Line {pk} of {self.budget} is missing: the audit log knows it.")
+        self._rescale_to(self.budget.generation)
+        if not np.array_equal(self.spent, self.budget.worst_case(self.size)):
+            self.found.append(f"What {self.budget} is said to have used is not the sum of its lines.")
+        return self.found
+
+    def _faults(self, line: LedgerLine, said: dict[str, Any] | None) -> Iterator[str]:
+        if said is None or (said["action"], said["units"]) != (_action(line), line.units):
+            yield "it is not what the audit log says"
+        if line.generation < self.generation or line.generation > len(self.budget.earlier_mus):
+            yield "it belongs to another share than those around it"
+            return
+        self._rescale_to(line.generation)
+        if line.kind == LedgerLine.Kind.RESERVE:
+            yield from self._reserve(line)
+        else:
+            yield from self._settle(line)
+
+    def _reserve(self, line: LedgerLine) -> Iterator[str]:
+        self.open[line.pk] = line
+        self.spent[line.mask(self.size)] += line.units
+        if int(self.spent.max(initial=0)) > self.budget.cap:
+            yield "it passes the limit"
+        if line.units != _price(line, self._mu(line.generation)):
+            yield "it does not cost what its noise costs"
+
+    def _settle(self, line: LedgerLine) -> Iterator[str]:
+        settled = self.open.pop(line.settles_id or 0, None)
+        if settled is None:
+            yield "it settles nothing that was open"
+            return
+        if bytes(line.cells) != bytes(settled.cells):
+            yield "it settles other groups of people than were reserved"
+        if line.kind == LedgerLine.Kind.VOID:
+            self.spent[line.mask(self.size)] += line.units
+            if line.units != -settled.units:
+                yield "it gives back another sum than was reserved"
+
+    def _mu(self, generation: int) -> float:
+        return float([*self.budget.earlier_mus, self.budget.mu][generation])
+
+    def _rescale_to(self, generation: int) -> None:
+        while self.generation < min(generation, len(self.budget.earlier_mus)):
+            old, new = self._mu(self.generation), self._mu(self.generation + 1)
+            ratio = Fraction(old) ** 2 / Fraction(new) ** 2
+            scaled = [-(-int(n) * ratio.numerator // ratio.denominator) for n in self.spent]
+            self.spent = np.array(scaled, dtype=np.int64)
+            self.generation += 1
+
+
+def _said(budget: Budget) -> dict[int, dict[str, Any]]:
+    """What the audit log, which is chained by hashes, says of each line."""
+    rows = Entry.objects.filter(
+        action__in=ENTRIES, object_type="ledgerline", person_id=str(budget.scientist_id),
+        dataset_id=str(budget.protection.dataset_id),
+    ).values_list("object_id", "action", "detail")  # fmt: skip
+    return {
+        int(pk): {"action": action, "units": detail["units"]}
+        for pk, action, detail in rows.iterator(chunk_size=BATCH)
+    }
+
+
+def _action(line: LedgerLine) -> str:
+    return "budget.reserved" if line.kind == LedgerLine.Kind.RESERVE else f"budget.{line.kind}"
+
+
+def _price(line: LedgerLine, mu: float) -> int:
+    """What a line must cost by the noise that it paid for; what it costs where it does not say."""
+    sigma = line.purpose.get("sigma")
+    if not isinstance(sigma, int) or sigma < 1:
+        return line.units
+    releases = max(1, round(line.units / worst_case_units(sigma, Fraction(mu) ** 2)))
+    return worst_case_units(sigma, Fraction(mu) ** 2) * releases
+
+
+def _answers(protection: Protection) -> Iterator[str]:
+    """Nothing is released without a charge that was made final, for the noise that was drawn."""
+    rows = Answer.objects.filter(budget__protection=protection).select_related("line__settled_by", "budget")
+    for answer in rows.iterator(chunk_size=BATCH):
+        settled = getattr(answer.line, "settled_by", None)
+        kind = settled.kind if settled else None
+        if answer.state == Answer.State.RELEASED and kind != LedgerLine.Kind.COMMIT:
+            yield f"Answer {answer.pk} was released and its charge was never made final."
+        paid = answer.line.purpose.get("sigma", answer.sigma)
+        if (answer.sigma, answer.budget_id) != (paid, answer.line.budget_id):
+            yield f"Answer {answer.pk} has other noise, or another budget, than line {answer.line_id} paid for."
+
+
+def _people(protection: Protection, budgets: list[Budget]) -> Iterator[str]:
+    """Nobody was charged more than the worst case, which public lines tell; and no ledger is older than the other."""
+    folder = storage.ledger_folder(protection.dataset_id)
+    if not folder.is_dir():
+        if protection.last_applied:
+            yield f"The ledger of the people of {protection.dataset.name} is gone."
+        return
+    with closing(SubjectLedger(folder)) as book:
+        last, spent = book.last_line(), {budget: book.spent(budget.pk) for budget in budgets}
+    lines = LedgerLine.objects.filter(budget__protection=protection, kind=LedgerLine.Kind.COMMIT)
+    if last < protection.last_applied:
+        yield f"The ledger of the people of {protection.dataset.name} is older than what was released."
+    if last and not lines.filter(pk=last).exists():
+        yield f"The ledger of the people of {protection.dataset.name} knows line {last}, the database does not."
+    for budget, units in spent.items():
+        limit = min(CAP, int(budget.worst_case(protection.cells.size).max(initial=0)))
+        if len(units) and int(units.max()) > limit:
+            yield f"Somebody was charged more for {budget} than its worst case."
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How much was looked at."""
+
+    datasets: int
+    lines: int
+    answers: int
+
+
+def totals() -> Totals:
+    return Totals(Protection.objects.count(), LedgerLine.objects.count(), Answer.objects.count())
