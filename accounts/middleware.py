@@ -2,9 +2,13 @@
 
 import zoneinfo
 from collections.abc import Callable
+from functools import cache
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+
+# Once for all requests: it opens every file of the time zone database.
+known_zones = cache(zoneinfo.available_timezones)
 
 
 class TimeZoneMiddleware:
@@ -15,6 +19,6 @@ class TimeZoneMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         name = getattr(request.user, "time_zone", "UTC")
-        known = name if name in zoneinfo.available_timezones() else "UTC"
+        known = name if name in known_zones() else "UTC"
         with timezone.override(zoneinfo.ZoneInfo(known)):
             return self.get_response(request)

@@ -42,15 +42,23 @@ def begin(revision: Revision, *, by: User, file_name: str, size: int) -> Upload:
 @transaction.atomic
 def receive(upload: Upload, *, by: User, offset: int, chunk: bytes) -> Upload:
     """Take one chunk; with the last one the file is read. Conflict when it does not begin where the file ends."""
-    upload = locked(upload)
+    upload = _locked_with_dataset(upload)
     require(rules.may_prepare_revision, by, upload.revision.dataset)
     if upload.state != Upload.State.RECEIVING:
         raise Conflict("This upload takes no more bytes.")
     upload.offset = storage.append(upload, offset, chunk)
     if upload.offset == upload.size:
         _to_be_read(upload)
-    upload.save()
+    upload.save(update_fields=["offset", "state", "progress", "lease", "changed_at"])
     return upload
+
+
+def _locked_with_dataset(upload: Upload) -> Upload:
+    """As locked(), with what the rules ask for, in one query: this is done for every chunk."""
+    held = Upload.objects.select_for_update(of=("self",)).select_related("revision__dataset__owner")
+    if (fresh := held.filter(pk=upload.pk).first()) is None:
+        raise Conflict("This upload is gone: it was cancelled in the meantime.")
+    return fresh
 
 
 def resume(upload: Upload) -> int:
