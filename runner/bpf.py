@@ -32,11 +32,16 @@ TERMINAL_QUESTIONS = (
 )  # TCGETS TIOCGWINSZ FIONREAD FIONBIO FIO(N)CLEX
 PROCESS_NAMES = (1, 3, 15, 16, 0x53564D41)  # PR_SET_PDEATHSIG GET_DUMPABLE SET_NAME GET_NAME SET_VMA
 CONFINING = (22, 38)  # PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS
+UNDUMPABLE = 4  # PR_SET_DUMPABLE
 LOCKS = (5, 6, 7, 36, 37, 38)  # F_GETLK F_SETLK F_SETLKW and the same on open file descriptions
-LEASES = (1024, 1025, 1026)  # F_SETLEASE F_GETLEASE F_NOTIFY
+DESCRIPTORS = (0, 1, 2, 3, 4, 1030, 1032, 1033, 1034)  # F_DUPFD(_CLOEXEC) F_*FD F_*FL F_GETPIPE_SZ F_*_SEALS
+WAITS, WAKES = (0, 256, 9, 265), (1, 10)  # FUTEX_WAIT(_BITSET), by either clock; FUTEX_WAKE(_BITSET)
+PRIVATE = 128  # FUTEX_PRIVATE_FLAG
+ON_SHARED_PAGES = (12, 20, 21, 100, 101)  # MADV_MERGEABLE COLD PAGEOUT HWPOISON SOFT_OFFLINE
 UNIX = 1
-THREAD = 0x00010000  # CLONE_THREAD
 DROP_BOUNDING = 24  # PR_CAPBSET_DROP
+SIBLINGS_SHARE = ("clone", "fork", "vfork", "pipe", "pipe2", "socketpair", "timer_create")
+"""Processes and threads, pending signals and pages of pipes are limited per user; pipes and sockets are numbered."""
 PARTING = ("unshare", "setns", "mount", "pidfd_open", "capset")
 
 
@@ -68,10 +73,14 @@ def _argument(index: int) -> Block:
     return _load(16 + 8 * index)
 
 
+def _each(index: int, values: Iterable[int], then: Block) -> Block:
+    """`then` when the argument is one of the values, and on otherwise. `then` is one step."""
+    return _argument(index) + tuple(step for value in values for step in (Step(EQUAL, 0, 1, value), *then))
+
+
 def among(index: int, values: Iterable[int], then: Block, otherwise: Block) -> Block:
     """`then` when the argument is one of the values. `then` is one step."""
-    tests = tuple(step for value in values for step in (Step(EQUAL, 0, 1, value), *then))
-    return _argument(index) + tests + otherwise
+    return _each(index, values, then) + otherwise
 
 
 class Stage(StrEnum):
@@ -84,7 +93,7 @@ class Stage(StrEnum):
     ZYGOTE = "zygote"
     """The fork server, which never runs submitted code: START and the calls that part namespaces."""
     BLOCK = "block"
-    """Submitted code on one block: may thread, nothing more."""
+    """Submitted code on one block: one thread, which can make nothing that is counted for it and its siblings."""
 
     @property
     def is_ours(self) -> bool:
@@ -94,25 +103,46 @@ class Stage(StrEnum):
 def _judged(stage: Stage) -> dict[str, Block]:
     """The calls that depend on their arguments."""
     allow, eperm = stop(ALLOW), refuse(errno.EPERM)
-    options = PROCESS_NAMES + CONFINING if stage.is_ours else PROCESS_NAMES
+    options = (*PROCESS_NAMES, *CONFINING, UNDUMPABLE) if stage.is_ours else PROCESS_NAMES
     options = (*options, DROP_BOUNDING) if stage is Stage.ZYGOTE else options
-    clone = (*_argument(0), Step(ANY_BIT, 0, 1, NEW_NAMESPACES), *eperm)
-    clone += (Step(ANY_BIT, 1, 0, THREAD), *eperm, *allow) if stage is Stage.BLOCK else allow
     return {
-        "clone": clone,
+        "clone": (*_argument(0), Step(ANY_BIT, 0, 1, NEW_NAMESPACES), *eperm, *allow),
         "ioctl": among(1, TERMINAL_QUESTIONS, allow, refuse(errno.ENOTTY)),
         "prctl": among(0, options, allow, eperm),
         "socketpair": among(0, (UNIX,), allow, refuse(errno.EACCES)),
         "prlimit64": among(0, (0,), allow, eperm),
         "setrlimit": allow,
         "personality": among(0, (0xFFFFFFFF,), allow, eperm),
-        # Locks on files that two runs share (libraries) would be a channel between them: they seem to work.
-        "flock": refuse(0),
-        "fcntl": _argument(1)
-        + tuple(step for value in LOCKS for step in (Step(EQUAL, 0, 1, value), *refuse(0)))
-        + tuple(step for value in LEASES for step in (Step(EQUAL, 0, 1, value), *eperm))
-        + allow,
+        # Descriptors on their way in a socket are counted for all processes of a user.
+        "sendmsg": allow if stage.is_ours else refuse(errno.EACCES),
+        # The free space of the disk that holds the libraries says how it goes on the host.
+        **dict.fromkeys(("statfs", "fstatfs"), allow if stage.is_ours else refuse(errno.ENOSYS)),
+        **_on_shared_files(ours=stage.is_ours),
     }
+
+
+def _on_shared_files(*, ours: bool) -> dict[str, Block]:
+    """Calls that act on a file, not on a descriptor: two runs share library files, so each would be a channel."""
+    allow, eperm = stop(ALLOW), refuse(errno.EPERM)
+    return {
+        # Locks and hints seem to work.
+        "flock": refuse(0),
+        "fadvise64": refuse(0),
+        "madvise": among(2, ON_SHARED_PAGES, refuse(errno.EINVAL), allow),
+        "fcntl": (*_each(1, LOCKS, refuse(0)), *among(1, DESCRIPTORS, allow, eperm)),
+        "futex": allow if ours else _futex(),
+    }
+
+
+def _futex() -> Block:
+    """Within one process a futex is an address. Otherwise it may be a place in a file, known by all who map that.
+
+    There, waiting ends at once (to be repeated, as the C library does) and waking wakes nobody: joining a thread and
+    semaphores between processes work, at the price of processor time.
+    """
+    private = (*_argument(1), Step(ANY_BIT, 0, 1, PRIVATE), *stop(ALLOW))
+    waits = _each(1, WAITS, refuse(errno.EAGAIN))
+    return (*private, *waits, *among(1, WAKES, refuse(0), refuse(errno.ENOSYS)))
 
 
 def _verdicts(numbers: dict[str, int], stage: Stage) -> dict[int, Block]:
@@ -123,7 +153,7 @@ def _verdicts(numbers: dict[str, int], stage: Stage) -> dict[int, Block]:
     named |= dict.fromkeys(DENIED, refuse(errno.EPERM))
     named |= dict.fromkeys(("socket", "connect", "accept", "accept4", "bind", "listen"), refuse(errno.EACCES))
     named |= dict.fromkeys(PARTING, stop(ALLOW)) if stage is Stage.ZYGOTE else {}
-    named |= dict.fromkeys(("fork", "vfork"), refuse(errno.EPERM)) if stage is Stage.BLOCK else {}
+    named |= dict.fromkeys(SIBLINGS_SHARE, refuse(errno.EPERM)) if stage is Stage.BLOCK else {}
     return {numbers[name]: block for name, block in named.items() if name in numbers}
 
 

@@ -57,7 +57,7 @@ def resource_limits(limits: Limits) -> dict[str, int]:
         "FSIZE": max(sizes(limits).values()),
         "NOFILE": 1024,
         "NPROC": limits.pids + INIT + (0 if parents() is None else BEHIND),
-        "CORE": 0,
+        "CORE": 1,  # with 0 a host that pipes dumps to a program would still do so
         "MEMLOCK": MIB,
         "MSGQUEUE": 0,
         "SIGPENDING": 1024,
@@ -177,6 +177,7 @@ class Shipment:
     def _job(self, kinds: Mapping[str, str]) -> bytes:
         text = json.dumps(dict(self.spec.parameters))
         job = {
+            "folders": sizes(self.spec.limits),
             "limits": dict(self.own_limits or resource_limits(self.spec.limits)),
             "filter": bpf.build(self.machine, bpf.Stage.CODE),
             "inputs": kinds,

@@ -117,7 +117,8 @@ class Watch:
         allowed = self.limits.memory_mb * MIB
         if self.box.group is not None:
             return self.box.group.out_of_memory()
-        return reading.memory > allowed and self.meter.proportional() > allowed
+        seen = allowed - reading.buffers
+        return reading.memory > seen and self.meter.proportional() > seen
 
     def _refused(self) -> bool:
         """Whether a process or thread too many was asked for."""

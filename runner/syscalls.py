@@ -13,27 +13,28 @@ def _names(text: str) -> list[str]:
 ALLOWED = _names("""
     read write open close stat fstat lstat poll lseek mmap mprotect munmap brk rt_sigaction
     rt_sigprocmask rt_sigreturn pread64 pwrite64 readv writev access pipe select sched_yield mremap
-    msync madvise dup dup2 pause nanosleep getitimer alarm setitimer getpid sendfile sendto recvfrom
-    sendmsg recvmsg shutdown getsockname getpeername setsockopt getsockopt fork vfork exit wait4 kill
-    uname fsync fdatasync truncate ftruncate getdents getcwd chdir fchdir rename mkdir rmdir creat link
-    unlink symlink readlink chmod fchmod umask gettimeofday getrlimit getrusage times getuid getgid
-    geteuid getegid setpgid getppid getpgrp setsid getgroups getresuid getresgid getpgid getsid capget
-    rt_sigpending rt_sigtimedwait rt_sigqueueinfo rt_sigsuspend sigaltstack utime statfs fstatfs
-    getpriority sched_getparam sched_getscheduler sched_get_priority_max sched_get_priority_min
-    sched_rr_get_interval mlock munlock mlockall munlockall arch_prctl gettid futex sched_setaffinity
-    sched_getaffinity set_tid_address restart_syscall fadvise64 timer_create timer_settime timer_gettime
-    timer_getoverrun timer_delete clock_gettime clock_getres clock_nanosleep exit_group epoll_wait
-    epoll_ctl tgkill tkill utimes waitid openat mkdirat futimesat newfstatat unlinkat renameat linkat
-    symlinkat readlinkat fchmodat faccessat pselect6 ppoll set_robust_list utimensat epoll_pwait
-    timerfd_create eventfd fallocate timerfd_settime timerfd_gettime signalfd4 eventfd2 epoll_create
-    epoll_create1 dup3 pipe2 preadv pwritev getcpu renameat2 getrandom membarrier mlock2 copy_file_range
-    statx rseq futex_waitv futex_wake futex_wait futex_requeue faccessat2 close_range fchmodat2
-    epoll_pwait2 get_mempolicy sched_getattr rt_tgsigqueueinfo getdents64 fchown chown lchown fchownat
+    msync dup dup2 pause nanosleep getitimer alarm setitimer getpid sendfile sendto recvfrom recvmsg
+    shutdown getsockname getpeername setsockopt getsockopt fork vfork exit wait4 kill uname fsync
+    fdatasync truncate ftruncate getdents getcwd chdir fchdir rename mkdir rmdir creat link unlink
+    symlink readlink chmod fchmod umask gettimeofday getrlimit getrusage times getuid getgid geteuid
+    getegid setpgid getppid getpgrp setsid getgroups getresuid getresgid getpgid getsid capget
+    rt_sigpending rt_sigtimedwait rt_sigqueueinfo rt_sigsuspend sigaltstack utime getpriority
+    sched_getparam sched_getscheduler sched_get_priority_max sched_get_priority_min
+    sched_rr_get_interval mlock munlock mlockall munlockall arch_prctl gettid sched_getaffinity
+    set_tid_address restart_syscall timer_create timer_settime timer_gettime timer_getoverrun
+    timer_delete clock_gettime clock_getres clock_nanosleep exit_group epoll_wait epoll_ctl tgkill tkill
+    utimes waitid openat mkdirat futimesat newfstatat unlinkat renameat linkat symlinkat readlinkat
+    fchmodat faccessat pselect6 ppoll set_robust_list utimensat epoll_pwait timerfd_create eventfd
+    fallocate timerfd_settime timerfd_gettime signalfd4 eventfd2 epoll_create epoll_create1 dup3 pipe2
+    preadv pwritev getcpu renameat2 getrandom membarrier mlock2 copy_file_range statx rseq faccessat2
+    close_range fchmodat2 epoll_pwait2 get_mempolicy sched_getattr rt_tgsigqueueinfo getdents64 fchown
+    chown lchown fchownat
 """)
 
 # Calls that are judged by their arguments (see runner/bpf.py).
 BY_ARGUMENT = _names("""
-    clone ioctl prctl fcntl socketpair prlimit64 setrlimit personality flock
+    clone ioctl prctl fcntl socketpair prlimit64 setrlimit personality flock futex madvise fadvise64
+    statfs fstatfs sendmsg
 """)
 
 # Calls that only our own start needs; gone before submitted code begins.
@@ -55,7 +56,7 @@ DENIED = _names("""
     setgid setreuid setregid setresuid setresgid setgroups setfsuid setfsgid capset sethostname
     setdomainname chroot sync syncfs setpriority sched_setscheduler sched_setparam sched_setattr
     open_tree move_mount fsopen fsconfig fsmount fspick mount_setattr lookup_dcookie setxattr lsetxattr
-    fsetxattr removexattr lremovexattr fremovexattr ioprio_set sysinfo mincore
+    fsetxattr removexattr lremovexattr fremovexattr ioprio_set sysinfo mincore sched_setaffinity
 """)
 
 _X86_64 = """
@@ -81,8 +82,8 @@ _X86_64 = """
     ppoll=271 set_robust_list=273 utimensat=280 epoll_pwait=281 timerfd_create=283 eventfd=284
     fallocate=285 timerfd_settime=286 timerfd_gettime=287 signalfd4=289 eventfd2=290 epoll_create=213
     epoll_create1=291 dup3=292 pipe2=293 preadv=295 pwritev=296 getcpu=309 renameat2=316 getrandom=318
-    membarrier=324 mlock2=325 copy_file_range=326 statx=332 rseq=334 futex_waitv=449 futex_wake=454
-    futex_wait=455 futex_requeue=456 faccessat2=439 close_range=436 fchmodat2=452 epoll_pwait2=441
+    membarrier=324 mlock2=325 copy_file_range=326 statx=332 rseq=334
+    faccessat2=439 close_range=436 fchmodat2=452 epoll_pwait2=441
     get_mempolicy=239 sched_getattr=315 rt_tgsigqueueinfo=297 getdents64=217 fchown=93 chown=92
     lchown=94 fchownat=260 clone=56 ioctl=16 prctl=157 fcntl=72 socketpair=53 prlimit64=302
     setrlimit=160 personality=135 flock=73 execve=59 execveat=322 landlock_create_ruleset=444
@@ -127,8 +128,8 @@ _AARCH64 = """
     fchmodat=53 faccessat=48 pselect6=72 ppoll=73 set_robust_list=99 utimensat=88 epoll_pwait=22
     timerfd_create=85 fallocate=47 timerfd_settime=86 timerfd_gettime=87 signalfd4=74 eventfd2=19
     epoll_create1=20 dup3=24 pipe2=59 preadv=69 pwritev=70 getcpu=168 renameat2=276 getrandom=278
-    membarrier=283 mlock2=284 copy_file_range=285 statx=291 rseq=293 futex_waitv=449 futex_wake=454
-    futex_wait=455 futex_requeue=456 faccessat2=439 close_range=436 fchmodat2=452 epoll_pwait2=441
+    membarrier=283 mlock2=284 copy_file_range=285 statx=291 rseq=293
+    faccessat2=439 close_range=436 fchmodat2=452 epoll_pwait2=441
     get_mempolicy=236 sched_getattr=275 rt_tgsigqueueinfo=240 getdents64=61 fchown=55 fchownat=54
     clone=220 ioctl=29 prctl=167 fcntl=25 socketpair=199 prlimit64=261 setrlimit=164 personality=92
     flock=32 execve=221 execveat=281 landlock_create_ruleset=444 landlock_add_rule=445

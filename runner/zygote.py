@@ -99,7 +99,7 @@ def _check(code: str, output_size: int, at_once: int) -> None:
 
 
 def _job(code: str, output_size: int, limits: Limits, *, tables: bool) -> dict[str, object]:
-    own = resource_limits(limits) | {"FSIZE": FOLDER_BYTES, "NOFILE": 64}
+    own = resource_limits(limits) | {"FSIZE": FOLDER_BYTES, "NOFILE": 64, "SIGPENDING": 0}
     own["DATA"] += BASE_MB * MIB  # the zygote's own pages, which a child shares
     return {
         "code": code,
@@ -146,7 +146,9 @@ def _command(job: dict[str, object], python: Interpreter, uid: int | None) -> Co
             links=python.links,
             empty=python.empty,
             writable=dict.fromkeys(("/out", "/tmp", "/dev/shm"), MIB),  # noqa: S108
-            variables=variables(python) | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
+            variables={
+                name: "1" if name.endswith("_THREADS") else value for name, value in variables(python).items()
+            },
             capabilities=CAPABILITIES,
         )
 

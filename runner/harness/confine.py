@@ -10,7 +10,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 # System call numbers are the same on every machine that has Landlock.
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
-SET_NO_NEW_PRIVS, SET_SECCOMP, FILTER = 38, 22, 2
+SET_NO_NEW_PRIVS, SET_SECCOMP, FILTER, SET_DUMPABLE = 38, 22, 2, 4
 
 # <linux/landlock.h>
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
@@ -76,6 +76,11 @@ def landlock(writable: list[str]) -> int:
 
 def no_new_privileges() -> None:
     checked(LIBC.prctl(SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges")
+
+
+def seal() -> None:
+    """No core dump, wherever the host sends those, and no look into this process by another."""
+    checked(LIBC.prctl(SET_DUMPABLE, 0, 0, 0, 0), "no core dumps")
 
 
 def seccomp(program: bytes) -> None:

@@ -48,14 +48,26 @@ def _beside(name: str) -> Any:
     return __import__(name)
 
 
-def _confine(job: dict[str, Any]) -> int:
-    """Lay every layer upon this process; answers the Landlock version."""
+def _confine(job: dict[str, Any], control: _socket.socket) -> None:
+    """Lay every layer upon this process. The last one lets no descriptor out any more."""
     confine = _beside("confine")
     confine.close_others(int(sys.argv[1]))
     confine.limits(job["limits"])
-    landlock: int = confine.landlock(WRITABLE)
+    confine.seal()
+    _announce(control, confine.landlock(WRITABLE))
     confine.seccomp(job["filter"])
-    return landlock
+
+
+def _space(folders: dict[str, int]) -> Callable[..., os.statvfs_result]:
+    """In place of os.statvfs, which would tell about disks of the host: the size of the folder, as if it were empty."""
+
+    def statvfs(path: Any) -> os.statvfs_result:
+        name = os.path.abspath(os.fsdecode(path)) if not isinstance(path, int) else ""
+        size = next((size for folder, size in folders.items() if f"{name}/".startswith(f"{folder}/")), 0)
+        pages = size // 4096
+        return os.statvfs_result((4096, 4096, pages, pages, pages, 0, 0, 0, 0, 255))
+
+    return statvfs
 
 
 def _exit_code(stopped: SystemExit) -> int:
@@ -190,13 +202,14 @@ def main() -> None:
     job = _load("/weir/job")
     control = _socket.socket(fileno=int(sys.argv[1]))
     sys.path[:0] = ["/weir"]
-    _announce(control, _confine(job))
+    _confine(job, control)
     own = [path for path in sys.path if path.startswith("/python/lib") and not path.endswith("site-packages")]
     sys.path[:] = [*own, ENVIRONMENT, "/weir"]
     sys.argv[:] = [CODE]
     os.environ["WEIR_PARAMETERS"] = job["parameters_json"]
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    os.statvfs = os.fstatvfs = _space(job["folders"])
     process = os.getpid()
     code, line = run(job)
     if os.getpid() == process:  # and not a child that came back up

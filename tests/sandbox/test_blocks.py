@@ -139,6 +139,78 @@ found += l.unshare(0x20000) == 0
 found += l.mount(b'x', b'/tmp', b'tmpfs', 0, None) == 0
 found += l.setns(3, 0) == 0
 """,
+    "waiting on a place in a shared file": """
+import ctypes, mmap, os, struct, time
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+place = ctypes.c_void_p(libc.mmap(None, 4096, 1, 1, os.open(os.__file__, os.O_RDONLY), 0))
+value = ctypes.c_uint.from_address(place.value).value
+number = 202 if os.uname().machine == 'x86_64' else 98
+end = time.monotonic() + 0.5
+while time.monotonic() < end:
+    found += libc.syscall(number, place, 0, value, struct.pack('qq', 0, 10_000_000), None, 0) == 0
+    found += libc.syscall(number, place, 1, 1, None, None, 0) > 0
+""",
+    "how many threads there may be": """
+import threading, time
+event = threading.Event()
+try:
+    while found < 300:
+        threading.Thread(target=event.wait, daemon=True).start()
+        found += 1
+except RuntimeError:
+    pass
+time.sleep(0.2)
+""",
+    "how many timers there may be": """
+import ctypes, os, time
+number = 222 if os.uname().machine == 'x86_64' else 107
+while ctypes.CDLL(None).syscall(number, 1, None, ctypes.byref(ctypes.c_int())) == 0:
+    found += 1
+time.sleep(0.2)
+""",
+    "how many signals may wait": """
+import os, signal, time
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN])
+import ctypes
+while found < 5000 and ctypes.CDLL(None).sigqueue(os.getpid(), int(signal.SIGRTMIN), None) == 0:
+    found += 1
+time.sleep(0.2)
+""",
+    "how much fits into a pipe": """
+import os, socket
+for make in (os.pipe, socket.socketpair):
+    try:
+        make()
+        found += 1
+    except OSError:
+        pass
+""",
+    "numbers of what was made": """
+import os
+try:
+    os.fstat(3)
+    found += 1
+except OSError:
+    pass
+""",
+    "hints on a shared file": """
+import fcntl, os, struct
+file = os.open(os.__file__, os.O_RDONLY)
+for request in (1036, 1035):
+    try:
+        found += fcntl.fcntl(file, request, struct.pack('Q', 3)) != bytes(8)
+    except OSError:
+        pass
+""",
+    "free space of the disk": """
+import os
+try:
+    found += os.statvfs(os.__file__).f_blocks
+except OSError:
+    pass
+""",
     "libraries": """
 import sys, os
 for d in sys.path:
@@ -181,3 +253,20 @@ def test_no_blocks() -> None:
     answers, report = run_blocks("pass", [], 2)
     assert answers.shape == (0, 2)
     assert report.ends == ()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import numpy\n    return (numpy.ones((300, 300)) @ numpy.ones((300, 300)))[0, 0]",
+        "import scipy.linalg, numpy\n    return scipy.linalg.svd(numpy.eye(300) * 300)[1][0]",
+        "import pandas\n    return pandas.DataFrame({'a': [1, 2] * 50, 'b': [300] * 100}).groupby('a').b.mean()[1]",
+        "import pyarrow, pyarrow.compute\n    return pyarrow.compute.sum(pyarrow.array([100, 200])).as_py()",
+        "import statsmodels.api as sm, numpy\n    return sm.OLS(numpy.full(9, 300.0), numpy.ones(9)).fit().params[0]",
+        "from sklearn.tree import DecisionTreeRegressor as Tree\n    return Tree().fit([[0]], [300]).predict([[0]])[0]",
+    ],
+)
+def test_libraries_work_in_one_thread(code: str) -> None:
+    limits = Limits(wall_s=60, cpu_s=30, memory_mb=512)
+    answers, _ = run_blocks(f"def block(x):\n    {code}\n", numbers(1), 1, limits)
+    assert answers[:, 0] == pytest.approx([300.0])

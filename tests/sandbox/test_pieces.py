@@ -53,7 +53,7 @@ def verdict_of(machine: str, stage: Stage, number: int, *arguments: int, arch: i
 @pytest.mark.parametrize("stage", Stage)
 def test_filter_knows_every_call(machine: str, stage: Stage) -> None:
     numbers = MACHINES[machine][1]
-    blocked = {"fork", "vfork"} if stage is Stage.BLOCK else set()
+    blocked = set(bpf.SIBLINGS_SHARE) if stage is Stage.BLOCK else set()
     for name in set(ALLOWED) & set(numbers) - blocked:
         assert verdict_of(machine, stage, numbers[name]) == bpf.ALLOW, name
     for name in set(DENIED) & set(numbers) - (set(bpf.PARTING) if stage is Stage.ZYGOTE else set()):
@@ -87,7 +87,8 @@ def test_arguments_are_judged() -> None:
 
     assert verdict("clone", 17) == bpf.ALLOW
     assert verdict("clone", 17, stage=Stage.BLOCK) == bpf.ERRNO | errno.EPERM
-    assert verdict("clone", 0x3D0F00, stage=Stage.BLOCK) == bpf.ALLOW
+    assert verdict("clone", 0x3D0F00) == bpf.ALLOW
+    assert verdict("clone", 0x3D0F00, stage=Stage.BLOCK) == bpf.ERRNO | errno.EPERM
     assert verdict("clone", 0x10000000 | 17) == bpf.ERRNO | errno.EPERM
     assert verdict("ioctl", 0, 0x5412) == bpf.ERRNO | errno.ENOTTY
     assert verdict("ioctl", 0, 0x5401) == bpf.ALLOW
@@ -96,6 +97,17 @@ def test_arguments_are_judged() -> None:
     assert verdict("flock", 3, 2) == bpf.ERRNO
     assert verdict("fcntl", 3, 6) == bpf.ERRNO
     assert verdict("fcntl", 3, 1024) == bpf.ERRNO | errno.EPERM
+    assert verdict("fcntl", 3, 1036) == bpf.ERRNO | errno.EPERM
+    assert verdict("futex", 0, 128 | 256) == bpf.ALLOW
+    assert verdict("futex", 0, 9 | 256) == bpf.ERRNO | errno.EAGAIN
+    assert verdict("futex", 0, 1) == bpf.ERRNO
+    assert verdict("futex", 0, 4) == bpf.ERRNO | errno.ENOSYS
+    assert verdict("madvise", 0, 4096, 12) == bpf.ERRNO | errno.EINVAL
+    assert verdict("madvise", 0, 4096, 4) == bpf.ALLOW
+    assert verdict("fadvise64", 3, 0, 0, 4) == bpf.ERRNO
+    assert verdict("sendmsg") == bpf.ERRNO | errno.EACCES
+    assert verdict("statfs") == bpf.ERRNO | errno.ENOSYS
+    assert verdict("sendmsg", stage=Stage.START) == verdict("statfs", stage=Stage.START) == bpf.ALLOW
     assert verdict("fcntl", 3, 3) == bpf.ALLOW
     assert verdict("prlimit64", 1) == bpf.ERRNO | errno.EPERM
     assert verdict("prctl", 22) == bpf.ERRNO | errno.EPERM

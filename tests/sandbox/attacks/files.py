@@ -69,6 +69,60 @@ breach(quietly(lambda: os.listdir(os.path.join(os.environ["WEIR_DATA"], ".."))an
         ),
         "unmount": ('breach(LIBC.umount2(b"/tmp", 2) == 0)',),
         "new_mount_interface": ("breach(reached(430, b'tmpfs', 0))",),
+        "rest_of_the_new_mount_interface": (
+            """
+breach(reached(428, -100, b"/", 1))
+breach(reached(429, -1, b"", -1, b"", 4))
+breach(reached(432, -1, 0, 0))
+breach(reached(433, -100, b"/", 0))
+breach(reached(442, -100, b"/", 0, bytes(32), 32))
+""",
+        ),
+        "own_memory_file": ('breach(quietly(lambda: open("/proc/self/mem", "rb+").fileno() >= 0))',),
+        "own_program_file": ('breach(quietly(lambda: open("/proc/self/exe", "rb").read(4)))',),
+        "descriptors_as_files": ('breach(quietly(lambda: os.listdir("/proc/self/fd")))',),
+        "manuals_of_the_host": (
+            """
+breach([n for n in ("/usr/include", "/usr/sbin", "/usr/games", "/usr/local") if os.path.exists(n)])
+breach([n for n in quietly(lambda: os.listdir("/usr/share")) or () if n != "zoneinfo"])
+""",
+        ),
+        "free_space_of_the_hosts_disk": (
+            """
+answer = ctypes.create_string_buffer(256)
+for path in (os.__file__, "/environment", "/", "/data"):
+    breach(LIBC.statfs(path.encode(), answer) == 0 and path)
+""",
+        ),
+        "wait_on_a_shared_page": (
+            """
+LIBC.mmap.restype = ctypes.c_void_p
+LIBC.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+place = LIBC.mmap(None, 4096, 1, 2, os.open(os.__file__, os.O_RDONLY), 0)
+value = ctypes.c_uint.from_address(place).value
+pause = struct.pack("qq", 0, 1000)
+result, code = call(number(202, 98), ctypes.c_void_p(place), 0, value, pause, 0, 0)
+breach(code == errno.ETIMEDOUT and "it waits for whoever maps this file")
+breach(reached(455, ctypes.c_void_p(place), value, -1, 2, pause, 1))
+""",
+        ),
+        "push_out_shared_pages": (
+            """
+LIBC.mmap.restype = ctypes.c_void_p
+LIBC.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+place = LIBC.mmap(None, 4096, 1, 2, os.open(os.__file__, os.O_RDONLY), 0)
+for advice in (20, 21):
+    breach(LIBC.madvise(ctypes.c_void_p(place), ctypes.c_size_t(4096), advice) == 0 and advice)
+""",
+        ),
+        "hint_on_a_shared_file": (
+            """
+import fcntl
+file = os.open(os.__file__, os.O_RDONLY)
+breach(quietly(lambda: fcntl.fcntl(file, 1036, struct.pack("Q", 3))))
+breach(quietly(lambda: fcntl.fcntl(os.open(os.__file__, os.O_RDONLY), 1035, bytes(8))))
+""",
+        ),
         "chroot": ('breach(LIBC.chroot(b"/tmp") == 0)',),
         "make_device": (
             """

@@ -20,6 +20,44 @@ ATTACKS = collected(
         "system_v_shared_memory": ("breach(reached(number(29, 194), 0x1234, 4096, 0o1666))",),
         "system_v_messages": ("breach(reached(number(68, 186), 0x1234, 0o1666))",),
         "posix_message_queue": ("breach(reached(number(240, 180), b'queue', 0o102, 0o600, 0))",),
+        "same_pages_as_others": (
+            """
+import mmap
+area = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+place = ctypes.addressof(ctypes.c_char.from_buffer(area))
+breach(LIBC.madvise(ctypes.c_void_p(place), ctypes.c_size_t(4096), 12) == 0)
+""",
+            BUILD,
+        ),
+        "larger_pipes": (
+            """
+import fcntl
+breach(quietly(lambda: fcntl.fcntl(os.pipe()[1], 1031, 1 << 20) >= 1 << 20))
+""",
+        ),
+        "pin_to_a_core": (
+            "breach(quietly(lambda: os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]) or True))",
+        ),
+        "core_dump": (
+            """
+import resource
+hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+quietly(lambda: resource.setrlimit(resource.RLIMIT_CORE, (hard, hard)))
+os.chdir("/tmp")
+if (pid := os.fork()) == 0:
+    os.abort()
+breach(os.WCOREDUMP(os.waitpid(pid, 0)[1]))
+""",
+        ),
+        "options_of_a_process": (
+            """
+for option, value in ((4, 1), (8, 1), (36, 1), (0x59616D61, -1), (31, 1), (67, 1), (41, 1)):
+    breach(LIBC.prctl(option, value, 0, 0, 0) == 0 and option)
+""",
+        ),
+        "take_a_descriptor": ("breach(reached(438, 0, 0, 0))",),
+        "advise_another_process": ("breach(reached(440, 0, 0, 0, 4, 0))",),
+        "end_the_memory_of_another": ("breach(reached(448, 0, 0))",),
         "personality": ("breach(reached(number(135, 92), 0x0040000))",),
         "kernel_log": ("breach(reached(number(103, 116), 10, 0, 0))", PRIVILEGED),
         "load_a_module": ("breach(reached(number(313, 273), 0, b'', 0))", PRIVILEGED),
@@ -70,7 +108,7 @@ breach(reached(number(27, 232), ctypes.c_void_p(place), ctypes.c_size_t(4096), a
             """
 for n in range(451, 600):
     result, code = call(n, 0, 0, 0, 0, 0, 0)
-    if n not in (452, 454, 455, 456) and code != errno.ENOSYS:
+    if n != 452 and code != errno.ENOSYS:
         breach((n, result, errno.errorcode.get(code)))
 """,
         ),

@@ -64,6 +64,29 @@ breach(quietly(lambda: socket.socket(40, socket.SOCK_STREAM)))
 """,
             "the host may have no vsock",
         ),
+        "packets_of_a_card": (
+            """
+import socket
+breach(quietly(lambda: socket.socket(17, socket.SOCK_RAW, 0)))
+""",
+        ),
+        "ciphers_of_the_kernel": (
+            """
+import socket
+breach(quietly(lambda: socket.socket(38, socket.SOCK_SEQPACKET).bind(("hash", "sha256")) or True))
+""",
+            "the control's kernel may be built without them",
+        ),
+        "descriptor_through_a_socket": (
+            """
+import socket
+def go():
+    a, b = socket.socketpair()
+    socket.send_fds(a, [b"x"], [0])
+    return socket.recv_fds(b, 1, 1)[1]
+breach(quietly(go))
+""",
+        ),
         "raw_packets": (
             """
 import socket

@@ -17,6 +17,14 @@ def without_formula(result: dict[str, Any]) -> str | None:
     )
 
 
+def nothing_hidden(result: dict[str, Any]) -> str | None:
+    """What was written beside the picture or the table has not come along."""
+    if not result["outputs"]:
+        return f"nothing came out: {result['refused']}"
+    found = [name for name, text in result["contents"].items() if "HIDDEN77" in text]
+    return held(result) if not found else f"hidden text came out in {found}"
+
+
 ATTACKS = collected(
     "outputs",
     {
@@ -107,6 +115,26 @@ for name in names:
         "cut_off_picture": (
             GOOD + 'open("/out/x.png", "wb").write(b"\\x89PNG\\r\\n\\x1a\\n" + bytes(64))',
             refuses("x.png"),
+        ),
+        "words_hidden_in_a_picture": (
+            """
+import struct, zlib
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+open("/out/x.png", "wb").write(
+    b"\\x89PNG\\r\\n\\x1a\\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0))
+    + chunk(b"tEXt", b"Comment\\0HIDDEN77") + chunk(b"IDAT", zlib.compress(bytes(4))) + chunk(b"IEND", b"")
+)
+""",
+            nothing_hidden,
+        ),
+        "words_hidden_in_a_table": (
+            """
+import pyarrow, pyarrow.parquet
+table = pyarrow.table({"a": [1]}).replace_schema_metadata({"note": "HIDDEN77"})
+pyarrow.parquet.write_table(table, "/out/x.parquet")
+""",
+            nothing_hidden,
         ),
         "broken_table": (
             GOOD + 'open("/out/x.parquet", "wb").write(b"PAR1" + bytes(64) + b"PAR1")',

@@ -80,6 +80,9 @@ if pid == 0:
 breach(pid > 0)
 """,
         ),
+        "own_network_namespace": ("breach(LIBC.unshare(0x40000000) == 0)",),
+        "own_pid_namespace": ("breach(LIBC.unshare(0x20000000) == 0)",),
+        "own_clock_namespace": ("breach(LIBC.unshare(0x00000080) == 0)",),
         "own_mount_namespace": ("breach(LIBC.unshare(0x00020000) == 0)",),
         "join_a_namespace": (
             'breach(quietly(lambda: LIBC.setns(os.open("/proc/1/ns/net", os.O_RDONLY), 0) == 0))',

@@ -1,6 +1,6 @@
 """Take more than one's share. Each has to end by itself, promptly, with the code that says which limit it was."""
 
-from tests.sandbox.attacks import collected, ends, held
+from tests.sandbox.attacks import collected, ends, held, lets_out
 
 QUICK = {"wall_s": 2}
 
@@ -35,6 +35,38 @@ while True: pass
 """,
             {"cpu_s": 2},
             ends("TIME_LIMIT"),
+        ),
+        "burn_under_a_name_that_lies": (
+            """
+LIBC.prctl(15, b") S 1 1 1 0 (", 0, 0, 0)
+for _ in range(3):
+    os.fork()
+while True: pass
+""",
+            {"cpu_s": 2},
+            ends("TIME_LIMIT"),
+        ),
+        "memory_of_the_kernel_in_sockets": (
+            """
+import socket
+hoard = []
+for _ in range(8):
+    if os.fork() == 0:
+        break
+while True:
+    try:
+        pair = socket.socketpair()
+        hoard.append(pair)
+        pair[0].setblocking(False)
+        while True:
+            pair[0].send(bytes(65536))
+    except BlockingIOError:
+        pass
+    except OSError:
+        time.sleep(1)
+""",
+            {"wall_s": 15},
+            ends("MEMORY_LIMIT"),
         ),
         "fork_bomb": (
             """
@@ -155,6 +187,20 @@ time.sleep(30)
             ends("TIME_LIMIT"),
         ),
         "stop_everything": ("os.kill(os.getpid(), signal.SIGSTOP)", {"wall_s": 1}, ends("TIME_LIMIT")),
+        "forks_that_share_their_memory": (
+            """
+# No attack: three children with the memory of their parent have not four times as much.
+hoard = bytearray(b"x") * (100 << 20)
+for _ in range(3):
+    if os.fork() == 0:
+        time.sleep(1)
+        os._exit(0)
+for _ in range(3):
+    os.wait()
+open("/out/done.txt", "w").write("x")
+""",
+            lets_out("done.txt"),
+        ),
         "lock_memory": ("breach(LIBC.mlockall(3) == 0)", held),
     },
 )
