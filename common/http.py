@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.shortcuts import render
+from django.urls import Resolver404, resolve
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from common import plain_json
@@ -63,19 +64,57 @@ def back(request: HttpRequest) -> str:
     return origin if ours and not here else ""
 
 
+def wants_json(request: HttpRequest) -> bool:
+    """Whether a script asks rather than a person."""
+    return "application/json" in request.headers.get("Accept", "")
+
+
+def page_above(path: str) -> str:
+    """The nearest address above this one at which there is something."""
+    while path := path.rstrip("/").rpartition("/")[0]:
+        try:
+            resolve(f"{path}/")
+        except Resolver404:
+            continue
+        return f"{path}/"
+    return ""
+
+
+def not_allowed(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
+    """Says that an address is not for this method: most often that it takes a form and shows no page."""
+    takes = answer["Allow"]
+    reason = (
+        "This address takes a form that a page sends. It shows no page of its own."
+        if request.method in {"GET", "HEAD"}
+        else f"This address is not for {request.method}. It answers to {takes}."
+    )
+    if wants_json(request):
+        said: HttpResponse = JsonResponse(
+            {"code": "method_not_allowed", "detail": reason}, status=answer.status_code
+        )
+    else:
+        context = {"reason": reason, "back": back(request) or page_above(request.path)}
+        said = render(request, "errors/405.html", context, status=answer.status_code)
+    said["Allow"] = takes
+    return said
+
+
 class RefusalsMiddleware:
-    """Turns a Refused raised by a service into a page, or into JSON for a script."""
+    """Turns a Refused raised by a service, and a method that is not taken, into a page, or into JSON for a script."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        answer = self.get_response(request)
+        if isinstance(answer, HttpResponseNotAllowed) and not answer.content:
+            return not_allowed(request, answer)
+        return answer
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, Refused):
             return None
-        if "application/json" in request.headers.get("Accept", ""):
+        if wants_json(request):
             answer = {"code": exception.code, "detail": str(exception)}
             return JsonResponse(answer, status=exception.status)
         heading = HEADINGS.get(exception.status, "This was not done")

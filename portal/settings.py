@@ -68,6 +68,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "common.http.RefusalsMiddleware",
+    "common.confirming.ConfirmationMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 

@@ -1,4 +1,4 @@
-// Dialogs: `data-opens="id"` opens one, `data-closes` closes it, and a form with `data-confirm` asks first.
+// Dialogs: `data-opens="id"` opens one, `data-closes` closes it, and a form with a question (`{% confirms %}`) asks first.
 const asked = new WeakSet()
 
 document.addEventListener('click', (event) => {
@@ -18,16 +18,31 @@ function isOutside(event) {
 document.addEventListener('submit', (event) => {
   const form = event.target
   const submitter = event.submitter
-  const text = submitter?.dataset.confirm || form.dataset.confirm
+  const text = question(form, submitter)
   if (!text || asked.has(form)) return asked.delete(form)
   event.preventDefault()
   event.stopImmediatePropagation()
   ask(text, submitter?.textContent.trim() || 'Continue', submitter?.classList.contains('btn-danger')).then((yes) => {
     if (!yes) return
     asked.add(form)
+    given(form)
     form.requestSubmit(submitter)
   })
 }, true)
+
+// The question of the form, or of the button that sends it.
+function question(form, submitter) {
+  const hidden = form.querySelectorAll('input[type=hidden][name^="confirm-text"]')
+  const button = `confirm-text:${submitter?.name}=${submitter?.value}`
+  return [...hidden].find(({ name }) => name === 'confirm-text' || name === button)?.value
+}
+
+// Without scripts the portal asks by a page of its own: it is told that this was done here.
+function given(form) {
+  if (form.elements.namedItem('confirm-given')) return
+  const field = Object.assign(document.createElement('input'), { type: 'hidden', name: 'confirm-given', value: 'yes' })
+  form.append(field)
+}
 
 function ask(text, label, dangerous) {
   const dialog = document.getElementById('confirm')

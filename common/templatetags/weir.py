@@ -17,6 +17,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
+from common.confirming import QUESTION
+
 if TYPE_CHECKING:
     from django.core.paginator import Page
     from django.db.models import Model
@@ -158,6 +160,13 @@ def step(  # noqa: PLR0913, PLR0917 -- each is an option of the button
         "size": size,
         "fields": fields,
     }
+
+
+@register.simple_block_tag
+def confirms(content: str, button: str = "") -> SafeString:
+    """The question that a form asks before it is sent; `button` (`name=value`) when only one of its buttons asks."""
+    name = f"{QUESTION}:{button}" if button else QUESTION
+    return format_html('<input type="hidden" name="{}" value="{}">', name, content)
 
 
 @register.inclusion_tag("components/empty.html")

@@ -85,7 +85,7 @@ def test_a_state_is_told_in_words() -> None:
 def test_a_step_is_a_form_with_a_token() -> None:
     html = rendered('{% step "/go/" "Go" key="k" confirm="Sure?" %}', csrf_token="t0ken")
     assert 'method="post" action="/go/"' in html
-    assert 'data-confirm="Sure?"' in html
+    assert 'name="confirm-text" value="Sure?"' in html
     assert 'name="csrfmiddlewaretoken" value="t0ken"' in html
     assert 'name="key" value="k"' in html
 
