@@ -1,5 +1,6 @@
 """Admins' pages for people and privileges; auditors read them."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 from django.contrib import messages
@@ -85,66 +86,53 @@ def _person_page(
     return render(request, "accounts/person.html", context, status=status)
 
 
-@require_POST
-@confirmed_recently
-def grant_role(request: UserRequest, pk: UUID) -> HttpResponse:
-    shown = _person(request, pk)
-    form = RoleForm(request.POST)
-    if not form.is_valid():
-        return _person_page(request, shown, form=form, failed=request.POST.get("role", "grant"), status=422)
-    given = form.cleaned_data
-    services.grant_role(shown, by=request.user, role=given["role"], reason=given["reason"])
-    messages.success(request, f"{shown} is {Role(given['role']).label.lower()} now.")
-    return redirect("accounts:person", pk)
+def _change_of_role(name: str, service: Callable[..., object], told: str) -> Callable[..., HttpResponse]:
+    """A view that gives or takes the role that its form names."""
+
+    @require_POST
+    @confirmed_recently
+    def view(request: UserRequest, pk: UUID) -> HttpResponse:
+        shown = _person(request, pk)
+        form = RoleForm(request.POST)
+        if not form.is_valid():
+            failed = request.POST.get("role", name)
+            return _person_page(request, shown, form=form, failed=failed, status=422)
+        given = form.cleaned_data
+        service(shown, by=request.user, role=given["role"], reason=given["reason"])
+        messages.success(request, told.format(shown, Role(given["role"]).label.lower()))
+        return redirect("accounts:person", pk)
+
+    return view
 
 
-@require_POST
-@confirmed_recently
-def take_role(request: UserRequest, pk: UUID) -> HttpResponse:
-    shown = _person(request, pk)
-    form = RoleForm(request.POST)
-    if not form.is_valid():
-        return _person_page(request, shown, form=form, failed=request.POST.get("role", "take"), status=422)
-    given = form.cleaned_data
-    services.take_role(shown, by=request.user, role=given["role"], reason=given["reason"])
-    messages.success(request, f"{shown} is no longer {Role(given['role']).label.lower()}.")
-    return redirect("accounts:person", pk)
+grant_role = _change_of_role("grant", services.grant_role, "{} is {} now.")
+take_role = _change_of_role("take", services.take_role, "{} is no longer {}.")
 
 
-@require_POST
-@confirmed_recently
-def suspend(request: UserRequest, pk: UUID) -> HttpResponse:
-    shown = _person(request, pk)
-    form = ReasonForm(request.POST)
-    if not form.is_valid():
-        return _person_page(request, shown, form=form, failed="suspend", status=422)
-    services.suspend(shown, by=request.user, reason=form.cleaned_data["reason"])
-    messages.success(request, f"{shown} is suspended: every session of theirs has ended.")
-    return redirect("accounts:person", pk)
+def _with_reason(name: str, service: Callable[..., object], told: str) -> Callable[..., HttpResponse]:
+    """A view that does one thing to a person for a reason; `name` is that of its form on their page."""
+
+    @require_POST
+    @confirmed_recently
+    def view(request: UserRequest, pk: UUID) -> HttpResponse:
+        shown = _person(request, pk)
+        form = ReasonForm(request.POST)
+        if not form.is_valid():
+            return _person_page(request, shown, form=form, failed=name, status=422)
+        service(shown, by=request.user, reason=form.cleaned_data["reason"])
+        messages.success(request, told.format(shown))
+        return redirect("accounts:person", pk)
+
+    return view
 
 
-@require_POST
-@confirmed_recently
-def reinstate(request: UserRequest, pk: UUID) -> HttpResponse:
-    shown = _person(request, pk)
-    form = ReasonForm(request.POST)
-    if not form.is_valid():
-        return _person_page(request, shown, form=form, failed="reinstate", status=422)
-    services.reinstate(shown, by=request.user, reason=form.cleaned_data["reason"])
-    messages.success(request, f"{shown} can sign in again.")
-    return redirect("accounts:person", pk)
-
-
-@require_POST
-@confirmed_recently
-def reset_second_step(request: UserRequest, pk: UUID) -> HttpResponse:
-    shown = _person(request, pk)
-    form = ReasonForm(request.POST)
-    if not form.is_valid():
-        return _person_page(request, shown, form=form, failed="second-step", status=422)
-    services.reset_second_step(shown, by=request.user, reason=form.cleaned_data["reason"])
-    messages.success(request, f"{shown} signs in with the password alone, and can set up a new second step.")
-    return redirect("accounts:person", pk)
+suspend = _with_reason("suspend", services.suspend, "{} is suspended: every session of theirs has ended.")
+reinstate = _with_reason("reinstate", services.reinstate, "{} can sign in again.")
+reset_second_step = _with_reason(
+    "second-step",
+    services.reset_second_step,
+    "{} signs in with the password alone, and can set up a new second step.",
+)
 
 
 @require_POST
