@@ -16,8 +16,7 @@ def tell(people: Iterable[User], text: str, *, url: str, by: User | None = None)
     rows = Notification.objects.bulk_create(
         [Notification(user=person, text=text[:300], url=url) for person in told.values()]
     )
-    for row in rows:
-        live.changed("user", row.user_id)
+    live.changed("user", *told)
     wanted = [str(row.pk) for row in rows if told[row.user_id].mail_wanted]
     if wanted:
         commit.after(tasks.mail_notifications.delay, wanted)

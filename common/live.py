@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 
 from common import commit
@@ -13,17 +12,16 @@ def group(key: str) -> str:
     return key.replace(":", ".")
 
 
-def changed(kind: str, pk: UUID | str) -> None:
-    """After commit, tell those who watch `kind:pk`."""
-    commit.after(_send, f"{kind}:{pk}", {"type": "object.changed"})
+def changed(kind: str, *pks: UUID | str) -> None:
+    """After commit, tell those who watch `kind:pk`, of each."""
+    if pks:
+        commit.after(_send, [f"{kind}:{pk}" for pk in pks], "object.changed")
 
 
 def close_sockets(user_pk: UUID | str) -> None:
     """After commit, end every socket of this person."""
-    commit.after(_send, f"user:{user_pk}", {"type": "session.ended"})
+    commit.after(_send, [f"user:{user_pk}"], "session.ended")
 
 
-def _send(key: str, message: dict[str, str]) -> None:
-    layer = get_channel_layer()
-    if layer is not None:
-        async_to_sync(layer.group_send)(group(key), {**message, "key": key})
+def _send(keys: list[str], kind: str) -> None:
+    get_channel_layer().publish((group(key), {"type": kind, "key": key}) for key in keys)

@@ -5,7 +5,8 @@ import signal
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_embedded_init, worker_process_init
+from celery.signals import beat_embedded_init, task_prerun, worker_process_init
+from django.db import close_old_connections, connections
 
 from portal import broker
 from portal.launch.processes import die_with_parent
@@ -16,6 +17,8 @@ broker.install()
 app = Celery("weir")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.conf["CELERY_DB_REUSE_MAX"] = 10_000  # tasks; Celery would hang up on the database after each
+CONNECTION_SECONDS = 600
 
 
 @worker_process_init.connect
@@ -23,3 +26,15 @@ app.autodiscover_tasks()
 def end_with_the_worker(**_kwargs: Any) -> None:
     """A worker that is killed leaves no process behind."""
     die_with_parent(signal.SIGKILL, os.getppid())
+
+
+@worker_process_init.connect
+def keep_connections(**_kwargs: Any) -> None:
+    """A worker does one thing at a time: its connection to the database is kept, and looked at before each task."""
+    connections["default"].settings_dict |= {"CONN_MAX_AGE": CONNECTION_SECONDS, "CONN_HEALTH_CHECKS": True}
+
+
+@task_prerun.connect
+def look_at_connections(task: Any, **_kwargs: Any) -> None:
+    if not task.request.is_eager:
+        close_old_connections()

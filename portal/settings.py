@@ -251,7 +251,9 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": int(1.1 * RUN_HARD_LIMIT)}
 ANSWER_TICK = 0.25  # seconds; automatic answers appear on its multiples only
 ANSWER_WAITS = timedelta(seconds=20)  # then the bell is rung again for a question that no worker has taken
-ANSWER_GIVEN_UP = timedelta(minutes=5)  # then it is given back, or lost when a worker has opened the data for it
+ANSWER_GIVEN_UP = timedelta(
+    minutes=5
+)  # then it is given back, or lost when a worker has opened the data for it
 CELERY_BEAT_SCHEDULE = {
     "look-after-answers": {"task": "privacy.tasks.look_after_answers", "schedule": 20},
     "look-after-runs": {"task": "requests_app.tasks.look_after_runs", "schedule": HEARTBEAT_SECONDS},

@@ -13,7 +13,6 @@ from django.utils import timezone
 
 from accounts.models import User
 from common import live
-from common.errors import Conflict
 from requests_app import bell, queueing, workflow
 from requests_app.models import Pause, Run, Worker
 from requests_app.queueing import Busy, Caps, Waiting
@@ -27,12 +26,16 @@ _FIELDS = ("pk", "asked_by", "request__dataset", "kind", "created_at")
 
 def claim(worker: str) -> Run | None:
     """Give this worker the run whose turn it is, under a fresh lease; None when nothing may start on it now."""
+    if not Run.objects.filter(
+        state=Run.State.QUEUED
+    ).exists():  # a bell too many: nobody waits for its answer
+        return None
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CLAIM_LOCK])
         if not may_start() or not Worker.objects.able().filter(name=worker).exists():
             return None
-        for waiting in startable():
+        for waiting in startable(busy(), caps()):
             if run := give(waiting.run, worker):
                 tell_waiting()
                 return run
@@ -45,32 +48,31 @@ def may_start() -> bool:
 
 def give(pk: UUID, worker: str) -> Run | None:
     """Give this run to this worker under a fresh lease; None when it does not wait any more."""
-    run = Run.objects.get(pk=pk)
-    try:
-        taken = workflow.take(
+    with transaction.atomic(savepoint=False):
+        run = Run.objects.select_for_update(of=("self",)).select_related("request").get(pk=pk)
+        if run.state != Run.State.QUEUED:  # cancelled a moment ago
+            return None
+        workflow.move(
             "start",
             run,
-            by=User.objects.system(),
+            by=User.objects.portal(),
             lease=uuid4(),
             worker=worker,
             started_at=timezone.now(),
             missed_beats=0,
+            heartbeat_at=Now(),
         )
-    except Conflict:  # cancelled a moment ago
-        return None
-    Run.objects.filter(pk=pk).update(heartbeat_at=Now())
-    return taken
+        del run.heartbeat_at  # the database's own clock: read anew by who asks for it
+        return run
 
 
-def startable() -> list[Waiting[UUID]]:
+def startable(hands: list[Busy[UUID]], limits: Caps) -> list[Waiting[UUID]]:
     """The queued runs that nothing holds back, in the order of their turn; the first of each person and dataset."""
     heads = (
         Run.objects.filter(state=Run.State.QUEUED)
         .order_by("asked_by", "kind", "request__dataset", "created_at")
         .distinct("asked_by", "kind", "request__dataset")
     )
-    hands = busy()
-    limits = caps()
     order = queueing.fair_order(_waiting(heads.values_list(*_FIELDS)), hands, timezone.now())
     return [waiting for waiting in order if queueing.hold(waiting, hands, limits) is None]
 
@@ -124,14 +126,14 @@ def estimated_wait(run: Run, position: int | None) -> str:
 
 def ring_next() -> None:
     """A place has become free, or a bell was lost: wake a worker for the run whose turn it is."""
-    if not may_start() or caps().slots <= Run.objects.working().count():
+    if not may_start():
         return
-    if waiting := startable():
+    hands, limits = busy(), caps()
+    if limits.slots > len(hands) and (waiting := startable(hands, limits)):
         bell.ring(waiting[0].run)
 
 
 def tell_waiting() -> None:
     """Positions in the queue have moved: let the pages of those who wait ask again."""
     queued = Run.objects.filter(state=Run.State.QUEUED).order_by("created_at")
-    for pk in queued.values_list("pk", flat=True)[:TOLD]:
-        live.changed("run", pk)
+    live.changed("run", *queued.values_list("pk", flat=True)[:TOLD])

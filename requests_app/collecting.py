@@ -25,9 +25,9 @@ class LeaseLost(Exception):
     """The run has gone on, or ended, without this worker."""
 
 
-def lock(pk: UUID, lease: UUID) -> Run:
-    """The run, locked, if it is still in hand under this lease."""
-    run = Run.objects.select_for_update(of=("self",)).get(pk=pk)
+def lock(pk: UUID, lease: UUID, *beside: str) -> Run:
+    """The run, locked, if it is still in hand under this lease; with its request, and what else is read `beside`."""
+    run = Run.objects.select_for_update(of=("self",)).select_related("request", *beside).get(pk=pk)
     if run.lease != lease or run.state not in Run.WORKING:
         raise LeaseLost
     return run
@@ -39,7 +39,7 @@ def step_if_mine(name: str, pk: UUID, lease: UUID) -> Run:
         run = lock(pk, lease)
         if run.state == Run.State.CANCELLING:
             return run
-        return workflow.take(name, run, by=User.objects.system())
+        return workflow.move(name, run, by=User.objects.portal())
 
 
 def fail(pk: UUID, lease: UUID, code: CloseCode) -> Run:
@@ -57,17 +57,17 @@ def never_began(pk: UUID, lease: UUID) -> Run:
 
 def finish(pk: UUID, lease: UUID, result: JobResult) -> Run:
     """Write the end of a run. A cancel that came before it wins, whatever the job made of itself."""
-    looked = _look_at(Run.objects.get(pk=pk), lease, result)
+    looked = _look_at(pk, lease, result)
     with transaction.atomic():
-        run = lock(pk, lease)
+        run = lock(pk, lease, "request__author", "request__dataset__owner")
         facts: dict[str, Any] = {"finished_at": timezone.now(), **_resources(result)}
-        system = User.objects.system()
+        system = User.objects.portal()
         if run.state == Run.State.CANCELLING or result.status == Status.CANCELLED:
             done = _cancelled(run, facts, system)
         elif (code := _failure(run, result)) is not None:
-            done = workflow.take("fail", run, by=system, close_code=code, **_error(result, code), **facts)
+            done = workflow.move("fail", run, by=system, close_code=code, **_error(result, code), **facts)
         else:
-            done = workflow.take("succeed", run, by=system, **facts)
+            done = workflow.move("succeed", run, by=system, **facts)
             _keep(done, lease, result, looked)
         _write_log(done, result)
         notifications.run_finished(done)
@@ -79,8 +79,8 @@ def finish(pk: UUID, lease: UUID, result: JobResult) -> Run:
 
 def _cancelled(run: Run, facts: dict[str, Any], system: User) -> Run:
     if run.state != Run.State.CANCELLING:
-        run = workflow.take("cancel", run, by=system)
-    return workflow.take("cancelled", run, by=system, **facts)
+        run = workflow.move("cancel", run, by=system)
+    return workflow.move("cancelled", run, by=system, **facts)
 
 
 def _failure(run: Run, result: JobResult) -> CloseCode | None:
@@ -148,10 +148,11 @@ def from_text(text: str) -> JobResult:
 # Outputs
 
 
-def _look_at(run: Run, lease: UUID, result: JobResult) -> list[list[Check]]:
+def _look_at(pk: UUID, lease: UUID, result: JobResult) -> list[list[Check]]:
     """The automatic checks of each file, made before the transaction: they open the files in a sandbox."""
     if result.status != Status.SUCCEEDED:
         return []
+    run = Run.objects.select_related("revision__dataset").get(pk=pk)
     home = storage.collected(run.pk, lease)
     return [disclosure.look(run, home / file.name, file) for file in result.outputs]
 

@@ -126,7 +126,7 @@ def _mock_inputs(run: Run) -> dict[str, Path]:
 def _open_private(pk: UUID, lease: UUID) -> dict[str, Path]:
     """Open private data: under the run's lock the approval is asked for again, and the opening is recorded."""
     with transaction.atomic():
-        run = collecting.lock(pk, lease)
+        run = _locked_with_approval(pk, lease)
         inputs = storage.open_for(run, rule=_open_rule)
         if run.opened_at is not None:  # the answer to the commit was lost, and this is asked again
             return inputs
@@ -135,7 +135,7 @@ def _open_private(pk: UUID, lease: UUID) -> dict[str, Path]:
         item = run.request
         log.record(
             "run.open_data",
-            by=User.objects.system(),
+            by=User.objects.portal(),
             on=run,
             dataset_id=item.dataset_id,
             person_id=item.author_id,
@@ -144,6 +144,19 @@ def _open_private(pk: UUID, lease: UUID) -> dict[str, Path]:
             revision=str(run.revision_id),
         )
     return inputs
+
+
+def _locked_with_approval(pk: UUID, lease: UUID) -> Run:
+    """The run and all that its rule asks about, in one look."""
+    beside = ("request__author", "request__dataset", "revision", "approval__version")
+    run = collecting.lock(pk, lease, *beside)
+    if run.approval is not None:
+        version = run.approval.version
+        if version.request_id == run.request_id:
+            version.request = run.request
+        if version.revision_id == run.revision_id:
+            version.revision = run.revision
+    return run
 
 
 def _open_rule(run: object) -> str | None:

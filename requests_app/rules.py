@@ -164,7 +164,7 @@ def may_run_again(user: User, item: CodeRequest) -> str | None:
 
 def open_data(run: Run) -> str | None:
     """Why this run may not open private data now: asked again at the moment of opening."""
-    if run.approval is None or run.version is None:
+    if run.approval is None or run.version_id is None:
         return "This run has no approval."
     if why := approval_is_live(run.approval):
         return why

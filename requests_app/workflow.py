@@ -131,14 +131,19 @@ def take(name: str, item: Item, *, by: User, **changes: object) -> Item:
     Returns the object as it is now. Raises Denied when the rule refuses and Conflict when the step does not
     lead on from the state the object is in.
     """
-    kind = _MACHINE_OF[type(item)]
-    step = MACHINES[kind][name]
     with transaction.atomic():
         locked: Item = type(item)._default_manager.select_for_update(of=("self",)).get(pk=item.pk)
-        require(step.rule, by, locked)
-        if locked.state not in step.sources:
-            raise Conflict(f"This is not possible any more: {locked.get_state_display().lower()}.")
-        _write(name, kind, locked, step, by, changes)
+        return move(name, locked, by=by, **changes)
+
+
+def move(name: str, locked: Item, *, by: User, **changes: object) -> Item:
+    """The same for an object that the caller has read under a lock, in the caller's transaction."""
+    kind = _MACHINE_OF[type(locked)]
+    step = MACHINES[kind][name]
+    require(step.rule, by, locked)
+    if locked.state not in step.sources:
+        raise Conflict(f"This is not possible any more: {locked.get_state_display().lower()}.")
+    _write(name, kind, locked, step, by, changes)
     return locked
 
 
@@ -181,8 +186,7 @@ def tell_pages(item: CodeRequest | Run | Release) -> None:
         return
     if isinstance(item, Release):
         live.changed("run", item.run_id)
-    for person in _inboxes(request):
-        live.changed("user", person)
+    live.changed("user", *_inboxes(request))
 
 
 def _inboxes(request: CodeRequest) -> set[UUID]:

@@ -291,7 +291,7 @@ def test_suspension_reaches_the_sockets(
 ) -> None:
     person, admin = make.user(), make.admin()
     sent: list[tuple[str, str]] = []
-    monkeypatch.setattr("common.live._send", lambda key, message: sent.append((key, message["type"])))
+    monkeypatch.setattr("common.live._send", lambda keys, kind: sent.extend((key, kind) for key in keys))
     with django_capture_on_commit_callbacks(execute=True):
         services.suspend(person, by=admin, reason="A lost laptop.")
     assert (f"user:{person.pk}", "session.ended") in sent

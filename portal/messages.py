@@ -1,0 +1,49 @@
+"""The channel layer, with a way to publish for code that runs outside an event loop.
+
+Channels would have such code start a loop, connect to Valkey, publish and hang up for each single message. Here a
+process keeps a few connections, and sends what belongs together at once.
+"""
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from channels_redis.pubsub import RedisPubSubChannelLayer
+from django.utils.functional import cached_property
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+logger = logging.getLogger(__name__)
+
+DEAF_SECONDS = 5.0
+"""So long nothing is said to a server that does not answer: who changes things must not wait for it each time."""
+
+
+class ChannelLayer(RedisPubSubChannelLayer):
+    """Valkey's publish and subscribe."""
+
+    def __init__(self, *args: Any, address: str, prefix: str = "asgi", **options: Any) -> None:
+        super().__init__(*args, hosts=[{"address": address, **options}], prefix=prefix)
+        self._address, self._prefix, self._options = address, prefix, options
+        self._deaf_until = 0.0
+
+    @cached_property
+    def _client(self) -> "Redis":
+        # One retry: a connection that the server has closed meanwhile is no reason to lose a message.
+        return Redis.from_url(self._address, **self._options, retry=Retry(NoBackoff(), 1))
+
+    def publish(self, messages: Iterable[tuple[str, Mapping[str, str]]]) -> None:
+        """Send each message to its group. They are hints: what cannot be sent now is not sent later."""
+        if time.monotonic() < self._deaf_until:
+            return
+        pipeline = self._client.pipeline(transaction=False)
+        for group, message in messages:
+            pipeline.publish(f"{self._prefix}__group__{group}", self.serialize(dict(message)))
+        try:
+            pipeline.execute()
+        except RedisError as bad:
+            self._deaf_until = time.monotonic() + DEAF_SECONDS
+            logger.warning("Open pages are not told of changes for %.0f s: %s", DEAF_SECONDS, bad)
