@@ -2,12 +2,12 @@
 
 import hashlib
 from dataclasses import dataclass
-from functools import partial
 from uuid import UUID
 
 from django.db import transaction
 
 from accounts.models import User
+from common import commit
 from common.access import require
 from common.errors import Conflict, Refused
 from datasets.models import Revision
@@ -147,11 +147,11 @@ def _charged(budget: Budget, quoted: Quote, key: UUID, by: User, text: str) -> A
                 "sigma": quoted.offer.sigma,
                 "releases": quoted.offer.releases,
                 "mu": quoted.offer.mu,
-                "extended": budget.extended or budget.protection.incomplete_since is not None,
+                "extended": budget.may_leave_out,
             },
         )
         if made:
-            transaction.on_commit(partial(tasks.compute_answer.delay, str(answer.pk)), robust=True)
+            commit.after(tasks.compute_answer.delay, str(answer.pk))
     return answer
 
 
