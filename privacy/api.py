@@ -69,7 +69,7 @@ def _budget(item: Budget) -> dict[str, object]:
         "dataset": item.protection.dataset.name,
         "title": item.protection.dataset.title,
         "delta": item.protection.delta,
-        "mode": "extended" if item.extended else "complete",
+        "mode": "extended" if item.may_leave_out else "complete",
         "share_used": item.share_used,
         "closed": item.closed_at is not None,
         "answers": reverse("privacy:api_answers", args=[item.pk]),

@@ -82,6 +82,10 @@ class QuestionForm(forms.Form):
         for name, kind in (("features", "numeric"), ("by", "keys")):
             self._offer(name, [(each, each) for each in offered[kind]])
         self.fields["rows"].widget.attrs["max"] = table.max_rows
+        if missing := [spec.name for spec in columns if spec.is_key and spec.nullable]:
+            self.fields[
+                "by"
+            ].help_text = f"Rows in which it is missing are in no group ({', '.join(missing)})."
         for name in ("error", "epsilon"):
             self.fields[name].widget.attrs.update({"step": "any", "min": 0, "inputmode": "decimal"})
 

@@ -126,6 +126,11 @@ class Budget(Thing):
         return found
 
     @property
+    def may_leave_out(self) -> bool:
+        """Whether answers may silently leave people out."""
+        return self.extended or self.protection.incomplete_since is not None
+
+    @property
     def cap(self) -> int:
         """How far the worst case may go: extended budgets go on, with those people who still have something left."""
         return EXTENDED_LIMIT * CAP if self.extended else CAP

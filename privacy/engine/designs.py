@@ -192,7 +192,9 @@ def _order(
 ) -> Design:
     if groups:
         raise QueryRefused(
-            "Quantiles and distributions cannot be grouped yet. Ask for one group with a filter."
+            "Quantiles and distributions cannot be grouped: each group would be a search of its own, at the full "
+            "price. Ask for one group with a filter: where a column never changes within a person, questions about "
+            "its groups do not use up each other's budget."
         )
     scale = _scale(measure.of, table)
     if isinstance(measure, Distribution):

@@ -94,7 +94,7 @@ def _statement(text: str, columns: Collection[str]) -> exp.Select:
             [_plain(token, columns) for token in DIALECT.tokenize(text)], text
         )
     except SqlglotError as bad:
-        raise QueryRefused(_syntax(bad)) from bad
+        raise QueryRefused(_syntax(bad, text)) from bad
     if len(statements) != 1 or not isinstance(statements[0], exp.Select):
         raise QueryRefused("Write one SELECT … FROM … and nothing else.")
     if sum(1 for _ in statements[0].walk()) > 2000:
@@ -117,16 +117,23 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def _syntax(bad: SqlglotError) -> str:
+def _syntax(bad: SqlglotError, text: str) -> str:
     for error in getattr(bad, "errors", None) or []:
-        return f"Line {error['line']}, column {error['col']}: this is not SQL that can be read here."
+        column = error["col"] - max(len(error["highlight"] or "") - 1, 0)
+        return f"Line {error['line']}, column {column}: this is not SQL that can be read here."
+    if text.count("'") % 2:
+        before = text[: text.rindex("'")]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        return f"Line {line}, column {column}: a text begins here and does not end."
     return "This is not SQL that can be read here."
 
 
 def _refuse(node: Node, why: str) -> NoReturn:
     for part in node.walk():
         if "line" in part.meta:
-            raise QueryRefused(f"Line {part.meta['line']}, column {part.meta['col']}: {why}")
+            # The parser knows where a word ends; people look for where it begins.
+            column = part.meta["col"] - (part.meta["end"] - part.meta["start"])
+            raise QueryRefused(f"Line {part.meta['line']}, column {column}: {why}")
     raise QueryRefused(why)
 
 

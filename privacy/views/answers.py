@@ -125,9 +125,22 @@ def _figures(item: Answer, query: Query, user: User) -> dict[str, Any]:
         "names": [words.figure_name(f["name"]) for f in result["lines"][0]["figures"]] if rows else [],
         "single": single,
         "unit": unit,
-        "charts": _charts(result, table, title) if 1 < len(rows) <= drawing.MOST_BARS else None,
+        "charts": _charts(result, table, title) if _worth_drawing(result["lines"]) else None,
+        "without_nulls": _may_be_missing(result["by"], table),
         "has_errors": any(figure["half"] for row in rows for figure in row["figures"]),
     }
+
+
+def _worth_drawing(lines: Sequence[dict[str, Any]]) -> bool:
+    """Several bars, not too many, and not all of them drowned by the noise."""
+    known = any(line["figures"][0]["value"] is not None for line in lines)
+    return known and 1 < len(lines) <= drawing.MOST_BARS
+
+
+def _may_be_missing(by: Sequence[str], table: TableSpec | None) -> list[str]:
+    """The columns of the groups in which a value may be missing: such rows are in no group."""
+    known = table.columns if table else {}
+    return [name for name in by if name in known and known[name].nullable]
 
 
 def _table(item: Answer, query: Query) -> TableSpec | None:

@@ -18,7 +18,7 @@ from privacy.composing import OPERATORS, Line, fields_of, query_of
 from privacy.engine import sql_text
 from privacy.engine.accounting import gdp_epsilon
 from privacy.engine.contributions import CAP
-from privacy.engine.queries import Query
+from privacy.engine.queries import CountSubjects, Query
 from privacy.engine.schema import QueryRefused, TableSpec
 from privacy.engine.wire import decode
 from privacy.forms import EPSILON, ERROR, FORM, MAX_LINES, SQL, QuestionForm, lines_of
@@ -115,7 +115,7 @@ def _start(request: UserRequest, budget: Budget) -> dict[str, Any]:
     earlier = _uuid(request.GET.get("again", ""))
     again = earlier and Answer.objects.filter(budget=budget, pk=earlier).first()
     if not again:
-        return start
+        return {**start, **_who_is_in(request, budget)}
     tables = queries.tables_of(budget.protection.dataset, budget.protection.constants)
     query = decode(again.query)
     found = fields_of(query, tables[query.table]) if query.table in tables else None
@@ -123,6 +123,23 @@ def _start(request: UserRequest, budget: Budget) -> dict[str, Any]:
         return {**start, "source": SQL, "sql": again.sql}
     fields, lines = found
     return {**start, **fields, **_line_data(lines)}
+
+
+def _who_is_in(request: UserRequest, budget: Budget) -> dict[str, Any]:
+    """A count of those whom an earlier answer (`still`) could have counted: as many people as it asked about, at its
+    price. Nobody who cannot pay for it is in it, so it tells how many are left."""
+    pk = _uuid(request.GET.get("still", ""))
+    earlier = pk and Answer.objects.filter(budget=budget, pk=pk).first()
+    if not earlier:
+        return {}
+    epsilon = f"{gdp_epsilon(earlier.mu, budget.protection.delta):.3g}"
+    query = replace(decode(earlier.query), measure=CountSubjects(), by=())
+    tables = queries.tables_of(budget.protection.dataset, budget.protection.constants)
+    found = fields_of(query, tables[query.table]) if query.table in tables else None
+    if found is None:
+        return {"epsilon": epsilon}
+    fields, lines = found
+    return {**fields, **_line_data(lines), "epsilon": epsilon}
 
 
 def _uuid(text: str) -> UUID | None:

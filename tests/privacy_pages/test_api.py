@@ -63,7 +63,7 @@ def test_the_wire_form_asks_what_sql_has_no_words_for(scientist, budget):
 @pytest.mark.parametrize(
     ("body", "status", "code", "detail"),
     [
-        ({"sql": "SELECT wage FROM wages", "epsilon": 1}, 400, "refused", "Line 1, column 11"),
+        ({"sql": "SELECT wage FROM wages", "epsilon": 1}, 400, "refused", "Line 1, column 8"),
         ({"sql": COUNT}, 400, "refused", "Say either how exact"),
         ({"sql": COUNT, "epsilon": 1, "error": 1}, 400, "refused", "Say either how exact"),
         ({"sql": COUNT, "epsilon": "1"}, 400, "refused", "epsilon must be a number"),
