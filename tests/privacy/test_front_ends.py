@@ -109,7 +109,7 @@ def test_what_sql_cannot_say_is_not_written_otherwise(query):
 
 
 def test_a_column_called_like_a_word_of_sql_keeps_positions_true():
-    with pytest.raises(QueryRefused, match="Line 1, column 5[0-9]: texts can be compared"):
+    with pytest.raises(QueryRefused, match="Line 1, column 57: texts can be compared"):
         parse("SELECT COUNT(*) FROM wages WHERE union = 1 AND region > 'a'", SPEC)
     with pytest.raises(QueryRefused):
         parse("SELECT COUNT(*) FROM wages UNION SELECT 1", SPEC)
