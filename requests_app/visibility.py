@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 from uuid import UUID
 
 from accounts.models import User
 from requests_app import rules
-from requests_app.models import CodeRequest, Comment, Review
+from requests_app.models import CodeRequest, Comment, Review, Run
 
 
 class SaidBy(Protocol):
@@ -149,3 +150,35 @@ PRIVATE_FACTS = (
 def run_facts(*, reads_log: bool) -> tuple[str, ...]:
     """The fields of a run that one may see: what it used depends on the rows, so it goes where the log goes."""
     return AUTHOR_FACTS + PRIVATE_FACTS if reads_log else AUTHOR_FACTS
+
+
+END_STEP = timedelta(seconds=10)
+"""How exactly somebody who may not read the log learns when a run ended."""
+
+
+def veil(run: Run, *, reads_log: bool) -> Run:
+    """The run as a page shows it; the object is for showing only from here on.
+
+    How long collecting takes depends on how much was written, and so on the rows: whoever may not read the log sees
+    a run that is running until it has ended, and its end in steps.
+    """
+    if reads_log:
+        return run
+    if run.state == Run.State.COLLECTING:
+        run.state = Run.State.RUNNING
+    if run.finished_at is not None:
+        run.finished_at = max(_floor(run.finished_at), run.started_at or run.created_at)
+    return run
+
+
+def _floor(moment: datetime) -> datetime:
+    return moment - (moment - datetime(2000, 1, 1, tzinfo=UTC)) % END_STEP
+
+
+def took(run: Run, *, until: datetime, reads_log: bool) -> timedelta:
+    """How long a run has taken, rounded up for those who learn its end in steps."""
+    if run.started_at is None:
+        return timedelta()
+    if reads_log or run.finished_at is None:
+        return until - run.started_at
+    return -((run.started_at - run.finished_at) // END_STEP) * END_STEP

@@ -1,6 +1,5 @@
 """One run: where it stands, why it waits, what it used; start and cancel."""
 
-from datetime import timedelta
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -11,7 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import User
 from common.access import require
 from common.http import UserRequest, found
-from requests_app import claiming, queries, releasing, rules, services, workflow
+from requests_app import claiming, queries, releasing, rules, services, visibility, workflow
 from requests_app.forms import LogExcerptForm, ReasonForm
 from requests_app.models import CodeRequest, Output, Release, Run, RunLog
 from requests_app.views import words
@@ -50,29 +49,32 @@ def run_page(item: Run, user: User) -> dict[str, object]:
     if item.request.author_id == user.pk:
         item.request.author = user
     step = "cancel_queued" if item.state == Run.State.QUEUED else "cancel"
+    private = private_side(item, user)
+    reads_log = bool(private["reads_log"])
+    clock = _clock(item, reads_log=reads_log)
+    visibility.veil(item, reads_log=reads_log)
     return {
         "run": item,
         "item": item.request,
         "release": release,
         "live": item.state in Run.LIVE,
-        "stages": words.stages(item),
+        "stages": words.stages(item, reads_log=reads_log),
         "cancel_refusal": workflow.refusal(step, item, by=user),
         "failure": words.failure(item),
         "is_author": item.request.author_id == user.pk,
         "recall_refusal": workflow.refusal("recall", release, by=user) if release else "Nothing is released.",
         "reason_form": ReasonForm(),
-        **_clock(item),
+        **clock,
         **waiting(item),
-        **private_side(item, user),
+        **private,
         **_released(item, release, user),
     }
 
 
-def _clock(run: Run) -> dict[str, object]:
+def _clock(run: Run, *, reads_log: bool) -> dict[str, object]:
     """Elapsed time against the limit, and the age of the last heartbeat."""
     now = timezone.now()
-    end = run.finished_at or now
-    elapsed = (end - run.started_at) if run.started_at else timedelta()
+    elapsed = visibility.took(run, until=run.finished_at or now, reads_log=reads_log)
     return {
         "elapsed": round(elapsed.total_seconds()),
         "heartbeat_age": round((now - run.heartbeat_at).total_seconds()) if run.heartbeat_at else None,

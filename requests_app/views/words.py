@@ -150,12 +150,13 @@ class Stage:
 WAY = (Run.State.QUEUED, Run.State.STARTING, Run.State.RUNNING, Run.State.COLLECTING)
 
 
-def stages(run: Run) -> list[Stage]:
+def stages(run: Run, *, reads_log: bool) -> list[Stage]:
     """How far a run has come. Only while it is on its way: where it broke off is told in words."""
     if run.state not in WAY:
         return []
+    way = WAY if reads_log else WAY[:-1]
     at = WAY.index(Run.State(run.state))
-    return [Stage(state.label, done=place < at, now=place == at) for place, state in enumerate(WAY)]
+    return [Stage(state.label, done=place < at, now=place == at) for place, state in enumerate(way)]
 
 
 RUN_NOW: dict[str, str] = {
