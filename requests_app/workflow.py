@@ -163,8 +163,18 @@ def _write(name: str, kind: str, item: Item, step: Step, by: User, changes: dict
         person_id=request.author_id,
         changes={"state": (old, step.target)},
         request=str(request.pk),
+        **_reason(name, changes),
     )
     tell_pages(item)
+
+
+_REASONS = {"recall": "recall_reason", "revoke": "state_reason"}
+"""Where a step keeps why it was taken. Not what a verdict says of code and outputs: admins read the log."""
+
+
+def _reason(name: str, changes: dict[str, object]) -> dict[str, object]:
+    field = _REASONS.get(name)
+    return {"reason": changes[field]} if field in changes else {}
 
 
 def request_of(item: CodeRequest | Run | Release) -> CodeRequest:
@@ -178,7 +188,12 @@ def request_of(item: CodeRequest | Run | Release) -> CodeRequest:
 
 
 def tell_pages(item: CodeRequest | Run | Release) -> None:
-    """Let every open page that shows this object ask again."""
+    """Let every open page that shows this object ask again.
+
+    Not when collecting begins: how long that takes depends on the rows, and authors listen too.
+    """
+    if isinstance(item, Run) and item.state == Run.State.COLLECTING:
+        return
     request = request_of(item)
     live.changed("request", request.pk)
     if isinstance(item, Run):

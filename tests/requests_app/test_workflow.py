@@ -9,7 +9,7 @@ from django.db import transaction
 from accounts.models import User
 from audit.models import Entry
 from common.errors import Conflict
-from requests_app import diagram, workflow
+from requests_app import diagram, releasing, workflow
 from requests_app.models import CodeRequest, Release, Run
 from tests import make
 from tests.makers import requests as made
@@ -92,3 +92,37 @@ def test_a_disabled_button_says_what_the_step_would_have_said():
 def test_the_diagram_in_the_documentation_is_the_table():
     page = Path(settings.ROOT) / "docs" / "workflow.md"
     assert page.read_text() == diagram.document(), "Run manage.py workflow_diagram."
+
+
+@pytest.mark.django_db
+def test_the_log_says_why_something_was_called_back():
+    revoked = make.code_request(at="approved")
+    release = Release.objects.get(run__request=make.code_request(at="released"))
+    owner = release.run.request.dataset.owner
+    made.services.revoke(revoked, by=revoked.dataset.owner, reason="The purpose has changed.")
+    releasing.recall(release, by=owner, reason="A cell was too small.")
+    found = Entry.objects.filter(action__in=["request.revoke", "release.recall"]).order_by("pk")
+    assert [entry.detail["reason"] for entry in found] == [
+        "The purpose has changed.",
+        "A cell was too small.",
+    ]
+
+
+@pytest.mark.django_db
+def test_the_log_keeps_back_what_a_verdict_says():
+    item = make.code_request(at="changes_requested")
+    assert item.state_reason
+    entry = Entry.objects.get(action="request.request_changes", object_id=str(item.pk))
+    assert entry.detail == {"request": str(item.pk)}
+
+
+@pytest.mark.django_db
+def test_pages_are_not_told_when_collecting_begins(django_capture_on_commit_callbacks):
+    item = make.code_request(at="approved")
+    made.start(item)
+    run = Run.objects.get(request=item, kind="private")
+    for state, told in (("starting", 2), ("collecting", 0)):
+        run.state = state
+        with django_capture_on_commit_callbacks() as sent:
+            workflow.tell_pages(run)
+        assert len(sent) == told
