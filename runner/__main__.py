@@ -66,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     known.add_argument("--memory-mb", metavar="N", type=_count, default=DEFAULTS.memory_mb)
     known.add_argument("--pids", metavar="N", type=_count, default=DEFAULTS.pids)
     known.add_argument("--output-mb", metavar="N", type=_count, default=DEFAULTS.output_mb)
+    known.add_argument("--output-files", metavar="N", type=_count, default=DEFAULTS.output_files)
     known.add_argument("--log-mb", metavar="N", type=_positive, default=1.0)
     known.add_argument("--environment", metavar="DIR", type=Path, default=default_environment())
     return known
@@ -93,6 +94,7 @@ def spec_of(given: argparse.Namespace) -> JobSpec:
             memory_mb=given.memory_mb,
             pids=given.pids,
             output_mb=given.output_mb,
+            output_files=given.output_files,
             log_mb=given.log_mb,
         ),
     )

@@ -116,12 +116,12 @@ def _judged(stage: Stage) -> dict[str, Block]:
         # Descriptors on their way in a socket are counted for all processes of a user.
         "sendmsg": allow if stage.is_ours else refuse(errno.EACCES),
         # The free space of the disk that holds the libraries says how it goes on the host.
-        **dict.fromkeys(("statfs", "fstatfs"), allow if stage.is_ours else refuse(errno.ENOSYS)),
-        **_on_shared_files(ours=stage.is_ours),
+        **dict.fromkeys(("statfs", "fstatfs"), refuse(errno.ENOSYS)),
+        **_on_shared_files(),
     }
 
 
-def _on_shared_files(*, ours: bool) -> dict[str, Block]:
+def _on_shared_files() -> dict[str, Block]:
     """Calls that act on a file, not on a descriptor: two runs share library files, so each would be a channel."""
     allow, eperm = stop(ALLOW), refuse(errno.EPERM)
     return {
@@ -130,7 +130,7 @@ def _on_shared_files(*, ours: bool) -> dict[str, Block]:
         "fadvise64": refuse(0),
         "madvise": among(2, ON_SHARED_PAGES, refuse(errno.EINVAL), allow),
         "fcntl": (*_each(1, LOCKS, refuse(0)), *among(1, DESCRIPTORS, allow, eperm)),
-        "futex": allow if ours else _futex(),
+        "futex": _futex(),
     }
 
 

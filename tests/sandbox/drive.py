@@ -1,6 +1,9 @@
 """Run attacks in the real sandbox as whoever starts this, and print one JSON line for each.
 
-    python -m tests.sandbox.drive ENVIRONMENT [--without-seccomp | --without-landlock | --gvisor] [GROUP/NAME ...]
+    python -m tests.sandbox.drive ENVIRONMENT [--without-LAYER | --gvisor | --by-command] [GROUP/NAME ...]
+
+LAYER is seccomp (both filters), first-filter (from the start on), second-filter (on submitted code), landlock, or
+limits (resource limits, where control groups stand behind them).
 
 Stands apart from pytest so that it can run as another user, from a copy of the few files that it needs.
 """
@@ -11,6 +14,7 @@ import json
 import os
 import socket
 import struct
+import subprocess
 import sys
 import tempfile
 import threading
@@ -20,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from runner import bpf, job, selftest
+from runner.cgroups import parents
 from runner.contract import Capabilities, Executor, JobSpec, Limits
 from runner.gvisor import GvisorExecutor
 from runner.meter import descendants
@@ -37,6 +42,11 @@ LIMITS: dict[str, Any] = {
     "log_mb": 0.5,
 }
 CANARY = "ROWCANARY-77"
+FILTERS = {
+    "--without-seccomp": tuple(bpf.Stage),
+    "--without-first-filter": (bpf.Stage.START,),
+    "--without-second-filter": (bpf.Stage.CODE,),
+}
 
 
 class Host:
@@ -108,7 +118,8 @@ def host() -> Iterator[Host]:
         yield Host(Path(folder))
 
 
-def run(attack: Attack, place: Host, environment: Path, executor: Executor) -> dict[str, Any]:
+def run(attack: Attack, place: Host, environment: Path, executor: Executor | None) -> dict[str, Any]:
+    """By this executor, or, without one, by the command `python -m runner` in a process of its own."""
     with tempfile.TemporaryDirectory(prefix="weir-out-") as out:
         spec = JobSpec(
             run_id=attack.name,
@@ -119,19 +130,55 @@ def run(attack: Attack, place: Host, environment: Path, executor: Executor) -> d
             parameters=place.target(),
             limits=Limits(**{**LIMITS, **attack.limits}),
         )
-        result = dataclasses.asdict(executor.run(spec))
+        result = dataclasses.asdict(executor.run(spec)) if executor else commanded(spec)
         contents = {
             file.name: file.read_bytes()[:4096].decode("utf-8", "replace") for file in Path(out).iterdir()
         }
     return {**result, "contents": contents, "damage": place.damage()}
 
 
+def commanded(spec: JobSpec) -> dict[str, Any]:
+    limits = spec.limits
+    options: dict[str, object] = {
+        "--wall": limits.wall_s,
+        "--cpu": limits.cpu_s,
+        "--memory-mb": limits.memory_mb,
+        "--pids": limits.pids,
+        "--output-mb": limits.output_mb,
+        "--output-files": limits.output_files,
+        "--log-mb": limits.log_mb,
+        "--environment": spec.environment,
+        "--out": spec.out,
+    }
+    words = [str(word) for option in options.items() for word in option]
+    words += [f"--param={name}={json.dumps(value)}" for name, value in spec.parameters.items()]
+    words += [f"--input={name}={path}" for name, path in spec.inputs.items()]
+    with tempfile.NamedTemporaryFile("w", suffix=".py") as code:
+        code.write(spec.code)
+        code.flush()
+        command = [sys.executable, "-m", "runner", code.name, *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
 def leave_out(layer: str) -> None:
     """For the ablation: replace one layer by nothing. The product has no such switch."""
     setattr(selftest, "probe", lambda _: Capabilities(executor="ablated", layers=()))  # noqa: B010
-    if layer == "--without-seccomp":
-        allow_all = struct.pack("=HBBI", bpf.RETURN, 0, 0, bpf.ALLOW)
-        setattr(bpf, "build", lambda *_: allow_all)  # noqa: B010
+    if layer in FILTERS:
+        allow_all, build = struct.pack("=HBBI", bpf.RETURN, 0, 0, bpf.ALLOW), bpf.build
+
+        def some(machine: str, stage: bpf.Stage) -> bytes:
+            return allow_all if stage in FILTERS[layer] else build(machine, stage)
+
+        setattr(bpf, "build", some)  # noqa: B010
+        return
+    if layer == "--without-limits":
+        if parents() is None:
+            raise SystemExit(
+                "Without control groups, resource limits alone keep a fork bomb from this machine."
+            )
+        setattr(job, "resource_limits", lambda _: {})  # noqa: B010
         return
     whole = job.harness
 
@@ -154,8 +201,9 @@ def main(arguments: list[str]) -> None:
     os.umask(0o022)
     os.environ["WEIR_TEST_SECRET"] = CANARY
     executor: Executor = GvisorExecutor() if "--gvisor" in arguments else BubblewrapExecutor()
+    runs = None if "--by-command" in arguments else executor
     with host() as place, ThreadPoolExecutor(max_workers=2) as pool:
-        jobs = {name: pool.submit(run, ATTACKS[name], place, Path(environment), executor) for name in names}
+        jobs = {name: pool.submit(run, ATTACKS[name], place, Path(environment), runs) for name in names}
         for name, running in jobs.items():
             print(json.dumps({"name": name, **running.result()}), flush=True)  # noqa: T201
     executor.sweep()

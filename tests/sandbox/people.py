@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from runner import bubblewrap
+from runner.cgroups import Parents, parents
 from runner.interpreter import interpreter
 from runner.reach import in_reach
 from runner.selftest import default_environment
+from runner.state import new_name
 
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = 64_800
@@ -68,22 +70,53 @@ def _environment(folder: Path, python: Path) -> Path:
     return place
 
 
-def as_nobody(copy: Copy, *arguments: str, **variables: str) -> list[dict[str, Any]]:
-    """Run the driver as a user without any right."""
+def as_nobody(copy: Copy, *arguments: str, within: Parents | None = None) -> list[dict[str, Any]]:
+    """Run the driver as a user without any right, `within` control groups that were given to that user."""
     command = [str(copy.python), "-B", "-m", "tests.sandbox.drive", str(copy.environment), *arguments]
+    own = (
+        [os.open(folder / "cgroup.procs", os.O_WRONLY) for folder in within.folders.values()]
+        if within
+        else []
+    )
+
+    def join() -> None:
+        for procs in own:  # opened as root, which is what counts
+            os.write(procs, b"0")
+
     done = subprocess.run(
         command,
         cwd=copy.folder,
-        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **variables},
+        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
         capture_output=True,
         text=True,
         check=False,
         timeout=SECONDS,
+        pass_fds=own,
+        preexec_fn=join if own else None,
         user=NOBODY if os.getuid() == 0 else None,
         group=NOBODY if os.getuid() == 0 else None,
         extra_groups=[] if os.getuid() == 0 else None,
     )
+    for procs in own:
+        os.close(procs)
     return _lines(done)
+
+
+@contextmanager
+def given_groups() -> Iterator[Parents]:
+    """Control groups that belong to nobody, as a service manager delegates them."""
+    where = parents()
+    assert where is not None
+    place = Parents(where.version, {name: folder / new_name() for name, folder in where.folders.items()})
+    for folder in place.folders.values():
+        folder.mkdir()
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, NOBODY, NOBODY)
+    try:
+        yield place
+    finally:
+        for folder in place.folders.values():
+            folder.rmdir()
 
 
 def as_ourselves(*arguments: str, **variables: str) -> list[dict[str, Any]]:

@@ -13,8 +13,11 @@ from tests.sandbox.every import ATTACKS
 
 pytestmark = pytest.mark.sandbox
 
-WATCHED_GROUPS = ("resources/", "processes/")
-VARIANTS = ("ourselves", "ourselves without groups", "nobody")
+COUNTED = [name for name in ATTACKS if name.startswith(("resources/", "processes/"))]
+"""What control groups have a part in."""
+VARIANTS = ("by command", "without groups", "nobody", "nobody with groups")
+"""As whoever runs the tests, by `python -m runner`; the same, watched; as a user without any right, watched; the same
+within groups that were given to that user."""
 CONTROLLED = [
     name
     for name, attack in ATTACKS.items()
@@ -38,13 +41,15 @@ class Results:
         self.of = cache(self._of)
 
     def _of(self, variant: str) -> dict[str, dict[str, Any]]:
-        if variant == "ourselves":
-            lines = people.as_ourselves()
+        if variant == "by command":
+            lines = people.as_ourselves("--by-command")
+        elif variant == "without groups":
+            lines = people.as_ourselves(WEIR_CGROUP="none")
         elif variant == "nobody":
             lines = people.as_nobody(self.request.getfixturevalue("copy"))
         else:
-            names = [name for name in ATTACKS if name.startswith(WATCHED_GROUPS)]
-            lines = people.as_ourselves(*names, WEIR_CGROUP="none")
+            with people.given_groups() as place:
+                lines = people.as_nobody(self.request.getfixturevalue("copy"), *COUNTED, within=place)
         return {line["name"]: line for line in lines}
 
 
@@ -53,15 +58,21 @@ def results(request: pytest.FixtureRequest) -> Results:
     return Results(request)
 
 
+def possible() -> list[str]:
+    """The variants that this user on this host can be in."""
+    groups, root = parents() is not None, os.getuid() == 0
+    needs = {
+        "without groups": groups,
+        "nobody": root,
+        "nobody with groups": groups and root and parents().version == 1,
+    }
+    return [variant for variant in VARIANTS if needs.get(variant, True)]
+
+
 def cases() -> Iterator[Any]:
-    for variant in VARIANTS:
-        if variant == "nobody" and os.getuid() != 0:
-            continue
-        if variant == "ourselves without groups" and parents() is None:
-            continue
-        for name in ATTACKS:
-            if variant != "ourselves without groups" or name.startswith(WATCHED_GROUPS):
-                yield pytest.param(variant, name, id=f"{variant}-{name}")
+    for variant in possible():
+        for name in COUNTED if variant == "nobody with groups" else ATTACKS:
+            yield pytest.param(variant, name, id=f"{variant}-{name}")
 
 
 @pytest.mark.parametrize(("variant", "name"), list(cases()))
@@ -71,11 +82,18 @@ def test_held(variant: str, name: str, results: Results) -> None:
     assert result["damage"] == []
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", possible())
 def test_nothing_is_left(variant: str, results: Results) -> None:
-    if variant == "nobody" and os.getuid() != 0:
-        pytest.skip("Only root can become somebody else.")
     assert results.of(variant)[""]["left"] == []
+
+
+@pytest.mark.parametrize("variant", possible())
+def test_each_variant_is_what_it_is_called(variant: str, results: Results) -> None:
+    layers = results.of(variant)["resources/burn"]["layers"]
+    assert any(layer.startswith("cgroup") for layer in layers) is (
+        parents() is not None and variant in ("by command", "nobody with groups")
+    )
+    assert ("own-user" in layers) is (os.getuid() == 0 and not variant.startswith("nobody"))
 
 
 @pytest.fixture(scope="module")
