@@ -1,4 +1,8 @@
-"""bin/test: everything that tests need, the checks, then pytest."""
+"""bin/test: everything that tests need, the checks, then pytest, then pytest once more for chaos.
+
+Chaos has a process, and with it a Postgres and a Valkey, of its own: it kills them, and its workers would take the
+runs of every other test.
+"""
 
 import os
 import shutil
@@ -14,7 +18,7 @@ BROWSER = Path("/usr/bin") / BROWSER_PACKAGE
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code counts both: checks that fail do not keep the tests from running."""
+    """The exit code counts all: checks that fail do not keep the tests from running, nor those chaos."""
     try:
         install.everything(requirements="dev.txt")
         browser()
@@ -22,11 +26,14 @@ def main(arguments: list[str]) -> int:
         say(f"The tests did not run. {trouble}")
         return 1
     env = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    checks = [] if arguments else [[sys.executable, str(install.ROOT / "bin" / "check")]]
-    tests = [str(install.PYTHON), "-m", "pytest", *arguments]
+    checks = [sys.executable, str(install.ROOT / "bin" / "check")]
+    tests = [str(install.PYTHON), "-m", "pytest"]
+    commands = (
+        [[*tests, *arguments]] if arguments else [checks, tests, [*tests, "-m", "chaos", "tests/chaos"]]
+    )
     codes = [
         subprocess.run(command, cwd=install.ROOT, env=env, stdin=subprocess.DEVNULL, check=False).returncode
-        for command in [*checks, tests]
+        for command in commands
     ]
     return max(codes)
 

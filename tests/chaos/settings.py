@@ -9,7 +9,7 @@ from portal.settings import CELERY_BEAT_SCHEDULE as ROUNDS  # noqa: TID251
 
 EXECUTOR = "tests.chaos.executor.Counted"
 HEARTBEAT_SECONDS = 1
-STALE_AFTER = timedelta(seconds=3)
+STALE_AFTER = timedelta(seconds=5)
 ANSWER_WAITS = timedelta(seconds=2)
 ANSWER_GIVEN_UP = timedelta(seconds=15)
 RUNS_PER_PERSON = 8

@@ -20,7 +20,7 @@ from portal.launch.processes import Child
 from portal.launch.valkey import Valkey
 from tests.chaos import executor
 
-PATIENCE = 45.0
+PATIENCE = 120.0
 """Only a bound for what hangs: nothing is measured by it."""
 CELERY = (sys.executable, "-m", "celery", "-A", "portal.celery")
 QUIET = ("--without-gossip", "--without-mingle", "-l", "info")
