@@ -171,11 +171,13 @@ class TableForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
         labels = {
             "name": "Name in code",
             "mock_rows": "Rows of the mock",
-            "rows_per_subject": "Rows per data subject in the mock",
+            "rows_per_subject": "Rows per data subject, at most",
         }
         help_texts = {
             "name": "The name of the DataFrame that submitted code gets.",
             "mock_rows": "Choose it freely: it need not (and better does not) resemble the real number.",
+            "rows_per_subject": "The mock has as many, and automatic answers count no more of a person's rows. The "
+            "larger it is, the noisier they are: choose what most people stay within, by what everybody knows.",
             "description": "One sentence: what is a row?",
         }
 

@@ -213,13 +213,13 @@ from os import environ
 session, csrf = environ["SESSION"], environ["CSRF"]
 call = urllib.request.Request(
     "{url}",
-    data=json.dumps(json.loads(r'''{body}''')).encode(),
+    data={body!r}.encode(),
     headers={{
         "Content-Type": "application/json", "Idempotency-Key": "{key}", "Referer": "{base}/",
         "X-CSRFToken": csrf, "Cookie": f"{session}={{session}}; {csrf}={{csrf}}",
     }},
 )
-print(json.load(urllib.request.urlopen(call)))"""
+print(json.dumps(json.load(urllib.request.urlopen(call)), indent=2, ensure_ascii=False))"""
 
 
 @require_safe

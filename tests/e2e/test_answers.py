@@ -48,6 +48,7 @@ def test_a_question_is_written_priced_confirmed_and_answered(
     price_follows(page)
     no_barriers(page, "ask")
     fits(page, width)
+    sql_is_coloured_and_marked(page)
     the_form_follows_sql(page)
     a_refusal_disables_the_button(page)
     confirm(page)
@@ -93,6 +94,17 @@ def the_form_follows_sql(page: Page) -> None:
     expect(page.get_by_label("Condition 1: column")).to_have_value("")
     page.get_by_label("Error, plus or minus").fill("6")
     expect(page.locator("#price")).to_contain_text("± 6 people")
+
+
+def sql_is_coloured_and_marked(page: Page) -> None:
+    """The textarea is typed into; under it the same text, with a line under what cannot be read."""
+    under = page.locator("#sql-under")
+    page.locator("#id_sql").fill("SELECT region, wage\nFROM wages\nWHERE region = 'east'")
+    expect(under).to_have_text("SELECT region, wage\nFROM wages\nWHERE region = 'east'")
+    expect(under.locator(".sql-keyword")).to_have_text(["SELECT", "FROM", "WHERE"])
+    expect(under.locator(".sql-string")).to_have_text(["'east'"])
+    expect(under.locator(".sql-wrong")).to_have_text(["region"])
+    expect(page.locator("#price-why")).to_contain_text("Line 1, column 8: “region” must be in GROUP BY")
 
 
 def a_refusal_disables_the_button(page: Page) -> None:
@@ -167,4 +179,6 @@ def test_a_question_can_be_asked_without_scripts(
     page.get_by_role("button", name="Price this", exact=True).click()
     expect(page.locator("#price")).to_contain_text("Number of rows")
     page.get_by_role("button", name="Ask: spend").click()
+    expect(page.get_by_text("What is spent does not come back.")).to_be_visible()
+    page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("heading", name="Number of rows")).to_be_visible()

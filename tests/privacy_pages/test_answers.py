@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from privacy.models import Answer
+from privacy.models import Answer, Protection
 from requests_app.queries import inbox
 from tests import make
 
@@ -132,6 +132,49 @@ def test_an_extended_answer_says_that_it_may_leave_people_out(as_, budget, answe
     assert "May silently leave people out" not in client.get(url(answered)).content.decode()
     Answer.objects.filter(pk=answered.pk).update(extended=True)
     assert "May silently leave people out" in client.get(url(answered)).content.decode()
+
+
+def test_who_is_still_in_can_be_asked_of_those_whom_an_answer_was_about(as_, budget, ask, compute):
+    """An ordinary count at the price of the answer: whoever cannot pay it is not in it."""
+    where = "SELECT region, AVG(wage) FROM wages WHERE year >= 1991 GROUP BY region"
+    answer = compute(ask(budget, where, epsilon=3.0))
+    Answer.objects.filter(pk=answer.pk).update(extended=True)
+    client = as_(budget.scientist)
+    link = f"{reverse('privacy:ask', args=[budget.pk])}?still={answer.pk}"
+    assert link in client.get(url(answer)).content.decode()
+    page = client.get(link)
+    quote = page.context["asked"].quote
+    assert quote.offer.mu == pytest.approx(answer.mu, rel=0.01)
+    assert page.context["form"]["sql"].value() == (
+        "SELECT COUNT(DISTINCT person)\nFROM wages\nWHERE year >= 1991"
+    )
+    stranger = as_(make.scientist())
+    assert stranger.get(link).status_code == 404
+
+
+def test_a_restored_database_makes_no_answer_complete(as_, budget, ask, compute):
+    Protection.objects.update(incomplete_since=timezone.now())
+    budget.refresh_from_db()
+    client = as_(budget.scientist)
+    for page in ("privacy:ask", "privacy:budget"):
+        text = client.get(reverse(page, args=[budget.pk])).content.decode()
+        assert "leave" in text
+        assert "answers are complete" not in text
+    assert ask(budget).extended
+
+
+def test_groups_say_where_the_rows_without_a_value_are(as_, budget, answered):
+    client = as_(budget.scientist)
+    assert "Rows in which region is missing are in none of these groups." in client.get(url(answered)).content.decode()
+    text = client.get(reverse("privacy:ask", args=[budget.pk])).content.decode()
+    assert "Rows in which it is missing are in no group (region)." in text
+
+
+def test_what_is_all_lost_in_noise_is_not_drawn(as_, budget, ask, compute):
+    answer = compute(ask(budget, "SELECT region, AVG(wage) FROM wages GROUP BY region", epsilon=0.01))
+    page = as_(budget.scientist).get(url(answer))
+    known = any(line["figures"][0]["value"] is not None for line in answer.result["lines"])
+    assert bool(page.context["charts"]) == known
 
 
 def test_the_list_is_filtered_and_keeps_its_filter(as_, budget, ask, answered):
