@@ -123,7 +123,7 @@ def _propose(table: Table, reading: Reading) -> None:
 
 def _earlier(table: Table) -> TableSchema | None:
     """The table of the same name in the last revision that was published."""
-    last = table.revision.dataset.revisions.exclude(schema={}).first()
+    last = table.revision.dataset.last_published
     declared = last.tables_declared if last else ()
     return next((each for each in declared if each.name == table.name), None)
 

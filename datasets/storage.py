@@ -6,6 +6,7 @@ same in subject order), `ledgers/` (what each subject was charged), `outputs/<ru
 Names on disk are random or ids, never what a person typed.
 """
 
+import errno
 import hashlib
 import os
 import secrets
@@ -100,6 +101,28 @@ def seal(path: Path) -> tuple[str, str, int]:
     path.chmod(0o400)
     path.rename(folder("tables") / name)
     return name, digest, size
+
+
+def link(table: Table) -> str:
+    """The same sealed file under a name of its own, for a table that a new revision keeps: each goes by itself."""
+    path = _intact(table)
+    os.utime(path)  # sweep() spares what is young: nobody knows of the new name before the commit
+    name = f"{secrets.token_hex(16)}.parquet"
+    try:
+        os.link(path, folder("tables") / name)
+    except OSError as refused:
+        if refused.errno not in {errno.EPERM, errno.EMLINK, errno.ENOTSUP}:
+            raise Refused(DISK_FULL) from refused
+        _copy(path, folder("tables") / name)
+    return name
+
+
+def _copy(path: Path, target: Path) -> None:
+    """For file systems that know no second name."""
+    if shutil.disk_usage(target.parent).free - path.stat().st_size < settings.DISK_RESERVE:
+        raise Refused(DISK_FULL)
+    shutil.copyfile(path, target)
+    target.chmod(0o400)
 
 
 def drop_table(table: Table) -> None:

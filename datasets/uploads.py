@@ -12,8 +12,8 @@ from common import commit, live
 from common.access import require
 from common.errors import Conflict, Refused
 from datasets import rules, storage, tasks
-from datasets.changing import locked
-from datasets.models import Revision, Table, Upload
+from datasets.changing import M, locked
+from datasets.models import Column, Revision, Table, Upload
 
 AT_ONCE = 20
 TABLES = 50
@@ -112,6 +112,40 @@ def remove_table(table: Table, *, by: User) -> None:
     Upload.objects.filter(table=table).delete()
     table.columns.all().delete()
     table.delete()
+
+
+@transaction.atomic
+def keep_table(table: Table, *, by: User) -> Table:
+    """Take a table of the revision before over into the one in preparation: the same sealed file, declared the same."""
+    dataset = locked(table.revision.dataset)
+    require(rules.may_prepare_revision, by, dataset)
+    draft = dataset.draft
+    if draft is None:
+        raise Conflict("There is no revision in preparation. Begin one first.")
+    if table.revision != dataset.last_published:
+        raise Conflict("Only tables of the last published revision can be kept.")
+    if draft.tables.filter(name=table.name).exists():
+        raise Conflict(f"There is a table called {table.name} in this revision already.")
+    if draft.tables.count() >= TABLES:
+        raise Refused(f"A revision has at most {TABLES} tables.")
+    columns = list(table.columns.all())
+    stored_name = storage.link(table)
+    kept = _fresh(table, revision=draft, stored_name=stored_name)
+    kept.save(force_insert=True)
+    Column.objects.bulk_create(_fresh(column, table=kept) for column in columns)
+    log.record(
+        "table.keep", by=by, on=kept, dataset_id=dataset.pk, revision=table.revision.number,
+        sha256=kept.stored_sha256,
+    )  # fmt: skip
+    live.changed("dataset", dataset.pk)
+    return kept
+
+
+def _fresh(item: M, **changed: object) -> M:
+    """A new row that says the same but for what has changed."""
+    own = {"id", "created_at", *changed}
+    said = {field.name: getattr(item, field.name) for field in item._meta.fields if field.name not in own}
+    return type(item)(**said, **changed)
 
 
 def _in_preparation(revision: Revision) -> None:

@@ -24,6 +24,7 @@ urlpatterns = [
     path("revisions/<uuid:pk>/retire/", preparing.retire_revision, name="retire_revision"),
     path("tables/<uuid:pk>/", preparing.declare, name="declare"),
     path("tables/<uuid:pk>/rows/", preparing.rows, name="rows"),
+    path("tables/<uuid:pk>/keep/", preparing.keep_table, name="keep_table"),
     path("tables/<uuid:pk>/remove/", preparing.remove_table, name="remove_table"),
     path("<uuid:pk>/uploads/", uploading.begin, name="begin_upload"),
     path("<uuid:pk>/uploads/plain/", uploading.plain, name="plain_upload"),

@@ -103,6 +103,11 @@ class Dataset(Thing):
         return self.revisions.filter(state="draft").first()
 
     @property
+    def last_published(self) -> "Revision | None":
+        """The revision that was published last, be it in use or retired."""
+        return self.revisions.exclude(schema={}).first()
+
+    @property
     def terms(self) -> "Terms | None":
         return self.terms_versions.order_by("-number").first()
 

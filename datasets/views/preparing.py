@@ -28,9 +28,13 @@ def content(request: UserRequest, pk: UUID) -> HttpResponse:
 
 def _content(request: UserRequest, dataset: Dataset) -> dict[str, object]:
     draft = dataset.draft
+    tables = list(draft.tables.prefetch_related("columns")) if draft else []
+    last = dataset.last_published if draft else None
     return {
         "draft": draft,
-        "draft_tables": list(draft.tables.prefetch_related("columns")) if draft else [],
+        "draft_tables": tables,
+        "last": last,
+        "to_keep": list(last.tables.exclude(name__in=[table.name for table in tables])) if last else [],
         "uploads": list(_open_uploads(request, draft)) if draft else [],
         "revisions": dataset.revisions.exclude(state=Revision.State.DRAFT).prefetch_related("tables"),
         "gaps": rules.gaps(dataset) if draft else [],
@@ -87,6 +91,13 @@ def remove_table(request: UserRequest, pk: UUID) -> HttpResponse:
     dataset_pk = table.revision.dataset_id
     uploads.remove_table(table, by=request.user)
     return said(request, "The table is removed.", "datasets:content", dataset_pk)
+
+
+@require_POST
+def keep_table(request: UserRequest, pk: UUID) -> HttpResponse:
+    kept = uploads.keep_table(_table(request, pk), by=request.user)
+    dataset_pk = kept.revision.dataset_id
+    return said(request, f"{kept.name} is kept as it was.", "datasets:content", dataset_pk, "files")
 
 
 @require_safe
