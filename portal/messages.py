@@ -39,11 +39,18 @@ class ChannelLayer(RedisPubSubChannelLayer):
         """Send each message to its group. They are hints: what cannot be sent now is not sent later."""
         if time.monotonic() < self._deaf_until:
             return
-        pipeline = self._client.pipeline(transaction=False)
-        for group, message in messages:
-            pipeline.publish(f"{self._prefix}__group__{group}", self.serialize(dict(message)))
+        named = [(f"{self._prefix}__group__{group}", self.serialize(dict(one))) for group, one in messages]
         try:
-            pipeline.execute()
+            self._send(named)
         except RedisError as bad:
             self._deaf_until = time.monotonic() + DEAF_SECONDS
             logger.warning("Open pages are not told of changes for %.0f s: %s", DEAF_SECONDS, bad)
+
+    def _send(self, named: list[tuple[str, bytes]]) -> None:
+        if len(named) == 1:  # the usual case, at a third of the price
+            self._client.publish(*named[0])
+            return
+        pipeline = self._client.pipeline(transaction=False)
+        for channel, body in named:
+            pipeline.publish(channel, body)
+        pipeline.execute()

@@ -101,7 +101,7 @@ DATABASES = {"default": env.database("DATABASE_URL")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 # Nobody waits for a server that takes connections and does not answer.
-VALKEY_PATIENCE: dict[str, float] = {"socket_timeout": 2, "socket_connect_timeout": 2}
+VALKEY_PATIENCE: dict[str, float] = {"socket_timeout": 3, "socket_connect_timeout": 3}
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -248,7 +248,12 @@ CELERY_TASK_ROUTES = {"requests_app.tasks.execute_run": {"queue": "sandbox"}}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": int(1.1 * RUN_HARD_LIMIT)}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": int(1.1 * RUN_HARD_LIMIT),
+    **({} if CELERY_BROKER_URL.startswith("amqp") else VALKEY_PATIENCE),
+}
+# A bell that cannot be rung at once is rung again by look_after_runs: nobody waits for it.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_max": 0}
 ANSWER_TICK = 0.25  # seconds; automatic answers appear on its multiples only
 ANSWER_WAITS = timedelta(seconds=20)  # then the bell is rung again for a question that no worker has taken
 ANSWER_GIVEN_UP = timedelta(

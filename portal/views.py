@@ -3,11 +3,12 @@
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.cache import cache
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_http_methods, require_safe
+from redis.exceptions import RedisError
 
 from common.http import UserRequest, back
 from portal import gallery
@@ -42,10 +43,19 @@ def livez(request: UserRequest) -> HttpResponse:
 @require_safe
 def readyz(request: UserRequest) -> HttpResponse:
     """The process can reach its database and its cache."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    cache.get("readyz")
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        cache.get("readyz")
+    except DatabaseError:
+        return _not_ready("the database")
+    except RedisError:
+        return _not_ready("Valkey")
     return HttpResponse("ready\n", content_type="text/plain")
+
+
+def _not_ready(silent: str) -> HttpResponse:
+    return HttpResponse(f"not ready: {silent} does not answer\n", content_type="text/plain", status=503)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -1,10 +1,14 @@
 """The whole path through the broker: a bell, a real worker process, the real sandbox."""
 
+import os
+import signal
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from django.db import connection, transaction
+from redis import Redis
 
 from requests_app import services
 from requests_app.models import Run, Worker
@@ -67,6 +71,21 @@ def test_a_run_whose_bell_was_lost_runs_all_the_same():
         # As if the process had died between its commit and the bell.
         connection.run_on_commit.clear()
     until(is_in(run, "succeeded"))
+
+
+def test_a_server_of_messages_that_hangs_keeps_no_run_from_its_end(settings):
+    item = make.code_request(at="approved", code=f"import time\ntime.sleep(3)\n{made.CODE}")
+    run = made.start(item)
+    until(is_in(run, "running"))
+    with closing(Redis.from_url(settings.REDIS_URL)) as client:
+        valkey = client.info("server")["process_id"]
+    os.kill(valkey, signal.SIGSTOP)
+    try:
+        until(is_in(run, "succeeded"))
+    finally:
+        os.kill(valkey, signal.SIGCONT)
+    after = made.trial(make.code_request())
+    until(is_in(after, "succeeded"))
 
 
 @pytest.mark.slow
