@@ -34,6 +34,16 @@ def base() -> Path:
     return path
 
 
+def _check_way_to(path: Path) -> None:
+    """Runs have users of their own, who have to get to what lies there."""
+    closed = next((folder for folder in path.parents if not folder.stat().st_mode & 0o001), None)
+    if closed is not None:
+        raise SandboxUnavailable(
+            f"{path} cannot be reached by the users that runs get: {closed} is closed to them. "
+            "Set WEIR_SANDBOX_STATE to a folder below open ones, or leave it out."
+        )
+
+
 def new_name() -> str:
     """A name that says which process it belongs to."""
     pid = os.getpid()
@@ -64,6 +74,7 @@ def own_uid() -> Iterator[int | None]:
     if os.getuid() != 0:
         yield None
         return
+    _check_way_to(base().resolve())
     folder = base() / "uids"
     folder.mkdir(mode=0o700, exist_ok=True)
     uid, lock = _lock_one(folder)

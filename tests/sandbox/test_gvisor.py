@@ -99,7 +99,7 @@ def test_killed_worker_takes_its_sandbox_along() -> None:
 
 OF_ITS_OWN_KERNEL = {
     "files/sysfs", "files/environment_of_init", "files/mounts_name_host_paths", "files/block_devices_and_memory",
-    "processes/see_the_host", "kernel/load_average_file",
+    "files/own_program_file", "files/descriptors_as_files", "processes/see_the_host", "kernel/load_average_file",
 }  # fmt: skip
 """What these see is gVisor's: its devices, its load, the courier. Nothing of it is the host's."""
 SLOW = {"resources/very_many_files"}

@@ -2,6 +2,7 @@
 
 import builtins
 import errno
+import os
 import platform
 import struct
 import subprocess
@@ -238,3 +239,14 @@ def test_empty_environment_is_built_once(tmp_path: Path) -> None:
     environments.build("small", listed, tmp_path / "root")
     assert (built.path / environments.MANIFEST).stat().st_mtime_ns == changed
     assert sorted(path.name for path in (tmp_path / "root").iterdir()) == [".lock", "small"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="Without root, runs have the user of the worker.")
+def test_a_state_folder_that_runs_cannot_reach_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    monkeypatch.setenv("WEIR_SANDBOX_STATE", str(closed / "state"))
+    with pytest.raises(SandboxUnavailable, match="is closed to them"), state.own_uid():
+        pass

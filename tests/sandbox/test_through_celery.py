@@ -23,6 +23,8 @@ from django.urls import reverse
 
 from accounts.models import Notification, User
 from audit.models import Entry
+from datasets.models import Dataset
+from requests_app import services
 from requests_app.models import Output, Release, Run, RunLog, Worker
 from runner.contract import CloseCode
 from tests import make
@@ -150,8 +152,8 @@ def target() -> dict[str, Any]:
     }
 
 
-def until(condition: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + PATIENCE
+def until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
+    end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, what
         time.sleep(0.05)
@@ -193,6 +195,39 @@ def test_attacks_from_submission_to_their_end(
 def test_attacks_that_are_sent_are_ones_that_there_are() -> None:
     assert [name for name in SENT if name not in ATTACKS] == []
     assert len(SENT) + len(OWN) >= 20
+
+
+REST = [name for name in ATTACKS if name not in SENT]
+
+
+@pytest.mark.parametrize("share", range(4))
+def test_every_other_attack_takes_the_same_way(
+    share: int, live: SimpleNamespace, state: Path, transactional_db: None
+) -> None:
+    """All at once, so that they also meet each other. What each has to end as is for test_attacks.py to say."""
+    (state / "canary").write_text(MARK)
+    until(lambda: Worker.objects.able().exists(), "no worker has signed on")
+    admin, place = make.admin(), make.dataset()
+    services.pause_runs(by=admin, reason="A test puts runs in a queue.")
+    runs = {name: queued(name, place) for name in REST[share::4]}
+    services.resume_runs(by=admin)
+    until(lambda: not Run.objects.live().exists(), "some attack does not end", PATIENCE + 4 * len(runs))
+    for name, run in runs.items():
+        ended = made.fresh_run(run)
+        log = RunLog.objects.get(run=run)
+        assert "BREACHED" not in log.stdout, f"{name}: {log.stdout[:500]}"
+        assert ended.close_code in ("", *CloseCode), name
+        assert ended.close_code not in ("INTERNAL", "WORKER_LOST"), name
+        assert (ended.state == "succeeded") == (ended.close_code == ""), name
+    assert (state / "canary").read_text() == MARK
+
+
+def queued(name: str, place: Dataset) -> Run:
+    """A run with limits that let it end soon."""
+    run = made.start(make.code_request(at="approved", dataset=place, code=source(name), parameters=target()))
+    seconds = int(ATTACKS[name].limits.get("wall_s", 10))
+    Run.objects.filter(pk=run.pk).update(wall_seconds=seconds, memory_mb=256)
+    return run
 
 
 # Where the author and everybody else could read of it
