@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import secrets
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,17 @@ def described(name: str = DEFAULT) -> Described | None:
 def is_installed(name: str) -> bool:
     """Whether a folder of this name is there, whoever has made it."""
     return (Path(settings.ENVIRONMENTS) / name).exists()
+
+
+def remove(name: str) -> None:
+    """Take an environment off the disk: gone at once for whoever looks, then file by file."""
+    place = Path(settings.ENVIRONMENTS) / name
+    old = place.with_name(f".old-{secrets.token_hex(8)}")
+    try:
+        place.rename(old)
+    except FileNotFoundError:
+        return
+    shutil.rmtree(old)
 
 
 def _hash_of(manifest: Path) -> str:

@@ -21,7 +21,7 @@ from common import commit, live
 from common.access import require
 from common.errors import Conflict, Refused
 from requests_app import environments, package_lists, rules
-from requests_app.models import CodeEnvironment
+from requests_app.models import CodeEnvironment, Run
 
 logger = logging.getLogger(__name__)
 State = CodeEnvironment.State
@@ -68,6 +68,21 @@ def retire_environment(item: CodeEnvironment, *, by: User) -> CodeEnvironment:
         return _set(
             _locked(item, State.READY, State.FAILED), _end_of(item), by=by, action="environment.retire"
         )
+
+
+def remove_environment(item: CodeEnvironment, *, by: User) -> CodeEnvironment:
+    """Take a retired environment off the disk, once nothing runs in it. Its list and its hash are kept."""
+    require(rules.manage_environments, by)
+    with transaction.atomic():
+        locked = _locked(item, State.RETIRED)
+        if not environments.is_installed(locked.name):
+            raise Conflict("Its files have been removed already.")
+        if Run.objects.live().filter(environment=locked.name).exists():
+            raise Conflict("A run is still in this environment. Wait until it has ended, or cancel it.")
+        log.record("environment.remove", by=by, on=locked, sha256=locked.sha256)
+        commit.after(environments.remove, locked.name)
+        live.changed("workers", "all")
+    return locked
 
 
 def _end_of(item: CodeEnvironment) -> str:

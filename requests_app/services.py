@@ -1,7 +1,7 @@
 """The verbs of the review lane, as one list: pages, API and client call these and nothing below them."""
 
 from requests_app.drafts import Frozen, draft_of, frozen, new_request, save_draft, template_code, try_on_mock
-from requests_app.packages import add_environment, build_again, retire_environment
+from requests_app.packages import add_environment, build_again, remove_environment, retire_environment
 from requests_app.reviewing import (
     begin_review,
     comment,
@@ -29,6 +29,7 @@ __all__ = [
     "frozen",
     "new_request",
     "pause_runs",
+    "remove_environment",
     "resolve",
     "resume_runs",
     "retire_environment",

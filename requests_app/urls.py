@@ -52,6 +52,7 @@ urlpatterns = [
     path("environments/", environments.environments, name="environments"),
     path("environments/<uuid:pk>/", environments.environment, name="environment"),
     path("environments/<uuid:pk>/build/", environments.build_again, name="build_environment"),
+    path("environments/<uuid:pk>/remove/", environments.remove, name="remove_environment"),
     path("environments/<uuid:pk>/retire/", environments.retire, name="retire_environment"),
     path("workers/pause/", workers.pause, name="pause"),
     path("workers/resume/", workers.resume, name="resume"),

@@ -48,6 +48,7 @@ def environment(request: UserRequest, pk: UUID) -> HttpResponse:
     item = found(CodeEnvironment.objects.visible_to(request.user).select_related("by"), pk=pk)
     context = {
         "item": item,
+        "is_on_disk": installed.is_installed(item.name),
         "manage_refusal": rules.manage_environments(request.user),
         "log_refusal": rules.see_workers(request.user),
     }
@@ -65,4 +66,12 @@ def build_again(request: UserRequest, pk: UUID) -> HttpResponse:
 def retire(request: UserRequest, pk: UUID) -> HttpResponse:
     item = found(CodeEnvironment.objects.visible_to(request.user), pk=pk)
     services.retire_environment(item, by=request.user)
+    return redirect("requests:environment", pk=pk)
+
+
+@require_POST
+def remove(request: UserRequest, pk: UUID) -> HttpResponse:
+    item = found(CodeEnvironment.objects.visible_to(request.user), pk=pk)
+    services.remove_environment(item, by=request.user)
+    messages.success(request, f"The files of {item.name} are removed. Its list and its hash are kept.")
     return redirect("requests:environment", pk=pk)

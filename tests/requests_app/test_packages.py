@@ -217,6 +217,32 @@ def test_what_was_never_built_cannot_be_retired():
         services.retire_environment(item, by=make.admin())
 
 
+def test_a_retired_one_is_taken_off_the_disk(installed, django_capture_on_commit_callbacks):
+    item, admin = ready("survey"), make.admin()
+    with pytest.raises(Conflict):
+        services.remove_environment(item, by=admin)
+    services.retire_environment(item, by=admin)
+    with pytest.raises(Denied):
+        services.remove_environment(item, by=make.owner())
+    with django_capture_on_commit_callbacks(execute=True):
+        services.remove_environment(item, by=admin)
+    assert [path.name for path in installed.iterdir()] == ["default"]
+    assert CodeEnvironment.objects.get(pk=item.pk).sha256 == HASH
+    assert Entry.objects.filter(action="environment.remove", object_id=str(item.pk)).count() == 1
+    with pytest.raises(Conflict, match="removed already"):
+        services.remove_environment(item, by=admin)
+
+
+def test_one_with_a_run_in_it_stays():
+    item, admin = ready("survey"), make.admin()
+    run = made.start(make.code_request(at="approved", environment="survey"))
+    services.retire_environment(item, by=admin)
+    with pytest.raises(Conflict, match="still in this environment"):
+        services.remove_environment(item, by=admin)
+    services.cancel_run(run, by=admin)
+    services.remove_environment(item, by=admin)
+
+
 def test_the_database_holds_a_built_one_to_a_hash():
     with pytest.raises(IntegrityError), transaction.atomic():
         CodeEnvironment.objects.create(name="x", requirements=PINS, state=State.READY, by=make.admin())
