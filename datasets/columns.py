@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ import pyarrow.parquet as pq
 
 DIGEST_BYTES = 16
 MAX_TEXT = 200
+MAPPED = 32
+"""So many files' mappings a process keeps."""
 Integers = npt.NDArray[np.int64]
 
 
@@ -86,15 +89,15 @@ def read(folder: Path, plans: Sequence[ColumnPlan], *, wanted: frozenset[str] | 
     """The table of a folder, memory-mapped: only the wanted columns, or all."""
     columns = {
         plan.name: StoredColumn(
-            numbers=np.load(folder / f"{number}.numbers.npy", mmap_mode="r"),
-            valid=np.load(folder / f"{number}.valid.npy", mmap_mode="r"),
+            numbers=_mapped(folder / f"{number}.numbers.npy"),
+            valid=_mapped(folder / f"{number}.valid.npy"),
         )
         for number, plan in enumerate(plans)
         if wanted is None or plan.name in wanted
     }
     return ColumnStore(
-        offsets=np.load(folder / "offsets.npy", mmap_mode="r"),
-        digests=np.load(folder / "digests.npy", mmap_mode="r"),
+        offsets=_mapped(folder / "offsets.npy"),
+        digests=_mapped(folder / "digests.npy"),
         columns=columns,
         texts={
             plan.name: json.loads((folder / f"{number}.texts.json").read_text())
@@ -102,6 +105,19 @@ def read(folder: Path, plans: Sequence[ColumnPlan], *, wanted: frozenset[str] | 
             if plan.text and plan.name in columns
         },
     )
+
+
+def _mapped(path: Path) -> npt.NDArray[Any]:
+    """A file's array, memory-mapped. The mapping is kept: to set its pages up again costs as much as to read them."""
+    found = path.stat()
+    return _map(path, found.st_ino, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=MAPPED)
+def _map(path: Path, inode: int, changed: int) -> npt.NDArray[Any]:
+    """A new file in the same place has another inode or time, and is mapped anew."""
+    content: npt.NDArray[Any] = np.load(path, mmap_mode="r")
+    return content
 
 
 def digest(value: object, key: bytes) -> bytes:

@@ -9,11 +9,12 @@ visible on a fixed tick, whatever it took to compute.
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -29,7 +30,7 @@ from datasets import storage
 from privacy import ledger, news, rules
 from privacy.declarations import opened, plans_for, spec_of
 from privacy.engine.accounting import gdp_epsilon
-from privacy.engine.contributions import CAP, charges
+from privacy.engine.contributions import CAP
 from privacy.engine.expressions import columns_of
 from privacy.engine.figures import Answer as Figures
 from privacy.engine.queries import KeyCounts, Query
@@ -37,10 +38,12 @@ from privacy.engine.release import measure
 from privacy.engine.schema import TableSpec
 from privacy.engine.wire import decode, encode
 from privacy.locks import one_at_a_time
-from privacy.models import Answer, Budget, LedgerLine, Protection
-from privacy.subjects import SubjectLedger
+from privacy.models import THRESHOLD_ANSWERS, Answer, Budget, LedgerLine, Protection
+from privacy.subjects import Share, SubjectLedger
+from privacy.subjects import opened as opened_ledger
 
 LOW = 0.8
+RESTORED = "It was restored to an older state than the ledger of people. An admin has to restore a newer one."
 
 
 @dataclass(slots=True)
@@ -88,19 +91,45 @@ def _compute(attempt: _Attempt) -> Figures | None:
     if why := rules.ask(budget.scientist, budget):
         give_back(answer, why)
         return None
-    book = SubjectLedger(storage.ledger_folder(budget.protection.dataset_id))
+    book = SubjectLedger(_book_of(budget.protection))
     try:
-        if book.last_line() < Protection.objects.get(pk=budget.protection_id).last_applied:
-            give_back(
-                answer, "The ledger of people is older than what was released. An admin has to restore it."
-            )
+        if why := _disagree(answer, book):
+            give_back(answer, why)
             return None
+        book.keep(budget.pk, Share(budget.mu, budget.generation))
         _catch_up(answer, book.last_line())
+        _may_leave_out(answer)
         attempt.line = ledger.commit(answer.line, by=system)
         Answer.objects.filter(pk=answer.pk).update(opened_at=timezone.now())
         return _answer(answer, attempt.line, book)
     finally:
         book.close()
+
+
+def _disagree(answer: Answer, book: SubjectLedger) -> str | None:
+    """Why the two ledgers cannot pay for this answer together: one of them was restored to an older state."""
+    budget = answer.budget
+    protection = budget.protection
+    if book.last_line() < protection.last_applied:
+        return "The ledger of people is older than what was released. An admin has to restore it."
+    if _forgotten(budget, book.shares().get(budget.pk)):
+        return f"The database has forgotten a change of this budget. {RESTORED}"
+    if _is_threshold(answer):
+        used = book.thresholds()
+        if used.get(budget.pk, 0) >= THRESHOLD_ANSWERS or sum(used.values()) >= protection.threshold_answers:
+            return f"Undeclared values can be asked for {THRESHOLD_ANSWERS} times. All are used."
+    return None
+
+
+def _is_threshold(answer: Answer) -> bool:
+    return isinstance(decode(answer.query).measure, KeyCounts)
+
+
+def _may_leave_out(answer: Answer) -> None:
+    """Say so before anything is read, of an answer too that was asked before anybody knew."""
+    if answer.budget.may_leave_out and not answer.extended:
+        answer.extended = True
+        answer.save(update_fields=["extended"])
 
 
 def _catch_up(answer: Answer, last: int) -> None:
@@ -118,9 +147,8 @@ def _catch_up(answer: Answer, last: int) -> None:
             " GREATEST(%s, (SELECT last_value FROM privacy_ledgerline_id_seq)))",
             [last],
         )
-        Protection.objects.filter(pk=answer.budget.protection_id).update(incomplete_since=timezone.now())
-        Answer.objects.filter(pk=answer.pk).update(extended=True)
-        answer.extended = True
+        answer.budget.protection.incomplete_since = timezone.now()
+        answer.budget.protection.save(update_fields=["incomplete_since"])
         log.record(
             "protection.incomplete",
             by=User.objects.system(),
@@ -143,9 +171,19 @@ def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger) -> Figures:
         rule=lambda _: None if line.kind == LedgerLine.Kind.COMMIT else "Nothing was charged.",
         wanted=_wanted(query, spec),
     )
-    measured = measure(query, opened(store, spec), threshold_delta=protection.delta_each)
-    charged = charges(measured.squares, answer.line.units // answer.releases) * answer.releases
-    active = book.charge(answer.budget_id, book.places(store.digests), charged, line=line.pk)
+    measured = measure(
+        query,
+        opened(store, spec),
+        worst_case=answer.line.units // answer.releases,
+        threshold_delta=protection.delta_each,
+    )
+    active = book.charge(
+        answer.budget_id,
+        book.places(store.digests),
+        measured.charges,
+        line=line.pk,
+        threshold=_is_threshold(answer),
+    )
     return measured.release(answer.sigma, None if active.all() else active)
 
 
@@ -263,20 +301,40 @@ def look_after() -> list[str]:
     return [str(pk) for pk in waiting.values_list("pk", flat=True)[:100]]
 
 
-def change_share(budget: Budget, mu: float, *, by: User) -> Budget:
-    """Change what a unit of a budget is worth, in both ledgers."""
-    with one_at_a_time(budget.protection.dataset_id):
-        ratio = budget.mu_squared / Fraction(mu) ** 2
-        if ratio > 1 and budget.units_used:
+def change_share(
+    budget: Budget, mu: float, *, by: User, also: Callable[[Budget], object] = lambda _: None
+) -> Budget:
+    """Change what a unit of a budget is worth, in both ledgers; `also` in the same transaction."""
+    with agreed(budget.protection) as book:
+        if mu < Budget.objects.get(pk=budget.pk).mu and book.spent(budget.pk).any():
             raise Refused("A share that has been used cannot be made smaller. Close it instead.")
-        changed = ledger.rescale(budget, mu, by=by)
-        # Second, so that a death in between leaves people charged too much, never too little.
-        book = SubjectLedger(storage.ledger_folder(budget.protection.dataset_id))
-        try:
-            book.rescale(budget.pk, ratio.numerator, ratio.denominator)
-        finally:
-            book.close()
+        changed = ledger.rescale(budget, mu, by=by, also=also)
+        # Second, so that a death in between leaves people charged too much, never too little. The next answer, or the
+        # next change, makes it good.
+        book.keep(changed.pk, Share(changed.mu, changed.generation))
     return changed
+
+
+@contextmanager
+def agreed(protection: Protection) -> Iterator[SubjectLedger]:
+    """A dataset's place in line, with both its ledgers knowing the same shares. Refused when they do not: shares that
+    the database has forgotten would be given a second time."""
+    with one_at_a_time(protection.dataset_id), opened_ledger(_book_of(protection)) as book:
+        budgets = {budget.pk: budget for budget in protection.budgets.all()}
+        for pk, share in book.shares().items():
+            if pk not in budgets or _forgotten(budgets[pk], share):
+                raise Refused(f"The database has forgotten a share. {RESTORED}")
+        yield book
+
+
+def _forgotten(budget: Budget, share: Share | None) -> bool:
+    """Whether the ledger of people knows a share of this budget that the database does not."""
+    mus = [*budget.earlier_mus, budget.mu]
+    return share is not None and (share.generation >= len(mus) or mus[share.generation] != share.mu)
+
+
+def _book_of(protection: Protection) -> Path:
+    return storage.ledger_folder(protection.dataset_id)
 
 
 def _tell(answer: Answer, action: str, **detail: str | float) -> None:

@@ -6,7 +6,7 @@ cell, at every commit: the budget's row is locked while a line is added. Each fu
 that a later error undoes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from uuid import UUID
@@ -17,7 +17,7 @@ from django.db.models import QuerySet, Sum
 
 from accounts.models import User
 from audit import log
-from common.errors import BudgetExceeded, Conflict
+from common.errors import BudgetExceeded, Conflict, Refused
 from privacy.engine.cells import fits
 from privacy.engine.contributions import CAP, Integers
 from privacy.engine.evaluate import Bools
@@ -49,6 +49,8 @@ def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the
     had reserved was given back.
     """
     with _durably():
+        if threshold:  # in the order in which a change of shares locks
+            Protection.objects.select_for_update().get(pk=budget.protection_id)
         locked = Budget.objects.select_for_update().get(pk=budget.pk)
         packed = np.packbits(cells).tobytes()
         if old := LedgerLine.objects.filter(key=key).first():
@@ -58,8 +60,9 @@ def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the
                 raise Conflict("What this key had reserved was given back. Ask with a new key.")
             return old
         spent = locked.worst_case(len(cells))
-        if locked.closed_at is not None or not fits(spent, cells, units, locked.cap):
-            raise BudgetExceeded(too_much(units, max(0, locked.cap - int(spent[cells].max(initial=0)))))
+        if locked.closed_at is not None or units > CAP or not fits(spent, cells, units, locked.cap):
+            left = max(0, locked.cap - int(spent[cells].max(initial=0)))
+            raise BudgetExceeded(too_much(units, min(left, CAP)))
         if threshold:
             _use_threshold(locked)
         spent[cells] += units
@@ -81,7 +84,7 @@ def _use_threshold(budget: Budget) -> None:
     """Answers over undeclared values share a delta of their own, of which nothing is ever given back."""
     protection = Protection.objects.select_for_update().get(pk=budget.protection_id)
     used = protection.budgets.aggregate(total=Sum("thresholds_used"))["total"] or 0
-    if budget.thresholds_used >= THRESHOLD_ANSWERS or used >= THRESHOLD_ANSWERS * protection.seats:
+    if budget.thresholds_used >= THRESHOLD_ANSWERS or used >= protection.threshold_answers:
         raise BudgetExceeded(f"Undeclared values can be asked for {THRESHOLD_ANSWERS} times. All are used.")
     budget.thresholds_used += 1
     budget.save(update_fields=["thresholds_used"])
@@ -99,20 +102,26 @@ def void(line: LedgerLine, *, by: User) -> LedgerLine:
         return _settle(line, LedgerLine.Kind.VOID, by=by)
 
 
-def rescale(budget: Budget, mu: float, *, by: User) -> Budget:
+def rescale(
+    budget: Budget, mu: float, *, by: User, also: Callable[[Budget], object] = lambda _: None
+) -> Budget:
     """Change a share: every unit used so far is worth old mu^2 / new mu^2 new ones, rounded up.
 
-    The caller holds the dataset's lock and rescales the subjects' ledger too. Conflict while a reservation is open;
-    BudgetExceeded when more has been used than the new share holds.
+    Judges the rows that it has locked, in the order promise, budget; `also` is done in the same transaction, before
+    anything is changed. The caller holds the dataset's lock and tells the subjects' ledger. Conflict while a
+    reservation is open; Refused when the shares would pass the promise, or a share that has been used would shrink.
     """
     with _durably():
+        protection = Protection.objects.select_for_update().get(pk=budget.protection_id)
         locked = Budget.objects.select_for_update().get(pk=budget.pk)
+        also(locked)
+        must_fit(protection, mu, instead_of=locked)
         if open_lines(locked).exists():
             raise Conflict("An answer is being computed. Try again in a moment.")
         ratio = locked.mu_squared / Fraction(mu) ** 2
+        if ratio > 1 and locked.units_used:
+            raise Refused("A share that has been used cannot be made smaller. Close it instead.")
         cells = [-(-int(n) * ratio.numerator // ratio.denominator) for n in locked.worst_case(1)]
-        if max(cells, default=0) > CAP:
-            raise BudgetExceeded("More than that has been used already.")
         old, locked.mu, locked.generation = locked.mu, mu, locked.generation + 1
         locked.earlier_mus = [*locked.earlier_mus, old]
         locked.save(update_fields=["mu", "generation", "earlier_mus"])
@@ -121,11 +130,23 @@ def rescale(budget: Budget, mu: float, *, by: User) -> Budget:
             "budget.changed",
             by=by,
             on=locked,
-            dataset_id=locked.protection.dataset_id,
+            dataset_id=protection.dataset_id,
             person_id=locked.scientist_id,
             changes={"mu": (old, mu)},
         )
     return locked
+
+
+def must_fit(protection: Protection, mu: float, instead_of: Budget | None = None) -> None:
+    """Sum of mu_a^2 over all shares ever given <= mu_G^2, exactly: a closed share returns nothing. The caller has
+    locked the promise, without which no share is given or changed."""
+    others = protection.budgets.all()
+    if instead_of is not None:
+        others = others.exclude(pk=instead_of.pk)
+    given = sum((Fraction(other.mu) ** 2 for other in others), Fraction(0))
+    if given + Fraction(mu) ** 2 > protection.mu_squared:
+        left = max(0.0, 1 - float(given / protection.mu_squared))
+        raise Refused(f"The shares would pass the promise: {left:.1%} of it is not given away yet.")
 
 
 def open_lines(budget: Budget) -> QuerySet[LedgerLine]:

@@ -34,7 +34,7 @@ from benchmarks.measuring import (
 from benchmarks.surroundings import web_server, worker
 from datasets import columns
 from privacy.engine import accounting
-from privacy.engine.contributions import CAP, ONE, charges, worst_case_units
+from privacy.engine.contributions import CAP, ONE, worst_case_units
 from privacy.engine.evaluate import Rows, Values
 from privacy.engine.expressions import Column, Compare, Constant
 from privacy.engine.queries import Count, Mean, Quantiles, Query, Sum
@@ -189,16 +189,14 @@ class Answering:
 
     def computed(self, query: Query) -> None:
         table, _ = self.table()
-        measured = measure(query, table)
-        charges(measured.squares, WORST)
-        measured.release(SIGMA, None)
+        measure(query, table, worst_case=WORST).release(SIGMA, None)
 
     def charged(self, query: Query) -> None:
         table, store = self.table()
-        measured = measure(query, table)
-        charged = charges(measured.squares, WORST)
+        measured = measure(query, table, worst_case=WORST)
         self.line += 1
-        active = self.book.charge(self.budget, self.book.places(store.digests), charged, line=self.line)
+        places = self.book.places(store.digests)
+        active = self.book.charge(self.budget, places, measured.charges, line=self.line)
         measured.release(SIGMA, None if active.all() else active)
 
 

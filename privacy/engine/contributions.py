@@ -81,19 +81,39 @@ def charges(squares: Integers, worst_case: int) -> Integers:
 
     `worst_case` is at most CAP, so that every product fits 63 bits.
     """
-    if not 0 <= worst_case <= CAP:
-        raise ValueError(f"The worst case must lie between 0 and {CAP}, not {worst_case}.")
+    price = price_of(worst_case)
     charged = np.empty_like(squares)
-    _charge_all(squares, worst_case, charged)
+    charge_all(squares, price, charged)
     return charged
 
 
+def price_of(worst_case: int, releases: int = 1) -> tuple[int, int]:
+    """What the compiled passes are told so that they give charges: of a contribution as long as the clip, how often."""
+    if not 0 <= worst_case * releases <= CAP or releases < 1:
+        raise ValueError(f"The worst case must lie between 0 and {CAP}, not {worst_case} x {releases}.")
+    return worst_case, releases
+
+
+FREE = (-1, 1)
+"""The price at which the compiled passes give squared norms."""
+
+
 @nb.njit(cache=True, nogil=True)
-def _charge_all(squares, worst_case, charged):  # type: ignore[no-untyped-def]
+def priced(square, price):  # type: ignore[no-untyped-def]
+    """The charge for a squared norm, at most worst case times releases; at the price FREE, the squared norm itself."""
+    worst_case, releases = price
+    if worst_case < 0:
+        return square
+    high, low = square >> 30, square & (ONE - 1)
+    carried = (low * worst_case + ONE - 1) >> 30
+    return ((high * worst_case + carried + ONE - 1) >> 30) * releases
+
+
+@nb.njit(cache=True, nogil=True)
+def charge_all(squares, price, charged):  # type: ignore[no-untyped-def]
+    """`charged` (subjects,), of any whole type, takes the charge for each squared norm."""
     for k in range(squares.shape[0]):
-        high, low = squares[k] >> 30, squares[k] & (ONE - 1)
-        carried = (low * worst_case + ONE - 1) >> 30
-        charged[k] = (high * worst_case + carried + ONE - 1) >> 30
+        charged[k] = priced(squares[k], price)
 
 
 # The kernels below run compiled, one pass over the table whatever it holds. `scratch` (cells, width), `seen` (cells,)

@@ -43,14 +43,6 @@ class Values:
     valid: Bools
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """One truth value a row: known true, known false, or neither. Shape (rows,)."""
-
-    true: Bools
-    false: Bools
-
-
 EVERYWHERE: Bools = np.empty(0, dtype=np.bool_)
 """Stands for a column in which nothing is missing, without an array of that length."""
 
@@ -75,6 +67,14 @@ class Rows:
         """What the codes of a text column stand for. As private as the rows."""
         return self._texts[name]
 
+    def part(self, begin: int, end: int) -> "Rows":
+        """The rows from `begin` up to `end`, not copied."""
+        columns = {
+            name: Values(found.numbers[begin:end], found.valid[begin:end] if len(found.valid) else EVERYWHERE)
+            for name, found in self.columns.items()
+        }
+        return Rows(self.table, columns, end - begin, self._texts)
+
     def column(self, name: str) -> Values:
         """A column with `valid` spelt out. Shapes (rows,)."""
         found = self.columns[name]
@@ -96,7 +96,7 @@ def holds(node: Predicate | None, rows: Rows) -> Bools:
     if node is None:
         return np.ones(rows.length, dtype=np.bool_)
     with np.errstate(all="ignore"):
-        return _truth(node, rows).true
+        return _known(node, rows, of=True)
 
 
 def _evaluate(node: Expression, rows: Rows) -> Values:
@@ -119,43 +119,42 @@ def _evaluate(node: Expression, rows: Rows) -> Values:
             a = _evaluate(of, rows)
             return Values(np.clip(a.numbers, lower, upper), a.valid)
         case Where(condition, then, otherwise):
-            chosen, a, b = _truth(condition, rows).true, _evaluate(then, rows), _evaluate(otherwise, rows)
+            chosen, a, b = _known(condition, rows, of=True), _evaluate(then, rows), _evaluate(otherwise, rows)
             return Values(np.where(chosen, a.numbers, b.numbers), np.where(chosen, a.valid, b.valid))
 
 
-def _truth(node: Predicate, rows: Rows) -> Truth:
+def _known(node: Predicate, rows: Rows, *, of: bool) -> Bools:
+    """Where a predicate is known to be true, or (`of` False) known to be false. Shape (rows,)."""
     match node:
-        case Compare(op, Column(name), Constant(value)):
-            found = rows.column(name)
-            # A whole number is compared as one, so that small integers need not be widened.
-            whole = float(value).is_integer() and abs(value) < 2**62
-            yes = _COMPARE[op](found.numbers, int(value) if whole else value)
-            return Truth(found.valid & yes, found.valid & ~yes)
-        case Compare(op, left, right):
-            a, b = _evaluate(left, rows), _evaluate(right, rows)
-            known, yes = a.valid & b.valid, _COMPARE[op](a.numbers, b.numbers)
-            return Truth(known & yes, known & ~yes)
-        case In(column, values):
-            spec, found = rows.table.column(column), rows.column(column)
-            yes = np.isin(found.numbers, [spec.labels.index(value) for value in values])
-            return Truth(found.valid & yes, found.valid & ~yes)
+        case Compare() | In():
+            holds_, valid = _comparison(node, rows)
+            found = holds_ if of else ~holds_
+            return found if len(valid) == 0 else found & valid
         case IsNull(column):
             valid = rows.column(column).valid
-            return Truth(~valid, valid)
-        case And(parts):
-            truths = [_truth(part, rows) for part in parts]
-            return Truth(_all([t.true for t in truths]), ~_all([~t.false for t in truths]))
-        case Or(parts):
-            truths = [_truth(part, rows) for part in parts]
-            return Truth(~_all([~t.true for t in truths]), _all([t.false for t in truths]))
-        case Not(of):
-            inner = _truth(of, rows)
-            return Truth(inner.false, inner.true)
+            return ~valid if of else valid
+        case And(parts) | Or(parts):
+            every = np.logical_and if isinstance(node, And) == of else np.logical_or
+            together: Bools = every.reduce([_known(part, rows, of=of) for part in parts])
+            return together
+        case Not(inner):
+            return _known(inner, rows, of=not of)
 
 
-def _all(parts: list[Bools]) -> Bools:
-    together: Bools = np.logical_and.reduce(parts)
-    return together
+def _comparison(node: Compare | In, rows: Rows) -> tuple[Bools, Bools]:
+    """What a comparison says in each row, and where both of its sides are there (or EVERYWHERE)."""
+    match node:
+        case In(column, values):
+            spec, found = rows.table.column(column), rows.columns[column]
+            return np.isin(found.numbers, [spec.labels.index(value) for value in values]), found.valid
+        case Compare(op, Column(name), Constant(value)):
+            found = rows.columns[name]
+            # A whole number is compared as one, so that small integers need not be widened.
+            whole = float(value).is_integer() and abs(value) < 2**62
+            return _COMPARE[op](found.numbers, int(value) if whole else value), found.valid
+        case Compare(op, left, right):
+            a, b = _evaluate(left, rows), _evaluate(right, rows)
+            return _COMPARE[op](a.numbers, b.numbers), a.valid & b.valid
 
 
 _ARITHMETIC: dict[str, Callable[[Floats, Floats], Floats]] = {

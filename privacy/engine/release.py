@@ -6,24 +6,39 @@ numbers alone.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from privacy.engine import figures
-from privacy.engine.contributions import ONE, SUM, Codes, Contributions, Integers, contribute, to_units
+from privacy.engine.contributions import (
+    FREE,
+    ONE,
+    SUM,
+    Codes,
+    Integers,
+    charge_all,
+    contribute,
+    price_of,
+    to_units,
+)
 from privacy.engine.designs import SEARCH_STEPS, Design, Scale, design
-from privacy.engine.evaluate import EVERYWHERE, Bools, Rows, Values, evaluate, holds
-from privacy.engine.expressions import Binary, Column, Constant
+from privacy.engine.evaluate import EVERYWHERE, Bools, Floats, Rows, Values, evaluate, holds
+from privacy.engine.expressions import Binary, Column, Constant, Predicate
 from privacy.engine.figures import Answer
-from privacy.engine.kernels import add_counts, add_grouped, add_keys, add_rows, add_signs
+from privacy.engine.kernels import add_counts, add_grouped, add_keys, add_rows, add_sizes, is_ascending
 from privacy.engine.mechanisms import add_noise, threshold
 from privacy.engine.queries import Distribution, KeyCounts, Quantiles, Query
+from privacy.engine.ranks import Ranks, halvings
 from privacy.engine.schema import QueryRefused
 
 _NO_NUMBERS = np.empty(0, dtype=np.float64)
+PART = 2**17
+"""Rows that are evaluated together: their numbers fit a processor's cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,85 +57,173 @@ class Table:
 class Measured:
     """What a query reads off a table, before it is charged. Private until `release` has added noise.
 
-    `squares` (subjects,): the squared norm in units of each subject's vector, at most ONE**2, for every release.
+    `spent` (subjects,): what each subject is charged, for all releases together. Without a worst case to charge by: the
+    squared norm in units of each subject's vector, at most ONE**2, the same for every release.
     """
 
-    squares: Integers
+    spent: npt.NDArray[Any]
+    priced: bool
     release: Callable[[int, Bools | None], Answer]
     """(sigma in units, which subjects take part or None for all) -> the noisy answer."""
 
+    @property
+    def squares(self) -> Integers:
+        """Squared norms; ValueError when these are charges."""
+        if self.priced:
+            raise ValueError("This was measured with a price: it holds charges.")
+        return self.spent
 
-def measure(query: Query, table: Table, *, threshold_delta: float = 0.0) -> Measured:
+    @property
+    def charges(self) -> npt.NDArray[Any]:
+        """Charges; ValueError when these are squared norms."""
+        if not self.priced:
+            raise ValueError("This was measured without a price: it holds squared norms.")
+        return self.spent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """One query on one table."""
+
+    plan: Design
+    table: Table
+    kept: Bools
+    """Which rows the filter keeps, or EVERYWHERE."""
+    price: tuple[int, int]
+
+    def nothing(self, cells: int, width: int) -> tuple[Integers, npt.NDArray[Any]]:
+        """Room for a total and for what subjects are charged, which takes half of it as 32 bits."""
+        kind = np.int64 if self.price == FREE else np.uint32
+        return np.zeros((cells, width), dtype=np.int64), np.empty(self.table.subjects, dtype=kind)
+
+
+def measure(
+    query: Query, table: Table, *, worst_case: int | None = None, threshold_delta: float = 0.0
+) -> Measured:
     """Read a checked query off a table. QueryRefused, before any row is read, when the declarations forbid it.
 
-    `threshold_delta`: the part of the promise's delta that a query over unknown keys may use.
+    `worst_case`: what a contribution as long as the clip is charged for each release. `threshold_delta`: the part of
+    the promise's delta that a query over unknown keys may use.
     """
     plan = design(query, table.rows.table)
-    kept = None if query.where is None else holds(query.where, table.rows)
+    price = FREE if worst_case is None else price_of(worst_case, plan.releases)
+    reading = _Reading(plan=plan, table=table, kept=_kept(query.where, table.rows), price=price)
     match query.measure:
         case Quantiles(_, at):
-            return _search(plan, at, kept, table)
+            return _search(at, reading)
         case KeyCounts(column, most):
-            return _by_unknown_keys(column, most, kept, table, threshold_delta)
+            return _by_unknown_keys(column, most, reading, threshold_delta)
         case Distribution(_, bins):
-            return _histogram(plan, bins, kept, table)
+            return _histogram(bins, reading)
         case _:
-            return _vector(query, plan, kept, table)
+            return _vector(query, reading)
 
 
-def _vector(query: Query, plan: Design, kept: Bools | None, table: Table) -> Measured:
-    collect = _fused(plan, kept, table) or _general(plan, kept, table)
-    everybody = collect(None)
+def _kept(where: Predicate | None, rows: Rows) -> Bools:
+    if where is None:
+        return EVERYWHERE
+    kept = np.empty(rows.length, dtype=np.bool_)
+    for begin in range(0, rows.length, PART):
+        end = min(begin + PART, rows.length)
+        kept[begin:end] = holds(where, rows.part(begin, end))
+    return kept
+
+
+Collect: TypeAlias = Callable[[Bools | None], tuple[Integers, npt.NDArray[Any]]]
+"""Which subjects take part (None: all) -> (the clipped vectors summed over them, what each subject is charged)."""
+
+
+def _measured(reading: _Reading, collect: Collect, tell: Callable[[Integers, int], Answer]) -> Measured:
+    """`tell`: (total, sigma) -> the noisy answer."""
+    everybody, spent = collect(None)
 
     def release(sigma: int, active: Bools | None) -> Answer:
-        total = everybody.total if active is None else collect(active).total
+        return tell(everybody if active is None else collect(active)[0], sigma)
+
+    return Measured(spent=spent, priced=reading.price != FREE, release=release)
+
+
+def _vector(query: Query, reading: _Reading) -> Measured:
+    plan = reading.plan
+
+    def tell(total: Integers, sigma: int) -> Answer:
         return figures.of_vector(query, plan, add_noise(total, sigma), sigma)
 
-    return Measured(squares=everybody.squares, release=release)
+    collect = _fused(reading) or _general(reading, plan.cells, len(plan.coordinates), partial(_placed, plan))
+    return _measured(reading, collect, tell)
 
 
-Collect: TypeAlias = Callable[[Bools | None], Contributions]
-"""Which subjects take part (None: all) -> their contributions."""
+def _general(
+    reading: _Reading, cells: int, width: int, place: Callable[[Rows], tuple[Codes, Integers]]
+) -> Collect:
+    """Any coordinates, part by part: a cell and a vector a row first (`place`), then the sums."""
+    offsets, mode = reading.table.offsets, reading.plan.mode
 
-
-def _general(plan: Design, kept: Bools | None, table: Table) -> Collect:
-    """Any coordinates: a number a row first, then the sums."""
-    values = [evaluate(coordinate, table.rows) for coordinate in plan.coordinates]
-    usable = np.logical_and.reduce([_all_rows(kept, table), *(value.valid for value in values)])
-    cells = _cells(plan, usable, table.rows)
-    units = np.column_stack([to_units(value.numbers, plan.clip) for value in values])
-
-    def collect(active: Bools | None) -> Contributions:
-        return contribute(table.offsets, cells, units, size=plan.cells, mode=plan.mode, active=active)
+    def collect(active: Bools | None) -> tuple[Integers, npt.NDArray[Any]]:
+        total, spent = reading.nothing(cells, width)
+        for first, last in _parts(offsets):
+            rows = reading.table.rows.part(int(offsets[first]), int(offsets[last]))
+            codes, units = place(rows)
+            if len(reading.kept):
+                codes = np.where(reading.kept[offsets[first] : offsets[last]], codes, np.int32(-1))
+            found = contribute(
+                offsets[first : last + 1] - offsets[first],
+                codes,
+                units,
+                size=cells,
+                mode=mode,
+                active=None if active is None else active[first:last],
+            )
+            total += found.total
+            charge_all(found.squares, reading.price, spent[first:last])
+        return total, spent
 
     return collect
 
 
-def _fused(plan: Design, kept: Bools | None, table: Table) -> Collect | None:
+def _parts(offsets: Integers) -> Iterator[tuple[int, int]]:
+    """Runs of subjects with at most PART rows together, or of one subject."""
+    first, people = 0, len(offsets) - 1
+    while first < people:
+        last = int(np.searchsorted(offsets, offsets[first] + PART, side="right")) - 1
+        last = min(max(last, first + 1), people)
+        yield first, last
+        first = last
+
+
+def _placed(plan: Design, rows: Rows) -> tuple[Codes, Integers]:
+    """Where each row belongs, -1 where a value is missing, and what it adds there."""
+    values = [evaluate(coordinate, rows) for coordinate in plan.coordinates]
+    usable = np.logical_and.reduce([value.valid for value in values])
+    units = np.column_stack([to_units(value.numbers, plan.clip) for value in values])
+    return _cells(plan, usable, rows), units
+
+
+def _fused(reading: _Reading) -> Collect | None:
     """Counts, sums and means of a column in at most one group: one compiled pass. None for other shapes."""
+    plan, table, keep, price = reading.plan, reading.table, reading.kept, reading.price
     shape = _affine(plan)
     if plan.mode != SUM or len(plan.groups) > 1 or shape is None:
         return None
     column, slope, shift, weight = shape
     x = table.rows.columns[column] if column else Values(_NO_NUMBERS, EVERYWHERE)
     numbers = (slope * ONE / plan.clip, shift * ONE / plan.clip, round(weight * ONE / plan.clip))
-    keep = EVERYWHERE if kept is None else kept
-    width = len(plan.coordinates)
 
-    def collect(active: Bools | None) -> Contributions:
-        total = np.zeros((plan.cells, width), dtype=np.int64)
-        squares = np.empty(table.subjects, dtype=np.int64)
-        flags = EVERYWHERE if active is None else active
+    def collect(active: Bools | None) -> tuple[Integers, npt.NDArray[Any]]:
+        total, spent = reading.nothing(plan.cells, len(plan.coordinates))
+        out = (price, EVERYWHERE if active is None else active, total, spent)
         if plan.groups:
             key = table.rows.columns[plan.groups[0].column]
             codes = (key.numbers, key.valid)
             if not column:
-                add_counts(table.offsets, keep, *codes, numbers[2], flags, total, squares)
+                add_counts(table.offsets, keep, *codes, numbers[2], *out)
             else:
-                add_grouped(table.offsets, keep, *codes, x.numbers, x.valid, *numbers, flags, total, squares)
+                add_grouped(table.offsets, keep, *codes, x.numbers, x.valid, *numbers, *out)
+        elif not column and len(keep) == 0:
+            add_sizes(table.offsets, numbers[2], *out)
         else:
-            add_rows(table.offsets, keep, x.numbers, x.valid, *numbers, flags, total, squares)
-        return Contributions(total, squares)
+            add_rows(table.offsets, keep, x.numbers, x.valid, *numbers, *out)
+        return total, spent
 
     return collect
 
@@ -138,10 +241,6 @@ def _affine(plan: Design) -> tuple[str, float, float, float] | None:
             return None
 
 
-def _all_rows(kept: Bools | None, table: Table) -> Bools:
-    return np.broadcast_to(np.True_, table.rows.length) if kept is None else kept
-
-
 def _cells(plan: Design, usable: Bools, rows: Rows) -> Codes:
     """The output cell of each row, -1 where the row is left out. Shape (rows,)."""
     cells = np.zeros(rows.length, dtype=np.int64)
@@ -152,89 +251,72 @@ def _cells(plan: Design, usable: Bools, rows: Rows) -> Codes:
     return np.where(usable, cells, -1).astype(np.int32)
 
 
-def _by_unknown_keys(column: str, most: int, kept: Bools | None, table: Table, delta: float) -> Measured:
+def _by_unknown_keys(column: str, most: int, reading: _Reading, delta: float) -> Measured:
     if delta <= 0:
         raise QueryRefused("This dataset does not tell values that are not declared.")
+    table = reading.table
     found = table.rows.columns[column]
     texts = table.rows.texts(column)
-    keep = EVERYWHERE if kept is None else kept
 
-    def collect(active: Bools | None) -> Contributions:
-        total, squares = np.zeros(len(texts), dtype=np.int64), np.empty(table.subjects, dtype=np.int64)
-        flags = EVERYWHERE if active is None else active
-        add_keys(table.offsets, keep, found.numbers, found.valid, most, flags, total, squares)
-        return Contributions(total, squares)
+    def collect(active: Bools | None) -> tuple[Integers, npt.NDArray[Any]]:
+        total, spent = reading.nothing(len(texts), 1)
+        out = (reading.price, EVERYWHERE if active is None else active, total[:, 0], spent)
+        add_keys(table.offsets, reading.kept, found.numbers, found.valid, most, *out)
+        return total, spent
 
-    everybody = collect(None)
-
-    def release(sigma: int, active: Bools | None) -> Answer:
-        total = everybody.total if active is None else collect(active).total
-        bar = threshold(sigma, most, delta)
+    def tell(total: Integers, sigma: int) -> Answer:
+        counts, bar = total[:, 0], threshold(sigma, most, delta)
         # Noise lifts a key by ten sigma once in 10^23: those further below the bar need no draw.
-        near = np.flatnonzero(total > bar - 10 * sigma)
-        noisy = add_noise(total[near], sigma) if len(near) else total[near]
+        near = np.flatnonzero(counts > bar - 10 * sigma)
+        noisy = add_noise(counts[near], sigma) if len(near) else counts[near]
         told = [(texts[int(k)], int(n)) for k, n in zip(near, noisy, strict=True) if n >= bar]
         return figures.of_keys(told, sigma)
 
-    return Measured(squares=everybody.squares, release=release)
+    return _measured(reading, collect, tell)
 
 
-def _histogram(plan: Design, bins: int, kept: Bools | None, table: Table) -> Measured:
-    scale = plan.scales[0]
-    values = evaluate(scale.of, table.rows)
-    position = np.floor((values.numbers - (scale.middle - scale.half)) * (bins / (2 * scale.half)))
-    cells = np.where(_all_rows(kept, table) & values.valid, np.clip(position, 0, bins - 1), -1).astype(
-        np.int32
-    )
-    units = to_units(np.ones((len(cells), 1)), plan.clip)
+def _histogram(bins: int, reading: _Reading) -> Measured:
+    plan, scale = reading.plan, reading.plan.scales[0]
 
-    def collect(active: Bools | None) -> Contributions:
-        return contribute(table.offsets, cells, units, size=bins, mode=plan.mode, active=active)
+    def place(rows: Rows) -> tuple[Codes, Integers]:
+        values = evaluate(scale.of, rows)
+        position = np.floor((values.numbers - (scale.middle - scale.half)) * (bins / (2 * scale.half)))
+        cells = np.where(values.valid, np.clip(position, 0, bins - 1), -1).astype(np.int32)
+        return cells, to_units(np.ones((len(cells), 1)), plan.clip)
 
-    everybody = collect(None)
-
-    def release(sigma: int, active: Bools | None) -> Answer:
-        total = everybody.total if active is None else collect(active).total
+    def tell(total: Integers, sigma: int) -> Answer:
         return figures.of_distribution(scale, plan, add_noise(total, sigma), sigma)
 
-    return Measured(squares=everybody.squares, release=release)
+    return _measured(reading, _general(reading, bins, 1, place), tell)
 
 
-def _search(plan: Design, at: tuple[float, ...], kept: Bools | None, table: Table) -> Measured:
+def _search(at: tuple[float, ...], reading: _Reading) -> Measured:
     """Noisy binary search by signed counts (privacy by composition of its Gaussian steps).
 
     A step at threshold v adds to each row (1 - q) if its value is at most v, otherwise -q, and halves towards the
     side that the noisy total points to. A step's vector is never longer than that of the row weights max(q, 1 - q),
     which does not depend on v; that bound is what is charged for every step.
     """
+    plan, table, keep = reading.plan, reading.table, reading.kept
     match plan.scales[0].of:
         case Column(name):
             values = table.rows.columns[name]
         case expression:
             values = evaluate(expression, table.rows)
-    keep = EVERYWHERE if kept is None else kept
-    usable = values.valid if kept is None else kept & _valid(values, table)
-    bound = np.empty(table.subjects, dtype=np.int64)
     weight = math.ceil(_weight(plan) * ONE / plan.clip)
-    none = np.zeros((1, 1), dtype=np.int64)
-    add_rows(table.offsets, usable, _NO_NUMBERS, EVERYWHERE, 0.0, 0.0, weight, EVERYWHERE, none, bound)
-
-    def search(share: float, sigma: int, active: Bools | None) -> float:
-        below, above = (math.trunc(v * ONE / plan.clip) for v in (1 - share, -share))
-        flags = EVERYWHERE if active is None else active
-
-        def signed_count(threshold: float) -> int:
-            found = add_signs(
-                table.offsets, keep, values.numbers, values.valid, threshold, below, above, flags
-            )
-            return int(add_noise(np.array([found]), sigma)[0])
-
-        return _halve(plan.scales[0], signed_count)
+    total, bound = reading.nothing(1, 1)
+    out = (reading.price, EVERYWHERE, total, bound)
+    if len(keep) == 0 and len(values.valid) == 0:
+        add_sizes(table.offsets, weight, *out)
+    else:
+        add_rows(table.offsets, keep, _NO_NUMBERS, values.valid, 0.0, 0.0, weight, *out)
 
     def release(sigma: int, active: Bools | None) -> Answer:
-        return figures.of_quantiles(at, [search(share, sigma, active) for share in at])
+        flags = EVERYWHERE if active is None else active
+        ranks = Ranks(table.offsets, keep, values, _stops(plan.scales[0]), weight, flags)
+        return figures.of_quantiles(at, [_quantile(share, sigma, plan, ranks) for share in at])
 
-    return Measured(squares=bound, release=release)
+    return Measured(spent=bound, priced=reading.price != FREE, release=release)
 
 
 def _weight(plan: Design) -> float:
@@ -243,20 +325,27 @@ def _weight(plan: Design) -> float:
     return coordinate.value if isinstance(coordinate, Constant) else 1.0
 
 
-def _valid(values: Values, table: Table) -> Bools:
-    return values.valid if len(values.valid) else np.broadcast_to(np.True_, table.rows.length)
-
-
-def _halve(scale: Scale, signed_count: Callable[[float], int]) -> float:
-    lower, upper = scale.middle - scale.half, scale.middle + scale.half
+def _quantile(share: float, sigma: int, plan: Design, ranks: Ranks) -> float:
+    below, above = (math.trunc(v * ONE / plan.clip) for v in (1 - share, -share))
+    lower, upper = _ends(plan.scales[0])
     for _ in range(SEARCH_STEPS):
         middle = lower / 2 + upper / 2
-        lower, upper = (lower, middle) if signed_count(middle) >= 0 else (middle, upper)
+        found = ranks.signed_count(middle, below, above)
+        noisy = int(add_noise(np.array([found]), sigma)[0])
+        lower, upper = (lower, middle) if noisy >= 0 else (middle, upper)
     return lower / 2 + upper / 2
+
+
+def _ends(scale: Scale) -> tuple[float, float]:
+    return scale.middle - scale.half, scale.middle + scale.half
+
+
+def _stops(scale: Scale) -> Floats:
+    return halvings(*_ends(scale), SEARCH_STEPS)
 
 
 def table_from_columns(rows: Rows, offsets: Integers) -> Table:
     """A table as the engine reads it; ValueError when the offsets do not cover the rows."""
-    if offsets[0] != 0 or offsets[-1] != rows.length or np.any(np.diff(offsets) < 0):
+    if offsets[0] != 0 or offsets[-1] != rows.length or not is_ascending(offsets):
         raise ValueError("The offsets do not cover the rows.")
     return Table(rows=rows, offsets=offsets)
