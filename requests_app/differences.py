@@ -47,6 +47,12 @@ def rows(old: str | None, new: str) -> list[Row]:
     return found
 
 
+def moved(old: str, new: str) -> dict[int, int]:
+    """Where each line of the old code stands in the new one; lines that went or changed are missing."""
+    stretches = _matches(old.split("\n"), new.split("\n"))
+    return {a + i + 1: c + i + 1 for a, c, length in stretches for i in range(length)}
+
+
 def unified(found: Sequence[Row]) -> list[Row]:
     """The same rows for one column: of each changed stretch first what went, then what came."""
     result: list[Row] = []

@@ -36,7 +36,7 @@ def comment(request: UserRequest, pk: UUID) -> HttpResponse:
         parent=parent,
         private=form.cleaned_data["private"],
     )
-    return _line(request, version, said.line)
+    return _line(request, version, said.line, root=parent.pk if parent else None)
 
 
 def _parent(version: Version, pk: UUID | None) -> Comment | None:
@@ -49,31 +49,51 @@ def _line(
     line: threads.Line,
     form: CommentForm | None = None,
     *,
+    root: UUID | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    """The threads of one line, with a form when one is asked for."""
+    """The threads of one line, with a form when one is asked for; those of the page that `root` is shown on."""
+    if not request.htmx and status != 200:
+        context = {
+            **page_of(request, version),
+            "comment_at": line,
+            "line_form" if line else "comment_form": form,
+        }
+        return show(request, "review", context, status=status)
+    page = _looked_at(request, version)
+    viewer = _viewer(request, page)
+    said = threads.of(page, viewer, threads.earlier_than(page))
+    elsewhere = page.pk != version.pk
+    if elsewhere:
+        line = next(
+            (at for at, each in said.by_line.items() if root in {thread.comment.pk for thread in each}), None
+        )
     if not request.htmx:
-        if status != 200:
-            context = {
-                **page_of(request, version),
-                "comment_at": line,
-                "line_form" if line else "comment_form": form,
-            }
-            return show(request, "review", context, status=status)
-        anchor = f"#L{line}" if line else "#discussion"
-        return redirect(reverse("requests:review", args=[version.pk]) + threads.query_of(request) + anchor)
-    viewer = _viewer(request, version)
+        anchor = f"#L{line}" if line else "#earlier" if elsewhere else "#discussion"
+        return redirect(reverse("requests:review", args=[page.pk]) + threads.query_of(request) + anchor)
     context = {
-        "version": version,
+        "version": page,
         "line": line,
-        "threads": threads.of(version, viewer).get(line, []),
+        "threads": said.by_line.get(line, []),
+        "earlier_threads": said.earlier,
         "may_comment": viewer.is_author or viewer.is_reviewer,
         "is_author": viewer.is_author,
         "will_hold": threads.will_hold(viewer),
         "query": threads.query_of(request),
-        "comment_form": form or (None if line else CommentForm()),
+        "comment_form": form or (None if line or elsewhere else CommentForm()),
     }
+    if elsewhere and line is None:
+        return show(request, "parts/earlier", context)
     return show(request, "parts/thread-row" if line else "parts/discussion", context)
+
+
+def _looked_at(request: UserRequest, version: Version) -> Version:
+    """The version whose page this came from: a thread of an earlier one is answered and settled there, too."""
+    on = request.POST.get("on", "")
+    if on in {"", str(version.pk)}:
+        return version
+    later = Version.objects.filter(request=version.request_id, number__gt=version.number)
+    return readable_version(request, found(later, pk=on).pk)
 
 
 def _viewer(request: UserRequest, version: Version) -> Viewer:
@@ -94,18 +114,18 @@ def _comment(request: UserRequest, pk: UUID) -> Comment:
 def drop(request: UserRequest, pk: UUID) -> HttpResponse:
     comment = _comment(request, pk)
     services.drop_comment(comment, by=request.user)
-    return _line(request, comment.version, comment.line)
+    return _line(request, comment.version, comment.line, root=comment.parent_id or comment.pk)
 
 
 @require_POST
 def resolve(request: UserRequest, pk: UUID) -> HttpResponse:
     comment = _comment(request, pk)
     services.resolve(comment, by=request.user)
-    return _line(request, comment.version, comment.line)
+    return _line(request, comment.version, comment.line, root=comment.parent_id or comment.pk)
 
 
 @require_POST
 def unresolve(request: UserRequest, pk: UUID) -> HttpResponse:
     comment = _comment(request, pk)
     services.unresolve(comment, by=request.user)
-    return _line(request, comment.version, comment.line)
+    return _line(request, comment.version, comment.line, root=comment.parent_id or comment.pk)

@@ -20,6 +20,7 @@ from datasets.models import Dataset, Revision
 from requests_app import findings, rules, services, workflow
 from requests_app.forms import DraftForm, NewRequestForm
 from requests_app.models import CodeRequest, Run
+from requests_app.views import threads
 from requests_app.views.runs import private_side, waiting
 from requests_app.views.shared import key_of, new_key, show
 
@@ -103,8 +104,18 @@ def _page(request: UserRequest, item: CodeRequest, form: DraftForm) -> dict[str,
         "key": new_key(),
         "try_refusal": rules.try_on_mock(request.user, item),
         "submit_refusal": workflow.refusal("submit", item, by=request.user),
+        "open_threads": _open_threads(item, request.user),
         **_trial(item, request.user),
     }
+
+
+def _open_threads(item: CodeRequest, user: User) -> list[tuple[threads.Thread, threads.Line]]:
+    """What reviewers have said and is not settled, with the line that it has in the draft."""
+    if item.latest is None:
+        return []
+    item.latest.request = item
+    versions = [item.latest, *threads.earlier_than(item.latest)]
+    return threads.open_for_author(versions, item.code, user)
 
 
 def _trial(item: CodeRequest, user: User) -> dict[str, object]:

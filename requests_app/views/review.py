@@ -82,13 +82,8 @@ class Base:
     version: Version
 
 
-def _bases(version: Version) -> list[Base]:
+def _bases(earlier: list[Version]) -> list[Base]:
     """The last approved and the last submitted version before this one."""
-    earlier = list(
-        Version.objects.filter(request=version.request_id, number__lt=version.number)
-        .select_related("approval")
-        .order_by("-number")[:50]
-    )
     approved = next((old for old in earlier if getattr(old, "approval", None)), None)
     found = []
     if approved is not None:
@@ -114,11 +109,13 @@ def page_of(request: UserRequest, version: Version) -> dict[str, object]:
     }
     if request.htmx and getattr(request.htmx, "target", "") == "review-state":
         return state
-    said = threads.of(version, viewer)
+    earlier = threads.earlier_than(version)
+    said = threads.of(version, viewer, earlier)
     return {
         **state,
-        **_code(request, version, said),
-        **_comments(said, viewer),
+        **_code(request, version, said.by_line, _bases(earlier)),
+        **_comments(said.by_line, viewer),
+        "earlier_threads": said.earlier,
         **_sides(version, user, viewer),
     }
 
@@ -135,9 +132,10 @@ def _progress(item: CodeRequest, reviews: list[Review], viewer: Viewer) -> str:
     return f"{given} of {needed} approvals given."
 
 
-def _code(request: UserRequest, version: Version, said: Mapping[threads.Line, object]) -> dict[str, object]:
+def _code(
+    request: UserRequest, version: Version, said: Mapping[threads.Line, object], bases: list[Base]
+) -> dict[str, object]:
     """The code, against the version that was chosen to compare with."""
-    bases = _bases(version)
     wanted = request.GET.get("base", "")
     base = next((base for base in bases if base.name == wanted), None)
     if base is None and wanted != "none" and bases:
