@@ -224,6 +224,10 @@ def _gram(
     )
     if not 2 <= len(parts) <= MAX_FEATURES + 1:
         raise QueryRefused(f"A regression has from 1 to {MAX_FEATURES} features.")
+    if isinstance(measure, Regression) and (
+        len(measure.names) != len(measure.features) or len(set(measure.names)) != len(measure.names)
+    ):
+        raise QueryRefused("Give each feature of a regression a name of its own.")
     scales = tuple(_scale(part, table) for part in parts)
     z = (Constant(1.0), *(scale.unit for scale in scales))
     coordinates = tuple(

@@ -11,6 +11,12 @@ class QueryRefused(ValueError):
     """A query that the engine does not answer. The text depends on the query and on public declarations only."""
 
 
+def check_text(text: str) -> None:
+    """QueryRefused when a text holds what no database keeps: NUL, or half of a pair of surrogates."""
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise QueryRefused("This text holds a character that is none. Remove it.")
+
+
 class Kind(StrEnum):
     """What a column holds, as far as the engine cares."""
 

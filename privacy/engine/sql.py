@@ -42,7 +42,7 @@ from privacy.engine.queries import (
     Sum,
     Variance,
 )
-from privacy.engine.schema import Kind, QueryRefused, TableSpec
+from privacy.engine.schema import Kind, QueryRefused, TableSpec, check_text
 
 MAX_LENGTH = 10_000
 DIALECT = Dialect.get_or_raise("duckdb")
@@ -87,6 +87,7 @@ def _query(select: exp.Select, table: TableSpec) -> Query:
 def _statement(text: str, columns: Collection[str]) -> exp.Select:
     if len(text) > MAX_LENGTH:
         raise QueryRefused(f"This query is longer than {MAX_LENGTH:,} characters.")
+    check_text(text)
     if _depth(text) > MAX_DEPTH:
         raise QueryRefused(f"Brackets are nested more than {MAX_DEPTH} deep.")
     try:
@@ -95,6 +96,8 @@ def _statement(text: str, columns: Collection[str]) -> exp.Select:
         )
     except SqlglotError as bad:
         raise QueryRefused(_syntax(bad, text)) from bad
+    except RecursionError as deep:
+        raise QueryRefused("This query is nested too deeply.") from deep
     if len(statements) != 1 or not isinstance(statements[0], exp.Select):
         raise QueryRefused("Write one SELECT … FROM … and nothing else.")
     if sum(1 for _ in statements[0].walk()) > 2000:

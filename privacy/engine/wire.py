@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from privacy.engine import expressions as ex
 from privacy.engine import queries as qu
-from privacy.engine.schema import QueryRefused
+from privacy.engine.schema import QueryRefused, check_text
 
 MAX_BYTES = 100_000
 MAX_DEPTH = 3 * ex.MAX_DEPTH
@@ -133,6 +133,7 @@ def _value(annotation: str, value: Json, path: str) -> Any:
 def _text(value: Json, path: str) -> str:
     if not isinstance(value, str) or len(value) > 200:
         raise QueryRefused(f"{path}: a text of at most 200 characters is expected.")
+    check_text(value)
     return value
 
 
