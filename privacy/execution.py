@@ -57,10 +57,10 @@ class _Attempt:
 def compute(pk: str) -> None:
     """Compute one pending answer, once. A second delivery finds it settled and leaves it."""
     answer = Answer.objects.select_related("budget__protection__dataset", "revision", "line").get(pk=pk)
-    with _lost_unless_stored(answer) as attempt:
-        with one_at_a_time(answer.budget.protection.dataset_id):
-            answer.refresh_from_db()
-            figures = _compute(attempt) if _waits(answer) else None
+    # The place in line is kept until the tick: otherwise many answers in a row would tell how long each of them took.
+    with one_at_a_time(answer.budget.protection.dataset_id), _lost_unless_stored(answer) as attempt:
+        answer.refresh_from_db()
+        figures = _compute(attempt) if _waits(answer) else None
         if attempt.line is not None and figures is not None:
             _store(answer, attempt.line, figures, at=_next_tick())
 

@@ -70,9 +70,19 @@ class Protection(Thing):
         return Fraction(self.mu) ** 2
 
     @property
+    def noise_delta(self) -> float:
+        """The part of delta at which mu is read: what is kept for undeclared values is not spent on noise too."""
+        return self.delta - self.threshold_delta
+
+    @property
     def delta_each(self) -> float:
         """What one answer over undeclared values may use: every seat has THRESHOLD_ANSWERS of them."""
-        return self.threshold_delta / (self.seats * THRESHOLD_ANSWERS)
+        return self.threshold_delta / self.threshold_answers
+
+    @property
+    def threshold_answers(self) -> int:
+        """How many answers over undeclared values all seats together have."""
+        return THRESHOLD_ANSWERS * self.seats
 
     @property
     def cells(self) -> Domain:

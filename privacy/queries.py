@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
-from threading import Lock
 
 import numpy as np
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -21,15 +20,12 @@ from privacy.engine.schema import TableSpec
 from privacy.engine.wire import decode
 from privacy.models import Answer, Budget, LedgerLine, Protection, TopUp
 from privacy.promise import Promise
-from privacy.subjects import SubjectLedger
+from privacy.subjects import opened as opened_ledger
 
 SHOWN = 50
 LINES_DRAWN = 2000
 LOW = 0.8
 TENTHS = 10
-
-_one_reader = Lock()
-"""LMDB must not be opened twice at once by one process."""
 
 
 # What waits for somebody
@@ -189,12 +185,8 @@ class Bin:
 def used_by_people(protection: Protection, budgets: Sequence[Budget]) -> list[Bin]:
     """Over all scientists together, how much of the promise each person's own protection has been used."""
     weights = {budget.pk: float(budget.mu_squared / protection.mu_squared) / CAP for budget in budgets}
-    with _one_reader:
-        book = SubjectLedger(storage.ledger_folder(protection.dataset_id))
-        try:
-            spent = [book.spent(pk) * weight for pk, weight in weights.items()]
-        finally:
-            book.close()
+    with opened_ledger(storage.ledger_folder(protection.dataset_id)) as book:
+        spent = [book.spent(pk) * weight for pk, weight in weights.items()]
     longest = max((len(each) for each in spent), default=0)
     total = np.zeros(longest)
     for each in spent:

@@ -1,7 +1,5 @@
 """What owners decide: the promise for a dataset, and shares of it; and how scientists ask for more."""
 
-from fractions import Fraction
-
 from django.db import transaction
 from django.utils import timezone
 
@@ -10,7 +8,7 @@ from audit import log
 from common.access import require
 from common.errors import Conflict, Refused
 from datasets.models import Dataset
-from privacy import execution, news, rules
+from privacy import execution, ledger, news, rules
 from privacy.declarations import current_revision, domain_for, specs_of
 from privacy.engine.accounting import gdp_mu
 from privacy.models import Budget, Protection, TopUp
@@ -89,12 +87,12 @@ def give_budget(
         raise Refused("Only data scientists have budgets.")
     if extended and not protection.extended_allowed:
         raise Refused("This dataset gives complete answers only.")
-    with transaction.atomic():
+    with execution.agreed(protection), transaction.atomic():
         locked = Protection.objects.select_for_update().get(pk=protection.pk)
         if locked.budgets.filter(scientist=scientist).exists():
             raise Conflict(f"{scientist} has a budget already. Change that one.")
-        mu = equal_share(locked) if epsilon is None else _mu(epsilon, locked.delta)
-        _must_fit(locked, mu)
+        mu = equal_share(locked) if epsilon is None else _mu(epsilon, locked.noise_delta)
+        ledger.must_fit(locked, mu)
         budget = Budget.objects.create(protection=locked, scientist=scientist, mu=mu, extended=extended)
         log.record(
             "budget.given",
@@ -133,20 +131,7 @@ def close_budget(budget: Budget, *, by: User, reason: str) -> Budget:
 def change_budget(budget: Budget, *, by: User, epsilon: float) -> Budget:
     """Give a scientist another share of the same promise; what was used stays used."""
     require(rules.manage, by, budget.protection)
-    mu = _mu(epsilon, budget.protection.delta)
-    _must_fit(budget.protection, mu, instead_of=budget)
-    return execution.change_share(budget, mu, by=by)
-
-
-def _must_fit(protection: Protection, mu: float, instead_of: Budget | None = None) -> None:
-    """Sum of mu_a^2 over all shares ever given <= mu_G^2, exactly: a closed share returns nothing."""
-    others = protection.budgets.all()
-    if instead_of is not None:
-        others = others.exclude(pk=instead_of.pk)
-    given = sum((Fraction(other.mu) ** 2 for other in others), Fraction(0))
-    if given + Fraction(mu) ** 2 > protection.mu_squared:
-        left = max(0.0, 1 - float(given / protection.mu_squared))
-        raise Refused(f"The shares would pass the promise: {left:.1%} of it is not given away yet.")
+    return execution.change_share(budget, _mu(epsilon, budget.protection.noise_delta), by=by)
 
 
 def _mu(epsilon: float, delta: float) -> float:
@@ -164,7 +149,7 @@ def ask_top_up(budget: Budget, *, by: User, epsilon: float, reason: str) -> TopU
     require(rules.ask_top_up, by, budget)
     if not reason.strip():
         raise Refused("Say what you need it for.")
-    mu = _mu(epsilon, budget.protection.delta)
+    mu = _mu(epsilon, budget.protection.noise_delta)
     if mu <= budget.mu:
         raise Refused("That is not more than you have.")
     with transaction.atomic():
@@ -179,19 +164,25 @@ def decide_top_up(top_up: TopUp, *, by: User, grant: bool, note: str = "") -> To
     require(rules.decides_top_up, by, top_up)
     if not grant and not note.strip():
         raise Refused("Say why not.")
-    if top_up.state != TopUp.State.PENDING:
+    if not grant:
+        with transaction.atomic():
+            return _decide(top_up, by=by, grant=False, note=note)
+    budget = top_up.budget
+    mu = _mu(top_up.epsilon, budget.protection.noise_delta)
+    execution.change_share(budget, mu, by=by, also=lambda _: _decide(top_up, by=by, grant=True, note=note))
+    return TopUp.objects.get(pk=top_up.pk)
+
+
+def _decide(top_up: TopUp, *, by: User, grant: bool, note: str) -> TopUp:
+    """Within a transaction: a share grows with the decision that grants it, or both do not happen."""
+    locked = TopUp.objects.select_for_update().get(pk=top_up.pk)
+    if locked.state != TopUp.State.PENDING:
         raise Conflict("This request has been decided already.")
-    if grant:
-        change_budget(top_up.budget, by=by, epsilon=top_up.epsilon)
-    with transaction.atomic():
-        locked = TopUp.objects.select_for_update().get(pk=top_up.pk)
-        if locked.state != TopUp.State.PENDING:
-            raise Conflict("This request has been decided already.")
-        locked.state = TopUp.State.GRANTED if grant else TopUp.State.DENIED
-        locked.decided_by, locked.decided_at, locked.decision_note = by, timezone.now(), note
-        locked.save(update_fields=["state", "decided_by", "decided_at", "decision_note"])
-        _record("top_up.granted" if grant else "top_up.denied", locked, by=by)
-        news.top_up_decided(locked)
+    locked.state = TopUp.State.GRANTED if grant else TopUp.State.DENIED
+    locked.decided_by, locked.decided_at, locked.decision_note = by, timezone.now(), note
+    locked.save(update_fields=["state", "decided_by", "decided_at", "decision_note"])
+    _record("top_up.granted" if grant else "top_up.denied", locked, by=by)
+    news.top_up_decided(locked)
     return locked
 
 

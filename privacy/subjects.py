@@ -7,12 +7,19 @@ and never gives an answer away.
 
 A subject is known by a keyed digest of its id, and keeps its place when a new revision is published. Values are
 unsigned 32-bit units, CAP being the whole budget, so `spent <= cap - charge` cannot overflow.
+
+What the units of a share are worth, and how often undeclared values were told, stands here as well: a database that was
+restored to an older state can be told from one that was not.
 """
 
 import hashlib
+import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+from threading import Lock
 from uuid import UUID
 
 import lmdb
@@ -28,6 +35,26 @@ CHUNK = 65_536
 MAP_SIZE = 1 << 40
 DIGEST_BYTES = 16
 Units = npt.NDArray[np.uint32]
+SHARE = struct.Struct("<dQ")
+SHARES, THRESHOLDS = b"share:", b"thresholds:"
+
+_one_at_a_time = Lock()
+"""LMDB must not be opened twice at once by one process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What CAP units of a budget are worth (mu^2), and how often that was changed."""
+
+    mu: float
+    generation: int
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator["SubjectLedger"]:
+    """The ledger, for processes whose threads may want it at the same time."""
+    with _one_at_a_time, closing(SubjectLedger(folder)) as book:
+        yield book
 
 
 class SubjectLedger:
@@ -44,12 +71,13 @@ class SubjectLedger:
     def close(self) -> None:
         self._env.close()
 
-    def places(self, digests: npt.NDArray[np.uint8]) -> Units:
+    def places(self, digests: npt.NDArray[np.uint8], *, name: bytes = b"") -> Units:
         """Where each subject stands, new ones at the end. `digests`: shape (subjects, DIGEST_BYTES), all different.
 
-        A listing is looked up one by one when it is new, and is known as a whole, by its hash, ever after.
+        A listing is looked up one by one when it is new, and is known as a whole, by its hash, ever after. `name`: that
+        hash, when the caller knows it.
         """
-        name = hashlib.sha256(np.ascontiguousarray(digests).data).digest()
+        name = name or hashlib.sha256(np.ascontiguousarray(digests).data).digest()
         with self._env.begin(db=self._listings, buffers=True) as txn:
             listed = txn.get(name)
             if listed is not None:
@@ -77,26 +105,71 @@ class SubjectLedger:
         with self._env.begin(db=self._facts) as txn:
             return int.from_bytes(txn.get(b"last_line") or b"", "little")
 
-    def charge(self, budget: UUID, places: Units, charges: Integers, *, line: int) -> Bools:
+    def charge(
+        self, budget: UUID, places: Units, charges: Integers, *, line: int, threshold: bool = False
+    ) -> Bools:
         """Charge subjects, each at its place, unless that passes its cap; who is charged takes part in the answer.
 
         Checks before it adds, and is on disk when it returns. Conflict when `line` is not newer than all before: a
-        line is charged once.
+        line is charged once. `threshold`: the answer tells undeclared values, which is counted.
         """
         active = np.zeros(len(places), dtype=np.bool_)
         with self._in_order(line) as txn:
-            size = int(places.max()) + 1 if len(places) else 0
-            spent = self._read(txn, budget, size)
-            _charge(spent, places, charges, CAP, active)
-            self._write(txn, budget, spent)
+            self._add(txn, budget, places, charges, active)
+            if threshold:
+                key = THRESHOLDS + budget.bytes
+                used = int.from_bytes(txn.get(key, db=self._facts) or b"", "little")
+                txn.put(key, (used + 1).to_bytes(8, "little"), db=self._facts)
         return active
 
-    def rescale(self, budget: UUID, numerator: int, denominator: int) -> None:
-        """Change what a unit is worth: spent units times numerator / denominator, rounded up, at most CAP."""
+    def keep(self, budget: UUID, share: Share) -> None:
+        """Take over what a budget's units are worth: spent units times old mu^2 / new mu^2, rounded up.
+
+        The old share is the one that stands here, so doing it again changes nothing. Conflict when that is a later one,
+        or when somebody has used more than the new share holds.
+        """
         with self._env.begin(write=True, buffers=True) as txn:
-            values, where = np.unique(self._read(txn, budget, 0), return_inverse=True)
-            scaled = [min(CAP, -(-int(n) * numerator // denominator)) for n in values]
-            self._write(txn, budget, np.array(scaled, dtype=np.uint32)[where])
+            old = self._share(txn.get(SHARES + budget.bytes, db=self._facts))
+            if old == share:
+                return
+            if old is not None:
+                if old.generation >= share.generation:
+                    raise Conflict("The ledger of people knows a later share than the database.")
+                self._rescale(txn, budget, Fraction(old.mu) ** 2 / Fraction(share.mu) ** 2)
+            txn.put(SHARES + budget.bytes, SHARE.pack(share.mu, share.generation), db=self._facts)
+
+    def _rescale(self, txn: "lmdb.Transaction", budget: UUID, ratio: Fraction) -> None:
+        values, where = np.unique(self._read(txn, budget, 0), return_inverse=True)
+        scaled = [-(-int(n) * ratio.numerator // ratio.denominator) for n in values]
+        if max(scaled, default=0) > CAP:
+            raise Conflict("Somebody has used more than the new share holds.")
+        self._write(txn, budget, np.array(scaled, dtype=np.uint32)[where])
+
+    def shares(self) -> dict[UUID, Share]:
+        """Every budget that people were ever charged for, with the share that it had when this was last written."""
+        return {
+            budget: share
+            for budget, content in self._noted(SHARES)
+            if (share := self._share(content)) is not None
+        }
+
+    def thresholds(self) -> dict[UUID, int]:
+        """How many answers told undeclared values, per budget."""
+        return {budget: int.from_bytes(content, "little") for budget, content in self._noted(THRESHOLDS)}
+
+    def _noted(self, kind: bytes) -> list[tuple[UUID, bytes]]:
+        with self._env.begin(db=self._facts) as txn:
+            cursor = txn.cursor()
+            cursor.set_range(kind)
+            return [
+                (UUID(bytes=key[len(kind) :]), value)
+                for key, value in cursor.iternext()
+                if key.startswith(kind)
+            ]
+
+    @staticmethod
+    def _share(content: bytes | memoryview | None) -> Share | None:
+        return None if content is None else Share(*SHARE.unpack(content))
 
     def spent(self, budget: UUID) -> Units:
         """Spent units of every subject that has a place, in order of places. For aggregates shown to the owner."""
@@ -111,6 +184,22 @@ class SubjectLedger:
                 raise Conflict("This line of the ledger has been charged to the subjects already.")
             yield txn
             txn.put(b"last_line", line.to_bytes(8, "little"), db=self._facts)
+
+    def _add(
+        self, txn: "lmdb.Transaction", budget: UUID, places: Units, charges: Integers, active: Bools
+    ) -> None:
+        if not _are_in_order(places):
+            spent = self._read(txn, budget, int(places.max()) + 1)
+            _charge(spent, places, charges, CAP, active)
+            self._write(txn, budget, spent)
+            return
+        for number, start in enumerate(range(0, len(places), CHUNK)):  # each chunk fits a processor's cache
+            key, part = budget.bytes + number.to_bytes(4, "big"), slice(start, start + CHUNK)
+            old = np.frombuffer(txn.get(key, db=self._units) or b"", dtype=np.uint32)
+            chunk = np.zeros(max(len(old), len(places[part])), dtype=np.uint32)
+            chunk[: len(old)] = old
+            _charge_in_order(chunk, charges[part], CAP, active[part])
+            txn.put(key, chunk.data.cast("B"), db=self._units)
 
     def _read(self, txn: "lmdb.Transaction", budget: UUID, size: int) -> Units:
         """A copy of a budget's units, at least `size` of them. The transaction must hand out buffers."""
@@ -138,3 +227,22 @@ def _charge(spent, places, charges, cap, active):  # type: ignore[no-untyped-def
         if charge <= cap and spent[place] <= cap - charge:
             spent[place] += np.uint32(charge)
             active[k] = True
+
+
+@nb.njit(cache=True, nogil=True)
+def _charge_in_order(spent, charges, cap, active):  # type: ignore[no-untyped-def]
+    """As `_charge` where subject k stands at place k."""
+    for k in range(charges.shape[0]):
+        charge, old = np.int64(charges[k]), np.int64(spent[k])
+        fits = charge <= cap and old <= cap - charge
+        spent[k] = np.uint32(old + charge if fits else old)
+        active[k] = fits
+
+
+@nb.njit(cache=True, nogil=True)
+def _are_in_order(places):  # type: ignore[no-untyped-def]
+    """Whether subject k stands at place k."""
+    elsewhere = 0
+    for k in range(len(places)):
+        elsewhere += places[k] != np.uint32(k)
+    return elsewhere == 0

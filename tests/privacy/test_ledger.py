@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.db.utils import InternalError
 
 from audit.models import Entry
-from common.errors import BudgetExceeded, Conflict
+from common.errors import BudgetExceeded, Conflict, Refused
 from privacy import ledger
 from privacy.engine.contributions import CAP
 from privacy.models import Budget, LedgerLine
@@ -85,8 +85,10 @@ def test_a_larger_share_makes_what_was_used_a_smaller_part_rounded_up():
     changed = ledger.rescale(budget, budget.mu * 2, by=budget.protection.dataset.owner)
     assert used(budget) == [251] * 4
     assert (changed.generation, changed.earlier_mus) == (1, [budget.mu])
-    with pytest.raises(BudgetExceeded, match="More than that"):
+    with pytest.raises(Refused, match="cannot be made smaller"):
         ledger.rescale(budget, budget.mu / 100_000, by=budget.scientist)
+    with pytest.raises(Refused, match="would pass the promise"):
+        ledger.rescale(budget, budget.protection.mu * 1.01, by=budget.scientist)
 
 
 def test_a_share_is_not_changed_while_an_answer_is_on_its_way():

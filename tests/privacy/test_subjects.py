@@ -13,7 +13,7 @@ import pytest
 
 from common.errors import Conflict
 from privacy.engine.contributions import CAP
-from privacy.subjects import CHUNK, SubjectLedger
+from privacy.subjects import CHUNK, Share, SubjectLedger
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -68,11 +68,43 @@ def test_many_subjects_span_chunks(book):
     assert book.spent(budget)[places].tolist() == charges.tolist()
 
 
-def test_a_changed_share_scales_every_subject_rounded_up(book):
+def test_a_changed_share_scales_every_subject_rounded_up_and_once_however_often_it_is_told(book):
     budget = uuid4()
+    book.keep(budget, Share(1.0, 0))
     book.charge(budget, np.arange(3), np.array([0, 1, 1001]), line=1)
-    book.rescale(budget, 1, 4)
-    assert book.spent(budget).tolist() == [0, 1, 251]
+    for _ in range(3):
+        book.keep(budget, Share(2.0, 1))
+        assert book.spent(budget).tolist() == [0, 1, 251]
+    assert book.shares() == {budget: Share(2.0, 1)}
+
+
+@pytest.mark.parametrize("share", [Share(1.0, 0), Share(3.0, 1)], ids=["an older one", "another one"])
+def test_a_share_that_a_later_one_followed_is_not_taken_over(book, share):
+    budget = uuid4()
+    book.keep(budget, Share(2.0, 1))
+    with pytest.raises(Conflict, match="later share"):
+        book.keep(budget, share)
+    assert book.shares() == {budget: Share(2.0, 1)}
+
+
+def test_a_share_does_not_shrink_below_what_somebody_used(book):
+    budget = uuid4()
+    book.keep(budget, Share(1.0, 0))
+    book.charge(budget, np.arange(2), np.array([1, CAP // 2]), line=1)
+    with pytest.raises(Conflict, match="has used more"):
+        book.keep(budget, Share(0.5, 1))
+    assert (book.shares()[budget], book.spent(budget).tolist()) == (Share(1.0, 0), [1, CAP // 2])
+
+
+def test_answers_over_undeclared_values_are_counted_with_their_charge(book):
+    one, other = uuid4(), uuid4()
+    book.charge(one, np.arange(1), np.array([5]), line=1, threshold=True)
+    book.charge(one, np.arange(1), np.array([5]), line=2)
+    book.charge(other, np.arange(1), np.array([5]), line=3, threshold=True)
+    with pytest.raises(Conflict):
+        book.charge(other, np.arange(1), np.array([5]), line=3, threshold=True)
+    book.charge(one, np.arange(1), np.array([5]), line=4, threshold=True)
+    assert book.thresholds() == {one: 2, other: 1}
 
 
 CHARGER = """
