@@ -70,7 +70,7 @@ def gaps(dataset: Dataset) -> list[str]:
     if revision is None:
         return ["There is no revision in preparation. Begin one first."]
     tables = list(revision.tables.prefetch_related("columns"))
-    missing = [] if tables else ["Upload at least one table."]
+    missing = [] if tables else ["Add at least one table."]
     if revision.uploads.filter(state__in=[Upload.State.RECEIVING, Upload.State.READING]).exists():
         missing.append("A file is still on its way in. Wait for it, or cancel it.")
     for table in tables:

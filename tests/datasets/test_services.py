@@ -64,7 +64,7 @@ def test_nothing_is_published_before_it_is_declared_and_confirmed(column, change
 
 def test_a_dataset_without_a_table_is_not_published():
     dataset = services.create(by=make.owner(), name="empty", title="Empty")
-    with pytest.raises(Denied, match="Upload at least one table"):
+    with pytest.raises(Denied, match="Add at least one table"):
         services.publish(dataset, by=dataset.owner)
 
 
