@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
 from runner import bubblewrap
 from runner.cgroups import Group
 from runner.linux import become_subreaper, memory_file, unpack_fds
 from runner.logs import READ, Log
-from runner.reach import Way, way
+from runner.reach import way
+from runner.spawner import Child, Program, spawn
 
 START_S = 30.0
 REPORT_BYTES = 512
@@ -41,7 +42,6 @@ class Command:
     seccomp: bytes
     nested_users: bool
     uid: int | None
-    stdin: int = subprocess.DEVNULL
     log_bytes: int = 2**20
 
 
@@ -49,7 +49,7 @@ class Command:
 class Box:
     """A running sandbox. Every public method may be called at any time, `close` more than once."""
 
-    process: "subprocess.Popen[bytes]"
+    process: "subprocess.Popen[bytes] | Child"
     control: socket.socket
     log_bytes: int
     init: int = 0
@@ -269,7 +269,9 @@ def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[i
     return read, write
 
 
-def _spawn(command: Command, ends: Mapping[str, int], far: contextlib.ExitStack) -> "subprocess.Popen[bytes]":
+def _spawn(
+    command: Command, ends: Mapping[str, int], far: contextlib.ExitStack
+) -> "subprocess.Popen[bytes] | Child":
     """Run bubblewrap as the run's own user, with no environment and only the descriptors it needs."""
     opened: list[int] = []
     far.callback(_close_all, opened)
@@ -289,23 +291,29 @@ def _spawn(command: Command, ends: Mapping[str, int], far: contextlib.ExitStack)
         environment["LD_LIBRARY_PATH"] = f"/proc/self/fd/{opened[-1]}"
     control = str(ends["control"])
     arguments = [control if word == "{control}" else word for word in command.arguments]
-    return subprocess.Popen(  # noqa: S603 our own program, our own arguments
-        ["/usr/bin/bwrap", "--args", str(packed), "--", *arguments],
-        executable=f"/proc/self/fd/{program}",
-        stdin=command.stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        pass_fds=(*opened, *ends.values()),
-        cwd="/",
-        **_identity(command.uid, reached),
+    path, words = f"/proc/self/fd/{program}", ["/usr/bin/bwrap", "--args", str(packed), "--", *arguments]
+    if command.uid is None:  # nothing to change before the start: no copy of this process is made
+        return subprocess.Popen(  # noqa: S603 our own program, our own arguments
+            words,
+            executable=path,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            pass_fds=(*opened, *ends.values()),
+            cwd="/",
+        )
+    return spawn(
+        Program(
+            path=path,
+            arguments=words,
+            environment=environment,
+            uid=command.uid,
+            place=reached.place,
+            mounts=reached.mounts,
+            descriptors=(*opened, *ends.values()),
+        )
     )
-
-
-def _identity(uid: int | None, reached: Way) -> dict[str, Any]:
-    if reached.enter is not None:
-        return {"preexec_fn": reached.enter}
-    return {} if uid is None else {"user": uid, "group": uid, "extra_groups": []}
 
 
 def _child(info: int, box: Box) -> int:

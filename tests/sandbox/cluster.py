@@ -15,12 +15,13 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from runner import box, bubblewrap
+from runner import bubblewrap, spawning
 from runner.interpreter import interpreter
 from runner.kube_api import KEY_SUFFIX
 from runner.meter import Meter
@@ -91,7 +92,7 @@ class Pod:
             stdout=pipe,
             stderr=pipe,
             env={},
-            **box._identity(UID, reached),
+            preexec_fn=partial(spawning.enter, UID, reached.place, reached.mounts),  # noqa: PLW1509
         )
         self.processes.append(process)
         threading.Thread(target=self._limit, args=(process, container), daemon=True).start()
