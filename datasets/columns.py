@@ -55,6 +55,8 @@ class ColumnStore:
 
     offsets: Integers
     digests: npt.NDArray[np.uint8]
+    listing: bytes
+    """What this list of digests is known by: its SHA-256."""
     columns: dict[str, StoredColumn]
     texts: dict[str, list[str]]
     """What the codes of text columns stand for."""
@@ -98,6 +100,7 @@ def read(folder: Path, plans: Sequence[ColumnPlan], *, wanted: frozenset[str] | 
     return ColumnStore(
         offsets=_mapped(folder / "offsets.npy"),
         digests=_mapped(folder / "digests.npy"),
+        listing=_listing(folder / "digests.npy"),
         columns=columns,
         texts={
             plan.name: json.loads((folder / f"{number}.texts.json").read_text())
@@ -109,15 +112,28 @@ def read(folder: Path, plans: Sequence[ColumnPlan], *, wanted: frozenset[str] | 
 
 def _mapped(path: Path) -> npt.NDArray[Any]:
     """A file's array, memory-mapped. The mapping is kept: to set its pages up again costs as much as to read them."""
+    return _map(*_identity(path))
+
+
+def _listing(path: Path) -> bytes:
+    return _hash(*_identity(path))
+
+
+def _identity(path: Path) -> tuple[Path, int, int]:
+    """A new file in the same place has another inode or time."""
     found = path.stat()
-    return _map(path, found.st_ino, found.st_mtime_ns)
+    return path, found.st_ino, found.st_mtime_ns
 
 
 @lru_cache(maxsize=MAPPED)
 def _map(path: Path, inode: int, changed: int) -> npt.NDArray[Any]:
-    """A new file in the same place has another inode or time, and is mapped anew."""
     content: npt.NDArray[Any] = np.load(path, mmap_mode="r")
     return content
+
+
+@lru_cache(maxsize=MAPPED)
+def _hash(path: Path, inode: int, changed: int) -> bytes:
+    return hashlib.sha256(_map(path, inode, changed).data).digest()
 
 
 def digest(value: object, key: bytes) -> bytes:

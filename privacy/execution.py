@@ -179,7 +179,7 @@ def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger) -> Figures:
     )
     active = book.charge(
         answer.budget_id,
-        book.places(store.digests),
+        book.places(store.digests, name=store.listing),
         measured.charges,
         line=line.pk,
         threshold=_is_threshold(answer),

@@ -195,7 +195,7 @@ class Answering:
         table, store = self.table()
         measured = measure(query, table, worst_case=WORST)
         self.line += 1
-        places = self.book.places(store.digests)
+        places = self.book.places(store.digests, name=store.listing)
         active = self.book.charge(self.budget, places, measured.charges, line=self.line)
         measured.release(SIGMA, None if active.all() else active)
 

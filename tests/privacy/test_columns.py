@@ -1,5 +1,8 @@
 """Columns in subject order hold what the table holds, for each subject its own rows and nothing by position."""
 
+import hashlib
+import shutil
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -70,3 +73,19 @@ def test_another_key_tells_nothing_of_the_first():
 def test_whole_numbers_are_kept_exactly(store):
     assert store.columns["union"].numbers.dtype == np.int8
     assert store.columns["wage"].numbers.dtype == np.float64
+
+
+def test_columns_written_anew_are_read_anew(store, tmp_path):
+    """Mappings are kept, but not past their files."""
+    assert store.listing == hashlib.sha256(store.digests.tobytes()).digest()
+    folder = tmp_path / "columns"
+    shutil.rmtree(folder)
+    folder.mkdir()
+    pq.write_table(
+        pa.table({"person": ["z"], "wage": [7.0], "region": ["north"], "union": [True]}), tmp_path / "new"
+    )
+    write(tmp_path / "new", "person", PLANS, KEY, folder)
+    again = read(folder, PLANS)
+    assert rows_of(again, "z", "wage") == [7.0]
+    assert again.listing == hashlib.sha256(again.digests.tobytes()).digest() != store.listing
+    assert rows_of(store, "a", "wage") == [2.0, 3.0]

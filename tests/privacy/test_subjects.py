@@ -1,5 +1,6 @@
 """Each subject's charges: checked before they are added, exact, in order, and whole after a kill at any moment."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -139,3 +140,23 @@ def test_a_kill_at_any_moment_leaves_a_whole_ledger(tmp_path):
         if reported:
             assert last in {reported[-1], reported[-1] + 1}
         assert set(spent.tolist()) <= {3 * last}
+
+
+def test_people_in_order_and_in_any_other_are_charged_alike(book):
+    """Also where a listing ends within a chunk, is longer than the one before it, or shorter."""
+    draw = np.random.default_rng(7)
+    one, other = uuid4(), uuid4()
+    for line, count in enumerate((CHUNK // 2, 2 * CHUNK + 3, CHUNK + 1, 0), start=1):
+        places, charges = np.arange(count, dtype=np.uint32), draw.integers(0, CAP, count)
+        mixed = draw.permutation(count).astype(np.uint32)
+        in_order = book.charge(one, places, charges, line=2 * line)
+        in_disorder = book.charge(other, places[mixed], charges[mixed], line=2 * line + 1)
+        assert in_order[mixed].tolist() == in_disorder.tolist()
+        assert book.spent(one).tolist() == book.spent(other).tolist()
+    assert len(book.spent(one)) == 2 * CHUNK + 3
+
+
+def test_a_listing_has_the_same_places_by_its_name(book):
+    digests = np.arange(64, dtype=np.uint8).reshape(4, 16)
+    name = hashlib.sha256(digests.data).digest()
+    assert book.places(digests).tolist() == book.places(digests, name=name).tolist() == [0, 1, 2, 3]
