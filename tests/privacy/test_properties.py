@@ -55,7 +55,8 @@ def test_ten_thousand_random_queries_pass_no_cap(tmp_path):
         if worst * releases > co.CAP:
             continue
         squares = measure(query, data, threshold_delta=1e-6).squares
-        charged = co.charges(squares, worst) * releases
+        charged = measure(query, data, worst_case=worst, threshold_delta=1e-6).charges
+        assert np.array_equal(charged, co.charges(squares, worst) * releases)
         active = book.charge(budgets[who], everybody, charged, line=line)
         real[who] += np.where(active, squares.astype(float) * releases / float(sigma) ** 2, 0.0)
         stopped += int((~active).sum())
@@ -73,8 +74,8 @@ def transcript(data, folder, asked, ids):
     """Everybody's spent units after each question of a transcript that is already fixed."""
     book, budget, states = SubjectLedger(folder), uuid4(), []
     for line, (query, sigma) in enumerate(asked, start=1):
-        worst, releases = each_release(query, sigma, 1.0)
-        charged = co.charges(measure(query, data, threshold_delta=1e-6).squares, worst) * releases
+        worst, _ = each_release(query, sigma, 1.0)
+        charged = measure(query, data, worst_case=worst, threshold_delta=1e-6).charges
         book.charge(budget, ids, charged, line=line)
         states.append(book.spent(budget)[ids])
     book.close()

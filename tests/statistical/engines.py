@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from privacy.engine.contributions import CAP, ONE, Integers, charges, worst_case_units
+from privacy.engine.contributions import CAP, ONE, Integers, worst_case_units
 from privacy.engine.evaluate import Bools, Floats, Rows, Values
 from privacy.engine.expressions import Column, In, Or
 from privacy.engine.mechanisms import add_noise
@@ -60,8 +60,9 @@ class Engine:
     def ask(self, asked: Bools, sigma: int) -> Told:
         """The sum of weights in each of these cells."""
         places = np.flatnonzero(self.present)
-        measured = measure(_query(asked), _table(places))
-        charged = charges(measured.squares, worst_case_units(sigma, Fraction(CLAIM) ** 2))
+        worst = worst_case_units(sigma, Fraction(CLAIM) ** 2)
+        measured = measure(_query(asked), _table(places), worst_case=worst)
+        charged = measured.charges.astype(np.int64)
         active = self.charge(places, charged)
         answer = measured.release(sigma, active)
         values = np.array([line.figures[0].value for line in answer.lines], dtype=float) / (UPPER * ROWS)
