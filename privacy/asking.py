@@ -38,6 +38,8 @@ class Quote:
     half_width: float | None
     """Half the width of the 95 % interval, in the answer's own units; None where only the data could tell."""
     delta: float
+    noise_delta: float
+    """The part of the promise's delta at which an epsilon is read."""
     left: int
     """Units left, of CAP, in the cells that this query touches."""
 
@@ -48,7 +50,7 @@ class Quote:
     @property
     def epsilon(self) -> float:
         """What this answer alone amounts to, as an epsilon at the promise's delta."""
-        return gdp_epsilon(max(self.offer.mu, MU_RANGE[0]), self.delta)
+        return gdp_epsilon(max(self.offer.mu, MU_RANGE[0]), self.noise_delta)
 
     @property
     def share_of_left(self) -> float:
@@ -91,7 +93,7 @@ def quote(
         plan = design(query, spec)
         size = protection.public_size * (1 if _per_subject(query) else spec.max_rows)
         offer = (
-            pricing.offer_for_epsilon(plan, epsilon, protection.delta, budget.mu)
+            pricing.offer_for_epsilon(plan, epsilon, protection.noise_delta, budget.mu)
             if epsilon is not None
             else pricing.offer_for_error(query, plan, error or 0.0, budget.mu, size)
         )
@@ -108,6 +110,7 @@ def quote(
         cells=cells,
         revision=revision,
         delta=protection.delta,
+        noise_delta=protection.noise_delta,
         half_width=None if per_sigma is None else per_sigma * offer.sigma,
         left=max(0, budget.cap - int(worst[cells].max(initial=0))),
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from privacy.engine.accounting import gdp_epsilon
+from privacy.words import rounded_up
 
 NORMAL = NormalDist()
 FALSE_ALARMS = 0.01
@@ -19,12 +20,18 @@ PURCHASES = (10, 50, 200)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:
-    """The protection of one dataset: everybody together, and one of `seats` equal shares."""
+    """The protection of one dataset: everybody together, and one of `seats` equal shares.
+
+    `threshold_delta` is the part of delta that is kept for undeclared values. It adds up: whatever an attacker could
+    do with chance p without such answers, with them he can with at most p + threshold_delta. What is said is rounded
+    up.
+    """
 
     epsilon: float
     delta: float
     mu: float
     seats: int
+    threshold_delta: float = 0.0
 
     @property
     def level(self) -> str:
@@ -37,15 +44,15 @@ class Promise:
 
     @property
     def share_epsilon(self) -> float:
-        return gdp_epsilon(self.share_mu, self.delta)
+        return gdp_epsilon(self.share_mu, self.delta - self.threshold_delta)
 
     @property
     def guesses(self) -> str:
-        return per_hundred(NORMAL.cdf(self.mu / 2))
+        return per_hundred(NORMAL.cdf(self.mu / 2) + self.threshold_delta)
 
     @property
     def guesses_alone(self) -> str:
-        return per_hundred(NORMAL.cdf(self.share_mu / 2))
+        return per_hundred(NORMAL.cdf(self.share_mu / 2) + self.threshold_delta)
 
     @property
     def guess(self) -> str:
@@ -63,7 +70,7 @@ class Promise:
 
     @property
     def alarms(self) -> str:
-        found = NORMAL.cdf(NORMAL.inv_cdf(FALSE_ALARMS) + self.mu)
+        found = NORMAL.cdf(NORMAL.inv_cdf(FALSE_ALARMS) + self.mu) + self.threshold_delta
         return (
             "Someone who may accuse wrongly in 1 of 100 cases finds at most "
             f"{per_hundred(found, digits=2)} of 100 people who are in the data."
@@ -85,14 +92,15 @@ class Promise:
 
 
 def per_hundred(share: float, digits: int = 1) -> str:
-    """So many of 100 cases."""
-    return f"{share * 100:.{digits}f}"
+    """At most so many of 100 cases."""
+    return f"{rounded_up(min(share, 1) * 100, digits):.{digits}f}"
 
 
 def factor(epsilon: float) -> str:
-    """e^epsilon, to two decimals while it is small."""
+    """e^epsilon rounded up, to two decimals while it is small."""
     value = math.exp(epsilon)
-    return spaced(value, 2 if value < 100 else 0)
+    places = 2 if value < 100 else 0
+    return spaced(rounded_up(value, places), places)
 
 
 def spaced(number: float, places: int = 0) -> str:

@@ -97,7 +97,11 @@ def budgets_of(user: User) -> QuerySet[Budget]:
 
 def promise_of(protection: Protection) -> Promise:
     return Promise(
-        epsilon=protection.epsilon, delta=protection.delta, mu=protection.mu, seats=protection.seats
+        epsilon=protection.epsilon,
+        delta=protection.delta,
+        mu=protection.mu,
+        seats=protection.seats,
+        threshold_delta=protection.threshold_delta,
     )
 
 

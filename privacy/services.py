@@ -21,6 +21,11 @@ def usual_delta(public_size: int) -> float:
     return min(1e-6, 1 / (10 * public_size))
 
 
+def threshold_delta(delta: float) -> float:
+    """The part of a promise's delta that is kept for values that nobody has declared: half."""
+    return delta / 2
+
+
 def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at the call
     dataset: Dataset,
     *,
@@ -47,14 +52,15 @@ def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at th
             f"“{unknown[0][:100]}” has no declared categories: it cannot tell groups of people apart."
         )
     delta = usual_delta(public_size)
+    kept = threshold_delta(delta) if undeclared_values else 0.0
     domain = domain_for(revision, constants)
     with transaction.atomic():
         made = Protection.objects.create(
             dataset=dataset,
             epsilon=epsilon,
             delta=delta,
-            mu=_mu(epsilon, delta / 2 if undeclared_values else delta),
-            threshold_delta=delta / 2 if undeclared_values else 0.0,
+            mu=_mu(epsilon, delta - kept),
+            threshold_delta=kept,
             seats=seats,
             public_size=public_size,
             constants=sorted(set(constants)),

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from decimal import ROUND_CEILING, Context, Decimal
 
 from privacy.engine.expressions import (
     And,
@@ -144,15 +145,22 @@ def error_text(query: Query, table: TableSpec, half_width: float) -> str:
     return f"± {sized(half_width)} {unit(query, table)}".rstrip()
 
 
-def sized(value: float, digits: int = 3) -> str:
-    """Three figures, without an exponent where one can read it."""
+def sized(value: float, digits: int = 3, *, up: bool = False) -> str:
+    """Three figures, without an exponent where one can read it; never less than the value when rounded `up`."""
     if not value or not math.isfinite(value):
         return f"{value:g}"
     places = digits - 1 - math.floor(math.log10(abs(value)))
+    value = rounded_up(value, places) if up else value
     if not -12 <= places <= 8:
         return f"{value:.{digits - 1}e}"
     text = f"{round(value, places):,.{max(0, places)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def rounded_up(value: float, places: int) -> float:
+    """To so many decimals, never down: what is called "at most" is."""
+    step = Decimal(1).scaleb(-places)
+    return float(Decimal(repr(value)).quantize(step, ROUND_CEILING, Context(prec=400)))
 
 
 def places(half_width: float | None) -> int | None:
@@ -171,8 +179,9 @@ def shown(value: float | None, decimals: int | None) -> str:
 
 
 def tiny(delta: float) -> str:
-    """A delta: `1e-6`."""
-    return f"{delta:g}".replace("e-0", "e-")
+    """A delta, rounded up: `1e-6`."""
+    text = f"{rounded_up(delta, 5 - math.floor(math.log10(delta))):g}" if delta > 0 else "0"
+    return text.replace("e-0", "e-")
 
 
 def percent(share: float) -> str:

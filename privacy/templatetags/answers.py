@@ -87,4 +87,4 @@ def delta_text(value: float) -> str:
 
 @register.filter
 def figures(value: float) -> str:
-    return words.sized(value, 4)
+    return words.sized(value, 4, up=True)

@@ -91,7 +91,7 @@ def answer(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 def _context(request: UserRequest, item: Answer) -> dict[str, Any]:
-    query, delta = decode(item.query), item.budget.protection.delta
+    query, protection = decode(item.query), item.budget.protection
     is_own = item.budget.scientist_id == request.user.pk
     context: dict[str, Any] = {
         "answer": item,
@@ -99,15 +99,15 @@ def _context(request: UserRequest, item: Answer) -> dict[str, Any]:
         "dataset": item.budget.protection.dataset,
         "question": words.say(query),
         "cost": cost(item),
-        "epsilon": words.sized(gdp_epsilon(max(item.mu, MU_RANGE[0]), delta)),
-        "delta": words.tiny(delta),
-        "mu": words.sized(item.mu, 4),
+        "epsilon": words.sized(gdp_epsilon(max(item.mu, MU_RANGE[0]), protection.noise_delta), up=True),
+        "delta": words.tiny(protection.delta),
+        "mu": words.sized(item.mu, 4, up=True),
         "noise": words.sized(item.sigma / 2**30, 4),
         "is_own": is_own,
         "ask_refusal": rules.ask(request.user, item.budget) if is_own else None,
     }
     if item.is_out:
-        context |= {**_figures(item, query, request.user), "repeat": _repeat(request, item, delta)}
+        context |= {**_figures(item, query, request.user), "repeat": _repeat(request, item)}
     return context
 
 
@@ -184,9 +184,9 @@ def _charts(result: dict[str, Any], table: TableSpec | None, title: str) -> dict
     }
 
 
-def _repeat(request: UserRequest, item: Answer, delta: float) -> dict[str, str]:
+def _repeat(request: UserRequest, item: Answer) -> dict[str, str]:
     """How to ask the same from a program. The epsilon is rounded down, so that the stored answer serves."""
-    epsilon = gdp_epsilon(max(item.mu, MU_RANGE[0]), delta)
+    epsilon = gdp_epsilon(max(item.mu, MU_RANGE[0]), item.budget.protection.noise_delta)
     asked: dict[str, object] = {"sql": item.sql} if item.sql else {"query": item.query}
     url = request.build_absolute_uri(reverse("privacy:api_answers", args=[item.budget_id]))
     values = {

@@ -109,7 +109,7 @@ def _start(request: UserRequest, budget: Budget) -> dict[str, Any]:
     """What stands on a fresh page: an earlier question of one's own (`again`), or a count of people."""
     left = max(0, budget.cap - budget.units_used) / CAP
     mu = budget.mu * (FIRST_SHARE * (left or 1)) ** 0.5
-    epsilon = f"{gdp_epsilon(mu, budget.protection.delta):.2g}"
+    epsilon = f"{gdp_epsilon(mu, budget.protection.noise_delta):.2g}"
     start: dict[str, Any] = {"key": str(uuid4()), "goal": EPSILON, "epsilon": epsilon, "measure": "people"}
     start["table"] = request.GET.get("table", "")
     earlier = _uuid(request.GET.get("again", ""))
@@ -132,7 +132,7 @@ def _who_is_in(request: UserRequest, budget: Budget) -> dict[str, Any]:
     earlier = pk and Answer.objects.filter(budget=budget, pk=pk).first()
     if not earlier:
         return {}
-    epsilon = f"{gdp_epsilon(earlier.mu, budget.protection.delta):.3g}"
+    epsilon = f"{gdp_epsilon(earlier.mu, budget.protection.noise_delta):.3g}"
     query = replace(decode(earlier.query), measure=CountSubjects(), by=())
     tables = queries.tables_of(budget.protection.dataset, budget.protection.constants)
     found = fields_of(query, tables[query.table]) if query.table in tables else None
@@ -277,7 +277,7 @@ def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
         "left": words.percent(quote.left / CAP),
         "left_after": words.percent(max(0, quote.left - quote.offer.units) / CAP),
         "more": quote.more_like_this,
-        "epsilon": words.sized(quote.epsilon),
+        "epsilon": words.sized(quote.epsilon, up=True),
         "delta": words.tiny(quote.delta),
         "groups": quote.plan.cells,
         "agreed": agreement(quote),

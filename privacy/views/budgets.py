@@ -1,5 +1,6 @@
 """One budget: what is left of it, and everything that changes it."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from django.contrib import messages
@@ -17,7 +18,6 @@ from privacy.engine.accounting import gdp_epsilon
 from privacy.engine.contributions import CAP
 from privacy.forms import DecisionForm, ReasonForm, ShareForm, TopUpForm
 from privacy.models import Answer, Budget, TopUp
-from privacy.promise import Promise
 from privacy.views.answers import WIDTHS, cost
 from privacy.views.shared import attempt, paginated, show, the_budget
 
@@ -38,9 +38,9 @@ def _page(request: UserRequest, item: Budget, *, status: int = 200, **forms: obj
         "is_own": item.scientist_id == user.pk,
         "owns": protection.dataset.owner_id == user.pk,
         "reads_answers": may_read,
-        "epsilon": words.sized(gdp_epsilon(item.mu, protection.delta)),
+        "epsilon": words.sized(gdp_epsilon(item.mu, protection.noise_delta), up=True),
         "delta": words.tiny(protection.delta),
-        "alone": Promise(epsilon=protection.epsilon, delta=protection.delta, mu=item.mu, seats=1).guesses,
+        "alone": replace(queries.promise_of(protection), mu=item.mu, seats=1).guesses,
         "used": words.percent(item.share_used),
         "left": words.percent(max(0, item.cap - item.units_used) / CAP),
         "is_low": item.share_used >= queries.LOW,
@@ -109,7 +109,7 @@ def ask_top_up(request: UserRequest, pk: UUID) -> HttpResponse:
     if request.method != "POST" and (why := rules.ask_top_up(request.user, item)):
         messages.info(request, why)
         return redirect("privacy:budget", pk)
-    now = gdp_epsilon(item.mu, item.protection.delta)
+    now = gdp_epsilon(item.mu, item.protection.noise_delta)
     form = TopUpForm(request.POST or None, initial={"epsilon": f"{now * 1.5:.2g}"})
     if request.method == "POST" and attempt(
         form, lambda: services.ask_top_up(item, by=request.user, **form.cleaned_data)
@@ -119,7 +119,7 @@ def ask_top_up(request: UserRequest, pk: UUID) -> HttpResponse:
     context = {
         "budget": item,
         "form": form,
-        "epsilon": words.sized(now),
+        "epsilon": words.sized(now, up=True),
         "used": words.percent(item.share_used),
     }
     return show(request, "ask_top_up", context, status=400 if form.errors else 200)
@@ -139,14 +139,14 @@ def top_up(request: UserRequest, pk: UUID) -> HttpResponse:
 
 def _top_up_page(request: UserRequest, item: TopUp, form: DecisionForm, status: int = 200) -> HttpResponse:
     budgets = list(item.budget.protection.budgets.all())
-    delta = item.budget.protection.delta
+    delta = item.budget.protection.noise_delta
     context = {
         "item": item,
         "budget": item.budget,
         "dataset": item.budget.protection.dataset,
         "form": form,
-        "asked": words.sized(item.epsilon),
-        "now": words.sized(gdp_epsilon(item.budget.mu, delta)),
+        "asked": words.sized(item.epsilon, up=True),
+        "now": words.sized(gdp_epsilon(item.budget.mu, delta), up=True),
         "used": words.percent(item.budget.share_used),
         "given": words.percent(queries.given_away(item.budget.protection, budgets)),
         "is_pending": item.state == TopUp.State.PENDING,

@@ -66,7 +66,7 @@ def _page(request: UserRequest, item: Dataset, *, status: int = 200, **forms: ob
 
 
 def share(budget: Budget) -> str:
-    return words.sized(gdp_epsilon(budget.mu, budget.protection.delta))
+    return words.sized(gdp_epsilon(budget.mu, budget.protection.noise_delta), up=True)
 
 
 def _give_form(protection: Protection, people: list[User], data: Any = None) -> GiveForm:
@@ -129,8 +129,9 @@ def _proposed(form: ProtectForm) -> Promise | None:
         return None
     chosen = form.chosen
     delta = services.usual_delta(chosen["public_size"])
-    mu = gdp_mu(chosen["epsilon"], delta / 2 if chosen["undeclared_values"] else delta)
-    return Promise(epsilon=chosen["epsilon"], delta=delta, mu=mu, seats=chosen["seats"])
+    kept = services.threshold_delta(delta) if chosen["undeclared_values"] else 0.0
+    mu = gdp_mu(chosen["epsilon"], delta - kept)
+    return Promise(epsilon=chosen["epsilon"], delta=delta, mu=mu, seats=chosen["seats"], threshold_delta=kept)
 
 
 @require_POST

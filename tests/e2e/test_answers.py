@@ -141,7 +141,7 @@ def test_an_owner_makes_a_promise_and_gives_a_share(
     page = open_as(world.owner, reverse("privacy:dataset", args=[other.pk]), width=width)
     page.get_by_role("link", name="Set up automatic answers").click()
     page.get_by_label("About how many people").fill("2000")
-    expect(page.locator("#promise")).to_contain_text("right in at most 54.7 of 100 cases")
+    expect(page.locator("#promise")).to_contain_text("right in at most 54.8 of 100 cases")
     page.get_by_label("Very strong").check()
     expect(page.locator("#promise")).to_contain_text("right in at most 52.5 of 100 cases")
     no_barriers(page, "promise")

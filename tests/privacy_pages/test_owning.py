@@ -15,7 +15,7 @@ from tests import make
 pytestmark = pytest.mark.django_db
 
 CHOICES = {"level": "1", "public_size": "30", "seats": "2", "constants": ["region"], "extended_allowed": "no"}
-GUESS = "is right in at most 54.7 of 100 cases (50 = coin toss)."
+GUESS = "is right in at most 54.8 of 100 cases (50 = coin toss)."
 
 
 def at(name, pk):
@@ -41,9 +41,9 @@ def test_a_promise_is_read_in_words_and_made_with_a_second_click(as_):
     for sentence in (
         GUESS,
         "change by more than a factor 2.72, except with probability 1 in 1\xa0000\xa0000.",
-        "finds at most 1.83 of 100 people",
+        "finds at most 1.84 of 100 people",
         "Even if all 2 scientists pool everything they got",
-        "one scientist alone, at most 53.3.",
+        "one scientist alone, at most 53.4.",
     ):
         assert sentence in seen
     review = client.post(path, {**CHOICES, "then": "review"})

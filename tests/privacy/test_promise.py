@@ -1,0 +1,110 @@
+"""What is said of a promise holds: "at most" is rounded up, and delta that is kept for one thing pays for no other."""
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+from statistics import NormalDist
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.errors import Refused
+from privacy import asking, execution, queries, services, words
+from privacy.engine.accounting import gdp_delta, gdp_mu
+from privacy.models import Answer
+from privacy.promise import Promise, factor, per_hundred
+from tests import make
+from tests.makers import privacy as shares
+from tests.makers.datasets import PEOPLE
+
+POSITIVE = st.floats(1e-9, 1e9)
+ONE = Promise(epsilon=1.0, delta=1e-6, mu=gdp_mu(1.0, 1e-6), seats=3)
+
+
+def number(text):
+    return Fraction(text.replace(",", "").replace("\N{NO-BREAK SPACE}", ""))
+
+
+@given(POSITIVE, st.integers(1, 6))
+def test_what_is_rounded_up_is_never_less_and_at_most_a_digit_more(value, digits):
+    said = number(words.sized(value, digits, up=True))
+    assert said >= Fraction(repr(value))
+    assert said <= Fraction(repr(value)) * (1 + Fraction(1, 10 ** (digits - 1)))
+
+
+def test_what_was_typed_is_said_as_it_was_typed():
+    typed = (0.1, 0.3, 1.0, 2.5, 0.001, 1e-7, 12_300.0)
+    assert [words.sized(value, up=True) for value in typed] == [words.sized(value) for value in typed]
+
+
+@given(st.floats(0, 1), st.integers(0, 2))
+def test_of_a_hundred_cases_none_is_left_out(share, digits):
+    assert 100 >= number(per_hundred(share, digits)) >= Fraction(repr(share * 100))
+
+
+@given(st.floats(0.001, 20))
+def test_odds_change_by_no_more_than_is_said(epsilon):
+    assert number(factor(epsilon)) >= Fraction(repr(math.exp(epsilon)))
+
+
+@given(st.floats(1e-12, 0.5))
+def test_a_delta_is_never_said_to_be_less_than_it_is(delta):
+    assert Fraction(words.tiny(delta)) >= Fraction(repr(delta))
+
+
+def test_the_words_of_epsilon_one():
+    assert NormalDist().cdf(ONE.mu / 2) == pytest.approx(0.547106, abs=1e-6)
+    assert (ONE.guesses, factor(1.0), words.tiny(1 / 30_000_000)) == ("54.8", "2.72", "3.33334e-8")
+
+
+def test_delta_kept_for_undeclared_values_is_in_every_word():
+    kept = replace(ONE, threshold_delta=0.01)
+    assert (kept.guesses, "2.84 of 100" in kept.alarms, "1.84 of 100" in ONE.alarms) == ("55.8", True, True)
+
+
+# The two halves of delta
+
+
+@pytest.fixture
+def protection():
+    data = make.dataset()
+    return services.protect(
+        data,
+        by=data.owner,
+        epsilon=1,
+        public_size=PEOPLE,
+        constants=["region"],
+        seats=1,
+        undeclared_values=True,
+    )
+
+
+def give(protection, **share):
+    scientist = make.scientist()
+    make.grant(protection.dataset, scientist)
+    return services.give_budget(protection, scientist, by=protection.dataset.owner, **share)
+
+
+@pytest.mark.django_db
+def test_the_whole_promise_can_be_given_by_its_epsilon_and_not_more(protection):
+    assert protection.noise_delta == protection.delta / 2
+    with pytest.raises(Refused, match="would pass the promise"):
+        give(protection, epsilon=1.0001)
+    assert give(protection, epsilon=1).mu == protection.mu
+
+
+@pytest.mark.django_db
+def test_epsilon_and_delta_that_are_told_hold_together_with_the_thresholds(protection):
+    promise = queries.promise_of(protection)
+    assert gdp_delta(promise.share_epsilon, promise.share_mu) <= protection.noise_delta * (1 + 1e-9)
+    budget = give(protection)
+    quoted = asking.quote(
+        budget, asking.read_sql(budget, shares.PEOPLE_COUNTED), by=budget.scientist, epsilon=0.5
+    )
+    assert gdp_delta(quoted.epsilon, quoted.offer.mu) <= protection.noise_delta * (1 + 1e-9)
+    assert quoted.epsilon == pytest.approx(0.5, rel=1e-3)
+    execution.compute(str(shares.answer(budget, epsilon=0.5).pk))
+    record = Answer.objects.get().record
+    assert record["epsilon_alone"] == quoted.epsilon
+    assert (record["delta"], record["threshold_delta_used"]) == (protection.delta, 0.0)
