@@ -19,7 +19,10 @@ def answer_csv(answer: Answer) -> str:
     """One row a group; for each figure its value and half its 95 % interval. Empty where the noise drowned it."""
     result = answer.result or {"by": [], "lines": []}
     names = list(dict.fromkeys(figure["name"] for line in result["lines"] for figure in line["figures"]))
-    head = [*result["by"], *(part for name in names for part in (name, f"{name}_half_width_95"))]
+    head = [
+        *map(cell, result["by"]),
+        *(cell(part) for name in names for part in (name, f"{name}_half_width_95")),
+    ]
     return _rows([head], *(_answer_rows(result["lines"], names)))
 
 
