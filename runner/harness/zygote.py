@@ -146,10 +146,14 @@ def _fresh_folders(job: dict[str, Any]) -> None:
     os.chdir("/tmp")
 
 
-def _drop_privileges() -> None:
+def _empty_bounding_set() -> None:
+    """Once, for every child: nobody here ever executes a program that could gain a capability."""
     for capability in range(64):
         if LIBC.prctl(DROP_BOUNDING, capability, 0, 0, 0) != 0:
             break
+
+
+def _drop_privileges() -> None:
     confine.no_new_privileges()
     header = struct.pack("=Ii", CAPABILITY_VERSION, 0)
     confine.checked(LIBC.capset(header, bytes(24)), "capset")
@@ -208,6 +212,7 @@ def main() -> None:
         job = marshal.load(stream)
     control = _socket.socket(fileno=int(sys.argv[1]))
     confine.close_others(control.fileno())
+    _empty_bounding_set()
     own = [path for path in sys.path if path.startswith("/python/lib") and not path.endswith("site-packages")]
     sys.path[:] = [*own, "/environment"]
     folders = [os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in FOLDERS]
