@@ -1,6 +1,7 @@
 """What each side sees in which phase of a review: comments, verdicts, names, and what a run used."""
 
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
@@ -157,18 +158,19 @@ END_STEP = timedelta(seconds=10)
 
 
 def veil(run: Run, *, reads_log: bool) -> Run:
-    """The run as a page shows it; the object is for showing only from here on.
+    """The run as a page shows it: a copy, for showing only, where something is kept back.
 
     How long collecting takes depends on how much was written, and so on the rows: whoever may not read the log sees
     a run that is running until it has ended, and its end in steps.
     """
     if reads_log:
         return run
+    shown = copy(run)
     if run.state == Run.State.COLLECTING:
-        run.state = Run.State.RUNNING
+        vars(shown)["state"] = Run.State.RUNNING
     if run.finished_at is not None:
-        run.finished_at = max(_floor(run.finished_at), run.started_at or run.created_at)
-    return run
+        shown.finished_at = max(_floor(run.finished_at), run.started_at or run.created_at)
+    return shown
 
 
 def _floor(moment: datetime) -> datetime:

@@ -52,7 +52,7 @@ def run_page(item: Run, user: User) -> dict[str, object]:
     private = private_side(item, user)
     reads_log = bool(private["reads_log"])
     clock = _clock(item, reads_log=reads_log)
-    visibility.veil(item, reads_log=reads_log)
+    item = visibility.veil(item, reads_log=reads_log)
     return {
         "run": item,
         "item": item.request,
