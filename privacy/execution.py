@@ -127,7 +127,9 @@ def _is_threshold(answer: Answer) -> bool:
 
 def _may_leave_out(answer: Answer) -> None:
     """Say so before anything is read, of an answer too that was asked before anybody knew."""
-    if answer.budget.may_leave_out and not answer.extended:
+    if answer.extended:
+        return
+    if answer.budget.may_leave_out or ledger.rests_on_constants(answer.budget):
         answer.extended = True
         answer.save(update_fields=["extended"])
 
@@ -184,7 +186,8 @@ def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger) -> Figures:
         line=line.pk,
         threshold=_is_threshold(answer),
     )
-    return measured.release(answer.sigma, None if active.all() else active)
+    # Whether people are looked at once more follows from what is public, not from whether somebody is left out.
+    return measured.release(answer.sigma, active if answer.extended or not active.all() else None)
 
 
 def _wanted(query: Query, spec: TableSpec) -> frozenset[str]:

@@ -154,6 +154,21 @@ def open_lines(budget: Budget) -> QuerySet[LedgerLine]:
     return LedgerLine.objects.filter(budget=budget, kind=LedgerLine.Kind.RESERVE, settled_by=None)
 
 
+def rests_on_constants(budget: Budget) -> bool:
+    """Whether nobody is stopped only if people are in the same public cell in several tables or revisions.
+
+    Within one table of one revision a declared constant has one value a person. Nothing makes a second one agree with
+    it, so that somebody may have paid in two cells, neither of which is used up. Follows from public lines alone.
+    """
+    everywhere = np.packbits(np.ones(budget.protection.cells.size, dtype=np.bool_)).tobytes()
+    lines = budget.lines.filter(kind=LedgerLine.Kind.RESERVE).exclude(cells=everywhere)
+    kept = lines.exclude(settled_by__kind=LedgerLine.Kind.VOID)
+    tables = kept.order_by().values_list("answer__revision", "purpose__query__table").distinct()
+    if len(tables) < 2:
+        return False
+    return int(budget.lines.aggregate(total=Sum("units"))["total"] or 0) > CAP
+
+
 def _settle(line: LedgerLine, kind: LedgerLine.Kind, *, by: User) -> LedgerLine:
     locked = Budget.objects.select_for_update().get(pk=line.budget_id)
     if LedgerLine.objects.filter(settles=line).exists():
