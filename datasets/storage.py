@@ -94,13 +94,22 @@ def new_table_path() -> Path:
 
 def seal(path: Path) -> tuple[str, str, int]:
     """Make a finished table file part of the store: (stored name, sha256, bytes). It is read-only from now on."""
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
+    _to_disk(path)
     digest, size = sha256_of(path), path.stat().st_size
     name = f"{secrets.token_hex(16)}.parquet"
     path.chmod(0o400)
     path.rename(folder("tables") / name)
+    _to_disk(folder("tables"))
     return name, digest, size
+
+
+def _to_disk(path: Path) -> None:
+    """A file's bytes, or a folder's names: what a rename has made whole must still be whole when the power is gone."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def link(table: Table) -> str:
@@ -193,14 +202,28 @@ def open_columns(
     rule: Callable[[AsksData], str | None],
     wanted: frozenset[str] | None = None,
 ) -> columns.ColumnStore:
-    """A private table in subject order; written on first use. Raises Denied when the rule gives a reason against it."""
+    """A private table in subject order; written now when nobody has. Raises Denied when the rule gives a reason against
+    it."""
     if why := rule(asked):
         raise Denied(why)
+    write_columns(table, plans, key)
+    return columns.read(_columns_of(table, plans, key), plans, wanted=wanted)
+
+
+def has_columns(table: Table, plans: Sequence[columns.ColumnPlan], key: bytes) -> bool:
+    """Whether the table lies in subject order already."""
+    return _columns_of(table, plans, key).is_dir()
+
+
+def write_columns(table: Table, plans: Sequence[columns.ColumnPlan], key: bytes) -> None:
+    """Put a private table in subject order, once. What takes long with many rows is done before anybody asks."""
+    if not has_columns(table, plans, key):
+        _write_columns(table, plans, key, _columns_of(table, plans, key))
+
+
+def _columns_of(table: Table, plans: Sequence[columns.ColumnPlan], key: bytes) -> Path:
     shape = hashlib.sha256(repr((tuple(plans), key)).encode()).hexdigest()[:16]
-    ready = folder("columns") / f"{table.pk}.{shape}"
-    if not ready.is_dir():
-        _write_columns(table, plans, key, ready)
-    return columns.read(ready, plans, wanted=wanted)
+    return folder("columns") / f"{table.pk}.{shape}"
 
 
 def _write_columns(table: Table, plans: Sequence[columns.ColumnPlan], key: bytes, ready: Path) -> None:
@@ -211,7 +234,10 @@ def _write_columns(table: Table, plans: Sequence[columns.ColumnPlan], key: bytes
     draft.mkdir(mode=0o700)
     try:
         columns.write(_intact(table), subject.name, plans, key, draft)
+        for path in (*draft.iterdir(), draft):
+            _to_disk(path)
         draft.rename(ready)
+        _to_disk(ready.parent)
     except OSError:
         if not ready.is_dir():
             raise

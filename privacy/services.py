@@ -5,10 +5,11 @@ from django.utils import timezone
 
 from accounts.models import User
 from audit import log
+from common import commit
 from common.access import require
 from common.errors import Conflict, Refused
 from datasets.models import Dataset
-from privacy import execution, ledger, news, rules
+from privacy import execution, ledger, news, rules, tasks
 from privacy.declarations import current_revision, domain_for, specs_of
 from privacy.engine.accounting import gdp_mu
 from privacy.models import Budget, Protection, TopUp
@@ -76,6 +77,7 @@ def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at th
             delta=delta,
             seats=seats,
         )
+        commit.after(tasks.prepare_columns.delay, str(made.pk))
     return made
 
 

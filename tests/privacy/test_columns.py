@@ -9,6 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from datasets.columns import ColumnPlan, digest, read, write
+from privacy import preparing, services
+from privacy.tasks import look_after_answers
+from tests import make
 
 KEY = b"k" * 32
 PLANS = (
@@ -89,3 +92,19 @@ def test_columns_written_anew_are_read_anew(store, tmp_path):
     assert rows_of(again, "z", "wage") == [7.0]
     assert again.listing == hashlib.sha256(again.digests.tobytes()).digest() != store.listing
     assert rows_of(store, "a", "wage") == [2.0, 3.0]
+
+
+@pytest.mark.django_db
+def test_rows_are_put_in_order_before_anybody_asks():
+    """Also those of a later revision: the first question takes as long as any."""
+    data = make.dataset()
+    made = services.protect(data, by=data.owner, epsilon=1, public_size=30, constants=["region"])
+    assert preparing.unprepared() == [str(made.pk)]
+    preparing.prepare(str(made.pk))
+    assert preparing.unprepared() == []
+    make.next_revision(data)
+    assert preparing.unprepared() == [str(made.pk)]
+    look_after_answers()
+    preparing.prepare(str(made.pk))
+    preparing.prepare(str(made.pk))
+    assert preparing.unprepared() == []
