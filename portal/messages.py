@@ -12,14 +12,14 @@ from typing import Any
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.utils.functional import cached_property
 from redis import Redis
+from redis import exceptions as failures
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 from redis.retry import Retry
 
 logger = logging.getLogger(__name__)
 
 DEAF_SECONDS = 5.0
-"""So long nothing is said to a server that does not answer: who changes things must not wait for it each time."""
+"""So long nothing is said to a server that hangs: who changes things must not wait for it each time."""
 
 
 class ChannelLayer(RedisPubSubChannelLayer):
@@ -42,9 +42,13 @@ class ChannelLayer(RedisPubSubChannelLayer):
         named = [(f"{self._prefix}__group__{group}", self.serialize(dict(one))) for group, one in messages]
         try:
             self._send(named)
-        except RedisError as bad:
+        except failures.TimeoutError as bad:
             self._deaf_until = time.monotonic() + DEAF_SECONDS
             logger.warning("Open pages are not told of changes for %.0f s: %s", DEAF_SECONDS, bad)
+        except (
+            failures.RedisError
+        ) as bad:  # it is not there: that is known at once, and so will be that it is back
+            logger.warning("Open pages are not told of a change: %s", bad)
 
     def _send(self, named: list[tuple[str, bytes]]) -> None:
         if len(named) == 1:  # the usual case, at a third of the price
