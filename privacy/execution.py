@@ -112,7 +112,8 @@ def _disagree(answer: Answer, book: SubjectLedger) -> str | None:
     protection = budget.protection
     if book.last_line() < protection.last_applied:
         return "The ledger of people is older than what was released. An admin has to restore it."
-    if _forgotten(budget, book.shares().get(budget.pk)):
+    known = book.shares().get(budget.pk)
+    if known is not None and not budget.had(known.mu, known.generation):
         return f"The database has forgotten a change of this budget. {RESTORED}"
     if _is_threshold(answer):
         used = book.thresholds()
@@ -326,15 +327,9 @@ def agreed(protection: Protection) -> Iterator[SubjectLedger]:
     with one_at_a_time(protection.dataset_id), opened_ledger(_book_of(protection)) as book:
         budgets = {budget.pk: budget for budget in protection.budgets.all()}
         for pk, share in book.shares().items():
-            if pk not in budgets or _forgotten(budgets[pk], share):
+            if pk not in budgets or not budgets[pk].had(share.mu, share.generation):
                 raise Refused(f"The database has forgotten a share. {RESTORED}")
         yield book
-
-
-def _forgotten(budget: Budget, share: Share | None) -> bool:
-    """Whether the ledger of people knows a share of this budget that the database does not."""
-    mus = [*budget.earlier_mus, budget.mu]
-    return share is not None and (share.generation >= len(mus) or mus[share.generation] != share.mu)
 
 
 def _book_of(protection: Protection) -> Path:

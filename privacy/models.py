@@ -128,6 +128,11 @@ class Budget(Thing):
     def mu_squared(self) -> Fraction:
         return Fraction(self.mu) ** 2
 
+    def had(self, mu: float, generation: int) -> bool:
+        """Whether this is its share, or was. One that it never had was forgotten when the database was restored."""
+        mus = [*self.earlier_mus, self.mu]
+        return generation < len(mus) and mus[generation] == mu
+
     def worst_case(self, size: int) -> Integers:
         """Worst-case units of each of `size` cells."""
         if not self.cells:

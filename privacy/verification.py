@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from audit.models import Entry
 from datasets import storage
 from privacy.engine.contributions import CAP, Integers, worst_case_units
 from privacy.models import Answer, Budget, LedgerLine, Protection
-from privacy.subjects import SubjectLedger
+from privacy.subjects import Share, SubjectLedger
 
 ENTRIES = ("budget.reserved", "budget.commit", "budget.void")
 BATCH = 2000
@@ -153,15 +154,35 @@ def _people(protection: Protection, budgets: list[Budget]) -> Iterator[str]:
         return
     with closing(SubjectLedger(folder)) as book:
         last, spent = book.last_line(), {budget: book.spent(budget.pk) for budget in budgets}
+        shares, told = book.shares(), book.thresholds()
     lines = LedgerLine.objects.filter(budget__protection=protection, kind=LedgerLine.Kind.COMMIT)
     if last < protection.last_applied:
         yield f"The ledger of the people of {protection.dataset.name} is older than what was released."
     if last and not lines.filter(pk=last).exists():
         yield f"The ledger of the people of {protection.dataset.name} knows line {last}, the database does not."
+    yield from _forgotten(protection, budgets, shares, told)
     for budget, units in spent.items():
         limit = min(CAP, int(budget.worst_case(protection.cells.size).max(initial=0)))
-        if len(units) and int(units.max()) > limit:
+        share = shares.get(budget.pk)
+        # A change of the share whose process died between the ledgers has yet to reach the people.
+        ratio = Fraction(share.mu) ** 2 / budget.mu_squared if share else Fraction(1)
+        if len(units) and -(-int(units.max()) * ratio.numerator // ratio.denominator) > limit:
             yield f"Somebody was charged more for {budget} than its worst case."
+
+
+def _forgotten(
+    protection: Protection, budgets: list[Budget], shares: dict[UUID, Share], told: dict[UUID, int]
+) -> Iterator[str]:
+    """What the people paid for and the database, restored, does not know."""
+    known = {budget.pk: budget for budget in budgets}
+    for pk, share in shares.items():
+        if pk not in known or not known[pk].had(share.mu, share.generation):
+            yield f"The ledger of the people of {protection.dataset.name} knows a share that the database does not."
+    for pk, times in told.items():
+        if times > (known[pk].thresholds_used if pk in known else 0):
+            yield (
+                f"Undeclared values of {protection.dataset.name} were told more often than the database knows."
+            )
 
 
 @dataclass(frozen=True, slots=True)

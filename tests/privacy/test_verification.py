@@ -132,3 +132,18 @@ def test_a_ledger_of_people_that_is_gone_is_found(budget):
     for file in storage.ledger_folder(budget.protection.dataset_id).iterdir():
         file.unlink()
     assert any("older than what was released" in each for each in faults(budget.protection))
+
+
+def test_a_share_and_answers_that_a_restored_database_has_forgotten_are_found(budget):
+    Budget.objects.filter(pk=budget.pk).update(mu=budget.earlier_mus[0], generation=0, earlier_mus=[])
+    with closing(SubjectLedger(storage.ledger_folder(budget.protection.dataset_id))) as book:
+        line = book.last_line()
+        book.charge(budget.pk, np.arange(1), np.array([0]), line=line + 1, threshold=True)
+    found = faults(budget.protection)
+    assert any("knows a share that the database does not" in each for each in found)
+    assert any("told more often than the database knows" in each for each in found)
+
+
+def test_a_change_of_a_share_that_has_yet_to_reach_the_people_is_no_fault(budget):
+    ledger.rescale(budget, budget.protection.mu, by=budget.protection.dataset.owner)
+    assert faults(budget.protection) == []
