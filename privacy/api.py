@@ -171,6 +171,7 @@ def _price(quote: asking.Quote) -> dict[str, object]:
         "half_width_95": quote.half_width,
         "epsilon": quote.epsilon,
         "delta": quote.delta,
+        "mode": "extended" if quote.may_leave_out else "complete",
         "share": quote.offer.share,
         "share_left": quote.left / CAP,
         "more_like_this": quote.more_like_this,

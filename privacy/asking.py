@@ -40,6 +40,8 @@ class Quote:
     delta: float
     noise_delta: float
     """The part of the promise's delta at which an epsilon is read."""
+    may_leave_out: bool
+    """Whether the answer may silently leave people out."""
     left: int
     """Units left, of CAP, in the cells that this query touches."""
 
@@ -102,6 +104,7 @@ def quote(
         raise Refused(str(refused)) from refused
     cells = touched(query.where, protection.cells, spec)
     worst = budget.worst_case(protection.cells.size)
+    charge = ledger.Charge(revision.pk, query.table, offer.units, cells)
     return Quote(
         query=query,
         plan=plan,
@@ -111,6 +114,7 @@ def quote(
         revision=revision,
         delta=protection.delta,
         noise_delta=protection.noise_delta,
+        may_leave_out=budget.may_leave_out or ledger.rests_on_constants(budget, charge),
         half_width=None if per_sigma is None else per_sigma * offer.sigma,
         left=max(0, budget.cap - int(worst[cells].max(initial=0))),
     )
@@ -150,7 +154,7 @@ def _charged(budget: Budget, quoted: Quote, key: UUID, by: User, text: str) -> A
                 "sigma": quoted.offer.sigma,
                 "releases": quoted.offer.releases,
                 "mu": quoted.offer.mu,
-                "extended": budget.may_leave_out,
+                "extended": quoted.may_leave_out,
             },
         )
         if made:

@@ -8,6 +8,7 @@ that a later error undoes.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from uuid import UUID
 
@@ -154,7 +155,17 @@ def open_lines(budget: Budget) -> QuerySet[LedgerLine]:
     return LedgerLine.objects.filter(budget=budget, kind=LedgerLine.Kind.RESERVE, settled_by=None)
 
 
-def rests_on_constants(budget: Budget) -> bool:
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a question would reserve, and of which table of which revision it is asked."""
+
+    revision: UUID
+    table: str
+    units: int
+    cells: Bools
+
+
+def rests_on_constants(budget: Budget, also: Charge | None = None) -> bool:
     """Whether nobody is stopped only if people are in the same public cell in several tables or revisions.
 
     Within one table of one revision a declared constant has one value a person. Nothing makes a second one agree with
@@ -163,10 +174,13 @@ def rests_on_constants(budget: Budget) -> bool:
     everywhere = np.packbits(np.ones(budget.protection.cells.size, dtype=np.bool_)).tobytes()
     lines = budget.lines.filter(kind=LedgerLine.Kind.RESERVE).exclude(cells=everywhere)
     kept = lines.exclude(settled_by__kind=LedgerLine.Kind.VOID)
-    tables = kept.order_by().values_list("answer__revision", "purpose__query__table").distinct()
+    tables = set(kept.order_by().values_list("answer__revision", "purpose__query__table").distinct())
+    if also is not None and not also.cells.all():
+        tables.add((also.revision, also.table))
     if len(tables) < 2:
         return False
-    return int(budget.lines.aggregate(total=Sum("units"))["total"] or 0) > CAP
+    total = budget.lines.aggregate(total=Sum("units"))["total"] or 0
+    return int(total) + (also.units if also else 0) > CAP
 
 
 def _settle(line: LedgerLine, kind: LedgerLine.Kind, *, by: User) -> LedgerLine:

@@ -282,5 +282,6 @@ def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
         "groups": quote.plan.cells,
         "agreed": agreement(quote),
         "stored": known,
+        "may_leave_out": quote.may_leave_out,
         "part_of_cells": not bool(quote.cells.all()),
     }

@@ -53,6 +53,8 @@ def test_people_who_moved_between_revisions_may_be_left_out_and_the_answer_says_
     budget = share()
     assert not answered(budget, EAST, MOST).extended
     make.next_revision(budget.protection.dataset, rows=moved())
+    asked = shares.answer(budget, NORTH, epsilon=MOST)
+    assert asked.extended
     answer = answered(budget, NORTH, MOST)
     assert (answer.extended, answer.record["mode"]) == (True, "extended: may silently leave people out")
     assert answer.result["lines"][0]["figures"][0]["value"] < PEOPLE
