@@ -238,11 +238,18 @@ def descendants_of(pid: int) -> list[int]:
 
 def box_of(worker: int) -> int:
     """The bubblewrap process that this pool process has started."""
-    until(lambda: children_of(worker) != [], "a sandbox")
-    return children_of(worker)[0]
+    until(lambda: boxes_of(worker) != [], "a sandbox")
+    return boxes_of(worker)[0]
+
+
+def boxes_of(worker: int) -> list[int]:
+    """Its children without the slim process from which they were forked."""
+    commands = {pid: Path(f"/proc/{pid}/cmdline") for pid in children_of(worker)}
+    return [pid for pid, path in commands.items() if b"spawning.py" not in path.read_bytes()]
 
 
 def harness_of(worker: int) -> int:
     """The innermost process: Python inside the sandbox, with the submitted code."""
-    until(lambda: len(descendants_of(worker)) >= 2, "a harness")
-    return descendants_of(worker)[-1]
+    box = box_of(worker)
+    until(lambda: descendants_of(box) != [], "a harness")
+    return descendants_of(box)[-1]
