@@ -37,9 +37,13 @@ def end_of(run: Run) -> tuple[str, str]:
     return ended.state, ended.close_code
 
 
-def run_in(state: str, site: Site, admin: User) -> Run:
-    """A run that is in this state and stays there until the test lets it go."""
-    code = {"collecting": MANY_FILES, "cancelling": ENDLESS, "running": SLOW}.get(state, QUICK)
+def run_in(state: str, site: Site, admin: User, *, doomed: bool = False) -> Run:
+    """A run that is in this state and stays there until the test lets it go; a doomed one never gets to its end."""
+    code = (
+        ENDLESS
+        if doomed and state == "running"
+        else {"collecting": MANY_FILES, "cancelling": ENDLESS, "running": SLOW}.get(state, QUICK)
+    )
     item = make.code_request(at="approved", code=code)
     if state == "queued":
         services.pause_runs(by=admin, reason="A test holds runs up.")

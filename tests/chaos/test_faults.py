@@ -73,7 +73,7 @@ def test_a_clock_that_jumps_ends_no_run_whose_heart_beats(jump: timedelta, site:
 
 def test_a_hung_runner_is_declared_lost_and_cannot_write_afterwards(site: Site) -> None:
     """The whole worker stands still, and goes on when nobody waits for it any more."""
-    run = run_in("running", site, make.admin())
+    run = run_in("running", site, make.admin(), doomed=True)
     worker = site.children["worker"].process
     assert worker is not None
     family = [worker.pid, *descendants_of(worker.pid)]

@@ -35,7 +35,7 @@ def pause(seed: object) -> None:
 @pytest.mark.parametrize("state", STATES)
 def test_the_worker_is_killed(state: str, site: Site) -> None:
     admin = make.admin()
-    run = run_in(state, site, admin)
+    run = run_in(state, site, admin, doomed=True)
     main = site.children["worker"].process
     assert main is not None
     family = descendants_of(main.pid)
@@ -51,7 +51,7 @@ def test_the_worker_is_killed(state: str, site: Site) -> None:
 @pytest.mark.parametrize("state", [state for state in STATES if state != "queued"])
 def test_the_process_that_has_the_run_in_hand_is_killed(state: str, site: Site) -> None:
     admin = make.admin()
-    run = run_in(state, site, admin)
+    run = run_in(state, site, admin, doomed=True)
     child = site.executed_by(run.pk)
     family = descendants_of(child)
     pause(("child", state))
@@ -68,7 +68,7 @@ def test_the_process_that_has_the_run_in_hand_is_killed(state: str, site: Site) 
 @pytest.mark.parametrize("inner", [box_of, harness_of], ids=["box", "harness"])
 def test_the_sandbox_is_killed(inner: Callable[[int], int], state: str, site: Site) -> None:
     admin = make.admin()
-    run = run_in(state, site, admin)
+    run = run_in(state, site, admin, doomed=True)
     pause((inner.__name__, state))
     os.kill(inner(site.executed_by(run.pk)), signal.SIGKILL)
     let_go(state, site, admin)
