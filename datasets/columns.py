@@ -3,8 +3,9 @@
 The cost of protecting people is the GROUP BY person; sorting once, when a revision is published, removes it.
 A folder holds `offsets.npy` (rows of subject i are offsets[i]:offsets[i+1]), `digests.npy` (one keyed digest of the
 id a subject), and two files a column: its numbers (categories as codes into the declared list) and where they are
-there. Subjects are in the order of their digests and rows within a subject in a keyed order, so that neither order
-tells anything. Rows without a subject are left out. A column declared constant has its first value in every row.
+there. Subjects are in the order of their digests, and a subject's rows in that of a keyed hash of what they hold: their
+order depends on these rows alone, not on anybody else's or on where they stood, for it decides which rows count where
+not all do. Rows without a subject are left out. A column declared constant has its first value in every row.
 """
 
 import hashlib
@@ -21,11 +22,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+FORMAT = 2
+"""Changes with what `write` makes of the same table, so that what was written before is not read."""
 DIGEST_BYTES = 16
 MAX_TEXT = 200
 MAPPED = 32
 """So many files' mappings a process keeps."""
 Integers = npt.NDArray[np.int64]
+Hashes = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +72,14 @@ class ColumnStore:
 
 def write(source: Path, subject: str, plans: Sequence[ColumnPlan], key: bytes, folder: Path) -> None:
     """Write a sealed Parquet table as columns into an existing empty folder. Holds two columns in memory at a time."""
-    ids = pq.read_table(source, columns=[subject]).column(0).combine_chunks()
+    ids = _column(source, subject)
     kept = np.asarray(ids.is_valid())
-    order, offsets, digests = _by_subject(ids, kept, key)
+    order, offsets, digests = _by_subject(ids, kept, _hashes(source, plans, key, len(ids)), key)
     np.save(folder / "offsets.npy", offsets)
     np.save(folder / "digests.npy", digests)
     first = np.repeat(offsets[:-1], np.diff(offsets))
     for number, plan in enumerate(plans):
-        content = pq.read_table(source, columns=[plan.name]).column(0).combine_chunks()
+        content = _column(source, plan.name)
         if plan.text:
             content = pc.dictionary_encode(content)
             texts = [str(text)[:MAX_TEXT] for text in content.dictionary.to_pylist()]
@@ -85,6 +89,10 @@ def write(source: Path, subject: str, plans: Sequence[ColumnPlan], key: bytes, f
         place = order[first] if plan.constant else order
         np.save(folder / f"{number}.numbers.npy", values[place])
         np.save(folder / f"{number}.valid.npy", valid[:0] if valid.all() else valid[place])
+
+
+def _column(source: Path, name: str) -> pa.Array:
+    return pq.read_table(source, columns=[name]).column(0).combine_chunks()
 
 
 def read(folder: Path, plans: Sequence[ColumnPlan], *, wanted: frozenset[str] | None = None) -> ColumnStore:
@@ -142,7 +150,7 @@ def digest(value: object, key: bytes) -> bytes:
 
 
 def _by_subject(
-    ids: pa.Array, kept: npt.NDArray[np.bool_], key: bytes
+    ids: pa.Array, kept: npt.NDArray[np.bool_], hashes: Hashes, key: bytes
 ) -> tuple[Integers, Integers, npt.NDArray[np.uint8]]:
     """(rows in subject order, offsets, digests)."""
     coded = pc.dictionary_encode(ids)
@@ -153,20 +161,37 @@ def _by_subject(
     rank[ranking] = np.arange(len(known))
     rows = np.flatnonzero(kept)
     codes = rank[np.asarray(coded.indices.fill_null(0))[rows]]
-    order = np.lexsort((_keyed_order(rows, key), codes))
+    order = np.lexsort((hashes[rows], codes))
     counts = np.bincount(codes, minlength=len(known))
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return rows[order], offsets, digests[ranking]
 
 
-def _keyed_order(rows: Integers, key: bytes) -> npt.NDArray[np.uint64]:
-    """A fixed order of rows that depends on their place and a secret alone (the finaliser of splitmix64)."""
+def _hashes(source: Path, plans: Sequence[ColumnPlan], key: bytes, rows: int) -> Hashes:
+    """A keyed hash of what each row holds in all planned columns: equal rows, and as good as no others, share one."""
     secret = int.from_bytes(hashlib.blake2b(key, digest_size=8, person=b"row order").digest(), "little")
-    x = rows.astype(np.uint64) + np.uint64(secret)
+    found = np.full(rows, secret, dtype=np.uint64)
+    for plan in plans:
+        content = _column(source, plan.name)
+        if plan.text:
+            coded = pc.dictionary_encode(content)
+            known = b"".join(digest(text, key)[:8] for text in coded.dictionary.to_pylist())
+            valid = np.asarray(coded.is_valid())
+            bits = np.append(np.frombuffer(known, dtype=np.uint64), np.uint64(0))[
+                np.asarray(coded.indices.fill_null(-1))
+            ]
+        else:
+            values, valid = _numbers(content, plan)
+            bits = values.astype(np.float64).view(np.uint64)
+        found = _mixed(_mixed(found ^ bits) + valid)
+    return found
+
+
+def _mixed(x: Hashes) -> Hashes:
+    """The finaliser of splitmix64: a permutation in which each bit depends on all."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed: npt.NDArray[np.uint64] = x ^ (x >> np.uint64(31))
-    return mixed
+    return x ^ (x >> np.uint64(31))
 
 
 def _numbers(values: pa.Array, plan: ColumnPlan) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:

@@ -222,7 +222,7 @@ def write_columns(table: Table, plans: Sequence[columns.ColumnPlan], key: bytes)
 
 
 def _columns_of(table: Table, plans: Sequence[columns.ColumnPlan], key: bytes) -> Path:
-    shape = hashlib.sha256(repr((tuple(plans), key)).encode()).hexdigest()[:16]
+    shape = hashlib.sha256(repr((columns.FORMAT, tuple(plans), key)).encode()).hexdigest()[:16]
     return folder("columns") / f"{table.pk}.{shape}"
 
 

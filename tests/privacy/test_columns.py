@@ -108,3 +108,77 @@ def test_rows_are_put_in_order_before_anybody_asks():
     preparing.prepare(str(made.pk))
     preparing.prepare(str(made.pk))
     assert preparing.unprepared() == []
+
+
+ROWS = [
+    {
+        "person": f"p{n}",
+        "wage": float(n * k % 7) if k else None,
+        "region": region,
+        "union": k > 1,
+        "city": city,
+    }
+    for n in range(60)
+    for k, (region, city) in enumerate(
+        [("north", "Bergen"), ("south", f"home of {n}"), (None, "Oslo"), ("north", None)]
+    )
+]
+ALL = (*PLANS, ColumnPlan(name="city", text=True))
+
+
+def people(rows, folder):
+    """Per subject the bytes that are stored of it, texts spelt out."""
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), folder / "rows.parquet")
+    (folder / "columns").mkdir()
+    write(folder / "rows.parquet", "person", ALL, KEY, folder / "columns")
+    store = read(folder / "columns", ALL)
+    return {
+        bytes(person): [
+            tuple(spelt(store, name, row) for name in store.columns)
+            for row in range(store.offsets[k], store.offsets[k + 1])
+        ]
+        for k, person in enumerate(store.digests)
+    }
+
+
+def spelt(store, name, row):
+    found = store.columns[name]
+    if len(found.valid) and not found.valid[row]:
+        return None
+    return store.texts[name][found.numbers[row]] if name in store.texts else float(found.numbers[row]).hex()
+
+
+SCHEMA = pa.schema(
+    {
+        "person": pa.string(),
+        "wage": pa.float64(),
+        "region": pa.string(),
+        "union": pa.bool_(),
+        "city": pa.string(),
+    }
+)
+
+
+@pytest.mark.parametrize("place", [0, 17, 59])
+def test_the_order_of_ones_rows_does_not_depend_on_others(place, tmp_path):
+    (tmp_path / "with").mkdir()
+    (tmp_path / "without").mkdir()
+    everybody = people(ROWS, tmp_path / "with")
+    others = people([row for row in ROWS if row["person"] != f"p{place}"], tmp_path / "without")
+    del everybody[digest(f"p{place}", KEY)]
+    assert others == everybody
+
+
+def test_the_order_of_ones_rows_does_not_depend_on_where_they_stand(tmp_path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    moved = [ROWS[k] for k in np.random.default_rng(2).permutation(len(ROWS))]
+    assert people(moved, tmp_path / "two") == people(ROWS, tmp_path / "one")
+
+
+def test_another_key_orders_the_rows_otherwise(tmp_path, monkeypatch):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    first = list(people(ROWS, tmp_path / "one").values())
+    monkeypatch.setattr("tests.privacy.test_columns.KEY", b"j" * 32)
+    assert sorted(map(str, people(ROWS, tmp_path / "two").values())) != sorted(map(str, first))
