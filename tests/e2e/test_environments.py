@@ -34,9 +34,7 @@ def test_an_admin_looks_after_environments(
 ) -> None:
     admin = beside(make.admin)
     ready = beside(environment, "survey", "ready", log="4 packages are installed.")
-    failed = beside(
-        environment, "a-name-of-forty-characters-is-as-long-as", "failed", log=FAILURE, sha256=""
-    )
+    failed = beside(environment, "a-name-of-forty-characters-is-as-long-as", "failed", log=FAILURE, sha256="")
     beside(environment, "old", "retired")
     page = open_as(admin, reverse("requests:environments"))
     expect(page.get_by_role("heading", name="Code environments", exact=True)).to_be_visible()
