@@ -13,7 +13,7 @@ from benchmarks.measuring import machine
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PARTS = ("launch", "lane", "runner", "gates", "live", "pages", "upload", "privacy")
+PARTS = ("launch", "lane", "runner", "gates", "live", "pages", "upload", "privacy", "peers")
 
 
 def main() -> int:
@@ -40,6 +40,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small sizes and few repetitions: does it work?")
     parser.add_argument("--full", action="store_true", help="large sizes too (10^7 rows)")
     parser.add_argument("--cold", action="store_true", help="launch: also install into a fresh clone")
+    parser.add_argument(
+        "--install", action="store_true", help="peers: first install them into var/peers (about 1.5 GB)"
+    )
     chosen = parser.parse_args()
     if unknown := sorted(set(chosen.parts) - set(PARTS)):
         parser.error(f"there is no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
@@ -48,7 +51,7 @@ def options() -> argparse.Namespace:
 
 def one(name: str, chosen: argparse.Namespace) -> tuple[int, dict[str, object]]:
     say(f"\n{name} ({load()})")
-    flags = [f"--{flag}" for flag in ("quick", "full", "cold") if getattr(chosen, flag)]
+    flags = [f"--{flag}" for flag in ("quick", "full", "cold", "install") if getattr(chosen, flag)]
     out = RESULTS / f".{name}.{os.getpid()}"
     before, begun = load(), time.monotonic()
     command = [sys.executable, "-m", "benchmarks.part", name, str(out), *flags]

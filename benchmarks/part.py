@@ -1,4 +1,4 @@
-"""One part in a process of its own: `python -m benchmarks.part NAME FILE [--quick] [--full] [--cold]`."""
+"""One part in a process of its own: `python -m benchmarks.part NAME FILE [--quick] [--full] [--cold] [--install]`."""
 
 import argparse
 import importlib
@@ -19,7 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("name")
     parser.add_argument("file", type=Path)
-    for flag in ("quick", "full", "cold"):
+    for flag in ("quick", "full", "cold", "install"):
         parser.add_argument(f"--{flag}", action="store_true")
     chosen = parser.parse_args()
     if chosen.name not in WITHOUT_SERVERS:
