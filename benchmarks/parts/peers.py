@@ -120,9 +120,7 @@ def made(folder: Path, rows: int) -> Data:
     return found
 
 
-def asked(
-    peer: Peer, data: Data, queries: Sequence[str], parts: int, *, rounds: int, draws: int
-) -> list[dict[str, Any]]:
+def asked(peer: Peer, data: Data, queries: Sequence[str], parts: int, draws: int) -> list[dict[str, Any]]:
     """What a peer answers when each answer has one of `parts` equal shares of the promise."""
     epsilon, delta = PROMISE
     job = {
@@ -130,7 +128,6 @@ def asked(
         "rows": data.rows,
         "groups": list(LABELS),
         "queries": list(queries),
-        "rounds": rounds,
         "draws": draws,
         "rows_each": SPEC.max_rows,
         "mechanism": peer.mechanism,
@@ -147,7 +144,7 @@ def asked(
 
 
 def times(data: Data, peers: Sequence[Peer], rounds: int) -> Iterator[Measure]:
-    """Ours with charges, the ledger of people on disk, and noise."""
+    """Ours with charges, the ledger of people on disk, and noise. Theirs once planned: a plan could be kept."""
     book = SubjectLedger(data.folder / "ledger")
     answer = Answering(data.folder / "c", book)
     ours = {name: repeated(partial(answer.charged, QUERIES[long][0]), 5) for name, long in NAMES.items()}
@@ -156,10 +153,13 @@ def times(data: Data, peers: Sequence[Peer], rounds: int) -> Iterator[Measure]:
         if not peer.is_timed:
             continue
         ratios = []
-        for found in asked(peer, data, list(NAMES), 1, rounds=rounds, draws=rounds):
+        for found in asked(peer, data, list(NAMES), 1, rounds):
             name, theirs = found["query"], median([Took(*taken) for taken in found["taken"]])
             ratios.append(theirs.cpu / ours[name].cpu)
-            yield versus(f"{name}, {data.rows:,} rows; floor: {peer.name}", ours[name], theirs)
+            note = (
+                f"and to plan it {found['planning']:,.0f} ms" if found["planning"] > theirs.cpu / 10 else ""
+            )
+            yield versus(f"{name}, {data.rows:,} rows; floor: {peer.name}", ours[name], theirs, note=note)
         yield Measure(
             name=f"processor time of {peer.name} over ours",
             ours=math.exp(statistics.fmean(map(math.log, ratios))),
@@ -179,7 +179,7 @@ def errors(
     truth = {name: true_answers(data, name) for name in queries}
     theirs: dict[str, dict[str, float]] = {name: {} for name in queries}
     for peer in peers:
-        for found in asked(peer, data, queries, parts, rounds=1, draws=draws):
+        for found in asked(peer, data, queries, parts, draws):
             theirs[found["query"]][peer.name] = error(found["query"], truth[found["query"]], found["answers"])
     for name in queries:
         best = min(theirs[name].values())

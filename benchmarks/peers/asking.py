@@ -1,7 +1,7 @@
 """How a peer is asked: runs in the peer's own environment, as `ask_PEER.py JOB`.
 
 JOB is JSON: `data` (a Parquet file of `rows` rows with the columns person, v in [0, 1000] and g, one of `groups`),
-`queries`, `rounds` (timed answers), `draws` (all answers), `rows_each` (the most rows of a person, told to every
+`queries`, `draws` (so many answers to each), `rows_each` (the most rows of a person, told to every
 tool), and the promise as `epsilon`, `delta` and `rho` (zCDP). One line of JSON a query.
 """
 
@@ -29,12 +29,15 @@ def run(start: Callable[[dict[str, Any]], Prepare]) -> None:
     job = json.loads(sys.argv[1])
     prepare = start(job)
     for query in job["queries"]:
+        used = processor_seconds()
+        release = prepare(query)
+        planning = (processor_seconds() - used) * 1e3
         taken, answers = [], []
-        for _ in range(job["rounds"]):
+        for _ in range(job["draws"]):
             wall, used = time.perf_counter(), processor_seconds()
-            release = prepare(query)
             answers.append(release())
             taken.append(((time.perf_counter() - wall) * 1e3, (processor_seconds() - used) * 1e3))
-        answers += [release() for _ in range(job["draws"] - len(answers))]
-        sys.stdout.write(json.dumps({"query": query, "taken": taken, "answers": answers}) + "\n")
+        sys.stdout.write(
+            json.dumps({"query": query, "planning": planning, "taken": taken, "answers": answers}) + "\n"
+        )
         sys.stdout.flush()
