@@ -19,7 +19,7 @@ from privacy.engine.cells import touched
 from privacy.engine.designs import Design, design
 from privacy.engine.evaluate import Bools
 from privacy.engine.pricing import Offer
-from privacy.engine.queries import KeyCounts, Mean, Query
+from privacy.engine.queries import KeyCounts, Query
 from privacy.engine.schema import QueryRefused, TableSpec
 from privacy.locks import one_at_a_time
 from privacy.models import Answer, Budget, LedgerLine
@@ -93,7 +93,7 @@ def quote(
     try:
         spec = _spec(specs, query.table)
         plan = design(query, spec)
-        size = protection.public_size * (1 if _per_subject(query) else spec.max_rows)
+        size = protection.public_size
         offer = (
             pricing.offer_for_epsilon(plan, epsilon, protection.noise_delta, budget.mu)
             if epsilon is not None
@@ -194,7 +194,3 @@ def _spec(specs: dict[str, TableSpec], name: str) -> TableSpec:
     if name not in specs:
         raise QueryRefused(f"There is no table “{name[:100]}” here. There is: {', '.join(specs)}.")
     return specs[name]
-
-
-def _per_subject(query: Query) -> bool:
-    return isinstance(query.measure, Mean) and query.measure.per_subject

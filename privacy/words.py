@@ -66,8 +66,9 @@ def measure(item: Measure) -> str:  # noqa: C901, PLR0911 -- one case a kind
             return "Number of rows"
         case CountSubjects():
             return "Number of people"
-        case KeyCounts(column):
-            return f"People by {column}"
+        case KeyCounts(column, keys):
+            some = "one" if keys == 1 else f"up to {keys}"
+            return f"People by {column}, each counted once, in {some} of their values"
         case Sum(of):
             return f"Sum of {expression(of)}"
         case Mean(of, per_subject):

@@ -73,6 +73,8 @@ def zcdp_delta(epsilon: float, rho: float) -> float:
     def slope(x: float) -> float:
         return (2 * math.exp(x) + 1) * rho - epsilon + _log_one_minus_inverse(x)
 
+    if slope(-60.0) >= 0:
+        return 1.0
     b = math.exp(_root(slope, -60.0, 60.0))
     return _up(min(0.0, _zcdp_log_delta(b, epsilon, rho)))
 
@@ -118,7 +120,7 @@ def _checked(name: str, value: float, limits: tuple[float, float]) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | np.floating | np.integer):
         raise ValueError(f"{name} must be a number, not {value!r}.")
     if not low <= value <= high:
-        raise ValueError(f"{name} must lie between {low:g} and {high:g}, not {float(value)!r}.")
+        raise ValueError(f"{name} must lie between {low:g} and {high:g}, not {str(value)[:50]}.")
     return float(value)
 
 

@@ -37,6 +37,10 @@ KAPPA = math.sqrt(0.5)
 SEARCH_STEPS = 12
 """Halvings of the bounds in a quantile search: the answer is exact to 1/4096 of their width."""
 MAX_BINS = 256
+WIDEST = 1e30
+"""Squares and ratios of values up to here, and of widths down to its inverse, are numbers, with any noise."""
+FARTHEST = 1e280
+"""A sum up to here is a number with any noise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +150,11 @@ def _scale(of: Expression, table: TableSpec) -> Scale:
     interval = bounds(of, table)
     middle = interval.lower / 2 + interval.upper / 2
     half = interval.upper / 2 - interval.lower / 2
+    if interval.magnitude > WIDEST or 0 < half < 1 / WIDEST:
+        raise QueryRefused(
+            f"Its values can lie between {interval.lower:g} and {interval.upper:g}: what is made of so large or so "
+            "small numbers is more than a number holds. Use clip()."
+        )
     return Scale(of=of, middle=middle, half=half if half > 0 else 1.0)
 
 
@@ -163,8 +172,8 @@ def _keys(measure: KeyCounts, groups: tuple[Group, ...], table: TableSpec) -> De
 def _sum(of: Expression, rows: int, groups: tuple[Group, ...], table: TableSpec) -> Design:
     check_size(of)
     reach = bounds(of, table).magnitude * rows
-    if not math.isfinite(reach):
-        raise QueryRefused("This sum can grow past what a number holds. Use clip().")
+    if reach > FARTHEST or 0 < reach < 1 / FARTHEST:
+        raise QueryRefused("This sum can grow past what a number holds, or is too small for one. Use clip().")
     return Design(coordinates=(of,), clip=reach if reach > 0 else 1.0, groups=groups)
 
 

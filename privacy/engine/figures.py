@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import combinations_with_replacement, product
 
 import numpy as np
-import numpy.typing as npt
 
 from privacy.engine.contributions import ONE, Integers
 from privacy.engine.designs import KAPPA, Design, Scale
@@ -14,7 +13,7 @@ from privacy.engine.pricing import Z95
 from privacy.engine.queries import Correlation, Count, CountSubjects, Mean, Query, Regression, Sum, Variance
 
 # A ratio is only told when its noisy denominator stands clear of the noise.
-CLEAR = 3.0
+CLEAR = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,11 +115,14 @@ def of_distribution(scale: Scale, plan: Design, noisy: Integers, sigma: int) -> 
     return Answer(by=("at most",), lines=tuple(lines))
 
 
-def of_keys(keys: list[tuple[str, int]], sigma: int) -> Answer:
-    """The keys whose noisy counts passed the threshold, the largest first."""
-    half = Z95 * sigma / ONE
+def of_keys(keys: list[tuple[str, int]]) -> Answer:
+    """The keys whose noisy counts passed the threshold, the largest first. Without intervals: who has several values
+    counts with some of them only, and what is told is what came out large."""
     lines = [
-        Line(key=(key,), figures=(Figure(name="count", value=noisy / ONE, half_width=half),))
+        Line(
+            key=(key.replace("\0", "\N{REPLACEMENT CHARACTER}"),),
+            figures=(Figure(name="count", value=noisy / ONE, half_width=None),),
+        )
         for key, noisy in sorted(keys, key=lambda pair: (-pair[1], pair[0]))
     ]
     return Answer(by=("value",), lines=tuple(lines))
@@ -142,57 +144,56 @@ def of_quantiles(at: tuple[float, ...], found: list[float]) -> Answer:
 def _fit(measure: Regression | Correlation, plan: Design, row: Floats, sd: float) -> tuple[Figure, ...]:
     size = len(plan.scales) + 1
     gram = np.zeros((size, size))
-    noise = np.zeros((size, size))
     for value, (i, j) in zip(row, combinations_with_replacement(range(size), 2), strict=True):
-        root = 1.0 if i == j else math.sqrt(2)
-        gram[i, j] = gram[j, i] = value / root
-        noise[i, j] = noise[j, i] = sd / root
+        gram[i, j] = gram[j, i] = value / (1.0 if i == j else math.sqrt(2))
     if isinstance(measure, Correlation):
         return (_correlation(gram, sd),)
-    return _coefficients(measure, plan, gram, noise, sd)
+    return _coefficients(measure, plan, gram, sd)
 
 
-def _correlation(gram: npt.NDArray[np.float64], sd: float) -> Figure:
+def _correlation(gram: Floats, sd: float) -> Figure:
+    """c_xy / sqrt(c_xx c_yy) with the delta method over all six noisy numbers."""
+    untold = Figure(name="correlation", value=None, half_width=None)
     n = gram[0, 0]
     if n < CLEAR * sd:
-        return Figure(name="correlation", value=None, half_width=None)
+        return untold
     mean = gram[0, 1:] / n
     covariance = gram[1:, 1:] / n - np.outer(mean, mean)
-    floor = CLEAR * sd / n
-    if covariance[0, 0] < floor or covariance[1, 1] < floor:
-        return Figure(name="correlation", value=None, half_width=None)
-    scale = math.sqrt(covariance[0, 0] * covariance[1, 1])
-    value = float(np.clip(covariance[0, 1] / scale, -1, 1))
-    half = Z95 * sd / n / scale * math.sqrt(0.5 + value**2)
-    return Figure(name="correlation", value=value, half_width=float(half))
+    # The gradients of c_xx, c_xy and c_yy by (n, S_x, S_y, S_xx, S_xy, S_yy), times the spread of each over n.
+    (x, y), ((xx, xy), (_, yy)) = mean, covariance
+    gradients = np.array(
+        [[x * x - xx, -2 * x, 0, 1, 0, 0], [x * y - xy, -y, -x, 0, 1, 0], [y * y - yy, 0, -2 * y, 0, 0, 1]]
+    ) * (sd / n * np.sqrt([1, 0.5, 0.5, 1, 0.5, 1]))
+    spread = np.linalg.norm(gradients, axis=1)
+    if xx < CLEAR * spread[0] or yy < CLEAR * spread[2]:
+        return untold
+    scale = math.sqrt(xx * yy)
+    value = float(np.clip(xy / scale, -1, 1))
+    half = Z95 * float(np.linalg.norm([-xy / scale / xx / 2, 1 / scale, -xy / scale / yy / 2] @ gradients))
+    return Figure(name="correlation", value=value, half_width=half)
 
 
-def _coefficients(
-    measure: Regression,
-    plan: Design,
-    gram: npt.NDArray[np.float64],
-    noise: npt.NDArray[np.float64],
-    sd: float,
-) -> tuple[Figure, ...]:
-    """Least squares on the noisy Gram matrix with its eigenvalues held above 2 sd.
+def _coefficients(measure: Regression, plan: Design, gram: Floats, sd: float) -> tuple[Figure, ...]:
+    """Least squares on the noisy Gram matrix, where all its eigenvalues stand clear of the noise.
 
-    Intervals carry the noise alone, to first order: d beta = A^-1 (d b - d A beta).
+    Intervals carry the noise alone, to first order: d beta = A^-1 (d b - d A beta), with one covariance matrix, carried
+    over into the units of the data.
     """
     names = ("intercept", *measure.names)
     a, b = gram[:-1, :-1], gram[:-1, -1]
-    values, vectors = np.linalg.eigh(a)
-    if values[-1] < CLEAR * sd:
+    if np.linalg.eigvalsh(a)[0] < CLEAR * sd:
         return tuple(Figure(name=name, value=None, half_width=None) for name in names)
-    inverse = (vectors / np.maximum(values, 2 * sd)) @ vectors.T
+    inverse = np.linalg.inv(a)
     beta = inverse @ b
-    variance = noise[:-1, -1] ** 2 + (noise[:-1, :-1] ** 2) @ beta**2
-    spread = np.sqrt((inverse**2) @ variance)
+    moves = []
+    for i, j in combinations_with_replacement(range(len(gram)), 2):
+        change = np.zeros_like(gram)
+        change[i, j] = change[j, i] = sd / (1.0 if i == j else math.sqrt(2))
+        moves.append(inverse @ (change[:-1, -1] - change[:-1, :-1] @ beta))
     *xs, y = plan.scales
-    slopes = [y.half / x.half for x in xs]
-    real = [beta[k + 1] * slope for k, slope in enumerate(slopes)]
-    intercept = y.middle + y.half * beta[0] - sum(r * x.middle for r, x in zip(real, xs, strict=True))
-    widths = [Z95 * spread[k + 1] * slope for k, slope in enumerate(slopes)]
-    shift = sum((w * x.middle) ** 2 for w, x in zip(widths, xs, strict=True))
-    first = math.sqrt((Z95 * y.half * spread[0]) ** 2 + shift)
-    pairs = zip(names, [intercept, *real], [first, *widths], strict=True)
+    units = np.diag([y.half, *(y.half / x.half for x in xs)])
+    units[0, 1:] = [-y.half / x.half * x.middle for x in xs]
+    real = units @ beta + np.eye(len(beta))[0] * y.middle
+    widths = Z95 * np.linalg.norm(units @ np.array(moves).T, axis=1)
+    pairs = zip(names, real, widths, strict=True)
     return tuple(Figure(name=name, value=float(v), half_width=float(w)) for name, v, w in pairs)

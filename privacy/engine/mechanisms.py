@@ -41,6 +41,9 @@ def add_noise(total: Integers, sigma: int) -> Integers:
     if not MIN_SIGMA <= sigma <= MAX_SIGMA:
         raise ValueError(f"sigma must lie between {MIN_SIGMA} and {MAX_SIGMA} units, not {sigma}.")
     domain = dp.vector_domain(dp.atom_domain(T="i64"), size=total.size)
-    measure = dp.m.make_gaussian(domain, dp.l2_distance(T="i64"), scale=float(sigma))
+    scale = float(sigma)
+    if scale < sigma:  # past 2**53 a float may fall short
+        scale = math.nextafter(scale, math.inf)
+    measure = dp.m.make_gaussian(domain, dp.l2_distance(T="i64"), scale=scale)
     noisy = measure([int(value) for value in total.ravel()])
     return np.array(noisy, dtype=np.int64).reshape(total.shape)

@@ -68,13 +68,14 @@ def offer_for_error(
     per_sigma = error_per_sigma(query, design, size)
     if per_sigma is None:
         raise QueryRefused("How exact this answer will be depends on the data. Choose an epsilon instead.")
-    return _offer(design, math.floor(half_width / per_sigma), budget_mu)
+    return _offer(design, math.floor(min(half_width / per_sigma, 2 * MAX_SIGMA)), budget_mu)
 
 
 def error_per_sigma(query: Query, design: Design, size: int | None) -> float | None:
     """Half the width of the 95 % interval per unit of sigma; None where only the data could tell.
 
-    `size`: a public number of rows (of subjects for a mean per subject) to which means and quantiles are relative.
+    `size`: a public number of subjects, to which means and quantiles are relative: each has at least one row. How many
+    a filter keeps only the data could tell.
     Sums and counts: z C sigma. A mean: z h sigma / n sqrt(1 + u^2/KAPPA^2) at the worst u = 1.
     A quantile: of the rank, as a share of n, z max(q, 1 - q) C sigma / n.
     """
@@ -82,9 +83,9 @@ def error_per_sigma(query: Query, design: Design, size: int | None) -> float | N
     match query.measure:
         case Count() | CountSubjects() | Sum():
             return unit
-        case Mean() if size and not design.groups:
+        case Mean() if size and not design.groups and query.where is None:
             return unit * design.scales[0].half / size * math.sqrt(1 + 1 / KAPPA**2)
-        case Quantiles() if size:
+        case Quantiles() if size and query.where is None:
             return unit / size
         case _:
             return None

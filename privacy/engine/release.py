@@ -270,7 +270,7 @@ def _by_unknown_keys(column: str, most: int, reading: _Reading, delta: float) ->
         near = np.flatnonzero(counts > bar - 10 * sigma)
         noisy = add_noise(counts[near], sigma) if len(near) else counts[near]
         told = [(texts[int(k)], int(n)) for k, n in zip(near, noisy, strict=True) if n >= bar]
-        return figures.of_keys(told, sigma)
+        return figures.of_keys(told)
 
     return _measured(reading, collect, tell)
 

@@ -205,12 +205,20 @@ def _aggregate(node: Node, table: TableSpec) -> Measure:
     if isinstance(node, exp.Quantile):
         return Quantiles(_expression(node.this, table), (_number(node.args["quantile"]),))
     if isinstance(node, exp.WithinGroup) and isinstance(node.this, exp.PercentileCont):
-        ordered = node.expression.expressions[0]
-        return Quantiles(_expression(ordered.this, table), (_number(node.this.this),))
+        return Quantiles(_expression(_ascending(node), table), (_number(node.this.this),))
     for kind, make in _SIMPLE.items():
         if isinstance(node, kind):
             return make(_expression(node.this, table))
     _refuse(node, "use COUNT(*), COUNT(DISTINCT subject), SUM, AVG, VAR_POP, MEDIAN, QUANTILE(x, q) or CORR.")
+
+
+def _ascending(node: exp.WithinGroup) -> Node:
+    """The one thing that a percentile is ordered by."""
+    ordered, *more = node.expression.expressions
+    if more or ordered.args.get("desc"):
+        _refuse(node, "order by one number, ascending.")
+    by: Node = ordered.this
+    return by
 
 
 _SIMPLE: dict[type[Node], Callable[[Expression], Measure]] = {
@@ -223,7 +231,9 @@ _SIMPLE: dict[type[Node], Callable[[Expression], Measure]] = {
 def _count(node: exp.Count, table: TableSpec) -> Measure:
     if isinstance(node.this, exp.Star) and not node.expressions:
         return Count()
-    if isinstance(node.this, exp.Distinct) and [e.name for e in node.this.expressions] == [table.subject]:
+    if isinstance(node.this, exp.Distinct) and len(node.this.expressions) == 1:
+        if _column_name(node.this.expressions[0]) != table.subject:
+            _refuse(node, f"people are counted with COUNT(DISTINCT {table.subject}).")
         return CountSubjects()
     _refuse(node, f"count rows with COUNT(*) or people with COUNT(DISTINCT {table.subject}).")
 
@@ -323,6 +333,8 @@ _COMPARISONS: dict[type[Node], str] = {
 
 
 def _between(node: exp.Between, table: TableSpec) -> Predicate:
+    if node.args.get("symmetric"):
+        _refuse(node, "SYMMETRIC is not offered: write the smaller number first.")
     of = _expression(node.this, table)
     low, high = _expression(node.args["low"], table), _expression(node.args["high"], table)
     return And((Compare(">=", of, low), Compare("<=", of, high)))

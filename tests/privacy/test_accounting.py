@@ -125,3 +125,14 @@ def test_a_mu_or_rho_outside_is_refused_with_its_name(bad):
         ac.gdp_delta(1, bad)
     with pytest.raises(ValueError, match="rho must"):
         ac.zcdp_delta(1, bad)
+
+
+def test_a_rho_far_above_epsilon_promises_nothing():
+    assert ac.zcdp_delta(1.0, 61.5) == 1.0
+    assert ac.zcdp_delta(1e-3, 5000.0) == 1.0
+    assert 0.999 < ac.zcdp_delta(1.0, 60.0) <= 1.0
+
+
+def test_a_number_past_all_floats_is_refused_like_any_other():
+    with pytest.raises(ValueError, match="epsilon must lie between"):
+        ac.gdp_mu(10**400, 1e-6)

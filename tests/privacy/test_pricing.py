@@ -16,8 +16,18 @@ from privacy.engine.designs import design
 from privacy.engine.evaluate import Rows, Values, evaluate
 from privacy.engine.expressions import And, Binary, Clip, Column, Compare, Constant, In, Not, Or, Power, Unary
 from privacy.engine.pricing import Z95, error_per_sigma, offer_for_epsilon, offer_for_error, offer_for_mu
-from privacy.engine.queries import Count, CountSubjects, Mean, Quantiles, Query, Sum, Variance
-from privacy.engine.schema import QueryRefused
+from privacy.engine.queries import (
+    Correlation,
+    Count,
+    CountSubjects,
+    Mean,
+    Quantiles,
+    Query,
+    Regression,
+    Sum,
+    Variance,
+)
+from privacy.engine.schema import ColumnSpec, Kind, QueryRefused, TableSpec
 from tests.privacy.make_table import SPEC
 
 WAGE = Column("wage")
@@ -181,3 +191,33 @@ def test_a_row_that_holds_no_number_counts_as_missing_or_at_its_bound(bad):
 def test_a_query_the_declarations_forbid_is_refused(query, reason):
     with pytest.raises(QueryRefused, match=reason):
         design(query, SPEC)
+
+
+def test_bounds_whose_squares_are_no_numbers_are_refused_before_anything_is_spent():
+    for lower, upper in ((-1e200, 1e200), (0.0, 1e-300), (-1e300, 1e300)):
+        column = ColumnSpec(name="x", kind=Kind.NUMBER, lower=lower, upper=upper)
+        other = ColumnSpec(name="y", kind=Kind.NUMBER, lower=0.0, upper=1.0)
+        spec = TableSpec(name="t", subject="p", max_rows=4, columns={"x": column, "y": other})
+        for measure in (
+            Variance(Column("x")),
+            Regression(Column("y"), (Column("x"),), ("x",)),
+            Correlation(Column("x"), Column("y")),
+        ):
+            with pytest.raises(QueryRefused, match=r"Use clip\(\)"):
+                design(Query(table="t", measure=measure), spec)
+
+
+def test_an_error_past_all_noise_is_refused_and_not_rounded():
+    query = Query(table="wages", measure=Sum(Column("wage")))
+    with pytest.raises(QueryRefused, match="that much noise"):
+        offer_for_error(query, design(query, SPEC), 1e300, 1.0, None)
+
+
+@pytest.mark.parametrize("measure", [Mean(Column("wage")), Quantiles(Column("wage"), (0.5,))])
+def test_what_a_filter_keeps_is_not_guessed(measure):
+    kept = Query(table="wages", measure=measure, where=In("region", ("north",)))
+    everything = Query(table="wages", measure=measure)
+    assert error_per_sigma(kept, design(kept, SPEC), 1000) is None
+    assert error_per_sigma(everything, design(everything, SPEC), 1000) is not None
+    with pytest.raises(QueryRefused, match="depends on the data"):
+        offer_for_error(kept, design(kept, SPEC), 1.0, 1.0, 1000)
