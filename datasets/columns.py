@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-FORMAT = 2
+FORMAT = 3
 """Changes with what `write` makes of the same table, so that what was written before is not read."""
 DIGEST_BYTES = 16
 MAX_TEXT = 200
@@ -40,6 +40,8 @@ class ColumnPlan:
     labels: tuple[str, ...] = ()
     lower: float = -np.inf
     upper: float = np.inf
+    whole: bool = False
+    """Holds whole numbers only, as the bounds do."""
     constant: bool = False
     text: bool = False
     """Stored as codes into the column's own values, which are as private as the rows."""
@@ -47,7 +49,8 @@ class ColumnPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredColumn:
-    """One column in subject order. `numbers`: shape (rows,); `valid`: shape (rows,), or empty if nothing is missing."""
+    """One column in subject order. `numbers`: shape (rows,); `valid`: shape (rows,), also if nothing is missing:
+    whether anything is would show in the time of an answer."""
 
     numbers: npt.NDArray[Any]
     valid: npt.NDArray[np.bool_]
@@ -88,7 +91,7 @@ def write(source: Path, subject: str, plans: Sequence[ColumnPlan], key: bytes, f
         values, valid = _numbers(content, plan)
         place = order[first] if plan.constant else order
         np.save(folder / f"{number}.numbers.npy", values[place])
-        np.save(folder / f"{number}.valid.npy", valid[:0] if valid.all() else valid[place])
+        np.save(folder / f"{number}.valid.npy", valid[place])
 
 
 def _column(source: Path, name: str) -> pa.Array:
@@ -196,21 +199,28 @@ def _mixed(x: Hashes) -> Hashes:
 
 def _numbers(values: pa.Array, plan: ColumnPlan) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
     """A column as numbers, and where they are: what is null, not finite or not declared is not there."""
+    if plan.text:
+        return np.asarray(values.fill_null(0)).astype(np.int32), np.asarray(values.is_valid())
     if plan.labels:
         found = pc.index_in(values.cast(pa.string()), value_set=pa.array(plan.labels, pa.string()))
-        valid = np.asarray(found.is_valid())
-        return _narrowed(np.asarray(found.fill_null(0)).astype(np.float64)), valid
+        codes = np.asarray(found.fill_null(0))
+        return codes.astype(_smallest(0, len(plan.labels) - 1)), np.asarray(found.is_valid())
     numbers = np.asarray(values.cast(pa.float64(), safe=False).fill_null(0.0))
     valid = np.asarray(values.is_valid()) & np.isfinite(numbers)
-    return _narrowed(np.clip(np.where(valid, numbers, 0.0), plan.lower, plan.upper)), valid
+    clamped = np.clip(np.where(valid, numbers, 0.0), plan.lower, plan.upper)
+    return (np.rint(clamped) if _stored(plan) is not np.float64 else clamped).astype(_stored(plan)), valid
 
 
-def _narrowed(numbers: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
-    """The same numbers in the smallest type in which nothing is lost: less to read for each answer."""
-    if not (numbers == np.rint(numbers)).all():
-        return numbers
-    for smaller in (np.int8, np.int16, np.int32):
-        limits = np.iinfo(smaller)
-        if numbers.min(initial=0) >= limits.min and numbers.max(initial=0) <= limits.max:
-            return numbers.astype(smaller)
-    return numbers
+def _stored(plan: ColumnPlan) -> type[np.number[Any]]:
+    """The type of a column's numbers: by the declarations alone, for the time of an answer depends on it."""
+    if not plan.whole or plan.lower != np.rint(plan.lower) or plan.upper != np.rint(plan.upper):
+        return np.float64
+    return _smallest(plan.lower, plan.upper)
+
+
+def _smallest(lower: float, upper: float) -> type[np.number[Any]]:
+    """The smallest type that holds all whole numbers between them."""
+    for kind in (np.int8, np.int16, np.int32):
+        if lower >= np.iinfo(kind).min and upper <= np.iinfo(kind).max:
+            return kind
+    return np.float64

@@ -77,6 +77,7 @@ def plans_for(spec: TableSpec) -> tuple[ColumnPlan, ...]:
             labels=column.labels if column.kind == Kind.CATEGORY else (),
             lower=column.lower if column.is_numeric else -math.inf,
             upper=column.upper if column.is_numeric else math.inf,
+            whole=column.kind in {Kind.INTEGER, Kind.BOOLEAN},
             constant=column.constant,
             text=column.kind == Kind.TEXT,
         )

@@ -17,7 +17,7 @@ KEY = b"k" * 32
 PLANS = (
     ColumnPlan(name="wage"),
     ColumnPlan(name="region", labels=("north", "south"), constant=True),
-    ColumnPlan(name="union"),
+    ColumnPlan(name="union", whole=True, lower=0, upper=1),
 )
 
 
@@ -76,6 +76,24 @@ def test_another_key_tells_nothing_of_the_first():
 def test_whole_numbers_are_kept_exactly(store):
     assert store.columns["union"].numbers.dtype == np.int8
     assert store.columns["wage"].numbers.dtype == np.float64
+
+
+@pytest.mark.parametrize("content", [[1, 2], [1, 30_000], [None, 90_000], [7, None]])
+def test_how_numbers_are_stored_does_not_depend_on_them(content, tmp_path):
+    plans = [
+        ColumnPlan(name=name, whole=True, lower=0, upper=upper) for name, upper in (("n", 99), ("m", 99_999))
+    ]
+    plans += [
+        ColumnPlan(name="x", lower=0, upper=99_999),
+        ColumnPlan(name="half", whole=True, lower=0.5, upper=9),
+    ]
+    table = pa.table({"person": ["a", "b"], **{plan.name: pa.array(content, pa.int64()) for plan in plans}})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    (tmp_path / "columns").mkdir()
+    write(tmp_path / "rows.parquet", "person", plans, KEY, tmp_path / "columns")
+    found = read(tmp_path / "columns", plans).columns
+    assert [column.numbers.dtype for column in found.values()] == [np.int8, np.int32, np.float64, np.float64]
+    assert [len(column.valid) for column in found.values()] == [2, 2, 2, 2]
 
 
 def test_columns_written_anew_are_read_anew(store, tmp_path):
