@@ -33,6 +33,12 @@ def threshold(sigma: int, keys: int, delta: float) -> int:
     return math.ceil(max(reach) * (1 + 1e-12))
 
 
+def at_least(sigma: int) -> float:
+    """The smallest float that does not fall short of it, as the nearest may past 2**53."""
+    nearest = float(sigma)
+    return nearest if nearest >= sigma else math.nextafter(nearest, math.inf)
+
+
 def add_noise(total: Integers, sigma: int) -> Integers:
     """`total` plus independent discrete Gaussian noise of standard deviation `sigma` units. Same shape.
 
@@ -41,9 +47,6 @@ def add_noise(total: Integers, sigma: int) -> Integers:
     if not MIN_SIGMA <= sigma <= MAX_SIGMA:
         raise ValueError(f"sigma must lie between {MIN_SIGMA} and {MAX_SIGMA} units, not {sigma}.")
     domain = dp.vector_domain(dp.atom_domain(T="i64"), size=total.size)
-    scale = float(sigma)
-    if scale < sigma:  # past 2**53 a float may fall short
-        scale = math.nextafter(scale, math.inf)
-    measure = dp.m.make_gaussian(domain, dp.l2_distance(T="i64"), scale=scale)
+    measure = dp.m.make_gaussian(domain, dp.l2_distance(T="i64"), scale=at_least(sigma))
     noisy = measure([int(value) for value in total.ravel()])
     return np.array(noisy, dtype=np.int64).reshape(total.shape)

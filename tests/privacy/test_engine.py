@@ -12,7 +12,7 @@ from privacy.engine import contributions as co
 from privacy.engine.designs import design
 from privacy.engine.evaluate import Rows, Values
 from privacy.engine.expressions import And, Binary, Clip, Column, Compare, Constant, In, IsNull, Not, Or
-from privacy.engine.mechanisms import MIN_SIGMA, add_noise, threshold
+from privacy.engine.mechanisms import MAX_SIGMA, MIN_SIGMA, add_noise, at_least, threshold
 from privacy.engine.queries import (
     Correlation,
     Count,
@@ -237,6 +237,11 @@ def test_noise_has_the_promised_spread():
     assert noise.std() == pytest.approx(co.ONE, rel=0.08)
     assert abs(noise.mean()) < 5 * co.ONE / math.sqrt(4000)
     assert not np.array_equal(noise, add_noise(zeros, co.ONE))
+
+
+@pytest.mark.parametrize("sigma", [MIN_SIGMA, 2**53 + 1, 2**59 + 1, 2**59 + 63, MAX_SIGMA - 1, MAX_SIGMA])
+def test_noise_is_never_less_than_was_charged_for(sigma):
+    assert sigma <= int(at_least(sigma)) <= sigma * (1 + 2**-52)
 
 
 def test_too_little_noise_is_refused():
