@@ -34,16 +34,18 @@ def end_of_block(offsets, first):  # type: ignore[no-untyped-def]
 @nb.njit(cache=True, nogil=True)
 def flag_rows(keep, valid, begin, rows, flags):  # type: ignore[no-untyped-def]
     """Which rows of a block count, as 0 and 1."""
-    for row in range(rows):
-        flags[row] = 1
-    if len(keep) > 0:
-        kept = keep[begin : begin + rows]
+    kept, there = keep[begin : begin + rows], valid[begin : begin + rows]
+    if len(keep) > 0 and len(valid) > 0:
         for row in range(rows):
-            flags[row] &= kept[row]
-    if len(valid) > 0:
-        there = valid[begin : begin + rows]
+            flags[row] = kept[row] & there[row]
+    elif len(keep) > 0:
         for row in range(rows):
-            flags[row] &= there[row]
+            flags[row] = kept[row]
+    elif len(valid) > 0:
+        for row in range(rows):
+            flags[row] = there[row]
+    else:
+        flags[:rows] = 1
 
 
 @nb.njit(cache=True, nogil=True)
