@@ -24,7 +24,7 @@ from runner.state import new_name
 
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = 64_800
-SECONDS = 300
+SECONDS = 900
 FENCE = 1_000
 REMOVE_TRIES = 100
 
