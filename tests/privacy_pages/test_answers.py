@@ -165,7 +165,10 @@ def test_a_restored_database_makes_no_answer_complete(as_, budget, ask, compute)
 
 def test_groups_say_where_the_rows_without_a_value_are(as_, budget, answered):
     client = as_(budget.scientist)
-    assert "Rows in which region is missing are in none of these groups." in client.get(url(answered)).content.decode()
+    assert (
+        "Rows in which region is missing are in none of these groups."
+        in client.get(url(answered)).content.decode()
+    )
     text = client.get(reverse("privacy:ask", args=[budget.pk])).content.decode()
     assert "Rows in which it is missing are in no group (region)." in text
 
