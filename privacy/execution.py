@@ -91,8 +91,7 @@ def _compute(attempt: _Attempt) -> Figures | None:
     if why := rules.ask(budget.scientist, budget):
         give_back(answer, why)
         return None
-    book = SubjectLedger(_book_of(budget.protection))
-    try:
+    with opened_ledger(_book_of(budget.protection)) as book:
         if why := _disagree(answer, book):
             give_back(answer, why)
             return None
@@ -102,8 +101,6 @@ def _compute(attempt: _Attempt) -> Figures | None:
         attempt.line = ledger.commit(answer.line, by=system)
         Answer.objects.filter(pk=answer.pk).update(opened_at=timezone.now())
         return _answer(answer, attempt.line, book)
-    finally:
-        book.close()
 
 
 def _disagree(answer: Answer, book: SubjectLedger) -> str | None:

@@ -20,7 +20,7 @@ from accounts.models import User
 from audit import log
 from common.errors import BudgetExceeded, Conflict, Refused
 from privacy.engine.cells import fits
-from privacy.engine.contributions import CAP, Integers
+from privacy.engine.contributions import CAP, Integers, rescaled
 from privacy.engine.evaluate import Bools
 from privacy.models import THRESHOLD_ANSWERS, Budget, LedgerLine, Protection
 
@@ -50,8 +50,7 @@ def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the
     had reserved was given back.
     """
     with _durably():
-        if threshold:  # in the order in which a change of shares locks
-            Protection.objects.select_for_update().get(pk=budget.protection_id)
+        protection = _lock_promise(budget) if threshold else None
         locked = Budget.objects.select_for_update().get(pk=budget.pk)
         packed = np.packbits(cells).tobytes()
         if old := LedgerLine.objects.filter(key=key).first():
@@ -64,8 +63,8 @@ def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the
         if locked.closed_at is not None or units > CAP or not fits(spent, cells, units, locked.cap):
             left = max(0, locked.cap - int(spent[cells].max(initial=0)))
             raise BudgetExceeded(too_much(units, min(left, CAP)))
-        if threshold:
-            _use_threshold(locked)
+        if protection is not None:
+            _use_threshold(locked, protection)
         spent[cells] += units
         _write(locked, spent)
         line = LedgerLine.objects.create(
@@ -81,9 +80,13 @@ def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the
     return line
 
 
-def _use_threshold(budget: Budget) -> None:
+def _lock_promise(budget: Budget) -> Protection:
+    """The promise that a budget is a share of: always locked before the budget."""
+    return Protection.objects.select_for_update().get(pk=budget.protection_id)
+
+
+def _use_threshold(budget: Budget, protection: Protection) -> None:
     """Answers over undeclared values share a delta of their own, of which nothing is ever given back."""
-    protection = Protection.objects.select_for_update().get(pk=budget.protection_id)
     used = protection.budgets.aggregate(total=Sum("thresholds_used"))["total"] or 0
     if budget.thresholds_used >= THRESHOLD_ANSWERS or used >= protection.threshold_answers:
         raise BudgetExceeded(f"Undeclared values can be asked for {THRESHOLD_ANSWERS} times. All are used.")
@@ -113,16 +116,15 @@ def rescale(
     reservation is open; Refused when the shares would pass the promise, or a share that has been used would shrink.
     """
     with _durably():
-        protection = Protection.objects.select_for_update().get(pk=budget.protection_id)
+        protection = _lock_promise(budget)
         locked = Budget.objects.select_for_update().get(pk=budget.pk)
         also(locked)
         must_fit(protection, mu, instead_of=locked)
         if open_lines(locked).exists():
             raise Conflict("An answer is being computed. Try again in a moment.")
-        ratio = locked.mu_squared / Fraction(mu) ** 2
-        if ratio > 1 and locked.units_used:
+        if mu < locked.mu and locked.units_used:
             raise Refused("A share that has been used cannot be made smaller. Close it instead.")
-        cells = [-(-int(n) * ratio.numerator // ratio.denominator) for n in locked.worst_case(1)]
+        cells = rescaled(locked.worst_case(1), locked.mu, mu)
         old, locked.mu, locked.generation = locked.mu, mu, locked.generation + 1
         locked.earlier_mus = [*locked.earlier_mus, old]
         locked.save(update_fields=["mu", "generation", "earlier_mus"])

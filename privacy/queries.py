@@ -15,7 +15,7 @@ from datasets.models import Dataset, Grant
 from privacy import words
 from privacy.declarations import current_revision, specs_of
 from privacy.drawing import Point
-from privacy.engine.contributions import CAP
+from privacy.engine.contributions import CAP, rescaled
 from privacy.engine.schema import TableSpec
 from privacy.engine.wire import decode
 from privacy.models import Answer, Budget, LedgerLine, Protection, TopUp
@@ -148,10 +148,7 @@ def burn_down(budget: Budget) -> list[Point]:
     points = [Point(budget.created_at, 1.0)]
     for line in budget.lines.exclude(kind=LedgerLine.Kind.COMMIT).order_by("id")[:LINES_DRAWN]:
         while generation < line.generation:
-            ratio = Fraction(mus[generation]) ** 2 / Fraction(mus[generation + 1]) ** 2
-            spent = np.array(
-                [-(-int(n) * ratio.numerator // ratio.denominator) for n in spent], dtype=np.int64
-            )
+            spent = np.array(rescaled(spent, mus[generation], mus[generation + 1]), dtype=np.int64)
             generation += 1
         spent[line.mask(size)] += line.units
         points.append(Point(line.at, 1 - int(spent.max()) / CAP))

@@ -17,7 +17,6 @@ import struct
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from threading import Lock
 from uuid import UUID
@@ -28,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import Conflict
-from privacy.engine.contributions import CAP, Integers
+from privacy.engine.contributions import CAP, Integers, rescaled
 from privacy.engine.evaluate import Bools
 
 CHUNK = 65_536
@@ -135,12 +134,12 @@ class SubjectLedger:
             if old is not None:
                 if old.generation >= share.generation:
                     raise Conflict("The ledger of people knows a later share than the database.")
-                self._rescale(txn, budget, Fraction(old.mu) ** 2 / Fraction(share.mu) ** 2)
+                self._rescale(txn, budget, old.mu, share.mu)
             txn.put(SHARES + budget.bytes, SHARE.pack(share.mu, share.generation), db=self._facts)
 
-    def _rescale(self, txn: "lmdb.Transaction", budget: UUID, ratio: Fraction) -> None:
+    def _rescale(self, txn: "lmdb.Transaction", budget: UUID, old_mu: float, new_mu: float) -> None:
         values, where = np.unique(self._read(txn, budget, 0), return_inverse=True)
-        scaled = [-(-int(n) * ratio.numerator // ratio.denominator) for n in values]
+        scaled = rescaled(values, old_mu, new_mu)
         if max(scaled, default=0) > CAP:
             raise Conflict("Somebody has used more than the new share holds.")
         self._write(txn, budget, np.array(scaled, dtype=np.uint32)[where])

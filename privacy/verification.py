@@ -5,7 +5,6 @@ longer agrees with what the rest says.
 """
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -15,9 +14,9 @@ import numpy as np
 
 from audit.models import Entry
 from datasets import storage
-from privacy.engine.contributions import CAP, Integers, worst_case_units
+from privacy.engine.contributions import CAP, Integers, rescaled, worst_case_units
 from privacy.models import Answer, Budget, LedgerLine, Protection
-from privacy.subjects import Share, SubjectLedger
+from privacy.subjects import Share, opened
 
 ENTRIES = ("budget.reserved", "budget.commit", "budget.void")
 BATCH = 2000
@@ -101,9 +100,7 @@ class _Replay:
     def _rescale_to(self, generation: int) -> None:
         while self.generation < min(generation, len(self.budget.earlier_mus)):
             old, new = self._mu(self.generation), self._mu(self.generation + 1)
-            ratio = Fraction(old) ** 2 / Fraction(new) ** 2
-            scaled = [-(-int(n) * ratio.numerator // ratio.denominator) for n in self.spent]
-            self.spent = np.array(scaled, dtype=np.int64)
+            self.spent = np.array(rescaled(self.spent, old, new), dtype=np.int64)
             self.generation += 1
 
 
@@ -152,7 +149,7 @@ def _people(protection: Protection, budgets: list[Budget]) -> Iterator[str]:
         if protection.last_applied:
             yield f"The ledger of the people of {protection.dataset.name} is gone."
         return
-    with closing(SubjectLedger(folder)) as book:
+    with opened(folder) as book:
         last, spent = book.last_line(), {budget: book.spent(budget.pk) for budget in budgets}
         shares, told = book.shares(), book.thresholds()
     lines = LedgerLine.objects.filter(budget__protection=protection, kind=LedgerLine.Kind.COMMIT)
@@ -165,8 +162,9 @@ def _people(protection: Protection, budgets: list[Budget]) -> Iterator[str]:
         limit = min(CAP, int(budget.worst_case(protection.cells.size).max(initial=0)))
         share = shares.get(budget.pk)
         # A change of the share whose process died between the ledgers has yet to reach the people.
-        ratio = Fraction(share.mu) ** 2 / budget.mu_squared if share else Fraction(1)
-        if len(units) and -(-int(units.max()) * ratio.numerator // ratio.denominator) > limit:
+        mu = share.mu if share else budget.mu
+        (most,) = rescaled([units.max(initial=0)], mu, budget.mu)
+        if most > limit:
             yield f"Somebody was charged more for {budget} than its worst case."
 
 

@@ -8,6 +8,7 @@ al., Widespread underestimation of sensitivity, CCS 2022). The charge of a subje
 that is added, rounded up.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -74,6 +75,12 @@ def worst_case_units(sigma: int, mu_squared: Fraction) -> int:
     """The charge of a contribution as long as the clip, at noise of `sigma` units: ceil(CAP ONE^2 / (sigma^2 mu^2))."""
     exact = Fraction(CAP) * ONE * ONE / (Fraction(sigma) ** 2 * mu_squared)
     return -(-exact.numerator // exact.denominator)
+
+
+def rescaled(units: Iterable[int], old_mu: float, new_mu: float) -> list[int]:
+    """What units of a share of old_mu^2 are worth in units of one of new_mu^2: exact, rounded up, without a limit."""
+    ratio = Fraction(old_mu) ** 2 / Fraction(new_mu) ** 2
+    return [-(-int(n) * ratio.numerator // ratio.denominator) for n in units]
 
 
 def charges(squares: Integers, worst_case: int) -> Integers:
