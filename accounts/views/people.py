@@ -86,46 +86,33 @@ def _person_page(
     return render(request, "accounts/person.html", context, status=status)
 
 
-def _change_of_role(name: str, service: Callable[..., object], told: str) -> Callable[..., HttpResponse]:
-    """A view that gives or takes the role that its form names."""
+def _with_reason(
+    name: str, service: Callable[..., object], told: str, *, form_class: type[ReasonForm] = ReasonForm
+) -> Callable[..., HttpResponse]:
+    """A view that does one thing to a person for a reason.
+
+    `name` is that of its form on their page, unless the form names a role; `told` has room for the person and the role.
+    """
 
     @require_POST
     @confirmed_recently
     def view(request: UserRequest, pk: UUID) -> HttpResponse:
         shown = _person(request, pk)
-        form = RoleForm(request.POST)
+        form = form_class(request.POST)
         if not form.is_valid():
-            failed = request.POST.get("role", name)
+            failed = request.POST.get("role", name) if "role" in form.fields else name
             return _person_page(request, shown, form=form, failed=failed, status=422)
         given = form.cleaned_data
-        service(shown, by=request.user, role=given["role"], reason=given["reason"])
-        messages.success(request, told.format(shown, Role(given["role"]).label.lower()))
+        service(shown, by=request.user, **given)
+        role = Role(given["role"]).label.lower() if "role" in given else ""
+        messages.success(request, told.format(shown, role))
         return redirect("accounts:person", pk)
 
     return view
 
 
-grant_role = _change_of_role("grant", services.grant_role, "{} is {} now.")
-take_role = _change_of_role("take", services.take_role, "{} is no longer {}.")
-
-
-def _with_reason(name: str, service: Callable[..., object], told: str) -> Callable[..., HttpResponse]:
-    """A view that does one thing to a person for a reason; `name` is that of its form on their page."""
-
-    @require_POST
-    @confirmed_recently
-    def view(request: UserRequest, pk: UUID) -> HttpResponse:
-        shown = _person(request, pk)
-        form = ReasonForm(request.POST)
-        if not form.is_valid():
-            return _person_page(request, shown, form=form, failed=name, status=422)
-        service(shown, by=request.user, reason=form.cleaned_data["reason"])
-        messages.success(request, told.format(shown))
-        return redirect("accounts:person", pk)
-
-    return view
-
-
+grant_role = _with_reason("grant", services.grant_role, "{} is {} now.", form_class=RoleForm)
+take_role = _with_reason("take", services.take_role, "{} is no longer {}.", form_class=RoleForm)
 suspend = _with_reason("suspend", services.suspend, "{} is suspended: every session of theirs has ended.")
 reinstate = _with_reason("reinstate", services.reinstate, "{} can sign in again.")
 reset_second_step = _with_reason(

@@ -1,11 +1,9 @@
 """Many at once on real Postgres: the same question is asked once, and nobody passes a limit."""
 
-import threading
 from collections import Counter
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import connection
 
 from common.errors import BudgetExceeded
 from privacy import asking, execution, services
@@ -15,6 +13,7 @@ from privacy.models import Answer, Budget, LedgerLine
 from privacy.verification import faults
 from tests import make
 from tests.makers.datasets import PEOPLE
+from tests.racing import at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -42,37 +41,15 @@ def ask(budget, key, epsilon):
     return asking.ask(budget, quoted, key=key, by=by, text=COUNT)
 
 
-def at_once(calls):
-    """What each call gave or raised, all begun at the same moment."""
-    found, barrier = [], threading.Barrier(len(calls))
-
-    def run(call):
-        barrier.wait()
-        try:
-            found.append(call())
-        except BudgetExceeded as refused:
-            found.append(refused)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=[call]) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == len(calls)
-    return found
-
-
 @pytest.mark.parametrize("keys", [1, AT_ONCE], ids=["one key", "a key each"])
 def test_the_same_question_by_64_at_once_is_asked_and_answered_once(keys):
     budget = share(protected(1))
     chosen = [uuid4() for _ in range(keys)] * (AT_ONCE // keys)
-    answers = at_once([lambda key=key: ask(budget, key, 1.0) for key in chosen])
+    answers = at_once(*[lambda key=key: ask(budget, key, 1.0) for key in chosen])
     assert len({answer.pk for answer in answers}) == 1
     (answer,) = Answer.objects.all()
     assert Budget.objects.get(pk=budget.pk).units_used == answer.line.units
-    at_once([lambda: execution.compute(str(answer.pk))] * 8)
+    at_once(*[lambda: execution.compute(str(answer.pk))] * 8)
     assert Counter(LedgerLine.objects.values_list("kind", flat=True)) == {"reserve": 1, "commit": 1}
     assert Answer.objects.get().state == Answer.State.RELEASED
     assert faults(budget.protection) == []
@@ -89,7 +66,7 @@ def test_fifty_scientists_ask_at_their_limit_and_none_passes_it():
         for budget, pair in zip(budgets, zip(keys[::2], keys[1::2], strict=True), strict=True)
         for key, epsilon in zip(pair, (most, most * 1.01), strict=True)
     ]
-    found = at_once(calls)
+    found = at_once(*calls)
     # Whoever is answered more exactly first has the other question answered from it, at no cost.
     assert LedgerLine.objects.count() == SCIENTISTS
     assert all(isinstance(each, Answer | BudgetExceeded) for each in found)

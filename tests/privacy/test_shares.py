@@ -1,13 +1,11 @@
 """Shares of a promise: changed on what stands in the database at that moment, and never given twice after a restore."""
 
-import threading
 from contextlib import closing
 from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from django.db import connection
 
 from common.errors import Conflict, Refused
 from datasets import storage
@@ -18,6 +16,7 @@ from privacy.subjects import Share, SubjectLedger
 from tests import make
 from tests.makers import privacy as shares
 from tests.makers.datasets import PEOPLE, wage_rows
+from tests.racing import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -60,27 +59,6 @@ def compute(answer):
 def spent(budget):
     with book_of(budget) as book:
         return set(book.spent(budget.pk).tolist())
-
-
-def at_once(*calls):
-    """What each gave or raised, all begun at the same moment."""
-    found, barrier = [], threading.Barrier(len(calls))
-
-    def run(call):
-        barrier.wait()
-        try:
-            found.append(call())
-        except (Conflict, Refused) as refused:
-            found.append(refused)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=[call]) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return found
 
 
 # Changed on what stands in the database

@@ -1,10 +1,8 @@
 """Two at once, on the real database: each race has exactly one winner."""
 
-import threading
 from uuid import uuid4
 
 import pytest
-from django.db import connection
 
 from audit.models import Entry
 from common.errors import Conflict, Refused
@@ -14,30 +12,9 @@ from requests_app.models import Approval, Release, Run, Version
 from tests import make
 from tests.makers import requests as made
 from tests.makers.requests import WritesOutputs
+from tests.racing import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def at_once(*acts):
-    """Do these together, each with its own connection; what they return, or the refusal they meet."""
-    gate = threading.Barrier(len(acts))
-    results: list[object] = [None] * len(acts)
-
-    def work(number, act):
-        try:
-            gate.wait()
-            results[number] = act()
-        except Refused as refusal:
-            results[number] = refusal
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=work, args=pair) for pair in enumerate(acts)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
 
 
 def test_two_workers_get_two_runs_and_one_run_goes_to_one_worker():
