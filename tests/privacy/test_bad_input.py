@@ -43,6 +43,20 @@ def rows(**columns):
     return pa.table(given | columns)
 
 
+def budget():
+    """A generous share of a small dataset."""
+    data, scientist = make.dataset(), make.scientist()
+    make.grant(data, scientist)
+    made = services.protect(data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=[], seats=1)
+    return services.give_budget(made, scientist, by=data.owner, epsilon=49)
+
+
+def signed_in(person):
+    client = Client()
+    client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
 CONTENTS = {
     "no rows": lambda: rows(person=pa.array([], pa.int64())),
     "one person": lambda: rows(person=pa.array([7], pa.int64())),
@@ -125,10 +139,8 @@ TYPED = {
 @pytest.mark.parametrize("typed", TYPED)
 def test_what_is_typed_is_refused_in_words_or_priced_and_costs_nothing(typed):
     text, why = TYPED[typed]
-    data, scientist = make.dataset(), make.scientist()
-    make.grant(data, scientist)
-    made = services.protect(data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=[], seats=1)
-    share = services.give_budget(made, scientist, by=data.owner, epsilon=49)
+    share = budget()
+    scientist = share.scientist
     if why is None:
         quoted = asking.quote(share, asking.read_sql(share, text), by=scientist, epsilon=1.0)
         assert math.isfinite(quoted.half_width)
@@ -140,12 +152,8 @@ def test_what_is_typed_is_refused_in_words_or_priced_and_costs_nothing(typed):
 
 
 def test_ten_megabytes_are_turned_away_at_the_door():
-    data, scientist = make.dataset(), make.scientist()
-    make.grant(data, scientist)
-    made = services.protect(data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=[], seats=1)
-    share = services.give_budget(made, scientist, by=data.owner, epsilon=49)
-    client = Client()
-    client.force_login(scientist, backend="django.contrib.auth.backends.ModelBackend")
+    share = budget()
+    client = signed_in(share.scientist)
     text = TYPED["ten megabytes"][0]
     by_form = client.post(reverse("privacy:price", args=[share.pk]), {"source": "sql", "sql": text})
     by_json = client.post(
@@ -168,12 +176,8 @@ SENT = {
 
 @pytest.mark.parametrize("sent", SENT)
 def test_what_a_program_sends_is_refused_before_anything_is_spent(sent):
-    data, scientist = make.dataset(), make.scientist()
-    make.grant(data, scientist)
-    made = services.protect(data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=[], seats=1)
-    share = services.give_budget(made, scientist, by=data.owner, epsilon=49)
-    client = Client()
-    client.force_login(scientist, backend="django.contrib.auth.backends.ModelBackend")
+    share = budget()
+    client = signed_in(share.scientist)
     query = {"table": "wages", "measure": {"kind": "regression", "target": WAGE, **SENT[sent]}}
     answer = client.post(
         reverse("privacy:api_answers", args=[share.pk]),
