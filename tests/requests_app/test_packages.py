@@ -33,7 +33,12 @@ def builds(name: str, requirements: Path, root: Path) -> object:
     built.append(name)
     folder = root / name
     folder.mkdir()
-    manifest = {"sha256": HASH, "python": "3.11.2", "packages": package_lists.check(text)}
+    manifest = {
+        "sha256": HASH,
+        "python": "3.11.2",
+        "packages": package_lists.check(text),
+        "unsandboxed": "There is no bubblewrap." if name == "bare" else "",
+    }
     (folder / "weir-manifest.json").write_text(json.dumps(manifest))
     return types.SimpleNamespace(**manifest)
 
@@ -97,6 +102,8 @@ def test_exact_versions_are_taken(text):
         "six==1.17.0\nSIX==1.16.0",
         f"six==1.17.0 --hash=sha256:{HASH}\nidna==3.10",
         "six==1.17.0 --config-settings=x=y",
+        'six==1.17.0 ; python_version > "3" --index-url=https://example.org',
+        'six==1.17.0 ; python_version > "${SECRET}"',
         "six==1.17.0\x00",
         "x" * (package_lists.LIMIT + 1),
         "\n".join(f"p{number}==1" for number in range(package_lists.PACKAGES + 1)),
@@ -122,6 +129,20 @@ def test_an_admin_has_an_environment_built_and_is_told():
     assert item.by.notifications.get().text == "The code environment survey is ready."
     actions = Entry.objects.filter(object_id=str(item.pk)).order_by("id").values_list("action", flat=True)
     assert list(actions) == ["environment.add", "environment.build", "environment.ready"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("survey", "2 packages are installed."),
+        (
+            "bare",
+            "2 packages are installed. They were fetched and unpacked without a sandbox. There is no bubblewrap.",
+        ),
+    ],
+)
+def test_the_log_says_when_there_was_no_sandbox(name, said):
+    assert ready(name).log == said
 
 
 def test_a_name_is_used_once():
