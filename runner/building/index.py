@@ -6,6 +6,7 @@ how to reach it; all else of the host's environment stays out of a build.
 
 import base64
 import configparser
+import http.client
 import os
 import ssl
 import urllib.error
@@ -169,7 +170,7 @@ class Index:
         try:
             with opener.open(request, timeout=SECONDS) as answer:
                 page: bytes = answer.read(PAGE_BYTES)
-        except (OSError, ValueError):
+        except (OSError, ValueError, http.client.HTTPException):
             return b""
         return page
 

@@ -118,26 +118,31 @@ class _Caller(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_CONNECT(self) -> None:
-        self.close_connection = True
-        with contextlib.closing(self._call("https", f"//{self.path}")) as far:
-            self.send_response_only(200)
-            self.end_headers()
-            self._join(far)
+        far = self._called("https", f"//{self.path}")
+        if far is not None:
+            with far:
+                self.send_response_only(200)
+                self.end_headers()
+                self._join(far)
 
     def do_GET(self) -> None:
-        self.close_connection = True
-        parts = urlsplit(self.path)
-        with contextlib.closing(self._call("http", self.path)) as far:
-            kept = (line for line in self.headers.items() if line[0].lower() not in PER_HOP)
-            lines = [f"{self.command} {parts._replace(scheme='', netloc='').geturl() or '/'} HTTP/1.1"]
-            lines += [*(f"{name}: {value}" for name, value in kept), "Connection: close", "", ""]
-            far.sendall("\r\n".join(lines).encode("latin-1"))
-            self._join(far)
+        far = self._called("http", self.path)
+        if far is not None:
+            with far:
+                far.sendall(self._passed_on().encode("latin-1"))
+                self._join(far)
 
     do_HEAD = do_GET  # noqa: N815 as http.server names it
 
-    def _call(self, scheme: str, address: str) -> socket.socket:
-        """The connection that is asked for; else the caller is told why not, and SystemExit ends its thread."""
+    def _passed_on(self) -> str:
+        """The request as a server takes it, of which the connection is not used again."""
+        path = urlsplit(self.path)._replace(scheme="", netloc="").geturl() or "/"
+        kept = [f"{name}: {value}" for name, value in self.headers.items() if name.lower() not in PER_HOP]
+        return "\r\n".join([f"{self.command} {path} HTTP/1.1", *kept, "Connection: close", "", ""])
+
+    def _called(self, scheme: str, address: str) -> socket.socket | None:
+        """The connection that is asked for; None when the caller has been told why there is none."""
+        self.close_connection = True
         try:
             parts = urlsplit(address, scheme)
             host, port = parts.hostname or "", parts.port or PORTS[scheme]
@@ -147,7 +152,7 @@ class _Caller(http.server.BaseHTTPRequestHandler):
             self.send_error(502, "The index does not answer", str(bad))
         else:
             self.send_error(403, f"Not a host of the index: see {MORE_HOSTS}")
-        raise SystemExit
+        return None
 
     def _join(self, far: socket.socket) -> None:
         """Carry bytes to and fro until either side hangs up, says nothing for long, or has had enough."""

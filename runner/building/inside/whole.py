@@ -72,25 +72,25 @@ def faults(packages: dict[str, Package], wanted: list[dict[str, Any]], packaging
     """What was asked for and is not there, and what that needs and is not there."""
     told: dict[str, None] = {}
     extras: dict[str, set[str]] = {}
-    open_ends: list[tuple[str, Any]] = [
-        (
-            "The list",
-            packaging.requirements.Requirement(f"{pin['name']}[{','.join(pin['extras'])}]=={pin['version']}"),
-        )
-        for pin in wanted
-    ]
+    asked = [f"{pin['name']}[{','.join(pin['extras'])}]=={pin['version']}" for pin in wanted]
+    open_ends = [("", packaging.requirements.Requirement(text)) for text in asked]
     while open_ends:
         who, need = open_ends.pop()
         name = packaging.utils.canonicalize_name(need.name)
         there = packages.get(name)
-        if there is None:
-            told[f"{who} needs {need}, which is not in the list."] = None
-        elif not need.specifier.contains(there.version, prereleases=True):
-            told[f"{who} needs {need}, but the list has {there.shown} {there.version}."] = None
+        if there is None or not need.specifier.contains(there.version, prereleases=True):
+            told[_fault(who, need, there)] = None
         elif name not in extras or not need.extras <= extras[name]:
             extras[name] = extras.get(name, set()) | set(need.extras)
             open_ends += [(f"{there.shown} {there.version}", more) for more in there.asks(extras[name])]
     return sorted(told)
+
+
+def _fault(who: str, need: Any, there: Package | None) -> str:
+    if not who:
+        return f"The wheel for {need} describes itself as another package or version."
+    has = f"but the list has {there.shown} {there.version}" if there else "which is not in the list"
+    return f"{who} needs {need}, {has}."
 
 
 def main() -> int:
