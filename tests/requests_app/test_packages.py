@@ -13,7 +13,7 @@ from audit.models import Entry
 from common.errors import Conflict, Denied, Refused
 from requests_app import environments, package_lists, packages, services, tasks
 from requests_app.models import CodeEnvironment
-from runner.environments import CannotBuild
+from runner.building import CannotBuild
 from tests import make
 from tests.makers import requests as made
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from runner import environments
+from runner.building import CannotBuild
 from runner.contract import JobSpec, Status
-from runner.environments import CannotBuild, Environment
+from runner.environments import Environment
 from runner.sandbox import BubblewrapExecutor
 from tests.sandbox.wheels import wheel
 
@@ -93,57 +94,77 @@ def packages(built: Environment) -> Path:
     return built.path / LIBRARY
 
 
-def run(built: Environment, code: str, out: Path) -> str:
-    """What code in this environment writes, in a real sandbox."""
-    out.mkdir()
-    spec = JobSpec(run_id="1", code=code, inputs={}, out=out, environment=built.path)
-    result = BubblewrapExecutor().run(spec)
-    assert result.status is Status.SUCCEEDED, result.stderr
-    return (out / "said.txt").read_text()
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Environment, str], str]:
+    def run(built: Environment, code: str) -> str:
+        """What code in this environment writes to said.txt, in a real sandbox."""
+        monkeypatch.delenv("WEIR_BWRAP", raising=False)
+        (tmp_path / "out").mkdir()
+        spec = JobSpec(run_id="1", code=code, inputs={}, out=tmp_path / "out", environment=built.path)
+        result = BubblewrapExecutor().run(spec)
+        assert result.status is Status.SUCCEEDED, result.stderr
+        return (tmp_path / "out" / "said.txt").read_text()
+
+    return run
 
 
-def attacks(host: Host) -> dict[str, str]:
-    """Files that act by themselves, in every place where an installer may put them."""
-    base = "evil-1.0.data"
+def at_the_start(host: Host) -> dict[str, str]:
+    """What an interpreter runs when it starts."""
     return {
         "evil.pth": host.code + "\n",
         "sitecustomize.py": host.code,
         "usercustomize.py": host.code,
         "sitecustomize/__init__.py": host.code,
-        f"{base}/purelib/more.pth": host.code + "\n",
-        f"{base}/platlib/usercustomize.py": host.code,
-        f"{base}/scripts/python": host.shell,
-        f"{base}/scripts/python3": host.shell,
-        f"{base}/scripts/pip": "#!python\n" + host.code,
-        f"{base}/data/bin/python": host.shell,
-        f"{base}/data/{LIBRARY}/data.pth": host.code + "\n",
-        f"{base}/data/pyvenv.cfg": "home = /tmp\n",
-        f"{base}/headers/evil.h": host.shell,
+        "evil-1.0.data/purelib/more.pth": host.code + "\n",
+        "evil-1.0.data/platlib/usercustomize.py": host.code,
+        f"evil-1.0.data/data/{LIBRARY}/data.pth": host.code + "\n",
+    }
+
+
+def in_place_of_programs(host: Host) -> dict[str, str]:
+    """The interpreter itself, and what is called by name."""
+    return {
+        "evil-1.0.data/scripts/python": host.shell,
+        "evil-1.0.data/scripts/python3": host.shell,
+        "evil-1.0.data/scripts/pip": "#!python\n" + host.code,
+    }
+
+
+def beside_the_packages(host: Host) -> dict[str, str]:
+    return {
+        "evil-1.0.data/data/bin/python": host.shell,
+        "evil-1.0.data/data/pyvenv.cfg": "home = /tmp\n",
+        "evil-1.0.data/headers/evil.h": host.shell,
         "__pycache__/evil.cpython-311.pyc": "stale",
     }
 
 
-def shadows(host: Host) -> dict[str, str]:
+def in_place_of_modules(host: Host) -> dict[str, str]:
     """Modules with the names of those that the builder itself imports."""
     names = ("json.py", "zipfile.py", "encodings/__init__.py", "email/parser.py", "runpy.py", "socket.py",
              "pip/__init__.py", "packaging/__init__.py", "compileall.py", "resource.py")  # fmt: skip
     return dict.fromkeys(names, host.code)
 
 
+@pytest.mark.parametrize(
+    "files", [at_the_start, in_place_of_programs, beside_the_packages, in_place_of_modules]
+)
 def test_what_acts_by_itself_does_not_act(
-    host: Host, folder: Path, build: Build, wall: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    files: Callable[[Host], dict[str, str]],
+    host: Host,
+    folder: Path,
+    build: Build,
+    wall: str,
+    run: Callable[[Environment, str], str],
 ) -> None:
-    wheel(folder, "evil", {**attacks(host), **shadows(host), "evil_too.py": host.code})
+    wheel(folder, "evil", files(host))
     built = build("evil==1.0")
     host.check()
     assert bool(built.unsandboxed) is (wall == "without")
     there = {str(path.relative_to(built.path)) for path in built.path.rglob("*") if path.is_file()}
     assert {name for name in there if not name.startswith(LIBRARY)} == {"pyvenv.cfg", environments.MANIFEST}
     assert [name for name in there if name.endswith(".pth") or "customize" in name] == []
-    assert f"{LIBRARY}/evil.py" in there
-    monkeypatch.delenv("WEIR_BWRAP", raising=False)
-    said = run(built, "import evil\nopen('/out/said.txt', 'w').write(str(evil.VALUE))", tmp_path / "out")
-    assert said == "42"
+    assert run(built, "import evil\nopen('/out/said.txt', 'w').write(str(evil.VALUE))") == "42"
 
 
 class Spy(threading.Thread):

@@ -40,7 +40,9 @@ def wheel(
     path = folder / f"{base}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for place, text in content.items():
-            archive.writestr(place, text)
+            entry = zipfile.ZipInfo(place)
+            entry.external_attr = (stat.S_IFREG | 0o755) << 16
+            archive.writestr(entry, text, zipfile.ZIP_DEFLATED)
     return path
 
 
