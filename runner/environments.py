@@ -82,6 +82,8 @@ def build(name: str, requirements: Path, root: Path) -> Environment:
         there = describe(root, name)
         if there is not None and hashed and there.sha256 == digest and _is_usable(place):
             return there
+        for left in root.glob(".building-*"):  # by a builder that was killed: nobody else is here
+            shutil.rmtree(left, ignore_errors=True)
         fresh = root / f".building-{secrets.token_hex(8)}"
         fresh.mkdir(mode=0o755)
         try:

@@ -23,6 +23,7 @@ OPTIONS = (
     "index-url", "extra-index-url", "find-links", "no-index", "trusted-host", "cert", "client-cert", "proxy",
     "timeout", "retries",
 )  # fmt: skip
+ADDRESSES = ("index-url", "extra-index-url", "find-links")
 SAME = {"default-timeout": "timeout"}
 SECTIONS = ("global", "install", "download")
 PORTS = {"http": 80, "https": 443}
@@ -111,6 +112,7 @@ class Index:
         """As a file that pip reads. Certificates are named elsewhere: they lie in other places for a sandbox."""
         left_out = ("cert", "client-cert") if direct else ("cert", "client-cert", "proxy")
         kept = {name: " ".join(value.split()) for name, value in self.options.items() if name not in left_out}
+        kept |= {name: " ".join(map(_absolute, self._words(name))) for name in ADDRESSES if name in kept}
         return "[global]\n" + "".join(f"{name} = {value}\n" for name, value in kept.items())
 
     def certificates(self) -> dict[str, bytes]:
@@ -213,6 +215,11 @@ def _local(source: str) -> Path | None:
     if parts.scheme == "file":
         return Path(unquote(parts.path))
     return None if parts.scheme in PORTS else Path(source).expanduser().absolute()
+
+
+def _absolute(source: str) -> str:
+    """A path may be said from here; pip runs elsewhere."""
+    return source if urlsplit(source).scheme else str(_local(source))
 
 
 def _led_to(page: Path) -> list[Path]:

@@ -81,7 +81,7 @@ def choose() -> Place:
         return Unsandboxed(str(missing))
     try:
         sandbox.try_out()
-    except NotStarted as missing:
+    except (NotStarted, OSError) as missing:
         return Unsandboxed(f"Bubblewrap could not make a sandbox here: {missing}")
     except SandboxUnavailable as none:
         raise CannotBuild(str(none)) from none

@@ -317,6 +317,7 @@ def test_hashes_are_held_to_here_as_well(folder: Path, build: Build, monkeypatch
 def test_what_fails_leaves_the_old_one_and_no_rubbish(folder: Path, build: Build, tmp_path: Path) -> None:
     wheel(folder, "plain")
     before = build("plain==1.0")
+    (tmp_path / "root" / ".building-by-one-that-was-killed").mkdir()
     with pytest.raises(CannotBuild):
         build("plain==2.0")
     assert environments.describe(tmp_path / "root", "probe") == before

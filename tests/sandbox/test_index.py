@@ -110,13 +110,14 @@ def test_a_folder_of_pages_is_an_index(
 
 
 def test_a_file_of_configuration_names_the_index(
-    set_up: Callable[..., None], build: Build, files: Path, tmp_path: Path
+    set_up: Callable[..., None], build: Build, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """One folder that is not there, and one by its path from here."""
     conf = tmp_path / "pip.conf"
-    conf.write_text(
-        f"[global]\nno-index = true\n[install]\nfind_links =\n    {tmp_path / 'nothing'}\n    {files}\n"
-    )
+    places = f"    {tmp_path / 'nothing'}\n    {files.name}\n"
+    conf.write_text(f"[global]\nno-index = true\n[install]\nfind_links =\n{places}")
     set_up(PIP_CONFIG_FILE=str(conf))
+    monkeypatch.chdir(tmp_path)
     assert build().packages == {"plain": "1.0"}
 
 
