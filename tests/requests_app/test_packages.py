@@ -1,6 +1,7 @@
 """Code environments: what a list may say, how one is built, chosen, retired; and what a version is bound to."""
 
 import json
+import os
 import types
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from requests_app.models import CodeEnvironment
 from runner.building import CannotBuild
 from tests import make
 from tests.makers import requests as made
+from tests.sandbox.wheels import wheel
 
 pytestmark = pytest.mark.django_db
 
@@ -62,7 +64,11 @@ def added(name="survey", requirements=PINS, *, by=None):
 
 
 def ready(name="survey"):
-    item = added(name)
+    return ready_of(PINS, name=name)
+
+
+def ready_of(requirements, *, name="survey"):
+    item = added(name, requirements)
     packages.build_next()
     item.refresh_from_db()
     return item
@@ -143,6 +149,36 @@ def test_an_admin_has_an_environment_built_and_is_told():
 )
 def test_the_log_says_when_there_was_no_sandbox(name, said):
     assert ready(name).log == said
+
+
+def test_a_package_that_attacks_its_installer_gets_nowhere(settings, installed, tmp_path, monkeypatch):
+    """The real builder, as the worker calls it, for a package whose first act is at an interpreter's start."""
+    settings.ENVIRONMENT_BUILDER = "runner.environments.build"
+    settings.ENVIRONMENTS = tmp_path / "real"
+    for name, value in {
+        "CONFIG_FILE": os.devnull,
+        "NO_INDEX": "1",
+        "FIND_LINKS": str(tmp_path / "wheels"),
+    }.items():
+        monkeypatch.setenv(f"PIP_{name}", value)
+    marker = tmp_path / "marker"
+    wheel(
+        tmp_path / "wheels",
+        "evil",
+        {"evil.pth": f"import os; open({str(marker)!r}, 'w').write(str(os.environ))"},
+    )
+    item = ready_of("evil==1.0\n")
+    assert (item.state, item.log, item.packages) == (
+        State.READY,
+        "1 packages are installed.",
+        {"evil": "1.0"},
+    )
+    assert not marker.exists()
+    failed = ready_of("evil==1.0\nabsent==1.0\n", name="other")
+    assert (failed.state, "No matching distribution found for absent==1.0" in failed.log) == (
+        State.FAILED,
+        True,
+    )
 
 
 def test_a_name_is_used_once():
