@@ -138,6 +138,8 @@ def build_next() -> CodeEnvironment | None:
         logger.warning("The environment %s could not be built: %s", item.name, failed)
         return _finish(item, State.FAILED, log=_last_words(str(failed)))
     said = f"{len(made.packages)} packages are installed."
+    if made.unsandboxed:
+        said += f" They were fetched and unpacked without a sandbox. {made.unsandboxed}"
     packages = dict(made.packages)
     return _finish(item, State.READY, log=said, sha256=made.sha256, python=made.python, packages=packages)
 
@@ -170,6 +172,8 @@ class Made(Protocol):
     sha256: str
     python: str
     packages: dict[str, str]
+    unsandboxed: str
+    """Why it was built without a sandbox; empty when it was built in one."""
 
 
 def _build(item: CodeEnvironment) -> Made:

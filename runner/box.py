@@ -278,7 +278,7 @@ def _spawn(
     view = command.view(opened)
     seccomp = memory_file("filter", command.seccomp)
     opened.append(seccomp)
-    reached = way([path for path, _ in view.binds], command.uid)
+    reached = way([path for path, _ in (*view.binds, *view.kept)], command.uid)
     options = bubblewrap.arguments(view, reached.paths, nested_users=command.nested_users, seccomp=seccomp)
     options += ["--info-fd", str(ends["info"]), "--block-fd", str(ends["block"])]
     packed = memory_file("options", b"".join(os.fsencode(option) + b"\0" for option in options))
@@ -290,7 +290,7 @@ def _spawn(
         opened.append(os.open(libraries, os.O_PATH | os.O_CLOEXEC))
         environment["LD_LIBRARY_PATH"] = f"/proc/self/fd/{opened[-1]}"
     control = str(ends["control"])
-    arguments = [control if word == "{control}" else word for word in command.arguments]
+    arguments = [word.replace("{control}", control) for word in command.arguments]
     path, words = f"/proc/self/fd/{program}", ["/usr/bin/bwrap", "--args", str(packed), "--", *arguments]
     if command.uid is None:  # nothing to change before the start: no copy of this process is made
         return subprocess.Popen(  # noqa: S603 our own program, our own arguments

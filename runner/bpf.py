@@ -38,8 +38,9 @@ DESCRIPTORS = (0, 1, 2, 3, 4, 1030, 1032, 1033, 1034)  # F_DUPFD(_CLOEXEC) F_*FD
 WAITS, WAKES = (0, 256, 9, 265), (1, 10)  # FUTEX_WAIT(_BITSET), by either clock; FUTEX_WAKE(_BITSET)
 PRIVATE = 128  # FUTEX_PRIVATE_FLAG
 ON_SHARED_PAGES = (12, 20, 21, 100, 101)  # MADV_MERGEABLE COLD PAGEOUT HWPOISON SOFT_OFFLINE
-UNIX = 1
+UNIX, INTERNET = 1, 2
 DROP_BOUNDING = 24  # PR_CAPBSET_DROP
+CALLS = ("socket", "connect", "accept", "accept4", "bind", "listen")
 SIBLINGS_SHARE = ("clone", "fork", "vfork", "pipe", "pipe2", "socketpair", "timer_create")
 """Processes and threads, pending signals and pages of pipes are limited per user; pipes and sockets are numbered."""
 PARTING = ("unshare", "setns", "mount", "pidfd_open", "capset")
@@ -94,10 +95,12 @@ class Stage(StrEnum):
     """The fork server, which never runs submitted code: START and the calls that part namespaces."""
     BLOCK = "block"
     """Submitted code on one block: one thread, which can make nothing that is counted for it and its siblings."""
+    FETCH = "fetch"
+    """pip, which fetches packages and runs nothing of them: START and sockets, in a network of its own."""
 
     @property
     def is_ours(self) -> bool:
-        return self in (Stage.START, Stage.ZYGOTE)
+        return self in (Stage.START, Stage.ZYGOTE, Stage.FETCH)
 
 
 def _judged(stage: Stage) -> dict[str, Block]:
@@ -119,6 +122,12 @@ def _judged(stage: Stage) -> dict[str, Block]:
         **dict.fromkeys(("statfs", "fstatfs"), refuse(errno.ENOSYS)),
         **_on_shared_files(),
     }
+
+
+def _calls() -> dict[str, Block]:
+    """Calls over TCP, which end in the network that they begin in."""
+    family = among(0, (INTERNET,), stop(ALLOW), refuse(errno.EAFNOSUPPORT))
+    return dict.fromkeys(CALLS, stop(ALLOW)) | {"socket": family}
 
 
 def _on_shared_files() -> dict[str, Block]:
@@ -151,7 +160,8 @@ def _verdicts(numbers: dict[str, int], stage: Stage) -> dict[int, Block]:
     named |= {name: judged[name] for name in BY_ARGUMENT}
     named |= dict.fromkeys(START_ONLY, stop(ALLOW) if stage.is_ours else refuse(errno.EPERM))
     named |= dict.fromkeys(DENIED, refuse(errno.EPERM))
-    named |= dict.fromkeys(("socket", "connect", "accept", "accept4", "bind", "listen"), refuse(errno.EACCES))
+    named |= dict.fromkeys(CALLS, refuse(errno.EACCES))
+    named |= _calls() if stage is Stage.FETCH else {}
     named |= dict.fromkeys(PARTING, stop(ALLOW)) if stage is Stage.ZYGOTE else {}
     named |= dict.fromkeys(SIBLINGS_SHARE, refuse(errno.EPERM)) if stage is Stage.BLOCK else {}
     return {numbers[name]: block for name, block in named.items() if name in numbers}

@@ -53,6 +53,8 @@ class View:
 
     binds: Sequence[tuple[Path, str]]
     files: Sequence[tuple[int, str]]
+    kept: Sequence[tuple[Path, str]] = ()
+    """Folders of the host, as in `binds`, that may be written to: of a build, never of a run."""
     links: Sequence[tuple[str, str]] = ()
     empty: Sequence[str] = ()
     writable: Mapping[str, int] = field(default_factory=dict)
@@ -64,7 +66,8 @@ class View:
 
 
 def arguments(view: View, sources: Sequence[str], *, nested_users: bool, seccomp: int) -> list[str]:
-    """The options, without the command. `sources` are the binds' host paths as bubblewrap's own user reaches them.
+    """The options, without the command. `sources` are the host's paths of what is bound, then of what is kept, as
+    bubblewrap's own user reaches them.
 
     `nested_users`: whether /proc/sys is closed, so that --disable-userns cannot work.
     """
@@ -87,7 +90,9 @@ def arguments(view: View, sources: Sequence[str], *, nested_users: bool, seccomp
 
 def _mounts(view: View, sources: Sequence[str]) -> list[str]:
     options = _each("--symlink", view.links)
-    options += _each("--ro-bind", zip(sources, (path for _, path in view.binds), strict=True))
+    inside = [("--ro-bind", path) for _, path in view.binds] + [("--bind", path) for _, path in view.kept]
+    for source, (how, path) in zip(sources, inside, strict=True):
+        options += [how, source, path]
     for path in view.empty:
         options += ["--size", "4096", "--tmpfs", path, "--remount-ro", path]
     for number, path in view.files:

@@ -1,9 +1,10 @@
-"""Code environments: named, pinned sets of packages that submitted code may use. Built here, known by their hash.
+"""Code environments: named, pinned sets of packages that submitted code may use, known by their hash.
 
     python -m runner.environments build NAME [--requirements FILE] [--root DIR]
     python -m runner.environments describe NAME [--root DIR]
 
 Needs the standard library, and a Python with pip (the one that runs this, or the one it was made from).
+How one is built: runner/building/making.py.
 """
 
 import argparse
@@ -14,24 +15,21 @@ import os
 import re
 import secrets
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from runner import pins
+from runner.building import CannotBuild
+from runner.building.making import Made, make
+from runner.contract import SandboxUnavailable
+from runner.interpreter import interpreter
+
 ROOT = Path(__file__).resolve().parent.parent
 MANIFEST = "weir-manifest.json"
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s\\;]+)", re.MULTILINE)
-LAST_CHARACTERS = 2000
-SECONDS = 1800
-"""One command of a build may take so long."""
-
-
-class CannotBuild(RuntimeError):
-    """The environment was not made; the text says why. What was there before is still there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +39,11 @@ class Environment:
     name: str
     path: Path
     sha256: str
-    """Of the pinned requirements file; of a list without hashes, also of every file that was installed."""
+    """Of the list of packages; where that has no hashes, of it and of every wheel."""
     python: str
     packages: dict[str, str]
+    unsandboxed: str = ""
+    """Why it was built without a sandbox; empty when it was built in one."""
 
 
 def default_root() -> Path:
@@ -63,31 +63,48 @@ def describe(root: Path, name: str) -> Environment | None:
         sha256=manifest["sha256"],
         python=manifest["python"],
         packages=manifest["packages"],
+        unsandboxed=manifest.get("unsandboxed", ""),
     )
 
 
 def build(name: str, requirements: Path, root: Path) -> Environment:
     """Make the environment, or leave it when it is already made from this list. Raises CannotBuild."""
     listed = _read(requirements)
+    try:
+        wanted = pins.read(listed.decode("utf-8"))
+    except ValueError as bad:
+        raise CannotBuild(f"{requirements.name} is not a list of exact versions. {bad}") from bad
     digest = hashlib.sha256(listed).hexdigest()
-    hashed = b"--hash=" in listed or not listed.strip()
-    _checked(name)
+    hashed = all(pin.hashes for pin in wanted)
+    place = root / _checked(name)
     root.mkdir(parents=True, exist_ok=True)
     with _alone(root):
         there = describe(root, name)
-        if there is not None and hashed and there.sha256 == digest:
+        if there is not None and hashed and there.sha256 == digest and _is_usable(place):
             return there
+        for left in root.glob(".building-*"):  # by a builder that was killed: nobody else is here
+            shutil.rmtree(left, ignore_errors=True)
         fresh = root / f".building-{secrets.token_hex(8)}"
+        fresh.mkdir(mode=0o755)
         try:
-            _install(fresh, requirements, hashed=hashed)
-            _write_manifest(fresh, digest if hashed else _with_files(digest, fresh), requirements)
-            _put_in_place(fresh, root / name)
+            made = make(fresh, wanted)
+            _write_manifest(fresh, digest if hashed else _with_wheels(digest, made.wheels), made)
+            _put_in_place(fresh, place)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
     built = describe(root, name)
     if built is None:
         raise CannotBuild(f"The environment {name} vanished while it was built.")
     return built
+
+
+def _is_usable(environment: Path) -> bool:
+    """Whether the Python that it was made for is still there."""
+    try:
+        interpreter(environment)
+    except SandboxUnavailable:
+        return False
+    return True
 
 
 def _checked(name: str) -> str:
@@ -112,58 +129,19 @@ def _alone(root: Path) -> Iterator[None]:
         yield
 
 
-def _python_with_pip() -> str:
-    """A Python that can install: Debian's virtual environments come without pip."""
-    for python in dict.fromkeys((sys.executable, getattr(sys, "_base_executable", sys.executable))):
-        found = subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False)  # noqa: S603
-        if found.returncode == 0:
-            return python
-    raise CannotBuild("pip is missing. Install it (Debian: apt-get install python3-pip) and try again.")
+def _with_wheels(digest: str, wheels: Mapping[str, str]) -> str:
+    """The hash of a list and of the wheels that came for it: they decide on every file."""
+    lines = [digest, *(f"{name} {sha256}" for name, sha256 in sorted(wheels.items()))]
+    return hashlib.sha256("\n".join(lines).encode("utf-8")).hexdigest()
 
 
-def _install(folder: Path, requirements: Path, *, hashed: bool) -> None:
-    """A list with hashes is held to them. One without has to be whole: nothing that it does not name comes in."""
-    python = _python_with_pip()
-    _run([python, "-m", "venv", "--without-pip", str(folder)], "The virtual environment could not be made")
-    pip = [python, "-m", "pip", "--python", str(folder / "bin" / "python")]
-    how = ["--require-hashes"] if hashed else ["--no-deps"]
-    quiet = ["--quiet", "--no-input", "--disable-pip-version-check", "--only-binary", ":all:"]
-    _run(
-        [*pip, "install", *how, *quiet, "-r", str(requirements)],
-        f"The packages of {requirements.name} could not be installed",
-    )
-    if not hashed:
-        _run([*pip, "check"], "The list is not whole: pin what its packages need, too")
-
-
-def _with_files(digest: str, folder: Path) -> str:
-    """The hash of a list and of what was installed from it: each package's record names every file's hash."""
-    records = sorted(folder.glob("lib/python*/site-packages/*.dist-info/RECORD"))
-    whole = hashlib.sha256(digest.encode("ascii"))
-    for record in records:
-        hashed = sorted(
-            line for line in record.read_text(encoding="utf-8").splitlines() if ",sha256=" in line
-        )
-        whole.update("\n".join([record.parent.name, *hashed]).encode("utf-8"))
-    return whole.hexdigest()
-
-
-def _run(command: list[str], failure: str) -> None:
-    try:
-        done = subprocess.run(  # noqa: S603
-            command, capture_output=True, text=True, check=False, umask=0o022, timeout=SECONDS
-        )
-    except subprocess.TimeoutExpired as late:
-        raise CannotBuild(f"{failure}: it took more than {SECONDS // 60} minutes.") from late
-    if done.returncode != 0:
-        raise CannotBuild(f"{failure}:\n{(done.stdout + done.stderr).strip()[-LAST_CHARACTERS:]}")
-
-
-def _write_manifest(folder: Path, digest: str, requirements: Path) -> None:
+def _write_manifest(folder: Path, digest: str, made: Made) -> None:
     manifest = {
         "sha256": digest,
         "python": sys.version.split()[0],
-        "packages": dict(PIN.findall(requirements.read_text(encoding="utf-8"))),
+        "packages": made.packages,
+        "wheels": made.wheels,
+        "unsandboxed": made.missing,
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 

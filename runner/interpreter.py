@@ -2,7 +2,7 @@
 
 import platform
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -94,26 +94,31 @@ def _triplet(folder: Path) -> list[Path]:
     return [path] if path.is_dir() and path.resolve() == path else []
 
 
-@cache
-def interpreter(environment: Path) -> Interpreter:
-    """How to run the Python of a code environment inside. Raises SandboxUnavailable."""
+def bare(prefix: Path, version: str) -> Interpreter:
+    """How to run the Python with this prefix inside, without any package. Raises SandboxUnavailable."""
     if platform.machine() not in LOADERS:
         raise SandboxUnavailable(
             f"No system call table for {platform.machine()}: x86_64 and aarch64 are known."
         )
-    prefix, version = _base(environment)
     system, links = _system_libraries()
-    python = _python_mounts(prefix, version)
-    packages = environment / "lib" / f"python{version}" / "site-packages"
-    if not packages.is_dir():
-        raise SandboxUnavailable(f"The code environment {environment} has no packages for Python {version}.")
     own_packages = prefix / "lib" / f"python{version}" / "site-packages"
     zones = [(ZONES, str(ZONES))] if ZONES.is_dir() else []
     return Interpreter(
         version=version,
         command=f"{PYTHON}/bin/python{version}",
-        mounts=(*system, *python, (packages, PACKAGES), *zones),
+        mounts=(*system, *_python_mounts(prefix, version), *zones),
         links=tuple(links),
         empty=(f"{PYTHON}/lib/python{version}/site-packages",) if own_packages.is_dir() else (),
         library_path=f"{PYTHON}/lib" if any((prefix / "lib").glob("libpython3*.so*")) else "",
     )
+
+
+@cache
+def interpreter(environment: Path) -> Interpreter:
+    """How to run a Python with the packages of a code environment inside. Raises SandboxUnavailable."""
+    prefix, version = _base(environment)
+    packages = environment / "lib" / f"python{version}" / "site-packages"
+    if not packages.is_dir():
+        raise SandboxUnavailable(f"The code environment {environment} has no packages for Python {version}.")
+    python = bare(prefix, version)
+    return replace(python, mounts=(*python.mounts, (packages, PACKAGES)))

@@ -3,6 +3,7 @@
 import itertools
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from argparse import Namespace
@@ -36,6 +37,7 @@ BLOCK_CODE = {
 }
 WIDTH = {"numpy": 4, "pandas": 2}
 PATIENCE = 120.0
+VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 def measures(chosen: Namespace) -> Iterator[Measure]:
@@ -64,13 +66,22 @@ def spec(code: str, out: Path) -> JobSpec:
 
 
 def bare(code: str) -> None:
-    python = str(default_environment() / "bin" / "python")
-    subprocess.run([python, "-I", "-c", code], check=True)  # noqa: S603 our own text
+    """Plain Python with the project's own list of packages, as whoever develops on this machine would start it."""
+    subprocess.run([python(), "-I", "-c", with_packages() + code], check=True)  # noqa: S603 our own text
+
+
+def python() -> str:
+    return str(Path(sys.base_prefix, "bin", f"python{VERSION}"))
+
+
+def with_packages() -> str:
+    packages = default_environment() / "lib" / f"python{VERSION}" / "site-packages"
+    return f"import sys; sys.path.append({str(packages)!r})\n"
 
 
 def layers(rounds: int) -> Iterator[Measure]:
     """What stands between bare Python and a run, one by one: each against the one before."""
-    python = str(default_environment() / "bin" / "python")
+    plain = [python(), "-I", "-c", "pass"]
     open_box = [str(bubblewrap.find()), "--bind", "/", "/", "--dev", "/dev"]
     commands = {
         "bubblewrap, nothing unshared": open_box,
@@ -82,8 +93,8 @@ def layers(rounds: int) -> Iterator[Measure]:
     before: list[str] = []
     for name, box in commands.items():
         ours, floor = compared(
-            partial(subprocess.run, [*box, python, "-I", "-c", "pass"], check=True),
-            partial(subprocess.run, [*before, python, "-I", "-c", "pass"], check=True),
+            partial(subprocess.run, [*box, *plain], check=True),
+            partial(subprocess.run, [*before, *plain], check=True),
             rounds,
         )
         yield versus(name, ours, floor, note="floor: the line before")
@@ -91,7 +102,7 @@ def layers(rounds: int) -> Iterator[Measure]:
     with tempfile.TemporaryDirectory() as out:
         ours, floor = compared(
             partial(BubblewrapExecutor().run, spec("pass", Path(out))),
-            partial(subprocess.run, [*before, python, "-I", "-c", "pass"], check=True),
+            partial(subprocess.run, [*before, *plain], check=True),
             rounds,
         )
     yield versus(
@@ -140,8 +151,8 @@ def fork_loop(content: list[Any], code: str) -> None:
             f"{k}.{name}": array for k, item in enumerate(content) for name, array in as_columns(item).items()
         }
         np.savez(path, **columns)
-        python = str(default_environment() / "bin" / "python")
-        subprocess.run([python, "-I", "-c", FORKING, str(path), kind, code], check=True)  # noqa: S603 our own text
+        command = [python(), "-I", "-c", with_packages() + FORKING, str(path), kind, code]
+        subprocess.run(command, check=True)  # noqa: S603 our own text
 
 
 def as_columns(item: Any) -> dict[str, Any]:

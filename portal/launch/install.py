@@ -54,7 +54,7 @@ def _missing(packages: Path) -> Iterator[tuple[str, Callable[[], None]]]:
     if not PYTHON.exists() or not _is_stamped(VENV / f"weir-{packages.stem}.sha256", [packages]):
         yield f"the portal's packages ({packages.name})", lambda: portal_packages(packages)
     code = ROOT / "environments" / "default.txt"
-    if not _has_manifest(code):
+    if not _has_environment(code):
         yield "the packages for submitted code", lambda: code_environment(code)
     if not _is_stamped(ROOT / "static" / "build" / "weir-pages.sha256", sources()):
         yield "styles and scripts of the pages", pages
@@ -70,26 +70,25 @@ def portal_packages(packages: Path) -> None:
 
 
 def code_environment(packages: Path) -> None:
-    """The environment that submitted code sees, with a manifest by which a version of code is bound to it."""
-    _virtual_environment(ENVIRONMENT)
-    _pip(ENVIRONMENT, packages)
-    manifest = {"sha256": _digest(packages), "python": sys.version.split()[0], "packages": _pins(packages)}
-    _write(ENVIRONMENT / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+    """The environment that submitted code sees, built as every other is: nothing of it runs here."""
+    command = [sys.executable, "-m", "runner.environments", "build", ENVIRONMENT.name]
+    options = ["--requirements", str(packages), "--root", str(ENVIRONMENT.parent)]
+    _run([*command, *options], f"The packages of {packages.relative_to(ROOT)} could not be installed")
 
 
-def _has_manifest(packages: Path) -> bool:
+def _has_environment(packages: Path) -> bool:
+    """Whether it is there, of this list, and the Python that it is for is there too."""
     path = ENVIRONMENT / MANIFEST
-    works = (ENVIRONMENT / "bin" / "python").exists()
-    return works and path.is_file() and json.loads(path.read_text())["sha256"] == _digest(packages)
+    if not path.is_file() or json.loads(path.read_text())["sha256"] != _hash_of(packages):
+        return False
+    lines = (line.partition("=") for line in (ENVIRONMENT / "pyvenv.cfg").read_text().splitlines())
+    config = {name.strip(): value.strip() for name, _, value in lines}
+    version = ".".join(config["version"].split(".")[:2])
+    return Path(config["home"], f"python{version}").exists()
 
 
-def _digest(packages: Path) -> str:
+def _hash_of(packages: Path) -> str:
     return hashlib.sha256(packages.read_bytes()).hexdigest()
-
-
-def _pins(packages: Path) -> dict[str, str]:
-    """Name and version of every package in a pinned list."""
-    return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s\\;]+)", packages.read_text(), re.MULTILINE))
 
 
 def _virtual_environment(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Code environments: what a list may say, how one is built, chosen, retired; and what a version is bound to."""
 
 import json
+import os
 import types
 from datetime import timedelta
 from pathlib import Path
@@ -13,9 +14,10 @@ from audit.models import Entry
 from common.errors import Conflict, Denied, Refused
 from requests_app import environments, package_lists, packages, services, tasks
 from requests_app.models import CodeEnvironment
-from runner.environments import CannotBuild
+from runner.building import CannotBuild
 from tests import make
 from tests.makers import requests as made
+from tests.sandbox.wheels import wheel
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +35,12 @@ def builds(name: str, requirements: Path, root: Path) -> object:
     built.append(name)
     folder = root / name
     folder.mkdir()
-    manifest = {"sha256": HASH, "python": "3.11.2", "packages": package_lists.check(text)}
+    manifest = {
+        "sha256": HASH,
+        "python": "3.11.2",
+        "packages": package_lists.check(text),
+        "unsandboxed": "There is no bubblewrap." if name == "bare" else "",
+    }
     (folder / "weir-manifest.json").write_text(json.dumps(manifest))
     return types.SimpleNamespace(**manifest)
 
@@ -57,7 +64,11 @@ def added(name="survey", requirements=PINS, *, by=None):
 
 
 def ready(name="survey"):
-    item = added(name)
+    return ready_of(PINS, name=name)
+
+
+def ready_of(requirements, *, name="survey"):
+    item = added(name, requirements)
     packages.build_next()
     item.refresh_from_db()
     return item
@@ -97,6 +108,8 @@ def test_exact_versions_are_taken(text):
         "six==1.17.0\nSIX==1.16.0",
         f"six==1.17.0 --hash=sha256:{HASH}\nidna==3.10",
         "six==1.17.0 --config-settings=x=y",
+        'six==1.17.0 ; python_version > "3" --index-url=https://example.org',
+        'six==1.17.0 ; python_version > "${SECRET}"',
         "six==1.17.0\x00",
         "x" * (package_lists.LIMIT + 1),
         "\n".join(f"p{number}==1" for number in range(package_lists.PACKAGES + 1)),
@@ -122,6 +135,50 @@ def test_an_admin_has_an_environment_built_and_is_told():
     assert item.by.notifications.get().text == "The code environment survey is ready."
     actions = Entry.objects.filter(object_id=str(item.pk)).order_by("id").values_list("action", flat=True)
     assert list(actions) == ["environment.add", "environment.build", "environment.ready"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("survey", "2 packages are installed."),
+        (
+            "bare",
+            "2 packages are installed. They were fetched and unpacked without a sandbox. There is no bubblewrap.",
+        ),
+    ],
+)
+def test_the_log_says_when_there_was_no_sandbox(name, said):
+    assert ready(name).log == said
+
+
+def test_a_package_that_attacks_its_installer_gets_nowhere(settings, installed, tmp_path, monkeypatch):
+    """The real builder, as the worker calls it, for a package whose first act is at an interpreter's start."""
+    settings.ENVIRONMENT_BUILDER = "runner.environments.build"
+    settings.ENVIRONMENTS = tmp_path / "real"
+    for name, value in {
+        "CONFIG_FILE": os.devnull,
+        "NO_INDEX": "1",
+        "FIND_LINKS": str(tmp_path / "wheels"),
+    }.items():
+        monkeypatch.setenv(f"PIP_{name}", value)
+    marker = tmp_path / "marker"
+    wheel(
+        tmp_path / "wheels",
+        "evil",
+        {"evil.pth": f"import os; open({str(marker)!r}, 'w').write(str(os.environ))"},
+    )
+    item = ready_of("evil==1.0\n")
+    assert (item.state, item.log, item.packages) == (
+        State.READY,
+        "1 packages are installed.",
+        {"evil": "1.0"},
+    )
+    assert not marker.exists()
+    failed = ready_of("evil==1.0\nabsent==1.0\n", name="other")
+    assert (failed.state, "No matching distribution found for absent==1.0" in failed.log) == (
+        State.FAILED,
+        True,
+    )
 
 
 def test_a_name_is_used_once():

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from runner import bpf, bubblewrap, environments, state
 from runner.bpf import Stage
+from runner.building import CannotBuild
 from runner.contract import CloseCode, Limits, SandboxUnavailable, Status
 from runner.job import TABLE_NAME, kind_of
 from runner.linux import process_start
@@ -57,7 +58,8 @@ def test_filter_knows_every_call(machine: str, stage: Stage) -> None:
     blocked = set(bpf.SIBLINGS_SHARE) if stage is Stage.BLOCK else set()
     for name in set(ALLOWED) & set(numbers) - blocked:
         assert verdict_of(machine, stage, numbers[name]) == bpf.ALLOW, name
-    for name in set(DENIED) & set(numbers) - (set(bpf.PARTING) if stage is Stage.ZYGOTE else set()):
+    own = {Stage.ZYGOTE: set(bpf.PARTING), Stage.FETCH: set(bpf.CALLS)}.get(stage, set())
+    for name in set(DENIED) & set(numbers) - own:
         assert verdict_of(machine, stage, numbers[name]) in (
             bpf.ERRNO | errno.EPERM,
             bpf.ERRNO | errno.EACCES,
@@ -113,6 +115,14 @@ def test_arguments_are_judged() -> None:
     assert verdict("prlimit64", 1) == bpf.ERRNO | errno.EPERM
     assert verdict("prctl", 22) == bpf.ERRNO | errno.EPERM
     assert verdict("prctl", 22, stage=Stage.START) == bpf.ALLOW
+
+
+def test_a_build_calls_by_the_internet_protocol_alone() -> None:
+    numbers = MACHINES["x86_64"][1]
+    assert verdict_of("x86_64", Stage.FETCH, numbers["socket"], 2) == bpf.ALLOW
+    for family in (1, 10, 16, 17, 40):  # of this host, IPv6, the kernel's, raw packets, of virtual machines
+        refused = verdict_of("x86_64", Stage.FETCH, numbers["socket"], family)
+        assert refused == bpf.ERRNO | errno.EAFNOSUPPORT
 
 
 def test_each_call_is_on_one_list() -> None:
@@ -224,9 +234,9 @@ def test_kind_is_told_by_content(tmp_path: Path) -> None:
 
 def test_environment_is_described_by_its_manifest(tmp_path: Path) -> None:
     assert environments.describe(tmp_path, "small") is None
-    with pytest.raises(environments.CannotBuild, match="no name"):
+    with pytest.raises(CannotBuild, match="no name"):
         environments.describe(tmp_path, "../x")
-    with pytest.raises(environments.CannotBuild, match="cannot be read"):
+    with pytest.raises(CannotBuild, match="cannot be read"):
         environments.build("small", tmp_path / "nothing.txt", tmp_path)
 
 

@@ -1,0 +1,114 @@
+"""Whether a list is whole: that what its packages need is there too, in a version that they take.
+
+Arguments are name=value: `pip` (the folder that pip lies in: it brings the library that reads requirements),
+`packages` (a folder), `list` (a file: the packages that were asked for). What is missing is printed, line by line.
+Packages are read as text, nothing of them is imported. The markers mean this Python, which will run them.
+"""
+
+from __future__ import annotations
+
+import email.message
+import email.parser
+import json
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+MEMORY = 2**30
+METADATA_BYTES = 4 * 2**20
+REQUIREMENTS = 2000
+TOLD = 50
+
+
+class Bad(Exception):
+    """This cannot be judged; the text says why."""
+
+
+class Package:
+    """One installed package as it describes itself."""
+
+    def __init__(self, described: email.message.Message, packaging: Any) -> None:
+        self.name = packaging.utils.canonicalize_name(str(described["Name"]))
+        self.shown, self.version = str(described["Name"]), str(described["Version"])
+        needed = [str(text) for text in described.get_all("Requires-Dist", [])]
+        if len(needed) > REQUIREMENTS:
+            raise Bad(f"{self.shown} says that it needs more than {REQUIREMENTS:,} packages.")
+        try:
+            packaging.version.Version(self.version)
+            self.needs = [packaging.requirements.Requirement(text) for text in needed]
+        except ValueError as bad:
+            raise Bad(f"{self.shown} describes itself in a way that cannot be read: {bad}") from bad
+
+    def asks(self, extras: set[str]) -> list[Any]:
+        """What it needs here, with these extras of it."""
+        return [
+            need
+            for need in self.needs
+            if need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in ("", *extras))
+        ]
+
+
+def _described(folder: Path) -> email.message.Message:
+    path = folder / "METADATA"
+    if not path.is_file():
+        raise Bad(f"{folder.name} has no METADATA.")
+    with path.open("rb") as file:
+        data = file.read(METADATA_BYTES + 1)
+    if len(data) > METADATA_BYTES:
+        raise Bad(f"The METADATA of {folder.name} has more than {METADATA_BYTES >> 20} MB.")
+    described = email.parser.BytesParser().parsebytes(data, headersonly=True)
+    if described["Name"] is None or described["Version"] is None:
+        raise Bad(f"The METADATA of {folder.name} names no package and version.")
+    return described
+
+
+def _installed(folder: Path, packaging: Any) -> dict[str, Package]:
+    packages = [Package(_described(path), packaging) for path in sorted(folder.glob("*.dist-info"))]
+    return {package.name: package for package in packages}
+
+
+def faults(packages: dict[str, Package], wanted: list[dict[str, Any]], packaging: Any) -> list[str]:
+    """What was asked for and is not there, and what that needs and is not there."""
+    told: dict[str, None] = {}
+    extras: dict[str, set[str]] = {}
+    asked = [f"{pin['name']}[{','.join(pin['extras'])}]=={pin['version']}" for pin in wanted]
+    open_ends = [("", packaging.requirements.Requirement(text)) for text in asked]
+    while open_ends:
+        who, need = open_ends.pop()
+        name = packaging.utils.canonicalize_name(need.name)
+        there = packages.get(name)
+        if there is None or not need.specifier.contains(there.version, prereleases=True):
+            told[_fault(who, need, there)] = None
+        elif name not in extras or not need.extras <= extras[name]:
+            extras[name] = extras.get(name, set()) | set(need.extras)
+            open_ends += [(f"{there.shown} {there.version}", more) for more in there.asks(extras[name])]
+    return sorted(told)
+
+
+def _fault(who: str, need: Any, there: Package | None) -> str:
+    if not who:
+        return f"The wheel for {need} describes itself as another package or version."
+    has = f"but the list has {there.shown} {there.version}" if there else "which is not in the list"
+    return f"{who} needs {need}, {has}."
+
+
+def main() -> int:
+    given = dict(word.split("=", 1) for word in sys.argv[1:])
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    sys.path.append(given["pip"])
+    from pip._vendor import packaging  # noqa: PLC0415 found only now
+    from pip._vendor.packaging import requirements, utils, version  # noqa: F401, PLC0415
+
+    wanted = json.loads(Path(given["list"]).read_text(encoding="utf-8"))
+    try:
+        found = faults(_installed(Path(given["packages"]), packaging), wanted, packaging)
+    except (Bad, ValueError, RecursionError) as bad:
+        found = [str(bad)]
+    for line in found[:TOLD]:
+        sys.stderr.write(f"{line}\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

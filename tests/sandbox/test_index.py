@@ -1,0 +1,381 @@
+"""How a build reaches the package index, and that it reaches nothing else."""
+
+import contextlib
+import http.server
+import json
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from django.utils import timezone
+
+from runner import environments
+from runner.building import CannotBuild, index, making, steps
+from runner.building.relay import serving
+from runner.building.steps import Step
+from runner.environments import Environment
+from tests.sandbox import people
+from tests.sandbox.wheels import pages, served, wheel
+
+pytestmark = pytest.mark.sandbox
+
+Build = Callable[[], Environment]
+
+
+@pytest.fixture
+def set_up(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """pip's configuration, and nothing of this host's."""
+    for name in [name for name in os.environ if name.startswith("PIP_") or name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    for name in index.BUNDLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_RETRIES", "0")
+
+    def set_up(**variables: str) -> None:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    return set_up
+
+
+@pytest.fixture
+def build(tmp_path: Path, set_up: object) -> Build:
+    def build() -> Environment:
+        listed = tmp_path / "probe.txt"
+        listed.write_text("plain==1.0\n")
+        built = environments.build("probe", listed, tmp_path / "root")
+        assert built.unsandboxed == ""
+        return built
+
+    return build
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    wheel(tmp_path / "files", "plain")
+    return tmp_path / "files"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For this host, by nobody whom anybody knows."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "index")])
+    now = timezone.now()
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]),
+            critical=False,
+        )
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("certificate") / "certificate.pem"
+    path.write_bytes(
+        made.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
+        )
+    )
+    return path
+
+
+def test_a_folder_of_pages_is_an_index(
+    set_up: Callable[..., None], build: Build, files: Path, tmp_path: Path
+) -> None:
+    simple = pages(tmp_path / "simple", {path: f"../../files/{path.name}" for path in files.iterdir()})
+    set_up(PIP_INDEX_URL=simple.as_uri())
+    assert build().packages == {"plain": "1.0"}
+
+
+def test_a_file_of_configuration_names_the_index(
+    set_up: Callable[..., None], build: Build, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One folder that is not there, and one by its path from here."""
+    conf = tmp_path / "pip.conf"
+    places = f"    {tmp_path / 'nothing'}\n    {files.name}\n"
+    conf.write_text(f"[global]\nno-index = true\n[install]\nfind_links =\n{places}")
+    set_up(PIP_CONFIG_FILE=str(conf))
+    monkeypatch.chdir(tmp_path)
+    assert build().packages == {"plain": "1.0"}
+
+
+def test_files_may_lie_where_the_pages_of_the_index_lead(
+    set_up: Callable[..., None], build: Build, files: Path, tmp_path: Path
+) -> None:
+    """Index and files on two ports: the second is named by nobody but the page."""
+    with served(files) as (store, asked_for_files):
+        simple = pages(tmp_path / "simple", {path: f"{store}/{path.name}" for path in files.iterdir()})
+        with served(simple) as (address, asked):
+            set_up(PIP_INDEX_URL=address)
+            assert build().packages == {"plain": "1.0"}
+    assert "/plain/" in asked
+    assert asked_for_files == ["/plain-1.0-py3-none-any.whl"]
+
+
+def test_where_it_only_sends_to_has_to_be_named(
+    set_up: Callable[..., None], build: Build, files: Path, tmp_path: Path
+) -> None:
+    with served(files) as (store, asked_for_files):
+        simple = pages(tmp_path / "simple", {path: f"../{path.name}" for path in files.iterdir()})
+        with served(simple, sends_to=store) as (address, _):
+            set_up(PIP_INDEX_URL=address)
+            host = store.removeprefix("http://")
+            with pytest.raises(CannotBuild, match=f"sends to {host}.*WEIR_INDEX_HOSTS"):
+                build()
+            assert asked_for_files == []
+            set_up(WEIR_INDEX_HOSTS=f"files.example {host}")
+            assert build().packages == {"plain": "1.0"}
+
+
+def test_an_index_behind_tls_and_a_password(
+    set_up: Callable[..., None], build: Build, files: Path, tmp_path: Path, certificate: Path
+) -> None:
+    with served(files, certificate=certificate) as (store, _):
+        simple = pages(tmp_path / "simple", {path: f"{store}/{path.name}" for path in files.iterdir()})
+        with served(simple, certificate=certificate, login="me:s%cret") as (address, _):
+            set_up(PIP_INDEX_URL=address.replace("://", "://me:s%25cret@"), PIP_CERT=str(certificate))
+            assert build().packages == {"plain": "1.0"}
+            set_up(PIP_INDEX_URL=address.replace("://", "://me:wrong@"))
+            with pytest.raises(CannotBuild) as refused:
+                build()
+            assert "wrong" not in str(refused.value)
+            set_up(PIP_CERT="/nowhere.pem")
+            with pytest.raises(CannotBuild, match=r"certificate /nowhere\.pem cannot be read"):
+                build()
+
+
+@contextlib.contextmanager
+def company_proxy() -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """A proxy that lets through whoever knows its password."""
+    asked: list[tuple[str, str]] = []
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            asked.append((self.path, self.headers.get("Proxy-Authorization", "")))
+            host, _, port = self.path.partition(":")
+            with socket.create_connection((host, int(port))) as far:
+                self.send_response_only(200)
+                self.end_headers()
+                back = threading.Thread(target=_carry, args=(far, self.connection))
+                back.start()
+                _carry(self.connection, far)
+                back.join()
+            self.close_connection = True
+
+        def log_message(self, *said: object) -> None: ...
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        yield f"http://me:secret@127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+        thread.join()
+
+
+def _carry(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while piece := source.recv(2**16):
+            target.sendall(piece)
+        target.shutdown(socket.SHUT_WR)
+
+
+def test_an_index_behind_the_operators_proxy(
+    set_up: Callable[..., None], build: Build, files: Path, tmp_path: Path
+) -> None:
+    simple = pages(tmp_path / "simple", {path: f"../{path.name}" for path in files.iterdir()})
+    for path in files.iterdir():
+        path.rename(simple / path.name)
+    with served(simple) as (address, _), company_proxy() as (proxy, asked):
+        set_up(PIP_INDEX_URL=address, PIP_PROXY=proxy)
+        assert build().packages == {"plain": "1.0"}
+    assert set(asked) == {(address.removeprefix("http://"), "Basic bWU6c2VjcmV0")}
+
+
+# What a step sees
+
+PROBE = """
+import json, os, socket, sys
+given = dict(word.split("=", 1) for word in sys.argv[1:])
+said = {"variables": dict(os.environ), "uid": os.getuid(), "modules": [p for p in sys.path if "packages" in p]}
+def seen(path):
+    try:
+        os.stat(path)
+    except OSError:
+        return False
+    return True
+def written(path):
+    try:
+        open(path, "w").close()
+    except OSError:
+        return False
+    return True
+def called(family, address):
+    try:
+        with socket.socket(family) as near:
+            near.settimeout(2)
+            near.connect(address)
+    except OSError:
+        return False
+    return True
+said["seen"] = [path for path in given["look"].split(":") if seen(path)]
+said["written"] = [path for path in given["write"].split(":") if written(path)]
+said["called"] = called(socket.AF_INET, ("127.0.0.1", int(given["port"])))
+said["families"] = [name for name in ("AF_UNIX", "AF_INET6", "AF_NETLINK", "AF_VSOCK", "AF_PACKET")
+                    if called(getattr(socket, name), "/nowhere") or False]
+with open(os.path.join(given["out"], "said.json"), "w") as file:
+    json.dump(said, file)
+"""
+
+
+@pytest.mark.parametrize("with_network", [False, True])
+def test_a_step_sees_what_it_is_given_and_no_more(
+    with_network: bool, set_up: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    hands_over = (steps.INSIDE / "download.py").read_text().split("def _arguments")[0]
+    use = 'given = dict(word.split("=", 1) for word in sys.argv[1:])\n_proxy(int(given["control"]))\n'
+    (inside / "probe.py").write_text((hands_over + use if with_network else "") + PROBE)
+    monkeypatch.setattr(steps, "INSIDE", inside)
+    out, secret = tmp_path / "out", tmp_path / "store"
+    out.mkdir()
+    secret.mkdir()
+    (secret / "table").write_text("rows")
+    set_up(WEIR_SECRET_KEY="canary", DATABASE_URL="canary", PIP_CANARY="canary", PIP_NO_INDEX="1")
+    source = index.configured(Path("/nowhere"), "https://index.example/simple")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        making.choose().run(
+            Step(
+                script="probe",
+                failure="The probe failed",
+                deadline=time.monotonic() + 60,
+                writes={"out": out},
+                words={
+                    "look": f"{secret}/table:/etc/passwd:/proc/self:/root:/home:/var:/sys:/weir/out:{Path.home()}",
+                    "write": f"/weir/out/x:/weir/x:/usr/x:/x:/tmp/x:{secret}/x:/python/x",
+                    "port": str(listener.getsockname()[1]),
+                },
+                serve=(lambda near: serving(near, source, [])) if with_network else None,
+            )
+        )
+        listener.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    said = json.loads((out / "said.json").read_text())
+    assert set(said["variables"]) - {"LD_LIBRARY_PATH", "PWD", "LC_CTYPE"} == {"PATH", "LANG"}
+    assert (said["modules"], said["seen"], said["written"]) == ([], ["/weir/out"], ["/weir/out/x"])
+    assert (said["called"], said["families"]) == (False, [])
+
+
+# The relay
+
+
+@contextlib.contextmanager
+def relay(**options: str) -> Iterator[Callable[[str], bytes]]:
+    """Asks a relay one thing and reads all that it answers."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    address = listener.getsockname()
+    source = index.Index(options=options)
+
+    def ask(text: str) -> bytes:
+        with socket.create_connection(address, 5) as near:
+            near.sendall(text.encode("latin-1"))
+            near.settimeout(5)
+            parts = []
+            with contextlib.suppress(ConnectionResetError):
+                while part := near.recv(2**16):
+                    parts.append(part)
+            return b"".join(parts)
+
+    with serving(listener, source, ["plain"]):
+        yield ask
+
+
+def test_the_relay_goes_nowhere_else(tmp_path: Path) -> None:
+    (tmp_path / "private").write_text("rows")
+    with served(tmp_path) as (private, asked), served(tmp_path / "simple") as (address, _):
+        host = private.removeprefix("http://")
+        with relay(**{"index-url": address}) as ask:
+            answers = [
+                ask(f"CONNECT {host} HTTP/1.1\r\n\r\n"),
+                ask(f"GET {private}/private HTTP/1.1\r\n\r\n"),
+                ask(f"GET {address}@{host}/private HTTP/1.1\r\n\r\n"),
+                ask(f"GET /private HTTP/1.1\r\nHost: {host}\r\n\r\n"),
+                ask(f"GET https://{host}/private HTTP/1.1\r\n\r\n"),
+                ask("GET file:///etc/passwd HTTP/1.1\r\n\r\n"),
+                ask("CONNECT 169.254.169.254:80 HTTP/1.1\r\n\r\n"),
+                ask(f"CONNECT {address.removeprefix('http://').partition(':')[0]}:22 HTTP/1.1\r\n\r\n"),
+                ask("CONNECT [::1 HTTP/1.1\r\n\r\n"),
+                ask("CONNECT a:99999999 HTTP/1.1\r\n\r\n"),
+                ask(f"POST {private}/private HTTP/1.1\r\n\r\n"),
+                ask("\x00" * 100 + "\r\n\r\n"),
+                ask("GET " + "x" * 100_000),
+            ]
+        assert asked == []
+    assert [answer for answer in answers if b" 200 " in answer or b"rows" in answer] == []
+
+
+def test_the_relay_carries_no_more_than_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "large").write_bytes(b"x" * 2**22)
+    monkeypatch.setattr("runner.building.relay.BYTES", 2**20)
+    with served(tmp_path) as (address, _), relay(**{"index-url": address}) as ask:
+        assert len(ask(f"GET {address}/large HTTP/1.1\r\n\r\n")) <= 2**20
+
+
+def test_the_relay_ends_though_somebody_holds_the_line(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        listener = socket.create_server(("127.0.0.1", 0))
+        with serving(listener, index.Index(options={}), []):
+            for _ in range(60):
+                stack.enter_context(socket.create_connection(listener.getsockname(), 5))
+
+
+def test_an_ordinary_user_builds_in_a_sandbox_too(set_up: Callable[..., None], tmp_path: Path) -> None:
+    if os.getuid() != 0 or people.public_python() is None:
+        pytest.skip("Only root can become another user, and only with a Python that this one can start.")
+    set_up(PIP_NO_INDEX="1")
+    with people.readable_copy() as copy:
+        home = copy.folder / "home"
+        home.mkdir()
+        wheel(home / "wheels", "plain")
+        (home / "probe.txt").write_text("plain==1.0\n")
+        for path in (home, *home.rglob("*")):
+            os.chown(path, people.NOBODY, people.NOBODY)
+        done = subprocess.run(
+            [copy.python, "-B", "-m", "runner.environments", "build", "probe", "--requirements", home / "probe.txt",
+             "--root", home / "root"],
+            cwd=copy.folder,
+            user=people.NOBODY,
+            group=people.NOBODY,
+            extra_groups=[],
+            env={"PATH": os.environ["PATH"], "HOME": str(home), "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull,
+                 "PIP_FIND_LINKS": str(home / "wheels"), "WEIR_SANDBOX_STATE": str(home / "state")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        answer = json.loads(done.stdout)
+    assert (answer["packages"], answer["unsandboxed"]) == ({"plain": "1.0"}, "")
