@@ -34,6 +34,7 @@ ROLE_HELP = {
     Role.AUDITOR: "Sees everything that happened, changes nothing.",
 }
 EXCLUSIVE_ROLES = frozenset({Role.ADMIN, Role.AUDITOR})
+"""Roles that oversee. They go with no other role, and with no duty: not a seat, a dataset, access, nor a budget."""
 
 
 class UserManager(BaseUserManager["User"]):
@@ -61,6 +62,11 @@ class UserManager(BaseUserManager["User"]):
     def admins(self) -> models.QuerySet["User"]:
         """Active people who hold the admin role."""
         return self.filter(is_active=True, role_grants__role=Role.ADMIN)
+
+    def free_for_duties(self) -> models.QuerySet["User"]:
+        """Active people who do not oversee. A duty that somebody else has kept from before counts for nothing."""
+        overseers = RoleGrant.objects.filter(role__in=EXCLUSIVE_ROLES).values("user")
+        return self.filter(is_active=True).exclude(pk__in=overseers)
 
     def system(self) -> "User":
         """The portal itself, as the actor of what no person does."""
@@ -120,12 +126,17 @@ class User(AbstractBaseUser, Thing):
         return Role.ADMIN in self.roles
 
     @property
+    def oversees(self) -> bool:
+        """Holds a role that excludes every duty on data, however old the duty is."""
+        return not EXCLUSIVE_ROLES.isdisjoint(self.roles)
+
+    @property
     def is_owner(self) -> bool:
-        return Role.OWNER in self.roles
+        return Role.OWNER in self.roles and not self.oversees
 
     @property
     def is_scientist(self) -> bool:
-        return Role.SCIENTIST in self.roles
+        return Role.SCIENTIST in self.roles and not self.oversees
 
     @property
     def is_auditor(self) -> bool:

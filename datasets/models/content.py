@@ -23,6 +23,12 @@ REVISION_STANDS = """
 """
 
 
+class RevisionQuerySet(models.QuerySet["Revision"]):
+    def visible_to(self, user: User) -> "RevisionQuerySet":
+        """Those of one's own datasets; others read of a revision on its dataset's page."""
+        return self.filter(dataset__in=Dataset.objects.owned_by(user).order_by().values("pk"))
+
+
 class Revision(Thing):
     """One state of a dataset's content. Once published its tables never change."""
 
@@ -40,6 +46,8 @@ class Revision(Thing):
     published_at = models.DateTimeField(null=True, blank=True)
     sha256 = models.CharField(max_length=64, blank=True)
     schema = models.JSONField(default=dict, blank=True)
+
+    objects: ClassVar[models.Manager["Revision"]] = RevisionQuerySet.as_manager()
 
     class Meta:
         ordering = ["-number"]
@@ -95,7 +103,8 @@ def _sealed(name: str, where: str) -> pgtrigger.Trigger:
 class TableQuerySet(models.QuerySet["Table"]):
     def visible_to(self, user: User) -> "TableQuerySet":
         """Private tables exist for the dataset's owner alone; everybody else reads a revision's schema."""
-        return self.filter(revision__dataset__owner=user).exclude(revision__state=Revision.State.DISCARDED)
+        own = Dataset.objects.owned_by(user).order_by().values("pk")
+        return self.filter(revision__dataset__in=own).exclude(revision__state=Revision.State.DISCARDED)
 
 
 class Table(Thing):
@@ -228,7 +237,8 @@ class Column(Thing):
 class UploadQuerySet(models.QuerySet["Upload"]):
     def visible_to(self, user: User) -> "UploadQuerySet":
         """An upload exists for the owner who began it."""
-        return self.filter(user=user, revision__dataset__owner=user)
+        own = Dataset.objects.owned_by(user).order_by().values("pk")
+        return self.filter(user=user, revision__dataset__in=own)
 
 
 class Upload(Thing):

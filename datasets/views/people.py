@@ -65,10 +65,10 @@ def add_reviewer(request: UserRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def remove_reviewer(request: UserRequest, pk: UUID) -> HttpResponse:
-    seats = DatasetReviewer.objects.filter(dataset__owner=request.user).select_related(
-        "dataset__owner", "user"
+    own = Dataset.objects.owned_by(request.user).order_by().values("pk")
+    seat = found(
+        DatasetReviewer.objects.filter(dataset__in=own).select_related("dataset__owner", "user"), pk=pk
     )
-    seat = found(seats, pk=pk)
     services.remove_reviewer(seat, by=request.user)
     return said(request, "The reviewer is removed.", "datasets:people", seat.dataset_id, "reviewers")
 
@@ -153,7 +153,7 @@ def decide(request: UserRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def withdraw(request: UserRequest, pk: UUID) -> HttpResponse:
-    items = AccessRequest.objects.filter(scientist=request.user)
+    items = AccessRequest.objects.visible_to(request.user).filter(scientist=request.user)
     item = services.withdraw_access(found(items, pk=pk), by=request.user)
     return said(request, "Your request is withdrawn.", "datasets:detail", item.dataset_id)
 

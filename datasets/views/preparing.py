@@ -61,7 +61,7 @@ def begin_revision(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 def _revision(request: UserRequest, pk: UUID) -> Revision:
-    revisions = Revision.objects.filter(dataset__owner=request.user).select_related("dataset__owner")
+    revisions = Revision.objects.visible_to(request.user).select_related("dataset__owner")
     return found(revisions, pk=pk)
 
 

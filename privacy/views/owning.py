@@ -42,7 +42,7 @@ def dataset(request: UserRequest, pk: UUID) -> HttpResponse:
 def _page(request: UserRequest, item: Dataset, *, status: int = 200, **forms: object) -> HttpResponse:
     user, protection = request.user, item.protection
     budgets = list(queries.budgets_of(user).filter(protection=protection))
-    owns = item.owner_id == user.pk
+    owns = rules.is_owner(user, protection) is None
     reads = owns or user.is_auditor
     people = queries.without_budget(protection) if owns else []
     spent = any(budget.units_used for budget in budgets)
@@ -171,7 +171,7 @@ def give(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 def _protected(request: UserRequest, pk: UUID) -> Dataset:
-    rows = Dataset.objects.filter(owner=request.user, protection__isnull=False)
+    rows = Dataset.objects.owned_by(request.user).filter(protection__isnull=False)
     return found(rows.select_related("owner", "protection"), pk=pk)
 
 
@@ -181,7 +181,7 @@ def _protected(request: UserRequest, pk: UUID) -> Dataset:
 def _reader(request: UserRequest, pk: UUID) -> Dataset:
     """A protected dataset whose ledger this person reads: the owner's and auditors', for it names questions."""
     user = request.user
-    rows = Dataset.objects.visible_to(user) if user.is_auditor else Dataset.objects.filter(owner=user)
+    rows = Dataset.objects.visible_to(user) if user.is_auditor else Dataset.objects.owned_by(user)
     return found(rows.filter(protection__isnull=False).select_related("owner", "protection"), pk=pk)
 
 

@@ -6,7 +6,7 @@ from django.db.models import F, Q
 
 from accounts.models import User
 from common.models import Thing
-from datasets.models import Dataset, DatasetReviewer, Revision
+from datasets.models import Dataset, Revision
 
 IMMUTABLE = pgtrigger.Update | pgtrigger.Delete
 SUBMITTED = Q(latest__isnull=False)
@@ -15,16 +15,14 @@ SUBMITTED = Q(latest__isnull=False)
 class CodeRequestQuerySet(models.QuerySet["CodeRequest"]):
     def visible_to(self, user: User) -> "CodeRequestQuerySet":
         """Own requests; of the datasets one owns or reviews, those once submitted; all submitted for auditors."""
-        if user.is_auditor:
-            return self.filter(Q(author=user) | SUBMITTED)
-        seats = Q(dataset__owner=user) | Q(
-            dataset__in=DatasetReviewer.objects.filter(user=user).values("dataset")
-        )
-        return self.filter(Q(author=user) | (SUBMITTED & seats))
+        if user.oversees:
+            return self.filter(SUBMITTED) if user.is_auditor else self.none()
+        reviewed = Dataset.objects.reviewed_by(user).order_by().values("pk")
+        return self.filter(Q(author=user) | (SUBMITTED & Q(dataset__in=reviewed)))
 
     def known_to(self, user: User) -> "CodeRequestQuerySet":
         """What one may read; an admin, besides, knows of the submitted ones that they are there."""
-        return self.filter(Q(author=user) | SUBMITTED) if user.is_admin else self.visible_to(user)
+        return self.filter(SUBMITTED) if user.is_admin else self.visible_to(user)
 
 
 class CodeRequest(Thing):
