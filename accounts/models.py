@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
+from accounts.duties import ROLES_GO_TOGETHER
 from common.models import Thing
 
 SYSTEM_EMAIL = "system@weir.invalid"
@@ -154,6 +155,7 @@ class RoleGrant(Thing):
     class Meta:
         ordering = ["role"]
         constraints = [models.UniqueConstraint(fields=["user", "role"], name="one_grant_per_role")]
+        triggers = [ROLES_GO_TOGETHER]
 
     def __str__(self) -> str:
         return f"{self.get_role_display()}: {self.user}"

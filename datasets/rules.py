@@ -12,8 +12,6 @@ def is_active(user: User, item: object) -> str | None:
 
 
 def may_create(user: User, item: object = None) -> str | None:
-    if why := is_free_for_duties(user):
-        return why
     return None if user.is_owner else "Only data owners publish datasets. Ask an admin for the role."
 
 

@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from accounts.duties import not_for_overseers
 from accounts.models import User
 from common.models import Thing
 from datasets.models import Dataset, Revision
@@ -125,6 +126,7 @@ class Budget(Thing):
             models.UniqueConstraint(fields=["protection", "scientist"], name="one_budget_per_scientist"),
             models.CheckConstraint(condition=Q(mu__gt=0), name="a_budget_is_positive"),
         ]
+        triggers = [not_for_overseers("scientist")]
 
     def __str__(self) -> str:
         return f"{self.scientist}: {self.protection.dataset}"
@@ -307,6 +309,7 @@ class TopUp(Thing):
                 fields=["budget"], condition=Q(state="pending"), name="one_open_top_up_per_budget"
             )
         ]
+        triggers = [not_for_overseers("decided_by")]
 
     def __str__(self) -> str:
         return f"Top-up of {self.budget}"

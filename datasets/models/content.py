@@ -7,6 +7,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
+from accounts.duties import not_for_overseers
 from accounts.models import User
 from common.models import Thing
 from datasets.models.publishing import NAME, Dataset
@@ -268,6 +269,7 @@ class Upload(Thing):
 
     class Meta:
         ordering = ["-created_at"]
+        triggers = [not_for_overseers("user")]
 
     def __str__(self) -> str:
         return self.file_name

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from accounts.duties import not_for_overseers
 from accounts.models import Role, User
 from common.models import Thing
 
@@ -102,6 +103,7 @@ class Dataset(Thing):
 
     class Meta:
         ordering = ["title"]
+        triggers = [not_for_overseers("owner")]
 
     def __str__(self) -> str:
         return self.title
@@ -142,6 +144,7 @@ class DatasetReviewer(Thing):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["dataset", "user"], name="one_seat_per_reviewer")]
+        triggers = [not_for_overseers("user")]
 
     def __str__(self) -> str:
         return f"{self.user} reviews {self.dataset}"
@@ -213,6 +216,7 @@ class AccessRequest(Thing):
                 name="nobody_grants_themselves_access",
             ),
         ]
+        triggers = [not_for_overseers("scientist"), not_for_overseers("decided_by")]
 
     def __str__(self) -> str:
         return f"{self.scientist} asks for {self.dataset}"
@@ -260,6 +264,7 @@ class Grant(Thing):
                 name="a_revoked_grant_names_its_revoker",
             ),
         ]
+        triggers = [not_for_overseers("user")]
 
     def __str__(self) -> str:
         return f"{self.user} may use {self.dataset}"

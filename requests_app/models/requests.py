@@ -4,6 +4,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 
+from accounts.duties import not_for_overseers
 from accounts.models import User
 from common.models import Thing
 from datasets.models import Dataset, Revision
@@ -66,6 +67,7 @@ class CodeRequest(Thing):
             models.Index(fields=["author", "state"]),
             models.Index(fields=["dataset", "state"]),
         ]
+        triggers = [not_for_overseers("author")]
 
     def __str__(self) -> str:
         return self.title
@@ -124,7 +126,10 @@ class Review(Thing):
                 condition=~Q(reviewer=F("author")), name="nobody_reviews_their_own_request"
             ),
         ]
-        triggers = [pgtrigger.Protect(name="reviews_do_not_change", operation=IMMUTABLE)]
+        triggers = [
+            pgtrigger.Protect(name="reviews_do_not_change", operation=IMMUTABLE),
+            not_for_overseers("reviewer"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_verdict_display()} by {self.reviewer}"
@@ -147,6 +152,7 @@ class Comment(Thing):
 
     class Meta:
         ordering = ["created_at"]
+        triggers = [not_for_overseers("author")]
 
     def __str__(self) -> str:
         return self.text[:60]

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
+from accounts.duties import not_for_overseers
 from accounts.models import User
 from common.models import Thing
 from datasets.models import Revision
@@ -105,6 +106,7 @@ class Run(Thing):
                 name="private_data_needs_an_approval",
             )
         ]
+        triggers = [not_for_overseers("asked_by")]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()}: {self.request}"
