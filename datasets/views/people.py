@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.http import confirmed_recently
 from accounts.models import User
 from common.access import require
 from common.errors import Refused
@@ -48,6 +49,7 @@ def _person(email: str) -> User:
 
 
 @require_POST
+@confirmed_recently("Give a reviewer's seat")
 def add_reviewer(request: UserRequest, pk: UUID) -> HttpResponse:
     dataset = owned(request, pk)
     form = ReviewerForm(request.POST)
@@ -64,6 +66,7 @@ def add_reviewer(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
+@confirmed_recently("Take a reviewer's seat away")
 def remove_reviewer(request: UserRequest, pk: UUID) -> HttpResponse:
     own = Dataset.objects.owned_by(request.user).order_by().values("pk")
     seat = found(
@@ -74,6 +77,7 @@ def remove_reviewer(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
+@confirmed_recently("Hand a dataset over to somebody else")
 def transfer(request: UserRequest, pk: UUID) -> HttpResponse:
     dataset = owned(request, pk)
     form = TransferForm(request.POST)
@@ -135,6 +139,7 @@ def _access(
 
 
 @require_POST
+@confirmed_recently("Decide on access to a dataset")
 def decide(request: UserRequest, pk: UUID) -> HttpResponse:
     item = _asked(request, pk)
     require(rules.may_decide_access, request.user, item)
@@ -159,6 +164,7 @@ def withdraw(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@confirmed_recently("Take access away")
 def revoke(request: UserRequest, pk: UUID) -> HttpResponse:
     """Take access away, with the reason."""
     grants = Grant.objects.visible_to(request.user).select_related("dataset__owner", "user")

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.http import confirmed_recently
 from common.access import require
 from common.http import UserRequest, found
 from datasets.models import Dataset
@@ -80,6 +81,7 @@ def _managed(request: UserRequest, pk: UUID) -> Budget:
 
 
 @require_POST
+@confirmed_recently("Change a scientist's budget")
 def change(request: UserRequest, pk: UUID) -> HttpResponse:
     item = _managed(request, pk)
     form = ShareForm(request.POST)
@@ -92,6 +94,7 @@ def change(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
+@confirmed_recently("Close a scientist's budget")
 def close(request: UserRequest, pk: UUID) -> HttpResponse:
     item = _managed(request, pk)
     form = ReasonForm(request.POST)
@@ -159,6 +162,7 @@ def _top_up_page(request: UserRequest, item: TopUp, form: DecisionForm, status: 
 
 
 @require_POST
+@confirmed_recently("Decide on a larger budget")
 def decide(request: UserRequest, pk: UUID) -> HttpResponse:
     item = _top_up(request, pk)
     form = DecisionForm(request.POST)

@@ -9,6 +9,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.http import confirmed_recently
 from accounts.models import User
 from common.access import require
 from common.errors import Denied, Refused
@@ -94,6 +95,7 @@ def _histogram(protection: Protection, budgets: list[Budget]) -> list[dict[str, 
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@confirmed_recently("Promise protection for a dataset")
 def protect(request: UserRequest, pk: UUID) -> HttpResponse:
     """The promise is put together, shown in words, and made with a second click."""
     item = owned(request, pk)
@@ -147,6 +149,7 @@ def promise(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
+@confirmed_recently("Give a scientist a budget")
 def give(request: UserRequest, pk: UUID) -> HttpResponse:
     item = _protected(request, pk)
     people = queries.without_budget(item.protection)

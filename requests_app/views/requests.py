@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.http import confirmed_recently
 from accounts.models import RoleGrant, User
 from common.http import UserRequest, found
 from datasets.models import Dataset
@@ -165,6 +166,7 @@ def withdraw(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
+@confirmed_recently("Revoke an approval")
 def revoke(request: UserRequest, pk: UUID) -> HttpResponse:
     item = _known(request, pk)
     form = ReasonForm(request.POST)

@@ -3,7 +3,6 @@
 What is left of a duty from before is tried out: by every page, and by every verb.
 """
 
-
 import re
 
 import pytest
