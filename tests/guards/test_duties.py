@@ -1,6 +1,6 @@
 """Who oversees has no duty on data, and who has a duty is given no role that oversees: every role, every duty.
 
-What is left of a duty from before is tried out: by every page, and by every verb.
+What is left over of a duty from before is tried out in test_duties_left_over.
 """
 
 import re
@@ -79,13 +79,3 @@ def test_the_database_takes_no_second_role_beside_one_that_oversees(role: str, o
         person = make.user(first)
         with pytest.raises(IntegrityError, match="goes with no other"), transaction.atomic():
             RoleGrant.objects.create(user=person, role=second, granted_by=person)
-
-
-# A duty that is left over
-
-
-def left_over(person: User, role: str) -> User:
-    """The person as no verb makes them: their duties as they were, and a role that excludes them."""
-    person.role_grants.all().delete()
-    RoleGrant.objects.create(user=person, role=role, granted_by=User.objects.system())
-    return fresh(person)
