@@ -65,7 +65,8 @@ def _top_ups(user: User) -> Iterator[Waiting]:
 
 
 def _answers(user: User) -> Iterator[Waiting]:
-    rows = Answer.objects.visible_to(user).out().filter(budget__scientist=user, seen_at=None)
+    own = Budget.objects.held_by(user).order_by().values("pk")
+    rows = Answer.objects.out().filter(budget__in=own, seen_at=None)
     for item in rows.select_related("budget__protection__dataset").order_by("visible_at")[:SHOWN]:
         yield Waiting(
             kind="answer",

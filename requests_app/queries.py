@@ -78,7 +78,7 @@ def _sources(user: User) -> list[Callable[[User], Found]]:
     """Where something may wait for this person: asked at once, so that the rest need not be asked at all."""
     concerns = User.objects.filter(pk=user.pk).annotate(
         decides=Exists(_my_datasets(user)),
-        writes=Exists(CodeRequest.objects.visible_to(user).filter(author=user).order_by()),
+        writes=Exists(CodeRequest.objects.written_by(user).order_by()),
         admits=Exists(RoleGrant.objects.filter(user=user, role=Role.ADMIN)),
     )
     decides, writes, admits = concerns.values_list("decides", "writes", "admits").get()

@@ -21,6 +21,10 @@ class CodeRequestQuerySet(models.QuerySet["CodeRequest"]):
         reviewed = Dataset.objects.reviewed_by(user).order_by().values("pk")
         return self.filter(Q(author=user) | (SUBMITTED & Q(dataset__in=reviewed)))
 
+    def written_by(self, user: User) -> "CodeRequestQuerySet":
+        """One's own. To somebody who has come to oversee, what they wrote before is like anybody's."""
+        return self.none() if user.oversees else self.filter(author=user)
+
     def known_to(self, user: User) -> "CodeRequestQuerySet":
         """What one may read; an admin, besides, knows of the submitted ones that they are there."""
         return self.filter(SUBMITTED) if user.is_admin else self.visible_to(user)

@@ -46,7 +46,7 @@ def _narrowed(rows: CodeRequestQuerySet, wanted: dict[str, Any], user: User) -> 
     if dataset := wanted.get("dataset"):
         rows = rows.filter(dataset=dataset)
     if wanted.get("whose") == "mine":
-        rows = rows.filter(author=user)
+        rows = rows & CodeRequest.objects.written_by(user)
     if wanted.get("whose") == "to_review":
         mine = Dataset.objects.reviewed_by(user).order_by().values("pk")
         rows = rows.filter(dataset__in=mine, state__in=visibility.OPEN).exclude(author=user)

@@ -48,7 +48,7 @@ def begin(request: UserRequest, pk: UUID) -> HttpResponse:
 @confirmed_recently("Give your verdict on code")
 def verdict(request: UserRequest, pk: UUID) -> HttpResponse:
     version = readable_version(request, pk)
-    require(rules.is_not_author, request.user, version.request)
+    require(rules.begin_review, request.user, version.request)
     form = VerdictForm(request.POST, dataset=version.request.dataset)
     if not form.is_valid():
         return show(request, "review", {**page_of(request, version), "verdict_form": form}, status=400)

@@ -178,7 +178,7 @@ def test_no_page_gives_more_to_who_has_duties_left_over(client: Client, cast: Ca
             for asked in opened
             if (mine := answered(client, asked)) != allowed[asked]
         }
-        assert more == {}, role
+        assert "\n".join(f"{name}: {each}" for name, each in more.items()) == "", role
 
 
 def _opened(client: Client) -> Iterator[Asked]:
