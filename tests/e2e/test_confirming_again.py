@@ -41,9 +41,9 @@ def approves(page: Page, item: CodeRequest) -> None:
     version = lane.version(item)
     page.goto(f"/requests/versions/{version.pk}/")
     grow_old(page)
-    page.get_by_label("Approve").check()
-    page.get_by_label("Comment", exact=False).last.fill(COMMENT)
-    page.get_by_role("button", name="Send verdict").click()
+    page.locator("#verdict [name=verdict][value=approve]").check()
+    page.locator("#verdict textarea[name=comment]").fill(COMMENT)
+    page.get_by_role("button", name="Send the verdict").click()
     if page.locator("#confirm[open] [data-yes]").count():
         page.locator("#confirm [data-yes]").click()
     expect(page.get_by_role("heading", name="Confirm that it is you")).to_be_visible()
