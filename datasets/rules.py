@@ -111,8 +111,8 @@ def may_be_reviewer(user: User, dataset: Dataset) -> str | None:
         return "The owner reviews already."
     if not user.is_active:
         return "This account is not active."
-    if why := is_free_for_duties(user):
-        return f"{why} Choose somebody else."
+    if user.oversees:
+        return "Admins read neither data nor results, nor do auditors: choose somebody else."
     if dataset.reviewers.filter(user=user).exists():
         return "This person reviews already."
     return None
