@@ -16,7 +16,7 @@ def not_for_overseers(field: str) -> pgtrigger.Trigger:
     return pgtrigger.Trigger(
         name=f"{field}_does_not_oversee",
         when=pgtrigger.Before,
-        operation=pgtrigger.Insert | pgtrigger.UpdateOf(f"{field}_id"),
+        operation=pgtrigger.Insert | pgtrigger.UpdateOf(f"{field}_id"),  # type: ignore[no-untyped-call]
         func=f"""
             IF TG_OP = 'UPDATE' THEN
                 IF {named} IS NOT DISTINCT FROM OLD.{field}_id THEN RETURN NEW; END IF;
@@ -35,7 +35,7 @@ def not_for_overseers(field: str) -> pgtrigger.Trigger:
 ROLES_GO_TOGETHER = pgtrigger.Trigger(
     name="who_oversees_holds_no_other_role",
     when=pgtrigger.Before,
-    operation=pgtrigger.Insert | pgtrigger.UpdateOf("user_id", "role"),
+    operation=pgtrigger.Insert | pgtrigger.UpdateOf("user_id", "role"),  # type: ignore[no-untyped-call]
     func=f"""
         PERFORM 1 FROM accounts_user WHERE id = NEW.user_id FOR UPDATE;
         IF EXISTS (

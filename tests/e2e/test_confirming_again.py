@@ -1,4 +1,4 @@
-"""A step with an old sign-in in a real browser: asked for the password, with and without scripts, and nothing is lost."""
+"""A step with an old sign-in, in a browser with and without scripts: asked for the password, and nothing is lost."""
 
 import time
 from collections.abc import Callable
