@@ -13,6 +13,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from accounts import http
 from accounts.models import User
 
 NOT_ACTIVE = {
@@ -45,7 +46,12 @@ class AccountAdapter(DefaultAccountAdapter):
         return redirect("account_login")
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        """A sign-in counts, as does a password or code given again, for two minutes."""
+        """A sign-in counts, as does a password or factor given again, for as long as the settings say.
+
+        The portal's own steps may be set never to ask; a change of factors always does.
+        """
+        if app == http.APP and not settings.CONFIRM_MINUTES:
+            return False
         records = get_authentication_records(context.request, context.request.user)
         newest = max((record["at"] for record in records), default=0)
         return bool(time.time() - newest >= app_settings.REAUTHENTICATION_TIMEOUT)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
+from accounts.duties import ROLES_GO_TOGETHER
 from common.models import Thing
 
 SYSTEM_EMAIL = "system@weir.invalid"
@@ -34,6 +35,7 @@ ROLE_HELP = {
     Role.AUDITOR: "Sees everything that happened, changes nothing.",
 }
 EXCLUSIVE_ROLES = frozenset({Role.ADMIN, Role.AUDITOR})
+"""Roles that oversee. They go with no other role, and with no duty: not a seat, a dataset, access, nor a budget."""
 
 
 class UserManager(BaseUserManager["User"]):
@@ -61,6 +63,11 @@ class UserManager(BaseUserManager["User"]):
     def admins(self) -> models.QuerySet["User"]:
         """Active people who hold the admin role."""
         return self.filter(is_active=True, role_grants__role=Role.ADMIN)
+
+    def free_for_duties(self) -> models.QuerySet["User"]:
+        """Active people who do not oversee. A duty that somebody else has kept from before counts for nothing."""
+        overseers = RoleGrant.objects.filter(role__in=EXCLUSIVE_ROLES).values("user")
+        return self.filter(is_active=True).exclude(pk__in=overseers)
 
     def system(self) -> "User":
         """The portal itself, as the actor of what no person does."""
@@ -120,12 +127,17 @@ class User(AbstractBaseUser, Thing):
         return Role.ADMIN in self.roles
 
     @property
+    def oversees(self) -> bool:
+        """Holds a role that excludes every duty on data, however old the duty is."""
+        return not EXCLUSIVE_ROLES.isdisjoint(self.roles)
+
+    @property
     def is_owner(self) -> bool:
-        return Role.OWNER in self.roles
+        return Role.OWNER in self.roles and not self.oversees
 
     @property
     def is_scientist(self) -> bool:
-        return Role.SCIENTIST in self.roles
+        return Role.SCIENTIST in self.roles and not self.oversees
 
     @property
     def is_auditor(self) -> bool:
@@ -143,6 +155,7 @@ class RoleGrant(Thing):
     class Meta:
         ordering = ["role"]
         constraints = [models.UniqueConstraint(fields=["user", "role"], name="one_grant_per_role")]
+        triggers = [ROLES_GO_TOGETHER]
 
     def __str__(self) -> str:
         return f"{self.get_role_display()}: {self.user}"

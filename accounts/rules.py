@@ -22,7 +22,14 @@ def is_admin(user: User, item: object = None) -> str | None:
 
 
 def oversees(user: User, item: object = None) -> str | None:
-    return None if user.is_admin or user.is_auditor else "Only admins and auditors see this."
+    return None if user.oversees else "Only admins and auditors see this."
+
+
+def is_free_for_duties(user: User, item: object = None) -> str | None:
+    """Asked when a duty is given, and again whenever it is used: a role may have come later than the duty."""
+    if not user.oversees:
+        return None
+    return "Admins and auditors oversee those who work with data: they hold no duty on it themselves."
 
 
 def is_somebody_else(user: User, person: User) -> str | None:

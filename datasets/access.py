@@ -17,7 +17,7 @@ from datasets.models import AccessRequest, Dataset, DatasetReviewer, Grant, Term
 @transaction.atomic
 def add_reviewer(dataset: Dataset, *, by: User, user: User, decides_access: bool = False) -> DatasetReviewer:
     """Give somebody a reviewer's seat, and perhaps the decision on access."""
-    dataset = locked(dataset)
+    dataset, user = locked(dataset), locked(user)
     require(rules.may_edit, by, dataset)
     if why := rules.may_be_reviewer(user, dataset):
         raise Refused(why)
@@ -36,8 +36,8 @@ def remove_reviewer(seat: DatasetReviewer, *, by: User) -> None:
     """Take a seat away, unless the policy needs it."""
     dataset = locked(seat.dataset)
     require(rules.may_edit, by, dataset)
-    left = 1 + dataset.reviewers.exclude(pk=seat.pk).filter(user__is_active=True).count()
-    if left < dataset.reviewers_needed:
+    left = {dataset.owner_id, *dataset.reviewing_people().values_list("pk", flat=True)} - {seat.user_id}
+    if len(left) < dataset.reviewers_needed:
         raise Refused(
             f"The policy asks for {dataset.reviewers_needed} reviewers. Lower that first, or add another."
         )
@@ -49,17 +49,19 @@ def remove_reviewer(seat: DatasetReviewer, *, by: User) -> None:
 @transaction.atomic
 def transfer(dataset: Dataset, *, by: User, to: User, reason: str) -> Dataset:
     """Hand a dataset to another data owner; the former one keeps nothing."""
-    dataset = locked(dataset)
+    dataset, to = locked(dataset), locked(to)
     require(rules.may_edit, by, dataset)
     if why := rules.may_become_owner(to, dataset):
         raise Refused(why)
-    remaining = dataset.reviewers.exclude(user=to).filter(user__is_active=True).count()
-    if 1 + remaining < dataset.reviewers_needed:
+    left = {to.pk, *dataset.reviewing_people().values_list("pk", flat=True)} - {dataset.owner_id}
+    if len(left) < dataset.reviewers_needed:
         raise Refused("Too few reviewers would be left. Add a reviewer first, or lower the number needed.")
     old = dataset.owner
     dataset.reviewers.filter(user=to).delete()
     for item in dataset.access_requests.filter(scientist=to, state=AccessRequest.State.PENDING):
         _close(item, AccessRequest.State.WITHDRAWN)
+    for grant in dataset.grants.filter(user=to, revoked_at=None):
+        _end(grant, by=by, reason="They own the dataset now.")
     dataset.owner = to
     dataset.save(update_fields=["owner"])
     changes = {"owner": (old.email, to.email)}
@@ -76,7 +78,7 @@ def ask_access(
     dataset: Dataset, *, by: User, purpose: str, outputs: str, terms: Terms | None
 ) -> AccessRequest:
     """Ask to use a dataset, accepting the terms that were shown."""
-    dataset = locked(dataset)
+    dataset, by = locked(dataset), locked(by)
     require(rules.ask_for_access, by, dataset)
     current = dataset.terms
     if current != terms:
@@ -111,7 +113,7 @@ def decide_access(
         raise Refused("Say why the request is declined.")
     if days is not None and not 1 <= days <= 3650:
         raise Refused("Access lasts between 1 and 3650 days.")
-    if grant and (why := rules.is_in_use(item.scientist, item.dataset)):
+    if grant and (why := rules.may_get_access(locked(item.scientist), item.dataset)):
         raise Refused(why)
     item.decided_by, item.decision_note = by, note.strip()
     _close(item, AccessRequest.State.GRANTED if grant else AccessRequest.State.DENIED)
@@ -159,15 +161,18 @@ def revoke_access(grant: Grant, *, by: User, reason: str) -> Grant:
     require(rules.may_revoke_access, by, grant.dataset)
     if grant.revoked_at is not None:
         raise Conflict("This access has been taken away already.")
-    grant.revoked_at, grant.revoked_by, grant.revoke_reason = timezone.now(), by, said(reason)
-    grant.save(update_fields=["revoked_at", "revoked_by", "revoke_reason"])
-    log.record(
-        "access.revoke", by=by, on=grant, dataset_id=grant.dataset_id, person_id=grant.user_id,
-        reason=grant.revoke_reason,
-    )  # fmt: skip
-    hooks.access_ended(grant.dataset, grant.user, by=by)
+    _end(grant, by=by, reason=said(reason))
     news.access_revoked(grant)
     return grant
+
+
+def _end(grant: Grant, *, by: User, reason: str) -> None:
+    grant.revoked_at, grant.revoked_by, grant.revoke_reason = timezone.now(), by, reason
+    grant.save(update_fields=["revoked_at", "revoked_by", "revoke_reason"])
+    log.record(
+        "access.revoke", by=by, on=grant, dataset_id=grant.dataset_id, person_id=grant.user_id, reason=reason
+    )  # fmt: skip
+    hooks.access_ended(grant.dataset, grant.user, by=by)
 
 
 def _must_be_pending(item: AccessRequest) -> None:

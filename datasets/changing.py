@@ -13,7 +13,8 @@ Changes = dict[str, tuple[object, object]]
 
 def locked(item: M) -> M:
     """The row as it is now, held until the transaction ends. Conflict when it is gone meanwhile."""
-    fresh: M | None = type(item)._default_manager.select_for_update().filter(pk=item.pk).first()
+    model: type[M] = item._meta.model  # type: ignore[assignment]  # the model, also of a request's lazy user
+    fresh: M | None = model._default_manager.select_for_update().filter(pk=item.pk).first()
     if fresh is None:
         raise Conflict("This is gone: somebody has removed it in the meantime.")
     return fresh

@@ -14,9 +14,8 @@ def page(dataset: Dataset) -> str:
 
 def users_of(dataset: Dataset) -> list[User]:
     """Everybody who works with a dataset: its owner, reviewers, and those with access."""
-    granted = User.objects.filter(grants__in=Grant.objects.live().filter(dataset=dataset))
-    seated = User.objects.filter(reviewing__dataset=dataset)
-    return [dataset.owner, *granted, *seated]
+    granted = User.objects.free_for_duties().filter(grants__in=Grant.objects.live().filter(dataset=dataset))
+    return list({dataset.owner, *granted, *dataset.reviewing_people()})
 
 
 def published(revision: Revision, *, by: User) -> None:
@@ -38,12 +37,9 @@ def back_in_use(dataset: Dataset, *, by: User) -> None:
 
 
 def access_asked(item: AccessRequest) -> None:
-    trusted = User.objects.filter(
-        reviewing__in=DatasetReviewer.objects.filter(dataset=item.dataset, decides_access=True)
-    )
     text = f"{item.scientist} asks for access to {item.dataset.title}."
     url = reverse("datasets:access", args=[item.pk])
-    tell([item.dataset.owner, *trusted], text, url=url, by=item.scientist)
+    tell(item.dataset.reviewing_people(decides_access=True), text, url=url, by=item.scientist)
     live.changed("dataset", item.dataset_id)
 
 

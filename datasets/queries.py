@@ -3,7 +3,7 @@
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import User
-from datasets.models import AccessRequest, Dataset, DatasetReviewer, Grant
+from datasets.models import AccessRequest, Dataset, Grant
 
 SHOWN = {
     "": "All that you may see",
@@ -17,14 +17,14 @@ SHOWN = {
 def datasets(user: User, *, text: str = "", show: str = "") -> QuerySet[Dataset]:
     """The datasets this person may know of that fit, with their own relation to each."""
     found = Dataset.objects.visible_to(user).select_related("owner")
-    seats = DatasetReviewer.objects.filter(user=user)
+    seats = Dataset.objects.reviewed_by(user).exclude(owner=user).order_by()
     grants = Grant.objects.live().filter(user=user)
     asked = AccessRequest.objects.pending().filter(scientist=user)
     for word in text.split()[:5]:
         found = found.filter(Q(title__icontains=word) | Q(summary__icontains=word) | Q(name__icontains=word))
     if narrowed := {
         "mine": Q(owner=user),
-        "reviewing": Q(pk__in=seats.values("dataset")),
+        "reviewing": Q(pk__in=seats.values("pk")),
         "granted": Q(pk__in=grants.values("dataset")),
         "asked": Q(pk__in=asked.values("dataset")),
     }.get(show):
@@ -32,7 +32,7 @@ def datasets(user: User, *, text: str = "", show: str = "") -> QuerySet[Dataset]
     return found.annotate(
         is_granted=Exists(grants.filter(dataset=OuterRef("pk"))),
         is_asked=Exists(asked.filter(dataset=OuterRef("pk"))),
-        is_seated=Exists(seats.filter(dataset=OuterRef("pk"))),
+        is_seated=Exists(seats.filter(pk=OuterRef("pk"))),
     ).order_by("title", "pk")
 
 

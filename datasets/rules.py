@@ -1,6 +1,7 @@
 """Who may do what with a dataset. A rule returns why not, or None."""
 
 from accounts.models import EXCLUSIVE_ROLES, User
+from accounts.rules import is_free_for_duties
 from common.access import all_of
 from datasets import schema
 from datasets.models import AccessRequest, Dataset, Upload
@@ -15,13 +16,20 @@ def may_create(user: User, item: object = None) -> str | None:
 
 
 def is_dataset_owner(user: User, dataset: Dataset) -> str | None:
-    return None if user == dataset.owner else "Only the owner of this dataset can do this."
+    """The owner, for as long as they hold the role: who has lost it, or has come to oversee, owns in name alone."""
+    if user != dataset.owner:
+        return "Only the owner of this dataset can do this."
+    if why := is_free_for_duties(user):
+        return why
+    return None if user.is_owner else "You are no longer a data owner. Ask an admin for the role."
 
 
 def is_reviewer(user: User, dataset: Dataset) -> str | None:
     """The owner, or somebody the owner has given a reviewer's seat."""
-    if user == dataset.owner or dataset.reviewers.filter(user=user).exists():
-        return None
+    if user == dataset.owner:
+        return is_dataset_owner(user, dataset)
+    if dataset.reviewers.filter(user=user).exists():
+        return is_free_for_duties(user)
     return "Only the owner and the reviewers of this dataset can do this."
 
 
@@ -46,7 +54,7 @@ def is_in_use(user: User, dataset: Dataset) -> str | None:
 
 
 def may_freeze(user: User, dataset: Dataset) -> str | None:
-    if user == dataset.owner or user.is_admin:
+    if user.is_admin or is_dataset_owner(user, dataset) is None:
         return None
     return "Only the owner or an admin can freeze a dataset."
 
@@ -91,7 +99,7 @@ def is_complete(user: User, dataset: Dataset) -> str | None:
 
 def too_few_reviewers(dataset: Dataset, needed: int) -> str | None:
     """Why `needed` reviewers are more than there are: the owner and the seats."""
-    have = 1 + dataset.reviewers.filter(user__is_active=True).count()
+    have = len({dataset.owner_id, *dataset.reviewing_people().values_list("pk", flat=True)})
     if needed <= have:
         return None
     return f"{needed} reviewers are needed, but there are only {have} with you. Add reviewers first."
@@ -103,8 +111,8 @@ def may_be_reviewer(user: User, dataset: Dataset) -> str | None:
         return "The owner reviews already."
     if not user.is_active:
         return "This account is not active."
-    if user.is_admin:
-        return "Admins read neither data nor results: choose somebody else."
+    if user.oversees:
+        return "Admins read neither data nor results, nor do auditors: choose somebody else."
     if dataset.reviewers.filter(user=user).exists():
         return "This person reviews already."
     return None
@@ -115,22 +123,39 @@ def may_become_owner(user: User, dataset: Dataset) -> str | None:
         return "This person owns the dataset already."
     if not user.is_active:
         return "This account is not active."
+    if why := is_free_for_duties(user):
+        return f"{why} Choose somebody else."
     return None if user.is_owner else "Only a data owner can take over a dataset."
 
 
 def may_decide_access(user: User, item: AccessRequest) -> str | None:
     if user == item.scientist:
         return "Somebody else has to decide on your request for access."
-    if user == item.dataset.owner or item.dataset.reviewers.filter(user=user, decides_access=True).exists():
-        return None
+    if user == item.dataset.owner:
+        return is_dataset_owner(user, item.dataset)
+    if item.dataset.reviewers.filter(user=user, decides_access=True).exists():
+        return is_free_for_duties(user)
     return "Only the owner, or a reviewer trusted with it, decides on access."
 
 
+def may_get_access(user: User, dataset: Dataset) -> str | None:
+    """Why nobody can give this person access now: much may have happened since they asked."""
+    if not user.is_active:
+        return "The account of whoever asked is not active any more."
+    if not user.is_scientist:
+        return "Whoever asked is no longer a data scientist. Decline the request."
+    return is_in_use(user, dataset)
+
+
 def may_revoke_access(user: User, dataset: Dataset) -> str | None:
-    return None if user == dataset.owner or user.is_admin else "Only the owner or an admin takes access away."
+    if user.is_admin or is_dataset_owner(user, dataset) is None:
+        return None
+    return "Only the owner or an admin takes access away."
 
 
 def is_scientist(user: User, item: object) -> str | None:
+    if why := is_free_for_duties(user):
+        return why
     return None if user.is_scientist else "Only data scientists can do this. Ask an admin for the role."
 
 
@@ -161,15 +186,21 @@ may_prepare_revision = all_of(is_active, is_dataset_owner, is_not_retired)
 
 def audited_dataset_ids(user: User) -> list[str]:
     """The datasets whose part of the audit log this person may read."""
-    return [str(pk) for pk in Dataset.objects.filter(owner=user).values_list("pk", flat=True)]
+    return [str(pk) for pk in Dataset.objects.owned_by(user).values_list("pk", flat=True)]
 
 
 def keeps_duties_apart(person: User, role: str) -> str | None:
-    """Why somebody who decides on data cannot be given a role that oversees those who do."""
+    """Why somebody who decides on data, or uses it, cannot be given a role that oversees those who do."""
     if role not in EXCLUSIVE_ROLES:
         return None
     if person.datasets.exclude(state=Dataset.State.RETIRED).exists():
         return f"{person} owns a dataset, which has to be transferred first."
     if person.reviewing.exists():
         return f"{person} reviews a dataset. Its owner has to take the seat away first."
+    if person.grants.live().exists():
+        return f"{person} has access to a dataset. Its owner or an admin has to take it away first."
+    if person.access_requests.pending().exists():
+        return (
+            f"{person} is asking for access to a dataset. The request has to be decided or withdrawn first."
+        )
     return None

@@ -172,7 +172,7 @@ def open_for(run: OpensData, *, rule: Callable[[OpensData], str | None]) -> dict
 
 def open_for_owner(table: Table, *, by: User) -> Path:
     """A private table for its owner's own eyes."""
-    if by != table.revision.dataset.owner:
+    if by != table.revision.dataset.owner or not by.is_owner:
         raise Denied("Only the owner of this dataset can see its rows.")
     return _intact(table)
 

@@ -160,7 +160,10 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
-ACCOUNT_REAUTHENTICATION_TIMEOUT = 120
+CONFIRM_MINUTES = env.number(
+    "WEIR_CONFIRM_MINUTES", 0 if DEMO else 15
+)  # dangerous steps ask again who it is; 0: never
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 60 * (CONFIRM_MINUTES or 15)
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_RATE_LIMITS = {"login_failed": "20/m/ip,10/15m/key"}  # of factors; axes locks out after 5 passwords

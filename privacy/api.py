@@ -46,7 +46,7 @@ def as_json(view: "View[P]") -> "View[P]":
 @as_json
 def budgets(request: UserRequest) -> HttpResponse:
     """One's own budgets."""
-    own = queries.budgets_of(request.user).filter(scientist=request.user)
+    own = queries.budgets_of(request.user).held_by(request.user)
     return JsonResponse({"budgets": [_budget(item) for item in own]})
 
 
@@ -60,7 +60,7 @@ def budget(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 def _own(request: UserRequest, pk: UUID) -> Budget:
-    return found(queries.budgets_of(request.user).filter(scientist=request.user), pk=pk)
+    return found(queries.budgets_of(request.user).held_by(request.user), pk=pk)
 
 
 def _budget(item: Budget) -> dict[str, object]:

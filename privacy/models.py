@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from accounts.duties import not_for_overseers
 from accounts.models import User
 from common.models import Thing
 from datasets.models import Dataset, Revision
@@ -92,9 +93,14 @@ class Protection(Thing):
 class BudgetQuerySet(models.QuerySet["Budget"]):
     def visible_to(self, user: User) -> "BudgetQuerySet":
         """One's own; those of one's own datasets; all for those who oversee."""
-        if user.is_admin or user.is_auditor:
+        if user.oversees:
             return self
-        return self.filter(Q(scientist=user) | Q(protection__dataset__owner=user))
+        own = Dataset.objects.owned_by(user).order_by().values("pk")
+        return self.filter(Q(scientist=user) | Q(protection__dataset__in=own))
+
+    def held_by(self, user: User) -> "BudgetQuerySet":
+        """One's own. Nobody who oversees asks, whatever budget they have kept from before."""
+        return self.none() if user.oversees else self.filter(scientist=user)
 
 
 class Budget(Thing):
@@ -120,6 +126,7 @@ class Budget(Thing):
             models.UniqueConstraint(fields=["protection", "scientist"], name="one_budget_per_scientist"),
             models.CheckConstraint(condition=Q(mu__gt=0), name="a_budget_is_positive"),
         ]
+        triggers = [not_for_overseers("scientist")]
 
     def __str__(self) -> str:
         return f"{self.scientist}: {self.protection.dataset}"
@@ -207,9 +214,10 @@ class LedgerLine(models.Model):
 class AnswerQuerySet(models.QuerySet["Answer"]):
     def visible_to(self, user: User) -> "AnswerQuerySet":
         """One's own; those on one's own datasets; all for auditors. An admin reads no results."""
-        if user.is_auditor:
-            return self
-        return self.filter(Q(budget__scientist=user) | Q(budget__protection__dataset__owner=user))
+        if user.oversees:
+            return self if user.is_auditor else self.none()
+        own = Dataset.objects.owned_by(user).order_by().values("pk")
+        return self.filter(Q(budget__scientist=user) | Q(budget__protection__dataset__in=own))
 
     def out(self) -> "AnswerQuerySet":
         """Those whose figures may be shown: released, and their tick has come."""
@@ -273,9 +281,7 @@ class Answer(Thing):
 class TopUpQuerySet(models.QuerySet["TopUp"]):
     def visible_to(self, user: User) -> "TopUpQuerySet":
         """As the budget that it is about."""
-        if user.is_admin or user.is_auditor:
-            return self
-        return self.filter(Q(budget__scientist=user) | Q(budget__protection__dataset__owner=user))
+        return self.filter(budget__in=Budget.objects.visible_to(user).order_by().values("pk"))
 
 
 class TopUp(Thing):
@@ -303,6 +309,7 @@ class TopUp(Thing):
                 fields=["budget"], condition=Q(state="pending"), name="one_open_top_up_per_budget"
             )
         ]
+        triggers = [not_for_overseers("decided_by")]
 
     def __str__(self) -> str:
         return f"Top-up of {self.budget}"

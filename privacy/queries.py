@@ -18,7 +18,7 @@ from privacy.drawing import Point
 from privacy.engine.contributions import CAP, rescaled
 from privacy.engine.schema import TableSpec
 from privacy.engine.wire import decode
-from privacy.models import Answer, Budget, LedgerLine, Protection, TopUp
+from privacy.models import Answer, Budget, BudgetQuerySet, LedgerLine, Protection, TopUp
 from privacy.promise import Promise
 from privacy.subjects import opened as opened_ledger
 
@@ -49,7 +49,8 @@ def waiting_for(user: User) -> list[Waiting]:
 
 
 def _top_ups(user: User) -> Iterator[Waiting]:
-    rows = TopUp.objects.filter(state=TopUp.State.PENDING, budget__protection__dataset__owner=user)
+    own = Dataset.objects.owned_by(user).order_by().values("pk")
+    rows = TopUp.objects.filter(state=TopUp.State.PENDING, budget__protection__dataset__in=own)
     for item in rows.select_related("budget__protection__dataset", "budget__scientist").order_by(
         "created_at"
     )[:SHOWN]:
@@ -64,7 +65,8 @@ def _top_ups(user: User) -> Iterator[Waiting]:
 
 
 def _answers(user: User) -> Iterator[Waiting]:
-    rows = Answer.objects.out().filter(budget__scientist=user, seen_at=None)
+    own = Budget.objects.held_by(user).order_by().values("pk")
+    rows = Answer.objects.out().filter(budget__in=own, seen_at=None)
     for item in rows.select_related("budget__protection__dataset").order_by("visible_at")[:SHOWN]:
         yield Waiting(
             kind="answer",
@@ -84,7 +86,7 @@ def title_of(answer: Answer) -> str:
 # Budgets
 
 
-def budgets_of(user: User) -> QuerySet[Budget]:
+def budgets_of(user: User) -> BudgetQuerySet:
     """The budgets this person may see, with all that a list says of them."""
     waiting = TopUp.objects.filter(budget=OuterRef("pk"), state=TopUp.State.PENDING).values("pk")[:1]
     return (

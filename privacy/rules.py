@@ -1,6 +1,7 @@
 """Who may do what with budgets and answers. A rule returns why not, or None."""
 
-from accounts.models import User
+from accounts.models import EXCLUSIVE_ROLES, User
+from accounts.rules import is_free_for_duties
 from common.access import all_of
 from datasets import rules as dataset_rules
 from datasets.models import Dataset
@@ -21,7 +22,7 @@ def has_people(user: User, dataset: Dataset) -> str | None:
 
 
 def is_own(user: User, budget: Budget) -> str | None:
-    return None if user == budget.scientist else "This is somebody else's budget."
+    return is_free_for_duties(user) if user == budget.scientist else "This is somebody else's budget."
 
 
 def is_open(user: User, budget: Budget) -> str | None:
@@ -38,10 +39,17 @@ def has_no_open_top_up(user: User, budget: Budget) -> str | None:
     return "Your request for more waits for the owner's decision." if waiting else None
 
 
+def is_not_own(user: User, budget: Budget) -> str | None:
+    """A dataset may have been handed over to somebody with a budget on it."""
+    return "Somebody else has to decide on your budget." if user == budget.scientist else None
+
+
+def holder_is_scientist(user: User, budget: Budget) -> str | None:
+    return None if budget.scientist.is_scientist else "Only data scientists have budgets."
+
+
 def decides_top_up(user: User, top_up: TopUp) -> str | None:
-    if user == top_up.budget.scientist:
-        return "Somebody else has to decide on your budget."
-    return is_owner(user, top_up.budget.protection)
+    return is_not_own(user, top_up.budget) or is_owner(user, top_up.budget.protection)
 
 
 def read_subjects(user: User, protection: Protection) -> str | None:
@@ -50,12 +58,24 @@ def read_subjects(user: User, protection: Protection) -> str | None:
 
 
 def read_answer(user: User, answer: Answer) -> str | None:
-    if user == answer.budget.scientist or user.is_auditor:
+    if user.is_auditor or is_own(user, answer.budget) is None:
         return None
     return is_owner(user, answer.budget.protection)
+
+
+def manage_budget(user: User, budget: Budget) -> str | None:
+    return is_not_own(user, budget) or is_owner(user, budget.protection)
+
+
+def keeps_duties_apart(person: User, role: str) -> str | None:
+    """Why somebody who asks cannot be given a role that oversees: it must not come with a budget."""
+    if role in EXCLUSIVE_ROLES and person.budgets.filter(closed_at=None).exists():
+        return f"{person} has a budget for a dataset. Its owner has to close it first."
+    return None
 
 
 protect = all_of(dataset_rules.is_active, dataset_rules.is_dataset_owner, dataset_rules.is_in_use, has_people)
 manage = all_of(is_owner)
 ask = all_of(is_own, is_open, may_use_dataset)
+enlarge = all_of(manage_budget, holder_is_scientist)
 ask_top_up = all_of(is_own, is_open, may_use_dataset, has_no_open_top_up)

@@ -91,6 +91,8 @@ def give_budget(
 ) -> Budget:
     """Admit a scientist with a share: of this epsilon, or one of the equal shares."""
     require(rules.manage, by, protection)
+    if scientist == by:
+        raise Refused("Somebody else has to decide on your budget.")
     if not scientist.is_scientist:
         raise Refused("Only data scientists have budgets.")
     if extended and not protection.extended_allowed:
@@ -117,7 +119,7 @@ def give_budget(
 
 def close_budget(budget: Budget, *, by: User, reason: str) -> Budget:
     """End a scientist's share. What was spent stays spent."""
-    require(rules.manage, by, budget.protection)
+    require(rules.manage_budget, by, budget)
     with transaction.atomic():
         locked = Budget.objects.select_for_update().get(pk=budget.pk)
         if locked.closed_at is not None:
@@ -138,7 +140,7 @@ def close_budget(budget: Budget, *, by: User, reason: str) -> Budget:
 
 def change_budget(budget: Budget, *, by: User, epsilon: float) -> Budget:
     """Give a scientist another share of the same promise; what was used stays used."""
-    require(rules.manage, by, budget.protection)
+    require(rules.enlarge, by, budget)
     return execution.change_share(budget, _mu(epsilon, budget.protection.noise_delta), by=by)
 
 
@@ -170,7 +172,9 @@ def ask_top_up(budget: Budget, *, by: User, epsilon: float, reason: str) -> TopU
 def decide_top_up(top_up: TopUp, *, by: User, grant: bool, note: str = "") -> TopUp:
     """Grant a larger share or refuse it; a refusal says why."""
     require(rules.decides_top_up, by, top_up)
-    if not grant and not note.strip():
+    if grant:
+        require(rules.holder_is_scientist, by, top_up.budget)
+    elif not note.strip():
         raise Refused("Say why not.")
     if not grant:
         with transaction.atomic():

@@ -46,7 +46,7 @@ VISIBLE: dict[str, Callable[[User], QuerySet[Any]]] = {
     "request": CodeRequest.objects.known_to,
     "run": Run.objects.visible_to,
     "dataset": Dataset.objects.visible_to,
-    "upload": lambda user: Upload.objects.filter(user=user),
+    "upload": Upload.objects.visible_to,
 }
 
 

@@ -9,8 +9,7 @@ from requests_app.models import CodeRequest, Release, Review, Run, Version
 
 def reviewers_of(item: CodeRequest) -> list[User]:
     """The owner and everybody with a reviewer's seat, except the author."""
-    seats = User.objects.filter(reviewing__dataset=item.dataset)
-    return [person for person in {item.dataset.owner, *seats} if person != item.author]
+    return [person for person in item.dataset.reviewing_people() if person != item.author]
 
 
 def _page(item: CodeRequest) -> str:

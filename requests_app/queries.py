@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.models import Role, RoleGrant, User
 from audit.models import Entry
-from datasets.models import AccessRequest, Dataset, DatasetReviewer
+from datasets.models import AccessRequest, Dataset
 from privacy import queries as answers
 from requests_app import claiming, queueing
 from requests_app.models import CodeRequest, Pause, Release, Review, Run, Worker
@@ -78,7 +78,7 @@ def _sources(user: User) -> list[Callable[[User], Found]]:
     """Where something may wait for this person: asked at once, so that the rest need not be asked at all."""
     concerns = User.objects.filter(pk=user.pk).annotate(
         decides=Exists(_my_datasets(user)),
-        writes=Exists(CodeRequest.objects.filter(author=user).order_by()),
+        writes=Exists(CodeRequest.objects.written_by(user).order_by()),
         admits=Exists(RoleGrant.objects.filter(user=user, role=Role.ADMIN)),
     )
     decides, writes, admits = concerns.values_list("decides", "writes", "admits").get()
@@ -97,8 +97,7 @@ def _first(rows: "QuerySet[Any]", *by: str) -> Iterator[Any]:
 
 
 def _my_datasets(user: User) -> "QuerySet[Dataset]":
-    seats = DatasetReviewer.objects.filter(user=user).values("dataset")
-    return Dataset.objects.filter(Q(owner=user) | Q(pk__in=seats)).order_by()
+    return Dataset.objects.reviewed_by(user).order_by()
 
 
 def _to_review(user: User) -> Found:
@@ -135,11 +134,9 @@ def _to_check(user: User) -> Found:
 
 
 def _to_grant(user: User) -> Found:
-    trusted = DatasetReviewer.objects.filter(user=user, decides_access=True).values("dataset")
+    decides = Dataset.objects.reviewed_by(user, decides_access=True).order_by().values("pk")
     rows = (
-        AccessRequest.objects.filter(
-            Q(dataset__owner=user) | Q(dataset__in=trusted), state=AccessRequest.State.PENDING
-        )
+        AccessRequest.objects.filter(dataset__in=decides, state=AccessRequest.State.PENDING)
         .exclude(scientist=user)
         .select_related("dataset", "scientist")
         .order_by("created_at")

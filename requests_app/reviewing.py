@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
@@ -25,6 +24,7 @@ def begin_review(version: Version, *, by: User) -> None:
     """A reviewer has opened the review; the author sees that it is being looked at."""
     with transaction.atomic():
         item = _lock(version)
+        require(rules.begin_review, by, item)
         _refuse_stale(item, version)
         if item.state != State.IN_REVIEW:
             workflow.take("begin_review", item, by=by)
@@ -125,6 +125,7 @@ def drop_comment(comment: Comment, *, by: User) -> None:
         locked = Comment.objects.select_for_update().get(pk=comment.pk)
         if locked.author != by:
             raise Denied("You can only take back your own comments.")
+        require(rules.comment, by, locked.version)
         if locked.published_at is not None:
             raise Conflict("This comment is published. Answer it, or mark it as resolved.")
         locked.replies.all().delete()
@@ -221,10 +222,9 @@ def _step(item: CodeRequest, version: Version, verdict: str) -> str:
 
 
 def standing(version: Version) -> list[Review]:
-    """The approvals of people who still hold a seat."""
-    dataset = version.request.dataset
-    seats = Q(reviewer=dataset.owner) | Q(reviewer__in=dataset.reviewers.values("user"))
-    return list(version.reviews.filter(seats, verdict=Verdict.APPROVE, reviewer__is_active=True))
+    """The approvals of people who may still review: a seat or a role may have been taken from them since."""
+    people = version.request.dataset.reviewing_people().order_by().values("pk")
+    return list(version.reviews.filter(reviewer__in=people, verdict=Verdict.APPROVE))
 
 
 def _approve(version: Version) -> Approval:

@@ -3,7 +3,8 @@
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import EXCLUSIVE_ROLES, User
+from accounts.rules import is_free_for_duties
 from common.access import all_of, any_of
 from common.errors import Refused
 from datasets import rules as dataset_rules
@@ -17,7 +18,10 @@ def is_system(user: User, item: object) -> str | None:
 
 
 def is_author(user: User, item: CodeRequest) -> str | None:
-    return None if user == item.author else "Only the author of this request can do this."
+    """The author, unless they have come to oversee: what they wrote before is then like anybody's to them."""
+    if user != item.author:
+        return "Only the author of this request can do this."
+    return is_free_for_duties(user)
 
 
 def is_not_author(user: User, item: CodeRequest) -> str | None:
@@ -77,14 +81,14 @@ ENDED = (
 
 
 def may_read_code(user: User, item: CodeRequest) -> str | None:
-    if user == item.author or user.is_auditor:
+    if user.is_auditor or is_author(user, item) is None:
         return None
     return is_reviewer(user, item)
 
 
 def may_comment(user: User, version: Version) -> str | None:
     if user == version.request.author:
-        return None
+        return dataset_rules.is_scientist(user, version.request)
     return is_reviewer(user, version.request)
 
 
@@ -112,7 +116,7 @@ def latest_revision_is_current(user: User, item: CodeRequest) -> str | None:
     return None
 
 
-edit = all_of(dataset_rules.is_active, is_author, is_open_to_edit)
+edit = all_of(dataset_rules.is_active, is_author, dataset_rules.is_scientist, is_open_to_edit)
 withdraw = all_of(dataset_rules.is_active, is_author)
 try_on_mock = all_of(edit, may_use_dataset)
 submit = all_of(dataset_rules.is_active, is_author, may_use_dataset, is_complete, no_run_is_live)
@@ -185,7 +189,7 @@ def open_data(run: Run) -> str | None:
 
 
 def is_author_or_owner(user: User, item: CodeRequest) -> str | None:
-    if user in (item.author, item.dataset.owner):
+    if is_author(user, item) is None or is_owner(user, item) is None:
         return None
     return "Only the author and the owner of the dataset can start a run."
 
@@ -246,9 +250,9 @@ def live_approval(item: CodeRequest) -> Approval | None:
 
 def cancel_run(user: User, run: Run) -> str | None:
     """The portal itself cancels when data is frozen, access ends or a person is suspended."""
-    if user == run.request.author or user.state == User.State.SYSTEM:
+    if user.state == User.State.SYSTEM or is_author(user, run.request) is None:
         return None
-    if run.kind == Run.Kind.PRIVATE and (user == run.request.dataset.owner or user.is_admin):
+    if run.kind == Run.Kind.PRIVATE and any_of(is_owner, is_admin)(user, run.request) is None:
         return None
     return "Only the author, the owner of the dataset or an admin can cancel a run."
 
@@ -281,7 +285,7 @@ def check_output(user: User, release: Release) -> str | None:
 def download_release(user: User, release: Release) -> str | None:
     if release.state != Release.State.RELEASED:
         return "There is nothing to download: the outputs are not released."
-    if user == release.run.request.author:
+    if is_author(user, release.run.request) is None:
         return None
     return is_reviewer(user, release.run.request)
 
@@ -290,7 +294,7 @@ def read_record(user: User, release: Release) -> str | None:
     """The record of a release: what the author got, kept for the other side and for auditors after a recall too."""
     if not release.record:
         return "There is no record: nothing was released."
-    if user == release.run.request.author or user.is_auditor:
+    if user.is_auditor or is_author(user, release.run.request) is None:
         return None
     return is_reviewer(user, release.run.request)
 
@@ -307,5 +311,28 @@ def manage_environments(user: User, item: object = None) -> str | None:
     return all_of(dataset_rules.is_active, is_admin)(user, item)
 
 
+UNDECIDED = (
+    CodeRequest.State.SUBMITTED,
+    CodeRequest.State.IN_REVIEW,
+    CodeRequest.State.APPROVED,
+    CodeRequest.State.CHANGES_REQUESTED,
+)
+
+
+def keeps_duties_apart(person: User, role: str) -> str | None:
+    """Why an author cannot be given a role that oversees, until what they have under way has come to an end."""
+    if role not in EXCLUSIVE_ROLES:
+        return None
+    if person.code_requests.filter(state__in=UNDECIDED).exists():
+        return (
+            f"{person} has a request that is not finished. It has to be withdrawn, decided or revoked first."
+        )
+    if Run.objects.live().filter(Q(request__author=person) | Q(asked_by=person)).exists():
+        return f"A run of {person} is under way. Wait until it has ended, or cancel it."
+    if Release.objects.filter(author=person, state__in=[Release.State.HELD, Release.State.CHECKING]).exists():
+        return f"Outputs of {person} are held. They have to be checked first."
+    return None
+
+
 def see_workers(user: User, item: object = None) -> str | None:
-    return None if user.is_admin or user.is_auditor else "Only admins and auditors see the workers."
+    return None if user.oversees else "Only admins and auditors see the workers."

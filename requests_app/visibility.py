@@ -52,8 +52,9 @@ class Viewer:
 
 
 def sees_comment(comment: SaidBy, viewer: Viewer) -> bool:
-    """Own ones always; others' once published; private ones never as the author; blinded reviewers judge alone."""
-    if comment.author_id == viewer.pk:
+    """Own ones, as long as one has a part in the review; others' once published; private ones never as the author;
+    blinded reviewers judge alone."""
+    if comment.author_id == viewer.pk and (viewer.is_author or viewer.is_reviewer):
         return True
     if comment.published_at is None or viewer.judges_alone:
         return False
@@ -100,7 +101,7 @@ def viewer_of(item: CodeRequest, user: User, *, version: UUID) -> Viewer:
     blinded = item.dataset.blinded
     return Viewer(
         pk=user.pk,
-        is_author=user.pk == item.author_id,
+        is_author=rules.is_author(user, item) is None,
         is_reviewer=user.pk != item.author_id and rules.is_reviewer(user, item) is None,
         has_decided=blinded and Review.objects.filter(version=version, reviewer=user).exists(),
         blinded=blinded,

@@ -17,7 +17,6 @@ from audit import log
 from common import live
 from common.access import require
 from common.errors import Conflict
-from datasets.models import DatasetReviewer
 from requests_app import rules
 from requests_app.models import CodeRequest, Release, Run
 
@@ -206,5 +205,4 @@ def tell_pages(item: CodeRequest | Run | Release) -> None:
 
 def _inboxes(request: CodeRequest) -> set[UUID]:
     """Whose inbox a step of a request or a release may change."""
-    seats = DatasetReviewer.objects.filter(dataset=request.dataset_id).values_list("user", flat=True)
-    return {request.author_id, request.dataset.owner_id, *seats}
+    return {request.author_id, *request.dataset.reviewing_people().values_list("pk", flat=True)}

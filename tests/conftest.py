@@ -12,8 +12,11 @@ from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import pytest
+from allauth.account.internal.flows.login import record_authentication
 from django.conf import settings
+from django.contrib.auth.signals import user_logged_in
 from django.db import connection
+from django.http import HttpRequest
 from django.test import Client
 
 from portal.launch.processes import Child, wait_until
@@ -34,6 +37,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _uses_the_portal(item: pytest.Item) -> bool:
     return bool({"page", "browsers", "live"} & set(getattr(item, "fixturenames", ())))
+
+
+def _as_if_by_the_form(sender: object, request: HttpRequest, user: Any, **kwargs: Any) -> None:
+    """`force_login` stands for a sign-in by the form, which allauth writes into the session with its time."""
+    if request.method is None:
+        record_authentication(request, user, method="password")
+
+
+user_logged_in.connect(_as_if_by_the_form)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -87,15 +87,20 @@ def _person_page(
 
 
 def _with_reason(
-    name: str, service: Callable[..., object], told: str, *, form_class: type[ReasonForm] = ReasonForm
+    name: str,
+    service: Callable[..., object],
+    told: str,
+    *,
+    step: str,
+    form_class: type[ReasonForm] = ReasonForm,
 ) -> Callable[..., HttpResponse]:
-    """A view that does one thing to a person for a reason.
+    """A view that does one thing to a person for a reason, once it is clear who asks for it.
 
     `name` is that of its form on their page, unless the form names a role; `told` has room for the person and the role.
     """
 
     @require_POST
-    @confirmed_recently
+    @confirmed_recently(step)
     def view(request: UserRequest, pk: UUID) -> HttpResponse:
         shown = _person(request, pk)
         form = form_class(request.POST)
@@ -111,18 +116,31 @@ def _with_reason(
     return view
 
 
-grant_role = _with_reason("grant", services.grant_role, "{} is {} now.", form_class=RoleForm)
-take_role = _with_reason("take", services.take_role, "{} is no longer {}.", form_class=RoleForm)
-suspend = _with_reason("suspend", services.suspend, "{} is suspended: every session of theirs has ended.")
-reinstate = _with_reason("reinstate", services.reinstate, "{} can sign in again.")
+grant_role = _with_reason(
+    "grant", services.grant_role, "{} is {} now.", step="Give somebody a role", form_class=RoleForm
+)
+take_role = _with_reason(
+    "take", services.take_role, "{} is no longer {}.", step="Take a role from somebody", form_class=RoleForm
+)
+suspend = _with_reason(
+    "suspend",
+    services.suspend,
+    "{} is suspended: every session of theirs has ended.",
+    step="Suspend an account",
+)
+reinstate = _with_reason(
+    "reinstate", services.reinstate, "{} can sign in again.", step="Let a suspended person in again"
+)
 reset_second_step = _with_reason(
     "second-step",
     services.reset_second_step,
     "{} signs in with the password alone, and can set up a new second step.",
+    step="Reset somebody's two-step sign-in",
 )
 
 
 @require_POST
+@confirmed_recently("Sign somebody out everywhere")
 def sign_out_person(request: UserRequest, pk: UUID) -> HttpResponse:
     shown = _person(request, pk)
     count = services.end_sessions(shown, by=request.user)
@@ -156,6 +174,7 @@ def _registrations_page(
 
 
 @require_POST
+@confirmed_recently("Approve a registration")
 def approve_registration(request: UserRequest, pk: UUID) -> HttpResponse:
     shown = _person(request, pk)
     form = ApproveForm(request.POST)
@@ -167,6 +186,7 @@ def approve_registration(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
+@confirmed_recently("Refuse a registration")
 def refuse_registration(request: UserRequest, pk: UUID) -> HttpResponse:
     shown = _person(request, pk)
     form = ReasonForm(request.POST)
@@ -192,7 +212,7 @@ def _invitations_page(
 
 
 @require_POST
-@confirmed_recently
+@confirmed_recently("Invite somebody")
 def invite(request: UserRequest) -> HttpResponse:
     """Invite somebody; the answer shows the link this once, for when mail does not arrive."""
     _only_overseers(request)

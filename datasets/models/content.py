@@ -7,6 +7,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
+from accounts.duties import not_for_overseers
 from accounts.models import User
 from common.models import Thing
 from datasets.models.publishing import NAME, Dataset
@@ -21,6 +22,12 @@ REVISION_STANDS = """
     END IF;
     RETURN NEW;
 """
+
+
+class RevisionQuerySet(models.QuerySet["Revision"]):
+    def visible_to(self, user: User) -> "RevisionQuerySet":
+        """Those of one's own datasets; others read of a revision on its dataset's page."""
+        return self.filter(dataset__in=Dataset.objects.owned_by(user).order_by().values("pk"))
 
 
 class Revision(Thing):
@@ -40,6 +47,8 @@ class Revision(Thing):
     published_at = models.DateTimeField(null=True, blank=True)
     sha256 = models.CharField(max_length=64, blank=True)
     schema = models.JSONField(default=dict, blank=True)
+
+    objects: ClassVar[models.Manager["Revision"]] = RevisionQuerySet.as_manager()
 
     class Meta:
         ordering = ["-number"]
@@ -95,7 +104,8 @@ def _sealed(name: str, where: str) -> pgtrigger.Trigger:
 class TableQuerySet(models.QuerySet["Table"]):
     def visible_to(self, user: User) -> "TableQuerySet":
         """Private tables exist for the dataset's owner alone; everybody else reads a revision's schema."""
-        return self.filter(revision__dataset__owner=user).exclude(revision__state=Revision.State.DISCARDED)
+        own = Dataset.objects.owned_by(user).order_by().values("pk")
+        return self.filter(revision__dataset__in=own).exclude(revision__state=Revision.State.DISCARDED)
 
 
 class Table(Thing):
@@ -228,7 +238,8 @@ class Column(Thing):
 class UploadQuerySet(models.QuerySet["Upload"]):
     def visible_to(self, user: User) -> "UploadQuerySet":
         """An upload exists for the owner who began it."""
-        return self.filter(user=user, revision__dataset__owner=user)
+        own = Dataset.objects.owned_by(user).order_by().values("pk")
+        return self.filter(user=user, revision__dataset__in=own)
 
 
 class Upload(Thing):
@@ -258,6 +269,7 @@ class Upload(Thing):
 
     class Meta:
         ordering = ["-created_at"]
+        triggers = [not_for_overseers("user")]
 
     def __str__(self) -> str:
         return self.file_name

@@ -8,7 +8,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.duties import not_for_overseers
+from accounts.models import Role, User
 from common.models import Thing
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
 
     def visible_to(self, user: User) -> "DatasetQuerySet":
         """Datasets this person may know of: owned, reviewed, granted, discoverable ones; all for overseers."""
-        if user.is_admin or user.is_auditor:
-            return self.exclude(Q(state=Dataset.State.DRAFT) & ~Q(owner=user))
+        if user.oversees:
+            return self.exclude(state=Dataset.State.DRAFT)
         return self.filter(
             Q(owner=user)
             | Q(pk__in=DatasetReviewer.objects.filter(user=user).values("dataset"))
@@ -38,6 +39,20 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
                 )
             )
         )
+
+    def owned_by(self, user: User) -> "DatasetQuerySet":
+        """Datasets this person acts for as their owner. Without the role an owner acts for none."""
+        return self.filter(owner=user) if user.is_owner else self.none()
+
+    def reviewed_by(self, user: User, *, decides_access: bool = False) -> "DatasetQuerySet":
+        """Datasets this person reviews (or decides on access to): their own, and those where they have a seat."""
+        if user.oversees:
+            return self.none()
+        seats = DatasetReviewer.objects.filter(user=user)
+        if decides_access:
+            seats = seats.filter(decides_access=True)
+        own = Q(owner=user) if user.is_owner else Q(pk__in=[])
+        return self.filter(own | Q(pk__in=seats.values("dataset")))
 
     def granted_to(self, user: User) -> "DatasetQuerySet":
         """Datasets this person holds a live grant on."""
@@ -88,6 +103,7 @@ class Dataset(Thing):
 
     class Meta:
         ordering = ["title"]
+        triggers = [not_for_overseers("owner")]
 
     def __str__(self) -> str:
         return self.title
@@ -111,6 +127,12 @@ class Dataset(Thing):
     def terms(self) -> "Terms | None":
         return self.terms_versions.order_by("-number").first()
 
+    def reviewing_people(self, *, decides_access: bool = False) -> "models.QuerySet[User]":
+        """Who reviews (or decides on access) now: the owner and the seats, without those who have come to oversee."""
+        seats = self.reviewers.filter(decides_access=True) if decides_access else self.reviewers.all()
+        acting = Q(pk=self.owner_id, role_grants__role=Role.OWNER)
+        return User.objects.free_for_duties().filter(acting | Q(pk__in=seats.values("user"))).distinct()
+
 
 class DatasetReviewer(Thing):
     """Somebody the owner lets review code and outputs of this dataset."""
@@ -122,6 +144,7 @@ class DatasetReviewer(Thing):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["dataset", "user"], name="one_seat_per_reviewer")]
+        triggers = [not_for_overseers("user")]
 
     def __str__(self) -> str:
         return f"{self.user} reviews {self.dataset}"
@@ -148,9 +171,11 @@ class Terms(Thing):
 
 class AccessRequestQuerySet(models.QuerySet["AccessRequest"]):
     def visible_to(self, user: User) -> "AccessRequestQuerySet":
-        """One's own, and those one may decide on."""
-        trusted = DatasetReviewer.objects.filter(user=user, decides_access=True).values("dataset")
-        return self.filter(Q(scientist=user) | Q(dataset__owner=user) | Q(dataset__in=trusted))
+        """One's own, and those one may decide on. Nobody who oversees has either."""
+        if user.oversees:
+            return self.none()
+        decides = Dataset.objects.reviewed_by(user, decides_access=True)
+        return self.filter(Q(scientist=user) | Q(dataset__in=decides.order_by().values("pk")))
 
     def pending(self) -> "AccessRequestQuerySet":
         return self.filter(state=AccessRequest.State.PENDING)
@@ -191,6 +216,7 @@ class AccessRequest(Thing):
                 name="nobody_grants_themselves_access",
             ),
         ]
+        triggers = [not_for_overseers("scientist"), not_for_overseers("decided_by")]
 
     def __str__(self) -> str:
         return f"{self.scientist} asks for {self.dataset}"
@@ -203,7 +229,11 @@ class GrantQuerySet(models.QuerySet["Grant"]):
 
     def visible_to(self, user: User) -> "GrantQuerySet":
         """One's own, those on one's datasets; all for admins, who may take them away."""
-        return self if user.is_admin else self.filter(Q(user=user) | Q(dataset__owner=user))
+        if user.oversees:
+            return self if user.is_admin else self.none()
+        return self.filter(
+            Q(user=user) | Q(dataset__in=Dataset.objects.owned_by(user).order_by().values("pk"))
+        )
 
 
 class Grant(Thing):
@@ -234,6 +264,7 @@ class Grant(Thing):
                 name="a_revoked_grant_names_its_revoker",
             ),
         ]
+        triggers = [not_for_overseers("user")]
 
     def __str__(self) -> str:
         return f"{self.user} may use {self.dataset}"

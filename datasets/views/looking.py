@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from common.http import UserRequest
 from datasets import mock, queries, rules, schema, storage
 from datasets.forms import ListFilter
-from datasets.models import Dataset, Grant, Revision
+from datasets.models import AccessRequest, Dataset, Grant, Revision
 from datasets.schema import TableSchema
 from datasets.views.shared import owned, show, visible
 
@@ -53,8 +53,8 @@ def _public_page(request: UserRequest, dataset: Dataset, *, as_scientist: bool) 
     revision = dataset.current
     if as_scientist and dataset.draft and dataset.draft.tables.exists():
         revision = dataset.draft
-    grant = Grant.objects.live().filter(user=user, dataset=dataset).first()
-    asked = dataset.access_requests.filter(scientist=user).first()
+    grant = Grant.objects.visible_to(user).live().filter(user=user, dataset=dataset).first()
+    asked = AccessRequest.objects.visible_to(user).filter(dataset=dataset, scientist=user).first()
     context = {
         "revision": revision,
         "tables": [(table, _mock_rows(revision, table)) for table in _declared(revision)],

@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.http import confirmed_recently
 from audit.models import Entry
 from common.http import UserRequest
 from datasets import rules, services
@@ -45,6 +46,7 @@ def describe(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @page_with_form
+@confirmed_recently("Change a dataset's rules or terms")
 def policy(request: UserRequest, pk: UUID) -> HttpResponse:
     """The policy and the terms; two forms on one page, told apart by the button."""
     dataset = owned(request, pk)
@@ -87,6 +89,7 @@ USE = {
 
 
 @require_POST
+@confirmed_recently("Freeze or retire a dataset, or lift a freeze")
 def use(request: UserRequest, pk: UUID, verb: str) -> HttpResponse:
     """Take a dataset out of use, or back into it, with a reason."""
     dataset = visible(request, pk)

@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.http import confirmed_recently
 from accounts.models import User
 from common.access import require
 from common.errors import Refused
@@ -48,6 +49,7 @@ def _person(email: str) -> User:
 
 
 @require_POST
+@confirmed_recently("Give a reviewer's seat")
 def add_reviewer(request: UserRequest, pk: UUID) -> HttpResponse:
     dataset = owned(request, pk)
     form = ReviewerForm(request.POST)
@@ -64,16 +66,18 @@ def add_reviewer(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
+@confirmed_recently("Take a reviewer's seat away")
 def remove_reviewer(request: UserRequest, pk: UUID) -> HttpResponse:
-    seats = DatasetReviewer.objects.filter(dataset__owner=request.user).select_related(
-        "dataset__owner", "user"
+    own = Dataset.objects.owned_by(request.user).order_by().values("pk")
+    seat = found(
+        DatasetReviewer.objects.filter(dataset__in=own).select_related("dataset__owner", "user"), pk=pk
     )
-    seat = found(seats, pk=pk)
     services.remove_reviewer(seat, by=request.user)
     return said(request, "The reviewer is removed.", "datasets:people", seat.dataset_id, "reviewers")
 
 
 @require_POST
+@confirmed_recently("Hand a dataset over to somebody else")
 def transfer(request: UserRequest, pk: UUID) -> HttpResponse:
     dataset = owned(request, pk)
     form = TransferForm(request.POST)
@@ -135,6 +139,7 @@ def _access(
 
 
 @require_POST
+@confirmed_recently("Decide on access to a dataset")
 def decide(request: UserRequest, pk: UUID) -> HttpResponse:
     item = _asked(request, pk)
     require(rules.may_decide_access, request.user, item)
@@ -153,12 +158,13 @@ def decide(request: UserRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def withdraw(request: UserRequest, pk: UUID) -> HttpResponse:
-    items = AccessRequest.objects.filter(scientist=request.user)
+    items = AccessRequest.objects.visible_to(request.user).filter(scientist=request.user)
     item = services.withdraw_access(found(items, pk=pk), by=request.user)
     return said(request, "Your request is withdrawn.", "datasets:detail", item.dataset_id)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@confirmed_recently("Take access away")
 def revoke(request: UserRequest, pk: UUID) -> HttpResponse:
     """Take access away, with the reason."""
     grants = Grant.objects.visible_to(request.user).select_related("dataset__owner", "user")

@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.http import confirmed_recently
 from common.errors import Refused
 from common.http import UserRequest, found
 from datasets import inspection, proposals, rules, services, uploads
@@ -61,7 +62,7 @@ def begin_revision(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 def _revision(request: UserRequest, pk: UUID) -> Revision:
-    revisions = Revision.objects.filter(dataset__owner=request.user).select_related("dataset__owner")
+    revisions = Revision.objects.visible_to(request.user).select_related("dataset__owner")
     return found(revisions, pk=pk)
 
 
@@ -72,6 +73,7 @@ def discard(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
+@confirmed_recently("Retire a revision of a dataset")
 def retire_revision(request: UserRequest, pk: UUID) -> HttpResponse:
     revision = _revision(request, pk)
     form = ReasonForm(request.POST)
@@ -193,6 +195,7 @@ def _after(request: UserRequest, table: Table, page: int) -> HttpResponse:
 
 
 @require_POST
+@confirmed_recently("Publish a revision of a dataset")
 def publish(request: UserRequest, pk: UUID) -> HttpResponse:
     revision = services.publish(owned(request, pk), by=request.user)
     return said(request, f"Revision {revision.number} is published.", "datasets:detail", pk)

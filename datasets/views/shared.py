@@ -12,6 +12,7 @@ from common.errors import Refused
 from common.http import UserRequest, found
 from datasets.models import Dataset
 from datasets.queries import waiting_access
+from datasets.rules import is_dataset_owner
 
 
 def visible(request: UserRequest, pk: UUID) -> Dataset:
@@ -21,7 +22,7 @@ def visible(request: UserRequest, pk: UUID) -> Dataset:
 
 def owned(request: UserRequest, pk: UUID) -> Dataset:
     """A dataset of this person's own; for everybody else its inner pages do not exist."""
-    return found(Dataset.objects.filter(owner=request.user).select_related("owner"), pk=pk)
+    return found(Dataset.objects.owned_by(request.user).select_related("owner"), pk=pk)
 
 
 def show(
@@ -34,7 +35,7 @@ def show(
     status: int = 200,
 ) -> HttpResponse:
     """A page of one dataset, with the tabs that this person has."""
-    owns = dataset.owner_id == request.user.pk
+    owns = is_dataset_owner(request.user, dataset) is None
     shared = {
         "dataset": dataset,
         "tab": tab,

@@ -6,6 +6,7 @@ from django import forms, template
 from django.forms.boundfield import BoundField
 
 from datasets.models import Dataset
+from datasets.rules import is_dataset_owner
 from privacy import queries, rules, words
 from privacy.engine.schema import ColumnSpec, Kind
 from privacy.engine.sql_text import number
@@ -63,11 +64,11 @@ def automatic_answers(context: template.Context, dataset: Dataset) -> dict[str, 
     protection = getattr(dataset, "protection", None)
     budget = None
     if protection is not None:
-        budget = Budget.objects.filter(protection=protection, scientist=user).first()
+        budget = Budget.objects.held_by(user).filter(protection=protection).first()
         if budget is not None:
             budget.protection = protection
             protection.dataset = dataset
-    owns = dataset.owner_id == user.pk
+    owns = is_dataset_owner(user, dataset) is None
     return {
         "dataset": dataset,
         "protection": protection,

@@ -48,8 +48,8 @@ def index(request: UserRequest) -> HttpResponse:
     rows = _narrowed(answers, form.cleaned_data)
     page = paginated(request, rows.select_related("budget__protection__dataset", "budget__scientist", "line"))
     context = {
-        "own": [budget for budget in budgets if budget.scientist_id == user.pk],
-        "others": [budget for budget in budgets if budget.scientist_id != user.pk],
+        "own": [budget for budget in budgets if rules.is_own(user, budget) is None],
+        "others": [budget for budget in budgets if rules.is_own(user, budget)],
         "form": form,
         "page_obj": page,
         "filtered": any(form.cleaned_data.values()),
@@ -85,14 +85,14 @@ def the_answer(request: UserRequest, pk: UUID) -> Answer:
 def answer(request: UserRequest, pk: UUID) -> HttpResponse:
     """One answer; while it is being computed the page asks again."""
     item = the_answer(request, pk)
-    if item.is_out and item.seen_at is None and item.budget.scientist_id == request.user.pk:
+    if item.is_out and item.seen_at is None and rules.is_own(request.user, item.budget) is None:
         Answer.objects.filter(pk=item.pk, seen_at=None).update(seen_at=timezone.now())
     return show(request, "answer", _context(request, item), parts={"answer-live"})
 
 
 def _context(request: UserRequest, item: Answer) -> dict[str, Any]:
     query, protection = decode(item.query), item.budget.protection
-    is_own = item.budget.scientist_id == request.user.pk
+    is_own = rules.is_own(request.user, item.budget) is None
     context: dict[str, Any] = {
         "answer": item,
         "budget": item.budget,

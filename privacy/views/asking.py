@@ -54,7 +54,7 @@ def ask(request: UserRequest, pk: UUID) -> HttpResponse:
     """The page; by POST (`then` = ask) the question is asked, otherwise priced: also without scripts."""
     budget = the_budget(request, pk)
     if why := rules.ask(request.user, budget):
-        if request.method == "POST" or budget.scientist_id != request.user.pk:
+        if request.method == "POST" or rules.is_own(request.user, budget):
             raise Denied(why)
         return show(request, "ask_closed", {"budget": budget, "refusal": why})
     if request.method != "POST":

@@ -10,8 +10,10 @@ from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.http import confirmed_recently
 from common.access import require
 from common.http import UserRequest, found
+from datasets.models import Dataset
 from privacy import drawing, queries, rules, services, words
 from privacy.drawing import Point
 from privacy.engine.accounting import gdp_epsilon
@@ -29,14 +31,15 @@ def budget(request: UserRequest, pk: UUID) -> HttpResponse:
 
 def _page(request: UserRequest, item: Budget, *, status: int = 200, **forms: object) -> HttpResponse:
     user, protection = request.user, item.protection
-    may_read = user.pk in {item.scientist_id, protection.dataset.owner_id} or user.is_auditor
+    owns, is_own = rules.is_owner(user, protection) is None, rules.is_own(user, item) is None
+    may_read = owns or is_own or user.is_auditor
     answers = Answer.objects.filter(budget=item).select_related("line") if may_read else Answer.objects.none()
     page = paginated(request, answers)
     context = {
         "budget": item,
         "dataset": protection.dataset,
-        "is_own": item.scientist_id == user.pk,
-        "owns": protection.dataset.owner_id == user.pk,
+        "is_own": is_own,
+        "owns": owns and not is_own,
         "reads_answers": may_read,
         "epsilon": words.sized(gdp_epsilon(item.mu, protection.noise_delta), up=True),
         "delta": words.tiny(protection.delta),
@@ -48,8 +51,8 @@ def _page(request: UserRequest, item: Budget, *, status: int = 200, **forms: obj
         "rows": [(answer, queries.title_of(answer), cost(answer)) for answer in page],
         "charts": _burn_down(item) if may_read and page.paginator.count else None,
         "top_ups": item.top_ups.select_related("decided_by")[:20],
-        "ask_refusal": rules.ask(user, item) if item.scientist_id == user.pk else None,
-        "top_up_refusal": rules.ask_top_up(user, item) if item.scientist_id == user.pk else None,
+        "ask_refusal": rules.ask(user, item) if is_own else None,
+        "top_up_refusal": rules.ask_top_up(user, item) if is_own else None,
         "share_form": ShareForm(),
         "reason_form": ReasonForm(),
         **forms,
@@ -73,11 +76,12 @@ def burn_down_charts(points: list[Point], title: str) -> dict[str, SafeString]:
 
 def _managed(request: UserRequest, pk: UUID) -> Budget:
     """A budget on a dataset of this person's own; others have no such page."""
-    rows = queries.budgets_of(request.user).filter(protection__dataset__owner=request.user)
-    return found(rows, pk=pk)
+    own = Dataset.objects.owned_by(request.user).order_by().values("pk")
+    return found(queries.budgets_of(request.user).filter(protection__dataset__in=own), pk=pk)
 
 
 @require_POST
+@confirmed_recently("Change a scientist's budget")
 def change(request: UserRequest, pk: UUID) -> HttpResponse:
     item = _managed(request, pk)
     form = ShareForm(request.POST)
@@ -90,6 +94,7 @@ def change(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
+@confirmed_recently("Close a scientist's budget")
 def close(request: UserRequest, pk: UUID) -> HttpResponse:
     item = _managed(request, pk)
     form = ReasonForm(request.POST)
@@ -151,12 +156,13 @@ def _top_up_page(request: UserRequest, item: TopUp, form: DecisionForm, status: 
         "given": words.percent(queries.given_away(item.budget.protection, budgets)),
         "is_pending": item.state == TopUp.State.PENDING,
         "refusal": rules.decides_top_up(request.user, item),
-        "is_own": item.budget.scientist_id == request.user.pk,
+        "is_own": rules.is_own(request.user, item.budget) is None,
     }
     return show(request, "top_up", context, status=status)
 
 
 @require_POST
+@confirmed_recently("Decide on a larger budget")
 def decide(request: UserRequest, pk: UUID) -> HttpResponse:
     item = _top_up(request, pk)
     form = DecisionForm(request.POST)

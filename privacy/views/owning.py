@@ -9,6 +9,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.http import confirmed_recently
 from accounts.models import User
 from common.access import require
 from common.errors import Denied, Refused
@@ -42,7 +43,7 @@ def dataset(request: UserRequest, pk: UUID) -> HttpResponse:
 def _page(request: UserRequest, item: Dataset, *, status: int = 200, **forms: object) -> HttpResponse:
     user, protection = request.user, item.protection
     budgets = list(queries.budgets_of(user).filter(protection=protection))
-    owns = item.owner_id == user.pk
+    owns = rules.is_owner(user, protection) is None
     reads = owns or user.is_auditor
     people = queries.without_budget(protection) if owns else []
     spent = any(budget.units_used for budget in budgets)
@@ -94,6 +95,7 @@ def _histogram(protection: Protection, budgets: list[Budget]) -> list[dict[str, 
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@confirmed_recently("Promise protection for a dataset")
 def protect(request: UserRequest, pk: UUID) -> HttpResponse:
     """The promise is put together, shown in words, and made with a second click."""
     item = owned(request, pk)
@@ -147,6 +149,7 @@ def promise(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
+@confirmed_recently("Give a scientist a budget")
 def give(request: UserRequest, pk: UUID) -> HttpResponse:
     item = _protected(request, pk)
     people = queries.without_budget(item.protection)
@@ -171,7 +174,7 @@ def give(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 def _protected(request: UserRequest, pk: UUID) -> Dataset:
-    rows = Dataset.objects.filter(owner=request.user, protection__isnull=False)
+    rows = Dataset.objects.owned_by(request.user).filter(protection__isnull=False)
     return found(rows.select_related("owner", "protection"), pk=pk)
 
 
@@ -181,7 +184,7 @@ def _protected(request: UserRequest, pk: UUID) -> Dataset:
 def _reader(request: UserRequest, pk: UUID) -> Dataset:
     """A protected dataset whose ledger this person reads: the owner's and auditors', for it names questions."""
     user = request.user
-    rows = Dataset.objects.visible_to(user) if user.is_auditor else Dataset.objects.filter(owner=user)
+    rows = Dataset.objects.visible_to(user) if user.is_auditor else Dataset.objects.owned_by(user)
     return found(rows.filter(protection__isnull=False).select_related("owner", "protection"), pk=pk)
 
 

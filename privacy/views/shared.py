@@ -15,6 +15,7 @@ from common.errors import Refused
 from common.http import UserRequest, found
 from datasets.models import Dataset
 from datasets.queries import waiting_access
+from datasets.rules import is_dataset_owner
 from privacy.models import Budget
 from privacy.queries import budgets_of
 
@@ -48,23 +49,19 @@ def the_budget(request: UserRequest, pk: UUID) -> Budget:
 
 def owned(request: UserRequest, pk: UUID) -> Dataset:
     """A dataset of this person's own; for everybody else these pages do not exist."""
-    return found(Dataset.objects.filter(owner=request.user).select_related("owner", "protection"), pk=pk)
+    return found(Dataset.objects.owned_by(request.user).select_related("owner", "protection"), pk=pk)
 
 
 def overseen(request: UserRequest, pk: UUID) -> Dataset:
     """A dataset whose budgets this person looks after or oversees."""
     user = request.user
-    rows = (
-        Dataset.objects.visible_to(user)
-        if user.is_admin or user.is_auditor
-        else Dataset.objects.filter(owner=user)
-    )
+    rows = Dataset.objects.visible_to(user) if user.oversees else Dataset.objects.owned_by(user)
     return found(rows.select_related("owner", "protection"), pk=pk)
 
 
 def tabs(request: UserRequest, dataset: Dataset) -> dict[str, object]:
     """What the head of a dataset's pages needs."""
-    owns = dataset.owner_id == request.user.pk
+    owns = is_dataset_owner(request.user, dataset) is None
     return {
         "dataset": dataset,
         "owns": owns,

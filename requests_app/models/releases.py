@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import F, Q
 
+from accounts.duties import not_for_overseers
 from accounts.models import User
 from common.models import Thing
 from requests_app.models.runs import Run
@@ -95,6 +96,7 @@ class Release(Thing):
                 name="nobody_releases_their_own_output",
             )
         ]
+        triggers = [not_for_overseers("decided_by")]
 
     def __str__(self) -> str:
         return f"Release of {self.run.request}"

@@ -4,9 +4,10 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 
+from accounts.duties import not_for_overseers
 from accounts.models import User
 from common.models import Thing
-from datasets.models import Dataset, DatasetReviewer, Revision
+from datasets.models import Dataset, Revision
 
 IMMUTABLE = pgtrigger.Update | pgtrigger.Delete
 SUBMITTED = Q(latest__isnull=False)
@@ -15,16 +16,18 @@ SUBMITTED = Q(latest__isnull=False)
 class CodeRequestQuerySet(models.QuerySet["CodeRequest"]):
     def visible_to(self, user: User) -> "CodeRequestQuerySet":
         """Own requests; of the datasets one owns or reviews, those once submitted; all submitted for auditors."""
-        if user.is_auditor:
-            return self.filter(Q(author=user) | SUBMITTED)
-        seats = Q(dataset__owner=user) | Q(
-            dataset__in=DatasetReviewer.objects.filter(user=user).values("dataset")
-        )
-        return self.filter(Q(author=user) | (SUBMITTED & seats))
+        if user.oversees:
+            return self.filter(SUBMITTED) if user.is_auditor else self.none()
+        reviewed = Dataset.objects.reviewed_by(user).order_by().values("pk")
+        return self.filter(Q(author=user) | (SUBMITTED & Q(dataset__in=reviewed)))
+
+    def written_by(self, user: User) -> "CodeRequestQuerySet":
+        """One's own. To somebody who has come to oversee, what they wrote before is like anybody's."""
+        return self.none() if user.oversees else self.filter(author=user)
 
     def known_to(self, user: User) -> "CodeRequestQuerySet":
         """What one may read; an admin, besides, knows of the submitted ones that they are there."""
-        return self.filter(Q(author=user) | SUBMITTED) if user.is_admin else self.visible_to(user)
+        return self.filter(SUBMITTED) if user.is_admin else self.visible_to(user)
 
 
 class CodeRequest(Thing):
@@ -68,6 +71,7 @@ class CodeRequest(Thing):
             models.Index(fields=["author", "state"]),
             models.Index(fields=["dataset", "state"]),
         ]
+        triggers = [not_for_overseers("author")]
 
     def __str__(self) -> str:
         return self.title
@@ -126,7 +130,10 @@ class Review(Thing):
                 condition=~Q(reviewer=F("author")), name="nobody_reviews_their_own_request"
             ),
         ]
-        triggers = [pgtrigger.Protect(name="reviews_do_not_change", operation=IMMUTABLE)]
+        triggers = [
+            pgtrigger.Protect(name="reviews_do_not_change", operation=IMMUTABLE),
+            not_for_overseers("reviewer"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_verdict_display()} by {self.reviewer}"
@@ -149,6 +156,7 @@ class Comment(Thing):
 
     class Meta:
         ordering = ["created_at"]
+        triggers = [not_for_overseers("author")]
 
     def __str__(self) -> str:
         return self.text[:60]

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
+from accounts.duties import not_for_overseers
 from accounts.models import User
 from common.models import Thing
 from datasets.models import Revision
@@ -13,8 +14,8 @@ from runner.contract import CloseCode
 class RunQuerySet(models.QuerySet["Run"]):
     def visible_to(self, user: User) -> "RunQuerySet":
         """Own runs; runs on private data of the requests one may see; an admin sees that runs exist."""
-        if user.is_admin or user.is_auditor:
-            return self.filter(Q(request__author=user) | Q(kind=Run.Kind.PRIVATE))
+        if user.oversees:
+            return self.filter(kind=Run.Kind.PRIVATE)
         requests = CodeRequest.objects.visible_to(user).values("pk")
         return self.filter(
             Q(request__author=user)
@@ -105,6 +106,7 @@ class Run(Thing):
                 name="private_data_needs_an_approval",
             )
         ]
+        triggers = [not_for_overseers("asked_by")]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()}: {self.request}"

@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.http import confirmed_recently
 from accounts.models import User
 from common.errors import Refused
 from common.http import UserRequest, found
@@ -18,6 +19,7 @@ from requests_app.views.shared import show
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@confirmed_recently("Add a code environment")
 def environments(request: UserRequest) -> HttpResponse:
     form = EnvironmentForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -56,6 +58,7 @@ def environment(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
+@confirmed_recently("Build a code environment again")
 def build_again(request: UserRequest, pk: UUID) -> HttpResponse:
     item = found(CodeEnvironment.objects.visible_to(request.user), pk=pk)
     services.build_again(item, by=request.user)
@@ -63,6 +66,7 @@ def build_again(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
+@confirmed_recently("Retire a code environment")
 def retire(request: UserRequest, pk: UUID) -> HttpResponse:
     item = found(CodeEnvironment.objects.visible_to(request.user), pk=pk)
     services.retire_environment(item, by=request.user)
@@ -70,6 +74,7 @@ def retire(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
+@confirmed_recently("Remove the files of a code environment")
 def remove(request: UserRequest, pk: UUID) -> HttpResponse:
     item = found(CodeEnvironment.objects.visible_to(request.user), pk=pk)
     services.remove_environment(item, by=request.user)

@@ -7,6 +7,7 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.http import confirmed_recently
 from common.access import require
 from common.errors import Refused
 from common.http import UserRequest, found
@@ -69,6 +70,7 @@ def begin(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
+@confirmed_recently("Decide on held outputs")
 def decide(request: UserRequest, pk: UUID) -> HttpResponse:
     release = _release(request, pk)
     require(rules.check_output, request.user, release)
@@ -85,6 +87,7 @@ def decide(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
+@confirmed_recently("Recall a release")
 def recall(request: UserRequest, pk: UUID) -> HttpResponse:
     release = _release(request, pk)
     form = ReasonForm(request.POST)

@@ -10,9 +10,10 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.http import confirmed_recently
 from accounts.models import RoleGrant, User
 from common.http import UserRequest, found
-from datasets.models import Dataset, DatasetReviewer
+from datasets.models import Dataset
 from requests_app import releasing, rules, services, visibility, workflow
 from requests_app.forms import FilterForm, ReasonForm
 from requests_app.models import Approval, CodeRequest, CodeRequestQuerySet, Release, Review, Run, Version
@@ -45,11 +46,10 @@ def _narrowed(rows: CodeRequestQuerySet, wanted: dict[str, Any], user: User) -> 
     if dataset := wanted.get("dataset"):
         rows = rows.filter(dataset=dataset)
     if wanted.get("whose") == "mine":
-        rows = rows.filter(author=user)
+        rows = rows & CodeRequest.objects.written_by(user)
     if wanted.get("whose") == "to_review":
-        seats = DatasetReviewer.objects.filter(user=user).values("dataset")
-        mine = Q(dataset__owner=user) | Q(dataset__in=seats)
-        rows = rows.filter(mine, state__in=visibility.OPEN).exclude(author=user)
+        mine = Dataset.objects.reviewed_by(user).order_by().values("pk")
+        rows = rows.filter(dataset__in=mine, state__in=visibility.OPEN).exclude(author=user)
     return rows
 
 
@@ -81,7 +81,7 @@ def _page(item: CodeRequest, user: User) -> dict[str, object]:
         .select_related("release__decided_by", "release__recalled_by", "version", "asked_by")
         .order_by("-created_at")[:RUNS]
     )
-    is_author = item.author_id == user.pk
+    is_author = rules.is_author(user, item) is None
     seats = not is_author and rules.is_reviewer(user, item) is None
     reads = is_author or seats or user.is_auditor
     runs = [visibility.veil(run, reads_log=seats) for run in runs]
@@ -145,7 +145,7 @@ def _used(approval: Approval | None, runs: list[Run]) -> int:
 
 def _steps(item: CodeRequest, user: User) -> dict[str, object]:
     """What this person may do now, and why not."""
-    may_start = item.state == State.APPROVED and user.pk in {item.author_id, item.dataset.owner_id}
+    may_start = item.state == State.APPROVED and rules.is_author_or_owner(user, item) is None
     return {
         "key": new_key(),
         "may_edit": rules.edit(user, item) is None,
@@ -166,6 +166,7 @@ def withdraw(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
+@confirmed_recently("Revoke an approval")
 def revoke(request: UserRequest, pk: UUID) -> HttpResponse:
     item = _known(request, pk)
     form = ReasonForm(request.POST)

@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.http import confirmed_recently
 from accounts.models import User
 from common.access import require
 from common.errors import Conflict
@@ -44,9 +45,10 @@ def begin(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
+@confirmed_recently("Give your verdict on code")
 def verdict(request: UserRequest, pk: UUID) -> HttpResponse:
     version = readable_version(request, pk)
-    require(rules.is_not_author, request.user, version.request)
+    require(rules.begin_review, request.user, version.request)
     form = VerdictForm(request.POST, dataset=version.request.dataset)
     if not form.is_valid():
         return show(request, "review", {**page_of(request, version), "verdict_form": form}, status=400)

@@ -61,7 +61,7 @@ def run_page(item: Run, user: User) -> dict[str, object]:
         "stages": words.stages(item, reads_log=reads_log),
         "cancel_refusal": workflow.refusal(step, item, by=user),
         "failure": words.failure(item),
-        "is_author": item.request.author_id == user.pk,
+        "is_author": rules.is_author(user, item.request) is None,
         "recall_refusal": workflow.refusal("recall", release, by=user) if release else "Nothing is released.",
         "reason_form": ReasonForm(),
         **clock,

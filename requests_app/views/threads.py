@@ -62,7 +62,7 @@ def viewer_of(
     is_open = item.latest_id == version.pk and item.state in visibility.OPEN
     return Viewer(
         pk=user.pk,
-        is_author=item.author_id == user.pk,
+        is_author=rules.is_author(user, item) is None,
         is_reviewer=is_reviewer and item.author_id != user.pk,
         has_decided=any(review.reviewer_id == user.pk for review in reviews),
         blinded=item.dataset.blinded,

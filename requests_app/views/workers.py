@@ -6,6 +6,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.http import confirmed_recently
 from common.access import require
 from common.http import UserRequest, found
 from requests_app import queries, rules, services
@@ -31,12 +32,14 @@ def _page(request: UserRequest, form: ReasonForm) -> dict[str, object]:
 
 
 @require_POST
+@confirmed_recently("Empty a worker")
 def drain(request: UserRequest, pk: UUID) -> HttpResponse:
     services.drain_worker(_worker(request, pk), by=request.user)
     return redirect("requests:workers")
 
 
 @require_POST
+@confirmed_recently("Let a worker take runs again")
 def undrain(request: UserRequest, pk: UUID) -> HttpResponse:
     services.undrain_worker(_worker(request, pk), by=request.user)
     return redirect("requests:workers")
@@ -48,6 +51,7 @@ def _worker(request: UserRequest, pk: UUID) -> Worker:
 
 
 @require_POST
+@confirmed_recently("Pause all runs")
 def pause(request: UserRequest) -> HttpResponse:
     require(rules.manage_workers, request.user)
     form = ReasonForm(request.POST)
@@ -58,6 +62,7 @@ def pause(request: UserRequest) -> HttpResponse:
 
 
 @require_POST
+@confirmed_recently("Let runs start again")
 def resume(request: UserRequest) -> HttpResponse:
     services.resume_runs(by=request.user)
     return redirect("requests:workers")
