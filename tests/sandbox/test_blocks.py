@@ -42,7 +42,7 @@ def test_a_block_of_columns_is_a_table() -> None:
         ("import os; os._exit(0)", "failed"),
         ("import os; os.write(4, b'x' * 9); os._exit(0)", "failed"),
         ("import ctypes; ctypes.string_at(0)", "failed"),
-        ("while True: pass", "failed"),
+        ("while True: pass", "time"),
         ("import time; time.sleep(60)", "time"),
         ("return len(bytearray(b'x') * (2 << 30))", "failed"),
         ("import mmap; a = mmap.mmap(-1, 2 << 30); a[::4096] = bytes(len(a) // 4096)", "failed"),
