@@ -147,7 +147,7 @@ def _futex() -> Block:
 
 
 def _mapping() -> Block:
-    """Memory that is shared and belongs to no file can be held without being counted for the process that holds it."""
+    """No shared memory without a file: a process can keep it while the kernel no longer counts it for that process."""
     shared = (*_argument(3), Step(ANY_BIT, 0, 2, NO_FILE), Step(ANY_BIT, 0, 1, SHARED_MAPPING))
     return (*shared, *refuse(errno.EPERM), *stop(ALLOW))
 

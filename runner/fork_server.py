@@ -1,7 +1,7 @@
-"""One fork server in its sandbox: hand it blocks, watch each child from outside, take what its memory holds at the end.
+"""One fork server in its sandbox: hand it blocks, watch each child from outside, and read its answer once it is dead.
 
-Nothing here waits for a block. The server tells by a socket that a child has begun and that it is dead; in between
-the host looks at the child's own clocks and memory, and kills it alone.
+Nothing here waits for a block. The server reports over a socket that a child has begun and that it has died; in
+between, this side reads the child's own clocks and memory, and kills the child that is over a limit.
 """
 
 import contextlib
@@ -36,25 +36,25 @@ BEGUN = -1
 
 CAPABILITIES = ("CAP_SYS_ADMIN", "CAP_SETPCAP")
 BASE_MB = 512
-"""What the libraries of the server itself may take. Its children share it."""
+"""What the server may take with its libraries. Its children share that memory."""
 FOLDER_BYTES = 16 * MIB
 FOLDERS = ("/out", "/tmp", "/dev/shm")  # noqa: S108
 SLACK_MB = 128
-"""What a child may take beyond its limit until it is killed for it."""
+"""How far a child may get beyond its limit before it is noticed and killed."""
 UNANSWERED = struct.pack("=Q", 0x7FF8_0000_0000_7E1A)
-"""A NaN that no arithmetic makes: stands where no number has been written."""
+"""A NaN that arithmetic does not produce: it marks a number that has not been written."""
 START_S = 60.0
 PATIENCE_S = 60.0
 TICK_S = 0.01
 
 
 class ServerGone(RuntimeError):
-    """The fork server has ended, or no longer does what it is for."""
+    """The fork server has died or hangs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What all blocks of one call have in common."""
+    """What all blocks of one call share."""
 
     code: str
     output_size: int
@@ -82,7 +82,7 @@ class Child:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a block ended: "ok" with its numbers, "failed" or "time". Not `confined`: the code had not begun."""
+    """How a block ended: "ok" with its answer, "failed" or "time". If it was not `confined`, no code of it has run."""
 
     number: int
     end: str
@@ -105,9 +105,10 @@ def fork_server(work: Work, at_once: int) -> Iterator["ForkServer"]:
 
 
 def _together(limits: Limits, at_once: int) -> Limits:
-    """Room for the server and for each child at its limit and a little above it.
+    """Room for the server and for each child at its limit, plus slack.
 
-    Only who is above can fill it, and then holds more than anybody else: the kernel kills that one, not a neighbour.
+    Only a child over its limit can fill this. It then holds more than any other, so the kernel kills it, not a
+    neighbour.
     """
     each = BASE_MB + limits.memory_mb + len(FOLDERS) * FOLDER_BYTES // MIB + SLACK_MB
     return replace(limits, memory_mb=BASE_MB + at_once * each, pids=2 * at_once + 1)
@@ -134,8 +135,8 @@ def _command(work: Work, python: Interpreter, uid: int | None) -> Command:
     return Command(
         program=bubblewrap.find(),
         view=view,
-        # As -I, but for the variable of the hash seed. There are no other variables of Python's.
-        arguments=[python.command, "-P", "-s", "-B", "-X", "utf8", main, "{control}"],
+        # Not -I, which would ignore the hash seed; bubblewrap clears the environment, so no other variable is read.
+        arguments=[python.command, "-s", "-B", "-X", "utf8", main, "{control}"],
         seccomp=bpf.build(platform.machine(), bpf.Stage.ZYGOTE),
         nested_users=True,
         uid=uid,
@@ -143,7 +144,7 @@ def _command(work: Work, python: Interpreter, uid: int | None) -> Command:
 
 
 def _variables(python: Interpreter) -> dict[str, str]:
-    """One thread each; and sets of text in the same order in every server, so that a block answers the same again."""
+    """One thread; and one hash seed for all servers, so that a block that is run again gives the same answer."""
     found = {name: "1" if name.endswith("_THREADS") else value for name, value in variables(python).items()}
     return found | {"PYTHONHASHSEED": "0"}
 
@@ -176,7 +177,7 @@ def _introduced(box: Box, work: Work) -> "ForkServer":
 
 
 class ForkServer:
-    """Blocks in hand, and the news of them. Every method may raise ServerGone."""
+    """Hands out blocks and reports how each has ended. Every method may raise ServerGone."""
 
     def __init__(self, box: Box, work: Work) -> None:
         self.box = box
@@ -191,7 +192,7 @@ class ForkServer:
         self.most = self._make_room()
 
     def _make_room(self) -> int:
-        """Tell the server the limits of its children, which begin with what it has itself. Answers their memory."""
+        """Set the children's memory limits, which start from what the server has itself. Returns the one to watch."""
         try:
             (server,) = children(self.box.init)
             own, (address, data) = own_memory(server), reserved(server)
@@ -219,7 +220,7 @@ class ForkServer:
             os.close(content)
 
     def news(self, timeout: float) -> Iterator[Ended]:
-        """Which blocks have ended, after at most so many seconds. Looks after the others."""
+        """The blocks that have ended, after waiting for at most `timeout`. Also enforces the limits of the others."""
         wait = min(timeout, TICK_S) if self.in_hand else timeout
         if self._poll.poll(wait * 1000):
             while (heard := self._hear()) is not None:
@@ -230,7 +231,7 @@ class ForkServer:
             self._look()
 
     def _hear(self) -> tuple[Ended, ...] | None:
-        """One message: that a child has begun (nothing), or how it has ended. None when there is no further one."""
+        """Read one message. Returns how a child has ended, an empty tuple if one has begun, None if nothing is there."""
         try:
             data, ancillary, _, _ = self.control.recvmsg(
                 NEWS.size, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC
@@ -250,7 +251,7 @@ class ForkServer:
         return ()
 
     def _ended(self, number: int, status: int, used: float, *, confined: bool) -> Ended:
-        """It is dead: what its memory holds counts, if it ended cleanly and within its time."""
+        """A child is dead: its memory holds the answer, if it has ended cleanly and within its CPU time."""
         child = self.in_hand.pop(number)
         answer = os.pread(child.answer, self.size, 0)
         child.close()
@@ -260,7 +261,7 @@ class ForkServer:
         return Ended(number=number, end=end, answer=answer if end == "ok" else b"", confined=confined)
 
     def _look(self) -> None:
-        """Kill each child that has used up what it may. Only that one."""
+        """Kill every child that is over a limit."""
         now = time.monotonic()
         for child in self.in_hand.values():
             if now - child.sent > self.patience:
@@ -270,9 +271,9 @@ class ForkServer:
                     signal.pidfd_send_signal(child.handle, signal.SIGKILL)
 
     def _is_over(self, child: Child, now: float) -> bool:
-        """Time waiting for a processor does not count, so that the load of others decides nothing."""
-        idle_and_busy = now - child.begun - waited_s(child.pid)
-        child.late = cpu_s(child.pid) > self.limits.cpu_s or idle_and_busy > self.limits.wall_s
+        """Time spent waiting for a processor does not count: it depends on the load that others make."""
+        taken = now - child.begun - waited_s(child.pid)
+        child.late = cpu_s(child.pid) > self.limits.cpu_s or taken > self.limits.wall_s
         return child.late or own_memory(child.pid) > self.most
 
     def close(self) -> None:

@@ -25,8 +25,8 @@ def become_subreaper() -> None:
 
 
 def memory_file(name: str, content: bytes, *, writable: bool = False) -> int:
-    """A descriptor of an unnamed file in memory, at its beginning. Nobody can change its size any more, and its
-    content only where it is to be `writable`."""
+    """A descriptor of an unnamed file in memory, at its beginning. Its size is sealed, and its content too unless it is
+    to be `writable`."""
     file = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     with os.fdopen(file, "wb", closefd=False) as stream:
         stream.write(content)
@@ -42,7 +42,7 @@ def pid_of(handle: int) -> int:
 
 
 def kernel_file(path: str) -> bytes:
-    """A short file of /proc, quickly: such are read thousands of times."""
+    """The content of a short file in /proc. Quicker than Path: some are read thousands of times."""
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         return os.read(file, PAGE)

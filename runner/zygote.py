@@ -33,7 +33,7 @@ LIMITS = Limits(wall_s=10, cpu_s=2, memory_mb=512)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Private: how each block ended ("ok", "failed", "time"), what all took together, how many servers it took."""
+    """Private: how each block ended ("ok", "failed", "time"), how long all took, how many fork servers were needed."""
 
     ends: tuple[str, ...]
     wall_s: float
@@ -45,7 +45,7 @@ class Report:
         return sum(end != "ok" for end in self.ends)
 
 
-def run_blocks(
+def run_blocks(  # noqa: PLR0913 -- each is named at the call
     code: str,
     blocks: Sequence[Block],
     output_size: int,
@@ -57,15 +57,17 @@ def run_blocks(
 ) -> tuple[Answers, Report]:
     """Call `block(x)` (or `main(x)`) of the code on every block; answers a row each, NaN where one failed.
 
-    `limits` are those of one block: CPU time (held to 50 ms), time that is not spent waiting for a processor, memory
-    beyond that of the libraries. A block is an array, or a mapping of columns that arrives as a DataFrame. With
-    `at_once=1` no block can feel another's load. With `every_s`, longer than a block may take, one (or `at_once` of
-    them) starts each so many seconds, so that the clock tells nothing about the blocks before.
+    `limits` are those of one block: CPU time, wall time without that spent waiting for a processor, memory beyond
+    what the libraries take. A block is an array, or a mapping of columns that arrives as a DataFrame. With `at_once=1`
+    no block can feel another's load. With `every_s`, which must be longer than a block may take, blocks start at
+    fixed intervals, `at_once` at a time, so that a clock tells them nothing about those before.
     Raises ValueError for wrong arguments and SandboxUnavailable.
     """
     _check(code, output_size, at_once)
     if every_s and every_s <= limits.wall_s:
-        raise ValueError(f"A block may take {limits.wall_s} seconds: start one at longer intervals than that.")
+        raise ValueError(
+            f"A block may take {limits.wall_s} seconds: start one at longer intervals than that."
+        )
     place = environment or selftest.default_environment()
     layers = selftest.probe(place).layers
     tables = any(isinstance(block, Mapping) for block in blocks)
@@ -109,8 +111,8 @@ def _described(parts: Mapping[str | None, Array], offset: int) -> list[tuple[obj
 class _Run:
     """All blocks through as many fork servers as it takes: usually one.
 
-    A server that is gone takes the blocks in hand with it. They are tried once more, one at a time and after all
-    others, so that one that is at fault falls alone. A block answers the same again: no other answer changes.
+    A server that dies takes the blocks in hand with it. Each is tried once more, by itself and after all others, so
+    only one that kills its server again is failed. A block that is run again gives the same answer.
     """
 
     def __init__(self, work: Work, blocks: Sequence[Block]) -> None:
@@ -131,7 +133,7 @@ class _Run:
         self.answers[~np.isfinite(self.answers).all(axis=1)] = np.nan
 
     def _through(self, numbers: Iterable[int], at_once: int, every_s: float) -> list[int]:
-        """Have these blocks answered, and tell which of them were lost with their server."""
+        """Run these blocks. Returns those that were lost with their server."""
         waiting, self._lost = deque(numbers), []
         fruitless, reason = 0, ""
         while waiting:
@@ -168,7 +170,9 @@ class _Run:
 
     def _note(self, ended: Ended) -> None:
         number = ended.number
-        if ended.end == "failed" and not ended.confined:  # nothing of the code has run: that is the host's fault
+        if (
+            ended.end == "failed" and not ended.confined
+        ):  # nothing of the code has run: that is the host's fault
             self._lost.append(number)
             self._unconfined.add(number)
             return

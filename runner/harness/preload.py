@@ -1,7 +1,6 @@
 """Import once, in the fork server, what every block would otherwise import for itself.
 
-The server never runs submitted code and does not parse it: a library counts as wanted when its name is a word of the
-code. That depends on the code alone, never on a block.
+The server neither runs nor parses submitted code: it imports a library if the library's name occurs in the code.
 """
 
 import gc
@@ -10,7 +9,7 @@ import sys
 from typing import Any
 
 NEED_THREADS = ("polars", "duckdb")
-"""A block has one thread. Libraries that start one when they are imported cannot be there."""
+"""A block has one thread, so libraries that start another when they are imported do not work in it."""
 
 PARTS = {
     "pandas": (),
@@ -32,7 +31,7 @@ PARTS = {
 
 
 class Absent:
-    """A finder that says of some libraries that they are not there. An entry in sys.modules would look like one."""
+    """Hides those libraries. None in sys.modules would not do: scikit-learn takes such an entry for the library."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
         if name.partition(".")[0] in NEED_THREADS:
@@ -42,7 +41,7 @@ class Absent:
 
 
 def load(code: str, *, tables: bool) -> None:
-    """Import and use once what libraries load late, so that no child pays for it."""
+    """Import the libraries, and use them once so that they load what they load late."""
     sys.meta_path.insert(0, Absent())
     words = {*re.findall(r"\w+", code), *(["pandas"] if tables else [])}
     _numpy()
@@ -63,7 +62,7 @@ def load(code: str, *, tables: bool) -> None:
 def _import(name: str) -> None:
     try:
         __import__(name)
-    except ImportError:  # not in this environment: the block that wants it hears of it
+    except ImportError:  # not in this environment: the block that imports it gets the error
         return
 
 
@@ -80,7 +79,7 @@ def _pandas() -> None:
 
 
 def _sklearn() -> None:
-    """It looks at all loaded libraries when it first fits, and keeps what it has seen."""
+    """The first fit inspects all loaded libraries and remembers them."""
     models: Any = sys.modules["sklearn.linear_model"]
     given, classes = [[0.0], [1.0], [2.0]], [0, 1, 1]
     models.LinearRegression().fit(given, classes).predict(given)

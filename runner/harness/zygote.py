@@ -3,8 +3,8 @@
 The child gets its own pid, mount and IPC namespaces, its own memory folders, one read-only block and memory for one
 answer; then it drops every privilege, and only then it reads the submitted code. Runs as the sandbox's main process.
 
-This process waits for nothing that a block does. The host gets a handle of each child, watches it, kills it and reads
-its answer; here children are started, and buried once they are dead.
+This process never waits for a block. It only starts children and reaps dead ones; the host gets a handle of each
+child, enforces its limits and reads its answer.
 """
 
 import _socket
@@ -35,7 +35,7 @@ LIBC = confine.LIBC
 
 
 class Zygote:
-    """The loop: take a block, fork, say so; bury a child that has ended, say so."""
+    """The loop: fork a child for each block, reap children that have died, and report both."""
 
     def __init__(self, control: _socket.socket, job: dict[str, Any]) -> None:
         self.control = control
@@ -50,7 +50,7 @@ class Zygote:
         while True:
             for number, _ in self.poll.poll():
                 if number != self.control.fileno():
-                    self._bury(number)
+                    self._reap(number)
                 elif not self._take():
                     return
 
@@ -85,8 +85,8 @@ class Zygote:
         confine.checked(LIBC.setns(self.itself, NEW_PID), "setns")
         return child
 
-    def _bury(self, handle: int) -> None:
-        """The child is dead: neither wait nor read can take time. Tell how it ended and what it used."""
+    def _reap(self, handle: int) -> None:
+        """The child is dead, so neither the wait nor the read blocks. Report how it ended and its CPU time."""
         number, child, confined = self.running.pop(handle)
         self.poll.unregister(handle)
         _, status, usage = os.wait4(child, 0)
@@ -108,7 +108,7 @@ def _be_a_block(job: dict[str, Any], number: int, descriptors: tuple[int, int, i
     _seed(number)
     given, place = _block(), _answer_place(8 * job["output_size"])
     os.write(CONFINED, b"1")
-    for descriptor in (BLOCK, ANSWER, CONFINED):  # a descriptor tells how many of its kind the host has made
+    for descriptor in (BLOCK, ANSWER, CONFINED):  # their numbers tell how many the host has made
         os.close(descriptor)
     values = _answer(job, given)
     ctypes.memmove(place, struct.pack(f"={len(values)}d", *values), 8 * len(values))
@@ -173,7 +173,7 @@ def _answer(job: dict[str, Any], given: Any) -> list[float]:
 
 
 def _answer_place(size: int) -> int:
-    """The address of memory that the host reads when this process is dead; its size is sealed."""
+    """The address of the memory, of sealed size, that the host reads when this process is dead."""
     LIBC.mmap.restype = ctypes.c_void_p
     LIBC.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
     place: int = LIBC.mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_SHARED, ANSWER, 0)
@@ -213,7 +213,7 @@ def main() -> None:
     for folder in folders:
         os.close(folder)
     first = control.recv(MEMORY.size)
-    if first:  # and no host that has changed its mind
+    if first:  # otherwise the host has hung up
         job["limits"]["AS"], job["limits"]["DATA"] = MEMORY.unpack(first)
         Zygote(control, job).serve()
 
