@@ -231,7 +231,7 @@ class ForkServer:
             self._look()
 
     def _hear(self) -> tuple[Ended, ...] | None:
-        """Read one message. Returns how a child has ended, an empty tuple if one has begun, None if nothing is there."""
+        """One message: how a child has ended, or an empty tuple if one has begun. None if no message is there."""
         try:
             data, ancillary, _, _ = self.control.recvmsg(
                 NEWS.size, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC

@@ -32,6 +32,8 @@ MEMORY = struct.Struct("=qq")
 NEWS = struct.Struct("=ii?d")
 BEGUN = -1
 LIBC = confine.LIBC
+LIBC.mmap.restype = ctypes.c_void_p
+LIBC.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
 
 
 class Zygote:
@@ -174,8 +176,6 @@ def _answer(job: dict[str, Any], given: Any) -> list[float]:
 
 def _answer_place(size: int) -> int:
     """The address of the memory, of sealed size, that the host reads when this process is dead."""
-    LIBC.mmap.restype = ctypes.c_void_p
-    LIBC.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
     place: int = LIBC.mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_SHARED, ANSWER, 0)
     if place == ctypes.c_void_p(-1).value:
         raise OSError(ctypes.get_errno(), "the answer's memory")
