@@ -54,6 +54,8 @@ def sign_on(name: str, *, slots: int, proof: Proof) -> Worker:
             "executor": able.executor if able else "",
             "layers": list(able.layers) if able else [],
             "missing": list(able.missing) if able else [],
+            "kernel": able.kernel[:64] if able else "",
+            "separates_kernels": bool(able and able.separates_kernels),
             "refusal": proof.refusal,
         },
     )

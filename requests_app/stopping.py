@@ -7,7 +7,7 @@ from django.utils import timezone
 from accounts.models import User
 from common.errors import Conflict
 from datasets.models import Dataset, Revision
-from requests_app import notifications, workflow
+from requests_app import announcing, notifications, workflow
 from requests_app.models import Approval, CodeRequest, Run
 
 
@@ -19,10 +19,18 @@ def cancel(run: Run, *, by: User, acting: User) -> Run:
     if run.state == Run.State.CANCELLING:
         return run
     if run.state != Run.State.QUEUED:
-        return workflow.take("cancel", run, by=acting, cancelled_by=by)
+        return _stop(run, by=by, acting=acting)
     changed = workflow.take("cancel_queued", run, by=acting, cancelled_by=by, finished_at=timezone.now())
     notifications.run_finished(changed)
     return changed
+
+
+def _stop(run: Run, *, by: User, acting: User) -> Run:
+    """Ask the worker to end it. What has ended already, and is not announced yet, ends here in the same time."""
+    now = timezone.now()
+    told_at = announcing.cancel_is_told_at(run, now, by=by)
+    changed = workflow.take("cancel", run, by=acting, cancelled_by=by, told_at=told_at)
+    return announcing.announce(changed) if changed.ended_at is not None and told_at <= now else changed
 
 
 def cancel_all(runs: Iterable[Run], *, by: User) -> None:

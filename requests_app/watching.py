@@ -11,7 +11,6 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.models.functions import Now
 
-from common import live
 from requests_app.models import Run
 
 logger = logging.getLogger(__name__)
@@ -73,12 +72,13 @@ class Watch:
         try:
             self._beat()
             self._do_owed()
-            state = Run.objects.filter(pk=self._pk, lease=self._lease).values_list("state", flat=True).first()
+            mine = Run.objects.in_hand().exclude(state=Run.State.CANCELLING)
+            goes_on = mine.filter(pk=self._pk, lease=self._lease).exists()
         except (DatabaseError, InterfaceError):
             logger.warning("No heartbeat for run %s: the database does not answer.", self._pk)
             connection.close()
             return
-        if state is None or state == Run.State.CANCELLING or state not in Run.WORKING:
+        if not goes_on:
             self._stop_code()
 
     def _do_owed(self) -> None:
@@ -105,7 +105,6 @@ class Watch:
             return
         if now - self._last_beat < settings.HEARTBEAT_SECONDS:
             return
-        mine = Run.objects.working().filter(pk=self._pk, lease=self._lease)
+        mine = Run.objects.in_hand().filter(pk=self._pk, lease=self._lease)
         mine.update(heartbeat_at=Now(), missed_beats=0)
         self._last_beat = now
-        live.changed("run", self._pk)
