@@ -11,7 +11,7 @@ class RequestsConfig(AppConfig):
         from datasets import hooks as datasets_hooks  # noqa: PLC0415
         from requests_app import stopping  # noqa: PLC0415
 
-        accounts_hooks.register(suspended=stopping.person_suspended)
+        accounts_hooks.register(suspended=stopping.person_suspended, role_taken=stopping.role_taken)
         datasets_hooks.register(
             revision_retired=stopping.revision_retired,
             frozen=stopping.dataset_frozen,

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable
 
+from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import Role, User
 from common.errors import Conflict
 from datasets.models import Dataset, Revision
-from requests_app import announcing, notifications, workflow
+from requests_app import announcing, notifications, rules, workflow
 from requests_app.models import Approval, CodeRequest, Run
+
+AT_ONCE = 200
 
 
 def cancel(run: Run, *, by: User, acting: User) -> Run:
@@ -60,6 +63,19 @@ def expire(item: CodeRequest, *, by: User, why: str) -> None:
     end_approval(changed, by=by, why=why)
 
 
+def end_what_may_not_go_on(runs: Iterable[Run] | None = None) -> None:
+    """Cancel those of the live runs whose author may not run them any more, for whatever reason.
+
+    Who takes a right away cancels at once; this finds what ends by the clock, or was overlooked.
+    """
+    live = Run.objects.live().exclude(state=Run.State.CANCELLING) if runs is None else runs
+    beside = ("request__author", "request__dataset", "approval", "revision")
+    for run in Run.objects.filter(pk__in=[run.pk for run in live]).select_related(*beside)[:AT_ONCE]:
+        if rules.go_on(run) is not None:
+            with transaction.atomic():
+                cancel_all([run], by=User.objects.system())
+
+
 # Called by the apps below, through their hooks.
 
 
@@ -77,7 +93,14 @@ def dataset_frozen(dataset: Dataset, by: User) -> None:
 
 
 def access_ended(dataset: Dataset, person: User, by: User) -> None:
-    cancel_all(live_private(request__dataset=dataset, request__author=person), by=by)
+    """Nothing goes on running of somebody who may not use this dataset any more, on mock data neither."""
+    cancel_all(Run.objects.live().filter(request__dataset=dataset, request__author=person), by=by)
+
+
+def role_taken(person: User, role: str, by: User) -> None:
+    """Who is no data scientist any more runs nothing."""
+    if role == Role.SCIENTIST:
+        cancel_all(Run.objects.live().filter(request__author=person).order_by("pk"), by=by)
 
 
 def person_suspended(person: User, by: User) -> None:

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.models.functions import Now
 
+from requests_app import stopping
 from requests_app.models import Run
 
 logger = logging.getLogger(__name__)
@@ -97,6 +98,7 @@ class Watch:
             abandon()
 
     def _beat(self) -> None:
+        """Write it, and look whether the run may go on."""
         now = time.monotonic()
         if now > self._give_up:
             logger.error("The runner of run %s hangs.", self._pk)
@@ -108,3 +110,4 @@ class Watch:
         mine = Run.objects.in_hand().filter(pk=self._pk, lease=self._lease)
         mine.update(heartbeat_at=Now(), missed_beats=0)
         self._last_beat = now
+        stopping.end_what_may_not_go_on(mine)
