@@ -33,7 +33,7 @@ def look_after() -> None:
     """One round: ends whose step has come are announced, what may not go on is cancelled, runs whose worker is gone
     come to a definite end, and bells are rung for what may start."""
     announcing.announce_due()
-    stopping.end_what_may_not_go_on()
+    stopping.end_what_may_not_go_on(Run.objects.live())
     for pk in lost_runs():
         try:
             end_lost(pk)

@@ -9,7 +9,7 @@ from accounts.models import Role, User
 from common.errors import Conflict
 from datasets.models import Dataset, Revision
 from requests_app import announcing, notifications, rules, workflow
-from requests_app.models import Approval, CodeRequest, Run
+from requests_app.models import Approval, CodeRequest, Run, RunQuerySet
 
 AT_ONCE = 200
 
@@ -63,14 +63,13 @@ def expire(item: CodeRequest, *, by: User, why: str) -> None:
     end_approval(changed, by=by, why=why)
 
 
-def end_what_may_not_go_on(runs: Iterable[Run] | None = None) -> None:
+def end_what_may_not_go_on(live: RunQuerySet) -> None:
     """Cancel those of the live runs whose author may not run them any more, for whatever reason.
 
     Who takes a right away cancels at once; this finds what ends by the clock, or was overlooked.
     """
-    live = Run.objects.live().exclude(state=Run.State.CANCELLING) if runs is None else runs
     beside = ("request__author", "request__dataset", "approval", "revision")
-    for run in Run.objects.filter(pk__in=[run.pk for run in live]).select_related(*beside)[:AT_ONCE]:
+    for run in live.exclude(state=Run.State.CANCELLING).select_related(*beside)[:AT_ONCE]:
         if rules.go_on(run) is not None:
             with transaction.atomic():
                 cancel_all([run], by=User.objects.system())
