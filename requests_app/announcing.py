@@ -8,6 +8,7 @@ messages, mail, log and queue move together. Called inside a transaction.
 import logging
 from datetime import datetime, timedelta
 from functools import partial
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -111,7 +112,7 @@ def announce_due() -> None:
 
 
 @transaction.atomic
-def _announce_one(pk: object) -> None:
+def _announce_one(pk: UUID) -> None:
     rows = Run.objects.working().filter(ended_at__isnull=False, told_at__lte=timezone.now())
     beside = ("request__author", "request__dataset__owner")
     run = rows.select_for_update(of=("self",), skip_locked=True).select_related(*beside).filter(pk=pk).first()

@@ -1,9 +1,10 @@
 """Who has to do with whose data: what the queue needs to know to keep runs apart that could signal to each other."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from uuid import UUID
 
 from django.db.models import Max
@@ -60,9 +61,8 @@ def around(datasets: Collection[UUID]) -> dict[UUID, Around]:
     }
 
 
-def _pairs(*sources: "Collection[tuple[UUID, UUID]] | object") -> "defaultdict[UUID, set[UUID]]":
+def _pairs(*sources: Iterable[tuple[UUID, UUID]]) -> defaultdict[UUID, set[UUID]]:
     found: defaultdict[UUID, set[UUID]] = defaultdict(set)
-    for source in sources:
-        for dataset, person in source:  # type: ignore[attr-defined]
-            found[dataset].add(person)
+    for dataset, person in chain(*sources):
+        found[dataset].add(person)
     return found

@@ -74,11 +74,11 @@ def run_page(item: Run, user: User) -> dict[str, object]:
 def _clock(run: Run, *, reads_log: bool) -> dict[str, object]:
     """Elapsed time against the limit, and the age of the last heartbeat while the code runs."""
     now = timezone.now()
-    beats = run.heartbeat_at is not None and run.ended_at is None
+    beat = run.heartbeat_at if run.ended_at is None else None
     elapsed = visibility.took(run, now=now, reads_log=reads_log)
     return {
         "elapsed": round(elapsed.total_seconds()),
-        "heartbeat_age": round((now - run.heartbeat_at).total_seconds()) if beats else None,
+        "heartbeat_age": round((now - beat).total_seconds()) if beat else None,
     }
 
 

@@ -126,7 +126,7 @@ def _from_below(error: BaseException) -> bool:
         trace = trace.tb_next
     if trace is None:
         return True
-    return trace.tb_frame.f_code.co_code[trace.tb_lasti] != _raise_code()
+    return bool(trace.tb_frame.f_code.co_code[trace.tb_lasti] != _raise_code())
 
 
 def _raise_code() -> int:
