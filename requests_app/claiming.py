@@ -175,7 +175,8 @@ def _was_passed(trial: Waiting[UUID], around: dict[UUID, Around]) -> bool:
 
 def _busy(row: Sequence[Any], around: dict[UUID, Around]) -> Busy[UUID]:
     kernel, started_at, wall, step = row[4:]
-    ends = started_at + timedelta(seconds=wall + step) if started_at else None
+    told_after = wall + (step if row[2] == Run.Kind.PRIVATE else 0)
+    ends = started_at + timedelta(seconds=told_after) if started_at else None
     return Busy(kernel=kernel, ends=ends, **_party(row, around))
 
 

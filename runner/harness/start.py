@@ -126,13 +126,14 @@ def _from_below(error: BaseException) -> bool:
         trace = trace.tb_next
     if trace is None:
         return True
-    return bool(trace.tb_frame.f_code.co_code[trace.tb_lasti] != _raise_code())
+    at = trace.tb_lasti
+    return bool(trace.tb_frame.f_code.co_code[at : at + 1] != _raise_code())
 
 
-def _raise_code() -> int:
+def _raise_code() -> bytes:
     import opcode  # noqa: PLC0415
 
-    return opcode.opmap["RAISE_VARARGS"]
+    return bytes([opcode.opmap["RAISE_VARARGS"]])
 
 
 def _shortage(error: BaseException) -> str:
