@@ -18,6 +18,8 @@ pytestmark = pytest.mark.sandbox
 LIMITS = Limits(wall_s=20, cpu_s=20, memory_mb=1024, pids=32, output_mb=1, output_files=8, log_mb=0.1)
 WAGES = "person,wage\n1,10\n2,20\n3,60\n"
 
+FORGED = "import sys, types\nerror, frame = KeyError(), sys._getframe()\n\n"
+
 
 class ExecutorContract:
     executor: Executor
@@ -110,13 +112,11 @@ class ExecutorContract:
             ),
             # nor a traceback that was made up
             (
-                "import sys, types\nerror, frame = KeyError(), sys._getframe()\n\n"
-                "raise error.with_traceback(types.TracebackType(None, frame, 0, 3))\n",
+                f"{FORGED}raise error.with_traceback(types.TracebackType(None, frame, 0, 3))\n",
                 ("KeyError", 4),
             ),
             (
-                "import sys, types\nerror, frame = KeyError(), sys._getframe()\n\n"
-                "raise error.with_traceback(types.TracebackType(None, frame, 999998, 3))\n",
+                f"{FORGED}raise error.with_traceback(types.TracebackType(None, frame, 999998, 3))\n",
                 ("KeyError", 4),
             ),
         ],
