@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -54,12 +55,12 @@ def test_who_could_hear_whom(listener, secret, heard):
     assert must_not_overlap(secret, listener) is (heard or could_hear(secret, listener))
 
 
-def waiting(party: Party, run="w", *, ago=0, passed=False):
+def waiting(party: Party[str], run="w", *, ago=0, passed=False):
     fields = {name: getattr(party, name) for name in Party.__slots__}
     return Waiting(run=run, since=NOW - timedelta(minutes=ago), passed=passed, **fields)
 
 
-def busy(party: Party, kernel=""):
+def busy(party: Party[str], kernel=""):
     return Busy(kernel=kernel, **{name: getattr(party, name) for name in Party.__slots__})
 
 
@@ -112,13 +113,13 @@ class Site:
 
     kernels: list[str]
     clock: datetime = NOW
-    queue: list[Waiting] = field(default_factory=list)
-    hands: list[tuple[datetime, Busy]] = field(default_factory=list)
+    queue: list[Waiting[Any]] = field(default_factory=list)
+    hands: list[tuple[datetime, Busy[Any]]] = field(default_factory=list)
     last: dict[str, datetime] = field(default_factory=dict)
     waited: dict[int, timedelta] = field(default_factory=dict)
     lengths: dict[int, int] = field(default_factory=dict)
 
-    def add(self, party: Party, minutes: int) -> int:
+    def add(self, party: Party[str], minutes: int) -> int:
         number = len(self.lengths)
         self.lengths[number] = minutes
         self.queue.append(replace(waiting(party, number), since=self.clock))
@@ -141,12 +142,12 @@ class Site:
                 return True
         return False
 
-    def _passed(self, run: Waiting) -> bool:
+    def _passed(self, run: Waiting[Any]) -> bool:
         return run.is_mock and any(
             run.person in AROUND[name]["people"] and start > run.since for name, start in self.last.items()
         )
 
-    def _begin(self, run: Waiting, kernel: str) -> None:
+    def _begin(self, run: Waiting[Any], kernel: str) -> None:
         beside = [other for _, other in self.hands if other.kernel == kernel]
         assert not [other for other in beside if must_not_overlap(run, other)]
         assert sum(other.person == run.person for _, other in self.hands) < CAPS.per_person
@@ -173,7 +174,7 @@ parties = some.one_of(
 arrivals = some.lists(some.tuples(some.integers(0, 30), parties, some.integers(1, 60)), max_size=25)
 
 
-def lengths(party: Party, minutes: int) -> int:
+def lengths(party: Party[str], minutes: int) -> int:
     return min(minutes, 5) if party.is_mock else minutes
 
 
