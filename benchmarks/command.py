@@ -13,7 +13,7 @@ from benchmarks.measuring import machine
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PARTS = ("launch", "lane", "runner", "gates", "live", "pages", "upload", "privacy", "peers")
+PARTS = ("launch", "lane", "runner", "channels", "gates", "live", "pages", "upload", "privacy", "peers")
 
 
 def main() -> int:

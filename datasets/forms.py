@@ -1,10 +1,12 @@
 """What people type about datasets. Forms check shape; rules and services decide."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 
+from common.templatetags.weir import span
 from datasets.models import NAME, Column, Dataset, Table
 from datasets.queries import SHOWN
 from datasets.schema import BOUNDED, OFFERED, SUBJECT_KINDS, bound_text, parse_bound
@@ -62,6 +64,7 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
         model = Dataset
         fields = [
             "reviewers_needed", "blinded", "max_runs", "approval_days", "wall_seconds", "memory_mb", "threshold",
+            "run_isolation", "end_step_seconds",
         ]  # fmt: skip
         labels = {
             "reviewers_needed": "Reviewers who have to approve",
@@ -71,12 +74,29 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
             "wall_seconds": "Seconds a run may take",
             "memory_mb": "Memory of a run in MB",
             "threshold": "Smallest group that may be shown",
+            "run_isolation": "Runs on this data stay apart",
+            "end_step_seconds": "The end of a run is announced in steps of",
         }
         help_texts = {
             "reviewers_needed": "You count as one. There must be that many before you can publish.",
             "threshold": "Counts below it are pointed out when outputs are checked. 10 is usual.",
             "wall_seconds": "5 to 86,400 (a day).",
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        longest = span(self.instance.wall_seconds)
+        self.fields["run_isolation"].help_text = (
+            "On one machine a run could signal to a trial on mock data, whose log nobody checks. So these trials wait "
+            f"until the run has ended: at most {longest}, the longest run you allow. Runs on this data also wait "
+            "for trials, at most 5 min each."
+        )
+        moments = math.ceil(self.instance.wall_seconds / self.instance.end_step_seconds)
+        self.fields["end_step_seconds"].help_text = (
+            "How long code runs may depend on the rows. Its author learns the end at the next step after the start: "
+            f"now one of {moments:,} moments. Longer steps tell less; a run keeps its place until then, and its "
+            "outputs are checked afterwards."
+        )
 
 
 class TermsForm(forms.Form):

@@ -55,6 +55,8 @@ POLICY = {
     "wall_seconds",
     "memory_mb",
     "threshold",
+    "run_isolation",
+    "end_step_seconds",
 }
 DECLARED_OF_TABLE = {"name", "description", "mock_rows", "rows_per_subject", "about_people"}
 DECLARED_OF_COLUMN = {

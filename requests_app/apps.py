@@ -11,7 +11,11 @@ class RequestsConfig(AppConfig):
         from datasets import hooks as datasets_hooks  # noqa: PLC0415
         from requests_app import rules, stopping  # noqa: PLC0415
 
-        accounts_hooks.register(suspended=stopping.person_suspended, objection=rules.keeps_duties_apart)
+        accounts_hooks.register(
+            suspended=stopping.person_suspended,
+            role_taken=stopping.role_taken,
+            objection=rules.keeps_duties_apart,
+        )
         datasets_hooks.register(
             revision_retired=stopping.revision_retired,
             frozen=stopping.dataset_frozen,

@@ -11,8 +11,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import User
+from common import live
 from datasets import storage
-from requests_app import claiming, collecting, notifications, packages, stopping, workflow
+from requests_app import announcing, claiming, collecting, notifications, packages, stopping, workflow
 from requests_app.models import CodeRequest, Release, Run, Worker
 from runner.contract import CloseCode
 
@@ -22,13 +23,17 @@ MISSED = 3
 HOPELESS = MISSED + 12
 """After so many silent rounds what was collected has failed to be kept again and again: the run is given up."""
 AT_ONCE = 200
+TOLD = 100
 ATTEMPT_SECONDS = 24 * 3600
 MOCK_OUTPUT_AGE = timedelta(days=30)
 WORKER_AGE = timedelta(days=1)
 
 
 def look_after() -> None:
-    """One round: runs whose worker is gone come to a definite end, and the next one's bell is rung."""
+    """One round: ends whose step has come are announced, what may not go on is cancelled, runs whose worker is gone
+    come to a definite end, and bells are rung for what may start."""
+    announcing.announce_due()
+    stopping.end_what_may_not_go_on(Run.objects.live())
     for pk in lost_runs():
         try:
             end_lost(pk)
@@ -36,6 +41,12 @@ def look_after() -> None:
             logger.exception("Lost run %s could not be ended in this round.", pk)
     with transaction.atomic():
         claiming.ring_next()
+        _tell_pages()
+
+
+def _tell_pages() -> None:
+    """Pages of runs under way show the time again. The round tells them, not the worker: it does not stop with it."""
+    live.changed("run", *Run.objects.working().order_by("started_at").values_list("pk", flat=True)[:TOLD])
 
 
 def lost_runs() -> list[UUID]:
@@ -43,11 +54,11 @@ def lost_runs() -> list[UUID]:
 
     Both the clock and a count of rounds must say so: the clock may jump, and rounds may come in a burst.
     """
-    Run.objects.working().update(missed_beats=F("missed_beats") + 1)
+    Run.objects.in_hand().update(missed_beats=F("missed_beats") + 1)
     by_clock = Q(heartbeat_at__lt=Now() - settings.STALE_AFTER) | Q(
         heartbeat_at__gt=Now() + settings.STALE_AFTER
     )
-    silent = Run.objects.working().filter(by_clock | Q(heartbeat_at=None), missed_beats__gte=MISSED)
+    silent = Run.objects.in_hand().filter(by_clock | Q(heartbeat_at=None), missed_beats__gte=MISSED)
     return list(silent.order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
 
 
@@ -68,17 +79,12 @@ def end_lost(pk: UUID) -> None:
 
 
 def _give_up(pk: UUID) -> None:
-    run = Run.objects.select_for_update(of=("self",), skip_locked=True).filter(pk=pk).first()
-    if run is None or run.state not in Run.WORKING or run.missed_beats < MISSED:
+    rows = Run.objects.in_hand().select_for_update(of=("self",), skip_locked=True)
+    run = rows.select_related("request__author", "request__dataset__owner").filter(pk=pk).first()
+    if run is None or run.missed_beats < MISSED:
         return
-    system = User.objects.system()
-    now = timezone.now()
-    if run.state == Run.State.CANCELLING:
-        done = workflow.take("cancelled", run, by=system, finished_at=now)
-    else:
-        done = workflow.take("fail", run, by=system, close_code=CloseCode.WORKER_LOST, finished_at=now)
-    notifications.run_finished(done)
-    claiming.tell_waiting()
+    lost = {} if run.state == Run.State.CANCELLING else {"close_code": CloseCode.WORKER_LOST}
+    announcing.settle(run, **lost)
 
 
 # What time ends

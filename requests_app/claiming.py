@@ -1,7 +1,9 @@
 """Which run a worker takes next, and under which lease. One claim at a time, so that no limit is overrun."""
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,15 +15,18 @@ from django.utils import timezone
 
 from accounts.models import User
 from common import live
-from requests_app import bell, queueing, workflow
+from requests_app import bell, neighbours, queueing, workflow
 from requests_app.models import Pause, Run, Worker
-from requests_app.queueing import Busy, Caps, Waiting
+from requests_app.neighbours import Around
+from requests_app.queueing import Busy, Caps, Hold, Waiting
 
 CLAIM_LOCK = 7_236_102
 TOLD = 50
 RECENT = 50
 
-_FIELDS = ("pk", "asked_by", "request__dataset", "kind", "created_at")
+_PARTY = ("asked_by", "request__dataset", "kind", "request__author")
+_WAITING = (*_PARTY, "pk", "created_at")
+_BUSY = (*_PARTY, "kernel", "started_at", "wall_seconds", "end_step_seconds")
 
 
 def claim(worker: str) -> Run | None:
@@ -33,10 +38,12 @@ def claim(worker: str) -> Run | None:
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CLAIM_LOCK])
-        if not may_start() or not Worker.objects.able().filter(name=worker).exists():
+        here = Worker.objects.able().filter(name=worker).first()
+        if here is None or not may_start() or _free_places(here) <= 0:
             return None
-        for waiting in startable(busy(), caps()):
-            if run := give(waiting.run, worker):
+        kernel = kernel_of(here)
+        for waiting in Queue.of_heads().startable(kernel):
+            if run := give(waiting.run, worker, kernel):
                 tell_waiting()
                 return run
     return None
@@ -46,7 +53,18 @@ def may_start() -> bool:
     return not Pause.objects.filter(ended_at=None).exists()
 
 
-def give(pk: UUID, worker: str) -> Run | None:
+def _free_places(worker: Worker) -> int:
+    """A run keeps its place until its end is announced, though a process is free before: otherwise the moment at
+    which the next run begins would tell others when this one ended."""
+    return worker.slots - Run.objects.working().filter(worker=worker.name).count()
+
+
+def kernel_of(worker: Worker) -> str:
+    """The kernel on which a run would be that this worker takes now: one of its own, where the executor sees to it."""
+    return f"own {uuid4()}" if worker.separates_kernels else worker.kernel
+
+
+def give(pk: UUID, worker: str, kernel: str = "") -> Run | None:
     """Give this run to this worker under a fresh lease; None when it does not wait any more."""
     with transaction.atomic(savepoint=False):
         run = Run.objects.select_for_update(of=("self",)).select_related("request").get(pk=pk)
@@ -58,6 +76,7 @@ def give(pk: UUID, worker: str) -> Run | None:
             by=User.objects.portal(),
             lease=uuid4(),
             worker=worker,
+            kernel=kernel,
             started_at=timezone.now(),
             missed_beats=0,
             heartbeat_at=Now(),
@@ -66,36 +85,99 @@ def give(pk: UUID, worker: str) -> Run | None:
         return run
 
 
-def startable(hands: list[Busy[UUID]], limits: Caps) -> list[Waiting[UUID]]:
-    """The queued runs that nothing holds back, in the order of their turn; the first of each person and dataset."""
-    heads = (
+class Queue:
+    """What waits and what has a place, as it stands at one moment."""
+
+    def __init__(self, waiting: Iterable[tuple[Any, ...]]) -> None:
+        waits = list(waiting)
+        hands = list(Run.objects.working().values_list(*_BUSY))
+        private = {row[1] for row in (*waits, *hands) if row[2] == Run.Kind.PRIVATE}
+        around = neighbours.around(private)
+        self.busy = [_busy(row, around) for row in hands]
+        self.waiting = [_waiting(row, around) for row in waits]
+        self.caps, self.now = caps(), timezone.now()
+
+    @classmethod
+    def of_heads(cls) -> "Queue":
+        """The first run of each person, kind and dataset: behind it the others wait for the same."""
+        return cls(_heads())
+
+    @classmethod
+    def with_heads_and(cls, run: Run) -> "Queue":
+        """The same with this run as the last one."""
+        own = Run.objects.filter(pk=run.pk).values_list(*_WAITING)
+        return cls([*(row for row in _heads() if row[4] != run.pk), *own])
+
+    def startable(self, kernel: str) -> list[Waiting[UUID]]:
+        """The queued runs that nothing holds back on this kernel, in the order of their turn."""
+        return queueing.startable(self.waiting, self.busy, self.caps, self.now, kernel)
+
+    def hold(self, run: Waiting[UUID], kernels: Sequence[str]) -> Hold | None:
+        """What holds this run back on all of these kernels."""
+        holds = [
+            queueing.hold_in_turn(run, self.waiting, self.busy, self.caps, self.now, kernel)
+            for kernel in kernels
+        ]
+        return holds[0] if holds and None not in holds else None
+
+
+def _heads() -> Iterable[tuple[Any, ...]]:
+    return (
         Run.objects.filter(state=Run.State.QUEUED)
         .order_by("asked_by", "kind", "request__dataset", "created_at")
         .distinct("asked_by", "kind", "request__dataset")
+        .values_list(*_WAITING)
     )
-    order = queueing.fair_order(_waiting(heads.values_list(*_FIELDS)), hands, timezone.now())
-    return [waiting for waiting in order if queueing.hold(waiting, hands, limits) is None]
+
+
+def kernels() -> list[str]:
+    """Where a run may start now: the kernels of the workers that take new ones."""
+    return [kernel_of(worker) for worker in Worker.objects.able()]
 
 
 def in_order() -> list[Waiting[UUID]]:
     """The whole queue in the order of its turn."""
-    queued = Run.objects.filter(state=Run.State.QUEUED).order_by("created_at").values_list(*_FIELDS)
-    return queueing.fair_order(_waiting(queued), busy(), timezone.now())
+    queued = Run.objects.filter(state=Run.State.QUEUED).order_by("created_at").values_list(*_WAITING)
+    queue = Queue(queued)
+    return queueing.fair_order(queue.waiting, queue.busy, queue.now)
 
 
-def _waiting(rows: Iterable[tuple[Any, ...]]) -> list[Waiting[UUID]]:
-    return [
-        Waiting(run=pk, person=person, dataset=dataset, is_mock=kind == Run.Kind.MOCK, since=since)
-        for pk, person, dataset, kind, since in rows
-    ]
+# From rows to parties
 
 
-def busy() -> list[Busy[UUID]]:
-    """What the workers have in hand."""
-    rows = Run.objects.working().values_list("asked_by", "request__dataset", "kind")
-    return [
-        Busy(person=person, dataset=dataset, is_mock=kind == Run.Kind.MOCK) for person, dataset, kind in rows
-    ]
+def _party(row: Sequence[Any], around: dict[UUID, Around]) -> dict[str, Any]:
+    person, dataset, kind, author = row[:4]
+    known = around.get(dataset, Around())
+    return {
+        "person": person,
+        "dataset": dataset,
+        "is_mock": kind == Run.Kind.MOCK,
+        "author": author,
+        "staff": known.staff,
+        "people": known.people,
+        "strict": known.strict,
+    }
+
+
+def _waiting(row: Sequence[Any], around: dict[UUID, Around]) -> Waiting[UUID]:
+    pk, since = row[4:]
+    run = Waiting(run=pk, since=since, **_party(row, around))
+    return replace(run, passed=_was_passed(run, around)) if run.is_mock else run
+
+
+def _was_passed(trial: Waiting[UUID], around: dict[UUID, Around]) -> bool:
+    """While this trial waited, a run on private data has begun beside which it must not be."""
+    return any(
+        (known.strict or trial.writer in known.people) and known.last_start and known.last_start > trial.since
+        for known in around.values()
+    )
+
+
+def _busy(row: Sequence[Any], around: dict[UUID, Around]) -> Busy[UUID]:
+    kernel, started_at, wall, step = row[4:]
+    told_after = wall + (step if row[2] == Run.Kind.PRIVATE else 0)
+    ends = started_at + timedelta(seconds=told_after) if started_at else None
+    return Busy(kernel=kernel, ends=ends, **_party(row, around))
 
 
 def caps() -> Caps:
@@ -106,10 +188,10 @@ def caps() -> Caps:
 def estimated_wait(run: Run, position: int | None) -> str:
     """Roughly how long it takes until this run starts, by how long the last runs of its kind took; "" if unknown.
 
-    A median over everybody's runs in coarse steps: nothing can be told from it about any one of them.
+    A median over everybody's runs, of their lengths as announced, in coarse words.
     """
     slots = caps().slots
-    if position is None or not slots or not may_start():
+    if position is None or not slots or not may_start() or _waits_for_a_turn(run):
         return ""
     ended = Run.objects.filter(kind=run.kind, started_at__isnull=False, finished_at__isnull=False)
     times = ended.order_by("-finished_at").values_list("started_at", "finished_at")[:RECENT]
@@ -124,13 +206,21 @@ def estimated_wait(run: Run, position: int | None) -> str:
     )
 
 
+def _waits_for_a_turn(run: Run) -> bool:
+    """What is said then names a bound instead."""
+    queue = Queue.with_heads_and(run)
+    return queue.hold(queue.waiting[-1], kernels()) in (Hold.NEIGHBOUR, Hold.TURN)
+
+
 def ring_next() -> None:
-    """A place has become free, or a bell was lost: wake a worker for the run whose turn it is."""
-    if not may_start():
+    """A place has become free, or a bell was lost: wake workers for the runs that may start."""
+    free = {worker: places for worker in Worker.objects.able() if (places := _free_places(worker)) > 0}
+    if not free or not may_start() or not Run.objects.filter(state=Run.State.QUEUED).exists():
         return
-    hands, limits = busy(), caps()
-    if limits.slots > len(hands) and (waiting := startable(hands, limits)):
-        bell.ring(waiting[0].run)
+    queue = Queue.of_heads()
+    may = [run.run for kernel in {kernel_of(worker) for worker in free} for run in queue.startable(kernel)]
+    for pk in list(dict.fromkeys(may))[: sum(free.values())]:
+        bell.ring(pk)
 
 
 def tell_waiting() -> None:

@@ -2,18 +2,16 @@
 
 import json
 from dataclasses import asdict
-from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
 from datasets import storage
-from requests_app import claiming, disclosure, notifications, workflow
+from requests_app import announcing, disclosure, workflow
 from requests_app.models import Output, RefusedOutput, Release, Run, RunLog
 from requests_app.output_checks import Check
 from runner.contract import CloseCode, JobResult, OutputFile, RefusedFile, Status
@@ -28,7 +26,7 @@ class LeaseLost(Exception):
 def lock(pk: UUID, lease: UUID, *beside: str) -> Run:
     """The run, locked, if it is still in hand under this lease; with its request, and what else is read `beside`."""
     run = Run.objects.select_for_update(of=("self",)).select_related("request", *beside).get(pk=pk)
-    if run.lease != lease or run.state not in Run.WORKING:
+    if run.lease != lease or run.state not in Run.WORKING or run.ended_at is not None:
         raise LeaseLost
     return run
 
@@ -60,27 +58,16 @@ def finish(pk: UUID, lease: UUID, result: JobResult) -> Run:
     looked = _look_at(pk, lease, result)
     with transaction.atomic():
         run = lock(pk, lease, "request__author", "request__dataset__owner")
-        facts: dict[str, Any] = {"finished_at": timezone.now(), **_resources(result)}
-        system = User.objects.portal()
-        if run.state == Run.State.CANCELLING or result.status == Status.CANCELLED:
-            done = _cancelled(run, facts, system)
-        elif (code := _failure(run, result)) is not None:
-            done = workflow.move("fail", run, by=system, close_code=code, **_error(result, code), **facts)
-        else:
-            done = workflow.move("succeed", run, by=system, **facts)
+        if result.status == Status.CANCELLED and run.state != Run.State.CANCELLING:
+            run = workflow.move("cancel", run, by=User.objects.portal())
+        code = None if run.state == Run.State.CANCELLING else _failure(run, result)
+        ended_well = run.state != Run.State.CANCELLING and code is None
+        _write_log(run, result)
+        done = announcing.settle(run, **_resources(result), **_failed(result, code))
+        if ended_well:
             _keep(done, lease, result, looked)
-        _write_log(done, result)
-        notifications.run_finished(done)
-        claiming.ring_next()
-        claiming.tell_waiting()
     storage.drop_attempt(pk, lease)
     return done
-
-
-def _cancelled(run: Run, facts: dict[str, Any], system: User) -> Run:
-    if run.state != Run.State.CANCELLING:
-        run = workflow.move("cancel", run, by=system)
-    return workflow.move("cancelled", run, by=system, **facts)
 
 
 def _failure(run: Run, result: JobResult) -> CloseCode | None:
@@ -91,10 +78,11 @@ def _failure(run: Run, result: JobResult) -> CloseCode | None:
     return None
 
 
-def _error(result: JobResult, code: CloseCode) -> dict[str, Any]:
-    if code != CloseCode.EXCEPTION:
+def _failed(result: JobResult, code: CloseCode | None) -> dict[str, Any]:
+    if code is None:
         return {}
-    return {"error_class": result.error_class[:60], "error_line": result.error_line}
+    named = {"error_class": result.error_class[:60], "error_line": result.error_line}
+    return {"close_code": code, **(named if code == CloseCode.EXCEPTION else {})}
 
 
 def _resources(result: JobResult) -> dict[str, Any]:
@@ -167,16 +155,7 @@ def _keep(run: Run, lease: UUID, result: JobResult, looked: list[list[Check]]) -
             for file, checks in zip(result.outputs, looked, strict=True)
         ]
     )
-    if run.kind == Run.Kind.PRIVATE:
-        hold(run)
     storage.keep_outputs(run.pk, storage.attempt_folder(run.pk, lease))
-
-
-def hold(run: Run) -> Release:
-    """What a run on private data wrote waits for somebody to look at it."""
-    return Release.objects.create(
-        run=run, author=run.request.author, expires_at=timezone.now() + timedelta(days=settings.HELD_DAYS)
-    )
 
 
 def bytes_go(run: Run) -> None:

@@ -9,7 +9,9 @@ FIRST = {"request": "draft", "run": "queued", "release": "held"}
 HEAD = """# How things move
 
 Made by `manage.py workflow_diagram` from the tables in `requests_app/workflow.py`; a test compares the two.
-Every arrow is one step: it locks the object, asks the rule, writes, and records one line in the audit log.
+Every arrow is one step: it locks the object, asks the rule, writes, and records one line in the audit log. A run's
+`collect` and `end` record none and tell no page: their moment depends on private rows. The step that announces the
+end is recorded.
 """
 
 

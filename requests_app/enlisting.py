@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from common import live
-from requests_app import claiming
+from requests_app import announcing, claiming
 from requests_app.models import Worker
 from runner.contract import Capabilities, Executor, SandboxUnavailable
 
@@ -54,6 +54,8 @@ def sign_on(name: str, *, slots: int, proof: Proof) -> Worker:
             "executor": able.executor if able else "",
             "layers": list(able.layers) if able else [],
             "missing": list(able.missing) if able else [],
+            "kernel": able.kernel[:64] if able else "",
+            "separates_kernels": bool(able and able.separates_kernels),
             "refusal": proof.refusal,
         },
     )
@@ -100,7 +102,10 @@ class Presence:
             connection.close()
 
     def beat(self) -> None:
-        """One sign of life; the sandbox is tried at first, and again from time to time while it does not hold."""
+        """One sign of life; the sandbox is tried at first, and again from time to time while it does not hold.
+
+        Ends whose step has come are announced here too: this needs no server of messages.
+        """
         self._beats += 1
         try:
             row = Worker.objects.filter(name=self._name)
@@ -111,6 +116,7 @@ class Presence:
                 or not row.update(heartbeat_at=Now())
             ):
                 self._sign_on()
+            announcing.announce_due()
         except (DatabaseError, InterfaceError):
             logger.warning("No sign of life from %s: the database does not answer.", self._name)
             connection.close()

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, TextField, Window
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Coalesce
@@ -17,9 +16,8 @@ from accounts.models import Role, RoleGrant, User
 from audit.models import Entry
 from datasets.models import AccessRequest, Dataset
 from privacy import queries as answers
-from requests_app import claiming, queueing
+from requests_app import claiming, waiting_words
 from requests_app.models import CodeRequest, Pause, Release, Review, Run, Worker
-from requests_app.queueing import Hold, Waiting
 from requests_app.workflow import Side
 
 SHOWN = 50
@@ -279,15 +277,8 @@ def waiting_reason(run: Run) -> str:
         return f"An admin has paused all runs: {paused.reason}"
     if not Worker.objects.able().exists():
         return _no_worker()
-    match queueing.hold(_as_waiting(run), claiming.busy(), claiming.caps()):
-        case Hold.PERSON:
-            return f"Other runs of the same person are under way: at most {settings.RUNS_PER_PERSON} at once."
-        case Hold.DATASET:
-            return f"Other runs on this dataset are under way: at most {settings.RUNS_PER_DATASET} at once."
-        case Hold.RESERVED:
-            return "All places for runs on private data are taken."
-        case None:
-            return "It starts as soon as a worker is free."
+    queue = claiming.Queue.with_heads_and(run)
+    return waiting_words.of(queue, queue.waiting[-1], claiming.kernels())
 
 
 def _no_worker() -> str:
@@ -297,16 +288,6 @@ def _no_worker() -> str:
     if alive.exclude(refusal="").exists():
         return "No worker can confine code safely at the moment, so none is run. Admins see why on the workers page."
     return "The workers take no new runs at the moment: an admin is emptying them."
-
-
-def _as_waiting(run: Run) -> Waiting[Any]:
-    return Waiting(
-        run=run.pk,
-        person=run.asked_by_id,
-        dataset=run.request.dataset_id,
-        is_mock=run.kind == Run.Kind.MOCK,
-        since=run.created_at,
-    )
 
 
 # Workers

@@ -13,7 +13,7 @@ from common import live
 from common.access import require
 from common.errors import Conflict, Refused
 from datasets import storage
-from requests_app import collecting, disclosure, notifications, records, rules, workflow
+from requests_app import announcing, collecting, disclosure, notifications, records, rules, workflow
 from requests_app.models import Output, Release, Run, RunLog
 
 State, Verdict = Release.State, Output.Verdict
@@ -201,7 +201,7 @@ def _intact(output: Output) -> Path:
 
 def _hold(run: Run) -> Release:
     live.changed("run", run.pk)
-    return collecting.hold(run)
+    return announcing.hold(run)
 
 
 def add_log_excerpt(run: Run, *, by: User, text: str) -> Output:

@@ -188,6 +188,15 @@ def open_data(run: Run) -> str | None:
     return may_use_dataset(run.request.author, run.request)
 
 
+def go_on(run: Run) -> str | None:
+    """Why a run that was begun rightly has to end now. An approval's last day, and no more, may pass meanwhile."""
+    if run.approval is not None and run.approval.ended_at is not None:
+        return "The approval has ended."
+    if run.kind == Run.Kind.PRIVATE and run.revision.state != Revision.State.PUBLISHED:
+        return "The approved revision of the data is retired."
+    return may_use_dataset(run.request.author, run.request)
+
+
 def is_author_or_owner(user: User, item: CodeRequest) -> str | None:
     if is_author(user, item) is None or is_owner(user, item) is None:
         return None

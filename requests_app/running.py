@@ -48,6 +48,7 @@ def _queue(item: CodeRequest, approval: Approval, *, by: User, key: UUID) -> Run
         key=key,
         wall_seconds=item.dataset.wall_seconds,
         memory_mb=item.dataset.memory_mb,
+        end_step_seconds=item.dataset.end_step_seconds,
     )
 
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable
 
+from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import Role, User
 from common.errors import Conflict
 from datasets.models import Dataset, Revision
-from requests_app import notifications, workflow
-from requests_app.models import Approval, CodeRequest, Run
+from requests_app import announcing, notifications, rules, workflow
+from requests_app.models import Approval, CodeRequest, Run, RunQuerySet
+
+AT_ONCE = 200
 
 
 def cancel(run: Run, *, by: User, acting: User) -> Run:
@@ -19,10 +22,18 @@ def cancel(run: Run, *, by: User, acting: User) -> Run:
     if run.state == Run.State.CANCELLING:
         return run
     if run.state != Run.State.QUEUED:
-        return workflow.take("cancel", run, by=acting, cancelled_by=by)
+        return _stop(run, by=by, acting=acting)
     changed = workflow.take("cancel_queued", run, by=acting, cancelled_by=by, finished_at=timezone.now())
     notifications.run_finished(changed)
     return changed
+
+
+def _stop(run: Run, *, by: User, acting: User) -> Run:
+    """Ask the worker to end it. What has ended already, and is not announced yet, ends here in the same time."""
+    now = timezone.now()
+    told_at = announcing.cancel_is_told_at(run, now, by=by)
+    changed = workflow.take("cancel", run, by=acting, cancelled_by=by, told_at=told_at)
+    return announcing.announce(changed) if changed.ended_at is not None and told_at <= now else changed
 
 
 def cancel_all(runs: Iterable[Run], *, by: User) -> None:
@@ -52,6 +63,18 @@ def expire(item: CodeRequest, *, by: User, why: str) -> None:
     end_approval(changed, by=by, why=why)
 
 
+def end_what_may_not_go_on(live: RunQuerySet) -> None:
+    """Cancel those of the live runs whose author may not run them any more, for whatever reason.
+
+    Who takes a right away cancels at once; this finds what ends by the clock, or was overlooked.
+    """
+    beside = ("request__author", "request__dataset", "approval", "revision")
+    for run in live.exclude(state=Run.State.CANCELLING).select_related(*beside)[:AT_ONCE]:
+        if rules.go_on(run) is not None:
+            with transaction.atomic():
+                cancel_all([run], by=User.objects.system())
+
+
 # Called by the apps below, through their hooks.
 
 
@@ -69,7 +92,14 @@ def dataset_frozen(dataset: Dataset, by: User) -> None:
 
 
 def access_ended(dataset: Dataset, person: User, by: User) -> None:
-    cancel_all(live_private(request__dataset=dataset, request__author=person), by=by)
+    """Nothing goes on running of somebody who may not use this dataset any more, on mock data neither."""
+    cancel_all(Run.objects.live().filter(request__dataset=dataset, request__author=person), by=by)
+
+
+def role_taken(person: User, role: str, by: User) -> None:
+    """Who is no data scientist any more runs nothing."""
+    if role == Role.SCIENTIST:
+        cancel_all(Run.objects.live().filter(request__author=person).order_by("pk"), by=by)
 
 
 def person_suspended(person: User, by: User) -> None:

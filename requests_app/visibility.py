@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 from uuid import UUID
 
@@ -130,7 +130,6 @@ AUTHOR_FACTS = (
     "created_at",
     "started_at",
     "finished_at",
-    "heartbeat_at",
     "wall_seconds",
     "memory_mb",
     "sha256",
@@ -138,6 +137,8 @@ AUTHOR_FACTS = (
     "environment_sha256",
 )
 PRIVATE_FACTS = (
+    "ended_at",
+    "heartbeat_at",
     "exit_code",
     "signal",
     "wall_s",
@@ -154,34 +155,29 @@ def run_facts(*, reads_log: bool) -> tuple[str, ...]:
     return AUTHOR_FACTS + PRIVATE_FACTS if reads_log else AUTHOR_FACTS
 
 
-END_STEP = timedelta(seconds=10)
-"""How exactly somebody who may not read the log learns when a run ended."""
+HIDDEN_UNTIL_TOLD = {"close_code": "", "error_class": "", "error_line": None}
 
 
 def veil(run: Run, *, reads_log: bool) -> Run:
     """The run as a page shows it: a copy, for showing only, where something is kept back.
 
-    How long collecting takes depends on how much was written, and so on the rows: whoever may not read the log sees
-    a run that is running until it has ended, and its end in steps.
+    When code ended, how, and how long its outputs took to collect depends on the rows: whoever may not read the log
+    sees a run that is running until its end is announced.
     """
     if reads_log:
         return run
     shown = copy(run)
-    if run.state == Run.State.COLLECTING:
+    if run.state in (Run.State.COLLECTING, Run.State.ENDING):
         vars(shown)["state"] = Run.State.RUNNING
-    if run.finished_at is not None:
-        shown.finished_at = max(_floor(run.finished_at), run.started_at or run.created_at)
+    if run.finished_at is None:
+        vars(shown).update(HIDDEN_UNTIL_TOLD)
+    vars(shown).update(ended_at=None, told_at=None, heartbeat_at=None)
     return shown
 
 
-def _floor(moment: datetime) -> datetime:
-    return moment - (moment - datetime(2000, 1, 1, tzinfo=UTC)) % END_STEP
-
-
-def took(run: Run, *, until: datetime, reads_log: bool) -> timedelta:
-    """How long a run has taken, rounded up for those who learn its end in steps."""
+def took(run: Run, *, now: datetime, reads_log: bool) -> timedelta:
+    """How long a run has taken; for those who do not read its log, in the steps in which ends are announced."""
     if run.started_at is None:
         return timedelta()
-    if reads_log or run.finished_at is None:
-        return until - run.started_at
-    return -((run.started_at - run.finished_at) // END_STEP) * END_STEP
+    end = run.ended_at if reads_log else None
+    return (end or run.finished_at or now) - run.started_at

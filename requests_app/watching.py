@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.models.functions import Now
 
-from common import live
+from requests_app import stopping
 from requests_app.models import Run
 
 logger = logging.getLogger(__name__)
@@ -73,12 +73,13 @@ class Watch:
         try:
             self._beat()
             self._do_owed()
-            state = Run.objects.filter(pk=self._pk, lease=self._lease).values_list("state", flat=True).first()
+            mine = Run.objects.in_hand().exclude(state=Run.State.CANCELLING)
+            goes_on = mine.filter(pk=self._pk, lease=self._lease).exists()
         except (DatabaseError, InterfaceError):
             logger.warning("No heartbeat for run %s: the database does not answer.", self._pk)
             connection.close()
             return
-        if state is None or state == Run.State.CANCELLING or state not in Run.WORKING:
+        if not goes_on:
             self._stop_code()
 
     def _do_owed(self) -> None:
@@ -97,6 +98,7 @@ class Watch:
             abandon()
 
     def _beat(self) -> None:
+        """Write it, and look whether the run may go on."""
         now = time.monotonic()
         if now > self._give_up:
             logger.error("The runner of run %s hangs.", self._pk)
@@ -105,7 +107,7 @@ class Watch:
             return
         if now - self._last_beat < settings.HEARTBEAT_SECONDS:
             return
-        mine = Run.objects.working().filter(pk=self._pk, lease=self._lease)
+        mine = Run.objects.in_hand().filter(pk=self._pk, lease=self._lease)
         mine.update(heartbeat_at=Now(), missed_beats=0)
         self._last_beat = now
-        live.changed("run", self._pk)
+        stopping.end_what_may_not_go_on(mine)

@@ -66,12 +66,16 @@ RUN: dict[str, Step] = {
     "start": _step({U.QUEUED}, U.STARTING, rules.is_system),
     "running": _step({U.STARTING}, U.RUNNING, rules.is_system),
     "collect": _step({U.STARTING, U.RUNNING}, U.COLLECTING, rules.is_system),
-    "succeed": _step({U.COLLECTING}, U.SUCCEEDED, rules.is_system),
-    "fail": _step({U.QUEUED, U.STARTING, U.RUNNING, U.COLLECTING}, U.FAILED, rules.is_system),
+    "end": _step({U.STARTING, U.RUNNING, U.COLLECTING}, U.ENDING, rules.is_system),
+    "succeed": _step({U.ENDING}, U.SUCCEEDED, rules.is_system),
+    "fail": _step({U.ENDING}, U.FAILED, rules.is_system),
     "cancel_queued": _step({U.QUEUED}, U.CANCELLED, rules.cancel_run),
-    "cancel": _step({U.STARTING, U.RUNNING, U.COLLECTING}, U.CANCELLING, rules.cancel_run),
+    "cancel": _step({U.STARTING, U.RUNNING, U.COLLECTING, U.ENDING}, U.CANCELLING, rules.cancel_run),
     "cancelled": _step({U.CANCELLING}, U.CANCELLED, rules.is_system),
 }
+QUIET = frozenset({"collect", "end"})
+"""Steps of a run whose moment depends on what the code read and wrote. Nobody hears of them: no page is told, and no
+line is recorded, for the numbers of the lines would tell. The step that announces the end is recorded."""
 RELEASE: dict[str, Step] = {
     "begin_check": _step({L.HELD}, L.CHECKING, rules.check_output),
     "release": _step({L.HELD, L.CHECKING}, L.RELEASED, rules.check_output),
@@ -97,6 +101,7 @@ TURN: dict[str, dict[str, Side]] = {
         U.STARTING: Side.SYSTEM,
         U.RUNNING: Side.SYSTEM,
         U.COLLECTING: Side.SYSTEM,
+        U.ENDING: Side.SYSTEM,
         U.CANCELLING: Side.SYSTEM,
         U.SUCCEEDED: Side.NOBODY,
         U.FAILED: Side.NOBODY,
@@ -153,6 +158,8 @@ def _write(name: str, kind: str, item: Item, step: Step, by: User, changes: dict
     for field, value in {"state": step.target, **stamp, **changes}.items():
         setattr(item, field, value)
     item.save(update_fields=["state", *stamp, *changes])
+    if kind == "run" and name in QUIET:
+        return
     request = request_of(item)
     log.record(
         f"{kind}.{name}",
@@ -187,12 +194,7 @@ def request_of(item: CodeRequest | Run | Release) -> CodeRequest:
 
 
 def tell_pages(item: CodeRequest | Run | Release) -> None:
-    """Let every open page that shows this object ask again.
-
-    Not when collecting begins: how long that takes depends on the rows, and authors listen too.
-    """
-    if isinstance(item, Run) and item.state == Run.State.COLLECTING:
-        return
+    """Let every open page that shows this object ask again."""
     request = request_of(item)
     live.changed("request", request.pk)
     if isinstance(item, Run):

@@ -119,6 +119,10 @@ class Capabilities:
     executor: str
     layers: tuple[str, ...]
     missing: tuple[str, ...] = ()
+    kernel: str = ""
+    """Which kernel the runs share: the same text for every worker whose runs are on it. Empty: not known, any."""
+    separates_kernels: bool = False
+    """Each run has a kernel of its own: nothing that a kernel counts is shared with another run."""
 
 
 class SandboxUnavailable(RuntimeError):

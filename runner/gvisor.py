@@ -23,7 +23,7 @@ from runner.box import DEATH_S, NotStarted
 from runner.cgroups import INIT, Group, sweep_groups
 from runner.contract import Capabilities, JobResult, JobSpec, Limits, SandboxUnavailable
 from runner.job import Shipment, check, harness, resource_limits, sizes, variables
-from runner.linux import become_subreaper
+from runner.linux import become_subreaper, kernel
 from runner.logs import READ
 from runner.meter import descendants
 from runner.parcel import Parcel, Told, room
@@ -95,6 +95,8 @@ def _probe(environment: Path) -> Capabilities:
         executor="gvisor",
         layers=(*LAYERS, last),
         missing=("landlock: gVisor's kernel does not have it",),
+        kernel=kernel(),
+        separates_kernels=True,
     )
 
 

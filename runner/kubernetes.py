@@ -5,6 +5,7 @@ no log of a node holds them. See docs/sandbox.md for what a cluster has to provi
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import socket
@@ -40,6 +41,8 @@ LAYERS = ("kubernetes", "own-kernel", "network-policy", "no-service-account", "n
           "seccomp", "resource-limits", "pod-memory-limit")  # fmt: skip
 POLL_S = 0.2
 CANARY_S = 4
+GVISOR = "runsc"
+"""The handler of a RuntimeClass under which each pod has a kernel of its own."""
 CANARY_LIMITS = Limits(wall_s=60, cpu_s=30, memory_mb=256, pids=16, output_mb=1, log_mb=0.1)
 CANARY = """
 import json, socket, sys
@@ -134,7 +137,7 @@ def _host() -> str:
 def _probe(environment: Path) -> Capabilities:
     settings = Settings.from_environment()
     try:
-        settings.api.call(
+        runtime = settings.api.call(
             "GET", f"/apis/node.k8s.io/v1/runtimeclasses/{quote(settings.runtime_class, safe='')}"
         )
         policy = settings.path("networkpolicies", manifests.POLICY) + "?fieldManager=weir&force=true"
@@ -150,6 +153,8 @@ def _probe(environment: Path) -> Capabilities:
             "landlock: gVisor's kernel does not have it",
             "own-user: all runs have one user id, each in its own kernel",
         ),
+        kernel=f"cluster {hashlib.sha256(settings.api.address.encode()).hexdigest()[:32]}",
+        separates_kernels=runtime.get("handler") == GVISOR,
     )
 
 

@@ -60,5 +60,13 @@ def process_start(pid: int) -> str | None:
     return None if fields[0] in "ZX" else fields[19]  # a zombie is gone, whoever has yet to notice
 
 
+def kernel() -> str:
+    """Which kernel this is, the same for all containers on it: its boot. Empty when it does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:64]
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
 def unpack_fds(data: bytes) -> list[int]:
     return [number for (number,) in struct.iter_unpack("=i", data)]

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
+from runner import linux
 from runner.box import NotStarted
 from runner.cgroups import parents
 from runner.contract import Capabilities, CloseCode, JobSpec, Limits, SandboxUnavailable, Status
@@ -151,4 +152,6 @@ def _capabilities(landlock: int) -> Capabilities:
         layers.append("own-user")
     else:
         missing.append("own-user: only root can give each run a user id of its own")
-    return Capabilities(executor="bubblewrap", layers=tuple(layers), missing=tuple(missing))
+    return Capabilities(
+        executor="bubblewrap", layers=tuple(layers), missing=tuple(missing), kernel=linux.kernel()
+    )

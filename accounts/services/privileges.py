@@ -39,6 +39,7 @@ def take_role(person: User, *, by: User, role: str, reason: str) -> User:
     person.role_grants.get(role=role).delete()
     new = [name for name in old if name != role]
     _record("take_role", person, by=by, changes={"roles": (old, new)}, role=role, reason=reason)
+    hooks.role_taken(person, role, by=by)
     tell([person], f"You are no longer {Role(role).label.lower()}: {reason}", url="/", by=by)
     live.close_sockets(person.pk)
     return User.objects.get(pk=person.pk)

@@ -201,9 +201,9 @@ def through_celery(count: int, hands: int) -> Measure:
     ]
     with worker("sandbox", hands=hands) as child:
         until(lambda: Worker.objects.able().exists())
-        all_end([made.start(item) for item in items[count:]])  # each process has tried its sandbox by then
+        all_end([made.trial(item) for item in items[count:]])  # each process has tried its sandbox by then
         services.pause_runs(by=admin, reason="All of them wait before the clock starts.")
-        waiting = [made.start(item) for item in items[:count]]
+        waiting = [made.trial(item) for item in items[:count]]
         before = processor_time(child)
         begun = time.monotonic()
         services.resume_runs(by=admin)

@@ -27,13 +27,14 @@ register = template.Library()
 
 TONES = {
     "grey": "draft withdrawn discarded retired expired cancelled void voided closed",
-    "blue": "submitted in_review pending held checking queued starting running collecting receiving reading open",
+    "blue": "submitted in_review pending held checking queued starting running collecting ending receiving reading "
+    "open",
     "green": "approved approve published succeeded released release granted active done accepted resolved ready",
     "amber": "changes_requested request_changes cancelling frozen suspended withhold warning",
     "red": "rejected reject failed denied revoked recalled refused error",
 }
 TONE_OF = {state: tone for tone, states in TONES.items() for state in states.split()}
-MOVING = {"starting", "running", "collecting", "cancelling", "receiving", "reading", "queued"}
+MOVING = {"starting", "running", "collecting", "ending", "cancelling", "receiving", "reading", "queued"}
 STEPS_OF_TIME = [(31_557_600, "year"), (2_629_800, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute")]
 MARKDOWN_TAGS = {
     *("a", "blockquote", "br", "code", "del", "em", "hr", "li", "ol", "p", "pre", "strong", "ul"),

@@ -68,6 +68,16 @@ class Dataset(Thing):
         FROZEN = "frozen", "Frozen"
         RETIRED = "retired", "Retired"
 
+    class Isolation(models.TextChoices):
+        ORDINARY = "ordinary", "Apart from trials by people who use this dataset"
+        STRICT = "strict", "Apart from everybody's trials"
+
+    class EndStep(models.IntegerChoices):
+        TEN_SECONDS = 10, "10 seconds"
+        MINUTE = 60, "1 minute"
+        FIVE_MINUTES = 300, "5 minutes"
+        QUARTER = 900, "15 minutes"
+
     name = models.CharField(max_length=63, unique=True, validators=[NAME])
     title = models.CharField(max_length=200)
     summary = models.CharField(max_length=400, blank=True)
@@ -98,6 +108,8 @@ class Dataset(Thing):
     threshold = models.PositiveSmallIntegerField(
         default=10, validators=[MinValueValidator(1), MaxValueValidator(1000)]
     )
+    run_isolation = models.CharField(max_length=10, choices=Isolation, default=Isolation.ORDINARY)
+    end_step_seconds = models.PositiveSmallIntegerField(choices=EndStep, default=EndStep.TEN_SECONDS)
 
     objects: ClassVar[models.Manager["Dataset"]] = DatasetQuerySet.as_manager()
 

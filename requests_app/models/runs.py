@@ -27,8 +27,12 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.filter(state__in=Run.LIVE)
 
     def working(self) -> "RunQuerySet":
-        """Runs that a worker has in hand."""
+        """Runs that have a place: a worker has them in hand, or their end is not announced yet."""
         return self.filter(state__in=Run.WORKING)
+
+    def in_hand(self) -> "RunQuerySet":
+        """Runs that a worker has in hand: their code has not ended."""
+        return self.working().filter(ended_at=None)
 
 
 class Run(Thing):
@@ -43,12 +47,14 @@ class Run(Thing):
         STARTING = "starting", "Starting"
         RUNNING = "running", "Running"
         COLLECTING = "collecting", "Collecting outputs"
+        ENDING = "ending", "Ended, not announced"
         SUCCEEDED = "succeeded", "Succeeded"
         FAILED = "failed", "Failed"
         CANCELLING = "cancelling", "Cancelling"
         CANCELLED = "cancelled", "Cancelled"
 
-    WORKING = (State.STARTING, State.RUNNING, State.COLLECTING, State.CANCELLING)
+    WORKING = (State.STARTING, State.RUNNING, State.COLLECTING, State.ENDING, State.CANCELLING)
+    """The run has a place: a worker has it in hand, or its end is not announced yet."""
     LIVE = (State.QUEUED, *WORKING)
 
     kind = models.CharField(max_length=10, choices=Kind)
@@ -67,6 +73,7 @@ class Run(Thing):
     key = models.UUIDField(unique=True)
     wall_seconds = models.PositiveIntegerField()
     memory_mb = models.PositiveIntegerField()
+    end_step_seconds = models.PositiveSmallIntegerField(default=10)
 
     state = models.CharField(max_length=12, choices=State, default=State.QUEUED)
     close_code = models.CharField(
@@ -76,15 +83,20 @@ class Run(Thing):
     error_line = models.PositiveIntegerField(null=True, blank=True)
     lease = models.UUIDField(null=True, blank=True)
     worker = models.CharField(max_length=120, blank=True)
+    kernel = models.CharField(max_length=64, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     opened_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     missed_beats = models.PositiveSmallIntegerField(default=0)
+    told_at = models.DateTimeField(null=True, blank=True)
+    """From when on the end may be announced, once there is one."""
     finished_at = models.DateTimeField(null=True, blank=True)
+    """The end as everybody is told it: a step after the start, not the moment itself."""
     rung_at = models.DateTimeField(null=True, blank=True)
     cancelled_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
 
     # Private: for the owner and the reviewers (for the author only when on mock data).
+    ended_at = models.DateTimeField(null=True, blank=True)
     exit_code = models.IntegerField(null=True, blank=True)
     signal = models.IntegerField(null=True, blank=True)
     wall_s = models.FloatField(null=True, blank=True)

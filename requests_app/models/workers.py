@@ -31,6 +31,8 @@ class Worker(Thing):
     executor = models.CharField(max_length=60, blank=True)
     layers = models.JSONField(default=list)
     missing = models.JSONField(default=list)
+    kernel = models.CharField(max_length=64, blank=True)
+    separates_kernels = models.BooleanField(default=False)
     refusal = models.TextField(blank=True, max_length=2000)
     draining = models.BooleanField(default=False)
 

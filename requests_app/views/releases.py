@@ -11,7 +11,7 @@ from accounts.http import confirmed_recently
 from common.access import require
 from common.errors import Refused
 from common.http import UserRequest, found
-from requests_app import queries, releasing, rules, workflow
+from requests_app import endings, queries, releasing, rules, workflow
 from requests_app.forms import DecisionForm, ReasonForm
 from requests_app.models import Output, Release
 from requests_app.views import words
@@ -23,6 +23,7 @@ RELATED = (
     "run__request__author",
     "run__version",
     "run__revision",
+    "run__approval",
     "decided_by",
 )
 
@@ -55,6 +56,7 @@ def _page(request: UserRequest, release: Release) -> dict[str, object]:
         "begin_refusal": workflow.refusal("begin_check", release, by=request.user),
         "refusal": workflow.refusal("release", release, by=request.user),
         "decision_form": DecisionForm(),
+        "endings": endings.of(run.approval) if run.approval else None,
     }
 
 

@@ -13,8 +13,9 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.http import confirmed_recently
 from accounts.models import RoleGrant, User
 from common.http import UserRequest, found
-from datasets.models import Dataset
-from requests_app import releasing, rules, services, visibility, workflow
+from datasets.models import Dataset, DatasetReviewer
+from requests_app import endings, releasing, rules, services, visibility, workflow
+from requests_app.endings import Endings
 from requests_app.forms import FilterForm, ReasonForm
 from requests_app.models import Approval, CodeRequest, CodeRequestQuerySet, Release, Review, Run, Version
 from requests_app.views import threads, timeline, words
@@ -99,6 +100,7 @@ def _page(item: CodeRequest, user: User) -> dict[str, object]:
         "about": item if is_author else item.latest,
         **_standing(item, runs),
         **_steps(item, user),
+        "endings": _endings(item) if seats else None,
     }
 
 
@@ -115,6 +117,11 @@ def _name_what_is_readable(
         version.shown_reviews = threads.verdicts(given, viewer) if readable else []  # type: ignore[attr-defined]
         names = threads.named(viewer)
     return names
+
+
+def _endings(item: CodeRequest) -> Endings | None:
+    approval = getattr(item.latest, "approval", None)
+    return endings.of(approval) if approval is not None else None
 
 
 def _standing(item: CodeRequest, runs: list[Run]) -> dict[str, object]:

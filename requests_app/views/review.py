@@ -14,7 +14,7 @@ from accounts.models import User
 from common.access import require
 from common.errors import Conflict
 from common.http import UserRequest, found
-from requests_app import differences, rules, services, workflow
+from requests_app import differences, endings, rules, services, workflow
 from requests_app.forms import CommentForm, VerdictForm
 from requests_app.models import CodeRequest, Review, Run, Version
 from requests_app.views import threads
@@ -184,6 +184,8 @@ def _sides(version: Version, user: User, viewer: Viewer) -> dict[str, object]:
         "decide_refusal": workflow.refusal("approve", item, by=user),
         "overseer": not viewer.is_reviewer,
         "verdict_form": VerdictForm(dataset=item.dataset, initial={"seen": version.sha256, **scope}),
+        "run_bits": endings.one_run_can_tell(version),
+        "endings": endings.earlier(item, before=version) if viewer.is_reviewer else None,
         "mock_run": trial,
         **(private_side(trial, user) if trial else {}),
     }

@@ -85,6 +85,7 @@ RUN_SENTENCE: dict[str, str] = {
     Run.State.STARTING: "a run is starting",
     Run.State.RUNNING: "a run is under way",
     Run.State.COLLECTING: "the outputs of a run are being collected",
+    Run.State.ENDING: "a run has ended, which its author learns within a moment",
     Run.State.CANCELLING: "a run is being cancelled",
     Run.State.CANCELLED: "the last run was cancelled",
     Run.State.FAILED: "the last run failed",
@@ -131,7 +132,7 @@ ON_MOCK = Meaning(
 
 def failure(run: Run) -> Meaning | None:
     """What a failed run's code means, to those who read its page."""
-    if run.state != Run.State.FAILED:
+    if run.state not in (Run.State.FAILED, Run.State.ENDING):
         return None
     if run.kind == Run.Kind.MOCK and run.close_code == CloseCode.EXCEPTION:
         return ON_MOCK
@@ -147,14 +148,15 @@ class Stage:
     now: bool
 
 
-WAY = (Run.State.QUEUED, Run.State.STARTING, Run.State.RUNNING, Run.State.COLLECTING)
+WAY = (Run.State.QUEUED, Run.State.STARTING, Run.State.RUNNING, Run.State.COLLECTING, Run.State.ENDING)
+PUBLIC_WAY = WAY[:3]
 
 
 def stages(run: Run, *, reads_log: bool) -> list[Stage]:
     """How far a run has come. Only while it is on its way: where it broke off is told in words."""
     if run.state not in WAY:
         return []
-    way = WAY if reads_log else WAY[:-1]
+    way = PUBLIC_WAY if not reads_log else WAY if run.kind == Run.Kind.PRIVATE else WAY[:-1]
     at = WAY.index(Run.State(run.state))
     return [Stage(state.label, done=place < at, now=place == at) for place, state in enumerate(way)]
 
@@ -164,6 +166,8 @@ RUN_NOW: dict[str, str] = {
     Run.State.STARTING: "The sandbox is being set up.",
     Run.State.RUNNING: "The code is running.",
     Run.State.COLLECTING: "The code has ended; its outputs are being collected.",
+    Run.State.ENDING: "The code has ended. Its author, and everybody who does not read the log, learns it at the next "
+    "step, so that its exact length tells them nothing of the data. The check begins then.",
     Run.State.CANCELLING: "The run is being cancelled: its worker ends it within seconds.",
     Run.State.CANCELLED: "The run was cancelled. Nothing of it is kept.",
     Run.State.FAILED: "The run failed.",

@@ -29,25 +29,16 @@ def _named(main: Callable[..., object], everything: list[str]) -> dict[str, bool
         if parameter.kind is kinds.VAR_KEYWORD:
             asked |= {name: False for name in everything if name not in asked}
         elif parameter.kind is kinds.POSITIONAL_ONLY:
-            raise _at_main(
-                main, f"main() takes {parameter.name!r} by position only; tables are given by name"
-            )
+            raise TypeError(f"main() takes {parameter.name!r} by position only; tables are given by name")
         elif parameter.kind is not kinds.VAR_POSITIONAL:
             asked[parameter.name] = parameter.default is kinds.empty
     missing = [name for name, required in asked.items() if required and name not in everything]
     if missing:
         there = ", ".join(sorted(everything)) or "none"
-        raise _at_main(
-            main, f"main() asks for {', '.join(missing)}: no such table or parameter (declared: {there})"
+        raise TypeError(
+            f"main() asks for {', '.join(missing)}: no such table or parameter (declared: {there})"
         )
     return asked
-
-
-def _at_main(main: Callable[..., object], text: str) -> TypeError:
-    error = TypeError(text)
-    code = getattr(main, "__code__", None)
-    error.weir_line = code.co_firstlineno if code else 0  # type: ignore[attr-defined]
-    return error
 
 
 def _value(name: str, tables: Mapping[str, str], parameters: Mapping[str, Any]) -> Any:

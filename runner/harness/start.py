@@ -1,8 +1,9 @@
 """The first thing that runs in the sandbox: confine this process, then run the submitted code in it.
 
 Argument: the number of the control socket. It carries the folders' descriptors out, then one line on how the code
-ended. Submitted code runs in this very process and could forge that line: it says nothing that the code could not
-bring about by itself (which exception, at which line, which exit code).
+ended. Submitted code runs in this very process. What it hands us (exceptions, tracebacks, code) is not believed, but
+it may forge the whole line all the same: so the host reads that in a closed vocabulary only, and what the portal
+shows of it is counted.
 
 Every import here is paid for by every run, so there are few: not even `typing`.
 """
@@ -26,6 +27,10 @@ CODE = "/code.py"
 WRITABLE = ["/out", "/tmp", "/dev/shm"]
 ENVIRONMENT = "/environment"
 EAGAIN = 11
+BUILTIN = {id(value): name for name, value in vars(builtins).items() if isinstance(value, type)}
+"""As they are before any submitted code has run."""
+TRACE = BaseException.__dict__["__traceback__"]
+"""The traceback that the interpreter keeps, whatever a class calls by this name."""
 
 
 def _load(name: str) -> dict[str, Any]:
@@ -79,32 +84,56 @@ def _exit_code(stopped: SystemExit) -> int:
     return 1
 
 
-def _line(error: BaseException) -> int:
-    """The last line of the author's own file that this error passed through."""
-    if isinstance(error, SyntaxError) and error.filename == CODE:
-        return error.lineno or 0
-    line, trace = getattr(error, "weir_line", 0), error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == CODE:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return int(line)
+class Place:
+    """Where in the author's own file an error is: known by the code objects that we compiled, never by names."""
+
+    def __init__(self) -> None:
+        self._own: dict[int, types.CodeType] = {}
+        self.otherwise = 0
+        """The line to name when an error passed through none of them."""
+
+    def know(self, code: types.CodeType) -> None:
+        self._own[id(code)] = code
+        for constant in code.co_consts:
+            if isinstance(constant, type(code)):
+                self.know(constant)
+
+    def first_line(self, function: object) -> int:
+        code = self._own.get(id(getattr(function, "__code__", None)))
+        return code.co_firstlineno if code is not None else 0
+
+    def line(self, error: BaseException) -> int:
+        """The last own line that this error passed through. A traceback can be made up, its line numbers too: what
+        counts is which instruction of which own code."""
+        line, trace = self.otherwise, TRACE.__get__(error)
+        while trace is not None:
+            line = self._line_at(trace.tb_frame.f_code, trace.tb_lasti) or line
+            trace = trace.tb_next
+        return line
+
+    def _line_at(self, code: types.CodeType, instruction: int) -> int:
+        own = self._own.get(id(code))
+        if own is None:
+            return 0
+        lines = (line for start, end, line in own.co_lines() if start <= instruction < end)
+        return next(lines, 0) or 0
 
 
 def _from_below(error: BaseException) -> bool:
     """Whether the interpreter or a library in C raised this, not a `raise` statement."""
-    trace = error.__traceback__
+    trace = TRACE.__get__(error)
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     if trace is None:
         return True
-    return trace.tb_frame.f_code.co_code[trace.tb_lasti] != _raise_code()
+    at = trace.tb_lasti
+    return bool(trace.tb_frame.f_code.co_code[at : at + 1] != _raise_code())
 
 
-def _raise_code() -> int:
+def _raise_code() -> bytes:
     import opcode  # noqa: PLC0415
 
-    return opcode.opmap["RAISE_VARARGS"]
+    return bytes([opcode.opmap["RAISE_VARARGS"]])
 
 
 def _shortage(error: BaseException) -> str:
@@ -132,12 +161,11 @@ def _is_crowded() -> bool:
 
 
 def _class_name(error: BaseException) -> str:
-    name = type(error).__name__
-    return name if getattr(builtins, name, None) is type(error) else "Exception"
+    return BUILTIN.get(id(type(error)), "Exception")
 
 
-def _describe(error: BaseException) -> str:
-    return f"exception {_class_name(error)} {_line(error)} {_shortage(error)}"
+def _describe(error: BaseException, place: Place) -> str:
+    return f"exception {_class_name(error)} {place.line(error)} {_shortage(error)}"
 
 
 def _print(error: BaseException) -> None:
@@ -168,31 +196,47 @@ def _namespace(code: types.CodeType) -> types.ModuleType:
     return module
 
 
-def _call(main: Callable[..., object], job: dict[str, Any]) -> None:
-    answers = _beside("answers")
-    answers.write(main(**answers.arguments(main, job["inputs"], job["parameters"])), "/out")
-
-
-def _execute(job: dict[str, Any]) -> None:
+def _compiled(place: Place) -> types.CodeType:
+    """The submitted code. Only here, before any of it has run, does a SyntaxError say by itself where it is."""
     with open(CODE, "rb") as stream:
-        code = compile(stream.read(), CODE, "exec", dont_inherit=True)
+        source = stream.read()
+    try:
+        code = compile(source, CODE, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        place.otherwise = error.lineno or 0
+        raise
+    place.know(code)
+    return code
+
+
+def _call(main: Callable[..., object], job: dict[str, Any], place: Place) -> None:
+    answers = _beside("answers")
+    place.otherwise = place.first_line(main)
+    given = answers.arguments(main, job["inputs"], job["parameters"])
+    place.otherwise = 0
+    answers.write(main(**given), "/out")
+
+
+def _execute(job: dict[str, Any], place: Place) -> None:
+    code = _compiled(place)
     module = _namespace(code)
     exec(code, module.__dict__)  # noqa: S102
     main = module.__dict__.get("main")
     if callable(main):
-        _call(main, job)
+        _call(main, job, place)
 
 
 def run(job: dict[str, Any]) -> tuple[int, str]:
     """Run the submitted code; answers the exit code and the line for the host."""
+    place = Place()
     try:
-        _execute(job)
+        _execute(job, place)
         sys.stdout.flush()
     except SystemExit as stopped:
         code = _exit_code(stopped)
         return code, f"exit {code}"
     except BaseException as error:  # noqa: BLE001
-        line = _describe(error)
+        line = _describe(error, place)
         _print(error)
         return 1, line
     return 0, "exit 0"

@@ -8,7 +8,7 @@ from django.utils import timezone
 from accounts.models import User
 from datasets import storage
 from datasets.models import Dataset
-from requests_app import claiming, execution, releasing, services
+from requests_app import announcing, claiming, execution, releasing, services
 from requests_app.models import CodeRequest, Output, Release, Run, Version, Worker
 from runner.contract import Capabilities, CloseCode, JobResult, JobSpec, OutputFile, Status
 from tests.makers import accounts, datasets
@@ -152,8 +152,16 @@ def claimed(run: Run) -> Run:
 
 
 def execute(run: Run, executor: Any = None) -> Run:
-    """The run, claimed and executed to its end."""
-    return execution.execute(claimed(run), executor or WritesOutputs())
+    """The run, claimed and executed to its end, which is announced."""
+    return announced(execution.execute(claimed(run), executor or WritesOutputs()))
+
+
+def announced(run: Run) -> Run:
+    """The run as it is when its step has come: one whose code has ended is announced, by the round that does so."""
+    due = Run.objects.filter(pk=run.pk, ended_at__isnull=False, finished_at=None)
+    if due.update(told_at=timezone.now()):
+        announcing.announce_due()
+    return Run.objects.get(pk=run.pk)
 
 
 def release(run: Run, *, by: User | None = None) -> Release:

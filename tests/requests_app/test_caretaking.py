@@ -28,7 +28,8 @@ def in_hand(state="running", *, silent=SILENT, missed=2):
 
 
 def now(run):
-    fresh = made.fresh_run(run)
+    """Its state and code, once its end is announced if it has ended."""
+    fresh = made.announced(run)
     return fresh.state, fresh.close_code
 
 

@@ -257,6 +257,8 @@ def test_a_second_worker_on_the_same_lease_changes_nothing():
     run = prepared()
     execution.execute(run, WritesOutputs())
     again = WritesOutputs()
+    assert execution.execute(run, again).state == Run.State.ENDING
+    made.announced(run)
     assert execution.execute(run, again).state == Run.State.SUCCEEDED
     assert again.specs == []
     assert Release.objects.count() == 1
@@ -265,7 +267,7 @@ def test_a_second_worker_on_the_same_lease_changes_nothing():
 def test_a_cancel_wins_over_a_success_that_came_after_it():
     run = prepared()
     author = run.request.author
-    done = execution.execute(run, Ends(meanwhile=lambda: services.cancel_run(run, by=author)))
+    done = made.announced(execution.execute(run, Ends(meanwhile=lambda: services.cancel_run(run, by=author))))
     assert (done.state, done.cancelled_by) == (Run.State.CANCELLED, author)
     assert not Output.objects.exists()
 
@@ -273,7 +275,7 @@ def test_a_cancel_wins_over_a_success_that_came_after_it():
 def test_a_job_that_was_killed_on_request_is_cancelled():
     run = prepared()
     services.cancel_run(run, by=run.request.author)
-    done = execution.execute(run, Ends(JobResult(status=Status.CANCELLED)))
+    done = made.announced(execution.execute(run, Ends(JobResult(status=Status.CANCELLED))))
     assert done.state == Run.State.CANCELLED
 
 

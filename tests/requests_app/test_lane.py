@@ -30,7 +30,6 @@ def test_every_step_of_the_lane_is_in_the_audit_log_once():
         "run.start",
         "run.open_data",
         "run.running",
-        "run.collect",
         "run.succeed",
         "release.begin_check",
         "output.verdict",

@@ -106,6 +106,7 @@ def test_a_freeze_and_an_opening_leave_nothing_running():
 def test_two_workers_on_one_lease_keep_one_set_of_outputs():
     run = made.claimed(made.start(make.code_request(at="approved")))
     at_once(*[lambda: execution.execute(made.fresh_run(run), WritesOutputs())] * 2)
+    made.announced(run)
     assert Release.objects.count() == 1
     assert list(run.outputs.values_list("name", flat=True)) == ["result.json"]
     assert Entry.objects.filter(action="run.succeed").count() == 1

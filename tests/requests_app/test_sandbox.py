@@ -127,5 +127,5 @@ def test_a_cancel_kills_running_code(monkeypatch):
 
             return super().run(spec, started=begun, cancelled=cancelled)
 
-    done = execution.execute(run, CancelsOnceStarted())
+    done = made.announced(execution.execute(run, CancelsOnceStarted()))
     assert done.state == Run.State.CANCELLED

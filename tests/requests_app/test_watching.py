@@ -114,7 +114,7 @@ def test_no_heart_beats_for_a_kill_that_hangs(monkeypatch):
 def test_a_cancel_kills_the_code_and_frees_the_worker():
     run = in_hand()
     ends = RunsUntilCancelled(lambda: services.cancel_run(run, by=run.request.author))
-    assert execution.execute(run, ends).state == Run.State.CANCELLED
+    assert made.announced(execution.execute(run, ends)).state == Run.State.CANCELLED
 
 
 def test_a_lost_lease_kills_the_code_and_writes_nothing():

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.sandbox
 LIMITS = Limits(wall_s=20, cpu_s=20, memory_mb=1024, pids=32, output_mb=1, output_files=8, log_mb=0.1)
 WAGES = "person,wage\n1,10\n2,20\n3,60\n"
 
+FORGED = "import sys, types\nerror, frame = KeyError(), sys._getframe()\n\n"
+
 
 class ExecutorContract:
     executor: Executor
@@ -87,10 +89,40 @@ class ExecutorContract:
             ("import json\n\njson.loads('{')\n", ("Exception", 3)),
             ("class KeyError(Exception): pass\nraise KeyError\n", ("Exception", 2)),
             ("x = 1\nif if\n", ("SyntaxError", 2)),
+            ("def main(first, second): pass\n", ("TypeError", 1)),
+            # An exception's own words on where it happened are not believed
+            (
+                "\n\nerror = SyntaxError()\nerror.filename = '/code.py'\nerror.lineno = 1\nraise error\n",
+                ("SyntaxError", 6),
+            ),
+            ("\ntry:\n    compile('x x', '/code.py', 'exec')\nfinally:\n    pass\n", ("SyntaxError", 3)),
+            (
+                "class Odd(KeyError):\n    weir_line = 1\n    __traceback__ = None\n\nraise Odd\n",
+                ("Exception", 5),
+            ),
+            # nor is code that calls itself by our file's name, or says that it is elsewhere in it
+            ("\n\n\nexec(compile('\\n1 / 0', '/code.py', 'exec'))\n", ("ZeroDivisionError", 4)),
+            (
+                "def f():\n    1 / 0\n\nf.__code__ = f.__code__.replace(co_firstlineno=3)\n\nf()\n",
+                ("ZeroDivisionError", 6),
+            ),
+            (
+                "def main(absent):\n    pass\n\nmain.__code__ = main.__code__.replace(co_firstlineno=3)\n",
+                ("TypeError", None),
+            ),
+            # nor a traceback that was made up
+            (
+                f"{FORGED}raise error.with_traceback(types.TracebackType(None, frame, 0, 3))\n",
+                ("KeyError", 4),
+            ),
+            (
+                f"{FORGED}raise error.with_traceback(types.TracebackType(None, frame, 999998, 3))\n",
+                ("KeyError", 4),
+            ),
         ],
     )
     def test_exception_is_told_by_class_and_line(
-        self, tmp_path: Path, code: str, told: tuple[str, int]
+        self, tmp_path: Path, code: str, told: tuple[str, int | None]
     ) -> None:
         result = self.run(tmp_path / "out", code)
         assert (result.code, result.error_class, result.error_line) == (CloseCode.EXCEPTION, *told)

@@ -1,0 +1,77 @@
+"""What the endings of runs may have told their author: state, code, class, line and length go out unchecked.
+
+Each of them is harmless alone, and any of them may be chosen by the code after it has seen the rows. So the owner's
+side sees how many different ones there were, and how much that can carry.
+"""
+
+import builtins
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+from requests_app.models import Approval, CodeRequest, Run, Version
+from runner.contract import CloseCode
+
+MANY = 3
+"""More different endings than these of the same code on the same data deserve a look at the logs."""
+CLASSES = sum(isinstance(one, type) and issubclass(one, BaseException) for one in vars(builtins).values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endings:
+    """How the runs of one approval have ended, as their author was told."""
+
+    runs: int
+    ways: list[tuple[str, int]]
+    """Each way of ending, the commonest first, and how often."""
+    lengths: int
+    """How many different lengths were announced."""
+    bits: float
+
+    @property
+    def are_many(self) -> bool:
+        return len(self.ways) > MANY
+
+
+def of(approval: Approval) -> Endings | None:
+    """The endings of this approval's runs that had opened the data; None before the first."""
+    runs = list(approval.runs.filter(finished_at__isnull=False, opened_at__isnull=False))
+    if not runs:
+        return None
+    ways = Counter(_way(run) for run in runs)
+    lengths = {_steps(run) for run in runs}
+    told = {(_way(run), _steps(run)) for run in runs}
+    return Endings(
+        runs=len(runs),
+        ways=ways.most_common(),
+        lengths=len(lengths),
+        bits=round(len(runs) * math.log2(len(told)), 1),
+    )
+
+
+def earlier(item: CodeRequest, *, before: Version) -> Endings | None:
+    """Of the approvals before this version, the one whose runs ended in most ways."""
+    approvals = Approval.objects.filter(version__request=item, version__number__lt=before.number)
+    found = [ends for approval in approvals if (ends := of(approval)) is not None]
+    return max(found, key=lambda ends: (len(ends.ways), ends.bits), default=None)
+
+
+def one_run_can_tell(version: Version) -> int:
+    """Bits that the ending of one run of this code can carry at most: code, or class and line; and the length."""
+    dataset = version.request.dataset
+    lines = version.code.count("\n") + 1
+    ways = 2 + len(CloseCode) - 1 + CLASSES * (lines + 1)
+    return math.ceil(math.log2(ways * math.ceil(dataset.wall_seconds / dataset.end_step_seconds)))
+
+
+def _way(run: Run) -> str:
+    if run.close_code != CloseCode.EXCEPTION:
+        return run.close_code or run.state.upper()
+    line = f" on line {run.error_line}" if run.error_line else ""
+    return f"{run.close_code} {run.error_class}{line}"
+
+
+def _steps(run: Run) -> int:
+    if run.started_at is None or run.finished_at is None:
+        return 0
+    return round((run.finished_at - run.started_at).total_seconds() / max(1, run.end_step_seconds))
