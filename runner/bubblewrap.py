@@ -57,6 +57,8 @@ class View:
     empty: Sequence[str] = ()
     writable: Mapping[str, int] = field(default_factory=dict)
     """Folders in memory with the bytes that each may hold."""
+    lent: Sequence[tuple[Path, str]] = ()
+    """Folders of the host that may be written: only where code of ours runs over a stranger's file."""
     variables: Mapping[str, str] = field(default_factory=dict)
     folder: str = "/"
     capabilities: Sequence[str] = ()
@@ -66,7 +68,8 @@ class View:
 def arguments(view: View, sources: Sequence[str], *, nested_users: bool, seccomp: int) -> list[str]:
     """The options, without the command. `sources` are the binds' host paths as bubblewrap's own user reaches them.
 
-    `nested_users`: whether /proc/sys is closed, so that --disable-userns cannot work.
+    The binds come first, then the lent folders. `nested_users`: whether /proc/sys is closed, so that --disable-userns
+    cannot work.
     """
     options = [f"--unshare-{name}" for name in NAMESPACES]
     options += [] if nested_users or view.capabilities else ["--disable-userns"]
@@ -87,7 +90,9 @@ def arguments(view: View, sources: Sequence[str], *, nested_users: bool, seccomp
 
 def _mounts(view: View, sources: Sequence[str]) -> list[str]:
     options = _each("--symlink", view.links)
-    options += _each("--ro-bind", zip(sources, (path for _, path in view.binds), strict=True))
+    shown, lent = sources[: len(view.binds)], sources[len(view.binds) :]
+    options += _each("--ro-bind", zip(shown, (path for _, path in view.binds), strict=True))
+    options += _each("--bind", zip(lent, (path for _, path in view.lent), strict=True))
     for path in view.empty:
         options += ["--size", "4096", "--tmpfs", path, "--remount-ro", path]
     for number, path in view.files:

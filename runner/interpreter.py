@@ -4,6 +4,7 @@ import platform
 import sys
 from dataclasses import dataclass
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 from runner.contract import SandboxUnavailable
@@ -97,23 +98,46 @@ def _triplet(folder: Path) -> list[Path]:
 @cache
 def interpreter(environment: Path) -> Interpreter:
     """How to run the Python of a code environment inside. Raises SandboxUnavailable."""
+    prefix, version = _base(environment)
+    packages = environment / "lib" / f"python{version}" / "site-packages"
+    if not packages.is_dir():
+        raise SandboxUnavailable(f"The code environment {environment} has no packages for Python {version}.")
+    zones = [(ZONES, str(ZONES))] if ZONES.is_dir() else []
+    return _interpreter(prefix, version, [(packages, PACKAGES), *zones])
+
+
+@cache
+def own(distributions: tuple[str, ...]) -> Interpreter:
+    """How to run this very Python inside, with these of its packages alone. Raises SandboxUnavailable."""
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    prefix = (Path(sys.base_prefix) / "bin" / f"python{version}").resolve().parent.parent
+    packages = [path for name in distributions for path in _installed(name)]
+    return _interpreter(prefix, version, [(path, f"{PACKAGES}/{path.name}") for path in packages])
+
+
+def _interpreter(prefix: Path, version: str, packages: list[tuple[Path, str]]) -> Interpreter:
     if platform.machine() not in LOADERS:
         raise SandboxUnavailable(
             f"No system call table for {platform.machine()}: x86_64 and aarch64 are known."
         )
-    prefix, version = _base(environment)
     system, links = _system_libraries()
-    python = _python_mounts(prefix, version)
-    packages = environment / "lib" / f"python{version}" / "site-packages"
-    if not packages.is_dir():
-        raise SandboxUnavailable(f"The code environment {environment} has no packages for Python {version}.")
     own_packages = prefix / "lib" / f"python{version}" / "site-packages"
-    zones = [(ZONES, str(ZONES))] if ZONES.is_dir() else []
     return Interpreter(
         version=version,
         command=f"{PYTHON}/bin/python{version}",
-        mounts=(*system, *python, (packages, PACKAGES), *zones),
+        mounts=(*system, *_python_mounts(prefix, version), *packages),
         links=tuple(links),
         empty=(f"{PYTHON}/lib/python{version}/site-packages",) if own_packages.is_dir() else (),
         library_path=f"{PYTHON}/lib" if any((prefix / "lib").glob("libpython3*.so*")) else "",
     )
+
+
+def _installed(distribution: str) -> list[Path]:
+    """What an installed distribution has put beside the others."""
+    try:
+        found = metadata.distribution(distribution)
+    except metadata.PackageNotFoundError as bad:
+        raise SandboxUnavailable(f"The package {distribution} is not installed in this Python.") from bad
+    names = {file.parts[0] for file in found.files or ()}
+    places = (Path(str(found.locate_file(name))) for name in sorted(names - {"..", "__pycache__"}))
+    return [path for path in places if path.exists()]
