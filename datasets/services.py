@@ -1,6 +1,5 @@
 """The verbs about datasets and their revisions. Those about people are in access.py, about files in uploads.py."""
 
-import hashlib
 import json
 from functools import partial
 
@@ -9,6 +8,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from audit import log
+from common import fingerprints
 from common.access import require
 from common.errors import Conflict, Refused
 from datasets import hooks, mock, news, rules, schema, storage
@@ -230,12 +230,12 @@ def _write_mock(revision: Revision, declared: list[schema.TableSchema]) -> None:
 def _fingerprint(tables: list[Table], public: dict[str, object]) -> str:
     """One hash over the content and the declarations of a revision.
 
-    Scientists read it, and what is hashed from it. The random name of each sealed file goes into it, which nobody
-    is shown: somebody who knew all rows but one could otherwise try out that one.
+    Scientists read it, and what is hashed from it. Only this portal can make it, and the random name of each sealed
+    file goes into it: somebody who knew all rows but one could otherwise try out that one.
     """
     content = {table.name: [table.stored_name, table.stored_sha256] for table in tables}
     parts = {"tables": content, "schema": public}
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return fingerprints.keyed("datasets.revision", json.dumps(parts, sort_keys=True))
 
 
 @transaction.atomic
