@@ -10,7 +10,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from audit import log
-from common import live
+from common import fingerprints, live
+from common.errors import Refused
 from datasets import ingest, proposals, storage
 from datasets.ingest import GivenUp
 from datasets.models import Column, Revision, Table, Upload
@@ -38,6 +39,8 @@ def read_upload(pk: UUID) -> None:
         _keep(upload, lease, reading, target)
     except Unreadable as why:
         _fail(upload, lease, str(why), why.remedy)
+    except Refused as why:
+        _fail(upload, lease, str(why), {"again": True})
     except OSError:
         _fail(upload, lease, storage.DISK_FULL, {})
     except GivenUp:
@@ -80,7 +83,6 @@ def _make_table(upload: Upload, lease: UUID, reading: Reading, sealed: tuple[str
         revision=held.revision,
         name=proposals.table_name(held.file_name, _taken(held.revision)),
         source_name=held.file_name,
-        source_sha256=reading.source_sha256,
         source_bytes=held.size,
         stored_name=stored_name,
         stored_sha256=digest,
@@ -92,7 +94,10 @@ def _make_table(upload: Upload, lease: UUID, reading: Reading, sealed: tuple[str
     _propose(table, reading)
     held.table, held.state, held.lease, held.progress = table, Upload.State.DONE, None, ""
     held.save()
-    log.record("table.read", by=held.user, on=table, dataset_id=held.revision.dataset_id, sha256=digest)
+    log.record(
+        "table.read", by=held.user, on=table, dataset_id=held.revision.dataset_id,
+        content=fingerprints.keyed("datasets.table", digest),
+    )  # fmt: skip
 
 
 def _taken(revision: Revision) -> set[str]:

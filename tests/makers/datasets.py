@@ -46,7 +46,6 @@ def table(revision: Revision, *, name: str = "wages", rows: pa.Table | None = No
     stored_name, digest, size = storage.seal(path)
     fields = {
         "source_name": f"{name}_private_file.csv",
-        "source_sha256": "0" * 64,
         "source_bytes": size,
         "stored_name": stored_name,
         "stored_sha256": digest,
