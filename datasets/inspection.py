@@ -71,7 +71,7 @@ def _is_cell(value: object) -> bool:
 def check_fit(table: Table, *, by: User) -> dict[str, dict[str, int]]:
     """Count, for the owner alone, how many cells the declarations do not cover; kept with the table."""
     path = storage.open_for_owner(table, by=by)
-    asked = [(column, test) for column in table.declared.columns if (test := _outside(column))]
+    asked = [(column, test) for column in table.declared.columns if (test := outside(column))]
     misfits: dict[str, dict[str, int]] = {}
     if asked:
         values: list[Any] = [value for _, (_, given) in asked for value in given]
@@ -80,9 +80,7 @@ def check_fit(table: Table, *, by: User) -> dict[str, dict[str, int]]:
         if not isinstance(counts, list) or len(counts) != len(asked) or not all(map(_is_count, counts)):
             raise Conflict(TOO_LONG)
         misfits = {
-            column.name: {"outside": outside}
-            for (column, _), outside in zip(asked, counts, strict=True)
-            if outside
+            column.name: {"outside": many} for (column, _), many in zip(asked, counts, strict=True) if many
         }
     table.misfits = {"checked": True, "columns": misfits}
     Table.objects.filter(pk=table.pk).update(misfits=table.misfits)
@@ -100,7 +98,7 @@ def _ask(work: str, path: Path, **parameters: object) -> dict[str, Any]:
         raise Conflict(TOO_LONG) from broken
 
 
-def _outside(column: ColumnSchema) -> tuple[str, list[Any]] | None:
+def outside(column: ColumnSchema) -> tuple[str, list[Any]] | None:
     """A condition that holds for cells outside the declarations, with its values."""
     it = engine.name(column.name)
     if column.needs_categories and column.categories:
