@@ -108,7 +108,6 @@ def _propose(table: Table, reading: Reading) -> None:
     """Columns with proposed types; the declarations of the revision before are carried over by name."""
     earlier = _earlier(table)
     proposed = [proposals.propose(column, earlier) for column in reading.columns]
-    known = {column.name for column in earlier.columns} if earlier else set()
     if earlier:
         table.description, table.about_people = earlier.description, earlier.about_people
         table.mock_rows, table.rows_per_subject = earlier.mock_rows, earlier.rows_per_subject
@@ -118,7 +117,7 @@ def _propose(table: Table, reading: Reading) -> None:
             Column(
                 table=table,
                 position=place,
-                confirmed=column.name in known and (column.lower is not None or bool(column.categories)),
+                confirmed=proposals.is_known(column, earlier),
                 **{**asdict(column), "categories": list(column.categories)},
             )
             for place, column in enumerate(proposed)

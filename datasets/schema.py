@@ -9,6 +9,8 @@ from typing import Any
 EPOCH = date(1970, 1, 1)
 UNITS = {"date": "days", "datetime": "seconds"}
 BOUNDED = frozenset({"integer", "number", "date", "datetime"})
+PLAIN = frozenset({"text", "boolean"})
+"""Types of columns with neither bounds nor categories."""
 OFFERED = {
     "int64": ("integer", "number", "category"),
     "double": ("number",),
@@ -150,9 +152,16 @@ def _column_gaps(column: ColumnSchema, confirmed: set[str]) -> list[str]:
         return ["give a lower and an upper bound."]
     if column.needs_categories and not column.categories:
         return ["list the categories."]
-    if (column.needs_bounds or column.needs_categories) and column.name not in confirmed:
-        return ["confirm that its bounds or categories may be public."]
+    if column.name not in confirmed:
+        return [f"confirm that its {_read_off(column)} may be public."]
     return []
+
+
+def _read_off(column: ColumnSchema) -> str:
+    """What of a column may have been proposed from the data."""
+    if column.needs_bounds or column.needs_categories:
+        return "bounds or categories"
+    return "type, and whether it may be empty,"
 
 
 def carry_over(old: Sequence[ColumnSchema], new: ColumnSchema) -> ColumnSchema | None:

@@ -57,6 +57,8 @@ POLICY = {
     "threshold",
 }
 DECLARED_OF_TABLE = {"name", "description", "mock_rows", "rows_per_subject", "about_people"}
+READ_OFF = ("type", "nullable", "lower", "upper", "categories")
+"""What may be proposed from the data of a column."""
 DECLARED_OF_COLUMN = {
     "type",
     "description",
@@ -170,8 +172,7 @@ def declare(table: Table, *, by: User, columns: dict[str, dict[str, object]], **
 
 def _declare_column(column: Column, fields: dict[str, object]) -> dict[str, tuple[object, object]]:
     """What was confirmed stays so only while it stays the same."""
-    shown = {"lower", "upper", "categories", "type"}
-    touched = any(name in shown and getattr(column, name) != value for name, value in fields.items())
+    touched = any(name in READ_OFF and getattr(column, name) != value for name, value in fields.items())
     if touched and "confirmed" not in fields:
         fields = {**fields, "confirmed": False}
     lower, upper = fields.get("lower", column.lower), fields.get("upper", column.upper)
@@ -181,18 +182,17 @@ def _declare_column(column: Column, fields: dict[str, object]) -> dict[str, tupl
 
 
 def _on_record(column: Column, changes: dict[str, tuple[object, object]]) -> dict[str, tuple[object, object]]:
-    """Bounds and categories that are not confirmed may be read off the data: the log does not repeat them."""
-    shown = ("lower", "upper", "categories")
+    """What is not confirmed may be read off the data: the log does not repeat it."""
     if column.confirmed and "confirmed" in changes:
         told = {
             name: ("not confirmed", getattr(column, name))
-            for name in shown
+            for name in READ_OFF
             if getattr(column, name) not in (None, [])
         }
         return {**changes, **told}
     if column.confirmed:
         return changes
-    return {name: ("kept back", "changed") if name in shown else pair for name, pair in changes.items()}
+    return {name: ("kept back", "changed") if name in READ_OFF else pair for name, pair in changes.items()}
 
 
 @transaction.atomic

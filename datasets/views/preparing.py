@@ -13,6 +13,7 @@ from common.http import UserRequest, found
 from datasets import inspection, proposals, rules, services, uploads
 from datasets.forms import NOBODY, ColumnForm, PlainUploadForm, ReasonForm, RevisionForm, TableForm
 from datasets.models import Column, Dataset, Revision, Table, Upload
+from datasets.schema import PLAIN
 from datasets.views.shared import attempt, owned, said, show
 
 COLUMNS = 40
@@ -151,12 +152,14 @@ def _save(
     if not all(form.is_valid() for form in column_forms) or not table_form.is_valid():
         return False
     given = dict(table_form.cleaned_data)
-    subject = given.pop("subject")
+    subject, plain = given.pop("subject"), given.pop("plain")
     declared: dict[str, dict[str, object]] = {
         column.name: {"is_subject": str(column.pk) == subject} for column in columns
     }
     for form in column_forms:
         declared[form.column.name] |= form.cleaned_data
+        if plain and (form.cleaned_data["type"] in PLAIN or str(form.column.pk) == subject):
+            declared[form.column.name]["confirmed"] = True
         if form.column.pk.hex == request.POST.get("fill"):
             declared[form.column.name] |= _read_off(form.column)
     given["about_people"] = subject != NOBODY

@@ -18,7 +18,7 @@ YEARS = 4
 SECRET_WAGE = 31_337
 """A wage that is in the private rows and in no declaration: tests look for it where it must not be."""
 WAGE_COLUMNS: dict[str, dict[str, object]] = {
-    "person": {"type": "integer", "is_subject": True, "nullable": False},
+    "person": {"type": "integer", "is_subject": True, "nullable": False, "confirmed": True},
     "year": {"type": "integer", "lower": 1990, "upper": 1999, "confirmed": True, "nullable": False},
     "region": {"type": "category", "categories": ["east", "north", "west"], "confirmed": True},
     "wage": {"type": "number", "lower": 0, "upper": 50_000, "unit": "EUR", "confirmed": True},
