@@ -20,6 +20,7 @@ OFFERED = {
     "timestamp": ("datetime",),
 }
 """How a column that is kept in one way may be declared."""
+MOCK_CELLS = 20_000_000
 TYPE_WORDS = {
     "integer": "whole number",
     "number": "number",
@@ -81,6 +82,10 @@ class TableSchema:
     about_people: bool = True
 
     @property
+    def mock_cells(self) -> int:
+        return self.mock_rows * len(self.columns)
+
+    @property
     def subject(self) -> ColumnSchema | None:
         return next((column for column in self.columns if column.is_subject), None)
 
@@ -138,6 +143,9 @@ def gaps(table: TableSchema, confirmed: Iterable[str]) -> list[str]:
     known = set(confirmed)
     needs_subject = table.about_people and table.subject is None
     missing = [f"{table.name}: say which column tells whom a row is about."] if needs_subject else []
+    if table.mock_cells > MOCK_CELLS:
+        most = MOCK_CELLS // len(table.columns)
+        missing.append(f"{table.name}: with so many columns its mock can have at most {most:,} rows.")
     for column in table.columns:
         missing += [f"{table.name}.{column.name}: {gap}" for gap in _column_gaps(column, known)]
     return missing

@@ -11,7 +11,7 @@ from audit import log
 from common import fingerprints
 from common.access import require
 from common.errors import Conflict, Refused
-from datasets import hooks, mock, news, rules, schema, storage
+from datasets import hooks, mock_files, mocks, news, rules, schema, storage
 from datasets.access import (
     add_reviewer,
     ask_access,
@@ -167,6 +167,7 @@ def declare(table: Table, *, by: User, columns: dict[str, dict[str, object]], **
         changes |= {f"{name}.{field}": pair for field, pair in _on_record(known[name], declared).items()}
     if changes:
         log.record("table.declare", by=by, on=table, dataset_id=dataset.pk, changes=changes)
+    mocks.begin(table.revision, Table.objects.get(pk=table.pk).declared)
     return table
 
 
@@ -203,13 +204,14 @@ def publish(dataset: Dataset, *, by: User) -> Revision:
     revision = Revision.objects.select_for_update().get(dataset=dataset, state=Revision.State.DRAFT)
     tables = list(revision.tables.prefetch_related("columns"))
     declared = [table.declared for table in tables]
-    _write_mock(revision, declared)
+    mocks.publish(revision, declared)
     if old := dataset.current:
         _retire(old, by=by, reason=f"Replaced by revision {revision.number}.")
     revision.schema = schema.to_json(declared)
     revision.sha256 = _fingerprint(tables, revision.schema)
     revision.state, revision.published_at = Revision.State.PUBLISHED, timezone.now()
     revision.save(update_fields=["schema", "sha256", "state", "published_at"])
+    transaction.on_commit(partial(mock_files.tidy, revision))
     if dataset.state == Dataset.State.DRAFT:
         dataset.state = Dataset.State.PUBLISHED
         dataset.save(update_fields=["state"])
@@ -219,12 +221,6 @@ def publish(dataset: Dataset, *, by: User) -> Revision:
     )  # fmt: skip
     news.published(revision, by=by)
     return revision
-
-
-def _write_mock(revision: Revision, declared: list[schema.TableSchema]) -> None:
-    folder = storage.mock_folder(revision)
-    for table in declared:
-        mock.write(table, folder / f"{table.name}.parquet")
 
 
 def _fingerprint(tables: list[Table], public: dict[str, object]) -> str:
@@ -253,6 +249,7 @@ def discard(revision: Revision, *, by: User) -> Revision:
     revision.save(update_fields=["state"])
     for table in revision.tables.select_related("revision"):
         transaction.on_commit(partial(storage.drop_table, table))
+    transaction.on_commit(partial(mock_files.tidy, revision))
     log.record("revision.discard", by=by, on=revision, dataset_id=dataset.pk, number=revision.number)
     if dataset.state == Dataset.State.DRAFT:
         _begin_revision(dataset, by=by, note="")

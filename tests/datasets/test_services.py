@@ -29,7 +29,10 @@ def test_a_dataset_is_published_with_its_schema_and_its_mock():
         "region",
         "wage",
     ]
-    assert [path.name for path in storage.mock_folder(revision).iterdir()] == ["wages.parquet"]
+    assert sorted(path.name for path in storage.mock_folder(revision).iterdir()) == [
+        "wages.head.json",
+        "wages.parquet",
+    ]
     assert dataset.draft is None
     assert actions() == ["dataset.create", "revision.begin", "table.declare", "revision.publish"]
 
