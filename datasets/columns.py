@@ -10,9 +10,11 @@ not all do. Rows without a subject are left out. A column declared constant has 
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 FORMAT = 3
 """Changes with what `write` makes of the same table, so that what was written before is not read."""
 DIGEST_BYTES = 16
 MAX_TEXT = 200
+SORTING_BYTES = 160
+CHECKED_AT_ONCE = 2**20
 MAPPED = 32
 """So many files' mappings a process keeps."""
 Integers = npt.NDArray[np.int64]
@@ -73,29 +76,23 @@ class ColumnStore:
         return int(self.offsets[-1])
 
 
-def write(source: Path, subject: str, plans: Sequence[ColumnPlan], key: bytes, folder: Path) -> None:
-    """Write a sealed Parquet table as columns into an existing empty folder. Holds two columns in memory at a time."""
-    ids = _column(source, subject)
-    kept = np.asarray(ids.is_valid())
-    order, offsets, digests = _by_subject(ids, kept, _hashes(source, plans, key, len(ids)), key)
-    np.save(folder / "offsets.npy", offsets)
-    np.save(folder / "digests.npy", digests)
-    first = np.repeat(offsets[:-1], np.diff(offsets))
-    for number, plan in enumerate(plans):
-        content = _column(source, plan.name)
-        if plan.text:
-            content = pc.dictionary_encode(content)
-            texts = [str(text)[:MAX_TEXT] for text in content.dictionary.to_pylist()]
-            (folder / f"{number}.texts.json").write_text(json.dumps(texts))
-            content = content.indices
-        values, valid = _numbers(content, plan)
-        place = order[first] if plan.constant else order
-        np.save(folder / f"{number}.numbers.npy", values[place])
-        np.save(folder / f"{number}.valid.npy", valid[place])
+def header(kind: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    """The beginning of the .npy file of such an array; the bare values follow."""
+    stream = BytesIO()
+    described = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, described)
+    return stream.getvalue()
 
 
-def _column(source: Path, name: str) -> pa.Array:
-    return pq.read_table(source, columns=[name]).column(0).combine_chunks()
+def plan_from(value: dict[str, Any]) -> ColumnPlan:
+    """A plan that was sent as JSON by plan_as_json()."""
+    bounds = {name: float(value[name]) for name in ("lower", "upper")}
+    return ColumnPlan(**{**value, **bounds, "labels": tuple(value["labels"])})
+
+
+def plan_as_json(plan: ColumnPlan) -> dict[str, Any]:
+    """Bounds as texts, which keep every digit and what is not finite."""
+    return {**asdict(plan), "lower": repr(float(plan.lower)), "upper": repr(float(plan.upper))}
 
 
 def read(folder: Path, plans: Sequence[ColumnPlan], *, wanted: frozenset[str] | None = None) -> ColumnStore:
@@ -119,6 +116,92 @@ def read(folder: Path, plans: Sequence[ColumnPlan], *, wanted: frozenset[str] | 
             if plan.text and plan.name in columns
         },
     )
+
+
+def names_of(plans: Sequence[ColumnPlan]) -> list[str]:
+    """The files of a folder."""
+    parts = [
+        f"{number}.{part}"
+        for number, plan in enumerate(plans)
+        for part in ("numbers.npy", "valid.npy", *(["texts.json"] if plan.text else []))
+    ]
+    return ["offsets.npy", "digests.npy", *parts]
+
+
+def most_bytes(rows: int, plans: Sequence[ColumnPlan]) -> int:
+    """What the files of so many rows may have, and on the way to them the sorting."""
+    return rows * (SORTING_BYTES + sum(stored(plan).itemsize + 1 for plan in plans)) + 2**28
+
+
+def check(folder: Path, plans: Sequence[ColumnPlan], *, most_rows: int) -> None:
+    """ValueError unless every file holds what its reader takes for granted: what wrote it has met a stranger's file.
+
+    Compiled code indexes by offsets and codes without looking.
+    """
+    subjects = _count(folder / "digests.npy", np.dtype(np.uint8), (DIGEST_BYTES,))
+    if _count(folder / "offsets.npy", np.dtype(np.int64)) != subjects + 1:
+        raise ValueError("offsets and digests do not belong together")
+    rows = _check_offsets(folder / "offsets.npy", most_rows)
+    for number, plan in enumerate(plans):
+        texts = _check_texts(folder / f"{number}.texts.json") if plan.text else 0
+        _check_column(folder / f"{number}.numbers.npy", stored(plan), rows, _range(plan, texts))
+        _check_column(folder / f"{number}.valid.npy", np.dtype(bool), rows, (0, 1))
+
+
+def _count(path: Path, kind: np.dtype[Any], inner: tuple[int, ...] = ()) -> int:
+    """How many entries a file has, if it is exactly what numpy writes for so many; nothing in it is interpreted."""
+    size, width = path.stat().st_size, kind.itemsize * math.prod(inner)
+    count = (size - len(header(kind, (0, *inner)))) // width
+    head = header(kind, (max(count, 0), *inner))
+    with path.open("rb") as file:
+        same = file.read(len(head)) == head
+    if not same or size != len(head) + count * width:
+        raise ValueError("another form, type or length than declared")
+    return count
+
+
+def _chunks(path: Path, kind: np.dtype[Any]) -> Iterator[npt.NDArray[Any]]:
+    """The values of a file; those of a bool as the bytes that they are."""
+    with path.open("rb") as file:
+        file.seek(len(header(kind, (0,))))
+        bare = np.dtype(np.uint8) if kind.kind == "b" else kind
+        while len(part := np.fromfile(file, dtype=bare, count=CHECKED_AT_ONCE)):
+            yield part
+
+
+def _check_offsets(path: Path, most_rows: int) -> int:
+    last = -1
+    for part in _chunks(path, np.dtype(np.int64)):
+        if (last < 0 and part[0] != 0) or (last >= 0 and part[0] <= last) or (np.diff(part) < 1).any():
+            raise ValueError("offsets that do not rise")
+        last = int(part[-1])
+    if not 0 <= last <= most_rows:
+        raise ValueError("more rows than the table has")
+    return last
+
+
+def _check_column(path: Path, kind: np.dtype[Any], rows: int, allowed: tuple[float, float]) -> None:
+    if _count(path, kind) != rows:
+        raise ValueError("another number of rows than the offsets say")
+    for part in _chunks(path, kind):
+        if not ((part >= allowed[0]) & (part <= allowed[1])).all():
+            raise ValueError("a value outside its declaration")
+
+
+def _check_texts(path: Path) -> int:
+    texts = json.loads(path.read_text())
+    if not isinstance(texts, list) or not all(
+        isinstance(each, str) and len(each) <= MAX_TEXT for each in texts
+    ):
+        raise ValueError("not a list of texts")
+    return len(texts)
+
+
+def _range(plan: ColumnPlan, texts: int) -> tuple[float, float]:
+    """The least and the greatest number that a column may hold; what is missing is held as 0, or as its nearest."""
+    if plan.text or plan.labels:
+        return 0, max((texts if plan.text else len(plan.labels)) - 1, 0)
+    return plan.lower, plan.upper
 
 
 def _mapped(path: Path) -> npt.NDArray[Any]:
@@ -152,70 +235,40 @@ def digest(value: object, key: bytes) -> bytes:
     return hashlib.blake2b(str(value).encode(), digest_size=DIGEST_BYTES, key=key).digest()
 
 
-def _by_subject(
-    ids: pa.Array, kept: npt.NDArray[np.bool_], hashes: Hashes, key: bytes
-) -> tuple[Integers, Integers, npt.NDArray[np.uint8]]:
-    """(rows in subject order, offsets, digests)."""
-    coded = pc.dictionary_encode(ids)
-    known = [digest(value, key) for value in coded.dictionary.to_pylist()]
-    digests = np.frombuffer(b"".join(known), dtype=np.uint8).reshape(-1, DIGEST_BYTES)
-    ranking = sorted(range(len(known)), key=known.__getitem__)
-    rank = np.empty(len(known), dtype=np.int64)
-    rank[ranking] = np.arange(len(known))
-    rows = np.flatnonzero(kept)
-    codes = rank[np.asarray(coded.indices.fill_null(0))[rows]]
-    order = np.lexsort((hashes[rows], codes))
-    counts = np.bincount(codes, minlength=len(known))
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return rows[order], offsets, digests[ranking]
+def seed_of(key: bytes) -> np.uint64:
+    """What the hash of a row's content begins with."""
+    return np.uint64(
+        int.from_bytes(hashlib.blake2b(key, digest_size=8, person=b"row order").digest(), "little")
+    )
 
 
-def _hashes(source: Path, plans: Sequence[ColumnPlan], key: bytes, rows: int) -> Hashes:
-    """A keyed hash of what each row holds in all planned columns: equal rows, and as good as no others, share one."""
-    secret = int.from_bytes(hashlib.blake2b(key, digest_size=8, person=b"row order").digest(), "little")
-    found = np.full(rows, secret, dtype=np.uint64)
-    for plan in plans:
-        content = _column(source, plan.name)
-        if plan.text:
-            coded = pc.dictionary_encode(content)
-            known = b"".join(digest(text, key)[:8] for text in coded.dictionary.to_pylist())
-            valid = np.asarray(coded.is_valid())
-            bits = np.append(np.frombuffer(known, dtype=np.uint64), np.uint64(0))[
-                np.asarray(coded.indices.fill_null(-1))
-            ]
-        else:
-            values, valid = _numbers(content, plan)
-            bits = values.astype(np.float64).view(np.uint64)
-        found = _mixed(_mixed(found ^ bits) + valid)
-    return found
-
-
-def _mixed(x: Hashes) -> Hashes:
+def mixed(x: Hashes) -> Hashes:
     """The finaliser of splitmix64: a permutation in which each bit depends on all."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
 
 
-def _numbers(values: pa.Array, plan: ColumnPlan) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+def numbers(values: pa.Array, plan: ColumnPlan) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
     """A column as numbers, and where they are: what is null, not finite or not declared is not there."""
-    if plan.text:
-        return np.asarray(values.fill_null(0)).astype(np.int32), np.asarray(values.is_valid())
     if plan.labels:
-        found = pc.index_in(values.cast(pa.string()), value_set=pa.array(plan.labels, pa.string()))
-        codes = np.asarray(found.fill_null(0))
-        return codes.astype(_smallest(0, len(plan.labels) - 1)), np.asarray(found.is_valid())
-    numbers = np.asarray(values.cast(pa.float64(), safe=False).fill_null(0.0))
-    valid = np.asarray(values.is_valid()) & np.isfinite(numbers)
-    clamped = np.clip(np.where(valid, numbers, 0.0), plan.lower, plan.upper)
-    return (np.rint(clamped) if _stored(plan) is not np.float64 else clamped).astype(_stored(plan)), valid
+        places = pc.index_in(values.cast(pa.string()), value_set=pa.array(plan.labels, pa.string()))
+        return np.asarray(places.fill_null(0)).astype(stored(plan)), np.asarray(places.is_valid())
+    found = np.asarray(values.cast(pa.float64(), safe=False).fill_null(0.0))
+    valid = np.asarray(values.is_valid()) & np.isfinite(found)
+    clamped = np.clip(np.where(valid, found, 0.0), plan.lower, plan.upper)
+    return (np.rint(clamped) if stored(plan) != np.float64 else clamped).astype(stored(plan)), valid
 
 
-def _stored(plan: ColumnPlan) -> type[np.number[Any]]:
+def stored(plan: ColumnPlan) -> np.dtype[Any]:
     """The type of a column's numbers: by the declarations alone, for the time of an answer depends on it."""
+    if plan.text:
+        return np.dtype(np.int32)
+    if plan.labels:
+        return np.dtype(_smallest(0, len(plan.labels) - 1))
     if not plan.whole or plan.lower != np.rint(plan.lower) or plan.upper != np.rint(plan.upper):
-        return np.float64
-    return _smallest(plan.lower, plan.upper)
+        return np.dtype(np.float64)
+    return np.dtype(_smallest(plan.lower, plan.upper))
 
 
 def _smallest(lower: float, upper: float) -> type[np.number[Any]]:

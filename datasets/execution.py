@@ -10,7 +10,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from audit import log
-from common import live
+from common import fingerprints, live
+from common.errors import Refused
 from datasets import ingest, proposals, storage
 from datasets.ingest import GivenUp
 from datasets.models import Column, Revision, Table, Upload
@@ -38,6 +39,8 @@ def read_upload(pk: UUID) -> None:
         _keep(upload, lease, reading, target)
     except Unreadable as why:
         _fail(upload, lease, str(why), why.remedy)
+    except Refused as why:
+        _fail(upload, lease, str(why), {"again": True})
     except OSError:
         _fail(upload, lease, storage.DISK_FULL, {})
     except GivenUp:
@@ -80,7 +83,6 @@ def _make_table(upload: Upload, lease: UUID, reading: Reading, sealed: tuple[str
         revision=held.revision,
         name=proposals.table_name(held.file_name, _taken(held.revision)),
         source_name=held.file_name,
-        source_sha256=reading.source_sha256,
         source_bytes=held.size,
         stored_name=stored_name,
         stored_sha256=digest,
@@ -92,7 +94,10 @@ def _make_table(upload: Upload, lease: UUID, reading: Reading, sealed: tuple[str
     _propose(table, reading)
     held.table, held.state, held.lease, held.progress = table, Upload.State.DONE, None, ""
     held.save()
-    log.record("table.read", by=held.user, on=table, dataset_id=held.revision.dataset_id, sha256=digest)
+    log.record(
+        "table.read", by=held.user, on=table, dataset_id=held.revision.dataset_id,
+        content=fingerprints.keyed("datasets.table", digest),
+    )  # fmt: skip
 
 
 def _taken(revision: Revision) -> set[str]:
@@ -103,7 +108,6 @@ def _propose(table: Table, reading: Reading) -> None:
     """Columns with proposed types; the declarations of the revision before are carried over by name."""
     earlier = _earlier(table)
     proposed = [proposals.propose(column, earlier) for column in reading.columns]
-    known = {column.name for column in earlier.columns} if earlier else set()
     if earlier:
         table.description, table.about_people = earlier.description, earlier.about_people
         table.mock_rows, table.rows_per_subject = earlier.mock_rows, earlier.rows_per_subject
@@ -113,7 +117,7 @@ def _propose(table: Table, reading: Reading) -> None:
             Column(
                 table=table,
                 position=place,
-                confirmed=column.name in known and (column.lower is not None or bool(column.categories)),
+                confirmed=proposals.is_known(column, earlier),
                 **{**asdict(column), "categories": list(column.categories)},
             )
             for place, column in enumerate(proposed)

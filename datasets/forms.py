@@ -185,6 +185,13 @@ class TableForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
         "value there belong to one data subject.",
     )
 
+    plain = forms.BooleanField(
+        label="The types of these columns, and whether they may be empty, may be public.",
+        required=False,
+        help_text="For all columns of this page that have neither bounds nor categories. They were proposed from your "
+        "file; look at them first.",
+    )
+
     class Meta:
         model = Table
         fields = ["name", "description", "subject", "mock_rows", "rows_per_subject"]
@@ -226,7 +233,7 @@ class ColumnForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 4}),
     )
     confirmed = forms.BooleanField(
-        label="These values may be public: I know them from elsewhere, or accept that they tell something.",
+        label="What is declared here may be public: I know it from elsewhere, or accept that it tells something.",
         required=False,
     )
 
@@ -271,7 +278,6 @@ class ColumnForm(forms.Form):
         if lower is not None and upper is not None and lower > upper:
             self.add_error("upper", "The highest value is below the lowest.")
         given["categories"] = self._categories() if kind == "category" else []
-        given["confirmed"] = bool(given.get("confirmed")) and (lower is not None or bool(given["categories"]))
         return given
 
     def _bound(self, name: str, kind: str) -> float | None:

@@ -1,25 +1,33 @@
-"""The portal's side of reading a file: a child process with limits does it, this watches over the child."""
+"""Reading an upload into a table file: the sandbox does it, this side watches and believes nothing unseen."""
 
-import json
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+import logging
+import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
+from datasets import confined
 from datasets.reading import outcome
 from datasets.reading.outcome import Reading, Unreadable
+from runner import parsing
+from runner.contract import CloseCode
 
-WALL_SECONDS = 3600
-SAID_BYTES = 16 * 1024 * 1024
+logger = logging.getLogger(__name__)
 BROKEN = (
     "Reading this file broke the limits on memory, time or size. It may be damaged or made to do harm. "
     "Nothing of it was kept."
 )
+OUR_FAULT = (
+    "The portal failed to read this file, and it is the portal's fault. Nothing of the file was kept. "
+    "Tell an admin, and say how the file was made and what its columns are called."
+)
+LIMITED = frozenset(
+    {CloseCode.TIME_LIMIT, CloseCode.MEMORY_LIMIT, CloseCode.DISK_LIMIT, CloseCode.PROCESS_LIMIT,
+     CloseCode.EXIT_NONZERO, CloseCode.OUTPUT_TYPE, CloseCode.OUTPUT_TOO_BIG, CloseCode.POLICY_BLOCKED}
+)  # fmt: skip
+"""Ends that a file has brought about: by its size, or by what it made of the parser."""
 
 
 class GivenUp(Exception):
@@ -35,64 +43,41 @@ def read(
 ) -> Reading:
     """Read `source` into `target`. Unreadable with a reason, GivenUp when `progress` says to stop.
 
-    Whatever happens to the child, nothing is left at `target` unless a Reading is returned.
+    Whatever happens in there, nothing is left at `target` unless a Reading is returned.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "datasets.reading",
-        str(source),
-        str(target),
-        json.dumps(_limits(options)),
-    ]
-    child = subprocess.Popen(  # noqa: S603 -- our own module; paths are made by storage
-        command,
-        cwd=settings.ROOT,
-        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "ARROW_DEFAULT_MEMORY_POOL": "system"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    alarm = threading.Timer(WALL_SECONDS, child.kill)
-    alarm.start()
-    kept = False
+    room = target.with_name(f"{secrets.token_hex(16)}.room")
+    room.mkdir(mode=0o700)
+    most = table_bytes()
     try:
-        reading = _outcome(child, progress)
-        kept = True
-        return reading
+        answer = confined.run(
+            "read",
+            source,
+            parameters={**options, "target_bytes": most, "rows": settings.ROWS_PER_TABLE},
+            room=confined.Room(room, most),
+            heard=progress,
+        )
+        reading = _believed(answer)
+        parsing.take(room, "table", most=most).rename(target)
+    except confined.Stopped as stop:
+        raise GivenUp from stop
+    except confined.Broken as broken:
+        logger.warning("Reading an upload ended as %s.", broken.code)
+        raise Unreadable(BROKEN if broken.code in LIMITED else OUR_FAULT) from broken
     finally:
-        alarm.cancel()
-        child.kill()
-        child.wait()
-        if child.stdout:
-            child.stdout.close()
-        if not kept:
-            target.unlink(missing_ok=True)
+        parsing.empty(room)
+    return reading
 
 
-def _limits(options: dict[str, Any]) -> dict[str, Any]:
+def table_bytes() -> int:
     """A sealed table may not be much larger than the largest upload."""
-    return {**options, "target_bytes": 2 * settings.UPLOAD_LIMIT + 64 * 1024 * 1024}
+    return int(2 * settings.UPLOAD_LIMIT + 64 * 1024 * 1024)
 
 
-def _outcome(child: subprocess.Popen[bytes], progress: Callable[[float], bool]) -> Reading:
-    for line in _lines(child):
-        if "read" in line:
-            return outcome.from_json(line["read"])
-        if "unreadable" in line:
-            raise Unreadable(line["unreadable"], **line["remedy"])
-        if not progress(float(line.get("share", 0.0))):
-            raise GivenUp
-    raise Unreadable(BROKEN)
-
-
-def _lines(child: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
-    """What the child says, as long as it is not too much and is what it should be."""
-    assert child.stdout is not None  # noqa: S101 -- it was asked for
-    deadline, said = time.monotonic() + WALL_SECONDS, 0
-    while time.monotonic() < deadline:
-        line = child.stdout.readline(SAID_BYTES)
-        said += len(line)
-        if not line.endswith(b"\n") or said > SAID_BYTES:
-            return
-        yield json.loads(line)
+def _believed(answer: dict[str, Any]) -> Reading:
+    """What was said, if it is what our parser could have said. Raises Unreadable, also with the parser's own reason."""
+    try:
+        if "read" in answer:
+            return outcome.from_json(answer["read"], most_rows=settings.ROWS_PER_TABLE)
+        raise outcome.reason_from_json(answer)
+    except (KeyError, TypeError, ValueError) as odd:
+        raise confined.Broken(CloseCode.OUTPUT_TYPE) from odd

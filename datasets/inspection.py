@@ -1,22 +1,22 @@
 """The owner's own look at private rows: pages of them, and how well the declarations fit. For nobody else."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from django.db import transaction
 
 from accounts.models import User
 from audit import log
-from common.errors import Refused
-from datasets import storage
+from common.errors import Conflict, Refused
+from datasets import confined, storage
 from datasets.models import Table
-from datasets.reading import engine
+from datasets.reading import engine, looking
 from datasets.schema import ColumnSchema
 
 PAGE = 50
 DEEPEST = 10_000
-MEMORY_MB = 256
-CELL = 200
+TOO_LONG = "Looking at this table took too long or too much memory. Try again later, or tell an admin."
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,52 +30,75 @@ class RowsPage:
     later: int | None
 
 
-@transaction.atomic
 def rows(table: Table, *, by: User, first: int) -> RowsPage:
     """A page of private rows; that it was looked at is on record."""
     if not 0 <= first <= DEEPEST:
         raise Refused(f"Only the first {DEEPEST:,} rows are shown here.")
     path = storage.open_for_owner(table, by=by)
-    relation = f"read_parquet({engine.literal(str(path))})"
-    with engine.connect(memory_mb=MEMORY_MB, threads=1) as database:
-        found = database.execute(f"SELECT * FROM {relation} LIMIT {PAGE} OFFSET {first}").fetchall()  # noqa: S608 -- quoted, numbers
-    log.record("rows.view", by=by, on=table, dataset_id=table.revision.dataset_id, first=first)
+    names = [column.name for column in table.columns.all()]
+    log_look(table, by=by, first=first)
+    found = _ask("rows", path, first=first, most=PAGE)
     more = first + PAGE < min(table.rows, DEEPEST)
     return RowsPage(
-        names=[column.name for column in table.columns.all()],
-        rows=[[_cell(value) for value in row] for row in found],
+        names=names,
+        rows=_cells(found.get("rows"), len(names)),
         first=first,
         earlier=max(first - PAGE, 0) if first else None,
         later=first + PAGE if more else None,
     )
 
 
-def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
-    return text if len(text) <= CELL else f"{text[:CELL]}…"
+def log_look(table: Table, *, by: User, first: int) -> None:
+    """On record before the rows are read, and without a transaction that would wait for them."""
+    with transaction.atomic():
+        log.record("rows.view", by=by, on=table, dataset_id=table.revision.dataset_id, first=first)
 
 
-@transaction.atomic
+def _cells(value: object, width: int) -> list[list[str]]:
+    """A page as the sandbox has told it, if it is one."""
+    if not isinstance(value, list) or len(value) > PAGE:
+        raise Conflict(TOO_LONG)
+    for row in value:
+        if not isinstance(row, list) or len(row) != width or not all(_is_cell(cell) for cell in row):
+            raise Conflict(TOO_LONG)
+    return value
+
+
+def _is_cell(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= looking.CELL + 1
+
+
 def check_fit(table: Table, *, by: User) -> dict[str, dict[str, int]]:
     """Count, for the owner alone, how many cells the declarations do not cover; kept with the table."""
     path = storage.open_for_owner(table, by=by)
-    asked = [(column, test) for column in table.declared.columns if (test := _outside(column))]
+    asked = [(column, test) for column in table.declared.columns if (test := outside(column))]
     misfits: dict[str, dict[str, int]] = {}
     if asked:
-        relation = f"read_parquet({engine.literal(str(path))})"
         values: list[Any] = [value for _, (_, given) in asked for value in given]
-        tests = ", ".join(f"count(*) FILTER ({test})" for _, (test, _) in asked)
-        with engine.connect(memory_mb=MEMORY_MB) as database:
-            counts = database.execute(f"SELECT {tests} FROM {relation}", values).fetchone() or ()  # noqa: S608 -- quoted
-        for (column, _), outside in zip(asked, counts, strict=True):
-            if outside:
-                misfits[column.name] = {"outside": int(outside)}
+        found = _ask("fit", path, tests=[test for _, (test, _) in asked], values=values)
+        counts = found.get("counts")
+        if not isinstance(counts, list) or len(counts) != len(asked) or not all(map(_is_count, counts)):
+            raise Conflict(TOO_LONG)
+        misfits = {
+            column.name: {"outside": many} for (column, _), many in zip(asked, counts, strict=True) if many
+        }
     table.misfits = {"checked": True, "columns": misfits}
     Table.objects.filter(pk=table.pk).update(misfits=table.misfits)
     return misfits
 
 
-def _outside(column: ColumnSchema) -> tuple[str, list[Any]] | None:
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _ask(work: str, path: Path, **parameters: object) -> dict[str, Any]:
+    try:
+        return confined.run(work, path, parameters=parameters, limits=confined.LOOK)
+    except confined.Broken as broken:
+        raise Conflict(TOO_LONG) from broken
+
+
+def outside(column: ColumnSchema) -> tuple[str, list[Any]] | None:
     """A condition that holds for cells outside the declarations, with its values."""
     it = engine.name(column.name)
     if column.needs_categories and column.categories:

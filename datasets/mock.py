@@ -31,8 +31,7 @@ Draw = Callable[[ColumnSchema, np.random.Generator, int], np.ndarray]
 
 def make(table: TableSchema) -> pa.Table:
     """A table of `mock_rows` rows; the seed is the hash of the declarations, so the same ones give the same rows."""
-    text = json.dumps(asdict(table), sort_keys=True, default=str)
-    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big")
+    seed = int.from_bytes(_digest(table)[:16], "big")
     source = np.random.Generator(np.random.PCG64(seed))
     rows = max(table.mock_rows, 1)
     subjects = np.sort(source.integers(0, max(rows // max(table.rows_per_subject, 1), 1), rows))
@@ -40,14 +39,32 @@ def make(table: TableSchema) -> pa.Table:
     return pa.table(arrays, schema=schema_of(table))
 
 
+def _digest(table: TableSchema) -> bytes:
+    text = json.dumps(asdict(table), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).digest()
+
+
+def fingerprint(table: TableSchema) -> str:
+    """What tells the mocks of different declarations apart, for names of files that nobody is shown."""
+    return _digest(table).hex()[:32]
+
+
+def first_rows(table: pa.Table | pa.RecordBatch, count: int) -> list[list[str]]:
+    """As a page shows them."""
+    rows = table.slice(0, count).to_pylist()
+    return [["" if value is None else str(value) for value in row.values()] for row in rows]
+
+
 def schema_of(table: TableSchema) -> pa.Schema:
     """The columns as they are kept on disk: the same for mock and private data."""
     return pa.schema([pa.field(column.name, ARROW[column.stored]) for column in table.columns])
 
 
-def write(table: TableSchema, path: Path) -> None:
+def write(table: TableSchema, path: Path) -> pa.Table:
     """Write the mock of `table` as Parquet, the same bytes for the same declarations."""
-    pq.write_table(make(table), path, compression="zstd")
+    made = make(table)
+    pq.write_table(made, path, compression="zstd")
+    return made
 
 
 def _array(column: ColumnSchema, source: np.random.Generator, subjects: np.ndarray) -> pa.Array:

@@ -22,6 +22,11 @@ def propose(column: ColumnRead, earlier: TableSchema | None) -> ColumnSchema:
     return fresh if old is None else replace(old, nullable=old.nullable or fresh.nullable)
 
 
+def is_known(column: ColumnSchema, earlier: TableSchema | None) -> bool:
+    """Whether exactly this was published before: then nothing of it is read off the new data."""
+    return earlier is not None and column in earlier.columns
+
+
 def _type(column: ColumnRead) -> str:
     if column.stored == "string":
         return "category" if 0 < len(column.values) <= FEW else "text"

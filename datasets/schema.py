@@ -9,6 +9,8 @@ from typing import Any
 EPOCH = date(1970, 1, 1)
 UNITS = {"date": "days", "datetime": "seconds"}
 BOUNDED = frozenset({"integer", "number", "date", "datetime"})
+PLAIN = frozenset({"text", "boolean"})
+"""Types of columns with neither bounds nor categories."""
 OFFERED = {
     "int64": ("integer", "number", "category"),
     "double": ("number",),
@@ -18,6 +20,7 @@ OFFERED = {
     "timestamp": ("datetime",),
 }
 """How a column that is kept in one way may be declared."""
+MOCK_CELLS = 20_000_000
 TYPE_WORDS = {
     "integer": "whole number",
     "number": "number",
@@ -79,6 +82,10 @@ class TableSchema:
     about_people: bool = True
 
     @property
+    def mock_cells(self) -> int:
+        return self.mock_rows * len(self.columns)
+
+    @property
     def subject(self) -> ColumnSchema | None:
         return next((column for column in self.columns if column.is_subject), None)
 
@@ -136,6 +143,9 @@ def gaps(table: TableSchema, confirmed: Iterable[str]) -> list[str]:
     known = set(confirmed)
     needs_subject = table.about_people and table.subject is None
     missing = [f"{table.name}: say which column tells whom a row is about."] if needs_subject else []
+    if table.mock_cells > MOCK_CELLS:
+        most = MOCK_CELLS // len(table.columns)
+        missing.append(f"{table.name}: with so many columns its mock can have at most {most:,} rows.")
     for column in table.columns:
         missing += [f"{table.name}.{column.name}: {gap}" for gap in _column_gaps(column, known)]
     return missing
@@ -150,9 +160,16 @@ def _column_gaps(column: ColumnSchema, confirmed: set[str]) -> list[str]:
         return ["give a lower and an upper bound."]
     if column.needs_categories and not column.categories:
         return ["list the categories."]
-    if (column.needs_bounds or column.needs_categories) and column.name not in confirmed:
-        return ["confirm that its bounds or categories may be public."]
+    if column.name not in confirmed:
+        return [f"confirm that its {_read_off(column)} may be public."]
     return []
+
+
+def _read_off(column: ColumnSchema) -> str:
+    """What of a column may have been proposed from the data."""
+    if column.needs_bounds or column.needs_categories:
+        return "bounds or categories"
+    return "type, and whether it may be empty,"
 
 
 def carry_over(old: Sequence[ColumnSchema], new: ColumnSchema) -> ColumnSchema | None:

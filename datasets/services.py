@@ -1,6 +1,5 @@
 """The verbs about datasets and their revisions. Those about people are in access.py, about files in uploads.py."""
 
-import hashlib
 import json
 from functools import partial
 
@@ -9,9 +8,10 @@ from django.utils import timezone
 
 from accounts.models import User
 from audit import log
+from common import fingerprints
 from common.access import require
 from common.errors import Conflict, Refused
-from datasets import hooks, mock, news, rules, schema, storage
+from datasets import hooks, mock_files, mocks, news, rules, schema, storage
 from datasets.access import (
     add_reviewer,
     ask_access,
@@ -59,6 +59,8 @@ POLICY = {
     "end_step_seconds",
 }
 DECLARED_OF_TABLE = {"name", "description", "mock_rows", "rows_per_subject", "about_people"}
+READ_OFF = ("type", "nullable", "lower", "upper", "categories")
+"""What may be proposed from the data of a column."""
 DECLARED_OF_COLUMN = {
     "type",
     "description",
@@ -167,13 +169,13 @@ def declare(table: Table, *, by: User, columns: dict[str, dict[str, object]], **
         changes |= {f"{name}.{field}": pair for field, pair in _on_record(known[name], declared).items()}
     if changes:
         log.record("table.declare", by=by, on=table, dataset_id=dataset.pk, changes=changes)
+    mocks.begin(table.revision, Table.objects.get(pk=table.pk).declared)
     return table
 
 
 def _declare_column(column: Column, fields: dict[str, object]) -> dict[str, tuple[object, object]]:
     """What was confirmed stays so only while it stays the same."""
-    shown = {"lower", "upper", "categories", "type"}
-    touched = any(name in shown and getattr(column, name) != value for name, value in fields.items())
+    touched = any(name in READ_OFF and getattr(column, name) != value for name, value in fields.items())
     if touched and "confirmed" not in fields:
         fields = {**fields, "confirmed": False}
     lower, upper = fields.get("lower", column.lower), fields.get("upper", column.upper)
@@ -183,18 +185,17 @@ def _declare_column(column: Column, fields: dict[str, object]) -> dict[str, tupl
 
 
 def _on_record(column: Column, changes: dict[str, tuple[object, object]]) -> dict[str, tuple[object, object]]:
-    """Bounds and categories that are not confirmed may be read off the data: the log does not repeat them."""
-    shown = ("lower", "upper", "categories")
+    """What is not confirmed may be read off the data: the log does not repeat it."""
     if column.confirmed and "confirmed" in changes:
         told = {
             name: ("not confirmed", getattr(column, name))
-            for name in shown
+            for name in READ_OFF
             if getattr(column, name) not in (None, [])
         }
         return {**changes, **told}
     if column.confirmed:
         return changes
-    return {name: ("kept back", "changed") if name in shown else pair for name, pair in changes.items()}
+    return {name: ("kept back", "changed") if name in READ_OFF else pair for name, pair in changes.items()}
 
 
 @transaction.atomic
@@ -205,13 +206,14 @@ def publish(dataset: Dataset, *, by: User) -> Revision:
     revision = Revision.objects.select_for_update().get(dataset=dataset, state=Revision.State.DRAFT)
     tables = list(revision.tables.prefetch_related("columns"))
     declared = [table.declared for table in tables]
-    _write_mock(revision, declared)
+    mocks.publish(revision, declared)
     if old := dataset.current:
         _retire(old, by=by, reason=f"Replaced by revision {revision.number}.")
     revision.schema = schema.to_json(declared)
     revision.sha256 = _fingerprint(tables, revision.schema)
     revision.state, revision.published_at = Revision.State.PUBLISHED, timezone.now()
     revision.save(update_fields=["schema", "sha256", "state", "published_at"])
+    transaction.on_commit(partial(mock_files.tidy, revision))
     if dataset.state == Dataset.State.DRAFT:
         dataset.state = Dataset.State.PUBLISHED
         dataset.save(update_fields=["state"])
@@ -223,21 +225,15 @@ def publish(dataset: Dataset, *, by: User) -> Revision:
     return revision
 
 
-def _write_mock(revision: Revision, declared: list[schema.TableSchema]) -> None:
-    folder = storage.mock_folder(revision)
-    for table in declared:
-        mock.write(table, folder / f"{table.name}.parquet")
-
-
 def _fingerprint(tables: list[Table], public: dict[str, object]) -> str:
     """One hash over the content and the declarations of a revision.
 
-    Scientists read it, and what is hashed from it. The random name of each sealed file goes into it, which nobody
-    is shown: somebody who knew all rows but one could otherwise try out that one.
+    Scientists read it, and what is hashed from it. Only this portal can make it, and the random name of each sealed
+    file goes into it: somebody who knew all rows but one could otherwise try out that one.
     """
     content = {table.name: [table.stored_name, table.stored_sha256] for table in tables}
     parts = {"tables": content, "schema": public}
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return fingerprints.keyed("datasets.revision", json.dumps(parts, sort_keys=True))
 
 
 @transaction.atomic
@@ -255,6 +251,7 @@ def discard(revision: Revision, *, by: User) -> Revision:
     revision.save(update_fields=["state"])
     for table in revision.tables.select_related("revision"):
         transaction.on_commit(partial(storage.drop_table, table))
+    transaction.on_commit(partial(mock_files.tidy, revision))
     log.record("revision.discard", by=by, on=revision, dataset_id=dataset.pk, number=revision.number)
     if dataset.state == Dataset.State.DRAFT:
         _begin_revision(dataset, by=by, note="")

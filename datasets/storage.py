@@ -21,9 +21,11 @@ from django.conf import settings
 
 from accounts.models import User
 from common.errors import Conflict, Denied, Refused
-from datasets import columns
+from datasets import columns, confined
 from datasets.models import Revision, Table, Upload
+from runner import parsing
 
+ROOM_GRACE = 600
 DISK_FULL = "The portal's disk is full. Nothing was lost; tell an admin, then resume the upload."
 
 
@@ -153,11 +155,21 @@ def sweep(*, uploads: set[str], tables: set[str], before: float) -> list[str]:
         path
         for part, names in known.items()
         for path in folder(part).iterdir()
-        if path.name not in names and path.stat().st_mtime < before
+        if path.is_file() and path.name not in names and path.stat().st_mtime < before
     ]
     for path in gone:
         path.unlink(missing_ok=True)
-    return [path.name for path in gone]
+    return [path.name for path in (*gone, *_sweep_rooms())]
+
+
+def _sweep_rooms() -> list[Path]:
+    """Remove the folders of parsers that were killed with their worker: older than any parser may become."""
+    before = time.time() - confined.LIMITS.wall_s - ROOM_GRACE
+    rooms = (*folder("uploads").glob("*.room"), *folder("columns").glob("*.part"))
+    gone = [room for room in rooms if room.lstat().st_ctime < before]
+    for room in gone:
+        parsing.empty(room)
+    return gone
 
 
 def open_for(run: OpensData, *, rule: Callable[[OpensData], str | None]) -> dict[str, Path]:
@@ -233,7 +245,7 @@ def _write_columns(table: Table, plans: Sequence[columns.ColumnPlan], key: bytes
     draft = folder("columns") / f"{secrets.token_hex(8)}.part"
     draft.mkdir(mode=0o700)
     try:
-        columns.write(_intact(table), subject.name, plans, key, draft)
+        _order(table, subject.name, plans, key, draft)
         for path in (*draft.iterdir(), draft):
             _to_disk(path)
         draft.rename(ready)
@@ -242,7 +254,28 @@ def _write_columns(table: Table, plans: Sequence[columns.ColumnPlan], key: bytes
         if not ready.is_dir():
             raise
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        parsing.empty(draft)
+
+
+def _order(table: Table, subject: str, plans: Sequence[columns.ColumnPlan], key: bytes, draft: Path) -> None:
+    """Let the sandbox put the rows in order, and look at what it has written: compiled code will rely on it."""
+    parameters = {
+        "subject": subject,
+        "plans": [columns.plan_as_json(plan) for plan in plans],
+        "key": key.hex(),
+    }
+    most = columns.most_bytes(table.rows, plans) + 4 * table.stored_bytes
+    room = max(min(most, shutil.disk_usage(draft).free - settings.DISK_RESERVE), 1)
+    try:
+        confined.run("order", _intact(table), parameters=parameters, room=confined.Room(draft, room))
+        for name in columns.names_of(plans):
+            parsing.take(draft, name, most=room)
+        columns.check(draft, plans, most_rows=table.rows)
+    except (confined.Broken, ValueError) as broken:
+        raise Conflict(
+            f"Table {table.name} could not be put in the order of its data subjects. Tell an admin: "
+            "the disk may be too full, or the file of the table is damaged."
+        ) from broken
 
 
 def ledger_folder(dataset_pk: UUID) -> Path:

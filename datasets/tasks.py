@@ -4,7 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from datasets import execution
+from datasets import execution, mock_files
 
 
 @shared_task(ignore_result=True)
@@ -16,3 +16,8 @@ def read_upload(pk: str) -> None:
 def sweep_uploads() -> None:
     for pk in execution.look_after():
         read_upload.delay(str(pk))
+
+
+@shared_task(ignore_result=True)
+def make_mocks(pk: str) -> None:
+    mock_files.make_missing(pk)

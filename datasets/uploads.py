@@ -8,7 +8,7 @@ from django.db import transaction
 
 from accounts.models import User
 from audit import log
-from common import commit, live
+from common import commit, fingerprints, live
 from common.access import require
 from common.errors import Conflict, Refused
 from datasets import rules, storage, tasks
@@ -135,7 +135,7 @@ def keep_table(table: Table, *, by: User) -> Table:
     Column.objects.bulk_create(_fresh(column, table=kept) for column in columns)
     log.record(
         "table.keep", by=by, on=kept, dataset_id=dataset.pk, revision=table.revision.number,
-        sha256=kept.stored_sha256,
+        content=fingerprints.keyed("datasets.table", kept.stored_sha256),
     )  # fmt: skip
     live.changed("dataset", dataset.pk)
     return kept

@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
 
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "testserver"}
 
@@ -31,5 +32,19 @@ def loopback_only_when_loose(app_configs: Any, **kwargs: Any) -> list[CheckMessa
             f"The demo and debugging are for this machine only, but WEIR_HOSTS names {', '.join(public)}.",
             hint="Unset WEIR_DEMO and WEIR_DEBUG, or serve on 127.0.0.1 only.",
             id="weir.E002",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def uploads_are_confined(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    if not settings.UPLOADS_UNCONFINED:
+        return []
+    return [
+        checks.Warning(
+            "WEIR_UPLOADS_UNCONFINED is set: where no sandbox can be made, owners' files are read without one. "
+            "A hole in a parser then turns the owner of one dataset into the reader of all.",
+            hint="Let the default worker and the web server make user namespaces (docs/sandbox.md), and unset it.",
+            id="weir.W001",
         )
     ]

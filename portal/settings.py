@@ -132,6 +132,10 @@ EXECUTOR = env.choice(
 UPLOAD_CHUNK = 4 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = UPLOAD_CHUNK  # a chunk is not written to disk twice
 UPLOAD_LIMIT = env.number("WEIR_UPLOAD_LIMIT_MB", 2048) * 1024 * 1024
+ROWS_PER_TABLE = env.number("WEIR_ROWS_PER_TABLE", 200_000_000)
+UPLOADS_UNCONFINED = env.flag(
+    "WEIR_UPLOADS_UNCONFINED", default=False
+)  # read without a sandbox; see portal.checks
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 

@@ -5,11 +5,10 @@ from pathlib import Path
 
 from django.db import transaction
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 
 from accounts.models import User
 from audit import log
-from common import live
+from common import fingerprints, live
 from common.access import require
 from common.errors import Conflict, Refused
 from datasets import storage
@@ -72,7 +71,7 @@ def _words(text: str, limit: int) -> str:
 
 def _seal(sha256: str) -> str:
     """What the log says of a file's content: the hash of a small answer alone would give the answer away by trying."""
-    return salted_hmac("requests_app.output", sha256, algorithm="sha256").hexdigest()
+    return fingerprints.keyed("requests_app.output", sha256)
 
 
 def _record(action: str, output: Output, *, by: User, **detail: object) -> None:

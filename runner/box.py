@@ -278,7 +278,7 @@ def _spawn(
     view = command.view(opened)
     seccomp = memory_file("filter", command.seccomp)
     opened.append(seccomp)
-    reached = way([path for path, _ in (*view.binds, *view.kept)], command.uid)
+    reached = way([path for path, _ in (*view.binds, *view.lent)], command.uid)
     options = bubblewrap.arguments(view, reached.paths, nested_users=command.nested_users, seccomp=seccomp)
     options += ["--info-fd", str(ends["info"]), "--block-fd", str(ends["block"])]
     packed = memory_file("options", b"".join(os.fsencode(option) + b"\0" for option in options))

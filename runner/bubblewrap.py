@@ -53,12 +53,12 @@ class View:
 
     binds: Sequence[tuple[Path, str]]
     files: Sequence[tuple[int, str]]
-    kept: Sequence[tuple[Path, str]] = ()
-    """Folders of the host, as in `binds`, that may be written to: of a build, never of a run."""
     links: Sequence[tuple[str, str]] = ()
     empty: Sequence[str] = ()
     writable: Mapping[str, int] = field(default_factory=dict)
     """Folders in memory with the bytes that each may hold."""
+    lent: Sequence[tuple[Path, str]] = ()
+    """Folders of the host that may be written: only where code of ours runs over strangers' files, never in a run."""
     variables: Mapping[str, str] = field(default_factory=dict)
     folder: str = "/"
     capabilities: Sequence[str] = ()
@@ -66,7 +66,7 @@ class View:
 
 
 def arguments(view: View, sources: Sequence[str], *, nested_users: bool, seccomp: int) -> list[str]:
-    """The options, without the command. `sources` are the host's paths of what is bound, then of what is kept, as
+    """The options, without the command. `sources` are the host's paths of what is bound, then of what is lent, as
     bubblewrap's own user reaches them.
 
     `nested_users`: whether /proc/sys is closed, so that --disable-userns cannot work.
@@ -90,9 +90,9 @@ def arguments(view: View, sources: Sequence[str], *, nested_users: bool, seccomp
 
 def _mounts(view: View, sources: Sequence[str]) -> list[str]:
     options = _each("--symlink", view.links)
-    inside = [("--ro-bind", path) for _, path in view.binds] + [("--bind", path) for _, path in view.kept]
-    for source, (how, path) in zip(sources, inside, strict=True):
-        options += [how, source, path]
+    shown, lent = sources[: len(view.binds)], sources[len(view.binds) :]
+    options += _each("--ro-bind", zip(shown, (path for _, path in view.binds), strict=True))
+    options += _each("--bind", zip(lent, (path for _, path in view.lent), strict=True))
     for path in view.empty:
         options += ["--size", "4096", "--tmpfs", path, "--remount-ro", path]
     for number, path in view.files:

@@ -2,8 +2,9 @@
 
 import platform
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 from runner.contract import SandboxUnavailable
@@ -96,6 +97,29 @@ def _triplet(folder: Path) -> list[Path]:
 
 def bare(prefix: Path, version: str) -> Interpreter:
     """How to run the Python with this prefix inside, without any package. Raises SandboxUnavailable."""
+    return _interpreter(prefix, version, [])
+
+
+@cache
+def interpreter(environment: Path) -> Interpreter:
+    """How to run a Python with the packages of a code environment inside. Raises SandboxUnavailable."""
+    prefix, version = _base(environment)
+    packages = environment / "lib" / f"python{version}" / "site-packages"
+    if not packages.is_dir():
+        raise SandboxUnavailable(f"The code environment {environment} has no packages for Python {version}.")
+    return _interpreter(prefix, version, [(packages, PACKAGES)])
+
+
+@cache
+def own(distributions: tuple[str, ...]) -> Interpreter:
+    """How to run this very Python inside, with these of its packages alone. Raises SandboxUnavailable."""
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    prefix = (Path(sys.base_prefix) / "bin" / f"python{version}").resolve().parent.parent
+    packages = [path for name in distributions for path in _installed(name)]
+    return _interpreter(prefix, version, [(path, f"{PACKAGES}/{path.name}") for path in packages])
+
+
+def _interpreter(prefix: Path, version: str, packages: list[tuple[Path, str]]) -> Interpreter:
     if platform.machine() not in LOADERS:
         raise SandboxUnavailable(
             f"No system call table for {platform.machine()}: x86_64 and aarch64 are known."
@@ -106,19 +130,19 @@ def bare(prefix: Path, version: str) -> Interpreter:
     return Interpreter(
         version=version,
         command=f"{PYTHON}/bin/python{version}",
-        mounts=(*system, *_python_mounts(prefix, version), *zones),
+        mounts=(*system, *_python_mounts(prefix, version), *zones, *packages),
         links=tuple(links),
         empty=(f"{PYTHON}/lib/python{version}/site-packages",) if own_packages.is_dir() else (),
         library_path=f"{PYTHON}/lib" if any((prefix / "lib").glob("libpython3*.so*")) else "",
     )
 
 
-@cache
-def interpreter(environment: Path) -> Interpreter:
-    """How to run a Python with the packages of a code environment inside. Raises SandboxUnavailable."""
-    prefix, version = _base(environment)
-    packages = environment / "lib" / f"python{version}" / "site-packages"
-    if not packages.is_dir():
-        raise SandboxUnavailable(f"The code environment {environment} has no packages for Python {version}.")
-    python = bare(prefix, version)
-    return replace(python, mounts=(*python.mounts, (packages, PACKAGES)))
+def _installed(distribution: str) -> list[Path]:
+    """What an installed distribution has put beside the others."""
+    try:
+        found = metadata.distribution(distribution)
+    except metadata.PackageNotFoundError as bad:
+        raise SandboxUnavailable(f"The package {distribution} is not installed in this Python.") from bad
+    names = {file.parts[0] for file in found.files or ()}
+    places = (Path(str(found.locate_file(name))) for name in sorted(names - {"..", "__pycache__"}))
+    return [path for path in places if path.exists()]

@@ -8,7 +8,7 @@ import os
 import platform
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -123,7 +123,11 @@ class Shipment:
     guest: Interpreter | None = None
     """The Python where the job goes, when it is not this host's."""
     own_limits: Mapping[str, int] | None = None
-    """Resource limits where they are not this host's kernel's to set."""
+    """Resource limits where they are not this host's kernel's to set, or not those of submitted code."""
+    modules: Mapping[str, bytes] = field(default_factory=dict)
+    """Further files of ours: path inside -> bytes."""
+    lent: tuple[tuple[Path, str], ...] = ()
+    """Folders of the host that may be written, and where they are seen (runner/parsing.py)."""
 
     @property
     def python(self) -> Interpreter:
@@ -150,6 +154,7 @@ class Shipment:
             links=self.python.links,
             empty=self.python.empty,
             writable=sizes(self.spec.limits),
+            lent=self.lent,
             variables=variables(self.python),
             folder="/out",
         )
@@ -172,12 +177,14 @@ class Shipment:
         return dict(harness(name, compiled=self.python.same_as_ours) for name in names) | {
             "/code.py": self.spec.code.encode("utf-8", "surrogatepass"),
             "/weir/job": self._job(self.kinds),
+            **self.modules,
         }
 
     def _job(self, kinds: Mapping[str, str]) -> bytes:
         text = json.dumps(dict(self.spec.parameters))
         job = {
             "folders": sizes(self.spec.limits),
+            "lent": [place for _, place in self.lent],
             "limits": dict(self.own_limits or resource_limits(self.spec.limits)),
             "filter": bpf.build(self.machine, bpf.Stage.CODE),
             "inputs": kinds,

@@ -7,13 +7,14 @@ import secrets
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from runner import linux
 from runner.box import NotStarted
 from runner.cgroups import parents
 from runner.contract import Capabilities, CloseCode, JobSpec, Limits, SandboxUnavailable, Status
+from runner.interpreter import Interpreter
 from runner.job import HARNESS
 from runner.session import Launcher, bubblewrapped
 from runner.supervise import Watch
@@ -33,10 +34,13 @@ def default_environment() -> Path:
 
 
 @cache
-def probe(environment: Path) -> Capabilities:
-    """Try to get out of a sandbox in every known way. Raises SandboxUnavailable; success is remembered."""
+def probe(environment: Path, guest: Interpreter | None = None) -> Capabilities:
+    """Try to get out of a sandbox in every known way. Raises SandboxUnavailable; success is remembered.
+
+    `guest`: the Python to start inside, when it is not that of the environment.
+    """
     try:
-        landlock = attempt(environment, bubblewrapped)
+        landlock = attempt(environment, partial(bubblewrapped, guest=guest))
     except (NotStarted, PermissionError) as bad:
         raise SandboxUnavailable(
             f"Bubblewrap could not make a sandbox here: {bad} {_hint()}".strip()

@@ -9,6 +9,7 @@ from runner import bubblewrap
 from runner.box import start
 from runner.cgroups import Group, parents
 from runner.contract import JobSpec, Limits
+from runner.interpreter import Interpreter
 from runner.job import Shipment
 from runner.state import Stage, new_name, own_uid
 from runner.supervise import Watch
@@ -55,9 +56,10 @@ def bubblewrapped(
     spec: JobSpec,
     started: Callable[[], None] = lambda: None,
     cancelled: Callable[[], bool] = lambda: False,
+    guest: Interpreter | None = None,
 ) -> contextlib.AbstractContextManager[Watch]:
     """The launcher of this host's bubblewrap."""
-    return watched(spec, bubblewrap.find(), started, cancelled)
+    return watched(spec, bubblewrap.find(), started, cancelled, guest)
 
 
 @contextlib.contextmanager
@@ -66,10 +68,11 @@ def watched(
     bwrap: Path,
     started: Callable[[], None] = lambda: None,
     cancelled: Callable[[], bool] = lambda: False,
+    guest: Interpreter | None = None,
 ) -> Iterator[Watch]:
     """A started sandbox under a watch. At the end nothing of it is left. Raises NotStarted."""
     with staged() as stage, grouped(spec.limits) as group:
-        box = start(Shipment(spec, stage, bwrap).command(), group)
+        box = start(Shipment(spec, stage, bwrap, guest=guest).command(), group)
         try:
             yield Watch(box, spec.limits, started, cancelled)
         finally:

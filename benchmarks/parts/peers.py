@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.measuring import Goal, Measure, Of, Took, median, repeated, versus
 from benchmarks.parts.privacy import LABELS, PLANS, PROMISE, QUERIES, SPEC, Answering, synthetic
-from datasets import columns
+from datasets import ordering
 from privacy.engine import accounting
 from privacy.engine.designs import design
 from privacy.engine.pricing import offer_for_mu
@@ -116,7 +116,7 @@ def made(folder: Path, rows: int) -> Data:
     (folder / "c").mkdir(parents=True)
     found = Data(folder=folder, rows=rows)
     pq.write_table(synthetic(rows), found.parquet)
-    columns.write(found.parquet, "person", PLANS, b"k" * 32, folder / "c")
+    ordering.write(found.parquet, "person", PLANS, b"k" * 32, folder / "c")
     return found
 
 

@@ -32,7 +32,7 @@ from benchmarks.measuring import (
     versus,
 )
 from benchmarks.surroundings import web_server, worker
-from datasets import columns
+from datasets import columns, ordering
 from privacy.engine import accounting
 from privacy.engine.contributions import CAP, ONE, worst_case_units
 from privacy.engine.evaluate import Rows, Values
@@ -123,7 +123,7 @@ def engine(rows: int, rounds: int) -> Iterator[Measure]:
         folder = Path(room)
         pq.write_table(synthetic(rows), folder / "t.parquet")
         (folder / "c").mkdir()
-        ingest = took(partial(columns.write, folder / "t.parquet", "person", PLANS, b"k" * 32, folder / "c"))
+        ingest = took(partial(ordering.write, folder / "t.parquet", "person", PLANS, b"k" * 32, folder / "c"))
         yield versus(f"sorting at ingest, {rows:,} rows", ingest, note="once for each revision")
         base = duckdb.connect()
         base.read_parquet(str(folder / "t.parquet")).create_view("t")

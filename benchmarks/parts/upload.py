@@ -23,7 +23,7 @@ from tests.makers import datasets as made
 
 CHUNK = "application/offset+octet-stream"
 COLUMNS = {
-    "person": {"type": "integer", "is_subject": True, "nullable": False},
+    "person": {"type": "integer", "is_subject": True, "nullable": False, "confirmed": True},
     "year": {"type": "integer", "lower": 1990, "upper": 1999, "confirmed": True},
     "region": {"type": "category", "categories": ["east", "north", "west"], "confirmed": True},
     "wage": {"type": "number", "lower": 0, "upper": 50_000, "confirmed": True},

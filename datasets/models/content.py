@@ -115,7 +115,6 @@ class Table(Thing):
     name = models.CharField(max_length=63, validators=[NAME])
     description = models.CharField(max_length=1000, blank=True)
     source_name = models.CharField(max_length=255)
-    source_sha256 = models.CharField(max_length=64)
     source_bytes = models.BigIntegerField()
     stored_name = models.CharField(max_length=100, unique=True)
     stored_sha256 = models.CharField(max_length=64)

@@ -1,16 +1,14 @@
 """Which reader a file needs, and what all files have in common."""
 
-import hashlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from datasets.reading import csv_files
-from datasets.reading.outcome import MAX_ROWS, ColumnRead, Reading, Unreadable
-from datasets.reading.profile import profile
+from datasets.reading.outcome import ColumnRead, Reading, Unreadable, too_many_rows
+from datasets.reading.profile import count_rows, profile
 
 MAGIC = {
     b"PK\x03\x04": "This is a ZIP archive or an Excel workbook. Save the sheet as CSV, UTF-8.",
@@ -26,11 +24,9 @@ def read(source: Path, target: Path, options: dict[str, Any], progress: Callable
         head = stream.read(4)
     if why := next((text for magic, text in MAGIC.items() if head.startswith(magic)), None):
         raise Unreadable(why)
-    with ThreadPoolExecutor(1) as side:
-        digest = side.submit(_sha256, source)
-        kinds = _kinds(head, source, target, options, progress)
-        rows, columns = _profile(target, kinds)
-        return Reading(rows=rows, columns=columns, source_sha256=digest.result(), notes=_notes(columns))
+    kinds = _kinds(head, source, target, options, progress)
+    rows, columns = _profile(target, kinds, int(options["rows"]))
+    return Reading(rows=rows, columns=columns, notes=_notes(columns))
 
 
 def _kinds(
@@ -39,7 +35,7 @@ def _kinds(
     if head == b"PAR1":
         from datasets.reading import parquet_files  # noqa: PLC0415 -- Arrow takes longer to load than most CSV files
 
-        return parquet_files.read(source, target, progress=progress)
+        return parquet_files.read(source, target, progress=progress, most_rows=int(options["rows"]))
     encoding, as_text = options.get("encoding", "utf-8"), frozenset(options.get("text", ()))
     try:
         return csv_files.read(source, target, encoding=encoding, as_text=as_text, progress=progress)
@@ -49,13 +45,13 @@ def _kinds(
         raise Unreadable(f"This CSV file cannot be read: {_first_line(broken)}") from broken
 
 
-def _profile(target: Path, kinds: dict[str, str]) -> tuple[int, tuple[ColumnRead, ...]]:
-    rows, columns = profile(target, kinds)
+def _profile(target: Path, kinds: dict[str, str], most_rows: int) -> tuple[int, tuple[ColumnRead, ...]]:
+    rows = count_rows(target)
     if rows == 0:
         raise Unreadable("This file has a line of column names and nothing below it.")
-    if rows > MAX_ROWS:
-        raise Unreadable(f"This file has {rows:,} rows; the most that are read is {MAX_ROWS:,}.")
-    return rows, columns
+    if rows > most_rows:
+        raise too_many_rows(rows, most_rows)
+    return rows, profile(target, kinds, rows)
 
 
 def _notes(columns: tuple[ColumnRead, ...]) -> tuple[str, ...]:
@@ -68,11 +64,6 @@ def _notes(columns: tuple[ColumnRead, ...]) -> tuple[str, ...]:
     ]
     empty = [column.name for column in columns if column.distinct == 0]
     return (*notes, *(f"Column “{name}” is empty." for name in empty))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _first_line(broken: Exception) -> str:

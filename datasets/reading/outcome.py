@@ -1,13 +1,16 @@
 """What reading a file leads to: a table with what the owner needs to know of it, or a reason in words."""
 
+import math
+import unicodedata
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 MAX_COLUMNS = 1000
 MAX_NAME = 128
-MAX_ROWS = 200_000_000
 VALUES_SHOWN = 60
 VALUE_LENGTH = 80
+NOTE_LENGTH = 1000
+STORED = frozenset({"int64", "double", "string", "bool", "date32", "timestamp"})
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -41,7 +44,6 @@ class Reading:
 
     rows: int
     columns: tuple[ColumnRead, ...]
-    source_sha256: str
     notes: tuple[str, ...] = field(default=())
 
 
@@ -49,9 +51,75 @@ def to_json(reading: Reading) -> dict[str, Any]:
     return asdict(reading)
 
 
-def from_json(value: dict[str, Any]) -> Reading:
-    columns = tuple(ColumnRead(**{**each, "values": tuple(each["values"])}) for each in value["columns"])
-    return Reading(**{**value, "columns": columns, "notes": tuple(value["notes"])})
+def from_json(value: dict[str, Any], *, most_rows: int) -> Reading:
+    """A reading as it was told by a parser that the file may have taken over: each part is what it should be, or
+    ValueError, TypeError or KeyError."""
+    rows = _count(value["rows"], most_rows)
+    columns = tuple(_column(each, rows) for each in _listed(value["columns"], MAX_COLUMNS))
+    try:
+        check_names([column.name for column in columns])
+    except Unreadable as bad:
+        raise ValueError(str(bad)) from bad
+    if not rows or not columns:
+        raise ValueError("a table of nothing")
+    notes = tuple(_text(note, NOTE_LENGTH) for note in _listed(value["notes"], 2 * MAX_COLUMNS))
+    return Reading(rows=rows, columns=columns, notes=notes)
+
+
+def reason_from_json(value: dict[str, Any]) -> Unreadable:
+    """Why a file is not read, as it was told; believed as little."""
+    remedy = value["remedy"]
+    if remedy and remedy != {"encoding": "latin-1"}:
+        remedy = {"text": [_text(name, MAX_NAME) for name in _listed(remedy["text"], MAX_COLUMNS)]}
+    return Unreadable(_text(value["unreadable"], NOTE_LENGTH), **remedy)
+
+
+def _column(value: dict[str, Any], rows: int) -> ColumnRead:
+    stored = value["stored"]
+    if stored not in STORED:
+        raise ValueError("a kind that there is not")
+    whole = stored == "int64"
+    first = value["first_formula"]
+    return ColumnRead(
+        name=_text(value["name"], MAX_NAME),
+        stored=stored,
+        empty=_count(value["empty"], rows),
+        lowest=_number(value["lowest"]),
+        highest=_number(value["highest"]),
+        distinct=_count(value["distinct"], 2**40),
+        values=tuple(
+            _count(each, 2**63, -(2**63)) if whole else _text(each, VALUE_LENGTH)
+            for each in _listed(value["values"], VALUES_SHOWN)
+        ),
+        formulas=_count(value["formulas"], rows),
+        first_formula=None if first is None else _count(first, rows),
+    )
+
+
+def _count(value: object, most: int, least: int = 0) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise ValueError("a number that there is not")
+    return value
+
+
+def _number(value: object) -> float | None:
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise ValueError("a bound that there is not")
+    return float(value)
+
+
+def _text(value: object, most: int) -> str:
+    if not isinstance(value, str) or len(value) > most or "\0" in value:
+        raise ValueError("a text that there is not")
+    return value
+
+
+def _listed(value: object, most: int) -> list[Any]:
+    if not isinstance(value, list) or len(value) > most:
+        raise ValueError("a list that there is not")
+    return value
 
 
 def check_names(names: list[str]) -> None:
@@ -62,9 +130,12 @@ def check_names(names: list[str]) -> None:
     for position, name in enumerate(names, 1):
         if why := _bad_name(name):
             raise Unreadable(f"The name of column {position} {why}. Rename it in the first line of the file.")
-        if first := seen.get(name.casefold()):
-            raise Unreadable(f"Columns {first} and {position} are both called “{name}”. Rename one of them.")
-        seen[name.casefold()] = position
+        alike = unicodedata.normalize("NFKC", name).casefold()
+        if first := seen.get(alike):
+            same = names[first - 1].casefold() == name.casefold()
+            told = f"both called “{name}”" if same else f"called alike (“{names[first - 1]}” and “{name}”)"
+            raise Unreadable(f"Columns {first} and {position} are {told}. Rename one of them.")
+        seen[alike] = position
 
 
 def _bad_name(name: str) -> str | None:
@@ -79,3 +150,10 @@ def _bad_name(name: str) -> str | None:
     if any(sign in name for sign in "\"'`\\;<>{}"):
         return "holds a quote, a bracket, a semicolon or a backslash"
     return None
+
+
+def too_many_rows(rows: int, most: int) -> Unreadable:
+    return Unreadable(
+        f"This file has {rows:,} rows; this portal takes at most {most:,} in one table. "
+        "Split it into several tables, or ask an admin to allow more."
+    )

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from datasets.reading.outcome import MAX_ROWS, Unreadable, check_names
+from datasets.reading.outcome import Unreadable, check_names, too_many_rows
 
 BATCH_BYTES = 32 * 1024 * 1024
 ALWAYS_DECODED = 256 * 1024 * 1024
@@ -24,13 +24,14 @@ KEPT = {
 }
 
 
-def read(source: Path, target: Path, *, progress: Callable[[float], None]) -> dict[str, str]:
+def read(source: Path, target: Path, *, progress: Callable[[float], None], most_rows: int) -> dict[str, str]:
     """Write the file's rows to `target` as plain Parquet; answer how each column is kept."""
     try:
         with pq.ParquetFile(
             source, pre_buffer=False, buffer_size=1024 * 1024, thrift_string_size_limit=16 * 1024 * 1024,
             thrift_container_size_limit=1_000_000,
         ) as file:  # fmt: skip
+            _check_claims(file.metadata, source.stat().st_size, most_rows)
             return _rewrite(file, source.stat().st_size, target, progress)
     except pa.ArrowMemoryError as full:
         raise Unreadable("Unpacking this file needs more memory than it may have.") from full
@@ -43,7 +44,6 @@ def _rewrite(
 ) -> dict[str, str]:
     kinds = _kinds(file.schema_arrow)
     metadata = file.metadata
-    _check_claims(metadata, size)
     schema = pa.schema([pa.field(name, KEPT[kind]) for name, kind in kinds.items()])
     width = max(sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)), 1)
     batch_rows = int(min(65_536, max(256, BATCH_BYTES * max(metadata.num_rows, 1) // width)))
@@ -51,7 +51,7 @@ def _rewrite(
     with pq.ParquetWriter(target, schema, compression="snappy") as writer:
         for batch in file.iter_batches(batch_size=batch_rows, use_threads=False):
             decoded, rows = decoded + sum(map(_unpacked, batch.columns)), rows + batch.num_rows
-            if decoded > limit or rows > MAX_ROWS:
+            if decoded > limit or rows > metadata.num_rows:
                 raise Unreadable(f"This file unpacks to far more than it is: over {limit // 2**20:,} MB.")
             writer.write_batch(_plain(batch, schema, rows - batch.num_rows))
             progress(rows / max(metadata.num_rows, 1))
@@ -60,12 +60,10 @@ def _rewrite(
     return kinds
 
 
-def _check_claims(metadata: pq.FileMetaData, size: int) -> None:
+def _check_claims(metadata: pq.FileMetaData, size: int, most_rows: int) -> None:
     claimed = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
-    if metadata.num_rows > MAX_ROWS:
-        raise Unreadable(
-            f"This file claims {metadata.num_rows:,} rows; the most that are read is {MAX_ROWS:,}."
-        )
+    if metadata.num_rows > most_rows:
+        raise too_many_rows(metadata.num_rows, most_rows)
     if claimed > max(ALWAYS_DECODED, BLOW_UP * size):
         raise Unreadable(f"This file of {size:,} bytes claims to unpack to {claimed:,}. It is not opened.")
 

@@ -10,17 +10,27 @@ from datasets.reading.outcome import FORMULA_SIGNS, VALUE_LENGTH, VALUES_SHOWN, 
 COLUMNS_AT_ONCE = 50
 
 
-def profile(table: Path, kinds: dict[str, str]) -> tuple[int, tuple[ColumnRead, ...]]:
-    """The number of rows, and every column's profile, from the sealed form of the table."""
+def count_rows(table: Path) -> int:
+    with engine.connect() as database:
+        rows = database.execute(f"SELECT count(*) FROM {_relation(table)}").fetchone() or (0,)  # noqa: S608 -- quoted
+    return int(rows[0])
+
+
+def _relation(table: Path) -> str:
+    """The table without any column that DuckDB would add: a column of the file may have that name."""
+    return f"read_parquet({engine.literal(str(table))}, hive_partitioning=false)"
+
+
+def profile(table: Path, kinds: dict[str, str], rows: int) -> tuple[ColumnRead, ...]:
+    """Every column's profile, from the sealed form of the table."""
     database = engine.connect()
-    relation = f"read_parquet({engine.literal(str(table))}, file_row_number=true)"
-    rows = database.execute(f"SELECT count(*) FROM {relation}").fetchone() or (0,)  # noqa: S608 -- quoted
+    relation = _relation(table)
     names = list(kinds)
     found: list[ColumnRead] = []
     for start in range(0, len(names), COLUMNS_AT_ONCE):
         part = {name: kinds[name] for name in names[start : start + COLUMNS_AT_ONCE]}
-        found += _columns(database, relation, part, int(rows[0]))
-    return int(rows[0]), tuple(found)
+        found += _columns(database, relation, part, rows)
+    return tuple(found)
 
 
 def _columns(
@@ -43,7 +53,7 @@ def _columns(
                 distinct=len(values) or distinct,
                 values=values,
                 formulas=formulas,
-                first_formula=None if first is None else first + 1,
+                first_formula=first,
             )
         )
     return found
@@ -72,8 +82,11 @@ def _like_a_formula(it: str) -> str:
 
 
 def _first_formula(database: duckdb.DuckDBPyConnection, relation: str, column: str) -> int | None:
-    like = _like_a_formula(engine.name(column))
-    found = database.execute(f"SELECT min(file_row_number) FROM {relation} WHERE {like}").fetchone()  # noqa: S608 -- quoted
+    """The number of the first row whose cell begins like a formula, from 1 on."""
+    numbered = f"SELECT row_number() OVER () AS place, {engine.name(column)} AS cell FROM {relation}"  # noqa: S608 -- quoted
+    found = database.execute(
+        f"SELECT min(place) FROM ({numbered}) WHERE {_like_a_formula('cell')}"  # noqa: S608 -- quoted
+    ).fetchone()
     return found[0] if found else None
 
 

@@ -11,14 +11,13 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from common.http import UserRequest
-from datasets import mock, queries, rules, schema, storage
+from datasets import mocks, queries, rules, schema, storage
 from datasets.forms import ListFilter
 from datasets.models import AccessRequest, Dataset, Grant, Revision
 from datasets.schema import TableSchema
 from datasets.views.shared import owned, show, visible
 
 PER_PAGE = 20
-MOCK_ROWS = 8
 MEDIA = {"parquet": "application/vnd.apache.parquet", "csv": "text/csv; charset=utf-8"}
 
 
@@ -55,9 +54,14 @@ def _public_page(request: UserRequest, dataset: Dataset, *, as_scientist: bool) 
         revision = dataset.draft
     grant = Grant.objects.visible_to(user).live().filter(user=user, dataset=dataset).first()
     asked = AccessRequest.objects.visible_to(user).filter(dataset=dataset, scientist=user).first()
+    declared = _declared(revision)
+    heads = mocks.shown(revision, declared) if revision is not None else []
+    tables = list(zip(declared, heads, strict=True))
     context = {
         "revision": revision,
-        "tables": [(table, _mock_rows(revision, table)) for table in _declared(revision)],
+        "tables": tables,
+        "waiting": any(rows is None for _, rows in tables),
+        "made": sum(rows is not None for _, rows in tables),
         "terms": dataset.terms,
         "grant": grant,
         "asked": asked,
@@ -70,7 +74,8 @@ def _public_page(request: UserRequest, dataset: Dataset, *, as_scientist: bool) 
         "as_scientist": as_scientist,
         "unpublished": revision is not None and revision.state == Revision.State.DRAFT,
     }
-    return show(request, "detail", dataset, context, tab="" if as_scientist else "detail")
+    part = "parts/schema" if as_scientist and request.headers.get("HX-Request") else "detail"
+    return show(request, part, dataset, context, tab="" if as_scientist else "detail")
 
 
 def _declared(revision: Revision | None) -> tuple[TableSchema, ...]:
@@ -81,16 +86,6 @@ def _declared(revision: Revision | None) -> tuple[TableSchema, ...]:
         return revision.tables_declared
     tables = [table.declared for table in revision.tables.prefetch_related("columns")]
     return schema.from_json(schema.to_json(tables))
-
-
-def _mock_rows(revision: Revision | None, table: TableSchema) -> list[list[str]]:
-    """The first rows of a table's mock."""
-    if revision is None or revision.state == Revision.State.DRAFT:
-        rows = mock.make(table).slice(0, MOCK_ROWS)
-    else:
-        path = storage.mock_folder(revision) / f"{table.name}.parquet"
-        rows = pq.read_table(path).slice(0, MOCK_ROWS)
-    return [["" if value is None else str(value) for value in row.values()] for row in rows.to_pylist()]
 
 
 @require_safe

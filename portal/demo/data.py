@@ -225,10 +225,11 @@ def _publish(  # noqa: PLR0913 -- each is named at the call
         raise Refused(f"{dataset} has no revision in preparation: empty the state folder and start again.")
     if not draft.tables.exists():
         _upload(draft, file_name, rows.to_csv(index=False).encode(), by=by)
-    declared = {name: {"confirmed": True, **each} for name, each in columns.items()}
-    services.declare(
-        draft.tables.get(), by=by, columns=declared, description=text, rows_per_subject=rows_per_subject
-    )
+    table = draft.tables.get()
+    declared = {
+        column.name: {"confirmed": True, **columns.get(column.name, {})} for column in table.columns.all()
+    }
+    services.declare(table, by=by, columns=declared, description=text, rows_per_subject=rows_per_subject)
     revision = services.publish(dataset, by=by)
     dataset.refresh_from_db()
     return revision

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.http import confirmed_recently
 from accounts.models import RoleGrant, User
 from common.http import UserRequest, found
-from datasets.models import Dataset, DatasetReviewer
+from datasets.models import Dataset
 from requests_app import endings, releasing, rules, services, visibility, workflow
 from requests_app.endings import Endings
 from requests_app.forms import FilterForm, ReasonForm

@@ -89,7 +89,7 @@ class Sandboxed:
 
     def _view(self, opened: list[int], step: Step | None = None) -> View:
         library = {"LD_LIBRARY_PATH": self.python.library_path} if self.python.library_path else {}
-        binds, kept, files = list(self.python.mounts), list[tuple[Path, str]](), dict[str, bytes]()
+        binds, lent, files = list(self.python.mounts), list[tuple[Path, str]](), dict[str, bytes]()
         if step is not None:
             files = {f"/weir/{name}": content for name, content in step.files.items()}
             files[SCRIPT] = step.source.read_bytes()
@@ -97,11 +97,11 @@ class Sandboxed:
             binds += [(step.pip, "/weir/pip/pip")] if step.pip else []
             binds += [(path, str(path)) for path in step.seen]
             binds += [(path.resolve(), str(path)) for path in CERTIFICATES if path.exists() and step.serve]
-            kept = [(path, f"/weir/{name}") for name, path in step.writes.items()]
+            lent = [(path, f"/weir/{name}") for name, path in step.writes.items()]
         opened.extend(memory_file("file", content) for content in files.values())
         return View(
             binds=binds,
-            kept=kept,
+            lent=lent,
             files=list(zip(opened[len(opened) - len(files) :], files, strict=True)),
             links=self.python.links,
             empty=self.python.empty,

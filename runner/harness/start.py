@@ -59,7 +59,7 @@ def _confine(job: dict[str, Any], control: _socket.socket) -> None:
     confine.close_others(int(sys.argv[1]))
     confine.limits(job["limits"])
     confine.seal()
-    _announce(control, confine.landlock(WRITABLE))
+    _announce(control, confine.landlock([*WRITABLE, *job["lent"]]))
     confine.seccomp(job["filter"])
 
 

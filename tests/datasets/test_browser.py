@@ -88,6 +88,7 @@ def declare(page, screenshot) -> None:
     fill(page, {"c1-upper": "1999", "c2-categories": "north\neast", "c3-lower": "0", "c3-upper": "100000"})
     for place in (1, 2, 3):
         page.locator(f"[name=c{place}-confirmed]").check()
+    page.locator("[name=plain]").check()
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("52 of 160 rows hold a value outside")).to_be_visible()
     fill(page, {"c2-categories": "north\neast\nwest"})

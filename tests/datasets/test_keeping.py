@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from audit.models import Entry
 from common.errors import Conflict, Denied
+from common.fingerprints import keyed
 from datasets import services, storage, uploads
 from datasets.models import Revision
 from tests import make
@@ -36,15 +37,11 @@ def test_a_kept_table_is_the_same_file_declared_the_same(dataset, old):
     assert kept.revision == make.draft(dataset)
     assert kept.stored_name != old.stored_name
     assert path_of(kept).samefile(path_of(old))
-    assert (kept.stored_sha256, kept.source_sha256, kept.rows) == (
-        old.stored_sha256,
-        old.source_sha256,
-        old.rows,
-    )
+    assert (kept.stored_sha256, kept.rows) == (old.stored_sha256, old.rows)
     assert kept.declared == old.declared
     assert [each.confirmed for each in kept.columns.all()] == [each.confirmed for each in old.columns.all()]
     entry = Entry.objects.get(action="table.keep")
-    assert entry.detail == {"revision": 1, "sha256": old.stored_sha256}
+    assert entry.detail == {"revision": 1, "content": keyed("datasets.table", old.stored_sha256)}
 
 
 def test_it_can_be_published_as_it_is_and_makes_another_revision(dataset, old):

@@ -37,7 +37,6 @@ def secrets_of(dataset) -> list[str]:
         "1007",
         "secret finding",
         table.source_name,
-        table.source_sha256,
         table.stored_name,
         table.stored_sha256,
         make.current(dataset).sha256,

@@ -335,7 +335,18 @@ def test_a_parquet_bomb_that_hides_its_dictionary_breaks_its_reader_alone(folder
 
 def test_a_parquet_bomb_of_rows_is_refused_by_its_claim(folder):
     why = refusal(files.many_rows(folder))
-    assert str(why) == "This file claims 300,000,000 rows; the most that are read is 200,000,000."
+    assert str(why) == (
+        "This file has 300,000,000 rows; this portal takes at most 200,000,000 in one table. "
+        "Split it into several tables, or ask an admin to allow more."
+    )
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_more_rows_than_the_portal_takes_are_refused_with_the_numbers(folder, settings, kind):
+    settings.ROWS_PER_TABLE = 2
+    table = pa.table({"id": [1, 2, 3]})
+    source = files.write(folder, b"id\n1\n2\n3\n") if kind == "csv" else files.parquet(folder, table)
+    assert str(refusal(source)).startswith("This file has 3 rows; this portal takes at most 2 in one table.")
 
 
 def test_bytes_at_random_behind_the_magic_never_break_the_reader(folder):

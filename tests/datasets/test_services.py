@@ -6,10 +6,11 @@ from django.db import InternalError, transaction
 from django.db.models import ProtectedError
 
 from common.errors import Conflict, Denied, Refused
-from datasets import services, storage
+from datasets import execution, services, storage, uploads
 from datasets.models import Column, Dataset, Revision, Table
 from tests import make
 from tests.datasets.logged import actions, last_changes
+from tests.makers.datasets import wage_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +29,10 @@ def test_a_dataset_is_published_with_its_schema_and_its_mock():
         "region",
         "wage",
     ]
-    assert [path.name for path in storage.mock_folder(revision).iterdir()] == ["wages.parquet"]
+    assert sorted(path.name for path in storage.mock_folder(revision).iterdir()) == [
+        "wages.head.json",
+        "wages.parquet",
+    ]
     assert dataset.draft is None
     assert actions() == ["dataset.create", "revision.begin", "table.declare", "revision.publish"]
 
@@ -49,6 +53,11 @@ def test_mock_and_private_tables_have_the_same_columns_and_kinds():
         ("region", {"categories": []}, "wages.region: list the categories."),
         ("wage", {"confirmed": False}, "wages.wage: confirm that its bounds or categories may be public."),
         ("region", {"confirmed": False}, "wages.region: confirm that its bounds or categories may be public."),
+        ("region", {"type": "text", "categories": []},
+         "wages.region: confirm that its type, and whether it may be empty, may be public."),
+        ("region", {"nullable": False}, "wages.region: confirm that its bounds or categories may be public."),
+        ("person", {"confirmed": False},
+         "wages.person: confirm that its type, and whether it may be empty, may be public."),
         ("wage", {"upper": 60_000}, "wages.wage: confirm that its bounds or categories may be public."),
     ],
 )  # fmt: skip
@@ -206,6 +215,8 @@ def test_what_is_not_confirmed_stays_out_of_the_log():
     services.declare(table, by=dataset.owner, columns={"wage": {"confirmed": True}})
     assert last_changes() == {
         "wage.confirmed": [False, True],
+        "wage.type": ["not confirmed", "number"],
+        "wage.nullable": ["not confirmed", True],
         "wage.lower": ["not confirmed", 0],
         "wage.upper": ["not confirmed", 31_337],
     }
@@ -228,3 +239,19 @@ def test_the_data_subject_can_be_another_column():
     )
     assert table.subject is not None
     assert table.subject.name == "year"
+
+
+@pytest.mark.parametrize(("first_year", "confirmed"), [("1990", True), ("", False)])
+def test_a_column_needs_confirming_again_when_the_new_file_shows_more_of_it(first_year, confirmed):
+    """As it was published it needs nothing; with an empty cell, which it had not before, it does."""
+    dataset = make.dataset()
+    services.new_revision(dataset, by=dataset.owner, note="")
+    first, *others = wage_rows().to_pylist()
+    rows = [{**first, "year": first_year}, *others]
+    content = "\n".join([",".join(first), *(",".join(map(str, row.values())) for row in rows), ""]).encode()
+    upload = uploads.begin(make.draft(dataset), by=dataset.owner, file_name="wages.csv", size=len(content))
+    uploads.receive(upload, by=dataset.owner, offset=0, chunk=content)
+    execution.read_upload(upload.pk)
+    table = make.draft(dataset).tables.get()
+    seen = {column.name: column.confirmed for column in table.columns.all()}
+    assert seen == {"person": True, "year": confirmed, "region": True, "wage": True}

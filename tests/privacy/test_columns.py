@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datasets.columns import ColumnPlan, digest, read, write
+from datasets.columns import ColumnPlan, digest, read
+from datasets.ordering import write
 from privacy import preparing, services
 from privacy.tasks import look_after_answers
 from tests import make

@@ -1,0 +1,104 @@
+"""Where mock tables lie, and how one is made.
+
+A mock is a function of what is declared, and so is the name of its file while its revision is in preparation: a
+change of the declarations makes another file. Beside each lie its first rows, so that no page opens the file.
+"""
+
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from django.db import connection
+
+from common import live
+from datasets import mock, storage
+from datasets.models import Revision
+from datasets.schema import MOCK_CELLS, TableSchema
+
+SHOWN = 8
+
+
+def published(revision: Revision, name: str) -> Path:
+    return storage.mock_folder(revision) / f"{name}.parquet"
+
+
+def prepared(revision: Revision, table: TableSchema) -> Path:
+    return storage.mock_folder(revision) / f"{table.name}.{mock.fingerprint(table)}.parquet"
+
+
+def head_of(path: Path) -> list[list[str]]:
+    """The first rows of a mock; those of older ones are read from it."""
+    beside = _beside(path)
+    if beside.is_file():
+        rows: list[list[str]] = json.loads(beside.read_text())
+        return rows
+    with pq.ParquetFile(path) as file:
+        batch = next(file.iter_batches(batch_size=SHOWN))
+    return mock.first_rows(batch, SHOWN)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_suffix(".head.json")
+
+
+def make(revision: Revision, table: TableSchema) -> Path:
+    path = prepared(revision, table)
+    _remove(path.parent, f"{table.name}.")
+    draft = path.with_suffix(f".{secrets.token_hex(8)}.part")
+    made = mock.write(table, draft)
+    _beside(path).write_text(json.dumps(mock.first_rows(made, SHOWN)))
+    draft.rename(path)
+    return path
+
+
+def name_for_all(revision: Revision, table: TableSchema) -> None:
+    """Give a prepared mock its public name."""
+    path, final = prepared(revision, table), published(revision, table.name)
+    _beside(path).rename(_beside(final))
+    path.rename(final)
+
+
+def tidy(revision: Revision) -> None:
+    """Remove what was prepared, once the revision is published or given up."""
+    _remove(storage.mock_folder(revision), "")
+
+
+def _remove(folder: Path, beginning: str) -> None:
+    for path in folder.glob(f"*.{'[0-9a-f]' * 32}.*"):
+        if path.name.startswith(beginning):
+            path.unlink(missing_ok=True)
+
+
+def make_missing(revision_pk: str) -> None:
+    """What the worker does: make one mock after the other, for each owner one at a time."""
+    revision = Revision.objects.select_related("dataset").get(pk=revision_pk)
+    with _alone(str(revision.dataset.owner_id)) as alone:
+        while alone and (table := _next(revision_pk)) is not None:
+            make(revision, table)
+            live.changed("dataset", revision.dataset_id)
+
+
+def _next(revision_pk: str) -> TableSchema | None:
+    """A table in preparation without a mock, as it is declared now."""
+    revision = Revision.objects.get(pk=revision_pk)
+    if revision.state != Revision.State.DRAFT:
+        return None
+    tables = (table.declared for table in revision.tables.prefetch_related("columns"))
+    fit = (table for table in tables if table.mock_cells <= MOCK_CELLS)
+    return next((table for table in fit if not prepared(revision, table).is_file()), None)
+
+
+@contextmanager
+def _alone(owner: str) -> Iterator[bool]:
+    """Whether no other worker makes mocks for this person now."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [f"mocks:{owner}"])
+        alone = bool(cursor.fetchone()[0])
+        try:
+            yield alone
+        finally:
+            if alone:
+                cursor.execute("SELECT pg_advisory_unlock(hashtext(%s))", [f"mocks:{owner}"])

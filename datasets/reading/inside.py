@@ -1,0 +1,99 @@
+"""What runs in the sandbox: one piece of work over one file of an owner's, and its answer (see datasets.confined).
+
+$WEIR_DATA/file is the file, $WEIR_PARAMETERS says what to do, /room (where there is one) is for large results, the
+answer goes to $WEIR_OUT/answer. While it works it prints how far it is, one share a line.
+"""
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Work = Callable[[dict[str, Any], Callable[[float], None]], dict[str, Any]]
+
+
+class Meter(threading.Thread):
+    """Says once a second how far the work is."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.share = 0.0
+        self.done = threading.Event()
+
+    def __call__(self, share: float) -> None:
+        self.share = min(max(share, 0.0), 1.0)
+
+    def run(self) -> None:
+        while not self.done.wait(1.0):
+            sys.stdout.write(f"{self.share:.3f}\n")
+            sys.stdout.flush()
+
+    def stop(self) -> None:
+        self.done.set()
+        self.join()
+
+
+def the_file() -> Path:
+    return Path(os.environ["WEIR_DATA"], "file")
+
+
+def room() -> Path:
+    return Path(os.environ.get("WEIR_ROOM", "/room"))
+
+
+def read(given: dict[str, Any], meter: Callable[[float], None]) -> dict[str, Any]:
+    """An upload into a table."""
+    from datasets.reading import files, outcome  # noqa: PLC0415 -- each work loads only what it needs
+
+    try:
+        return {"read": outcome.to_json(files.read(the_file(), room() / "table", given, meter))}
+    except outcome.Unreadable as reason:
+        return {"unreadable": str(reason), "remedy": reason.remedy}
+    except MemoryError:
+        return {"unreadable": "Reading this file needs more memory than it may have.", "remedy": {}}
+
+
+def rows(given: dict[str, Any], _meter: Callable[[float], None]) -> dict[str, Any]:
+    """A page of a table."""
+    from datasets.reading import looking  # noqa: PLC0415
+
+    return {"rows": looking.rows(the_file(), first=given["first"], most=given["most"])}
+
+
+def fit(given: dict[str, Any], _meter: Callable[[float], None]) -> dict[str, Any]:
+    """How many cells of a table meet conditions."""
+    from datasets.reading import looking  # noqa: PLC0415
+
+    return {"counts": looking.counts(the_file(), given["tests"], given["values"])}
+
+
+def order(given: dict[str, Any], meter: Callable[[float], None]) -> dict[str, Any]:
+    """A table as columns in the order of its subjects."""
+    from datasets import columns, ordering  # noqa: PLC0415
+
+    plans = [columns.plan_from(each) for each in given["plans"]]
+    ordering.write(the_file(), given["subject"], plans, bytes.fromhex(given["key"]), room(), progress=meter)
+    return {}
+
+
+WORKS: dict[str, Work] = {"read": read, "rows": rows, "fit": fit, "order": order}
+
+
+def main() -> None:
+    os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # which gives back what it does not need
+    threading.stack_size(1024 * 1024)
+    given = json.loads(os.environ["WEIR_PARAMETERS"])
+    meter = Meter()
+    meter.start()
+    answer = WORKS[given.pop("work")](given, meter)
+    meter.stop()
+    Path(os.environ["WEIR_OUT"], "answer").write_text(json.dumps(answer))
+    sys.stdout.flush()
+    os._exit(0)  # what libraries would still tidy up goes with the process
+
+
+if __name__ == "__main__":
+    main()
