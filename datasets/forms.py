@@ -62,6 +62,7 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
         model = Dataset
         fields = [
             "reviewers_needed", "blinded", "max_runs", "approval_days", "wall_seconds", "memory_mb", "threshold",
+            "held_downloads",
         ]  # fmt: skip
         labels = {
             "reviewers_needed": "Reviewers who have to approve",
@@ -71,10 +72,14 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
             "wall_seconds": "Seconds a run may take",
             "memory_mb": "Memory of a run in MB",
             "threshold": "Smallest group that may be shown",
+            "held_downloads": "Reviewers may download held files",
         }
         help_texts = {
             "reviewers_needed": "You count as one. There must be that many before you can publish.",
             "threshold": "Counts below it are pointed out when outputs are checked. 10 is usual.",
+            "held_downloads": "Before anybody has decided on them. A file may hold private rows: once it is on a "
+            "reviewer's computer, neither you nor the portal can protect it. Without this they page through every "
+            "file here. Each download is recorded.",
             "wall_seconds": "5 to 86,400 (a day).",
         }
 

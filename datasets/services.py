@@ -55,6 +55,7 @@ POLICY = {
     "wall_seconds",
     "memory_mb",
     "threshold",
+    "held_downloads",
 }
 DECLARED_OF_TABLE = {"name", "description", "mock_rows", "rows_per_subject", "about_people"}
 DECLARED_OF_COLUMN = {

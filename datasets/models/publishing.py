@@ -84,6 +84,8 @@ class Dataset(Thing):
         default=10, validators=[MinValueValidator(1), MaxValueValidator(1000)]
     )
 
+    held_downloads = models.BooleanField(default=False)
+
     objects: ClassVar[models.Manager["Dataset"]] = DatasetQuerySet.as_manager()
 
     class Meta:
