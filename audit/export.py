@@ -1,7 +1,5 @@
 """The log as CSV, in pieces, so that its length does not matter."""
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 
@@ -9,6 +7,7 @@ from django.db.models import QuerySet
 
 from audit.models import Entry
 from audit.queries import addresses
+from common import spreadsheets
 
 BATCH = 1000
 COLUMNS = (
@@ -27,27 +26,20 @@ COLUMNS = (
     "detail",
     "hash",
 )
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-
-
-def cell(value: object) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def pieces(entries: QuerySet[Entry]) -> Iterator[str]:
     """Header and rows, a batch at a time, newest first. Each batch is a query of its own, cut by id."""
-    yield _lines([list(COLUMNS)])
+    yield spreadsheets.lines([COLUMNS])
     found = entries.select_related("link").order_by("-id")
     batch = list(found[:BATCH])
     while batch:
         people = addresses({entry.person_id for entry in batch})
-        yield _lines([_row(entry, people) for entry in batch])
+        yield spreadsheets.lines([_row(entry, people) for entry in batch])
         batch = list(found.filter(id__lt=batch[-1].pk)[:BATCH])
 
 
-def _row(entry: Entry, people: dict[str, str]) -> list[str]:
+def _row(entry: Entry, people: dict[str, str]) -> list[object]:
     link = getattr(entry, "link", None)
     values = {name: getattr(entry, name) for name in COLUMNS if hasattr(entry, name)}
     values |= {
@@ -57,10 +49,4 @@ def _row(entry: Entry, people: dict[str, str]) -> list[str]:
         "detail": json.dumps(entry.detail, ensure_ascii=False, sort_keys=True),
         "hash": link.hash if link else "",
     }
-    return [cell(values[name]) for name in COLUMNS]
-
-
-def _lines(rows: list[list[str]]) -> str:
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\r\n").writerows(rows)
-    return stream.getvalue()
+    return [values[name] for name in COLUMNS]

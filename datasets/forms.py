@@ -65,6 +65,7 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
         fields = [
             "reviewers_needed", "blinded", "max_runs", "approval_days", "wall_seconds", "memory_mb", "threshold",
             "run_isolation", "end_step_seconds",
+            "held_downloads",
         ]  # fmt: skip
         labels = {
             "reviewers_needed": "Reviewers who have to approve",
@@ -76,10 +77,14 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
             "threshold": "Smallest group that may be shown",
             "run_isolation": "Runs on this data stay apart",
             "end_step_seconds": "The end of a run is announced in steps of",
+            "held_downloads": "Reviewers may download held files",
         }
         help_texts = {
             "reviewers_needed": "You count as one. There must be that many before you can publish.",
             "threshold": "Counts below it are pointed out when outputs are checked. 10 is usual.",
+            "held_downloads": "Before anybody has decided on them. A file may hold private rows: once it is on a "
+            "reviewer's computer, neither you nor the portal can protect it. Without this they page through every "
+            "file here. Each download is recorded.",
             "wall_seconds": "5 to 86,400 (a day).",
         }
 

@@ -4,13 +4,16 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from datasets.schema import ColumnSchema, TableSchema
+from runner.plain_text import neutralised
 
 MISSING = 0.05
 """The share of empty cells in a column that may be empty."""
@@ -65,6 +68,25 @@ def write(table: TableSchema, path: Path) -> pa.Table:
     made = make(table)
     pq.write_table(made, path, compression="zstd")
     return made
+
+
+def as_csv(path: Path) -> bytes:
+    """A written mock as CSV. Declared names and categories are an owner's text: none is a formula in a spreadsheet."""
+    table = pq.read_table(path)
+    columns = [_harmless(column.combine_chunks()) for column in table.columns]
+    named = pa.table(columns, names=[neutralised(name) for name in table.column_names])
+    stream = BytesIO()
+    pa_csv.write_csv(named, stream)
+    return stream.getvalue()
+
+
+def _harmless(column: pa.Array) -> pa.Array:
+    """Text led by an apostrophe where a spreadsheet would run it. A mock has few different texts."""
+    if not pa.types.is_string(column.type):
+        return column
+    encoded = column.dictionary_encode()
+    texts = [neutralised(text) for text in encoded.dictionary.to_pylist()]
+    return pa.array(texts, pa.string()).take(encoded.indices)
 
 
 def _array(column: ColumnSchema, source: np.random.Generator, subjects: np.ndarray) -> pa.Array:

@@ -57,6 +57,7 @@ POLICY = {
     "threshold",
     "run_isolation",
     "end_step_seconds",
+    "held_downloads",
 }
 DECLARED_OF_TABLE = {"name", "description", "mock_rows", "rows_per_subject", "about_people"}
 READ_OFF = ("type", "nullable", "lower", "upper", "categories")

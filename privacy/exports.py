@@ -1,11 +1,9 @@
 """Answers and the ledger as files. What could be a formula in a spreadsheet is made text."""
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
-from audit.export import cell
+from common import spreadsheets
 from privacy.engine.contributions import CAP
 from privacy.models import Answer, LedgerLine
 
@@ -20,16 +18,16 @@ def answer_csv(answer: Answer) -> str:
     result = answer.result or {"by": [], "lines": []}
     names = list(dict.fromkeys(figure["name"] for line in result["lines"] for figure in line["figures"]))
     head = [
-        *map(cell, result["by"]),
-        *(cell(part) for name in names for part in (name, f"{name}_half_width_95")),
+        *result["by"],
+        *(part for name in names for part in (name, f"{name}_half_width_95")),
     ]
-    return _rows([head], *(_answer_rows(result["lines"], names)))
+    return spreadsheets.lines([head, *_answer_rows(result["lines"], names)])
 
 
 def _answer_rows(lines: Sequence[dict[str, object]], names: Sequence[str]) -> Iterator[Sequence[object]]:
     for line in lines:
         figures = {figure["name"]: figure for figure in line["figures"]}  # type: ignore[attr-defined]
-        row: list[object] = [cell(label) for label in line["key"]]  # type: ignore[attr-defined]
+        row: list[object] = list(line["key"])  # type: ignore[call-overload]
         for name in names:
             row += [figures[name]["value"], figures[name]["half_width"]]
         yield row
@@ -45,9 +43,9 @@ def record_json(answer: Answer) -> str:
 
 def ledger_csv(lines: Iterable[LedgerLine]) -> Iterator[str]:
     """The ledger in pieces, so that its length does not matter."""
-    yield _rows([LEDGER_COLUMNS])
+    yield spreadsheets.lines([LEDGER_COLUMNS])
     for line in lines:
-        yield _rows([_ledger_row(line)])
+        yield spreadsheets.lines([_ledger_row(line)])
 
 
 def _ledger_row(line: LedgerLine) -> list[object]:
@@ -57,18 +55,12 @@ def _ledger_row(line: LedgerLine) -> list[object]:
     return [
         line.at.isoformat(),
         line.pk,
-        cell(scientist.name),
-        cell(scientist.email),
-        cell(answer.sql or json.dumps(answer.query, ensure_ascii=False) if answer else ""),
+        scientist.name,
+        scientist.email,
+        (answer.sql or json.dumps(answer.query, ensure_ascii=False)) if answer else "",
         line.units / CAP,
         line.units,
         answer.mu if answer else "",
         settled.kind if settled else line.kind,
         str(answer.pk) if answer else "",
     ]
-
-
-def _rows(rows: Iterable[Sequence[object]], *more: Sequence[object]) -> str:
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\r\n").writerows([*rows, *more])
-    return stream.getvalue()

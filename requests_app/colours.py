@@ -9,6 +9,8 @@ import re
 from functools import lru_cache
 from html import escape
 
+from runner.plain_text import replaced
+
 Segment = tuple[str, str]
 """A piece of a line: its class (may be empty) and its text."""
 Line = tuple[Segment, ...]
@@ -37,11 +39,6 @@ WORDS |= dict.fromkeys(("import", "from"), "kn")
 WORDS |= dict.fromkeys(("self", "cls"), "bp")
 SHORT = 40
 NAMED_BY = {"def": "nf", "class": "nc"}
-HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00a0\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u2000-\u200f\u2028-\u202f"
-    "\u205f-\u206f\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
-)
-"""Characters that the eye does not see or that turn the order of others around."""
 
 
 @lru_cache(maxsize=16)
@@ -110,9 +107,9 @@ def _written(kind: str, text: str) -> str:
         return ""
     shown = escape(text)
     if not (shown.isascii() and shown.isprintable()):
-        shown = HIDDEN.sub(_spelled, shown)
+        shown = replaced(shown, _spelled)
     return f'<span class="{kind}">{shown}</span>' if kind else shown
 
 
-def _spelled(found: re.Match[str]) -> str:
-    return f'<span class="hidden-character">U+{ord(found.group()):04X}</span>'
+def _spelled(character: str) -> str:
+    return f'<span class="hidden-character">U+{ord(character):04X}</span>'

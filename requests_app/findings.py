@@ -4,13 +4,15 @@ Hints, not a defence: what code can do is decided by the sandbox, what leaves it
 """
 
 import ast
+import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from requests_app.colours import HIDDEN
+from requests_app.colours import TOKEN
 from requests_app.schema_findings import Schema, about_schema
+from runner.plain_text import is_hidden
 
 MAX_BYTES = 200_000
 MAX_FINDINGS = 200
@@ -95,6 +97,8 @@ FORBIDDEN_TYPES: dict[str, str] = {
         ("to_excel", "to_stata", "to_hdf", "savez"), "This type never comes out of a run; write CSV."
     ),
 }
+FORMATTED = re.compile(r"[rR]?[fF]")
+WORD = re.compile(r"[^\W\d]\w*")
 FOLDERS = ("/data", "/out", "/tmp")  # noqa: S108 the sandbox's own
 
 
@@ -156,9 +160,35 @@ def _deceptions(code: str) -> Iterator[Finding]:
     for number, line in enumerate(code.split("\n"), start=1):
         if line.isascii() and line.isprintable():
             continue
-        if hidden := HIDDEN.search(line.rstrip("\r")):
-            name = f"U+{ord(hidden.group()):04X}"
+        inside = line.rstrip("\r")
+        if found := next(
+            (character for character in inside if character == "\r" or is_hidden(character)), ""
+        ):
+            name = f"U+{ord(found):04X}"
             yield Finding(number, "warning", "hidden", f"There is a hidden character ({name}) on this line.")
+    if not code.isascii():
+        yield from _twins(code)
+
+
+def _twins(code: str) -> Iterator[Finding]:
+    """Names that Python takes for others: it reads each letter in its plain form, full-width ones as ordinary ones."""
+    for start, word in _names(code):
+        name = unicodedata.normalize("NFKC", word)
+        if name != word:
+            text = f"Python reads the name {word!r} as {name!r}: the two are one name."
+            yield Finding(code.count("\n", 0, start) + 1, "warning", "twin", text)
+
+
+def _names(code: str) -> Iterator[tuple[int, str]]:
+    """The names that are not plain letters, also those inside formatted strings, and where they stand."""
+    for token in TOKEN.finditer(code):
+        text = token.group()
+        if text.isascii():
+            continue
+        if token.lastgroup == "n":
+            yield token.start(), text
+        elif token.lastgroup == "s" and FORMATTED.match(text):
+            yield from ((token.start() + word.start(), word.group()) for word in WORD.finditer(text))
 
 
 def _everywhere(nodes: Sequence[ast.AST]) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ ROWS_TO_LOOK_AT = 1_000
 DOMINANCE_SHARE = 0.9
 """The (2, 0.9) rule: the two largest contributors make up at most 90 % of a total."""
 MAX_COUNTS = 500
+COLOURS_OF_A_CHART = 5_000
 
 COUNT_NAME = re.compile(
     r"(?:^|[^a-z])(?:n|nobs|nr|no|num|number|count|counts|freq|frequency|size|cases|obs|observations|people|persons"
@@ -57,6 +58,10 @@ def check(
     """Every check of one file, from its facts. `threshold` is the smallest count that may come out of this dataset,
     `subjects` are the names of the columns that say whom a row is about."""
     found = [_type(file.type), _size(file.bytes), _readable(facts)]
+    if "spelled" in facts:
+        found.append(_deceptions(facts))
+    if "colours" in facts:
+        found.append(_colours(facts))
     if facts.get("kind") == "table":
         found += [_rows(facts), _identifiers(facts, subjects), _formulas(facts), _dominance(facts)]
     if facts.get("kind") == "json":
@@ -150,6 +155,35 @@ def _readable(facts: Facts) -> Check:
     }
     text = texts.get(kind, f"It could not be opened for the checks: {facts.get('text', 'no reason known')}")
     return _check("content", kind in ("table", "json"), kind, "", text)
+
+
+def _deceptions(facts: Facts) -> Check:
+    """Characters that the gate spelled out, and letters of one alphabet that look like those of another."""
+    spelled, alike = int(facts["spelled"]), [str(word) for word in facts.get("look_alikes", ())]
+    said = []
+    if spelled:
+        said.append(
+            f"{_number(spelled, 'character')} that cannot be seen stood here and {_are(spelled)} spelled out."
+        )
+    if alike:
+        words = ", ".join(map(_short, alike))
+        said.append(
+            f"Letters of another alphabet that look like plain ones: {words}. They can carry a message."
+        )
+    text = " ".join(said) or "No character was hidden, and no letter looks like another."
+    return _check("characters", not said, spelled + len(alike), 0, text)
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _colours(facts: Facts) -> Check:
+    """A chart has few colours. Many may be a photograph, or a message in differences that nobody sees."""
+    colours = int(facts["colours"])
+    text = f"{_number(colours, 'colour')}. Those that differ too little to be seen can carry a message: "
+    text += "look at “Show small differences”."
+    return _check("colours", colours <= COLOURS_OF_A_CHART, colours, COLOURS_OF_A_CHART, text)
 
 
 def _rows(facts: Facts) -> Check:

@@ -1,11 +1,13 @@
 """The machine-readable record of a release: what came out of which code and data, who decided, what was checked."""
 
+from dataclasses import asdict, fields
 from typing import Any
 
-from requests_app import fingerprint, output_checks
+from requests_app import fingerprint, looking, output_checks
 from requests_app.models import Output, Release, Run, Version
 
 FORMAT = "weir-release/1"
+LOOKS = {field.name for field in fields(looking.Seen)}
 
 
 def build(release: Release, *, decided_by: str, decided_at: str) -> dict[str, Any]:
@@ -93,4 +95,14 @@ def _output(output: Output) -> dict[str, Any]:
         "sha256": output.sha256,
         "written_by": "the run" if output.added_by is None else "a reviewer",
         "checks": output_checks.fit_for_record(output.checks),
+        **asdict(looking.seen(output)),
     }
+
+
+def for_author(record: dict[str, Any]) -> dict[str, Any]:
+    """The record without what reviewers have looked at and what not: their habits are no business of the author's."""
+    outputs = [
+        {name: value for name, value in output.items() if name not in LOOKS}
+        for output in record.get("outputs", ())
+    ]
+    return {**record, "outputs": outputs}

@@ -14,6 +14,7 @@ from common.errors import Conflict, Refused
 from datasets import storage
 from requests_app import announcing, collecting, disclosure, notifications, records, rules, workflow
 from requests_app.models import Output, Release, Run, RunLog
+from runner import plain_text
 
 State, Verdict = Release.State, Output.Verdict
 OPEN = (State.HELD, State.CHECKING)
@@ -168,6 +169,16 @@ def open_released(output: Output, *, by: User) -> Path:
     return path
 
 
+def open_held_download(output: Output, *, by: User) -> Path:
+    """A held file for a reviewer to take home: the very bytes that a release would let out. It is recorded."""
+    require(rules.download_held, by, output.run)
+    output.refresh_from_db(fields=["bytes_gone_at"])
+    path = _intact(output)
+    with transaction.atomic():
+        _record("output.download_held", output, by=by)
+    return path
+
+
 def open_log(run: Run, *, by: User) -> RunLog:
     """What a run wrote to its streams; a look at a private log is recorded."""
     require(rules.read_log, by, run)
@@ -208,7 +219,8 @@ def add_log_excerpt(run: Run, *, by: User, text: str) -> Output:
 
     A run that failed has no outputs of its own; the excerpt is what its author may be given.
     """
-    if not text.strip() or len(text) > LOG_LIMIT or "\x00" in text:
+    plain = plain_text.page(text)
+    if not plain or max(len(text), len(plain)) > LOG_LIMIT:
         raise Refused(f"An excerpt has between 1 and {LOG_LIMIT:,} characters.")
     with transaction.atomic():
         locked = Run.objects.select_for_update(of=("self",)).get(pk=run.pk)
@@ -218,7 +230,7 @@ def add_log_excerpt(run: Run, *, by: User, text: str) -> Output:
             raise Conflict(f"This is decided: {release.get_state_display().lower()}.")
         if locked.outputs.filter(name=LOG_OUTPUT).exists():
             raise Conflict("There is an excerpt of this log already.")
-        content = text.encode()
+        content = plain.encode()
         made = Output.objects.create(
             run=locked,
             name=LOG_OUTPUT,

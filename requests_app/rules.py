@@ -280,6 +280,17 @@ def read_output(user: User, run: Run) -> str | None:
     return read_log(user, run)
 
 
+def download_held(user: User, run: Run) -> str | None:
+    """Take a held file home before it is decided on: where the dataset's policy lets reviewers do so."""
+    if run.kind != Run.Kind.PRIVATE:
+        return "Only what a run on private data wrote is held."
+    if not run.request.dataset.held_downloads:
+        return (
+            "The policy of this dataset does not allow downloads of held files. Page through the file here."
+        )
+    return all_of(dataset_rules.is_active, is_not_author, is_reviewer)(user, run.request)
+
+
 def add_log_excerpt(user: User, run: Run) -> str | None:
     """A reviewer may let out an edited part of a private log, once the run has ended."""
     if run.kind != Run.Kind.PRIVATE or run.state not in (Run.State.SUCCEEDED, Run.State.FAILED):

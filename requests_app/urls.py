@@ -47,6 +47,7 @@ urlpatterns = [
     path("releases/<uuid:pk>/record/", releases.record, name="record"),
     path("outputs/<uuid:pk>/", outputs.preview, name="output"),
     path("outputs/<uuid:pk>/verdict/", outputs.verdict, name="output_verdict"),
+    path("outputs/<uuid:pk>/held/", outputs.download_held, name="download_held"),
     path("outputs/<uuid:pk>/download/", outputs.download, name="download"),
     path("workers/", workers.workers, name="workers"),
     path("environments/", environments.environments, name="environments"),

@@ -25,6 +25,17 @@ from runner.verdict import judge
 INSIDE = Path(__file__).with_name("inside")
 LIMITS = Limits(wall_s=60, cpu_s=50, memory_mb=2048, pids=32, output_mb=16, log_mb=0.1)
 HEADER_BYTES = 16 * 2**20
+LED_BY = {
+    "tables": ("runner.plain_text",),
+    "table_facts": ("runner.plain_text", "runner.inside.tables"),
+}
+REGISTER = "_register"
+DEFINE = f"""
+def {REGISTER}(name, source):
+    import sys, types
+    sys.modules[name] = types.ModuleType(name)
+    exec(compile(source, name, "exec"), vars(sys.modules[name]))
+"""
 GIVEN_UP = "It is malformed, or takes more memory or time to decode than any output may."
 
 
@@ -78,7 +89,13 @@ def _folder() -> Iterator[Path]:
 
 @cache
 def _script(name: str) -> str:
-    return (INSIDE / f"{name}.py").read_text(encoding="utf-8")
+    """The script, led by the modules of ours that it needs: inside there are no others."""
+    lead = [f"{REGISTER}({module!r}, {_source(module)!r})" for module in LED_BY.get(name, ())]
+    return "\n".join([DEFINE, *lead, (INSIDE / f"{name}.py").read_text(encoding="utf-8")])
+
+
+def _source(module: str) -> str:
+    return INSIDE.parents[1].joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
 
 
 def _decoded(watch: Watch, spec: JobSpec, limit: int) -> Decoded:

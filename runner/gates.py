@@ -6,16 +6,22 @@ the reason. Nothing the code wrote makes this raise, and one bad file costs noth
 
 import hashlib
 import os
+import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
+from typing import Any
+from zoneinfo import available_timezones
 
 from runner import folder, png, strict_csv, strict_json
 from runner.contents import PARQUET, check_agreement, type_by_name
 from runner.contract import CloseCode, Limits, OutputFile, RefusedFile, SandboxUnavailable
-from runner.decode import decode
-from runner.hostile import Refusal, neutral, shown_name
+from runner.decode import Decoded, decode
+from runner.hostile import Refusal, shown_name
+from runner.plain_text import page
 from runner.session import Launcher, bubblewrapped
 
 ALL_TOGETHER = 4
@@ -28,6 +34,7 @@ NAMED_REFUSALS = 100
 """Refused files that are listed by name; the rest are counted."""
 DECODING_S = 120.0
 """All files together may take so long to decode."""
+OFFSET = re.compile(r"[+-](?:0\d|1[0-4]):[0-5]\d")
 TOO_BIG = CloseCode.OUTPUT_TOO_BIG
 
 
@@ -105,7 +112,7 @@ class Gate:
     def _picture(self, data: bytes) -> bytes:
         claimed = png.size(data)
         png.check_whole(data)
-        body = self._decoded("images", [str(png.MAX_SIDE)], data)
+        body = self._decoded("images", ["rewrite", "0"], data).body
         if not png.is_plain(body) or png.size(body) != claimed:
             raise Refusal("The picture could not be written anew.")
         return body
@@ -113,18 +120,20 @@ class Gate:
     def _table(self, data: bytes) -> bytes:
         if not data.endswith(PARQUET) or len(data) < 12:
             raise Refusal("The Parquet file is cut off.")
-        body = self._decoded("tables", ["rewrite", "parquet", "0"], data)
+        decoded = self._decoded("tables", ["rewrite", "parquet"], data)
+        _check_zones(decoded.header)
+        body = decoded.body
         if not (body.startswith(PARQUET) and body.endswith(PARQUET)):
             raise Refusal("The table could not be written anew.")
         return body
 
-    def _decoded(self, script: str, arguments: list[str], data: bytes) -> bytes:
+    def _decoded(self, script: str, arguments: list[str], data: bytes) -> Decoded:
         if self.decoding_s <= 0:
             raise Refusal(f"The files before it took more than {DECODING_S:.0f} seconds to decode.", TOO_BIG)
         start = time.monotonic()
         try:
             limit = GROWTH * self.cap
-            return decode(script, arguments, data, self.environment, limit=limit, launch=self.launch).body
+            return decode(script, arguments, data, self.environment, limit=limit, launch=self.launch)
         except SandboxUnavailable as bad:  # the code has run: what needs no decoder still comes out
             raise Refusal(f"It cannot be decoded safely now. {bad}") from bad
         finally:
@@ -147,12 +156,28 @@ def _named(refused: list[RefusedFile], *, unseen: bool) -> tuple[RefusedFile, ..
     return (*refused[:NAMED_REFUSALS], last)
 
 
+def _check_zones(header: Mapping[str, Any]) -> None:
+    """A time zone is a name out of the public list: any other text there would not be seen."""
+    for zone in header.get("zones", ()):
+        if OFFSET.fullmatch(str(zone)) is None and zone not in _zones():
+            name = shown_name(str(zone), 60)
+            raise Refusal(f"The time zone {name!r} is not known. Convert the column to UTC.")
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
 def _text(data: bytes) -> bytes:
     try:
-        return neutral(data.decode("utf-8-sig")).encode("utf-8")
+        text = page(data.decode("utf-8-sig"))
     except UnicodeDecodeError as bad:
         line = data.count(b"\n", 0, bad.start) + 1
         raise Refusal(f"The text is not UTF-8 (line {line:,}).") from bad
+    if not text:
+        raise Refusal("There is nothing in it but blanks.")
+    return text.encode("utf-8")
 
 
 def _write(dest: Path, name: str, kind: str, body: bytes) -> OutputFile:

@@ -1,9 +1,9 @@
 """What the gates share: the refusal, and text that can be shown to a person without harm."""
 
-import re
 import unicodedata
 
 from runner.contract import CloseCode
+from runner.plain_text import ANSI, is_blank, replaced
 
 
 class Refusal(Exception):
@@ -14,27 +14,10 @@ class Refusal(Exception):
         self.code = code
 
 
-ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
-CONTROL = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # C0 (but tab and line ends), delete, C1
-    "\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"  # invisible, bidirectional
-    "\ud800-\udfff\U000e0000-\U000e0fff]"  # lone surrogates, tags
-)
-ASCII_CONTROL = bytes(code for code in (*range(32), 127) if code not in b"\t\n\r")
-
-
-def control_line(text: str) -> int | None:
-    """The line of the first control or invisible character, if there is one."""
-    if text.isascii() and len(text.encode().translate(None, ASCII_CONTROL)) == len(text):
-        return None
-    found = CONTROL.search(text)
-    return None if found is None else text.count("\n", 0, found.start()) + 1
-
-
 def neutral(text: str) -> str:
-    """The text without terminal sequences; every other control or invisible character becomes U+FFFD."""
+    """The text without terminal sequences; every character that is not seen as what it is becomes U+FFFD."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return CONTROL.sub("\ufffd", ANSI.sub("", text))
+    return replaced(ANSI.sub("", text), lambda character: " " if is_blank(character) else "\ufffd")
 
 
 def one_line(text: str, limit: int) -> str:

@@ -1,33 +1,45 @@
-"""CSV as the gates accept it: UTF-8, a header, every row as long as it, bounded, formulas made plain text."""
+"""CSV as the gates accept it: UTF-8, a header, every row as long as it, bounded; written from its cells alone."""
 
 import csv
 import io
-import re
 from collections.abc import Iterator
 
 from runner.contract import CloseCode
-from runner.hostile import Refusal, control_line
+from runner.hostile import Refusal
+from runner.plain_text import has_loose_blanks, neutralised, readable, tidy
 
 MAX_ROWS = 1_000_000
 MAX_COLUMNS = 1_000
 MAX_FIELD = 32_767
 
-FORMULA = re.compile(r"\s*(?:[=+\-@\uff1d\uff0b\uff0d\uff20].|[\t\r\n])", re.DOTALL)
-NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?%?|[+-](?:inf|nan)", re.IGNORECASE)
-
 
 def canonical(data: bytes) -> bytes:
-    """The same table in one plain spelling, with cells that a spreadsheet would run led by an apostrophe."""
+    """The same table in one plain spelling: quotes, blanks and line ends hold nothing, what cannot be seen is spelled
+    out, cells that a spreadsheet would run are led by an apostrophe."""
+    text = _text(data)
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
-    for row in rows(data):
-        writer.writerow([cell if cell[:1].isalnum() else neutralised(cell) for cell in row])
+    clean = _tidied if has_loose_blanks(text) else _kept
+    for row in _rows(text):
+        writer.writerow([cell if _is_harmless(cell) else neutralised(cell) for cell in clean(row)])
     return out.getvalue().encode("utf-8")
 
 
-def rows(data: bytes) -> Iterator[list[str]]:
+def _is_harmless(cell: str) -> bool:
+    """Whether it is no formula at first sight: nearly all cells are words and numbers."""
+    return cell[:1].isalnum() or (cell[:1] == "-" and cell[1:].replace(".", "", 1).isdecimal())
+
+
+def _tidied(row: list[str]) -> list[str]:
+    return [cell if cell.isalnum() else tidy(cell) for cell in row]
+
+
+def _kept(row: list[str]) -> list[str]:
+    return row
+
+
+def _rows(text: str) -> Iterator[list[str]]:
     """The header and the rows. Raises Refusal with the line that is wrong."""
-    text = _text(data)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     width = 0
     for number, row in enumerate(_read(reader)):
@@ -46,33 +58,16 @@ def rows(data: bytes) -> Iterator[list[str]]:
         yield row
 
 
-def is_formula(cell: str) -> bool:
-    """Whether a spreadsheet would compute this cell rather than show it."""
-    return FORMULA.match(cell) is not None and NUMBER.fullmatch(cell.strip()) is None
-
-
-def neutralised(cell: str) -> str:
-    """The cell as text: one that a spreadsheet would run is led by an apostrophe."""
-    return "'" + cell if is_formula(cell) else cell
-
-
-def was_formula(cell: str) -> bool:
-    """Whether this cell of a canonical table was led by an apostrophe at the gate."""
-    return cell.startswith("'") and is_formula(cell[1:])
-
-
 def _text(data: bytes) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as bad:
         line = data.count(b"\n", 0, bad.start) + 1
         raise Refusal(f"The CSV is not UTF-8 (line {line:,}).") from bad
+    text = readable(text).rstrip("\n")
     if not text.strip():
         raise Refusal("The CSV is empty.")
-    line_of_control = control_line(text)
-    if line_of_control is not None:
-        raise Refusal(f"The CSV has a control or invisible character on line {line_of_control:,}.")
-    return text.rstrip("\r\n") + "\n"
+    return text + "\n"
 
 
 def _read(reader: Iterator[list[str]]) -> Iterator[list[str]]:
@@ -91,6 +86,8 @@ def _read(reader: Iterator[list[str]]) -> Iterator[list[str]]:
 def _check_header(header: list[str]) -> None:
     if not header:
         raise Refusal("The CSV has no header line.")
+    if len(header) == 1 and "\t" in header[0]:
+        raise Refusal("The columns are separated by tabs. Write commas.")
     if len(header) > MAX_COLUMNS:
         raise Refusal(
             f"The table has {len(header):,} columns; {MAX_COLUMNS:,} is the limit.", CloseCode.OUTPUT_TOO_BIG

@@ -2,18 +2,18 @@
 
 import json
 import math
-import re
 from typing import NoReturn
 
 from runner.contract import CloseCode
-from runner.hostile import CONTROL, Refusal
+from runner.hostile import Refusal
+from runner.plain_text import composed, replaced
 
 MAX_DEPTH = 20
 MAX_ITEMS = 1_000_000
 MAX_INTEGER_DIGITS = 40
 MAX_KEY = 1_000
 SMALL = 2**18
-"""Values of at most so many bytes are indented."""
+"""Values of at most so many characters are indented."""
 RESERVED = frozenset({"__proto__"})
 
 TOO_LARGE = 10**MAX_INTEGER_DIGITS
@@ -21,10 +21,7 @@ TOO_LARGE = 10**MAX_INTEGER_DIGITS
 
 def parse(data: bytes) -> object:
     """The value in `data`. Raises Refusal with what is wrong and where."""
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as bad:
-        raise Refusal(f"The JSON is not UTF-8 (at byte {bad.start:,}).") from bad
+    text = _text(data)
     _refuse_crowds(text)
     try:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
@@ -40,13 +37,42 @@ def parse(data: bytes) -> object:
 
 def canonical(data: bytes) -> bytes:
     """The same value in one plain spelling, so that nothing hides between its tokens or among its characters."""
-    indent = 2 if len(data) <= SMALL else None
-    text = json.dumps(parse(data), allow_nan=False, indent=indent, ensure_ascii=False)
-    return CONTROL.sub(_escaped, text).encode("utf-8") + b"\n"
+    value = parse(data)
+    text = spelling(value)
+    if not text.isascii() and composed(text) != text:
+        text = spelling(_composed(value))
+    return text.encode("utf-8") + b"\n"
 
 
-def _escaped(found: re.Match[str]) -> str:
-    return json.dumps(found.group())[1:-1] if found.group() != "\x7f" else "\\u007f"
+def spelling(value: object, *, wide: bool = False) -> str:
+    """The one text of a value, in which an escape stands for what cannot be seen. Small values, and `wide` ones, are
+    indented."""
+    text = "" if wide else json.dumps(value, allow_nan=False, ensure_ascii=False)
+    if len(text) <= SMALL:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False, indent=2)
+    return replaced(text, _escaped)
+
+
+def _composed(value: object) -> object:
+    """The value with letters and their marks in one spelling. Two keys that look the same are one key twice."""
+    if isinstance(value, str):
+        return composed(value)
+    if isinstance(value, list):
+        return [_composed(item) for item in value]
+    if isinstance(value, dict):
+        return _object([(composed(key), _composed(item)) for key, item in value.items()])
+    return value
+
+
+def _escaped(character: str) -> str:
+    return json.dumps(character)[1:-1] if character != "\x7f" else "\\u007f"
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as bad:
+        raise Refusal(f"The JSON is not UTF-8 (at byte {bad.start:,}).") from bad
 
 
 def _refuse_crowds(text: str) -> None:

@@ -111,6 +111,8 @@ class Dataset(Thing):
     run_isolation = models.CharField(max_length=10, choices=Isolation, default=Isolation.ORDINARY)
     end_step_seconds = models.PositiveSmallIntegerField(choices=EndStep, default=EndStep.TEN_SECONDS)
 
+    held_downloads = models.BooleanField(default=False)
+
     objects: ClassVar[models.Manager["Dataset"]] = DatasetQuerySet.as_manager()
 
     class Meta:

@@ -1,10 +1,7 @@
 """What everybody sees who may know of a dataset: the list, its page, its mock."""
 
-from io import BytesIO
 from uuid import UUID
 
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
@@ -97,16 +94,10 @@ def download_mock(request: UserRequest, pk: UUID, table: str, form: str) -> Http
     if revision is None or table not in names or form not in MEDIA:
         raise Http404
     path = storage.mock_folder(revision) / f"{table}.parquet"
-    content = path.read_bytes() if form == "parquet" else _as_csv(path.read_bytes())
+    content = path.read_bytes() if form == "parquet" else mock.as_csv(path)
     file_name = f"{dataset.name}-{table}-mock.{form}"
     return HttpResponse(
         content,
         content_type=MEDIA[form],
         headers={"Content-Disposition": f'attachment; filename="{file_name}"'},
     )
-
-
-def _as_csv(parquet: bytes) -> bytes:
-    stream = BytesIO()
-    pa_csv.write_csv(pq.read_table(BytesIO(parquet)), stream)
-    return stream.getvalue()

@@ -1,7 +1,7 @@
 """The review lane: a request for code to run, its versions, reviews, runs, outputs and releases."""
 
 from requests_app.models.environments import CodeEnvironment, EnvironmentQuerySet
-from requests_app.models.releases import Output, RefusedOutput, Release, ReleaseQuerySet
+from requests_app.models.releases import Look, Output, RefusedOutput, Release, ReleaseQuerySet
 from requests_app.models.requests import (
     Approval,
     CodeRequest,
@@ -20,6 +20,7 @@ __all__ = [
     "CodeRequestQuerySet",
     "Comment",
     "EnvironmentQuerySet",
+    "Look",
     "Output",
     "Pause",
     "RefusedOutput",

@@ -23,6 +23,8 @@ class Output(Thing):
     bytes = models.BigIntegerField()
     sha256 = models.CharField(max_length=64)
     checks = models.JSONField(default=list)
+    extent = models.JSONField(default=dict)
+    """How much there is to look at; empty until somebody has opened it."""
     verdict = models.CharField(max_length=10, choices=Verdict, default=Verdict.PENDING)
     comment = models.CharField(max_length=2000, blank=True)
     added_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
@@ -39,6 +41,24 @@ class Output(Thing):
     def audit_label(self) -> str:
         """What the log calls it: names of held files are for the owner and the reviewers alone."""
         return f"An output of {self.run.request}"
+
+
+class Look(Thing):
+    """A part of a held file that somebody has had on screen."""
+
+    output = models.ForeignKey(Output, on_delete=models.PROTECT, related_name="looks")
+    person = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    part = models.CharField(max_length=60)
+    cut = models.PositiveIntegerField(default=0)
+    """Cells of which this part shows the beginning alone; of a long cell, its parts."""
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["output", "person", "part"], name="a_part_is_noted_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.output}: {self.part}"
 
 
 class RefusedOutput(Thing):

@@ -88,22 +88,54 @@ def worker_tone(says: str) -> str:
 
 
 @register.simple_tag
-def table_rows(page: Any) -> SafeString:
+def table_rows(page: Any, columns_page: Any, url: str) -> SafeString:
     """The body of a previewed table: thousands of cells, so it is written in one go."""
-    first = page.start_index()
+    first, left = page.start_index(), columns_page.start_index()
+    back = f"&rows={page.number}&columns={columns_page.number}"
     body = "".join(
-        f"<tr><th scope=row>{first + at}</th>{''.join(map(_cell, row))}</tr>"
-        for at, row in enumerate(page.object_list)
+        f"<tr><th scope=row>{row}</th>{_cells(values, left, f'{url}?row={row}{back}')}</tr>"
+        for row, values in enumerate(page.object_list, start=first)
     )
     return mark_safe(f"<tbody>{body}</tbody>")  # noqa: S308 -- each cell is escaped
 
 
+def _cells(values: Sequence[object], left: int, url: str) -> str:
+    return "".join(
+        [
+            _cell(value) or _cut_cell(value, f"{url}&column={at}")
+            for at, value in enumerate(values, start=left)
+        ]
+    )
+
+
 def _cell(value: object) -> str:
+    """A cell; nothing for one of which there is only the beginning."""
     if value is None:
         return '<td class="is-empty">missing</td>'
     if isinstance(value, int | float) and not isinstance(value, bool):
         return f'<td class="num">{value}</td>'
-    return f"<td>{escape(str(value))}</td>"
+    return "" if isinstance(value, dict) else f"<td>{escape(str(value))}</td>"
+
+
+def _cut_cell(value: Any, url: str) -> str:
+    return f"<td>{_beginning(value, url)}</td>"
+
+
+def _beginning(value: Mapping[str, Any], url: str) -> str:
+    """The first characters, and the way to all of them."""
+    return (
+        f'{escape(value["text"])}… <a href="{escape(url)}" hx-get="{escape(url)}" hx-target="closest .preview" '
+        f'hx-swap="outerHTML">all {value["characters"]:,} characters</a>'
+    )
+
+
+@register.simple_tag
+def column_name(column: Mapping[str, Any], number: int, columns_page: Any, url: str) -> SafeString:
+    """The name of a previewed column, in full or with the way to it."""
+    name = column["name"]
+    at = columns_page.start_index() + number
+    text = _beginning(name, f"{url}?row=0&column={at}") if isinstance(name, dict) else escape(name)
+    return mark_safe(text)  # noqa: S308 -- escaped
 
 
 @register.simple_tag(takes_context=True)

@@ -1,11 +1,9 @@
 """One file that a run wrote: a safe preview, a verdict, a download. Nothing of it is ever served as a page."""
 
-from collections.abc import Mapping
+from pathlib import Path
 from threading import BoundedSemaphore
-from typing import Any
 from uuid import UUID
 
-from django.core.paginator import Paginator
 from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -13,16 +11,15 @@ from django.views.decorators.http import require_POST, require_safe
 
 from common.errors import Refused
 from common.http import UserRequest, found
-from requests_app import releasing, rules
+from requests_app import looking, releasing, rules
 from requests_app.forms import OutputVerdictForm
 from requests_app.models import Output, Release, Run
+from requests_app.views import paging
 from requests_app.views.shared import show
 from runner import previews
 
 SANDBOX = "default-src 'none'; sandbox"
 BYTES = "application/octet-stream"
-ROWS = 100
-LONGEST_NUMBER = 9
 AT_ONCE = 2
 LOOKING = BoundedSemaphore(AT_ONCE)
 """Each look opens a sandbox: nobody starts as many of them as they can send requests."""
@@ -48,40 +45,30 @@ def _is_let_out(request: UserRequest, output: Output) -> bool:
 
 @require_safe
 def preview(request: UserRequest, pk: UUID) -> HttpResponse:
-    """The file as plain text, a table or a picture drawn anew: a page, or a fragment of one."""
+    """A part of the file as plain text, a table or a picture drawn anew: a page, or a fragment of one."""
     output = _output(request, pk)
     held = rules.read_output(request.user, output.run) is None and output.bytes_gone_at is None
     opened = releasing.open_held if held else releasing.open_released
-    number = _page_number(request)
+    place = paging.place(request.GET)
     path = opened(output, by=request.user)
     if not LOOKING.acquire(timeout=WAIT_S):
         raise Refused("Many files are being looked at just now. Try again in a moment.")
     try:
-        model = previews.preview(path, output.type, start=(number - 1) * ROWS)
+        model = previews.preview(path, output.type, place=place)
     finally:
         LOOKING.release()
-    context = {
+    context: dict[str, object] = {
         "output": output,
         "run": output.run,
         "item": output.run.request,
         "preview": model,
-        **_rows(number, model),
+        **paging.context(place, model),
     }
+    if held and output.run.kind == Run.Kind.PRIVATE:
+        looking.note(output, by=request.user, place=place, model=model)
+        output.refresh_from_db(fields=["extent"])
+        context["seen"] = looking.seen(output)
     return show(request, "parts/preview" if request.htmx else "output", context)
-
-
-def _page_number(request: UserRequest) -> int:
-    text = request.GET.get("rows", "1")
-    return max(1, int(text)) if text.isdecimal() and len(text) <= LONGEST_NUMBER else 1
-
-
-def _rows(number: int, model: Mapping[str, Any]) -> dict[str, object]:
-    """The part of a table that this page shows: the model begins with it."""
-    if model["kind"] != "table":
-        return {}
-    page = Paginator(range(model["total_rows"]), ROWS).get_page(number)
-    page.object_list = model["rows"][:ROWS]
-    return {"page": page, "rows": page.object_list}
 
 
 @require_POST
@@ -99,10 +86,18 @@ def verdict(request: UserRequest, pk: UUID) -> HttpResponse:
 def download(request: UserRequest, pk: UUID) -> FileResponse:
     """A released file, always as a download and never as a page."""
     output = _output(request, pk)
-    path = releasing.open_released(output, by=request.user)
-    response = FileResponse(
-        path.open("rb"), as_attachment=True, filename=output.name, content_type="application/octet-stream"
-    )
+    return _as_download(output, releasing.open_released(output, by=request.user))
+
+
+@require_safe
+def download_held(request: UserRequest, pk: UUID) -> FileResponse:
+    """A held file, for reviewers of a dataset whose policy allows it."""
+    output = _output(request, pk)
+    return _as_download(output, releasing.open_held_download(output, by=request.user))
+
+
+def _as_download(output: Output, path: Path) -> FileResponse:
+    response = FileResponse(path.open("rb"), as_attachment=True, filename=output.name, content_type=BYTES)
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = SANDBOX
     response["Cache-Control"] = "no-store"

@@ -11,7 +11,7 @@ from accounts.http import confirmed_recently
 from common.access import require
 from common.errors import Refused
 from common.http import UserRequest, found
-from requests_app import endings, queries, releasing, rules, workflow
+from requests_app import endings, looking, queries, records, releasing, rules, workflow
 from requests_app.forms import DecisionForm, ReasonForm
 from requests_app.models import Output, Release
 from requests_app.views import words
@@ -47,13 +47,14 @@ def _page(request: UserRequest, release: Release) -> dict[str, object]:
         "run": run,
         "item": run.request,
         "failure": words.failure(run),
-        "outputs": [(output, *_sorted(output.checks)) for output in outputs],
+        "outputs": [(output, looking.seen(output), *_sorted(output.checks)) for output in outputs],
         "pending": [output for output in outputs if output.verdict == Output.Verdict.PENDING],
         "going": [output for output in outputs if output.verdict == Output.Verdict.RELEASE],
         "open": release.state in releasing.OPEN,
         "refused_outputs": list(run.refused_outputs.all()),
         "earlier": queries.release_history(run.request.dataset, before=release),
         "begin_refusal": workflow.refusal("begin_check", release, by=request.user),
+        "may_download": rules.download_held(request.user, run) is None,
         "refusal": workflow.refusal("release", release, by=request.user),
         "decision_form": DecisionForm(),
         "endings": endings.of(run.approval) if run.approval else None,
@@ -105,6 +106,8 @@ def record(request: UserRequest, pk: UUID) -> HttpResponse:
     """The machine-readable record of a release."""
     release = _release(request, pk)
     require(rules.read_record, request.user, release)
-    response = JsonResponse(release.record, json_dumps_params={"indent": 2, "sort_keys": True})
+    is_author = request.user == release.run.request.author
+    content = records.for_author(release.record) if is_author else release.record
+    response = JsonResponse(content, json_dumps_params={"indent": 2, "sort_keys": True})
     response["Content-Disposition"] = f'attachment; filename="release-{release.pk}.json"'
     return response

@@ -1,4 +1,8 @@
-"""Decode one PNG and write it anew: in a sandbox that holds no data."""
+"""Decode one PNG and draw it anew: in a sandbox that holds no data.
+
+The first argument says what: `rewrite`, `show` (a part, or all of it made smaller), `contrast` (the same, the smallest
+differences of colour drawn as the largest) or `facts`; the second which part, from 1 on, or 0 for all.
+"""
 
 import io
 import json
@@ -9,28 +13,69 @@ from pathlib import Path
 
 from PIL import Image  # type: ignore[import-not-found,unused-ignore]
 
-PLAIN_MODES = {"1": "L", "L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA", "I;16": "I;16"}
+SIDE = 1_600
+"""A picture is shown in parts of at most so many pixels a side."""
+MOST_COLOURS = 25_000_000
+REVERSED = [int(f"{level:08b}"[::-1], 2) for level in range(256)]
 
 
-def rewritten(data: bytes, side: int) -> tuple[dict[str, object], bytes]:
-    """The picture's pixels in a new file without any of the old one's other content, at most `side` wide and high."""
+def opaque(data: bytes) -> Image.Image:
+    """The picture as it looks on white paper: eight bits of red, green and blue, without what lies under clear
+    pixels."""
     with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
         image.load()
-        plain = image.convert(PLAIN_MODES.get(image.mode, "RGBA"))
-    fresh = Image.frombytes(plain.mode, plain.size, plain.tobytes())
-    if max(fresh.size) > side:
-        fresh.thumbnail((side, side))
+        clear = eight_bits(image).convert("RGBA")
+    paper = Image.new("RGBA", clear.size, "white")
+    return Image.alpha_composite(paper, clear).convert("RGB")
+
+
+def eight_bits(image: Image.Image) -> Image.Image:
+    """Of 16 bits of grey nobody sees the lower half."""
+    if not image.mode.startswith("I"):
+        return image
+    return image.point(lambda level: level * (1 / 256)).convert("L")
+
+
+def parts(width: int, height: int) -> list[tuple[int, int, int, int]]:
+    """The boxes in which a picture is shown in full size, by rows."""
+    return [
+        (left, top, min(left + SIDE, width), min(top + SIDE, height))
+        for top in range(0, height, SIDE)
+        for left in range(0, width, SIDE)
+    ]
+
+
+def drawn(image: Image.Image, what: str, part: int) -> Image.Image:
+    if part:
+        image = image.crop(parts(*image.size)[part - 1])
+    if what == "contrast":
+        image = image.point(REVERSED * 3)
+    if max(image.size) > SIDE:
+        image.thumbnail((SIDE, SIDE))
+    return image
+
+
+def encoded(image: Image.Image) -> bytes:
+    """The pixels in a new file without any of the old one's other content."""
+    fresh = Image.frombytes("RGB", image.size, image.tobytes())
     out = io.BytesIO()
     fresh.save(out, format="PNG", compress_level=6)
-    return {"width": fresh.width, "height": fresh.height}, out.getvalue()
+    return out.getvalue()
+
+
+def answer(what: str, part: int, data: bytes) -> tuple[dict[str, object], bytes]:
+    image = opaque(data)
+    if what == "facts":
+        return {"colours": len(image.getcolors(MOST_COLOURS) or ())}, b""
+    return {}, encoded(image if what == "rewrite" else drawn(image, what, part))
 
 
 def work() -> None:
-    (side,) = json.loads(os.environ["WEIR_PARAMETERS"])["arguments"]
+    what, part = json.loads(os.environ["WEIR_PARAMETERS"])["arguments"]
     data = Path(os.environ["WEIR_DATA"], "file").read_bytes()
     try:
-        header, body = rewritten(data, int(side))
-    except (OSError, SyntaxError, ValueError, struct.error, zlib.error):
+        header, body = answer(what, int(part), data)
+    except (OSError, SyntaxError, ValueError, IndexError, struct.error, zlib.error):
         header, body = {"refused": "The picture is malformed."}, b""
     Path(os.environ["WEIR_OUT"], "header").write_text(json.dumps(header))
     Path(os.environ["WEIR_OUT"], "body").write_bytes(body)

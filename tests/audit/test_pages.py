@@ -155,22 +155,6 @@ def test_nothing_is_exported_by_get() -> None:
     assert signed_in(make.auditor()).get(EXPORT).status_code == 405
 
 
-@pytest.mark.parametrize(
-    ("text", "written"),
-    [
-        ("=1+1", "'=1+1"),
-        ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"),
-        ("-2", "'-2"),
-        ("@SUM(A1)", "'@SUM(A1)"),
-        ("\t=1", "'\t=1"),
-        ("plain = text", "plain = text"),
-        (None, ""),
-    ],
-)
-def test_no_cell_is_a_formula(text: str | None, written: str) -> None:
-    assert export.cell(text) == written
-
-
 def test_a_hostile_title_is_neutralised_in_the_export() -> None:
     person = make.user(name='=HYPERLINK("http://evil.example")')
     entry(person)

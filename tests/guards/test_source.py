@@ -91,6 +91,27 @@ def test_nothing_names_a_package_registry():
     assert named == []
 
 
+def test_every_writer_of_csv_makes_formulas_text():
+    """Each of these files sends what it writes through `neutralised`; nobody else writes CSV."""
+    found = writers(r"csv\.writer\(|csv\.DictWriter\(|write_csv\(|\.to_csv\(|CSVWriter\(|\bCOPY\b.*\bcsv\b")
+    found.remove("portal/demo/data.py")  # files that the demo's owners upload
+    assert found == ["common/spreadsheets.py", "datasets/mock.py", "runner/strict_csv.py"]
+    assert set(found) <= set(writers(r"\bneutralised\("))
+
+
+def test_deceptive_characters_are_listed_in_one_file():
+    """Code, logs and outputs share the list: what one of them shows, none of the others hides."""
+    listed = writers(r"\\u200b|\\u200e|\\u202[a-e]|0x200B|\\ufe0f")
+    assert listed == []
+    users = {
+        name
+        for name in writers(r"plain_text import|import plain_text")
+        if not name.startswith("datasets/mock")
+    }
+    assert {"requests_app/colours.py", "requests_app/findings.py", "requests_app/releasing.py"} <= users
+    assert {"runner/hostile.py", "runner/gates.py", "runner/strict_csv.py", "runner/strict_json.py"} <= users
+
+
 def test_no_page_has_inline_script_or_style():
     """The content security policy would refuse it; better here than in somebody's browser."""
     inline = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>|<style\b|\sstyle=|\son[a-z]+=|hx-on", re.IGNORECASE)

@@ -95,7 +95,9 @@ def world(settings) -> dict[str, UUID]:
     """One foreign object of every model, by the model's name."""
     settings.REGISTRATION = True
     owner = make.owner(name=f"{MARK} Owner")
-    dataset = make.dataset(owner=owner, title=f"{MARK} wages", discoverable=False)
+    dataset = make.dataset(
+        owner=owner, title=f"{MARK} wages", discoverable=False, policy={"held_downloads": True}
+    )
     item = make.code_request(dataset=dataset, title=f"{MARK} mean", at="in_review")
     lane.comment(item.latest, by=owner, text=f"{MARK} is odd.")
     make.code_request(dataset=dataset, title=f"{MARK} mean", at="released")

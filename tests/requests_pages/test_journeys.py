@@ -358,4 +358,4 @@ def test_an_excerpt_of_a_log_goes_out_by_the_output_check_only(as_: As) -> None:
     owner.post(url("output_verdict", Output.objects.get()), {"verdict": "release", "comment": ""})
     owner.post(url("decide", release), {"verdict": "release", "comment": ""})
     answer = author.get(url("download", Output.objects.get()))
-    assert b"".join(answer.streaming_content) == b"KeyError: a column is missing"  # type: ignore[attr-defined]
+    assert b"".join(answer.streaming_content) == b"KeyError: a column is missing\n"  # type: ignore[attr-defined]

@@ -68,7 +68,10 @@ def test_text_comes_out_without_terminal_sequences_and_hidden_characters(out):
     out.write("log.txt", "a\x1b[31mred\x1b[0m b\x07 c\x1b]0;title\x07 d\u202ee\r\nf\tg\x9b1mh\n")
     out.write("notes.md", "\ufeff# Title\n\nÄ – 漢字\n")
     out.collect()
-    assert out.text("log.txt") == "ared b\ufffd c d\ufffde\nf\tg\ufffd1mh\n"
+    assert (
+        out.text("log.txt")
+        == "ared b\u27e8U+0007\u27e9 c d\u27e8U+202E\u27e9e\nf       g\u27e8U+009B\u27e91mh\n"
+    )
     assert out.text("notes.md") == "# Title\n\nÄ – 漢字\n"
 
 

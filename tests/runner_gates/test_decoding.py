@@ -38,7 +38,7 @@ def test_a_table_comes_out_with_its_cells_and_nothing_else(out):
     out.collect()
     data = (out.dest / "t.parquet").read_bytes()
     made = pq.ParquetFile(pa.BufferReader(data))
-    assert made.read().equals(table)
+    assert made.read().equals(table.set_column(7, "category", table["category"].cast(pa.string())))
     assert b"ROW-77" not in data
     assert made.schema_arrow.metadata is None
     assert made.metadata.row_group(0).column(0).compression == "ZSTD"

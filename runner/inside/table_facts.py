@@ -1,0 +1,100 @@
+"""What the checks of an output need to know of a table, in a sandbox that holds no data."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from runner.inside.tables import (
+    MANY_ROWS,
+    SHOWN_COLUMNS,
+    csv_reader,
+    csv_rows,
+    parquet_rows,
+    read,
+    shown,
+    type_name,
+    work,
+)
+from runner.plain_text import SPELLED, look_alikes, was_formula
+
+SMALL = 1_000
+"""Counts up to this one are listed one by one: no dataset's threshold is higher."""
+
+
+def facts(data: bytes, kind: str) -> dict[str, object]:
+    """What the checks of an output need to know of a table."""
+    table = read(data, kind)
+    text = data.decode("utf-8") if kind == "csv" else texts_of(table)
+    here = slice(0, SHOWN_COLUMNS)
+    rows = csv_rows(data, 0, MANY_ROWS, here) if kind == "csv" else parquet_rows(data, 0, MANY_ROWS, here)
+    return {
+        "kind": "table",
+        "rows": table.num_rows,
+        "columns": [column_facts(column.name, table.column(i)) for i, column in enumerate(table.schema)],
+        "cells": [[beginning(value) for value in row] for row in rows],
+        "formula_cells": formula_cells(data) if kind == "csv" else 0,
+        "spelled": sum(1 for _ in SPELLED.finditer(text)),
+        "look_alikes": look_alikes(text),
+    }
+
+
+def texts_of(table: pa.Table) -> str:
+    """Every name and every different text of the table."""
+    texts = list(table.schema.names)
+    for column in table.columns:
+        if pa.types.is_string(column.type):
+            texts += pc.unique(column).drop_null().to_pylist()
+    return "\n".join(texts)
+
+
+def beginning(value: object) -> object:
+    return f"{value['text']}…" if isinstance(value, dict) else value
+
+
+def column_facts(name: str, column: pa.ChunkedArray) -> dict[str, object]:
+    kind = type_name(column.type)
+    found: dict[str, object] = {
+        "name": beginning(shown(name)),
+        "type": kind,
+        "nulls": column.null_count,
+        "distinct": distinct(column),
+    }
+    if kind in ("integer", "number"):
+        found |= number_facts(column.cast(pa.float64(), safe=False).drop_null().to_numpy())
+    return found
+
+
+def distinct(column: pa.ChunkedArray) -> int:
+    if pa.types.is_null(column.type):
+        return 0
+    return int(pc.count_distinct(column).as_py())
+
+
+def number_facts(values: "np.ndarray") -> dict[str, object]:
+    """Extremes, whole small values one by one, and the share that the two largest have in the sum."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return {}
+    low, high = float(values.min()), float(values.max())
+    whole = bool((values == np.floor(values)).all())
+    found: dict[str, object] = {"min": low, "max": high, "whole": whole}
+    if whole and low >= 0:
+        small = values[(values > 0) & (values <= SMALL)].astype(np.int64)
+        times = np.bincount(small, minlength=1)
+        found["small"] = [[int(value), int(times[value])] for value in np.flatnonzero(times)]
+    if low >= 0 and len(values) >= 3 and values.sum() > 0:
+        found["top_two_share"] = float(np.partition(values, -2)[-2:].sum() / values.sum())
+    return found
+
+
+def formula_cells(data: bytes) -> int:
+    """Cells that were led by an apostrophe at the gate."""
+    return sum(was_formula(text) for row in csv_reader(data) for text in row if text[:1] == "'")
+
+
+def answer(what: str, kind: str, numbers: list[int], data: bytes) -> tuple[dict[str, object], bytes]:
+    return facts(data, kind), b""
+
+
+if __name__ == "__main__":
+    work(answer)

@@ -1,0 +1,199 @@
+"""Text that holds nothing but what a reader sees: one list of deceptive characters for code, logs and outputs.
+
+Also read inside the decoding sandbox, where nothing else of this project is: standard library only.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+FILLERS = frozenset(
+    map(
+        chr,
+        (
+            0x034F,  # grapheme joiner
+            *(0x115F, 0x1160, 0x3164, 0xFFA0),  # Hangul fillers
+            *(0x17B4, 0x17B5),  # Khmer vowels without a sign
+            *range(0x180B, 0x1810),  # Mongolian selectors
+            *(0x2800, 0x1D159),  # a braille pattern without dots, a note without a head
+            *(0x2D7F, 0x1107F, 0x16FE4),  # joiners and fillers of Tifinagh, Brahmi and Khitan
+            0xFFFC,  # stands for an object that is not there
+            *range(0xFE00, 0xFE10),  # variation selectors
+            *range(0xE0100, 0xE01F0),
+        ),
+    )
+)
+"""Characters of visible categories that draw nothing of their own."""
+UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Controls, formats, surrogates, private and unassigned characters, separators."""
+ASCII_CONTROL = bytes(code for code in (*range(32), 127) if code not in b"\t\n\r")
+ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
+MOST_MARKS = 4
+"""Combining marks that one letter may carry; the writing systems of the world need no more. Higher stacks overlap."""
+BLANKS = re.compile(" {2,}")
+GAPS = re.compile("\n{4,}")
+FORMULA = re.compile(r"\s*(?:[=+\-@\uff1d\uff0b\uff0d\uff20].|[\t\r\n])", re.DOTALL)
+NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?%?|[+-](?:inf|nan)", re.IGNORECASE)
+SPELLED = re.compile("\u27e8U\\+[0-9A-F]{4,6}\u27e9")
+WORD = re.compile(r"[^\W\d_]+")
+
+
+def is_blank(character: str) -> bool:
+    """Whether it looks like a blank, and is another one."""
+    return character != " " and unicodedata.category(character) == "Zs"
+
+
+def is_hidden(character: str) -> bool:
+    """Whether the eye does not see this character as what it is. Tab and line ends are the caller's."""
+    return character not in "\t\n\r" and (
+        unicodedata.category(character) in UNSEEN or character in FILLERS or is_blank(character)
+    )
+
+
+def hidden(text: str) -> set[str]:
+    """The deceptive characters of a text: invisible ones, those that turn the order around, unusual blanks."""
+    if text.isascii() and len(text.encode().translate(None, ASCII_CONTROL)) == len(text):
+        return set()
+    return {character for character in set(text) if is_hidden(character)}
+
+
+def replaced(text: str, mark: Callable[[str], str]) -> str:
+    """The text with each deceptive character replaced by its mark."""
+    found = hidden(text)
+    return text.translate({ord(character): mark(character) for character in found}) if found else text
+
+
+def spelled(character: str) -> str:
+    """A deceptive character as the reader of an output sees it; an unusual blank is a blank."""
+    return " " if is_blank(character) else f"\u27e8U+{ord(character):04X}\u27e9"
+
+
+def readable(text: str) -> str:
+    """The text with one spelling for what looks the same: line ends, blanks, letters with marks. What cannot be
+    seen is spelled out."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = replaced(text, spelled)
+    return text if text.isascii() else composed(text)
+
+
+def composed(text: str) -> str:
+    """Letters with their marks as one character where there is one, and no stacks of marks."""
+    lower = _without_stacks(text)  # first: putting long runs of marks in order takes ages
+    if unicodedata.is_normalized("NFC", lower):
+        return lower
+    return _without_stacks(unicodedata.normalize("NFC", lower))
+
+
+def _without_stacks(text: str) -> str:
+    """The fifth and each further mark on a letter spelled out."""
+    marks = [character for character in set(text) if unicodedata.category(character) in ("Mn", "Me")]
+    if not marks:
+        return text
+    one = f"[{re.escape(''.join(marks))}]"
+    names = {ord(mark): spelled(mark) for mark in marks}
+    return re.sub(f"(?<={one * MOST_MARKS}){one}+", lambda run: run.group().translate(names), text)
+
+
+def page(text: str) -> str:
+    """A text as it comes out: as `readable`, no terminal sequences, tabs as blanks, no blanks at the end of a line, at
+    most two empty lines after each other, one line end at the end. Empty when there is nothing to see."""
+    text = readable(ANSI.sub("", text) if "\x1b" in text else text)
+    if "\t" in text:
+        text = text.expandtabs()
+    if " \n" in text or text.endswith(" "):
+        text = "\n".join([line.rstrip(" ") for line in text.split("\n")])
+    if "\n\n\n\n" in text:
+        text = GAPS.sub("\n\n\n", text)
+    text = text.strip("\n")
+    return f"{text}\n" if text else ""
+
+
+def cell(text: str) -> str:
+    """A cell or a name of a column as it comes out: as `readable`, no blanks around it, single ones inside."""
+    return tidy(readable(text))
+
+
+def tidy(text: str) -> str:
+    """A readable text without blanks around its lines or several in a row."""
+    if "\t" in text:
+        text = text.replace("\t", " ")
+    if "\n" in text:
+        lines = (BLANKS.sub(" ", line).strip(" ") for line in text.split("\n"))
+        return GAPS.sub("\n\n\n", "\n".join(lines)).strip("\n")
+    return BLANKS.sub(" ", text.strip(" "))
+
+
+def has_loose_blanks(text: str) -> bool:
+    """Whether some cell of this CSV may have blanks or empty lines that are not seen."""
+    if "\t" in text or '"\n' in text or '\n"' in text or "\n\n" in text:
+        return True
+    return " " in text and any(pair in f"\n{text}\n" for pair in LOOSE)
+
+
+LOOSE = ("  ", ", ", " ,", "\n ", " \n", '" ', ' "')
+
+
+# Formulas
+
+
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet would compute this cell rather than show it."""
+    return FORMULA.match(text) is not None and NUMBER.fullmatch(text.strip()) is None
+
+
+def neutralised(text: str) -> str:
+    """The cell as text: one that a spreadsheet would run is led by an apostrophe."""
+    return "'" + text if is_formula(text) else text
+
+
+def was_formula(text: str) -> bool:
+    """Whether this cell was led by an apostrophe."""
+    return text.startswith("'") and is_formula(text[1:])
+
+
+# Letters that look like others
+
+LOOK_ALIKES = frozenset(
+    "АВЕЅІЈКМНОРСТУХаеорсухѕіјһԁԛԝԌԚԜүӏ"
+    "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧο"  # noqa: RUF001 Greek
+    "օոսհցզՍՕ"  # Armenian  # noqa: RUF001
+    "ᎪᎫᎬᎳᎷᎻᎽᏀᏂᏃᏎᏒᏔᏙᏚᏞᏟᏢᏦᏭᏴ"  # Cherokee
+    "ⅠⅤⅩⅬⅭⅮⅯⅰⅴⅹⅼⅽⅾⅿ"
+    "ɑɡɩʋƖ"
+)
+"""Letters that look like one of A to Z."""
+MOST_WORDS = 2_000_000
+
+
+def look_alikes(text: str, most: int = 5) -> list[str]:
+    """Words in which a letter stands for another that looks the same: mixed with plain letters, or alone in a text
+    that has nothing else of that alphabet."""
+    doubtful = LOOK_ALIKES.intersection(text)
+    if not doubtful:
+        return []
+    own = {
+        _alphabet(letter) for letter in set(text) - LOOK_ALIKES if not letter.isascii() and letter.isalpha()
+    }
+    found: dict[str, None] = {}
+    for count, match in enumerate(WORD.finditer(text)):
+        if len(found) == most or count == MOST_WORDS:
+            break
+        word = match.group()
+        if not word.isascii() and _deceives(word, doubtful, own):
+            found[word[:40]] = None
+    return list(found)
+
+
+def _deceives(word: str, doubtful: frozenset[str], own: set[str]) -> bool:
+    strange = doubtful.intersection(word)
+    if not strange:
+        return False
+    rest = set(word) - strange
+    if any(letter.isascii() for letter in rest):
+        return True
+    return not rest and own.isdisjoint(map(_alphabet, strange))
+
+
+def _alphabet(letter: str) -> str:
+    return unicodedata.name(letter, "").partition(" ")[0]
