@@ -229,6 +229,7 @@ EMAIL_HOST = EMAIL_OPTIONS.get("host", "")
 EMAIL_PORT = int(EMAIL_OPTIONS.get("port", "25"))
 EMAIL_HOST_USER = EMAIL_OPTIONS.get("user", "")
 EMAIL_HOST_PASSWORD = EMAIL_OPTIONS.get("password", "")
+EMAIL_TIMEOUT = 20
 EMAIL_USE_TLS = EMAIL_OPTIONS.get("tls", "") == "1"
 DEFAULT_FROM_EMAIL = env.text("WEIR_MAIL_FROM", "weir@localhost")
 
@@ -262,6 +263,7 @@ ANSWER_GIVEN_UP = timedelta(
 CELERY_BEAT_SCHEDULE = {
     "look-after-answers": {"task": "privacy.tasks.look_after_answers", "schedule": 20},
     "look-after-runs": {"task": "requests_app.tasks.look_after_runs", "schedule": HEARTBEAT_SECONDS},
+    "send-mail": {"task": "accounts.tasks.send_mail", "schedule": 60},
     "let-things-expire": {"task": "requests_app.tasks.let_things_expire", "schedule": 60},
     "sweep-uploads": {"task": "datasets.tasks.sweep_uploads", "schedule": 60},
 }
