@@ -98,15 +98,25 @@ AUDIT_SCOPE = "datasets.rules.audited_dataset_ids"
 
 # Storage. Connections are not kept open: under ASGI each thread would keep its own until Postgres refuses.
 DATABASES = {"default": env.database("DATABASE_URL")}
+REQUESTS_AT_ONCE = env.number("WEIR_REQUESTS_AT_ONCE", 32)  # each has a thread and a connection to Postgres
+SOCKETS_AT_ONCE = env.number("WEIR_SOCKETS_AT_ONCE", 2000)
+SOCKETS_PER_PERSON = 50
+CONNECTIONS_RESERVED = 20  # of Postgres, for workers, the clock and whoever administers it
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 # Nobody waits for a server that takes connections and does not answer.
 VALKEY_PATIENCE: dict[str, float] = {"socket_timeout": 3, "socket_connect_timeout": 3}
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "portal.cache.Cache",
         "LOCATION": REDIS_URL,
-        "OPTIONS": {**VALKEY_PATIENCE, "retry": Retry(NoBackoff(), 1)},
+        "OPTIONS": {
+            **VALKEY_PATIENCE,
+            "retry": Retry(NoBackoff(), 1),
+            "pool_class": "redis.BlockingConnectionPool",  # who finds all in use waits a moment
+            "max_connections": REQUESTS_AT_ONCE + 8,
+            "timeout": 3,
+        },
     }
 }
 CHANNEL_LAYERS = {
@@ -177,6 +187,7 @@ AXES_VERBOSE = False
 
 # Sessions last a working day. cached_db would leak one Valkey connection per open websocket.
 SESSION_ENGINE = "accounts.sessions"  # Django's database sessions, with the person as a column
+SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -242,6 +253,10 @@ RUNS_PER_DATASET = env.number("WEIR_RUNS_PER_DATASET", 4)
 MOCK_WALL_SECONDS = 300
 HELD_DAYS = 30  # held outputs that nobody has checked by then are removed
 CELERY_BROKER_URL = env.broker("CELERY_BROKER_URL", REDIS_URL)
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = CELERY_EVENT_SERIALIZER = "json"
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # nobody who reaches the broker gives a worker orders
+CELERY_WORKER_CONSUMER = "portal.broker:Consumer"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
@@ -249,8 +264,13 @@ CELERY_TASK_ROUTES = {"requests_app.tasks.execute_run": {"queue": "sandbox"}}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# What was heard and is not done: apart for each user of the server, none of whom may read the others'.
+UNACKED = ":".join(["unacked", env.user_of(CELERY_BROKER_URL)]).rstrip(":")
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": int(1.1 * RUN_HARD_LIMIT),
+    "unacked_key": UNACKED,
+    "unacked_index_key": f"{UNACKED}_index",
+    "unacked_mutex_key": f"{UNACKED}_mutex",
     **({} if CELERY_BROKER_URL.startswith("amqp") else VALKEY_PATIENCE),
 }
 # A bell that cannot be rung at once is rung again by look_after_runs: nobody waits for it.
