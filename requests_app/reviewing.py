@@ -25,6 +25,7 @@ def begin_review(version: Version, *, by: User) -> None:
     """A reviewer has opened the review; the author sees that it is being looked at."""
     with transaction.atomic():
         item = _lock(version)
+        require(rules.begin_review, by, item)
         _refuse_stale(item, version)
         if item.state != State.IN_REVIEW:
             workflow.take("begin_review", item, by=by)
