@@ -67,6 +67,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
+    "portal.turnstile.PeopleMiddleware",
+    "common.http.PrivatePagesMiddleware",
     "common.http.RefusalsMiddleware",
     "common.confirming.ConfirmationMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -297,8 +299,13 @@ REST_FRAMEWORK = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "formatters": {
+        "plain": {"()": "portal.logs.OneLine", "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s"}
+    },
+    "filters": {"refusals": {"()": "portal.logs.Refusals"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["refusals"]}
+    },
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {"django_structlog": {"level": "WARNING"}},
 }

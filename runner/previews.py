@@ -8,12 +8,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from runner import png, strict_json
+from runner import environments, png, strict_json
 from runner.contract import SandboxUnavailable
 from runner.decode import decode
 from runner.hostile import Refusal, neutral
 
-ENVIRONMENT = Path(__file__).resolve().parents[1] / ".environments" / "default"
+ENVIRONMENT = environments.default_root() / "default"
 MAX_BYTES = 64 * 2**20
 SHOWN_CHARACTERS = 200_000
 SHOWN_SIDE = 1_600

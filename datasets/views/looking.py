@@ -10,6 +10,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from common.expensive import computing
 from common.http import UserRequest
 from datasets import mock, queries, rules, schema, storage
 from datasets.forms import ListFilter
@@ -37,12 +38,14 @@ def index(request: UserRequest) -> HttpResponse:
 
 
 @require_safe
+@computing
 def detail(request: UserRequest, pk: UUID) -> HttpResponse:
     dataset = visible(request, pk)
     return _public_page(request, dataset, as_scientist=False)
 
 
 @require_safe
+@computing
 def preview(request: UserRequest, pk: UUID) -> HttpResponse:
     """The owner's look at what scientists see (or will see, of a revision in preparation)."""
     return _public_page(request, owned(request, pk), as_scientist=True)
@@ -94,6 +97,7 @@ def _mock_rows(revision: Revision | None, table: TableSchema) -> list[list[str]]
 
 
 @require_safe
+@computing
 def download_mock(request: UserRequest, pk: UUID, table: str, form: str) -> HttpResponse:
     """The mock of a published table, as Parquet or CSV."""
     dataset = visible(request, pk)

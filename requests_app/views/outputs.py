@@ -1,7 +1,6 @@
 """One file that a run wrote: a safe preview, a verdict, a download. Nothing of it is ever served as a page."""
 
 from collections.abc import Mapping
-from threading import BoundedSemaphore
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from common import expensive
 from common.errors import Refused
 from common.http import UserRequest, found
 from requests_app import releasing, rules
@@ -23,10 +23,6 @@ SANDBOX = "default-src 'none'; sandbox"
 BYTES = "application/octet-stream"
 ROWS = 100
 LONGEST_NUMBER = 9
-AT_ONCE = 2
-LOOKING = BoundedSemaphore(AT_ONCE)
-"""Each look opens a sandbox: nobody starts as many of them as they can send requests."""
-WAIT_S = 20.0
 
 
 def _output(request: UserRequest, pk: UUID) -> Output:
@@ -54,12 +50,8 @@ def preview(request: UserRequest, pk: UUID) -> HttpResponse:
     opened = releasing.open_held if held else releasing.open_released
     number = _page_number(request)
     path = opened(output, by=request.user)
-    if not LOOKING.acquire(timeout=WAIT_S):
-        raise Refused("Many files are being looked at just now. Try again in a moment.")
-    try:
+    with expensive.turn(expensive.SANDBOXED, request):
         model = previews.preview(path, output.type, start=(number - 1) * ROWS)
-    finally:
-        LOOKING.release()
     context = {
         "output": output,
         "run": output.run,

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import User
 from common.access import require
 from common.errors import Conflict
+from common.expensive import computing
 from common.http import UserRequest, found
 from requests_app import differences, rules, services, workflow
 from requests_app.forms import CommentForm, VerdictForm
@@ -32,6 +33,7 @@ def readable_version(request: UserRequest, pk: UUID) -> Version:
 
 
 @require_safe
+@computing
 def review(request: UserRequest, pk: UUID) -> HttpResponse:
     version = readable_version(request, pk)
     return show(request, "review", page_of(request, version), parts={"review-state"})
