@@ -45,6 +45,13 @@ class AccountAdapter(DefaultAccountAdapter):
             messages.warning(request, f"{text}{reason}")
         return redirect("account_login")
 
+    def is_safe_url(self, url: str | None) -> bool:
+        """Whether to lead somebody there after signing in. allauth fails on what is no address at all."""
+        try:
+            return bool(super().is_safe_url(url))
+        except ValueError:
+            return False
+
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         """A sign-in counts, as does a password or factor given again, for as long as the settings say.
 

@@ -255,3 +255,17 @@ class Notification(Thing):
 
     def __str__(self) -> str:
         return self.text
+
+
+class Mail(Thing):
+    """A mail that waits to be sent; the row goes when it has been. The queue only says that there is one."""
+
+    address = models.EmailField()
+    text = models.TextField()
+    url = models.CharField(max_length=500, blank=True)
+    extra = models.TextField(blank=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return f"A mail to {self.address}"

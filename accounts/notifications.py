@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from accounts import tasks
-from accounts.models import Notification, User
+from accounts.models import Mail, Notification, User
 from common import commit, live
 
 
@@ -13,15 +13,19 @@ def tell(people: Iterable[User], text: str, *, url: str, by: User | None = None)
     The text reaches inboxes outside the portal: it must not hold anything of private data.
     """
     told = {person.pk: person for person in people if person.is_active and person != by}
-    rows = Notification.objects.bulk_create(
+    Notification.objects.bulk_create(
         [Notification(user=person, text=text[:300], url=url) for person in told.values()]
     )
     live.changed("user", *told)
-    wanted = [str(row.pk) for row in rows if told[row.user_id].mail_wanted]
-    if wanted:
-        commit.after(tasks.mail_notifications.delay, wanted)
+    _post([Mail(address=each.email, text=text[:300], url=url) for each in told.values() if each.mail_wanted])
 
 
 def write_to(address: str, text: str, *, url: str = "", extra: str = "") -> None:
     """Mail one address after commit: somebody who cannot sign in yet, or no longer."""
-    commit.after(tasks.mail_address.delay, address, text, url, extra)
+    _post([Mail(address=address, text=text, url=url, extra=extra)])
+
+
+def _post(mails: list[Mail]) -> None:
+    """Write the mails down. The bell carries nothing: what is sent, and to whom, stands in the rows alone."""
+    if Mail.objects.bulk_create(mails):
+        commit.after(tasks.send_mail.delay)

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from audit import chain, queries, services
 from audit.forms import SearchForm
 from audit.models import Entry
+from common.expensive import computing
 from common.http import UserRequest, found
 
 
@@ -51,6 +52,7 @@ def entry(request: UserRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
+@computing
 def export(request: UserRequest) -> StreamingHttpResponse:
     """The same search as CSV. By POST, for it writes a line into the log."""
     wanted = _form(request).wanted()

@@ -3,15 +3,17 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.core.exceptions import DisallowedHost, ObjectDoesNotExist, ValidationError
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.shortcuts import render
 from django.urls import Resolver404, resolve
+from django.utils.cache import patch_cache_control
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from common import plain_json
 from common.errors import Refused
+from common.turns import Busy
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -59,7 +61,11 @@ HEADINGS = {
 def back(request: HttpRequest) -> str:
     """The page of this portal that the person came from, or nothing."""
     origin = request.headers.get("Referer", "")
-    ours = url_has_allowed_host_and_scheme(origin, {request.get_host()}, require_https=request.is_secure())
+    try:
+        host = request.get_host()
+    except DisallowedHost:  # then nothing is, and this is asked by the page that says so
+        return ""
+    ours = url_has_allowed_host_and_scheme(origin, {host}, require_https=request.is_secure())
     here = request.method == "GET" and origin == request.build_absolute_uri()
     return origin if ours and not here else ""
 
@@ -99,6 +105,36 @@ def not_allowed(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
     return said
 
 
+def refusal_as_json(refused: Refused) -> JsonResponse:
+    said = JsonResponse({"code": refused.code, "detail": str(refused)}, status=refused.status)
+    if isinstance(refused, Busy):
+        said["Retry-After"] = str(refused.RETRY_SECONDS)
+    return said
+
+
+def busy(request: HttpRequest, why: Busy) -> HttpResponse:
+    """Says when to come again. A page that was only to be looked at comes again by itself."""
+    retries = request.method == "GET"
+    context = {"reason": str(why), "retries": retries, "back": back(request)}
+    said = render(request, "errors/busy.html", context, status=why.status)
+    said["Retry-After"] = str(why.RETRY_SECONDS)
+    if retries:
+        said["Refresh"] = str(why.RETRY_SECONDS)
+    return said
+
+
+class PrivatePagesMiddleware:
+    """No answer is kept by a browser or a proxy. Files that are the same for everybody are served before this."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        answer = self.get_response(request)
+        patch_cache_control(answer, no_store=True, private=True)
+        return answer
+
+
 class RefusalsMiddleware:
     """Turns a Refused raised by a service, and a method that is not taken, into a page, or into JSON for a script."""
 
@@ -115,8 +151,9 @@ class RefusalsMiddleware:
         if not isinstance(exception, Refused):
             return None
         if wants_json(request):
-            answer = {"code": exception.code, "detail": str(exception)}
-            return JsonResponse(answer, status=exception.status)
+            return refusal_as_json(exception)
+        if isinstance(exception, Busy):
+            return busy(request, exception)
         heading = HEADINGS.get(exception.status, "This was not done")
         context = {"reason": str(exception), "heading": heading, "back": back(request)}
         return render(request, "errors/refused.html", context, status=exception.status)

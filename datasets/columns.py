@@ -221,7 +221,7 @@ def _identity(path: Path) -> tuple[Path, int, int]:
 
 @lru_cache(maxsize=MAPPED)
 def _map(path: Path, inode: int, changed: int) -> npt.NDArray[Any]:
-    content: npt.NDArray[Any] = np.load(path, mmap_mode="r")
+    content: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     return content
 
 

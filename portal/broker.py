@@ -6,8 +6,11 @@ unrecoverable and ends the worker with all that it runs. Here such a message is 
 after its timeout, and every task can bear that.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from celery.worker import consumer
 from kombu.transport import TRANSPORT_ALIASES, redis, virtual
 
 
@@ -51,7 +54,27 @@ class Transport(redis.Transport):
     Channel = Channel
 
 
+class Consumer(consumer.Consumer):
+    """A worker that hears its queues and nothing else: no gossip, no events, no orders from other workers."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        silent = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
+        super().__init__(*args, **{**options, **silent, "task_events": False})
+
+
+@contextmanager
+def mutex(client: Any, name: str, expire: int) -> Iterator[None]:
+    """kombu's own is given back by a script, and the portal's users of Valkey may not run any."""
+    if not client.set(name, "held", nx=True, ex=expire):
+        raise redis.MutexHeld
+    try:
+        yield
+    finally:
+        client.delete(name)
+
+
 def install() -> None:
     """Have kombu use it for the addresses of Valkey and Redis."""
+    redis.Mutex = mutex
     for scheme in ("redis", "rediss", "redis+socket"):
         TRANSPORT_ALIASES[scheme] = "portal.broker:Transport"

@@ -1,10 +1,14 @@
 """Deployment checks that run with every start: the portal refuses to serve in a state that would leak."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import DatabaseError, connection
+
+from common.expensive import hang_up
 
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "testserver"}
 
@@ -46,5 +50,58 @@ def uploads_are_confined(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             "A hole in a parser then turns the owner of one dataset into the reader of all.",
             hint="Let the default worker and the web server make user namespaces (docs/sandbox.md), and unset it.",
             id="weir.W001",
+        )
+    ]
+
+
+OF_THE_WEB_SERVER = 2
+"""Connections beside those of its requests: sockets share one, and so do the questions whether it is ready."""
+FEWEST_AT_ONCE = 30
+MOST_CONNECTIONS = """
+    SELECT least(
+        current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,
+        nullif((SELECT datconnlimit FROM pg_database WHERE datname = current_database()), -1),
+        nullif((SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user), -1)
+    )
+"""
+
+
+@register(Tags.database)
+def workers_find_a_connection(
+    app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """However many pages are asked for, the web server leaves connections for workers and the clock."""
+    if not databases:
+        return []
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(MOST_CONNECTIONS)
+            offered = int(cursor.fetchone()[0])
+    except DatabaseError:  # /readyz says so; nothing is served meanwhile
+        return []
+    finally:
+        hang_up()
+    needed = settings.REQUESTS_AT_ONCE + OF_THE_WEB_SERVER + settings.CONNECTIONS_RESERVED
+    if needed <= offered:
+        return []
+    return [
+        Error(
+            f"Postgres offers {offered} connections, and {needed} are needed: {settings.REQUESTS_AT_ONCE} for "
+            f"pages, {OF_THE_WEB_SERVER} for sockets and probes, {settings.CONNECTIONS_RESERVED} for workers.",
+            hint="Raise max_connections (or the limit of the role or database), or lower WEIR_REQUESTS_AT_ONCE.",
+            id="weir.E003",
+        )
+    ]
+
+
+@register()
+def enough_places(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Below this, those who look at files and compare code would take all places."""
+    if settings.REQUESTS_AT_ONCE >= FEWEST_AT_ONCE:
+        return []
+    return [
+        Error(
+            f"WEIR_REQUESTS_AT_ONCE is {settings.REQUESTS_AT_ONCE}; it must be at least {FEWEST_AT_ONCE}.",
+            id="weir.E004",
         )
     ]

@@ -86,8 +86,13 @@ def broker(name: str, redis_url: str) -> str:
         return url
     parts = urlsplit(url)
     db = parse_qs(parts.query).get("db", ["0"])[-1]
-    secret = f":{parts.password}@" if parts.password else ""
+    secret = f"{parts.username or ''}:{parts.password}@" if parts.password else ""
     return f"redis+socket://{secret}{parts.path}?virtual_host={db}"
+
+
+def user_of(url: str) -> str:
+    """Whom an address signs in as; empty when it names nobody."""
+    return unquote(urlsplit(url).username or "")
 
 
 def mail(name: str, state: Path) -> tuple[str, dict[str, str]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.utils.functional import cached_property
-from redis import Redis
+from redis import BlockingConnectionPool, Redis
 from redis import exceptions as failures
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -20,6 +20,12 @@ logger = logging.getLogger(__name__)
 
 DEAF_SECONDS = 5.0
 """So long nothing is said to a server that hangs: who changes things must not wait for it each time."""
+
+
+CONNECTIONS = 8
+SAID = {"object.changed", "session.ended"}
+"""What this portal says. Whoever else can publish must not call other methods of whoever listens."""
+IGNORED = {"type": "message.ignored"}
 
 
 class ChannelLayer(RedisPubSubChannelLayer):
@@ -33,7 +39,20 @@ class ChannelLayer(RedisPubSubChannelLayer):
     @cached_property
     def _client(self) -> "Redis":
         # One retry: a connection that the server has closed meanwhile is no reason to lose a message.
-        return Redis.from_url(self._address, **self._options, retry=Retry(NoBackoff(), 1))
+        options = {**self._options, "retry": Retry(NoBackoff(), 1)}
+        pool = BlockingConnectionPool.from_url(
+            self._address, max_connections=CONNECTIONS, timeout=1, **options
+        )
+        return Redis(connection_pool=pool)
+
+    def deserialize(self, message: bytes) -> dict[str, str]:
+        """What was said, or IGNORED: a foreign message must not end the socket that hears it."""
+        try:
+            said = super().deserialize(message)
+        except (ValueError, TypeError):  # all that msgpack raises is one of these
+            return IGNORED
+        is_ours = isinstance(said, dict) and said.get("type") in SAID and isinstance(said.get("key"), str)
+        return said if is_ours else IGNORED
 
     def publish(self, messages: Iterable[tuple[str, Mapping[str, str]]]) -> None:
         """Send each message to its group. They are hints: what cannot be sent now is not sent later."""

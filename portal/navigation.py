@@ -10,7 +10,7 @@ Item = dict[str, object]
 
 def items(request: HttpRequest) -> list[Item]:
     """What this person finds in the header: label, url, icon, active."""
-    user = request.user
+    user = getattr(request, "user", None)  # a request may be refused before anybody has looked whose it is
     if not isinstance(user, User):
         return []
     entries = [

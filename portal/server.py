@@ -7,33 +7,43 @@ import daphne.server  # isort:skip -- installs the asyncio reactor, before anyth
 
 import argparse
 import asyncio
+import re
+import resource
 import sys
 import time
-from typing import Any
+from typing import Any, cast
 
 import django
 from daphne.http_protocol import HTTPFactory, WebRequest
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.web.http import HTTPChannel
 
 from portal.asgi import application
+from portal.checks import workers_find_a_connection
 from portal.launch.options import is_loopback
 
 BODY_LIMIT = 16 * 1024 * 1024
 """More than any page sends; files come in chunks of 4 MB."""
 SOCKET_MESSAGE_LIMIT = 64 * 1024
+HANDSHAKE_SECONDS = 20
+METHOD = re.compile(rb"[A-Z]{1,20}")
+VERSIONS = (b"HTTP/1.0", b"HTTP/1.1")
+OWN_FILES = 256
+"""Files that stay free for the store, for Postgres and for Valkey, whatever strangers open."""
 STOP_SECONDS = 5.0
 LINGER_SECONDS = 2.0
 TOO_LONG = b"This is longer than the %d MB that one call may carry.\n" % (BODY_LIMIT // 1024 // 1024)
 
 
 class CappedRequest(WebRequest):
-    """A request whose body ends the connection when it grows too long.
+    """A request whose body ends the connection when it grows too long, and that is refused when it is malformed.
 
     Twisted and Daphne keep whole bodies, and Twisted parses forms into memory a second time: before Django, and
-    before anybody has signed in (django/daphne #483).
+    before anybody has signed in (django/daphne #483). What Daphne cannot decode it answers with 500 and a traceback.
     """
 
     _parsePOSTFormSubmission = False  # noqa: N815 -- Twisted's name; Django parses forms itself
@@ -58,6 +68,43 @@ class CappedRequest(WebRequest):
         else:
             super().requestReceived(command, path, version)
 
+    def process(self) -> Any:
+        if why := self._malformed():
+            self._refuse_politely(why)
+            return None
+        self.requestHeaders.removeHeader(b"daphne-root-path")  # Daphne would believe it
+        return super().process()
+
+    def _malformed(self) -> str:
+        """Why this is no request that Daphne and Django can read; empty when it is one."""
+        if not METHOD.fullmatch(self.method):
+            return "the method is not a word"
+        if self.clientproto not in VERSIONS:
+            return "this speaks HTTP 1.0 and 1.1"
+        if len(self.requestHeaders.getRawHeaders(b"host", [])) > 1:
+            return "there is more than one Host header"
+        if not self.uri.isascii() or not self.uri.startswith(b"/"):
+            return "the address is not a path in ASCII"
+        if self.requestHeaders.hasHeader(b"upgrade"):
+            return self._no_handshake()
+        return ""
+
+    def _no_handshake(self) -> str:
+        """Headers of a handshake are joined and parsed once more, by autobahn."""
+        values = [value for _, values in self.requestHeaders.getAllRawHeaders() for value in values]
+        if self.method != b"GET" or not all(map(bytes.isascii, values)):
+            return "a handshake is a GET, with headers in ASCII"
+        return ""
+
+    def _refuse_politely(self, why: str) -> None:
+        body = f"Bad request: {why}.\n".encode()
+        self.setResponseCode(400)
+        self.responseHeaders.setRawHeaders(b"content-type", [b"text/plain"])
+        self.responseHeaders.setRawHeaders(b"content-length", [b"%d" % len(body)])
+        self.channel.persistent = False  # nothing that follows is read
+        self.write(body)
+        self.finish()
+
     def refuse(self) -> None:
         """Answer 413 at once, then swallow what is under way for a moment, so that the answer is read."""
         self.refused = True
@@ -69,10 +116,33 @@ class CappedRequest(WebRequest):
 
 
 class CappedFactory(HTTPFactory):
+    """No more connections than there are files to open."""
+
     def buildProtocol(self, addr: Any) -> Any:  # noqa: N802 -- Twisted's name
+        if len(cast("Any", reactor).getReaders()) > connection_limit():
+            return None  # Twisted hangs up
         protocol = super().buildProtocol(addr)
         protocol.requestFactory = CappedRequest
         return protocol
+
+
+def too_long_a_line(channel: Any, _line: bytes) -> None:
+    """Twisted would hang up without a word."""
+    channel.dataReceived = lambda _data: None
+    channel.transport.write(b"HTTP/1.1 414 URI Too Long\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+    asyncio.get_event_loop().call_later(LINGER_SECONDS, channel.transport.loseConnection)
+
+
+def connection_limit() -> int:
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] - OWN_FILES
+
+
+def allow_many_files() -> None:
+    """As many as the system allows this process to ask for, up to a number that it can look after."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 16_384 if hard == resource.RLIM_INFINITY else min(hard, 16_384)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class Server(daphne.server.Server):
@@ -115,7 +185,8 @@ def problems(host: str) -> str:
         return str(failed)
     if (settings.DEMO or settings.DEBUG) and not is_loopback(host):
         return f"The demo and debugging are for this machine only: listen on 127.0.0.1, not on {host}."
-    return ""
+    # Django's own checks of a database fail when it is not there; this one waits for it.
+    return "\n".join(map(str, workers_find_a_connection(None, databases=["default"])))
 
 
 def main() -> int:
@@ -126,10 +197,13 @@ def main() -> int:
     if why := problems(options.host):
         sys.stderr.write(f"Not serving: {why}\n")
         return 1
+    allow_many_files()
     interface = options.host.replace(":", r"\:")
     server = Server(
         application,
         endpoints=[f"tcp:{options.port}:interface={interface}:backlog=256"],
+        websocket_handshake_timeout=HANDSHAKE_SECONDS,
+        websocket_connect_timeout=HANDSHAKE_SECONDS,
         websocket_max_message_size=SOCKET_MESSAGE_LIMIT,
         websocket_max_frame_size=SOCKET_MESSAGE_LIMIT,
         server_name="",
@@ -137,6 +211,7 @@ def main() -> int:
     )
     # Daphne has no setting for its factory of requests; the name is looked up when run() begins.
     daphne.server.HTTPFactory = CappedFactory
+    cast("Any", HTTPChannel).lineLengthExceeded = too_long_a_line
     server.run()
     return 0 if getattr(server, "ports", []) else 1
 

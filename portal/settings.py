@@ -67,6 +67,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
+    "portal.turnstile.PeopleMiddleware",
+    "common.http.PrivatePagesMiddleware",
     "common.http.RefusalsMiddleware",
     "common.confirming.ConfirmationMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -98,15 +100,25 @@ AUDIT_SCOPE = "datasets.rules.audited_dataset_ids"
 
 # Storage. Connections are not kept open: under ASGI each thread would keep its own until Postgres refuses.
 DATABASES = {"default": env.database("DATABASE_URL")}
+REQUESTS_AT_ONCE = env.number("WEIR_REQUESTS_AT_ONCE", 32)  # each has a thread and a connection to Postgres
+SOCKETS_AT_ONCE = env.number("WEIR_SOCKETS_AT_ONCE", 2000)
+SOCKETS_PER_PERSON = 50
+CONNECTIONS_RESERVED = 20  # of Postgres, for workers, the clock and whoever administers it
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 # Nobody waits for a server that takes connections and does not answer.
 VALKEY_PATIENCE: dict[str, float] = {"socket_timeout": 3, "socket_connect_timeout": 3}
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "portal.cache.Cache",
         "LOCATION": REDIS_URL,
-        "OPTIONS": {**VALKEY_PATIENCE, "retry": Retry(NoBackoff(), 1)},
+        "OPTIONS": {
+            **VALKEY_PATIENCE,
+            "retry": Retry(NoBackoff(), 1),
+            "pool_class": "redis.BlockingConnectionPool",  # who finds all in use waits a moment
+            "max_connections": REQUESTS_AT_ONCE + 8,
+            "timeout": 3,
+        },
     }
 }
 CHANNEL_LAYERS = {
@@ -184,6 +196,7 @@ AXES_VERBOSE = False
 
 # Sessions last a working day. cached_db would leak one Valkey connection per open websocket.
 SESSION_ENGINE = "accounts.sessions"  # Django's database sessions, with the person as a column
+SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -236,6 +249,7 @@ EMAIL_HOST = EMAIL_OPTIONS.get("host", "")
 EMAIL_PORT = int(EMAIL_OPTIONS.get("port", "25"))
 EMAIL_HOST_USER = EMAIL_OPTIONS.get("user", "")
 EMAIL_HOST_PASSWORD = EMAIL_OPTIONS.get("password", "")
+EMAIL_TIMEOUT = 20
 EMAIL_USE_TLS = EMAIL_OPTIONS.get("tls", "") == "1"
 DEFAULT_FROM_EMAIL = env.text("WEIR_MAIL_FROM", "weir@localhost")
 
@@ -248,6 +262,10 @@ RUNS_PER_DATASET = env.number("WEIR_RUNS_PER_DATASET", 4)
 MOCK_WALL_SECONDS = 300
 HELD_DAYS = 30  # held outputs that nobody has checked by then are removed
 CELERY_BROKER_URL = env.broker("CELERY_BROKER_URL", REDIS_URL)
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = CELERY_EVENT_SERIALIZER = "json"
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # nobody who reaches the broker gives a worker orders
+CELERY_WORKER_CONSUMER = "portal.broker:Consumer"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
@@ -255,8 +273,13 @@ CELERY_TASK_ROUTES = {"requests_app.tasks.execute_run": {"queue": "sandbox"}}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# What was heard and is not done: apart for each user of the server, none of whom may read the others'.
+UNACKED = ":".join(["unacked", env.user_of(CELERY_BROKER_URL)]).rstrip(":")
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": int(1.1 * RUN_HARD_LIMIT),
+    "unacked_key": UNACKED,
+    "unacked_index_key": f"{UNACKED}_index",
+    "unacked_mutex_key": f"{UNACKED}_mutex",
     **({} if CELERY_BROKER_URL.startswith("amqp") else VALKEY_PATIENCE),
 }
 # A bell that cannot be rung at once is rung again by look_after_runs: nobody waits for it.
@@ -269,6 +292,7 @@ ANSWER_GIVEN_UP = timedelta(
 CELERY_BEAT_SCHEDULE = {
     "look-after-answers": {"task": "privacy.tasks.look_after_answers", "schedule": 20},
     "look-after-runs": {"task": "requests_app.tasks.look_after_runs", "schedule": HEARTBEAT_SECONDS},
+    "send-mail": {"task": "accounts.tasks.send_mail", "schedule": 60},
     "let-things-expire": {"task": "requests_app.tasks.let_things_expire", "schedule": 60},
     "sweep-uploads": {"task": "datasets.tasks.sweep_uploads", "schedule": 60},
 }
@@ -282,8 +306,13 @@ REST_FRAMEWORK = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "formatters": {
+        "plain": {"()": "portal.logs.OneLine", "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s"}
+    },
+    "filters": {"refusals": {"()": "portal.logs.Refusals"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["refusals"]}
+    },
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {"django_structlog": {"level": "WARNING"}},
 }

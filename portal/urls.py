@@ -6,8 +6,6 @@ from portal import views
 
 urlpatterns = [
     path("", views.home, name="home"),
-    path("livez", views.livez, name="livez"),
-    path("readyz", views.readyz, name="readyz"),
     path("account/signup/", views.sign_up, name="sign_up"),
     path("account/email/", views.closed),
     path("account/password/set/", views.closed),

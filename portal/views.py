@@ -1,14 +1,11 @@
-"""Health, the way home, what goes wrong, and the gallery of components."""
+"""The way home, what goes wrong, and the gallery of components."""
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.core.cache import cache
-from django.db import DatabaseError, connection
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_http_methods, require_safe
-from redis.exceptions import RedisError
 
 from common.http import UserRequest, back
 from portal import gallery
@@ -30,32 +27,6 @@ def sign_up(request: UserRequest) -> HttpResponse:
 def closed(request: UserRequest) -> HttpResponse:
     """A page of allauth's that would change an account past the audit log."""
     raise Http404
-
-
-@login_not_required
-@require_safe
-def livez(request: UserRequest) -> HttpResponse:
-    """The process answers."""
-    return HttpResponse("live\n", content_type="text/plain")
-
-
-@login_not_required
-@require_safe
-def readyz(request: UserRequest) -> HttpResponse:
-    """The process can reach its database and its cache."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        cache.get("readyz")
-    except DatabaseError:
-        return _not_ready("the database")
-    except RedisError:
-        return _not_ready("Valkey")
-    return HttpResponse("ready\n", content_type="text/plain")
-
-
-def _not_ready(silent: str) -> HttpResponse:
-    return HttpResponse(f"not ready: {silent} does not answer\n", content_type="text/plain", status=503)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -14,7 +14,8 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
 from common.errors import Refused
-from common.http import UserRequest, body_json, found
+from common.expensive import computing
+from common.http import UserRequest, body_json, found, refusal_as_json
 from privacy import asking, queries, words
 from privacy.engine import wire
 from privacy.engine.contributions import CAP
@@ -35,7 +36,7 @@ def as_json(view: "View[P]") -> "View[P]":
         try:
             return view(request, *args, **kwargs)
         except Refused as refused:
-            return JsonResponse({"code": refused.code, "detail": str(refused)}, status=refused.status)
+            return refusal_as_json(refused)
         except Http404:
             return JsonResponse({"code": "not_found", "detail": "There is nothing here."}, status=404)
 
@@ -100,6 +101,7 @@ def _table(spec: TableSpec) -> dict[str, object]:
 @require_POST
 @csrf_protect
 @as_json
+@computing
 def price(request: UserRequest, pk: UUID) -> HttpResponse:
     """What a question would cost. Spends nothing."""
     item = _own(request, pk)
@@ -110,6 +112,7 @@ def price(request: UserRequest, pk: UUID) -> HttpResponse:
 @require_POST
 @csrf_protect
 @as_json
+@computing
 def answers(request: UserRequest, pk: UUID) -> HttpResponse:
     """Ask. The same Idempotency-Key again gives the same answer; 202 while it is being computed."""
     item = _own(request, pk)

@@ -53,8 +53,8 @@ def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the
         protection = _lock_promise(budget) if threshold else None
         locked = Budget.objects.select_for_update().get(pk=budget.pk)
         packed = np.packbits(cells).tobytes()
-        if old := LedgerLine.objects.filter(key=key).first():
-            if (old.budget_id, old.units, bytes(old.cells)) != (locked.pk, units, packed):
+        if old := LedgerLine.objects.filter(budget=locked, key=key).first():
+            if (old.units, bytes(old.cells)) != (units, packed):
                 raise Conflict("This key has reserved something else.")
             if LedgerLine.objects.filter(settles=old, kind=LedgerLine.Kind.VOID).exists():
                 raise Conflict("What this key had reserved was given back. Ask with a new key.")

@@ -179,7 +179,8 @@ class LedgerLine(models.Model):
     at = models.DateTimeField(auto_now_add=True)
     budget = models.ForeignKey(Budget, on_delete=models.PROTECT, related_name="lines")
     kind = models.CharField(max_length=8, choices=Kind)
-    key = models.UUIDField(default=uuid.uuid4, unique=True)
+    key = models.UUIDField(default=uuid.uuid4)
+    """Chosen by who asks: it names one line of this budget, and says nothing about other people's."""
     units = models.BigIntegerField()
     generation = models.PositiveIntegerField()
     cells = models.BinaryField()
@@ -201,6 +202,7 @@ class LedgerLine(models.Model):
             models.CheckConstraint(
                 condition=Q(settles=None) | ~Q(settles=F("id")), name="no_line_settles_itself"
             ),
+            models.UniqueConstraint(fields=["budget", "key"], name="a_key_names_one_line_of_a_budget"),
         ]
         triggers = [pgtrigger.Protect(name="the_ledger_is_append_only", operation=IMMUTABLE)]
 

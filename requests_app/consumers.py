@@ -1,24 +1,34 @@
 """The live socket: it says that something changed, never what. The page asks again over HTTP, where rules live."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import Session, User
 from common import live, plain_json
+from common.turns import Busy, Turns
 from datasets.models import Dataset, Upload
 from requests_app.models import CodeRequest, Run
 
 WATCHED = 100
 """Keys one socket may watch. A page has a handful."""
+ASKED = 2 * WATCHED
+"""Keys one socket may name in its life: each costs a question to the database."""
 MESSAGE_LIMIT = 10_000
 WORKERS = "workers"
 NOT_SIGNED_IN = 4401
+TOO_MANY = 4429
+QUESTIONS = Turns(at_once=4, each=1, waiting=20_000, each_waiting=10_000)
+"""All sockets ask the database over one connection: each person's in turn, however many sockets they have."""
+WAIT_SECONDS = 30.0
+_open: Counter[UUID] = Counter()
 
 
 def is_signed_in(session_key: str | None) -> bool:
@@ -57,12 +67,27 @@ def group_of(key: str) -> str:
 class LiveConsumer(AsyncJsonWebsocketConsumer):
     """Joins a group only for what its person may see, and asks again each time before it tells."""
 
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Counts the sockets of each person, until this one is gone, however it ends."""
+        who = scope["user"].pk
+        _open[who] += 1
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            _open[who] -= 1
+            if not _open[who]:
+                del _open[who]
+
     async def connect(self) -> None:
         user = self.scope["user"]
         self.watched: set[str] = set()
+        self.asked = 0
         self.user_pk: UUID | None = None
         if not isinstance(user, User) or not user.is_active:
             await self.close(code=NOT_SIGNED_IN)
+            return
+        if _open[user.pk] > settings.SOCKETS_PER_PERSON:
+            await self.close(code=TOO_MANY)
             return
         self.user_pk = user.pk
         await self.accept()
@@ -88,7 +113,8 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             return
         keys = content.get("watch") if isinstance(content, dict) else None
         for key in keys[:WATCHED] if isinstance(keys, list) else []:
-            if isinstance(key, str) and len(key) < 64 and len(self.watched) < WATCHED:
+            if isinstance(key, str) and len(key) < 64 and len(self.watched) < WATCHED and self.asked < ASKED:
+                self.asked += 1
                 await self._watch(key)
 
     async def _watch(self, key: str) -> None:
@@ -99,15 +125,26 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             await self.send_json({"changed": key})
 
     async def _may_watch(self, key: str) -> bool:
-        return bool(await database_sync_to_async(may_watch)(self.user_pk, key))
+        return await self._ask(may_watch, self.user_pk, key)
+
+    async def _ask(self, question: Callable[..., bool], *about: object) -> bool:
+        """Ask the database in this person's turn. What could not be asked in time is answered by no."""
+        try:
+            async with QUESTIONS.turn_async(self.user_pk, seconds=WAIT_SECONDS):
+                return bool(await database_sync_to_async(question)(*about))
+        except Busy:
+            return False
 
     async def object_changed(self, message: dict[str, str]) -> None:
         """Something that was watched has changed; who may not see it any more is told nothing."""
         key = WORKERS if message["key"] == f"{WORKERS}:all" else message["key"]
-        if not await database_sync_to_async(is_signed_in)(self.scope["session"].session_key):
+        if not await self._ask(is_signed_in, self.scope["session"].session_key):
             await self.session_ended(message)
         elif await self._may_watch(key):
             await self.send_json({"changed": key})
+
+    async def message_ignored(self, message: dict[str, str]) -> None:
+        """Something that this portal has not said."""
 
     async def session_ended(self, message: dict[str, str]) -> None:
         """The person was signed out or suspended: the page goes to the sign-in."""

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner import png, strict_json
+from runner import environments, png, strict_json
 from runner.contract import SandboxUnavailable
 from runner.decode import decode
 from runner.hostile import Refusal, neutral
 from runner.plain_text import SPELLED, look_alikes
 
-ENVIRONMENT = Path(__file__).resolve().parents[1] / ".environments" / "default"
+ENVIRONMENT = environments.default_root() / "default"
 MAX_BYTES = 64 * 2**20
 PART = 200_000
 """Characters of a text that are shown at once (as `runner.inside.tables` has for a cell)."""

@@ -3,6 +3,7 @@ import htmx from 'htmx.org'
 import { toast } from './toasts.js'
 
 const SIGNED_OUT = [401]
+const BUSY = [429, 503]
 
 /** The session has ended: lead to the sign-in, unless the page has something to keep and says so itself. */
 export function leave() {
@@ -10,11 +11,28 @@ export function leave() {
   if (document.dispatchEvent(asks)) location.assign(location.pathname + location.search)
 }
 
+/** The portal has too much to do: ask again when it said so, not all at the same moment. */
+function again({ elt, requestConfig }, seconds, reason) {
+  if (elt.matches('.preview-slot') && reason) {
+    const text = document.createElement('p')
+    text.className = 'p-3 m-0 text-secondary'
+    text.textContent = `${reason} This is tried again by itself.`
+    elt.replaceChildren(text)
+  }
+  setTimeout(() => {
+    if (elt.isConnected) htmx.ajax('GET', requestConfig.path, { source: elt })
+  }, seconds * 1000 * (1 + Math.random()))
+}
+
 document.addEventListener('htmx:responseError', (event) => {
-  const { xhr, elt } = event.detail
+  const { xhr, elt, requestConfig } = event.detail
   if (SIGNED_OUT.includes(xhr.status)) return leave()
   if (elt.dataset.live && xhr.status === 404) return elt.remove()
   const reason = new DOMParser().parseFromString(xhr.responseText, 'text/html').querySelector('[data-reason]')
+  const seconds = Number(xhr.getResponseHeader('Retry-After'))
+  if (BUSY.includes(xhr.status) && seconds && requestConfig.verb === 'get') {
+    return again(event.detail, seconds, reason?.textContent.trim())
+  }
   toast(reason?.textContent.trim() || `The portal answered ${xhr.status}. Try again, or reload the page.`, 'danger')
 })
 

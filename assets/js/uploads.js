@@ -2,6 +2,7 @@
 import htmx from './htmx.js'
 
 const TRIES = [1000, 2000, 5000, 10_000, 20_000]
+const BUSY = 429
 const wait = (time) => new Promise((resolve) => { setTimeout(resolve, time) })
 
 class Refusal extends Error {}
@@ -17,7 +18,7 @@ export function uploads(drop) {
     const response = await fetch(url, { ...options, headers })
     if (response.redirected) throw new Refusal('Your session has ended. Sign in again and choose the file once more: it goes on where it stopped.')
     if (response.status === 409 && options.method === 'PATCH') return response
-    if (response.status >= 400 && response.status < 500) throw new Refusal((await response.json().catch(() => ({}))).detail || 'The portal refused this file.')
+    if (response.status >= 400 && response.status < 500 && response.status !== BUSY) throw new Refusal((await response.json().catch(() => ({}))).detail || 'The portal refused this file.')
     if (!response.ok) throw new Error(response.statusText)
     return response
   }

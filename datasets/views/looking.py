@@ -7,8 +7,9 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from common.expensive import computing
 from common.http import UserRequest
-from datasets import mocks, queries, rules, schema, storage
+from datasets import mock, mocks, queries, rules, schema, storage
 from datasets.forms import ListFilter
 from datasets.models import AccessRequest, Dataset, Grant, Revision
 from datasets.schema import TableSchema
@@ -33,12 +34,14 @@ def index(request: UserRequest) -> HttpResponse:
 
 
 @require_safe
+@computing
 def detail(request: UserRequest, pk: UUID) -> HttpResponse:
     dataset = visible(request, pk)
     return _public_page(request, dataset, as_scientist=False)
 
 
 @require_safe
+@computing
 def preview(request: UserRequest, pk: UUID) -> HttpResponse:
     """The owner's look at what scientists see (or will see, of a revision in preparation)."""
     return _public_page(request, owned(request, pk), as_scientist=True)
@@ -86,6 +89,7 @@ def _declared(revision: Revision | None) -> tuple[TableSchema, ...]:
 
 
 @require_safe
+@computing
 def download_mock(request: UserRequest, pk: UUID, table: str, form: str) -> HttpResponse:
     """The mock of a published table, as Parquet or CSV."""
     dataset = visible(request, pk)

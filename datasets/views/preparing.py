@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.http import confirmed_recently
 from common.errors import Refused
+from common.expensive import computing
 from common.http import UserRequest, found
 from datasets import inspection, proposals, rules, services, uploads
 from datasets.forms import NOBODY, ColumnForm, PlainUploadForm, ReasonForm, RevisionForm, TableForm
@@ -104,6 +105,7 @@ def keep_table(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @require_safe
+@computing
 def rows(request: UserRequest, pk: UUID) -> HttpResponse:
     """Private rows, for the owner alone; each look is on record."""
     table = _table(request, pk)
@@ -115,6 +117,7 @@ def rows(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@computing
 def declare(request: UserRequest, pk: UUID) -> HttpResponse:
     """The wizard's middle: what is public about a table and its columns."""
     table = _table(request, pk)

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import User
 from common.errors import Denied, Refused
+from common.expensive import computing
 from common.http import UserRequest
 from privacy import asking, ledger, queries, rules, words
 from privacy.composing import OPERATORS, Line, fields_of, query_of
@@ -50,6 +51,7 @@ class Asked:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@computing
 def ask(request: UserRequest, pk: UUID) -> HttpResponse:
     """The page; by POST (`then` = ask) the question is asked, otherwise priced: also without scripts."""
     budget = the_budget(request, pk)
@@ -88,6 +90,7 @@ def _spend(request: UserRequest, budget: Budget, asked: Asked) -> HttpResponse:
 
 
 @require_POST
+@computing
 def price(request: UserRequest, pk: UUID) -> HttpResponse:
     """The price of what is being written, and the other side of the page in step with it. Spends nothing."""
     budget = the_budget(request, pk)

@@ -13,6 +13,7 @@ from accounts.http import confirmed_recently
 from accounts.models import User
 from common.access import require
 from common.errors import Denied, Refused
+from common.expensive import computing
 from common.http import UserRequest, found
 from datasets.models import Dataset
 from privacy import exports, queries, rules, services, words
@@ -235,6 +236,7 @@ def _ledger_row(line: LedgerLine) -> dict[str, object]:
 
 
 @require_POST
+@computing
 def export(request: UserRequest, pk: UUID) -> StreamingHttpResponse:
     """The same selection as CSV. By POST, for it writes a line into the audit log."""
     item = _reader(request, pk)

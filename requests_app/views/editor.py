@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.models import User
 from common.access import require
 from common.errors import Conflict
+from common.expensive import computing
 from common.http import UserRequest, body_json, found
 from datasets import rules as dataset_rules
 from datasets.models import Dataset, Revision
@@ -40,6 +41,7 @@ def new(request: UserRequest, dataset_pk: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@computing
 def edit(request: UserRequest, pk: UUID) -> HttpResponse:
     """The editor. Without JavaScript its buttons save first and then go on."""
     item = _own(request, pk)
@@ -148,6 +150,7 @@ def _found(
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@computing
 def autosave(request: UserRequest, pk: UUID) -> HttpResponse:
     """Save what was typed, by script. What is not valid is named; the rest is saved. A GET gives what is saved."""
     item = _own(request, pk)

@@ -1,7 +1,6 @@
 """One file that a run wrote: a safe preview, a verdict, a download. Nothing of it is ever served as a page."""
 
 from pathlib import Path
-from threading import BoundedSemaphore
 from uuid import UUID
 
 from django.http import FileResponse, Http404, HttpResponse
@@ -9,6 +8,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from common import expensive
 from common.errors import Refused
 from common.http import UserRequest, found
 from requests_app import looking, releasing, rules
@@ -20,10 +20,6 @@ from runner import previews
 
 SANDBOX = "default-src 'none'; sandbox"
 BYTES = "application/octet-stream"
-AT_ONCE = 2
-LOOKING = BoundedSemaphore(AT_ONCE)
-"""Each look opens a sandbox: nobody starts as many of them as they can send requests."""
-WAIT_S = 20.0
 
 
 def _output(request: UserRequest, pk: UUID) -> Output:
@@ -51,12 +47,8 @@ def preview(request: UserRequest, pk: UUID) -> HttpResponse:
     opened = releasing.open_held if held else releasing.open_released
     place = paging.place(request.GET)
     path = opened(output, by=request.user)
-    if not LOOKING.acquire(timeout=WAIT_S):
-        raise Refused("Many files are being looked at just now. Try again in a moment.")
-    try:
+    with expensive.turn(expensive.SANDBOXED, request):
         model = previews.preview(path, output.type, place=place)
-    finally:
-        LOOKING.release()
     context: dict[str, object] = {
         "output": output,
         "run": output.run,

@@ -13,6 +13,7 @@ from accounts.http import confirmed_recently
 from accounts.models import User
 from common.access import require
 from common.errors import Conflict
+from common.expensive import computing
 from common.http import UserRequest, found
 from requests_app import differences, endings, rules, services, workflow
 from requests_app.forms import CommentForm, VerdictForm
@@ -33,6 +34,7 @@ def readable_version(request: UserRequest, pk: UUID) -> Version:
 
 
 @require_safe
+@computing
 def review(request: UserRequest, pk: UUID) -> HttpResponse:
     version = readable_version(request, pk)
     return show(request, "review", page_of(request, version), parts={"review-state"})

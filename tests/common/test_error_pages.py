@@ -7,7 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
 from common.errors import Conflict, Denied, Refused
-from common.http import RefusalsMiddleware, back
+from common.http import RefusalsMiddleware, back, busy
+from common.turns import Busy, TooMuchAtOnce
 from portal import views
 from tests import make
 
@@ -35,6 +36,59 @@ def test_a_refusal_becomes_a_page_with_the_reason(error: Refused, status: int, h
     text = answer.content.decode()
     assert (answer.status_code, f"<h1>{heading}</h1>" in text) == (status, True)
     assert f"data-reason>{error}</p>" in text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("error", "status"), [(Busy("Many files."), 503), (TooMuchAtOnce("Many pages."), 429)]
+)
+def test_who_comes_at_a_bad_moment_is_told_when_to_come_again(error: Busy, status: int) -> None:
+    answer = refused(error)
+    assert (
+        answer.status_code,
+        answer["Retry-After"],
+        f"data-reason>{error}</p>" in answer.content.decode(),
+    ) == (
+        status,
+        "3",
+        True,
+    )
+    assert "Refresh" not in answer  # a form is not sent again by itself
+    assert refused(error, accept="application/json")["Retry-After"] == "3"
+
+
+@pytest.mark.django_db
+def test_a_page_that_was_only_looked_at_comes_again_by_itself() -> None:
+    request = RequestFactory().get("/requests/")
+    request.user = make.scientist()  # type: ignore[assignment]
+    answer = busy(request, Busy("Many files."))
+    assert answer["Refresh"] == "3"
+    assert "tries again by itself" in answer.content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/requests/inbox/", "/people/me/", "/datasets/", "/nowhere/", "/audit/"])
+@pytest.mark.parametrize("headers", [{}, {"hx-request": "true"}, {"accept": "application/json"}])
+def test_no_private_page_is_kept_by_a_browser(path: str, headers: dict[str, str]) -> None:
+    client = Client()
+    client.force_login(make.scientist(), backend="django.contrib.auth.backends.ModelBackend")
+    kept = client.get(path, headers=headers)["Cache-Control"]
+    assert {"no-store", "private"} <= {word.strip() for word in kept.split(",")}
+
+
+@pytest.mark.django_db
+def test_files_that_are_the_same_for_everybody_may_be_kept() -> None:
+    answer = Client().get("/static/favicon.svg")
+    assert "no-store" not in answer["Cache-Control"]
+    answer.close()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/", "/account/login/", "/nowhere/", "/requests/"])
+def test_a_foreign_host_gets_a_page_that_says_so(path: str) -> None:
+    answer = Client().get(path, headers={"host": "evil.example"})
+    assert answer.status_code == 400
+    assert "evil.example" not in answer.content.decode()
 
 
 @pytest.mark.django_db

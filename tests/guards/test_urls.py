@@ -40,8 +40,6 @@ OBJECTS = {
 """What the pages below each first part of a URL are about."""
 
 OPEN = {
-    "livez": "the supervisor asks whether the process lives",
-    "readyz": "the supervisor asks whether it can serve",
     "sign_up": "leads to the registration",
     "": "allauth's pages that are closed, and answer 404",
     "components": "developers' page, 404 outside the demo",

@@ -6,7 +6,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 from django.db import connection, transaction
-from django.db.utils import InternalError
+from django.db.utils import IntegrityError, InternalError
 
 from audit.models import Entry
 from common.errors import BudgetExceeded, Conflict, Refused
@@ -57,6 +57,16 @@ def test_the_same_key_reserves_once():
     assert used(budget) == [10] * 4
     with pytest.raises(Conflict, match="something else"):
         reserve(budget, 11, key=key)
+
+
+def test_a_key_says_nothing_about_the_keys_of_other_budgets():
+    key, mine, theirs = uuid4(), make.budget(), make.budget()
+    lines = [reserve(mine, 10, key=key), reserve(theirs, 3, key=key)]
+    assert [line.budget for line in lines] == [mine, theirs]
+    assert (used(mine), used(theirs)) == ([10] * 4, [3] * 4)
+    again = LedgerLine(budget=mine, kind="reserve", key=key, units=1, generation=1, cells=b"")
+    with pytest.raises(IntegrityError, match="a_key_names_one_line_of_a_budget"), transaction.atomic():
+        again.save()
 
 
 def test_a_void_gives_back_and_a_commit_does_not():

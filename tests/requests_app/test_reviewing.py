@@ -145,6 +145,22 @@ def test_beginning_a_review_twice_is_one_step():
     assert made.fresh(item).state == CodeRequest.State.IN_REVIEW
 
 
+@pytest.mark.parametrize("at", ["submitted", "in_review"])
+@pytest.mark.parametrize("who", ["auditor", "scientist"])
+def test_who_does_not_review_is_refused_also_when_a_review_is_under_way(at, who):
+    item = make.code_request(at=at)
+    with pytest.raises(Denied):
+        services.begin_review(made.version(item), by=getattr(make, who)())
+    assert made.fresh(item).state == at
+
+
+@pytest.mark.parametrize("at", ["submitted", "in_review"])
+def test_an_author_does_not_begin_their_own_review(at):
+    item = make.code_request(at=at)
+    with pytest.raises(Denied):
+        services.begin_review(made.version(item), by=item.author)
+
+
 def test_a_reviewers_comments_are_held_until_the_verdict():
     item = make.code_request(at="submitted")
     said = services.comment(made.version(item), by=item.dataset.owner, text="Why not the median?", line=2)

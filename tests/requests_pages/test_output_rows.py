@@ -4,7 +4,6 @@ import pytest
 from django.urls import reverse
 
 from requests_app.models import Output
-from requests_app.views import outputs
 from tests.makers import requests as lane
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sandbox]
@@ -22,13 +21,3 @@ def test_rows_page_by_page(as_, asked, first, last):
     shown = [number for number in range(1250) if f"<td>row{number}</td>" in page]
     assert shown == list(range(first, last + 1))
     assert f"Rows {first + 1:,}–{last + 1:,} of 1,250" in page
-
-
-def test_nobody_opens_as_many_sandboxes_as_they_can_send_requests(as_, monkeypatch):
-    item = lane.code_request(at="released")
-    output = Output.objects.get(run__request=item)
-    monkeypatch.setattr(outputs, "WAIT_S", 0.01)
-    with outputs.LOOKING, outputs.LOOKING:
-        busy = as_(item.author).get(reverse("requests:output", args=[output.pk]))
-    assert (busy.status_code, "Try again in a moment." in busy.content.decode()) == (400, True)
-    assert as_(item.author).get(reverse("requests:output", args=[output.pk])).status_code == 200

@@ -1,0 +1,144 @@
+"""Taking turns: how many may work on something at once, each person's share of it, and a queue that is fair.
+
+A turn goes to whoever has the fewest under way; among equals, to whoever has waited longest for one. So somebody who
+asks for two hundred things at once waits for their own, and nobody else does.
+"""
+
+import asyncio
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager
+from threading import Lock
+
+from common.errors import Refused
+
+Place = Future[None]
+"""A place in the queue: done when the turn has come, or is refused."""
+YOURS = "You have many pages under way. Wait until some of them have come."
+EVERYBODYS = "Too much is asked of the portal at this moment."
+
+
+class Busy(Refused):
+    """Not now; it will be possible again by itself in a moment."""
+
+    status = 503
+    code = "busy"
+    RETRY_SECONDS = 3
+
+
+class TooMuchAtOnce(Busy):
+    """This person has as much under way as one person may."""
+
+    status = 429
+    code = "too_much_at_once"
+
+
+class Turns:
+    """One thing of which there is a limited amount. Safe for threads; nothing in here waits while it holds the lock."""
+
+    def __init__(
+        self, *, at_once: int, each: int, waiting: int, each_waiting: int, busy: str = EVERYBODYS
+    ) -> None:
+        self.at_once, self.each, self.waiting, self.each_waiting = at_once, each, waiting, each_waiting
+        self._busy = busy
+        self._lock = Lock()
+        self._working: Counter[Hashable] = Counter()
+        self._queues: OrderedDict[Hashable, deque[Place]] = OrderedDict()
+
+    @contextmanager
+    def turn(
+        self, who: Hashable, *, seconds: float, before_waiting: Callable[[], object] = lambda: None
+    ) -> Iterator[None]:
+        """Wait for a turn, and have it. Busy after `seconds`, or at once when too many wait already."""
+        place = self._ask(who)
+        try:
+            if not place.done():
+                before_waiting()
+            place.result(seconds)
+        except TimeoutError:
+            self._leave(who, place)
+            raise Busy(self._busy) from None
+        try:
+            yield
+        finally:
+            self.done(who)
+
+    @asynccontextmanager
+    async def turn_async(self, who: Hashable, *, seconds: float) -> AsyncIterator[None]:
+        """The same on an event loop."""
+        await self.wait_async(who, seconds=seconds)
+        try:
+            yield
+        finally:
+            self.done(who)
+
+    async def wait_async(self, who: Hashable, *, seconds: float) -> None:
+        """Wait for a turn. It lasts until `done`."""
+        place = self._ask(who)
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(place), seconds)
+        except TimeoutError:
+            self._leave(who, place)
+            raise Busy(self._busy) from None
+        except BaseException:
+            self._leave(who, place)
+            raise
+
+    def done(self, who: Hashable) -> None:
+        """The turn is over: somebody else's begins."""
+        with self._lock:
+            self._working[who] -= 1
+            if not self._working[who]:
+                del self._working[who]
+            self._serve()
+
+    def _ask(self, who: Hashable) -> Place:
+        place = Place()
+        with self._lock:
+            self._queues.setdefault(who, deque()).append(place)
+            self._serve()
+            self._refuse_what_is_too_much(who)
+        return place
+
+    def _refuse_what_is_too_much(self, who: Hashable) -> None:
+        """What came last goes first: that of this person, or else that of whoever has most places in the queue."""
+        if len(self._queues.get(who, ())) > self.each_waiting:
+            self._refuse(who, TooMuchAtOnce(YOURS))
+        elif sum(map(len, self._queues.values())) > self.waiting:
+            self._refuse(max(self._queues, key=lambda one: len(self._queues[one])), Busy(self._busy))
+
+    def _refuse(self, who: Hashable, why: Busy) -> None:
+        place = self._queues[who].pop()
+        self._forget(who)
+        if place.set_running_or_notify_cancel():
+            place.set_exception(why)
+
+    def _leave(self, who: Hashable, place: Place) -> None:
+        """Give up waiting. The turn may have come at this very moment: then it is given back."""
+        if not place.cancel():
+            if place.exception() is None:
+                self.done(who)
+            return
+        with self._lock:
+            queue = self._queues.get(who)
+            if queue is not None and place in queue:
+                queue.remove(place)
+                self._forget(who)
+
+    def _serve(self) -> None:
+        while self._working.total() < self.at_once and (who := self._next()) is not None:
+            place = self._queues[who].popleft()
+            self._queues.move_to_end(who)
+            self._forget(who)
+            if place.set_running_or_notify_cancel():
+                self._working[who] += 1
+                place.set_result(None)
+
+    def _next(self) -> Hashable | None:
+        waiting = [who for who, queue in self._queues.items() if queue and self._working[who] < self.each]
+        return min(waiting, key=self._working.__getitem__, default=None)
+
+    def _forget(self, who: Hashable) -> None:
+        if not self._queues[who]:
+            del self._queues[who]

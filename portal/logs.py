@@ -1,0 +1,63 @@
+"""Logs that strangers can neither fill nor forge: a refused request is one short line, and only so many a minute."""
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from threading import Lock
+
+A_MINUTE = 120
+LONGEST_LINE = 1000
+HEARD_OF_STRANGERS = ("django.request", "django.security", "django_structlog", "daphne", "channels")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def is_refusal(record: logging.LogRecord) -> bool:
+    """Whether this says that somebody sent what is not taken: nothing that anybody has to look into."""
+    if not record.name.startswith(HEARD_OF_STRANGERS):
+        return False
+    return getattr(record, "status_code", 0) // 100 == 4 or record.levelno < logging.ERROR
+
+
+class OneLine(logging.Formatter):
+    """What requests contain is shown escaped. Tracebacks of failures stay as they are."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 -- logging's name
+        text = CONTROL.sub(lambda found: ascii(found[0])[1:-1], super().formatMessage(record))
+        return text[:LONGEST_LINE] + "…" if is_refusal(record) and len(text) > LONGEST_LINE else text
+
+
+class Refusals(logging.Filter):
+    """Lets through a number of refusals a minute, without tracebacks, and counts the others."""
+
+    def __init__(self, *, a_minute: int = A_MINUTE, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._a_minute, self._clock = a_minute, clock
+        self._lock = Lock()
+        self._minute, self._said = 0, 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not is_refusal(record):
+            return True
+        record.exc_info = record.exc_text = record.stack_info = None
+        record.levelno = min(record.levelno, logging.WARNING)
+        record.levelname = logging.getLevelName(record.levelno)
+        with self._lock:
+            left_out = self._begin_minute()
+            self._said += 1
+            is_let_through = self._said <= self._a_minute
+        if left_out and is_let_through:
+            record.msg = (
+                f"{record.getMessage()} (and {left_out} refused requests before, which are not shown)"
+            )
+            record.args = None
+        return is_let_through
+
+    def _begin_minute(self) -> int:
+        """How many lines of the minute before were left out, once in each minute."""
+        minute = int(self._clock() // 60)
+        if minute == self._minute:
+            return 0
+        left_out = max(0, self._said - self._a_minute)
+        self._minute, self._said = minute, 0
+        return left_out

@@ -1,0 +1,72 @@
+"""Mail waits in rows: the bell says nothing, each mail goes once, and one that cannot go holds up no other."""
+
+import inspect
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import mailing, tasks
+from accounts.models import Mail, User
+from accounts.notifications import tell, write_to
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+
+def sent() -> list[tuple[str, ...]]:
+    return [(*item.to, item.subject) for item in mail.outbox]
+
+
+def test_what_is_sent_is_what_the_row_says_and_it_is_sent_once() -> None:
+    write_to("noor@weir.example", "You are invited.", url="/x/")
+    for _ in range(3):
+        tasks.send_mail()
+    assert sent() == [("noor@weir.example", "[Weir] You are invited.")]
+    assert not Mail.objects.exists()
+
+
+def test_a_bell_rung_by_a_stranger_sends_nothing() -> None:
+    tell([make.scientist()], "Seen on the bell alone.", url="/")
+    Mail.objects.all().delete()
+    tasks.send_mail()
+    assert sent() == []
+    assert inspect.signature(tasks.send_mail.run).parameters == {}
+
+
+def test_people_who_want_no_mail_get_none_and_others_do() -> None:
+    quiet, other = make.scientist(), make.scientist()
+    User.objects.filter(pk=quiet.pk).update(mail_wanted=False)
+    tell(User.objects.filter(pk__in=[quiet.pk, other.pk]), "News.", url="/")
+    assert list(Mail.objects.values_list("address", "text")) == [(other.email, "News.")]
+
+
+def test_nothing_is_sent_of_what_was_taken_back() -> None:
+    with transaction.atomic():
+        write_to("noor@weir.example", "You are invited.")
+        transaction.set_rollback(True)
+    tasks.send_mail()
+    assert sent() == []
+
+
+def test_a_mail_that_cannot_be_sent_waits_and_the_others_go(settings, caplog) -> None:
+    write_to("bad\nBcc: evil@weir.example", "Forged.")
+    write_to("noor@weir.example", "Good.")
+    mailing.send_due()
+    assert sent() == [("noor@weir.example", "[Weir] Good.")]
+    left = Mail.objects.get()
+    assert left.tries == 1
+    assert left.due_at > timezone.now() + timedelta(seconds=30)
+    assert "evil" not in caplog.text
+
+
+def test_it_is_given_up_in_the_end(caplog) -> None:
+    write_to("bad\nBcc: evil@weir.example", "Forged.")
+    for number in range(mailing.TRIES):
+        assert Mail.objects.get().tries == number
+        Mail.objects.update(due_at=timezone.now())
+        mailing.send_due()
+    assert not Mail.objects.exists()
+    assert "was given up after 8 tries" in caplog.text
