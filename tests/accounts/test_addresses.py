@@ -22,7 +22,7 @@ ADDRESS = "tomas.kirsch+x@desk.weir.example"
 SAME = [
     ADDRESS,
     ADDRESS.upper(),
-    "Tomas.Kirsch+X@Demo.WEIR.example",
+    "Tomas.Kirsch+X@Desk.WEIR.example",
     f"  {ADDRESS}\t",
     f"\n{ADDRESS} ",
     f"\u00a0{ADDRESS}\u2003",
