@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 -- its name
 
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "testserver"}
 
@@ -31,5 +31,18 @@ def loopback_only_when_loose(app_configs: Any, **kwargs: Any) -> list[CheckMessa
             f"The demo and debugging are for this machine only, but WEIR_HOSTS names {', '.join(public)}.",
             hint="Unset WEIR_DEMO and WEIR_DEBUG, or serve on 127.0.0.1 only.",
             id="weir.E002",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def proxy_is_named(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    if not settings.HTTPS or settings.PROXIES:
+        return []
+    return [
+        Warning(
+            "WEIR_BASE_URL begins with https://, so a proxy stands before the portal, but WEIR_PROXIES is not set.",
+            hint="Name the proxy's address, or everybody is recorded as coming from it.",
+            id="weir.W001",
         )
     ]

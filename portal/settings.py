@@ -216,6 +216,7 @@ SECURE_PROXY_SSL_HEADER = ("weir.scheme", "https")
 SECURE_SSL_REDIRECT = False
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SILENCED_SYSTEM_CHECKS = [
+    "axes.W006",  # counts are per account; known devices keep strangers from locking people out
     "security.W005",  # other hosts below this name are not ours to speak for
     "security.W008",  # the proxy sends http to https; here every request counts as what BASE_URL says
     "security.W021",  # being built into browsers is the owner's decision about the whole domain
