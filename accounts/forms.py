@@ -21,9 +21,9 @@ class AddressField(forms.EmailField):
         super().__init__(**{"label": "E-mail address", "max_length": addresses.LONGEST, **kwargs})
 
     def to_python(self, value: Any) -> str:
-        typed: str = super().to_python(value)
-        if typed in self.empty_values:
-            return typed
+        typed = super().to_python(value)
+        if not typed:
+            return ""
         try:
             return addresses.exact(typed)
         except Refused as refused:
@@ -37,8 +37,8 @@ class NameField(forms.CharField):
         super().__init__(**{"label": "Name", "max_length": names.LONGEST, **kwargs})
 
     def to_python(self, value: Any) -> str:
-        typed: str = super().to_python(value)
-        if typed in self.empty_values:
+        typed = super().to_python(value)
+        if not typed:
             return ""
         try:
             return names.clean(typed)

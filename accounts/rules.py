@@ -59,8 +59,10 @@ def is_not_the_last_admin(user: User, person: User) -> str | None:
 def name_is_free(name: str, person: User | None = None) -> str | None:
     """Why this name could be taken for somebody else's. Who waits for a decision holds no name yet."""
     wanted = names.keys(name)
-    waiting = User.objects.filter(state__in=[User.State.PENDING, User.State.REFUSED]).values("pk")
-    others = User.objects.exclude(pk__in=waiting).exclude(pk=person.pk if person else None)
+    waiting = [User.State.PENDING, User.State.REFUSED]
+    others = User.objects.exclude(state__in=waiting)
+    if person is not None:
+        others = others.exclude(pk=person.pk)
     if all(wanted.isdisjoint(names.keys(taken)) for taken in others.values_list("name", flat=True)):
         return None
     return "Somebody here has a name that reads the same. Add a second name or an initial."

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from accounts import names, services
 from accounts.models import User
 from audit.models import Entry
 from common.errors import Conflict, Refused
+from requests_app import services as lane
 from tests import make
 from tests.racing import at_once
 
@@ -162,3 +164,32 @@ def test_two_who_take_one_name_at_once_are_told_apart() -> None:
         *(lambda one=one: services.update_profile(one, by=one, name="Nora Noor") for one in people)
     )
     assert sorted(type(result).__name__ for result in taken) == ["Conflict", "User"]
+
+
+@pytest.mark.django_db
+def test_whose_word_counts_is_shown_with_their_address(client: Client) -> None:
+    """On the page of a request, of a version under review and of an output check."""
+    item = make.code_request(at="in_review")
+    owner, author = item.dataset.owner, item.author
+    lane.comment(item.latest, by=owner, text="Why the mean?")
+    pages = {owner: [f"/requests/{item.pk}/", reverse("requests:review", args=[item.latest.pk])]}
+    checked = make.code_request(at="ran")
+    pages[checked.dataset.owner] = [reverse("requests:check", args=[checked.latest.runs.get().release.pk])]
+    shown = []
+    for person, paths in pages.items():
+        client.force_login(person)
+        shown += [client.get(path).content.decode() for path in paths]
+    writer = f'<span class="who">{author.email}</span>'
+    assert [writer in page for page in shown[:2]] == [True, True]
+    assert f'<span class="who">{owner.email}</span>' in shown[1]
+    assert f'<span class="who">{checked.author.email}</span>' in shown[2]
+
+
+@pytest.mark.django_db
+def test_an_author_who_may_not_know_a_reviewer_reads_no_address_of_theirs(client: Client) -> None:
+    item = make.code_request(at="in_review")
+    reviewer = make.reviewer(item.dataset).user
+    lane.comment(item.latest, by=reviewer, text="Why the mean?")
+    client.force_login(item.author)
+    for path in (f"/requests/{item.pk}/", reverse("requests:review", args=[item.latest.pk])):
+        assert reviewer.email not in client.get(path).content.decode()

@@ -266,30 +266,20 @@ def test_foreign_passkeys_cannot_be_changed(person: User, key: SoftKey) -> None:
     assert kept.data["name"] == "Phone"
 
 
+ODD: list[Any] = [None, 1, [], {}, "", "=", "%", "AA", "é"]
+
+
 def malformed() -> list[str]:
-    whole = json.loads(
-        SoftKey(user_handle=text(b"0" * 32)).get({"publicKey": {"challenge": text(b"x" * 32)}})
-    )
-    client = whole["response"]["clientDataJSON"]
-    responses: list[Any] = [None, [], "x", 1, {}, {"clientDataJSON": client}]
-    responses += [
-        {**whole["response"], name: value}
-        for name in whole["response"]
-        for value in (None, 1, [], {}, "", "=", "%", "AA", "é")
-    ]
-    answers: list[Any] = [
-        None,
-        [],
-        {},
-        1,
-        "x",
-        True,
-        *({**whole, "response": response} for response in responses),
-    ]
+    """An answer with each of its parts made odd, and texts that are no answer at all."""
+    made = SoftKey(user_handle=text(b"0" * 32)).get({"publicKey": {"challenge": text(b"x" * 32)}})
+    whole: dict[str, Any] = json.loads(made)
+    response = whole["response"]
+    only = {"clientDataJSON": response["clientDataJSON"]}
+    answers: list[Any] = [None, [], {}, 1, "x", True]
+    answers += [{**whole, "response": odd} for odd in [*ODD, only]]
+    answers += [{**whole, "response": {**response, name: odd}} for name in response for odd in ODD]
     answers += [
-        {**whole, name: value}
-        for name in ("id", "rawId", "type", "clientExtensionResults")
-        for value in (None, 1, [], {}, "", "é")
+        {**whole, name: odd} for name in ("id", "rawId", "type", "clientExtensionResults") for odd in ODD
     ]
     return ["", "{", "NaN", "[" * 9000, "\x00", "x" * 30_000, *map(json.dumps, answers)]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from celery.signals import before_task_publish
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.core import mail
@@ -115,7 +116,7 @@ def test_a_wrong_password_is_the_same_work_for_all(work: Callable[..., Seen]) ->
 
 def test_a_second_step_is_not_told_by_a_wrong_password(work: Callable[..., Seen]) -> None:
     person = make.user(password=make.PASSWORD)
-    person.authenticator_set.create(type="totp", data={"secret": "x"})
+    Authenticator.objects.create(user=person, type="totp", data={"secret": "x"})
     fields = {"login": "{}", "password": WRONG}
     assert work("/account/login/", person.email, **fields) == work("/account/login/", NOBODY, **fields)
 

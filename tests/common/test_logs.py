@@ -2,6 +2,7 @@
 
 import logging
 import re
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -64,8 +65,9 @@ def test_every_page_whose_address_holds_a_secret_is_masked() -> None:
 
 
 def test_every_handler_writes_through_it() -> None:
-    used = {handler["formatter"] for handler in settings.LOGGING["handlers"].values()}
-    assert {settings.LOGGING["formatters"][name]["()"] for name in used} == {"common.logs.Formatter"}
+    logging_settings: dict[str, Any] = settings.LOGGING
+    used = {handler["formatter"] for handler in logging_settings["handlers"].values()}
+    assert {logging_settings["formatters"][name]["()"] for name in used} == {"common.logs.Formatter"}
 
 
 @pytest.mark.django_db

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.db import connection
 from playwright.sync_api import Page, expect
 
@@ -50,16 +51,16 @@ def _answers(port: int) -> bool:
 
 @pytest.fixture
 def page(new_context: Any, site: str, complaints: list[str]) -> Iterator[Page]:
-    """A page in a browser with an empty authenticator, as a laptop has one."""
     opened = new_context(base_url=site).new_page()
     opened.set_default_timeout(15_000)
     watch(opened, complaints)
-    opened.devices = authenticator(opened)
     yield opened
     assert complaints == []
 
 
-def authenticator(page: Page, *, gives_finger: bool = True) -> tuple[Any, str]:
+@pytest.fixture(autouse=True)
+def authenticator(page: Page) -> tuple[Any, str]:
+    """The browser's own, empty, as a laptop has one; its holder gives their finger at once."""
     devices = page.context.new_cdp_session(page)
     devices.send("WebAuthn.enable")
     options = {
@@ -67,7 +68,7 @@ def authenticator(page: Page, *, gives_finger: bool = True) -> tuple[Any, str]:
         "transport": "internal",
         "hasResidentKey": True,
         "hasUserVerification": True,
-        "isUserVerified": gives_finger,
+        "isUserVerified": True,
         "automaticPresenceSimulation": True,
     }
     made = devices.send("WebAuthn.addVirtualAuthenticator", {"options": options})
@@ -129,11 +130,11 @@ def test_a_passkey_from_adding_to_removing(page: Page, screenshot: Callable[...,
     page.wait_for_url("**/requests/inbox/")
 
 
-def test_what_the_browser_refuses_is_said_on_the_page(page: Page) -> None:
+def test_what_the_browser_refuses_is_said_on_the_page(page: Page, authenticator: tuple[Any, str]) -> None:
     """A finger that does not fit, and a device that holds a passkey already."""
     person = make.scientist(password=make.PASSWORD)
     give_password(page, person)
-    devices, name = page.devices
+    devices, name = authenticator
     devices.send("WebAuthn.setUserVerified", {"authenticatorId": name, "isUserVerified": False})
     page.goto("/account/mfa/webauthn/add/")
     page.get_by_role("button", name="Make the passkey").click()
@@ -152,7 +153,7 @@ def test_a_passkey_of_nobody_here_is_refused(page: Page) -> None:
     give_password(page, person)
     add(page, "Phone")
     sign_out(page)
-    person.authenticator_set.all().delete()
+    Authenticator.objects.filter(user=person).delete()
     page.get_by_role("button", name="Sign in with a passkey").click()
     expect(page.get_by_text("This passkey was not accepted.")).to_be_visible()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
