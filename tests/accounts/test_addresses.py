@@ -5,9 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.apps import apps
 from django.core.cache import cache
 from django.db import IntegrityError, connection, transaction
+from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 
 from accounts import addresses, services
@@ -204,3 +206,27 @@ def test_two_registrations_in_two_spellings_make_one_account(settings: Any) -> N
     asked("Rita@Weir.example")
     asked("rita@weir.EXAMPLE ")
     assert User.objects.filter(email="rita@weir.example").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_of_before_is_migrated_with_its_rows() -> None:
+    """All in one transaction: rows are changed and constraints made on the same tables."""
+    before, after = [("accounts", "0001_initial")], [("accounts", "0002_exact_addresses")]
+    MigrationExecutor(connection).migrate(before)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO accounts_user (id, created_at, password, email, name, affiliation, state, state_reason,"
+                " is_active, time_zone, registration_note, mail_wanted) VALUES (gen_random_uuid(), now(), '',"
+                " 'Old@Weir.example', 'Old', '', 'active', '', true, 'UTC', '', true) RETURNING id"
+            )
+            pk = cursor.fetchone()[0]
+            cursor.execute(
+                'INSERT INTO account_emailaddress (email, verified, "primary", user_id)'
+                " VALUES ('old@weir.example', false, true, %s)",
+                [pk],
+            )
+    finally:
+        MigrationExecutor(connection).migrate(after)
+    assert User.objects.get(pk=pk).email == "old@weir.example"
+    assert not EmailAddress.objects.exists()
