@@ -71,9 +71,8 @@ class AnswerField(forms.CharField):
             signed = CollectedClientData(websafe_decode(answer["response"]["clientDataJSON"]))
         except MALFORMED as bad:
             raise ValidationError(REFUSED) from bad
-        if (
-            signed.origin != settings.BASE_URL or signed.cross_origin
-        ):  # fido2 would take any port and subdomain
+        # By itself fido2 would take every port, and every name below ours.
+        if signed.origin != settings.BASE_URL or signed.cross_origin:
             raise ValidationError(REFUSED)
         return answer
 
