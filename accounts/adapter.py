@@ -10,17 +10,25 @@ from allauth.core import context
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from accounts import http
 from accounts.models import User
+from common.clients import client_address
 
 NOT_ACTIVE = {
     User.State.PENDING: "Your registration is waiting for an admin. You get a mail when it is decided.",
     User.State.REFUSED: "Your registration was refused. Ask an admin if you think this is a mistake.",
     User.State.SUSPENDED: "Your account is suspended. Ask an admin to look into it.",
 }
+METHODS = {
+    "reauthenticate": "Use your password",
+    "mfa_reauthenticate": "Use a code",
+    "mfa_reauthenticate:webauthn": "Use a passkey",
+}
+"""Ways to show again who one is, as links."""
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -28,6 +36,12 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return client_address(request)
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Axes counts wrong passwords, and knows devices. By a count of allauth's, strangers could lock people out."""
 
     def pre_login(self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> HttpResponse | None:
         """The demo's people have public passwords: outside the demo these open nothing."""
@@ -51,6 +65,10 @@ class AccountAdapter(DefaultAccountAdapter):
             return bool(super().is_safe_url(url))
         except ValueError:
             return False
+
+    def get_reauthentication_methods(self, user: AbstractBaseUser | AnonymousUser) -> list[dict[str, Any]]:
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        return [{**method, "description": METHODS[method["id"]]} for method in methods]
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         """A sign-in counts, as does a password or factor given again, for as long as the settings say.

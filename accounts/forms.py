@@ -7,9 +7,43 @@ from django import forms
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 
+from accounts import addresses, names
 from accounts.models import ROLE_HELP, Role, User
+from common.errors import Refused
 
 REGIONS = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
+
+
+class AddressField(forms.EmailField):
+    """An e-mail address, in the one form in which it is kept."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"label": "E-mail address", "max_length": addresses.LONGEST, **kwargs})
+
+    def to_python(self, value: Any) -> str:
+        typed = super().to_python(value)
+        if not typed:
+            return ""
+        try:
+            return addresses.exact(typed)
+        except Refused as refused:
+            raise ValidationError(str(refused)) from refused
+
+
+class NameField(forms.CharField):
+    """A person's name, without anything that is none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"label": "Name", "max_length": names.LONGEST, **kwargs})
+
+    def to_python(self, value: Any) -> str:
+        typed = super().to_python(value)
+        if not typed:
+            return ""
+        try:
+            return names.clean(typed)
+        except Refused as refused:
+            raise ValidationError(str(refused)) from refused
 
 
 def time_zones() -> list[tuple[str, str]]:
@@ -51,14 +85,13 @@ class RoleForm(ReasonForm):
 
 
 class InviteForm(forms.Form):
-    email = forms.EmailField(
-        label="E-mail address", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"})
-    )
+    email = AddressField(widget=forms.EmailInput(attrs={"autocomplete": "off"}))
     roles = _roles_field()
 
 
 class ApproveForm(forms.Form):
     roles = _roles_field()
+    name = NameField(required=False)
 
 
 class PeopleFilter(forms.Form):
@@ -79,6 +112,7 @@ class PeopleFilter(forms.Form):
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
+    name = NameField(help_text="As your colleagues know you. A change is recorded.")
     time_zone = forms.ChoiceField(
         label="Time zone", choices=time_zones, help_text="Dates are shown in this zone."
     )
@@ -86,7 +120,7 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
     class Meta:
         model = User
         fields = ["name", "affiliation", "time_zone", "mail_wanted"]
-        labels = {"mail_wanted": "Send me mail", "name": "Name"}
+        labels = {"mail_wanted": "Send me mail"}
         help_texts = {
             "mail_wanted": "When something waits for you or has changed. The bell shows it in any case."
         }
@@ -95,9 +129,7 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
 class NewAccountForm(forms.Form):
     """What every new account needs: a name and a password."""
 
-    name = forms.CharField(
-        label="Name", max_length=150, widget=forms.TextInput(attrs={"autocomplete": "name"})
-    )
+    name = NameField(widget=forms.TextInput(attrs={"autocomplete": "name"}))
     password = forms.CharField(
         label="Password",
         strip=False,
@@ -133,9 +165,7 @@ class NewAccountForm(forms.Form):
 class FirstAdminForm(NewAccountForm):
     """The first admin also says where mail reaches them."""
 
-    email = forms.EmailField(
-        label="E-mail address", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "username"})
-    )
+    email = AddressField(widget=forms.EmailInput(attrs={"autocomplete": "username"}))
     field_order = ["email", "name", "password", "repeated", "time_zone"]
 
 

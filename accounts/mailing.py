@@ -4,9 +4,11 @@ import logging
 from datetime import timedelta
 
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Mail
+from accounts.letters import letter
+from accounts.models import Mail, Notification, User
 from common import mail
 
 logger = logging.getLogger(__name__)
@@ -33,12 +35,24 @@ def _send_next() -> bool:
     if item is None:
         return False
     try:
-        mail.send(item.address, item.text, url=item.url, extra=item.extra)
+        if item.kind == Mail.Kind.REGISTERED:
+            _tell_admins()
+        if says := letter(item):
+            mail.send(item.address, says.text, url=says.url, extra=says.extra)
     except Exception as bad:  # noqa: BLE001 -- whatever it is about this mail, the others are sent
         _postpone(item, bad)
     else:
         item.delete()
     return True
+
+
+def _tell_admins() -> None:
+    """That somebody asks for an account: a line for each admin who has none unread, in none of the stranger's words."""
+    from accounts.notifications import tell  # noqa: PLC0415 -- it rings for this itself
+
+    page = reverse("accounts:registrations")
+    know = Notification.objects.unread().filter(url=page).values("user")
+    tell(User.objects.admins().exclude(pk__in=know), "Somebody asks for an account.", url=page)
 
 
 def _postpone(item: Mail, bad: Exception) -> None:

@@ -12,7 +12,9 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
+from accounts import addresses
 from accounts.duties import ROLES_GO_TOGETHER
+from common.errors import Refused
 from common.models import Thing
 
 SYSTEM_EMAIL = "system@weir.invalid"
@@ -39,16 +41,23 @@ EXCLUSIVE_ROLES = frozenset({Role.ADMIN, Role.AUDITOR})
 
 
 class UserManager(BaseUserManager["User"]):
-    """Finds people by e-mail, whatever its case."""
+    """Finds people by their address, in whatever way it was typed."""
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user = self.model(email=addresses.exact(email), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        return self.get(email__iexact=username)
+        return self.with_address(username or "").get()
+
+    def with_address(self, typed: str) -> models.QuerySet["User"]:
+        """Whose address this is, or nobody: what cannot be an address here is nobody's."""
+        try:
+            return self.filter(email=addresses.exact(typed))
+        except Refused:
+            return self.none()
 
     def people(self) -> models.QuerySet["User"]:
         """Everybody but the system itself."""
@@ -111,7 +120,8 @@ class User(AbstractBaseUser, Thing):
             models.CheckConstraint(
                 condition=Q(is_active=True, state="active") | (Q(is_active=False) & ~Q(state="active")),
                 name="only_active_people_are_active",
-            )
+            ),
+            models.CheckConstraint(condition=Q(email__regex=addresses.EXACT), name="addresses_are_exact"),
         ]
 
     def __str__(self) -> str:
@@ -192,7 +202,10 @@ class Invitation(Thing):
                 condition=Q(accepted_at=None, accepted_by=None)
                 | Q(accepted_at__isnull=False, accepted_by__isnull=False),
                 name="an_accepted_invitation_names_its_guest",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(email="") | Q(email__regex=addresses.EXACT), name="invited_addresses_are_exact"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -221,6 +234,7 @@ class Session(AbstractBaseSession):
     user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, blank=True, related_name="sessions")
     device = models.CharField(max_length=200, blank=True)
     signed_in_at = models.DateTimeField(null=True, blank=True)
+    client = models.GenericIPAddressField(null=True, blank=True)
 
     def __str__(self) -> str:
         return f"Session of {self.user or 'a visitor'}"
@@ -260,8 +274,15 @@ class Notification(Thing):
 class Mail(Thing):
     """A mail that waits to be sent; the row goes when it has been. The queue only says that there is one."""
 
+    class Kind(models.TextChoices):
+        MESSAGE = "message", "What its text says"
+        RESET = "reset", "The link to a new password, if the address has an account"
+        REGISTERED = "registered", "The link that confirms an address"
+        REGISTERED_AGAIN = "registered_again", "That the address has an account already"
+
     address = models.EmailField()
-    text = models.TextField()
+    kind = models.CharField(max_length=20, choices=Kind, default=Kind.MESSAGE)
+    text = models.TextField(blank=True)
     url = models.CharField(max_length=500, blank=True)
     extra = models.TextField(blank=True)
     tries = models.PositiveSmallIntegerField(default=0)

@@ -25,6 +25,11 @@ def write_to(address: str, text: str, *, url: str = "", extra: str = "") -> None
     _post([Mail(address=address, text=text, url=url, extra=extra)])
 
 
+def write_letter(address: str, kind: str) -> None:
+    """Mail what the worker writes (accounts/letters.py), whether or not the address has an account."""
+    _post([Mail(address=address, kind=kind)])
+
+
 def _post(mails: list[Mail]) -> None:
     """Write the mails down. The bell carries nothing: what is sent, and to whom, stands in the rows alone."""
     if Mail.objects.bulk_create(mails):

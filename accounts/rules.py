@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from allauth.mfa.utils import is_mfa_enabled
 
-from accounts import hooks
+from accounts import hooks, names
 from accounts.models import EXCLUSIVE_ROLES, Invitation, Role, User
 from common.access import all_of
 
@@ -61,6 +61,18 @@ def is_not_the_last_admin(user: User, person: User) -> str | None:
     if person.is_admin and not User.objects.admins().exclude(pk=person.pk).exists():
         return "This is the last admin. Give somebody else the role first."
     return None
+
+
+def name_is_free(name: str, person: User | None = None) -> str | None:
+    """Why this name could be taken for somebody else's. Who waits for a decision holds no name yet."""
+    wanted = names.keys(name)
+    waiting = [User.State.PENDING, User.State.REFUSED]
+    others = User.objects.exclude(state__in=waiting)
+    if person is not None:
+        others = others.exclude(pk=person.pk)
+    if all(wanted.isdisjoint(names.keys(taken)) for taken in others.values_list("name", flat=True)):
+        return None
+    return "Somebody here has a name that reads the same. Add a second name or an initial."
 
 
 manages = all_of(is_active, is_admin)

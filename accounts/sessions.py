@@ -30,4 +30,5 @@ def _described(row: AbstractBaseSession, data: dict[str, Any]) -> Session:
     row.user_id = data.get(SESSION_KEY)
     row.device = data.get("device", "")
     row.signed_in_at = data.get("signed_in_at")
+    row.client = data.get("client")
     return row

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from accounts.forms import AddressField
 from common.templatetags.weir import span
 from datasets.models import NAME, Column, Dataset, Table
 from datasets.queries import SHOWN
@@ -160,12 +161,12 @@ class ReasonForm(forms.Form):
 
 
 class ReviewerForm(forms.Form):
-    email = forms.EmailField(label="E-mail address", help_text="Of somebody who has an account here.")
+    email = AddressField(help_text="Of somebody who has an account here.")
     decides_access = forms.BooleanField(label="May also decide on requests for access", required=False)
 
 
 class TransferForm(ReasonForm):
-    email = forms.EmailField(label="New owner's e-mail address", help_text="Of a data owner on this portal.")
+    email = AddressField(label="New owner's e-mail address", help_text="Of a data owner on this portal.")
     field_order = ["email", "reason"]
 
 

@@ -1,8 +1,23 @@
+from typing import Any
+
+import structlog
 from django.apps import AppConfig
+from django.http import HttpRequest
 
 
 class PortalConfig(AppConfig):
     name = "portal"
 
     def ready(self) -> None:
+        from django_structlog.signals import bind_extra_request_metadata  # noqa: PLC0415 -- needs the settings
+
         from portal import celery, checks  # noqa: F401, PLC0415 -- registered once apps are loaded
+
+        bind_extra_request_metadata.connect(bind_client, dispatch_uid="portal.bind_client")
+
+
+def bind_client(sender: object, request: HttpRequest, **kwargs: Any) -> None:
+    """Lines of the log name who called, as everything else does."""
+    from common.clients import client_address  # noqa: PLC0415 -- needs the settings
+
+    structlog.contextvars.bind_contextvars(ip=client_address(request))

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core import checks
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 -- its name
 from django.db import DatabaseError, connection
 
 from common.expensive import hang_up
@@ -45,7 +44,7 @@ def uploads_are_confined(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if not settings.UPLOADS_UNCONFINED:
         return []
     return [
-        checks.Warning(
+        Warning(
             "WEIR_UPLOADS_UNCONFINED is set: where no sandbox can be made, owners' files are read without one. "
             "A hole in a parser then turns the owner of one dataset into the reader of all.",
             hint="Let the default worker and the web server make user namespaces (docs/sandbox.md), and unset it.",
@@ -103,5 +102,18 @@ def enough_places(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         Error(
             f"WEIR_REQUESTS_AT_ONCE is {settings.REQUESTS_AT_ONCE}; it must be at least {FEWEST_AT_ONCE}.",
             id="weir.E004",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def proxy_is_named(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    if not settings.HTTPS or settings.PROXIES:
+        return []
+    return [
+        Warning(
+            "WEIR_BASE_URL begins with https://, so a proxy stands before the portal, but WEIR_PROXIES is not set.",
+            hint="Name the proxy's address, or everybody is recorded as coming from it.",
+            id="weir.W002",
         )
     ]

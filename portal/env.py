@@ -1,5 +1,6 @@
 """Typed readers of the process's environment. The settings file is their only caller."""
 
+import ipaddress
 import json
 import os
 from pathlib import Path
@@ -47,6 +48,25 @@ def words(name: str, default: list[str]) -> list[str]:
     """A list, separated by commas."""
     value = os.environ.get(name)
     return default if value is None else [word.strip() for word in value.split(",") if word.strip()]
+
+
+def networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """Addresses and networks, separated by commas: 127.0.0.1, 10.1.0.0/16, fd00::/8."""
+    try:
+        return [ipaddress.ip_network(word) for word in words(name, [])]
+    except ValueError as bad:
+        raise BadSetting(f"{name} must name addresses and networks, separated by commas: {bad}.") from bad
+
+
+def base_url(name: str, default: str) -> str:
+    """Scheme and host of the portal, and its port if it has one, without anything behind."""
+    value = text(name, default).rstrip("/").lower()
+    url = urlsplit(value)
+    if url.scheme not in {"http", "https"} or not url.hostname or f"{url.scheme}://{url.netloc}" != value:
+        raise BadSetting(f"{name} must be an address such as https://weir.example.org, not {value!r}.")
+    if "@" in url.netloc:
+        raise BadSetting(f"{name} must not hold a user or a password.")
+    return value
 
 
 def choice(name: str, known: dict[str, str]) -> str:

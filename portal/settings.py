@@ -18,9 +18,10 @@ env.load_state(STATE)
 DEBUG = env.flag("WEIR_DEBUG", default=False)
 SECRET_KEY = env.text("WEIR_SECRET_KEY", "missing")  # portal.checks refuses to serve with it
 DEMO = env.flag("WEIR_DEMO", default=False)
-BASE_URL = env.text("WEIR_BASE_URL", "http://127.0.0.1:8000").rstrip("/")
+BASE_URL = env.base_url("WEIR_BASE_URL", "http://127.0.0.1:8000")
 ALLOWED_HOSTS = env.words("WEIR_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
 HTTPS = BASE_URL.startswith("https://")
+PROXIES = env.networks("WEIR_PROXIES")  # whose X-Forwarded-For is believed
 
 INSTALLED_APPS = [
     "portal.apps.PortalConfig",
@@ -52,6 +53,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "common.base_url.BaseUrlMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -62,6 +64,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "accounts.middleware.TimeZoneMiddleware",
+    "accounts.devices.KnownDeviceMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -182,14 +185,39 @@ CONFIRM_MINUTES = env.number(
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 60 * (CONFIRM_MINUTES or 15)
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
-ACCOUNT_RATE_LIMITS = {"login_failed": "20/m/ip,10/15m/key"}  # of factors; axes locks out after 5 passwords
+ACCOUNT_FORMS = {"login": "accounts.door.SignInForm", "reset_password": "accounts.door.ResetForm"}
+# Django's own, which covers the address, too; allauth's would write rows about addresses of its own.
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "django.contrib.auth.tokens.PasswordResetTokenGenerator"  # noqa: S105
+# Nobody is shut out by what others do behind the same address. Passwords are counted by axes, per account.
+ACCOUNT_RATE_LIMITS = {
+    "login": "",
+    "login_failed": "10/15m/key",  # wrong second factors, per account, after the right password
+    "reset_password": "",
+    "reset_mail": "5/h/key",  # mails to one address
+    "reset_password_from_key": "",
+    "register": "5/h/key,30/h/ip",
+}
 REGISTRATION = env.flag("WEIR_REGISTRATION", default=DEMO)  # people may ask for an account themselves
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_ADAPTER = "accounts.passkeys.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Weir"
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # allauth's own list of addresses is not used
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "required"  # a key that anybody who holds it can use is no second factor
+MFA_RATE_LIMITS = {"webauthn_login": ""}  # there is nothing to guess
+MFA_FORMS = {
+    "activate_totp": "accounts.door.ActivateTOTPForm",
+    "add_webauthn": "accounts.passkeys.AddForm",
+    "authenticate_webauthn": "accounts.passkeys.AuthenticateForm",
+    "edit_webauthn": "accounts.passkeys.RenameForm",
+    "login_webauthn": "accounts.passkeys.SignInForm",
+    "reauthenticate_webauthn": "accounts.passkeys.ReauthenticateForm",
+}
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
-AXES_LOCKOUT_PARAMETERS = ["username", ["username", "ip_address"]]
+AXES_LOCKOUT_PARAMETERS = ["username"]
 AXES_USERNAME_CALLABLE = "accounts.signins.lockout_name"
+AXES_CLIENT_IP_CALLABLE = "common.clients.client_address"
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "account/locked_out.html"
 AXES_VERBOSE = False
@@ -203,9 +231,16 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
 CSRF_FAILURE_VIEW = "portal.views.out_of_date"
 
-# Headers
+# Headers. Whether a request came by https is said by BASE_URL: see common.base_url.
+SECURE_PROXY_SSL_HEADER = ("weir.scheme", "https")
 SECURE_SSL_REDIRECT = False
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SILENCED_SYSTEM_CHECKS = [
+    "axes.W006",  # counts are per account; known devices keep strangers from locking people out
+    "security.W005",  # other hosts below this name are not ours to speak for
+    "security.W008",  # the proxy sends http to https; here every request counts as what BASE_URL says
+    "security.W021",  # being built into browsers is the owner's decision about the whole domain
+]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
@@ -307,15 +342,16 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "plain": {"()": "portal.logs.OneLine", "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s"}
+        "plain": {"()": "common.logs.OneLine", "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s"}
     },
-    "filters": {"refusals": {"()": "portal.logs.Refusals"}},
+    "filters": {"refusals": {"()": "common.logs.Refusals"}},
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["refusals"]}
     },
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {"django_structlog": {"level": "WARNING"}},
 }
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False  # it would believe any header; portal.apps binds the address
 # Tracebacks are logged without the values of variables: those may be private rows.
 structlog.configure(
     processors=[

@@ -1,17 +1,39 @@
 """Every page of the portal."""
 
-from django.urls import include, path
+from allauth.account import views as door
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 
 from portal import views
 
+account = [  # one by one: what allauth offers beyond these would change accounts past the audit log
+    path("login/", door.login, name="account_login"),
+    path("logout/", door.logout, name="account_logout"),
+    path("inactive/", door.account_inactive, name="account_inactive"),
+    path("reauthenticate/", door.reauthenticate, name="account_reauthenticate"),
+    path("signup/", views.sign_up, name="account_signup"),
+    path("password/change/", door.password_change, name="account_change_password"),
+    path("password/set/", views.closed, name="account_set_password"),
+    path("password/reset/", door.password_reset, name="account_reset_password"),
+    path("password/reset/done/", door.password_reset_done, name="account_reset_password_done"),
+    path(
+        "password/reset/key/done/",
+        door.password_reset_from_key_done,
+        name="account_reset_password_from_key_done",
+    ),
+    re_path(
+        r"^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
+        door.password_reset_from_key,
+        name="account_reset_password_from_key",
+    ),
+    path("mfa/webauthn/", RedirectView.as_view(pattern_name="mfa_index"), name="mfa_list_webauthn"),
+    path("mfa/", include("allauth.mfa.urls")),
+]
+
 urlpatterns = [
     path("", views.home, name="home"),
-    path("account/signup/", views.sign_up, name="sign_up"),
-    path("account/email/", views.closed),
-    path("account/password/set/", views.closed),
     path("components/", views.components, name="components"),
-    path("account/", include("allauth.account.urls")),
-    path("account/mfa/", include("allauth.mfa.urls")),
+    path("account/", include(account)),
     path("people/", include("accounts.urls")),
     path("datasets/", include("datasets.urls")),
     path("requests/", include("requests_app.urls")),

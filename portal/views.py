@@ -25,7 +25,7 @@ def sign_up(request: UserRequest) -> HttpResponse:
 
 @login_not_required
 def closed(request: UserRequest) -> HttpResponse:
-    """A page of allauth's that would change an account past the audit log."""
+    """A page that allauth leads to and that would change an account past the audit log."""
     raise Http404
 
 

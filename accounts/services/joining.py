@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.contrib.auth.hashers import make_password
 from django.core import signing
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import rules
-from accounts.models import Invitation, Role, User
-from accounts.notifications import tell, write_to
-from accounts.services.privileges import known_role, reason_text, set_state, write_grant
+from accounts import addresses, names, rules
+from accounts.letters import CONFIRMATION_SALT
+from accounts.models import Invitation, Mail, Role, User
+from accounts.notifications import tell, write_letter, write_to
+from accounts.services.privileges import free_name, known_role, reason_text, set_state, write_grant
 from audit import log
 from common.access import require
 from common.errors import Conflict, Denied, Refused
@@ -25,7 +25,6 @@ FIRST_ADMIN_HOURS = 24
 WAITING = 500
 """People who may wait for an admin's decision at a time."""
 CONFIRMATION_SECONDS = 7 * 24 * 3600
-CONFIRMATION_SALT = "accounts.confirm-address"
 
 
 @transaction.atomic
@@ -47,9 +46,9 @@ def first_admin_link() -> str:
 def invite(email: str, *, by: User, roles: Sequence[str]) -> tuple[Invitation, str]:
     """Invite somebody; returns the invitation and its link, which is mailed and shown this once."""
     require(rules.manages, by, None)
-    address = email.strip().lower()
+    address = addresses.exact(email)
     chosen = _chosen(roles)
-    if User.objects.filter(email__iexact=address).exists():
+    if User.objects.filter(email=address).exists():
         raise Refused(f"{address} has an account already. Change its roles on its own page.")
     until = timezone.now() + timedelta(days=INVITATION_DAYS)
     item, secret = _new_invitation(address, chosen, by=by, until=until)
@@ -89,7 +88,7 @@ def accept(secret: str, *, email: str, name: str, password: str, time_zone: str)
         raise Conflict("There is an admin already: ask them for an invitation.")
     confirmed = timezone.now() if item.email else None
     user = _new_user(
-        item.email or email, password, name=name, time_zone=time_zone, email_confirmed_at=confirmed
+        item.email or email, password, name=free_name(name), time_zone=time_zone, email_confirmed_at=confirmed
     )
     item.accepted_at, item.accepted_by = timezone.now(), user
     item.save(update_fields=["accepted_at", "accepted_by"])
@@ -113,33 +112,25 @@ def register(email: str, **given: str) -> None:
 def ask_for_account(
     email: str, *, name: str, password: str, affiliation: str, note: str, time_zone: str
 ) -> None:
-    """An account that waits for an admin. The answer is the same whether the address is known or not."""
+    """An account that waits for an admin. Answer and work are the same whether the address is known or not.
+
+    A known one fails at the database's own rule against two accounts with one address. Mail and bells are rung by a
+    task.
+    """
     if User.objects.filter(state=User.State.PENDING).count() >= WAITING:
         raise Refused("Too many people wait for an account at the moment. Ask an admin for an invitation.")
-    address = email.strip().lower()
-    if User.objects.filter(email__iexact=address).exists():
-        make_password(password)  # as slow as making an account
-        write_to(address, "Somebody asked for an account with your address, which has one.", url="/")
-        return
-    person = _new_user(
-        address,
-        password,
-        name=name,
-        affiliation=affiliation,
-        registration_note=note,
-        time_zone=time_zone,
-        state=User.State.PENDING,
-        is_active=False,
-    )
-    log.record("user.register", by=person, on=person, person_id=person.pk)
-    token = signing.dumps(str(person.pk), salt=CONFIRMATION_SALT)
-    write_to(
-        address,
-        "Confirm your address for Weir.",
-        url=reverse("accounts:confirm_address", args=[token]),
-        extra="You asked for an account. After this an admin decides on it.",
-    )
-    tell(User.objects.admins(), f"{name} asks for an account.", url=reverse("accounts:registrations"))
+    address = addresses.exact(email)
+    fields = {"affiliation": affiliation, "registration_note": note, "time_zone": time_zone}
+    try:
+        waits = {"state": User.State.PENDING, "is_active": False}
+        _new_user(address, password, name=names.clean(name), **fields, **waits)
+        action = "register"
+    except Conflict:
+        action = "register_again"
+    person = User.objects.get(email=address)
+    by = person if action == "register" else User.objects.portal()
+    log.record(f"user.{action}", by=by, on=person, person_id=person.pk)
+    write_letter(address, Mail.Kind.REGISTERED if action == "register" else Mail.Kind.REGISTERED_AGAIN)
 
 
 @transaction.atomic
@@ -158,11 +149,12 @@ def confirm_address(token: str) -> User:
 
 
 @transaction.atomic
-def approve_registration(person: User, *, by: User, roles: Sequence[str]) -> User:
-    """Let a registered person in, with these roles."""
+def approve_registration(person: User, *, by: User, roles: Sequence[str], name: str = "") -> User:
+    """Let a registered person in, with these roles, and by another name if theirs reads like somebody else's."""
     person = User.objects.select_for_update(of=("self",)).get(pk=person.pk)
     require(rules.decide_registration, by, person)
     chosen = _chosen(roles)
+    _settle_name(person, name or person.name, by=by)
     person = set_state(person, User.State.ACTIVE, by=by, action="approve_registration", reason="")
     for role in chosen:
         write_grant(person, by=by, role=role, reason="With the registration")
@@ -178,6 +170,13 @@ def refuse_registration(person: User, *, by: User, reason: str) -> User:
     person = set_state(person, User.State.REFUSED, by=by, action="refuse_registration", reason=text)
     write_to(person.email, "Your registration was refused.", extra=f"The reason given: {text}")
     return person
+
+
+def _settle_name(person: User, wanted: str, *, by: User) -> None:
+    old, person.name = person.name, free_name(wanted, person)
+    if person.name != old:
+        person.save(update_fields=["name"])
+        log.record("user.update", by=by, on=person, person_id=person.pk, changes={"name": (old, person.name)})
 
 
 def person_url(person: User) -> str:

@@ -6,13 +6,13 @@ from allauth.mfa.models import Authenticator
 from django.db import transaction
 from django.db.models import Q
 
-from accounts import hooks, rules
+from accounts import hooks, names, rules
 from accounts.models import Role, RoleGrant, Session, User
 from accounts.notifications import tell, write_to
 from audit import log
 from common import live
 from common.access import require
-from common.errors import Refused
+from common.errors import Conflict, Refused
 
 REASON_LIMIT = 500
 
@@ -81,7 +81,7 @@ def reset_second_step(person: User, *, by: User, reason: str) -> User:
     log.record("user.reset_second_step", by=by, on=person, person_id=person.pk, reason=reason)
     write_to(
         person.email,
-        "An admin reset your two-step sign-in. Sign in with your password and set it up anew.",
+        "An admin reset your two-step sign-in. Sign in with your password and set it up again.",
         extra=f"The reason given: {reason}",
     )
     return person
@@ -125,6 +125,15 @@ def _locked(person: User, by: User) -> tuple[User, User]:
     wanted = User.objects.filter(Q(pk__in=[person.pk, by.pk]) | Q(pk__in=admins))
     people = {item.pk: item for item in wanted.order_by("pk").select_for_update(of=("self",))}
     return people[person.pk], people[by.pk]
+
+
+def free_name(wanted: str, person: User | None = None) -> str:
+    """The name as it is kept, if no other account's reads the same. Those who take names take turns."""
+    name = names.clean(wanted)
+    User.objects.select_for_update().get(pk=User.objects.system().pk)
+    if why := rules.name_is_free(name, person):
+        raise Conflict(why)
+    return name
 
 
 def known_role(role: str) -> str:

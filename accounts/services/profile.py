@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from accounts import rules
 from accounts.models import Notification, Session, User
-from accounts.services.privileges import shut_out
+from accounts.services.privileges import free_name, shut_out
 from audit import log
 from common import live
 from common.access import require
@@ -21,6 +21,8 @@ def update_profile(person: User, *, by: User, **fields: object) -> User:
         raise Denied("People change their own profile.")
     person = User.objects.select_for_update(of=("self",)).get(pk=person.pk)
     require(rules.is_active, person, person)
+    if "name" in fields:
+        fields["name"] = _own_name(str(fields["name"]), person)
     changes = {
         name: (getattr(person, name), fields[name])
         for name in PROFILE_FIELDS
@@ -32,6 +34,13 @@ def update_profile(person: User, *, by: User, **fields: object) -> User:
         person.save(update_fields=list(changes))
         log.record("user.update", by=by, on=person, person_id=person.pk, changes=changes)
     return person
+
+
+def _own_name(wanted: str, person: User) -> str:
+    """A new name, if nobody else has it. The name one has stays as it is."""
+    if wanted == person.name:
+        return wanted
+    return free_name(wanted, person)
 
 
 @transaction.atomic

@@ -64,7 +64,7 @@ def register(request: HttpRequest) -> HttpResponse:
     form = RegisterForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
-        if not ratelimit.consume(request, action="reset_password", key=given["email"].lower()):
+        if not ratelimit.consume(request, action="register", key=given["email"]):
             answer: HttpResponse = ratelimit.respond_429(request)
             return answer
         services.register(

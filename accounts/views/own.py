@@ -1,5 +1,6 @@
 """Pages about oneself: profile, sessions, the bell."""
 
+from copy import copy
 from uuid import UUID
 
 from allauth.mfa.utils import is_mfa_enabled
@@ -14,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts import queries, services
 from accounts.forms import ProfileForm
 from accounts.models import Notification
+from common.errors import Conflict
 from common.http import UserRequest, found
 
 PER_PAGE = 25
@@ -22,11 +24,15 @@ PER_PAGE = 25
 @require_http_methods(["GET", "HEAD", "POST"])
 def profile(request: UserRequest) -> HttpResponse:
     """Name, zone and mail; links to password and factors; where one is signed in."""
-    form = ProfileForm(request.POST or None, instance=request.user)
+    form = ProfileForm(request.POST or None, instance=copy(request.user))
     if request.method == "POST" and form.is_valid():
-        services.update_profile(request.user, by=request.user, **form.cleaned_data)
-        messages.success(request, "Your profile is saved.")
-        return redirect("accounts:profile")
+        try:
+            services.update_profile(request.user, by=request.user, **form.cleaned_data)
+        except Conflict as refused:
+            form.add_error("name", str(refused))
+        else:
+            messages.success(request, "Your profile is saved.")
+            return redirect("accounts:profile")
     context = {
         "form": form,
         "grants": request.user.role_grants.select_related("granted_by"),

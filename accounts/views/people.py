@@ -14,7 +14,7 @@ from accounts.forms import ApproveForm, InviteForm, PeopleFilter, ReasonForm, Ro
 from accounts.http import confirmed_recently
 from accounts.models import ROLE_HELP, Invitation, Role, User
 from audit import queries as audit_queries
-from common.errors import Refused
+from common.errors import Conflict, Refused
 from common.http import UserRequest, found
 
 PER_PAGE = 25
@@ -180,7 +180,11 @@ def approve_registration(request: UserRequest, pk: UUID) -> HttpResponse:
     form = ApproveForm(request.POST)
     if not form.is_valid():
         return _registrations_page(request, form=form, failed=pk, status=422)
-    services.approve_registration(shown, by=request.user, roles=form.cleaned_data["roles"])
+    try:
+        shown = services.approve_registration(shown, by=request.user, **form.cleaned_data)
+    except Conflict as refused:
+        form.add_error("name", str(refused))
+        return _registrations_page(request, form=form, failed=pk, status=refused.status)
     messages.success(request, f"{shown} can sign in now.")
     return redirect("accounts:registrations")
 

@@ -182,6 +182,14 @@ def person(user: Any, me: Any = None) -> dict[str, object]:
     return {"user": user, "initials": initials(str(user)), "is_me": me is not None and user == me}
 
 
+@register.simple_tag
+def who(user: Any, otherwise: str = "the portal") -> SafeString | str:
+    """A person's name with their address beside it: names are chosen, addresses are not."""
+    if user is None:
+        return otherwise
+    return format_html('{} <span class="who">{}</span>', user, user.email)
+
+
 @register.filter
 def initials(name: str) -> str:
     """`Ada Lovelace` -> `AL`."""

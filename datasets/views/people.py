@@ -42,7 +42,7 @@ def _people(request: UserRequest, dataset: Dataset, *, status: int = 200, **form
 
 
 def _person(email: str) -> User:
-    person = User.objects.filter(email__iexact=email.strip(), is_active=True).first()
+    person = User.objects.with_address(email).filter(is_active=True).first()
     if person is None:
         raise Refused("Nobody with this address has an active account here.")
     return person

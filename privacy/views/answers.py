@@ -107,7 +107,7 @@ def _context(request: UserRequest, item: Answer) -> dict[str, Any]:
         "ask_refusal": rules.ask(request.user, item.budget) if is_own else None,
     }
     if item.is_out:
-        context |= {**_figures(item, query, request.user), "repeat": _repeat(request, item)}
+        context |= {**_figures(item, query, request.user), "repeat": _repeat(item)}
     return context
 
 
@@ -184,14 +184,13 @@ def _charts(result: dict[str, Any], table: TableSpec | None, title: str) -> dict
     }
 
 
-def _repeat(request: UserRequest, item: Answer) -> dict[str, str]:
+def _repeat(item: Answer) -> dict[str, str]:
     """How to ask the same from a program. The epsilon is rounded down, so that the stored answer serves."""
     epsilon = gdp_epsilon(max(item.mu, MU_RANGE[0]), item.budget.protection.noise_delta)
     asked: dict[str, object] = {"sql": item.sql} if item.sql else {"query": item.query}
-    url = request.build_absolute_uri(reverse("privacy:api_answers", args=[item.budget_id]))
     values = {
-        "url": url,
-        "base": request.build_absolute_uri("/").rstrip("/"),
+        "url": settings.BASE_URL + reverse("privacy:api_answers", args=[item.budget_id]),
+        "base": settings.BASE_URL,
         "body": json.dumps({**asked, "epsilon": float(f"{epsilon * 0.9995:.3e}")}, ensure_ascii=False),
         "key": str(uuid4()),
         "session": settings.SESSION_COOKIE_NAME,

@@ -29,6 +29,7 @@ class Said:
 
     comment: Comment
     name: str
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Thread:
 
     comment: Comment
     name: str
+    address: str = ""
     replies: list[Said] = field(default_factory=list)
     origin: Version | None = None
     """The earlier version that this was said about."""
@@ -140,10 +142,11 @@ def _threads(said: Iterable[Comment], viewer: Viewer, author: UUID) -> list[Thre
     for comment in said:
         shown = names or comment.author_id in {viewer.pk, author}
         name = str(comment.author) if shown else visibility.NAMELESS
+        address = comment.author.email if shown else ""
         if comment.parent_id is None:
-            by_pk[comment.pk] = Thread(comment, name)
+            by_pk[comment.pk] = Thread(comment, name, address)
         elif comment.parent_id in by_pk:
-            by_pk[comment.parent_id].replies.append(Said(comment, name))
+            by_pk[comment.parent_id].replies.append(Said(comment, name, address))
     return list(by_pk.values())
 
 

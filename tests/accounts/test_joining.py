@@ -183,15 +183,18 @@ def test_registration_can_be_closed(client: Client, settings: Any) -> None:
     assert client.get("/people/register/").status_code == 403
 
 
-@pytest.mark.usefixtures("_open")
-def test_a_registered_person_waits_for_an_admin() -> None:
+@pytest.mark.usefixtures("_open", "tasks_run_at_once")
+def test_a_registered_person_waits_for_an_admin(
+    django_capture_on_commit_callbacks: Callable[..., Any],
+) -> None:
     admin = make.admin()
-    person = register()
+    with django_capture_on_commit_callbacks(execute=True):
+        person = register()
     assert person is not None
     assert (person.is_active, person.roles, list(queries.pending(admin))) == (False, frozenset(), [person])
     assert [item.title for item in inbox(admin).items] == ["Noor New asks for an account"]
     assert (inbox(make.auditor()).items, inbox(make.owner()).items) == ([], [])
-    assert Notification.objects.get(user=admin).text == "Noor New asks for an account."
+    assert Notification.objects.get(user=admin).text == "Somebody asks for an account."
     services.approve_registration(person, by=admin, roles=["scientist"])
     person = User.objects.get(pk=person.pk)
     assert (person.is_active, person.roles, inbox(admin).items) == (

@@ -40,8 +40,6 @@ OBJECTS = {
 """What the pages below each first part of a URL are about."""
 
 OPEN = {
-    "sign_up": "leads to the registration",
-    "": "allauth's pages that are closed, and answer 404",
     "components": "developers' page, 404 outside the demo",
     "account_login": "signing in",
     "account_logout": "says that nobody is signed in",
@@ -49,9 +47,10 @@ OPEN = {
     "account_reset_password_done": "a forgotten password",
     "account_reset_password_from_key_done": "a forgotten password",
     "account_inactive": "why one cannot sign in",
-    "account_signup": "answered by sign_up, which stands before it",
-    "account_email_verification_sent": "allauth's, without effect",
+    "account_set_password": "closed, and answers 404",
+    "account_signup": "leads to the registration",
     "mfa_authenticate": "the second step of signing in",
+    "mfa_login_webauthn": "signing in with a passkey",
     "accounts:register": "asking for an account",
     "accounts:registered": "asking for an account",
     "accounts:confirm_address": "asking for an account",

@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from portal import logs
+from common import logs
 from tests import make
 from tests.crowd import Socket, raw
 

@@ -1,4 +1,8 @@
-"""Logs that strangers can neither fill nor forge: a refused request is one short line, and only so many a minute."""
+"""Logs that strangers can neither fill, forge nor use.
+
+A refused request is one short line, and only so many a minute are written. Secrets that stand in addresses of pages
+are masked.
+"""
 
 import logging
 import re
@@ -10,6 +14,17 @@ A_MINUTE = 120
 LONGEST_LINE = 1000
 HEARD_OF_STRANGERS = ("django.request", "django.security", "django_structlog", "daphne", "channels")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_SLASH = "(?:/|%2F)"
+SECRETS = re.compile(
+    rf"({_SLASH}people{_SLASH}(?:welcome|register{_SLASH}confirm){_SLASH}"
+    rf"|{_SLASH}account{_SLASH}password{_SLASH}reset{_SLASH}key{_SLASH}[0-9a-z]+-)[^/\s\"'?&%<>]+",
+    re.IGNORECASE,
+)
+"""Whoever reads such a path can act with it: invitations, confirmations, new passwords."""
+
+
+def masked(text: str) -> str:
+    return SECRETS.sub(r"\1[secret]", text)
 
 
 def is_refusal(record: logging.LogRecord) -> bool:
@@ -20,7 +35,13 @@ def is_refusal(record: logging.LogRecord) -> bool:
 
 
 class OneLine(logging.Formatter):
-    """What requests contain is shown escaped. Tracebacks of failures stay as they are."""
+    """Every line passes here, whoever wrote it: the web server, Django, a library or a traceback.
+
+    What requests contain is shown escaped, secrets in addresses are masked, tracebacks of failures stay as they are.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 -- logging's name
         text = CONTROL.sub(lambda found: ascii(found[0])[1:-1], super().formatMessage(record))

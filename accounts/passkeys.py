@@ -1,0 +1,135 @@
+"""Passkeys (WebAuthn): which site they belong to, and what is accepted from a browser.
+
+allauth and fido2 do the ceremonies. A passkey is bound to the host name of WEIR_BASE_URL; every one of them asks its
+holder for a finger, a face or a PIN, so that it is two factors by itself.
+"""
+
+import ipaddress
+import struct
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from allauth.mfa.webauthn import forms as allauth_forms
+from django import forms
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from fido2.utils import websafe_decode
+from fido2.webauthn import CollectedClientData
+
+from common import plain_json
+
+T = TypeVar("T")
+MOST = 20
+LONGEST_NAME = 60
+LONGEST_ANSWER = 20_000
+REFUSED = "This passkey was not accepted. Try again, or use another way."
+TOO_MANY = {"too_many_login_attempts", "rate_limited"}
+MALFORMED = (ValueError, TypeError, LookupError, AttributeError, struct.error)
+"""What fido2 raises for bytes that are no answer of an authenticator."""
+
+
+def unavailable() -> str | None:
+    """Why browsers make no passkeys for this portal's address, or None."""
+    base = urlsplit(settings.BASE_URL)
+    host = base.hostname or ""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        if base.scheme == "https" or host == "localhost":
+            return None
+        return "Browsers allow passkeys on https addresses only."
+    return "Browsers allow passkeys only where the portal's address has a name, not a number."
+
+
+class MFAAdapter(DefaultMFAAdapter):
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        return {"id": urlsplit(settings.BASE_URL).hostname or "", "name": "Weir"}
+
+    def generate_authenticator_name(self, user: AbstractBaseUser, type: Authenticator.Type) -> str:  # noqa: A002 -- allauth's name
+        count = Authenticator.objects.filter(user_id=user.pk, type=type).count()
+        return f"Passkey {count + 1}"
+
+
+class AnswerField(forms.CharField):
+    """What the browser's authenticator answered, as JSON, on a page of this very portal."""
+
+    widget = forms.HiddenInput
+
+    def __init__(self) -> None:
+        super().__init__(
+            max_length=LONGEST_ANSWER, error_messages={"required": REFUSED, "max_length": REFUSED}
+        )
+
+    def clean(self, value: Any) -> dict[str, Any]:
+        text = super().clean(value)
+        try:
+            answer: dict[str, Any] = plain_json.loads(text)
+            signed = CollectedClientData(websafe_decode(answer["response"]["clientDataJSON"]))
+        except MALFORMED as bad:
+            raise ValidationError(REFUSED) from bad
+        # By itself fido2 would take every port, and every name below ours.
+        if signed.origin != settings.BASE_URL or signed.cross_origin:
+            raise ValidationError(REFUSED)
+        return answer
+
+
+class AddForm(allauth_forms.AddWebAuthnForm):
+    name = forms.CharField(
+        label="Name",
+        max_length=LONGEST_NAME,
+        required=False,
+        help_text="So that you know it again: “Office laptop”, “Phone”, “Blue key”.",
+    )
+    credential = AnswerField()
+    passwordless = None  # every passkey may sign in by itself, if the authenticator can keep it
+
+    def clean(self) -> dict[str, Any]:
+        held = Authenticator.objects.filter(user=self.user, type=Authenticator.Type.WEBAUTHN).count()
+        if held >= MOST:
+            raise ValidationError(f"{MOST} passkeys are enough: remove one that you do not use.")
+        return _accepted(super().clean)
+
+
+class RenameForm(allauth_forms.EditWebAuthnForm):
+    name = forms.CharField(label="Name", max_length=LONGEST_NAME)
+
+
+class AuthenticateForm(allauth_forms.AuthenticateWebAuthnForm):
+    """The second step, after the password."""
+
+    credential = AnswerField()
+
+    def clean_credential(self) -> Authenticator:
+        return _accepted(super().clean_credential)
+
+
+class SignInForm(allauth_forms.LoginWebAuthnForm):
+    """The passkey alone."""
+
+    credential = AnswerField()
+
+    def clean_credential(self) -> Authenticator:
+        return _accepted(super().clean_credential)
+
+
+class ReauthenticateForm(allauth_forms.ReauthenticateWebAuthnForm):
+    credential = AnswerField()
+
+    def clean_credential(self) -> Authenticator:
+        return _accepted(super().clean_credential)
+
+
+def _accepted(check: Callable[[], T]) -> T:
+    """What the check gives; whatever is wrong with an answer is told alike, but for too many tries."""
+    try:
+        return check()
+    except ValidationError as refused:
+        if refused.code in TOO_MANY:
+            raise
+        raise ValidationError(REFUSED) from refused
+    except MALFORMED as bad:
+        raise ValidationError(REFUSED) from bad

@@ -1,0 +1,29 @@
+"""One address for the portal: scheme and port come from WEIR_BASE_URL, not from what a request claims."""
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.request import split_domain_port
+
+SCHEME = "weir.scheme"
+"""Beside the headers in request.META, where no client can write; SECURE_PROXY_SSL_HEADER reads it."""
+
+
+class BaseUrlMiddleware:
+    """Stands first. The proxy speaks plain HTTP with us, and may pass on whatever port a client names.
+
+    Host names themselves are still checked by Django (WEIR_HOSTS).
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        base = urlsplit(settings.BASE_URL)
+        request.META[SCHEME] = base.scheme
+        domain, _port = split_domain_port(request.META.get("HTTP_HOST", ""))
+        if domain and domain.strip("[]") == base.hostname:
+            request.META["HTTP_HOST"] = base.netloc
+        return self.get_response(request)

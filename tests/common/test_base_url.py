@@ -1,0 +1,183 @@
+"""Behind a proxy that speaks plain HTTP: headers, cookies and links are what the portal's own address says."""
+
+import http.client
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+
+import pytest
+from django.core import mail
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client, RequestFactory
+
+from common.base_url import BaseUrlMiddleware
+from portal import env
+from portal.celery import app
+from portal.launch.processes import Child, wait_until
+from tests import make
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BASE = "https://weir.example.org"
+HOSTS = ["weir.example.org", "weir.example.org:443", "weir.example.org:6666", "WEIR.example.org:80"]
+
+
+@pytest.fixture(scope="module")
+def served(django_db_setup: None, state: Path) -> Iterator[int]:
+    """The real web server as it is deployed: https outside, HTTP on loopback. Gives its port."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    parts = urlsplit(os.environ["DATABASE_URL"])
+    database = urlunsplit(parts._replace(path="/" + quote(connection.settings_dict["NAME"])))
+    own = {"WEIR_BASE_URL": BASE, "WEIR_HOSTS": "weir.example.org,127.0.0.1", "WEIR_PROXIES": "127.0.0.1"}
+    command = [sys.executable, "-m", "portal.server", "--port", str(port)]
+    log = state / "https.log"
+    web = Child("The web server", command, log, env={**os.environ, "DATABASE_URL": database, **own})
+    web.start()
+    try:
+        wait_until(lambda: _answers(port), web, seconds=60)
+        yield port
+    finally:
+        web.signal_stop()
+        web.finish()
+
+
+def _answers(port: int) -> bool:
+    with closing(socket.socket()) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def ask(port: int, method: str, path: str, host: str, body: str = "", **headers: str) -> Any:
+    """One call as a proxy passes it on."""
+    call = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    given = {"Host": host, "X-Forwarded-For": "203.0.113.7", **headers}
+    call.request(method, path, body or None, given)
+    answer = call.getresponse()
+    answer.text = answer.read().decode()  # type: ignore[attr-defined]
+    call.close()
+    return answer
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("host", [*HOSTS, "127.0.0.1:8000"])
+@pytest.mark.parametrize("path", ["/account/login/", "/", "/livez", "/nowhere/", "/static/theme.js"])
+def test_browsers_are_told_to_come_by_https_alone(served: int, host: str, path: str) -> None:
+    answer = ask(served, "GET", path, host)
+    assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert not urlsplit(answer.headers.get("Location", "")).netloc
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("host", HOSTS)
+def test_forms_work_behind_the_proxy_and_their_cookies_are_secure(served: int, host: str) -> None:
+    person = make.scientist(password=make.PASSWORD)
+    page = ask(served, "GET", "/account/login/", host)
+    cookie = re.search(r"csrftoken=[^;]+", page.headers["Set-Cookie"])
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+    assert cookie is not None
+    assert token is not None
+    fields = {"login": person.email, "password": make.PASSWORD, "csrfmiddlewaretoken": token[1]}
+    form = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookie[0]}
+    for origin, status in ((BASE, 302), ("http://weir.example.org", 403), (f"{BASE}:6666", 403)):
+        answer = ask(served, "POST", "/account/login/", host, urlencode(fields), Origin=origin, **form)
+        assert (origin, answer.status) == (origin, status)
+        given = answer.headers.get_all("Set-Cookie") or []
+        assert [line for line in given if "secure" not in line.lower()] == []
+        assert status != 302 or {line.partition("=")[0] for line in given} >= {"sessionid", "weir_device"}
+
+
+def test_the_checks_before_deployment_find_nothing() -> None:
+    own = {"WEIR_BASE_URL": BASE, "WEIR_HOSTS": "weir.example.org", "WEIR_PROXIES": "127.0.0.1"}
+    done = checked(own)
+    assert (done.returncode, "no issues" in done.stdout) == (0, True), done.stderr
+
+
+def test_a_proxy_that_is_not_named_is_noticed() -> None:
+    own = {"WEIR_BASE_URL": BASE, "WEIR_HOSTS": "weir.example.org"}
+    assert "WEIR_PROXIES" in checked(own).stderr
+
+
+def checked(own: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    env = {**os.environ, **own}
+    env.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)  # set by browser tests
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("host", HOSTS)
+def test_the_mailed_link_begins_with_the_portals_own_address(
+    settings: Any, django_capture_on_commit_callbacks: Callable[..., Any], host: str
+) -> None:
+    cache.clear()
+    settings.BASE_URL, settings.ALLOWED_HOSTS = BASE, ["weir.example.org"]
+    person = make.scientist(password=make.PASSWORD)
+    app.conf.update(task_always_eager=True)
+    try:
+        with django_capture_on_commit_callbacks(execute=True):
+            Client(HTTP_HOST=host).post("/account/password/reset/", {"email": person.email})
+    finally:
+        app.conf.update(task_always_eager=False)
+    links = re.findall(r"https?://\S+", str(mail.outbox[0].body))
+    assert [link.partition("/account/")[0] for link in links] == [BASE]
+
+
+@pytest.mark.parametrize(
+    ("host", "is_kept"),
+    [
+        ("weir.example.org:6666", False),
+        ("WEIR.EXAMPLE.ORG", False),
+        ("127.0.0.1:8000", True),
+        ("evil.example", True),
+        ("weir.example.org.evil.example", True),
+        ("weir.example.org, evil.example", True),
+        ("", True),
+    ],
+)
+def test_other_hosts_are_left_to_the_check_of_hosts(settings: Any, host: str, *, is_kept: bool) -> None:
+    settings.BASE_URL = BASE
+    request = RequestFactory().get("/", HTTP_HOST=host)
+    BaseUrlMiddleware(lambda request: None)(request)  # type: ignore[arg-type,return-value]
+    assert (request.META["HTTP_HOST"], request.is_secure()) == (host if is_kept else "weir.example.org", True)
+
+
+def test_the_scheme_is_nothing_that_a_client_says(settings: Any) -> None:
+    settings.BASE_URL = "http://127.0.0.1:8000"
+    request = RequestFactory().get("/", headers={"X-Forwarded-Proto": "https", "weir.scheme": "https"})
+    BaseUrlMiddleware(lambda request: None)(request)  # type: ignore[arg-type,return-value]
+    assert not request.is_secure()
+
+
+@pytest.mark.parametrize(
+    "value", ["weir.example.org", "ftp://weir.example.org", "https://", "https://a@weir.example.org",
+              "https://weir.example.org/portal", "https://weir.example.org?x=1"],
+)  # fmt: skip
+def test_an_address_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("WEIR_BASE_URL", value)
+    with pytest.raises(env.BadSetting, match="WEIR_BASE_URL"):
+        env.base_url("WEIR_BASE_URL", "")
+
+
+def test_the_address_is_kept_without_its_slash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIR_BASE_URL", "https://Weir.example.org:8443/")
+    assert env.base_url("WEIR_BASE_URL", "") == "https://weir.example.org:8443"
+
+
+def test_nothing_makes_links_out_of_a_request() -> None:
+    """They would carry whatever Host a client sends."""
+    apps = ["accounts", "audit", "common", "datasets", "portal", "privacy", "requests_app"]
+    makers = [
+        str(path.relative_to(ROOT))
+        for name in apps
+        for path in (ROOT / name).rglob("*.py")
+        if "build_absolute_uri" in path.read_text()
+    ]
+    assert makers == ["common/http.py"], "It compares the page one came from with this one."
