@@ -29,7 +29,7 @@ from common.errors import Conflict, Refused
 from datasets import storage
 from privacy import ledger, news, rules
 from privacy.declarations import opened, plans_for, spec_of
-from privacy.engine.accounting import MU_RANGE, gdp_epsilon
+from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
 from privacy.engine.expressions import columns_of
 from privacy.engine.figures import Answer as Figures
@@ -253,7 +253,7 @@ def _record_of(answer: Answer, at: datetime) -> dict[str, object]:
         "mu": answer.mu,
         "delta": protection.delta,
         "threshold_delta_used": protection.delta_each if _is_threshold(answer) else 0.0,
-        "epsilon_alone": gdp_epsilon(max(answer.mu, MU_RANGE[0]), protection.noise_delta),
+        "epsilon_alone": noise_epsilon(answer.mu, protection.noise_delta),
         "mode": "extended: may silently leave people out" if answer.extended else "complete",
         "scientist": str(answer.budget.scientist_id),
         "released_at": at.isoformat(),

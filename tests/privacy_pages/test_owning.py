@@ -40,7 +40,7 @@ def test_a_promise_is_read_in_words_and_made_with_a_second_click(as_):
     seen = client.post(at("promise", data.pk), CHOICES).content.decode()
     for sentence in (
         GUESS,
-        "change by more than a factor 2.72, except with probability 1 in 1\xa0000\xa0000.",
+        "rise by more than a factor 2.72, except with probability 1 in 49\xa0751.",
         "finds at most 1.84 of 100 people",
         "Even if all 2 scientists pool everything they got",
         "one scientist alone, at most 53.4.",
