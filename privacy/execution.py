@@ -27,15 +27,18 @@ from audit import log
 from common import live
 from common.errors import Conflict, Refused
 from datasets import storage
+from datasets.columns import ColumnPlan
+from datasets.models import Table
 from privacy import ledger, news, rules
 from privacy.declarations import opened, plans_for, spec_of
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
+from privacy.engine.designs import design
 from privacy.engine.expressions import columns_of
 from privacy.engine.figures import Answer as Figures
 from privacy.engine.queries import KeyCounts, Query
 from privacy.engine.release import measure
-from privacy.engine.schema import TableSpec
+from privacy.engine.schema import QueryRefused, TableSpec
 from privacy.engine.wire import decode, encode
 from privacy.locks import one_at_a_time
 from privacy.models import THRESHOLD_ANSWERS, Answer, Budget, LedgerLine, Protection
@@ -95,12 +98,17 @@ def _compute(attempt: _Attempt) -> Figures | None:
         if why := _disagree(answer, book):
             give_back(answer, why)
             return None
+        try:
+            question = _question(answer)
+        except QueryRefused as why:
+            give_back(answer, str(why))
+            return None
         book.keep(budget.pk, Share(budget.mu, budget.generation))
         _catch_up(answer, book.last_line())
         _may_leave_out(answer)
         attempt.line = ledger.commit(answer.line, by=system)
         Answer.objects.filter(pk=answer.pk).update(opened_at=timezone.now())
-        return _answer(answer, attempt.line, book)
+        return _answer(answer, attempt.line, book, question)
 
 
 def _disagree(answer: Answer, book: SubjectLedger) -> str | None:
@@ -158,22 +166,45 @@ def _catch_up(answer: Answer, last: int) -> None:
         )
 
 
-def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger) -> Figures:
-    protection = answer.budget.protection
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    """What follows from an answer's query and the declarations of its revision: known before anything is charged."""
+
+    query: Query
+    table: Table
+    spec: TableSpec
+    plans: tuple[ColumnPlan, ...]
+    wanted: frozenset[str]
+
+
+def _question(answer: Answer) -> _Question:
+    """Check a query once more, before it is paid for. QueryRefused when it cannot be computed."""
     query = decode(answer.query)
-    table = answer.revision.tables.prefetch_related("columns").get(name=query.table)
-    spec = spec_of(table, protection.constants)
+    table = answer.revision.tables.prefetch_related("columns").filter(name=query.table).first()
+    if table is None:
+        raise QueryRefused(f"There is no table “{query.table[:100]}” in this revision.")
+    spec = spec_of(table, answer.budget.protection.constants)
+    design(query, spec)
+    plans = plans_for(spec)
+    wanted = _wanted(query, spec)
+    if missing := sorted(wanted - {plan.name for plan in plans}):
+        raise QueryRefused(f"“{missing[0]}” cannot be read by questions.")
+    return _Question(query=query, table=table, spec=spec, plans=plans, wanted=wanted)
+
+
+def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger, question: _Question) -> Figures:
+    protection = answer.budget.protection
     store = storage.open_columns(
         answer,
-        table,
-        plans_for(spec),
+        question.table,
+        question.plans,
         bytes(protection.subject_key),
         rule=lambda _: None if line.kind == LedgerLine.Kind.COMMIT else "Nothing was charged.",
-        wanted=_wanted(query, spec),
+        wanted=question.wanted,
     )
     measured = measure(
-        query,
-        opened(store, spec),
+        question.query,
+        opened(store, question.spec),
         worst_case=answer.line.units // answer.releases,
         threshold_delta=protection.delta_each,
     )

@@ -119,6 +119,11 @@ def _counts(
 def _rows(query: Query, table: TableSpec) -> int:
     if query.table != table.name:
         raise QueryRefused(f"There is no table “{query.table[:100]}” here. There is: {table.name}.")
+    if not table.subject:
+        raise QueryRefused(
+            f"The table {table.name} does not say which person a row is about, so it cannot be asked automatically. "
+            "Send code for review instead."
+        )
     if query.rows is None:
         return table.max_rows
     if not 1 <= query.rows <= table.max_rows:
