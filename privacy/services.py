@@ -211,6 +211,6 @@ def _record(action: str, top_up: TopUp, *, by: User) -> None:
 
 def note_export(protection: Protection, *, by: User, wanted: dict[str, str]) -> None:
     """Say in the log that somebody took the ledger with them."""
-    require(rules.read_subjects, by, protection)
+    require(rules.read_ledger, by, protection)
     with transaction.atomic():
         log.record("ledger.exported", by=by, on=protection, dataset_id=protection.dataset_id, wanted=wanted)

@@ -15,6 +15,9 @@ import numpy as np
 from audit.models import Entry
 from datasets import storage
 from privacy.engine.contributions import CAP, Integers, rescaled, worst_case_units
+from privacy.engine.designs import releases_of
+from privacy.engine.schema import QueryRefused
+from privacy.engine.wire import decode
 from privacy.models import Answer, Budget, LedgerLine, Protection
 from privacy.subjects import Share, opened
 
@@ -79,7 +82,12 @@ class _Replay:
         self.spent[line.mask(self.size)] += line.units
         if int(self.spent.max(initial=0)) > self.budget.cap:
             yield "it passes the limit"
-        if line.units != _price(line, self._mu(line.generation)):
+        try:
+            price = _price(line, self._mu(line.generation))
+        except QueryRefused:
+            yield "its question cannot be read"
+            return
+        if line.units != price:
             yield "it does not cost what its noise costs"
 
     def _settle(self, line: LedgerLine) -> Iterator[str]:
@@ -121,12 +129,11 @@ def _action(line: LedgerLine) -> str:
 
 
 def _price(line: LedgerLine, mu: float) -> int:
-    """What a line must cost by the noise that it paid for; what it costs where it does not say."""
-    sigma = line.purpose.get("sigma")
-    if not isinstance(sigma, int) or sigma < 1:
+    """What a line must cost by its question and the noise that it paid for; what it costs where it does not say."""
+    sigma, query = line.purpose.get("sigma"), line.purpose.get("query")
+    if not isinstance(sigma, int) or sigma < 1 or query is None:
         return line.units
-    releases = max(1, round(line.units / worst_case_units(sigma, Fraction(mu) ** 2)))
-    return worst_case_units(sigma, Fraction(mu) ** 2) * releases
+    return worst_case_units(sigma, Fraction(mu) ** 2) * releases_of(decode(query))
 
 
 def _answers(protection: Protection) -> Iterator[str]:
@@ -140,6 +147,8 @@ def _answers(protection: Protection) -> Iterator[str]:
         paid = answer.line.purpose.get("sigma", answer.sigma)
         if (answer.sigma, answer.budget_id) != (paid, answer.line.budget_id):
             yield f"Answer {answer.pk} has other noise, or another budget, than line {answer.line_id} paid for."
+        if answer.query != answer.line.purpose.get("query", answer.query):
+            yield f"Answer {answer.pk} is to another question than line {answer.line_id} paid for."
 
 
 def _people(protection: Protection, budgets: list[Budget]) -> Iterator[str]:

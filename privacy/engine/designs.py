@@ -103,6 +103,15 @@ def design(query: Query, table: TableSpec) -> Design:
             return _gram(query.measure, rows, groups, table)
 
 
+def releases_of(query: Query) -> int:
+    """How often noise is drawn for a query, each time at the full price: a quantile is a search of many steps."""
+    return _searches(query.measure.at) if isinstance(query.measure, Quantiles) else 1
+
+
+def _searches(at: tuple[float, ...]) -> int:
+    return SEARCH_STEPS * len(at)
+
+
 def _counts(
     measure: Count | CountSubjects | KeyCounts, rows: int, groups: tuple[Group, ...], table: TableSpec
 ) -> Design:
@@ -221,7 +230,7 @@ def _order(
     return Design(
         coordinates=(Constant(weight),),
         clip=rows * weight,
-        releases=SEARCH_STEPS * len(measure.at),
+        releases=_searches(measure.at),
         scales=(scale,),
     )
 

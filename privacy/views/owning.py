@@ -59,7 +59,9 @@ def _page(request: UserRequest, item: Dataset, *, status: int = 200, **forms: ob
         "nobody_to_give": owns and not people,
         "reads": reads,
         "charts": _all_charts(protection, budgets) if reads and spent else None,
-        "people": _histogram(protection, budgets) if reads and spent else None,
+        "people": _histogram(protection, budgets)
+        if rules.read_subjects(user, protection) is None and spent
+        else None,
         **forms,
     }
     return show(request, "dataset", context, status=status)
