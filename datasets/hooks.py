@@ -1,4 +1,5 @@
-"""What others want done when data is taken out of use. Apps above register here; datasets calls."""
+"""What others want done when data is taken out of use, or considered before it is published. Apps above register
+here; datasets calls."""
 
 from collections.abc import Callable
 
@@ -8,10 +9,12 @@ from datasets.models import Dataset, Revision
 OnRevisionRetired = Callable[[Revision, User], None]
 OnFrozen = Callable[[Dataset, User], None]
 OnAccessEnded = Callable[[Dataset, User, User], None]
+Objections = Callable[[Revision], list[str]]
 
 on_revision_retired: list[OnRevisionRetired] = []
 on_frozen: list[OnFrozen] = []
 on_access_ended: list[OnAccessEnded] = []
+to_publishing: list[Objections] = []
 
 
 def register(*, revision_retired: OnRevisionRetired, frozen: OnFrozen, access_ended: OnAccessEnded) -> None:
@@ -19,6 +22,17 @@ def register(*, revision_retired: OnRevisionRetired, frozen: OnFrozen, access_en
     on_revision_retired.append(revision_retired)
     on_frozen.append(frozen)
     on_access_ended.append(access_ended)
+
+
+def object_to_publishing(objections: Objections) -> None:
+    """Called once per app that has a say in it, from its AppConfig.ready(): what keeps a revision from being
+    published."""
+    to_publishing.append(objections)
+
+
+def objections_to_publishing(revision: Revision) -> list[str]:
+    """Everything that keeps a revision in preparation from being published, as apps above see it."""
+    return [why for objections in to_publishing for why in objections(revision)]
 
 
 def revision_retired(revision: Revision, *, by: User) -> None:
