@@ -9,3 +9,4 @@ class PrivacyConfig(AppConfig):
         from privacy import people  # noqa: PLC0415
 
         hooks.object_to_publishing(people.objections)
+        hooks.look_at_publishing(remark=people.remarks, publishing=people.publishing)

@@ -140,6 +140,7 @@ def _charged(budget: Budget, quoted: Quote, key: UUID, by: User, text: str) -> A
         key=key,
         by=by,
         threshold=isinstance(quoted.query.measure, KeyCounts),
+        revision=quoted.revision,
         purpose={"query": wire.encode(quoted.query), "sigma": quoted.offer.sigma},
     )
     with transaction.atomic():

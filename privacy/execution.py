@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -210,13 +211,18 @@ def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger, question: _Qu
     )
     active = book.charge(
         answer.budget_id,
-        book.places(store.digests, name=store.listing),
+        book.places(store.digests, name=store.listing, owed=_owed(protection)),
         measured.charges,
         line=line.pk,
         threshold=_is_threshold(answer),
     )
     # Whether people are looked at once more follows from what is public, not from whether somebody is left out.
     return measured.release(answer.sigma, active if answer.extended or not active.all() else None)
+
+
+def _owed(protection: Protection) -> dict[UUID, int]:
+    """What somebody new begins with, in the budgets as the ledger of people knows them now."""
+    return {budget.pk: units for budget in protection.budgets.all() if (units := protection.owed(budget))}
 
 
 def _wanted(query: Query, spec: TableSpec) -> frozenset[str]:

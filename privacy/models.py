@@ -48,6 +48,9 @@ class Protection(Thing):
     """The part of delta kept for answers over values that nobody has declared; 0 when there are none."""
     last_applied = models.BigIntegerField(default=0)
     """The newest ledger line whose per-subject charges are known to have been written."""
+    newcomers = models.JSONField(default=list)
+    """Deliveries of which few people were known: [{"places": how many people had a place in the ledger of people then,
+    "owe": {budget: units that everybody new begins with}}]."""
     incomplete_since = models.DateTimeField(null=True, blank=True)
     """When people turned out to have been charged for answers that the database, restored, has forgotten: whoever has
     used up their protection by them is left out since then, and no answer is called complete any more."""
@@ -83,6 +86,10 @@ class Protection(Thing):
     def threshold_answers(self) -> int:
         """How many answers over undeclared values all seats together have."""
         return THRESHOLD_ANSWERS * self.seats
+
+    def owed(self, budget: "Budget") -> int:
+        """What somebody new begins with, in units of this budget."""
+        return max((each["owe"].get(str(budget.pk), 0) for each in self.newcomers), default=0)
 
     @property
     def cells(self) -> Domain:

@@ -47,8 +47,7 @@ from privacy.engine.queries import (
 )
 from privacy.engine.release import measure
 from privacy.engine.schema import ColumnSpec, Kind, QueryRefused, TableSpec
-from privacy.ledger import LedgerLine
-from privacy.models import Answer
+from privacy.models import Answer, LedgerLine
 from tests import make
 from tests.makers import privacy as shares
 from tests.makers.datasets import WAGE_COLUMNS, wage_rows

@@ -85,11 +85,11 @@ def test_the_sentence_on_guesses(said):
     promise, mu, kept, slack = said
     together = mpmath.ncdf(mu / 2) * mpmath.exp(slack) + kept
     alone = mpmath.ncdf(mu / mpmath.sqrt(3) / 2) * mpmath.exp(slack) + kept
-    of_100, coin, _ = numbers(promise.guess)[0], *numbers(promise.guess)[1:]
-    assert coin == 100
-    is_just_above(of_100, 100 * together, 1)
-    seats, first, _, second = numbers(promise.coalition)
-    assert seats == 3
+    at_most, cases, coin = numbers(promise.guess)
+    assert (cases, coin) == (100, 50)
+    is_just_above(at_most, 100 * together, 1)
+    seats, first, cases, second = numbers(promise.coalition)
+    assert (seats, cases) == (3, 100)
     is_just_above(first, 100 * together, 1)
     is_just_above(second, 100 * alone, 1)
 
