@@ -4,18 +4,16 @@ A worker that dies before the commit has read nothing: another one takes the que
 One that dies after it has cost budget and released nothing: the charge stands, the answer is lost, and noise is never
 drawn twice for one charge. Which of both it was is read off the ledger alone. Answers of one dataset are computed one
 after the other (an advisory lock of Postgres), so that the ledger of its subjects has one order. An answer becomes
-visible on a fixed tick, whatever it took to compute.
+visible at a public time after its turn has come (engine.deadlines), whatever it took to compute.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -28,21 +26,18 @@ from audit import log
 from common import live
 from common.errors import Conflict, Refused
 from datasets import storage
-from datasets.columns import ColumnPlan
-from datasets.models import Table
 from privacy import ledger, news, rules
-from privacy.declarations import opened, plans_for, spec_of
+from privacy.declarations import opened
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
-from privacy.engine.designs import design
-from privacy.engine.expressions import columns_of
 from privacy.engine.figures import Answer as Figures
-from privacy.engine.queries import KeyCounts, Query
+from privacy.engine.queries import KeyCounts
 from privacy.engine.release import measure
-from privacy.engine.schema import QueryRefused, TableSpec
+from privacy.engine.schema import QueryRefused
 from privacy.engine.wire import decode, encode
 from privacy.locks import one_at_a_time
 from privacy.models import THRESHOLD_ANSWERS, Answer, Budget, LedgerLine, Protection
+from privacy.questions import Question, question_of
 from privacy.subjects import Share, SubjectLedger
 from privacy.subjects import opened as opened_ledger
 
@@ -55,18 +50,29 @@ class _Attempt:
     """One worker's attempt at an answer; with a line once it has committed the charge."""
 
     answer: Answer
+    begun: datetime
     line: LedgerLine | None = None
+    seconds: float = 0.0
+    """How long after the start of its turn it is released."""
+
+    def due(self) -> tuple[datetime, int]:
+        """(when to release it, how often its time was doubled): known before the rows are read, but where it was too
+        short. Then it is doubled, which holds for the next answers too."""
+        doublings = self.answer.budget.protection.doublings_now
+        while (at := self.begun + timedelta(seconds=self.seconds * 2**doublings)) <= timezone.now():
+            doublings += 1
+        return at, doublings
 
 
 def compute(pk: str) -> None:
     """Compute one pending answer, once. A second delivery finds it settled and leaves it."""
     answer = Answer.objects.select_related("budget__protection__dataset", "revision", "line").get(pk=pk)
-    # The place in line is kept until the tick: otherwise many answers in a row would tell how long each of them took.
+    # The place in line is kept until the release: otherwise many answers in a row would tell how long each took.
     with one_at_a_time(answer.budget.protection.dataset_id), _lost_unless_stored(answer) as attempt:
         answer.refresh_from_db()
         figures = _compute(attempt) if _waits(answer) else None
         if attempt.line is not None and figures is not None:
-            _store(answer, attempt.line, figures, at=_next_tick())
+            _store(attempt, attempt.line, figures)
 
 
 def _waits(answer: Answer) -> bool:
@@ -77,15 +83,15 @@ def _waits(answer: Answer) -> bool:
 
 @contextmanager
 def _lost_unless_stored(answer: Answer) -> Iterator[_Attempt]:
-    """What goes wrong after the commit loses the answer at once, on a tick as an answer would appear. When even that
-    cannot be written down, `look_after` does it later."""
-    attempt, ended = _Attempt(answer), False
+    """What goes wrong after the commit loses the answer when it would have been released. When even that cannot be
+    written down, `look_after` does it later."""
+    attempt, ended = _Attempt(answer, begun=timezone.now()), False
     try:
         yield attempt
         ended = True
     finally:
         if not ended and attempt.line is not None:
-            _sleep_until(_next_tick())
+            _sleep_until(attempt.due()[0])
             _lose(answer)
 
 
@@ -100,7 +106,8 @@ def _compute(attempt: _Attempt) -> Figures | None:
             give_back(answer, why)
             return None
         try:
-            question = _question(answer)
+            question = question_of(answer)
+            attempt.seconds = question.seconds(budget.protection)
         except QueryRefused as why:
             give_back(answer, str(why))
             return None
@@ -108,7 +115,7 @@ def _compute(attempt: _Attempt) -> Figures | None:
         _catch_up(answer, book.last_line())
         _may_leave_out(answer)
         attempt.line = ledger.commit(answer.line, by=system)
-        Answer.objects.filter(pk=answer.pk).update(opened_at=timezone.now())
+        Answer.objects.filter(pk=answer.pk).update(begun_at=attempt.begun, opened_at=timezone.now())
         return _answer(answer, attempt.line, book, question)
 
 
@@ -167,33 +174,7 @@ def _catch_up(answer: Answer, last: int) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Question:
-    """What follows from an answer's query and the declarations of its revision: known before anything is charged."""
-
-    query: Query
-    table: Table
-    spec: TableSpec
-    plans: tuple[ColumnPlan, ...]
-    wanted: frozenset[str]
-
-
-def _question(answer: Answer) -> _Question:
-    """Check a query once more, before it is paid for. QueryRefused when it cannot be computed."""
-    query = decode(answer.query)
-    table = answer.revision.tables.prefetch_related("columns").filter(name=query.table).first()
-    if table is None:
-        raise QueryRefused(f"There is no table “{query.table[:100]}” in this revision.")
-    spec = spec_of(table, answer.budget.protection.constants)
-    design(query, spec)
-    plans = plans_for(spec)
-    wanted = _wanted(query, spec)
-    if missing := sorted(wanted - {plan.name for plan in plans}):
-        raise QueryRefused(f"“{missing[0]}” cannot be read by questions.")
-    return _Question(query=query, table=table, spec=spec, plans=plans, wanted=wanted)
-
-
-def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger, question: _Question) -> Figures:
+def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger, question: Question) -> Figures:
     protection = answer.budget.protection
     store = storage.open_columns(
         answer,
@@ -225,33 +206,19 @@ def _owed(protection: Protection) -> dict[UUID, int]:
     return {budget.pk: units for budget in protection.budgets.all() if (units := protection.owed(budget))}
 
 
-def _wanted(query: Query, spec: TableSpec) -> frozenset[str]:
-    """The columns that a query reads."""
-    names = {*query.by, *([query.measure.column] if isinstance(query.measure, KeyCounts) else [])}
-    for part in (query.where, *vars_of(query.measure)):
-        names |= columns_of(part) if part is not None else set()
-    return frozenset(names & set(spec.columns))
-
-
-def vars_of(measure_: Any) -> Iterator[Any]:
-    """The expressions of a measure."""
-    for name in measure_.__dataclass_fields__:
-        value = getattr(measure_, name)
-        for part in value if isinstance(value, tuple) else (value,):
-            if hasattr(part, "__dataclass_fields__"):
-                yield part
-
-
-def _store(answer: Answer, line: LedgerLine, figures: Figures, *, at: datetime) -> None:
-    """Release an answer on its tick. Nothing is written before it, for the bell, the audit log and the record would
-    tell how long the rows took."""
+def _store(attempt: _Attempt, line: LedgerLine, figures: Figures) -> None:
+    """Release an answer when it is due. Nothing is written before: the bell, the audit log and the record would tell
+    how long the rows took."""
+    answer, (at, doublings) = attempt.answer, attempt.due()
     _sleep_until(at)
     with transaction.atomic():
         protection = Protection.objects.select_for_update().get(pk=answer.budget.protection_id)
         if not Answer.objects.select_for_update().filter(pk=answer.pk, state=Answer.State.PENDING).exists():
             return  # its scientist has been told that it is lost
         protection.last_applied = max(line.pk, protection.last_applied)
-        protection.save(update_fields=["last_applied"])
+        if doublings > protection.doublings_now:
+            protection.doublings, protection.doubled_at = doublings, at
+        protection.save(update_fields=["last_applied", "doublings", "doubled_at"])
         answer.state = Answer.State.RELEASED
         answer.result = asdict(figures)
         answer.visible_at = at
@@ -262,12 +229,6 @@ def _store(answer: Answer, line: LedgerLine, figures: Figures, *, at: datetime) 
         before = budget.share_used - answer.line.units / CAP
         if before < LOW <= budget.share_used:
             news.budget_is_low(budget)
-
-
-def _next_tick() -> datetime:
-    """The next multiple of the tick."""
-    tick = settings.ANSWER_TICK
-    return datetime.fromtimestamp((math.floor(timezone.now().timestamp() / tick) + 1) * tick, tz=UTC)
 
 
 def _sleep_until(at: datetime) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from common.errors import Refused
 from datasets import columns as stored
 from datasets import services as datasets
-from privacy import asking, execution, services
+from privacy import asking, execution, questions, services
 from privacy.declarations import opened, plans_for
 from privacy.engine.contributions import ONE
 from privacy.engine.designs import design
@@ -154,7 +154,7 @@ def test_every_query_that_the_declarations_allow_runs(spec, query):
         return
     event(type(query.measure).__name__)
     assert spec.subject
-    assert execution._wanted(query, spec) <= {plan.name for plan in plans_for(spec)}
+    assert questions.wanted_by(query, spec) <= {plan.name for plan in plans_for(spec)}
     measured = measure(query, opened(kept(spec), spec), threshold_delta=1e-6)
     assert measured.release(5 * ONE, None) is not None
 
