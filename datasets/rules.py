@@ -3,7 +3,7 @@
 from accounts.models import EXCLUSIVE_ROLES, User
 from accounts.rules import is_free_for_duties
 from common.access import all_of
-from datasets import schema
+from datasets import hooks, schema
 from datasets.models import AccessRequest, Dataset, Upload
 
 
@@ -86,7 +86,7 @@ def gaps(dataset: Dataset) -> list[str]:
         missing += schema.gaps(table.declared, confirmed)
     if needed := too_few_reviewers(dataset, dataset.reviewers_needed):
         missing.append(needed)
-    return missing
+    return missing + hooks.objections_to_publishing(revision)
 
 
 def is_complete(user: User, dataset: Dataset) -> str | None:

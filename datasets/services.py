@@ -200,11 +200,15 @@ def _on_record(column: Column, changes: dict[str, tuple[object, object]]) -> dic
 
 
 @transaction.atomic
-def publish(dataset: Dataset, *, by: User) -> Revision:
-    """Publish the revision in preparation: from now on it does not change. The one before is retired."""
+def publish(dataset: Dataset, *, by: User, agreed: bool = False) -> Revision:
+    """Publish the revision in preparation: from now on it does not change. The one before is retired.
+
+    `agreed`: the owner has been told what the rows of this revision mean for the promise, and agrees.
+    """
     dataset = locked(dataset)
     require(rules.may_publish, by, dataset)
     revision = Revision.objects.select_for_update().get(dataset=dataset, state=Revision.State.DRAFT)
+    hooks.publishing(revision, by=by, agreed=agreed)
     tables = list(revision.tables.prefetch_related("columns"))
     declared = [table.declared for table in tables]
     mocks.publish(revision, declared)

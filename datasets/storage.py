@@ -196,6 +196,14 @@ def _intact(table: Table) -> Path:
     return path
 
 
+def some_ids(table: Table, *, most: int) -> list[object]:
+    """The ids of the people in a table, each once; at most so many, spread over all of them. As private as rows."""
+    subject = table.subject
+    if subject is None:
+        return []
+    return columns.some_ids(_intact(table), subject.name, most=most)
+
+
 # Columns: the same rows in subject order, for automatic answers
 
 

@@ -14,7 +14,7 @@ from datasets.models import Revision
 from privacy import ledger, rules, tasks
 from privacy.declarations import current_revision, specs_of
 from privacy.engine import pricing, sql, wire
-from privacy.engine.accounting import MU_RANGE, gdp_epsilon
+from privacy.engine.accounting import noise_epsilon
 from privacy.engine.cells import touched
 from privacy.engine.designs import Design, design
 from privacy.engine.evaluate import Bools
@@ -52,7 +52,7 @@ class Quote:
     @property
     def epsilon(self) -> float:
         """What this answer alone amounts to, as an epsilon at the promise's delta."""
-        return gdp_epsilon(max(self.offer.mu, MU_RANGE[0]), self.noise_delta)
+        return noise_epsilon(self.offer.mu, self.noise_delta)
 
     @property
     def share_of_left(self) -> float:
@@ -140,6 +140,7 @@ def _charged(budget: Budget, quoted: Quote, key: UUID, by: User, text: str) -> A
         key=key,
         by=by,
         threshold=isinstance(quoted.query.measure, KeyCounts),
+        revision=quoted.revision,
         purpose={"query": wire.encode(quoted.query), "sigma": quoted.offer.sigma},
     )
     with transaction.atomic():

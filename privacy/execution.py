@@ -4,18 +4,17 @@ A worker that dies before the commit has read nothing: another one takes the que
 One that dies after it has cost budget and released nothing: the charge stands, the answer is lost, and noise is never
 drawn twice for one charge. Which of both it was is read off the ledger alone. Answers of one dataset are computed one
 after the other (an advisory lock of Postgres), so that the ledger of its subjects has one order. An answer becomes
-visible on a fixed tick, whatever it took to compute.
+visible at a public time after its turn has come (engine.deadlines), whatever it took to compute.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -28,17 +27,17 @@ from common import live
 from common.errors import Conflict, Refused
 from datasets import storage
 from privacy import ledger, news, rules
-from privacy.declarations import opened, plans_for, spec_of
-from privacy.engine.accounting import MU_RANGE, gdp_epsilon
+from privacy.declarations import opened
+from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
-from privacy.engine.expressions import columns_of
 from privacy.engine.figures import Answer as Figures
-from privacy.engine.queries import KeyCounts, Query
+from privacy.engine.queries import KeyCounts
 from privacy.engine.release import measure
-from privacy.engine.schema import TableSpec
+from privacy.engine.schema import QueryRefused
 from privacy.engine.wire import decode, encode
 from privacy.locks import one_at_a_time
 from privacy.models import THRESHOLD_ANSWERS, Answer, Budget, LedgerLine, Protection
+from privacy.questions import Question, question_of
 from privacy.subjects import Share, SubjectLedger
 from privacy.subjects import opened as opened_ledger
 
@@ -51,18 +50,29 @@ class _Attempt:
     """One worker's attempt at an answer; with a line once it has committed the charge."""
 
     answer: Answer
+    begun: datetime
     line: LedgerLine | None = None
+    seconds: float = 0.0
+    """How long after the start of its turn it is released."""
+
+    def due(self) -> tuple[datetime, int]:
+        """(when to release it, how often its time was doubled): known before the rows are read, but where it was too
+        short. Then it is doubled, which holds for the next answers too."""
+        doublings = self.answer.budget.protection.doublings_now
+        while (at := self.begun + timedelta(seconds=self.seconds * 2**doublings)) <= timezone.now():
+            doublings += 1
+        return at, doublings
 
 
 def compute(pk: str) -> None:
     """Compute one pending answer, once. A second delivery finds it settled and leaves it."""
     answer = Answer.objects.select_related("budget__protection__dataset", "revision", "line").get(pk=pk)
-    # The place in line is kept until the tick: otherwise many answers in a row would tell how long each of them took.
+    # The place in line is kept until the release: otherwise many answers in a row would tell how long each took.
     with one_at_a_time(answer.budget.protection.dataset_id), _lost_unless_stored(answer) as attempt:
         answer.refresh_from_db()
         figures = _compute(attempt) if _waits(answer) else None
         if attempt.line is not None and figures is not None:
-            _store(answer, attempt.line, figures, at=_next_tick())
+            _store(attempt, attempt.line, figures)
 
 
 def _waits(answer: Answer) -> bool:
@@ -73,15 +83,15 @@ def _waits(answer: Answer) -> bool:
 
 @contextmanager
 def _lost_unless_stored(answer: Answer) -> Iterator[_Attempt]:
-    """What goes wrong after the commit loses the answer at once, on a tick as an answer would appear. When even that
-    cannot be written down, `look_after` does it later."""
-    attempt, ended = _Attempt(answer), False
+    """What goes wrong after the commit loses the answer when it would have been released. When even that cannot be
+    written down, `look_after` does it later."""
+    attempt, ended = _Attempt(answer, begun=timezone.now()), False
     try:
         yield attempt
         ended = True
     finally:
         if not ended and attempt.line is not None:
-            _sleep_until(_next_tick())
+            _sleep_until(attempt.due()[0])
             _lose(answer)
 
 
@@ -95,12 +105,18 @@ def _compute(attempt: _Attempt) -> Figures | None:
         if why := _disagree(answer, book):
             give_back(answer, why)
             return None
+        try:
+            question = question_of(answer)
+            attempt.seconds = question.seconds(budget.protection)
+        except QueryRefused as why:
+            give_back(answer, str(why))
+            return None
         book.keep(budget.pk, Share(budget.mu, budget.generation))
         _catch_up(answer, book.last_line())
         _may_leave_out(answer)
         attempt.line = ledger.commit(answer.line, by=system)
-        Answer.objects.filter(pk=answer.pk).update(opened_at=timezone.now())
-        return _answer(answer, attempt.line, book)
+        Answer.objects.filter(pk=answer.pk).update(begun_at=attempt.begun, opened_at=timezone.now())
+        return _answer(answer, attempt.line, book, question)
 
 
 def _disagree(answer: Answer, book: SubjectLedger) -> str | None:
@@ -158,28 +174,25 @@ def _catch_up(answer: Answer, last: int) -> None:
         )
 
 
-def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger) -> Figures:
+def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger, question: Question) -> Figures:
     protection = answer.budget.protection
-    query = decode(answer.query)
-    table = answer.revision.tables.prefetch_related("columns").get(name=query.table)
-    spec = spec_of(table, protection.constants)
     store = storage.open_columns(
         answer,
-        table,
-        plans_for(spec),
+        question.table,
+        question.plans,
         bytes(protection.subject_key),
         rule=lambda _: None if line.kind == LedgerLine.Kind.COMMIT else "Nothing was charged.",
-        wanted=_wanted(query, spec),
+        wanted=question.wanted,
     )
     measured = measure(
-        query,
-        opened(store, spec),
+        question.query,
+        opened(store, question.spec),
         worst_case=answer.line.units // answer.releases,
         threshold_delta=protection.delta_each,
     )
     active = book.charge(
         answer.budget_id,
-        book.places(store.digests, name=store.listing),
+        book.places(store.digests, name=store.listing, owed=_owed(protection)),
         measured.charges,
         line=line.pk,
         threshold=_is_threshold(answer),
@@ -188,33 +201,24 @@ def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger) -> Figures:
     return measured.release(answer.sigma, active if answer.extended or not active.all() else None)
 
 
-def _wanted(query: Query, spec: TableSpec) -> frozenset[str]:
-    """The columns that a query reads."""
-    names = {*query.by, *([query.measure.column] if isinstance(query.measure, KeyCounts) else [])}
-    for part in (query.where, *vars_of(query.measure)):
-        names |= columns_of(part) if part is not None else set()
-    return frozenset(names & set(spec.columns))
+def _owed(protection: Protection) -> dict[UUID, int]:
+    """What somebody new begins with, in the budgets as the ledger of people knows them now."""
+    return {budget.pk: units for budget in protection.budgets.all() if (units := protection.owed(budget))}
 
 
-def vars_of(measure_: Any) -> Iterator[Any]:
-    """The expressions of a measure."""
-    for name in measure_.__dataclass_fields__:
-        value = getattr(measure_, name)
-        for part in value if isinstance(value, tuple) else (value,):
-            if hasattr(part, "__dataclass_fields__"):
-                yield part
-
-
-def _store(answer: Answer, line: LedgerLine, figures: Figures, *, at: datetime) -> None:
-    """Release an answer on its tick. Nothing is written before it, for the bell, the audit log and the record would
-    tell how long the rows took."""
+def _store(attempt: _Attempt, line: LedgerLine, figures: Figures) -> None:
+    """Release an answer when it is due. Nothing is written before: the bell, the audit log and the record would tell
+    how long the rows took."""
+    answer, (at, doublings) = attempt.answer, attempt.due()
     _sleep_until(at)
     with transaction.atomic():
         protection = Protection.objects.select_for_update().get(pk=answer.budget.protection_id)
         if not Answer.objects.select_for_update().filter(pk=answer.pk, state=Answer.State.PENDING).exists():
             return  # its scientist has been told that it is lost
         protection.last_applied = max(line.pk, protection.last_applied)
-        protection.save(update_fields=["last_applied"])
+        if doublings > protection.doublings_now:
+            protection.doublings, protection.doubled_at = doublings, at
+        protection.save(update_fields=["last_applied", "doublings", "doubled_at"])
         answer.state = Answer.State.RELEASED
         answer.result = asdict(figures)
         answer.visible_at = at
@@ -225,12 +229,6 @@ def _store(answer: Answer, line: LedgerLine, figures: Figures, *, at: datetime) 
         before = budget.share_used - answer.line.units / CAP
         if before < LOW <= budget.share_used:
             news.budget_is_low(budget)
-
-
-def _next_tick() -> datetime:
-    """The next multiple of the tick."""
-    tick = settings.ANSWER_TICK
-    return datetime.fromtimestamp((math.floor(timezone.now().timestamp() / tick) + 1) * tick, tz=UTC)
 
 
 def _sleep_until(at: datetime) -> None:
@@ -253,7 +251,7 @@ def _record_of(answer: Answer, at: datetime) -> dict[str, object]:
         "mu": answer.mu,
         "delta": protection.delta,
         "threshold_delta_used": protection.delta_each if _is_threshold(answer) else 0.0,
-        "epsilon_alone": gdp_epsilon(max(answer.mu, MU_RANGE[0]), protection.noise_delta),
+        "epsilon_alone": noise_epsilon(answer.mu, protection.noise_delta),
         "mode": "extended: may silently leave people out" if answer.extended else "complete",
         "scientist": str(answer.budget.scientist_id),
         "released_at": at.isoformat(),

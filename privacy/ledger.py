@@ -19,6 +19,7 @@ from django.db.models import QuerySet, Sum
 from accounts.models import User
 from audit import log
 from common.errors import BudgetExceeded, Conflict, Refused
+from datasets.models import Revision
 from privacy.engine.cells import fits
 from privacy.engine.contributions import CAP, Integers, rescaled
 from privacy.engine.evaluate import Bools
@@ -43,11 +44,12 @@ def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the
     by: User,
     purpose: dict[str, object],
     threshold: bool = False,
+    revision: Revision | None = None,
 ) -> LedgerLine:
     """Set `units` aside in `cells` (a mask over the dataset's public cells). The same key again: the same line.
 
-    Raises BudgetExceeded when a cell would pass its cap, Conflict when the key has reserved something else or what it
-    had reserved was given back.
+    Raises BudgetExceeded when a cell would pass its cap; Conflict when the key has reserved something else, when what
+    it had reserved was given back, or when the revision that is asked has been replaced.
     """
     with _durably():
         protection = _lock_promise(budget) if threshold else None
@@ -59,6 +61,8 @@ def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the
             if LedgerLine.objects.filter(settles=old, kind=LedgerLine.Kind.VOID).exists():
                 raise Conflict("What this key had reserved was given back. Ask with a new key.")
             return old
+        if revision is not None and not Revision.objects.filter(pk=revision.pk, state="published").exists():
+            raise Conflict("The data was replaced in the meantime. Look at the price again.")
         spent = locked.worst_case(len(cells))
         if locked.closed_at is not None or units > CAP or not fits(spent, cells, units, locked.cap):
             left = max(0, locked.cap - int(spent[cells].max(initial=0)))
@@ -125,6 +129,7 @@ def rescale(
         if mu < locked.mu and locked.units_used:
             raise Refused("A share that has been used cannot be made smaller. Close it instead.")
         cells = rescaled(locked.worst_case(1), locked.mu, mu)
+        _rescale_newcomers(protection, locked, mu)
         old, locked.mu, locked.generation = locked.mu, mu, locked.generation + 1
         locked.earlier_mus = [*locked.earlier_mus, old]
         locked.save(update_fields=["mu", "generation", "earlier_mus"])
@@ -138,6 +143,13 @@ def rescale(
             changes={"mu": (old, mu)},
         )
     return locked
+
+
+def _rescale_newcomers(protection: Protection, budget: Budget, mu: float) -> None:
+    for each in protection.newcomers:
+        if units := each["owe"].get(str(budget.pk)):
+            (each["owe"][str(budget.pk)],) = rescaled([units], budget.mu, mu)
+    protection.save(update_fields=["newcomers"])
 
 
 def must_fit(protection: Protection, mu: float, instead_of: Budget | None = None) -> None:

@@ -2,6 +2,7 @@
 
 import secrets
 import uuid
+from datetime import timedelta
 from fractions import Fraction
 from typing import ClassVar
 
@@ -20,6 +21,7 @@ from privacy.engine.cells import Domain
 from privacy.engine.contributions import CAP, Integers
 
 EXTENDED_LIMIT = 3
+DOUBLED_FOR = timedelta(days=1)
 THRESHOLD_ANSWERS = 20
 IMMUTABLE = pgtrigger.Update | pgtrigger.Delete
 
@@ -49,6 +51,12 @@ class Protection(Thing):
     """The part of delta kept for answers over values that nobody has declared; 0 when there are none."""
     last_applied = models.BigIntegerField(default=0)
     """The newest ledger line whose per-subject charges are known to have been written."""
+    newcomers = models.JSONField(default=list)
+    """Deliveries of which few people were known: [{"places": how many people had a place in the ledger of people then,
+    "owe": {budget: units that everybody new begins with}}]."""
+    doublings = models.PositiveSmallIntegerField(default=0)
+    """How often the time for an answer was doubled because one took longer, last at `doubled_at`."""
+    doubled_at = models.DateTimeField(null=True, blank=True)
     incomplete_since = models.DateTimeField(null=True, blank=True)
     """When people turned out to have been charged for answers that the database, restored, has forgotten: whoever has
     used up their protection by them is left out since then, and no answer is called complete any more."""
@@ -84,6 +92,16 @@ class Protection(Thing):
     def threshold_answers(self) -> int:
         """How many answers over undeclared values all seats together have."""
         return THRESHOLD_ANSWERS * self.seats
+
+    @property
+    def doublings_now(self) -> int:
+        """How often the time for an answer is doubled now: what was too short once is forgotten after a day."""
+        fresh = self.doubled_at is not None and timezone.now() - self.doubled_at < DOUBLED_FOR
+        return self.doublings if fresh else 0
+
+    def owed(self, budget: "Budget") -> int:
+        """What somebody new begins with, in units of this budget."""
+        return max((each["owe"].get(str(budget.pk), 0) for each in self.newcomers), default=0)
 
     @property
     def cells(self) -> Domain:
@@ -222,7 +240,7 @@ class AnswerQuerySet(models.QuerySet["Answer"]):
         return self.filter(Q(budget__scientist=user) | Q(budget__protection__dataset__in=own))
 
     def out(self) -> "AnswerQuerySet":
-        """Those whose figures may be shown: released, and their tick has come."""
+        """Those whose figures may be shown: released, and the time for it has come."""
         return self.filter(state=Answer.State.RELEASED, visible_at__lte=timezone.now())
 
 
@@ -247,6 +265,8 @@ class Answer(Thing):
     mu = models.FloatField()
     extended = models.BooleanField(default=False)
     opened_at = models.DateTimeField(null=True, blank=True)
+    begun_at = models.DateTimeField(null=True, blank=True)
+    """When its turn had come: it is released at a public time after it."""
     visible_at = models.DateTimeField(null=True, blank=True)
     seen_at = models.DateTimeField(null=True, blank=True)
     """When the scientist first opened the answer."""
@@ -271,7 +291,7 @@ class Answer(Thing):
 
     @property
     def is_out(self) -> bool:
-        """Whether its figures may be shown: it is released, and its tick has come."""
+        """Whether its figures may be shown: it is released, and the time for it has come."""
         due = self.visible_at is not None and self.visible_at <= timezone.now()
         return self.state == Answer.State.RELEASED and due
 

@@ -1,21 +1,29 @@
 """What a promise means, in words that need no mathematics.
 
 An attacker who knows everything that was released and guesses whether a given person is in the data faces a test
-between N(0, 1) and N(mu, 1) (Dong, Roth and Su, Gaussian differential privacy, JRSS B 84, 2022): with even odds he is
-right with probability Phi(mu / 2); at a rate of false alarms a he finds Phi(Phi^-1(a) + mu) of those who are.
+between N(0, 1) and N(mu, 1) (Dong, Roth and Su, Gaussian differential privacy, JRSS B 84, 2022). With even odds he is
+right with probability Phi(mu / 2); at a rate of false alarms a he finds Phi(Phi^-1(a) + mu) of those who are in it. His
+odds that a person is in the data, who is, rise by the factor exp(L) with L distributed as N(mu^2 / 2, mu^2): by more
+than exp(epsilon) with probability Phi(mu / 2 - epsilon / mu). That is more than the delta of (epsilon, delta), which
+weighs each excess by its size (Balle and Wang, ICML 2018, theorem 5).
 """
 
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from privacy.engine.accounting import gdp_epsilon
+from privacy.engine.accounting import SLACK, noise_epsilon
 from privacy.words import rounded_up
 
-NORMAL = NormalDist()
+INVERSE = NormalDist().inv_cdf
 FALSE_ALARMS = 0.01
 LEVELS = {0.5: "Very strong", 1.0: "Strong", 3.0: "Standard", 8.0: "Weak"}
 PURCHASES = (10, 50, 200)
+
+
+def phi(x: float) -> float:
+    """The normal distribution function, also far below 0, where 1 + erf would cancel."""
+    return math.erfc(-x / math.sqrt(2)) / 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +32,7 @@ class Promise:
 
     `threshold_delta` is the part of delta that is kept for undeclared values. It adds up: whatever an attacker could
     do with chance p without such answers, with them he can with at most p + threshold_delta. What is said is rounded
-    up.
+    up, and allows for the noise's being discrete (accounting.SLACK).
     """
 
     epsilon: float
@@ -44,15 +52,19 @@ class Promise:
 
     @property
     def share_epsilon(self) -> float:
-        return gdp_epsilon(self.share_mu, self.delta - self.threshold_delta)
+        return noise_epsilon(self.share_mu, self.delta - self.threshold_delta)
 
     @property
     def guesses(self) -> str:
-        return per_hundred(NORMAL.cdf(self.mu / 2) + self.threshold_delta)
+        return per_hundred(self._at_most(phi(self.mu / 2)))
 
     @property
     def guesses_alone(self) -> str:
-        return per_hundred(NORMAL.cdf(self.share_mu / 2) + self.threshold_delta)
+        return per_hundred(self._at_most(phi(self.share_mu / 2)))
+
+    def _at_most(self, chance: float) -> float:
+        """What a chance under exact Gaussian DP can be with everything else that is released."""
+        return chance * math.exp(SLACK) + self.threshold_delta
 
     @property
     def guess(self) -> str:
@@ -63,14 +75,15 @@ class Promise:
 
     @property
     def odds(self) -> str:
+        beyond = self._at_most(phi(self.mu / 2 - (self.epsilon - SLACK) / self.mu))
         return (
-            f"Nobody’s odds about a person change by more than a factor {factor(self.epsilon)}, except with "
-            f"probability 1 in {spaced(math.floor(1 / self.delta))}."
+            f"Nobody’s odds that a given person is in your data rise by more than a factor {factor(self.epsilon)}, "
+            f"except with probability 1 in {spaced(math.floor(1 / beyond))}."
         )
 
     @property
     def alarms(self) -> str:
-        found = NORMAL.cdf(NORMAL.inv_cdf(FALSE_ALARMS) + self.mu) + self.threshold_delta
+        found = self._at_most(phi(INVERSE(FALSE_ALARMS) + self.mu))
         return (
             "Someone who may accuse wrongly in 1 of 100 cases finds at most "
             f"{per_hundred(found, digits=2)} of 100 people who are in the data."

@@ -53,7 +53,15 @@ def decides_top_up(user: User, top_up: TopUp) -> str | None:
 
 
 def read_subjects(user: User, protection: Protection) -> str | None:
-    """Aggregates over people's own ledgers follow from private rows: for the owner and auditors alone."""
+    """Aggregates over people's own ledgers are exact and follow from private rows: for the owner alone.
+
+    An auditor who works with a scientist could read off them who took part in a question.
+    """
+    return is_owner(user, protection)
+
+
+def read_ledger(user: User, protection: Protection) -> str | None:
+    """Lines of the ledger are written before any row is read: for the owner and auditors."""
     return None if user.is_auditor else is_owner(user, protection)
 
 

@@ -11,7 +11,7 @@ from common.errors import Conflict, Refused
 from datasets.models import Dataset
 from privacy import execution, ledger, news, rules, tasks
 from privacy.declarations import current_revision, domain_for, specs_of
-from privacy.engine.accounting import gdp_mu
+from privacy.engine.accounting import noise_mu
 from privacy.models import Budget, Protection, TopUp
 
 # Owners: the promise, and shares of it
@@ -146,7 +146,7 @@ def change_budget(budget: Budget, *, by: User, epsilon: float) -> Budget:
 
 def _mu(epsilon: float, delta: float) -> float:
     try:
-        return gdp_mu(epsilon, delta)
+        return noise_mu(epsilon, delta)
     except ValueError as outside:
         raise Refused(str(outside)) from outside
 
@@ -215,6 +215,6 @@ def _record(action: str, top_up: TopUp, *, by: User) -> None:
 
 def note_export(protection: Protection, *, by: User, wanted: dict[str, str]) -> None:
     """Say in the log that somebody took the ledger with them."""
-    require(rules.read_subjects, by, protection)
+    require(rules.read_ledger, by, protection)
     with transaction.atomic():
         log.record("ledger.exported", by=by, on=protection, dataset_id=protection.dataset_id, wanted=wanted)

@@ -14,11 +14,12 @@ restored to an older state can be told from one that was not.
 
 import hashlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from types import MappingProxyType
 from uuid import UUID
 
 import lmdb
@@ -70,21 +71,46 @@ class SubjectLedger:
     def close(self) -> None:
         self._env.close()
 
-    def places(self, digests: npt.NDArray[np.uint8], *, name: bytes = b"") -> Units:
+    def places(
+        self,
+        digests: npt.NDArray[np.uint8],
+        *,
+        name: bytes = b"",
+        owed: Mapping[UUID, int] = MappingProxyType({}),
+    ) -> Units:
         """Where each subject stands, new ones at the end. `digests`: shape (subjects, DIGEST_BYTES), all different.
 
         A listing is looked up one by one when it is new, and is known as a whole, by its hash, ever after. `name`: that
-        hash, when the caller knows it.
+        hash, when the caller knows it. `owed`: the units of each budget that somebody new begins with.
         """
         name = name or hashlib.sha256(np.ascontiguousarray(digests).data).digest()
         with self._env.begin(db=self._listings, buffers=True) as txn:
             listed = txn.get(name)
             if listed is not None:
                 return np.frombuffer(listed, dtype=np.uint32).copy()
-        with self._env.begin(write=True) as txn:
+        with self._env.begin(write=True, buffers=True) as txn:
+            known = int(txn.stat(self._places)["entries"])
             found = self._look_up(txn, digests)
+            for budget, units in owed.items():
+                self._charge_newcomers(txn, budget, found[found >= known], units)
             txn.put(name, found.tobytes(), db=self._listings)
         return found
+
+    def _charge_newcomers(self, txn: "lmdb.Transaction", budget: UUID, places: Units, units: int) -> None:
+        if len(places):
+            spent = self._read(txn, budget, int(places.max()) + 1)
+            spent[places] = np.minimum(units, CAP)
+            self._write(txn, budget, spent)
+
+    def count(self) -> int:
+        """How many subjects have a place."""
+        with self._env.begin() as txn:
+            return int(txn.stat(self._places)["entries"])
+
+    def known(self, digests: Iterable[bytes]) -> int:
+        """How many of these subjects have a place."""
+        with self._env.begin(db=self._places) as txn:
+            return sum(txn.get(digest) is not None for digest in digests)
 
     def _look_up(self, txn: "lmdb.Transaction", digests: npt.NDArray[np.uint8]) -> Units:
         found = np.empty(len(digests), dtype=np.uint32)

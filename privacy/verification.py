@@ -7,6 +7,7 @@ longer agrees with what the rest says.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -14,9 +15,13 @@ import numpy as np
 
 from audit.models import Entry
 from datasets import storage
+from privacy import people
 from privacy.engine.contributions import CAP, Integers, rescaled, worst_case_units
+from privacy.engine.designs import releases_of
+from privacy.engine.schema import QueryRefused
+from privacy.engine.wire import decode
 from privacy.models import Answer, Budget, LedgerLine, Protection
-from privacy.subjects import Share, opened
+from privacy.subjects import Share, Units, opened
 
 ENTRIES = ("budget.reserved", "budget.commit", "budget.void")
 BATCH = 2000
@@ -28,7 +33,7 @@ def faults(protection: Protection) -> list[str]:
     found = list(_shares(protection, budgets))
     for budget in budgets:
         found += _Replay(budget, protection.cells.size).run()
-    return [*found, *_answers(protection), *_people(protection, budgets)]
+    return [*found, *_answers(protection), *_people(protection, budgets), *_names_of_people(protection)]
 
 
 def _shares(protection: Protection, budgets: list[Budget]) -> Iterator[str]:
@@ -79,7 +84,12 @@ class _Replay:
         self.spent[line.mask(self.size)] += line.units
         if int(self.spent.max(initial=0)) > self.budget.cap:
             yield "it passes the limit"
-        if line.units != _price(line, self._mu(line.generation)):
+        try:
+            price = _price(line, self._mu(line.generation))
+        except QueryRefused:
+            yield "its question cannot be read"
+            return
+        if line.units != price:
             yield "it does not cost what its noise costs"
 
     def _settle(self, line: LedgerLine) -> Iterator[str]:
@@ -121,12 +131,11 @@ def _action(line: LedgerLine) -> str:
 
 
 def _price(line: LedgerLine, mu: float) -> int:
-    """What a line must cost by the noise that it paid for; what it costs where it does not say."""
-    sigma = line.purpose.get("sigma")
-    if not isinstance(sigma, int) or sigma < 1:
+    """What a line must cost by its question and the noise that it paid for; what it costs where it does not say."""
+    sigma, query = line.purpose.get("sigma"), line.purpose.get("query")
+    if not isinstance(sigma, int) or sigma < 1 or query is None:
         return line.units
-    releases = max(1, round(line.units / worst_case_units(sigma, Fraction(mu) ** 2)))
-    return worst_case_units(sigma, Fraction(mu) ** 2) * releases
+    return worst_case_units(sigma, Fraction(mu) ** 2) * releases_of(decode(query))
 
 
 def _answers(protection: Protection) -> Iterator[str]:
@@ -140,6 +149,8 @@ def _answers(protection: Protection) -> Iterator[str]:
         paid = answer.line.purpose.get("sigma", answer.sigma)
         if (answer.sigma, answer.budget_id) != (paid, answer.line.budget_id):
             yield f"Answer {answer.pk} has other noise, or another budget, than line {answer.line_id} paid for."
+        if answer.query != answer.line.purpose.get("query", answer.query):
+            yield f"Answer {answer.pk} is to another question than line {answer.line_id} paid for."
 
 
 def _people(protection: Protection, budgets: list[Budget]) -> Iterator[str]:
@@ -151,7 +162,7 @@ def _people(protection: Protection, budgets: list[Budget]) -> Iterator[str]:
         return
     with opened(folder) as book:
         last, spent = book.last_line(), {budget: book.spent(budget.pk) for budget in budgets}
-        shares, told = book.shares(), book.thresholds()
+        shares, told, places = book.shares(), book.thresholds(), book.count()
     lines = LedgerLine.objects.filter(budget__protection=protection, kind=LedgerLine.Kind.COMMIT)
     if last < protection.last_applied:
         yield f"The ledger of the people of {protection.dataset.name} is older than what was released."
@@ -166,6 +177,27 @@ def _people(protection: Protection, budgets: list[Budget]) -> Iterator[str]:
         (most,) = rescaled([units.max(initial=0)], mu, budget.mu)
         if most > limit:
             yield f"Somebody was charged more for {budget} than its worst case."
+        if any(
+            _least(units, each["places"], places) < each["owe"].get(str(budget.pk), 0)
+            for each in protection.newcomers
+        ):
+            yield f"Somebody new was charged less for {budget} than everybody new owes."
+
+
+def _least(units: Units, first: int, places: int) -> int:
+    """The least that anybody was charged who has a place from `first` on; CAP where nobody has."""
+    charged = np.zeros(places, dtype=np.int64)
+    charged[: len(units)] = units[:places]
+    return int(charged[first:].min(initial=CAP))
+
+
+def _names_of_people(protection: Protection) -> Iterator[str]:
+    """Every revision that was published since there is a promise names people as the one before did."""
+    revisions = list(protection.dataset.revisions.exclude(schema={}).order_by("number"))
+    for before, revision in pairwise(revisions):
+        if revision.published_at and revision.published_at > protection.created_at:
+            for difference in people.differences(revision, before):
+                yield f"Revision {revision.number} of {protection.dataset.name}: {difference}"
 
 
 def _forgotten(

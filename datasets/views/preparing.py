@@ -12,13 +12,17 @@ from accounts.http import confirmed_recently
 from common.errors import Refused
 from common.expensive import computing
 from common.http import UserRequest, found
-from datasets import inspection, proposals, rules, services, uploads
+from datasets import hooks, inspection, proposals, rules, services, uploads
 from datasets.forms import NOBODY, ColumnForm, PlainUploadForm, ReasonForm, RevisionForm, TableForm
 from datasets.models import Column, Dataset, Revision, Table, Upload
 from datasets.schema import PLAIN
 from datasets.views.shared import attempt, owned, said, show
 
 COLUMNS = 40
+FINAL = (
+    "A published revision cannot be changed any more. "
+    "Scientists who may see the dataset read its schema and its mock."
+)
 
 
 @require_safe
@@ -41,11 +45,23 @@ def _content(request: UserRequest, dataset: Dataset) -> dict[str, object]:
         "uploads": list(_open_uploads(request, draft)) if draft else [],
         "revisions": dataset.revisions.exclude(state=Revision.State.DRAFT).prefetch_related("tables"),
         "gaps": rules.gaps(dataset) if draft else [],
-        "refusal": rules.may_publish(request.user, dataset),
+        "refusal": (refusal := rules.may_publish(request.user, dataset)),
+        **_before_publishing(draft if refusal is None else None),
         "begin_refusal": rules.may_begin_revision(request.user, dataset),
         "revision_form": RevisionForm(),
         "retire_form": ReasonForm(),
         "plain_form": PlainUploadForm(),
+    }
+
+
+def _before_publishing(draft: Revision | None) -> dict[str, object]:
+    """What the owner is told, and asked, before the draft is published."""
+    remarks = hooks.remarks_on_publishing(draft) if draft else []
+    asked = [remark.words for remark in remarks if remark.asks]
+    return {
+        "remarks": remarks,
+        "publish_question": " ".join([*asked, FINAL]),
+        "publish_agreed": "1" if asked else "",
     }
 
 
@@ -207,5 +223,6 @@ def _after(request: UserRequest, table: Table, page: int) -> HttpResponse:
 @require_POST
 @confirmed_recently("Publish a revision of a dataset")
 def publish(request: UserRequest, pk: UUID) -> HttpResponse:
-    revision = services.publish(owned(request, pk), by=request.user)
+    agreed = request.POST.get("agreed") == "1"
+    revision = services.publish(owned(request, pk), by=request.user, agreed=agreed)
     return said(request, f"Revision {revision.number} is published.", "datasets:detail", pk)

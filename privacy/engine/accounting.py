@@ -27,6 +27,10 @@ DELTA_RANGE = (1e-15, 0.1)
 MU_RANGE = (1e-9, 100.0)
 RHO_RANGE = (1e-18, 5000.0)
 
+SLACK = 1e-9
+"""By how much an epsilon of Gaussian DP falls short of that of our noise, which is discrete: at most this much over a
+million released numbers of at least 1/8 clip of noise each."""
+
 # Results are moved this far (relative, in delta) to the safe side; rounding errors stay below a tenth of it.
 SAFETY = 1e-12
 _SMALLEST = math.ulp(0.0)
@@ -43,7 +47,10 @@ def gdp_delta(epsilon: float, mu: float) -> float:
 
 def gdp_mu(epsilon: float, delta: float) -> float:
     """The largest mu such that mu-GDP implies (epsilon, delta)-DP. Raises ValueError outside the ranges."""
-    epsilon, delta = _checked("epsilon", epsilon, EPSILON_RANGE), _checked("delta", delta, DELTA_RANGE)
+    return _gdp_mu(_checked("epsilon", epsilon, EPSILON_RANGE), _checked("delta", delta, DELTA_RANGE))
+
+
+def _gdp_mu(epsilon: float, delta: float) -> float:
     target = math.log(delta) - SAFETY
     root = _root(lambda x: _gdp_log_delta(epsilon, math.exp(x)) - target, math.log(1e-6), math.log(100.0))
     return math.exp(root) * (1 - 1e-14)
@@ -61,6 +68,20 @@ def gdp_epsilon(mu: float, delta: float) -> float:
     high = mu * mu / 2 + 10 * mu
     root = _root(lambda epsilon: _gdp_log_delta(epsilon, mu) - target, 0.0, high)
     return root * (1 + 1e-14) + _SMALLEST
+
+
+def noise_mu(epsilon: float, delta: float) -> float:
+    """The largest mu whose discrete noise is (epsilon, delta)-DP, SLACK included. Raises ValueError like gdp_mu."""
+    epsilon, delta = _checked("epsilon", epsilon, EPSILON_RANGE), _checked("delta", delta, DELTA_RANGE)
+    return _gdp_mu(epsilon - SLACK, delta)
+
+
+def noise_epsilon(mu: float, delta: float) -> float:
+    """The epsilon, SLACK included, for which discrete noise of this mu is (epsilon, delta)-DP. Raises like gdp_epsilon.
+
+    A mu below MU_RANGE is read as its lower end.
+    """
+    return gdp_epsilon(max(mu, MU_RANGE[0]), delta) + SLACK
 
 
 def zcdp_delta(epsilon: float, rho: float) -> float:

@@ -82,12 +82,17 @@ def check(node: Predicate, table: TableSpec) -> None:
         case In(column, values):
             _check_in(table.column(column), values)
         case IsNull(column):
-            table.column(column)
+            _check_readable(table.column(column))
         case And(parts) | Or(parts):
             for part in parts:
                 check(part, table)
         case Not(of):
             check(of, table)
+
+
+def _check_readable(spec: ColumnSpec) -> None:
+    if spec.kind == Kind.OTHER:
+        raise QueryRefused(f"“{spec.name}” holds dates or times, which questions cannot read yet.")
 
 
 def _check_compare(node: Compare, table: TableSpec) -> None:

@@ -103,6 +103,15 @@ def design(query: Query, table: TableSpec) -> Design:
             return _gram(query.measure, rows, groups, table)
 
 
+def releases_of(query: Query) -> int:
+    """How often noise is drawn for a query, each time at the full price: a quantile is a search of many steps."""
+    return _searches(query.measure.at) if isinstance(query.measure, Quantiles) else 1
+
+
+def _searches(at: tuple[float, ...]) -> int:
+    return SEARCH_STEPS * len(at)
+
+
 def _counts(
     measure: Count | CountSubjects | KeyCounts, rows: int, groups: tuple[Group, ...], table: TableSpec
 ) -> Design:
@@ -119,6 +128,11 @@ def _counts(
 def _rows(query: Query, table: TableSpec) -> int:
     if query.table != table.name:
         raise QueryRefused(f"There is no table “{query.table[:100]}” here. There is: {table.name}.")
+    if not table.subject:
+        raise QueryRefused(
+            f"The table {table.name} does not say which person a row is about, so it cannot be asked automatically. "
+            "Send code for review instead."
+        )
     if query.rows is None:
         return table.max_rows
     if not 1 <= query.rows <= table.max_rows:
@@ -216,7 +230,7 @@ def _order(
     return Design(
         coordinates=(Constant(weight),),
         clip=rows * weight,
-        releases=SEARCH_STEPS * len(measure.at),
+        releases=_searches(measure.at),
         scales=(scale,),
     )
 

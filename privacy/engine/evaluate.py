@@ -103,7 +103,7 @@ def _evaluate(node: Expression, rows: Rows) -> Values:
     match node:
         case Column(name):
             spec, found = rows.table.column(name), rows.column(name)
-            return Values(np.clip(found.numbers.astype(np.float64), spec.lower, spec.upper), found.valid)
+            return Values(np.clip(_contiguous(found.numbers), spec.lower, spec.upper), found.valid)
         case Constant(value):
             return Values(np.full(rows.length, value), np.ones(rows.length, dtype=np.bool_))
         case Binary(op, left, right):
@@ -121,6 +121,11 @@ def _evaluate(node: Expression, rows: Rows) -> Values:
         case Where(condition, then, otherwise):
             chosen, a, b = _known(condition, rows, of=True), _evaluate(then, rows), _evaluate(otherwise, rows)
             return Values(np.where(chosen, a.numbers, b.numbers), np.where(chosen, a.valid, b.valid))
+
+
+def _contiguous(numbers: npt.NDArray[Any]) -> Floats:
+    """As floats side by side: exp, log and powers of strided arrays differ in the last bit from row to row."""
+    return np.ascontiguousarray(numbers, dtype=np.float64)
 
 
 def _known(node: Predicate, rows: Rows, *, of: bool) -> Bools:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from statistics import NormalDist
 
-from privacy.engine.accounting import gdp_mu
+from privacy.engine.accounting import noise_mu
 from privacy.engine.contributions import CAP, ONE, worst_case_units
 from privacy.engine.designs import KAPPA, Design
 from privacy.engine.mechanisms import MAX_SIGMA, MIN_SIGMA
@@ -53,7 +53,7 @@ def offer_for_mu(design: Design, mu: float, budget_mu: float) -> Offer:
 def offer_for_epsilon(design: Design, epsilon: float, delta: float, budget_mu: float) -> Offer:
     """The offer whose answer is (epsilon, delta)-DP on its own."""
     try:
-        mu = gdp_mu(epsilon, delta)
+        mu = noise_mu(epsilon, delta)
     except ValueError as outside:
         raise QueryRefused(str(outside)) from outside
     return offer_for_mu(design, mu, budget_mu)

@@ -266,8 +266,10 @@ def _by_unknown_keys(column: str, most: int, reading: _Reading, delta: float) ->
 
     def tell(total: Integers, sigma: int) -> Answer:
         counts, bar = total[:, 0], threshold(sigma, most, delta)
-        # Noise lifts a key by ten sigma once in 10^23: those further below the bar need no draw.
-        near = np.flatnonzero(counts > bar - 10 * sigma)
+        # Only keys that somebody counts with are candidates: the threshold allows for the few that one person counts
+        # with, not for the thousands that one person may have. Noise lifts a key by ten sigma once in 10^23: those
+        # further below the bar need no draw.
+        near = np.flatnonzero((counts > 0) & (counts > bar - 10 * sigma))
         noisy = add_noise(counts[near], sigma) if len(near) else counts[near]
         told = [(texts[int(k)], int(n)) for k, n in zip(near, noisy, strict=True) if n >= bar]
         return figures.of_keys(told)

@@ -19,7 +19,7 @@ from datasets.models import Dataset
 from privacy import drawing, exports, queries, rules, words
 from privacy.declarations import specs_of
 from privacy.drawing import Bar
-from privacy.engine.accounting import MU_RANGE, gdp_epsilon
+from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
 from privacy.engine.queries import Query
 from privacy.engine.schema import TableSpec
@@ -99,7 +99,7 @@ def _context(request: UserRequest, item: Answer) -> dict[str, Any]:
         "dataset": item.budget.protection.dataset,
         "question": words.say(query),
         "cost": cost(item),
-        "epsilon": words.sized(gdp_epsilon(max(item.mu, MU_RANGE[0]), protection.noise_delta), up=True),
+        "epsilon": words.sized(noise_epsilon(item.mu, protection.noise_delta), up=True),
         "delta": words.tiny(protection.delta),
         "mu": words.sized(item.mu, 4, up=True),
         "noise": words.sized(item.sigma / 2**30, 4),
@@ -186,7 +186,7 @@ def _charts(result: dict[str, Any], table: TableSpec | None, title: str) -> dict
 
 def _repeat(item: Answer) -> dict[str, str]:
     """How to ask the same from a program. The epsilon is rounded down, so that the stored answer serves."""
-    epsilon = gdp_epsilon(max(item.mu, MU_RANGE[0]), item.budget.protection.noise_delta)
+    epsilon = noise_epsilon(item.mu, item.budget.protection.noise_delta)
     asked: dict[str, object] = {"sql": item.sql} if item.sql else {"query": item.query}
     values = {
         "url": settings.BASE_URL + reverse("privacy:api_answers", args=[item.budget_id]),

@@ -17,7 +17,7 @@ from common.http import UserRequest
 from privacy import asking, ledger, queries, rules, words
 from privacy.composing import OPERATORS, Line, fields_of, query_of
 from privacy.engine import sql_text
-from privacy.engine.accounting import gdp_epsilon
+from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
 from privacy.engine.queries import CountSubjects, Query
 from privacy.engine.schema import QueryRefused, TableSpec
@@ -112,7 +112,7 @@ def _start(request: UserRequest, budget: Budget) -> dict[str, Any]:
     """What stands on a fresh page: an earlier question of one's own (`again`), or a count of people."""
     left = max(0, budget.cap - budget.units_used) / CAP
     mu = budget.mu * (FIRST_SHARE * (left or 1)) ** 0.5
-    epsilon = f"{gdp_epsilon(mu, budget.protection.noise_delta):.2g}"
+    epsilon = f"{noise_epsilon(mu, budget.protection.noise_delta):.2g}"
     start: dict[str, Any] = {"key": str(uuid4()), "goal": EPSILON, "epsilon": epsilon, "measure": "people"}
     start["table"] = request.GET.get("table", "")
     earlier = _uuid(request.GET.get("again", ""))
@@ -135,7 +135,7 @@ def _who_is_in(request: UserRequest, budget: Budget) -> dict[str, Any]:
     earlier = pk and Answer.objects.filter(budget=budget, pk=pk).first()
     if not earlier:
         return {}
-    epsilon = f"{gdp_epsilon(earlier.mu, budget.protection.noise_delta):.3g}"
+    epsilon = f"{noise_epsilon(earlier.mu, budget.protection.noise_delta):.3g}"
     query = replace(decode(earlier.query), measure=CountSubjects(), by=())
     tables = queries.tables_of(budget.protection.dataset, budget.protection.constants)
     found = fields_of(query, tables[query.table]) if query.table in tables else None

@@ -16,7 +16,7 @@ from common.http import UserRequest, found
 from datasets.models import Dataset
 from privacy import drawing, queries, rules, services, words
 from privacy.drawing import Point
-from privacy.engine.accounting import gdp_epsilon
+from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
 from privacy.forms import DecisionForm, ReasonForm, ShareForm, TopUpForm
 from privacy.models import Answer, Budget, TopUp
@@ -41,7 +41,7 @@ def _page(request: UserRequest, item: Budget, *, status: int = 200, **forms: obj
         "is_own": is_own,
         "owns": owns and not is_own,
         "reads_answers": may_read,
-        "epsilon": words.sized(gdp_epsilon(item.mu, protection.noise_delta), up=True),
+        "epsilon": words.sized(noise_epsilon(item.mu, protection.noise_delta), up=True),
         "delta": words.tiny(protection.delta),
         "alone": replace(queries.promise_of(protection), mu=item.mu, seats=1).guesses,
         "used": words.percent(item.share_used),
@@ -114,7 +114,7 @@ def ask_top_up(request: UserRequest, pk: UUID) -> HttpResponse:
     if request.method != "POST" and (why := rules.ask_top_up(request.user, item)):
         messages.info(request, why)
         return redirect("privacy:budget", pk)
-    now = gdp_epsilon(item.mu, item.protection.noise_delta)
+    now = noise_epsilon(item.mu, item.protection.noise_delta)
     form = TopUpForm(request.POST or None, initial={"epsilon": f"{now * 1.5:.2g}"})
     if request.method == "POST" and attempt(
         form, lambda: services.ask_top_up(item, by=request.user, **form.cleaned_data)
@@ -151,7 +151,7 @@ def _top_up_page(request: UserRequest, item: TopUp, form: DecisionForm, status: 
         "dataset": item.budget.protection.dataset,
         "form": form,
         "asked": words.sized(item.epsilon, up=True),
-        "now": words.sized(gdp_epsilon(item.budget.mu, delta), up=True),
+        "now": words.sized(noise_epsilon(item.budget.mu, delta), up=True),
         "used": words.percent(item.budget.share_used),
         "given": words.percent(queries.given_away(item.budget.protection, budgets)),
         "is_pending": item.state == TopUp.State.PENDING,

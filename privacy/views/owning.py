@@ -17,7 +17,7 @@ from common.expensive import computing
 from common.http import UserRequest, found
 from datasets.models import Dataset
 from privacy import exports, queries, rules, services, words
-from privacy.engine.accounting import gdp_epsilon, gdp_mu
+from privacy.engine.accounting import noise_epsilon, noise_mu
 from privacy.engine.schema import Kind, TableSpec
 from privacy.forms import GiveForm, LedgerFilter, ProtectForm
 from privacy.models import Budget, LedgerLine, Protection
@@ -61,14 +61,16 @@ def _page(request: UserRequest, item: Dataset, *, status: int = 200, **forms: ob
         "nobody_to_give": owns and not people,
         "reads": reads,
         "charts": _all_charts(protection, budgets) if reads and spent else None,
-        "people": _histogram(protection, budgets) if reads and spent else None,
+        "people": _histogram(protection, budgets)
+        if rules.read_subjects(user, protection) is None and spent
+        else None,
         **forms,
     }
     return show(request, "dataset", context, status=status)
 
 
 def share(budget: Budget) -> str:
-    return words.sized(gdp_epsilon(budget.mu, budget.protection.noise_delta), up=True)
+    return words.sized(noise_epsilon(budget.mu, budget.protection.noise_delta), up=True)
 
 
 def _give_form(protection: Protection, people: list[User], data: Any = None) -> GiveForm:
@@ -133,7 +135,7 @@ def _proposed(form: ProtectForm) -> Promise | None:
     chosen = form.chosen
     delta = services.usual_delta(chosen["public_size"])
     kept = services.threshold_delta(delta) if chosen["undeclared_values"] else 0.0
-    mu = gdp_mu(chosen["epsilon"], delta - kept)
+    mu = noise_mu(chosen["epsilon"], delta - kept)
     return Promise(epsilon=chosen["epsilon"], delta=delta, mu=mu, seats=chosen["seats"], threshold_delta=kept)
 
 

@@ -139,11 +139,11 @@ def test_one_key_asks_one_question(budget):
 
 
 def test_nothing_tells_when_the_rows_were_done(budget, settings):
-    """The audit log, which scientists read too, the record and the answer itself know the tick alone."""
-    settings.ANSWER_TICK = 1.0
+    """The audit log, which scientists read too, the record and the answer itself know when it was due, no more."""
+    settings.ANSWER_SECONDS = 1.0
     answer = compute(ask(budget))
     entry = Entry.objects.get(action="answer.released")
-    assert answer.visible_at.microsecond == 0
+    assert answer.visible_at - answer.begun_at == timedelta(seconds=1.05)
     assert answer.record["released_at"] == answer.visible_at.isoformat()
     assert entry.at >= answer.visible_at
 
@@ -214,7 +214,9 @@ def test_an_answer_that_was_called_lost_stays_lost(budget, settings):
     answer = ask(budget)
     line = ledger.commit(answer.line, by=User.objects.system())
     assert age(answer, settings) == Answer.State.LOST
-    execution._store(answer, line, Figures(by=(), lines=()), at=timezone.now())
+    late = execution._Attempt(answer, begun=timezone.now(), line=line)
+    late.seconds = 0.001
+    execution._store(late, line, Figures(by=(), lines=()))
     answer.refresh_from_db()
     assert (answer.state, answer.result) == (Answer.State.LOST, None)
 

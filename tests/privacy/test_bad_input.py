@@ -95,7 +95,7 @@ def asked_of(content):
 
 @pytest.fixture(autouse=True)
 def quick_ticks(settings):
-    settings.ANSWER_TICK = 0.001
+    settings.ANSWER_SECONDS = 0.001
 
 
 @pytest.mark.parametrize("content", CONTENTS)

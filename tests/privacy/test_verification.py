@@ -65,6 +65,15 @@ EDITS = {
         """UPDATE privacy_ledgerline SET purpose = jsonb_set(purpose, '{sigma}', '1073741824') WHERE id = %s""",
         "does not cost what its noise costs",
     ),
+    "a question of more releases": (
+        """UPDATE privacy_ledgerline SET purpose = jsonb_set(purpose, '{query,measure}', '{"kind": "quantiles",
+        "of": {"kind": "column", "name": "wage"}, "at": [0.5]}') WHERE id = %s""",
+        "does not cost what its noise costs",
+    ),
+    "no question": (
+        """UPDATE privacy_ledgerline SET purpose = jsonb_set(purpose, '{query}', '"a count"') WHERE id = %s""",
+        "question cannot be read",
+    ),
     "no line": ("DELETE FROM privacy_ledgerline WHERE id = %s", "is missing"),
 }  # fmt: skip
 

@@ -28,7 +28,7 @@ def as_() -> Callable[[User], Client]:
 
 @pytest.fixture(autouse=True)
 def quick_ticks(settings: Any) -> None:
-    settings.ANSWER_TICK = 0.001
+    settings.ANSWER_SECONDS = 0.001
 
 
 @pytest.fixture

@@ -1,0 +1,33 @@
+"""How long an answer may take before anybody sees it: a function of what is public, so that its time tells nothing.
+
+An answer appears this long after its turn has come, however early it was ready. The time is generous for the rows that
+the owner has announced; what was too short is doubled by the caller.
+"""
+
+import math
+
+from privacy.engine.designs import Design
+from privacy.engine.expressions import Node, children
+from privacy.engine.queries import Query
+
+STEP = 0.05
+"""Seconds: the time for rows is a multiple of it."""
+ROW, PART, SEARCH = 4e-8, 6e-9, 3e-9
+"""Seconds a row, a row and part of an expression, a row and step of a search: about twice what a busy core takes."""
+ROWS_EACH = 4
+"""So many rows a person are expected, or as many as count if that is fewer."""
+
+
+def seconds(query: Query, plan: Design, *, people: int, rows_per_person: int, base: float) -> float:
+    """From the start of an answer's turn to its release. `people`: how many the owner announces. `base`: what an answer
+    over no rows may take, in seconds."""
+    rows = people * min(rows_per_person, ROWS_EACH)
+    parts = sum(map(_parts, plan.coordinates)) + sum(_parts(scale.of) for scale in plan.scales)
+    if query.where is not None:
+        parts += _parts(query.where)
+    each = ROW + PART * parts + SEARCH * (plan.releases - 1)
+    return base + math.ceil(rows * each / STEP) * STEP
+
+
+def _parts(node: Node) -> int:
+    return 1 + sum(map(_parts, children(node)))

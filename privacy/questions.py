@@ -1,0 +1,71 @@
+"""A question as a worker reads it: what follows from the query and the declarations, before anything is charged."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from datasets.columns import ColumnPlan
+from datasets.models import Table
+from privacy.declarations import plans_for, spec_of
+from privacy.engine import deadlines
+from privacy.engine.designs import Design, design
+from privacy.engine.expressions import columns_of
+from privacy.engine.queries import KeyCounts, Query
+from privacy.engine.schema import QueryRefused, TableSpec
+from privacy.engine.wire import decode
+from privacy.models import Answer, Protection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What follows from an answer's query and the declarations of its revision: known before anything is charged."""
+
+    query: Query
+    table: Table
+    spec: TableSpec
+    design: Design
+    plans: tuple[ColumnPlan, ...]
+    wanted: frozenset[str]
+
+    def seconds(self, protection: Protection) -> float:
+        """How long its answer may take."""
+        return deadlines.seconds(
+            self.query,
+            self.design,
+            people=protection.public_size,
+            rows_per_person=self.query.rows or self.spec.max_rows,
+            base=settings.ANSWER_SECONDS,
+        )
+
+
+def question_of(answer: Answer) -> Question:
+    """Check a query once more, before it is paid for. QueryRefused when it cannot be computed."""
+    query = decode(answer.query)
+    table = answer.revision.tables.prefetch_related("columns").filter(name=query.table).first()
+    if table is None:
+        raise QueryRefused(f"There is no table “{query.table[:100]}” in this revision.")
+    spec = spec_of(table, answer.budget.protection.constants)
+    designed, plans = design(query, spec), plans_for(spec)
+    wanted = wanted_by(query, spec)
+    if missing := sorted(wanted - {plan.name for plan in plans}):
+        raise QueryRefused(f"“{missing[0]}” cannot be read by questions.")
+    return Question(query=query, table=table, spec=spec, design=designed, plans=plans, wanted=wanted)
+
+
+def wanted_by(query: Query, spec: TableSpec) -> frozenset[str]:
+    """The columns that a query reads."""
+    names = {*query.by, *([query.measure.column] if isinstance(query.measure, KeyCounts) else [])}
+    for part in (query.where, *_parts_of(query.measure)):
+        names |= columns_of(part) if part is not None else set()
+    return frozenset(names & set(spec.columns))
+
+
+def _parts_of(measure_: Any) -> Iterator[Any]:
+    """The expressions of a measure."""
+    for name in measure_.__dataclass_fields__:
+        value = getattr(measure_, name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if hasattr(part, "__dataclass_fields__"):
+                yield part

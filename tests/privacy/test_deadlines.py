@@ -1,0 +1,165 @@
+"""When an answer appears follows from what is public: not from rows, and not from the moment of asking."""
+
+from datetime import timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from datasets import services as datasets
+from privacy import execution, preparing, services
+from privacy.engine import deadlines
+from privacy.engine.designs import design
+from privacy.engine.schema import MAX_ROWS_PER_SUBJECT
+from privacy.models import DOUBLED_FOR, Answer, Protection
+from tests import make
+from tests.makers import privacy as shares
+from tests.makers.datasets import WAGE_COLUMNS, wage_rows
+from tests.privacy.make_table import SPEC
+from tests.privacy.test_engine import QUERIES
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda q: type(q.measure).__name__)
+def test_the_time_for_an_answer_grows_with_what_is_public(query):
+    def seconds(people, rows=2):
+        return deadlines.seconds(query, design(query, SPEC), people=people, rows_per_person=rows, base=0.15)
+
+    assert seconds(1) == pytest.approx(0.2)
+    assert seconds(10**6) <= seconds(10**7) / 3
+    assert seconds(10**6, rows=4) == seconds(10**6, rows=MAX_ROWS_PER_SUBJECT) > seconds(10**6, rows=1)
+    steps = (seconds(10**6) - 0.15) / deadlines.STEP
+    assert steps == pytest.approx(round(steps))
+
+
+def test_ordinary_questions_to_a_million_rows_take_little():
+    for query in QUERIES[:8]:
+        plan = design(query, SPEC)
+        assert deadlines.seconds(query, plan, people=10**6, rows_per_person=1, base=0.15) <= 0.3
+
+
+# Through the real services
+
+PUBLIC_SIZE = 1_000
+ROWS = 10**6
+ANSWERS = 100
+QUESTIONS = (
+    "SELECT COUNT(*) FROM wages WHERE wage > {}",
+    "SELECT SUM(SQRT(wage + {})) FROM wages",
+    "SELECT QUANTILE(wage + {}, 0.5) FROM wages",
+    "SELECT CORR(wage, year + {}) FROM wages",
+)
+NOTES = "SELECT note, COUNT(DISTINCT person) FROM wages GROUP BY note"
+
+
+def rows(adversary):
+    """A few people; and one with a million rows and as many texts of their own as may count."""
+    plain = wage_rows()
+    plain = plain.append_column("note", pa.array(["the same"] * len(plain)))
+    if not adversary:
+        return plain
+    own = np.arange(ROWS)
+    return pa.concat_tables(
+        [
+            plain,
+            pa.table(
+                {
+                    "person": pa.array(np.full(ROWS, 1), pa.int64()),
+                    "year": pa.array(1990 + own % 10, pa.int64()),
+                    "region": pa.array(["north"] * ROWS),
+                    "wage": pa.array((own % 50_000).astype(float)),
+                    "note": pa.array([f"note {k}" for k in own % MAX_ROWS_PER_SUBJECT]),
+                }
+            ),
+        ]
+    )
+
+
+def budget_of(rows):
+    data, scientist = make.dataset(published=False), make.scientist()
+    table = make.table(data.draft, name="people", rows=rows)
+    declared = WAGE_COLUMNS | {"note": {"type": "text"}}
+    datasets.declare(table, by=data.owner, columns=declared, rows_per_subject=MAX_ROWS_PER_SUBJECT)
+    datasets.publish(data, by=data.owner)
+    data.refresh_from_db()
+    make.grant(data, scientist)
+    protection = services.protect(
+        data,
+        by=data.owner,
+        epsilon=50,
+        public_size=PUBLIC_SIZE,
+        constants=[],
+        seats=1,
+        undeclared_values=True,
+    )
+    return services.give_budget(protection, scientist, by=data.owner, epsilon=45)
+
+
+def waits(budget):
+    """After its turn, when each answer came out; and how often the time was doubled."""
+    preparing.prepare(str(budget.protection_id))
+    texts = [QUESTIONS[k % len(QUESTIONS)].format(1 + k) for k in range(ANSWERS)] + [NOTES]
+    found = []
+    for text in texts:
+        answer = shares.answer(budget, text.replace("FROM wages", "FROM people"), epsilon=0.2)
+        execution.compute(str(answer.pk))
+        answer.refresh_from_db()
+        found.append(
+            (
+                answer.state,
+                answer.visible_at - answer.begun_at,
+                answer.record["released_at"] == answer.visible_at.isoformat(),
+            )
+        )
+    budget.protection.refresh_from_db()
+    return found, budget.protection.doublings
+
+
+@pytest.mark.slow
+@pytest.mark.django_db
+def test_somebody_with_a_million_rows_and_thousands_of_texts_moves_no_release():
+    without, doubled_without = waits(budget_of(rows(adversary=False)))
+    with_them, doubled_with = waits(budget_of(rows(adversary=True)))
+    assert {state for state, _, _ in without} == {Answer.State.RELEASED}
+    assert with_them == without
+    assert doubled_without == doubled_with == 0
+
+
+@pytest.mark.django_db
+def test_a_time_that_was_too_short_is_doubled_and_remembered_for_a_day(monkeypatch):
+    budget = shares.budget()
+    make.grant(budget.protection.dataset, budget.scientist)
+    compute = execution._compute
+
+    def slowly(attempt):
+        attempt.begun -= timedelta(seconds=10)  # as if it had begun then
+        return compute(attempt)
+
+    monkeypatch.setattr(execution, "_compute", slowly)
+    monkeypatch.setattr(execution, "_sleep_until", lambda at: None)
+    waited = []
+    for text in ("SELECT COUNT(*) FROM wages", "SELECT SUM(wage) FROM wages"):
+        answer = shares.answer(budget, text, epsilon=0.2)
+        execution.compute(str(answer.pk))
+        monkeypatch.setattr(execution, "_compute", compute)
+        answer.refresh_from_db()
+        waited.append(answer.visible_at - answer.begun_at)
+    assert waited == [timedelta(seconds=0.2 * 2**6)] * 2
+    protection = Protection.objects.get()
+    assert protection.doublings_now == 6
+    protection.doubled_at -= DOUBLED_FOR + timedelta(minutes=1)
+    assert protection.doublings_now == 0
+
+
+@pytest.mark.django_db
+def test_what_is_lost_is_lost_when_it_would_have_come_out(monkeypatch):
+    budget = shares.budget()
+    make.grant(budget.protection.dataset, budget.scientist)
+    answer = shares.answer(budget, epsilon=0.2)
+    until = []
+    monkeypatch.setattr(execution, "_sleep_until", until.append)
+    monkeypatch.setattr(execution, "measure", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        execution.compute(str(answer.pk))
+    answer.refresh_from_db()
+    assert answer.state == Answer.State.LOST
+    assert until == [answer.begun_at + timedelta(seconds=0.2)]
