@@ -7,7 +7,8 @@ from hashlib import file_digest
 from pathlib import Path
 
 from runner.building import CannotBuild
-from runner.hostile import CONTROL, shown_name
+from runner.hostile import shown_name
+from runner.plain_text import is_hidden
 from runner.pins import Pin, package_of
 
 DEEPEST = 48
@@ -42,7 +43,7 @@ def _rights(name: str, folder: int) -> int:
 
 def _take(name: str | Path, folder: int | None, rights: int) -> None:
     """Nobody is left who could exchange it: what wrote it is dead."""
-    if CONTROL.search(str(name)):
+    if any(letter in "\t\n\r" or is_hidden(letter) for letter in str(name)):
         raise CannotBuild(f"{shown_name(str(name))} is no name for a file of a package.")
     os.chown(name, os.geteuid(), os.getegid(), dir_fd=folder, follow_symlinks=False)
     os.chmod(name, rights, dir_fd=folder)

@@ -167,7 +167,7 @@ def test_what_sql_takes_for_the_same_is_not(person: User) -> None:
 
 def normalise(*kept: str) -> list[str]:
     """What the migration makes of accounts with these addresses."""
-    migration = importlib.import_module("accounts.migrations.0002_exact_addresses")
+    migration = importlib.import_module("accounts.migrations.0004_exact_addresses")
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE accounts_user DROP CONSTRAINT addresses_are_exact")
         cursor.execute("ALTER TABLE accounts_invitation DROP CONSTRAINT invited_addresses_are_exact")
@@ -211,7 +211,7 @@ def test_two_registrations_in_two_spellings_make_one_account(settings: Any) -> N
 @pytest.mark.django_db(transaction=True)
 def test_a_database_of_before_is_migrated_with_its_rows() -> None:
     """All in one transaction: rows are changed and constraints made on the same tables."""
-    before, after = [("accounts", "0001_initial")], [("accounts", "0002_exact_addresses")]
+    before, after = [("accounts", "0003_mail")], [("accounts", "0004_exact_addresses")]
     MigrationExecutor(connection).migrate(before)
     try:
         with connection.cursor() as cursor:

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0002_duties_apart"),
     ]
 
     operations = [
@@ -18,7 +18,8 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('address', models.EmailField(max_length=254)),
-                ('text', models.TextField()),
+                ('kind', models.CharField(choices=[('message', 'What its text says'), ('reset', 'The link to a new password, if the address has an account'), ('registered', 'The link that confirms an address'), ('registered_again', 'That the address has an account already')], default='message', max_length=20)),
+                ('text', models.TextField(blank=True)),
                 ('url', models.CharField(blank=True, max_length=500)),
                 ('extra', models.TextField(blank=True)),
                 ('tries', models.PositiveSmallIntegerField(default=0)),

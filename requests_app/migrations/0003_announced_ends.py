@@ -17,7 +17,7 @@ WHERE kind = 'private' AND ended_at IS NOT NULL AND finished_at >= started_at;
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('requests_app', '0001_initial'),
+        ("requests_app", "0002_duties_apart"),
     ]
 
     operations = [

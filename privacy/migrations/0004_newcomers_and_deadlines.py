@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('privacy', '0001_initial'),
+        ("privacy", "0003_keys_of_a_budget"),
     ]
 
     operations = [
