@@ -95,11 +95,14 @@ def plan_as_json(plan: ColumnPlan) -> dict[str, Any]:
     return {**asdict(plan), "lower": repr(float(plan.lower)), "upper": repr(float(plan.upper))}
 
 
-def some_ids(source: Path, subject: str, *, most: int) -> list[object]:
-    """The different ids of a Parquet table's subject column, at most so many, spread over all of them."""
-    ids = pc.unique(pq.read_table(source, columns=[subject]).column(0)).drop_null()
-    chosen = np.linspace(0, len(ids) - 1, min(most, len(ids))).astype(np.int64)
-    return list(ids.take(pa.array(chosen)).to_pylist())
+def digests_from(found: object, *, most: int) -> set[bytes]:
+    """Digests as they came out of a sandbox. ValueError when they are none."""
+    if not isinstance(found, list) or len(found) > most:
+        raise ValueError("These are not the digests of people.")
+    digests = {bytes.fromhex(str(each)) for each in found}
+    if any(len(each) != DIGEST_BYTES for each in digests):
+        raise ValueError("These are not the digests of people.")
+    return digests
 
 
 def read(folder: Path, plans: Sequence[ColumnPlan], *, wanted: frozenset[str] | None = None) -> ColumnStore:

@@ -85,6 +85,13 @@ def _database(spill: Path) -> duckdb.DuckDBPyConnection:
     return database
 
 
+def some_digests(source: Path, subject: str, key: bytes, most: int) -> list[bytes]:
+    """The digests of the different ids of a table, at most so many, spread over all of them."""
+    ids = pc.unique(pq.read_table(source, columns=[subject]).column(0)).drop_null()
+    chosen = np.linspace(0, len(ids) - 1, min(most, len(ids))).astype(np.int64)
+    return [digest(value, key) for value in ids.take(pa.array(chosen)).to_pylist()]
+
+
 # The order
 
 

@@ -196,12 +196,14 @@ def _intact(table: Table) -> Path:
     return path
 
 
-def some_ids(table: Table, *, most: int) -> list[object]:
-    """The ids of the people in a table, each once; at most so many, spread over all of them. As private as rows."""
+def some_people(table: Table, key: bytes, *, most: int) -> set[bytes]:
+    """What people of a table are known by in the ledger of people; at most so many, spread over all of them."""
     subject = table.subject
     if subject is None:
-        return []
-    return columns.some_ids(_intact(table), subject.name, most=most)
+        return set()
+    given = {"subject": subject.name, "key": key.hex(), "most": most}
+    found = confined.run("people", _intact(table), parameters=given, limits=confined.LOOK)
+    return columns.digests_from(found["digests"], most=most)
 
 
 # Columns: the same rows in subject order, for automatic answers

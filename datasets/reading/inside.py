@@ -79,7 +79,15 @@ def order(given: dict[str, Any], meter: Callable[[float], None]) -> dict[str, An
     return {}
 
 
-WORKS: dict[str, Work] = {"read": read, "rows": rows, "fit": fit, "order": order}
+def people(given: dict[str, Any], _meter: Callable[[float], None]) -> dict[str, Any]:
+    """What some of the people of a table are known by."""
+    from datasets import ordering  # noqa: PLC0415
+
+    found = ordering.some_digests(the_file(), given["subject"], bytes.fromhex(given["key"]), given["most"])
+    return {"digests": [each.hex() for each in found]}
+
+
+WORKS: dict[str, Work] = {"read": read, "rows": rows, "fit": fit, "order": order, "people": people}
 
 
 def main() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from runner.building import CannotBuild
 from runner.hostile import shown_name
-from runner.plain_text import is_hidden
 from runner.pins import Pin, package_of
+from runner.plain_text import is_hidden
 
 DEEPEST = 48
 FILE, FOLDER = 0o644, 0o755

@@ -1,0 +1,97 @@
+"""Every hash in the source has its reason here: what a plain one is taken of can be tried out by whoever reads it.
+
+A new use fails until somebody has thought about it: who reads the hash, and could the hashed text be guessed? Private
+content is fingerprinted by common.fingerprints alone.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.guards.test_source import ROOT, sources
+
+MODULES = {"hashlib", "hmac"}
+FUNCTIONS = {"salted_hmac", "sha256_of", "keyed"}
+
+PUBLIC = "of what everybody who reads it has"
+INSIDE = "kept where nobody reads it"
+KEYED = "by a key of the portal's or the dataset's"
+
+REASONS = {
+    "accounts/services/joining.py:_hash": "of a random secret of 256 bits; " + INSIDE,
+    "audit/chain.py:link": "of entries, which hold no more than their reader sees",
+    "common/fingerprints.py:keyed": KEYED,
+    "datasets/columns.py:_hash": "names a list of digests in memory; " + INSIDE,
+    "datasets/columns.py:digest": KEYED,
+    "datasets/columns.py:seed_of": KEYED,
+    "datasets/execution.py:_make_table": KEYED,
+    "datasets/mock.py:_digest": "of declarations, for a seed and for names of files; " + INSIDE,
+    "datasets/services.py:_fingerprint": KEYED,
+    "datasets/storage.py:_columns_of": "holds the dataset's key; names a folder of the store; " + INSIDE,
+    "datasets/storage.py:seal": "finds damage in the store; " + INSIDE,
+    "datasets/storage.py:sha256_of": "finds damage in the store; its callers are on this list",
+    "datasets/uploads.py:keep_table": KEYED,
+    "portal/launch/install.py:_digest": PUBLIC,
+    "portal/launch/install.py:_hash": PUBLIC,
+    "privacy/asking.py:digest_of": "of a question, for its scientist and the dataset's owner, who read it",
+    "privacy/subjects.py:places": "names a list of keyed digests in memory; " + INSIDE,
+    "requests_app/environments.py:_hash_of": PUBLIC,
+    "requests_app/environments.py:get": PUBLIC,
+    "requests_app/fingerprint.py:of": "of code and a keyed fingerprint of the revision",
+    "requests_app/fingerprint.py:of_code": "of code, for its author and its reviewers",
+    "requests_app/releasing.py:_intact": "finds damage in the store; " + INSIDE,
+    "requests_app/releasing.py:_seal": KEYED,
+    "requests_app/releasing.py:add_log_excerpt": "shown with a file once that is released",
+    "runner/environments.py:_with_files": PUBLIC,
+    "runner/environments.py:build": PUBLIC,
+    "runner/gates.py:_write": "shown with a file once that is released",
+    "runner/kube_api.py:_upgraded": "the handshake of websockets",
+}
+
+
+def uses(path: Path) -> set[str]:
+    """The functions of a file in which a hash is made, as "file:function"."""
+    found: set[str] = set()
+
+    def walk(node: ast.AST, inside: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            named = child.name if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) else inside
+            if makes_a_hash(child):
+                found.add(f"{path.relative_to(ROOT)}:{named}")
+            walk(child, named)
+
+    walk(ast.parse(path.read_text()), "(module)")
+    return found
+
+
+def makes_a_hash(node: ast.AST) -> bool:
+    if isinstance(node, ast.Attribute):
+        return isinstance(node.value, ast.Name) and node.value.id in MODULES
+    if isinstance(node, ast.Call):
+        called = node.func
+        name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+        return name in FUNCTIONS or name == "hexdigest"
+    return isinstance(node, ast.ImportFrom) and node.module in MODULES
+
+
+def test_every_hash_has_its_reason():
+    found = {use for path in sources() for use in uses(path)}
+    assert sorted(found - set(REASONS)) == []
+    assert sorted(set(REASONS) - found) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import hashlib\ndef f(x):\n    return hashlib.sha256(x)",
+        "from hashlib import sha256",
+        "def f(x):\n    return salted_hmac('a', x)",
+        "def f(x):\n    return storage.sha256_of(x)",
+    ],
+)
+def test_the_scan_sees_a_hash(tmp_path, code, monkeypatch):
+    path = tmp_path / "new.py"
+    path.write_text(code)
+    monkeypatch.setattr("tests.guards.test_hashes.ROOT", tmp_path)
+    assert len(uses(path)) == 1
