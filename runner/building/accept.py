@@ -19,7 +19,7 @@ def tree(top: Path, *, files: int) -> None:
     """Make a folder and all in it ours: plain files and folders, with the rights that everybody has. No links."""
     _take(top, None, FOLDER)
     for path, folders, names, number in os.fwalk(top, onerror=_unreadable, follow_symlinks=False):
-        files -= len(names)
+        files -= len(names) + len(folders)
         if files < 0:
             raise CannotBuild("There are more files in these packages than an environment may have.")
         if len(Path(path).relative_to(top).parts) > DEEPEST:

@@ -63,7 +63,7 @@ def make(folder: Path, pins: Sequence[Pin]) -> Made:
             words={"bytes": str(room), "files": str(FILES)},
         )
     )
-    accept.tree(packages, files=2 * FILES)  # and what was compiled of each
+    accept.tree(packages, files=3 * FILES)  # with what was compiled, and folders
     there = {package_of(wheel) for wheel in fetched}
     here = [pin for pin in pins if pin.name in there]  # a marker may have left one out
     if pins:

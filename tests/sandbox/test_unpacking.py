@@ -165,7 +165,14 @@ def _many(place: Path) -> None:
         (place / str(number)).touch()
 
 
-@pytest.mark.parametrize("leave", [_link, _folder_link, _second_name, _pipe, _deep, _odd_name, _many])
+def _many_folders(place: Path) -> None:
+    for number in range(60):
+        (place / str(number)).mkdir()
+
+
+@pytest.mark.parametrize(
+    "leave", [_link, _folder_link, _second_name, _pipe, _deep, _odd_name, _many, _many_folders]
+)
 def test_what_is_no_plain_tree_is_not_taken_over(leave: Callable[[Path], None], out: Path) -> None:
     (out / "inner").mkdir()
     leave(out / "inner")
