@@ -5,7 +5,8 @@ A folder holds `offsets.npy` (rows of subject i are offsets[i]:offsets[i+1]), `d
 id a subject), and two files a column: its numbers (categories as codes into the declared list) and where they are
 there. Subjects are in the order of their digests, and a subject's rows in that of a keyed hash of what they hold: their
 order depends on these rows alone, not on anybody else's or on where they stood, for it decides which rows count where
-not all do. Rows without a subject are left out. A column declared constant has its first value in every row.
+not all do. Rows without a subject, and those beyond a subject's first 4096, are left out. A column declared constant
+has its first value in every row.
 """
 
 import hashlib
@@ -23,9 +24,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-FORMAT = 3
+FORMAT = 4
 """Changes with what `write` makes of the same table, so that what was written before is not read."""
 DIGEST_BYTES = 16
+MOST_ROWS = 4096
+"""Rows of a subject that are stored, the first in the order above: no more of them ever count (engine.schema)."""
 MAX_TEXT = 200
 SORTING_BYTES = 160
 CHECKED_AT_ONCE = 2**20

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from datasets import columns
-from datasets.columns import DIGEST_BYTES, MAX_TEXT, ColumnPlan, Hashes, Integers, digest
+from datasets.columns import DIGEST_BYTES, MAX_TEXT, MOST_ROWS, ColumnPlan, Hashes, Integers, digest
 from datasets.reading import engine
 
 MEMORY_MB = 512
@@ -126,9 +126,15 @@ def _order(
     in_order = database.sql(
         "SELECT high, low, row FROM keyed JOIN subjects USING (id) ORDER BY high, low, hash, row"
     )
+    writer = database.cursor()
+    writer.execute("CREATE TABLE cut (row BIGINT)")
     with Notes(layout.spill) as notes:
         for batch in in_order.to_arrow_reader(CHUNK):
-            notes.add(*(np.asarray(column) for column in batch.columns))
+            cut = notes.add(*(np.asarray(column) for column in batch.columns))
+            if len(cut):
+                writer.register("beyond", pa.table({"row": cut}))
+                writer.execute("INSERT INTO cut SELECT * FROM beyond")
+                writer.unregister("beyond")
     database.unregister("keyed")
     database.execute("DROP TABLE subjects")
     return notes.rows
@@ -177,13 +183,16 @@ def _digest_of(text: str, key: bytes, digests: dict[str, int]) -> int:
 
 
 class Notes:
-    """Writes down the order as it comes: rows, for each row the first row of its subject, offsets and digests."""
+    """Writes down the order as it comes: rows, for each row the first row of its subject, offsets and digests.
+
+    Of each subject the first MOST_ROWS are kept: what is never counted must not take time.
+    """
 
     def __init__(self, spill: Path) -> None:
         self.files = {name: (spill / name).open("wb") for name in ("order", "leads", "offsets", "digests")}
         self.rows = 0
         self.last = (-1, -1)
-        self.lead = 0
+        self.lead, self.run = 0, 0
 
     def __enter__(self) -> Self:
         return self
@@ -193,20 +202,25 @@ class Notes:
         for file in self.files.values():
             file.close()
 
-    def add(self, high: Hashes, low: Hashes, rows: Integers) -> None:
+    def add(self, high: Hashes, low: Hashes, rows: Integers) -> Integers:
+        """Write down the next rows; answers those that are cut."""
         begins = np.ones(len(rows), dtype=bool)
         begins[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
         begins[0] = (int(high[0]), int(low[0])) != self.last
-        starts = np.flatnonzero(begins)
-        behind = np.maximum.accumulate(np.where(begins, np.arange(len(rows)), -1))
+        starts, places = np.flatnonzero(begins), np.arange(len(rows))
+        behind = np.maximum.accumulate(np.where(begins, places, -1))
         leads = np.where(behind >= 0, rows[behind], self.lead)
+        kept = places - np.where(behind >= 0, behind, -self.run) < MOST_ROWS
+        before = np.cumsum(kept) - kept
         halves = np.stack([high[starts], low[starts]], axis=1).astype(">u8")
-        self.files["order"].write(rows.astype(np.int64).tobytes())
-        self.files["leads"].write(leads.astype(np.int64).tobytes())
-        self.files["offsets"].write((starts + self.rows).astype(np.int64).tobytes())
+        self.files["order"].write(rows[kept].astype(np.int64).tobytes())
+        self.files["leads"].write(leads[kept].astype(np.int64).tobytes())
+        self.files["offsets"].write((before[starts] + self.rows).astype(np.int64).tobytes())
         self.files["digests"].write(halves.tobytes())
-        self.rows += len(rows)
+        self.rows += int(kept.sum())
+        self.run = len(rows) - int(starts[-1]) if len(starts) else self.run + len(rows)
         self.last, self.lead = (int(high[-1]), int(low[-1])), int(leads[-1])
+        return rows[~kept].astype(np.int64)
 
 
 def _as_npy(raw: Path, target: Path, kind: np.dtype[np.generic], inner: tuple[int, ...]) -> None:
@@ -234,7 +248,7 @@ def _texts(
     numbered = f"SELECT row_number() OVER () AS place, {engine.name(plan.name)} AS cell FROM {source}"  # noqa: S608 -- quoted
     database.execute(
         f"CREATE OR REPLACE TABLE texts AS SELECT cell, min(place) AS first FROM ({numbered}) "  # noqa: S608 -- quoted
-        "WHERE cell IS NOT NULL GROUP BY cell"
+        "WHERE cell IS NOT NULL AND place - 1 NOT IN (SELECT row FROM cut) GROUP BY cell"
     )
     database.execute("CREATE OR REPLACE TABLE codes (cell VARCHAR, code INTEGER)")
     writer, count = database.cursor(), 0

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 MAX_ROWS_PER_SUBJECT = 4096
+"""Rows of a subject that can count. Tables are stored with no more of them (datasets.columns)."""
 
 
 class QueryRefused(ValueError):

@@ -85,11 +85,17 @@ def dataset(
         services.set_policy(made, by=by, **policy)
     draft = made.draft
     assert draft is not None
-    services.declare(table(draft, rows=rows), by=by, columns=WAGE_COLUMNS, description="Wages by year.")
+    services.declare(table(draft, rows=rows), by=by, columns=_declared(rows), description="Wages by year.")
     if published:
         services.publish(made, by=by)
     made.refresh_from_db()
     return made
+
+
+def _declared(rows: pa.Table | None) -> dict[str, dict[str, object]]:
+    """The usual columns; what rows have beside them is of the type that they have."""
+    more = [] if rows is None else [name for name in rows.column_names if name not in WAGE_COLUMNS]
+    return WAGE_COLUMNS | {name: {"confirmed": True} for name in more}
 
 
 def draft(dataset: Dataset) -> Revision:
@@ -109,7 +115,7 @@ def current(dataset: Dataset) -> Revision:
 def next_revision(dataset: Dataset, *, rows: pa.Table | None = None) -> Revision:
     """Publish another revision of a dataset made by `dataset()`."""
     draft = services.new_revision(dataset, by=dataset.owner, note="More years.")
-    services.declare(table(draft, rows=rows), by=dataset.owner, columns=WAGE_COLUMNS)
+    services.declare(table(draft, rows=rows), by=dataset.owner, columns=_declared(rows))
     return services.publish(dataset, by=dataset.owner)
 
 

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datasets.columns import ColumnPlan, digest, read
+from datasets import ordering
+from datasets.columns import MOST_ROWS, ColumnPlan, digest, read
 from datasets.ordering import write
 from privacy import preparing, services
 from privacy.tasks import look_after_answers
@@ -201,3 +202,36 @@ def test_another_key_orders_the_rows_otherwise(tmp_path, monkeypatch):
     first = list(people(ROWS, tmp_path / "one").values())
     monkeypatch.setattr("tests.privacy.test_columns.KEY", b"j" * 32)
     assert sorted(map(str, people(ROWS, tmp_path / "two").values())) != sorted(map(str, first))
+
+
+def test_rows_beyond_those_that_count_are_not_stored(tmp_path, monkeypatch):
+    """Whose they are, and which are left, follows from a person's own rows; nobody else's place moves."""
+    monkeypatch.setattr(ordering, "CHUNK", 1_000)
+    people, sizes = ("many", "few", "full", "one"), (10_000, 30, MOST_ROWS, 1)
+    ids = np.repeat(people, sizes)
+    table = pa.table(
+        {
+            "person": ids,
+            "wage": np.arange(len(ids), dtype=float),
+            "note": [f"{who} {k % 5_000}" for k, who in enumerate(ids)],
+        }
+    )
+    shuffled = table.take(pa.array(np.random.default_rng(4).permutation(len(ids))))
+    plans = (ColumnPlan(name="wage"), ColumnPlan(name="note", text=True))
+
+    def stored(rows):
+        place = tmp_path / str(len(list(tmp_path.iterdir())))
+        (place / "columns").mkdir(parents=True)
+        pq.write_table(rows, place / "rows.parquet")
+        write(place / "rows.parquet", "person", plans, KEY, place / "columns")
+        return read(place / "columns", plans)
+
+    store, other = stored(table), stored(shuffled)
+    assert sorted(np.diff(store.offsets)) == sorted(min(size, MOST_ROWS) for size in sizes)
+    for person, size in zip(people, sizes, strict=True):
+        assert rows_of(store, person, "wage") == rows_of(other, person, "wage")
+        assert len(set(rows_of(store, person, "wage"))) == min(size, MOST_ROWS)
+    assert len(store.texts["note"]) < len(set(table["note"].to_pylist()))
+    codes = store.columns["note"]
+    assert codes.valid.all()
+    assert set(codes.numbers) == set(range(len(store.texts["note"])))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from common.errors import Refused
 from datasets import columns as stored
+from datasets import ordering
 from datasets import services as datasets
 from privacy import asking, execution, questions, services
 from privacy.declarations import opened, plans_for
@@ -140,7 +141,7 @@ def kept(spec: TableSpec) -> stored.ColumnStore:
         source, ready = Path(folder) / "rows.parquet", Path(folder) / "columns"
         ready.mkdir()
         pq.write_table(pa.table({"person": pa.array([1, 1, 2, None]), **content}), source)
-        stored.write(source, "person", plans_for(spec), b"k" * 32, ready)
+        ordering.write(source, "person", plans_for(spec), b"k" * 32, ready)
         return stored.read(ready, plans_for(spec))
 
 

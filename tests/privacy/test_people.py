@@ -45,9 +45,9 @@ def as_text(rows):
 
 ALIAS = WAGE_COLUMNS | {
     "person": {"type": "integer", "lower": 0, "upper": 9_999, "confirmed": True},
-    "alias": {"type": "text", "is_subject": True},
+    "alias": {"type": "text", "is_subject": True, "confirmed": True},
 }
-TEXT = WAGE_COLUMNS | {"person": {"type": "text", "is_subject": True}}
+TEXT = WAGE_COLUMNS | {"person": {"type": "text", "is_subject": True, "confirmed": True}}
 NOBODY = WAGE_COLUMNS | {"person": {"type": "integer", "lower": 0, "upper": 9_999, "confirmed": True}}
 
 
@@ -218,7 +218,7 @@ def test_a_newcomer_who_was_charged_less_is_found(data):
 
 
 def test_a_revision_that_names_people_otherwise_is_found(data):
-    begin(data, with_alias(wage_rows()), WAGE_COLUMNS | {"alias": {"type": "text"}})
+    begin(data, with_alias(wage_rows()), WAGE_COLUMNS | {"alias": {"type": "text", "confirmed": True}})
     table = services.publish(data, by=data.owner).tables.get()
     assert verification.faults(data.protection) == []
     with connection.cursor() as cursor:
