@@ -192,11 +192,11 @@ for columns in found.values():
 
 
 def through_celery(count: int, hands: int) -> Measure:
-    """Runs a second of trivial code, from the first claim to the last held output."""
-    admin, people = make.admin(), [make.scientist() for _ in range(10)]
+    """Trials a second of trivial code, from the first claim to the last end (ends of private runs are in steps)."""
+    admin, people = make.admin(), [make.scientist() for _ in range(count + 2 * hands)]
     places = [made_datasets.dataset() for _ in range(4)]
     items = [
-        made.code_request(at="approved", dataset=places[k % 4], author=people[k % 10], code=TRIVIAL)
+        made.code_request(at="approved", dataset=places[k % 4], author=people[k], code=TRIVIAL)
         for k in range(count + 2 * hands)
     ]
     with worker("sandbox", hands=hands) as child:
