@@ -1,6 +1,7 @@
 """Owners' files are opened in the sandbox or not at all, and what comes out is believed no further than it must be."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -9,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from common.errors import Conflict
-from datasets import columns, confined, execution, ingest, inspection, ordering, storage, uploads
+from datasets import columns, confined, execution, ingest, inspection, ordering, storage, unconfined, uploads
 from datasets.columns import ColumnPlan
 from datasets.ingest import GivenUp
 from datasets.models import Upload
@@ -21,7 +22,7 @@ from tests import make
 from tests.datasets import files
 from tests.makers.datasets import wage_rows
 
-GOOD = {
+GOOD: dict[str, Any] = {
     "rows": 1,
     "columns": [
         {"name": "a", "stored": "int64", "empty": 0, "lowest": 1.0, "highest": 1.0, "distinct": 1, "values": [1],
@@ -175,7 +176,7 @@ def test_unconfined_reading_can_be_given_up_and_leaves_nothing(no_sandbox, setti
 
 def test_a_sandbox_is_used_where_there_is_one_whatever_the_setting(settings, tmp_path, monkeypatch):
     settings.UPLOADS_UNCONFINED = True
-    monkeypatch.setattr(confined.unconfined, "parse", lambda *given: pytest.fail("read without a sandbox"))
+    monkeypatch.setattr(unconfined, "parse", lambda *given: pytest.fail("read without a sandbox"))
     assert ingest.read(files.write(tmp_path, files.GOOD), tmp_path / "target", options={}).rows == 3
 
 

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from common.errors import Conflict
-from datasets import mock, mock_files, mocks, services, storage
+from datasets import mock, mock_files, mocks, services, storage, tasks
 from datasets.models import Revision, Table
 from datasets.schema import ColumnSchema, TableSchema, gaps
 from tests import make
@@ -22,7 +22,7 @@ def rung(monkeypatch):
     """Bells for the worker, in order."""
     cache.clear()
     found: list[str] = []
-    monkeypatch.setattr(mocks.tasks.make_mocks, "delay", found.append)
+    monkeypatch.setattr(tasks.make_mocks, "delay", found.append)
     return found
 
 

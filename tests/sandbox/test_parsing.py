@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,13 +22,13 @@ from tests.sandbox.people import NOBODY, ROOT, public_python, readable_copy
 pytestmark = pytest.mark.sandbox
 
 
-def driven(command: list[str], cwd: Path, **more) -> dict:
+def driven(command: list[str], cwd: Path, **more) -> dict[str, Any]:
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False, **more)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)
 
 
-def as_nobody() -> dict:
+def as_nobody() -> dict[str, Any]:
     if public_python() is None or os.getuid() != 0:
         pytest.skip("only root can become another user, and that one needs a Python in its reach")
     with readable_copy() as copy:
@@ -36,7 +37,7 @@ def as_nobody() -> dict:
         return driven(command, copy.folder, env=variables, user=NOBODY, group=NOBODY, extra_groups=[])
 
 
-def as_ourselves() -> dict:
+def as_ourselves() -> dict[str, Any]:
     return driven(
         [sys.executable, "-m", "tests.sandbox.parse"], ROOT, env={**os.environ, "WEIR_SECRET_KEY": "s" * 40}
     )
