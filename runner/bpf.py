@@ -42,6 +42,7 @@ UNIX = 1
 DROP_BOUNDING = 24  # PR_CAPBSET_DROP
 SIBLINGS_SHARE = ("clone", "fork", "vfork", "pipe", "pipe2", "socketpair", "timer_create")
 """Processes and threads, pending signals and pages of pipes are limited per user; pipes and sockets are numbered."""
+SHARED_MAPPING, NO_FILE = 0x01, 0x20  # MAP_SHARED, MAP_ANONYMOUS
 PARTING = ("unshare", "setns", "mount", "pidfd_open", "capset")
 
 
@@ -145,6 +146,12 @@ def _futex() -> Block:
     return (*private, *waits, *among(1, WAKES, refuse(0), refuse(errno.ENOSYS)))
 
 
+def _mapping() -> Block:
+    """No shared memory without a file: a process can keep it while the kernel no longer counts it for that process."""
+    shared = (*_argument(3), Step(ANY_BIT, 0, 2, NO_FILE), Step(ANY_BIT, 0, 1, SHARED_MAPPING))
+    return (*shared, *refuse(errno.EPERM), *stop(ALLOW))
+
+
 def _verdicts(numbers: dict[str, int], stage: Stage) -> dict[int, Block]:
     judged = _judged(stage)
     named: dict[str, Block] = dict.fromkeys(ALLOWED, stop(ALLOW))
@@ -153,7 +160,8 @@ def _verdicts(numbers: dict[str, int], stage: Stage) -> dict[int, Block]:
     named |= dict.fromkeys(DENIED, refuse(errno.EPERM))
     named |= dict.fromkeys(("socket", "connect", "accept", "accept4", "bind", "listen"), refuse(errno.EACCES))
     named |= dict.fromkeys(PARTING, stop(ALLOW)) if stage is Stage.ZYGOTE else {}
-    named |= dict.fromkeys(SIBLINGS_SHARE, refuse(errno.EPERM)) if stage is Stage.BLOCK else {}
+    if stage is Stage.BLOCK:
+        named |= dict.fromkeys(SIBLINGS_SHARE, refuse(errno.EPERM)) | {"mmap": _mapping()}
     return {numbers[name]: block for name, block in named.items() if name in numbers}
 
 
