@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 SET_CHILD_SUBREAPER = 36
-SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+SIZE_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -24,14 +24,30 @@ def become_subreaper() -> None:
         raise OSError(ctypes.get_errno(), "PR_SET_CHILD_SUBREAPER")
 
 
-def memory_file(name: str, content: bytes) -> int:
-    """A descriptor of an unnamed file in memory, at its beginning, that nobody can change any more."""
+def memory_file(name: str, content: bytes, *, writable: bool = False) -> int:
+    """A descriptor of an unnamed file in memory, at its beginning. Its size is sealed, and its content too unless it is
+    to be `writable`."""
     file = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     with os.fdopen(file, "wb", closefd=False) as stream:
         stream.write(content)
     os.lseek(file, 0, os.SEEK_SET)
-    fcntl.fcntl(file, fcntl.F_ADD_SEALS, SEALS)
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, SIZE_SEALS | (0 if writable else fcntl.F_SEAL_WRITE))
     return file
+
+
+def pid_of(handle: int) -> int:
+    """The pid, in this namespace, of the process behind a pidfd; -1 when it has been waited for."""
+    lines = kernel_file(f"/proc/self/fdinfo/{handle}").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(b"Pid:"))
+
+
+def kernel_file(path: str) -> bytes:
+    """The content of a short file in /proc. Quicker than Path: some are read thousands of times."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(file, PAGE)
+    finally:
+        os.close(file)
 
 
 def process_start(pid: int) -> str | None:

@@ -2,17 +2,19 @@
 
 import contextlib
 import os
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from runner.linux import PAGE, TICKS
+from runner.linux import PAGE, TICKS, kernel_file
 
 INODES = 100_000
 FULL_BYTES = 2 * PAGE
 FEW_DESCRIPTORS = 32
 BUFFER = 208 * 1024
 """What the kernel may hold for one end of a socket: memory that no process has in use, and that only groups count."""
+PROCESS_CLOCK = 2  # CPUCLOCK_SCHED of a whole process; the pid's complement stands before it
 ALONE = 2
 """The sandbox's init and one process of the code."""
 
@@ -120,9 +122,31 @@ def _descriptors(pid: int) -> int:
     return int(room.split()[1]) // 2  # the table doubles when it is full
 
 
-def resident(pid: int) -> int:
-    """Bytes of memory that a process has in use now."""
-    return _process(pid)[2]
+def cpu_s(pid: int) -> float:
+    """CPU time of one process, to the microsecond. Raises ProcessLookupError when it has been waited for."""
+    try:
+        return time.clock_gettime(~pid << 3 | PROCESS_CLOCK)
+    except OSError as gone:
+        raise ProcessLookupError(pid) from gone
+
+
+def waited_s(pid: int) -> float:
+    """How long a process with one thread was ready to run and had no processor; 0 where the kernel does not count."""
+    return int(kernel_file(f"/proc/{pid}/schedstat").split()[1]) / 1e9
+
+
+def own_memory(pid: int) -> int:
+    """Bytes in use that belong to no file."""
+    _, held, of_files, *_ = map(int, kernel_file(f"/proc/{pid}/statm").split())
+    return (held - of_files) * PAGE
+
+
+def reserved(pid: int) -> tuple[int, int]:
+    """Bytes of address space, and of that what resource limits count as data."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
+    found = {name: text for name, _, text in (line.partition(":") for line in status)}
+    address, data = (int(found[name].split()[0]) * 1024 for name in ("VmSize", "VmData"))
+    return address, data
 
 
 def descendants(root: int) -> list[int]:
@@ -131,14 +155,14 @@ def descendants(root: int) -> list[int]:
     while waiting:
         pid = waiting.pop()
         found.append(pid)
-        waiting += _children(pid)
+        waiting += children(pid)
     return found
 
 
-def _children(pid: int) -> list[int]:
-    children: list[int] = []
+def children(pid: int) -> list[int]:
+    found: list[int] = []
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
             text = Path(f"/proc/{pid}/task/{task}/children").read_text(encoding="ascii")
-            children += [int(child) for child in text.split()]
-    return children
+            found += [int(child) for child in text.split()]
+    return found

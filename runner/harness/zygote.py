@@ -1,113 +1,106 @@
 """A pristine process that has imported the libraries and never sees data: it forks a fresh child for each block.
 
-The child gets its own pid, mount and IPC namespaces, its own memory folders, one read-only block and one pipe for its
+The child gets its own pid, mount and IPC namespaces, its own memory folders, one read-only block and memory for one
 answer; then it drops every privilege, and only then it reads the submitted code. Runs as the sandbox's main process.
+
+This process never waits for a block. It only starts children and reaps dead ones; the host gets a handle of each
+child, enforces its limits and reads its answer.
 """
 
 import _socket
+import ctypes
 import marshal
 import mmap
 import os
 import select
-import signal
 import struct
 import sys
-import time
 from typing import Any
 
 sys.path[:0] = ["/weir"]
 confine: Any = __import__("confine")
+preload: Any = __import__("preload")
 
 NEW_PID, NEW_MOUNTS, NEW_IPC = 0x20000000, 0x00020000, 0x08000000
 RECURSIVE, PRIVATE, NO_SUID, NO_DEV, NO_EXEC = 16384, 1 << 18, 2, 4, 8
 DROP_BOUNDING, CAPABILITY_VERSION = 24, 0x20080522
 FOLDERS = ("/out", "/tmp", "/dev/shm")
-BLOCK, ANSWER = 3, 4
-HEADER = struct.Struct("=ii")  # block number, wait status (-1: its time was up)
+BLOCK, ANSWER, CONFINED = 3, 4, 5
+# As in runner/fork_server.py
+NUMBER = struct.Struct("=i")
+MEMORY = struct.Struct("=qq")
+NEWS = struct.Struct("=ii?d")
+BEGUN = -1
 LIBC = confine.LIBC
-NEED_THREADS = ("polars", "duckdb")
-"""A block has one thread. Libraries that start one when they are imported are not there, as others can tell by it."""
+LIBC.mmap.restype = ctypes.c_void_p
+LIBC.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
 
 
 class Zygote:
-    """The loop: take a block, fork, read the answer, tell the host."""
+    """The loop: fork a child for each block, reap children that have died, and report both."""
 
     def __init__(self, control: _socket.socket, job: dict[str, Any]) -> None:
         self.control = control
         self.job = job
-        self.bytes = 8 * job["output_size"]
         self.itself = os.pidfd_open(os.getpid())
-        self.running: dict[int, tuple[int, int, float]] = {}
+        self.running: dict[int, tuple[int, int, int]] = {}
         self.poll = select.poll()
         self.poll.register(control.fileno(), select.POLLIN)
 
     def serve(self) -> None:
         """Until the host hangs up."""
         while True:
-            for number, _ in self.poll.poll(50 if self.running else None):
+            for number, _ in self.poll.poll():
                 if number != self.control.fileno():
-                    self._finish(number)
+                    self._reap(number)
                 elif not self._take():
                     return
-            self._end_late_ones()
 
     def _take(self) -> bool:
-        data, ancillary, _, _ = self.control.recvmsg(8, _socket.CMSG_SPACE(4))
+        data, ancillary, _, _ = self.control.recvmsg(NUMBER.size, _socket.CMSG_SPACE(8))
         if not data:
             return False
-        (number,) = struct.unpack("=i", data)
-        (block,) = struct.unpack("=i", ancillary[0][2][:4])
-        read, write = os.pipe()
-        child = self._fork(number, block, write)
-        os.close(write)
-        os.close(block)
-        self.running[read] = (number, child, time.monotonic() + self.job["wall_s"])
-        self.poll.register(read, select.POLLIN | select.POLLHUP)
+        (number,) = NUMBER.unpack(data)
+        block, answer = struct.unpack("=2i", ancillary[0][2][:8])
+        confined, far = os.pipe()
+        child = self._fork(number, (block, answer, far))
+        for descriptor in (block, answer, far):
+            os.close(descriptor)
+        handle = os.pidfd_open(child)
+        self.running[handle] = (number, child, confined)
+        self.poll.register(handle, select.POLLIN)
+        rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("=i", handle))
+        self.control.sendmsg([NEWS.pack(number, BEGUN, False, 0.0)], [rights])  # noqa: FBT003
         return True
 
-    def _fork(self, number: int, block: int, answer: int) -> int:
+    def _fork(self, number: int, descriptors: tuple[int, int, int]) -> int:
         """A child that is init of a pid namespace of its own; the next child gets another."""
         confine.checked(LIBC.unshare(NEW_PID), "unshare")
         child = os.fork()
         if child == 0:
             code = 1
             try:
-                _be_a_block(self.job, number, block, answer)
+                _be_a_block(self.job, number, descriptors)
                 code = 0
             finally:
                 os._exit(code)
         confine.checked(LIBC.setns(self.itself, NEW_PID), "setns")
         return child
 
-    def _finish(self, pipe: int) -> None:
-        """Exactly the promised number of bytes and a clean end, or a failure: nothing in between."""
-        answer = b""
-        while len(answer) <= self.bytes:
-            part = os.read(pipe, self.bytes + 1 - len(answer))
-            if not part:
-                break
-            answer += part
-        self._tell(pipe, answer)
-
-    def _tell(self, pipe: int, answer: bytes, *, late: bool = False) -> None:
-        number, child, _ = self.running.pop(pipe)
-        self.poll.unregister(pipe)
-        os.close(pipe)
-        if late or len(answer) != self.bytes:
-            os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-        good = status == 0 and len(answer) == self.bytes
-        self.control.send(HEADER.pack(number, -1 if late else status) + (answer if good else b""))
-
-    def _end_late_ones(self) -> None:
-        now = time.monotonic()
-        for pipe in [pipe for pipe, (_, _, end) in self.running.items() if now > end]:
-            self._tell(pipe, b"", late=True)
+    def _reap(self, handle: int) -> None:
+        """The child is dead, so neither the wait nor the read blocks. Report how it ended and its CPU time."""
+        number, child, confined = self.running.pop(handle)
+        self.poll.unregister(handle)
+        _, status, usage = os.wait4(child, 0)
+        was_confined = os.read(confined, 1) == b"1"
+        os.close(handle)
+        os.close(confined)
+        self.control.send(NEWS.pack(number, status, was_confined, usage.ru_utime + usage.ru_stime))
 
 
-def _be_a_block(job: dict[str, Any], number: int, block: int, answer: int) -> None:
-    """In the child: shut every door, then run the code on the block and write the answer."""
-    _rearrange(block, answer)
+def _be_a_block(job: dict[str, Any], number: int, descriptors: tuple[int, int, int]) -> None:
+    """In the child: shut every door, then run the code on the block and leave the answer."""
+    _rearrange(descriptors)
     _fresh_folders(job)
     confine.limits(job["limits"], 0)  # init of a namespace does not feel a warning
     confine.seal()
@@ -115,23 +108,25 @@ def _be_a_block(job: dict[str, Any], number: int, block: int, answer: int) -> No
     confine.landlock(list(FOLDERS))
     confine.seccomp(job["filter"])
     _seed(number)
-    given = _block()
-    os.close(BLOCK)  # a descriptor tells more than its content: how many the host has made
+    given, place = _block(), _answer_place(8 * job["output_size"])
+    os.write(CONFINED, b"1")
+    for descriptor in (BLOCK, ANSWER, CONFINED):  # their numbers tell how many the host has made
+        os.close(descriptor)
     values = _answer(job, given)
-    os.write(ANSWER, struct.pack(f"={len(values)}d", *values))
+    ctypes.memmove(place, struct.pack(f"={len(values)}d", *values), 8 * len(values))
 
 
-def _rearrange(block: int, answer: int) -> None:
+def _rearrange(descriptors: tuple[int, int, int]) -> None:
+    """Nothing as standard streams; block, answer and pipe at the numbers that they are to have."""
     nothing = os.open("/dev/null", os.O_RDWR)
-    block, answer = os.dup(block), os.dup(answer)  # out of the way of the numbers they are to have
-    high = max(block, answer, nothing, ANSWER) + 1
-    os.dup2(block, high)
-    os.dup2(answer, high + 1)
+    high = max(*descriptors, nothing, CONFINED) + 1
+    for place, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, high + place)
     for number in (0, 1, 2):
         os.dup2(nothing, number)
-    os.dup2(high, BLOCK)
-    os.dup2(high + 1, ANSWER)
-    confine.close_others(BLOCK, ANSWER)
+    for place, number in enumerate((BLOCK, ANSWER, CONFINED)):
+        os.dup2(high + place, number)
+    confine.close_others(BLOCK, ANSWER, CONFINED)
 
 
 def _fresh_folders(job: dict[str, Any]) -> None:
@@ -179,6 +174,14 @@ def _answer(job: dict[str, Any], given: Any) -> list[float]:
     return values
 
 
+def _answer_place(size: int) -> int:
+    """The address of the memory, of sealed size, that the host reads when this process is dead."""
+    place: int = LIBC.mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_SHARED, ANSWER, 0)
+    if place == ctypes.c_void_p(-1).value:
+        raise OSError(ctypes.get_errno(), "the answer's memory")
+    return place
+
+
 def _block() -> Any:
     """The block: an array, or a table of columns as a DataFrame."""
     numpy = sys.modules["numpy"]
@@ -195,18 +198,6 @@ def _block() -> Any:
     return sys.modules["pandas"].DataFrame(columns, copy=True)
 
 
-def _warm_up(*, tables: bool) -> None:
-    """Import and use once what libraries load late, so that no child pays for it."""
-    numpy: Any = __import__("numpy")
-    numpy.random.default_rng(0).normal(size=3).mean()
-    numpy.linalg.lstsq(numpy.eye(2), numpy.ones(2), rcond=None)
-    if tables:
-        pandas: Any = __import__("pandas")
-        toy = pandas.DataFrame({"a": [1, 1, 2], "b": [1.0, 2.0, 3.0]})
-        toy.groupby("a").b.mean()
-        toy.merge(toy, on="a").describe()
-
-
 def main() -> None:
     with open("/weir/job", "rb") as stream:
         job = marshal.load(stream)
@@ -216,13 +207,15 @@ def main() -> None:
     own = [path for path in sys.path if path.startswith("/python/lib") and not path.endswith("site-packages")]
     sys.path[:] = [*own, "/environment"]
     folders = [os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in FOLDERS]
-    sys.modules.update(dict.fromkeys(NEED_THREADS))  # type: ignore[arg-type]
-    _warm_up(tables=job["tables"])
+    preload.load(job["code"], tables=job["tables"])
     rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("3i", *folders))
     control.sendmsg([f"ready {confine.landlock_version()}".encode()], [rights])
     for folder in folders:
         os.close(folder)
-    Zygote(control, job).serve()
+    first = control.recv(MEMORY.size)
+    if first:  # otherwise the host has hung up
+        job["limits"]["AS"], job["limits"]["DATA"] = MEMORY.unpack(first)
+        Zygote(control, job).serve()
 
 
 main()
