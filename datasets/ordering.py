@@ -211,7 +211,7 @@ class Notes:
         behind = np.maximum.accumulate(np.where(begins, places, -1))
         leads = np.where(behind >= 0, rows[behind], self.lead)
         kept = places - np.where(behind >= 0, behind, -self.run) < MOST_ROWS
-        before = np.cumsum(kept) - kept
+        before = np.cumsum(kept, dtype=np.int64) - kept.astype(np.int64)
         halves = np.stack([high[starts], low[starts]], axis=1).astype(">u8")
         self.files["order"].write(rows[kept].astype(np.int64).tobytes())
         self.files["leads"].write(leads[kept].astype(np.int64).tobytes())

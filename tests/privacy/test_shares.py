@@ -7,7 +7,7 @@ from uuid import uuid4
 import numpy as np
 import pyarrow as pa
 import pytest
-from django.utils import timezone
+from django.utils.timezone import now
 
 from common.errors import Conflict, Refused
 from datasets import storage
@@ -214,8 +214,8 @@ def test_a_dataset_gives_one_answer_after_the_other_however_fast_they_are(settin
     budget = give(protected(), 40)
     waiting = [shares.answer(budget, text) for text in (shares.PEOPLE_COUNTED, ROWS, WAGES)]
     at_once(*[lambda answer=answer: execution.compute(str(answer.pk)) for answer in waiting])
-    out = list(Answer.objects.order_by("visible_at").values_list("state", "begun_at", "visible_at"))
-    assert [state for state, _, _ in out] == [Answer.State.RELEASED] * 3
-    begun, visible = ([row[place] or timezone.now() for row in out] for place in (1, 2))
+    out = list(Answer.objects.order_by("visible_at"))
+    assert [answer.state for answer in out] == [Answer.State.RELEASED] * 3
+    begun, visible = [answer.begun_at or now() for answer in out], [answer.visible_at or now() for answer in out]
     assert [at - since for since, at in zip(begun, visible, strict=True)] == [timedelta(seconds=0.55)] * 3
     assert all(at <= next_ for at, next_ in zip(visible, begun[1:], strict=False))
