@@ -83,9 +83,9 @@ class Watch:
             self._stop_code()
 
     def _do_owed(self) -> None:
-        if self._owed is not None:
-            self._owed()
-            self._owed = None
+        act, self._owed = self._owed, None
+        if act is not None:
+            self.soon(act)
 
     def _stop_code(self) -> None:
         if not self._stop.is_set():
