@@ -153,7 +153,7 @@ def batches(file: pq.ParquetFile, schema: pa.Schema) -> Iterator[pa.RecordBatch]
     """The rows piece by piece, refused as soon as they grow beyond what the file may unpack to."""
     decoded = 0
     try:
-        for batch in file.iter_batches(batch_size=BATCH_ROWS):
+        for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
             batch.validate(full=True)
             plain = as_plain(batch, schema)
             decoded += plain.nbytes
@@ -282,7 +282,11 @@ def excerpt(file: pq.ParquetFile, start: int, size: int, here: slice) -> pa.Tabl
             wanted.append(group)
         before += rows
     try:
-        table = file.read_row_groups(wanted, columns=names).select(names).slice(start - skipped, size)
+        table = (
+            file.read_row_groups(wanted, columns=names, use_threads=False)
+            .select(names)
+            .slice(start - skipped, size)
+        )
     except (pa.ArrowException, OSError, ValueError) as bad:
         raise Refused("The Parquet file is malformed.") from bad
     schema = plain_schema(table.schema)

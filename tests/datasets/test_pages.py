@@ -1,11 +1,15 @@
 """Every page of datasets opens for those it is meant for, and does not exist for others."""
 
+import csv
+import io
+
 import pytest
 from django.urls import reverse
 
-from datasets import uploads
+from datasets import services, uploads
 from datasets.models import Dataset
 from tests import make
+from tests.makers import datasets
 
 pytestmark = pytest.mark.django_db
 
@@ -121,6 +125,22 @@ def test_the_mock_is_downloaded_by_whoever_may_know_of_the_dataset(client, form)
     answer = get(client, make.scientist(), "mock", dataset.pk, "wages", form)
     assert answer.status_code == 200
     assert answer["Content-Disposition"] == f'attachment; filename="{dataset.name}-wages-mock.{form}"'
+
+
+def test_declared_categories_are_no_formulas_in_the_mock(client):
+    formula, fine = '=HYPERLINK("http://evil.example")', "-5 to 5"
+    columns = {
+        **datasets.WAGE_COLUMNS,
+        "region": {"type": "category", "categories": [formula, "@x", fine], "confirmed": True},
+    }
+    dataset = make.dataset(published=False)
+    services.declare(dataset.draft.tables.get(), by=dataset.owner, columns=columns, description="Wages.")
+    services.publish(dataset, by=dataset.owner)
+    dataset.refresh_from_db()
+    text = get(client, dataset.owner, "mock", dataset.pk, "wages", "csv").content.decode()
+    regions = {row["region"] for row in csv.DictReader(io.StringIO(text))}
+    assert {f"'{formula}", "'@x", f"'{fine}"} <= regions <= {f"'{formula}", "'@x", f"'{fine}", ""}
+    assert next(csv.reader(io.StringIO(text))) == ["person", "year", "region", "wage"]
 
 
 @pytest.mark.parametrize(("table", "form"), [("wages", "xlsx"), ("others", "csv"), ("wages", "part")])
