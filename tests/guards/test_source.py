@@ -66,9 +66,28 @@ def test_the_private_store_is_opened_in_one_file():
     assert "datasets/storage.py" in writers(r"settings\.STORE\b")
 
 
+def test_parsers_of_files_are_used_in_the_sandbox_and_on_mock_data_alone():
+    """Where Parquet and CSV are opened outside of what runs in the sandbox, it is what the portal has made itself."""
+    opens = writers(r"\bpq\.(read|ParquetFile)|\bduckdb\.connect|read_parquet\(|read_csv\(|\bread_table\(")
+    inside = (
+        "datasets/reading/",
+        "datasets/ordering.py",
+        "runner/inside/",
+        "runner/harness/",
+        "requests_app/",
+    )
+    own = {"datasets/mock_files.py", "datasets/views/looking.py"}
+    assert {name for name in opens if not name.startswith(inside)} - own == set()
+    assert writers(r"from datasets import .*\bordering\b|datasets\.ordering import") == [
+        "datasets/reading/inside.py"
+    ]
+
+
 def test_the_environment_is_read_by_the_settings_and_the_launcher_alone():
+    """And by what runs in a sandbox, whose environment is not the portal's."""
     readers = writers(r"os\.environ\b|os\.getenv\b")
-    outside = [name for name in readers if not name.startswith(("portal/", "runner/"))]
+    sandboxed = ("datasets/reading/inside.py", "datasets/reading/__main__.py")
+    outside = [name for name in readers if not name.startswith(("portal/", "runner/", *sandboxed))]
     assert outside == []
 
 
