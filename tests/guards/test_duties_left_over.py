@@ -74,7 +74,8 @@ def answered(client: Client, asked: Asked) -> tuple[int, str, frozenset[str]]:
     with transaction.atomic():
         answer = getattr(client, asked.method)(asked.page.path(uuid=asked.pk), given)
         body = b"".join(answer) if answer.streaming else answer.content
-        answer.close()
+        if (file := getattr(answer, "file_to_stream", None)) is not None:
+            file.close()
         transaction.set_rollback(True)
     links = re.findall(r'(?:action|href|hx-post)="([^"#]+)', body.decode(errors="replace"))
     return answer.status_code, answer.get("Location", ""), frozenset(links)
