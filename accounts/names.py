@@ -5,6 +5,7 @@ import re
 import unicodedata
 
 from common.errors import Refused
+from runner.plain_text import is_hidden
 
 LONGEST = 100
 SPELT = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "ʻ": "'", "‐": "-", "‑": "-"})
@@ -19,10 +20,6 @@ WITHOUT_ALPHABET = {
     "MODIFIER",
 }
 """Scripts that stand beside letters of an alphabet in real names, and look like none of them."""
-UNSEEN = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
-"""Letters and marks, by Unicode's account, that the eye does not see."""
 A_HOST = re.compile(r"\.(?!$|[ -]|[^\W\d_]\.)")
 """A dot inside of a word, but for initials: that is an address, and mail programs make it a link."""
 MANY_MARKS = re.compile(r"[\u0300-\u036f]{3}")
@@ -61,7 +58,7 @@ def keys(name: str) -> frozenset[str]:
 
 
 def _may_stand(char: str) -> bool:
-    return (char in " '-." or unicodedata.category(char)[0] in "LM") and not UNSEEN.match(char)
+    return (char in " '-." or unicodedata.category(char)[0] in "LM") and not is_hidden(char)
 
 
 def _alphabets(name: str) -> set[str]:

@@ -36,7 +36,7 @@ def rows(table: Table, *, by: User, first: int) -> RowsPage:
         raise Refused(f"Only the first {DEEPEST:,} rows are shown here.")
     path = storage.open_for_owner(table, by=by)
     names = [column.name for column in table.columns.all()]
-    log_look(table, by=by, first=first)
+    _log_look(table, by=by, first=first)
     found = _ask("rows", path, first=first, most=PAGE)
     more = first + PAGE < min(table.rows, DEEPEST)
     return RowsPage(
@@ -48,7 +48,7 @@ def rows(table: Table, *, by: User, first: int) -> RowsPage:
     )
 
 
-def log_look(table: Table, *, by: User, first: int) -> None:
+def _log_look(table: Table, *, by: User, first: int) -> None:
     """On record before the rows are read, and without a transaction that would wait for them."""
     with transaction.atomic():
         log.record("rows.view", by=by, on=table, dataset_id=table.revision.dataset_id, first=first)

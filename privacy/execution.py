@@ -26,7 +26,7 @@ from audit import log
 from common import live
 from common.errors import Conflict, Refused
 from datasets import storage
-from privacy import ledger, news, rules
+from privacy import ledger, news, preparing, rules
 from privacy.declarations import opened
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
@@ -70,7 +70,11 @@ def compute(pk: str) -> None:
     # The place in line is kept until the release: otherwise many answers in a row would tell how long each took.
     with one_at_a_time(answer.budget.protection.dataset_id), _lost_unless_stored(answer) as attempt:
         answer.refresh_from_db()
-        figures = _compute(attempt) if _waits(answer) else None
+        if not _waits(answer):
+            return
+        preparing.put_in_order(answer)
+        attempt.begun = timezone.now()
+        figures = _compute(attempt)
         if attempt.line is not None and figures is not None:
             _store(attempt, attempt.line, figures)
 

@@ -21,7 +21,7 @@ from privacy.engine.cells import Domain
 from privacy.engine.contributions import CAP, Integers
 
 EXTENDED_LIMIT = 3
-DOUBLED_FOR = timedelta(days=1)
+DOUBLED_FOR = timedelta(hours=1)
 THRESHOLD_ANSWERS = 20
 IMMUTABLE = pgtrigger.Update | pgtrigger.Delete
 
@@ -95,7 +95,7 @@ class Protection(Thing):
 
     @property
     def doublings_now(self) -> int:
-        """How often the time for an answer is doubled now: what was too short once is forgotten after a day."""
+        """How often the time for an answer is doubled now: what was too short once is forgotten after an hour."""
         fresh = self.doubled_at is not None and timezone.now() - self.doubled_at < DOUBLED_FOR
         return self.doublings if fresh else 0
 

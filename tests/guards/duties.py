@@ -42,6 +42,7 @@ RECORDS = {
     "requests_app.Approval.ended_by": DID,
     "requests_app.Run.cancelled_by": DID,
     "requests_app.Output.added_by": DID,
+    "requests_app.Look.person": "remembers who looked at which part of a file",
     "requests_app.Release.author": COPY,
     "requests_app.Release.decided_by": DID,
     "requests_app.Release.recalled_by": DID,

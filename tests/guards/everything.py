@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from accounts.models import RoleGrant, User
+from datasets import services as datasets
 from datasets.models import Dataset, Upload
 from privacy import execution
 from privacy.models import Budget, TopUp
@@ -41,6 +42,8 @@ class Cast:
 def cast() -> Cast:
     person = make.user("owner", "scientist", name="Evi Everything")
     own, seat, used = make.dataset(owner=person), make.dataset(), make.dataset()
+    for dataset in (own, seat):
+        datasets.set_policy(dataset, by=dataset.owner, held_downloads=True)
     make.reviewer(own)
     make.reviewer(seat, person, decides_access=True)
     for dataset in (own, seat):

@@ -69,17 +69,21 @@ FACTORS = "allauth's: asks again by itself, whatever the portal's settings"
 
 ORDINARY = {
     "account_change_password": ALLAUTH,
-    "account_confirm_login_code": ALLAUTH,
     "account_login": ALLAUTH,
     "account_logout": OWN,
     "account_reauthenticate": "this is the page that asks",
     "account_reset_password": ALLAUTH,
     "mfa_activate_totp": FACTORS,
+    "mfa_add_webauthn": FACTORS,
     "mfa_authenticate": ALLAUTH,
     "mfa_deactivate_totp": FACTORS,
     "mfa_download_recovery_codes": FACTORS,
+    "mfa_edit_webauthn": OWN,
     "mfa_generate_recovery_codes": FACTORS,
+    "mfa_login_webauthn": ALLAUTH,
     "mfa_reauthenticate": "this is the page that asks",
+    "mfa_reauthenticate_webauthn": "this is the page that asks",
+    "mfa_remove_webauthn": FACTORS,
     "accounts:confirm_address": "before there is an account",
     "accounts:end_sessions": "ends what a thief of the session would have",
     "accounts:profile": OWN,
@@ -130,7 +134,7 @@ ORDINARY = {
 }
 """Addresses that change something and ask nothing, each with the reason."""
 
-CLOSED = {"", "account_email", "account_set_password", "components", "sign_up", "account_signup"}
+CLOSED = {"", "account_set_password", "account_signup", "components", "mfa_list_webauthn"}
 """Pages that answer 404, or lead elsewhere, whatever they are sent."""
 
 

@@ -178,6 +178,7 @@ CALLS: dict[str, Call] = {
     "releasing.set_verdict": lambda c, by: releasing.set_verdict(_output(c), by=by, verdict="withhold"),
     "releasing.decide": lambda c, by: releasing.decide(c.to_check, by=by, verdict="reject", comment="No."),
     "releasing.open_held": lambda c, by: releasing.open_held(_output(c), by=by),
+    "releasing.open_held_download": lambda c, by: releasing.open_held_download(_output(c), by=by),
     "releasing.open_released": lambda c, by: releasing.open_released(c.received.run.outputs.all()[0], by=by),
     "releasing.open_log": lambda c, by: releasing.open_log(c.to_check.run, by=by),
     "releasing.add_log_excerpt": lambda c, by: releasing.add_log_excerpt(

@@ -32,8 +32,8 @@ REASONS = {
     "datasets/storage.py:seal": "finds damage in the store; " + INSIDE,
     "datasets/storage.py:sha256_of": "finds damage in the store; its callers are on this list",
     "datasets/uploads.py:keep_table": KEYED,
-    "portal/launch/install.py:_digest": PUBLIC,
     "portal/launch/install.py:_hash": PUBLIC,
+    "portal/launch/install.py:_hash_of": PUBLIC,
     "privacy/asking.py:digest_of": "of a question, for its scientist and the dataset's owner, who read it",
     "privacy/subjects.py:places": "names a list of keyed digests in memory; " + INSIDE,
     "requests_app/environments.py:_hash_of": PUBLIC,
@@ -43,9 +43,12 @@ REASONS = {
     "requests_app/releasing.py:_intact": "finds damage in the store; " + INSIDE,
     "requests_app/releasing.py:_seal": KEYED,
     "requests_app/releasing.py:add_log_excerpt": "shown with a file once that is released",
-    "runner/environments.py:_with_files": PUBLIC,
+    "runner/building/accept.py:(module)": PUBLIC,
+    "runner/building/accept.py:wheels": PUBLIC,
+    "runner/environments.py:_with_wheels": PUBLIC,
     "runner/environments.py:build": PUBLIC,
     "runner/gates.py:_write": "shown with a file once that is released",
+    "runner/kubernetes.py:_probe": "names the cluster; " + PUBLIC,
     "runner/kube_api.py:_upgraded": "the handshake of websockets",
 }
 

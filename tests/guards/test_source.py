@@ -76,7 +76,7 @@ def test_parsers_of_files_are_used_in_the_sandbox_and_on_mock_data_alone():
         "runner/harness/",
         "requests_app/",
     )
-    own = {"datasets/mock_files.py", "datasets/views/looking.py"}
+    own = {"datasets/mock.py", "datasets/mock_files.py", "datasets/views/looking.py"}
     assert {name for name in opens if not name.startswith(inside)} - own == set()
     assert writers(r"from datasets import .*\bordering\b|datasets\.ordering import") == [
         "datasets/reading/inside.py"

@@ -134,7 +134,7 @@ def test_somebody_with_a_million_rows_and_thousands_of_texts_moves_no_release():
 
 
 @pytest.mark.django_db
-def test_a_time_that_was_too_short_is_doubled_and_remembered_for_a_day(monkeypatch):
+def test_a_time_that_was_too_short_is_doubled_and_remembered_for_an_hour(monkeypatch):
     budget = shares.budget()
     make.grant(budget.protection.dataset, budget.scientist)
     compute = execution._compute

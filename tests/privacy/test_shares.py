@@ -216,6 +216,9 @@ def test_a_dataset_gives_one_answer_after_the_other_however_fast_they_are(settin
     at_once(*[lambda answer=answer: execution.compute(str(answer.pk)) for answer in waiting])
     out = list(Answer.objects.order_by("visible_at"))
     assert [answer.state for answer in out] == [Answer.State.RELEASED] * 3
-    begun, visible = [answer.begun_at or now() for answer in out], [answer.visible_at or now() for answer in out]
+    begun, visible = (
+        [answer.begun_at or now() for answer in out],
+        [answer.visible_at or now() for answer in out],
+    )
     assert [at - since for since, at in zip(begun, visible, strict=True)] == [timedelta(seconds=0.55)] * 3
     assert all(at <= next_ for at, next_ in zip(visible, begun[1:], strict=False))
