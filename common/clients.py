@@ -18,10 +18,14 @@ def client_address(request: HttpRequest) -> str:
     Each proxy appends the address it was called from, so the header is read from its end, and only as far as those
     who wrote it are ours. What a client puts into it stands further left and is never reached.
     """
-    at = parse(request.META.get("REMOTE_ADDR", ""))
+    return nearest(request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""))
+
+
+def nearest(caller: str, written: str) -> str:
+    """The same, of who has called us and of the header."""
+    at = parse(caller)
     if at is None:
         return NOWHERE
-    written = request.META.get("HTTP_X_FORWARDED_FOR", "")
     for entry in reversed(written.rsplit(",", MOST_HOPS)[-MOST_HOPS:]):
         if not _is_ours(at, settings.PROXIES):
             break

@@ -20,6 +20,7 @@ from django.http.cookie import parse_cookie
 from django.template.loader import render_to_string
 from django.utils.functional import cached_property
 
+from common.clients import nearest
 from common.turns import Busy, Turns
 
 Message = dict[str, Any]
@@ -60,7 +61,10 @@ def _session_key(scope: Scope) -> str:
 
 
 def _address(scope: Scope) -> str:
-    return str((scope.get("client") or ["unknown"])[0])
+    """Whose place in the queue it is: behind a proxy of ours, the client's."""
+    caller = str((scope.get("client") or [""])[0])
+    written = b",".join(value for name, value in scope.get("headers", ()) if name == b"x-forwarded-for")
+    return nearest(caller, written.decode("latin1"))
 
 
 sessions = Sessions()

@@ -7,7 +7,7 @@ import pytest
 from django.test import RequestFactory
 
 from common.clients import client_address
-from portal import env
+from portal import env, turnstile
 
 PROXIES = [ip_network(text) for text in ("127.0.0.1", "10.1.0.0/16", "fd00::/8")]
 CLIENT = "203.0.113.7"
@@ -16,7 +16,10 @@ CLIENT = "203.0.113.7"
 def seen(settings: Any, at: str, *headers: str, proxies: Any = PROXIES) -> str:
     settings.PROXIES = proxies
     given = {"HTTP_X_FORWARDED_FOR": ",".join(headers)} if headers else {}
-    return client_address(RequestFactory().get("/", REMOTE_ADDR=at, **given))
+    found = client_address(RequestFactory().get("/", REMOTE_ADDR=at, **given))
+    each = [(b"x-forwarded-for", header.encode()) for header in headers]
+    assert turnstile._address({"client": [at, 1], "headers": [(b"accept", b"*/*"), *each]}) == found
+    return found
 
 
 @pytest.mark.parametrize(
