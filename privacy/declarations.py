@@ -1,11 +1,13 @@
 """From a dataset's declarations to what the engine reads: public schemas, storage plans, and open tables."""
 
 import math
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from common.errors import Conflict
-from datasets.columns import ColumnPlan, ColumnStore
+from datasets.columns import ColumnPlan, ColumnStore, stored
 from datasets.models import Column, Dataset, Revision, Table
 from privacy.engine.cells import Domain, domain_of
 from privacy.engine.evaluate import Rows, Values
@@ -84,6 +86,23 @@ def plans_for(spec: TableSpec) -> tuple[ColumnPlan, ...]:
         for column in spec.columns.values()
         if column.kind != Kind.OTHER
     )
+
+
+def row_of(spec: TableSpec) -> EngineTable:
+    """A table of one empty row, of the types in which the rows of such a table are stored."""
+    plans = plans_for(spec)
+    columns = {plan.name: Values(_unwritable(np.zeros(1, stored(plan))), NOWHERE) for plan in plans}
+    texts = {plan.name: [""] for plan in plans if plan.text}
+    return table_from_columns(Rows(spec, columns, 1, texts), _unwritable(np.arange(2, dtype=np.int64)))
+
+
+def _unwritable(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """As files are mapped: compiled passes are made for such arrays apart."""
+    array.flags.writeable = False
+    return array
+
+
+NOWHERE = _unwritable(np.zeros(1, dtype=np.bool_))
 
 
 def opened(store: ColumnStore, spec: TableSpec) -> EngineTable:

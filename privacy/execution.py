@@ -72,7 +72,7 @@ def compute(pk: str) -> None:
         answer.refresh_from_db()
         if not _waits(answer):
             return
-        preparing.put_in_order(answer)
+        preparing.prepare_for(answer)
         attempt.begun = timezone.now()
         figures = _compute(attempt)
         if attempt.line is not None and figures is not None:

@@ -9,9 +9,10 @@ from datasets import storage
 from datasets.columns import ColumnPlan
 from datasets.models import Table
 from privacy.declarations import plans_for, spec_of
-from privacy.engine.wire import decode
+from privacy.engine.schema import QueryRefused
 from privacy.locks import one_at_a_time
 from privacy.models import Answer, Protection
+from privacy.questions import question_of, rehearse
 
 
 def unprepared() -> list[str]:
@@ -34,14 +35,16 @@ def prepare(pk: str) -> None:
             storage.write_columns(table, plans, bytes(protection.subject_key))
 
 
-def put_in_order(answer: Answer) -> None:
-    """For a question that comes before its table is in order: its turn begins afterwards, so that what is done once
-    per revision does not make this answer late, and all that follow it slow."""
-    table = answer.revision.tables.prefetch_related("columns").filter(name=decode(answer.query).table).first()
-    if table is not None and table.subject is not None:
-        protection = answer.budget.protection
-        plans = plans_for(spec_of(table, protection.constants))
-        storage.write_columns(table, plans, bytes(protection.subject_key))
+def prepare_for(answer: Answer) -> None:
+    """What is done once per revision, or once per installation, before an answer's turn begins: it would make this
+    answer late, and all that follow it slow."""
+    protection = answer.budget.protection
+    try:
+        question = question_of(answer)
+    except QueryRefused:
+        return  # its scientist is told when its turn has come
+    storage.write_columns(question.table, question.plans, bytes(protection.subject_key))
+    rehearse(question, protection)
 
 
 def _tables(protection: Protection) -> Iterator[tuple[Table, Sequence[ColumnPlan]]]:

@@ -4,15 +4,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from django.conf import settings
 
 from datasets.columns import ColumnPlan
 from datasets.models import Table
-from privacy.declarations import plans_for, spec_of
+from privacy import subjects
+from privacy.declarations import plans_for, row_of, spec_of
 from privacy.engine import deadlines
 from privacy.engine.designs import Design, design
 from privacy.engine.expressions import columns_of
+from privacy.engine.mechanisms import MIN_SIGMA
 from privacy.engine.queries import KeyCounts, Query
+from privacy.engine.release import measure
 from privacy.engine.schema import QueryRefused, TableSpec
 from privacy.engine.wire import decode
 from privacy.models import Answer, Protection
@@ -38,6 +42,16 @@ class Question:
             rows_per_person=self.query.rows or self.spec.max_rows,
             base=settings.ANSWER_SECONDS,
         )
+
+
+def rehearse(question: Question, protection: Protection) -> None:
+    """Ask a table of one empty row first. Passes over rows are compiled when they are first needed, which takes
+    seconds: that is over before the rows are read."""
+    table = row_of(question.spec)
+    delta = protection.delta_each or 0.5
+    for active in (None, np.ones(1, dtype=np.bool_)):
+        measure(question.query, table, worst_case=1, threshold_delta=delta).release(MIN_SIGMA, active)
+    subjects.rehearse()
 
 
 def question_of(answer: Answer) -> Question:

@@ -244,6 +244,14 @@ class SubjectLedger:
             txn.put(key, content[start : start + 4 * CHUNK], db=self._units)
 
 
+def rehearse() -> None:
+    """Have the passes below compiled."""
+    one, yes = np.zeros(1, dtype=np.uint32), np.zeros(1, dtype=np.bool_)
+    _charge(one, one, one, CAP, yes)
+    _charge_in_order(one, one, CAP, yes)
+    _are_in_order(one)
+
+
 @nb.njit(cache=True, nogil=True)
 def _charge(spent, places, charges, cap, active):  # type: ignore[no-untyped-def]
     for k in range(places.shape[0]):
