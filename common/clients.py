@@ -13,17 +13,17 @@ MOST_HOPS = 20
 
 
 def client_address(request: HttpRequest) -> str:
+    """Where a request that Django works on comes from."""
+    return address_of(request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""))
+
+
+def address_of(peer: str, written: str) -> str:
     """The nearest address on the way to the client that is not one of our own proxies (WEIR_PROXIES).
 
-    Each proxy appends the address it was called from, so the header is read from its end, and only as far as those
-    who wrote it are ours. What a client puts into it stands further left and is never reached.
+    Each proxy appends the address it was called from, so the header (`written`) is read from its end, and only as far
+    as those who wrote it are ours. What a client puts into it stands further left and is never reached.
     """
-    return nearest(request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""))
-
-
-def nearest(caller: str, written: str) -> str:
-    """The same, of who has called us and of the header."""
-    at = parse(caller)
+    at = parse(peer)
     if at is None:
         return NOWHERE
     for entry in reversed(written.rsplit(",", MOST_HOPS)[-MOST_HOPS:]):

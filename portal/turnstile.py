@@ -20,7 +20,7 @@ from django.http.cookie import parse_cookie
 from django.template.loader import render_to_string
 from django.utils.functional import cached_property
 
-from common.clients import nearest
+from common.clients import address_of
 from common.turns import Busy, Turns
 
 Message = dict[str, Any]
@@ -61,10 +61,9 @@ def _session_key(scope: Scope) -> str:
 
 
 def _address(scope: Scope) -> str:
-    """Whose place in the queue it is: behind a proxy of ours, the client's."""
-    caller = str((scope.get("client") or [""])[0])
-    written = b",".join(value for name, value in scope.get("headers", ()) if name == b"x-forwarded-for")
-    return nearest(caller, written.decode("latin1"))
+    """Behind a proxy everybody has its address: there the header tells strangers apart."""
+    written = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
+    return address_of(str((scope.get("client") or [""])[0]), written.decode("latin1"))
 
 
 sessions = Sessions()

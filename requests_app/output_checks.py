@@ -158,7 +158,7 @@ def _readable(facts: Facts) -> Check:
 
 
 def _deceptions(facts: Facts) -> Check:
-    """Characters that the gate spelled out, and letters of one alphabet that look like those of another."""
+    """Characters that the gate spelled out, and those that look like others."""
     spelled, alike = int(facts["spelled"]), [str(word) for word in facts.get("look_alikes", ())]
     said = []
     if spelled:
@@ -168,9 +168,9 @@ def _deceptions(facts: Facts) -> Check:
     if alike:
         words = ", ".join(map(_short, alike))
         said.append(
-            f"Letters of another alphabet that look like plain ones: {words}. They can carry a message."
+            f"Letters or signs that look like plain ones: {words}. They can carry a message."
         )
-    text = " ".join(said) or "No character was hidden, and no letter looks like another."
+    text = " ".join(said) or "No character was hidden, and none looks like another."
     return _check("characters", not said, spelled + len(alike), 0, text)
 
 

@@ -76,6 +76,8 @@ RUN: dict[str, Step] = {
 QUIET = frozenset({"collect", "end"})
 """Steps of a run whose moment depends on what the code read and wrote. Nobody hears of them: no page is told, and no
 line is recorded, for the numbers of the lines would tell. The step that announces the end is recorded."""
+HEARD: dict[str, str] = {U.COLLECTING: U.RUNNING, U.ENDING: U.RUNNING}
+"""What the log calls the states that a quiet step leads to: whoever cancels a run reads there what they cancelled."""
 RELEASE: dict[str, Step] = {
     "begin_check": _step({L.HELD}, L.CHECKING, rules.check_output),
     "release": _step({L.HELD, L.CHECKING}, L.RELEASED, rules.check_output),
@@ -167,7 +169,7 @@ def _write(name: str, kind: str, item: Item, step: Step, by: User, changes: dict
         on=item,
         dataset_id=request.dataset_id,
         person_id=request.author_id,
-        changes={"state": (old, step.target)},
+        changes={"state": (HEARD.get(old, old) if kind == "run" else old, step.target)},
         request=str(request.pk),
         **_reason(name, changes),
     )

@@ -154,21 +154,67 @@ def was_formula(text: str) -> bool:
 
 # Letters that look like others
 
-LOOK_ALIKES = frozenset(
-    "АВЕЅІЈКМНОРСТУХаеорсухѕіјһԁԛԝԌԚԜүӏ"
-    "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧο"  # noqa: RUF001 Greek
-    "օոսհցզՍՕ"  # Armenian  # noqa: RUF001
-    "ᎪᎫᎬᎳᎷᎻᎽᏀᏂᏃᏎᏒᏔᏙᏚᏞᏟᏢᏦᏭᏴ"  # Cherokee
-    "ⅠⅤⅩⅬⅭⅮⅯⅰⅴⅹⅼⅽⅾⅿ"
-    "ɑɡɩʋƖ"
+LOOK_ALIKES = (
+    frozenset(
+        "АВЕЅІЈКМНОРСТУХаеорсухѕіјһԁԛԝԌԚԜүӏ"
+        "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧο"  # noqa: RUF001 Greek
+        "օոսհցզՍՕ"  # Armenian  # noqa: RUF001
+        "ᎪᎫᎬᎳᎷᎻᎽᏀᏂᏃᏎᏒᏔᏙᏚᏞᏟᏢᏦᏭᏴ"  # Cherokee
+        "ϲϳϹᴄᴏꜱᴠᴡᴢ"  # lunate sigma, yot, small capitals  # noqa: RUF001
+        "ⲞⲟⲤⲥⲢⲣ"  # Coptic  # noqa: RUF001
+        "ꓐꓑꓓꓔꓖꓗꓙꓚꓜꓝꓟꓠꓡꓢꓣꓦꓧꓪꓫꓬꓮꓰꓲꓳꓴ"  # Lisu  # noqa: RUF001
+        "ɑɡɩʋƖ"
+    )
+    | {
+        letter
+        for first, last in (
+            (0x132, 0x1F3),
+            (0x2102, 0x2149),
+            (0xFB00, 0xFB06),
+            (0xFF21, 0xFF5A),
+            (0x1D400, 0x1D6A3),
+        )
+        for letter in map(chr, range(first, last + 1))
+        if unicodedata.decomposition(letter)[:6] in ("<compa", "<font>", "<wide>")
+        and (plain := unicodedata.normalize("NFKC", letter)).isascii()
+        and plain.isalpha()
+    }
 )
-"""Letters that look like one of A to Z."""
+"""Letters that look like one of A to Z: of other alphabets, in other shapes, or several as one."""
+SAME_SIGNS = frozenset(
+    map(
+        chr,
+        (
+            *(0x2010, 0x2011, 0x2012, 0x2043, 0x2D7, 0x6D4),  # -
+            *(0x2024, 0xA4F8, 0x701, 0x702),  # .
+            *(0x2236, 0xA789, 0x2D0, 0x589, 0x5C3, 0xA4FD, 0xFE55, 0x703, 0x704),  # :
+            *(0x2215, 0x2044, 0x29F8, 0x2571),  # /
+            *(0x201A, 0x66B, 0xA4F9),  # ,
+            *(0x1C3, 0x2D51, 0xFE57),  # !
+            *(0x1C0, 0x2223, 0x5C0, 0x2758, 0x2D4F),  # |
+            *(0x2BC, 0x2BB, 0x2B9, 0x2BD, 0x2C8, 0xA78C, 0x55A, 0x5F3),  # apostrophes
+            *(0x2219, 0x22C5, 0x2027, 0x16EB, 0xA78F),  # middle dots
+            *(0x223C, 0x2DC, 0x204E, 0x2217, 0x2216, 0x29F5, 0x29F9),  # ~ * and the other slash
+        ),
+    )
+)
+"""Signs that look like one of ASCII, or like a middle dot. Dashes, quotes and a minus as people write them are not."""
+DOTTED = ("i\u0307", "j\u0307")
+"""A second dot takes the place of the first."""
 MOST_WORDS = 2_000_000
 
 
 def look_alikes(text: str, most: int = 5) -> list[str]:
     """Words in which a letter stands for another that looks the same: mixed with plain letters, or alone in a text
-    that has nothing else of that alphabet."""
+    that has nothing else of that alphabet. First the signs that stand for others, with their numbers."""
+    if text.isascii():
+        return []
+    signs = [f"{sign} (U+{ord(sign):04X})" for sign in sorted(SAME_SIGNS.intersection(text))]
+    signs += [pair for pair in DOTTED if pair in text]
+    return (signs + _deceptive_words(text, most))[:most]
+
+
+def _deceptive_words(text: str, most: int) -> list[str]:
     doubtful = LOOK_ALIKES.intersection(text)
     if not doubtful:
         return []

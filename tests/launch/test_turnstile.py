@@ -1,6 +1,7 @@
 """What stands before Django: places for people and for strangers, threads of those who hang up, probes, origins."""
 
 import asyncio
+import ipaddress
 import threading
 from contextlib import suppress
 from typing import Any
@@ -13,9 +14,10 @@ from portal.origins import own_origins
 from portal.turnstile import Turnstile
 
 
-def scope(person: str = "", address: str = "203.0.113.1") -> dict[str, Any]:
-    cookie = [(b"cookie", f"a=b; sessionid={person}; c=d".encode())] if person else []
-    return {"type": "http", "method": "GET", "path": "/", "headers": cookie, "client": [address, 1]}
+def scope(person: str = "", address: str = "203.0.113.1", forwarded: str = "") -> dict[str, Any]:
+    headers = [(b"cookie", f"a=b; sessionid={person}; c=d".encode())] if person else []
+    headers += [(b"x-forwarded-for", forwarded.encode())] if forwarded else []
+    return {"type": "http", "method": "GET", "path": "/", "headers": headers, "client": [address, 1]}
 
 
 class Slow:
@@ -37,7 +39,7 @@ class Slow:
         self.go.wait()
         with self._lock:
             self.inside -= 1
-            self.served.append(scope["client"][0])
+            self.served.append(dict(scope["headers"]).get(b"x-forwarded-for", b"").decode())
 
 
 @pytest.fixture
@@ -94,6 +96,20 @@ async def test_one_person_does_not_take_all_places(known):
     slow.go.set()
     await asyncio.gather(other.task, *(each.task for each in hers))
     assert slow.most <= 20
+
+
+@pytest.mark.parametrize("forged", ["", "192.0.2.7, "])
+async def test_behind_a_proxy_a_stranger_takes_no_other_strangers_turn(known, settings, forged):
+    settings.PROXIES = [ipaddress.ip_network("127.0.0.1")]
+    slow = Slow()
+    gate = Turnstile(slow, at_once=9)
+    crowd = [Caller(gate, address="127.0.0.1", forwarded=f"{forged}203.0.113.1") for _ in range(20)]
+    await until(lambda: slow.inside == 3)
+    other = Caller(gate, address="127.0.0.1", forwarded=f"{forged}203.0.113.2")
+    await asyncio.sleep(0)
+    slow.go.set()
+    await asyncio.gather(other.task, *(each.task for each in crowd))
+    assert slow.served.index(f"{forged}203.0.113.2") < 7
 
 
 async def test_a_thread_at_work_for_somebody_who_hung_up_counts(known):

@@ -206,6 +206,15 @@ def test_a_cancel_by_the_author_takes_as_long_whether_the_code_still_ran_or_not(
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("state", ["running", "collecting", "ending"])
+def test_the_log_does_not_tell_who_cancels_whether_the_code_still_ran(begun, state):
+    ended_at = begun.started_at if state == "ending" else None
+    services.cancel_run(made.fresh_run(begun, state=state, ended_at=ended_at), by=begun.request.author)
+    asked = Entry.objects.visible_to(begun.request.author).get(action="run.cancel")
+    assert asked.changes == {"state": ["running", "cancelling"]}
+
+
+@pytest.mark.django_db
 def test_a_freeze_ends_at_once_what_had_ended_unannounced(begun):
     run = made.fresh_run(begun, state="starting")
     execution.execute(run, WritesOutputs())

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from runner import contents
 from runner.hostile import Refusal, neutral, one_line, shown_name
-from runner.plain_text import hidden
+from runner.plain_text import hidden, look_alikes, page
 
 anything = st.text(st.characters() | st.sampled_from("\x1b[]m;\x07\u202e\r\n"), max_size=200)
 
@@ -60,3 +60,29 @@ def test_a_name_has_a_known_type_or_is_refused(name):
 )
 def test_what_is_made_neutral(text, plain):
     assert neutral(text) == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("well\u2010known", "\u2010 (U+2010)"),
+        ("well\u2011known", "\u2011 (U+2011)"),
+        ("1\u20245", "\u2024 (U+2024)"),
+        ("mean\u2236 3", "\u2236 (U+2236)"),
+        ("a\u2215b", "\u2215 (U+2215)"),
+        ("it\u02bcs", "\u02bc (U+02BC)"),
+        ("i\u0307s", "i\u0307"),
+        ("de\ufb01ned", "de\ufb01ned"),
+        ("\ua4ee", "\ua4ee"),
+        ("me\U0001d5ban", "me\U0001d5ban"),
+    ],
+)
+def test_what_looks_like_something_else_comes_out_and_is_named(text, named):
+    assert page(text) == f"{text}\n"
+    assert named in look_alikes(page(text))
+
+
+def test_what_people_write_is_not_named():
+    assert (
+        look_alikes("na\u00efve \u2013 \u201cR\u00b2\u201d \u2212 it\u2019s 3 \u00b5g \u00b7 1\u00ba") == []
+    )
