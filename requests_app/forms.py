@@ -113,7 +113,9 @@ class VerdictForm(forms.Form):
     """One reviewer's verdict, with the scope of an approval. `seen` names the code that was on the page."""
 
     seen = forms.CharField(max_length=64, widget=forms.HiddenInput)
-    verdict = forms.ChoiceField(choices=Review.Verdict, widget=forms.RadioSelect)
+    verdict = forms.ChoiceField(
+        choices=Review.Verdict, widget=forms.RadioSelect, error_messages={"required": "Choose a verdict."}
+    )
     comment = forms.CharField(
         max_length=10_000,
         required=False,
@@ -199,7 +201,9 @@ class DecisionForm(forms.Form):
         ("request_changes", "Ask for changes"),
         ("reject", "Release nothing"),
     )
-    verdict = forms.ChoiceField(choices=VERDICTS, widget=forms.RadioSelect)
+    verdict = forms.ChoiceField(
+        choices=VERDICTS, widget=forms.RadioSelect, error_messages={"required": "Choose a verdict."}
+    )
     comment = forms.CharField(
         max_length=4000,
         required=False,

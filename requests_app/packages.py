@@ -137,7 +137,8 @@ def build_next() -> CodeEnvironment | None:
     except (RuntimeError, OSError) as failed:
         logger.warning("The environment %s could not be built: %s", item.name, failed)
         return _finish(item, State.FAILED, log=_last_words(str(failed)))
-    said = f"{len(made.packages)} packages are installed."
+    count = len(made.packages)
+    said = f"{count} package{'s are' if count != 1 else ' is'} installed."
     if made.unsandboxed:
         said += f" They were fetched and unpacked without a sandbox. {made.unsandboxed}"
     packages = dict(made.packages)

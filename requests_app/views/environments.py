@@ -28,7 +28,7 @@ def environments(request: UserRequest) -> HttpResponse:
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:
-            messages.success(request, f"{made.name} waits to be built. You are told when it is ready.")
+            messages.success(request, f"{made.name} will be built. You are notified when that has ended.")
             return redirect("requests:environment", pk=made.pk)
     status = 400 if form.errors else 200
     return show(

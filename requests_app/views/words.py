@@ -85,7 +85,7 @@ RUN_SENTENCE: dict[str, str] = {
     Run.State.STARTING: "a run is starting",
     Run.State.RUNNING: "a run is under way",
     Run.State.COLLECTING: "the outputs of a run are being collected",
-    Run.State.ENDING: "a run has ended, which its author learns within a moment",
+    Run.State.ENDING: "a run has ended, which its author learns at the next step",
     Run.State.CANCELLING: "a run is being cancelled",
     Run.State.CANCELLED: "the last run was cancelled",
     Run.State.FAILED: "the last run failed",
@@ -166,8 +166,8 @@ RUN_NOW: dict[str, str] = {
     Run.State.STARTING: "The sandbox is being set up.",
     Run.State.RUNNING: "The code is running.",
     Run.State.COLLECTING: "The code has ended; its outputs are being collected.",
-    Run.State.ENDING: "The code has ended. Its author, and everybody who does not read the log, learns it at the next "
-    "step, so that its exact length tells them nothing of the data. The check begins then.",
+    Run.State.ENDING: "The code has ended. Its author, and everybody else who may not read the log, learns this at the "
+    "next step, because its exact length may depend on the private rows. The check begins then.",
     Run.State.CANCELLING: "The run is being cancelled: its worker ends it within seconds.",
     Run.State.CANCELLED: "The run was cancelled. Nothing of it is kept.",
     Run.State.FAILED: "The run failed.",

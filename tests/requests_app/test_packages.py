@@ -170,7 +170,7 @@ def test_a_package_that_attacks_its_installer_gets_nowhere(settings, installed, 
     item = ready_of("evil==1.0\n")
     assert (item.state, item.log, item.packages) == (
         State.READY,
-        "1 packages are installed.",
+        "1 package is installed.",
         {"evil": "1.0"},
     )
     assert not marker.exists()

@@ -25,7 +25,7 @@ def environment(**fields: object) -> CodeEnvironment:
         "sha256": "a" * 64,
         "python": "3.11.2",
         "packages": {"six": "1.17.0"},
-        "log": "1 packages are installed.",
+        "log": "1 package is installed.",
         **fields,
     }
     return CodeEnvironment.objects.create(**values)

@@ -277,7 +277,7 @@ def test_a_verdict_on_a_stale_version_is_not_taken_and_leads_to_the_new_one(as_:
     [
         ({"verdict": "reject", "comment": ""}, "Say what has to change"),
         ({"verdict": "approve", "runs": "99", "comment": "kept text"}, "at most 5"),
-        ({"verdict": "", "comment": "kept text"}, "This field is required"),
+        ({"verdict": "", "comment": "kept text"}, "Choose a verdict."),
     ],
 )
 def test_a_verdict_with_errors_keeps_what_was_typed(as_: As, typed: dict[str, str], word: str) -> None:
