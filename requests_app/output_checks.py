@@ -167,9 +167,7 @@ def _deceptions(facts: Facts) -> Check:
         )
     if alike:
         words = ", ".join(map(_short, alike))
-        said.append(
-            f"Letters or signs that look like plain ones: {words}. They can carry a message."
-        )
+        said.append(f"Letters or signs that look like plain ones: {words}. They can carry a message.")
     text = " ".join(said) or "No character was hidden, and none looks like another."
     return _check("characters", not said, spelled + len(alike), 0, text)
 
