@@ -11,9 +11,11 @@ from allauth.account.utils import user_pk_to_url_str
 from django.core import signing
 from django.urls import reverse
 
-from accounts.models import Mail, User
+from accounts.models import Invitation, Mail, User
+from common import fingerprints
 
 CONFIRMATION_SALT = "accounts.confirm-address"
+INVITATION_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,8 @@ def letter(item: Mail) -> Letter | None:
     """What this mail says; None when there is nobody to say it to."""
     if item.kind == Mail.Kind.MESSAGE:
         return Letter(text=item.text, url=item.url, extra=item.extra)
+    if item.kind == Mail.Kind.INVITED:
+        return _invited(item.address)
     person = User.objects.with_address(item.address).first()
     if person is None:
         return None
@@ -39,6 +43,22 @@ def letter(item: Mail) -> Letter | None:
             return _registered(person)
         case _:
             return Letter(text="Somebody asked for an account with your address, which has one.", url="/")
+
+
+def secret_of(invitation: Invitation) -> str:
+    """What its link ends in. The portal alone can work it out: it is kept nowhere."""
+    return fingerprints.keyed("accounts.invitation", str(invitation.pk))
+
+
+def _invited(address: str) -> Letter | None:
+    item = Invitation.objects.open().filter(email=address).select_related("invited_by").first()
+    if item is None:
+        return None
+    return Letter(
+        text=f"{item.invited_by} invites you to Weir.",
+        url=reverse("accounts:welcome", args=[secret_of(item)]),
+        extra=f"The link works for {INVITATION_DAYS} days.",
+    )
 
 
 def _reset(person: User) -> Letter:

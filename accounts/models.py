@@ -279,6 +279,7 @@ class Mail(Thing):
         RESET = "reset", "The link to a new password, if the address has an account"
         REGISTERED = "registered", "The link that confirms an address"
         REGISTERED_AGAIN = "registered_again", "That the address has an account already"
+        INVITED = "invited", "The link of the newest invitation that is open"
 
     address = models.EmailField()
     kind = models.CharField(max_length=20, choices=Kind, default=Kind.MESSAGE)

@@ -18,7 +18,7 @@ PER_PAGE = 50
 WORDS = 5
 
 # What it means that something derived from a dataset reached somebody, or was called back.
-RECEIVED = ("release.release", "release.recall", "output.download", "output.download_held")
+RECEIVED = ("release.release", "release.recall", "output.download", "output.download_held", "log.download")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+from common import fingerprints
+
 
 def of(
     *, code: str, parameters: Mapping[str, object], revision: str, revision_sha256: str, environment: str
@@ -27,3 +29,8 @@ def of(
 def of_code(code: str) -> str:
     """The sha256 of the code alone, as `sha256sum` gives it for the downloaded file."""
     return hashlib.sha256(code.encode()).hexdigest()
+
+
+def of_output(sha256: str) -> str:
+    """What the log, and a record for auditors, say of a file's content."""
+    return fingerprints.keyed("requests_app.output", sha256)

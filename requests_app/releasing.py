@@ -8,11 +8,20 @@ from django.utils import timezone
 
 from accounts.models import User
 from audit import log
-from common import fingerprints, live
+from common import live
 from common.access import require
 from common.errors import Conflict, Refused
 from datasets import storage
-from requests_app import announcing, collecting, disclosure, notifications, records, rules, workflow
+from requests_app import (
+    announcing,
+    collecting,
+    disclosure,
+    fingerprint,
+    notifications,
+    records,
+    rules,
+    workflow,
+)
 from requests_app.models import Output, Release, Run, RunLog
 from runner import plain_text
 
@@ -70,11 +79,6 @@ def _words(text: str, limit: int) -> str:
     return text.strip()
 
 
-def _seal(sha256: str) -> str:
-    """What the log says of a file's content: the hash of a small answer alone would give the answer away by trying."""
-    return fingerprints.keyed("requests_app.output", sha256)
-
-
 def _record(action: str, output: Output, *, by: User, **detail: object) -> None:
     item = output.run.request
     log.record(
@@ -85,7 +89,7 @@ def _record(action: str, output: Output, *, by: User, **detail: object) -> None:
         person_id=item.author_id,
         request=str(item.pk),
         run=str(output.run_id),
-        content=_seal(output.sha256),
+        content=fingerprint.of_output(output.sha256),
         **detail,  # type: ignore[arg-type]
     )
 
@@ -179,15 +183,15 @@ def open_held_download(output: Output, *, by: User) -> Path:
     return path
 
 
-def open_log(run: Run, *, by: User) -> RunLog:
-    """What a run wrote to its streams; a look at a private log is recorded."""
+def open_log(run: Run, *, by: User, download: bool = False) -> RunLog:
+    """What a run wrote to its streams; a look at a private log, and who took it home, is recorded."""
     require(rules.read_log, by, run)
     written = RunLog.objects.filter(run=run).first() or RunLog(run=run)
     if run.kind == Run.Kind.PRIVATE:
         item = run.request
         with transaction.atomic():
             log.record(
-                "log.view",
+                "log.download" if download else "log.view",
                 by=by,
                 on=run,
                 dataset_id=item.dataset_id,

@@ -79,10 +79,15 @@ def _result(spec: JobSpec, watch: Watch, layers: tuple[str, ...], launch: Launch
 def _collect(
     spec: JobSpec, watch: Watch, verdict: Verdict, launch: Launcher
 ) -> tuple[tuple[OutputFile, ...], tuple[RefusedFile, ...]]:
-    """What comes out of a run that ended well; of any other nothing does."""
+    """What comes out of a run that ended well; of any other nothing does.
+
+    Decoders are those of the default environment: in the run's own the packages are a stranger's, and may let out
+    whatever the code has written.
+    """
     if verdict.status is not Status.SUCCEEDED:
         return (), ()
-    return gates.collect(watch.box.outputs, spec.out, spec.limits, spec.environment, launch)
+    decoders = selftest.default_environment()
+    return gates.collect(watch.box.outputs, spec.out, spec.limits, decoders, launch)
 
 
 def with_outputs(

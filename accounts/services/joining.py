@@ -1,7 +1,6 @@
 """How an account begins: the first admin's link, an invitation, or a registration that an admin approves."""
 
 import hashlib
-import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -12,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts import addresses, names, rules
-from accounts.letters import CONFIRMATION_SALT
+from accounts.letters import CONFIRMATION_SALT, INVITATION_DAYS, secret_of
 from accounts.models import Invitation, Mail, Role, User
 from accounts.notifications import tell, write_letter, write_to
 from accounts.services.privileges import free_name, known_role, reason_text, set_state, write_grant
@@ -20,7 +19,6 @@ from audit import log
 from common.access import require
 from common.errors import Conflict, Denied, Refused
 
-INVITATION_DAYS = 7
 FIRST_ADMIN_HOURS = 24
 WAITING = 500
 """People who may wait for an admin's decision at a time."""
@@ -53,11 +51,8 @@ def invite(email: str, *, by: User, roles: Sequence[str]) -> tuple[Invitation, s
     until = timezone.now() + timedelta(days=INVITATION_DAYS)
     item, secret = _new_invitation(address, chosen, by=by, until=until)
     log.record("invitation.create", by=by, on=item, roles=chosen, expires_at=item.expires_at)
-    link = _link(secret)
-    write_to(
-        address, f"{by} invites you to Weir.", url=link, extra=f"The link works for {INVITATION_DAYS} days."
-    )
-    return item, link
+    write_letter(address, Mail.Kind.INVITED)
+    return item, _link(secret)
 
 
 @transaction.atomic
@@ -184,10 +179,10 @@ def person_url(person: User) -> str:
 
 
 def _new_invitation(email: str, roles: Sequence[str], *, by: User, until: datetime) -> tuple[Invitation, str]:
-    secret = secrets.token_urlsafe(32)
-    item = Invitation.objects.create(
-        email=email, roles=list(roles), secret_hash=_hash(secret), invited_by=by, expires_at=until
-    )
+    item = Invitation(email=email, roles=list(roles), invited_by=by, expires_at=until)
+    secret = secret_of(item)
+    item.secret_hash = _hash(secret)
+    item.save()
     return item, secret
 
 

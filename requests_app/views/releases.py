@@ -106,8 +106,11 @@ def record(request: UserRequest, pk: UUID) -> HttpResponse:
     """The machine-readable record of a release."""
     release = _release(request, pk)
     require(rules.read_record, request.user, release)
-    is_author = request.user == release.run.request.author
-    content = records.for_author(release.record) if is_author else release.record
+    content = release.record
+    if request.user.oversees:
+        content = records.for_auditor(content)
+    elif request.user == release.run.request.author:
+        content = records.for_author(content)
     response = JsonResponse(content, json_dumps_params={"indent": 2, "sort_keys": True})
     response["Content-Disposition"] = f'attachment; filename="release-{release.pk}.json"'
     return response

@@ -136,8 +136,9 @@ def _released(run: Run, release: Release | None, user: User) -> dict[str, object
 def log(request: UserRequest, pk: UUID) -> HttpResponse:
     """What a run wrote to its streams, for those who may read what came off the data. Each look is recorded."""
     run = _readable(request, pk)
-    written = releasing.open_log(run, by=request.user)
-    if "download" in request.GET:
+    download = "download" in request.GET
+    written = releasing.open_log(run, by=request.user, download=download)
+    if download:
         text = f"== stdout ==\n{written.stdout}\n== stderr ==\n{written.stderr}\n"
         response = HttpResponse(text, content_type="text/plain; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="run-{run.pk}.log"'

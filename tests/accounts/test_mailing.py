@@ -8,7 +8,7 @@ from django.core import mail
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import mailing, tasks
+from accounts import mailing, services, tasks
 from accounts.models import Mail, User
 from accounts.notifications import tell, write_to
 from tests import make
@@ -70,3 +70,22 @@ def test_it_is_given_up_in_the_end(caplog) -> None:
         mailing.send_due()
     assert not Mail.objects.exists()
     assert "was given up after 8 tries" in caplog.text
+
+
+def test_a_waiting_invitation_lies_in_the_database_without_its_link() -> None:
+    item, link = services.invite("noor@weir.example", by=make.admin(), roles=[])
+    secret = link.rpartition("/people/welcome/")[2].strip("/")
+    assert secret
+    waiting = Mail.objects.get()
+    assert secret not in "".join(str(value) for value in vars(waiting).values())
+    tasks.send_mail()
+    assert secret in mail.outbox[0].body
+    assert services.find_invitation(secret) == item
+
+
+def test_a_revoked_invitation_is_not_mailed_any_more() -> None:
+    admin = make.admin()
+    item, _ = services.invite("noor@weir.example", by=admin, roles=[])
+    services.revoke_invitation(item, by=admin)
+    tasks.send_mail()
+    assert (sent(), Mail.objects.count()) == ([], 0)

@@ -19,7 +19,8 @@ INSIDE = "kept where nobody reads it"
 KEYED = "by a key of the portal's or the dataset's"
 
 REASONS = {
-    "accounts/services/joining.py:_hash": "of a random secret of 256 bits; " + INSIDE,
+    "accounts/letters.py:secret_of": KEYED,
+    "accounts/services/joining.py:_hash": "of a secret of 256 bits; " + INSIDE,
     "audit/chain.py:link": "of entries, which hold no more than their reader sees",
     "common/fingerprints.py:keyed": KEYED,
     "datasets/columns.py:_hash": "names a list of digests in memory; " + INSIDE,
@@ -39,9 +40,9 @@ REASONS = {
     "requests_app/environments.py:_hash_of": PUBLIC,
     "requests_app/environments.py:get": PUBLIC,
     "requests_app/fingerprint.py:of": "of code and a keyed fingerprint of the revision",
+    "requests_app/fingerprint.py:of_output": KEYED,
     "requests_app/fingerprint.py:of_code": "of code, for its author and its reviewers",
     "requests_app/releasing.py:_intact": "finds damage in the store; " + INSIDE,
-    "requests_app/releasing.py:_seal": KEYED,
     "requests_app/releasing.py:add_log_excerpt": "shown with a file once that is released",
     "runner/building/accept.py:(module)": PUBLIC,
     "runner/building/accept.py:wheels": PUBLIC,

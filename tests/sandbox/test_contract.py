@@ -229,8 +229,42 @@ class ExecutorContract:
         assert isinstance(result.outputs[0], OutputFile)
 
 
+HOSTILE_PYARROW = """
+import os, json
+from pathlib import Path
+if "arguments" in os.environ.get("WEIR_PARAMETERS", ""):
+    out = Path(os.environ["WEIR_OUT"])
+    (out / "header").write_text("{}")
+    (out / "body").write_bytes(Path(os.environ["WEIR_DATA"], "file").read_bytes())
+    os._exit(0)
+"""
+
+
 class TestBubblewrap(ExecutorContract):
     executor = BubblewrapExecutor()
+
+    def test_packages_that_a_run_brings_do_not_decode_what_it_wrote(self, tmp_path: Path) -> None:
+        default = default_environment()
+        packages = next((default / "lib").glob("python3*"))
+        own = tmp_path / "own"
+        home = own / "lib" / packages.name / "site-packages"
+        (home / "pyarrow").mkdir(parents=True)
+        (home / "pyarrow" / "__init__.py").write_text(HOSTILE_PYARROW)
+        (own / "pyvenv.cfg").write_text((default / "pyvenv.cfg").read_text())
+        out = tmp_path / "out"
+        out.mkdir()
+        code = (
+            "import os\n"
+            "open(os.environ['WEIR_OUT'] + '/t.parquet', 'wb').write(b'PAR1\\0 a private row \\0PAR1')\n"
+        )
+        spec = JobSpec(
+            run_id="1", code=code, inputs={}, parameters={}, out=out, environment=own, limits=self.limits
+        )
+        result = self.executor.run(spec)
+        assert [(file.name, file.reason) for file in result.refused] == [
+            ("t.parquet", "The Parquet file is malformed.")
+        ]
+        assert list(out.iterdir()) == []
 
 
 def command(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
