@@ -45,7 +45,7 @@ def test_the_policy_says_when_reviewers_are_missing(client):
     dataset = make.dataset()
     policy = {
         "reviewers_needed": 2, "max_runs": 7, "approval_days": 30, "wall_seconds": 60, "memory_mb": 512,
-        "threshold": 10,
+        "threshold": 10, "run_isolation": "ordinary", "end_step_seconds": 10,
     }  # fmt: skip
     answer = post(client, dataset.owner, "policy", dataset.pk, **policy)
     assert answer.status_code == 400
