@@ -6,8 +6,10 @@ side sees how many different ones there were, and how much that can carry.
 
 import builtins
 import math
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
+from uuid import UUID
 
 from requests_app.models import Approval, CodeRequest, Run, Version
 from runner.contract import CloseCode
@@ -35,7 +37,12 @@ class Endings:
 
 def of(approval: Approval) -> Endings | None:
     """The endings of this approval's runs that had opened the data; None before the first."""
-    runs = list(approval.runs.filter(finished_at__isnull=False, opened_at__isnull=False))
+    return among(approval.runs.all())
+
+
+def among(listed: Iterable[Run]) -> Endings | None:
+    """The same of runs of one approval that have been read already."""
+    runs = [run for run in listed if run.finished_at is not None and run.opened_at is not None]
     if not runs:
         return None
     ways = Counter(_way(run) for run in runs)
@@ -51,8 +58,12 @@ def of(approval: Approval) -> Endings | None:
 
 def earlier(item: CodeRequest, *, before: Version) -> Endings | None:
     """Of the approvals before this version, the one whose runs ended in most ways."""
-    approvals = Approval.objects.filter(version__request=item, version__number__lt=before.number)
-    found = [ends for approval in approvals if (ends := of(approval)) is not None]
+    approved: dict[UUID | None, list[Run]] = defaultdict(list)
+    for run in Run.objects.filter(
+        approval__version__request=item, approval__version__number__lt=before.number
+    ):
+        approved[run.approval_id].append(run)
+    found = [ends for runs in approved.values() if (ends := among(runs)) is not None]
     return max(found, key=lambda ends: (len(ends.ways), ends.bits), default=None)
 
 

@@ -100,7 +100,7 @@ def _page(item: CodeRequest, user: User) -> dict[str, object]:
         "about": item if is_author else item.latest,
         **_standing(item, runs),
         **_steps(item, user),
-        "endings": _endings(item) if seats else None,
+        "endings": _endings(item, runs) if seats else None,
     }
 
 
@@ -119,9 +119,14 @@ def _name_what_is_readable(
     return names
 
 
-def _endings(item: CodeRequest) -> Endings | None:
+def _endings(item: CodeRequest, runs: list[Run]) -> Endings | None:
+    """From the runs of the page, unless there may be more."""
     approval = getattr(item.latest, "approval", None)
-    return endings.of(approval) if approval is not None else None
+    if approval is None:
+        return None
+    if len(runs) == RUNS:
+        return endings.of(approval)
+    return endings.among(run for run in runs if run.approval_id == approval.pk)
 
 
 def _standing(item: CodeRequest, runs: list[Run]) -> dict[str, object]:

@@ -16,6 +16,7 @@ from common.errors import Conflict
 from common.expensive import computing
 from common.http import UserRequest, found
 from requests_app import differences, endings, rules, services, workflow
+from requests_app.endings import Endings
 from requests_app.forms import CommentForm, VerdictForm
 from requests_app.models import CodeRequest, Review, Run, Version
 from requests_app.views import threads
@@ -121,7 +122,15 @@ def page_of(request: UserRequest, version: Version) -> dict[str, object]:
         **_comments(said.by_line, viewer),
         "earlier_threads": said.earlier,
         **_sides(version, user, viewer),
+        "endings": _endings(version, earlier) if viewer.is_reviewer else None,
     }
+
+
+def _endings(version: Version, earlier: list[Version]) -> Endings | None:
+    """How runs of this request have ended before, where one was approved at all."""
+    if not any(getattr(old, "approval", None) for old in earlier):
+        return None
+    return endings.earlier(version.request, before=version)
 
 
 def _progress(item: CodeRequest, reviews: list[Review], viewer: Viewer) -> str:
@@ -187,7 +196,6 @@ def _sides(version: Version, user: User, viewer: Viewer) -> dict[str, object]:
         "overseer": not viewer.is_reviewer,
         "verdict_form": VerdictForm(dataset=item.dataset, initial={"seen": version.sha256, **scope}),
         "run_bits": endings.one_run_can_tell(version),
-        "endings": endings.earlier(item, before=version) if viewer.is_reviewer else None,
         "mock_run": trial,
         **(private_side(trial, user) if trial else {}),
     }

@@ -1,7 +1,7 @@
 """Every page of the portal, read from its URL configuration."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -38,15 +38,16 @@ class Page:
 
 
 def every_page() -> list[Page]:
-    return list(_walk(get_resolver().url_patterns, "", ""))
+    return list(_walk(get_resolver().url_patterns, Page("", "", ())))
 
 
-def _walk(patterns: list[URLPattern | URLResolver], route: str, space: str) -> Iterator[Page]:
+def _walk(patterns: list[URLPattern | URLResolver], above: Page) -> Iterator[Page]:
     for item in patterns:
-        here = route + str(item.pattern).replace("^", "").replace(r"\Z", "")
+        route = above.route + str(item.pattern).replace("^", "").replace(r"\Z", "")
+        arguments = tuple((name, type(kind).__name__) for name, kind in item.pattern.converters.items())
+        here = Page(route, above.name, above.arguments + arguments)
         if isinstance(item, URLResolver):
             below = f"{item.namespace}:" if item.namespace else ""
-            yield from _walk(item.url_patterns, here, space + below)
-        elif "(?P<" not in here:  # allauth's keys that come by mail, its only regular expressions
-            arguments = ((name, type(kind).__name__) for name, kind in item.pattern.converters.items())
-            yield Page(here, space + (item.name or ""), tuple(arguments))
+            yield from _walk(item.url_patterns, replace(here, name=above.name + below))
+        elif "(?P<" not in route:  # allauth's keys that come by mail, its only regular expressions
+            yield replace(here, name=above.name + (item.name or ""))
