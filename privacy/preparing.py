@@ -1,14 +1,19 @@
 """Putting rows in the order of their subjects before anybody asks.
 
-It takes the longer the more rows there are: done for the first question, it would tell how many.
+It takes the longer the more rows there are: done for the first question, it would tell how many. Whoever asks before
+it is done waits for it. So the dataset's place in line is held for a public time, however early the rows are in order.
 """
 
 from collections.abc import Iterator, Sequence
+from time import monotonic, sleep
+
+from django.conf import settings
 
 from datasets import storage
 from datasets.columns import ColumnPlan
 from datasets.models import Table
 from privacy.declarations import plans_for, spec_of
+from privacy.engine import deadlines
 from privacy.engine.schema import QueryRefused
 from privacy.locks import one_at_a_time
 from privacy.models import Answer, Protection
@@ -32,7 +37,29 @@ def prepare(pk: str) -> None:
     protection = Protection.objects.select_related("dataset").get(pk=pk)
     with one_at_a_time(protection.dataset_id):
         for table, plans in _tables(protection):
-            storage.write_columns(table, plans, bytes(protection.subject_key))
+            _write(protection, table, plans)
+
+
+def _write(protection: Protection, table: Table, plans: Sequence[ColumnPlan]) -> None:
+    """Put a table in order, once, and take the public time for it; one that was too short is doubled."""
+    key = bytes(protection.subject_key)
+    if storage.has_columns(table, plans, key):
+        return
+    begun, seconds = monotonic(), _seconds(protection, table)
+    try:
+        storage.write_columns(table, plans, key)
+    finally:
+        while 0 < seconds < monotonic() - begun:
+            seconds *= 2
+        sleep(max(0.0, begun + seconds - monotonic()))
+
+
+def _seconds(protection: Protection, table: Table) -> float:
+    base = settings.PREPARE_SECONDS
+    if not base:
+        return 0.0
+    people, each = protection.public_size, table.rows_per_subject
+    return deadlines.preparation(people=people, rows_per_person=each, base=base)
 
 
 def prepare_for(answer: Answer) -> None:
@@ -43,7 +70,7 @@ def prepare_for(answer: Answer) -> None:
         question = question_of(answer)
     except QueryRefused:
         return  # its scientist is told when its turn has come
-    storage.write_columns(question.table, question.plans, bytes(protection.subject_key))
+    _write(protection, question.table, question.plans)
     rehearse(question, protection)
 
 

@@ -22,7 +22,8 @@ from requests_app.models import Release, Run
 logger = logging.getLogger(__name__)
 
 CANCEL_TAKES = timedelta(seconds=3)
-"""How long an author's cancel takes, whether the code still ran or had ended unannounced. A kill takes less."""
+"""How long an author's cancel, or one by the clock, takes, whether the code still ran or had ended unannounced. A kill
+takes less."""
 AT_ONCE = 200
 
 
@@ -57,15 +58,19 @@ def _write(run: Run, facts: dict[str, object]) -> None:
 
 def cancel_is_told_at(run: Run, now: datetime, *, by: User) -> datetime:
     """When a cancel asked for now may be announced. An author must not learn from it whether the code still ran."""
-    from_author = run.kind == Run.Kind.PRIVATE and by == run.request.author
-    return now + CANCEL_TAKES if from_author else now
+    return now + CANCEL_TAKES if _is_foreseen(run, by) else now
+
+
+def _is_foreseen(run: Run, by: User | None) -> bool:
+    """Whether the author has chosen, or knows beforehand, the moment of this cancel: access may end by the clock."""
+    chosen = by is not None and (by == run.request.author or by.state == User.State.SYSTEM)
+    return run.kind == Run.Kind.PRIVATE and chosen
 
 
 def _cancel_told_at(run: Run, now: datetime) -> datetime:
     if run.told_at is not None and run.told_at > now:
         return run.told_at
-    slow = run.kind == Run.Kind.PRIVATE and run.cancelled_by_id == run.request.author_id
-    return boundary(run, now) if slow else now
+    return boundary(run, now) if _is_foreseen(run, run.cancelled_by) else now
 
 
 def announce(run: Run) -> Run:

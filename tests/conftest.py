@@ -48,6 +48,12 @@ def _as_if_by_the_form(sender: object, request: HttpRequest, user: Any, **kwargs
 user_logged_in.connect(_as_if_by_the_form)
 
 
+@pytest.fixture(autouse=True)
+def in_order_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test begins with a table that nobody has asked about: they do not wait for the public time of sorting."""
+    monkeypatch.setattr(settings, "PREPARE_SECONDS", 0.0)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def state() -> Path:
     """The state folder of this test run."""

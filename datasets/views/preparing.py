@@ -9,6 +9,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.http import confirmed_recently
+from common import expensive
 from common.errors import Refused
 from common.expensive import computing
 from common.http import UserRequest, found
@@ -46,7 +47,7 @@ def _content(request: UserRequest, dataset: Dataset) -> dict[str, object]:
         "revisions": dataset.revisions.exclude(state=Revision.State.DRAFT).prefetch_related("tables"),
         "gaps": rules.gaps(dataset) if draft else [],
         "refusal": (refusal := rules.may_publish(request.user, dataset)),
-        **_before_publishing(draft if refusal is None else None),
+        **_before_publishing(request, draft if refusal is None else None),
         "begin_refusal": rules.may_begin_revision(request.user, dataset),
         "revision_form": RevisionForm(),
         "retire_form": ReasonForm(),
@@ -54,9 +55,12 @@ def _content(request: UserRequest, dataset: Dataset) -> dict[str, object]:
     }
 
 
-def _before_publishing(draft: Revision | None) -> dict[str, object]:
-    """What the owner is told, and asked, before the draft is published."""
-    remarks = hooks.remarks_on_publishing(draft) if draft else []
+def _before_publishing(request: UserRequest, draft: Revision | None) -> dict[str, object]:
+    """What the owner is told, and asked, before the draft is published. Apps above may have to look at rows for it."""
+    remarks: list[hooks.Remark] = []
+    if draft:
+        with expensive.turn(expensive.SANDBOXED, request):
+            remarks = hooks.remarks_on_publishing(draft)
     asked = [remark.words for remark in remarks if remark.asks]
     return {
         "remarks": remarks,
@@ -222,6 +226,7 @@ def _after(request: UserRequest, table: Table, page: int) -> HttpResponse:
 
 @require_POST
 @confirmed_recently("Publish a revision of a dataset")
+@computing
 def publish(request: UserRequest, pk: UUID) -> HttpResponse:
     agreed = request.POST.get("agreed") == "1"
     revision = services.publish(owned(request, pk), by=request.user, agreed=agreed)

@@ -14,6 +14,8 @@ STEP = 0.05
 """Seconds: the time for rows is a multiple of it."""
 ROW, PART, SEARCH = 4e-8, 6e-9, 3e-9
 """Seconds a row, a row and part of an expression, a row and step of a search: about twice what a busy core takes."""
+SORT = 1e-5
+"""Seconds a row that putting rows in order may take."""
 ROWS_EACH = 4
 """So many rows a person are expected, or as many as count if that is fewer."""
 
@@ -31,3 +33,8 @@ def seconds(query: Query, plan: Design, *, people: int, rows_per_person: int, ba
 
 def _parts(node: Node) -> int:
     return 1 + sum(map(_parts, children(node)))
+
+
+def preparation(*, people: int, rows_per_person: int, base: float) -> float:
+    """How long putting the rows of a table in order may take. `base`: for a table without rows, in seconds."""
+    return base + people * min(rows_per_person, ROWS_EACH) * SORT

@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from datasets import services as datasets
+from datasets import storage
 from privacy import execution, preparing, services, subjects
 from privacy.engine import contributions, deadlines, kernels, ranks
 from privacy.engine.designs import design
@@ -215,3 +216,33 @@ def test_nothing_is_compiled_once_the_turn_has_begun(monkeypatch):
         answer = shares.answer(budget, text.format(7).replace("FROM wages", "FROM people"), epsilon=0.2)
         execution.compute(str(answer.pk))
     assert counted == [[]] * len(asked)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("asked_first", [True, False])
+def test_a_question_to_a_new_revision_does_not_tell_how_long_its_rows_took_to_sort(
+    settings, monkeypatch, asked_first
+):
+    """Neither to who asks before they are in order, nor to who waits while they are being put in order."""
+    settings.PREPARE_SECONDS = 60.0
+    order, slept, now = storage._write_columns, [], [0.0]
+    monkeypatch.setattr(preparing, "monotonic", lambda: now[0])
+    monkeypatch.setattr(preparing, "sleep", lambda seconds: slept.append(now[0] + seconds))
+    for took in (0.5, 50.0, 70.0):
+
+        def slow(*given, took=took):
+            now[0] += took
+            order(*given)
+
+        monkeypatch.setattr(storage, "_write_columns", slow)
+        data, now[0] = make.dataset(), 0.0
+        share = shares.budget(shares.protection(data))
+        make.grant(data, share.scientist)
+        if asked_first:
+            preparing.prepare_for(shares.answer(share, epsilon=0.5))
+        else:
+            preparing.prepare(str(share.protection_id))
+        table = make.current(data).tables.get()
+        people = {"people": share.protection.public_size, "rows_per_person": table.rows_per_subject}
+    at_the_end = deadlines.preparation(**people, base=60.0)
+    assert slept == pytest.approx([at_the_end, at_the_end, 2 * at_the_end])

@@ -9,6 +9,7 @@ from django.db import connection
 from django.urls import reverse
 
 from audit.models import Entry
+from common import expensive
 from common.errors import BudgetExceeded, Conflict, Denied, Refused
 from datasets import hooks, rules, services, storage
 from privacy import asking, execution, verification
@@ -242,3 +243,14 @@ def test_the_page_asks_once_more_and_then_publishes(data, client):
     assert client.post(path, {"agreed": "1"}).status_code == 302
     data.protection.refresh_from_db()
     assert data.protection.owed(share) == share.units_used
+
+
+def test_looking_at_the_people_of_a_draft_takes_turns_with_other_sandboxes(data, client, monkeypatch):
+    spend(data)
+    begin(data, renamed(wage_rows()), WAGE_COLUMNS)
+    client.force_login(data.owner, backend="django.contrib.auth.backends.ModelBackend")
+    page = reverse("datasets:content", args=[data.pk])
+    monkeypatch.setattr(expensive, "WAIT_SECONDS", 0.01)
+    with expensive.SANDBOXED.turn("one", seconds=1), expensive.SANDBOXED.turn("another", seconds=1):
+        assert client.get(page).status_code == 503
+    assert client.get(page).status_code == 200

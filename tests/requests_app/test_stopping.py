@@ -122,4 +122,6 @@ def test_the_code_is_killed_by_its_own_heartbeat_without_any_round(how, settings
                 assert not pause.wait(0.01)
             return JobResult(status=Status.CANCELLED, signal=9)
 
-    assert execution.execute(run, UntilKilled()).state == Run.State.CANCELLED
+    ended = execution.execute(run, UntilKilled())
+    assert (ended.signal, ended.ended_at is not None) == (9, True)
+    assert made.announced(ended).state == Run.State.CANCELLED

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import Notification
 from audit.models import Entry
@@ -212,6 +213,24 @@ def test_the_log_does_not_tell_who_cancels_whether_the_code_still_ran(begun, sta
     services.cancel_run(made.fresh_run(begun, state=state, ended_at=ended_at), by=begun.request.author)
     asked = Entry.objects.visible_to(begun.request.author).get(action="run.cancel")
     assert asked.changes == {"state": ["running", "cancelling"]}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_access_that_runs_out_tells_no_more_than_a_cancel_by_the_author(begun, has_ended):
+    if has_ended:
+        execution.execute(made.fresh_run(begun, state="starting"), WritesOutputs())
+    begun.request.author.grants.update(expires_at=timezone.now())
+    caretaking.look_after()
+    asked = made.fresh_run(begun)
+    assert (asked.state, asked.cancelled_by.state) == ("cancelling", "system")
+    assert asked.told_at is not None
+    caretaking.look_after()
+    assert made.fresh_run(begun).state == "cancelling"
+    if not has_ended:
+        collecting.finish(begun.pk, asked.lease, JobResult(status=Status.CANCELLED))
+        assert made.fresh_run(begun).state == "cancelling"
+    assert made.announced(begun).state == "cancelled"
 
 
 @pytest.mark.django_db
