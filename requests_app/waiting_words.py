@@ -43,8 +43,8 @@ def _neighbour(run: Waiting[Any], near: Sequence[Busy[Any]], now: datetime) -> s
             return f"Runs on this dataset keep apart from everybody's trials, and one is under way. {latest}"
         return f"Somebody who uses this dataset is trying code on mock data. {latest}"
     if run.is_mock and any(run.writer in other.people for other in near):
-        what = "A run on private data is under way, of a dataset that you have to do with."
-        return f"{what} Trials could overhear it, so yours waits for its end. {latest}"
+        what = "A run on private data is under way, on a dataset that you work with."
+        return f"{what} Trials could overhear it, so yours waits until it has ended. {latest}"
     if run.is_mock:
         return f"A run on private data is under way that keeps apart from all trials. {latest}"
     return f"Another run is under way that must not overlap with this one. {latest}"

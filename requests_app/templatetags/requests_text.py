@@ -88,33 +88,34 @@ def worker_tone(says: str) -> str:
 
 
 @register.simple_tag
-def table_rows(page: Any, columns_page: Any, url: str) -> SafeString:
+def table_rows(page: Any, columns: Sequence[Mapping[str, Any]], columns_page: Any, url: str) -> SafeString:
     """The body of a previewed table: thousands of cells, so it is written in one go."""
+    numeric = [column["type"] in ("integer", "number") for column in columns]
     first, left = page.start_index(), columns_page.start_index()
     back = f"&rows={page.number}&columns={columns_page.number}"
     body = "".join(
-        f"<tr><th scope=row>{row}</th>{_cells(values, left, f'{url}?row={row}{back}')}</tr>"
+        f"<tr><th scope=row>{row}</th>{_cells(values, numeric, left, f'{url}?row={row}{back}')}</tr>"
         for row, values in enumerate(page.object_list, start=first)
     )
     return mark_safe(f"<tbody>{body}</tbody>")  # noqa: S308 -- each cell is escaped
 
 
-def _cells(values: Sequence[object], left: int, url: str) -> str:
+def _cells(values: Sequence[object], numeric: Sequence[bool], left: int, url: str) -> str:
     return "".join(
         [
-            _cell(value) or _cut_cell(value, f"{url}&column={at}")
-            for at, value in enumerate(values, start=left)
+            _cell(value, is_number=is_number) or _cut_cell(value, f"{url}&column={at}")
+            for at, (value, is_number) in enumerate(zip(values, numeric, strict=True), start=left)
         ]
     )
 
 
-def _cell(value: object) -> str:
-    """A cell; nothing for one of which there is only the beginning."""
+def _cell(value: object, *, is_number: bool) -> str:
+    """A cell, under its column's name at the same side; nothing for one of which there is only the beginning."""
     if value is None:
         return '<td class="is-empty">missing</td>'
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return f'<td class="num">{value}</td>'
-    return "" if isinstance(value, dict) else f"<td>{escape(str(value))}</td>"
+    if isinstance(value, dict):
+        return ""
+    return f'<td class="num">{escape(str(value))}</td>' if is_number else f"<td>{escape(str(value))}</td>"
 
 
 def _cut_cell(value: Any, url: str) -> str:

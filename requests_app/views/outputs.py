@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from common import expensive
 from common.errors import Refused
 from common.http import UserRequest, found
-from requests_app import looking, releasing, rules
+from requests_app import looking, releasing, rules, workflow
 from requests_app.forms import OutputVerdictForm
 from requests_app.models import Output, Release, Run
 from requests_app.views import paging
@@ -60,7 +60,14 @@ def preview(request: UserRequest, pk: UUID) -> HttpResponse:
         looking.note(output, by=request.user, place=place, model=model)
         output.refresh_from_db(fields=["extent"])
         context["seen"] = looking.seen(output)
+        context["decides"] = _decides(request, output)
     return show(request, "parts/preview" if request.htmx else "output", context)
+
+
+def _decides(request: UserRequest, output: Output) -> bool:
+    """Whether the page around this preview lists what has not been opened: beside the decision, while there is one."""
+    release: Release | None = getattr(output.run, "release", None)
+    return release is not None and workflow.refusal("release", release, by=request.user) is None
 
 
 @require_POST

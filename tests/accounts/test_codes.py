@@ -70,7 +70,7 @@ def test_the_code_that_switched_it_on_signs_nobody_in(person: User, spelt: str) 
 def test_the_code_that_switched_it_on_confirms_nothing(person: User) -> None:
     client = enter(person)
     code = switch_on(client)
-    age_the_sign_in(client, 901)
+    age_the_sign_in(client, 15 * 60 + 1)
     assert client.post(AGAIN, {"code": code}).status_code == 200
 
 
@@ -117,7 +117,7 @@ def test_a_code_that_signed_in_confirms_nothing_and_signs_in_no_more(person: Use
     client = enter(person)
     client.post(STEP, {"code": code})
     assert is_in(client)
-    age_the_sign_in(client, 901)
+    age_the_sign_in(client, 15 * 60 + 1)
     assert client.get("/account/mfa/totp/deactivate/").status_code == 302
     assert client.post(AGAIN, {"code": code}).status_code == 200, "not accepted"
     assert client.post("/account/mfa/totp/deactivate/").status_code == 302
@@ -131,7 +131,7 @@ def test_a_code_that_signed_in_confirms_nothing_and_signs_in_no_more(person: Use
 def test_a_code_confirms_once(person: User, make_code: Code) -> None:
     client: Any = enter(person)
     code = make_code(person)
-    age_the_sign_in(client, 901)
+    age_the_sign_in(client, 15 * 60 + 1)
     assert client.post(AGAIN, {"code": code}).status_code == 302
-    age_the_sign_in(client, 901)
+    age_the_sign_in(client, 15 * 60 + 1)
     assert client.post(AGAIN, {"code": code}).status_code == 200

@@ -126,7 +126,7 @@ def test_the_passkey_signs_in_alone(person: User, key: SoftKey) -> None:
 def test_the_passkey_confirms_that_it_is_the_person(person: User, key: SoftKey) -> None:
     client = Client()
     client.post(LOGIN, {"credential": key.get(login_options(client))})
-    age_the_sign_in(client, 901)
+    age_the_sign_in(client, 15 * 60 + 1)
     asked = client.get(ADD)
     assert asked.headers["Location"].startswith("/account/reauthenticate/")
     page = client.get(f"{AGAIN}?next={ADD}")

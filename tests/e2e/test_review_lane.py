@@ -37,8 +37,8 @@ def main(wages):
 
 @pytest.fixture
 def people(live: SimpleNamespace, transactional_db: None) -> SimpleNamespace:
-    owner = beside(make.owner, name="Olga Owner")
-    scientist = beside(make.scientist, name="Sam Scientist")
+    owner = beside(make.owner, name="Olga Owner", email="olga@weir.example")
+    scientist = beside(make.scientist, name="Sam Scientist", email="sam@weir.example")
     dataset = beside(data.dataset, owner=owner, title="Wages of a region")
     beside(data.grant, dataset, scientist)
     admin = beside(make.admin, name="Ada Admin")

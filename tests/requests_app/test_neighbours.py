@@ -133,8 +133,8 @@ def test_an_author_is_told_why_and_how_long_at_most_and_nothing_of_whose_run_it_
     assert not starts(trial)
     reason = queries.waiting_reason(trial)
     assert reason == (
-        "A run on private data is under way, of a dataset that you have to do with. Trials could overhear it, "
-        "so yours waits for its end. It starts within 61 minutes at the latest."
+        "A run on private data is under way, on a dataset that you work with. Trials could overhear it, "
+        "so yours waits until it has ended. It starts within 61 minutes at the latest."
     )
     assert claiming.estimated_wait(trial, 1) == ""
     assert str(sender.request.author) not in reason
