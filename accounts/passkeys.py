@@ -42,7 +42,10 @@ def unavailable() -> str | None:
         if base.scheme == "https" or host == "localhost":
             return None
         return "Browsers allow passkeys on https addresses only."
-    return "Browsers allow passkeys only where the portal's address has a name, not a number."
+    why = "Browsers allow passkeys only where the portal's address has a name, not a number."
+    return (
+        f"{why} To try them here, start the demo with: bin/launch --host localhost" if settings.DEMO else why
+    )
 
 
 class MFAAdapter(DefaultMFAAdapter):

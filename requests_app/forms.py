@@ -132,7 +132,7 @@ class VerdictForm(forms.Form):
             field.max_value = limit  # type: ignore[attr-defined]
             field.widget.attrs["max"] = limit
             field.help_text = f"At most {limit} by this dataset's policy."
-            field.required = not self.is_bound or self.data.get("verdict") == Review.Verdict.APPROVE
+            field.required = self.data.get("verdict", "") in ("", Review.Verdict.APPROVE)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

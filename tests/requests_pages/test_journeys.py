@@ -286,7 +286,9 @@ def test_a_verdict_with_errors_keeps_what_was_typed(as_: As, typed: dict[str, st
     answer = as_(item.dataset.owner).post(url("verdict", newest(item)), fields)
     assert answer.status_code == 400
     assert word in answer.content.decode()
-    assert answer.context["verdict_form"]["comment"].value() == typed["comment"]
+    form = answer.context["verdict_form"]
+    assert form["comment"].value() == typed["comment"]
+    assert form.fields["runs"].required == (typed["verdict"] != "reject")
 
 
 def test_a_draft_written_in_another_tab_is_not_lost_and_not_overwritten_unasked(as_: As) -> None:
