@@ -164,7 +164,7 @@ def test_what_acts_by_itself_does_not_act(
     there = {str(path.relative_to(built.path)) for path in built.path.rglob("*") if path.is_file()}
     assert {name for name in there if not name.startswith(LIBRARY)} == {"pyvenv.cfg", environments.MANIFEST}
     assert [name for name in there if name.endswith(".pth") or "customize" in name] == []
-    assert run(built, "import evil\nopen('/out/said.txt', 'w').write(str(evil.VALUE))") == "42"
+    assert run(built, "import evil\nopen('/out/said.txt', 'w').write(str(evil.VALUE))") == "42\n"
 
 
 class Spy(threading.Thread):

@@ -55,8 +55,8 @@ class ExecutorContract:
             0,
             "read\n",
         )
-        assert [(file.name, file.type, file.bytes) for file in result.outputs] == [("n.txt", "txt", 1)]
-        assert (tmp_path / "out" / "n.txt").read_text() == "3"
+        assert [(file.name, file.type, file.bytes) for file in result.outputs] == [("n.txt", "txt", 2)]
+        assert (tmp_path / "out" / "n.txt").read_text() == "3\n"
 
     def test_main_gets_tables_and_parameters(self, tmp_path: Path, wages: Path) -> None:
         code = (
@@ -182,7 +182,7 @@ class ExecutorContract:
         for thread in threads:
             thread.join()
         assert [result.status for result in results] == [Status.SUCCEEDED] * 2, results
-        assert [(tmp_path / f"out{n}" / "a.txt").read_text() for n in range(2)] == ["mine", "mine"]
+        assert [(tmp_path / f"out{n}" / "a.txt").read_text() for n in range(2)] == ["mine\n", "mine\n"]
 
     def test_input_that_others_may_not_read(self, tmp_path: Path, wages: Path) -> None:
         wages.chmod(0o400)
@@ -199,7 +199,7 @@ class ExecutorContract:
             "open('a.txt', 'w').write(repr(found))"
         )
         self.run(tmp_path / "out", code)
-        assert (tmp_path / "out" / "a.txt").read_text() == "[]"
+        assert (tmp_path / "out" / "a.txt").read_text() == "[]\n"
 
     def test_libraries_work(self, tmp_path: Path) -> None:
         code = (
@@ -214,7 +214,7 @@ class ExecutorContract:
         )
         result = self.run(tmp_path / "out", code)
         assert result.status is Status.SUCCEEDED, result.stderr
-        assert (tmp_path / "out" / "a.txt").read_text() == "3 3"
+        assert (tmp_path / "out" / "a.txt").read_text() == "3 3\n"
 
     def test_wrong_jobs_are_the_callers_mistake(self, tmp_path: Path, wages: Path) -> None:
         with pytest.raises(ValueError, match="name for a table"):
