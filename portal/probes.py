@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db import DatabaseError, connection
 from redis.exceptions import RedisError
@@ -75,6 +76,8 @@ class Probes:
 
 async def _answer(scope: Scope, send: Send, status: HTTPStatus, text: str) -> None:
     headers = [(b"content-type", b"text/plain"), (b"cache-control", b"no-store")]
+    if settings.SECURE_HSTS_SECONDS:
+        headers.append((b"strict-transport-security", b"max-age=%d" % settings.SECURE_HSTS_SECONDS))
     body = b""
     if scope["method"] not in {"GET", "HEAD"}:
         status, headers = HTTPStatus.METHOD_NOT_ALLOWED, [*headers, (b"allow", b"GET, HEAD")]
