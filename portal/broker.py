@@ -4,6 +4,9 @@ kombu keeps what was delivered and not yet acknowledged with the channel it came
 it asks the closed connection for the server's address and fails with an AttributeError; Celery takes this for
 unrecoverable and ends the worker with all that it runs. Here such a message is let go: the server delivers it again
 after its timeout, and every task can bear that.
+
+A worker whose hands are full does not listen, and notices a server that is gone by an acknowledgement that fails. kombu
+would count that message as still in hand, and the worker would never listen again.
 """
 
 from collections.abc import Iterator
@@ -33,13 +36,21 @@ class QoS(redis.QoS):
         if self._is_cut_off:
             virtual.QoS.ack(self, delivery_tag)
             return
-        super().ack(delivery_tag)
+        try:
+            super().ack(delivery_tag)
+        except self.channel.connection_errors:
+            virtual.QoS.ack(self, delivery_tag)
+            raise
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:  # noqa: FBT001, FBT002 -- kombu's own
         if self._is_cut_off:
             virtual.QoS.ack(self, delivery_tag)
             return
-        super().reject(delivery_tag, requeue)
+        try:
+            super().reject(delivery_tag, requeue)
+        except self.channel.connection_errors:
+            virtual.QoS.ack(self, delivery_tag)
+            raise
 
 
 class Channel(redis.Channel):
