@@ -31,11 +31,12 @@ def boundary(run: Run, moment: datetime) -> datetime:
     """The first step at or after this moment.
 
     Steps are counted from the start: equal lengths are then told as equal. Steps of the clock would tell more of a
-    length each time the author starts the same code at another second.
+    length each time the author starts the same code at another second. Never more than a step away: a start that lies
+    ahead means that a clock was set back meanwhile.
     """
     start = run.started_at or run.created_at
     step = timedelta(seconds=run.end_step_seconds)
-    return start + max(1, -((start - moment) // step)) * step
+    return min(start + max(1, -((start - moment) // step)) * step, moment + step)
 
 
 def settle(run: Run, **facts: object) -> Run:
