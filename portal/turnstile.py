@@ -10,10 +10,11 @@ import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 from asgiref.sync import ThreadSensitiveContext
+from autobahn.exception import Disconnected
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.cookie import parse_cookie
@@ -154,7 +155,9 @@ class Sockets:
                     return
 
                 async def sending(message: Message) -> None:
-                    await send(message)
+                    # Who hung up hears nothing more; the disconnect message follows.
+                    with suppress(Disconnected):
+                        await send(message)
                     await arriving.aclose()
 
                 await self.application(scope, receive, sending)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from autobahn.exception import Disconnected
 
 from portal import probes, turnstile
 from portal.origins import own_origins
@@ -127,6 +128,26 @@ async def test_a_thread_at_work_for_somebody_who_hung_up_counts(known):
     last = Caller(gate, person="cookie9")
     await last.task
     assert last.status == 200
+
+
+async def test_a_socket_whose_browser_hung_up_ends_without_an_error():
+    said, heard = [], []
+
+    async def application(scope, receive, send):
+        for text in ("first", "second"):
+            said.append(text)
+            await send({"type": "websocket.send", "text": text})
+        heard.append(await receive())
+
+    async def receive():
+        return {"type": "websocket.disconnect"}
+
+    async def send(message):
+        raise Disconnected
+
+    sockets = turnstile.Sockets(application, at_once=1)
+    await sockets({**scope(), "type": "websocket"}, receive, send)
+    assert (said, heard, sockets.open) == (["first", "second"], [{"type": "websocket.disconnect"}], 0)
 
 
 async def test_who_comes_to_a_full_queue_is_told_when_to_come_again(known):
