@@ -25,6 +25,11 @@ class QoS(redis.QoS):
         transport: Any = self.channel.connection
         return transport is None or transport.client is None
 
+    @property
+    def _lost(self) -> tuple[type[Exception], ...]:
+        channel: Any = self.channel
+        return tuple(channel.connection_errors)
+
     def restore_unacked(self, client: Any = None) -> None:
         if self._is_cut_off:
             kept: Any = self._delivered
@@ -38,7 +43,7 @@ class QoS(redis.QoS):
             return
         try:
             super().ack(delivery_tag)
-        except self.channel.connection_errors:
+        except self._lost:
             virtual.QoS.ack(self, delivery_tag)
             raise
 
@@ -48,7 +53,7 @@ class QoS(redis.QoS):
             return
         try:
             super().reject(delivery_tag, requeue)
-        except self.channel.connection_errors:
+        except self._lost:
             virtual.QoS.ack(self, delivery_tag)
             raise
 
