@@ -65,16 +65,16 @@ def _follow(child: "subprocess.Popen[bytes]", deadline: float, heard: Callable[[
     with selectors.DefaultSelector() as selector:
         selector.register(child.stdout, selectors.EVENT_READ)
         while True:
+            if not heard(share):
+                raise Stopped
+            if time.monotonic() > deadline or said > SAID_BYTES:
+                raise Broken(CloseCode.TIME_LIMIT)
             if selector.select(TICK_S):
                 data = os.read(child.stdout.fileno(), 4096)
                 if not data:
                     return
                 said += len(data)
                 share = _share(data) or share
-            if not heard(share):
-                raise Stopped
-            if time.monotonic() > deadline or said > SAID_BYTES:
-                raise Broken(CloseCode.TIME_LIMIT)
 
 
 def _share(data: bytes) -> float:
