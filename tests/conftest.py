@@ -2,25 +2,22 @@
 
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
 
 import pytest
 from allauth.account.internal.flows.login import record_authentication
 from django.conf import settings
 from django.contrib.auth.signals import user_logged_in
-from django.db import connection
 from django.http import HttpRequest
 from django.test import Client
 
 from portal.launch.processes import Child, wait_until
 from portal.launch.testing import BROWSER
+from tests import serving
 from tests.browsers import Browsers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,20 +61,15 @@ def state() -> Path:
 
 @pytest.fixture(scope="session")
 def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return serving.free_port()
 
 
 @pytest.fixture(scope="session")
 def live(django_db_setup: None, free_port: int, state: Path) -> Iterator[SimpleNamespace]:
     """The real web server and the real worker (with its clock) on the test database; `.url` is where."""
     url = f"http://127.0.0.1:{free_port}"
-    parts = urlsplit(os.environ["DATABASE_URL"])
-    database = urlunsplit(parts._replace(path="/" + quote(connection.settings_dict["NAME"])))
-    env = {**os.environ, "DATABASE_URL": database, "WEIR_BASE_URL": url}
-    web_command = [sys.executable, "-m", "portal.server", "--port", str(free_port)]
-    web = Child("The web server", web_command, state / "web.log", env=env)
+    env = {**os.environ, "DATABASE_URL": serving.database_url(), "WEIR_BASE_URL": url}
+    web = Child("The web server", serving.web_command(free_port), state / "web.log", env=env)
     command = [
         "-m",
         "celery",
@@ -100,7 +92,7 @@ def live(django_db_setup: None, free_port: int, state: Path) -> Iterator[SimpleN
     for child in children:
         child.start()
     try:
-        wait_until(lambda: _listens(free_port), web, seconds=60)
+        wait_until(lambda: serving.listens(free_port), web, seconds=60)
         wait_until(lambda: " ready." in worker.log.read_text(), worker, seconds=60)
         yield SimpleNamespace(url=url, web=web, worker=worker)
     finally:
@@ -108,11 +100,6 @@ def live(django_db_setup: None, free_port: int, state: Path) -> Iterator[SimpleN
             child.signal_stop()
         for child in children:
             child.finish()
-
-
-def _listens(port: int) -> bool:
-    with closing(socket.socket()) as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 # Browsers

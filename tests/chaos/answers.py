@@ -12,8 +12,9 @@ from privacy import asking, services
 from privacy.models import Answer, Budget, LedgerLine
 from privacy.subjects import SubjectLedger
 from tests import make
-from tests.chaos.site import database_url, until
+from tests.chaos.site import until
 from tests.makers.datasets import PEOPLE
+from tests.serving import database_url
 
 COUNT = "SELECT COUNT(DISTINCT person) FROM wages"
 STEPS = ("committing", "charging", "storing")
@@ -84,7 +85,7 @@ def standing_at(step: str, share: Budget) -> Iterator[tuple[Answer, Callable[[],
 
 
 def _connected() -> "psycopg2.extensions.connection":
-    return psycopg2.connect(database_url(connection.settings_dict["NAME"]))
+    return psycopg2.connect(database_url())
 
 
 def _is_at(step: str, answer: Answer) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import psycopg2
 import redis
@@ -19,6 +19,7 @@ from portal.launch.postgres import Postgres
 from portal.launch.processes import Child
 from portal.launch.valkey import Valkey
 from tests.chaos import executor
+from tests.serving import database_url
 
 PATIENCE = 120.0
 """Only a bound for what hangs: nothing is measured by it."""
@@ -60,7 +61,7 @@ class Site:
     def env(self) -> dict[str, str]:
         return {
             **os.environ,
-            "DATABASE_URL": database_url(connection.settings_dict["NAME"]),
+            "DATABASE_URL": database_url(),
             "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
             executor.HOME: str(self.home),
             "WEIR_SANDBOX_STATE": str(self.sandbox),
@@ -207,10 +208,6 @@ def durable_commits() -> None:
     with psycopg2.connect(database_url("postgres")) as other, other.cursor() as cursor:
         cursor.execute(f'ALTER DATABASE "{connection.settings_dict["NAME"]}" SET synchronous_commit = on')
     connection.close()
-
-
-def database_url(name: str) -> str:
-    return urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path="/" + quote(name)))
 
 
 def is_there(pid: int) -> bool:

@@ -4,11 +4,10 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from tests.chaos.invariants import violations
 from tests.chaos.runs import QUICK, end_of, run_in
 from tests.chaos.site import Site, until
 from tests.makers import requests as made
+from tests.serving import free_port, listens
 
 pytestmark = [
     pytest.mark.chaos,
@@ -114,17 +114,6 @@ def rabbit_env(home: Path, port: int, distribution: int, mapper: int) -> dict[st
         "ERL_EPMD_PORT": str(mapper),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
     }
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def listens(port: int) -> bool:
-    with closing(socket.socket()) as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_rabbitmq_delivers_the_bell_of_a_killed_worker_again_at_once(

@@ -3,26 +3,23 @@
 import http.client
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from django.core import mail
 from django.core.cache import cache
-from django.db import connection
 from django.test import Client, RequestFactory
 
 from common.base_url import BaseUrlMiddleware
 from portal import env
 from portal.celery import app
-from portal.launch.processes import Child, wait_until
 from tests import make
+from tests.serving import free_port, web_server
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BASE = "https://weir.example.org"
@@ -32,27 +29,10 @@ HOSTS = ["weir.example.org", "weir.example.org:443", "weir.example.org:6666", "W
 @pytest.fixture(scope="module")
 def served(django_db_setup: None, state: Path) -> Iterator[int]:
     """The real web server as it is deployed: https outside, HTTP on loopback. Gives its port."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    parts = urlsplit(os.environ["DATABASE_URL"])
-    database = urlunsplit(parts._replace(path="/" + quote(connection.settings_dict["NAME"])))
+    port = free_port()
     own = {"WEIR_BASE_URL": BASE, "WEIR_HOSTS": "weir.example.org,127.0.0.1", "WEIR_PROXIES": "127.0.0.1"}
-    command = [sys.executable, "-m", "portal.server", "--port", str(port)]
-    log = state / "https.log"
-    web = Child("The web server", command, log, env={**os.environ, "DATABASE_URL": database, **own})
-    web.start()
-    try:
-        wait_until(lambda: _answers(port), web, seconds=60)
+    with web_server(port, state / "https.log", **own):
         yield port
-    finally:
-        web.signal_stop()
-        web.finish()
-
-
-def _answers(port: int) -> bool:
-    with closing(socket.socket()) as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def ask(port: int, method: str, path: str, host: str, body: str = "", **headers: str) -> Any:

@@ -1,21 +1,15 @@
 """The pages that every other page is made of: how they look, what a screen reader finds, what they load."""
 
-import os
-import socket
-import sys
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.db import connection
 
 from portal.demo import people
-from portal.launch.processes import Child, wait_until
 from tests.conftest import watch
+from tests.serving import free_port, web_server
 
 pytestmark = pytest.mark.e2e
 
@@ -31,31 +25,10 @@ SIZES = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
 @pytest.fixture(scope="module")
 def demo_site(django_db_setup: None, state: Path) -> Iterator[str]:
     """The web server as the demo runs it, so that the gallery and the demo's strip are there."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    parts = urlsplit(os.environ["DATABASE_URL"])
-    database = urlunsplit(parts._replace(path="/" + quote(connection.settings_dict["NAME"])))
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
-    env = {**os.environ, "DATABASE_URL": database, "WEIR_BASE_URL": url, "WEIR_DEMO": "1"}
-    web = Child(
-        "The web server",
-        [sys.executable, "-m", "portal.server", "--port", str(port)],
-        state / "demo.log",
-        env=env,
-    )
-    web.start()
-    try:
-        wait_until(lambda: _answers(port), web, seconds=60)
+    with web_server(port, state / "demo.log", WEIR_BASE_URL=url, WEIR_DEMO="1"):
         yield url
-    finally:
-        web.signal_stop()
-        web.finish()
-
-
-def _answers(port: int) -> bool:
-    with closing(socket.socket()) as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture

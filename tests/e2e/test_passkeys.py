@@ -1,23 +1,17 @@
 """Passkeys in a real browser with an authenticator of its own, at an address with a name: from adding to removing."""
 
-import os
-import socket
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
 
 import pytest
 from allauth.mfa.models import Authenticator
-from django.db import connection
 from playwright.sync_api import Page, expect
 
-from portal.launch.processes import Child, wait_until
 from tests import make
 from tests.conftest import watch
 from tests.e2e.acting import no_barriers
+from tests.serving import free_port, web_server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 SECURITY = "/account/mfa/"
@@ -26,27 +20,10 @@ SECURITY = "/account/mfa/"
 @pytest.fixture(scope="module")
 def site(django_db_setup: None, state: Path) -> Iterator[str]:
     """The web server under a name: browsers make no passkeys for a number."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    parts = urlsplit(os.environ["DATABASE_URL"])
-    database = urlunsplit(parts._replace(path="/" + quote(connection.settings_dict["NAME"])))
+    port = free_port()
     url = f"http://localhost:{port}"
-    env = {**os.environ, "DATABASE_URL": database, "WEIR_BASE_URL": url}
-    command = [sys.executable, "-m", "portal.server", "--port", str(port)]
-    web = Child("The web server", command, state / "named.log", env=env)
-    web.start()
-    try:
-        wait_until(lambda: _answers(port), web, seconds=60)
+    with web_server(port, state / "named.log", WEIR_BASE_URL=url):
         yield url
-    finally:
-        web.signal_stop()
-        web.finish()
-
-
-def _answers(port: int) -> bool:
-    with closing(socket.socket()) as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture

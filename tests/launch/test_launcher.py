@@ -15,15 +15,10 @@ from urllib.request import urlopen
 import pytest
 
 from portal.launch.state import State
+from tests.serving import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OURS = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Console:

@@ -3,19 +3,16 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import pytest
 import redis
 from django.conf import settings
-from django.db import connection
 from django.test import Client
 
 from portal.launch.processes import Child, wait_until
@@ -23,6 +20,7 @@ from portal.launch.valkey import binary
 from requests_app.models import Run
 from tests.crowd import Call, Socket, answers
 from tests.makers import requests as lane
+from tests.serving import database_url, free_port, listens, web_command
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120
@@ -43,16 +41,10 @@ class Guarded:
         return redis.Redis.from_url(self.url(user))
 
 
-def a_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory):
     folder = tmp_path_factory.mktemp("valkey")
-    server = f"127.0.0.1:{a_port()}"
+    server = f"127.0.0.1:{free_port()}"
     command = [sys.executable, ROOT / "deploy" / "valkey" / "make-users", folder, "--server", server]
     subprocess.run(command, check=True)
     with (folder / "users.acl").open(
@@ -81,14 +73,12 @@ def _answers(made: Guarded) -> bool:
 @pytest.fixture
 def site(guarded, transactional_db, state):
     """Web server and workers, each as its own user."""
-    parts = urlsplit(os.environ["DATABASE_URL"])
-    database = urlunsplit(parts._replace(path="/" + quote(connection.settings_dict["NAME"])))
-    port = a_port()
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     worker = [*CELERY, "worker", "-l", "info", "-c", "1"]
     clock = ["--beat", "--schedule", str(guarded.folder / "beat")]
     commands = {
-        "web": [sys.executable, "-m", "portal.server", "--port", str(port)],
+        "web": web_command(port),
         "worker": [*worker, "-n", "worker@acl", "-Q", "default", "-P", "threads", *clock],
         "sandbox": [*worker, "-n", "sandbox@acl", "-Q", "sandbox"],
     }
@@ -96,7 +86,7 @@ def site(guarded, transactional_db, state):
     for user, command in commands.items():
         env = {
             **os.environ,
-            "DATABASE_URL": database,
+            "DATABASE_URL": database_url(),
             "WEIR_BASE_URL": url,
             "REDIS_URL": guarded.url(user),
         }
@@ -109,18 +99,13 @@ def site(guarded, transactional_db, state):
                 children[user],
                 seconds=PATIENCE,
             )
-        wait_until(lambda: _listens(port), children["web"], seconds=PATIENCE)
+        wait_until(lambda: listens(port), children["web"], seconds=PATIENCE)
         yield url
     finally:
         for child in children.values():
             child.signal_stop()
         for child in children.values():
             child.finish()
-
-
-def _listens(port: int) -> bool:
-    with closing(socket.socket()) as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.sandbox
