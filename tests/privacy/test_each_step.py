@@ -16,6 +16,8 @@ import pytest
 from privacy.subjects import SubjectLedger
 
 TRACEME, SYSCALL = 0, 24
+UNTRACEABLE = 3
+"""How a child ends that is refused to be traced."""
 BUDGET = UUID(int=1)
 PEOPLE = 3000
 libc = ctypes.CDLL(None, use_errno=True)
@@ -41,12 +43,13 @@ def traced(folder, line, stop_after):
     child = os.fork()
     if child == 0:
         if libc.ptrace(TRACEME, 0, None, None) != 0:
-            os._exit(3)
+            os._exit(UNTRACEABLE)
         os.kill(os.getpid(), signal.SIGSTOP)
         charge(folder, line)
         os._exit(0)
     _, status = os.waitpid(child, 0)
     if os.WIFEXITED(status):
+        assert os.WEXITSTATUS(status) == UNTRACEABLE
         pytest.skip("Processes cannot be traced here.")
     for _ in range(stop_after):
         libc.ptrace(SYSCALL, child, None, None)
