@@ -158,10 +158,10 @@ def _named(refused: list[RefusedFile], *, unseen: bool) -> tuple[RefusedFile, ..
 
 def _check_zones(header: Mapping[str, Any]) -> None:
     """A time zone is a name out of the public list: any other text there would not be seen."""
-    for zone in header.get("zones", ()):
-        if OFFSET.fullmatch(str(zone)) is None and zone not in _zones():
-            name = shown_name(str(zone), 60)
-            raise Refusal(f"The time zone {name!r} is not known. Convert the column to UTC.")
+    zones = header.get("zones", ())
+    for zone in map(str, zones if isinstance(zones, list) else [zones]):
+        if OFFSET.fullmatch(zone) is None and zone not in _zones():
+            raise Refusal(f"The time zone {shown_name(zone, 60)!r} is not known. Convert the column to UTC.")
 
 
 @cache

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner import environments, png, strict_json
+from runner import png, strict_json
 from runner.contract import SandboxUnavailable
 from runner.decode import decode
 from runner.hostile import Refusal, neutral
 from runner.plain_text import SPELLED, look_alikes
+from runner.selftest import default_environment
 
-ENVIRONMENT = environments.default_root() / "default"
+ENVIRONMENT = default_environment()
 MAX_BYTES = 64 * 2**20
 PART = 200_000
 """Characters of a text that are shown at once (as `runner.inside.tables` has for a cell)."""
@@ -67,7 +68,7 @@ def facts(path: Path, kind: str, environment: Path = ENVIRONMENT) -> dict[str, A
         if kind == "png":
             size = png.size(data)
             found = decode("images", ["facts", "0"], data, environment).header
-            return {"kind": "image", "width": size.width, "height": size.height, **found}
+            return {**found, "kind": "image", "width": size.width, "height": size.height}
         text = data.decode("utf-8", "replace")
         if kind == "json":
             return {**_json_facts(strict_json.parse(data)), **_deceptions(text, text.count("\\u"))}
@@ -102,7 +103,7 @@ def _table(data: bytes, kind: str, at: Place, environment: Path) -> dict[str, An
         counts = {
             name: int(answer[name]) for name in ("total_rows", "total_columns", "page_rows", "page_columns")
         }
-    except (KeyError, TypeError, ValueError) as bad:
+    except (KeyError, TypeError, ValueError, OverflowError) as bad:
         raise Refusal("The table could not be read for a preview.") from bad
     return {"kind": "table", "columns": columns, "rows": rows, **counts}
 
@@ -120,7 +121,7 @@ def _cell_of(data: bytes, kind: str, at: Place, environment: Path) -> dict[str, 
     answer = decode("tables", arguments, data, environment).header
     try:
         text, characters = str(answer["text"]), int(answer["characters"])
-    except (KeyError, TypeError, ValueError) as bad:
+    except (KeyError, TypeError, ValueError, OverflowError) as bad:
         raise Refusal("The cell could not be read.") from bad
     return {"kind": "cell", "row": row, "column": column, "text": text, **_parts(characters, at)}
 

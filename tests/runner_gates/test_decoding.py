@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from runner import png
+from runner import gates, png
 from runner.contract import CloseCode
+from runner.hostile import Refusal
 from tests.runner_gates import files
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("no_descriptor_is_lost")]
@@ -193,3 +194,9 @@ def test_without_a_sandbox_what_needs_none_still_comes_out(out, monkeypatch):
     assert out.reason("t.parquet").startswith(
         "It cannot be decoded safely now. /nonexistent/bwrap cannot be read"
     )
+
+
+@pytest.mark.parametrize("zones", [5, None, True, [[1]], [{"a": 1}], {"a": 1}, "UTC+nowhere"])
+def test_zones_that_a_decoder_makes_up_cost_only_their_file(zones):
+    with pytest.raises(Refusal, match="time zone"):
+        gates._check_zones({"zones": zones})

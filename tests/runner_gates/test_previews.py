@@ -3,12 +3,14 @@
 import base64
 import datetime as dt
 import itertools
+import json
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from runner import png, previews
+from runner.decode import Decoded
 from tests.runner_gates import files
 
 pytestmark = pytest.mark.sandbox
@@ -239,3 +241,24 @@ def test_the_facts_of_json_text_and_pictures(tmp_path, environment):
         "height": 2,
         "colours": 3,
     }
+
+
+def answering(monkeypatch, header):
+    """As if whoever wrote the file had taken over the decoder."""
+    monkeypatch.setattr(previews, "decode", lambda *given, **options: Decoded(header=header, body=b""))
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", '"many"', "{}"])
+def test_no_number_of_a_decoder_is_believed_to_be_one(tmp_path, monkeypatch, number):
+    counts = dict.fromkeys(("total_rows", "total_columns", "page_rows", "page_columns"), json.loads(number))
+    path = kept(tmp_path, "t.csv", "a\n1\n")
+    answering(monkeypatch, {"columns": [], "rows": [], **counts})
+    assert previews.preview(path, "csv")["kind"] == "none"
+    answering(monkeypatch, {"text": "a", "characters": json.loads(number)})
+    assert previews.preview(path, "csv", place=previews.Place(cell=(1, 1)))["kind"] == "none"
+
+
+def test_what_the_outside_of_a_picture_says_is_not_a_decoders_to_say(tmp_path, monkeypatch):
+    path = kept(tmp_path, "p.png", files.png(3, 2))
+    answering(monkeypatch, {"kind": "text", "width": 1, "height": "<b>"})
+    assert previews.facts(path, "png") == {"kind": "image", "width": 3, "height": 2}
