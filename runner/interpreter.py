@@ -95,11 +95,6 @@ def _triplet(folder: Path) -> list[Path]:
     return [path] if path.is_dir() and path.resolve() == path else []
 
 
-def bare(prefix: Path, version: str) -> Interpreter:
-    """How to run the Python with this prefix inside, without any package. Raises SandboxUnavailable."""
-    return _interpreter(prefix, version, [])
-
-
 @cache
 def interpreter(environment: Path) -> Interpreter:
     """How to run a Python with the packages of a code environment inside. Raises SandboxUnavailable."""

@@ -6,10 +6,10 @@ how to reach it; all else of the host's environment stays out of a build.
 
 import base64
 import configparser
+import contextlib
 import http.client
 import os
 import ssl
-import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -87,7 +87,11 @@ class _Links(HTMLParser):
 def _links(page: bytes, address: str) -> list[str]:
     read = _Links()
     read.feed(page.decode("utf-8", "replace"))
-    return [urljoin(address, link) for link in read.found]
+    found = []
+    for link in read.found:
+        with contextlib.suppress(ValueError):  # no address at all
+            found.append(urljoin(address, link))
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +102,10 @@ class Index:
 
     def _words(self, name: str) -> list[str]:
         return self.options.get(name, "").split()
+
+    def _file(self, name: str) -> Path | None:
+        path = self.options.get(name, "")
+        return Path(path).expanduser() if path else None
 
     @property
     def _indexes(self) -> list[str]:
@@ -117,9 +125,9 @@ class Index:
 
     def certificates(self) -> dict[str, bytes]:
         """The contents of the files that pip is to trust, or to show, by the names that its step has for them."""
-        named = {"cert": self.options.get("cert", ""), "client": self.options.get("client-cert", "")}
+        named = {"cert": self._file("cert"), "client": self._file("client-cert")}
         try:
-            return {name: Path(path).expanduser().read_bytes() for name, path in named.items() if path}
+            return {name: path.read_bytes() for name, path in named.items() if path}
         except OSError as bad:
             raise CannotBuild(f"pip's certificate {bad.filename} cannot be read ({bad.strerror}).") from bad
 
@@ -145,10 +153,8 @@ class Index:
 
     def hosts(self) -> set[tuple[str, int]]:
         """Hosts and ports that the operator has named, to pip or to us."""
-        named = (urlsplit(f"//{word}") for word in os.environ.get(MORE_HOSTS, "").split())
-        return {_host(urlsplit(source)) for source in self._all if _is_remote(source)} | {
-            (name.hostname or "", name.port or PORTS["https"]) for name in named
-        }
+        named = (f"https://{word}" for word in os.environ.get(MORE_HOSTS, "").split())
+        return {_host(urlsplit(source)) for source in (*filter(_is_remote, self._all), *named)}
 
     def linked(self, names: Sequence[str]) -> Iterator[set[tuple[str, int]]]:
         """Hosts and ports that the index's pages of these packages lead to, page by page."""
@@ -163,8 +169,9 @@ class Index:
         """A page of the index; nothing when it has none, or does not answer."""
         parts = urlsplit(address)
         bare = parts._replace(netloc=parts.netloc.rpartition("@")[2])
-        headers = {"Accept": "text/html", **_authorization(parts)}
-        request = urllib.request.Request(bare.geturl(), headers=headers)  # noqa: S310 http(s): see _is_remote
+        request = urllib.request.Request(bare.geturl(), headers={"Accept": "text/html"})  # noqa: S310 http(s): see _is_remote
+        for name, value in credentials(parts, "Authorization").items():
+            request.add_unredirected_header(name, value)  # the password is for this host alone
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler(self.proxies()),
             urllib.request.HTTPSHandler(context=self._context(parts)),
@@ -177,9 +184,9 @@ class Index:
         return page
 
     def _context(self, parts: SplitResult) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=self.options.get("cert") or None)
-        if self.options.get("client-cert"):
-            context.load_cert_chain(self.options["client-cert"])
+        context = ssl.create_default_context(cafile=self._file("cert"))
+        if client := self._file("client-cert"):
+            context.load_cert_chain(client)
         if {parts.hostname, f"{parts.hostname}:{parts.port}"} & set(self._words("trusted-host")):
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return context
@@ -202,11 +209,12 @@ def _host(parts: SplitResult) -> tuple[str, int]:
         return "", 0
 
 
-def _authorization(parts: SplitResult) -> dict[str, str]:
+def credentials(parts: SplitResult, header: str) -> dict[str, str]:
+    """The name and password of an address, as this header of HTTP carries them; nothing when it has none."""
     if parts.username is None:
         return {}
     pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode("ascii")}
+    return {header: "Basic " + base64.b64encode(pair.encode()).decode("ascii")}
 
 
 def _local(source: str) -> Path | None:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from socket import socket
 
@@ -28,7 +29,7 @@ from runner.building.sandboxed import Sandboxed
 from runner.building.steps import BASE, RESERVE, VARIABLES, VERSION, Place, Step
 from runner.building.unsandboxed import Unsandboxed
 from runner.contract import SandboxUnavailable
-from runner.interpreter import bare
+from runner.interpreter import own
 from runner.pins import Pin, package_of
 
 SECONDS = 1800
@@ -76,7 +77,7 @@ def make(folder: Path, pins: Sequence[Pin]) -> Made:
 def choose() -> Place:
     """A sandbox, where this host lets us make one. Raises CannotBuild when it has none to spare now."""
     try:
-        sandbox = Sandboxed(bwrap=bubblewrap.find(), python=bare(BASE, VERSION))
+        sandbox = Sandboxed(bwrap=bubblewrap.find(), python=own(()))
     except SandboxUnavailable as missing:
         return Unsandboxed(str(missing))
     try:
@@ -119,6 +120,7 @@ def _download(place: Place, wheels: Path, pins: dict[str, Pin], deadline: float)
     return accept.wheels(wheels, pins)
 
 
+@cache
 def _pip() -> tuple[Path, Path, str]:
     """pip, the prefix of the Python that has it, and the index that is built into it.
 

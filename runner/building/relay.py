@@ -4,7 +4,6 @@ A sandbox has no network but its own loopback. A port of that is handed to this 
 it for a connection to a host, and gets one when the operator has named that host, or the index itself leads there.
 """
 
-import base64
 import contextlib
 import http.client
 import http.server
@@ -15,9 +14,9 @@ import threading
 import urllib.request
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from runner.building.index import MORE_HOSTS, PORTS, Index
+from runner.building.index import MORE_HOSTS, PORTS, Index, credentials
 
 SECONDS = 60.0
 AT_ONCE = 32
@@ -40,7 +39,8 @@ class Relay(socketserver.ThreadingMixIn, socketserver.BaseServer):
         self.listener = listener
         self.refused: set[str] = set()
         self._index, self._known, self._pages = index, index.hosts(), islice(index.linked(names), PAGES)
-        self._room, self._lock, self._seats = BYTES, threading.Lock(), threading.BoundedSemaphore(AT_ONCE)
+        self._reading, self._counting = threading.Lock(), threading.Lock()
+        self._room, self._seats = BYTES, threading.BoundedSemaphore(AT_ONCE)
 
     # What socketserver asks of a server
 
@@ -74,8 +74,8 @@ class Relay(socketserver.ThreadingMixIn, socketserver.BaseServer):
     # Where calls may go
 
     def knows(self, host: str, port: int) -> bool:
-        """Whether the index is there. Its pages are read until one of them leads there."""
-        with self._lock:
+        """Whether the index, or a page of it, names this host. Pages are read only until one does."""
+        with self._reading:
             while (host, port) not in self._known:
                 more = next(self._pages, None)
                 if more is None:
@@ -93,19 +93,17 @@ class Relay(socketserver.ThreadingMixIn, socketserver.BaseServer):
 
     def count(self, size: int) -> bool:
         """Whether so much more may still pass."""
-        with self._lock:
+        with self._counting:
             self._room -= size
             return self._room > 0
 
 
 def _by(proxy: SplitResult, host: str, port: int) -> socket.socket:
-    kind = http.client.HTTPSConnection if proxy.scheme == "https" else http.client.HTTPConnection
-    way = kind(proxy.hostname or "", proxy.port or PORTS.get(proxy.scheme, 80), timeout=SECONDS)
-    headers = {}
-    if proxy.username is not None:
-        pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-        headers["Proxy-Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode("ascii")
-    way.set_tunnel(host, port, headers)
+    # In plain text even to a proxy that is written as https://, as urllib asks it: what passes is encrypted by itself.
+    way = http.client.HTTPConnection(
+        proxy.hostname or "", proxy.port or PORTS.get(proxy.scheme, 80), timeout=SECONDS
+    )
+    way.set_tunnel(host, port, credentials(proxy, "Proxy-Authorization"))
     way.connect()
     return way.sock
 

@@ -313,6 +313,47 @@ def relay(**options: str) -> Iterator[Callable[[str], bytes]]:
         yield ask
 
 
+def test_a_malformed_link_hides_no_other_host(tmp_path: Path) -> None:
+    page = tmp_path / "simple" / "plain" / "index.html"
+    page.parent.mkdir(parents=True)
+    with served(tmp_path) as (files, asked):
+        page.write_text(
+            f'<a href="http://[x/">a</a><a href="http://h:p/">b</a><a href="{files}/plain.whl">c</a>'
+        )
+        with served(tmp_path / "simple") as (address, _), relay(**{"index-url": address}) as ask:
+            assert b" 404 " in ask(f"GET {files}/plain.whl HTTP/1.1\r\n\r\n")
+        assert asked == ["/plain.whl"]
+
+
+def test_the_password_of_the_index_is_not_sent_where_it_leads(tmp_path: Path) -> None:
+    page = tmp_path / "plain" / "index.html.whl"
+    page.parent.mkdir(parents=True)
+    page.write_text('<a href="https://files.example/plain.whl">plain</a>')
+    with served(tmp_path, login="me:secret") as (locked, asked):
+        with served(tmp_path, login="me:secret", sends_to=locked) as (address, _):
+            source = index.Index(
+                options={"find-links": f"{address.replace('://', '://me:secret@')}/plain/index.html.whl"}
+            )
+            assert list(source.linked([])) == [set()]
+        assert asked == ["/plain/index.html.whl"]  # it was asked, and refused who came without a password
+
+
+def test_a_host_without_a_number_for_a_port_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIR_INDEX_HOSTS", "files.example:x other.example:8080 plain.example")
+    assert index.Index(options={}).hosts() >= {("other.example", 8080), ("plain.example", 443)}
+    assert ("files.example", 443) not in index.Index(options={}).hosts()
+
+
+def test_a_certificate_may_lie_at_home(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, certificate: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(certificate.parent))
+    pages(tmp_path / "simple", {Path("plain-1.0-py3-none-any.whl"): "https://files.example/plain.whl"})
+    with served(tmp_path / "simple", certificate=certificate) as (address, _):
+        source = index.Index(options={"index-url": address, "cert": f"~/{certificate.name}"})
+        assert list(source.linked(["plain"])) == [{("files.example", 443)}]
+
+
 def test_the_relay_goes_nowhere_else(tmp_path: Path) -> None:
     (tmp_path / "private").write_text("rows")
     with served(tmp_path) as (private, asked), served(tmp_path / "simple") as (address, _):
