@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
 
 class BadSetting(RuntimeError):
     """A variable of the environment is missing or cannot be understood."""
@@ -61,12 +63,19 @@ def networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
 def base_url(name: str, default: str) -> str:
     """Scheme and host of the portal, and its port if it has one, without anything behind."""
     value = text(name, default).rstrip("/").lower()
-    url = urlsplit(value)
+    try:
+        url = urlsplit(value)
+        port = url.port
+    except ValueError as bad:
+        raise BadSetting(
+            f"{name} must be an address such as https://weir.example.org: {value!r} is none ({bad})."
+        ) from bad
     if url.scheme not in {"http", "https"} or not url.hostname or f"{url.scheme}://{url.netloc}" != value:
         raise BadSetting(f"{name} must be an address such as https://weir.example.org, not {value!r}.")
     if "@" in url.netloc:
         raise BadSetting(f"{name} must not hold a user or a password.")
-    return value
+    # Browsers leave a scheme's own port out of what they send, and are compared with this.
+    return value.removesuffix(f":{port}" if port == DEFAULT_PORTS[url.scheme] else ":")
 
 
 def choice(name: str, known: dict[str, str]) -> str:

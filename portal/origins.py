@@ -2,9 +2,9 @@
 
 from urllib.parse import urlsplit
 
+from portal.env import DEFAULT_PORTS
 from portal.turnstile import Application, Receive, Scope, Send
 
-DEFAULT_PORTS = {"http": 80, "https": 443}
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 

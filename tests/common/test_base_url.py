@@ -138,7 +138,8 @@ def test_the_scheme_is_nothing_that_a_client_says(settings: Any) -> None:
 
 @pytest.mark.parametrize(
     "value", ["weir.example.org", "ftp://weir.example.org", "https://", "https://a@weir.example.org",
-              "https://weir.example.org/portal", "https://weir.example.org?x=1"],
+              "https://weir.example.org/portal", "https://weir.example.org?x=1", "https://weir.example.org:x",
+              "https://weir.example.org:99999", "http://[::1"],
 )  # fmt: skip
 def test_an_address_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("WEIR_BASE_URL", value)
@@ -149,6 +150,20 @@ def test_an_address_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, val
 def test_the_address_is_kept_without_its_slash(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEIR_BASE_URL", "https://Weir.example.org:8443/")
     assert env.base_url("WEIR_BASE_URL", "") == "https://weir.example.org:8443"
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [("https://weir.example.org:443", "https://weir.example.org"), ("http://weir.example.org:80/", "http://weir.example.org"),
+     ("https://weir.example.org:", "https://weir.example.org"), ("https://[::1]:443", "https://[::1]"),
+     ("http://weir.example.org:443", "http://weir.example.org:443")],
+)  # fmt: skip
+def test_a_schemes_own_port_is_left_out_as_browsers_do(
+    monkeypatch: pytest.MonkeyPatch, value: str, kept: str
+) -> None:
+    """Otherwise every form and every passkey would come from another address."""
+    monkeypatch.setenv("WEIR_BASE_URL", value)
+    assert env.base_url("WEIR_BASE_URL", "") == kept
 
 
 def test_nothing_makes_links_out_of_a_request() -> None:
