@@ -1,6 +1,7 @@
 """Sending the mails that wait. One that cannot be sent is tried again later, and holds up no other."""
 
 import logging
+import time
 from datetime import timedelta
 
 from django.db import transaction
@@ -13,8 +14,9 @@ from common import mail
 
 logger = logging.getLogger(__name__)
 
-AT_MOST = 500
-"""In one go: there is other work for this worker."""
+AT_ONCE_SECONDS = 30.0
+"""No mail is begun later than this after the first one: there is other work for this worker, and the clock rings again.
+"""
 TRIES = 8
 FIRST_PAUSE = timedelta(minutes=1)
 """It doubles with each try: the last one is about two hours after the first."""
@@ -22,9 +24,9 @@ FIRST_PAUSE = timedelta(minutes=1)
 
 def send_due() -> None:
     """Send what is due. Several workers may do so at once: each row is taken by one of them."""
-    for _ in range(AT_MOST):
-        if not _send_next():
-            return
+    until = time.monotonic() + AT_ONCE_SECONDS
+    while time.monotonic() < until and _send_next():
+        pass
 
 
 @transaction.atomic
@@ -35,9 +37,11 @@ def _send_next() -> bool:
     if item is None:
         return False
     try:
-        if item.kind == Mail.Kind.REGISTERED:
-            _tell_admins()
-        if says := letter(item):
+        with transaction.atomic():  # so that the next try can be written down whatever the database says
+            if item.kind == Mail.Kind.REGISTERED and not item.tries:
+                _tell_admins()
+            says = letter(item)
+        if says:
             mail.send(item.address, says.text, url=says.url, extra=says.extra)
     except Exception as bad:  # noqa: BLE001 -- whatever it is about this mail, the others are sent
         _postpone(item, bad)

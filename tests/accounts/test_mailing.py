@@ -9,8 +9,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import mailing, services, tasks
+from accounts.letters import Letter, letter
 from accounts.models import Mail, User
-from accounts.notifications import tell, write_to
+from accounts.notifications import tell, write_letter, write_to
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +61,27 @@ def test_a_mail_that_cannot_be_sent_waits_and_the_others_go(settings, caplog) ->
     assert left.tries == 1
     assert left.due_at > timezone.now() + timedelta(seconds=30)
     assert "evil" not in caplog.text
+
+
+def test_a_mail_that_the_database_refuses_to_make_holds_up_no_other(monkeypatch) -> None:
+    def failing(item: Mail) -> Letter | None:
+        if item.kind == Mail.Kind.RESET:
+            User.objects.create(email=item.address, pk=make.scientist().pk)
+        return letter(item)
+
+    monkeypatch.setattr(mailing, "letter", failing)
+    write_letter(make.scientist().email, Mail.Kind.RESET)
+    write_to("noor@weir.example", "Good.")
+    mailing.send_due()
+    assert sent() == [("noor@weir.example", "[Weir] Good.")]
+    assert Mail.objects.get().tries == 1
+
+
+def test_a_slow_server_does_not_keep_the_worker(monkeypatch) -> None:
+    monkeypatch.setattr(mailing, "AT_ONCE_SECONDS", 0.0)
+    write_to("noor@weir.example", "Later.")
+    mailing.send_due()
+    assert (sent(), Mail.objects.count()) == ([], 1)
 
 
 def test_it_is_given_up_in_the_end(caplog) -> None:
