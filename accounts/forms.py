@@ -1,6 +1,7 @@
 """What people type about people."""
 
 import zoneinfo
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -21,29 +22,25 @@ class AddressField(forms.EmailField):
         super().__init__(**{"label": "E-mail address", "max_length": addresses.LONGEST, **kwargs})
 
     def to_python(self, value: Any) -> str:
-        typed = super().to_python(value)
-        if not typed:
-            return ""
-        try:
-            return addresses.exact(typed)
-        except Refused as refused:
-            raise ValidationError(str(refused)) from refused
+        return _kept(addresses.exact, super().to_python(value))
 
 
 class NameField(forms.CharField):
-    """A person's name, without anything that is none."""
+    """A person's name, and nothing that does not belong in one."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"label": "Name", "max_length": names.LONGEST, **kwargs})
 
     def to_python(self, value: Any) -> str:
-        typed = super().to_python(value)
-        if not typed:
-            return ""
-        try:
-            return names.clean(typed)
-        except Refused as refused:
-            raise ValidationError(str(refused)) from refused
+        return _kept(names.clean, super().to_python(value))
+
+
+def _kept(clean: Callable[[str], str], typed: str | None) -> str:
+    """The text in the form in which it is kept. Why it has none is shown beside the field."""
+    try:
+        return clean(typed) if typed else ""
+    except Refused as refused:
+        raise ValidationError(str(refused)) from refused
 
 
 def time_zones() -> list[tuple[str, str]]:

@@ -65,7 +65,7 @@ class UserManager(BaseUserManager["User"]):
 
     def visible_to(self, user: "User") -> models.QuerySet["User"]:
         """Whose page somebody may open: admins and auditors everybody's, others their own."""
-        if user.is_admin or user.is_auditor:
+        if user.oversees:
             return self.people()
         return self.filter(pk=user.pk)
 
@@ -174,7 +174,7 @@ class RoleGrant(Thing):
 class InvitationQuerySet(models.QuerySet["Invitation"]):
     def visible_to(self, user: User) -> "InvitationQuerySet":
         """Admins and auditors know of invitations; nobody ever reads a secret again."""
-        return self if user.is_admin or user.is_auditor else self.none()
+        return self if user.oversees else self.none()
 
     def open(self) -> "InvitationQuerySet":
         """Links that still work: neither used, revoked nor run out."""

@@ -33,7 +33,7 @@ class EntryQuerySet(models.QuerySet["Entry"]):
 
     def visible_to(self, user: "User") -> "EntryQuerySet":
         """Admins and auditors read everything; others what they did and what happened on datasets they own."""
-        if user.is_admin or user.is_auditor:
+        if user.oversees:
             return self
         owned = import_string(settings.AUDIT_SCOPE)(user)
         return self.filter(Q(actor_id=str(user.pk)) | Q(dataset_id__in=owned))

@@ -18,8 +18,8 @@ def items(request: HttpRequest) -> list[Item]:
         ("Datasets", "datasets:list", "database", True),
         ("Requests", "requests:list", "file-code", True),
         ("Answers", "privacy:index", "message-question", True),
-        ("People", "accounts:people", "users", user.is_admin or user.is_auditor),
-        ("Workers", "requests:workers", "server", user.is_admin or user.is_auditor),
+        ("People", "accounts:people", "users", user.oversees),
+        ("Workers", "requests:workers", "server", user.oversees),
         ("Audit", "audit:list", "history", True),
     ]
     shown_items = [(label, reverse(name), icon) for label, name, icon, shown in entries if shown]

@@ -42,7 +42,7 @@ def may_watch(user_pk: UUID | None, key: str) -> bool:
     if user is None:
         return False
     if key == WORKERS:
-        return user.is_admin or user.is_auditor
+        return user.oversees
     kind, _, text = key.partition(":")
     visible = VISIBLE.get(kind)
     try:

@@ -75,7 +75,7 @@ def automatic_answers(context: template.Context, dataset: Dataset) -> dict[str, 
         "promise": queries.promise_of(protection) if protection else None,
         "budget": budget,
         "owns": owns,
-        "oversees": user.is_admin or user.is_auditor,
+        "oversees": user.oversees,
         "ask_refusal": rules.ask(user, budget) if budget else None,
         "is_low": budget is not None and budget.share_used >= queries.LOW,
     }

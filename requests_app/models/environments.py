@@ -10,7 +10,7 @@ from common.models import Thing
 class EnvironmentQuerySet(models.QuerySet["CodeEnvironment"]):
     def visible_to(self, user: User) -> "EnvironmentQuerySet":
         """What code can use is for everybody to see; what failed, and why, for those who look after it."""
-        if user.is_admin or user.is_auditor:
+        if user.oversees:
             return self
         return self.filter(state__in=(CodeEnvironment.State.READY, CodeEnvironment.State.RETIRED))
 
