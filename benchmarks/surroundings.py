@@ -75,8 +75,7 @@ def worker(queues: str = "default,sandbox", *, hands: int = 2) -> Iterator[Child
     """A Celery worker with so many processes."""
     command = ["-A", "portal.celery", "worker", "-Q", queues, "-c", str(hands), "-l", "info"]
     log = Path(os.environ["WEIR_STATE"]) / "worker.log"
-    quiet = ["--without-gossip", "--without-mingle"]
-    child = Child("The worker", [sys.executable, "-m", "celery", *command, *quiet], log, env=dict(os.environ))
+    child = Child("The worker", [sys.executable, "-m", "celery", *command], log, env=dict(os.environ))
     with _running(child):
         wait_until(lambda: " ready." in log.read_text(), child, seconds=90)
         yield child

@@ -25,11 +25,6 @@ class QoS(redis.QoS):
         transport: Any = self.channel.connection
         return transport is None or transport.client is None
 
-    @property
-    def _lost(self) -> tuple[type[Exception], ...]:
-        channel: Any = self.channel
-        return tuple(channel.connection_errors)
-
     def restore_unacked(self, client: Any = None) -> None:
         if self._is_cut_off:
             kept: Any = self._delivered
@@ -37,25 +32,28 @@ class QoS(redis.QoS):
             return
         super().restore_unacked(client)
 
+    @contextmanager
+    def _forgetting_if_lost(self, delivery_tag: str) -> Iterator[None]:
+        channel: Any = self.channel
+        try:
+            yield
+        except channel.connection_errors:
+            virtual.QoS.ack(self, delivery_tag)
+            raise
+
     def ack(self, delivery_tag: str) -> None:
         if self._is_cut_off:
             virtual.QoS.ack(self, delivery_tag)
             return
-        try:
+        with self._forgetting_if_lost(delivery_tag):
             super().ack(delivery_tag)
-        except self._lost:
-            virtual.QoS.ack(self, delivery_tag)
-            raise
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:  # noqa: FBT001, FBT002 -- kombu's own
         if self._is_cut_off:
             virtual.QoS.ack(self, delivery_tag)
             return
-        try:
+        with self._forgetting_if_lost(delivery_tag):
             super().reject(delivery_tag, requeue)
-        except self._lost:
-            virtual.QoS.ack(self, delivery_tag)
-            raise
 
 
 class Channel(redis.Channel):

@@ -110,9 +110,7 @@ class CappedRequest(WebRequest):
         self.refused = True
         self.requestHeaders.removeHeader(b"expect")
         head = b"HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: "
-        transport = self.channel.transport
-        transport.write(head + b"%d\r\n\r\n" % len(TOO_LONG) + TOO_LONG)
-        asyncio.get_event_loop().call_later(LINGER_SECONDS, transport.loseConnection)
+        answer_and_linger(self.channel.transport, head + b"%d\r\n\r\n" % len(TOO_LONG) + TOO_LONG)
 
 
 class CappedFactory(HTTPFactory):
@@ -127,10 +125,18 @@ class CappedFactory(HTTPFactory):
 
 
 def too_long_a_line(channel: Any, _line: bytes) -> None:
-    """Twisted would hang up without a word."""
+    """Answer 414, where Twisted would hang up without a word."""
     channel.dataReceived = lambda _data: None
-    channel.transport.write(b"HTTP/1.1 414 URI Too Long\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-    asyncio.get_event_loop().call_later(LINGER_SECONDS, channel.transport.loseConnection)
+    answer_and_linger(
+        channel.transport,
+        b"HTTP/1.1 414 URI Too Long\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+    )
+
+
+def answer_and_linger(transport: Any, answer: bytes) -> None:
+    """Leave time for the answer to be read: hanging up on what is under way takes it back."""
+    transport.write(answer)
+    asyncio.get_event_loop().call_later(LINGER_SECONDS, transport.loseConnection)
 
 
 def connection_limit() -> int:

@@ -309,7 +309,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # What was heard and is not done: apart for each user of the server, none of whom may read the others'.
-UNACKED = ":".join(["unacked", env.user_of(CELERY_BROKER_URL)]).rstrip(":")
+UNACKED = f"unacked:{env.user_of(CELERY_BROKER_URL)}".rstrip(":")
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": int(1.1 * RUN_HARD_LIMIT),
     "unacked_key": UNACKED,

@@ -118,7 +118,6 @@ class Launch:
 
     def start_portal(self) -> None:
         celery = [sys.executable, "-m", "celery", "-A", "portal.celery", "worker", "--loglevel", "INFO"]
-        quiet = ["--without-gossip", "--without-mingle"]
         clock = ["--beat", "--schedule", str(self.state.path / "run" / "schedule")]
         web = [
             sys.executable,
@@ -133,13 +132,12 @@ class Launch:
             "web": ("The web server", web),
             "sandbox": (
                 "The worker for submitted code",
-                [*celery, *quiet, "-n", "sandbox@%h", "-Q", "sandbox", "--concurrency", "3"],
+                [*celery, "-n", "sandbox@%h", "-Q", "sandbox", "--concurrency", "3"],
             ),
             "desk": (
                 "The worker for mail and clock",
                 [
                     *celery,
-                    *quiet,
                     "-n",
                     "desk@%h",
                     "-Q",
