@@ -63,9 +63,9 @@ def readable_copy() -> Iterator[Copy]:
 
 
 def _environment(folder: Path, python: Path) -> Path:
-    """The default environment's packages under a Python that is in reach."""
+    """The default environment of the copy: this one's packages under a Python that is in reach."""
     version = interpreter(default_environment()).version
-    place = folder / "environment"
+    place = folder / ".environments" / "default"
     library = place / "lib" / f"python{version}"
     library.mkdir(parents=True)
     (place / "pyvenv.cfg").write_text(f"home = {python.parent}\nversion = {version}.0\n")

@@ -89,7 +89,9 @@ def found_by(sign: str, out: Path) -> str:
         run_id=out.name, code=code, inputs={}, out=out, environment=default_environment(), limits=limits
     )
     result = BubblewrapExecutor().run(job)
-    return (out / "found.txt").read_text() if result.code is None else f"{result.code}: {result.stderr}"
+    return (
+        (out / "found.txt").read_text().strip() if result.code is None else f"{result.code}: {result.stderr}"
+    )
 
 
 def talked(sign: str, folder: Path) -> list[str]:
