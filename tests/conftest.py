@@ -32,6 +32,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_uses_the_portal)
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What one process runs in one go where several share the tests: a file's, those of the running portal apart."""
+    place = item.nodeid.partition("::")[0]
+    item.add_marker(pytest.mark.xdist_group(f"portal/{place}" if _uses_the_portal(item) else place))
+
+
 def _uses_the_portal(item: pytest.Item) -> bool:
     return bool({"page", "browsers", "live"} & set(getattr(item, "fixturenames", ())))
 

@@ -1,5 +1,6 @@
 """A pytest plugin (`-p tests.services`): a real Postgres and a real Valkey for this test run alone.
 
+Where several processes share the tests (`pytest -n`), each has its own: workers of one would take the runs of another.
 It runs before pytest-django reads the settings. Nothing needs to be installed or running; both servers live in a
 temporary folder and end with the test run, however that ends.
 """
@@ -21,8 +22,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests() -> None:
-    if "WEIR_TEST_SERVICES" not in os.environ:
+    process = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if os.environ.get("WEIR_TEST_PROCESS") != process:
         start()
+        os.environ["WEIR_TEST_PROCESS"] = process
 
 
 def start() -> None:

@@ -1,7 +1,8 @@
 """bin/test: everything that tests need, the checks, then pytest, then pytest once more for chaos.
 
 Chaos has a process, and with it a Postgres and a Valkey, of its own: it kills them, and its workers would take the
-runs of every other test.
+runs of every other test. Otherwise as many processes share the tests as the machine has processors, up to four: each
+starts a portal.
 """
 
 import os
@@ -28,7 +29,9 @@ def main(arguments: list[str]) -> int:
     env = {**os.environ, "PYTHONUNBUFFERED": "1"}
     checks = [sys.executable, str(install.ROOT / "bin" / "check")]
     tests = [str(install.PYTHON), "-m", "pytest"]
-    commands = [[*tests, *arguments]] if arguments else [checks, tests]
+    processes = min(len(os.sched_getaffinity(0)), 4)
+    shared = ["-n", str(processes), "--dist", "loadgroup", "--no-loadscope-reorder"]
+    commands = [[*tests, *arguments]] if arguments else [checks, [*tests, *shared]]
     if not arguments and os.environ.get("CI"):
         say("Chaos is left out where CI is set: it kills by the clock. Run it with: bin/test -m chaos")
     elif not arguments:
