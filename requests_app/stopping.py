@@ -1,5 +1,6 @@
 """What ends by itself or is ended from elsewhere: approvals, live runs, held outputs. Called inside a transaction."""
 
+import logging
 from collections.abc import Iterable
 
 from django.db import transaction
@@ -10,6 +11,8 @@ from common.errors import Conflict
 from datasets.models import Dataset, Revision
 from requests_app import announcing, notifications, rules, workflow
 from requests_app.models import Approval, CodeRequest, Run, RunQuerySet
+
+logger = logging.getLogger(__name__)
 
 AT_ONCE = 200
 
@@ -44,8 +47,13 @@ def cancel_all(runs: Iterable[Run], *, by: User) -> None:
             cancel(locked, by=by, acting=User.objects.system())
 
 
+def _live(**where: object) -> Iterable[Run]:
+    """In one order always: they are locked one by one."""
+    return Run.objects.live().filter(**where).order_by("pk")
+
+
 def live_private(**where: object) -> Iterable[Run]:
-    return Run.objects.live().filter(kind=Run.Kind.PRIVATE, **where).order_by("pk")
+    return _live(kind=Run.Kind.PRIVATE, **where)
 
 
 def end_approval(item: CodeRequest, *, by: User, why: str) -> None:
@@ -66,13 +74,18 @@ def expire(item: CodeRequest, *, by: User, why: str) -> None:
 def end_what_may_not_go_on(live: RunQuerySet) -> None:
     """Cancel those of the live runs whose author may not run them any more, for whatever reason.
 
-    Who takes a right away cancels at once; this finds what ends by the clock, or was overlooked.
+    Who takes a right away cancels at once; this finds what ends by the clock, or was overlooked. Of more runs than one
+    round can look at, each has the same chance in every round.
     """
     beside = ("request__author", "request__dataset", "approval", "revision")
-    for run in live.exclude(state=Run.State.CANCELLING).select_related(*beside)[:AT_ONCE]:
-        if rules.go_on(run) is not None:
+    for run in live.exclude(state=Run.State.CANCELLING).select_related(*beside).order_by("?")[:AT_ONCE]:
+        if rules.go_on(run) is None:
+            continue
+        try:
             with transaction.atomic():
                 cancel_all([run], by=User.objects.system())
+        except Exception:  # one that cannot be cancelled keeps neither the others nor the round from going on
+            logger.exception("Run %s could not be cancelled in this round.", run.pk)
 
 
 # Called by the apps below, through their hooks.
@@ -92,17 +105,17 @@ def dataset_frozen(dataset: Dataset, by: User) -> None:
 
 
 def access_ended(dataset: Dataset, person: User, by: User) -> None:
-    """Nothing goes on running of somebody who may not use this dataset any more, on mock data neither."""
-    cancel_all(Run.objects.live().filter(request__dataset=dataset, request__author=person), by=by)
+    """Nobody's runs go on, not even on mock data, once they may no longer use this dataset."""
+    cancel_all(_live(request__dataset=dataset, request__author=person), by=by)
 
 
 def role_taken(person: User, role: str, by: User) -> None:
-    """Who is no data scientist any more runs nothing."""
+    """Somebody who is no longer a data scientist has nothing running."""
     if role == Role.SCIENTIST:
-        cancel_all(Run.objects.live().filter(request__author=person).order_by("pk"), by=by)
+        cancel_all(_live(request__author=person), by=by)
 
 
 def person_suspended(person: User, by: User) -> None:
-    """Nothing of a suspended person goes on running, on mock data neither."""
-    cancel_all(Run.objects.live().filter(request__author=person).order_by("pk"), by=by)
-    cancel_all(Run.objects.live().filter(asked_by=person).order_by("pk"), by=by)
+    """Nothing of a suspended person goes on running, not even on mock data."""
+    cancel_all(_live(request__author=person), by=by)
+    cancel_all(_live(asked_by=person), by=by)
