@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from datasets import storage
-from requests_app import claiming, notifications, workflow
-from requests_app.models import Release, Run
+from requests_app import claiming, notifications, visibility, workflow
+from requests_app.models import Look, Release, Run
 
 logger = logging.getLogger(__name__)
 
@@ -43,18 +43,18 @@ def settle(run: Run, **facts: object) -> Run:
     """The code of this run, which the caller has locked, has ended: keep how, and announce it when it is time."""
     now = timezone.now()
     if run.state == Run.State.CANCELLING:
-        run.ended_at, run.told_at = now, _cancel_told_at(run, now)
-        _write(run, facts)
+        told_at = _cancel_told_at(run, now)
+        _write(run, ended_at=now, told_at=told_at, **facts)
     else:
         told_at = boundary(run, now) if run.kind == Run.Kind.PRIVATE else now
         workflow.move("end", run, by=User.objects.portal(), ended_at=now, told_at=told_at, **facts)
-    return announce(run) if run.told_at is None or run.told_at <= now else run
+    return announce(run) if told_at <= now else run
 
 
-def _write(run: Run, facts: dict[str, object]) -> None:
+def _write(run: Run, **facts: object) -> None:
     for name, value in facts.items():
         setattr(run, name, value)
-    run.save(update_fields=["ended_at", "told_at", *facts])
+    run.save(update_fields=list(facts))
 
 
 def cancel_is_told_at(run: Run, now: datetime, *, by: User) -> datetime:
@@ -78,8 +78,7 @@ def announce(run: Run) -> Run:
     """Tell everybody how this run, which the caller has locked, has ended."""
     system, end = User.objects.portal(), {"finished_at": run.told_at}
     if run.state == Run.State.CANCELLING:
-        nothing = {"close_code": "", "error_class": "", "error_line": None}
-        done = workflow.move("cancelled", run, by=system, **nothing, **end)
+        done = workflow.move("cancelled", run, by=system, **visibility.NO_FAILURE, **end)
         _throw_away(done)
     elif run.close_code:
         done = workflow.move("fail", run, by=system, **end)
@@ -103,6 +102,7 @@ def hold(run: Run) -> Release:
 def _throw_away(run: Run) -> None:
     """What a run wrote that was cancelled between its end and the announcement."""
     if run.outputs.exists():
+        Look.objects.filter(output__run=run).delete()
         run.outputs.all().delete()
         transaction.on_commit(partial(storage.drop_outputs, run.pk), robust=True)
 

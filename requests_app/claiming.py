@@ -138,8 +138,11 @@ def kernels() -> list[str]:
 def in_order() -> list[Waiting[UUID]]:
     """The whole queue in the order of its turn."""
     queued = Run.objects.filter(state=Run.State.QUEUED).order_by("created_at").values_list(*_WAITING)
-    queue = Queue(queued)
-    return queueing.fair_order(queue.waiting, queue.busy, queue.now)
+    hands = Run.objects.working().values_list(*_BUSY)
+    # Turns do not depend on neighbours: these change who may start, not the order.
+    return queueing.fair_order(
+        [_waiting(row, {}) for row in queued], [_busy(row, {}) for row in hands], timezone.now()
+    )
 
 
 # From rows to parties

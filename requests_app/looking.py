@@ -67,7 +67,7 @@ def seen(output: Output) -> Seen:
     extent: dict[str, Any] = output.extent
     if not extent:
         return Seen([], ["all of it"])
-    looks = dict(output.looks.values_list("part", "cut"))
+    looks = {look.part: look.cut for look in output.looks.all()}
     match extent["kind"]:
         case "table":
             return _of_table(extent, looks)
@@ -96,7 +96,8 @@ def _ranges(what: str, pages: Iterable[int], size: int, total: int) -> Iterator[
     if not runs:
         return
     ranges = [f"{(run[0] - 1) * size + 1:,}–{min(run[-1] * size, total):,}" for run in runs[:MOST_RANGES]]
-    more = f" and {len(runs) - MOST_RANGES:,} more stretches" if len(runs) > MOST_RANGES else ""
+    left = len(runs) - MOST_RANGES
+    more = f" and {left:,} more stretch{'' if left == 1 else 'es'}" if left > 0 else ""
     yield f"{what} {', '.join(ranges)}{more} of {total:,}" if total else f"all 0 {what}"
 
 

@@ -6,7 +6,7 @@ data never overlaps there with a run whose log somebody reads unchecked who coul
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -48,6 +48,9 @@ class Party(Generic[Id]):
     @property
     def writer(self) -> Id:
         return self.person if self.author is None else self.author
+
+
+_OF_A_PARTY = tuple(field.name for field in fields(Party))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,15 +169,7 @@ def hold_in_turn(
     if (why := hold(run, busy, caps, kernel)) is not None:
         return why
     owed = [
-        Busy(
-            person=other.person,
-            dataset=other.dataset,
-            is_mock=other.is_mock,
-            author=other.author,
-            staff=other.staff,
-            people=other.people,
-            strict=other.strict,
-        )
+        Busy(**{name: getattr(other, name) for name in _OF_A_PARTY})
         for other in waiting
         if _age(other) < _age(run) and now - other.since > AGEING and _limit(other, busy, caps) is None
     ]

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 
 from accounts.models import User
-from requests_app import rules
+from requests_app import rules, workflow
 from requests_app.models import CodeRequest, Comment, Review, Run
 
 
@@ -155,7 +155,7 @@ def run_facts(*, reads_log: bool) -> tuple[str, ...]:
     return AUTHOR_FACTS + PRIVATE_FACTS if reads_log else AUTHOR_FACTS
 
 
-HIDDEN_UNTIL_TOLD = {"close_code": "", "error_class": "", "error_line": None}
+NO_FAILURE = {"close_code": "", "error_class": "", "error_line": None}
 
 
 def veil(run: Run, *, reads_log: bool) -> Run:
@@ -167,10 +167,9 @@ def veil(run: Run, *, reads_log: bool) -> Run:
     if reads_log:
         return run
     shown = copy(run)
-    if run.state in (Run.State.COLLECTING, Run.State.ENDING):
-        vars(shown)["state"] = Run.State.RUNNING
+    vars(shown)["state"] = workflow.HEARD.get(run.state, run.state)
     if run.finished_at is None:
-        vars(shown).update(HIDDEN_UNTIL_TOLD)
+        vars(shown).update(NO_FAILURE)
     vars(shown).update(ended_at=None, told_at=None, heartbeat_at=None)
     return shown
 

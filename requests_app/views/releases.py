@@ -41,7 +41,7 @@ def check(request: UserRequest, pk: UUID) -> HttpResponse:
 
 def _page(request: UserRequest, release: Release) -> dict[str, object]:
     run = release.run
-    outputs = list(run.outputs.select_related("added_by"))
+    outputs = list(run.outputs.select_related("added_by").prefetch_related("looks"))
     return {
         "release": release,
         "run": run,
