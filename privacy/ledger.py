@@ -61,7 +61,10 @@ def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the
             if LedgerLine.objects.filter(settles=old, kind=LedgerLine.Kind.VOID).exists():
                 raise Conflict("What this key had reserved was given back. Ask with a new key.")
             return old
-        if revision is not None and not Revision.objects.filter(pk=revision.pk, state="published").exists():
+        if (
+            revision is not None
+            and not Revision.objects.filter(pk=revision.pk, state=Revision.State.PUBLISHED).exists()
+        ):
             raise Conflict("The data was replaced in the meantime. Look at the price again.")
         spent = locked.worst_case(len(cells))
         if locked.closed_at is not None or units > CAP or not fits(spent, cells, units, locked.cap):

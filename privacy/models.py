@@ -236,8 +236,7 @@ class AnswerQuerySet(models.QuerySet["Answer"]):
         """One's own; those on one's own datasets; all for auditors. An admin reads no results."""
         if user.oversees:
             return self if user.is_auditor else self.none()
-        own = Dataset.objects.owned_by(user).order_by().values("pk")
-        return self.filter(Q(budget__scientist=user) | Q(budget__protection__dataset__in=own))
+        return self.filter(budget__in=Budget.objects.visible_to(user).order_by().values("pk"))
 
     def out(self) -> "AnswerQuerySet":
         """Those whose figures may be shown: released, and the time for it has come."""

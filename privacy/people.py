@@ -30,22 +30,22 @@ SAMPLE = 20_000
 def objections(revision: Revision) -> list[str]:
     """Why the revision in preparation would not name people as the promise of its dataset needs it."""
     dataset = revision.dataset
-    if not hasattr(dataset, "protection"):
+    if not hasattr(dataset, "protection") or (last := dataset.last_published) is None:
         return []
-    return list(differences(revision, dataset.last_published)) if dataset.last_published else []
+    return list(differences(revision, last))
 
 
 def differences(revision: Revision, last: Revision) -> Iterator[str]:
     """Where a revision names people otherwise than the one before it."""
-    before = _subjects(last)
+    before, now = _subjects(last), _subjects(revision)
     known = {(column.name, column.stored): column for column in before.values()}
-    for name, subject in _subjects(revision).items():
+    for name, subject in now.items():
         if name in before and (subject.name, subject.stored) != (before[name].name, before[name].stored):
             yield _differs(name, subject, before[name])
-        elif (subject.name, subject.stored) not in known:
+        elif known and (subject.name, subject.stored) not in known:
             yield _differs(name, subject, next(iter(known.values())))
     for table in revision.tables.all():
-        if table.subject is None:
+        if table.name not in now:
             yield (
                 f"Table {table.name} does not say whom a row is about. This dataset answers automatically, "
                 "so each of its tables has to. Put other tables into a dataset of their own."
@@ -127,7 +127,7 @@ def publishing(revision: Revision, by: User, agreed: bool) -> None:  # noqa: FBT
         raise Refused(f"Only {found.share} of the people in this draft are known by their ids. {CONSEQUENCE}")
     protection = Protection.objects.select_for_update().get(dataset=revision.dataset_id)
     # Locked, so that no question to the old revision is charged after this sum: see ledger.reserve.
-    budgets = list(Budget.objects.select_for_update().filter(protection=protection).order_by("pk"))
+    budgets = list(protection.budgets.select_for_update().order_by("pk"))
     owe = {str(budget.pk): min(CAP, budget.units_used) for budget in budgets if budget.units_used}
     with opened(storage.ledger_folder(protection.dataset_id)) as book:
         protection.newcomers = [*protection.newcomers, {"places": book.count(), "owe": owe}]

@@ -172,14 +172,13 @@ def ask_top_up(budget: Budget, *, by: User, epsilon: float, reason: str) -> TopU
 def decide_top_up(top_up: TopUp, *, by: User, grant: bool, note: str = "") -> TopUp:
     """Grant a larger share or refuse it; a refusal says why."""
     require(rules.decides_top_up, by, top_up)
-    if grant:
-        require(rules.holder_is_scientist, by, top_up.budget)
-    elif not note.strip():
-        raise Refused("Say why not.")
     if not grant:
+        if not note.strip():
+            raise Refused("Say why not.")
         with transaction.atomic():
             return _decide(top_up, by=by, grant=False, note=note)
     budget = top_up.budget
+    require(rules.holder_is_scientist, by, budget)
     mu = _mu(top_up.epsilon, budget.protection.noise_delta)
     execution.change_share(budget, mu, by=by, also=lambda _: _decide(top_up, by=by, grant=True, note=note))
     return TopUp.objects.get(pk=top_up.pk)

@@ -23,12 +23,16 @@ ROWS_EACH = 4
 def seconds(query: Query, plan: Design, *, people: int, rows_per_person: int, base: float) -> float:
     """From the start of an answer's turn to its release. `people`: how many the owner announces. `base`: what an answer
     over no rows may take, in seconds."""
-    rows = people * min(rows_per_person, ROWS_EACH)
+    rows = _rows(people, rows_per_person)
     parts = sum(map(_parts, plan.coordinates)) + sum(_parts(scale.of) for scale in plan.scales)
     if query.where is not None:
         parts += _parts(query.where)
     each = ROW + PART * parts + SEARCH * (plan.releases - 1)
     return base + math.ceil(rows * each / STEP) * STEP
+
+
+def _rows(people: int, rows_per_person: int) -> int:
+    return people * min(rows_per_person, ROWS_EACH)
 
 
 def _parts(node: Node) -> int:
@@ -37,4 +41,4 @@ def _parts(node: Node) -> int:
 
 def preparation(*, people: int, rows_per_person: int, base: float) -> float:
     """How long putting the rows of a table in order may take. `base`: for a table without rows, in seconds."""
-    return base + people * min(rows_per_person, ROWS_EACH) * SORT
+    return base + _rows(people, rows_per_person) * SORT
