@@ -133,6 +133,7 @@ def test_several_people_are_known_in_one_browser(person: User) -> None:
         signing.dumps([["ingrid@weir.example", "x"]], salt=devices.SALT, key="x" * 50),
         signing.dumps([["mallory@weir.example", "x"]], salt=devices.SALT),
     ],
+    ids=["empty", "long", "unsigned", "for another purpose", "by another key", "for somebody else"],
 )
 def test_a_forged_cookie_is_no_device(person: User, forged: str) -> None:
     lock(person)
