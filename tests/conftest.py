@@ -33,8 +33,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """What one process runs in one go where several share the tests: a file's, those of the running portal apart."""
+    """What one process runs in one go where several share the tests: a file's, those of the running portal apart.
+
+    Hostile submissions stay together: those that run as the same user of this host share its limits.
+    """
     place = item.nodeid.partition("::")[0]
+    place = "tests/sandbox" if place.startswith("tests/sandbox/") else place
     item.add_marker(pytest.mark.xdist_group(f"portal/{place}" if _uses_the_portal(item) else place))
 
 
