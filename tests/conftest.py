@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import hypothesis
 import pytest
 from allauth.account.internal.flows.login import record_authentication
 from django.conf import settings
@@ -22,6 +23,12 @@ from tests.browsers import Browsers
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "test-results"
+
+# How fast examples are made is the machine's affair, and no fault of a test.
+hypothesis.settings.register_profile(
+    "weir", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("weir")
 
 # Playwright keeps an event loop in the main thread; Django would refuse to use the database beside it.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"

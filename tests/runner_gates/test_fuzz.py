@@ -80,7 +80,11 @@ def really_is(kind: str, path: Path) -> bool:
             return not hidden(data.decode("utf-8"))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(listed=st.lists(damaged(), min_size=1, max_size=4))
 def test_every_file_is_let_out_as_what_it_is_or_refused_with_a_reason(
     out: Out, listed: list[tuple[str, bytes]]
