@@ -11,7 +11,7 @@ from common import spreadsheets
 
 BATCH = 1000
 COLUMNS = (
-    "id",
+    "key",
     "at",
     "action",
     "actor",

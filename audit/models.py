@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pgtrigger
 from django.conf import settings
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import Q
 from django.utils.module_loading import import_string
@@ -43,6 +44,8 @@ class Entry(models.Model):
     """One thing that happened: who did what to which object, and what changed."""
 
     id = models.BigAutoField(primary_key=True)
+    key = models.UUIDField(unique=True, editable=False, db_default=RandomUUID())
+    """What addresses and exports call it: ids would tell how much happened in between that somebody may not read."""
     at = models.DateTimeField(db_index=True)
     action = models.CharField(max_length=60, db_index=True)
     actor_id = models.CharField(max_length=36, blank=True, db_index=True)

@@ -1,4 +1,4 @@
-"""What pages ask of the log. Pages are cut by id, so that the last one is as fast as the first."""
+"""What pages ask of the log. Pages are cut by entries, so that the last one is as fast as the first."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -54,8 +54,8 @@ class Page:
     """A stretch of the log, newest first, and where the ones before and after it begin."""
 
     entries: list[Entry]
-    older: int | None = None
-    newer: int | None = None
+    older: UUID | None = None
+    newer: UUID | None = None
     people: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -87,21 +87,26 @@ def search(user: "User", wanted: Search) -> QuerySet[Entry]:
     return _between(found, wanted.since, wanted.until).order_by("-id")
 
 
-def page(user: "User", wanted: Search, *, before: int | None, after: int | None) -> Page:
-    """One page of a search: the entries before an id, or those after it."""
+def page(user: "User", wanted: Search, *, before: UUID | None, after: UUID | None) -> Page:
+    """One page of a search: the entries before the one with this key, or those after it."""
     found = search(user, wanted)
     if after is not None:
-        near = list(found.filter(id__gt=after).order_by("id")[: PER_PAGE + 1])
+        near = list(found.filter(id__gt=_id(user, after)).order_by("id")[: PER_PAGE + 1])
         rows, more_newer, more_older = near[:PER_PAGE][::-1], len(near) > PER_PAGE, True
     else:
-        near = list((found.filter(id__lt=before) if before is not None else found)[: PER_PAGE + 1])
+        near = list((found.filter(id__lt=_id(user, before)) if before is not None else found)[: PER_PAGE + 1])
         rows, more_newer, more_older = near[:PER_PAGE], before is not None, len(near) > PER_PAGE
     return Page(
         entries=rows,
-        older=rows[-1].pk if rows and more_older else None,
-        newer=rows[0].pk if rows and more_newer else None,
+        older=rows[-1].key if rows and more_older else None,
+        newer=rows[0].key if rows and more_newer else None,
         people=addresses({entry.person_id for entry in rows}),
     )
+
+
+def _id(user: "User", key: UUID) -> QuerySet[Entry, int]:
+    """As a part of another query: nothing lies before or after an entry that this person may not read."""
+    return Entry.objects.visible_to(user).filter(key=key).order_by().values_list("id", flat=True)
 
 
 def about_person(user: "User", pk: UUID) -> QuerySet[Entry]:

@@ -8,5 +8,5 @@ app_name = "audit"
 urlpatterns = [
     path("", views.entries, name="list"),
     path("export/", views.export, name="export"),
-    path("<int:pk>/", views.entry, name="entry"),
+    path("<uuid:key>/", views.entry, name="entry"),
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
+from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
@@ -24,7 +25,7 @@ def entries(request: UserRequest) -> HttpResponse:
     form = _form(request)
     wanted = form.wanted()
     page = queries.page(
-        request.user, wanted, before=_id(request.GET.get("before")), after=_id(request.GET.get("after"))
+        request.user, wanted, before=_key(request.GET.get("before")), after=_key(request.GET.get("after"))
     )
     context = {
         "form": form,
@@ -37,10 +38,10 @@ def entries(request: UserRequest) -> HttpResponse:
 
 
 @require_safe
-def entry(request: UserRequest, pk: int) -> HttpResponse:
-    """One entry: what changed, and its place in the chain."""
+def entry(request: UserRequest, key: UUID) -> HttpResponse:
+    """One entry: what changed, and whether its place in the chain is sound."""
     readable = Entry.objects.visible_to(request.user).select_related("link")
-    item = found(readable, pk=pk)
+    item = found(readable, key=key)
     link = getattr(item, "link", None)
     context = {
         "entry": item,
@@ -73,9 +74,12 @@ def _form(request: UserRequest) -> SearchForm:
     )
 
 
-def _id(text: str | None) -> int | None:
-    """An id out of the address, or nothing."""
-    return int(text) if text and text.isdecimal() and len(text) <= 18 else None
+def _key(text: str | None) -> UUID | None:
+    """A key out of the address, or nothing."""
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
 
 
 def _streamed(request: HttpRequest, pieces: Iterator[str]) -> Iterator[str] | AsyncIterator[str]:

@@ -102,7 +102,7 @@ def edit_and_hash_again(entry: Entry) -> None:
     columns = {
         name: value
         for name, value in Entry.objects.values().get(pk=entry.pk).items()
-        if name not in {"id", "at", "payload"}
+        if name not in {"id", "key", "at", "payload"}
     }
     text = chain.payload({"at": entry.at.isoformat(), **columns})
     sql("UPDATE audit_entry SET payload = %s WHERE id = %s", text, entry.pk)

@@ -5,10 +5,11 @@ import io
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from django.test import AsyncClient, Client
 from django.utils import timezone
 
@@ -61,8 +62,9 @@ def test_each_role_reads_its_part(role: Role | None) -> None:
     }.get(role, {own.pk})  # type: ignore[call-overload]
     client = signed_in(reader)
     assert shown(client) == expected
-    assert {int(row["id"]) for row in exported(client) if row["action"] == "test.done"} == expected
-    answers = {item.pk: client.get(f"/audit/{item.pk}/").status_code for item in (own, on_dataset, foreign)}
+    keys = {str(item.key) for item in (own, on_dataset, foreign) if item.pk in expected}
+    assert {row["key"] for row in exported(client) if row["action"] == "test.done"} == keys
+    answers = {item.pk: client.get(f"/audit/{item.key}/").status_code for item in (own, on_dataset, foreign)}
     assert {pk for pk, status in answers.items() if status == 200} == expected
     assert set(answers.values()) <= {200, 404}
 
@@ -130,14 +132,43 @@ def test_pages_are_cut_by_id_and_lead_back(monkeypatch: pytest.MonkeyPatch) -> N
     assert [[e.pk for e in page.entries] for page in (first, second, third)] == [ids[:2], ids[2:4], ids[4:]]
     assert (first.newer, third.older) == (None, None)
     again = queries.page(auditor, wanted, before=None, after=third.newer)
-    assert ([e.pk for e in again.entries], again.older) == (ids[2:4], ids[3])
+    assert ([e.pk for e in again.entries], again.older) == (ids[2:4], second.entries[-1].key)
     start = queries.page(auditor, wanted, before=None, after=again.newer)
     assert ([e.pk for e in start.entries], start.newer) == (ids[:2], None)
 
 
+def test_no_page_tells_how_much_happened_in_between() -> None:
+    """Counting numbers of what one may read would tell of what one may not."""
+    with connection.cursor() as cursor:
+        for name, column, start in (("entry", "id", 870_000_000), ("link", "position", 650_000_000)):
+            cursor.execute(f"SELECT setval(pg_get_serial_sequence('audit_{name}', '{column}'), {start})")
+    person = make.user()
+    item = entry(person)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # it joins the chain
+    told = []
+    for reader in (person, make.auditor()):
+        client = signed_in(reader)
+        page = client.get(f"/audit/{item.key}/").content.decode()
+        others = [client.get(LIST).content.decode(), str(exported(client))]
+        assert ["Sound" in page, *(str(item.key) in text for text in others)] == [True] * 3
+        told.append([number in text for text in (page, *others) for number in ("8700000", "6500000")])
+    assert told == [[False] * 6, [False, True, *[False] * 4]], (
+        "who reads everything sees the place in the chain"
+    )
+
+
 def test_nonsense_in_the_address_is_ignored() -> None:
     client = signed_in(make.auditor())
-    for query in ("?before=nonsense", f"?after={'9' * 40}", "?before=-1", "?text=" + "x" * 5000, "?page=x"):
+    for query in (
+        "?before=nonsense",
+        f"?after={'9' * 40}",
+        f"?before={uuid4()}",
+        f"?after={uuid4()}",
+        "?before=-1",
+        "?text=" + "x" * 5000,
+        "?page=x",
+    ):
         assert client.get(LIST + query).status_code == 200
 
 
@@ -165,14 +196,14 @@ def test_a_hostile_title_is_neutralised_in_the_export() -> None:
 def test_an_export_comes_in_batches_and_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "BATCH", 2)
     person = make.user()
-    ids = [entry(person).pk for _ in range(5)]
+    keys = [str(entry(person).key) for _ in range(5)]
     pieces = list(export.pieces(Entry.objects.filter(action="test.done")))
     assert (
         len(pieces),
-        [int(line.split(",")[0]) for piece in pieces[1:] for line in piece.splitlines()],
+        [line.split(",")[0] for piece in pieces[1:] for line in piece.splitlines()],
     ) == (
         4,
-        ids[::-1],
+        keys[::-1],
     )
 
 
@@ -184,13 +215,13 @@ async def test_under_asgi_the_export_streams() -> None:
     answer = await client.post(EXPORT)
     pieces = [piece async for piece in answer.streaming_content]  # type: ignore[attr-defined]
     await sync_to_async(connections.close_all)()
-    assert (answer.is_async, pieces[0].startswith(b"id,at,action")) == (True, True)  # type: ignore[attr-defined]
+    assert (answer.is_async, pieces[0].startswith(b"key,at,action")) == (True, True)  # type: ignore[attr-defined]
 
 
 def test_an_entry_shows_old_and_new_and_its_link() -> None:
     person = make.user()
     item = entry(person, changes={"roles": (["owner"], [])}, reason="Left <b>us</b>")
-    page = signed_in(make.auditor()).get(f"/audit/{item.pk}/").content.decode()
+    page = signed_in(make.auditor()).get(f"/audit/{item.key}/").content.decode()
     assert ("Before" in page, "owner" in page, "Left &lt;b&gt;us" in page) == (True, True, True)
 
 

@@ -63,7 +63,7 @@ def test_pages_of_people_and_audit_are_accessible(
         "/people/me/",
         "/people/notifications/",
         "/audit/",
-        f"/audit/{entry.pk}/",
+        f"/audit/{entry.key}/",
     ]
     page = open_as(admin, paths[0], width=width, scheme=scheme)
     for path in paths:
