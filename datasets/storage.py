@@ -8,9 +8,11 @@ Names on disk are random or ids, never what a person typed.
 
 import errno
 import hashlib
+import math
 import os
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,8 +22,9 @@ from uuid import UUID
 from django.conf import settings
 
 from accounts.models import User
+from common.access import require
 from common.errors import Conflict, Denied, Refused
-from datasets import columns, confined
+from datasets import columns, confined, rules
 from datasets.models import Revision, Table, Upload
 from runner import parsing
 
@@ -155,18 +158,27 @@ def sweep(*, uploads: set[str], tables: set[str], before: float) -> list[str]:
         path
         for part, names in known.items()
         for path in folder(part).iterdir()
-        if path.is_file() and path.name not in names and path.stat().st_mtime < before
+        if path.name not in names and _last_written(path) < before
     ]
     for path in gone:
         path.unlink(missing_ok=True)
     return [path.name for path in (*gone, *_sweep_rooms())]
 
 
+def _last_written(path: Path) -> float:
+    """When a file was written last; what is none, or has gone in the meantime, never was."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return math.inf
+    return found.st_mtime if stat.S_ISREG(found.st_mode) else math.inf
+
+
 def _sweep_rooms() -> list[Path]:
     """Remove the folders of parsers that were killed with their worker: older than any parser may become."""
     before = time.time() - confined.LIMITS.wall_s - ROOM_GRACE
     rooms = (*folder("uploads").glob("*.room"), *folder("columns").glob("*.part"))
-    gone = [room for room in rooms if room.lstat().st_ctime < before]
+    gone = [room for room in rooms if room.exists() and room.lstat().st_ctime < before]
     for room in gone:
         parsing.empty(room)
     return gone
@@ -184,8 +196,7 @@ def open_for(run: OpensData, *, rule: Callable[[OpensData], str | None]) -> dict
 
 def open_for_owner(table: Table, *, by: User) -> Path:
     """A private table for its owner's own eyes."""
-    if by != table.revision.dataset.owner or not by.is_owner:
-        raise Denied("Only the owner of this dataset can see its rows.")
+    require(rules.is_dataset_owner, by, table.revision.dataset)
     return _intact(table)
 
 
@@ -197,13 +208,21 @@ def _intact(table: Table) -> Path:
 
 
 def some_people(table: Table, key: bytes, *, most: int) -> set[bytes]:
-    """What people of a table are known by in the ledger of people; at most so many, spread over all of them."""
+    """What people of a table are known by in the ledger of people; at most so many, spread over all of them.
+
+    Conflict when the file cannot be read.
+    """
     subject = table.subject
     if subject is None:
         return set()
     given = {"subject": subject.name, "key": key.hex(), "most": most}
-    found = confined.run("people", _intact(table), parameters=given, limits=confined.LOOK)
-    return columns.digests_from(found["digests"], most=most)
+    try:
+        found = confined.run("people", _intact(table), parameters=given, limits=confined.LOOK)
+        return columns.digests_from(found.get("digests"), most=most)
+    except (confined.Broken, ValueError) as broken:
+        raise Conflict(
+            f"The people of table {table.name} could not be read. Try again; if it stays so, tell an admin."
+        ) from broken
 
 
 # Columns: the same rows in subject order, for automatic answers

@@ -17,7 +17,7 @@ from typing import Any
 from django.conf import settings
 
 from runner.contract import CloseCode
-from runner.parsing import ANSWER, ANSWER_MB, Broken, Parsing, Stopped, understood
+from runner.parsing import ANSWER, ANSWER_MB, Broken, Parsing, Stopped, share_of, understood
 
 SAID_BYTES = 1024 * 1024
 TICK_S = 1.0
@@ -61,7 +61,7 @@ def _most(work: Parsing) -> int:
 def _follow(child: "subprocess.Popen[bytes]", deadline: float, heard: Callable[[float], bool]) -> None:
     """Hear what it says until it has ended."""
     assert child.stdout is not None  # noqa: S101 -- it was asked for
-    said, share = 0, 0.0
+    said, share, lines = 0, 0.0, b""
     with selectors.DefaultSelector() as selector:
         selector.register(child.stdout, selectors.EVENT_READ)
         while True:
@@ -74,11 +74,5 @@ def _follow(child: "subprocess.Popen[bytes]", deadline: float, heard: Callable[[
                 if not data:
                     return
                 said += len(data)
-                share = _share(data) or share
-
-
-def _share(data: bytes) -> float:
-    try:
-        return float(data.split()[-1])
-    except (IndexError, ValueError):
-        return 0.0
+                lines = (lines + data)[-4096:]
+                share = share_of(lines.decode("latin-1")) or share

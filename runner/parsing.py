@@ -170,11 +170,11 @@ class _Listener:
         if time.monotonic() < self.next:
             return False
         self.next = time.monotonic() + HEARD_EVERY_S
-        return not self.heard(_share(self.said()))
+        return not self.heard(share_of(self.said()))
 
 
-def _share(text: str) -> float:
-    """The last whole line, as a share of the work."""
+def share_of(text: str) -> float:
+    """The last whole line of what a parser has said, as a share of its work."""
     line = text.rpartition("\n")[0].rpartition("\n")[2]
     try:
         share = float(line)

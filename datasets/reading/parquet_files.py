@@ -51,7 +51,9 @@ def _rewrite(
     with pq.ParquetWriter(target, schema, compression="snappy") as writer:
         for batch in file.iter_batches(batch_size=batch_rows, use_threads=False):
             decoded, rows = decoded + sum(map(_unpacked, batch.columns)), rows + batch.num_rows
-            if decoded > limit or rows > metadata.num_rows:
+            if rows > metadata.num_rows:
+                raise Unreadable(f"This file holds more rows than the {metadata.num_rows:,} it declares.")
+            if decoded > limit:
                 raise Unreadable(f"This file unpacks to far more than it is: over {limit // 2**20:,} MB.")
             writer.write_batch(_plain(batch, schema, rows - batch.num_rows))
             progress(rows / max(metadata.num_rows, 1))

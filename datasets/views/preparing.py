@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.http import confirmed_recently
 from common import expensive
-from common.errors import Refused
+from common.errors import Conflict, Refused
 from common.expensive import computing
 from common.http import UserRequest, found
 from datasets import hooks, inspection, proposals, rules, services, uploads
@@ -59,8 +59,11 @@ def _before_publishing(request: UserRequest, draft: Revision | None) -> dict[str
     """What the owner is told, and asked, before the draft is published. Apps above may have to look at rows for it."""
     remarks: list[hooks.Remark] = []
     if draft:
-        with expensive.turn(expensive.SANDBOXED, request):
-            remarks = hooks.remarks_on_publishing(draft)
+        try:
+            with expensive.turn(expensive.SANDBOXED, request):
+                remarks = hooks.remarks_on_publishing(draft)
+        except Conflict as why:  # it costs what the owner would be told, not the page
+            remarks = [hooks.Remark(words=str(why), asks=False)]
     asked = [remark.words for remark in remarks if remark.asks]
     return {
         "remarks": remarks,

@@ -245,6 +245,20 @@ def test_the_page_asks_once_more_and_then_publishes(data, client):
     assert data.protection.owed(share) == share.units_used
 
 
+def test_a_damaged_file_of_a_draft_costs_the_remark_and_not_the_page(data, client):
+    spend(data)
+    begin(data, renamed(wage_rows()), WAGE_COLUMNS)
+    path = storage.folder("tables") / data.draft.tables.get().stored_name
+    path.chmod(0o600)
+    path.write_bytes(bytes(path.stat().st_size))
+    client.force_login(data.owner, backend="django.contrib.auth.backends.ModelBackend")
+    page = client.get(reverse("datasets:content", args=[data.pk]))
+    assert (page.status_code, b"The people of table wages could not be read." in page.content) == (200, True)
+    with pytest.raises(Conflict, match="could not be read"):
+        services.publish(data, by=data.owner)
+    assert data.draft is not None
+
+
 def test_looking_at_the_people_of_a_draft_takes_turns_with_other_sandboxes(data, client, monkeypatch):
     spend(data)
     begin(data, renamed(wage_rows()), WAGE_COLUMNS)
