@@ -1,4 +1,4 @@
-"""What others want done or considered about people. Apps above register here; accounts calls."""
+"""What other apps do, or object to, when something changes for a person. They register here; accounts calls them."""
 
 from collections.abc import Callable
 
@@ -19,9 +19,9 @@ def register(
     role_taken: OnRoleTaken | None = None,
     objection: Objection | None = None,
 ) -> None:
-    """Called once per app that has something live of people, from its AppConfig.ready().
+    """Called once by each app that runs or keeps something for people, from its AppConfig.ready().
 
-    `suspended(person, by)` ends what is live of theirs; `role_taken(person, role, by)` what is live by that role.
+    `suspended(person, by)` ends what a person has running; `role_taken(person, role, by)` what the role lets them run.
     `objection(person, role)` says why a person must not be given a role, or None.
     """
     if suspended is not None:

@@ -24,7 +24,7 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class ConfirmAgain(Denied):
-    """A program is told that a person has to confirm who they are; a browser is led to the page for it."""
+    """A program learns that its person has to confirm who they are; a browser is sent to the page for it."""
 
     code = "confirm_again"
 

@@ -39,9 +39,9 @@ def clean(typed: str) -> str:
         raise Refused(f"Keep the name to {LONGEST} characters.")
     if odd := next((char for char in name if not _may_stand(char)), None):
         shown = odd if odd.isprintable() else f"U+{ord(odd):04X}"
-        raise Refused(f"A name has letters, blanks, apostrophes, hyphens and dots: take “{shown}” out.")
+        raise Refused(f"A name has letters, spaces, apostrophes, hyphens and dots. Remove “{shown}”.")
     if A_HOST.search(name) or MANY_MARKS.search(unicodedata.normalize("NFD", name)):
-        raise Refused("This does not read as a name. Put a blank behind each dot, as in “J. Doe”.")
+        raise Refused("This does not read as a name. Put a space after each dot, as in “J. Doe”.")
     if len(_alphabets(name)) > 1:
         raise Refused("Write the name in the letters of one alphabet.")
     return name

@@ -1,7 +1,7 @@
 """Passkeys (WebAuthn): which site they belong to, and what is accepted from a browser.
 
 allauth and fido2 do the ceremonies. A passkey is bound to the host name of WEIR_BASE_URL; every one of them asks its
-holder for a finger, a face or a PIN, so that it is two factors by itself.
+holder for a fingerprint, a face or a PIN, so that it is two factors by itself.
 """
 
 import ipaddress
@@ -127,7 +127,7 @@ class ReauthenticateForm(allauth_forms.ReauthenticateWebAuthnForm):
 
 
 def _accepted(check: Callable[[], T]) -> T:
-    """What the check gives; whatever is wrong with an answer is told alike, but for too many tries."""
+    """What the check gives; whatever is wrong with an answer gets the same error, but for too many tries."""
     try:
         return check()
     except ValidationError as refused:

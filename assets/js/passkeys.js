@@ -3,7 +3,7 @@
 const WORDS = {
   NotAllowedError: 'The passkey was not used: you cancelled, or it took too long. Try again.',
   InvalidStateError: 'This device holds a passkey of yours for this portal already.',
-  NotSupportedError: 'This browser cannot make a passkey that asks for a finger, a face or a PIN.',
+  NotSupportedError: 'This browser cannot make a passkey that asks for a fingerprint, a face or a PIN.',
   SecurityError: 'This browser does not allow passkeys at this address.'
 }
 const OTHERWISE = 'The passkey could not be used. Reload the page and try again.'

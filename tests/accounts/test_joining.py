@@ -267,5 +267,5 @@ def test_nobody_is_flooded_with_mail_or_with_registrations(
     assert "tried too often" in answers[-1].content.decode()
     monkeypatch.setattr(joining, "WAITING", 1)
     for address in ("late@weir.example", "flood@weir.example"):
-        with pytest.raises(Refused, match="Too many people wait"):
+        with pytest.raises(Refused, match="Too many people are waiting"):
             register(address)
