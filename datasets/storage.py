@@ -6,13 +6,12 @@ same in subject order), `ledgers/` (what each subject was charged), `outputs/<ru
 Names on disk are random or ids, never what a person typed.
 """
 
+import contextlib
 import errno
 import hashlib
-import math
 import os
 import secrets
 import shutil
-import stat
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -154,24 +153,14 @@ def unseal(stored_name: str) -> None:
 def sweep(*, uploads: set[str], tables: set[str], before: float) -> list[str]:
     """Remove files older than `before` that no row knows of; answer their names."""
     known = {"uploads": {f"{pk}.part" for pk in uploads}, "tables": tables}
-    gone = [
-        path
-        for part, names in known.items()
-        for path in folder(part).iterdir()
-        if path.name not in names and _last_written(path) < before
-    ]
-    for path in gone:
-        path.unlink(missing_ok=True)
+    gone = []
+    for part, names in known.items():
+        for path in folder(part).iterdir():
+            with contextlib.suppress(FileNotFoundError):  # somebody else was faster
+                if path.name not in names and path.is_file() and path.stat().st_mtime < before:
+                    path.unlink()
+                    gone.append(path)
     return [path.name for path in (*gone, *_sweep_rooms())]
-
-
-def _last_written(path: Path) -> float:
-    """When a file was written last; what is none, or has gone in the meantime, never was."""
-    try:
-        found = path.lstat()
-    except FileNotFoundError:
-        return math.inf
-    return found.st_mtime if stat.S_ISREG(found.st_mode) else math.inf
 
 
 def _sweep_rooms() -> list[Path]:
