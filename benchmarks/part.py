@@ -12,7 +12,7 @@ from django.core.management import call_command
 
 from benchmarks.surroundings import start_servers
 
-WITHOUT_SERVERS = {"launch", "gates", "channels"}
+WITHOUT_SERVERS = {"launch", "gates", "channels", "accuracy"}
 
 
 def main() -> None:

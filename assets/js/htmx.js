@@ -11,6 +11,9 @@ export function leave() {
   if (document.dispatchEvent(asks)) location.assign(location.pathname + location.search)
 }
 
+/** Which elements ask again later: each once, however often it was told to. */
+const timers = new WeakMap()
+
 /** The portal has too much to do: ask again when it said so, not all at the same moment. */
 function again({ elt, requestConfig }, seconds, reason) {
   if (elt.matches('.preview-slot') && reason) {
@@ -19,9 +22,9 @@ function again({ elt, requestConfig }, seconds, reason) {
     text.textContent = `${reason} This is tried again by itself.`
     elt.replaceChildren(text)
   }
-  setTimeout(() => {
-    if (elt.isConnected) htmx.ajax('GET', requestConfig.path, { source: elt })
-  }, seconds * 1000 * (1 + Math.random()))
+  clearTimeout(timers.get(elt))
+  const ask = () => elt.isConnected && htmx.ajax('GET', requestConfig.path, { source: elt })
+  timers.set(elt, setTimeout(ask, seconds * 1000 * (1 + Math.random())))
 }
 
 document.addEventListener('htmx:responseError', (event) => {

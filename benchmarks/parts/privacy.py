@@ -30,6 +30,7 @@ from benchmarks.measuring import (
     took,
     versus,
 )
+from benchmarks.parts import accuracy
 from benchmarks.surroundings import web_server, worker
 from datasets import columns, ordering
 from privacy.engine import accounting
@@ -84,6 +85,7 @@ QUESTION = "SELECT COUNT(*) FROM wages WHERE wage < ?"
 
 def measures(chosen: Namespace) -> Iterator[Measure]:
     yield from fitting()
+    yield from accuracy.measures(chosen)
     sizes = [20_000] if chosen.quick else [10**6, *([10**7] if chosen.full else [])]
     for rows in sizes:
         yield from engine(rows, 3 if chosen.quick else 9)

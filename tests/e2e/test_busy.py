@@ -43,6 +43,33 @@ def test_a_preview_is_tried_again_and_the_page_says_so(open_as, complaints):
     complaints.clear()  # htmx says so on the console
 
 
+def test_what_was_refused_three_times_is_asked_again_once(open_as, complaints):
+    item = make.code_request(at="ran", executor=lane.WritesOutputs({"t.csv": b"name\nrow0\n"}))
+    run = item.runs.get()
+    preview = reverse("requests:output", args=[run.outputs.get().pk])
+    page = open_as(item.dataset.owner, reverse("requests:inbox"))
+    asked = []
+
+    def answer(route) -> None:
+        asked.append(1)
+        busy = {"status": 429, "headers": {"Retry-After": "1"}, "body": ""}
+        route.fulfill(**busy if len(asked) <= 3 else {"status": 204})
+
+    page.route(f"**{preview}", answer)
+    page.clock.install()
+    with page.expect_response(f"**{preview}"):
+        page.goto(reverse("requests:check", args=[run.release.pk]))
+    for _ in range(2):
+        with page.expect_response(f"**{preview}"):
+            page.locator(".preview-slot").dispatch_event("revealed")
+    assert len(asked) == 3
+    page.clock.run_for(10_000)
+    page.evaluate("address => fetch(address)", preview)
+    assert len(asked) == 3 + 1 + 1  # once by itself, and once by this test, to be sure that all are counted
+    assert [line for line in complaints if "Error Code 429" not in line] == []
+    complaints.clear()
+
+
 def test_a_page_comes_again_by_itself(open_as):
     person = make.scientist()
     page = open_as(person, reverse("requests:inbox"))

@@ -43,17 +43,6 @@ def from_bits(bits: list[int], kind: pa.DataType = pa.float64(), width: str = "u
     return pa.Array.from_buffers(kind, len(bits), [None, pa.py_buffer(np.array(bits, width).tobytes())])
 
 
-def under_nulls(bit: bool) -> pa.Array:
-    values = pa.py_buffer(np.array([7, 77 if bit else 42], "int64").tobytes())
-    return pa.Array.from_buffers(pa.int64(), 2, [pa.py_buffer(b"\x01"), values])
-
-
-def text_under_nulls(bit: bool) -> pa.Array:
-    offsets = pa.py_buffer(np.array([0, 1, 7], "int32").tobytes())
-    text = pa.py_buffer(f"x{either(bit)}".encode())
-    return pa.Array.from_buffers(pa.string(), 2, [pa.py_buffer(b"\x01"), offsets, text])
-
-
 def footed(bit: bool) -> bytes:
     """Bytes between the last page and the footer, to which nothing points."""
     whole = files.parquet(table())
