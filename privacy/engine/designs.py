@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
-from privacy.engine.bounds import bounds, check
+from privacy.engine.bounds import LIMITED, bounds, check
 from privacy.engine.contributions import ANY, MEAN, SUM
 from privacy.engine.expressions import Binary, Constant, Expression, Power, check_size
 from privacy.engine.queries import (
@@ -165,7 +165,7 @@ def _scale(of: Expression, table: TableSpec) -> Scale:
     if interval.magnitude > WIDEST or 0 < half < 1 / WIDEST:
         raise QueryRefused(
             f"Its values can lie between {interval.lower:g} and {interval.upper:g}: what is made of so large or so "
-            "small numbers is more than a number holds. Use clip()."
+            f"small numbers is more than a number holds. {LIMITED}."
         )
     return Scale(of=of, middle=middle, half=half if half > 0 else 1.0)
 
@@ -185,7 +185,9 @@ def _sum(of: Expression, rows: int, groups: tuple[Group, ...], table: TableSpec)
     check_size(of)
     reach = bounds(of, table).magnitude * rows
     if reach > FARTHEST or 0 < reach < 1 / FARTHEST:
-        raise QueryRefused("This sum can grow past what a number holds, or is too small for one. Use clip().")
+        raise QueryRefused(
+            "This sum can grow past what a number holds, or is too small for one. " + LIMITED + "."
+        )
     return Design(coordinates=(of,), clip=reach if reach > 0 else 1.0, groups=groups)
 
 
