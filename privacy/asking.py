@@ -141,7 +141,11 @@ def _charged(budget: Budget, quoted: Quote, key: UUID, by: User, text: str) -> A
         by=by,
         threshold=isinstance(quoted.query.measure, KeyCounts),
         revision=quoted.revision,
-        purpose={"query": wire.encode(quoted.query), "sigma": quoted.offer.sigma},
+        purpose={
+            "query": wire.encode(quoted.query),
+            "sigma": quoted.offer.sigma,
+            "releases": quoted.offer.releases,
+        },
     )
     with transaction.atomic():
         answer, made = Answer.objects.get_or_create(

@@ -22,11 +22,12 @@ Scale: TypeAlias = Callable[[float], float]
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One group: its name, its value and half its 95 % interval; None where the noise drowns it."""
+    """One group: its name, its value and the ends of its 95 % interval; None where the noise drowns it."""
 
     label: str
     value: float | None
-    half: float | None
+    low: float | None
+    high: float | None
 
 
 def bars(items: Sequence[Bar], width: int, title: str) -> str:
@@ -49,9 +50,7 @@ def bars(items: Sequence[Bar], width: int, title: str) -> str:
 
 
 def _range(items: Sequence[Bar]) -> tuple[float, float]:
-    ends = [
-        item.value + sign * (item.half or 0) for item in items if item.value is not None for sign in (-1, 1)
-    ]
+    ends = [end for item in items for end in (item.low, item.value, item.high) if end is not None]
     low, high = min([0.0, *ends]), max([0.0, *ends])
     return (low, high) if high > low else (low, low + 1)
 
@@ -80,8 +79,8 @@ def _bar(item: Bar, y: float, left: float, x: Scale) -> Iterator[str]:
         f'<rect class="chart-bar" x="{start:.1f}" y="{y + 5:.1f}" width="{max(1.0, end - start):.1f}" '
         f'height="{ROW - 10}" rx="2"/>'
     )
-    if item.half:
-        a, b = x(item.value - item.half), x(item.value + item.half)
+    if item.low is not None and item.high is not None:
+        a, b = x(item.low), x(item.high)
         yield _line("chart-error", a, middle, b, middle)
         yield _line("chart-error", a, middle - 4, a, middle + 4)
         yield _line("chart-error", b, middle - 4, b, middle + 4)

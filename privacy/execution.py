@@ -31,7 +31,7 @@ from privacy.declarations import opened
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
 from privacy.engine.figures import Answer as Figures
-from privacy.engine.queries import KeyCounts
+from privacy.engine.queries import KeyCounts, Quantiles
 from privacy.engine.release import measure
 from privacy.engine.schema import QueryRefused
 from privacy.engine.wire import decode, encode
@@ -42,6 +42,7 @@ from privacy.subjects import Share, SubjectLedger
 from privacy.subjects import opened as opened_ledger
 
 LOW = 0.8
+SEARCHED = "95 % for each quantile, from the noisy counts of its search: a union bound over the steps"
 RESTORED = "It was restored to an older state than the ledger of people. An admin has to restore a newer one."
 
 
@@ -259,6 +260,7 @@ def _record_of(answer: Answer, at: datetime) -> dict[str, object]:
         "mode": "extended: may silently leave people out" if answer.extended else "complete",
         "scientist": str(answer.budget.scientist_id),
         "released_at": at.isoformat(),
+        **({"intervals": SEARCHED} if isinstance(decode(answer.query).measure, Quantiles) else {}),
     }
 
 

@@ -1,7 +1,7 @@
 """Answers and the ledger as files. What could be a formula in a spreadsheet is made text."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from common import spreadsheets
 from privacy.engine.contributions import CAP
@@ -14,22 +14,33 @@ LEDGER_COLUMNS = (
 
 
 def answer_csv(answer: Answer) -> str:
-    """One row a group; for each figure its value and half its 95 % interval. Empty where the noise drowned it."""
+    """One row a group; for each figure its value and half its 95 % interval, or both ends of one that does not lie
+    around the value in even halves. Empty where the noise drowned it."""
     result = answer.result or {"by": [], "lines": []}
     names = list(dict.fromkeys(figure["name"] for line in result["lines"] for figure in line["figures"]))
-    head = [
-        *result["by"],
-        *(part for name in names for part in (name, f"{name}_half_width_95")),
-    ]
-    return spreadsheets.lines([head, *_answer_rows(result["lines"], names)])
+    uneven = {figure["name"] for line in result["lines"] for figure in line["figures"] if has_ends(figure)}
+    parts = {name: ("low", "high") if name in uneven else ("half_width",) for name in names}
+    head = [*result["by"], *(part for name in names for part in _named(name, parts[name]))]
+    return spreadsheets.lines([head, *_answer_rows(result["lines"], parts)])
 
 
-def _answer_rows(lines: Sequence[dict[str, object]], names: Sequence[str]) -> Iterator[Sequence[object]]:
+def has_ends(figure: Mapping[str, object]) -> bool:
+    """Whether a figure's interval is told by its ends. Answers that were stored earlier have none."""
+    return figure.get("low") is not None
+
+
+def _named(name: str, parts: Sequence[str]) -> list[str]:
+    return [name, *(f"{name}_{part}_95" for part in parts)]
+
+
+def _answer_rows(
+    lines: Sequence[dict[str, object]], parts: Mapping[str, Sequence[str]]
+) -> Iterator[Sequence[object]]:
     for line in lines:
         figures = {figure["name"]: figure for figure in line["figures"]}  # type: ignore[attr-defined]
         row: list[object] = list(line["key"])  # type: ignore[call-overload]
-        for name in names:
-            row += [figures[name]["value"], figures[name]["half_width"]]
+        for name, wanted in parts.items():
+            row += [figures[name]["value"], *(figures[name].get(part) for part in wanted)]
         yield row
 
 

@@ -16,8 +16,10 @@ import numpy as np
 from audit.models import Entry
 from datasets import storage
 from privacy import people
+from privacy.declarations import spec_of
 from privacy.engine.contributions import CAP, Integers, rescaled, worst_case_units
-from privacy.engine.designs import releases_of
+from privacy.engine.designs import design, most_releases
+from privacy.engine.queries import Query
 from privacy.engine.schema import QueryRefused
 from privacy.engine.wire import decode
 from privacy.models import Answer, Budget, LedgerLine, Protection
@@ -135,7 +137,22 @@ def _price(line: LedgerLine, mu: float) -> int:
     sigma, query = line.purpose.get("sigma"), line.purpose.get("query")
     if not isinstance(sigma, int) or sigma < 1 or query is None:
         return line.units
-    return worst_case_units(sigma, Fraction(mu) ** 2) * releases_of(decode(query))
+    return worst_case_units(sigma, Fraction(mu) ** 2) * _releases(line, decode(query))
+
+
+def _releases(line: LedgerLine, query: Query) -> int:
+    """How often noise is drawn on what a line pays for. A search has as many steps as its column has values to tell
+    apart: the declarations that it was priced from say how many. Lines that do not say how often paid for the most."""
+    said, most = line.purpose.get("releases"), most_releases(query)
+    if not isinstance(said, int) or most == 1:
+        return most
+    answer: Answer | None = getattr(line, "answer", None)
+    if answer is None:
+        return min(most, max(1, said))
+    table = answer.revision.tables.prefetch_related("columns").filter(name=query.table).first()
+    if table is None:
+        raise QueryRefused(f"There is no table “{query.table[:100]}” in this revision.")
+    return design(query, spec_of(table, line.budget.protection.constants)).releases
 
 
 def _answers(protection: Protection) -> Iterator[str]:
@@ -146,10 +163,11 @@ def _answers(protection: Protection) -> Iterator[str]:
         kind = settled.kind if settled else None
         if answer.state == Answer.State.RELEASED and kind != LedgerLine.Kind.COMMIT:
             yield f"Answer {answer.pk} was released and its charge was never made final."
-        paid = answer.line.purpose.get("sigma", answer.sigma)
-        if (answer.sigma, answer.budget_id) != (paid, answer.line.budget_id):
+        purpose = answer.line.purpose
+        paid = (purpose.get("sigma", answer.sigma), purpose.get("releases", answer.releases))
+        if (answer.sigma, answer.releases, answer.budget_id) != (*paid, answer.line.budget_id):
             yield f"Answer {answer.pk} has other noise, or another budget, than line {answer.line_id} paid for."
-        if answer.query != answer.line.purpose.get("query", answer.query):
+        if answer.query != purpose.get("query", answer.query):
             yield f"Answer {answer.pk} is to another question than line {answer.line_id} paid for."
 
 

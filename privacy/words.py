@@ -31,6 +31,7 @@ from privacy.engine.queries import (
     Variance,
 )
 from privacy.engine.schema import Kind, TableSpec
+from privacy.engine.searches import grid_of
 from privacy.engine.sql_text import number
 
 FLAGS = {"0": "no", "1": "yes"}
@@ -142,8 +143,22 @@ def unit(query: Query, table: TableSpec) -> str:
 def error_text(query: Query, table: TableSpec, half_width: float) -> str:
     """`± 12 people`: half the 95 % interval, in the answer's own units."""
     if isinstance(query.measure, Quantiles):
-        return f"± {sized(half_width * 100)} percentage points of rank"
+        return f"± {sized(half_width * 100)} percentage points of rank, beside ties"
     return f"± {sized(half_width)} {unit(query, table)}".rstrip()
+
+
+def read_to(query: Query, table: TableSpec) -> str:
+    """`± 0.012 dollars`: how far a quantile may lie from the one told, for the steps of its search alone; nothing where
+    every value that its column can have is told apart."""
+    if not isinstance(query.measure, Quantiles):
+        return ""
+    half = grid_of(query.measure.of, table).half_cell
+    return f"± {sized(half, 2, up=True)} {unit(query, table)}".rstrip() if half else ""
+
+
+def error_unit(query: Query, table: TableSpec) -> str:
+    """What an error is said in: a quantile's is a share of the rows."""
+    return "of all rows, as a share" if isinstance(query.measure, Quantiles) else unit(query, table)
 
 
 def sized(value: float, digits: int = 3, *, up: bool = False) -> str:
@@ -169,6 +184,12 @@ def places(half_width: float | None) -> int | None:
     if not half_width or not math.isfinite(half_width):
         return None
     return min(10, max(0, 1 - math.floor(math.log10(half_width))))
+
+
+def places_between(low: float, value: float, high: float) -> int | None:
+    """To how many decimals a value is shown that has an interval of these ends."""
+    whole = all(float(each).is_integer() for each in (low, value, high))
+    return 0 if whole else places((high - low) / 2)
 
 
 def shown(value: float | None, decimals: int | None) -> str:

@@ -31,6 +31,12 @@ MAX_VALUES = 1000
 MAX_TEXT = 200
 EXP_LIMIT = 700.0
 COMPARISONS = frozenset({"=", "!=", "<", "<=", ">", ">="})
+LIMITED = "Limit it first, with GREATEST or LEAST (in JSON: clip)"
+NOT_NUMBERS = {
+    Kind.CATEGORY: "compare it with its declared values by = <> or IN, or group by it",
+    Kind.TEXT: "it is text, which no condition can read; count people by it instead",
+    Kind.OTHER: "it holds dates or times, which questions cannot read yet",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +74,7 @@ def bounds(node: Expression, table: TableSpec) -> Interval:
 
 def _column_bounds(spec: ColumnSpec) -> Interval:
     if not spec.is_numeric:
-        raise QueryRefused(
-            f"“{spec.name}” is not a number: compare it or group by it, but do not calculate with it."
-        )
+        raise QueryRefused(f"“{spec.name}” is not a number: {NOT_NUMBERS[spec.kind]}.")
     return Interval(spec.lower, spec.upper)
 
 
@@ -104,7 +108,8 @@ def _check_compare(node: Compare, table: TableSpec) -> None:
 
 def _check_in(spec: ColumnSpec, values: tuple[str, ...]) -> None:
     if spec.kind not in {Kind.CATEGORY, Kind.BOOLEAN}:
-        raise QueryRefused(f"“{spec.name}” has no declared categories; compare it with < <= = >= >.")
+        why = "compare it with numbers, without quotes" if spec.is_numeric else NOT_NUMBERS[spec.kind]
+        raise QueryRefused(f"“{spec.name}” has no declared categories: {why}.")
     if not 0 < len(values) <= MAX_VALUES:
         raise QueryRefused(f"Name from 1 to {MAX_VALUES} values of “{spec.name}”.")
     unknown = [value for value in values if value not in spec.labels]
@@ -121,7 +126,7 @@ def _finite(value: float) -> float:
 def _out(lower: float, upper: float) -> Interval:
     low, high = math.nextafter(lower, -math.inf), math.nextafter(upper, math.inf)
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise QueryRefused("The expression can grow past what a number holds. Use clip() on its parts.")
+        raise QueryRefused(f"The expression can grow past what a number holds. {LIMITED}.")
     return Interval(low, high)
 
 
@@ -135,7 +140,7 @@ def _divide(a: Interval, b: Interval) -> Interval:
     if b.lower <= 0 <= b.upper:
         raise QueryRefused(
             f"The divisor can be 0: its declared bounds are [{b.lower:g}, {b.upper:g}]. "
-            "Use clip() to keep it away from 0."
+            "Keep it away from 0 with GREATEST or LEAST (in JSON: clip)."
         )
     quotients = [x / y for x in (a.lower, a.upper) for y in (b.lower, b.upper)]
     return _out(min(quotients), max(quotients))
@@ -166,19 +171,19 @@ def _abs(a: Interval) -> Interval:
 
 def _exp(a: Interval) -> Interval:
     if a.upper > EXP_LIMIT:
-        raise QueryRefused(f"exp() of up to {a.upper:g} is too large. Use clip() below {EXP_LIMIT:g}.")
+        raise QueryRefused(f"exp() of up to {a.upper:g} is too large: {EXP_LIMIT:g} at most. {LIMITED}.")
     return _out(math.exp(a.lower), math.exp(a.upper))
 
 
 def _log(a: Interval) -> Interval:
     if a.lower <= 0:
-        raise QueryRefused(f"log() of values down to {a.lower:g} is not defined. Use clip() above 0.")
+        raise QueryRefused(f"A logarithm of values down to {a.lower:g} is not defined. {LIMITED}.")
     return _out(math.log(a.lower), math.log(a.upper))
 
 
 def _sqrt(a: Interval) -> Interval:
     if a.lower < 0:
-        raise QueryRefused(f"sqrt() of values down to {a.lower:g} is not defined. Use clip() from 0.")
+        raise QueryRefused(f"A square root of values down to {a.lower:g} is not defined. {LIMITED}.")
     return _out(math.sqrt(a.lower), math.sqrt(a.upper))
 
 

@@ -9,6 +9,7 @@ import math
 from privacy.engine.designs import Design
 from privacy.engine.expressions import Node, children
 from privacy.engine.queries import Query
+from privacy.engine.searches import MOST_STEPS
 
 STEP = 0.05
 """Seconds: the time for rows is a multiple of it."""
@@ -27,7 +28,9 @@ def seconds(query: Query, plan: Design, *, people: int, rows_per_person: int, ba
     parts = sum(map(_parts, plan.coordinates)) + sum(_parts(scale.of) for scale in plan.scales)
     if query.where is not None:
         parts += _parts(query.where)
-    each = ROW + PART * parts + SEARCH * (plan.releases - 1)
+    # Rows are counted between all stops of a search once, which takes as long for a search of few steps.
+    steps = max(plan.releases, MOST_STEPS) if plan.grid else 1
+    each = ROW + PART * parts + SEARCH * (steps - 1)
     return base + math.ceil(rows * each / STEP) * STEP
 
 

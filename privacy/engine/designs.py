@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
-from privacy.engine.bounds import bounds, check
+from privacy.engine.bounds import LIMITED, bounds, check
 from privacy.engine.contributions import ANY, MEAN, SUM
 from privacy.engine.expressions import Binary, Constant, Expression, Power, check_size
 from privacy.engine.queries import (
@@ -32,10 +32,9 @@ from privacy.engine.queries import (
     Variance,
 )
 from privacy.engine.schema import Kind, QueryRefused, TableSpec
+from privacy.engine.searches import MOST_STEPS, Grid, grid_of
 
 KAPPA = math.sqrt(0.5)
-SEARCH_STEPS = 12
-"""Halvings of the bounds in a quantile search: the answer is exact to 1/4096 of their width."""
 MAX_BINS = 256
 WIDEST = 1e30
 """Squares and ratios of values up to here, and of widths down to its inverse, are numbers, with any noise."""
@@ -77,6 +76,8 @@ class Design:
     groups: tuple[Group, ...] = ()
     releases: int = 1
     scales: tuple[Scale, ...] = ()
+    grid: Grid | None = None
+    """Of a search: where it can end."""
 
     @property
     def cells(self) -> int:
@@ -103,13 +104,10 @@ def design(query: Query, table: TableSpec) -> Design:
             return _gram(query.measure, rows, groups, table)
 
 
-def releases_of(query: Query) -> int:
-    """How often noise is drawn for a query, each time at the full price: a quantile is a search of many steps."""
-    return _searches(query.measure.at) if isinstance(query.measure, Quantiles) else 1
-
-
-def _searches(at: tuple[float, ...]) -> int:
-    return SEARCH_STEPS * len(at)
+def most_releases(query: Query) -> int:
+    """As often as noise is drawn for a query at most, each time at the full price; so often for every query that was
+    asked before a search went on the column's own values."""
+    return MOST_STEPS * len(query.measure.at) if isinstance(query.measure, Quantiles) else 1
 
 
 def _counts(
@@ -167,7 +165,7 @@ def _scale(of: Expression, table: TableSpec) -> Scale:
     if interval.magnitude > WIDEST or 0 < half < 1 / WIDEST:
         raise QueryRefused(
             f"Its values can lie between {interval.lower:g} and {interval.upper:g}: what is made of so large or so "
-            "small numbers is more than a number holds. Use clip()."
+            f"small numbers is more than a number holds. {LIMITED}."
         )
     return Scale(of=of, middle=middle, half=half if half > 0 else 1.0)
 
@@ -187,7 +185,9 @@ def _sum(of: Expression, rows: int, groups: tuple[Group, ...], table: TableSpec)
     check_size(of)
     reach = bounds(of, table).magnitude * rows
     if reach > FARTHEST or 0 < reach < 1 / FARTHEST:
-        raise QueryRefused("This sum can grow past what a number holds, or is too small for one. Use clip().")
+        raise QueryRefused(
+            "This sum can grow past what a number holds, or is too small for one. " + LIMITED + "."
+        )
     return Design(coordinates=(of,), clip=reach if reach > 0 else 1.0, groups=groups)
 
 
@@ -227,11 +227,13 @@ def _order(
     if not 0 < len(measure.at) <= MAX_QUANTILES or not all(0 < share < 1 for share in measure.at):
         raise QueryRefused(f"Ask for from 1 to {MAX_QUANTILES} quantiles, each between 0 and 1.")
     weight = max(max(share, 1 - share) for share in measure.at)
+    grid = grid_of(measure.of, table)
     return Design(
         coordinates=(Constant(weight),),
         clip=rows * weight,
-        releases=_searches(measure.at),
+        releases=grid.steps * len(measure.at),
         scales=(scale,),
+        grid=grid,
     )
 
 

@@ -11,6 +11,7 @@ from privacy.engine.designs import KAPPA, Design, Scale
 from privacy.engine.evaluate import Floats
 from privacy.engine.pricing import Z95
 from privacy.engine.queries import Correlation, Count, CountSubjects, Mean, Query, Regression, Sum, Variance
+from privacy.engine.searches import Found
 
 # A ratio is only told when its noisy denominator stands clear of the noise.
 CLEAR = 5.0
@@ -18,11 +19,14 @@ CLEAR = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One number with half the width of its 95 % interval; None where the noise drowns it."""
+    """One number with half the width of its 95 % interval; None where the noise drowns it. An interval that does not
+    lie around the number in even halves is told by its ends instead."""
 
     name: str
     value: float | None
     half_width: float | None
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,17 +132,24 @@ def of_keys(keys: list[tuple[str, int]]) -> Answer:
     return Answer(by=("value",), lines=tuple(lines))
 
 
-def of_quantiles(at: tuple[float, ...], found: list[float]) -> Answer:
-    """The places where the searches ended; kept in order."""
-    ordered = dict(zip(sorted(at), sorted(found), strict=True))
+def of_quantiles(at: tuple[float, ...], found: list[Found]) -> Answer:
+    """The places where the searches ended, kept in order; None where no count stood clear of the noise, as where there
+    are hardly any rows. An interval is widened to hold the value that order gives it."""
+    told = [k for k in range(len(at)) if found[k].clear >= CLEAR]
+    values = sorted(found[k].value for k in told)
+    ordered = dict(zip(sorted(told, key=lambda k: at[k]), values, strict=True))
     lines = [
-        Line(
-            key=(f"{share:g}",),
-            figures=(Figure(name="quantile", value=ordered[share], half_width=None),),
-        )
-        for share in at
+        Line(key=(f"{share:g}",), figures=(_quantile(ordered.get(k), found[k]),))
+        for k, share in enumerate(at)
     ]
     return Answer(by=("share",), lines=tuple(lines))
+
+
+def _quantile(value: float | None, found: Found) -> Figure:
+    if value is None:
+        return Figure(name="quantile", value=None, half_width=None)
+    low, high = min(found.low, value), max(found.high, value)
+    return Figure(name="quantile", value=value, half_width=None, low=low, high=high)
 
 
 def _fit(measure: Regression | Correlation, plan: Design, row: Floats, sd: float) -> tuple[Figure, ...]:

@@ -16,6 +16,7 @@ from privacy.engine.designs import KAPPA, Design
 from privacy.engine.mechanisms import MAX_SIGMA, MIN_SIGMA
 from privacy.engine.queries import Count, CountSubjects, Mean, Quantiles, Query, Sum
 from privacy.engine.schema import QueryRefused
+from privacy.engine.searches import certain
 
 Z95 = NormalDist().inv_cdf(0.975)
 
@@ -77,7 +78,9 @@ def error_per_sigma(query: Query, design: Design, size: int | None) -> float | N
     `size`: a public number of subjects, to which means and quantiles are relative: each has at least one row. How many
     a filter keeps only the data could tell.
     Sums and counts: z C sigma. A mean: z h sigma / n sqrt(1 + u^2/KAPPA^2) at the worst u = 1.
-    A quantile: of the rank, as a share of n, z max(q, 1 - q) C sigma / n.
+    A quantile: of the rank, as a share of n, z C sigma / n with the z that all steps of the search keep to together
+    (`searches.certain`). The share asked for lies in [F(v-) - error, F(v) + error], v- being what lies before v: beside
+    ties, and beside what the cell that v is told for holds.
     """
     unit = Z95 * design.clip / ONE
     match query.measure:
@@ -85,8 +88,8 @@ def error_per_sigma(query: Query, design: Design, size: int | None) -> float | N
             return unit
         case Mean() if size and not design.groups and query.where is None:
             return unit * design.scales[0].half / size * math.sqrt(1 + 1 / KAPPA**2)
-        case Quantiles() if size and query.where is None:
-            return unit / size
+        case Quantiles() if size and query.where is None and design.grid is not None:
+            return certain(design.grid.steps) * design.clip / ONE / size
         case _:
             return None
 

@@ -1,13 +1,12 @@
 """How many rows lie at or below a threshold, for every threshold that a quantile search can come to, in one pass.
 
-A search halves the bounds, so it can only stop at one of 2^steps - 1 thresholds, which are known beforehand. Rows are
-counted between neighbouring thresholds once; a step then adds up counts. Subjects with so many rows that a step may
+A search can only stop at one of a few thousand thresholds, which are known beforehand. Rows are counted between
+neighbouring thresholds once; a step then adds up counts. Subjects with so many rows that a step may
 have to clip them are left out of the counts and looked at in each step, as `contribute` would.
 """
 
 import numba as nb
 import numpy as np
-import numpy.typing as npt
 
 from privacy.engine.contributions import Integers
 from privacy.engine.evaluate import Bools, Floats, Values
@@ -29,21 +28,11 @@ class Ranks:
         self._many = np.flatnonzero(many)
         self._at_most = np.cumsum(bins)
 
-    def signed_count(self, threshold: float, below: int, above: int) -> int:
-        """Each row adds `below` if it is at most the threshold, which must be one of those, otherwise `above`."""
-        place = int(np.searchsorted(self._thresholds, threshold))
-        under = int(self._at_most[place])
+    def signed_count(self, place: int, below: int, above: int) -> int:
+        """Each row adds `below` if it is at most the threshold at this place, otherwise `above`."""
+        under, threshold = int(self._at_most[place]), self._thresholds[place]
         few = under * below + (int(self._at_most[-1]) - under) * above
         return few + int(_add_signs(*self._table, threshold, below, above, self._many))
-
-
-def halvings(lower: float, upper: float, steps: int) -> Floats:
-    """Every middle that `steps` halvings of an interval can come to, in order."""
-    found: npt.NDArray[np.float64] = np.array([lower, upper])
-    for _ in range(steps):
-        middles = found[:-1] / 2 + found[1:] / 2
-        found = np.insert(found, np.arange(1, len(found)), middles)
-    return found[1:-1]
 
 
 @nb.njit(cache=True, nogil=True)

@@ -26,15 +26,16 @@ from privacy.engine.contributions import (
     price_of,
     to_units,
 )
-from privacy.engine.designs import SEARCH_STEPS, Design, Scale, design
-from privacy.engine.evaluate import EVERYWHERE, Bools, Floats, Rows, Values, evaluate, holds
+from privacy.engine.designs import Design, design
+from privacy.engine.evaluate import EVERYWHERE, Bools, Rows, Values, evaluate, holds
 from privacy.engine.expressions import Binary, Column, Constant, Predicate
 from privacy.engine.figures import Answer
 from privacy.engine.kernels import add_counts, add_grouped, add_keys, add_rows, add_sizes, is_ascending
 from privacy.engine.mechanisms import add_noise, threshold
 from privacy.engine.queries import Distribution, KeyCounts, Quantiles, Query
-from privacy.engine.ranks import Ranks, halvings
+from privacy.engine.ranks import Ranks
 from privacy.engine.schema import QueryRefused
+from privacy.engine.searches import Grid, search
 
 _NO_NUMBERS = np.empty(0, dtype=np.float64)
 PART = 2**17
@@ -109,8 +110,8 @@ def measure(
     price = FREE if worst_case is None else price_of(worst_case, plan.releases)
     reading = _Reading(plan=plan, table=table, kept=_kept(query.where, table.rows), price=price)
     match query.measure:
-        case Quantiles(_, at):
-            return _search(at, reading)
+        case Quantiles(_, at) if plan.grid is not None:
+            return _search(at, plan.grid, reading)
         case KeyCounts(column, most):
             return _by_unknown_keys(column, most, reading, threshold_delta)
         case Distribution(_, bins):
@@ -292,12 +293,12 @@ def _histogram(bins: int, reading: _Reading) -> Measured:
     return _measured(reading, _general(reading, bins, 1, place), tell)
 
 
-def _search(at: tuple[float, ...], reading: _Reading) -> Measured:
-    """Noisy binary search by signed counts (privacy by composition of its Gaussian steps).
+def _search(at: tuple[float, ...], grid: Grid, reading: _Reading) -> Measured:
+    """Noisy binary searches by signed counts (privacy by composition of their Gaussian steps).
 
-    A step at threshold v adds to each row (1 - q) if its value is at most v, otherwise -q, and halves towards the
-    side that the noisy total points to. A step's vector is never longer than that of the row weights max(q, 1 - q),
-    which does not depend on v; that bound is what is charged for every step.
+    A step at threshold v adds to each row (1 - q) if its value is at most v, otherwise -q. A step's vector is never
+    longer than that of the row weights max(q, 1 - q), which does not depend on v; that bound is what is charged for
+    every step.
     """
     plan, table, keep = reading.plan, reading.table, reading.kept
     match plan.scales[0].of:
@@ -315,8 +316,11 @@ def _search(at: tuple[float, ...], reading: _Reading) -> Measured:
 
     def release(sigma: int, active: Bools | None) -> Answer:
         flags = EVERYWHERE if active is None else active
-        ranks = Ranks(table.offsets, keep, values, _stops(plan.scales[0]), weight, flags)
-        return figures.of_quantiles(at, [_quantile(share, sigma, plan, ranks) for share in at])
+        ranks = Ranks(table.offsets, keep, values, grid.stops, weight, flags)
+        signs = [
+            (math.trunc((1 - share) * ONE / plan.clip), math.trunc(-share * ONE / plan.clip)) for share in at
+        ]
+        return figures.of_quantiles(at, [search(grid, pair, sigma, ranks) for pair in signs])
 
     return Measured(spent=bound, priced=reading.price != FREE, release=release)
 
@@ -325,25 +329,6 @@ def _weight(plan: Design) -> float:
     """The largest step a row can make: max(q, 1 - q) over the shares that are asked for."""
     coordinate = plan.coordinates[0]
     return coordinate.value if isinstance(coordinate, Constant) else 1.0
-
-
-def _quantile(share: float, sigma: int, plan: Design, ranks: Ranks) -> float:
-    below, above = (math.trunc(v * ONE / plan.clip) for v in (1 - share, -share))
-    lower, upper = _ends(plan.scales[0])
-    for _ in range(SEARCH_STEPS):
-        middle = lower / 2 + upper / 2
-        found = ranks.signed_count(middle, below, above)
-        noisy = int(add_noise(np.array([found]), sigma)[0])
-        lower, upper = (lower, middle) if noisy >= 0 else (middle, upper)
-    return lower / 2 + upper / 2
-
-
-def _ends(scale: Scale) -> tuple[float, float]:
-    return scale.middle - scale.half, scale.middle + scale.half
-
-
-def _stops(scale: Scale) -> Floats:
-    return halvings(*_ends(scale), SEARCH_STEPS)
 
 
 def table_from_columns(rows: Rows, offsets: Integers) -> Table:

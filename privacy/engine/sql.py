@@ -43,6 +43,7 @@ from privacy.engine.queries import (
     Variance,
 )
 from privacy.engine.schema import Kind, QueryRefused, TableSpec, check_text
+from privacy.engine.sql_codes import compared, is_category, written
 
 MAX_LENGTH = 10_000
 DIALECT = Dialect.get_or_raise("duckdb")
@@ -57,7 +58,7 @@ Node: TypeAlias = exp.Expr
 def parse(text: str, table: TableSpec) -> Query:
     """The query that the SQL asks. Raises QueryRefused with position and reason."""
     try:
-        return _query(_statement(text, frozenset(table.columns)), table)
+        return _query(_statement(text, frozenset(table.columns)), table, text)
     except RecursionError as deep:
         raise QueryRefused("This query is nested too deeply.") from deep
 
@@ -70,8 +71,8 @@ def table_of(text: str, columns: Collection[str] = ()) -> str:
     return _table_name(_statement(text, columns))
 
 
-def _query(select: exp.Select, table: TableSpec) -> Query:
-    _refuse_clauses(select)
+def _query(select: exp.Select, table: TableSpec, text: str) -> Query:
+    _refuse_clauses(select, text)
     found = _table_name(select)
     by = _keys(select.args.get("group"))
     measure, by = _unknown_keys(_measure(select, by, table), by, table)
@@ -140,7 +141,19 @@ def _refuse(node: Node, why: str) -> NoReturn:
     raise QueryRefused(why)
 
 
-def _refuse_clauses(select: exp.Select) -> None:
+def _refuse_word(word: str, text: str, why: str) -> None:
+    """Refuse the clause that this word begins, if it stands there: the parser keeps no place of such words."""
+    found = [
+        token
+        for token in DIALECT.tokenize(text)
+        if token.token_type not in LITERALS and token.text.upper().startswith(word)
+    ]
+    if found:
+        token = found[0 if word in {"WITH", "DISTINCT"} else -1]
+        raise QueryRefused(f"Line {token.line}, column {token.col - (token.end - token.start)}: {why}")
+
+
+def _refuse_clauses(select: exp.Select, text: str) -> None:
     names = {
         "joins": "joins are not offered", "with_": "WITH is not offered", "having": "HAVING is not offered",
         "distinct": "SELECT DISTINCT is not offered", "limit": "LIMIT is not offered",
@@ -151,8 +164,10 @@ def _refuse_clauses(select: exp.Select) -> None:
     allowed = {"kind", "hint", "expressions", "from_", "where", "group", "operation_modifiers"}
     for name, value in select.args.items():
         if value and name not in allowed:
-            why = names.get(name, f"{name.strip('_').upper()} is not offered")
-            _refuse(value[0] if isinstance(value, list) else select, f"{why}.")
+            word = name.strip("_").upper()
+            why = f"{names.get(name, f'{word} is not offered')}."
+            _refuse_word(word.removesuffix("S"), text, why)
+            _refuse(value[0] if isinstance(value, list) else select, why)
 
 
 def _table_name(select: exp.Select) -> str:
@@ -299,9 +314,11 @@ def _special(node: Node, table: TableSpec) -> Expression:
             then = _expression(branch.args["true"], table)
             value = Where(_predicate(branch.this, table), then, value)
         return value
+    if isinstance(node, exp.Case):
+        _refuse(node, "write CASE WHEN condition THEN number ELSE number END, with its ELSE.")
+    name = node.name if isinstance(node, exp.Anonymous) else node.key
     _refuse(
-        node,
-        f"{node.key.upper()} is not offered; use + - * /, ABS, EXP, LN, SQRT, POWER, GREATEST, LEAST, CASE.",
+        node, f"{name.upper()} is not offered; use + - * /, ABS, EXP, LN, SQRT, POWER, GREATEST, LEAST, CASE."
     )
 
 
@@ -337,7 +354,7 @@ def _between(node: exp.Between, table: TableSpec) -> Predicate:
         _refuse(node, "SYMMETRIC is not offered: write the smaller number first.")
     of = _expression(node.this, table)
     low, high = _expression(node.args["low"], table), _expression(node.args["high"], table)
-    return And((Compare(">=", of, low), Compare("<=", of, high)))
+    return And((compared(">=", of, low, table), compared("<=", of, high, table)))
 
 
 def _in(node: exp.In, table: TableSpec) -> Predicate:
@@ -346,6 +363,8 @@ def _in(node: exp.In, table: TableSpec) -> Predicate:
     if all(isinstance(item, exp.Literal) and item.is_string for item in node.expressions):
         return In(_column_name(node.this), tuple(item.name for item in node.expressions))
     of = _expression(node.this, table)
+    if is_category(of, table):
+        return In(_column_name(node.this), tuple(_label(item) for item in node.expressions))
     return Or(tuple(Compare("=", of, Constant(_number(item))) for item in node.expressions))
 
 
@@ -358,15 +377,9 @@ def _compare(node: exp.Binary, op: str, table: TableSpec) -> Predicate:
             _refuse(node, "texts can be compared with = and <> only.")
         chosen = In(_column_name(left), (right.name,))
         return chosen if op == "=" else Not(chosen)
-    return _flag(op, _expression(left, table), _expression(right, table), table)
+    return compared(op, _expression(left, table), _expression(right, table), table)
 
 
-def _flag(op: str, left: Expression, right: Expression, table: TableSpec) -> Predicate:
-    """A comparison; that of a yes/no column with 0 or 1 says which of its values are meant."""
-    if op in {"=", "!="} and isinstance(left, Column) and isinstance(right, Constant):
-        spec = table.column(left.name)
-        label = f"{right.value:g}"
-        if spec.kind == Kind.BOOLEAN and label in spec.labels:
-            chosen = In(left.name, (label,))
-            return chosen if op == "=" else Not(chosen)
-    return Compare(op, left, right)
+def _label(node: Node) -> str:
+    """A declared value as it is written, with quotes or as a number."""
+    return node.name if isinstance(node, exp.Literal) and node.is_string else written(_number(node))

@@ -127,8 +127,16 @@ def _figures(item: Answer, query: Query, user: User) -> dict[str, Any]:
         "unit": unit,
         "charts": _charts(result, table, title) if _worth_drawing(result["lines"]) else None,
         "without_nulls": _may_be_missing(result["by"], table),
-        "has_errors": any(figure["half"] for row in rows for figure in row["figures"]),
+        "has_errors": any(figure["low"] for row in rows for figure in row["figures"]),
+        **_search(result, query, table),
     }
+
+
+def _search(result: dict[str, Any], query: Query, table: TableSpec | None) -> dict[str, Any]:
+    """What an answer by a search says besides. Those that were stored earlier have no intervals."""
+    if table is None or not any(exports.has_ends(f) for line in result["lines"] for f in line["figures"]):
+        return {}
+    return {"has_ends": True, "read_to": words.read_to(query, table)}
 
 
 def _worth_drawing(lines: Sequence[dict[str, Any]]) -> bool:
@@ -158,16 +166,25 @@ def _row(line: dict[str, Any], by: Sequence[str], table: TableSpec | None) -> di
 
 def _figure(figure: dict[str, Any]) -> dict[str, str]:
     """A number to the places that its error leaves it."""
-    value, half = figure["value"], figure["half_width"]
-    places = words.places(half)
-    known = value is not None and half is not None
+    value, half, (low, high) = figure["value"], figure["half_width"], _ends(figure)
+    uneven = exports.has_ends(figure)
+    places = words.places_between(figure["low"], value, figure["high"]) if uneven else words.places(half)
+    known = low is not None
     return {
         "name": words.figure_name(figure["name"]),
         "value": words.shown(value, places),
         "half": words.shown(half, places) if half is not None else "",
-        "low": words.shown(value - half, places) if known else "",
-        "high": words.shown(value + half, places) if known else "",
+        "low": words.shown(low, places) if known else "",
+        "high": words.shown(high, places) if known else "",
     }
+
+
+def _ends(figure: dict[str, Any]) -> tuple[float | None, float | None]:
+    """Both ends of a figure's interval, where there is one."""
+    value, half = figure["value"], figure["half_width"]
+    if exports.has_ends(figure):
+        return figure["low"], figure["high"]
+    return (None, None) if value is None or half is None else (value - half, value + half)
 
 
 def _charts(result: dict[str, Any], table: TableSpec | None, title: str) -> dict[str, SafeString]:
@@ -177,7 +194,7 @@ def _charts(result: dict[str, Any], table: TableSpec | None, title: str) -> dict
             words.label(c, each, table) for c, each in zip(result["by"], line["key"], strict=True)
         )
         figure = line["figures"][0]
-        bars.append(Bar(label, figure["value"], figure["half_width"]))
+        bars.append(Bar(label, figure["value"], *_ends(figure)))
     return {
         name: mark_safe(drawing.bars(bars, width, title))  # noqa: S308 -- drawn here, texts escaped
         for name, width in WIDTHS.items()

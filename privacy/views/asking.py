@@ -255,7 +255,7 @@ def _context(budget: Budget, asked: Asked, user: User) -> dict[str, Any]:
         "blank_lines": range(len(asked.lines), min(MAX_LINES, len(asked.lines) + 1)),
         "refusal": asked.refusal or (_unaffordable(quote) if quote else ""),
         "priced": _priced(budget, quote) if quote else None,
-        "unit": words.unit(asked.query, asked.table) if asked.query else "",
+        "unit": words.error_unit(asked.query, asked.table) if asked.query else "",
         "only_sql": asked.source == SQL
         and asked.query is not None
         and fields_of(asked.query, asked.table) is None,
@@ -275,6 +275,7 @@ def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
     return {
         "what": words.say(quote.query),
         "error": error,
+        "read_to": words.read_to(quote.query, quote.spec),
         "share_of_left": words.percent(quote.share_of_left) if quote.left else "more than what is left",
         "share": words.percent(quote.offer.share),
         "left": words.percent(quote.left / CAP),

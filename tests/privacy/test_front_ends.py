@@ -2,6 +2,7 @@
 """Both front ends make the same frozen query, and refuse the rest from the text and the declarations alone."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from privacy.engine.designs import design
-from privacy.engine.expressions import And, Column, In
+from privacy.engine.expressions import And, Column, In, Not
 from privacy.engine.queries import Count, CountSubjects, Distribution, Mean, Quantiles, Query, Regression, Sum
-from privacy.engine.schema import QueryRefused
+from privacy.engine.schema import ColumnSpec, Kind, QueryRefused
 from privacy.engine.sql import parse
 from privacy.engine.sql_text import write
 from privacy.engine.wire import canonical, decode, decode_text, encode
@@ -39,8 +40,8 @@ REFUSED = {
     "select sum(wage) from wages group by all": "name the columns",
     "select avg(distinct wage) from wages": "DISTINCT is not offered",
     "select sum(pow(wage, 2.5)) from wages": "whole number from 2 to 8",
-    "select sum(ln(hours)) from wages": "log() of values down to -10",
-    "select sum(sqrt(hours)) from wages": "sqrt() of values down to -10",
+    "select sum(ln(hours)) from wages": "A logarithm of values down to -10",
+    "select sum(sqrt(hours)) from wages": "A square root of values down to -10",
     "select sum(exp(wage * 100)) from wages": "exp() of up to",
     "select sum(1e999 * wage) from wages": "not a finite number",
     "select sum(region) from wages": "is not a number",
@@ -53,6 +54,14 @@ REFUSED = {
     "select count(*) from wages group by wage": "no declared categories",
     "select count(*) from wages where nosuch = 1": "no column “nosuch”",
     "select quantile(wage, 1.5) from wages": "each between 0 and 1",
+    "select region, count(*) from wages group by region order by count(*) desc": "column 52: ORDER BY is not offered",
+    "select region, count(*) from wages\ngroup by region\nhaving count(*) > 5": "Line 3, column 1: HAVING",
+    "select sum(case when wage > 3 then 1 end) from wages": "with its ELSE",
+    "select sum(wage / clip(hours, 1, 9)) from wages": "CLIP is not offered",
+    "select sum(wage / hours) from wages": "with GREATEST or LEAST",
+    "select count(*) from wages where hours = '3'": "compare it with numbers, without quotes",
+    "select count(*) from wages where region = 3": "“3” is not a declared value of “region”",
+    "select count(*) from wages where region >= 3": "have no order",
     "selec": "one SELECT",
     "select ((((": "not SQL that can be read",
     "(" * 10_000: "nested more than",
@@ -76,6 +85,29 @@ def test_sql_and_form_make_the_same_query():
     sql = "SELECT AVG(wage) FROM wages WHERE union = 1 AND region IN ('north') GROUP BY region"
     where = And((In("union", ("1",)), In("region", ("north",))))
     assert parse(sql, SPEC) == Query(table="wages", measure=Mean(Column("wage")), where=where, by=("region",))
+
+
+CODED = {
+    "educ = 3": In("educ", ("3",)),
+    "3 <> educ": Not(In("educ", ("3",))),
+    "educ in (1, '2')": In("educ", ("1", "2")),
+    "educ not in (10)": Not(In("educ", ("10",))),
+    "2 < educ": In("educ", ("3", "10")),
+    "educ between 2 and 3": And((In("educ", ("2", "3", "10")), In("educ", ("1", "2", "3")))),
+}
+
+
+@pytest.mark.parametrize("condition", CODED)
+def test_a_category_that_is_kept_as_whole_numbers_is_compared_with_them(condition):
+    educ = ColumnSpec(name="educ", kind=Kind.CATEGORY, labels=("1", "2", "3", "10"))
+    spec = replace(SPEC, columns={**SPEC.columns, "educ": educ})
+    query = parse(f"select count(*) from wages where {condition}", spec)
+    assert query.where == CODED[condition]
+    assert design(query, spec).clip == SPEC.max_rows
+    with pytest.raises(QueryRefused, match="“4” is not a declared value"):
+        design(parse("select count(*) from wages where educ = 4", spec), spec)
+    with pytest.raises(QueryRefused, match="No declared value of “educ” is > 10"):
+        parse("select count(*) from wages where educ > 10", spec)
 
 
 WRITTEN = {

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from privacy.engine.contributions import FREE, ONE, SUM, charges, contribute, price_of
 from privacy.engine.evaluate import EVERYWHERE, Values
 from privacy.engine.kernels import add_counts, add_grouped, add_rows, add_sizes
-from privacy.engine.ranks import Ranks, halvings
+from privacy.engine.ranks import Ranks
 
 CELLS = 4
 WORST = 12_345
@@ -124,20 +124,20 @@ def test_a_pass_charges_what_its_squared_norms_are_charged(releases, seed, filte
 @crowds
 def test_signed_counts(share, seed, filtered, missing, partly):
     crowd = Crowd(seed, people=200, filtered=filtered, missing=missing, partly=partly)
-    stops = halvings(0.0, 1000.0, 5)
+    stops = np.linspace(0.0, 1000.0, 33)[1:-1]
     below, above = round(0.25 * share * ONE), -round(0.75 * share * ONE)
     values = Values(crowd.x, crowd.valid)
     ranks = Ranks(crowd.offsets, crowd.keep, values, stops, -above, crowd.active)
-    found = [ranks.signed_count(stop, below, above) for stop in stops]
+    found = [ranks.signed_count(place, below, above) for place in range(len(stops))]
     expected = [crowd.expected([np.where(crowd.x <= stop, below, above)]).total[0, 0] for stop in stops]
     assert found == expected
 
 
 def test_a_number_that_is_not_one_has_a_place_but_does_not_count():
     values = Values(np.array([np.nan, 1.0, np.inf, -np.inf]), np.array([False, True, False, False]))
-    stops = halvings(0.0, 4.0, 2)
+    stops = np.array([1.0, 2.0, 3.0])
     ranks = Ranks(np.array([0, 2, 4]), EVERYWHERE, values, stops, ONE // 2, EVERYWHERE)
-    assert [ranks.signed_count(stop, 1, -1) for stop in stops] == [1, 1, 1]
+    assert [ranks.signed_count(place, 1, -1) for place in range(3)] == [1, 1, 1]
 
 
 def test_a_price_fits_the_whole_budget():

@@ -47,6 +47,38 @@ def test_a_single_number_stands_with_its_interval(as_, budget, ask, compute):
     assert f"with 95 % between {figure['low']} and {figure['high']}" in page.content.decode()
 
 
+def test_quantiles_stand_with_the_ends_of_their_intervals(as_, budget, ask, compute):
+    """A column of whole numbers has whole quantiles; what is not told apart is said."""
+    client = as_(budget.scientist)
+    for column in ("year", "wage"):
+        answer = compute(ask(budget, f"SELECT MEDIAN({column}) FROM wages", epsilon=14))  # noqa: S608
+        line = answer.result["lines"][0]
+        (figure,) = line["figures"]
+        assert figure["low"] <= figure["value"] <= figure["high"]
+        assert "union bound" in answer.record["intervals"]
+        page = client.get(url(answer))
+        text, (shown,) = page.content.decode(), page.context["rows"][0]["figures"]
+        assert f"{shown['low']} and {shown['high']}" in text
+        assert ("Every value that the column can have is told apart" in text) == (column == "year")
+        assert ("places between the declared bounds" in text) == (column == "wage")
+        assert column == "wage" or "." not in shown["value"] + shown["low"] + shown["high"]
+        rows = list(csv.reader(io.StringIO(client.get(url(answer, "download", "csv")).content.decode())))
+        assert rows[0] == ["share", "quantile", "quantile_low_95", "quantile_high_95"]
+        assert rows[1][1:] == [str(figure[part]) for part in ("value", "low", "high")]
+        assert client.get(url(answer, "api_answer")).json()["result"]["lines"] == [line]
+
+
+def test_quantiles_that_were_stored_without_intervals_are_still_shown(as_, budget, ask, compute):
+    answer, client = compute(ask(budget, "SELECT MEDIAN(wage) FROM wages", epsilon=25)), as_(budget.scientist)
+    figure = {"name": "quantile", "value": 1207.0055, "half_width": None}
+    Answer.objects.update(result={"by": ["share"], "lines": [{"key": ["0.5"], "figures": [figure]}]})
+    text = client.get(url(answer)).content.decode()
+    assert "1,207.01" in text
+    assert "95 % between" not in text
+    rows = list(csv.reader(io.StringIO(client.get(url(answer, "download", "csv")).content.decode())))
+    assert rows == [["share", "quantile", "quantile_half_width_95"], ["0.5", "1207.0055", ""]]
+
+
 def test_nothing_of_an_answer_is_shown_before_its_tick(as_, budget, answered):
     """The figures lie in the database already: no page, file, call or inbox gives them away early."""
     Answer.objects.filter(pk=answered.pk).update(visible_at=timezone.now() + timedelta(hours=1))

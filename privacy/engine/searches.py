@@ -1,0 +1,146 @@
+"""Quantiles: a noisy binary search over the places where one can lie, and what its counts say of where it ended.
+
+The quantile at a share q is the smallest value v for which S(v) = (1 - q) rows at most v - q rows above v is not
+negative. S never falls, so few steps are enough to find v: each looks at one stop, adds fresh noise to S there, and
+goes on to the side that the noisy count points to. All steps are paid for; everything told is read off their noisy
+counts.
+
+The interval. Let z = Phi^-1(1 - 0.05 / steps). The quantile is said to lie above the last stop whose noisy count is
+below -z sigma, and at or below the last one whose noisy count is above +z sigma. That is wrong only if some stop at or
+above the quantile (S >= 0) has a noisy count below -z sigma, or one below it (S < 0) a count above +z sigma. Which stop
+a step looks at is decided by the steps before; given those, its noise is fresh, so either happens with a probability of
+at most 1 - Phi(z) = 0.05 / steps. By the union bound the interval holds the quantile in 95 % of the cases, whatever the
+data. The same bound holds for the rank: to leave the quantile on the wrong side of a stop whose S is z sigma away from
+0, the noise of that step must be larger than z sigma.
+"""
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from privacy.engine.bounds import bounds
+from privacy.engine.contributions import Integers
+from privacy.engine.evaluate import Floats
+from privacy.engine.expressions import Column, Expression
+from privacy.engine.mechanisms import add_noise
+from privacy.engine.ranks import Ranks
+from privacy.engine.schema import Kind, TableSpec
+
+MOST_STEPS = 12
+MOST_CELLS = 2**MOST_STEPS
+UNEVEN = 0.45
+SPREAD_CELLS = 3600
+"""Where values are not told apart: fewer than the steps could tell, so that they need not halve."""
+WHOLE = 2.0**53
+"""Whole numbers up to here are exact as floats."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Where a search can end: in one of `cells` cells between `lower` and `upper`. With `whole` only whole numbers can
+    lie there, and where there are at most MOST_CELLS of them, each has a cell of its own."""
+
+    lower: float
+    upper: float
+    whole: bool
+
+    @property
+    def _values(self) -> int:
+        return int(self.upper) - int(self.lower) + 1
+
+    @property
+    def cells(self) -> int:
+        exact = self.whole and self._values <= MOST_CELLS
+        return max(2, self._values) if exact else SPREAD_CELLS
+
+    @property
+    def steps(self) -> int:
+        """So many tell one cell from all others."""
+        return int(self.cells - 1).bit_length()
+
+    @property
+    def stops(self) -> Floats:
+        """The largest value of each cell but the last. Shape (cells - 1,)."""
+        if not self.whole:
+            return np.linspace(self.lower, self.upper, self.cells + 1)[1:-1]
+        first, values, cells = int(self.lower), self._values, self.cells
+        return np.array([first + values * k // cells - 1 for k in range(1, cells)], dtype=np.float64)
+
+    @property
+    def half_cell(self) -> float:
+        """How far a value may lie from the one that is told for its cell; 0 where that is the only one."""
+        if not self.whole:
+            return (self.upper - self.lower) / self.cells / 2
+        return float(-(-self._values // self.cells) // 2)
+
+
+def grid_of(of: Expression, table: TableSpec) -> Grid:
+    """The grid for an expression: that of the column itself where it holds whole numbers. Raises QueryRefused."""
+    found = bounds(of, table)
+    match of:
+        case Column(name) if table.column(name).kind in {Kind.INTEGER, Kind.BOOLEAN}:
+            ends = (float(found.lower), float(found.upper))
+            whole = all(end.is_integer() for end in ends) and found.magnitude <= WHOLE
+        case _:
+            whole = False
+    return Grid(lower=found.lower, upper=found.upper, whole=whole)
+
+
+def certain(steps: int) -> float:
+    """z = Phi^-1(1 - 0.05 / steps): in 95 % of all searches no step is further off than z sigma to the wrong side."""
+    return -NormalDist().inv_cdf(0.05 / steps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Where a search ended, and between which values the quantile lies in 95 % of the cases, both included.
+
+    `clear`: how far the clearest of its counts stood off from the noise, in standard deviations.
+    """
+
+    value: float
+    low: float
+    high: float
+    clear: float
+
+
+def search(grid: Grid, signs: tuple[int, int], sigma: int, ranks: Ranks) -> Found:
+    """One search. `signs`: what a row adds at or below a stop, and above it. `ranks` were made for the grid's stops."""
+    certainly, clear = certain(grid.steps) * sigma, 0
+    first, last = low, high = 0, grid.cells - 1
+    left = grid.steps
+    while first < last:
+        left -= 1
+        stop = first + _before(last - first + 1, 2**left) - 1
+        noisy = _noisy(ranks.signed_count(stop, *signs), sigma)
+        clear = max(clear, abs(noisy))
+        first, last = (first, stop) if noisy >= 0 else (stop + 1, last)
+        high = stop if noisy > certainly else high
+        low = stop + 1 if noisy < -certainly else low
+    begins, ends = _edges(grid)
+    middle = begins[first] / 2 + ends[first] / 2
+    return Found(
+        value=float(np.floor(middle)) if grid.whole else float(middle),
+        low=float(begins[low]),
+        high=float(ends[high]),
+        clear=clear / sigma,
+    )
+
+
+def _before(cells: int, most: int) -> int:
+    """How many of these cells a step puts before its stop, with at most so many on either side: rather fewer than half.
+    Medians often lie in the middle of the bounds, and a count that is taken there stands out on neither side."""
+    return max(cells - most, min(most, round(UNEVEN * cells)))
+
+
+def _noisy(count: int, sigma: int) -> int:
+    total: Integers = np.array([count], dtype=np.int64)
+    return int(add_noise(total, sigma)[0])
+
+
+def _edges(grid: Grid) -> tuple[Floats, Floats]:
+    """The smallest and the largest value of each cell. Shapes (cells,)."""
+    begins = np.concatenate([[grid.lower], grid.stops + (1 if grid.whole else 0)])
+    ends = np.concatenate([grid.stops, [grid.upper]])
+    return begins, np.clip(ends, grid.lower, grid.upper)
