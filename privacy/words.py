@@ -143,7 +143,7 @@ def unit(query: Query, table: TableSpec) -> str:
 def error_text(query: Query, table: TableSpec, half_width: float) -> str:
     """`± 12 people`: half the 95 % interval, in the answer's own units."""
     if isinstance(query.measure, Quantiles):
-        return f"± {sized(half_width * 100)} percentage points of rank, beside ties"
+        return f"± {sized(min(100, half_width * 100))} percentage points of rank, beside ties"
     return f"± {sized(half_width)} {unit(query, table)}".rstrip()
 
 
