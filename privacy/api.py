@@ -172,6 +172,7 @@ def _number(value: object, name: str) -> float:
 def _price(quote: asking.Quote) -> dict[str, object]:
     return {
         "half_width_95": quote.half_width,
+        "joint_factor": quote.joint_factor,
         "epsilon": quote.epsilon,
         "delta": quote.delta,
         "mode": "extended" if quote.may_leave_out else "complete",

@@ -28,6 +28,7 @@ from common.errors import Conflict, Refused
 from datasets import storage
 from privacy import ledger, news, preparing, rules
 from privacy.declarations import opened
+from privacy.engine import joint
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
 from privacy.engine.designs import mechanism_of
@@ -253,6 +254,7 @@ def _record_of(answer: Answer, at: datetime) -> dict[str, object]:
         "unit": "one data subject with all its rows, added or removed",
         "sigma_in_clips": str(Fraction(answer.sigma, 2**30)),
         "releases": answer.releases,
+        "joint_factor": joint.factor_of(answer.result or {"lines": []}),
         "mu": answer.mu,
         "delta": protection.delta,
         "threshold_delta_used": protection.delta_each if _is_threshold(answer) else 0.0,

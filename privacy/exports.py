@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from common import spreadsheets
+from privacy.engine import joint
 from privacy.engine.contributions import CAP
 from privacy.models import Answer, LedgerLine
 
@@ -14,22 +16,27 @@ LEDGER_COLUMNS = (
 
 
 def answer_csv(answer: Answer) -> str:
-    """One row a group; for each figure its value and half its 95 % interval. Empty where the noise drowned it."""
+    """One row a group; for each figure its value and half its 95 % interval, and half of what all groups need together.
+    Empty where the noise drowned it."""
     result = answer.result or {"by": [], "lines": []}
     names = list(dict.fromkeys(figure["name"] for line in result["lines"] for figure in line["figures"]))
-    head = [
-        *result["by"],
-        *(part for name in names for part in (name, f"{name}_half_width_95")),
-    ]
-    return spreadsheets.lines([head, *_answer_rows(result["lines"], names)])
+    factor = joint.factor_of(result)
+    ends = ("", "_half_width_95", *(["_half_width_95_joint"] if factor else []))
+    head = [*result["by"], *(f"{name}{end}" for name in names for end in ends)]
+    return spreadsheets.lines([head, *_answer_rows(result["lines"], names, factor)])
 
 
-def _answer_rows(lines: Sequence[dict[str, object]], names: Sequence[str]) -> Iterator[Sequence[object]]:
+def _answer_rows(
+    lines: Sequence[dict[str, Any]], names: Sequence[str], factor: float | None
+) -> Iterator[Sequence[object]]:
     for line in lines:
-        figures = {figure["name"]: figure for figure in line["figures"]}  # type: ignore[attr-defined]
-        row: list[object] = list(line["key"])  # type: ignore[call-overload]
+        figures = {figure["name"]: figure for figure in line["figures"]}
+        row: list[object] = list(line["key"])
         for name in names:
-            row += [figures[name]["value"], figures[name]["half_width"]]
+            half = figures[name]["half_width"]
+            row += [figures[name]["value"], half]
+            if factor:
+                row.append(None if half is None or name in joint.ALONE else half * factor)
         yield row
 
 

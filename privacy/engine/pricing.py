@@ -17,7 +17,8 @@ from privacy.engine.mechanisms import MAX_SIGMA, MIN_SIGMA
 from privacy.engine.queries import Count, CountSubjects, Mean, Quantiles, Query, Sum
 from privacy.engine.schema import QueryRefused
 
-Z95 = NormalDist().inv_cdf(0.975)
+NORMAL = NormalDist()
+Z95 = NORMAL.inv_cdf(0.975)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
