@@ -173,6 +173,7 @@ def _price(quote: asking.Quote) -> dict[str, object]:
     return {
         "half_width_95": quote.half_width,
         "read_to": quote.plan.grid.half_cell if quote.plan.grid else None,
+        "joint_factor": quote.joint_factor,
         "epsilon": quote.epsilon,
         "delta": quote.delta,
         "mode": "extended" if quote.may_leave_out else "complete",

@@ -13,7 +13,7 @@ from common.errors import Conflict, Refused
 from datasets.models import Revision
 from privacy import ledger, rules, tasks
 from privacy.declarations import current_revision, specs_of
-from privacy.engine import pricing, sql, wire
+from privacy.engine import joint, pricing, sql, wire
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.cells import touched
 from privacy.engine.designs import Design, design
@@ -53,6 +53,11 @@ class Quote:
     def epsilon(self) -> float:
         """What this answer alone amounts to, as an epsilon at the promise's delta."""
         return noise_epsilon(self.offer.mu, self.noise_delta)
+
+    @property
+    def joint_factor(self) -> float:
+        """How many times wider the intervals of all groups or bins must be to hold together."""
+        return joint.factor(joint.lines_of(self.query.measure, self.plan.cells))
 
     @property
     def share_of_left(self) -> float:

@@ -28,8 +28,10 @@ from common.errors import Conflict, Refused
 from datasets import storage
 from privacy import ledger, news, preparing, rules
 from privacy.declarations import opened
+from privacy.engine import joint
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
+from privacy.engine.designs import mechanism_of
 from privacy.engine.figures import Answer as Figures
 from privacy.engine.queries import KeyCounts, Quantiles
 from privacy.engine.release import measure
@@ -241,18 +243,19 @@ def _sleep_until(at: datetime) -> None:
 
 
 def _record_of(answer: Answer, at: datetime) -> dict[str, object]:
-    protection = answer.budget.protection
+    protection, query = answer.budget.protection, decode(answer.query)
     return {
         "answer": str(answer.pk),
         "dataset": protection.dataset.name,
         "revision": answer.revision.number,
         "revision_sha256": answer.revision.sha256,
-        "query": encode(decode(answer.query)),
+        "query": encode(query),
         "query_sha256": answer.query_sha256,
-        "mechanism": "discrete Gaussian on integers, one subject's contribution clipped in L2",
+        "mechanism": mechanism_of(query),
         "unit": "one data subject with all its rows, added or removed",
         "sigma_in_clips": str(Fraction(answer.sigma, 2**30)),
         "releases": answer.releases,
+        "joint_factor": joint.factor_of(answer.result or {"lines": []}),
         "mu": answer.mu,
         "delta": protection.delta,
         "threshold_delta_used": protection.delta_each if _is_threshold(answer) else 0.0,

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from common import spreadsheets
+from privacy.engine import joint
 from privacy.engine.contributions import CAP
 from privacy.models import Answer, LedgerLine
 
@@ -14,14 +16,19 @@ LEDGER_COLUMNS = (
 
 
 def answer_csv(answer: Answer) -> str:
-    """One row a group; for each figure its value and half its 95 % interval, or both ends of one that does not lie
-    around the value in even halves. Empty where the noise drowned it."""
+    """One row a group; for each figure its value and half its 95 % interval, and half of what all groups need together;
+    or both ends of an interval that does not lie around the value in even halves. Empty where the noise drowned it."""
     result = answer.result or {"by": [], "lines": []}
-    names = list(dict.fromkeys(figure["name"] for line in result["lines"] for figure in line["figures"]))
-    uneven = {figure["name"] for line in result["lines"] for figure in line["figures"] if has_ends(figure)}
-    parts = {name: ("low", "high") if name in uneven else ("half_width",) for name in names}
-    head = [*result["by"], *(part for name in names for part in _named(name, parts[name]))]
-    return spreadsheets.lines([head, *_answer_rows(result["lines"], parts)])
+    figures = [figure for line in result["lines"] for figure in line["figures"]]
+    uneven = {figure["name"] for figure in figures if has_ends(figure)}
+    factor = joint.factor_of(result)
+    even = ("half_width_95", "half_width_95_joint") if factor else ("half_width_95",)
+    parts = {
+        name: ("low_95", "high_95") if name in uneven else even
+        for name in dict.fromkeys(figure["name"] for figure in figures)
+    }
+    head = [*result["by"], *(column for name in parts for column in _named(name, parts[name]))]
+    return spreadsheets.lines([head, *_answer_rows(result["lines"], parts, factor)])
 
 
 def has_ends(figure: Mapping[str, object]) -> bool:
@@ -30,18 +37,31 @@ def has_ends(figure: Mapping[str, object]) -> bool:
 
 
 def _named(name: str, parts: Sequence[str]) -> list[str]:
-    return [name, *(f"{name}_{part}_95" for part in parts)]
+    return [name, *(f"{name}_{part}" for part in parts)]
 
 
 def _answer_rows(
-    lines: Sequence[dict[str, object]], parts: Mapping[str, Sequence[str]]
+    lines: Sequence[dict[str, Any]], parts: Mapping[str, Sequence[str]], factor: float | None
 ) -> Iterator[Sequence[object]]:
     for line in lines:
-        figures = {figure["name"]: figure for figure in line["figures"]}  # type: ignore[attr-defined]
-        row: list[object] = list(line["key"])  # type: ignore[call-overload]
+        figures = {figure["name"]: figure for figure in line["figures"]}
+        row: list[object] = list(line["key"])
         for name, wanted in parts.items():
-            row += [figures[name]["value"], *(figures[name].get(part) for part in wanted)]
+            found = _parts_of(figures[name], factor)
+            row += [found["value"], *(found[part] for part in wanted)]
         yield row
+
+
+def _parts_of(figure: Mapping[str, Any], factor: float | None) -> dict[str, float | None]:
+    half = figure["half_width"]
+    together = None if half is None or factor is None or figure["name"] in joint.ALONE else half * factor
+    return {
+        "value": figure["value"],
+        "half_width_95": half,
+        "half_width_95_joint": together,
+        "low_95": figure.get("low"),
+        "high_95": figure.get("high"),
+    }
 
 
 def answer_json(answer: Answer) -> str:

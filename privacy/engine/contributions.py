@@ -138,7 +138,7 @@ def _contribute(offsets, cells, units, mode, active, total, squares):  # type: i
         count = _gather(begin, end, cells, units, mode, scratch, seen, touched)
         if mode == MEAN:
             _average(touched[:count], scratch, seen)
-        _clip(touched[:count], scratch)
+        clip_cells(touched[:count], scratch)
         squares[subject] = _add(touched[:count], scratch, seen, active[subject], total)
 
 
@@ -170,7 +170,8 @@ def _average(touched, scratch, seen):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def _clip(touched, scratch):  # type: ignore[no-untyped-def]
+def clip_cells(touched, scratch):  # type: ignore[no-untyped-def]
+    """Scale one subject's vector down to the clip, toward zero, where it is longer."""
     norm = 0.0
     for cell in touched:
         for j in range(scratch.shape[1]):

@@ -8,13 +8,15 @@ import math
 
 from privacy.engine.designs import Design
 from privacy.engine.expressions import Node, children
-from privacy.engine.queries import Query
+from privacy.engine.queries import Distribution, Query
 from privacy.engine.searches import MOST_STEPS
 
 STEP = 0.05
 """Seconds: the time for rows is a multiple of it."""
 ROW, PART, SEARCH = 4e-8, 6e-9, 3e-9
 """Seconds a row, a row and part of an expression, a row and step of a search: about twice what a busy core takes."""
+BIN = 6e-10
+"""Seconds a row and bin of a distribution, for people who have a row in each, or more rows than count."""
 SORT = 1e-5
 """Seconds a row that putting rows in order may take."""
 ROWS_EACH = 4
@@ -31,6 +33,8 @@ def seconds(query: Query, plan: Design, *, people: int, rows_per_person: int, ba
     # Rows are counted between all stops of a search once, which takes as long for a search of few steps.
     steps = max(plan.releases, MOST_STEPS) if plan.grid else 1
     each = ROW + PART * parts + SEARCH * (steps - 1)
+    if isinstance(query.measure, Distribution):
+        each += BIN * query.measure.bins
     return base + math.ceil(rows * each / STEP) * STEP
 
 

@@ -13,6 +13,7 @@ from itertools import combinations_with_replacement
 from privacy.engine.bounds import LIMITED, bounds, check
 from privacy.engine.contributions import ANY, MEAN, SUM
 from privacy.engine.expressions import Binary, Constant, Expression, Power, check_size
+from privacy.engine.prefixes import stretch, takes_roots
 from privacy.engine.queries import (
     MAX_CELLS,
     MAX_FEATURES,
@@ -108,6 +109,14 @@ def most_releases(query: Query) -> int:
     """As often as noise is drawn for a query at most, each time at the full price; so often for every query that was
     asked before a search went on the column's own values."""
     return MOST_STEPS * len(query.measure.at) if isinstance(query.measure, Quantiles) else 1
+
+
+def mechanism_of(query: Query) -> str:
+    """How a query is answered, for its record."""
+    text = "discrete Gaussian on integers, one subject's contribution clipped in L2"
+    if isinstance(query.measure, Distribution) and takes_roots(query.measure.bins):
+        text += "; on the square-root factor of the prefix sums over bins, shares made to rise"
+    return text
 
 
 def _counts(
@@ -223,7 +232,8 @@ def _order(
     if isinstance(measure, Distribution):
         if not 2 <= measure.bins <= MAX_BINS:
             raise QueryRefused(f"A distribution has from 2 to {MAX_BINS} bins.")
-        return Design(coordinates=(Constant(1.0),), clip=float(rows), scales=(scale,))
+        clip = rows * stretch(measure.bins)
+        return Design(coordinates=(Constant(1.0),), clip=clip, scales=(scale,))
     if not 0 < len(measure.at) <= MAX_QUANTILES or not all(0 < share < 1 for share in measure.at):
         raise QueryRefused(f"Ask for from 1 to {MAX_QUANTILES} quantiles, each between 0 and 1.")
     weight = max(max(share, 1 - share) for share in measure.at)

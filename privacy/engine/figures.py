@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations_with_replacement, product
 
 import numpy as np
+from scipy.optimize import isotonic_regression
 
 from privacy.engine.contributions import ONE, Integers
 from privacy.engine.designs import KAPPA, Design, Scale
@@ -96,26 +97,27 @@ def _variance(scale: Scale, row: Floats, sd: float) -> Figure:
     return Figure(name="variance", value=value, half_width=Z95 * scale.half**2 * sd * gradient)
 
 
-def of_distribution(scale: Scale, plan: Design, noisy: Integers, sigma: int) -> Answer:
-    """Shares at or below each bin's upper end, made monotone."""
-    counts = noisy[:, 0] * (plan.clip / ONE)
-    sd = sigma * (plan.clip / ONE)
-    total = float(counts.sum())
-    bins = len(counts)
+def of_distribution(scale: Scale, back: Floats, noisy: Integers, sigma: int) -> Answer:
+    """Shares at or below each bin's upper end, made to rise. `back` (bins, bins): from noisy units to prefix sums.
+
+    The interval of a share s is that of the noise of `prefix - s x total`, by the delta method. Isotonic regression is
+    the nearest rising sequence: no further from the exact shares than the noisy ones, neither in the sum of squares
+    nor at the bin where it is furthest (Yang and Barber, Contraction and uniform convergence of isotonic regression,
+    2019).
+    """
+    prefixes: Floats = back @ noisy[0]
+    total, bins = float(prefixes[-1]), len(prefixes)
     edges = scale.middle - scale.half + 2 * scale.half * np.arange(1, bins + 1) / bins
-    if total < CLEAR * sd * math.sqrt(bins):
-        shares: list[float | None] = [None] * bins
-    else:
-        shares = [float(x) for x in np.clip(np.maximum.accumulate(np.cumsum(counts)) / total, 0.0, 1.0)]
-    lines = []
-    for k, (edge, share) in enumerate(zip(edges, shares, strict=True)):
-        half = None
-        if share is not None:
-            spread = (k + 1) * (1 - share) ** 2 + (bins - k - 1) * share**2
-            half = Z95 * sd * math.sqrt(spread) / total
-        lines.append(
-            Line(key=(f"{edge:.6g}",), figures=(Figure(name="share", value=share, half_width=half),))
-        )
+    keys = [(f"{edge:.6g}",) for edge in edges]
+    if total < CLEAR * sigma * float(np.linalg.norm(back[-1])):
+        untold = (Figure(name="share", value=None, half_width=None),)
+        return Answer(by=("at most",), lines=tuple(Line(key=key, figures=untold) for key in keys))
+    shares = isotonic_regression(np.clip(prefixes / total, 0.0, 1.0)).x
+    widths = Z95 * sigma / total * np.linalg.norm(back - np.outer(shares, back[-1]), axis=1)
+    lines = [
+        Line(key=key, figures=(Figure(name="share", value=float(share), half_width=float(width)),))
+        for key, share, width in zip(keys, shares, widths, strict=True)
+    ]
     return Answer(by=("at most",), lines=tuple(lines))
 
 

@@ -18,7 +18,8 @@ from privacy.engine.queries import Count, CountSubjects, Mean, Quantiles, Query,
 from privacy.engine.schema import QueryRefused
 from privacy.engine.searches import certain
 
-Z95 = NormalDist().inv_cdf(0.975)
+NORMAL = NormalDist()
+Z95 = NORMAL.inv_cdf(0.975)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ from privacy.engine.expressions import Binary, Column, Constant, Predicate
 from privacy.engine.figures import Answer
 from privacy.engine.kernels import add_counts, add_grouped, add_keys, add_rows, add_sizes, is_ascending
 from privacy.engine.mechanisms import add_noise, threshold
+from privacy.engine.prefixes import add_bins, add_steps, steps_of
 from privacy.engine.queries import Distribution, KeyCounts, Quantiles, Query
 from privacy.engine.ranks import Ranks
 from privacy.engine.schema import QueryRefused
@@ -97,6 +98,13 @@ class _Reading:
         kind = np.int64 if self.price == FREE else np.uint32
         return np.zeros((cells, width), dtype=np.int64), np.empty(self.table.subjects, dtype=kind)
 
+    def chosen(self, codes: Codes, first: int, last: int) -> Codes:
+        """The cells of the rows of these subjects, -1 where the filter leaves a row out."""
+        if not len(self.kept):
+            return codes
+        begin, end = self.table.offsets[first], self.table.offsets[last]
+        return np.where(self.kept[begin:end], codes, np.int32(-1))
+
 
 def measure(
     query: Query, table: Table, *, worst_case: int | None = None, threshold_delta: float = 0.0
@@ -115,7 +123,7 @@ def measure(
         case KeyCounts(column, most):
             return _by_unknown_keys(column, most, reading, threshold_delta)
         case Distribution(_, bins):
-            return _histogram(bins, reading)
+            return _distribution(bins, reading)
         case _:
             return _vector(query, reading)
 
@@ -165,11 +173,9 @@ def _general(
         for first, last in _parts(offsets):
             rows = reading.table.rows.part(int(offsets[first]), int(offsets[last]))
             codes, units = place(rows)
-            if len(reading.kept):
-                codes = np.where(reading.kept[offsets[first] : offsets[last]], codes, np.int32(-1))
             found = contribute(
                 offsets[first : last + 1] - offsets[first],
-                codes,
+                reading.chosen(codes, first, last),
                 units,
                 size=cells,
                 mode=mode,
@@ -278,19 +284,33 @@ def _by_unknown_keys(column: str, most: int, reading: _Reading, delta: float) ->
     return _measured(reading, collect, tell)
 
 
-def _histogram(bins: int, reading: _Reading) -> Measured:
-    plan, scale = reading.plan, reading.plan.scales[0]
+def _distribution(bins: int, reading: _Reading) -> Measured:
+    plan, table, offsets = reading.plan, reading.table, reading.table.offsets
+    scale, steps = plan.scales[0], steps_of(bins, plan.clip)
 
-    def place(rows: Rows) -> tuple[Codes, Integers]:
-        values = evaluate(scale.of, rows)
-        position = np.floor((values.numbers - (scale.middle - scale.half)) * (bins / (2 * scale.half)))
-        cells = np.where(values.valid, np.clip(position, 0, bins - 1), -1).astype(np.int32)
-        return cells, to_units(np.ones((len(cells), 1)), plan.clip)
+    def collect(active: Bools | None) -> tuple[Integers, npt.NDArray[Any]]:
+        total, spent = reading.nothing(1, bins)
+        seen = np.zeros(bins, dtype=np.int64)
+        for first, last in _parts(offsets):
+            rows = table.rows.part(int(offsets[first]), int(offsets[last]))
+            codes = reading.chosen(_bins(scale, bins, rows), first, last)
+            flags = EVERYWHERE if active is None else active[first:last]
+            out = (reading.price, flags, total[0], seen, spent[first:last])
+            add_steps(offsets[first : last + 1] - offsets[first], codes, steps.column, steps.products, *out)
+        add_bins(total[0], seen, steps.column)
+        return total, spent
 
     def tell(total: Integers, sigma: int) -> Answer:
-        return figures.of_distribution(scale, plan, add_noise(total, sigma), sigma)
+        return figures.of_distribution(scale, steps.back, add_noise(total, sigma), sigma)
 
-    return _measured(reading, _general(reading, bins, 1, place), tell)
+    return _measured(reading, collect, tell)
+
+
+def _bins(scale: Scale, bins: int, rows: Rows) -> Codes:
+    """Which of the equal parts of the bounds each row's value lies in, -1 where it is missing."""
+    values = evaluate(scale.of, rows)
+    position = np.floor((values.numbers - (scale.middle - scale.half)) * (bins / (2 * scale.half)))
+    return np.where(values.valid, np.clip(position, 0, bins - 1), -1).astype(np.int32)
 
 
 def _search(at: tuple[float, ...], grid: Grid, reading: _Reading) -> Measured:

@@ -26,6 +26,7 @@ from privacy.engine.schema import TableSpec
 from privacy.engine.wire import decode
 from privacy.forms import HistoryFilter
 from privacy.models import Answer
+from privacy.together import Together, together
 from privacy.views.shared import paginated, show
 
 WIDTHS = {"wide": 760, "narrow": 350}
@@ -115,7 +116,8 @@ def _figures(item: Answer, query: Query, user: User) -> dict[str, Any]:
     """The answer as a table, and as a chart where there is more than one group."""
     result = item.result or {}
     table = _table(item, query)
-    rows = [_row(line, result["by"], table) for line in result["lines"]]
+    all_hold = together(result) if result else None
+    rows = [_row(line, result["by"], table, all_hold) for line in result["lines"]]
     unit = words.unit(query, table) if table else ""
     single = rows[0] if len(rows) == 1 and not result["by"] else None
     title = f"{words.say(query)}, with 95 % intervals. The table holds the same numbers."
@@ -124,6 +126,8 @@ def _figures(item: Answer, query: Query, user: User) -> dict[str, Any]:
         "rows": rows,
         "names": [words.figure_name(f["name"]) for f in result["lines"][0]["figures"]] if rows else [],
         "single": single,
+        "together": all_hold,
+        "all_hold": all_hold.sentence(unit) if all_hold else "",
         "unit": unit,
         "charts": _charts(result, table, title) if _worth_drawing(result["lines"]) else None,
         "without_nulls": _may_be_missing(result["by"], table),
@@ -157,14 +161,16 @@ def _table(item: Answer, query: Query) -> TableSpec | None:
     return specs.get(query.table)
 
 
-def _row(line: dict[str, Any], by: Sequence[str], table: TableSpec | None) -> dict[str, Any]:
+def _row(
+    line: dict[str, Any], by: Sequence[str], table: TableSpec | None, all_hold: Together | None
+) -> dict[str, Any]:
     return {
         "key": [words.label(column, label, table) for column, label in zip(by, line["key"], strict=True)],
-        "figures": [_figure(figure) for figure in line["figures"]],
+        "figures": [_figure(figure, all_hold) for figure in line["figures"]],
     }
 
 
-def _figure(figure: dict[str, Any]) -> dict[str, str]:
+def _figure(figure: dict[str, Any], all_hold: Together | None) -> dict[str, Any]:
     """A number to the places that its error leaves it."""
     value, half, (low, high) = figure["value"], figure["half_width"], _ends(figure)
     uneven = exports.has_ends(figure)
@@ -174,6 +180,8 @@ def _figure(figure: dict[str, Any]) -> dict[str, str]:
         "name": words.figure_name(figure["name"]),
         "value": words.shown(value, places),
         "half": words.shown(half, places) if half is not None else "",
+        "together": all_hold.half(figure) if all_hold else "",
+        "has_column": all_hold is not None and all_hold.has_column(figure["name"]),
         "low": words.shown(low, places) if known else "",
         "high": words.shown(high, places) if known else "",
     }

@@ -271,11 +271,17 @@ def _unaffordable(quote: asking.Quote) -> str:
 def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
     """What the price panel says."""
     known = asking.stored(budget, quote)
-    error = "" if quote.half_width is None else words.error_text(quote.query, quote.spec, quote.half_width)
+    error, together = (
+        ""
+        if quote.half_width is None
+        else words.error_text(quote.query, quote.spec, quote.half_width * wider)
+        for wider in (1, quote.joint_factor)
+    )
     return {
         "what": words.say(quote.query),
         "error": error,
         "read_to": words.read_to(quote.query, quote.spec),
+        "together": together,
         "share_of_left": words.percent(quote.share_of_left) if quote.left else "more than what is left",
         "share": words.percent(quote.offer.share),
         "left": words.percent(quote.left / CAP),

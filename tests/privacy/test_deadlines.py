@@ -1,6 +1,7 @@
 """When an answer appears follows from what is public: not from rows, and not from the moment of asking."""
 
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -9,9 +10,11 @@ from django.utils import timezone
 
 from datasets import services as datasets
 from datasets import storage
-from privacy import execution, preparing, services, subjects
-from privacy.engine import contributions, deadlines, kernels, ranks
+from privacy import asking, execution, preparing, services, subjects
+from privacy.engine import contributions, deadlines, kernels, prefixes, ranks
 from privacy.engine.designs import design
+from privacy.engine.expressions import Column
+from privacy.engine.queries import Distribution, Query
 from privacy.engine.schema import MAX_ROWS_PER_SUBJECT
 from privacy.models import DOUBLED_FOR, Answer, Protection
 from tests import make
@@ -31,6 +34,15 @@ def test_the_time_for_an_answer_grows_with_what_is_public(query):
     assert seconds(10**6, rows=4) == seconds(10**6, rows=MAX_ROWS_PER_SUBJECT) > seconds(10**6, rows=1)
     steps = (seconds(10**6) - 0.15) / deadlines.STEP
     assert steps == pytest.approx(round(steps))
+
+
+def test_more_bins_of_a_distribution_take_more_time():
+    """A person with a row in each bin takes bins x bins steps."""
+    times = [
+        deadlines.seconds(query, design(query, SPEC), people=10**6, rows_per_person=4, base=0.15)
+        for query in (Query(table="wages", measure=Distribution(Column("wage"), bins)) for bins in (2, 256))
+    ]
+    assert times[1] - times[0] == pytest.approx(254 * deadlines.BIN * 4e6, abs=deadlines.STEP)
 
 
 def test_ordinary_questions_to_a_million_rows_take_little():
@@ -180,7 +192,7 @@ def test_what_is_lost_is_lost_when_it_would_have_come_out(monkeypatch):
 
 PASSES = [
     each
-    for module in (contributions, kernels, ranks, subjects)
+    for module in (contributions, kernels, prefixes, ranks, subjects)
     for each in vars(module).values()
     if hasattr(each, "signatures")
 ]
@@ -215,7 +227,10 @@ def test_nothing_is_compiled_once_the_turn_has_begun(monkeypatch):
     for text in asked:
         answer = shares.answer(budget, text.format(7).replace("FROM wages", "FROM people"), epsilon=0.2)
         execution.compute(str(answer.pk))
-    assert counted == [[]] * len(asked)
+    query = Query(table="people", measure=Distribution(Column("wage"), 64))
+    quoted = asking.quote(budget, query, by=budget.scientist, epsilon=0.2)
+    execution.compute(str(asking.ask(budget, quoted, key=uuid4(), by=budget.scientist).pk))
+    assert counted == [[]] * (len(asked) + 1)
 
 
 @pytest.mark.django_db(transaction=True)

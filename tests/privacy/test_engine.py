@@ -47,6 +47,7 @@ QUERIES = [
     Query(table="wages", measure=Distribution(WAGE, 16)),
     Query(table="wages", measure=Regression(WAGE, (HOURS, Column("union")), ("hours", "union"))),
     Query(table="wages", measure=Correlation(WAGE, HOURS)),
+    Query(table="wages", measure=Distribution(WAGE, 64)),
 ]
 QUIET = MIN_SIGMA
 

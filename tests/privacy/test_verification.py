@@ -9,8 +9,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from datasets import storage
-from privacy import execution, ledger, services
+from privacy import asking, execution, ledger, services
+from privacy.engine import joint
 from privacy.engine.contributions import CAP
+from privacy.engine.expressions import Column
+from privacy.engine.queries import Distribution, Query
 from privacy.models import Answer, Budget, LedgerLine
 from privacy.subjects import SubjectLedger
 from privacy.verification import faults
@@ -55,6 +58,24 @@ def test_ledgers_that_nobody_touched_are_sound(budget, capsys):
     assert faults(budget.protection) == []
     call_command("verify_ledger")
     assert capsys.readouterr().out == "6 lines and 3 answers of 1 datasets are sound.\n"
+
+
+def test_distributions_say_how_they_were_made_and_are_sound(budget):
+    """With few bins and with many: another mechanism at the same price."""
+    records = []
+    for bins in (4, 64):
+        query = Query(table="wages", measure=Distribution(Column("wage"), bins))
+        quoted = asking.quote(budget, query, by=budget.scientist, epsilon=5.0)
+        answer = asking.ask(budget, quoted, key=uuid4(), by=budget.scientist)
+        execution.compute(str(answer.pk))
+        answer.refresh_from_db()
+        assert [len(line["figures"]) for line in answer.result["lines"]] == [1] * bins
+        records.append((answer.record["mechanism"], answer.record["joint_factor"], answer.line.units))
+    (few, factor, units), (many, wider, same) = records
+    assert ("square-root" in few, "square-root" in many, units) == (False, True, same)
+    assert (factor, wider) == (joint.factor(4), joint.factor(64))
+    budget.protection.refresh_from_db()
+    assert faults(budget.protection) == []
 
 
 EDITS = {

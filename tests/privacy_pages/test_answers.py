@@ -4,11 +4,16 @@ import csv
 import io
 import json
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from privacy import words
+from privacy.engine import joint, wire
+from privacy.engine.expressions import Column
+from privacy.engine.queries import Distribution, Query
 from privacy.models import Answer, Protection
 from requests_app.queries import inbox
 from tests import make
@@ -127,13 +132,81 @@ def test_files_hold_the_whole_answer_and_no_formulas(as_, budget, answered):
     Answer.objects.filter(pk=answered.pk).update(result=result)
     client = as_(budget.scientist)
     rows = list(csv.reader(io.StringIO(client.get(url(answered, "download", "csv")).content.decode())))
-    assert rows[0] == ["region", "count", "count_half_width_95"]
+    assert rows[0] == ["region", "count", "count_half_width_95", "count_half_width_95_joint"]
     assert rows[1][0] == "'=cmd|' /C calc'!A0"
     figures = [line["figures"][0] for line in result["lines"]]
-    assert [row[1:] for row in rows[1:]] == [[str(f["value"]), str(f["half_width"])] for f in figures]
+    assert [row[1:3] for row in rows[1:]] == [[str(f["value"]), str(f["half_width"])] for f in figures]
+    factor = json.loads(client.get(url(answered, "download", "record")).content)["joint_factor"]
+    assert factor == joint.factor(3)
+    assert [row[3] for row in rows[1:]] == [str(f["half_width"] * factor) for f in figures]
     assert json.loads(client.get(url(answered, "download", "json")).content)["result"] == result
     record = json.loads(client.get(url(answered, "download", "record")).content)
     assert (record["delta"], record["mode"], record["query"]) == (1e-6, "complete", answered.query)
+
+
+def test_groups_say_how_wide_intervals_are_that_hold_all_together(as_, budget, ask, compute):
+    client, answered = as_(budget.scientist), compute(ask(budget, BY_REGION, epsilon=3))
+    alone = "Each interval holds with 95 % on its own."
+    half = answered.result["lines"][0]["figures"][0]["half_width"]
+    counts = client.get(url(answered)).content.decode()
+    wide = words.shown(half * joint.factor(3), words.places(half * joint.factor(3)))
+    assert (
+        f"{alone} All 3 together hold with 95 % when they are 1.22 times as wide: ± {wide} people." in counts
+    )
+    assert "± all 3</th>" not in counts
+    means = compute(ask(budget, "SELECT region, AVG(wage) FROM wages GROUP BY region", epsilon=20))
+    text = client.get(url(means)).content.decode()
+    assert (
+        f"{alone} All 3 of a column together hold with 95 % when they are 1.22 times as wide, as under"
+        in text
+    )
+    assert text.count("± all 3</th>") == 1
+    single = client.get(url(compute(ask(budget, epsilon=3)))).content.decode()
+    assert alone not in single
+
+
+def test_the_error_told_before_is_also_that_of_all_groups_together(as_, budget):
+    client = as_(budget.scientist)
+    page = client.post(
+        reverse("privacy:price", args=[budget.pk]),
+        {"source": "sql", "sql": BY_REGION, "goal": "error", "error": "10", "key": str(uuid4())},
+    ).content.decode()
+    assert "95 % of the time, in each of 3 groups; in all of them together ± 12.2 people" in page
+
+
+def test_answers_of_older_versions_are_shown(as_, budget, answered):
+    """A distribution as it was stored before there were joint factors, and one with a figure whose error is unknown."""
+    query = {
+        "table": "wages",
+        "measure": Distribution(Column("wage"), 2),
+        "where": None,
+        "by": (),
+        "rows": None,
+    }
+    share = {"name": "share", "value": 0.25, "half_width": 0.01}
+    lines = [
+        {"key": ["5"], "figures": [share]},
+        {"key": ["9"], "figures": [share | {"value": 1.0, "half_width": 0.0}]},
+    ]
+    Answer.objects.filter(pk=answered.pk).update(
+        query=wire.encode(Query(**query)),
+        result={"by": ["at most"], "lines": lines},
+        record={"mechanism": "discrete Gaussian on integers, one subject's contribution clipped in L2"},
+    )
+    client = as_(budget.scientist)
+    text = client.get(url(answered)).content.decode()
+    assert "All 2 together hold with 95 % when they are 1.15 times as wide, as under “± all 2”." in text
+    assert "0.25" in text
+    assert {
+        client.get(url(answered, "download", form)).status_code for form in ("csv", "json", "record")
+    } == {200}
+    assert "joint_factor" not in client.get(url(answered, "api_answer")).json()["record"]
+    Answer.objects.filter(pk=answered.pk).update(
+        result={"by": ["value"], "lines": [{"key": ["a"], "figures": [share | {"half_width": None}]}] * 2}
+    )
+    text = client.get(url(answered)).content.decode()
+    assert "0.25" in text
+    assert "together hold" not in text
 
 
 def test_who_reads_an_answer(as_, budget, answered):

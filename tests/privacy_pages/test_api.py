@@ -37,6 +37,7 @@ def test_a_question_is_priced_asked_and_answered(scientist, budget, compute):
     asked = {"sql": COUNT, "error": 6}
     price = post(scientist, budget, asked, "api_price").json()
     assert price["half_width_95"] == pytest.approx(6, rel=1e-6)
+    assert price["joint_factor"] == 1.0
     assert (price["share_left"], price["stored"]) == (1.0, False)
     assert not LedgerLine.objects.exists()
     key = uuid4()
