@@ -14,7 +14,7 @@ from accounts.models import User
 from common.errors import Denied, Refused
 from common.expensive import computing
 from common.http import UserRequest
-from privacy import asking, ledger, queries, rules, words
+from privacy import asking, known, ledger, queries, rules, words
 from privacy.composing import OPERATORS, Line, fields_of, query_of
 from privacy.engine import sql_text
 from privacy.engine.accounting import noise_epsilon
@@ -62,6 +62,8 @@ def ask(request: UserRequest, pk: UUID) -> HttpResponse:
     if request.method != "POST":
         return _page(request, budget, _read(budget, _start(request, budget), request.user))
     asked = _read(budget, request.POST, request.user)
+    if request.POST.get("then") == "count":
+        asked = _read(budget, _counting(request.POST, budget, asked), request.user)
     if request.POST.get("then") != "ask":
         return _page(request, budget, asked, more=request.POST.get("then") == "add")
     return _spend(request, budget, asked)
@@ -119,13 +121,28 @@ def _start(request: UserRequest, budget: Budget) -> dict[str, Any]:
     again = earlier and Answer.objects.filter(budget=budget, pk=earlier).first()
     if not again:
         return {**start, **_who_is_in(request, budget)}
+    return {**start, **(_typed(budget, decode(again.query)) or {"source": SQL, "sql": again.sql})}
+
+
+def _typed(budget: Budget, query: Query) -> dict[str, Any] | None:
+    """What somebody types into the form to ask this; None where it has no fields for it."""
     tables = queries.tables_of(budget.protection.dataset, budget.protection.constants)
-    query = decode(again.query)
     found = fields_of(query, tables[query.table]) if query.table in tables else None
     if found is None:
-        return {**start, "source": SQL, "sql": again.sql}
+        return None
     fields, lines = found
-    return {**start, **fields, **_line_data(lines)}
+    return {**fields, **_line_data(lines)}
+
+
+def _counting(data: Mapping[str, Any], budget: Budget, asked: Asked) -> Mapping[str, Any]:
+    """The count that is to be asked first, in place of the question that was typed."""
+    found = asked.query and known.counting(budget, asked.query, asked.table)
+    if not found:
+        return data
+    query, offer = found
+    price = {"goal": EPSILON, "epsilon": f"{noise_epsilon(offer.mu, budget.protection.noise_delta):.3g}"}
+    typed = _typed(budget, query) or {"source": SQL, "sql": sql_text.write(query, asked.table)}
+    return {"key": str(uuid4()), "source": FORM, **typed, **price}
 
 
 def _who_is_in(request: UserRequest, budget: Budget) -> dict[str, Any]:
@@ -137,12 +154,7 @@ def _who_is_in(request: UserRequest, budget: Budget) -> dict[str, Any]:
         return {}
     epsilon = f"{noise_epsilon(earlier.mu, budget.protection.noise_delta):.3g}"
     query = replace(decode(earlier.query), measure=CountSubjects(), by=())
-    tables = queries.tables_of(budget.protection.dataset, budget.protection.constants)
-    found = fields_of(query, tables[query.table]) if query.table in tables else None
-    if found is None:
-        return {"epsilon": epsilon}
-    fields, lines = found
-    return {**fields, **_line_data(lines), "epsilon": epsilon}
+    return {**(_typed(budget, query) or {}), "epsilon": epsilon}
 
 
 def _uuid(text: str) -> UUID | None:
@@ -255,6 +267,8 @@ def _context(budget: Budget, asked: Asked, user: User) -> dict[str, Any]:
         "blank_lines": range(len(asked.lines), min(MAX_LINES, len(asked.lines) + 1)),
         "refusal": asked.refusal or (_unaffordable(quote) if quote else ""),
         "priced": _priced(budget, quote) if quote else None,
+        "count_first": _count_first(budget, asked),
+        "public_rows": budget.protection.public_rows.get(asked.table.name),
         "unit": words.unit(asked.query, asked.table) if asked.query else "",
         "only_sql": asked.source == SQL
         and asked.query is not None
@@ -268,13 +282,22 @@ def _unaffordable(quote: asking.Quote) -> str:
     return ledger.too_much(quote.offer.units, quote.left) if too_much else ""
 
 
+def _count_first(budget: Budget, asked: Asked) -> dict[str, str] | None:
+    """The count that would tell the error before anything is spent on the question, where nobody knows it yet."""
+    query, told = asked.query, asked.quote and asked.quote.half_width is not None
+    found = known.counting(budget, query, asked.table) if query and not told else None
+    return found and {"what": words.say(found[0]), "share": words.percent(found[1].share)}
+
+
 def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
     """What the price panel says."""
-    known = asking.stored(budget, quote)
     error = "" if quote.half_width is None else words.error_text(quote.query, quote.spec, quote.half_width)
+    if error and quote.known:
+        error = f"{'at most' if quote.known.is_bound else 'about'} {error}"
     return {
         "what": words.say(quote.query),
         "error": error,
+        "known": quote.known,
         "share_of_left": words.percent(quote.share_of_left) if quote.left else "more than what is left",
         "share": words.percent(quote.offer.share),
         "left": words.percent(quote.left / CAP),
@@ -284,7 +307,7 @@ def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
         "delta": words.tiny(quote.delta),
         "groups": quote.plan.cells,
         "agreed": agreement(quote),
-        "stored": known,
+        "stored": asking.stored(budget, quote),
         "may_leave_out": quote.may_leave_out,
         "part_of_cells": not bool(quote.cells.all()),
     }
