@@ -68,15 +68,17 @@ def counting(budget: Budget, query: Query, spec: TableSpec) -> tuple[Query, Offe
     """
     counted = replace(query, measure=CountSubjects() if _is_per_person(query) else Count(), by=())
     size = budget.protection.public_rows.get(query.table) or budget.protection.public_size
+    wanted = size / (10 * pricing.CLEAR)
     try:
         if not pricing.is_relative(query, design(query, spec)):
             return None
         plan = design(counted, spec)
-        cheap = pricing.offer_for_mu(plan, budget.mu * FIRST_COUNT**0.5, budget.mu)
-        exact = pricing.offer_for_error(counted, plan, size / (10 * pricing.CLEAR), budget.mu, None)
+        offer = pricing.offer_for_mu(plan, budget.mu * FIRST_COUNT**0.5, budget.mu)
+        if offer.sigma * (pricing.error_per_sigma(counted, plan, None) or 0.0) < wanted:
+            offer = pricing.offer_for_error(counted, plan, wanted, budget.mu, None)
     except QueryRefused:
         return None
-    return counted, min(cheap, exact, key=lambda offer: offer.units)
+    return counted, offer
 
 
 def _is_per_person(query: Query) -> bool:

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from django.urls import reverse
 
+from privacy import services
 from privacy.models import Answer, Budget, LedgerLine
 
 pytestmark = pytest.mark.django_db
@@ -258,3 +259,45 @@ def test_a_line_more_for_those_without_scripts(scientist, page):
         page, {**typed(**{"where-0-column": "year", "where-0-value": "1991"}), "then": "add"}
     )
     assert list(answer.context["blank_lines"]) == [1, 2]
+
+
+OF_1991 = {
+    "measure": "mean",
+    "column": "wage",
+    "where-0-column": "year",
+    "where-0-op": ">=",
+    "where-0-value": "1991",
+}
+
+
+def test_where_nobody_knows_how_many_rows_there_are_the_page_offers_to_count_them(
+    scientist, budget, page, compute
+):
+    asked = scientist.post(page, {**typed(**OF_1991), "then": "price"})
+    assert asked.context["priced"]["error"] == ""
+    assert asked.context["count_first"]["what"] == "Number of rows where year ≥ 1991"
+    assert 'name="then" value="count"' in asked.content.decode()
+    counting = scientist.post(page, {**typed(**OF_1991), "then": "count"})
+    assert counting.context["form"]["measure"].value() == "count"
+    assert counting.context["priced"]["what"] == "Number of rows where year ≥ 1991"
+    # At the price that was named, or rounded to as many figures.
+    assert counting.context["priced"]["share"] == asked.context["count_first"]["share"]
+    sent = agreed(scientist, page, **{**OF_1991, "measure": "count", "epsilon": "25"})
+    scientist.post(page, sent)
+    count = compute(Answer.objects.get())
+    known = scientist.post(page, {**typed(**OF_1991), "then": "price"})
+    text = known.content.decode()
+    assert known.context["count_first"] is None
+    assert known.context["priced"]["error"].startswith("about ± ")
+    assert f'<a href="{reverse("privacy:answer", args=[count.pk])}">your count of ' in text
+    assert "Where values are missing, it is larger." in text
+
+
+def test_a_price_says_that_it_rests_on_what_the_owner_has_published(scientist, budget, page):
+    services.publish_rows(budget.protection, {"wages": 1204}, by=budget.protection.dataset.owner)
+    of_year = {"measure": "mean", "column": "year", "goal": "error", "error": "0.5"}
+    answer = scientist.post(page, {**typed(**of_year), "then": "price"})
+    text = answer.content.decode()
+    assert answer.context["priced"]["error"] == "at most ± 0.5"
+    assert "From the number that the owner has published: about 1\xa0204 rows." in text
+    assert "and 1\xa0204 rows, says the owner." in text
