@@ -128,19 +128,24 @@ def quote(
     )
 
 
-def ask(budget: Budget, quoted: Quote, *, key: UUID, by: User, text: str = "") -> Answer:
+def ask(
+    budget: Budget, quoted: Quote, *, key: UUID, by: User, text: str = "", meant: Query | None = None
+) -> Answer:
     """Spend what was quoted and have the answer computed. The same key, or a query already answered at least as
-    exactly on the same revision: that answer, at no cost, also when both are asked at the same moment."""
+    exactly on the same revision: that answer, at no cost, also when both are asked at the same moment.
+
+    `meant`: the question that this one, a guide, is asked for.
+    """
     require(rules.ask, by, budget)
     with one_at_a_time(budget.pk):
         return (
             _asked_with(key, budget, quoted)
             or stored(budget, quoted)
-            or _charged(budget, quoted, key, by, text)
+            or _charged(budget, quoted, key, by, text, meant)
         )
 
 
-def _charged(budget: Budget, quoted: Quote, key: UUID, by: User, text: str) -> Answer:
+def _charged(budget: Budget, quoted: Quote, key: UUID, by: User, text: str, meant: Query | None) -> Answer:
     line = ledger.reserve(
         budget,
         quoted.offer.units,
@@ -153,6 +158,7 @@ def _charged(budget: Budget, quoted: Quote, key: UUID, by: User, text: str) -> A
             "query": wire.encode(quoted.query),
             "sigma": quoted.offer.sigma,
             "asked": quoted.asked,
+            **({"meant": wire.encode(meant)} if meant else {}),
         },
     )
     with transaction.atomic():

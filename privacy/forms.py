@@ -16,10 +16,10 @@ TEXT_LIMIT = 10_000
 FORM, SQL = "form", "sql"
 ERROR, EPSILON = "error", "epsilon"
 NEEDS = {
-    "column": "mean person_mean sum variance quantiles distribution correlation regression",
+    "column": "mean person_mean sum variance quantiles person_amount distribution correlation regression",
     "other": "correlation",
     "features": "regression",
-    "shares": "quantiles",
+    "shares": "quantiles person_rows person_amount",
     "bins": "distribution",
     "text": "keys",
     "by": "count people mean person_mean sum variance",
@@ -33,6 +33,8 @@ class QuestionForm(forms.Form):
     source = forms.ChoiceField(choices=[(FORM, FORM), (SQL, SQL)], widget=forms.HiddenInput, required=False)
     table = forms.CharField(widget=forms.HiddenInput, required=False, max_length=200)
     key = forms.UUIDField(widget=forms.HiddenInput, required=False)
+    meant = forms.CharField(widget=forms.HiddenInput, required=False, max_length=TEXT_LIMIT)
+    """The question, in its wire form, that a guide is asked for."""
     measure = forms.ChoiceField(label="Compute", required=False)
     column = forms.ChoiceField(label="Of", required=False)
     other = forms.ChoiceField(label="And", required=False)

@@ -4,7 +4,7 @@ From what the owner has published and from the scientist's own earlier answers t
 conditions. All of it is out: reading it once more costs no privacy (post-processing).
 
 A count of what lies within its interval is at least its value less half its width. Whoever has more rows than count is
-scaled down, so a count of fewer rows a person is not too large either.
+scaled down, in a mean by less than in a count of as many rows a person, so such a count is not too large.
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from privacy.engine import pricing, wire
 from privacy.engine.designs import Design, design
 from privacy.engine.expressions import columns_of
 from privacy.engine.pricing import Offer
-from privacy.engine.queries import Count, CountSubjects, Mean, Quantiles, Query
+from privacy.engine.queries import Count, CountSubjects, Mean, PersonQuantiles, Quantiles, Query
 from privacy.engine.schema import QueryRefused, TableSpec
 from privacy.models import Answer, Budget, Protection
 
@@ -82,7 +82,9 @@ def counting(budget: Budget, query: Query, spec: TableSpec) -> tuple[Query, Offe
 
 
 def _is_per_person(query: Query) -> bool:
-    return isinstance(query.measure, Mean) and query.measure.per_subject
+    """Whether people are what is counted, not rows."""
+    measure = query.measure
+    return isinstance(measure, PersonQuantiles) or (isinstance(measure, Mean) and measure.per_subject)
 
 
 def _mean(own: Any, query: Query, plan: Design) -> Known | None:
@@ -148,7 +150,7 @@ def _published_people(protection: Protection, query: Query, spec: TableSpec) -> 
 
 def _is_bound(query: Query, spec: TableSpec) -> bool:
     """Whether every counted row has a value: those without one are in no mean."""
-    of = query.measure.of if isinstance(query.measure, Mean | Quantiles) else None
+    of = query.measure.of if isinstance(query.measure, Mean | Quantiles | PersonQuantiles) else None
     return of is None or not any(spec.columns[name].nullable for name in columns_of(of))
 
 

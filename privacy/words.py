@@ -24,6 +24,7 @@ from privacy.engine.queries import (
     KeyCounts,
     Mean,
     Measure,
+    PersonQuantiles,
     Quantiles,
     Query,
     Regression,
@@ -77,6 +78,9 @@ def measure(item: Measure) -> str:  # noqa: C901, PLR0911 -- one case a kind
             return f"Variance of {expression(of)}"
         case Quantiles(of, at):
             return f"Quantiles of {expression(of)} at {', '.join(f'{share:.4g}' for share in at)}"
+        case PersonQuantiles(of, at):
+            what = f"sum of |{expression(of)}|" if of is not None else "number of rows"
+            return f"Quantiles of each person’s {what} at {', '.join(f'{share:.4g}' for share in at)}"
         case Distribution(of, bins):
             return f"Distribution of {expression(of)} in {bins} bins"
         case Correlation(x, y):
@@ -133,7 +137,9 @@ def unit(query: Query, table: TableSpec) -> str:
             return "rows"
         case CountSubjects() | KeyCounts():
             return "people"
-        case Sum(Column(name)) | Mean(Column(name)) | Quantiles(Column(name)):
+        case PersonQuantiles(None):
+            return "rows"
+        case Sum(Column(name)) | PersonQuantiles(Column(name)) | Mean(Column(name)) | Quantiles(Column(name)):
             return table.columns[name].unit if name in table.columns else ""
         case _:
             return ""
@@ -141,7 +147,7 @@ def unit(query: Query, table: TableSpec) -> str:
 
 def error_text(query: Query, table: TableSpec, half_width: float) -> str:
     """`± 12 people`: half the 95 % interval, in the answer's own units."""
-    if isinstance(query.measure, Quantiles):
+    if isinstance(query.measure, Quantiles | PersonQuantiles):
         return f"± {sized(half_width * 100)} percentage points of rank"
     return f"± {sized(half_width)} {unit(query, table)}".rstrip()
 

@@ -7,12 +7,13 @@ bounds and scaled by their half width h, with a weight KAPPA on the count coordi
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 
 from privacy.engine.bounds import bounds, check
 from privacy.engine.contributions import ANY, MEAN, SUM
 from privacy.engine.expressions import Binary, Constant, Expression, Power, check_size
+from privacy.engine.persons import people_of, quantiles
 from privacy.engine.queries import (
     MAX_CELLS,
     MAX_FEATURES,
@@ -25,6 +26,7 @@ from privacy.engine.queries import (
     Distribution,
     KeyCounts,
     Mean,
+    PersonQuantiles,
     Quantiles,
     Query,
     Regression,
@@ -36,6 +38,7 @@ from privacy.engine.schema import Kind, QueryRefused, TableSpec
 KAPPA = math.sqrt(0.5)
 SEARCH_STEPS = 12
 """Halvings of the bounds in a quantile search: the answer is exact to 1/4096 of their width."""
+JUST_MORE = 1 + 2.0**-29
 MAX_BINS = 256
 WIDEST = 1e30
 """Squares and ratios of values up to here, and of widths down to its inverse, are numbers, with any noise."""
@@ -97,7 +100,7 @@ def design(query: Query, table: TableSpec) -> Design:
             return _sum(of, rows, groups, table)
         case Mean() | Variance():
             return _moments(query.measure, rows, groups, table)
-        case Quantiles() | Distribution():
+        case Quantiles() | PersonQuantiles() | Distribution():
             return _order(query.measure, rows, groups, table)
         case Regression() | Correlation():
             return _gram(query.measure, rows, groups, table)
@@ -105,7 +108,7 @@ def design(query: Query, table: TableSpec) -> Design:
 
 def releases_of(query: Query) -> int:
     """How often noise is drawn for a query, each time at the full price: a quantile is a search of many steps."""
-    return _searches(query.measure.at) if isinstance(query.measure, Quantiles) else 1
+    return _searches(query.measure.at) if isinstance(query.measure, Quantiles | PersonQuantiles) else 1
 
 
 def _searches(at: tuple[float, ...]) -> int:
@@ -135,6 +138,8 @@ def _rows(query: Query, table: TableSpec) -> int:
         )
     if query.rows is None:
         return table.max_rows
+    if isinstance(query.measure, PersonQuantiles):
+        raise QueryRefused("This looks at all rows of a person: leave out how many count.")
     if not 1 <= query.rows <= table.max_rows:
         raise QueryRefused(f"Rows per subject must lie between 1 and {table.max_rows}, the declared most.")
     return query.rows
@@ -211,8 +216,14 @@ def _moments(measure: Mean | Variance, rows: int, groups: tuple[Group, ...], tab
 
 
 def _order(
-    measure: Quantiles | Distribution, rows: int, groups: tuple[Group, ...], table: TableSpec
+    measure: Quantiles | PersonQuantiles | Distribution,
+    rows: int,
+    groups: tuple[Group, ...],
+    table: TableSpec,
 ) -> Design:
+    if isinstance(measure, PersonQuantiles):
+        plan = _order(quantiles(measure), 1, groups, people_of(measure, table))
+        return replace(plan, clip=plan.clip * JUST_MORE)  # so that nobody is clipped, which takes longer
     if groups:
         raise QueryRefused(
             "Quantiles and distributions cannot be grouped: each group would be a search of its own, at the full "

@@ -14,7 +14,7 @@ from privacy.engine.accounting import noise_mu
 from privacy.engine.contributions import CAP, ONE, worst_case_units
 from privacy.engine.designs import KAPPA, Design, Scale
 from privacy.engine.mechanisms import MAX_SIGMA, MIN_SIGMA
-from privacy.engine.queries import Count, CountSubjects, Mean, Quantiles, Query, Sum
+from privacy.engine.queries import Count, CountSubjects, Mean, PersonQuantiles, Quantiles, Query, Sum
 from privacy.engine.schema import QueryRefused
 
 Z95 = NormalDist().inv_cdf(0.975)
@@ -78,7 +78,7 @@ def offer_for_error(
 
 def is_relative(query: Query, design: Design) -> bool:
     """Whether its error is known before once it is known how many rows (or people) it is about."""
-    return isinstance(query.measure, Mean | Quantiles) and not design.groups
+    return isinstance(query.measure, Mean | Quantiles | PersonQuantiles) and not design.groups
 
 
 def at_least(n: float, half_width: float) -> float | None:
@@ -104,7 +104,7 @@ def _unknown(query: Query, design: Design) -> str:
 def error_per_sigma(query: Query, design: Design, size: float | None, off: float = 1.0) -> float | None:
     """Half the width of the 95 % interval per unit of sigma; None where only the data could tell.
 
-    `size`: how many rows (of a mean in which each person counts once: people) the query is about, at least; None where
+    `size`: how many rows (people, where each person counts once) the query is about, at least; None where
     nobody has said. `off`: how far the mean lies from the middle of its bounds, in half widths of them, at most.
     Sums and counts: z C sigma. A mean: z h sigma / n sqrt(1 + u^2/KAPPA^2), with u = off.
     A quantile: of the rank, as a share of n, z max(q, 1 - q) C sigma / n.
@@ -115,7 +115,7 @@ def error_per_sigma(query: Query, design: Design, size: float | None, off: float
             return unit
         case Mean() if size and is_relative(query, design):
             return unit * design.scales[0].half / size * math.sqrt(1 + (off / KAPPA) ** 2)
-        case Quantiles() if size:
+        case Quantiles() | PersonQuantiles() if size:
             return unit / size
         case _:
             return None
