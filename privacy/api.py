@@ -21,6 +21,7 @@ from privacy.engine import wire
 from privacy.engine.contributions import CAP
 from privacy.engine.queries import Query
 from privacy.engine.schema import QueryRefused, TableSpec
+from privacy.known import Known
 from privacy.models import Answer, Budget
 
 P = ParamSpec("P")
@@ -57,7 +58,9 @@ def budget(request: UserRequest, pk: UUID) -> HttpResponse:
     """One of one's own budgets, with the tables it can be asked about."""
     item = _own(request, pk)
     tables = queries.tables_of(item.protection.dataset, item.protection.constants)
-    return JsonResponse({**_budget(item), "tables": [_table(spec) for spec in tables.values()]})
+    rows = item.protection.public_rows
+    described = [{**_table(spec), "rows": rows.get(spec.name)} for spec in tables.values()]
+    return JsonResponse({**_budget(item), "people": item.protection.public_size, "tables": described})
 
 
 def _own(request: UserRequest, pk: UUID) -> Budget:
@@ -174,12 +177,23 @@ def _price(quote: asking.Quote) -> dict[str, object]:
         "half_width_95": quote.half_width,
         "read_to": quote.plan.grid.half_cell if quote.plan.grid else None,
         "joint_factor": quote.joint_factor,
+        "half_width_rests_on": _basis(quote.known) if quote.known else None,
         "epsilon": quote.epsilon,
         "delta": quote.delta,
         "mode": "extended" if quote.may_leave_out else "complete",
         "share": quote.offer.share,
         "share_left": quote.left / CAP,
         "more_like_this": quote.more_like_this,
+    }
+
+
+def _basis(known: Known) -> dict[str, object]:
+    """Where an error comes from that is not in the question: `at_most` of the worst case, otherwise about so much."""
+    return {
+        "basis": known.basis,
+        "answer": str(known.answer.pk) if known.answer else None,
+        "people" if known.of_people else "rows": known.said,
+        "at_most": known.is_bound,
     }
 
 

@@ -19,10 +19,11 @@ from privacy.engine.cells import touched
 from privacy.engine.designs import Design, design
 from privacy.engine.evaluate import Bools
 from privacy.engine.pricing import Offer
-from privacy.engine.queries import KeyCounts, Query
+from privacy.engine.queries import KeyCounts, Mean, Query
 from privacy.engine.schema import QueryRefused, TableSpec
+from privacy.known import Known, known
 from privacy.locks import one_at_a_time
-from privacy.models import Answer, Budget, LedgerLine
+from privacy.models import Answer, AnswerQuerySet, Budget, LedgerLine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,10 @@ class Quote:
     revision: Revision
     half_width: float | None
     """Half the width of the 95 % interval, in the answer's own units; None where only the data could tell."""
+    known: Known | None
+    """What half the width rests on, where that is more than the question and the declarations."""
+    asked: dict[str, float]
+    """What its scientist has fixed: {"error": …} or {"epsilon": …}."""
     delta: float
     noise_delta: float
     """The part of the promise's delta at which an epsilon is read."""
@@ -98,13 +103,14 @@ def quote(
     try:
         spec = _spec(specs, query.table)
         plan = design(query, spec)
-        size = protection.public_size
+        basis = known(budget, query, plan, spec, revision)
+        rows, off = (basis.at_least, basis.off) if basis else (None, 1.0)
         offer = (
             pricing.offer_for_epsilon(plan, epsilon, protection.noise_delta, budget.mu)
             if epsilon is not None
-            else pricing.offer_for_error(query, plan, error or 0.0, budget.mu, size)
+            else pricing.offer_for_error(query, plan, error or 0.0, budget.mu, rows, off)
         )
-        per_sigma = pricing.error_per_sigma(query, plan, size)
+        per_sigma = pricing.error_per_sigma(query, plan, rows, off)
     except QueryRefused as refused:
         raise Refused(str(refused)) from refused
     cells = touched(query.where, protection.cells, spec)
@@ -121,23 +127,30 @@ def quote(
         noise_delta=protection.noise_delta,
         may_leave_out=budget.may_leave_out or ledger.rests_on_constants(budget, charge),
         half_width=None if per_sigma is None else per_sigma * offer.sigma,
+        known=basis,
+        asked={"error": error or 0.0} if epsilon is None else {"epsilon": epsilon},
         left=max(0, budget.cap - int(worst[cells].max(initial=0))),
     )
 
 
-def ask(budget: Budget, quoted: Quote, *, key: UUID, by: User, text: str = "") -> Answer:
+def ask(
+    budget: Budget, quoted: Quote, *, key: UUID, by: User, text: str = "", meant: Query | None = None
+) -> Answer:
     """Spend what was quoted and have the answer computed. The same key, or a query already answered at least as
-    exactly on the same revision: that answer, at no cost, also when both are asked at the same moment."""
+    exactly on the same revision: that answer, at no cost, also when both are asked at the same moment.
+
+    `meant`: the question that this one, a guide, is asked for.
+    """
     require(rules.ask, by, budget)
     with one_at_a_time(budget.pk):
         return (
             _asked_with(key, budget, quoted)
             or stored(budget, quoted)
-            or _charged(budget, quoted, key, by, text)
+            or _charged(budget, quoted, key, by, text, meant)
         )
 
 
-def _charged(budget: Budget, quoted: Quote, key: UUID, by: User, text: str) -> Answer:
+def _charged(budget: Budget, quoted: Quote, key: UUID, by: User, text: str, meant: Query | None) -> Answer:
     line = ledger.reserve(
         budget,
         quoted.offer.units,
@@ -150,6 +163,8 @@ def _charged(budget: Budget, quoted: Quote, key: UUID, by: User, text: str) -> A
             "query": wire.encode(quoted.query),
             "sigma": quoted.offer.sigma,
             "releases": quoted.offer.releases,
+            "asked": quoted.asked,
+            **({"meant": wire.encode(meant)} if meant else {}),
         },
     )
     with transaction.atomic():
@@ -182,20 +197,37 @@ def stored(budget: Budget, quoted: Quote) -> Answer | None:
     same = Answer.objects.filter(
         budget=budget, revision=quoted.revision, query_sha256=digest_of(quoted.query)
     )
-    return (
-        same.filter(state__in=[Answer.State.RELEASED, Answer.State.PENDING], sigma__lte=quoted.offer.sigma)
-        .order_by("sigma")
-        .first()
+    quiet = same.filter(
+        state__in=[Answer.State.RELEASED, Answer.State.PENDING], sigma__lte=quoted.offer.sigma
     )
+    return quiet.order_by("sigma").first() or _narrow(same, quoted)
+
+
+def _narrow(same: AnswerQuerySet, quoted: Quote) -> Answer | None:
+    """One whose own interval is as narrow as what is asked for, however much noise that took: what is known of a mean,
+    and so the noise for an error, changes with the answers that are there."""
+    if not isinstance(quoted.query.measure, Mean) or quoted.known is None or "error" not in quoted.asked:
+        return None
+    told = (each for each in same.out().order_by("sigma") if _half_width(each) <= quoted.asked["error"])
+    return next(told, None)
+
+
+def _half_width(answer: Answer) -> float:
+    half = (answer.result or {})["lines"][0]["figures"][0]["half_width"]
+    return float("inf") if half is None else float(half)
 
 
 def _asked_with(key: UUID, budget: Budget, quoted: Quote) -> Answer | None:
-    """What was asked with this key already; Conflict when that was another question or another exactness."""
+    """What was asked with this key already; Conflict when that was another question or another exactness.
+
+    The same wish is the same exactness, also where more is known now of the rows than when it was asked.
+    """
     line = LedgerLine.objects.filter(key=key, budget=budget).select_related("answer").first()
     answer: Answer | None = getattr(line, "answer", None)
-    if answer is None:
+    if line is None or answer is None:
         return None
-    if (answer.query_sha256, answer.sigma) != (digest_of(quoted.query), quoted.offer.sigma):
+    as_exact = answer.sigma == quoted.offer.sigma or line.purpose.get("asked") == quoted.asked
+    if answer.query_sha256 != digest_of(quoted.query) or not as_exact:
         raise Conflict("This key has asked something else. Use a new key for another question.")
     return answer
 

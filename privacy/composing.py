@@ -16,6 +16,7 @@ from privacy.engine.queries import (
     KeyCounts,
     Mean,
     Measure,
+    PersonQuantiles,
     Quantiles,
     Query,
     Regression,
@@ -37,6 +38,8 @@ MEASURES = {
     "distribution": "Distribution",
     "correlation": "Correlation of two columns",
     "regression": "Linear regression",
+    "person_rows": "How many rows has a person?",
+    "person_amount": "How much has a person?",
     "keys": "People by values that are not declared",
 }
 OPERATORS = {
@@ -51,6 +54,8 @@ OPERATORS = {
     "missing": "is missing",
     "present": "is not missing",
 }
+GUIDE = "0.98"
+"""The share of the people at which a clip is looked for."""
 WITHOUT_VALUE = {"missing", "present"}
 YES_NO = {"yes": "1", "true": "1", "1": "1", "no": "0", "false": "0", "0": "0"}
 
@@ -73,16 +78,20 @@ def query_of(fields: Mapping[str, Any], lines: Sequence[Line], table: TableSpec)
         measure=_measure(fields),
         where=where,
         by=tuple(fields.get("by") or ()),
-        rows=fields.get("rows") or None,
+        rows=None
+        if fields.get("measure") in {"person_rows", "person_amount"}
+        else fields.get("rows") or None,
     )
 
 
-def _measure(fields: Mapping[str, Any]) -> Measure:
+def _measure(fields: Mapping[str, Any]) -> Measure:  # noqa: C901, PLR0911 -- one case a kind
     kind = fields.get("measure") or "people"
     if kind in {"count", "people"}:
         return Count() if kind == "count" else CountSubjects()
     if kind == "keys":
         return KeyCounts(_chosen(fields, "text", "Choose the text column whose values are wanted."))
+    if kind == "person_rows":
+        return PersonQuantiles(None, _shares(str(fields.get("shares") or GUIDE)))
     name = _chosen(fields, "column", "Choose the column to compute it of.")
     of = Column(name)
     match kind:
@@ -93,6 +102,8 @@ def _measure(fields: Mapping[str, Any]) -> Measure:
             return Regression(of, tuple(map(Column, features)), features)
         case "quantiles":
             return Quantiles(of, _shares(str(fields.get("shares") or "0.5")))
+        case "person_amount":
+            return PersonQuantiles(of, _shares(str(fields.get("shares") or GUIDE)))
         case "distribution":
             return Distribution(of, fields.get("bins") or 16)
         case "mean" | "person_mean":
@@ -187,6 +198,10 @@ def _fields(measure: Measure) -> dict[str, Any] | None:  # noqa: C901, PLR0911 -
             return {"measure": "variance", "column": name}
         case Quantiles(Column(name), at):
             return {"measure": "quantiles", "column": name, "shares": ", ".join(map(number, at))}
+        case PersonQuantiles(None, at):
+            return {"measure": "person_rows", "shares": ", ".join(map(number, at))}
+        case PersonQuantiles(Column(name), at):
+            return {"measure": "person_amount", "column": name, "shares": ", ".join(map(number, at))}
         case Distribution(Column(name), bins):
             return {"measure": "distribution", "column": name, "bins": bins}
         case Correlation(Column(x), Column(y)):

@@ -16,10 +16,10 @@ TEXT_LIMIT = 10_000
 FORM, SQL = "form", "sql"
 ERROR, EPSILON = "error", "epsilon"
 NEEDS = {
-    "column": "mean person_mean sum variance quantiles distribution correlation regression",
+    "column": "mean person_mean sum variance quantiles person_amount distribution correlation regression",
     "other": "correlation",
     "features": "regression",
-    "shares": "quantiles",
+    "shares": "quantiles person_rows person_amount",
     "bins": "distribution",
     "text": "keys",
     "by": "count people mean person_mean sum variance",
@@ -33,6 +33,8 @@ class QuestionForm(forms.Form):
     source = forms.ChoiceField(choices=[(FORM, FORM), (SQL, SQL)], widget=forms.HiddenInput, required=False)
     table = forms.CharField(widget=forms.HiddenInput, required=False, max_length=200)
     key = forms.UUIDField(widget=forms.HiddenInput, required=False)
+    meant = forms.CharField(widget=forms.HiddenInput, required=False, max_length=TEXT_LIMIT)
+    """The question, in its wire form, that a guide is asked for."""
     measure = forms.ChoiceField(label="Compute", required=False)
     column = forms.ChoiceField(label="Of", required=False)
     other = forms.ChoiceField(label="And", required=False)
@@ -139,6 +141,39 @@ class LedgerFilter(forms.Form):
         self.fields["scientist"].choices = [("", "Everybody"), *people]  # type: ignore[attr-defined]
 
 
+class RowsForm(forms.Form):
+    """About how many rows each table holds, as the owner tells everybody."""
+
+    def __init__(self, *args: Any, tables: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.tables = tables
+        self.fields |= _rows_fields(tables)
+
+    @property
+    def rows(self) -> dict[str, int]:
+        return _rows_of(self, self.tables)
+
+
+def _rows_fields(tables: Sequence[str]) -> dict[str, forms.Field]:
+    return {
+        f"rows_of_{name}": forms.IntegerField(
+            label=f"About how many rows does {name} hold?",
+            required=False,
+            min_value=1,
+            max_value=10**12,
+            help_text="This number becomes public: say what everybody may know. With it scientists are told the error "
+            "of a mean before they pay. Leave it empty if it is nobody’s business.",
+        )
+        for name in tables
+    }
+
+
+def _rows_of(form: forms.Form, tables: Sequence[str]) -> dict[str, int]:
+    """What was typed, by table."""
+    typed = {name: form.cleaned_data.get(f"rows_of_{name}") for name in tables}
+    return {name: rows for name, rows in typed.items() if rows}
+
+
 class ProtectForm(forms.Form):
     """The promise for a dataset: made once, and never weakened."""
 
@@ -197,8 +232,13 @@ class ProtectForm(forms.Form):
         help_text="Of text columns. A value is told only when many people have it. Half of δ is kept for this.",
     )
 
-    def __init__(self, *args: Any, keys: Sequence[str], texts: bool, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, tables: Sequence[str], keys: Sequence[str], texts: bool, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.tables = tables
+        self.fields |= _rows_fields(tables)
+        self.order_fields(["level", "epsilon", "public_size", *_rows_fields(tables)])
         self.fields["constants"].choices = [(key, key) for key in keys]  # type: ignore[attr-defined]
         if not keys:
             del self.fields["constants"]
@@ -218,6 +258,7 @@ class ProtectForm(forms.Form):
         return {
             "epsilon": given["epsilon"] if given["level"] == "own" else float(given["level"]),
             "public_size": given["public_size"],
+            "public_rows": _rows_of(self, self.tables),
             "seats": given["seats"],
             "constants": given.get("constants", []),
             "extended_allowed": given["extended_allowed"] == "yes",

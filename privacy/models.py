@@ -42,6 +42,8 @@ class Protection(Thing):
     extended_allowed = models.BooleanField(default=False)
     public_size = models.PositiveBigIntegerField(validators=[MinValueValidator(1)])
     """About how many people the dataset holds, as the owner tells everybody: errors of means are relative to it."""
+    public_rows = models.JSONField(default=dict, blank=True)
+    """About how many rows tables hold, where the owner tells everybody: {table: rows}. Typed, never counted."""
     constants = models.JSONField(default=list)
     """Names of columns that are the same in every row of a person."""
     subject_key = models.BinaryField(default=new_key)

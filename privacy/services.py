@@ -14,6 +14,8 @@ from privacy.declarations import current_revision, domain_for, specs_of
 from privacy.engine.accounting import noise_mu
 from privacy.models import Budget, Protection, TopUp
 
+MAX_ROWS = 10**12
+
 # Owners: the promise, and shares of it
 
 
@@ -37,6 +39,7 @@ def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at th
     seats: int = 3,
     extended_allowed: bool = False,
     undeclared_values: bool = False,
+    public_rows: dict[str, int] | None = None,
 ) -> Protection:
     """Let a dataset answer automatically, within one promise for everybody together and for ever."""
     require(rules.protect, by, dataset)
@@ -47,7 +50,8 @@ def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at th
         raise Refused(
             "Say about how many people the dataset holds, and how many scientists may share it (1 to 1,000)."
         )
-    known = {name for spec in specs_of(revision, []).values() for name, c in spec.columns.items() if c.is_key}
+    specs = specs_of(revision, [])
+    known = {name for spec in specs.values() for name, c in spec.columns.items() if c.is_key}
     if unknown := sorted(set(constants) - known):
         raise Refused(
             f"“{unknown[0][:100]}” has no declared categories: it cannot tell groups of people apart."
@@ -64,6 +68,7 @@ def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at th
             threshold_delta=kept,
             seats=seats,
             public_size=public_size,
+            public_rows=_rows_of(set(specs), public_rows or {}),
             constants=sorted(set(constants)),
             extended_allowed=extended_allowed,
             domain={"columns": domain.columns, "labels": domain.labels},
@@ -79,6 +84,31 @@ def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at th
         )
         commit.after(tasks.prepare_columns.delay, str(made.pk))
     return made
+
+
+def publish_rows(protection: Protection, rows: dict[str, int], *, by: User) -> Protection:
+    """Tell everybody about how many rows tables hold. Errors are quoted from it; the promise does not rest on it."""
+    require(rules.manage, by, protection)
+    tables = set(specs_of(current_revision(protection.dataset), protection.constants))
+    with transaction.atomic():
+        locked = Protection.objects.select_for_update().get(pk=protection.pk)
+        before, locked.public_rows = locked.public_rows, _rows_of(tables, rows)
+        locked.save(update_fields=["public_rows"])
+        log.record(
+            "protection.rows_published",
+            by=by,
+            on=locked,
+            dataset_id=locked.dataset_id,
+            changes={"public_rows": (before, locked.public_rows)},
+        )
+    return locked
+
+
+def _rows_of(tables: set[str], rows: dict[str, int]) -> dict[str, int]:
+    """Public numbers of rows; Refused where there is no such table, or no such number."""
+    if not set(rows) <= tables or not all(1 <= number <= MAX_ROWS for number in rows.values()):
+        raise Refused("Say about how many rows each table holds, or nothing.")
+    return dict(rows)
 
 
 def equal_share(protection: Protection) -> float:

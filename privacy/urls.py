@@ -22,6 +22,7 @@ urlpatterns = [
     path("datasets/<uuid:pk>/protect/", owning.protect, name="protect"),
     path("datasets/<uuid:pk>/promise/", owning.promise, name="promise"),
     path("datasets/<uuid:pk>/budgets/", owning.give, name="give"),
+    path("datasets/<uuid:pk>/rows/", owning.rows, name="rows"),
     path("datasets/<uuid:pk>/ledger/", owning.ledger, name="ledger"),
     path("datasets/<uuid:pk>/ledger/export/", owning.export, name="export"),
     path("api/budgets/", api.budgets, name="api_budgets"),

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from decimal import ROUND_CEILING, Context, Decimal
 
+from privacy.engine.designs import design
 from privacy.engine.expressions import (
     And,
     Column,
@@ -24,6 +25,7 @@ from privacy.engine.queries import (
     KeyCounts,
     Mean,
     Measure,
+    PersonQuantiles,
     Quantiles,
     Query,
     Regression,
@@ -31,7 +33,6 @@ from privacy.engine.queries import (
     Variance,
 )
 from privacy.engine.schema import Kind, TableSpec
-from privacy.engine.searches import grid_of
 from privacy.engine.sql_text import number
 
 FLAGS = {"0": "no", "1": "yes"}
@@ -78,6 +79,9 @@ def measure(item: Measure) -> str:  # noqa: C901, PLR0911 -- one case a kind
             return f"Variance of {expression(of)}"
         case Quantiles(of, at):
             return f"Quantiles of {expression(of)} at {', '.join(f'{share:.4g}' for share in at)}"
+        case PersonQuantiles(of, at):
+            what = f"sum of |{expression(of)}|" if of is not None else "number of rows"
+            return f"Quantiles of each person’s {what} at {', '.join(f'{share:.4g}' for share in at)}"
         case Distribution(of, bins):
             return f"Distribution of {expression(of)} in {bins} bins"
         case Correlation(x, y):
@@ -134,7 +138,9 @@ def unit(query: Query, table: TableSpec) -> str:
             return "rows"
         case CountSubjects() | KeyCounts():
             return "people"
-        case Sum(Column(name)) | Mean(Column(name)) | Quantiles(Column(name)):
+        case PersonQuantiles(None):
+            return "rows"
+        case Sum(Column(name)) | PersonQuantiles(Column(name)) | Mean(Column(name)) | Quantiles(Column(name)):
             return table.columns[name].unit if name in table.columns else ""
         case _:
             return ""
@@ -142,7 +148,7 @@ def unit(query: Query, table: TableSpec) -> str:
 
 def error_text(query: Query, table: TableSpec, half_width: float) -> str:
     """`± 12 people`: half the 95 % interval, in the answer's own units."""
-    if isinstance(query.measure, Quantiles):
+    if isinstance(query.measure, Quantiles | PersonQuantiles):
         return f"± {sized(min(100, half_width * 100))} percentage points of rank, beside ties"
     return f"± {sized(half_width)} {unit(query, table)}".rstrip()
 
@@ -150,15 +156,20 @@ def error_text(query: Query, table: TableSpec, half_width: float) -> str:
 def read_to(query: Query, table: TableSpec) -> str:
     """`± 0.012 dollars`: how far a quantile may lie from the one told, for the steps of its search alone; nothing where
     every value that its column can have is told apart."""
-    if not isinstance(query.measure, Quantiles):
-        return ""
-    half = grid_of(query.measure.of, table).half_cell
+    grid = design(query, table).grid
+    half = grid.half_cell if grid else 0.0
     return f"± {sized(half, 2, up=True)} {unit(query, table)}".rstrip() if half else ""
 
 
 def error_unit(query: Query, table: TableSpec) -> str:
-    """What an error is said in: a quantile's is a share of the rows."""
-    return "of all rows, as a share" if isinstance(query.measure, Quantiles) else unit(query, table)
+    """What an error is said in: a quantile's is a share of the rows, or of the people."""
+    match query.measure:
+        case Quantiles():
+            return "of all rows, as a share"
+        case PersonQuantiles():
+            return "of all people, as a share"
+        case _:
+            return unit(query, table)
 
 
 def sized(value: float, digits: int = 3, *, up: bool = False) -> str:

@@ -8,7 +8,7 @@ import math
 
 from privacy.engine.designs import Design
 from privacy.engine.expressions import Node, children
-from privacy.engine.queries import Distribution, Query
+from privacy.engine.queries import Distribution, PersonQuantiles, Query
 from privacy.engine.searches import MOST_STEPS
 
 STEP = 0.05
@@ -17,6 +17,8 @@ ROW, PART, SEARCH = 4e-8, 6e-9, 3e-9
 """Seconds a row, a row and part of an expression, a row and step of a search: about twice what a busy core takes."""
 BIN = 6e-10
 """Seconds a row and bin of a distribution, for people who have a row in each, or more rows than count."""
+SUMS = 8
+"""Adding up the rows of each person takes as long as so many parts of an expression."""
 SORT = 1e-5
 """Seconds a row that putting rows in order may take."""
 ROWS_EACH = 4
@@ -28,6 +30,8 @@ def seconds(query: Query, plan: Design, *, people: int, rows_per_person: int, ba
     over no rows may take, in seconds."""
     rows = _rows(people, rows_per_person)
     parts = sum(map(_parts, plan.coordinates)) + sum(_parts(scale.of) for scale in plan.scales)
+    if isinstance(query.measure, PersonQuantiles):
+        parts += SUMS + (_parts(query.measure.of) if query.measure.of else 0)
     if query.where is not None:
         parts += _parts(query.where)
     # Rows are counted between all stops of a search once, which takes as long for a search of few steps.

@@ -7,12 +7,13 @@ bounds and scaled by their half width h, with a weight KAPPA on the count coordi
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 
 from privacy.engine.bounds import LIMITED, bounds, check
 from privacy.engine.contributions import ANY, MEAN, SUM
 from privacy.engine.expressions import Binary, Constant, Expression, Power, check_size
+from privacy.engine.persons import people_of, quantiles
 from privacy.engine.prefixes import stretch, takes_roots
 from privacy.engine.queries import (
     MAX_CELLS,
@@ -26,6 +27,7 @@ from privacy.engine.queries import (
     Distribution,
     KeyCounts,
     Mean,
+    PersonQuantiles,
     Quantiles,
     Query,
     Regression,
@@ -36,6 +38,7 @@ from privacy.engine.schema import Kind, QueryRefused, TableSpec
 from privacy.engine.searches import MOST_STEPS, Grid, grid_of
 
 KAPPA = math.sqrt(0.5)
+JUST_MORE = 1 + 2.0**-29
 MAX_BINS = 256
 WIDEST = 1e30
 """Squares and ratios of values up to here, and of widths down to its inverse, are numbers, with any noise."""
@@ -99,7 +102,7 @@ def design(query: Query, table: TableSpec) -> Design:
             return _sum(of, rows, groups, table)
         case Mean() | Variance():
             return _moments(query.measure, rows, groups, table)
-        case Quantiles() | Distribution():
+        case Quantiles() | PersonQuantiles() | Distribution():
             return _order(query.measure, rows, groups, table)
         case Regression() | Correlation():
             return _gram(query.measure, rows, groups, table)
@@ -108,7 +111,8 @@ def design(query: Query, table: TableSpec) -> Design:
 def most_releases(query: Query) -> int:
     """As often as noise is drawn for a query at most, each time at the full price; so often for every query that was
     asked before a search went on the column's own values."""
-    return MOST_STEPS * len(query.measure.at) if isinstance(query.measure, Quantiles) else 1
+    searched = isinstance(query.measure, Quantiles | PersonQuantiles)
+    return MOST_STEPS * len(query.measure.at) if searched else 1
 
 
 def mechanism_of(query: Query) -> str:
@@ -142,6 +146,8 @@ def _rows(query: Query, table: TableSpec) -> int:
         )
     if query.rows is None:
         return table.max_rows
+    if isinstance(query.measure, PersonQuantiles):
+        raise QueryRefused("This looks at all rows of a person: leave out how many count.")
     if not 1 <= query.rows <= table.max_rows:
         raise QueryRefused(f"Rows per subject must lie between 1 and {table.max_rows}, the declared most.")
     return query.rows
@@ -220,8 +226,14 @@ def _moments(measure: Mean | Variance, rows: int, groups: tuple[Group, ...], tab
 
 
 def _order(
-    measure: Quantiles | Distribution, rows: int, groups: tuple[Group, ...], table: TableSpec
+    measure: Quantiles | PersonQuantiles | Distribution,
+    rows: int,
+    groups: tuple[Group, ...],
+    table: TableSpec,
 ) -> Design:
+    if isinstance(measure, PersonQuantiles):
+        plan = _order(quantiles(measure), 1, groups, people_of(measure, table))
+        return replace(plan, clip=plan.clip * JUST_MORE)  # so that nobody is clipped, which takes longer
     if groups:
         raise QueryRefused(
             "Quantiles and distributions cannot be grouped: each group would be a search of its own, at the full "

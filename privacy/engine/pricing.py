@@ -12,14 +12,16 @@ from statistics import NormalDist
 
 from privacy.engine.accounting import noise_mu
 from privacy.engine.contributions import CAP, ONE, worst_case_units
-from privacy.engine.designs import KAPPA, Design
+from privacy.engine.designs import KAPPA, Design, Scale
 from privacy.engine.mechanisms import MAX_SIGMA, MIN_SIGMA
-from privacy.engine.queries import Count, CountSubjects, Mean, Quantiles, Query, Sum
+from privacy.engine.queries import Count, CountSubjects, Mean, PersonQuantiles, Quantiles, Query, Sum
 from privacy.engine.schema import QueryRefused
 from privacy.engine.searches import certain
 
 NORMAL = NormalDist()
 Z95 = NORMAL.inv_cdf(0.975)
+CLEAR = 4
+"""A noisy number of rows serves where it is this many times half the width of its interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,23 +64,51 @@ def offer_for_epsilon(design: Design, epsilon: float, delta: float, budget_mu: f
 
 
 def offer_for_error(
-    query: Query, design: Design, half_width: float, budget_mu: float, size: int | None
+    query: Query, design: Design, half_width: float, budget_mu: float, size: float | None, off: float = 1.0
 ) -> Offer:
-    """The cheapest offer whose 95 % interval reaches `half_width` to either side, in the answer's own units."""
+    """The cheapest offer whose 95 % interval reaches `half_width` to either side, in the answer's own units.
+
+    `size` and `off` as for `error_per_sigma`.
+    """
     if not (math.isfinite(half_width) and half_width > 0):
         raise QueryRefused("The error must be a positive number.")
-    per_sigma = error_per_sigma(query, design, size)
+    per_sigma = error_per_sigma(query, design, size, off)
     if per_sigma is None:
-        raise QueryRefused("How exact this answer will be depends on the data. Choose an epsilon instead.")
+        raise QueryRefused(_unknown(query, design))
     return _offer(design, math.floor(min(half_width / per_sigma, 2 * MAX_SIGMA)), budget_mu)
 
 
-def error_per_sigma(query: Query, design: Design, size: int | None) -> float | None:
+def is_relative(query: Query, design: Design) -> bool:
+    """Whether its error is known before once it is known how many rows (or people) it is about."""
+    return isinstance(query.measure, Mean | Quantiles | PersonQuantiles) and not design.groups
+
+
+def at_least(n: float, half_width: float) -> float | None:
+    """A safe number of rows from a noisy one: less half its interval. None where it does not stand clear of its noise,
+    at CLEAR half widths: such a number would make the quote too dear."""
+    return n - half_width if n >= max(1.0, CLEAR * half_width) else None
+
+
+def off_middle(scale: Scale, mean: float, half_width: float) -> float:
+    """How far from the middle a noisy mean may lie, in half widths of its bounds: between 0 and 1."""
+    return min(1.0, (abs(mean - scale.middle) + half_width) / scale.half)
+
+
+def _unknown(query: Query, design: Design) -> str:
+    if is_relative(query, design):
+        return (
+            "How exact this answer will be depends on how many rows there are. Count them first, or choose an "
+            "epsilon instead."
+        )
+    return "How exact this answer will be depends on the data. Choose an epsilon instead."
+
+
+def error_per_sigma(query: Query, design: Design, size: float | None, off: float = 1.0) -> float | None:
     """Half the width of the 95 % interval per unit of sigma; None where only the data could tell.
 
-    `size`: a public number of subjects, to which means and quantiles are relative: each has at least one row. How many
-    a filter keeps only the data could tell.
-    Sums and counts: z C sigma. A mean: z h sigma / n sqrt(1 + u^2/KAPPA^2) at the worst u = 1.
+    `size`: how many rows (people, where each person counts once) the query is about, at least; None where
+    nobody has said. `off`: how far the mean lies from the middle of its bounds, in half widths of them, at most.
+    Sums and counts: z C sigma. A mean: z h sigma / n sqrt(1 + u^2/KAPPA^2), with u = off.
     A quantile: of the rank, as a share of n, z C sigma / n with the z that all steps of the search keep to together
     (`searches.certain`). The share asked for lies in [F(v-) - error, F(v) + error], v- being what lies before v: beside
     ties, and beside what the cell that v is told for holds.
@@ -87,9 +117,9 @@ def error_per_sigma(query: Query, design: Design, size: int | None) -> float | N
     match query.measure:
         case Count() | CountSubjects() | Sum():
             return unit
-        case Mean() if size and not design.groups and query.where is None:
-            return unit * design.scales[0].half / size * math.sqrt(1 + 1 / KAPPA**2)
-        case Quantiles() if size and query.where is None and design.grid is not None:
+        case Mean() if size and is_relative(query, design):
+            return unit * design.scales[0].half / size * math.sqrt(1 + (off / KAPPA) ** 2)
+        case Quantiles() | PersonQuantiles() if size and design.grid is not None:
             return certain(design.grid.steps) * design.clip / ONE / size
         case _:
             return None

@@ -58,6 +58,15 @@ class Quantiles:
 
 
 @dataclass(frozen=True, slots=True)
+class PersonQuantiles:
+    """At most how many rows or, of an expression, which sum of its absolute values, do these shares of the people have?
+    Everybody with a row there is one."""
+
+    of: Expression | None = None
+    at: tuple[float, ...] = (0.98,)
+
+
+@dataclass(frozen=True, slots=True)
 class Distribution:
     """Which share of the rows lies at or below each of `bins` equally spaced values?"""
 
@@ -99,6 +108,7 @@ Measure: TypeAlias = (
     | Mean
     | Variance
     | Quantiles
+    | PersonQuantiles
     | Distribution
     | Regression
     | Correlation

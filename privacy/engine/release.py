@@ -7,7 +7,7 @@ numbers alone.
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -32,8 +32,9 @@ from privacy.engine.expressions import Binary, Column, Constant, Predicate
 from privacy.engine.figures import Answer
 from privacy.engine.kernels import add_counts, add_grouped, add_keys, add_rows, add_sizes, is_ascending
 from privacy.engine.mechanisms import add_noise, threshold
+from privacy.engine.persons import people
 from privacy.engine.prefixes import add_bins, add_steps, steps_of
-from privacy.engine.queries import Distribution, KeyCounts, Quantiles, Query
+from privacy.engine.queries import Distribution, KeyCounts, PersonQuantiles, Quantiles, Query
 from privacy.engine.ranks import Ranks
 from privacy.engine.schema import QueryRefused
 from privacy.engine.searches import Grid, search
@@ -120,6 +121,8 @@ def measure(
     match query.measure:
         case Quantiles(_, at) if plan.grid is not None:
             return _search(at, plan.grid, reading)
+        case PersonQuantiles(_, at) if plan.grid is not None:
+            return _search(at, plan.grid, _by_person(query.measure, reading))
         case KeyCounts(column, most):
             return _by_unknown_keys(column, most, reading, threshold_delta)
         case Distribution(_, bins):
@@ -343,6 +346,14 @@ def _search(at: tuple[float, ...], grid: Grid, reading: _Reading) -> Measured:
         return figures.of_quantiles(at, [search(grid, pair, sigma, ranks) for pair in signs])
 
     return Measured(spent=bound, priced=reading.price != FREE, release=release)
+
+
+def _by_person(measure_: PersonQuantiles, reading: _Reading) -> _Reading:
+    """The same of a table with one row a person."""
+    table = reading.table
+    rows = people(measure_, table.rows, table.offsets, reading.kept)
+    offsets = np.arange(table.subjects + 1, dtype=np.int64)
+    return replace(reading, table=Table(rows=rows, offsets=offsets), kept=EVERYWHERE)
 
 
 def _weight(plan: Design) -> float:

@@ -29,6 +29,7 @@ MEASURES = (
     qu.Mean,
     qu.Variance,
     qu.Quantiles,
+    qu.PersonQuantiles,
     qu.Distribution,
     qu.Regression,
     qu.Correlation,

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from accounts.models import User
 from common.http import UserRequest, found
 from datasets.models import Dataset
-from privacy import drawing, exports, queries, rules, words
+from privacy import drawing, exports, guides, queries, rules, words
 from privacy.declarations import specs_of
 from privacy.drawing import Bar
 from privacy.engine.accounting import noise_epsilon
@@ -131,6 +131,7 @@ def _figures(item: Answer, query: Query, user: User) -> dict[str, Any]:
         "unit": unit,
         "charts": _charts(result, table, title) if _worth_drawing(result["lines"]) else None,
         "without_nulls": _may_be_missing(result["by"], table),
+        "better": _better(item, table),
         "has_errors": any(figure["low"] for row in rows for figure in row["figures"]),
         **_search(result, query, table),
     }
@@ -141,6 +142,12 @@ def _search(result: dict[str, Any], query: Query, table: TableSpec | None) -> di
     if table is None or not any(exports.has_ends(f) for line in result["lines"] for f in line["figures"]):
         return {}
     return {"has_ends": True, "read_to": words.read_to(query, table)}
+
+
+def _better(item: Answer, table: TableSpec | None) -> dict[str, Any] | None:
+    """The question that a guide was asked for, with as many rows of a person as it tells."""
+    found = guides.better(item, table) if table else None
+    return {"what": words.say(found), "rows": found.rows} if found else None
 
 
 def _worth_drawing(lines: Sequence[dict[str, Any]]) -> bool:

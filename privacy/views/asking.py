@@ -14,20 +14,22 @@ from accounts.models import User
 from common.errors import Denied, Refused
 from common.expensive import computing
 from common.http import UserRequest
-from privacy import asking, ledger, queries, rules, words
+from privacy import asking, guides, known, ledger, queries, rules, words
 from privacy.composing import OPERATORS, Line, fields_of, query_of
 from privacy.engine import sql_text
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
-from privacy.engine.queries import CountSubjects, Query
+from privacy.engine.queries import CountSubjects, PersonQuantiles, Query
 from privacy.engine.schema import QueryRefused, TableSpec
-from privacy.engine.wire import decode
-from privacy.forms import EPSILON, ERROR, FORM, MAX_LINES, SQL, QuestionForm, lines_of
+from privacy.engine.wire import canonical, decode, decode_text
+from privacy.forms import EPSILON, ERROR, FORM, MAX_LINES, SQL, TEXT_LIMIT, QuestionForm, lines_of
 from privacy.models import Answer, Budget
 from privacy.views.shared import show, the_budget
 
 FIRST_SHARE = 0.05
 """Of what is left, which part the page proposes to spend on a question."""
+BEFORE = {"count": known.counting, "guide": guides.guide}
+"""What a question may gain from being asked before it."""
 LOOK_AGAIN = (
     "Look at the price once more: it is for another question, or another error, than the one you saw."
 )
@@ -62,6 +64,8 @@ def ask(request: UserRequest, pk: UUID) -> HttpResponse:
     if request.method != "POST":
         return _page(request, budget, _read(budget, _start(request, budget), request.user))
     asked = _read(budget, request.POST, request.user)
+    if request.POST.get("then") in BEFORE:
+        asked = _read(budget, _before(request.POST, budget, asked), request.user)
     if request.POST.get("then") != "ask":
         return _page(request, budget, asked, more=request.POST.get("then") == "add")
     return _spend(request, budget, asked)
@@ -80,10 +84,10 @@ def _spend(request: UserRequest, budget: Budget, asked: Asked) -> HttpResponse:
     key = uuid5(asked.form.cleaned_data.get("key") or uuid4(), agreed)
     text = str(asked.form.cleaned_data.get("sql") or "") if asked.source == SQL else _sql(quote)
     try:
-        answer = asking.ask(budget, quote, key=key, by=request.user, text=text)
-    except Refused as refused:
+        answer = asking.ask(budget, quote, key=key, by=request.user, text=text, meant=_meant(asked))
+    except (Refused, QueryRefused) as refused:
         asked.refusal = str(refused)
-        return _page(request, budget, asked, status=refused.status)
+        return _page(request, budget, asked, status=getattr(refused, "status", 400))
     if answer.line.key != key:
         messages.success(request, "Answered from the stored release, at no cost.")
     return redirect("privacy:answer", answer.pk)
@@ -115,34 +119,66 @@ def _start(request: UserRequest, budget: Budget) -> dict[str, Any]:
     epsilon = f"{noise_epsilon(mu, budget.protection.noise_delta):.2g}"
     start: dict[str, Any] = {"key": str(uuid4()), "goal": EPSILON, "epsilon": epsilon, "measure": "people"}
     start["table"] = request.GET.get("table", "")
-    earlier = _uuid(request.GET.get("again", ""))
-    again = earlier and Answer.objects.filter(budget=budget, pk=earlier).first()
+    if guided := _earlier(request, budget, "guided"):
+        tables = queries.tables_of(budget.protection.dataset, budget.protection.constants)
+        query = decode(guided.query)
+        found = guides.better(guided, tables[query.table]) if query.table in tables else None
+        return {**start, **((found and _typed(budget, found)) or {})}
+    again = _earlier(request, budget, "again")
     if not again:
         return {**start, **_who_is_in(request, budget)}
+    return {**start, **(_typed(budget, decode(again.query)) or {"source": SQL, "sql": again.sql})}
+
+
+def _typed(budget: Budget, query: Query) -> dict[str, Any] | None:
+    """What somebody types into the form to ask this; None where it has no fields for it."""
     tables = queries.tables_of(budget.protection.dataset, budget.protection.constants)
-    query = decode(again.query)
-    found = fields_of(query, tables[query.table]) if query.table in tables else None
-    if found is None:
-        return {**start, "source": SQL, "sql": again.sql}
-    fields, lines = found
-    return {**start, **fields, **_line_data(lines)}
+    try:
+        found = fields_of(query, tables[query.table]) if query.table in tables else None
+    except QueryRefused:
+        found = None
+    return {**found[0], **_line_data(found[1])} if found else None
+
+
+def _before(data: Mapping[str, Any], budget: Budget, asked: Asked) -> Mapping[str, Any]:
+    """What is to be asked first, in place of the question that was typed."""
+    found = asked.query and BEFORE[data["then"]](budget, asked.query, asked.table)
+    if not asked.query or not found:
+        return data
+    query, offer = found
+    epsilon = f"{noise_epsilon(offer.mu, budget.protection.noise_delta):.3g}"
+    typed = _typed(budget, query) or {"source": SQL, "sql": sql_text.write(query, asked.table)}
+    meant = canonical(asked.query) if data["then"] == "guide" else ""
+    meant = meant if len(meant) <= TEXT_LIMIT else ""
+    start = {"key": str(uuid4()), "source": FORM, "goal": EPSILON, "epsilon": epsilon, "meant": meant}
+    return {**start, **typed}
+
+
+def _meant(asked: Asked) -> Query | None:
+    """The question that a guide is asked for, which the page has carried along."""
+    text = asked.form.cleaned_data.get("meant")
+    return decode_text(text) if text and isinstance(asked.query, Query) and _is_guide(asked.query) else None
+
+
+def _is_guide(query: Query) -> bool:
+    return isinstance(query.measure, PersonQuantiles)
 
 
 def _who_is_in(request: UserRequest, budget: Budget) -> dict[str, Any]:
     """A count of those whom an earlier answer (`still`) could have counted: as many people as it asked about, at its
     price. Nobody who cannot pay for it is in it, so it tells how many are left."""
-    pk = _uuid(request.GET.get("still", ""))
-    earlier = pk and Answer.objects.filter(budget=budget, pk=pk).first()
+    earlier = _earlier(request, budget, "still")
     if not earlier:
         return {}
     epsilon = f"{noise_epsilon(earlier.mu, budget.protection.noise_delta):.3g}"
     query = replace(decode(earlier.query), measure=CountSubjects(), by=())
-    tables = queries.tables_of(budget.protection.dataset, budget.protection.constants)
-    found = fields_of(query, tables[query.table]) if query.table in tables else None
-    if found is None:
-        return {"epsilon": epsilon}
-    fields, lines = found
-    return {**fields, **_line_data(lines), "epsilon": epsilon}
+    return {**(_typed(budget, query) or {}), "epsilon": epsilon}
+
+
+def _earlier(request: UserRequest, budget: Budget, name: str) -> Answer | None:
+    """An answer of this budget that the address names."""
+    pk = _uuid(request.GET.get(name, ""))
+    return Answer.objects.filter(budget=budget, pk=pk).select_related("line").first() if pk else None
 
 
 def _uuid(text: str) -> UUID | None:
@@ -255,6 +291,9 @@ def _context(budget: Budget, asked: Asked, user: User) -> dict[str, Any]:
         "blank_lines": range(len(asked.lines), min(MAX_LINES, len(asked.lines) + 1)),
         "refusal": asked.refusal or (_unaffordable(quote) if quote else ""),
         "priced": _priced(budget, quote) if quote else None,
+        "count_first": _first(budget, asked, "count"),
+        "guide": _first(budget, asked, "guide"),
+        "public_rows": budget.protection.public_rows.get(asked.table.name),
         "unit": words.error_unit(asked.query, asked.table) if asked.query else "",
         "only_sql": asked.source == SQL
         and asked.query is not None
@@ -268,18 +307,29 @@ def _unaffordable(quote: asking.Quote) -> str:
     return ledger.too_much(quote.offer.units, quote.left) if too_much else ""
 
 
+def _first(budget: Budget, asked: Asked, which: str) -> dict[str, str] | None:
+    """What the page proposes to ask before, and its price; a count where nobody knows the error yet."""
+    told = asked.quote is not None and asked.quote.half_width is not None
+    if asked.query is None or (which == "count" and told):
+        return None
+    found = BEFORE[which](budget, asked.query, asked.table)
+    return found and {"what": words.say(found[0]), "share": words.percent(found[1].share)}
+
+
 def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
     """What the price panel says."""
-    known = asking.stored(budget, quote)
     error, together = (
         ""
         if quote.half_width is None
         else words.error_text(quote.query, quote.spec, quote.half_width * wider)
         for wider in (1, quote.joint_factor)
     )
+    if error and quote.known:
+        error = f"{'at most' if quote.known.is_bound else 'about'} {error}"
     return {
         "what": words.say(quote.query),
         "error": error,
+        "known": quote.known,
         "read_to": words.read_to(quote.query, quote.spec),
         "together": together,
         "share_of_left": words.percent(quote.share_of_left) if quote.left else "more than what is left",
@@ -291,7 +341,7 @@ def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
         "delta": words.tiny(quote.delta),
         "groups": quote.plan.cells,
         "agreed": agreement(quote),
-        "stored": known,
+        "stored": asking.stored(budget, quote),
         "may_leave_out": quote.may_leave_out,
         "part_of_cells": not bool(quote.cells.all()),
     }

@@ -19,7 +19,7 @@ from datasets.models import Dataset
 from privacy import exports, queries, rules, services, words
 from privacy.engine.accounting import noise_epsilon, noise_mu
 from privacy.engine.schema import Kind, TableSpec
-from privacy.forms import GiveForm, LedgerFilter, ProtectForm
+from privacy.forms import GiveForm, LedgerFilter, ProtectForm, RowsForm
 from privacy.models import Budget, LedgerLine, Protection
 from privacy.promise import Promise
 from privacy.views.budgets import burn_down_charts
@@ -58,6 +58,7 @@ def _page(request: UserRequest, item: Dataset, *, status: int = 200, **forms: ob
         "given": words.percent(queries.given_away(protection, budgets)),
         "open_seats": max(0, protection.seats - len(budgets)),
         "give_form": _give_form(protection, people),
+        "rows_form": _rows_form(item) if owns else None,
         "nobody_to_give": owns and not people,
         "reads": reads,
         "charts": _all_charts(protection, budgets) if reads and spent else None,
@@ -118,6 +119,7 @@ def protect(request: UserRequest, pk: UUID) -> HttpResponse:
         "tables": [(table.name, table.subject, table.max_rows) for table in tables.values()],
         "promise": _proposed(form) if form.is_bound else None,
         "confirming": then == "review" and form.is_valid(),
+        "public_rows": form.chosen["public_rows"] if form.is_bound and form.is_valid() else {},
     }
     return show(request, "protect", context, parts={"promise"}, status=400 if then and form.errors else 200)
 
@@ -125,7 +127,9 @@ def protect(request: UserRequest, pk: UUID) -> HttpResponse:
 def _protect_form(tables: dict[str, TableSpec], data: Any) -> ProtectForm:
     columns = [spec for table in tables.values() for spec in table.columns.values()]
     keys = sorted({spec.name for spec in columns if spec.is_key})
-    return ProtectForm(data, keys=keys, texts=any(spec.kind == Kind.TEXT for spec in columns))
+    return ProtectForm(
+        data, tables=list(tables), keys=keys, texts=any(spec.kind == Kind.TEXT for spec in columns)
+    )
 
 
 def _proposed(form: ProtectForm) -> Promise | None:
@@ -174,6 +178,24 @@ def give(request: UserRequest, pk: UUID) -> HttpResponse:
         messages.success(request, "The share is given, and the scientist is told.")
         return redirect("privacy:dataset", pk)
     return _page(request, item, status=400, give_form=form)
+
+
+def _rows_form(item: Dataset, data: Any = None) -> RowsForm:
+    tables = list(queries.tables_of(item, []))
+    known = {f"rows_of_{name}": rows for name, rows in item.protection.public_rows.items()}
+    return RowsForm(data, tables=tables, initial=known)
+
+
+@require_POST
+@confirmed_recently("Publish how many rows there are")
+def rows(request: UserRequest, pk: UUID) -> HttpResponse:
+    """About how many rows tables hold becomes public, or is no longer said."""
+    item = _protected(request, pk)
+    form = _rows_form(item, request.POST)
+    if attempt(form, lambda: services.publish_rows(item.protection, form.rows, by=request.user)):
+        messages.success(request, "Everybody is told so.")
+        return redirect("privacy:dataset", pk)
+    return _page(request, item, status=400, rows_form=form)
 
 
 def _protected(request: UserRequest, pk: UUID) -> Dataset:

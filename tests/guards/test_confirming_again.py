@@ -43,6 +43,7 @@ ASKS = {
     "privacy:decide",
     "privacy:give",
     "privacy:protect",
+    "privacy:rows",
     "requests:build_environment",
     "requests:decide",
     "requests:drain",

@@ -20,6 +20,7 @@ from privacy.engine.queries import (
     Distribution,
     KeyCounts,
     Mean,
+    PersonQuantiles,
     Quantiles,
     Query,
     Regression,
@@ -48,6 +49,7 @@ QUERIES = [
     Query(table="wages", measure=Regression(WAGE, (HOURS, Column("union")), ("hours", "union"))),
     Query(table="wages", measure=Correlation(WAGE, HOURS)),
     Query(table="wages", measure=Distribution(WAGE, 64)),
+    Query(table="wages", measure=PersonQuantiles(WAGE, (0.1, 0.5))),
 ]
 QUIET = MIN_SIGMA
 

@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from privacy.engine.designs import design
 from privacy.engine.expressions import And, Column, In, Not
-from privacy.engine.queries import Count, CountSubjects, Distribution, Mean, Quantiles, Query, Regression, Sum
+from privacy.engine.queries import (
+    Count,
+    CountSubjects,
+    Distribution,
+    Mean,
+    PersonQuantiles,
+    Quantiles,
+    Query,
+    Regression,
+    Sum,
+)
 from privacy.engine.schema import ColumnSpec, Kind, QueryRefused
 from privacy.engine.sql import parse
 from privacy.engine.sql_text import write
@@ -19,7 +29,7 @@ from privacy.engine.wire import canonical, decode, decode_text, encode
 from tests.privacy.make_table import SPEC
 from tests.privacy.test_engine import QUERIES
 
-WITHOUT_SQL = (Quantiles, Distribution, Regression)  # several quantiles at once, that is
+WITHOUT_SQL = (Quantiles, PersonQuantiles, Distribution, Regression)  # several quantiles at once, that is
 
 REFUSED = {
     "select wage from wages": "column 8: “wage” must be in GROUP BY",

@@ -214,10 +214,16 @@ def test_an_error_past_all_noise_is_refused_and_not_rounded():
 
 
 @pytest.mark.parametrize("measure", [Mean(Column("wage")), Quantiles(Column("wage"), (0.5,))])
-def test_what_a_filter_keeps_is_not_guessed(measure):
+def test_without_a_number_of_rows_an_error_cannot_be_asked_for(measure):
     kept = Query(table="wages", measure=measure, where=In("region", ("north",)))
-    everything = Query(table="wages", measure=measure)
-    assert error_per_sigma(kept, design(kept, SPEC), 1000) is None
-    assert error_per_sigma(everything, design(everything, SPEC), 1000) is not None
-    with pytest.raises(QueryRefused, match="depends on the data"):
-        offer_for_error(kept, design(kept, SPEC), 1.0, 1.0, 1000)
+    assert error_per_sigma(kept, design(kept, SPEC), None) is None
+    assert error_per_sigma(kept, design(kept, SPEC), 1000) is not None
+    with pytest.raises(QueryRefused, match="Count them first"):
+        offer_for_error(kept, design(kept, SPEC), 1.0, 1.0, None)
+
+
+def test_a_mean_near_the_middle_of_its_bounds_costs_less():
+    query = Query(table="wages", measure=Mean(WAGE))
+    plan = design(query, SPEC)
+    worst, middle = (offer_for_error(query, plan, 1.0, BUDGET, 4000, off).units for off in (1.0, 0.0))
+    assert worst == pytest.approx(3 * middle, rel=1e-6)

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from privacy import services
 from privacy.models import LedgerLine
 from tests import make
 
@@ -112,3 +113,30 @@ def test_a_forged_call_asks_nothing(budget):
     client.force_login(budget.scientist, backend="django.contrib.auth.backends.ModelBackend")
     assert post(client, budget, {"sql": COUNT, "epsilon": 1}).status_code == 403
     assert not LedgerLine.objects.exists()
+
+
+def test_a_price_says_what_its_error_rests_on(scientist, budget, compute):
+    asked = {"sql": "SELECT AVG(wage) FROM wages WHERE year >= 1991", "epsilon": 3}
+    price = post(scientist, budget, asked, "api_price").json()
+    assert (price["half_width_95"], price["half_width_rests_on"]) == (None, None)
+    post(scientist, budget, {"sql": asked["sql"].replace("AVG(wage)", "COUNT(*)"), "epsilon": 25})
+    count = compute(budget.answers.get())
+    price = post(scientist, budget, asked, "api_price").json()
+    figure = count.result["lines"][0]["figures"][0]
+    assert price["half_width_rests_on"] == {
+        "basis": "count",
+        "answer": str(count.pk),
+        "rows": figure["value"],
+        "at_most": False,
+    }
+    assert price["half_width_95"] > 0
+    services.publish_rows(budget.protection, {"wages": 1000}, by=budget.protection.dataset.owner)
+    whole = {"sql": "SELECT AVG(year) FROM wages", "epsilon": 3}
+    assert post(scientist, budget, whole, "api_price").json()["half_width_rests_on"] == {
+        "basis": "published",
+        "answer": None,
+        "rows": 1000,
+        "at_most": True,
+    }
+    told = scientist.get(reverse("privacy:api_budget", args=[budget.pk])).json()
+    assert (told["people"], told["tables"][0]["rows"]) == (30, 1000)

@@ -213,3 +213,34 @@ def test_the_datasets_page_leads_there(as_, budget):
         in as_(data.owner).get(reverse("datasets:detail", args=[bare.pk])).content.decode()
     )
     assert "does not answer automatically" in as_(data.owner).get(at("dataset", bare.pk)).content.decode()
+
+
+def test_how_many_rows_there_are_is_told_with_the_promise_or_later(as_):
+    data = make.dataset()
+    client, path = as_(data.owner), at("protect", data.pk)
+    assert "This number becomes public" in client.get(path).content.decode()
+    review = client.post(path, {**CHOICES, "rows_of_wages": "1200", "then": "review"})
+    assert "about 1\xa0200 in <code>wages</code>" in review.content.decode()
+    client.post(path, {**CHOICES, "rows_of_wages": "1200", "then": "make"})
+    assert Protection.objects.get().public_rows == {"wages": 1200}
+    page, rows = at("dataset", data.pk), at("rows", data.pk)
+    assert "about 1\xa0200 in <code>wages</code>" in client.get(page).content.decode()
+    bad = client.post(rows, {"rows_of_wages": "-3"})
+    assert (bad.status_code, Protection.objects.get().public_rows) == (400, {"wages": 1200})
+    assert client.post(rows, {"rows_of_wages": ""})["Location"] == page
+    assert Protection.objects.get().public_rows == {}
+    assert "not told" in client.get(page).content.decode()
+
+
+def test_rows_are_never_counted_for_the_owner(owner, budget):
+    """The form knows nothing that nobody has typed."""
+    text = owner.get(at("dataset", budget.protection.dataset_id)).content.decode()
+    assert 'name="rows_of_wages"' in text
+    assert "120" not in text.partition('name="rows_of_wages"')[2].partition(">")[0]
+
+
+def test_only_its_owner_publishes_rows(as_, budget):
+    path = at("rows", budget.protection.dataset_id)
+    assert as_(budget.scientist).post(path, {"rows_of_wages": "9"}).status_code == 404
+    assert as_(make.admin()).post(path, {"rows_of_wages": "9"}).status_code == 404
+    assert Protection.objects.get().public_rows == {}

@@ -1,0 +1,85 @@
+"""The guide for loose clips: how many rows, or how much, a person has, asked for little before a dear question.
+
+Noise grows with the most that one person may add. Declared is what anybody might have; what nearly everybody has is a
+quantile over people, and with so many rows of a person the question costs less or tells more.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from privacy.engine import pricing, wire
+from privacy.engine.bounds import bounds
+from privacy.engine.designs import design
+from privacy.engine.pricing import Offer
+from privacy.engine.queries import Count, Mean, PersonQuantiles, Query, Sum
+from privacy.engine.schema import QueryRefused, TableSpec
+from privacy.models import Answer, Budget
+
+MOST = 0.02
+"""A guide that is proposed costs at most this part of the budget, or is none."""
+RANK_ERROR, WORST_RANK_ERROR = 0.01, 0.05
+"""How exact a guide is to be over all people, and must be to be proposed."""
+
+
+def guide(budget: Budget, query: Query, spec: TableSpec) -> tuple[Query, Offer] | None:
+    """What to ask before a question over many rows of a person, with its price; None where it would not help."""
+    measure = query.measure
+    many = (query.rows or spec.max_rows) > 1
+    if not many or not isinstance(measure, Count | Sum | Mean) or _counts_people(query):
+        return None
+    asked = PersonQuantiles(measure.of) if isinstance(measure, Sum) else PersonQuantiles()
+    found = Query(table=query.table, measure=asked, where=query.where)
+    people = budget.protection.public_size
+    try:
+        plan = design(found, spec)
+        offer = pricing.offer_for_mu(plan, budget.mu * MOST**0.5, budget.mu)
+        error = (pricing.error_per_sigma(found, plan, people) or math.inf) * offer.sigma
+        if error < RANK_ERROR:
+            offer = pricing.offer_for_error(found, plan, RANK_ERROR, budget.mu, people)
+    except QueryRefused:
+        return None
+    return (found, offer) if error <= WORST_RANK_ERROR else None
+
+
+def better(answer: Answer, spec: TableSpec) -> Query | None:
+    """The question that a released guide was asked for, with as many rows of a person as it tells; None where that is
+    no fewer than are declared, or where the answer is no guide."""
+    query = wire.decode(answer.query)
+    if not isinstance(query.measure, PersonQuantiles) or not answer.is_out:
+        return None
+    rows = _rows(query.measure, _last(answer.result or {}), spec)
+    if rows is None or rows >= spec.max_rows:
+        return None
+    return replace(_meant(answer, query), rows=rows)
+
+
+def _counts_people(query: Query) -> bool:
+    return isinstance(query.measure, Mean) and query.measure.per_subject
+
+
+def _last(result: Mapping[str, Any]) -> float | None:
+    """The value of the largest share that was asked for."""
+    line = max(result["lines"], key=lambda each: float(each["key"][0]))
+    value: float | None = line["figures"][0]["value"]
+    return value
+
+
+def _rows(measure: PersonQuantiles, value: float | None, spec: TableSpec) -> int | None:
+    """So many rows, or so much in as many rows of the largest size that one may have."""
+    if value is None:
+        return None
+    if measure.of is None:
+        return max(1, round(value))
+    largest = bounds(measure.of, spec).magnitude
+    return max(1, math.ceil(value / largest * (1 - 1e-9))) if largest else 1
+
+
+def _meant(answer: Answer, query: Query) -> Query:
+    """The question that was on the page before; otherwise the plainest one of the kind."""
+    meant = answer.line.purpose.get("meant")
+    if meant is not None:
+        return wire.decode(meant)
+    of = query.measure.of if isinstance(query.measure, PersonQuantiles) else None
+    return replace(query, measure=Count() if of is None else Sum(of))
