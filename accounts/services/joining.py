@@ -113,7 +113,9 @@ def ask_for_account(
     task.
     """
     if User.objects.filter(state=User.State.PENDING).count() >= WAITING:
-        raise Refused("Too many people are waiting for an account at the moment. Ask an admin for an invitation.")
+        raise Refused(
+            "Too many people are waiting for an account at the moment. Ask an admin for an invitation."
+        )
     address = addresses.exact(email)
     fields = {"affiliation": affiliation, "registration_note": note, "time_zone": time_zone}
     try:

@@ -111,8 +111,11 @@ def design(query: Query, table: TableSpec) -> Design:
 def most_releases(query: Query) -> int:
     """As often as noise is drawn for a query at most, each time at the full price; so often for every query that was
     asked before a search went on the column's own values."""
-    searched = isinstance(query.measure, Quantiles | PersonQuantiles)
-    return MOST_STEPS * len(query.measure.at) if searched else 1
+    match query.measure:
+        case Quantiles(_, at) | PersonQuantiles(_, at):
+            return MOST_STEPS * len(at)
+        case _:
+            return 1
 
 
 def mechanism_of(query: Query) -> str:

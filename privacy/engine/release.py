@@ -26,7 +26,7 @@ from privacy.engine.contributions import (
     price_of,
     to_units,
 )
-from privacy.engine.designs import Design, design
+from privacy.engine.designs import Design, Scale, design
 from privacy.engine.evaluate import EVERYWHERE, Bools, Rows, Values, evaluate, holds
 from privacy.engine.expressions import Binary, Column, Constant, Predicate
 from privacy.engine.figures import Answer

@@ -69,6 +69,8 @@ def test_distributions_say_how_they_were_made_and_are_sound(budget):
         answer = asking.ask(budget, quoted, key=uuid4(), by=budget.scientist)
         execution.compute(str(answer.pk))
         answer.refresh_from_db()
+        assert answer.result is not None
+        assert answer.record is not None
         assert [len(line["figures"]) for line in answer.result["lines"]] == [1] * bins
         records.append((answer.record["mechanism"], answer.record["joint_factor"], answer.line.units))
     (few, factor, units), (many, wider, same) = records
