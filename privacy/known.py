@@ -70,7 +70,7 @@ def counting(budget: Budget, query: Query, spec: TableSpec) -> tuple[Query, Offe
     size = budget.protection.public_rows.get(query.table) or budget.protection.public_size
     wanted = size / (10 * pricing.CLEAR)
     try:
-        if not pricing.is_relative(query, design(query, spec)):
+        if isinstance(query.measure, PersonQuantiles) or not pricing.is_relative(query, design(query, spec)):
             return None
         plan = design(counted, spec)
         offer = pricing.offer_for_mu(plan, budget.mu * FIRST_COUNT**0.5, budget.mu)

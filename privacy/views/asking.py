@@ -15,7 +15,7 @@ from common.errors import Denied, Refused
 from common.expensive import computing
 from common.http import UserRequest
 from privacy import asking, guides, known, ledger, queries, rules, words
-from privacy.composing import OPERATORS, Line, fields_of, query_of
+from privacy.composing import MEASURES, OPERATORS, Line, fields_of, query_of
 from privacy.engine import sql_text
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
@@ -313,7 +313,16 @@ def _first(budget: Budget, asked: Asked, which: str) -> dict[str, str] | None:
     if asked.query is None or (which == "count" and told):
         return None
     found = BEFORE[which](budget, asked.query, asked.table)
-    return found and {"what": words.say(found[0]), "share": words.percent(found[1].share)}
+    return found and {"what": _called(found[0]), "share": words.percent(found[1].share)}
+
+
+def _called(query: Query) -> str:
+    """What a question that is proposed is called on its button."""
+    match query.measure:
+        case PersonQuantiles(of):
+            return MEASURES["person_rows" if of is None else "person_amount"]
+        case measure:
+            return "Count the people" if isinstance(measure, CountSubjects) else "Count the rows"
 
 
 def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
