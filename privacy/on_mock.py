@@ -14,7 +14,7 @@ from privacy.asking import Quote, digest_of
 from privacy.declarations import opened, plans_for
 from privacy.engine.contributions import ONE
 from privacy.engine.expressions import Column
-from privacy.engine.queries import Query, Regression, Variance
+from privacy.engine.queries import Correlation, Query, Regression, Variance
 from privacy.engine.schema import ColumnSpec, Kind, TableSpec
 from privacy.engine.trials import FEWEST_ROWS, TRIES, Trial, Tried, can_be_tried, trial
 
@@ -29,6 +29,7 @@ class Told:
     heading: str
     widths: list[tuple[str, str]] = field(default_factory=list)
     helps: str = ""
+    but: str = ""
 
 
 def tried(quote: Quote, *, people: int) -> Trial | None:
@@ -72,13 +73,13 @@ def as_told(found: Trial, query: Query, spec: TableSpec) -> Told:
     out = found.coming_out
     if not out:
         heading = f"On the mock data this comes out lost in noise, {_often(found, query)}."
-        return Told(heading=heading, helps=_helps(query))
+        return Told(heading=heading, helps=_helps(query), but=_but(query))
     heading = f"On the mock data this comes out, {_often(found, query)}."
     if not query.by:
         widths = [(words.figure_name(each.name), _width(each, query, spec)) for each in out]
-        return Told(heading=heading, widths=widths)
+        return Told(heading=heading, widths=widths, but=_but(query))
     middle = sorted(out, key=lambda each: each.half_width or 0.0)[len(out) // 2]
-    return Told(heading=heading, widths=[("Middle group", _width(middle, query, spec))])
+    return Told(heading=heading, widths=[("Middle group", _width(middle, query, spec))], but=_but(query))
 
 
 def _often(found: Trial, query: Query) -> str:
@@ -95,11 +96,26 @@ def _width(figure: Tried, query: Query, spec: TableSpec) -> str:
 
 
 def _helps(query: Query) -> str:
+    """What makes the noise smaller beside what it falls on. A mean and a variance are lost where there are few rows, a
+    fit also where values are close together."""
     several = isinstance(query.measure, Regression) and len(query.measure.features) > 1
     ways = [
         "a larger ε",
-        *(["fewer features"] if several else []),
         *(["fewer groups"] if query.by else []),
         *(["a wider filter"] if query.where is not None else []),
+        *(["fewer features"] if several else []),
+        *(["narrower bounds (GREATEST and LEAST in SQL)"] if _is_fit(query) else []),
     ]
-    return f"What helps: {', '.join(ways)}, or narrower bounds (GREATEST and LEAST in SQL)."
+    *others, last = ways
+    return f"What helps: {', '.join(others)} or {last}." if others else f"What helps: {last}."
+
+
+def _but(query: Query) -> str:
+    """Where the real rows do worse than the mock ones."""
+    if _is_fit(query):
+        return "Mock values fill their bounds evenly: where real ones crowd together, more is lost."
+    return "Where fewer real rows are in a group or behind a filter, more is lost."
+
+
+def _is_fit(query: Query) -> bool:
+    return isinstance(query.measure, Regression | Correlation)

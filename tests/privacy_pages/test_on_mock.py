@@ -11,7 +11,7 @@ from datasets import mock_files, storage
 from privacy import services
 from privacy.models import LedgerLine
 from tests import make
-from tests.makers.datasets import SECRET_WAGE, current, wage_rows
+from tests.makers.datasets import current, wage_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +46,7 @@ def test_what_comes_out_on_the_mock_comes_with_its_error(scientist, budget):
 def test_what_is_lost_there_says_so_and_what_helps_and_can_be_asked_all_the_same(scientist, budget):
     told, text = priced(scientist, budget, **REGRESSION, epsilon="0.5")
     assert told.heading == "On the mock data this comes out lost in noise, in 20 of 20 tries."
-    assert told.helps == "What helps: a larger ε, or narrower bounds (GREATEST and LEAST in SQL)."
+    assert told.helps == "What helps: a larger ε or narrower bounds (GREATEST and LEAST in SQL)."
     assert told.widths == []
     assert told.helps in text
     assert 'name="then" value="ask">' in text
@@ -58,7 +58,7 @@ def test_several_groups_are_told_together(scientist, budget):
     assert [(name, width[-3:]) for name, width in told.widths] == [("Middle group", "EUR")]
     told, _ = priced(scientist, budget, **BY_REGION, epsilon="0.5")
     assert told.heading == "On the mock data this comes out lost in noise, in 3 of 3 groups."
-    assert "fewer groups" in told.helps
+    assert told.helps == "What helps: a larger ε or fewer groups."
 
 
 def test_a_filter_that_leaves_the_mock_empty_is_not_taken_for_noise(scientist, budget):
@@ -99,7 +99,8 @@ def test_programs_are_told_the_same(scientist, budget):
     sql = "SELECT CORR(wage, year) FROM wages"
     told = asked(sql=sql, epsilon=30)
     (figure,) = told["figures"]
-    assert (told["tries"], figure["key"], figure["name"], figure["told"]) == (20, [], "correlation", 20)
+    assert (told["tries"], figure["key"], figure["name"]) == (20, [], "correlation")
+    assert figure["told"] > 10
     assert 0 < figure["half_width_95"] < 2
     (figure,) = asked(sql=sql, epsilon=0.1)["figures"]
     assert (figure["told"], figure["half_width_95"]) == (0, None)
@@ -110,22 +111,24 @@ def test_programs_are_told_the_same(scientist, budget):
 QUESTIONS = (REGRESSION, BY_REGION, {"measure": "correlation", "column": "wage", "other": "year"})
 
 
-def panels(as_, rows):
+def panels(as_, rows, *, as_mock=None):
+    """What is said of each question at three prices; `as_mock` takes the place of the mock."""
     data, scientist = make.dataset(rows=rows), make.scientist()
     make.grant(data, scientist)
+    if as_mock is not None:
+        pq.write_table(as_mock, mock_files.published(current(data), "wages"))
     made = services.protect(data, by=data.owner, epsilon=50, public_size=30, constants=["region"], seats=1)
     share = services.give_budget(made, scientist, by=data.owner, epsilon=40)
     client = as_(scientist)
-    return [
-        priced(client, share, **form, epsilon=price)[0] for form in QUESTIONS for price in ("1", "9", "30")
-    ]
+    return [priced(client, share, **form, epsilon=price) for form in QUESTIONS for price in ("1", "9", "30")]
 
 
 def test_private_rows_do_not_change_what_is_said(as_, monkeypatch):
-    """One table says the opposite of the other, and a third has a mock of its own: that shows."""
+    """Not even where everybody earns the same. Were the question tried on these rows, it would show."""
     monkeypatch.setattr(storage, "open_columns", None)
-    one = panels(as_, wage_rows())
-    crowded = wage_rows(people=9, years=2, secret=SECRET_WAGE + 1)
-    flat = crowded.set_column(3, "wage", pa.array([5.0] * crowded.num_rows))
-    assert panels(as_, flat) == one
-    assert len({str(each) for each in one}) > 3
+    rows = wage_rows()
+    alike = wage_rows(people=20)
+    alike = alike.set_column(alike.column_names.index("wage"), "wage", pa.array([5.0] * alike.num_rows))
+    said = [told for told, _ in panels(as_, rows)]
+    assert [told for told, _ in panels(as_, alike)] == said
+    assert [told for told, _ in panels(as_, alike, as_mock=alike)] != said
