@@ -6,10 +6,11 @@ change of the declarations makes another file. Beside each lie its first rows, s
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from django.db import connection
 
@@ -38,6 +39,14 @@ def head_of(path: Path) -> list[list[str]]:
     with pq.ParquetFile(path) as file:
         batch = next(file.iter_batches(batch_size=SHOWN))
     return mock.first_rows(batch, SHOWN)
+
+
+def first_of(path: Path, names: Sequence[str], most: int) -> pa.RecordBatch:
+    """The first rows of a mock, at most so many. OSError when the file is not there, LookupError when it is empty."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=most, columns=list(dict.fromkeys(names))):
+            return batch
+    raise LookupError("This mock has no rows.")
 
 
 def _beside(path: Path) -> Path:

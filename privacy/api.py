@@ -16,11 +16,12 @@ from django.views.decorators.http import require_POST, require_safe
 from common.errors import Refused
 from common.expensive import computing
 from common.http import UserRequest, body_json, found, refusal_as_json
-from privacy import asking, queries, words
+from privacy import asking, on_mock, queries, words
 from privacy.engine import wire
 from privacy.engine.contributions import CAP
 from privacy.engine.queries import Query
 from privacy.engine.schema import QueryRefused, TableSpec
+from privacy.engine.trials import TRIES, Trial
 from privacy.known import Known
 from privacy.models import Answer, Budget
 
@@ -109,7 +110,9 @@ def price(request: UserRequest, pk: UUID) -> HttpResponse:
     """What a question would cost. Spends nothing."""
     item = _own(request, pk)
     quote, _ = _quote(item, request)
-    return JsonResponse({**_price(quote), "stored": asking.stored(item, quote) is not None})
+    found = on_mock.tried(quote, people=item.protection.public_size)
+    stored = asking.stored(item, quote) is not None
+    return JsonResponse({**_price(quote), "stored": stored, "on_mock": _on_mock(found)})
 
 
 @require_POST
@@ -195,6 +198,22 @@ def _basis(known: Known) -> dict[str, object]:
         "people" if known.of_people else "rows": known.said,
         "at_most": known.is_bound,
     }
+
+
+def _on_mock(found: Trial | None) -> dict[str, object] | None:
+    """How the question came out on the mock; no figures where it has too few rows behind it."""
+    if found is None:
+        return None
+    figures = [
+        {
+            "key": list(each.key),
+            "name": each.name,
+            "told": each.told,
+            "half_width_95": each.half_width,
+        }
+        for each in found.figures
+    ]
+    return {"rows": found.rows, "tries": TRIES, "figures": figures}
 
 
 def _answer(item: Answer) -> dict[str, object]:

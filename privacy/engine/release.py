@@ -131,6 +131,15 @@ def measure(
             return _vector(query, reading)
 
 
+def exact_sums(query: Query, table: Table) -> Integers:
+    """What the people of a table add up to, clipped, without noise: for mock tables alone (engine.trials). Shape
+    (cells, width). QueryRefused when the declarations forbid the query."""
+    plan = design(query, table.rows.table)
+    reading = _Reading(plan=plan, table=table, kept=_kept(query.where, table.rows), price=FREE)
+    total, _ = _general(reading, plan.cells, len(plan.coordinates), partial(_placed, plan))(None)
+    return total
+
+
 def _kept(where: Predicate | None, rows: Rows) -> Bools:
     if where is None:
         return EVERYWHERE

@@ -14,13 +14,14 @@ from accounts.models import User
 from common.errors import Denied, Refused
 from common.expensive import computing
 from common.http import UserRequest
-from privacy import asking, guides, known, ledger, queries, rules, words
+from privacy import asking, guides, known, ledger, on_mock, queries, rules, words
 from privacy.composing import MEASURES, OPERATORS, Line, fields_of, query_of
 from privacy.engine import sql_text
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
 from privacy.engine.queries import CountSubjects, PersonQuantiles, Query
 from privacy.engine.schema import QueryRefused, TableSpec
+from privacy.engine.trials import TRIES
 from privacy.engine.wire import canonical, decode, decode_text
 from privacy.forms import EPSILON, ERROR, FORM, MAX_LINES, SQL, TEXT_LIMIT, QuestionForm, lines_of
 from privacy.models import Answer, Budget
@@ -335,12 +336,16 @@ def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
     )
     if error and quote.known:
         error = f"{'at most' if quote.known.is_bound else 'about'} {error}"
+    found = on_mock.tried(quote, people=budget.protection.public_size)
     return {
         "what": words.say(quote.query),
         "error": error,
         "known": quote.known,
         "read_to": words.read_to(quote.query, quote.spec),
         "together": together,
+        "on_mock": on_mock.as_told(found, quote.query, quote.spec) if found else None,
+        "people": budget.protection.public_size,
+        "tries": TRIES,
         "share_of_left": words.percent(quote.share_of_left) if quote.left else "more than what is left",
         "share": words.percent(quote.offer.share),
         "left": words.percent(quote.left / CAP),

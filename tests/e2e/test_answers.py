@@ -182,3 +182,26 @@ def test_a_question_can_be_asked_without_scripts(
     expect(page.get_by_text("What is spent does not come back.")).to_be_visible()
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("heading", name="Number of rows")).to_be_visible()
+
+
+def test_a_question_is_tried_on_the_mock_while_it_is_written(
+    open_as: Callable[..., Page], world: SimpleNamespace
+) -> None:
+    page = open_as(world.scientist, reverse("privacy:ask", args=[world.budget.pk]))
+    sql = "SELECT region, AVG(wage) FROM wages WHERE year >= 1991 GROUP BY region"
+    price = page.locator("#price")
+    page.locator("#id_sql").fill(sql)
+    expect(price).to_contain_text("Mean of wage by region where year ≥ 1991", timeout=LIVE)
+    page.get_by_label("Epsilon").fill("0.5")
+    expect(price).to_contain_text("On the mock data this comes out lost in noise, in 3 of 3 groups.")
+    expect(price.get_by_role("button", name="Ask")).to_be_enabled()
+    no_barriers(page, "lost on the mock")
+    page.locator("#id_sql").fill("SELECT VAR_POP(wage) FROM wages")
+    expect(price).to_contain_text("Variance of wage")
+    page.get_by_label("Epsilon").fill("14")
+    expect(price).to_contain_text("On the mock data this comes out, in ")
+    page.get_by_label("Compute").select_option("regression")
+    page.locator(".ask-checks:visible").last.get_by_label("year").check()
+    expect(price).to_contain_text("Regression of wage on year")
+    expect(price).to_contain_text("On the mock data this comes out, in ")
+    no_barriers(page, "tried on the mock")

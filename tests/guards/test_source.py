@@ -147,3 +147,10 @@ def test_decisions_are_short():
     assert decisions != []
     lengths = {path.name: len(path.read_text().split()) for path in decisions}
     assert {name: words for name, words in lengths.items() if words > LONGEST_DECISION} == {}
+
+
+def test_sums_without_protection_are_made_of_mock_rows_alone():
+    """What tries questions on the mock adds noise that protects nobody."""
+    assert writers(r"\bexact_sums\(") == ["privacy/engine/release.py", "privacy/engine/trials.py"]
+    assert writers(r"(?<!def )\btrial\(") == ["privacy/on_mock.py"]
+    assert "storage" not in (ROOT / "privacy" / "on_mock.py").read_text()
