@@ -145,3 +145,14 @@ def test_nobody_can_try_out_content_by_the_hash_that_scientists_read():
         second.schema,
     )
     assert first.sha256 != second.sha256
+
+
+def test_who_has_more_rows_than_declared_is_counted_for_the_owner():
+    dataset = make.dataset(published=False)
+    table = make.draft(dataset).tables.get()
+    for declared, over in ((4, 0), (3, PEOPLE)):
+        services.declare(table, by=dataset.owner, columns={}, rows_per_subject=declared)
+        table.refresh_from_db()
+        assert table.misfits == {}
+        inspection.check_fit(table, by=dataset.owner)
+        assert table.misfits["people"] == {"all": PEOPLE, "over": over, "most": YEARS, "declared": declared}
