@@ -17,11 +17,15 @@ def answer_csv(answer: Answer) -> str:
     """One row a group; for each figure its value and half its 95 % interval. Empty where the noise drowned it."""
     result = answer.result or {"by": [], "lines": []}
     names = list(dict.fromkeys(figure["name"] for line in result["lines"] for figure in line["figures"]))
+    # How many rows of a person count stands beside every figure: it is not the number of all rows.
+    rows = (answer.record or {}).get("rows_per_person")
     head = [
         *result["by"],
         *(part for name in names for part in (name, f"{name}_half_width_95")),
+        *(["rows_per_person_at_most"] if rows else []),
     ]
-    return spreadsheets.lines([head, *_answer_rows(result["lines"], names)])
+    lines = _answer_rows(result["lines"], names)
+    return spreadsheets.lines([head, *([*line, rows] if rows else line for line in lines)])
 
 
 def _answer_rows(lines: Sequence[dict[str, object]], names: Sequence[str]) -> Iterator[Sequence[object]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
 from privacy.engine.bounds import bounds, check
+from privacy.engine.caps import groups_of_a_person, rows_that_count
 from privacy.engine.contributions import ANY, MEAN, SUM
 from privacy.engine.expressions import Binary, Constant, Expression, Power, check_size
 from privacy.engine.queries import (
@@ -133,11 +134,7 @@ def _rows(query: Query, table: TableSpec) -> int:
             f"The table {table.name} does not say which person a row is about, so it cannot be asked automatically. "
             "Send code for review instead."
         )
-    if query.rows is None:
-        return table.max_rows
-    if not 1 <= query.rows <= table.max_rows:
-        raise QueryRefused(f"Rows per subject must lie between 1 and {table.max_rows}, the declared most.")
-    return query.rows
+    return rows_that_count(query, table)
 
 
 def _groups(query: Query, table: TableSpec) -> tuple[Group, ...]:
@@ -155,8 +152,7 @@ def _groups(query: Query, table: TableSpec) -> tuple[Group, ...]:
 
 def _reach(groups: tuple[Group, ...], rows: int, table: TableSpec) -> float:
     """The norm of a vector of ones over all groups that one subject can be in."""
-    varying = [group for group in groups if not table.column(group.column).constant]
-    return math.sqrt(min(rows, math.prod(len(group.labels) for group in varying)))
+    return math.sqrt(min(rows, groups_of_a_person((group.column for group in groups), table)))
 
 
 def _scale(of: Expression, table: TableSpec) -> Scale:

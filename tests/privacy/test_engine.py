@@ -47,6 +47,7 @@ QUERIES = [
     Query(table="wages", measure=Distribution(WAGE, 16)),
     Query(table="wages", measure=Regression(WAGE, (HOURS, Column("union")), ("hours", "union"))),
     Query(table="wages", measure=Correlation(WAGE, HOURS)),
+    Query(table="wages", measure=Sum(HOURS), by=("union",), rows=3 * SPEC.max_rows),
 ]
 QUIET = MIN_SIGMA
 

@@ -1,0 +1,43 @@
+"""How many rows of a person count in an answer: from the question and public declarations alone.
+
+A cap sets the clip of a person's whole vector, never which rows are read: whoever has no more rows than the cap counts
+in full, whoever has more is scaled down to the clip. So a wrong cap costs exactness, not protection.
+"""
+
+import math
+from collections.abc import Iterable
+
+from privacy.engine.queries import CountSubjects, KeyCounts, Mean, Query
+from privacy.engine.schema import MAX_ROWS_PER_SUBJECT, QueryRefused, TableSpec
+
+
+def rows_that_count(query: Query, table: TableSpec) -> int:
+    """So many rows of a person count in full: as the question says, otherwise as the table declares.
+
+    QueryRefused when the question says a number that is none.
+    """
+    if query.rows is None:
+        return table.max_rows
+    if not 1 <= query.rows <= MAX_ROWS_PER_SUBJECT:
+        raise QueryRefused(
+            f"The rows of a person that count must lie between 1 and {MAX_ROWS_PER_SUBJECT:,}. "
+            f"Declared are {table.max_rows:,}."
+        )
+    return query.rows
+
+
+def groups_of_a_person(by: Iterable[str], table: TableSpec) -> int:
+    """In how many groups one person can be: columns that never change within a person do not add to them."""
+    varying = [spec for name in by if not (spec := table.column(name)).constant]
+    return math.prod(len(spec.labels) for spec in varying)
+
+
+def is_capped(query: Query, table: TableSpec) -> bool:
+    """Whether somebody may have too many rows to count in full."""
+    match query.measure:
+        case KeyCounts():
+            return False
+        case CountSubjects() | Mean(per_subject=True):
+            return groups_of_a_person(query.by, table) > rows_that_count(query, table)
+        case _:
+            return True
