@@ -86,7 +86,10 @@ def check_fit(table: Table, *, by: User) -> dict[str, dict[str, int]]:
     _keep(table, checked=True, columns=misfits)
     if subject := table.declared.subject:
         most = min(table.rows_per_subject, columns.MOST_ROWS)
-        _keep(table, people={**_people(path, subject.name, most), "declared": most})
+        _keep(table, people=_people(path, subject.name, most))
+        counted = [column for column in table.declared.columns if column.rows_per_value]
+        values = [_people(path, subject.name, each.rows_per_value or 1, each.name) for each in counted]
+        _keep(table, per_value=values)
     return misfits
 
 
@@ -96,12 +99,12 @@ def _keep(table: Table, **found: object) -> None:
     Table.objects.filter(pk=table.pk).update(misfits=table.misfits)
 
 
-def _people(path: Path, subject: str, most: int) -> dict[str, object]:
-    """How many people have more rows than count."""
-    found = _ask("each", path, subject=subject, most=most)
+def _people(path: Path, subject: str, most: int, column: str = "") -> dict[str, object]:
+    """How many people have more rows than were declared, for each value of a column if one is named."""
+    found = _ask("each", path, subject=subject, most=most, same=column)
     if set(found) != {"all", "over", "most"} or not all(map(_is_count, found.values())):
         raise Conflict(TOO_LONG)
-    return found
+    return {**found, "declared": most, **({"column": column} if column else {})}
 
 
 def _is_count(value: object) -> bool:

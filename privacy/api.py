@@ -92,6 +92,7 @@ def _table(spec: TableSpec) -> dict[str, object]:
                 "values": list(column.labels),
                 "nullable": column.nullable,
                 "constant": column.constant,
+                "rows_per_value": column.rows_per_value,
             }
             for column in spec.columns.values()
         ],

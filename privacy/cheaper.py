@@ -14,7 +14,7 @@ from privacy.engine.designs import Design, design
 from privacy.engine.evaluate import Bools
 from privacy.engine.expressions import Clip, Column, Expression
 from privacy.engine.queries import Count, CountSubjects, Query, Sum
-from privacy.engine.schema import TableSpec
+from privacy.engine.schema import ColumnSpec, TableSpec
 
 MOST = 3
 WORTH = 2.0
@@ -51,6 +51,18 @@ def applied(name: str, query: Query, table: TableSpec) -> Query:
     """The question with the proposal of that name, or as it is when there is none."""
     found = proposals(query, design(query, table), table)
     return next((each.query for each in found if each.name == name), query)
+
+
+def pinning(query: Query, table: TableSpec) -> Iterator[tuple[ColumnSpec, float]]:
+    """Columns of which a condition on one value would lower the rows of a person that count, and what it saves."""
+    if query.rows is not None or not is_capped(query, table):
+        return
+    rows = rows_that_count(query, table)
+    for spec in table.columns.values():
+        if spec.rows_per_value is not None:
+            one = design(replace(query, rows=min(rows, spec.rows_per_value)), table)
+            if (less := saved(design(query, table), one)) >= WORTH:
+                yield spec, less
 
 
 def kept_apart(query: Query, cells: Bools, table: TableSpec) -> str:

@@ -74,7 +74,7 @@ def each(given: dict[str, Any], _meter: Callable[[float], None]) -> dict[str, An
     """How many people have more rows than were declared."""
     from datasets.reading import looking  # noqa: PLC0415
 
-    return looking.people(the_file(), given["subject"], most=given["most"])
+    return looking.people(the_file(), given["subject"], most=given["most"], same=given["same"])
 
 
 def order(given: dict[str, Any], meter: Callable[[float], None]) -> dict[str, Any]:

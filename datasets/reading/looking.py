@@ -31,12 +31,17 @@ def counts(table: Path, tests: list[str], values: list[Any]) -> list[int]:
     return [int(count) for count in found]
 
 
-def people(table: Path, subject: str, *, most: int) -> dict[str, int]:
-    """How many people a table has (`all`), how many of them more than `most` rows (`over`), and the most of one."""
-    it = engine.name(subject)
+def people(table: Path, subject: str, *, most: int, same: str = "") -> dict[str, int]:
+    """How many people a table has (`all`), how many of them more than `most` rows (`over`), and the most of one.
+
+    `same`: a column; then only rows with the same value in it are counted together.
+    """
+    keys = [engine.name(name) for name in (subject, same) if name]
     relation = f"read_parquet({engine.literal(str(table))}, hive_partitioning=false)"
-    each = f"SELECT count(*) AS n FROM {relation} WHERE {it} IS NOT NULL GROUP BY {it}"  # noqa: S608 -- quoted
+    there = " AND ".join(f"{key} IS NOT NULL" for key in keys)
+    each = f"SELECT {keys[0]} AS who, count(*) AS n FROM {relation} WHERE {there} GROUP BY {', '.join(keys)}"  # noqa: S608 -- quoted
     with engine.connect(memory_mb=GROUPING_MB) as database:
-        counted = f"SELECT count(*), count(*) FILTER (n > {most:d}), coalesce(max(n), 0) FROM ({each})"  # noqa: S608
+        largest = f"SELECT max(n) AS n FROM ({each}) GROUP BY who"  # noqa: S608
+        counted = f"SELECT count(*), count(*) FILTER (n > {most:d}), coalesce(max(n), 0) FROM ({largest})"  # noqa: S608
         found = database.execute(counted).fetchone() or (0, 0, 0)
     return dict(zip(("all", "over", "most"), map(int, found), strict=True))

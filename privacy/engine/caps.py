@@ -5,25 +5,35 @@ in full, whoever has more is scaled down to the clip. So a wrong cap costs exact
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from privacy.engine.expressions import Predicate
+from privacy.engine.pinned import values_left
 from privacy.engine.queries import CountSubjects, KeyCounts, Mean, Query
 from privacy.engine.schema import MAX_ROWS_PER_SUBJECT, QueryRefused, TableSpec
 
 
 def rows_that_count(query: Query, table: TableSpec) -> int:
-    """So many rows of a person count in full: as the question says, otherwise as the table declares.
+    """So many rows of a person count in full: as the question says, otherwise as is declared of the table, or of what
+    the filter keeps if that is fewer.
 
     QueryRefused when the question says a number that is none.
     """
     if query.rows is None:
-        return table.max_rows
+        return min([table.max_rows, *_kept_by(query.where, table)])
     if not 1 <= query.rows <= MAX_ROWS_PER_SUBJECT:
         raise QueryRefused(
             f"The rows of a person that count must lie between 1 and {MAX_ROWS_PER_SUBJECT:,}. "
             f"Declared are {table.max_rows:,}."
         )
     return query.rows
+
+
+def _kept_by(where: Predicate | None, table: TableSpec) -> Iterator[int]:
+    """At most so many rows of a person pass the filter, by each column with declared rows for each value."""
+    for spec in table.columns.values():
+        if spec.rows_per_value is not None and (values := values_left(where, spec)) is not None:
+            yield max(1, spec.rows_per_value * values)
 
 
 def groups_of_a_person(by: Iterable[str], table: TableSpec) -> int:

@@ -86,10 +86,11 @@ class Design:
 
 def design(query: Query, table: TableSpec) -> Design:
     """Check a query against the declarations. Raises QueryRefused with the reason; no row is looked at."""
-    rows = _rows(query, table)
+    _check_table(query, table)
     if query.where is not None:
         check_size(query.where)
         check(query.where, table)
+    rows = rows_that_count(query, table)
     groups = _groups(query, table)
     match query.measure:
         case Count() | CountSubjects() | KeyCounts():
@@ -126,7 +127,7 @@ def _counts(
             return _keys(measure, groups, table)
 
 
-def _rows(query: Query, table: TableSpec) -> int:
+def _check_table(query: Query, table: TableSpec) -> None:
     if query.table != table.name:
         raise QueryRefused(f"There is no table “{query.table[:100]}” here. There is: {table.name}.")
     if not table.subject:
@@ -134,7 +135,6 @@ def _rows(query: Query, table: TableSpec) -> int:
             f"The table {table.name} does not say which person a row is about, so it cannot be asked automatically. "
             "Send code for review instead."
         )
-    return rows_that_count(query, table)
 
 
 def _groups(query: Query, table: TableSpec) -> tuple[Group, ...]:

@@ -264,6 +264,7 @@ def _context(budget: Budget, asked: Asked, user: User) -> dict[str, Any]:
         "refusal": asked.refusal or (_unaffordable(quote) if quote else ""),
         "priced": _priced(budget, quote) if quote else None,
         "proposals": _proposed(asked),
+        "pins": _pins(quote) if quote else [],
         "kept_apart": cheaper.kept_apart(quote.query, quote.cells, quote.spec) if quote else "",
         "unit": words.unit(asked.query, asked.table) if asked.query else "",
         "only_sql": asked.source == SQL
@@ -336,3 +337,16 @@ def _price_of(asked: Asked, other: cheaper.Proposal) -> str:
     if quote is None or quote.half_width is None:
         return f"{words.sized(times)} times as exact for this price."
     return f"{words.error_text(other.query, asked.table, quote.half_width / times)} for this price."
+
+
+def _pins(quote: asking.Quote) -> list[dict[str, object]]:
+    """The one condition that would save most of what the declared rows for each value allow."""
+    found = sorted(cheaper.pinning(quote.query, quote.spec), key=lambda pair: -pair[1])[:1]
+    return [
+        {
+            "name": spec.name,
+            "rows": spec.rows_per_value,
+            "price": f"1/{words.sized(saves)} of the price for the same error.",
+        }
+        for spec, saves in found
+    ]
