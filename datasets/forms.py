@@ -10,7 +10,7 @@ from accounts.forms import AddressField
 from common.templatetags.weir import span
 from datasets.models import NAME, Column, Dataset, Table
 from datasets.queries import SHOWN
-from datasets.schema import BOUNDED, OFFERED, SUBJECT_KINDS, bound_text, parse_bound
+from datasets.schema import BOUNDED, COUNTED, OFFERED, SUBJECT_KINDS, bound_text, parse_bound
 
 PLAIN_LIMIT = 16 * 1024 * 1024
 CATEGORIES = 500
@@ -238,6 +238,14 @@ class ColumnForm(forms.Form):
         max_length=50_000,
         widget=forms.Textarea(attrs={"rows": 4}),
     )
+    rows_per_value = forms.IntegerField(
+        label="Rows of a person with the same value, at most",
+        required=False,
+        min_value=1,
+        max_value=10_000,
+        help_text="If everybody knows one: 1 for a year, when a person has one row a year. It makes answers about few "
+        "values less noisy.",
+    )
     confirmed = forms.BooleanField(
         label="What is declared here may be public: I know it from elsewhere, or accept that it tells something.",
         required=False,
@@ -251,11 +259,13 @@ class ColumnForm(forms.Form):
         self.fields["type"].choices = [(each, names[each]) for each in offered]  # type: ignore[attr-defined]
         self.bounded = bool(BOUNDED & set(offered))
         self.listed = "category" in offered
+        self.counted = bool(COUNTED & set(offered))
 
     @staticmethod
     def _start(column: Column) -> dict[str, object]:
         start: dict[str, object] = {
-            name: getattr(column, name) for name in ("type", "description", "unit", "nullable", "confirmed")
+            name: getattr(column, name)
+            for name in ("type", "description", "unit", "nullable", "rows_per_value", "confirmed")
         }
         for name in ("lower", "upper"):
             value = getattr(column, name)
@@ -284,6 +294,7 @@ class ColumnForm(forms.Form):
         if lower is not None and upper is not None and lower > upper:
             self.add_error("upper", "The highest value is below the lowest.")
         given["categories"] = self._categories() if kind == "category" else []
+        given["rows_per_value"] = given.get("rows_per_value") if kind in COUNTED else None
         return given
 
     def _bound(self, name: str, kind: str) -> float | None:

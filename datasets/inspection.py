@@ -9,7 +9,7 @@ from django.db import transaction
 from accounts.models import User
 from audit import log
 from common.errors import Conflict, Refused
-from datasets import confined, storage
+from datasets import columns, confined, storage
 from datasets.models import Table
 from datasets.reading import engine, looking
 from datasets.schema import ColumnSchema
@@ -69,7 +69,8 @@ def _is_cell(value: object) -> bool:
 
 
 def check_fit(table: Table, *, by: User) -> dict[str, dict[str, int]]:
-    """Count, for the owner alone, how many cells the declarations do not cover; kept with the table."""
+    """Count, for the owner alone, how many cells the declarations do not cover, and how many people have more rows than
+    count; kept with the table."""
     path = storage.open_for_owner(table, by=by)
     asked = [(column, test) for column in table.declared.columns if (test := outside(column))]
     misfits: dict[str, dict[str, int]] = {}
@@ -82,9 +83,28 @@ def check_fit(table: Table, *, by: User) -> dict[str, dict[str, int]]:
         misfits = {
             column.name: {"outside": many} for (column, _), many in zip(asked, counts, strict=True) if many
         }
-    table.misfits = {"checked": True, "columns": misfits}
-    Table.objects.filter(pk=table.pk).update(misfits=table.misfits)
+    _keep(table, checked=True, columns=misfits)
+    if subject := table.declared.subject:
+        most = min(table.rows_per_subject, columns.MOST_ROWS)
+        _keep(table, people=_people(path, subject.name, most))
+        counted = [column for column in table.declared.columns if column.rows_per_value]
+        values = [_people(path, subject.name, each.rows_per_value or 1, each.name) for each in counted]
+        _keep(table, per_value=values)
     return misfits
+
+
+def _keep(table: Table, **found: object) -> None:
+    """For the owner alone: no scientist or auditor reads it, nor anything that follows from it."""
+    table.misfits = {**table.misfits, **found}
+    Table.objects.filter(pk=table.pk).update(misfits=table.misfits)
+
+
+def _people(path: Path, subject: str, most: int, column: str = "") -> dict[str, object]:
+    """How many people have more rows than were declared, for each value of a column if one is named."""
+    found = _ask("each", path, subject=subject, most=most, same=column)
+    if set(found) != {"all", "over", "most"} or not all(map(_is_count, found.values())):
+        raise Conflict(TOO_LONG)
+    return {**found, "declared": most, **({"column": column} if column else {})}
 
 
 def _is_count(value: object) -> bool:

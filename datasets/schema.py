@@ -20,6 +20,8 @@ OFFERED = {
     "timestamp": ("datetime",),
 }
 """How a column that is kept in one way may be declared."""
+COUNTED = frozenset({"integer", "category", "boolean"})
+"""Types of columns whose values can be told apart in a declaration of rows for each value."""
 MOCK_CELLS = 20_000_000
 TYPE_WORDS = {
     "integer": "whole number",
@@ -47,6 +49,8 @@ class ColumnSchema:
     lower: float | None = None
     upper: float | None = None
     categories: tuple[str | int, ...] = ()
+    rows_per_value: int | None = None
+    """A subject has at most so many rows for each value."""
 
     @property
     def needs_bounds(self) -> bool:

@@ -71,6 +71,7 @@ DECLARED_OF_COLUMN = {
     "lower",
     "upper",
     "categories",
+    "rows_per_value",
     "confirmed",
 }
 

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from common.errors import Refused
 from common.expensive import computing
 from common.http import UserRequest, body_json, found, refusal_as_json
-from privacy import asking, on_mock, queries, words
+from privacy import asking, counting, on_mock, queries, words
 from privacy.engine import wire
 from privacy.engine.contributions import CAP
 from privacy.engine.queries import Query
@@ -96,6 +96,7 @@ def _table(spec: TableSpec) -> dict[str, object]:
                 "values": list(column.labels),
                 "nullable": column.nullable,
                 "constant": column.constant,
+                "rows_per_value": column.rows_per_value,
             }
             for column in spec.columns.values()
         ],
@@ -187,6 +188,7 @@ def _price(quote: asking.Quote) -> dict[str, object]:
         "share": quote.offer.share,
         "share_left": quote.left / CAP,
         "more_like_this": quote.more_like_this,
+        **counting.told(quote.query, quote.spec),
     }
 
 
@@ -223,6 +225,7 @@ def _answer(item: Answer) -> dict[str, object]:
         "url": reverse("privacy:api_answer", args=[item.pk]),
         "state": state,
         "question": words.say(wire.decode(item.query)),
+        **queries.counted(item),
         "query": item.query,
         "sql": item.sql,
         "result": item.result if item.is_out else None,

@@ -63,6 +63,7 @@ def _column(column: Column, constants: list[str]) -> ColumnSpec:
         nullable=column.nullable,
         constant=column.name in constants,
         unit=column.unit,
+        rows_per_value=column.rows_per_value,
     )
 
 

@@ -10,7 +10,7 @@ visible at a public time after its turn has come (engine.deadlines), whatever it
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -26,7 +26,7 @@ from audit import log
 from common import live
 from common.errors import Conflict, Refused
 from datasets import storage
-from privacy import ledger, news, preparing, rules
+from privacy import counting, ledger, news, preparing, rules
 from privacy.declarations import opened
 from privacy.engine import joint
 from privacy.engine.accounting import noise_epsilon
@@ -57,6 +57,8 @@ class _Attempt:
     line: LedgerLine | None = None
     seconds: float = 0.0
     """How long after the start of its turn it is released."""
+    counted: dict[str, object] = field(default_factory=dict)
+    """How much of a person counts in it, for the record."""
 
     def due(self) -> tuple[datetime, int]:
         """(when to release it, how often its time was doubled): known before the rows are read, but where it was too
@@ -115,6 +117,7 @@ def _compute(attempt: _Attempt) -> Figures | None:
         try:
             question = question_of(answer)
             attempt.seconds = question.seconds(budget.protection)
+            attempt.counted = counting.told(question.query, question.spec)
         except QueryRefused as why:
             give_back(answer, str(why))
             return None
@@ -229,7 +232,7 @@ def _store(attempt: _Attempt, line: LedgerLine, figures: Figures) -> None:
         answer.state = Answer.State.RELEASED
         answer.result = asdict(figures)
         answer.visible_at = at
-        answer.record = _record_of(answer, at)
+        answer.record = {**_record_of(answer, at), **attempt.counted}
         answer.save(update_fields=["state", "result", "visible_at", "record"])
         _tell(answer, "answer.released", mu=answer.mu)
         budget = Budget.objects.get(pk=answer.budget_id)

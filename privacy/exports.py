@@ -27,8 +27,13 @@ def answer_csv(answer: Answer) -> str:
         name: ("low_95", "high_95") if name in uneven else even
         for name in dict.fromkeys(figure["name"] for figure in figures)
     }
+    # How many rows of a person count stands beside every figure: it is not the number of all rows.
+    rows = (answer.record or {}).get("rows_per_person")
     head = [*result["by"], *(column for name in parts for column in _named(name, parts[name]))]
-    return spreadsheets.lines([head, *_answer_rows(result["lines"], parts, factor)])
+    lines = _answer_rows(result["lines"], parts, factor)
+    if rows:
+        head, lines = [*head, "rows_per_person_at_most"], ([*line, rows] for line in lines)
+    return spreadsheets.lines([head, *lines])
 
 
 def has_ends(figure: Mapping[str, object]) -> bool:

@@ -7,7 +7,7 @@ from django import forms
 
 from datasets.models import Dataset
 from privacy.composing import MEASURES, OPERATORS, Line
-from privacy.engine.schema import Kind, TableSpec
+from privacy.engine.schema import MAX_ROWS_PER_SUBJECT, Kind, TableSpec
 from privacy.models import Answer
 from privacy.promise import LEVELS
 
@@ -51,7 +51,8 @@ class QuestionForm(forms.Form):
         label="Rows of a person that count, at most",
         required=False,
         min_value=1,
-        help_text="Fewer make the answer cheaper; whoever has more is scaled down to as many.",
+        max_value=MAX_ROWS_PER_SUBJECT,
+        help_text="Fewer make the answer cheaper, more make it dearer. Whoever has more is scaled down.",
     )
     sql = forms.CharField(
         label="SQL",
@@ -83,7 +84,7 @@ class QuestionForm(forms.Form):
             self._offer(name, [("", "Choose…"), *((each, each) for each in offered[kind])])
         for name, kind in (("features", "numeric"), ("by", "keys")):
             self._offer(name, [(each, each) for each in offered[kind]])
-        self.fields["rows"].widget.attrs["max"] = table.max_rows
+        self.fields["rows"].widget.attrs["placeholder"] = f"{table.max_rows:,}, as declared"
         if missing := [spec.name for spec in columns if spec.is_key and spec.nullable]:
             self.fields[
                 "by"

@@ -12,11 +12,11 @@ from django.urls import reverse
 from accounts.models import User
 from datasets import storage
 from datasets.models import Dataset, Grant
-from privacy import words
+from privacy import counting, words
 from privacy.declarations import current_revision, specs_of
 from privacy.drawing import Point
 from privacy.engine.contributions import CAP, rescaled
-from privacy.engine.schema import TableSpec
+from privacy.engine.schema import QueryRefused, TableSpec
 from privacy.engine.wire import decode
 from privacy.models import Answer, Budget, BudgetQuerySet, LedgerLine, Protection, TopUp
 from privacy.promise import Promise
@@ -81,6 +81,21 @@ def _answers(user: User) -> Iterator[Waiting]:
 def title_of(answer: Answer) -> str:
     """What was asked, in words."""
     return words.say(decode(answer.query))
+
+
+def table_of(answer: Answer) -> TableSpec | None:
+    """How the table was declared that an answer is about."""
+    specs = specs_of(answer.revision, answer.budget.protection.constants)
+    return specs.get(decode(answer.query).table)
+
+
+def counted(answer: Answer) -> dict[str, object]:
+    """How much of a person counts in an answer, also in those that do not say it in their record."""
+    table = table_of(answer)
+    try:
+        return counting.told(decode(answer.query), table) if table else {}
+    except QueryRefused:
+        return {}  # it was never computed
 
 
 # Budgets

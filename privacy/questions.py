@@ -34,12 +34,12 @@ class Question:
     wanted: frozenset[str]
 
     def seconds(self, protection: Protection) -> float:
-        """How long its answer may take."""
+        """How long its answer may take. All stored rows are read, however few of a person are to count."""
         return deadlines.seconds(
             self.query,
             self.design,
             people=protection.public_size,
-            rows_per_person=self.query.rows or self.spec.max_rows,
+            rows_per_person=max(self.query.rows or 1, self.spec.max_rows),
             base=settings.ANSWER_SECONDS,
         )
 

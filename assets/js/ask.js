@@ -52,6 +52,13 @@ function remove(form, lines, line) {
   htmx.trigger(form.querySelector('.ask-main'), 'priced')
 }
 
+/** Whoever took a proposal goes on at the price: the button that had the focus is gone. */
+function stay(form) {
+  if (!('applied' in form.dataset)) return
+  delete form.dataset.applied
+  form.querySelector('#price-title')?.focus()
+}
+
 export function ask(form) {
   form.addEventListener('input', ({ target }) => {
     if (target.name === 'error' || target.name === 'epsilon') form.querySelector(`[name=goal][value=${target.name}]`).checked = true
@@ -66,6 +73,7 @@ export function ask(form) {
       event.preventDefault()
       add(lines)
     }
+    if (event.target.closest('[name=apply]')) form.dataset.applied = ''
     const button = event.target.closest('[data-remove]')
     if (button) remove(form, lines, button.closest('[data-line]'))
   })
@@ -73,7 +81,10 @@ export function ask(form) {
   document.addEventListener('htmx:oobBeforeSwap', (event) => {
     if (event.detail.target.contains(document.activeElement)) event.preventDefault()
   })
-  document.addEventListener('htmx:afterSettle', () => fit(form))
+  document.addEventListener('htmx:afterSettle', () => {
+    fit(form)
+    stay(form)
+  })
   document.addEventListener('htmx:oobAfterSwap', () => fit(form))
   fit(form)
 }

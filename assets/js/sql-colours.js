@@ -1,7 +1,7 @@
 // Colours under the SQL that is being written, and a line under the word at which the portal could not go on.
 // The textarea stays what is typed into: keyboard, undo and screen readers are the browser's own.
 const WORDS = new Set(('select from where group by as and or not in is null between case when then else end distinct ' +
-  'true false within order asc desc').split(' '))
+  'true false within order asc desc limit').split(' '))
 const PARTS = /('(?:[^']|'')*'?)|(--[^\n]*)|(\d+(?:\.\d+)?(?:e[+-]?\d+)?)|([a-z_]\w*)(?=(\s*\()?)|"[^"]*"?|\s+|./gisu
 const PLACE = /Line (\d+), column (\d+):/u
 

@@ -192,6 +192,9 @@ class Column(Thing):
     lower = models.FloatField(null=True, blank=True)
     upper = models.FloatField(null=True, blank=True)
     categories = models.JSONField(default=list, blank=True)
+    rows_per_value = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(10_000)]
+    )
     confirmed = models.BooleanField(default=False)
 
     class Meta:
@@ -230,6 +233,7 @@ class Column(Thing):
             nullable=self.nullable,
             lower=self.lower,
             upper=self.upper,
+            rows_per_value=self.rows_per_value,
             categories=tuple(self.categories),
         )
 

@@ -70,6 +70,13 @@ def fit(given: dict[str, Any], _meter: Callable[[float], None]) -> dict[str, Any
     return {"counts": looking.counts(the_file(), given["tests"], given["values"])}
 
 
+def each(given: dict[str, Any], _meter: Callable[[float], None]) -> dict[str, Any]:
+    """How many people have more rows than were declared."""
+    from datasets.reading import looking  # noqa: PLC0415
+
+    return looking.people(the_file(), given["subject"], most=given["most"], same=given["same"])
+
+
 def order(given: dict[str, Any], meter: Callable[[float], None]) -> dict[str, Any]:
     """A table as columns in the order of its subjects."""
     from datasets import columns, ordering  # noqa: PLC0415
@@ -87,7 +94,14 @@ def people(given: dict[str, Any], _meter: Callable[[float], None]) -> dict[str, 
     return {"digests": [each.hex() for each in found]}
 
 
-WORKS: dict[str, Work] = {"read": read, "rows": rows, "fit": fit, "order": order, "people": people}
+WORKS: dict[str, Work] = {
+    "read": read,
+    "rows": rows,
+    "fit": fit,
+    "each": each,
+    "order": order,
+    "people": people,
+}
 
 
 def main() -> None:

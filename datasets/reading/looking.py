@@ -1,4 +1,4 @@
-"""A look into a sealed table: a page of its rows as text, and counts of cells that meet conditions."""
+"""A look into a sealed table: a page of its rows as text, counts of cells that meet conditions, and rows per person."""
 
 from pathlib import Path
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from datasets.reading import engine
 
 MEMORY_MB = 256
+GROUPING_MB = 512
 CELL = 200
 
 
@@ -28,3 +29,19 @@ def counts(table: Path, tests: list[str], values: list[Any]) -> list[int]:
     with engine.connect(memory_mb=MEMORY_MB) as database:
         found = database.execute(f"SELECT {wanted} FROM {relation}", values).fetchone() or ()  # noqa: S608 -- the portal's own conditions
     return [int(count) for count in found]
+
+
+def people(table: Path, subject: str, *, most: int, same: str = "") -> dict[str, int]:
+    """How many people a table has (`all`), how many of them more than `most` rows (`over`), and the most of one.
+
+    `same`: a column; then only rows with the same value in it are counted together.
+    """
+    keys = [engine.name(name) for name in (subject, same) if name]
+    relation = f"read_parquet({engine.literal(str(table))}, hive_partitioning=false)"
+    there = " AND ".join(f"{key} IS NOT NULL" for key in keys)
+    each = f"SELECT {keys[0]} AS who, count(*) AS n FROM {relation} WHERE {there} GROUP BY {', '.join(keys)}"  # noqa: S608 -- quoted
+    with engine.connect(memory_mb=GROUPING_MB) as database:
+        largest = f"SELECT max(n) AS n FROM ({each}) GROUP BY who"  # noqa: S608
+        counted = f"SELECT count(*), count(*) FILTER (n > {most:d}), coalesce(max(n), 0) FROM ({largest})"  # noqa: S608
+        found = database.execute(counted).fetchone() or (0, 0, 0)
+    return dict(zip(("all", "over", "most"), map(int, found), strict=True))

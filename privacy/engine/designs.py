@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 
 from privacy.engine.bounds import LIMITED, bounds, check
+from privacy.engine.caps import groups_of_a_person, rows_that_count
 from privacy.engine.contributions import ANY, MEAN, SUM
 from privacy.engine.expressions import Binary, Constant, Expression, Power, check_size
 from privacy.engine.persons import people_of, quantiles
@@ -90,10 +91,11 @@ class Design:
 
 def design(query: Query, table: TableSpec) -> Design:
     """Check a query against the declarations. Raises QueryRefused with the reason; no row is looked at."""
-    rows = _rows(query, table)
+    _check_table(query, table)
     if query.where is not None:
         check_size(query.where)
         check(query.where, table)
+    rows = rows_that_count(query, table)
     groups = _groups(query, table)
     match query.measure:
         case Count() | CountSubjects() | KeyCounts():
@@ -139,7 +141,7 @@ def _counts(
             return _keys(measure, groups, table)
 
 
-def _rows(query: Query, table: TableSpec) -> int:
+def _check_table(query: Query, table: TableSpec) -> None:
     if query.table != table.name:
         raise QueryRefused(f"There is no table “{query.table[:100]}” here. There is: {table.name}.")
     if not table.subject:
@@ -147,13 +149,6 @@ def _rows(query: Query, table: TableSpec) -> int:
             f"The table {table.name} does not say which person a row is about, so it cannot be asked automatically. "
             "Send code for review instead."
         )
-    if query.rows is None:
-        return table.max_rows
-    if isinstance(query.measure, PersonQuantiles):
-        raise QueryRefused("This looks at all rows of a person: leave out how many count.")
-    if not 1 <= query.rows <= table.max_rows:
-        raise QueryRefused(f"Rows per subject must lie between 1 and {table.max_rows}, the declared most.")
-    return query.rows
 
 
 def _groups(query: Query, table: TableSpec) -> tuple[Group, ...]:
@@ -171,8 +166,7 @@ def _groups(query: Query, table: TableSpec) -> tuple[Group, ...]:
 
 def _reach(groups: tuple[Group, ...], rows: int, table: TableSpec) -> float:
     """The norm of a vector of ones over all groups that one subject can be in."""
-    varying = [group for group in groups if not table.column(group.column).constant]
-    return math.sqrt(min(rows, math.prod(len(group.labels) for group in varying)))
+    return math.sqrt(min(rows, groups_of_a_person((group.column for group in groups), table)))
 
 
 def _scale(of: Expression, table: TableSpec) -> Scale:

@@ -119,8 +119,9 @@ Measure: TypeAlias = (
 class Query:
     """One question to one table.
 
-    `where` keeps rows, `by` groups them by declared categories. `rows` is how many rows a subject may count with: by
-    default as many as the table declares. Fewer make the answer cheaper; whoever has more is scaled down to as much.
+    `where` keeps rows, `by` groups them by declared categories. `rows` (1 to 4096) is how many rows a subject may count
+    with: by default as many as the table declares. Fewer make the answer cheaper, more make it dearer; whoever has more
+    is scaled down to as much (engine.caps).
     """
 
     table: str

@@ -31,7 +31,8 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnSpec:
-    """One column. Numbers have bounds, categories their list; `constant` says it never differs within a subject."""
+    """One column. Numbers have bounds, categories their list; `constant` says it never differs within a subject,
+    `rows_per_value` that a subject has at most so many rows for each value."""
 
     name: str
     kind: Kind
@@ -41,6 +42,7 @@ class ColumnSpec:
     nullable: bool = True
     constant: bool = False
     unit: str = ""
+    rows_per_value: int | None = None
 
     @property
     def is_numeric(self) -> bool:

@@ -50,7 +50,7 @@ DIALECT = Dialect.get_or_raise("duckdb")
 LITERALS = {TokenType.STRING, TokenType.IDENTIFIER, TokenType.VAR}
 WORDS = {
     "select", "from", "where", "group", "by", "as", "and", "or", "not", "in", "is", "null", "between", "case", "when",
-    "then", "else", "end", "distinct", "true", "false", "within", "order", "asc", "desc",
+    "then", "else", "end", "distinct", "true", "false", "within", "order", "asc", "desc", "limit",
 }  # fmt: skip
 Node: TypeAlias = exp.Expr
 
@@ -82,6 +82,7 @@ def _query(select: exp.Select, table: TableSpec, text: str) -> Query:
         measure=measure,
         where=_predicate(where.this, table) if where else None,
         by=by,
+        rows=_rows(select.args.get("limit"), table),
     )
 
 
@@ -156,12 +157,12 @@ def _refuse_word(word: str, text: str, why: str) -> None:
 def _refuse_clauses(select: exp.Select, text: str) -> None:
     names = {
         "joins": "joins are not offered", "with_": "WITH is not offered", "having": "HAVING is not offered",
-        "distinct": "SELECT DISTINCT is not offered", "limit": "LIMIT is not offered",
+        "distinct": "SELECT DISTINCT is not offered",
         "offset": "OFFSET is not offered", "order": "ORDER BY is not offered: sort the answer instead",
         "qualify": "QUALIFY is not offered", "windows": "windows look at other people's rows",
         "sample": "sampling is not offered", "laterals": "LATERAL is not offered", "pivots": "PIVOT is not offered",
     }  # fmt: skip
-    allowed = {"kind", "hint", "expressions", "from_", "where", "group", "operation_modifiers"}
+    allowed = {"kind", "hint", "expressions", "from_", "where", "group", "limit", "operation_modifiers"}
     for name, value in select.args.items():
         if value and name not in allowed:
             word = name.strip("_").upper()
@@ -187,6 +188,20 @@ def _keys(group: exp.Group | None) -> tuple[str, ...]:
     if any(value for name, value in group.args.items() if name != "expressions"):
         _refuse(group, "name the columns to group by.")
     return tuple(_column_name(key) for key in group.expressions)
+
+
+def _rows(limit: exp.Limit | exp.Fetch | None, table: TableSpec) -> int | None:
+    """`LIMIT n BY person` (as ClickHouse writes it): how many rows of a person count."""
+    if limit is None:
+        return None
+    if [_column_name(each) for each in limit.args.get("expressions") or []] != [table.subject]:
+        _refuse(
+            limit, f"LIMIT is not offered. LIMIT n BY {table.subject} says how many rows of a person count."
+        )
+    rows = _number(limit.expression)
+    if limit.args.get("limit_options") or not rows.is_integer():
+        _refuse(limit, "the rows of a person that count are a whole number.")
+    return int(rows)
 
 
 def _unknown_keys(measure: Measure, by: tuple[str, ...], table: TableSpec) -> tuple[Measure, tuple[str, ...]]:

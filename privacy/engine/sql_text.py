@@ -44,7 +44,7 @@ WIDE = 1e300
 
 def write(query: Query, table: TableSpec) -> str:
     """The SQL that asks this query; empty where the subset has no words for it."""
-    if query.rows is not None or (isinstance(query.measure, Mean) and query.measure.per_subject):
+    if isinstance(query.measure, Mean) and query.measure.per_subject:
         return ""
     measure = _measure(query.measure, table)
     if not measure:
@@ -57,6 +57,8 @@ def write(query: Query, table: TableSpec) -> str:
         lines.append(f"WHERE {_filter(query.where, table)}")
     if keys:
         lines.append(f"GROUP BY {', '.join(keys)}")
+    if query.rows is not None:
+        lines.append(f"LIMIT {query.rows} BY {_name(table.subject)}")
     text = "\n".join(lines)
     try:
         return text if sql.parse(text, table) == query else ""

@@ -13,11 +13,9 @@ from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 
-from accounts.models import User
 from common.http import UserRequest, found
 from datasets.models import Dataset
 from privacy import drawing, exports, guides, queries, rules, words
-from privacy.declarations import specs_of
 from privacy.drawing import Bar
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
@@ -106,16 +104,16 @@ def _context(request: UserRequest, item: Answer) -> dict[str, Any]:
         "noise": words.sized(item.sigma / 2**30, 4),
         "is_own": is_own,
         "ask_refusal": rules.ask(request.user, item.budget) if is_own else None,
+        **queries.counted(item),
     }
     if item.is_out:
-        context |= {**_figures(item, query, request.user), "repeat": _repeat(item)}
+        context |= {**_figures(item, query), "repeat": _repeat(item)}
     return context
 
 
-def _figures(item: Answer, query: Query, user: User) -> dict[str, Any]:
+def _figures(item: Answer, query: Query) -> dict[str, Any]:
     """The answer as a table, and as a chart where there is more than one group."""
-    result = item.result or {}
-    table = _table(item, query)
+    result, table = item.result or {}, queries.table_of(item)
     all_hold = together(result) if result else None
     rows = [_row(line, result["by"], table, all_hold) for line in result["lines"]]
     unit = words.unit(query, table) if table else ""
@@ -160,12 +158,6 @@ def _may_be_missing(by: Sequence[str], table: TableSpec | None) -> list[str]:
     """The columns of the groups in which a value may be missing: such rows are in no group."""
     known = table.columns if table else {}
     return [name for name in by if name in known and known[name].nullable]
-
-
-def _table(item: Answer, query: Query) -> TableSpec | None:
-    """How the table was declared when it was asked."""
-    specs = specs_of(item.revision, item.budget.protection.constants)
-    return specs.get(query.table)
 
 
 def _row(

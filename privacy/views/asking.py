@@ -14,13 +14,14 @@ from accounts.models import User
 from common.errors import Denied, Refused
 from common.expensive import computing
 from common.http import UserRequest
-from privacy import asking, guides, known, ledger, on_mock, queries, rules, words
+from privacy import asking, cheaper, counting, guides, known, ledger, on_mock, queries, rules, words
 from privacy.composing import MEASURES, OPERATORS, Line, fields_of, query_of
 from privacy.engine import sql_text
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
+from privacy.engine.designs import design
 from privacy.engine.queries import CountSubjects, PersonQuantiles, Query
-from privacy.engine.schema import QueryRefused, TableSpec
+from privacy.engine.schema import MAX_ROWS_PER_SUBJECT, QueryRefused, TableSpec
 from privacy.engine.trials import TRIES
 from privacy.engine.wire import canonical, decode, decode_text
 from privacy.forms import EPSILON, ERROR, FORM, MAX_LINES, SQL, TEXT_LIMIT, QuestionForm, lines_of
@@ -47,6 +48,8 @@ class Asked:
     quote: asking.Quote | None = None
     refusal: str = ""
     note: str = ""
+    changed: bool = False
+    """Whether a proposal was applied to it: then neither side shows it yet."""
 
     @property
     def source(self) -> str:
@@ -210,6 +213,9 @@ def _read(budget: Budget, data: Mapping[str, Any], by: User) -> Asked:
     try:
         asked.query = _query(budget, asked)
         asked.table = tables[asked.query.table]
+        if proposal := data.get("apply"):
+            asked.query = cheaper.applied(str(proposal), asked.query, asked.table)
+            asked.changed = True
         asked.quote = asking.quote(budget, asked.query, by=by, **asked.form.price)
     except (Refused, QueryRefused) as refused:
         asked.refusal = str(refused)
@@ -230,10 +236,12 @@ def _in_step(asked: Asked, data: Mapping[str, Any]) -> Asked:
     if asked.query is None:
         return asked
     values = {**_plain(data), **_other_price(asked)}
-    lines = asked.lines
-    if asked.source == FORM:
+    lines, found = asked.lines, fields_of(asked.query, asked.table)
+    if asked.source == FORM or asked.changed:
         values["sql"] = sql_text.write(asked.query, asked.table)
-    elif found := fields_of(asked.query, asked.table):
+    if asked.changed and not (found if asked.source == FORM else values["sql"]):
+        values["source"] = SQL if asked.source == FORM else FORM
+    if found and (asked.source == SQL or asked.changed):
         fields, lines = found
         blank = dict.fromkeys(("column", "other", "text", "features", "shares", "bins"))
         values |= {**blank, **fields}
@@ -295,6 +303,9 @@ def _context(budget: Budget, asked: Asked, user: User) -> dict[str, Any]:
         "count_first": _first(budget, asked, "count"),
         "guide": _first(budget, asked, "guide"),
         "public_rows": budget.protection.public_rows.get(asked.table.name),
+        "proposals": _proposed(asked),
+        "pins": _pins(quote) if quote else [],
+        "kept_apart": cheaper.kept_apart(quote.query, quote.cells, quote.spec) if quote else "",
         "unit": words.error_unit(asked.query, asked.table) if asked.query else "",
         "only_sql": asked.source == SQL
         and asked.query is not None
@@ -338,6 +349,8 @@ def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
         error = f"{'at most' if quote.known.is_bound else 'about'} {error}"
     found = on_mock.tried(quote, people=budget.protection.public_size)
     return {
+        **counting.told(quote.query, quote.spec),
+        "twice": _twice(quote),
         "what": words.say(quote.query),
         "error": error,
         "known": quote.known,
@@ -359,3 +372,52 @@ def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
         "may_leave_out": quote.may_leave_out,
         "part_of_cells": not bool(quote.cells.all()),
     }
+
+
+def _twice(quote: asking.Quote) -> str:
+    """How the price moves with the rows of a person that count, for the same error."""
+    rows = counting.rows_per_person(quote.query, quote.spec)
+    if rows is None or 2 * rows > MAX_ROWS_PER_SUBJECT:
+        return ""
+    dearer = 1 / cheaper.saved(quote.plan, design(replace(quote.query, rows=2 * rows), quote.spec))
+    return f"twice as many cost {words.sized(dearer, 2)} times as much for the same error"
+
+
+def _proposed(asked: Asked) -> list[dict[str, str]]:
+    """What would make it cheaper: less to pay for the same error, or a smaller error for the same price."""
+    if asked.query is None:
+        return []
+    try:
+        found = cheaper.proposals(asked.query, design(asked.query, asked.table), asked.table)
+    except QueryRefused:
+        return []
+    return [
+        {"name": each.name, "words": each.words, "means": each.means, "price": _price_of(asked, each)}
+        for each in found
+        if sql_text.write(each.query, asked.table) or fields_of(each.query, asked.table)
+    ]
+
+
+def _price_of(asked: Asked, other: cheaper.Proposal) -> str:
+    quote, times = asked.quote, other.saves**0.5
+    if asked.form.cleaned_data.get("goal") == ERROR:
+        share = (
+            quote and quote.left and f", {words.percent(quote.share_of_left / other.saves)} of what is left"
+        )
+        return f"1/{words.sized(other.saves)} of the price{share or ''}."
+    if quote is None or quote.half_width is None:
+        return f"{words.sized(times)} times as exact for this price."
+    return f"{words.error_text(other.query, asked.table, quote.half_width / times)} for this price."
+
+
+def _pins(quote: asking.Quote) -> list[dict[str, object]]:
+    """The one condition that would save most of what the declared rows for each value allow."""
+    found = sorted(cheaper.pinning(quote.query, quote.spec), key=lambda pair: -pair[1])[:1]
+    return [
+        {
+            "name": spec.name,
+            "rows": spec.rows_per_value,
+            "price": f"1/{words.sized(saves)} of the price for the same error.",
+        }
+        for spec, saves in found
+    ]

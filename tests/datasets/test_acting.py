@@ -210,13 +210,16 @@ def test_values_read_off_the_data_are_filled_in_but_not_confirmed(client):
     data |= {
         "c1-lower": "1990",
         "c1-upper": "1999",
+        "c1-rows_per_value": "1",
         "c1-confirmed": "on",
+        "c3-rows_per_value": "2",
         "c2-categories": "east\nnorth\nwest",
     }
     answer = post(client, dataset.owner, "declare", table.pk, fill=columns["wage"].pk.hex, **data)
     assert answer.status_code == 302
     wage, year, region = (table.columns.get(name=name) for name in ("wage", "year", "region"))
     assert (wage.lower, wage.upper, wage.confirmed) == (12.0, 31_337.0, False)
+    assert (year.rows_per_value, wage.rows_per_value) == (1, None)
     assert (year.upper, year.confirmed, region.categories) == (1999.0, True, ["east", "north", "west"])
     assert "31337" not in client.get(reverse("datasets:activity", args=[dataset.pk])).content.decode()
 

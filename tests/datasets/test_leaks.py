@@ -2,6 +2,7 @@
 
 import json
 
+import pyarrow as pa
 import pytest
 from django.core import mail
 from django.urls import reverse
@@ -11,7 +12,7 @@ from audit.models import Entry
 from common.errors import Denied
 from datasets import inspection, services, storage
 from tests import make
-from tests.makers.datasets import PEOPLE, SECRET_WAGE, YEARS
+from tests.makers.datasets import PEOPLE, SECRET_WAGE, YEARS, wage_rows
 
 pytestmark = pytest.mark.django_db
 ROWS = str(PEOPLE * YEARS)
@@ -145,3 +146,29 @@ def test_nobody_can_try_out_content_by_the_hash_that_scientists_read():
         second.schema,
     )
     assert first.sha256 != second.sha256
+
+
+def test_who_has_more_rows_than_declared_is_counted_for_the_owner():
+    dataset = make.dataset(published=False)
+    table = make.draft(dataset).tables.get()
+    for declared, over in ((4, 0), (3, PEOPLE)):
+        services.declare(table, by=dataset.owner, columns={}, rows_per_subject=declared)
+        table.refresh_from_db()
+        assert table.misfits == {}
+        inspection.check_fit(table, by=dataset.owner)
+        assert table.misfits["people"] == {"all": PEOPLE, "over": over, "most": YEARS, "declared": declared}
+        assert table.misfits["per_value"] == []
+
+
+def test_who_has_more_rows_with_one_value_is_counted_for_the_owner():
+    rows = wage_rows()
+    dataset = make.dataset(published=False, rows=pa.concat_tables([rows, rows.slice(0, 2), rows.slice(0, 1)]))
+    table = make.draft(dataset).tables.get()
+    columns = {"year": {"rows_per_value": 1}, "region": {"rows_per_value": 6}}
+    services.declare(table, by=dataset.owner, columns=columns)
+    table.refresh_from_db()
+    inspection.check_fit(table, by=dataset.owner)
+    assert table.misfits["per_value"] == [
+        {"column": "year", "all": PEOPLE, "over": 1, "most": 3, "declared": 1},
+        {"column": "region", "all": PEOPLE, "over": 1, "most": YEARS + 3, "declared": 6},
+    ]

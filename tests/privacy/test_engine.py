@@ -50,6 +50,7 @@ QUERIES = [
     Query(table="wages", measure=Correlation(WAGE, HOURS)),
     Query(table="wages", measure=Distribution(WAGE, 64)),
     Query(table="wages", measure=PersonQuantiles(WAGE, (0.1, 0.5))),
+    Query(table="wages", measure=Sum(HOURS), by=("union",), rows=3 * SPEC.max_rows),
 ]
 QUIET = MIN_SIGMA
 

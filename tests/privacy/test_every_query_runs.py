@@ -48,7 +48,7 @@ from privacy.engine.queries import (
     Variance,
 )
 from privacy.engine.release import measure
-from privacy.engine.schema import ColumnSpec, Kind, QueryRefused, TableSpec
+from privacy.engine.schema import MAX_ROWS_PER_SUBJECT, ColumnSpec, Kind, QueryRefused, TableSpec
 from privacy.models import Answer, LedgerLine
 from tests import make
 from tests.makers import privacy as shares
@@ -132,7 +132,7 @@ queries = st.builds(
     measure=measures,
     where=st.none() | filters,
     by=st.lists(names, max_size=2).map(tuple),
-    rows=st.none() | st.integers(1, 5),
+    rows=st.none() | st.integers(1, 9) | st.just(MAX_ROWS_PER_SUBJECT),
 )
 
 

@@ -161,7 +161,7 @@ def test_a_refusal_is_shown_with_its_place_and_nothing_is_lost(scientist, page, 
         ({"where-0-column": "region", "where-0-op": "<", "where-0-value": "east"}, "declared values"),
         ({"where-0-column": "year", "where-0-op": "between", "where-0-value": "1"}, "two ends"),
         ({"source": "sql", "sql": "x" * 10_001}, "at most 10000 characters"),
-        ({"rows": "5"}, "Rows per subject must lie between 1 and 4"),
+        ({"rows": "4097"}, "less than or equal to 4096"),
     ],
 )
 def test_bad_input_is_refused_in_words(scientist, page, fields, why):
