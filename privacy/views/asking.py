@@ -14,24 +14,21 @@ from accounts.models import User
 from common.errors import Denied, Refused
 from common.expensive import computing
 from common.http import UserRequest
-from privacy import asking, cheaper, counting, guides, known, ledger, on_mock, queries, rules, words
-from privacy.composing import MEASURES, OPERATORS, Line, fields_of, query_of
+from privacy import asking, cheaper, guides, queries, rules, words
+from privacy.composing import OPERATORS, Line, fields_of, query_of
 from privacy.engine import sql_text
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
-from privacy.engine.designs import design
 from privacy.engine.queries import CountSubjects, PersonQuantiles, Query
-from privacy.engine.schema import MAX_ROWS_PER_SUBJECT, QueryRefused, TableSpec
-from privacy.engine.trials import TRIES
+from privacy.engine.schema import QueryRefused, TableSpec
 from privacy.engine.wire import canonical, decode, decode_text
 from privacy.forms import EPSILON, ERROR, FORM, MAX_LINES, SQL, TEXT_LIMIT, QuestionForm, lines_of
 from privacy.models import Answer, Budget
+from privacy.views import price_panel
 from privacy.views.shared import show, the_budget
 
 FIRST_SHARE = 0.05
 """Of what is left, which part the page proposes to spend on a question."""
-BEFORE = {"count": known.counting, "guide": guides.guide}
-"""What a question may gain from being asked before it."""
 LOOK_AGAIN = (
     "Look at the price once more: it is for another question, or another error, than the one you saw."
 )
@@ -68,7 +65,7 @@ def ask(request: UserRequest, pk: UUID) -> HttpResponse:
     if request.method != "POST":
         return _page(request, budget, _read(budget, _start(request, budget), request.user))
     asked = _read(budget, request.POST, request.user)
-    if request.POST.get("then") in BEFORE:
+    if request.POST.get("then") in price_panel.BEFORE:
         asked = _read(budget, _before(request.POST, budget, asked), request.user)
     if request.POST.get("then") != "ask":
         return _page(request, budget, asked, more=request.POST.get("then") == "add")
@@ -80,7 +77,7 @@ def _spend(request: UserRequest, budget: Budget, asked: Asked) -> HttpResponse:
     quote = asked.quote
     if quote is None:
         return _page(request, budget, asked, status=400)
-    agreed = agreement(quote)
+    agreed = price_panel.agreement(quote)
     if request.POST.get("agreed") != agreed:
         asked.note = LOOK_AGAIN
         return _page(request, budget, asked, status=409)
@@ -106,11 +103,6 @@ def price(request: UserRequest, pk: UUID) -> HttpResponse:
         raise Denied(why)
     asked = _read(budget, request.POST, request.user)
     return show(request, "parts/price_and_sides", _context(budget, asked, request.user))
-
-
-def agreement(quote: asking.Quote) -> str:
-    """What a click agrees to: this query with this much noise."""
-    return f"{asking.digest_of(quote.query)[:32]}:{quote.offer.sigma}"
 
 
 # Reading
@@ -146,7 +138,7 @@ def _typed(budget: Budget, query: Query) -> dict[str, Any] | None:
 
 def _before(data: Mapping[str, Any], budget: Budget, asked: Asked) -> Mapping[str, Any]:
     """What is to be asked first, in place of the question that was typed."""
-    found = asked.query and BEFORE[data["then"]](budget, asked.query, asked.table)
+    found = asked.query and price_panel.BEFORE[data["then"]](budget, asked.query, asked.table)
     if not asked.query or not found:
         return data
     query, offer = found
@@ -286,7 +278,6 @@ def _page(
 
 
 def _context(budget: Budget, asked: Asked, user: User) -> dict[str, Any]:
-    quote = asked.quote
     return {
         "budget": budget,
         "delta": words.tiny(budget.protection.delta),
@@ -298,126 +289,9 @@ def _context(budget: Budget, asked: Asked, user: User) -> dict[str, Any]:
         "operators": OPERATORS,
         "max_lines": MAX_LINES,
         "blank_lines": range(len(asked.lines), min(MAX_LINES, len(asked.lines) + 1)),
-        "refusal": asked.refusal or (_unaffordable(quote) if quote else ""),
-        "priced": _priced(budget, quote) if quote else None,
-        "count_first": _first(budget, asked, "count"),
-        "guide": _first(budget, asked, "guide"),
-        "public_rows": budget.protection.public_rows.get(asked.table.name),
-        "proposals": _proposed(asked),
-        "pins": _pins(quote) if quote else [],
-        "kept_apart": cheaper.kept_apart(quote.query, quote.cells, quote.spec) if quote else "",
-        "unit": words.error_unit(asked.query, asked.table) if asked.query else "",
+        **price_panel.context(budget, asked),
         "only_sql": asked.source == SQL
         and asked.query is not None
         and fields_of(asked.query, asked.table) is None,
         "only_form": asked.source == FORM and asked.query is not None and not asked.form.data.get("sql"),
     }
-
-
-def _unaffordable(quote: asking.Quote) -> str:
-    too_much = quote.offer.units > min(quote.left, CAP)
-    return ledger.too_much(quote.offer.units, quote.left) if too_much else ""
-
-
-def _first(budget: Budget, asked: Asked, which: str) -> dict[str, str] | None:
-    """What the page proposes to ask before, and its price; a count where nobody knows the error yet."""
-    told = asked.quote is not None and asked.quote.half_width is not None
-    if asked.query is None or (which == "count" and told):
-        return None
-    found = BEFORE[which](budget, asked.query, asked.table)
-    return found and {"what": _called(found[0]), "share": words.percent(found[1].share)}
-
-
-def _called(query: Query) -> str:
-    """What a question that is proposed is called on its button."""
-    match query.measure:
-        case PersonQuantiles(of):
-            return MEASURES["person_rows" if of is None else "person_amount"]
-        case measure:
-            return "Count the people" if isinstance(measure, CountSubjects) else "Count the rows"
-
-
-def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
-    """What the price panel says."""
-    error, together = (
-        ""
-        if quote.half_width is None
-        else words.error_text(quote.query, quote.spec, quote.half_width * wider)
-        for wider in (1, quote.joint_factor)
-    )
-    if error and quote.known:
-        error = f"{'at most' if quote.known.is_bound else 'about'} {error}"
-    found = on_mock.tried(quote, people=budget.protection.public_size)
-    return {
-        **counting.told(quote.query, quote.spec),
-        "twice": _twice(quote),
-        "what": words.say(quote.query),
-        "error": error,
-        "known": quote.known,
-        "read_to": words.read_to(quote.query, quote.spec),
-        "together": together,
-        "on_mock": on_mock.as_told(found, quote.query, quote.spec) if found else None,
-        "people": budget.protection.public_size,
-        "tries": TRIES,
-        "share_of_left": words.percent(quote.share_of_left) if quote.left else "more than what is left",
-        "share": words.percent(quote.offer.share),
-        "left": words.percent(quote.left / CAP),
-        "left_after": words.percent(max(0, quote.left - quote.offer.units) / CAP),
-        "more": quote.more_like_this,
-        "epsilon": words.sized(quote.epsilon, up=True),
-        "delta": words.tiny(quote.delta),
-        "groups": quote.plan.cells,
-        "agreed": agreement(quote),
-        "stored": asking.stored(budget, quote),
-        "may_leave_out": quote.may_leave_out,
-        "part_of_cells": not bool(quote.cells.all()),
-    }
-
-
-def _twice(quote: asking.Quote) -> str:
-    """How the price moves with the rows of a person that count, for the same error."""
-    rows = counting.rows_per_person(quote.query, quote.spec)
-    if rows is None or 2 * rows > MAX_ROWS_PER_SUBJECT:
-        return ""
-    dearer = 1 / cheaper.saved(quote.plan, design(replace(quote.query, rows=2 * rows), quote.spec))
-    return f"twice as many cost {words.sized(dearer, 2)} times as much for the same error"
-
-
-def _proposed(asked: Asked) -> list[dict[str, str]]:
-    """What would make it cheaper: less to pay for the same error, or a smaller error for the same price."""
-    if asked.query is None:
-        return []
-    try:
-        found = cheaper.proposals(asked.query, design(asked.query, asked.table), asked.table)
-    except QueryRefused:
-        return []
-    return [
-        {"name": each.name, "words": each.words, "means": each.means, "price": _price_of(asked, each)}
-        for each in found
-        if sql_text.write(each.query, asked.table) or fields_of(each.query, asked.table)
-    ]
-
-
-def _price_of(asked: Asked, other: cheaper.Proposal) -> str:
-    quote, times = asked.quote, other.saves**0.5
-    if asked.form.cleaned_data.get("goal") == ERROR:
-        share = (
-            quote and quote.left and f", {words.percent(quote.share_of_left / other.saves)} of what is left"
-        )
-        return f"1/{words.sized(other.saves)} of the price{share or ''}."
-    if quote is None or quote.half_width is None:
-        return f"{words.sized(times)} times as exact for this price."
-    return f"{words.error_text(other.query, asked.table, quote.half_width / times)} for this price."
-
-
-def _pins(quote: asking.Quote) -> list[dict[str, object]]:
-    """The one condition that would save most of what the declared rows for each value allow."""
-    found = sorted(cheaper.pinning(quote.query, quote.spec), key=lambda pair: -pair[1])[:1]
-    return [
-        {
-            "name": spec.name,
-            "rows": spec.rows_per_value,
-            "price": f"1/{words.sized(saves)} of the price for the same error.",
-        }
-        for spec, saves in found
-    ]

@@ -1,0 +1,151 @@
+"""What the price panel says of a question: its price, what that rests on, and what would make it cheaper."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from privacy import asking, cheaper, counting, guides, known, ledger, on_mock, words
+from privacy.composing import MEASURES, fields_of
+from privacy.engine import sql_text
+from privacy.engine.contributions import CAP
+from privacy.engine.designs import design
+from privacy.engine.queries import CountSubjects, PersonQuantiles, Query
+from privacy.engine.schema import MAX_ROWS_PER_SUBJECT, QueryRefused
+from privacy.engine.trials import TRIES
+from privacy.forms import ERROR
+from privacy.models import Budget
+
+if TYPE_CHECKING:
+    from privacy.views.asking import Asked
+
+BEFORE = {"count": known.counting, "guide": guides.guide}
+"""What the page proposes to ask before a question."""
+
+
+def context(budget: Budget, asked: "Asked") -> dict[str, Any]:
+    """All of it, for the template."""
+    quote = asked.quote
+    return {
+        "refusal": asked.refusal or (_unaffordable(quote) if quote else ""),
+        "priced": _priced(budget, quote) if quote else None,
+        "count_first": _first(budget, asked, "count"),
+        "guide": _first(budget, asked, "guide"),
+        "public_rows": budget.protection.public_rows.get(asked.table.name),
+        "proposals": _proposed(asked),
+        "pins": _pins(quote) if quote else [],
+        "kept_apart": cheaper.kept_apart(quote.query, quote.cells, quote.spec) if quote else "",
+        "unit": words.error_unit(asked.query, asked.table) if asked.query else "",
+    }
+
+
+def agreement(quote: asking.Quote) -> str:
+    """What a click agrees to: this query with this much noise."""
+    return f"{asking.digest_of(quote.query)[:32]}:{quote.offer.sigma}"
+
+
+def _unaffordable(quote: asking.Quote) -> str:
+    too_much = quote.offer.units > min(quote.left, CAP)
+    return ledger.too_much(quote.offer.units, quote.left) if too_much else ""
+
+
+def _first(budget: Budget, asked: "Asked", which: str) -> dict[str, str] | None:
+    """What the page proposes to ask before, and its price; a count where nobody knows the error yet."""
+    told = asked.quote is not None and asked.quote.half_width is not None
+    if asked.query is None or (which == "count" and told):
+        return None
+    found = BEFORE[which](budget, asked.query, asked.table)
+    return found and {"what": _called(found[0]), "share": words.percent(found[1].share)}
+
+
+def _called(query: Query) -> str:
+    """What a question that is proposed is called on its button."""
+    match query.measure:
+        case PersonQuantiles(of):
+            return MEASURES["person_rows" if of is None else "person_amount"]
+        case measure:
+            return "Count the people" if isinstance(measure, CountSubjects) else "Count the rows"
+
+
+def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
+    """What the price panel says."""
+    error, together = (
+        ""
+        if quote.half_width is None
+        else words.error_text(quote.query, quote.spec, quote.half_width * wider)
+        for wider in (1, quote.joint_factor)
+    )
+    if error and quote.known:
+        error = f"{'at most' if quote.known.is_bound else 'about'} {error}"
+    found = on_mock.tried(quote, people=budget.protection.public_size)
+    return {
+        **counting.told(quote.query, quote.spec),
+        "twice": _twice(quote),
+        "what": words.say(quote.query),
+        "error": error,
+        "known": quote.known,
+        "read_to": words.read_to(quote.query, quote.spec),
+        "together": together,
+        "on_mock": on_mock.as_told(found, quote.query, quote.spec) if found else None,
+        "people": budget.protection.public_size,
+        "tries": TRIES,
+        "share_of_left": words.percent(quote.share_of_left) if quote.left else "more than what is left",
+        "share": words.percent(quote.offer.share),
+        "left": words.percent(quote.left / CAP),
+        "left_after": words.percent(max(0, quote.left - quote.offer.units) / CAP),
+        "more": quote.more_like_this,
+        "epsilon": words.sized(quote.epsilon, up=True),
+        "delta": words.tiny(quote.delta),
+        "groups": quote.plan.cells,
+        "agreed": agreement(quote),
+        "stored": asking.stored(budget, quote),
+        "may_leave_out": quote.may_leave_out,
+        "part_of_cells": not bool(quote.cells.all()),
+    }
+
+
+def _twice(quote: asking.Quote) -> str:
+    """How the price moves with the rows of a person that count, for the same error."""
+    rows = counting.rows_per_person(quote.query, quote.spec)
+    if rows is None or 2 * rows > MAX_ROWS_PER_SUBJECT:
+        return ""
+    dearer = 1 / cheaper.saved(quote.plan, design(replace(quote.query, rows=2 * rows), quote.spec))
+    return f"twice as many cost {words.sized(dearer, 2)} times as much for the same error"
+
+
+def _proposed(asked: "Asked") -> list[dict[str, str]]:
+    """What would make it cheaper: less to pay for the same error, or a smaller error for the same price."""
+    if asked.query is None:
+        return []
+    try:
+        found = cheaper.proposals(asked.query, design(asked.query, asked.table), asked.table)
+    except QueryRefused:
+        return []
+    return [
+        {"name": each.name, "words": each.words, "means": each.means, "price": _price_of(asked, each)}
+        for each in found
+        if sql_text.write(each.query, asked.table) or fields_of(each.query, asked.table)
+    ]
+
+
+def _price_of(asked: "Asked", other: cheaper.Proposal) -> str:
+    quote, times = asked.quote, other.saves**0.5
+    if asked.form.cleaned_data.get("goal") == ERROR:
+        share = (
+            quote and quote.left and f", {words.percent(quote.share_of_left / other.saves)} of what is left"
+        )
+        return f"1/{words.sized(other.saves)} of the price{share or ''}."
+    if quote is None or quote.half_width is None:
+        return f"{words.sized(times)} times as exact for this price."
+    return f"{words.error_text(other.query, asked.table, quote.half_width / times)} for this price."
+
+
+def _pins(quote: asking.Quote) -> list[dict[str, object]]:
+    """The one condition that would save most of what the declared rows for each value allow."""
+    found = sorted(cheaper.pinning(quote.query, quote.spec), key=lambda pair: -pair[1])[:1]
+    return [
+        {
+            "name": spec.name,
+            "rows": spec.rows_per_value,
+            "price": f"1/{words.sized(saves)} of the price for the same error.",
+        }
+        for spec, saves in found
+    ]
