@@ -169,7 +169,8 @@ def _square(touched, counts, products):  # type: ignore[no-untyped-def]
     for a in range(len(touched)):
         row, cross = products[touched[a]], np.int64(0)
         for b in range(a):
-            cross += counts[touched[b]] * row[touched[b]]
+            k = np.uint64(touched[b])
+            cross += counts[k] * row[k]
         count = counts[touched[a]]
         square += count * (2 * cross + count * row[touched[a]])
     return square
@@ -179,8 +180,9 @@ def _square(touched, counts, products):  # type: ignore[no-untyped-def]
 def _walk(touched, counts, column, vector):  # type: ignore[no-untyped-def]
     """Add a subject's steps up."""
     for k in touched:
-        for place in range(k, len(column)):
-            vector[place] += counts[k] * column[place - k]
+        count, rest = counts[k], vector[k:]
+        for place in range(len(rest)):
+            rest[place] += count * column[place]
 
 
 @nb.njit(cache=True, nogil=True)
