@@ -115,10 +115,11 @@ def test_a_forged_call_asks_nothing(budget):
 
 
 def test_a_price_says_what_its_error_rests_on(scientist, budget, compute):
-    asked = {"sql": "SELECT AVG(wage) FROM wages WHERE year >= 1991", "epsilon": 3}
+    mean = "SELECT AVG(wage) FROM wages WHERE year >= 1991"
+    asked = {"sql": mean, "epsilon": 3}
     price = post(scientist, budget, asked, "api_price").json()
     assert (price["half_width_95"], price["half_width_rests_on"]) == (None, None)
-    post(scientist, budget, {"sql": asked["sql"].replace("AVG(wage)", "COUNT(*)"), "epsilon": 25})
+    post(scientist, budget, {"sql": mean.replace("AVG(wage)", "COUNT(*)"), "epsilon": 25})
     count = compute(budget.answers.get())
     price = post(scientist, budget, asked, "api_price").json()
     figure = count.result["lines"][0]["figures"][0]
