@@ -1,4 +1,4 @@
-"""The only randomness of the engine: OpenDP's discrete Gaussian on integers.
+"""The only randomness of what is released: OpenDP's discrete Gaussian on integers.
 
 The sampler is exact (Canonne, Kamath and Steinke, The discrete Gaussian for differential privacy, NeurIPS 2020) and
 takes its bits from the operating system. At the scales used here (2**27 units and more) it is mu-GDP up to an epsilon
