@@ -21,7 +21,7 @@ from privacy.engine.contributions import CAP
 from privacy.engine.designs import Design, design
 from privacy.engine.expressions import Column
 from privacy.engine.figures import Figure
-from privacy.engine.pricing import error_per_sigma, offer_for_error, offer_for_mu
+from privacy.engine.pricing import at_least, error_per_sigma, off_middle, offer_for_error, offer_for_mu
 from privacy.engine.queries import Count, Distribution, Quantiles, Sum
 from privacy.engine.release import Table, measure
 
@@ -210,15 +210,34 @@ def prices(rounds: int) -> Iterator[Measure]:
     for question, half in FIXED:
         people = PEOPLE[question.table]
         table = question.table(people)
-        plan = design(question.query, table.rows.table)
-        mu = noise_mu(EPSILON, DELTA)
-        offer = offer_for_error(question.query, plan, half, mu, people)
-        found = [figures[0] for figures in drawn(question, table, offer.sigma, rounds)]
-        shown = statistics.median(figure.half_width for figure in found if figure.half_width is not None)
-        truth = float(question.truth(table)[0])
-        off = np.quantile([abs(figure.value - truth) for figure in found if figure.value is not None], 0.95)
-        note = (
-            f"asked ± {half:g}, shown ± {shown:.3g}, 95 % of errors within {off:.3g}; "
-            f"{offer.units / CAP:.2%} of a promise of {EPSILON:g}, {table.rows.length:,} rows of {people:,} people"
-        )
-        yield Measure(name=f"price, {question.title}", ours=(half / shown) ** 2, unit="x", note=note)
+        yield fixed(question, table, half, rounds, "announced rows", (table.rows.length, 1.0))
+        mean, n = earlier(question, table)
+        known = (at_least(*n), off_middle(design(question.query, table.rows.table).scales[0], *mean))
+        yield fixed(question, table, half, rounds, "an earlier answer", known)
+
+
+def earlier(question: Question, table: Table) -> tuple[tuple[float, float], tuple[float, float]]:
+    """A noisy mean and its number of rows, each with half its interval: one of 20 questions."""
+    plan = design(question.query, table.rows.table)
+    mu = noise_mu(EPSILON, DELTA)
+    sigma = offer_for_mu(plan, mu / math.sqrt(QUESTIONS_TOGETHER), mu).sigma
+    (line,) = measure(question.query, table).release(sigma, None).lines
+    mean, n = ((figure.value or 0.0, figure.half_width or 0.0) for figure in line.figures)
+    return mean, n
+
+
+def fixed(
+    question: Question, table: Table, half: float, rounds: int, way: str, known: tuple[float | None, float]
+) -> Measure:
+    """`known`: (how many rows at least, how far from the middle of its bounds the mean lies at most)."""
+    plan = design(question.query, table.rows.table)
+    offer = offer_for_error(question.query, plan, half, noise_mu(EPSILON, DELTA), *known)
+    found = [figures[0] for figures in drawn(question, table, offer.sigma, rounds)]
+    shown = statistics.median(figure.half_width for figure in found if figure.half_width is not None)
+    truth = float(question.truth(table)[0])
+    off = np.quantile([abs(figure.value - truth) for figure in found if figure.value is not None], 0.95)
+    note = (
+        f"asked ± {half:g}, shown ± {shown:.3g}, 95 % of errors within {off:.3g}; "
+        f"{offer.units / CAP:.2%} of a promise of {EPSILON:g}, {table.rows.length:,} rows of {table.subjects:,} people"
+    )
+    return Measure(name=f"price, {question.title}, {way}", ours=(half / shown) ** 2, unit="x", note=note)
