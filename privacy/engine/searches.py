@@ -106,18 +106,21 @@ class Found:
 
 
 def search(grid: Grid, signs: tuple[int, int], sigma: int, ranks: Ranks) -> Found:
-    """One search. `signs`: what a row adds at or below a stop, and above it. `ranks` were made for the grid's stops."""
+    """One search. `signs`: what a row adds at or below a stop, and above it. `ranks` were made for the grid's stops.
+
+    All steps are taken, wherever the noise leads: those that are left when one cell is left go to the interval.
+    """
     certainly, clear = certain(grid.steps) * sigma, 0
     first, last = low, high = 0, grid.cells - 1
-    left = grid.steps
-    while first < last:
-        left -= 1
-        stop = first + _before(last - first + 1, 2**left) - 1
+    for left in reversed(range(grid.steps)):
+        ended = first == last
+        stop = _beside(first, low, high) if ended else first + _before(last - first + 1, 2**left) - 1
         noisy = _noisy(ranks.signed_count(stop, *signs), sigma)
         clear = max(clear, abs(noisy))
-        first, last = (first, stop) if noisy >= 0 else (stop + 1, last)
-        high = stop if noisy > certainly else high
-        low = stop + 1 if noisy < -certainly else low
+        if not ended:
+            first, last = (first, stop) if noisy >= 0 else (stop + 1, last)
+        high = stop if noisy > certainly and stop >= first else high
+        low = stop + 1 if noisy < -certainly and stop < first else low
     begins, ends = _edges(grid)
     middle = begins[first] / 2 + ends[first] / 2
     return Found(
@@ -132,6 +135,13 @@ def _before(cells: int, most: int) -> int:
     """How many of these cells a step puts before its stop, with at most so many on either side: rather fewer than half.
     Medians often lie in the middle of the bounds, and a count that is taken there stands out on neither side."""
     return max(cells - most, min(most, round(UNEVEN * cells)))
+
+
+def _beside(cell: int, low: int, high: int) -> int:
+    """The stop in the middle of the longer side of an interval of cells, as seen from one of them."""
+    if high - cell > cell - low:
+        return (cell + high) // 2
+    return (low + cell - 1) // 2 if cell > low else max(0, cell - 1)
 
 
 def _noisy(count: int, sigma: int) -> int:

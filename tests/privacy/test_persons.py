@@ -136,7 +136,7 @@ def test_it_costs_what_a_quantile_of_one_row_a_person_costs():
     one_row = people_of(PersonQuantiles(), SPEC)
     like = design(Query(table="wages", measure=Quantiles(Column(NUMBER), (0.98,))), one_row)
     assert plan == replace(like, clip=like.clip * JUST_MORE)
-    assert (like.clip, like.releases) == (0.98, 12)
+    assert (like.clip, like.releases) == (0.98, 3), "one of eight numbers of rows"
 
 
 def test_what_is_not_asked_of_people():

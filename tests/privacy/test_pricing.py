@@ -177,8 +177,8 @@ def test_a_row_that_holds_no_number_counts_as_missing_or_at_its_bound(bad):
     ("query", "reason"),
     [
         (Query(table="other", measure=Count()), "no table"),
-        (Query(table="wages", measure=Count(), rows=9), "between 1 and 8"),
-        (Query(table="wages", measure=Count(), rows=0), "between 1 and 8"),
+        (Query(table="wages", measure=Count(), rows=4097), "between 1 and 4,096"),
+        (Query(table="wages", measure=Count(), rows=0), "between 1 and 4,096"),
         (Query(table="wages", measure=Count(), by=("region", "region")), "each once"),
         (Query(table="wages", measure=Count(), by=("person",)), "whom a row is about"),
         (Query(table="wages", measure=Quantiles(WAGE, ())), "from 1 to 9 quantiles"),

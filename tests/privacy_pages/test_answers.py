@@ -68,8 +68,14 @@ def test_quantiles_stand_with_the_ends_of_their_intervals(as_, budget, ask, comp
         assert ("places between the declared bounds" in text) == (column == "wage")
         assert column == "wage" or "." not in shown["value"] + shown["low"] + shown["high"]
         rows = list(csv.reader(io.StringIO(client.get(url(answer, "download", "csv")).content.decode())))
-        assert rows[0] == ["share", "quantile", "quantile_low_95", "quantile_high_95"]
-        assert rows[1][1:] == [str(figure[part]) for part in ("value", "low", "high")]
+        assert rows[0] == [
+            "share",
+            "quantile",
+            "quantile_low_95",
+            "quantile_high_95",
+            "rows_per_person_at_most",
+        ]
+        assert rows[1][1:] == [*(str(figure[part]) for part in ("value", "low", "high")), "4"]
         assert client.get(url(answer, "api_answer")).json()["result"]["lines"] == [line]
 
 
@@ -81,7 +87,10 @@ def test_quantiles_that_were_stored_without_intervals_are_still_shown(as_, budge
     assert "1,207.01" in text
     assert "95 % between" not in text
     rows = list(csv.reader(io.StringIO(client.get(url(answer, "download", "csv")).content.decode())))
-    assert rows == [["share", "quantile", "quantile_half_width_95"], ["0.5", "1207.0055", ""]]
+    assert rows == [
+        ["share", "quantile", "quantile_half_width_95", "rows_per_person_at_most"],
+        ["0.5", "1207.0055", "", "4"],
+    ]
 
 
 def test_nothing_of_an_answer_is_shown_before_its_tick(as_, budget, answered):
