@@ -127,11 +127,11 @@ def _count(own: Any, query: Query, spec: TableSpec) -> Known | None:
 
 
 def _published_rows(protection: Protection, query: Query, spec: TableSpec) -> Known | None:
-    """Rows of a table. Of those of a person, at most `max_rows`, at least the part `rows` / `max_rows` counts."""
+    """Rows of a table. A person has at most `max_rows`, of which at least the part `rows` / `max_rows` counts."""
     rows = protection.public_rows.get(query.table)
     if not rows or query.where is not None or _is_per_person(query):
         return None
-    counting_at_least = rows * (query.rows or spec.max_rows) / spec.max_rows
+    counting_at_least = rows * min(1.0, (query.rows or spec.max_rows) / spec.max_rows)
     return Known(
         at_least=max(counting_at_least, protection.public_size),
         said=rows,

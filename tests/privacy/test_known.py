@@ -218,5 +218,7 @@ def test_published_rows_are_typed_and_stand_for_whole_tables(budget):
     one = Query(table="wages", measure=Mean(Column("wage")), rows=1)
     most = found.spec.max_rows
     assert quote(budget, one).known.at_least == max(PEOPLE, 10 * PEOPLE / most)
+    more = Query(table="wages", measure=Mean(Column("wage")), rows=10 * most)
+    assert quote(budget, more).known.at_least == 10 * PEOPLE, "a cap raised makes no more rows"
     services.publish_rows(protection, {}, by=protection.dataset.owner)
     assert quote(Budget.objects.get(pk=budget.pk), text).known.said == PEOPLE
