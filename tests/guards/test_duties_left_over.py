@@ -187,6 +187,7 @@ CALLS: dict[str, Call] = {
     "budgets.protect": lambda c, by: budgets.protect(
         _unprotected(c), by=by, epsilon=1.0, public_size=30, constants=[]
     ),
+    "budgets.publish_rows": lambda c, by: budgets.publish_rows(c.own.protection, {"wages": 90}, by=by),
     "budgets.give_budget": lambda c, by: budgets.give_budget(
         c.own.protection, make.scientist(), by=by, epsilon=0.3
     ),

@@ -14,6 +14,7 @@ from django.urls import reverse
 import portal.urls
 from accounts import services as people
 from accounts.models import User
+from audit.models import Entry
 from datasets.models import Upload
 from privacy import execution
 from privacy.models import TopUp
@@ -23,6 +24,7 @@ from tests.guards.pages import Page, every_page
 from tests.makers import privacy as shares
 
 OBJECTS = {
+    "audit": {"Entry"},
     "people": {"User", "Invitation", "Notification"},
     "datasets": {"Dataset", "Revision", "Table", "Upload", "DatasetReviewer", "AccessRequest", "Grant"},
     "answers": {"Dataset", "Budget", "TopUp", "Answer"},
@@ -122,7 +124,9 @@ def world(settings) -> dict[str, UUID]:
     found = {name: model._default_manager.first() for name, model in models.items()}
     assert sorted(found) == sorted(kinds)
     assert [name for name, item in found.items() if item is None] == []
-    return {**{name: item.pk for name, item in found.items()}, "User": owner.pk, "Dataset": dataset.pk}
+    entry = Entry.objects.filter(dataset_id=str(dataset.pk)).latest("id")
+    chosen = {"User": owner.pk, "Dataset": dataset.pk, "Entry": entry.key}
+    return {name: item.pk for name, item in found.items()} | chosen
 
 
 def objects_of(page: Page, world: dict[str, UUID]) -> dict[str, UUID]:
