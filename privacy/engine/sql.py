@@ -291,7 +291,8 @@ def _expression(node: Node, table: TableSpec) -> Expression:
     if isinstance(node, exp.Column):
         table.column(_column_name(node))
         return Column(node.name)
-    if isinstance(node, exp.Literal | exp.Boolean):
+    # -9 is a number that is written down, not one that is computed.
+    if isinstance(node.this if isinstance(node, exp.Neg) else node, exp.Literal | exp.Boolean):
         return Constant(_number(node))
     for kind, op in _ARITHMETIC.items():
         if type(node) is kind:
@@ -355,13 +356,8 @@ def _predicate(node: Node, table: TableSpec) -> Predicate:
 
 
 _COMPARISONS: dict[type[Node], str] = {
-    exp.EQ: "=",
-    exp.NEQ: "!=",
-    exp.LT: "<",
-    exp.LTE: "<=",
-    exp.GT: ">",
-    exp.GTE: ">=",
-}
+    exp.EQ: "=", exp.NEQ: "!=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
+}  # fmt: skip
 
 
 def _between(node: exp.Between, table: TableSpec) -> Predicate:

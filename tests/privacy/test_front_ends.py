@@ -108,13 +108,17 @@ CODED = {
     "educ in (1, '2')": In("educ", ("1", "2")),
     "educ not in (10)": Not(In("educ", ("10",))),
     "2 < educ": In("educ", ("3", "10")),
-    "educ between 2 and 3": And((In("educ", ("2", "3", "10")), In("educ", ("1", "2", "3")))),
+    "educ = -9": In("educ", ("-9",)),
+    "educ <> -9": Not(In("educ", ("-9",))),
+    "-9 >= educ": In("educ", ("-9",)),
+    "educ between -9 and 1": And((In("educ", ("-9", "1", "2", "3", "10")), In("educ", ("-9", "1")))),
+    "educ between 2 and 3": And((In("educ", ("2", "3", "10")), In("educ", ("-9", "1", "2", "3")))),
 }
 
 
 @pytest.mark.parametrize("condition", CODED)
 def test_a_category_that_is_kept_as_whole_numbers_is_compared_with_them(condition):
-    educ = ColumnSpec(name="educ", kind=Kind.CATEGORY, labels=("1", "2", "3", "10"))
+    educ = ColumnSpec(name="educ", kind=Kind.CATEGORY, labels=("-9", "1", "2", "3", "10"))
     spec = replace(SPEC, columns={**SPEC.columns, "educ": educ})
     query = parse(f"select count(*) from wages where {condition}", spec)
     assert query.where == CODED[condition]
