@@ -113,11 +113,10 @@ def search(grid: Grid, signs: tuple[int, int], sigma: int, ranks: Ranks) -> Foun
     certainly, clear = certain(grid.steps) * sigma, 0
     first, last = low, high = 0, grid.cells - 1
     for left in reversed(range(grid.steps)):
-        ended = first == last
-        stop = _beside(first, low, high) if ended else first + _before(last - first + 1, 2**left) - 1
+        stop = _stop((first, last), (low, high), 2**left)
         noisy = _noisy(ranks.signed_count(stop, *signs), sigma)
         clear = max(clear, abs(noisy))
-        if not ended:
+        if first < last:
             first, last = (first, stop) if noisy >= 0 else (stop + 1, last)
         high = stop if noisy > certainly and stop >= first else high
         low = stop + 1 if noisy < -certainly and stop < first else low
@@ -131,17 +130,17 @@ def search(grid: Grid, signs: tuple[int, int], sigma: int, ranks: Ranks) -> Foun
     )
 
 
-def _before(cells: int, most: int) -> int:
-    """How many of these cells a step puts before its stop, with at most so many on either side: rather fewer than half.
-    Medians often lie in the middle of the bounds, and a count that is taken there stands out on neither side."""
-    return max(cells - most, min(most, round(UNEVEN * cells)))
-
-
-def _beside(cell: int, low: int, high: int) -> int:
-    """The stop in the middle of the longer side of an interval of cells, as seen from one of them."""
-    if high - cell > cell - low:
-        return (cell + high) // 2
-    return (low + cell - 1) // 2 if cell > low else max(0, cell - 1)
+def _stop(left: tuple[int, int], interval: tuple[int, int], most: int) -> int:
+    """Where a step looks: among the cells that are left, with at most `most` on either side, rather fewer than
+    half before it. Medians often lie in the middle of the bounds, and a count taken there stands out on neither side.
+    Once one cell is left: in the middle of the longer side of the interval, as seen from that cell."""
+    (first, last), (low, high) = left, interval
+    cells = last - first + 1
+    if cells > 1:
+        return first + max(cells - most, min(most, round(UNEVEN * cells))) - 1
+    if high - first > first - low:
+        return (first + high) // 2
+    return (low + first - 1) // 2 if first > low else max(0, first - 1)
 
 
 def _noisy(count: int, sigma: int) -> int:
