@@ -83,20 +83,18 @@ def check_fit(table: Table, *, by: User) -> dict[str, dict[str, int]]:
         misfits = {
             column.name: {"outside": many} for (column, _), many in zip(asked, counts, strict=True) if many
         }
-    _keep(table, checked=True, columns=misfits)
+    found = {"checked": True, "columns": misfits}
     if subject := table.declared.subject:
         most = min(table.rows_per_subject, columns.MOST_ROWS)
-        _keep(table, people=_people(path, subject.name, most))
+        found["people"] = _people(path, subject.name, most)
         counted = [column for column in table.declared.columns if column.rows_per_value]
-        values = [_people(path, subject.name, each.rows_per_value or 1, each.name) for each in counted]
-        _keep(table, per_value=values)
-    return misfits
-
-
-def _keep(table: Table, **found: object) -> None:
-    """For the owner alone: no scientist or auditor reads it, nor anything that follows from it."""
+        found["per_value"] = [
+            _people(path, subject.name, each.rows_per_value or 1, each.name) for each in counted
+        ]
+    # For the owner alone: no scientist or auditor reads it, nor anything that follows from it.
     table.misfits = {**table.misfits, **found}
     Table.objects.filter(pk=table.pk).update(misfits=table.misfits)
+    return misfits
 
 
 def _people(path: Path, subject: str, most: int, column: str = "") -> dict[str, object]:

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from accounts.models import Notification
 from audit.models import Entry
-from common.errors import Denied
+from common.errors import Conflict, Denied
 from datasets import inspection, services, storage
 from tests import make
 from tests.makers.datasets import PEOPLE, SECRET_WAGE, YEARS, wage_rows
@@ -158,6 +158,19 @@ def test_who_has_more_rows_than_declared_is_counted_for_the_owner():
         inspection.check_fit(table, by=dataset.owner)
         assert table.misfits["people"] == {"all": PEOPLE, "over": over, "most": YEARS, "declared": declared}
         assert table.misfits["per_value"] == []
+
+
+def test_what_was_not_counted_is_not_half_kept(monkeypatch):
+    table = make.draft(make.dataset(published=False)).tables.get()
+
+    def too_long(*given):
+        raise Conflict("It took too long.")
+
+    monkeypatch.setattr(inspection, "_people", too_long)
+    with pytest.raises(Conflict):
+        inspection.check_fit(table, by=table.revision.dataset.owner)
+    table.refresh_from_db()
+    assert table.misfits == {}
 
 
 def test_who_has_more_rows_with_one_value_is_counted_for_the_owner():
