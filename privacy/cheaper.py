@@ -53,9 +53,15 @@ def applied(name: str, query: Query, table: TableSpec) -> Query:
     return next((each.query for each in found if each.name == name), query)
 
 
+def is_absolute(query: Query) -> bool:
+    """Whether its error is its noise. That of a mean, or another ratio, grows as fewer rows count, so that a smaller
+    clip saves nothing."""
+    return isinstance(query.measure, Count | CountSubjects | Sum)
+
+
 def pinning(query: Query, table: TableSpec) -> Iterator[tuple[ColumnSpec, float]]:
     """Columns of which a condition on one value would lower the rows of a person that count, and what it saves."""
-    if query.rows is not None or not is_capped(query, table):
+    if query.rows is not None or not is_absolute(query) or not is_capped(query, table):
         return
     rows = rows_that_count(query, table)
     for spec in table.columns.values():
@@ -79,7 +85,7 @@ def _others(query: Query, table: TableSpec) -> Iterator[tuple[str, str, str, Que
     if isinstance(measure, Count):
         yield "people", "Count people instead of rows", "", replace(query, measure=CountSubjects(), rows=None)
     # Ungrouped, a count of one row of each person is the count of people.
-    if is_capped(query, table) and (query.by or not isinstance(measure, Count)):
+    if is_absolute(query) and is_capped(query, table) and (query.by or not isinstance(measure, Count)):
         yield from _one_row(query, table)
     if isinstance(measure, Sum) and isinstance(measure.of, Column):
         yield from _tighter(query, measure.of, table)

@@ -33,7 +33,7 @@ from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
 from privacy.engine.designs import mechanism_of
 from privacy.engine.figures import Answer as Figures
-from privacy.engine.queries import KeyCounts, Quantiles
+from privacy.engine.queries import KeyCounts, PersonQuantiles, Quantiles
 from privacy.engine.release import measure
 from privacy.engine.schema import QueryRefused
 from privacy.engine.wire import decode, encode
@@ -266,7 +266,7 @@ def _record_of(answer: Answer, at: datetime) -> dict[str, object]:
         "mode": "extended: may silently leave people out" if answer.extended else "complete",
         "scientist": str(answer.budget.scientist_id),
         "released_at": at.isoformat(),
-        **({"intervals": SEARCHED} if isinstance(decode(answer.query).measure, Quantiles) else {}),
+        **({"intervals": SEARCHED} if isinstance(query.measure, Quantiles | PersonQuantiles) else {}),
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from privacy.engine import pricing, wire
 from privacy.engine.bounds import bounds
+from privacy.engine.caps import rows_that_count
 from privacy.engine.designs import design
 from privacy.engine.pricing import Offer
 from privacy.engine.queries import Count, Mean, PersonQuantiles, Query, Sum
@@ -26,13 +27,14 @@ RANK_ERROR, WORST_RANK_ERROR = 0.01, 0.05
 def guide(budget: Budget, query: Query, spec: TableSpec) -> tuple[Query, Offer] | None:
     """What to ask before a question over many rows of a person, with its price; None where it would not help."""
     measure = query.measure
-    many = (query.rows or spec.max_rows) > 1
-    if not many or not isinstance(measure, Count | Sum | Mean) or _counts_people(query):
+    if not isinstance(measure, Count | Sum | Mean) or _counts_people(query):
         return None
     asked = PersonQuantiles(measure.of) if isinstance(measure, Sum) else PersonQuantiles()
     found = Query(table=query.table, measure=asked, where=query.where)
     people = budget.protection.public_size
     try:
+        if rows_that_count(query, spec) == 1:
+            return None
         plan = design(found, spec)
         offer = pricing.offer_for_mu(plan, budget.mu * MOST**0.5, budget.mu)
         error = (pricing.error_per_sigma(found, plan, people) or math.inf) * offer.sigma
@@ -45,14 +47,17 @@ def guide(budget: Budget, query: Query, spec: TableSpec) -> tuple[Query, Offer] 
 
 def better(answer: Answer, spec: TableSpec) -> Query | None:
     """The question that a released guide was asked for, with as many rows of a person as it tells; None where that is
-    no fewer than are declared, or where the answer is no guide."""
+    no fewer than count already, where the answer is no guide, or where the declarations do not fit it any more."""
     query = wire.decode(answer.query)
     if not isinstance(query.measure, PersonQuantiles) or not answer.is_out:
         return None
-    rows = _rows(query.measure, _last(answer.result or {}), spec)
-    if rows is None or rows >= spec.max_rows:
+    meant = _meant(answer, query)
+    try:
+        rows = _rows(query.measure, _last(answer.result or {}), spec)
+        fewer = rows is not None and rows < rows_that_count(meant, spec)
+        return replace(meant, rows=rows) if fewer else None
+    except QueryRefused:
         return None
-    return replace(_meant(answer, query), rows=rows)
 
 
 def _counts_people(query: Query) -> bool:

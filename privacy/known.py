@@ -53,15 +53,18 @@ def known(budget: Budget, query: Query, plan: Design, spec: TableSpec, revision:
     if not pricing.is_relative(query, plan):
         return None
     own = Answer.objects.out().filter(budget=budget, revision=revision).order_by("sigma", "created_at")
-    return (
+    found = (
         _mean(own, query, plan)
         or _published_rows(budget.protection, query, spec)
         or _count(own, query, spec)
         or _published_people(budget.protection, query, spec)
     )
+    # Of several tables one may be about some of the people only; and some may have nothing left to pay with.
+    everybody = revision.tables.count() == 1 and not budget.may_leave_out
+    return replace(found, is_bound=False) if found and not everybody else found
 
 
-def counting(budget: Budget, query: Query, spec: TableSpec) -> tuple[Query, Offer] | None:
+def count_first(budget: Budget, query: Query, spec: TableSpec) -> tuple[Query, Offer] | None:
     """The count that would tell a question's error before it is asked, with its price; None when there is none.
 
     It is as exact as it needs to be for a tenth of all that is public, but no dearer than FIRST_COUNT.
@@ -133,7 +136,7 @@ def _published_rows(protection: Protection, query: Query, spec: TableSpec) -> Kn
         return None
     counting_at_least = rows * min(1.0, (query.rows or spec.max_rows) / spec.max_rows)
     return Known(
-        at_least=max(counting_at_least, protection.public_size),
+        at_least=min(rows, max(counting_at_least, protection.public_size)),
         said=rows,
         of_people=False,
         is_bound=_is_bound(query, spec),

@@ -12,6 +12,7 @@ from datasets.models import Table
 from privacy import subjects
 from privacy.declarations import plans_for, row_of, spec_of
 from privacy.engine import deadlines
+from privacy.engine.caps import is_capped, rows_that_count
 from privacy.engine.designs import Design, design
 from privacy.engine.expressions import columns_of
 from privacy.engine.mechanisms import MIN_SIGMA
@@ -41,6 +42,8 @@ class Question:
             people=protection.public_size,
             rows_per_person=max(self.query.rows or 1, self.spec.max_rows),
             base=settings.ANSWER_SECONDS,
+            cut=is_capped(self.query, self.spec)
+            and rows_that_count(self.query, self.spec) < self.spec.max_rows,
         )
 
 

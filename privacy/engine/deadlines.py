@@ -13,10 +13,13 @@ from privacy.engine.searches import MOST_STEPS
 
 STEP = 0.05
 """Seconds: the time for rows is a multiple of it."""
-ROW, PART, SEARCH = 4e-8, 6e-9, 3e-9
+ROW, PART, SEARCH = 4e-8, 6e-9, 4e-9
 """Seconds a row, a row and part of an expression, a row and step of a search: about twice what a busy core takes."""
 BIN = 6e-10
-"""Seconds a row and bin of a distribution, for people who have a row in each, or more rows than count."""
+"""Seconds a row and bin of a distribution, for people who have a row in each."""
+CUT_ROW, CUT = 2e-7, 5
+"""Of people with more rows than count, each row takes so many seconds more, and each step or bin so many times as
+long: they are looked at one by one. Whether there may be many of them the question tells, and not the rows."""
 SUMS = 8
 """Adding up the rows of each person takes as long as so many parts of an expression."""
 SORT = 1e-5
@@ -25,9 +28,11 @@ ROWS_EACH = 4
 """So many rows a person are expected, or as many as count if that is fewer."""
 
 
-def seconds(query: Query, plan: Design, *, people: int, rows_per_person: int, base: float) -> float:
+def seconds(
+    query: Query, plan: Design, *, people: int, rows_per_person: int, base: float, cut: bool = False
+) -> float:
     """From the start of an answer's turn to its release. `people`: how many the owner announces. `base`: what an answer
-    over no rows may take, in seconds."""
+    over no rows may take, in seconds. `cut`: whether fewer rows of a person count than are declared."""
     rows = _rows(people, rows_per_person)
     parts = sum(map(_parts, plan.coordinates)) + sum(_parts(scale.of) for scale in plan.scales)
     if isinstance(query.measure, PersonQuantiles):
@@ -36,9 +41,10 @@ def seconds(query: Query, plan: Design, *, people: int, rows_per_person: int, ba
         parts += _parts(query.where)
     # Rows are counted between all stops of a search once, which takes as long for a search of few steps.
     steps = max(plan.releases, MOST_STEPS) if plan.grid else 1
-    each = ROW + PART * parts + SEARCH * (steps - 1)
+    times = CUT if cut else 1
+    each = ROW + PART * parts + SEARCH * times * (steps - 1) + (CUT_ROW if cut else 0)
     if isinstance(query.measure, Distribution):
-        each += BIN * query.measure.bins
+        each += BIN * times * query.measure.bins
     return base + math.ceil(rows * each / STEP) * STEP
 
 

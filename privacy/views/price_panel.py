@@ -17,7 +17,7 @@ from privacy.models import Budget
 if TYPE_CHECKING:
     from privacy.views.asking import Asked
 
-BEFORE = {"count": known.counting, "guide": guides.guide}
+BEFORE = {"count": known.count_first, "guide": guides.guide}
 """What the page proposes to ask before a question."""
 
 
@@ -105,7 +105,7 @@ def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
 def _twice(quote: asking.Quote) -> str:
     """How the price moves with the rows of a person that count, for the same error."""
     rows = counting.rows_per_person(quote.query, quote.spec)
-    if rows is None or 2 * rows > MAX_ROWS_PER_SUBJECT:
+    if rows is None or 2 * rows > MAX_ROWS_PER_SUBJECT or not cheaper.is_absolute(quote.query):
         return ""
     dearer = 1 / cheaper.saved(quote.plan, design(replace(quote.query, rows=2 * rows), quote.spec))
     return f"twice as many cost {words.sized(dearer, 2)} times as much for the same error"

@@ -11,10 +11,10 @@ from django.utils import timezone
 from datasets import services as datasets
 from datasets import storage
 from privacy import asking, execution, preparing, services, subjects
-from privacy.engine import contributions, deadlines, kernels, prefixes, ranks
+from privacy.engine import contributions, deadlines, kernels, persons, prefixes, ranks
 from privacy.engine.designs import design
 from privacy.engine.expressions import Column
-from privacy.engine.queries import Distribution, Query
+from privacy.engine.queries import Distribution, PersonQuantiles, Quantiles, Query
 from privacy.engine.schema import MAX_ROWS_PER_SUBJECT
 from privacy.models import DOUBLED_FOR, Answer, Protection
 from tests import make
@@ -43,6 +43,17 @@ def test_more_bins_of_a_distribution_take_more_time():
         for query in (Query(table="wages", measure=Distribution(Column("wage"), bins)) for bins in (2, 256))
     ]
     assert times[1] - times[0] == pytest.approx(254 * deadlines.BIN * 4e6, abs=deadlines.STEP)
+
+
+def test_people_with_more_rows_than_count_are_allowed_for_where_there_may_be_many():
+    """They are looked at one by one: whether they are there must not be told by an answer that is late."""
+    for measure in (Distribution(Column("wage"), 256), Quantiles(Column("wage"), (0.1, 0.5, 0.9))):
+        query = Query(table="wages", measure=measure, rows=1)
+        times = [
+            deadlines.seconds(query, design(query, SPEC), people=10**6, rows_per_person=4, base=0.15, cut=cut)
+            for cut in (False, True)
+        ]
+        assert times[1] > 3 * times[0]
 
 
 def test_ordinary_questions_to_a_million_rows_take_little():
@@ -192,7 +203,7 @@ def test_what_is_lost_is_lost_when_it_would_have_come_out(monkeypatch):
 
 PASSES = [
     each
-    for module in (contributions, kernels, prefixes, ranks, subjects)
+    for module in (contributions, kernels, persons, prefixes, ranks, subjects)
     for each in vars(module).values()
     if hasattr(each, "signatures")
 ]
@@ -227,10 +238,11 @@ def test_nothing_is_compiled_once_the_turn_has_begun(monkeypatch):
     for text in asked:
         answer = shares.answer(budget, text.format(7).replace("FROM wages", "FROM people"), epsilon=0.2)
         execution.compute(str(answer.pk))
-    query = Query(table="people", measure=Distribution(Column("wage"), 64))
-    quoted = asking.quote(budget, query, by=budget.scientist, epsilon=0.2)
-    execution.compute(str(asking.ask(budget, quoted, key=uuid4(), by=budget.scientist).pk))
-    assert counted == [[]] * (len(asked) + 1)
+    measures = (Distribution(Column("wage"), 64), PersonQuantiles(), PersonQuantiles(Column("wage")))
+    for query in (Query(table="people", measure=measure) for measure in measures):
+        quoted = asking.quote(budget, query, by=budget.scientist, epsilon=0.2)
+        execution.compute(str(asking.ask(budget, quoted, key=uuid4(), by=budget.scientist).pk))
+    assert counted == [[]] * (len(asked) + len(measures))
 
 
 @pytest.mark.django_db(transaction=True)

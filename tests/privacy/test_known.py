@@ -17,7 +17,7 @@ from privacy.engine.pricing import at_least, off_middle, offer_for_error
 from privacy.engine.queries import Count, CountSubjects, Mean, Query
 from privacy.engine.release import measure, table_from_columns
 from privacy.engine.schema import ColumnSpec, Kind, TableSpec
-from privacy.models import Answer, Budget
+from privacy.models import Answer, Budget, Protection
 from tests import make
 from tests.makers.datasets import PEOPLE, YEARS
 
@@ -146,6 +146,16 @@ def test_people_are_a_number_of_rows_too_and_that_of_means_of_people(budget):
         query = Query(table="wages", measure=Mean(Column("wage"), per_subject=per_person), where=where)
         found = quote(budget, query).known
         assert (found.answer, found.of_people) == (people, True)
+
+
+def test_an_error_is_about_so_much_where_people_may_be_missing(budget):
+    text = "SELECT AVG(year) FROM wages"
+    assert quote(budget, text).known.is_bound
+    Budget.objects.filter(pk=budget.pk).update(extended=True)
+    Protection.objects.filter(pk=budget.protection_id).update(extended_allowed=True)
+    left_out = Budget.objects.get(pk=budget.pk)
+    assert left_out.may_leave_out
+    assert not quote(left_out, text).known.is_bound
 
 
 def test_rows_are_no_number_of_people(budget):

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from datasets import inspection
 from datasets import services as datasets
-from privacy import asking, cheaper, counting, execution, services
+from privacy import asking, cheaper, counting, execution, guides, services
 from privacy.engine import contributions as co
 from privacy.engine.caps import rows_that_count
 from privacy.engine.designs import design
 from privacy.engine.evaluate import Rows, Values, holds
 from privacy.engine.expressions import And, Binary, Column, Compare, Constant, In, IsNull, Not, Or
 from privacy.engine.pinned import values_left
-from privacy.engine.queries import Count, CountSubjects, Query
+from privacy.engine.queries import Count, CountSubjects, Mean, Query
 from privacy.engine.release import measure, table_from_columns
 from privacy.engine.schema import ColumnSpec, Kind, QueryRefused, TableSpec
 from privacy.engine.sql import parse
@@ -153,6 +153,19 @@ def test_a_condition_is_proposed_that_would_lower_the_cap():
     pinned = replace(COUNT, where=Compare("=", Column("year"), Constant(1991.0)))
     assert list(cheaper.pinning(pinned, SPEC)) == []
     assert list(cheaper.pinning(Query(table="wages", measure=CountSubjects()), SPEC)) == []
+    assert list(cheaper.pinning(Query(table="wages", measure=Mean(Column("year"))), SPEC)) == []
+
+
+@pytest.mark.django_db
+def test_no_guide_is_offered_where_one_row_of_a_person_counts_already(budget):
+    data = budget.protection.dataset
+    type(budget.protection).objects.filter(dataset=data).update(public_size=10**6)
+    budget.protection.refresh_from_db()
+    spec = asking.quote(budget, COUNT, by=budget.scientist, epsilon=1).spec
+    pinned = replace(COUNT, where=Compare("=", Column("year"), Constant(1991.0)))
+    assert guides.guide(budget, COUNT, spec) is not None
+    assert rows_that_count(pinned, spec) == 1
+    assert guides.guide(budget, pinned, spec) is None
 
 
 @pytest.fixture

@@ -1,12 +1,14 @@
 """Asking on the page: both sides in step, the price before the click, one click one charge, nothing lost on errors."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.urls import reverse
 
-from privacy import services
+from privacy import asking, guides, services
+from privacy.engine.wire import decode
 from privacy.models import Answer, Budget, LedgerLine
 
 pytestmark = pytest.mark.django_db
@@ -290,7 +292,7 @@ def test_where_nobody_knows_how_many_rows_there_are_the_page_offers_to_count_the
     assert known.context["count_first"] is None
     assert known.context["priced"]["error"].startswith("about ± ")
     assert f'<a href="{reverse("privacy:answer", args=[count.pk])}">your count of ' in text
-    assert "Where values are missing, it is larger." in text
+    assert "Where values or people are missing, the error is larger." in text
 
 
 def test_a_price_says_that_it_rests_on_what_the_owner_has_published(scientist, budget, page):
@@ -351,6 +353,11 @@ def test_a_guide_asked_for_by_itself_leads_to_the_plainest_question(scientist, c
     again = scientist.get(page, {"guided": str(answer.pk)}).context["form"]
     # Half of them have less than 50 000 EUR in all, which one row may hold.
     assert (again["measure"].value(), again["column"].value(), again["rows"].value()) == ("sum", "wage", 1)
+    assert "union bound" in answer.record["intervals"]
+    # Under other declarations it leads nowhere, and the page stays.
+    spec = asking.quote(crowded, decode(answer.query), by=crowded.scientist, epsilon=1).spec
+    assert guides.better(answer, spec) is not None
+    assert guides.better(answer, replace(spec, columns={})) is None
 
 
 @pytest.mark.parametrize(

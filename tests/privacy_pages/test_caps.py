@@ -78,13 +78,13 @@ def test_a_proposal_is_applied_by_one_click_on_both_sides(scientist, budget):
 
 def test_a_proposal_is_a_button_without_scripts_too(scientist, budget):
     page = reverse("privacy:ask", args=[budget.pk])
-    shown = scientist.post(page, typed(measure="mean", column="wage", goal="epsilon", epsilon="1"))
+    shown = scientist.post(page, typed(measure="sum", column="wage", goal="epsilon", epsilon="1"))
     assert (
         '<button class="btn btn-secondary btn-sm" type="submit" name="apply" value="rows"'
         in shown.content.decode()
     )
     applied = scientist.post(
-        page, typed(measure="mean", column="wage", goal="epsilon", epsilon="1", apply="rows")
+        page, typed(measure="sum", column="wage", goal="epsilon", epsilon="1", apply="rows")
     )
     assert applied.context["form"]["rows"].value() == 1
     assert applied.context["form"]["sql"].value().endswith("LIMIT 1 BY person")
