@@ -18,6 +18,7 @@ from common.expensive import computing
 from common.http import UserRequest, body_json, found, refusal_as_json
 from privacy import asking, counting, on_mock, queries, words
 from privacy.engine import wire
+from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
 from privacy.engine.queries import Query
 from privacy.engine.schema import QueryRefused, TableSpec
@@ -128,7 +129,20 @@ def answers(request: UserRequest, pk: UUID) -> HttpResponse:
     answer = asking.ask(item, quote, key=key, by=request.user, text=text)
     stored = answer.line.key != key
     status = 200 if answer.is_out else 202
-    return JsonResponse({**_answer(answer), **_price(quote), "stored": stored}, status=status)
+    return JsonResponse(
+        {**_answer(answer), **_price(quote), **_paid(answer, quote), "stored": stored}, status=status
+    )
+
+
+def _paid(answer: Answer, quote: asking.Quote) -> dict[str, object]:
+    """What an answer was charged, which may be another one, or one that was asked when less was known."""
+    half = quote.half_width
+    return {
+        "half_width_95": None if half is None else half * answer.sigma / quote.offer.sigma,
+        "epsilon": noise_epsilon(answer.mu, quote.noise_delta),
+        "mode": "extended" if answer.extended else "complete",
+        "share": answer.line.units / CAP,
+    }
 
 
 @require_safe

@@ -115,6 +115,19 @@ def test_a_forged_call_asks_nothing(budget):
     assert not LedgerLine.objects.exists()
 
 
+def test_asking_again_with_a_key_says_what_was_charged(scientist, budget, compute):
+    """Though more is known by then, with which the same wish would cost less."""
+    asked, key = {"sql": "SELECT AVG(year) FROM wages", "error": 1.5}, uuid4()
+    first = post(scientist, budget, asked, key=key).json()
+    compute(budget.answers.get())
+    price = post(scientist, budget, asked, "api_price").json()
+    again = post(scientist, budget, asked, key=key).json()
+    assert price["share"] < first["share"]
+    assert [again[name] for name in ("id", "share", "epsilon")] == [
+        first[name] for name in ("id", "share", "epsilon")
+    ]
+
+
 def test_a_price_says_what_its_error_rests_on(scientist, budget, compute):
     mean = "SELECT AVG(wage) FROM wages WHERE year >= 1991"
     asked = {"sql": mean, "epsilon": 3}
