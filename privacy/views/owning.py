@@ -58,7 +58,7 @@ def _page(request: UserRequest, item: Dataset, *, status: int = 200, **forms: ob
         "given": words.percent(queries.given_away(protection, budgets)),
         "open_seats": max(0, protection.seats - len(budgets)),
         "give_form": _give_form(protection, people),
-        "rows_form": _rows_form(item) if owns else None,
+        "rows_form": _rows_form(item) if owns and item.current else None,
         "nobody_to_give": owns and not people,
         "reads": reads,
         "charts": _all_charts(protection, budgets) if reads and spent else None,

@@ -7,6 +7,7 @@ import pytest
 from django.urls import reverse
 
 from audit.models import Entry
+from datasets import services as datasets
 from privacy import queries, services
 from privacy.models import Budget, Protection, TopUp
 from requests_app.queries import inbox
@@ -230,6 +231,13 @@ def test_how_many_rows_there_are_is_told_with_the_promise_or_later(as_):
     assert client.post(rows, {"rows_of_wages": ""})["Location"] == page
     assert Protection.objects.get().public_rows == {}
     assert "not told" in client.get(page).content.decode()
+
+
+def test_the_page_stays_where_no_revision_is_current(owner, budget):
+    """The promise, the ledger and the shares outlive the data."""
+    data = budget.protection.dataset
+    datasets.retire_revision(data.current, by=data.owner, reason="Wrong file.")
+    assert owner.get(at("dataset", data.pk)).status_code == 200
 
 
 def test_rows_are_never_counted_for_the_owner(owner, budget):
