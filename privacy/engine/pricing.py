@@ -21,7 +21,9 @@ from privacy.engine.searches import certain
 NORMAL = NormalDist()
 Z95 = NORMAL.inv_cdf(0.975)
 CLEAR = 4
-"""A noisy number of rows serves where it is this many times half the width of its interval."""
+"""A noisy number of rows serves where it is this many times half the width of its interval. Less that half, it may be
+3/5 of the true one: the price of an error that rests on it is then (5/3)^2 = 2.8 times what was needed, 1.8 times where
+the number itself was right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,8 +59,8 @@ class Quantiles:
 
 @dataclass(frozen=True, slots=True)
 class PersonQuantiles:
-    """At most how many rows or, of an expression, which sum of its absolute values, do these shares of the people have?
-    Everybody with a row there is one."""
+    """How many rows, or how large a sum of |expression|, do these shares of the people have at most? Everybody with a
+    kept row counts."""
 
     of: Expression | None = None
     at: tuple[float, ...] = (0.98,)
