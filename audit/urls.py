@@ -8,5 +8,5 @@ app_name = "audit"
 urlpatterns = [
     path("", views.entries, name="list"),
     path("export/", views.export, name="export"),
-    path("<uuid:key>/", views.entry, name="entry"),
+    path("<uuid:pk>/", views.entry, name="entry"),
 ]

@@ -38,10 +38,10 @@ def entries(request: UserRequest) -> HttpResponse:
 
 
 @require_safe
-def entry(request: UserRequest, key: UUID) -> HttpResponse:
+def entry(request: UserRequest, pk: UUID) -> HttpResponse:
     """One entry: what changed, and whether its place in the chain is sound."""
     readable = Entry.objects.visible_to(request.user).select_related("link")
-    item = found(readable, key=key)
+    item = found(readable, key=pk)
     link = getattr(item, "link", None)
     context = {
         "entry": item,
