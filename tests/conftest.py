@@ -34,23 +34,22 @@ hypothesis.settings.load_profile("weir")
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the running portal last: its workers would take other tests' runs, and a browser's event loop stays."""
-    items.sort(key=_uses_the_portal)
+    """Files with tests of the running portal last: its workers would take other tests' runs.
 
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """What one process runs in one go where several share the tests: a file's, those of the running portal apart.
-
-    Hostile submissions stay together: those that run as the same user of this host share its limits.
+    Those with browsers at the very end: an event loop stays, and many short files are shared evenly by processes.
     """
-    place = item.nodeid.partition("::")[0]
-    place = "tests/sandbox" if place.startswith("tests/sandbox/") else place
-    item.add_marker(pytest.mark.xdist_group(f"portal/{place}" if _uses_the_portal(item) else place))
+    last = {item.path: {"live", "browsers"} & _fixtures(item) for item in sorted(items, key=_uses_the_portal)}
+    items.sort(key=lambda item: (bool(last[item.path]), "browsers" in last[item.path]))
 
 
 def _uses_the_portal(item: pytest.Item) -> bool:
-    return bool({"page", "browsers", "live"} & set(getattr(item, "fixturenames", ())))
+    return bool({"live", "browsers"} & _fixtures(item))
+
+
+def _fixtures(item: pytest.Item) -> set[str]:
+    return set(getattr(item, "fixturenames", ()))
 
 
 def _as_if_by_the_form(sender: object, request: HttpRequest, user: Any, **kwargs: Any) -> None:

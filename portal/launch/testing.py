@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     checks = [sys.executable, str(install.ROOT / "bin" / "check")]
     tests = [str(install.PYTHON), "-m", "pytest"]
     processes = min(len(os.sched_getaffinity(0)), 4)
-    shared = ["-n", str(processes), "--dist", "loadgroup", "--no-loadscope-reorder"]
+    shared = ["-n", str(processes), "--dist", "loadfile", "--no-loadscope-reorder"]
     commands = [[*tests, *arguments]] if arguments else [checks, [*tests, *shared]]
     if not arguments and os.environ.get("CI"):
         say("Chaos is left out where CI is set: it kills by the clock. Run it with: bin/test -m chaos")
