@@ -104,16 +104,16 @@ def test_the_bytes_are_those_of_the_definition(tmp_path, monkeypatch, text_ids, 
 def test_what_does_not_fit_into_memory_goes_to_disk_and_comes_out_the_same(tmp_path, monkeypatch):
     source = tmp_path / "rows.parquet"
     draw = np.random.default_rng(6)
-    pq.write_table(pa.table({"person": draw.permutation(1_500_000), "wage": draw.random(1_500_000)}), source)
+    pq.write_table(pa.table({"person": draw.permutation(2_000_000), "wage": draw.random(2_000_000)}), source)
     plans = PLANS[:1]
     seen: dict[int, dict[str, str]] = {}
-    for megabytes in (64, 1024):
+    for megabytes in (96, 1024):
         monkeypatch.setattr(ordering, "MEMORY_MB", megabytes)
         folder = tmp_path / str(megabytes)
         folder.mkdir()
         ordering.write(source, "person", plans, KEY, folder)
         seen[megabytes] = contents(folder)
-    assert seen[64] == seen[1024]
+    assert seen[96] == seen[1024]
 
 
 def test_a_table_without_any_subject_is_empty(tmp_path):
