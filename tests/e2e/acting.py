@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from axe_playwright_python.sync_playwright import Axe
 from django.db import connection
 from playwright.sync_api import Page, expect
+
+from privacy import services
+from tests import make
 
 T = TypeVar("T")
 
@@ -22,6 +26,16 @@ def beside(act: Callable[..., T], *args: Any, **kwargs: Any) -> T:
 
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(done).result()
+
+
+def promised() -> SimpleNamespace:
+    """A dataset with a promise, and a scientist with a budget."""
+    owner, scientist = make.owner(name="Olga Owner"), make.scientist(name="Sam Scientist")
+    dataset = make.dataset(owner=owner, title="Wages of a region")
+    make.grant(dataset, scientist)
+    promise = services.protect(dataset, by=owner, epsilon=20, public_size=30, constants=["region"], seats=2)
+    budget = services.give_budget(promise, scientist, by=owner)
+    return SimpleNamespace(owner=owner, scientist=scientist, dataset=dataset, budget=budget)
 
 
 def no_barriers(page: Page, where: str) -> None:

@@ -9,9 +9,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from privacy import services
-from tests import make
-from tests.e2e.acting import beside, no_barriers
+from tests.e2e.acting import beside, no_barriers, promised
 from tests.makers import datasets as data
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
@@ -21,17 +19,7 @@ LIVE = 30_000
 
 @pytest.fixture
 def world(live: SimpleNamespace, transactional_db: None) -> SimpleNamespace:
-    def made() -> SimpleNamespace:
-        owner, scientist = make.owner(name="Olga Owner"), make.scientist(name="Sam Scientist")
-        dataset = data.dataset(owner=owner, title="Wages of a region")
-        data.grant(dataset, scientist)
-        promise = services.protect(
-            dataset, by=owner, epsilon=20, public_size=30, constants=["region"], seats=2
-        )
-        budget = services.give_budget(promise, scientist, by=owner)
-        return SimpleNamespace(owner=owner, scientist=scientist, dataset=dataset, budget=budget)
-
-    return beside(made)
+    return beside(promised)
 
 
 def fits(page: Page, width: int) -> None:

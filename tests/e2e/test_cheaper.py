@@ -10,9 +10,7 @@ from playwright.sync_api import Page, expect
 
 from datasets import inspection
 from datasets import services as datasets
-from privacy import services
-from tests import make
-from tests.e2e.acting import beside, no_barriers
+from tests.e2e.acting import beside, no_barriers, promised
 from tests.makers import datasets as data
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
@@ -21,17 +19,13 @@ pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 @pytest.fixture
 def world(live: SimpleNamespace, transactional_db: None) -> SimpleNamespace:
     def made() -> SimpleNamespace:
-        owner, scientist = make.owner(name="Olga Owner"), make.scientist(name="Sam Scientist")
-        dataset = data.dataset(owner=owner, title="Wages of a region")
-        data.grant(dataset, scientist)
-        promise = services.protect(
-            dataset, by=owner, epsilon=20, public_size=30, constants=["region"], seats=2
+        world = promised()
+        draft = datasets.new_revision(world.dataset, by=world.owner, note="")
+        world.table = datasets.declare(
+            data.table(draft), by=world.owner, columns=data.WAGE_COLUMNS, rows_per_subject=3
         )
-        budget = services.give_budget(promise, scientist, by=owner)
-        draft = datasets.new_revision(dataset, by=owner, note="")
-        table = datasets.declare(data.table(draft), by=owner, columns=data.WAGE_COLUMNS, rows_per_subject=3)
-        inspection.check_fit(table, by=owner)
-        return SimpleNamespace(owner=owner, scientist=scientist, dataset=dataset, budget=budget, table=table)
+        inspection.check_fit(world.table, by=world.owner)
+        return world
 
     return beside(made)
 
