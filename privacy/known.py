@@ -59,9 +59,11 @@ def known(budget: Budget, query: Query, plan: Design, spec: TableSpec, revision:
         or _count(own, query, spec)
         or _published_people(budget.protection, query, spec)
     )
+    if found is None or not found.is_bound:
+        return found
     # Of several tables one may be about some of the people only; and some may have nothing left to pay with.
-    everybody = revision.tables.count() == 1 and not budget.may_leave_out
-    return replace(found, is_bound=False) if found and not everybody else found
+    everybody = not budget.may_leave_out and revision.tables.count() == 1
+    return found if everybody else replace(found, is_bound=False)
 
 
 def count_first(budget: Budget, query: Query, spec: TableSpec) -> tuple[Query, Offer] | None:

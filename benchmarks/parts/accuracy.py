@@ -30,7 +30,7 @@ QUESTIONS_TOGETHER = 20
 SIZES = (300, 3_000, 30_000)
 EPSILONS = (0.3, 1.0, 3.0)
 FEW = 20
-"""Of fewer answers than this no coverage is told."""
+"""With fewer answers than this, no coverage is shown."""
 HOLDS = Goal(limit=93, at_least=True)
 ENOUGH = 500
 """Fewer answers than this decide no goal: 93 would be missed by chance."""
@@ -110,7 +110,7 @@ def others(plan: Design, error: float, together: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """How many of so many told intervals held the truth, how many answers told none, and half their median width."""
+    """How many of the intervals that came held the truth, how many answers had none, and half the median width."""
 
     inside: int
     told: int
@@ -150,7 +150,7 @@ def coverage(rounds: int) -> Iterator[Measure]:
 
 
 def summed(name: str, found: Sequence[Kept]) -> Measure:
-    """One line for all epsilons. Where hardly anything is told: how many answers are."""
+    """One line for all epsilons. Where hardly any interval came: how many did."""
     note = " · ".join(f"eps {epsilon:g}: {kept}" for epsilon, kept in zip(EPSILONS, found, strict=True))
     note += f"; of {found[0].told + found[0].lost:,}"
     inside, told, lost = (sum(map(attrgetter(what), found)) for what in ("inside", "told", "lost"))
