@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from privacy.engine.expressions import (
+    COMPARISONS,
     And,
     Binary,
     Clip,
@@ -30,7 +31,6 @@ from privacy.engine.schema import ColumnSpec, Kind, QueryRefused, TableSpec
 MAX_VALUES = 1000
 MAX_TEXT = 200
 EXP_LIMIT = 700.0
-COMPARISONS = frozenset({"=", "!=", "<", "<=", ">", ">="})
 LIMITED = "Limit it first, with GREATEST or LEAST (in JSON: clip)"
 NOT_NUMBERS = {
     Kind.CATEGORY: "compare it with its declared values by = <> or IN, or group by it",

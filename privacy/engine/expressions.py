@@ -9,7 +9,8 @@ can refer to another row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import TypeAlias
 
@@ -77,6 +78,13 @@ class Where:
 
 
 Expression: TypeAlias = Column | Constant | Binary | Unary | Power | Clip | Where
+
+
+COMPARISONS: dict[str, Callable[[float, float], bool]] = {
+    "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+"""The comparisons that change when left and right change places."""
 
 
 @dataclass(frozen=True, slots=True)

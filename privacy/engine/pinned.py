@@ -3,27 +3,28 @@
 Only a clip follows from it, so an error here would cost exactness and no protection.
 """
 
-import operator
-from collections.abc import Callable
 from functools import reduce
 from typing import TypeAlias
 
-from privacy.engine.expressions import And, Column, Compare, Constant, In, IsNull, Not, Or, Predicate
+from privacy.engine.expressions import (
+    COMPARISONS,
+    TURNED,
+    And,
+    Column,
+    Compare,
+    Constant,
+    In,
+    IsNull,
+    Not,
+    Or,
+    Predicate,
+)
 from privacy.engine.schema import ColumnSpec, Kind
 
 MOST = 1000
 """Whole numbers are told apart when their bounds hold no more of them."""
 MISSING = None
 Value: TypeAlias = str | int | None
-_COMPARE: dict[str, Callable[[float, float], bool]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-_FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 def values_left(where: Predicate | None, spec: ColumnSpec) -> int | None:
@@ -55,9 +56,7 @@ def _passing(node: Predicate, spec: ColumnSpec, known: frozenset[Value], *, hold
         case Compare(op, Column(name), Constant(limit)) if name == spec.name and spec.is_numeric:
             return frozenset(value for value in known if _compared(op, value, limit) == holds)
         case Compare(op, Constant(limit), Column(name)) if name == spec.name and spec.is_numeric:
-            return frozenset(
-                value for value in known if _compared(_FLIPPED.get(op, op), value, limit) == holds
-            )
+            return frozenset(value for value in known if _compared(TURNED.get(op, op), value, limit) == holds)
         case And(parts) | Or(parts):
             each = [_passing(part, spec, known, holds=holds) for part in parts]
             every = isinstance(node, And) == holds
@@ -70,4 +69,4 @@ def _passing(node: Predicate, spec: ColumnSpec, known: frozenset[Value], *, hold
 
 def _compared(op: str, value: Value, limit: float) -> bool:
     """The values of a yes/no column, "0" and "1", are compared as numbers."""
-    return _COMPARE[op](float(value or 0), limit)
+    return COMPARISONS[op](float(value or 0), limit)

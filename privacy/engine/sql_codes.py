@@ -1,13 +1,17 @@
 """Comparisons in SQL with numbers that stand for declared values: yes or no, or categories that are kept as numbers."""
 
-from collections.abc import Callable
-from operator import ge, gt, le, lt
-
-from privacy.engine.expressions import Column, Compare, Constant, Expression, In, Not, Predicate
+from privacy.engine.expressions import (
+    COMPARISONS,
+    TURNED,
+    Column,
+    Compare,
+    Constant,
+    Expression,
+    In,
+    Not,
+    Predicate,
+)
 from privacy.engine.schema import Kind, QueryRefused, TableSpec
-
-TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-ORDERS: dict[str, Callable[[float, float], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
 
 
 def compared(op: str, left: Expression, right: Expression, table: TableSpec) -> Predicate:
@@ -17,7 +21,7 @@ def compared(op: str, left: Expression, right: Expression, table: TableSpec) -> 
         left, right, op = right, left, TURNED.get(op, op)
     if isinstance(left, Column) and isinstance(right, Constant):
         spec, label = table.column(left.name), written(right.value)
-        if spec.kind == Kind.CATEGORY and op in ORDERS:
+        if spec.kind == Kind.CATEGORY and op in TURNED:
             return _ordered(op, left.name, right.value, table)
         if spec.kind == Kind.CATEGORY or (
             spec.kind == Kind.BOOLEAN and op in {"=", "!="} and label in spec.labels
@@ -39,7 +43,7 @@ def written(value: float) -> str:
 def _ordered(op: str, name: str, value: float, table: TableSpec) -> Predicate:
     """Those of a category's declared values, all of them numbers, for which the comparison holds."""
     try:
-        found = tuple(label for label in table.column(name).labels if ORDERS[op](float(label), value))
+        found = tuple(label for label in table.column(name).labels if COMPARISONS[op](float(label), value))
     except ValueError as words:
         raise QueryRefused(
             f"The declared values of “{name}” have no order: compare with = <> or IN."
