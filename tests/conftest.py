@@ -13,8 +13,11 @@ import pytest
 from allauth.account.internal.flows.login import record_authentication
 from django.conf import settings
 from django.contrib.auth.signals import user_logged_in
+from django.db import OperationalError
+from django.db.backends.postgresql.operations import DatabaseOperations
 from django.http import HttpRequest
 from django.test import Client
+from psycopg2.errors import DeadlockDetected
 
 from portal.launch.processes import Child, wait_until
 from portal.launch.testing import BROWSER
@@ -59,6 +62,26 @@ def _as_if_by_the_form(sender: object, request: HttpRequest, user: Any, **kwargs
 
 
 user_logged_in.connect(_as_if_by_the_form)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def emptied_again() -> Iterator[None]:
+    """The running portal reads several tables at once, so emptying them all can meet it in a deadlock, which Postgres
+    ends on one side: it is tried again."""
+    empty = DatabaseOperations.execute_sql_flush
+
+    def patiently(self: DatabaseOperations, statements: list[str]) -> None:
+        for _ in range(4):
+            try:
+                return empty(self, statements)
+            except OperationalError as error:
+                if not isinstance(error.__cause__, DeadlockDetected):
+                    raise
+        return empty(self, statements)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatabaseOperations, "execute_sql_flush", patiently)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
 from django.db import connection
@@ -26,6 +27,11 @@ def beside(act: Callable[..., T], *args: Any, **kwargs: Any) -> T:
 
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(done).result()
+
+
+def at_the_inbox(page: Page) -> None:
+    """Signed in: the address of the form that comes before ends like that of the inbox, which is its `next`."""
+    page.wait_for_url(lambda url: urlsplit(url).path == "/requests/inbox/")
 
 
 def promised() -> SimpleNamespace:

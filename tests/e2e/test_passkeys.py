@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests import make
 from tests.conftest import watch
-from tests.e2e.acting import no_barriers
+from tests.e2e.acting import at_the_inbox, no_barriers
 from tests.serving import free_port, web_server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
@@ -59,6 +59,11 @@ def give_password(page: Page, person: Any) -> None:
     page.get_by_role("button", name="Sign in", exact=True).click()
 
 
+def enter(page: Page, person: Any) -> None:
+    give_password(page, person)
+    at_the_inbox(page)
+
+
 def sign_out(page: Page) -> None:
     page.locator(".menu summary").click()
     page.get_by_role("button", name="Sign out").click()
@@ -76,7 +81,7 @@ def add(page: Page, name: str) -> None:
 
 def test_a_passkey_from_adding_to_removing(page: Page, screenshot: Callable[..., Any]) -> None:
     person = make.scientist(password=make.PASSWORD)
-    give_password(page, person)
+    enter(page, person)
     add(page, "Office laptop")
     page.goto(SECURITY)
     expect(page.get_by_role("row", name="Office laptop")).to_contain_text("not yet")
@@ -89,12 +94,12 @@ def test_a_passkey_from_adding_to_removing(page: Page, screenshot: Callable[...,
     no_barriers(page, "second step")
     screenshot(page, "passkeys-second-step")
     page.get_by_role("button", name="Use a passkey").press("Enter")
-    page.wait_for_url("**/requests/inbox/")
+    at_the_inbox(page)
     sign_out(page)
 
     screenshot(page, "passkeys-sign-in")
     page.get_by_role("button", name="Sign in with a passkey").press("Enter")
-    page.wait_for_url("**/requests/inbox/")
+    at_the_inbox(page)
 
     page.goto(SECURITY)
     expect(page.get_by_role("row", name="Office laptop")).to_contain_text("just now")
@@ -103,14 +108,13 @@ def test_a_passkey_from_adding_to_removing(page: Page, screenshot: Callable[...,
     page.get_by_role("button", name="Remove it").click()
     expect(page.get_by_role("row", name="Office laptop")).to_have_count(0)
     sign_out(page)
-    give_password(page, person)
-    page.wait_for_url("**/requests/inbox/")
+    enter(page, person)
 
 
 def test_what_the_browser_refuses_is_said_on_the_page(page: Page, authenticator: tuple[Any, str]) -> None:
     """A finger that does not fit, and a device that holds a passkey already."""
     person = make.scientist(password=make.PASSWORD)
-    give_password(page, person)
+    enter(page, person)
     devices, name = authenticator
     devices.send("WebAuthn.setUserVerified", {"authenticatorId": name, "isUserVerified": False})
     page.goto("/account/mfa/webauthn/add/")
@@ -127,7 +131,7 @@ def test_what_the_browser_refuses_is_said_on_the_page(page: Page, authenticator:
 def test_a_passkey_of_nobody_here_is_refused(page: Page) -> None:
     """Made for an account that does not know it any more."""
     person = make.scientist(password=make.PASSWORD)
-    give_password(page, person)
+    enter(page, person)
     add(page, "Phone")
     sign_out(page)
     Authenticator.objects.filter(user=person).delete()

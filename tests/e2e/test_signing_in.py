@@ -7,6 +7,7 @@ import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 
 from tests import make
+from tests.e2e.acting import at_the_inbox
 from tests.e2e.test_base_pages import serious
 
 pytestmark = pytest.mark.e2e
@@ -41,7 +42,7 @@ def test_the_second_step_from_setting_up_to_signing_in(open_as: Callable[..., An
     assert serious(page) == []
     page.get_by_label("Code").fill(recovery_code)
     page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/requests/inbox/")
+    at_the_inbox(page)
 
 
 def test_who_is_locked_out_learns_for_how_long_and_what_to_do(open_as: Callable[..., Any]) -> None:
