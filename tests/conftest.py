@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -42,17 +43,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with tests of the running portal last: its workers would take other tests' runs.
 
     Those with browsers at the very end: an event loop stays, and many short files are shared evenly by processes.
+    Slow ones first each time, for no process to begin one when the others are done.
     """
-    last = {item.path: {"live", "browsers"} & _fixtures(item) for item in sorted(items, key=_uses_the_portal)}
-    items.sort(key=lambda item: (bool(last[item.path]), "browsers" in last[item.path]))
-
-
-def _uses_the_portal(item: pytest.Item) -> bool:
-    return bool({"live", "browsers"} & _fixtures(item))
-
-
-def _fixtures(item: pytest.Item) -> set[str]:
-    return set(getattr(item, "fixturenames", ()))
+    used: dict[Path, set[str]] = defaultdict(set)
+    for item in items:
+        used[item.path] |= {"live", "browsers"} & set(getattr(item, "fixturenames", ()))
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (bool(used[item.path]), "browsers" in used[item.path], item.path not in slow))
 
 
 def _as_if_by_the_form(sender: object, request: HttpRequest, user: Any, **kwargs: Any) -> None:
