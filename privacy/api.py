@@ -98,6 +98,7 @@ def _table(spec: TableSpec) -> dict[str, object]:
                 "nullable": column.nullable,
                 "constant": column.constant,
                 "rows_per_value": column.rows_per_value,
+                "decimals": column.decimals,
             }
             for column in spec.columns.values()
         ],

@@ -64,6 +64,7 @@ def _column(column: Column, constants: list[str]) -> ColumnSpec:
         constant=column.name in constants,
         unit=column.unit,
         rows_per_value=column.rows_per_value,
+        decimals=column.decimals,
     )
 
 
@@ -80,7 +81,7 @@ def plans_for(spec: TableSpec) -> tuple[ColumnPlan, ...]:
             labels=column.labels if column.kind == Kind.CATEGORY else (),
             lower=column.lower if column.is_numeric else -math.inf,
             upper=column.upper if column.is_numeric else math.inf,
-            whole=column.kind in {Kind.INTEGER, Kind.BOOLEAN},
+            decimals=column.lattice,
             constant=column.constant,
             text=column.kind == Kind.TEXT,
         )

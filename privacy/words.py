@@ -161,6 +161,13 @@ def read_to(query: Query, table: TableSpec) -> str:
     return f"± {sized(half, 2, up=True)} {unit(query, table)}".rstrip() if half else ""
 
 
+def decimals(query: Query, table: TableSpec) -> int | None:
+    """With how many decimals a quantile is shown: with as many as the values of its column have. None where nobody says
+    how many these are."""
+    grid = design(query, table).grid
+    return grid.decimals if grid else None
+
+
 def error_unit(query: Query, table: TableSpec) -> str:
     """What an error is said in: a quantile's is a share of the rows, or of the people."""
     match query.measure:

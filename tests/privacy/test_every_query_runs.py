@@ -79,6 +79,7 @@ def schemas(draw):
             lower=lower,
             upper=1.0 if boolean else lower + draw(st.sampled_from([0.0, 0.5, 1.0, 100.0])),
             labels=("0", "1") if boolean else LABELS if kind == Kind.CATEGORY else (),
+            decimals=draw(st.sampled_from([None, 0, 2, 6])) if kind == Kind.NUMBER else None,
             constant=kind in {Kind.CATEGORY, Kind.BOOLEAN} and draw(st.booleans()),
         )
     subject = draw(st.sampled_from(["person", "person", "person", ""]))
@@ -144,6 +145,7 @@ def kept(spec: TableSpec) -> stored.ColumnStore:
         ready.mkdir()
         pq.write_table(pa.table({"person": pa.array([1, 1, 2, None]), **content}), source)
         ordering.write(source, "person", plans_for(spec), b"k" * 32, ready)
+        stored.check(ready, plans_for(spec), most_rows=4)
         return stored.read(ready, plans_for(spec))
 
 
