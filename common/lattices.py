@@ -4,12 +4,15 @@ Each is the float nearest to a whole number over a power of ten, its place, howe
 equal where their places are, and a float that is one step off is moved back by `nearest`.
 """
 
+from datetime import date
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 MOST_DECIMALS = 6
+FIRST_DAY, LAST_DAY = ((each - date(1970, 1, 1)).days for each in (date.min, date.max))
+"""Days since 1970 that have a date."""
 Numbers = TypeVar("Numbers", float, npt.NDArray[Any])
 
 

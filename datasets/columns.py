@@ -274,6 +274,8 @@ def numbers(values: pa.Array, plan: ColumnPlan) -> tuple[npt.NDArray[Any], npt.N
     if plan.labels:
         places = pc.index_in(values.cast(pa.string()), value_set=pa.array(plan.labels, pa.string()))
         return np.asarray(places.fill_null(0)).astype(stored(plan)), np.asarray(places.is_valid())
+    if pa.types.is_date32(values.type):
+        values = values.cast(pa.int32())  # whole days since 1970
     found = np.asarray(values.cast(pa.float64(), safe=False).fill_null(0.0))
     valid = np.asarray(values.is_valid()) & np.isfinite(found)
     clamped = np.clip(np.where(valid, found, 0.0), plan.lower, plan.upper)

@@ -9,7 +9,6 @@ from typing import Any
 from common import lattices
 
 EPOCH = date(1970, 1, 1)
-FIRST_DAY, LAST_DAY = ((each - EPOCH).days for each in (date.min, date.max))
 UNITS = {"date": "days", "datetime": "seconds"}
 BOUNDED = frozenset({"integer", "number", "date", "datetime"})
 PLAIN = frozenset({"text", "boolean"})
@@ -149,7 +148,9 @@ def parse_bound(type_: str, text: str) -> float:
 
 def misplaced(type_: str, decimals: int | None, bound: float) -> str:
     """Why a bound cannot be one of such a column; empty when it can. Bounds are values that the column can have."""
-    if type_ == "date" and not (float(bound).is_integer() and FIRST_DAY <= bound <= LAST_DAY):
+    if type_ == "date" and not (
+        float(bound).is_integer() and lattices.FIRST_DAY <= bound <= lattices.LAST_DAY
+    ):
         return "a date is a whole day of a calendar."
     if type_ != "number" or decimals is None or lattices.holds(bound, decimals):
         return ""

@@ -20,13 +20,13 @@ from statistics import NormalDist
 import numpy as np
 
 from common import lattices
-from privacy.engine.bounds import bounds
+from privacy.engine.bounds import Interval, bounds
 from privacy.engine.contributions import Integers
 from privacy.engine.evaluate import Floats
 from privacy.engine.expressions import Column, Expression
 from privacy.engine.mechanisms import add_noise
 from privacy.engine.ranks import Ranks
-from privacy.engine.schema import TableSpec
+from privacy.engine.schema import Kind, QueryRefused, TableSpec
 
 MOST_STEPS = 12
 MOST_CELLS = 2**MOST_STEPS
@@ -100,9 +100,20 @@ class Grid:
         return lattices.at(float((first + last) // 2), self.decimals)
 
 
+def span(of: Expression, table: TableSpec) -> Interval:
+    """Between which bounds the quantiles of an expression lie: those of a column of dates in days since 1970. Raises
+    QueryRefused."""
+    if isinstance(of, Column) and (spec := table.column(of.name)).kind == Kind.DATE:
+        if spec.lattice is None:
+            raise QueryRefused(f"The declared bounds of “{spec.name}” are not days of a calendar.")
+        return Interval(spec.lower, spec.upper)
+    return bounds(of, table)
+
+
 def grid_of(of: Expression, table: TableSpec) -> Grid:
-    """The grid for an expression: that of the column itself where its decimals are known. Raises QueryRefused."""
-    found = bounds(of, table)
+    """The grid for an expression: that of the column itself where its decimals are known, as those of whole numbers and
+    of days are. Raises QueryRefused."""
+    found = span(of, table)
     decimals = table.column(of.name).lattice if isinstance(of, Column) else None
     return Grid(lower=found.lower, upper=found.upper, decimals=decimals)
 

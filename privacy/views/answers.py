@@ -153,8 +153,9 @@ def _better(item: Answer, table: TableSpec | None) -> dict[str, Any] | None:
 
 
 def _worth_drawing(lines: Sequence[dict[str, Any]]) -> bool:
-    """Several bars, not too many, and not all of them drowned by the noise."""
-    known = any(line["figures"][0]["value"] is not None for line in lines)
+    """Several bars, not too many, and not all of them drowned by the noise. Dates have no length."""
+    values = [line["figures"][0]["value"] for line in lines]
+    known = any(value is not None for value in values) and not any(isinstance(each, str) for each in values)
     return known and 1 < len(lines) <= drawing.MOST_BARS
 
 
@@ -181,8 +182,8 @@ def _figure(figure: dict[str, Any], all_hold: Together | None, decimals: int | N
     """A number to the places that its error leaves it, or with all `decimals` that its column's values have."""
     value, half, (low, high) = figure["value"], figure["half_width"], _ends(figure)
     places = words.places(half)
-    if exports.has_ends(figure):
-        places = words.places_between(figure["low"], value, figure["high"]) if decimals is None else decimals
+    if exports.has_ends(figure) and not isinstance(value, str):
+        places = words.places_between(low, value, high) if decimals is None else decimals
     known = low is not None
     return {
         "name": words.figure_name(figure["name"]),
@@ -195,8 +196,8 @@ def _figure(figure: dict[str, Any], all_hold: Together | None, decimals: int | N
     }
 
 
-def _ends(figure: dict[str, Any]) -> tuple[float | None, float | None]:
-    """Both ends of a figure's interval, where there is one."""
+def _ends(figure: dict[str, Any]) -> tuple[Any, Any]:
+    """Both ends of a figure's interval, where there is one: numbers, or dates as texts."""
     value, half = figure["value"], figure["half_width"]
     if exports.has_ends(figure):
         return figure["low"], figure["high"]
