@@ -24,7 +24,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-FORMAT = 4
+from common.lattices import nearest
+
+FORMAT = 5
 """Changes with what `write` makes of the same table, so that what was written before is not read."""
 DIGEST_BYTES = 16
 MOST_ROWS = 4096
@@ -46,8 +48,8 @@ class ColumnPlan:
     labels: tuple[str, ...] = ()
     lower: float = -np.inf
     upper: float = np.inf
-    whole: bool = False
-    """Holds whole numbers only, as the bounds do."""
+    decimals: int | None = None
+    """Holds numbers with at most so many decimals only, as the bounds have: 0 for whole ones. None: any."""
     constant: bool = False
     text: bool = False
     """Stored as codes into the column's own values, which are as private as the rows."""
@@ -157,7 +159,8 @@ def check(folder: Path, plans: Sequence[ColumnPlan], *, most_rows: int) -> None:
     rows = _check_offsets(folder / "offsets.npy", most_rows)
     for number, plan in enumerate(plans):
         texts = _check_texts(folder / f"{number}.texts.json") if plan.text else 0
-        _check_column(folder / f"{number}.numbers.npy", stored(plan), rows, _range(plan, texts))
+        allowed = _range(plan, texts)
+        _check_column(folder / f"{number}.numbers.npy", stored(plan), rows, allowed, plan.decimals)
         _check_column(folder / f"{number}.valid.npy", np.dtype(bool), rows, (0, 1))
 
 
@@ -193,12 +196,16 @@ def _check_offsets(path: Path, most_rows: int) -> int:
     return last
 
 
-def _check_column(path: Path, kind: np.dtype[Any], rows: int, allowed: tuple[float, float]) -> None:
+def _check_column(
+    path: Path, kind: np.dtype[Any], rows: int, allowed: tuple[float, float], decimals: int | None = None
+) -> None:
     if _count(path, kind) != rows:
         raise ValueError("another number of rows than the offsets say")
     for part in _chunks(path, kind):
         if not ((part >= allowed[0]) & (part <= allowed[1])).all():
             raise ValueError("a value outside its declaration")
+        if decimals is not None and kind.kind == "f" and (nearest(part, decimals) != part).any():
+            raise ValueError("a value with more decimals than declared")
 
 
 def _check_texts(path: Path) -> int:
@@ -267,10 +274,13 @@ def numbers(values: pa.Array, plan: ColumnPlan) -> tuple[npt.NDArray[Any], npt.N
     if plan.labels:
         places = pc.index_in(values.cast(pa.string()), value_set=pa.array(plan.labels, pa.string()))
         return np.asarray(places.fill_null(0)).astype(stored(plan)), np.asarray(places.is_valid())
+    if pa.types.is_date32(values.type):
+        values = values.cast(pa.int32())  # whole days since 1970
     found = np.asarray(values.cast(pa.float64(), safe=False).fill_null(0.0))
     valid = np.asarray(values.is_valid()) & np.isfinite(found)
     clamped = np.clip(np.where(valid, found, 0.0), plan.lower, plan.upper)
-    return (np.rint(clamped) if stored(plan) != np.float64 else clamped).astype(stored(plan)), valid
+    placed = clamped if plan.decimals is None else nearest(clamped, plan.decimals)
+    return placed.astype(stored(plan)), valid
 
 
 def stored(plan: ColumnPlan) -> np.dtype[Any]:
@@ -279,9 +289,7 @@ def stored(plan: ColumnPlan) -> np.dtype[Any]:
         return np.dtype(np.int32)
     if plan.labels:
         return np.dtype(_smallest(0, len(plan.labels) - 1))
-    if not plan.whole or plan.lower != np.rint(plan.lower) or plan.upper != np.rint(plan.upper):
-        return np.dtype(np.float64)
-    return np.dtype(_smallest(plan.lower, plan.upper))
+    return np.dtype(_smallest(plan.lower, plan.upper) if plan.decimals == 0 else np.float64)
 
 
 def _smallest(lower: float, upper: float) -> type[np.number[Any]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 
+from common import lattices
 from common.errors import Refused
 from datasets import unconfined
 from runner import parsing
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 HERE = Path(__file__).resolve().parent
 PACKAGES = ("duckdb", "numpy", "pyarrow")
 MODULES = {
+    "common.lattices": Path(lattices.__file__),
     **{f"datasets.reading.{path.stem}": path for path in sorted((HERE / "reading").glob("[a-z]*.py"))},
     "datasets.columns": HERE / "columns.py",
     "datasets.ordering": HERE / "ordering.py",

@@ -7,10 +7,11 @@ from typing import Any
 from django import forms
 
 from accounts.forms import AddressField
+from common.lattices import MOST_DECIMALS
 from common.templatetags.weir import span
 from datasets.models import NAME, Column, Dataset, Table
 from datasets.queries import SHOWN
-from datasets.schema import BOUNDED, COUNTED, OFFERED, SUBJECT_KINDS, bound_text, parse_bound
+from datasets.schema import BOUNDED, COUNTED, OFFERED, SUBJECT_KINDS, bound_text, misplaced, parse_bound
 
 PLAIN_LIMIT = 16 * 1024 * 1024
 CATEGORIES = 500
@@ -247,6 +248,14 @@ class ColumnForm(forms.Form):
         help_text="If everybody knows one: 1 for a year, when a person has one row a year. It makes answers about few "
         "values less noisy.",
     )
+    decimals = forms.IntegerField(
+        label="Decimals of its values, at most",
+        required=False,
+        min_value=0,
+        max_value=MOST_DECIMALS,
+        help_text="If everybody knows how many: 2 for prices in euros and cents. Medians and other quantiles are then "
+        "told in such values, to the cent where the bounds are close. Values with more decimals are rounded.",
+    )
     confirmed = forms.BooleanField(
         label="What is declared here may be public: I know it from elsewhere, or accept that it tells something.",
         required=False,
@@ -261,12 +270,13 @@ class ColumnForm(forms.Form):
         self.bounded = bool(BOUNDED & set(offered))
         self.listed = "category" in offered
         self.counted = bool(COUNTED & set(offered))
+        self.has_decimals = "number" in offered
 
     @staticmethod
     def _start(column: Column) -> dict[str, object]:
         start: dict[str, object] = {
             name: getattr(column, name)
-            for name in ("type", "description", "unit", "nullable", "rows_per_value", "confirmed")
+            for name in ("type", "description", "unit", "nullable", "rows_per_value", "decimals", "confirmed")
         }
         for name in ("lower", "upper"):
             value = getattr(column, name)
@@ -294,6 +304,10 @@ class ColumnForm(forms.Form):
         lower, upper = bounds["lower"], bounds["upper"]
         if lower is not None and upper is not None and lower > upper:
             self.add_error("upper", "The highest value is below the lowest.")
+        given["decimals"] = given.get("decimals") if kind == "number" else None
+        for name, bound in bounds.items():
+            if bound is not None and (why := misplaced(kind, given["decimals"], bound)):
+                self.add_error(name, why[0].upper() + why[1:])
         given["categories"] = self._categories() if kind == "category" else []
         given["rows_per_value"] = given.get("rows_per_value") if kind in COUNTED else None
         return given

@@ -72,17 +72,23 @@ def check_fit(table: Table, *, by: User) -> dict[str, dict[str, int]]:
     """Count, for the owner alone, how many cells the declarations do not cover, and how many people have more rows than
     count; kept with the table."""
     path = storage.open_for_owner(table, by=by)
-    asked = [(column, test) for column in table.declared.columns if (test := outside(column))]
+    tests = {"outside": outside, "rounded": rounded}
+    asked = [
+        (column.name, name, test)
+        for column in table.declared.columns
+        for name, make in tests.items()
+        if (test := make(column))
+    ]
     misfits: dict[str, dict[str, int]] = {}
     if asked:
-        values: list[Any] = [value for _, (_, given) in asked for value in given]
-        found = _ask("fit", path, tests=[test for _, (test, _) in asked], values=values)
+        values: list[Any] = [value for _, _, (_, given) in asked for value in given]
+        found = _ask("fit", path, tests=[test for _, _, (test, _) in asked], values=values)
         counts = found.get("counts")
         if not isinstance(counts, list) or len(counts) != len(asked) or not all(map(_is_count, counts)):
             raise Conflict(TOO_LONG)
-        misfits = {
-            column.name: {"outside": many} for (column, _), many in zip(asked, counts, strict=True) if many
-        }
+        for (column, name, _), many in zip(asked, counts, strict=True):
+            if many:
+                misfits.setdefault(column, {})[name] = many
     found = {"checked": True, "columns": misfits}
     if subject := table.declared.subject:
         most = min(table.rows_per_subject, columns.MOST_ROWS)
@@ -129,3 +135,14 @@ def outside(column: ColumnSchema) -> tuple[str, list[Any]] | None:
         "datetime": f"epoch({it})",
     }.get(column.type, f"{it}::DOUBLE")
     return f"{number} < ? OR {number} > ?", [column.lower, column.upper]
+
+
+def rounded(column: ColumnSchema) -> tuple[str, list[Any]] | None:
+    """A condition that holds for cells within the bounds that have more decimals than declared, with its values. What
+    arithmetic on floats has left behind, such as 0.30000000000000004, is no decimal."""
+    if column.type != "number" or column.decimals is None or column.lower is None or column.upper is None:
+        return None
+    it = f"{engine.name(column.name)}::DOUBLE"
+    scaled = f"{it} * {10**column.decimals}::DOUBLE"
+    far = f"abs({scaled} - round({scaled})) > greatest(1e-6, abs({scaled}) * {2.0**-50!r})"
+    return f"{it} BETWEEN ? AND ? AND {far}", [column.lower, column.upper]

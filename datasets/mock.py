@@ -26,6 +26,8 @@ ARROW = {
     "date32": pa.date32(),
     "timestamp": pa.timestamp("us"),
 }
+SHOWN_DECIMALS = 4
+"""Of numbers of which nobody has declared how many they have."""
 LARGEST = 2**53
 """Bounds are kept as floats: whole numbers beyond this would not be exact."""
 
@@ -123,7 +125,8 @@ def _number(column: ColumnSchema, source: np.random.Generator, rows: int) -> np.
         return _whole(column, source, rows)
     lower, upper = _range(column)
     shares = (source.random(rows) + source.random(rows)) / 2
-    return np.clip(np.round(lower * (1 - shares) + upper * shares, 4), lower, upper)
+    decimals = SHOWN_DECIMALS if column.decimals is None else column.decimals
+    return np.clip(np.round(lower * (1 - shares) + upper * shares, decimals), lower, upper)
 
 
 def _category(column: ColumnSchema, source: np.random.Generator, rows: int) -> np.ndarray:

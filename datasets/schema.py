@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from common import lattices
+
 EPOCH = date(1970, 1, 1)
 UNITS = {"date": "days", "datetime": "seconds"}
 BOUNDED = frozenset({"integer", "number", "date", "datetime"})
@@ -51,6 +53,8 @@ class ColumnSchema:
     categories: tuple[str | int, ...] = ()
     rows_per_value: int | None = None
     """A subject has at most so many rows for each value."""
+    decimals: int | None = None
+    """Its numbers have at most so many decimals, and are stored rounded to them."""
 
     @property
     def needs_bounds(self) -> bool:
@@ -140,6 +144,24 @@ def parse_bound(type_: str, text: str) -> float:
     if not math.isfinite(value):
         raise ValueError("A bound must be a finite number.")
     return value
+
+
+def misplaced(type_: str, decimals: int | None, bound: float) -> str:
+    """Why a bound cannot be one of such a column; empty when it can. Bounds are values that the column can have."""
+    if type_ == "date" and not (
+        float(bound).is_integer() and lattices.FIRST_DAY <= bound <= lattices.LAST_DAY
+    ):
+        return "a date is a whole day of a calendar."
+    if type_ != "number" or decimals is None or lattices.holds(bound, decimals):
+        return ""
+    if abs(bound) > lattices.largest(decimals):
+        most = math.floor(lattices.largest(decimals))
+        return f"with {_decimals(decimals)} it can be at most {most:,} to either side of 0."
+    return f"it has more than {_decimals(decimals)}, and no value of the column may."
+
+
+def _decimals(decimals: int) -> str:
+    return f"{decimals} decimal{'' if decimals == 1 else 's'}"
 
 
 def gaps(table: TableSchema, confirmed: Iterable[str]) -> list[str]:

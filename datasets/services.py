@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -11,6 +12,7 @@ from audit import log
 from common import fingerprints
 from common.access import require
 from common.errors import Conflict, Refused
+from common.lattices import MOST_DECIMALS
 from datasets import hooks, mock_files, mocks, news, rules, schema, storage
 from datasets.access import (
     add_reviewer,
@@ -72,6 +74,7 @@ DECLARED_OF_COLUMN = {
     "upper",
     "categories",
     "rows_per_value",
+    "decimals",
     "confirmed",
 }
 
@@ -183,7 +186,24 @@ def _declare_column(column: Column, fields: dict[str, object]) -> dict[str, tupl
     lower, upper = fields.get("lower", column.lower), fields.get("upper", column.upper)
     if isinstance(lower, int | float) and isinstance(upper, int | float) and lower > upper:
         raise Refused(f"{column.name}: the lower bound is above the upper one.")
+    _check_lattice(column, fields)
     return change(column, fields)
+
+
+def _check_lattice(column: Column, fields: dict[str, object]) -> None:
+    """Bounds are values that the column can have: of so many decimals, or whole days."""
+    declared: dict[str, Any] = {
+        name: fields.get(name, getattr(column, name)) for name in ("type", "decimals", "lower", "upper")
+    }
+    type_, decimals = declared["type"], declared["decimals"]
+    if decimals is not None and type_ != Column.Type.NUMBER:
+        raise Refused(f"{column.name}: only a number is declared with decimals.")
+    if not isinstance(decimals, int | None) or not 0 <= (decimals or 0) <= MOST_DECIMALS:
+        return  # the column's own rules say what is wrong
+    for name in ("lower", "upper"):
+        bound = declared[name]
+        if isinstance(bound, int | float) and (why := schema.misplaced(type_, decimals, bound)):
+            raise Refused(f"{column.name}, {name} bound: {why}")
 
 
 def _on_record(column: Column, changes: dict[str, tuple[object, object]]) -> dict[str, tuple[object, object]]:

@@ -16,12 +16,12 @@ from django.views.decorators.http import require_POST, require_safe
 from common.errors import Refused
 from common.expensive import computing
 from common.http import UserRequest, body_json, found, refusal_as_json
-from privacy import asking, counting, on_mock, queries, words
+from privacy import asking, counting, dates, on_mock, queries, words
 from privacy.engine import wire
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
 from privacy.engine.queries import Query
-from privacy.engine.schema import QueryRefused, TableSpec
+from privacy.engine.schema import ColumnSpec, Kind, QueryRefused, TableSpec
 from privacy.engine.trials import TRIES, Trial
 from privacy.known import Known
 from privacy.models import Answer, Budget
@@ -93,15 +93,24 @@ def _table(spec: TableSpec) -> dict[str, object]:
                 "name": column.name,
                 "kind": column.kind,
                 "unit": column.unit,
-                "bounds": [column.lower, column.upper] if column.is_numeric else None,
+                "bounds": _bounds(column),
                 "values": list(column.labels),
                 "nullable": column.nullable,
                 "constant": column.constant,
                 "rows_per_value": column.rows_per_value,
+                "decimals": column.decimals,
             }
             for column in spec.columns.values()
         ],
     }
+
+
+def _bounds(column: ColumnSpec) -> list[float] | list[str | None] | None:
+    """Those of dates as texts, as answers tell dates."""
+    ends = [column.lower, column.upper]
+    return (
+        [dates.iso(end) for end in ends] if column.kind == Kind.DATE else ends if column.is_numeric else None
+    )
 
 
 @require_POST

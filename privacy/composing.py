@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from privacy.engine.bounds import check_readable
 from privacy.engine.expressions import And, Column, Compare, Constant, Expression, In, IsNull, Not, Predicate
 from privacy.engine.queries import (
     Correlation,
@@ -136,6 +137,7 @@ def _number(text: str, what: str) -> float:
 
 def _condition(line: Line, table: TableSpec) -> Predicate:
     spec = table.column(line.column)
+    check_readable(spec)
     if line.op in WITHOUT_VALUE:
         return IsNull(spec.name) if line.op == "missing" else Not(IsNull(spec.name))
     if not line.value.strip():

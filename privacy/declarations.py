@@ -13,7 +13,7 @@ from privacy.engine.cells import Domain, domain_of
 from privacy.engine.evaluate import Rows, Values
 from privacy.engine.release import Table as EngineTable
 from privacy.engine.release import table_from_columns
-from privacy.engine.schema import MAX_ROWS_PER_SUBJECT, ColumnSpec, Kind, TableSpec
+from privacy.engine.schema import BOUNDED, MAX_ROWS_PER_SUBJECT, ColumnSpec, Kind, TableSpec
 
 KINDS = {
     Column.Type.INTEGER: Kind.INTEGER,
@@ -21,6 +21,7 @@ KINDS = {
     Column.Type.CATEGORY: Kind.CATEGORY,
     Column.Type.BOOLEAN: Kind.BOOLEAN,
     Column.Type.TEXT: Kind.TEXT,
+    Column.Type.DATE: Kind.DATE,
 }
 BOOLEAN_LABELS = ("0", "1")
 
@@ -64,6 +65,7 @@ def _column(column: Column, constants: list[str]) -> ColumnSpec:
         constant=column.name in constants,
         unit=column.unit,
         rows_per_value=column.rows_per_value,
+        decimals=column.decimals,
     )
 
 
@@ -78,9 +80,9 @@ def plans_for(spec: TableSpec) -> tuple[ColumnPlan, ...]:
         ColumnPlan(
             name=column.name,
             labels=column.labels if column.kind == Kind.CATEGORY else (),
-            lower=column.lower if column.is_numeric else -math.inf,
-            upper=column.upper if column.is_numeric else math.inf,
-            whole=column.kind in {Kind.INTEGER, Kind.BOOLEAN},
+            lower=column.lower if column.kind in BOUNDED else -math.inf,
+            upper=column.upper if column.kind in BOUNDED else math.inf,
+            decimals=column.lattice,
             constant=column.constant,
             text=column.kind == Kind.TEXT,
         )

@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -26,7 +28,7 @@ from audit import log
 from common import live
 from common.errors import Conflict, Refused
 from datasets import storage
-from privacy import counting, ledger, news, preparing, rules
+from privacy import counting, dates, ledger, news, preparing, rules
 from privacy.declarations import opened
 from privacy.engine import joint
 from privacy.engine.accounting import noise_epsilon
@@ -59,6 +61,8 @@ class _Attempt:
     """How long after the start of its turn it is released."""
     counted: dict[str, object] = field(default_factory=dict)
     """How much of a person counts in it, for the record."""
+    told: Callable[[Figures], dict[str, Any]] = asdict
+    """How its figures are written down."""
 
     def due(self) -> tuple[datetime, int]:
         """(when to release it, how often its time was doubled): known before the rows are read, but where it was too
@@ -118,6 +122,7 @@ def _compute(attempt: _Attempt) -> Figures | None:
             question = question_of(answer)
             attempt.seconds = question.seconds(budget.protection)
             attempt.counted = counting.told(question.query, question.spec)
+            attempt.told = partial(dates.as_result, query=question.query, table=question.spec)
         except QueryRefused as why:
             give_back(answer, str(why))
             return None
@@ -230,7 +235,7 @@ def _store(attempt: _Attempt, line: LedgerLine, figures: Figures) -> None:
             protection.doublings, protection.doubled_at = doublings, at
         protection.save(update_fields=["last_applied", "doublings", "doubled_at"])
         answer.state = Answer.State.RELEASED
-        answer.result = asdict(figures)
+        answer.result = attempt.told(figures)
         answer.visible_at = at
         answer.record = {**_record_of(answer, at), **attempt.counted}
         answer.save(update_fields=["state", "result", "visible_at", "record"])

@@ -57,7 +57,7 @@ def _answer_rows(
         yield row
 
 
-def _parts_of(figure: Mapping[str, Any], factor: float | None) -> dict[str, float | None]:
+def _parts_of(figure: Mapping[str, Any], factor: float | None) -> dict[str, float | str | None]:
     half = figure["half_width"]
     together = None if half is None or factor is None or figure["name"] in joint.ALONE else half * factor
     return {

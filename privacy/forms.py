@@ -78,10 +78,14 @@ class QuestionForm(forms.Form):
         numeric = [spec.name for spec in columns if spec.is_numeric]
         texts = [spec.name for spec in columns if spec.kind == Kind.TEXT]
         offered = {"numeric": numeric, "texts": texts, "keys": [spec.name for spec in columns if spec.is_key]}
+        days = [
+            (spec.name, f"{spec.name} (dates: quantiles only)") for spec in columns if spec.kind == Kind.DATE
+        ]
         measures = [(name, words) for name, words in MEASURES.items() if name != "keys" or texts]
         self._offer("measure", measures)
         for name, kind in (("column", "numeric"), ("other", "numeric"), ("text", "texts")):
-            self._offer(name, [("", "Choose…"), *((each, each) for each in offered[kind])])
+            more = days if name == "column" else []
+            self._offer(name, [("", "Choose…"), *((each, each) for each in offered[kind]), *more])
         for name, kind in (("features", "numeric"), ("by", "keys")):
             self._offer(name, [(each, each) for each in offered[kind]])
         self.fields["rows"].widget.attrs["placeholder"] = f"{table.max_rows:,}, as declared"

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from decimal import ROUND_CEILING, Context, Decimal
 
+from privacy import dates
 from privacy.engine.designs import design
 from privacy.engine.expressions import (
     And,
@@ -140,6 +141,8 @@ def unit(query: Query, table: TableSpec) -> str:
             return "people"
         case PersonQuantiles(None):
             return "rows"
+        case Quantiles() if dates.are_told(query, table):
+            return ""
         case Sum(Column(name)) | PersonQuantiles(Column(name)) | Mean(Column(name)) | Quantiles(Column(name)):
             return table.columns[name].unit if name in table.columns else ""
         case _:
@@ -158,7 +161,16 @@ def read_to(query: Query, table: TableSpec) -> str:
     every value that its column can have is told apart."""
     grid = design(query, table).grid
     half = grid.half_cell if grid else 0.0
-    return f"± {sized(half, 2, up=True)} {unit(query, table)}".rstrip() if half else ""
+    days = "day" if half == 1 else "days"
+    each = days if dates.are_told(query, table) else unit(query, table)
+    return f"± {sized(half, 2, up=True)} {each}".rstrip() if half else ""
+
+
+def decimals(query: Query, table: TableSpec) -> int | None:
+    """With how many decimals a quantile is shown: with as many as the values of its column have. None where nobody says
+    how many these are."""
+    grid = design(query, table).grid
+    return grid.decimals if grid else None
 
 
 def error_unit(query: Query, table: TableSpec) -> str:
@@ -203,10 +215,10 @@ def places_between(low: float, value: float, high: float) -> int | None:
     return 0 if whole else places((high - low) / 2)
 
 
-def shown(value: float | None, decimals: int | None) -> str:
-    """A number of an answer; a word where the noise drowns it."""
-    if value is None:
-        return "lost in noise"
+def shown(value: float | str | None, decimals: int | None) -> str:
+    """A number or date of an answer; a word where the noise drowns it."""
+    if value is None or isinstance(value, str):
+        return value or "lost in noise"
     text = f"{value:,.{decimals}f}" if decimals is not None else sized(value, 6)
     return text.replace("-", "\N{MINUS SIGN}", 1) if text.startswith("-") else text
 

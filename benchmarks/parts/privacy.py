@@ -75,7 +75,7 @@ SPEC = TableSpec(
 PLANS = (
     columns.ColumnPlan(name="v"),
     columns.ColumnPlan(name="g", labels=LABELS),
-    columns.ColumnPlan(name="y", whole=True, lower=0, upper=99),
+    columns.ColumnPlan(name="y", decimals=0, lower=0, upper=99),
 )
 SIGMA = 100 * ONE
 WORST = 10**6

@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from accounts.duties import not_for_overseers
 from accounts.models import User
+from common.lattices import MOST_DECIMALS
 from common.models import Thing
 from datasets.models.publishing import NAME, Dataset
 from datasets.schema import ColumnSchema, TableSchema, from_json
@@ -195,6 +196,9 @@ class Column(Thing):
     rows_per_value = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(10_000)]
     )
+    decimals = models.PositiveSmallIntegerField(
+        null=True, blank=True, validators=[MaxValueValidator(MOST_DECIMALS)]
+    )
     confirmed = models.BooleanField(default=False)
 
     class Meta:
@@ -207,6 +211,10 @@ class Column(Thing):
             models.CheckConstraint(
                 condition=Q(lower=None) | Q(upper=None) | Q(lower__lte=models.F("upper")),
                 name="bounds_are_in_order",
+            ),
+            models.CheckConstraint(
+                condition=Q(decimals=None) | Q(type="number", decimals__lte=MOST_DECIMALS),
+                name="numbers_alone_have_few_decimals",
             ),
         ]
         triggers = [
@@ -234,6 +242,7 @@ class Column(Thing):
             lower=self.lower,
             upper=self.upper,
             rows_per_value=self.rows_per_value,
+            decimals=self.decimals,
             categories=tuple(self.categories),
         )
 

@@ -13,6 +13,7 @@ from common import expensive
 from common.errors import Conflict, Refused
 from common.expensive import computing
 from common.http import UserRequest, found
+from common.lattices import at, place
 from datasets import hooks, inspection, proposals, rules, services, uploads
 from datasets.forms import NOBODY, ColumnForm, PlainUploadForm, ReasonForm, RevisionForm, TableForm
 from datasets.models import Column, Dataset, Revision, Table, Upload
@@ -189,7 +190,7 @@ def _save(
         if plain and (form.cleaned_data["type"] in PLAIN or str(form.column.pk) == subject):
             declared[form.column.name]["confirmed"] = True
         if form.column.pk.hex == request.POST.get("fill"):
-            declared[form.column.name] |= _read_off(form.column)
+            declared[form.column.name] |= _read_off(form.column, form.cleaned_data["decimals"])
     given["about_people"] = subject != NOBODY
 
     def act() -> None:
@@ -204,12 +205,16 @@ def _save(
     return True
 
 
-def _read_off(column: Column) -> dict[str, object]:
-    """Bounds or categories as the data has them: for the owner to think about, not confirmed."""
+def _read_off(column: Column, decimals: int | None) -> dict[str, object]:
+    """Bounds or categories as the data has them, rounded as values are: for the owner to think about, not confirmed."""
     held = column.table.profile.get(column.name, {})
     if column.type == Column.Type.CATEGORY:
         return {"categories": list(held.get("values", [])), "confirmed": False}
-    return {"lower": held.get("lowest"), "upper": held.get("highest"), "confirmed": False}
+    ends = {"lower": held.get("lowest"), "upper": held.get("highest")}
+    if decimals is not None:
+        places = {name: None if end is None else place(end, decimals) for name, end in ends.items()}
+        ends = {name: None if each is None else at(float(each), decimals) for name, each in places.items()}
+    return {**ends, "confirmed": False}
 
 
 def _after(request: UserRequest, table: Table, page: int) -> HttpResponse:

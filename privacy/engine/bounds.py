@@ -35,7 +35,10 @@ LIMITED = "Limit it first, with GREATEST or LEAST (in JSON: clip)"
 NOT_NUMBERS = {
     Kind.CATEGORY: "compare it with its declared values by = <> or IN, or group by it",
     Kind.TEXT: "it is text, which no condition can read; count people by it instead",
-    Kind.OTHER: "it holds dates or times, which questions cannot read yet",
+}
+NOT_READ = {
+    Kind.DATE: "holds dates. Of dates only quantiles can be asked, by MEDIAN or QUANTILE of the column itself",
+    Kind.OTHER: "holds dates with times, which questions cannot read yet",
 }
 
 
@@ -72,7 +75,14 @@ def bounds(node: Expression, table: TableSpec) -> Interval:
             return Interval(min(a.lower, b.lower), max(a.upper, b.upper))
 
 
+def check_readable(spec: ColumnSpec) -> None:
+    """Refuse dates and times, with what can be asked of them."""
+    if spec.kind in NOT_READ:
+        raise QueryRefused(f"“{spec.name}” {NOT_READ[spec.kind]}.")
+
+
 def _column_bounds(spec: ColumnSpec) -> Interval:
+    check_readable(spec)
     if not spec.is_numeric:
         raise QueryRefused(f"“{spec.name}” is not a number: {NOT_NUMBERS[spec.kind]}.")
     return Interval(spec.lower, spec.upper)
@@ -86,17 +96,12 @@ def check(node: Predicate, table: TableSpec) -> None:
         case In(column, values):
             _check_in(table.column(column), values)
         case IsNull(column):
-            _check_readable(table.column(column))
+            check_readable(table.column(column))
         case And(parts) | Or(parts):
             for part in parts:
                 check(part, table)
         case Not(of):
             check(of, table)
-
-
-def _check_readable(spec: ColumnSpec) -> None:
-    if spec.kind == Kind.OTHER:
-        raise QueryRefused(f"“{spec.name}” holds dates or times, which questions cannot read yet.")
 
 
 def _check_compare(node: Compare, table: TableSpec) -> None:
@@ -107,6 +112,7 @@ def _check_compare(node: Compare, table: TableSpec) -> None:
 
 
 def _check_in(spec: ColumnSpec, values: tuple[str, ...]) -> None:
+    check_readable(spec)
     if spec.kind not in {Kind.CATEGORY, Kind.BOOLEAN}:
         why = "compare it with numbers, without quotes" if spec.is_numeric else NOT_NUMBERS[spec.kind]
         raise QueryRefused(f"“{spec.name}” has no declared categories: {why}.")

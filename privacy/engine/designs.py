@@ -7,10 +7,11 @@ bounds and scaled by their half width h, with a weight KAPPA on the count coordi
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 
-from privacy.engine.bounds import LIMITED, bounds, check
+from privacy.engine.bounds import LIMITED, Interval, bounds, check, check_readable
 from privacy.engine.caps import groups_of_a_person, rows_that_count
 from privacy.engine.contributions import ANY, MEAN, SUM
 from privacy.engine.expressions import Binary, Constant, Expression, Power, check_size
@@ -36,7 +37,7 @@ from privacy.engine.queries import (
     Variance,
 )
 from privacy.engine.schema import Kind, QueryRefused, TableSpec
-from privacy.engine.searches import MOST_STEPS, Grid, grid_of
+from privacy.engine.searches import MOST_STEPS, Grid, grid_of, span
 
 KAPPA = math.sqrt(0.5)
 JUST_MORE = 1 + 2.0**-29
@@ -156,6 +157,7 @@ def _groups(query: Query, table: TableSpec) -> tuple[Group, ...]:
         raise QueryRefused(f"Group by at most {MAX_KEYS} columns, each once.")
     specs = [table.column(name) for name in query.by]
     for spec in specs:
+        check_readable(spec)
         if not spec.is_key:
             raise QueryRefused(f"“{spec.name}” has no declared categories to group by.")
     groups = tuple(Group(column=spec.name, labels=spec.labels) for spec in specs)
@@ -169,9 +171,11 @@ def _reach(groups: tuple[Group, ...], rows: int, table: TableSpec) -> float:
     return math.sqrt(min(rows, groups_of_a_person((group.column for group in groups), table)))
 
 
-def _scale(of: Expression, table: TableSpec) -> Scale:
+def _scale(
+    of: Expression, table: TableSpec, within: Callable[[Expression, TableSpec], Interval] = bounds
+) -> Scale:
     check_size(of)
-    interval = bounds(of, table)
+    interval = within(of, table)
     middle = interval.lower / 2 + interval.upper / 2
     half = interval.upper / 2 - interval.lower / 2
     if interval.magnitude > WIDEST or 0 < half < 1 / WIDEST:
@@ -184,6 +188,7 @@ def _scale(of: Expression, table: TableSpec) -> Scale:
 
 def _keys(measure: KeyCounts, groups: tuple[Group, ...], table: TableSpec) -> Design:
     spec = table.column(measure.column)
+    check_readable(spec)
     if spec.kind != Kind.TEXT:
         raise QueryRefused(f"“{spec.name}” is not a text column. Group by it, or count with a filter.")
     if groups:
@@ -237,7 +242,7 @@ def _order(
             "price. Ask for one group with a filter: where a column never changes within a person, questions about "
             "its groups do not use up each other's budget."
         )
-    scale = _scale(measure.of, table)
+    scale = _scale(measure.of, table, span if isinstance(measure, Quantiles) else bounds)
     if isinstance(measure, Distribution):
         if not 2 <= measure.bins <= MAX_BINS:
             raise QueryRefused(f"A distribution has from 2 to {MAX_BINS} bins.")

@@ -22,7 +22,7 @@ MAX_DEPTH = 40
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The value of a declared numeric column, clamped to its declared bounds."""
+    """The value of a declared numeric column, clamped to its declared bounds. Of quantiles alone also a date's."""
 
     name: str
 

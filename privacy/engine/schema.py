@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from common import lattices
+
 MAX_ROWS_PER_SUBJECT = 4096
 """Rows of a subject that can count. Tables are stored with no more of them (datasets.columns)."""
 
@@ -25,14 +27,20 @@ class Kind(StrEnum):
     NUMBER = "number"
     CATEGORY = "category"
     BOOLEAN = "boolean"
+    DATE = "date"
     TEXT = "text"
     OTHER = "other"
 
 
+BOUNDED = frozenset({Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN, Kind.DATE})
+"""What is kept as numbers between bounds."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnSpec:
-    """One column. Numbers have bounds, categories their list; `constant` says it never differs within a subject,
-    `rows_per_value` that a subject has at most so many rows for each value."""
+    """One column. Numbers have bounds, and so have dates, in days since 1970; categories have their list. `constant`
+    says it never differs within a subject, `rows_per_value` that a subject has at most so many rows for each value,
+    `decimals` that numbers have at most so many."""
 
     name: str
     kind: Kind
@@ -43,10 +51,22 @@ class ColumnSpec:
     constant: bool = False
     unit: str = ""
     rows_per_value: int | None = None
+    decimals: int | None = None
 
     @property
     def is_numeric(self) -> bool:
         return self.kind in {Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN}
+
+    @property
+    def lattice(self) -> int | None:
+        """All values are numbers with at most so many decimals, as both bounds are; None where that is not declared, or
+        where floats do not tell such numbers apart."""
+        places = self.decimals if self.kind == Kind.NUMBER else 0
+        if places is None or self.kind not in BOUNDED:
+            return None
+        if self.kind == Kind.DATE and not lattices.FIRST_DAY <= self.lower <= self.upper <= lattices.LAST_DAY:
+            return None
+        return places if all(lattices.holds(end, places) for end in (self.lower, self.upper)) else None
 
     @property
     def is_key(self) -> bool:

@@ -19,39 +19,50 @@ from statistics import NormalDist
 
 import numpy as np
 
-from privacy.engine.bounds import bounds
+from common import lattices
+from privacy.engine.bounds import Interval, bounds
 from privacy.engine.contributions import Integers
 from privacy.engine.evaluate import Floats
 from privacy.engine.expressions import Column, Expression
 from privacy.engine.mechanisms import add_noise
 from privacy.engine.ranks import Ranks
-from privacy.engine.schema import Kind, TableSpec
+from privacy.engine.schema import Kind, QueryRefused, TableSpec
 
 MOST_STEPS = 12
 MOST_CELLS = 2**MOST_STEPS
 UNEVEN = 0.45
 SPREAD_CELLS = 3600
 """Where values are not told apart: fewer than the steps could tell, so that they need not halve."""
-WHOLE = 2.0**53
-"""Whole numbers up to here are exact as floats."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """Where a search can end: in one of `cells` cells between `lower` and `upper`. With `whole` only whole numbers can
-    lie there, and where there are at most MOST_CELLS of them, each has a cell of its own."""
+    """Where a search can end: in one of `cells` cells between `lower` and `upper`. With `decimals` only numbers with at
+    most so many can lie there, as both ends have, and where there are at most MOST_CELLS of them, each has a cell of
+    its own. Their cells are told in whole numbers over 10**decimals, so that no stop lies beside its number."""
 
     lower: float
     upper: float
-    whole: bool
+    decimals: int | None
+
+    @property
+    def _first(self) -> int:
+        """Of a grid with decimals: the place of its first number."""
+        return lattices.place(self.lower, self.decimals or 0)
 
     @property
     def _values(self) -> int:
-        return int(self.upper) - int(self.lower) + 1
+        return lattices.place(self.upper, self.decimals or 0) - self._first + 1
+
+    @property
+    def _begins(self) -> Floats:
+        """Of a grid with decimals: the places of the first number of each cell but the first."""
+        first, values, cells = self._first, self._values, self.cells
+        return np.array([first + values * k // cells for k in range(1, cells)], dtype=np.float64)
 
     @property
     def cells(self) -> int:
-        exact = self.whole and self._values <= MOST_CELLS
+        exact = self.decimals is not None and self._values <= MOST_CELLS
         return max(2, self._values) if exact else SPREAD_CELLS
 
     @property
@@ -62,29 +73,49 @@ class Grid:
     @property
     def stops(self) -> Floats:
         """The largest value of each cell but the last. Shape (cells - 1,)."""
-        if not self.whole:
+        if self.decimals is None:
             return np.linspace(self.lower, self.upper, self.cells + 1)[1:-1]
-        first, values, cells = int(self.lower), self._values, self.cells
-        return np.array([first + values * k // cells - 1 for k in range(1, cells)], dtype=np.float64)
+        return lattices.at(self._begins - 1.0, self.decimals)
 
     @property
     def half_cell(self) -> float:
         """How far a value may lie from the one that is told for its cell; 0 where that is the only one."""
-        if not self.whole:
+        if self.decimals is None:
             return (self.upper - self.lower) / self.cells / 2
-        return float(-(-self._values // self.cells) // 2)
+        return lattices.at(float(-(-self._values // self.cells) // 2), self.decimals)
+
+    @property
+    def edges(self) -> tuple[Floats, Floats]:
+        """The smallest and the largest value of each cell. Shapes (cells,)."""
+        stops = self.stops
+        begins = stops if self.decimals is None else lattices.at(self._begins, self.decimals)
+        ends = np.clip(np.concatenate([stops, [self.upper]]), self.lower, self.upper)
+        return np.concatenate([[self.lower], begins]), ends
+
+    def middle(self, begin: float, end: float) -> float:
+        """What is told for the cell with these edges; of two in the middle the lower one."""
+        if self.decimals is None:
+            return begin / 2 + end / 2
+        first, last = (lattices.place(each, self.decimals) for each in (begin, end))
+        return lattices.at(float((first + last) // 2), self.decimals)
+
+
+def span(of: Expression, table: TableSpec) -> Interval:
+    """Between which bounds the quantiles of an expression lie: those of a column of dates in days since 1970. Raises
+    QueryRefused."""
+    if isinstance(of, Column) and (spec := table.column(of.name)).kind == Kind.DATE:
+        if spec.lattice is None:
+            raise QueryRefused(f"The declared bounds of “{spec.name}” are not days of a calendar.")
+        return Interval(spec.lower, spec.upper)
+    return bounds(of, table)
 
 
 def grid_of(of: Expression, table: TableSpec) -> Grid:
-    """The grid for an expression: that of the column itself where it holds whole numbers. Raises QueryRefused."""
-    found = bounds(of, table)
-    match of:
-        case Column(name) if table.column(name).kind in {Kind.INTEGER, Kind.BOOLEAN}:
-            ends = (float(found.lower), float(found.upper))
-            whole = all(end.is_integer() for end in ends) and found.magnitude <= WHOLE
-        case _:
-            whole = False
-    return Grid(lower=found.lower, upper=found.upper, whole=whole)
+    """The grid for an expression: that of the column itself where its decimals are known, as those of whole numbers and
+    of days are. Raises QueryRefused."""
+    found = span(of, table)
+    decimals = table.column(of.name).lattice if isinstance(of, Column) else None
+    return Grid(lower=found.lower, upper=found.upper, decimals=decimals)
 
 
 def certain(steps: int) -> float:
@@ -120,10 +151,9 @@ def search(grid: Grid, signs: tuple[int, int], sigma: int, ranks: Ranks) -> Foun
             first, last = (first, stop) if noisy >= 0 else (stop + 1, last)
         high = stop if noisy > certainly and stop >= first else high
         low = stop + 1 if noisy < -certainly and stop < first else low
-    begins, ends = _edges(grid)
-    middle = begins[first] / 2 + ends[first] / 2
+    begins, ends = grid.edges
     return Found(
-        value=float(np.floor(middle)) if grid.whole else float(middle),
+        value=grid.middle(float(begins[first]), float(ends[first])),
         low=float(begins[low]),
         high=float(ends[high]),
         clear=clear / sigma,
@@ -146,10 +176,3 @@ def _stop(left: tuple[int, int], interval: tuple[int, int], most: int) -> int:
 def _noisy(count: int, sigma: int) -> int:
     total: Integers = np.array([count], dtype=np.int64)
     return int(add_noise(total, sigma)[0])
-
-
-def _edges(grid: Grid) -> tuple[Floats, Floats]:
-    """The smallest and the largest value of each cell. Shapes (cells,)."""
-    begins = np.concatenate([[grid.lower], grid.stops + (1 if grid.whole else 0)])
-    ends = np.concatenate([grid.stops, [grid.upper]])
-    return begins, np.clip(ends, grid.lower, grid.upper)

@@ -1,5 +1,9 @@
-"""Comparisons in SQL with numbers that stand for declared values: yes or no, or categories that are kept as numbers."""
+"""Comparisons in SQL with numbers that stand for declared values: yes or no, or categories that are kept as numbers.
+Dates are compared with nothing yet."""
 
+from collections.abc import Iterable
+
+from privacy.engine.bounds import NOT_READ
 from privacy.engine.expressions import (
     COMPARISONS,
     TURNED,
@@ -29,6 +33,12 @@ def compared(op: str, left: Expression, right: Expression, table: TableSpec) -> 
             chosen = In(left.name, (label,))
             return chosen if op == "=" else Not(chosen)
     return Compare(op, left, right)
+
+
+def dates_in(columns: Iterable[str], table: TableSpec) -> str:
+    """Why a condition on these columns is refused, where one of them holds dates or times; otherwise empty."""
+    known = (table.columns[name] for name in columns if name in table.columns)
+    return next((f"“{spec.name}” {NOT_READ[spec.kind]}." for spec in known if spec.kind in NOT_READ), "")
 
 
 def is_category(of: Expression, table: TableSpec) -> bool:

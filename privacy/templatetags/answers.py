@@ -7,7 +7,7 @@ from django.forms.boundfield import BoundField
 
 from datasets.models import Dataset
 from datasets.rules import is_dataset_owner
-from privacy import queries, rules, words
+from privacy import dates, queries, rules, words
 from privacy.engine.schema import ColumnSpec, Kind
 from privacy.engine.sql_text import number
 from privacy.models import Budget
@@ -34,6 +34,11 @@ def get_item(values: dict[str, str], name: str) -> str:
 @register.filter
 def plain_number(value: float) -> str:
     return number(value).replace("-", "\N{MINUS SIGN}")
+
+
+@register.filter
+def plain_date(day: float) -> str:
+    return dates.iso(day) or ""
 
 
 @register.filter

@@ -114,8 +114,8 @@ def _context(request: UserRequest, item: Answer) -> dict[str, Any]:
 def _figures(item: Answer, query: Query) -> dict[str, Any]:
     """The answer as a table, and as a chart where there is more than one group."""
     result, table = item.result or {}, queries.table_of(item)
-    all_hold = together(result) if result else None
-    rows = [_row(line, result["by"], table, all_hold) for line in result["lines"]]
+    all_hold, search = together(result) if result else None, _search(result, query, table)
+    rows = [_row(line, result["by"], table, all_hold, search) for line in result["lines"]]
     unit = words.unit(query, table) if table else ""
     single = rows[0] if len(rows) == 1 and not result["by"] else None
     title = f"{words.say(query)}, with 95 % intervals. The table holds the same numbers."
@@ -131,7 +131,7 @@ def _figures(item: Answer, query: Query) -> dict[str, Any]:
         "without_nulls": _may_be_missing(result["by"], table),
         "better": _better(item, table),
         "has_errors": any(figure["low"] for row in rows for figure in row["figures"]),
-        **_search(result, query, table),
+        **search,
     }
 
 
@@ -139,7 +139,11 @@ def _search(result: dict[str, Any], query: Query, table: TableSpec | None) -> di
     """What an answer by a search says besides. Those that were stored earlier have no intervals."""
     if table is None or not any(exports.has_ends(f) for line in result["lines"] for f in line["figures"]):
         return {}
-    return {"has_ends": True, "read_to": words.read_to(query, table)}
+    return {
+        "has_ends": True,
+        "read_to": words.read_to(query, table),
+        "decimals": words.decimals(query, table),
+    }
 
 
 def _better(item: Answer, table: TableSpec | None) -> dict[str, Any] | None:
@@ -149,8 +153,9 @@ def _better(item: Answer, table: TableSpec | None) -> dict[str, Any] | None:
 
 
 def _worth_drawing(lines: Sequence[dict[str, Any]]) -> bool:
-    """Several bars, not too many, and not all of them drowned by the noise."""
-    known = any(line["figures"][0]["value"] is not None for line in lines)
+    """Several bars, not too many, and not all of them drowned by the noise. Dates have no length."""
+    values = [line["figures"][0]["value"] for line in lines]
+    known = any(value is not None for value in values) and not any(isinstance(each, str) for each in values)
     return known and 1 < len(lines) <= drawing.MOST_BARS
 
 
@@ -161,19 +166,24 @@ def _may_be_missing(by: Sequence[str], table: TableSpec | None) -> list[str]:
 
 
 def _row(
-    line: dict[str, Any], by: Sequence[str], table: TableSpec | None, all_hold: Together | None
+    line: dict[str, Any],
+    by: Sequence[str],
+    table: TableSpec | None,
+    all_hold: Together | None,
+    search: dict[str, Any],
 ) -> dict[str, Any]:
     return {
         "key": [words.label(column, label, table) for column, label in zip(by, line["key"], strict=True)],
-        "figures": [_figure(figure, all_hold) for figure in line["figures"]],
+        "figures": [_figure(figure, all_hold, search.get("decimals")) for figure in line["figures"]],
     }
 
 
-def _figure(figure: dict[str, Any], all_hold: Together | None) -> dict[str, Any]:
-    """A number to the places that its error leaves it."""
+def _figure(figure: dict[str, Any], all_hold: Together | None, decimals: int | None) -> dict[str, Any]:
+    """A number to the places that its error leaves it, or with all `decimals` that its column's values have."""
     value, half, (low, high) = figure["value"], figure["half_width"], _ends(figure)
-    uneven = exports.has_ends(figure)
-    places = words.places_between(figure["low"], value, figure["high"]) if uneven else words.places(half)
+    places = words.places(half)
+    if exports.has_ends(figure) and not isinstance(value, str):
+        places = words.places_between(low, value, high) if decimals is None else decimals
     known = low is not None
     return {
         "name": words.figure_name(figure["name"]),
@@ -186,8 +196,8 @@ def _figure(figure: dict[str, Any], all_hold: Together | None) -> dict[str, Any]
     }
 
 
-def _ends(figure: dict[str, Any]) -> tuple[float | None, float | None]:
-    """Both ends of a figure's interval, where there is one."""
+def _ends(figure: dict[str, Any]) -> tuple[Any, Any]:
+    """Both ends of a figure's interval, where there is one: numbers, or dates as texts."""
     value, half = figure["value"], figure["half_width"]
     if exports.has_ends(figure):
         return figure["low"], figure["high"]

@@ -202,7 +202,7 @@ def test_only_what_parsing_needs_of_the_portal_is_shown_inside():
 PLANS = (
     ColumnPlan(name="wage", lower=0, upper=50_000),
     ColumnPlan(name="region", labels=("east", "north"), constant=True),
-    ColumnPlan(name="year", lower=1990, upper=2000, whole=True),
+    ColumnPlan(name="year", lower=1990, upper=2000, decimals=0),
 )
 
 

@@ -138,6 +138,35 @@ def test_categories_and_dates_that_do_not_fit_are_counted():
     }
 
 
+def test_values_with_more_decimals_than_declared_are_counted_for_the_owner(client):
+    """What arithmetic on floats has left behind is no decimal, and what lies outside the bounds counts as that."""
+    rows = wage_rows(people=2, years=4)
+    wages = pa.array([0.1 + 0.2, 1.005, 2.675, 19.99 * 3, 60_000.001, None, 5.0, 1_234.5])
+    dataset = make.dataset(published=False, rows=rows.set_column(3, "wage", wages))
+    table = make.draft(dataset).tables.get()
+    found = {}
+    for decimals in (0, 1, 2, 3, 6, None):
+        services.declare(table, by=dataset.owner, columns={"wage": {"decimals": decimals}})
+        table.refresh_from_db()
+        found[decimals] = inspection.check_fit(table, by=dataset.owner)["wage"]
+    assert [found[decimals].pop("outside") for decimals in found] == [1] * 6
+    assert found == {0: {"rounded": 5}, 1: {"rounded": 3}, 2: {"rounded": 2}, 3: {}, 6: {}, None: {}}
+    services.declare(table, by=dataset.owner, columns={"wage": {"decimals": 2, "confirmed": True}})
+    table.refresh_from_db()
+    inspection.check_fit(table, by=dataset.owner)
+    client.force_login(dataset.owner)
+    text = client.get(reverse("datasets:declare", args=[table.pk])).content.decode()
+    assert (
+        "2 of 8 rows hold a value with more decimals than you declare here. Only you see this number." in text
+    )
+    assert "1 of 8 rows hold a value outside of what you declare here." in text
+    services.publish(dataset, by=dataset.owner)
+    client.force_login(make.scientist())
+    page = client.get(reverse("datasets:detail", args=[dataset.pk])).content.decode()
+    assert "at most 2 decimals" in page
+    assert "rows hold" not in page
+
+
 def test_nobody_can_try_out_content_by_the_hash_that_scientists_read():
     """The same rows under the same declarations have another hash each time they are sealed."""
     first, second = make.current(make.dataset()), make.current(make.dataset())

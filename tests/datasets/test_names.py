@@ -155,5 +155,5 @@ def test_look_alikes_of_other_alphabets_are_names_of_their_own(tmp_path):
 
 
 def test_plans_reach_the_sandbox_as_they_are():
-    plan = ColumnPlan(name="x", labels=("a", "b"), lower=0.1, upper=float("inf"), whole=True, constant=True)
+    plan = ColumnPlan(name="x", labels=("a", "b"), lower=0.1, upper=float("inf"), decimals=0, constant=True)
     assert plan_from(plan_as_json(plan)) == plan

@@ -72,9 +72,11 @@ def dataset(
     rows: pa.Table | None = None,
     policy: dict[str, object] | None = None,
     terms: str = "",
+    declared: dict[str, dict[str, object]] | None = None,
     **fields: Any,
 ) -> Dataset:
-    """A dataset with one table `wages`: person (the data subject), year, region, wage."""
+    """A dataset with one table `wages`: person (the data subject), year, region, wage. `declared`: of some columns,
+    beside what is declared anyway."""
     number = next(_numbers)
     by = owner or accounts.owner()
     fields = {"name": f"wages_{number}", "title": f"Wages {number}", **fields}
@@ -85,7 +87,10 @@ def dataset(
         services.set_policy(made, by=by, **policy)
     draft = made.draft
     assert draft is not None
-    services.declare(table(draft, rows=rows), by=by, columns=_declared(rows), description="Wages by year.")
+    columns = _declared(rows)
+    for name, more in (declared or {}).items():
+        columns = {**columns, name: {**columns[name], **more}}
+    services.declare(table(draft, rows=rows), by=by, columns=columns, description="Wages by year.")
     if published:
         services.publish(made, by=by)
     made.refresh_from_db()

@@ -19,7 +19,7 @@ KEY = b"k" * 32
 PLANS = (
     ColumnPlan(name="wage"),
     ColumnPlan(name="region", labels=("north", "south"), constant=True),
-    ColumnPlan(name="union", whole=True, lower=0, upper=1),
+    ColumnPlan(name="union", decimals=0, lower=0, upper=1),
 )
 
 
@@ -83,11 +83,11 @@ def test_whole_numbers_are_kept_exactly(store):
 @pytest.mark.parametrize("content", [[1, 2], [1, 30_000], [None, 90_000], [7, None]])
 def test_how_numbers_are_stored_does_not_depend_on_them(content, tmp_path):
     plans = [
-        ColumnPlan(name=name, whole=True, lower=0, upper=upper) for name, upper in (("n", 99), ("m", 99_999))
+        ColumnPlan(name=name, decimals=0, lower=0, upper=upper) for name, upper in (("n", 99), ("m", 99_999))
     ]
     plans += [
         ColumnPlan(name="x", lower=0, upper=99_999),
-        ColumnPlan(name="half", whole=True, lower=0.5, upper=9),
+        ColumnPlan(name="half", decimals=1, lower=0.5, upper=9),
     ]
     table = pa.table({"person": ["a", "b"], **{plan.name: pa.array(content, pa.int64()) for plan in plans}})
     pq.write_table(table, tmp_path / "rows.parquet")

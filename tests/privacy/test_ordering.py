@@ -16,7 +16,7 @@ KEY = b"s" * 32
 PLANS = (
     ColumnPlan(name="wage", lower=0, upper=100),
     ColumnPlan(name="region", labels=("east", "north"), constant=True),
-    ColumnPlan(name="year", lower=1990, upper=2000, whole=True),
+    ColumnPlan(name="year", lower=1990, upper=2000, decimals=0),
     ColumnPlan(name="note", text=True),
     ColumnPlan(name="job", text=True, constant=True),
 )

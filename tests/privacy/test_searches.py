@@ -89,7 +89,7 @@ def true(values, share):
     [(0, 1, 1), (5, 5, 1), (0, 2, 2), (17, 90, 7), (-10, 60, 7), (0, 4095, 12), (0, 4096, 12), (0, 1e7, 12)],
 )
 def test_a_whole_number_column_needs_as_many_steps_as_tell_its_values_apart(lower, upper, steps):
-    grid = Grid(lower=float(lower), upper=float(upper), whole=True)
+    grid = Grid(lower=float(lower), upper=float(upper), decimals=0)
     assert grid.steps == steps <= MOST_STEPS
     assert len(grid.stops) == grid.cells - 1
     assert (np.diff(grid.stops) > 0).all()
@@ -98,13 +98,12 @@ def test_a_whole_number_column_needs_as_many_steps_as_tell_its_values_apart(lowe
 
 
 def test_only_a_bare_column_of_whole_numbers_has_a_grid_of_its_own():
-    assert grid_of(Column(AGES), SPEC).whole
-    assert grid_of(Column(YES), SPEC).whole
+    assert grid_of(Column(AGES), SPEC).decimals == grid_of(Column(YES), SPEC).decimals == 0
     for other in (Column(WAGES), Binary("+", Column(AGES), Constant(1.0))):
-        assert not grid_of(other, SPEC).whole
+        assert grid_of(other, SPEC).decimals is None
     huge = ColumnSpec(name=AGES, kind=Kind.INTEGER, lower=0.0, upper=1e18)
     table = TableSpec(name="t", subject="p", max_rows=1, columns={AGES: huge})
-    assert not grid_of(Column(AGES), table).whole
+    assert grid_of(Column(AGES), table).decimals is None
 
 
 def test_fewer_steps_cost_less():
@@ -128,7 +127,7 @@ class Quiet:
 
 @pytest.mark.parametrize("cells", [2, 3, 5, 64, 65, 74, 100, 129, 3000, 4095, 4096])
 def test_a_search_finds_every_value_of_a_column_within_its_steps(cells):
-    grid = Grid(lower=0.0, upper=cells - 1.0, whole=True)
+    grid = Grid(lower=0.0, upper=cells - 1.0, decimals=0)
     stops = grid.stops
     for value in {*range(0, cells, max(1, cells // 60)), cells - 1}:
         counts = Quiet(np.full(2000, float(value)), stops)

@@ -1,0 +1,45 @@
+"""Numbers with at most so many decimals. Pure.
+
+Each is the float nearest to a whole number over a power of ten, its place, however it was computed: two of them are
+equal where their places are, and a float that is one step off is moved back by `nearest`.
+"""
+
+from datetime import date
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+MOST_DECIMALS = 6
+FIRST_DAY, LAST_DAY = ((each - date(1970, 1, 1)).days for each in (date.min, date.max))
+"""Days since 1970 that have a date."""
+Numbers = TypeVar("Numbers", float, npt.NDArray[Any])
+
+
+def largest(decimals: int) -> float:
+    """So far from 0 such numbers are told apart, and their places found.
+
+    A float x one step beside that of k / 10**d is at most 3 2**-53 |x| off, with the rounding of k / 10**d itself, and
+    x * 10**d is rounded once more: in all about 2**-51 |k|, which is 1/2 at 2**50.
+    """
+    return 2.0**53 if decimals == 0 else 2.0**50 / 10**decimals
+
+
+def place(number: float, decimals: int) -> int:
+    """The whole number over 10**decimals that is nearest to it."""
+    return round(number * 10.0**decimals)
+
+
+def at(places: Numbers, decimals: int) -> Numbers:
+    """The numbers at these places, which are whole: rounded once, so the nearest floats."""
+    return places / 10.0**decimals
+
+
+def nearest(numbers: npt.NDArray[Any], decimals: int) -> npt.NDArray[Any]:
+    """The nearest numbers with at most so many decimals; 0 has no sign."""
+    return at(np.rint(numbers * 10.0**decimals), decimals) + 0.0
+
+
+def holds(number: float, decimals: int) -> bool:
+    """Whether it has at most so many decimals, and is not too large for them."""
+    return abs(number) <= largest(decimals) and at(float(place(number, decimals)), decimals) == number
