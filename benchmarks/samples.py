@@ -50,7 +50,7 @@ def wages(people: int) -> Table:
     whole = draw.random(rows) < 0.35
     wage = np.clip(np.where(whole, np.round(wage), np.round(wage, 2)), 0, 150)
     columns = [
-        (ColumnSpec(name="wage", kind=Kind.NUMBER, lower=0, upper=150), wage),
+        (ColumnSpec(name="wage", kind=Kind.NUMBER, lower=0, upper=150, decimals=2), wage),
         (ColumnSpec(name="experience", kind=Kind.INTEGER, lower=0, upper=50), experience),
         (
             ColumnSpec(name="region", kind=Kind.CATEGORY, labels=REGIONS, constant=True),
@@ -65,7 +65,7 @@ def claims(people: int) -> Table:
     draw = np.random.default_rng(SEED + 2)
     each = np.minimum(1 + draw.geometric(0.4, people), 20)
     amount = np.clip(np.round(80 * (1 + draw.pareto(1.3, int(each.sum()))), 2), 0, 20_000)
-    columns = [(ColumnSpec(name="amount", kind=Kind.NUMBER, lower=0, upper=20_000), amount)]
+    columns = [(ColumnSpec(name="amount", kind=Kind.NUMBER, lower=0, upper=20_000, decimals=2), amount)]
     return _table(columns, rows_each=each, most=20)
 
 

@@ -76,7 +76,9 @@ def test_a_person_with_many_own_values_is_found_no_more_often_than_promised(text
 def test_the_promise_is_nearly_used_up():
     """So that the test above would see a threshold that is a little too low."""
     measured = measure(Query(table="notes", measure=KeyCounts("note", 1)), notes(4096), threshold_delta=0.05)
-    assert 0.025 < told(measured, 20 * ONE) / RELEASES < 0.055
+    found = told(measured, 20 * ONE)
+    assert found / RELEASES > 0.025
+    assert at_least(found) <= 0.05
 
 
 def test_values_that_nobody_counts_with_never_come_out():
