@@ -34,6 +34,8 @@ MOST_ROWS = 4096
 MAX_TEXT = 200
 SORTING_BYTES = 160
 CHECKED_AT_ONCE = 2**20
+INFINITE_DAYS = 2**31 - 1
+"""So many days from 1970 stand for the dates `infinity` and `-infinity` (DuckDB)."""
 MAPPED = 32
 """So many files' mappings a process keeps."""
 Integers = npt.NDArray[np.int64]
@@ -274,10 +276,12 @@ def numbers(values: pa.Array, plan: ColumnPlan) -> tuple[npt.NDArray[Any], npt.N
     if plan.labels:
         places = pc.index_in(values.cast(pa.string()), value_set=pa.array(plan.labels, pa.string()))
         return np.asarray(places.fill_null(0)).astype(stored(plan)), np.asarray(places.is_valid())
-    if pa.types.is_date32(values.type):
-        values = values.cast(pa.int32())  # whole days since 1970
+    days = pa.types.is_date32(values.type)
+    if days:
+        values = values.cast(pa.int32())  # since 1970
     found = np.asarray(values.cast(pa.float64(), safe=False).fill_null(0.0))
-    valid = np.asarray(values.is_valid()) & np.isfinite(found)
+    finite = np.abs(found) < INFINITE_DAYS if days else np.isfinite(found)
+    valid = np.asarray(values.is_valid()) & finite
     clamped = np.clip(np.where(valid, found, 0.0), plan.lower, plan.upper)
     placed = clamped if plan.decimals is None else nearest(clamped, plan.decimals)
     return placed.astype(stored(plan)), valid

@@ -12,7 +12,7 @@ from common.errors import Conflict, Refused
 from datasets import columns, confined, storage
 from datasets.models import Table
 from datasets.reading import engine, looking
-from datasets.schema import ColumnSchema
+from datasets.schema import UNITS, ColumnSchema
 
 PAGE = 50
 DEEPEST = 10_000
@@ -134,7 +134,8 @@ def outside(column: ColumnSchema) -> tuple[str, list[Any]] | None:
         "date": f"date_diff('day', DATE '1970-01-01', {it})",
         "datetime": f"epoch({it})",
     }.get(column.type, f"{it}::DOUBLE")
-    return f"{number} < ? OR {number} > ?", [column.lower, column.upper]
+    endless = f" OR NOT isfinite({it})" if column.type in UNITS else ""
+    return f"{number} < ? OR {number} > ?{endless}", [column.lower, column.upper]
 
 
 def rounded(column: ColumnSchema) -> tuple[str, list[Any]] | None:

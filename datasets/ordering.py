@@ -29,6 +29,7 @@ WINDOW = 2**25
 CHUNK = 2**20
 KNOWN_TEXTS = 200_000
 SPILL_BYTES = 96
+HASHES = (("hash", pa.uint64()), ("by_dates", pa.uint64()))
 """What sorting may write a row: keys, order, and what DuckDB needs to merge them."""
 Progress = Callable[[float], None]
 Values = tuple[npt.NDArray[np.generic], npt.NDArray[np.bool_]]
@@ -120,11 +121,11 @@ def _order(
     key: bytes,
 ) -> int:
     """Write the rows' numbers in subject order, where each subject begins, and the digests; answer how many rows."""
-    schema = pa.schema([("id", _type_of(layout.source, subject)), ("row", pa.int64()), ("hash", pa.uint64())])
+    schema = pa.schema([("id", _type_of(layout.source, subject)), ("row", pa.int64()), *HASHES])
     keyed = pa.RecordBatchReader.from_batches(schema, _keyed(layout, subject, plans, key, schema))
     database.register("keyed", keyed)
     in_order = database.sql(
-        "SELECT high, low, row FROM keyed JOIN subjects USING (id) ORDER BY high, low, hash, row"
+        "SELECT high, low, row FROM keyed JOIN subjects USING (id) ORDER BY high, low, hash, by_dates, row"
     )
     writer = database.cursor()
     writer.execute("CREATE TABLE cut (row BIGINT)")
@@ -147,18 +148,27 @@ def _type_of(source: Path, name: str) -> pa.DataType:
 def _keyed(
     layout: Layout, subject: str, plans: Sequence[ColumnPlan], key: bytes, schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
-    """Every row's subject, number, and keyed hash of what it holds in all planned columns."""
+    """Every row's subject, number, and keyed hashes of what it holds in all planned columns.
+
+    Dates were not stored at first. In a hash of their own they decide only between rows that are the same otherwise, so
+    that everybody's first value of a constant column is what it was when earlier answers were charged to it.
+    """
     digests: dict[str, int] = {}
     start = 0
     names = list(dict.fromkeys([subject, *(plan.name for plan in plans)]))
     for batch in layout.batches(names):
-        hashes = np.full(batch.num_rows, columns.seed_of(key), dtype=np.uint64)
+        hashes, by_dates = (np.full(batch.num_rows, columns.seed_of(key), dtype=np.uint64) for _ in HASHES)
         for plan in plans:
-            bits, valid = _bits(batch.column(plan.name), plan, key, digests)
-            hashes = columns.mixed(columns.mixed(hashes ^ bits) + valid)
+            held = batch.column(plan.name)
+            bits, valid = _bits(held, plan, key, digests)
+            if pa.types.is_date(held.type):
+                by_dates = columns.mixed(columns.mixed(by_dates ^ bits) + valid)
+            else:
+                hashes = columns.mixed(columns.mixed(hashes ^ bits) + valid)
         rows = np.arange(start, start + batch.num_rows)
         start += batch.num_rows
-        yield pa.record_batch([batch.column(subject), pa.array(rows), pa.array(hashes)], schema=schema)
+        content = [batch.column(subject), *map(pa.array, (rows, hashes, by_dates))]
+        yield pa.record_batch(content, schema=schema)
 
 
 def _bits(

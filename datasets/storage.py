@@ -267,6 +267,9 @@ def _write_columns(table: Table, plans: Sequence[columns.ColumnPlan], key: bytes
         for path in (*draft.iterdir(), draft):
             _to_disk(path)
         draft.rename(ready)
+        for earlier in ready.parent.glob(f"{table.pk}.*"):  # whoever has mapped its files keeps them
+            if earlier != ready:
+                parsing.empty(earlier)
         _to_disk(ready.parent)
     except OSError:
         if not ready.is_dir():

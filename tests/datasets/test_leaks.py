@@ -214,3 +214,14 @@ def test_who_has_more_rows_with_one_value_is_counted_for_the_owner():
         {"column": "year", "all": PEOPLE, "over": 1, "most": 3, "declared": 1},
         {"column": "region", "all": PEOPLE, "over": 1, "most": YEARS + 3, "declared": 6},
     ]
+
+
+def test_dates_without_end_lie_outside_of_all_bounds():
+    """Postgres writes `infinity` into files: no scientist is ever told of it, and the owner learns that it is there."""
+    rows = wage_rows(people=2, years=2)
+    days = pa.array([0, 10, 2**31 - 1, -(2**31 - 1)], pa.int32()).cast(pa.date32())
+    dataset = make.dataset(published=False, rows=rows.append_column("born", days), declared={"born": {}})
+    table = make.draft(dataset).tables.get()
+    services.declare(table, by=dataset.owner, columns={"born": {"lower": 0.0, "upper": 20_000.0}})
+    table.refresh_from_db()
+    assert inspection.check_fit(table, by=dataset.owner)["born"] == {"outside": 2}

@@ -1,5 +1,6 @@
 """Columns in subject order hold what the table holds, for each subject its own rows and nothing by position."""
 
+import datetime as dt
 import hashlib
 import shutil
 
@@ -8,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datasets import ordering
-from datasets.columns import MOST_ROWS, ColumnPlan, digest, read
+from datasets import columns, ordering, storage
+from datasets.columns import INFINITE_DAYS, MOST_ROWS, ColumnPlan, digest, numbers, read
 from datasets.ordering import write
 from privacy import preparing, services
 from privacy.tasks import look_after_answers
@@ -235,3 +236,63 @@ def test_rows_beyond_those_that_count_are_not_stored(tmp_path, monkeypatch):
     codes = store.columns["note"]
     assert codes.valid.all()
     assert set(codes.numbers) == set(range(len(store.texts["note"])))
+
+
+def in_order(rows, plans, folder):
+    folder.mkdir()
+    pq.write_table(rows, folder / "rows.parquet")
+    (folder / "columns").mkdir()
+    write(folder / "rows.parquet", "person", plans, KEY, folder / "columns")
+    return read(folder / "columns", plans)
+
+
+def test_dates_that_are_stored_as_well_move_nobody_to_another_first_value(tmp_path):
+    """Earlier answers were charged to the first value of a constant column."""
+    people, each = 40, 5
+    rows = pa.table(
+        {
+            "person": [f"p{k}" for k in range(people) for _ in range(each)],
+            "region": [("north", "south")[(k + n) % 2] for k in range(people) for n in range(each)],
+            "wage": [float(7 * k + n) for k in range(people) for n in range(each)],
+            "born": pa.array([dt.date(1990, 1, 1 + n) for _ in range(people) for n in range(each)]),
+        }
+    )
+    born = ColumnPlan(name="born", decimals=0, lower=0, upper=20_000)
+    without = in_order(rows, PLANS[:2], tmp_path / "without")
+    dated = in_order(rows, (born, *PLANS[:2]), tmp_path / "dated")
+    assert len(set(without.columns["region"].numbers)) == 2
+    assert dated.columns["region"].numbers.tolist() == without.columns["region"].numbers.tolist()
+    assert dated.columns["wage"].numbers.tolist() == without.columns["wage"].numbers.tolist()
+
+
+def test_rows_that_differ_by_their_date_alone_are_in_order_by_it(tmp_path):
+    """And not by where they stood in the file."""
+    days = [dt.date(1990, 1, 1 + n) for n in range(20)]
+    plan = ColumnPlan(name="born", decimals=0, lower=0, upper=20_000)
+    found = [
+        in_order(pa.table({"person": ["a"] * 20, "born": pa.array(each)}), [plan], tmp_path / name)
+        for name, each in (("there", days), ("back", days[::-1]))
+    ]
+    assert found[0].columns["born"].numbers.tolist() == found[1].columns["born"].numbers.tolist()
+
+
+def test_dates_without_end_are_missing():
+    """`infinity` in a file of Postgres: as with numbers, it is no value between the bounds."""
+    days = pa.array([0, INFINITE_DAYS, -INFINITE_DAYS, -(2**31), None, 10**6], pa.int32()).cast(pa.date32())
+    found, there = numbers(days, ColumnPlan(name="born", decimals=0, lower=-10, upper=10))
+    assert there.tolist() == [True, False, False, False, False, True]
+    assert found[there].tolist() == [0, 10]
+
+
+@pytest.mark.django_db
+def test_the_order_of_before_is_not_kept(monkeypatch):
+    data = make.dataset()
+    made = services.protect(data, by=data.owner, epsilon=1, public_size=30, constants=["region"])
+    (table,) = data.current.tables.all()
+    kept = []
+    for version in (1, 2):
+        monkeypatch.setattr(columns, "FORMAT", version)
+        preparing.prepare(str(made.pk))
+        kept.append([path.name for path in storage.folder("columns").glob(f"{table.pk}.*")])
+    assert [len(names) for names in kept] == [1, 1]
+    assert kept[0] != kept[1]
