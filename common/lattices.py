@@ -1,7 +1,7 @@
 """Numbers with at most so many decimals. Pure.
 
 Each is the float nearest to a whole number over a power of ten, its place, however it was computed: two of them are
-equal where their places are, and a float that is one step off is moved back by `nearest`.
+equal where their places are, and a float that is one step off is moved back by `nearest` (up to 2**50 places from 0).
 """
 
 from datetime import date

@@ -151,13 +151,23 @@ def misplaced(type_: str, decimals: int | None, bound: float) -> str:
     if type_ == "date" and not (
         float(bound).is_integer() and lattices.FIRST_DAY <= bound <= lattices.LAST_DAY
     ):
-        return "a date is a whole day of a calendar."
+        return f"it is no date from {date.min} to {date.max}."
     if type_ != "number" or decimals is None or lattices.holds(bound, decimals):
         return ""
     if abs(bound) > lattices.largest(decimals):
         most = math.floor(lattices.largest(decimals))
         return f"with {_decimals(decimals)} it can be at most {most:,} to either side of 0."
-    return f"it has more than {_decimals(decimals)}, and no value of the column may."
+    return f"it has more than the {_decimals(decimals)} that you declare for this column."
+
+
+def misplaced_bounds(column: ColumnSchema) -> list[str]:
+    """For each bound that such a column cannot have: which, and why."""
+    bounds = {"lower": column.lower, "upper": column.upper}
+    return [
+        f"{name} bound: {why}"
+        for name, bound in bounds.items()
+        if bound is not None and (why := misplaced(column.type, column.decimals, bound))
+    ]
 
 
 def _decimals(decimals: int) -> str:
@@ -184,6 +194,8 @@ def _column_gaps(column: ColumnSchema, confirmed: set[str]) -> list[str]:
         return ["a data subject is told by a whole number or a text."]
     if column.needs_bounds and (column.lower is None or column.upper is None):
         return ["give a lower and an upper bound."]
+    if column.needs_bounds and (why := misplaced_bounds(column)):
+        return why
     if column.needs_categories and not column.categories:
         return ["list the categories."]
     if column.name not in confirmed:

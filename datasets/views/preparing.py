@@ -13,11 +13,11 @@ from common import expensive
 from common.errors import Conflict, Refused
 from common.expensive import computing
 from common.http import UserRequest, found
-from common.lattices import at, place
+from common.lattices import at, largest, place
 from datasets import hooks, inspection, proposals, rules, services, uploads
 from datasets.forms import NOBODY, ColumnForm, PlainUploadForm, ReasonForm, RevisionForm, TableForm
 from datasets.models import Column, Dataset, Revision, Table, Upload
-from datasets.schema import PLAIN
+from datasets.schema import PLAIN, bound_text, misplaced
 from datasets.views.shared import attempt, owned, said, show
 
 COLUMNS = 40
@@ -190,7 +190,7 @@ def _save(
         if plain and (form.cleaned_data["type"] in PLAIN or str(form.column.pk) == subject):
             declared[form.column.name]["confirmed"] = True
         if form.column.pk.hex == request.POST.get("fill"):
-            declared[form.column.name] |= _read_off(form.column, form.cleaned_data["decimals"])
+            declared[form.column.name] |= _read_off(request, form)
     given["about_people"] = subject != NOBODY
 
     def act() -> None:
@@ -205,16 +205,25 @@ def _save(
     return True
 
 
-def _read_off(column: Column, decimals: int | None) -> dict[str, object]:
+def _read_off(request: UserRequest, form: ColumnForm) -> dict[str, object]:
     """Bounds or categories as the data has them, rounded as values are: for the owner to think about, not confirmed."""
+    column, type_, decimals = form.column, form.cleaned_data["type"], form.cleaned_data["decimals"]
     held = column.table.profile.get(column.name, {})
     if column.type == Column.Type.CATEGORY:
         return {"categories": list(held.get("values", [])), "confirmed": False}
-    ends = {"lower": held.get("lowest"), "upper": held.get("highest")}
-    if decimals is not None:
-        places = {name: None if end is None else place(end, decimals) for name, end in ends.items()}
-        ends = {name: None if each is None else at(float(each), decimals) for name, each in places.items()}
-    return {**ends, "confirmed": False}
+    read: dict[str, object] = {"confirmed": False}
+    for name, held_end in (("lower", held.get("lowest")), ("upper", held.get("highest"))):
+        end = held_end
+        if decimals is not None and end is not None and abs(end) <= largest(decimals):
+            end = at(float(place(end, decimals)), decimals)
+        if end is not None and (why := misplaced(type_, decimals, end)):
+            value = bound_text(type_, end)
+            messages.warning(
+                request, f"{column.name}: {value} from the file cannot be the {name} bound: {why} Type one."
+            )
+        else:
+            read[name] = end
+    return read
 
 
 def _after(request: UserRequest, table: Table, page: int) -> HttpResponse:

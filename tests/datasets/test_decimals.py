@@ -14,8 +14,9 @@ from datasets.forms import ColumnForm
 from datasets.models import Column
 from datasets.proposals import is_known, propose
 from datasets.reading.outcome import ColumnRead
-from datasets.schema import ColumnSchema, TableSchema, from_json, misplaced, to_json
+from datasets.schema import ColumnSchema, TableSchema, from_json, gaps, misplaced, to_json
 from tests import make
+from tests.makers.datasets import wage_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -64,7 +65,7 @@ def test_the_form_wants_few_decimals_and_bounds_that_have_no_more(table, decimal
 
 def test_the_form_says_what_is_wrong_with_a_bound(table):
     form = typed(table, decimals="2", lower="0.005", upper="1e14")
-    assert form.errors["lower"] == ["It has more than 2 decimals, and no value of the column may."]
+    assert form.errors["lower"] == ["It has more than the 2 decimals that you declare for this column."]
     assert form.errors["upper"] == [
         "With 2 decimals it can be at most 11,258,999,068,426 to either side of 0."
     ]
@@ -82,7 +83,7 @@ def test_only_numbers_have_the_field(table):
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({"decimals": 2, "upper": 9.999}, "wage, upper bound: it has more than 2 decimals"),
+        ({"decimals": 2, "upper": 9.999}, "wage, upper bound: it has more than the 2 decimals"),
         (
             {"decimals": 6, "lower": -1e12},
             "wage, lower bound: with 6 decimals it can be at most 1,125,899,906",
@@ -100,7 +101,7 @@ def test_the_service_refuses_the_same(table, fields, why):
 
 def test_bounds_keep_to_decimals_that_were_declared_before_and_only_numbers_have_any(table):
     assert declared(table, decimals=2, lower=0.0, upper=9.99).decimals == 2
-    with pytest.raises(Refused, match="more than 2 decimals"):
+    with pytest.raises(Refused, match="more than the 2 decimals"):
         declared(table, upper=9.999)
     by = table.revision.dataset.owner
     with pytest.raises(Refused, match="year: only a number"):
@@ -121,12 +122,13 @@ def test_a_date_without_a_day_is_refused_by_the_service():
     rows = pa.table({"person": [1], "born": pa.array([date(1990, 1, 1)], pa.date32())})
     data = make.dataset(published=False)
     table = make.table(make.draft(data), name="people", rows=rows)
-    with pytest.raises(Refused, match="born, upper bound: a date is a whole day"):
+    with pytest.raises(Refused, match="born, upper bound: it is no date from 0001-01-01"):
         services.declare(table, by=data.owner, columns={"born": {"lower": 0, "upper": 10.5}})
 
 
-def test_filled_in_from_the_data_they_are_rounded_as_values_are(client, table):
-    profile = {"wage": {"lowest": 0.1 + 0.2, "highest": 99.999, "distinct": 9, "values": []}}
+def filled(client, table, name, lowest, highest, **typed):
+    """The column after the owner has filled it in from the data, and what the page then says."""
+    profile = {name: {"lowest": lowest, "highest": highest, "distinct": 9, "values": []}}
     type(table).objects.filter(pk=table.pk).update(profile=profile)
     columns = {each.name: each for each in table.columns.all()}
     data = {
@@ -136,11 +138,42 @@ def test_filled_in_from_the_data_they_are_rounded_as_values_are(client, table):
         "rows_per_subject": "4",
     }
     data |= {f"c{each.position}-type": each.type for each in columns.values()}
-    data |= {f"c{columns['wage'].position}-decimals": "2", "fill": columns["wage"].pk.hex}
+    data |= {f"c{columns[name].position}-{field}": value for field, value in typed.items()}
     client.force_login(table.revision.dataset.owner)
-    assert client.post(reverse("datasets:declare", args=[table.pk]), data).status_code == 302
-    wage = column(table)
+    address = reverse("datasets:declare", args=[table.pk])
+    answer = client.post(address, {**data, "fill": columns[name].pk.hex}, follow=True)
+    assert answer.redirect_chain
+    return column(table, name), " ".join(map(str, answer.context["messages"]))
+
+
+def test_filled_in_from_the_data_they_are_rounded_as_values_are(client, table):
+    wage, _ = filled(client, table, "wage", 0.1 + 0.2, 99.999, decimals="2")
     assert (wage.decimals, wage.lower, wage.upper, wage.confirmed) == (2, 0.3, 100.0, False)
+
+
+@pytest.mark.parametrize("highest", [8.99e307, 1e305, 1.8e18])
+def test_a_number_too_large_for_decimals_is_not_filled_in_and_nothing_else_is_lost(client, table, highest):
+    wage, words = filled(client, table, "wage", 1.0, highest, decimals="2", description="By the hour.")
+    assert (wage.description, wage.decimals, wage.lower, wage.upper) == ("By the hour.", 2, 1.0, None)
+    assert "cannot be the upper bound: with 2 decimals it can be at most 11,258,999,068,426" in words
+
+
+@pytest.mark.parametrize("highest", [2932897, 2**31 - 1])
+def test_a_date_that_no_calendar_holds_is_not_filled_in(client, highest):
+    rows = wage_rows()
+    born = pa.array([date(1990, 1, 1)] * rows.num_rows)
+    data = make.dataset(published=False, rows=rows.append_column("born", born), declared={"born": {}})
+    table = make.draft(data).tables.get()
+    found, words = filled(client, table, "born", 7000, highest)
+    assert (found.lower, found.upper) == (7000, None)
+    assert "cannot be the upper bound: it is no date from 0001-01-01 to 9999-12-31. Type one." in words
+
+
+def test_bounds_that_no_value_can_have_are_named_before_publishing():
+    """However they were written down."""
+    born = ColumnSchema(name="born", type="date", stored="date32", lower=0.0, upper=3789391.0)
+    table = TableSchema(name="t", columns=(born,), about_people=False)
+    assert gaps(table, ["born"]) == ["t.born: upper bound: it is no date from 0001-01-01 to 9999-12-31."]
 
 
 def test_they_go_with_the_schema_and_into_the_next_revision(table):
