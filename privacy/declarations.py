@@ -13,7 +13,7 @@ from privacy.engine.cells import Domain, domain_of
 from privacy.engine.evaluate import Rows, Values
 from privacy.engine.release import Table as EngineTable
 from privacy.engine.release import table_from_columns
-from privacy.engine.schema import BOUNDED, MAX_ROWS_PER_SUBJECT, ColumnSpec, Kind, TableSpec
+from privacy.engine.schema import KEPT_AS_NUMBERS, MAX_ROWS_PER_SUBJECT, ColumnSpec, Kind, TableSpec
 
 KINDS = {
     Column.Type.INTEGER: Kind.INTEGER,
@@ -80,8 +80,8 @@ def plans_for(spec: TableSpec) -> tuple[ColumnPlan, ...]:
         ColumnPlan(
             name=column.name,
             labels=column.labels if column.kind == Kind.CATEGORY else (),
-            lower=column.lower if column.kind in BOUNDED else -math.inf,
-            upper=column.upper if column.kind in BOUNDED else math.inf,
+            lower=column.lower if column.kind in KEPT_AS_NUMBERS else -math.inf,
+            upper=column.upper if column.kind in KEPT_AS_NUMBERS else math.inf,
             decimals=column.lattice,
             constant=column.constant,
             text=column.kind == Kind.TEXT,

@@ -167,10 +167,10 @@ def read_to(query: Query, table: TableSpec) -> str:
 
 
 def decimals(query: Query, table: TableSpec) -> int | None:
-    """With how many decimals a quantile is shown: with as many as the values of its column have. None where nobody says
-    how many these are."""
+    """With how many decimals a quantile is shown: with as many as the values of its column have, where the search tells
+    these apart; None otherwise."""
     grid = design(query, table).grid
-    return grid.decimals if grid else None
+    return grid.decimals if grid and not grid.half_cell else None
 
 
 def error_unit(query: Query, table: TableSpec) -> str:

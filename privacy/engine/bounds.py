@@ -75,10 +75,15 @@ def bounds(node: Expression, table: TableSpec) -> Interval:
             return Interval(min(a.lower, b.lower), max(a.upper, b.upper))
 
 
+def unreadable(spec: ColumnSpec) -> str:
+    """Why no expression reads this column: it holds dates or times. Otherwise empty."""
+    return f"“{spec.name}” {NOT_READ[spec.kind]}." if spec.kind in NOT_READ else ""
+
+
 def check_readable(spec: ColumnSpec) -> None:
-    """Refuse dates and times, with what can be asked of them."""
-    if spec.kind in NOT_READ:
-        raise QueryRefused(f"“{spec.name}” {NOT_READ[spec.kind]}.")
+    """QueryRefused for dates and times, with what can be asked of them."""
+    if why := unreadable(spec):
+        raise QueryRefused(why)
 
 
 def _column_bounds(spec: ColumnSpec) -> Interval:

@@ -32,8 +32,9 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
-BOUNDED = frozenset({Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN, Kind.DATE})
-"""What is kept as numbers between bounds."""
+NUMERIC = frozenset({Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN})
+KEPT_AS_NUMBERS = NUMERIC | {Kind.DATE}
+"""Between bounds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +56,14 @@ class ColumnSpec:
 
     @property
     def is_numeric(self) -> bool:
-        return self.kind in {Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN}
+        return self.kind in NUMERIC
 
     @property
     def lattice(self) -> int | None:
         """All values are numbers with at most so many decimals, as both bounds are; None where that is not declared, or
         where floats do not tell such numbers apart."""
         places = self.decimals if self.kind == Kind.NUMBER else 0
-        if places is None or self.kind not in BOUNDED:
+        if places is None or self.kind not in KEPT_AS_NUMBERS:
             return None
         if self.kind == Kind.DATE and not lattices.FIRST_DAY <= self.lower <= self.upper <= lattices.LAST_DAY:
             return None

@@ -3,7 +3,7 @@ Dates are compared with nothing yet."""
 
 from collections.abc import Iterable
 
-from privacy.engine.bounds import NOT_READ
+from privacy.engine.bounds import unreadable
 from privacy.engine.expressions import (
     COMPARISONS,
     TURNED,
@@ -38,7 +38,7 @@ def compared(op: str, left: Expression, right: Expression, table: TableSpec) -> 
 def dates_in(columns: Iterable[str], table: TableSpec) -> str:
     """Why a condition on these columns is refused, where one of them holds dates or times; otherwise empty."""
     known = (table.columns[name] for name in columns if name in table.columns)
-    return next((f"“{spec.name}” {NOT_READ[spec.kind]}." for spec in known if spec.kind in NOT_READ), "")
+    return next(filter(None, map(unreadable, known)), "")
 
 
 def is_category(of: Expression, table: TableSpec) -> bool:

@@ -73,6 +73,21 @@ def test_a_median_of_prices_is_told_to_the_cent(as_, prices, ask, compute):
     assert [float(each) for each in rows[1][1:4]] == [figure[part] for part in PARTS]
 
 
+@pytest.mark.parametrize("decimals", [2, 6])
+def test_decimals_that_the_search_does_not_tell_apart_are_not_shown(as_, budget_on, ask, compute, decimals):
+    values = pa.array([float(row) for row in range(wage_rows().num_rows)])
+    budget = budget_on("price", values, lower=0, upper=10**8, decimals=decimals)
+    answer, client = (
+        compute(ask(budget, "SELECT MEDIAN(price) FROM wages", epsilon=39)),
+        as_(budget.scientist),
+    )
+    page = client.get(url(answer))
+    (shown,) = page.context["rows"][0]["figures"]
+    assert "Values are read to ± 14,000 at best" in page.content.decode()
+    assert [part for part in PARTS if "." in shown[part] and len(shown[part].split(".")[1]) > 2] == []
+    assert "." not in shown["value"]
+
+
 def test_decimals_are_told_where_questions_are_written(as_, prices):
     client = as_(prices.scientist)
     found = client.get(reverse("privacy:api_budget", args=[prices.pk])).json()["tables"][0]["columns"]
