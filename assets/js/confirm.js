@@ -1,4 +1,6 @@
 // Dialogs: `data-opens="id"` opens one, `data-closes` closes it, and a form with a question (`{% confirms %}`) asks first.
+import { toast } from './toasts.js'
+
 const asked = new WeakSet()
 
 document.addEventListener('click', (event) => {
@@ -24,6 +26,7 @@ document.addEventListener('submit', (event) => {
   event.stopImmediatePropagation()
   ask(text, submitter?.textContent.trim() || 'Continue', submitter?.classList.contains('btn-danger')).then((yes) => {
     if (!yes) return
+    if (!form.isConnected) return toast('The page changed meanwhile. Look at it, and try again.', 'warning')
     asked.add(form)
     given(form)
     form.requestSubmit(submitter)

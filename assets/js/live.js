@@ -15,7 +15,7 @@ const isOpen = () => socket?.readyState === WebSocket.OPEN
 function refresh(element) {
   if (!element.isConnected) return
   const typing = element.contains(document.activeElement) && document.activeElement.matches('input, textarea, select, .cm-content')
-  if (typing || element.querySelector('dialog[open]')) return later(element, 1000)
+  if (typing || document.querySelector('dialog[open]')) return later(element, 1000)
   htmx.trigger(element, 'changed')
 }
 

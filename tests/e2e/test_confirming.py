@@ -7,6 +7,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
+from common import live
 from datasets import services as data
 from requests_app import services
 from requests_app.models import CodeRequest, Version
@@ -41,6 +42,30 @@ def test_a_dialog_asks_once(open_as: Callable[..., Any]) -> None:
     page.locator("#confirm [data-yes]").click()
     expect(page.get_by_text("The request is withdrawn.")).to_be_visible()
     assert state_of(item) == "withdrawn"
+
+
+def test_what_changes_meanwhile_waits_for_the_answer(open_as: Callable[..., Any]) -> None:
+    """Under a question nothing is replaced: the answer would go to a form that is not on the page any more."""
+    item = make.code_request(at="submitted")
+    page = open_as(item.author, f"/requests/{item.pk}/")
+    expect(page.locator("html")).to_have_attribute("data-socket", "open")
+    page.evaluate("document.getElementById('request-live').dataset.old = 'yes'")
+    page.get_by_role("button", name="Withdraw").click()
+    beside(live.changed, "request", item.pk)
+    page.wait_for_timeout(1500)
+    expect(page.locator("#request-live")).to_have_attribute("data-old", "yes")
+    page.locator("#confirm").get_by_role("button", name="Cancel").click()
+    expect(page.locator("#request-live")).not_to_have_attribute("data-old", "yes")
+
+
+def test_an_answer_that_comes_too_late_is_not_lost_silently(open_as: Callable[..., Any]) -> None:
+    item = make.code_request(at="submitted")
+    page = open_as(item.author, f"/requests/{item.pk}/")
+    page.get_by_role("button", name="Withdraw").click()
+    page.evaluate("document.querySelector('form[action$=\"/withdraw/\"]').remove()")
+    page.locator("#confirm [data-yes]").click()
+    expect(page.get_by_text("The page changed meanwhile.")).to_be_visible()
+    assert state_of(item) == "submitted"
 
 
 def test_without_scripts_a_page_asks(
