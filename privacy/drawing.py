@@ -1,4 +1,4 @@
-"""Charts as SVG, drawn on the server: bars with their 95 % intervals, and what is left of a budget over time.
+"""Charts as SVG, drawn on the server: bars and curves with 95 % intervals, and what is left of a budget over time.
 
 Colours and strokes come from classes, for the content security policy allows no style attributes.
 """
@@ -42,7 +42,7 @@ def bars(items: Sequence[Bar], width: int, title: str) -> str:
         return left + (value - low) / (high - low) * (width - left - 14)
 
     bottom = TOP + ROW * len(items)
-    parts = list(_grid(marks, x, bottom))
+    parts = list(_grid(marks, x, bottom, width))
     for k, item in enumerate(items):
         parts += _bar(item, TOP + ROW * k, left, x)
     parts.append(_line("chart-zero", x(0), TOP, x(0), bottom))
@@ -55,11 +55,17 @@ def _range(items: Sequence[Bar]) -> tuple[float, float]:
     return (low, high) if high > low else (low, low + 1)
 
 
-def _grid(marks: Sequence[float], x: Scale, bottom: float) -> Iterator[str]:
-    decimals = max(0, -math.floor(math.log10(marks[1] - marks[0]))) if len(marks) > 1 else 0
+def _grid(marks: Sequence[float], x: Scale, bottom: float, width: float) -> Iterator[str]:
+    decimals = _decimals(marks[1] - marks[0]) if len(marks) > 1 else 0
     for mark in marks:
         yield _line("chart-grid", x(mark), TOP, x(mark), bottom)
-        yield _text("chart-tick", x(mark), bottom + 16, _number(mark, min(decimals, 8)), "middle")
+        yield _tick(x(mark), bottom, _number(mark, decimals), width)
+
+
+def _tick(x: float, bottom: float, text: str, width: float) -> str:
+    """The number below a mark: in its middle, but not beyond the edge of the chart."""
+    beyond = x + len(text) * LETTER / 2 > width
+    return _text("chart-tick", width if beyond else x, bottom + 16, text, "end" if beyond else "middle")
 
 
 def _number(mark: float, decimals: int) -> str:
@@ -84,6 +90,51 @@ def _bar(item: Bar, y: float, left: float, x: Scale) -> Iterator[str]:
         yield _line("chart-error", a, middle, b, middle)
         yield _line("chart-error", a, middle - 4, a, middle + 4)
         yield _line("chart-error", b, middle - 4, b, middle + 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What share of all lies at or below a number, and the ends of its 95 % interval."""
+
+    at: float
+    value: float
+    low: float
+    high: float
+
+
+def curve(shares: Sequence[Share], begin: float, width: int, title: str) -> str:
+    """Shares from 0 at `begin` up to the last one, as a line in the band of its intervals."""
+    height, left, right = 240, 44, width - 14
+    bottom, end = height - AXIS, shares[-1].at
+
+    def x(at: float) -> float:
+        return left + (at - begin) / (end - begin) * (right - left)
+
+    def y(share: float) -> float:
+        return TOP + (1 - min(1.0, max(0.0, share))) * (bottom - TOP)
+
+    parts = []
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        parts.append(_line("chart-grid", left, y(share), right, y(share)))
+        parts.append(_text("chart-tick", left - 6, y(share) + 4, f"{share * 100:.0f} %", "end"))
+    marks = [mark for mark in ticks(begin, end, 6 if width > 500 else 3) if begin <= mark <= end]
+    step = marks[1] - marks[0] if len(marks) > 1 else 1.0
+    for mark in marks:
+        parts.append(_line("chart-grid", x(mark), bottom, x(mark), bottom + 4))
+        parts.append(_tick(x(mark), bottom, _number(mark, _decimals(step)), width))
+    band = [(each.at, each.low) for each in shares] + [(each.at, each.high) for each in reversed(shares)]
+    for name, corners, closed in (
+        ("chart-area", [(begin, 0.0), *band], "Z"),
+        ("chart-line", [(begin, 0.0), *((each.at, each.value) for each in shares)], ""),
+    ):
+        path = "L".join(f"{x(at):.1f} {y(share):.1f}" for at, share in corners)
+        parts.append(f'<path class="{name}" d="M{path}{closed}"/>')
+    return _svg(width, height, title, parts)
+
+
+def _decimals(step: float) -> int:
+    """So many tell marks apart that are this far from each other."""
+    return min(8, max(0, -math.floor(math.log10(step))))
 
 
 def ticks(low: float, high: float, wanted: int) -> list[float]:

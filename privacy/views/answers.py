@@ -16,10 +16,10 @@ from django.views.decorators.http import require_safe
 from common.http import UserRequest, found
 from datasets.models import Dataset
 from privacy import drawing, exports, guides, queries, rules, words
-from privacy.drawing import Bar
+from privacy.drawing import Bar, Share
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
-from privacy.engine.queries import Query
+from privacy.engine.queries import Distribution, Query
 from privacy.engine.schema import TableSpec
 from privacy.engine.wire import decode
 from privacy.forms import HistoryFilter
@@ -127,7 +127,7 @@ def _figures(item: Answer, query: Query) -> dict[str, Any]:
         "together": all_hold,
         "all_hold": all_hold.sentence(unit) if all_hold else "",
         "unit": unit,
-        "charts": _charts(result, table, title) if _worth_drawing(result["lines"]) else None,
+        **_drawn(result, query, table, title),
         "without_nulls": _may_be_missing(result["by"], table),
         "better": _better(item, table),
         "has_errors": any(figure["low"] for row in rows for figure in row["figures"]),
@@ -202,6 +202,28 @@ def _ends(figure: dict[str, Any]) -> tuple[Any, Any]:
     if exports.has_ends(figure):
         return figure["low"], figure["high"]
     return (None, None) if value is None or half is None else (value - half, value + half)
+
+
+def _drawn(result: dict[str, Any], query: Query, table: TableSpec | None, title: str) -> dict[str, object]:
+    """A chart, where there is one worth looking at, and what of it the intervals are."""
+    if isinstance(query.measure, Distribution):
+        shares = [
+            Share(float(line["key"][-1]), line["figures"][0]["value"], *ends)
+            for line in result["lines"]
+            if (ends := _ends(line["figures"][0])) != (None, None)
+        ]
+        return {"charts": _curves(shares, title), "intervals": "the band spans"} if len(shares) > 1 else {}
+    charts = _charts(result, table, title) if _worth_drawing(result["lines"]) else None
+    return {"charts": charts, "intervals": "lines span"}
+
+
+def _curves(shares: Sequence[Share], title: str) -> dict[str, SafeString]:
+    """Bins are equally wide: the first one begins where another would end."""
+    begin = shares[0].at - (shares[1].at - shares[0].at)
+    return {
+        name: mark_safe(drawing.curve(shares, begin, width, title))  # noqa: S308 -- drawn here, texts escaped
+        for name, width in WIDTHS.items()
+    }
 
 
 def _charts(result: dict[str, Any], table: TableSpec | None, title: str) -> dict[str, SafeString]:
