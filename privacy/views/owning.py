@@ -60,6 +60,7 @@ def _page(request: UserRequest, item: Dataset, *, status: int = 200, **forms: ob
         "give_form": _give_form(protection, people),
         "rows_form": _rows_form(item) if owns and item.current else None,
         "nobody_to_give": owns and not people,
+        "own_tables": item.current.tables.all() if owns and item.current else [],
         "reads": reads,
         "charts": _all_charts(protection, budgets) if reads and spent else None,
         "people": _histogram(protection, budgets)
@@ -117,6 +118,7 @@ def protect(request: UserRequest, pk: UUID) -> HttpResponse:
         **tabs(request, item),
         "form": form,
         "tables": [(table.name, table.subject, table.max_rows) for table in tables.values()],
+        "own_tables": item.current.tables.all() if item.current else [],
         "promise": _proposed(form) if form.is_bound else None,
         "confirming": then == "review" and form.is_valid(),
         "public_rows": form.chosen["public_rows"] if form.is_bound and form.is_valid() else {},
