@@ -225,6 +225,10 @@ class TableForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
         self.initial["subject"] = chosen if self.instance.about_people else NOBODY
 
 
+PLACEHOLDERS = {"date32": "YYYY-MM-DD", "timestamp": "YYYY-MM-DD HH:MM"}
+"""How bounds of such columns are written."""
+
+
 class ColumnForm(forms.Form):
     """What is declared about one column."""
 
@@ -271,6 +275,8 @@ class ColumnForm(forms.Form):
         self.listed = "category" in offered
         self.counted = bool(COUNTED & set(offered))
         self.has_decimals = "number" in offered
+        for name in ("lower", "upper"):
+            self.fields[name].widget.attrs["placeholder"] = PLACEHOLDERS.get(column.stored, "")
 
     @staticmethod
     def _start(column: Column) -> dict[str, object]:

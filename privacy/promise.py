@@ -47,6 +47,10 @@ class Promise:
         return next((name for limit, name in LEVELS.items() if self.epsilon <= limit), "Very weak")
 
     @property
+    def tone(self) -> str:
+        return "amber" if "weak" in self.level.lower() else "blue"
+
+    @property
     def share_mu(self) -> float:
         return self.mu / math.sqrt(self.seats)
 
