@@ -157,13 +157,13 @@ def test_a_refusal_is_shown_with_its_place_and_nothing_is_lost(scientist, page, 
         ({"goal": "error", "error": "0"}, "must be a positive number"),
         ({"goal": "error", "error": "1e-9"}, "No budget affords"),
         ({"measure": "mean", "column": ""}, "Choose the column"),
-        ({"measure": "mean", "column": "person"}, "person is not one of the available choices"),
+        ({"measure": "mean", "column": "person"}, "“person” cannot be chosen here"),
         ({"where-0-column": "person", "where-0-value": "7000"}, "says whom a row is about"),
         ({"where-0-column": "year", "where-0-value": "last"}, "is not a number"),
         ({"where-0-column": "region", "where-0-op": "<", "where-0-value": "east"}, "declared values"),
         ({"where-0-column": "year", "where-0-op": "between", "where-0-value": "1"}, "two ends"),
-        ({"source": "sql", "sql": "x" * 10_001}, "at most 10000 characters"),
-        ({"rows": "4097"}, "less than or equal to 4096"),
+        ({"source": "sql", "sql": "x" * 10_001}, "longer than 10,000 characters"),
+        ({"rows": "4097"}, "Type a whole number from 1 to 4,096."),
     ],
 )
 def test_bad_input_is_refused_in_words(scientist, page, fields, why):
@@ -171,6 +171,21 @@ def test_bad_input_is_refused_in_words(scientist, page, fields, why):
     assert answer.status_code == 200
     assert why in answer.context["refusal"]
     assert answer.context["priced"] is None
+
+
+def test_what_stands_on_the_other_side_does_not_hold_up_the_one_that_is_written(scientist, page):
+    much = scientist.post(page, typed(source="sql", sql=COUNT + " LIMIT 5000 BY person", then="price"))
+    assert much.context["refusal"].startswith("The rows of a person that count must lie between 1 and 4,096")
+    assert much.context["form"]["rows"].value() is None
+    assert much.context["only_sql"]
+    left = {"rows": "5000", "bins": "999", "column": "nothing", "by": ["nobody"], "error": "x"}
+    mended = scientist.post(page, typed(source="sql", sql="SELECT COUNT(*) FROM wages", then="price", **left))
+    assert (mended.context["refusal"], mended.context["priced"]["what"]) == ("", "Number of rows")
+    assert "errorlist" not in mended.content.decode()
+    # Back in the form, its own fields count again: those that the question has.
+    back = typed(measure="count", sql="x" * 10_001, then="price", **{**left, "by": []})
+    assert scientist.post(page, {**back, "rows": ""}).context["priced"]["what"] == "Number of rows"
+    assert "from 1 to 4,096" in scientist.post(page, back).context["refusal"]
 
 
 def test_the_error_and_the_epsilon_can_each_be_solved_for(scientist, page):
