@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 
 from common.http import UserRequest, found
 from datasets.models import Dataset
-from privacy import drawing, exports, guides, queries, rules, words
+from privacy import drawing, exports, guides, lost, queries, rules, words
 from privacy.drawing import Bar
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
@@ -108,6 +108,7 @@ def _context(request: UserRequest, item: Answer) -> dict[str, Any]:
     }
     if item.is_out:
         context |= {**_figures(item, query), "repeat": _repeat(item)}
+        context["lost"] = lost.sentence(item.result or {}, query, queries.table_of(item), context["epsilon"])
     return context
 
 

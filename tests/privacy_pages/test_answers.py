@@ -10,10 +10,11 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from privacy import words
+from privacy import lost, queries, words
 from privacy.engine import joint, wire
 from privacy.engine.expressions import Column
 from privacy.engine.queries import Distribution, Query
+from privacy.engine.wire import decode
 from privacy.models import Answer, Protection
 from requests_app.queries import inbox
 from tests import make
@@ -292,6 +293,28 @@ def test_what_is_all_lost_in_noise_is_not_drawn(as_, budget, ask, compute):
     page = as_(budget.scientist).get(url(answer))
     known = any(line["figures"][0]["value"] is not None for line in answer.result["lines"])
     assert bool(page.context["charts"]) == known
+
+
+def test_what_is_lost_in_noise_says_why_and_leads_back_to_the_question(as_, budget, ask, compute):
+    text = "SELECT region, VAR_POP(wage) FROM wages WHERE year > 1990 GROUP BY region"
+    answer = compute(ask(budget, text, epsilon=0.5))
+    figures = [{"name": name, "value": None, "half_width": None} for name in ("variance", "n")]
+    lines = [{"key": [key], "figures": figures} for key in ("east", "north", "west")]
+    Answer.objects.update(result={"by": ["region"], "lines": lines})
+    page = as_(budget.scientist).get(url(answer))
+    ways = "narrower bounds (LEAST and GREATEST), fewer rows of each person, fewer groups, a wider filter or more ε"
+    assert page.context["lost"] == (
+        "There is too little behind this question for the noise that ε 0.5 needs. It is spent all the same. "
+        f"Try {ways}."
+    )
+    again = f"{reverse('privacy:ask', args=[budget.pk])}?again={answer.pk}"
+    assert f'<a href="{again}">Change and ask again</a>' in page.content.decode()
+    assert again not in as_(budget.protection.dataset.owner).get(url(answer)).content.decode()
+    told = [{"name": "mean", "value": 3.0, "half_width": 1.0}]
+    some = {"by": ["region"], "lines": [*lines[:2], {"key": ["west"], "figures": told}]}
+    query, table = decode(answer.query), queries.table_of(answer)
+    assert lost.sentence(some, query, table, "2").startswith("There is too little behind 2 of 3 groups for")
+    assert not lost.sentence({"by": [], "lines": some["lines"][2:]}, query, table, "2")
 
 
 def test_the_list_is_filtered_and_keeps_its_filter(as_, budget, ask, answered):
