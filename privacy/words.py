@@ -156,6 +156,20 @@ def error_text(query: Query, table: TableSpec, half_width: float) -> str:
     return f"± {sized(half_width)} {unit(query, table)}".rstrip()
 
 
+def rank_note(query: Query, half_width: float | None) -> str:
+    """How a quantile's interval goes with the error of its rank; nothing for other figures. `half_width`: that error,
+    where it is known."""
+    if not isinstance(query.measure, Quantiles | PersonQuantiles):
+        return ""
+    bound = "on one side as far as the declared bound"
+    if half_width is None:
+        return f"The interval can be wider than the error of the rank, {bound}."
+    points = sized(min(100, half_width * 100))
+    return (
+        f"The value lies within ± {points} points of rank. The interval shown with it can be wider, {bound}."
+    )
+
+
 def read_to(query: Query, table: TableSpec) -> str:
     """`± 0.012 dollars`: how far a quantile may lie from the one told, for the steps of its search alone; nothing where
     every value that its column can have is told apart."""

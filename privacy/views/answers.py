@@ -115,7 +115,7 @@ def _context(request: UserRequest, item: Answer) -> dict[str, Any]:
 def _figures(item: Answer, query: Query) -> dict[str, Any]:
     """The answer as a table, and as a chart where there is more than one group."""
     result, table = item.result or {}, queries.table_of(item)
-    all_hold, search = together(result) if result else None, _search(result, query, table)
+    all_hold, search = together(result) if result else None, _search(item, query, table)
     rows = [_row(line, result["by"], table, all_hold, search) for line in result["lines"]]
     unit = words.unit(query, table) if table else ""
     single = rows[0] if len(rows) == 1 and not result["by"] else None
@@ -136,14 +136,16 @@ def _figures(item: Answer, query: Query) -> dict[str, Any]:
     }
 
 
-def _search(result: dict[str, Any], query: Query, table: TableSpec | None) -> dict[str, Any]:
+def _search(item: Answer, query: Query, table: TableSpec | None) -> dict[str, Any]:
     """What an answer by a search says besides. Those that were stored earlier have no intervals."""
-    if table is None or not any(exports.has_ends(f) for line in result["lines"] for f in line["figures"]):
+    lines = (item.result or {})["lines"]
+    if table is None or not any(exports.has_ends(f) for line in lines for f in line["figures"]):
         return {}
     return {
         "has_ends": True,
         "read_to": words.read_to(query, table),
         "decimals": words.decimals(query, table),
+        "rank_note": words.rank_note(query, item.line.purpose.get("asked", {}).get("error")),
     }
 
 

@@ -83,6 +83,7 @@ def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
         "error": error,
         "known": quote.known,
         "read_to": words.read_to(quote.query, quote.spec),
+        "rank_note": words.rank_note(quote.query, quote.half_width),
         "together": together,
         "on_mock": on_mock.as_told(found, quote.query, quote.spec) if found else None,
         "people": budget.protection.public_size,

@@ -67,6 +67,9 @@ def test_quantiles_stand_with_the_ends_of_their_intervals(as_, budget, ask, comp
         assert f"{shown['low']} and {shown['high']}" in text
         assert ("Every value that the column can have is told apart" in text) == (column == "year")
         assert ("places between the declared bounds" in text) == (column == "wage")
+        assert (
+            "The interval can be wider than the error of the rank, on one side as far as the declared" in text
+        )
         assert column == "wage" or "." not in shown["value"] + shown["low"] + shown["high"]
         rows = list(csv.reader(io.StringIO(client.get(url(answer, "download", "csv")).content.decode())))
         assert rows[0] == [

@@ -318,6 +318,13 @@ def test_a_price_says_that_it_rests_on_what_the_owner_has_published(scientist, b
     assert answer.context["priced"]["error"] == "at most ± 0.5"
     assert "From the number that the owner has published: about 1\xa0204 rows." in text
     assert "and 1\xa0204 rows, says the owner." in text
+    rank = {"measure": "quantiles", "column": "year", "goal": "epsilon", "epsilon": "30"}
+    priced = scientist.post(page, {**typed(**rank), "then": "price"}).context["priced"]
+    points = priced["error"].split("± ")[1].split()[0]
+    assert priced["rank_note"] == (
+        f"The value lies within ± {points} points of rank. The interval shown with it can be wider, on one side as "
+        "far as the declared bound."
+    )
 
 
 @pytest.fixture
