@@ -88,11 +88,10 @@ def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
         "on_mock": on_mock.as_told(found, quote.query, quote.spec) if found else None,
         "people": budget.protection.public_size,
         "tries": TRIES,
-        "share_of_left": words.percent(quote.share_of_left) if quote.left else "more than what is left",
         "share": words.percent(quote.offer.share),
         "left": words.percent(quote.left / CAP),
         "left_after": words.percent(max(0, quote.left - quote.offer.units) / CAP),
-        "more": quote.more_like_this,
+        "more": words.many(quote.more_like_this),
         "epsilon": words.sized(quote.epsilon, up=True),
         "delta": words.tiny(quote.delta),
         "groups": quote.plan.cells,
@@ -130,9 +129,7 @@ def _proposed(asked: "Asked") -> list[dict[str, str]]:
 def _price_of(asked: "Asked", other: cheaper.Proposal) -> str:
     quote, times = asked.quote, other.saves**0.5
     if asked.form.cleaned_data.get("goal") == ERROR:
-        share = (
-            quote and quote.left and f", {words.percent(quote.share_of_left / other.saves)} of what is left"
-        )
+        share = quote and f", {words.percent(quote.offer.share / other.saves)} of your budget"
         return f"1/{words.sized(other.saves)} of the price{share or ''}."
     if quote is None or quote.half_width is None:
         return f"{words.sized(times)} times as exact for this price."

@@ -1,5 +1,6 @@
 """Asking on the page: both sides in step, the price before the click, one click one charge, nothing lost on errors."""
 
+import re
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -241,13 +242,39 @@ def test_what_cannot_be_afforded_says_so_before_the_click(scientist, page):
     assert "would cost" in answer.context["refusal"]
     text = answer.content.decode()
     assert 'aria-describedby="price-why"' in text
-    assert 'value="This spends' not in text
+    assert "This spends" not in text
+    assert "<dt>Left</dt><dd>100 % of it</dd>" in text
     assert (
         scientist.post(
             page, {**typed(epsilon="45"), "then": "ask", "agreed": answer.context["priced"]["agreed"]}
         ).status_code
         == 402
     )
+
+
+def test_a_price_is_a_share_of_the_budget_wherever_it_stands(scientist, budget, page):
+    scientist.post(page, agreed(scientist, page, epsilon="10"))
+    text = scientist.post(page, {**typed(measure="count", epsilon="4"), "then": "price"}).content.decode()
+    (costs,) = re.findall(r"<dt>Costs</dt><dd><strong>(.*?)</strong> of your budget</dd>", text)
+    (leaves,) = re.findall(r"<dt>Leaves</dt><dd>(.*?) of it</dd>", text)
+    assert f"Ask: spend {costs}<" in text
+    assert f"This spends {costs} of your budget" in text
+    assert f", and leaves {leaves} of it." in text
+    assert "of what is left" not in text
+
+
+def test_what_was_answered_before_has_no_other_price(scientist, budget, page):
+    scientist.post(page, agreed(scientist, page))
+    text = scientist.post(page, {**typed(), "then": "price"}).content.decode()
+    assert "Costs nothing: this was answered before" in text
+    assert "<dt>Costs</dt>" not in text
+    assert "can be asked</dd>" not in text
+
+
+def test_prices_that_nobody_notices_are_told_in_words(scientist, page):
+    asked = scientist.post(page, {**typed(epsilon="0.001"), "then": "price"})
+    assert asked.context["priced"]["share"] == "less than 0.01 %"
+    assert asked.context["priced"]["more"] == "more than 1,000"
 
 
 def test_an_earlier_question_is_the_start_of_another(scientist, budget, page, ask):
