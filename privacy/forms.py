@@ -7,7 +7,7 @@ from django import forms
 
 from datasets.models import Dataset
 from privacy.composing import MEASURES, OPERATORS, Line
-from privacy.engine.schema import MAX_ROWS_PER_SUBJECT, Kind, TableSpec
+from privacy.engine.schema import MAX_ROWS_PER_SUBJECT, Kind, QueryRefused, TableSpec
 from privacy.models import Answer
 from privacy.promise import LEVELS
 
@@ -15,6 +15,7 @@ MAX_LINES = 12
 TEXT_LIMIT = 10_000
 FORM, SQL = "form", "sql"
 ERROR, EPSILON = "error", "epsilon"
+MOST_POINTS = 50
 NEEDS = {
     "column": "mean person_mean sum variance quantiles person_amount distribution correlation regression",
     "other": "correlation",
@@ -56,7 +57,10 @@ class QuestionForm(forms.Form):
         error_messages=NO_CHOICE,
     )
     shares = forms.CharField(
-        label="Quantiles", required=False, max_length=100, help_text="Between 0 and 1; 0.5 is the median."
+        label="Quantiles",
+        required=False,
+        max_length=100,
+        help_text="Such as 0.5, 0.9 or 50 %, 90 %. 0.5 is the median.",
     )
     bins = forms.IntegerField(
         label="Bins", required=False, min_value=2, max_value=256, error_messages=_from_to(2, 256)
@@ -140,11 +144,18 @@ class QuestionForm(forms.Form):
     def shown_for(self) -> dict[str, str]:
         return NEEDS
 
-    @property
-    def price(self) -> dict[str, float | None]:
-        """`error` or `epsilon`, as the question's author wants it."""
+    def price(self, *, in_points: bool) -> dict[str, float | None]:
+        """`error` or `epsilon`, as the question's author wants it. `in_points`: the error is typed in percentage
+        points, as that of a quantile is, and meant as a share. Raises QueryRefused."""
         goal = self.cleaned_data.get("goal") or EPSILON
-        return {goal: self.cleaned_data.get(goal)}
+        value = self.cleaned_data.get(goal)
+        if goal != ERROR or value is None or not in_points:
+            return {goal: value}
+        if value >= MOST_POINTS:
+            raise QueryRefused(
+                f"{MOST_POINTS} percentage points of rank or more to either side tell nothing. Type fewer, such as 2."
+            )
+        return {goal: value / 100}
 
 
 def lines_of(data: Mapping[str, Any]) -> list[Line]:
@@ -290,7 +301,7 @@ class ProtectForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}
         if given.get("level") == "own" and not given.get("epsilon") and "epsilon" not in self.errors:
-            self.add_error("epsilon", "Say which.")
+            self.add_error("epsilon", "Type your epsilon, such as 2.")
         return given
 
     @property

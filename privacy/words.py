@@ -151,15 +151,15 @@ def unit(query: Query, table: TableSpec) -> str:
 
 def error_text(query: Query, table: TableSpec, half_width: float) -> str:
     """`± 12 people`: half the 95 % interval, in the answer's own units."""
-    if isinstance(query.measure, Quantiles | PersonQuantiles):
-        return f"± {sized(min(100, half_width * 100))} percentage points of rank, beside ties"
+    if is_of_rank(query):
+        return f"± {sized(min(100, half_width * 100))} percentage points of rank, apart from ties"
     return f"± {sized(half_width)} {unit(query, table)}".rstrip()
 
 
 def rank_note(query: Query, half_width: float | None) -> str:
     """How a quantile's interval goes with the error of its rank; nothing for other figures. `half_width`: that error,
     where it is known."""
-    if not isinstance(query.measure, Quantiles | PersonQuantiles):
+    if not is_of_rank(query):
         return ""
     bound = "on one side as far as the declared bound"
     if half_width is None:
@@ -188,14 +188,13 @@ def decimals(query: Query, table: TableSpec) -> int | None:
 
 
 def error_unit(query: Query, table: TableSpec) -> str:
-    """What an error is said in: a quantile's is a share of the rows, or of the people."""
-    match query.measure:
-        case Quantiles():
-            return "of all rows, as a share"
-        case PersonQuantiles():
-            return "of all people, as a share"
-        case _:
-            return unit(query, table)
+    """What an error is said in, on pages: a quantile's is one of its rank."""
+    return "percentage points of rank" if is_of_rank(query) else unit(query, table)
+
+
+def is_of_rank(query: Query) -> bool:
+    """Whether its error is a share of the rows, or of the people: pages say it in percentage points."""
+    return isinstance(query.measure, Quantiles | PersonQuantiles)
 
 
 def sized(value: float, digits: int = 3, *, up: bool = False) -> str:

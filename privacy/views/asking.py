@@ -208,7 +208,8 @@ def _read(budget: Budget, data: Mapping[str, Any], by: User) -> Asked:
         if proposal := data.get("apply"):
             asked.query = cheaper.applied(str(proposal), asked.query, asked.table)
             asked.changed = True
-        asked.quote = asking.quote(budget, asked.query, by=by, **asked.form.price)
+        price = asked.form.price(in_points=words.is_of_rank(asked.query))
+        asked.quote = asking.quote(budget, asked.query, by=by, **price)
     except (Refused, QueryRefused) as refused:
         asked.refusal = str(refused)
     return _in_step(asked, data)
@@ -266,7 +267,8 @@ def _other_price(asked: Asked) -> dict[str, str]:
         return {"epsilon": f"{quote.epsilon:.3g}"}
     if quote.half_width is None:
         return {"error": ""}
-    return {"error": words.sized(quote.half_width).replace(",", "")}
+    half = quote.half_width * (100 if words.is_of_rank(quote.query) else 1)
+    return {"error": words.sized(half).replace(",", "")}
 
 
 def _sql(quote: asking.Quote) -> str:

@@ -197,6 +197,29 @@ def test_the_error_and_the_epsilon_can_each_be_solved_for(scientist, page):
     assert float(by_epsilon["form"]["error"].value()) == pytest.approx(8, rel=0.01)
 
 
+def test_the_error_of_a_quantile_is_typed_in_percentage_points(scientist, budget, page):
+    services.publish_rows(budget.protection, {"wages": 1200}, by=budget.protection.dataset.owner)
+    rank = {"measure": "quantiles", "column": "year", "goal": "error"}
+    shown = scientist.post(page, {**typed(**rank, error="20"), "then": "price"})
+    assert shown.context["unit"] == "percentage points of rank"
+    assert shown.context["priced"]["error"].endswith("± 20 percentage points of rank, apart from ties")
+    assert shown.context["asked"].quote.asked == {"error": 0.2}
+    epsilon = shown.context["form"]["epsilon"].value()
+    back = scientist.post(page, {**typed(**{**rank, "goal": "epsilon"}, epsilon=epsilon), "then": "price"})
+    assert float(back.context["form"]["error"].value()) == pytest.approx(20, rel=0.02)
+    assert scientist.post(page, {**typed(**rank, error="50"), "then": "price"}).context["refusal"] == (
+        "50 percentage points of rank or more to either side tell nothing. Type fewer, such as 2."
+    )
+
+
+@pytest.mark.parametrize("shares", ["50 %, 99.9%", "0.5; 0.999", "50\xa0%; 0.999"])
+def test_quantiles_are_typed_as_shares_or_in_per_cent(scientist, page, shares):
+    asked = scientist.post(
+        page, {**typed(measure="quantiles", column="year", shares=shares), "then": "price"}
+    )
+    assert asked.context["asked"].query.measure.at == (0.5, 0.999)
+
+
 def test_asking_spends_what_was_seen_and_leads_to_the_answer(scientist, budget, page):
     sent = agreed(scientist, page)
     assert not LedgerLine.objects.exists()
