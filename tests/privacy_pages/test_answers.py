@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -302,7 +303,7 @@ def test_what_is_lost_in_noise_says_why_and_leads_back_to_the_question(as_, budg
     text = "SELECT region, VAR_POP(wage) FROM wages WHERE year > 1990 GROUP BY region"
     answer = compute(ask(budget, text, epsilon=0.5))
     figures = [{"name": name, "value": None, "half_width": None} for name in ("variance", "n")]
-    lines = [{"key": [key], "figures": figures} for key in ("east", "north", "west")]
+    lines: list[Any] = [{"key": [key], "figures": figures} for key in ("east", "north", "west")]
     Answer.objects.update(result={"by": ["region"], "lines": lines})
     page = as_(budget.scientist).get(url(answer))
     ways = "narrower bounds (LEAST and GREATEST), fewer rows of each person, fewer groups, a wider filter or more ε"
@@ -314,7 +315,7 @@ def test_what_is_lost_in_noise_says_why_and_leads_back_to_the_question(as_, budg
     assert f'<a href="{again}">Change and ask again</a>' in page.content.decode()
     assert again not in as_(budget.protection.dataset.owner).get(url(answer)).content.decode()
     told = [{"name": "mean", "value": 3.0, "half_width": 1.0}]
-    some = {"by": ["region"], "lines": [*lines[:2], {"key": ["west"], "figures": told}]}
+    some: dict[str, Any] = {"by": ["region"], "lines": [*lines[:2], {"key": ["west"], "figures": told}]}
     query, table = decode(answer.query), queries.table_of(answer)
     assert lost.sentence(some, query, table, "2").startswith("There is too little behind 2 of 3 groups for")
     assert not lost.sentence({"by": [], "lines": some["lines"][2:]}, query, table, "2")
