@@ -38,12 +38,14 @@ class Together:
             text += f", as under “± all {self.several}”"
         for name, half in self.widths.items():
             if half is not None:
-                text += (
-                    f"; {words.figure_name(name)}: ± {_shown(half)}"
-                    if which
-                    else f": ± {_shown(half)} {unit}"
-                )
+                text += _each(name, _shown(half)) if which else f": ± {_shown(half)} {unit}"
         return f"{text.rstrip()}."
+
+
+def _each(name: str, half: str) -> str:
+    return (
+        f"; for the rows that is ± {half} rows" if name == "n" else f"; {words.figure_name(name)}: ± {half}"
+    )
 
 
 def together(result: Mapping[str, Any]) -> Together | None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -40,7 +41,7 @@ def test_an_answer_has_a_table_a_chart_intervals_and_its_price(as_, budget, answ
         assert f'<th scope="row">{line["key"][0]}</th>' in text
     assert text.count('<svg class="chart"') == 2
     assert text.count('class="chart-bar"') == 2 * 3
-    for shown in ("ε 20", "δ 1e-6", "Discrete Gaussian", "complete: nobody is left out", "± 95 %"):
+    for shown in ("ε 20", "δ 1e-6", "Discrete Gaussian", "complete: nobody is left out", "± (95 %)"):
         assert shown in text
     assert answered.sql.replace("\n", " ") in text
 
@@ -65,7 +66,7 @@ def test_quantiles_stand_with_the_ends_of_their_intervals(as_, budget, ask, comp
         assert "union bound" in answer.record["intervals"]
         page = client.get(url(answer))
         text, (shown,) = page.content.decode(), page.context["rows"][0]["figures"]
-        assert f"{shown['low']} and {shown['high']}" in text
+        assert f"With 95 % between {shown['low']} and {shown['high']}" in text
         assert ("Every value that the column can have is told apart" in text) == (column == "year")
         assert ("places between the declared bounds" in text) == (column == "wage")
         assert (
@@ -168,7 +169,7 @@ def test_groups_say_how_wide_intervals_are_that_hold_all_together(as_, budget, a
         f"{alone} All 3 together hold with 95 % when they are 1.22 times as wide: ± {wide} people." in counts
     )
     assert "± all 3</th>" not in counts
-    means = compute(ask(budget, "SELECT region, AVG(wage) FROM wages GROUP BY region", epsilon=20))
+    means = compute(ask(budget, "SELECT region, AVG(wage) FROM wages GROUP BY region", epsilon=14))
     text = client.get(url(means)).content.decode()
     assert (
         f"{alone} All 3 of a column together hold with 95 % when they are 1.22 times as wide, as under"
@@ -214,6 +215,10 @@ def test_answers_of_older_versions_are_shown(as_, budget, answered):
     assert {
         client.get(url(answered, "download", form)).status_code for form in ("csv", "json", "record")
     } == {200}
+    head = client.get(url(answered, "download", "csv")).content.decode().splitlines()[0]
+    assert head == "wage_at_most,share,share_half_width_95,share_half_width_95_joint"
+    assert '<th scope="col">up to (EUR)</th>' in text
+    assert "Share of rows up to here</th>" in text
     assert "joint_factor" not in client.get(url(answered, "api_answer")).json()["record"]
     Answer.objects.filter(pk=answered.pk).update(
         result={"by": ["value"], "lines": [{"key": ["a"], "figures": [share | {"half_width": None}]}] * 2}
@@ -290,6 +295,22 @@ def test_groups_say_where_the_rows_without_a_value_are(as_, budget, answered):
     )
     text = client.get(reverse("privacy:ask", args=[budget.pk])).content.decode()
     assert "Rows in which it is missing are in no group (region)." in text
+
+
+def test_figures_stand_with_their_units(as_, budget, ask, compute):
+    client = as_(budget.scientist)
+    means = compute(ask(budget, "SELECT region, AVG(wage) FROM wages GROUP BY region", epsilon=14))
+    text = client.get(url(means)).content.decode()
+    assert ">Mean (EUR)</th>" in text
+    assert ">Rows</th>" in text
+    assert re.search(r"as under “± all 3”; for the rows that is ± [\d.]+ rows\.", text)
+    median = compute(ask(budget, "SELECT MEDIAN(wage) FROM wages", epsilon=14))
+    page = client.get(url(median))
+    assert (page.context["question"], page.context["single"]["figures"][0]["name"]) == (
+        "Median of wage",
+        "Median",
+    )
+    assert ' <span class="figure-unit">EUR</span></p>' in page.content.decode()
 
 
 def test_what_is_all_lost_in_noise_is_not_drawn(as_, budget, ask, compute):

@@ -126,7 +126,7 @@ def test_what_the_form_cannot_say_stays_sql(scientist, budget):
         reverse("privacy:price", args=[budget.pk]), typed(source="sql", sql=sql), headers=HTMX
     )
     assert answer.context["only_sql"]
-    assert answer.context["priced"]["what"].startswith("Sum of an expression")
+    assert answer.context["priced"]["what"].startswith("Sum of wage × 2 where ")
 
 
 REFUSED = {
