@@ -23,6 +23,7 @@ from privacy.engine.expressions import (
     Unary,
     Where,
 )
+from privacy.engine.figures import UP_TO
 from privacy.engine.queries import (
     Correlation,
     Count,
@@ -38,7 +39,7 @@ from privacy.engine.queries import (
     Sum,
     Variance,
 )
-from privacy.engine.schema import Kind, TableSpec
+from privacy.engine.schema import ColumnSpec, Kind, TableSpec
 from privacy.engine.sql_text import WIDE, number
 
 FLAGS = {"0": "no", "1": "yes"}
@@ -69,7 +70,7 @@ def say(query: Query) -> str:
     if query.where is not None:
         text += f" where {condition(query.where)}"
     if query.rows is not None:
-        text += f", at most {query.rows} row{'' if query.rows == 1 else 's'} of a person"
+        text += f", at most {query.rows:,} row{'' if query.rows == 1 else 's'} of a person"
     return text
 
 
@@ -185,7 +186,9 @@ def condition(node: Predicate) -> str:  # noqa: C901 -- one case a kind
 
 
 def label(column: str, value: str, table: TableSpec | None) -> str:
-    """A declared value as people read it."""
+    """A declared value as people read it, or the end of a bin."""
+    if column == UP_TO:
+        return grouped(float(value))
     known: Mapping[str, object] = table.columns if table else {}
     is_flag = table is not None and column in known and table.columns[column].kind == Kind.BOOLEAN
     return FLAGS.get(value, value) if is_flag else value
@@ -193,6 +196,12 @@ def label(column: str, value: str, table: TableSpec | None) -> str:
 
 def figure_name(name: str) -> str:
     return FIGURES.get(name, name)
+
+
+def bounds(spec: ColumnSpec) -> str:
+    """`0 to 50,000 EUR`; years have no comma."""
+    write = plain if 1000 <= spec.lower <= spec.upper < 3000 else grouped
+    return f"{write(spec.lower)} to {write(spec.upper)} {spec.unit}".rstrip()
 
 
 def key_name(column: str, query: Query, table: TableSpec | None) -> str:

@@ -59,6 +59,16 @@ def test_numbers_have_commas_and_years_have_none():
     assert words.condition(Compare(">=", Column("price"), Constant(50_000.0))) == "price ≥ 50,000"
 
 
+def test_bounds_have_commas_unless_both_can_be_years():
+    def said(lower, upper, unit=""):
+        return words.bounds(ColumnSpec(name="x", kind=Kind.NUMBER, lower=lower, upper=upper, unit=unit))
+
+    assert said(0, 3000, "€") == "0 to 3,000 €"
+    assert said(0, 2500) == "0 to 2,500"
+    assert said(1985, 2024) == "1985 to 2024"
+    assert said(-1000, 0.5) == "−1,000 to 0.5"
+
+
 @pytest.mark.parametrize(
     ("measure", "name", "unit"),
     [
