@@ -64,11 +64,6 @@ class Quote:
         """How many times wider the intervals of all groups or bins must be to hold together."""
         return joint.factor(joint.lines_of(self.query.measure, self.plan.cells))
 
-    @property
-    def share_of_left(self) -> float:
-        """Which share of what is left in these cells the answer costs; more than 1 when it cannot be afforded."""
-        return self.offer.units / self.left if self.left else float("inf")
-
 
 def read_sql(budget: Budget, text: str) -> Query:
     """The query that the SQL asks of the budget's dataset."""

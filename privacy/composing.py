@@ -120,7 +120,14 @@ def _chosen(fields: Mapping[str, Any], name: str, otherwise: str) -> str:
 
 
 def _shares(text: str) -> tuple[float, ...]:
-    return tuple(_number(part, "a quantile") for part in _parts(text))
+    return tuple(_share(part) for part in _parts(text))
+
+
+def _share(text: str) -> float:
+    """`0.5`, or `50 %`."""
+    if text.endswith("%"):
+        return round(_number(text.removesuffix("%").strip(), "a quantile") / 100, 12)
+    return _number(text, "a quantile")
 
 
 def _parts(text: str) -> list[str]:

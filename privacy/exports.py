@@ -7,6 +7,10 @@ from typing import Any
 from common import spreadsheets
 from privacy.engine import joint
 from privacy.engine.contributions import CAP
+from privacy.engine.expressions import Column
+from privacy.engine.figures import UP_TO
+from privacy.engine.queries import Distribution
+from privacy.engine.wire import decode
 from privacy.models import Answer, LedgerLine
 
 MOST_LINES = 100_000
@@ -29,11 +33,25 @@ def answer_csv(answer: Answer) -> str:
     }
     # How many rows of a person count stands beside every figure: it is not the number of all rows.
     rows = (answer.record or {}).get("rows_per_person")
-    head = [*result["by"], *(column for name in parts for column in _named(name, parts[name]))]
+    keys = [_key_name(name, answer) for name in result["by"]]
+    head = [*keys, *(column for name in parts for column in _named(name, parts[name]))]
     lines = _answer_rows(result["lines"], parts, factor)
     if rows:
         head, lines = [*head, "rows_per_person_at_most"], ([*line, rows] for line in lines)
     return spreadsheets.lines([head, *lines])
+
+
+def _key_name(name: str, answer: Answer) -> str:
+    """The head of a column of groups: that of a distribution is called after what is distributed."""
+    if name != UP_TO:
+        return name
+    match decode(answer.query).measure:
+        case Distribution(Column(of)):
+            return f"{of}_at_most"
+        case Distribution():
+            return "at_most"
+        case _:
+            return name
 
 
 def has_ends(figure: Mapping[str, object]) -> bool:

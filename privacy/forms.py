@@ -7,7 +7,7 @@ from django import forms
 
 from datasets.models import Dataset
 from privacy.composing import MEASURES, OPERATORS, Line
-from privacy.engine.schema import MAX_ROWS_PER_SUBJECT, Kind, TableSpec
+from privacy.engine.schema import MAX_ROWS_PER_SUBJECT, Kind, QueryRefused, TableSpec
 from privacy.models import Answer
 from privacy.promise import LEVELS
 
@@ -15,6 +15,7 @@ MAX_LINES = 12
 TEXT_LIMIT = 10_000
 FORM, SQL = "form", "sql"
 ERROR, EPSILON = "error", "epsilon"
+MOST_POINTS = 50
 NEEDS = {
     "column": "mean person_mean sum variance quantiles person_amount distribution correlation regression",
     "other": "correlation",
@@ -25,39 +26,64 @@ NEEDS = {
     "by": "count people mean person_mean sum variance",
 }
 """Which measures have which field: the page shows only those."""
+SQL_SIDE = {"sql"}
+FORM_SIDE = {"measure", *NEEDS, "rows"}
+NO_CHOICE = {"invalid_choice": "“%(value)s” cannot be chosen here. Take one of the list."}
+
+
+def _from_to(least: int, most: int) -> dict[str, str]:
+    return dict.fromkeys(
+        ("invalid", "min_value", "max_value"), f"Type a whole number from {least:,} to {most:,}."
+    )
 
 
 class QuestionForm(forms.Form):
-    """A question in fields and in SQL, and at which price. `source` says which side was written last."""
+    """A question in fields and in SQL, and at which price. `source` says which side was written last: what is wrong on
+    the other side, or in fields that the question has not, does not matter."""
 
     source = forms.ChoiceField(choices=[(FORM, FORM), (SQL, SQL)], widget=forms.HiddenInput, required=False)
     table = forms.CharField(widget=forms.HiddenInput, required=False, max_length=200)
     key = forms.UUIDField(widget=forms.HiddenInput, required=False)
     meant = forms.CharField(widget=forms.HiddenInput, required=False, max_length=TEXT_LIMIT)
     """The question, in its wire form, that a guide is asked for."""
-    measure = forms.ChoiceField(label="Compute", required=False)
-    column = forms.ChoiceField(label="Of", required=False)
-    other = forms.ChoiceField(label="And", required=False)
-    text = forms.ChoiceField(label="Of", required=False)
+    measure = forms.ChoiceField(label="Compute", required=False, error_messages=NO_CHOICE)
+    column = forms.ChoiceField(label="Of", required=False, error_messages=NO_CHOICE)
+    other = forms.ChoiceField(label="And", required=False, error_messages=NO_CHOICE)
+    text = forms.ChoiceField(label="Of", required=False, error_messages=NO_CHOICE)
     features = forms.MultipleChoiceField(
-        label="Explained by", required=False, widget=forms.CheckboxSelectMultiple
+        label="Explained by",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages=NO_CHOICE,
     )
     shares = forms.CharField(
-        label="Quantiles", required=False, max_length=100, help_text="Between 0 and 1; 0.5 is the median."
+        label="Quantiles",
+        required=False,
+        max_length=100,
+        help_text="Such as 0.5, 0.9 or 50 %, 90 %. 0.5 is the median.",
     )
-    bins = forms.IntegerField(label="Bins", required=False, min_value=2, max_value=256)
-    by = forms.MultipleChoiceField(label="For each", required=False, widget=forms.CheckboxSelectMultiple)
+    bins = forms.IntegerField(
+        label="Bins", required=False, min_value=2, max_value=256, error_messages=_from_to(2, 256)
+    )
+    by = forms.MultipleChoiceField(
+        label="For each",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages=NO_CHOICE,
+    )
     rows = forms.IntegerField(
         label="Rows of a person that count, at most",
         required=False,
         min_value=1,
         max_value=MAX_ROWS_PER_SUBJECT,
+        error_messages=_from_to(1, MAX_ROWS_PER_SUBJECT),
         help_text="Fewer make the answer cheaper, more make it dearer. Whoever has more is scaled down.",
     )
     sql = forms.CharField(
         label="SQL",
         required=False,
         max_length=TEXT_LIMIT,
+        error_messages={"max_length": f"This query is longer than {TEXT_LIMIT:,} characters."},
         strip=False,
         widget=forms.Textarea(
             attrs={"class": "code", "rows": 8, "spellcheck": "false", "autocapitalize": "off"}
@@ -99,15 +125,37 @@ class QuestionForm(forms.Form):
     def _offer(self, name: str, choices: Sequence[tuple[str, str]]) -> None:
         self.fields[name].choices = list(choices)  # type: ignore[attr-defined]
 
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or {}
+        for name in [name for name in self.errors if not self._counts(name, given)]:
+            del self.errors[name]
+        return given
+
+    def _counts(self, name: str, given: Mapping[str, Any]) -> bool:
+        """Whether the question and its price are read off this field."""
+        if name in {ERROR, EPSILON}:
+            return name == (given.get("goal") or EPSILON)
+        if given.get("source") == SQL:
+            return name not in FORM_SIDE
+        measure = given.get("measure") or "people"
+        return name not in SQL_SIDE and (name not in NEEDS or measure in NEEDS[name].split())
+
     @property
     def shown_for(self) -> dict[str, str]:
         return NEEDS
 
-    @property
-    def price(self) -> dict[str, float | None]:
-        """`error` or `epsilon`, as the question's author wants it."""
+    def price(self, *, in_points: bool) -> dict[str, float | None]:
+        """`error` or `epsilon`, as the question's author wants it. `in_points`: the error is typed in percentage
+        points, as that of a quantile is, and meant as a share. Raises QueryRefused."""
         goal = self.cleaned_data.get("goal") or EPSILON
-        return {goal: self.cleaned_data.get(goal)}
+        value = self.cleaned_data.get(goal)
+        if goal != ERROR or value is None or not in_points:
+            return {goal: value}
+        if value >= MOST_POINTS:
+            raise QueryRefused(
+                f"{MOST_POINTS} percentage points of rank or more to either side tell nothing. Type fewer, such as 2."
+            )
+        return {goal: value / 100}
 
 
 def lines_of(data: Mapping[str, Any]) -> list[Line]:
@@ -253,7 +301,7 @@ class ProtectForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}
         if given.get("level") == "own" and not given.get("epsilon") and "epsilon" not in self.errors:
-            self.add_error("epsilon", "Say which.")
+            self.add_error("epsilon", "Type your epsilon, such as 2.")
         return given
 
     @property

@@ -82,7 +82,7 @@ class Promise:
         beyond = self._at_most(phi(self.mu / 2 - (self.epsilon - SLACK) / self.mu))
         return (
             f"Nobody’s odds that a given person is in your data rise by more than a factor {factor(self.epsilon)}, "
-            f"except with probability 1 in {spaced(math.floor(1 / beyond))}."
+            f"except with probability 1 in {grouped(math.floor(1 / beyond))}."
         )
 
     @property
@@ -117,8 +117,8 @@ def factor(epsilon: float) -> str:
     """e^epsilon rounded up, to two decimals while it is small."""
     value = math.exp(epsilon)
     places = 2 if value < 100 else 0
-    return spaced(rounded_up(value, places), places)
+    return grouped(rounded_up(value, places), places)
 
 
-def spaced(number: float, places: int = 0) -> str:
-    return f"{number:,.{places}f}".replace(",", "\N{NO-BREAK SPACE}")
+def grouped(number: float, places: int = 0) -> str:
+    return f"{number:,.{places}f}"

@@ -124,9 +124,18 @@ def promise_of(protection: Protection) -> Promise:
 
 def without_budget(protection: Protection) -> list[User]:
     """People who may use the dataset and have no share yet."""
-    granted = Grant.objects.live().filter(dataset=protection.dataset).values("user")
-    people = User.objects.filter(pk__in=granted, is_active=True).exclude(budgets__protection=protection)
+    people = _with_access(protection).exclude(budgets__protection=protection)
     return [person for person in people.order_by("name") if person.is_scientist]
+
+
+def has_people(protection: Protection) -> bool:
+    """Whether anybody may use the dataset who could have a share."""
+    return any(person.is_scientist for person in _with_access(protection))
+
+
+def _with_access(protection: Protection) -> QuerySet[User]:
+    granted = Grant.objects.live().filter(dataset=protection.dataset).values("user")
+    return User.objects.filter(pk__in=granted, is_active=True)
 
 
 def given_away(protection: Protection, budgets: Sequence[Budget]) -> float:

@@ -31,19 +31,21 @@ class Together:
         """`unit`: of a single kind of figure."""
         which = " of a column" if len(self.widths) > 1 else ""
         text = (
-            f"Each interval holds with 95 % on its own. All {self.several}{which} together hold with 95 % when they "
+            f"Each interval holds with 95 % on its own. All {self.several:,}{which} together hold with 95 % when they "
             f"are {words.sized(self.factor, up=True)} times as wide"
         )
         if None in self.widths.values():
-            text += f", as under “± all {self.several}”"
+            text += f", as under “± all {self.several:,}”"
         for name, half in self.widths.items():
             if half is not None:
-                text += (
-                    f"; {words.figure_name(name)}: ± {_shown(half)}"
-                    if which
-                    else f": ± {_shown(half)} {unit}"
-                )
+                text += _each(name, _shown(half)) if which else f": ± {_shown(half)} {unit}"
         return f"{text.rstrip()}."
+
+
+def _each(name: str, half: str) -> str:
+    return (
+        f"; for the rows that is ± {half} rows" if name == "n" else f"; {words.figure_name(name)}: ± {half}"
+    )
 
 
 def together(result: Mapping[str, Any]) -> Together | None:

@@ -139,9 +139,10 @@ def zcdp_rho(epsilon: float, delta: float) -> float:
 def _checked(name: str, value: float, limits: tuple[float, float]) -> float:
     low, high = limits
     if isinstance(value, bool) or not isinstance(value, int | float | np.floating | np.integer):
-        raise ValueError(f"{name} must be a number, not {value!r}.")
+        raise ValueError(f"{name.capitalize()} must be a number, not {value!r}.")
     if not low <= value <= high:
-        raise ValueError(f"{name} must lie between {low:g} and {high:g}, not {str(value)[:50]}.")
+        found = str(value)[:50].removesuffix(".0")
+        raise ValueError(f"{name.capitalize()} must lie between {low:g} and {high:g}, not {found}.")
     return float(value)
 
 

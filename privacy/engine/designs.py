@@ -36,7 +36,7 @@ from privacy.engine.queries import (
     Sum,
     Variance,
 )
-from privacy.engine.schema import Kind, QueryRefused, TableSpec
+from privacy.engine.schema import ColumnSpec, Kind, QueryRefused, TableSpec
 from privacy.engine.searches import MOST_STEPS, Grid, grid_of, span
 
 KAPPA = math.sqrt(0.5)
@@ -152,6 +152,16 @@ def _check_table(query: Query, table: TableSpec) -> None:
         )
 
 
+def _range_of(spec: ColumnSpec) -> str:
+    """What to ask in place of groups by a number: a range of it, a tenth of what is declared."""
+    if not spec.is_numeric:
+        return ""
+    width = spec.upper - spec.lower
+    low, high = (spec.lower + width * part for part in (0.4, 0.5))
+    ends = f"{low:.0f} AND {high:.0f}" if width >= 10 else f"{low:.3g} AND {high:.3g}"
+    return f" Ask for a range of it: WHERE {spec.name} BETWEEN {ends}."
+
+
 def _groups(query: Query, table: TableSpec) -> tuple[Group, ...]:
     if len(query.by) > MAX_KEYS or len(set(query.by)) != len(query.by):
         raise QueryRefused(f"Group by at most {MAX_KEYS} columns, each once.")
@@ -159,7 +169,7 @@ def _groups(query: Query, table: TableSpec) -> tuple[Group, ...]:
     for spec in specs:
         check_readable(spec)
         if not spec.is_key:
-            raise QueryRefused(f"“{spec.name}” has no declared categories to group by.")
+            raise QueryRefused(f"“{spec.name}” has no declared categories to group by.{_range_of(spec)}")
     groups = tuple(Group(column=spec.name, labels=spec.labels) for spec in specs)
     if math.prod(len(group.labels) for group in groups) > MAX_CELLS:
         raise QueryRefused(f"That makes more than {MAX_CELLS:,} groups. Group by fewer columns.")

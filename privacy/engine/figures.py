@@ -16,6 +16,8 @@ from privacy.engine.searches import Found
 
 # A ratio is only told when its noisy denominator stands clear of the noise.
 CLEAR = 5.0
+UP_TO = "at most"
+"""What the lines of a distribution are told by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,14 +113,14 @@ def of_distribution(scale: Scale, back: Floats, noisy: Integers, sigma: int) -> 
     keys = [(f"{edge:.6g}",) for edge in edges]
     if total < CLEAR * sigma * float(np.linalg.norm(back[-1])):
         untold = (Figure(name="share", value=None, half_width=None),)
-        return Answer(by=("at most",), lines=tuple(Line(key=key, figures=untold) for key in keys))
+        return Answer(by=(UP_TO,), lines=tuple(Line(key=key, figures=untold) for key in keys))
     shares = isotonic_regression(np.clip(prefixes / total, 0.0, 1.0)).x
     widths = Z95 * sigma / total * np.linalg.norm(back - np.outer(shares, back[-1]), axis=1)
     lines = [
         Line(key=key, figures=(Figure(name="share", value=float(share), half_width=float(width)),))
         for key, share, width in zip(keys, shares, widths, strict=True)
     ]
-    return Answer(by=("at most",), lines=tuple(lines))
+    return Answer(by=(UP_TO,), lines=tuple(lines))
 
 
 def of_keys(keys: list[tuple[str, int]]) -> Answer:

@@ -112,8 +112,8 @@ def error_per_sigma(query: Query, design: Design, size: float | None, off: float
     nobody has said. `off`: how far the mean lies from the middle of its bounds, in half widths of them, at most.
     Sums and counts: z C sigma. A mean: z h sigma / n sqrt(1 + u^2/KAPPA^2), with u = off.
     A quantile: of the rank, as a share of n, z C sigma / n with the z that all steps of the search keep to together
-    (`searches.certain`). The share asked for lies in [F(v-) - error, F(v) + error], v- being what lies before v: beside
-    ties, and beside what the cell that v is told for holds.
+    (`searches.certain`). The share asked for lies in [F(v-) - error, F(v) + error], v- being what lies before v: apart
+    from ties, and from what the cell that v is told for holds.
     """
     unit = Z95 * design.clip / ONE
     match query.measure:

@@ -43,7 +43,7 @@ from privacy.engine.queries import (
     Variance,
 )
 from privacy.engine.schema import Kind, QueryRefused, TableSpec, check_text
-from privacy.engine.sql_codes import compared, dates_in, is_category, written
+from privacy.engine.sql_codes import compared, is_category, no_aggregate, unfit, written
 
 MAX_LENGTH = 10_000
 DIALECT = Dialect.get_or_raise("duckdb")
@@ -239,7 +239,7 @@ def _aggregate(node: Node, table: TableSpec) -> Measure:
     for kind, make in _SIMPLE.items():
         if isinstance(node, kind):
             return make(_expression(node.this, table))
-    _refuse(node, "use COUNT(*), COUNT(DISTINCT subject), SUM, AVG, VAR_POP, MEDIAN, QUANTILE(x, q) or CORR.")
+    _refuse(node, no_aggregate(node.key, table))
 
 
 def _ascending(node: exp.WithinGroup) -> Node:
@@ -345,7 +345,7 @@ def _predicate(node: Node, table: TableSpec) -> Predicate:
     if isinstance(node, exp.And | exp.Or):
         parts = tuple(_predicate(part, table) for part in node.flatten())
         return And(parts) if isinstance(node, exp.And) else Or(parts)
-    if why := dates_in([column.name for column in node.find_all(exp.Column)], table):
+    if why := unfit([column.name for column in node.find_all(exp.Column)], table):
         _refuse(node, why)
     if isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
         return IsNull(_column_name(node.this))

@@ -35,10 +35,38 @@ def compared(op: str, left: Expression, right: Expression, table: TableSpec) -> 
     return Compare(op, left, right)
 
 
-def dates_in(columns: Iterable[str], table: TableSpec) -> str:
-    """Why a condition on these columns is refused, where one of them holds dates or times; otherwise empty."""
-    known = (table.columns[name] for name in columns if name in table.columns)
+def unfit(columns: Iterable[str], table: TableSpec) -> str:
+    """Why a condition on these columns is refused, where one of them holds dates or times, or is a text that lacks its
+    quotes; otherwise empty."""
+    names = list(columns)
+    known = [table.columns[name] for name in names if name in table.columns]
+    unknown = [name for name in names if name not in table.columns and name != table.subject]
+    if unknown and any(not spec.is_numeric and not unreadable(spec) for spec in known):
+        bare = unknown[0][:100]
+        return f"There is no column “{bare}” in {table.name}. Text stands in quotes: {_quoted(bare)}."
     return next(filter(None, map(unreadable, known)), "")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+ROOT = "ask for VAR_POP and take the root"
+INSTEAD = {
+    "stddev": f"STDDEV is not offered: {ROOT}",
+    "stddevpop": f"STDDEV_POP is not offered: {ROOT}",
+    "stddevsamp": f"STDDEV_SAMP is not offered: {ROOT}",
+    "variance": "VAR_SAMP is not offered: ask for VAR_POP",
+    "min": "MIN is not offered, one person alone decides it: ask for QUANTILE(x, 0.01)",
+    "max": "MAX is not offered, one person alone decides it: ask for QUANTILE(x, 0.99)",
+}
+
+
+def no_aggregate(key: str, table: TableSpec) -> str:
+    """Why this is no aggregate that is offered, and what to ask for. `key`: its name in the parser."""
+    people = f"COUNT(DISTINCT {table.subject})"
+    known = f"use COUNT(*), {people}, SUM, AVG, VAR_POP, MEDIAN, QUANTILE(x, q) or CORR"
+    return f"{INSTEAD.get(key, known)}."
 
 
 def is_category(of: Expression, table: TableSpec) -> bool:

@@ -115,8 +115,20 @@ def _node(family: str, value: Json, path: str) -> Any:
     kind = value.get("kind") if isinstance(value, Mapping) else None
     cls = _CLASSES[family].get(kind) if isinstance(kind, str) else None
     if cls is None:
-        raise QueryRefused(f"{path}.kind must be one of {', '.join(_CLASSES[family])}.")
+        known = ", ".join(_CLASSES[family])
+        raise QueryRefused(f"{path}.kind must be one of {known}, as in {_example(family, value)}.")
     return _build(cls, value, path)
+
+
+def _example(family: str, value: Json) -> str:
+    """A node as it is written: of a column that was given by its name alone, that column."""
+    column = value if isinstance(value, str) and re.fullmatch(r"\w{1,63}", value) else "wage"
+    examples = {
+        "expression": {"kind": "column", "name": column},
+        "filter": {"kind": "is_null", "column": column},
+        "measure": {"kind": "count"},
+    }
+    return json.dumps(examples[family], ensure_ascii=False)
 
 
 def _value(annotation: str, value: Json, path: str) -> Any:

@@ -9,9 +9,7 @@ from datasets.models import Dataset
 from datasets.rules import is_dataset_owner
 from privacy import dates, queries, rules, words
 from privacy.engine.schema import ColumnSpec, Kind
-from privacy.engine.sql_text import number
 from privacy.models import Budget
-from privacy.promise import spaced as with_spaces
 
 register = template.Library()
 
@@ -32,8 +30,8 @@ def get_item(values: dict[str, str], name: str) -> str:
 
 
 @register.filter
-def plain_number(value: float) -> str:
-    return number(value).replace("-", "\N{MINUS SIGN}")
+def bounds_text(spec: ColumnSpec) -> str:
+    return words.bounds(spec)
 
 
 @register.filter
@@ -42,8 +40,8 @@ def plain_date(day: float) -> str:
 
 
 @register.filter
-def spaced(value: int) -> str:
-    return with_spaces(value)
+def grouped(value: float) -> str:
+    return words.grouped(value)
 
 
 @register.filter

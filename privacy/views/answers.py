@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 
 from common.http import UserRequest, found
 from datasets.models import Dataset
-from privacy import drawing, exports, guides, queries, rules, words
+from privacy import drawing, exports, guides, lost, queries, rules, words
 from privacy.drawing import Bar, Share
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
@@ -108,22 +108,24 @@ def _context(request: UserRequest, item: Answer) -> dict[str, Any]:
     }
     if item.is_out:
         context |= {**_figures(item, query), "repeat": _repeat(item)}
+        context["lost"] = lost.sentence(item.result or {}, query, queries.table_of(item), context["epsilon"])
     return context
 
 
 def _figures(item: Answer, query: Query) -> dict[str, Any]:
     """The answer as a table, and as a chart where there is more than one group."""
     result, table = item.result or {}, queries.table_of(item)
-    all_hold, search = together(result) if result else None, _search(result, query, table)
+    all_hold, search = together(result) if result else None, _search(item, query, table)
     rows = [_row(line, result["by"], table, all_hold, search) for line in result["lines"]]
+    names = [figure["name"] for figure in result["lines"][0]["figures"]] if rows else []
+    _with_units(rows, names, query, table)
     unit = words.unit(query, table) if table else ""
-    single = rows[0] if len(rows) == 1 and not result["by"] else None
     title = f"{words.say(query)}, with 95 % intervals. The table holds the same numbers."
     return {
-        "by": result["by"],
+        "by": [words.key_name(name, query, table) for name in result["by"]],
         "rows": rows,
-        "names": [words.figure_name(f["name"]) for f in result["lines"][0]["figures"]] if rows else [],
-        "single": single,
+        "names": [words.figure_name(name) for name in names],
+        "single": _single(rows, result["by"], query),
         "together": all_hold,
         "all_hold": all_hold.sentence(unit) if all_hold else "",
         "unit": unit,
@@ -135,14 +137,34 @@ def _figures(item: Answer, query: Query) -> dict[str, Any]:
     }
 
 
-def _search(result: dict[str, Any], query: Query, table: TableSpec | None) -> dict[str, Any]:
+def _with_units(rows: list[dict[str, Any]], names: list[str], query: Query, table: TableSpec | None) -> None:
+    """Each figure learns its unit, and the head of its column with it."""
+    units = [words.figure_unit(name, query, table) if table else "" for name in names]
+    for row in rows:
+        for figure, unit in zip(row["figures"], units, strict=True):
+            figure |= {"unit": unit, "head": words.with_unit(figure["name"], unit)}
+
+
+def _single(rows: list[dict[str, Any]], by: Sequence[str], query: Query) -> dict[str, Any] | None:
+    """The only line of an answer, which is shown large: of an answer without groups, or one quantile."""
+    if len(rows) != 1 or (by and not words.is_of_rank(query)):
+        return None
+    if by:
+        (share,) = rows[0]["key"]
+        rows[0]["figures"][0]["name"] = "Median" if share == "0.5" else f"Quantile at {share}"
+    return rows[0]
+
+
+def _search(item: Answer, query: Query, table: TableSpec | None) -> dict[str, Any]:
     """What an answer by a search says besides. Those that were stored earlier have no intervals."""
-    if table is None or not any(exports.has_ends(f) for line in result["lines"] for f in line["figures"]):
+    lines = (item.result or {})["lines"]
+    if table is None or not any(exports.has_ends(f) for line in lines for f in line["figures"]):
         return {}
     return {
         "has_ends": True,
         "read_to": words.read_to(query, table),
         "decimals": words.decimals(query, table),
+        "rank_note": words.rank_note(query, item.line.purpose.get("asked", {}).get("error")),
     }
 
 

@@ -208,7 +208,8 @@ def _read(budget: Budget, data: Mapping[str, Any], by: User) -> Asked:
         if proposal := data.get("apply"):
             asked.query = cheaper.applied(str(proposal), asked.query, asked.table)
             asked.changed = True
-        asked.quote = asking.quote(budget, asked.query, by=by, **asked.form.price)
+        price = asked.form.price(in_points=words.is_of_rank(asked.query))
+        asked.quote = asking.quote(budget, asked.query, by=by, **price)
     except (Refused, QueryRefused) as refused:
         asked.refusal = str(refused)
     return _in_step(asked, data)
@@ -228,7 +229,7 @@ def _in_step(asked: Asked, data: Mapping[str, Any]) -> Asked:
     if asked.query is None:
         return asked
     values = {**_plain(data), **_other_price(asked)}
-    lines, found = asked.lines, fields_of(asked.query, asked.table)
+    lines, found = asked.lines, _fields_that_hold(asked.query, asked.table)
     if asked.source == FORM or asked.changed:
         values["sql"] = sql_text.write(asked.query, asked.table)
     if asked.changed and not (found if asked.source == FORM else values["sql"]):
@@ -240,6 +241,15 @@ def _in_step(asked: Asked, data: Mapping[str, Any]) -> Asked:
     form = QuestionForm(values, table=asked.table)
     form.full_clean()
     return replace(asked, form=form, lines=lines)
+
+
+def _fields_that_hold(query: Query, table: TableSpec) -> tuple[dict[str, Any], list[Line]] | None:
+    """The form's fields for a query, unless one of them would be refused: then only SQL can say it."""
+    found = fields_of(query, table)
+    if found is None:
+        return None
+    fields = {name: value for name, value in found[0].items() if value is not None}
+    return found if QuestionForm({**fields, "source": FORM}, table=table).is_valid() else None
 
 
 def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -257,7 +267,8 @@ def _other_price(asked: Asked) -> dict[str, str]:
         return {"epsilon": f"{quote.epsilon:.3g}"}
     if quote.half_width is None:
         return {"error": ""}
-    return {"error": words.sized(quote.half_width).replace(",", "")}
+    half = quote.half_width * (100 if words.is_of_rank(quote.query) else 1)
+    return {"error": words.sized(half).replace(",", "")}
 
 
 def _sql(quote: asking.Quote) -> str:
@@ -292,6 +303,6 @@ def _context(budget: Budget, asked: Asked, user: User) -> dict[str, Any]:
         **price_panel.context(budget, asked),
         "only_sql": asked.source == SQL
         and asked.query is not None
-        and fields_of(asked.query, asked.table) is None,
+        and _fields_that_hold(asked.query, asked.table) is None,
         "only_form": asked.source == FORM and asked.query is not None and not asked.form.data.get("sql"),
     }

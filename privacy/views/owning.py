@@ -1,5 +1,6 @@
 """An owner's pages: the promise for a dataset, its shares, its ledger."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -61,6 +62,7 @@ def _page(request: UserRequest, item: Dataset, *, status: int = 200, **forms: ob
         "rows_form": _rows_form(item) if owns and item.current else None,
         "nobody_to_give": owns and not people,
         "own_tables": item.current.tables.all() if owns and item.current else [],
+        "has_people": owns and queries.has_people(protection),
         "reads": reads,
         "charts": _all_charts(protection, budgets) if reads and spent else None,
         "people": _histogram(protection, budgets)
@@ -188,6 +190,16 @@ def _rows_form(item: Dataset, data: Any = None) -> RowsForm:
     return RowsForm(data, tables=tables, initial=known)
 
 
+def _told(rows: Mapping[str, int]) -> str:
+    """What scientists read once a number of rows is published."""
+    if not rows:
+        return "Saved. Scientists are told no number of rows."
+    if len(rows) == 1:
+        return f"Saved. Scientists now read “about {next(iter(rows.values())):,} rows”."
+    each = ", ".join(f"{many:,} in {name}" for name, many in rows.items())
+    return f"Saved. Scientists now read about how many rows there are: {each}."
+
+
 @require_POST
 @confirmed_recently("Publish how many rows there are")
 def rows(request: UserRequest, pk: UUID) -> HttpResponse:
@@ -195,7 +207,7 @@ def rows(request: UserRequest, pk: UUID) -> HttpResponse:
     item = _protected(request, pk)
     form = _rows_form(item, request.POST)
     if attempt(form, lambda: services.publish_rows(item.protection, form.rows, by=request.user)):
-        messages.success(request, "Everybody is told so.")
+        messages.success(request, _told(form.rows))
         return redirect("privacy:dataset", pk)
     return _page(request, item, status=400, rows_form=form)
 

@@ -83,15 +83,15 @@ def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
         "error": error,
         "known": quote.known,
         "read_to": words.read_to(quote.query, quote.spec),
+        "rank_note": words.rank_note(quote.query, quote.half_width),
         "together": together,
         "on_mock": on_mock.as_told(found, quote.query, quote.spec) if found else None,
         "people": budget.protection.public_size,
         "tries": TRIES,
-        "share_of_left": words.percent(quote.share_of_left) if quote.left else "more than what is left",
         "share": words.percent(quote.offer.share),
         "left": words.percent(quote.left / CAP),
         "left_after": words.percent(max(0, quote.left - quote.offer.units) / CAP),
-        "more": quote.more_like_this,
+        "more": words.many(quote.more_like_this),
         "epsilon": words.sized(quote.epsilon, up=True),
         "delta": words.tiny(quote.delta),
         "groups": quote.plan.cells,
@@ -129,9 +129,7 @@ def _proposed(asked: "Asked") -> list[dict[str, str]]:
 def _price_of(asked: "Asked", other: cheaper.Proposal) -> str:
     quote, times = asked.quote, other.saves**0.5
     if asked.form.cleaned_data.get("goal") == ERROR:
-        share = (
-            quote and quote.left and f", {words.percent(quote.share_of_left / other.saves)} of what is left"
-        )
+        share = quote and f", {words.percent(quote.offer.share / other.saves)} of your budget"
         return f"1/{words.sized(other.saves)} of the price{share or ''}."
     if quote is None or quote.half_width is None:
         return f"{words.sized(times)} times as exact for this price."

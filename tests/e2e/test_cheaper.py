@@ -68,7 +68,7 @@ def test_the_owner_reads_how_many_people_have_more(
 ) -> None:
     page = open_as(world.owner, reverse("datasets:declare", args=[world.table.pk]))
     expect(
-        page.get_by_text("30 of 30 people have more rows than the 3 declared; one person has 4.")
+        page.get_by_text("30 of 30 people have more rows than the 3 declared; the most is 4.")
     ).to_be_visible()
     no_barriers(page, "people over the cap")
     screenshot(page, "cheaper-owner-declare")

@@ -104,7 +104,7 @@ def test_an_epsilon_outside_is_refused_with_its_name(bad):
         lambda: ac.zcdp_rho(bad, 1e-6),
         lambda: ac.gdp_delta(bad, 0.1),
     ):
-        with pytest.raises(ValueError, match="epsilon must"):
+        with pytest.raises(ValueError, match="Epsilon must"):
             call()
 
 
@@ -115,15 +115,15 @@ def test_a_delta_outside_is_refused_with_its_name(bad):
         lambda: ac.zcdp_epsilon(0.1, bad),
         lambda: ac.gdp_epsilon(0.1, bad),
     ):
-        with pytest.raises(ValueError, match="delta must"):
+        with pytest.raises(ValueError, match="Delta must"):
             call()
 
 
 @pytest.mark.parametrize("bad", [0, -1, float("nan"), float("inf")])
 def test_a_mu_or_rho_outside_is_refused_with_its_name(bad):
-    with pytest.raises(ValueError, match="mu must"):
+    with pytest.raises(ValueError, match="Mu must"):
         ac.gdp_delta(1, bad)
-    with pytest.raises(ValueError, match="rho must"):
+    with pytest.raises(ValueError, match="Rho must"):
         ac.zcdp_delta(1, bad)
 
 
@@ -134,5 +134,5 @@ def test_a_rho_far_above_epsilon_promises_nothing():
 
 
 def test_a_number_past_all_floats_is_refused_like_any_other():
-    with pytest.raises(ValueError, match="epsilon must lie between"):
+    with pytest.raises(ValueError, match="Epsilon must lie between"):
         ac.gdp_mu(10**400, 1e-6)

@@ -383,5 +383,5 @@ def test_a_promise_is_made_once_and_only_by_the_owner():
 @pytest.mark.parametrize("epsilon", [0, -1, float("nan"), 1000])
 def test_a_promise_must_be_one(epsilon):
     data = make.dataset()
-    with pytest.raises(Refused, match="epsilon must"):
+    with pytest.raises(Refused, match="Epsilon must"):
         services.protect(data, by=data.owner, epsilon=epsilon, public_size=10, constants=[])

@@ -25,7 +25,7 @@ ONE = Promise(epsilon=1.0, delta=1e-6, mu=gdp_mu(1.0, 1e-6), seats=3)
 
 
 def number(text):
-    return Fraction(text.replace(",", "").replace("\N{NO-BREAK SPACE}", ""))
+    return Fraction(text.replace(",", ""))
 
 
 @given(POSITIVE, st.integers(1, 6))

@@ -3,17 +3,20 @@
 import csv
 import io
 import json
+import re
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from privacy import words
+from privacy import lost, queries, words
 from privacy.engine import joint, wire
 from privacy.engine.expressions import Column
 from privacy.engine.queries import Distribution, Query
+from privacy.engine.wire import decode
 from privacy.models import Answer, Protection
 from requests_app.queries import inbox
 from tests import make
@@ -38,7 +41,7 @@ def test_an_answer_has_a_table_a_chart_intervals_and_its_price(as_, budget, answ
         assert f'<th scope="row">{line["key"][0]}</th>' in text
     assert text.count('<svg class="chart"') == 2
     assert text.count('class="chart-bar"') == 2 * 3
-    for shown in ("ε 20", "δ 1e-6", "Discrete Gaussian", "complete: nobody is left out", "± 95 %"):
+    for shown in ("ε 20", "δ 1e-6", "Discrete Gaussian", "complete: nobody is left out", "± (95 %)"):
         assert shown in text
     assert answered.sql.replace("\n", " ") in text
 
@@ -63,9 +66,12 @@ def test_quantiles_stand_with_the_ends_of_their_intervals(as_, budget, ask, comp
         assert "union bound" in answer.record["intervals"]
         page = client.get(url(answer))
         text, (shown,) = page.content.decode(), page.context["rows"][0]["figures"]
-        assert f"{shown['low']} and {shown['high']}" in text
+        assert f"With 95 % between {shown['low']} and {shown['high']}" in text
         assert ("Every value that the column can have is told apart" in text) == (column == "year")
         assert ("places between the declared bounds" in text) == (column == "wage")
+        assert (
+            "The interval can be wider than the error of the rank, on one side as far as the declared" in text
+        )
         assert column == "wage" or "." not in shown["value"] + shown["low"] + shown["high"]
         rows = list(csv.reader(io.StringIO(client.get(url(answer, "download", "csv")).content.decode())))
         assert rows[0] == [
@@ -163,7 +169,7 @@ def test_groups_say_how_wide_intervals_are_that_hold_all_together(as_, budget, a
         f"{alone} All 3 together hold with 95 % when they are 1.22 times as wide: ± {wide} people." in counts
     )
     assert "± all 3</th>" not in counts
-    means = compute(ask(budget, "SELECT region, AVG(wage) FROM wages GROUP BY region", epsilon=20))
+    means = compute(ask(budget, "SELECT region, AVG(wage) FROM wages GROUP BY region", epsilon=14))
     text = client.get(url(means)).content.decode()
     assert (
         f"{alone} All 3 of a column together hold with 95 % when they are 1.22 times as wide, as under"
@@ -209,6 +215,10 @@ def test_answers_of_older_versions_are_shown(as_, budget, answered):
     assert {
         client.get(url(answered, "download", form)).status_code for form in ("csv", "json", "record")
     } == {200}
+    head = client.get(url(answered, "download", "csv")).content.decode().splitlines()[0]
+    assert head == "wage_at_most,share,share_half_width_95,share_half_width_95_joint"
+    assert '<th scope="col">up to (EUR)</th>' in text
+    assert "Share of rows up to here</th>" in text
     assert "joint_factor" not in client.get(url(answered, "api_answer")).json()["record"]
     Answer.objects.filter(pk=answered.pk).update(
         result={"by": ["value"], "lines": [{"key": ["a"], "figures": [share | {"half_width": None}]}] * 2}
@@ -287,11 +297,49 @@ def test_groups_say_where_the_rows_without_a_value_are(as_, budget, answered):
     assert "Rows in which it is missing are in no group (region)." in text
 
 
+def test_figures_stand_with_their_units(as_, budget, ask, compute):
+    client = as_(budget.scientist)
+    means = compute(ask(budget, "SELECT region, AVG(wage) FROM wages GROUP BY region", epsilon=14))
+    text = client.get(url(means)).content.decode()
+    assert ">Mean (EUR)</th>" in text
+    assert ">Rows</th>" in text
+    assert re.search(r"as under “± all 3”; for the rows that is ± [\d.]+ rows\.", text)
+    median = compute(ask(budget, "SELECT MEDIAN(wage) FROM wages", epsilon=14))
+    page = client.get(url(median))
+    assert (page.context["question"], page.context["single"]["figures"][0]["name"]) == (
+        "Median of wage",
+        "Median",
+    )
+    assert ' <span class="figure-unit">EUR</span></p>' in page.content.decode()
+
+
 def test_what_is_all_lost_in_noise_is_not_drawn(as_, budget, ask, compute):
     answer = compute(ask(budget, "SELECT region, AVG(wage) FROM wages GROUP BY region", epsilon=0.01))
     page = as_(budget.scientist).get(url(answer))
     known = any(line["figures"][0]["value"] is not None for line in answer.result["lines"])
     assert bool(page.context["charts"]) == known
+
+
+def test_what_is_lost_in_noise_says_why_and_leads_back_to_the_question(as_, budget, ask, compute):
+    text = "SELECT region, VAR_POP(wage) FROM wages WHERE year > 1990 GROUP BY region"
+    answer = compute(ask(budget, text, epsilon=0.5))
+    figures = [{"name": name, "value": None, "half_width": None} for name in ("variance", "n")]
+    lines: list[Any] = [{"key": [key], "figures": figures} for key in ("east", "north", "west")]
+    Answer.objects.update(result={"by": ["region"], "lines": lines})
+    page = as_(budget.scientist).get(url(answer))
+    ways = "narrower bounds (LEAST and GREATEST), fewer rows of each person, fewer groups, a wider filter or more ε"
+    assert page.context["lost"] == (
+        "There is too little behind this question for the noise that ε 0.5 needs. It is spent all the same. "
+        f"Try {ways}."
+    )
+    again = f"{reverse('privacy:ask', args=[budget.pk])}?again={answer.pk}"
+    assert f'<a href="{again}">Change and ask again</a>' in page.content.decode()
+    assert again not in as_(budget.protection.dataset.owner).get(url(answer)).content.decode()
+    told = [{"name": "mean", "value": 3.0, "half_width": 1.0}]
+    some: dict[str, Any] = {"by": ["region"], "lines": [*lines[:2], {"key": ["west"], "figures": told}]}
+    query, table = decode(answer.query), queries.table_of(answer)
+    assert lost.sentence(some, query, table, "2").startswith("There is too little behind 2 of 3 groups for")
+    assert not lost.sentence({"by": [], "lines": some["lines"][2:]}, query, table, "2")
 
 
 def test_the_list_is_filtered_and_keeps_its_filter(as_, budget, ask, answered):

@@ -50,7 +50,7 @@ def test_a_fresh_page_shows_a_question_a_price_and_the_schema(scientist, page):
     text = answer.content.decode()
     assert answer.context["priced"]["what"] == "Number of people"
     assert "SELECT COUNT(DISTINCT person)" in text
-    for public in ("0 to 50000 EUR", "east, north, west", "same in all rows of a person", "About 30 people"):
+    for public in ("0 to 50,000 EUR", "east, north, west", "same in all rows of a person", "About 30 people"):
         assert public in text
     assert not LedgerLine.objects.exists()
 
@@ -126,7 +126,7 @@ def test_what_the_form_cannot_say_stays_sql(scientist, budget):
         reverse("privacy:price", args=[budget.pk]), typed(source="sql", sql=sql), headers=HTMX
     )
     assert answer.context["only_sql"]
-    assert answer.context["priced"]["what"].startswith("Sum of an expression")
+    assert answer.context["priced"]["what"].startswith("Sum of wage × 2 where ")
 
 
 REFUSED = {
@@ -150,20 +150,20 @@ def test_a_refusal_is_shown_with_its_place_and_nothing_is_lost(scientist, page, 
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({"epsilon": "-1"}, "epsilon must lie"),
+        ({"epsilon": "-1"}, "Epsilon must lie"),
         ({"epsilon": "nan"}, "Epsilon"),
         ({"epsilon": ""}, "Say either how exact"),
         ({"epsilon": "many"}, "Epsilon: Enter a number"),
         ({"goal": "error", "error": "0"}, "must be a positive number"),
         ({"goal": "error", "error": "1e-9"}, "No budget affords"),
         ({"measure": "mean", "column": ""}, "Choose the column"),
-        ({"measure": "mean", "column": "person"}, "person is not one of the available choices"),
+        ({"measure": "mean", "column": "person"}, "“person” cannot be chosen here"),
         ({"where-0-column": "person", "where-0-value": "7000"}, "says whom a row is about"),
         ({"where-0-column": "year", "where-0-value": "last"}, "is not a number"),
         ({"where-0-column": "region", "where-0-op": "<", "where-0-value": "east"}, "declared values"),
         ({"where-0-column": "year", "where-0-op": "between", "where-0-value": "1"}, "two ends"),
-        ({"source": "sql", "sql": "x" * 10_001}, "at most 10000 characters"),
-        ({"rows": "4097"}, "less than or equal to 4096"),
+        ({"source": "sql", "sql": "x" * 10_001}, "longer than 10,000 characters"),
+        ({"rows": "4097"}, "Type a whole number from 1 to 4,096."),
     ],
 )
 def test_bad_input_is_refused_in_words(scientist, page, fields, why):
@@ -226,7 +226,8 @@ def test_what_cannot_be_afforded_says_so_before_the_click(scientist, page):
     assert "would cost" in answer.context["refusal"]
     text = answer.content.decode()
     assert 'aria-describedby="price-why"' in text
-    assert 'value="This spends' not in text
+    assert "This spends" not in text
+    assert "<dt>Left</dt><dd>100 % of it</dd>" in text
     assert (
         scientist.post(
             page, {**typed(epsilon="45"), "then": "ask", "agreed": answer.context["priced"]["agreed"]}
@@ -301,8 +302,15 @@ def test_a_price_says_that_it_rests_on_what_the_owner_has_published(scientist, b
     answer = scientist.post(page, {**typed(**of_year), "then": "price"})
     text = answer.content.decode()
     assert answer.context["priced"]["error"] == "at most ± 0.5"
-    assert "From the number that the owner has published: about 1\xa0204 rows." in text
-    assert "and 1\xa0204 rows, says the owner." in text
+    assert "From the number that the owner has published: about 1,204 rows." in text
+    assert "and 1,204 rows, says the owner." in text
+    rank = {"measure": "quantiles", "column": "year", "goal": "epsilon", "epsilon": "30"}
+    priced = scientist.post(page, {**typed(**rank), "then": "price"}).context["priced"]
+    points = priced["error"].split("± ")[1].split()[0]
+    assert priced["rank_note"] == (
+        f"The value lies within ± {points} points of rank. The interval shown with it can be wider, on one side as "
+        "far as the declared bound."
+    )
 
 
 @pytest.fixture

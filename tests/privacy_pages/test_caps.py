@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from datasets import inspection
 from datasets import services as datasets
-from privacy import services
+from privacy import services, words
 from privacy.models import LedgerLine
 from tests import make
 from tests.makers.datasets import wage_rows
@@ -55,7 +55,7 @@ def test_a_cap_that_is_none_is_refused_in_words(scientist, budget):
         "between 1 and 4,096"
         in priced(scientist, budget, source="sql", sql=f"{ROWS} LIMIT 0 BY person").context["refusal"]
     )
-    assert "4096" in priced(scientist, budget, measure="count", rows="4097").context["refusal"]
+    assert "1 to 4,096" in priced(scientist, budget, measure="count", rows="4097").context["refusal"]
 
 
 def test_a_proposal_is_applied_by_one_click_on_both_sides(scientist, budget):
@@ -96,6 +96,8 @@ def test_what_only_sql_can_say_becomes_sql(scientist, budget):
     answer = priced(scientist, budget, measure="sum", column="wage", apply="limit")
     assert answer.context["asked"].source == "sql"
     assert "SUM(LEAST(wage, 25000))" in answer.context["form"]["sql"].value()
+    assert words.say(answer.context["asked"].query) == "Sum of wage (at most 25,000)"
+    assert answer.context["unit"] == "EUR"
     assert answer.context["only_sql"]
     assert '<input type="hidden" id="ask-source" name="source" value="sql"' in answer.content.decode()
 

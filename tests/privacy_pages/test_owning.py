@@ -41,7 +41,7 @@ def test_a_promise_is_read_in_words_and_made_with_a_second_click(as_):
     seen = client.post(at("promise", data.pk), CHOICES).content.decode()
     for sentence in (
         GUESS,
-        "rise by more than a factor 2.72, except with probability 1 in 49\xa0751.",
+        "rise by more than a factor 2.72, except with probability 1 in 49,751.",
         "finds at most 1.84 of 100 people",
         "Even if all 2 scientists pool everything they got",
         "one scientist alone, at most 53.4.",
@@ -221,13 +221,15 @@ def test_how_many_rows_there_are_is_told_with_the_promise_or_later(as_):
     client, path = as_(data.owner), at("protect", data.pk)
     assert "This number becomes public" in client.get(path).content.decode()
     review = client.post(path, {**CHOICES, "rows_of_wages": "1200", "then": "review"})
-    assert "about 1\xa0200 in <code>wages</code>" in review.content.decode()
+    assert "about 1,200 in <code>wages</code>" in review.content.decode()
     client.post(path, {**CHOICES, "rows_of_wages": "1200", "then": "make"})
     assert Protection.objects.get().public_rows == {"wages": 1200}
     page, rows = at("dataset", data.pk), at("rows", data.pk)
-    assert "about 1\xa0200 in <code>wages</code>" in client.get(page).content.decode()
+    assert "about 1,200 in <code>wages</code>" in client.get(page).content.decode()
     bad = client.post(rows, {"rows_of_wages": "-3"})
     assert (bad.status_code, Protection.objects.get().public_rows) == (400, {"wages": 1200})
+    saved = client.post(rows, {"rows_of_wages": "5800"}, follow=True)
+    assert "Saved. Scientists now read “about 5,800 rows”." in saved.content.decode()
     assert client.post(rows, {"rows_of_wages": ""})["Location"] == page
     assert Protection.objects.get().public_rows == {}
     assert "not told" in client.get(page).content.decode()
@@ -238,6 +240,17 @@ def test_the_page_stays_where_no_revision_is_current(owner, budget):
     data = budget.protection.dataset
     datasets.retire_revision(data.current, by=data.owner, reason="Wrong file.")
     assert owner.get(at("dataset", data.pk)).status_code == 200
+
+
+def test_where_nobody_is_left_to_give_a_budget_the_page_says_why(as_, owner, budget):
+    everybody = owner.get(at("dataset", budget.protection.dataset_id)).content.decode()
+    assert "Everybody who has access to this dataset has a budget." in everybody
+    data = make.dataset()
+    services.protect(data, by=data.owner, epsilon=1, public_size=30, constants=[])
+    assert (
+        "Nobody has access to this dataset yet."
+        in as_(data.owner).get(at("dataset", data.pk)).content.decode()
+    )
 
 
 def test_rows_are_never_counted_for_the_owner(owner, budget):
