@@ -15,6 +15,7 @@ from privacy.engine.evaluate import Bools
 from privacy.engine.expressions import Clip, Column, Expression
 from privacy.engine.queries import Count, CountSubjects, Query, Sum
 from privacy.engine.schema import ColumnSpec, TableSpec
+from privacy.words import grouped
 
 MOST = 3
 WORTH = 2.0
@@ -108,7 +109,7 @@ def _tighter(query: Query, of: Column, table: TableSpec) -> Iterator[tuple[str, 
         cut = Clip(cut, -limit, sql_text.WIDE)
     if interval.upper > limit:
         cut = Clip(cut, -sql_text.WIDE, limit)
-    shown = sql_text.number(limit)
+    shown = grouped(limit)
     yield (
         "limit",
         f"Limit {of.name} to {'±' if interval.lower < -limit else ''}{shown}",

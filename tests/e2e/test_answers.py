@@ -115,7 +115,7 @@ def confirm(page: Page) -> None:
 def ask_the_same_again(page: Page) -> None:
     page.get_by_role("link", name="Change and ask again").click()
     page.get_by_label("Error, plus or minus").fill("7")
-    expect(page.locator("#price")).to_contain_text("costs nothing")
+    expect(page.locator("#price")).to_contain_text("Costs nothing")
     page.get_by_role("button", name="Show the stored answer").click()
     expect(page.get_by_text("Answered from the stored release, at no cost.", exact=True)).to_be_visible()
 

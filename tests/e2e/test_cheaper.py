@@ -44,7 +44,7 @@ def test_a_proposal_is_taken_by_keyboard(
     expect(page.locator("#id_rows")).to_have_value("1")
     expect(price).to_contain_text("Counting at most 50,000 EUR of each person")
     expect(page.locator("#price-title")).to_be_focused()
-    page.get_by_role("button", name="Limit wage to 25000").press("Enter")
+    page.get_by_role("button", name="Limit wage to 25,000").press("Enter")
     expect(page.locator("#id_sql")).to_have_value(
         "SELECT SUM(LEAST(wage, 25000))\nFROM wages\nLIMIT 1 BY person"
     )
@@ -52,7 +52,7 @@ def test_a_proposal_is_taken_by_keyboard(
     page.get_by_role("button", name="Ask: spend").click()
     page.locator("#confirm [data-yes]").click()
     expect(page.locator("#answer-live")).to_contain_text(
-        "Counting at most 25,000 of each person", timeout=30_000
+        "Counting at most 25,000 EUR of each person", timeout=30_000
     )
     no_barriers(page, "answer with a cap")
     screenshot(page, "cheaper-answer")

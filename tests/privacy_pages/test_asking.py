@@ -214,7 +214,7 @@ def test_the_same_question_again_says_that_it_is_free(scientist, budget, page, c
     first = compute(Answer.objects.get())
     used = Budget.objects.get(pk=budget.pk).units_used
     sent = agreed(scientist, page, epsilon="1.5")
-    assert "costs nothing" in scientist.post(page, {**sent, "then": "price"}).content.decode()
+    assert "Costs nothing" in scientist.post(page, {**sent, "then": "price"}).content.decode()
     answer = scientist.post(page, sent, follow=True)
     assert answer.redirect_chain[0][0] == reverse("privacy:answer", args=[first.pk])
     assert "Answered from the stored release, at no cost." in answer.content.decode()

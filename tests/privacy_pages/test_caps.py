@@ -183,7 +183,7 @@ def told(as_, extra):
 
 def test_how_many_people_have_more_rows_is_for_the_owner_alone(as_):
     owners, pages = told(as_, 27)
-    for page, words in zip(
+    for page, said in zip(
         owners,
         (
             "1 of 30 people have more than 4 rows",
@@ -192,7 +192,7 @@ def test_how_many_people_have_more_rows_is_for_the_owner_alone(as_):
         ),
         strict=True,
     ):
-        assert words in page
+        assert said in page
     fewer, same = told(as_, 0)
     assert not any("30 people in" in page or "people have more" in page for page in fewer)
     assert pages == same
