@@ -75,7 +75,7 @@ def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
     )
     if error and quote.known:
         error = f"{'at most' if quote.known.is_bound else 'about'} {error}"
-    found = on_mock.tried(quote, people=budget.protection.public_size)
+    found = on_mock.tried(quote, budget.protection)
     return {
         **counting.told(quote.query, quote.spec),
         "twice": _twice(quote),
@@ -84,7 +84,7 @@ def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
         "known": quote.known,
         "read_to": words.read_to(quote.query, quote.spec),
         "together": together,
-        "on_mock": on_mock.as_told(found, quote.query, quote.spec) if found else None,
+        "on_mock": on_mock.as_told(found, quote, budget.protection) if found else None,
         "people": budget.protection.public_size,
         "tries": TRIES,
         "share_of_left": words.percent(quote.share_of_left) if quote.left else "more than what is left",
