@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from privacy import known
+from privacy.asking import Quote
 from privacy.engine import pricing, wire
 from privacy.engine.bounds import bounds
 from privacy.engine.caps import rows_that_count
@@ -20,29 +22,37 @@ from privacy.models import Answer, Budget
 
 MOST = 0.02
 """A guide that is proposed costs at most this part of the budget, or is none."""
+MOST_OF_PRICE = 0.25
+"""Nor more than this part of what the question costs that it may make cheaper."""
+DOWN = 1 - 1e-4
+"""Prices are rounded up to whole units: so much less is aimed at."""
 RANK_ERROR, WORST_RANK_ERROR = 0.01, 0.05
-"""How exact a guide is to be over all people, and must be to be proposed."""
+"""How exact a guide is to be over the people it asks about, and must be to be proposed."""
 
 
-def guide(budget: Budget, query: Query, spec: TableSpec) -> tuple[Query, Offer] | None:
-    """What to ask before a question over many rows of a person, with its price; None where it would not help."""
+def guide(budget: Budget, quote: Quote) -> tuple[Query, Offer] | None:
+    """What to ask before a question over many rows of a person, with its price; None where it would not help, where it
+    would be dear beside the question, or where nobody knows whether enough people are left by the conditions."""
+    query, spec = quote.query, quote.spec
     measure = query.measure
     if not isinstance(measure, Count | Sum | Mean) or _counts_people(query):
         return None
     asked = PersonQuantiles(measure.of) if isinstance(measure, Sum) else PersonQuantiles()
     found = Query(table=query.table, measure=asked, where=query.where)
-    people = budget.protection.public_size
+    people = known.people_at_least(budget, query, spec, quote.revision)
+    if people is None or rows_that_count(query, spec) == 1:
+        return None
+    most = min(MOST, MOST_OF_PRICE * quote.offer.share)
     try:
-        if rows_that_count(query, spec) == 1:
-            return None
         plan = design(found, spec)
-        offer = pricing.offer_for_mu(plan, budget.mu * MOST**0.5, budget.mu)
+        offer = pricing.offer_for_mu(plan, budget.mu * (most * DOWN) ** 0.5, budget.mu)
         error = (pricing.error_per_sigma(found, plan, people) or math.inf) * offer.sigma
         if error < RANK_ERROR:
             offer = pricing.offer_for_error(found, plan, RANK_ERROR, budget.mu, people)
     except QueryRefused:
         return None
-    return (found, offer) if error <= WORST_RANK_ERROR else None
+    dear = offer.units > min(MOST_OF_PRICE * quote.offer.units, quote.left)
+    return None if dear or error > WORST_RANK_ERROR else (found, offer)
 
 
 def better(answer: Answer, spec: TableSpec) -> Query | None:

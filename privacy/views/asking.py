@@ -138,7 +138,7 @@ def _typed(budget: Budget, query: Query) -> dict[str, Any] | None:
 
 def _before(data: Mapping[str, Any], budget: Budget, asked: Asked) -> Mapping[str, Any]:
     """What is to be asked first, in place of the question that was typed."""
-    found = asked.query and price_panel.BEFORE[data["then"]](budget, asked.query, asked.table)
+    found = price_panel.before(budget, asked, data["then"])
     if not asked.query or not found:
         return data
     query, offer = found
