@@ -34,7 +34,7 @@ class QuestionForm(forms.Form):
     table = forms.CharField(widget=forms.HiddenInput, required=False, max_length=200)
     key = forms.UUIDField(widget=forms.HiddenInput, required=False)
     meant = forms.CharField(widget=forms.HiddenInput, required=False, max_length=TEXT_LIMIT)
-    """The question, in its wire form, that a guide is asked for."""
+    """The question, in its wire form, that a guide or a count is asked before."""
     measure = forms.ChoiceField(label="Compute", required=False)
     column = forms.ChoiceField(label="Of", required=False)
     other = forms.ChoiceField(label="And", required=False)

@@ -1,13 +1,15 @@
 """Guides for loose clips: proposed where they are worth their price, and leading back to the question."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from django.urls import reverse
 
 from privacy import asking, guides
-from privacy.engine.queries import Count, Query
-from privacy.engine.wire import decode
+from privacy.engine.expressions import Column
+from privacy.engine.queries import Count, Query, Variance
+from privacy.engine.wire import canonical, decode
 from privacy.models import Answer, LedgerLine
 from tests.privacy_pages.test_asking import OF_1991, agreed, typed
 
@@ -148,3 +150,122 @@ def test_what_a_guide_is_said_to_be_for_is_read_with_care(scientist, crowded, pa
     answer = scientist.post(page, sent)
     assert answer.status_code == 400
     assert not LedgerLine.objects.exists()
+
+
+def answered(client, answer, **address):
+    return client.get(reverse("privacy:answer", args=[answer.pk]), address).content.decode()
+
+
+def test_a_count_leads_back_to_the_question_it_was_asked_before(scientist, budget, page, compute):
+    counting = scientist.post(page, {**typed(**OF_1991), "then": "count"})
+    assert "data-ask data-applied>" in counting.content.decode()
+    meant = counting.context["form"]["meant"].value()
+    where = {name: value for name, value in OF_1991.items() if name.startswith("where")}
+    sent = agreed(scientist, page, measure="count", meant=meant, epsilon="20", **where)
+    assert scientist.post(page, sent).status_code == 302
+    answer = Answer.objects.get()
+    assert "Back to your question" not in answered(scientist, answer)  # while it is computed
+    compute(answer)
+    text = answered(scientist, answer)
+    assert f'href="{page}?back={answer.pk}"' in text
+    assert "Back to your question: Mean of wage where year ≥ 1991</a>" in text
+    again = scientist.get(page, {"back": str(answer.pk)}).context
+    assert again["priced"]["what"] == "Mean of wage where year ≥ 1991"
+    assert again["priced"]["error"].startswith("about ± ")
+    assert again["form"]["measure"].value() == "mean"
+
+
+def test_a_question_that_only_sql_can_say_is_led_back_to(scientist, budget, page, compute):
+    sql = "SELECT AVG(wage)\nFROM wages\nWHERE year >= 1991 OR region = 'east'"
+    counting = scientist.post(page, {**typed(source="sql", sql=sql), "then": "count"})
+    form = counting.context["form"]
+    sent = agreed(
+        scientist, page, source="sql", sql=form["sql"].value(), meant=form["meant"].value(), epsilon="20"
+    )
+    scientist.post(page, sent)
+    answer = compute(Answer.objects.get())
+    again = scientist.get(page, {"back": str(answer.pk)}).context
+    assert again["form"]["sql"].value() == sql
+    assert again["priced"]["what"] == "Mean of wage where (year ≥ 1991 or region is east)"
+
+
+def test_a_stored_count_leads_back_to_the_question_of_now(scientist, budget, page, compute):
+    """It was paid for before another one, or before none."""
+    scientist.post(page, agreed(scientist, page, measure="count", epsilon="20"))
+    answer = compute(Answer.objects.get())
+    assert "Back to your question" not in answered(scientist, answer)
+    lines = LedgerLine.objects.count()
+    meant = canonical(Query(table="wages", measure=Variance(Column("wage"))))
+    sent = agreed(scientist, page, measure="count", epsilon="20", meant=meant)
+    there = scientist.post(page, sent)
+    assert there.url.startswith(f"{reverse('privacy:answer', args=[answer.pk])}?meant=")
+    text = scientist.get(there.url).content.decode()
+    assert "Back to your question: Variance of wage</a>" in text
+    way = text.split(f'href="{page}?back=')[1].split('"')[0].replace("&amp;", "&")
+    assert scientist.get(f"{page}?back={way}").context["priced"]["what"] == "Variance of wage"
+    assert (Answer.objects.count(), LedgerLine.objects.count()) == (1, lines)
+
+
+@pytest.mark.parametrize(
+    "meant", ["{", '{"table": 5}', "[" * 1_900, "x" * 20_000, '{"table": "no", "measure": 1}']
+)
+def test_an_address_that_carries_no_question_is_as_if_it_carried_none(
+    scientist, budget, page, compute, ask, meant
+):
+    answer = compute(ask(budget))
+    assert "Back to your question" not in answered(scientist, answer, meant=meant)
+    for name in ("back", "guided"):
+        fresh = scientist.get(page, {name: str(answer.pk), "meant": meant})
+        assert fresh.context["priced"]["what"] == "Number of people"
+
+
+def test_a_question_of_another_table_in_an_address_fills_in_nothing(scientist, budget, page, compute, ask):
+    answer = compute(ask(budget))
+    meant = canonical(Query(table="elsewhere", measure=Variance(Column("<b>"))))
+    assert "<b>" not in answered(scientist, answer, meant=meant)
+    fresh = scientist.get(page, {"back": str(answer.pk), "meant": meant})
+    assert fresh.context["priced"]["what"] == "Number of people"
+
+
+@pytest.fixture
+def guided(scientist, crowded, page, compute):
+    """What the answer's page says when a guide has told a value."""
+    return partial(told_by_guide, scientist, page, compute)
+
+
+def told_by_guide(client, page, compute, value, **fields):
+    meant = client.post(page, {**typed(**fields), "then": "guide"}).context["form"]["meant"].value()
+    guide = {"measure": "person_rows"} if fields["measure"] != "sum" else {"measure": "person_amount"}
+    sent = agreed(client, page, **{**fields, **guide, "meant": meant, "epsilon": "3"})
+    client.post(page, sent)
+    answer = compute(Answer.objects.get())
+    answer.result["lines"][0]["figures"][0] |= {"value": value, "low": None, "high": None}
+    answer.save(update_fields=["result"])
+    return answered(client, answer)
+
+
+@pytest.mark.parametrize(
+    ("value", "fields", "said"),
+    [
+        (
+            4.0,
+            OF_ALL,
+            "98 % have at most 4 rows, as declared: your question cannot be made cheaper this way.",
+        ),
+        (3.0, {**OF_ALL, "rows": "3"}, "98 % have at most 3 rows, as many as count already: your question"),
+        (6.0, OF_ALL, "98 % have at most 6 rows, more than the 4 that count: your question"),
+        (None, OF_ALL, "The noise hides what people have here. Your question can be asked as it was."),
+        (
+            200_000.0,
+            {**OF_ALL, "measure": "sum"},
+            "98 % add up to at most what 4 rows can hold, as declared: your question",
+        ),
+    ],
+)
+def test_a_guide_that_gains_nothing_says_so_and_leads_back(guided, value, fields, said):
+    text = guided(value, **fields)
+    assert said in text
+    assert "Count with at most" not in text
+    assert "Back to your question: " in text
+    if value == 200_000.0:
+        assert "Back to your question: Sum of wage</a>" in text
