@@ -210,9 +210,9 @@ class TableForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
         help_texts = {
             "name": "The name of the DataFrame that submitted code gets.",
             "mock_rows": "Choose it freely: it need not (and better does not) resemble the real number.",
-            "rows_per_subject": "The mock has as many, and automatic answers count no more of a person's rows "
-            "unless a scientist asks for it. The larger it is, the noisier they are: choose what most people stay "
-            "within, by what everybody knows.",
+            "rows_per_subject": "People in the mock have from one to so many rows, and automatic answers count no "
+            "more of a person's rows unless a scientist asks for it. The larger it is, the noisier they are: choose "
+            "what most people stay within, by what everybody knows.",
             "description": "One sentence: what is a row?",
         }
 

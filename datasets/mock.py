@@ -30,6 +30,8 @@ SHOWN_DECIMALS = 4
 """Of numbers of which nobody has declared how many they have."""
 LARGEST = 2**53
 """Bounds are kept as floats: whole numbers beyond this would not be exact."""
+RULE = 2
+"""Counted up whenever the same declarations come to give other rows, so that what was prepared before is made anew."""
 
 Draw = Callable[[ColumnSchema, np.random.Generator, int], np.ndarray]
 
@@ -39,13 +41,22 @@ def make(table: TableSchema) -> pa.Table:
     seed = int.from_bytes(_digest(table)[:16], "big")
     source = np.random.Generator(np.random.PCG64(seed))
     rows = max(table.mock_rows, 1)
-    subjects = np.sort(source.integers(0, max(rows // max(table.rows_per_subject, 1), 1), rows))
+    subjects = _subjects(source, rows, table.rows_per_subject)
     arrays = {column.name: _array(column, source, subjects) for column in table.columns}
     return pa.table(arrays, schema=schema_of(table))
 
 
+def _subjects(source: np.random.Generator, rows: int, most: int) -> np.ndarray:
+    """The subject of each row, in order. Nobody has more than `most` rows; one row comes up as often as any other
+    number up to that."""
+    most = min(max(most, 1), rows)
+    blocks = -(-rows // (most * (most + 1) // 2))
+    sizes = source.permutation(np.tile(np.arange(1, most + 1), blocks))
+    return np.repeat(np.arange(len(sizes)), sizes)[:rows]
+
+
 def _digest(table: TableSchema) -> bytes:
-    text = json.dumps(asdict(table), sort_keys=True, default=str)
+    text = json.dumps({"rule": RULE, **asdict(table)}, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).digest()
 
 

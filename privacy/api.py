@@ -121,7 +121,7 @@ def price(request: UserRequest, pk: UUID) -> HttpResponse:
     """What a question would cost. Spends nothing."""
     item = _own(request, pk)
     quote, _ = _quote(item, request)
-    found = on_mock.tried(quote, people=item.protection.public_size)
+    found = on_mock.tried(quote, item.protection)
     stored = asking.stored(item, quote) is not None
     return JsonResponse({**_price(quote), "stored": stored, "on_mock": _on_mock(found)})
 
@@ -238,7 +238,7 @@ def _on_mock(found: Trial | None) -> dict[str, object] | None:
         }
         for each in found.figures
     ]
-    return {"rows": found.rows, "tries": TRIES, "figures": figures}
+    return {"rows": found.rows, "rows_each": found.rows_each, "tries": TRIES, "figures": figures}
 
 
 def _answer(item: Answer) -> dict[str, object]:

@@ -134,7 +134,7 @@ def ask(
     """Spend what was quoted and have the answer computed. The same key, or a query already answered at least as
     exactly on the same revision: that answer, at no cost, also when both are asked at the same moment.
 
-    `meant`: the question that this one, a guide, is asked for.
+    `meant`: the question that this one, a guide or a count, is asked before: kept to lead back to it, and no more.
     """
     require(rules.ask, by, budget)
     with one_at_a_time(budget.pk):

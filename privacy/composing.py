@@ -39,8 +39,8 @@ MEASURES = {
     "distribution": "Distribution",
     "correlation": "Correlation of two columns",
     "regression": "Linear regression",
-    "person_rows": "How many rows has a person?",
-    "person_amount": "How much has a person?",
+    "person_rows": "How many rows does a person have?",
+    "person_amount": "How much does one person add up to?",
     "keys": "People by values that are not declared",
 }
 OPERATORS = {

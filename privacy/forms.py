@@ -45,7 +45,7 @@ class QuestionForm(forms.Form):
     table = forms.CharField(widget=forms.HiddenInput, required=False, max_length=200)
     key = forms.UUIDField(widget=forms.HiddenInput, required=False)
     meant = forms.CharField(widget=forms.HiddenInput, required=False, max_length=TEXT_LIMIT)
-    """The question, in its wire form, that a guide is asked for."""
+    """The question, in its wire form, that a guide or a count is asked before."""
     measure = forms.ChoiceField(label="Compute", required=False, error_messages=NO_CHOICE)
     column = forms.ChoiceField(label="Of", required=False, error_messages=NO_CHOICE)
     other = forms.ChoiceField(label="And", required=False, error_messages=NO_CHOICE)

@@ -12,6 +12,7 @@ from typing import Any
 
 from datasets.models import Revision
 from privacy.engine import pricing, wire
+from privacy.engine.caps import rows_that_count
 from privacy.engine.designs import Design, design
 from privacy.engine.expressions import columns_of
 from privacy.engine.pricing import Offer
@@ -84,6 +85,21 @@ def count_first(budget: Budget, query: Query, spec: TableSpec) -> tuple[Query, O
     except QueryRefused:
         return None
     return counted, offer
+
+
+def people_at_least(budget: Budget, query: Query, spec: TableSpec, revision: Revision) -> float | None:
+    """How many people a question's conditions leave, at least; None where nobody knows.
+
+    The published number where there are no conditions; otherwise an earlier count of people, or one of rows, of which
+    each person has added no more than count.
+    """
+    if query.where is None:
+        return budget.protection.public_size
+    own = Answer.objects.out().filter(budget=budget, revision=revision).order_by("sigma", "created_at")
+    if people := _count(own, replace(query, measure=PersonQuantiles(), rows=None), spec):
+        return people.at_least
+    rows = _count(own, replace(query, measure=Count()), spec)
+    return rows.at_least / rows_that_count(query, spec) if rows else None
 
 
 def _is_per_person(query: Query) -> bool:

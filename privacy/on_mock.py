@@ -4,6 +4,7 @@ Compiled passes are needed for it. `rehearse` compiles them when the web server 
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -12,11 +13,13 @@ from datasets.columns import ColumnStore, StoredColumn
 from privacy import questions, words
 from privacy.asking import Quote, digest_of
 from privacy.declarations import opened, plans_for
+from privacy.engine.caps import rows_that_count
 from privacy.engine.contributions import ONE
 from privacy.engine.expressions import Column
-from privacy.engine.queries import Correlation, Query, Regression, Variance
+from privacy.engine.queries import Correlation, Mean, Query, Regression, Variance
 from privacy.engine.schema import ColumnSpec, Kind, TableSpec
-from privacy.engine.trials import FEWEST_ROWS, TRIES, Trial, Tried, can_be_tried, trial
+from privacy.engine.trials import FEWEST_ROWS, TRIES, Trial, Tried, can_be_tried, people_with, trial
+from privacy.models import Protection
 
 MOST_ROWS = 10_000
 """Rows of a mock that are used, the first: what a page waits for has an end."""
@@ -30,22 +33,27 @@ class Told:
     widths: list[tuple[str, str]] = field(default_factory=list)
     helps: str = ""
     but: str = ""
+    rows: str = ""
+    """With how many rows a person it was tried."""
 
 
-def tried(quote: Quote, *, people: int) -> Trial | None:
-    """How the question would come out if the real rows looked like the mock ones. None where its error is known, or the
-    mock cannot tell it. `people`: the public number of people."""
+def tried(quote: Quote, protection: Protection) -> Trial | None:
+    """How the question would come out if the real rows looked like the mock ones, and each person had as many as the
+    owner has published. None where its error is known, or the mock cannot tell it."""
     if quote.half_width is not None or not can_be_tried(quote.query, quote.plan.cells):
         return None
     query, spec = quote.query, quote.spec
     wanted = questions.wanted_by(query, spec)
     plans = [plan for plan in plans_for(spec) if plan.name in wanted]
     path = mock_files.published(quote.revision, spec.name)
+    seed = int(digest_of(query)[:16], 16)
+    people, rows = protection.public_size, protection.public_rows.get(spec.name)
+    people = min(people, rows or people)  # everybody in a table has a row there
+    shared = partial(people_with, rows / people, most=spec.max_rows, seed=seed) if rows else None
     try:
-        store = mock_columns.read(path, spec.subject, plans, most=MOST_ROWS)
+        store = mock_columns.read(path, spec.subject, plans, most=MOST_ROWS, shared=shared)
     except (OSError, LookupError, ValueError):
         return None  # there is no mock that fits the declarations: a question can be asked without it
-    seed = int(digest_of(query)[:16], 16)
     return trial(query, opened(store, spec), sigma=quote.offer.sigma, people=people, seed=seed)
 
 
@@ -65,21 +73,36 @@ def rehearse() -> None:
     trial(query, opened(store, spec), sigma=ONE, people=FEWEST_ROWS, seed=0)
 
 
-def as_told(found: Trial, query: Query, spec: TableSpec) -> Told:
+def as_told(found: Trial, quote: Quote, protection: Protection) -> Told:
     """What the price panel says of it."""
+    query, spec = quote.query, quote.spec
     if not found.figures:
         rows = f"only {found.rows} row{'' if found.rows == 1 else 's'}" if found.rows else "no rows"
         return Told(heading=f"The mock data has {rows} behind this question: too few to try it on.")
-    out = found.coming_out
+    out, rows = found.coming_out, _rows(found, quote, published=spec.name in protection.public_rows)
     if not out:
         heading = f"On the mock data this comes out lost in noise, {_often(found, query)}."
-        return Told(heading=heading, helps=_helps(query), but=_but(query))
+        return Told(heading=heading, helps=_helps(query), but=_but(query), rows=rows)
     heading = f"On the mock data this comes out, {_often(found, query)}."
     if not query.by:
         widths = [(words.figure_name(each.name), _width(each, query, spec)) for each in out]
-        return Told(heading=heading, widths=widths, but=_but(query))
+        return Told(heading=heading, widths=widths, but=_but(query), rows=rows)
     middle = sorted(out, key=lambda each: each.half_width or 0.0)[len(out) // 2]
-    return Told(heading=heading, widths=[("Middle group", _width(middle, query, spec))], but=_but(query))
+    widths = [("Middle group", _width(middle, query, spec))]
+    return Told(heading=heading, widths=widths, but=_but(query), rows=rows)
+
+
+def _rows(found: Trial, quote: Quote, *, published: bool) -> str:
+    """How many rows of a person there were, where that matters: the owner's number, or the mock's own."""
+    query, spec = quote.query, quote.spec
+    per_person = isinstance(query.measure, Mean) and query.measure.per_subject
+    if spec.max_rows == 1 or per_person or rows_that_count(query, spec) == 1:
+        return ""
+    each = words.sized(found.rows_each, 2)
+    about = f"about {each} row{'' if each == '1' else 's'}"
+    if published:
+        return f"Each person had {about}, by the number of rows that the owner has published."
+    return f"The mock has {about} of each person: real people may have fewer, and then the error is larger."
 
 
 def _often(found: Trial, query: Query) -> str:

@@ -87,4 +87,5 @@ export function ask(form) {
   })
   document.addEventListener('htmx:oobAfterSwap', () => fit(form))
   fit(form)
+  stay(form)
 }

@@ -5,6 +5,11 @@ mock has other numbers of people than the real table, so the noise is scaled wit
 noise sigma k/n are to each other as those over n people with noise sigma, and what is told of them, a ratio, is the
 same. Such noise may be far below what the engine releases with, and comes from a seeded generator: the same question
 has the same tries at every price. Nothing here protects anybody.
+
+Beside the noise on one person's rows it matters how many rows each person has: people with a third of the rows make
+sums a third as large, under the same noise. Where the owner has published how many rows there are, those of the mock
+are given to people who have as many each (`people_with`). All rows stay: with some left out, too few would be behind
+filters and in groups to try anything with.
 """
 
 from dataclasses import dataclass
@@ -44,9 +49,11 @@ class Tried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """`rows` that the filter keeps; `figures` is empty where these are too few to try anything with."""
+    """`rows` that the filter keeps; `figures` is empty where these are too few to try anything with. `rows_each`: how
+    many rows a person has on average, those that the filter leaves out among them."""
 
     rows: int
+    rows_each: float
     figures: tuple[Tried, ...]
 
     @property
@@ -59,20 +66,31 @@ def can_be_tried(query: Query, groups: int) -> bool:
     return isinstance(query.measure, Mean | Variance | Regression | Correlation) and groups <= MOST_GROUPS
 
 
+def people_with(mean: float, rows: int, *, most: int, seed: int) -> Integers:
+    """Where each of the people begins that `rows` rows are given to: `mean` rows a person, nobody less than one or more
+    than `most`. Each of the rows that people may have beyond their first is there with equal chance."""
+    people = min(rows, max(round(rows / max(mean, 1.0)), -(-rows // most)))
+    spare = most - 1
+    given = np.random.default_rng(seed).choice(people * spare, rows - people, replace=False) if spare else ()
+    sizes = 1 + np.bincount(np.asarray(given, dtype=np.int64) // max(spare, 1), minlength=people)
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+
 def trial(query: Query, table: Table, *, sigma: int, people: int, seed: int) -> Trial:
     """Try a query that can be on a mock table. `people`: how many the real table is about; `sigma`: the noise with
     which it would be asked, in units. QueryRefused when the declarations forbid the query."""
     plan = design(query, table.rows.table)
     rows = int(np.count_nonzero(holds(query.where, table.rows)))
+    each = table.rows.length / max(1, table.subjects)
     if rows < max(FEWEST_ROWS, ROWS_PER_FIGURE * _figures(query, plan.cells)):
-        return Trial(rows=rows, figures=())
+        return Trial(rows=rows, rows_each=each, figures=())
     scaled = max(1, round(sigma * table.subjects / people))
     source, total = np.random.default_rng(seed), exact_sums(query, table)
     answers = [
         figures.of_vector(query, plan, total + _noise(source, total.shape, scaled), scaled)
         for _ in range(TRIES)
     ]
-    return Trial(rows=rows, figures=_summary(answers))
+    return Trial(rows=rows, rows_each=each, figures=_summary(answers))
 
 
 def _figures(query: Query, groups: int) -> int:

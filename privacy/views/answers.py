@@ -25,6 +25,7 @@ from privacy.engine.wire import decode
 from privacy.forms import HistoryFilter
 from privacy.models import Answer
 from privacy.together import Together, together
+from privacy.views import leading_back
 from privacy.views.shared import paginated, show
 
 WIDTHS = {"wide": 760, "narrow": 350}
@@ -106,8 +107,11 @@ def _context(request: UserRequest, item: Answer) -> dict[str, Any]:
         "ask_refusal": rules.ask(request.user, item.budget) if is_own else None,
         **queries.counted(item),
     }
+    if is_own:
+        context |= leading_back.told(request, item)
     if item.is_out:
-        context |= {**_figures(item, query), "repeat": _repeat(item)}
+        meant = leading_back.meant_by(request, item) if is_own else None
+        context |= {**_figures(item, query), **_guided(item, meant), "repeat": _repeat(item)}
         context["lost"] = lost.sentence(item.result or {}, query, queries.table_of(item), context["epsilon"])
     return context
 
@@ -131,7 +135,6 @@ def _figures(item: Answer, query: Query) -> dict[str, Any]:
         "unit": unit,
         **_drawn(result, query, table, title),
         "without_nulls": _may_be_missing(result["by"], table),
-        "better": _better(item, table),
         "has_errors": any(figure["low"] for row in rows for figure in row["figures"]),
         **search,
     }
@@ -168,10 +171,16 @@ def _search(item: Answer, query: Query, table: TableSpec | None) -> dict[str, An
     }
 
 
-def _better(item: Answer, table: TableSpec | None) -> dict[str, Any] | None:
-    """The question that a guide was asked for, with as many rows of a person as it tells."""
-    found = guides.better(item, table) if table else None
-    return {"what": words.say(found), "rows": found.rows} if found else None
+def _guided(item: Answer, meant: Query | None) -> dict[str, Any]:
+    """The question that a guide was asked for, with as many rows of a person as it tells, or why that helps nothing."""
+    table = queries.table_of(item)
+    if table is None:
+        return {}
+    found = guides.better(item, table, meant)
+    return {
+        "better": {"what": words.say(found), "rows": found.rows} if found else None,
+        "no_gain": guides.no_gain(item, table, meant) if meant else "",
+    }
 
 
 def _worth_drawing(lines: Sequence[dict[str, Any]]) -> bool:

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4, uuid5
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import User
@@ -19,12 +20,13 @@ from privacy.composing import OPERATORS, Line, fields_of, query_of
 from privacy.engine import sql_text
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
-from privacy.engine.queries import CountSubjects, PersonQuantiles, Query
+from privacy.engine.queries import Count, CountSubjects, PersonQuantiles, Query
 from privacy.engine.schema import QueryRefused, TableSpec
 from privacy.engine.wire import canonical, decode, decode_text
 from privacy.forms import EPSILON, ERROR, FORM, MAX_LINES, SQL, TEXT_LIMIT, QuestionForm, lines_of
 from privacy.models import Answer, Budget
 from privacy.views import price_panel
+from privacy.views.leading_back import carried, meant_by
 from privacy.views.shared import show, the_budget
 
 FIRST_SHARE = 0.05
@@ -68,7 +70,13 @@ def ask(request: UserRequest, pk: UUID) -> HttpResponse:
     if request.POST.get("then") in price_panel.BEFORE:
         asked = _read(budget, _before(request.POST, budget, asked), request.user)
     if request.POST.get("then") != "ask":
-        return _page(request, budget, asked, more=request.POST.get("then") == "add")
+        return _page(
+            request,
+            budget,
+            asked,
+            more=request.POST.get("then") == "add",
+            at_price=request.POST.get("then") in price_panel.BEFORE,
+        )
     return _spend(request, budget, asked)
 
 
@@ -85,13 +93,16 @@ def _spend(request: UserRequest, budget: Budget, asked: Asked) -> HttpResponse:
     key = uuid5(asked.form.cleaned_data.get("key") or uuid4(), agreed)
     text = str(asked.form.cleaned_data.get("sql") or "") if asked.source == SQL else _sql(quote)
     try:
-        answer = asking.ask(budget, quote, key=key, by=request.user, text=text, meant=_meant(asked))
+        meant = _meant(asked)
+        answer = asking.ask(budget, quote, key=key, by=request.user, text=text, meant=meant)
     except (Refused, QueryRefused) as refused:
         asked.refusal = str(refused)
         return _page(request, budget, asked, status=getattr(refused, "status", 400))
+    there = reverse("privacy:answer", args=[answer.pk])
     if answer.line.key != key:
         messages.success(request, "Answered from the stored release, at no cost.")
-    return redirect("privacy:answer", answer.pk)
+        there += f"?{found}" if (found := carried(meant)) else ""
+    return redirect(there)
 
 
 @require_POST
@@ -115,15 +126,36 @@ def _start(request: UserRequest, budget: Budget) -> dict[str, Any]:
     epsilon = f"{noise_epsilon(mu, budget.protection.noise_delta):.2g}"
     start: dict[str, Any] = {"key": str(uuid4()), "goal": EPSILON, "epsilon": epsilon, "measure": "people"}
     start["table"] = request.GET.get("table", "")
-    if guided := _earlier(request, budget, "guided"):
-        tables = queries.tables_of(budget.protection.dataset, budget.protection.constants)
-        query = decode(guided.query)
-        found = guides.better(guided, tables[query.table]) if query.table in tables else None
-        return {**start, **((found and _typed(budget, found)) or {})}
+    for name in ("guided", "back"):
+        if first := _earlier(request, budget, name):
+            found = _led_back(budget, first, meant_by(request, first), guided=name == "guided")
+            return {**start, **((found and _typed_or_sql(budget, found)) or {})}
     again = _earlier(request, budget, "again")
     if not again:
         return {**start, **_who_is_in(request, budget)}
     return {**start, **(_typed(budget, decode(again.query)) or {"source": SQL, "sql": again.sql})}
+
+
+def _led_back(budget: Budget, first: Answer, meant: Query | None, *, guided: bool) -> Query | None:
+    """The question that a count or a guide was asked before; after a guide with as many rows as it tells."""
+    if not guided:
+        return meant
+    tables = queries.tables_of(budget.protection.dataset, budget.protection.constants)
+    name = decode(first.query).table
+    return guides.better(first, tables[name], meant) if name in tables else None
+
+
+def _typed_or_sql(budget: Budget, query: Query) -> dict[str, Any] | None:
+    """What somebody types to ask this, in the form or else in SQL."""
+    if typed := _typed(budget, query):
+        return typed
+    tables = queries.tables_of(budget.protection.dataset, budget.protection.constants)
+    if query.table not in tables:
+        return None
+    try:
+        return {"source": SQL, "sql": sql_text.write(query, tables[query.table])}
+    except QueryRefused:
+        return None
 
 
 def _typed(budget: Budget, query: Query) -> dict[str, Any] | None:
@@ -138,26 +170,26 @@ def _typed(budget: Budget, query: Query) -> dict[str, Any] | None:
 
 def _before(data: Mapping[str, Any], budget: Budget, asked: Asked) -> Mapping[str, Any]:
     """What is to be asked first, in place of the question that was typed."""
-    found = asked.query and price_panel.BEFORE[data["then"]](budget, asked.query, asked.table)
+    found = price_panel.before(budget, asked, data["then"])
     if not asked.query or not found:
         return data
     query, offer = found
     epsilon = f"{noise_epsilon(offer.mu, budget.protection.noise_delta):.3g}"
-    typed = _typed(budget, query) or {"source": SQL, "sql": sql_text.write(query, asked.table)}
-    meant = canonical(asked.query) if data["then"] == "guide" else ""
+    typed = _typed_or_sql(budget, query) or {}
+    meant = canonical(asked.query)
     meant = meant if len(meant) <= TEXT_LIMIT else ""
     start = {"key": str(uuid4()), "source": FORM, "goal": EPSILON, "epsilon": epsilon, "meant": meant}
     return {**start, **typed}
 
 
 def _meant(asked: Asked) -> Query | None:
-    """The question that a guide is asked for, which the page has carried along."""
+    """The question that a guide or a count is asked before, which the page has carried along."""
     text = asked.form.cleaned_data.get("meant")
-    return decode_text(text) if text and isinstance(asked.query, Query) and _is_guide(asked.query) else None
-
-
-def _is_guide(query: Query) -> bool:
-    return isinstance(query.measure, PersonQuantiles)
+    first = asked.query is not None and isinstance(
+        asked.query.measure, PersonQuantiles | Count | CountSubjects
+    )
+    meant = decode_text(text) if text and first else None
+    return None if meant == asked.query else meant
 
 
 def _who_is_in(request: UserRequest, budget: Budget) -> dict[str, Any]:
@@ -279,11 +311,19 @@ def _sql(quote: asking.Quote) -> str:
 
 
 def _page(
-    request: UserRequest, budget: Budget, asked: Asked, *, more: bool = False, status: int = 200
+    request: UserRequest,
+    budget: Budget,
+    asked: Asked,
+    *,
+    more: bool = False,
+    at_price: bool = False,
+    status: int = 200,
 ) -> HttpResponse:
+    """`more`: with room for another condition; `at_price`: whoever sees it goes on at the price."""
     tables = budget.protection.dataset.current
     context = _context(budget, asked, request.user)
     context["blank_lines"] = range(len(asked.lines), min(MAX_LINES, len(asked.lines) + (2 if more else 1)))
+    context["at_price"] = at_price
     context["tables"] = tables.tables_declared if tables else ()
     return show(request, "ask", context, status=status)
 

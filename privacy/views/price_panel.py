@@ -4,11 +4,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from privacy import asking, cheaper, counting, guides, known, ledger, on_mock, words
-from privacy.composing import MEASURES, fields_of
+from privacy.composing import GUIDE, MEASURES, fields_of
 from privacy.engine import sql_text
+from privacy.engine.caps import rows_that_count
 from privacy.engine.contributions import CAP
 from privacy.engine.designs import design
-from privacy.engine.queries import CountSubjects, PersonQuantiles, Query
+from privacy.engine.pricing import Offer
+from privacy.engine.queries import CountSubjects, PersonQuantiles, Query, Sum
 from privacy.engine.schema import MAX_ROWS_PER_SUBJECT, QueryRefused
 from privacy.engine.trials import TRIES
 from privacy.forms import ERROR
@@ -17,7 +19,7 @@ from privacy.models import Budget
 if TYPE_CHECKING:
     from privacy.views.asking import Asked
 
-BEFORE = {"count": known.count_first, "guide": guides.guide}
+BEFORE = ("count", "guide")
 """What the page proposes to ask before a question."""
 
 
@@ -28,7 +30,7 @@ def context(budget: Budget, asked: "Asked") -> dict[str, Any]:
         "refusal": asked.refusal or (_unaffordable(quote) if quote else ""),
         "priced": _priced(budget, quote) if quote else None,
         "count_first": _first(budget, asked, "count"),
-        "guide": _first(budget, asked, "guide"),
+        "guide": _guide(budget, asked),
         "public_rows": budget.protection.public_rows.get(asked.table.name),
         "proposals": _proposed(asked),
         "pins": _pins(quote) if quote else [],
@@ -47,13 +49,28 @@ def _unaffordable(quote: asking.Quote) -> str:
     return ledger.too_much(quote.offer.units, quote.left) if too_much else ""
 
 
+def before(budget: Budget, asked: "Asked", which: str) -> tuple[Query, Offer] | None:
+    """A question to ask before, with its price: a count, which may be what a price is missing for, or a guide."""
+    if which == "guide":
+        return guides.guide(budget, asked.quote) if asked.quote else None
+    return known.count_first(budget, asked.query, asked.table) if asked.query else None
+
+
 def _first(budget: Budget, asked: "Asked", which: str) -> dict[str, str] | None:
     """What the page proposes to ask before, and its price; a count where nobody knows the error yet."""
     told = asked.quote is not None and asked.quote.half_width is not None
-    if asked.query is None or (which == "count" and told):
-        return None
-    found = BEFORE[which](budget, asked.query, asked.table)
+    found = None if which == "count" and told else before(budget, asked, which)
     return found and {"what": _called(found[0]), "share": words.percent(found[1].share)}
+
+
+def _guide(budget: Budget, asked: "Asked") -> dict[str, str] | None:
+    """The same of a guide, with what it asks in place of what the noise is sized for."""
+    first = _first(budget, asked, "guide")
+    if first is None or asked.query is None:
+        return None
+    rows, amount = rows_that_count(asked.query, asked.table), isinstance(asked.query.measure, Sum)
+    asks = "how much {} of people really add up to" if amount else "how many {} of people really have"
+    return {**first, "rows": f"{rows:,}", "asks": asks.format(words.percent(float(GUIDE)))}
 
 
 def _called(query: Query) -> str:
@@ -75,7 +92,7 @@ def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
     )
     if error and quote.known:
         error = f"{'at most' if quote.known.is_bound else 'about'} {error}"
-    found = on_mock.tried(quote, people=budget.protection.public_size)
+    found = on_mock.tried(quote, budget.protection)
     return {
         **counting.told(quote.query, quote.spec),
         "twice": _twice(quote),
@@ -85,7 +102,7 @@ def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
         "read_to": words.read_to(quote.query, quote.spec),
         "rank_note": words.rank_note(quote.query, quote.half_width),
         "together": together,
-        "on_mock": on_mock.as_told(found, quote.query, quote.spec) if found else None,
+        "on_mock": on_mock.as_told(found, quote, budget.protection) if found else None,
         "people": budget.protection.public_size,
         "tries": TRIES,
         "share": words.percent(quote.offer.share),

@@ -78,11 +78,16 @@ def test_cells_are_empty_only_where_they_may_be():
     assert all(table[name].null_count for name in ("n", "x", "c", "k", "b", "d", "s", "t"))
 
 
-def test_a_data_subject_has_several_rows_side_by_side():
-    people = mock.make(replace(EVERY, mock_rows=400, rows_per_subject=4))["person"].to_numpy()
+@pytest.mark.parametrize(
+    ("rows", "most"), [(400, 4), (400, 6), (1, 4), (37, 1), (7, 3), (50, 4096), (5000, 100)]
+)
+def test_a_data_subject_has_from_one_to_the_declared_rows_side_by_side(rows, most):
+    people = mock.make(replace(EVERY, mock_rows=rows, rows_per_subject=most))["person"].to_numpy()
     counts = np.unique(people, return_counts=True)[1]
-    assert 2 < counts.mean() < 6
-    assert list(people) == sorted(people)
+    assert (counts.sum(), list(people)) == (rows, sorted(people))
+    assert 1 <= counts.min() <= counts.max() <= most
+    assert rows < 100 or counts.max() == most
+    assert rows < 100 or counts.mean() == pytest.approx((most + 1) / 2, rel=0.1)
 
 
 def test_a_subject_in_words_is_a_made_up_one():

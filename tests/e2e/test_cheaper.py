@@ -63,6 +63,26 @@ def test_a_proposal_is_taken_by_keyboard(
     screenshot(page, "cheaper-proposals")
 
 
+def test_a_count_is_asked_first_at_the_price_and_leads_back(
+    open_as: Callable[..., Page], world: SimpleNamespace, screenshot: Callable[..., Any]
+) -> None:
+    page = open_as(world.scientist, reverse("privacy:ask", args=[world.budget.pk]))
+    page.locator("#id_sql").fill("SELECT AVG(wage) FROM wages WHERE year >= 1991")
+    page.get_by_role("button", name="Count the rows").press("Enter")
+    price = page.locator("#price")
+    expect(price).to_contain_text("Number of rows where year ≥ 1991")
+    expect(page.locator("#price-title")).to_be_focused()
+    expect(page.locator("#price-title")).to_be_in_viewport()
+    page.get_by_role("button", name="Ask: spend").click()
+    page.locator("#confirm [data-yes]").click()
+    back = page.get_by_role("link", name="Back to your question: Mean of wage where year ≥ 1991")
+    expect(back).to_be_visible(timeout=30_000)
+    no_barriers(page, "a count that leads back")
+    screenshot(page, "counted-first")
+    back.click()
+    expect(price).to_contain_text("Mean of wage where year ≥ 1991")
+
+
 def test_the_owner_reads_how_many_people_have_more(
     open_as: Callable[..., Page], world: SimpleNamespace, screenshot: Callable[..., Any]
 ) -> None:

@@ -40,7 +40,7 @@ SECTOR = ColumnSpec(name="sector", kind=Kind.CATEGORY, labels=tuple("abcdefghijk
 COUNT = Query(table="wages", measure=Count())
 SUM = Query(table="wages", measure=Sum(WAGE))
 ROWS_COUNT = [query for query in QUERIES if not isinstance(query.measure, PersonQuantiles)]
-"""How many rows has a person is asked of all rows, whatever counts."""
+"""How many rows a person has is asked of all rows, whatever counts."""
 
 
 @pytest.fixture(scope="module")

@@ -161,11 +161,11 @@ def test_no_guide_is_offered_where_one_row_of_a_person_counts_already(budget):
     data = budget.protection.dataset
     type(budget.protection).objects.filter(dataset=data).update(public_size=10**6)
     budget.protection.refresh_from_db()
-    spec = asking.quote(budget, COUNT, by=budget.scientist, epsilon=1).spec
+    quote = asking.quote(budget, COUNT, by=budget.scientist, epsilon=1)
     pinned = replace(COUNT, where=Compare("=", Column("year"), Constant(1991.0)))
-    assert guides.guide(budget, COUNT, spec) is not None
-    assert rows_that_count(pinned, spec) == 1
-    assert guides.guide(budget, pinned, spec) is None
+    assert guides.guide(budget, quote) is not None
+    assert rows_that_count(pinned, quote.spec) == 1
+    assert guides.guide(budget, asking.quote(budget, pinned, by=budget.scientist, epsilon=1)) is None
 
 
 @pytest.fixture

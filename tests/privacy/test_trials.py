@@ -22,7 +22,7 @@ from privacy.engine.queries import (
     Variance,
 )
 from privacy.engine.release import Table, exact_sums, measure, table_from_columns
-from privacy.engine.trials import TRIES, can_be_tried, trial
+from privacy.engine.trials import TRIES, can_be_tried, people_with, trial
 from tests.privacy import make_table
 from tests.privacy.make_table import SPEC
 
@@ -127,3 +127,18 @@ def test_ratios_are_tried_and_what_is_known_before_is_not():
     for measure_ in (Count(), Sum(WAGE), Quantiles(WAGE, (0.5,)), Distribution(WAGE)):
         assert not can_be_tried(Query(table="wages", measure=measure_), 1)
     assert not can_be_tried(RATIOS["mean by region"], 10_000)
+
+
+@pytest.mark.parametrize(("mean", "most"), [(1.0, 6), (2.0, 6), (3.4, 6), (6.0, 6), (1.0, 1), (2.0, 4096)])
+def test_rows_are_given_to_people_who_have_so_many_each(mean, most):
+    offsets = people_with(mean, 9_000, most=most, seed=4)
+    sizes = np.diff(offsets)
+    assert (offsets[0], sizes.sum()) == (0, 9_000)
+    assert 1 <= sizes.min() <= sizes.max() <= most
+    assert sizes.mean() == pytest.approx(mean, rel=0.05)
+    assert np.array_equal(offsets, people_with(mean, 9_000, most=most, seed=4))
+
+
+def test_numbers_of_rows_that_nobody_can_have_are_taken_to_the_nearest():
+    for mean, each in ((0.2, 1), (50.0, 6)):
+        assert set(np.diff(people_with(mean, 600, most=6, seed=1))) == {each}

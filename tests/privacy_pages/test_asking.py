@@ -1,14 +1,12 @@
 """Asking on the page: both sides in step, the price before the click, one click one charge, nothing lost on errors."""
 
-from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.urls import reverse
 
-from privacy import asking, guides, services
-from privacy.engine.wire import decode
+from privacy import services
 from privacy.models import Answer, Budget, LedgerLine
 
 pytestmark = pytest.mark.django_db
@@ -311,84 +309,3 @@ def test_a_price_says_that_it_rests_on_what_the_owner_has_published(scientist, b
         f"The value lies within ± {points} points of rank. The interval shown with it can be wider, on one side as "
         "far as the declared bound."
     )
-
-
-@pytest.fixture
-def crowded(budget):
-    """The same, said to be about so many people that a guide is cheap beside the budget."""
-    type(budget.protection).objects.filter(pk=budget.protection_id).update(public_size=3000)
-    return budget
-
-
-def test_a_guide_is_proposed_and_leads_back_to_a_better_question(scientist, crowded, page, compute):
-    asked = scientist.post(page, {**typed(**OF_1991), "then": "price"})
-    guide = asked.context["guide"]
-    assert guide["what"] == "How many rows has a person?"
-    guided = scientist.post(page, {**typed(**OF_1991), "then": "guide"})
-    assert (
-        guided.context["priced"]["what"]
-        == "Quantiles of each person’s number of rows at 0.98 where year ≥ 1991"
-    )
-    assert guided.context["count_first"] is None
-    assert guided.context["priced"]["share"] == guide["share"]
-    form = guided.context["form"]
-    assert (form["measure"].value(), form["shares"].value()) == ("person_rows", "0.98")
-    assert guided.context["guide"] is None
-    where = {name: value for name, value in OF_1991.items() if name.startswith("where")}
-    # Of thirty people nearly all is lost in noise, half is not.
-    fields = {"measure": "person_rows", "shares": "0.5", "meant": form["meant"].value(), **where}
-    scientist.post(page, agreed(scientist, page, **fields, epsilon="28"))
-    answer = compute(Answer.objects.get())
-    assert round(answer.result["lines"][0]["figures"][0]["value"]) == 3
-    text = scientist.get(reverse("privacy:answer", args=[answer.pk])).content.decode()
-    assert "Count with at most 3 rows of a person" in text
-    assert (
-        f'href="{page}?guided={answer.pk}">Mean of wage where year ≥ 1991, at most 3 rows of a person</a>'
-        in text
-    )
-    again = scientist.get(page, {"guided": str(answer.pk)}).context
-    assert (again["form"]["measure"].value(), again["form"]["rows"].value()) == ("mean", 3)
-    assert again["priced"]["what"] == "Mean of wage where year ≥ 1991, at most 3 rows of a person"
-
-
-def test_a_guide_asked_for_by_itself_leads_to_the_plainest_question(scientist, crowded, page, compute):
-    scientist.post(
-        page,
-        agreed(scientist, page, measure="person_amount", shares="0.5", column="wage", rows="2", epsilon="28"),
-    )
-    answer = compute(Answer.objects.get())
-    assert answer.query["rows"] is None
-    again = scientist.get(page, {"guided": str(answer.pk)}).context["form"]
-    # Half of them have less than 50 000 EUR in all, which one row may hold.
-    assert (again["measure"].value(), again["column"].value(), again["rows"].value()) == ("sum", "wage", 1)
-    assert "union bound" in answer.record["intervals"]
-    # Under other declarations it leads nowhere, and the page stays.
-    spec = asking.quote(crowded, decode(answer.query), by=crowded.scientist, epsilon=1).spec
-    assert guides.better(answer, spec) is not None
-    assert guides.better(answer, replace(spec, columns={})) is None
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"measure": "people"},
-        {"measure": "person_mean", "column": "wage"},
-        {"measure": "count", "rows": "1"},
-        {"measure": "variance", "column": "wage"},
-    ],
-)
-def test_no_guide_is_proposed_where_one_row_of_a_person_counts_or_none_helps(
-    scientist, crowded, page, fields
-):
-    assert scientist.post(page, {**typed(**fields), "then": "price"}).context["guide"] is None
-
-
-def test_no_guide_is_proposed_that_would_be_dear(scientist, budget, page):
-    assert scientist.post(page, {**typed(measure="count"), "then": "price"}).context["guide"] is None
-
-
-def test_what_a_guide_is_said_to_be_for_is_read_with_care(scientist, crowded, page):
-    sent = agreed(scientist, page, measure="person_rows", meant='{"table": 5}')
-    answer = scientist.post(page, sent)
-    assert answer.status_code == 400
-    assert not LedgerLine.objects.exists()

@@ -34,11 +34,12 @@ def priced(client, budget, **fields):
 
 
 def test_what_comes_out_on_the_mock_comes_with_its_error(scientist, budget):
-    told, text = priced(scientist, budget, **REGRESSION)
+    told, text = priced(scientist, budget, **REGRESSION, epsilon="25")
     assert told.heading == "On the mock data this comes out, in 20 of 20 tries."
     assert [name for name, _ in told.widths] == ["Intercept", "year"]
     assert all(width.startswith("± ") for _, width in told.widths)
-    for said in (told.heading, told.widths[1][1], "as for about 30 people", "more is lost"):
+    assert told.rows.startswith("The mock has about 2.5 rows of each person: ")
+    for said in (told.heading, told.widths[1][1], told.rows, "as for about 30 people", "more is lost"):
         assert said in text
     assert not LedgerLine.objects.exists()
 
@@ -97,14 +98,18 @@ def test_programs_are_told_the_same(scientist, budget):
         return scientist.post(path, body, content_type="application/json").json()["on_mock"]
 
     sql = "SELECT CORR(wage, year) FROM wages"
+    assert asked(sql=sql, epsilon=30)["rows_each"] == pytest.approx(2.5, rel=0.1)
+    services.publish_rows(budget.protection, {"wages": 120}, by=budget.protection.dataset.owner)
     told = asked(sql=sql, epsilon=30)
     (figure,) = told["figures"]
+    assert told["rows_each"] == 4
     assert (told["tries"], figure["key"], figure["name"]) == (20, [], "correlation")
     assert figure["told"] > 10
     assert 0 < figure["half_width_95"] < 2
     (figure,) = asked(sql=sql, epsilon=0.1)["figures"]
     assert (figure["told"], figure["half_width_95"]) == (0, None)
-    assert asked(sql=f"{sql} WHERE wage > 49999.9", epsilon=1) == {"rows": 0, "tries": 20, "figures": []}
+    few = asked(sql=f"{sql} WHERE wage > 49999.9", epsilon=1)
+    assert (few["rows"], few["tries"], few["figures"]) == (0, 20, [])
     assert asked(sql="SELECT COUNT(*) FROM wages", epsilon=1) is None
 
 
