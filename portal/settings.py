@@ -319,7 +319,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 # A bell that cannot be rung at once is rung again by look_after_runs: nobody waits for it.
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_max": 0}
-ANSWER_SECONDS = 0.15  # what an automatic answer over no rows may take; more rows have a public time more
+ANSWER_SECONDS = 0.09  # what an automatic answer over no rows may take; more rows have a public time more
 PREPARE_SECONDS = (
     5.0  # what putting the rows of a table in order may take, once a revision; many rows take more
 )

@@ -20,7 +20,7 @@ from privacy.engine.queries import KeyCounts, Query
 from privacy.engine.release import measure
 from privacy.engine.schema import QueryRefused, TableSpec
 from privacy.engine.wire import decode
-from privacy.models import Answer, Protection
+from privacy.models import Answer, LedgerLine, Protection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,16 +35,25 @@ class Question:
     wanted: frozenset[str]
 
     def seconds(self, protection: Protection) -> float:
-        """How long its answer may take. All stored rows are read, however few of a person are to count."""
-        return deadlines.seconds(
+        """How long its answer may take. All stored rows are read, however few of a person are to count. Whether it is
+        the first one over its table follows from what has been charged, which is public."""
+        charged = LedgerLine.objects.filter(
+            budget__protection=protection,
+            settled_by__kind=LedgerLine.Kind.COMMIT,
+            answer__revision=self.table.revision_id,
+            purpose__query__table=self.table.name,
+        )
+        people = protection.public_size
+        each = deadlines.seconds(
             self.query,
             self.design,
-            people=protection.public_size,
+            people=people,
             rows_per_person=max(self.query.rows or 1, self.spec.max_rows),
             base=settings.ANSWER_SECONDS,
             cut=is_capped(self.query, self.spec)
             and rows_that_count(self.query, self.spec) < self.spec.max_rows,
         )
+        return each if charged.exists() else each + deadlines.places(people)
 
 
 def rehearse(question: Question, protection: Protection) -> None:

@@ -11,7 +11,7 @@ from privacy.engine.expressions import Node, children
 from privacy.engine.queries import Distribution, PersonQuantiles, Query
 from privacy.engine.searches import MOST_STEPS
 
-STEP = 0.05
+STEP = 0.025
 """Seconds: the time for rows is a multiple of it."""
 ROW, PART, SEARCH = 4e-8, 6e-9, 4e-9
 """Seconds a row, a row and part of an expression, a row and step of a search: about twice what a busy core takes."""
@@ -24,6 +24,8 @@ SUMS = 8
 """Adding up the rows of each person takes as long as so many parts of an expression."""
 SORT = 1e-5
 """Seconds a row that putting rows in order may take."""
+PLACE = 5e-6
+"""Seconds a person, to look up everybody's place in the ledger of people."""
 ROWS_EACH = 4
 """So many rows a person are expected, or as many as count if that is fewer."""
 
@@ -46,6 +48,11 @@ def seconds(
     if isinstance(query.measure, Distribution):
         each += BIN * times * query.measure.bins
     return base + math.ceil(rows * each / STEP) * STEP
+
+
+def places(people: int) -> float:
+    """What the first answer over a table of a revision may take besides, in seconds: later ones know the places."""
+    return math.ceil(people * PLACE / STEP) * STEP
 
 
 def _rows(people: int, rows_per_person: int) -> int:

@@ -17,6 +17,7 @@ from privacy.engine.expressions import Column
 from privacy.engine.queries import Distribution, PersonQuantiles, Quantiles, Query
 from privacy.engine.schema import MAX_ROWS_PER_SUBJECT
 from privacy.models import DOUBLED_FOR, Answer, Protection
+from privacy.questions import question_of
 from tests import make
 from tests.makers import privacy as shares
 from tests.makers.datasets import WAGE_COLUMNS, wage_rows
@@ -29,7 +30,7 @@ def test_the_time_for_an_answer_grows_with_what_is_public(query):
     def seconds(people, rows=2):
         return deadlines.seconds(query, design(query, SPEC), people=people, rows_per_person=rows, base=0.15)
 
-    assert seconds(1) == pytest.approx(0.2)
+    assert seconds(1) == pytest.approx(0.15 + deadlines.STEP)
     assert seconds(10**6) <= seconds(10**7) / 3
     assert seconds(10**6, rows=4) == seconds(10**6, rows=MAX_ROWS_PER_SUBJECT) > seconds(10**6, rows=1)
     steps = (seconds(10**6) - 0.15) / deadlines.STEP
@@ -63,6 +64,27 @@ def test_ordinary_questions_to_a_million_rows_take_little():
 
 
 # Through the real services
+
+
+@pytest.mark.django_db
+def test_which_answer_is_the_first_follows_from_what_was_charged():
+    """Not from who is in the table: a question that was given back is none, and another revision begins anew."""
+    budget = shares.budget()
+    make.grant(budget.protection.dataset, budget.scientist)
+    type(budget.protection).objects.filter(pk=budget.protection_id).update(public_size=10**6)
+    budget.refresh_from_db()
+
+    def seconds(answer):
+        return question_of(answer).seconds(budget.protection)
+
+    given_back, first, second = (shares.answer(budget, epsilon=e) for e in (0.1, 0.2, 0.3))
+    execution.give_back(given_back, "No worker took it.")
+    longer = seconds(first)
+    execution.compute(str(first.pk))
+    assert longer - seconds(second) == pytest.approx(10**6 * deadlines.PLACE) == deadlines.places(10**6)
+    execution.compute(str(second.pk))
+    make.next_revision(budget.protection.dataset)
+    assert seconds(shares.answer(budget, epsilon=0.2)) == longer
 
 
 def waited(answer: Answer) -> timedelta:
@@ -160,6 +182,10 @@ def test_somebody_with_a_million_rows_and_thousands_of_texts_moves_no_release(se
     assert doubled_without == doubled_with == 0
 
 
+FIRST, LATER = 0.09 + 2 * deadlines.STEP, 0.09 + deadlines.STEP
+"""Over few rows: with the places of people, and without."""
+
+
 @pytest.mark.django_db
 def test_a_time_that_was_too_short_is_doubled_and_remembered_for_an_hour(monkeypatch):
     budget = shares.budget()
@@ -179,9 +205,9 @@ def test_a_time_that_was_too_short_is_doubled_and_remembered_for_an_hour(monkeyp
         monkeypatch.setattr(execution, "_compute", compute)
         answer.refresh_from_db()
         times.append(waited(answer))
-    assert times == [timedelta(seconds=0.2 * 2**6)] * 2
+    assert times == [timedelta(seconds=seconds * 2**7) for seconds in (FIRST, LATER)]
     protection = Protection.objects.get()
-    assert protection.doublings_now == 6
+    assert protection.doublings_now == 7
     protection.doubled_at = timezone.now() - DOUBLED_FOR
     assert protection.doublings_now == 0
 
@@ -198,7 +224,7 @@ def test_what_is_lost_is_lost_when_it_would_have_come_out(monkeypatch):
         execution.compute(str(answer.pk))
     answer.refresh_from_db()
     assert answer.state == Answer.State.LOST
-    assert [at - answer.begun_at for at in until] == [timedelta(seconds=0.2)]  # type: ignore[operator]
+    assert [at - answer.begun_at for at in until] == [timedelta(seconds=FIRST)]  # type: ignore[operator]
 
 
 PASSES = [
