@@ -12,6 +12,7 @@ from django.utils.timezone import now
 from common.errors import Conflict, Refused
 from datasets import storage
 from privacy import asking, execution, ledger, services
+from privacy.engine import deadlines
 from privacy.engine.queries import KeyCounts, Query
 from privacy.models import THRESHOLD_ANSWERS, Answer, Budget, LedgerLine, TopUp
 from privacy.subjects import Share, SubjectLedger
@@ -220,5 +221,6 @@ def test_a_dataset_gives_one_answer_after_the_other_however_fast_they_are(settin
         [answer.begun_at or now() for answer in out],
         [answer.visible_at or now() for answer in out],
     )
-    assert [at - since for since, at in zip(begun, visible, strict=True)] == [timedelta(seconds=0.55)] * 3
+    first, later = (timedelta(seconds=0.5 + steps * deadlines.STEP) for steps in (2, 1))
+    assert [at - since for since, at in zip(begun, visible, strict=True)] == [first, later, later]
     assert all(at <= next_ for at, next_ in zip(visible, begun[1:], strict=False))
