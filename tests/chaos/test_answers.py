@@ -4,7 +4,6 @@ Never a second draw for one charge, never an answer without one.
 """
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from privacy.models import Answer, Budget, LedgerLine
 from privacy.verification import faults
 from tests.chaos import answers
 from tests.chaos.answers import STEPS, ask, charged, end_of, fresh, last_line, standing_at
+from tests.chaos.disks import small_disk
 from tests.chaos.site import Site, until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -129,17 +129,12 @@ def full_disk(folder: Path) -> Iterator[Path]:
     """This folder, with what it holds, on a disk without room for one page more."""
     kept = folder.with_name(f"{folder.name}.kept")
     shutil.copytree(folder, kept)
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k,mode=700", "weir-test", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        shutil.rmtree(kept)
-        pytest.skip(f"A small disk cannot be mounted here: {done.stderr.strip()}")
     try:
-        shutil.copytree(kept, folder, dirs_exist_ok=True)
-        fill(folder / "ballast")
-        yield folder / "ballast"
+        with small_disk(folder, "size=256k"):
+            shutil.copytree(kept, folder, dirs_exist_ok=True)
+            fill(folder / "ballast")
+            yield folder / "ballast"
     finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
         shutil.rmtree(kept)
 
 

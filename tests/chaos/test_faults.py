@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from datasets import storage
 from requests_app import services
 from requests_app.models import Run, Worker
 from tests import make
+from tests.chaos.disks import small_disk
 from tests.chaos.runs import ENDLESS, QUICK, SLOW, end_of, is_in, run_in
 from tests.chaos.site import Site, descendants_of, until
 from tests.makers import requests as made
@@ -41,15 +41,9 @@ def started(code: str = QUICK) -> Run:
 def full_disk(tmp_path: Path) -> Iterator[None]:
     """The folder of outputs on a disk with room for folders, not for files."""
     folder = storage.folder("outputs")
-    command = ["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=64,mode=700", "weir-test", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"A small disk cannot be mounted here: {done.stderr.strip()}")
-    try:
+    with small_disk(folder, "size=4k", "nr_inodes=64"):
         (folder / "ballast").write_bytes(bytes(4096))
         yield
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def test_a_full_disk_is_a_definite_end(site: Site, full_disk: None) -> None:
