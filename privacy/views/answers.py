@@ -107,18 +107,19 @@ def _context(request: UserRequest, item: Answer) -> dict[str, Any]:
         "ask_refusal": rules.ask(request.user, item.budget) if is_own else None,
         **queries.counted(item),
     }
+    meant = leading_back.meant_by(request, item) if is_own else None
     if is_own:
-        context |= leading_back.told(request, item)
+        context |= leading_back.told(request, meant)
     if item.is_out:
-        meant = leading_back.meant_by(request, item) if is_own else None
-        context |= {**_figures(item, query), **_guided(item, meant), "repeat": _repeat(item)}
-        context["lost"] = lost.sentence(item.result or {}, query, queries.table_of(item), context["epsilon"])
+        table = queries.table_of(item)
+        context |= {**_figures(item, query, table), **_guided(item, table, meant), "repeat": _repeat(item)}
+        context["lost"] = lost.sentence(item.result or {}, query, table, context["epsilon"])
     return context
 
 
-def _figures(item: Answer, query: Query) -> dict[str, Any]:
+def _figures(item: Answer, query: Query, table: TableSpec | None) -> dict[str, Any]:
     """The answer as a table, and as a chart where there is more than one group."""
-    result, table = item.result or {}, queries.table_of(item)
+    result = item.result or {}
     all_hold, search = together(result) if result else None, _search(item, query, table)
     rows = [_row(line, result["by"], table, all_hold, search) for line in result["lines"]]
     names = [figure["name"] for figure in result["lines"][0]["figures"]] if rows else []
@@ -171,9 +172,8 @@ def _search(item: Answer, query: Query, table: TableSpec | None) -> dict[str, An
     }
 
 
-def _guided(item: Answer, meant: Query | None) -> dict[str, Any]:
+def _guided(item: Answer, table: TableSpec | None, meant: Query | None) -> dict[str, Any]:
     """The question that a guide was asked for, with as many rows of a person as it tells, or why that helps nothing."""
-    table = queries.table_of(item)
     if table is None:
         return {}
     found = guides.better(item, table, meant)

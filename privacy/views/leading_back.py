@@ -37,7 +37,6 @@ def meant_by(request: UserRequest, answer: Answer) -> Query | None:
     return _from_address(request) or guides.meant_by(answer)
 
 
-def told(request: UserRequest, answer: Answer) -> dict[str, object]:
+def told(request: UserRequest, meant: Query | None) -> dict[str, object]:
     """What the answer's page says of it."""
-    meant = meant_by(request, answer)
     return {"back": words.say(meant) if meant else "", "carried": carried(_from_address(request))}
