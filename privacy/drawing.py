@@ -113,10 +113,7 @@ def curve(shares: Sequence[Share], begin: float, width: int, title: str) -> str:
     def y(share: float) -> float:
         return TOP + (1 - min(1.0, max(0.0, share))) * (bottom - TOP)
 
-    parts = []
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        parts.append(_line("chart-grid", left, y(share), right, y(share)))
-        parts.append(_text("chart-tick", left - 6, y(share) + 4, f"{share * 100:.0f} %", "end"))
+    parts = list(_share_grid((0.0, 0.25, 0.5, 0.75, 1.0), y, left, right))
     marks = [mark for mark in ticks(begin, end, 6 if width > 500 else 3) if begin <= mark <= end]
     step = marks[1] - marks[0] if len(marks) > 1 else 1.0
     for mark in marks:
@@ -130,6 +127,12 @@ def curve(shares: Sequence[Share], begin: float, width: int, title: str) -> str:
         path = "L".join(f"{x(at):.1f} {y(share):.1f}" for at, share in corners)
         parts.append(f'<path class="{name}" d="M{path}{closed}"/>')
     return _svg(width, height, title, parts)
+
+
+def _share_grid(shares: Sequence[float], y: Scale, left: float, right: float) -> Iterator[str]:
+    for share in shares:
+        yield _line("chart-grid", left, y(share), right, y(share))
+        yield _text("chart-tick", left - 6, y(share) + 4, f"{share * 100:.0f} %", "end")
 
 
 def _decimals(step: float) -> int:
@@ -167,10 +170,7 @@ def burn_down(points: Sequence[Point], now: datetime, width: int, title: str) ->
     def y(share: float) -> float:
         return TOP + (1 - share) / (1 - lowest) * (height - TOP - AXIS)
 
-    parts = []
-    for share in (0.0, 0.5, 1.0):
-        parts.append(_line("chart-grid", left, y(share), right, y(share)))
-        parts.append(_text("chart-tick", left - 6, y(share) + 4, f"{share * 100:.0f} %", "end"))
+    parts = list(_share_grid((0.0, 0.5, 1.0), y, left, right))
     parts.append(_line("chart-warning", left, y(0.2), right, y(0.2)))
     path = f"M{x(begin):.1f} {y(points[0].left):.1f}"
     for point in points[1:]:
