@@ -17,7 +17,7 @@ Numbers = TypeVar("Numbers", float, npt.NDArray[Any])
 
 
 def largest(decimals: int) -> float:
-    """So far from 0 such numbers are told apart, and their places found.
+    """The largest distance from 0 at which floats tell such numbers apart, and `place` finds the right place.
 
     A float x one step beside that of k / 10**d is at most 3 2**-53 |x| off, with the rounding of k / 10**d itself, and
     x * 10**d is rounded once more: in all about 2**-51 |k|, which is 1/2 at 2**50.

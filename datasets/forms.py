@@ -258,7 +258,7 @@ class ColumnForm(forms.Form):
         min_value=0,
         max_value=MOST_DECIMALS,
         help_text="If everybody knows how many: 2 for prices in euros and cents. Medians and other quantiles are then "
-        "told in such values, to the cent where the bounds are close. Values with more decimals are rounded.",
+        "exact to the cent, where the bounds are close enough. Values with more decimals are rounded.",
     )
     confirmed = forms.BooleanField(
         label="What is declared here may be public: I know it from elsewhere, or accept that it tells something.",

@@ -31,7 +31,7 @@ SHOWN_DECIMALS = 4
 LARGEST = 2**53
 """Bounds are kept as floats: whole numbers beyond this would not be exact."""
 RULE = 2
-"""Counted up whenever the same declarations come to give other rows, so that what was prepared before is made anew."""
+"""Increase it when the same declarations start to give other rows: mocks of drafts are then made again."""
 
 Draw = Callable[[ColumnSchema, np.random.Generator, int], np.ndarray]
 
