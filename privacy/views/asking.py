@@ -22,11 +22,11 @@ from privacy.engine.accounting import noise_epsilon
 from privacy.engine.contributions import CAP
 from privacy.engine.queries import Count, CountSubjects, PersonQuantiles, Query
 from privacy.engine.schema import QueryRefused, TableSpec
-from privacy.engine.wire import canonical, decode, decode_text
+from privacy.engine.wire import canonical, decode
 from privacy.forms import EPSILON, ERROR, FORM, MAX_LINES, SQL, TEXT_LIMIT, QuestionForm, lines_of
 from privacy.models import Answer, Budget
 from privacy.views import price_panel
-from privacy.views.leading_back import carried, meant_by
+from privacy.views.leading_back import carried, meant_by, read
 from privacy.views.shared import show, the_budget
 
 FIRST_SHARE = 0.05
@@ -188,7 +188,7 @@ def _meant(asked: Asked) -> Query | None:
     first = asked.query is not None and isinstance(
         asked.query.measure, PersonQuantiles | Count | CountSubjects
     )
-    meant = decode_text(text) if text and first else None
+    meant = read(text, asked.table) if text and first else None
     return None if meant == asked.query else meant
 
 

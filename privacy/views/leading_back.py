@@ -8,9 +8,10 @@ there when somebody asks.
 from urllib.parse import quote
 
 from common.http import UserRequest
-from privacy import guides, words
+from privacy import guides, queries, words
+from privacy.engine.designs import design
 from privacy.engine.queries import Query
-from privacy.engine.schema import QueryRefused
+from privacy.engine.schema import QueryRefused, TableSpec
 from privacy.engine.wire import canonical, decode_text
 from privacy.models import Answer
 
@@ -24,19 +25,33 @@ def carried(meant: Query | None) -> str:
     return text if len(text) <= LONGEST else ""
 
 
-def _from_address(request: UserRequest) -> Query | None:
+def read(text: str, table: TableSpec) -> Query:
+    """A question that a page or an address has carried along. QueryRefused where nobody can ask it of this table."""
+    found = decode_text(text)
+    if found.table != table.name:
+        raise QueryRefused("The question that this one is asked before is about another table.")
+    design(found, table)
+    return found
+
+
+def _from_address(request: UserRequest, answer: Answer) -> Query | None:
     text = request.GET.get("meant", "")
+    if not text or len(text) > LONGEST or (table := queries.table_of(answer)) is None:
+        return None
     try:
-        return decode_text(text) if text and len(text) <= LONGEST else None
+        return read(text, table)
     except QueryRefused:
         return None
 
 
 def meant_by(request: UserRequest, answer: Answer) -> Query | None:
     """The question that an answer was asked before."""
-    return _from_address(request) or guides.meant_by(answer)
+    return _from_address(request, answer) or guides.meant_by(answer)
 
 
 def told(request: UserRequest, meant: Query | None) -> dict[str, object]:
-    """What the answer's page says of it."""
-    return {"back": words.say(meant) if meant else "", "carried": carried(_from_address(request))}
+    """What the answer's page says of it; an address that has carried it goes on carrying it."""
+    return {
+        "back": words.say(meant) if meant else "",
+        "carried": carried(meant) if "meant" in request.GET else "",
+    }

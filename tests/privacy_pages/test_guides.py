@@ -1,7 +1,9 @@
 """Guides for loose clips: proposed where they are worth their price, and leading back to the question."""
 
+import json
 from dataclasses import replace
 from functools import partial
+from urllib.parse import quote
 
 import pytest
 from django.urls import reverse
@@ -269,3 +271,36 @@ def test_a_guide_that_gains_nothing_says_so_and_leads_back(guided, value, fields
     assert "Back to your question: " in text
     if value == 200_000.0:
         assert "Back to your question: Sum of wage</a>" in text
+
+
+COLUMN = {"kind": "column", "name": "nope"}
+COUNTED = {"table": "wages", "measure": {"kind": "count"}}
+
+
+@pytest.mark.parametrize(
+    "meant",
+    [
+        {**COUNTED, "table": "nope"},
+        {**COUNTED, "by": ["nope"]},
+        {**COUNTED, "where": {"kind": "compare", "op": "~", "left": COLUMN, "right": COLUMN}},
+        {**COUNTED, "where": {"kind": "in", "column": "nope", "values": ["a"]}},
+        {**COUNTED, "measure": {"kind": "sum", "of": COLUMN}},
+        {**COUNTED, "measure": {"kind": "quantiles", "of": {"kind": "column", "name": "wage"}, "at": [9]}},
+    ],
+)
+def test_a_question_that_nobody_can_ask_leads_nowhere(scientist, budget, page, ask, compute, meant):
+    """Neither from an address, where the pages stay as they are, nor from a form, where nothing is charged."""
+    answer, text = compute(ask(budget)), json.dumps(meant)
+    addresses = [
+        reverse("privacy:answer", args=[answer.pk]),
+        f"{page}?back={answer.pk}",
+        f"{page}?guided={answer.pk}",
+    ]
+    for address in addresses:
+        found = scientist.get(f"{address}{'&' if '?' in address else '?'}meant={quote(text)}")
+        assert found.status_code == 200
+        assert not found.context.get("back")
+        assert "nope" not in found.content.decode()
+    charged = LedgerLine.objects.count()
+    assert scientist.post(page, agreed(scientist, page, measure="count", meant=text)).status_code == 400
+    assert LedgerLine.objects.count() == charged
