@@ -13,7 +13,7 @@ from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
 from accounts import addresses
-from accounts.duties import ROLES_GO_TOGETHER
+from accounts.separation import ROLES_GO_TOGETHER
 from common.errors import Refused
 from common.models import Thing
 
@@ -241,7 +241,7 @@ class Session(AbstractBaseSession):
 
     @classmethod
     def get_session_store_class(cls) -> type[SessionBase]:
-        store: type[SessionBase] = import_string("accounts.sessions.SessionStore")
+        store: type[SessionBase] = import_string("accounts.signin.sessions.SessionStore")
         return store
 
 

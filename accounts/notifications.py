@@ -26,7 +26,7 @@ def write_to(address: str, text: str, *, url: str = "", extra: str = "") -> None
 
 
 def write_letter(address: str, kind: str) -> None:
-    """Mail what the worker writes (accounts/letters.py), whether or not the address has an account."""
+    """Mail what the worker writes (accounts/mail/letters.py), whether or not the address has an account."""
     _post([Mail(address=address, kind=kind)])
 
 

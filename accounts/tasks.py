@@ -2,10 +2,10 @@
 
 from celery import shared_task
 
-from accounts import mailing
+from accounts.mail import delivery
 
 
 @shared_task(ignore_result=True)
 def send_mail() -> None:
     """A bell: the rows say what is sent. The clock rings it too, for what the broker has lost."""
-    mailing.send_due()
+    delivery.send_due()

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.views import joining, own, people
+from accounts.views import own, people, registration
 
 app_name = "accounts"
 urlpatterns = [
@@ -14,10 +14,10 @@ urlpatterns = [
     path("notifications/bell/", own.bell, name="bell"),
     path("notifications/read/", own.read_all, name="read_all"),
     path("notifications/<uuid:pk>/read/", own.read_notification, name="read_notification"),
-    path("register/", joining.register, name="register"),
-    path("register/thanks/", joining.registered, name="registered"),
-    path("register/confirm/<str:token>/", joining.confirm_address, name="confirm_address"),
-    path("welcome/<str:secret>/", joining.welcome, name="welcome"),
+    path("register/", registration.register, name="register"),
+    path("register/thanks/", registration.registered, name="registered"),
+    path("register/confirm/<str:token>/", registration.confirm_address, name="confirm_address"),
+    path("welcome/<str:secret>/", registration.welcome, name="welcome"),
     path("registrations/", people.registrations, name="registrations"),
     path("registrations/<uuid:pk>/approve/", people.approve_registration, name="approve_registration"),
     path("registrations/<uuid:pk>/refuse/", people.refuse_registration, name="refuse_registration"),

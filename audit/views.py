@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from audit import chain, queries, services
 from audit.forms import SearchForm
 from audit.models import Entry
-from common.expensive import computing
+from common.heavy_views import computing
 from common.http import UserRequest, found
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.samples import Floats, claims, numbers, survey, wages
-from privacy.engine.expressions import Column
 from privacy.engine.figures import Answer, Figure
-from privacy.engine.queries import (
+from privacy.engine.language.expressions import Column
+from privacy.engine.language.query import (
     Correlation,
     Count,
     Distribution,

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from privacy.engine.evaluate import Rows, Values
+from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
+from privacy.engine.measure.evaluate import Rows, Values
 from privacy.engine.release import Table, table_from_columns
-from privacy.engine.schema import ColumnSpec, Kind, TableSpec
 
 Floats = npt.NDArray[np.float64]
 REGIONS = ("north", "east", "south", "west")

@@ -12,8 +12,8 @@ from django.utils.cache import patch_cache_control
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from common import plain_json
+from common.admission import Busy
 from common.errors import Refused
-from common.turns import Busy
 
 if TYPE_CHECKING:
     from accounts.models import User

@@ -24,7 +24,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from common.lattices import nearest
+from common.decimal_grid import nearest
 
 FORMAT = 5
 """Changes with what `write` makes of the same table, so that what was written before is not read."""

@@ -12,11 +12,12 @@ from django.utils import timezone
 from audit import log
 from common import fingerprints, live
 from common.errors import Refused
-from datasets import ingest, proposals, storage
-from datasets.ingest import GivenUp
+from datasets import storage
+from datasets.declarations.schema import TableSchema
+from datasets.ingest import guesses, reader
+from datasets.ingest.reader import GivenUp
 from datasets.models import Column, Revision, Table, Upload
 from datasets.reading.outcome import Reading, Unreadable
-from datasets.schema import TableSchema
 
 STALE = timedelta(seconds=60)
 KEPT_INCOMPLETE = timedelta(days=2)
@@ -33,7 +34,7 @@ def read_upload(pk: UUID) -> None:
     upload = mine.get()
     target = storage.new_table_path()
     try:
-        reading = ingest.read(
+        reading = reader.read(
             storage.upload_path(upload), target, options=upload.options, progress=partial(_beat, pk, lease)
         )
         _keep(upload, lease, reading, target)
@@ -81,7 +82,7 @@ def _make_table(upload: Upload, lease: UUID, reading: Reading, sealed: tuple[str
     stored_name, digest, size = sealed
     table = Table.objects.create(
         revision=held.revision,
-        name=proposals.table_name(held.file_name, _taken(held.revision)),
+        name=guesses.table_name(held.file_name, _taken(held.revision)),
         source_name=held.file_name,
         source_bytes=held.size,
         stored_name=stored_name,
@@ -107,7 +108,7 @@ def _taken(revision: Revision) -> set[str]:
 def _propose(table: Table, reading: Reading) -> None:
     """Columns with proposed types; the declarations of the revision before are carried over by name."""
     earlier = _earlier(table)
-    proposed = [proposals.propose(column, earlier) for column in reading.columns]
+    proposed = [guesses.propose(column, earlier) for column in reading.columns]
     if earlier:
         table.description, table.about_people = earlier.description, earlier.about_people
         table.mock_rows, table.rows_per_subject = earlier.mock_rows, earlier.rows_per_subject
@@ -117,7 +118,7 @@ def _propose(table: Table, reading: Reading) -> None:
             Column(
                 table=table,
                 position=place,
-                confirmed=proposals.is_known(column, earlier),
+                confirmed=guesses.is_known(column, earlier),
                 **{**asdict(column), "categories": list(column.categories)},
             )
             for place, column in enumerate(proposed)

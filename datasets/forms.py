@@ -7,11 +7,19 @@ from typing import Any
 from django import forms
 
 from accounts.forms import AddressField
-from common.lattices import MOST_DECIMALS
+from common.decimal_grid import MOST_DECIMALS
 from common.templatetags.weir import span
+from datasets.declarations.schema import (
+    BOUNDED,
+    COUNTED,
+    OFFERED,
+    SUBJECT_KINDS,
+    bound_text,
+    misplaced,
+    parse_bound,
+)
 from datasets.models import NAME, Column, Dataset, Table
 from datasets.queries import SHOWN
-from datasets.schema import BOUNDED, COUNTED, OFFERED, SUBJECT_KINDS, bound_text, misplaced, parse_bound
 
 PLAIN_LIMIT = 16 * 1024 * 1024
 CATEGORIES = 500

@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 from django.db import connection
 
 from common import live
-from datasets import mock, storage
+from datasets import storage
+from datasets.declarations import mock
+from datasets.declarations.schema import MOCK_CELLS, TableSchema
 from datasets.models import Revision
-from datasets.schema import MOCK_CELLS, TableSchema
 
 SHOWN = 8
 

@@ -3,7 +3,8 @@
 from accounts.models import EXCLUSIVE_ROLES, User
 from accounts.rules import is_free_for_duties
 from common.access import all_of
-from datasets import hooks, schema
+from datasets import hooks
+from datasets.declarations import schema
 from datasets.models import AccessRequest, Dataset, Upload
 
 

@@ -23,7 +23,8 @@ from django.conf import settings
 from accounts.models import User
 from common.access import require
 from common.errors import Conflict, Denied, Refused
-from datasets import columns, confined, rules
+from datasets import columns, rules
+from datasets.ingest import sandboxed
 from datasets.models import Revision, Table, Upload
 from runner import parsing
 
@@ -165,7 +166,7 @@ def sweep(*, uploads: set[str], tables: set[str], before: float) -> list[str]:
 
 def _sweep_rooms() -> list[Path]:
     """Remove the folders of parsers that were killed with their worker: older than any parser may become."""
-    before = time.time() - confined.LIMITS.wall_s - ROOM_GRACE
+    before = time.time() - sandboxed.LIMITS.wall_s - ROOM_GRACE
     rooms = (*folder("uploads").glob("*.room"), *folder("columns").glob("*.part"))
     gone = [room for room in rooms if room.exists() and room.lstat().st_ctime < before]
     for room in gone:
@@ -206,9 +207,9 @@ def some_people(table: Table, key: bytes, *, most: int) -> set[bytes]:
         return set()
     given = {"subject": subject.name, "key": key.hex(), "most": most}
     try:
-        found = confined.run("people", _intact(table), parameters=given, limits=confined.LOOK)
+        found = sandboxed.run("people", _intact(table), parameters=given, limits=sandboxed.LOOK)
         return columns.digests_from(found.get("digests"), most=most)
-    except (confined.Broken, ValueError) as broken:
+    except (sandboxed.Broken, ValueError) as broken:
         raise Conflict(
             f"The people of table {table.name} could not be read. Try again; if it stays so, tell an admin."
         ) from broken
@@ -288,11 +289,11 @@ def _order(table: Table, subject: str, plans: Sequence[columns.ColumnPlan], key:
     most = columns.most_bytes(table.rows, plans) + 4 * table.stored_bytes
     room = max(min(most, shutil.disk_usage(draft).free - settings.DISK_RESERVE), 1)
     try:
-        confined.run("order", _intact(table), parameters=parameters, room=confined.Room(draft, room))
+        sandboxed.run("order", _intact(table), parameters=parameters, room=sandboxed.Room(draft, room))
         for name in columns.names_of(plans):
             parsing.take(draft, name, most=room)
         columns.check(draft, plans, most_rows=table.rows)
-    except (confined.Broken, ValueError) as broken:
+    except (sandboxed.Broken, ValueError) as broken:
         raise Conflict(
             f"Table {table.name} could not be put in the order of its data subjects. Tell an admin: "
             "the disk may be too full, or the file of the table is damaged."

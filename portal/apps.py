@@ -18,6 +18,6 @@ class PortalConfig(AppConfig):
 
 def bind_client(sender: object, request: HttpRequest, **kwargs: Any) -> None:
     """Lines of the log name who called, as everything else does."""
-    from common.clients import client_address  # noqa: PLC0415 -- needs the settings
+    from common.client_address import client_address  # noqa: PLC0415 -- needs the settings
 
     structlog.contextvars.bind_contextvars(ip=client_address(request))

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 -- its name
 from django.db import DatabaseError, connection
 
-from common.expensive import hang_up
+from common.heavy_views import hang_up
 
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "testserver"}
 

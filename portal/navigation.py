@@ -14,7 +14,7 @@ def items(request: HttpRequest) -> list[Item]:
     if not isinstance(user, User):
         return []
     entries = [
-        ("Inbox", "requests:inbox", "inbox", True),
+        ("Inbox", "inbox", "inbox", True),
         ("Datasets", "datasets:list", "database", True),
         ("Requests", "requests:list", "file-code", True),
         ("Answers", "privacy:index", "message-question", True),

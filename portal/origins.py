@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from portal.env import DEFAULT_PORTS
-from portal.turnstile import Application, Receive, Scope, Send
+from portal.request_limits import Application, Receive, Scope, Send
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 

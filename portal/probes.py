@@ -13,8 +13,8 @@ from django.core.cache import cache
 from django.db import DatabaseError, connection
 from redis.exceptions import RedisError
 
-from common.expensive import hang_up
-from portal.turnstile import Application, Receive, Scope, Send
+from common.heavy_views import hang_up
+from portal.request_limits import Application, Receive, Scope, Send
 
 FRESH_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0

@@ -25,7 +25,7 @@ from twisted.web.http import HTTPChannel
 from portal.asgi import application
 from portal.checks import workers_find_a_connection
 from portal.launch.options import is_loopback
-from privacy import on_mock
+from privacy.services import trials
 
 BODY_LIMIT = 16 * 1024 * 1024
 """More than any page sends; files come in chunks of 4 MB."""
@@ -205,7 +205,7 @@ def main() -> int:
         sys.stderr.write(f"Not serving: {why}\n")
         return 1
     allow_many_files()
-    on_mock.rehearse()
+    trials.rehearse()
     interface = options.host.replace(":", r"\:")
     server = Server(
         application,

@@ -64,16 +64,16 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "accounts.middleware.TimeZoneMiddleware",
-    "accounts.devices.KnownDeviceMiddleware",
+    "accounts.signin.devices.KnownDeviceMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
-    "portal.turnstile.PeopleMiddleware",
+    "portal.request_limits.PeopleMiddleware",
     "common.http.PrivatePagesMiddleware",
     "common.http.RefusalsMiddleware",
-    "common.confirming.ConfirmationMiddleware",
+    "common.confirmation.ConfirmationMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -90,7 +90,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "csp.context_processors.nonce",
-                "common.context.page",
+                "common.context_processors.page",
             ],
         },
     }
@@ -137,9 +137,9 @@ ENVIRONMENT_BUILDER = "runner.environments.build"
 EXECUTOR = env.choice(
     "WEIR_EXECUTOR",
     {
-        "bubblewrap": "runner.sandbox.BubblewrapExecutor",
-        "gvisor": "runner.gvisor.GvisorExecutor",
-        "kubernetes": "runner.kubernetes.KubernetesExecutor",
+        "bubblewrap": "runner.executors.bubblewrap.BubblewrapExecutor",
+        "gvisor": "runner.executors.gvisor.GvisorExecutor",
+        "kubernetes": "runner.executors.kubernetes.executor.KubernetesExecutor",
     },
 )
 
@@ -172,7 +172,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
-ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_ADAPTER = "accounts.signin.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
@@ -185,7 +185,10 @@ CONFIRM_MINUTES = env.number(
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 60 * (CONFIRM_MINUTES or 15)
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
-ACCOUNT_FORMS = {"login": "accounts.door.SignInForm", "reset_password": "accounts.door.ResetForm"}
+ACCOUNT_FORMS = {
+    "login": "accounts.signin.forms.SignInForm",
+    "reset_password": "accounts.signin.forms.ResetForm",
+}
 # Django's own, which covers the address, too; allauth's would write rows about addresses of its own.
 ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "django.contrib.auth.tokens.PasswordResetTokenGenerator"  # noqa: S105
 # Nobody is shut out by what others do behind the same address. Passwords are counted by axes, per account.
@@ -198,7 +201,7 @@ ACCOUNT_RATE_LIMITS = {
     "register": "5/h/key,30/h/ip",
 }
 REGISTRATION = env.flag("WEIR_REGISTRATION", default=DEMO)  # people may ask for an account themselves
-MFA_ADAPTER = "accounts.passkeys.MFAAdapter"
+MFA_ADAPTER = "accounts.signin.passkeys.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Weir"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # allauth's own list of addresses is not used
@@ -206,24 +209,24 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_USER_VERIFICATION = "required"  # a key that anybody who holds it can use is no second factor
 MFA_RATE_LIMITS = {"webauthn_login": ""}  # there is nothing to guess
 MFA_FORMS = {
-    "activate_totp": "accounts.door.ActivateTOTPForm",
-    "add_webauthn": "accounts.passkeys.AddForm",
-    "authenticate_webauthn": "accounts.passkeys.AuthenticateForm",
-    "edit_webauthn": "accounts.passkeys.RenameForm",
-    "login_webauthn": "accounts.passkeys.SignInForm",
-    "reauthenticate_webauthn": "accounts.passkeys.ReauthenticateForm",
+    "activate_totp": "accounts.signin.forms.ActivateTOTPForm",
+    "add_webauthn": "accounts.signin.passkeys.AddForm",
+    "authenticate_webauthn": "accounts.signin.passkeys.AuthenticateForm",
+    "edit_webauthn": "accounts.signin.passkeys.RenameForm",
+    "login_webauthn": "accounts.signin.passkeys.SignInForm",
+    "reauthenticate_webauthn": "accounts.signin.passkeys.ReauthenticateForm",
 }
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = ["username"]
-AXES_USERNAME_CALLABLE = "accounts.signins.lockout_name"
-AXES_CLIENT_IP_CALLABLE = "common.clients.client_address"
+AXES_USERNAME_CALLABLE = "accounts.signin.events.lockout_name"
+AXES_CLIENT_IP_CALLABLE = "common.client_address.client_address"
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "account/locked_out.html"
 AXES_VERBOSE = False
 
 # Sessions last a working day. cached_db would leak one Valkey connection per open websocket.
-SESSION_ENGINE = "accounts.sessions"  # Django's database sessions, with the person as a column
+SESSION_ENGINE = "accounts.signin.sessions"  # Django's database sessions, with the person as a column
 SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS

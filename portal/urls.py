@@ -4,7 +4,7 @@ from allauth.account import views as door
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from portal import views
+from portal import inbox_page, views
 
 account = [  # one by one: what allauth offers beyond these would change accounts past the audit log
     path("login/", door.login, name="account_login"),
@@ -32,6 +32,7 @@ account = [  # one by one: what allauth offers beyond these would change account
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("inbox/", inbox_page.inbox, name="inbox"),
     path("components/", views.components, name="components"),
     path("account/", include(account)),
     path("people/", include("accounts.urls")),

@@ -13,7 +13,7 @@ from portal import gallery
 
 @require_safe
 def home(request: UserRequest) -> HttpResponse:
-    return redirect("requests:inbox")
+    return redirect("inbox")
 
 
 @login_not_required

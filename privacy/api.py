@@ -14,17 +14,19 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
 from common.errors import Refused
-from common.expensive import computing
+from common.heavy_views import computing
 from common.http import UserRequest, body_json, found, refusal_as_json
-from privacy import asking, counting, dates, on_mock, queries, words
-from privacy.engine import wire
+from privacy import dates, queries
 from privacy.engine.accounting import noise_epsilon
-from privacy.engine.contributions import CAP
-from privacy.engine.queries import Query
-from privacy.engine.schema import ColumnSpec, Kind, QueryRefused, TableSpec
+from privacy.engine.language import wire
+from privacy.engine.language.query import Query
+from privacy.engine.language.schema import ColumnSpec, Kind, QueryRefused, TableSpec
+from privacy.engine.measure.contributions import CAP
 from privacy.engine.trials import TRIES, Trial
-from privacy.known import Known
 from privacy.models import Answer, Budget
+from privacy.presentation import caps_in_words, words
+from privacy.services import questions, trials
+from privacy.services.prior_answers import Known
 
 P = ParamSpec("P")
 LIMIT = 150_000
@@ -121,8 +123,8 @@ def price(request: UserRequest, pk: UUID) -> HttpResponse:
     """What a question would cost. Spends nothing."""
     item = _own(request, pk)
     quote, _ = _quote(item, request)
-    found = on_mock.tried(quote, item.protection)
-    stored = asking.stored(item, quote) is not None
+    found = trials.tried(quote, item.protection)
+    stored = questions.stored(item, quote) is not None
     return JsonResponse({**_price(quote), "stored": stored, "on_mock": _on_mock(found)})
 
 
@@ -135,7 +137,7 @@ def answers(request: UserRequest, pk: UUID) -> HttpResponse:
     item = _own(request, pk)
     key = _key(request)
     quote, text = _quote(item, request)
-    answer = asking.ask(item, quote, key=key, by=request.user, text=text)
+    answer = questions.ask(item, quote, key=key, by=request.user, text=text)
     stored = answer.line.key != key
     status = 200 if answer.is_out else 202
     return JsonResponse(
@@ -143,7 +145,7 @@ def answers(request: UserRequest, pk: UUID) -> HttpResponse:
     )
 
 
-def _paid(answer: Answer, quote: asking.Quote) -> dict[str, object]:
+def _paid(answer: Answer, quote: questions.Quote) -> dict[str, object]:
     """What an answer was charged, which may be another one, or one that was asked when less was known."""
     half = quote.half_width
     return {
@@ -170,13 +172,13 @@ def _key(request: UserRequest) -> UUID:
         raise Refused("The Idempotency-Key must be a UUID.") from bad
 
 
-def _quote(item: Budget, request: UserRequest) -> tuple[asking.Quote, str]:
+def _quote(item: Budget, request: UserRequest) -> tuple[questions.Quote, str]:
     body = body_json(request, limit=LIMIT)
     if extra := sorted(set(body) - {"sql", "query", "error", "epsilon"}):
         raise Refused(f"“{extra[0][:100]}” is not known here. There is: sql or query, error or epsilon.")
     query, text = _query(item, body)
     prices = {name: _number(body[name], name) for name in ("error", "epsilon") if body.get(name) is not None}
-    return asking.quote(item, query, by=request.user, **prices), text
+    return questions.quote(item, query, by=request.user, **prices), text
 
 
 def _query(item: Budget, body: dict[str, object]) -> tuple[Query, str]:
@@ -186,7 +188,7 @@ def _query(item: Budget, body: dict[str, object]) -> tuple[Query, str]:
     if text is not None:
         if not isinstance(text, str):
             raise Refused("sql must be a text.")
-        return asking.read_sql(item, text), text
+        return questions.read_sql(item, text), text
     try:
         return wire.decode(body["query"]), ""
     except QueryRefused as refused:
@@ -199,7 +201,7 @@ def _number(value: object, name: str) -> float:
     return float(value)
 
 
-def _price(quote: asking.Quote) -> dict[str, object]:
+def _price(quote: questions.Quote) -> dict[str, object]:
     return {
         "half_width_95": quote.half_width,
         "read_to": quote.plan.grid.half_cell if quote.plan.grid else None,
@@ -211,7 +213,7 @@ def _price(quote: asking.Quote) -> dict[str, object]:
         "share": quote.offer.share,
         "share_left": quote.left / CAP,
         "more_like_this": quote.more_like_this,
-        **counting.told(quote.query, quote.spec),
+        **caps_in_words.told(quote.query, quote.spec),
     }
 
 

@@ -3,11 +3,11 @@
 from dataclasses import asdict
 from typing import Any
 
-from datasets.schema import bound_text
-from privacy.engine.expressions import Column
+from datasets.declarations.schema import bound_text
 from privacy.engine.figures import Answer
-from privacy.engine.queries import Quantiles, Query
-from privacy.engine.schema import Kind, TableSpec
+from privacy.engine.language.expressions import Column
+from privacy.engine.language.query import Quantiles, Query
+from privacy.engine.language.schema import Kind, TableSpec
 
 
 def are_told(query: Query, table: TableSpec) -> bool:

@@ -9,11 +9,11 @@ import numpy.typing as npt
 from common.errors import Conflict
 from datasets.columns import ColumnPlan, ColumnStore, stored
 from datasets.models import Column, Dataset, Revision, Table
-from privacy.engine.cells import Domain, domain_of
-from privacy.engine.evaluate import Rows, Values
+from privacy.engine.language.schema import KEPT_AS_NUMBERS, MAX_ROWS_PER_SUBJECT, ColumnSpec, Kind, TableSpec
+from privacy.engine.measure.evaluate import Rows, Values
+from privacy.engine.plan.cells import Domain, domain_of
 from privacy.engine.release import Table as EngineTable
 from privacy.engine.release import table_from_columns
-from privacy.engine.schema import KEPT_AS_NUMBERS, MAX_ROWS_PER_SUBJECT, ColumnSpec, Kind, TableSpec
 
 KINDS = {
     Column.Type.INTEGER: Kind.INTEGER,

@@ -6,10 +6,10 @@ from typing import Any
 from django import forms
 
 from datasets.models import Dataset
-from privacy.composing import MEASURES, OPERATORS, Line
-from privacy.engine.schema import MAX_ROWS_PER_SUBJECT, Kind, QueryRefused, TableSpec
+from privacy.engine.language.schema import MAX_ROWS_PER_SUBJECT, Kind, QueryRefused, TableSpec
 from privacy.models import Answer
-from privacy.promise import LEVELS
+from privacy.presentation.promise_in_words import LEVELS
+from privacy.presentation.query_form import MEASURES, OPERATORS, Line
 
 MAX_LINES = 12
 TEXT_LIMIT = 10_000

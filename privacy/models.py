@@ -13,12 +13,12 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from accounts.duties import not_for_overseers
 from accounts.models import User
+from accounts.separation import not_for_overseers
 from common.models import Thing
 from datasets.models import Dataset, Revision
-from privacy.engine.cells import Domain
-from privacy.engine.contributions import CAP, Integers
+from privacy.engine.measure.contributions import CAP, Integers
+from privacy.engine.plan.cells import Domain
 
 EXTENDED_LIMIT = 3
 DOUBLED_FOR = timedelta(hours=1)

@@ -12,15 +12,15 @@ from django.urls import reverse
 from accounts.models import User
 from datasets import storage
 from datasets.models import Dataset, Grant
-from privacy import counting, words
 from privacy.declarations import current_revision, specs_of
-from privacy.drawing import Point
-from privacy.engine.contributions import CAP, rescaled
-from privacy.engine.schema import QueryRefused, TableSpec
-from privacy.engine.wire import decode
+from privacy.engine.language.schema import QueryRefused, TableSpec
+from privacy.engine.language.wire import decode
+from privacy.engine.measure.contributions import CAP, rescaled
+from privacy.ledgers.person_ledger import opened as opened_ledger
 from privacy.models import Answer, Budget, BudgetQuerySet, LedgerLine, Protection, TopUp
-from privacy.promise import Promise
-from privacy.subjects import opened as opened_ledger
+from privacy.presentation import caps_in_words, words
+from privacy.presentation.promise_in_words import Promise
+from privacy.presentation.svg_charts import Point
 
 SHOWN = 50
 LINES_DRAWN = 2000
@@ -93,7 +93,7 @@ def counted(answer: Answer) -> dict[str, object]:
     """How much of a person counts in an answer, also in those that do not say it in their record."""
     table = table_of(answer)
     try:
-        return counting.told(decode(answer.query), table) if table else {}
+        return caps_in_words.told(decode(answer.query), table) if table else {}
     except QueryRefused:
         return {}  # it was never computed
 

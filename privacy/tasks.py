@@ -2,22 +2,22 @@
 
 from celery import shared_task
 
-from privacy import execution, preparing
+from privacy.execution import lifecycle, preparation
 
 
 @shared_task(ignore_result=True, acks_late=True)
 def compute_answer(pk: str) -> None:
-    execution.compute(pk)
+    lifecycle.compute(pk)
 
 
 @shared_task(ignore_result=True)
 def look_after_answers() -> None:
-    for pk in execution.look_after():
+    for pk in lifecycle.look_after():
         compute_answer.delay(pk)
-    for protected in preparing.unprepared():
+    for protected in preparation.unprepared():
         prepare_columns.delay(protected)
 
 
 @shared_task(ignore_result=True)
 def prepare_columns(pk: str) -> None:
-    preparing.prepare(pk)
+    preparation.prepare(pk)

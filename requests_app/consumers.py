@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import Session, User
 from common import live, plain_json
-from common.turns import Busy, Turns
+from common.admission import Busy, Turns
 from datasets.models import Dataset, Upload
 from requests_app.models import CodeRequest, Run
 

@@ -6,8 +6,8 @@ from django import forms
 
 from common import plain_json
 from datasets.models import Dataset
-from requests_app.drafts import CODE_LINES, environments_on_offer
 from requests_app.models import CodeRequest, Output, Review
+from requests_app.services.drafts import CODE_LINES, environments_on_offer
 
 NEEDED = "needed to submit"
 CODE_LIMIT = 200_000

@@ -9,7 +9,8 @@ from common.access import all_of, any_of
 from common.errors import Refused
 from datasets import rules as dataset_rules
 from datasets.models import Dataset, Revision
-from requests_app import environments, fingerprint
+from requests_app.code import fingerprint
+from requests_app.environments import installed
 from requests_app.models import Approval, CodeEnvironment, CodeRequest, Comment, Release, Run, Version
 
 
@@ -219,7 +220,7 @@ def approved_environment_stands(user: User, item: CodeRequest) -> str | None:
 
 def environment_is_retired(name: str) -> str | None:
     """The default environment, and those put there from the console, have no row and are never retired."""
-    if name == environments.DEFAULT:
+    if name == installed.DEFAULT:
         return None
     own = CodeEnvironment.objects.filter(name=name).exclude(state=CodeEnvironment.State.READY)
     if own.exists():
@@ -232,7 +233,7 @@ def environment_has_changed(name: str, sha256: str) -> str | None:
     if why := environment_is_retired(name):
         return why
     try:
-        now = environments.get(name)
+        now = installed.get(name)
     except Refused as gone:
         return str(gone)
     if now.sha256 == sha256:

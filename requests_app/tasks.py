@@ -9,16 +9,17 @@ from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from requests_app import caretaking, enlisting, execution, packages
+from requests_app.environments import builds
+from requests_app.execution import lifecycle, sweep, worker_presence
 
 QUEUE = "sandbox"
-_presences: dict[str, enlisting.Presence] = {}
+_presences: dict[str, worker_presence.Presence] = {}
 
 
 @shared_task(bind=True, acks_late=True, ignore_result=True)
 def execute_run(self: "Task[..., None]", pk: str) -> None:
     """A bell: the worker takes the run whose turn it is, which need not be the one that rang."""
-    execution.answer_bell(self.request.hostname or "", abandon=_end_this_process)
+    lifecycle.answer_bell(self.request.hostname or "", abandon=_end_this_process)
 
 
 def _end_this_process() -> None:
@@ -28,17 +29,17 @@ def _end_this_process() -> None:
 
 @shared_task(ignore_result=True)
 def look_after_runs() -> None:
-    caretaking.look_after()
+    sweep.look_after()
 
 
 @shared_task(ignore_result=True)
 def let_things_expire() -> None:
-    caretaking.expire()
+    sweep.expire()
 
 
 @shared_task(ignore_result=True)
 def build_environment() -> None:
-    packages.build_next()
+    builds.build_next()
 
 
 @worker_ready.connect
@@ -46,7 +47,7 @@ def begin(sender: Any, **kwargs: object) -> None:
     """Sign on, if this worker serves the sandbox queue."""
     if QUEUE not in sender.app.amqp.queues.consume_from:
         return
-    presence = enlisting.Presence(
+    presence = worker_presence.Presence(
         sender.hostname, import_string(settings.EXECUTOR)(), slots=sender.pool.num_processes
     )
     _presences[sender.hostname] = presence

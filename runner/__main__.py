@@ -15,9 +15,9 @@ import tempfile
 from pathlib import Path
 
 from runner.contract import JobResult, JobSpec, Limits, SandboxUnavailable
-from runner.job import check
-from runner.sandbox import BubblewrapExecutor
-from runner.selftest import default_environment
+from runner.executors.bubblewrap import BubblewrapExecutor
+from runner.host.job import check
+from runner.host.selftest import default_environment
 
 CODE_BYTES = 2**20
 DEFAULTS = Limits()

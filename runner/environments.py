@@ -4,7 +4,7 @@
     python -m runner.environments describe NAME [--root DIR]
 
 Needs the standard library, and a Python with pip (the one that runs this, or the one it was made from).
-How one is built: runner/building/making.py.
+How one is built: runner/build/pipeline.py.
 """
 
 import argparse
@@ -22,10 +22,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from runner import pins
-from runner.building import CannotBuild
-from runner.building.making import Made, make
+from runner.build import CannotBuild
+from runner.build.pipeline import Made, make
 from runner.contract import SandboxUnavailable
-from runner.interpreter import interpreter
+from runner.host.interpreter import interpreter
 
 ROOT = Path(__file__).resolve().parent.parent
 MANIFEST = "weir-manifest.json"

@@ -20,17 +20,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from runner import bubblewrap, strict_json
-from runner.box import NotStarted, start
 from runner.contract import CloseCode, JobSpec, Limits, SandboxUnavailable, Status
-from runner.folder import FLAGS, read
-from runner.hostile import Refusal
-from runner.interpreter import PACKAGES, Interpreter, own
-from runner.job import Shipment, resource_limits
-from runner.selftest import probe
-from runner.session import grouped, staged
-from runner.supervise import Watch
-from runner.verdict import judge
+from runner.gates import strict_json
+from runner.gates.folder import FLAGS, read
+from runner.gates.hostile import Refusal
+from runner.host import bwrap_options
+from runner.host.interpreter import PACKAGES, Interpreter, own
+from runner.host.job import Shipment, resource_limits
+from runner.host.local_sandbox import NotStarted, start
+from runner.host.outcome import judge
+from runner.host.selftest import probe
+from runner.host.session import grouped, staged
+from runner.host.supervise import Watch
 
 ROOM = "/room"
 ANSWER = "answer"
@@ -109,7 +110,7 @@ def _watched(
         shipment = Shipment(
             spec=spec,
             stage=stage,
-            bwrap=bubblewrap.find(),
+            bwrap=bwrap_options.find(),
             guest=python,
             own_limits=_resource_limits(work),
             modules={_place(name): _compiled(name, path) for name, path in work.modules.items()},

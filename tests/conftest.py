@@ -21,7 +21,7 @@ from django.test import Client
 from psycopg2.errors import DeadlockDetected
 
 from portal.launch.processes import Child, wait_until
-from portal.launch.testing import BROWSER
+from portal.launch.tests import BROWSER
 from tests import serving
 from tests.browsers import Browsers
 

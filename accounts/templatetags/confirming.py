@@ -4,7 +4,7 @@ from typing import Any
 
 from django import template
 
-from accounts import http
+from accounts.signin import reauthentication
 
 register = template.Library()
 
@@ -12,4 +12,4 @@ register = template.Library()
 @register.inclusion_tag("account/confirm_lead.html", takes_context=True)
 def confirm_lead(context: template.Context, how: str) -> dict[str, Any]:
     """The step that waits, and `how` it is confirmed: the beginning of a sentence such as "Enter your password"."""
-    return {"step": http.step_to_confirm(context["request"]), "how": how}
+    return {"step": reauthentication.step_to_confirm(context["request"]), "how": how}

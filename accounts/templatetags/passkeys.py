@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from django import template
 
-from accounts import passkeys
+from accounts.signin import passkeys
 
 register = template.Library()
 

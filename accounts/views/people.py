@@ -11,8 +11,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts import queries, rules, services
 from accounts.forms import ApproveForm, InviteForm, PeopleFilter, ReasonForm, RoleForm
-from accounts.http import confirmed_recently
 from accounts.models import ROLE_HELP, Invitation, Role, User
+from accounts.signin.reauthentication import confirmed_recently
 from audit import queries as audit_queries
 from common.errors import Conflict, Refused
 from common.http import UserRequest, found

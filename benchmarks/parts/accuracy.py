@@ -17,12 +17,12 @@ from benchmarks.asked import ERRORS, FIXED, INTERVALS, PEOPLE, Question
 from benchmarks.measuring import Goal, Measure
 from benchmarks.samples import numbers
 from privacy.engine.accounting import noise_mu, zcdp_rho
-from privacy.engine.contributions import CAP
-from privacy.engine.designs import Design, design
-from privacy.engine.expressions import Column
 from privacy.engine.figures import Figure
-from privacy.engine.pricing import at_least, error_per_sigma, off_middle, offer_for_error, offer_for_mu
-from privacy.engine.queries import Count, Distribution, Quantiles, Sum
+from privacy.engine.language.expressions import Column
+from privacy.engine.language.query import Count, Distribution, Quantiles, Sum
+from privacy.engine.measure.contributions import CAP
+from privacy.engine.plan.designs import Design, design
+from privacy.engine.plan.pricing import at_least, error_per_sigma, off_middle, offer_for_error, offer_for_mu
 from privacy.engine.release import Table, measure
 
 EPSILON, DELTA = 1.0, 1e-6

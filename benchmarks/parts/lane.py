@@ -7,7 +7,7 @@ from uuid import uuid4
 from benchmarks.measuring import Goal, Measure, Took, bare_python, median, repeated, took, versus
 from requests_app import services
 from requests_app.models import CodeRequest, Run
-from runner.sandbox import BubblewrapExecutor
+from runner.executors.bubblewrap import BubblewrapExecutor
 from tests import make
 from tests.makers import datasets as made_datasets
 from tests.makers import requests as made

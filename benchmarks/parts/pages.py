@@ -43,8 +43,8 @@ def measures(chosen: Namespace) -> Iterator[Measure]:
         cursor.execute("ANALYZE")
     version = made.version(item)
     pages = {
-        "inbox of the owner": (owner, reverse("requests:inbox")),
-        "inbox of a scientist": (author, reverse("requests:inbox")),
+        "inbox of the owner": (owner, reverse("inbox")),
+        "inbox of a scientist": (author, reverse("inbox")),
         "list of the owner": (owner, reverse("requests:list")),
         "list, searched": (owner, reverse("requests:list") + "?q=wage&whose=to_review"),
         "list of the auditor": (make.auditor(), reverse("requests:list")),

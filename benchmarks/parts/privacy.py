@@ -32,16 +32,17 @@ from benchmarks.measuring import (
 )
 from benchmarks.parts import accuracy
 from benchmarks.surroundings import web_server, worker
-from datasets import columns, ordering
+from datasets import columns
+from datasets.reading import subject_order
 from privacy.engine import accounting
-from privacy.engine.contributions import CAP, ONE, worst_case_units
-from privacy.engine.evaluate import Rows, Values
-from privacy.engine.expressions import Column, Compare, Constant
-from privacy.engine.queries import Count, Mean, Quantiles, Query, Sum
+from privacy.engine.language.expressions import Column, Compare, Constant
+from privacy.engine.language.query import Count, Mean, Quantiles, Query, Sum
+from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
+from privacy.engine.measure.contributions import CAP, ONE, worst_case_units
+from privacy.engine.measure.evaluate import Rows, Values
 from privacy.engine.release import Table, measure, table_from_columns
-from privacy.engine.schema import ColumnSpec, Kind, TableSpec
+from privacy.ledgers.person_ledger import SubjectLedger
 from privacy.models import Answer, Budget
-from privacy.subjects import SubjectLedger
 from tests.makers import datasets as made_datasets
 from tests.makers import privacy as made
 
@@ -124,7 +125,9 @@ def engine(rows: int, rounds: int) -> Iterator[Measure]:
         folder = Path(room)
         pq.write_table(synthetic(rows), folder / "t.parquet")
         (folder / "c").mkdir()
-        ingest = took(partial(ordering.write, folder / "t.parquet", "person", PLANS, b"k" * 32, folder / "c"))
+        ingest = took(
+            partial(subject_order.write, folder / "t.parquet", "person", PLANS, b"k" * 32, folder / "c")
+        )
         yield versus(f"sorting at ingest, {rows:,} rows", ingest, note="once for each revision")
         base = duckdb.connect()
         base.read_parquet(str(folder / "t.parquet")).create_view("t")

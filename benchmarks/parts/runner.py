@@ -21,11 +21,11 @@ from benchmarks.surroundings import worker
 from portal.launch.processes import Child
 from requests_app import services
 from requests_app.models import Run, Worker
-from runner import bubblewrap
 from runner.contract import JobSpec, Limits
-from runner.sandbox import BubblewrapExecutor
-from runner.selftest import default_environment
-from runner.zygote import run_blocks
+from runner.executors.blocks import run_blocks
+from runner.executors.bubblewrap import BubblewrapExecutor
+from runner.host import bwrap_options
+from runner.host.selftest import default_environment
 from tests import make
 from tests.makers import datasets as made_datasets
 from tests.makers import requests as made
@@ -82,7 +82,7 @@ def with_packages() -> str:
 def layers(rounds: int) -> Iterator[Measure]:
     """What stands between bare Python and a run, one by one: each against the one before."""
     plain = [python(), "-I", "-c", "pass"]
-    open_box = [str(bubblewrap.find()), "--bind", "/", "/", "--dev", "/dev"]
+    open_box = [str(bwrap_options.find()), "--bind", "/", "/", "--dev", "/dev"]
     commands = {
         "bubblewrap, nothing unshared": open_box,
         "  and all namespaces": [*open_box, "--unshare-all", "--proc", "/proc"],

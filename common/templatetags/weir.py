@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
-from common.confirming import QUESTION
+from common.confirmation import QUESTION
 
 if TYPE_CHECKING:
     from django.core.paginator import Page

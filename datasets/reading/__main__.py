@@ -1,7 +1,7 @@
 """`python -m datasets.reading HOME ROOM BYTES`: the same work without a sandbox, within limits of memory and time.
 
-Only where an admin has set WEIR_UPLOADS_UNCONFINED (see datasets/unconfined.py). A file that breaks the parser breaks
-this process alone; one that takes it over has what the portal has.
+Only where an admin has set WEIR_UPLOADS_UNCONFINED (see datasets/ingest/unsandboxed.py). A file that breaks the parser
+breaks this process alone; one that takes it over has what the portal has.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""What runs in the sandbox: one piece of work over one file of an owner's, and its answer (see datasets.confined).
+"""What runs in the sandbox: one piece of work over one file of an owner's, and its answer.
 
 $WEIR_DATA/file is the file, $WEIR_PARAMETERS says what to do, /room (where there is one) is for large results, the
 answer goes to $WEIR_OUT/answer. While it works it prints how far it is, one share a line.
@@ -58,39 +58,44 @@ def read(given: dict[str, Any], meter: Callable[[float], None]) -> dict[str, Any
 
 def rows(given: dict[str, Any], _meter: Callable[[float], None]) -> dict[str, Any]:
     """A page of a table."""
-    from datasets.reading import looking  # noqa: PLC0415
+    from datasets.reading import inspection  # noqa: PLC0415
 
-    return {"rows": looking.rows(the_file(), first=given["first"], most=given["most"])}
+    return {"rows": inspection.rows(the_file(), first=given["first"], most=given["most"])}
 
 
 def fit(given: dict[str, Any], _meter: Callable[[float], None]) -> dict[str, Any]:
     """How many cells of a table meet conditions."""
-    from datasets.reading import looking  # noqa: PLC0415
+    from datasets.reading import inspection  # noqa: PLC0415
 
-    return {"counts": looking.counts(the_file(), given["tests"], given["values"])}
+    return {"counts": inspection.counts(the_file(), given["tests"], given["values"])}
 
 
 def each(given: dict[str, Any], _meter: Callable[[float], None]) -> dict[str, Any]:
     """How many people have more rows than were declared."""
-    from datasets.reading import looking  # noqa: PLC0415
+    from datasets.reading import inspection  # noqa: PLC0415
 
-    return looking.people(the_file(), given["subject"], most=given["most"], same=given["same"])
+    return inspection.people(the_file(), given["subject"], most=given["most"], same=given["same"])
 
 
 def order(given: dict[str, Any], meter: Callable[[float], None]) -> dict[str, Any]:
     """A table as columns in the order of its subjects."""
-    from datasets import columns, ordering  # noqa: PLC0415
+    from datasets import columns  # noqa: PLC0415
+    from datasets.reading import subject_order  # noqa: PLC0415
 
     plans = [columns.plan_from(each) for each in given["plans"]]
-    ordering.write(the_file(), given["subject"], plans, bytes.fromhex(given["key"]), room(), progress=meter)
+    subject_order.write(
+        the_file(), given["subject"], plans, bytes.fromhex(given["key"]), room(), progress=meter
+    )
     return {}
 
 
 def people(given: dict[str, Any], _meter: Callable[[float], None]) -> dict[str, Any]:
     """What some of the people of a table are known by."""
-    from datasets import ordering  # noqa: PLC0415
+    from datasets.reading import subject_order  # noqa: PLC0415
 
-    found = ordering.some_digests(the_file(), given["subject"], bytes.fromhex(given["key"]), given["most"])
+    found = subject_order.some_digests(
+        the_file(), given["subject"], bytes.fromhex(given["key"]), given["most"]
+    )
     return {"digests": [each.hex() for each in found]}
 
 

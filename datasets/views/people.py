@@ -7,15 +7,16 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.http import confirmed_recently
 from accounts.models import User
+from accounts.signin.reauthentication import confirmed_recently
 from common.access import require
 from common.errors import Refused
 from common.http import UserRequest, found
+from common.pages import attempt
 from datasets import rules, services
 from datasets.forms import AccessForm, DecisionForm, ReasonForm, ReviewerForm, TransferForm
 from datasets.models import AccessRequest, Dataset, DatasetReviewer, Grant
-from datasets.views.shared import attempt, owned, said, show, visible
+from datasets.views.shared import owned, said, show, visible
 
 PER_PAGE = 25
 

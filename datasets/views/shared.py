@@ -1,14 +1,12 @@
 """What the pages of datasets have in common."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from uuid import UUID
 
-from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
-from common.errors import Refused
 from common.http import UserRequest, found
 from datasets.models import Dataset
 from datasets.queries import waiting_access
@@ -44,18 +42,6 @@ def show(
         "as_scientist": False,
     }
     return render(request, f"datasets/{name}.html", {**shared, **context}, status=status)
-
-
-def attempt(form: forms.BaseForm, act: Callable[[], object]) -> bool:
-    """Whether the form is valid and the verb went through; a refusal stands above the form, which keeps its text."""
-    if not form.is_valid():
-        return False
-    try:
-        act()
-    except Refused as refusal:
-        form.add_error(None, str(refusal))
-        return False
-    return True
 
 
 def said(request: UserRequest, text: str, to: str, pk: UUID, anchor: str = "") -> HttpResponse:

@@ -4,11 +4,13 @@ import uuid
 
 from datasets.models import Dataset
 from portal.demo import people
-from privacy import asking, execution, services
-from privacy.engine import sql_text
-from privacy.engine.expressions import Column, Compare, Constant, In
-from privacy.engine.queries import CountSubjects, Mean, Query
+from privacy import services
+from privacy.engine.language import sql_text
+from privacy.engine.language.expressions import Column, Compare, Constant, In
+from privacy.engine.language.query import CountSubjects, Mean, Query
+from privacy.execution import lifecycle
 from privacy.models import Answer, Budget, Protection
+from privacy.services import questions
 
 PANEL_SIZE = 545
 NAMESPACE = uuid.UUID("6f7a52d4-3a1b-4a0e-9c55-0d2f4cf2b9a2")
@@ -59,8 +61,8 @@ def _budget(protection: Protection, one: people.Person) -> Budget:
 def _answered(budget: Budget, query: Query, epsilon: float) -> Answer:
     """Asked, and computed here unless a worker was quicker."""
     by = budget.scientist
-    quoted = asking.quote(budget, query, by=by, epsilon=epsilon)
-    key = uuid.uuid5(NAMESPACE, f"{budget.pk} {asking.digest_of(query)}")
-    answer = asking.ask(budget, quoted, key=key, by=by, text=sql_text.write(query, quoted.spec))
-    execution.compute(str(answer.pk))
+    quoted = questions.quote(budget, query, by=by, epsilon=epsilon)
+    key = uuid.uuid5(NAMESPACE, f"{budget.pk} {questions.digest_of(query)}")
+    answer = questions.ask(budget, quoted, key=key, by=by, text=sql_text.write(query, quoted.spec))
+    lifecycle.compute(str(answer.pk))
     return answer

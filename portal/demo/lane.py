@@ -15,8 +15,10 @@ from django.utils.module_loading import import_string
 from accounts.models import User
 from datasets.models import Dataset
 from portal.demo import people
-from requests_app import announcing, claiming, enlisting, execution, releasing, services
+from requests_app import services
+from requests_app.execution import announcement, claims, lifecycle, worker_presence
 from requests_app.models import CodeRequest, Output, Release, Run, Worker
+from requests_app.services import releases
 from runner.contract import Executor
 
 WORKER = "demo@seed"
@@ -30,7 +32,7 @@ class Lane:
     """The lane with a worker in it; without a sandbox nothing runs and `refusal` says why."""
 
     executor: Executor
-    presence: enlisting.Presence
+    presence: worker_presence.Presence
     refusal: str = ""
 
     def ran(self, item: CodeRequest) -> Run | None:
@@ -55,8 +57,8 @@ class Lane:
             self.presence.beat()
             if time.monotonic() > deadline:
                 self.refusal = f"the run of “{run.request}” was not taken within {PATIENCE_SECONDS} seconds"
-            elif claimed := claiming.claim(WORKER):
-                _announce(execution.execute(claimed, self.executor))
+            elif claimed := claims.claim(WORKER):
+                _announce(lifecycle.execute(claimed, self.executor))
             else:
                 time.sleep(0.1)  # another worker has it
             run.refresh_from_db()
@@ -66,19 +68,19 @@ class Lane:
 def _announce(run: Run) -> None:
     """The demo's rows are nobody's: the ends of its runs need not wait for their step."""
     Run.objects.filter(pk=run.pk, ended_at__isnull=False, finished_at=None).update(told_at=run.ended_at)
-    announcing.announce_due()
+    announcement.announce_due()
 
 
 @contextmanager
 def opened() -> Iterator[Lane]:
     """The lane, for as long as the demo is filled in."""
     executor: Executor = import_string(settings.EXECUTOR)()
-    presence = enlisting.Presence(WORKER, executor, slots=1)
+    presence = worker_presence.Presence(WORKER, executor, slots=1)
     presence.beat()
     try:
         yield Lane(executor, presence, Worker.objects.get(name=WORKER).refusal)
     finally:
-        enlisting.sign_off(WORKER)
+        worker_presence.sign_off(WORKER)
 
 
 def request(
@@ -146,14 +148,14 @@ def checked(run: Run | None, verdict: str, *, by: User, comment: str = "") -> Re
         return release
     let_out = "release" if verdict == "release" else "withhold"
     for output in release.run.outputs.filter(verdict=Output.Verdict.PENDING):
-        releasing.set_verdict(output, by=by, verdict=let_out, comment=comment)
-    return releasing.decide(release, by=by, verdict=verdict, comment=comment)
+        releases.set_verdict(output, by=by, verdict=let_out, comment=comment)
+    return releases.decide(release, by=by, verdict=verdict, comment=comment)
 
 
 def begun_to_check(run: Run | None, *, by: User) -> None:
     release = Release.objects.filter(run=run, state=Release.State.HELD).first() if run else None
     if release is not None:
-        releasing.begin_check(release, by=by)
+        releases.begin_check(release, by=by)
 
 
 def cancelled(item: CodeRequest) -> None:

@@ -3,8 +3,9 @@
 from datasets.models import Dataset
 from portal.demo import answers, data, lane, people, programs
 from portal.demo.lane import Lane, checked, in_review, judged, remarked, request, revised, submitted
-from requests_app import releasing, services
+from requests_app import services
 from requests_app.models import CodeRequest, Release, Run
+from requests_app.services import releases
 
 PANEL_STUDY = {
     "purpose": "A paper on unions and wages in the 1980s, to be submitted to a labour economics journal.",
@@ -200,7 +201,7 @@ def _survey(survey: Dataset, work: Lane) -> None:
     )
     if recalled and recalled.state == Release.State.RELEASED:
         reason = "Weights of 1982 were found to be in the wrong unit for one clinic."
-        releasing.recall(recalled, by=tomas, reason=reason)
+        releases.recall(recalled, by=tomas, reason=reason)
     checked(
         _approved_run(survey, "Asthma by age and sex", programs.ASTHMA, work),
         "reject",

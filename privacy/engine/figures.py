@@ -7,12 +7,21 @@ from itertools import combinations_with_replacement, product
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from privacy.engine.contributions import ONE, Integers
-from privacy.engine.designs import KAPPA, Design, Scale
-from privacy.engine.evaluate import Floats
-from privacy.engine.pricing import Z95
-from privacy.engine.queries import Correlation, Count, CountSubjects, Mean, Query, Regression, Sum, Variance
-from privacy.engine.searches import Found
+from privacy.engine.language.query import (
+    Correlation,
+    Count,
+    CountSubjects,
+    Mean,
+    Query,
+    Regression,
+    Sum,
+    Variance,
+)
+from privacy.engine.measure.contributions import ONE, Integers
+from privacy.engine.measure.evaluate import Floats
+from privacy.engine.plan.designs import KAPPA, Design, Scale
+from privacy.engine.plan.pricing import Z95
+from privacy.engine.plan.searches import Found
 
 # A ratio is only told when its noisy denominator stands clear of the noise.
 CLEAR = 5.0

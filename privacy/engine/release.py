@@ -15,7 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from privacy.engine import figures
-from privacy.engine.contributions import (
+from privacy.engine.figures import Answer
+from privacy.engine.language.expressions import Binary, Column, Constant, Predicate
+from privacy.engine.language.query import Distribution, KeyCounts, PersonQuantiles, Quantiles, Query
+from privacy.engine.language.schema import QueryRefused
+from privacy.engine.measure.contributions import (
     FREE,
     ONE,
     SUM,
@@ -26,18 +30,21 @@ from privacy.engine.contributions import (
     price_of,
     to_units,
 )
-from privacy.engine.designs import Design, Scale, design
-from privacy.engine.evaluate import EVERYWHERE, Bools, Rows, Values, evaluate, holds
-from privacy.engine.expressions import Binary, Column, Constant, Predicate
-from privacy.engine.figures import Answer
-from privacy.engine.kernels import add_counts, add_grouped, add_keys, add_rows, add_sizes, is_ascending
-from privacy.engine.mechanisms import add_noise, threshold
-from privacy.engine.persons import people
-from privacy.engine.prefixes import add_bins, add_steps, steps_of
-from privacy.engine.queries import Distribution, KeyCounts, PersonQuantiles, Quantiles, Query
-from privacy.engine.ranks import Ranks
-from privacy.engine.schema import QueryRefused
-from privacy.engine.searches import Grid, search
+from privacy.engine.measure.evaluate import EVERYWHERE, Bools, Rows, Values, evaluate, holds
+from privacy.engine.measure.kernels import (
+    add_counts,
+    add_grouped,
+    add_keys,
+    add_rows,
+    add_sizes,
+    is_ascending,
+)
+from privacy.engine.measure.mechanisms import add_noise, threshold
+from privacy.engine.measure.prefixes import add_bins, add_steps, steps_of
+from privacy.engine.measure.ranks import Ranks
+from privacy.engine.plan.designs import Design, Scale, design
+from privacy.engine.plan.persons import people
+from privacy.engine.plan.searches import Grid, search
 
 _NO_NUMBERS = np.empty(0, dtype=np.float64)
 PART = 2**17

@@ -18,10 +18,10 @@ from statistics import median
 import numpy as np
 
 from privacy.engine import figures
-from privacy.engine.contributions import Integers
-from privacy.engine.designs import design
-from privacy.engine.evaluate import holds
-from privacy.engine.queries import Correlation, Mean, Query, Regression, Variance
+from privacy.engine.language.query import Correlation, Mean, Query, Regression, Variance
+from privacy.engine.measure.contributions import Integers
+from privacy.engine.measure.evaluate import holds
+from privacy.engine.plan.designs import design
 from privacy.engine.release import Table, exact_sums
 
 TRIES = 20

@@ -7,9 +7,10 @@ from django.forms.boundfield import BoundField
 
 from datasets.models import Dataset
 from datasets.rules import is_dataset_owner
-from privacy import dates, queries, rules, words
-from privacy.engine.schema import ColumnSpec, Kind
+from privacy import dates, queries, rules
+from privacy.engine.language.schema import ColumnSpec, Kind
 from privacy.models import Budget
+from privacy.presentation import words
 
 register = template.Library()
 

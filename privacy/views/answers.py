@@ -14,19 +14,21 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 
 from common.http import UserRequest, found
+from common.pages import paginated, show
 from datasets.models import Dataset
-from privacy import drawing, exports, guides, lost, queries, rules, words
-from privacy.drawing import Bar, Share
+from privacy import queries, rules
 from privacy.engine.accounting import noise_epsilon
-from privacy.engine.contributions import CAP
-from privacy.engine.queries import Distribution, Query
-from privacy.engine.schema import TableSpec
-from privacy.engine.wire import decode
+from privacy.engine.language.query import Distribution, Query
+from privacy.engine.language.schema import TableSpec
+from privacy.engine.language.wire import decode
+from privacy.engine.measure.contributions import CAP
 from privacy.forms import HistoryFilter
 from privacy.models import Answer
-from privacy.together import Together, together
-from privacy.views import leading_back
-from privacy.views.shared import paginated, show
+from privacy.presentation import exports, noise_advice, svg_charts, words
+from privacy.presentation.joint_intervals import Together, together
+from privacy.presentation.svg_charts import Bar, Share
+from privacy.services import guides
+from privacy.views import question_links
 
 WIDTHS = {"wide": 760, "narrow": 350}
 FILES = {
@@ -56,7 +58,7 @@ def index(request: UserRequest) -> HttpResponse:
         "rows": [(answer, queries.title_of(answer), cost(answer)) for answer in page],
         "reads_answers": user.is_scientist or user.is_owner or user.is_auditor,
     }
-    return show(request, "index", context)
+    return show(request, "privacy/index", context)
 
 
 def _narrowed(rows: "QuerySet[Answer]", wanted: dict[str, Any]) -> "QuerySet[Answer]":
@@ -87,7 +89,7 @@ def answer(request: UserRequest, pk: UUID) -> HttpResponse:
     item = the_answer(request, pk)
     if item.is_out and item.seen_at is None and rules.is_own(request.user, item.budget) is None:
         Answer.objects.filter(pk=item.pk, seen_at=None).update(seen_at=timezone.now())
-    return show(request, "answer", _context(request, item), parts={"answer-live"})
+    return show(request, "privacy/answer", _context(request, item), parts={"answer-live"})
 
 
 def _context(request: UserRequest, item: Answer) -> dict[str, Any]:
@@ -107,13 +109,13 @@ def _context(request: UserRequest, item: Answer) -> dict[str, Any]:
         "ask_refusal": rules.ask(request.user, item.budget) if is_own else None,
         **queries.counted(item),
     }
-    meant = leading_back.meant_by(request, item) if is_own else None
+    meant = question_links.meant_by(request, item) if is_own else None
     if is_own:
-        context |= leading_back.told(request, meant)
+        context |= question_links.told(request, meant)
     if item.is_out:
         table = queries.table_of(item)
         context |= {**_figures(item, query, table), **_guided(item, table, meant), "repeat": _repeat(item)}
-        context["lost"] = lost.sentence(item.result or {}, query, table, context["epsilon"])
+        context["lost"] = noise_advice.sentence(item.result or {}, query, table, context["epsilon"])
     return context
 
 
@@ -187,7 +189,7 @@ def _worth_drawing(lines: Sequence[dict[str, Any]]) -> bool:
     """Several bars, not too many, and not all of them drowned by the noise. Dates have no length."""
     values = [line["figures"][0]["value"] for line in lines]
     known = any(value is not None for value in values) and not any(isinstance(each, str) for each in values)
-    return known and 1 < len(lines) <= drawing.MOST_BARS
+    return known and 1 < len(lines) <= svg_charts.MOST_BARS
 
 
 def _may_be_missing(by: Sequence[str], table: TableSpec | None) -> list[str]:
@@ -252,7 +254,7 @@ def _curves(shares: Sequence[Share], title: str) -> dict[str, SafeString]:
     """Bins are equally wide: the first one begins where another would end."""
     begin = shares[0].at - (shares[1].at - shares[0].at)
     return {
-        name: mark_safe(drawing.curve(shares, begin, width, title))  # noqa: S308 -- drawn here, texts escaped
+        name: mark_safe(svg_charts.curve(shares, begin, width, title))  # noqa: S308 -- drawn here, texts escaped
         for name, width in WIDTHS.items()
     }
 
@@ -266,7 +268,7 @@ def _charts(result: dict[str, Any], table: TableSpec | None, title: str) -> dict
         figure = line["figures"][0]
         bars.append(Bar(label, figure["value"], *_ends(figure)))
     return {
-        name: mark_safe(drawing.bars(bars, width, title))  # noqa: S308 -- drawn here, texts escaped
+        name: mark_safe(svg_charts.bars(bars, width, title))  # noqa: S308 -- drawn here, texts escaped
         for name, width in WIDTHS.items()
     }
 

@@ -10,18 +10,20 @@ from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.http import confirmed_recently
+from accounts.signin.reauthentication import confirmed_recently
 from common.access import require
 from common.http import UserRequest, found
+from common.pages import attempt, paginated, show
 from datasets.models import Dataset
-from privacy import drawing, queries, rules, services, words
-from privacy.drawing import Point
+from privacy import queries, rules, services
 from privacy.engine.accounting import noise_epsilon
-from privacy.engine.contributions import CAP
+from privacy.engine.measure.contributions import CAP
 from privacy.forms import DecisionForm, ReasonForm, ShareForm, TopUpForm
 from privacy.models import Answer, Budget, TopUp
+from privacy.presentation import svg_charts, words
+from privacy.presentation.svg_charts import Point
 from privacy.views.answers import WIDTHS, cost
-from privacy.views.shared import attempt, paginated, show, the_budget
+from privacy.views.shared import the_budget
 
 
 @require_safe
@@ -57,7 +59,7 @@ def _page(request: UserRequest, item: Budget, *, status: int = 200, **forms: obj
         "reason_form": ReasonForm(),
         **forms,
     }
-    return show(request, "budget", context, status=status)
+    return show(request, "privacy/budget", context, status=status)
 
 
 def _burn_down(item: Budget) -> dict[str, SafeString]:
@@ -69,7 +71,7 @@ def _burn_down(item: Budget) -> dict[str, SafeString]:
 def burn_down_charts(points: list[Point], title: str) -> dict[str, SafeString]:
     now = timezone.now()
     return {
-        name: mark_safe(drawing.burn_down(points, now, width, title))  # noqa: S308 -- drawn here, texts escaped
+        name: mark_safe(svg_charts.burn_down(points, now, width, title))  # noqa: S308 -- drawn here, texts escaped
         for name, width in WIDTHS.items()
     }
 
@@ -127,7 +129,7 @@ def ask_top_up(request: UserRequest, pk: UUID) -> HttpResponse:
         "epsilon": words.sized(now, up=True),
         "used": words.percent(item.share_used),
     }
-    return show(request, "ask_top_up", context, status=400 if form.errors else 200)
+    return show(request, "privacy/ask_top_up", context, status=400 if form.errors else 200)
 
 
 def _top_up(request: UserRequest, pk: UUID) -> TopUp:
@@ -158,7 +160,7 @@ def _top_up_page(request: UserRequest, item: TopUp, form: DecisionForm, status: 
         "refusal": rules.decides_top_up(request.user, item),
         "is_own": rules.is_own(request.user, item.budget) is None,
     }
-    return show(request, "top_up", context, status=status)
+    return show(request, "privacy/top_up", context, status=status)
 
 
 @require_POST

@@ -3,21 +3,23 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from privacy import asking, cheaper, counting, guides, known, ledger, on_mock, words
-from privacy.composing import GUIDE, MEASURES, fields_of
-from privacy.engine import sql_text
-from privacy.engine.caps import rows_that_count
-from privacy.engine.contributions import CAP
-from privacy.engine.designs import design
-from privacy.engine.pricing import Offer
-from privacy.engine.queries import CountSubjects, PersonQuantiles, Query, Sum
-from privacy.engine.schema import MAX_ROWS_PER_SUBJECT, QueryRefused
+from privacy.engine.language import sql_text
+from privacy.engine.language.query import CountSubjects, PersonQuantiles, Query, Sum
+from privacy.engine.language.schema import MAX_ROWS_PER_SUBJECT, QueryRefused
+from privacy.engine.measure.contributions import CAP
+from privacy.engine.plan.caps import rows_that_count
+from privacy.engine.plan.designs import design
+from privacy.engine.plan.pricing import Offer
 from privacy.engine.trials import TRIES
 from privacy.forms import ERROR
+from privacy.ledgers import budget_ledger
 from privacy.models import Budget
+from privacy.presentation import caps_in_words, suggestions, words
+from privacy.presentation.query_form import GUIDE, MEASURES, fields_of
+from privacy.services import guides, prior_answers, questions, trials
 
 if TYPE_CHECKING:
-    from privacy.views.asking import Asked
+    from privacy.views.questions import Asked
 
 BEFORE = ("count", "guide")
 """What the page proposes to ask before a question."""
@@ -34,26 +36,26 @@ def context(budget: Budget, asked: "Asked") -> dict[str, Any]:
         "public_rows": budget.protection.public_rows.get(asked.table.name),
         "proposals": _proposed(asked),
         "pins": _pins(quote) if quote else [],
-        "kept_apart": cheaper.kept_apart(quote.query, quote.cells, quote.spec) if quote else "",
+        "kept_apart": suggestions.kept_apart(quote.query, quote.cells, quote.spec) if quote else "",
         "unit": words.error_unit(asked.query, asked.table) if asked.query else "",
     }
 
 
-def agreement(quote: asking.Quote) -> str:
+def agreement(quote: questions.Quote) -> str:
     """What a click agrees to: this query with this much noise."""
-    return f"{asking.digest_of(quote.query)[:32]}:{quote.offer.sigma}"
+    return f"{questions.digest_of(quote.query)[:32]}:{quote.offer.sigma}"
 
 
-def _unaffordable(quote: asking.Quote) -> str:
+def _unaffordable(quote: questions.Quote) -> str:
     too_much = quote.offer.units > min(quote.left, CAP)
-    return ledger.too_much(quote.offer.units, quote.left) if too_much else ""
+    return budget_ledger.too_much(quote.offer.units, quote.left) if too_much else ""
 
 
 def before(budget: Budget, asked: "Asked", which: str) -> tuple[Query, Offer] | None:
     """A question to ask before, with its price: a count, which may be what a price is missing for, or a guide."""
     if which == "guide":
         return guides.guide(budget, asked.quote) if asked.quote else None
-    return known.count_first(budget, asked.query, asked.table) if asked.query else None
+    return prior_answers.count_first(budget, asked.query, asked.table) if asked.query else None
 
 
 def _first(budget: Budget, asked: "Asked", which: str) -> dict[str, str] | None:
@@ -82,7 +84,7 @@ def _called(query: Query) -> str:
             return "Count the people" if isinstance(measure, CountSubjects) else "Count the rows"
 
 
-def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
+def _priced(budget: Budget, quote: questions.Quote) -> dict[str, Any]:
     """What the price panel says."""
     error, together = (
         ""
@@ -92,9 +94,9 @@ def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
     )
     if error and quote.known:
         error = f"{'at most' if quote.known.is_bound else 'about'} {error}"
-    found = on_mock.tried(quote, budget.protection)
+    found = trials.tried(quote, budget.protection)
     return {
-        **counting.told(quote.query, quote.spec),
+        **caps_in_words.told(quote.query, quote.spec),
         "twice": _twice(quote),
         "what": words.say(quote.query),
         "error": error,
@@ -102,7 +104,7 @@ def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
         "read_to": words.read_to(quote.query, quote.spec),
         "rank_note": words.rank_note(quote.query, quote.half_width),
         "together": together,
-        "on_mock": on_mock.as_told(found, quote, budget.protection) if found else None,
+        "on_mock": trials.as_told(found, quote, budget.protection) if found else None,
         "people": budget.protection.public_size,
         "tries": TRIES,
         "share": words.percent(quote.offer.share),
@@ -113,18 +115,18 @@ def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
         "delta": words.tiny(quote.delta),
         "groups": quote.plan.cells,
         "agreed": agreement(quote),
-        "stored": asking.stored(budget, quote),
+        "stored": questions.stored(budget, quote),
         "may_leave_out": quote.may_leave_out,
         "part_of_cells": not bool(quote.cells.all()),
     }
 
 
-def _twice(quote: asking.Quote) -> str:
+def _twice(quote: questions.Quote) -> str:
     """How the price moves with the rows of a person that count, for the same error."""
-    rows = counting.rows_per_person(quote.query, quote.spec)
-    if rows is None or 2 * rows > MAX_ROWS_PER_SUBJECT or not cheaper.is_absolute(quote.query):
+    rows = caps_in_words.rows_per_person(quote.query, quote.spec)
+    if rows is None or 2 * rows > MAX_ROWS_PER_SUBJECT or not suggestions.is_absolute(quote.query):
         return ""
-    dearer = 1 / cheaper.saved(quote.plan, design(replace(quote.query, rows=2 * rows), quote.spec))
+    dearer = 1 / suggestions.saved(quote.plan, design(replace(quote.query, rows=2 * rows), quote.spec))
     return f"twice as many cost {words.sized(dearer, 2)} times as much for the same error"
 
 
@@ -133,7 +135,7 @@ def _proposed(asked: "Asked") -> list[dict[str, str]]:
     if asked.query is None:
         return []
     try:
-        found = cheaper.proposals(asked.query, design(asked.query, asked.table), asked.table)
+        found = suggestions.proposals(asked.query, design(asked.query, asked.table), asked.table)
     except QueryRefused:
         return []
     return [
@@ -143,7 +145,7 @@ def _proposed(asked: "Asked") -> list[dict[str, str]]:
     ]
 
 
-def _price_of(asked: "Asked", other: cheaper.Proposal) -> str:
+def _price_of(asked: "Asked", other: suggestions.Proposal) -> str:
     quote, times = asked.quote, other.saves**0.5
     if asked.form.cleaned_data.get("goal") == ERROR:
         share = quote and f", {words.percent(quote.offer.share / other.saves)} of your budget"
@@ -153,9 +155,9 @@ def _price_of(asked: "Asked", other: cheaper.Proposal) -> str:
     return f"{words.error_text(other.query, asked.table, quote.half_width / times)} for this price."
 
 
-def _pins(quote: asking.Quote) -> list[dict[str, object]]:
+def _pins(quote: questions.Quote) -> list[dict[str, object]]:
     """The one condition that would save most of what the declared rows for each value allow."""
-    found = sorted(cheaper.pinning(quote.query, quote.spec), key=lambda pair: -pair[1])[:1]
+    found = sorted(suggestions.pinning(quote.query, quote.spec), key=lambda pair: -pair[1])[:1]
     return [
         {
             "name": spec.name,

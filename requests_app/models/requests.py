@@ -4,8 +4,8 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 
-from accounts.duties import not_for_overseers
 from accounts.models import User
+from accounts.separation import not_for_overseers
 from common.models import Thing
 from datasets.models import Dataset, Revision
 

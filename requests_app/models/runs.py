@@ -3,8 +3,8 @@
 from django.db import models
 from django.db.models import Q
 
-from accounts.duties import not_for_overseers
 from accounts.models import User
+from accounts.separation import not_for_overseers
 from common.models import Thing
 from datasets.models import Revision
 from requests_app.models.requests import Approval, CodeRequest, Version

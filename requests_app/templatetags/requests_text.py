@@ -11,10 +11,10 @@ from django.template.loader import render_to_string
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from datasets.schema import UNITS, bound_text
+from datasets.declarations.schema import UNITS, bound_text
 
 if TYPE_CHECKING:
-    from requests_app.differences import Row
+    from requests_app.code.diffs import Row
 
 register = template.Library()
 

@@ -8,12 +8,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from common.http import UserRequest, found
+from common.pages import show
 from requests_app import services
 from requests_app.forms import CommentForm
 from requests_app.models import Comment, Version
 from requests_app.views import threads
 from requests_app.views.review import page_of, readable_version
-from requests_app.views.shared import show
 from requests_app.visibility import Viewer
 
 
@@ -59,7 +59,7 @@ def _line(
             "comment_at": line,
             "line_form" if line else "comment_form": form,
         }
-        return show(request, "review", context, status=status)
+        return show(request, "requests/review", context, status=status)
     page = _looked_at(request, version)
     viewer = _viewer(request, page)
     said = threads.of(page, viewer, threads.earlier_than(page))
@@ -83,8 +83,8 @@ def _line(
         "comment_form": form or (None if line or elsewhere else CommentForm()),
     }
     if elsewhere and line is None:
-        return show(request, "parts/earlier", context)
-    return show(request, "parts/thread-row" if line else "parts/discussion", context)
+        return show(request, "requests/parts/earlier", context)
+    return show(request, "requests/parts/thread-row" if line else "requests/parts/discussion", context)
 
 
 def _looked_at(request: UserRequest, version: Version) -> Version:

@@ -14,16 +14,17 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.models import User
 from common.access import require
 from common.errors import Conflict
-from common.expensive import computing
+from common.heavy_views import computing
 from common.http import UserRequest, body_json, found
+from common.pages import key_of, new_key, show
 from datasets import rules as dataset_rules
 from datasets.models import Dataset, Revision
-from requests_app import findings, rules, services, workflow
+from requests_app import rules, services, workflow
+from requests_app.code import findings
 from requests_app.forms import DraftForm, NewRequestForm
 from requests_app.models import CodeRequest, Run
 from requests_app.views import threads
 from requests_app.views.runs import private_side, waiting
-from requests_app.views.shared import key_of, new_key, show
 
 BODY_LIMIT = 1_500_000
 
@@ -37,7 +38,9 @@ def new(request: UserRequest, dataset_pk: UUID) -> HttpResponse:
         return redirect("requests:edit", item.pk)
     refusal = dataset_rules.may_use(request.user, dataset)
     status = 400 if form.errors else 200
-    return show(request, "new", {"dataset": dataset, "form": form, "refusal": refusal}, status=status)
+    return show(
+        request, "requests/new", {"dataset": dataset, "form": form, "refusal": refusal}, status=status
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -47,10 +50,10 @@ def edit(request: UserRequest, pk: UUID) -> HttpResponse:
     item = _own(request, pk)
     if request.method != "POST":
         form = _form(item, initial=services.draft_of(item))
-        return show(request, "edit", _page(request, item, form), parts={"mock-panel", "findings"})
+        return show(request, "requests/edit", _page(request, item, form), parts={"mock-panel", "findings"})
     form = _form(item, request.POST)
     if not form.is_valid():
-        return show(request, "edit", _page(request, item, form), status=400)
+        return show(request, "requests/edit", _page(request, item, form), status=400)
     try:
         services.save_draft(item, by=request.user, **form.cleaned_data)
     except Conflict as conflict:
@@ -77,7 +80,9 @@ def _written_elsewhere(
     typed = request.POST.copy()
     typed["number"] = str(item.draft_number)
     again = _form(item, typed)
-    return show(request, "edit", {**_page(request, item, again), "conflict": str(conflict)}, status=409)
+    return show(
+        request, "requests/edit", {**_page(request, item, again), "conflict": str(conflict)}, status=409
+    )
 
 
 def _own(request: UserRequest, pk: UUID) -> CodeRequest:
@@ -182,7 +187,7 @@ def try_on_mock(request: UserRequest, pk: UUID) -> HttpResponse:
     services.try_on_mock(item, by=request.user, key=key_of(request))
     if request.htmx:
         form = _form(item, initial=services.draft_of(item))
-        return show(request, "edit", _page(request, item, form), parts={"mock-panel"})
+        return show(request, "requests/edit", _page(request, item, form), parts={"mock-panel"})
     return redirect(reverse("requests:edit", args=[pk]) + "#mock-panel")
 
 
@@ -205,7 +210,7 @@ def submit(request: UserRequest, pk: UUID) -> HttpResponse:
         "refusal": workflow.refusal("submit", item, by=request.user),
         "key": new_key(),
     }
-    return show(request, "submit", context)
+    return show(request, "requests/submit", context)
 
 
 @require_POST

@@ -7,15 +7,15 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.http import confirmed_recently
 from accounts.models import User
+from accounts.signin.reauthentication import confirmed_recently
 from common.errors import Refused
 from common.http import UserRequest, found
-from requests_app import environments as installed
+from common.pages import show
 from requests_app import rules, services
+from requests_app.environments import installed
 from requests_app.forms import EnvironmentForm
 from requests_app.models import CodeEnvironment
-from requests_app.views.shared import show
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -32,7 +32,11 @@ def environments(request: UserRequest) -> HttpResponse:
             return redirect("requests:environment", pk=made.pk)
     status = 400 if form.errors else 200
     return show(
-        request, "environments", _page(request.user, form), parts={"environments-live"}, status=status
+        request,
+        "requests/environments",
+        _page(request.user, form),
+        parts={"environments-live"},
+        status=status,
     )
 
 
@@ -54,7 +58,7 @@ def environment(request: UserRequest, pk: UUID) -> HttpResponse:
         "manage_refusal": rules.manage_environments(request.user),
         "log_refusal": rules.see_workers(request.user),
     }
-    return show(request, "environment", context, parts={"environment-live"})
+    return show(request, "requests/environment", context, parts={"environment-live"})
 
 
 @require_POST

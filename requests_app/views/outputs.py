@@ -8,15 +8,17 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from common import expensive
+from common import heavy_views
 from common.errors import Refused
 from common.http import UserRequest, found
-from requests_app import looking, releasing, rules, workflow
+from common.pages import show
+from requests_app import rules, workflow
 from requests_app.forms import OutputVerdictForm
 from requests_app.models import Output, Release, Run
-from requests_app.views import paging
-from requests_app.views.shared import show
-from runner import previews
+from requests_app.outputs import viewed
+from requests_app.services import outputs, releases
+from requests_app.views import output_pages
+from runner.gates import previews
 
 SANDBOX = "default-src 'none'; sandbox"
 BYTES = "application/octet-stream"
@@ -44,24 +46,24 @@ def preview(request: UserRequest, pk: UUID) -> HttpResponse:
     """A part of the file as plain text, a table or a picture drawn anew: a page, or a fragment of one."""
     output = _output(request, pk)
     held = rules.read_output(request.user, output.run) is None and output.bytes_gone_at is None
-    opened = releasing.open_held if held else releasing.open_released
-    place = paging.place(request.GET)
+    opened = outputs.open_held if held else outputs.open_released
+    place = output_pages.place(request.GET)
     path = opened(output, by=request.user)
-    with expensive.turn(expensive.SANDBOXED, request):
+    with heavy_views.turn(heavy_views.SANDBOXED, request):
         model = previews.preview(path, output.type, place=place)
     context: dict[str, object] = {
         "output": output,
         "run": output.run,
         "item": output.run.request,
         "preview": model,
-        **paging.context(place, model),
+        **output_pages.context(place, model),
     }
     if held and output.run.kind == Run.Kind.PRIVATE:
-        looking.note(output, by=request.user, place=place, model=model)
+        viewed.note(output, by=request.user, place=place, model=model)
         output.refresh_from_db(fields=["extent"])
-        context["seen"] = looking.seen(output)
+        context["seen"] = viewed.seen(output)
         context["decides"] = _decides(request, output)
-    return show(request, "parts/preview" if request.htmx else "output", context)
+    return show(request, "requests/parts/preview" if request.htmx else "requests/output", context)
 
 
 def _decides(request: UserRequest, output: Output) -> bool:
@@ -77,7 +79,7 @@ def verdict(request: UserRequest, pk: UUID) -> HttpResponse:
     form = OutputVerdictForm(request.POST)
     if not form.is_valid():
         raise Refused("A file is released or withheld, with a comment of at most 2,000 characters.")
-    releasing.set_verdict(output, by=request.user, **form.cleaned_data)
+    releases.set_verdict(output, by=request.user, **form.cleaned_data)
     return redirect(reverse("requests:check", args=[release.pk]) + f"#output-{output.pk}")
 
 
@@ -85,14 +87,14 @@ def verdict(request: UserRequest, pk: UUID) -> HttpResponse:
 def download(request: UserRequest, pk: UUID) -> FileResponse:
     """A released file, always as a download and never as a page."""
     output = _output(request, pk)
-    return _as_download(output, releasing.open_released(output, by=request.user))
+    return _as_download(output, outputs.open_released(output, by=request.user))
 
 
 @require_safe
 def download_held(request: UserRequest, pk: UUID) -> FileResponse:
     """A held file, for reviewers of a dataset whose policy allows it."""
     output = _output(request, pk)
-    return _as_download(output, releasing.open_held_download(output, by=request.user))
+    return _as_download(output, outputs.open_held_download(output, by=request.user))
 
 
 def _as_download(output: Output, path: Path) -> FileResponse:

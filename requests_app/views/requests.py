@@ -10,16 +10,18 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.http import confirmed_recently
 from accounts.models import RoleGrant, User
+from accounts.signin.reauthentication import confirmed_recently
 from common.http import UserRequest, found
+from common.pages import new_key, paginated, show
 from datasets.models import Dataset
-from requests_app import endings, releasing, rules, services, visibility, workflow
-from requests_app.endings import Endings
+from requests_app import rules, services, visibility, workflow
 from requests_app.forms import FilterForm, ReasonForm
 from requests_app.models import Approval, CodeRequest, CodeRequestQuerySet, Release, Review, Run, Version
+from requests_app.outputs import run_endings
+from requests_app.outputs.run_endings import Endings
+from requests_app.services import releases
 from requests_app.views import threads, timeline, words
-from requests_app.views.shared import new_key, paginated, show
 
 State = CodeRequest.State
 VERSIONS = 50
@@ -35,7 +37,9 @@ def listing(request: UserRequest) -> HttpResponse:
     rows = _narrowed(visible, form.cleaned_data, request.user)
     page = paginated(request, rows.select_related("dataset", "author", "latest"))
     return show(
-        request, "list", {"form": form, "page_obj": page, "filtered": any(form.cleaned_data.values())}
+        request,
+        "requests/list",
+        {"form": form, "page_obj": page, "filtered": any(form.cleaned_data.values())},
     )
 
 
@@ -56,7 +60,7 @@ def _narrowed(rows: CodeRequestQuerySet, wanted: dict[str, Any], user: User) -> 
 
 @require_safe
 def detail(request: UserRequest, pk: UUID) -> HttpResponse:
-    return show(request, "detail", _page(_known(request, pk), request.user), parts={"request-live"})
+    return show(request, "requests/detail", _page(_known(request, pk), request.user), parts={"request-live"})
 
 
 def _known(request: UserRequest, pk: UUID) -> CodeRequest:
@@ -125,8 +129,8 @@ def _endings(item: CodeRequest, runs: list[Run]) -> Endings | None:
     if approval is None:
         return None
     if len(runs) == RUNS:
-        return endings.of(approval)
-    return endings.among(run for run in runs if run.approval_id == approval.pk)
+        return run_endings.of(approval)
+    return run_endings.among(run for run in runs if run.approval_id == approval.pk)
 
 
 def _standing(item: CodeRequest, runs: list[Run]) -> dict[str, object]:
@@ -139,7 +143,7 @@ def _standing(item: CodeRequest, runs: list[Run]) -> dict[str, object]:
     )
     last = runs[0] if runs else None
     release = getattr(last, "release", None)
-    open_release = release if release is not None and release.state in releasing.OPEN else None
+    open_release = release if release is not None and release.state in releases.OPEN else None
     return {
         "approval": approval,
         "runs_left": max(approval.runs_allowed - used, 0) if approval else 0,
@@ -183,7 +187,9 @@ def revoke(request: UserRequest, pk: UUID) -> HttpResponse:
     item = _known(request, pk)
     form = ReasonForm(request.POST)
     if not form.is_valid():
-        return show(request, "detail", {**_page(item, request.user), "reason_form": form}, status=400)
+        return show(
+            request, "requests/detail", {**_page(item, request.user), "reason_form": form}, status=400
+        )
     services.revoke(item, by=request.user, reason=form.cleaned_data["reason"])
     messages.success(request, "The approval is revoked, and the author is told.")
     return redirect("requests:detail", pk)

@@ -9,19 +9,21 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.http import confirmed_recently
 from accounts.models import User
+from accounts.signin.reauthentication import confirmed_recently
 from common.access import require
 from common.errors import Conflict
-from common.expensive import computing
+from common.heavy_views import computing
 from common.http import UserRequest, found
-from requests_app import differences, endings, rules, services, workflow
-from requests_app.endings import Endings
+from common.pages import show
+from requests_app import rules, services, workflow
+from requests_app.code import diffs
 from requests_app.forms import CommentForm, VerdictForm
 from requests_app.models import CodeRequest, Review, Run, Version
+from requests_app.outputs import run_endings
+from requests_app.outputs.run_endings import Endings
 from requests_app.views import threads
 from requests_app.views.runs import private_side
-from requests_app.views.shared import show
 from requests_app.visibility import Viewer
 
 
@@ -38,7 +40,7 @@ def readable_version(request: UserRequest, pk: UUID) -> Version:
 @computing
 def review(request: UserRequest, pk: UUID) -> HttpResponse:
     version = readable_version(request, pk)
-    return show(request, "review", page_of(request, version), parts={"review-state"})
+    return show(request, "requests/review", page_of(request, version), parts={"review-state"})
 
 
 @require_POST
@@ -54,7 +56,9 @@ def verdict(request: UserRequest, pk: UUID) -> HttpResponse:
     require(rules.begin_review, request.user, version.request)
     form = VerdictForm(request.POST, dataset=version.request.dataset)
     if not form.is_valid():
-        return show(request, "review", {**page_of(request, version), "verdict_form": form}, status=400)
+        return show(
+            request, "requests/review", {**page_of(request, version), "verdict_form": form}, status=400
+        )
     try:
         given = services.review(version, by=request.user, **form.cleaned_data)
     except Conflict as conflict:
@@ -75,7 +79,7 @@ def _stale(request: UserRequest, version: Version, conflict: Conflict, *, typed:
         "reason": str(conflict),
         "typed": typed,
     }
-    return show(request, "stale", context, status=conflict.status)
+    return show(request, "requests/stale", context, status=conflict.status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,7 @@ def _endings(version: Version, earlier: list[Version]) -> Endings | None:
     """How runs of this request have ended before, where one was approved at all."""
     if not any(getattr(old, "approval", None) for old in earlier):
         return None
-    return endings.earlier(version.request, before=version)
+    return run_endings.earlier(version.request, before=version)
 
 
 def _progress(item: CodeRequest, reviews: list[Review], viewer: Viewer) -> str:
@@ -154,19 +158,19 @@ def _code(
     if base is None and wanted != "none" and bases:
         base = bases[0]
     split = base is not None and request.GET.get("view") == "split"
-    rows = differences.rows(base.version.code if base else None, version.code)
+    rows = diffs.rows(base.version.code if base else None, version.code)
     added, removed = (sum(row.kind in {kind, "changed"} for row in rows) for kind in ("added", "removed"))
     at = threads.number(request.GET.get("comment"))
     if base is not None and "whole" not in request.GET:
         spoken_of = {at, *said, *(hint["line"] for hint in version.findings)} - {None}
-        rows = differences.folded(rows, keep=spoken_of)
+        rows = diffs.folded(rows, keep=spoken_of)
     return {
         "bases": bases,
         "base": base,
         "split": split,
         "added": added,
         "removed": removed,
-        "rows": rows if split else differences.unified(rows),
+        "rows": rows if split else diffs.unified(rows),
         "query": threads.query_of(request),
         "comment_at": at,
         "line_form": CommentForm(initial={"line": at}),
@@ -195,7 +199,7 @@ def _sides(version: Version, user: User, viewer: Viewer) -> dict[str, object]:
         "decide_refusal": workflow.refusal("approve", item, by=user),
         "overseer": not viewer.is_reviewer,
         "verdict_form": VerdictForm(dataset=item.dataset, initial={"seen": version.sha256, **scope}),
-        "run_bits": endings.one_run_can_tell(version),
+        "run_bits": run_endings.one_run_can_tell(version),
         "mock_run": trial,
         **(private_side(trial, user) if trial else {}),
     }

@@ -10,11 +10,13 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import User
 from common.access import require
 from common.http import UserRequest, found
-from requests_app import claiming, queries, releasing, rules, services, visibility, workflow
+from common.pages import key_of, show
+from requests_app import queries, rules, services, visibility, workflow
+from requests_app.execution import claims
 from requests_app.forms import LogExcerptForm, ReasonForm
 from requests_app.models import CodeRequest, Output, Release, Run, RunLog
+from requests_app.services import outputs, releases
 from requests_app.views import words
-from requests_app.views.shared import key_of, show
 
 LOG_LINES = 500
 
@@ -41,7 +43,7 @@ def run(request: UserRequest, pk: UUID) -> HttpResponse:
         "request__dataset__owner", "request__author", "version", "revision", "release", "asked_by"
     )
     item = found(visible, pk=pk)
-    return show(request, "run", run_page(item, request.user), parts={"run-live"})
+    return show(request, "requests/run", run_page(item, request.user), parts={"run-live"})
 
 
 def run_page(item: Run, user: User) -> dict[str, object]:
@@ -88,7 +90,7 @@ def waiting(run: Run) -> dict[str, object]:
     position = queries.queue_position(run)
     return {
         "position": position,
-        "estimate": claiming.estimated_wait(run, position),
+        "estimate": claims.estimated_wait(run, position),
         "reason": queries.waiting_reason(run),
     }
 
@@ -126,8 +128,8 @@ def _released(run: Run, release: Release | None, user: User) -> dict[str, object
     readable = rules.download_release(user, release) is None
     return {
         "released": list(run.outputs.filter(verdict=Output.Verdict.RELEASE)) if readable else [],
-        "may_check": release.state in releasing.OPEN and rules.check_output(user, release) is None,
-        "may_look_back": release.state not in releasing.OPEN and rules.read_output(user, run) is None,
+        "may_check": release.state in releases.OPEN and rules.check_output(user, release) is None,
+        "may_look_back": release.state not in releases.OPEN and rules.read_output(user, run) is None,
         "sentence": words.run_sentence(run, release),
     }
 
@@ -137,13 +139,13 @@ def log(request: UserRequest, pk: UUID) -> HttpResponse:
     """What a run wrote to its streams, for those who may read what came off the data. Each look is recorded."""
     run = _readable(request, pk)
     download = "download" in request.GET
-    written = releasing.open_log(run, by=request.user, download=download)
+    written = outputs.open_log(run, by=request.user, download=download)
     if download:
         text = f"== stdout ==\n{written.stdout}\n== stderr ==\n{written.stderr}\n"
         response = HttpResponse(text, content_type="text/plain; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="run-{run.pk}.log"'
         return response
-    return show(request, "log", _log_page(run, written, request.user, LogExcerptForm()))
+    return show(request, "requests/log", _log_page(run, written, request.user, LogExcerptForm()))
 
 
 def _readable(request: UserRequest, pk: UUID) -> Run:
@@ -161,7 +163,7 @@ def _log_page(run: Run, written: RunLog, user: User, form: LogExcerptForm) -> di
         "stderr": _tail(written.stderr),
         "excerpt_form": form,
         "excerpt_refusal": rules.add_log_excerpt(user, run),
-        "excerpt_made": run.outputs.filter(name=releasing.LOG_OUTPUT).exists(),
+        "excerpt_made": run.outputs.filter(name=releases.LOG_OUTPUT).exists(),
     }
 
 
@@ -171,8 +173,8 @@ def excerpt(request: UserRequest, pk: UUID) -> HttpResponse:
     run = _readable(request, pk)
     form = LogExcerptForm(request.POST)
     if not form.is_valid():
-        written = releasing.open_log(run, by=request.user)
-        return show(request, "log", _log_page(run, written, request.user, form), status=400)
-    made = releasing.add_log_excerpt(run, by=request.user, text=form.cleaned_data["text"])
+        written = outputs.open_log(run, by=request.user)
+        return show(request, "requests/log", _log_page(run, written, request.user, form), status=400)
+    made = releases.add_log_excerpt(run, by=request.user, text=form.cleaned_data["text"])
     release = found(Release.objects.visible_to(request.user), run=made.run_id)
     return redirect("requests:check", release.pk)

@@ -11,7 +11,8 @@ from django.db.models import Q
 
 from accounts.models import User
 from common.http import UserRequest
-from requests_app import differences, rules, visibility
+from requests_app import rules, visibility
+from requests_app.code import diffs
 from requests_app.models import Comment, Review, Version
 from requests_app.visibility import Viewer
 
@@ -167,7 +168,7 @@ def _placed(
             placed.append((replace(thread, origin=origin), None))
             continue
         if origin.pk not in maps:
-            maps[origin.pk] = differences.moved(origin.code, code)
+            maps[origin.pk] = diffs.moved(origin.code, code)
         line = maps[origin.pk].get(at)
         quoted = "" if line else origin.code.split("\n")[at - 1]
         placed.append((replace(thread, origin=origin, quoted=quoted), line))

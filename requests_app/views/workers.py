@@ -6,19 +6,19 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.http import confirmed_recently
+from accounts.signin.reauthentication import confirmed_recently
 from common.access import require
 from common.http import UserRequest, found
+from common.pages import show
 from requests_app import queries, rules, services
 from requests_app.forms import ReasonForm
 from requests_app.models import Worker
-from requests_app.views.shared import show
 
 
 @require_safe
 def workers(request: UserRequest) -> HttpResponse:
     require(rules.see_workers, request.user, None)
-    return show(request, "workers", _page(request, ReasonForm()), parts={"workers-live"})
+    return show(request, "requests/workers", _page(request, ReasonForm()), parts={"workers-live"})
 
 
 def _page(request: UserRequest, form: ReasonForm) -> dict[str, object]:
@@ -56,7 +56,7 @@ def pause(request: UserRequest) -> HttpResponse:
     require(rules.manage_workers, request.user)
     form = ReasonForm(request.POST)
     if not form.is_valid():
-        return show(request, "workers", _page(request, form), status=400)
+        return show(request, "requests/workers", _page(request, form), status=400)
     services.pause_runs(by=request.user, reason=form.cleaned_data["reason"])
     return redirect("requests:workers")
 

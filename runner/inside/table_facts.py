@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from runner.inside.tables import (
+from runner.inside.decode_tables import (
     MANY_ROWS,
     SHOWN_COLUMNS,
     csv_reader,

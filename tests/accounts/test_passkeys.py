@@ -9,8 +9,9 @@ from allauth.mfa.models import Authenticator
 from django.core.cache import cache
 from django.test import Client
 
-from accounts import passkeys, services
+from accounts import services
 from accounts.models import User
+from accounts.signin import passkeys
 from audit.models import Entry
 from tests import make
 from tests.accounts.test_signing_in import age_the_sign_in

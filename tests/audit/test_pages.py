@@ -16,8 +16,8 @@ from django.utils import timezone
 from accounts.models import Role, User
 from audit import export, log, queries
 from audit.models import Entry
-from requests_app import releasing
 from requests_app.models import Output
+from requests_app.services import releases
 from tests import make
 from tests.makers.requests import WritesOutputs
 
@@ -114,7 +114,7 @@ def test_the_log_does_not_name_held_files_or_their_sizes(role: Role) -> None:
     """An admin and an auditor read the whole log: no name, size or count of a held output may be in it."""
     make.code_request(at="ran", executor=WritesOutputs({"the_held_file.json": b'{"n": 987654321}'}))
     output = Output.objects.get(name="the_held_file.json")
-    releasing.set_verdict(output, by=output.run.request.dataset.owner, verdict="withhold")
+    releases.set_verdict(output, by=output.run.request.dataset.owner, verdict="withhold")
     rows = exported(signed_in(make.user(role)))
     assert "output.verdict" in {row["action"] for row in rows}
     text = str(rows) + str(list(Entry.objects.values_list("payload", flat=True)))

@@ -8,9 +8,10 @@ import psycopg2.extensions
 from django.db import connection
 
 from datasets import storage
-from privacy import asking, services
+from privacy import services
+from privacy.ledgers.person_ledger import SubjectLedger
 from privacy.models import Answer, Budget, LedgerLine
-from privacy.subjects import SubjectLedger
+from privacy.services import questions
 from tests import make
 from tests.chaos.site import until
 from tests.makers.datasets import PEOPLE
@@ -33,8 +34,8 @@ def budget() -> Budget:
 def ask(share: Budget, *, epsilon: float = 4.0) -> Answer:
     """A count of people; a larger epsilon each time is a question that no stored answer serves."""
     by = share.scientist
-    quoted = asking.quote(share, asking.read_sql(share, COUNT), by=by, epsilon=epsilon)
-    return asking.ask(share, quoted, key=uuid4(), by=by, text=COUNT)
+    quoted = questions.quote(share, questions.read_sql(share, COUNT), by=by, epsilon=epsilon)
+    return questions.ask(share, quoted, key=uuid4(), by=by, text=COUNT)
 
 
 def fresh(answer: Answer) -> Answer:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from datasets import storage
-from privacy import execution
+from privacy.execution import lifecycle
+from privacy.ledgers.verification import faults
 from privacy.models import Answer, Budget, LedgerLine
-from privacy.verification import faults
 from tests.chaos import answers
 from tests.chaos.answers import STEPS, ask, charged, end_of, fresh, last_line, standing_at
 from tests.chaos.disks import small_disk
@@ -174,4 +174,4 @@ def test_a_storm_leaves_no_answer_without_a_charge(site: Site, share: Budget) ->
     assert set(ended) <= {RELEASED, LOST, VOIDED}
     for answer, state in zip(asked, ended, strict=True):
         assert commits(answer) == (0 if state == VOIDED else 1)
-    assert execution.look_after() == []
+    assert lifecycle.look_after() == []

@@ -6,9 +6,9 @@ import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
+from common.admission import Busy, TooMuchAtOnce
 from common.errors import Conflict, Denied, Refused
 from common.http import RefusalsMiddleware, back, busy
-from common.turns import Busy, TooMuchAtOnce
 from portal import views
 from tests import make
 
@@ -67,7 +67,7 @@ def test_a_page_that_was_only_looked_at_comes_again_by_itself() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("path", ["/requests/inbox/", "/people/me/", "/datasets/", "/nowhere/", "/audit/"])
+@pytest.mark.parametrize("path", ["/inbox/", "/people/me/", "/datasets/", "/nowhere/", "/audit/"])
 @pytest.mark.parametrize("headers", [{}, {"hx-request": "true"}, {"accept": "application/json"}])
 def test_no_private_page_is_kept_by_a_browser(path: str, headers: dict[str, str]) -> None:
     client = Client()

@@ -33,7 +33,7 @@ def test_a_preview_is_tried_again_and_the_page_says_so(open_as, complaints):
     item = make.code_request(at="ran", executor=lane.WritesOutputs({"t.csv": b"name\nrow0\n"}))
     run = item.runs.get()
     preview = reverse("requests:output", args=[run.outputs.get().pk])
-    page = open_as(item.dataset.owner, reverse("requests:inbox"))
+    page = open_as(item.dataset.owner, reverse("inbox"))
     asked = busy_once(page, preview, headers={"Retry-After": "1"})
     page.goto(reverse("requests:check", args=[run.release.pk]))
     expect(page.get_by_text(f"{REASON} This is tried again by itself.")).to_be_visible()
@@ -47,7 +47,7 @@ def test_what_was_refused_three_times_is_asked_again_once(open_as, complaints):
     item = make.code_request(at="ran", executor=lane.WritesOutputs({"t.csv": b"name\nrow0\n"}))
     run = item.runs.get()
     preview = reverse("requests:output", args=[run.outputs.get().pk])
-    page = open_as(item.dataset.owner, reverse("requests:inbox"))
+    page = open_as(item.dataset.owner, reverse("inbox"))
     asked = []
 
     def answer(route) -> None:
@@ -72,7 +72,7 @@ def test_what_was_refused_three_times_is_asked_again_once(open_as, complaints):
 
 def test_a_page_comes_again_by_itself(open_as):
     person = make.scientist()
-    page = open_as(person, reverse("requests:inbox"))
+    page = open_as(person, reverse("inbox"))
     busy_once(page, reverse("accounts:profile"), headers={"Retry-After": "1", "Refresh": "1"})
     page.goto(reverse("accounts:profile"))
     expect(page.get_by_text(REASON)).to_be_visible()

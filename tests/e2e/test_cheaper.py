@@ -8,8 +8,8 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from datasets import inspection
 from datasets import services as datasets
+from datasets.services import inspection
 from tests.e2e.acting import beside, no_barriers, promised
 from tests.makers import datasets as data
 

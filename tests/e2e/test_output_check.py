@@ -13,7 +13,7 @@ from requests_app.models import CodeRequest, Release
 from tests import make
 from tests.e2e.acting import beside, no_barriers
 from tests.makers import requests as lane
-from tests.runner_gates.hiding_in_binary import picture
+from tests.runner.gates.hiding_in_binary import picture
 
 pytestmark = [pytest.mark.e2e, pytest.mark.sandbox, pytest.mark.django_db(transaction=True)]
 LIVE = 30_000

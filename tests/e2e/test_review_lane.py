@@ -64,7 +64,7 @@ def test_three_people_take_a_question_from_draft_to_a_released_answer(
     open_as: Callable[..., Page], people: SimpleNamespace
 ) -> None:
     scientist = open_as(people.scientist, f"/requests/new/{people.dataset.pk}/")
-    owner = open_as(people.owner, "/requests/inbox/")
+    owner = open_as(people.owner, "/inbox/")
     admin = open_as(people.admin, "/requests/workers/")
     expect(admin.locator("#workers-live")).to_contain_text("Idle", timeout=LIVE)
     no_barriers(admin, "workers")
@@ -156,7 +156,7 @@ def remark(page: Page, line: int, text: str) -> None:
 
 
 def review_the_second_version(owner: Page) -> None:
-    owner.goto("/requests/inbox/")
+    owner.goto("/inbox/")
     owner.get_by_role("link", name="Mean wage by region").click(timeout=LIVE)
     expect(owner.locator("#code-title")).to_have_text("Changes since version 1")
     expect(owner.locator(".is-added")).to_have_count(2)

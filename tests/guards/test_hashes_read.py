@@ -13,8 +13,9 @@ from django.urls import reverse
 
 from audit.models import Entry
 from datasets import execution as reading
-from datasets import services, storage, uploads
-from privacy import execution as answering
+from datasets import services, storage
+from datasets.services import uploads
+from privacy.execution import lifecycle as answering
 from requests_app.models import CodeRequest, Run
 from tests import make
 from tests.guards.pages import every_page

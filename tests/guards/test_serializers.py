@@ -24,16 +24,16 @@ CALLS = {
 }
 """Functions, and the modules they are called on (None: any)."""
 ALLOWED = {
-    ("runner/harness/start.py", "marshal"): "reads the job that the worker wrote, inside the sandbox",
-    ("runner/harness/zygote.py", "marshal"): "as start.py, for many blocks",
-    ("runner/harness/start.py", "__import__"): "loads the packages of submitted code, inside the sandbox",
-    ("runner/harness/zygote.py", "__import__"): "as start.py",
-    ("runner/harness/preload.py", "__import__"): "as start.py",
-    ("runner/job.py", "marshal"): "writes the job and compiled code for the sandbox; reads nothing",
-    ("runner/spawner.py", "marshal"): "writes requests to its own child over a pair of sockets",
-    ("runner/spawning.py", "marshal"): "that child: reads what its parent wrote",
-    ("runner/zygote.py", "marshal"): "describes the blocks; reads nothing",
-    ("runner/fork_server.py", "marshal"): "writes the job of many blocks; reads nothing",
+    ("runner/inside/start.py", "marshal"): "reads the job that the worker wrote, inside the sandbox",
+    ("runner/inside/block_server.py", "marshal"): "as start.py, for many blocks",
+    ("runner/inside/start.py", "__import__"): "loads the packages of submitted code, inside the sandbox",
+    ("runner/inside/block_server.py", "__import__"): "as start.py",
+    ("runner/inside/preload.py", "__import__"): "as start.py",
+    ("runner/host/job.py", "marshal"): "writes the job and compiled code for the sandbox; reads nothing",
+    ("runner/host/spawner.py", "marshal"): "writes requests to its own child over a pair of sockets",
+    ("runner/host/spawner_process.py", "marshal"): "that child: reads what its parent wrote",
+    ("runner/executors/blocks.py", "marshal"): "describes the blocks; reads nothing",
+    ("runner/host/fork_server.py", "marshal"): "writes the job of many blocks; reads nothing",
     ("runner/parsing.py", "marshal"): "writes compiled code of ours for the sandbox; reads nothing",
     ("datasets/columns.py", "np.load"): "columns that the portal wrote itself; allow_pickle is off",
 }

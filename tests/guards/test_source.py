@@ -71,14 +71,12 @@ def test_parsers_of_files_are_used_in_the_sandbox_and_on_mock_data_alone():
     opens = writers(r"\bpq\.(read|ParquetFile)|\bduckdb\.connect|read_parquet\(|read_csv\(|\bread_table\(")
     inside = (
         "datasets/reading/",
-        "datasets/ordering.py",
         "runner/inside/",
-        "runner/harness/",
         "requests_app/",
     )
-    own = {"datasets/mock.py", "datasets/mock_files.py", "datasets/views/looking.py"}
+    own = {"datasets/declarations/mock.py", "datasets/mock_files.py", "datasets/views/catalogue.py"}
     assert {name for name in opens if not name.startswith(inside)} - own == set()
-    assert writers(r"from datasets import .*\bordering\b|datasets\.ordering import") == [
+    assert writers(r"from datasets\.reading import .*\bsubject_order\b|reading\.subject_order import") == [
         "datasets/reading/inside.py"
     ]
 
@@ -114,7 +112,7 @@ def test_every_writer_of_csv_makes_formulas_text():
     """Each of these files sends what it writes through `neutralised`; nobody else writes CSV."""
     found = writers(r"csv\.writer\(|csv\.DictWriter\(|write_csv\(|\.to_csv\(|CSVWriter\(|\bCOPY\b.*\bcsv\b")
     found.remove("portal/demo/data.py")  # files that the demo's owners upload
-    assert found == ["common/spreadsheets.py", "datasets/mock.py", "runner/strict_csv.py"]
+    assert found == ["common/spreadsheets.py", "datasets/declarations/mock.py", "runner/gates/strict_csv.py"]
     assert set(found) <= set(writers(r"\bneutralised\("))
 
 
@@ -127,8 +125,17 @@ def test_deceptive_characters_are_listed_in_one_file():
         for name in writers(r"plain_text import|import plain_text")
         if not name.startswith("datasets/mock")
     }
-    assert {"requests_app/colours.py", "requests_app/findings.py", "requests_app/releasing.py"} <= users
-    assert {"runner/hostile.py", "runner/gates.py", "runner/strict_csv.py", "runner/strict_json.py"} <= users
+    assert {
+        "requests_app/code/highlight.py",
+        "requests_app/code/findings.py",
+        "requests_app/services/releases.py",
+    } <= users
+    assert {
+        "runner/gates/hostile.py",
+        "runner/gates/collect.py",
+        "runner/gates/strict_csv.py",
+        "runner/gates/strict_json.py",
+    } <= users
 
 
 def test_no_page_has_inline_script_or_style():
@@ -152,5 +159,5 @@ def test_decisions_are_short():
 def test_sums_without_protection_are_made_of_mock_rows_alone():
     """What tries questions on the mock adds noise that protects nobody."""
     assert writers(r"\bexact_sums\(") == ["privacy/engine/release.py", "privacy/engine/trials.py"]
-    assert writers(r"(?<!def )\btrial\(") == ["privacy/on_mock.py"]
-    assert "storage" not in (ROOT / "privacy" / "on_mock.py").read_text()
+    assert writers(r"(?<!def )\btrial\(") == ["privacy/services/trials.py"]
+    assert "storage" not in (ROOT / "privacy" / "services" / "trials.py").read_text()

@@ -10,13 +10,13 @@ from tests.guards.test_source import ROOT, sources, writers
 OPERATOR = "The launcher, at the console of whoever runs the portal: "
 SANDBOX = "Inside a sandbox: "
 ALLOWED = {
-    "datasets/unconfined.py parse: subprocess.Popen": (
+    "datasets/ingest/unsandboxed.py parse: subprocess.Popen": (
         "Our own module, with an environment of its own, over an owner's file: only where no sandbox can be made and "
         "an admin has said that files are read all the same."
     ),
     "portal/launch/__main__.py Launch.prepare: subprocess.run": OPERATOR + "Django's own commands.",
     "portal/launch/begin.py main: os.execv": OPERATOR + "goes on as the portal's Python.",
-    "portal/launch/checking.py passes: subprocess.run": OPERATOR + "the checks of the source.",
+    "portal/launch/checks.py passes: subprocess.run": OPERATOR + "the checks of the source.",
     "portal/launch/install.py _pip: subprocess.run": OPERATOR + "asks whether pip is there.",
     "portal/launch/install.py _run: subprocess.run": OPERATOR
     + "installs the portal itself, from its own list with hashes: that is trusted as the portal is. "
@@ -25,40 +25,40 @@ ALLOWED = {
     "portal/launch/postgres.py Postgres._check_version: subprocess.run": OPERATOR + "Postgres.",
     "portal/launch/postgres.py Postgres.initialise: subprocess.run": OPERATOR + "Postgres.",
     "portal/launch/processes.py Child.start: subprocess.Popen": OPERATOR + "the portal's processes.",
-    "portal/launch/testing.py browser: subprocess.run": OPERATOR + "looks for a browser.",
-    "portal/launch/testing.py main: subprocess.run": OPERATOR + "the tests.",
-    "runner/box.py _spawn: subprocess.Popen": "Bubblewrap, without any variable.",
-    "runner/building/inside/download.py main: runpy.run_module": SANDBOX + "the host's own pip.",
-    "runner/building/making.py _pip: subprocess.run": "The host's own Python (-I) is asked where its pip is.",
-    "runner/building/unsandboxed.py Unsandboxed._run: subprocess.Popen": (
+    "portal/launch/tests.py browser: subprocess.run": OPERATOR + "looks for a browser.",
+    "portal/launch/tests.py main: subprocess.run": OPERATOR + "the tests.",
+    "runner/host/local_sandbox.py _spawn: subprocess.Popen": "Bubblewrap, without any variable.",
+    "runner/build/inside/download.py main: runpy.run_module": SANDBOX + "the host's own pip.",
+    "runner/build/pipeline.py _pip: subprocess.run": "The host's own Python (-I) is asked where its pip is.",
+    "runner/build/unsandboxed.py Unsandboxed._run: subprocess.Popen": (
         "The host's own Python without any packages (-I -S), on a script of ours that imports none that it unpacks."
     ),
-    "runner/gvisor.py Runsc.__post_init__: subprocess.Popen": "gVisor.",
-    "runner/gvisor.py _runsc: subprocess.run": "gVisor.",
-    "runner/harness/confine.py _permit: LIBC.syscall": SANDBOX + "Landlock.",
-    "runner/harness/confine.py _ruleset: LIBC.syscall": SANDBOX + "Landlock.",
-    "runner/harness/confine.py landlock: LIBC.syscall": SANDBOX + "Landlock.",
-    "runner/harness/confine.py landlock_version: LIBC.syscall": SANDBOX + "Landlock.",
-    "runner/harness/courier.py start: os.execv": SANDBOX + "the harness.",
-    "runner/harness/courier.py start: os.fork": SANDBOX + "the harness.",
-    "runner/harness/escape.py executes: os.execv": SANDBOX + "the self-test tries whether it is refused.",
-    "runner/harness/escape.py executes: os.fork": SANDBOX + "the self-test tries whether it is refused.",
-    "runner/harness/escape.py makes_namespaces: LIBC.unshare": SANDBOX + "the self-test tries whether it is refused.",
-    "runner/harness/escape.py starts_too_many: os.fork": SANDBOX + "the self-test tries whether it is refused.",
-    "runner/harness/start.py _beside: __import__": SANDBOX + "another file of the harness.",
-    "runner/harness/start.py _execute: exec": SANDBOX + "the submitted code.",
-    "runner/harness/start.py _is_crowded: os.fork": SANDBOX + "looks whether one more process is refused.",
-    "runner/harness/zygote.py <module>: __import__": SANDBOX + "another file of the harness.",
-    "runner/harness/zygote.py Zygote._fork: LIBC.unshare": SANDBOX + "one child for each block.",
-    "runner/harness/zygote.py Zygote._fork: os.fork": SANDBOX + "one child for each block.",
-    "runner/harness/zygote.py _answer: exec": SANDBOX + "the submitted code.",
-    "runner/harness/zygote.py _fresh_folders: LIBC.unshare": SANDBOX + "one child for each block.",
-    "runner/harness/preload.py _import: __import__": SANDBOX + "libraries that code will ask for.",
-    "runner/harness/preload.py _numpy: __import__": SANDBOX + "libraries that code will ask for.",
-    "runner/spawner.py _Spawner.__init__: subprocess.Popen": "Our own script, without packages (-I -S) or variables.",
-    "runner/spawning.py _begin: os.execve": "Bubblewrap, as the run's own user.",
-    "runner/spawning.py _show: LIBC.unshare": "A view of files for bubblewrap.",
-    "runner/spawning.py _start: LIBC.syscall": "A process for bubblewrap.",
+    "runner/executors/gvisor.py Runsc.__post_init__: subprocess.Popen": "gVisor.",
+    "runner/executors/gvisor.py _runsc: subprocess.run": "gVisor.",
+    "runner/inside/confine.py _permit: LIBC.syscall": SANDBOX + "Landlock.",
+    "runner/inside/confine.py _ruleset: LIBC.syscall": SANDBOX + "Landlock.",
+    "runner/inside/confine.py landlock: LIBC.syscall": SANDBOX + "Landlock.",
+    "runner/inside/confine.py landlock_version: LIBC.syscall": SANDBOX + "Landlock.",
+    "runner/inside/courier.py start: os.execv": SANDBOX + "the harness.",
+    "runner/inside/courier.py start: os.fork": SANDBOX + "the harness.",
+    "runner/inside/escape.py executes: os.execv": SANDBOX + "the self-test tries whether it is refused.",
+    "runner/inside/escape.py executes: os.fork": SANDBOX + "the self-test tries whether it is refused.",
+    "runner/inside/escape.py makes_namespaces: LIBC.unshare": SANDBOX + "the self-test tries whether it is refused.",
+    "runner/inside/escape.py starts_too_many: os.fork": SANDBOX + "the self-test tries whether it is refused.",
+    "runner/inside/start.py _beside: __import__": SANDBOX + "another file of the harness.",
+    "runner/inside/start.py _execute: exec": SANDBOX + "the submitted code.",
+    "runner/inside/start.py _is_crowded: os.fork": SANDBOX + "looks whether one more process is refused.",
+    "runner/inside/block_server.py <module>: __import__": SANDBOX + "another file of the harness.",
+    "runner/inside/block_server.py Zygote._fork: LIBC.unshare": SANDBOX + "one child for each block.",
+    "runner/inside/block_server.py Zygote._fork: os.fork": SANDBOX + "one child for each block.",
+    "runner/inside/block_server.py _answer: exec": SANDBOX + "the submitted code.",
+    "runner/inside/block_server.py _fresh_folders: LIBC.unshare": SANDBOX + "one child for each block.",
+    "runner/inside/preload.py _import: __import__": SANDBOX + "libraries that code will ask for.",
+    "runner/inside/preload.py _numpy: __import__": SANDBOX + "libraries that code will ask for.",
+    "runner/host/spawner.py _Spawner.__init__: subprocess.Popen": "Our own script, no packages (-I -S), no variables.",
+    "runner/host/spawner_process.py _begin: os.execve": "Bubblewrap, as the run's own user.",
+    "runner/host/spawner_process.py _show: LIBC.unshare": "A view of files for bubblewrap.",
+    "runner/host/spawner_process.py _start: LIBC.syscall": "A process for bubblewrap.",
 }  # fmt: skip
 
 

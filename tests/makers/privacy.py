@@ -4,10 +4,10 @@ from uuid import uuid4
 
 from accounts.models import User
 from datasets.models import Dataset
-from privacy import asking
 from privacy.engine.accounting import gdp_mu
-from privacy.engine.cells import Domain
+from privacy.engine.plan.cells import Domain
 from privacy.models import Answer, Budget, Protection
+from privacy.services import questions
 from tests.makers import accounts, datasets
 
 
@@ -41,5 +41,5 @@ PEOPLE_COUNTED = "SELECT COUNT(DISTINCT person) FROM wages"
 def answer(budget_: Budget, text: str = PEOPLE_COUNTED, *, epsilon: float = 5.0) -> Answer:
     """A question that its scientist has asked; no worker has taken it yet."""
     by = budget_.scientist
-    quoted = asking.quote(budget_, asking.read_sql(budget_, text), by=by, epsilon=epsilon)
-    return asking.ask(budget_, quoted, key=uuid4(), by=by, text=text)
+    quoted = questions.quote(budget_, questions.read_sql(budget_, text), by=by, epsilon=epsilon)
+    return questions.ask(budget_, quoted, key=uuid4(), by=by, text=text)

@@ -8,8 +8,10 @@ from django.utils import timezone
 from accounts.models import User
 from datasets import storage
 from datasets.models import Dataset
-from requests_app import announcing, claiming, execution, releasing, services
+from requests_app import services
+from requests_app.execution import announcement, claims, lifecycle
 from requests_app.models import CodeRequest, Output, Release, Run, Version, Worker
+from requests_app.services import releases
 from runner.contract import Capabilities, CloseCode, JobResult, JobSpec, OutputFile, Status
 from tests.makers import accounts, datasets
 
@@ -145,7 +147,7 @@ def trial(item: CodeRequest, *, key: UUID | None = None) -> Run:
 
 def claimed(run: Run) -> Run:
     """The run, given to a worker that is alive, whatever else may be waiting."""
-    got = claiming.give(run.pk, worker().name)
+    got = claims.give(run.pk, worker().name)
     if got is None:
         raise AssertionError(f"{run} does not wait: {fresh_run(run).state}.")
     return got
@@ -153,14 +155,14 @@ def claimed(run: Run) -> Run:
 
 def execute(run: Run, executor: Any = None) -> Run:
     """The run, claimed and executed to its end, which is announced."""
-    return announced(execution.execute(claimed(run), executor or WritesOutputs()))
+    return announced(lifecycle.execute(claimed(run), executor or WritesOutputs()))
 
 
 def announced(run: Run) -> Run:
     """The run as it is when its step has come: one whose code has ended is announced, by the round that does so."""
     due = Run.objects.filter(pk=run.pk, ended_at__isnull=False, finished_at=None)
     if due.update(told_at=timezone.now()):
-        announcing.announce_due()
+        announcement.announce_due()
     return Run.objects.get(pk=run.pk)
 
 
@@ -168,8 +170,8 @@ def release(run: Run, *, by: User | None = None) -> Release:
     """Everything that a run wrote, let out by the owner or by `by`."""
     reviewer = by or run.request.dataset.owner
     for output in run.outputs.filter(verdict=Output.Verdict.PENDING):
-        releasing.set_verdict(output, by=reviewer, verdict="release")
-    return releasing.decide(Release.objects.get(run=run), by=reviewer, verdict="release")
+        releases.set_verdict(output, by=reviewer, verdict="release")
+    return releases.decide(Release.objects.get(run=run), by=reviewer, verdict="release")
 
 
 def fresh_run(run: Run, **fields: Any) -> Run:

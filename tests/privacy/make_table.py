@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from privacy.engine.evaluate import Rows, Values
+from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
+from privacy.engine.measure.evaluate import Rows, Values
 from privacy.engine.release import Table, table_from_columns
-from privacy.engine.schema import ColumnSpec, Kind, TableSpec
 
 REGIONS = ("north", "south", "east")
 

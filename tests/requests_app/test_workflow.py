@@ -9,8 +9,9 @@ from django.db import transaction
 from accounts.models import User
 from audit.models import Entry
 from common.errors import Conflict
-from requests_app import diagram, releasing, workflow
+from requests_app import workflow, workflow_diagram
 from requests_app.models import CodeRequest, Release, Run
+from requests_app.services import releases
 from tests import make
 from tests.makers import requests as made
 
@@ -92,7 +93,7 @@ def test_a_disabled_button_says_what_the_step_would_have_said():
 
 def test_the_diagram_in_the_documentation_is_the_table():
     page = Path(settings.ROOT) / "docs" / "workflow.md"
-    assert page.read_text() == diagram.document(), "Run manage.py workflow_diagram."
+    assert page.read_text() == workflow_diagram.document(), "Run manage.py workflow_diagram."
 
 
 @pytest.mark.django_db
@@ -101,7 +102,7 @@ def test_the_log_says_why_something_was_called_back():
     release = Release.objects.get(run__request=make.code_request(at="released"))
     owner = release.run.request.dataset.owner
     made.services.revoke(revoked, by=revoked.dataset.owner, reason="The purpose has changed.")
-    releasing.recall(release, by=owner, reason="A cell was too small.")
+    releases.recall(release, by=owner, reason="A cell was too small.")
     found = Entry.objects.filter(action__in=["request.revoke", "release.recall"]).order_by("pk")
     assert [entry.detail["reason"] for entry in found] == [
         "The purpose has changed.",

@@ -11,14 +11,14 @@ from uuid import uuid4
 
 import numpy as np
 
-from privacy.engine.contributions import CAP, ONE, Integers, worst_case_units
-from privacy.engine.evaluate import Bools, Floats, Rows, Values
-from privacy.engine.expressions import Column, In, Or
-from privacy.engine.mechanisms import add_noise
-from privacy.engine.queries import Query, Sum
+from privacy.engine.language.expressions import Column, In, Or
+from privacy.engine.language.query import Query, Sum
+from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
+from privacy.engine.measure.contributions import CAP, ONE, Integers, worst_case_units
+from privacy.engine.measure.evaluate import Bools, Floats, Rows, Values
+from privacy.engine.measure.mechanisms import add_noise
 from privacy.engine.release import Table, measure, table_from_columns
-from privacy.engine.schema import ColumnSpec, Kind, TableSpec
-from privacy.subjects import SubjectLedger
+from privacy.ledgers.person_ledger import SubjectLedger
 
 CANARIES = 6000
 ROWS = 2

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from privacy.engine.contributions import ONE, worst_case_units
+from privacy.engine.measure.contributions import ONE, worst_case_units
 from tests.statistical.engines import BROKEN, CANARIES, CLAIM, Engine
 
 pytestmark = pytest.mark.statistical

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from privacy.ledgers.verification import faults, totals
 from privacy.models import Protection
-from privacy.verification import faults, totals
 
 
 class Command(BaseCommand):

@@ -1,0 +1,63 @@
+"""Steps that views of all apps share: render a page or a part of it, cut lists into pages, try a form, read a key."""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import TypeVar
+from uuid import UUID, uuid4
+
+from django import forms
+from django.core.paginator import Page, Paginator
+from django.db.models import Model, QuerySet
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
+
+from common.errors import Refused
+from common.http import UserRequest
+
+M = TypeVar("M", bound=Model)
+
+
+def show(
+    request: UserRequest,
+    page: str,
+    context: Mapping[str, object],
+    *,
+    parts: Collection[str] = (),
+    status: int = 200,
+) -> HttpResponse:
+    """Render `page` ("requests/inbox"), or the one of its `parts` that htmx asks for by the id of its element."""
+    folder = page.partition("/")[0]
+    target = getattr(request.htmx, "target", None) if request.htmx else None
+    template = f"{folder}/parts/{target}.html" if target in parts else f"{page}.html"
+    response = render(request, template, dict(context), status=status)
+    patch_vary_headers(response, ["HX-Request", "HX-Target"])
+    return response
+
+
+def paginated(request: UserRequest, rows: "QuerySet[M]", size: int = 25) -> "Page[M]":
+    """The page of `rows` that the address asks for; the nearest one if there is no such page."""
+    return Paginator(rows, size).get_page(request.GET.get("page"))
+
+
+def attempt(form: forms.BaseForm, act: Callable[[], object]) -> bool:
+    """Whether the form is valid and `act` succeeded. A refusal becomes an error of the form, which keeps its text."""
+    if not form.is_valid():
+        return False
+    try:
+        act()
+    except Refused as refusal:
+        form.add_error(None, str(refusal))
+        return False
+    return True
+
+
+def key_of(request: UserRequest) -> UUID:
+    """The idempotency key of a form: sent twice, the form acts once."""
+    try:
+        return UUID(request.POST.get("key", "") or request.GET.get("key", ""))
+    except ValueError as bad:
+        raise Refused("This form has no key. Load the page again and repeat what you did.") from bad
+
+
+def new_key() -> str:
+    return str(uuid4())

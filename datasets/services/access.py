@@ -1,0 +1,185 @@
+"""The verbs about people: who reviews, who asks for access and gets it, who owns."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from audit import log
+from common.access import require
+from common.errors import Conflict, Refused
+from common.rows import check, locked, said
+from datasets import hooks, notifications, rules
+from datasets.models import AccessRequest, Dataset, DatasetReviewer, Grant, Terms
+
+
+@transaction.atomic
+def add_reviewer(dataset: Dataset, *, by: User, user: User, decides_access: bool = False) -> DatasetReviewer:
+    """Give somebody a reviewer's seat, and perhaps the decision on access."""
+    dataset, user = locked(dataset), locked(user)
+    require(rules.may_edit, by, dataset)
+    if why := rules.may_be_reviewer(user, dataset):
+        raise Refused(why)
+    seat = DatasetReviewer.objects.create(
+        dataset=dataset, user=user, granted_by=by, decides_access=decides_access
+    )
+    log.record(
+        "reviewer.add", by=by, on=seat, dataset_id=dataset.pk, person_id=user.pk, decides_access=decides_access
+    )  # fmt: skip
+    notifications.seat_given(seat)
+    return seat
+
+
+@transaction.atomic
+def remove_reviewer(seat: DatasetReviewer, *, by: User) -> None:
+    """Take a seat away, unless the policy needs it."""
+    dataset = locked(seat.dataset)
+    require(rules.may_edit, by, dataset)
+    left = {dataset.owner_id, *dataset.reviewing_people().values_list("pk", flat=True)} - {seat.user_id}
+    if len(left) < dataset.reviewers_needed:
+        raise Refused(
+            f"The policy asks for {dataset.reviewers_needed} reviewers. Lower that first, or add another."
+        )
+    log.record("reviewer.remove", by=by, on=seat, dataset_id=dataset.pk, person_id=seat.user_id)
+    notifications.seat_taken(dataset, seat.user, by=by)
+    seat.delete()
+
+
+@transaction.atomic
+def transfer(dataset: Dataset, *, by: User, to: User, reason: str) -> Dataset:
+    """Hand a dataset to another data owner; the former one keeps nothing."""
+    dataset, to = locked(dataset), locked(to)
+    require(rules.may_edit, by, dataset)
+    if why := rules.may_become_owner(to, dataset):
+        raise Refused(why)
+    left = {to.pk, *dataset.reviewing_people().values_list("pk", flat=True)} - {dataset.owner_id}
+    if len(left) < dataset.reviewers_needed:
+        raise Refused("Too few reviewers would be left. Add a reviewer first, or lower the number needed.")
+    old = dataset.owner
+    dataset.reviewers.filter(user=to).delete()
+    for item in dataset.access_requests.filter(scientist=to, state=AccessRequest.State.PENDING):
+        _close(item, AccessRequest.State.WITHDRAWN)
+    for grant in dataset.grants.filter(user=to, revoked_at=None):
+        _end(grant, by=by, reason="They own the dataset now.")
+    dataset.owner = to
+    dataset.save(update_fields=["owner"])
+    changes = {"owner": (old.email, to.email)}
+    log.record(
+        "dataset.transfer", by=by, on=dataset, dataset_id=dataset.pk, person_id=to.pk, changes=changes,
+        reason=said(reason),
+    )  # fmt: skip
+    notifications.transferred(dataset, old, by=by)
+    return dataset
+
+
+@transaction.atomic
+def ask_access(
+    dataset: Dataset, *, by: User, purpose: str, outputs: str, terms: Terms | None
+) -> AccessRequest:
+    """Ask to use a dataset, accepting the terms that were shown."""
+    dataset, by = locked(dataset), locked(by)
+    require(rules.ask_for_access, by, dataset)
+    current = dataset.terms
+    if current != terms:
+        raise Conflict("The terms have changed since you opened the page. Read and accept the new ones.")
+    item = AccessRequest(
+        dataset=dataset,
+        scientist=by,
+        purpose=purpose.strip(),
+        outputs=outputs.strip(),
+        terms=current,
+        terms_accepted_at=timezone.now() if current else None,
+    )
+    check(item, only={"purpose", "outputs"})
+    item.save()
+    log.record(
+        "access.ask", by=by, on=item, dataset_id=dataset.pk, person_id=by.pk,
+        terms=current.number if current else None,
+    )  # fmt: skip
+    notifications.access_asked(item)
+    return item
+
+
+@transaction.atomic
+def decide_access(
+    item: AccessRequest, *, by: User, grant: bool, note: str = "", days: int | None = None
+) -> AccessRequest:
+    """Grant access (for `days`, or without end) or decline it; declining says why."""
+    item = locked(item)
+    require(rules.may_decide_access, by, item)
+    _must_be_pending(item)
+    if not grant and not note.strip():
+        raise Refused("Say why the request is declined.")
+    if days is not None and not 1 <= days <= 3650:
+        raise Refused("Access lasts between 1 and 3650 days.")
+    if grant and (why := rules.may_get_access(locked(item.scientist), item.dataset)):
+        raise Refused(why)
+    item.decided_by, item.decision_note = by, note.strip()
+    _close(item, AccessRequest.State.GRANTED if grant else AccessRequest.State.DENIED)
+    if grant:
+        _grant(item, by=by, days=days)
+    action = "access.grant" if grant else "access.deny"
+    log.record(
+        action, by=by, on=item, dataset_id=item.dataset_id, person_id=item.scientist_id, days=days,
+        note=item.decision_note,
+    )  # fmt: skip
+    notifications.access_decided(item)
+    return item
+
+
+def _grant(item: AccessRequest, *, by: User, days: int | None) -> Grant:
+    """A grant that has run out gives way to the new one."""
+    now = timezone.now()
+    old = Grant.objects.filter(dataset=item.dataset, user=item.scientist, revoked_at=None)
+    old.update(revoked_at=now, revoked_by=by, revoke_reason="Replaced by a new grant.")
+    return Grant.objects.create(
+        dataset=item.dataset,
+        user=item.scientist,
+        access_request=item,
+        granted_by=by,
+        expires_at=now + timedelta(days=days) if days else None,
+    )
+
+
+@transaction.atomic
+def withdraw_access(item: AccessRequest, *, by: User) -> AccessRequest:
+    """Take back one's own request for access."""
+    item = locked(item)
+    if by != item.scientist:
+        raise Refused("Only the person who asked can take the request back.")
+    _must_be_pending(item)
+    _close(item, AccessRequest.State.WITHDRAWN)
+    log.record("access.withdraw", by=by, on=item, dataset_id=item.dataset_id, person_id=by.pk)
+    return item
+
+
+@transaction.atomic
+def revoke_access(grant: Grant, *, by: User, reason: str) -> Grant:
+    """Take somebody's access away; what of theirs is live on the dataset ends."""
+    grant = locked(grant)
+    require(rules.may_revoke_access, by, grant.dataset)
+    if grant.revoked_at is not None:
+        raise Conflict("This access has been taken away already.")
+    _end(grant, by=by, reason=said(reason))
+    notifications.access_revoked(grant)
+    return grant
+
+
+def _end(grant: Grant, *, by: User, reason: str) -> None:
+    grant.revoked_at, grant.revoked_by, grant.revoke_reason = timezone.now(), by, reason
+    grant.save(update_fields=["revoked_at", "revoked_by", "revoke_reason"])
+    log.record(
+        "access.revoke", by=by, on=grant, dataset_id=grant.dataset_id, person_id=grant.user_id, reason=reason
+    )  # fmt: skip
+    hooks.access_ended(grant.dataset, grant.user, by=by)
+
+
+def _must_be_pending(item: AccessRequest) -> None:
+    if item.state != AccessRequest.State.PENDING:
+        raise Conflict(f"This request is decided already: {item.get_state_display().lower()}.")
+
+
+def _close(item: AccessRequest, state: AccessRequest.State) -> None:
+    item.state, item.decided_at = state, timezone.now()
+    item.save(update_fields=["state", "decided_at", "decided_by", "decision_note"])

@@ -1,0 +1,91 @@
+"""Comparisons in SQL with numbers that stand for declared values: yes or no, or categories that are kept as numbers.
+Dates are compared with nothing yet."""
+
+from collections.abc import Iterable
+
+from privacy.engine.language.bounds import unreadable
+from privacy.engine.language.expressions import (
+    COMPARISONS,
+    TURNED,
+    Column,
+    Compare,
+    Constant,
+    Expression,
+    In,
+    Not,
+    Predicate,
+)
+from privacy.engine.language.schema import Kind, QueryRefused, TableSpec
+
+
+def compared(op: str, left: Expression, right: Expression, table: TableSpec) -> Predicate:
+    """A comparison; that of a yes/no column with 0 or 1, or of a category with a number, says which of its values are
+    meant. Raises QueryRefused."""
+    if isinstance(left, Constant) and is_category(right, table):
+        left, right, op = right, left, TURNED.get(op, op)
+    if isinstance(left, Column) and isinstance(right, Constant):
+        spec, label = table.column(left.name), written(right.value)
+        if spec.kind == Kind.CATEGORY and op in TURNED:
+            return _ordered(op, left.name, right.value, table)
+        if spec.kind == Kind.CATEGORY or (
+            spec.kind == Kind.BOOLEAN and op in {"=", "!="} and label in spec.labels
+        ):
+            chosen = In(left.name, (label,))
+            return chosen if op == "=" else Not(chosen)
+    return Compare(op, left, right)
+
+
+def unfit(columns: Iterable[str], table: TableSpec) -> str:
+    """Why a condition on these columns is refused, where one of them holds dates or times, or is a text that lacks its
+    quotes; otherwise empty."""
+    names = list(columns)
+    known = [table.columns[name] for name in names if name in table.columns]
+    unknown = [name for name in names if name not in table.columns and name != table.subject]
+    if unknown and any(not spec.is_numeric and not unreadable(spec) for spec in known):
+        bare = unknown[0][:100]
+        return f"There is no column “{bare}” in {table.name}. Text stands in quotes: {_quoted(bare)}."
+    return next(filter(None, map(unreadable, known)), "")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+ROOT = "ask for VAR_POP and take the root"
+INSTEAD = {
+    "stddev": f"STDDEV is not offered: {ROOT}",
+    "stddevpop": f"STDDEV_POP is not offered: {ROOT}",
+    "stddevsamp": f"STDDEV_SAMP is not offered: {ROOT}",
+    "variance": "VAR_SAMP is not offered: ask for VAR_POP",
+    "min": "MIN is not offered, one person alone decides it: ask for QUANTILE(x, 0.01)",
+    "max": "MAX is not offered, one person alone decides it: ask for QUANTILE(x, 0.99)",
+}
+
+
+def no_aggregate(key: str, table: TableSpec) -> str:
+    """Why this is no aggregate that is offered, and what to ask for. `key`: its name in the parser."""
+    people = f"COUNT(DISTINCT {table.subject})"
+    known = f"use COUNT(*), {people}, SUM, AVG, VAR_POP, MEDIAN, QUANTILE(x, q) or CORR"
+    return f"{INSTEAD.get(key, known)}."
+
+
+def is_category(of: Expression, table: TableSpec) -> bool:
+    return isinstance(of, Column) and table.column(of.name).kind == Kind.CATEGORY
+
+
+def written(value: float) -> str:
+    """A number as a declared value is written."""
+    return str(int(value)) if value.is_integer() else repr(value)
+
+
+def _ordered(op: str, name: str, value: float, table: TableSpec) -> Predicate:
+    """Those of a category's declared values, all of them numbers, for which the comparison holds."""
+    try:
+        found = tuple(label for label in table.column(name).labels if COMPARISONS[op](float(label), value))
+    except ValueError as words:
+        raise QueryRefused(
+            f"The declared values of “{name}” have no order: compare with = <> or IN."
+        ) from words
+    if not found:
+        raise QueryRefused(f"No declared value of “{name}” is {op} {written(value)}.")
+    return In(name, found)

@@ -1,0 +1,197 @@
+"""Shares at or below each bin's end are prefix sums, and noise is better put on something else than on the bins.
+
+The triangle of ones is A = L R. What is released is R c plus noise, c being the rows in each bin; L times that is the
+prefix sums (Li et al., Optimizing linear counting queries, PODS 2010). With R = I this is a histogram, whose noise adds
+up from bin to bin. With L = R = the triangle of f_k = C(2k, k) / 4^k, the coefficients of (1 - x)^(-1/2), both factors
+are short (Fichtenberger, Henzinger and Upadhyay, ICML 2023; Henzinger, Upadhyay and Upadhyay, SODA 2023): the error
+grows with the logarithm of the bins, not with their root. A row in bin j adds column j of R: f moved down by j places.
+"""
+
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+import numba as nb
+import numpy as np
+from scipy.linalg import solve_triangular, toeplitz
+
+from privacy.engine.language.schema import MAX_ROWS_PER_SUBJECT
+from privacy.engine.measure.contributions import ONE, SHRINK, Integers, clip_cells, priced
+from privacy.engine.measure.evaluate import Floats
+
+KEPT = 8
+"""So many factorisations are kept: the largest takes a megabyte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What rows add, in units. `column` (bins,): a row in the first bin; one in bin j adds it j places further down.
+
+    `products` (bins, bins): the products of what rows of two bins add. `back` (bins, bins): from released units to the
+    number of rows in the first bin, in the first two, and so on.
+    """
+
+    column: Integers
+    products: Integers
+    back: Floats
+
+
+def roots(bins: int) -> Floats:
+    """f_k = C(2k, k) / 4^k for k < bins."""
+    k = np.arange(1, bins)
+    return np.append(1.0, np.cumprod((2 * k - 1) / (2 * k)))
+
+
+def _alone(bins: int) -> Floats:
+    """A row counts in its own bin."""
+    return np.append(1.0, np.zeros(bins - 1))
+
+
+@cache
+def takes_roots(bins: int) -> bool:
+    """Whether the square root is the better factor for every table: from 18 bins on.
+
+    To first order, the squared error of the share s at or below bin k is that of the noise of `prefix k - s x total`, a
+    quadratic in s for either factor. The table that flatters the histogram most has, at each k, the s that minimises
+    the difference of the two (these s rise with k: there is such a table). The sum over bins of that least difference
+    decides. It is a function of the number of bins alone.
+    """
+    if bins < 2:
+        return False
+    ours, plain = _errors(roots(bins)), _errors(_alone(bins))
+    constant, linear, square = (plain - ours)[:, :-1]
+    if square.min() <= 0:  # few bins: both are about as good, where all is in the first bin
+        return False
+    s = np.clip(-linear / (2 * square), 0, 1)
+    return float((constant + linear * s + square * s * s).sum()) > 0
+
+
+def _errors(factor: Floats) -> Floats:
+    """The squared error of the share s of each bin, as the coefficients of 1, s and s^2. Shape (3, bins).
+
+    In rows, at noise of one clip, where a person has one row.
+    """
+    back = _back(factor)
+    last = back[-1]
+    square = np.full(len(factor), last @ last)
+    return float(factor @ factor) * np.array([(back * back).sum(axis=1), -2 * back @ last, square])
+
+
+def _factor(bins: int) -> Floats:
+    return roots(bins) if takes_roots(bins) else _alone(bins)
+
+
+def stretch(bins: int) -> float:
+    """How long a vector one row adds, at the most: the norm of the longest column of R."""
+    return float(np.linalg.norm(_factor(bins)))
+
+
+def column_of(bins: int, clip: float) -> Integers:
+    """What a row in the first bin adds, in whole units, for contributions of at most `clip`. Rounded down, so that it
+    is no longer; answers are read back by the rounded steps, so that this moves none of them."""
+    return np.floor(_factor(bins) * (ONE / clip)).astype(np.int64)
+
+
+@lru_cache(maxsize=KEPT)
+def steps_of(bins: int, clip: float) -> Steps:
+    """The steps for contributions of at most `clip`."""
+    column = column_of(bins, clip)
+    return Steps(column=column, products=_products(column), back=_back(column.astype(np.float64)))
+
+
+def _products(column: Integers) -> Integers:
+    """Rows of bins i and j: the sum over m of column[m] column[m + |i - j|], as long as both are within the bins."""
+    bins = len(column)
+    products = np.empty((bins, bins), dtype=np.int64)
+    for apart in range(bins):
+        sums = np.cumsum(column[: bins - apart] * column[apart:])[::-1]
+        places = np.arange(bins - apart)
+        products[places, places + apart] = products[places + apart, places] = sums
+    return products
+
+
+def _back(column: Floats) -> Floats:
+    """L = A R^-1."""
+    inverse = solve_triangular(np.tril(toeplitz(column)), np.eye(len(column)), lower=True)
+    return np.asarray(np.cumsum(inverse, axis=0), dtype=np.float64)
+
+
+def add_bins(total: Integers, seen: Integers, column: Integers) -> None:
+    """Add to `total` (bins,) what the rows counted in `seen` (bins,) add."""
+    total += np.convolve(seen, column)[: len(column)]
+
+
+@nb.njit(cache=True, nogil=True)
+def add_steps(offsets, bins, column, products, price, active, total, seen, spent):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+    """Each row adds its step, `bins` (rows,) telling which, -1 for none. What a subject is charged goes to `spent`.
+
+    Subjects that cannot be too long are counted in `seen` (bins,), for `add_bins` to add afterwards; the length of such
+    a one is a sum of products. All others are added up, clipped as `contribute` does, and go to `total` (bins,).
+    """
+    counts, touched = np.zeros(len(column), dtype=np.int64), np.empty(len(column), dtype=np.int64)
+    vector, only = np.zeros((1, len(column)), dtype=np.int64), np.zeros(1, dtype=np.int64)
+    most = (1 - 1e-12) * ONE * SHRINK / np.sqrt(float(products[0, 0]))
+    for subject in range(len(offsets) - 1):
+        begin, takes_part = offsets[subject], len(active) == 0 or active[subject]
+        end = min(offsets[subject + 1], begin + MAX_ROWS_PER_SUBJECT)
+        many, rows = _tally(bins[begin:end], counts, touched)
+        if rows <= most:
+            square = _square(touched[:many], counts, products)
+            if takes_part:
+                for k in touched[:many]:
+                    seen[k] += counts[k]
+        else:
+            _walk(touched[:many], counts, column, vector[0])
+            clip_cells(only, vector)
+            square = _pour(vector[0], takes_part, total)
+        counts[touched[:many]] = 0
+        spent[subject] = priced(square, price)
+
+
+@nb.njit(cache=True, nogil=True)
+def _tally(bins, counts, touched):  # type: ignore[no-untyped-def]
+    """Count one subject's rows by bin: how many bins it touches, and how many of its rows count."""
+    many, rows = 0, 0
+    for k in bins:
+        if k < 0:
+            continue
+        if counts[k] == 0:
+            touched[many] = k
+            many += 1
+        counts[k] += 1
+        rows += 1
+    return many, rows
+
+
+@nb.njit(cache=True, nogil=True)
+def _square(touched, counts, products):  # type: ignore[no-untyped-def]
+    """The squared norm of the sum of a subject's steps, exactly."""
+    square = np.int64(0)
+    for a in range(len(touched)):
+        row, cross = products[touched[a]], np.int64(0)
+        for b in range(a):
+            k = np.uint64(touched[b])
+            cross += counts[k] * row[k]
+        count = counts[touched[a]]
+        square += count * (2 * cross + count * row[touched[a]])
+    return square
+
+
+@nb.njit(cache=True, nogil=True)
+def _walk(touched, counts, column, vector):  # type: ignore[no-untyped-def]
+    """Add a subject's steps up."""
+    for k in touched:
+        count, rest = counts[k], vector[k:]
+        for place in range(len(rest)):
+            rest[place] += count * column[place]
+
+
+@nb.njit(cache=True, nogil=True)
+def _pour(vector, takes_part, total):  # type: ignore[no-untyped-def]
+    """The squared norm of a subject's vector, which is emptied into `total` if it takes part."""
+    square = np.int64(0)
+    for place in range(len(vector)):
+        square += vector[place] * vector[place]
+        if takes_part:
+            total[place] += vector[place]
+        vector[place] = 0
+    return square

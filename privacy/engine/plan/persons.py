@@ -1,0 +1,72 @@
+"""How many rows a person has, and how much: one number a person, of which quantiles over people are asked.
+
+To the search it is a table with one row a person, so that the most by which a person moves it is one row's weight.
+A person's number depends on his own rows alone: they are rounded to whole units one by one and added as integers, for a
+sum of floats would depend on where in the table its rows stand.
+"""
+
+import numba as nb
+import numpy as np
+
+from privacy.engine.language.bounds import bounds
+from privacy.engine.language.expressions import Column, Expression
+from privacy.engine.language.query import PersonQuantiles, Quantiles
+from privacy.engine.language.schema import MAX_ROWS_PER_SUBJECT, ColumnSpec, Kind, QueryRefused, TableSpec
+from privacy.engine.measure.contributions import ONE, Integers
+from privacy.engine.measure.evaluate import EVERYWHERE, Bools, Rows, Values, evaluate
+
+NUMBER = "number"
+"""What the one column is called."""
+
+
+def quantiles(measure: PersonQuantiles) -> Quantiles:
+    """The question to the table of one row a person."""
+    return Quantiles(Column(NUMBER), measure.at)
+
+
+def people_of(measure: PersonQuantiles, table: TableSpec) -> TableSpec:
+    """The table of one row a person, from public numbers. Raises QueryRefused where there is nothing to tell."""
+    if table.max_rows == 1:
+        raise QueryRefused(f"A person has at most one row in {table.name}, as declared.")
+    if measure.of is None:
+        column = ColumnSpec(name=NUMBER, kind=Kind.INTEGER, lower=1.0, upper=float(table.max_rows))
+    else:
+        most = bounds(measure.of, table).magnitude * table.max_rows
+        column = ColumnSpec(name=NUMBER, kind=Kind.NUMBER, lower=0.0, upper=most)
+    return TableSpec(name=table.name, subject=table.subject, columns={NUMBER: column}, max_rows=1)
+
+
+def people(measure: PersonQuantiles, rows: Rows, offsets: Integers, kept: Bools) -> Rows:
+    """One row a person: its number of kept rows, or its sum of |x| over them; missing where it has none.
+
+    `offsets` (people + 1,): rows of person i are offsets[i]:offsets[i+1]. `kept` (rows,), or empty for all.
+    """
+    spec = people_of(measure, rows.table)
+    found = _values(measure.of, rows)
+    counts, sums = (np.zeros(len(offsets) - 1, dtype=np.int64) for _ in range(2))
+    largest = spec.column(NUMBER).upper / rows.table.max_rows or 1.0
+    _add_up(offsets, kept, found.valid, found.numbers, ONE / largest, counts, sums)
+    numbers = counts.astype(np.float64) if measure.of is None else sums * (largest / ONE)
+    return Rows(spec, {NUMBER: Values(numbers, counts > 0)}, len(counts))
+
+
+def _values(of: Expression | None, rows: Rows) -> Values:
+    match of:
+        case None:
+            return Values(np.empty(0), EVERYWHERE)
+        case Column(name):
+            return rows.columns[name]
+        case _:
+            return evaluate(of, rows)
+
+
+@nb.njit(cache=True, nogil=True)
+def _add_up(offsets, keep, valid, x, scale, counts, sums):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+    """Each person's kept rows, and the sum of their rint(|x| scale), each at most ONE; an empty x adds nothing."""
+    for person in range(len(counts)):
+        begin = offsets[person]
+        for row in range(begin, min(offsets[person + 1], begin + MAX_ROWS_PER_SUBJECT)):
+            if (len(keep) == 0 or keep[row]) and (len(valid) == 0 or valid[row]):
+                counts[person] += 1
+                if len(x) > 0:
+                    sums[person] += min(np.int64(np.rint(abs(np.float64(x[row]) * scale))), ONE)

@@ -1,0 +1,363 @@
+"""What a worker does for a query: commit, open, measure, charge people, draw noise, store. In that order.
+
+A worker that dies before the commit has read nothing: another one takes the question, or the reservation is given back.
+One that dies after it has cost budget and released nothing: the charge stands, the answer is lost, and noise is never
+drawn twice for one charge. Which of both it was is read off the ledger alone. Answers of one dataset are computed one
+after the other (an advisory lock of Postgres), so that the ledger of its subjects has one order. An answer becomes
+visible at a public time after its turn has come (engine.deadlines), whatever it took to compute.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import User
+from audit import log
+from common import live
+from common.errors import Conflict, Refused
+from common.locks import one_at_a_time
+from datasets import storage
+from privacy import dates, notifications, rules
+from privacy.declarations import opened
+from privacy.engine.accounting import noise_epsilon
+from privacy.engine.figures import Answer as Figures
+from privacy.engine.language.query import KeyCounts, PersonQuantiles, Quantiles
+from privacy.engine.language.schema import QueryRefused
+from privacy.engine.language.wire import decode, encode
+from privacy.engine.measure.contributions import CAP
+from privacy.engine.plan import joint
+from privacy.engine.plan.designs import mechanism_of
+from privacy.engine.release import measure
+from privacy.execution import preparation
+from privacy.execution.questions import Question, question_of
+from privacy.ledgers import budget_ledger
+from privacy.ledgers.person_ledger import Share, SubjectLedger
+from privacy.ledgers.person_ledger import opened as opened_ledger
+from privacy.models import THRESHOLD_ANSWERS, Answer, Budget, LedgerLine, Protection
+from privacy.presentation import caps_in_words
+
+LOW = 0.8
+SEARCHED = "95 % for each quantile, from the noisy counts of its search: a union bound over the steps"
+RESTORED = "It was restored to an older state than the ledger of people. An admin has to restore a newer one."
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One worker's attempt at an answer; with a line once it has committed the charge."""
+
+    answer: Answer
+    begun: datetime
+    line: LedgerLine | None = None
+    seconds: float = 0.0
+    """How long after the start of its turn it is released."""
+    counted: dict[str, object] = field(default_factory=dict)
+    """How much of a person counts in it, for the record."""
+    told: Callable[[Figures], dict[str, Any]] = asdict
+    """How its figures are written down."""
+
+    def due(self) -> tuple[datetime, int]:
+        """(when to release it, how often its time was doubled): known before the rows are read, but where it was too
+        short. Then it is doubled, which holds for the next answers too."""
+        doublings = self.answer.budget.protection.doublings_now
+        while (at := self.begun + timedelta(seconds=self.seconds * 2**doublings)) <= timezone.now():
+            doublings += 1
+        return at, doublings
+
+
+def compute(pk: str) -> None:
+    """Compute one pending answer, once. A second delivery finds it settled and leaves it."""
+    answer = Answer.objects.select_related("budget__protection__dataset", "revision", "line").get(pk=pk)
+    # The place in line is kept until the release: otherwise many answers in a row would tell how long each took.
+    with one_at_a_time(answer.budget.protection.dataset_id), _lost_unless_stored(answer) as attempt:
+        answer.refresh_from_db()
+        if not _waits(answer):
+            return
+        preparation.prepare_for(answer)
+        attempt.begun = timezone.now()
+        figures = _compute(attempt)
+        if attempt.line is not None and figures is not None:
+            _store(attempt, attempt.line, figures)
+
+
+def _waits(answer: Answer) -> bool:
+    """Whether no worker has opened the data for it: the ledger says so."""
+    settled = LedgerLine.objects.filter(settles=answer.line_id).exists()
+    return answer.state == Answer.State.PENDING and not settled
+
+
+@contextmanager
+def _lost_unless_stored(answer: Answer) -> Iterator[_Attempt]:
+    """What goes wrong after the commit loses the answer when it would have been released. When even that cannot be
+    written down, `look_after` does it later."""
+    attempt, ended = _Attempt(answer, begun=timezone.now()), False
+    try:
+        yield attempt
+        ended = True
+    finally:
+        if not ended and attempt.line is not None:
+            _sleep_until(attempt.due()[0])
+            _lose(answer)
+
+
+def _compute(attempt: _Attempt) -> Figures | None:
+    answer, system = attempt.answer, User.objects.system()
+    budget = answer.budget
+    if why := rules.ask(budget.scientist, budget):
+        give_back(answer, why)
+        return None
+    with opened_ledger(_book_of(budget.protection)) as book:
+        if why := _disagree(answer, book):
+            give_back(answer, why)
+            return None
+        try:
+            question = question_of(answer)
+            attempt.seconds = question.seconds(budget.protection)
+            attempt.counted = caps_in_words.told(question.query, question.spec)
+            attempt.told = partial(dates.as_result, query=question.query, table=question.spec)
+        except QueryRefused as why:
+            give_back(answer, str(why))
+            return None
+        book.keep(budget.pk, Share(budget.mu, budget.generation))
+        _catch_up(answer, book.last_line())
+        _may_leave_out(answer)
+        attempt.line = budget_ledger.commit(answer.line, by=system)
+        Answer.objects.filter(pk=answer.pk).update(begun_at=attempt.begun, opened_at=timezone.now())
+        return _answer(answer, attempt.line, book, question)
+
+
+def _disagree(answer: Answer, book: SubjectLedger) -> str | None:
+    """Why the two ledgers cannot pay for this answer together: one of them was restored to an older state."""
+    budget = answer.budget
+    protection = budget.protection
+    if book.last_line() < protection.last_applied:
+        return "The ledger of people is older than what was released. An admin has to restore it."
+    known = book.shares().get(budget.pk)
+    if known is not None and not budget.had(known.mu, known.generation):
+        return f"The database has forgotten a change of this budget. {RESTORED}"
+    if _is_threshold(answer):
+        used = book.thresholds()
+        if used.get(budget.pk, 0) >= THRESHOLD_ANSWERS or sum(used.values()) >= protection.threshold_answers:
+            return f"Undeclared values can be asked for {THRESHOLD_ANSWERS} times. All are used."
+    return None
+
+
+def _is_threshold(answer: Answer) -> bool:
+    return isinstance(decode(answer.query).measure, KeyCounts)
+
+
+def _may_leave_out(answer: Answer) -> None:
+    """Say so before anything is read, of an answer too that was asked before anybody knew."""
+    if answer.extended:
+        return
+    if answer.budget.may_leave_out or budget_ledger.rests_on_constants(answer.budget):
+        answer.extended = True
+        answer.save(update_fields=["extended"])
+
+
+def _catch_up(answer: Answer, last: int) -> None:
+    """Go on after the database was restored to before `last`, the newest line that the ledger of people holds: number
+    lines beyond it, and call no answer complete any more, for people may have used up what the database has forgotten.
+    """
+    lines = LedgerLine.objects.filter(
+        kind=LedgerLine.Kind.COMMIT, budget__protection=answer.budget.protection_id
+    )
+    if not last or lines.filter(pk=last).exists():
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT setval(pg_get_serial_sequence('privacy_ledgerline', 'id'),"
+            " GREATEST(%s, (SELECT last_value FROM privacy_ledgerline_id_seq)))",
+            [last],
+        )
+        answer.budget.protection.incomplete_since = timezone.now()
+        answer.budget.protection.save(update_fields=["incomplete_since"])
+        log.record(
+            "protection.incomplete",
+            by=User.objects.system(),
+            on=answer.budget.protection,
+            dataset_id=answer.budget.protection.dataset_id,
+            line=last,
+        )
+
+
+def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger, question: Question) -> Figures:
+    protection = answer.budget.protection
+    store = storage.open_columns(
+        answer,
+        question.table,
+        question.plans,
+        bytes(protection.subject_key),
+        rule=lambda _: None if line.kind == LedgerLine.Kind.COMMIT else "Nothing was charged.",
+        wanted=question.wanted,
+    )
+    measured = measure(
+        question.query,
+        opened(store, question.spec),
+        worst_case=answer.line.units // answer.releases,
+        threshold_delta=protection.delta_each,
+    )
+    active = book.charge(
+        answer.budget_id,
+        book.places(store.digests, name=store.listing, owed=_owed(protection)),
+        measured.charges,
+        line=line.pk,
+        threshold=_is_threshold(answer),
+    )
+    # Whether people are looked at once more follows from what is public, not from whether somebody is left out.
+    return measured.release(answer.sigma, active if answer.extended or not active.all() else None)
+
+
+def _owed(protection: Protection) -> dict[UUID, int]:
+    """What somebody new begins with, in the budgets as the ledger of people knows them now."""
+    return {budget.pk: units for budget in protection.budgets.all() if (units := protection.owed(budget))}
+
+
+def _store(attempt: _Attempt, line: LedgerLine, figures: Figures) -> None:
+    """Release an answer when it is due. Nothing is written before: the bell, the audit log and the record would tell
+    how long the rows took."""
+    answer, (at, doublings) = attempt.answer, attempt.due()
+    _sleep_until(at)
+    with transaction.atomic():
+        protection = Protection.objects.select_for_update().get(pk=answer.budget.protection_id)
+        if not Answer.objects.select_for_update().filter(pk=answer.pk, state=Answer.State.PENDING).exists():
+            return  # its scientist has been told that it is lost
+        protection.last_applied = max(line.pk, protection.last_applied)
+        if doublings > protection.doublings_now:
+            protection.doublings, protection.doubled_at = doublings, at
+        protection.save(update_fields=["last_applied", "doublings", "doubled_at"])
+        answer.state = Answer.State.RELEASED
+        answer.result = attempt.told(figures)
+        answer.visible_at = at
+        answer.record = {**_record_of(answer, at), **attempt.counted}
+        answer.save(update_fields=["state", "result", "visible_at", "record"])
+        _tell(answer, "answer.released", mu=answer.mu)
+        budget = Budget.objects.get(pk=answer.budget_id)
+        before = budget.share_used - answer.line.units / CAP
+        if before < LOW <= budget.share_used:
+            notifications.budget_is_low(budget)
+
+
+def _sleep_until(at: datetime) -> None:
+    time.sleep(max(0.0, (at - timezone.now()).total_seconds()))
+
+
+def _record_of(answer: Answer, at: datetime) -> dict[str, object]:
+    protection, query = answer.budget.protection, decode(answer.query)
+    return {
+        "answer": str(answer.pk),
+        "dataset": protection.dataset.name,
+        "revision": answer.revision.number,
+        "revision_sha256": answer.revision.sha256,
+        "query": encode(query),
+        "query_sha256": answer.query_sha256,
+        "mechanism": mechanism_of(query),
+        "unit": "one data subject with all its rows, added or removed",
+        "sigma_in_clips": str(Fraction(answer.sigma, 2**30)),
+        "releases": answer.releases,
+        "joint_factor": joint.factor_of(answer.result or {"lines": []}),
+        "mu": answer.mu,
+        "delta": protection.delta,
+        "threshold_delta_used": protection.delta_each if _is_threshold(answer) else 0.0,
+        "epsilon_alone": noise_epsilon(answer.mu, protection.noise_delta),
+        "mode": "extended: may silently leave people out" if answer.extended else "complete",
+        "scientist": str(answer.budget.scientist_id),
+        "released_at": at.isoformat(),
+        **({"intervals": SEARCHED} if isinstance(query.measure, Quantiles | PersonQuantiles) else {}),
+    }
+
+
+def give_back(answer: Answer, why: str) -> None:
+    """Void what no worker has opened the data for; nothing happens when one has."""
+    try:
+        budget_ledger.void(answer.line, by=User.objects.system())
+    except Conflict:
+        if LedgerLine.objects.filter(settles=answer.line_id, kind=LedgerLine.Kind.COMMIT).exists():
+            return
+    _close(answer, Answer.State.VOIDED, why=why)
+
+
+def _lose(answer: Answer) -> None:
+    _close(answer, Answer.State.LOST)
+
+
+def _close(answer: Answer, state: Answer.State, **detail: str) -> None:
+    """End an answer that nothing was released for, once."""
+    with transaction.atomic():
+        waiting = Answer.objects.filter(pk=answer.pk, state=Answer.State.PENDING)
+        if waiting.update(state=state, record=detail):
+            _tell(answer, f"answer.{state}", **detail)
+
+
+def look_after() -> list[str]:
+    """Settle what killed workers left: give back what was never opened, call lost what was. Returns answers to ring for
+    again."""
+    now = timezone.now()
+    given_up = now - settings.ANSWER_GIVEN_UP
+    for line in LedgerLine.objects.filter(
+        kind=LedgerLine.Kind.RESERVE, settled_by=None, answer=None, at__lt=given_up
+    ):
+        budget_ledger.void(line, by=User.objects.system())
+    pending = Answer.objects.filter(state=Answer.State.PENDING).select_related(
+        "line", "budget__protection__dataset"
+    )
+    opened_ = Q(line__settled_by__kind=LedgerLine.Kind.COMMIT)
+    for answer in pending.filter(opened_, line__settled_by__at__lt=given_up):
+        _lose(answer)
+    for answer in pending.filter(~opened_ | Q(line__settled_by=None), created_at__lt=given_up):
+        give_back(answer, "No worker took it in time. Ask again.")
+    waiting = pending.filter(line__settled_by=None, created_at__lt=now - settings.ANSWER_WAITS)
+    return [str(pk) for pk in waiting.values_list("pk", flat=True)[:100]]
+
+
+def change_share(
+    budget: Budget, mu: float, *, by: User, also: Callable[[Budget], object] = lambda _: None
+) -> Budget:
+    """Change what a unit of a budget is worth, in both ledgers; `also` in the same transaction."""
+    with agreed(budget.protection) as book:
+        if mu < Budget.objects.get(pk=budget.pk).mu and book.spent(budget.pk).any():
+            raise Refused("A share that has been used cannot be made smaller. Close it instead.")
+        changed = budget_ledger.rescale(budget, mu, by=by, also=also)
+        # Second, so that a death in between leaves people charged too much, never too little. The next answer, or the
+        # next change, makes it good.
+        book.keep(changed.pk, Share(changed.mu, changed.generation))
+    return changed
+
+
+@contextmanager
+def agreed(protection: Protection) -> Iterator[SubjectLedger]:
+    """A dataset's place in line, with both its ledgers knowing the same shares. Refused when they do not: shares that
+    the database has forgotten would be given a second time."""
+    with one_at_a_time(protection.dataset_id), opened_ledger(_book_of(protection)) as book:
+        budgets = {budget.pk: budget for budget in protection.budgets.all()}
+        for pk, share in book.shares().items():
+            if pk not in budgets or not budgets[pk].had(share.mu, share.generation):
+                raise Refused(f"The database has forgotten a share. {RESTORED}")
+        yield book
+
+
+def _book_of(protection: Protection) -> Path:
+    return storage.ledger_folder(protection.dataset_id)
+
+
+def _tell(answer: Answer, action: str, **detail: str | float) -> None:
+    log.record(
+        action,
+        by=answer.budget.scientist,
+        on=answer,
+        dataset_id=answer.budget.protection.dataset_id,
+        person_id=answer.budget.scientist_id,
+        facts=detail,
+    )
+    live.changed("user", answer.budget.scientist_id)

@@ -1,0 +1,248 @@
+"""The one writer of the ledger: reserve, then commit or void. Lines are added, never changed.
+
+A line reserves worst-case units in the public cells a query can touch. spent + reserved stays within CAP in every
+cell, at every commit: the budget's row is locked while a line is added. Each function is a transaction of its own
+(`durable`): what it wrote can no longer be rolled back when it returns, so that no noise is ever drawn for a charge
+that a later error undoes.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from uuid import UUID
+
+import numpy as np
+from django.db import connection, transaction
+from django.db.models import QuerySet, Sum
+
+from accounts.models import User
+from audit import log
+from common.errors import BudgetExceeded, Conflict, Refused
+from datasets.models import Revision
+from privacy.engine.measure.contributions import CAP, Integers, rescaled
+from privacy.engine.measure.evaluate import Bools
+from privacy.engine.plan.cells import fits
+from privacy.models import THRESHOLD_ANSWERS, Budget, LedgerLine, Protection
+
+
+@contextmanager
+def _durably() -> Iterator[None]:
+    """A transaction that is on disk when it has ended, however the server is set up."""
+    with transaction.atomic(durable=True):
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit = on")
+        yield
+
+
+def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the call
+    budget: Budget,
+    units: int,
+    cells: Bools,
+    *,
+    key: UUID,
+    by: User,
+    purpose: dict[str, object],
+    threshold: bool = False,
+    revision: Revision | None = None,
+) -> LedgerLine:
+    """Set `units` aside in `cells` (a mask over the dataset's public cells). The same key again: the same line.
+
+    Raises BudgetExceeded when a cell would pass its cap; Conflict when the key has reserved something else, when what
+    it had reserved was given back, or when the revision that is asked has been replaced.
+    """
+    with _durably():
+        protection = _lock_promise(budget) if threshold else None
+        locked = Budget.objects.select_for_update().get(pk=budget.pk)
+        packed = np.packbits(cells).tobytes()
+        if old := LedgerLine.objects.filter(budget=locked, key=key).first():
+            if (old.units, bytes(old.cells)) != (units, packed):
+                raise Conflict("This key has reserved something else.")
+            if LedgerLine.objects.filter(settles=old, kind=LedgerLine.Kind.VOID).exists():
+                raise Conflict("What this key had reserved was given back. Ask with a new key.")
+            return old
+        if (
+            revision is not None
+            and not Revision.objects.filter(pk=revision.pk, state=Revision.State.PUBLISHED).exists()
+        ):
+            raise Conflict("The data was replaced in the meantime. Look at the price again.")
+        spent = locked.worst_case(len(cells))
+        if locked.closed_at is not None or units > CAP or not fits(spent, cells, units, locked.cap):
+            left = max(0, locked.cap - int(spent[cells].max(initial=0)))
+            raise BudgetExceeded(too_much(units, min(left, CAP)))
+        if protection is not None:
+            _use_threshold(locked, protection)
+        spent[cells] += units
+        _write(locked, spent)
+        line = LedgerLine.objects.create(
+            budget=locked,
+            kind=LedgerLine.Kind.RESERVE,
+            key=key,
+            units=units,
+            generation=locked.generation,
+            cells=packed,
+            purpose=purpose,
+        )
+        _record("budget.reserved", line, by=by, units=units)
+    return line
+
+
+def _lock_promise(budget: Budget) -> Protection:
+    """The promise that a budget is a share of: always locked before the budget."""
+    return Protection.objects.select_for_update().get(pk=budget.protection_id)
+
+
+def _use_threshold(budget: Budget, protection: Protection) -> None:
+    """Answers over undeclared values share a delta of their own, of which nothing is ever given back."""
+    used = protection.budgets.aggregate(total=Sum("thresholds_used"))["total"] or 0
+    if budget.thresholds_used >= THRESHOLD_ANSWERS or used >= protection.threshold_answers:
+        raise BudgetExceeded(f"Undeclared values can be asked for {THRESHOLD_ANSWERS} times. All are used.")
+    budget.thresholds_used += 1
+    budget.save(update_fields=["thresholds_used"])
+
+
+def commit(line: LedgerLine, *, by: User) -> LedgerLine:
+    """Make a reservation final, before any row is read. Conflict when it has been settled already."""
+    with _durably():
+        return _settle(line, LedgerLine.Kind.COMMIT, by=by)
+
+
+def void(line: LedgerLine, *, by: User) -> LedgerLine:
+    """Give a reservation back: only while no worker has opened the data for it. Conflict when settled already."""
+    with _durably():
+        return _settle(line, LedgerLine.Kind.VOID, by=by)
+
+
+def rescale(
+    budget: Budget, mu: float, *, by: User, also: Callable[[Budget], object] = lambda _: None
+) -> Budget:
+    """Change a share: every unit used so far is worth old mu^2 / new mu^2 new ones, rounded up.
+
+    Judges the rows that it has locked, in the order promise, budget; `also` is done in the same transaction, before
+    anything is changed. The caller holds the dataset's lock and tells the subjects' ledger. Conflict while a
+    reservation is open; Refused when the shares would pass the promise, or a share that has been used would shrink.
+    """
+    with _durably():
+        protection = _lock_promise(budget)
+        locked = Budget.objects.select_for_update().get(pk=budget.pk)
+        also(locked)
+        must_fit(protection, mu, instead_of=locked)
+        if open_lines(locked).exists():
+            raise Conflict("An answer is being computed. Try again in a moment.")
+        if mu < locked.mu and locked.units_used:
+            raise Refused("A share that has been used cannot be made smaller. Close it instead.")
+        cells = rescaled(locked.worst_case(1), locked.mu, mu)
+        _rescale_newcomers(protection, locked, mu)
+        old, locked.mu, locked.generation = locked.mu, mu, locked.generation + 1
+        locked.earlier_mus = [*locked.earlier_mus, old]
+        locked.save(update_fields=["mu", "generation", "earlier_mus"])
+        _write(locked, np.array(cells, dtype=np.int64))
+        log.record(
+            "budget.changed",
+            by=by,
+            on=locked,
+            dataset_id=protection.dataset_id,
+            person_id=locked.scientist_id,
+            changes={"mu": (old, mu)},
+        )
+    return locked
+
+
+def _rescale_newcomers(protection: Protection, budget: Budget, mu: float) -> None:
+    for each in protection.newcomers:
+        if units := each["owe"].get(str(budget.pk)):
+            (each["owe"][str(budget.pk)],) = rescaled([units], budget.mu, mu)
+    protection.save(update_fields=["newcomers"])
+
+
+def must_fit(protection: Protection, mu: float, instead_of: Budget | None = None) -> None:
+    """Sum of mu_a^2 over all shares ever given <= mu_G^2, exactly: a closed share returns nothing. The caller has
+    locked the promise, without which no share is given or changed."""
+    others = protection.budgets.all()
+    if instead_of is not None:
+        others = others.exclude(pk=instead_of.pk)
+    given = sum((Fraction(other.mu) ** 2 for other in others), Fraction(0))
+    if given + Fraction(mu) ** 2 > protection.mu_squared:
+        left = max(0.0, 1 - float(given / protection.mu_squared))
+        raise Refused(f"The shares would pass the promise: {left:.1%} of it is not given away yet.")
+
+
+def open_lines(budget: Budget) -> QuerySet[LedgerLine]:
+    """Reservations that are neither committed nor voided."""
+    return LedgerLine.objects.filter(budget=budget, kind=LedgerLine.Kind.RESERVE, settled_by=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a question would reserve, and of which table of which revision it is asked."""
+
+    revision: UUID
+    table: str
+    units: int
+    cells: Bools
+
+
+def rests_on_constants(budget: Budget, also: Charge | None = None) -> bool:
+    """Whether nobody is stopped only if people are in the same public cell in several tables or revisions.
+
+    Within one table of one revision a declared constant has one value a person. Nothing makes a second one agree with
+    it, so that somebody may have paid in two cells, neither of which is used up. Follows from public lines alone.
+    """
+    everywhere = np.packbits(np.ones(budget.protection.cells.size, dtype=np.bool_)).tobytes()
+    lines = budget.lines.filter(kind=LedgerLine.Kind.RESERVE).exclude(cells=everywhere)
+    kept = lines.exclude(settled_by__kind=LedgerLine.Kind.VOID)
+    tables = set(kept.order_by().values_list("answer__revision", "purpose__query__table").distinct())
+    if also is not None and not also.cells.all():
+        tables.add((also.revision, also.table))
+    if len(tables) < 2:
+        return False
+    total = budget.lines.aggregate(total=Sum("units"))["total"] or 0
+    return int(total) + (also.units if also else 0) > CAP
+
+
+def _settle(line: LedgerLine, kind: LedgerLine.Kind, *, by: User) -> LedgerLine:
+    locked = Budget.objects.select_for_update().get(pk=line.budget_id)
+    if LedgerLine.objects.filter(settles=line).exists():
+        raise Conflict("This reservation has been settled already.")
+    voided = kind == LedgerLine.Kind.VOID
+    if voided:
+        size = len(locked.worst_case(1))
+        spent = locked.worst_case(size)
+        spent[line.mask(size)] -= line.units
+        _write(locked, spent)
+    settled = LedgerLine.objects.create(
+        budget=locked,
+        kind=kind,
+        units=-line.units if voided else 0,
+        generation=locked.generation,
+        cells=line.cells,
+        settles=line,
+    )
+    _record(f"budget.{kind}", settled, by=by, units=settled.units)
+    return settled
+
+
+def _write(budget: Budget, cells: Integers) -> None:
+    budget.cells = cells.astype("<i8").tobytes()
+    budget.save(update_fields=["cells"])
+
+
+def too_much(units: int, left: int) -> str:
+    """Why an answer of this cost is not given when this much is left."""
+    return (
+        f"This answer would cost {units / CAP:.2%} of your budget, and {left / CAP:.2%} is left. "
+        "Allow a larger error, ask about fewer people, or ask the owner for more."
+    )
+
+
+def _record(action: str, line: LedgerLine, *, by: User, units: int) -> None:
+    budget = line.budget
+    log.record(
+        action,
+        by=by,
+        on=line,
+        dataset_id=budget.protection.dataset_id,
+        person_id=budget.scientist_id,
+        units=units,
+        share=f"{units / CAP:.6f}",
+    )

@@ -1,0 +1,149 @@
+"""Who is the same person in two revisions: whoever has the same id. Held when a revision is published.
+
+What a person was charged is kept under a keyed digest of the text of the id. If the next revision named people in
+another way, everybody would begin again, and a promise that was used up would be given a second time.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from django.utils import timezone
+
+from accounts.models import User
+from audit import log
+from common.errors import Refused
+from datasets import storage
+from datasets.hooks import Remark
+from datasets.models import Column, Revision
+from privacy.engine.measure.contributions import CAP
+from privacy.ledgers.person_ledger import opened
+from privacy.models import Budget, Protection
+
+ENOUGH = 0.5
+"""Below this share of known people, a delivery is about other people or about the same ones under new ids, and nobody
+can tell which. Above it, ids are plainly those of before, and the new ones are trusted to be new people."""
+SAMPLE = 20_000
+"""So many ids of each table are looked up: the share is known to a percentage point."""
+
+
+def objections(revision: Revision) -> list[str]:
+    """Why the revision in preparation would not name people as the promise of its dataset needs it."""
+    dataset = revision.dataset
+    if not hasattr(dataset, "protection") or (last := dataset.last_published) is None:
+        return []
+    return list(differences(revision, last))
+
+
+def differences(revision: Revision, last: Revision) -> Iterator[str]:
+    """Where a revision names people otherwise than the one before it."""
+    before, now = _subjects(last), _subjects(revision)
+    known = {(column.name, column.stored): column for column in before.values()}
+    for name, subject in now.items():
+        if name in before and (subject.name, subject.stored) != (before[name].name, before[name].stored):
+            yield _differs(name, subject, before[name])
+        elif known and (subject.name, subject.stored) not in known:
+            yield _differs(name, subject, next(iter(known.values())))
+    for table in revision.tables.all():
+        if table.name not in now:
+            yield (
+                f"Table {table.name} does not say whom a row is about. This dataset answers automatically, "
+                "so each of its tables has to. Put other tables into a dataset of their own."
+            )
+
+
+def _subjects(revision: Revision) -> dict[str, Column]:
+    """The column that says whom a row is about, by table."""
+    columns = Column.objects.filter(table__revision=revision, is_subject=True).select_related("table")
+    return {column.table.name: column for column in columns.order_by("table__name")}
+
+
+def _differs(table: str, now: Column, before: Column) -> str:
+    if now.name != before.name:
+        what = f"says whom a row is about by “{now.name}”, up to now by “{before.name}”"
+    else:
+        what = f"holds “{now.name}” as {now.stored}, up to now as {before.stored}"
+    return (
+        f"Table {table} {what}. A person is whoever has the same id: under other ids, protection that is used up would "
+        "be given again. Name people as before, or make a new dataset with a promise of its own."
+    )
+
+
+# How many of them are known
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The people of a revision in preparation, or a sample of them. For the owner's eyes: it follows from rows."""
+
+    people: int
+    known: int
+
+    @property
+    def is_doubtful(self) -> bool:
+        return self.known < ENOUGH * self.people
+
+    @property
+    def share(self) -> str:
+        return f"{self.known / self.people:.0%}" if self.people else "none"
+
+
+def delivery(revision: Revision) -> Delivery | None:
+    """Whom a revision brings; None while nothing is charged to anybody, so that nobody can get it back."""
+    protection: Protection | None = getattr(revision.dataset, "protection", None)
+    if protection is None or not any(budget.units_used for budget in protection.budgets.all()):
+        return None
+    key = bytes(protection.subject_key)
+    tables = revision.tables.prefetch_related("columns")
+    found = set[bytes]().union(*(storage.some_people(table, key, most=SAMPLE) for table in tables))
+    with opened(storage.ledger_folder(protection.dataset_id)) as book:
+        return Delivery(len(found), book.known(found))
+
+
+def remarks(revision: Revision) -> list[Remark]:
+    """What the owner is told before publishing."""
+    found = delivery(revision)
+    if found is None or not found.people:
+        return []
+    told = f"{found.share} of the people in this draft are known by their ids from earlier answers."
+    if not found.is_doubtful:
+        return [Remark(words=told, asks=False)]
+    return [Remark(words=f"{told} {CONSEQUENCE}", asks=True)]
+
+
+CONSEQUENCE = (
+    "If they are the same people under new ids, protection that is used up would be given again. So everybody new "
+    "will begin with as much used up as anybody can have used up to now. If these are other people, put them into a "
+    "new dataset with a promise of its own instead."
+)
+
+
+def publishing(revision: Revision, by: User, agreed: bool) -> None:  # noqa: FBT001 -- called as a hook
+    """Charge newcomers for what may have been spent on them under other ids. Refused until the owner agrees."""
+    found = delivery(revision)
+    if found is None or not found.people or not found.is_doubtful:
+        return
+    if not agreed:
+        raise Refused(f"Only {found.share} of the people in this draft are known by their ids. {CONSEQUENCE}")
+    protection = Protection.objects.select_for_update().get(dataset=revision.dataset_id)
+    # Locked, so that no question to the old revision is charged after this sum: see ledger.reserve.
+    budgets = list(protection.budgets.select_for_update().order_by("pk"))
+    owe = {str(budget.pk): min(CAP, budget.units_used) for budget in budgets if budget.units_used}
+    with opened(storage.ledger_folder(protection.dataset_id)) as book:
+        protection.newcomers = [*protection.newcomers, {"places": book.count(), "owe": owe}]
+    if any(_differs_by_cell(budget) for budget in budgets):
+        protection.incomplete_since = protection.incomplete_since or timezone.now()
+    protection.save(update_fields=["newcomers", "incomplete_since"])
+    log.record(
+        "protection.newcomers",
+        by=by,
+        on=protection,
+        dataset_id=protection.dataset_id,
+        revision=revision.number,
+        owe={pk: f"{units / CAP:.6f}" for pk, units in owe.items()},
+    )
+
+
+def _differs_by_cell(budget: Budget) -> bool:
+    """Whether somebody new may owe more than the public worst case of their own cell, and be stopped before it."""
+    return len(np.unique(budget.worst_case(budget.protection.cells.size))) > 1

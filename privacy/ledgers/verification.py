@@ -1,0 +1,246 @@
+"""Check the ledgers against each other: the lines, what is kept of their sum, the audit log, the answers, and people.
+
+Lines are only ever added, so whatever was edited by hand (a line, a balance, a share, what a person was charged) no
+longer agrees with what the rest says.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from audit.models import Entry
+from datasets import storage
+from privacy.declarations import spec_of
+from privacy.engine.language.query import Query
+from privacy.engine.language.schema import QueryRefused
+from privacy.engine.language.wire import decode
+from privacy.engine.measure.contributions import CAP, Integers, rescaled, worst_case_units
+from privacy.engine.plan.designs import design, most_releases
+from privacy.ledgers import identity
+from privacy.ledgers.person_ledger import Share, Units, opened
+from privacy.models import Answer, Budget, LedgerLine, Protection
+
+ENTRIES = ("budget.reserved", "budget.commit", "budget.void")
+BATCH = 2000
+
+
+def faults(protection: Protection) -> list[str]:
+    """Everything in the ledgers of a dataset that does not hold; empty when all does."""
+    budgets = list(protection.budgets.order_by("created_at"))
+    found = list(_shares(protection, budgets))
+    for budget in budgets:
+        found += _Replay(budget, protection.cells.size).run()
+    return [*found, *_answers(protection), *_people(protection, budgets), *_names_of_people(protection)]
+
+
+def _shares(protection: Protection, budgets: list[Budget]) -> Iterator[str]:
+    given = sum((budget.mu_squared for budget in budgets), Fraction(0))
+    if given > protection.mu_squared:
+        yield f"The shares of {protection.dataset.name} pass its promise."
+
+
+@dataclass(slots=True)
+class _Replay:
+    """The lines of one budget once more, in order."""
+
+    budget: Budget
+    size: int
+    spent: Integers = field(init=False)
+    generation: int = 0
+    open: dict[int, LedgerLine] = field(default_factory=dict)
+    found: list[str] = field(default_factory=list)
+
+    def run(self) -> list[str]:
+        self.spent = np.zeros(self.size, dtype=np.int64)
+        said = _said(self.budget)
+        lines = self.budget.lines.order_by("id")
+        for line in lines.iterator(chunk_size=BATCH):
+            for fault in self._faults(line, said.pop(line.pk, None)):
+                self.found.append(f"Line {line.pk} of {self.budget}: {fault}.")
+        for pk in said:
+            self.found.append(f"Line {pk} of {self.budget} is missing: the audit log knows it.")
+        self._rescale_to(self.budget.generation)
+        if not np.array_equal(self.spent, self.budget.worst_case(self.size)):
+            self.found.append(f"What {self.budget} is said to have used is not the sum of its lines.")
+        return self.found
+
+    def _faults(self, line: LedgerLine, said: dict[str, Any] | None) -> Iterator[str]:
+        if said is None or (said["action"], said["units"]) != (_action(line), line.units):
+            yield "it is not what the audit log says"
+        if line.generation < self.generation or line.generation > len(self.budget.earlier_mus):
+            yield "it belongs to another share than those around it"
+            return
+        self._rescale_to(line.generation)
+        if line.kind == LedgerLine.Kind.RESERVE:
+            yield from self._reserve(line)
+        else:
+            yield from self._settle(line)
+
+    def _reserve(self, line: LedgerLine) -> Iterator[str]:
+        self.open[line.pk] = line
+        self.spent[line.mask(self.size)] += line.units
+        if int(self.spent.max(initial=0)) > self.budget.cap:
+            yield "it passes the limit"
+        try:
+            price = _price(line, self._mu(line.generation))
+        except QueryRefused:
+            yield "its question cannot be read"
+            return
+        if line.units != price:
+            yield "it does not cost what its noise costs"
+
+    def _settle(self, line: LedgerLine) -> Iterator[str]:
+        settled = self.open.pop(line.settles_id or 0, None)
+        if settled is None:
+            yield "it settles nothing that was open"
+            return
+        if bytes(line.cells) != bytes(settled.cells):
+            yield "it settles other groups of people than were reserved"
+        if line.kind == LedgerLine.Kind.VOID:
+            self.spent[line.mask(self.size)] += line.units
+            if line.units != -settled.units:
+                yield "it gives back another sum than was reserved"
+
+    def _mu(self, generation: int) -> float:
+        return float([*self.budget.earlier_mus, self.budget.mu][generation])
+
+    def _rescale_to(self, generation: int) -> None:
+        while self.generation < min(generation, len(self.budget.earlier_mus)):
+            old, new = self._mu(self.generation), self._mu(self.generation + 1)
+            self.spent = np.array(rescaled(self.spent, old, new), dtype=np.int64)
+            self.generation += 1
+
+
+def _said(budget: Budget) -> dict[int, dict[str, Any]]:
+    """What the audit log, which is chained by hashes, says of each line."""
+    rows = Entry.objects.filter(
+        action__in=ENTRIES, object_type="ledgerline", person_id=str(budget.scientist_id),
+        dataset_id=str(budget.protection.dataset_id),
+    ).values_list("object_id", "action", "detail")  # fmt: skip
+    return {
+        int(pk): {"action": action, "units": detail["units"]}
+        for pk, action, detail in rows.iterator(chunk_size=BATCH)
+    }
+
+
+def _action(line: LedgerLine) -> str:
+    return "budget.reserved" if line.kind == LedgerLine.Kind.RESERVE else f"budget.{line.kind}"
+
+
+def _price(line: LedgerLine, mu: float) -> int:
+    """What a line must cost by its question and the noise that it paid for; what it costs where it does not say."""
+    sigma, query = line.purpose.get("sigma"), line.purpose.get("query")
+    if not isinstance(sigma, int) or sigma < 1 or query is None:
+        return line.units
+    return worst_case_units(sigma, Fraction(mu) ** 2) * _releases(line, decode(query))
+
+
+def _releases(line: LedgerLine, query: Query) -> int:
+    """How often noise is drawn on what a line pays for. A search has as many steps as its column has values to tell
+    apart: the declarations that it was priced from say how many. Lines that do not say how often paid for the most."""
+    said, most = line.purpose.get("releases"), most_releases(query)
+    if not isinstance(said, int) or most == 1:
+        return most
+    answer: Answer | None = getattr(line, "answer", None)
+    if answer is None:
+        return min(most, max(1, said))
+    table = answer.revision.tables.prefetch_related("columns").filter(name=query.table).first()
+    if table is None:
+        raise QueryRefused(f"There is no table “{query.table[:100]}” in this revision.")
+    return design(query, spec_of(table, line.budget.protection.constants)).releases
+
+
+def _answers(protection: Protection) -> Iterator[str]:
+    """Nothing is released without a charge that was made final, for the noise that was drawn."""
+    rows = Answer.objects.filter(budget__protection=protection).select_related("line__settled_by", "budget")
+    for answer in rows.iterator(chunk_size=BATCH):
+        settled = getattr(answer.line, "settled_by", None)
+        kind = settled.kind if settled else None
+        if answer.state == Answer.State.RELEASED and kind != LedgerLine.Kind.COMMIT:
+            yield f"Answer {answer.pk} was released and its charge was never made final."
+        purpose = answer.line.purpose
+        paid = (purpose.get("sigma", answer.sigma), purpose.get("releases", answer.releases))
+        if (answer.sigma, answer.releases, answer.budget_id) != (*paid, answer.line.budget_id):
+            yield f"Answer {answer.pk} has other noise, or another budget, than line {answer.line_id} paid for."
+        if answer.query != purpose.get("query", answer.query):
+            yield f"Answer {answer.pk} is to another question than line {answer.line_id} paid for."
+
+
+def _people(protection: Protection, budgets: list[Budget]) -> Iterator[str]:
+    """Nobody was charged more than the worst case, which public lines tell; and no ledger is older than the other."""
+    folder = storage.ledger_folder(protection.dataset_id)
+    if not folder.is_dir():
+        if protection.last_applied:
+            yield f"The ledger of the people of {protection.dataset.name} is gone."
+        return
+    with opened(folder) as book:
+        last, spent = book.last_line(), {budget: book.spent(budget.pk) for budget in budgets}
+        shares, told, places = book.shares(), book.thresholds(), book.count()
+    lines = LedgerLine.objects.filter(budget__protection=protection, kind=LedgerLine.Kind.COMMIT)
+    if last < protection.last_applied:
+        yield f"The ledger of the people of {protection.dataset.name} is older than what was released."
+    if last and not lines.filter(pk=last).exists():
+        yield f"The ledger of the people of {protection.dataset.name} knows line {last}, the database does not."
+    yield from _forgotten(protection, budgets, shares, told)
+    for budget, units in spent.items():
+        limit = min(CAP, int(budget.worst_case(protection.cells.size).max(initial=0)))
+        share = shares.get(budget.pk)
+        # A change of the share whose process died between the ledgers has yet to reach the people.
+        mu = share.mu if share else budget.mu
+        (most,) = rescaled([units.max(initial=0)], mu, budget.mu)
+        if most > limit:
+            yield f"Somebody was charged more for {budget} than its worst case."
+        if any(
+            _least(units, each["places"], places) < each["owe"].get(str(budget.pk), 0)
+            for each in protection.newcomers
+        ):
+            yield f"Somebody new was charged less for {budget} than everybody new owes."
+
+
+def _least(units: Units, first: int, places: int) -> int:
+    """The least that anybody was charged who has a place from `first` on; CAP where nobody has."""
+    charged = np.zeros(places, dtype=np.int64)
+    charged[: len(units)] = units[:places]
+    return int(charged[first:].min(initial=CAP))
+
+
+def _names_of_people(protection: Protection) -> Iterator[str]:
+    """Every revision that was published since there is a promise names people as the one before did."""
+    revisions = list(protection.dataset.revisions.exclude(schema={}).order_by("number"))
+    for before, revision in pairwise(revisions):
+        if revision.published_at and revision.published_at > protection.created_at:
+            for difference in identity.differences(revision, before):
+                yield f"Revision {revision.number} of {protection.dataset.name}: {difference}"
+
+
+def _forgotten(
+    protection: Protection, budgets: list[Budget], shares: dict[UUID, Share], told: dict[UUID, int]
+) -> Iterator[str]:
+    """What the people paid for and the database, restored, does not know."""
+    known = {budget.pk: budget for budget in budgets}
+    for pk, share in shares.items():
+        if pk not in known or not known[pk].had(share.mu, share.generation):
+            yield f"The ledger of the people of {protection.dataset.name} knows a share that the database does not."
+    for pk, times in told.items():
+        if times > (known[pk].thresholds_used if pk in known else 0):
+            yield (
+                f"Undeclared values of {protection.dataset.name} were told more often than the database knows."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How much was looked at."""
+
+    datasets: int
+    lines: int
+    answers: int
+
+
+def totals() -> Totals:
+    return Totals(Protection.objects.count(), LedgerLine.objects.count(), Answer.objects.count())

@@ -1,0 +1,65 @@
+"""How much of a person counts in an answer, in words that stand with each figure. Nothing here reads rows.
+
+A count takes at most so many rows of each person, a sum at most what so many rows can hold. Of somebody with more rows
+everything is scaled down together; no row is picked (engine.contributions).
+"""
+
+from privacy.engine.language.query import Count, CountSubjects, Mean, Query, Sum
+from privacy.engine.language.schema import TableSpec
+from privacy.engine.plan.caps import is_capped, rows_that_count
+from privacy.engine.plan.designs import design
+from privacy.presentation import words
+
+NOT_COVERED = "The interval does not cover what is missing for that."
+
+
+def rows_per_person(query: Query, table: TableSpec) -> int | None:
+    """So many rows of a person count in full; None where it does not matter how many there are."""
+    return rows_that_count(query, table) if is_capped(query, table) else None
+
+
+def counting(query: Query, table: TableSpec) -> str:
+    """`counting at most 4 of each person`: goes on after the answer's unit. Empty where it does not matter."""
+    rows = rows_per_person(query, table)
+    if rows is None:
+        return ""
+    match query.measure:
+        case Count():
+            return f"counting at most {rows:,} of each person"
+        case Sum():
+            most = f"{words.sized(design(query, table).clip, 6, up=True)} {words.unit(query, table)}".rstrip()
+            return f"counting at most {most} of each person, what {_rows(rows)} can hold"
+        case CountSubjects() | Mean(per_subject=True):
+            return f"counting each person in full in up to {rows:,} group{'' if rows == 1 else 's'}"
+        case _:
+            return f"counting up to {_rows(rows)} of each person in full"
+
+
+def beyond(query: Query, table: TableSpec) -> str:
+    """What happens to people who have more, and what that does to the interval. Empty where nobody has."""
+    rows = rows_per_person(query, table)
+    if rows is None:
+        return ""
+    match query.measure:
+        case Count() if not query.by:
+            told = f"Whoever has more counts as {rows:,}."
+        case Sum() if not query.by:
+            told = "Whoever adds up to more counts with that much."
+        case _ if query.by:
+            told = "Whoever has more may be scaled down, in all groups together."
+        case _:
+            told = "Whoever has more may be scaled down, all rows together."
+    return f"{told} {NOT_COVERED}"
+
+
+def told(query: Query, table: TableSpec) -> dict[str, object]:
+    """All of it, for pages, records and programs."""
+    return {
+        "rows_per_person": rows_per_person(query, table),
+        "counting": counting(query, table),
+        "beyond": beyond(query, table),
+    }
+
+
+def _rows(many: int) -> str:
+    return f"{many:,} row{'' if many == 1 else 's'}"

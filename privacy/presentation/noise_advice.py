@@ -1,0 +1,43 @@
+"""What an answer says that the noise has drowned: why, and what to ask instead. Read off what was released alone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from privacy.engine.language.query import Correlation, Query, Regression, Variance
+from privacy.engine.language.schema import TableSpec
+from privacy.presentation.caps_in_words import rows_per_person
+
+
+def sentence(result: Mapping[str, Any], query: Query, table: TableSpec | None, epsilon: str) -> str:
+    """Empty where nothing is lost. `epsilon`: what the answer cost, in words."""
+    lines = result["lines"]
+    lost = sum(any(figure["value"] is None for figure in line["figures"]) for line in lines)
+    if not lost:
+        return ""
+    what = "groups" if query.by else "figures"
+    behind = "this question" if lost == len(lines) else f"{lost:,} of {len(lines):,} {what}"
+    *others, last = _ways(query, table)
+    ways = f"{', '.join(others)} or {last}" if others else last
+    return (
+        f"There is too little behind {behind} for the noise that ε {epsilon} needs. "
+        f"It is spent all the same. Try {ways}."
+    )
+
+
+def _ways(query: Query, table: TableSpec | None) -> list[str]:
+    """What makes the noise smaller beside what it falls on. Bounds matter where values are measured by them: a mean and
+    a quantile are lost for want of rows alone."""
+    measure = query.measure
+    rows = rows_per_person(query, table) if table else None
+    return [
+        *(
+            ["narrower bounds (LEAST and GREATEST)"]
+            if isinstance(measure, Regression | Correlation | Variance)
+            else []
+        ),
+        *(["fewer features"] if isinstance(measure, Regression) and len(measure.features) > 1 else []),
+        *(["fewer rows of each person"] if (rows or 1) > 1 else []),
+        *(["fewer groups"] if query.by else []),
+        *(["a wider filter"] if query.where is not None else []),
+        "more ε",
+    ]

@@ -1,0 +1,139 @@
+"""Budgets: owners give, change and close them; scientists ask for more."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from audit import log
+from common.access import require
+from common.errors import Conflict, Refused
+from privacy import notifications, rules
+from privacy.engine.accounting import noise_mu
+from privacy.execution import lifecycle
+from privacy.ledgers import budget_ledger
+from privacy.models import Budget, Protection, TopUp
+
+
+def equal_share(protection: Protection) -> float:
+    """The mu of one of `seats` equal shares."""
+    return float(protection.mu / protection.seats**0.5) * (1 - 1e-15)
+
+
+def give_budget(
+    protection: Protection, scientist: User, *, by: User, epsilon: float | None = None, extended: bool = False
+) -> Budget:
+    """Admit a scientist with a share: of this epsilon, or one of the equal shares."""
+    require(rules.manage, by, protection)
+    if scientist == by:
+        raise Refused("Somebody else has to decide on your budget.")
+    if not scientist.is_scientist:
+        raise Refused("Only data scientists have budgets.")
+    if extended and not protection.extended_allowed:
+        raise Refused("This dataset gives complete answers only.")
+    with lifecycle.agreed(protection), transaction.atomic():
+        locked = Protection.objects.select_for_update().get(pk=protection.pk)
+        if locked.budgets.filter(scientist=scientist).exists():
+            raise Conflict(f"{scientist} has a budget already. Change that one.")
+        mu = equal_share(locked) if epsilon is None else _mu(epsilon, locked.noise_delta)
+        budget_ledger.must_fit(locked, mu)
+        budget = Budget.objects.create(protection=locked, scientist=scientist, mu=mu, extended=extended)
+        log.record(
+            "budget.given",
+            by=by,
+            on=budget,
+            dataset_id=locked.dataset_id,
+            person_id=scientist.pk,
+            changes={"mu": (None, mu)},
+            extended=extended,
+        )
+        notifications.budget_given(budget, by=by)
+    return budget
+
+
+def close_budget(budget: Budget, *, by: User, reason: str) -> Budget:
+    """End a scientist's share. What was spent stays spent."""
+    require(rules.manage_budget, by, budget)
+    with transaction.atomic():
+        locked = Budget.objects.select_for_update().get(pk=budget.pk)
+        if locked.closed_at is not None:
+            raise Conflict("This budget is closed already.")
+        locked.closed_at = timezone.now()
+        locked.save(update_fields=["closed_at"])
+        log.record(
+            "budget.closed",
+            by=by,
+            on=locked,
+            dataset_id=budget.protection.dataset_id,
+            person_id=budget.scientist_id,
+            reason=reason[:500],
+        )
+        notifications.budget_closed(locked, by=by)
+    return locked
+
+
+def change_budget(budget: Budget, *, by: User, epsilon: float) -> Budget:
+    """Give a scientist another share of the same promise; what was used stays used."""
+    require(rules.enlarge, by, budget)
+    return lifecycle.change_share(budget, _mu(epsilon, budget.protection.noise_delta), by=by)
+
+
+def _mu(epsilon: float, delta: float) -> float:
+    try:
+        return noise_mu(epsilon, delta)
+    except ValueError as outside:
+        raise Refused(str(outside)) from outside
+
+
+def ask_top_up(budget: Budget, *, by: User, epsilon: float, reason: str) -> TopUp:
+    """Ask the owner for a larger share."""
+    require(rules.ask_top_up, by, budget)
+    if not reason.strip():
+        raise Refused("Say what you need it for.")
+    mu = _mu(epsilon, budget.protection.noise_delta)
+    if mu <= budget.mu:
+        raise Refused("That is not more than you have.")
+    with transaction.atomic():
+        made = TopUp.objects.create(budget=budget, epsilon=epsilon, reason=reason)
+        _record("top_up.asked", made, by=by)
+        notifications.top_up_asked(made)
+    return made
+
+
+def decide_top_up(top_up: TopUp, *, by: User, grant: bool, note: str = "") -> TopUp:
+    """Grant a larger share or refuse it; a refusal says why."""
+    require(rules.decides_top_up, by, top_up)
+    if not grant:
+        if not note.strip():
+            raise Refused("Say why not.")
+        with transaction.atomic():
+            return _decide(top_up, by=by, grant=False, note=note)
+    budget = top_up.budget
+    require(rules.holder_is_scientist, by, budget)
+    mu = _mu(top_up.epsilon, budget.protection.noise_delta)
+    lifecycle.change_share(budget, mu, by=by, also=lambda _: _decide(top_up, by=by, grant=True, note=note))
+    return TopUp.objects.get(pk=top_up.pk)
+
+
+def _decide(top_up: TopUp, *, by: User, grant: bool, note: str) -> TopUp:
+    """Within a transaction: a share grows with the decision that grants it, or both do not happen."""
+    locked = TopUp.objects.select_for_update().get(pk=top_up.pk)
+    if locked.state != TopUp.State.PENDING:
+        raise Conflict("This request has been decided already.")
+    locked.state = TopUp.State.GRANTED if grant else TopUp.State.DENIED
+    locked.decided_by, locked.decided_at, locked.decision_note = by, timezone.now(), note
+    locked.save(update_fields=["state", "decided_by", "decided_at", "decision_note"])
+    _record("top_up.granted" if grant else "top_up.denied", locked, by=by)
+    notifications.top_up_decided(locked)
+    return locked
+
+
+def _record(action: str, top_up: TopUp, *, by: User) -> None:
+    budget = top_up.budget
+    log.record(
+        action,
+        by=by,
+        on=top_up,
+        dataset_id=budget.protection.dataset_id,
+        person_id=budget.scientist_id,
+        epsilon=top_up.epsilon,
+    )

@@ -1,0 +1,180 @@
+"""How many rows a question is about, and how far off centre their mean lies, as far as its scientist knows already.
+
+From what the owner has published and from the scientist's own earlier answers to the same revision, with the same
+conditions. All of it is out: reading it once more costs no privacy (post-processing).
+
+A count of what lies within its interval is at least its value less half its width. Whoever has more rows than count is
+scaled down, in a mean by less than in a count of as many rows a person, so such a count is not too large.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from datasets.models import Revision
+from privacy.engine.language import wire
+from privacy.engine.language.expressions import columns_of
+from privacy.engine.language.query import Count, CountSubjects, Mean, PersonQuantiles, Quantiles, Query
+from privacy.engine.language.schema import QueryRefused, TableSpec
+from privacy.engine.plan import pricing
+from privacy.engine.plan.caps import rows_that_count
+from privacy.engine.plan.designs import Design, design
+from privacy.engine.plan.pricing import Offer
+from privacy.models import Answer, Budget, Protection
+
+FIRST_COUNT = 0.02
+"""A count that is asked first costs at most this part of the budget."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """At least so many rows (or people), and a mean so far `off` the middle of its bounds, in half widths, at most."""
+
+    at_least: float
+    said: float
+    """The number of rows or people that was published or told."""
+    of_people: bool
+    is_bound: bool
+    """Whether the error that follows is that of the worst case; otherwise about what it will be."""
+    off: float = 1.0
+    answer: Answer | None = None
+    """The scientist's own answer that it was read off; otherwise the owner has published it."""
+
+    @property
+    def basis(self) -> str:
+        """`mean` or `count`, an answer of one's own; or `published`."""
+        if self.answer is None:
+            return "published"
+        return "mean" if self.answer.query["measure"]["kind"] == "mean" else "count"
+
+
+def known(budget: Budget, query: Query, plan: Design, spec: TableSpec, revision: Revision) -> Known | None:
+    """What a quoted error may rest on; None where nobody knows, or where it needs nothing of the kind.
+
+    The best first: an earlier answer to the same mean, published rows, an earlier count, published people.
+    """
+    if not pricing.is_relative(query, plan):
+        return None
+    own = Answer.objects.out().filter(budget=budget, revision=revision).order_by("sigma", "created_at")
+    found = (
+        _mean(own, query, plan)
+        or _published_rows(budget.protection, query, spec)
+        or _count(own, query, spec)
+        or _published_people(budget.protection, query, spec)
+    )
+    if found is None or not found.is_bound:
+        return found
+    # Of several tables one may be about some of the people only; and some may have nothing left to pay with.
+    everybody = not budget.may_leave_out and revision.tables.count() == 1
+    return found if everybody else replace(found, is_bound=False)
+
+
+def count_first(budget: Budget, query: Query, spec: TableSpec) -> tuple[Query, Offer] | None:
+    """The count that would tell a question's error before it is asked, with its price; None when there is none.
+
+    It is as exact as it needs to be for a tenth of all that is public, but no dearer than FIRST_COUNT.
+    """
+    counted = replace(query, measure=CountSubjects() if _is_per_person(query) else Count(), by=())
+    size = budget.protection.public_rows.get(query.table) or budget.protection.public_size
+    wanted = size / (10 * pricing.CLEAR)
+    try:
+        if isinstance(query.measure, PersonQuantiles) or not pricing.is_relative(query, design(query, spec)):
+            return None
+        plan = design(counted, spec)
+        offer = pricing.offer_for_mu(plan, budget.mu * FIRST_COUNT**0.5, budget.mu)
+        if offer.sigma * (pricing.error_per_sigma(counted, plan, None) or 0.0) < wanted:
+            offer = pricing.offer_for_error(counted, plan, wanted, budget.mu, None)
+    except QueryRefused:
+        return None
+    return counted, offer
+
+
+def people_at_least(budget: Budget, query: Query, spec: TableSpec, revision: Revision) -> float | None:
+    """How many people a question's conditions leave, at least; None where nobody knows.
+
+    The published number where there are no conditions; otherwise an earlier count of people, or one of rows, of which
+    each person has added no more than count.
+    """
+    if query.where is None:
+        return budget.protection.public_size
+    own = Answer.objects.out().filter(budget=budget, revision=revision).order_by("sigma", "created_at")
+    if people := _count(own, replace(query, measure=PersonQuantiles(), rows=None), spec):
+        return people.at_least
+    rows = _count(own, replace(query, measure=Count()), spec)
+    return rows.at_least / rows_that_count(query, spec) if rows else None
+
+
+def _is_per_person(query: Query) -> bool:
+    """Whether people are what is counted, not rows."""
+    measure = query.measure
+    return isinstance(measure, PersonQuantiles) or (isinstance(measure, Mean) and measure.per_subject)
+
+
+def _mean(own: Any, query: Query, plan: Design) -> Known | None:
+    """An earlier answer to the same mean: how many rows it was of, and where it lay."""
+    if not isinstance(query.measure, Mean):
+        return None
+    for answer in own.filter(query=wire.encode(query)):
+        figures = _figures(answer)
+        mean, n = figures["mean"], figures["n"]
+        safe = pricing.at_least(n["value"], n["half_width"])
+        if mean["value"] is not None and safe is not None:
+            return Known(
+                at_least=safe,
+                said=n["value"],
+                of_people=query.measure.per_subject,
+                is_bound=False,
+                off=pricing.off_middle(plan.scales[0], mean["value"], mean["half_width"]),
+                answer=answer,
+            )
+    return None
+
+
+def _count(own: Any, query: Query, spec: TableSpec) -> Known | None:
+    """An earlier count with the same conditions: of rows or, as there are at least as many rows, of people."""
+    people = replace(query, measure=CountSubjects(), by=())
+    counts = [people] if _is_per_person(query) else [replace(people, measure=Count()), people]
+    for counted in counts:
+        for answer in own.filter(query=wire.encode(counted)):
+            n = _figures(answer)["count"]
+            safe = pricing.at_least(n["value"], n["half_width"])
+            if safe is not None:
+                return Known(
+                    at_least=safe,
+                    said=n["value"],
+                    of_people=isinstance(counted.measure, CountSubjects),
+                    is_bound=_is_bound(query, spec),
+                    answer=answer,
+                )
+    return None
+
+
+def _published_rows(protection: Protection, query: Query, spec: TableSpec) -> Known | None:
+    """Rows of a table. A person has at most `max_rows`, of which at least the part `rows` / `max_rows` counts."""
+    rows = protection.public_rows.get(query.table)
+    if not rows or query.where is not None or _is_per_person(query):
+        return None
+    counting_at_least = rows * min(1.0, (query.rows or spec.max_rows) / spec.max_rows)
+    return Known(
+        at_least=min(rows, max(counting_at_least, protection.public_size)),
+        said=rows,
+        of_people=False,
+        is_bound=_is_bound(query, spec),
+    )
+
+
+def _published_people(protection: Protection, query: Query, spec: TableSpec) -> Known | None:
+    """People: each has at least one row."""
+    if query.where is not None:
+        return None
+    people = protection.public_size
+    return Known(at_least=people, said=people, of_people=True, is_bound=_is_bound(query, spec))
+
+
+def _is_bound(query: Query, spec: TableSpec) -> bool:
+    """Whether every counted row has a value: those without one are in no mean."""
+    of = query.measure.of if isinstance(query.measure, Mean | Quantiles | PersonQuantiles) else None
+    return of is None or not any(spec.columns[name].nullable for name in columns_of(of))
+
+
+def _figures(answer: Answer) -> dict[str, dict[str, Any]]:
+    return {figure["name"]: figure for figure in (answer.result or {})["lines"][0]["figures"]}

@@ -1,0 +1,123 @@
+"""What owners decide: the promise for a dataset, and shares of it; and how scientists ask for more."""
+
+from django.db import transaction
+
+from accounts.models import User
+from audit import log
+from common import commit
+from common.access import require
+from common.errors import Conflict, Refused
+from datasets.models import Dataset
+from privacy import rules, tasks
+from privacy.declarations import current_revision, domain_for, specs_of
+from privacy.models import Protection
+from privacy.services.budgets import _mu
+
+MAX_ROWS = 10**12
+
+# Owners: the promise, and shares of it
+
+
+def usual_delta(public_size: int) -> float:
+    """A delta that is small beside one person in the dataset: min(1e-6, 1 / (10 n))."""
+    return min(1e-6, 1 / (10 * public_size))
+
+
+def threshold_delta(delta: float) -> float:
+    """The part of a promise's delta that is kept for values that nobody has declared: half."""
+    return delta / 2
+
+
+def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at the call
+    dataset: Dataset,
+    *,
+    by: User,
+    epsilon: float,
+    public_size: int,
+    constants: list[str],
+    seats: int = 3,
+    extended_allowed: bool = False,
+    undeclared_values: bool = False,
+    public_rows: dict[str, int] | None = None,
+) -> Protection:
+    """Let a dataset answer automatically, within one promise for everybody together and for ever."""
+    require(rules.protect, by, dataset)
+    if hasattr(dataset, "protection"):
+        raise Conflict("This dataset has its promise already. It cannot be weakened.")
+    revision = current_revision(dataset)
+    if not 1 <= public_size <= 10**10 or not 1 <= seats <= 1000:
+        raise Refused(
+            "Say about how many people the dataset holds, and how many scientists may share it (1 to 1,000)."
+        )
+    specs = specs_of(revision, [])
+    known = {name for spec in specs.values() for name, c in spec.columns.items() if c.is_key}
+    if unknown := sorted(set(constants) - known):
+        raise Refused(
+            f"“{unknown[0][:100]}” has no declared categories: it cannot tell groups of people apart."
+        )
+    delta = usual_delta(public_size)
+    kept = threshold_delta(delta) if undeclared_values else 0.0
+    domain = domain_for(revision, constants)
+    with transaction.atomic():
+        made = Protection.objects.create(
+            dataset=dataset,
+            epsilon=epsilon,
+            delta=delta,
+            mu=_mu(epsilon, delta - kept),
+            threshold_delta=kept,
+            seats=seats,
+            public_size=public_size,
+            public_rows=_rows_of(set(specs), public_rows or {}),
+            constants=sorted(set(constants)),
+            extended_allowed=extended_allowed,
+            domain={"columns": domain.columns, "labels": domain.labels},
+        )
+        log.record(
+            "protection.created",
+            by=by,
+            on=made,
+            dataset_id=dataset.pk,
+            epsilon=epsilon,
+            delta=delta,
+            seats=seats,
+        )
+        commit.after(tasks.prepare_columns.delay, str(made.pk))
+    return made
+
+
+def publish_rows(protection: Protection, rows: dict[str, int], *, by: User) -> Protection:
+    """Tell everybody about how many rows tables hold. Errors are quoted from it; the promise does not rest on it."""
+    require(rules.manage, by, protection)
+    tables = set(specs_of(current_revision(protection.dataset), protection.constants))
+    with transaction.atomic():
+        locked = Protection.objects.select_for_update().get(pk=protection.pk)
+        before, locked.public_rows = locked.public_rows, _rows_of(tables, rows)
+        locked.save(update_fields=["public_rows"])
+        log.record(
+            "protection.rows_published",
+            by=by,
+            on=locked,
+            dataset_id=locked.dataset_id,
+            changes={"public_rows": (before, locked.public_rows)},
+        )
+    return locked
+
+
+def _rows_of(tables: set[str], rows: dict[str, int]) -> dict[str, int]:
+    """Public numbers of rows; Refused where there is no such table, or no such number."""
+    if not set(rows) <= tables or not all(1 <= number <= MAX_ROWS for number in rows.values()):
+        raise Refused("Say about how many rows each table holds, or nothing.")
+    return dict(rows)
+
+
+# More for a scientist
+
+
+# The ledger leaves as a file
+
+
+def note_export(protection: Protection, *, by: User, wanted: dict[str, str]) -> None:
+    """Say in the log that somebody took the ledger with them."""
+    require(rules.read_ledger, by, protection)
+    with transaction.atomic():
+        log.record("ledger.exported", by=by, on=protection, dataset_id=protection.dataset_id, wanted=wanted)

@@ -1,0 +1,235 @@
+"""What scientists do: read a query, price it, ask it. Nothing is spent before `ask`."""
+
+import hashlib
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts.models import User
+from common import commit
+from common.access import require
+from common.errors import Conflict, Refused
+from common.locks import one_at_a_time
+from datasets.models import Revision
+from privacy import rules, tasks
+from privacy.declarations import current_revision, specs_of
+from privacy.engine.accounting import noise_epsilon
+from privacy.engine.language import sql, wire
+from privacy.engine.language.query import KeyCounts, Mean, Query
+from privacy.engine.language.schema import QueryRefused, TableSpec
+from privacy.engine.measure.evaluate import Bools
+from privacy.engine.plan import joint, pricing
+from privacy.engine.plan.cells import touched
+from privacy.engine.plan.designs import Design, design
+from privacy.engine.plan.pricing import Offer
+from privacy.ledgers import budget_ledger
+from privacy.models import Answer, AnswerQuerySet, Budget, LedgerLine
+from privacy.services.prior_answers import Known, known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """A checked query at its price: told before anything is spent."""
+
+    query: Query
+    plan: Design
+    spec: TableSpec
+    offer: Offer
+    cells: Bools
+    revision: Revision
+    half_width: float | None
+    """Half the width of the 95 % interval, in the answer's own units; None where only the data could tell."""
+    known: Known | None
+    """What half the width rests on, where that is more than the question and the declarations."""
+    asked: dict[str, float]
+    """What its scientist has fixed: {"error": …} or {"epsilon": …}."""
+    delta: float
+    noise_delta: float
+    """The part of the promise's delta at which an epsilon is read."""
+    may_leave_out: bool
+    """Whether the answer may silently leave people out."""
+    left: int
+    """Units left, of CAP, in the cells that this query touches."""
+
+    @property
+    def more_like_this(self) -> int:
+        return self.left // self.offer.units
+
+    @property
+    def epsilon(self) -> float:
+        """What this answer alone amounts to, as an epsilon at the promise's delta."""
+        return noise_epsilon(self.offer.mu, self.noise_delta)
+
+    @property
+    def joint_factor(self) -> float:
+        """How many times wider the intervals of all groups or bins must be to hold together."""
+        return joint.factor(joint.lines_of(self.query.measure, self.plan.cells))
+
+
+def read_sql(budget: Budget, text: str) -> Query:
+    """The query that the SQL asks of the budget's dataset."""
+    specs = specs_of(current_revision(budget.protection.dataset), budget.protection.constants)
+    columns = frozenset(name for spec in specs.values() for name in spec.columns)
+    try:
+        return sql.parse(text, _spec(specs, sql.table_of(text, columns)))
+    except QueryRefused as refused:
+        raise Refused(str(refused)) from refused
+
+
+def read_json(text: str | bytes) -> Query:
+    """The query of the wire form."""
+    try:
+        return wire.decode_text(text)
+    except QueryRefused as refused:
+        raise Refused(str(refused)) from refused
+
+
+def quote(
+    budget: Budget, query: Query, *, by: User, error: float | None = None, epsilon: float | None = None
+) -> Quote:
+    """The price of a query at this error (half a 95 % interval) or this epsilon: one of them. Spends nothing."""
+    require(rules.ask, by, budget)
+    if (error is None) == (epsilon is None):
+        raise Refused("Say either how exact the answer is to be or which epsilon it may cost.")
+    protection = budget.protection
+    if isinstance(query.measure, KeyCounts) and not protection.threshold_delta:
+        raise Refused("This dataset does not tell values that are not declared.")
+    revision = current_revision(protection.dataset)
+    specs = specs_of(revision, protection.constants)
+    try:
+        spec = _spec(specs, query.table)
+        plan = design(query, spec)
+        basis = known(budget, query, plan, spec, revision)
+        rows, off = (basis.at_least, basis.off) if basis else (None, 1.0)
+        offer = (
+            pricing.offer_for_epsilon(plan, epsilon, protection.noise_delta, budget.mu)
+            if epsilon is not None
+            else pricing.offer_for_error(query, plan, error or 0.0, budget.mu, rows, off)
+        )
+        per_sigma = pricing.error_per_sigma(query, plan, rows, off)
+    except QueryRefused as refused:
+        raise Refused(str(refused)) from refused
+    cells = touched(query.where, protection.cells, spec)
+    worst = budget.worst_case(protection.cells.size)
+    charge = budget_ledger.Charge(revision.pk, query.table, offer.units, cells)
+    return Quote(
+        query=query,
+        plan=plan,
+        spec=spec,
+        offer=offer,
+        cells=cells,
+        revision=revision,
+        delta=protection.delta,
+        noise_delta=protection.noise_delta,
+        may_leave_out=budget.may_leave_out or budget_ledger.rests_on_constants(budget, charge),
+        half_width=None if per_sigma is None else per_sigma * offer.sigma,
+        known=basis,
+        asked={"error": error or 0.0} if epsilon is None else {"epsilon": epsilon},
+        left=max(0, budget.cap - int(worst[cells].max(initial=0))),
+    )
+
+
+def ask(
+    budget: Budget, quoted: Quote, *, key: UUID, by: User, text: str = "", meant: Query | None = None
+) -> Answer:
+    """Spend what was quoted and have the answer computed. The same key, or a query already answered at least as
+    exactly on the same revision: that answer, at no cost, also when both are asked at the same moment.
+
+    `meant`: the question that this one, a guide or a count, is asked before: kept to lead back to it, and no more.
+    """
+    require(rules.ask, by, budget)
+    with one_at_a_time(budget.pk):
+        return (
+            _asked_with(key, budget, quoted)
+            or stored(budget, quoted)
+            or _charged(budget, quoted, key, by, text, meant)
+        )
+
+
+def _charged(budget: Budget, quoted: Quote, key: UUID, by: User, text: str, meant: Query | None) -> Answer:
+    line = budget_ledger.reserve(
+        budget,
+        quoted.offer.units,
+        quoted.cells,
+        key=key,
+        by=by,
+        threshold=isinstance(quoted.query.measure, KeyCounts),
+        revision=quoted.revision,
+        purpose={
+            "query": wire.encode(quoted.query),
+            "sigma": quoted.offer.sigma,
+            "releases": quoted.offer.releases,
+            "asked": quoted.asked,
+            **({"meant": wire.encode(meant)} if meant else {}),
+        },
+    )
+    with transaction.atomic():
+        answer, made = Answer.objects.get_or_create(
+            line=line,
+            defaults={
+                "budget": budget,
+                "revision": quoted.revision,
+                "query": wire.encode(quoted.query),
+                "query_sha256": digest_of(quoted.query),
+                "sql": text,
+                "sigma": quoted.offer.sigma,
+                "releases": quoted.offer.releases,
+                "mu": quoted.offer.mu,
+                "extended": quoted.may_leave_out,
+            },
+        )
+        if made:
+            commit.after(tasks.compute_answer.delay, str(answer.pk))
+    return answer
+
+
+def digest_of(query: Query) -> str:
+    """Equal queries have equal digests."""
+    return hashlib.sha256(wire.canonical(query).encode()).hexdigest()
+
+
+def stored(budget: Budget, quoted: Quote) -> Answer | None:
+    """The answer to this very query on this revision that the scientist has, or waits for, at least as exact."""
+    same = Answer.objects.filter(
+        budget=budget, revision=quoted.revision, query_sha256=digest_of(quoted.query)
+    )
+    quiet = same.filter(
+        state__in=[Answer.State.RELEASED, Answer.State.PENDING], sigma__lte=quoted.offer.sigma
+    )
+    return quiet.order_by("sigma").first() or _narrow(same, quoted)
+
+
+def _narrow(same: AnswerQuerySet, quoted: Quote) -> Answer | None:
+    """One whose own interval is as narrow as what is asked for, however much noise that took: what is known of a mean,
+    and so the noise for an error, changes with the answers that are there."""
+    if not isinstance(quoted.query.measure, Mean) or quoted.known is None or "error" not in quoted.asked:
+        return None
+    told = (each for each in same.out().order_by("sigma") if _half_width(each) <= quoted.asked["error"])
+    return next(told, None)
+
+
+def _half_width(answer: Answer) -> float:
+    half = (answer.result or {})["lines"][0]["figures"][0]["half_width"]
+    return float("inf") if half is None else float(half)
+
+
+def _asked_with(key: UUID, budget: Budget, quoted: Quote) -> Answer | None:
+    """What was asked with this key already; Conflict when that was another question or another exactness.
+
+    The same wish is the same exactness, also where more is known now of the rows than when it was asked.
+    """
+    line = LedgerLine.objects.filter(key=key, budget=budget).select_related("answer").first()
+    answer: Answer | None = getattr(line, "answer", None)
+    if line is None or answer is None:
+        return None
+    as_exact = answer.sigma == quoted.offer.sigma or line.purpose.get("asked") == quoted.asked
+    if answer.query_sha256 != digest_of(quoted.query) or not as_exact:
+        raise Conflict("This key has asked something else. Use a new key for another question.")
+    return answer
+
+
+def _spec(specs: dict[str, TableSpec], name: str) -> TableSpec:
+    if name not in specs:
+        raise QueryRefused(f"There is no table “{name[:100]}” here. There is: {', '.join(specs)}.")
+    return specs[name]

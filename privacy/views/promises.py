@@ -1,0 +1,293 @@
+"""An owner's pages: the promise for a dataset, its shares, its ledger."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.models import User
+from accounts.signin.reauthentication import confirmed_recently
+from common.access import require
+from common.errors import Denied, Refused
+from common.heavy_views import computing
+from common.http import UserRequest, found
+from common.pages import attempt, paginated, show
+from datasets.models import Dataset
+from privacy import queries, rules, services
+from privacy.engine.accounting import noise_epsilon, noise_mu
+from privacy.engine.language.schema import Kind, TableSpec
+from privacy.forms import GiveForm, LedgerFilter, ProtectForm, RowsForm
+from privacy.models import Budget, LedgerLine, Protection
+from privacy.presentation import exports, words
+from privacy.presentation.promise_in_words import Promise
+from privacy.views.budgets import burn_down_charts
+from privacy.views.shared import overseen, owned, tabs
+
+PER_PAGE = 50
+
+
+# The promise
+
+
+@require_safe
+def dataset(request: UserRequest, pk: UUID) -> HttpResponse:
+    """Automatic answers of a dataset: for its owner, and for those who oversee."""
+    item = overseen(request, pk)
+    if not hasattr(item, "protection"):
+        context = {**tabs(request, item), "refusal": rules.protect(request.user, item)}
+        return show(request, "privacy/unprotected", context)
+    return _page(request, item)
+
+
+def _page(request: UserRequest, item: Dataset, *, status: int = 200, **forms: object) -> HttpResponse:
+    user, protection = request.user, item.protection
+    budgets = list(queries.budgets_of(user).filter(protection=protection))
+    owns = rules.is_owner(user, protection) is None
+    reads = owns or user.is_auditor
+    people = queries.without_budget(protection) if owns else []
+    spent = any(budget.units_used for budget in budgets)
+    context: dict[str, Any] = {
+        **tabs(request, item),
+        "protection": protection,
+        "promise": queries.promise_of(protection),
+        "delta": words.tiny(protection.delta),
+        "budgets": [(budget, share(budget), words.percent(budget.share_used)) for budget in budgets],
+        "low": [budget for budget in budgets if budget.share_used >= queries.LOW],
+        "given": words.percent(queries.given_away(protection, budgets)),
+        "open_seats": max(0, protection.seats - len(budgets)),
+        "give_form": _give_form(protection, people),
+        "rows_form": _rows_form(item) if owns and item.current else None,
+        "nobody_to_give": owns and not people,
+        "own_tables": item.current.tables.all() if owns and item.current else [],
+        "has_people": owns and queries.has_people(protection),
+        "reads": reads,
+        "charts": _all_charts(protection, budgets) if reads and spent else None,
+        "people": _histogram(protection, budgets)
+        if rules.read_subjects(user, protection) is None and spent
+        else None,
+        **forms,
+    }
+    return show(request, "privacy/dataset", context, status=status)
+
+
+def share(budget: Budget) -> str:
+    return words.sized(noise_epsilon(budget.mu, budget.protection.noise_delta), up=True)
+
+
+def _give_form(protection: Protection, people: list[User], data: Any = None) -> GiveForm:
+    choices = [(str(person.pk), f"{person} ({person.email})") for person in people]
+    return GiveForm(data, people=choices, extended_allowed=protection.extended_allowed)
+
+
+def _all_charts(protection: Protection, budgets: list[Budget]) -> object:
+    points = queries.burn_down_of_all(protection, budgets)
+    return burn_down_charts(points, "What was left of the whole promise over time")
+
+
+def _histogram(protection: Protection, budgets: list[Budget]) -> list[dict[str, object]]:
+    bins = queries.used_by_people(protection, budgets)
+    most = max((each.people for each in bins), default=0) or 1
+    return [
+        {
+            "from": f"{each.low:.0%}".rstrip("%"),
+            "to": words.percent(each.high),
+            "people": each.people,
+            "most": most,
+        }
+        for each in bins
+    ]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@confirmed_recently("Promise protection for a dataset")
+def protect(request: UserRequest, pk: UUID) -> HttpResponse:
+    """The promise is put together, shown in words, and made with a second click."""
+    item = owned(request, pk)
+    if hasattr(item, "protection"):
+        return redirect("privacy:dataset", pk)
+    if why := rules.protect(request.user, item):
+        raise Denied(why)
+    tables = queries.tables_of(item, [])
+    form = _protect_form(tables, request.POST if request.method == "POST" else None)
+    then = request.POST.get("then", "")
+    if then == "make" and attempt(form, lambda: services.protect(item, by=request.user, **form.chosen)):
+        messages.success(request, "The dataset is protected. Now give scientists a share.")
+        return redirect("privacy:dataset", pk)
+    context = {
+        **tabs(request, item),
+        "form": form,
+        "tables": [(table.name, table.subject, table.max_rows) for table in tables.values()],
+        "own_tables": item.current.tables.all() if item.current else [],
+        "promise": _proposed(form) if form.is_bound else None,
+        "confirming": then == "review" and form.is_valid(),
+        "public_rows": form.chosen["public_rows"] if form.is_bound and form.is_valid() else {},
+    }
+    return show(
+        request, "privacy/protect", context, parts={"promise"}, status=400 if then and form.errors else 200
+    )
+
+
+def _protect_form(tables: dict[str, TableSpec], data: Any) -> ProtectForm:
+    columns = [spec for table in tables.values() for spec in table.columns.values()]
+    keys = sorted({spec.name for spec in columns if spec.is_key})
+    return ProtectForm(
+        data, tables=list(tables), keys=keys, texts=any(spec.kind == Kind.TEXT for spec in columns)
+    )
+
+
+def _proposed(form: ProtectForm) -> Promise | None:
+    """What the choices would promise, as far as they are there."""
+    if not form.is_valid():
+        return None
+    chosen = form.chosen
+    delta = services.usual_delta(chosen["public_size"])
+    kept = services.threshold_delta(delta) if chosen["undeclared_values"] else 0.0
+    mu = noise_mu(chosen["epsilon"], delta - kept)
+    return Promise(epsilon=chosen["epsilon"], delta=delta, mu=mu, seats=chosen["seats"], threshold_delta=kept)
+
+
+@require_POST
+def promise(request: UserRequest, pk: UUID) -> HttpResponse:
+    """What the choices mean, while they are being made."""
+    item = owned(request, pk)
+    require(rules.protect, request.user, item)
+    form = _protect_form(queries.tables_of(item, []), request.POST)
+    return show(request, "privacy/parts/promise", {"promise": _proposed(form), "form": form})
+
+
+# Shares
+
+
+@require_POST
+@confirmed_recently("Give a scientist a budget")
+def give(request: UserRequest, pk: UUID) -> HttpResponse:
+    item = _protected(request, pk)
+    people = queries.without_budget(item.protection)
+    form = _give_form(item.protection, people, request.POST)
+
+    def act() -> None:
+        person = next((each for each in people if str(each.pk) == form.cleaned_data["scientist"]), None)
+        if person is None:
+            raise Refused("Choose a scientist with access to this dataset.")
+        services.give_budget(
+            item.protection,
+            person,
+            by=request.user,
+            epsilon=form.cleaned_data["epsilon"],
+            extended=form.cleaned_data.get("extended", False),
+        )
+
+    if attempt(form, act):
+        messages.success(request, "The share is given, and the scientist is told.")
+        return redirect("privacy:dataset", pk)
+    return _page(request, item, status=400, give_form=form)
+
+
+def _rows_form(item: Dataset, data: Any = None) -> RowsForm:
+    tables = list(queries.tables_of(item, []))
+    known = {f"rows_of_{name}": rows for name, rows in item.protection.public_rows.items()}
+    return RowsForm(data, tables=tables, initial=known)
+
+
+def _told(rows: Mapping[str, int]) -> str:
+    """What scientists read once a number of rows is published."""
+    if not rows:
+        return "Saved. Scientists are told no number of rows."
+    if len(rows) == 1:
+        return f"Saved. Scientists now read “about {next(iter(rows.values())):,} rows”."
+    each = ", ".join(f"{many:,} in {name}" for name, many in rows.items())
+    return f"Saved. Scientists now read about how many rows there are: {each}."
+
+
+@require_POST
+@confirmed_recently("Publish how many rows there are")
+def rows(request: UserRequest, pk: UUID) -> HttpResponse:
+    """About how many rows tables hold becomes public, or is no longer said."""
+    item = _protected(request, pk)
+    form = _rows_form(item, request.POST)
+    if attempt(form, lambda: services.publish_rows(item.protection, form.rows, by=request.user)):
+        messages.success(request, _told(form.rows))
+        return redirect("privacy:dataset", pk)
+    return _page(request, item, status=400, rows_form=form)
+
+
+def _protected(request: UserRequest, pk: UUID) -> Dataset:
+    rows = Dataset.objects.owned_by(request.user).filter(protection__isnull=False)
+    return found(rows.select_related("owner", "protection"), pk=pk)
+
+
+# The ledger
+
+
+def _reader(request: UserRequest, pk: UUID) -> Dataset:
+    """A protected dataset whose ledger this person reads: the owner's and auditors', for it names questions."""
+    user = request.user
+    rows = Dataset.objects.visible_to(user) if user.is_auditor else Dataset.objects.owned_by(user)
+    return found(rows.filter(protection__isnull=False).select_related("owner", "protection"), pk=pk)
+
+
+@require_safe
+def ledger(request: UserRequest, pk: UUID) -> HttpResponse:
+    """Who asked what, when, and what it cost."""
+    item = _reader(request, pk)
+    form, rows = _narrowed(item.protection, request.GET)
+    page = paginated(request, rows, PER_PAGE)
+    context = {
+        **tabs(request, item),
+        "form": form,
+        "filtered": any(form.cleaned_data.values()),
+        "page_obj": page,
+        "rows": [_ledger_row(line) for line in page],
+        "hidden": {name: request.GET.get(name, "") for name in form.fields},
+    }
+    return show(request, "privacy/ledger", context)
+
+
+def _narrowed(protection: Protection, data: Any) -> tuple[LedgerFilter, Any]:
+    people = [(str(b.scientist_id), str(b.scientist)) for b in protection.budgets.select_related("scientist")]
+    form = LedgerFilter(data, people=people)
+    form.full_clean()
+    wanted, rows = form.cleaned_data, queries.ledger(protection)
+    if scientist := wanted.get("scientist"):
+        rows = rows.filter(budget__scientist=scientist)
+    if since := wanted.get("since"):
+        rows = rows.filter(at__date__gte=since)
+    if until := wanted.get("until"):
+        rows = rows.filter(at__date__lte=until)
+    return form, rows
+
+
+def _ledger_row(line: LedgerLine) -> dict[str, object]:
+    answer = getattr(line, "answer", None)
+    settled = getattr(line, "settled_by", None)
+    kind = settled.kind if settled else line.kind
+    tones = {LedgerLine.Kind.COMMIT: "green", LedgerLine.Kind.VOID: "grey", LedgerLine.Kind.RESERVE: "blue"}
+    return {
+        "line": line,
+        "answer": answer,
+        "what": queries.title_of(answer) if answer else "Nothing was computed",
+        "share": words.percent(queries.share_at_the_time(line)),
+        "state": LedgerLine.Kind(kind).label,
+        "tone": tones[LedgerLine.Kind(kind)],
+    }
+
+
+@require_POST
+@computing
+def export(request: UserRequest, pk: UUID) -> StreamingHttpResponse:
+    """The same selection as CSV. By POST, for it writes a line into the audit log."""
+    item = _reader(request, pk)
+    form, rows = _narrowed(item.protection, request.POST)
+    wanted = {name: str(value) for name, value in form.cleaned_data.items() if value}
+    services.note_export(item.protection, by=request.user, wanted=wanted)
+    name = f"{item.name}-ledger-{timezone.localdate().isoformat()}.csv"
+    return StreamingHttpResponse(
+        list(exports.ledger_csv(rows[: exports.MOST_LINES])),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )

@@ -1,0 +1,46 @@
+"""The first draft of a request: code that reads the declared tables and runs as it stands."""
+
+import json
+
+from datasets.models import Column, Revision, Table
+
+
+def template_code(revision: Revision) -> str:
+    """A main() over the declared tables that runs unchanged and gives an answer that may well be released."""
+    tables = list(revision.tables.prefetch_related("columns"))
+    if not tables:
+        return "def main():\n    return {}\n"
+    lines = ["def main(" + ", ".join(table.name for table in tables) + "):"]
+    lines += [f"    # {_described(table)}" for table in tables]
+    return "\n".join([*lines, *_answer(tables[0]), ""])
+
+
+def _described(table: Table) -> str:
+    names = [column.name for column in table.columns.all()]
+    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    return f"{table.name} is a pandas DataFrame with the columns {shown}".replace("\n", " ")
+
+
+def _answer(table: Table) -> list[str]:
+    """The number of people and the mean of one declared number: two aggregates over everybody."""
+    columns = list(table.columns.all())
+    subject = next((column for column in columns if column.is_subject), None)
+    people = f"{table.name}[{_quoted(subject.name)}].nunique()" if subject else f"len({table.name})"
+    lines = ["    return {", f'        "people": int({people}),']
+    if (number := _measure(columns)) is not None:
+        name = _quoted(f"mean_{number.name}")
+        lines.append(f"        {name}: float({table.name}[{_quoted(number.name)}].mean()),")
+    return [*lines, "    }"]
+
+
+def _measure(columns: list[Column]) -> Column | None:
+    """A number to take the mean of; one that is no whole number first, since those are often years or codes."""
+    for kind in (Column.Type.NUMBER, Column.Type.INTEGER):
+        for column in columns:
+            if column.type == kind and not column.is_subject:
+                return column
+    return None
+
+
+def _quoted(name: str) -> str:
+    return json.dumps(name, ensure_ascii=False)

@@ -1,0 +1,113 @@
+"""The heartbeat of a run in hand: a thread that writes it, and notices a cancel or a lost lease."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.models.functions import Now
+
+from requests_app.execution import cancellation
+from requests_app.models import Run
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.5
+COLLECT_SECONDS = 300.0
+"""What a run may take beyond its wall limit, to start and to have its outputs checked."""
+KILL_SECONDS = 30.0
+"""What a kill may take. Afterwards the runner counts as hung: no heart beats for it any more."""
+ABANDON_SECONDS = 60.0
+"""After so long without a heartbeat the run has been declared lost: a runner that still hangs only holds a place."""
+
+
+class Watch:
+    """While it is open, the run's heartbeat beats. `cancelled` is true when the run must stop, for either reason.
+
+    `abandon` is called once when the runner hangs for good.
+    """
+
+    def __init__(self, run: Run, abandon: Callable[[], None] = lambda: None) -> None:
+        self._pk, self._lease = run.pk, run.lease
+        self._abandon: Callable[[], None] | None = abandon
+        self._owed: Callable[[], None] | None = None
+        self._ended = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look_often, name=f"watch-{run.pk}", daemon=True)
+        self._last_beat = time.monotonic()
+        self._give_up = self._last_beat + run.wall_seconds + COLLECT_SECONDS
+
+    def cancelled(self) -> bool:
+        return self._stop.is_set()
+
+    def soon(self, act: Callable[[], None]) -> None:
+        """Do this now, or as soon as the database answers: who watches code must not wait for it."""
+        try:
+            act()
+        except (DatabaseError, InterfaceError):
+            connection.close()
+            self._owed = act
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _look_often(self) -> None:
+        try:
+            while not self._ended.wait(LOOK_SECONDS):
+                self._look()
+        finally:
+            connection.close()
+
+    def _look(self) -> None:
+        try:
+            self._beat()
+            self._do_owed()
+            mine = Run.objects.in_hand().exclude(state=Run.State.CANCELLING)
+            goes_on = mine.filter(pk=self._pk, lease=self._lease).exists()
+        except (DatabaseError, InterfaceError):
+            logger.warning("No heartbeat for run %s: the database does not answer.", self._pk)
+            connection.close()
+            return
+        if not goes_on:
+            self._stop_code()
+
+    def _do_owed(self) -> None:
+        act, self._owed = self._owed, None
+        if act is not None:
+            self.soon(act)
+
+    def _stop_code(self) -> None:
+        if not self._stop.is_set():
+            self._stop.set()
+            self._give_up = min(self._give_up, time.monotonic() + KILL_SECONDS)
+
+    def _leave(self, now: float) -> None:
+        if self._abandon is not None and now > self._give_up + ABANDON_SECONDS:
+            abandon, self._abandon = self._abandon, None
+            abandon()
+
+    def _beat(self) -> None:
+        """Write it, and look whether the run may go on."""
+        now = time.monotonic()
+        if now > self._give_up:
+            logger.error("The runner of run %s hangs.", self._pk)
+            self._stop.set()
+            self._leave(now)
+            return
+        if now - self._last_beat < settings.HEARTBEAT_SECONDS:
+            return
+        mine = Run.objects.in_hand().filter(pk=self._pk, lease=self._lease)
+        mine.update(heartbeat_at=Now(), missed_beats=0)
+        self._last_beat = now
+        cancellation.end_what_may_not_go_on(mine)

@@ -1,0 +1,134 @@
+"""What beat has done every few seconds: end what lost its worker, ring lost bells, let things expire."""
+
+import logging
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts.models import User
+from common import live
+from datasets import storage
+from requests_app import notifications, workflow
+from requests_app.environments import builds
+from requests_app.execution import announcement, cancellation, claims, completion
+from requests_app.models import CodeRequest, Release, Run, Worker
+from runner.contract import CloseCode
+
+logger = logging.getLogger(__name__)
+
+MISSED = 3
+HOPELESS = MISSED + 12
+"""After so many silent rounds what was collected has failed to be kept again and again: the run is given up."""
+AT_ONCE = 200
+TOLD = 100
+ATTEMPT_SECONDS = 24 * 3600
+MOCK_OUTPUT_AGE = timedelta(days=30)
+WORKER_AGE = timedelta(days=1)
+
+
+def look_after() -> None:
+    """One round: ends whose step has come are announced, what may not go on is cancelled, runs whose worker is gone
+    come to a definite end, and bells are rung for what may start."""
+    announcement.announce_due()
+    cancellation.end_what_may_not_go_on(Run.objects.live())
+    for pk in lost_runs():
+        try:
+            end_lost(pk)
+        except Exception:  # one that cannot be ended keeps neither the others nor the bell from their turn
+            logger.exception("Lost run %s could not be ended in this round.", pk)
+    with transaction.atomic():
+        claims.ring_next()
+        _tell_pages()
+
+
+def _tell_pages() -> None:
+    """Pages of runs under way show the time again. The round tells them, not the worker: it does not stop with it."""
+    live.changed("run", *Run.objects.working().order_by("started_at").values_list("pk", flat=True)[:TOLD])
+
+
+def lost_runs() -> list[UUID]:
+    """Runs in hand without a heartbeat for three periods.
+
+    Both the clock and a count of rounds must say so: the clock may jump, and rounds may come in a burst.
+    """
+    Run.objects.in_hand().update(missed_beats=F("missed_beats") + 1)
+    by_clock = Q(heartbeat_at__lt=Now() - settings.STALE_AFTER) | Q(
+        heartbeat_at__gt=Now() + settings.STALE_AFTER
+    )
+    silent = Run.objects.in_hand().filter(by_clock | Q(heartbeat_at=None), missed_beats__gte=MISSED)
+    return list(silent.order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
+
+
+def end_lost(pk: UUID) -> None:
+    """End a run whose worker is gone; what it had already collected is kept."""
+    run = Run.objects.get(pk=pk)
+    noted = storage.noted_result(run.pk, run.lease) if run.lease and run.missed_beats < HOPELESS else None
+    if run.lease is None or noted is None or run.state == Run.State.CANCELLING:
+        with transaction.atomic():
+            _give_up(pk)
+        return
+    try:
+        if run.state != Run.State.COLLECTING:  # its worker died between the note and the step
+            completion.step_if_mine("collect", run.pk, run.lease)
+        completion.finish(run.pk, run.lease, completion.from_text(noted))
+    except completion.LeaseLost:
+        logger.info("Run %s has ended by itself.", pk)
+
+
+def _give_up(pk: UUID) -> None:
+    rows = Run.objects.in_hand().select_for_update(of=("self",), skip_locked=True)
+    run = rows.select_related("request__author", "request__dataset__owner").filter(pk=pk).first()
+    if run is None or run.missed_beats < MISSED:
+        return
+    lost = {} if run.state == Run.State.CANCELLING else {"close_code": CloseCode.WORKER_LOST}
+    announcement.settle(run, **lost)
+
+
+# What time ends
+
+
+def expire() -> None:
+    """Approvals and held outputs whose time is over end; what was left lying about goes."""
+    _expire_approvals()
+    _expire_releases()
+    builds.look_after()
+    _sweep()
+
+
+def _expire_approvals() -> None:
+    """A run that began in time may finish: the approval then expires after it."""
+    over = CodeRequest.objects.filter(
+        state=CodeRequest.State.APPROVED, latest__approval__expires_at__lte=timezone.now()
+    ).exclude(pk__in=Run.objects.working().values("request"))
+    for item in over.order_by("pk")[:AT_ONCE]:
+        with transaction.atomic():
+            cancellation.expire(item, by=User.objects.system(), why="its time is over.")
+
+
+def _expire_releases() -> None:
+    over = Release.objects.filter(
+        state__in=[Release.State.HELD, Release.State.CHECKING], expires_at__lte=timezone.now()
+    )
+    for release in over.order_by("pk")[:AT_ONCE]:
+        with transaction.atomic():
+            done = workflow.take("expire", release, by=User.objects.system())
+            completion.bytes_go(done.run)
+            notifications.release_expired(done)
+
+
+def _sweep() -> None:
+    working = set(Run.objects.working().values_list("pk", "lease"))
+    for attempt in storage.old_attempts(ATTEMPT_SECONDS) - working:
+        storage.drop_attempt(*attempt)
+    old = Run.objects.filter(
+        kind=Run.Kind.MOCK, finished_at__lt=timezone.now() - MOCK_OUTPUT_AGE, outputs__bytes_gone_at=None
+    ).filter(outputs__isnull=False)
+    for run in old.distinct()[:AT_ONCE]:
+        run.outputs.update(bytes_gone_at=timezone.now())
+        storage.drop_outputs(run.pk)
+    Worker.objects.filter(heartbeat_at__lt=Now() - WORKER_AGE).delete()

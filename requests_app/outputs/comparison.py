@@ -1,0 +1,55 @@
+"""The output checks of a run's files: facts from the sandbox, compared with what was released before."""
+
+from pathlib import Path
+
+from requests_app.models import Output, Release, Run
+from requests_app.outputs import disclosure_checks
+from runner.contract import OutputFile
+from runner.gates import previews
+
+COMPARED = 200
+"""Released files of a dataset that a new one is compared with, the latest first."""
+
+
+def look(run: Run, path: Path, file: OutputFile) -> list[disclosure_checks.Check]:
+    """Every check of one file of this run."""
+    return disclosure_checks.check(
+        previews.facts(path, file.type),
+        file=file,
+        threshold=run.revision.dataset.threshold,
+        subjects=_subjects(run),
+        # The author of a trial sees its checks: what others were given is not for them.
+        earlier=released_before(run) if run.kind == Run.Kind.PRIVATE else (),
+    )
+
+
+def compare_again(run: Run) -> None:
+    """Compare this run's files with what has been released since they were checked."""
+    before = released_before(run)
+    outputs = list(run.outputs.all())
+    for output in outputs:
+        output.checks = disclosure_checks.again(output.checks, run.revision.dataset.threshold, before)
+    Output.objects.bulk_update(outputs, ["checks"])
+
+
+def released_before(run: Run) -> list[disclosure_checks.Earlier]:
+    """What other runs have let out of the same dataset, the latest first. A recalled file has been out all the same."""
+    released = (
+        Output.objects.filter(
+            run__revision__dataset=run.revision.dataset_id,
+            run__release__state__in=(Release.State.RELEASED, Release.State.RECALLED),
+            verdict=Output.Verdict.RELEASE,
+        )
+        .exclude(run=run.pk)
+        .select_related("run__request")
+        .order_by("-run__release__decided_at")[:COMPARED]
+    )
+    return [
+        disclosure_checks.released(output.run.request.title, output.name, output.checks)
+        for output in released
+    ]
+
+
+def _subjects(run: Run) -> list[str]:
+    tables = run.revision.tables.filter(columns__is_subject=True)
+    return list(tables.values_list("columns__name", flat=True).distinct())

@@ -1,0 +1,45 @@
+"""The verbs of the review lane, as one list: pages, API and client call these and nothing below them."""
+
+from requests_app.code.template import template_code
+from requests_app.services.comments import comment, drop_comment, resolve, unresolve
+from requests_app.services.drafts import Frozen, draft_of, frozen, new_request, save_draft
+from requests_app.services.environments import (
+    add_environment,
+    build_again,
+    remove_environment,
+    retire_environment,
+)
+from requests_app.services.reviews import begin_review, review, revoke
+from requests_app.services.runs import cancel_run, start_run, try_on_mock
+from requests_app.services.submissions import declared, submit, withdraw
+from requests_app.services.workers import drain_worker, pause_runs, resume_runs, undrain_worker
+
+__all__ = [
+    "Frozen",
+    "add_environment",
+    "begin_review",
+    "build_again",
+    "cancel_run",
+    "comment",
+    "declared",
+    "draft_of",
+    "drain_worker",
+    "drop_comment",
+    "frozen",
+    "new_request",
+    "pause_runs",
+    "remove_environment",
+    "resolve",
+    "resume_runs",
+    "retire_environment",
+    "review",
+    "revoke",
+    "save_draft",
+    "start_run",
+    "submit",
+    "template_code",
+    "try_on_mock",
+    "undrain_worker",
+    "unresolve",
+    "withdraw",
+]

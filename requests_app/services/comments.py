@@ -1,0 +1,145 @@
+"""Comments on the lines of a version: write, withdraw, resolve; those of a reviewer appear with the verdict."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from audit import log
+from common import live
+from common.access import require
+from common.errors import Conflict, Denied, Refused
+from requests_app import notifications, rules, workflow
+from requests_app.models import CodeRequest, Comment, Version
+
+State = CodeRequest.State
+
+
+OPEN = (State.SUBMITTED, State.IN_REVIEW)
+
+
+COMMENT_LIMIT = 4000
+
+
+COMMENTS_PER_VERSION = 1000
+
+
+def _lock(version: Version) -> CodeRequest:
+    return CodeRequest.objects.select_for_update(of=("self",)).get(pk=version.request_id)
+
+
+def comment(
+    version: Version,
+    *,
+    by: User,
+    text: str,
+    line: int | None = None,
+    parent: Comment | None = None,
+    private: bool = False,
+) -> Comment:
+    """Remark on a version; a reviewer's remarks of the first level are held until their verdict."""
+    with transaction.atomic():
+        item = _lock(version)
+        require(rules.comment, by, version)
+        _check_comment(version, by=by, text=text, line=line, parent=parent)
+        if private and by == item.author:
+            raise Refused("A private comment is for the owner and the reviewers.")
+        if by != item.author and item.state == State.SUBMITTED and item.latest_id == version.pk:
+            workflow.take("begin_review", item, by=by)
+        said = Comment.objects.create(
+            version=version,
+            author=by,
+            text=text.strip(),
+            line=line,
+            parent=parent,
+            private=private or (parent is not None and parent.private),
+            published_at=None if _is_held(item, version, by, parent) else timezone.now(),
+        )
+        log.record(
+            "comment.write",
+            by=by,
+            on=version,
+            dataset_id=item.dataset_id,
+            person_id=item.author_id,
+            private=said.private,
+        )
+        _tell_of(said, item)
+    return said
+
+
+def _check_comment(
+    version: Version, *, by: User, text: str, line: int | None, parent: Comment | None
+) -> None:
+    if not text.strip() or len(text) > COMMENT_LIMIT or "\x00" in text:
+        raise Refused(f"A comment has between 1 and {COMMENT_LIMIT:,} characters.")
+    if line is not None and not 1 <= line <= version.code.count("\n") + 1:
+        raise Refused("The code has no such line.")
+    if version.comments.count() >= COMMENTS_PER_VERSION:
+        raise Refused(f"A version has room for {COMMENTS_PER_VERSION:,} comments.")
+    if parent is not None:
+        _check_parent(version, parent, by)
+
+
+def _check_parent(version: Version, parent: Comment, by: User) -> None:
+    if parent.version_id != version.pk or parent.parent_id is not None:
+        raise Refused("This comment cannot be answered here.")
+    if parent.published_at is None and parent.author != by:
+        raise Refused("This comment cannot be answered here.")
+    if parent.private and by == version.request.author:
+        raise Refused("This comment cannot be answered here.")
+
+
+def _is_held(item: CodeRequest, version: Version, by: User, parent: Comment | None) -> bool:
+    """Until one has decided, what one notes down is one's own: a batch, not a stream."""
+    if by == item.author or item.state not in OPEN or item.latest_id != version.pk:
+        return False
+    if parent is not None:
+        return parent.published_at is None
+    return not version.reviews.filter(reviewer=by).exists()
+
+
+def _tell_of(said: Comment, item: CodeRequest) -> None:
+    if said.published_at is not None:
+        live.changed("request", item.pk)
+        if not said.private:
+            notifications.commented(said.version, by=said.author)
+
+
+def drop_comment(comment: Comment, *, by: User) -> None:
+    """Take back a remark of one's own that nobody else has seen."""
+    with transaction.atomic():
+        locked = Comment.objects.select_for_update().get(pk=comment.pk)
+        if locked.author != by:
+            raise Denied("You can only take back your own comments.")
+        require(rules.comment, by, locked.version)
+        if locked.published_at is not None:
+            raise Conflict("This comment is published. Answer it, or mark it as resolved.")
+        locked.replies.all().delete()
+        locked.delete()
+
+
+def resolve(comment: Comment, *, by: User) -> None:
+    """Mark a thread as settled."""
+    _set_resolved(comment, by=by, resolver=by)
+
+
+def unresolve(comment: Comment, *, by: User) -> None:
+    """Open a settled thread again."""
+    _set_resolved(comment, by=by, resolver=None)
+
+
+def _set_resolved(comment: Comment, *, by: User, resolver: User | None) -> None:
+    with transaction.atomic():
+        locked = Comment.objects.select_for_update(of=("self",)).get(pk=comment.pk)
+        require(rules.resolve, by, locked)
+        if locked.parent_id is not None or locked.published_at is None:
+            raise Refused("Only a published thread can be resolved.")
+        locked.resolved_by = resolver
+        locked.resolved_at = timezone.now() if resolver else None
+        locked.save(update_fields=["resolved_by", "resolved_at"])
+        live.changed("request", locked.version.request_id)
+
+
+def publish_comments(version: Version, *, by: User) -> None:
+    """Let out what a reviewer had noted down."""
+    held = version.comments.filter(author=by, published_at=None)
+    held.update(published_at=timezone.now())

@@ -1,0 +1,169 @@
+"""What an author does with a draft: begin, write, try on mock data."""
+
+import json
+import keyword
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from audit import log
+from common import live, plain_json
+from common.access import require
+from common.errors import Conflict, Refused
+from datasets import rules as dataset_rules
+from datasets.models import Dataset, Revision
+from requests_app import rules
+from requests_app.code import fingerprint
+from requests_app.code.template import template_code
+from requests_app.environments import installed
+from requests_app.models import CodeEnvironment, CodeRequest
+
+LIMITS = {"title": 200, "code": 200_000, "purpose": 4000, "context": 4000, "outputs": 2000}
+PARAMETERS_LIMIT = 10_000
+CODE_LINES = 5_000
+"""As many as a person can review, and the review page can show."""
+
+
+def new_request(dataset: Dataset, *, by: User, title: str = "") -> CodeRequest:
+    """A draft on this dataset, with code that runs as it is."""
+    require(dataset_rules.may_use, by, dataset)
+    revision = current_revision(dataset)
+    with transaction.atomic():
+        item = CodeRequest.objects.create(
+            dataset=dataset,
+            author=by,
+            title=_bounded("title", title),
+            code=template_code(revision),
+            draft_saved_at=timezone.now(),
+        )
+        log.record("request.draft", by=by, on=item, dataset_id=dataset.pk, person_id=by.pk)
+        live.changed("user", by.pk)
+    return item
+
+
+def current_revision(dataset: Dataset) -> Revision:
+    """The published revision that new work is bound to."""
+    revision = dataset.current
+    if revision is None:
+        raise Refused("This dataset has no published revision. Its owner has to publish one first.")
+    return revision
+
+
+def draft_of(item: CodeRequest) -> dict[str, object]:
+    """The draft as its form begins."""
+    parameters = json.dumps(item.parameters, indent=2, ensure_ascii=False) if item.parameters else ""
+    fields: dict[str, object] = {name: getattr(item, name) for name in LIMITS}
+    return {
+        **fields,
+        "parameters": parameters,
+        "environment": item.environment,
+        "number": item.draft_number,
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frozen:
+    """What a submission now would bind: shown before it is sent."""
+
+    sha256: str
+    code_sha256: str
+    revision: Revision
+    environment: str
+    environment_sha256: str
+    parameters: Mapping[str, object]
+
+
+def frozen(item: CodeRequest) -> Frozen:
+    """Everything that the draft's answer depends on, as it stands now."""
+    revision = current_revision(item.dataset)
+    if why := rules.environment_is_retired(item.environment):
+        raise Refused(why)
+    environment = installed.get(item.environment)
+    return Frozen(
+        sha256=fingerprint.of(
+            code=item.code,
+            parameters=item.parameters,
+            revision=str(revision.pk),
+            revision_sha256=revision.sha256,
+            environment=environment.name,
+        ),
+        code_sha256=fingerprint.of_code(item.code),
+        revision=revision,
+        environment=environment.name,
+        environment_sha256=environment.sha256,
+        parameters=item.parameters,
+    )
+
+
+def save_draft(item: CodeRequest, *, by: User, number: int, **fields: object) -> CodeRequest:
+    """Write the draft; Conflict, with nothing lost, when another tab has written since `number`."""
+    values = {name: _checked(name, value) for name, value in fields.items()}
+    with transaction.atomic():
+        locked = CodeRequest.objects.select_for_update(of=("self",)).get(pk=item.pk)
+        require(rules.edit, by, locked)
+        if number != locked.draft_number:
+            raise Conflict("This draft was saved in another tab meanwhile. Your text is kept on this page.")
+        if locked.latest_id is not None and values.get("title", locked.title) != locked.title:
+            raise Refused("The title is fixed since the first version. Copy the request to give it another.")
+        for name, value in values.items():
+            setattr(locked, name, value)
+        locked.draft_number += 1
+        locked.draft_saved_at = timezone.now()
+        locked.save(update_fields=[*values, "draft_number", "draft_saved_at"])
+    return locked
+
+
+def _checked(name: str, value: object) -> object:
+    if name == "parameters":
+        return _parameters(value)
+    if name == "environment":
+        return environment_on_offer(value)
+    if name not in LIMITS or not isinstance(value, str):
+        raise Refused(f"A draft has no field {name!r} of this kind.")
+    return _bounded(name, value)
+
+
+def environment_on_offer(value: object) -> str:
+    """A code environment that new work can use."""
+    name = str(value) or installed.DEFAULT
+    if name not in environments_on_offer():
+        raise Refused(f"There is no code environment named {name[:40]!r} to choose.")
+    return name
+
+
+def environments_on_offer() -> list[str]:
+    """The default one first, which is always there; then what admins have had built."""
+    ready = CodeEnvironment.objects.filter(state=CodeEnvironment.State.READY)
+    return [installed.DEFAULT, *ready.order_by("name").values_list("name", flat=True)]
+
+
+def _bounded(name: str, text: str) -> str:
+    if len(text) > LIMITS[name]:
+        raise Refused(f"The {name} is longer than {LIMITS[name]:,} characters.")
+    if not plain_json.is_text(text):
+        raise Refused(f"The {name} holds a character that is no text.")
+    if name == "code" and text.count("\n") > CODE_LINES:
+        raise Refused(f"The code is longer than {CODE_LINES:,} lines.")
+    return text
+
+
+def _parameters(value: object) -> dict[str, object]:
+    if not isinstance(value, Mapping):
+        raise Refused("The parameters are one JSON object.")
+    try:
+        plain_json.check(dict(value))
+        text = json.dumps(value, ensure_ascii=False)
+    except ValueError as bad:
+        raise Refused(f"The parameters cannot be kept as JSON: {bad}.") from bad
+    if len(text) > PARAMETERS_LIMIT:
+        raise Refused(f"The parameters are longer than {PARAMETERS_LIMIT:,} characters.")
+    for name in value:
+        if not (isinstance(name, str) and name.isidentifier()) or keyword.iskeyword(name):
+            raise Refused(f"{name!r} cannot be the name of a parameter: it is an argument of main().")
+    return dict(value)
+
+
+# The template

@@ -1,0 +1,75 @@
+"""What admins do with code environments, and how one is built: one at a time, beside everything else."""
+
+from django.db import IntegrityError, transaction
+
+from accounts.models import User
+from audit import log
+from common import commit, live
+from common.access import require
+from common.errors import Conflict, Refused
+from requests_app import rules
+from requests_app.environments import installed, package_lists
+from requests_app.environments.builds import State, _locked, _set, ring
+from requests_app.models import CodeEnvironment, Run
+
+
+def add_environment(*, by: User, name: str, requirements: str) -> CodeEnvironment:
+    """Have an environment built from a list of exact versions."""
+    require(rules.manage_environments, by)
+    name, text = package_lists.check_name(name), requirements.replace("\r\n", "\n")
+    package_lists.check(text)
+    if name == installed.DEFAULT or installed.is_installed(name):
+        raise Refused(f"There is an environment named {name} already. Other packages need another name.")
+    try:
+        with transaction.atomic():
+            made = CodeEnvironment.objects.create(name=name, requirements=text, by=by)
+            log.record("environment.add", by=by, on=made)
+            ring()
+    except IntegrityError as taken:
+        raise Refused(
+            f"There is an environment named {name} already. Other packages need another name."
+        ) from taken
+    return made
+
+
+def build_again(item: CodeEnvironment, *, by: User) -> CodeEnvironment:
+    """Try once more to build what could not be built."""
+    require(rules.manage_environments, by)
+    with transaction.atomic():
+        locked = _locked(item, State.FAILED)
+        changed = _set(locked, State.QUEUED, by=by, action="environment.build_again", log="", begun_at=None)
+        ring()
+    return changed
+
+
+def retire_environment(item: CodeEnvironment, *, by: User) -> CodeEnvironment:
+    """No run starts in it any more; what runs in it goes on."""
+    require(rules.manage_environments, by)
+    with transaction.atomic():
+        return _set(
+            _locked(item, State.READY, State.FAILED), _end_of(item), by=by, action="environment.retire"
+        )
+
+
+def remove_environment(item: CodeEnvironment, *, by: User) -> CodeEnvironment:
+    """Take a retired environment off the disk, once nothing runs in it. Its list and its hash are kept."""
+    require(rules.manage_environments, by)
+    with transaction.atomic():
+        locked = _locked(item, State.RETIRED)
+        if not installed.is_installed(locked.name):
+            raise Conflict("Its files have been removed already.")
+        if Run.objects.live().filter(environment=locked.name).exists():
+            raise Conflict("A run is still in this environment. Wait until it has ended, or cancel it.")
+        log.record("environment.remove", by=by, on=locked, sha256=locked.sha256)
+        commit.after(installed.remove, locked.name)
+        live.changed("workers", "all")
+    return locked
+
+
+def _end_of(item: CodeEnvironment) -> str:
+    if not item.sha256:
+        raise Conflict("This environment was never built: there is nothing to retire. Try to build it again.")
+    return State.RETIRED
+
+
+# Building

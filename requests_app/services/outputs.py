@@ -1,0 +1,77 @@
+"""Open what a run wrote: held files and logs for the owner side, released files for the author. All are recorded."""
+
+from pathlib import Path
+
+from django.db import transaction
+
+from accounts.models import User
+from audit import log
+from common.access import require
+from common.errors import Conflict
+from datasets import storage
+from requests_app import rules
+from requests_app.models import Output, Release, Run, RunLog
+from requests_app.services.releases import Verdict, _record
+
+
+def open_held(output: Output, *, by: User) -> Path:
+    """A file of a run for those who may look at it; a view of private output is recorded."""
+    run = output.run
+    require(rules.read_output, by, run)
+    path = _intact(output)
+    if run.kind == Run.Kind.PRIVATE:
+        with transaction.atomic():
+            _record("output.view", output, by=by)
+    return path
+
+
+def open_released(output: Output, *, by: User) -> Path:
+    """A released file for its author or a reviewer; the download is recorded."""
+    release = Release.objects.filter(run=output.run).first()
+    if release is None:
+        raise Conflict("Nothing of this run is released.")
+    require(rules.download_release, by, release)
+    output.refresh_from_db(fields=["verdict", "bytes_gone_at"])
+    if output.verdict != Verdict.RELEASE:
+        raise Conflict("This file was not released.")
+    path = _intact(output)
+    with transaction.atomic():
+        _record("output.download", output, by=by, release=str(release.pk))
+    return path
+
+
+def open_held_download(output: Output, *, by: User) -> Path:
+    """A held file for a reviewer to take home: the very bytes that a release would let out. It is recorded."""
+    require(rules.download_held, by, output.run)
+    output.refresh_from_db(fields=["bytes_gone_at"])
+    path = _intact(output)
+    with transaction.atomic():
+        _record("output.download_held", output, by=by)
+    return path
+
+
+def open_log(run: Run, *, by: User, download: bool = False) -> RunLog:
+    """What a run wrote to its streams; a look at a private log, and who took it home, is recorded."""
+    require(rules.read_log, by, run)
+    written = RunLog.objects.filter(run=run).first() or RunLog(run=run)
+    if run.kind == Run.Kind.PRIVATE:
+        item = run.request
+        with transaction.atomic():
+            log.record(
+                "log.download" if download else "log.view",
+                by=by,
+                on=run,
+                dataset_id=item.dataset_id,
+                person_id=item.author_id,
+                request=str(item.pk),
+            )
+    return written
+
+
+def _intact(output: Output) -> Path:
+    if output.bytes_gone_at is not None:
+        raise Conflict("The bytes of this output are gone.")
+    path = storage.output_path(output.run_id, output.name)
+    if storage.sha256_of(path) != output.sha256:
+        raise Conflict("This file is not what the run wrote. Tell an admin.")
+    return path

@@ -1,0 +1,178 @@
+"""Checking what a run wrote, letting it out, and calling it back."""
+
+import hashlib
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from audit import log
+from common import live
+from common.access import require
+from common.errors import Conflict, Refused
+from datasets import storage
+from requests_app import notifications, rules, workflow
+from requests_app.code import fingerprint
+from requests_app.execution import announcement, completion
+from requests_app.models import Output, Release, Run
+from requests_app.outputs import comparison, release_record
+from runner import plain_text
+
+State, Verdict = Release.State, Output.Verdict
+OPEN = (State.HELD, State.CHECKING)
+DECISIONS = ("release", "reject", "request_changes")
+LOG_OUTPUT = "log-excerpt.txt"
+LOG_LIMIT = 20_000
+
+
+def begin_check(release: Release, *, by: User) -> Release:
+    """Somebody has begun to look at what is held."""
+    with transaction.atomic():
+        locked = _lock(release)
+        if locked.state == State.CHECKING:
+            require(rules.check_output, by, locked)
+            return locked
+        begun = workflow.take("begin_check", locked, by=by)
+        comparison.compare_again(begun.run)
+        return begun
+
+
+def _lock(release: Release) -> Release:
+    return Release.objects.select_for_update(of=("self",)).get(pk=release.pk)
+
+
+def set_verdict(output: Output, *, by: User, verdict: str, comment: str = "") -> Output:
+    """Say of one file whether it may go out. No open page is told: its author could count the files."""
+    if verdict not in (Verdict.RELEASE, Verdict.WITHHOLD):
+        raise Refused("A file is released or withheld.")
+    with transaction.atomic():
+        _open_release(output.run, by=by)
+        locked = Output.objects.select_for_update(of=("self",)).get(pk=output.pk)
+        old = locked.verdict
+        locked.verdict, locked.comment = verdict, _words(comment, 2000)
+        locked.save(update_fields=["verdict", "comment"])
+        _record("output.verdict", locked, by=by, changes={"verdict": (old, verdict)})
+    return locked
+
+
+def _open_release(run: Run, *, by: User) -> Release:
+    """The run's release, locked, with its check begun; Conflict when it is decided."""
+    release = Release.objects.select_for_update(of=("self",)).filter(run=run).first()
+    if release is None:
+        raise Conflict("Nothing of this run is held.")
+    require(rules.check_output, by, release)
+    if release.state not in OPEN:
+        raise Conflict(f"This is decided: {release.get_state_display().lower()}.")
+    return begin_check(release, by=by)
+
+
+def _words(text: str, limit: int) -> str:
+    if len(text) > limit or "\x00" in text:
+        raise Refused(f"The comment is longer than {limit:,} characters.")
+    return text.strip()
+
+
+def _record(action: str, output: Output, *, by: User, **detail: object) -> None:
+    item = output.run.request
+    log.record(
+        action,
+        by=by,
+        on=output,
+        dataset_id=item.dataset_id,
+        person_id=item.author_id,
+        request=str(item.pk),
+        run=str(output.run_id),
+        content=fingerprint.of_output(output.sha256),
+        **detail,  # type: ignore[arg-type]
+    )
+
+
+def decide(release: Release, *, by: User, verdict: str, comment: str = "") -> Release:
+    """Let out the files marked so, or nothing; what does not go out is removed."""
+    if verdict not in DECISIONS:
+        raise Refused("The outputs are released, rejected, or need changes.")
+    words = _words(comment, 4000)
+    if verdict != "release" and not words:
+        raise Refused("Say why, so that the author knows what to change.")
+    with transaction.atomic():
+        locked = _lock(release)
+        require(rules.check_output, by, locked)
+        now = timezone.now()
+        record = {}
+        if verdict == "release":
+            _check_verdicts(locked)
+            record = release_record.build(locked, decided_by=by.email, decided_at=now.isoformat())
+        done = workflow.take(
+            verdict, locked, by=by, decided_by=by, decided_at=now, comment=words, record=record
+        )
+        completion.bytes_go(done.run)
+        notifications.release_decided(done)
+    return done
+
+
+def _check_verdicts(release: Release) -> None:
+    if release.state not in OPEN:
+        return
+    verdicts = list(release.run.outputs.values_list("verdict", flat=True))
+    if Verdict.PENDING in verdicts:
+        raise Refused("Every file needs a verdict first: release it, or withhold it.")
+    if Verdict.RELEASE not in verdicts:
+        raise Refused("No file is marked for release. Reject the outputs, or ask for changes.")
+
+
+def recall(release: Release, *, by: User, reason: str) -> Release:
+    """Call a release back: no more downloads, and everybody who had it is told to delete it."""
+    if not reason.strip() or len(reason) > 500 or "\x00" in reason:
+        raise Refused("Give a reason, of at most 500 characters: the person concerned reads it.")
+    with transaction.atomic():
+        done = workflow.take(
+            "recall",
+            release,
+            by=by,
+            recall_reason=reason.strip(),
+            recalled_by=by,
+            recalled_at=timezone.now(),
+        )
+        notifications.release_recalled(done)
+    return done
+
+
+# Opening files
+
+
+# A redacted log
+
+
+def _hold(run: Run) -> Release:
+    live.changed("run", run.pk)
+    return announcement.hold(run)
+
+
+def add_log_excerpt(run: Run, *, by: User, text: str) -> Output:
+    """Make an excerpt of the log, edited by a reviewer, one of the run's outputs: it is then decided on like any.
+
+    A run that failed has no outputs of its own; the excerpt is what its author may be given.
+    """
+    plain = plain_text.page(text)
+    if not plain or max(len(text), len(plain)) > LOG_LIMIT:
+        raise Refused(f"An excerpt has between 1 and {LOG_LIMIT:,} characters.")
+    with transaction.atomic():
+        locked = Run.objects.select_for_update(of=("self",)).get(pk=run.pk)
+        require(rules.add_log_excerpt, by, locked)
+        release = Release.objects.filter(run=locked).first() or _hold(locked)
+        if release.state not in OPEN:
+            raise Conflict(f"This is decided: {release.get_state_display().lower()}.")
+        if locked.outputs.filter(name=LOG_OUTPUT).exists():
+            raise Conflict("There is an excerpt of this log already.")
+        content = plain.encode()
+        made = Output.objects.create(
+            run=locked,
+            name=LOG_OUTPUT,
+            type="txt",
+            bytes=len(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+            added_by=by,
+        )
+        _record("output.add", made, by=by)
+        storage.add_output(locked.pk, LOG_OUTPUT, content)
+    return made

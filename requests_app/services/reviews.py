@@ -1,0 +1,131 @@
+"""What reviewers do: look, comment, decide, take back."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from common.access import require
+from common.errors import Conflict, Refused
+from requests_app import notifications, rules, workflow
+from requests_app.execution import cancellation
+from requests_app.models import Approval, CodeRequest, Review, Version
+from requests_app.services.comments import State, _lock, publish_comments
+
+Verdict = Review.Verdict
+
+STALE = "This is stale: a newer version was submitted. Look again before you decide."
+
+
+def begin_review(version: Version, *, by: User) -> None:
+    """A reviewer has opened the review; the author sees that it is being looked at."""
+    with transaction.atomic():
+        item = _lock(version)
+        require(rules.begin_review, by, item)
+        _refuse_stale(item, version)
+        if item.state != State.IN_REVIEW:
+            workflow.take("begin_review", item, by=by)
+
+
+def _refuse_stale(item: CodeRequest, version: Version) -> None:
+    if item.latest_id != version.pk:
+        raise Conflict(STALE)
+
+
+def review(  # noqa: PLR0913 -- a verdict with its scope, each part named at the call
+    version: Version,
+    *,
+    by: User,
+    seen: str,
+    verdict: str,
+    comment: str = "",
+    runs: int | None = None,
+    days: int | None = None,
+) -> Review:
+    """Give a verdict on the code with the hash `seen`; the last approval needed makes the approval."""
+    if verdict not in Verdict.values:
+        raise Refused("A verdict is to approve, to request changes, or to reject.")
+    with transaction.atomic():
+        item = _lock(version)
+        require(rules.decide, by, item)
+        _refuse_stale(item, version)
+        if seen != version.sha256:
+            raise Conflict(STALE)
+        scope = _scope(item, runs, days) if verdict == Verdict.APPROVE else (None, None)
+        _check_words(verdict, comment)
+        words = "" if verdict == Verdict.APPROVE else comment.strip()
+        changed = workflow.take(_step(item, version, verdict), item, by=by, state_reason=words)
+        given = Review.objects.create(
+            version=version,
+            reviewer=by,
+            author=item.author,
+            verdict=verdict,
+            comment=comment.strip(),
+            runs=scope[0],
+            days=scope[1],
+        )
+        if changed.state == State.APPROVED:
+            _approve(version)
+        publish_comments(version, by=by)
+        given.version.request = changed
+        notifications.reviewed(given)
+    return given
+
+
+def _scope(item: CodeRequest, runs: int | None, days: int | None) -> tuple[int, int]:
+    dataset = item.dataset
+    runs = dataset.max_runs if runs is None else runs
+    days = dataset.approval_days if days is None else days
+    if not 1 <= runs <= dataset.max_runs:
+        raise Refused(f"This dataset allows between 1 and {dataset.max_runs} runs.")
+    if not 1 <= days <= dataset.approval_days:
+        raise Refused(f"This dataset allows between 1 and {dataset.approval_days} days.")
+    return runs, days
+
+
+def _check_words(verdict: str, comment: str) -> None:
+    if len(comment) > 10_000 or "\x00" in comment:
+        raise Refused("The comment is longer than 10,000 characters.")
+    if verdict != Verdict.APPROVE and not comment.strip():
+        raise Refused("Say what has to change, or why not: the author cannot guess it.")
+
+
+def _step(item: CodeRequest, version: Version, verdict: str) -> str:
+    if verdict != Verdict.APPROVE:
+        return verdict
+    return "approve" if len(standing(version)) + 1 >= item.dataset.reviewers_needed else "endorse"
+
+
+def standing(version: Version) -> list[Review]:
+    """The approvals of people who may still review: a seat or a role may have been taken from them since."""
+    people = version.request.dataset.reviewing_people().order_by().values("pk")
+    return list(version.reviews.filter(reviewer__in=people, verdict=Verdict.APPROVE))
+
+
+def _approve(version: Version) -> Approval:
+    """The narrowest scope that the reviewers agree on."""
+    approvals = standing(version)
+    runs = min(given.runs for given in approvals if given.runs is not None)
+    days = min(given.days for given in approvals if given.days is not None)
+    return Approval.objects.create(
+        version=version,
+        sha256=version.sha256,
+        runs_allowed=runs,
+        expires_at=timezone.now() + timedelta(days=days),
+    )
+
+
+def revoke(item: CodeRequest, *, by: User, reason: str) -> CodeRequest:
+    """End an approval with a reason; what runs on it is cancelled."""
+    reason = _reason(reason)
+    with transaction.atomic():
+        changed = workflow.take("revoke", item, by=by, state_reason=reason)
+        cancellation.end_approval(changed, by=by, why=reason)
+    return changed
+
+
+def _reason(text: str) -> str:
+    if not text.strip() or len(text) > 500 or "\x00" in text:
+        raise Refused("Give a reason, of at most 500 characters: the person concerned reads it.")
+    return text.strip()

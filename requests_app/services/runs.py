@@ -1,0 +1,122 @@
+"""Starting and cancelling runs on private data."""
+
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts.models import User
+from audit import log
+from common import live
+from common.access import require
+from common.errors import Conflict, Refused
+from requests_app import rules
+from requests_app.execution import cancellation, doorbell
+from requests_app.models import Approval, CodeRequest, Run
+from requests_app.services.drafts import frozen
+
+
+def start_run(item: CodeRequest, *, by: User, key: UUID) -> Run:
+    """Queue a run of the approved version; the same key again gives the same run."""
+    with transaction.atomic():
+        locked = CodeRequest.objects.select_for_update(of=("self",)).get(pk=item.pk)
+        if old := Run.objects.filter(key=key).first():
+            return same_request(old, locked)
+        require(rules.start_run, by, locked)
+        run = _queue(locked, _approval(locked), by=by, key=key)
+        queued(run, by=by)
+    return run
+
+
+def _approval(item: CodeRequest) -> Approval:
+    approval = rules.live_approval(item)
+    if approval is None:
+        raise Conflict("There is no approval to run this any more.")
+    return approval
+
+
+def _queue(item: CodeRequest, approval: Approval, *, by: User, key: UUID) -> Run:
+    """A run carries its own copy of what was approved; it is compared again when the data is opened."""
+    version = approval.version
+    return Run.objects.create(
+        kind=Run.Kind.PRIVATE,
+        request=item,
+        version=version,
+        approval=approval,
+        revision=version.revision,
+        code=version.code,
+        sha256=version.sha256,
+        parameters=version.parameters,
+        environment=version.environment,
+        environment_sha256=version.environment_sha256,
+        asked_by=by,
+        key=key,
+        wall_seconds=item.dataset.wall_seconds,
+        memory_mb=item.dataset.memory_mb,
+        end_step_seconds=item.dataset.end_step_seconds,
+    )
+
+
+def cancel_run(run: Run, *, by: User) -> Run:
+    """Cancel at once while it waits; a running one is killed by its worker within seconds."""
+    with transaction.atomic():
+        locked = Run.objects.select_for_update(of=("self",)).get(pk=run.pk)
+        require(rules.cancel_run, by, locked)
+        return cancellation.cancel(locked, by=by, acting=by)
+
+
+LIVE_MOCK_RUNS = 3
+
+
+def try_on_mock(item: CodeRequest, *, by: User, key: UUID) -> Run:
+    """Run the draft on the mock data of the current revision; the same key again gives the same run."""
+    with transaction.atomic():
+        locked = CodeRequest.objects.select_for_update(of=("self",)).get(pk=item.pk)
+        if old := Run.objects.filter(key=key).first():
+            return same_request(old, locked)
+        require(rules.try_on_mock, by, locked)
+        if not locked.code.strip():
+            raise Refused("There is no code to run yet.")
+        if Run.objects.live().filter(kind=Run.Kind.MOCK, asked_by=by).count() >= LIVE_MOCK_RUNS:
+            raise Refused(f"{LIVE_MOCK_RUNS} of your trials are under way. Wait for one, or cancel it.")
+        bound = frozen(locked)
+        run = Run.objects.create(
+            kind=Run.Kind.MOCK,
+            request=locked,
+            revision=bound.revision,
+            code=locked.code,
+            sha256=bound.sha256,
+            parameters=locked.parameters,
+            environment=bound.environment,
+            environment_sha256=bound.environment_sha256,
+            asked_by=by,
+            key=key,
+            wall_seconds=min(locked.dataset.wall_seconds, settings.MOCK_WALL_SECONDS),
+            memory_mb=locked.dataset.memory_mb,
+        )
+        queued(run, by=by)
+    return run
+
+
+def same_request(run: Run, item: CodeRequest) -> Run:
+    """What this key has started already."""
+    if run.request_id != item.pk:
+        raise Conflict("This key has started another run.")
+    return run
+
+
+def queued(run: Run, *, by: User) -> None:
+    """Record that a run was asked for, tell the pages, and wake a worker after commit."""
+    item = run.request
+    log.record(
+        "run.ask",
+        by=by,
+        on=run,
+        dataset_id=item.dataset_id,
+        person_id=item.author_id,
+        request=str(item.pk),
+        kind=run.kind,
+        sha256=run.sha256,
+    )
+    live.changed("request", item.pk)
+    doorbell.ring(run.pk)

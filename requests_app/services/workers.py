@@ -1,0 +1,70 @@
+"""What admins do with workers: let one run empty, or hold up all runs."""
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from accounts.models import User
+from audit import log
+from common import live
+from common.access import require
+from common.errors import Conflict, Refused
+from requests_app import rules
+from requests_app.execution import doorbell
+from requests_app.models import Pause, Run, Worker
+
+
+def drain_worker(worker: Worker, *, by: User) -> Worker:
+    """Let a worker finish what it has and take nothing new."""
+    return _set_draining(worker, by=by, action="worker.drain", draining=True)
+
+
+def undrain_worker(worker: Worker, *, by: User) -> Worker:
+    """Let a worker take runs again."""
+    return _set_draining(worker, by=by, action="worker.undrain", draining=False)
+
+
+def _set_draining(worker: Worker, *, by: User, action: str, draining: bool) -> Worker:
+    require(rules.manage_workers, by)
+    with transaction.atomic():
+        locked = Worker.objects.select_for_update().get(pk=worker.pk)
+        if locked.draining != draining:
+            log.record(action, by=by, on=locked, changes={"draining": (locked.draining, draining)})
+            locked.draining = draining
+            locked.save(update_fields=["draining"])
+            live.changed("workers", "all")
+            wake()
+    return locked
+
+
+def pause_runs(*, by: User, reason: str) -> Pause:
+    """Start no run anywhere until resumed; what runs goes on."""
+    require(rules.manage_workers, by)
+    if not reason.strip() or len(reason) > 500 or "\x00" in reason:
+        raise Refused("Give a reason, of at most 500 characters: people whose runs wait read it.")
+    with transaction.atomic():
+        if Pause.objects.select_for_update().filter(ended_at=None).exists():
+            raise Conflict("Runs are paused already.")
+        pause = Pause.objects.create(by=by, reason=reason.strip())
+        log.record("workers.pause", by=by, on=pause)
+        live.changed("workers", "all")
+    return pause
+
+
+def resume_runs(*, by: User) -> None:
+    """Let runs start again."""
+    require(rules.manage_workers, by)
+    with transaction.atomic():
+        pause = Pause.objects.select_for_update().filter(ended_at=None).first()
+        if pause is None:
+            raise Conflict("Runs are not paused.")
+        Pause.objects.filter(pk=pause.pk).update(ended_at=Now(), ended_by=by)
+        log.record("workers.resume", by=by, on=pause)
+        live.changed("workers", "all")
+        wake()
+
+
+def wake() -> None:
+    """Ring for what may be able to start now."""
+    doorbell.ring_again(
+        Run.objects.filter(state=Run.State.QUEUED).order_by("created_at").values_list("pk", flat=True)[:8]
+    )

@@ -1,0 +1,102 @@
+"""The executor that the portal uses by default: bubblewrap around our own harness."""
+
+from collections.abc import Callable
+
+from runner.contract import Capabilities, CloseCode, JobResult, JobSpec, OutputFile, RefusedFile, Status
+from runner.gates import collect
+from runner.host import selftest
+from runner.host.cgroups import sweep_groups
+from runner.host.job import check
+from runner.host.local_sandbox import NotStarted
+from runner.host.outcome import Verdict, judge
+from runner.host.session import Launcher, bubblewrapped
+from runner.host.state import sweep_stages
+from runner.host.supervise import Watch
+
+
+class BubblewrapExecutor:
+    """Runs jobs in bubblewrap with namespaces, seccomp, Landlock, resource limits and control groups or a watchdog."""
+
+    def probe(self) -> Capabilities:
+        return selftest.probe(selftest.default_environment())
+
+    def run(
+        self,
+        spec: JobSpec,
+        *,
+        started: Callable[[], None] = lambda: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> JobResult:
+        check(spec)
+        layers = selftest.probe(spec.environment).layers
+        return run_under(bubblewrapped, spec, layers, started, cancelled)
+
+    def sweep(self) -> None:
+        sweep_groups()
+        sweep_stages()
+
+
+def run_under(
+    launch: Launcher,
+    spec: JobSpec,
+    layers: tuple[str, ...],
+    started: Callable[[], None],
+    cancelled: Callable[[], bool],
+) -> JobResult:
+    """Run a job where this launcher starts it, and let its outputs through the gates."""
+    try:
+        with launch(spec, started, cancelled) as watch:
+            return _result(spec, watch, layers, launch)
+    except NotStarted as bad:
+        return JobResult(status=Status.FAILED, code=CloseCode.INTERNAL, stderr=str(bad), layers=layers)
+
+
+def _result(spec: JobSpec, watch: Watch, layers: tuple[str, ...], launch: Launcher) -> JobResult:
+    ended = watch.run()
+    verdict = judge(ended, spec.limits, spec.code.count("\n") + 1)
+    outputs, refused = _collect(spec, watch, verdict, launch)
+    verdict = with_outputs(verdict, outputs, refused)
+    box = watch.box
+    return JobResult(
+        status=verdict.status,
+        code=verdict.code,
+        error_class=verdict.error_class,
+        error_line=verdict.error_line,
+        exit_code=verdict.exit_code,
+        signal=verdict.signal,
+        wall_s=round(watch.wall_s, 4),
+        cpu_s=round(ended.cpu_s, 4),
+        peak_memory_bytes=watch.peak_bytes(),
+        stdout=box.stdout.text(),
+        stderr=box.stderr.text(),
+        stdout_bytes=box.stdout.written,
+        stderr_bytes=box.stderr.written,
+        outputs=outputs,
+        refused=refused,
+        layers=layers,
+    )
+
+
+def _collect(
+    spec: JobSpec, watch: Watch, verdict: Verdict, launch: Launcher
+) -> tuple[tuple[OutputFile, ...], tuple[RefusedFile, ...]]:
+    """What comes out of a run that ended well; of any other nothing does.
+
+    Decoders are those of the default environment: in the run's own the packages are a stranger's, and may let out
+    whatever the code has written.
+    """
+    if verdict.status is not Status.SUCCEEDED:
+        return (), ()
+    decoders = selftest.default_environment()
+    return collect.collect(watch.box.outputs, spec.out, spec.limits, decoders, launch)
+
+
+def with_outputs(
+    verdict: Verdict, outputs: tuple[OutputFile, ...], refused: tuple[RefusedFile, ...]
+) -> Verdict:
+    """A run that ended well and from which nothing comes out has failed, for the reason that kept it in."""
+    if verdict.status is not Status.SUCCEEDED or outputs:
+        return verdict
+    codes = [file.code for file in refused]
+    code = codes[0] if codes else CloseCode.OUTPUT_MISSING
+    return Verdict(status=Status.FAILED, code=code, exit_code=verdict.exit_code)

@@ -1,0 +1,187 @@
+"""What may come out of a sandbox. Everything the code wrote is hostile: its names, kinds, sizes and contents.
+
+A file that passes is written anew from its own content into the caller's folder; one that does not is listed with
+the reason. Nothing the code wrote makes this raise, and one bad file costs nothing of the rest.
+"""
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from zoneinfo import available_timezones
+
+from runner.contract import CloseCode, Limits, OutputFile, RefusedFile, SandboxUnavailable
+from runner.gates import folder, png, strict_csv, strict_json
+from runner.gates.contents import PARQUET, check_agreement, type_by_name
+from runner.gates.decode import Decoded, decode
+from runner.gates.hostile import Refusal, shown_name
+from runner.host.session import Launcher, bubblewrapped
+from runner.plain_text import page
+
+ALL_TOGETHER = 4
+"""All files together may have this many times the bytes of one."""
+GROWTH = 2
+"""A file written anew may have this many times the bytes that one may have."""
+LISTED = 10_000
+"""Directory entries that are looked at; a folder with more is no output."""
+NAMED_REFUSALS = 100
+"""Refused files that are listed by name; the rest are counted."""
+DECODING_S = 120.0
+"""All files together may take so long to decode."""
+OFFSET = re.compile(r"[+-](?:0\d|1[0-4]):[0-5]\d")
+TOO_BIG = CloseCode.OUTPUT_TOO_BIG
+
+
+def collect(
+    out_dirfd: int, dest: Path, limits: Limits, environment: Path, launch: Launcher = bubblewrapped
+) -> tuple[tuple[OutputFile, ...], tuple[RefusedFile, ...]]:
+    """Take what may come out of the ended sandbox's output folder into `dest`.
+
+    `environment` decodes, where `launch` starts it. To be called when every process of the sandbox is dead.
+    """
+    accepted: list[OutputFile] = []
+    refused: list[RefusedFile] = []
+    gate = Gate(environment, cap=limits.output_mb * 2**20, files=limits.output_files, launch=launch)
+    names = _names(out_dirfd)
+    for name in names[:LISTED]:
+        try:
+            kind, body = gate.passed(out_dirfd, name)
+        except Refusal as refusal:
+            refused.append(RefusedFile(name=shown_name(name), reason=str(refusal), code=refusal.code))
+        else:
+            accepted.append(_write(dest, name, kind, body))
+    return tuple(accepted), _named(refused, unseen=len(names) > LISTED)
+
+
+@dataclass(slots=True)
+class Gate:
+    """What may still pass: so many files, so many bytes, so many seconds of decoding."""
+
+    environment: Path
+    cap: int
+    files: int
+    launch: Launcher = bubblewrapped
+    taken: int = 0
+    room: int = 0
+    decoding_s: float = DECODING_S
+
+    def __post_init__(self) -> None:
+        self.room = ALL_TOGETHER * self.cap
+
+    def passed(self, dirfd: int, name: str) -> tuple[str, bytes]:
+        """A file's type and its content written anew. Raises Refusal."""
+        if self.taken >= self.files:
+            raise Refusal(f"There are more than {self.files:,} files.", TOO_BIG)
+        folder.check_kind(dirfd, name)
+        kind = type_by_name(name)
+        data = self._read(dirfd, name)
+        check_agreement(kind, data)
+        body = self._plain(kind, data)
+        if len(body) > GROWTH * self.cap:
+            raise Refusal(f"Written plainly it has {len(body):,} bytes.", TOO_BIG)
+        self.taken += 1
+        self.room -= len(data)
+        return kind, body
+
+    def _read(self, dirfd: int, name: str) -> bytes:
+        data = folder.read(dirfd, name, self.cap)
+        if len(data) > self.room:
+            reason = f"With it the files would have more than {ALL_TOGETHER * self.cap:,} bytes together."
+            raise Refusal(reason, TOO_BIG)
+        if not data:
+            raise Refusal("It is empty.")
+        return data
+
+    def _plain(self, kind: str, data: bytes) -> bytes:
+        if kind == "json":
+            return strict_json.canonical(data)
+        if kind == "csv":
+            return strict_csv.canonical(data)
+        if kind == "png":
+            return self._picture(data)
+        if kind == "parquet":
+            return self._table(data)
+        return _text(data)
+
+    def _picture(self, data: bytes) -> bytes:
+        claimed = png.size(data)
+        png.check_whole(data)
+        body = self._decoded("decode_images", ["rewrite", "0"], data).body
+        if not png.is_plain(body) or png.size(body) != claimed:
+            raise Refusal("The picture could not be written anew.")
+        return body
+
+    def _table(self, data: bytes) -> bytes:
+        if not data.endswith(PARQUET) or len(data) < 12:
+            raise Refusal("The Parquet file is cut off.")
+        decoded = self._decoded("decode_tables", ["rewrite", "parquet"], data)
+        _check_zones(decoded.header)
+        body = decoded.body
+        if not (body.startswith(PARQUET) and body.endswith(PARQUET)):
+            raise Refusal("The table could not be written anew.")
+        return body
+
+    def _decoded(self, script: str, arguments: list[str], data: bytes) -> Decoded:
+        if self.decoding_s <= 0:
+            raise Refusal(f"The files before it took more than {DECODING_S:.0f} seconds to decode.", TOO_BIG)
+        start = time.monotonic()
+        try:
+            limit = GROWTH * self.cap
+            return decode(script, arguments, data, self.environment, limit=limit, launch=self.launch)
+        except SandboxUnavailable as bad:  # the code has run: what needs no decoder still comes out
+            raise Refusal(f"It cannot be decoded safely now. {bad}") from bad
+        finally:
+            self.decoding_s -= time.monotonic() - start
+
+
+def _names(dirfd: int) -> list[str]:
+    """The names in order; one more than are looked at when there are too many."""
+    with os.scandir(dirfd) as entries:
+        return sorted(entry.name for entry in islice(entries, LISTED + 1))
+
+
+def _named(refused: list[RefusedFile], *, unseen: bool) -> tuple[RefusedFile, ...]:
+    """The refusals, the first of them by name and the rest as one line."""
+    rest = len(refused) - NAMED_REFUSALS
+    if rest <= 0 and not unseen:
+        return tuple(refused)
+    number = f"more than {LISTED:,}" if unseen else f"{rest:,}"
+    last = RefusedFile(name="…", reason=f"There are {number} further files that were not let out.")
+    return (*refused[:NAMED_REFUSALS], last)
+
+
+def _check_zones(header: Mapping[str, Any]) -> None:
+    """A time zone is a name out of the public list: any other text there would not be seen."""
+    zones = header.get("zones", ())
+    for zone in map(str, zones if isinstance(zones, list) else [zones]):
+        if OFFSET.fullmatch(zone) is None and zone not in _zones():
+            raise Refusal(f"The time zone {shown_name(zone, 60)!r} is not known. Convert the column to UTC.")
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _text(data: bytes) -> bytes:
+    try:
+        text = page(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as bad:
+        line = data.count(b"\n", 0, bad.start) + 1
+        raise Refusal(f"The text is not UTF-8 (line {line:,}).") from bad
+    if not text:
+        raise Refusal("There is nothing in it but blanks.")
+    return text.encode("utf-8")
+
+
+def _write(dest: Path, name: str, kind: str, body: bytes) -> OutputFile:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(dest / name, flags, 0o600), "wb") as file:
+        file.write(body)
+    return OutputFile(name=name, type=kind, bytes=len(body), sha256=hashlib.sha256(body).hexdigest())

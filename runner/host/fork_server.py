@@ -1,0 +1,283 @@
+"""One fork server in its sandbox: hand it blocks, watch each child from outside, and read its answer once it is dead.
+
+Nothing here waits for a block. The server reports over a socket that a child has begun and that it has died; in
+between, this side reads the child's own clocks and memory, and kills the child that is over a limit.
+"""
+
+import contextlib
+import marshal
+import math
+import os
+import platform
+import select
+import signal
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from runner.contract import Limits
+from runner.host import bwrap_options, seccomp
+from runner.host.interpreter import Interpreter, interpreter
+from runner.host.job import MIB, harness, resource_limits, variables
+from runner.host.linux import memory_file, pid_of, unpack_fds
+from runner.host.local_sandbox import Box, Command, NotStarted, start
+from runner.host.meter import children, cpu_s, own_memory, reserved, waited_s
+from runner.host.session import grouped, staged
+
+# As in runner/inside/block_server.py
+NUMBER = struct.Struct("=i")
+MEMORY = struct.Struct("=qq")
+NEWS = struct.Struct("=ii?d")
+BEGUN = -1
+
+CAPABILITIES = ("CAP_SYS_ADMIN", "CAP_SETPCAP")
+BASE_MB = 512
+"""What the server may take with its libraries. Its children share that memory."""
+FOLDER_BYTES = 16 * MIB
+FOLDERS = ("/out", "/tmp", "/dev/shm")  # noqa: S108
+SLACK_MB = 128
+"""How far a child may get beyond its limit before it is noticed and killed."""
+UNANSWERED = struct.pack("=Q", 0x7FF8_0000_0000_7E1A)
+"""A NaN that arithmetic does not produce: it marks a number that has not been written."""
+START_S = 60.0
+PATIENCE_S = 60.0
+TICK_S = 0.01
+
+
+class ServerGone(RuntimeError):
+    """The fork server has died or hangs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What all blocks of one call share."""
+
+    code: str
+    output_size: int
+    limits: Limits
+    tables: bool
+    environment: Path
+
+
+@dataclass(slots=True)
+class Child:
+    """A block in hand. `handle` is a pidfd, once it has begun."""
+
+    answer: int
+    sent: float
+    handle: int = -1
+    pid: int = -1
+    begun: float = 0.0
+    late: bool = False
+
+    def close(self) -> None:
+        os.close(self.answer)
+        if self.handle >= 0:
+            os.close(self.handle)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a block ended: "ok" with its answer, "failed" or "time". If it was not `confined`, no code of it has run."""
+
+    number: int
+    end: str
+    answer: bytes
+    confined: bool
+
+
+@contextmanager
+def fork_server(work: Work, at_once: int) -> Iterator["ForkServer"]:
+    """A sandbox with its fork server, ready to take blocks. Raises NotStarted."""
+    python = interpreter(work.environment)
+    with staged() as stage, grouped(_together(work.limits, at_once)) as group:
+        box = start(_command(work, python, stage.uid), group)
+        try:
+            _await_ready(box)
+            with contextlib.closing(_introduced(box, work)) as server:
+                yield server
+        finally:
+            box.close()
+
+
+def _together(limits: Limits, at_once: int) -> Limits:
+    """Room for the server and for each child at its limit, plus slack.
+
+    Only a child over its limit can fill this. It then holds more than any other, so the kernel kills it, not a
+    neighbour.
+    """
+    each = BASE_MB + limits.memory_mb + len(FOLDERS) * FOLDER_BYTES // MIB + SLACK_MB
+    return replace(limits, memory_mb=BASE_MB + at_once * each, pids=2 * at_once + 1)
+
+
+def _command(work: Work, python: Interpreter, uid: int | None) -> Command:
+    main, _ = harness("block_server", compiled=python.same_as_ours)
+
+    def view(opened: list[int]) -> bwrap_options.View:
+        names = ("block_server", "preload", "confine")
+        contents = dict(harness(name, compiled=python.same_as_ours) for name in names)
+        contents["/weir/job"] = marshal.dumps(_job(work), 2)
+        opened.extend(memory_file("file", content) for content in contents.values())
+        return bwrap_options.View(
+            binds=python.mounts,
+            files=list(zip(opened[-len(contents) :], contents, strict=True)),
+            links=python.links,
+            empty=python.empty,
+            writable=dict.fromkeys(FOLDERS, MIB),
+            variables=_variables(python),
+            capabilities=CAPABILITIES,
+        )
+
+    return Command(
+        program=bwrap_options.find(),
+        view=view,
+        # Not -I, which would ignore the hash seed; bubblewrap clears the environment, so no other variable is read.
+        arguments=[python.command, "-s", "-B", "-X", "utf8", main, "{control}"],
+        seccomp=seccomp.build(platform.machine(), seccomp.Stage.ZYGOTE),
+        nested_users=True,
+        uid=uid,
+    )
+
+
+def _variables(python: Interpreter) -> dict[str, str]:
+    """One thread; and one hash seed for all servers, so that a block that is run again gives the same answer."""
+    found = {name: "1" if name.endswith("_THREADS") else value for name, value in variables(python).items()}
+    return found | {"PYTHONHASHSEED": "0"}
+
+
+def _job(work: Work) -> dict[str, object]:
+    own = {"FSIZE": FOLDER_BYTES, "NOFILE": 64, "SIGPENDING": 0, "CPU": math.ceil(work.limits.cpu_s) + 1}
+    return {
+        "code": work.code,
+        "output_size": work.output_size,
+        "limits": resource_limits(work.limits) | own,
+        "filter": seccomp.build(platform.machine(), seccomp.Stage.BLOCK),
+        "tables": work.tables,
+        "folder_bytes": FOLDER_BYTES,
+    }
+
+
+def _await_ready(box: Box) -> None:
+    deadline = time.monotonic() + START_S
+    while not box.ready:
+        if not box.turn(0.05) or time.monotonic() > deadline:
+            box.finish()
+            raise NotStarted(box.stderr.text()[-600:] or "it did not become ready")
+
+
+def _introduced(box: Box, work: Work) -> "ForkServer":
+    try:
+        return ForkServer(box, work)
+    except ServerGone as gone:
+        raise NotStarted("it ended when it had just started") from gone
+
+
+class ForkServer:
+    """Hands out blocks and reports how each has ended. Every method may raise ServerGone."""
+
+    def __init__(self, box: Box, work: Work) -> None:
+        self.box = box
+        self.limits = work.limits
+        self.size = 8 * work.output_size
+        self.in_hand: dict[int, Child] = {}
+        self.patience = 4 * work.limits.wall_s + PATIENCE_S
+        self.control = box.take_control()
+        self._poll = select.poll()
+        self._poll.register(self.control.fileno(), select.POLLIN)
+        self._look_at = 0.0
+        self.most = self._make_room()
+
+    def _make_room(self) -> int:
+        """Set the children's memory limits, which start from what the server has itself. Returns the one to watch."""
+        try:
+            (server,) = children(self.box.init)
+            own, (address, data) = own_memory(server), reserved(server)
+        except (ValueError, KeyError, FileNotFoundError, ProcessLookupError) as gone:
+            raise ServerGone from gone
+        if own > BASE_MB * MIB:
+            raise NotStarted(f"the libraries that the code names take more than {BASE_MB} MB")
+        more = self.limits.memory_mb * MIB
+        self._send(MEMORY.pack(address + resource_limits(self.limits)["AS"], data + more))
+        return own + more + len(FOLDERS) * FOLDER_BYTES
+
+    def _send(self, data: bytes, *descriptors: int) -> None:
+        try:
+            socket.send_fds(self.control, [data], descriptors)
+        except OSError as gone:
+            raise ServerGone from gone
+
+    def hand_out(self, number: int, block: bytes) -> None:
+        answer = memory_file("answer", UNANSWERED * (self.size // 8), writable=True)
+        self.in_hand[number] = Child(answer, time.monotonic())
+        content = memory_file("block", block)
+        try:
+            self._send(NUMBER.pack(number), content, answer)
+        finally:
+            os.close(content)
+
+    def news(self, timeout: float) -> Iterator[Ended]:
+        """The blocks that have ended, after waiting for at most `timeout`. Also enforces the limits of the others."""
+        wait = min(timeout, TICK_S) if self.in_hand else timeout
+        if self._poll.poll(wait * 1000):
+            while (heard := self._hear()) is not None:
+                if heard:
+                    yield heard[0]
+        if self.in_hand and time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + TICK_S
+            self._look()
+
+    def _hear(self) -> tuple[Ended, ...] | None:
+        """One message: how a child has ended, or an empty tuple if one has begun. None if no message is there."""
+        try:
+            data, ancillary, _, _ = self.control.recvmsg(
+                NEWS.size, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC
+            )
+        except BlockingIOError:
+            return None
+        except ConnectionResetError as gone:
+            raise ServerGone from gone
+        if len(data) < NEWS.size:
+            raise ServerGone
+        number, status, confined, used = NEWS.unpack(data)
+        if status != BEGUN:
+            return (self._ended(number, status, used, confined=confined),)
+        child = self.in_hand[number]
+        (child.handle,) = (handle for _, _, packed in ancillary for handle in unpack_fds(packed))
+        child.pid, child.begun = pid_of(child.handle), time.monotonic()
+        return ()
+
+    def _ended(self, number: int, status: int, used: float, *, confined: bool) -> Ended:
+        """A child is dead: its memory holds the answer, if it has ended cleanly and within its CPU time."""
+        child = self.in_hand.pop(number)
+        answer = os.pread(child.answer, self.size, 0)
+        child.close()
+        late = child.late or used > self.limits.cpu_s
+        written = all(answer[place : place + 8] != UNANSWERED for place in range(0, self.size, 8))
+        end = "time" if late else "ok" if status == 0 and written else "failed"
+        return Ended(number=number, end=end, answer=answer if end == "ok" else b"", confined=confined)
+
+    def _look(self) -> None:
+        """Kill every child that is over a limit."""
+        now = time.monotonic()
+        for child in self.in_hand.values():
+            if now - child.sent > self.patience:
+                raise ServerGone
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if child.pid > 0 and not child.late and self._is_over(child, now):
+                    signal.pidfd_send_signal(child.handle, signal.SIGKILL)
+
+    def _is_over(self, child: Child, now: float) -> bool:
+        """Time spent waiting for a processor does not count: it depends on the load that others make."""
+        taken = now - child.begun - waited_s(child.pid)
+        child.late = cpu_s(child.pid) > self.limits.cpu_s or taken > self.limits.wall_s
+        return child.late or own_memory(child.pid) > self.most
+
+    def close(self) -> None:
+        for child in self.in_hand.values():
+            child.close()
+        with contextlib.suppress(OSError):
+            self.control.shutdown(socket.SHUT_RDWR)

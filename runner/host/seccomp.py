@@ -1,0 +1,207 @@
+"""Seccomp filters as classic BPF, assembled here: a search tree over call numbers with a verdict at each leaf."""
+
+import errno
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+from runner.host.syscalls import ALLOWED, BY_ARGUMENT, DENIED, MACHINES, START_ONLY
+
+# <linux/seccomp.h>
+KILL = 0x80000000
+ERRNO = 0x00050000
+ALLOW = 0x7FFF0000
+
+# <linux/bpf_common.h>
+LOAD, JUMP, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x05, 0x15, 0x35, 0x45, 0x06
+NUMBER, ARCH = 0, 4  # offsets in struct seccomp_data
+X32 = 0x40000000
+
+NEW_NAMESPACES = (
+    0x7E020000  # every CLONE_NEW* but CLONE_NEWTIME, whose bit clone() reads as part of the exit signal
+)
+TERMINAL_QUESTIONS = (
+    0x5401,
+    0x5413,
+    0x541B,
+    0x5421,
+    0x5450,
+    0x5451,
+)  # TCGETS TIOCGWINSZ FIONREAD FIONBIO FIO(N)CLEX
+PROCESS_NAMES = (1, 3, 15, 16, 0x53564D41)  # PR_SET_PDEATHSIG GET_DUMPABLE SET_NAME GET_NAME SET_VMA
+CONFINING = (22, 38)  # PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS
+UNDUMPABLE = 4  # PR_SET_DUMPABLE
+LOCKS = (5, 6, 7, 36, 37, 38)  # F_GETLK F_SETLK F_SETLKW and the same on open file descriptions
+DESCRIPTORS = (0, 1, 2, 3, 4, 1030, 1032, 1033, 1034)  # F_DUPFD(_CLOEXEC) F_*FD F_*FL F_GETPIPE_SZ F_*_SEALS
+WAITS, WAKES = (0, 256, 9, 265), (1, 10)  # FUTEX_WAIT(_BITSET), by either clock; FUTEX_WAKE(_BITSET)
+PRIVATE = 128  # FUTEX_PRIVATE_FLAG
+ON_SHARED_PAGES = (12, 20, 21, 100, 101)  # MADV_MERGEABLE COLD PAGEOUT HWPOISON SOFT_OFFLINE
+UNIX, INTERNET = 1, 2
+DROP_BOUNDING = 24  # PR_CAPBSET_DROP
+CALLS = ("socket", "connect", "accept", "accept4", "bind", "listen")
+SIBLINGS_SHARE = ("clone", "fork", "vfork", "pipe", "pipe2", "socketpair", "timer_create")
+"""Processes and threads, pending signals and pages of pipes are limited per user; pipes and sockets are numbered."""
+SHARED_MAPPING, NO_FILE = 0x01, 0x20  # MAP_SHARED, MAP_ANONYMOUS
+PARTING = ("unshare", "setns", "mount", "pidfd_open", "capset")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    code: int
+    yes: int
+    no: int
+    value: int
+
+
+Block = tuple[Step, ...]
+
+
+def stop(verdict: int) -> Block:
+    return (Step(RETURN, 0, 0, verdict),)
+
+
+def refuse(number: int) -> Block:
+    return stop(ERRNO | number)
+
+
+def _load(offset: int) -> Block:
+    return (Step(LOAD, 0, 0, offset),)
+
+
+def _argument(index: int) -> Block:
+    """The lower half of an argument: every argument judged here is an int, or has its meaning in those bits."""
+    return _load(16 + 8 * index)
+
+
+def _each(index: int, values: Iterable[int], then: Block) -> Block:
+    """`then` when the argument is one of the values, and on otherwise. `then` is one step."""
+    return _argument(index) + tuple(step for value in values for step in (Step(EQUAL, 0, 1, value), *then))
+
+
+def among(index: int, values: Iterable[int], then: Block, otherwise: Block) -> Block:
+    """`then` when the argument is one of the values. `then` is one step."""
+    return _each(index, values, then) + otherwise
+
+
+class Stage(StrEnum):
+    """Who runs under a filter. A later one is laid over an earlier one, and both hold."""
+
+    START = "start"
+    """Our own start, before submitted code: may execute and confine itself."""
+    CODE = "code"
+    """Submitted code: may fork and thread."""
+    ZYGOTE = "zygote"
+    """The fork server, which never runs submitted code: START and the calls that part namespaces."""
+    BLOCK = "block"
+    """Submitted code on one block: one thread, which can make nothing that is counted for it and its siblings."""
+    FETCH = "fetch"
+    """pip, which fetches packages and runs nothing of them: START and sockets, in a network of its own."""
+
+    @property
+    def is_ours(self) -> bool:
+        return self in (Stage.START, Stage.ZYGOTE, Stage.FETCH)
+
+
+def _judged(stage: Stage) -> dict[str, Block]:
+    """The calls that depend on their arguments."""
+    allow, eperm = stop(ALLOW), refuse(errno.EPERM)
+    options = (*PROCESS_NAMES, *CONFINING, UNDUMPABLE) if stage.is_ours else PROCESS_NAMES
+    options = (*options, DROP_BOUNDING) if stage is Stage.ZYGOTE else options
+    return {
+        "clone": (*_argument(0), Step(ANY_BIT, 0, 1, NEW_NAMESPACES), *eperm, *allow),
+        "ioctl": among(1, TERMINAL_QUESTIONS, allow, refuse(errno.ENOTTY)),
+        "prctl": among(0, options, allow, eperm),
+        "socketpair": among(0, (UNIX,), allow, refuse(errno.EACCES)),
+        "prlimit64": among(0, (0,), allow, eperm),
+        "setrlimit": allow,
+        "personality": among(0, (0xFFFFFFFF,), allow, eperm),
+        # Descriptors on their way in a socket are counted for all processes of a user.
+        "sendmsg": allow if stage.is_ours else refuse(errno.EACCES),
+        # The free space of the disk that holds the libraries says how it goes on the host.
+        **dict.fromkeys(("statfs", "fstatfs"), refuse(errno.ENOSYS)),
+        **_on_shared_files(),
+    }
+
+
+def _calls() -> dict[str, Block]:
+    """Calls over TCP, which end in the network that they begin in."""
+    family = among(0, (INTERNET,), stop(ALLOW), refuse(errno.EAFNOSUPPORT))
+    return dict.fromkeys(CALLS, stop(ALLOW)) | {"socket": family}
+
+
+def _on_shared_files() -> dict[str, Block]:
+    """Calls that act on a file, not on a descriptor: two runs share library files, so each would be a channel."""
+    allow, eperm = stop(ALLOW), refuse(errno.EPERM)
+    return {
+        # Locks and hints seem to work.
+        "flock": refuse(0),
+        "fadvise64": refuse(0),
+        "madvise": among(2, ON_SHARED_PAGES, refuse(errno.EINVAL), allow),
+        "fcntl": (*_each(1, LOCKS, refuse(0)), *among(1, DESCRIPTORS, allow, eperm)),
+        "futex": _futex(),
+    }
+
+
+def _futex() -> Block:
+    """Within one process a futex is an address. Otherwise it may be a place in a file, known by all who map that.
+
+    There, waiting ends at once (to be repeated, as the C library does) and waking wakes nobody: joining a thread and
+    semaphores between processes work, at the price of processor time.
+    """
+    private = (*_argument(1), Step(ANY_BIT, 0, 1, PRIVATE), *stop(ALLOW))
+    waits = _each(1, WAITS, refuse(errno.EAGAIN))
+    return (*private, *waits, *among(1, WAKES, refuse(0), refuse(errno.ENOSYS)))
+
+
+def _mapping() -> Block:
+    """No shared memory without a file: a process can keep it while the kernel no longer counts it for that process."""
+    shared = (*_argument(3), Step(ANY_BIT, 0, 2, NO_FILE), Step(ANY_BIT, 0, 1, SHARED_MAPPING))
+    return (*shared, *refuse(errno.EPERM), *stop(ALLOW))
+
+
+def _verdicts(numbers: dict[str, int], stage: Stage) -> dict[int, Block]:
+    judged = _judged(stage)
+    named: dict[str, Block] = dict.fromkeys(ALLOWED, stop(ALLOW))
+    named |= {name: judged[name] for name in BY_ARGUMENT}
+    named |= dict.fromkeys(START_ONLY, stop(ALLOW) if stage.is_ours else refuse(errno.EPERM))
+    named |= dict.fromkeys(DENIED, refuse(errno.EPERM))
+    named |= dict.fromkeys(CALLS, refuse(errno.EACCES))
+    named |= _calls() if stage is Stage.FETCH else {}
+    named |= dict.fromkeys(PARTING, stop(ALLOW)) if stage is Stage.ZYGOTE else {}
+    if stage is Stage.BLOCK:
+        named |= dict.fromkeys(SIBLINGS_SHARE, refuse(errno.EPERM)) | {"mmap": _mapping()}
+    return {numbers[name]: block for name, block in named.items() if name in numbers}
+
+
+def _tree(runs: Sequence[tuple[int, Block]]) -> Block:
+    """A binary search over (first number, verdict) intervals, in ascending order."""
+    if len(runs) == 1:
+        return runs[0][1]
+    middle = len(runs) // 2
+    left, right = _tree(runs[:middle]), _tree(runs[middle:])
+    return (Step(AT_LEAST, 0, 1, runs[middle][0]), Step(JUMP, 0, 0, len(left)), *left, *right)
+
+
+def _intervals(verdicts: dict[int, Block]) -> list[tuple[int, Block]]:
+    unknown = refuse(errno.ENOSYS)
+    runs: list[tuple[int, Block]] = [(0, unknown)]
+    for number in sorted(
+        verdicts | {number + 1: unknown for number in verdicts if number + 1 not in verdicts}
+    ):
+        block = verdicts.get(number, unknown)
+        if runs[-1][1] != block:
+            runs.append((number, block))
+    return runs if runs[0] != runs[1] else runs[1:]
+
+
+@cache
+def build(machine: str, stage: Stage) -> bytes:
+    """The filter program for a machine and a stage as seccomp(2) takes it."""
+    arch, numbers = MACHINES[machine]
+    program = [*_load(ARCH), Step(EQUAL, 1, 0, arch), *stop(KILL), *_load(NUMBER)]
+    if machine == "x86_64":
+        program += [Step(AT_LEAST, 0, 1, X32), *stop(KILL)]
+    program += _tree(_intervals(_verdicts(numbers, stage)))
+    return b"".join(struct.pack("=HBBI", step.code, step.yes, step.no, step.value) for step in program)

@@ -1,0 +1,161 @@
+"""The start-up self-test: code runs only on a host whose sandbox has just been seen to hold."""
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping
+from functools import cache, partial
+from pathlib import Path
+
+from runner.contract import Capabilities, CloseCode, JobSpec, Limits, SandboxUnavailable, Status
+from runner.host import linux
+from runner.host.cgroups import parents
+from runner.host.interpreter import Interpreter
+from runner.host.job import HARNESS
+from runner.host.local_sandbox import NotStarted
+from runner.host.outcome import judge
+from runner.host.session import Launcher, bubblewrapped
+from runner.host.supervise import Watch
+
+ROOT = Path(__file__).resolve().parents[2]
+ATTEMPT = Limits(wall_s=20, cpu_s=10, memory_mb=512, pids=16, output_mb=1, log_mb=0.1)
+SWELLING = Limits(wall_s=10, cpu_s=10, memory_mb=96, pids=16, output_mb=1, log_mb=0.1)
+ANSWER_BYTES = 4096
+ALWAYS = ("bubblewrap", "user-namespace", "pid-namespace", "network-namespace", "ipc-namespace", "mount-namespace",
+          "no-capabilities", "no-proc", "seccomp", "resource-limits")  # fmt: skip
+
+
+def default_environment() -> Path:
+    folder = os.environ.get("WEIR_ENVIRONMENTS")
+    return Path(folder).absolute() / "default" if folder else ROOT / ".environments" / "default"
+
+
+@cache
+def probe(environment: Path, guest: Interpreter | None = None) -> Capabilities:
+    """Try to get out of a sandbox in every known way. Raises SandboxUnavailable; success is remembered.
+
+    `guest`: the Python to start inside, when it is not that of the environment.
+    """
+    try:
+        landlock = attempt(environment, partial(bubblewrapped, guest=guest))
+    except (NotStarted, PermissionError) as bad:
+        raise SandboxUnavailable(
+            f"Bubblewrap could not make a sandbox here: {bad} {_hint()}".strip()
+        ) from bad
+    return _capabilities(landlock)
+
+
+def _hint() -> str:
+    """What most often stands in the way."""
+    switches = {
+        "/proc/sys/kernel/unprivileged_userns_clone": "0",
+        "/proc/sys/user/max_user_namespaces": "0",
+        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns": "1",
+    }
+    for path, closed in switches.items():
+        with contextlib.suppress(OSError):
+            if Path(path).read_text(encoding="ascii").strip() == closed:
+                return f"({path} is {closed}: this host forbids user namespaces.)"
+    return ""
+
+
+@contextlib.contextmanager
+def _listener() -> Iterator[int]:
+    with socket.socket() as waiting:
+        waiting.bind(("127.0.0.1", 0))
+        waiting.listen(1)
+        yield int(waiting.getsockname()[1])
+
+
+def attempt(environment: Path, launch: Launcher, *, own_kernel: bool = False) -> int:
+    """Try to get out and to take too much memory; answers the Landlock version that was in force.
+
+    `own_kernel`: what a kernel of the sandbox's own shows of itself (/proc) is not the host's.
+    """
+    landlock = _escape(environment, launch, own_kernel=own_kernel)
+    _swell(environment, launch)
+    return landlock
+
+
+def _escape(environment: Path, launch: Launcher, *, own_kernel: bool) -> int:
+    with tempfile.TemporaryDirectory(prefix="weir-probe-") as folder, _listener() as port:
+        canary = Path(folder) / "canary"
+        canary.write_text(secrets.token_hex(8), encoding="ascii")
+        target = {
+            "port": port,
+            "canary": str(canary),
+            "pid": os.getpid(),
+            "pids": ATTEMPT.pids,
+            "own_kernel": own_kernel,
+        }
+        spec = spec_of(_script("escape"), environment, ATTEMPT, target)
+        with launch(spec) as watch:
+            ended = watch.run()
+            if judge(ended, ATTEMPT, 10_000).status is not Status.SUCCEEDED:
+                raise SandboxUnavailable(
+                    f"The sandbox's self-test failed: {watch.box.stderr.text().strip()[-600:]}"
+                )
+            escaped = _answer(watch)
+            if escaped:
+                raise SandboxUnavailable(f"The sandbox does not hold on this host: {', '.join(escaped)}.")
+            return watch.box.landlock
+
+
+def _answer(watch: Watch) -> list[str]:
+    file = os.open("escaped.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=watch.box.outputs)
+    with os.fdopen(file, "rb") as stream:
+        names: list[str] = json.loads(stream.read(ANSWER_BYTES))
+    return names
+
+
+def _swell(environment: Path, launch: Launcher) -> None:
+    """More memory than allowed has to end a run."""
+    with launch(spec_of(_script("swell"), environment, SWELLING)) as watch:
+        code = judge(watch.run(), SWELLING, 100).code
+    if code is not CloseCode.MEMORY_LIMIT:
+        raise SandboxUnavailable(
+            f"The sandbox's memory limit does not hold on this host (the run ended as {code})."
+        )
+
+
+def _script(name: str) -> str:
+    return (HARNESS / f"{name}.py").read_text(encoding="utf-8")
+
+
+def spec_of(
+    code: str, environment: Path, limits: Limits, parameters: Mapping[str, object] | None = None
+) -> JobSpec:
+    """A job of our own, of which nothing comes out."""
+    return JobSpec(
+        run_id="self-test",
+        code=code,
+        inputs={},
+        out=Path(os.devnull),
+        environment=environment,
+        parameters=parameters or {},
+        limits=limits,
+    )
+
+
+def _capabilities(landlock: int) -> Capabilities:
+    groups = parents()
+    layers, missing = list(ALWAYS), []
+    if landlock:
+        layers.append(f"landlock-{landlock}")
+    else:
+        missing.append("landlock: this kernel does not have it, or it is switched off")
+    if groups is not None:
+        layers.append(f"cgroup-v{groups.version}")
+    else:
+        layers.append("watchdog")
+        missing.append("cgroup: none is writable, so a watchdog adds memory and processes up")
+    if os.getuid() == 0:
+        layers.append("own-user")
+    else:
+        missing.append("own-user: only root can give each run a user id of its own")
+    return Capabilities(
+        executor="bubblewrap", layers=tuple(layers), missing=tuple(missing), kernel=linux.kernel()
+    )

@@ -1,0 +1,79 @@
+"""A sandbox as a context: user id, staged copies, control group and box come together and all go together."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from runner.contract import JobSpec, Limits
+from runner.host import bwrap_options
+from runner.host.cgroups import Group, parents
+from runner.host.interpreter import Interpreter
+from runner.host.job import Shipment
+from runner.host.local_sandbox import start
+from runner.host.state import Stage, new_name, own_uid
+from runner.host.supervise import Watch
+
+
+@contextlib.contextmanager
+def staged() -> Iterator[Stage]:
+    """A user id of its own for one run, and a place for copies that goes when the run has gone."""
+    with own_uid() as uid:
+        stage = Stage(uid)
+        try:
+            yield stage
+        finally:
+            stage.drop()
+
+
+@contextlib.contextmanager
+def grouped(limits: Limits) -> Iterator[Group | None]:
+    """A control group for one run, where this host lets us make one."""
+    where = parents()
+    if where is None:
+        yield None
+        return
+    group = Group(where, new_name())
+    try:
+        group.create(limits)
+        yield group
+    finally:
+        group.remove()
+
+
+class Launcher(Protocol):
+    """Starts a job somewhere and puts a watch on it. At the end nothing of it is left. Raises NotStarted."""
+
+    def __call__(
+        self,
+        spec: JobSpec,
+        started: Callable[[], None] = lambda: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> contextlib.AbstractContextManager[Watch]: ...
+
+
+def bubblewrapped(
+    spec: JobSpec,
+    started: Callable[[], None] = lambda: None,
+    cancelled: Callable[[], bool] = lambda: False,
+    guest: Interpreter | None = None,
+) -> contextlib.AbstractContextManager[Watch]:
+    """The launcher of this host's bubblewrap."""
+    return watched(spec, bwrap_options.find(), started, cancelled, guest)
+
+
+@contextlib.contextmanager
+def watched(
+    spec: JobSpec,
+    bwrap: Path,
+    started: Callable[[], None] = lambda: None,
+    cancelled: Callable[[], bool] = lambda: False,
+    guest: Interpreter | None = None,
+) -> Iterator[Watch]:
+    """A started sandbox under a watch. At the end nothing of it is left. Raises NotStarted."""
+    with staged() as stage, grouped(spec.limits) as group:
+        box = start(Shipment(spec, stage, bwrap, guest=guest).command(), group)
+        try:
+            yield Watch(box, spec.limits, started, cancelled)
+        finally:
+            box.close()
