@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 
-from accounts import tasks
+from celery import current_app
+
 from accounts.models import Mail, Notification, User
 from common import commit, live
+
+TASK = "accounts.tasks.send_mail"
 
 
 def tell(people: Iterable[User], text: str, *, url: str, by: User | None = None) -> None:
@@ -33,4 +36,4 @@ def write_letter(address: str, kind: str) -> None:
 def _post(mails: list[Mail]) -> None:
     """Write the mails down. The bell carries nothing: what is sent, and to whom, stands in the rows alone."""
     if Mail.objects.bulk_create(mails):
-        commit.after(tasks.send_mail.delay)
+        commit.after(current_app.send_task, TASK)

@@ -23,7 +23,7 @@ from typing import Any
 from runner.contract import CloseCode, JobSpec, Limits, SandboxUnavailable, Status
 from runner.gates import strict_json
 from runner.gates.folder import FLAGS, read
-from runner.gates.hostile import Refusal
+from runner.gates.refusal import Refusal
 from runner.host import bwrap_options
 from runner.host.interpreter import PACKAGES, Interpreter, own
 from runner.host.job import Shipment, resource_limits

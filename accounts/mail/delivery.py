@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.mail.letters import letter
 from accounts.models import Mail, Notification, User
+from accounts.notifications import tell
 from common import mail
 
 logger = logging.getLogger(__name__)
@@ -52,8 +53,6 @@ def _send_next() -> bool:
 
 def _tell_admins() -> None:
     """That somebody asks for an account: a line for each admin who has none unread, in none of the stranger's words."""
-    from accounts.notifications import tell  # noqa: PLC0415 -- it rings for this itself
-
     page = reverse("accounts:registrations")
     know = Notification.objects.unread().filter(url=page).values("user")
     tell(User.objects.admins().exclude(pk__in=know), "Somebody asks for an account.", url=page)

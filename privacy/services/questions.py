@@ -18,6 +18,7 @@ from privacy.engine.accounting import noise_epsilon
 from privacy.engine.language import sql, wire
 from privacy.engine.language.query import KeyCounts, Mean, Query
 from privacy.engine.language.schema import QueryRefused, TableSpec
+from privacy.engine.measure.contributions import CAP
 from privacy.engine.measure.evaluate import Bools
 from privacy.engine.plan import joint, pricing
 from privacy.engine.plan.cells import touched
@@ -55,6 +56,13 @@ class Quote:
     @property
     def more_like_this(self) -> int:
         return self.left // self.offer.units
+
+    @property
+    def unaffordable(self) -> str:
+        """Why this cannot be paid for, or nothing."""
+        if self.offer.units <= min(self.left, CAP):
+            return ""
+        return budget_ledger.too_much(self.offer.units, self.left)
 
     @property
     def epsilon(self) -> float:

@@ -12,7 +12,6 @@ from privacy.engine.plan.designs import design
 from privacy.engine.plan.pricing import Offer
 from privacy.engine.trials import TRIES
 from privacy.forms import ERROR
-from privacy.ledgers import budget_ledger
 from privacy.models import Budget
 from privacy.presentation import caps_in_words, suggestions, words
 from privacy.presentation.query_form import GUIDE, MEASURES, fields_of
@@ -29,7 +28,7 @@ def context(budget: Budget, asked: "Asked") -> dict[str, Any]:
     """All of it, for the template."""
     quote = asked.quote
     return {
-        "refusal": asked.refusal or (_unaffordable(quote) if quote else ""),
+        "refusal": asked.refusal or (quote.unaffordable if quote else ""),
         "priced": _priced(budget, quote) if quote else None,
         "count_first": _first(budget, asked, "count"),
         "guide": _guide(budget, asked),
@@ -44,11 +43,6 @@ def context(budget: Budget, asked: "Asked") -> dict[str, Any]:
 def agreement(quote: questions.Quote) -> str:
     """What a click agrees to: this query with this much noise."""
     return f"{questions.digest_of(quote.query)[:32]}:{quote.offer.sigma}"
-
-
-def _unaffordable(quote: questions.Quote) -> str:
-    too_much = quote.offer.units > min(quote.left, CAP)
-    return budget_ledger.too_much(quote.offer.units, quote.left) if too_much else ""
 
 
 def before(budget: Budget, asked: "Asked", which: str) -> tuple[Query, Offer] | None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
+
 from celery import current_app
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -12,17 +13,13 @@ from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
+
 from accounts.models import User
 from accounts.notifications import tell
 from audit import log
 from common import commit, live
-from common.access import require
-from common.errors import Conflict, Refused
-from requests_app.environments import (installed, package_lists)
-from requests_app import rules
-from requests_app.models import CodeEnvironment, Run
-
-
+from common.errors import Conflict
+from requests_app.models import CodeEnvironment
 
 logger = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from hashlib import file_digest
 from pathlib import Path
 
 from runner.build import CannotBuild
-from runner.gates.hostile import shown_name
 from runner.pins import Pin, package_of
 from runner.plain_text import is_hidden
+from runner.text import shown_name
 
 DEEPEST = 48
 FILE, FOLDER = 0o644, 0o755

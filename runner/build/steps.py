@@ -12,7 +12,7 @@ from typing import Protocol
 
 from runner.build import CannotBuild
 from runner.build.relay import Relay
-from runner.gates.hostile import neutral
+from runner.text import neutral
 
 INSIDE = Path(__file__).with_name("inside")
 BASE = Path(sys.base_prefix)

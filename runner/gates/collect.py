@@ -20,9 +20,10 @@ from runner.contract import CloseCode, Limits, OutputFile, RefusedFile, SandboxU
 from runner.gates import folder, png, strict_csv, strict_json
 from runner.gates.contents import PARQUET, check_agreement, type_by_name
 from runner.gates.decode import Decoded, decode
-from runner.gates.hostile import Refusal, shown_name
+from runner.gates.refusal import Refusal
 from runner.host.session import Launcher, bubblewrapped
 from runner.plain_text import page
+from runner.text import shown_name
 
 ALL_TOGETHER = 4
 """All files together may have this many times the bytes of one."""

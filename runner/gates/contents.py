@@ -3,7 +3,7 @@
 import re
 
 from runner.gates import png
-from runner.gates.hostile import Refusal
+from runner.gates.refusal import Refusal
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 TYPES = ("csv", "json", "txt", "md", "png", "parquet")

@@ -15,12 +15,13 @@ from typing import Any
 
 from runner.contract import CloseCode, JobSpec, Limits, SandboxUnavailable, Status
 from runner.gates.folder import read
-from runner.gates.hostile import Refusal, one_line
+from runner.gates.refusal import Refusal
 from runner.host.local_sandbox import NotStarted
 from runner.host.outcome import judge
 from runner.host.session import Launcher, bubblewrapped
 from runner.host.state import base, new_name
 from runner.host.supervise import Watch
+from runner.text import one_line
 
 INSIDE = Path(__file__).parents[1] / "inside"
 LIMITS = Limits(wall_s=60, cpu_s=50, memory_mb=2048, pids=32, output_mb=16, log_mb=0.1)

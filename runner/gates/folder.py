@@ -6,7 +6,7 @@ import stat
 from collections.abc import Callable, Iterator
 
 from runner.contract import CloseCode
-from runner.gates.hostile import Refusal
+from runner.gates.refusal import Refusal
 
 CHUNK = 2**20
 FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC

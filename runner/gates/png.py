@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from runner.contract import CloseCode
-from runner.gates.hostile import Refusal
+from runner.gates.refusal import Refusal
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_SIDE = 10_000

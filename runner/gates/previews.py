@@ -11,9 +11,10 @@ from typing import Any
 from runner.contract import SandboxUnavailable
 from runner.gates import png, strict_json
 from runner.gates.decode import decode
-from runner.gates.hostile import Refusal, neutral
+from runner.gates.refusal import Refusal
 from runner.host.selftest import default_environment
 from runner.plain_text import SPELLED, look_alikes
+from runner.text import neutral
 
 ENVIRONMENT = default_environment()
 MAX_BYTES = 64 * 2**20

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator
 
 from runner.contract import CloseCode
-from runner.gates.hostile import Refusal
+from runner.gates.refusal import Refusal
 from runner.plain_text import has_loose_blanks, neutralised, readable, tidy
 
 MAX_ROWS = 1_000_000

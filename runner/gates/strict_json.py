@@ -5,7 +5,7 @@ import math
 from typing import NoReturn
 
 from runner.contract import CloseCode
-from runner.gates.hostile import Refusal
+from runner.gates.refusal import Refusal
 from runner.plain_text import composed, replaced
 
 MAX_DEPTH = 20

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from runner.gates.hostile import neutral
+from runner.text import neutral
 
 READ = 2**18
 FLOOD_FACTOR, FLOOD_MINIMUM = 4, 4 * 2**20

@@ -12,7 +12,7 @@ import pytest
 
 from runner.contract import CloseCode
 from runner.gates import collect, png
-from runner.gates.hostile import Refusal
+from runner.gates.refusal import Refusal
 from tests.runner.gates import files
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("no_descriptor_is_lost")]

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.gates import contents
-from runner.gates.hostile import Refusal, neutral, one_line, shown_name
+from runner.gates.refusal import Refusal
 from runner.plain_text import hidden, look_alikes, page
+from runner.text import neutral, one_line, shown_name
 
 anything = st.text(st.characters() | st.sampled_from("\x1b[]m;\x07\u202e\r\n"), max_size=200)
 

@@ -9,7 +9,7 @@ import pytest
 
 from runner.contract import CloseCode, Limits
 from runner.gates import folder
-from runner.gates.hostile import Refusal
+from runner.gates.refusal import Refusal
 
 pytestmark = pytest.mark.usefixtures("no_descriptor_is_lost")
 

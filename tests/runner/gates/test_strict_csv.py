@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.gates import strict_csv
-from runner.gates.hostile import Refusal
+from runner.gates.refusal import Refusal
 from runner.plain_text import cell as as_seen
 from runner.plain_text import hidden, is_formula, neutralised, was_formula
 

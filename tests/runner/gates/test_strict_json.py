@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.gates import strict_json
-from runner.gates.hostile import Refusal
+from runner.gates.refusal import Refusal
 from runner.plain_text import composed, hidden
 
 

@@ -1,17 +1,8 @@
-"""What the gates share: the refusal, and text that can be shown to a person without harm."""
+"""Text of strangers as it can be shown to a person without harm."""
 
 import unicodedata
 
-from runner.contract import CloseCode
 from runner.plain_text import ANSI, is_blank, replaced
-
-
-class Refusal(Exception):
-    """This file does not come out. The text is a sentence for the owner; the code is OUTPUT_TOO_BIG or OUTPUT_TYPE."""
-
-    def __init__(self, reason: str, code: CloseCode = CloseCode.OUTPUT_TYPE) -> None:
-        super().__init__(reason)
-        self.code = code
 
 
 def neutral(text: str) -> str:
