@@ -1,4 +1,4 @@
-"""The state machines drawn from their tables, for the documentation. A test compares the file with the tables."""
+"""Draw the state machines from their tables, for the documentation. A test compares the file with the tables."""
 
 from collections.abc import Iterator
 
@@ -8,10 +8,10 @@ TITLES = {"request": "Request", "run": "Run", "release": "Release"}
 FIRST = {"request": "draft", "run": "queued", "release": "held"}
 HEAD = """# How things move
 
-Made by `manage.py workflow_diagram` from the tables in `requests_app/workflow.py`; a test compares the two.
-Every arrow is one step: it locks the object, asks the rule, writes, and records one line in the audit log. A run's
-`collect` and `end` record none and tell no page: their moment depends on private rows. The step that announces the
-end is recorded.
+`manage.py workflow_diagram` generates this page from the tables in `requests_app/workflow.py`; a test compares the two.
+Every arrow is one step: it locks the object, asks the rule, writes the change, and records one entry in the audit log.
+The steps `collect` and `end` of a run record no entry and notify no page, because their moment depends on private rows.
+The step that announces the end is recorded.
 """
 
 
