@@ -26,7 +26,7 @@ NODE = ROOT / ".environments" / "node"
 MANIFEST = "weir-manifest.json"
 NODE_MINIMUM = (20, 19)
 FIRST_START_BYTES = 3 * 1024**3
-PAGES = ("package.json", "package-lock.json", "vite.config.js", "assets")
+PAGES = ("package.json", "package-lock.json", "vite.config.js", "static/src")
 LAST_LINES = 12
 
 
