@@ -4,8 +4,8 @@ import os
 import subprocess
 import sys
 
-from portal.launch.console import say
-from portal.launch.install import ROOT, VENV
+from portal.launch.console import Trouble, say
+from portal.launch.install import ROOT, VENV, find_node
 
 CHECKS = {
     "style": ["ruff", "check", "."],
@@ -13,6 +13,7 @@ CHECKS = {
     "types": ["mypy"],
     "layers": ["lint-imports", "--no-cache"],
     "templates": ["djlint", "templates", "--lint", "--quiet"],
+    "scripts": ["node", "node_modules/eslint/bin/eslint.js", "--max-warnings", "0"],
     "migrations": ["python", "manage.py", "makemigrations", "--check", "--dry-run"],
 }
 
@@ -30,10 +31,15 @@ def main(names: list[str]) -> int:
 
 def passes(name: str) -> bool:
     tool, *arguments = CHECKS[name]
+    try:
+        program = str(find_node()[0] if tool == "node" else VENV / "bin" / tool)
+    except Trouble as trouble:
+        say(f"{name:11} failed\n{trouble}")
+        return False
     env = {**os.environ, "PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ['PATH']}"}
     env.setdefault("WEIR_SECRET_KEY", "a key for checks, which serve nothing to anybody")
     done = subprocess.run(
-        [str(VENV / "bin" / tool), *arguments],
+        [program, *arguments],
         cwd=ROOT,
         env=env,
         stdin=subprocess.DEVNULL,

@@ -26,7 +26,7 @@ NODE = ROOT / ".environments" / "node"
 MANIFEST = "weir-manifest.json"
 NODE_MINIMUM = (20, 19)
 FIRST_START_BYTES = 3 * 1024**3
-PAGES = ("package.json", "package-lock.json", "vite.config.js", "assets")
+PAGES = ("package.json", "package-lock.json", "vite.config.js", "static/src")
 LAST_LINES = 12
 
 
@@ -129,7 +129,7 @@ def sources() -> list[Path]:
 
 
 def pages() -> None:
-    node, npm = _node()
+    node, npm = find_node()
     env = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ['PATH']}"}
     lock = [ROOT / "package.json", ROOT / "package-lock.json"]
     stamp = ROOT / "node_modules" / "weir-lock.sha256"
@@ -141,7 +141,7 @@ def pages() -> None:
     _stamp(ROOT / "static" / "build" / "weir-pages.sha256", sources())
 
 
-def _node() -> tuple[Path, list[str]]:
+def find_node() -> tuple[Path, list[str]]:
     """Node and how to call its npm: the system's when it is new enough, else one out of a wheel."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm and _version(node) >= NODE_MINIMUM:

@@ -2,7 +2,7 @@
 
 Chaos has a process, and with it a Postgres and a Valkey, of its own: it kills them, and its workers would take the
 runs of every other test. Otherwise as many processes share the tests as the machine has processors, up to four: each
-starts a portal.
+starts a portal. Where all tests run, coverage counts what they reach, and is judged at the end.
 """
 
 import os
@@ -31,7 +31,9 @@ def main(arguments: list[str]) -> int:
     tests = [str(install.PYTHON), "-m", "pytest"]
     processes = min(len(os.sched_getaffinity(0)), 4)
     shared = ["-n", str(processes), "--dist", "loadfile", "--no-loadscope-reorder"]
-    commands = [[*tests, *arguments]] if arguments else [checks, [*tests, *shared]]
+    counted = ["--cov", "--cov-report=", "--durations=20"]
+    coverage = [sys.executable, "-m", "portal.launch.coverage"]
+    commands = [[*tests, *arguments]] if arguments else [checks, [*tests, *shared, *counted], coverage]
     if not arguments and os.environ.get("CI"):
         say("Chaos is left out where CI is set: it kills by the clock. Run it with: bin/test -m chaos")
     elif not arguments:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.contrib.staticfiles.finders import get_finders
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
@@ -81,6 +82,15 @@ def test_files_that_are_the_same_for_everybody_may_be_kept() -> None:
     answer = Client().get("/static/favicon.svg")
     assert "no-store" not in answer["Cache-Control"]
     answer.close()
+
+
+@pytest.mark.django_db
+def test_built_files_are_served_and_their_sources_are_not() -> None:
+    served = {name for finder in get_finders() for name, _ in finder.list([])}
+    assert {"favicon.svg", "theme.js"} <= served
+    assert [name for name in served if name.startswith(("src/", "entries/", "js/", "css/"))] == []
+    assert Client().get("/static/src/entries/app.js").status_code == 404
+    assert Client().get("/static/entries/app.js").status_code == 404
 
 
 @pytest.mark.django_db

@@ -45,9 +45,9 @@ export function autosave(form, editor) {
     if (running) { await running; return dirty ? save() : true }
     if (!dirty || blocked) return !blocked
     running = send()
-    const saved = await running
+    const done = await running
     running = null
-    return saved
+    return done
   }
 
   async function send() {

@@ -72,9 +72,8 @@ export function uploads(drop) {
   }
 
   function add(file) {
-    const row = list.appendChild(document.createElement('li'))
-    row.className = 'upload-row'
-    row.innerHTML = '<div class="upload-head"><strong class="wrap"></strong> <span class="text-secondary" data-says>Waiting</span></div><progress class="bar" value="0"></progress><div class="btn-row"><button type="button" class="btn btn-secondary btn-sm" data-pause>Pause</button><button type="button" class="btn btn-secondary btn-sm" data-cancel>Cancel</button></div>'
+    list.append(document.querySelector('[data-upload-row]').content.cloneNode(true))
+    const row = list.lastElementChild
     const [name, says, bar] = ['strong', '[data-says]', 'progress'].map((part) => row.querySelector(part))
     name.textContent = file.name
     bar.max = file.size || 1
