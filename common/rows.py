@@ -41,13 +41,3 @@ def check(item: models.Model, *, only: set[str] | None = None) -> None:
         item.validate_unique()
     except ValidationError as bad:
         raise Refused(" ".join(f"{name}: {' '.join(why)}" for name, why in bad.message_dict.items())) from bad
-
-
-def said(reason: str) -> str:
-    """A reason, in one line of at most 500 characters; Refused when there is none."""
-    text = " ".join(reason.split())
-    if not text:
-        raise Refused("Say why: the people concerned will read it.")
-    if len(text) > 500:
-        raise Refused("The reason is longer than 500 characters.")
-    return text

@@ -96,7 +96,7 @@ def _to_review(user: User) -> Found:
     given = Review.objects.filter(version=OuterRef("latest"), reviewer=user)
     rows = (
         CodeRequest.objects.filter(
-            state__in=[CodeRequest.State.SUBMITTED, CodeRequest.State.IN_REVIEW],
+            state__in=CodeRequest.OPEN,
             dataset__in=_my_datasets(user).values("pk"),
         )
         .exclude(author=user)
@@ -112,7 +112,7 @@ def _to_review(user: User) -> Found:
 def _to_check(user: User) -> Found:
     rows = (
         Release.objects.filter(
-            state__in=[Release.State.HELD, Release.State.CHECKING],
+            state__in=Release.OPEN,
             run__request__dataset__in=_my_datasets(user).values("pk"),
         )
         .exclude(author=user)
@@ -159,8 +159,7 @@ OWN = {
 def _own_requests(user: User) -> Found:
     """Drafts, requests sent back, approvals that have not led to a run that ended well, approvals that have expired."""
     used = (
-        Run.objects.filter(approval__version=OuterRef("latest"))
-        .filter(Q(opened_at__isnull=False) | Q(state__in=Run.LIVE))
+        Run.objects.filter(Run.COUNTED, approval__version=OuterRef("latest"))
         .order_by()
         .values("approval")
         .annotate(n=Count("pk"))

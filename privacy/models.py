@@ -315,13 +315,15 @@ class TopUp(Thing):
         GRANTED = "granted", "Granted"
         DENIED = "denied", "Denied"
 
+    TEXT_LIMIT = 4000
+
     budget = models.ForeignKey(Budget, on_delete=models.PROTECT, related_name="top_ups")
     epsilon = models.FloatField()
-    reason = models.TextField(max_length=4000)
+    reason = models.TextField(max_length=TEXT_LIMIT)
     state = models.CharField(max_length=8, choices=State, default=State.PENDING)
     decided_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     decided_at = models.DateTimeField(null=True, blank=True)
-    decision_note = models.TextField(blank=True, max_length=4000)
+    decision_note = models.TextField(blank=True, max_length=TEXT_LIMIT)
 
     objects: ClassVar[models.Manager["TopUp"]] = TopUpQuerySet.as_manager()
 

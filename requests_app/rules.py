@@ -148,17 +148,14 @@ def approval_is_live(approval: Approval) -> str | None:
     return None
 
 
-COUNTS = Q(state__in=Run.LIVE) | Q(opened_at__isnull=False)
-"""A run counts while it is live, and for good once it has opened the data, however it ended."""
-
-
 def may_run_again(user: User, item: CodeRequest) -> str | None:
     """One run at a time, and no more than approved. Counted together: a page asks this too."""
     approval = live_approval(item)
     if approval is None:
         return NOT_APPROVED
     runs = item.runs.filter(kind=Run.Kind.PRIVATE).aggregate(
-        live=Count("pk", filter=Q(state__in=Run.LIVE)), used=Count("pk", filter=COUNTS & Q(approval=approval))
+        live=Count("pk", filter=Q(state__in=Run.LIVE)),
+        used=Count("pk", filter=Run.COUNTED & Q(approval=approval)),
     )
     if runs["live"]:
         return RUN_IS_LIVE
@@ -332,25 +329,17 @@ def manage_environments(user: User, item: object = None) -> str | None:
     return all_of(dataset_rules.is_active, is_admin)(user, item)
 
 
-UNDECIDED = (
-    CodeRequest.State.SUBMITTED,
-    CodeRequest.State.IN_REVIEW,
-    CodeRequest.State.APPROVED,
-    CodeRequest.State.CHANGES_REQUESTED,
-)
-
-
 def keeps_duties_apart(person: User, role: str) -> str | None:
     """Why an author cannot be given a role that oversees, until what they have under way has come to an end."""
     if role not in EXCLUSIVE_ROLES:
         return None
-    if person.code_requests.filter(state__in=UNDECIDED).exists():
+    if person.code_requests.filter(state__in=CodeRequest.UNDECIDED).exists():
         return (
             f"{person} has a request that is not finished. It has to be withdrawn, decided or revoked first."
         )
     if Run.objects.live().filter(Q(request__author=person) | Q(asked_by=person)).exists():
         return f"A run of {person} is under way. Wait until it has ended, or cancel it."
-    if Release.objects.filter(author=person, state__in=[Release.State.HELD, Release.State.CHECKING]).exists():
+    if Release.objects.filter(author=person, state__in=Release.OPEN).exists():
         return f"Outputs of {person} are held. They have to be checked first."
     return None
 

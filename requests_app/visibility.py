@@ -9,7 +9,7 @@ from uuid import UUID
 
 from accounts.models import User
 from requests_app import rules, workflow
-from requests_app.models import CodeRequest, Comment, Review, Run
+from requests_app.models import CodeRequest, Review, Run, Version
 
 
 class SaidBy(Protocol):
@@ -29,7 +29,6 @@ class SaidBy(Protocol):
 
 C = TypeVar("C", bound=SaidBy)
 
-OPEN = (CodeRequest.State.SUBMITTED, CodeRequest.State.IN_REVIEW)
 NAMELESS = "A reviewer"
 
 
@@ -38,8 +37,11 @@ class Viewer:
     """Who looks: the author, a reviewer (who has or has not decided on this version), or an overseer."""
 
     pk: UUID
+    author: UUID | None = None
+    """Who wrote the request."""
     is_author: bool = False
     is_reviewer: bool = False
+    is_auditor: bool = False
     has_decided: bool = False
     blinded: bool = False
     """Reviewers of this dataset judge without knowing of each other until they have decided."""
@@ -49,6 +51,17 @@ class Viewer:
     @property
     def judges_alone(self) -> bool:
         return self.is_reviewer and self.blinded and self.is_open and not self.has_decided
+
+    @property
+    def sees_verdicts(self) -> bool:
+        """Whether verdicts of others are shown. While a blinded version is open, neither its author nor a reviewer who
+        has not decided sees any."""
+        return not (self.judges_alone or (self.is_author and self.blinded and self.is_open))
+
+    @property
+    def has_part(self) -> bool:
+        """Whether the request's page shows this person the verdicts at all."""
+        return self.is_author or self.is_reviewer or self.is_auditor
 
 
 def sees_comment(comment: SaidBy, viewer: Viewer) -> bool:
@@ -69,73 +82,61 @@ def seen_by(items: Iterable[C], viewer: Viewer) -> list[C]:
 
 
 def sees_verdict(reviewer: UUID, viewer: Viewer) -> bool:
-    """While a blinded version is open, its reviewers know their own verdict only, and its author none."""
-    if reviewer == viewer.pk:
-        return True
-    waits_blind = viewer.is_author and viewer.blinded and viewer.is_open
-    return not (viewer.judges_alone or waits_blind)
+    """One's own always; others' as `Viewer.sees_verdicts` says."""
+    return reviewer == viewer.pk or viewer.sees_verdicts
 
 
-# For pages: the same, on a request and a person.
+def verdicts(given: Iterable[Review], viewer: Viewer) -> list[Review]:
+    """The verdicts on one version that this viewer may read."""
+    return [review for review in given if sees_verdict(review.reviewer_id, viewer)]
 
 
-def comments(items: Iterable[Comment], item: CodeRequest, user: User) -> list[Comment]:
-    """What of one version's comments this person may read."""
-    listed = list(items)
-    if not listed:
-        return []
-    return seen_by(listed, viewer_of(item, user, version=listed[0].version_id))
-
-
-def reviews(items: Iterable[Review], item: CodeRequest, user: User) -> list[Review]:
-    """The verdicts on one version that this person may read."""
-    listed = list(items)
-    if not listed:
-        return []
-    viewer = viewer_of(item, user, version=listed[0].version_id)
-    return [review for review in listed if sees_verdict(review.reviewer_id, viewer)]
-
-
-def viewer_of(item: CodeRequest, user: User, *, version: UUID) -> Viewer:
-    """Who this person is to this version of the request, now."""
-    blinded = item.dataset.blinded
+def viewer_of(
+    version: Version, user: User, reviews: Iterable[Review], *, is_reviewer: bool | None = None
+) -> Viewer:
+    """Who this person is to this version, now. `reviews` are those of the version; `is_reviewer` saves a query."""
+    item = version.request
+    if is_reviewer is None:
+        is_reviewer = rules.is_reviewer(user, item) is None
     return Viewer(
         pk=user.pk,
+        author=item.author_id,
         is_author=rules.is_author(user, item) is None,
-        is_reviewer=user.pk != item.author_id and rules.is_reviewer(user, item) is None,
-        has_decided=blinded and Review.objects.filter(version=version, reviewer=user).exists(),
-        blinded=blinded,
-        is_open=item.latest_id == version and item.state in OPEN,
+        is_reviewer=is_reviewer and item.author_id != user.pk,
+        is_auditor=user.is_auditor,
+        has_decided=any(review.reviewer_id == user.pk for review in reviews),
+        blinded=item.dataset.blinded,
+        is_open=item.latest_id == version.pk and item.state in CodeRequest.OPEN,
     )
 
 
-def names_reviewers(item: CodeRequest, user: User) -> bool:
-    """On a blinded dataset the author does not learn who the reviewers are."""
-    return not (item.dataset.blinded and user.pk == item.author_id)
+def is_held(viewer: Viewer, parent: SaidBy | None = None) -> bool:
+    """Whether a comment that this viewer writes now stays unpublished until their verdict.
+
+    Reviewers publish their first comments together with the verdict. A reply is held as its `parent` is.
+    """
+    if viewer.is_author or not viewer.is_open:
+        return False
+    if parent is not None:
+        return parent.published_at is None
+    return not viewer.has_decided
 
 
-def name_of(person: User, item: CodeRequest, user: User) -> str:
-    """The name of somebody who wrote on this request, as this person may read it."""
-    if person.pk in (user.pk, item.author_id) or names_reviewers(item, user):
-        return str(person)
-    return NAMELESS
+def names_reviewers(viewer: Viewer) -> bool:
+    """Whether this viewer learns who the reviewers are: the author of a blinded dataset's request does not."""
+    return not (viewer.is_author and viewer.blinded)
 
 
-AUTHOR_FACTS = (
-    "kind",
-    "state",
-    "close_code",
-    "error_class",
-    "error_line",
-    "created_at",
-    "started_at",
-    "finished_at",
-    "wall_seconds",
-    "memory_mb",
-    "sha256",
-    "environment",
-    "environment_sha256",
-)
+def shows_name_of(person: UUID, viewer: Viewer) -> bool:
+    """Whether this viewer reads the name of somebody who has written on the request."""
+    return person in {viewer.pk, viewer.author} or names_reviewers(viewer)
+
+
+def record_names_reviewers(item: CodeRequest) -> bool:
+    """Whether a release's record names reviewers. The author may read it, so that of a blinded dataset does not."""
+    return not item.dataset.blinded
+
+
 PRIVATE_FACTS = (
     "ended_at",
     "heartbeat_at",
@@ -148,13 +149,7 @@ PRIVATE_FACTS = (
     "stderr_bytes",
     "layers",
 )
-
-
-def run_facts(*, reads_log: bool) -> tuple[str, ...]:
-    """The fields of a run that one may see: what it used depends on the rows, so it goes where the log goes."""
-    return AUTHOR_FACTS + PRIVATE_FACTS if reads_log else AUTHOR_FACTS
-
-
+"""Fields of a run that depend on private rows: they go where the log goes."""
 NO_FAILURE = {"close_code": "", "error_class": "", "error_line": None}
 
 
@@ -170,7 +165,7 @@ def veil(run: Run, *, reads_log: bool) -> Run:
     vars(shown)["state"] = workflow.HEARD.get(run.state, run.state)
     if run.finished_at is None:
         vars(shown).update(NO_FAILURE)
-    vars(shown).update(ended_at=None, told_at=None, heartbeat_at=None)
+    vars(shown).update(dict.fromkeys(PRIVATE_FACTS), told_at=None)
     return shown
 
 

@@ -13,15 +13,14 @@ from audit import log
 from common import live
 from common.access import require
 from common.errors import Conflict, Refused
-
-REASON_LIMIT = 500
+from common.reasons import reason as written_reason
 
 
 @transaction.atomic
 def grant_role(person: User, *, by: User, role: str, reason: str) -> RoleGrant:
     """Give a person a role, with the reason on record."""
     person, by = _locked(person, by)
-    role, reason = known_role(role), reason_text(reason)
+    role, reason = known_role(role), written_reason(reason)
     require(rules.grant_role, by, person, role)
     grant = write_grant(person, by=by, role=role, reason=reason)
     tell([person], f"You are {Role(role).label.lower()} now.", url="/", by=by)
@@ -33,7 +32,7 @@ def grant_role(person: User, *, by: User, role: str, reason: str) -> RoleGrant:
 def take_role(person: User, *, by: User, role: str, reason: str) -> User:
     """Take a role from a person, at once. Their open pages reload without it."""
     person, by = _locked(person, by)
-    role, reason = known_role(role), reason_text(reason)
+    role, reason = known_role(role), written_reason(reason)
     require(rules.take_role, by, person, role)
     old = sorted(person.roles)
     person.role_grants.get(role=role).delete()
@@ -49,7 +48,7 @@ def take_role(person: User, *, by: User, role: str, reason: str) -> User:
 def suspend(person: User, *, by: User, reason: str) -> User:
     """Shut a person out now: sessions and sockets end, and other apps end what else is live of theirs."""
     person, by = _locked(person, by)
-    reason = reason_text(reason)
+    reason = written_reason(reason)
     require(rules.suspend, by, person)
     person = set_state(person, User.State.SUSPENDED, by=by, action="suspend", reason=reason)
     shut_out(person)
@@ -62,7 +61,7 @@ def suspend(person: User, *, by: User, reason: str) -> User:
 def reinstate(person: User, *, by: User, reason: str) -> User:
     """Let a suspended person in again, with the roles they held."""
     person, by = _locked(person, by)
-    reason = reason_text(reason)
+    reason = written_reason(reason)
     require(rules.reinstate, by, person)
     person = set_state(person, User.State.ACTIVE, by=by, action="reinstate", reason=reason)
     shut_out(person)  # a sign-in that crossed the suspension must not come to life again
@@ -74,7 +73,7 @@ def reinstate(person: User, *, by: User, reason: str) -> User:
 def reset_second_step(person: User, *, by: User, reason: str) -> User:
     """Take a lost authenticator off an account: its password alone signs in until a new one is set up."""
     person, by = _locked(person, by)
-    reason = reason_text(reason)
+    reason = written_reason(reason)
     require(rules.reset_second_step, by, person)
     Authenticator.objects.filter(user=person).delete()
     shut_out(person)
@@ -140,16 +139,6 @@ def known_role(role: str) -> str:
     if role not in Role.values:
         raise Refused("There is no such role.")
     return Role(role)
-
-
-def reason_text(reason: str) -> str:
-    """A reason is asked for whatever takes or gives power."""
-    text = " ".join(reason.split())
-    if not text:
-        raise Refused("Say why: the reason is kept in the audit log.")
-    if len(text) > REASON_LIMIT:
-        raise Refused(f"Keep the reason to {REASON_LIMIT} characters.")
-    return text
 
 
 def _record(

@@ -14,10 +14,11 @@ from accounts import addresses, names, rules
 from accounts.mail.letters import CONFIRMATION_SALT, INVITATION_DAYS, secret_of
 from accounts.models import Invitation, Mail, Role, User
 from accounts.notifications import tell, write_letter, write_to
-from accounts.services.privileges import free_name, known_role, reason_text, set_state, write_grant
+from accounts.services.privileges import free_name, known_role, set_state, write_grant
 from audit import log
 from common.access import require
 from common.errors import Conflict, Denied, Refused
+from common.reasons import reason as written_reason
 
 FIRST_ADMIN_HOURS = 24
 WAITING = 500
@@ -163,7 +164,7 @@ def approve_registration(person: User, *, by: User, roles: Sequence[str], name: 
 def refuse_registration(person: User, *, by: User, reason: str) -> User:
     person = User.objects.select_for_update(of=("self",)).get(pk=person.pk)
     require(rules.decide_registration, by, person)
-    text = reason_text(reason)
+    text = written_reason(reason)
     person = set_state(person, User.State.REFUSED, by=by, action="refuse_registration", reason=text)
     write_to(person.email, "Your registration was refused.", extra=f"The reason given: {text}")
     return person

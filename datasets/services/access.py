@@ -9,7 +9,8 @@ from accounts.models import User
 from audit import log
 from common.access import require
 from common.errors import Conflict, Refused
-from common.rows import check, locked, said
+from common.reasons import reason as written_reason
+from common.rows import check, locked
 from datasets import hooks, notifications, rules
 from datasets.models import AccessRequest, Dataset, DatasetReviewer, Grant, Terms
 
@@ -67,7 +68,7 @@ def transfer(dataset: Dataset, *, by: User, to: User, reason: str) -> Dataset:
     changes = {"owner": (old.email, to.email)}
     log.record(
         "dataset.transfer", by=by, on=dataset, dataset_id=dataset.pk, person_id=to.pk, changes=changes,
-        reason=said(reason),
+        reason=written_reason(reason),
     )  # fmt: skip
     notifications.transferred(dataset, old, by=by)
     return dataset
@@ -161,7 +162,7 @@ def revoke_access(grant: Grant, *, by: User, reason: str) -> Grant:
     require(rules.may_revoke_access, by, grant.dataset)
     if grant.revoked_at is not None:
         raise Conflict("This access has been taken away already.")
-    _end(grant, by=by, reason=said(reason))
+    _end(grant, by=by, reason=written_reason(reason))
     notifications.access_revoked(grant)
     return grant
 

@@ -13,7 +13,8 @@ from common import fingerprints
 from common.access import require
 from common.decimal_grid import MOST_DECIMALS
 from common.errors import Conflict, Refused
-from common.rows import change, check, locked, said
+from common.reasons import reason as written_reason
+from common.rows import change, check, locked
 from datasets import hooks, mock_files, notifications, rules, storage
 from datasets.declarations import schema
 from datasets.models import Column, Dataset, Revision, Table, Terms
@@ -263,7 +264,7 @@ def retire_revision(revision: Revision, *, by: User, reason: str) -> Revision:
     revision = locked(revision)
     if revision.state != Revision.State.PUBLISHED:
         raise Conflict("Only a published revision can be retired.")
-    _retire(revision, by=by, reason=said(reason))
+    _retire(revision, by=by, reason=written_reason(reason))
     return revision
 
 
@@ -288,7 +289,7 @@ def freeze(dataset: Dataset, *, by: User, reason: str) -> Dataset:
     if dataset.state != Dataset.State.PUBLISHED:
         raise Conflict(f"Only a published dataset can be frozen; this one is {dataset.state}.")
     dataset.frozen_by_admin = by != dataset.owner
-    _to_state(dataset, Dataset.State.FROZEN, "dataset.freeze", by=by, reason=said(reason))
+    _to_state(dataset, Dataset.State.FROZEN, "dataset.freeze", by=by, reason=written_reason(reason))
     hooks.frozen(dataset, by=by)
     notifications.taken_out_of_use(dataset, by=by)
     return dataset
@@ -300,7 +301,7 @@ def unfreeze(dataset: Dataset, *, by: User, reason: str) -> Dataset:
     dataset = locked(dataset)
     require(rules.may_lift_freeze, by, dataset)
     dataset.frozen_by_admin = False
-    _to_state(dataset, Dataset.State.PUBLISHED, "dataset.unfreeze", by=by, reason=said(reason))
+    _to_state(dataset, Dataset.State.PUBLISHED, "dataset.unfreeze", by=by, reason=written_reason(reason))
     notifications.back_in_use(dataset, by=by)
     return dataset
 
@@ -316,7 +317,7 @@ def retire(dataset: Dataset, *, by: User, reason: str) -> Dataset:
         discard(draft, by=by)
     if current := dataset.current:
         _retire(current, by=by, reason="The dataset is retired.")
-    _to_state(dataset, Dataset.State.RETIRED, "dataset.retire", by=by, reason=said(reason))
+    _to_state(dataset, Dataset.State.RETIRED, "dataset.retire", by=by, reason=written_reason(reason))
     hooks.frozen(dataset, by=by)
     notifications.taken_out_of_use(dataset, by=by)
     return dataset

@@ -125,7 +125,7 @@ def in_review(item: CodeRequest, *, by: User) -> CodeRequest:
 def remarked(item: CodeRequest, text: str, *, by: User, line: int) -> None:
     """A comment on a line of the latest version."""
     item = fresh(item)
-    waiting = item.state in (State.SUBMITTED, State.IN_REVIEW)
+    waiting = item.state in CodeRequest.OPEN
     if waiting and item.latest and not item.latest.comments.filter(author=by, line=line).exists():
         services.comment(item.latest, by=by, text=text, line=line)
 
@@ -135,7 +135,7 @@ def judged(
 ) -> CodeRequest:
     """A verdict on the version that waits."""
     item = fresh(submitted(item))
-    if item.state in (State.SUBMITTED, State.IN_REVIEW) and item.latest:
+    if item.state in CodeRequest.OPEN and item.latest:
         seen = item.latest.sha256
         services.review(item.latest, by=by, seen=seen, verdict=verdict, comment=comment, runs=runs)
     return fresh(item)
@@ -144,7 +144,7 @@ def judged(
 def checked(run: Run | None, verdict: str, *, by: User, comment: str = "") -> Release | None:
     """The output check of a run that wrote something, to its end."""
     release = Release.objects.filter(run=run).first() if run else None
-    if release is None or release.state not in (Release.State.HELD, Release.State.CHECKING):
+    if release is None or release.state not in Release.OPEN:
         return release
     let_out = "release" if verdict == "release" else "withhold"
     for output in release.run.outputs.filter(verdict=Output.Verdict.PENDING):

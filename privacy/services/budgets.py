@@ -7,6 +7,8 @@ from accounts.models import User
 from audit import log
 from common.access import require
 from common.errors import Conflict, Refused
+from common.reasons import note as written_note
+from common.reasons import reason as written_reason
 from privacy import notifications, rules
 from privacy.engine.accounting import noise_mu
 from privacy.execution import lifecycle
@@ -53,6 +55,7 @@ def give_budget(
 def close_budget(budget: Budget, *, by: User, reason: str) -> Budget:
     """End a scientist's share. What was spent stays spent."""
     require(rules.manage_budget, by, budget)
+    reason = written_reason(reason)
     with transaction.atomic():
         locked = Budget.objects.select_for_update().get(pk=budget.pk)
         if locked.closed_at is not None:
@@ -65,7 +68,7 @@ def close_budget(budget: Budget, *, by: User, reason: str) -> Budget:
             on=locked,
             dataset_id=budget.protection.dataset_id,
             person_id=budget.scientist_id,
-            reason=reason[:500],
+            reason=reason,
         )
         notifications.budget_closed(locked, by=by)
     return locked
@@ -87,8 +90,7 @@ def _mu(epsilon: float, delta: float) -> float:
 def ask_top_up(budget: Budget, *, by: User, epsilon: float, reason: str) -> TopUp:
     """Ask the owner for a larger share."""
     require(rules.ask_top_up, by, budget)
-    if not reason.strip():
-        raise Refused("Say what you need it for.")
+    reason = written_reason(reason, limit=TopUp.TEXT_LIMIT, keep_lines=True)
     mu = _mu(epsilon, budget.protection.noise_delta)
     if mu <= budget.mu:
         raise Refused("That is not more than you have.")
@@ -103,10 +105,10 @@ def decide_top_up(top_up: TopUp, *, by: User, grant: bool, note: str = "") -> To
     """Grant a larger share or refuse it; a refusal says why."""
     require(rules.decides_top_up, by, top_up)
     if not grant:
-        if not note.strip():
-            raise Refused("Say why not.")
+        note = written_reason(note, limit=TopUp.TEXT_LIMIT, keep_lines=True)
         with transaction.atomic():
             return _decide(top_up, by=by, grant=False, note=note)
+    note = written_note(note, TopUp.TEXT_LIMIT)
     budget = top_up.budget
     require(rules.holder_is_scientist, by, budget)
     mu = _mu(top_up.epsilon, budget.protection.noise_delta)

@@ -111,9 +111,7 @@ def _expire_approvals() -> None:
 
 
 def _expire_releases() -> None:
-    over = Release.objects.filter(
-        state__in=[Release.State.HELD, Release.State.CHECKING], expires_at__lte=timezone.now()
-    )
+    over = Release.objects.filter(state__in=Release.OPEN, expires_at__lte=timezone.now())
     for release in over.order_by("pk")[:AT_ONCE]:
         with transaction.atomic():
             done = workflow.take("expire", release, by=User.objects.system())

@@ -92,6 +92,9 @@ class Release(Thing):
         RECALLED = "recalled", "Recalled"
         EXPIRED = "expired", "Expired unchecked"
 
+    OPEN = (State.HELD, State.CHECKING)
+    """The owner's side has not decided yet."""
+
     run = models.OneToOneField(Run, on_delete=models.PROTECT, related_name="release")
     author = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     state = models.CharField(max_length=20, choices=State, default=State.HELD)

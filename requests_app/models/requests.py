@@ -44,6 +44,11 @@ class CodeRequest(Thing):
         REVOKED = "revoked", "Approval revoked"
         EXPIRED = "expired", "Approval expired"
 
+    OPEN = (State.SUBMITTED, State.IN_REVIEW)
+    """The latest version waits for verdicts."""
+    UNDECIDED = (*OPEN, State.APPROVED, State.CHANGES_REQUESTED)
+    """Something may still come of what was submitted."""
+
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="code_requests")
     author = models.ForeignKey(User, on_delete=models.PROTECT, related_name="code_requests")
     title = models.CharField(max_length=200)

@@ -56,6 +56,8 @@ class Run(Thing):
     WORKING = (State.STARTING, State.RUNNING, State.COLLECTING, State.ENDING, State.CANCELLING)
     """The run has a place: a worker has it in hand, or its end is not announced yet."""
     LIVE = (State.QUEUED, *WORKING)
+    COUNTED = Q(state__in=LIVE) | Q(opened_at__isnull=False)
+    """The run counts against its approval: it is live, or has opened the data."""
 
     kind = models.CharField(max_length=10, choices=Kind)
     request = models.ForeignKey(CodeRequest, on_delete=models.PROTECT, related_name="runs")
@@ -107,6 +109,11 @@ class Run(Thing):
     layers = models.JSONField(default=list)
 
     objects = RunQuerySet.as_manager()
+
+    @property
+    def is_counted(self) -> bool:
+        """As COUNTED, for a run in memory."""
+        return self.state in self.LIVE or self.opened_at is not None
 
     class Meta:
         ordering = ["-created_at"]

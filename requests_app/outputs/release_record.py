@@ -11,7 +11,7 @@ FORMAT = "weir-release/1"
 LOOKS = {field.name for field in fields(viewed.Seen)}
 
 
-def build(release: Release, *, decided_by: str, decided_at: str) -> dict[str, Any]:
+def build(release: Release, *, decided_by: str, decided_at: str, names_reviewers: bool) -> dict[str, Any]:
     """Everything that may be shown with a release. Nothing in it was read off private rows but what is released."""
     run = release.run
     version = run.version
@@ -36,10 +36,10 @@ def build(release: Release, *, decided_by: str, decided_at: str) -> dict[str, An
             "runs_allowed": run.approval.runs_allowed,
             "expires_at": run.approval.expires_at.isoformat(),
         },
-        "reviews": _reviews(version),
+        "reviews": _reviews(version, names=names_reviewers),
         "run": _run(run),
         "outputs": [_output(output) for output in _released(run)],
-        "decided_by": "" if item.dataset.blinded else decided_by,
+        "decided_by": decided_by if names_reviewers else "",
         "decided_at": decided_at,
     }
 
@@ -58,12 +58,10 @@ def _version(version: Version) -> dict[str, Any]:
     }
 
 
-def _reviews(version: Version) -> list[dict[str, Any]]:
-    """Who approved; on a blinded dataset the author, who may read this, is not told the names."""
-    blinded = version.request.dataset.blinded
+def _reviews(version: Version, *, names: bool) -> list[dict[str, Any]]:
     return [
         {
-            "reviewer": "" if blinded else review.reviewer.email,
+            "reviewer": review.reviewer.email if names else "",
             "verdict": review.verdict,
             "at": review.created_at.isoformat(),
         }

@@ -8,13 +8,10 @@ from audit import log
 from common import live
 from common.access import require
 from common.errors import Conflict, Denied, Refused
-from requests_app import notifications, rules, workflow
+from requests_app import notifications, rules, visibility, workflow
 from requests_app.models import CodeRequest, Comment, Version
 
 State = CodeRequest.State
-
-
-OPEN = (State.SUBMITTED, State.IN_REVIEW)
 
 
 COMMENT_LIMIT = 4000
@@ -38,7 +35,7 @@ def comment(
 ) -> Comment:
     """Remark on a version; a reviewer's remarks of the first level are held until their verdict."""
     with transaction.atomic():
-        item = _lock(version)
+        item = version.request = _lock(version)
         require(rules.comment, by, version)
         _check_comment(version, by=by, text=text, line=line, parent=parent)
         if private and by == item.author:
@@ -52,7 +49,7 @@ def comment(
             line=line,
             parent=parent,
             private=private or (parent is not None and parent.private),
-            published_at=None if _is_held(item, version, by, parent) else timezone.now(),
+            published_at=None if _is_held(version, by, parent) else timezone.now(),
         )
         log.record(
             "comment.write",
@@ -88,13 +85,11 @@ def _check_parent(version: Version, parent: Comment, by: User) -> None:
         raise Refused("This comment cannot be answered here.")
 
 
-def _is_held(item: CodeRequest, version: Version, by: User, parent: Comment | None) -> bool:
-    """Until one has decided, what one notes down is one's own: a batch, not a stream."""
-    if by == item.author or item.state not in OPEN or item.latest_id != version.pk:
-        return False
-    if parent is not None:
-        return parent.published_at is None
-    return not version.reviews.filter(reviewer=by).exists()
+def _is_held(version: Version, by: User, parent: Comment | None) -> bool:
+    viewer = visibility.viewer_of(
+        version, by, version.reviews.filter(reviewer=by), is_reviewer=by.pk != version.request.author_id
+    )
+    return visibility.is_held(viewer, parent)
 
 
 def _tell_of(said: Comment, item: CodeRequest) -> None:

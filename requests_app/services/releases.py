@@ -10,8 +10,10 @@ from audit import log
 from common import live
 from common.access import require
 from common.errors import Conflict, Refused
+from common.reasons import note
+from common.reasons import reason as written_reason
 from datasets import storage
-from requests_app import notifications, rules, workflow
+from requests_app import notifications, rules, visibility, workflow
 from requests_app.code import fingerprint
 from requests_app.execution import announcement, completion
 from requests_app.models import Output, Release, Run
@@ -19,7 +21,6 @@ from requests_app.outputs import comparison, release_record
 from runner import plain_text
 
 State, Verdict = Release.State, Output.Verdict
-OPEN = (State.HELD, State.CHECKING)
 DECISIONS = ("release", "reject", "request_changes")
 LOG_OUTPUT = "log-excerpt.txt"
 LOG_LIMIT = 20_000
@@ -49,7 +50,7 @@ def set_verdict(output: Output, *, by: User, verdict: str, comment: str = "") ->
         _open_release(output.run, by=by)
         locked = Output.objects.select_for_update(of=("self",)).get(pk=output.pk)
         old = locked.verdict
-        locked.verdict, locked.comment = verdict, _words(comment, 2000)
+        locked.verdict, locked.comment = verdict, note(comment, 2000)
         locked.save(update_fields=["verdict", "comment"])
         _record("output.verdict", locked, by=by, changes={"verdict": (old, verdict)})
     return locked
@@ -61,15 +62,9 @@ def _open_release(run: Run, *, by: User) -> Release:
     if release is None:
         raise Conflict("Nothing of this run is held.")
     require(rules.check_output, by, release)
-    if release.state not in OPEN:
+    if release.state not in Release.OPEN:
         raise Conflict(f"This is decided: {release.get_state_display().lower()}.")
     return begin_check(release, by=by)
-
-
-def _words(text: str, limit: int) -> str:
-    if len(text) > limit or "\x00" in text:
-        raise Refused(f"The comment is longer than {limit:,} characters.")
-    return text.strip()
 
 
 def _record(action: str, output: Output, *, by: User, **detail: object) -> None:
@@ -91,7 +86,7 @@ def decide(release: Release, *, by: User, verdict: str, comment: str = "") -> Re
     """Let out the files marked so, or nothing; what does not go out is removed."""
     if verdict not in DECISIONS:
         raise Refused("The outputs are released, rejected, or need changes.")
-    words = _words(comment, 4000)
+    words = note(comment, 4000)
     if verdict != "release" and not words:
         raise Refused("Say why, so that the author knows what to change.")
     with transaction.atomic():
@@ -101,7 +96,12 @@ def decide(release: Release, *, by: User, verdict: str, comment: str = "") -> Re
         record = {}
         if verdict == "release":
             _check_verdicts(locked)
-            record = release_record.build(locked, decided_by=by.email, decided_at=now.isoformat())
+            record = release_record.build(
+                locked,
+                decided_by=by.email,
+                decided_at=now.isoformat(),
+                names_reviewers=visibility.record_names_reviewers(locked.run.request),
+            )
         done = workflow.take(
             verdict, locked, by=by, decided_by=by, decided_at=now, comment=words, record=record
         )
@@ -111,7 +111,7 @@ def decide(release: Release, *, by: User, verdict: str, comment: str = "") -> Re
 
 
 def _check_verdicts(release: Release) -> None:
-    if release.state not in OPEN:
+    if release.state not in Release.OPEN:
         return
     verdicts = list(release.run.outputs.values_list("verdict", flat=True))
     if Verdict.PENDING in verdicts:
@@ -122,14 +122,13 @@ def _check_verdicts(release: Release) -> None:
 
 def recall(release: Release, *, by: User, reason: str) -> Release:
     """Call a release back: no more downloads, and everybody who had it is told to delete it."""
-    if not reason.strip() or len(reason) > 500 or "\x00" in reason:
-        raise Refused("Give a reason, of at most 500 characters: the person concerned reads it.")
+    reason = written_reason(reason)
     with transaction.atomic():
         done = workflow.take(
             "recall",
             release,
             by=by,
-            recall_reason=reason.strip(),
+            recall_reason=reason,
             recalled_by=by,
             recalled_at=timezone.now(),
         )
@@ -160,7 +159,7 @@ def add_log_excerpt(run: Run, *, by: User, text: str) -> Output:
         locked = Run.objects.select_for_update(of=("self",)).get(pk=run.pk)
         require(rules.add_log_excerpt, by, locked)
         release = Release.objects.filter(run=locked).first() or _hold(locked)
-        if release.state not in OPEN:
+        if release.state not in Release.OPEN:
             raise Conflict(f"This is decided: {release.get_state_display().lower()}.")
         if locked.outputs.filter(name=LOG_OUTPUT).exists():
             raise Conflict("There is an excerpt of this log already.")

@@ -8,6 +8,8 @@ from django.utils import timezone
 from accounts.models import User
 from common.access import require
 from common.errors import Conflict, Refused
+from common.reasons import note
+from common.reasons import reason as written_reason
 from requests_app import notifications, rules, workflow
 from requests_app.execution import cancellation
 from requests_app.models import Approval, CodeRequest, Review, Version
@@ -15,6 +17,7 @@ from requests_app.services.comments import State, _lock, publish_comments
 
 Verdict = Review.Verdict
 
+COMMENT_LIMIT = 10_000
 STALE = "This is stale: a newer version was submitted. Look again before you decide."
 
 
@@ -53,15 +56,15 @@ def review(  # noqa: PLR0913 -- a verdict with its scope, each part named at the
         if seen != version.sha256:
             raise Conflict(STALE)
         scope = _scope(item, runs, days) if verdict == Verdict.APPROVE else (None, None)
-        _check_words(verdict, comment)
-        words = "" if verdict == Verdict.APPROVE else comment.strip()
-        changed = workflow.take(_step(item, version, verdict), item, by=by, state_reason=words)
+        words = _words(verdict, comment)
+        reason = "" if verdict == Verdict.APPROVE else words
+        changed = workflow.take(_step(item, version, verdict), item, by=by, state_reason=reason)
         given = Review.objects.create(
             version=version,
             reviewer=by,
             author=item.author,
             verdict=verdict,
-            comment=comment.strip(),
+            comment=words,
             runs=scope[0],
             days=scope[1],
         )
@@ -84,11 +87,11 @@ def _scope(item: CodeRequest, runs: int | None, days: int | None) -> tuple[int, 
     return runs, days
 
 
-def _check_words(verdict: str, comment: str) -> None:
-    if len(comment) > 10_000 or "\x00" in comment:
-        raise Refused("The comment is longer than 10,000 characters.")
-    if verdict != Verdict.APPROVE and not comment.strip():
+def _words(verdict: str, comment: str) -> str:
+    words = note(comment, COMMENT_LIMIT)
+    if verdict != Verdict.APPROVE and not words:
         raise Refused("Say what has to change, or why not: the author cannot guess it.")
+    return words
 
 
 def _step(item: CodeRequest, version: Version, verdict: str) -> str:
@@ -118,14 +121,8 @@ def _approve(version: Version) -> Approval:
 
 def revoke(item: CodeRequest, *, by: User, reason: str) -> CodeRequest:
     """End an approval with a reason; what runs on it is cancelled."""
-    reason = _reason(reason)
+    reason = written_reason(reason)
     with transaction.atomic():
         changed = workflow.take("revoke", item, by=by, state_reason=reason)
         cancellation.end_approval(changed, by=by, why=reason)
     return changed
-
-
-def _reason(text: str) -> str:
-    if not text.strip() or len(text) > 500 or "\x00" in text:
-        raise Refused("Give a reason, of at most 500 characters: the person concerned reads it.")
-    return text.strip()

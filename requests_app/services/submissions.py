@@ -45,7 +45,7 @@ def _same_request(version: Version, item: CodeRequest) -> Version:
 def _freeze(item: CodeRequest, key: UUID) -> Version:
     bound = drafts.frozen(item)
     last = item.versions.first()
-    if last is not None and item.state in WAITING and _same(last, item, bound.sha256):
+    if last is not None and item.state in CodeRequest.OPEN and _same(last, item, bound.sha256):
         raise Conflict("This is what you have submitted already: nothing has changed since.")
     return Version.objects.create(
         request=item,
@@ -64,9 +64,6 @@ def _freeze(item: CodeRequest, key: UUID) -> Version:
         ],
         key=key,
     )
-
-
-WAITING = (CodeRequest.State.SUBMITTED, CodeRequest.State.IN_REVIEW)
 
 
 def _same(version: Version, item: CodeRequest, sha256: str) -> bool:

@@ -7,7 +7,8 @@ from accounts.models import User
 from audit import log
 from common import live
 from common.access import require
-from common.errors import Conflict, Refused
+from common.errors import Conflict
+from common.reasons import reason as written_reason
 from requests_app import rules
 from requests_app.execution import doorbell
 from requests_app.models import Pause, Run, Worker
@@ -39,12 +40,11 @@ def _set_draining(worker: Worker, *, by: User, action: str, draining: bool) -> W
 def pause_runs(*, by: User, reason: str) -> Pause:
     """Start no run anywhere until resumed; what runs goes on."""
     require(rules.manage_workers, by)
-    if not reason.strip() or len(reason) > 500 or "\x00" in reason:
-        raise Refused("Give a reason, of at most 500 characters: people whose runs wait read it.")
+    reason = written_reason(reason)
     with transaction.atomic():
         if Pause.objects.select_for_update().filter(ended_at=None).exists():
             raise Conflict("Runs are paused already.")
-        pause = Pause.objects.create(by=by, reason=reason.strip())
+        pause = Pause.objects.create(by=by, reason=reason)
         log.record("workers.pause", by=by, on=pause)
         live.changed("workers", "all")
     return pause

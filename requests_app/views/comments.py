@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from common.http import UserRequest, found
 from common.pages import show
-from requests_app import services
+from requests_app import services, visibility
 from requests_app.forms import CommentForm
 from requests_app.models import Comment, Version
 from requests_app.views import threads
@@ -78,7 +78,7 @@ def _line(
         "earlier_threads": said.earlier,
         "may_comment": viewer.is_author or viewer.is_reviewer,
         "is_author": viewer.is_author,
-        "will_hold": threads.will_hold(viewer),
+        "will_hold": visibility.is_held(viewer),
         "query": threads.query_of(request),
         "comment_form": form or (None if line or elsewhere else CommentForm()),
     }
@@ -97,7 +97,7 @@ def _looked_at(request: UserRequest, version: Version) -> Version:
 
 
 def _viewer(request: UserRequest, version: Version) -> Viewer:
-    return threads.viewer_of(version, request.user, list(version.reviews.all()))
+    return visibility.viewer_of(version, request.user, list(version.reviews.all()))
 
 
 def _comment(request: UserRequest, pk: UUID) -> Comment:

@@ -52,7 +52,7 @@ def _page(request: UserRequest, release: Release) -> dict[str, object]:
         "outputs": [(output, viewed.seen(output), *_sorted(output.checks)) for output in outputs],
         "pending": [output for output in outputs if output.verdict == Output.Verdict.PENDING],
         "going": [output for output in outputs if output.verdict == Output.Verdict.RELEASE],
-        "open": release.state in releases.OPEN,
+        "open": release.state in Release.OPEN,
         "refused_outputs": list(run.refused_outputs.all()),
         "earlier": queries.release_history(run.request.dataset, before=release),
         "begin_refusal": workflow.refusal("begin_check", release, by=request.user),

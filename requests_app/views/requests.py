@@ -20,8 +20,7 @@ from requests_app.forms import FilterForm, ReasonForm
 from requests_app.models import Approval, CodeRequest, CodeRequestQuerySet, Release, Review, Run, Version
 from requests_app.outputs import run_endings
 from requests_app.outputs.run_endings import Endings
-from requests_app.services import releases
-from requests_app.views import threads, timeline, words
+from requests_app.views import timeline, words
 
 State = CodeRequest.State
 VERSIONS = 50
@@ -54,7 +53,7 @@ def _narrowed(rows: CodeRequestQuerySet, wanted: dict[str, Any], user: User) -> 
         rows = rows & CodeRequest.objects.written_by(user)
     if wanted.get("whose") == "to_review":
         mine = Dataset.objects.reviewed_by(user).order_by().values("pk")
-        rows = rows.filter(dataset__in=mine, state__in=visibility.OPEN).exclude(author=user)
+        rows = rows.filter(dataset__in=mine, state__in=CodeRequest.OPEN).exclude(author=user)
     return rows
 
 
@@ -116,10 +115,10 @@ def _name_what_is_readable(
     for version in versions:
         given = list(version.reviews.all())
         version.request = item
-        viewer = threads.viewer_of(version, user, given, is_reviewer=is_reviewer)
-        readable = viewer.is_author or is_reviewer or user.is_auditor
-        version.shown_reviews = threads.verdicts(given, viewer) if readable else []  # type: ignore[attr-defined]
-        names = threads.named(viewer)
+        viewer = visibility.viewer_of(version, user, given, is_reviewer=is_reviewer)
+        shown = visibility.verdicts(given, viewer) if viewer.has_part else []
+        version.shown_reviews = shown  # type: ignore[attr-defined]
+        names = visibility.names_reviewers(viewer)
     return names
 
 
@@ -137,13 +136,11 @@ def _standing(item: CodeRequest, runs: list[Run]) -> dict[str, object]:
     """What the machines say together: the sentence, the approval and what is left of it."""
     approval = getattr(item.latest, "approval", None)
     used = (
-        approval.runs.filter(rules.COUNTS).count()
-        if approval and len(runs) == RUNS
-        else _used(approval, runs)
+        approval.runs.filter(Run.COUNTED).count() if approval and len(runs) == RUNS else _used(approval, runs)
     )
     last = runs[0] if runs else None
     release = getattr(last, "release", None)
-    open_release = release if release is not None and release.state in releases.OPEN else None
+    open_release = release if release is not None and release.state in Release.OPEN else None
     return {
         "approval": approval,
         "runs_left": max(approval.runs_allowed - used, 0) if approval else 0,
@@ -156,7 +153,7 @@ def _standing(item: CodeRequest, runs: list[Run]) -> dict[str, object]:
 def _used(approval: Approval | None, runs: list[Run]) -> int:
     """How many of these runs count against the approval."""
     mine = [run for run in runs if approval is not None and run.approval_id == approval.pk]
-    return sum(run.state in Run.LIVE or run.opened_at is not None for run in mine)
+    return sum(run.is_counted for run in mine)
 
 
 def _steps(item: CodeRequest, user: User) -> dict[str, object]:

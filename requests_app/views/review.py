@@ -16,7 +16,7 @@ from common.errors import Conflict
 from common.heavy_views import computing
 from common.http import UserRequest, found
 from common.pages import show
-from requests_app import rules, services, workflow
+from requests_app import rules, services, visibility, workflow
 from requests_app.code import diffs
 from requests_app.forms import CommentForm, VerdictForm
 from requests_app.models import CodeRequest, Review, Run, Version
@@ -105,14 +105,14 @@ def _bases(earlier: list[Version]) -> list[Base]:
 def page_of(request: UserRequest, version: Version) -> dict[str, object]:
     item, user = version.request, request.user
     reviews = list(version.reviews.select_related("reviewer"))
-    viewer = threads.viewer_of(version, user, reviews)
+    viewer = visibility.viewer_of(version, user, reviews)
     state: dict[str, object] = {
         "version": version,
         "item": item,
         "newer": item.latest if item.latest_id != version.pk else None,
         "is_author": viewer.is_author,
-        "names": threads.named(viewer),
-        "reviews": threads.verdicts(reviews, viewer),
+        "names": visibility.names_reviewers(viewer),
+        "reviews": visibility.verdicts(reviews, viewer),
         "progress": _progress(item, reviews, viewer),
         "begin_refusal": workflow.refusal("begin_review", item, by=user),
     }
@@ -139,7 +139,7 @@ def _endings(version: Version, earlier: list[Version]) -> Endings | None:
 
 def _progress(item: CodeRequest, reviews: list[Review], viewer: Viewer) -> str:
     needed = item.dataset.reviewers_needed
-    if viewer.judges_alone or (viewer.is_author and viewer.blinded and viewer.is_open):
+    if not viewer.sees_verdicts:
         return (
             f"{needed} approvals are needed. Reviewers of this dataset judge without knowing of each other."
         )
@@ -185,7 +185,7 @@ def _comments(said: Mapping[threads.Line, list[threads.Thread]], viewer: Viewer)
         "held": threads.held(said),
         "may_comment": may_comment,
         "comment_form": CommentForm() if may_comment else None,
-        "will_hold": threads.will_hold(viewer),
+        "will_hold": visibility.is_held(viewer),
     }
 
 

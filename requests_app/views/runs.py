@@ -128,8 +128,8 @@ def _released(run: Run, release: Release | None, user: User) -> dict[str, object
     readable = rules.download_release(user, release) is None
     return {
         "released": list(run.outputs.filter(verdict=Output.Verdict.RELEASE)) if readable else [],
-        "may_check": release.state in releases.OPEN and rules.check_output(user, release) is None,
-        "may_look_back": release.state not in releases.OPEN and rules.read_output(user, run) is None,
+        "may_check": release.state in Release.OPEN and rules.check_output(user, release) is None,
+        "may_look_back": release.state not in Release.OPEN and rules.read_output(user, run) is None,
         "sentence": words.run_sentence(run, release),
     }
 

@@ -11,9 +11,9 @@ from django.db.models import Q
 
 from accounts.models import User
 from common.http import UserRequest
-from requests_app import rules, visibility
+from requests_app import visibility
 from requests_app.code import diffs
-from requests_app.models import Comment, Review, Version
+from requests_app.models import Comment, Version
 from requests_app.visibility import Viewer
 
 Line = int | None
@@ -55,35 +55,8 @@ class Shown:
     earlier: list[Thread]
 
 
-def viewer_of(
-    version: Version, user: User, reviews: Sequence[Review], *, is_reviewer: bool | None = None
-) -> Viewer:
-    """Who looks at this version, as far as it decides what they may read. `is_reviewer` when it is known already."""
-    if is_reviewer is None:
-        is_reviewer = rules.is_reviewer(user, version.request) is None
-    item = version.request
-    is_open = item.latest_id == version.pk and item.state in visibility.OPEN
-    return Viewer(
-        pk=user.pk,
-        is_author=rules.is_author(user, item) is None,
-        is_reviewer=is_reviewer and item.author_id != user.pk,
-        has_decided=any(review.reviewer_id == user.pk for review in reviews),
-        blinded=item.dataset.blinded,
-        is_open=is_open,
-    )
-
-
 def readable(version: Version, viewer: Viewer) -> list[Comment]:
     return visibility.seen_by(version.comments.select_related("author"), viewer)
-
-
-def verdicts(given: Sequence[Review], viewer: Viewer) -> list[Review]:
-    return [review for review in given if visibility.sees_verdict(review.reviewer_id, viewer)]
-
-
-def named(viewer: Viewer) -> bool:
-    """Whether this person learns who the reviewers are."""
-    return not (viewer.is_author and viewer.blinded)
 
 
 def earlier_than(version: Version) -> list[Version]:
@@ -100,11 +73,11 @@ def of(version: Version, viewer: Viewer, earlier: Sequence[Version]) -> Shown:
     found = list(Comment.objects.filter(asked).select_related("author"))
     own = [comment for comment in found if comment.version_id == version.pk]
     by_line: dict[Line, list[Thread]] = defaultdict(list)
-    for thread in _threads(visibility.seen_by(own, viewer), viewer, version.request.author_id):
+    for thread in _threads(visibility.seen_by(own, viewer), viewer):
         by_line[thread.comment.line].append(thread)
     rest = []
     others = [comment for comment in found if comment.version_id != version.pk]
-    for thread, line in _placed(others, earlier, version.code, viewer, version.request.author_id):
+    for thread, line in _placed(others, earlier, version.code, viewer):
         if line is None:
             rest.append(thread)
         else:
@@ -117,9 +90,9 @@ def open_for_author(versions: Sequence[Version], code: str, user: User) -> list[
     if not versions:
         return []
     item = versions[0].request
-    viewer = Viewer(pk=user.pk, is_author=True, blinded=item.dataset.blinded)
+    viewer = Viewer(pk=user.pk, author=item.author_id, is_author=True, blinded=item.dataset.blinded)
     found = Comment.objects.filter(_open(versions, since=None)).select_related("author")
-    return _placed(list(found), versions, code, viewer, item.author_id)
+    return _placed(list(found), versions, code, viewer)
 
 
 def _open(versions: Sequence[Version], *, since: datetime | None) -> Q:
@@ -136,12 +109,11 @@ def _open(versions: Sequence[Version], *, since: datetime | None) -> Q:
     )
 
 
-def _threads(said: Iterable[Comment], viewer: Viewer, author: UUID) -> list[Thread]:
+def _threads(said: Iterable[Comment], viewer: Viewer) -> list[Thread]:
     """Comments that may be read, as threads with the names that may be read."""
-    names = named(viewer)
     by_pk: dict[UUID, Thread] = {}
     for comment in said:
-        shown = names or comment.author_id in {viewer.pk, author}
+        shown = visibility.shows_name_of(comment.author_id, viewer)
         name = str(comment.author) if shown else visibility.NAMELESS
         address = comment.author.email if shown else ""
         if comment.parent_id is None:
@@ -152,7 +124,7 @@ def _threads(said: Iterable[Comment], viewer: Viewer, author: UUID) -> list[Thre
 
 
 def _placed(
-    said: list[Comment], versions: Sequence[Version], code: str, viewer: Viewer, author: UUID
+    said: list[Comment], versions: Sequence[Version], code: str, viewer: Viewer
 ) -> list[tuple[Thread, Line]]:
     """Threads of earlier versions, the oldest first, each with its line in this code."""
     if not said:
@@ -162,7 +134,7 @@ def _placed(
     by_version = {version.pk: version for version in versions}
     maps: dict[UUID, dict[int, int]] = {}
     placed: list[tuple[Thread, Line]] = []
-    for thread in _threads(readable, viewer, author)[:CARRIED]:
+    for thread in _threads(readable, viewer)[:CARRIED]:
         origin, at = by_version[thread.comment.version_id], thread.comment.line
         if at is None:
             placed.append((replace(thread, origin=origin), None))
@@ -178,11 +150,6 @@ def _placed(
 def held(said: Mapping[Line, Sequence[Thread]]) -> int:
     """How many remarks are sent only with the verdict (they are the viewer's own: nobody else's are readable)."""
     return sum(thread.comment.published_at is None for threads in said.values() for thread in threads)
-
-
-def will_hold(viewer: Viewer) -> bool:
-    """Whether a remark made now waits for the verdict."""
-    return not (viewer.is_author or viewer.has_decided) and viewer.is_open
 
 
 def query_of(request: UserRequest) -> str:

@@ -116,7 +116,7 @@ def test_a_top_up_goes_from_the_scientist_to_the_owners_inbox_and_back(as_, owne
     again = scientist.post(path, {"epsilon": "41", "reason": "And another."})
     assert (again.status_code, TopUp.objects.count()) == (400, 1)
     assert scientist.post(at("decide", item.pk), {"verdict": "grant"}).status_code == 400
-    assert "Say why not." in owner.post(at("decide", item.pk), {"verdict": "deny"}).content.decode()
+    assert "Give a reason." in owner.post(at("decide", item.pk), {"verdict": "deny"}).content.decode()
     owner.post(at("decide", item.pk), {"verdict": "grant", "note": "Go on."})
     item.refresh_from_db()
     assert (item.state, item.decision_note) == ("granted", "Go on.")
