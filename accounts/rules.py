@@ -21,7 +21,7 @@ def is_admin(user: User, item: object = None) -> str | None:
     return None if user.is_admin else "Only an admin can do this."
 
 
-def oversees(user: User, item: object = None) -> str | None:
+def is_overseer(user: User, item: object = None) -> str | None:
     return None if user.oversees else "Only admins and auditors see this."
 
 
@@ -75,12 +75,12 @@ def name_is_free(name: str, person: User | None = None) -> str | None:
     return "Somebody here has a name that reads the same. Add a second name or an initial."
 
 
-manages = all_of(is_active, is_admin)
-changes = all_of(manages, is_a_person, is_somebody_else)
-suspend = all_of(changes, is_in_service, is_not_the_last_admin)
-reinstate = all_of(changes, is_suspended)
-reset_second_step = all_of(changes, is_in_service, has_second_step)
-decide_registration = all_of(changes, is_pending)
+may_manage_people = all_of(is_active, is_admin)
+may_change = all_of(may_manage_people, is_a_person, is_somebody_else)
+may_suspend = all_of(may_change, is_in_service, is_not_the_last_admin)
+may_reinstate = all_of(may_change, is_suspended)
+may_reset_second_step = all_of(may_change, is_in_service, has_second_step)
+may_decide_registration = all_of(may_change, is_pending)
 
 
 def go_together(roles: Iterable[str]) -> str | None:
@@ -92,9 +92,9 @@ def go_together(roles: Iterable[str]) -> str | None:
     return f"The role {alone.label.lower()} goes with no other: who oversees does not work with data."
 
 
-def grant_role(user: User, person: User, role: str) -> str | None:
+def may_grant_role(user: User, person: User, role: str) -> str | None:
     """Why this admin cannot give this person this role now."""
-    if why := all_of(changes, is_in_service)(user, person):
+    if why := all_of(may_change, is_in_service)(user, person):
         return why
     if role in person.roles:
         return f"{person} is {Role(role).label.lower()} already."
@@ -103,16 +103,16 @@ def grant_role(user: User, person: User, role: str) -> str | None:
     return hooks.objection_to(person, role)
 
 
-def take_role(user: User, person: User, role: str) -> str | None:
-    if why := changes(user, person):
+def may_take_role(user: User, person: User, role: str) -> str | None:
+    if why := may_change(user, person):
         return why
     if role not in person.roles:
         return f"{person} does not hold this role."
     return is_not_the_last_admin(user, person) if role == Role.ADMIN else None
 
 
-def revoke_invitation(user: User, item: Invitation) -> str | None:
-    if why := manages(user):
+def may_revoke_invitation(user: User, item: Invitation) -> str | None:
+    if why := may_manage_people(user):
         return why
     return None if item.state == "open" else f"This invitation is {item.state} already."
 
@@ -120,6 +120,6 @@ def revoke_invitation(user: User, item: Invitation) -> str | None:
 def invitation_is_open(item: Invitation) -> str | None:
     """Why this link makes no account any more, in words that fit a stranger's eyes."""
     inviter = item.invited_by
-    if item.state == "open" and (inviter.state == User.State.SYSTEM or manages(inviter) is None):
+    if item.state == "open" and (inviter.state == User.State.SYSTEM or may_manage_people(inviter) is None):
         return None
     return "This invitation does not work any more: it was used, withdrawn or has run out. Ask for a new one."

@@ -3,7 +3,8 @@
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import User
-from datasets.models import AccessRequest, Dataset, Grant
+from common.errors import Conflict
+from datasets.models import AccessRequest, Dataset, Grant, Revision
 
 SHOWN = {
     "": "All that you may see",
@@ -39,3 +40,11 @@ def datasets(user: User, *, text: str = "", show: str = "") -> QuerySet[Dataset]
 def waiting_access(dataset: Dataset) -> int:
     """How many requests for access wait for a decision."""
     return dataset.access_requests.filter(state=AccessRequest.State.PENDING).count()
+
+
+def current_revision(dataset: Dataset) -> Revision:
+    """The published revision, to which new work is bound. Raises Conflict if there is none."""
+    revision = dataset.current
+    if revision is None:
+        raise Conflict("This dataset has no published revision. Its owner has to publish one first.")
+    return revision

@@ -166,7 +166,7 @@ def has_access(user: User, dataset: Dataset) -> str | None:
     return "You have no access to this dataset yet. Ask its owner for it on the dataset's page."
 
 
-def may_ask_for_access(user: User, dataset: Dataset) -> str | None:
+def has_not_asked(user: User, dataset: Dataset) -> str | None:
     if user == dataset.owner:
         return "This is your own dataset."
     if has_access(user, dataset) is None:
@@ -176,7 +176,7 @@ def may_ask_for_access(user: User, dataset: Dataset) -> str | None:
     return None
 
 
-ask_for_access = all_of(is_active, is_scientist, is_in_use, may_ask_for_access)
+may_ask_access = all_of(is_active, is_scientist, is_in_use, has_not_asked)
 may_use = all_of(is_active, is_scientist, is_in_use, has_access)
 may_edit = all_of(is_active, is_dataset_owner)
 may_publish = all_of(is_active, is_dataset_owner, is_not_retired, is_complete)

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from common.errors import Conflict
 from datasets.columns import ColumnPlan, ColumnStore, stored
-from datasets.models import Column, Dataset, Revision, Table
+from datasets.models import Column, Revision, Table
 from privacy.engine.language.schema import KEPT_AS_NUMBERS, MAX_ROWS_PER_SUBJECT, ColumnSpec, Kind, TableSpec
 from privacy.engine.measure.evaluate import Rows, Values
 from privacy.engine.plan.cells import Domain, domain_of
@@ -24,14 +23,6 @@ KINDS = {
     Column.Type.DATE: Kind.DATE,
 }
 BOOLEAN_LABELS = ("0", "1")
-
-
-def current_revision(dataset: Dataset) -> Revision:
-    """The revision that queries are asked of; Conflict when there is none."""
-    revision = dataset.current
-    if revision is None:
-        raise Conflict("This dataset has no published revision.")
-    return revision
 
 
 def specs_of(revision: Revision, constants: list[str]) -> dict[str, TableSpec]:

@@ -126,6 +126,9 @@ class BudgetQuerySet(models.QuerySet["Budget"]):
 class Budget(Thing):
     """One scientist's share of a dataset's protection. CAP units of the ledger are mu^2."""
 
+    LOW = 0.8
+    """The part used from which on pages say that little is left."""
+
     protection = models.ForeignKey(Protection, on_delete=models.PROTECT, related_name="budgets")
     scientist = models.ForeignKey(User, on_delete=models.PROTECT, related_name="budgets")
     mu = models.FloatField()
@@ -185,6 +188,11 @@ class Budget(Thing):
     @property
     def share_used(self) -> float:
         return self.units_used / CAP
+
+    @property
+    def is_low(self) -> bool:
+        """Whether little is left, so that pages point it out."""
+        return self.share_used >= self.LOW
 
 
 class LedgerLine(models.Model):

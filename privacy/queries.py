@@ -12,7 +12,8 @@ from django.urls import reverse
 from accounts.models import User
 from datasets import storage
 from datasets.models import Dataset, Grant
-from privacy.declarations import current_revision, specs_of
+from datasets.queries import current_revision
+from privacy.declarations import specs_of
 from privacy.engine.language.schema import QueryRefused, TableSpec
 from privacy.engine.language.wire import decode
 from privacy.engine.measure.contributions import CAP, rescaled
@@ -24,7 +25,6 @@ from privacy.presentation.svg_charts import Point
 
 SHOWN = 50
 LINES_DRAWN = 2000
-LOW = 0.8
 TENTHS = 10
 
 

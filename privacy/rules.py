@@ -9,7 +9,8 @@ from privacy.models import Answer, Budget, Protection, TopUp
 
 
 def is_owner(user: User, protection: Protection) -> str | None:
-    return dataset_rules.is_dataset_owner(user, protection.dataset)
+    """The dataset's owner, whose account is active."""
+    return dataset_rules.may_edit(user, protection.dataset)
 
 
 def has_people(user: User, dataset: Dataset) -> str | None:
@@ -48,11 +49,11 @@ def holder_is_scientist(user: User, budget: Budget) -> str | None:
     return None if budget.scientist.is_scientist else "Only data scientists have budgets."
 
 
-def decides_top_up(user: User, top_up: TopUp) -> str | None:
+def may_decide_top_up(user: User, top_up: TopUp) -> str | None:
     return is_not_own(user, top_up.budget) or is_owner(user, top_up.budget.protection)
 
 
-def read_subjects(user: User, protection: Protection) -> str | None:
+def may_read_subjects(user: User, protection: Protection) -> str | None:
     """Aggregates over people's own ledgers are exact and follow from private rows: for the owner alone.
 
     An auditor who works with a scientist could read off them who took part in a question.
@@ -60,7 +61,7 @@ def read_subjects(user: User, protection: Protection) -> str | None:
     return is_owner(user, protection)
 
 
-def read_ledger(user: User, protection: Protection) -> str | None:
+def may_read_ledger(user: User, protection: Protection) -> str | None:
     """Lines of the ledger are written before any row is read: for the owner and auditors."""
     return None if user.is_auditor else is_owner(user, protection)
 
@@ -71,7 +72,7 @@ def read_answer(user: User, answer: Answer) -> str | None:
     return is_owner(user, answer.budget.protection)
 
 
-def manage_budget(user: User, budget: Budget) -> str | None:
+def may_manage_budget(user: User, budget: Budget) -> str | None:
     return is_not_own(user, budget) or is_owner(user, budget.protection)
 
 
@@ -82,8 +83,9 @@ def keeps_duties_apart(person: User, role: str) -> str | None:
     return None
 
 
-protect = all_of(dataset_rules.is_active, dataset_rules.is_dataset_owner, dataset_rules.is_in_use, has_people)
-manage = all_of(is_owner)
-ask = all_of(is_own, is_open, may_use_dataset)
-enlarge = all_of(manage_budget, holder_is_scientist)
-ask_top_up = all_of(is_own, is_open, may_use_dataset, has_no_open_top_up)
+may_protect = all_of(
+    dataset_rules.is_active, dataset_rules.is_dataset_owner, dataset_rules.is_in_use, has_people
+)
+may_ask = all_of(is_own, is_open, may_use_dataset)
+may_enlarge = all_of(may_manage_budget, holder_is_scientist)
+may_ask_top_up = all_of(is_own, is_open, may_use_dataset, has_no_open_top_up)

@@ -87,14 +87,14 @@ def may_read_code(user: User, item: CodeRequest) -> str | None:
     return is_reviewer(user, item)
 
 
-def may_comment(user: User, version: Version) -> str | None:
+def has_part(user: User, version: Version) -> str | None:
     if user == version.request.author:
         return dataset_rules.is_scientist(user, version.request)
     return is_reviewer(user, version.request)
 
 
-def may_resolve(user: User, comment: Comment) -> str | None:
-    return may_comment(user, comment.version)
+def settles_thread(user: User, comment: Comment) -> str | None:
+    return has_part(user, comment.version)
 
 
 def is_open_to_edit(user: User, item: CodeRequest) -> str | None:
@@ -117,16 +117,16 @@ def latest_revision_is_current(user: User, item: CodeRequest) -> str | None:
     return None
 
 
-edit = all_of(dataset_rules.is_active, is_author, dataset_rules.is_scientist, is_open_to_edit)
-withdraw = all_of(dataset_rules.is_active, is_author)
-try_on_mock = all_of(edit, may_use_dataset)
-submit = all_of(dataset_rules.is_active, is_author, may_use_dataset, is_complete, no_run_is_live)
-begin_review = all_of(dataset_rules.is_active, is_not_author, is_reviewer)
-decide = all_of(dataset_rules.is_active, is_not_author, is_reviewer, has_not_reviewed)
-approve = all_of(decide, latest_revision_is_current)
-comment = all_of(dataset_rules.is_active, may_comment)
-resolve = all_of(dataset_rules.is_active, may_resolve)
-revoke = all_of(dataset_rules.is_active, any_of(is_owner, is_admin))
+may_edit = all_of(dataset_rules.is_active, is_author, dataset_rules.is_scientist, is_open_to_edit)
+may_withdraw = all_of(dataset_rules.is_active, is_author)
+may_try_on_mock = all_of(may_edit, may_use_dataset)
+may_submit = all_of(dataset_rules.is_active, is_author, may_use_dataset, is_complete, no_run_is_live)
+may_begin_review = all_of(dataset_rules.is_active, is_not_author, is_reviewer)
+may_decide = all_of(dataset_rules.is_active, is_not_author, is_reviewer, has_not_reviewed)
+may_approve = all_of(may_decide, latest_revision_is_current)
+may_comment = all_of(dataset_rules.is_active, has_part)
+may_resolve = all_of(dataset_rules.is_active, settles_thread)
+may_revoke = all_of(dataset_rules.is_active, any_of(is_owner, is_admin))
 expire = is_system
 
 
@@ -164,7 +164,7 @@ def may_run_again(user: User, item: CodeRequest) -> str | None:
     return None
 
 
-def open_data(run: Run) -> str | None:
+def may_open_data(run: Run) -> str | None:
     """Why this run may not open private data now: asked again at the moment of opening."""
     if run.approval is None or run.version_id is None:
         return "This run has no approval."
@@ -186,7 +186,7 @@ def open_data(run: Run) -> str | None:
     return may_use_dataset(run.request.author, run.request)
 
 
-def go_on(run: Run) -> str | None:
+def may_go_on(run: Run) -> str | None:
     """Why a run that was begun rightly has to end now. An approval's last day, and no more, may pass meanwhile."""
     if run.approval is not None and run.approval.ended_at is not None:
         return "The approval has ended."
@@ -238,7 +238,7 @@ def environment_has_changed(name: str, sha256: str) -> str | None:
     return f"The code environment {name} has changed since this was submitted. Submit it again for review."
 
 
-start_run = all_of(
+may_start_run = all_of(
     dataset_rules.is_active,
     is_author_or_owner,
     dataset_is_not_frozen,
@@ -255,7 +255,7 @@ def live_approval(item: CodeRequest) -> Approval | None:
     return approval
 
 
-def cancel_run(user: User, run: Run) -> str | None:
+def may_cancel_run(user: User, run: Run) -> str | None:
     """The portal itself cancels when data is frozen, access ends or a person is suspended."""
     if user.state == User.State.SYSTEM or is_author(user, run.request) is None:
         return None
@@ -264,7 +264,7 @@ def cancel_run(user: User, run: Run) -> str | None:
     return "Only the author, the owner of the dataset or an admin can cancel a run."
 
 
-def read_log(user: User, run: Run) -> str | None:
+def may_read_log(user: User, run: Run) -> str | None:
     """A log is as private as the data: on mock data the author shows it by submitting, on private data never."""
     if run.kind == Run.Kind.PRIVATE:
         return all_of(is_not_author, is_reviewer)(user, run.request)
@@ -273,12 +273,12 @@ def read_log(user: User, run: Run) -> str | None:
     return is_reviewer(user, run.request)
 
 
-def read_output(user: User, run: Run) -> str | None:
+def may_read_output(user: User, run: Run) -> str | None:
     """Held output: as the log."""
-    return read_log(user, run)
+    return may_read_log(user, run)
 
 
-def download_held(user: User, run: Run) -> str | None:
+def may_download_held(user: User, run: Run) -> str | None:
     """Take a held file home before it is decided on: where the dataset's policy lets reviewers do so."""
     if run.kind != Run.Kind.PRIVATE:
         return "Only what a run on private data wrote is held."
@@ -289,18 +289,18 @@ def download_held(user: User, run: Run) -> str | None:
     return all_of(dataset_rules.is_active, is_not_author, is_reviewer)(user, run.request)
 
 
-def add_log_excerpt(user: User, run: Run) -> str | None:
+def may_add_log_excerpt(user: User, run: Run) -> str | None:
     """A reviewer may let out an edited part of a private log, once the run has ended."""
     if run.kind != Run.Kind.PRIVATE or run.state not in (Run.State.SUCCEEDED, Run.State.FAILED):
         return "Only the log of a run on private data that has ended can be excerpted."
     return all_of(dataset_rules.is_active, is_not_author, is_reviewer)(user, run.request)
 
 
-def check_output(user: User, release: Release) -> str | None:
+def may_check_output(user: User, release: Release) -> str | None:
     return all_of(dataset_rules.is_active, is_not_author, is_reviewer)(user, release.run.request)
 
 
-def download_release(user: User, release: Release) -> str | None:
+def may_download_release(user: User, release: Release) -> str | None:
     if release.state != Release.State.RELEASED:
         return "There is nothing to download: the outputs are not released."
     if is_author(user, release.run.request) is None:
@@ -308,7 +308,7 @@ def download_release(user: User, release: Release) -> str | None:
     return is_reviewer(user, release.run.request)
 
 
-def read_record(user: User, release: Release) -> str | None:
+def may_read_record(user: User, release: Release) -> str | None:
     """The record of a release: what the author got, kept for the other side and for auditors after a recall too."""
     if not release.record:
         return "There is no record: nothing was released."
@@ -317,15 +317,15 @@ def read_record(user: User, release: Release) -> str | None:
     return is_reviewer(user, release.run.request)
 
 
-def recall(user: User, release: Release) -> str | None:
+def may_recall(user: User, release: Release) -> str | None:
     return all_of(dataset_rules.is_active, any_of(is_owner, is_admin))(user, release.run.request)
 
 
-def manage_workers(user: User, item: object = None) -> str | None:
+def may_manage_workers(user: User, item: object = None) -> str | None:
     return all_of(dataset_rules.is_active, is_admin)(user, item)
 
 
-def manage_environments(user: User, item: object = None) -> str | None:
+def may_manage_environments(user: User, item: object = None) -> str | None:
     return all_of(dataset_rules.is_active, is_admin)(user, item)
 
 
@@ -344,5 +344,5 @@ def keeps_duties_apart(person: User, role: str) -> str | None:
     return None
 
 
-def see_workers(user: User, item: object = None) -> str | None:
+def may_see_workers(user: User, item: object = None) -> str | None:
     return None if user.oversees else "Only admins and auditors see the workers."

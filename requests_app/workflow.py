@@ -51,15 +51,17 @@ REQUEST: dict[str, Step] = {
     "submit": _step(
         {R.DRAFT, R.CHANGES_REQUESTED, R.SUBMITTED, R.IN_REVIEW, R.APPROVED, R.EXPIRED},
         R.SUBMITTED,
-        rules.submit,
+        rules.may_submit,
     ),
-    "begin_review": _step({R.SUBMITTED, R.IN_REVIEW}, R.IN_REVIEW, rules.begin_review),
-    "endorse": _step({R.SUBMITTED, R.IN_REVIEW}, R.IN_REVIEW, rules.approve),
-    "approve": _step({R.SUBMITTED, R.IN_REVIEW}, R.APPROVED, rules.approve),
-    "request_changes": _step({R.SUBMITTED, R.IN_REVIEW}, R.CHANGES_REQUESTED, rules.decide),
-    "reject": _step({R.SUBMITTED, R.IN_REVIEW}, R.REJECTED, rules.decide),
-    "withdraw": _step({R.DRAFT, R.SUBMITTED, R.IN_REVIEW, R.CHANGES_REQUESTED}, R.WITHDRAWN, rules.withdraw),
-    "revoke": _step({R.APPROVED}, R.REVOKED, rules.revoke),
+    "begin_review": _step({R.SUBMITTED, R.IN_REVIEW}, R.IN_REVIEW, rules.may_begin_review),
+    "endorse": _step({R.SUBMITTED, R.IN_REVIEW}, R.IN_REVIEW, rules.may_approve),
+    "approve": _step({R.SUBMITTED, R.IN_REVIEW}, R.APPROVED, rules.may_approve),
+    "request_changes": _step({R.SUBMITTED, R.IN_REVIEW}, R.CHANGES_REQUESTED, rules.may_decide),
+    "reject": _step({R.SUBMITTED, R.IN_REVIEW}, R.REJECTED, rules.may_decide),
+    "withdraw": _step(
+        {R.DRAFT, R.SUBMITTED, R.IN_REVIEW, R.CHANGES_REQUESTED}, R.WITHDRAWN, rules.may_withdraw
+    ),
+    "revoke": _step({R.APPROVED}, R.REVOKED, rules.may_revoke),
     "expire": _step({R.APPROVED}, R.EXPIRED, rules.expire),
 }
 RUN: dict[str, Step] = {
@@ -69,8 +71,8 @@ RUN: dict[str, Step] = {
     "end": _step({U.STARTING, U.RUNNING, U.COLLECTING}, U.ENDING, rules.is_system),
     "succeed": _step({U.ENDING}, U.SUCCEEDED, rules.is_system),
     "fail": _step({U.ENDING}, U.FAILED, rules.is_system),
-    "cancel_queued": _step({U.QUEUED}, U.CANCELLED, rules.cancel_run),
-    "cancel": _step({U.STARTING, U.RUNNING, U.COLLECTING, U.ENDING}, U.CANCELLING, rules.cancel_run),
+    "cancel_queued": _step({U.QUEUED}, U.CANCELLED, rules.may_cancel_run),
+    "cancel": _step({U.STARTING, U.RUNNING, U.COLLECTING, U.ENDING}, U.CANCELLING, rules.may_cancel_run),
     "cancelled": _step({U.CANCELLING}, U.CANCELLED, rules.is_system),
 }
 QUIET = frozenset({"collect", "end"})
@@ -79,11 +81,11 @@ line is recorded, for the numbers of the lines would tell. The step that announc
 HEARD: dict[str, str] = {U.COLLECTING: U.RUNNING, U.ENDING: U.RUNNING}
 """What the log calls the states that a quiet step leads to: whoever cancels a run reads there what they cancelled."""
 RELEASE: dict[str, Step] = {
-    "begin_check": _step({L.HELD}, L.CHECKING, rules.check_output),
-    "release": _step({L.HELD, L.CHECKING}, L.RELEASED, rules.check_output),
-    "reject": _step({L.HELD, L.CHECKING}, L.REJECTED, rules.check_output),
-    "request_changes": _step({L.HELD, L.CHECKING}, L.CHANGES_REQUESTED, rules.check_output),
-    "recall": _step({L.RELEASED}, L.RECALLED, rules.recall),
+    "begin_check": _step({L.HELD}, L.CHECKING, rules.may_check_output),
+    "release": _step({L.HELD, L.CHECKING}, L.RELEASED, rules.may_check_output),
+    "reject": _step({L.HELD, L.CHECKING}, L.REJECTED, rules.may_check_output),
+    "request_changes": _step({L.HELD, L.CHECKING}, L.CHANGES_REQUESTED, rules.may_check_output),
+    "recall": _step({L.RELEASED}, L.RECALLED, rules.may_recall),
     "expire": _step({L.HELD, L.CHECKING}, L.EXPIRED, rules.is_system),
 }
 TURN: dict[str, dict[str, Side]] = {

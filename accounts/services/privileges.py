@@ -21,7 +21,7 @@ def grant_role(person: User, *, by: User, role: str, reason: str) -> RoleGrant:
     """Give a person a role, with the reason on record."""
     person, by = _locked(person, by)
     role, reason = known_role(role), written_reason(reason)
-    require(rules.grant_role, by, person, role)
+    require(rules.may_grant_role, by, person, role)
     grant = write_grant(person, by=by, role=role, reason=reason)
     tell([person], f"You are {Role(role).label.lower()} now.", url="/", by=by)
     live.close_sockets(person.pk)
@@ -33,7 +33,7 @@ def take_role(person: User, *, by: User, role: str, reason: str) -> User:
     """Take a role from a person, at once. Their open pages reload without it."""
     person, by = _locked(person, by)
     role, reason = known_role(role), written_reason(reason)
-    require(rules.take_role, by, person, role)
+    require(rules.may_take_role, by, person, role)
     old = sorted(person.roles)
     person.role_grants.get(role=role).delete()
     new = [name for name in old if name != role]
@@ -49,7 +49,7 @@ def suspend(person: User, *, by: User, reason: str) -> User:
     """Shut a person out now: sessions and sockets end, and other apps end what else is live of theirs."""
     person, by = _locked(person, by)
     reason = written_reason(reason)
-    require(rules.suspend, by, person)
+    require(rules.may_suspend, by, person)
     person = set_state(person, User.State.SUSPENDED, by=by, action="suspend", reason=reason)
     shut_out(person)
     hooks.suspended(person, by=by)
@@ -62,7 +62,7 @@ def reinstate(person: User, *, by: User, reason: str) -> User:
     """Let a suspended person in again, with the roles they held."""
     person, by = _locked(person, by)
     reason = written_reason(reason)
-    require(rules.reinstate, by, person)
+    require(rules.may_reinstate, by, person)
     person = set_state(person, User.State.ACTIVE, by=by, action="reinstate", reason=reason)
     shut_out(person)  # a sign-in that crossed the suspension must not come to life again
     tell([person], "Your account is active again.", url="/", by=by)
@@ -74,7 +74,7 @@ def reset_second_step(person: User, *, by: User, reason: str) -> User:
     """Take a lost authenticator off an account: its password alone signs in until a new one is set up."""
     person, by = _locked(person, by)
     reason = written_reason(reason)
-    require(rules.reset_second_step, by, person)
+    require(rules.may_reset_second_step, by, person)
     Authenticator.objects.filter(user=person).delete()
     shut_out(person)
     log.record("user.reset_second_step", by=by, on=person, person_id=person.pk, reason=reason)

@@ -7,7 +7,7 @@ from accounts import rules
 from accounts.models import Notification, Session, User
 from accounts.services.privileges import free_name, shut_out
 from audit import log
-from common import live
+from common import live, rows
 from common.access import require
 from common.errors import Denied
 
@@ -19,7 +19,7 @@ def update_profile(person: User, *, by: User, **fields: object) -> User:
     """Change one's own name, affiliation, time zone or wish for mail."""
     if by != person:
         raise Denied("People change their own profile.")
-    person = User.objects.select_for_update(of=("self",)).get(pk=person.pk)
+    person = rows.locked(person)
     require(rules.is_active, person, person)
     if "name" in fields:
         fields["name"] = _own_name(str(fields["name"]), person)
@@ -47,7 +47,7 @@ def _own_name(wanted: str, person: User) -> str:
 def end_sessions(person: User, *, by: User) -> int:
     """Sign a person out everywhere; they do it themselves, or an admin does. Returns how many sessions ended."""
     if by != person:
-        require(rules.changes, by, person)
+        require(rules.may_change, by, person)
     count = Session.objects.filter(user=person).count()
     shut_out(person)
     log.record("session.end_all", by=by, on=person, person_id=person.pk, sessions=count)

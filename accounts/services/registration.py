@@ -16,6 +16,7 @@ from accounts.models import Invitation, Mail, Role, User
 from accounts.notifications import tell, write_letter, write_to
 from accounts.services.privileges import free_name, known_role, set_state, write_grant
 from audit import log
+from common import rows
 from common.access import require
 from common.errors import Conflict, Denied, Refused
 from common.reasons import reason as written_reason
@@ -44,7 +45,7 @@ def first_admin_link() -> str:
 @transaction.atomic
 def invite(email: str, *, by: User, roles: Sequence[str]) -> tuple[Invitation, str]:
     """Invite somebody; returns the invitation and its link, which is mailed and shown this once."""
-    require(rules.manages, by, None)
+    require(rules.may_manage_people, by, None)
     address = addresses.exact(email)
     chosen = _chosen(roles)
     if User.objects.filter(email=address).exists():
@@ -58,8 +59,8 @@ def invite(email: str, *, by: User, roles: Sequence[str]) -> tuple[Invitation, s
 
 @transaction.atomic
 def revoke_invitation(item: Invitation, *, by: User) -> Invitation:
-    item = Invitation.objects.select_for_update(of=("self",)).get(pk=item.pk)
-    require(rules.revoke_invitation, by, item)
+    item = rows.locked(item)
+    require(rules.may_revoke_invitation, by, item)
     item.revoked_at = timezone.now()
     item.save(update_fields=["revoked_at"])
     log.record("invitation.revoke", by=by, on=item, changes={"state": ("open", "revoked")})
@@ -149,8 +150,8 @@ def confirm_address(token: str) -> User:
 @transaction.atomic
 def approve_registration(person: User, *, by: User, roles: Sequence[str], name: str = "") -> User:
     """Let a registered person in, with these roles, and by another name if theirs reads like somebody else's."""
-    person = User.objects.select_for_update(of=("self",)).get(pk=person.pk)
-    require(rules.decide_registration, by, person)
+    person = rows.locked(person)
+    require(rules.may_decide_registration, by, person)
     chosen = _chosen(roles)
     _settle_name(person, name or person.name, by=by)
     person = set_state(person, User.State.ACTIVE, by=by, action="approve_registration", reason="")
@@ -162,8 +163,8 @@ def approve_registration(person: User, *, by: User, roles: Sequence[str], name: 
 
 @transaction.atomic
 def refuse_registration(person: User, *, by: User, reason: str) -> User:
-    person = User.objects.select_for_update(of=("self",)).get(pk=person.pk)
-    require(rules.decide_registration, by, person)
+    person = rows.locked(person)
+    require(rules.may_decide_registration, by, person)
     text = written_reason(reason)
     person = set_state(person, User.State.REFUSED, by=by, action="refuse_registration", reason=text)
     write_to(person.email, "Your registration was refused.", extra=f"The reason given: {text}")

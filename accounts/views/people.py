@@ -22,7 +22,7 @@ HISTORY = 20
 
 
 def _only_overseers(request: UserRequest) -> None:
-    if rules.oversees(request.user):
+    if rules.is_overseer(request.user):
         raise Http404
 
 
@@ -43,7 +43,7 @@ def people(request: UserRequest) -> HttpResponse:
         "page": page,
         "filtered": any(chosen.values()),
         "waiting": queries.pending(request.user).count(),
-        "refusal": rules.manages(request.user),
+        "refusal": rules.may_manage_people(request.user),
     }
     return render(request, "accounts/people.html", context)
 
@@ -67,16 +67,18 @@ def _person_page(
                 "label": role.label,
                 "help": ROLE_HELP[role],
                 "grant": grants.get(role),
-                "refusal": (rules.take_role if role in grants else rules.grant_role)(user, shown, role),
+                "refusal": (rules.may_take_role if role in grants else rules.may_grant_role)(
+                    user, shown, role
+                ),
             }
             for role in Role
         ],
         "sessions": queries.sessions_of(shown).count(),
         "refusals": {
-            "suspend": rules.suspend(user, shown),
-            "reinstate": rules.reinstate(user, shown),
-            "change": rules.changes(user, shown),
-            "second_step": rules.reset_second_step(user, shown),
+            "suspend": rules.may_suspend(user, shown),
+            "reinstate": rules.may_reinstate(user, shown),
+            "change": rules.may_change(user, shown),
+            "second_step": rules.may_reset_second_step(user, shown),
         },
         "invitations": queries.invitations(user).filter(accepted_by=shown),
         "history": audit_queries.about_person(user, shown.pk)[:HISTORY],
@@ -165,7 +167,7 @@ def _registrations_page(
     page = Paginator(queries.pending(request.user), PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "page": page,
-        "refusal": rules.manages(request.user),
+        "refusal": rules.may_manage_people(request.user),
         "roles": [(role.value, role.label, ROLE_HELP[role]) for role in Role],
         "form": form,
         "failed": failed,
@@ -211,7 +213,7 @@ def _invitations_page(
     request: UserRequest, form: InviteForm, *, link: str, status: int = 200
 ) -> HttpResponse:
     page = Paginator(queries.invitations(request.user), PER_PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "form": form, "link": link, "refusal": rules.manages(request.user)}
+    context = {"page": page, "form": form, "link": link, "refusal": rules.may_manage_people(request.user)}
     return render(request, "accounts/invitations.html", context, status=status)
 
 

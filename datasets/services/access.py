@@ -80,7 +80,7 @@ def ask_access(
 ) -> AccessRequest:
     """Ask to use a dataset, accepting the terms that were shown."""
     dataset, by = locked(dataset), locked(by)
-    require(rules.ask_for_access, by, dataset)
+    require(rules.may_ask_access, by, dataset)
     current = dataset.terms
     if current != terms:
         raise Conflict("The terms have changed since you opened the page. Read and accept the new ones.")

@@ -69,7 +69,7 @@ def _public_page(request: UserRequest, dataset: Dataset, *, as_scientist: bool) 
         "asked": asked,
         "reviews": not as_scientist and rules.is_reviewer(user, dataset) is None,
         "use_refusal": rules.may_use(user, dataset),
-        "ask_refusal": rules.ask_for_access(user, dataset),
+        "ask_refusal": rules.may_ask_access(user, dataset),
         "freeze_refusal": rules.may_freeze(user, dataset),
         "lift_refusal": rules.may_lift_freeze(user, dataset),
         "retire_refusal": rules.may_retire(user, dataset),

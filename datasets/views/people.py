@@ -109,7 +109,7 @@ def ask(request: UserRequest, pk: UUID) -> HttpResponse:
 
     if request.method == "POST" and attempt(form, act):
         return said(request, "The owner has been asked. You will be told.", "datasets:detail", pk)
-    refusal = rules.ask_for_access(request.user, dataset)
+    refusal = rules.may_ask_access(request.user, dataset)
     context = {"form": form, "terms": terms, "refusal": refusal}
     return show(request, "ask", dataset, context, status=400 if form.errors else 200)
 

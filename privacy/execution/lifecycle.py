@@ -45,10 +45,9 @@ from privacy.execution.questions import Question, question_of
 from privacy.ledgers import budget_ledger
 from privacy.ledgers.person_ledger import Share, SubjectLedger
 from privacy.ledgers.person_ledger import opened as opened_ledger
-from privacy.models import THRESHOLD_ANSWERS, Answer, Budget, LedgerLine, Protection
+from privacy.models import Answer, Budget, LedgerLine, Protection
 from privacy.presentation import caps_in_words
 
-LOW = 0.8
 SEARCHED = "95 % for each quantile, from the noisy counts of its search: a union bound over the steps"
 RESTORED = "It was restored to an older state than the ledger of people. An admin has to restore a newer one."
 
@@ -114,7 +113,7 @@ def _lost_unless_stored(answer: Answer) -> Iterator[_Attempt]:
 def _compute(attempt: _Attempt) -> Figures | None:
     answer, system = attempt.answer, User.objects.system()
     budget = answer.budget
-    if why := rules.ask(budget.scientist, budget):
+    if why := rules.may_ask(budget.scientist, budget):
         give_back(answer, why)
         return None
     with opened_ledger(_book_of(budget.protection)) as book:
@@ -137,7 +136,7 @@ def _compute(attempt: _Attempt) -> Figures | None:
         return _answer(answer, attempt.line, book, question)
 
 
-def _disagree(answer: Answer, book: SubjectLedger) -> str | None:
+def _disagree(answer: Answer, book: SubjectLedger) -> str:
     """Why the two ledgers cannot pay for this answer together: one of them was restored to an older state."""
     budget = answer.budget
     protection = budget.protection
@@ -148,9 +147,8 @@ def _disagree(answer: Answer, book: SubjectLedger) -> str | None:
         return f"The database has forgotten a change of this budget. {RESTORED}"
     if _is_threshold(answer):
         used = book.thresholds()
-        if used.get(budget.pk, 0) >= THRESHOLD_ANSWERS or sum(used.values()) >= protection.threshold_answers:
-            return f"Undeclared values can be asked for {THRESHOLD_ANSWERS} times. All are used."
-    return None
+        return budget_ledger.no_threshold_left(protection, used.get(budget.pk, 0), sum(used.values()))
+    return ""
 
 
 def _is_threshold(answer: Answer) -> bool:
@@ -245,7 +243,7 @@ def _store(attempt: _Attempt, line: LedgerLine, figures: Figures) -> None:
         _tell(answer, "answer.released", mu=answer.mu)
         budget = Budget.objects.get(pk=answer.budget_id)
         before = budget.share_used - answer.line.units / CAP
-        if before < LOW <= budget.share_used:
+        if before < Budget.LOW <= budget.share_used:
             notifications.budget_is_low(budget)
 
 

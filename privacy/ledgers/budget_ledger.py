@@ -18,6 +18,7 @@ from django.db.models import QuerySet, Sum
 
 from accounts.models import User
 from audit import log
+from common import rows
 from common.errors import BudgetExceeded, Conflict, Refused
 from datasets.models import Revision
 from privacy.engine.measure.contributions import CAP, Integers, rescaled
@@ -53,7 +54,7 @@ def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the
     """
     with _durably():
         protection = _lock_promise(budget) if threshold else None
-        locked = Budget.objects.select_for_update().get(pk=budget.pk)
+        locked = rows.locked(budget)
         packed = np.packbits(cells).tobytes()
         if old := LedgerLine.objects.filter(budget=locked, key=key).first():
             if (old.units, bytes(old.cells)) != (units, packed):
@@ -92,11 +93,18 @@ def _lock_promise(budget: Budget) -> Protection:
     return Protection.objects.select_for_update().get(pk=budget.protection_id)
 
 
+def no_threshold_left(protection: Protection, own: int, of_all: int) -> str:
+    """Why no more undeclared values can be asked: `own` and `of_all` count such answers, of the budget and of all."""
+    if own < THRESHOLD_ANSWERS and of_all < protection.threshold_answers:
+        return ""
+    return f"You have used all {THRESHOLD_ANSWERS} of your questions about undeclared values."
+
+
 def _use_threshold(budget: Budget, protection: Protection) -> None:
     """Answers over undeclared values share a delta of their own, of which nothing is ever given back."""
     used = protection.budgets.aggregate(total=Sum("thresholds_used"))["total"] or 0
-    if budget.thresholds_used >= THRESHOLD_ANSWERS or used >= protection.threshold_answers:
-        raise BudgetExceeded(f"Undeclared values can be asked for {THRESHOLD_ANSWERS} times. All are used.")
+    if why := no_threshold_left(protection, budget.thresholds_used, used):
+        raise BudgetExceeded(why)
     budget.thresholds_used += 1
     budget.save(update_fields=["thresholds_used"])
 
@@ -124,7 +132,7 @@ def rescale(
     """
     with _durably():
         protection = _lock_promise(budget)
-        locked = Budget.objects.select_for_update().get(pk=budget.pk)
+        locked = rows.locked(budget)
         also(locked)
         must_fit(protection, mu, instead_of=locked)
         if open_lines(locked).exists():

@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from audit import log
+from common import rows
 from common.access import require
 from common.errors import Conflict, Refused
 from common.reasons import note as written_note
@@ -25,7 +26,7 @@ def give_budget(
     protection: Protection, scientist: User, *, by: User, epsilon: float | None = None, extended: bool = False
 ) -> Budget:
     """Admit a scientist with a share: of this epsilon, or one of the equal shares."""
-    require(rules.manage, by, protection)
+    require(rules.is_owner, by, protection)
     if scientist == by:
         raise Refused("Somebody else has to decide on your budget.")
     if not scientist.is_scientist:
@@ -33,7 +34,7 @@ def give_budget(
     if extended and not protection.extended_allowed:
         raise Refused("This dataset gives complete answers only.")
     with lifecycle.agreed(protection), transaction.atomic():
-        locked = Protection.objects.select_for_update().get(pk=protection.pk)
+        locked = rows.locked(protection)
         if locked.budgets.filter(scientist=scientist).exists():
             raise Conflict(f"{scientist} has a budget already. Change that one.")
         mu = equal_share(locked) if epsilon is None else _mu(epsilon, locked.noise_delta)
@@ -54,10 +55,10 @@ def give_budget(
 
 def close_budget(budget: Budget, *, by: User, reason: str) -> Budget:
     """End a scientist's share. What was spent stays spent."""
-    require(rules.manage_budget, by, budget)
+    require(rules.may_manage_budget, by, budget)
     reason = written_reason(reason)
     with transaction.atomic():
-        locked = Budget.objects.select_for_update().get(pk=budget.pk)
+        locked = rows.locked(budget)
         if locked.closed_at is not None:
             raise Conflict("This budget is closed already.")
         locked.closed_at = timezone.now()
@@ -76,7 +77,7 @@ def close_budget(budget: Budget, *, by: User, reason: str) -> Budget:
 
 def change_budget(budget: Budget, *, by: User, epsilon: float) -> Budget:
     """Give a scientist another share of the same promise; what was used stays used."""
-    require(rules.enlarge, by, budget)
+    require(rules.may_enlarge, by, budget)
     return lifecycle.change_share(budget, _mu(epsilon, budget.protection.noise_delta), by=by)
 
 
@@ -89,7 +90,7 @@ def _mu(epsilon: float, delta: float) -> float:
 
 def ask_top_up(budget: Budget, *, by: User, epsilon: float, reason: str) -> TopUp:
     """Ask the owner for a larger share."""
-    require(rules.ask_top_up, by, budget)
+    require(rules.may_ask_top_up, by, budget)
     reason = written_reason(reason, limit=TopUp.TEXT_LIMIT, keep_lines=True)
     mu = _mu(epsilon, budget.protection.noise_delta)
     if mu <= budget.mu:
@@ -103,7 +104,7 @@ def ask_top_up(budget: Budget, *, by: User, epsilon: float, reason: str) -> TopU
 
 def decide_top_up(top_up: TopUp, *, by: User, grant: bool, note: str = "") -> TopUp:
     """Grant a larger share or refuse it; a refusal says why."""
-    require(rules.decides_top_up, by, top_up)
+    require(rules.may_decide_top_up, by, top_up)
     if not grant:
         note = written_reason(note, limit=TopUp.TEXT_LIMIT, keep_lines=True)
         with transaction.atomic():
@@ -118,7 +119,7 @@ def decide_top_up(top_up: TopUp, *, by: User, grant: bool, note: str = "") -> To
 
 def _decide(top_up: TopUp, *, by: User, grant: bool, note: str) -> TopUp:
     """Within a transaction: a share grows with the decision that grants it, or both do not happen."""
-    locked = TopUp.objects.select_for_update().get(pk=top_up.pk)
+    locked = rows.locked(top_up)
     if locked.state != TopUp.State.PENDING:
         raise Conflict("This request has been decided already.")
     locked.state = TopUp.State.GRANTED if grant else TopUp.State.DENIED

@@ -7,9 +7,11 @@ from audit import log
 from common import commit
 from common.access import require
 from common.errors import Conflict, Refused
+from common.rows import locked as locked_row
 from datasets.models import Dataset
+from datasets.queries import current_revision
 from privacy import rules, tasks
-from privacy.declarations import current_revision, domain_for, specs_of
+from privacy.declarations import domain_for, specs_of
 from privacy.models import Protection
 from privacy.services.budgets import _mu
 
@@ -41,7 +43,7 @@ def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at th
     public_rows: dict[str, int] | None = None,
 ) -> Protection:
     """Let a dataset answer automatically, within one promise for everybody together and for ever."""
-    require(rules.protect, by, dataset)
+    require(rules.may_protect, by, dataset)
     if hasattr(dataset, "protection"):
         raise Conflict("This dataset has its promise already. It cannot be weakened.")
     revision = current_revision(dataset)
@@ -87,10 +89,10 @@ def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at th
 
 def publish_rows(protection: Protection, rows: dict[str, int], *, by: User) -> Protection:
     """Tell everybody about how many rows tables hold. Errors are quoted from it; the promise does not rest on it."""
-    require(rules.manage, by, protection)
+    require(rules.is_owner, by, protection)
     tables = set(specs_of(current_revision(protection.dataset), protection.constants))
     with transaction.atomic():
-        locked = Protection.objects.select_for_update().get(pk=protection.pk)
+        locked = locked_row(protection)
         before, locked.public_rows = locked.public_rows, _rows_of(tables, rows)
         locked.save(update_fields=["public_rows"])
         log.record(
@@ -118,6 +120,6 @@ def _rows_of(tables: set[str], rows: dict[str, int]) -> dict[str, int]:
 
 def note_export(protection: Protection, *, by: User, wanted: dict[str, str]) -> None:
     """Say in the log that somebody took the ledger with them."""
-    require(rules.read_ledger, by, protection)
+    require(rules.may_read_ledger, by, protection)
     with transaction.atomic():
         log.record("ledger.exported", by=by, on=protection, dataset_id=protection.dataset_id, wanted=wanted)

@@ -12,8 +12,9 @@ from common.access import require
 from common.errors import Conflict, Refused
 from common.locks import one_at_a_time
 from datasets.models import Revision
+from datasets.queries import current_revision
 from privacy import rules, tasks
-from privacy.declarations import current_revision, specs_of
+from privacy.declarations import specs_of
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.language import sql, wire
 from privacy.engine.language.query import KeyCounts, Mean, Query
@@ -97,7 +98,7 @@ def quote(
     budget: Budget, query: Query, *, by: User, error: float | None = None, epsilon: float | None = None
 ) -> Quote:
     """The price of a query at this error (half a 95 % interval) or this epsilon: one of them. Spends nothing."""
-    require(rules.ask, by, budget)
+    require(rules.may_ask, by, budget)
     if (error is None) == (epsilon is None):
         raise Refused("Say either how exact the answer is to be or which epsilon it may cost.")
     protection = budget.protection
@@ -146,7 +147,7 @@ def ask(
 
     `meant`: the question that this one, a guide or a count, is asked before: kept to lead back to it, and no more.
     """
-    require(rules.ask, by, budget)
+    require(rules.may_ask, by, budget)
     with one_at_a_time(budget.pk):
         return (
             _asked_with(key, budget, quoted)

@@ -80,8 +80,8 @@ def automatic_answers(context: template.Context, dataset: Dataset) -> dict[str, 
         "budget": budget,
         "owns": owns,
         "oversees": user.oversees,
-        "ask_refusal": rules.ask(user, budget) if budget else None,
-        "is_low": budget is not None and budget.share_used >= queries.LOW,
+        "ask_refusal": rules.may_ask(user, budget) if budget else None,
+        "is_low": budget is not None and budget.is_low,
     }
 
 

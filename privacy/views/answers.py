@@ -106,7 +106,7 @@ def _context(request: UserRequest, item: Answer) -> dict[str, Any]:
         "mu": words.sized(item.mu, 4, up=True),
         "noise": words.sized(item.sigma / 2**30, 4),
         "is_own": is_own,
-        "ask_refusal": rules.ask(request.user, item.budget) if is_own else None,
+        "ask_refusal": rules.may_ask(request.user, item.budget) if is_own else None,
         **queries.counted(item),
     }
     meant = question_links.meant_by(request, item) if is_own else None

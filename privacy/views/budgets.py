@@ -48,13 +48,13 @@ def _page(request: UserRequest, item: Budget, *, status: int = 200, **forms: obj
         "alone": replace(queries.promise_of(protection), mu=item.mu, seats=1).guesses,
         "used": words.percent(item.share_used),
         "left": words.percent(max(0, item.cap - item.units_used) / CAP),
-        "is_low": item.share_used >= queries.LOW,
+        "is_low": item.is_low,
         "page_obj": page,
         "rows": [(answer, queries.title_of(answer), cost(answer)) for answer in page],
         "charts": _burn_down(item) if may_read and page.paginator.count else None,
         "top_ups": item.top_ups.select_related("decided_by")[:20],
-        "ask_refusal": rules.ask(user, item) if is_own else None,
-        "top_up_refusal": rules.ask_top_up(user, item) if is_own else None,
+        "ask_refusal": rules.may_ask(user, item) if is_own else None,
+        "top_up_refusal": rules.may_ask_top_up(user, item) if is_own else None,
         "share_form": ShareForm(),
         "reason_form": ReasonForm(),
         **forms,
@@ -113,7 +113,7 @@ def ask_top_up(request: UserRequest, pk: UUID) -> HttpResponse:
     """The scientist asks the owner for more."""
     item = the_budget(request, pk)
     require(rules.is_own, request.user, item)
-    if request.method != "POST" and (why := rules.ask_top_up(request.user, item)):
+    if request.method != "POST" and (why := rules.may_ask_top_up(request.user, item)):
         messages.info(request, why)
         return redirect("privacy:budget", pk)
     now = noise_epsilon(item.mu, item.protection.noise_delta)
@@ -157,7 +157,7 @@ def _top_up_page(request: UserRequest, item: TopUp, form: DecisionForm, status: 
         "used": words.percent(item.budget.share_used),
         "given": words.percent(queries.given_away(item.budget.protection, budgets)),
         "is_pending": item.state == TopUp.State.PENDING,
-        "refusal": rules.decides_top_up(request.user, item),
+        "refusal": rules.may_decide_top_up(request.user, item),
         "is_own": rules.is_own(request.user, item.budget) is None,
     }
     return show(request, "privacy/top_up", context, status=status)

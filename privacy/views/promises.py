@@ -39,7 +39,7 @@ def dataset(request: UserRequest, pk: UUID) -> HttpResponse:
     """Automatic answers of a dataset: for its owner, and for those who oversee."""
     item = overseen(request, pk)
     if not hasattr(item, "protection"):
-        context = {**tabs(request, item), "refusal": rules.protect(request.user, item)}
+        context = {**tabs(request, item), "refusal": rules.may_protect(request.user, item)}
         return show(request, "privacy/unprotected", context)
     return _page(request, item)
 
@@ -57,7 +57,7 @@ def _page(request: UserRequest, item: Dataset, *, status: int = 200, **forms: ob
         "promise": queries.promise_of(protection),
         "delta": words.tiny(protection.delta),
         "budgets": [(budget, share(budget), words.percent(budget.share_used)) for budget in budgets],
-        "low": [budget for budget in budgets if budget.share_used >= queries.LOW],
+        "low": [budget for budget in budgets if budget.is_low],
         "given": words.percent(queries.given_away(protection, budgets)),
         "open_seats": max(0, protection.seats - len(budgets)),
         "give_form": _give_form(protection, people),
@@ -68,7 +68,7 @@ def _page(request: UserRequest, item: Dataset, *, status: int = 200, **forms: ob
         "reads": reads,
         "charts": _all_charts(protection, budgets) if reads and spent else None,
         "people": _histogram(protection, budgets)
-        if rules.read_subjects(user, protection) is None and spent
+        if rules.may_read_subjects(user, protection) is None and spent
         else None,
         **forms,
     }
@@ -110,7 +110,7 @@ def protect(request: UserRequest, pk: UUID) -> HttpResponse:
     item = owned(request, pk)
     if hasattr(item, "protection"):
         return redirect("privacy:dataset", pk)
-    if why := rules.protect(request.user, item):
+    if why := rules.may_protect(request.user, item):
         raise Denied(why)
     tables = queries.tables_of(item, [])
     form = _protect_form(tables, request.POST if request.method == "POST" else None)
@@ -155,7 +155,7 @@ def _proposed(form: ProtectForm) -> Promise | None:
 def promise(request: UserRequest, pk: UUID) -> HttpResponse:
     """What the choices mean, while they are being made."""
     item = owned(request, pk)
-    require(rules.protect, request.user, item)
+    require(rules.may_protect, request.user, item)
     form = _protect_form(queries.tables_of(item, []), request.POST)
     return show(request, "privacy/parts/promise", {"promise": _proposed(form), "form": form})
 

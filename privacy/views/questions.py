@@ -63,7 +63,7 @@ class Asked:
 def ask(request: UserRequest, pk: UUID) -> HttpResponse:
     """The page; by POST (`then` = ask) the question is asked, otherwise priced: also without scripts."""
     budget = the_budget(request, pk)
-    if why := rules.ask(request.user, budget):
+    if why := rules.may_ask(request.user, budget):
         if request.method == "POST" or rules.is_own(request.user, budget):
             raise Denied(why)
         return show(request, "privacy/ask_closed", {"budget": budget, "refusal": why})
@@ -113,7 +113,7 @@ def _spend(request: UserRequest, budget: Budget, asked: Asked) -> HttpResponse:
 def price(request: UserRequest, pk: UUID) -> HttpResponse:
     """The price of what is being written, and the other side of the page in step with it. Spends nothing."""
     budget = the_budget(request, pk)
-    if why := rules.ask(request.user, budget):
+    if why := rules.may_ask(request.user, budget):
         raise Denied(why)
     asked = _read(budget, request.POST, request.user)
     return show(request, "privacy/parts/price_and_sides", _context(budget, asked, request.user))

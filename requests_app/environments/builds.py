@@ -17,7 +17,7 @@ from django.utils.module_loading import import_string
 from accounts.models import User
 from accounts.notifications import tell
 from audit import log
-from common import commit, live
+from common import commit, live, rows
 from common.errors import Conflict
 from requests_app.models import CodeEnvironment
 
@@ -38,7 +38,7 @@ PATIENCE = timedelta(minutes=40)
 
 
 def _locked(item: CodeEnvironment, *states: str) -> CodeEnvironment:
-    locked = CodeEnvironment.objects.select_for_update(of=("self",)).get(pk=item.pk)
+    locked = rows.locked(item)
     if locked.state not in states:
         raise Conflict(f"This is not possible now: {locked.get_state_display().lower()}.")
     return locked

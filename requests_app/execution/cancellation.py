@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Role, User
+from common import rows
 from common.errors import Conflict
 from datasets.models import Dataset, Revision
 from requests_app import notifications, rules, workflow
@@ -43,7 +44,7 @@ def _stop(run: Run, *, by: User, acting: User) -> Run:
 def cancel_all(runs: Iterable[Run], *, by: User) -> None:
     """The portal cancels what may not go on; a run that has just ended by itself is left alone."""
     for run in runs:
-        locked = Run.objects.select_for_update(of=("self",)).get(pk=run.pk)
+        locked = rows.locked(run)
         if locked.state in Run.LIVE:
             cancel(locked, by=by, acting=User.objects.system())
 
@@ -80,7 +81,7 @@ def end_what_may_not_go_on(live: RunQuerySet) -> None:
     """
     beside = ("request__author", "request__dataset", "approval", "revision")
     for run in live.exclude(state=Run.State.CANCELLING).select_related(*beside).order_by("?")[:AT_ONCE]:
-        if rules.go_on(run) is None:
+        if rules.may_go_on(run) is None:
             continue
         try:
             with transaction.atomic():

@@ -163,4 +163,4 @@ def _locked_with_approval(pk: UUID, lease: UUID) -> Run:
 
 
 def _open_rule(run: object) -> str | None:
-    return rules.open_data(run) if isinstance(run, Run) else "Only a run opens private data."
+    return rules.may_open_data(run) if isinstance(run, Run) else "Only a run opens private data."

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from audit import log
-from common import live
+from common import live, rows
 from common.access import require
 from common.errors import Conflict, Denied, Refused
 from requests_app import notifications, rules, visibility, workflow
@@ -36,7 +36,7 @@ def comment(
     """Remark on a version; a reviewer's remarks of the first level are held until their verdict."""
     with transaction.atomic():
         item = version.request = _lock(version)
-        require(rules.comment, by, version)
+        require(rules.may_comment, by, version)
         _check_comment(version, by=by, text=text, line=line, parent=parent)
         if private and by == item.author:
             raise Refused("A private comment is for the owner and the reviewers.")
@@ -102,10 +102,10 @@ def _tell_of(said: Comment, item: CodeRequest) -> None:
 def drop_comment(comment: Comment, *, by: User) -> None:
     """Take back a remark of one's own that nobody else has seen."""
     with transaction.atomic():
-        locked = Comment.objects.select_for_update().get(pk=comment.pk)
+        locked = rows.locked(comment)
         if locked.author != by:
             raise Denied("You can only take back your own comments.")
-        require(rules.comment, by, locked.version)
+        require(rules.may_comment, by, locked.version)
         if locked.published_at is not None:
             raise Conflict("This comment is published. Answer it, or mark it as resolved.")
         locked.replies.all().delete()
@@ -124,8 +124,8 @@ def unresolve(comment: Comment, *, by: User) -> None:
 
 def _set_resolved(comment: Comment, *, by: User, resolver: User | None) -> None:
     with transaction.atomic():
-        locked = Comment.objects.select_for_update(of=("self",)).get(pk=comment.pk)
-        require(rules.resolve, by, locked)
+        locked = rows.locked(comment)
+        require(rules.may_resolve, by, locked)
         if locked.parent_id is not None or locked.published_at is None:
             raise Refused("Only a published thread can be resolved.")
         locked.resolved_by = resolver

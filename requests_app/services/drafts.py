@@ -10,11 +10,12 @@ from django.utils import timezone
 
 from accounts.models import User
 from audit import log
-from common import live, plain_json
+from common import live, plain_json, rows
 from common.access import require
 from common.errors import Conflict, Refused
 from datasets import rules as dataset_rules
 from datasets.models import Dataset, Revision
+from datasets.queries import current_revision
 from requests_app import rules
 from requests_app.code import fingerprint
 from requests_app.code.template import template_code
@@ -42,14 +43,6 @@ def new_request(dataset: Dataset, *, by: User, title: str = "") -> CodeRequest:
         log.record("request.draft", by=by, on=item, dataset_id=dataset.pk, person_id=by.pk)
         live.changed("user", by.pk)
     return item
-
-
-def current_revision(dataset: Dataset) -> Revision:
-    """The published revision that new work is bound to."""
-    revision = dataset.current
-    if revision is None:
-        raise Refused("This dataset has no published revision. Its owner has to publish one first.")
-    return revision
 
 
 def draft_of(item: CodeRequest) -> dict[str, object]:
@@ -102,8 +95,8 @@ def save_draft(item: CodeRequest, *, by: User, number: int, **fields: object) ->
     """Write the draft; Conflict, with nothing lost, when another tab has written since `number`."""
     values = {name: _checked(name, value) for name, value in fields.items()}
     with transaction.atomic():
-        locked = CodeRequest.objects.select_for_update(of=("self",)).get(pk=item.pk)
-        require(rules.edit, by, locked)
+        locked = rows.locked(item)
+        require(rules.may_edit, by, locked)
         if number != locked.draft_number:
             raise Conflict("This draft was saved in another tab meanwhile. Your text is kept on this page.")
         if locked.latest_id is not None and values.get("title", locked.title) != locked.title:

@@ -15,7 +15,7 @@ from requests_app.models import CodeEnvironment, Run
 
 def add_environment(*, by: User, name: str, requirements: str) -> CodeEnvironment:
     """Have an environment built from a list of exact versions."""
-    require(rules.manage_environments, by)
+    require(rules.may_manage_environments, by)
     name, text = package_lists.check_name(name), requirements.replace("\r\n", "\n")
     package_lists.check(text)
     if name == installed.DEFAULT or installed.is_installed(name):
@@ -34,7 +34,7 @@ def add_environment(*, by: User, name: str, requirements: str) -> CodeEnvironmen
 
 def build_again(item: CodeEnvironment, *, by: User) -> CodeEnvironment:
     """Try once more to build what could not be built."""
-    require(rules.manage_environments, by)
+    require(rules.may_manage_environments, by)
     with transaction.atomic():
         locked = _locked(item, State.FAILED)
         changed = _set(locked, State.QUEUED, by=by, action="environment.build_again", log="", begun_at=None)
@@ -44,7 +44,7 @@ def build_again(item: CodeEnvironment, *, by: User) -> CodeEnvironment:
 
 def retire_environment(item: CodeEnvironment, *, by: User) -> CodeEnvironment:
     """No run starts in it any more; what runs in it goes on."""
-    require(rules.manage_environments, by)
+    require(rules.may_manage_environments, by)
     with transaction.atomic():
         return _set(
             _locked(item, State.READY, State.FAILED), _end_of(item), by=by, action="environment.retire"
@@ -53,7 +53,7 @@ def retire_environment(item: CodeEnvironment, *, by: User) -> CodeEnvironment:
 
 def remove_environment(item: CodeEnvironment, *, by: User) -> CodeEnvironment:
     """Take a retired environment off the disk, once nothing runs in it. Its list and its hash are kept."""
-    require(rules.manage_environments, by)
+    require(rules.may_manage_environments, by)
     with transaction.atomic():
         locked = _locked(item, State.RETIRED)
         if not installed.is_installed(locked.name):

@@ -17,7 +17,7 @@ from requests_app.services.releases import Verdict, _record
 def open_held(output: Output, *, by: User) -> Path:
     """A file of a run for those who may look at it; a view of private output is recorded."""
     run = output.run
-    require(rules.read_output, by, run)
+    require(rules.may_read_output, by, run)
     path = _intact(output)
     if run.kind == Run.Kind.PRIVATE:
         with transaction.atomic():
@@ -30,7 +30,7 @@ def open_released(output: Output, *, by: User) -> Path:
     release = Release.objects.filter(run=output.run).first()
     if release is None:
         raise Conflict("Nothing of this run is released.")
-    require(rules.download_release, by, release)
+    require(rules.may_download_release, by, release)
     output.refresh_from_db(fields=["verdict", "bytes_gone_at"])
     if output.verdict != Verdict.RELEASE:
         raise Conflict("This file was not released.")
@@ -42,7 +42,7 @@ def open_released(output: Output, *, by: User) -> Path:
 
 def open_held_download(output: Output, *, by: User) -> Path:
     """A held file for a reviewer to take home: the very bytes that a release would let out. It is recorded."""
-    require(rules.download_held, by, output.run)
+    require(rules.may_download_held, by, output.run)
     output.refresh_from_db(fields=["bytes_gone_at"])
     path = _intact(output)
     with transaction.atomic():
@@ -52,7 +52,7 @@ def open_held_download(output: Output, *, by: User) -> Path:
 
 def open_log(run: Run, *, by: User, download: bool = False) -> RunLog:
     """What a run wrote to its streams; a look at a private log, and who took it home, is recorded."""
-    require(rules.read_log, by, run)
+    require(rules.may_read_log, by, run)
     written = RunLog.objects.filter(run=run).first() or RunLog(run=run)
     if run.kind == Run.Kind.PRIVATE:
         item = run.request

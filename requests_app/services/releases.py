@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from audit import log
-from common import live
+from common import live, rows
 from common.access import require
 from common.errors import Conflict, Refused
 from common.reasons import note
@@ -31,7 +31,7 @@ def begin_check(release: Release, *, by: User) -> Release:
     with transaction.atomic():
         locked = _lock(release)
         if locked.state == State.CHECKING:
-            require(rules.check_output, by, locked)
+            require(rules.may_check_output, by, locked)
             return locked
         begun = workflow.take("begin_check", locked, by=by)
         comparison.compare_again(begun.run)
@@ -39,7 +39,7 @@ def begin_check(release: Release, *, by: User) -> Release:
 
 
 def _lock(release: Release) -> Release:
-    return Release.objects.select_for_update(of=("self",)).get(pk=release.pk)
+    return rows.locked(release)
 
 
 def set_verdict(output: Output, *, by: User, verdict: str, comment: str = "") -> Output:
@@ -48,7 +48,7 @@ def set_verdict(output: Output, *, by: User, verdict: str, comment: str = "") ->
         raise Refused("A file is released or withheld.")
     with transaction.atomic():
         _open_release(output.run, by=by)
-        locked = Output.objects.select_for_update(of=("self",)).get(pk=output.pk)
+        locked = rows.locked(output)
         old = locked.verdict
         locked.verdict, locked.comment = verdict, note(comment, 2000)
         locked.save(update_fields=["verdict", "comment"])
@@ -61,7 +61,7 @@ def _open_release(run: Run, *, by: User) -> Release:
     release = Release.objects.select_for_update(of=("self",)).filter(run=run).first()
     if release is None:
         raise Conflict("Nothing of this run is held.")
-    require(rules.check_output, by, release)
+    require(rules.may_check_output, by, release)
     if release.state not in Release.OPEN:
         raise Conflict(f"This is decided: {release.get_state_display().lower()}.")
     return begin_check(release, by=by)
@@ -91,7 +91,7 @@ def decide(release: Release, *, by: User, verdict: str, comment: str = "") -> Re
         raise Refused("Say why, so that the author knows what to change.")
     with transaction.atomic():
         locked = _lock(release)
-        require(rules.check_output, by, locked)
+        require(rules.may_check_output, by, locked)
         now = timezone.now()
         record = {}
         if verdict == "release":
@@ -156,8 +156,8 @@ def add_log_excerpt(run: Run, *, by: User, text: str) -> Output:
     if not plain or max(len(text), len(plain)) > LOG_LIMIT:
         raise Refused(f"An excerpt has between 1 and {LOG_LIMIT:,} characters.")
     with transaction.atomic():
-        locked = Run.objects.select_for_update(of=("self",)).get(pk=run.pk)
-        require(rules.add_log_excerpt, by, locked)
+        locked = rows.locked(run)
+        require(rules.may_add_log_excerpt, by, locked)
         release = Release.objects.filter(run=locked).first() or _hold(locked)
         if release.state not in Release.OPEN:
             raise Conflict(f"This is decided: {release.get_state_display().lower()}.")

@@ -25,7 +25,7 @@ def begin_review(version: Version, *, by: User) -> None:
     """A reviewer has opened the review; the author sees that it is being looked at."""
     with transaction.atomic():
         item = _lock(version)
-        require(rules.begin_review, by, item)
+        require(rules.may_begin_review, by, item)
         _refuse_stale(item, version)
         if item.state != State.IN_REVIEW:
             workflow.take("begin_review", item, by=by)
@@ -51,7 +51,7 @@ def review(  # noqa: PLR0913 -- a verdict with its scope, each part named at the
         raise Refused("A verdict is to approve, to request changes, or to reject.")
     with transaction.atomic():
         item = _lock(version)
-        require(rules.decide, by, item)
+        require(rules.may_decide, by, item)
         _refuse_stale(item, version)
         if seen != version.sha256:
             raise Conflict(STALE)

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from accounts.models import User
 from audit import log
-from common import live
+from common import live, rows
 from common.access import require
 from common.errors import Conflict, Refused
 from requests_app import rules
@@ -19,10 +19,10 @@ from requests_app.services.drafts import frozen
 def start_run(item: CodeRequest, *, by: User, key: UUID) -> Run:
     """Queue a run of the approved version; the same key again gives the same run."""
     with transaction.atomic():
-        locked = CodeRequest.objects.select_for_update(of=("self",)).get(pk=item.pk)
+        locked = rows.locked(item)
         if old := Run.objects.filter(key=key).first():
             return same_request(old, locked)
-        require(rules.start_run, by, locked)
+        require(rules.may_start_run, by, locked)
         run = _queue(locked, _approval(locked), by=by, key=key)
         queued(run, by=by)
     return run
@@ -60,8 +60,8 @@ def _queue(item: CodeRequest, approval: Approval, *, by: User, key: UUID) -> Run
 def cancel_run(run: Run, *, by: User) -> Run:
     """Cancel at once while it waits; a running one is killed by its worker within seconds."""
     with transaction.atomic():
-        locked = Run.objects.select_for_update(of=("self",)).get(pk=run.pk)
-        require(rules.cancel_run, by, locked)
+        locked = rows.locked(run)
+        require(rules.may_cancel_run, by, locked)
         return cancellation.cancel(locked, by=by, acting=by)
 
 
@@ -71,10 +71,10 @@ LIVE_MOCK_RUNS = 3
 def try_on_mock(item: CodeRequest, *, by: User, key: UUID) -> Run:
     """Run the draft on the mock data of the current revision; the same key again gives the same run."""
     with transaction.atomic():
-        locked = CodeRequest.objects.select_for_update(of=("self",)).get(pk=item.pk)
+        locked = rows.locked(item)
         if old := Run.objects.filter(key=key).first():
             return same_request(old, locked)
-        require(rules.try_on_mock, by, locked)
+        require(rules.may_try_on_mock, by, locked)
         if not locked.code.strip():
             raise Refused("There is no code to run yet.")
         if Run.objects.live().filter(kind=Run.Kind.MOCK, asked_by=by).count() >= LIVE_MOCK_RUNS:

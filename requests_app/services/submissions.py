@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
+from common import rows
 from common.access import require
 from common.errors import Conflict
 from datasets.models import Revision
@@ -20,10 +21,10 @@ from requests_app.services import drafts
 def submit(item: CodeRequest, *, by: User, key: UUID) -> Version:
     """Freeze the draft as a new version and ask for its review; the same key again gives the same version."""
     with transaction.atomic():
-        locked = CodeRequest.objects.select_for_update(of=("self",)).get(pk=item.pk)
+        locked = rows.locked(item)
         if old := Version.objects.filter(key=key).first():
             return _same_request(old, locked)
-        require(rules.submit, by, locked)
+        require(rules.may_submit, by, locked)
         version = _freeze(locked, key)
         _end_approvals(locked, by=by)
         changed = workflow.take("submit", locked, by=by, latest=version, state_reason="")

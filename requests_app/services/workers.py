@@ -5,7 +5,7 @@ from django.db.models.functions import Now
 
 from accounts.models import User
 from audit import log
-from common import live
+from common import live, rows
 from common.access import require
 from common.errors import Conflict
 from common.reasons import reason as written_reason
@@ -25,9 +25,9 @@ def undrain_worker(worker: Worker, *, by: User) -> Worker:
 
 
 def _set_draining(worker: Worker, *, by: User, action: str, draining: bool) -> Worker:
-    require(rules.manage_workers, by)
+    require(rules.may_manage_workers, by)
     with transaction.atomic():
-        locked = Worker.objects.select_for_update().get(pk=worker.pk)
+        locked = rows.locked(worker)
         if locked.draining != draining:
             log.record(action, by=by, on=locked, changes={"draining": (locked.draining, draining)})
             locked.draining = draining
@@ -39,7 +39,7 @@ def _set_draining(worker: Worker, *, by: User, action: str, draining: bool) -> W
 
 def pause_runs(*, by: User, reason: str) -> Pause:
     """Start no run anywhere until resumed; what runs goes on."""
-    require(rules.manage_workers, by)
+    require(rules.may_manage_workers, by)
     reason = written_reason(reason)
     with transaction.atomic():
         if Pause.objects.select_for_update().filter(ended_at=None).exists():
@@ -52,7 +52,7 @@ def pause_runs(*, by: User, reason: str) -> Pause:
 
 def resume_runs(*, by: User) -> None:
     """Let runs start again."""
-    require(rules.manage_workers, by)
+    require(rules.may_manage_workers, by)
     with transaction.atomic():
         pause = Pause.objects.select_for_update().filter(ended_at=None).first()
         if pause is None:

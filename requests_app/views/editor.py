@@ -91,7 +91,7 @@ def _own(request: UserRequest, pk: UUID) -> CodeRequest:
         "dataset__owner", "author", "latest"
     )
     item = found(visible, pk=pk)
-    require(rules.edit, request.user, item)
+    require(rules.may_edit, request.user, item)
     item.author = request.user
     return item
 
@@ -109,7 +109,7 @@ def _page(request: UserRequest, item: CodeRequest, form: DraftForm) -> dict[str,
         "revision": revision,
         "findings": _hints(str(form["code"].value() or ""), revision, item.parameters),
         "key": new_key(),
-        "try_refusal": rules.try_on_mock(request.user, item),
+        "try_refusal": rules.may_try_on_mock(request.user, item),
         "submit_refusal": workflow.refusal("submit", item, by=request.user),
         "open_threads": _open_threads(item, request.user),
         **_trial(item, request.user),

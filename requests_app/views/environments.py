@@ -44,7 +44,7 @@ def _page(user: User, form: EnvironmentForm) -> dict[str, object]:
     return {
         "environments": CodeEnvironment.objects.visible_to(user).select_related("by"),
         "default": installed.described(),
-        "manage_refusal": rules.manage_environments(user),
+        "manage_refusal": rules.may_manage_environments(user),
         "form": form,
     }
 
@@ -55,8 +55,8 @@ def environment(request: UserRequest, pk: UUID) -> HttpResponse:
     context = {
         "item": item,
         "is_on_disk": installed.is_installed(item.name),
-        "manage_refusal": rules.manage_environments(request.user),
-        "log_refusal": rules.see_workers(request.user),
+        "manage_refusal": rules.may_manage_environments(request.user),
+        "log_refusal": rules.may_see_workers(request.user),
     }
     return show(request, "requests/environment", context, parts={"environment-live"})
 

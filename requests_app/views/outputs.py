@@ -29,7 +29,7 @@ def _output(request: UserRequest, pk: UUID) -> Output:
     runs = Run.objects.visible_to(request.user).order_by().values("pk")
     related = ("run__request__dataset__owner", "run__request__author", "run__release")
     output = found(Output.objects.filter(run__in=runs).select_related(*related), pk=pk)
-    if rules.read_output(request.user, output.run) is None or _is_let_out(request, output):
+    if rules.may_read_output(request.user, output.run) is None or _is_let_out(request, output):
         return output
     raise Http404
 
@@ -38,14 +38,14 @@ def _is_let_out(request: UserRequest, output: Output) -> bool:
     release: Release | None = getattr(output.run, "release", None)
     if release is None or output.verdict != Output.Verdict.RELEASE:
         return False
-    return rules.download_release(request.user, release) is None
+    return rules.may_download_release(request.user, release) is None
 
 
 @require_safe
 def preview(request: UserRequest, pk: UUID) -> HttpResponse:
     """A part of the file as plain text, a table or a picture drawn anew: a page, or a fragment of one."""
     output = _output(request, pk)
-    held = rules.read_output(request.user, output.run) is None and output.bytes_gone_at is None
+    held = rules.may_read_output(request.user, output.run) is None and output.bytes_gone_at is None
     opened = outputs.open_held if held else outputs.open_released
     place = output_pages.place(request.GET)
     path = opened(output, by=request.user)

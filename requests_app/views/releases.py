@@ -37,7 +37,7 @@ def _release(request: UserRequest, pk: UUID) -> Release:
 @require_safe
 def check(request: UserRequest, pk: UUID) -> HttpResponse:
     release = _release(request, pk)
-    require(rules.read_output, request.user, release.run)
+    require(rules.may_read_output, request.user, release.run)
     return show(request, "requests/check", _page(request, release))
 
 
@@ -56,7 +56,7 @@ def _page(request: UserRequest, release: Release) -> dict[str, object]:
         "refused_outputs": list(run.refused_outputs.all()),
         "earlier": queries.release_history(run.request.dataset, before=release),
         "begin_refusal": workflow.refusal("begin_check", release, by=request.user),
-        "may_download": rules.download_held(request.user, run) is None,
+        "may_download": rules.may_download_held(request.user, run) is None,
         "refusal": workflow.refusal("release", release, by=request.user),
         "decision_form": DecisionForm(),
         "endings": run_endings.of(run.approval) if run.approval else None,
@@ -78,7 +78,7 @@ def begin(request: UserRequest, pk: UUID) -> HttpResponse:
 @confirmed_recently("Decide on held outputs")
 def decide(request: UserRequest, pk: UUID) -> HttpResponse:
     release = _release(request, pk)
-    require(rules.check_output, request.user, release)
+    require(rules.may_check_output, request.user, release)
     form = DecisionForm(request.POST)
     if not form.is_valid():
         return show(request, "requests/check", {**_page(request, release), "decision_form": form}, status=400)
@@ -109,7 +109,7 @@ def recall(request: UserRequest, pk: UUID) -> HttpResponse:
 def record(request: UserRequest, pk: UUID) -> HttpResponse:
     """The machine-readable record of a release."""
     release = _release(request, pk)
-    require(rules.read_record, request.user, release)
+    require(rules.may_read_record, request.user, release)
     content = release.record
     if request.user.oversees:
         content = release_record.for_auditor(content)

@@ -161,11 +161,11 @@ def _steps(item: CodeRequest, user: User) -> dict[str, object]:
     may_start = item.state == State.APPROVED and rules.is_author_or_owner(user, item) is None
     return {
         "key": new_key(),
-        "may_edit": rules.edit(user, item) is None,
+        "may_edit": rules.may_edit(user, item) is None,
         "may_start": may_start,
         "withdraw_refusal": workflow.refusal("withdraw", item, by=user),
         "revoke_refusal": workflow.refusal("revoke", item, by=user),
-        "start_refusal": rules.start_run(user, item) if may_start else None,
+        "start_refusal": rules.may_start_run(user, item) if may_start else None,
         "reason_form": ReasonForm(),
     }
 

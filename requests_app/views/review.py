@@ -53,7 +53,7 @@ def begin(request: UserRequest, pk: UUID) -> HttpResponse:
 @confirmed_recently("Give your verdict on code")
 def verdict(request: UserRequest, pk: UUID) -> HttpResponse:
     version = readable_version(request, pk)
-    require(rules.begin_review, request.user, version.request)
+    require(rules.may_begin_review, request.user, version.request)
     form = VerdictForm(request.POST, dataset=version.request.dataset)
     if not form.is_valid():
         return show(

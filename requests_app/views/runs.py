@@ -97,7 +97,7 @@ def waiting(run: Run) -> dict[str, object]:
 
 def private_side(run: Run, user: User) -> dict[str, object]:
     """Log, resources and outputs: only for those who may read what came off the data."""
-    if rules.read_log(user, run) is not None:
+    if rules.may_read_log(user, run) is not None:
         return {"reads_log": False}
     return {
         "reads_log": True,
@@ -125,11 +125,11 @@ def _released(run: Run, release: Release | None, user: User) -> dict[str, object
     """What was let out, for those who may download it; and whether this person is to check what is held."""
     if release is None:
         return {"released": [], "may_check": False, "sentence": words.run_sentence(run, None)}
-    readable = rules.download_release(user, release) is None
+    readable = rules.may_download_release(user, release) is None
     return {
         "released": list(run.outputs.filter(verdict=Output.Verdict.RELEASE)) if readable else [],
-        "may_check": release.state in Release.OPEN and rules.check_output(user, release) is None,
-        "may_look_back": release.state not in Release.OPEN and rules.read_output(user, run) is None,
+        "may_check": release.state in Release.OPEN and rules.may_check_output(user, release) is None,
+        "may_look_back": release.state not in Release.OPEN and rules.may_read_output(user, run) is None,
         "sentence": words.run_sentence(run, release),
     }
 
@@ -151,7 +151,7 @@ def log(request: UserRequest, pk: UUID) -> HttpResponse:
 def _readable(request: UserRequest, pk: UUID) -> Run:
     related = ("request__dataset__owner", "request__author", "version")
     run = found(Run.objects.visible_to(request.user).select_related(*related), pk=pk)
-    require(rules.read_log, request.user, run)
+    require(rules.may_read_log, request.user, run)
     return run
 
 
@@ -162,7 +162,7 @@ def _log_page(run: Run, written: RunLog, user: User, form: LogExcerptForm) -> di
         "stdout": _tail(written.stdout),
         "stderr": _tail(written.stderr),
         "excerpt_form": form,
-        "excerpt_refusal": rules.add_log_excerpt(user, run),
+        "excerpt_refusal": rules.may_add_log_excerpt(user, run),
         "excerpt_made": run.outputs.filter(name=releases.LOG_OUTPUT).exists(),
     }
 

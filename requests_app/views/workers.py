@@ -17,7 +17,7 @@ from requests_app.models import Worker
 
 @require_safe
 def workers(request: UserRequest) -> HttpResponse:
-    require(rules.see_workers, request.user, None)
+    require(rules.may_see_workers, request.user, None)
     return show(request, "requests/workers", _page(request, ReasonForm()), parts={"workers-live"})
 
 
@@ -26,7 +26,7 @@ def _page(request: UserRequest, form: ReasonForm) -> dict[str, object]:
         "workers": queries.workers(),
         "queue": queries.queue_length(),
         "pause": queries.pause(),
-        "manage_refusal": rules.manage_workers(request.user),
+        "manage_refusal": rules.may_manage_workers(request.user),
         "reason_form": form,
     }
 
@@ -46,14 +46,14 @@ def undrain(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 def _worker(request: UserRequest, pk: UUID) -> Worker:
-    require(rules.see_workers, request.user, None)
+    require(rules.may_see_workers, request.user, None)
     return found(Worker.objects.all(), pk=pk)
 
 
 @require_POST
 @confirmed_recently("Pause all runs")
 def pause(request: UserRequest) -> HttpResponse:
-    require(rules.manage_workers, request.user)
+    require(rules.may_manage_workers, request.user)
     form = ReasonForm(request.POST)
     if not form.is_valid():
         return show(request, "requests/workers", _page(request, form), status=400)

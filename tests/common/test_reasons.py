@@ -79,6 +79,7 @@ def test_every_verb_refuses_the_same(verb: Callable[[str], object], text: str, r
 @pytest.mark.parametrize(("text", "refusal"), [("", EMPTY), ("a\x00b", NUL)])
 def test_asking_for_more_and_declining_need_a_reason_too(text: str, refusal: str):
     budget = budgets.budget()
+    make.grant(budget.protection.dataset, budget.scientist)
     with pytest.raises(Refused, match=f"^{refusal}$"):
         privacy.ask_top_up(budget, by=budget.scientist, epsilon=5.0, reason=text)
     asked = privacy.ask_top_up(budget, by=budget.scientist, epsilon=5.0, reason="One more wave.\nOf 2024.")

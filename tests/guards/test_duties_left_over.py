@@ -340,5 +340,5 @@ def test_they_are_told_nothing_of_what_others_do(cast: Cast, role: str):
 def test_a_run_of_theirs_does_not_open_the_data(cast: Cast):
     run = requests_.claimed(requests_.start(cast.approved))
     comes_to_oversee(cast.person, "auditor")
-    why = rules.open_data(Run.objects.get(pk=run.pk))
+    why = rules.may_open_data(Run.objects.get(pk=run.pk))
     assert why == "Admins and auditors oversee those who work with data: they hold no duty on it themselves."

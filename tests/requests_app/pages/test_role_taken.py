@@ -97,7 +97,7 @@ def test_a_scientist_without_the_role_begins_nothing_and_keeps_what_was_released
     ):
         with pytest.raises(Refused):
             act()
-    assert rules.open_data(Run.objects.get(pk=run.pk)) is not None
+    assert rules.may_open_data(Run.objects.get(pk=run.pk)) is not None
     assert outputs.open_released(output, by=author).is_file()
     assert datasets.decide_access(wish, by=wish.dataset.owner, grant=False, note="Too late.").state == (
         AccessRequest.State.DENIED

@@ -86,8 +86,8 @@ def what_the_author_finds(run: Run) -> dict[str, object]:
     return {
         "pages": [page(run, author, name) for name in PAGES],
         "fields": {name: getattr(shown, name) for name in ("state", *WENT)},
-        "submit": rules.submit(author, item),
-        "start": rules.start_run(author, item),
+        "submit": rules.may_submit(author, item),
+        "start": rules.may_start_run(author, item),
         "bell": list(author.notifications.values_list("text", flat=True)),
         "inbox": client.get(reverse("inbox")).content.count(b"<li"),
         "own log": list(log.filter(pk__in=Entry.objects.visible_to(author)).values_list("action", "at")),
