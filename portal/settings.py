@@ -49,7 +49,6 @@ INSTALLED_APPS = [
     "django_vite",
     "pgtrigger",
     "rest_framework",
-    "template_partials",
 ]
 
 MIDDLEWARE = [
