@@ -1,4 +1,4 @@
-"""One version, stated in pyproject.toml: what readers of other files are told is the same."""
+"""What surrounds the code agrees with itself: one version, one licence, and a reason for every requirement."""
 
 import json
 import re
@@ -62,3 +62,12 @@ def test_the_licence_is_the_one_that_is_declared():
     text = " ".join((ROOT / "LICENSE").read_text().split())
     assert text.startswith("Apache License Version 2.0, January 2004")
     assert text.endswith("limitations under the License.")
+
+
+def test_every_requirement_says_why_it_is_there():
+    lists = [*(ROOT / "requirements").glob("*.in"), *(ROOT / "environments").glob("*.in")]
+    assert lists != []
+    lines = [(path.name, line) for path in lists for line in path.read_text().splitlines()]
+    required = [(name, line) for name, line in lines if line and not line.startswith(("#", "-"))]
+    assert required != []
+    assert [item for item in required if not re.fullmatch(r"\S+  # \S.*", item[1])] == []
