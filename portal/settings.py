@@ -1,5 +1,6 @@
 """One settings file. Production is the default; what loosens it is named and opted into."""
 
+import tomllib
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from redis.retry import Retry
 
 from portal import env
 
-VERSION = "0.1.0"
 ROOT = Path(__file__).resolve().parent.parent
+VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 STATE = env.path("WEIR_STATE", ROOT / "var")
 env.load_state(STATE)
 
@@ -49,7 +50,6 @@ INSTALLED_APPS = [
     "django_vite",
     "pgtrigger",
     "rest_framework",
-    "template_partials",
 ]
 
 MIDDLEWARE = [

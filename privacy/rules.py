@@ -5,7 +5,7 @@ from accounts.rules import is_free_for_duties
 from common.access import all_of
 from datasets import rules as dataset_rules
 from datasets.models import Dataset
-from privacy.models import Answer, Budget, Protection, TopUp
+from privacy.models import Budget, Protection, TopUp
 
 
 def is_owner(user: User, protection: Protection) -> str | None:
@@ -64,12 +64,6 @@ def may_read_subjects(user: User, protection: Protection) -> str | None:
 def may_read_ledger(user: User, protection: Protection) -> str | None:
     """Lines of the ledger are written before any row is read: for the owner and auditors."""
     return None if user.is_auditor else is_owner(user, protection)
-
-
-def read_answer(user: User, answer: Answer) -> str | None:
-    if user.is_auditor or is_own(user, answer.budget) is None:
-        return None
-    return is_owner(user, answer.budget.protection)
 
 
 def may_manage_budget(user: User, budget: Budget) -> str | None:

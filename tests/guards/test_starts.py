@@ -17,6 +17,7 @@ ALLOWED = {
     "portal/launch/__main__.py Launch.prepare: subprocess.run": OPERATOR + "Django's own commands.",
     "portal/launch/begin.py main: os.execv": OPERATOR + "goes on as the portal's Python.",
     "portal/launch/checks.py passes: subprocess.run": OPERATOR + "the checks of the source.",
+    "portal/launch/coverage.py main: subprocess.run": OPERATOR + "reads what the tests have covered.",
     "portal/launch/install.py _pip: subprocess.run": OPERATOR + "asks whether pip is there.",
     "portal/launch/install.py _run: subprocess.run": OPERATOR
     + "installs the portal itself, from its own list with hashes: that is trusted as the portal is. "
