@@ -95,8 +95,8 @@ def _others(query: Query, table: TableSpec) -> Iterator[tuple[str, str, str, Que
 def _one_row(query: Query, table: TableSpec) -> Iterator[tuple[str, str, str, Query]]:
     if rows_that_count(query, table) > 1:
         people = isinstance(query.measure, CountSubjects) or getattr(query.measure, "per_subject", False)
-        one = "Count each person in one group" if people else "Count one row of each person"
-        means = "Loses nothing where nobody has more; whoever has is scaled down."
+        one = "Count each person in one group" if people else "Count one row per person"
+        means = "Loses nothing if nobody has more; anyone who has more is scaled down."
         yield "rows", one, means, replace(query, rows=1)
 
 
@@ -113,6 +113,6 @@ def _tighter(query: Query, of: Column, table: TableSpec) -> Iterator[tuple[str, 
     yield (
         "limit",
         f"Limit {of.name} to {'±' if interval.lower < -limit else ''}{shown}",
-        "What lies beyond counts as the limit. Choose another one in the SQL.",
+        "Values beyond the limit count as the limit. Choose another one in the SQL.",
         replace(query, measure=Sum(cut)),
     )

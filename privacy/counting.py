@@ -10,7 +10,7 @@ from privacy.engine.designs import design
 from privacy.engine.queries import Count, CountSubjects, Mean, Query, Sum
 from privacy.engine.schema import TableSpec
 
-NOT_COVERED = "The interval does not cover what is missing for that."
+NOT_COVERED = "The interval does not cover what this leaves out."
 
 
 def rows_per_person(query: Query, table: TableSpec) -> int | None:
@@ -19,20 +19,20 @@ def rows_per_person(query: Query, table: TableSpec) -> int | None:
 
 
 def counting(query: Query, table: TableSpec) -> str:
-    """`counting at most 4 of each person`: goes on after the answer's unit. Empty where it does not matter."""
+    """`counting at most 4 per person`: continues after the answer's unit. Empty where it does not matter."""
     rows = rows_per_person(query, table)
     if rows is None:
         return ""
     match query.measure:
         case Count():
-            return f"counting at most {rows:,} of each person"
+            return f"counting at most {rows:,} per person"
         case Sum():
             most = f"{words.sized(design(query, table).clip, 6, up=True)} {words.unit(query, table)}".rstrip()
-            return f"counting at most {most} of each person, what {_rows(rows)} can hold"
+            return f"counting at most {most} per person, as much as {_rows(rows)} can hold"
         case CountSubjects() | Mean(per_subject=True):
             return f"counting each person in full in up to {rows:,} group{'' if rows == 1 else 's'}"
         case _:
-            return f"counting up to {_rows(rows)} of each person in full"
+            return f"counting up to {_rows(rows)} per person in full"
 
 
 def beyond(query: Query, table: TableSpec) -> str:
@@ -42,13 +42,13 @@ def beyond(query: Query, table: TableSpec) -> str:
         return ""
     match query.measure:
         case Count() if not query.by:
-            told = f"Whoever has more counts as {rows:,}."
+            told = f"Anyone with more counts as {rows:,}."
         case Sum() if not query.by:
-            told = "Whoever adds up to more counts with that much."
+            told = "Anyone who adds up to more counts as that much."
         case _ if query.by:
-            told = "Whoever has more may be scaled down, in all groups together."
+            told = "Anyone with more may be scaled down, in all groups together."
         case _:
-            told = "Whoever has more may be scaled down, all rows together."
+            told = "Anyone with more may be scaled down, all rows together."
     return f"{told} {NOT_COVERED}"
 
 

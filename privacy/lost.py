@@ -19,8 +19,8 @@ def sentence(result: Mapping[str, Any], query: Query, table: TableSpec | None, e
     *others, last = _ways(query, table)
     ways = f"{', '.join(others)} or {last}" if others else last
     return (
-        f"There is too little behind {behind} for the noise that ε {epsilon} needs. "
-        f"It is spent all the same. Try {ways}."
+        f"There is too little data behind {behind} for the noise that ε {epsilon} needs. "
+        f"It is charged all the same. Try {ways}."
     )
 
 
@@ -36,7 +36,7 @@ def _ways(query: Query, table: TableSpec | None) -> list[str]:
             else []
         ),
         *(["fewer features"] if isinstance(measure, Regression) and len(measure.features) > 1 else []),
-        *(["fewer rows of each person"] if (rows or 1) > 1 else []),
+        *(["fewer rows per person"] if (rows or 1) > 1 else []),
         *(["fewer groups"] if query.by else []),
         *(["a wider filter"] if query.where is not None else []),
         "more ε",

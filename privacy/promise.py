@@ -81,16 +81,16 @@ class Promise:
     def odds(self) -> str:
         beyond = self._at_most(phi(self.mu / 2 - (self.epsilon - SLACK) / self.mu))
         return (
-            f"Nobody’s odds that a given person is in your data rise by more than a factor {factor(self.epsilon)}, "
-            f"except with probability 1 in {grouped(math.floor(1 / beyond))}."
+            f"For anybody, the odds that a given person is in your data rise by at most a factor of "
+            f"{factor(self.epsilon)}, except with probability 1 in {grouped(math.floor(1 / beyond))}."
         )
 
     @property
     def alarms(self) -> str:
         found = self._at_most(phi(INVERSE(FALSE_ALARMS) + self.mu))
         return (
-            "Someone who may accuse wrongly in 1 of 100 cases finds at most "
-            f"{per_hundred(found, digits=2)} of 100 people who are in the data."
+            "Someone who wrongly accuses 1 of 100 people who are not in the data finds at most "
+            f"{per_hundred(found, digits=2)} of 100 people who are."
         )
 
     @property
@@ -99,7 +99,7 @@ class Promise:
             return f"One scientist alone is right in at most {self.guesses} of 100 cases."
         return (
             f"Even if all {self.seats} scientists pool everything they got, the guess is right in at most "
-            f"{self.guesses} of 100 cases; one scientist alone, at most {self.guesses_alone}."
+            f"{self.guesses} of 100 cases; for one scientist alone, in at most {self.guesses_alone}."
         )
 
     @property

@@ -31,7 +31,7 @@ class Together:
         """`unit`: of a single kind of figure."""
         which = " of a column" if len(self.widths) > 1 else ""
         text = (
-            f"Each interval holds with 95 % on its own. All {self.several:,}{which} together hold with 95 % when they "
+            f"On its own, each is a 95 % interval. All {self.several:,}{which} hold together with 95 % confidence if they "
             f"are {words.sized(self.factor, up=True)} times as wide"
         )
         if None in self.widths.values():

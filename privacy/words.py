@@ -70,7 +70,7 @@ def say(query: Query) -> str:
     if query.where is not None:
         text += f" where {condition(query.where)}"
     if query.rows is not None:
-        text += f", at most {query.rows:,} row{'' if query.rows == 1 else 's'} of a person"
+        text += f", at most {query.rows:,} row{'' if query.rows == 1 else 's'} per person"
     return text
 
 
@@ -82,7 +82,7 @@ def measure(item: Measure) -> str:  # noqa: C901, PLR0911 -- one case a kind
             return "Number of people"
         case KeyCounts(column, keys):
             some = "one" if keys == 1 else f"up to {keys}"
-            return f"People by {column}, each counted once, in {some} of their values"
+            return f"People by {column}, each counted in {some} of their values"
         case Sum(of):
             return f"Sum of {expression(of)}"
         case Mean(of, per_subject):
@@ -274,7 +274,7 @@ def rank_note(query: Query, half_width: float | None) -> str:
     where it is known."""
     if not is_of_rank(query):
         return ""
-    bound = "on one side as far as the declared bound"
+    bound = "on one side up to the declared bound"
     if half_width is None:
         return f"The interval can be wider than the error of the rank, {bound}."
     points = sized(min(100, half_width * 100))
