@@ -146,7 +146,7 @@ def code_table(context: template.Context) -> SafeString:
     body = "".join(_body(context, context["rows"], _split_row if split else _unified_row))
     name = "Code, side by side" if split else "Code"
     return format_html(
-        '<table class="code {}"><caption class="visually-hidden">{}, one row a line</caption>'
+        '<table class="code {}"><caption class="visually-hidden">{}, one row per line</caption>'
         "<colgroup>{}</colgroup><tbody>{}</tbody></table>",
         "is-split" if split else "is-unified",
         name,
