@@ -209,7 +209,7 @@ def test_it_is_public(budget, client):
     asking_page = client.get(reverse("privacy:ask", args=[budget.pk])).content.decode()
     assert "at most 1 row per person and value" in asking_page
     detail = client.get(reverse("datasets:detail", args=[budget.protection.dataset_id])).content.decode()
-    assert "at most 1 row of a data subject for each value" in detail
+    assert "at most 1 row per person and value" in detail
     told = client.get(reverse("privacy:api_budget", args=[budget.pk])).json()["tables"][0]["columns"]
     assert [each["rows_per_value"] for each in told if each["name"] == "year"] == [1]
     price = reverse("privacy:price", args=[budget.pk])
