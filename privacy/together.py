@@ -31,8 +31,8 @@ class Together:
         """`unit`: of a single kind of figure."""
         which = " of a column" if len(self.widths) > 1 else ""
         text = (
-            f"On its own, each is a 95 % interval. All {self.several:,}{which} hold together with 95 % confidence if they "
-            f"are {words.sized(self.factor, up=True)} times as wide"
+            f"On its own, each is a 95 % interval. All {self.several:,}{which} hold together with 95 % confidence if "
+            f"they are {words.sized(self.factor, up=True)} times as wide"
         )
         if None in self.widths.values():
             text += f", as under “± all {self.several:,}”"

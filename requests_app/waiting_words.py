@@ -21,7 +21,9 @@ def of(queue: Queue, run: Waiting[Any], kernels: Sequence[str]) -> str:
     """What this run waits for, on the kernels where it could start."""
     match queue.hold(run, kernels):
         case Hold.PERSON:
-            return f"Other runs of the same person are in progress: at most {settings.RUNS_PER_PERSON} at once."
+            return (
+                f"Other runs of the same person are in progress: at most {settings.RUNS_PER_PERSON} at once."
+            )
         case Hold.DATASET:
             return f"Other runs on this dataset are in progress: at most {settings.RUNS_PER_DATASET} at once."
         case Hold.RESERVED:
@@ -29,9 +31,7 @@ def of(queue: Queue, run: Waiting[Any], kernels: Sequence[str]) -> str:
         case Hold.NEIGHBOUR:
             return _neighbour(run, queueing.neighbours(run, queue.busy, kernels[0]), queue.now)
         case Hold.TURN:
-            return (
-                "A run that has waited longer starts first: the two must not run at the same time."
-            )
+            return "A run that has waited longer starts first: the two must not run at the same time."
         case None:
             return "It starts as soon as a worker is free."
 

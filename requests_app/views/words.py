@@ -57,8 +57,8 @@ FAILURES: dict[str, Meaning] = {
     CloseCode.POLICY_BLOCKED: Meaning(
         "The run was stopped by policy: the approval or the access to the data had ended before it started, "
         "or the code asked the system for something that no run may do.",
-        "Check on the request's page whether the approval is still valid. If it is, the code is the cause: a run has its "
-        "declared tables, the installed packages and nothing else, so no network and no other programs.",
+        "Check on the request's page whether the approval is still valid. If it is, the code is the cause: a run has "
+        "its declared tables, the installed packages and nothing else, so no network and no other programs.",
     ),
     CloseCode.WORKER_LOST: Meaning(
         "The machine that worked on this run stopped responding. The code is not to blame.",
@@ -166,8 +166,8 @@ RUN_NOW: dict[str, str] = {
     Run.State.STARTING: "The sandbox is being set up.",
     Run.State.RUNNING: "The code is running.",
     Run.State.COLLECTING: "The code has ended; its outputs are being collected.",
-    Run.State.ENDING: "The code has ended. Its author, and everybody else who may not read the log, will learn this at the "
-    "next step, because its exact duration may depend on the private rows. The check begins then.",
+    Run.State.ENDING: "The code has ended. Its author, and everybody else who may not read the log, will learn this at "
+    "the next step, because its exact duration may depend on the private rows. The check begins then.",
     Run.State.CANCELLING: "The run is being cancelled: its worker stops it within seconds.",
     Run.State.CANCELLED: "The run was cancelled. Nothing it wrote was kept.",
     Run.State.FAILED: "The run failed.",

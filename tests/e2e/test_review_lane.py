@@ -94,7 +94,7 @@ def write_the_first_version(scientist: Page) -> None:
     scientist.get_by_label("Expected outputs").fill("One table with a row for each of three regions.")
     write_code(scientist, FIRST)
     try_and_submit(scientist)
-    expect(scientist.locator("#request-live")).to_contain_text("Version 1 waits for a review")
+    expect(scientist.locator("#request-live")).to_contain_text("Version 1 is waiting for a review")
     no_barriers(scientist, "request")
 
 
@@ -112,7 +112,9 @@ def ask_for_changes(owner: Page) -> None:
 
 def write_the_second_version(scientist: Page) -> None:
     """The author's open page has changed meanwhile; they answer with a new version."""
-    expect(scientist.locator("#request-live")).to_contain_text("A reviewer has requested changes", timeout=LIVE)
+    expect(scientist.locator("#request-live")).to_contain_text(
+        "A reviewer has requested changes", timeout=LIVE
+    )
     scientist.get_by_role("link", name="Write a new version").click()
     write_code(scientist, SECOND)
     no_barriers(scientist, "editor")

@@ -112,9 +112,7 @@ SAID = {
     SUM: "counting at most 800 per person, as much as 8 rows can hold",
     replace(SUM, rows=1): "counting at most 100 per person, as much as 1 row can hold",
     Query(table="wages", measure=Mean(WAGE)): "counting up to 8 rows per person in full",
-    Query(
-        table="wages", measure=Quantiles(WAGE, (0.5,)), rows=1
-    ): "counting up to 1 row per person in full",
+    Query(table="wages", measure=Quantiles(WAGE, (0.5,)), rows=1): "counting up to 1 row per person in full",
     Query(table="wages", measure=CountSubjects()): "",
     Query(table="wages", measure=CountSubjects(), by=("region",), rows=1): "",
     Query(table="wages", measure=CountSubjects(), by=("union",)): "",

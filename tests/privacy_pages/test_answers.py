@@ -70,7 +70,8 @@ def test_quantiles_stand_with_the_ends_of_their_intervals(as_, budget, ask, comp
         assert ("Every value that the column can have is distinguished" in text) == (column == "year")
         assert ("points between the declared bounds" in text) == (column == "wage")
         assert (
-            "The interval can be wider than the error of the rank, on one side up to the declared bound" in text
+            "The interval can be wider than the error of the rank, on one side up to the declared bound"
+            in text
         )
         assert column == "wage" or "." not in shown["value"] + shown["low"] + shown["high"]
         rows = list(csv.reader(io.StringIO(client.get(url(answer, "download", "csv")).content.decode())))
@@ -166,7 +167,8 @@ def test_groups_say_how_wide_intervals_are_that_hold_all_together(as_, budget, a
     counts = client.get(url(answered)).content.decode()
     wide = words.shown(half * joint.factor(3), words.places(half * joint.factor(3)))
     assert (
-        f"{alone} All 3 hold together with 95 % confidence if they are 1.22 times as wide: ± {wide} people." in counts
+        f"{alone} All 3 hold together with 95 % confidence if they are 1.22 times as wide: ± {wide} people."
+        in counts
     )
     assert "± all 3</th>" not in counts
     means = compute(ask(budget, "SELECT region, AVG(wage) FROM wages GROUP BY region", epsilon=14))
@@ -210,7 +212,9 @@ def test_answers_of_older_versions_are_shown(as_, budget, answered):
     )
     client = as_(budget.scientist)
     text = client.get(url(answered)).content.decode()
-    assert "All 2 hold together with 95 % confidence if they are 1.15 times as wide, as under “± all 2”." in text
+    assert (
+        "All 2 hold together with 95 % confidence if they are 1.15 times as wide, as under “± all 2”." in text
+    )
     assert "0.25" in text
     assert {
         client.get(url(answered, "download", form)).status_code for form in ("csv", "json", "record")
@@ -327,7 +331,9 @@ def test_what_is_lost_in_noise_says_why_and_leads_back_to_the_question(as_, budg
     lines: list[Any] = [{"key": [key], "figures": figures} for key in ("east", "north", "west")]
     Answer.objects.update(result={"by": ["region"], "lines": lines})
     page = as_(budget.scientist).get(url(answer))
-    ways = "narrower bounds (LEAST and GREATEST), fewer rows per person, fewer groups, a wider filter or more ε"
+    ways = (
+        "narrower bounds (LEAST and GREATEST), fewer rows per person, fewer groups, a wider filter or more ε"
+    )
     assert page.context["lost"] == (
         "There is too little data behind this question for the noise that ε 0.5 needs. It is charged all the same. "
         f"Try {ways}."
@@ -338,7 +344,9 @@ def test_what_is_lost_in_noise_says_why_and_leads_back_to_the_question(as_, budg
     told = [{"name": "mean", "value": 3.0, "half_width": 1.0}]
     some: dict[str, Any] = {"by": ["region"], "lines": [*lines[:2], {"key": ["west"], "figures": told}]}
     query, table = decode(answer.query), queries.table_of(answer)
-    assert lost.sentence(some, query, table, "2").startswith("There is too little data behind 2 of 3 groups for")
+    assert lost.sentence(some, query, table, "2").startswith(
+        "There is too little data behind 2 of 3 groups for"
+    )
     assert not lost.sentence({"by": [], "lines": some["lines"][2:]}, query, table, "2")
 
 

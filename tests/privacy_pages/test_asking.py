@@ -48,7 +48,12 @@ def test_a_fresh_page_shows_a_question_a_price_and_the_schema(scientist, page):
     text = answer.content.decode()
     assert answer.context["priced"]["what"] == "Number of people"
     assert "SELECT COUNT(DISTINCT person)" in text
-    for public in ("0 to 50,000 EUR", "east, north, west", "same in all of a person’s rows", "About 30 people"):
+    for public in (
+        "0 to 50,000 EUR",
+        "east, north, west",
+        "same in all of a person’s rows",
+        "About 30 people",
+    ):
         assert public in text
     assert not LedgerLine.objects.exists()
 
