@@ -1,7 +1,7 @@
-"""How much of a person counts in an answer, in words that stand with each figure. Nothing here reads rows.
+"""How much of a person counts in an answer, in words shown with each figure. Nothing here reads rows.
 
-A count takes at most so many rows of each person, a sum at most what so many rows can hold. Of somebody with more rows
-everything is scaled down together; no row is picked (engine.contributions).
+A count takes at most so many rows per person, a sum at most what so many rows can hold. If a person has more rows, all
+of them are scaled down together; no row is picked (engine.contributions).
 """
 
 from privacy import words
@@ -14,7 +14,7 @@ NOT_COVERED = "The interval does not cover what this leaves out."
 
 
 def rows_per_person(query: Query, table: TableSpec) -> int | None:
-    """So many rows of a person count in full; None where it does not matter how many there are."""
+    """The number of rows per person that count in full; None where the number does not matter."""
     return rows_that_count(query, table) if is_capped(query, table) else None
 
 
@@ -36,7 +36,7 @@ def counting(query: Query, table: TableSpec) -> str:
 
 
 def beyond(query: Query, table: TableSpec) -> str:
-    """What happens to people who have more, and what that does to the interval. Empty where nobody has."""
+    """What happens to people who have more, and what that means for the interval. Empty where it does not matter."""
     rows = rows_per_person(query, table)
     if rows is None:
         return ""
@@ -53,7 +53,7 @@ def beyond(query: Query, table: TableSpec) -> str:
 
 
 def told(query: Query, table: TableSpec) -> dict[str, object]:
-    """All of it, for pages, records and programs."""
+    """All of this, for pages, records and programs."""
     return {
         "rows_per_person": rows_per_person(query, table),
         "counting": counting(query, table),

@@ -28,11 +28,11 @@ def phi(x: float) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:
-    """The protection of one dataset: everybody together, and one of `seats` equal shares.
+    """The promise of one dataset: for everybody together, and for one of `seats` equal shares.
 
     `threshold_delta` is the part of delta that is kept for undeclared values. It adds up: whatever an attacker could
-    do with chance p without such answers, with them he can with at most p + threshold_delta. What is said is rounded
-    up, and allows for the noise's being discrete (accounting.SLACK).
+    do with probability p without such answers, they can do with them with at most p + threshold_delta. All figures
+    are rounded up, and allow for the noise being discrete (accounting.SLACK).
     """
 
     epsilon: float
@@ -43,7 +43,7 @@ class Promise:
 
     @property
     def level(self) -> str:
-        """Its name: that of the weakest level that is at least as strong."""
+        """The name of the strongest level that it still reaches."""
         return next((name for limit, name in LEVELS.items() if self.epsilon <= limit), "Very weak")
 
     @property
@@ -67,7 +67,7 @@ class Promise:
         return per_hundred(self._at_most(phi(self.share_mu / 2)))
 
     def _at_most(self, chance: float) -> float:
-        """What a chance under exact Gaussian DP can be with everything else that is released."""
+        """The upper bound of a chance under exact Gaussian DP, with everything else that is released."""
         return chance * math.exp(SLACK) + self.threshold_delta
 
     @property
@@ -109,7 +109,7 @@ class Promise:
 
 
 def per_hundred(share: float, digits: int = 1) -> str:
-    """At most so many of 100 cases."""
+    """A probability as the number of cases in 100, rounded up."""
     return f"{rounded_up(min(share, 1) * 100, digits):.{digits}f}"
 
 

@@ -1,4 +1,4 @@
-"""Plain words for what the machines say. Pure text: nothing here reads private rows."""
+"""States and failure codes in plain words. Pure text: nothing here reads private rows."""
 
 from dataclasses import dataclass
 
@@ -105,7 +105,7 @@ RELEASE_SENTENCE: dict[str, str] = {
 def request_sentence(
     item: CodeRequest, *, approval: Approval | None, used: int, run: Run | None, release: Release | None
 ) -> str:
-    """Where a request stands, as one sentence: the product of the machines of request, run and release."""
+    """The state of a request in one sentence, from the states of request, run and release."""
     number = item.latest.number if item.latest else 0
     if item.state != CodeRequest.State.APPROVED or approval is None:
         words = REQUEST_SENTENCE.get(item.state, f"{item.get_state_display()}.")
@@ -131,7 +131,7 @@ ON_MOCK = Meaning(
 
 
 def failure(run: Run) -> Meaning | None:
-    """What a failed run's code means, to those who read its page."""
+    """What a failed run's close code means, for readers of its page."""
     if run.state not in (Run.State.FAILED, Run.State.ENDING):
         return None
     if run.kind == Run.Kind.MOCK and run.close_code == CloseCode.EXCEPTION:
@@ -141,7 +141,7 @@ def failure(run: Run) -> Meaning | None:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One step of a run, as its page draws it."""
+    """One step of a run, as shown on its page."""
 
     label: str
     done: bool
@@ -153,7 +153,7 @@ PUBLIC_WAY = WAY[:3]
 
 
 def stages(run: Run, *, reads_log: bool) -> list[Stage]:
-    """How far a run has come. Only while it is on its way: where it broke off is told in words."""
+    """How far a run has come, while it is in progress; where it stopped is said in words."""
     if run.state not in WAY:
         return []
     way = PUBLIC_WAY if not reads_log else WAY if run.kind == Run.Kind.PRIVATE else WAY[:-1]
@@ -185,5 +185,5 @@ RELEASE_NOW: dict[str, str] = {
 
 
 def run_sentence(run: Run, release: Release | None) -> str:
-    """Where a run stands, as one sentence."""
+    """The state of a run in one sentence."""
     return RELEASE_NOW[release.state] if release is not None else RUN_NOW[run.state]
