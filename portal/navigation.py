@@ -9,7 +9,7 @@ Item = dict[str, object]
 
 
 def items(request: HttpRequest) -> list[Item]:
-    """What this person finds in the header: label, url, icon, active."""
+    """The menu entries of this person: label, url, icon, active."""
     user = getattr(request, "user", None)  # a request may be refused before anybody has looked whose it is
     if not isinstance(user, User):
         return []
@@ -30,7 +30,7 @@ def items(request: HttpRequest) -> list[Item]:
 
 
 def _here(path: str, urls: list[str]) -> str:
-    """The entry that the page belongs to: the longest beginning of its address. One's own pages belong to none."""
+    """The entry that the page belongs to: the longest prefix of its address. Personal pages belong to none."""
     own = [reverse(name) for name in ("accounts:profile", "accounts:notifications")]
     best = max((url for url in [*urls, *own] if path.startswith(url)), key=len, default="")
     return "" if best in own else best

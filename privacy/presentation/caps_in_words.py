@@ -1,7 +1,7 @@
-"""How much of a person counts in an answer, in words that stand with each figure. Nothing here reads rows.
+"""How much of a person counts in an answer, in words shown with each figure. Nothing here reads rows.
 
-A count takes at most so many rows of each person, a sum at most what so many rows can hold. Of somebody with more rows
-everything is scaled down together; no row is picked (engine.contributions).
+A count takes at most so many rows per person, a sum at most what so many rows can hold. If a person has more rows, all
+of them are scaled down together; no row is picked (engine.contributions).
 """
 
 from privacy.engine.language.query import Count, CountSubjects, Mean, Query, Sum
@@ -10,50 +10,50 @@ from privacy.engine.plan.caps import is_capped, rows_that_count
 from privacy.engine.plan.designs import design
 from privacy.presentation import words
 
-NOT_COVERED = "The interval does not cover what is missing for that."
+NOT_COVERED = "The interval does not cover what this leaves out."
 
 
 def rows_per_person(query: Query, table: TableSpec) -> int | None:
-    """So many rows of a person count in full; None where it does not matter how many there are."""
+    """The number of rows per person that count in full; None where the number does not matter."""
     return rows_that_count(query, table) if is_capped(query, table) else None
 
 
 def counting(query: Query, table: TableSpec) -> str:
-    """`counting at most 4 of each person`: goes on after the answer's unit. Empty where it does not matter."""
+    """`counting at most 4 per person`: continues after the answer's unit. Empty where it does not matter."""
     rows = rows_per_person(query, table)
     if rows is None:
         return ""
     match query.measure:
         case Count():
-            return f"counting at most {rows:,} of each person"
+            return f"counting at most {rows:,} per person"
         case Sum():
             most = f"{words.sized(design(query, table).clip, 6, up=True)} {words.unit(query, table)}".rstrip()
-            return f"counting at most {most} of each person, what {_rows(rows)} can hold"
+            return f"counting at most {most} per person, as much as {_rows(rows)} can hold"
         case CountSubjects() | Mean(per_subject=True):
             return f"counting each person in full in up to {rows:,} group{'' if rows == 1 else 's'}"
         case _:
-            return f"counting up to {_rows(rows)} of each person in full"
+            return f"counting up to {_rows(rows)} per person in full"
 
 
 def beyond(query: Query, table: TableSpec) -> str:
-    """What happens to people who have more, and what that does to the interval. Empty where nobody has."""
+    """What happens to people who have more, and what that means for the interval. Empty where it does not matter."""
     rows = rows_per_person(query, table)
     if rows is None:
         return ""
     match query.measure:
         case Count() if not query.by:
-            told = f"Whoever has more counts as {rows:,}."
+            told = f"Anyone with more counts as {rows:,}."
         case Sum() if not query.by:
-            told = "Whoever adds up to more counts with that much."
+            told = "Anyone who adds up to more counts as that much."
         case _ if query.by:
-            told = "Whoever has more may be scaled down, in all groups together."
+            told = "Anyone with more may be scaled down, in all groups together."
         case _:
-            told = "Whoever has more may be scaled down, all rows together."
+            told = "Anyone with more may be scaled down, all rows together."
     return f"{told} {NOT_COVERED}"
 
 
 def told(query: Query, table: TableSpec) -> dict[str, object]:
-    """All of it, for pages, records and programs."""
+    """All of this, for pages, records and programs."""
     return {
         "rows_per_person": rows_per_person(query, table),
         "counting": counting(query, table),

@@ -1,4 +1,4 @@
-"""What an answer's page says of its intervals where there are several: by themselves, and all together."""
+"""How the intervals of an answer hold, each on its own and all together, in words for its page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from privacy.presentation import words
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Together:
-    """So many intervals of each kind of figure hold together when they are so many times as wide.
+    """`several` intervals of each kind of figure hold together when they are `factor` times as wide.
 
-    `widths`: by kind, half the width that all its intervals have then; None where they differ, which takes a column.
+    `widths`: by kind, half the width that all its intervals then have; None where they differ, which needs a column.
     """
 
     several: int
@@ -23,16 +23,16 @@ class Together:
         return name in self.widths and self.widths[name] is None
 
     def half(self, figure: Mapping[str, Any]) -> str:
-        """Half the width of one figure's interval, all together; empty where it is not known."""
+        """Half the width of one figure's interval when all hold together; empty where it is unknown."""
         half = figure["half_width"]
         return "" if half is None else _shown(half * self.factor)
 
     def sentence(self, unit: str) -> str:
-        """`unit`: of a single kind of figure."""
+        """The sentence on the page. `unit`: the unit where there is only one kind of figure."""
         which = " of a column" if len(self.widths) > 1 else ""
         text = (
-            f"Each interval holds with 95 % on its own. All {self.several:,}{which} together hold with 95 % when they "
-            f"are {words.sized(self.factor, up=True)} times as wide"
+            f"On its own, each is a 95 % interval. All {self.several:,}{which} hold together with 95 % confidence if "
+            f"they are {words.sized(self.factor, up=True)} times as wide"
         )
         if None in self.widths.values():
             text += f", as under “± all {self.several:,}”"
@@ -49,7 +49,7 @@ def _each(name: str, half: str) -> str:
 
 
 def together(result: Mapping[str, Any]) -> Together | None:
-    """None where there are not several intervals."""
+    """How an answer's intervals hold together; None unless there are several."""
     factor = joint.factor_of(result)
     if factor is None:
         return None

@@ -1,4 +1,4 @@
-"""What an answer says that the noise has drowned: why, and what to ask instead. Read off what was released alone."""
+"""Why an answer was lost in noise, and what to ask instead. Based only on what was released."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from privacy.presentation.caps_in_words import rows_per_person
 
 
 def sentence(result: Mapping[str, Any], query: Query, table: TableSpec | None, epsilon: str) -> str:
-    """Empty where nothing is lost. `epsilon`: what the answer cost, in words."""
+    """The explanation; empty where nothing was lost. `epsilon`: what the answer cost, as text."""
     lines = result["lines"]
     lost = sum(any(figure["value"] is None for figure in line["figures"]) for line in lines)
     if not lost:
@@ -19,14 +19,14 @@ def sentence(result: Mapping[str, Any], query: Query, table: TableSpec | None, e
     *others, last = _ways(query, table)
     ways = f"{', '.join(others)} or {last}" if others else last
     return (
-        f"There is too little behind {behind} for the noise that ε {epsilon} needs. "
-        f"It is spent all the same. Try {ways}."
+        f"There is too little data behind {behind} for the noise that ε {epsilon} needs. "
+        f"It is charged all the same. Try {ways}."
     )
 
 
 def _ways(query: Query, table: TableSpec | None) -> list[str]:
-    """What makes the noise smaller beside what it falls on. Bounds matter where values are measured by them: a mean and
-    a quantile are lost for want of rows alone."""
+    """What makes the noise smaller relative to the figures. Narrower bounds help only where values are scaled by them:
+    a mean or a quantile is lost only for want of rows."""
     measure = query.measure
     rows = rows_per_person(query, table) if table else None
     return [
@@ -36,7 +36,7 @@ def _ways(query: Query, table: TableSpec | None) -> list[str]:
             else []
         ),
         *(["fewer features"] if isinstance(measure, Regression) and len(measure.features) > 1 else []),
-        *(["fewer rows of each person"] if (rows or 1) > 1 else []),
+        *(["fewer rows per person"] if (rows or 1) > 1 else []),
         *(["fewer groups"] if query.by else []),
         *(["a wider filter"] if query.where is not None else []),
         "more ε",

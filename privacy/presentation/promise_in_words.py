@@ -28,11 +28,11 @@ def phi(x: float) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:
-    """The protection of one dataset: everybody together, and one of `seats` equal shares.
+    """The promise of one dataset: for everybody together, and for one of `seats` equal shares.
 
     `threshold_delta` is the part of delta that is kept for undeclared values. It adds up: whatever an attacker could
-    do with chance p without such answers, with them he can with at most p + threshold_delta. What is said is rounded
-    up, and allows for the noise's being discrete (accounting.SLACK).
+    do with probability p without such answers, they can do with them with at most p + threshold_delta. All figures
+    are rounded up, and allow for the noise being discrete (accounting.SLACK).
     """
 
     epsilon: float
@@ -43,7 +43,7 @@ class Promise:
 
     @property
     def level(self) -> str:
-        """Its name: that of the weakest level that is at least as strong."""
+        """The name of the strongest level that it still reaches."""
         return next((name for limit, name in LEVELS.items() if self.epsilon <= limit), "Very weak")
 
     @property
@@ -67,7 +67,7 @@ class Promise:
         return per_hundred(self._at_most(phi(self.share_mu / 2)))
 
     def _at_most(self, chance: float) -> float:
-        """What a chance under exact Gaussian DP can be with everything else that is released."""
+        """The upper bound of a chance under exact Gaussian DP, with everything else that is released."""
         return chance * math.exp(SLACK) + self.threshold_delta
 
     @property
@@ -81,16 +81,16 @@ class Promise:
     def odds(self) -> str:
         beyond = self._at_most(phi(self.mu / 2 - (self.epsilon - SLACK) / self.mu))
         return (
-            f"Nobody’s odds that a given person is in your data rise by more than a factor {factor(self.epsilon)}, "
-            f"except with probability 1 in {grouped(math.floor(1 / beyond))}."
+            f"For anybody, the odds that a given person is in your data rise by at most a factor of "
+            f"{factor(self.epsilon)}, except with probability 1 in {grouped(math.floor(1 / beyond))}."
         )
 
     @property
     def alarms(self) -> str:
         found = self._at_most(phi(INVERSE(FALSE_ALARMS) + self.mu))
         return (
-            "Someone who may accuse wrongly in 1 of 100 cases finds at most "
-            f"{per_hundred(found, digits=2)} of 100 people who are in the data."
+            "Someone who wrongly accuses 1 of 100 people who are not in the data finds at most "
+            f"{per_hundred(found, digits=2)} of 100 people who are."
         )
 
     @property
@@ -99,7 +99,7 @@ class Promise:
             return f"One scientist alone is right in at most {self.guesses} of 100 cases."
         return (
             f"Even if all {self.seats} scientists pool everything they got, the guess is right in at most "
-            f"{self.guesses} of 100 cases; one scientist alone, at most {self.guesses_alone}."
+            f"{self.guesses} of 100 cases; for one scientist alone, in at most {self.guesses_alone}."
         )
 
     @property
@@ -109,7 +109,7 @@ class Promise:
 
 
 def per_hundred(share: float, digits: int = 1) -> str:
-    """At most so many of 100 cases."""
+    """A probability as the number of cases in 100, rounded up."""
     return f"{rounded_up(min(share, 1) * 100, digits):.{digits}f}"
 
 

@@ -1,7 +1,7 @@
-"""What would make a question cheaper, from the question and public declarations alone. Nothing here reads rows.
+"""Proposals that make a question cheaper, from the question and public declarations alone. Nothing here reads rows.
 
-Noise grows with the clip, so for the same error the price grows with its square: a design with a smaller clip tells how
-much is saved.
+Noise grows with the clip, so for the same error the price grows with its square: comparing the clips of two designs
+shows how much is saved.
 """
 
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ from privacy.presentation.words import grouped
 
 MOST = 3
 WORTH = 2.0
-"""What saves less than this factor is not proposed."""
+"""Smallest factor saved that is worth a proposal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """Another question that costs less. `saves`: by this factor, for the same error."""
+    """Another question that costs less. `saves`: the factor, for the same error."""
 
     name: str
     words: str
@@ -34,7 +34,7 @@ class Proposal:
 
 
 def proposals(query: Query, plan: Design, table: TableSpec) -> list[Proposal]:
-    """What saves most first; nothing that saves little. `plan`: the query's own design."""
+    """The proposals worth making, the largest saving first. `plan`: the query's own design."""
     found = [
         Proposal(name=name, words=words, means=means, query=other, saves=saved(plan, design(other, table)))
         for name, words, means, other in _others(query, table)
@@ -44,24 +44,24 @@ def proposals(query: Query, plan: Design, table: TableSpec) -> list[Proposal]:
 
 
 def saved(plan: Design, other: Design) -> float:
-    """How many times less the other one costs for the same error."""
+    """How many times cheaper the other design is for the same error."""
     return (plan.clip / other.clip) ** 2
 
 
 def applied(name: str, query: Query, table: TableSpec) -> Query:
-    """The question with the proposal of that name, or as it is when there is none."""
+    """The question with the proposal of that name applied, or unchanged when there is none."""
     found = proposals(query, design(query, table), table)
     return next((each.query for each in found if each.name == name), query)
 
 
 def is_absolute(query: Query) -> bool:
-    """Whether its error is its noise. That of a mean, or another ratio, grows as fewer rows count, so that a smaller
-    clip saves nothing."""
+    """Whether its error is its noise alone. The error of a mean or another ratio grows as fewer rows count, so a
+    smaller clip saves nothing."""
     return isinstance(query.measure, Count | CountSubjects | Sum)
 
 
 def pinning(query: Query, table: TableSpec) -> Iterator[tuple[ColumnSpec, float]]:
-    """Columns of which a condition on one value would lower the rows of a person that count, and what it saves."""
+    """Columns where a condition on one value would lower the rows per person that count, and the factor saved."""
     if query.rows is not None or not is_absolute(query) or not is_capped(query, table):
         return
     rows = rows_that_count(query, table)
@@ -73,8 +73,8 @@ def pinning(query: Query, table: TableSpec) -> Iterator[tuple[ColumnSpec, float]
 
 
 def kept_apart(query: Query, cells: Bools, table: TableSpec) -> str:
-    """A column on which a condition would charge only part of the people; empty when the question has one, or none
-    would."""
+    """A column on which a condition would charge only some of the people; empty when the question already has such a
+    condition, or no column qualifies."""
     if not cells.all():
         return ""
     fixed = (spec for spec in table.columns.values() if spec.constant and len(spec.labels) >= WORTH)
@@ -95,13 +95,13 @@ def _others(query: Query, table: TableSpec) -> Iterator[tuple[str, str, str, Que
 def _one_row(query: Query, table: TableSpec) -> Iterator[tuple[str, str, str, Query]]:
     if rows_that_count(query, table) > 1:
         people = isinstance(query.measure, CountSubjects) or getattr(query.measure, "per_subject", False)
-        one = "Count each person in one group" if people else "Count one row of each person"
-        means = "Loses nothing where nobody has more; whoever has is scaled down."
+        one = "Count each person in one group" if people else "Count one row per person"
+        means = "Loses nothing if nobody has more; anyone who has more is scaled down."
         yield "rows", one, means, replace(query, rows=1)
 
 
 def _tighter(query: Query, of: Column, table: TableSpec) -> Iterator[tuple[str, str, str, Query]]:
-    """The column's bounds cut to half of what is farthest from 0."""
+    """The sum with the column limited to half of the bound farthest from 0."""
     interval = bounds(of, table)
     limit = interval.magnitude / 2
     cut: Expression = of
@@ -113,6 +113,6 @@ def _tighter(query: Query, of: Column, table: TableSpec) -> Iterator[tuple[str, 
     yield (
         "limit",
         f"Limit {of.name} to {'±' if interval.lower < -limit else ''}{shown}",
-        "What lies beyond counts as the limit. Choose another one in the SQL.",
+        "Values beyond the limit count as the limit. Choose another one in the SQL.",
         replace(query, measure=Sum(cut)),
     )

@@ -1,4 +1,4 @@
-"""Queries and figures in words, for pages and files. Nothing here reads rows."""
+"""Questions and figures in words, for pages and files. Nothing here reads rows."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ MAIN = {"count", "sum", "mean", "variance", "quantile"}
 """Figures in the answer's own unit."""
 OPERATORS = {"+": "+", "-": "\N{MINUS SIGN}", "*": "×", "/": "/"}
 LONGEST = 60
-"""Letters of an expression that is written out."""
+"""Longest expression that is written out, in characters."""
 FIGURES = {
     "count": "Count",
     "n": "Rows",
@@ -63,14 +63,14 @@ FIGURES = {
 
 
 def say(query: Query) -> str:
-    """`Mean of wage by region where year ≥ 1985`."""
+    """A question in words: `Mean of wage by region where year ≥ 1985`."""
     text = measure(query.measure)
     if query.by:
         text += f" by {', '.join(query.by)}"
     if query.where is not None:
         text += f" where {condition(query.where)}"
     if query.rows is not None:
-        text += f", at most {query.rows:,} row{'' if query.rows == 1 else 's'} of a person"
+        text += f", at most {query.rows:,} row{'' if query.rows == 1 else 's'} per person"
     return text
 
 
@@ -82,7 +82,7 @@ def measure(item: Measure) -> str:  # noqa: C901, PLR0911 -- one case a kind
             return "Number of people"
         case KeyCounts(column, keys):
             some = "one" if keys == 1 else f"up to {keys}"
-            return f"People by {column}, each counted once, in {some} of their values"
+            return f"People by {column}, each counted in {some} of their values"
         case Sum(of):
             return f"Sum of {expression(of)}"
         case Mean(of, per_subject):
@@ -111,7 +111,7 @@ def _at(at: Sequence[float]) -> str:
 
 
 def expression(node: Expression) -> str:
-    """`price (at most 1,000)`: in short, or not at all."""
+    """An expression such as `price (at most 1,000)`, or only “an expression” when it is too long."""
     text = _written(node)
     return text if len(text) <= LONGEST else "an expression"
 
@@ -137,7 +137,7 @@ def _written(node: Expression) -> str:  # noqa: C901 -- one case a kind
 
 
 def _clipped(of: Expression, lower: float, upper: float) -> str:
-    """Limits below and above, which SQL writes one in the other, are said together."""
+    """Join a lower and an upper limit, which SQL nests, into one phrase."""
     if isinstance(of, Clip) and max(of.lower, lower) <= min(of.upper, upper):
         return _clipped(of.of, max(of.lower, lower), min(of.upper, upper))
     return f"{_nested(of)} ({_limits(lower, upper)})"
@@ -155,13 +155,13 @@ def _limits(lower: float, upper: float) -> str:
 
 
 def grouped(value: float) -> str:
-    """A number as people write it, with commas: `1,000`."""
+    """A number with thousands separators: `1,000`."""
     whole = float(value).is_integer() and abs(value) < 1e15
     return (f"{int(value):,}" if whole else number(value)).replace("-", "\N{MINUS SIGN}")
 
 
 def plain(value: float) -> str:
-    """The same, but that what may be a year is written as one."""
+    """The same, but without a comma where the number may be a year."""
     return number(value) if 1000 <= value < 3000 else grouped(value)
 
 
@@ -186,7 +186,7 @@ def condition(node: Predicate) -> str:  # noqa: C901 -- one case a kind
 
 
 def label(column: str, value: str, table: TableSpec | None) -> str:
-    """A declared value as people read it, or the end of a bin."""
+    """A declared value for display, or the upper end of a bin."""
     if column == UP_TO:
         return grouped(float(value))
     known: Mapping[str, object] = table.columns if table else {}
@@ -205,7 +205,7 @@ def bounds(spec: ColumnSpec) -> str:
 
 
 def key_name(column: str, query: Query, table: TableSpec | None) -> str:
-    """What the head of a column of groups says: that of a distribution the unit of its ends."""
+    """The heading of a column of groups; for a distribution, with the unit of its bin ends."""
     if not isinstance(query.measure, Distribution):
         return column
     return with_unit("up to", unit_of(query.measure.of, table) if table else "")
@@ -216,7 +216,7 @@ def with_unit(name: str, unit_: str) -> str:
 
 
 def unit(query: Query, table: TableSpec) -> str:
-    """What the answer's main figure is counted in."""
+    """The unit of the answer's main figure."""
     match query.measure:
         case Count():
             return "rows"
@@ -235,7 +235,7 @@ def unit(query: Query, table: TableSpec) -> str:
 
 
 def unit_of(node: Expression, table: TableSpec) -> str:
-    """The unit of a column that limits and signs have left as it is; empty where that is not certain."""
+    """The unit of an expression when limits and signs have not changed it; empty where that is uncertain."""
     match node:
         case Column(name):
             return table.columns[name].unit if name in table.columns else ""
@@ -248,7 +248,7 @@ def unit_of(node: Expression, table: TableSpec) -> str:
 
 
 def _squared(unit_: str) -> str:
-    """Of one word or sign alone, that has no power yet."""
+    """Only for a unit of one word or sign that has no exponent yet."""
     return f"{unit_}²" if unit_ and " " not in unit_ and unit_[-1] not in "²³" else ""
 
 
@@ -270,11 +270,11 @@ def error_text(query: Query, table: TableSpec, half_width: float) -> str:
 
 
 def rank_note(query: Query, half_width: float | None) -> str:
-    """How a quantile's interval goes with the error of its rank; nothing for other figures. `half_width`: that error,
+    """How a quantile's interval relates to the error of its rank; empty for other figures. `half_width`: that error,
     where it is known."""
     if not is_of_rank(query):
         return ""
-    bound = "on one side as far as the declared bound"
+    bound = "on one side up to the declared bound"
     if half_width is None:
         return f"The interval can be wider than the error of the rank, {bound}."
     points = sized(min(100, half_width * 100))
@@ -284,8 +284,8 @@ def rank_note(query: Query, half_width: float | None) -> str:
 
 
 def read_to(query: Query, table: TableSpec) -> str:
-    """`± 0.012 dollars`: how far a quantile may lie from the one told, for the steps of its search alone; nothing where
-    every value that its column can have is told apart."""
+    """`± 0.012 dollars`: how far a quantile may lie from the value released because its search moves in steps; empty
+    where the search distinguishes every value that the column can have."""
     grid = design(query, table).grid
     half = grid.half_cell if grid else 0.0
     days = "day" if half == 1 else "days"
@@ -294,24 +294,24 @@ def read_to(query: Query, table: TableSpec) -> str:
 
 
 def decimals(query: Query, table: TableSpec) -> int | None:
-    """With how many decimals a quantile is shown: with as many as the values of its column have, where the search tells
-    these apart; None otherwise."""
+    """The number of decimals of a quantile: as many as its column's values have, where the search distinguishes these;
+    None otherwise."""
     grid = design(query, table).grid
     return grid.decimals if grid and not grid.half_cell else None
 
 
 def error_unit(query: Query, table: TableSpec) -> str:
-    """What an error is said in, on pages: a quantile's is one of its rank."""
+    """The unit of an error on pages; a quantile's error is one of its rank."""
     return "percentage points of rank" if is_of_rank(query) else unit(query, table)
 
 
 def is_of_rank(query: Query) -> bool:
-    """Whether its error is a share of the rows, or of the people: pages say it in percentage points."""
+    """Whether its error is a fraction of the rows or people, which pages show in percentage points."""
     return isinstance(query.measure, Quantiles | PersonQuantiles)
 
 
 def sized(value: float, digits: int = 3, *, up: bool = False) -> str:
-    """Three figures, without an exponent where one can read it; never less than the value when rounded `up`."""
+    """A number with three significant figures, without an exponent if readable; `up`: never rounded down."""
     if not value or not math.isfinite(value):
         return f"{value:g}"
     places = digits - 1 - math.floor(math.log10(abs(value)))
@@ -323,26 +323,26 @@ def sized(value: float, digits: int = 3, *, up: bool = False) -> str:
 
 
 def rounded_up(value: float, places: int) -> float:
-    """To so many decimals, never down: what is called "at most" is."""
+    """Round up to so many decimals, so that "at most" holds."""
     step = Decimal(1).scaleb(-places)
     return float(Decimal(repr(value)).quantize(step, ROUND_CEILING, Context(prec=400)))
 
 
 def places(half_width: float | None) -> int | None:
-    """To how many decimals a value is shown: its error has two figures then. None when nothing is known of it."""
+    """The number of decimals that gives a value's error two figures; None when its error is unknown."""
     if not half_width or not math.isfinite(half_width):
         return None
     return min(10, max(0, 1 - math.floor(math.log10(half_width))))
 
 
 def places_between(low: float, value: float, high: float) -> int | None:
-    """To how many decimals a value is shown that has an interval of these ends."""
+    """The number of decimals for a value whose interval has these ends."""
     whole = all(float(each).is_integer() for each in (low, value, high))
     return 0 if whole else places((high - low) / 2)
 
 
 def shown(value: float | str | None, decimals: int | None) -> str:
-    """A number or date of an answer; a word where the noise drowns it."""
+    """A number or date of an answer, or “lost in noise”."""
     if value is None or isinstance(value, str):
         return value or "lost in noise"
     text = f"{value:,.{decimals}f}" if decimals is not None else sized(value, 6)
@@ -366,5 +366,5 @@ def percent(share: float) -> str:
 
 
 def many(number: int) -> str:
-    """How many times something can be done: nobody does it more than a thousand times."""
+    """How many times something can be done, exact up to a thousand."""
     return f"{number:,}" if number <= 1000 else "more than 1,000"

@@ -1,4 +1,4 @@
-"""Small words of the pages of automatic answers, and the card on a dataset's page."""
+"""Filters and tags for the pages of automatic answers, and the card on a dataset's page."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ def percent(share: float) -> str:
 
 @register.filter
 def whole(share: float) -> int:
-    """A share as whole per cent, for a progress bar: 0 to 100."""
+    """A fraction as a whole percentage from 0 to 100, for a progress bar."""
     return max(0, min(100, round(share * 100)))
 
 
@@ -63,7 +63,7 @@ def value_label(spec: ColumnSpec, label: str) -> str:
 
 @register.inclusion_tag("privacy/parts/dataset_card.html", takes_context=True)
 def automatic_answers(context: template.Context, dataset: Dataset) -> dict[str, Any]:
-    """What a dataset's page says of automatic answers: to its owner, to those with a budget, to everybody."""
+    """Show automatic answers on a dataset's page: to its owner, to people with a budget, to everybody else."""
     user = context["request"].user
     protection = getattr(dataset, "protection", None)
     budget = None

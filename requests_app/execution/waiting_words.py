@@ -1,7 +1,7 @@
-"""Why a queued run waits, in words for everybody who may see it.
+"""Why a queued run is waiting, in words for everybody who may see it.
 
-Of other people's runs they say what kind there is, and when it ends at the latest: by its limits, which are public,
-never by what it does.
+Of other people's runs they state only the kind and the latest end. That end comes from public limits, never from what
+the run does.
 """
 
 from collections.abc import Sequence
@@ -18,20 +18,20 @@ MINUTE = timedelta(minutes=1)
 
 
 def of(queue: Queue, run: Waiting[Any], kernels: Sequence[str]) -> str:
-    """What this run waits for, on the kernels where it could start."""
+    """What this run is waiting for, on the kernels where it could start."""
     match queue.hold(run, kernels):
         case Hold.PERSON:
-            return f"Other runs of the same person are under way: at most {settings.RUNS_PER_PERSON} at once."
+            return (
+                f"Other runs of the same person are in progress: at most {settings.RUNS_PER_PERSON} at once."
+            )
         case Hold.DATASET:
-            return f"Other runs on this dataset are under way: at most {settings.RUNS_PER_DATASET} at once."
+            return f"Other runs on this dataset are in progress: at most {settings.RUNS_PER_DATASET} at once."
         case Hold.RESERVED:
-            return "All places for runs on private data are taken."
+            return "All slots for runs on private data are taken."
         case Hold.NEIGHBOUR:
             return _neighbour(run, queue_order.neighbours(run, queue.busy, kernels[0]), queue.now)
         case Hold.TURN:
-            return (
-                "A run that has waited longer starts first: the two must not be under way at the same time."
-            )
+            return "A run that has waited longer starts first: the two must not run at the same time."
         case None:
             return "It starts as soon as a worker is free."
 
@@ -40,20 +40,20 @@ def _neighbour(run: Waiting[Any], near: Sequence[Busy[Any]], now: datetime) -> s
     latest = f"It starts {within(near, now)}."
     if not run.is_mock and all(other.is_mock for other in near):
         if run.strict:
-            return f"Runs on this dataset keep apart from everybody's trials, and one is under way. {latest}"
-        return f"Somebody who uses this dataset is trying code on mock data. {latest}"
+            return f"Runs on this dataset must not overlap with anybody's mock runs, and one is in progress. {latest}"
+        return f"Somebody who uses this dataset is running code on mock data. {latest}"
     if run.is_mock and any(run.writer in other.people for other in near):
-        what = "A run on private data is under way, on a dataset that you work with."
-        return f"{what} Trials could overhear it, so yours waits until it has ended. {latest}"
+        what = "A run on private data is in progress on a dataset that you work with."
+        return f"{what} Mock runs could observe it, so yours waits until it has ended. {latest}"
     if run.is_mock:
-        return f"A run on private data is under way that keeps apart from all trials. {latest}"
-    return f"Another run is under way that must not overlap with this one. {latest}"
+        return f"A run on private data is in progress that must not overlap with any mock run. {latest}"
+    return f"Another run is in progress that must not overlap with this one. {latest}"
 
 
 def within(near: Sequence[Busy[Any]], now: datetime) -> str:
-    """By when the last of these has ended at the latest, in whole minutes."""
+    """The time by which all of these have ended at the latest, in whole minutes."""
     left = max((other.ends - now for other in near if other.ends is not None), default=timedelta())
     minutes = max(1, -(-left // MINUTE))
     if minutes < 120:
-        return f"within {minutes} minute{'s' if minutes > 1 else ''} at the latest"
-    return f"within {-(-minutes // 60)} hours at the latest"
+        return f"within {minutes} minute{'s' if minutes > 1 else ''}"
+    return f"within {-(-minutes // 60)} hours"

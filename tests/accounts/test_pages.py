@@ -195,4 +195,4 @@ def test_all_notifications_are_read_at_once(as_: As) -> None:
 
 
 def test_the_empty_bell_says_what_will_be_there(as_: As) -> None:
-    assert "Nothing yet" in as_(make.user()).get(url("notifications")).content.decode()
+    assert "No notifications yet" in as_(make.user()).get(url("notifications")).content.decode()

@@ -189,7 +189,7 @@ def test_a_link_is_spent_with_the_new_password_and_with_a_sign_in(
     link = re.search(r"/account/password/reset/key/\S+", str(mail.outbox[0].body))
     assert link is not None
     Client().post("/account/login/", {"login": person.email, "password": make.PASSWORD})
-    assert "does not work any more" in Client().get(link[0], follow=True).content.decode()
+    assert "no longer works" in Client().get(link[0], follow=True).content.decode()
 
 
 # What admins are told of strangers

@@ -151,7 +151,7 @@ def test_no_page_tells_how_much_happened_in_between() -> None:
         client = signed_in(reader)
         page = client.get(f"/audit/{item.key}/").content.decode()
         others = [client.get(LIST).content.decode(), str(exported(client))]
-        assert ["Sound" in page, *(str(item.key) in text for text in others)] == [True] * 3
+        assert ["Intact" in page, *(str(item.key) in text for text in others)] == [True] * 3
         told.append([number in text for text in (page, *others) for number in ("8700000", "6500000")])
     assert told == [[False] * 6, [False, True, *[False] * 4]], (
         "who reads everything sees the place in the chain"

@@ -49,7 +49,7 @@ def test_a_step_that_asks_is_not_taken_before_it_is_confirmed(withdrawing):
     item, client, url, fields = withdrawing
     answer = client.post(url, fields)
     assert answer.status_code == 200
-    assert "Withdraw this request? It ends here" in main(answer)
+    assert "Withdraw this request? This ends it." in main(answer)
     assert state_of(item) == "submitted"
 
 

@@ -36,7 +36,7 @@ def test_a_preview_is_tried_again_and_the_page_says_so(open_as, complaints):
     page = open_as(item.dataset.owner, reverse("inbox"))
     asked = busy_once(page, preview, headers={"Retry-After": "1"})
     page.goto(reverse("requests:check", args=[run.release.pk]))
-    expect(page.get_by_text(f"{REASON} This is tried again by itself.")).to_be_visible()
+    expect(page.get_by_text(f"{REASON} The page tries again by itself.")).to_be_visible()
     expect(page.get_by_role("cell", name="row0")).to_be_visible()
     assert len(asked) == 2
     assert [line for line in complaints if "Error Code 429" not in line] == []

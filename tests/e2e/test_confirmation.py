@@ -64,7 +64,7 @@ def test_an_answer_that_comes_too_late_is_not_lost_silently(open_as: Callable[..
     page.get_by_role("button", name="Withdraw").click()
     page.evaluate("document.querySelector('form[action$=\"/withdraw/\"]').remove()")
     page.locator("#confirm [data-yes]").click()
-    expect(page.get_by_text("The page changed meanwhile.")).to_be_visible()
+    expect(page.get_by_text("The page has changed in the meantime.")).to_be_visible()
     assert state_of(item) == "submitted"
 
 
@@ -122,9 +122,9 @@ def test_open_threads_are_settled_beside_the_next_version(
     no_barriers(page, "the review of a second version")
     screenshot(page, "carried-threads")
     row.get_by_role("button", name="Resolve").click()
-    expect(row).to_contain_text("Settled")
+    expect(row).to_contain_text("Resolved")
     page.locator("#earlier").get_by_role("button", name="Resolve").click()
-    expect(page.locator("#earlier")).to_contain_text("Settled")
+    expect(page.locator("#earlier")).to_contain_text("Resolved")
     fits(open_as(item.author, f"/requests/versions/{second.pk}/", width=390, scheme="dark"))
 
 

@@ -35,7 +35,7 @@ def test_a_suspended_person_is_put_out_of_an_open_page(open_as: Callable[..., An
 
 def test_an_admin_gives_a_role_by_keyboard(open_as: Callable[..., Any]) -> None:
     page = open_as(make.admin(), f"/people/{make.user().pk}/")
-    page.get_by_text("Give… the role Data owner").focus()
+    page.get_by_text("Grant… the role Data owner").focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     page.keyboard.type("Runs the wage panel.")

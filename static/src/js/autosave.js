@@ -20,7 +20,7 @@ export function autosave(form, editor) {
     try {
       localStorage.setItem(slot, JSON.stringify({ number: number.value, at: Date.now(), fields: typed() }))
     } catch {
-      say('This browser is full: save the draft soon.')
+      say('This browser’s storage is full: save the draft soon.')
     }
   }
   const forget = () => localStorage.removeItem(slot)
@@ -62,7 +62,7 @@ export function autosave(form, editor) {
         body: JSON.stringify({ number: Number(number.value), ...typed() })
       })
     } catch {
-      return failed('The portal cannot be reached. Your text is kept in this browser and saved as soon as it answers.')
+      return failed('The portal cannot be reached. Your text is kept in this browser and is saved as soon as the portal answers.')
     }
     if (answer.ok) return saved(await answer.json())
     if (answer.status === 409) return conflict()
@@ -114,10 +114,10 @@ export function autosave(form, editor) {
     dirty = true
     blocked = true
     keep()
-    say('Not saved: written in another tab')
-    warn('This draft was written in another tab', 'What you typed here is kept. Load the other text, or save yours over it.', [
-      ['Load the other text', () => { forget(); dirty = false; form.dispatchEvent(new CustomEvent('weir:saved', { bubbles: true })); location.reload() }],
-      ['Save mine over it', overwrite]
+    say('Not saved: changed in another tab')
+    warn('This draft was changed in another tab', 'What you typed here is kept. Load the saved draft, or overwrite it with yours.', [
+      ['Load the saved draft', () => { forget(); dirty = false; form.dispatchEvent(new CustomEvent('weir:saved', { bubbles: true })); location.reload() }],
+      ['Overwrite it with mine', overwrite]
     ])
     return false
   }
@@ -157,8 +157,8 @@ export function autosave(form, editor) {
     if (!kept) return
     const now = typed()
     if (FIELDS.every((name) => kept.fields[name] === now[name])) return forget()
-    warn('This browser kept text that was not saved', `It is from ${new Date(kept.at).toLocaleString('en-GB')}. Take it up, or keep what the portal has.`, [
-      ['Take it up', () => { restore(kept.fields); unblock(); return save() }],
+    warn('This browser kept text that was not saved', `It is from ${new Date(kept.at).toLocaleString('en-GB')}. Restore it, or keep what the portal has.`, [
+      ['Restore it', () => { restore(kept.fields); unblock(); return save() }],
       ['Keep what is saved', () => { forget(); document.getElementById('draft-alert').classList.add('d-none') }]
     ])
   }

@@ -26,7 +26,7 @@ document.addEventListener('submit', (event) => {
   event.stopImmediatePropagation()
   ask(text, submitter?.textContent.trim() || 'Continue', submitter?.classList.contains('btn-danger')).then((yes) => {
     if (!yes) return
-    if (!form.isConnected) return toast('The page changed meanwhile. Look at it, and try again.', 'warning')
+    if (!form.isConnected) return toast('The page has changed in the meantime. Check it and try again.', 'warning')
     asked.add(form)
     given(form)
     form.requestSubmit(submitter)

@@ -19,7 +19,7 @@ function again({ elt, requestConfig }, seconds, reason) {
   if (elt.matches('.preview-slot') && reason) {
     const text = document.createElement('p')
     text.className = 'p-3 m-0 text-secondary'
-    text.textContent = `${reason} This is tried again by itself.`
+    text.textContent = `${reason} The page tries again by itself.`
     elt.replaceChildren(text)
   }
   clearTimeout(timers.get(elt))

@@ -60,5 +60,5 @@ document.addEventListener('htmx:afterSettle', () => {
   const count = document.getElementById('held-count')
   if (!count) return
   const held = document.querySelectorAll('[data-held]').length
-  count.textContent = held ? `${held} comment${held === 1 ? '' : 's'} of yours ${held === 1 ? 'is' : 'are'} sent with it.` : ''
+  count.textContent = held ? `${held} of your comments ${held === 1 ? 'is' : 'are'} sent with it.` : ''
 })

@@ -2,8 +2,8 @@
 // or, for a page that many open and few use, at the address `data-options-url`.
 const WORDS = {
   NotAllowedError: 'The passkey was not used: you cancelled, or it took too long. Try again.',
-  InvalidStateError: 'This device holds a passkey of yours for this portal already.',
-  NotSupportedError: 'This browser cannot make a passkey that asks for a fingerprint, a face or a PIN.',
+  InvalidStateError: 'This device already has one of your passkeys for this portal.',
+  NotSupportedError: 'This browser cannot create a passkey that asks for a fingerprint, a face or a PIN.',
   SecurityError: 'This browser does not allow passkeys at this address.'
 }
 const OTHERWISE = 'The passkey could not be used. Reload the page and try again.'

@@ -1,4 +1,4 @@
-// "Try on mock" without leaving the page: save, start, and let the panel below tell the rest.
+// "Run on mock data" without leaving the page: save, start, and let the panel below tell the rest.
 import htmx from './htmx.js'
 
 export function tryOut(form, editor, drafts) {

@@ -16,7 +16,7 @@ export function uploads(drop) {
   const call = async (url, options = {}) => {
     const headers = { 'X-CSRFToken': drop.dataset.token, Accept: 'application/json', ...options.headers }
     const response = await fetch(url, { ...options, headers })
-    if (response.redirected) throw new Refusal('Your session has ended. Sign in again and choose the file once more: it goes on where it stopped.')
+    if (response.redirected) throw new Refusal('Your session has ended. Sign in again and choose the file again: the upload resumes where it stopped.')
     if (response.status === 409 && options.method === 'PATCH') return response
     if (response.status >= 400 && response.status < 500 && response.status !== BUSY) throw new Refusal((await response.json().catch(() => ({}))).detail || 'The portal refused this file.')
     if (!response.ok) throw new Error(response.statusText)
@@ -48,7 +48,7 @@ export function uploads(drop) {
         failed = 0
       } catch (error) {
         if (error instanceof Refusal || failed >= TRIES.length) throw error
-        job.show(at, 'The connection is lost; trying again')
+        job.show(at, 'Connection lost; trying again')
         await wait(TRIES[failed++])
         at = await standing(url).catch((gone) => { if (gone instanceof Refusal) throw gone; return at })
       }
@@ -64,7 +64,7 @@ export function uploads(drop) {
         await send(job)
         job.row.remove()
       } catch (error) {
-        job.fail(error instanceof Refusal ? error.message : 'The connection is lost. Choose the file again: it goes on where it stopped.')
+        job.fail(error instanceof Refusal ? error.message : 'Connection lost. Choose the file again: the upload resumes where it stopped.')
       }
       htmx.trigger(document.getElementById('files'), 'changed')
     }
@@ -77,7 +77,7 @@ export function uploads(drop) {
     const [name, says, bar] = ['strong', '[data-says]', 'progress'].map((part) => row.querySelector(part))
     name.textContent = file.name
     bar.max = file.size || 1
-    bar.setAttribute('aria-label', `Sent of ${file.name}`)
+    bar.setAttribute('aria-label', `Upload of ${file.name}`)
     const job = { file, row, paused: false, gone: false }
     job.show = (at, text) => { bar.value = at; says.textContent = `${text}: ${Math.floor(100 * at / bar.max)} %` }
     job.fail = (text) => {
@@ -89,7 +89,7 @@ export function uploads(drop) {
     row.addEventListener('click', ({ target }) => {
       if (target.matches('[data-pause]')) {
         job.paused = !job.paused
-        target.textContent = job.paused ? 'Go on' : 'Pause'
+        target.textContent = job.paused ? 'Resume' : 'Pause'
         if (job.paused) says.textContent = 'Paused'
       }
       if (target.matches('[data-cancel]')) {

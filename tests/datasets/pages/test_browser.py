@@ -62,7 +62,7 @@ def describe(page) -> None:
     page.get_by_label("Description").fill(
         "A **panel** of young men.\n\n- each person several times\n- wages in EUR"
     )
-    page.get_by_role("button", name="Go on to the files").click()
+    page.get_by_role("button", name="Continue to the files").click()
 
 
 def add_a_file(page, screenshot) -> None:

@@ -160,7 +160,7 @@ def test_values_with_more_decimals_than_declared_are_counted_for_the_owner(clien
     assert (
         "2 of 8 rows hold a value with more decimals than you declare here. Only you see this number." in text
     )
-    assert "1 of 8 rows hold a value outside of what you declare here." in text
+    assert "1 of 8 rows hold a value outside what you declare here." in text
     services.publish(dataset, by=dataset.owner)
     client.force_login(make.scientist())
     page = client.get(reverse("datasets:detail", args=[dataset.pk])).content.decode()

@@ -25,7 +25,7 @@ def get(client, user, name, *args):
 def test_the_list_is_empty_and_says_what_to_do_next(client):
     answer = get(client, make.owner(), "list")
     assert answer.status_code == 200
-    assert "Publish a first one" in answer.content.decode()
+    assert "Publish your first one" in answer.content.decode()
 
 
 def test_a_scientist_finds_a_dataset_and_is_told_how_to_get_it(client):
@@ -34,7 +34,7 @@ def test_a_scientist_finds_a_dataset_and_is_told_how_to_get_it(client):
     assert "Wage panel" in get(client, scientist, "list").content.decode()
     page = get(client, scientist, "detail", dataset.pk).content.decode()
     assert "Ask for access" in page
-    assert "Data subject" in page or "data subject" in page
+    assert "identifies a person" in page
 
 
 @pytest.mark.parametrize(
@@ -68,14 +68,14 @@ def test_the_wizard_opens_with_every_kind_of_column(client):
     table = make.draft(dataset).tables.get()
     answer = get(client, dataset.owner, "declare", table.pk)
     assert answer.status_code == 200
-    assert "Values read off the data are themselves disclosive" in answer.content.decode()
+    assert "Values read from the data are themselves disclosive" in answer.content.decode()
 
 
 def test_the_draft_is_previewed_as_a_scientist_will_see_it(client):
     dataset = make.dataset(published=False)
     page = get(client, dataset.owner, "preview", dataset.pk).content.decode()
     assert "once you have published" in page
-    assert "Mock rows" in page
+    assert "Mock data" in page
 
 
 def test_a_draft_does_not_exist_for_others(client):

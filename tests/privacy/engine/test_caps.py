@@ -68,7 +68,7 @@ def crowded():
 
 @pytest.mark.parametrize("rows", [1, 8, 20, 400, MAX_ROWS_PER_SUBJECT])
 def test_a_count_takes_at_most_the_cap_of_each_person(crowded, rows):
-    """What "counting at most n of each person" says, below and above what is declared."""
+    """What "counting at most n per person" says, below and above what is declared."""
     squares = measure(replace(COUNT, rows=rows), crowded).squares
     counted = np.sqrt(squares.astype(float)) / co.ONE * rows
     assert counted == pytest.approx(np.minimum(np.diff(crowded.offsets), rows), rel=1e-6)
@@ -109,15 +109,13 @@ def test_a_cap_that_is_none_is_refused(rows):
 # What is said of it
 
 SAID = {
-    replace(COUNT, rows=1): "counting at most 1 of each person",
-    COUNT: "counting at most 8 of each person",
-    replace(COUNT, rows=4096): "counting at most 4,096 of each person",
-    SUM: "counting at most 800 of each person, what 8 rows can hold",
-    replace(SUM, rows=1): "counting at most 100 of each person, what 1 row can hold",
-    Query(table="wages", measure=Mean(WAGE)): "counting up to 8 rows of each person in full",
-    Query(
-        table="wages", measure=Quantiles(WAGE, (0.5,)), rows=1
-    ): "counting up to 1 row of each person in full",
+    replace(COUNT, rows=1): "counting at most 1 per person",
+    COUNT: "counting at most 8 per person",
+    replace(COUNT, rows=4096): "counting at most 4,096 per person",
+    SUM: "counting at most 800 per person, as much as 8 rows can hold",
+    replace(SUM, rows=1): "counting at most 100 per person, as much as 1 row can hold",
+    Query(table="wages", measure=Mean(WAGE)): "counting up to 8 rows per person in full",
+    Query(table="wages", measure=Quantiles(WAGE, (0.5,)), rows=1): "counting up to 1 row per person in full",
     Query(table="wages", measure=CountSubjects()): "",
     Query(table="wages", measure=CountSubjects(), by=("region",), rows=1): "",
     Query(table="wages", measure=CountSubjects(), by=("union",)): "",
@@ -224,7 +222,7 @@ def test_a_cap_is_in_the_price_the_answer_its_record_and_its_file(budget, rows):
     (figure,) = answer.result["lines"][0]["figures"]
     assert abs(figure["value"] - PEOPLE * min(rows, YEARS)) < 3 * figure["half_width"]
     assert answer.record["rows_per_person"] == rows
-    assert answer.record["counting"] == f"counting at most {rows} of each person"
+    assert answer.record["counting"] == f"counting at most {rows} per person"
     assert exports.answer_csv(answer).splitlines()[0].endswith(",rows_per_person_at_most")
     assert exports.answer_csv(answer).splitlines()[1].endswith(f",{rows}")
     assert faults(budget.protection) == []

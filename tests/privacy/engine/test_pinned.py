@@ -134,7 +134,7 @@ def test_a_lower_bound_never_raises_the_cap_and_the_question_decides():
     many = replace(SPEC, columns={**SPEC.columns, "year": replace(YEAR, rows_per_value=50)})
     assert rows_that_count(two, many) == 8
     assert rows_that_count(replace(two, rows=5), SPEC) == 5
-    assert caps_in_words.counting(two, SPEC) == "counting at most 1 of each person"
+    assert caps_in_words.counting(two, SPEC) == "counting at most 1 per person"
     with pytest.raises(QueryRefused):
         design(replace(COUNT, where=Compare("=", Column("region"), Constant(1.0))), SPEC)
 
@@ -210,9 +210,9 @@ def test_it_makes_an_answer_about_one_year_more_exact(budget):
 def test_it_is_public(budget, client):
     client.force_login(budget.scientist)
     asking_page = client.get(reverse("privacy:ask", args=[budget.pk])).content.decode()
-    assert "at most 1 row of a person for each value" in asking_page
+    assert "at most 1 row per person and value" in asking_page
     detail = client.get(reverse("datasets:detail", args=[budget.protection.dataset_id])).content.decode()
-    assert "at most 1 row of a data subject for each value" in detail
+    assert "at most 1 row per person and value" in detail
     told = client.get(reverse("privacy:api_budget", args=[budget.pk])).json()["tables"][0]["columns"]
     assert [each["rows_per_value"] for each in told if each["name"] == "year"] == [1]
     price = reverse("privacy:price", args=[budget.pk])

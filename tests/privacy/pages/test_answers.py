@@ -54,7 +54,7 @@ def test_a_single_number_stands_with_its_interval(as_, budget, ask, compute):
     figure = page.context["single"]["figures"][0]
     assert page.context["unit"] == "people"
     assert figure["half"] == f"{answer.result['lines'][0]['figures'][0]['half_width']:.2f}"
-    assert f"with 95 % between {figure['low']} and {figure['high']}" in page.content.decode()
+    assert f"95 % interval: {figure['low']} to {figure['high']}" in page.content.decode()
 
 
 def test_quantiles_stand_with_the_ends_of_their_intervals(as_, budget, ask, compute):
@@ -68,11 +68,12 @@ def test_quantiles_stand_with_the_ends_of_their_intervals(as_, budget, ask, comp
         assert "union bound" in answer.record["intervals"]
         page = client.get(url(answer))
         text, (shown,) = page.content.decode(), page.context["rows"][0]["figures"]
-        assert f"With 95 % between {shown['low']} and {shown['high']}" in text
-        assert ("Every value that the column can have is told apart" in text) == (column == "year")
-        assert ("places between the declared bounds" in text) == (column == "wage")
+        assert f"95 % interval: {shown['low']} to {shown['high']}" in text
+        assert ("Every value that the column can have is distinguished" in text) == (column == "year")
+        assert ("points between the declared bounds" in text) == (column == "wage")
         assert (
-            "The interval can be wider than the error of the rank, on one side as far as the declared" in text
+            "The interval can be wider than the error of the rank, on one side up to the declared bound"
+            in text
         )
         assert column == "wage" or "." not in shown["value"] + shown["low"] + shown["high"]
         rows = list(csv.reader(io.StringIO(client.get(url(answer, "download", "csv")).content.decode())))
@@ -93,7 +94,7 @@ def test_quantiles_that_were_stored_without_intervals_are_still_shown(as_, budge
     Answer.objects.update(result={"by": ["share"], "lines": [{"key": ["0.5"], "figures": [figure]}]})
     text = client.get(url(answer)).content.decode()
     assert "1,207.01" in text
-    assert "95 % between" not in text
+    assert "95 % interval" not in text
     rows = list(csv.reader(io.StringIO(client.get(url(answer, "download", "csv")).content.decode())))
     assert rows == [
         ["share", "quantile", "quantile_half_width_95", "rows_per_person_at_most"],
@@ -163,18 +164,19 @@ def test_files_hold_the_whole_answer_and_no_formulas(as_, budget, answered):
 
 def test_groups_say_how_wide_intervals_are_that_hold_all_together(as_, budget, ask, compute):
     client, answered = as_(budget.scientist), compute(ask(budget, BY_REGION, epsilon=3))
-    alone = "Each interval holds with 95 % on its own."
+    alone = "On its own, each is a 95 % interval."
     half = answered.result["lines"][0]["figures"][0]["half_width"]
     counts = client.get(url(answered)).content.decode()
     wide = words.shown(half * joint.factor(3), words.places(half * joint.factor(3)))
     assert (
-        f"{alone} All 3 together hold with 95 % when they are 1.22 times as wide: ± {wide} people." in counts
+        f"{alone} All 3 hold together with 95 % confidence if they are 1.22 times as wide: ± {wide} people."
+        in counts
     )
     assert "± all 3</th>" not in counts
     means = compute(ask(budget, "SELECT region, AVG(wage) FROM wages GROUP BY region", epsilon=14))
     text = client.get(url(means)).content.decode()
     assert (
-        f"{alone} All 3 of a column together hold with 95 % when they are 1.22 times as wide, as under"
+        f"{alone} All 3 of a column hold together with 95 % confidence if they are 1.22 times as wide, as under"
         in text
     )
     assert text.count("± all 3</th>") == 1
@@ -212,7 +214,9 @@ def test_answers_of_older_versions_are_shown(as_, budget, answered):
     )
     client = as_(budget.scientist)
     text = client.get(url(answered)).content.decode()
-    assert "All 2 together hold with 95 % when they are 1.15 times as wide, as under “± all 2”." in text
+    assert (
+        "All 2 hold together with 95 % confidence if they are 1.15 times as wide, as under “± all 2”." in text
+    )
     assert "0.25" in text
     assert {
         client.get(url(answered, "download", form)).status_code for form in ("csv", "json", "record")
@@ -227,7 +231,7 @@ def test_answers_of_older_versions_are_shown(as_, budget, answered):
     )
     text = client.get(url(answered)).content.decode()
     assert "0.25" in text
-    assert "together hold" not in text
+    assert "hold together" not in text
 
 
 def test_who_reads_an_answer(as_, budget, answered):
@@ -246,7 +250,7 @@ def test_who_reads_an_answer(as_, budget, answered):
 def test_lost_and_voided_answers_say_what_it_cost(as_, budget, ask):
     answer, client = ask(budget), as_(budget.scientist)
     Answer.objects.filter(pk=answer.pk).update(state="lost")
-    assert "stays charged" in client.get(url(answer)).content.decode()
+    assert "The charge stands" in client.get(url(answer)).content.decode()
     Answer.objects.filter(pk=answer.pk).update(state="voided", record={"why": "No worker took it in time."})
     page = client.get(url(answer))
     assert "No worker took it in time." in page.content.decode()
@@ -292,7 +296,7 @@ def test_a_restored_database_makes_no_answer_complete(as_, budget, ask, compute)
 def test_groups_say_where_the_rows_without_a_value_are(as_, budget, answered):
     client = as_(budget.scientist)
     assert (
-        "Rows in which region is missing are in none of these groups."
+        "Rows where region is missing are in none of these groups."
         in client.get(url(answered)).content.decode()
     )
     text = client.get(reverse("privacy:ask", args=[budget.pk])).content.decode()
@@ -329,9 +333,11 @@ def test_what_is_lost_in_noise_says_why_and_leads_back_to_the_question(as_, budg
     lines: list[Any] = [{"key": [key], "figures": figures} for key in ("east", "north", "west")]
     Answer.objects.update(result={"by": ["region"], "lines": lines})
     page = as_(budget.scientist).get(url(answer))
-    ways = "narrower bounds (LEAST and GREATEST), fewer rows of each person, fewer groups, a wider filter or more ε"
+    ways = (
+        "narrower bounds (LEAST and GREATEST), fewer rows per person, fewer groups, a wider filter or more ε"
+    )
     assert page.context["lost"] == (
-        "There is too little behind this question for the noise that ε 0.5 needs. It is spent all the same. "
+        "There is too little data behind this question for the noise that ε 0.5 needs. It is charged all the same. "
         f"Try {ways}."
     )
     again = f"{reverse('privacy:ask', args=[budget.pk])}?again={answer.pk}"
@@ -341,7 +347,7 @@ def test_what_is_lost_in_noise_says_why_and_leads_back_to_the_question(as_, budg
     some: dict[str, Any] = {"by": ["region"], "lines": [*lines[:2], {"key": ["west"], "figures": told}]}
     query, table = decode(answer.query), queries.table_of(answer)
     assert noise_advice.sentence(some, query, table, "2").startswith(
-        "There is too little behind 2 of 3 groups for"
+        "There is too little data behind 2 of 3 groups for"
     )
     assert not noise_advice.sentence({"by": [], "lines": some["lines"][2:]}, query, table, "2")
 

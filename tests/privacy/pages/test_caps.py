@@ -35,11 +35,11 @@ def priced(client, budget, **fields):
 
 def test_the_price_says_how_much_of_a_person_counts(scientist, budget):
     text = priced(scientist, budget, measure="count").content.decode()
-    assert "Counting at most 4 of each person. Whoever has more counts as 4." in text
-    assert "4 of each person, as declared" in text
+    assert "Counting at most 4 per person. Anyone with more counts as 4." in text
+    assert "4 per person, as declared" in text
     assert "twice as many cost 4 times as much for the same error" in text
     people = priced(scientist, budget, measure="people").content.decode()
-    assert "of each person" not in people
+    assert "per person" not in people
 
 
 @pytest.mark.parametrize("rows", ["1", "8", "4096"])
@@ -139,7 +139,7 @@ def test_a_program_reads_it_in_the_price(scientist, budget):
         path, {"sql": f"{ROWS} LIMIT 9 BY person", "error": 5}, content_type="application/json"
     )
     assert told.json()["rows_per_person"] == 9
-    assert told.json()["counting"] == "counting at most 9 of each person"
+    assert told.json()["counting"] == "counting at most 9 per person"
 
 
 # Who has more rows than were declared: for the owner alone

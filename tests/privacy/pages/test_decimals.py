@@ -68,7 +68,7 @@ def test_a_median_of_prices_is_told_to_the_cent(as_, prices, ask, compute):
     page = client.get(url(answer))
     (shown,) = page.context["rows"][0]["figures"]
     assert [shown[part] for part in PARTS] == cents
-    assert "Every value that the column can have is told apart" in page.content.decode()
+    assert "Every value that the column can have is distinguished" in page.content.decode()
     rows = list(csv.reader(io.StringIO(client.get(url(answer, "download", "csv")).content.decode())))
     assert [float(each) for each in rows[1][1:4]] == [figure[part] for part in PARTS]
 
@@ -83,7 +83,7 @@ def test_decimals_that_the_search_does_not_tell_apart_are_not_shown(as_, budget_
     )
     page = client.get(url(answer))
     (shown,) = page.context["rows"][0]["figures"]
-    assert "Values are read to ± 14,000 at best" in page.content.decode()
+    assert "Values are exact to ± 14,000 at best" in page.content.decode()
     assert [part for part in PARTS if "." in shown[part] and len(shown[part].split(".")[1]) > 2] == []
     assert "." not in shown["value"]
 
@@ -125,8 +125,8 @@ def test_a_median_of_dates_is_a_date_everywhere(as_, stays, ask, compute):
     page = client.get(url(answer))
     text, (shown,) = page.content.decode(), page.context["rows"][0]["figures"]
     assert ([shown[part] for part in PARTS], page.context["unit"], page.context["charts"]) == (ends, "", None)
-    assert f"{low} and {high}" in text
-    assert "Every value that the column can have is told apart" in text
+    assert f"{low} to {high}" in text
+    assert "Every value that the column can have is distinguished" in text
     rows = list(csv.reader(io.StringIO(client.get(url(answer, "download", "csv")).content.decode())))
     assert rows[0][:4] == ["share", "quantile", "quantile_low_95", "quantile_high_95"]
     assert rows[1][:4] == ["0.5", *ends]
@@ -204,7 +204,7 @@ def test_wide_bounds_of_dates_say_how_many_days_are_not_told_apart(as_, budget_o
     bounds = {"lower": parse_bound("date", "1900-01-01"), "upper": parse_bound("date", "2024-12-31")}
     budget = budget_on("born", values, **bounds)
     answer, client = compute(ask(budget, "SELECT MEDIAN(born) FROM wages", epsilon=39)), as_(budget.scientist)
-    assert "Values are read to ± 6 days at best" in client.get(url(answer)).content.decode()
+    assert "Values are exact to ± 6 days at best" in client.get(url(answer)).content.decode()
     body = {"sql": "SELECT MEDIAN(born) FROM wages", "epsilon": 1}
     call = client.post(reverse("privacy:api_price", args=[budget.pk]), body, content_type="application/json")
     assert call.json()["read_to"] == 6.0

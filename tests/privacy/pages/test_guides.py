@@ -44,7 +44,7 @@ def test_a_guide_is_proposed_and_leads_back_to_a_better_question(scientist, crow
     guide = asked.context["guide"]
     assert guide["what"] == "How many rows does a person have?"
     for said in (
-        f"The noise is sized for 4 rows of each person. For {guide['share']} of your budget you can ask",
+        f"The noise is sized for 4 rows per person. For {guide['share']} of your budget you can ask",
         "ask how many 98 % of people really have; that may make this question cheaper.",
     ):
         assert said in asked.content.decode()
@@ -62,11 +62,11 @@ def test_a_guide_is_proposed_and_leads_back_to_a_better_question(scientist, crow
     answer = compute(Answer.objects.get())
     assert round(answer.result["lines"][0]["figures"][0]["value"]) == 3
     text = scientist.get(reverse("privacy:answer", args=[answer.pk])).content.decode()
-    assert "Count with at most 3 rows of a person" in text
-    assert f'href="{page}?guided={answer.pk}">Mean of wage, at most 3 rows of a person</a>' in text
+    assert "Count with at most 3 rows per person" in text
+    assert f'href="{page}?guided={answer.pk}">Mean of wage, at most 3 rows per person</a>' in text
     again = scientist.get(page, {"guided": str(answer.pk)}).context
     assert (again["form"]["measure"].value(), again["form"]["rows"].value()) == ("mean", 3)
-    assert again["priced"]["what"] == "Mean of wage, at most 3 rows of a person"
+    assert again["priced"]["what"] == "Mean of wage, at most 3 rows per person"
 
 
 def test_no_guide_is_proposed_behind_a_condition_until_it_is_known_whom_it_leaves(

@@ -41,10 +41,10 @@ def test_a_promise_is_read_in_words_and_made_with_a_second_click(as_):
     seen = client.post(at("promise", data.pk), CHOICES).content.decode()
     for sentence in (
         GUESS,
-        "rise by more than a factor 2.72, except with probability 1 in 49,751.",
+        "rise by at most a factor of 2.72, except with probability 1 in 49,751.",
         "finds at most 1.84 of 100 people",
         "Even if all 2 scientists pool everything they got",
-        "one scientist alone, at most 53.4.",
+        "one scientist alone, in at most 53.4.",
     ):
         assert sentence in seen
     review = client.post(path, {**CHOICES, "then": "review"})
@@ -173,11 +173,11 @@ def test_aggregates_of_people_are_for_the_owner_alone(as_, owner, spent):
     data = spent.protection.dataset
     bins = queries.used_by_people(spent.protection, [spent])
     assert sum(each.people for each in bins) == 30
-    path, words = at("dataset", data.pk), "Used of each person’s protection"
+    path, words = at("dataset", data.pk), "How much each person has been charged"
     assert words in as_(data.owner).get(path).content.decode()
     for person in (make.auditor(), make.admin()):
         assert words not in as_(person).get(path).content.decode()
-    assert "Left of the promise" in as_(make.auditor()).get(path).content.decode()
+    assert "What is left of the promise" in as_(make.auditor()).get(path).content.decode()
     assert as_(spent.scientist).get(path).status_code == 404
 
 
@@ -232,7 +232,7 @@ def test_how_many_rows_there_are_is_told_with_the_promise_or_later(as_):
     assert "Saved. Scientists now read “about 5,800 rows”." in saved.content.decode()
     assert client.post(rows, {"rows_of_wages": ""})["Location"] == page
     assert Protection.objects.get().public_rows == {}
-    assert "not told" in client.get(page).content.decode()
+    assert "not public" in client.get(page).content.decode()
 
 
 def test_the_page_stays_where_no_revision_is_current(owner, budget):

@@ -48,7 +48,12 @@ def test_a_fresh_page_shows_a_question_a_price_and_the_schema(scientist, page):
     text = answer.content.decode()
     assert answer.context["priced"]["what"] == "Number of people"
     assert "SELECT COUNT(DISTINCT person)" in text
-    for public in ("0 to 50,000 EUR", "east, north, west", "same in all rows of a person", "About 30 people"):
+    for public in (
+        "0 to 50,000 EUR",
+        "east, north, west",
+        "same in all of a person’s rows",
+        "About 30 people",
+    ):
         assert public in text
     assert not LedgerLine.objects.exists()
 
@@ -300,12 +305,12 @@ def test_a_price_says_that_it_rests_on_what_the_owner_has_published(scientist, b
     answer = scientist.post(page, {**typed(**of_year), "then": "price"})
     text = answer.content.decode()
     assert answer.context["priced"]["error"] == "at most ± 0.5"
-    assert "From the number that the owner has published: about 1,204 rows." in text
-    assert "and 1,204 rows, says the owner." in text
+    assert "Based on the number that the owner published: about 1,204 rows." in text
+    assert "and 1,204 rows, according to the owner." in text
     rank = {"measure": "quantiles", "column": "year", "goal": "epsilon", "epsilon": "30"}
     priced = scientist.post(page, {**typed(**rank), "then": "price"}).context["priced"]
     points = priced["error"].split("± ")[1].split()[0]
     assert priced["rank_note"] == (
-        f"The value lies within ± {points} points of rank. The interval shown with it can be wider, on one side as "
-        "far as the declared bound."
+        f"The value lies within ± {points} points of rank. The interval shown with it can be wider, on one side up "
+        "to the declared bound."
     )

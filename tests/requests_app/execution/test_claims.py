@@ -59,7 +59,7 @@ def test_one_persons_runs_are_bounded():
     assert [claims.claim(name).pk for _ in range(2)] == [runs[0].pk, runs[1].pk]
     assert claims.claim(name) is None
     assert queries.waiting_reason(Run.objects.get(pk=runs[2].pk)) == (
-        "Other runs of the same person are under way: at most 2 at once."
+        "Other runs of the same person are in progress: at most 2 at once."
     )
 
 
@@ -110,7 +110,7 @@ def test_a_run_on_a_busy_dataset_says_so():
         made.start(item)
         claims.claim(name)
     run = made.start(last)
-    assert reason(run) == "Other runs on this dataset are under way: at most 4 at once."
+    assert reason(run) == "Other runs on this dataset are in progress: at most 4 at once."
 
 
 def test_the_last_place_is_kept_for_trials():
@@ -119,7 +119,7 @@ def test_the_last_place_is_kept_for_trials():
     run = made.start(make.code_request(at="approved"))
     claims.claim(name)
     assert claims.claim(name) is None
-    assert reason(run) == "All places for runs on private data are taken."
+    assert reason(run) == "All slots for runs on private data are taken."
 
 
 def test_the_position_in_the_queue_follows_the_turns():

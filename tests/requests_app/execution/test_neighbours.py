@@ -73,7 +73,7 @@ def test_with_strict_isolation_strangers_wait_too(sender):
     trial = tries(make.scientist())
     assert not starts(trial)
     reason = queries.waiting_reason(trial)
-    assert reason.startswith("A run on private data is under way that keeps apart from all trials.")
+    assert reason.startswith("A run on private data is in progress that must not overlap with any mock run.")
 
 
 def test_a_private_run_does_not_begin_beside_a_listener(worker):
@@ -82,7 +82,7 @@ def test_a_private_run_does_not_begin_beside_a_listener(worker):
     run = made.start(item)
     assert not starts(run)
     assert queries.waiting_reason(run) == (
-        "Somebody who uses this dataset is trying code on mock data. It starts within 5 minutes at the latest."
+        "Somebody who uses this dataset is running code on mock data. It starts within 5 minutes."
     )
 
 
@@ -134,8 +134,8 @@ def test_an_author_is_told_why_and_how_long_at_most_and_nothing_of_whose_run_it_
     assert not starts(trial)
     reason = queries.waiting_reason(trial)
     assert reason == (
-        "A run on private data is under way, on a dataset that you work with. Trials could overhear it, "
-        "so yours waits until it has ended. It starts within 61 minutes at the latest."
+        "A run on private data is in progress on a dataset that you work with. Mock runs could observe it, "
+        "so yours waits until it has ended. It starts within 61 minutes."
     )
     assert claims.estimated_wait(trial, 1) == ""
     assert str(sender.request.author) not in reason

@@ -94,7 +94,7 @@ def test_the_owners_side_sees_it_where_it_decides_and_the_author_does_not():
     release = item.runs.filter(kind="private").first().release
     assert words in page(owner, "detail", item.pk)
     assert words in page(owner, "check", release.pk)
-    assert "look at the logs" in page(owner, "check", release.pk)
+    assert "read the logs" in page(owner, "check", release.pk)
     assert words not in page(item.author, "detail", item.pk)
     made.submission(item)
     item = made.fresh(item)

@@ -63,7 +63,7 @@ def test_open_threads_stand_below_their_line_or_in_a_list(as_):
         text = page.content.decode()
         row = re.search(r'<tr class="thread-row" data-threads data-line="3">.*?</tr>', text, re.DOTALL)
         assert row is not None
-        assert "Said about" in row[0]
+        assert "> On <a" in row[0]
         assert "<code>    second = 2</code>" in text
 
 
@@ -81,9 +81,9 @@ def test_a_thread_is_settled_and_answered_where_it_is_shown(as_):
     htmx = {"HX-Request": "true"}
     row = client.post(reverse("requests:resolve", args=[said[0].pk]), on, headers=htmx)
     assert (row.context["version"], row.context["line"]) == (second, 3)
-    assert "Settled" in row.content.decode()
+    assert "Resolved" in row.content.decode()
     rest = client.post(reverse("requests:resolve", args=[said[1].pk]), on, headers=htmx).content.decode()
-    assert ('id="earlier"' in rest, "Settled" in rest, "Too short." in rest) == (True, True, True)
+    assert ('id="earlier"' in rest, "Resolved" in rest, "Too short." in rest) == (True, True, True)
     answer = {"parent": str(said[2].pk), "text": "Longer now.", **on}
     rest = client.post(reverse("requests:comment", args=[first.pk]), answer, headers=htmx).content.decode()
     assert ('id="earlier"' in rest, "Longer now." in rest) == (True, True)
@@ -141,7 +141,7 @@ def test_the_editor_lists_what_is_open_with_its_line_in_the_draft(as_):
         ("Why two?", None),
     ]
     text = " ".join(page.content.decode().split())
-    assert "on line 2 of version 1 (line 3 here)" in text
+    assert "on line 2 of version 1 (now line 3)" in text
     assert "on line 3 of version 1, which has changed" in text
 
 

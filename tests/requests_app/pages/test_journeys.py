@@ -81,7 +81,7 @@ def submit_twice(author: Client, item: CodeRequest) -> Version:
 
 def approve_with_a_remark(owner: Client, author: Client, version: Version) -> None:
     """What the owner notes down is the author's to read with the verdict, not before."""
-    assert "The author tried exactly this" in owner.get(url("review", version)).content.decode()
+    assert "The author ran exactly this version" in owner.get(url("review", version)).content.decode()
     assert owner.post(url("comment", version), {"text": "Why the mean?", "line": "2"}).status_code == 302
     assert "Why the mean?" not in author.get(url("review", version)).content.decode()
     assert owner.post(url("verdict", version), verdict_fields(version)).status_code == 302
@@ -160,7 +160,7 @@ def test_a_failed_run_tells_its_author_the_code_alone(as_: As) -> None:
     item = make.code_request(at="failed")
     run = item.runs.get(kind="private")
     page = as_(item.author).get(url("run", run)).content.decode()
-    assert "The code ended itself with an error status." in page
+    assert "The code exited with an error status." in page
     assert "a private message" not in page
     assert "a private message" in as_(item.dataset.owner).get(url("log", run)).content.decode()
 
