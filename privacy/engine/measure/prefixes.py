@@ -59,8 +59,7 @@ def takes_roots(bins: int) -> bool:
         return False
     ours, plain = _errors(roots(bins)), _errors(_alone(bins))
     constant, linear, square = (plain - ours)[:, :-1]
-    if square.min() <= 0:  # few bins: both are about as good, where all is in the first bin
-        return False
+    # `square` is above 0 for every number of bins that may be asked for (a test holds that).
     s = np.clip(-linear / (2 * square), 0, 1)
     return float((constant + linear * s + square * s * s).sum()) > 0
 

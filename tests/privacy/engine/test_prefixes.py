@@ -74,6 +74,12 @@ def test_the_root_is_taken_from_eighteen_bins_on():
     assert [bins for bins in range(1, 257) if prefixes.takes_roots(bins)] == list(range(18, 257))
 
 
+def test_the_difference_of_both_errors_has_a_least_value_for_every_number_of_bins():
+    for bins in range(2, 257):
+        plain, ours = prefixes._errors(prefixes._alone(bins)), prefixes._errors(prefixes.roots(bins))
+        assert (plain - ours)[2, :-1].min() > 0
+
+
 @pytest.mark.parametrize("bins", [18, 19, 32, 100, 256])
 def test_where_the_root_is_taken_no_table_has_a_smaller_error_with_a_histogram(bins):
     rng = np.random.default_rng(bins)
