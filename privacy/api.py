@@ -61,10 +61,10 @@ def budgets(request: UserRequest) -> HttpResponse:
 def budget(request: UserRequest, pk: UUID) -> HttpResponse:
     """One of one's own budgets, with the tables it can be asked about."""
     item = _own(request, pk)
-    tables = queries.tables_of(item.protection.dataset, item.protection.constants)
-    rows = item.protection.public_rows
+    tables = queries.tables_of(item.promise.dataset, item.promise.constants)
+    rows = item.promise.public_rows
     described = [{**_table(spec), "rows": rows.get(spec.name)} for spec in tables.values()]
-    return JsonResponse({**_budget(item), "people": item.protection.public_size, "tables": described})
+    return JsonResponse({**_budget(item), "people": item.promise.public_size, "tables": described})
 
 
 def _own(request: UserRequest, pk: UUID) -> Budget:
@@ -74,9 +74,9 @@ def _own(request: UserRequest, pk: UUID) -> Budget:
 def _budget(item: Budget) -> dict[str, object]:
     return {
         "id": str(item.pk),
-        "dataset": item.protection.dataset.name,
-        "title": item.protection.dataset.title,
-        "delta": item.protection.delta,
+        "dataset": item.promise.dataset.name,
+        "title": item.promise.dataset.title,
+        "delta": item.promise.delta,
         "mode": "extended" if item.may_leave_out else "complete",
         "share_used": item.share_used,
         "closed": item.closed_at is not None,
@@ -123,7 +123,7 @@ def price(request: UserRequest, pk: UUID) -> HttpResponse:
     """What a question would cost. Spends nothing."""
     item = _own(request, pk)
     quote, _ = _quote(item, request)
-    found = trials.tried(quote, item.protection)
+    found = trials.tried(quote, item.promise)
     stored = questions.stored(item, quote) is not None
     return JsonResponse({**_price(quote), "stored": stored, "on_mock": _on_mock(found)})
 
@@ -160,7 +160,7 @@ def _paid(answer: Answer, quote: questions.Quote) -> dict[str, object]:
 @as_json
 def answer(request: UserRequest, pk: UUID) -> HttpResponse:
     """An answer: its figures once they are out."""
-    rows = Answer.objects.visible_to(request.user).select_related("budget__protection__dataset", "line")
+    rows = Answer.objects.visible_to(request.user).select_related("budget__promise__dataset", "line")
     return JsonResponse(_answer(found(rows, pk=pk)))
 
 

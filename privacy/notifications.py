@@ -8,30 +8,32 @@ from privacy.models import Budget, TopUp
 
 
 def budget_given(budget: Budget, *, by: User) -> None:
-    text = f"You can ask {budget.protection.dataset.title} automatically: you have a budget."
+    text = f"You can ask {budget.promise.dataset.title} automatically: you have a budget."
     tell([budget.scientist], text, url=reverse("privacy:ask", args=[budget.pk]), by=by)
 
 
 def budget_closed(budget: Budget, *, by: User) -> None:
-    text = f"Your budget for {budget.protection.dataset.title} was closed."
+    text = f"Your budget for {budget.promise.dataset.title} was closed."
     tell([budget.scientist], text, url=reverse("privacy:budget", args=[budget.pk]), by=by)
 
 
 def budget_is_low(budget: Budget) -> None:
     """Four fifths are used: time to think of what is still to come."""
-    text = f"{budget.share_used:.0%} of {budget.scientist}'s budget for {budget.protection.dataset.title} is used."
-    people = [budget.scientist, budget.protection.dataset.owner]
+    text = (
+        f"{budget.share_used:.0%} of {budget.scientist}'s budget for {budget.promise.dataset.title} is used."
+    )
+    people = [budget.scientist, budget.promise.dataset.owner]
     tell(people, text, url=reverse("privacy:budget", args=[budget.pk]))
 
 
 def top_up_asked(top_up: TopUp) -> None:
     budget = top_up.budget
-    text = f"{budget.scientist} asks for a larger budget for {budget.protection.dataset.title}."
-    tell([budget.protection.dataset.owner], text, url=reverse("privacy:top_up", args=[top_up.pk]))
+    text = f"{budget.scientist} asks for a larger budget for {budget.promise.dataset.title}."
+    tell([budget.promise.dataset.owner], text, url=reverse("privacy:top_up", args=[top_up.pk]))
 
 
 def top_up_decided(top_up: TopUp) -> None:
     budget = top_up.budget
     words = "was granted" if top_up.state == TopUp.State.GRANTED else "was not granted"
-    text = f"Your request for a larger budget for {budget.protection.dataset.title} {words}."
+    text = f"Your request for a larger budget for {budget.promise.dataset.title} {words}."
     tell([budget.scientist], text, url=reverse("privacy:budget", args=[budget.pk]), by=top_up.decided_by)

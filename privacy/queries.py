@@ -18,9 +18,9 @@ from privacy.engine.language.schema import QueryRefused, TableSpec
 from privacy.engine.language.wire import decode
 from privacy.engine.measure.contributions import CAP, rescaled
 from privacy.ledgers.person_ledger import opened as opened_ledger
-from privacy.models import Answer, Budget, BudgetQuerySet, LedgerLine, Protection, TopUp
+from privacy.models import Answer, Budget, BudgetQuerySet, LedgerLine, Promise, TopUp
 from privacy.presentation import caps_in_words, words
-from privacy.presentation.promise_in_words import Promise
+from privacy.presentation.promise_in_words import PromiseInWords
 from privacy.presentation.svg_charts import Point
 
 SHOWN = 50
@@ -50,14 +50,14 @@ def waiting_for(user: User) -> list[Waiting]:
 
 def _top_ups(user: User) -> Iterator[Waiting]:
     own = Dataset.objects.owned_by(user).order_by().values("pk")
-    rows = TopUp.objects.filter(state=TopUp.State.PENDING, budget__protection__dataset__in=own)
-    for item in rows.select_related("budget__protection__dataset", "budget__scientist").order_by(
-        "created_at"
-    )[:SHOWN]:
+    rows = TopUp.objects.filter(state=TopUp.State.PENDING, budget__promise__dataset__in=own)
+    for item in rows.select_related("budget__promise__dataset", "budget__scientist").order_by("created_at")[
+        :SHOWN
+    ]:
         yield Waiting(
             kind="top_up",
             title=f"{item.budget.scientist} asks for a larger budget",
-            dataset=item.budget.protection.dataset.title,
+            dataset=item.budget.promise.dataset.title,
             who=str(item.budget.scientist),
             url=reverse("privacy:top_up", args=[item.pk]),
             since=item.created_at,
@@ -67,11 +67,11 @@ def _top_ups(user: User) -> Iterator[Waiting]:
 def _answers(user: User) -> Iterator[Waiting]:
     own = Budget.objects.held_by(user).order_by().values("pk")
     rows = Answer.objects.out().filter(budget__in=own, seen_at=None)
-    for item in rows.select_related("budget__protection__dataset").order_by("visible_at")[:SHOWN]:
+    for item in rows.select_related("budget__promise__dataset").order_by("visible_at")[:SHOWN]:
         yield Waiting(
             kind="answer",
             title=title_of(item),
-            dataset=item.budget.protection.dataset.title,
+            dataset=item.budget.promise.dataset.title,
             who="",
             url=reverse("privacy:answer", args=[item.pk]),
             since=item.visible_at or item.created_at,
@@ -85,7 +85,7 @@ def title_of(answer: Answer) -> str:
 
 def table_of(answer: Answer) -> TableSpec | None:
     """How the table was declared that an answer is about."""
-    specs = specs_of(answer.revision, answer.budget.protection.constants)
+    specs = specs_of(answer.revision, answer.budget.promise.constants)
     return specs.get(decode(answer.query).table)
 
 
@@ -106,42 +106,42 @@ def budgets_of(user: User) -> BudgetQuerySet:
     waiting = TopUp.objects.filter(budget=OuterRef("pk"), state=TopUp.State.PENDING).values("pk")[:1]
     return (
         Budget.objects.visible_to(user)
-        .select_related("protection__dataset__owner", "scientist")
+        .select_related("promise__dataset__owner", "scientist")
         .annotate(open_top_up=Subquery(waiting))
-        .order_by("closed_at", "protection__dataset__title", "created_at")
+        .order_by("closed_at", "promise__dataset__title", "created_at")
     )
 
 
-def promise_of(protection: Protection) -> Promise:
-    return Promise(
-        epsilon=protection.epsilon,
-        delta=protection.delta,
-        mu=protection.mu,
-        seats=protection.seats,
-        threshold_delta=protection.threshold_delta,
+def promise_in_words_of(promise: Promise) -> PromiseInWords:
+    return PromiseInWords(
+        epsilon=promise.epsilon,
+        delta=promise.delta,
+        mu=promise.mu,
+        seats=promise.seats,
+        threshold_delta=promise.threshold_delta,
     )
 
 
-def without_budget(protection: Protection) -> list[User]:
+def without_budget(promise: Promise) -> list[User]:
     """People who may use the dataset and have no share yet."""
-    people = _with_access(protection).exclude(budgets__protection=protection)
+    people = _with_access(promise).exclude(budgets__promise=promise)
     return [person for person in people.order_by("name") if person.is_scientist]
 
 
-def has_people(protection: Protection) -> bool:
+def has_people(promise: Promise) -> bool:
     """Whether anybody may use the dataset who could have a share."""
-    return any(person.is_scientist for person in _with_access(protection))
+    return any(person.is_scientist for person in _with_access(promise))
 
 
-def _with_access(protection: Protection) -> QuerySet[User]:
-    granted = Grant.objects.live().filter(dataset=protection.dataset).values("user")
+def _with_access(promise: Promise) -> QuerySet[User]:
+    granted = Grant.objects.live().filter(dataset=promise.dataset).values("user")
     return User.objects.filter(pk__in=granted, is_active=True)
 
 
-def given_away(protection: Protection, budgets: Sequence[Budget]) -> float:
+def given_away(promise: Promise, budgets: Sequence[Budget]) -> float:
     """Which part of the promise is given away in shares."""
     total = sum((budget.mu_squared for budget in budgets), Fraction(0))
-    return float(total / protection.mu_squared)
+    return float(total / promise.mu_squared)
 
 
 def tables_of(dataset: Dataset, constants: list[str]) -> dict[str, TableSpec]:
@@ -152,11 +152,11 @@ def tables_of(dataset: Dataset, constants: list[str]) -> dict[str, TableSpec]:
 # What was spent, and when
 
 
-def ledger(protection: Protection) -> QuerySet[LedgerLine]:
+def ledger(promise: Promise) -> QuerySet[LedgerLine]:
     """Every reservation of a dataset with how it was settled, newest first."""
     return (
-        LedgerLine.objects.filter(budget__protection=protection, kind=LedgerLine.Kind.RESERVE)
-        .select_related("budget__scientist", "budget__protection", "answer", "settled_by")
+        LedgerLine.objects.filter(budget__promise=promise, kind=LedgerLine.Kind.RESERVE)
+        .select_related("budget__scientist", "budget__promise", "answer", "settled_by")
         .order_by("-id")
     )
 
@@ -168,7 +168,7 @@ def share_at_the_time(line: LedgerLine) -> float:
 
 def burn_down(budget: Budget) -> list[Point]:
     """What was left of a share after each line of its ledger: the lines are added up as the ledger did."""
-    size = budget.protection.cells.size
+    size = budget.promise.cells.size
     mus = [*budget.earlier_mus, budget.mu]
     spent, generation = np.zeros(size, dtype=np.int64), 0
     points = [Point(budget.created_at, 1.0)]
@@ -181,16 +181,16 @@ def burn_down(budget: Budget) -> list[Point]:
     return points
 
 
-def burn_down_of_all(protection: Protection, budgets: Sequence[Budget]) -> list[Point]:
+def burn_down_of_all(promise: Promise, budgets: Sequence[Budget]) -> list[Point]:
     """What was left of the whole promise: each share weighs its part of mu^2."""
-    whole = float(protection.mu_squared)
+    whole = float(promise.mu_squared)
     steps: list[tuple[datetime, float]] = []
     for budget in budgets:
         before = 1.0
         for point in burn_down(budget)[1:]:
             steps.append((point.at, (before - point.left) * float(budget.mu_squared) / whole))
             before = point.left
-    left, points = 1.0, [Point(protection.created_at, 1.0)]
+    left, points = 1.0, [Point(promise.created_at, 1.0)]
     for at, used in sorted(steps):
         left -= used
         points.append(Point(at, left))
@@ -209,10 +209,10 @@ class Bin:
     people: int
 
 
-def used_by_people(protection: Protection, budgets: Sequence[Budget]) -> list[Bin]:
+def used_by_people(promise: Promise, budgets: Sequence[Budget]) -> list[Bin]:
     """Over all scientists together, how much of the promise each person's own protection has been used."""
-    weights = {budget.pk: float(budget.mu_squared / protection.mu_squared) / CAP for budget in budgets}
-    with opened_ledger(storage.ledger_folder(protection.dataset_id)) as book:
+    weights = {budget.pk: float(budget.mu_squared / promise.mu_squared) / CAP for budget in budgets}
+    with opened_ledger(storage.ledger_folder(promise.dataset_id)) as book:
         spent = [book.spent(pk) * weight for pk, weight in weights.items()]
     longest = max((len(each) for each in spent), default=0)
     total = np.zeros(longest)

@@ -5,12 +5,12 @@ from accounts.rules import is_free_for_duties
 from common.access import all_of
 from datasets import rules as dataset_rules
 from datasets.models import Dataset
-from privacy.models import Budget, Protection, TopUp
+from privacy.models import Budget, Promise, TopUp
 
 
-def is_owner(user: User, protection: Protection) -> str | None:
+def is_owner(user: User, promise: Promise) -> str | None:
     """The dataset's owner, whose account is active."""
-    return dataset_rules.may_edit(user, protection.dataset)
+    return dataset_rules.may_edit(user, promise.dataset)
 
 
 def has_people(user: User, dataset: Dataset) -> str | None:
@@ -32,7 +32,7 @@ def is_open(user: User, budget: Budget) -> str | None:
 
 def may_use_dataset(user: User, budget: Budget) -> str | None:
     """The scientist still holds what it takes to use the dataset."""
-    return dataset_rules.may_use(budget.scientist, budget.protection.dataset)
+    return dataset_rules.may_use(budget.scientist, budget.promise.dataset)
 
 
 def has_no_open_top_up(user: User, budget: Budget) -> str | None:
@@ -50,24 +50,24 @@ def holder_is_scientist(user: User, budget: Budget) -> str | None:
 
 
 def may_decide_top_up(user: User, top_up: TopUp) -> str | None:
-    return is_not_own(user, top_up.budget) or is_owner(user, top_up.budget.protection)
+    return is_not_own(user, top_up.budget) or is_owner(user, top_up.budget.promise)
 
 
-def may_read_subjects(user: User, protection: Protection) -> str | None:
+def may_read_subjects(user: User, promise: Promise) -> str | None:
     """Aggregates over people's own ledgers are exact and follow from private rows: for the owner alone.
 
     An auditor who works with a scientist could read off them who took part in a question.
     """
-    return is_owner(user, protection)
+    return is_owner(user, promise)
 
 
-def may_read_ledger(user: User, protection: Protection) -> str | None:
+def may_read_ledger(user: User, promise: Promise) -> str | None:
     """Lines of the ledger are written before any row is read: for the owner and auditors."""
-    return None if user.is_auditor else is_owner(user, protection)
+    return None if user.is_auditor else is_owner(user, promise)
 
 
 def may_manage_budget(user: User, budget: Budget) -> str | None:
-    return is_not_own(user, budget) or is_owner(user, budget.protection)
+    return is_not_own(user, budget) or is_owner(user, budget.promise)
 
 
 def keeps_duties_apart(person: User, role: str) -> str | None:

@@ -258,9 +258,9 @@ def over_http(rows: int, rounds: int) -> Iterator[Measure]:
         }
     )
     dataset = made_datasets.dataset(rows=table)
-    budget = made.budget(made.protection(dataset), epsilon=2.0)
+    budget = made.budget(made.promise(dataset), epsilon=2.0)
     made_datasets.grant(dataset, budget.scientist)
-    type(budget.protection).objects.filter(pk=budget.protection_id).update(public_size=people)
+    type(budget.promise).objects.filter(pk=budget.promise_id).update(public_size=people)
     with web_server() as (port, _), worker("default", hands=1):
         visitor = Visitor(port, budget.scientist)
         first = took(partial(asked, visitor, budget, 0))

@@ -9,7 +9,7 @@ from privacy.engine.language import sql_text
 from privacy.engine.language.expressions import Column, Compare, Constant, In
 from privacy.engine.language.query import CountSubjects, Mean, Query
 from privacy.execution import lifecycle
-from privacy.models import Answer, Budget, Protection
+from privacy.models import Answer, Budget, Promise
 from privacy.services import questions
 
 PANEL_SIZE = 545
@@ -27,8 +27,8 @@ the answer eight times as exact."""
 
 def play(panel: Dataset) -> None:
     """Everything, or what is still missing of it."""
-    protection = _promise(panel)
-    mei, yusuf = (_budget(protection, one) for one in (people.MEI, people.YUSUF))
+    promise = _promise(panel)
+    mei, yusuf = (_budget(promise, one) for one in (people.MEI, people.YUSUF))
     for query, epsilon in QUESTIONS:
         _answered(mei, query, epsilon)
     if not yusuf.top_ups.exists():
@@ -40,9 +40,9 @@ def play(panel: Dataset) -> None:
         )
 
 
-def _promise(panel: Dataset) -> Protection:
+def _promise(panel: Dataset) -> Promise:
     """A standard promise, shared by three scientists."""
-    found = Protection.objects.filter(dataset=panel).first()
+    found = Promise.objects.filter(dataset=panel).first()
     if found is not None:
         return found
     return services.protect(
@@ -50,11 +50,11 @@ def _promise(panel: Dataset) -> Protection:
     )
 
 
-def _budget(protection: Protection, one: people.Person) -> Budget:
+def _budget(promise: Promise, one: people.Person) -> Budget:
     scientist = people.find(one)
-    found = protection.budgets.filter(scientist=scientist).first()
+    found = promise.budgets.filter(scientist=scientist).first()
     if found is None:
-        found = services.give_budget(protection, scientist, by=protection.dataset.owner)
+        found = services.give_budget(promise, scientist, by=promise.dataset.owner)
     return found
 
 

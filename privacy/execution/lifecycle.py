@@ -45,7 +45,7 @@ from privacy.execution.questions import Question, question_of
 from privacy.ledgers import budget_ledger
 from privacy.ledgers.person_ledger import Share, SubjectLedger
 from privacy.ledgers.person_ledger import opened as opened_ledger
-from privacy.models import Answer, Budget, LedgerLine, Protection
+from privacy.models import Answer, Budget, LedgerLine, Promise
 from privacy.presentation import caps_in_words
 
 SEARCHED = "95 % for each quantile, from the noisy counts of its search: a union bound over the steps"
@@ -69,7 +69,7 @@ class _Attempt:
     def due(self) -> tuple[datetime, int]:
         """(when to release it, how often its time was doubled): known before the rows are read, but where it was too
         short. Then it is doubled, which holds for the next answers too."""
-        doublings = self.answer.budget.protection.doublings_now
+        doublings = self.answer.budget.promise.doublings_now
         while (at := self.begun + timedelta(seconds=self.seconds * 2**doublings)) <= timezone.now():
             doublings += 1
         return at, doublings
@@ -77,9 +77,9 @@ class _Attempt:
 
 def compute(pk: str) -> None:
     """Compute one pending answer, once. A second delivery finds it settled and leaves it."""
-    answer = Answer.objects.select_related("budget__protection__dataset", "revision", "line").get(pk=pk)
+    answer = Answer.objects.select_related("budget__promise__dataset", "revision", "line").get(pk=pk)
     # The place in line is kept until the release: otherwise many answers in a row would tell how long each took.
-    with one_at_a_time(answer.budget.protection.dataset_id), _lost_unless_stored(answer) as attempt:
+    with one_at_a_time(answer.budget.promise.dataset_id), _lost_unless_stored(answer) as attempt:
         answer.refresh_from_db()
         if not _waits(answer):
             return
@@ -116,13 +116,13 @@ def _compute(attempt: _Attempt) -> Figures | None:
     if why := rules.may_ask(budget.scientist, budget):
         give_back(answer, why)
         return None
-    with opened_ledger(_book_of(budget.protection)) as book:
+    with opened_ledger(_book_of(budget.promise)) as book:
         if why := _disagree(answer, book):
             give_back(answer, why)
             return None
         try:
             question = question_of(answer)
-            attempt.seconds = question.seconds(budget.protection)
+            attempt.seconds = question.seconds(budget.promise)
             attempt.counted = caps_in_words.told(question.query, question.spec)
             attempt.told = partial(dates.as_result, query=question.query, table=question.spec)
         except QueryRefused as why:
@@ -139,15 +139,15 @@ def _compute(attempt: _Attempt) -> Figures | None:
 def _disagree(answer: Answer, book: SubjectLedger) -> str:
     """Why the two ledgers cannot pay for this answer together: one of them was restored to an older state."""
     budget = answer.budget
-    protection = budget.protection
-    if book.last_line() < protection.last_applied:
+    promise = budget.promise
+    if book.last_line() < promise.last_applied:
         return "The ledger of people is older than what was released. An admin has to restore it."
     known = book.shares().get(budget.pk)
     if known is not None and not budget.had(known.mu, known.generation):
         return f"The database has forgotten a change of this budget. {RESTORED}"
     if _is_threshold(answer):
         used = book.thresholds()
-        return budget_ledger.no_threshold_left(protection, used.get(budget.pk, 0), sum(used.values()))
+        return budget_ledger.no_threshold_left(promise, used.get(budget.pk, 0), sum(used.values()))
     return ""
 
 
@@ -168,9 +168,7 @@ def _catch_up(answer: Answer, last: int) -> None:
     """Go on after the database was restored to before `last`, the newest line that the ledger of people holds: number
     lines beyond it, and call no answer complete any more, for people may have used up what the database has forgotten.
     """
-    lines = LedgerLine.objects.filter(
-        kind=LedgerLine.Kind.COMMIT, budget__protection=answer.budget.protection_id
-    )
+    lines = LedgerLine.objects.filter(kind=LedgerLine.Kind.COMMIT, budget__promise=answer.budget.promise_id)
     if not last or lines.filter(pk=last).exists():
         return
     with transaction.atomic(), connection.cursor() as cursor:
@@ -179,24 +177,24 @@ def _catch_up(answer: Answer, last: int) -> None:
             " GREATEST(%s, (SELECT last_value FROM privacy_ledgerline_id_seq)))",
             [last],
         )
-        answer.budget.protection.incomplete_since = timezone.now()
-        answer.budget.protection.save(update_fields=["incomplete_since"])
+        answer.budget.promise.incomplete_since = timezone.now()
+        answer.budget.promise.save(update_fields=["incomplete_since"])
         log.record(
             "protection.incomplete",
             by=User.objects.system(),
-            on=answer.budget.protection,
-            dataset_id=answer.budget.protection.dataset_id,
+            on=answer.budget.promise,
+            dataset_id=answer.budget.promise.dataset_id,
             line=last,
         )
 
 
 def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger, question: Question) -> Figures:
-    protection = answer.budget.protection
+    promise = answer.budget.promise
     store = storage.open_columns(
         answer,
         question.table,
         question.plans,
-        bytes(protection.subject_key),
+        bytes(promise.subject_key),
         rule=lambda _: None if line.kind == LedgerLine.Kind.COMMIT else "Nothing was charged.",
         wanted=question.wanted,
     )
@@ -204,11 +202,11 @@ def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger, question: Que
         question.query,
         opened(store, question.spec),
         worst_case=answer.line.units // answer.releases,
-        threshold_delta=protection.delta_each,
+        threshold_delta=promise.delta_each,
     )
     active = book.charge(
         answer.budget_id,
-        book.places(store.digests, name=store.listing, owed=_owed(protection)),
+        book.places(store.digests, name=store.listing, owed=_owed(promise)),
         measured.charges,
         line=line.pk,
         threshold=_is_threshold(answer),
@@ -217,9 +215,9 @@ def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger, question: Que
     return measured.release(answer.sigma, active if answer.extended or not active.all() else None)
 
 
-def _owed(protection: Protection) -> dict[UUID, int]:
+def _owed(promise: Promise) -> dict[UUID, int]:
     """What somebody new begins with, in the budgets as the ledger of people knows them now."""
-    return {budget.pk: units for budget in protection.budgets.all() if (units := protection.owed(budget))}
+    return {budget.pk: units for budget in promise.budgets.all() if (units := promise.owed(budget.pk))}
 
 
 def _store(attempt: _Attempt, line: LedgerLine, figures: Figures) -> None:
@@ -228,13 +226,13 @@ def _store(attempt: _Attempt, line: LedgerLine, figures: Figures) -> None:
     answer, (at, doublings) = attempt.answer, attempt.due()
     _sleep_until(at)
     with transaction.atomic():
-        protection = Protection.objects.select_for_update().get(pk=answer.budget.protection_id)
+        promise = Promise.objects.select_for_update().get(pk=answer.budget.promise_id)
         if not Answer.objects.select_for_update().filter(pk=answer.pk, state=Answer.State.PENDING).exists():
             return  # its scientist has been told that it is lost
-        protection.last_applied = max(line.pk, protection.last_applied)
-        if doublings > protection.doublings_now:
-            protection.doublings, protection.doubled_at = doublings, at
-        protection.save(update_fields=["last_applied", "doublings", "doubled_at"])
+        promise.last_applied = max(line.pk, promise.last_applied)
+        if doublings > promise.doublings_now:
+            promise.doublings, promise.doubled_at = doublings, at
+        promise.save(update_fields=["last_applied", "doublings", "doubled_at"])
         answer.state = Answer.State.RELEASED
         answer.result = attempt.told(figures)
         answer.visible_at = at
@@ -252,10 +250,10 @@ def _sleep_until(at: datetime) -> None:
 
 
 def _record_of(answer: Answer, at: datetime) -> dict[str, object]:
-    protection, query = answer.budget.protection, decode(answer.query)
+    promise, query = answer.budget.promise, decode(answer.query)
     return {
         "answer": str(answer.pk),
-        "dataset": protection.dataset.name,
+        "dataset": promise.dataset.name,
         "revision": answer.revision.number,
         "revision_sha256": answer.revision.sha256,
         "query": encode(query),
@@ -266,9 +264,9 @@ def _record_of(answer: Answer, at: datetime) -> dict[str, object]:
         "releases": answer.releases,
         "joint_factor": joint.factor_of(answer.result or {"lines": []}),
         "mu": answer.mu,
-        "delta": protection.delta,
-        "threshold_delta_used": protection.delta_each if _is_threshold(answer) else 0.0,
-        "epsilon_alone": noise_epsilon(answer.mu, protection.noise_delta),
+        "delta": promise.delta,
+        "threshold_delta_used": promise.delta_each if _is_threshold(answer) else 0.0,
+        "epsilon_alone": noise_epsilon(answer.mu, promise.noise_delta),
         "mode": "extended: may silently leave people out" if answer.extended else "complete",
         "scientist": str(answer.budget.scientist_id),
         "released_at": at.isoformat(),
@@ -308,7 +306,7 @@ def look_after() -> list[str]:
     ):
         budget_ledger.void(line, by=User.objects.system())
     pending = Answer.objects.filter(state=Answer.State.PENDING).select_related(
-        "line", "budget__protection__dataset"
+        "line", "budget__promise__dataset"
     )
     opened_ = Q(line__settled_by__kind=LedgerLine.Kind.COMMIT)
     for answer in pending.filter(opened_, line__settled_by__at__lt=given_up):
@@ -323,7 +321,7 @@ def change_share(
     budget: Budget, mu: float, *, by: User, also: Callable[[Budget], object] = lambda _: None
 ) -> Budget:
     """Change what a unit of a budget is worth, in both ledgers; `also` in the same transaction."""
-    with agreed(budget.protection) as book:
+    with agreed(budget.promise) as book:
         if mu < Budget.objects.get(pk=budget.pk).mu and book.spent(budget.pk).any():
             raise Refused("A share that has been used cannot be made smaller. Close it instead.")
         changed = budget_ledger.rescale(budget, mu, by=by, also=also)
@@ -334,19 +332,19 @@ def change_share(
 
 
 @contextmanager
-def agreed(protection: Protection) -> Iterator[SubjectLedger]:
+def agreed(promise: Promise) -> Iterator[SubjectLedger]:
     """A dataset's place in line, with both its ledgers knowing the same shares. Refused when they do not: shares that
     the database has forgotten would be given a second time."""
-    with one_at_a_time(protection.dataset_id), opened_ledger(_book_of(protection)) as book:
-        budgets = {budget.pk: budget for budget in protection.budgets.all()}
+    with one_at_a_time(promise.dataset_id), opened_ledger(_book_of(promise)) as book:
+        budgets = {budget.pk: budget for budget in promise.budgets.all()}
         for pk, share in book.shares().items():
             if pk not in budgets or not budgets[pk].had(share.mu, share.generation):
                 raise Refused(f"The database has forgotten a share. {RESTORED}")
         yield book
 
 
-def _book_of(protection: Protection) -> Path:
-    return storage.ledger_folder(protection.dataset_id)
+def _book_of(promise: Promise) -> Path:
+    return storage.ledger_folder(promise.dataset_id)
 
 
 def _tell(answer: Answer, action: str, **detail: str | float) -> None:
@@ -354,7 +352,7 @@ def _tell(answer: Answer, action: str, **detail: str | float) -> None:
         action,
         by=answer.budget.scientist,
         on=answer,
-        dataset_id=answer.budget.protection.dataset_id,
+        dataset_id=answer.budget.promise.dataset_id,
         person_id=answer.budget.scientist_id,
         facts=detail,
     )

@@ -20,7 +20,7 @@ from privacy.engine.plan.caps import is_capped, rows_that_count
 from privacy.engine.plan.designs import Design, design
 from privacy.engine.release import measure
 from privacy.ledgers import person_ledger
-from privacy.models import Answer, LedgerLine, Protection
+from privacy.models import Answer, LedgerLine, Promise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,16 +34,16 @@ class Question:
     plans: tuple[ColumnPlan, ...]
     wanted: frozenset[str]
 
-    def seconds(self, protection: Protection) -> float:
+    def seconds(self, promise: Promise) -> float:
         """How long its answer may take. All stored rows are read, however few of a person are to count. Whether it is
         the first one over its table follows from what has been charged, which is public."""
         charged = LedgerLine.objects.filter(
-            budget__protection=protection,
+            budget__promise=promise,
             settled_by__kind=LedgerLine.Kind.COMMIT,
             answer__revision=self.table.revision_id,
             purpose__query__table=self.table.name,
         )
-        people = protection.public_size
+        people = promise.public_size
         each = deadlines.seconds(
             self.query,
             self.design,
@@ -56,11 +56,11 @@ class Question:
         return each if charged.exists() else each + deadlines.places(people)
 
 
-def rehearse(question: Question, protection: Protection) -> None:
+def rehearse(question: Question, promise: Promise) -> None:
     """Ask a table of one empty row first. Passes over rows are compiled when they are first needed, which takes
     seconds: that is over before the rows are read."""
     table = row_of(question.spec)
-    delta = protection.delta_each or 0.5
+    delta = promise.delta_each or 0.5
     for active in (None, np.ones(1, dtype=np.bool_)):
         measure(question.query, table, worst_case=1, threshold_delta=delta).release(MIN_SIGMA, active)
     person_ledger.rehearse()
@@ -72,7 +72,7 @@ def question_of(answer: Answer) -> Question:
     table = answer.revision.tables.prefetch_related("columns").filter(name=query.table).first()
     if table is None:
         raise QueryRefused(f"There is no table “{query.table[:100]}” in this revision.")
-    spec = spec_of(table, answer.budget.protection.constants)
+    spec = spec_of(table, answer.budget.promise.constants)
     designed, plans = design(query, spec), plans_for(spec)
     wanted = wanted_by(query, spec)
     if missing := sorted(wanted - {plan.name for plan in plans}):

@@ -24,7 +24,7 @@ from datasets.models import Revision
 from privacy.engine.measure.contributions import CAP, Integers, rescaled
 from privacy.engine.measure.evaluate import Bools
 from privacy.engine.plan.cells import fits
-from privacy.models import THRESHOLD_ANSWERS, Budget, LedgerLine, Protection
+from privacy.models import THRESHOLD_ANSWERS, Budget, LedgerLine, Promise
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the
     it had reserved was given back, or when the revision that is asked has been replaced.
     """
     with _durably():
-        protection = _lock_promise(budget) if threshold else None
+        promise = _lock_promise(budget) if threshold else None
         locked = rows.locked(budget)
         packed = np.packbits(cells).tobytes()
         if old := LedgerLine.objects.filter(budget=locked, key=key).first():
@@ -71,8 +71,8 @@ def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the
         if locked.closed_at is not None or units > CAP or not fits(spent, cells, units, locked.cap):
             left = max(0, locked.cap - int(spent[cells].max(initial=0)))
             raise BudgetExceeded(too_much(units, min(left, CAP)))
-        if protection is not None:
-            _use_threshold(locked, protection)
+        if promise is not None:
+            _use_threshold(locked, promise)
         spent[cells] += units
         _write(locked, spent)
         line = LedgerLine.objects.create(
@@ -88,22 +88,22 @@ def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the
     return line
 
 
-def _lock_promise(budget: Budget) -> Protection:
+def _lock_promise(budget: Budget) -> Promise:
     """The promise that a budget is a share of: always locked before the budget."""
-    return Protection.objects.select_for_update().get(pk=budget.protection_id)
+    return Promise.objects.select_for_update().get(pk=budget.promise_id)
 
 
-def no_threshold_left(protection: Protection, own: int, of_all: int) -> str:
+def no_threshold_left(promise: Promise, own: int, of_all: int) -> str:
     """Why no more undeclared values can be asked: `own` and `of_all` count such answers, of the budget and of all."""
-    if own < THRESHOLD_ANSWERS and of_all < protection.threshold_answers:
+    if own < THRESHOLD_ANSWERS and of_all < promise.threshold_answers:
         return ""
     return f"You have used all {THRESHOLD_ANSWERS} of your questions about undeclared values."
 
 
-def _use_threshold(budget: Budget, protection: Protection) -> None:
+def _use_threshold(budget: Budget, promise: Promise) -> None:
     """Answers over undeclared values share a delta of their own, of which nothing is ever given back."""
-    used = protection.budgets.aggregate(total=Sum("thresholds_used"))["total"] or 0
-    if why := no_threshold_left(protection, budget.thresholds_used, used):
+    used = promise.budgets.aggregate(total=Sum("thresholds_used"))["total"] or 0
+    if why := no_threshold_left(promise, budget.thresholds_used, used):
         raise BudgetExceeded(why)
     budget.thresholds_used += 1
     budget.save(update_fields=["thresholds_used"])
@@ -131,16 +131,16 @@ def rescale(
     reservation is open; Refused when the shares would pass the promise, or a share that has been used would shrink.
     """
     with _durably():
-        protection = _lock_promise(budget)
+        promise = _lock_promise(budget)
         locked = rows.locked(budget)
         also(locked)
-        must_fit(protection, mu, instead_of=locked)
+        must_fit(promise, mu, instead_of=locked)
         if open_lines(locked).exists():
             raise Conflict("An answer is being computed. Try again in a moment.")
         if mu < locked.mu and locked.units_used:
             raise Refused("A share that has been used cannot be made smaller. Close it instead.")
         cells = rescaled(locked.worst_case(1), locked.mu, mu)
-        _rescale_newcomers(protection, locked, mu)
+        _rescale_newcomers(promise, locked, mu)
         old, locked.mu, locked.generation = locked.mu, mu, locked.generation + 1
         locked.earlier_mus = [*locked.earlier_mus, old]
         locked.save(update_fields=["mu", "generation", "earlier_mus"])
@@ -149,29 +149,29 @@ def rescale(
             "budget.changed",
             by=by,
             on=locked,
-            dataset_id=protection.dataset_id,
+            dataset_id=promise.dataset_id,
             person_id=locked.scientist_id,
             changes={"mu": (old, mu)},
         )
     return locked
 
 
-def _rescale_newcomers(protection: Protection, budget: Budget, mu: float) -> None:
-    for each in protection.newcomers:
+def _rescale_newcomers(promise: Promise, budget: Budget, mu: float) -> None:
+    for each in promise.newcomers:
         if units := each["owe"].get(str(budget.pk)):
             (each["owe"][str(budget.pk)],) = rescaled([units], budget.mu, mu)
-    protection.save(update_fields=["newcomers"])
+    promise.save(update_fields=["newcomers"])
 
 
-def must_fit(protection: Protection, mu: float, instead_of: Budget | None = None) -> None:
+def must_fit(promise: Promise, mu: float, instead_of: Budget | None = None) -> None:
     """Sum of mu_a^2 over all shares ever given <= mu_G^2, exactly: a closed share returns nothing. The caller has
     locked the promise, without which no share is given or changed."""
-    others = protection.budgets.all()
+    others = promise.budgets.all()
     if instead_of is not None:
         others = others.exclude(pk=instead_of.pk)
     given = sum((Fraction(other.mu) ** 2 for other in others), Fraction(0))
-    if given + Fraction(mu) ** 2 > protection.mu_squared:
-        left = max(0.0, 1 - float(given / protection.mu_squared))
+    if given + Fraction(mu) ** 2 > promise.mu_squared:
+        left = max(0.0, 1 - float(given / promise.mu_squared))
         raise Refused(f"The shares would pass the promise: {left:.1%} of it is not given away yet.")
 
 
@@ -196,7 +196,7 @@ def rests_on_constants(budget: Budget, also: Charge | None = None) -> bool:
     Within one table of one revision a declared constant has one value a person. Nothing makes a second one agree with
     it, so that somebody may have paid in two cells, neither of which is used up. Follows from public lines alone.
     """
-    everywhere = np.packbits(np.ones(budget.protection.cells.size, dtype=np.bool_)).tobytes()
+    everywhere = np.packbits(np.ones(budget.promise.cells.size, dtype=np.bool_)).tobytes()
     lines = budget.lines.filter(kind=LedgerLine.Kind.RESERVE).exclude(cells=everywhere)
     kept = lines.exclude(settled_by__kind=LedgerLine.Kind.VOID)
     tables = set(kept.order_by().values_list("answer__revision", "purpose__query__table").distinct())
@@ -249,7 +249,7 @@ def _record(action: str, line: LedgerLine, *, by: User, units: int) -> None:
         action,
         by=by,
         on=line,
-        dataset_id=budget.protection.dataset_id,
+        dataset_id=budget.promise.dataset_id,
         person_id=budget.scientist_id,
         units=units,
         share=f"{units / CAP:.6f}",

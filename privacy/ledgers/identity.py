@@ -18,7 +18,7 @@ from datasets.hooks import Remark
 from datasets.models import Column, Revision
 from privacy.engine.measure.contributions import CAP
 from privacy.ledgers.person_ledger import opened
-from privacy.models import Budget, Protection
+from privacy.models import Budget, Promise
 
 ENOUGH = 0.5
 """Below this share of known people, a delivery is about other people or about the same ones under new ids, and nobody
@@ -30,7 +30,7 @@ SAMPLE = 20_000
 def objections(revision: Revision) -> list[str]:
     """Why the revision in preparation would not name people as the promise of its dataset needs it."""
     dataset = revision.dataset
-    if not hasattr(dataset, "protection") or (last := dataset.last_published) is None:
+    if not hasattr(dataset, "promise") or (last := dataset.last_published) is None:
         return []
     return list(differences(revision, last))
 
@@ -90,13 +90,13 @@ class Delivery:
 
 def delivery(revision: Revision) -> Delivery | None:
     """Whom a revision brings; None while nothing is charged to anybody, so that nobody can get it back."""
-    protection: Protection | None = getattr(revision.dataset, "protection", None)
-    if protection is None or not any(budget.units_used for budget in protection.budgets.all()):
+    promise: Promise | None = getattr(revision.dataset, "promise", None)
+    if promise is None or not any(budget.units_used for budget in promise.budgets.all()):
         return None
-    key = bytes(protection.subject_key)
+    key = bytes(promise.subject_key)
     tables = revision.tables.prefetch_related("columns")
     found = set[bytes]().union(*(storage.some_people(table, key, most=SAMPLE) for table in tables))
-    with opened(storage.ledger_folder(protection.dataset_id)) as book:
+    with opened(storage.ledger_folder(promise.dataset_id)) as book:
         return Delivery(len(found), book.known(found))
 
 
@@ -125,20 +125,20 @@ def publishing(revision: Revision, by: User, agreed: bool) -> None:  # noqa: FBT
         return
     if not agreed:
         raise Refused(f"Only {found.share} of the people in this draft are known by their ids. {CONSEQUENCE}")
-    protection = Protection.objects.select_for_update().get(dataset=revision.dataset_id)
+    promise = Promise.objects.select_for_update().get(dataset=revision.dataset_id)
     # Locked, so that no question to the old revision is charged after this sum: see ledger.reserve.
-    budgets = list(protection.budgets.select_for_update().order_by("pk"))
+    budgets = list(promise.budgets.select_for_update().order_by("pk"))
     owe = {str(budget.pk): min(CAP, budget.units_used) for budget in budgets if budget.units_used}
-    with opened(storage.ledger_folder(protection.dataset_id)) as book:
-        protection.newcomers = [*protection.newcomers, {"places": book.count(), "owe": owe}]
+    with opened(storage.ledger_folder(promise.dataset_id)) as book:
+        promise.newcomers = [*promise.newcomers, {"places": book.count(), "owe": owe}]
     if any(_differs_by_cell(budget) for budget in budgets):
-        protection.incomplete_since = protection.incomplete_since or timezone.now()
-    protection.save(update_fields=["newcomers", "incomplete_since"])
+        promise.incomplete_since = promise.incomplete_since or timezone.now()
+    promise.save(update_fields=["newcomers", "incomplete_since"])
     log.record(
         "protection.newcomers",
         by=by,
-        on=protection,
-        dataset_id=protection.dataset_id,
+        on=promise,
+        dataset_id=promise.dataset_id,
         revision=revision.number,
         owe={pk: f"{units / CAP:.6f}" for pk, units in owe.items()},
     )
@@ -146,4 +146,4 @@ def publishing(revision: Revision, by: User, agreed: bool) -> None:  # noqa: FBT
 
 def _differs_by_cell(budget: Budget) -> bool:
     """Whether somebody new may owe more than the public worst case of their own cell, and be stopped before it."""
-    return len(np.unique(budget.worst_case(budget.protection.cells.size))) > 1
+    return len(np.unique(budget.worst_case(budget.promise.cells.size))) > 1

@@ -23,25 +23,25 @@ from privacy.engine.measure.contributions import CAP, Integers, rescaled, worst_
 from privacy.engine.plan.designs import design, most_releases
 from privacy.ledgers import identity
 from privacy.ledgers.person_ledger import Share, Units, opened
-from privacy.models import Answer, Budget, LedgerLine, Protection
+from privacy.models import Answer, Budget, LedgerLine, Promise
 
 ENTRIES = ("budget.reserved", "budget.commit", "budget.void")
 BATCH = 2000
 
 
-def faults(protection: Protection) -> list[str]:
+def faults(promise: Promise) -> list[str]:
     """Everything in the ledgers of a dataset that does not hold; empty when all does."""
-    budgets = list(protection.budgets.order_by("created_at"))
-    found = list(_shares(protection, budgets))
+    budgets = list(promise.budgets.order_by("created_at"))
+    found = list(_shares(promise, budgets))
     for budget in budgets:
-        found += _Replay(budget, protection.cells.size).run()
-    return [*found, *_answers(protection), *_people(protection, budgets), *_names_of_people(protection)]
+        found += _Replay(budget, promise.cells.size).run()
+    return [*found, *_answers(promise), *_people(promise, budgets), *_names_of_people(promise)]
 
 
-def _shares(protection: Protection, budgets: list[Budget]) -> Iterator[str]:
+def _shares(promise: Promise, budgets: list[Budget]) -> Iterator[str]:
     given = sum((budget.mu_squared for budget in budgets), Fraction(0))
-    if given > protection.mu_squared:
-        yield f"The shares of {protection.dataset.name} pass its promise."
+    if given > promise.mu_squared:
+        yield f"The shares of {promise.dataset.name} pass its promise."
 
 
 @dataclass(slots=True)
@@ -120,7 +120,7 @@ def _said(budget: Budget) -> dict[int, dict[str, Any]]:
     """What the audit log, which is chained by hashes, says of each line."""
     rows = Entry.objects.filter(
         action__in=ENTRIES, object_type="ledgerline", person_id=str(budget.scientist_id),
-        dataset_id=str(budget.protection.dataset_id),
+        dataset_id=str(budget.promise.dataset_id),
     ).values_list("object_id", "action", "detail")  # fmt: skip
     return {
         int(pk): {"action": action, "units": detail["units"]}
@@ -152,12 +152,12 @@ def _releases(line: LedgerLine, query: Query) -> int:
     table = answer.revision.tables.prefetch_related("columns").filter(name=query.table).first()
     if table is None:
         raise QueryRefused(f"There is no table “{query.table[:100]}” in this revision.")
-    return design(query, spec_of(table, line.budget.protection.constants)).releases
+    return design(query, spec_of(table, line.budget.promise.constants)).releases
 
 
-def _answers(protection: Protection) -> Iterator[str]:
+def _answers(promise: Promise) -> Iterator[str]:
     """Nothing is released without a charge that was made final, for the noise that was drawn."""
-    rows = Answer.objects.filter(budget__protection=protection).select_related("line__settled_by", "budget")
+    rows = Answer.objects.filter(budget__promise=promise).select_related("line__settled_by", "budget")
     for answer in rows.iterator(chunk_size=BATCH):
         settled = getattr(answer.line, "settled_by", None)
         kind = settled.kind if settled else None
@@ -171,24 +171,24 @@ def _answers(protection: Protection) -> Iterator[str]:
             yield f"Answer {answer.pk} is to another question than line {answer.line_id} paid for."
 
 
-def _people(protection: Protection, budgets: list[Budget]) -> Iterator[str]:
+def _people(promise: Promise, budgets: list[Budget]) -> Iterator[str]:
     """Nobody was charged more than the worst case, which public lines tell; and no ledger is older than the other."""
-    folder = storage.ledger_folder(protection.dataset_id)
+    folder = storage.ledger_folder(promise.dataset_id)
     if not folder.is_dir():
-        if protection.last_applied:
-            yield f"The ledger of the people of {protection.dataset.name} is gone."
+        if promise.last_applied:
+            yield f"The ledger of the people of {promise.dataset.name} is gone."
         return
     with opened(folder) as book:
         last, spent = book.last_line(), {budget: book.spent(budget.pk) for budget in budgets}
         shares, told, places = book.shares(), book.thresholds(), book.count()
-    lines = LedgerLine.objects.filter(budget__protection=protection, kind=LedgerLine.Kind.COMMIT)
-    if last < protection.last_applied:
-        yield f"The ledger of the people of {protection.dataset.name} is older than what was released."
+    lines = LedgerLine.objects.filter(budget__promise=promise, kind=LedgerLine.Kind.COMMIT)
+    if last < promise.last_applied:
+        yield f"The ledger of the people of {promise.dataset.name} is older than what was released."
     if last and not lines.filter(pk=last).exists():
-        yield f"The ledger of the people of {protection.dataset.name} knows line {last}, the database does not."
-    yield from _forgotten(protection, budgets, shares, told)
+        yield f"The ledger of the people of {promise.dataset.name} knows line {last}, the database does not."
+    yield from _forgotten(promise, budgets, shares, told)
     for budget, units in spent.items():
-        limit = min(CAP, int(budget.worst_case(protection.cells.size).max(initial=0)))
+        limit = min(CAP, int(budget.worst_case(promise.cells.size).max(initial=0)))
         share = shares.get(budget.pk)
         # A change of the share whose process died between the ledgers has yet to reach the people.
         mu = share.mu if share else budget.mu
@@ -197,7 +197,7 @@ def _people(protection: Protection, budgets: list[Budget]) -> Iterator[str]:
             yield f"Somebody was charged more for {budget} than its worst case."
         if any(
             _least(units, each["places"], places) < each["owe"].get(str(budget.pk), 0)
-            for each in protection.newcomers
+            for each in promise.newcomers
         ):
             yield f"Somebody new was charged less for {budget} than everybody new owes."
 
@@ -209,27 +209,27 @@ def _least(units: Units, first: int, places: int) -> int:
     return int(charged[first:].min(initial=CAP))
 
 
-def _names_of_people(protection: Protection) -> Iterator[str]:
+def _names_of_people(promise: Promise) -> Iterator[str]:
     """Every revision that was published since there is a promise names people as the one before did."""
-    revisions = list(protection.dataset.revisions.exclude(schema={}).order_by("number"))
+    revisions = list(promise.dataset.revisions.exclude(schema={}).order_by("number"))
     for before, revision in pairwise(revisions):
-        if revision.published_at and revision.published_at > protection.created_at:
+        if revision.published_at and revision.published_at > promise.created_at:
             for difference in identity.differences(revision, before):
-                yield f"Revision {revision.number} of {protection.dataset.name}: {difference}"
+                yield f"Revision {revision.number} of {promise.dataset.name}: {difference}"
 
 
 def _forgotten(
-    protection: Protection, budgets: list[Budget], shares: dict[UUID, Share], told: dict[UUID, int]
+    promise: Promise, budgets: list[Budget], shares: dict[UUID, Share], told: dict[UUID, int]
 ) -> Iterator[str]:
     """What the people paid for and the database, restored, does not know."""
     known = {budget.pk: budget for budget in budgets}
     for pk, share in shares.items():
         if pk not in known or not known[pk].had(share.mu, share.generation):
-            yield f"The ledger of the people of {protection.dataset.name} knows a share that the database does not."
+            yield f"The ledger of the people of {promise.dataset.name} knows a share that the database does not."
     for pk, times in told.items():
         if times > (known[pk].thresholds_used if pk in known else 0):
             yield (
-                f"Undeclared values of {protection.dataset.name} were told more often than the database knows."
+                f"Undeclared values of {promise.dataset.name} were told more often than the database knows."
             )
 
 
@@ -243,4 +243,4 @@ class Totals:
 
 
 def totals() -> Totals:
-    return Totals(Protection.objects.count(), LedgerLine.objects.count(), Answer.objects.count())
+    return Totals(Promise.objects.count(), LedgerLine.objects.count(), Answer.objects.count())

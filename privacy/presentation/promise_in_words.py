@@ -27,7 +27,7 @@ def phi(x: float) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Promise:
+class PromiseInWords:
     """The promise of one dataset: for everybody together, and for one of `seats` equal shares.
 
     `threshold_delta` is the part of delta that is kept for undeclared values. It adds up: whatever an attacker could

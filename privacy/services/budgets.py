@@ -14,32 +14,32 @@ from privacy import notifications, rules
 from privacy.engine.accounting import noise_mu
 from privacy.execution import lifecycle
 from privacy.ledgers import budget_ledger
-from privacy.models import Budget, Protection, TopUp
+from privacy.models import Budget, Promise, TopUp
 
 
-def equal_share(protection: Protection) -> float:
+def equal_share(promise: Promise) -> float:
     """The mu of one of `seats` equal shares."""
-    return float(protection.mu / protection.seats**0.5) * (1 - 1e-15)
+    return float(promise.mu / promise.seats**0.5) * (1 - 1e-15)
 
 
 def give_budget(
-    protection: Protection, scientist: User, *, by: User, epsilon: float | None = None, extended: bool = False
+    promise: Promise, scientist: User, *, by: User, epsilon: float | None = None, extended: bool = False
 ) -> Budget:
     """Admit a scientist with a share: of this epsilon, or one of the equal shares."""
-    require(rules.is_owner, by, protection)
+    require(rules.is_owner, by, promise)
     if scientist == by:
         raise Refused("Somebody else has to decide on your budget.")
     if not scientist.is_scientist:
         raise Refused("Only data scientists have budgets.")
-    if extended and not protection.extended_allowed:
+    if extended and not promise.extended_allowed:
         raise Refused("This dataset gives complete answers only.")
-    with lifecycle.agreed(protection), transaction.atomic():
-        locked = rows.locked(protection)
+    with lifecycle.agreed(promise), transaction.atomic():
+        locked = rows.locked(promise)
         if locked.budgets.filter(scientist=scientist).exists():
             raise Conflict(f"{scientist} has a budget already. Change that one.")
         mu = equal_share(locked) if epsilon is None else _mu(epsilon, locked.noise_delta)
         budget_ledger.must_fit(locked, mu)
-        budget = Budget.objects.create(protection=locked, scientist=scientist, mu=mu, extended=extended)
+        budget = Budget.objects.create(promise=locked, scientist=scientist, mu=mu, extended=extended)
         log.record(
             "budget.given",
             by=by,
@@ -67,7 +67,7 @@ def close_budget(budget: Budget, *, by: User, reason: str) -> Budget:
             "budget.closed",
             by=by,
             on=locked,
-            dataset_id=budget.protection.dataset_id,
+            dataset_id=budget.promise.dataset_id,
             person_id=budget.scientist_id,
             reason=reason,
         )
@@ -78,7 +78,7 @@ def close_budget(budget: Budget, *, by: User, reason: str) -> Budget:
 def change_budget(budget: Budget, *, by: User, epsilon: float) -> Budget:
     """Give a scientist another share of the same promise; what was used stays used."""
     require(rules.may_enlarge, by, budget)
-    return lifecycle.change_share(budget, _mu(epsilon, budget.protection.noise_delta), by=by)
+    return lifecycle.change_share(budget, _mu(epsilon, budget.promise.noise_delta), by=by)
 
 
 def _mu(epsilon: float, delta: float) -> float:
@@ -92,7 +92,7 @@ def ask_top_up(budget: Budget, *, by: User, epsilon: float, reason: str) -> TopU
     """Ask the owner for a larger share."""
     require(rules.may_ask_top_up, by, budget)
     reason = written_reason(reason, limit=TopUp.TEXT_LIMIT, keep_lines=True)
-    mu = _mu(epsilon, budget.protection.noise_delta)
+    mu = _mu(epsilon, budget.promise.noise_delta)
     if mu <= budget.mu:
         raise Refused("That is not more than you have.")
     with transaction.atomic():
@@ -112,7 +112,7 @@ def decide_top_up(top_up: TopUp, *, by: User, grant: bool, note: str = "") -> To
     note = written_note(note, TopUp.TEXT_LIMIT)
     budget = top_up.budget
     require(rules.holder_is_scientist, by, budget)
-    mu = _mu(top_up.epsilon, budget.protection.noise_delta)
+    mu = _mu(top_up.epsilon, budget.promise.noise_delta)
     lifecycle.change_share(budget, mu, by=by, also=lambda _: _decide(top_up, by=by, grant=True, note=note))
     return TopUp.objects.get(pk=top_up.pk)
 
@@ -136,7 +136,7 @@ def _record(action: str, top_up: TopUp, *, by: User) -> None:
         action,
         by=by,
         on=top_up,
-        dataset_id=budget.protection.dataset_id,
+        dataset_id=budget.promise.dataset_id,
         person_id=budget.scientist_id,
         epsilon=top_up.epsilon,
     )

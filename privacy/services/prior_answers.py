@@ -19,7 +19,7 @@ from privacy.engine.plan import pricing
 from privacy.engine.plan.caps import rows_that_count
 from privacy.engine.plan.designs import Design, design
 from privacy.engine.plan.pricing import Offer
-from privacy.models import Answer, Budget, Protection
+from privacy.models import Answer, Budget, Promise
 
 FIRST_COUNT = 0.02
 """A count that is asked first costs at most this part of the budget."""
@@ -57,9 +57,9 @@ def known(budget: Budget, query: Query, plan: Design, spec: TableSpec, revision:
     own = Answer.objects.out().filter(budget=budget, revision=revision).order_by("sigma", "created_at")
     found = (
         _mean(own, query, plan)
-        or _published_rows(budget.protection, query, spec)
+        or _published_rows(budget.promise, query, spec)
         or _count(own, query, spec)
-        or _published_people(budget.protection, query, spec)
+        or _published_people(budget.promise, query, spec)
     )
     if found is None or not found.is_bound:
         return found
@@ -74,7 +74,7 @@ def count_first(budget: Budget, query: Query, spec: TableSpec) -> tuple[Query, O
     It is as exact as it needs to be for a tenth of all that is public, but no dearer than FIRST_COUNT.
     """
     counted = replace(query, measure=CountSubjects() if _is_per_person(query) else Count(), by=())
-    size = budget.protection.public_rows.get(query.table) or budget.protection.public_size
+    size = budget.promise.public_rows.get(query.table) or budget.promise.public_size
     wanted = size / (10 * pricing.CLEAR)
     try:
         if isinstance(query.measure, PersonQuantiles) or not pricing.is_relative(query, design(query, spec)):
@@ -95,7 +95,7 @@ def people_at_least(budget: Budget, query: Query, spec: TableSpec, revision: Rev
     each person has added no more than count.
     """
     if query.where is None:
-        return budget.protection.public_size
+        return budget.promise.public_size
     own = Answer.objects.out().filter(budget=budget, revision=revision).order_by("sigma", "created_at")
     if people := _count(own, replace(query, measure=PersonQuantiles(), rows=None), spec):
         return people.at_least
@@ -148,25 +148,25 @@ def _count(own: Any, query: Query, spec: TableSpec) -> Known | None:
     return None
 
 
-def _published_rows(protection: Protection, query: Query, spec: TableSpec) -> Known | None:
+def _published_rows(promise: Promise, query: Query, spec: TableSpec) -> Known | None:
     """Rows of a table. A person has at most `max_rows`, of which at least the part `rows` / `max_rows` counts."""
-    rows = protection.public_rows.get(query.table)
+    rows = promise.public_rows.get(query.table)
     if not rows or query.where is not None or _is_per_person(query):
         return None
     counting_at_least = rows * min(1.0, (query.rows or spec.max_rows) / spec.max_rows)
     return Known(
-        at_least=min(rows, max(counting_at_least, protection.public_size)),
+        at_least=min(rows, max(counting_at_least, promise.public_size)),
         said=rows,
         of_people=False,
         is_bound=_is_bound(query, spec),
     )
 
 
-def _published_people(protection: Protection, query: Query, spec: TableSpec) -> Known | None:
+def _published_people(promise: Promise, query: Query, spec: TableSpec) -> Known | None:
     """People: each has at least one row."""
     if query.where is not None:
         return None
-    people = protection.public_size
+    people = promise.public_size
     return Known(at_least=people, said=people, of_people=True, is_bound=_is_bound(query, spec))
 
 

@@ -12,7 +12,7 @@ from datasets.models import Dataset
 from datasets.queries import current_revision
 from privacy import rules, tasks
 from privacy.declarations import domain_for, specs_of
-from privacy.models import Protection
+from privacy.models import Promise
 from privacy.services.budgets import _mu
 
 MAX_ROWS = 10**12
@@ -41,10 +41,10 @@ def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at th
     extended_allowed: bool = False,
     undeclared_values: bool = False,
     public_rows: dict[str, int] | None = None,
-) -> Protection:
+) -> Promise:
     """Let a dataset answer automatically, within one promise for everybody together and for ever."""
     require(rules.may_protect, by, dataset)
-    if hasattr(dataset, "protection"):
+    if hasattr(dataset, "promise"):
         raise Conflict("This dataset has its promise already. It cannot be weakened.")
     revision = current_revision(dataset)
     if not 1 <= public_size <= 10**10 or not 1 <= seats <= 1000:
@@ -61,7 +61,7 @@ def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at th
     kept = threshold_delta(delta) if undeclared_values else 0.0
     domain = domain_for(revision, constants)
     with transaction.atomic():
-        made = Protection.objects.create(
+        made = Promise.objects.create(
             dataset=dataset,
             epsilon=epsilon,
             delta=delta,
@@ -87,12 +87,12 @@ def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at th
     return made
 
 
-def publish_rows(protection: Protection, rows: dict[str, int], *, by: User) -> Protection:
+def publish_rows(promise: Promise, rows: dict[str, int], *, by: User) -> Promise:
     """Tell everybody about how many rows tables hold. Errors are quoted from it; the promise does not rest on it."""
-    require(rules.is_owner, by, protection)
-    tables = set(specs_of(current_revision(protection.dataset), protection.constants))
+    require(rules.is_owner, by, promise)
+    tables = set(specs_of(current_revision(promise.dataset), promise.constants))
     with transaction.atomic():
-        locked = locked_row(protection)
+        locked = locked_row(promise)
         before, locked.public_rows = locked.public_rows, _rows_of(tables, rows)
         locked.save(update_fields=["public_rows"])
         log.record(
@@ -118,8 +118,8 @@ def _rows_of(tables: set[str], rows: dict[str, int]) -> dict[str, int]:
 # The ledger leaves as a file
 
 
-def note_export(protection: Protection, *, by: User, wanted: dict[str, str]) -> None:
+def note_export(promise: Promise, *, by: User, wanted: dict[str, str]) -> None:
     """Say in the log that somebody took the ledger with them."""
-    require(rules.may_read_ledger, by, protection)
+    require(rules.may_read_ledger, by, promise)
     with transaction.atomic():
-        log.record("ledger.exported", by=by, on=protection, dataset_id=protection.dataset_id, wanted=wanted)
+        log.record("ledger.exported", by=by, on=promise, dataset_id=promise.dataset_id, wanted=wanted)

@@ -78,7 +78,7 @@ class Quote:
 
 def read_sql(budget: Budget, text: str) -> Query:
     """The query that the SQL asks of the budget's dataset."""
-    specs = specs_of(current_revision(budget.protection.dataset), budget.protection.constants)
+    specs = specs_of(current_revision(budget.promise.dataset), budget.promise.constants)
     columns = frozenset(name for spec in specs.values() for name in spec.columns)
     try:
         return sql.parse(text, _spec(specs, sql.table_of(text, columns)))
@@ -93,26 +93,26 @@ def quote(
     require(rules.may_ask, by, budget)
     if (error is None) == (epsilon is None):
         raise Refused("Say either how exact the answer is to be or which epsilon it may cost.")
-    protection = budget.protection
-    if isinstance(query.measure, KeyCounts) and not protection.threshold_delta:
+    promise = budget.promise
+    if isinstance(query.measure, KeyCounts) and not promise.threshold_delta:
         raise Refused("This dataset does not tell values that are not declared.")
-    revision = current_revision(protection.dataset)
-    specs = specs_of(revision, protection.constants)
+    revision = current_revision(promise.dataset)
+    specs = specs_of(revision, promise.constants)
     try:
         spec = _spec(specs, query.table)
         plan = design(query, spec)
         basis = known(budget, query, plan, spec, revision)
         rows, off = (basis.at_least, basis.off) if basis else (None, 1.0)
         offer = (
-            pricing.offer_for_epsilon(plan, epsilon, protection.noise_delta, budget.mu)
+            pricing.offer_for_epsilon(plan, epsilon, promise.noise_delta, budget.mu)
             if epsilon is not None
             else pricing.offer_for_error(query, plan, error or 0.0, budget.mu, rows, off)
         )
         per_sigma = pricing.error_per_sigma(query, plan, rows, off)
     except QueryRefused as refused:
         raise Refused(str(refused)) from refused
-    cells = touched(query.where, protection.cells, spec)
-    worst = budget.worst_case(protection.cells.size)
+    cells = touched(query.where, promise.cells, spec)
+    worst = budget.worst_case(promise.cells.size)
     charge = budget_ledger.Charge(revision.pk, query.table, offer.units, cells)
     return Quote(
         query=query,
@@ -121,8 +121,8 @@ def quote(
         offer=offer,
         cells=cells,
         revision=revision,
-        delta=protection.delta,
-        noise_delta=protection.noise_delta,
+        delta=promise.delta,
+        noise_delta=promise.noise_delta,
         may_leave_out=budget.may_leave_out or budget_ledger.rests_on_constants(budget, charge),
         half_width=None if per_sigma is None else per_sigma * offer.sigma,
         known=basis,

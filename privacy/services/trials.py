@@ -18,7 +18,7 @@ from privacy.engine.measure.contributions import ONE
 from privacy.engine.plan.caps import rows_that_count
 from privacy.engine.trials import FEWEST_ROWS, TRIES, Trial, Tried, can_be_tried, people_with, trial
 from privacy.execution import questions
-from privacy.models import Protection
+from privacy.models import Promise
 from privacy.presentation import words
 from privacy.services.questions import Quote, digest_of
 
@@ -38,7 +38,7 @@ class Told:
     """With how many rows a person it was tried."""
 
 
-def tried(quote: Quote, protection: Protection) -> Trial | None:
+def tried(quote: Quote, promise: Promise) -> Trial | None:
     """How the question would come out if the real rows looked like the mock ones, and each person had as many as the
     owner has published. None where its error is known, or the mock cannot tell it."""
     if quote.half_width is not None or not can_be_tried(quote.query, quote.plan.cells):
@@ -48,7 +48,7 @@ def tried(quote: Quote, protection: Protection) -> Trial | None:
     plans = [plan for plan in plans_for(spec) if plan.name in wanted]
     path = mock_files.published(quote.revision, spec.name)
     seed = int(digest_of(query)[:16], 16)
-    people, rows = protection.public_size, protection.public_rows.get(spec.name)
+    people, rows = promise.public_size, promise.public_rows.get(spec.name)
     people = min(people, rows or people)  # everybody in a table has a row there
     shared = partial(people_with, rows / people, most=spec.max_rows, seed=seed) if rows else None
     try:
@@ -74,13 +74,13 @@ def rehearse() -> None:
     trial(query, opened(store, spec), sigma=ONE, people=FEWEST_ROWS, seed=0)
 
 
-def as_told(found: Trial, quote: Quote, protection: Protection) -> Told:
+def as_told(found: Trial, quote: Quote, promise: Promise) -> Told:
     """What the price panel says of it."""
     query, spec = quote.query, quote.spec
     if not found.figures:
         rows = f"only {found.rows} row{'' if found.rows == 1 else 's'}" if found.rows else "no rows"
         return Told(heading=f"The mock data has {rows} behind this question: too few to try it on.")
-    out, rows = found.coming_out, _rows(found, quote, published=spec.name in protection.public_rows)
+    out, rows = found.coming_out, _rows(found, quote, published=spec.name in promise.public_rows)
     if not out:
         heading = f"On the mock data this comes out lost in noise, {_often(found, query)}."
         return Told(heading=heading, helps=_helps(query), but=_but(query), rows=rows)

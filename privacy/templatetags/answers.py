@@ -65,18 +65,18 @@ def value_label(spec: ColumnSpec, label: str) -> str:
 def automatic_answers(context: template.Context, dataset: Dataset) -> dict[str, Any]:
     """Show automatic answers on a dataset's page: to its owner, to people with a budget, to everybody else."""
     user = context["request"].user
-    protection = getattr(dataset, "protection", None)
+    promise = getattr(dataset, "promise", None)
     budget = None
-    if protection is not None:
-        budget = Budget.objects.held_by(user).filter(protection=protection).first()
+    if promise is not None:
+        budget = Budget.objects.held_by(user).filter(promise=promise).first()
         if budget is not None:
-            budget.protection = protection
-            protection.dataset = dataset
+            budget.promise = promise
+            promise.dataset = dataset
     owns = is_dataset_owner(user, dataset) is None
     return {
         "dataset": dataset,
-        "protection": protection,
-        "promise": queries.promise_of(protection) if protection else None,
+        "promise": promise,
+        "in_words": queries.promise_in_words_of(promise) if promise else None,
         "budget": budget,
         "owns": owns,
         "oversees": user.oversees,

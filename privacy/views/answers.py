@@ -44,11 +44,11 @@ def index(request: UserRequest) -> HttpResponse:
     user = request.user
     budgets = list(queries.budgets_of(user)[:200])
     answers = Answer.objects.visible_to(user)
-    datasets = Dataset.objects.filter(pk__in=answers.order_by().values("budget__protection__dataset"))
+    datasets = Dataset.objects.filter(pk__in=answers.order_by().values("budget__promise__dataset"))
     form = HistoryFilter(request.GET, datasets=datasets)
     form.full_clean()
     rows = _narrowed(answers, form.cleaned_data)
-    page = paginated(request, rows.select_related("budget__protection__dataset", "budget__scientist", "line"))
+    page = paginated(request, rows.select_related("budget__promise__dataset", "budget__scientist", "line"))
     context = {
         "own": [budget for budget in budgets if rules.is_own(user, budget) is None],
         "others": [budget for budget in budgets if rules.is_own(user, budget)],
@@ -65,7 +65,7 @@ def _narrowed(rows: "QuerySet[Answer]", wanted: dict[str, Any]) -> "QuerySet[Ans
     if text := wanted.get("q"):
         rows = rows.filter(Q(sql__icontains=text) | Q(query__icontains=text))
     if dataset := wanted.get("dataset"):
-        rows = rows.filter(budget__protection__dataset=dataset)
+        rows = rows.filter(budget__promise__dataset=dataset)
     if state := wanted.get("state"):
         rows = rows.filter(state=state)
     return rows
@@ -78,7 +78,7 @@ def cost(answer: Answer) -> str:
 
 def the_answer(request: UserRequest, pk: UUID) -> Answer:
     rows = Answer.objects.visible_to(request.user).select_related(
-        "budget__protection__dataset__owner", "budget__scientist", "revision", "line"
+        "budget__promise__dataset__owner", "budget__scientist", "revision", "line"
     )
     return found(rows, pk=pk)
 
@@ -93,16 +93,16 @@ def answer(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 def _context(request: UserRequest, item: Answer) -> dict[str, Any]:
-    query, protection = decode(item.query), item.budget.protection
+    query, promise = decode(item.query), item.budget.promise
     is_own = rules.is_own(request.user, item.budget) is None
     context: dict[str, Any] = {
         "answer": item,
         "budget": item.budget,
-        "dataset": item.budget.protection.dataset,
+        "dataset": item.budget.promise.dataset,
         "question": words.say(query),
         "cost": cost(item),
-        "epsilon": words.sized(noise_epsilon(item.mu, protection.noise_delta), up=True),
-        "delta": words.tiny(protection.delta),
+        "epsilon": words.sized(noise_epsilon(item.mu, promise.noise_delta), up=True),
+        "delta": words.tiny(promise.delta),
         "mu": words.sized(item.mu, 4, up=True),
         "noise": words.sized(item.sigma / 2**30, 4),
         "is_own": is_own,
@@ -275,7 +275,7 @@ def _charts(result: dict[str, Any], table: TableSpec | None, title: str) -> dict
 
 def _repeat(item: Answer) -> dict[str, str]:
     """How to ask the same from a program. The epsilon is rounded down, so that the stored answer serves."""
-    epsilon = noise_epsilon(item.mu, item.budget.protection.noise_delta)
+    epsilon = noise_epsilon(item.mu, item.budget.promise.noise_delta)
     asked: dict[str, object] = {"sql": item.sql} if item.sql else {"query": item.query}
     values = {
         "url": settings.BASE_URL + reverse("privacy:api_answers", args=[item.budget_id]),
@@ -317,7 +317,7 @@ def download(request: UserRequest, pk: UUID, form: str) -> HttpResponse:
     if not item.is_out or form not in FILES:
         raise Http404
     media, write = FILES[form]
-    name = f"{item.budget.protection.dataset.name}-{item.pk.hex[:8]}{'-record' if form == 'record' else ''}"
+    name = f"{item.budget.promise.dataset.name}-{item.pk.hex[:8]}{'-record' if form == 'record' else ''}"
     ending = "csv" if form == "csv" else "json"
     return HttpResponse(
         write(item),

@@ -32,20 +32,20 @@ def budget(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 def _page(request: UserRequest, item: Budget, *, status: int = 200, **forms: object) -> HttpResponse:
-    user, protection = request.user, item.protection
-    owns, is_own = rules.is_owner(user, protection) is None, rules.is_own(user, item) is None
+    user, promise = request.user, item.promise
+    owns, is_own = rules.is_owner(user, promise) is None, rules.is_own(user, item) is None
     may_read = owns or is_own or user.is_auditor
     answers = Answer.objects.filter(budget=item).select_related("line") if may_read else Answer.objects.none()
     page = paginated(request, answers)
     context = {
         "budget": item,
-        "dataset": protection.dataset,
+        "dataset": promise.dataset,
         "is_own": is_own,
         "owns": owns and not is_own,
         "reads_answers": may_read,
-        "epsilon": words.sized(noise_epsilon(item.mu, protection.noise_delta), up=True),
-        "delta": words.tiny(protection.delta),
-        "alone": replace(queries.promise_of(protection), mu=item.mu, seats=1).guesses,
+        "epsilon": words.sized(noise_epsilon(item.mu, promise.noise_delta), up=True),
+        "delta": words.tiny(promise.delta),
+        "alone": replace(queries.promise_in_words_of(promise), mu=item.mu, seats=1).guesses,
         "used": words.percent(item.share_used),
         "left": words.percent(max(0, item.cap - item.units_used) / CAP),
         "is_low": item.is_low,
@@ -79,7 +79,7 @@ def burn_down_charts(points: list[Point], title: str) -> dict[str, SafeString]:
 def _managed(request: UserRequest, pk: UUID) -> Budget:
     """A budget on a dataset of this person's own; others have no such page."""
     own = Dataset.objects.owned_by(request.user).order_by().values("pk")
-    return found(queries.budgets_of(request.user).filter(protection__dataset__in=own), pk=pk)
+    return found(queries.budgets_of(request.user).filter(promise__dataset__in=own), pk=pk)
 
 
 @require_POST
@@ -116,7 +116,7 @@ def ask_top_up(request: UserRequest, pk: UUID) -> HttpResponse:
     if request.method != "POST" and (why := rules.may_ask_top_up(request.user, item)):
         messages.info(request, why)
         return redirect("privacy:budget", pk)
-    now = noise_epsilon(item.mu, item.protection.noise_delta)
+    now = noise_epsilon(item.mu, item.promise.noise_delta)
     form = TopUpForm(request.POST or None, initial={"epsilon": f"{now * 1.5:.2g}"})
     if request.method == "POST" and attempt(
         form, lambda: services.ask_top_up(item, by=request.user, **form.cleaned_data)
@@ -134,7 +134,7 @@ def ask_top_up(request: UserRequest, pk: UUID) -> HttpResponse:
 
 def _top_up(request: UserRequest, pk: UUID) -> TopUp:
     rows = TopUp.objects.visible_to(request.user).select_related(
-        "budget__protection__dataset__owner", "budget__scientist", "decided_by"
+        "budget__promise__dataset__owner", "budget__scientist", "decided_by"
     )
     return found(rows, pk=pk)
 
@@ -145,17 +145,17 @@ def top_up(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 def _top_up_page(request: UserRequest, item: TopUp, form: DecisionForm, status: int = 200) -> HttpResponse:
-    budgets = list(item.budget.protection.budgets.all())
-    delta = item.budget.protection.noise_delta
+    budgets = list(item.budget.promise.budgets.all())
+    delta = item.budget.promise.noise_delta
     context = {
         "item": item,
         "budget": item.budget,
-        "dataset": item.budget.protection.dataset,
+        "dataset": item.budget.promise.dataset,
         "form": form,
         "asked": words.sized(item.epsilon, up=True),
         "now": words.sized(noise_epsilon(item.budget.mu, delta), up=True),
         "used": words.percent(item.budget.share_used),
-        "given": words.percent(queries.given_away(item.budget.protection, budgets)),
+        "given": words.percent(queries.given_away(item.budget.promise, budgets)),
         "is_pending": item.state == TopUp.State.PENDING,
         "refusal": rules.may_decide_top_up(request.user, item),
         "is_own": rules.is_own(request.user, item.budget) is None,

@@ -32,7 +32,7 @@ def context(budget: Budget, asked: "Asked") -> dict[str, Any]:
         "priced": _priced(budget, quote) if quote else None,
         "count_first": _first(budget, asked, "count"),
         "guide": _guide(budget, asked),
-        "public_rows": budget.protection.public_rows.get(asked.table.name),
+        "public_rows": budget.promise.public_rows.get(asked.table.name),
         "proposals": _proposed(asked),
         "pins": _pins(quote) if quote else [],
         "kept_apart": suggestions.kept_apart(quote.query, quote.cells, quote.spec) if quote else "",
@@ -88,7 +88,7 @@ def _priced(budget: Budget, quote: questions.Quote) -> dict[str, Any]:
     )
     if error and quote.known:
         error = f"{'at most' if quote.known.is_bound else 'about'} {error}"
-    found = trials.tried(quote, budget.protection)
+    found = trials.tried(quote, budget.promise)
     return {
         **caps_in_words.told(quote.query, quote.spec),
         "twice": _twice(quote),
@@ -98,8 +98,8 @@ def _priced(budget: Budget, quote: questions.Quote) -> dict[str, Any]:
         "read_to": words.read_to(quote.query, quote.spec),
         "rank_note": words.rank_note(quote.query, quote.half_width),
         "together": together,
-        "on_mock": trials.as_told(found, quote, budget.protection) if found else None,
-        "people": budget.protection.public_size,
+        "on_mock": trials.as_told(found, quote, budget.promise) if found else None,
+        "people": budget.promise.public_size,
         "tries": TRIES,
         "share": words.percent(quote.offer.share),
         "left": words.percent(quote.left / CAP),

@@ -22,9 +22,9 @@ from privacy import queries, rules, services
 from privacy.engine.accounting import noise_epsilon, noise_mu
 from privacy.engine.language.schema import Kind, TableSpec
 from privacy.forms import GiveForm, LedgerFilter, ProtectForm, RowsForm
-from privacy.models import Budget, LedgerLine, Protection
+from privacy.models import Budget, LedgerLine, Promise
 from privacy.presentation import exports, words
-from privacy.presentation.promise_in_words import Promise
+from privacy.presentation.promise_in_words import PromiseInWords
 from privacy.views.budgets import burn_down_charts
 from privacy.views.shared import overseen, owned, tabs
 
@@ -38,37 +38,37 @@ PER_PAGE = 50
 def dataset(request: UserRequest, pk: UUID) -> HttpResponse:
     """Automatic answers of a dataset: for its owner, and for those who oversee."""
     item = overseen(request, pk)
-    if not hasattr(item, "protection"):
+    if not hasattr(item, "promise"):
         context = {**tabs(request, item), "refusal": rules.may_protect(request.user, item)}
         return show(request, "privacy/unprotected", context)
     return _page(request, item)
 
 
 def _page(request: UserRequest, item: Dataset, *, status: int = 200, **forms: object) -> HttpResponse:
-    user, protection = request.user, item.protection
-    budgets = list(queries.budgets_of(user).filter(protection=protection))
-    owns = rules.is_owner(user, protection) is None
+    user, promise = request.user, item.promise
+    budgets = list(queries.budgets_of(user).filter(promise=promise))
+    owns = rules.is_owner(user, promise) is None
     reads = owns or user.is_auditor
-    people = queries.without_budget(protection) if owns else []
+    people = queries.without_budget(promise) if owns else []
     spent = any(budget.units_used for budget in budgets)
     context: dict[str, Any] = {
         **tabs(request, item),
-        "protection": protection,
-        "promise": queries.promise_of(protection),
-        "delta": words.tiny(protection.delta),
+        "promise": promise,
+        "in_words": queries.promise_in_words_of(promise),
+        "delta": words.tiny(promise.delta),
         "budgets": [(budget, share(budget), words.percent(budget.share_used)) for budget in budgets],
         "low": [budget for budget in budgets if budget.is_low],
-        "given": words.percent(queries.given_away(protection, budgets)),
-        "open_seats": max(0, protection.seats - len(budgets)),
-        "give_form": _give_form(protection, people),
+        "given": words.percent(queries.given_away(promise, budgets)),
+        "open_seats": max(0, promise.seats - len(budgets)),
+        "give_form": _give_form(promise, people),
         "rows_form": _rows_form(item) if owns and item.current else None,
         "nobody_to_give": owns and not people,
         "own_tables": item.current.tables.all() if owns and item.current else [],
-        "has_people": owns and queries.has_people(protection),
+        "has_people": owns and queries.has_people(promise),
         "reads": reads,
-        "charts": _all_charts(protection, budgets) if reads and spent else None,
-        "people": _histogram(protection, budgets)
-        if rules.may_read_subjects(user, protection) is None and spent
+        "charts": _all_charts(promise, budgets) if reads and spent else None,
+        "people": _histogram(promise, budgets)
+        if rules.may_read_subjects(user, promise) is None and spent
         else None,
         **forms,
     }
@@ -76,21 +76,21 @@ def _page(request: UserRequest, item: Dataset, *, status: int = 200, **forms: ob
 
 
 def share(budget: Budget) -> str:
-    return words.sized(noise_epsilon(budget.mu, budget.protection.noise_delta), up=True)
+    return words.sized(noise_epsilon(budget.mu, budget.promise.noise_delta), up=True)
 
 
-def _give_form(protection: Protection, people: list[User], data: Any = None) -> GiveForm:
+def _give_form(promise: Promise, people: list[User], data: Any = None) -> GiveForm:
     choices = [(str(person.pk), f"{person} ({person.email})") for person in people]
-    return GiveForm(data, people=choices, extended_allowed=protection.extended_allowed)
+    return GiveForm(data, people=choices, extended_allowed=promise.extended_allowed)
 
 
-def _all_charts(protection: Protection, budgets: list[Budget]) -> object:
-    points = queries.burn_down_of_all(protection, budgets)
+def _all_charts(promise: Promise, budgets: list[Budget]) -> object:
+    points = queries.burn_down_of_all(promise, budgets)
     return burn_down_charts(points, "What was left of the whole promise over time")
 
 
-def _histogram(protection: Protection, budgets: list[Budget]) -> list[dict[str, object]]:
-    bins = queries.used_by_people(protection, budgets)
+def _histogram(promise: Promise, budgets: list[Budget]) -> list[dict[str, object]]:
+    bins = queries.used_by_people(promise, budgets)
     most = max((each.people for each in bins), default=0) or 1
     return [
         {
@@ -108,7 +108,7 @@ def _histogram(protection: Protection, budgets: list[Budget]) -> list[dict[str, 
 def protect(request: UserRequest, pk: UUID) -> HttpResponse:
     """The promise is put together, shown in words, and made with a second click."""
     item = owned(request, pk)
-    if hasattr(item, "protection"):
+    if hasattr(item, "promise"):
         return redirect("privacy:dataset", pk)
     if why := rules.may_protect(request.user, item):
         raise Denied(why)
@@ -123,7 +123,7 @@ def protect(request: UserRequest, pk: UUID) -> HttpResponse:
         "form": form,
         "tables": [(table.name, table.subject, table.max_rows) for table in tables.values()],
         "own_tables": item.current.tables.all() if item.current else [],
-        "promise": _proposed(form) if form.is_bound else None,
+        "in_words": _proposed(form) if form.is_bound else None,
         "confirming": then == "review" and form.is_valid(),
         "public_rows": form.chosen["public_rows"] if form.is_bound and form.is_valid() else {},
     }
@@ -140,7 +140,7 @@ def _protect_form(tables: dict[str, TableSpec], data: Any) -> ProtectForm:
     )
 
 
-def _proposed(form: ProtectForm) -> Promise | None:
+def _proposed(form: ProtectForm) -> PromiseInWords | None:
     """What the choices would promise, as far as they are there."""
     if not form.is_valid():
         return None
@@ -148,7 +148,9 @@ def _proposed(form: ProtectForm) -> Promise | None:
     delta = services.usual_delta(chosen["public_size"])
     kept = services.threshold_delta(delta) if chosen["undeclared_values"] else 0.0
     mu = noise_mu(chosen["epsilon"], delta - kept)
-    return Promise(epsilon=chosen["epsilon"], delta=delta, mu=mu, seats=chosen["seats"], threshold_delta=kept)
+    return PromiseInWords(
+        epsilon=chosen["epsilon"], delta=delta, mu=mu, seats=chosen["seats"], threshold_delta=kept
+    )
 
 
 @require_POST
@@ -157,7 +159,7 @@ def promise(request: UserRequest, pk: UUID) -> HttpResponse:
     item = owned(request, pk)
     require(rules.may_protect, request.user, item)
     form = _protect_form(queries.tables_of(item, []), request.POST)
-    return show(request, "privacy/parts/promise", {"promise": _proposed(form), "form": form})
+    return show(request, "privacy/parts/promise", {"in_words": _proposed(form), "form": form})
 
 
 # Shares
@@ -167,15 +169,15 @@ def promise(request: UserRequest, pk: UUID) -> HttpResponse:
 @confirmed_recently("Give a scientist a budget")
 def give(request: UserRequest, pk: UUID) -> HttpResponse:
     item = _protected(request, pk)
-    people = queries.without_budget(item.protection)
-    form = _give_form(item.protection, people, request.POST)
+    people = queries.without_budget(item.promise)
+    form = _give_form(item.promise, people, request.POST)
 
     def act() -> None:
         person = next((each for each in people if str(each.pk) == form.cleaned_data["scientist"]), None)
         if person is None:
             raise Refused("Choose a scientist with access to this dataset.")
         services.give_budget(
-            item.protection,
+            item.promise,
             person,
             by=request.user,
             epsilon=form.cleaned_data["epsilon"],
@@ -190,7 +192,7 @@ def give(request: UserRequest, pk: UUID) -> HttpResponse:
 
 def _rows_form(item: Dataset, data: Any = None) -> RowsForm:
     tables = list(queries.tables_of(item, []))
-    known = {f"rows_of_{name}": rows for name, rows in item.protection.public_rows.items()}
+    known = {f"rows_of_{name}": rows for name, rows in item.promise.public_rows.items()}
     return RowsForm(data, tables=tables, initial=known)
 
 
@@ -210,15 +212,15 @@ def rows(request: UserRequest, pk: UUID) -> HttpResponse:
     """About how many rows tables hold becomes public, or is no longer said."""
     item = _protected(request, pk)
     form = _rows_form(item, request.POST)
-    if attempt(form, lambda: services.publish_rows(item.protection, form.rows, by=request.user)):
+    if attempt(form, lambda: services.publish_rows(item.promise, form.rows, by=request.user)):
         messages.success(request, _told(form.rows))
         return redirect("privacy:dataset", pk)
     return _page(request, item, status=400, rows_form=form)
 
 
 def _protected(request: UserRequest, pk: UUID) -> Dataset:
-    rows = Dataset.objects.owned_by(request.user).filter(protection__isnull=False)
-    return found(rows.select_related("owner", "protection"), pk=pk)
+    rows = Dataset.objects.owned_by(request.user).filter(promise__isnull=False)
+    return found(rows.select_related("owner", "promise"), pk=pk)
 
 
 # The ledger
@@ -228,14 +230,14 @@ def _reader(request: UserRequest, pk: UUID) -> Dataset:
     """A protected dataset whose ledger this person reads: the owner's and auditors', for it names questions."""
     user = request.user
     rows = Dataset.objects.visible_to(user) if user.is_auditor else Dataset.objects.owned_by(user)
-    return found(rows.filter(protection__isnull=False).select_related("owner", "protection"), pk=pk)
+    return found(rows.filter(promise__isnull=False).select_related("owner", "promise"), pk=pk)
 
 
 @require_safe
 def ledger(request: UserRequest, pk: UUID) -> HttpResponse:
     """Who asked what, when, and what it cost."""
     item = _reader(request, pk)
-    form, rows = _narrowed(item.protection, request.GET)
+    form, rows = _narrowed(item.promise, request.GET)
     page = paginated(request, rows, PER_PAGE)
     context = {
         **tabs(request, item),
@@ -248,11 +250,11 @@ def ledger(request: UserRequest, pk: UUID) -> HttpResponse:
     return show(request, "privacy/ledger", context)
 
 
-def _narrowed(protection: Protection, data: Any) -> tuple[LedgerFilter, Any]:
-    people = [(str(b.scientist_id), str(b.scientist)) for b in protection.budgets.select_related("scientist")]
+def _narrowed(promise: Promise, data: Any) -> tuple[LedgerFilter, Any]:
+    people = [(str(b.scientist_id), str(b.scientist)) for b in promise.budgets.select_related("scientist")]
     form = LedgerFilter(data, people=people)
     form.full_clean()
-    wanted, rows = form.cleaned_data, queries.ledger(protection)
+    wanted, rows = form.cleaned_data, queries.ledger(promise)
     if scientist := wanted.get("scientist"):
         rows = rows.filter(budget__scientist=scientist)
     if since := wanted.get("since"):
@@ -282,9 +284,9 @@ def _ledger_row(line: LedgerLine) -> dict[str, object]:
 def export(request: UserRequest, pk: UUID) -> StreamingHttpResponse:
     """The same selection as CSV. By POST, for it writes a line into the audit log."""
     item = _reader(request, pk)
-    form, rows = _narrowed(item.protection, request.POST)
+    form, rows = _narrowed(item.promise, request.POST)
     wanted = {name: str(value) for name, value in form.cleaned_data.items() if value}
-    services.note_export(item.protection, by=request.user, wanted=wanted)
+    services.note_export(item.promise, by=request.user, wanted=wanted)
     name = f"{item.name}-ledger-{timezone.localdate().isoformat()}.csv"
     return StreamingHttpResponse(
         list(exports.ledger_csv(rows[: exports.MOST_LINES])),

@@ -126,7 +126,7 @@ def _start(request: UserRequest, budget: Budget) -> dict[str, Any]:
     """What stands on a fresh page: an earlier question of one's own (`again`), or a count of people."""
     left = max(0, budget.cap - budget.units_used) / CAP
     mu = budget.mu * (FIRST_SHARE * (left or 1)) ** 0.5
-    epsilon = f"{noise_epsilon(mu, budget.protection.noise_delta):.2g}"
+    epsilon = f"{noise_epsilon(mu, budget.promise.noise_delta):.2g}"
     start: dict[str, Any] = {"key": str(uuid4()), "goal": EPSILON, "epsilon": epsilon, "measure": "people"}
     start["table"] = request.GET.get("table", "")
     for name in ("guided", "back"):
@@ -143,7 +143,7 @@ def _led_back(budget: Budget, first: Answer, meant: Query | None, *, guided: boo
     """The question that a count or a guide was asked before; after a guide with as many rows as it tells."""
     if not guided:
         return meant
-    tables = queries.tables_of(budget.protection.dataset, budget.protection.constants)
+    tables = queries.tables_of(budget.promise.dataset, budget.promise.constants)
     name = decode(first.query).table
     return guides.better(first, tables[name], meant) if name in tables else None
 
@@ -152,7 +152,7 @@ def _typed_or_sql(budget: Budget, query: Query) -> dict[str, Any] | None:
     """What somebody types to ask this, in the form or else in SQL."""
     if typed := _typed(budget, query):
         return typed
-    tables = queries.tables_of(budget.protection.dataset, budget.protection.constants)
+    tables = queries.tables_of(budget.promise.dataset, budget.promise.constants)
     if query.table not in tables:
         return None
     try:
@@ -163,7 +163,7 @@ def _typed_or_sql(budget: Budget, query: Query) -> dict[str, Any] | None:
 
 def _typed(budget: Budget, query: Query) -> dict[str, Any] | None:
     """What somebody types into the form to ask this; None where it has no fields for it."""
-    tables = queries.tables_of(budget.protection.dataset, budget.protection.constants)
+    tables = queries.tables_of(budget.promise.dataset, budget.promise.constants)
     try:
         found = fields_of(query, tables[query.table]) if query.table in tables else None
     except QueryRefused:
@@ -177,7 +177,7 @@ def _before(data: Mapping[str, Any], budget: Budget, asked: Asked) -> Mapping[st
     if not asked.query or not found:
         return data
     query, offer = found
-    epsilon = f"{noise_epsilon(offer.mu, budget.protection.noise_delta):.3g}"
+    epsilon = f"{noise_epsilon(offer.mu, budget.promise.noise_delta):.3g}"
     typed = _typed_or_sql(budget, query) or {}
     meant = canonical(asked.query)
     meant = meant if len(meant) <= TEXT_LIMIT else ""
@@ -201,7 +201,7 @@ def _who_is_in(request: UserRequest, budget: Budget) -> dict[str, Any]:
     earlier = _earlier(request, budget, "still")
     if not earlier:
         return {}
-    epsilon = f"{noise_epsilon(earlier.mu, budget.protection.noise_delta):.3g}"
+    epsilon = f"{noise_epsilon(earlier.mu, budget.promise.noise_delta):.3g}"
     query = replace(decode(earlier.query), measure=CountSubjects(), by=())
     return {**(_typed(budget, query) or {}), "epsilon": epsilon}
 
@@ -229,7 +229,7 @@ def _line_data(lines: list[Line]) -> dict[str, str]:
 
 def _read(budget: Budget, data: Mapping[str, Any], by: User) -> Asked:
     """The question and its price; whatever cannot be read or is refused becomes the reason."""
-    tables = queries.tables_of(budget.protection.dataset, budget.protection.constants)
+    tables = queries.tables_of(budget.promise.dataset, budget.promise.constants)
     named = str(data.get("table", ""))
     table = tables[named] if named in tables else next(iter(tables.values()))
     asked = Asked(QuestionForm(data, table=table), table, lines_of(data))
@@ -323,7 +323,7 @@ def _page(
     status: int = 200,
 ) -> HttpResponse:
     """`more`: with room for another condition; `at_price`: whoever sees it goes on at the price."""
-    tables = budget.protection.dataset.current
+    tables = budget.promise.dataset.current
     context = _context(budget, asked, request.user)
     context["blank_lines"] = range(len(asked.lines), min(MAX_LINES, len(asked.lines) + (2 if more else 1)))
     context["at_price"] = at_price
@@ -334,12 +334,12 @@ def _page(
 def _context(budget: Budget, asked: Asked, user: User) -> dict[str, Any]:
     return {
         "budget": budget,
-        "delta": words.tiny(budget.protection.delta),
+        "delta": words.tiny(budget.promise.delta),
         "asked": asked,
         "form": asked.form,
         "table": asked.table,
         "columns": list(asked.table.columns.values()),
-        "constants": set(budget.protection.constants),
+        "constants": set(budget.promise.constants),
         "operators": OPERATORS,
         "max_lines": MAX_LINES,
         "blank_lines": range(len(asked.lines), min(MAX_LINES, len(asked.lines) + 1)),

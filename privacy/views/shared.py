@@ -17,14 +17,14 @@ def the_budget(request: UserRequest, pk: UUID) -> Budget:
 
 def owned(request: UserRequest, pk: UUID) -> Dataset:
     """A dataset of this person's own; for everybody else these pages do not exist."""
-    return found(Dataset.objects.owned_by(request.user).select_related("owner", "protection"), pk=pk)
+    return found(Dataset.objects.owned_by(request.user).select_related("owner", "promise"), pk=pk)
 
 
 def overseen(request: UserRequest, pk: UUID) -> Dataset:
     """A dataset whose budgets this person looks after or oversees."""
     user = request.user
     rows = Dataset.objects.visible_to(user) if user.oversees else Dataset.objects.owned_by(user)
-    return found(rows.select_related("owner", "protection"), pk=pk)
+    return found(rows.select_related("owner", "promise"), pk=pk)
 
 
 def tabs(request: UserRequest, dataset: Dataset) -> dict[str, object]:

@@ -5,7 +5,7 @@ from django.core import signing
 
 from accounts import rules, services
 from accounts.models import Notification
-from accounts.services.joining import CONFIRMATION_SALT
+from accounts.services.registration import CONFIRMATION_SALT
 from audit.models import Entry
 from common.errors import Denied
 from tests import make
@@ -52,6 +52,6 @@ def test_an_address_that_is_confirmed_twice_keeps_its_first_day():
 
 def test_only_admins_take_an_invitation_back():
     item, _ = services.invite("noor@weir.example", by=make.admin(), roles=["scientist"])
-    assert rules.revoke_invitation(make.owner(), item) == rules.manages(make.owner())
-    assert rules.revoke_invitation(make.owner(), item) is not None
-    assert rules.revoke_invitation(make.admin(), item) is None
+    assert rules.may_revoke_invitation(make.owner(), item) == rules.may_manage_people(make.owner())
+    assert rules.may_revoke_invitation(make.owner(), item) is not None
+    assert rules.may_revoke_invitation(make.admin(), item) is None

@@ -33,8 +33,8 @@ def share(site: Site) -> Iterator[Budget]:
     site.up("desk", "beat")
     until(lambda: not Answer.objects.filter(state=Answer.State.PENDING).exists(), "every answer has ended")
     assert answers.violations() == []
-    made.protection.refresh_from_db()
-    assert faults(made.protection) == []
+    made.promise.refresh_from_db()
+    assert faults(made.promise) == []
 
 
 def used(share: Budget) -> int:
@@ -142,7 +142,7 @@ def test_a_full_disk_under_the_ledger_of_people(site: Site, share: Budget) -> No
     """The charge stands, nobody is charged half, the answer is lost at once; with room again all goes on."""
     first = ask(share)
     assert end_of(first) == RELEASED
-    folder = storage.ledger_folder(share.protection.dataset_id)
+    folder = storage.ledger_folder(share.promise.dataset_id)
     before = last_line(share)
     with full_disk(folder) as ballast:
         answer = ask(share, epsilon=6.0)

@@ -64,7 +64,7 @@ def _pause(text: str) -> object:
 
 def _close(text: str) -> object:
     budget = budgets.budget()
-    return privacy.close_budget(budget, by=budget.protection.dataset.owner, reason=text)
+    return privacy.close_budget(budget, by=budget.promise.dataset.owner, reason=text)
 
 
 @pytest.mark.django_db
@@ -79,10 +79,10 @@ def test_every_verb_refuses_the_same(verb: Callable[[str], object], text: str, r
 @pytest.mark.parametrize(("text", "refusal"), [("", EMPTY), ("a\x00b", NUL)])
 def test_asking_for_more_and_declining_need_a_reason_too(text: str, refusal: str):
     budget = budgets.budget()
-    make.grant(budget.protection.dataset, budget.scientist)
+    make.grant(budget.promise.dataset, budget.scientist)
     with pytest.raises(Refused, match=f"^{refusal}$"):
         privacy.ask_top_up(budget, by=budget.scientist, epsilon=5.0, reason=text)
     asked = privacy.ask_top_up(budget, by=budget.scientist, epsilon=5.0, reason="One more wave.\nOf 2024.")
     assert asked.reason == "One more wave.\nOf 2024."
     with pytest.raises(Refused, match=f"^{refusal}$"):
-        privacy.decide_top_up(asked, by=budget.protection.dataset.owner, grant=False, note=text)
+        privacy.decide_top_up(asked, by=budget.promise.dataset.owner, grant=False, note=text)

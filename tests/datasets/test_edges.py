@@ -9,8 +9,9 @@ from accounts import services as accounts
 from accounts.models import Role
 from audit.models import Entry
 from common.errors import Conflict, Denied, Refused
-from datasets import rules, services, storage, uploads
+from datasets import rules, services, storage
 from datasets.models import AccessRequest, Dataset, Grant, Revision, Upload
+from datasets.services import uploads
 from tests import make
 
 pytestmark = pytest.mark.django_db

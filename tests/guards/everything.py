@@ -56,10 +56,10 @@ def cast() -> Cast:
     comment = lane.comment(requests_.version(to_review), by=person, text="Odd.")
     ran = make.code_request(at="ran", dataset=own)
     drafted = make.code_request(author=person, dataset=used)
-    budget = shares.budget(shares.protection(used), person)
+    budget = shares.budget(shares.promise(used), person)
     answer = shares.answer(budget, epsilon=0.5)
     lifecycle.compute(str(answer.pk))
-    given = shares.budget(shares.protection(own))
+    given = shares.budget(shares.promise(own))
     make.access_request(make.dataset(), person)
     return Cast(
         person=fresh(person),

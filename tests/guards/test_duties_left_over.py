@@ -188,9 +188,9 @@ CALLS: dict[str, Call] = {
     "budgets.protect": lambda c, by: budgets.protect(
         _unprotected(c), by=by, epsilon=1.0, public_size=30, constants=[]
     ),
-    "budgets.publish_rows": lambda c, by: budgets.publish_rows(c.own.protection, {"wages": 90}, by=by),
+    "budgets.publish_rows": lambda c, by: budgets.publish_rows(c.own.promise, {"wages": 90}, by=by),
     "budgets.give_budget": lambda c, by: budgets.give_budget(
-        c.own.protection, make.scientist(), by=by, epsilon=0.3
+        c.own.promise, make.scientist(), by=by, epsilon=0.3
     ),
     "budgets.close_budget": lambda c, by: budgets.close_budget(c.given, by=by, reason="Done."),
     "budgets.change_budget": lambda c, by: budgets.change_budget(c.given, by=by, epsilon=1.2),

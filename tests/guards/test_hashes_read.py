@@ -49,7 +49,7 @@ def world():
     make.code_request(dataset=dataset, at="ran", executor=WritesOutputs({"held.json": HELD}))
     make.code_request(dataset=dataset, at="released")
     make.reviewer(dataset)
-    share = shares.budget(shares.protection(dataset))
+    share = shares.budget(shares.promise(dataset))
     make.grant(dataset, share.scientist)
     answer = shares.answer(share, epsilon=0.5)
     answering.compute(str(answer.pk))

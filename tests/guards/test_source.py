@@ -150,7 +150,7 @@ def test_decisions_are_short():
     assert {name: words for name, words in lengths.items() if words > LONGEST_DECISION} == {}
 
 
-def test_sums_without_protection_are_made_of_mock_rows_alone():
+def test_sums_without_promise_are_made_of_mock_rows_alone():
     """What tries questions on the mock adds noise that protects nobody."""
     assert writers(r"\bexact_sums\(") == ["privacy/engine/release.py", "privacy/engine/trials.py"]
     assert writers(r"(?<!def )\btrial\(") == ["privacy/services/trials.py"]

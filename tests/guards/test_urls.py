@@ -104,7 +104,7 @@ def world(settings) -> dict[str, UUID]:
     make.reviewer(dataset)
     draft = make.dataset(owner=owner, published=False, title=f"{MARK} draft")
     Upload.objects.create(revision=draft.draft, user=owner, file_name="odd.csv", size=10)
-    share = shares.budget(shares.protection(dataset))
+    share = shares.budget(shares.promise(dataset))
     make.grant(dataset, share.scientist)
     answer = shares.answer(share, epsilon=0.5)
     lifecycle.compute(str(answer.pk))

@@ -6,15 +6,15 @@ from accounts.models import User
 from datasets.models import Dataset
 from privacy.engine.accounting import gdp_mu
 from privacy.engine.plan.cells import Domain
-from privacy.models import Answer, Budget, Protection
+from privacy.models import Answer, Budget, Promise
 from privacy.services import questions
 from tests.makers import accounts, datasets
 
 
-def protection(dataset: Dataset | None = None, *, epsilon: float = 4.0, delta: float = 1e-6) -> Protection:
+def promise(dataset: Dataset | None = None, *, epsilon: float = 4.0, delta: float = 1e-6) -> Promise:
     """A promise for a dataset whose only public cells are its regions."""
     domain = Domain(columns=("region",), labels=(("east", "north", "west"),))
-    return Protection.objects.create(
+    return Promise.objects.create(
         dataset=dataset or datasets.dataset(),
         epsilon=epsilon,
         delta=delta,
@@ -25,13 +25,11 @@ def protection(dataset: Dataset | None = None, *, epsilon: float = 4.0, delta: f
     )
 
 
-def budget(
-    protection_: Protection | None = None, scientist: User | None = None, *, epsilon: float = 1.0
-) -> Budget:
+def budget(promise_: Promise | None = None, scientist: User | None = None, *, epsilon: float = 1.0) -> Budget:
     """A scientist's share of a protection."""
-    found = protection_ or protection()
+    found = promise_ or promise()
     return Budget.objects.create(
-        protection=found, scientist=scientist or accounts.scientist(), mu=gdp_mu(epsilon, found.delta)
+        promise=found, scientist=scientist or accounts.scientist(), mu=gdp_mu(epsilon, found.delta)
     )
 
 

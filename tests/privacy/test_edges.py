@@ -9,12 +9,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from privacy.engine import sql, wire
-from privacy.engine.bounds import bounds, check
-from privacy.engine.cells import MAX_DOMAIN, domain_of
-from privacy.engine.designs import design
-from privacy.engine.evaluate import Rows, Values
-from privacy.engine.expressions import (
+from privacy.engine.figures import of_vector
+from privacy.engine.language import sql, wire
+from privacy.engine.language.bounds import bounds, check
+from privacy.engine.language.expressions import (
     And,
     Binary,
     Column,
@@ -28,12 +26,14 @@ from privacy.engine.expressions import (
     Predicate,
     Unary,
 )
-from privacy.engine.figures import of_vector
-from privacy.engine.mechanisms import threshold
-from privacy.engine.queries import Count, CountSubjects, Distribution, KeyCounts, Query, Regression
+from privacy.engine.language.query import Count, CountSubjects, Distribution, KeyCounts, Query, Regression
+from privacy.engine.language.schema import ColumnSpec, Kind, QueryRefused, TableSpec
+from privacy.engine.language.sql_text import write
+from privacy.engine.measure.evaluate import Rows, Values
+from privacy.engine.measure.mechanisms import threshold
+from privacy.engine.plan.cells import MAX_DOMAIN, domain_of
+from privacy.engine.plan.designs import design
 from privacy.engine.release import Measured, table_from_columns
-from privacy.engine.schema import ColumnSpec, Kind, QueryRefused, TableSpec
-from privacy.engine.sql_text import write
 from privacy.engine.trials import TRIES, Trial, Tried
 from tests.privacy.make_table import SPEC, table
 

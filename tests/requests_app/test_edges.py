@@ -10,8 +10,10 @@ from audit.models import Entry
 from common.errors import Conflict, Denied, Refused
 from datasets import services as datasets
 from datasets.models import Revision
-from requests_app import drafts, fingerprint, releasing, rules, running, services
+from requests_app import rules, services
+from requests_app.code import fingerprint
 from requests_app.models import Approval, CodeRequest, Comment, Output, Release, Run
+from requests_app.services import drafts, releases, runs
 from tests import make
 from tests.makers import requests as made
 
@@ -48,9 +50,9 @@ def test_what_was_never_approved_is_not_run():
     item = make.code_request(at="submitted")
     assert rules.may_run_again(item.author, item) == rules.NOT_APPROVED
     assert rules.approved_environment_stands(item.author, item) == rules.NOT_APPROVED
-    assert rules.open_data(made.trial(item)) is not None
+    assert rules.may_open_data(made.trial(item)) is not None
     with pytest.raises(Conflict):
-        running._approval(item)
+        runs._approval(item)
     with pytest.raises(Denied):
         services.start_run(item, by=item.author, key=uuid4())
     assert not Run.objects.filter(kind=Run.Kind.PRIVATE).exists()
@@ -60,9 +62,9 @@ def test_data_is_not_opened_in_an_environment_that_has_changed():
     item = make.code_request(at="approved")
     run = made.claimed(made.start(item))
     assert run.approval is not None
-    assert rules.open_data(run) is None
+    assert rules.may_open_data(run) is None
     run.approval.version.environment_sha256 = "0" * 64
-    assert "has changed" in (rules.open_data(run) or "")
+    assert "has changed" in (rules.may_open_data(run) or "")
 
 
 def test_an_environment_that_is_gone_has_changed():
@@ -72,9 +74,9 @@ def test_an_environment_that_is_gone_has_changed():
 
 def test_a_run_does_not_go_on_over_a_revision_that_is_retired():
     run = made.start(make.code_request(at="approved"))
-    assert rules.go_on(run) is None
+    assert rules.may_go_on(run) is None
     run.revision.state = Revision.State.RETIRED
-    assert "retired" in (rules.go_on(run) or "")
+    assert "retired" in (rules.may_go_on(run) or "")
 
 
 # Who cannot come to oversee
@@ -107,20 +109,20 @@ def test_a_trial_under_way_keeps_its_author_from_overseeing():
 def test_a_held_file_is_taken_home_where_the_policy_says_so_and_recorded():
     item, release = held(held_downloads=True)
     output = release.run.outputs.get()
-    path = releasing.open_held_download(output, by=item.dataset.owner)
+    path = releases.open_held_download(output, by=item.dataset.owner)
     assert path.read_bytes() == b'{"mean_wage": 1507.5}'
     assert Entry.objects.filter(action="output.download_held").count() == 1
     for by in (item.author, make.admin(), make.auditor()):
         with pytest.raises(Denied):
-            releasing.open_held_download(output, by=by)
+            releases.open_held_download(output, by=by)
     assert Entry.objects.filter(action="output.download_held").count() == 1
 
 
 def test_only_files_of_private_runs_are_held():
     item = make.code_request()
     run = made.trial(item)
-    assert rules.download_held(item.dataset.owner, run) is not None
-    assert "policy" in (rules.download_held(item.dataset.owner, held()[1].run) or "")
+    assert rules.may_download_held(item.dataset.owner, run) is not None
+    assert "policy" in (rules.may_download_held(item.dataset.owner, held()[1].run) or "")
 
 
 def test_bytes_that_are_gone_are_not_opened():
@@ -129,18 +131,18 @@ def test_bytes_that_are_gone_are_not_opened():
     made.release(release.run, by=item.dataset.owner)
     Output.objects.filter(pk=output.pk).update(bytes_gone_at=timezone.now())
     with pytest.raises(Conflict, match="gone"):
-        releasing.open_released(output, by=item.author)
+        releases.open_released(output, by=item.author)
 
 
 def test_a_look_at_a_private_log_is_recorded_and_one_at_a_trials_is_not():
     item = make.code_request(at="ran")
     run = Run.objects.get(request=item)
-    assert releasing.open_log(run, by=item.dataset.owner).stdout == "a private line"
-    releasing.open_log(run, by=item.dataset.owner, download=True)
+    assert releases.open_log(run, by=item.dataset.owner).stdout == "a private line"
+    releases.open_log(run, by=item.dataset.owner, download=True)
     with pytest.raises(Denied):
-        releasing.open_log(run, by=item.author)
+        releases.open_log(run, by=item.author)
     trial = made.trial(make.code_request())
-    assert releasing.open_log(trial, by=trial.request.author).stdout == ""
+    assert releases.open_log(trial, by=trial.request.author).stdout == ""
     actions = list(Entry.objects.filter(action__startswith="log.").values_list("action", flat=True))
     assert sorted(actions) == ["log.download", "log.view"]
 
@@ -149,7 +151,7 @@ def test_a_verdict_needs_something_held():
     item = make.code_request(at="failed")
     run = Run.objects.get(request=item)
     with pytest.raises(Conflict):
-        releasing._open_release(run, by=item.dataset.owner)
+        releases._open_release(run, by=item.dataset.owner)
 
 
 def test_who_reads_the_record_of_a_release():
@@ -164,10 +166,10 @@ def test_who_reads_the_record_of_a_release():
             "admin": make.admin(),
             "stranger": make.scientist(),
         }.items()
-        if rules.read_record(person, release) is None
+        if rules.may_read_record(person, release) is None
     }
     assert readers == {"author", "owner", "auditor"}
-    assert rules.read_record(item.dataset.owner, held()[1]) is not None
+    assert rules.may_read_record(item.dataset.owner, held()[1]) is not None
 
 
 # Comments and verdicts
@@ -265,4 +267,4 @@ def test_what_is_compared_when_data_is_opened_is_the_hash_of_all_that_decides():
     run = made.claimed(made.start(item))
     run.code += "\n"
     assert fingerprint.of_code(run.code) != fingerprint.of_code(item.code)
-    assert "not what was approved" in (rules.open_data(run) or "")
+    assert "not what was approved" in (rules.may_open_data(run) or "")

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from privacy.ledgers.verification import faults, totals
-from privacy.models import Protection
+from privacy.models import Promise
 
 
 class Command(BaseCommand):
@@ -17,8 +17,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         found = [
             fault
-            for protection in Protection.objects.select_related("dataset").order_by("created_at")
-            for fault in faults(protection)
+            for promise in Promise.objects.select_related("dataset").order_by("created_at")
+            for fault in faults(promise)
         ]
         if found:
             raise CommandError("\n".join(["The ledgers do not hold.", *found]))

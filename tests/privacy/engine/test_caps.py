@@ -225,21 +225,19 @@ def test_a_cap_is_in_the_price_the_answer_its_record_and_its_file(budget, rows):
     assert answer.record["counting"] == f"counting at most {rows} per person"
     assert exports.answer_csv(answer).splitlines()[0].endswith(",rows_per_person_at_most")
     assert exports.answer_csv(answer).splitlines()[1].endswith(f",{rows}")
-    assert faults(budget.protection) == []
+    assert faults(budget.promise) == []
 
 
 @pytest.mark.django_db
 def test_time_is_allowed_for_all_rows_however_few_count(budget):
     """A lower cap reads no row less."""
-    budget.protection.public_size = 10**7
+    budget.promise.public_size = 10**7
     texts = [
         "SELECT COUNT(*) FROM wages",
         "SELECT COUNT(*) FROM wages LIMIT 1 BY person",
         "SELECT COUNT(*) FROM wages LIMIT 4096 BY person",
     ]
-    usual, fewer, more = [
-        question_of(shares.answer(budget, text)).seconds(budget.protection) for text in texts
-    ]
+    usual, fewer, more = [question_of(shares.answer(budget, text)).seconds(budget.promise) for text in texts]
     assert fewer > usual == more > 1
 
 

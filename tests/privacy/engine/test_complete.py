@@ -53,7 +53,7 @@ def moved():
 def test_people_who_moved_between_revisions_may_be_left_out_and_the_answer_says_so():
     budget = share()
     assert not answered(budget, EAST, MOST).extended
-    make.next_revision(budget.protection.dataset, rows=moved())
+    make.next_revision(budget.promise.dataset, rows=moved())
     asked = shares.answer(budget, NORTH, epsilon=MOST)
     assert asked.extended
     answer = answered(budget, NORTH, MOST)
@@ -69,7 +69,7 @@ def test_within_one_table_each_person_is_in_one_cell_and_answers_are_complete():
 def test_what_fits_into_a_share_even_in_one_cell_is_complete_whoever_moved():
     budget = share()
     assert not answered(budget, EAST, HALF).extended
-    make.next_revision(budget.protection.dataset, rows=moved())
+    make.next_revision(budget.promise.dataset, rows=moved())
     assert not answered(budget, NORTH, HALF).extended
 
 
@@ -97,7 +97,7 @@ def test_the_same_is_done_whether_somebody_is_left_out_or_nobody(text):
     budget = share(extended_allowed=True)
     lifecycle.compute(str(shares.answer(budget, text, epsilon=2).pk))  # the first one looks people up
     nobody = steps(shares.answer(budget, text, epsilon=3))
-    with closing(SubjectLedger(storage.ledger_folder(budget.protection.dataset_id))) as book:
+    with closing(SubjectLedger(storage.ledger_folder(budget.promise.dataset_id))) as book:
         line = book.last_line() + 1
         paid = 2**32 - 1 - book.spent(budget.pk)[:1].astype(np.int64)
         book.charge(budget.pk, np.arange(1, dtype=np.uint32), paid, line=line)

@@ -20,7 +20,7 @@ from privacy.engine.plan.designs import design
 from privacy.execution import lifecycle, preparation
 from privacy.execution.questions import question_of
 from privacy.ledgers import person_ledger
-from privacy.models import DOUBLED_FOR, Answer, Protection
+from privacy.models import DOUBLED_FOR, Answer, Promise
 from privacy.services import questions
 from tests import make
 from tests.makers import privacy as shares
@@ -74,12 +74,12 @@ def test_ordinary_questions_to_a_million_rows_take_little():
 def test_which_answer_is_the_first_follows_from_what_was_charged():
     """Not from who is in the table: a question that was given back is none, and another revision begins anew."""
     budget = shares.budget()
-    make.grant(budget.protection.dataset, budget.scientist)
-    type(budget.protection).objects.filter(pk=budget.protection_id).update(public_size=10**6)
+    make.grant(budget.promise.dataset, budget.scientist)
+    type(budget.promise).objects.filter(pk=budget.promise_id).update(public_size=10**6)
     budget.refresh_from_db()
 
     def seconds(answer):
-        return question_of(answer).seconds(budget.protection)
+        return question_of(answer).seconds(budget.promise)
 
     given_back, first, second = (shares.answer(budget, epsilon=e) for e in (0.1, 0.2, 0.3))
     lifecycle.give_back(given_back, "No worker took it.")
@@ -87,7 +87,7 @@ def test_which_answer_is_the_first_follows_from_what_was_charged():
     lifecycle.compute(str(first.pk))
     assert longer - seconds(second) == pytest.approx(10**6 * deadlines.PLACE) == deadlines.places(10**6)
     lifecycle.compute(str(second.pk))
-    make.next_revision(budget.protection.dataset)
+    make.next_revision(budget.promise.dataset)
     assert seconds(shares.answer(budget, epsilon=0.2)) == longer
 
 
@@ -141,7 +141,7 @@ def budget_of(rows):
     datasets.publish(data, by=data.owner)
     data.refresh_from_db()
     make.grant(data, scientist)
-    protection = services.protect(
+    promise = services.protect(
         data,
         by=data.owner,
         epsilon=50,
@@ -150,12 +150,12 @@ def budget_of(rows):
         seats=1,
         undeclared_values=True,
     )
-    return services.give_budget(protection, scientist, by=data.owner, epsilon=45)
+    return services.give_budget(promise, scientist, by=data.owner, epsilon=45)
 
 
 def waits(budget):
     """After its turn, when each answer came out; and how often the time was doubled."""
-    preparation.prepare(str(budget.protection_id))
+    preparation.prepare(str(budget.promise_id))
     texts = [QUESTIONS[k % len(QUESTIONS)].format(1 + k) for k in range(ANSWERS)] + [NOTES]
     found = []
     for text in texts:
@@ -169,8 +169,8 @@ def waits(budget):
                 answer.record["released_at"] == answer.visible_at.isoformat(),
             )
         )
-    budget.protection.refresh_from_db()
-    return found, budget.protection.doublings
+    budget.promise.refresh_from_db()
+    return found, budget.promise.doublings
 
 
 @pytest.mark.slow
@@ -193,7 +193,7 @@ FIRST, LATER = 0.09 + 2 * deadlines.STEP, 0.09 + deadlines.STEP
 @pytest.mark.django_db
 def test_a_time_that_was_too_short_is_doubled_and_remembered_for_an_hour(monkeypatch):
     budget = shares.budget()
-    make.grant(budget.protection.dataset, budget.scientist)
+    make.grant(budget.promise.dataset, budget.scientist)
     compute = lifecycle._compute
 
     def slowly(attempt):
@@ -210,16 +210,16 @@ def test_a_time_that_was_too_short_is_doubled_and_remembered_for_an_hour(monkeyp
         answer.refresh_from_db()
         times.append(waited(answer))
     assert times == [timedelta(seconds=seconds * 2**7) for seconds in (FIRST, LATER)]
-    protection = Protection.objects.get()
-    assert protection.doublings_now == 7
-    protection.doubled_at = timezone.now() - DOUBLED_FOR
-    assert protection.doublings_now == 0
+    promise = Promise.objects.get()
+    assert promise.doublings_now == 7
+    promise.doubled_at = timezone.now() - DOUBLED_FOR
+    assert promise.doublings_now == 0
 
 
 @pytest.mark.django_db
 def test_what_is_lost_is_lost_when_it_would_have_come_out(monkeypatch):
     budget = shares.budget()
-    make.grant(budget.protection.dataset, budget.scientist)
+    make.grant(budget.promise.dataset, budget.scientist)
     answer = shares.answer(budget, epsilon=0.2)
     until: list[datetime] = []
     monkeypatch.setattr(lifecycle, "_sleep_until", until.append)
@@ -294,15 +294,15 @@ def test_a_question_to_a_new_revision_does_not_tell_how_long_its_rows_took_to_so
 
         monkeypatch.setattr(storage, "_write_columns", slow)
         data, now[0] = make.dataset(), 0.0
-        share = shares.budget(shares.protection(data))
+        share = shares.budget(shares.promise(data))
         make.grant(data, share.scientist)
         if asked_first:
             preparation.prepare_for(shares.answer(share, epsilon=0.5))
         else:
-            preparation.prepare(str(share.protection_id))
+            preparation.prepare(str(share.promise_id))
         table = make.current(data).tables.get()
         at_the_end = deadlines.preparation(
-            people=share.protection.public_size, rows_per_person=table.rows_per_subject, base=60.0
+            people=share.promise.public_size, rows_per_person=table.rows_per_subject, base=60.0
         )
         expected.append(at_the_end if took < at_the_end else 2 * at_the_end)
     assert slept == pytest.approx(expected)

@@ -161,9 +161,9 @@ def test_a_condition_is_proposed_that_would_lower_the_cap():
 
 @pytest.mark.django_db
 def test_no_guide_is_offered_where_one_row_of_a_person_counts_already(budget):
-    data = budget.protection.dataset
-    type(budget.protection).objects.filter(dataset=data).update(public_size=10**6)
-    budget.protection.refresh_from_db()
+    data = budget.promise.dataset
+    type(budget.promise).objects.filter(dataset=data).update(public_size=10**6)
+    budget.promise.refresh_from_db()
     quote = questions.quote(budget, COUNT, by=budget.scientist, epsilon=1)
     pinned = replace(COUNT, where=Compare("=", Column("year"), Constant(1991.0)))
     assert guides.guide(budget, quote) is not None
@@ -211,7 +211,7 @@ def test_it_is_public(budget, client):
     client.force_login(budget.scientist)
     asking_page = client.get(reverse("privacy:ask", args=[budget.pk])).content.decode()
     assert "at most 1 row per person and value" in asking_page
-    detail = client.get(reverse("datasets:detail", args=[budget.protection.dataset_id])).content.decode()
+    detail = client.get(reverse("datasets:detail", args=[budget.promise.dataset_id])).content.decode()
     assert "at most 1 row per person and value" in detail
     told = client.get(reverse("privacy:api_budget", args=[budget.pk])).json()["tables"][0]["columns"]
     assert [each["rows_per_value"] for each in told if each["name"] == "year"] == [1]

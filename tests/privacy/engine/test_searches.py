@@ -326,22 +326,22 @@ def test_a_search_is_charged_for_its_steps_and_the_ledger_agrees(budget):
     answer = spent(budget)
     assert (answer.state, answer.line.purpose["releases"]) == (Answer.State.RELEASED, answer.releases)
     assert answer.releases < MOST_STEPS
-    assert faults(budget.protection) == []
+    assert faults(budget.promise) == []
 
 
 def test_a_line_that_says_less_than_its_search_took_is_found(budget):
     line = spent(budget).line
     purpose = {**line.purpose, "releases": line.purpose["releases"] - 1}
     by_hand(line, purpose)
-    assert any("other noise" in each for each in faults(budget.protection))
+    assert any("other noise" in each for each in faults(budget.promise))
 
 
 def test_lines_from_before_paid_for_twelve_steps(budget):
     """They do not say how many, and their search took twelve on every column."""
     answer = spent(budget)
     by_hand(answer.line, {k: v for k, v in answer.line.purpose.items() if k != "releases"})
-    assert any("does not cost what its noise costs" in each for each in faults(budget.protection))
+    assert any("does not cost what its noise costs" in each for each in faults(budget.promise))
     answer = spent(budget, "SELECT MEDIAN(wage) FROM wages")
     assert answer.releases == MOST_STEPS
     by_hand(answer.line, {k: v for k, v in answer.line.purpose.items() if k != "releases"})
-    assert not any(f"Line {answer.line_id} " in each for each in faults(budget.protection))
+    assert not any(f"Line {answer.line_id} " in each for each in faults(budget.promise))

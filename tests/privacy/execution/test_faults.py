@@ -78,7 +78,7 @@ def test_no_room_for_the_question_gives_the_reservation_back(budget, settings):
     assert (Answer.objects.count(), used(budget) > 0) == (0, True)
     look_after(settings)
     assert used(budget) == 0
-    assert faults(budget.protection) == []
+    assert faults(budget.promise) == []
 
 
 def test_no_room_to_commit_opens_nothing_and_another_worker_may(budget):
@@ -101,7 +101,7 @@ def test_no_room_after_the_commit_loses_the_answer_and_draws_no_second_one(write
     answer.refresh_from_db()
     assert (answer.state, answer.result) == (Answer.State.LOST, None)
     assert used(budget) == answer.line.units
-    assert faults(budget.protection) == []
+    assert faults(budget.promise) == []
 
 
 def test_no_room_to_say_that_it_was_given_back_is_made_good(budget, settings):

@@ -92,13 +92,13 @@ def test_lines_cannot_be_changed_or_removed_even_by_hand():
 def test_a_larger_share_makes_what_was_used_a_smaller_part_rounded_up():
     budget = make.budget()
     budget_ledger.commit(reserve(budget, 1001), by=budget.scientist)
-    changed = budget_ledger.rescale(budget, budget.mu * 2, by=budget.protection.dataset.owner)
+    changed = budget_ledger.rescale(budget, budget.mu * 2, by=budget.promise.dataset.owner)
     assert used(budget) == [251] * 4
     assert (changed.generation, changed.earlier_mus) == (1, [budget.mu])
     with pytest.raises(Refused, match="cannot be made smaller"):
         budget_ledger.rescale(budget, budget.mu / 100_000, by=budget.scientist)
     with pytest.raises(Refused, match="would pass the promise"):
-        budget_ledger.rescale(budget, budget.protection.mu * 1.01, by=budget.scientist)
+        budget_ledger.rescale(budget, budget.promise.mu * 1.01, by=budget.scientist)
 
 
 def test_a_share_is_not_changed_while_an_answer_is_on_its_way():

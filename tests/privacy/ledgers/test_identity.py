@@ -109,7 +109,7 @@ def test_without_a_promise_people_may_be_named_anew():
 def spend(data, texts=("SELECT COUNT(DISTINCT person) FROM wages",), *, epsilon=0.3):
     scientist = make.scientist()
     make.grant(data, scientist)
-    share = promises.give_budget(data.protection, scientist, by=data.owner)
+    share = promises.give_budget(data.promise, scientist, by=data.owner)
     for text in texts:
         lifecycle.compute(str(shares.answer(share, text, epsilon=epsilon).pk))
     share.refresh_from_db()
@@ -123,7 +123,7 @@ def renamed(rows):
 
 
 def spent_of(share, people):
-    with opened(storage.ledger_folder(share.protection.dataset_id)) as book:
+    with opened(storage.ledger_folder(share.promise.dataset_id)) as book:
         return book.spent(share.pk)[-people:]
 
 
@@ -133,8 +133,8 @@ def test_the_owner_is_told_how_many_people_are_known(data):
     (remark,) = hooks.remarks_on_publishing(data.draft)
     assert (remark.words.partition(" ")[0], remark.asks) == ("75%", False)
     services.publish(data, by=data.owner)
-    data.protection.refresh_from_db()
-    assert data.protection.newcomers == []
+    data.promise.refresh_from_db()
+    assert data.promise.newcomers == []
 
 
 def test_before_anything_is_charged_nothing_is_asked(data):
@@ -160,14 +160,14 @@ def test_people_under_new_ids_begin_with_all_that_may_have_been_spent_on_them(da
     # Every one of the thirty has four rows, the most that count: the worst case but for the last rounding.
     spent = spent_of(share, PEOPLE)
     assert owed + charged * 0.999 < spent.min() <= spent.max() <= owed + charged
-    assert verification.faults(data.protection) == []
+    assert verification.faults(data.promise) == []
 
 
 def test_a_promise_that_is_used_up_is_not_given_again_under_new_ids(data):
     """The attack: everything is spent, the next delivery has other ids, everything is spent once more."""
     scientist = make.scientist()
     make.grant(data, scientist)
-    share = promises.give_budget(data.protection, scientist, by=data.owner, epsilon=0.9)
+    share = promises.give_budget(data.promise, scientist, by=data.owner, epsilon=0.9)
     lifecycle.compute(str(shares.answer(share, epsilon=0.85).pk))
     begin(data, renamed(wage_rows()), WAGE_COLUMNS)
     services.publish(data, by=data.owner, agreed=True)
@@ -201,35 +201,35 @@ def test_what_newcomers_owe_grows_and_shrinks_with_the_units_of_a_share(data):
     share = spend(data)
     begin(data, renamed(wage_rows()), WAGE_COLUMNS)
     services.publish(data, by=data.owner, agreed=True)
-    data.protection.refresh_from_db()
-    before = data.protection.owed(share)
+    data.promise.refresh_from_db()
+    before = data.promise.owed(share.pk)
     changed = lifecycle.change_share(share, share.mu * 1.2, by=data.owner)
-    data.protection.refresh_from_db()
-    assert data.protection.owed(share) == contributions.rescaled([before], share.mu, share.mu * 1.2)[0]
+    data.promise.refresh_from_db()
+    assert data.promise.owed(share.pk) == contributions.rescaled([before], share.mu, share.mu * 1.2)[0]
     lifecycle.compute(str(shares.answer(changed, "SELECT COUNT(*) FROM wages", epsilon=0.2).pk))
-    assert verification.faults(data.protection) == []
+    assert verification.faults(data.promise) == []
 
 
 def test_a_newcomer_who_was_charged_less_is_found(data):
     spend(data)
     begin(data, renamed(wage_rows()), WAGE_COLUMNS)
     services.publish(data, by=data.owner, agreed=True)
-    data.protection.refresh_from_db()
+    data.promise.refresh_from_db()
     with opened(storage.ledger_folder(data.pk)) as book:
         book.places(np.arange(16, dtype=np.uint8).reshape(1, 16))
-    assert any("Somebody new was charged less" in each for each in verification.faults(data.protection))
+    assert any("Somebody new was charged less" in each for each in verification.faults(data.promise))
 
 
 def test_a_revision_that_names_people_otherwise_is_found(data):
     begin(data, with_alias(wage_rows()), WAGE_COLUMNS | {"alias": {"type": "text", "confirmed": True}})
     table = services.publish(data, by=data.owner).tables.get()
-    assert verification.faults(data.protection) == []
+    assert verification.faults(data.promise) == []
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")  # no trigger of ours refuses it
         table.columns.filter(name="person").update(is_subject=False)
         table.columns.filter(name="alias").update(is_subject=True)
         cursor.execute("SET LOCAL session_replication_role = origin")
-    assert any("Revision 2" in each for each in verification.faults(data.protection))
+    assert any("Revision 2" in each for each in verification.faults(data.promise))
 
 
 def test_the_page_asks_once_more_and_then_publishes(data, client):
@@ -243,8 +243,8 @@ def test_the_page_asks_once_more_and_then_publishes(data, client):
     refused = client.post(path)
     assert (refused.status_code, b"Only 0% of the people" in refused.content) == (400, True)
     assert client.post(path, {"agreed": "1"}).status_code == 302
-    data.protection.refresh_from_db()
-    assert data.protection.owed(share) == share.units_used
+    data.promise.refresh_from_db()
+    assert data.promise.owed(share.pk) == share.units_used
 
 
 def test_a_damaged_file_of_a_draft_costs_the_remark_and_not_the_page(data, client):

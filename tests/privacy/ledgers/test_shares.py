@@ -37,10 +37,10 @@ def protected(**parts):
     return services.protect(data, by=data.owner, **parts)
 
 
-def give(protection, epsilon):
+def give(promise, epsilon):
     scientist = make.scientist()
-    make.grant(protection.dataset, scientist)
-    return services.give_budget(protection, scientist, by=protection.dataset.owner, epsilon=epsilon)
+    make.grant(promise.dataset, scientist)
+    return services.give_budget(promise, scientist, by=promise.dataset.owner, epsilon=epsilon)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def budget():
 
 
 def book_of(budget):
-    return closing(SubjectLedger(storage.ledger_folder(budget.protection.dataset_id)))
+    return closing(SubjectLedger(storage.ledger_folder(budget.promise.dataset_id)))
 
 
 def fresh(budget):
@@ -72,12 +72,12 @@ def spent(budget):
 
 @pytest.mark.django_db(transaction=True)
 def test_one_top_up_granted_twice_at_once_grows_the_share_once_in_both_ledgers(budget):
-    owner = budget.protection.dataset.owner
+    owner = budget.promise.dataset.owner
     before = compute(shares.answer(budget)).line.units
     asked = services.ask_top_up(budget, by=budget.scientist, epsilon=30, reason="One more table.")
-    copies = [TopUp.objects.select_related("budget__protection__dataset").get(pk=asked.pk) for _ in range(2)]
+    copies = [TopUp.objects.select_related("budget__promise__dataset").get(pk=asked.pk) for _ in range(2)]
     for copy in copies:
-        assert copy.budget.protection.dataset.owner == owner
+        assert copy.budget.promise.dataset.owner == owner
     found = at_once(
         *[lambda copy=copy: services.decide_top_up(copy, by=owner, grant=True).state for copy in copies]
     )
@@ -90,9 +90,9 @@ def test_one_top_up_granted_twice_at_once_grows_the_share_once_in_both_ledgers(b
 
 @pytest.mark.django_db(transaction=True)
 def test_two_top_ups_at_once_never_pass_the_promise_together():
-    protection = protected(epsilon=10, seats=2)
-    budgets = [give(protection, 1) for _ in range(2)]
-    owner = protection.dataset.owner
+    promise = protected(epsilon=10, seats=2)
+    budgets = [give(promise, 1) for _ in range(2)]
+    owner = promise.dataset.owner
     asked = [services.ask_top_up(each, by=each.scientist, epsilon=8, reason="More.") for each in budgets]
     found = at_once(
         *[lambda item=item: services.decide_top_up(item, by=owner, grant=True).state for item in asked]
@@ -100,12 +100,12 @@ def test_two_top_ups_at_once_never_pass_the_promise_together():
     assert sum(each == TopUp.State.GRANTED for each in found) == 1
     assert sum("would pass the promise" in str(each) for each in found) == 1
     assert sorted(TopUp.objects.values_list("state", flat=True)) == ["granted", "pending"]
-    assert sum(each.mu_squared for each in Budget.objects.all()) <= protection.mu_squared
+    assert sum(each.mu_squared for each in Budget.objects.all()) <= promise.mu_squared
 
 
 def test_a_share_is_changed_from_what_it_is_now_and_not_from_what_a_page_showed(budget):
     compute(shares.answer(budget))
-    owner, old = budget.protection.dataset.owner, fresh(budget)
+    owner, old = budget.promise.dataset.owner, fresh(budget)
     services.change_budget(old, by=owner, epsilon=20)
     services.change_budget(old, by=owner, epsilon=40)
     assert spent(budget) == {fresh(budget).units_used}
@@ -118,7 +118,7 @@ def test_a_refused_decision_leaves_the_share_and_the_request_as_they_were(budget
     asked = services.ask_top_up(budget, by=budget.scientist, epsilon=30, reason="More.")
     shares.answer(budget)
     with pytest.raises(Conflict, match="being computed"):
-        services.decide_top_up(asked, by=budget.protection.dataset.owner, grant=True)
+        services.decide_top_up(asked, by=budget.promise.dataset.owner, grant=True)
     asked.refresh_from_db()
     assert (asked.state, fresh(budget).generation) == (TopUp.State.PENDING, 0)
 
@@ -126,7 +126,7 @@ def test_a_refused_decision_leaves_the_share_and_the_request_as_they_were(budget
 def test_a_change_whose_process_died_between_the_ledgers_is_made_good_by_the_next_answer(budget):
     compute(shares.answer(budget))
     (first,) = spent(budget)
-    budget_ledger.rescale(budget, budget.mu * 2, by=budget.protection.dataset.owner)
+    budget_ledger.rescale(budget, budget.mu * 2, by=budget.promise.dataset.owner)
     assert spent(budget) == {first}
     answer = compute(shares.answer(fresh(budget), ROWS))
     assert answer.state == Answer.State.RELEASED
@@ -140,7 +140,7 @@ def test_a_change_whose_process_died_between_the_ledgers_is_made_good_by_the_nex
 
 
 def test_a_forgotten_change_of_a_share_stops_that_share_and_every_change(budget):
-    owner = budget.protection.dataset.owner
+    owner = budget.promise.dataset.owner
     compute(shares.answer(budget))
     services.change_budget(budget, by=owner, epsilon=20)
     before = spent(budget)
@@ -152,16 +152,16 @@ def test_a_forgotten_change_of_a_share_stops_that_share_and_every_change(budget)
     with pytest.raises(Refused, match="forgotten a share"):
         services.change_budget(fresh(budget), by=owner, epsilon=30)
     with pytest.raises(Refused, match="forgotten a share"):
-        give(budget.protection, 1)
+        give(budget.promise, 1)
 
 
 def test_a_forgotten_share_is_not_given_again_and_others_go_on(budget):
     with book_of(budget) as book:
-        book.keep(uuid4(), Share(budget.protection.mu / 2, 0))
+        book.keep(uuid4(), Share(budget.promise.mu / 2, 0))
     with pytest.raises(Refused, match="forgotten a share"):
-        give(budget.protection, 1)
+        give(budget.promise, 1)
     with pytest.raises(Refused, match="forgotten a share"):
-        services.change_budget(budget, by=budget.protection.dataset.owner, epsilon=20)
+        services.change_budget(budget, by=budget.promise.dataset.owner, epsilon=20)
     assert compute(shares.answer(budget)).state == Answer.State.RELEASED
 
 
@@ -169,7 +169,7 @@ def test_a_share_does_not_shrink_when_the_database_forgot_what_it_paid_for(budge
     compute(shares.answer(budget))
     Budget.objects.filter(pk=budget.pk).update(cells=b"")
     with pytest.raises(Refused, match="cannot be made smaller"):
-        services.change_budget(fresh(budget), by=budget.protection.dataset.owner, epsilon=5)
+        services.change_budget(fresh(budget), by=budget.promise.dataset.owner, epsilon=5)
     assert fresh(budget).mu == budget.mu
 
 

@@ -44,7 +44,7 @@ def budget():
     where = "SELECT COUNT(*) FROM wages WHERE region = 'east'"
     lifecycle.compute(str(shares.answer(share, where, epsilon=7.0).pk))
     share.refresh_from_db()
-    share.protection.refresh_from_db()
+    share.promise.refresh_from_db()
     return share
 
 
@@ -58,7 +58,7 @@ def by_hand(sql, *values):
 
 
 def test_ledgers_that_nobody_touched_are_sound(budget, capsys):
-    assert faults(budget.protection) == []
+    assert faults(budget.promise) == []
     call_command("verify_ledger")
     assert capsys.readouterr().out == "6 lines and 3 answers of 1 datasets are sound.\n"
 
@@ -79,8 +79,8 @@ def test_distributions_say_how_they_were_made_and_are_sound(budget):
     (few, factor, units), (many, wider, same) = records
     assert ("square-root" in few, "square-root" in many, units) == (False, True, same)
     assert (factor, wider) == (joint.factor(4), joint.factor(64))
-    budget.protection.refresh_from_db()
-    assert faults(budget.protection) == []
+    budget.promise.refresh_from_db()
+    assert faults(budget.promise) == []
 
 
 EDITS = {
@@ -110,7 +110,7 @@ def test_one_edited_line_is_found(edit, budget):
     lines = LedgerLine.objects.order_by("id")
     line = lines.last() if edit == "no line" else lines.first()
     by_hand(sql, line.pk)
-    assert any(fault in each for each in faults(budget.protection))
+    assert any(fault in each for each in faults(budget.promise))
     with pytest.raises(CommandError, match=fault):
         call_command("verify_ledger")
 
@@ -119,10 +119,10 @@ def test_a_line_and_its_balance_edited_together_are_found(budget):
     """Both agree then; the audit log, and the price of the noise, do not."""
     line = LedgerLine.objects.filter(kind="reserve").last()
     by_hand("UPDATE privacy_ledgerline SET units = %s WHERE id = %s", line.units // 2, line.pk)
-    cells = budget.worst_case(budget.protection.cells.size)
+    cells = budget.worst_case(budget.promise.cells.size)
     cells[line.mask(len(cells))] -= line.units - line.units // 2
     Budget.objects.filter(pk=budget.pk).update(cells=cells.astype("<i8").tobytes())
-    found = faults(budget.protection)
+    found = faults(budget.promise)
     assert not any("sum of its lines" in each for each in found)
     assert [each.rpartition(": ")[2] for each in found[:2]] == [
         "it is not what the audit log says.",
@@ -132,12 +132,12 @@ def test_a_line_and_its_balance_edited_together_are_found(budget):
 
 def test_a_balance_set_back_is_found(budget):
     Budget.objects.filter(pk=budget.pk).update(cells=b"")
-    assert any("not the sum of its lines" in each for each in faults(budget.protection))
+    assert any("not the sum of its lines" in each for each in faults(budget.promise))
 
 
 def test_a_share_made_larger_is_found(budget):
     Budget.objects.filter(pk=budget.pk).update(mu=budget.mu * 100)
-    assert any("pass its promise" in each for each in faults(budget.protection))
+    assert any("pass its promise" in each for each in faults(budget.promise))
 
 
 def test_an_answer_without_a_charge_is_found(budget):
@@ -146,39 +146,39 @@ def test_an_answer_without_a_charge_is_found(budget):
     Answer.objects.filter(line=line).update(
         state="released", result=told.result, visible_at=told.visible_at, sigma=told.sigma + 1
     )
-    found = faults(budget.protection)
+    found = faults(budget.promise)
     assert any("never made final" in each for each in found)
     assert any("other noise" in each for each in found)
 
 
 def test_people_who_were_charged_by_hand_are_found(budget):
-    with closing(SubjectLedger(storage.ledger_folder(budget.protection.dataset_id))) as book:
+    with closing(SubjectLedger(storage.ledger_folder(budget.promise.dataset_id))) as book:
         everybody = np.arange(PEOPLE, dtype=np.uint32)
         book.charge(budget.pk, everybody, np.full(PEOPLE, CAP // 2), line=10**9)
         book.charge(uuid4(), everybody, np.full(PEOPLE, CAP // 2), line=10**9 + 1)
-    found = faults(budget.protection)
-    assert [each.partition(budget.protection.dataset.name)[0] for each in found[:1]] == [
+    found = faults(budget.promise)
+    assert [each.partition(budget.promise.dataset.name)[0] for each in found[:1]] == [
         "The ledger of the people of "
     ]
     assert any("more for" in each for each in found)
 
 
 def test_a_ledger_of_people_that_is_gone_is_found(budget):
-    for file in storage.ledger_folder(budget.protection.dataset_id).iterdir():
+    for file in storage.ledger_folder(budget.promise.dataset_id).iterdir():
         file.unlink()
-    assert any("older than what was released" in each for each in faults(budget.protection))
+    assert any("older than what was released" in each for each in faults(budget.promise))
 
 
 def test_a_share_and_answers_that_a_restored_database_has_forgotten_are_found(budget):
     Budget.objects.filter(pk=budget.pk).update(mu=budget.earlier_mus[0], generation=0, earlier_mus=[])
-    with closing(SubjectLedger(storage.ledger_folder(budget.protection.dataset_id))) as book:
+    with closing(SubjectLedger(storage.ledger_folder(budget.promise.dataset_id))) as book:
         line = book.last_line()
         book.charge(budget.pk, np.arange(1), np.array([0]), line=line + 1, threshold=True)
-    found = faults(budget.protection)
+    found = faults(budget.promise)
     assert any("knows a share that the database does not" in each for each in found)
     assert any("told more often than the database knows" in each for each in found)
 
 
 def test_a_change_of_a_share_that_has_yet_to_reach_the_people_is_no_fault(budget):
-    budget_ledger.rescale(budget, budget.protection.mu, by=budget.protection.dataset.owner)
-    assert faults(budget.protection) == []
+    budget_ledger.rescale(budget, budget.promise.mu, by=budget.promise.dataset.owner)
+    assert faults(budget.promise) == []

@@ -19,7 +19,7 @@ from privacy.engine.language.expressions import Column
 from privacy.engine.language.query import Distribution, Query
 from privacy.engine.language.wire import decode
 from privacy.engine.plan import joint
-from privacy.models import Answer, Protection
+from privacy.models import Answer, Promise
 from privacy.presentation import noise_advice, words
 from tests import make
 
@@ -123,7 +123,7 @@ def test_an_answer_waits_in_the_inbox_until_it_is_seen(as_, budget, answered):
     assert [(item.kind, item.title) for item in inbox(budget.scientist)] == [
         ("answer", "Number of people by region")
     ]
-    as_(budget.protection.dataset.owner).get(url(answered))
+    as_(budget.promise.dataset.owner).get(url(answered))
     assert len(inbox(budget.scientist)) == 1
     as_(budget.scientist).get(url(answered))
     assert len(inbox(budget.scientist)) == 0
@@ -237,8 +237,8 @@ def test_answers_of_older_versions_are_shown(as_, budget, answered):
 def test_who_reads_an_answer(as_, budget, answered):
     """Its scientist, the dataset's owner and auditors; an admin reads no results, and nobody else knows of it."""
     other = make.scientist()
-    make.grant(budget.protection.dataset, other)
-    readers = [budget.scientist, budget.protection.dataset.owner, make.auditor()]
+    make.grant(budget.promise.dataset, other)
+    readers = [budget.scientist, budget.promise.dataset.owner, make.auditor()]
     strangers = [make.admin(), make.owner(), other, make.user()]
     pages = [url(answered), url(answered, "download", "csv"), url(answered, "api_answer")]
     assert {as_(person).get(page).status_code for person in readers for page in pages} == {200}
@@ -283,7 +283,7 @@ def test_who_is_still_in_can_be_asked_of_those_whom_an_answer_was_about(as_, bud
 
 
 def test_a_restored_database_makes_no_answer_complete(as_, budget, ask, compute):
-    Protection.objects.update(incomplete_since=timezone.now())
+    Promise.objects.update(incomplete_since=timezone.now())
     budget.refresh_from_db()
     client = as_(budget.scientist)
     for page in ("privacy:ask", "privacy:budget"):
@@ -342,7 +342,7 @@ def test_what_is_lost_in_noise_says_why_and_leads_back_to_the_question(as_, budg
     )
     again = f"{reverse('privacy:ask', args=[budget.pk])}?again={answer.pk}"
     assert f'<a href="{again}">Change and ask again</a>' in page.content.decode()
-    assert again not in as_(budget.protection.dataset.owner).get(url(answer)).content.decode()
+    assert again not in as_(budget.promise.dataset.owner).get(url(answer)).content.decode()
     told = [{"name": "mean", "value": 3.0, "half_width": 1.0}]
     some: dict[str, Any] = {"by": ["region"], "lines": [*lines[:2], {"key": ["west"], "figures": told}]}
     query, table = decode(answer.query), queries.table_of(answer)
@@ -362,7 +362,7 @@ def test_the_list_is_filtered_and_keeps_its_filter(as_, budget, ask, answered):
     assert titles() == ["Sum of wage", "Number of people by region"]
     assert titles(q="SUM(") == ["Sum of wage"]
     assert titles(state="released") == ["Number of people by region"]
-    assert titles(dataset=str(budget.protection.dataset_id), q="nothing") == []
+    assert titles(dataset=str(budget.promise.dataset_id), q="nothing") == []
     assert titles(dataset="nonsense") == titles()
 
 
@@ -373,8 +373,8 @@ def test_pages_need_as_many_queries_for_four_as_for_one(
     for k in range(count):
         compute(ask(budget, f"SELECT COUNT(*) FROM wages WHERE year > {1990 + k}", epsilon=2))  # noqa: S608
     answer = Answer.objects.first()
-    scientist, owner = as_(budget.scientist), as_(budget.protection.dataset.owner)
-    data = budget.protection.dataset_id
+    scientist, owner = as_(budget.scientist), as_(budget.promise.dataset.owner)
+    data = budget.promise.dataset_id
     paths = [reverse("privacy:index"), reverse("privacy:budget", args=[budget.pk]), url(answer)]
     owned = [reverse("privacy:dataset", args=[data]), reverse("privacy:ledger", args=[data])]
     for client, pages in ((scientist, paths), (owner, [*paths, *owned])):

@@ -102,7 +102,7 @@ def test_a_key_is_a_uuid_and_asks_one_thing(scientist, budget):
 
 def test_what_is_foreign_is_not_there(as_, budget):
     """The owner and overseers see the budget on their pages; with it asks its scientist alone."""
-    for person in (make.scientist(), budget.protection.dataset.owner, make.admin(), make.auditor()):
+    for person in (make.scientist(), budget.promise.dataset.owner, make.admin(), make.auditor()):
         answer = post(as_(person), budget, {"sql": COUNT, "epsilon": 1})
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
         assert as_(person).get(reverse("privacy:api_budgets")).json() == {"budgets": []}
@@ -144,7 +144,7 @@ def test_a_price_says_what_its_error_rests_on(scientist, budget, compute):
         "at_most": False,
     }
     assert price["half_width_95"] > 0
-    services.publish_rows(budget.protection, {"wages": 1000}, by=budget.protection.dataset.owner)
+    services.publish_rows(budget.promise, {"wages": 1000}, by=budget.promise.dataset.owner)
     whole = {"sql": "SELECT AVG(year) FROM wages", "epsilon": 3}
     assert post(scientist, budget, whole, "api_price").json()["half_width_rests_on"] == {
         "basis": "published",

@@ -132,7 +132,7 @@ def test_a_median_of_dates_is_a_date_everywhere(as_, stays, ask, compute):
     assert rows[1][:4] == ["0.5", *ends]
     assert json.loads(client.get(url(answer, "download", "json")).content)["result"] == answer.result
     assert client.get(url(answer, "api_answer")).json()["result"]["lines"][0]["figures"] == [figure]
-    assert faults(stays.protection) == []
+    assert faults(stays.promise) == []
 
 
 def test_several_quantiles_of_dates_are_a_table_without_a_chart(as_, stays, compute):

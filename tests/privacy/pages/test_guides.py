@@ -31,8 +31,8 @@ def page(budget):
 @pytest.fixture
 def crowded(budget):
     """The same, said to be about so many people that a guide is cheap beside the budget."""
-    type(budget.protection).objects.filter(pk=budget.protection_id).update(public_size=3000)
-    budget.protection.refresh_from_db()
+    type(budget.promise).objects.filter(pk=budget.promise_id).update(public_size=3000)
+    budget.promise.refresh_from_db()
     return budget
 
 

@@ -104,7 +104,7 @@ def played(as_, compute, people, secret):
 
 
 def people_who_take_part(share):
-    with closing(SubjectLedger(storage.ledger_folder(share.protection.dataset_id))) as book:
+    with closing(SubjectLedger(storage.ledger_folder(share.promise.dataset_id))) as book:
         return int((book.spent(share.pk) > 0).sum())
 
 

@@ -37,7 +37,7 @@ def test_what_stands_on_the_other_side_does_not_hold_up_the_one_that_is_written(
 
 
 def test_the_error_of_a_quantile_is_typed_in_percentage_points(scientist, budget, page):
-    services.publish_rows(budget.protection, {"wages": 1200}, by=budget.protection.dataset.owner)
+    services.publish_rows(budget.promise, {"wages": 1200}, by=budget.promise.dataset.owner)
     rank = {"measure": "quantiles", "column": "year", "goal": "error"}
     shown = scientist.post(page, {**typed(**rank, error="20"), "then": "price"})
     assert shown.context["unit"] == "percentage points of rank"

@@ -10,7 +10,7 @@ from audit.models import Entry
 from datasets import services as datasets
 from portal.inbox import inbox
 from privacy import queries, services
-from privacy.models import Budget, Protection, TopUp
+from privacy.models import Budget, Promise, TopUp
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -25,7 +25,7 @@ def at(name, pk):
 
 @pytest.fixture
 def owner(as_, budget):
-    return as_(budget.protection.dataset.owner)
+    return as_(budget.promise.dataset.owner)
 
 
 @pytest.fixture
@@ -49,12 +49,12 @@ def test_a_promise_is_read_in_words_and_made_with_a_second_click(as_):
         assert sentence in seen
     review = client.post(path, {**CHOICES, "then": "review"})
     assert review.context["confirming"]
-    assert not Protection.objects.exists()
+    assert not Promise.objects.exists()
     assert client.post(path, {**CHOICES, "then": "make"})["Location"] == at("dataset", data.pk)
-    made = Protection.objects.get()
+    made = Promise.objects.get()
     assert (made.epsilon, made.seats, made.constants, made.public_size) == (1.0, 2, ["region"], 30)
     assert client.post(path, {**CHOICES, "level": "8", "then": "make"})["Location"] == at("dataset", data.pk)
-    assert Protection.objects.get().epsilon == 1.0
+    assert Promise.objects.get().epsilon == 1.0
     assert GUESS in client.get(at("dataset", data.pk)).content.decode()
 
 
@@ -76,11 +76,11 @@ def test_a_promise_with_something_missing_keeps_what_was_typed(as_, changed, fie
     assert answer.status_code == 400
     assert field in answer.context["form"].errors
     assert answer.context["form"]["seats"].value() == changed.get("seats", "7")
-    assert not Protection.objects.exists()
+    assert not Promise.objects.exists()
 
 
 def test_a_share_is_given_to_somebody_with_access(as_, owner, budget):
-    data = budget.protection.dataset
+    data = budget.promise.dataset
     other = make.scientist(name="Otto Other")
     path = at("give", data.pk)
     refused = owner.post(path, {"scientist": str(other.pk)})
@@ -103,7 +103,7 @@ def test_a_share_is_changed_and_closed(owner, budget):
 
 
 def test_a_top_up_goes_from_the_scientist_to_the_owners_inbox_and_back(as_, owner, budget):
-    scientist, data = as_(budget.scientist), budget.protection.dataset
+    scientist, data = as_(budget.scientist), budget.promise.dataset
     path = at("ask_top_up", budget.pk)
     kept = scientist.post(path, {"epsilon": "1", "reason": "One more table."})
     assert kept.status_code == 400
@@ -128,24 +128,24 @@ def test_four_fifths_used_is_said_to_both(as_, owner, spent):
     assert spent.share_used > 0.8
     for client in (owner, as_(spent.scientist)):
         assert "is-low" in client.get(at("budget", spent.pk)).content.decode()
-    assert "is used." in owner.get(at("dataset", spent.protection.dataset_id)).content.decode()
+    assert "is used." in owner.get(at("dataset", spent.promise.dataset_id)).content.decode()
 
 
 def test_what_is_left_is_drawn_from_the_ledger(spent, ask, compute):
     points = queries.burn_down(spent)
     assert [round(point.left, 9) for point in points] == [1.0, round(1 - spent.share_used, 9)]
-    services.change_budget(spent, by=spent.protection.dataset.owner, epsilon=40)
+    services.change_budget(spent, by=spent.promise.dataset.owner, epsilon=40)
     grown = Budget.objects.get(pk=spent.pk)
     compute(ask(grown, "SELECT COUNT(*) FROM wages", epsilon=3))
     grown.refresh_from_db()
     assert queries.burn_down(grown)[-1].left == 1 - grown.share_used
-    whole = queries.burn_down_of_all(grown.protection, [grown])
+    whole = queries.burn_down_of_all(grown.promise, [grown])
     assert whole[0].left == 1.0
-    assert whole[-1].left < 1 - 0.5 * float(grown.mu_squared / grown.protection.mu_squared)
+    assert whole[-1].left < 1 - 0.5 * float(grown.mu_squared / grown.promise.mu_squared)
 
 
 def test_the_ledger_says_who_what_when_and_what_it_cost(owner, spent):
-    data = spent.protection.dataset
+    data = spent.promise.dataset
     path = at("ledger", data.pk)
     (row,) = owner.get(path).context["rows"]
     assert (row["what"], row["state"]) == ("Number of people", "Spent")
@@ -164,14 +164,14 @@ def test_the_ledger_says_who_what_when_and_what_it_cost(owner, spent):
 def test_a_name_in_the_exported_ledger_is_no_formula(owner, spent):
     spent.scientist.name = "=HYPERLINK(1)"
     spent.scientist.save()
-    file = b"".join(owner.post(at("export", spent.protection.dataset_id))).decode()
+    file = b"".join(owner.post(at("export", spent.promise.dataset_id))).decode()
     assert "'=HYPERLINK(1)" in file
 
 
 def test_aggregates_of_people_are_for_the_owner_alone(as_, owner, spent):
     """Every one of the thirty was charged: the aggregate is there to leak."""
-    data = spent.protection.dataset
-    bins = queries.used_by_people(spent.protection, [spent])
+    data = spent.promise.dataset
+    bins = queries.used_by_people(spent.promise, [spent])
     assert sum(each.people for each in bins) == 30
     path, words = at("dataset", data.pk), "How much each person has been charged"
     assert words in as_(data.owner).get(path).content.decode()
@@ -182,7 +182,7 @@ def test_aggregates_of_people_are_for_the_owner_alone(as_, owner, spent):
 
 
 def test_an_admin_sees_budgets_and_nothing_of_what_was_asked(as_, spent):
-    admin, data = as_(make.admin()), spent.protection.dataset
+    admin, data = as_(make.admin()), spent.promise.dataset
     page = admin.get(at("budget", spent.pk)).content.decode()
     assert "Sam Scientist" in page
     assert "Number of people" not in page
@@ -197,14 +197,14 @@ def test_overseers_change_nothing(as_, budget):
         for name, pk in (
             ("change", budget.pk),
             ("close", budget.pk),
-            ("give", budget.protection.dataset_id),
-            ("protect", budget.protection.dataset_id),
+            ("give", budget.promise.dataset_id),
+            ("protect", budget.promise.dataset_id),
         ):
             assert client.post(at(name, pk), {"epsilon": "1", "reason": "x"}).status_code == 404
 
 
 def test_the_datasets_page_leads_there(as_, budget):
-    data = budget.protection.dataset
+    data = budget.promise.dataset
     path = reverse("datasets:detail", args=[data.pk])
     assert at("ask", budget.pk) in as_(budget.scientist).get(path).content.decode()
     assert at("dataset", data.pk) in as_(data.owner).get(path).content.decode()
@@ -223,27 +223,27 @@ def test_how_many_rows_there_are_is_told_with_the_promise_or_later(as_):
     review = client.post(path, {**CHOICES, "rows_of_wages": "1200", "then": "review"})
     assert "about 1,200 in <code>wages</code>" in review.content.decode()
     client.post(path, {**CHOICES, "rows_of_wages": "1200", "then": "make"})
-    assert Protection.objects.get().public_rows == {"wages": 1200}
+    assert Promise.objects.get().public_rows == {"wages": 1200}
     page, rows = at("dataset", data.pk), at("rows", data.pk)
     assert "about 1,200 in <code>wages</code>" in client.get(page).content.decode()
     bad = client.post(rows, {"rows_of_wages": "-3"})
-    assert (bad.status_code, Protection.objects.get().public_rows) == (400, {"wages": 1200})
+    assert (bad.status_code, Promise.objects.get().public_rows) == (400, {"wages": 1200})
     saved = client.post(rows, {"rows_of_wages": "5800"}, follow=True)
     assert "Saved. Scientists now read “about 5,800 rows”." in saved.content.decode()
     assert client.post(rows, {"rows_of_wages": ""})["Location"] == page
-    assert Protection.objects.get().public_rows == {}
+    assert Promise.objects.get().public_rows == {}
     assert "not public" in client.get(page).content.decode()
 
 
 def test_the_page_stays_where_no_revision_is_current(owner, budget):
     """The promise, the ledger and the shares outlive the data."""
-    data = budget.protection.dataset
+    data = budget.promise.dataset
     datasets.retire_revision(data.current, by=data.owner, reason="Wrong file.")
     assert owner.get(at("dataset", data.pk)).status_code == 200
 
 
 def test_where_nobody_is_left_to_give_a_budget_the_page_says_why(as_, owner, budget):
-    everybody = owner.get(at("dataset", budget.protection.dataset_id)).content.decode()
+    everybody = owner.get(at("dataset", budget.promise.dataset_id)).content.decode()
     assert "Everybody who has access to this dataset has a budget." in everybody
     data = make.dataset()
     services.protect(data, by=data.owner, epsilon=1, public_size=30, constants=[])
@@ -255,13 +255,13 @@ def test_where_nobody_is_left_to_give_a_budget_the_page_says_why(as_, owner, bud
 
 def test_rows_are_never_counted_for_the_owner(owner, budget):
     """The form knows nothing that nobody has typed."""
-    text = owner.get(at("dataset", budget.protection.dataset_id)).content.decode()
+    text = owner.get(at("dataset", budget.promise.dataset_id)).content.decode()
     assert 'name="rows_of_wages"' in text
     assert "120" not in text.partition('name="rows_of_wages"')[2].partition(">")[0]
 
 
 def test_only_its_owner_publishes_rows(as_, budget):
-    path = at("rows", budget.protection.dataset_id)
+    path = at("rows", budget.promise.dataset_id)
     assert as_(budget.scientist).post(path, {"rows_of_wages": "9"}).status_code == 404
     assert as_(make.admin()).post(path, {"rows_of_wages": "9"}).status_code == 404
-    assert Protection.objects.get().public_rows == {}
+    assert Promise.objects.get().public_rows == {}

@@ -248,13 +248,13 @@ def test_an_earlier_question_is_the_start_of_another(scientist, budget, page, as
 
 def test_only_its_scientist_asks_with_a_budget(as_, budget, page):
     price = reverse("privacy:price", args=[budget.pk])
-    owner = as_(budget.protection.dataset.owner)
+    owner = as_(budget.promise.dataset.owner)
     assert owner.get(page).status_code == 403
     assert owner.post(price, typed()).status_code == 403
 
 
 def test_a_closed_budget_says_why_nothing_can_be_asked(as_, scientist, budget, page):
-    owner = as_(budget.protection.dataset.owner)
+    owner = as_(budget.promise.dataset.owner)
     owner.post(reverse("privacy:close", args=[budget.pk]), {"reason": "Has left."})
     assert "The owner has closed this budget." in scientist.get(page).content.decode()
     assert scientist.post(page, typed()).status_code == 403
@@ -300,7 +300,7 @@ def test_where_nobody_knows_how_many_rows_there_are_the_page_offers_to_count_the
 
 
 def test_a_price_says_that_it_rests_on_what_the_owner_has_published(scientist, budget, page):
-    services.publish_rows(budget.protection, {"wages": 1204}, by=budget.protection.dataset.owner)
+    services.publish_rows(budget.promise, {"wages": 1204}, by=budget.promise.dataset.owner)
     of_year = {"measure": "mean", "column": "year", "goal": "error", "error": "0.5"}
     answer = scientist.post(page, {**typed(**of_year), "then": "price"})
     text = answer.content.decode()

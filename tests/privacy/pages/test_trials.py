@@ -83,7 +83,7 @@ def test_a_mean_behind_a_filter_is_tried_and_what_is_known_is_not(scientist, bud
 
 
 def test_a_question_goes_without_where_there_is_no_mock_that_fits(scientist, budget):
-    path = mock_files.published(current(budget.protection.dataset), "wages")
+    path = mock_files.published(current(budget.promise.dataset), "wages")
     pq.write_table(pa.table({"person": [1, 2]}), path)
     assert priced(scientist, budget, **REGRESSION)[0] is None
     path.write_text("no table")
@@ -99,7 +99,7 @@ def test_programs_are_told_the_same(scientist, budget):
 
     sql = "SELECT CORR(wage, year) FROM wages"
     assert asked(sql=sql, epsilon=30)["rows_each"] == pytest.approx(2.5, rel=0.1)
-    services.publish_rows(budget.protection, {"wages": 120}, by=budget.protection.dataset.owner)
+    services.publish_rows(budget.promise, {"wages": 120}, by=budget.promise.dataset.owner)
     told = asked(sql=sql, epsilon=30)
     (figure,) = told["figures"]
     assert told["rows_each"] == 4

@@ -67,14 +67,14 @@ def test_the_error_that_is_told_is_near_the_one_that_comes(budget, compute, name
     by = budget.scientist
     query = questions.read_sql(budget, QUESTIONS[name]) if name in QUESTIONS else REGRESSION
     quote = questions.quote(budget, query, by=by, epsilon=5)
-    hopeful = trials.tried(quote, budget.protection)
-    said = trials.as_told(hopeful, quote, budget.protection).rows
+    hopeful = trials.tried(quote, budget.promise)
+    said = trials.as_told(hopeful, quote, budget.promise).rows
     has = "The mock has about 3.5 rows of each person"
     assert said == f"{has}: real people may have fewer, and then the error is larger."
-    services.publish_rows(budget.protection, {"wages": 6_000}, by=budget.protection.dataset.owner)
+    services.publish_rows(budget.promise, {"wages": 6_000}, by=budget.promise.dataset.owner)
     budget.refresh_from_db()
-    tried = trials.tried(quote, budget.protection)
-    said = trials.as_told(tried, quote, budget.protection).rows
+    tried = trials.tried(quote, budget.promise)
+    said = trials.as_told(tried, quote, budget.promise).rows
     assert said == "Each person had about 2 rows, by the number of rows that the owner has published."
     answer = compute(questions.ask(budget, quote, key=uuid4(), by=by))
     real = [

@@ -17,14 +17,14 @@ from privacy.engine.accounting import gdp_delta, gdp_mu, noise_epsilon, noise_mu
 from privacy.execution import lifecycle
 from privacy.models import Answer
 from privacy.presentation import words
-from privacy.presentation.promise_in_words import Promise, factor, per_hundred
+from privacy.presentation.promise_in_words import PromiseInWords, factor, per_hundred
 from privacy.services import questions
 from tests import make
 from tests.makers import privacy as shares
 from tests.makers.datasets import PEOPLE
 
 POSITIVE = st.floats(1e-9, 1e9)
-ONE = Promise(epsilon=1.0, delta=1e-6, mu=gdp_mu(1.0, 1e-6), seats=3)
+ONE = PromiseInWords(epsilon=1.0, delta=1e-6, mu=gdp_mu(1.0, 1e-6), seats=3)
 
 
 def number(text):
@@ -69,7 +69,7 @@ def test_the_words_of_epsilon_one():
 @pytest.fixture(params=[0.5, 1.0, 3.0, 8.0])
 def said(request):
     epsilon, delta, kept = request.param, 1e-6, 2.5e-7
-    promise = Promise(
+    promise = PromiseInWords(
         epsilon=epsilon, delta=delta, mu=noise_mu(epsilon, delta - kept), seats=3, threshold_delta=kept
     )
     with mpmath.workdps(50):
@@ -112,7 +112,7 @@ def test_the_sentence_on_odds(said):
 def test_the_odds_of_four_promises():
     """Far more often than delta, which is 1 in 1 000 000 in all four."""
     cases = [
-        numbers(Promise(epsilon=epsilon, delta=1e-6, mu=gdp_mu(epsilon, 1e-6), seats=1).odds)[-1]
+        numbers(PromiseInWords(epsilon=epsilon, delta=1e-6, mu=gdp_mu(epsilon, 1e-6), seats=1).odds)[-1]
         for epsilon in (0.5, 1.0, 3.0, 8.0)
     ]
     assert cases == [27_450, 49_751, 121_252, 241_430]
@@ -154,7 +154,7 @@ def test_delta_kept_for_undeclared_values_is_in_every_word():
 
 
 @pytest.fixture
-def protection():
+def promise():
     data = make.dataset()
     return services.protect(
         data,
@@ -167,31 +167,31 @@ def protection():
     )
 
 
-def give(protection, **share):
+def give(promise, **share):
     scientist = make.scientist()
-    make.grant(protection.dataset, scientist)
-    return services.give_budget(protection, scientist, by=protection.dataset.owner, **share)
+    make.grant(promise.dataset, scientist)
+    return services.give_budget(promise, scientist, by=promise.dataset.owner, **share)
 
 
 @pytest.mark.django_db
-def test_the_whole_promise_can_be_given_by_its_epsilon_and_not_more(protection):
-    assert protection.noise_delta == protection.delta / 2
+def test_the_whole_promise_can_be_given_by_its_epsilon_and_not_more(promise):
+    assert promise.noise_delta == promise.delta / 2
     with pytest.raises(Refused, match="would pass the promise"):
-        give(protection, epsilon=1.0001)
-    assert give(protection, epsilon=1).mu == protection.mu
+        give(promise, epsilon=1.0001)
+    assert give(promise, epsilon=1).mu == promise.mu
 
 
 @pytest.mark.django_db
-def test_epsilon_and_delta_that_are_told_hold_together_with_the_thresholds(protection):
-    promise = queries.promise_of(protection)
-    assert gdp_delta(promise.share_epsilon, promise.share_mu) <= protection.noise_delta * (1 + 1e-9)
-    budget = give(protection)
+def test_epsilon_and_delta_that_are_told_hold_together_with_the_thresholds(promise):
+    promise = queries.promise_in_words_of(promise)
+    assert gdp_delta(promise.share_epsilon, promise.share_mu) <= promise.noise_delta * (1 + 1e-9)
+    budget = give(promise)
     quoted = questions.quote(
         budget, questions.read_sql(budget, shares.PEOPLE_COUNTED), by=budget.scientist, epsilon=0.5
     )
-    assert gdp_delta(quoted.epsilon, quoted.offer.mu) <= protection.noise_delta * (1 + 1e-9)
+    assert gdp_delta(quoted.epsilon, quoted.offer.mu) <= promise.noise_delta * (1 + 1e-9)
     assert quoted.epsilon == pytest.approx(0.5, rel=1e-3)
     lifecycle.compute(str(shares.answer(budget, epsilon=0.5).pk))
     record = Answer.objects.get().record
     assert record["epsilon_alone"] == quoted.epsilon
-    assert (record["delta"], record["threshold_delta_used"]) == (protection.delta, 0.0)
+    assert (record["delta"], record["threshold_delta_used"]) == (promise.delta, 0.0)

@@ -18,7 +18,7 @@ from privacy.engine.plan.designs import design
 from privacy.engine.plan.pricing import at_least, off_middle, offer_for_error
 from privacy.engine.release import measure, table_from_columns
 from privacy.execution import lifecycle
-from privacy.models import Answer, Budget, Protection
+from privacy.models import Answer, Budget, Promise
 from privacy.services import questions
 from tests import make
 from tests.makers.datasets import PEOPLE, YEARS
@@ -154,7 +154,7 @@ def test_an_error_is_about_so_much_where_people_may_be_missing(budget):
     text = "SELECT AVG(year) FROM wages"
     assert quote(budget, text).known.is_bound
     Budget.objects.filter(pk=budget.pk).update(extended=True)
-    Protection.objects.filter(pk=budget.protection_id).update(extended_allowed=True)
+    Promise.objects.filter(pk=budget.promise_id).update(extended_allowed=True)
     left_out = Budget.objects.get(pk=budget.pk)
     assert left_out.may_leave_out
     assert not quote(left_out, text).known.is_bound
@@ -168,10 +168,10 @@ def test_rows_are_no_number_of_people(budget):
 
 
 def test_nobody_else_s_answers_and_no_other_revision_s_are_read(budget):
-    data = budget.protection.dataset
+    data = budget.promise.dataset
     other = make.scientist()
     make.grant(data, other)
-    theirs = services.give_budget(budget.protection, other, by=data.owner, epsilon=20)
+    theirs = services.give_budget(budget.promise, other, by=data.owner, epsilon=20)
     computed(ask(theirs, COUNT_1991, epsilon=18))
     assert quote(theirs, OF_1991).known is not None
     assert quote(budget, OF_1991).known is None
@@ -212,14 +212,14 @@ def test_an_error_agreed_to_is_charged_once_whatever_is_known_afterwards(budget)
 
 
 def test_published_rows_are_typed_and_stand_for_whole_tables(budget):
-    protection, text = budget.protection, "SELECT AVG(wage) FROM wages"
+    promise, text = budget.promise, "SELECT AVG(wage) FROM wages"
     with pytest.raises(Denied):
-        services.publish_rows(protection, {"wages": ROWS}, by=budget.scientist)
+        services.publish_rows(promise, {"wages": ROWS}, by=budget.scientist)
     for bad in ({"other": 5}, {"wages": 0}, {"wages": 10**13}):
         with pytest.raises(Refused, match="how many rows each table"):
-            services.publish_rows(protection, bad, by=protection.dataset.owner)
+            services.publish_rows(promise, bad, by=promise.dataset.owner)
     blind = quote(budget, text).half_width
-    services.publish_rows(protection, {"wages": 10 * PEOPLE}, by=protection.dataset.owner)
+    services.publish_rows(promise, {"wages": 10 * PEOPLE}, by=promise.dataset.owner)
     assert Entry.objects.filter(action="protection.rows_published").count() == 1
     budget = Budget.objects.get(pk=budget.pk)
     found = quote(budget, text)
@@ -232,5 +232,5 @@ def test_published_rows_are_typed_and_stand_for_whole_tables(budget):
     assert quote(budget, one).known.at_least == max(PEOPLE, 10 * PEOPLE / most)
     more = Query(table="wages", measure=Mean(Column("wage")), rows=10 * most)
     assert quote(budget, more).known.at_least == 10 * PEOPLE, "a cap raised makes no more rows"
-    services.publish_rows(protection, {}, by=protection.dataset.owner)
+    services.publish_rows(promise, {}, by=promise.dataset.owner)
     assert quote(Budget.objects.get(pk=budget.pk), text).known.said == PEOPLE

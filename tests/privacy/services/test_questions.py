@@ -67,7 +67,7 @@ def figure(answer, line=0):
 
 
 def book_of(budget):
-    return SubjectLedger(storage.ledger_folder(budget.protection.dataset_id))
+    return SubjectLedger(storage.ledger_folder(budget.promise.dataset_id))
 
 
 def test_a_question_is_priced_charged_and_answered(budget):
@@ -112,8 +112,8 @@ def test_the_same_question_again_is_free_unless_it_is_to_be_more_exact(budget):
 def test_another_scientist_pays_for_the_same_question(budget):
     compute(ask(budget))
     other = make.scientist()
-    make.grant(budget.protection.dataset, other)
-    theirs = services.give_budget(budget.protection, other, by=budget.protection.dataset.owner, epsilon=5)
+    make.grant(budget.promise.dataset, other)
+    theirs = services.give_budget(budget.promise, other, by=budget.promise.dataset.owner, epsilon=5)
     assert (
         questions.ask(
             theirs,
@@ -274,8 +274,8 @@ def test_a_lost_bell_is_rung_again(budget, settings):
 
 def test_a_suspended_scientist_is_not_answered_and_not_charged(budget):
     answer = ask(budget)
-    grant = budget.protection.dataset.grants.get(user=budget.scientist)
-    dataset_services.revoke_access(grant, by=budget.protection.dataset.owner, reason="Left.")
+    grant = budget.promise.dataset.grants.get(user=budget.scientist)
+    dataset_services.revoke_access(grant, by=budget.promise.dataset.owner, reason="Left.")
     assert compute(answer).state == Answer.State.VOIDED
     assert Budget.objects.get(pk=budget.pk).units_used == 0
 
@@ -304,7 +304,7 @@ def test_one_region_does_not_use_up_another(budget):
 
 def test_a_new_revision_does_not_reset_what_people_were_charged(budget):
     compute(ask(budget))
-    make.next_revision(budget.protection.dataset)
+    make.next_revision(budget.promise.dataset)
     answer = compute(ask(budget))
     assert answer.state == Answer.State.RELEASED
     book = book_of(budget)
@@ -315,8 +315,8 @@ def test_a_new_revision_does_not_reset_what_people_were_charged(budget):
 
 def test_a_restored_old_ledger_of_people_answers_nothing(budget):
     compute(ask(budget))
-    budget.protection.refresh_from_db()
-    type(budget.protection).objects.filter(pk=budget.protection.pk).update(last_applied=10**9)
+    budget.promise.refresh_from_db()
+    type(budget.promise).objects.filter(pk=budget.promise.pk).update(last_applied=10**9)
     answer = compute(ask(budget, "SELECT COUNT(*) FROM wages"))
     assert answer.state == Answer.State.VOIDED
     assert "older than what was released" in answer.record["why"]
@@ -359,7 +359,7 @@ def test_shares_never_pass_the_promise():
 
 
 def test_a_top_up_is_asked_for_and_decided_by_the_owner(budget):
-    owner = budget.protection.dataset.owner
+    owner = budget.promise.dataset.owner
     compute(ask(budget, epsilon=5))
     before = Budget.objects.get(pk=budget.pk).units_used
     asked = services.ask_top_up(budget, by=budget.scientist, epsilon=45, reason="One more table.")

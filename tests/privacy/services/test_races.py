@@ -31,10 +31,10 @@ def protected(seats):
     )
 
 
-def share(protection):
+def share(promise):
     scientist = make.scientist()
-    make.grant(protection.dataset, scientist)
-    return services.give_budget(protection, scientist, by=protection.dataset.owner)
+    make.grant(promise.dataset, scientist)
+    return services.give_budget(promise, scientist, by=promise.dataset.owner)
 
 
 def ask(budget, key, epsilon):
@@ -54,14 +54,14 @@ def test_the_same_question_by_64_at_once_is_asked_and_answered_once(keys):
     at_once(*[lambda: lifecycle.compute(str(answer.pk))] * 8)
     assert Counter(LedgerLine.objects.values_list("kind", flat=True)) == {"reserve": 1, "commit": 1}
     assert Answer.objects.get().state == Answer.State.RELEASED
-    assert faults(budget.protection) == []
+    assert faults(budget.promise) == []
 
 
 def test_fifty_scientists_ask_at_their_limit_and_none_passes_it():
     """Each has a share that holds one of the two questions that they ask at the same moment."""
-    protection = protected(SCIENTISTS)
-    budgets = [share(protection) for _ in range(SCIENTISTS)]
-    most = gdp_epsilon(budgets[0].mu * 0.9, protection.delta)
+    promise = protected(SCIENTISTS)
+    budgets = [share(promise) for _ in range(SCIENTISTS)]
+    most = gdp_epsilon(budgets[0].mu * 0.9, promise.delta)
     keys: list[UUID] = [uuid4() for _ in range(2 * SCIENTISTS)]
     calls = [
         lambda budget=budget, key=key, epsilon=epsilon: ask(budget, key, epsilon)
@@ -74,4 +74,4 @@ def test_fifty_scientists_ask_at_their_limit_and_none_passes_it():
     assert all(isinstance(each, Answer | BudgetExceeded) for each in found)
     for budget in Budget.objects.all():
         assert 0 < budget.units_used <= CAP
-    assert faults(protection) == []
+    assert faults(promise) == []

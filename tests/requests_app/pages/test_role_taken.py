@@ -74,7 +74,7 @@ def test_a_scientist_without_the_role_begins_nothing_and_keeps_what_was_released
     output = Run.objects.get(request=item).outputs.get()
     approved = make.code_request(at="approved", author=item.author, dataset=item.dataset)
     run = requests_.claimed(requests_.start(approved))
-    budget = shares.budget(shares.protection(item.dataset), item.author)
+    budget = shares.budget(shares.promise(item.dataset), item.author)
     wish = make.access_request(make.dataset(), item.author)
     top_up = TopUp.objects.create(budget=budget, epsilon=1.5, reason="More.")
     author = take(item.author, "scientist")
@@ -123,11 +123,11 @@ def _with_role(person: User) -> User:
 
 
 def test_whoever_takes_over_a_dataset_does_not_decide_on_a_budget_of_their_own():
-    protection = shares.protection()
+    promise = shares.promise()
     heir = make.user("owner", "scientist")
-    grant = make.grant(protection.dataset, heir)
-    budget = shares.budget(protection, heir)
-    datasets.transfer(protection.dataset, by=protection.dataset.owner, to=heir, reason="They know it.")
+    grant = make.grant(promise.dataset, heir)
+    budget = shares.budget(promise, heir)
+    datasets.transfer(promise.dataset, by=promise.dataset.owner, to=heir, reason="They know it.")
     grant.refresh_from_db()
     assert grant.revoke_reason == "They own the dataset now."
     budget = Budget.objects.get(pk=budget.pk)

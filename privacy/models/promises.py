@@ -1,0 +1,107 @@
+"""The promise: what an owner guarantees to each person in a dataset."""
+
+import secrets
+from datetime import timedelta
+from fractions import Fraction
+from uuid import UUID
+
+import pgtrigger
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from common.models import Thing
+from datasets.models import Dataset
+from privacy.engine.plan.cells import Domain
+
+EXTENDED_LIMIT = 3
+DOUBLED_FOR = timedelta(hours=1)
+THRESHOLD_ANSWERS = 20
+
+
+IMMUTABLE = pgtrigger.Update | pgtrigger.Delete
+
+
+def new_key() -> bytes:
+    """The secret under which a dataset's subjects are known."""
+    return secrets.token_bytes(32)
+
+
+class Promise(Thing):
+    """The promise of one dataset: everybody together, for ever, stays within mu-GDP for each data subject."""
+
+    dataset = models.OneToOneField(Dataset, on_delete=models.PROTECT, related_name="promise")
+    epsilon = models.FloatField()
+    delta = models.FloatField()
+    mu = models.FloatField()
+    seats = models.PositiveSmallIntegerField(default=3)
+    extended_allowed = models.BooleanField(default=False)
+    public_size = models.PositiveBigIntegerField(validators=[MinValueValidator(1)])
+    """About how many people the dataset holds, as the owner tells everybody: errors of means are relative to it."""
+    public_rows = models.JSONField(default=dict, blank=True)
+    """About how many rows tables hold, where the owner tells everybody: {table: rows}. Typed, never counted."""
+    constants = models.JSONField(default=list)
+    """Names of columns that are the same in every row of a person."""
+    subject_key = models.BinaryField(default=new_key)
+    domain = models.JSONField(default=dict)
+    """The public cells, as they were when the dataset was protected: columns and labels of engine.cells.Domain."""
+    threshold_delta = models.FloatField(default=0.0)
+    """The part of delta kept for answers over values that nobody has declared; 0 when there are none."""
+    last_applied = models.BigIntegerField(default=0)
+    """The newest ledger line whose per-subject charges are known to have been written."""
+    newcomers = models.JSONField(default=list)
+    """Deliveries of which few people were known: [{"places": how many people had a place in the ledger of people then,
+    "owe": {budget: units that everybody new begins with}}]."""
+    doublings = models.PositiveSmallIntegerField(default=0)
+    """How often the time for an answer was doubled because one took longer, last at `doubled_at`."""
+    doubled_at = models.DateTimeField(null=True, blank=True)
+    incomplete_since = models.DateTimeField(null=True, blank=True)
+    """When people turned out to have been charged for answers that the database, restored, has forgotten: whoever has
+    used up their protection by them is left out since then, and no answer is called complete any more."""
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    epsilon__gt=0, delta__gt=0, delta__lt=1, mu__gt=0, seats__gte=1, public_size__gte=1
+                ),
+                name="a_promise_promises_something",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Promise for {self.dataset}"
+
+    @property
+    def mu_squared(self) -> Fraction:
+        return Fraction(self.mu) ** 2
+
+    @property
+    def noise_delta(self) -> float:
+        """The part of delta at which mu is read: what is kept for undeclared values is not spent on noise too."""
+        return self.delta - self.threshold_delta
+
+    @property
+    def delta_each(self) -> float:
+        """What one answer over undeclared values may use: every seat has THRESHOLD_ANSWERS of them."""
+        return self.threshold_delta / self.threshold_answers
+
+    @property
+    def threshold_answers(self) -> int:
+        """How many answers over undeclared values all seats together have."""
+        return THRESHOLD_ANSWERS * self.seats
+
+    @property
+    def doublings_now(self) -> int:
+        """How often the time for an answer is doubled now: what was too short once is forgotten after an hour."""
+        fresh = self.doubled_at is not None and timezone.now() - self.doubled_at < DOUBLED_FOR
+        return self.doublings if fresh else 0
+
+    def owed(self, budget: UUID) -> int:
+        """What somebody new begins with, in units of this budget."""
+        return max((each["owe"].get(str(budget), 0) for each in self.newcomers), default=0)
+
+    @property
+    def cells(self) -> Domain:
+        return Domain(columns=tuple(self.domain["columns"]), labels=tuple(map(tuple, self.domain["labels"])))
