@@ -75,14 +75,6 @@ def read_sql(budget: Budget, text: str) -> Query:
         raise Refused(str(refused)) from refused
 
 
-def read_json(text: str | bytes) -> Query:
-    """The query of the wire form."""
-    try:
-        return wire.decode_text(text)
-    except QueryRefused as refused:
-        raise Refused(str(refused)) from refused
-
-
 def quote(
     budget: Budget, query: Query, *, by: User, error: float | None = None, epsilon: float | None = None
 ) -> Quote:
