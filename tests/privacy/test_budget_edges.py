@@ -215,7 +215,7 @@ def test_an_interval_that_came_out_narrower_is_answer_enough(half_width, asked, 
     quoted = asking.quote(budget, query, by=budget.scientist, epsilon=5)
     assert quoted.offer.sigma < answer.sigma
     assert asking.stored(budget, quoted) is None
-    wished = replace(quoted, known=object(), asked={"error": asked})  # type: ignore[arg-type] -- something is known
+    wished = replace(quoted, known=object(), asked={"error": asked})
     assert (asking.stored(budget, wished) == answer) is found
 
 
