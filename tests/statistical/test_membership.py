@@ -22,7 +22,7 @@ from privacy.engine.release import measure, table_from_columns
 from privacy.engine.schema import ColumnSpec, Kind, TableSpec
 from privacy.subjects import SubjectLedger
 
-pytestmark = pytest.mark.statistical
+pytestmark = [pytest.mark.statistical, pytest.mark.no_cover]  # tracing would only make many samples slow
 
 CANARIES = 8000
 SPEC = TableSpec(
