@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 from accounts import addresses
 from accounts.separation import ROLES_GO_TOGETHER
 from common.errors import Refused
-from common.models import Thing
+from common.models import BaseModel
 
 SYSTEM_EMAIL = "system@weir.invalid"
 SYSTEM_ID = UUID(int=1)
@@ -88,7 +88,7 @@ class UserManager(BaseUserManager["User"]):
         return User(pk=SYSTEM_ID, email=SYSTEM_EMAIL, name="Weir", state=User.State.SYSTEM, is_active=False)
 
 
-class User(AbstractBaseUser, Thing):
+class User(AbstractBaseUser, BaseModel):
     """A person (or the portal itself). Signs in with an e-mail address."""
 
     class State(models.TextChoices):
@@ -154,7 +154,7 @@ class User(AbstractBaseUser, Thing):
         return Role.AUDITOR in self.roles
 
 
-class RoleGrant(Thing):
+class RoleGrant(BaseModel):
     """A role given to a person, by whom and why."""
 
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="role_grants")
@@ -181,7 +181,7 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
         return self.filter(accepted_at=None, revoked_at=None, expires_at__gt=timezone.now())
 
 
-class Invitation(Thing):
+class Invitation(BaseModel):
     """A one-time link that makes an account. Only the hash of its secret is kept."""
 
     email = models.EmailField(blank=True)
@@ -253,7 +253,7 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         return self.filter(read_at=None)
 
 
-class Notification(Thing):
+class Notification(BaseModel):
     """A line in somebody's bell: what happened, and the page to go to."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notifications")
@@ -271,7 +271,7 @@ class Notification(Thing):
         return self.text
 
 
-class Mail(Thing):
+class Mail(BaseModel):
     """A mail that waits to be sent; the row goes when it has been. The queue only says that there is one."""
 
     class Kind(models.TextChoices):

@@ -5,7 +5,7 @@ import uuid
 from django.db import models
 
 
-class Thing(models.Model):
+class BaseModel(models.Model):
     """An object with an unguessable id and a time of birth."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Role, User
 from accounts.separation import not_for_overseers
-from common.models import Thing
+from common.models import BaseModel
 from datasets.declarations.schema import TableSchema, from_json
 
 NAME = RegexValidator(
@@ -53,7 +53,7 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
         return self.filter(own | Q(pk__in=seats.values("dataset")))
 
 
-class Dataset(Thing):
+class Dataset(BaseModel):
     """One thing an owner publishes, with the rules under which it may be used."""
 
     class State(models.TextChoices):
@@ -142,7 +142,7 @@ class Dataset(Thing):
         return User.objects.free_for_duties().filter(acting | Q(pk__in=seats.values("user"))).distinct()
 
 
-class DatasetReviewer(Thing):
+class DatasetReviewer(BaseModel):
     """Somebody the owner lets review code and outputs of this dataset."""
 
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="reviewers")
@@ -158,7 +158,7 @@ class DatasetReviewer(Thing):
         return f"{self.user} reviews {self.dataset}"
 
 
-class Terms(Thing):
+class Terms(BaseModel):
     """One version of the terms of use, never changed after it was written."""
 
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="terms_versions")
@@ -189,7 +189,7 @@ class AccessRequestQuerySet(models.QuerySet["AccessRequest"]):
         return self.filter(state=AccessRequest.State.PENDING)
 
 
-class AccessRequest(Thing):
+class AccessRequest(BaseModel):
     """A scientist asks to use a dataset: for what, and what is to come out."""
 
     class State(models.TextChoices):
@@ -244,7 +244,7 @@ class GrantQuerySet(models.QuerySet["Grant"]):
         )
 
 
-class Grant(Thing):
+class Grant(BaseModel):
     """Leave to use a dataset, given by whom, why and until when."""
 
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="grants")
@@ -295,7 +295,7 @@ class RevisionQuerySet(models.QuerySet["Revision"]):
         return self.filter(dataset__in=Dataset.objects.owned_by(user).order_by().values("pk"))
 
 
-class Revision(Thing):
+class Revision(BaseModel):
     """One state of a dataset's content. Once published its tables never change."""
 
     class State(models.TextChoices):

@@ -10,7 +10,7 @@ from django.db.models import Q
 from accounts.models import User
 from accounts.separation import not_for_overseers
 from common.decimal_grid import MOST_DECIMALS
-from common.models import Thing
+from common.models import BaseModel
 from datasets.declarations.schema import ColumnSchema, TableSchema
 from datasets.models.datasets import NAME, Dataset, Revision
 
@@ -42,7 +42,7 @@ class TableQuerySet(models.QuerySet["Table"]):
         return self.filter(revision__dataset__in=own).exclude(revision__state=Revision.State.DISCARDED)
 
 
-class Table(Thing):
+class Table(BaseModel):
     """One private table of a revision. Counts and sizes are for the owner's eyes only."""
 
     revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="tables")
@@ -94,7 +94,7 @@ class Table(Thing):
         )
 
 
-class Column(Thing):
+class Column(BaseModel):
     """What is declared in public about one column. Nothing here is read off private rows unseen by the owner."""
 
     class Type(models.TextChoices):
@@ -187,7 +187,7 @@ class UploadQuerySet(models.QuerySet["Upload"]):
         return self.filter(user=user, revision__dataset__in=own)
 
 
-class Upload(Thing):
+class Upload(BaseModel):
     """A file on its way in, chunk by chunk. Gone when it has become a table or was given up."""
 
     class State(models.TextChoices):

@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
-from common.models import Thing
+from common.models import BaseModel
 from datasets.models import Revision
 from privacy.models.budgets import Budget, LedgerLine
 
@@ -24,7 +24,7 @@ class AnswerQuerySet(models.QuerySet["Answer"]):
         return self.filter(state=Answer.State.RELEASED, visible_at__lte=timezone.now())
 
 
-class Answer(Thing):
+class Answer(BaseModel):
     """A query and what was released for it."""
 
     class State(models.TextChoices):

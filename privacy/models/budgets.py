@@ -11,7 +11,7 @@ from django.db.models import F, Q
 
 from accounts.models import User
 from accounts.separation import not_for_overseers
-from common.models import Thing
+from common.models import BaseModel
 from datasets.models import Dataset
 from privacy.engine.measure.contributions import CAP, Integers
 from privacy.models.promises import EXTENDED_LIMIT, IMMUTABLE, Promise
@@ -30,7 +30,7 @@ class BudgetQuerySet(models.QuerySet["Budget"]):
         return self.none() if user.oversees else self.filter(scientist=user)
 
 
-class Budget(Thing):
+class Budget(BaseModel):
     """One scientist's share of a dataset's protection. CAP units of the ledger are mu^2."""
 
     LOW = 0.8
@@ -154,7 +154,7 @@ class TopUpQuerySet(models.QuerySet["TopUp"]):
         return self.filter(budget__in=Budget.objects.visible_to(user).order_by().values("pk"))
 
 
-class TopUp(Thing):
+class TopUp(BaseModel):
     """A scientist asks for a larger share."""
 
     class State(models.TextChoices):

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from common.models import Thing
+from common.models import BaseModel
 from datasets.models import Dataset
 from privacy.engine.plan.cells import Domain
 
@@ -28,7 +28,7 @@ def new_key() -> bytes:
     return secrets.token_bytes(32)
 
 
-class Promise(Thing):
+class Promise(BaseModel):
     """The promise of one dataset: everybody together, for ever, stays within mu-GDP for each data subject."""
 
     dataset = models.OneToOneField(Dataset, on_delete=models.PROTECT, related_name="promise")

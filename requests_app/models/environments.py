@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.models import User
-from common.models import Thing
+from common.models import BaseModel
 
 
 class EnvironmentQuerySet(models.QuerySet["CodeEnvironment"]):
@@ -15,7 +15,7 @@ class EnvironmentQuerySet(models.QuerySet["CodeEnvironment"]):
         return self.filter(state__in=(CodeEnvironment.State.READY, CodeEnvironment.State.RETIRED))
 
 
-class CodeEnvironment(Thing):
+class CodeEnvironment(BaseModel):
     """One list of packages under one name. The list never changes: other packages are another environment."""
 
     class State(models.TextChoices):

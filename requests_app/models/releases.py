@@ -5,11 +5,11 @@ from django.db.models import F, Q
 
 from accounts.models import User
 from accounts.separation import not_for_overseers
-from common.models import Thing
+from common.models import BaseModel
 from requests_app.models.runs import Run
 
 
-class Output(Thing):
+class Output(BaseModel):
     """One file that a run wrote: held until somebody has looked at it."""
 
     class Verdict(models.TextChoices):
@@ -43,7 +43,7 @@ class Output(Thing):
         return f"An output of {self.run.request}"
 
 
-class Look(Thing):
+class Look(BaseModel):
     """A part of a held file that somebody has had on screen."""
 
     output = models.ForeignKey(Output, on_delete=models.PROTECT, related_name="looks")
@@ -61,7 +61,7 @@ class Look(Thing):
         return f"{self.output}: {self.part}"
 
 
-class RefusedOutput(Thing):
+class RefusedOutput(BaseModel):
     """A file that a run wrote and the gates did not let out, with the reason."""
 
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="refused_outputs")
@@ -80,7 +80,7 @@ class ReleaseQuerySet(models.QuerySet["Release"]):
         return self.filter(run__in=Run.objects.visible_to(user).values("pk"))
 
 
-class Release(Thing):
+class Release(BaseModel):
     """The decision on what a run wrote: held, then let out, refused, or called back."""
 
     class State(models.TextChoices):

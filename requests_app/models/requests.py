@@ -6,7 +6,7 @@ from django.db.models import F, Q
 
 from accounts.models import User
 from accounts.separation import not_for_overseers
-from common.models import Thing
+from common.models import BaseModel
 from datasets.models import Dataset, Revision
 
 IMMUTABLE = pgtrigger.Update | pgtrigger.Delete
@@ -30,7 +30,7 @@ class CodeRequestQuerySet(models.QuerySet["CodeRequest"]):
         return self.filter(SUBMITTED) if user.is_admin else self.visible_to(user)
 
 
-class CodeRequest(Thing):
+class CodeRequest(BaseModel):
     """What a scientist wants to run on a dataset, from draft to decision."""
 
     class State(models.TextChoices):
@@ -82,7 +82,7 @@ class CodeRequest(Thing):
         return self.title
 
 
-class Version(Thing):
+class Version(BaseModel):
     """One immutable submission of a request's code, with everything that its run depends on."""
 
     request = models.ForeignKey(CodeRequest, on_delete=models.PROTECT, related_name="versions")
@@ -108,7 +108,7 @@ class Version(Thing):
         return f"{self.request}, version {self.number}"
 
 
-class Review(Thing):
+class Review(BaseModel):
     """One reviewer's verdict on one version."""
 
     class Verdict(models.TextChoices):
@@ -144,7 +144,7 @@ class Review(Thing):
         return f"{self.get_verdict_display()} by {self.reviewer}"
 
 
-class Comment(Thing):
+class Comment(BaseModel):
     """A remark on a line of a version (or on the whole); replies hang below it. Held back until the verdict."""
 
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="comments")
@@ -167,7 +167,7 @@ class Comment(Thing):
         return self.text[:60]
 
 
-class Approval(Thing):
+class Approval(BaseModel):
     """Leave to run one version: this code, this revision, these parameters, so often, until then."""
 
     version = models.OneToOneField(Version, on_delete=models.PROTECT, related_name="approval")

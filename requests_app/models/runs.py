@@ -5,7 +5,7 @@ from django.db.models import Q
 
 from accounts.models import User
 from accounts.separation import not_for_overseers
-from common.models import Thing
+from common.models import BaseModel
 from datasets.models import Revision
 from requests_app.models.requests import Approval, CodeRequest, Version
 from runner.contract import CloseCode
@@ -35,7 +35,7 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.working().filter(ended_at=None)
 
 
-class Run(Thing):
+class Run(BaseModel):
     """One execution of code in the sandbox: on mock data for its author, or on private data by approval."""
 
     class Kind(models.TextChoices):
@@ -131,7 +131,7 @@ class Run(Thing):
         return f"{self.get_kind_display()}: {self.request}"
 
 
-class RunLog(Thing):
+class RunLog(BaseModel):
     """What a run wrote to its streams, bounded. As private as the data it ran on."""
 
     run = models.OneToOneField(Run, on_delete=models.PROTECT, related_name="log")

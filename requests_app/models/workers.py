@@ -6,7 +6,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.models import User
-from common.models import Thing
+from common.models import BaseModel
 
 
 class WorkerQuerySet(models.QuerySet["Worker"]):
@@ -19,7 +19,7 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
         return self.alive().filter(refusal="", draining=False)
 
 
-class Worker(Thing):
+class Worker(BaseModel):
     """A process that executes runs: where it is, what its sandbox offers, or why it runs nothing."""
 
     name = models.CharField(max_length=120, unique=True)
@@ -45,7 +45,7 @@ class Worker(Thing):
         return self.name
 
 
-class Pause(Thing):
+class Pause(BaseModel):
     """While one is open, no run starts anywhere."""
 
     by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")

@@ -4,8 +4,8 @@ import pytest
 from django.core import signing
 
 from accounts import rules, services
+from accounts.mail.letters import CONFIRMATION_SALT
 from accounts.models import Notification
-from accounts.services.registration import CONFIRMATION_SALT
 from audit.models import Entry
 from common.errors import Denied
 from tests import make

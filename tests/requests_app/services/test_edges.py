@@ -10,10 +10,11 @@ from audit.models import Entry
 from common.errors import Conflict, Denied, Refused
 from datasets import services as datasets
 from datasets.models import Revision
+from datasets.queries import current_revision
 from requests_app import rules, services
 from requests_app.code import fingerprint
 from requests_app.models import Approval, CodeRequest, Comment, Output, Release, Run
-from requests_app.services import drafts, releases, runs
+from requests_app.services import outputs, releases, runs
 from tests import make
 from tests.makers import requests as made
 
@@ -109,12 +110,12 @@ def test_a_trial_under_way_keeps_its_author_from_overseeing():
 def test_a_held_file_is_taken_home_where_the_policy_says_so_and_recorded():
     item, release = held(held_downloads=True)
     output = release.run.outputs.get()
-    path = releases.open_held_download(output, by=item.dataset.owner)
+    path = outputs.open_held_download(output, by=item.dataset.owner)
     assert path.read_bytes() == b'{"mean_wage": 1507.5}'
     assert Entry.objects.filter(action="output.download_held").count() == 1
     for by in (item.author, make.admin(), make.auditor()):
         with pytest.raises(Denied):
-            releases.open_held_download(output, by=by)
+            outputs.open_held_download(output, by=by)
     assert Entry.objects.filter(action="output.download_held").count() == 1
 
 
@@ -131,18 +132,18 @@ def test_bytes_that_are_gone_are_not_opened():
     made.release(release.run, by=item.dataset.owner)
     Output.objects.filter(pk=output.pk).update(bytes_gone_at=timezone.now())
     with pytest.raises(Conflict, match="gone"):
-        releases.open_released(output, by=item.author)
+        outputs.open_released(output, by=item.author)
 
 
 def test_a_look_at_a_private_log_is_recorded_and_one_at_a_trials_is_not():
     item = make.code_request(at="ran")
     run = Run.objects.get(request=item)
-    assert releases.open_log(run, by=item.dataset.owner).stdout == "a private line"
-    releases.open_log(run, by=item.dataset.owner, download=True)
+    assert outputs.open_log(run, by=item.dataset.owner).stdout == "a private line"
+    outputs.open_log(run, by=item.dataset.owner, download=True)
     with pytest.raises(Denied):
-        releases.open_log(run, by=item.author)
+        outputs.open_log(run, by=item.author)
     trial = made.trial(make.code_request())
-    assert releases.open_log(trial, by=trial.request.author).stdout == ""
+    assert outputs.open_log(trial, by=trial.request.author).stdout == ""
     actions = list(Entry.objects.filter(action__startswith="log.").values_list("action", flat=True))
     assert sorted(actions) == ["log.download", "log.view"]
 
@@ -178,7 +179,7 @@ def test_who_reads_the_record_of_a_release():
 def test_a_version_has_room_for_so_many_comments(monkeypatch):
     item = make.code_request(at="submitted")
     version = made.version(item)
-    monkeypatch.setattr("requests_app.reviewing.COMMENTS_PER_VERSION", 1)
+    monkeypatch.setattr("requests_app.services.comments.COMMENTS_PER_VERSION", 1)
     services.comment(version, by=item.author, text="The first.")
     with pytest.raises(Refused, match="room for 1"):
         services.comment(version, by=item.author, text="The second.")
@@ -219,7 +220,7 @@ def test_nothing_is_bound_to_a_dataset_without_a_published_revision():
     assert services.template_code(make.current(dataset)).startswith("def main(wages):")
     datasets.retire_revision(make.current(dataset), by=dataset.owner, reason="It is wrong.")
     with pytest.raises(Refused, match="no published revision"):
-        drafts.current_revision(dataset)
+        current_revision(dataset)
 
 
 def test_a_draft_begins_as_it_was_saved():

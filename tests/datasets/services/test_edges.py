@@ -185,9 +185,9 @@ def test_only_who_asked_takes_the_request_back():
 
 def test_an_owner_who_oversees_owns_in_name_alone():
     dataset = make.dataset()
-    dataset.owner.roles = [Role.OWNER, Role.ADMIN]
+    dataset.owner.roles = frozenset({Role.OWNER, Role.ADMIN})
     assert rules.is_dataset_owner(dataset.owner, dataset) is not None
-    dataset.owner.roles = [Role.OWNER]
+    dataset.owner.roles = frozenset({Role.OWNER})
     assert rules.is_dataset_owner(dataset.owner, dataset) is None
 
 
