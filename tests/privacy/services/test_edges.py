@@ -134,6 +134,8 @@ def test_who_reads_answers_ledger_and_people():
     def readers(rule, item):
         return {name for name, person in cast.items() if rule(person, item) is None}
 
+    seen = {name for name, person in cast.items() if answer in Answer.objects.visible_to(person)}
+    assert seen == {"scientist", "owner", "auditor"}
     assert readers(rules.may_read_ledger, budget.promise) == {"owner", "auditor"}
     assert readers(rules.may_read_subjects, budget.promise) == {"owner"}
 
