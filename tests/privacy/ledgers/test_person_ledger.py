@@ -112,7 +112,7 @@ CHARGER = """
 import sys, numpy as np
 from pathlib import Path
 from uuid import UUID
-from privacy.subjects import SubjectLedger
+from privacy.ledgers.person_ledger import SubjectLedger
 book = SubjectLedger(Path(sys.argv[1]))
 line = book.last_line()
 print("ready", flush=True)
