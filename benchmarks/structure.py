@@ -4,6 +4,7 @@ With `--root FOLDER`, another checkout (a `git worktree` of an older commit) is 
 differs is given as "there → here". Tests and migrations do not count.
 
 * largest folder: how many modules lie in it, without its own `__init__`, and its name
+* rooms: modules and folders right below the package (of all: the packages), and the pairs of which one imports the other
 * arrows: pairs of modules of which one imports the other, anywhere in it, except for types only; inside the package,
   and from it to others
 * circles: groups of modules that reach each other by arrows, with the number of their modules
@@ -14,7 +15,7 @@ import argparse
 import ast
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -23,7 +24,8 @@ HERE = Path(__file__).resolve().parent.parent
 OUTSIDE = {"tests", "benchmarks"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 COLUMNS = (
-    "package", "modules", "folders", "largest folder", "arrows inside", "arrows out", "circles", "functions",
+    "package", "modules", "folders", "largest folder", "rooms / arrows", "arrows inside", "arrows out", "circles",
+    "functions",
     "length: median / p95 / max", "complexity: median / p95 / max",
 )  # fmt: skip
 
@@ -58,6 +60,7 @@ class Checkout:
             str(len(mine)),
             str(len({self.modules[name].parent for name in mine})),
             f"{count} ({largest.name})",
+            rooms(mine, inside, 1 if package else 0),
             str(len(inside)),
             str(len(out)),
             " ".join(str(len(circle)) for circle in circles(inside)) or "0",
@@ -95,6 +98,17 @@ def _without_types(tree: ast.AST) -> Iterator[ast.AST]:
             continue
         yield node
         yield from _without_types(node)
+
+
+def rooms(modules: Collection[str], arrows: Iterable[tuple[str, str]], depth: int) -> str:
+    """How many modules and folders there are at this depth, and how many pairs of them an import leads across."""
+
+    def room(name: str) -> str:
+        return ".".join(name.split(".")[: depth + 1])
+
+    deep = {room(name) for name in modules if name.count(".") >= depth}
+    across = {(room(first), room(last)) for first, last in arrows}
+    return f"{len(deep)} / {sum(first != last and {first, last} <= deep for first, last in across)}"
 
 
 def circles(arrows: Sequence[tuple[str, str]]) -> list[list[str]]:
