@@ -16,7 +16,7 @@ from scipy.stats import beta
 from privacy.engine.measure.contributions import ONE, worst_case_units
 from tests.statistical.engines import BROKEN, CANARIES, CLAIM, Engine
 
-pytestmark = [pytest.mark.statistical, pytest.mark.no_cover]  # tracing would only make many samples slow
+pytestmark = pytest.mark.statistical
 
 CONFIDENCE = 0.999
 PRECISE, COARSE, REST, WHOLE = 1.83, 2.5, 5.0, 1.0

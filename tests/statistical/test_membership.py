@@ -22,7 +22,7 @@ from privacy.engine.plan.pricing import offer_for_mu
 from privacy.engine.release import measure, table_from_columns
 from privacy.ledgers.person_ledger import SubjectLedger
 
-pytestmark = [pytest.mark.statistical, pytest.mark.no_cover]  # tracing would only make many samples slow
+pytestmark = pytest.mark.statistical
 
 CANARIES = 8000
 SPEC = TableSpec(

@@ -16,7 +16,7 @@ from privacy.engine.measure.contributions import ONE
 from privacy.engine.measure.evaluate import EVERYWHERE, Rows, Values
 from privacy.engine.release import measure, table_from_columns
 
-pytestmark = [pytest.mark.statistical, pytest.mark.no_cover]  # tracing would only make many samples slow
+pytestmark = pytest.mark.statistical
 
 RELEASES = 4000
 DOUBT = 1e-3
