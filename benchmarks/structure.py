@@ -4,7 +4,7 @@ With `--root FOLDER`, another checkout (a `git worktree` of an older commit) is 
 differs is given as "there → here". Tests and migrations do not count.
 
 * largest folder: how many modules lie in it, without its own `__init__`, and its name
-* rooms: modules and folders right below the package (of all: the packages), and the pairs of which one imports the other
+* rooms: modules and folders right below the package (of all: the packages), and pairs of which one imports the other
 * arrows: pairs of modules of which one imports the other, anywhere in it, except for types only; inside the package,
   and from it to others
 * circles: groups of modules that reach each other by arrows, with the number of their modules

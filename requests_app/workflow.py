@@ -13,11 +13,11 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from audit import log
 from common import live
 from common.access import require
 from common.errors import Conflict
 from requests_app import rules
+from requests_app.audit_entries import record
 from requests_app.models import CodeRequest, Release, Run
 
 Item = TypeVar("Item", CodeRequest, Run, Release)
@@ -165,16 +165,8 @@ def _write(name: str, kind: str, item: Item, step: Step, by: User, changes: dict
     if kind == "run" and name in QUIET:
         return
     request = request_of(item)
-    log.record(
-        f"{kind}.{name}",
-        by=by,
-        on=item,
-        dataset_id=request.dataset_id,
-        person_id=request.author_id,
-        changes={"state": (HEARD.get(old, old) if kind == "run" else old, step.target)},
-        request=str(request.pk),
-        **_reason(name, changes),
-    )
+    states = HEARD.get(old, old) if kind == "run" else old, step.target
+    record(f"{kind}.{name}", request, by=by, on=item, changes={"state": states}, **_reason(name, changes))
     tell_pages(item)
 
 

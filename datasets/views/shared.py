@@ -18,9 +18,9 @@ def visible(request: UserRequest, pk: UUID) -> Dataset:
     return found(Dataset.objects.visible_to(request.user).select_related("owner"), pk=pk)
 
 
-def owned(request: UserRequest, pk: UUID) -> Dataset:
-    """A dataset of this person's own; for everybody else its inner pages do not exist."""
-    return found(Dataset.objects.owned_by(request.user).select_related("owner"), pk=pk)
+def owned(request: UserRequest, pk: UUID, *beside: str) -> Dataset:
+    """A dataset of this person's own, read with its relations `beside`; for others its inner pages do not exist."""
+    return found(Dataset.objects.owned_by(request.user).select_related("owner", *beside), pk=pk)
 
 
 def show(

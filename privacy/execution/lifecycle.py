@@ -30,6 +30,7 @@ from common.errors import Conflict, Refused
 from common.locks import one_at_a_time
 from datasets import storage
 from privacy import dates, notifications, rules
+from privacy.audit_entries import record
 from privacy.declarations import opened
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.figures import Answer as Figures
@@ -348,12 +349,5 @@ def _book_of(promise: Promise) -> Path:
 
 
 def _tell(answer: Answer, action: str, **detail: str | float) -> None:
-    log.record(
-        action,
-        by=answer.budget.scientist,
-        on=answer,
-        dataset_id=answer.budget.promise.dataset_id,
-        person_id=answer.budget.scientist_id,
-        facts=detail,
-    )
+    record(action, answer.budget, by=answer.budget.scientist, on=answer, facts=detail)
     live.changed("user", answer.budget.scientist_id)

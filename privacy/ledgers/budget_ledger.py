@@ -17,10 +17,10 @@ from django.db import connection, transaction
 from django.db.models import QuerySet, Sum
 
 from accounts.models import User
-from audit import log
 from common import rows
 from common.errors import BudgetExceeded, Conflict, Refused
 from datasets.models import Revision
+from privacy.audit_entries import record
 from privacy.engine.measure.contributions import CAP, Integers, rescaled
 from privacy.engine.measure.evaluate import Bools
 from privacy.engine.plan.cells import fits
@@ -145,14 +145,7 @@ def rescale(
         locked.earlier_mus = [*locked.earlier_mus, old]
         locked.save(update_fields=["mu", "generation", "earlier_mus"])
         _write(locked, np.array(cells, dtype=np.int64))
-        log.record(
-            "budget.changed",
-            by=by,
-            on=locked,
-            dataset_id=promise.dataset_id,
-            person_id=locked.scientist_id,
-            changes={"mu": (old, mu)},
-        )
+        record("budget.changed", locked, by=by, on=locked, changes={"mu": (old, mu)})
     return locked
 
 
@@ -244,13 +237,4 @@ def too_much(units: int, left: int) -> str:
 
 
 def _record(action: str, line: LedgerLine, *, by: User, units: int) -> None:
-    budget = line.budget
-    log.record(
-        action,
-        by=by,
-        on=line,
-        dataset_id=budget.promise.dataset_id,
-        person_id=budget.scientist_id,
-        units=units,
-        share=f"{units / CAP:.6f}",
-    )
+    record(action, line.budget, by=by, on=line, units=units, share=f"{units / CAP:.6f}")

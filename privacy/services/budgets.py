@@ -4,13 +4,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from audit import log
 from common import rows
 from common.access import require
 from common.errors import Conflict, Refused
 from common.reasons import note as written_note
 from common.reasons import reason as written_reason
 from privacy import notifications, rules
+from privacy.audit_entries import record
 from privacy.engine.accounting import noise_mu
 from privacy.execution import lifecycle
 from privacy.ledgers import budget_ledger
@@ -40,15 +40,7 @@ def give_budget(
         mu = equal_share(locked) if epsilon is None else _mu(epsilon, locked.noise_delta)
         budget_ledger.must_fit(locked, mu)
         budget = Budget.objects.create(promise=locked, scientist=scientist, mu=mu, extended=extended)
-        log.record(
-            "budget.given",
-            by=by,
-            on=budget,
-            dataset_id=locked.dataset_id,
-            person_id=scientist.pk,
-            changes={"mu": (None, mu)},
-            extended=extended,
-        )
+        record("budget.given", budget, by=by, on=budget, changes={"mu": (None, mu)}, extended=extended)
         notifications.budget_given(budget, by=by)
     return budget
 
@@ -63,14 +55,7 @@ def close_budget(budget: Budget, *, by: User, reason: str) -> Budget:
             raise Conflict("This budget is closed already.")
         locked.closed_at = timezone.now()
         locked.save(update_fields=["closed_at"])
-        log.record(
-            "budget.closed",
-            by=by,
-            on=locked,
-            dataset_id=budget.promise.dataset_id,
-            person_id=budget.scientist_id,
-            reason=reason,
-        )
+        record("budget.closed", locked, by=by, on=locked, reason=reason)
         notifications.budget_closed(locked, by=by)
     return locked
 
@@ -131,12 +116,4 @@ def _decide(top_up: TopUp, *, by: User, grant: bool, note: str) -> TopUp:
 
 
 def _record(action: str, top_up: TopUp, *, by: User) -> None:
-    budget = top_up.budget
-    log.record(
-        action,
-        by=by,
-        on=top_up,
-        dataset_id=budget.promise.dataset_id,
-        person_id=budget.scientist_id,
-        epsilon=top_up.epsilon,
-    )
+    record(action, top_up.budget, by=by, on=top_up, epsilon=top_up.epsilon)

@@ -18,6 +18,7 @@ from common.heavy_views import computing
 from common.http import UserRequest, found
 from common.pages import attempt, paginated, show
 from datasets.models import Dataset
+from datasets.views.shared import owned
 from privacy import queries, rules, services
 from privacy.engine.accounting import noise_epsilon, noise_mu
 from privacy.engine.language.schema import Kind, TableSpec
@@ -26,7 +27,7 @@ from privacy.models import Budget, LedgerLine, Promise
 from privacy.presentation import exports, words
 from privacy.presentation.promise_in_words import PromiseInWords
 from privacy.views.budgets import burn_down_charts
-from privacy.views.shared import overseen, owned, tabs
+from privacy.views.shared import overseen, tabs
 
 PER_PAGE = 50
 
@@ -107,7 +108,7 @@ def _histogram(promise: Promise, budgets: list[Budget]) -> list[dict[str, object
 @confirmed_recently("Promise protection for a dataset")
 def protect(request: UserRequest, pk: UUID) -> HttpResponse:
     """The promise is put together, shown in words, and made with a second click."""
-    item = owned(request, pk)
+    item = owned(request, pk, "promise")
     if hasattr(item, "promise"):
         return redirect("privacy:dataset", pk)
     if why := rules.may_protect(request.user, item):
@@ -156,7 +157,7 @@ def _proposed(form: ProtectForm) -> PromiseInWords | None:
 @require_POST
 def promise(request: UserRequest, pk: UUID) -> HttpResponse:
     """What the choices mean, while they are being made."""
-    item = owned(request, pk)
+    item = owned(request, pk, "promise")
     require(rules.may_protect, request.user, item)
     form = _protect_form(queries.tables_of(item, []), request.POST)
     return show(request, "privacy/parts/promise", {"in_words": _proposed(form), "form": form})

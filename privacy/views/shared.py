@@ -15,11 +15,6 @@ def the_budget(request: UserRequest, pk: UUID) -> Budget:
     return found(budgets_of(request.user), pk=pk)
 
 
-def owned(request: UserRequest, pk: UUID) -> Dataset:
-    """A dataset of this person's own; for everybody else these pages do not exist."""
-    return found(Dataset.objects.owned_by(request.user).select_related("owner", "promise"), pk=pk)
-
-
 def overseen(request: UserRequest, pk: UUID) -> Dataset:
     """A dataset whose budgets this person looks after or oversees."""
     user = request.user

@@ -13,11 +13,11 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from accounts.models import User
-from audit import log
 from common import retry
 from common.errors import Conflict, Denied, Refused
 from datasets import storage
 from requests_app import rules
+from requests_app.audit_entries import record
 from requests_app.environments import installed
 from requests_app.execution import claims, completion
 from requests_app.execution.heartbeat import Watch
@@ -136,16 +136,8 @@ def _open_private(pk: UUID, lease: UUID) -> dict[str, Path]:
         run.opened_at = timezone.now()
         run.save(update_fields=["opened_at"])
         item = run.request
-        log.record(
-            "run.open_data",
-            by=User.objects.portal(),
-            on=run,
-            dataset_id=item.dataset_id,
-            person_id=item.author_id,
-            request=str(item.pk),
-            sha256=run.sha256,
-            revision=str(run.revision_id),
-        )
+        revision = str(run.revision_id)
+        record("run.open_data", item, by=User.objects.portal(), on=run, sha256=run.sha256, revision=revision)
     return inputs
 
 

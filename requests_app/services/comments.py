@@ -4,11 +4,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from audit import log
 from common import live, rows
 from common.access import require
 from common.errors import Conflict, Denied, Refused
 from requests_app import notifications, rules, visibility, workflow
+from requests_app.audit_entries import record
 from requests_app.models import CodeRequest, Comment, Version
 
 State = CodeRequest.State
@@ -51,14 +51,7 @@ def comment(
             private=private or (parent is not None and parent.private),
             published_at=None if _is_held(version, by, parent) else timezone.now(),
         )
-        log.record(
-            "comment.write",
-            by=by,
-            on=version,
-            dataset_id=item.dataset_id,
-            person_id=item.author_id,
-            private=said.private,
-        )
+        record("comment.write", item, by=by, on=version, private=said.private)
         _tell_of(said, item)
     return said
 

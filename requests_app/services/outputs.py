@@ -5,11 +5,11 @@ from pathlib import Path
 from django.db import transaction
 
 from accounts.models import User
-from audit import log
 from common.access import require
 from common.errors import Conflict
 from datasets import storage
 from requests_app import rules
+from requests_app.audit_entries import record
 from requests_app.models import Output, Release, Run, RunLog
 from requests_app.services.releases import Verdict, _record
 
@@ -57,14 +57,7 @@ def open_log(run: Run, *, by: User, download: bool = False) -> RunLog:
     if run.kind == Run.Kind.PRIVATE:
         item = run.request
         with transaction.atomic():
-            log.record(
-                "log.download" if download else "log.view",
-                by=by,
-                on=run,
-                dataset_id=item.dataset_id,
-                person_id=item.author_id,
-                request=str(item.pk),
-            )
+            record("log.download" if download else "log.view", item, by=by, on=run)
     return written
 
 

@@ -6,7 +6,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from audit import log
 from common import live, rows
 from common.access import require
 from common.errors import Conflict, Refused
@@ -14,6 +13,7 @@ from common.reasons import note
 from common.reasons import reason as written_reason
 from datasets import storage
 from requests_app import notifications, rules, visibility, workflow
+from requests_app.audit_entries import record
 from requests_app.code import fingerprint
 from requests_app.execution import announcement, completion
 from requests_app.models import Output, Release, Run
@@ -69,17 +69,8 @@ def _open_release(run: Run, *, by: User) -> Release:
 
 def _record(action: str, output: Output, *, by: User, **detail: object) -> None:
     item = output.run.request
-    log.record(
-        action,
-        by=by,
-        on=output,
-        dataset_id=item.dataset_id,
-        person_id=item.author_id,
-        request=str(item.pk),
-        run=str(output.run_id),
-        content=fingerprint.of_output(output.sha256),
-        **detail,  # type: ignore[arg-type]
-    )
+    content = fingerprint.of_output(output.sha256)
+    record(action, item, by=by, on=output, run=str(output.run_id), content=content, **detail)
 
 
 def decide(release: Release, *, by: User, verdict: str, comment: str = "") -> Release:

@@ -6,11 +6,11 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.models import User
-from audit import log
 from common import live, rows
 from common.access import require
 from common.errors import Conflict, Refused
 from requests_app import rules
+from requests_app.audit_entries import record
 from requests_app.execution import cancellation, doorbell
 from requests_app.models import Approval, CodeRequest, Run
 from requests_app.services.drafts import frozen
@@ -108,15 +108,6 @@ def same_request(run: Run, item: CodeRequest) -> Run:
 def queued(run: Run, *, by: User) -> None:
     """Record that a run was asked for, tell the pages, and wake a worker after commit."""
     item = run.request
-    log.record(
-        "run.ask",
-        by=by,
-        on=run,
-        dataset_id=item.dataset_id,
-        person_id=item.author_id,
-        request=str(item.pk),
-        kind=run.kind,
-        sha256=run.sha256,
-    )
+    record("run.ask", item, by=by, on=run, kind=run.kind, sha256=run.sha256)
     live.changed("request", item.pk)
     doorbell.ring(run.pk)
