@@ -44,8 +44,10 @@ def _no_worker() -> str:
     if not alive.exists():
         return "No worker is running. Tell an admin."
     if alive.exclude(refusal="").exists():
-        return "No worker can confine code safely at the moment, so none is run. Admins see why on the workers page."
-    return "The workers take no new runs at the moment: an admin is emptying them."
+        return (
+            "No worker can run code safely at the moment: no run starts. The workers page shows admins why."
+        )
+    return "The workers take no new runs at the moment: an admin is draining them."
 
 
 # Workers
@@ -62,11 +64,11 @@ class WorkerLine:
     @property
     def says(self) -> str:
         if not self.is_alive:
-            return "Not heard of"
+            return "Not responding"
         if self.worker.refusal:
             return "Runs no code"
         if self.worker.draining:
-            return "Being emptied"
+            return "Draining"
         return "Working" if self.busy else "Idle"
 
 

@@ -39,7 +39,7 @@ class Run(BaseModel):
     """One execution of code in the sandbox: on mock data for its author, or on private data by approval."""
 
     class Kind(models.TextChoices):
-        MOCK = "mock", "Try on mock data"
+        MOCK = "mock", "Run on mock data"
         PRIVATE = "private", "Run on private data"
 
     class State(models.TextChoices):

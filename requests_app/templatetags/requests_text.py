@@ -84,7 +84,7 @@ def number(value: int) -> str:
 
 @register.filter
 def worker_tone(says: str) -> str:
-    return {"Working": "blue", "Idle": "green", "Being emptied": "amber"}.get(says, "red")
+    return {"Working": "blue", "Idle": "green", "Draining": "amber"}.get(says, "red")
 
 
 @register.simple_tag
