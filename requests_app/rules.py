@@ -15,7 +15,7 @@ from requests_app.models import Approval, CodeEnvironment, CodeRequest, Comment,
 
 
 def is_system(user: User, item: object) -> str | None:
-    return None if user.state == User.State.SYSTEM else "Only the portal itself does this."
+    return None if user.state == User.State.SYSTEM else "Only the portal itself can do this."
 
 
 def is_author(user: User, item: CodeRequest) -> str | None:
@@ -26,7 +26,7 @@ def is_author(user: User, item: CodeRequest) -> str | None:
 
 
 def is_not_author(user: User, item: CodeRequest) -> str | None:
-    return "Somebody else has to look at your request." if user == item.author else None
+    return "Somebody else has to review your request and its outputs." if user == item.author else None
 
 
 def is_reviewer(user: User, item: CodeRequest) -> str | None:
@@ -48,7 +48,7 @@ def may_use_dataset(user: User, item: CodeRequest) -> str | None:
 
 def has_not_reviewed(user: User, item: CodeRequest) -> str | None:
     if item.latest is not None and item.latest.reviews.filter(reviewer=user).exists():
-        return "You have given your verdict on this version."
+        return "You have already given your verdict on this version."
     return None
 
 
@@ -72,8 +72,9 @@ def dataset_is_not_frozen(user: User, item: CodeRequest) -> str | None:
     return dataset_rules.frozen_words(item.dataset) if frozen else None
 
 
-RUN_IS_LIVE = "A run of this request is under way."
-NOT_APPROVED = "There is no approval to run this. It has to be reviewed first."
+RUN_IS_LIVE = "A run of this request is in progress. Wait until it has ended, or cancel it."
+NOT_APPROVED = "There is no approval to run this request. It has to be reviewed first."
+REVISION_RETIRED = "The approved data revision has been retired. Submit the request again for review."
 ENDED = (
     CodeRequest.State.WITHDRAWN,
     CodeRequest.State.REJECTED,
@@ -113,7 +114,9 @@ def no_run_is_live(user: User, item: CodeRequest) -> str | None:
 def latest_revision_is_current(user: User, item: CodeRequest) -> str | None:
     """What is approved can be run: the data revision it is bound to is still there."""
     if item.latest is not None and item.latest.revision.state != Revision.State.PUBLISHED:
-        return "The revision of the data this is bound to is retired. The author has to submit it again."
+        return (
+            "The data revision of this version has been retired. The author has to submit the request again."
+        )
     return None
 
 
@@ -138,13 +141,13 @@ def approval_is_live(approval: Approval) -> str | None:
     if approval.ended_at is not None:
         return "The approval has ended."
     if approval.expires_at <= timezone.now():
-        return "The approval has expired. Ask for a new one by submitting again."
+        return "The approval has expired. Submit the request again to ask for a new one."
     if approval.sha256 != version.sha256:
-        return "The approval is for other code."
+        return "The approval is for different code. Submit the request again for review."
     if version.request.latest_id != version.pk:
-        return "The approval is for an older version."
+        return "The approval is for an older version. The latest one has to be reviewed first."
     if version.revision.state != version.revision.State.PUBLISHED:
-        return "The approved revision of the data is retired."
+        return REVISION_RETIRED
     return None
 
 
@@ -160,7 +163,9 @@ def may_run_again(user: User, item: CodeRequest) -> str | None:
     if runs["live"]:
         return RUN_IS_LIVE
     if runs["used"] >= approval.runs_allowed:
-        return f"All {approval.runs_allowed} approved runs are used. Submit again to ask for more."
+        return (
+            f"All {approval.runs_allowed} approved runs are used. Submit the request again to ask for more."
+        )
     return None
 
 
@@ -178,7 +183,7 @@ def may_open_data(run: Run) -> str | None:
         environment=run.environment,
     )
     if not seen == run.sha256 == run.approval.sha256:
-        return "This run is not what was approved."
+        return "This run differs from what was approved."
     if why := environment_has_changed(run.environment, run.approval.version.environment_sha256):
         return why
     if run.lease is None or run.state != Run.State.STARTING:
@@ -191,7 +196,7 @@ def may_go_on(run: Run) -> str | None:
     if run.approval is not None and run.approval.ended_at is not None:
         return "The approval has ended."
     if run.kind == Run.Kind.PRIVATE and run.revision.state != Revision.State.PUBLISHED:
-        return "The approved revision of the data is retired."
+        return REVISION_RETIRED
     return may_use_dataset(run.request.author, run.request)
 
 
@@ -221,7 +226,7 @@ def environment_is_retired(name: str) -> str | None:
         return None
     own = CodeEnvironment.objects.filter(name=name).exclude(state=CodeEnvironment.State.READY)
     if own.exists():
-        return f"The code environment {name} is not in use any more. Choose another one and submit again."
+        return f"The code environment {name} is no longer available. Choose another one and submit again."
     return None
 
 
@@ -281,18 +286,16 @@ def may_read_output(user: User, run: Run) -> str | None:
 def may_download_held(user: User, run: Run) -> str | None:
     """Take a held file home before it is decided on: where the dataset's policy lets reviewers do so."""
     if run.kind != Run.Kind.PRIVATE:
-        return "Only what a run on private data wrote is held."
+        return "Only outputs of runs on private data are held."
     if not run.request.dataset.held_downloads:
-        return (
-            "The policy of this dataset does not allow downloads of held files. Page through the file here."
-        )
+        return "This dataset's policy does not allow held files to be downloaded. Read the file on this page instead."
     return all_of(dataset_rules.is_active, is_not_author, is_reviewer)(user, run.request)
 
 
 def may_add_log_excerpt(user: User, run: Run) -> str | None:
     """A reviewer may let out an edited part of a private log, once the run has ended."""
     if run.kind != Run.Kind.PRIVATE or run.state not in (Run.State.SUCCEEDED, Run.State.FAILED):
-        return "Only the log of a run on private data that has ended can be excerpted."
+        return "An excerpt can be made only from the log of a run on private data that has ended."
     return all_of(dataset_rules.is_active, is_not_author, is_reviewer)(user, run.request)
 
 
@@ -334,15 +337,13 @@ def keeps_duties_apart(person: User, role: str) -> str | None:
     if role not in EXCLUSIVE_ROLES:
         return None
     if person.code_requests.filter(state__in=CodeRequest.UNDECIDED).exists():
-        return (
-            f"{person} has a request that is not finished. It has to be withdrawn, decided or revoked first."
-        )
+        return f"{person} has a request in progress. It has to be withdrawn, decided or revoked first."
     if Run.objects.live().filter(Q(request__author=person) | Q(asked_by=person)).exists():
-        return f"A run of {person} is under way. Wait until it has ended, or cancel it."
+        return f"A run of {person} is in progress. Wait until it has ended, or cancel it."
     if Release.objects.filter(author=person, state__in=Release.OPEN).exists():
         return f"Outputs of {person} are held. They have to be checked first."
     return None
 
 
 def may_see_workers(user: User, item: object = None) -> str | None:
-    return None if user.oversees else "Only admins and auditors see the workers."
+    return None if user.oversees else "Only admins and auditors can see the workers."

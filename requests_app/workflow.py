@@ -129,7 +129,7 @@ def refusal(name: str, item: CodeRequest | Run | Release, *, by: User) -> str | 
     """Why `by` cannot take this step now; None when it is open. For pages: the disabled button's words."""
     step = MACHINES[_MACHINE_OF[type(item)]][name]
     if item.state not in step.sources:
-        return f"Not possible now: {item.get_state_display().lower()}."
+        return f"Not possible in this state: {item.get_state_display().lower()}."
     return step.rule(by, item)
 
 
@@ -150,7 +150,7 @@ def move(name: str, locked: Item, *, by: User, **changes: object) -> Item:
     step = MACHINES[kind][name]
     require(step.rule, by, locked)
     if locked.state not in step.sources:
-        raise Conflict(f"This is not possible any more: {locked.get_state_display().lower()}.")
+        raise Conflict(f"This is no longer possible: {locked.get_state_display().lower()}.")
     _write(name, kind, locked, step, by, changes)
     return locked
 

@@ -40,7 +40,9 @@ PATIENCE = timedelta(minutes=40)
 def _locked(item: CodeEnvironment, *states: str) -> CodeEnvironment:
     locked = rows.locked(item)
     if locked.state not in states:
-        raise Conflict(f"This is not possible now: {locked.get_state_display().lower()}.")
+        raise Conflict(
+            f"This is not possible in the environment's state: {locked.get_state_display().lower()}."
+        )
     return locked
 
 
@@ -64,7 +66,7 @@ def look_after() -> None:
     with transaction.atomic():
         stale = CodeEnvironment.objects.filter(state=State.BUILDING, begun_at__lt=Now() - PATIENCE)
         for item in stale.select_for_update(skip_locked=True):
-            words = "The worker that built it was lost. Build it again."
+            words = "The worker stopped responding during the build. Build the environment again."
             _set(item, State.FAILED, by=User.objects.system(), action="environment.fail", log=words)
         if CodeEnvironment.objects.filter(state=State.QUEUED).exists():
             ring()
@@ -83,7 +85,7 @@ def build_next() -> CodeEnvironment | None:
     count = len(made.packages)
     said = f"{count} package{'s are' if count != 1 else ' is'} installed."
     if made.unsandboxed:
-        said += f" They were fetched and unpacked without a sandbox. {made.unsandboxed}"
+        said += f" They were downloaded and unpacked without a sandbox. {made.unsandboxed}"
     packages = dict(made.packages)
     return _finish(item, State.READY, log=said, sha256=made.sha256, python=made.python, packages=packages)
 

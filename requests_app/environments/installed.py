@@ -41,7 +41,7 @@ def get(name: str = DEFAULT) -> Environment:
     pinned = Path(settings.ROOT) / "environments" / f"{name}.txt"
     if pinned.is_file():
         return Environment(name=name, sha256=hashlib.sha256(pinned.read_bytes()).hexdigest(), path=path)
-    raise Refused(f"There is no code environment named {name}. Ask an admin to install it.")
+    raise Refused(f"There is no code environment named {name}. Ask an admin to add it.")
 
 
 def described(name: str = DEFAULT) -> Described | None:

@@ -14,7 +14,7 @@ def check_name(name: str) -> str:
     """A name that is fit to be a folder's."""
     if not NAME.fullmatch(name):
         raise Refused(
-            "A name has small letters, digits and '-', begins with a letter or digit, and is at most 40 long."
+            "Use at most 40 lower-case letters, digits and '-', beginning with a letter or a digit."
         )
     return name
 
@@ -22,13 +22,13 @@ def check_name(name: str) -> str:
 def check(text: str) -> dict[str, str]:
     """The packages of a list by name. Refused, naming the line, for anything but exact versions."""
     if len(text) > LIMIT:
-        raise Refused(f"The list is longer than {LIMIT:,} characters.")
+        raise Refused(f"The list is longer than {LIMIT:,} characters. Shorten it.")
     try:
         found = pins.read(text)
     except pins.BadList as bad:
         raise Refused(str(bad)) from bad
     if not found:
-        raise Refused("The list names no package.")
+        raise Refused("The list is empty. Name at least one package.")
     if len(found) > PACKAGES:
-        raise Refused(f"The list names more than {PACKAGES} packages.")
+        raise Refused(f"The list names more than {PACKAGES} packages. Shorten it.")
     return {pin.name: pin.version for pin in found}

@@ -115,7 +115,7 @@ def announce_due() -> None:
         try:
             _announce_one(pk)
         except Exception:  # one end that cannot be announced keeps no other from its turn
-            logger.exception("The end of run %s could not be announced in this round.", pk)
+            logger.exception("Could not announce the end of run %s. The next sweep tries again.", pk)
 
 
 @transaction.atomic

@@ -87,7 +87,7 @@ def end_what_may_not_go_on(live: RunQuerySet) -> None:
             with transaction.atomic():
                 cancel_all([run], by=User.objects.system())
         except Exception:  # one that cannot be cancelled keeps neither the others nor the round from going on
-            logger.exception("Run %s could not be cancelled in this round.", run.pk)
+            logger.exception("Could not cancel run %s. The next sweep tries again.", run.pk)
 
 
 # Called by the apps below, through their hooks.

@@ -76,7 +76,9 @@ class Watch:
             mine = Run.objects.in_hand().exclude(state=Run.State.CANCELLING)
             goes_on = mine.filter(pk=self._pk, lease=self._lease).exists()
         except (DatabaseError, InterfaceError):
-            logger.warning("No heartbeat for run %s: the database does not answer.", self._pk)
+            logger.warning(
+                "Could not write the heartbeat of run %s: the database is not responding.", self._pk
+            )
             connection.close()
             return
         if not goes_on:
@@ -101,7 +103,7 @@ class Watch:
         """Write it, and look whether the run may go on."""
         now = time.monotonic()
         if now > self._give_up:
-            logger.error("The runner of run %s hangs.", self._pk)
+            logger.error("The runner of run %s has hung.", self._pk)
             self._stop.set()
             self._leave(now)
             return

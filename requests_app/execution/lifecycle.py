@@ -41,15 +41,15 @@ def answer_bell(worker: str, abandon: Callable[[], None] = lambda: None) -> Run 
 def execute(run: Run, executor: Executor, abandon: Callable[[], None] = lambda: None) -> Run:
     """Run a claimed run to a definite state. A lease that was lost on the way ends it here without a trace."""
     if run.lease is None:
-        raise Conflict("Only a run that was claimed can be executed.")
+        raise Conflict("Only a claimed run can be executed.")
     if not _take_up(run, fresh := uuid4()):
-        logger.warning("Run %s is executed elsewhere, or not any more.", run.pk)
+        logger.warning("Run %s is not executed here: another process has taken it, or it has ended.", run.pk)
         return Run.objects.get(pk=run.pk)
     run.lease = fresh
     try:
         return _execute(run, fresh, executor, Watch(run, abandon))
     except completion.LeaseLost:
-        logger.warning("Run %s went on without this worker: its lease is lost.", run.pk)
+        logger.warning("This worker has lost its lease on run %s and drops its attempt.", run.pk)
         storage.drop_attempt(run.pk, fresh)
         return Run.objects.get(pk=run.pk)
 
@@ -70,7 +70,7 @@ def _execute(run: Run, lease: UUID, executor: Executor, watch: Watch) -> Run:
             result = executor.run(spec, started=lambda: watch.soon(begun), cancelled=watch.cancelled)
             return conclude(run, lease, result)
         except Refused as refusal:
-            logger.warning("Run %s may not start: %s", run.pk, refusal)
+            logger.warning("Run %s cannot start: %s", run.pk, refusal)
             code = CloseCode.POLICY_BLOCKED if isinstance(refusal, Denied) else CloseCode.INTERNAL
             return retry.wait(partial(completion.fail, run.pk, lease, code))
         except SandboxUnavailable as why:
@@ -98,7 +98,7 @@ def _started(pk: UUID, lease: UUID) -> None:
 
 
 def _close_worker(name: str, why: str) -> None:
-    logger.error("This worker runs no code any more: %s", why)
+    logger.error("This worker has stopped running code: %s", why)
     Worker.objects.filter(name=name).update(refusal=why[:2000])
 
 
@@ -163,4 +163,4 @@ def _locked_with_approval(pk: UUID, lease: UUID) -> Run:
 
 
 def _open_rule(run: object) -> str | None:
-    return rules.may_open_data(run) if isinstance(run, Run) else "Only a run opens private data."
+    return rules.may_open_data(run) if isinstance(run, Run) else "Only a run can open private data."

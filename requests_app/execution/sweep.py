@@ -40,7 +40,7 @@ def look_after() -> None:
         try:
             end_lost(pk)
         except Exception:  # one that cannot be ended keeps neither the others nor the bell from their turn
-            logger.exception("Lost run %s could not be ended in this round.", pk)
+            logger.exception("Could not end lost run %s. The next sweep tries again.", pk)
     with transaction.atomic():
         claims.ring_next()
         _tell_pages()
@@ -77,7 +77,7 @@ def end_lost(pk: UUID) -> None:
             completion.step_if_mine("collect", run.pk, run.lease)
         completion.finish(run.pk, run.lease, completion.from_text(noted))
     except completion.LeaseLost:
-        logger.info("Run %s has ended by itself.", pk)
+        logger.info("Run %s has ended without the sweep.", pk)
 
 
 def _give_up(pk: UUID) -> None:
@@ -107,7 +107,7 @@ def _expire_approvals() -> None:
     ).exclude(pk__in=Run.objects.working().values("request"))
     for item in over.order_by("pk")[:AT_ONCE]:
         with transaction.atomic():
-            cancellation.expire(item, by=User.objects.system(), why="its time is over.")
+            cancellation.expire(item, by=User.objects.system(), why="it has expired.")
 
 
 def _expire_releases() -> None:

@@ -118,7 +118,9 @@ class Presence:
                 self._sign_on()
             announcement.announce_due()
         except (DatabaseError, InterfaceError):
-            logger.warning("No sign of life from %s: the database does not answer.", self._name)
+            logger.warning(
+                "Worker %s could not write its heartbeat: the database is not responding.", self._name
+            )
             connection.close()
         if self._beats % SWEEP_BEATS == 0:
             self._sweep()
@@ -128,7 +130,9 @@ class Presence:
         try:
             self._executor.sweep()
         except (OSError, SandboxUnavailable):
-            logger.warning("%s could not remove what killed runs left.", self._name, exc_info=True)
+            logger.warning(
+                "Worker %s could not remove the remains of killed runs.", self._name, exc_info=True
+            )
 
     def _sign_on(self) -> None:
         sign_on(self._name, slots=self._slots, proof=prove(self._executor))

@@ -39,7 +39,7 @@ def comment(
         require(rules.may_comment, by, version)
         _check_comment(version, by=by, text=text, line=line, parent=parent)
         if private and by == item.author:
-            raise Refused("A private comment is for the owner and the reviewers.")
+            raise Refused("Only the owner and the reviewers can write private comments.")
         if by != item.author and item.state == State.SUBMITTED and item.latest_id == version.pk:
             workflow.take("begin_review", item, by=by)
         said = Comment.objects.create(
@@ -67,11 +67,11 @@ def _check_comment(
     version: Version, *, by: User, text: str, line: int | None, parent: Comment | None
 ) -> None:
     if not text.strip() or len(text) > COMMENT_LIMIT or "\x00" in text:
-        raise Refused(f"A comment has between 1 and {COMMENT_LIMIT:,} characters.")
+        raise Refused(f"Write a comment of 1 to {COMMENT_LIMIT:,} characters, without null characters.")
     if line is not None and not 1 <= line <= version.code.count("\n") + 1:
-        raise Refused("The code has no such line.")
+        raise Refused("This version has no such line.")
     if version.comments.count() >= COMMENTS_PER_VERSION:
-        raise Refused(f"A version has room for {COMMENTS_PER_VERSION:,} comments.")
+        raise Refused(f"A version can have at most {COMMENTS_PER_VERSION:,} comments.")
     if parent is not None:
         _check_parent(version, parent, by)
 
@@ -104,10 +104,10 @@ def drop_comment(comment: Comment, *, by: User) -> None:
     with transaction.atomic():
         locked = rows.locked(comment)
         if locked.author != by:
-            raise Denied("You can only take back your own comments.")
+            raise Denied("You can only delete your own comments.")
         require(rules.may_comment, by, locked.version)
         if locked.published_at is not None:
-            raise Conflict("This comment is published. Answer it, or mark it as resolved.")
+            raise Conflict("This comment has been published. Reply to it, or mark it as resolved.")
         locked.replies.all().delete()
         locked.delete()
 

@@ -98,9 +98,11 @@ def save_draft(item: CodeRequest, *, by: User, number: int, **fields: object) ->
         locked = rows.locked(item)
         require(rules.may_edit, by, locked)
         if number != locked.draft_number:
-            raise Conflict("This draft was saved in another tab meanwhile. Your text is kept on this page.")
+            raise Conflict("This draft has been saved in another tab. Your text is still on this page.")
         if locked.latest_id is not None and values.get("title", locked.title) != locked.title:
-            raise Refused("The title is fixed since the first version. Copy the request to give it another.")
+            raise Refused(
+                "The title cannot change once a version has been submitted. Copy the request to use another title."
+            )
         for name, value in values.items():
             setattr(locked, name, value)
         locked.draft_number += 1
@@ -115,7 +117,7 @@ def _checked(name: str, value: object) -> object:
     if name == "environment":
         return environment_on_offer(value)
     if name not in LIMITS or not isinstance(value, str):
-        raise Refused(f"A draft has no field {name!r} of this kind.")
+        raise Refused(f"{name!r} is not a field of a draft, or its value is not text.")
     return _bounded(name, value)
 
 
@@ -123,7 +125,7 @@ def environment_on_offer(value: object) -> str:
     """A code environment that new work can use."""
     name = str(value) or installed.DEFAULT
     if name not in environments_on_offer():
-        raise Refused(f"There is no code environment named {name[:40]!r} to choose.")
+        raise Refused(f"There is no code environment named {name[:40]!r}. Choose another one.")
     return name
 
 
@@ -135,27 +137,27 @@ def environments_on_offer() -> list[str]:
 
 def _bounded(name: str, text: str) -> str:
     if len(text) > LIMITS[name]:
-        raise Refused(f"The {name} is longer than {LIMITS[name]:,} characters.")
+        raise Refused(f"The {name} is longer than {LIMITS[name]:,} characters. Shorten it.")
     if not plain_json.is_text(text):
-        raise Refused(f"The {name} holds a character that is no text.")
+        raise Refused(f"The {name} contains an invalid character. Remove it.")
     if name == "code" and text.count("\n") > CODE_LINES:
-        raise Refused(f"The code is longer than {CODE_LINES:,} lines.")
+        raise Refused(f"The code is longer than {CODE_LINES:,} lines. Shorten it.")
     return text
 
 
 def _parameters(value: object) -> dict[str, object]:
     if not isinstance(value, Mapping):
-        raise Refused("The parameters are one JSON object.")
+        raise Refused("Write the parameters as one JSON object.")
     try:
         plain_json.check(dict(value))
         text = json.dumps(value, ensure_ascii=False)
     except ValueError as bad:
-        raise Refused(f"The parameters cannot be kept as JSON: {bad}.") from bad
+        raise Refused(f"The parameters cannot be stored as JSON: {bad}.") from bad
     if len(text) > PARAMETERS_LIMIT:
-        raise Refused(f"The parameters are longer than {PARAMETERS_LIMIT:,} characters.")
+        raise Refused(f"The parameters are longer than {PARAMETERS_LIMIT:,} characters. Shorten them.")
     for name in value:
         if not (isinstance(name, str) and name.isidentifier()) or keyword.iskeyword(name):
-            raise Refused(f"{name!r} cannot be the name of a parameter: it is an argument of main().")
+            raise Refused(f"{name!r} cannot name a parameter: it is not a valid argument name.")
     return dict(value)
 
 

@@ -19,16 +19,14 @@ def add_environment(*, by: User, name: str, requirements: str) -> CodeEnvironmen
     name, text = package_lists.check_name(name), requirements.replace("\r\n", "\n")
     package_lists.check(text)
     if name == installed.DEFAULT or installed.is_installed(name):
-        raise Refused(f"There is an environment named {name} already. Other packages need another name.")
+        raise Refused(f"An environment named {name} already exists. Choose another name.")
     try:
         with transaction.atomic():
             made = CodeEnvironment.objects.create(name=name, requirements=text, by=by)
             log.record("environment.add", by=by, on=made)
             ring()
     except IntegrityError as taken:
-        raise Refused(
-            f"There is an environment named {name} already. Other packages need another name."
-        ) from taken
+        raise Refused(f"An environment named {name} already exists. Choose another name.") from taken
     return made
 
 
@@ -57,9 +55,9 @@ def remove_environment(item: CodeEnvironment, *, by: User) -> CodeEnvironment:
     with transaction.atomic():
         locked = _locked(item, State.RETIRED)
         if not installed.is_installed(locked.name):
-            raise Conflict("Its files have been removed already.")
+            raise Conflict("The files of this environment have already been removed.")
         if Run.objects.live().filter(environment=locked.name).exists():
-            raise Conflict("A run is still in this environment. Wait until it has ended, or cancel it.")
+            raise Conflict("A run still uses this environment. Wait until it has ended, or cancel it.")
         log.record("environment.remove", by=by, on=locked, sha256=locked.sha256)
         commit.after(installed.remove, locked.name)
         live.changed("workers", "all")
@@ -68,7 +66,7 @@ def remove_environment(item: CodeEnvironment, *, by: User) -> CodeEnvironment:
 
 def _end_of(item: CodeEnvironment) -> str:
     if not item.sha256:
-        raise Conflict("This environment was never built: there is nothing to retire. Try to build it again.")
+        raise Conflict("This environment has never been built, so it cannot be retired. Build it again.")
     return State.RETIRED
 
 

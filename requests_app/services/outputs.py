@@ -29,7 +29,7 @@ def open_released(output: Output, *, by: User) -> Path:
     """A released file for its author or a reviewer; the download is recorded."""
     release = Release.objects.filter(run=output.run).first()
     if release is None:
-        raise Conflict("Nothing of this run is released.")
+        raise Conflict("No output of this run has been released.")
     require(rules.may_download_release, by, release)
     output.refresh_from_db(fields=["verdict", "bytes_gone_at"])
     if output.verdict != Verdict.RELEASE:
@@ -70,8 +70,8 @@ def open_log(run: Run, *, by: User, download: bool = False) -> RunLog:
 
 def _intact(output: Output) -> Path:
     if output.bytes_gone_at is not None:
-        raise Conflict("The bytes of this output are gone.")
+        raise Conflict("This output has been deleted.")
     path = storage.output_path(output.run_id, output.name)
     if storage.sha256_of(path) != output.sha256:
-        raise Conflict("This file is not what the run wrote. Tell an admin.")
+        raise Conflict("This file has changed since the run wrote it. Tell an admin.")
     return path

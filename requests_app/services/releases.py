@@ -45,7 +45,7 @@ def _lock(release: Release) -> Release:
 def set_verdict(output: Output, *, by: User, verdict: str, comment: str = "") -> Output:
     """Say of one file whether it may go out. No open page is told: its author could count the files."""
     if verdict not in (Verdict.RELEASE, Verdict.WITHHOLD):
-        raise Refused("A file is released or withheld.")
+        raise Refused("Choose whether to release or withhold the file.")
     with transaction.atomic():
         _open_release(output.run, by=by)
         locked = rows.locked(output)
@@ -60,11 +60,15 @@ def _open_release(run: Run, *, by: User) -> Release:
     """The run's release, locked, with its check begun; Conflict when it is decided."""
     release = Release.objects.select_for_update(of=("self",)).filter(run=run).first()
     if release is None:
-        raise Conflict("Nothing of this run is held.")
+        raise Conflict("No output of this run is held.")
     require(rules.may_check_output, by, release)
     if release.state not in Release.OPEN:
-        raise Conflict(f"This is decided: {release.get_state_display().lower()}.")
+        raise Conflict(_decided(release))
     return begin_check(release, by=by)
+
+
+def _decided(release: Release) -> str:
+    return f"A decision on these outputs has already been made: {release.get_state_display().lower()}."
 
 
 def _record(action: str, output: Output, *, by: User, **detail: object) -> None:
@@ -85,10 +89,10 @@ def _record(action: str, output: Output, *, by: User, **detail: object) -> None:
 def decide(release: Release, *, by: User, verdict: str, comment: str = "") -> Release:
     """Let out the files marked so, or nothing; what does not go out is removed."""
     if verdict not in DECISIONS:
-        raise Refused("The outputs are released, rejected, or need changes.")
+        raise Refused("Choose whether to release the outputs, ask for changes, or reject them.")
     words = note(comment, 4000)
     if verdict != "release" and not words:
-        raise Refused("Say why, so that the author knows what to change.")
+        raise Refused("Give a reason, so that the author knows what to change.")
     with transaction.atomic():
         locked = _lock(release)
         require(rules.may_check_output, by, locked)
@@ -115,9 +119,9 @@ def _check_verdicts(release: Release) -> None:
         return
     verdicts = list(release.run.outputs.values_list("verdict", flat=True))
     if Verdict.PENDING in verdicts:
-        raise Refused("Every file needs a verdict first: release it, or withhold it.")
+        raise Refused("Give every file a verdict first: release it or withhold it.")
     if Verdict.RELEASE not in verdicts:
-        raise Refused("No file is marked for release. Reject the outputs, or ask for changes.")
+        raise Refused("No file is marked for release. Mark one, ask for changes, or reject the outputs.")
 
 
 def recall(release: Release, *, by: User, reason: str) -> Release:
@@ -136,12 +140,6 @@ def recall(release: Release, *, by: User, reason: str) -> Release:
     return done
 
 
-# Opening files
-
-
-# A redacted log
-
-
 def _hold(run: Run) -> Release:
     live.changed("run", run.pk)
     return announcement.hold(run)
@@ -154,15 +152,15 @@ def add_log_excerpt(run: Run, *, by: User, text: str) -> Output:
     """
     plain = plain_text.page(text)
     if not plain or max(len(text), len(plain)) > LOG_LIMIT:
-        raise Refused(f"An excerpt has between 1 and {LOG_LIMIT:,} characters.")
+        raise Refused(f"Write an excerpt of 1 to {LOG_LIMIT:,} characters.")
     with transaction.atomic():
         locked = rows.locked(run)
         require(rules.may_add_log_excerpt, by, locked)
         release = Release.objects.filter(run=locked).first() or _hold(locked)
         if release.state not in Release.OPEN:
-            raise Conflict(f"This is decided: {release.get_state_display().lower()}.")
+            raise Conflict(_decided(release))
         if locked.outputs.filter(name=LOG_OUTPUT).exists():
-            raise Conflict("There is an excerpt of this log already.")
+            raise Conflict("An excerpt of this log already exists.")
         content = plain.encode()
         made = Output.objects.create(
             run=locked,

@@ -18,7 +18,7 @@ from requests_app.services.comments import State, _lock, publish_comments
 Verdict = Review.Verdict
 
 COMMENT_LIMIT = 10_000
-STALE = "This is stale: a newer version was submitted. Look again before you decide."
+STALE = "This page is stale: a newer version has been submitted. Read it before you decide."
 
 
 def begin_review(version: Version, *, by: User) -> None:
@@ -48,7 +48,7 @@ def review(  # noqa: PLR0913 -- a verdict with its scope, each part named at the
 ) -> Review:
     """Give a verdict on the code with the hash `seen`; the last approval needed makes the approval."""
     if verdict not in Verdict.values:
-        raise Refused("A verdict is to approve, to request changes, or to reject.")
+        raise Refused("Choose a verdict: approve, request changes, or reject.")
     with transaction.atomic():
         item = _lock(version)
         require(rules.may_decide, by, item)
@@ -90,7 +90,7 @@ def _scope(item: CodeRequest, runs: int | None, days: int | None) -> tuple[int, 
 def _words(verdict: str, comment: str) -> str:
     words = note(comment, COMMENT_LIMIT)
     if verdict != Verdict.APPROVE and not words:
-        raise Refused("Say what has to change, or why not: the author cannot guess it.")
+        raise Refused("Tell the author what has to change, or why you reject it.")
     return words
 
 

@@ -76,9 +76,11 @@ def try_on_mock(item: CodeRequest, *, by: User, key: UUID) -> Run:
             return same_request(old, locked)
         require(rules.may_try_on_mock, by, locked)
         if not locked.code.strip():
-            raise Refused("There is no code to run yet.")
+            raise Refused("There is no code to run. Write some first.")
         if Run.objects.live().filter(kind=Run.Kind.MOCK, asked_by=by).count() >= LIVE_MOCK_RUNS:
-            raise Refused(f"{LIVE_MOCK_RUNS} of your trials are under way. Wait for one, or cancel it.")
+            raise Refused(
+                f"You already have {LIVE_MOCK_RUNS} live mock runs. Wait for one to end, or cancel one."
+            )
         bound = frozen(locked)
         run = Run.objects.create(
             kind=Run.Kind.MOCK,
@@ -101,7 +103,7 @@ def try_on_mock(item: CodeRequest, *, by: User, key: UUID) -> Run:
 def same_request(run: Run, item: CodeRequest) -> Run:
     """What this key has started already."""
     if run.request_id != item.pk:
-        raise Conflict("This key has started another run.")
+        raise Conflict("This idempotency key belongs to another run. Reload the page and try again.")
     return run
 
 

@@ -28,7 +28,7 @@ def submit(item: CodeRequest, *, by: User, key: UUID) -> Version:
         version = _freeze(locked, key)
         _end_approvals(locked, by=by)
         changed = workflow.take("submit", locked, by=by, latest=version, state_reason="")
-        # The author's own trial of exactly this becomes part of what is reviewed.
+        # The author's own mock run of exactly this version becomes part of what is reviewed.
         Run.objects.filter(request=locked, kind=Run.Kind.MOCK, sha256=version.sha256, version=None).update(
             version=version
         )
@@ -39,7 +39,7 @@ def submit(item: CodeRequest, *, by: User, key: UUID) -> Version:
 
 def _same_request(version: Version, item: CodeRequest) -> Version:
     if version.request_id != item.pk:
-        raise Conflict("This key has submitted another request.")
+        raise Conflict("This idempotency key belongs to another request. Reload the page and try again.")
     return version
 
 
@@ -47,7 +47,7 @@ def _freeze(item: CodeRequest, key: UUID) -> Version:
     bound = drafts.frozen(item)
     last = item.versions.first()
     if last is not None and item.state in CodeRequest.OPEN and _same(last, item, bound.sha256):
-        raise Conflict("This is what you have submitted already: nothing has changed since.")
+        raise Conflict("Nothing has changed since the last version you submitted.")
     return Version.objects.create(
         request=item,
         number=last.number + 1 if last else 1,

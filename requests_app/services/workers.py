@@ -43,7 +43,7 @@ def pause_runs(*, by: User, reason: str) -> Pause:
     reason = written_reason(reason)
     with transaction.atomic():
         if Pause.objects.select_for_update().filter(ended_at=None).exists():
-            raise Conflict("Runs are paused already.")
+            raise Conflict("Runs are already paused.")
         pause = Pause.objects.create(by=by, reason=reason)
         log.record("workers.pause", by=by, on=pause)
         live.changed("workers", "all")

@@ -68,7 +68,7 @@ def _go_on(request: UserRequest, item: CodeRequest) -> HttpResponse:
         return redirect(reverse("requests:edit", args=[item.pk]) + "#mock-panel")
     if then == "submit":
         return redirect("requests:submit", item.pk)
-    messages.success(request, "The draft is saved.")
+    messages.success(request, "Draft saved.")
     return redirect("requests:edit", item.pk)
 
 
@@ -197,7 +197,9 @@ def submit(request: UserRequest, pk: UUID) -> HttpResponse:
     item = _own(request, pk)
     if request.method == "POST":
         version = services.submit(item, by=request.user, key=key_of(request))
-        messages.success(request, f"Version {version.number} is submitted. The owner and reviewers are told.")
+        messages.success(
+            request, f"Version {version.number} submitted. The owner and the reviewers have been notified."
+        )
         return redirect("requests:detail", pk)
     bound = services.frozen(item)
     context = {

@@ -111,9 +111,9 @@ def _of_picture(model: Mapping[str, Any]) -> Pager:
     part, parts, contrast = model["part"], model["parts"], int(model["contrast"])
     says = f"{model['width']:,} by {model['height']:,} pixels"
     if parts > 1:
-        says += f": part {part} of {parts} in full size" if part else ", made smaller"
+        says += f": part {part} of {parts} in full size" if part else ", reduced"
     if contrast:
-        says += "; the smallest differences of colour are drawn as the largest. Plain areas should stay plain"
+        says += "; small colour differences are exaggerated. Plain areas should stay plain"
     links = [("Whole picture", _query(part=0, contrast=contrast))] if part else []
     if parts > 1:
         first = "Next part" if part else "Parts in full size"
@@ -121,5 +121,5 @@ def _of_picture(model: Mapping[str, Any]) -> Pager:
             (label, _query(part=page, contrast=contrast))
             for label, page in _neighbours(part or 0, parts, "Earlier part", first)
         ]
-    label = "As it is" if contrast else "Show small differences"
+    label = "Original colours" if contrast else "Show small differences"
     return Pager("Views of the picture", says, [*links, (label, _query(part=part, contrast=1 - contrast))])

@@ -78,7 +78,9 @@ def verdict(request: UserRequest, pk: UUID) -> HttpResponse:
     release = found(Release.objects.visible_to(request.user), run=output.run_id)
     form = OutputVerdictForm(request.POST)
     if not form.is_valid():
-        raise Refused("A file is released or withheld, with a comment of at most 2,000 characters.")
+        raise Refused(
+            "Choose whether to release or withhold the file. A comment has at most 2,000 characters."
+        )
     releases.set_verdict(output, by=request.user, **form.cleaned_data)
     return redirect(reverse("requests:check", args=[release.pk]) + f"#output-{output.pk}")
 

@@ -87,7 +87,7 @@ def decide(request: UserRequest, pk: UUID) -> HttpResponse:
     except Refused as refused:
         form.add_error(None, str(refused))
         return show(request, "requests/check", {**_page(request, release), "decision_form": form}, status=400)
-    messages.success(request, "Your decision is recorded, and the author is told.")
+    messages.success(request, "Decision recorded. The author has been notified.")
     return redirect("requests:run", release.run_id)
 
 
@@ -101,7 +101,7 @@ def recall(request: UserRequest, pk: UUID) -> HttpResponse:
             request, "requests/run", {**run_page(release.run, request.user), "reason_form": form}, status=400
         )
     releases.recall(release, by=request.user, reason=form.cleaned_data["reason"])
-    messages.success(request, "The release is recalled. Everybody who had it is told.")
+    messages.success(request, "Release recalled. Everyone who had access to it has been notified.")
     return redirect("requests:run", release.run_id)
 
 

@@ -174,7 +174,7 @@ def _steps(item: CodeRequest, user: User) -> dict[str, object]:
 def withdraw(request: UserRequest, pk: UUID) -> HttpResponse:
     item = found(CodeRequest.objects.visible_to(request.user), pk=pk)
     services.withdraw(item, by=request.user)
-    messages.success(request, "The request is withdrawn.")
+    messages.success(request, "Request withdrawn.")
     return redirect("requests:detail", pk)
 
 
@@ -188,5 +188,5 @@ def revoke(request: UserRequest, pk: UUID) -> HttpResponse:
             request, "requests/detail", {**_page(item, request.user), "reason_form": form}, status=400
         )
     services.revoke(item, by=request.user, reason=form.cleaned_data["reason"])
-    messages.success(request, "The approval is revoked, and the author is told.")
+    messages.success(request, "Approval revoked. The author has been notified.")
     return redirect("requests:detail", pk)

@@ -63,7 +63,7 @@ def verdict(request: UserRequest, pk: UUID) -> HttpResponse:
         given = services.review(version, by=request.user, **form.cleaned_data)
     except Conflict as conflict:
         return _stale(request, version, conflict, typed=form.cleaned_data["comment"])
-    messages.success(request, f"Your verdict is sent: {given.get_verdict_display().lower()}.")
+    messages.success(request, f"Verdict sent: {given.get_verdict_display().lower()}.")
     return redirect("requests:detail", version.request_id)
 
 
@@ -140,9 +140,7 @@ def _endings(version: Version, earlier: list[Version]) -> Endings | None:
 def _progress(item: CodeRequest, reviews: list[Review], viewer: Viewer) -> str:
     needed = item.dataset.reviewers_needed
     if not viewer.sees_verdicts:
-        return (
-            f"{needed} approvals are needed. Reviewers of this dataset judge without knowing of each other."
-        )
+        return f"{needed} approvals are needed. Reviewers of this dataset decide independently."
     given = sum(review.verdict == Review.Verdict.APPROVE for review in reviews)
     if needed == 1:
         return "One approval is needed."

@@ -64,7 +64,9 @@ def run_page(item: Run, user: User) -> dict[str, object]:
         "cancel_refusal": workflow.refusal(step, item, by=user),
         "failure": words.failure(item),
         "is_author": rules.is_author(user, item.request) is None,
-        "recall_refusal": workflow.refusal("recall", release, by=user) if release else "Nothing is released.",
+        "recall_refusal": workflow.refusal("recall", release, by=user)
+        if release
+        else "Nothing has been released.",
         "reason_form": ReasonForm(),
         **clock,
         **waiting(item),

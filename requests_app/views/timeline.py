@@ -37,7 +37,7 @@ def events(
 
     Each version carries, as `shown_reviews`, the verdicts that the viewer may read.
     """
-    found = [Event(item.created_at, "file-plus", item.author, "began this request")]
+    found = [Event(item.created_at, "file-plus", item.author, "created this request")]
     for version in versions:
         found += _of_version(version, item.author, names=names)
     for run in runs:

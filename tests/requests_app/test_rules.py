@@ -85,8 +85,11 @@ def test_an_author_with_a_reviewers_seat_does_not_read_their_own_held_output():
     item = make.code_request(at="ran")
     make.reviewer(item.dataset, item.author)
     run = item.runs.get()
-    assert rules.may_read_log(item.author, run) == "Somebody else has to look at your request."
-    assert rules.may_check_output(item.author, run.release) == "Somebody else has to look at your request."
+    assert rules.may_read_log(item.author, run) == "Somebody else has to review your request and its outputs."
+    assert (
+        rules.may_check_output(item.author, run.release)
+        == "Somebody else has to review your request and its outputs."
+    )
 
 
 def test_who_downloads_what_is_released():

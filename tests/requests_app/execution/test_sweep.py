@@ -176,7 +176,7 @@ def test_an_approval_expires_and_its_waiting_run_is_cancelled():
     sweep.expire()
     assert made.fresh(item).state == CodeRequest.State.EXPIRED
     assert now(run) == ("cancelled", "")
-    assert Notification.objects.filter(user=item.author, text__contains="its time is over").count() == 1
+    assert Notification.objects.filter(user=item.author, text__contains="it has expired").count() == 1
 
 
 def test_a_run_that_began_in_time_may_finish():

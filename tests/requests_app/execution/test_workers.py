@@ -186,7 +186,7 @@ def test_one_pause_at_a_time_and_with_a_reason():
     with pytest.raises(Conflict, match="not paused"):
         services.resume_runs(by=admin)
     services.pause_runs(by=admin, reason="Maintenance.")
-    with pytest.raises(Conflict, match="paused already"):
+    with pytest.raises(Conflict, match="already paused"):
         services.pause_runs(by=admin, reason="Again.")
 
 
@@ -202,7 +202,7 @@ class Away:
     def __call__(self):
         self.times -= 1
         if self.times >= 0:
-            raise OperationalError("the database does not answer")
+            raise OperationalError("the database is not responding")
         return "written"
 
 

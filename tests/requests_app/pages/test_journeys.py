@@ -274,7 +274,7 @@ def test_a_verdict_on_a_stale_version_is_not_taken_and_leads_to_the_new_one(as_:
 @pytest.mark.parametrize(
     ("typed", "word"),
     [
-        ({"verdict": "reject", "comment": ""}, "Say what has to change"),
+        ({"verdict": "reject", "comment": ""}, "Tell the author what has to change"),
         ({"verdict": "approve", "runs": "99", "comment": "kept text"}, "at most 5"),
         ({"verdict": "", "comment": "kept text"}, "Choose a verdict."),
     ],
@@ -337,7 +337,7 @@ def test_a_decision_needs_every_file_and_says_so(as_: As) -> None:
     item = make.code_request(at="ran")
     owner, release = as_(item.dataset.owner), Release.objects.get()
     answer = owner.post(url("decide", release), {"verdict": "reject", "comment": ""})
-    assert "Say why" in answer.content.decode()
+    assert "Give a reason" in answer.content.decode()
     assert owner.post(url("decide", release), {"verdict": "release", "comment": ""}).status_code == 400
     assert Release.objects.get().state in {"held", "checking"}
 

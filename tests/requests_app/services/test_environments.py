@@ -145,7 +145,7 @@ def test_an_admin_has_an_environment_built_and_is_told():
         ("survey", "2 packages are installed."),
         (
             "bare",
-            "2 packages are installed. They were fetched and unpacked without a sandbox. There is no bubblewrap.",
+            "2 packages are installed. They were downloaded and unpacked without a sandbox. There is no bubblewrap.",
         ),
     ],
 )
@@ -228,7 +228,10 @@ def test_a_build_whose_worker_is_gone_has_failed():
     CodeEnvironment.objects.filter(pk=item.pk).update(state=State.BUILDING, begun_at=long_ago)
     builds.look_after()
     item.refresh_from_db()
-    assert (item.state, item.log) == (State.FAILED, "The worker that built it was lost. Build it again.")
+    assert (item.state, item.log) == (
+        State.FAILED,
+        "The worker stopped responding during the build. Build the environment again.",
+    )
 
 
 def test_a_lost_bell_is_rung_again(django_capture_on_commit_callbacks):
@@ -272,7 +275,7 @@ def test_steps_that_do_not_lead_on(state, act):
 def test_what_was_never_built_cannot_be_retired():
     item = added(requirements="idna==0\n")
     builds.build_next()
-    with pytest.raises(Conflict, match="never built"):
+    with pytest.raises(Conflict, match="never been built"):
         services.retire_environment(item, by=make.admin())
 
 
@@ -288,7 +291,7 @@ def test_a_retired_one_is_taken_off_the_disk(installed, django_capture_on_commit
     assert [path.name for path in installed.iterdir()] == ["default"]
     assert CodeEnvironment.objects.get(pk=item.pk).sha256 == HASH
     assert Entry.objects.filter(action="environment.remove", object_id=str(item.pk)).count() == 1
-    with pytest.raises(Conflict, match="removed already"):
+    with pytest.raises(Conflict, match="already been removed"):
         services.remove_environment(item, by=admin)
 
 
@@ -296,7 +299,7 @@ def test_one_with_a_run_in_it_stays():
     item, admin = ready("survey"), make.admin()
     run = made.start(make.code_request(at="approved", environment="survey"))
     services.retire_environment(item, by=admin)
-    with pytest.raises(Conflict, match="still in this environment"):
+    with pytest.raises(Conflict, match="still uses this environment"):
         services.remove_environment(item, by=admin)
     services.cancel_run(run, by=admin)
     services.remove_environment(item, by=admin)
@@ -342,9 +345,9 @@ def test_nothing_starts_in_a_retired_environment():
     draft = make.code_request(environment="survey")
     waiting = made.start(make.code_request(at="approved", environment="survey"))
     services.retire_environment(item, by=make.admin())
-    with pytest.raises(Denied, match="not in use any more"):
+    with pytest.raises(Denied, match="no longer available"):
         made.start(approved)
-    with pytest.raises(Refused, match="not in use any more"):
+    with pytest.raises(Refused, match="no longer available"):
         made.submission(draft)
     assert made.execute(waiting).close_code == "POLICY_BLOCKED"
 

@@ -78,7 +78,7 @@ def test_a_queued_run_whose_environment_changes_before_it_starts_is_blocked(othe
 def test_one_run_at_a_time():
     item = make.code_request(at="approved")
     made.start(item)
-    with pytest.raises(Denied, match="under way"):
+    with pytest.raises(Denied, match="in progress"):
         made.start(item)
 
 
