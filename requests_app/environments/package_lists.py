@@ -1,4 +1,4 @@
-"""A list of packages that an admin types: how long it may be, and what it may say (runner/pins.py). Pure."""
+"""Validate the list of packages that an admin enters: its length here, its lines in runner/pins.py. Pure."""
 
 import re
 
@@ -11,7 +11,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
 def check_name(name: str) -> str:
-    """A name that is fit to be a folder's."""
+    """Return the name if it can be used for a folder; raise Refused otherwise."""
     if not NAME.fullmatch(name):
         raise Refused(
             "Use at most 40 lower-case letters, digits and '-', beginning with a letter or a digit."
@@ -20,7 +20,7 @@ def check_name(name: str) -> str:
 
 
 def check(text: str) -> dict[str, str]:
-    """The packages of a list by name. Refused, naming the line, for anything but exact versions."""
+    """Return the packages of a list as name and version. Raise Refused, naming the line, unless versions are exact."""
     if len(text) > LIMIT:
         raise Refused(f"The list is longer than {LIMIT:,} characters. Shorten it.")
     try:

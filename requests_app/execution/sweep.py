@@ -1,4 +1,4 @@
-"""What beat has done every few seconds: end what lost its worker, ring lost bells, let things expire."""
+"""Periodic sweep, run by Celery beat every few seconds: end lost runs, resend wake-ups, expire what is due."""
 
 import logging
 from datetime import timedelta
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 MISSED = 3
 HOPELESS = MISSED + 12
-"""After so many silent rounds what was collected has failed to be kept again and again: the run is given up."""
+"""After this many missed heartbeats, storing the collected result has failed repeatedly: the run is given up."""
 AT_ONCE = 200
 TOLD = 100
 ATTEMPT_SECONDS = 24 * 3600
@@ -32,14 +32,14 @@ WORKER_AGE = timedelta(days=1)
 
 
 def look_after() -> None:
-    """One round: ends whose step has come are announced, what may not go on is cancelled, runs whose worker is gone
-    come to a definite end, and bells are rung for what may start."""
+    """Run one sweep: announce the ends that are due, cancel runs that may not continue, end runs whose worker is gone,
+    and wake workers for the runs that may start."""
     announcement.announce_due()
     cancellation.end_what_may_not_go_on(Run.objects.live())
     for pk in lost_runs():
         try:
             end_lost(pk)
-        except Exception:  # one that cannot be ended keeps neither the others nor the bell from their turn
+        except Exception:  # a run that cannot be ended must not block the others
             logger.exception("Could not end lost run %s. The next sweep tries again.", pk)
     with transaction.atomic():
         claims.ring_next()
@@ -47,14 +47,14 @@ def look_after() -> None:
 
 
 def _tell_pages() -> None:
-    """Pages of runs under way show the time again. The round tells them, not the worker: it does not stop with it."""
+    """Refresh the elapsed time on pages of runs in progress. The sweep does it, since a worker may die."""
     live.changed("run", *Run.objects.working().order_by("started_at").values_list("pk", flat=True)[:TOLD])
 
 
 def lost_runs() -> list[UUID]:
-    """Runs in hand without a heartbeat for three periods.
+    """Return the runs on workers without a heartbeat for three periods, at most AT_ONCE of them.
 
-    Both the clock and a count of rounds must say so: the clock may jump, and rounds may come in a burst.
+    Both the clock and the count of sweeps must agree: the clock may jump, and sweeps may come in a burst.
     """
     Run.objects.in_hand().update(missed_beats=F("missed_beats") + 1)
     by_clock = Q(heartbeat_at__lt=Now() - settings.STALE_AFTER) | Q(
@@ -65,7 +65,7 @@ def lost_runs() -> list[UUID]:
 
 
 def end_lost(pk: UUID) -> None:
-    """End a run whose worker is gone; what it had already collected is kept."""
+    """End a run whose worker is gone. A result that it had already collected is kept."""
     run = Run.objects.get(pk=pk)
     noted = storage.noted_result(run.pk, run.lease) if run.lease and run.missed_beats < HOPELESS else None
     if run.lease is None or noted is None or run.state == Run.State.CANCELLING:
@@ -73,7 +73,7 @@ def end_lost(pk: UUID) -> None:
             _give_up(pk)
         return
     try:
-        if run.state != Run.State.COLLECTING:  # its worker died between the note and the step
+        if run.state != Run.State.COLLECTING:  # its worker died after storing the result and before the step
             completion.step_if_mine("collect", run.pk, run.lease)
         completion.finish(run.pk, run.lease, completion.from_text(noted))
     except completion.LeaseLost:
@@ -89,11 +89,8 @@ def _give_up(pk: UUID) -> None:
     announcement.settle(run, **lost)
 
 
-# What time ends
-
-
 def expire() -> None:
-    """Approvals and held outputs whose time is over end; what was left lying about goes."""
+    """Expire approvals and held outputs that are due, and delete leftover files and rows."""
     _expire_approvals()
     _expire_releases()
     builds.look_after()
@@ -101,7 +98,7 @@ def expire() -> None:
 
 
 def _expire_approvals() -> None:
-    """A run that began in time may finish: the approval then expires after it."""
+    """Expire approvals. A run that started in time may finish: its approval expires after it."""
     over = CodeRequest.objects.filter(
         state=CodeRequest.State.APPROVED, latest__approval__expires_at__lte=timezone.now()
     ).exclude(pk__in=Run.objects.working().values("request"))

@@ -1,4 +1,4 @@
-"""A worker's own part: prove the sandbox, sign on, say every few seconds that it is there, sign off."""
+"""A worker's own row: test the sandbox, register the worker, write its heartbeat, and remove the row at the end."""
 
 import logging
 import os
@@ -24,14 +24,14 @@ SWEEP_BEATS = 12
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What the start-up self-test found: capabilities, or why this host runs no code."""
+    """The result of the start-up self-test: the sandbox's capabilities, or why this host runs no code."""
 
     capabilities: Capabilities | None
     refusal: str = ""
 
 
 def prove(executor: Executor) -> Proof:
-    """Try to get out of the sandbox; when it does not hold, the reason."""
+    """Try to escape from the sandbox. Return its capabilities, or the reason why it does not hold."""
     try:
         return Proof(executor.probe())
     except SandboxUnavailable as why:
@@ -40,7 +40,7 @@ def prove(executor: Executor) -> Proof:
 
 
 def sign_on(name: str, *, slots: int, proof: Proof) -> Worker:
-    """Write the worker's row anew; a drain that an admin asked for stays."""
+    """Create or overwrite the worker's row, and return it. A drain that an admin requested stays."""
     able = proof.capabilities
     now = timezone.now()
     worker, _ = Worker.objects.update_or_create(
@@ -75,7 +75,7 @@ def _tell() -> None:
 
 
 class Presence:
-    """The thread that keeps a worker's row fresh, and tries the sandbox again while it does not hold."""
+    """A thread that writes a worker's heartbeat, and tests the sandbox again while it does not hold."""
 
     def __init__(self, name: str, executor: Executor, slots: int) -> None:
         self._name, self._executor, self._slots = name, executor, slots
@@ -102,9 +102,9 @@ class Presence:
             connection.close()
 
     def beat(self) -> None:
-        """One sign of life; the sandbox is tried at first, and again from time to time while it does not hold.
+        """Write one heartbeat. Test the sandbox the first time, and again from time to time while it does not hold.
 
-        Ends whose step has come are announced here too: this needs no server of messages.
+        Ends that are due are announced here too: this works without a message broker.
         """
         self._beats += 1
         try:
@@ -126,7 +126,7 @@ class Presence:
             self._sweep()
 
     def _sweep(self) -> None:
-        """What a process of ours that was killed has left goes; the next round tries again."""
+        """Remove what killed processes of this worker have left behind; the next sweep retries."""
         try:
             self._executor.sweep()
         except (OSError, SandboxUnavailable):

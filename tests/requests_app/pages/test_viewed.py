@@ -18,7 +18,7 @@ from tests.makers import requests as made
 pytestmark = [pytest.mark.django_db, pytest.mark.sandbox]
 
 NOTHING = ["all of it"]
-CONTRAST = "differences between colours that the eye does not see"
+CONTRAST = "colour differences too small to see"
 
 
 def parquet(table: pa.Table) -> bytes:
