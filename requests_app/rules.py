@@ -191,7 +191,7 @@ def may_open_data(run: Run) -> str | None:
     return may_use_dataset(run.request.author, run.request)
 
 
-def may_go_on(run: Run) -> str | None:
+def may_continue(run: Run) -> str | None:
     """Why a run that was begun rightly has to end now. An approval's last day, and no more, may pass meanwhile."""
     if run.approval is not None and run.approval.ended_at is not None:
         return "The approval has ended."

@@ -19,7 +19,7 @@ _presences: dict[str, worker_presence.Presence] = {}
 @shared_task(bind=True, acks_late=True, ignore_result=True)
 def execute_run(self: "Task[..., None]", pk: str) -> None:
     """A bell: the worker takes the run whose turn it is, which need not be the one that rang."""
-    lifecycle.answer_bell(self.request.hostname or "", abandon=_end_this_process)
+    lifecycle.answer_doorbell(self.request.hostname or "", abandon=_end_this_process)
 
 
 def _end_this_process() -> None:
@@ -29,7 +29,7 @@ def _end_this_process() -> None:
 
 @shared_task(ignore_result=True)
 def look_after_runs() -> None:
-    sweep.look_after()
+    sweep.sweep_runs()
 
 
 @shared_task(ignore_result=True)

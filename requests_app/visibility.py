@@ -12,7 +12,7 @@ from requests_app import rules, workflow
 from requests_app.models import CodeRequest, Review, Run, Version
 
 
-class SaidBy(Protocol):
+class CommentLike(Protocol):
     """A comment, as far as its visibility goes."""
 
     @property
@@ -27,7 +27,7 @@ class SaidBy(Protocol):
     def published_at(self) -> object | None: ...
 
 
-C = TypeVar("C", bound=SaidBy)
+C = TypeVar("C", bound=CommentLike)
 
 NAMELESS = "A reviewer"
 
@@ -64,7 +64,7 @@ class Viewer:
         return self.is_author or self.is_reviewer or self.is_auditor
 
 
-def sees_comment(comment: SaidBy, viewer: Viewer) -> bool:
+def sees_comment(comment: CommentLike, viewer: Viewer) -> bool:
     """Own ones, as long as one has a part in the review; others' once published; private ones never as the author;
     blinded reviewers judge alone."""
     if comment.author_id == viewer.pk and (viewer.is_author or viewer.is_reviewer):
@@ -110,7 +110,7 @@ def viewer_of(
     )
 
 
-def is_held(viewer: Viewer, parent: SaidBy | None = None) -> bool:
+def is_held(viewer: Viewer, parent: CommentLike | None = None) -> bool:
     """Whether a comment that this viewer writes now stays unpublished until their verdict.
 
     Reviewers publish their first comments together with the verdict. A reply is held as its `parent` is.
@@ -153,7 +153,7 @@ PRIVATE_FACTS = (
 NO_FAILURE = {"close_code": "", "error_class": "", "error_line": None}
 
 
-def veil(run: Run, *, reads_log: bool) -> Run:
+def redacted(run: Run, *, reads_log: bool) -> Run:
     """The run as a page shows it: a copy, for showing only, where something is kept back.
 
     When code ended, how, and how long its outputs took to collect depends on the rows: whoever may not read the log
@@ -169,7 +169,7 @@ def veil(run: Run, *, reads_log: bool) -> Run:
     return shown
 
 
-def took(run: Run, *, now: datetime, reads_log: bool) -> timedelta:
+def duration(run: Run, *, now: datetime, reads_log: bool) -> timedelta:
     """How long a run has taken; for those who do not read its log, in the steps in which ends are announced."""
     if run.started_at is None:
         return timedelta()

@@ -175,7 +175,7 @@ def _write(name: str, kind: str, item: Item, step: Step, by: User, changes: dict
         request=str(request.pk),
         **_reason(name, changes),
     )
-    tell_pages(item)
+    refresh_pages(item)
 
 
 _REASONS = {"recall": "recall_reason", "revoke": "state_reason"}
@@ -197,7 +197,7 @@ def request_of(item: CodeRequest | Run | Release) -> CodeRequest:
             return item.run.request
 
 
-def tell_pages(item: CodeRequest | Run | Release) -> None:
+def refresh_pages(item: CodeRequest | Run | Release) -> None:
     """Let every open page that shows this object ask again."""
     request = request_of(item)
     live.changed("request", request.pk)

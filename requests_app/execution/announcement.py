@@ -44,7 +44,7 @@ def settle(run: Run, **facts: object) -> Run:
     """Store how the code of this run has ended, and announce it if it is time. The caller has locked the run."""
     now = timezone.now()
     if run.state == Run.State.CANCELLING:
-        told_at = _cancel_told_at(run, now)
+        told_at = _announce_cancel_at(run, now)
         _write(run, ended_at=now, told_at=told_at, **facts)
     else:
         told_at = boundary(run, now) if run.kind == Run.Kind.PRIVATE else now
@@ -58,7 +58,7 @@ def _write(run: Run, **facts: object) -> None:
     run.save(update_fields=list(facts))
 
 
-def cancel_is_told_at(run: Run, now: datetime, *, by: User) -> datetime:
+def cancel_announced_at(run: Run, now: datetime, *, by: User) -> datetime:
     """Return when a cancel requested now may be announced: the author must not learn whether the code still ran."""
     return now + CANCEL_TAKES if _is_foreseen(run, by) else now
 
@@ -69,7 +69,7 @@ def _is_foreseen(run: Run, by: User | None) -> bool:
     return run.kind == Run.Kind.PRIVATE and chosen
 
 
-def _cancel_told_at(run: Run, now: datetime) -> datetime:
+def _announce_cancel_at(run: Run, now: datetime) -> datetime:
     if run.told_at is not None and run.told_at > now:
         return run.told_at
     return boundary(run, now) if _is_foreseen(run, run.cancelled_by) else now
@@ -89,7 +89,7 @@ def announce(run: Run) -> Run:
             hold(done)
     notifications.run_finished(done)
     claims.ring_next()
-    claims.tell_waiting()
+    claims.refresh_waiting()
     return done
 
 

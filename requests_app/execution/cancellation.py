@@ -39,7 +39,7 @@ def cancel(run: Run, *, by: User, acting: User) -> Run:
 def _stop(run: Run, *, by: User, acting: User) -> Run:
     """Ask the worker to stop. A run whose code has ended but is not yet announced is cancelled after the same delay."""
     now = timezone.now()
-    told_at = announcement.cancel_is_told_at(run, now, by=by)
+    told_at = announcement.cancel_announced_at(run, now, by=by)
     changed = workflow.take("cancel", run, by=acting, cancelled_by=by, told_at=told_at)
     return announcement.announce(changed) if changed.ended_at is not None and told_at <= now else changed
 
@@ -76,7 +76,7 @@ def expire(item: CodeRequest, *, by: User, why: str) -> None:
     end_approval(changed, by=by, why=why)
 
 
-def end_what_may_not_go_on(live: RunQuerySet) -> None:
+def cancel_disallowed(live: RunQuerySet) -> None:
     """Cancel those of the live runs that may no longer continue, for whatever reason.
 
     Taking a right away cancels at once; this finds what ends by the clock, or was missed. If there are more runs than
@@ -84,7 +84,7 @@ def end_what_may_not_go_on(live: RunQuerySet) -> None:
     """
     related = ("request__author", "request__dataset", "approval", "revision")
     for run in live.exclude(state=Run.State.CANCELLING).select_related(*related).order_by("?")[:AT_ONCE]:
-        if rules.may_go_on(run) is None:
+        if rules.may_continue(run) is None:
             continue
         try:
             with transaction.atomic():

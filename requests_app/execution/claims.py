@@ -22,7 +22,7 @@ from requests_app.execution.queue_order import Busy, Caps, Hold, Waiting
 from requests_app.models import Pause, Run, Worker
 
 CLAIM_LOCK = 7_236_102
-TOLD = 50
+PAGES_REFRESHED = 50
 RECENT = 50
 
 _PARTY = ("asked_by", "request__dataset", "kind", "request__author")
@@ -43,7 +43,7 @@ def claim(worker: str) -> Run | None:
         kernel = kernel_of(here)
         for waiting in Queue.of_heads().startable(kernel):
             if run := give(waiting.run, worker, kernel):
-                tell_waiting()
+                refresh_waiting()
                 return run
     return None
 
@@ -230,7 +230,7 @@ def ring_next() -> None:
         doorbell.ring(pk)
 
 
-def tell_waiting() -> None:
+def refresh_waiting() -> None:
     """Refresh the pages of queued runs after positions in the queue have changed."""
     queued = Run.objects.filter(state=Run.State.QUEUED).order_by("created_at")
-    live.changed("run", *queued.values_list("pk", flat=True)[:TOLD])
+    live.changed("run", *queued.values_list("pk", flat=True)[:PAGES_REFRESHED])

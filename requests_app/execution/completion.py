@@ -33,7 +33,7 @@ def lock(pk: UUID, lease: UUID, *related: str) -> Run:
     return run
 
 
-def step_if_mine(name: str, pk: UUID, lease: UUID) -> Run:
+def step_under_lease(name: str, pk: UUID, lease: UUID) -> Run:
     """Take a workflow step under the lease. A run that is being cancelled keeps its state."""
     with transaction.atomic():
         run = lock(pk, lease)
@@ -47,7 +47,7 @@ def fail(pk: UUID, lease: UUID, code: CloseCode) -> Run:
     return finish(pk, lease, JobResult(status=Status.FAILED, code=code))
 
 
-def never_began(pk: UUID, lease: UUID) -> Run:
+def fail_unstarted(pk: UUID, lease: UUID) -> Run:
     """Fail a run whose sandbox never started. The code has read nothing, so the run does not count as used."""
     with transaction.atomic():
         run = lock(pk, lease)

@@ -112,4 +112,4 @@ class Watch:
         mine = Run.objects.in_hand().filter(pk=self._pk, lease=self._lease)
         mine.update(heartbeat_at=Now(), missed_beats=0)
         self._last_beat = now
-        cancellation.end_what_may_not_go_on(mine)
+        cancellation.cancel_disallowed(mine)

@@ -27,7 +27,7 @@ from runner.contract import CloseCode, Executor, JobResult, JobSpec, Limits, San
 logger = logging.getLogger(__name__)
 
 
-def answer_bell(worker: str, abandon: Callable[[], None] = lambda: None) -> Run | None:
+def answer_doorbell(worker: str, abandon: Callable[[], None] = lambda: None) -> Run | None:
     """Claim the run whose turn it is and execute it; return None when none may start on this worker now.
 
     `abandon` ends this process when the runner hangs for good, which frees its place.
@@ -78,7 +78,7 @@ def _execute(run: Run, lease: UUID, executor: Executor, watch: Watch) -> Run:
             return retry.wait(partial(completion.fail, run.pk, lease, code))
         except SandboxUnavailable as why:
             _close_worker(run.worker, str(why))
-            return retry.wait(partial(completion.never_began, run.pk, lease))
+            return retry.wait(partial(completion.fail_unstarted, run.pk, lease))
         except completion.LeaseLost:
             raise
         except Exception:  # a full disk, a bug: the run still needs a final state
@@ -90,14 +90,14 @@ def conclude(run: Run, lease: UUID, result: JobResult) -> Run:
     """Store how a job ended. Its result is first written next to its files, so that it is never lost."""
     if result.status == Status.SUCCEEDED:
         storage.note_result(run.pk, lease, completion.as_text(result))
-        retry.wait(partial(completion.step_if_mine, "collect", run.pk, lease))
+        retry.wait(partial(completion.step_under_lease, "collect", run.pk, lease))
     return retry.wait(partial(completion.finish, run.pk, lease, result))
 
 
 def _started(pk: UUID, lease: UUID) -> None:
     # The watch handles a cancel or a lost lease: the executor learns of it through `cancelled`.
     with suppress(completion.LeaseLost, Conflict):
-        completion.step_if_mine("running", pk, lease)
+        completion.step_under_lease("running", pk, lease)
 
 
 def _close_worker(name: str, why: str) -> None:

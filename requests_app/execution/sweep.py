@@ -25,17 +25,17 @@ MISSED = 3
 HOPELESS = MISSED + 12
 """After this many missed heartbeats, storing the collected result has failed repeatedly: the run is given up."""
 AT_ONCE = 200
-TOLD = 100
+PAGES_REFRESHED = 100
 ATTEMPT_SECONDS = 24 * 3600
 MOCK_OUTPUT_AGE = timedelta(days=30)
 WORKER_AGE = timedelta(days=1)
 
 
-def look_after() -> None:
+def sweep_runs() -> None:
     """Run one sweep: announce the ends that are due, cancel runs that may not continue, end runs whose worker is gone,
     and wake workers for the runs that may start."""
     announcement.announce_due()
-    cancellation.end_what_may_not_go_on(Run.objects.live())
+    cancellation.cancel_disallowed(Run.objects.live())
     for pk in lost_runs():
         try:
             end_lost(pk)
@@ -43,12 +43,14 @@ def look_after() -> None:
             logger.exception("Could not end lost run %s. The next sweep tries again.", pk)
     with transaction.atomic():
         claims.ring_next()
-        _tell_pages()
+        _refresh_pages()
 
 
-def _tell_pages() -> None:
+def _refresh_pages() -> None:
     """Refresh the elapsed time on pages of runs in progress. The sweep does it, since a worker may die."""
-    live.changed("run", *Run.objects.working().order_by("started_at").values_list("pk", flat=True)[:TOLD])
+    live.changed(
+        "run", *Run.objects.working().order_by("started_at").values_list("pk", flat=True)[:PAGES_REFRESHED]
+    )
 
 
 def lost_runs() -> list[UUID]:
@@ -74,7 +76,7 @@ def end_lost(pk: UUID) -> None:
         return
     try:
         if run.state != Run.State.COLLECTING:  # its worker died after storing the result and before the step
-            completion.step_if_mine("collect", run.pk, run.lease)
+            completion.step_under_lease("collect", run.pk, run.lease)
         completion.finish(run.pk, run.lease, completion.from_text(noted))
     except completion.LeaseLost:
         logger.info("Run %s has ended without the sweep.", pk)
@@ -93,8 +95,8 @@ def expire() -> None:
     """Expire approvals and held outputs that are due, and delete leftover files and rows."""
     _expire_approvals()
     _expire_releases()
-    builds.look_after()
-    _sweep()
+    builds.sweep()
+    _delete_leftovers()
 
 
 def _expire_approvals() -> None:
@@ -116,7 +118,7 @@ def _expire_releases() -> None:
             notifications.release_expired(done)
 
 
-def _sweep() -> None:
+def _delete_leftovers() -> None:
     working = set(Run.objects.working().values_list("pk", "lease"))
     for attempt in storage.old_attempts(ATTEMPT_SECONDS) - working:
         storage.drop_attempt(*attempt)

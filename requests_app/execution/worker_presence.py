@@ -71,7 +71,7 @@ def sign_off(name: str) -> None:
 
 def _tell() -> None:
     live.changed("workers", "all")
-    claims.tell_waiting()
+    claims.refresh_waiting()
 
 
 class Presence:

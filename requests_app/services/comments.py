@@ -1,4 +1,4 @@
-"""Comments on the lines of a version: write, withdraw, resolve; those of a reviewer appear with the verdict."""
+"""Write, delete and resolve comments on a version. A reviewer's comments are published with their verdict."""
 
 from django.db import transaction
 from django.utils import timezone
@@ -33,7 +33,7 @@ def comment(
     parent: Comment | None = None,
     private: bool = False,
 ) -> Comment:
-    """Remark on a version; a reviewer's remarks of the first level are held until their verdict."""
+    """Comment on a version. A reviewer's first-level comments are held back until their verdict."""
     with transaction.atomic():
         item = version.request = _lock(version)
         require(rules.may_comment, by, version)
@@ -42,7 +42,7 @@ def comment(
             raise Refused("Only the owner and the reviewers can write private comments.")
         if by != item.author and item.state == State.SUBMITTED and item.latest_id == version.pk:
             workflow.take("begin_review", item, by=by)
-        said = Comment.objects.create(
+        written = Comment.objects.create(
             version=version,
             author=by,
             text=text.strip(),
@@ -57,10 +57,10 @@ def comment(
             on=version,
             dataset_id=item.dataset_id,
             person_id=item.author_id,
-            private=said.private,
+            private=written.private,
         )
-        _tell_of(said, item)
-    return said
+        _announce(written, item)
+    return written
 
 
 def _check_comment(
@@ -92,15 +92,15 @@ def _is_held(version: Version, by: User, parent: Comment | None) -> bool:
     return visibility.is_held(viewer, parent)
 
 
-def _tell_of(said: Comment, item: CodeRequest) -> None:
-    if said.published_at is not None:
+def _announce(written: Comment, item: CodeRequest) -> None:
+    if written.published_at is not None:
         live.changed("request", item.pk)
-        if not said.private:
-            notifications.commented(said.version, by=said.author)
+        if not written.private:
+            notifications.commented(written.version, by=written.author)
 
 
 def drop_comment(comment: Comment, *, by: User) -> None:
-    """Take back a remark of one's own that nobody else has seen."""
+    """Delete your own comment while it is unpublished, with its replies."""
     with transaction.atomic():
         locked = rows.locked(comment)
         if locked.author != by:
@@ -113,12 +113,12 @@ def drop_comment(comment: Comment, *, by: User) -> None:
 
 
 def resolve(comment: Comment, *, by: User) -> None:
-    """Mark a thread as settled."""
+    """Mark a thread as resolved."""
     _set_resolved(comment, by=by, resolver=by)
 
 
 def unresolve(comment: Comment, *, by: User) -> None:
-    """Open a settled thread again."""
+    """Reopen a resolved thread."""
     _set_resolved(comment, by=by, resolver=None)
 
 
@@ -135,6 +135,6 @@ def _set_resolved(comment: Comment, *, by: User, resolver: User | None) -> None:
 
 
 def publish_comments(version: Version, *, by: User) -> None:
-    """Let out what a reviewer had noted down."""
+    """Publish the comments that a reviewer has held back."""
     held = version.comments.filter(author=by, published_at=None)
     held.update(published_at=timezone.now())

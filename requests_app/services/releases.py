@@ -1,4 +1,4 @@
-"""Checking what a run wrote, letting it out, and calling it back."""
+"""Check the outputs of a run, decide on their release, and recall it."""
 
 import hashlib
 
@@ -27,7 +27,7 @@ LOG_LIMIT = 20_000
 
 
 def begin_check(release: Release, *, by: User) -> Release:
-    """Somebody has begun to look at what is held."""
+    """Mark the output check as begun, and compare the files with what has been released meanwhile."""
     with transaction.atomic():
         locked = _lock(release)
         if locked.state == State.CHECKING:
@@ -43,7 +43,7 @@ def _lock(release: Release) -> Release:
 
 
 def set_verdict(output: Output, *, by: User, verdict: str, comment: str = "") -> Output:
-    """Say of one file whether it may go out. No open page is told: its author could count the files."""
+    """Give a verdict on one file. No open page is refreshed, because the author could count the files."""
     if verdict not in (Verdict.RELEASE, Verdict.WITHHOLD):
         raise Refused("Choose whether to release or withhold the file.")
     with transaction.atomic():
@@ -57,7 +57,7 @@ def set_verdict(output: Output, *, by: User, verdict: str, comment: str = "") ->
 
 
 def _open_release(run: Run, *, by: User) -> Release:
-    """The run's release, locked, with its check begun; Conflict when it is decided."""
+    """Return the run's release, locked, with its check begun; raise Conflict when it has been decided."""
     release = Release.objects.select_for_update(of=("self",)).filter(run=run).first()
     if release is None:
         raise Conflict("No output of this run is held.")
@@ -87,7 +87,7 @@ def _record(action: str, output: Output, *, by: User, **detail: object) -> None:
 
 
 def decide(release: Release, *, by: User, verdict: str, comment: str = "") -> Release:
-    """Let out the files marked so, or nothing; what does not go out is removed."""
+    """Release the files marked for release, or none. Files that are not released are deleted."""
     if verdict not in DECISIONS:
         raise Refused("Choose whether to release the outputs, ask for changes, or reject them.")
     words = note(comment, 4000)
@@ -125,7 +125,7 @@ def _check_verdicts(release: Release) -> None:
 
 
 def recall(release: Release, *, by: User, reason: str) -> Release:
-    """Call a release back: no more downloads, and everybody who had it is told to delete it."""
+    """Recall a release: end its downloads, and notify everybody who had access to delete their copies."""
     reason = written_reason(reason)
     with transaction.atomic():
         done = workflow.take(
@@ -146,9 +146,9 @@ def _hold(run: Run) -> Release:
 
 
 def add_log_excerpt(run: Run, *, by: User, text: str) -> Output:
-    """Make an excerpt of the log, edited by a reviewer, one of the run's outputs: it is then decided on like any.
+    """Add an excerpt of the log, edited by a reviewer, to the run's outputs. It is then decided on like any other.
 
-    A run that failed has no outputs of its own; the excerpt is what its author may be given.
+    A failed run has no outputs of its own; an excerpt can tell its author what happened.
     """
     plain = plain_text.page(text)
     if not plain or max(len(text), len(plain)) > LOG_LIMIT:

@@ -58,10 +58,10 @@ def edit(request: UserRequest, pk: UUID) -> HttpResponse:
         services.save_draft(item, by=request.user, **form.cleaned_data)
     except Conflict as conflict:
         return _written_elsewhere(request, item, form, conflict)
-    return _go_on(request, item)
+    return _after_saving(request, item)
 
 
-def _go_on(request: UserRequest, item: CodeRequest) -> HttpResponse:
+def _after_saving(request: UserRequest, item: CodeRequest) -> HttpResponse:
     then = request.POST.get("then")
     if then == "try":
         services.try_on_mock(item, by=request.user, key=key_of(request))
@@ -201,7 +201,7 @@ def submit(request: UserRequest, pk: UUID) -> HttpResponse:
             request, f"Version {version.number} submitted. The owner and the reviewers have been notified."
         )
         return redirect("requests:detail", pk)
-    bound = services.frozen(item)
+    bound = services.snapshot(item)
     context = {
         "item": item,
         "frozen": bound,

@@ -88,7 +88,7 @@ def _page(item: CodeRequest, user: User) -> dict[str, object]:
     is_author = rules.is_author(user, item) is None
     seats = not is_author and rules.is_reviewer(user, item) is None
     reads = is_author or seats or user.is_auditor
-    runs = [visibility.veil(run, reads_log=seats) for run in runs]
+    runs = [visibility.redacted(run, reads_log=seats) for run in runs]
     names = _name_what_is_readable(item, versions, user, is_reviewer=seats)
     return {
         "item": item,

@@ -53,7 +53,7 @@ def run_page(item: Run, user: User) -> dict[str, object]:
     step = "cancel_queued" if item.state == Run.State.QUEUED else "cancel"
     private = private_side(item, user)
     reads_log = bool(private["reads_log"])
-    item = visibility.veil(item, reads_log=reads_log)
+    item = visibility.redacted(item, reads_log=reads_log)
     clock = _clock(item, reads_log=reads_log)
     return {
         "run": item,
@@ -79,7 +79,7 @@ def _clock(run: Run, *, reads_log: bool) -> dict[str, object]:
     """Elapsed time against the limit, and the age of the last heartbeat while the code runs."""
     now = timezone.now()
     beat = run.heartbeat_at if run.ended_at is None else None
-    elapsed = visibility.took(run, now=now, reads_log=reads_log)
+    elapsed = visibility.duration(run, now=now, reads_log=reads_log)
     return {
         "elapsed": round(elapsed.total_seconds()),
         "heartbeat_age": round((now - beat).total_seconds()) if beat else None,

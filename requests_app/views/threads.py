@@ -25,7 +25,7 @@ CARRIED = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Reply:
     """One comment with the name that this viewer may read."""
 
     comment: Comment
@@ -40,7 +40,7 @@ class Thread:
     comment: Comment
     name: str
     address: str = ""
-    replies: list[Said] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
     origin: Version | None = None
     """The earlier version that this was said about."""
     quoted: str = ""
@@ -119,7 +119,7 @@ def _threads(said: Iterable[Comment], viewer: Viewer) -> list[Thread]:
         if comment.parent_id is None:
             by_pk[comment.pk] = Thread(comment, name, address)
         elif comment.parent_id in by_pk:
-            by_pk[comment.parent_id].replies.append(Said(comment, name, address))
+            by_pk[comment.parent_id].replies.append(Reply(comment, name, address))
     return list(by_pk.values())
 
 

@@ -81,5 +81,5 @@ def test_a_run_asked_for_meanwhile_waits_its_turn(silent, monkeypatch):
     assert made.fresh_run(run).state == "queued"
     assert queries.queue_position(run) == 1
     Run.objects.filter(pk=run.pk).update(rung_at=None)
-    sweep.look_after()
+    sweep.sweep_runs()
     assert made.fresh_run(run).rung_at is not None

@@ -140,7 +140,7 @@ def test_a_bell_executes_the_run_whose_turn_it_is(settings):
 
 
 def test_a_bell_for_nothing_does_nothing():
-    assert lifecycle.answer_bell(make.worker().name) is None
+    assert lifecycle.answer_doorbell(make.worker().name) is None
 
 
 def test_rounds_are_one_call_each():

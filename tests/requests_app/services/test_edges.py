@@ -14,7 +14,7 @@ from datasets.queries import current_revision
 from requests_app import rules, services
 from requests_app.code import fingerprint
 from requests_app.models import Approval, CodeRequest, Comment, Output, Release, Run
-from requests_app.services import outputs, releases, runs
+from requests_app.services import outputs, releases
 from tests import make
 from tests.makers import requests as made
 
@@ -52,8 +52,7 @@ def test_what_was_never_approved_is_not_run():
     assert rules.may_run_again(item.author, item) == rules.NOT_APPROVED
     assert rules.approved_environment_stands(item.author, item) == rules.NOT_APPROVED
     assert rules.may_open_data(made.trial(item)) is not None
-    with pytest.raises(Conflict):
-        runs._approval(item)
+    assert rules.live_approval(item) is None
     with pytest.raises(Denied):
         services.start_run(item, by=item.author, key=uuid4())
     assert not Run.objects.filter(kind=Run.Kind.PRIVATE).exists()
@@ -75,9 +74,9 @@ def test_an_environment_that_is_gone_has_changed():
 
 def test_a_run_does_not_go_on_over_a_revision_that_is_retired():
     run = made.start(make.code_request(at="approved"))
-    assert rules.may_go_on(run) is None
+    assert rules.may_continue(run) is None
     run.revision.state = Revision.State.RETIRED
-    assert "retired" in (rules.may_go_on(run) or "")
+    assert "retired" in (rules.may_continue(run) or "")
 
 
 # Who cannot come to oversee

@@ -224,9 +224,9 @@ def test_one_is_built_at_a_time_in_the_order_of_asking():
 
 def test_a_build_whose_worker_is_gone_has_failed():
     item = added()
-    long_ago = timezone.now() - builds.PATIENCE - timedelta(minutes=1)
+    long_ago = timezone.now() - builds.BUILD_TIMEOUT - timedelta(minutes=1)
     CodeEnvironment.objects.filter(pk=item.pk).update(state=State.BUILDING, begun_at=long_ago)
-    builds.look_after()
+    builds.sweep()
     item.refresh_from_db()
     assert (item.state, item.log) == (
         State.FAILED,
@@ -237,7 +237,7 @@ def test_a_build_whose_worker_is_gone_has_failed():
 def test_a_lost_bell_is_rung_again(django_capture_on_commit_callbacks):
     added()
     with django_capture_on_commit_callbacks() as callbacks:
-        builds.look_after()
+        builds.sweep()
     assert len(callbacks) == 1
 
 
@@ -317,14 +317,14 @@ def test_a_request_chooses_among_those_that_are_ready():
     ready("survey")
     added("queued-one")
     item = make.code_request(environment="survey")
-    assert services.frozen(item).environment == "survey"
+    assert services.snapshot(item).environment == "survey"
     for name in ("queued-one", "nowhere", "../default"):
         with pytest.raises(Refused, match="no code environment"):
             services.save_draft(item, by=item.author, number=item.draft_number, environment=name)
 
 
 def test_the_default_one_is_always_there():
-    assert services.frozen(make.code_request()).environment == "default"
+    assert services.snapshot(make.code_request()).environment == "default"
 
 
 def test_a_version_a_run_and_its_fingerprint_are_bound_to_the_environment():
@@ -336,7 +336,7 @@ def test_a_version_a_run_and_its_fingerprint_are_bound_to_the_environment():
     assert (version.environment, version.environment_sha256) == ("survey", HASH)
     assert (run.state, run.environment, run.environment_sha256) == ("succeeded", "survey", HASH)
     assert executor.specs[0].environment == environments.get("survey").path
-    assert version.sha256 != services.frozen(made.fresh(make.code_request())).sha256
+    assert version.sha256 != services.snapshot(made.fresh(make.code_request())).sha256
 
 
 def test_nothing_starts_in_a_retired_environment():

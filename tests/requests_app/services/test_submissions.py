@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 def test_a_submission_freezes_everything_its_answer_depends_on():
     item = make.code_request(parameters={"year": 1991})
-    shown = services.frozen(item)
+    shown = services.snapshot(item)
     version = made.submission(item)
     assert (version.number, version.code, version.parameters) == (1, item.code, {"year": 1991})
     assert (version.revision, version.environment) == (item.dataset.current, "default")
@@ -138,4 +138,4 @@ def test_a_withdrawn_draft_stays_unknown_to_the_owner():
 
 def test_what_is_frozen_can_be_shown_before():
     item = make.code_request()
-    assert set(asdict(services.frozen(item))) >= {"sha256", "code_sha256", "environment", "parameters"}
+    assert set(asdict(services.snapshot(item))) >= {"sha256", "code_sha256", "environment", "parameters"}
