@@ -1,4 +1,4 @@
-"""What people type into the review lane."""
+"""The forms of the review lane."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ PARAMETERS_LIMIT = 10_000
 
 
 class NewRequestForm(forms.Form):
-    """The name of a request; the rest is written in the editor."""
+    """The title of a new request; the rest is written in the editor."""
 
     title = forms.CharField(
         max_length=200, help_text="What you want to know, in a few words. You can change it until you submit."
@@ -23,7 +23,7 @@ class NewRequestForm(forms.Form):
 
 
 class DraftForm(forms.Form):
-    """Everything of a draft. Unfinished is fine: what is missing is asked for at submission."""
+    """All fields of a draft. They may be unfinished: the submission requires what is missing."""
 
     number = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
     title = forms.CharField(
@@ -68,7 +68,7 @@ class DraftForm(forms.Form):
     )
 
     def __init__(self, *args: Any, fixed_title: str = "", **kwargs: Any) -> None:
-        """`fixed_title` is the title of a request that was submitted: reviewers know it by that name."""
+        """`fixed_title` is the title of a submitted request, which cannot change: reviewers know it by that title."""
         super().__init__(*args, **kwargs)
         offered = [(name, name) for name in environments_on_offer()]
         self.fields["environment"].choices = offered  # type: ignore[attr-defined]
@@ -99,7 +99,7 @@ class DraftForm(forms.Form):
 
 
 class CommentForm(forms.Form):
-    """A remark on a line, on the whole version, or a reply."""
+    """A comment on a line or on the whole version, or a reply."""
 
     text = forms.CharField(
         max_length=4000, label="Comment", widget=forms.Textarea(attrs={"rows": 3, "required": True})
@@ -114,7 +114,7 @@ class CommentForm(forms.Form):
 
 
 class VerdictForm(forms.Form):
-    """One reviewer's verdict, with the scope of an approval. `seen` names the code that was on the page."""
+    """One reviewer's verdict, with the scope of an approval. `seen` is the hash of the code on the page."""
 
     seen = forms.CharField(max_length=64, widget=forms.HiddenInput)
     verdict = forms.ChoiceField(
@@ -179,7 +179,7 @@ class EnvironmentForm(forms.Form):
 
 
 class LogExcerptForm(forms.Form):
-    """A part of a private log that its author may have, edited by a reviewer."""
+    """A part of a private log, edited by a reviewer, that its author may be given."""
 
     text = forms.CharField(
         max_length=20_000,
@@ -190,7 +190,7 @@ class LogExcerptForm(forms.Form):
 
 
 class OutputVerdictForm(forms.Form):
-    """Whether one file may go out."""
+    """A verdict on one file: release or withhold."""
 
     verdict = forms.ChoiceField(
         choices=[choice for choice in Output.Verdict.choices if choice[0] != "pending"]
@@ -199,7 +199,7 @@ class OutputVerdictForm(forms.Form):
 
 
 class DecisionForm(forms.Form):
-    """What becomes of a run's outputs as a whole."""
+    """The decision on a run's outputs as a whole."""
 
     VERDICTS = (
         ("release", "Release the files marked for release"),
@@ -224,7 +224,7 @@ class DecisionForm(forms.Form):
 
 
 class FilterForm(forms.Form):
-    """How the list of requests is narrowed."""
+    """The filters of the list of requests."""
 
     q = forms.CharField(max_length=100, required=False, label="Search")
     whose = forms.ChoiceField(

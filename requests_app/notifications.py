@@ -1,4 +1,4 @@
-"""Who is told of what in the review lane. The words reach mailboxes: nothing of private data is in them."""
+"""Who is notified of what in the review lane. The texts reach mailboxes, so they contain nothing of private data."""
 
 from django.urls import reverse
 
@@ -8,7 +8,7 @@ from requests_app.models import CodeRequest, Release, Review, Run, Version
 
 
 def reviewers_of(item: CodeRequest) -> list[User]:
-    """The owner and everybody with a reviewer's seat, except the author."""
+    """Return the owner and the reviewers, except the author."""
     return [person for person in item.dataset.reviewing_people() if person != item.author]
 
 
@@ -26,7 +26,7 @@ def reviewed(review: Review) -> None:
     item = review.version.request
     approved = item.state == CodeRequest.State.APPROVED
     if item.dataset.blinded and review.verdict == Review.Verdict.APPROVE and not approved:
-        return  # on a blinded dataset the author hears of the outcome, not of each verdict
+        return  # on a blinded dataset the author is notified of the outcome, not of each verdict
     words = {
         Review.Verdict.APPROVE: "has been approved: you can run it"
         if approved

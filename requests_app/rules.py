@@ -1,4 +1,4 @@
-"""Who may do what in the review lane. A rule returns why not, or None."""
+"""Who may do what in the review lane. A rule returns the reason why not, or None."""
 
 from django.db.models import Count, Q
 from django.utils import timezone
@@ -19,7 +19,7 @@ def is_system(user: User, item: object) -> str | None:
 
 
 def is_author(user: User, item: CodeRequest) -> str | None:
-    """The author, unless they have come to oversee: what they wrote before is then like anybody's to them."""
+    """Allow the author, unless they now hold an overseeing role: then they have no rights of an author any more."""
     if user != item.author:
         return "Only the author of this request can do this."
     return is_free_for_duties(user)
@@ -42,7 +42,7 @@ def is_admin(user: User, item: object) -> str | None:
 
 
 def may_use_dataset(user: User, item: CodeRequest) -> str | None:
-    """The author still holds what it takes to use the dataset."""
+    """Check that the request's author may still use the dataset."""
     return dataset_rules.may_use(item.author, item.dataset)
 
 
@@ -53,7 +53,7 @@ def has_not_reviewed(user: User, item: CodeRequest) -> str | None:
 
 
 def is_complete(user: User, item: CodeRequest) -> str | None:
-    """Everything a reviewer needs is there."""
+    """Check that everything a reviewer needs is filled in."""
     missing = [
         label
         for label, text in (
@@ -99,7 +99,7 @@ def settles_thread(user: User, comment: Comment) -> str | None:
 
 
 def is_open_to_edit(user: User, item: CodeRequest) -> str | None:
-    """A draft may be written as long as it may still be submitted."""
+    """Allow edits as long as the draft may still be submitted."""
     if item.state in ENDED:
         return f"This request has ended: {item.get_state_display().lower()}. Copy it into a new one."
     return None
@@ -112,7 +112,7 @@ def no_run_is_live(user: User, item: CodeRequest) -> str | None:
 
 
 def latest_revision_is_current(user: User, item: CodeRequest) -> str | None:
-    """What is approved can be run: the data revision it is bound to is still there."""
+    """Check that what is approved could run: its data revision is still published."""
     if item.latest is not None and item.latest.revision.state != Revision.State.PUBLISHED:
         return (
             "The data revision of this version has been retired. The author has to submit the request again."
@@ -134,7 +134,7 @@ expire = is_system
 
 
 def approval_is_live(approval: Approval) -> str | None:
-    """The approval has neither ended nor run out, in time or in runs."""
+    """Check that the approval is in force: not ended, not expired, for the latest version and published data."""
     version = approval.version
     if version.request.state != CodeRequest.State.APPROVED:
         return f"This request is not approved: {version.request.get_state_display().lower()}."
@@ -152,7 +152,7 @@ def approval_is_live(approval: Approval) -> str | None:
 
 
 def may_run_again(user: User, item: CodeRequest) -> str | None:
-    """One run at a time, and no more than approved. Counted together: a page asks this too."""
+    """Allow one run at a time, and no more than approved. Both are counted in one query, because pages ask too."""
     approval = live_approval(item)
     if approval is None:
         return NOT_APPROVED
@@ -170,7 +170,7 @@ def may_run_again(user: User, item: CodeRequest) -> str | None:
 
 
 def may_open_data(run: Run) -> str | None:
-    """Why this run may not open private data now: asked again at the moment of opening."""
+    """Return why this run may not open private data now. It is asked again at the moment of opening."""
     if run.approval is None or run.version_id is None:
         return "This run has no approval."
     if why := approval_is_live(run.approval):
@@ -192,7 +192,7 @@ def may_open_data(run: Run) -> str | None:
 
 
 def may_continue(run: Run) -> str | None:
-    """Why a run that was begun rightly has to end now. An approval's last day, and no more, may pass meanwhile."""
+    """Return why a run that has started properly must end now. The expiry of its approval alone does not end it."""
     if run.approval is not None and run.approval.ended_at is not None:
         return "The approval has ended."
     if run.kind == Run.Kind.PRIVATE and run.revision.state != Revision.State.PUBLISHED:
@@ -221,7 +221,7 @@ def approved_environment_stands(user: User, item: CodeRequest) -> str | None:
 
 
 def environment_is_retired(name: str) -> str | None:
-    """The default environment, and those put there from the console, have no row and are never retired."""
+    """Check that the environment is not retired. The default one, and those built from the console, have no row."""
     if name == installed.DEFAULT:
         return None
     own = CodeEnvironment.objects.filter(name=name).exclude(state=CodeEnvironment.State.READY)
@@ -231,7 +231,7 @@ def environment_is_retired(name: str) -> str | None:
 
 
 def environment_has_changed(name: str, sha256: str) -> str | None:
-    """An approval holds for the packages that its version named, by their hash."""
+    """Check that the environment still has the hash that its version was submitted with."""
     if why := environment_is_retired(name):
         return why
     try:
@@ -255,13 +255,13 @@ may_start_run = all_of(
 
 
 def live_approval(item: CodeRequest) -> Approval | None:
-    """The approval of the latest version, if there is one."""
+    """Return the approval of the latest version, if there is one."""
     approval: Approval | None = getattr(item.latest, "approval", None)
     return approval
 
 
 def may_cancel_run(user: User, run: Run) -> str | None:
-    """The portal itself cancels when data is frozen, access ends or a person is suspended."""
+    """Allow the portal, the author, and for private data the owner and admins."""
     if user.state == User.State.SYSTEM or is_author(user, run.request) is None:
         return None
     if run.kind == Run.Kind.PRIVATE and any_of(is_owner, is_admin)(user, run.request) is None:
@@ -270,7 +270,8 @@ def may_cancel_run(user: User, run: Run) -> str | None:
 
 
 def may_read_log(user: User, run: Run) -> str | None:
-    """A log is as private as the data: on mock data the author shows it by submitting, on private data never."""
+    """A log is as private as its data. On private data reviewers read it, never the author; on mock data the author
+    does, and reviewers once the run belongs to a submitted version."""
     if run.kind == Run.Kind.PRIVATE:
         return all_of(is_not_author, is_reviewer)(user, run.request)
     if user == run.request.author or run.version is None:
@@ -279,12 +280,12 @@ def may_read_log(user: User, run: Run) -> str | None:
 
 
 def may_read_output(user: User, run: Run) -> str | None:
-    """Held output: as the log."""
+    """Held outputs follow the rule of the log."""
     return may_read_log(user, run)
 
 
 def may_download_held(user: User, run: Run) -> str | None:
-    """Take a held file home before it is decided on: where the dataset's policy lets reviewers do so."""
+    """Allow reviewers to download a held file before the decision, where the dataset's policy does."""
     if run.kind != Run.Kind.PRIVATE:
         return "Only outputs of runs on private data are held."
     if not run.request.dataset.held_downloads:
@@ -293,7 +294,7 @@ def may_download_held(user: User, run: Run) -> str | None:
 
 
 def may_add_log_excerpt(user: User, run: Run) -> str | None:
-    """A reviewer may let out an edited part of a private log, once the run has ended."""
+    """Allow a reviewer to add an edited part of a private log to the outputs, once the run has ended."""
     if run.kind != Run.Kind.PRIVATE or run.state not in (Run.State.SUCCEEDED, Run.State.FAILED):
         return "An excerpt can be made only from the log of a run on private data that has ended."
     return all_of(dataset_rules.is_active, is_not_author, is_reviewer)(user, run.request)
@@ -312,7 +313,7 @@ def may_download_release(user: User, release: Release) -> str | None:
 
 
 def may_read_record(user: User, release: Release) -> str | None:
-    """The record of a release: what the author got, kept for the other side and for auditors after a recall too."""
+    """Allow the author, reviewers and auditors to read the record of a release, also after a recall."""
     if not release.record:
         return "There is no record: nothing was released."
     if user.is_auditor or is_author(user, release.run.request) is None:
@@ -333,7 +334,7 @@ def may_manage_environments(user: User, item: object = None) -> str | None:
 
 
 def keeps_duties_apart(person: User, role: str) -> str | None:
-    """Why an author cannot be given a role that oversees, until what they have under way has come to an end."""
+    """Return why an author cannot be given an overseeing role yet: a request, run or release of theirs is open."""
     if role not in EXCLUSIVE_ROLES:
         return None
     if person.code_requests.filter(state__in=CodeRequest.UNDECIDED).exists():

@@ -1,4 +1,4 @@
-"""Which packages submitted code can use; for admins, having other sets of them built."""
+"""The code environments that submitted code can use. Admins add, retire and remove them here."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""How a reviewer turns the pages of a file: which part is on screen, and the ways to the others."""
+"""Paging through a file: which part a reviewer sees, and the links to the others."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ LONGEST_NUMBER = 9
 
 @dataclass(frozen=True, slots=True)
 class Pager:
-    """One way through a file: what it is, where one is, and links (label and query) to go on."""
+    """One way to page through a file: its name, the current position, and links (label and query)."""
 
     name: str
     says: str
@@ -24,7 +24,7 @@ class Pager:
 
 
 def place(asked: QueryDict) -> Place:
-    """The part that the address names; the first one where it makes no sense."""
+    """Return the part that the query names; the first part for invalid values."""
     row = _number(asked, "row", least=0, otherwise=-1)
     return Place(
         rows=_number(asked, "rows"),
@@ -41,7 +41,7 @@ def _number(asked: QueryDict, name: str, *, least: int = 1, otherwise: int = 1) 
 
 
 def context(at: Place, model: Mapping[str, Any]) -> dict[str, object]:
-    """What the page needs to show this part and to lead to the others."""
+    """Return the context that the page needs to show this part and to link to the others."""
     match model["kind"]:
         case "table":
             rows = Paginator(range(model["total_rows"]), model["page_rows"]).get_page(at.rows)

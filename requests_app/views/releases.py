@@ -1,4 +1,4 @@
-"""The output check: look at what a run wrote, decide on each file, let it out or not; and call it back."""
+"""The output check: view what a run wrote, give verdicts on its files, decide on the release, recall it."""
 
 from uuid import UUID
 
@@ -64,7 +64,7 @@ def _page(request: UserRequest, release: Release) -> dict[str, object]:
 
 
 def _sorted(checks: list[dict[str, object]]) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
-    """What a check has found, and what has passed."""
+    """Return the checks with a warning, and those that passed."""
     return [check for check in checks if not check["ok"]], [check for check in checks if check["ok"]]
 
 
@@ -107,7 +107,7 @@ def recall(request: UserRequest, pk: UUID) -> HttpResponse:
 
 @require_safe
 def record(request: UserRequest, pk: UUID) -> HttpResponse:
-    """The machine-readable record of a release."""
+    """Send the machine-readable record of a release."""
     release = _release(request, pk)
     require(rules.may_read_record, request.user, release)
     content = release.record
