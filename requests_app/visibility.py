@@ -162,7 +162,7 @@ def redacted(run: Run, *, reads_log: bool) -> Run:
     if reads_log:
         return run
     shown = copy(run)
-    vars(shown)["state"] = workflow.HEARD.get(run.state, run.state)
+    vars(shown)["state"] = workflow.PUBLIC_STATE.get(run.state, run.state)
     if run.finished_at is None:
         vars(shown).update(NO_FAILURE)
     vars(shown).update(dict.fromkeys(PRIVATE_FACTS), told_at=None)

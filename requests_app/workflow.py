@@ -78,8 +78,8 @@ RUN: dict[str, Step] = {
 QUIET = frozenset({"collect", "end"})
 """Steps of a run whose moment depends on what the code read and wrote. No page is notified of them, and no entry is
 recorded, because even the numbers of the entries would reveal it. The step that announces the end is recorded."""
-HEARD: dict[str, str] = {U.COLLECTING: U.RUNNING, U.ENDING: U.RUNNING}
-"""What the audit log calls the states that a quiet step leads to, when such a run is cancelled."""
+PUBLIC_STATE: dict[str, str] = {U.COLLECTING: U.RUNNING, U.ENDING: U.RUNNING}
+"""What the audit log, and pages for those who may not read the log of a run, call the states after a quiet step."""
 RELEASE: dict[str, Step] = {
     "begin_check": _step({L.HELD}, L.CHECKING, rules.may_check_output),
     "release": _step({L.HELD, L.CHECKING}, L.RELEASED, rules.may_check_output),
@@ -171,7 +171,7 @@ def _write(name: str, kind: str, item: Item, step: Step, by: User, changes: dict
         on=item,
         dataset_id=request.dataset_id,
         person_id=request.author_id,
-        changes={"state": (HEARD.get(old, old) if kind == "run" else old, step.target)},
+        changes={"state": (PUBLIC_STATE.get(old, old) if kind == "run" else old, step.target)},
         request=str(request.pk),
         **_reason(name, changes),
     )

@@ -137,7 +137,7 @@ def must_not_overlap(one: Party[Id], other: Party[Id]) -> bool:
 
 
 def neighbours(run: Party[Id], busy: Iterable[Busy[Id]], kernel: str) -> list[Busy[Id]]:
-    """The runs under way on this kernel beside which this one must not start. An unknown kernel may be any."""
+    """Return the runs in progress on this kernel that this one must not overlap with. An unknown kernel may be any."""
     near = (other for other in busy if kernel == other.kernel or not kernel or not other.kernel)
     return [other for other in near if must_not_overlap(run, other)]
 
@@ -145,7 +145,7 @@ def neighbours(run: Party[Id], busy: Iterable[Busy[Id]], kernel: str) -> list[Bu
 def startable(
     waiting: Sequence[Waiting[Id]], busy: Sequence[Busy[Id]], caps: Caps, now: datetime, kernel: str = ""
 ) -> list[Waiting[Id]]:
-    """Those of the waiting runs that may start on this kernel now, in the order of their turn."""
+    """Return the waiting runs that may start on this kernel now, in queue order."""
     return [
         run
         for run in fair_order(waiting, busy, now)

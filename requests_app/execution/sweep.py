@@ -22,7 +22,7 @@ from runner.contract import CloseCode
 logger = logging.getLogger(__name__)
 
 MISSED = 3
-HOPELESS = MISSED + 12
+GIVE_UP_AFTER = MISSED + 12
 """After this many missed heartbeats, storing the collected result has failed repeatedly: the run is given up."""
 AT_ONCE = 200
 PAGES_REFRESHED = 100
@@ -69,7 +69,9 @@ def lost_runs() -> list[UUID]:
 def end_lost(pk: UUID) -> None:
     """End a run whose worker is gone. A result that it had already collected is kept."""
     run = Run.objects.get(pk=pk)
-    noted = storage.noted_result(run.pk, run.lease) if run.lease and run.missed_beats < HOPELESS else None
+    noted = (
+        storage.noted_result(run.pk, run.lease) if run.lease and run.missed_beats < GIVE_UP_AFTER else None
+    )
     if run.lease is None or noted is None or run.state == Run.State.CANCELLING:
         with transaction.atomic():
             _give_up(pk)

@@ -273,7 +273,7 @@ def _words(name: str) -> str:
 
 
 def _is_count_path(path: str, value: object) -> bool:
-    """Return whether a whole number stands at or below a key that is named like a count."""
+    """Return whether this is a whole number at or below a key that is named like a count."""
     if isinstance(value, float) and not value.is_integer():
         return False
     return isinstance(value, int | float) and value >= 0 and COUNT_NAME.search(_words(path)) is not None

@@ -13,7 +13,7 @@ PEOPLE = ("author", "owner", "reviewer", "other_owner", "scientist", "admin", "a
 
 
 def cast(item):
-    """Everybody there is, by what they are to this request."""
+    """One person for each role towards this request."""
     return {
         "author": item.author,
         "owner": item.dataset.owner,
@@ -26,7 +26,7 @@ def cast(item):
 
 
 def who(rule, item, on=None):
-    """The people whom the rule lets."""
+    """The people whom the rule allows."""
     return {name for name, person in cast(item).items() if rule(person, on or item) is None}
 
 

@@ -21,7 +21,7 @@ def entries_of(item):
 
 
 def check(item, name, steps, *, by):
-    """Either the step arrives with exactly one audit line, or it refuses with none; undone afterwards."""
+    """Try a step: it succeeds with exactly one audit entry or refuses with none. Roll it back."""
     before, step = entries_of(item), steps[name]
     kind = {CodeRequest: "request", Run: "run", Release: "release"}[type(item)]
     with transaction.atomic():

@@ -47,7 +47,7 @@ def states(*runs):
 
 
 def three(item):
-    """A private run in hand, a trial in hand and a trial that waits, all of one author's."""
+    """A private run and a mock run in progress, and a queued mock run, all of one author."""
     run, trial = made.claimed(made.start(item)), made.claimed(made.trial(item))
     return run, trial, made.trial(item)
 

@@ -22,7 +22,7 @@ SILENT = timedelta(seconds=60)
 
 
 def in_hand(state="running", *, silent=SILENT, missed=2):
-    """A run that a worker has in hand, and was last heard of so long ago."""
+    """A run in progress whose last heartbeat is this old."""
     run = made.claimed(made.start(make.code_request(at="approved")))
     beat = timezone.now() - silent
     return made.fresh_run(run, state=state, heartbeat_at=beat, missed_beats=missed)
@@ -97,7 +97,7 @@ def test_a_result_that_was_collected_is_kept_though_its_worker_is_gone():
 
 
 def noted(run, text=None):
-    """What a worker leaves that dies after it has noted its result."""
+    """What a worker leaves behind when it dies after storing its result."""
     path = storage.new_outputs(run.pk, run.lease) / "n.json"
     path.write_bytes(b'{"n": 100}')
     file = OutputFile(name="n.json", type="json", bytes=10, sha256=storage.sha256_of(path))
@@ -126,7 +126,7 @@ def test_a_run_that_cannot_be_ended_does_not_keep_others_from_their_end():
     noted(broken, text="not what was noted")
     sweep.sweep_runs()
     assert (now(broken), now(other)) == (("collecting", ""), ("failed", "WORKER_LOST"))
-    for _ in range(sweep.HOPELESS):
+    for _ in range(sweep.GIVE_UP_AFTER):
         sweep.sweep_runs()
     assert now(broken) == ("failed", "WORKER_LOST")
 

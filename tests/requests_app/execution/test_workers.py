@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 
 class Probed(WritesOutputs):
-    """An executor whose self-test finds what it is told to."""
+    """An executor whose self-test returns this result."""
 
     def __init__(self, refusal=""):
         super().__init__()
@@ -99,7 +99,7 @@ def test_presence_sweeps_what_killed_runs_left_and_survives_when_it_cannot():
 
 
 class Sender:
-    """What Celery hands to its signals, as far as it is used."""
+    """What Celery passes to its signals, as far as it is used."""
 
     def __init__(self, *queues):
         self.hostname = "sandbox@celery"
@@ -194,7 +194,7 @@ def test_one_pause_at_a_time_and_with_a_reason():
 
 
 class Away:
-    """A database that is away for the first calls."""
+    """A database that is unreachable for the first calls."""
 
     def __init__(self, times):
         self.times = times

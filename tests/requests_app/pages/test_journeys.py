@@ -40,7 +40,7 @@ def verdict_fields(version: Version, verdict: str = "approve", **typed: str) -> 
 
 
 def test_the_whole_lane_with_forms_alone(as_: As) -> None:
-    """No script anywhere: what every browser can do."""
+    """No JavaScript anywhere: what every browser can do."""
     dataset = data.dataset()
     scientist = make.scientist()
     data.grant(dataset, scientist)
@@ -80,7 +80,7 @@ def submit_twice(author: Client, item: CodeRequest) -> Version:
 
 
 def approve_with_a_remark(owner: Client, author: Client, version: Version) -> None:
-    """What the owner notes down is the author's to read with the verdict, not before."""
+    """The author reads the owner's comments with the verdict, not before."""
     assert "The author ran exactly this version" in owner.get(url("review", version)).content.decode()
     assert owner.post(url("comment", version), {"text": "Why the mean?", "line": "2"}).status_code == 302
     assert "Why the mean?" not in author.get(url("review", version)).content.decode()

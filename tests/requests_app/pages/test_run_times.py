@@ -41,7 +41,7 @@ def test_a_length_is_rounded_up_to_steps_after_the_start(step, seconds, told):
 
 
 def test_starting_at_another_second_tells_no_more_of_a_length():
-    """Steps of the clock would: the same length would cross one of them or not."""
+    """Steps of the wall clock would tell more: the same length would cross one of them or not."""
     took = timedelta(seconds=7.3)
     starts = [START + timedelta(seconds=shift / 10) for shift in range(200)]
     runs = [Run(started_at=start, end_step_seconds=10) for start in starts]
@@ -77,7 +77,7 @@ def page(run: Run, user, name: str = "requests:run") -> str:
 
 
 def what_the_author_finds(run: Run) -> dict[str, object]:
-    """Everything of a run that its author can look at, ask for or count."""
+    """Everything about a run that its author can see, request or count."""
     item = made.fresh(run.request)
     author = item.author
     client = client_of(author)

@@ -30,7 +30,7 @@ built: list[str] = []
 
 
 def builds_nothing(name: str, requirements: Path, root: Path) -> object:
-    """A builder that installs nothing: it leaves the manifest that a real one would."""
+    """A builder that installs nothing but writes the manifest of a real one."""
     text = requirements.read_text()
     if "idna==0" in text:
         raise CannotBuild("No matching distribution found for idna==0")
@@ -154,7 +154,7 @@ def test_the_log_says_when_there_was_no_sandbox(name, said):
 
 
 def test_a_package_that_attacks_its_installer_gets_nowhere(settings, installed, tmp_path, monkeypatch):
-    """The real builder, as the worker calls it, for a package whose first act is at an interpreter's start."""
+    """The real builder, as the worker calls it, for a package that runs code when an interpreter starts."""
     settings.ENVIRONMENT_BUILDER = "runner.environments.build"
     settings.ENVIRONMENTS = tmp_path / "real"
     for name, value in {

@@ -21,7 +21,7 @@ def verdict(version, *, by, verdict="approve", **words):
 
 
 def two_needed(*, seats=1):
-    """A dataset that needs two reviewers, with so many beside its owner."""
+    """A dataset that needs two approvals, with this many reviewers besides its owner."""
     dataset = make.dataset()
     given = [make.reviewer(dataset) for _ in range(seats)]
     datasets.set_policy(dataset, by=dataset.owner, reviewers_needed=2)
