@@ -1,4 +1,4 @@
-"""The inbox: what waits for a person across all apps, each kind in one bounded query."""
+"""The inbox: what is waiting for a person across all apps, each kind in one bounded query."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ SHOWN = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxItem:
-    """One thing that waits for this person."""
+    """One item that is waiting for this person."""
 
     kind: str
     title: str
@@ -36,7 +36,7 @@ class InboxItem:
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """What waits for one person, oldest first; of each kind the oldest ones, and how many there are in all."""
+    """What is waiting for one person: the oldest items of each source, oldest first, and the total of each kind."""
 
     items: list[InboxItem]
     totals: dict[str, int] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Inbox:
 
 
 def inbox(user: User) -> Inbox:
-    """Everything that waits for this person, over all datasets."""
+    """Return everything that is waiting for this person, over all datasets."""
     items: list[InboxItem] = []
     totals: Counter[str] = Counter()
     for source in _sources(user):
@@ -67,7 +67,7 @@ Found = Iterator[tuple[InboxItem, int]]
 
 
 def _sources(user: User) -> list[Callable[[User], Found]]:
-    """Where something may wait for this person: asked at once, so that the rest need not be asked at all."""
+    """Return the sources that may hold something for this person: one query saves running the others."""
     concerns = User.objects.filter(pk=user.pk).annotate(
         decides=Exists(_my_datasets(user)),
         writes=Exists(CodeRequest.objects.written_by(user).order_by()),
@@ -83,7 +83,7 @@ def _sources(user: User) -> list[Callable[[User], Found]]:
 
 
 def _first(rows: "QuerySet[Any]", *by: str) -> Iterator[Any]:
-    """The oldest of each kind, each row with the number of all of its kind."""
+    """Yield the first SHOWN rows, each with the total number of its kind."""
     parts = [F(name) for name in by] or None
     yield from rows.annotate(total=Window(Count("pk"), partition_by=parts))[:SHOWN]
 
@@ -157,7 +157,7 @@ OWN = {
 
 
 def _own_requests(user: User) -> Found:
-    """Drafts, requests sent back, approvals that have not led to a run that ended well, approvals that have expired."""
+    """Yield drafts, requests that need changes, approvals without a successful or live run, and expired approvals."""
     used = (
         Run.objects.filter(Run.COUNTED, approval__version=OuterRef("latest"))
         .order_by()
@@ -184,7 +184,7 @@ def _own_requests(user: User) -> Found:
 
 
 def _own_releases(user: User) -> Found:
-    """Outputs of the latest version that were sent back, and released ones that their author has not opened yet."""
+    """Yield outputs of the latest version that need changes, and releases that the author has not downloaded yet."""
     sent_back = Q(state=Release.State.CHANGES_REQUESTED, run__version=F("run__request__latest"))
     opened = (
         Entry.objects.filter(action="output.download", actor_id=str(user.pk))
@@ -204,7 +204,7 @@ def _own_releases(user: User) -> Found:
 
 
 def _answers(user: User) -> Found:
-    """Of the automatic lane: budgets to decide on, and answers that nobody has looked at yet."""
+    """Yield, from the automatic lane, budgets to decide on and answers that have not been opened yet."""
     waiting = answers.waiting_for(user)
     totals = Counter(each.kind for each in waiting)
     for each in waiting:
@@ -222,7 +222,7 @@ def _answers(user: User) -> Found:
 
 
 def _registrations(user: User) -> Found:
-    """For admins: people who ask for an account."""
+    """Yield, for admins, people who ask for an account."""
     rows = User.objects.filter(state=User.State.PENDING).order_by("created_at")
     for person in _first(rows):
         yield (

@@ -1,4 +1,4 @@
-"""One inbox over all datasets: what waits, since when, and for whom."""
+"""The inbox page: what is waiting, since when, and for whom."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ KINDS = {
     "top_up": ("Budgets to decide on", "trending-up"),
     "registration": ("People who ask for an account", "user-plus"),
     "changes": ("Your requests that need changes", "pencil"),
-    "output_changes": ("Outputs of yours that need changes", "pencil"),
+    "output_changes": ("Your outputs that need changes", "pencil"),
     "released": ("Released to you and not opened yet", "download"),
-    "answer": ("Answers that have come", "message-question"),
+    "answer": ("New answers", "message-question"),
     "run": ("Approved and ready to run", "player-play"),
     "expired": ("Approvals that have expired", "clock-off"),
     "draft": ("Your drafts", "file-code"),
@@ -29,7 +29,7 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The items of one kind, the most pressing kinds first, each oldest first."""
+    """The items of one kind, oldest first. KINDS lists the most urgent kinds first."""
 
     label: str
     icon: str

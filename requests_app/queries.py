@@ -1,4 +1,4 @@
-"""What pages read across objects: the inbox, the queue, the workers, earlier releases. Bounded, whatever the size."""
+"""What pages read across objects: the queue, the workers, earlier releases. All results are bounded."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -13,14 +13,8 @@ from requests_app.models import Pause, Release, Run, Worker
 RELEASES_SHOWN = 100
 
 
-# The inbox
-
-
-# The queue
-
-
 def queue_position(run: Run) -> int | None:
-    """How many runs start before this one, plus one; None when it does not wait."""
+    """Return the run's place in the queue, from 1; None when it is not queued."""
     if run.state != Run.State.QUEUED:
         return None
     order = claims.in_order()
@@ -28,7 +22,7 @@ def queue_position(run: Run) -> int | None:
 
 
 def waiting_reason(run: Run) -> str:
-    """Why a queued run has not started yet, in words for everybody who may see it."""
+    """Return why a queued run has not started yet, in words for everybody who may see it; "" if not queued."""
     if run.state != Run.State.QUEUED:
         return ""
     if (paused := pause()) is not None:
@@ -44,8 +38,10 @@ def _no_worker() -> str:
     if not alive.exists():
         return "No worker is running. Tell an admin."
     if alive.exclude(refusal="").exists():
-        return "No worker can confine code safely at the moment, so none is run. Admins see why on the workers page."
-    return "The workers take no new runs at the moment: an admin is emptying them."
+        return (
+            "No worker can run code safely at the moment: no run starts. The workers page shows admins why."
+        )
+    return "The workers take no new runs at the moment: an admin is draining them."
 
 
 # Workers
@@ -53,7 +49,7 @@ def _no_worker() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerLine:
-    """A worker as it is now: what it says of itself, and what it has in hand."""
+    """A worker as it is now, with the number of its runs."""
 
     worker: Worker
     is_alive: bool
@@ -62,16 +58,16 @@ class WorkerLine:
     @property
     def says(self) -> str:
         if not self.is_alive:
-            return "Not heard of"
+            return "Not responding"
         if self.worker.refusal:
             return "Runs no code"
         if self.worker.draining:
-            return "Being emptied"
+            return "Draining"
         return "Working" if self.busy else "Idle"
 
 
 def workers() -> list[WorkerLine]:
-    """Every worker that was heard of lately."""
+    """Return every worker that has a row; the sweep deletes old ones."""
     busy = Counter(Run.objects.working().values_list("worker", flat=True))
     alive = set(Worker.objects.alive().values_list("pk", flat=True))
     return [
@@ -81,13 +77,13 @@ def workers() -> list[WorkerLine]:
 
 
 def pause() -> Pause | None:
-    """The pause that holds up all runs, if there is one."""
+    """Return the pause in force, or None."""
     return Pause.objects.filter(ended_at=None).select_related("by").first()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueLength:
-    """What waits, by kind, and since when the first."""
+    """The number of queued runs by kind, and since when the oldest waits."""
 
     mock: int
     private: int
@@ -106,7 +102,7 @@ def queue_length() -> QueueLength:
 
 
 def release_history(dataset: Dataset, *, before: Release | None = None) -> list[Release]:
-    """What was let out of this dataset, newest first: a new output is compared with it."""
+    """Return the latest releases of this dataset, newest first, to compare a new output with."""
     moment = before.decided_at if before is not None and before.decided_at else timezone.now()
     rows = Release.objects.filter(
         run__request__dataset=dataset,

@@ -1,4 +1,4 @@
-"""What Celery calls. Each task is one call; the rows in the database decide what happens."""
+"""The Celery tasks. Each is one call; the rows in the database decide what happens."""
 
 import os
 import signal
@@ -18,18 +18,18 @@ _presences: dict[str, worker_presence.Presence] = {}
 
 @shared_task(bind=True, acks_late=True, ignore_result=True)
 def execute_run(self: "Task[..., None]", pk: str) -> None:
-    """A bell: the worker takes the run whose turn it is, which need not be the one that rang."""
-    lifecycle.answer_bell(self.request.hostname or "", abandon=_end_this_process)
+    """Wake this worker. It takes the run whose turn it is, which need not be `pk`."""
+    lifecycle.answer_doorbell(self.request.hostname or "", abandon=_end_this_process)
 
 
 def _end_this_process() -> None:
-    """The pool starts a fresh process in its place; the sandbox dies with its parent."""
+    """Kill this process and its sandbox with it. The pool starts a new one in its place."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 @shared_task(ignore_result=True)
 def look_after_runs() -> None:
-    sweep.look_after()
+    sweep.sweep_runs()
 
 
 @shared_task(ignore_result=True)
@@ -44,7 +44,7 @@ def build_environment() -> None:
 
 @worker_ready.connect
 def begin(sender: Any, **kwargs: object) -> None:
-    """Sign on, if this worker serves the sandbox queue."""
+    """Register this worker if it serves the sandbox queue."""
     if QUEUE not in sender.app.amqp.queues.consume_from:
         return
     presence = worker_presence.Presence(
@@ -56,6 +56,6 @@ def begin(sender: Any, **kwargs: object) -> None:
 
 @worker_shutting_down.connect
 def end(sender: Any, **kwargs: object) -> None:
-    """Sign off."""
+    """Remove this worker's row."""
     for name in list(_presences):
         _presences.pop(name).stop()

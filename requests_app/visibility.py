@@ -1,4 +1,4 @@
-"""What each side sees in which phase of a review: comments, verdicts, names, and what a run used."""
+"""What each side sees in which phase of a review: comments, verdicts, names, and facts of a run."""
 
 from collections.abc import Iterable
 from copy import copy
@@ -12,8 +12,8 @@ from requests_app import rules, workflow
 from requests_app.models import CodeRequest, Review, Run, Version
 
 
-class SaidBy(Protocol):
-    """A comment, as far as its visibility goes."""
+class CommentLike(Protocol):
+    """The attributes of a comment that decide who sees it."""
 
     @property
     def pk(self) -> UUID: ...
@@ -27,14 +27,14 @@ class SaidBy(Protocol):
     def published_at(self) -> object | None: ...
 
 
-C = TypeVar("C", bound=SaidBy)
+C = TypeVar("C", bound=CommentLike)
 
 NAMELESS = "A reviewer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Viewer:
-    """Who looks: the author, a reviewer (who has or has not decided on this version), or an overseer."""
+    """The person looking: the author, a reviewer (who has or has not decided on this version), or an overseer."""
 
     pk: UUID
     author: UUID | None = None
@@ -44,9 +44,9 @@ class Viewer:
     is_auditor: bool = False
     has_decided: bool = False
     blinded: bool = False
-    """Reviewers of this dataset judge without knowing of each other until they have decided."""
+    """Reviewers of this dataset do not see each other's verdicts until they have decided."""
     is_open: bool = False
-    """The version still waits for its outcome."""
+    """The version is still waiting for its outcome."""
 
     @property
     def judges_alone(self) -> bool:
@@ -54,19 +54,19 @@ class Viewer:
 
     @property
     def sees_verdicts(self) -> bool:
-        """Whether verdicts of others are shown. While a blinded version is open, neither its author nor a reviewer who
-        has not decided sees any."""
+        """Whether this person sees the verdicts of others. While a version of a blinded dataset is open, neither its
+        author nor a reviewer who has not decided does."""
         return not (self.judges_alone or (self.is_author and self.blinded and self.is_open))
 
     @property
     def has_part(self) -> bool:
-        """Whether the request's page shows this person the verdicts at all."""
+        """Whether the request's page shows this person any verdicts."""
         return self.is_author or self.is_reviewer or self.is_auditor
 
 
-def sees_comment(comment: SaidBy, viewer: Viewer) -> bool:
-    """Own ones, as long as one has a part in the review; others' once published; private ones never as the author;
-    blinded reviewers judge alone."""
+def sees_comment(comment: CommentLike, viewer: Viewer) -> bool:
+    """Return whether this viewer may read a comment: their own while they take part in the review; others' once
+    published, but private ones never as the author, and none as a blinded reviewer who has not decided."""
     if comment.author_id == viewer.pk and (viewer.is_author or viewer.is_reviewer):
         return True
     if comment.published_at is None or viewer.judges_alone:
@@ -75,26 +75,26 @@ def sees_comment(comment: SaidBy, viewer: Viewer) -> bool:
 
 
 def seen_by(items: Iterable[C], viewer: Viewer) -> list[C]:
-    """The comments this viewer may read; a reply is shown only under a comment that is."""
+    """Return the comments this viewer may read; a reply only if its parent is readable."""
     seen = [item for item in items if sees_comment(item, viewer)]
     roots = {item.pk for item in seen if item.parent_id is None}
     return [item for item in seen if item.parent_id is None or item.parent_id in roots]
 
 
 def sees_verdict(reviewer: UUID, viewer: Viewer) -> bool:
-    """One's own always; others' as `Viewer.sees_verdicts` says."""
+    """Return whether this viewer may read a verdict: their own always, others' by `Viewer.sees_verdicts`."""
     return reviewer == viewer.pk or viewer.sees_verdicts
 
 
 def verdicts(given: Iterable[Review], viewer: Viewer) -> list[Review]:
-    """The verdicts on one version that this viewer may read."""
+    """Return the verdicts on one version that this viewer may read."""
     return [review for review in given if sees_verdict(review.reviewer_id, viewer)]
 
 
 def viewer_of(
     version: Version, user: User, reviews: Iterable[Review], *, is_reviewer: bool | None = None
 ) -> Viewer:
-    """Who this person is to this version, now. `reviews` are those of the version; `is_reviewer` saves a query."""
+    """Return this person as a viewer of the version. `reviews` are the version's; `is_reviewer` saves a query."""
     item = version.request
     if is_reviewer is None:
         is_reviewer = rules.is_reviewer(user, item) is None
@@ -110,8 +110,8 @@ def viewer_of(
     )
 
 
-def is_held(viewer: Viewer, parent: SaidBy | None = None) -> bool:
-    """Whether a comment that this viewer writes now stays unpublished until their verdict.
+def is_held(viewer: Viewer, parent: CommentLike | None = None) -> bool:
+    """Return whether a comment that this viewer writes now stays unpublished until their verdict.
 
     Reviewers publish their first comments together with the verdict. A reply is held as its `parent` is.
     """
@@ -123,17 +123,17 @@ def is_held(viewer: Viewer, parent: SaidBy | None = None) -> bool:
 
 
 def names_reviewers(viewer: Viewer) -> bool:
-    """Whether this viewer learns who the reviewers are: the author of a blinded dataset's request does not."""
+    """Return whether this viewer learns the reviewers' names: an author on a blinded dataset does not."""
     return not (viewer.is_author and viewer.blinded)
 
 
 def shows_name_of(person: UUID, viewer: Viewer) -> bool:
-    """Whether this viewer reads the name of somebody who has written on the request."""
+    """Return whether this viewer reads the name of a person who has written on the request."""
     return person in {viewer.pk, viewer.author} or names_reviewers(viewer)
 
 
 def record_names_reviewers(item: CodeRequest) -> bool:
-    """Whether a release's record names reviewers. The author may read it, so that of a blinded dataset does not."""
+    """Return whether a release's record names reviewers. On a blinded dataset it does not: its author may read it."""
     return not item.dataset.blinded
 
 
@@ -149,28 +149,28 @@ PRIVATE_FACTS = (
     "stderr_bytes",
     "layers",
 )
-"""Fields of a run that depend on private rows: they go where the log goes."""
+"""Fields of a run that depend on private rows: only those who may read the log see them."""
 NO_FAILURE = {"close_code": "", "error_class": "", "error_line": None}
 
 
-def veil(run: Run, *, reads_log: bool) -> Run:
-    """The run as a page shows it: a copy, for showing only, where something is kept back.
+def redacted(run: Run, *, reads_log: bool) -> Run:
+    """Return the run as a page may show it: an unsaved copy without private facts, unless the viewer reads the log.
 
-    When code ended, how, and how long its outputs took to collect depends on the rows: whoever may not read the log
-    sees a run that is running until its end is announced.
+    When and how code ended, and how long collecting its outputs took, depend on the rows. Whoever may not read the log
+    sees the run as running until its end is announced.
     """
     if reads_log:
         return run
     shown = copy(run)
-    vars(shown)["state"] = workflow.HEARD.get(run.state, run.state)
+    vars(shown)["state"] = workflow.PUBLIC_STATE.get(run.state, run.state)
     if run.finished_at is None:
         vars(shown).update(NO_FAILURE)
     vars(shown).update(dict.fromkeys(PRIVATE_FACTS), told_at=None)
     return shown
 
 
-def took(run: Run, *, now: datetime, reads_log: bool) -> timedelta:
-    """How long a run has taken; for those who do not read its log, in the steps in which ends are announced."""
+def duration(run: Run, *, now: datetime, reads_log: bool) -> timedelta:
+    """Return how long a run has taken; for those who may not read its log, up to the end as announced."""
     if run.started_at is None:
         return timedelta()
     end = run.ended_at if reads_log else None

@@ -1,4 +1,4 @@
-"""Draw the state machines from their tables, for the documentation. A test compares the file with the tables."""
+"""Generate docs/workflow.md from the workflow's tables. A test compares the file with the tables."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ The step that announces the end is recorded.
 
 
 def document() -> str:
-    """The whole page, in Markdown with Mermaid diagrams."""
+    """Return the whole page as Markdown with Mermaid diagrams."""
     return "\n".join([HEAD, *(_machine(name, steps) for name, steps in MACHINES.items())])
 
 

@@ -1,4 +1,4 @@
-"""Two versions of a piece of code line by line, coloured; every character that could deceive the eye is spelled out."""
+"""Compare two versions of code line by line, highlighted. Characters that could deceive a reader are spelled out."""
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
@@ -9,7 +9,7 @@ from itertools import pairwise
 from requests_app.code.highlight import Line, html, lines
 
 Block = tuple[int, int, int, int]
-"""Lines [a, b) of the old and [c, d) of the new code that stand against each other."""
+"""Lines [a, b) of the old code and [c, d) of the new code that are compared with each other."""
 
 MAX_LEVELS = 8
 SMALL_BLOCK = 40_000
@@ -31,7 +31,7 @@ class Row:
 
 
 def rows(old: str | None, new: str) -> list[Row]:
-    """Every line of both, side by side; without an old one, every line of the new one as it is."""
+    """Return every line of both versions side by side; without an old one, every line of the new one."""
     after = lines(new)
     if old is None:
         return [Row("same", None, number, "", html(line)) for number, line in enumerate(after, start=1)]
@@ -48,13 +48,13 @@ def rows(old: str | None, new: str) -> list[Row]:
 
 
 def moved(old: str, new: str) -> dict[int, int]:
-    """Where each line of the old code stands in the new one; lines that went or changed are missing."""
+    """Map each old line number to its new one; removed and changed lines are missing."""
     stretches = _matches(old.split("\n"), new.split("\n"))
     return {a + i + 1: c + i + 1 for a, c, length in stretches for i in range(length)}
 
 
 def unified(found: Sequence[Row]) -> list[Row]:
-    """The same rows for one column: of each changed stretch first what went, then what came."""
+    """Return the rows for a single column: in each changed block the removed lines first, then the added ones."""
     result: list[Row] = []
     came: list[Row] = []
     for row in found:
@@ -72,7 +72,7 @@ def unified(found: Sequence[Row]) -> list[Row]:
 
 
 def folded(found: Sequence[Row], context: int = CONTEXT, keep: Collection[int] = ()) -> list[Row]:
-    """The rows with long unchanged stretches put away, but for `context` lines beside changes and lines of `keep`."""
+    """Return the rows with long unchanged blocks folded, except `context` lines around changes and lines in `keep`."""
     changes = [at for at, row in enumerate(found) if row.kind != "same" or row.new_number in keep]
     near = {at + step for at in changes for step in range(-context, context + 1)}
     result: list[Row] = []
@@ -92,7 +92,7 @@ def folded(found: Sequence[Row], context: int = CONTEXT, keep: Collection[int] =
 
 
 def highlight(code: str) -> list[str]:
-    """The code's lines as HTML."""
+    """Return the lines of the code as HTML."""
     return [html(line) for line in lines(code)]
 
 
@@ -101,7 +101,7 @@ def _texts(code: Sequence[Line]) -> list[str]:
 
 
 def _changed(before: Sequence[Line], after: Sequence[Line], block: Block) -> Iterator[Row]:
-    """The rows of two stretches that stand against each other: pairs first, then what is left of the longer one."""
+    """Yield the rows of two blocks compared with each other: pairs first, then the rest of the longer one."""
     a, b, c, d = block
     pairs = min(b - a, d - c)
     for i in range(pairs):
@@ -116,7 +116,7 @@ def _changed(before: Sequence[Line], after: Sequence[Line], block: Block) -> Ite
 
 
 def _marks(old: str, new: str) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
-    """The stretch in which two lines differ, when they have more than their indentation in common."""
+    """Return the range in which two lines differ, if they share more than their indentation."""
     shorter = min(len(old), len(new))
     start = next((i for i in range(shorter) if old[i] != new[i]), shorter)
     end = next((i for i in range(shorter - start) if old[-1 - i] != new[-1 - i]), shorter - start)
@@ -127,7 +127,7 @@ def _marks(old: str, new: str) -> tuple[tuple[int, int] | None, tuple[int, int] 
 
 
 def _matches(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int, int]]:
-    """Stretches that both have, in order: (from in old, from in new, length). Bounded for whatever is compared."""
+    """Return the blocks that both have, in order: (start in old, start in new, length). The work is bounded."""
     equal: list[tuple[int, int]] = []
     todo: list[tuple[Block, int]] = [((0, len(old), 0, len(new)), 0)]
     while todo:
@@ -156,7 +156,7 @@ def _matches(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int, int
 
 
 def _anchors(old: Sequence[str], new: Sequence[str], block: Block) -> list[tuple[int, int]]:
-    """Lines that stand exactly once on each side, in the longest order that both share (patience sorting)."""
+    """Return lines that occur exactly once on each side, in the longest common order (patience sorting)."""
     a, b, c, d = block
     places = _once(new, c, d)
     pairs = [(i, places[text]) for text, i in _once(old, a, b).items() if text in places]
@@ -180,7 +180,7 @@ def _anchors(old: Sequence[str], new: Sequence[str], block: Block) -> list[tuple
 
 
 def _once(lines: Sequence[str], start: int, end: int) -> dict[str, int]:
-    """Where each line of the stretch stands that stands there once."""
+    """Return the position of each line that occurs once in the range."""
     places: dict[str, int] = {}
     twice: set[str] = set()
     for at in range(start, end):

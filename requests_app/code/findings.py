@@ -1,6 +1,6 @@
-"""Hints about code that nobody has run: lines that a reviewer, or the author before, may want to look at.
+"""Hints on lines of code that its author and its reviewers should look at. The code is parsed, never run.
 
-Hints, not a defence: what code can do is decided by the sandbox, what leaves it by people.
+They are hints, not a defence: the sandbox limits what code can do, and people decide what leaves it.
 """
 
 import ast
@@ -46,7 +46,7 @@ MODULES: dict[str, tuple[str, str, str]] = {
                 "boto3",
             ),
         ),
-        ("warning", "network", "There is no network in the sandbox: this import is of no use there."),
+        ("warning", "network", "The sandbox has no network, so this import is of no use."),
     ),
     **dict.fromkeys(
         ("subprocess", "pty", "pexpect", "sh"),
@@ -54,29 +54,29 @@ MODULES: dict[str, tuple[str, str, str]] = {
     ),
     **dict.fromkeys(
         ("ctypes", "cffi", "mmap", "_ctypes"),
-        ("warning", "native", "This reaches below Python, where a reader of the code cannot follow."),
+        ("warning", "native", "This bypasses Python, so a reader of the code cannot tell what it does."),
     ),
     **dict.fromkeys(
         ("pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"),
-        ("warning", "pickle", "Pickles run code when they are opened, and never come out of a run."),
+        ("warning", "pickle", "Pickles run code when they are opened, and are never accepted as outputs."),
     ),
     **dict.fromkeys(
         ("importlib", "imp", "runpy", "code", "codeop", "builtins", "gc", "inspect"),
-        ("warning", "dynamic", "This can run or reach code that is not written here."),
+        ("warning", "dynamic", "This can run or reach code that is not shown here."),
     ),
     **dict.fromkeys(
         ("base64", "zlib", "binascii", "codecs", "lzma", "bz2", "gzip", "zipfile", "tarfile"),
-        ("info", "encoding", "Encoded or packed values cannot be judged by looking at the output."),
+        ("info", "encoding", "Encoded or compressed values cannot be judged by looking at the output."),
     ),
     **dict.fromkeys(
         ("multiprocessing", "concurrent", "threading"),
-        ("info", "parallel", "Processes and threads are bounded in the sandbox."),
+        ("info", "parallel", "The sandbox limits the number of processes and threads."),
     ),
 }
 CALLS: dict[str, tuple[str, str, str]] = {
     **dict.fromkeys(
         ("eval", "exec", "compile", "__import__"),
-        ("warning", "dynamic", "This runs code that is not written here."),
+        ("warning", "dynamic", "This runs code that is not shown here."),
     ),
     **dict.fromkeys(
         ("os.system", "os.popen", "os.fork", "os.execv", "os.execve", "os.spawnv", "os.posix_spawn"),
@@ -84,17 +84,19 @@ CALLS: dict[str, tuple[str, str, str]] = {
     ),
     **dict.fromkeys(
         ("globals", "locals", "vars", "getattr", "setattr"),
-        ("info", "dynamic", "Names made at run time are hard to follow for a reader."),
+        ("info", "dynamic", "Names built at run time are hard for a reader to follow."),
     ),
 }
 READERS = frozenset(
     {"open", "read_csv", "read_parquet", "read_json", "read_table", "read_pickle", "loadtxt", "load"}
 )
 FORBIDDEN_TYPES: dict[str, str] = {
-    **dict.fromkeys(("to_pickle", "dump_pickle", "dill", "read_pickle"), "Pickles never come out of a run."),
-    **dict.fromkeys(("to_html", "to_xml"), "HTML and XML never come out of a run; write CSV or JSON."),
     **dict.fromkeys(
-        ("to_excel", "to_stata", "to_hdf", "savez"), "This type never comes out of a run; write CSV."
+        ("to_pickle", "dump_pickle", "dill", "read_pickle"), "Pickles are never accepted as outputs."
+    ),
+    **dict.fromkeys(("to_html", "to_xml"), "HTML and XML are never accepted as outputs; write CSV or JSON."),
+    **dict.fromkeys(
+        ("to_excel", "to_stata", "to_hdf", "savez"), "This type is never accepted as an output; write CSV."
     ),
 }
 FORMATTED = re.compile(r"[rR]?[fF]")
@@ -104,7 +106,7 @@ FOLDERS = ("/data", "/out", "/tmp")  # noqa: S108 the sandbox's own
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One hint: where, how grave (error, warning, info), a stable code, and the words."""
+    """One hint: its line, level (error, warning or info), stable code and text."""
 
     line: int
     level: str
@@ -115,7 +117,7 @@ class Finding:
 def find(
     code: str, tables: Mapping[str, Sequence[str]], parameters: Collection[str] | None = None
 ) -> list[Finding]:
-    """What can be said of the code without running it, by line. `parameters` are the declared ones, if known."""
+    """Return hints on the code, sorted by line, at most MAX_FINDINGS. `parameters` are the declared ones, if known."""
     if len(code.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         return [Finding(1, "error", "size", f"The code has more than {MAX_BYTES:,} bytes.")]
     deceptions = list(_deceptions(code))
@@ -133,7 +135,7 @@ def find(
             Finding(1, "error", "syntax", "Python cannot read this: null bytes or too much nesting."),
         ]
     if len(nodes) > MAX_NODES:
-        text = "The code is too dense to be looked at by itself: there are no hints on its lines."
+        text = "The code is too dense to be analysed: there are no hints on its lines."
         return [*deceptions, Finding(1, "warning", "size", text)]
     if _depth(tree) > MAX_NESTING:
         return [
@@ -147,7 +149,7 @@ def find(
 
 
 def _depth(tree: ast.AST) -> int:
-    """How many levels the tree has, counted without recursion."""
+    """Return how many levels the tree has, counted without recursion."""
     level, depth = [tree], 0
     while level and depth <= MAX_NESTING:
         level = [child for node in level for child in ast.iter_child_nodes(node)]
@@ -156,7 +158,7 @@ def _depth(tree: ast.AST) -> int:
 
 
 def _deceptions(code: str) -> Iterator[Finding]:
-    """Characters that make code look other than it is."""
+    """Flag characters that make code look different from what it is."""
     for number, line in enumerate(code.split("\n"), start=1):
         if line.isascii() and line.isprintable():
             continue
@@ -171,16 +173,16 @@ def _deceptions(code: str) -> Iterator[Finding]:
 
 
 def _twins(code: str) -> Iterator[Finding]:
-    """Names that Python takes for others: it reads each letter in its plain form, full-width ones as ordinary ones."""
+    """Flag names that Python reads as others: it normalises letters (NFKC), full-width ones to ordinary ones."""
     for start, word in _names(code):
         name = unicodedata.normalize("NFKC", word)
         if name != word:
-            text = f"Python reads the name {word!r} as {name!r}: the two are one name."
+            text = f"Python reads the name {word!r} as {name!r}. Both are the same name."
             yield Finding(code.count("\n", 0, start) + 1, "warning", "twin", text)
 
 
 def _names(code: str) -> Iterator[tuple[int, str]]:
-    """The names that are not plain letters, also those inside formatted strings, and where they stand."""
+    """Yield the names that are not plain ASCII, with their positions, including those inside f-strings."""
     for token in TOKEN.finditer(code):
         text = token.group()
         if text.isascii():
@@ -192,7 +194,7 @@ def _names(code: str) -> Iterator[tuple[int, str]]:
 
 
 def _everywhere(nodes: Sequence[ast.AST]) -> Iterator[Finding]:
-    """Hints that one node alone gives."""
+    """Yield the hints that a single node gives."""
     for node in nodes:
         if isinstance(node, ast.Import):
             yield from (
@@ -207,16 +209,22 @@ def _everywhere(nodes: Sequence[ast.AST]) -> Iterator[Finding]:
             and node.attr.startswith("__")
             and node.attr not in {"__name__", "__doc__"}
         ):
-            text = f"{node.attr} reaches into Python's own works."
+            text = f"{node.attr} reaches into Python's internals."
             yield Finding(node.lineno, "warning", "internals", text)
         elif isinstance(node, ast.While) and _is_true(node.test) and not _leaves(node):
             yield Finding(
-                node.lineno, "info", "endless", "This loop has no way out: it ends at the time limit."
+                node.lineno,
+                "info",
+                "endless",
+                "This loop never ends by itself: it runs until the time limit.",
             )
         elif isinstance(node, ast.Name) and not node.id.isascii():
             name = unicodedata.normalize("NFKC", node.id)
             yield Finding(
-                node.lineno, "info", "letters", f"The name {name!r} has letters that may look like others."
+                node.lineno,
+                "info",
+                "letters",
+                f"The name {name!r} contains letters that may look like others.",
             )
 
 
@@ -245,15 +253,13 @@ def _opened(line: int, path: object) -> Iterator[Finding]:
     if not isinstance(path, str):
         return
     if "://" in path:
-        yield Finding(
-            line, "warning", "network", "There is no network in the sandbox: nothing can be fetched."
-        )
+        yield Finding(line, "warning", "network", "The sandbox has no network: nothing can be downloaded.")
     elif path.startswith(("/", "~", "..")) and not path.startswith(FOLDERS):
-        yield Finding(line, "warning", "path", "Only the declared tables are there: under $WEIR_DATA.")
+        yield Finding(line, "warning", "path", "Only the declared tables are available, under $WEIR_DATA.")
 
 
 def dotted(node: ast.AST) -> str:
-    """The name of a plain chain such as os.path.join; "" for anything else."""
+    """Return the name of a plain chain such as os.path.join; "" for anything else."""
     parts: list[str] = []
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)

@@ -10,7 +10,7 @@ from common import fingerprints
 def of(
     *, code: str, parameters: Mapping[str, object], revision: str, revision_sha256: str, environment: str
 ) -> str:
-    """The sha256 of everything that a run's answer depends on, in one canonical text."""
+    """Return the SHA-256 of everything that a run's answer depends on, as canonical JSON."""
     text = json.dumps(
         {
             "code": code,
@@ -27,10 +27,10 @@ def of(
 
 
 def of_code(code: str) -> str:
-    """The sha256 of the code alone, as `sha256sum` gives it for the downloaded file."""
+    """Return the SHA-256 of the code alone, as `sha256sum` prints it for the downloaded file."""
     return hashlib.sha256(code.encode()).hexdigest()
 
 
 def of_output(sha256: str) -> str:
-    """What the log, and a record for auditors, say of a file's content."""
+    """Return the keyed fingerprint that the audit log and an auditor's record show for a file."""
     return fingerprints.keyed("requests_app.output", sha256)

@@ -1,4 +1,4 @@
-"""Python in colours, line by line, by one pass of one expression: classes are those of Pygments' short names.
+"""Highlight Python code line by line, in one pass of one regular expression, with the CSS class names of Pygments.
 
 Pygments itself took a third of a second for two versions of 2,000 lines; a review page shows both.
 """
@@ -43,7 +43,7 @@ NAMED_BY = {"def": "nf", "class": "nc"}
 
 @lru_cache(maxsize=16)
 def lines(code: str) -> tuple[Line, ...]:
-    """The code's lines in pieces: the whole is read at once, so that a string over many lines is right."""
+    """Split the code into lines of segments. The whole text is read at once, so multi-line strings are right."""
     text = code.replace("\r\n", "\n").replace("\r", "\n")
     found: list[list[Segment]] = [[]]
     at, before = 0, ""
@@ -64,7 +64,7 @@ def lines(code: str) -> tuple[Line, ...]:
 
 
 def _add(found: list[list[Segment]], kind: str, text: str) -> None:
-    """Append a piece that may go over several lines."""
+    """Append a segment that may span several lines."""
     if "\n" not in text:
         if text:
             found[-1].append((kind, text))
@@ -76,7 +76,7 @@ def _add(found: list[list[Segment]], kind: str, text: str) -> None:
 
 
 def html(line: Line, mark: tuple[int, int] | None = None) -> str:
-    """A line as HTML, the characters [from, to) of `mark` marked."""
+    """Return a line as HTML, with the characters [start, end) of `mark` marked."""
     if mark is None:
         return "".join([_span(kind, text) for kind, text in line])
     parts, at = [], 0
@@ -98,7 +98,7 @@ def _span(kind: str, text: str) -> str:
 
 @lru_cache(maxsize=8192)
 def _written_once(kind: str, text: str) -> str:
-    """The same few words and signs make up most of a page."""
+    """Cache short segments: the same few make up most of a page."""
     return _written(kind, text)
 
 

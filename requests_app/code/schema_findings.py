@@ -1,4 +1,4 @@
-"""Hints that need the declared tables: names that do not exist, rows that are written or printed, no answer at all."""
+"""Hints that need the declared tables: unknown names, rows that are written or printed, a missing answer."""
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
@@ -70,7 +70,7 @@ KEEPS_ROWS = frozenset(
 )
 ROW_VIEWS = frozenset({"iloc", "loc", "values", "T", "array"})
 MAX_STEPS = 20
-"""Names that get their value from one another are followed so far."""
+"""How far names that get their value from one another are followed."""
 PRINTS = frozenset({"print", "display", "pprint"})
 
 
@@ -83,7 +83,7 @@ class Schema:
 
 
 def about_schema(tree: ast.Module, nodes: Sequence[ast.AST], schema: Schema) -> Iterator[Parts]:
-    """All hints of this kind. `nodes` are all of the tree's: to walk it is most of the work, so it is done once."""
+    """Yield all hints of this module. `nodes` are all of the tree's: walking it is most of the work, so do it once."""
     main = next((n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "main"), None)
     if main is not None:
         yield from _arguments(main, schema)
@@ -94,14 +94,14 @@ def about_schema(tree: ast.Module, nodes: Sequence[ast.AST], schema: Schema) -> 
 
 
 def _arguments(main: ast.FunctionDef, schema: Schema) -> Iterator[Parts]:
-    """What main() asks for has to be declared."""
+    """Flag arguments of main() that are not declared."""
     wanted = main.args
     for argument in wanted.posonlyargs:
         yield (
             argument.lineno,
             "error",
             "argument",
-            f"{argument.arg}: tables are given by name, not by position.",
+            f"{argument.arg}: tables are passed by name, not by position.",
         )
     optional = len(wanted.args) - len(wanted.defaults)
     required = [*wanted.args[:optional]]
@@ -112,10 +112,10 @@ def _arguments(main: ast.FunctionDef, schema: Schema) -> Iterator[Parts]:
         if argument.arg in schema.tables or argument.arg in (schema.parameters or ()):
             continue
         if schema.parameters is None:
-            text = f"{argument.arg} is no declared table: it has to be declared as a parameter."
+            text = f"{argument.arg} is not a declared table. Declare it as a parameter."
             yield argument.lineno, "info", "argument", text
         else:
-            text = f"main() asks for {argument.arg}, which is no declared table or parameter."
+            text = f"main() asks for {argument.arg}, which is neither a declared table nor a parameter."
             yield argument.lineno, "error", "argument", text
 
 
@@ -129,7 +129,7 @@ def _missing_answer(nodes: Sequence[ast.AST], main: ast.FunctionDef | None) -> I
 
 
 def _unknown_files(nodes: Sequence[ast.AST], schema: Schema) -> Iterator[Parts]:
-    """Tables that are read from $WEIR_DATA by a name that is not declared."""
+    """Flag tables that are read from $WEIR_DATA by an undeclared name."""
     for call in _calls(nodes):
         if not schema.tables or _last(call.func) not in READS or not call.args:
             continue
@@ -147,7 +147,7 @@ def _unknown_files(nodes: Sequence[ast.AST], schema: Schema) -> Iterator[Parts]:
 
 
 def _unknown_columns(nodes: Sequence[ast.AST], schema: Schema) -> Iterator[Parts]:
-    """Columns of a declared table that neither exist nor are made by the code."""
+    """Flag columns of a declared table that neither exist nor are created by the code."""
     stored = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     kept = _row_names(nodes, schema)
     made = _made_columns(nodes)
@@ -168,7 +168,7 @@ def _unknown_columns(nodes: Sequence[ast.AST], schema: Schema) -> Iterator[Parts
 
 
 def _made_columns(nodes: Sequence[ast.AST]) -> set[str]:
-    """Names under which the code itself puts columns into tables."""
+    """Return the names of columns that the code itself adds to tables."""
     made: set[str] = set()
     for node in nodes:
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
@@ -187,7 +187,7 @@ def _made_columns(nodes: Sequence[ast.AST]) -> set[str]:
 
 
 def _asked_columns(node: ast.AST) -> tuple[str, list[str]]:
-    """A table's name and the columns that this very expression asks of it."""
+    """Return a table's name and the columns that this expression reads from it."""
     if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
         return node.value.id, _texts(node.slice)
     if (
@@ -207,7 +207,7 @@ def _texts(node: ast.AST) -> list[str]:
 
 
 def _rows(nodes: Sequence[ast.AST], main: ast.FunctionDef | None, schema: Schema) -> Iterator[Parts]:
-    """Places where rows of a table leave the code rather than something computed from them."""
+    """Flag places where rows of a table leave the code rather than something computed from them."""
     names = _row_names(nodes, schema)
     for call in _calls(nodes):
         last = _last(call.func)
@@ -248,7 +248,7 @@ def _answers(node: ast.expr | None) -> list[ast.expr]:
 
 
 def _row_names(nodes: Sequence[ast.AST], schema: Schema) -> frozenset[str]:
-    """The tables, and names to which the code gives nothing but rows of them."""
+    """Return the tables, and the names to which the code assigns only rows of them."""
     given: dict[str, list[ast.expr]] = {}
     for node in nodes:
         if isinstance(node, ast.Assign):
@@ -266,7 +266,7 @@ def _row_names(nodes: Sequence[ast.AST], schema: Schema) -> frozenset[str]:
 
 
 def _has_rows(node: ast.expr, names: frozenset[str]) -> bool:
-    """Whether this expression is rows of a table: a table, a part of it, or one read from its file."""
+    """Return whether this expression is rows of a table: a table, a part of it, or one read from its file."""
     while True:
         if isinstance(node, ast.Name):
             return node.id in names

@@ -1,4 +1,4 @@
-"""The first draft of a request: code that reads the declared tables and runs as it stands."""
+"""The initial code of a new request: it reads the declared tables and runs unchanged."""
 
 import json
 
@@ -6,7 +6,7 @@ from datasets.models import Column, Revision, Table
 
 
 def template_code(revision: Revision) -> str:
-    """A main() over the declared tables that runs unchanged and gives an answer that may well be released."""
+    """Return a main() over the declared tables that runs unchanged and gives an answer likely to be released."""
     tables = list(revision.tables.prefetch_related("columns"))
     if not tables:
         return "def main():\n    return {}\n"
@@ -22,7 +22,7 @@ def _described(table: Table) -> str:
 
 
 def _answer(table: Table) -> list[str]:
-    """The number of people and the mean of one declared number: two aggregates over everybody."""
+    """Return lines for two aggregates over everybody: the number of people and the mean of one declared number."""
     columns = list(table.columns.all())
     subject = next((column for column in columns if column.is_subject), None)
     people = f"{table.name}[{_quoted(subject.name)}].nunique()" if subject else f"len({table.name})"
@@ -34,7 +34,7 @@ def _answer(table: Table) -> list[str]:
 
 
 def _measure(columns: list[Column]) -> Column | None:
-    """A number to take the mean of; one that is no whole number first, since those are often years or codes."""
+    """Return a column to average, preferably not of whole numbers, which are often years or codes."""
     for kind in (Column.Type.NUMBER, Column.Type.INTEGER):
         for column in columns:
             if column.type == kind and not column.is_subject:

@@ -1,4 +1,4 @@
-"""Build code environments in a worker, one at a time, and end builds that got stuck."""
+"""Build code environments in a worker, one at a time, and fail builds that are stuck."""
 
 import logging
 from datetime import timedelta
@@ -33,14 +33,16 @@ TASK = "requests_app.tasks.build_environment"
 LOG_LIMIT = 20_000
 
 
-PATIENCE = timedelta(minutes=40)
-"""A build that has said nothing for so long has lost its worker; the builder itself gives up before that."""
+BUILD_TIMEOUT = timedelta(minutes=40)
+"""A build that takes longer has lost its worker; the builder itself times out earlier."""
 
 
 def _locked(item: CodeEnvironment, *states: str) -> CodeEnvironment:
     locked = rows.locked(item)
     if locked.state not in states:
-        raise Conflict(f"This is not possible now: {locked.get_state_display().lower()}.")
+        raise Conflict(
+            f"This is not possible in the environment's state: {locked.get_state_display().lower()}."
+        )
     return locked
 
 
@@ -54,24 +56,24 @@ def _set(item: CodeEnvironment, state: str, *, by: User, action: str, **changes:
     return item
 
 
-def ring() -> None:
-    """After commit, have the next one built."""
+def wake_builder() -> None:
+    """Wake a worker after commit, to build the next environment."""
     commit.after(current_app.send_task, TASK)
 
 
-def look_after() -> None:
-    """A build whose worker is gone has failed; a bell that was lost is rung again."""
+def sweep() -> None:
+    """Fail builds whose worker is gone, and wake a worker again if a wake-up was lost."""
     with transaction.atomic():
-        stale = CodeEnvironment.objects.filter(state=State.BUILDING, begun_at__lt=Now() - PATIENCE)
+        stale = CodeEnvironment.objects.filter(state=State.BUILDING, begun_at__lt=Now() - BUILD_TIMEOUT)
         for item in stale.select_for_update(skip_locked=True):
-            words = "The worker that built it was lost. Build it again."
+            words = "The worker stopped responding during the build. Build the environment again."
             _set(item, State.FAILED, by=User.objects.system(), action="environment.fail", log=words)
         if CodeEnvironment.objects.filter(state=State.QUEUED).exists():
-            ring()
+            wake_builder()
 
 
 def build_next() -> CodeEnvironment | None:
-    """Build the one that has waited longest; None when none waits, or when one is being built."""
+    """Build the environment that has waited longest; return None when none waits, or one is being built."""
     item = _claim()
     if item is None:
         return None
@@ -81,11 +83,11 @@ def build_next() -> CodeEnvironment | None:
         logger.warning("The environment %s could not be built: %s", item.name, failed)
         return _finish(item, State.FAILED, log=_last_words(str(failed)))
     count = len(made.packages)
-    said = f"{count} package{'s are' if count != 1 else ' is'} installed."
+    summary = f"{count} package{'s are' if count != 1 else ' is'} installed."
     if made.unsandboxed:
-        said += f" They were fetched and unpacked without a sandbox. {made.unsandboxed}"
+        summary += f" They were downloaded and unpacked without a sandbox. {made.unsandboxed}"
     packages = dict(made.packages)
-    return _finish(item, State.READY, log=said, sha256=made.sha256, python=made.python, packages=packages)
+    return _finish(item, State.READY, log=summary, sha256=made.sha256, python=made.python, packages=packages)
 
 
 def _claim() -> CodeEnvironment | None:
@@ -106,12 +108,12 @@ def _claim() -> CodeEnvironment | None:
                 action="environment.build",
                 begun_at=timezone.now(),
             )
-    except IntegrityError:  # another is being built; its end rings for this one
+    except IntegrityError:  # another one is being built; its end wakes a worker for this one
         return None
 
 
 class Made(Protocol):
-    """What a builder answers: an installed environment."""
+    """What a builder returns: an installed environment."""
 
     sha256: str
     python: str
@@ -141,10 +143,10 @@ def _finish(item: CodeEnvironment, state: str, **changes: object) -> CodeEnviron
         page = reverse("requests:environment", args=[done.pk])
         tell([done.by], f"The code environment {done.name} {words}.", url=page)
         if CodeEnvironment.objects.filter(state=State.QUEUED).exists():
-            ring()
+            wake_builder()
     return done
 
 
 def _last_words(text: str) -> str:
-    """As Postgres can keep it: the end says most."""
+    """Return the end of the text, which says most, as Postgres can store it."""
     return text[-LOG_LIMIT:].replace("\x00", "\N{REPLACEMENT CHARACTER}")

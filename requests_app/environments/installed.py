@@ -24,7 +24,7 @@ class Environment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
-    """An environment in words: what is in it."""
+    """What an environment contains, for display."""
 
     name: str
     sha256: str
@@ -33,7 +33,7 @@ class Described:
 
 
 def get(name: str = DEFAULT) -> Environment:
-    """The environment of this name as it is installed now; Refused when there is none."""
+    """Return the environment of this name as it is installed now; raise Refused when there is none."""
     path = Path(settings.ENVIRONMENTS) / name
     manifest = path / "weir-manifest.json"
     if manifest.is_file():
@@ -41,11 +41,11 @@ def get(name: str = DEFAULT) -> Environment:
     pinned = Path(settings.ROOT) / "environments" / f"{name}.txt"
     if pinned.is_file():
         return Environment(name=name, sha256=hashlib.sha256(pinned.read_bytes()).hexdigest(), path=path)
-    raise Refused(f"There is no code environment named {name}. Ask an admin to install it.")
+    raise Refused(f"There is no code environment named {name}. Ask an admin to add it.")
 
 
 def described(name: str = DEFAULT) -> Described | None:
-    """What an installed environment holds, by its manifest; None when it is not installed."""
+    """Return what an installed environment contains, by its manifest; None when it is not installed."""
     try:
         manifest = Path(settings.ENVIRONMENTS, name, "weir-manifest.json")
         stated: dict[str, Any] = json.loads(manifest.read_bytes())
@@ -60,12 +60,12 @@ def described(name: str = DEFAULT) -> Described | None:
 
 
 def is_installed(name: str) -> bool:
-    """Whether a folder of this name is there, whoever has made it."""
+    """Return whether a folder of this name exists, whoever created it."""
     return (Path(settings.ENVIRONMENTS) / name).exists()
 
 
 def remove(name: str) -> None:
-    """Take an environment off the disk: gone at once for whoever looks, then file by file."""
+    """Remove an environment from the disk: rename it first, so that it disappears at once, then delete its files."""
     place = Path(settings.ENVIRONMENTS) / name
     old = place.with_name(f".old-{secrets.token_hex(8)}")
     try:
@@ -76,7 +76,7 @@ def remove(name: str) -> None:
 
 
 def _hash_of(manifest: Path) -> str:
-    """The manifest's own hash of its packages, or else the hash of the manifest."""
+    """Return the package hash that the manifest states, or else the hash of the manifest itself."""
     content = manifest.read_bytes()
     stated = json.loads(content).get("sha256")
     return stated if isinstance(stated, str) and len(stated) == 64 else hashlib.sha256(content).hexdigest()

@@ -1,4 +1,4 @@
-"""A list of packages that an admin types: how long it may be, and what it may say (runner/pins.py). Pure."""
+"""Validate the list of packages that an admin enters: its length here, its lines in runner/pins.py. Pure."""
 
 import re
 
@@ -11,24 +11,24 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
 def check_name(name: str) -> str:
-    """A name that is fit to be a folder's."""
+    """Return the name if it can be used for a folder; raise Refused otherwise."""
     if not NAME.fullmatch(name):
         raise Refused(
-            "A name has small letters, digits and '-', begins with a letter or digit, and is at most 40 long."
+            "Use at most 40 lower-case letters, digits and '-', beginning with a letter or a digit."
         )
     return name
 
 
 def check(text: str) -> dict[str, str]:
-    """The packages of a list by name. Refused, naming the line, for anything but exact versions."""
+    """Return the packages of a list as name and version. Raise Refused, naming the line, unless versions are exact."""
     if len(text) > LIMIT:
-        raise Refused(f"The list is longer than {LIMIT:,} characters.")
+        raise Refused(f"The list is longer than {LIMIT:,} characters. Shorten it.")
     try:
         found = pins.read(text)
     except pins.BadList as bad:
         raise Refused(str(bad)) from bad
     if not found:
-        raise Refused("The list names no package.")
+        raise Refused("The list is empty. Name at least one package.")
     if len(found) > PACKAGES:
-        raise Refused(f"The list names more than {PACKAGES} packages.")
+        raise Refused(f"The list names more than {PACKAGES} packages. Shorten it.")
     return {pin.name: pin.version for pin in found}

@@ -1,8 +1,8 @@
-"""When the end of a run is announced.
+"""Decide when the end of a run is announced, and announce it.
 
-How long code runs may depend on the rows it reads, so nobody but those who read its log learns it exactly. The code
-ends; the run keeps its place and its state for everybody else until the next step after its start; then state, pages,
-messages, mail, log and queue move together. Called inside a transaction.
+How long code runs may depend on the rows it reads, so only those who read its log learn it exactly. For everybody else
+a run that has ended keeps its place and its state until the next step, counted from its start; then its state, pages,
+notifications, e-mails, audit log and queue change together. Call these functions inside a transaction.
 """
 
 import logging
@@ -23,17 +23,17 @@ from requests_app.models import Look, Release, Run
 logger = logging.getLogger(__name__)
 
 CANCEL_TAKES = timedelta(seconds=3)
-"""How long an author's cancel, or one by the clock, takes, whether the code still ran or had ended unannounced. A kill
-takes less."""
+"""How long a cancel by the author, or by the clock, takes: the same whether the code still runs or has ended
+unannounced. A kill takes less."""
 AT_ONCE = 200
 
 
 def boundary(run: Run, moment: datetime) -> datetime:
-    """The first step at or after this moment.
+    """Return the first step at or after this moment.
 
-    Steps are counted from the start: equal lengths are then told as equal. Steps of the clock would tell more of a
-    length each time the author starts the same code at another second. Never more than a step away: a start that lies
-    ahead means that a clock was set back meanwhile.
+    Steps are counted from the run's start, so that equal lengths are announced as equal. Steps of the wall clock would
+    reveal more about the length each time the author starts the same code at another second. The result is at most one
+    step away: a start in the future means that a clock was set back.
     """
     start = run.started_at or run.created_at
     step = timedelta(seconds=run.end_step_seconds)
@@ -41,10 +41,10 @@ def boundary(run: Run, moment: datetime) -> datetime:
 
 
 def settle(run: Run, **facts: object) -> Run:
-    """The code of this run, which the caller has locked, has ended: keep how, and announce it when it is time."""
+    """Store how the code of this run has ended, and announce it if it is time. The caller has locked the run."""
     now = timezone.now()
     if run.state == Run.State.CANCELLING:
-        told_at = _cancel_told_at(run, now)
+        told_at = _announce_cancel_at(run, now)
         _write(run, ended_at=now, told_at=told_at, **facts)
     else:
         told_at = boundary(run, now) if run.kind == Run.Kind.PRIVATE else now
@@ -58,25 +58,25 @@ def _write(run: Run, **facts: object) -> None:
     run.save(update_fields=list(facts))
 
 
-def cancel_is_told_at(run: Run, now: datetime, *, by: User) -> datetime:
-    """When a cancel asked for now may be announced. An author must not learn from it whether the code still ran."""
+def cancel_announced_at(run: Run, now: datetime, *, by: User) -> datetime:
+    """Return when a cancel requested now may be announced: the author must not learn whether the code still ran."""
     return now + CANCEL_TAKES if _is_foreseen(run, by) else now
 
 
 def _is_foreseen(run: Run, by: User | None) -> bool:
-    """Whether the author has chosen, or knows beforehand, the moment of this cancel: access may end by the clock."""
+    """Return whether the author chose or foresaw the moment of this cancel: access may end by the clock."""
     chosen = by is not None and (by == run.request.author or by.state == User.State.SYSTEM)
     return run.kind == Run.Kind.PRIVATE and chosen
 
 
-def _cancel_told_at(run: Run, now: datetime) -> datetime:
+def _announce_cancel_at(run: Run, now: datetime) -> datetime:
     if run.told_at is not None and run.told_at > now:
         return run.told_at
     return boundary(run, now) if _is_foreseen(run, run.cancelled_by) else now
 
 
 def announce(run: Run) -> Run:
-    """Tell everybody how this run, which the caller has locked, has ended."""
+    """Announce how this run has ended, to everybody. The caller has locked the run."""
     system, end = User.objects.portal(), {"finished_at": run.told_at}
     if run.state == Run.State.CANCELLING:
         done = workflow.move("cancelled", run, by=system, **visibility.NO_FAILURE, **end)
@@ -89,19 +89,19 @@ def announce(run: Run) -> Run:
             hold(done)
     notifications.run_finished(done)
     claims.ring_next()
-    claims.tell_waiting()
+    claims.refresh_waiting()
     return done
 
 
 def hold(run: Run) -> Release:
-    """What a run on private data wrote waits for somebody to look at it."""
+    """Hold the outputs of a run on private data until somebody has checked them."""
     return Release.objects.create(
         run=run, author=run.request.author, expires_at=timezone.now() + timedelta(days=settings.HELD_DAYS)
     )
 
 
 def _throw_away(run: Run) -> None:
-    """What a run wrote that was cancelled between its end and the announcement."""
+    """Delete the outputs of a run that was cancelled between its end and the announcement."""
     if run.outputs.exists():
         Look.objects.filter(output__run=run).delete()
         run.outputs.all().delete()
@@ -109,19 +109,21 @@ def _throw_away(run: Run) -> None:
 
 
 def announce_due() -> None:
-    """Announce every end whose step has come."""
+    """Announce every end that is due, at most AT_ONCE of them."""
     due = Run.objects.working().filter(ended_at__isnull=False, told_at__lte=timezone.now())
     for pk in due.order_by("told_at").values_list("pk", flat=True)[:AT_ONCE]:
         try:
             _announce_one(pk)
-        except Exception:  # one end that cannot be announced keeps no other from its turn
-            logger.exception("The end of run %s could not be announced in this round.", pk)
+        except Exception:  # an end that cannot be announced must not block the others
+            logger.exception("Could not announce the end of run %s. The next sweep tries again.", pk)
 
 
 @transaction.atomic
 def _announce_one(pk: UUID) -> None:
     rows = Run.objects.working().filter(ended_at__isnull=False, told_at__lte=timezone.now())
-    beside = ("request__author", "request__dataset__owner")
-    run = rows.select_for_update(of=("self",), skip_locked=True).select_related(*beside).filter(pk=pk).first()
+    related = ("request__author", "request__dataset__owner")
+    run = (
+        rows.select_for_update(of=("self",), skip_locked=True).select_related(*related).filter(pk=pk).first()
+    )
     if run is not None:
         announce(run)

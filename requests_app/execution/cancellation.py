@@ -1,4 +1,4 @@
-"""What ends by itself or is ended from elsewhere: approvals, live runs, held outputs. Called inside a transaction."""
+"""Cancel runs and end approvals, on request or when a right ends. Call these functions inside a transaction."""
 
 import logging
 from collections.abc import Iterable
@@ -20,7 +20,10 @@ AT_ONCE = 200
 
 
 def cancel(run: Run, *, by: User, acting: User) -> Run:
-    """Cancel a run wherever it stands: at once while it waits, else by asking its worker. `acting` takes the step."""
+    """Cancel a run: at once while it is queued, otherwise by asking its worker. `acting` takes the workflow step.
+
+    Raises Conflict when the run has already ended.
+    """
     run.refresh_from_db(fields=["state"])
     if run.state not in Run.LIVE:
         raise Conflict(f"This run has ended: {run.get_state_display().lower()}.")
@@ -34,15 +37,15 @@ def cancel(run: Run, *, by: User, acting: User) -> Run:
 
 
 def _stop(run: Run, *, by: User, acting: User) -> Run:
-    """Ask the worker to end it. What has ended already, and is not announced yet, ends here in the same time."""
+    """Ask the worker to stop. A run whose code has ended but is not yet announced is cancelled after the same delay."""
     now = timezone.now()
-    told_at = announcement.cancel_is_told_at(run, now, by=by)
+    told_at = announcement.cancel_announced_at(run, now, by=by)
     changed = workflow.take("cancel", run, by=acting, cancelled_by=by, told_at=told_at)
     return announcement.announce(changed) if changed.ended_at is not None and told_at <= now else changed
 
 
 def cancel_all(runs: Iterable[Run], *, by: User) -> None:
-    """The portal cancels what may not go on; a run that has just ended by itself is left alone."""
+    """Cancel these runs on behalf of the portal, except those that have just ended by themselves."""
     for run in runs:
         locked = rows.locked(run)
         if locked.state in Run.LIVE:
@@ -50,7 +53,7 @@ def cancel_all(runs: Iterable[Run], *, by: User) -> None:
 
 
 def _live(**where: object) -> Iterable[Run]:
-    """In one order always: they are locked one by one."""
+    """Return live runs in a fixed order, because they are locked one by one."""
     return Run.objects.live().filter(**where).order_by("pk")
 
 
@@ -59,7 +62,7 @@ def live_private(**where: object) -> Iterable[Run]:
 
 
 def end_approval(item: CodeRequest, *, by: User, why: str) -> None:
-    """An approval has ended: mark it, stop what runs on it, tell the author."""
+    """Mark the approval as ended, cancel its runs, and notify the author."""
     Approval.objects.filter(version__request=item, ended_at=None).update(
         ended_at=timezone.now(), ended_by=by, end_reason=why
     )
@@ -68,33 +71,33 @@ def end_approval(item: CodeRequest, *, by: User, why: str) -> None:
 
 
 def expire(item: CodeRequest, *, by: User, why: str) -> None:
-    """The portal ends an approval whose time, or whose data, is over."""
+    """End an approval that has expired, or whose data has been retired."""
     changed = workflow.take("expire", item, by=User.objects.system(), state_reason=why)
     end_approval(changed, by=by, why=why)
 
 
-def end_what_may_not_go_on(live: RunQuerySet) -> None:
-    """Cancel those of the live runs whose author may not run them any more, for whatever reason.
+def cancel_disallowed(live: RunQuerySet) -> None:
+    """Cancel those of the live runs that may no longer continue, for whatever reason.
 
-    Who takes a right away cancels at once; this finds what ends by the clock, or was overlooked. Of more runs than one
-    round can look at, each has the same chance in every round.
+    Taking a right away cancels at once; this finds what ends by the clock, or was missed. If there are more runs than
+    one sweep can check, the choice is random, so each is checked sooner or later.
     """
-    beside = ("request__author", "request__dataset", "approval", "revision")
-    for run in live.exclude(state=Run.State.CANCELLING).select_related(*beside).order_by("?")[:AT_ONCE]:
-        if rules.may_go_on(run) is None:
+    related = ("request__author", "request__dataset", "approval", "revision")
+    for run in live.exclude(state=Run.State.CANCELLING).select_related(*related).order_by("?")[:AT_ONCE]:
+        if rules.may_continue(run) is None:
             continue
         try:
             with transaction.atomic():
                 cancel_all([run], by=User.objects.system())
-        except Exception:  # one that cannot be cancelled keeps neither the others nor the round from going on
-            logger.exception("Run %s could not be cancelled in this round.", run.pk)
+        except Exception:  # a run that cannot be cancelled must not block the others
+            logger.exception("Could not cancel run %s. The next sweep tries again.", run.pk)
 
 
-# Called by the apps below, through their hooks.
+# Called by accounts and datasets, through their hooks.
 
 
 def revision_retired(revision: Revision, by: User) -> None:
-    """Approvals bound to a retired or replaced revision expire, and what runs on it stops."""
+    """Expire the approvals bound to a retired or replaced revision, and cancel its runs."""
     approved = CodeRequest.objects.filter(state=CodeRequest.State.APPROVED, latest__revision=revision)
     for item in approved.order_by("pk"):
         expire(item, by=by, why=f"Revision {revision.number} of the data was retired or replaced.")
@@ -102,22 +105,22 @@ def revision_retired(revision: Revision, by: User) -> None:
 
 
 def dataset_frozen(dataset: Dataset, by: User) -> None:
-    """Nothing goes on running on a frozen or retired dataset."""
+    """Cancel every run on the private data of a frozen or retired dataset."""
     cancel_all(live_private(request__dataset=dataset), by=by)
 
 
 def access_ended(dataset: Dataset, person: User, by: User) -> None:
-    """Nobody's runs go on, not even on mock data, once they may no longer use this dataset."""
+    """Cancel every run of a person who may no longer use this dataset, mock runs included."""
     cancel_all(_live(request__dataset=dataset, request__author=person), by=by)
 
 
 def role_taken(person: User, role: str, by: User) -> None:
-    """Somebody who is no longer a data scientist has nothing running."""
+    """Cancel every run of a person who is no longer a data scientist."""
     if role == Role.SCIENTIST:
         cancel_all(_live(request__author=person), by=by)
 
 
 def person_suspended(person: User, by: User) -> None:
-    """Nothing of a suspended person goes on running, not even on mock data."""
+    """Cancel every run of a suspended person, mock runs included."""
     cancel_all(_live(request__author=person), by=by)
     cancel_all(_live(asked_by=person), by=by)

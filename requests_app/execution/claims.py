@@ -1,4 +1,4 @@
-"""Which run a worker takes next, and under which lease. One claim at a time, so that no limit is overrun."""
+"""Claim the next run for a worker under a fresh lease. An advisory lock keeps claims from exceeding the limits."""
 
 import statistics
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ from requests_app.execution.queue_order import Busy, Caps, Hold, Waiting
 from requests_app.models import Pause, Run, Worker
 
 CLAIM_LOCK = 7_236_102
-TOLD = 50
+PAGES_REFRESHED = 50
 RECENT = 50
 
 _PARTY = ("asked_by", "request__dataset", "kind", "request__author")
@@ -31,10 +31,8 @@ _BUSY = (*_PARTY, "kernel", "started_at", "wall_seconds", "end_step_seconds")
 
 
 def claim(worker: str) -> Run | None:
-    """Give this worker the run whose turn it is, under a fresh lease; None when nothing may start on it now."""
-    if not Run.objects.filter(
-        state=Run.State.QUEUED
-    ).exists():  # a bell too many: nobody waits for its answer
+    """Give this worker the run whose turn it is, under a fresh lease; return None when none may start on it now."""
+    if not Run.objects.filter(state=Run.State.QUEUED).exists():  # spurious wake-up: the queue is empty
         return None
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -45,7 +43,7 @@ def claim(worker: str) -> Run | None:
         kernel = kernel_of(here)
         for waiting in Queue.of_heads().startable(kernel):
             if run := give(waiting.run, worker, kernel):
-                tell_waiting()
+                refresh_waiting()
                 return run
     return None
 
@@ -55,18 +53,21 @@ def may_start() -> bool:
 
 
 def _free_places(worker: Worker) -> int:
-    """A run keeps its place until its end is announced, though a process is free before: otherwise the moment at
-    which the next run begins would tell others when this one ended."""
+    """Return how many more runs the worker may take.
+
+    A run keeps its place until its end is announced, although its process is free earlier: otherwise the start of the
+    next run would reveal when this one ended.
+    """
     return worker.slots - Run.objects.working().filter(worker=worker.name).count()
 
 
 def kernel_of(worker: Worker) -> str:
-    """The kernel on which a run would be that this worker takes now: one of its own, where the executor sees to it."""
+    """Return the kernel a run on this worker would use: one of its own, where the executor separates kernels."""
     return f"own {uuid4()}" if worker.separates_kernels else worker.kernel
 
 
 def give(pk: UUID, worker: str, kernel: str = "") -> Run | None:
-    """Give this run to this worker under a fresh lease; None when it does not wait any more."""
+    """Give this run to this worker under a fresh lease; return None when it is no longer queued."""
     with transaction.atomic(savepoint=False):
         run = Run.objects.select_for_update(of=("self",)).select_related("request").get(pk=pk)
         if run.state != Run.State.QUEUED:  # cancelled a moment ago
@@ -82,12 +83,12 @@ def give(pk: UUID, worker: str, kernel: str = "") -> Run | None:
             missed_beats=0,
             heartbeat_at=Now(),
         )
-        del run.heartbeat_at  # the database's own clock: read anew by who asks for it
+        del run.heartbeat_at  # set by the database's clock: reload it on the next access
         return run
 
 
 class Queue:
-    """What waits and what has a place, as it stands at one moment."""
+    """A snapshot of the queued runs and of those that have a place."""
 
     def __init__(self, waiting: Iterable[tuple[Any, ...]]) -> None:
         waits = list(waiting)
@@ -100,21 +101,21 @@ class Queue:
 
     @classmethod
     def of_heads(cls) -> "Queue":
-        """The first run of each person, kind and dataset: behind it the others wait for the same."""
+        """Load the first run of each person, kind and dataset: those behind it wait for the same reason."""
         return cls(_heads())
 
     @classmethod
     def with_heads_and(cls, run: Run) -> "Queue":
-        """The same with this run as the last one."""
+        """Load the same with this run as the last element of `waiting`."""
         own = Run.objects.filter(pk=run.pk).values_list(*_WAITING)
         return cls([*(row for row in _heads() if row[4] != run.pk), *own])
 
     def startable(self, kernel: str) -> list[Waiting[UUID]]:
-        """The queued runs that nothing holds back on this kernel, in the order of their turn."""
+        """Return the queued runs that may start on this kernel now, in queue order."""
         return queue_order.startable(self.waiting, self.busy, self.caps, self.now, kernel)
 
     def hold(self, run: Waiting[UUID], kernels: Sequence[str]) -> Hold | None:
-        """What holds this run back on all of these kernels."""
+        """Return what holds this run back on all of these kernels; None when it may start on one."""
         holds = [
             queue_order.hold_in_turn(run, self.waiting, self.busy, self.caps, self.now, kernel)
             for kernel in kernels
@@ -132,15 +133,15 @@ def _heads() -> Iterable[tuple[Any, ...]]:
 
 
 def kernels() -> list[str]:
-    """Where a run may start now: the kernels of the workers that take new ones."""
+    """Return the kernels on which a run may start now: those of the workers that take new runs."""
     return [kernel_of(worker) for worker in Worker.objects.able()]
 
 
 def in_order() -> list[Waiting[UUID]]:
-    """The whole queue in the order of its turn."""
+    """Return the whole queue, the next run first."""
     queued = Run.objects.filter(state=Run.State.QUEUED).order_by("created_at").values_list(*_WAITING)
     hands = Run.objects.working().values_list(*_BUSY)
-    # Turns do not depend on neighbours: these change who may start, not the order.
+    # Neighbours decide which run may start, not the order, so they are left out.
     return queue_order.fair_order(
         [_waiting(row, {}) for row in queued], [_busy(row, {}) for row in hands], timezone.now()
     )
@@ -169,18 +170,20 @@ def _waiting(row: Sequence[Any], around: dict[UUID, Around]) -> Waiting[UUID]:
     return replace(run, passed=_was_passed(run, around)) if run.is_mock else run
 
 
-def _was_passed(trial: Waiting[UUID], around: dict[UUID, Around]) -> bool:
-    """While this trial waited, a run on private data has begun beside which it must not be."""
+def _was_passed(mock_run: Waiting[UUID], around: dict[UUID, Around]) -> bool:
+    """Return whether, while this mock run waited, a run on private data has started that it must not overlap with."""
     return any(
-        (known.strict or trial.writer in known.people) and known.last_start and known.last_start > trial.since
+        (known.strict or mock_run.writer in known.people)
+        and known.last_start
+        and known.last_start > mock_run.since
         for known in around.values()
     )
 
 
 def _busy(row: Sequence[Any], around: dict[UUID, Around]) -> Busy[UUID]:
     kernel, started_at, wall, step = row[4:]
-    told_after = wall + (step if row[2] == Run.Kind.PRIVATE else 0)
-    ends = started_at + timedelta(seconds=told_after) if started_at else None
+    at_most = wall + (step if row[2] == Run.Kind.PRIVATE else 0)
+    ends = started_at + timedelta(seconds=at_most) if started_at else None
     return Busy(kernel=kernel, ends=ends, **_party(row, around))
 
 
@@ -190,34 +193,34 @@ def caps() -> Caps:
 
 
 def estimated_wait(run: Run, position: int | None) -> str:
-    """Roughly how long it takes until this run starts, by how long the last runs of its kind took; "" if unknown.
+    """Estimate in coarse words how long this run will wait; "" if unknown.
 
-    A median over everybody's runs, of their lengths as announced, in coarse words.
+    The estimate uses the median length, as announced, of everybody's last runs of its kind.
     """
     slots = caps().slots
     if position is None or not slots or not may_start() or _waits_for_a_turn(run):
         return ""
     ended = Run.objects.filter(kind=run.kind, started_at__isnull=False, finished_at__isnull=False)
     times = ended.order_by("-finished_at").values_list("started_at", "finished_at")[:RECENT]
-    took = [finished - started for started, finished in times if started and finished]
-    if not took:
+    lengths = [finished - started for started, finished in times if started and finished]
+    if not lengths:
         return ""
     return queue_order.estimate(
         ahead=position - 1,
         in_hand=Run.objects.working().count(),
         slots=slots,
-        typical=statistics.median_high(took),
+        typical=statistics.median_high(lengths),
     )
 
 
 def _waits_for_a_turn(run: Run) -> bool:
-    """What is said then names a bound instead."""
+    """Return whether the run waits for a neighbour or a turn: the page then shows a time bound, not an estimate."""
     queue = Queue.with_heads_and(run)
     return queue.hold(queue.waiting[-1], kernels()) in (Hold.NEIGHBOUR, Hold.TURN)
 
 
 def ring_next() -> None:
-    """A place has become free, or a bell was lost: wake workers for the runs that may start."""
+    """Wake workers for the runs that may start: after a place has become free, or a wake-up was lost."""
     free = {worker: places for worker in Worker.objects.able() if (places := _free_places(worker)) > 0}
     if not free or not may_start() or not Run.objects.filter(state=Run.State.QUEUED).exists():
         return
@@ -227,7 +230,7 @@ def ring_next() -> None:
         doorbell.ring(pk)
 
 
-def tell_waiting() -> None:
-    """Positions in the queue have moved: let the pages of those who wait ask again."""
+def refresh_waiting() -> None:
+    """Refresh the pages of queued runs after positions in the queue have changed."""
     queued = Run.objects.filter(state=Run.State.QUEUED).order_by("created_at")
-    live.changed("run", *queued.values_list("pk", flat=True)[:TOLD])
+    live.changed("run", *queued.values_list("pk", flat=True)[:PAGES_REFRESHED])

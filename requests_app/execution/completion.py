@@ -1,4 +1,4 @@
-"""How a run's end is written: in one transaction, under its lease, with everything that it left."""
+"""Store the end of a run with its log and its outputs: in one transaction, under the run's lease."""
 
 import json
 from dataclasses import asdict
@@ -22,19 +22,19 @@ LOG_LIMIT = 10 * 2**20
 
 
 class LeaseLost(Exception):
-    """The run has gone on, or ended, without this worker."""
+    """This worker no longer holds the run: it has ended, or another process has taken it."""
 
 
-def lock(pk: UUID, lease: UUID, *beside: str) -> Run:
-    """The run, locked, if it is still in hand under this lease; with its request, and what else is read `beside`."""
-    run = Run.objects.select_for_update(of=("self",)).select_related("request", *beside).get(pk=pk)
+def lock(pk: UUID, lease: UUID, *related: str) -> Run:
+    """Lock the run and return it with its request and these `related` objects; raise LeaseLost under another lease."""
+    run = Run.objects.select_for_update(of=("self",)).select_related("request", *related).get(pk=pk)
     if run.lease != lease or run.state not in Run.WORKING or run.ended_at is not None:
         raise LeaseLost
     return run
 
 
-def step_if_mine(name: str, pk: UUID, lease: UUID) -> Run:
-    """Take a step under the lease; a run that is being cancelled stays where it is."""
+def step_under_lease(name: str, pk: UUID, lease: UUID) -> Run:
+    """Take a workflow step under the lease. A run that is being cancelled keeps its state."""
     with transaction.atomic():
         run = lock(pk, lease)
         if run.state == Run.State.CANCELLING:
@@ -43,12 +43,12 @@ def step_if_mine(name: str, pk: UUID, lease: UUID) -> Run:
 
 
 def fail(pk: UUID, lease: UUID, code: CloseCode) -> Run:
-    """End a run with a code and nothing else to show."""
+    """Fail a run with this close code, without log or outputs."""
     return finish(pk, lease, JobResult(status=Status.FAILED, code=code))
 
 
-def never_began(pk: UUID, lease: UUID) -> Run:
-    """The sandbox was not there: the code has seen nothing, so this does not count as one of the approved runs."""
+def fail_unstarted(pk: UUID, lease: UUID) -> Run:
+    """Fail a run whose sandbox never started. The code has read nothing, so the run does not count as used."""
     with transaction.atomic():
         run = lock(pk, lease)
         Run.objects.filter(pk=run.pk).update(opened_at=None)
@@ -56,8 +56,8 @@ def never_began(pk: UUID, lease: UUID) -> Run:
 
 
 def finish(pk: UUID, lease: UUID, result: JobResult) -> Run:
-    """Write the end of a run. A cancel that came before it wins, whatever the job made of itself."""
-    looked = _look_at(pk, lease, result)
+    """Store the end of a run, with its log and outputs. An earlier cancel wins, whatever the job's result."""
+    checked = _checks(pk, lease, result)
     with transaction.atomic():
         run = lock(pk, lease, "request__author", "request__dataset__owner")
         if result.status == Status.CANCELLED and run.state != Run.State.CANCELLING:
@@ -67,7 +67,7 @@ def finish(pk: UUID, lease: UUID, result: JobResult) -> Run:
         _write_log(run, result)
         done = announcement.settle(run, **_resources(result), **_failed(result, code))
         if ended_well:
-            _keep(done, lease, result, looked)
+            _keep(done, lease, result, checked)
     storage.drop_attempt(pk, lease)
     return done
 
@@ -111,17 +111,17 @@ def _write_log(run: Run, result: JobResult) -> None:
 
 
 def _text(value: str) -> str:
-    """As Postgres can keep it."""
+    """Return the text as Postgres can store it: bounded and without null characters."""
     return value[:LOG_LIMIT].replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
 def as_text(result: JobResult) -> str:
-    """A result as it is noted beside its files."""
+    """Return a result as the JSON text that is stored next to its files."""
     return json.dumps(asdict(result))
 
 
 def from_text(text: str) -> JobResult:
-    """A noted result read back."""
+    """Read a result back from its JSON text."""
     value = json.loads(text)
     return JobResult(
         **{
@@ -138,30 +138,30 @@ def from_text(text: str) -> JobResult:
 # Outputs
 
 
-def _look_at(pk: UUID, lease: UUID, result: JobResult) -> list[list[Check]]:
-    """The automatic checks of each file, made before the transaction: they open the files in a sandbox."""
+def _checks(pk: UUID, lease: UUID, result: JobResult) -> list[list[Check]]:
+    """Return the automatic checks of each file. Call it before the transaction: a sandbox has to open the files."""
     if result.status != Status.SUCCEEDED:
         return []
     run = Run.objects.select_related("revision__dataset").get(pk=pk)
     home = storage.collected(run.pk, lease)
-    return [comparison.look(run, home / file.name, file) for file in result.outputs]
+    return [comparison.checks_of(run, home / file.name, file) for file in result.outputs]
 
 
-def _keep(run: Run, lease: UUID, result: JobResult, looked: list[list[Check]]) -> None:
-    """Make the files the run's own. The folder moves last: where there are rows, there are bytes."""
+def _keep(run: Run, lease: UUID, result: JobResult, checked: list[list[Check]]) -> None:
+    """Make the files outputs of the run. The folder moves last: every row then has its file."""
     Output.objects.bulk_create(
         [
             Output(
                 run=run, name=file.name, type=file.type, bytes=file.bytes, sha256=file.sha256, checks=checks
             )
-            for file, checks in zip(result.outputs, looked, strict=True)
+            for file, checks in zip(result.outputs, checked, strict=True)
         ]
     )
     storage.keep_outputs(run.pk, storage.attempt_folder(run.pk, lease))
 
 
 def bytes_go(run: Run) -> None:
-    """Mark what was not released as gone now; remove it after commit (the sweep does so again)."""
+    """Mark the files that were not released as deleted, and delete them after commit."""
     gone = run.outputs.exclude(verdict=Output.Verdict.RELEASE, run__release__state=Release.State.RELEASED)
     gone.filter(bytes_gone_at=None).update(bytes_gone_at=timezone.now())
     names = list(gone.values_list("name", flat=True))

@@ -1,4 +1,4 @@
-"""The doorbell: tells the workers that there is a run to claim. The row in the database is the truth."""
+"""The doorbell: a Celery message that wakes a worker to claim a run. The row in the database is the truth."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -13,7 +13,7 @@ TASK = "requests_app.tasks.execute_run"
 
 
 def ring(pk: UUID) -> None:
-    """After commit, wake a worker. A lost bell is rung again by look_after_runs."""
+    """Wake a worker after commit. If the message is lost, the periodic sweep sends another."""
     commit.after(_send, pk)
 
 

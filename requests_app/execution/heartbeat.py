@@ -1,4 +1,4 @@
-"""The heartbeat of a run in hand: a thread that writes it, and notices a cancel or a lost lease."""
+"""The heartbeat of a run: a thread that writes it, and notices a cancel or a lost lease."""
 
 import logging
 import threading
@@ -18,15 +18,15 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.5
 COLLECT_SECONDS = 300.0
-"""What a run may take beyond its wall limit, to start and to have its outputs checked."""
+"""How long a run may take beyond its wall limit, to start and to have its outputs checked."""
 KILL_SECONDS = 30.0
-"""What a kill may take. Afterwards the runner counts as hung: no heart beats for it any more."""
+"""How long a kill may take. Afterwards the runner counts as hung, and its heartbeat stops."""
 ABANDON_SECONDS = 60.0
-"""After so long without a heartbeat the run has been declared lost: a runner that still hangs only holds a place."""
+"""After this time without a heartbeat the run has been declared lost: a hung runner only occupies a place."""
 
 
 class Watch:
-    """While it is open, the run's heartbeat beats. `cancelled` is true when the run must stop, for either reason.
+    """A context manager that writes the run's heartbeat. `cancelled()` is true when the run must stop.
 
     `abandon` is called once when the runner hangs for good.
     """
@@ -45,7 +45,7 @@ class Watch:
         return self._stop.is_set()
 
     def soon(self, act: Callable[[], None]) -> None:
-        """Do this now, or as soon as the database answers: who watches code must not wait for it."""
+        """Call `act` now, or once the database responds again: the process that watches the code must not block."""
         try:
             act()
         except (DatabaseError, InterfaceError):
@@ -74,12 +74,14 @@ class Watch:
             self._beat()
             self._do_owed()
             mine = Run.objects.in_hand().exclude(state=Run.State.CANCELLING)
-            goes_on = mine.filter(pk=self._pk, lease=self._lease).exists()
+            continues = mine.filter(pk=self._pk, lease=self._lease).exists()
         except (DatabaseError, InterfaceError):
-            logger.warning("No heartbeat for run %s: the database does not answer.", self._pk)
+            logger.warning(
+                "Could not write the heartbeat of run %s: the database is not responding.", self._pk
+            )
             connection.close()
             return
-        if not goes_on:
+        if not continues:
             self._stop_code()
 
     def _do_owed(self) -> None:
@@ -98,10 +100,10 @@ class Watch:
             abandon()
 
     def _beat(self) -> None:
-        """Write it, and look whether the run may go on."""
+        """Write the heartbeat when it is due, and cancel the run if it may no longer continue."""
         now = time.monotonic()
         if now > self._give_up:
-            logger.error("The runner of run %s hangs.", self._pk)
+            logger.error("The runner of run %s has hung.", self._pk)
             self._stop.set()
             self._leave(now)
             return
@@ -110,4 +112,4 @@ class Watch:
         mine = Run.objects.in_hand().filter(pk=self._pk, lease=self._lease)
         mine.update(heartbeat_at=Now(), missed_beats=0)
         self._last_beat = now
-        cancellation.end_what_may_not_go_on(mine)
+        cancellation.cancel_disallowed(mine)

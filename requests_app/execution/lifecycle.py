@@ -1,4 +1,4 @@
-"""What a worker does with a run that it has claimed. Every write asks first whether the lease still holds."""
+"""Execute a claimed run on a worker, from its lease to its result. Every write first checks the lease."""
 
 import logging
 from collections.abc import Callable
@@ -27,10 +27,10 @@ from runner.contract import CloseCode, Executor, JobResult, JobSpec, Limits, San
 logger = logging.getLogger(__name__)
 
 
-def answer_bell(worker: str, abandon: Callable[[], None] = lambda: None) -> Run | None:
-    """Claim the run whose turn it is and execute it; None when nothing may start on this worker now.
+def answer_doorbell(worker: str, abandon: Callable[[], None] = lambda: None) -> Run | None:
+    """Claim the run whose turn it is and execute it; return None when none may start on this worker now.
 
-    `abandon` ends this process when the runner hangs for good, so that its place is free again.
+    `abandon` ends this process when the runner hangs for good, which frees its place.
     """
     run = claims.claim(worker)
     if run is None:
@@ -39,23 +39,26 @@ def answer_bell(worker: str, abandon: Callable[[], None] = lambda: None) -> Run 
 
 
 def execute(run: Run, executor: Executor, abandon: Callable[[], None] = lambda: None) -> Run:
-    """Run a claimed run to a definite state. A lease that was lost on the way ends it here without a trace."""
+    """Execute a claimed run to a final state, and return it as it is afterwards.
+
+    If the lease is lost on the way, this worker drops its attempt. Raises Conflict for a run without a lease.
+    """
     if run.lease is None:
-        raise Conflict("Only a run that was claimed can be executed.")
+        raise Conflict("Only a claimed run can be executed.")
     if not _take_up(run, fresh := uuid4()):
-        logger.warning("Run %s is executed elsewhere, or not any more.", run.pk)
+        logger.warning("Run %s is not executed here: another process has taken it, or it has ended.", run.pk)
         return Run.objects.get(pk=run.pk)
     run.lease = fresh
     try:
         return _execute(run, fresh, executor, Watch(run, abandon))
     except completion.LeaseLost:
-        logger.warning("Run %s went on without this worker: its lease is lost.", run.pk)
+        logger.warning("This worker has lost its lease on run %s and drops its attempt.", run.pk)
         storage.drop_attempt(run.pk, fresh)
         return Run.objects.get(pk=run.pk)
 
 
 def _take_up(run: Run, fresh: UUID) -> bool:
-    """Exchange the lease for one that only this process knows: what is claimed is executed once."""
+    """Exchange the lease for one that only this process knows, so that a claimed run is executed only once."""
     mine = Run.objects.filter(
         pk=run.pk, lease=run.lease, state__in=(Run.State.STARTING, Run.State.CANCELLING)
     )
@@ -70,35 +73,35 @@ def _execute(run: Run, lease: UUID, executor: Executor, watch: Watch) -> Run:
             result = executor.run(spec, started=lambda: watch.soon(begun), cancelled=watch.cancelled)
             return conclude(run, lease, result)
         except Refused as refusal:
-            logger.warning("Run %s may not start: %s", run.pk, refusal)
+            logger.warning("Run %s cannot start: %s", run.pk, refusal)
             code = CloseCode.POLICY_BLOCKED if isinstance(refusal, Denied) else CloseCode.INTERNAL
             return retry.wait(partial(completion.fail, run.pk, lease, code))
         except SandboxUnavailable as why:
             _close_worker(run.worker, str(why))
-            return retry.wait(partial(completion.never_began, run.pk, lease))
+            return retry.wait(partial(completion.fail_unstarted, run.pk, lease))
         except completion.LeaseLost:
             raise
-        except Exception:  # a full disk, a bug: the run still comes to a definite end
+        except Exception:  # a full disk, a bug: the run still needs a final state
             retry.wait(partial(completion.fail, run.pk, lease, CloseCode.INTERNAL))
             raise
 
 
 def conclude(run: Run, lease: UUID, result: JobResult) -> Run:
-    """Write down how a job ended. What it wrote is noted beside its files first, so that it is never lost."""
+    """Store how a job ended. Its result is first written next to its files, so that it is never lost."""
     if result.status == Status.SUCCEEDED:
         storage.note_result(run.pk, lease, completion.as_text(result))
-        retry.wait(partial(completion.step_if_mine, "collect", run.pk, lease))
+        retry.wait(partial(completion.step_under_lease, "collect", run.pk, lease))
     return retry.wait(partial(completion.finish, run.pk, lease, result))
 
 
 def _started(pk: UUID, lease: UUID) -> None:
-    # A cancel or a lost lease is the watch's business: the executor is told through `cancelled`.
+    # The watch handles a cancel or a lost lease: the executor learns of it through `cancelled`.
     with suppress(completion.LeaseLost, Conflict):
-        completion.step_if_mine("running", pk, lease)
+        completion.step_under_lease("running", pk, lease)
 
 
 def _close_worker(name: str, why: str) -> None:
-    logger.error("This worker runs no code any more: %s", why)
+    logger.error("This worker has stopped running code: %s", why)
     Worker.objects.filter(name=name).update(refusal=why[:2000])
 
 
@@ -127,11 +130,11 @@ def _mock_inputs(run: Run) -> dict[str, Path]:
 
 
 def _open_private(pk: UUID, lease: UUID) -> dict[str, Path]:
-    """Open private data: under the run's lock the approval is asked for again, and the opening is recorded."""
+    """Open private data: check the approval again under the run's lock, and record the opening in the audit log."""
     with transaction.atomic():
         run = _locked_with_approval(pk, lease)
         inputs = storage.open_for(run, rule=_open_rule)
-        if run.opened_at is not None:  # the answer to the commit was lost, and this is asked again
+        if run.opened_at is not None:  # a retry: the first commit succeeded, but its answer was lost
             return inputs
         run.opened_at = timezone.now()
         run.save(update_fields=["opened_at"])
@@ -142,9 +145,9 @@ def _open_private(pk: UUID, lease: UUID) -> dict[str, Path]:
 
 
 def _locked_with_approval(pk: UUID, lease: UUID) -> Run:
-    """The run and all that its rule asks about, in one look."""
-    beside = ("request__author", "request__dataset", "revision", "approval__version")
-    run = completion.lock(pk, lease, *beside)
+    """Return the run, locked, with everything that its rule reads, in one query."""
+    related = ("request__author", "request__dataset", "revision", "approval__version")
+    run = completion.lock(pk, lease, *related)
     if run.approval is not None:
         version = run.approval.version
         if version.request_id == run.request_id:
@@ -155,4 +158,4 @@ def _locked_with_approval(pk: UUID, lease: UUID) -> Run:
 
 
 def _open_rule(run: object) -> str | None:
-    return rules.may_open_data(run) if isinstance(run, Run) else "Only a run opens private data."
+    return rules.may_open_data(run) if isinstance(run, Run) else "Only a run can open private data."

@@ -1,4 +1,4 @@
-"""Who has to do with whose data: what the queue needs to know to keep runs apart that could signal to each other."""
+"""The people connected with each dataset: what the queue needs to keep apart runs that could signal to each other."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
@@ -15,7 +15,7 @@ from requests_app.models import CodeRequest, Run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
-    """The people around one dataset, and when a run on its private rows last began."""
+    """The people connected with one dataset, and when a run on its private rows last started."""
 
     staff: frozenset[UUID] = field(default_factory=frozenset)
     people: frozenset[UUID] = field(default_factory=frozenset)
@@ -24,9 +24,9 @@ class Around:
 
 
 def around(datasets: Collection[UUID]) -> dict[UUID, Around]:
-    """For each of these datasets who might listen to a run on it: everybody who has, or had, to do with it.
+    """Return, for each dataset, the people who might listen to a run on it: everybody who is or was connected with it.
 
-    Access that has ended, or was only asked for, counts too: who once knew the data's shape still does.
+    Access that has ended, or was only requested, counts too: whoever knew the data's shape still does.
     """
     if not datasets:
         return {}

@@ -1,7 +1,8 @@
-"""Which run is next: the order of the queue and what holds a run back. Pure, so that pages and workers agree.
+"""The order of the queue, and what holds a run back. Pure, so that pages and workers agree.
 
-Two runs on one kernel can signal to each other, by load and by what the kernel counts for all. So a run on private
-data never overlaps there with a run whose log somebody reads unchecked who could profit: see `could_hear`.
+Two runs on one kernel can signal to each other, through load and through counters that the kernel shares. So a run on
+private data never overlaps on a kernel with a run whose log is read, unchecked, by somebody who could profit: see
+`could_hear`.
 """
 
 from collections import Counter
@@ -14,7 +15,7 @@ from typing import Generic, TypeVar
 Id = TypeVar("Id")
 
 AGEING = timedelta(minutes=10)
-"""A run that has waited this long lets nothing pass any more that would make it wait longer."""
+"""A run that has waited this long is overtaken by no run that would make it wait longer."""
 
 
 class Hold(StrEnum):
@@ -24,14 +25,14 @@ class Hold(StrEnum):
     DATASET = "dataset"
     RESERVED = "reserved"
     NEIGHBOUR = "neighbour"
-    """Beside a run that is under way, one of the two could hear the other."""
+    """It would overlap with a run in progress, and one of the two could hear the other."""
     TURN = "turn"
-    """A run that has waited longer would wait longer still."""
+    """A run that has waited longer would have to wait even longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Party(Generic[Id]):
-    """A run, as far as the queue goes: whose, on what, and who could hear it or listen with it."""
+    """A run as the queue sees it: whose it is, on which dataset, and who could hear it or listen through it."""
 
     person: Id
     dataset: Id
@@ -41,9 +42,9 @@ class Party(Generic[Id]):
     staff: frozenset[Id] = frozenset()
     """Who reads the log of a run on this dataset's private rows: its owner and reviewers."""
     people: frozenset[Id] = frozenset()
-    """Everybody who has to do with the dataset, the staff included."""
+    """Everybody connected with the dataset, including the staff."""
     strict: bool = False
-    """Runs on this dataset's private rows stay apart from everybody's trials."""
+    """Runs on this dataset's private rows stay apart from everybody's mock runs."""
 
     @property
     def writer(self) -> Id:
@@ -55,17 +56,17 @@ _OF_A_PARTY = tuple(field.name for field in fields(Party))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting(Party[Id]):
-    """A queued run, and since when it waits."""
+    """A queued run, and since when it has been waiting."""
 
     run: Id
     since: datetime
     passed: bool = False
-    """A trial: while it waited, a run has begun beside which it must not be."""
+    """For a mock run: while it waited, a run has started that it must not overlap with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Busy(Party[Id]):
-    """A run that has a place, on which kernel, and when it ends at the latest."""
+    """A run that has a place: its kernel, and its latest possible end."""
 
     kernel: str = ""
     ends: datetime | None = None
@@ -81,12 +82,12 @@ class Caps:
 
     @property
     def private_slots(self) -> int:
-        """One place of several is kept for mock runs, so that a long run never holds up a short one."""
+        """Of several places, one is reserved for mock runs, so that a long run never delays a short one."""
         return max(1, self.slots - 1)
 
 
 def fair_order(waiting: Iterable[Waiting[Id]], busy: Sequence[Busy[Id]], now: datetime) -> list[Waiting[Id]]:
-    """Short mock runs first; then turn by turn between people, what they have in hand counting as turns taken."""
+    """Return the runs in queue order: mock runs first, then people in turn. Runs in progress count as turns taken."""
     turns = Counter(run.person for run in busy)
     keyed = []
     for run in sorted(waiting, key=lambda one: (_rank(one, now), one.since)):
@@ -109,17 +110,17 @@ STEPS = (
 
 
 def estimate(*, ahead: int, in_hand: int, slots: int, typical: timedelta) -> str:
-    """How long a run may wait, in coarse words: so many rounds of the workers at the time that runs usually take."""
+    """Return in coarse words how long a run may wait: the rounds ahead of it, at the usual length of a run."""
     wait = typical * ((in_hand + ahead) // max(1, slots))
     return next((words for limit, words in STEPS if wait < limit), "several hours")
 
 
 def could_hear(listener: Party[Id], secret: Party[Id]) -> bool:
-    """Whether the log of `listener`, read unchecked, could bring to somebody what `secret` reads off private rows.
+    """Return whether the log of `listener`, read unchecked, could give somebody what `secret` reads in private rows.
 
-    The log of a trial is its author's at once; that of a run on another dataset is read by that dataset's staff. It
-    takes code by one person and a reader of its log who both have to do with the secret's dataset; with strict
-    isolation, any reader who does not read the secret's own log.
+    The author of a mock run reads its log at once; the staff of a dataset read the logs of runs on it. A leak takes an
+    author and a log reader of `listener` who are both connected with the dataset of `secret`; under strict isolation,
+    any log reader who does not read the log of `secret` anyway.
     """
     if secret.is_mock:
         return False
@@ -136,7 +137,7 @@ def must_not_overlap(one: Party[Id], other: Party[Id]) -> bool:
 
 
 def neighbours(run: Party[Id], busy: Iterable[Busy[Id]], kernel: str) -> list[Busy[Id]]:
-    """The runs under way on this kernel beside which this one must not start. An unknown kernel may be any."""
+    """Return the runs in progress on this kernel that this one must not overlap with. An unknown kernel may be any."""
     near = (other for other in busy if kernel == other.kernel or not kernel or not other.kernel)
     return [other for other in near if must_not_overlap(run, other)]
 
@@ -144,7 +145,7 @@ def neighbours(run: Party[Id], busy: Iterable[Busy[Id]], kernel: str) -> list[Bu
 def startable(
     waiting: Sequence[Waiting[Id]], busy: Sequence[Busy[Id]], caps: Caps, now: datetime, kernel: str = ""
 ) -> list[Waiting[Id]]:
-    """Those of the waiting runs that may start on this kernel now, in the order of their turn."""
+    """Return the waiting runs that may start on this kernel now, in queue order."""
     return [
         run
         for run in fair_order(waiting, busy, now)
@@ -160,11 +161,11 @@ def hold_in_turn(
     now: datetime,
     kernel: str = "",
 ) -> Hold | None:
-    """What keeps this run from starting on this kernel now; None when nothing does.
+    """Return what keeps this run from starting on this kernel now; None when nothing does.
 
-    A run that has waited longer than AGEING, and waits for neighbours alone, counts for all whose turn is later as if
-    it had begun: what is under way beside it ends within its limits, and nothing new comes in between. The turn is by
-    age; but trials that have let a run on private data pass go before the next one, so that both kinds alternate.
+    For all runs behind it, a run that has waited longer than AGEING, and only for neighbours, counts as started: its
+    neighbours end within their limits, and no new ones start. The order is by age, except that mock runs that were
+    passed by a run on private data go before the next such run, so that both kinds alternate.
     """
     if (why := hold(run, busy, caps, kernel)) is not None:
         return why
@@ -181,14 +182,14 @@ def _age(run: Waiting[Id]) -> tuple[bool, datetime]:
 
 
 def hold(run: Waiting[Id], busy: Sequence[Busy[Id]], caps: Caps, kernel: str = "") -> Hold | None:
-    """What keeps this run from starting on this kernel now even if it were first; None when nothing does."""
+    """Return what keeps this run from starting on this kernel now, even if it were first; None when nothing does."""
     if (why := _limit(run, busy, caps)) is not None:
         return why
     return Hold.NEIGHBOUR if neighbours(run, busy, kernel) else None
 
 
 def _limit(run: Waiting[Id], busy: Sequence[Busy[Id]], caps: Caps) -> Hold | None:
-    """Which limit on how much may run at once keeps this run back."""
+    """Return which limit on concurrent runs holds this run back."""
     if sum(other.person == run.person for other in busy) >= caps.per_person:
         return Hold.PERSON
     if run.is_mock:

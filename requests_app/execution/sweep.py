@@ -1,4 +1,4 @@
-"""What beat has done every few seconds: end what lost its worker, ring lost bells, let things expire."""
+"""Periodic sweep, run by Celery beat every few seconds: end lost runs, resend wake-ups, expire what is due."""
 
 import logging
 from datetime import timedelta
@@ -22,39 +22,41 @@ from runner.contract import CloseCode
 logger = logging.getLogger(__name__)
 
 MISSED = 3
-HOPELESS = MISSED + 12
-"""After so many silent rounds what was collected has failed to be kept again and again: the run is given up."""
+GIVE_UP_AFTER = MISSED + 12
+"""After this many missed heartbeats, storing the collected result has failed repeatedly: the run is given up."""
 AT_ONCE = 200
-TOLD = 100
+PAGES_REFRESHED = 100
 ATTEMPT_SECONDS = 24 * 3600
 MOCK_OUTPUT_AGE = timedelta(days=30)
 WORKER_AGE = timedelta(days=1)
 
 
-def look_after() -> None:
-    """One round: ends whose step has come are announced, what may not go on is cancelled, runs whose worker is gone
-    come to a definite end, and bells are rung for what may start."""
+def sweep_runs() -> None:
+    """Run one sweep: announce the ends that are due, cancel runs that may not continue, end runs whose worker is gone,
+    and wake workers for the runs that may start."""
     announcement.announce_due()
-    cancellation.end_what_may_not_go_on(Run.objects.live())
+    cancellation.cancel_disallowed(Run.objects.live())
     for pk in lost_runs():
         try:
             end_lost(pk)
-        except Exception:  # one that cannot be ended keeps neither the others nor the bell from their turn
-            logger.exception("Lost run %s could not be ended in this round.", pk)
+        except Exception:  # a run that cannot be ended must not block the others
+            logger.exception("Could not end lost run %s. The next sweep tries again.", pk)
     with transaction.atomic():
         claims.ring_next()
-        _tell_pages()
+        _refresh_pages()
 
 
-def _tell_pages() -> None:
-    """Pages of runs under way show the time again. The round tells them, not the worker: it does not stop with it."""
-    live.changed("run", *Run.objects.working().order_by("started_at").values_list("pk", flat=True)[:TOLD])
+def _refresh_pages() -> None:
+    """Refresh the elapsed time on pages of runs in progress. The sweep does it, since a worker may die."""
+    live.changed(
+        "run", *Run.objects.working().order_by("started_at").values_list("pk", flat=True)[:PAGES_REFRESHED]
+    )
 
 
 def lost_runs() -> list[UUID]:
-    """Runs in hand without a heartbeat for three periods.
+    """Return the runs on workers without a heartbeat for three periods, at most AT_ONCE of them.
 
-    Both the clock and a count of rounds must say so: the clock may jump, and rounds may come in a burst.
+    Both the clock and the count of sweeps must agree: the clock may jump, and sweeps may come in a burst.
     """
     Run.objects.in_hand().update(missed_beats=F("missed_beats") + 1)
     by_clock = Q(heartbeat_at__lt=Now() - settings.STALE_AFTER) | Q(
@@ -65,19 +67,21 @@ def lost_runs() -> list[UUID]:
 
 
 def end_lost(pk: UUID) -> None:
-    """End a run whose worker is gone; what it had already collected is kept."""
+    """End a run whose worker is gone. A result that it had already collected is kept."""
     run = Run.objects.get(pk=pk)
-    noted = storage.noted_result(run.pk, run.lease) if run.lease and run.missed_beats < HOPELESS else None
+    noted = (
+        storage.noted_result(run.pk, run.lease) if run.lease and run.missed_beats < GIVE_UP_AFTER else None
+    )
     if run.lease is None or noted is None or run.state == Run.State.CANCELLING:
         with transaction.atomic():
             _give_up(pk)
         return
     try:
-        if run.state != Run.State.COLLECTING:  # its worker died between the note and the step
-            completion.step_if_mine("collect", run.pk, run.lease)
+        if run.state != Run.State.COLLECTING:  # its worker died after storing the result and before the step
+            completion.step_under_lease("collect", run.pk, run.lease)
         completion.finish(run.pk, run.lease, completion.from_text(noted))
     except completion.LeaseLost:
-        logger.info("Run %s has ended by itself.", pk)
+        logger.info("Run %s has ended without the sweep.", pk)
 
 
 def _give_up(pk: UUID) -> None:
@@ -89,25 +93,22 @@ def _give_up(pk: UUID) -> None:
     announcement.settle(run, **lost)
 
 
-# What time ends
-
-
 def expire() -> None:
-    """Approvals and held outputs whose time is over end; what was left lying about goes."""
+    """Expire approvals and held outputs that are due, and delete leftover files and rows."""
     _expire_approvals()
     _expire_releases()
-    builds.look_after()
-    _sweep()
+    builds.sweep()
+    _delete_leftovers()
 
 
 def _expire_approvals() -> None:
-    """A run that began in time may finish: the approval then expires after it."""
+    """Expire approvals. A run that started in time may finish: its approval expires after it."""
     over = CodeRequest.objects.filter(
         state=CodeRequest.State.APPROVED, latest__approval__expires_at__lte=timezone.now()
     ).exclude(pk__in=Run.objects.working().values("request"))
     for item in over.order_by("pk")[:AT_ONCE]:
         with transaction.atomic():
-            cancellation.expire(item, by=User.objects.system(), why="its time is over.")
+            cancellation.expire(item, by=User.objects.system(), why="it has expired.")
 
 
 def _expire_releases() -> None:
@@ -119,7 +120,7 @@ def _expire_releases() -> None:
             notifications.release_expired(done)
 
 
-def _sweep() -> None:
+def _delete_leftovers() -> None:
     working = set(Run.objects.working().values_list("pk", "lease"))
     for attempt in storage.old_attempts(ATTEMPT_SECONDS) - working:
         storage.drop_attempt(*attempt)

@@ -1,7 +1,7 @@
 """Why a queued run is waiting, in words for everybody who may see it.
 
-Of other people's runs they state only the kind and the latest end. That end comes from public limits, never from what
-the run does.
+Of other people's runs these words reveal only the kind and the latest possible end, which comes from public limits and
+never from what the run does.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def of(queue: Queue, run: Waiting[Any], kernels: Sequence[str]) -> str:
-    """What this run is waiting for, on the kernels where it could start."""
+    """Return what this run is waiting for, on the kernels where it could start."""
     match queue.hold(run, kernels):
         case Hold.PERSON:
             return (
@@ -51,7 +51,7 @@ def _neighbour(run: Waiting[Any], near: Sequence[Busy[Any]], now: datetime) -> s
 
 
 def within(near: Sequence[Busy[Any]], now: datetime) -> str:
-    """The time by which all of these have ended at the latest, in whole minutes."""
+    """Return the latest time by which all of these will have ended, rounded up: “within 5 minutes”."""
     left = max((other.ends - now for other in near if other.ends is not None), default=timedelta())
     minutes = max(1, -(-left // MINUTE))
     if minutes < 120:

@@ -1,4 +1,4 @@
-"""A worker's own part: prove the sandbox, sign on, say every few seconds that it is there, sign off."""
+"""A worker's own row: test the sandbox, register the worker, write its heartbeat, and remove the row at the end."""
 
 import logging
 import os
@@ -24,14 +24,14 @@ SWEEP_BEATS = 12
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What the start-up self-test found: capabilities, or why this host runs no code."""
+    """The result of the start-up self-test: the sandbox's capabilities, or why this host runs no code."""
 
     capabilities: Capabilities | None
     refusal: str = ""
 
 
 def prove(executor: Executor) -> Proof:
-    """Try to get out of the sandbox; when it does not hold, the reason."""
+    """Try to escape from the sandbox. Return its capabilities, or the reason why it does not hold."""
     try:
         return Proof(executor.probe())
     except SandboxUnavailable as why:
@@ -40,7 +40,7 @@ def prove(executor: Executor) -> Proof:
 
 
 def sign_on(name: str, *, slots: int, proof: Proof) -> Worker:
-    """Write the worker's row anew; a drain that an admin asked for stays."""
+    """Create or overwrite the worker's row, and return it. A drain that an admin requested stays."""
     able = proof.capabilities
     now = timezone.now()
     worker, _ = Worker.objects.update_or_create(
@@ -71,11 +71,11 @@ def sign_off(name: str) -> None:
 
 def _tell() -> None:
     live.changed("workers", "all")
-    claims.tell_waiting()
+    claims.refresh_waiting()
 
 
 class Presence:
-    """The thread that keeps a worker's row fresh, and tries the sandbox again while it does not hold."""
+    """A thread that writes a worker's heartbeat, and tests the sandbox again while it does not hold."""
 
     def __init__(self, name: str, executor: Executor, slots: int) -> None:
         self._name, self._executor, self._slots = name, executor, slots
@@ -102,9 +102,9 @@ class Presence:
             connection.close()
 
     def beat(self) -> None:
-        """One sign of life; the sandbox is tried at first, and again from time to time while it does not hold.
+        """Write one heartbeat. Test the sandbox the first time, and again from time to time while it does not hold.
 
-        Ends whose step has come are announced here too: this needs no server of messages.
+        Ends that are due are announced here too: this works without a message broker.
         """
         self._beats += 1
         try:
@@ -118,17 +118,21 @@ class Presence:
                 self._sign_on()
             announcement.announce_due()
         except (DatabaseError, InterfaceError):
-            logger.warning("No sign of life from %s: the database does not answer.", self._name)
+            logger.warning(
+                "Worker %s could not write its heartbeat: the database is not responding.", self._name
+            )
             connection.close()
         if self._beats % SWEEP_BEATS == 0:
             self._sweep()
 
     def _sweep(self) -> None:
-        """What a process of ours that was killed has left goes; the next round tries again."""
+        """Remove what killed processes of this worker have left behind; the next sweep retries."""
         try:
             self._executor.sweep()
         except (OSError, SandboxUnavailable):
-            logger.warning("%s could not remove what killed runs left.", self._name, exc_info=True)
+            logger.warning(
+                "Worker %s could not remove the remains of killed runs.", self._name, exc_info=True
+            )
 
     def _sign_on(self) -> None:
         sign_on(self._name, slots=self._slots, proof=prove(self._executor))

@@ -1,4 +1,4 @@
-"""Requests for code to run, their versions, and what reviewers say of them."""
+"""Requests to run code, their versions, and the reviews, comments and approvals on them."""
 
 import pgtrigger
 from django.db import models
@@ -15,18 +15,18 @@ SUBMITTED = Q(latest__isnull=False)
 
 class CodeRequestQuerySet(models.QuerySet["CodeRequest"]):
     def visible_to(self, user: User) -> "CodeRequestQuerySet":
-        """Own requests; of the datasets one owns or reviews, those once submitted; all submitted for auditors."""
+        """Return own requests, and submitted ones on datasets the user owns or reviews; auditors see all submitted."""
         if user.oversees:
             return self.filter(SUBMITTED) if user.is_auditor else self.none()
         reviewed = Dataset.objects.reviewed_by(user).order_by().values("pk")
         return self.filter(Q(author=user) | (SUBMITTED & Q(dataset__in=reviewed)))
 
     def written_by(self, user: User) -> "CodeRequestQuerySet":
-        """One's own. To somebody who has come to oversee, what they wrote before is like anybody's."""
+        """Return the requests this person has written; none while they hold an overseeing role."""
         return self.none() if user.oversees else self.filter(author=user)
 
     def known_to(self, user: User) -> "CodeRequestQuerySet":
-        """What one may read; an admin, besides, knows of the submitted ones that they are there."""
+        """Return the requests that this user may know exist: those they may read; admins know all submitted."""
         return self.filter(SUBMITTED) if user.is_admin else self.visible_to(user)
 
 
@@ -45,9 +45,9 @@ class CodeRequest(BaseModel):
         EXPIRED = "expired", "Approval expired"
 
     OPEN = (State.SUBMITTED, State.IN_REVIEW)
-    """The latest version waits for verdicts."""
+    """The latest version is waiting for verdicts."""
     UNDECIDED = (*OPEN, State.APPROVED, State.CHANGES_REQUESTED)
-    """Something may still come of what was submitted."""
+    """What was submitted may still be approved or run."""
 
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="code_requests")
     author = models.ForeignKey(User, on_delete=models.PROTECT, related_name="code_requests")
@@ -57,7 +57,7 @@ class CodeRequest(BaseModel):
     state_changed_at = models.DateTimeField(auto_now_add=True)
     latest = models.ForeignKey("Version", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
 
-    # The draft: what the author is writing now. A version is a frozen copy of it.
+    # The draft: what the author is writing now. A version is an immutable copy of it.
     code = models.TextField(blank=True)
     parameters = models.JSONField(default=dict, blank=True)
     purpose = models.TextField(blank=True, max_length=4000)
@@ -145,7 +145,7 @@ class Review(BaseModel):
 
 
 class Comment(BaseModel):
-    """A remark on a line of a version (or on the whole); replies hang below it. Held back until the verdict."""
+    """A comment on a line of a version or on the whole, or a reply. A reviewer's is held back until their verdict."""
 
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="comments")
     author = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
@@ -168,7 +168,7 @@ class Comment(BaseModel):
 
 
 class Approval(BaseModel):
-    """Leave to run one version: this code, this revision, these parameters, so often, until then."""
+    """Permission to run one version: its code, revision and parameters, a number of times, until it expires."""
 
     version = models.OneToOneField(Version, on_delete=models.PROTECT, related_name="approval")
     sha256 = models.CharField(max_length=64)

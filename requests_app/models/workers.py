@@ -1,4 +1,4 @@
-"""Where runs are executed, and whether they are held up."""
+"""The workers that execute runs, and the pauses that stop new ones."""
 
 from django.conf import settings
 from django.db import models
@@ -11,16 +11,16 @@ from common.models import BaseModel
 
 class WorkerQuerySet(models.QuerySet["Worker"]):
     def alive(self) -> "WorkerQuerySet":
-        """Workers heard of within three heartbeats."""
+        """Return the workers whose heartbeat is at most three periods old."""
         return self.filter(heartbeat_at__gt=Now() - settings.STALE_AFTER)
 
     def able(self) -> "WorkerQuerySet":
-        """Workers that take new runs now."""
+        """Return the workers that take new runs now."""
         return self.alive().filter(refusal="", draining=False)
 
 
 class Worker(BaseModel):
-    """A process that executes runs: where it is, what its sandbox offers, or why it runs nothing."""
+    """A process that executes runs: its host, its sandbox's capabilities, or why it runs no code."""
 
     name = models.CharField(max_length=120, unique=True)
     host = models.CharField(max_length=120)
@@ -46,7 +46,7 @@ class Worker(BaseModel):
 
 
 class Pause(BaseModel):
-    """While one is open, no run starts anywhere."""
+    """A pause of all runs: until it ends, no run starts."""
 
     by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     reason = models.CharField(max_length=500)

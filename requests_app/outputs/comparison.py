@@ -1,4 +1,4 @@
-"""The output checks of a run's files: facts from the sandbox, compared with what was released before."""
+"""Run the output checks on a run's files, and compare the files with earlier releases."""
 
 from pathlib import Path
 
@@ -8,17 +8,17 @@ from runner.contract import OutputFile
 from runner.gates import previews
 
 COMPARED = 200
-"""Released files of a dataset that a new one is compared with, the latest first."""
+"""How many released files of a dataset a new one is compared with, the latest first."""
 
 
-def look(run: Run, path: Path, file: OutputFile) -> list[disclosure_checks.Check]:
-    """Every check of one file of this run."""
+def checks_of(run: Run, path: Path, file: OutputFile) -> list[disclosure_checks.Check]:
+    """Return every check of one file of this run. The sandbox reads the file."""
     return disclosure_checks.check(
         previews.facts(path, file.type),
         file=file,
         threshold=run.revision.dataset.threshold,
         subjects=_subjects(run),
-        # The author of a trial sees its checks: what others were given is not for them.
+        # The author of a mock run sees its checks, so these must not reveal what others received.
         earlier=released_before(run) if run.kind == Run.Kind.PRIVATE else (),
     )
 
@@ -33,7 +33,10 @@ def compare_again(run: Run) -> None:
 
 
 def released_before(run: Run) -> list[disclosure_checks.Earlier]:
-    """What other runs have let out of the same dataset, the latest first. A recalled file has been out all the same."""
+    """Return what other runs have released from this dataset, the latest first.
+
+    Recalled files count: they were public once.
+    """
     released = (
         Output.objects.filter(
             run__revision__dataset=run.revision.dataset_id,

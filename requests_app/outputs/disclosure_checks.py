@@ -1,7 +1,7 @@
 """Automatic checks of a held file, in the terms of statistical disclosure control. Hints for a person, not proof.
 
-They look at one file (and at what was released before it) as numbers and names. That nothing is flagged does not make
-a file safe; that something is flagged does not make it unsafe.
+They judge one file by its numbers and names, and compare it with earlier releases. A file without a warning may still
+disclose something; a file with a warning may be safe.
 """
 
 import re
@@ -14,7 +14,7 @@ from runner.contract import OutputFile
 Check = dict[str, object]
 """One check: name, ok, value, threshold, text."""
 Facts = Mapping[str, Any]
-"""What runner.gates.previews.facts tells of a file."""
+"""What runner.gates.previews.facts returns for a file."""
 
 TYPES = ("csv", "json", "txt", "md", "png", "parquet")
 MAX_BYTES = 16 * 2**20
@@ -40,7 +40,7 @@ NAME_OF_PEOPLE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """A file that was released before from the same dataset: what to call it, and the counts in it."""
+    """A file released earlier from the same dataset: its label, its name, and the counts in it."""
 
     label: str
     name: str
@@ -55,8 +55,11 @@ def check(
     subjects: Collection[str] = (),
     earlier: Sequence[Earlier] = (),
 ) -> list[Check]:
-    """Every check of one file, from its facts. `threshold` is the smallest count that may come out of this dataset,
-    `subjects` are the names of the columns that say whom a row is about."""
+    """Return every check of one file, computed from its facts.
+
+    `threshold` is the smallest count that may be released from this dataset. `subjects` are the names of the columns
+    that identify the person a row is about.
+    """
     found = [_type(file.type), _size(file.bytes), _readable(facts)]
     if "spelled" in facts:
         found.append(_deceptions(facts))
@@ -72,7 +75,7 @@ def check(
 
 
 def released(label: str, name: str, checked: Sequence[Facts]) -> Earlier:
-    """What a later file is compared with, out of the checks that were kept with a released one."""
+    """Build what later files are compared with, from the checks stored with a released file."""
     kept: Mapping[str, int] = next(
         (c.get("counts", {}) for c in checked if c.get("name") == "differences"), {}
     )
@@ -80,7 +83,7 @@ def released(label: str, name: str, checked: Sequence[Facts]) -> Earlier:
 
 
 def counts(facts: Facts) -> dict[str, int]:
-    """The whole numbers that look like counts of people, by the cell or path they stand at. Bounded."""
+    """Return the whole numbers that look like counts of people, by cell or path; at most MAX_COUNTS."""
     if facts.get("kind") == "json":
         found = {path: int(value) for path, value in facts.get("numbers", ()) if _is_count_path(path, value)}
     else:
@@ -89,7 +92,7 @@ def counts(facts: Facts) -> dict[str, int]:
 
 
 def again(checked: Sequence[Check], threshold: int, before: Sequence[Earlier]) -> list[Check]:
-    """The same checks with the comparison made anew: more may have been released since."""
+    """Return the same checks with a fresh comparison: more may have been released since."""
     return [
         differences(c.get("counts", {}), threshold, before) if c.get("name") == "differences" else c  # type: ignore[arg-type]
         for c in checked
@@ -97,7 +100,7 @@ def again(checked: Sequence[Check], threshold: int, before: Sequence[Earlier]) -
 
 
 def differences(mine: Mapping[str, int], threshold: int, before: Sequence[Earlier]) -> Check:
-    """Counts that differ from those of an earlier release by fewer people than the threshold (differencing)."""
+    """Flag counts that differ from those of an earlier release by less than the threshold (differencing attacks)."""
     near = [
         (other, key, value)
         for other in before
@@ -111,15 +114,15 @@ def differences(mine: Mapping[str, int], threshold: int, before: Sequence[Earlie
     else:
         other, key, value = near[0]
         text = (
-            f"{_number(len(near), 'pair')} of counts, here and in earlier releases, lie closer than {threshold}: "
-            f"the difference may be about few people. First: {_short(key)} is {value:,} here and {other.counts[key]:,} "
-            f"in {other.name} of {other.label}."
+            f"{_number(len(near), 'pair')} of counts, here and released earlier, with a difference below {threshold}. "
+            f"It may describe only a few people. First: {_short(key)} is {value:,} here and "
+            f"{other.counts[key]:,} in {other.name} of {other.label}."
         )
     return {**_check("differences", not near, len(near), threshold, text), "counts": dict(mine)}
 
 
 def fit_for_record(checked: Sequence[Check]) -> list[Check]:
-    """The checks as they may stand in a release's record: without what they tell of other people's releases."""
+    """Return the checks for a release's record, without what they reveal about other people's releases."""
     parts = ("name", "ok", "value", "threshold")
     return [{part: c.get(part) for part in parts} for c in checked if c.get("name") != "differences"]
 
@@ -137,7 +140,7 @@ def _short(name: str) -> str:
 
 
 def _type(kind: str) -> Check:
-    text = f"A {kind} file." if kind in TYPES else f"{kind} is not a type that comes out."
+    text = f"A {kind} file." if kind in TYPES else f"Files of the type {kind} cannot be released."
     return _check("type", kind in TYPES, kind, ", ".join(TYPES), text)
 
 
@@ -153,23 +156,25 @@ def _readable(facts: Facts) -> Check:
         "text": "Text: no automatic check can judge it. Read all of it.",
         "image": "A picture: no automatic check can judge it. Look for single points, labels and extremes.",
     }
-    text = texts.get(kind, f"It could not be opened for the checks: {facts.get('text', 'no reason known')}")
+    text = texts.get(
+        kind, f"The file could not be opened for the checks: {facts.get('text', 'unknown reason')}"
+    )
     return _check("content", kind in ("table", "json"), kind, "", text)
 
 
 def _deceptions(facts: Facts) -> Check:
-    """Characters that the gate spelled out, and those that look like others."""
+    """Flag invisible characters, which the gate has spelled out, and characters that look like others."""
     spelled, alike = int(facts["spelled"]), [str(word) for word in facts.get("look_alikes", ())]
-    said = []
+    warnings = []
     if spelled:
-        said.append(
-            f"{_number(spelled, 'character')} that cannot be seen stood here and {_are(spelled)} spelled out."
+        warnings.append(
+            f"{_number(spelled, 'invisible character')} {_are(spelled)} spelled out in this file."
         )
     if alike:
         words = ", ".join(map(_short, alike))
-        said.append(f"Letters or signs that look like plain ones: {words}. They can carry a message.")
-    text = " ".join(said) or "No character was hidden, and none looks like another."
-    return _check("characters", not said, spelled + len(alike), 0, text)
+        warnings.append(f"Characters that look like ordinary ones: {words}. They can carry a message.")
+    text = " ".join(warnings) or "No character is invisible or looks like another one."
+    return _check("characters", not warnings, spelled + len(alike), 0, text)
 
 
 def _are(count: int) -> str:
@@ -177,10 +182,10 @@ def _are(count: int) -> str:
 
 
 def _colours(facts: Facts) -> Check:
-    """A chart has few colours. Many may be a photograph, or a message in differences that nobody sees."""
+    """Flag pictures with many colours: a chart has few; the rest may be a photograph or carry an invisible message."""
     colours = int(facts["colours"])
-    text = f"{_number(colours, 'colour')}. Those that differ too little to be seen can carry a message: "
-    text += "look at “Show small differences”."
+    text = f"{_number(colours, 'colour')}. Differences too small to see can carry a message: "
+    text += "check “Show small differences”."
     return _check("colours", colours <= COLOURS_OF_A_CHART, colours, COLOURS_OF_A_CHART, text)
 
 
@@ -202,7 +207,7 @@ def _long_lists(facts: Facts) -> Check:
 
 
 def _identifiers(facts: Facts, subjects: Collection[str]) -> Check:
-    """Columns that name people: the subject column, names that say so, or a different value in every row."""
+    """Flag columns that may identify people: the subject column, telling names, or a different value in every row."""
     names = {name.lower() for name in subjects}
     found = [
         str(column["name"]) for column in facts["columns"] if _identifies(column, int(facts["rows"]), names)
@@ -210,7 +215,7 @@ def _identifiers(facts: Facts, subjects: Collection[str]) -> Check:
     if found:
         text = f"May identify people: {', '.join(map(_short, found[:5]))}."
     else:
-        text = "No column is named as the data subject or has a different value in each of many rows."
+        text = "No column is named like an identifier or has a different value in every one of many rows."
     return _check("identifiers", not found, len(found), 0, text)
 
 
@@ -233,19 +238,21 @@ def _formulas(facts: Facts) -> Check:
     cells = int(facts.get("formula_cells", 0))
     text = "No cell begins like a formula."
     if cells:
-        text = f"{_number(cells, 'cell')} would run in a spreadsheet; an apostrophe before each makes it plain text."
+        text = f"A spreadsheet would run {_number(cells, 'cell')}. An apostrophe before each makes it plain text."
     return _check("formulas", not cells, cells, 0, text)
 
 
 def _small_counts(facts: Facts, threshold: int) -> Check:
-    """Counts of at least one and below the threshold, in columns or under keys that look like counts."""
+    """Flag counts from 1 to below the threshold, in columns or under keys that look like counts."""
     small = list(_small(facts, threshold))
     cells = sum(times for _, times in small)
     if not small:
         text = f"No number that looks like a count is between 1 and {threshold - 1}."
     else:
         where = ", ".join(dict.fromkeys(_short(place) for place, _ in small[:5]))
-        text = f"{_number(cells, 'count')} below {threshold}, in {where}: few people may stand behind each."
+        text = (
+            f"{_number(cells, 'count')} below {threshold}, in {where}: each may describe only a few people."
+        )
     return _check("small counts", not small, cells, threshold, text)
 
 
@@ -266,14 +273,14 @@ def _words(name: str) -> str:
 
 
 def _is_count_path(path: str, value: object) -> bool:
-    """A whole number under a key that says count, or anywhere below one."""
+    """Return whether this is a whole number at or below a key that is named like a count."""
     if isinstance(value, float) and not value.is_integer():
         return False
     return isinstance(value, int | float) and value >= 0 and COUNT_NAME.search(_words(path)) is not None
 
 
 def _is_count_column(column: Mapping[str, Any], facts: Facts) -> bool:
-    """Named as a count; or whole, never negative, and not a key, a year or a number of the row."""
+    """Return whether a column holds counts: named so, or whole, never negative, and no key, year or row number."""
     if not column.get("whole") or column.get("min", -1) < 0:
         return False
     name = _words(str(column["name"]))
@@ -286,13 +293,13 @@ def _is_count_column(column: Mapping[str, Any], facts: Facts) -> bool:
 
 
 def _is_key(column: Mapping[str, Any], columns: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether this is the column that names the groups: the first of several, when none holds text."""
+    """Return whether this column names the groups: the first of several, where none holds text."""
     first = column is columns[0] and len(columns) > 1
     return first and all(other["type"] in ("integer", "number") for other in columns)
 
 
 def _count_cells(facts: Facts) -> Iterator[tuple[str, int]]:
-    """Each count of a table by its column and the cells of its row that name a group."""
+    """Yield each count of a table, labelled by its column and the cells of its row that name a group."""
     columns = facts.get("columns", ())
     wanted = [at for at, column in enumerate(columns) if _is_count_column(column, facts)]
     naming = [at for at, column in enumerate(columns) if at not in wanted and column["type"] != "number"]
@@ -313,7 +320,7 @@ def _whole(cell: object) -> int | None:
 
 
 def _dominance(facts: Facts) -> Check:
-    """Columns of which the two largest values make up more than the share of the (n, k) rule."""
+    """Flag columns whose two largest values make up more of the sum than the (n, k) rule allows."""
     shares = [
         (float(column["top_two_share"]), str(column["name"]))
         for column in facts["columns"]
@@ -321,9 +328,11 @@ def _dominance(facts: Facts) -> Check:
     ]
     largest, name = max(shares, default=(0.0, ""))
     if not shares:
-        text = "No column of numbers that could be added up."
+        text = "No numeric column to add up."
     else:
         text = f"The two largest values of {_short(name)} make up {largest:.0%} of its sum"
-        text += "." if largest <= DOMINANCE_SHARE else ": a total could tell one of them about the other."
+        text += (
+            "." if largest <= DOMINANCE_SHARE else ": from a total, one of them could learn about the other."
+        )
     ok = largest <= DOMINANCE_SHARE
     return _check("dominance", ok, round(largest, 4), DOMINANCE_SHARE, text)

@@ -1,4 +1,4 @@
-"""The machine-readable record of a release: what came out of which code and data, who decided, what was checked."""
+"""The machine-readable record of a release: the code, the data, the decision, and the checks of each file."""
 
 from dataclasses import asdict, fields
 from typing import Any
@@ -12,7 +12,10 @@ LOOKS = {field.name for field in fields(viewed.Seen)}
 
 
 def build(release: Release, *, decided_by: str, decided_at: str, names_reviewers: bool) -> dict[str, Any]:
-    """Everything that may be shown with a release. Nothing in it was read off private rows but what is released."""
+    """Build the record. Apart from the released files themselves, nothing in it depends on private rows.
+
+    Raises ValueError for a mock run, which has no release.
+    """
     run = release.run
     version = run.version
     if version is None or run.approval is None:
@@ -99,7 +102,7 @@ def _output(output: Output) -> dict[str, Any]:
 
 
 def for_author(record: dict[str, Any]) -> dict[str, Any]:
-    """The record without what reviewers have looked at and what not: their habits are no business of the author's."""
+    """Return the record without what reviewers have viewed: their habits do not concern the author."""
     outputs = [
         {name: value for name, value in output.items() if name not in LOOKS}
         for output in record.get("outputs", ())
@@ -108,8 +111,10 @@ def for_author(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def for_auditor(record: dict[str, Any]) -> dict[str, Any]:
-    """The record with the log's own fingerprint of each file: a plain hash would give a small answer away by trying,
-    and an auditor reads no results."""
+    """Return the record with a keyed fingerprint of each file in place of its hash.
+
+    Auditors read no results, and a bare hash of a small answer could be brute-forced.
+    """
     outputs = [
         {name: value for name, value in output.items() if name != "sha256"}
         | {"content": fingerprint.of_output(output["sha256"])}

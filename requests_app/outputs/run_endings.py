@@ -1,7 +1,8 @@
-"""What the endings of runs may have told their author: state, code, class, line and length go out unchecked.
+"""How much the endings of runs may have revealed to their author.
 
-Each of them is harmless alone, and any of them may be chosen by the code after it has seen the rows. So the owner's
-side sees how many different ones there were, and how much that can carry.
+The state, close code, exception class, line and length of a run reach the author unchecked. Code can choose each of
+them after it has read the rows. So the owner side sees how many different endings there were, and how many bits they
+can carry.
 """
 
 import builtins
@@ -15,17 +16,17 @@ from requests_app.models import Approval, CodeRequest, Run, Version
 from runner.contract import CloseCode
 
 MANY = 3
-"""More different endings than these of the same code on the same data deserve a look at the logs."""
+"""More different endings than this, of the same code on the same data, are a reason to read the logs."""
 CLASSES = sum(isinstance(one, type) and issubclass(one, BaseException) for one in vars(builtins).values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endings:
-    """How the runs of one approval have ended, as their author was told."""
+    """How the runs of one approval have ended, as announced to their author."""
 
     runs: int
     ways: list[tuple[str, int]]
-    """Each way of ending, the commonest first, and how often."""
+    """Each way of ending with its count, the most frequent first."""
     lengths: int
     """How many different lengths were announced."""
     bits: float
@@ -36,28 +37,28 @@ class Endings:
 
 
 def of(approval: Approval) -> Endings | None:
-    """The endings of this approval's runs that had opened the data; None before the first."""
+    """Return the endings of this approval's runs that opened the data; None before the first."""
     return among(approval.runs.all())
 
 
 def among(listed: Iterable[Run]) -> Endings | None:
-    """The same of runs of one approval that have been read already."""
+    """Return the endings of these runs, which belong to one approval and are already loaded."""
     runs = [run for run in listed if run.finished_at is not None and run.opened_at is not None]
     if not runs:
         return None
     ways = Counter(_way(run) for run in runs)
     lengths = {_steps(run) for run in runs}
-    told = {(_way(run), _steps(run)) for run in runs}
+    announced = {(_way(run), _steps(run)) for run in runs}
     return Endings(
         runs=len(runs),
         ways=ways.most_common(),
         lengths=len(lengths),
-        bits=round(len(runs) * math.log2(len(told)), 1),
+        bits=round(len(runs) * math.log2(len(announced)), 1),
     )
 
 
 def earlier(item: CodeRequest, *, before: Version) -> Endings | None:
-    """Of the approvals before this version, the one whose runs ended in most ways."""
+    """Return the endings of the approval before this version whose runs ended in the most ways."""
     approved: dict[UUID | None, list[Run]] = defaultdict(list)
     for run in Run.objects.filter(
         approval__version__request=item, approval__version__number__lt=before.number
@@ -68,7 +69,7 @@ def earlier(item: CodeRequest, *, before: Version) -> Endings | None:
 
 
 def one_run_can_tell(version: Version) -> int:
-    """Bits that the ending of one run of this code can carry at most: code, or class and line; and the length."""
+    """Return the most bits one run can reveal by its ending: its close code, or class and line, and its length."""
     dataset = version.request.dataset
     lines = version.code.count("\n") + 1
     ways = 2 + len(CloseCode) - 1 + CLASSES * (lines + 1)

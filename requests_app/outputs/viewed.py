@@ -1,4 +1,4 @@
-"""Which parts of a held file have been on a reviewer's screen: said before a release, and kept in its record."""
+"""Which parts of a held file reviewers have viewed: shown before a release, and stored in its record."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ EXTENT = {
     "json": ("characters",),
     "image": ("parts",),
 }
-CONTRAST = "differences between colours that the eye does not see"
+CONTRAST = "colour differences too small to see"
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was on screen of a file, and what was not, in words."""
+    """The parts of a file that have been viewed, and those that have not, in words."""
 
     shown: list[str]
     not_shown: list[str]
 
 
 def note(output: Output, *, by: User, place: Place, model: Mapping[str, Any]) -> None:
-    """This person has this part of the file on screen."""
+    """Record that this person has viewed this part of the file."""
     if model["kind"] in EXTENT:
         extent = {name: model[name] for name in ("kind", *EXTENT[model["kind"]])}
         Output.objects.filter(pk=output.pk).exclude(extent=extent).update(extent=extent)
@@ -63,7 +63,7 @@ def _cut(place: Place, model: Mapping[str, Any]) -> int:
 
 
 def seen(output: Output) -> Seen:
-    """What the owner and the reviewers have had on screen of this file, taken together."""
+    """Return what the owner and the reviewers have viewed of this file, taken together."""
     extent: dict[str, Any] = output.extent
     if not extent:
         return Seen([], ["all of it"])
@@ -78,7 +78,7 @@ def seen(output: Output) -> Seen:
 
 
 def _opened(looks: Iterable[str]) -> set[int]:
-    """The numbers of the parts of a text or a picture."""
+    """Return the numbers of the viewed parts of a text or a picture."""
     return {int(part.split()[1]) for part in looks if part.startswith("part ")}
 
 
@@ -91,13 +91,13 @@ def _of_pages(what: str, opened: set[int], size: int, total: int) -> Seen:
 
 
 def _ranges(what: str, pages: Iterable[int], size: int, total: int) -> Iterator[str]:
-    """Pages in words, neighbours as one range: rows 1–200 of 4,000."""
+    """Yield pages in words, with neighbours merged: “rows 1–200 of 4,000”."""
     runs = [[page for _, page in run] for _, run in groupby(enumerate(pages), lambda each: each[1] - each[0])]
     if not runs:
         return
     ranges = [f"{(run[0] - 1) * size + 1:,}–{min(run[-1] * size, total):,}" for run in runs[:MOST_RANGES]]
     left = len(runs) - MOST_RANGES
-    more = f" and {left:,} more stretch{'' if left == 1 else 'es'}" if left > 0 else ""
+    more = f" and {left:,} more range{'' if left == 1 else 's'}" if left > 0 else ""
     yield f"{what} {', '.join(ranges)}{more} of {total:,}" if total else f"all 0 {what}"
 
 
@@ -123,7 +123,7 @@ def _of_table(extent: Mapping[str, int], looks: Mapping[str, int]) -> Seen:
 
 
 def _unread_cells(looks: Mapping[str, int]) -> int:
-    """Cells of which only the beginning, or not every part, was on screen."""
+    """Count the cells that were shown only in part."""
     cut = sum(count for part, count in looks.items() if part.startswith("page "))
     cells: dict[str, int] = {}
     for part, parts in looks.items():
@@ -135,7 +135,7 @@ def _unread_cells(looks: Mapping[str, int]) -> int:
 
 def _of_picture(parts: int, looks: Mapping[str, int]) -> Seen:
     opened = _opened(looks)
-    shown = ["the whole picture" if parts == 1 else "the whole picture, made smaller"] if 0 in opened else []
+    shown = ["the whole picture" if parts == 1 else "the whole picture, reduced"] if 0 in opened else []
     hidden = [] if shown else ["the picture"]
     if parts > 1:
         full = _of_pages("parts", opened, 1, parts)

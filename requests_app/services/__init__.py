@@ -1,8 +1,8 @@
-"""The verbs of the review lane, as one list: pages, API and client call these and nothing below them."""
+"""What people do in the review lane. Views call these functions, and outputs.py and releases.py by name."""
 
 from requests_app.code.template import template_code
 from requests_app.services.comments import comment, drop_comment, resolve, unresolve
-from requests_app.services.drafts import Frozen, draft_of, frozen, new_request, save_draft
+from requests_app.services.drafts import Snapshot, draft_of, new_request, save_draft, snapshot
 from requests_app.services.environments import (
     add_environment,
     build_again,
@@ -15,7 +15,7 @@ from requests_app.services.submissions import declared, submit, withdraw
 from requests_app.services.workers import drain_worker, pause_runs, resume_runs, undrain_worker
 
 __all__ = [
-    "Frozen",
+    "Snapshot",
     "add_environment",
     "begin_review",
     "build_again",
@@ -25,7 +25,6 @@ __all__ = [
     "draft_of",
     "drain_worker",
     "drop_comment",
-    "frozen",
     "new_request",
     "pause_runs",
     "remove_environment",
@@ -35,6 +34,7 @@ __all__ = [
     "review",
     "revoke",
     "save_draft",
+    "snapshot",
     "start_run",
     "submit",
     "template_code",

@@ -1,4 +1,4 @@
-"""Comments on the lines of a version: write, withdraw, resolve; those of a reviewer appear with the verdict."""
+"""Write, delete and resolve comments on a version. A reviewer's comments are published with their verdict."""
 
 from django.db import transaction
 from django.utils import timezone
@@ -33,16 +33,16 @@ def comment(
     parent: Comment | None = None,
     private: bool = False,
 ) -> Comment:
-    """Remark on a version; a reviewer's remarks of the first level are held until their verdict."""
+    """Comment on a version. A reviewer's first-level comments are held back until their verdict."""
     with transaction.atomic():
         item = version.request = _lock(version)
         require(rules.may_comment, by, version)
         _check_comment(version, by=by, text=text, line=line, parent=parent)
         if private and by == item.author:
-            raise Refused("A private comment is for the owner and the reviewers.")
+            raise Refused("Only the owner and the reviewers can write private comments.")
         if by != item.author and item.state == State.SUBMITTED and item.latest_id == version.pk:
             workflow.take("begin_review", item, by=by)
-        said = Comment.objects.create(
+        written = Comment.objects.create(
             version=version,
             author=by,
             text=text.strip(),
@@ -51,20 +51,20 @@ def comment(
             private=private or (parent is not None and parent.private),
             published_at=None if _is_held(version, by, parent) else timezone.now(),
         )
-        record("comment.write", item, by=by, on=version, private=said.private)
-        _tell_of(said, item)
-    return said
+        record("comment.write", item, by=by, on=version, private=written.private)
+        _announce(written, item)
+    return written
 
 
 def _check_comment(
     version: Version, *, by: User, text: str, line: int | None, parent: Comment | None
 ) -> None:
     if not text.strip() or len(text) > COMMENT_LIMIT or "\x00" in text:
-        raise Refused(f"A comment has between 1 and {COMMENT_LIMIT:,} characters.")
+        raise Refused(f"Write a comment of 1 to {COMMENT_LIMIT:,} characters, without null characters.")
     if line is not None and not 1 <= line <= version.code.count("\n") + 1:
-        raise Refused("The code has no such line.")
+        raise Refused("This version has no such line.")
     if version.comments.count() >= COMMENTS_PER_VERSION:
-        raise Refused(f"A version has room for {COMMENTS_PER_VERSION:,} comments.")
+        raise Refused(f"A version can have at most {COMMENTS_PER_VERSION:,} comments.")
     if parent is not None:
         _check_parent(version, parent, by)
 
@@ -85,33 +85,33 @@ def _is_held(version: Version, by: User, parent: Comment | None) -> bool:
     return visibility.is_held(viewer, parent)
 
 
-def _tell_of(said: Comment, item: CodeRequest) -> None:
-    if said.published_at is not None:
+def _announce(written: Comment, item: CodeRequest) -> None:
+    if written.published_at is not None:
         live.changed("request", item.pk)
-        if not said.private:
-            notifications.commented(said.version, by=said.author)
+        if not written.private:
+            notifications.commented(written.version, by=written.author)
 
 
 def drop_comment(comment: Comment, *, by: User) -> None:
-    """Take back a remark of one's own that nobody else has seen."""
+    """Delete your own comment while it is unpublished, with its replies."""
     with transaction.atomic():
         locked = rows.locked(comment)
         if locked.author != by:
-            raise Denied("You can only take back your own comments.")
+            raise Denied("You can only delete your own comments.")
         require(rules.may_comment, by, locked.version)
         if locked.published_at is not None:
-            raise Conflict("This comment is published. Answer it, or mark it as resolved.")
+            raise Conflict("This comment has been published. Reply to it, or mark it as resolved.")
         locked.replies.all().delete()
         locked.delete()
 
 
 def resolve(comment: Comment, *, by: User) -> None:
-    """Mark a thread as settled."""
+    """Mark a thread as resolved."""
     _set_resolved(comment, by=by, resolver=by)
 
 
 def unresolve(comment: Comment, *, by: User) -> None:
-    """Open a settled thread again."""
+    """Reopen a resolved thread."""
     _set_resolved(comment, by=by, resolver=None)
 
 
@@ -128,6 +128,6 @@ def _set_resolved(comment: Comment, *, by: User, resolver: User | None) -> None:
 
 
 def publish_comments(version: Version, *, by: User) -> None:
-    """Let out what a reviewer had noted down."""
+    """Publish the comments that a reviewer has held back."""
     held = version.comments.filter(author=by, published_at=None)
     held.update(published_at=timezone.now())

@@ -1,4 +1,4 @@
-"""What an author does with a draft: begin, write, try on mock data."""
+"""Create and save drafts, and show what a submission would bind."""
 
 import json
 import keyword
@@ -25,11 +25,11 @@ from requests_app.models import CodeEnvironment, CodeRequest
 LIMITS = {"title": 200, "code": 200_000, "purpose": 4000, "context": 4000, "outputs": 2000}
 PARAMETERS_LIMIT = 10_000
 CODE_LINES = 5_000
-"""As many as a person can review, and the review page can show."""
+"""As many lines as a person can review and the review page can show."""
 
 
 def new_request(dataset: Dataset, *, by: User, title: str = "") -> CodeRequest:
-    """A draft on this dataset, with code that runs as it is."""
+    """Create a draft on this dataset, with initial code that runs unchanged."""
     require(dataset_rules.may_use, by, dataset)
     revision = current_revision(dataset)
     with transaction.atomic():
@@ -46,7 +46,7 @@ def new_request(dataset: Dataset, *, by: User, title: str = "") -> CodeRequest:
 
 
 def draft_of(item: CodeRequest) -> dict[str, object]:
-    """The draft as its form begins."""
+    """Return the initial values of the draft's form."""
     parameters = json.dumps(item.parameters, indent=2, ensure_ascii=False) if item.parameters else ""
     fields: dict[str, object] = {name: getattr(item, name) for name in LIMITS}
     return {
@@ -58,8 +58,8 @@ def draft_of(item: CodeRequest) -> dict[str, object]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Frozen:
-    """What a submission now would bind: shown before it is sent."""
+class Snapshot:
+    """What a submission would bind now, for the author to see before submitting."""
 
     sha256: str
     code_sha256: str
@@ -69,13 +69,13 @@ class Frozen:
     parameters: Mapping[str, object]
 
 
-def frozen(item: CodeRequest) -> Frozen:
-    """Everything that the draft's answer depends on, as it stands now."""
+def snapshot(item: CodeRequest) -> Snapshot:
+    """Return everything that the draft's answer depends on, as it is now. Raises Refused for a retired environment."""
     revision = current_revision(item.dataset)
     if why := rules.environment_is_retired(item.environment):
         raise Refused(why)
     environment = installed.get(item.environment)
-    return Frozen(
+    return Snapshot(
         sha256=fingerprint.of(
             code=item.code,
             parameters=item.parameters,
@@ -92,15 +92,17 @@ def frozen(item: CodeRequest) -> Frozen:
 
 
 def save_draft(item: CodeRequest, *, by: User, number: int, **fields: object) -> CodeRequest:
-    """Write the draft; Conflict, with nothing lost, when another tab has written since `number`."""
+    """Save these fields of the draft. Raises Conflict, losing nothing, when another tab has saved since `number`."""
     values = {name: _checked(name, value) for name, value in fields.items()}
     with transaction.atomic():
         locked = rows.locked(item)
         require(rules.may_edit, by, locked)
         if number != locked.draft_number:
-            raise Conflict("This draft was saved in another tab meanwhile. Your text is kept on this page.")
+            raise Conflict("This draft has been saved in another tab. Your text is still on this page.")
         if locked.latest_id is not None and values.get("title", locked.title) != locked.title:
-            raise Refused("The title is fixed since the first version. Copy the request to give it another.")
+            raise Refused(
+                "The title cannot change once a version has been submitted. Copy the request to use another title."
+            )
         for name, value in values.items():
             setattr(locked, name, value)
         locked.draft_number += 1
@@ -115,48 +117,45 @@ def _checked(name: str, value: object) -> object:
     if name == "environment":
         return environment_on_offer(value)
     if name not in LIMITS or not isinstance(value, str):
-        raise Refused(f"A draft has no field {name!r} of this kind.")
+        raise Refused(f"{name!r} is not a field of a draft, or its value is not text.")
     return _bounded(name, value)
 
 
 def environment_on_offer(value: object) -> str:
-    """A code environment that new work can use."""
+    """Return the name of an environment that new drafts can use, or the default; raise Refused for others."""
     name = str(value) or installed.DEFAULT
     if name not in environments_on_offer():
-        raise Refused(f"There is no code environment named {name[:40]!r} to choose.")
+        raise Refused(f"There is no code environment named {name[:40]!r}. Choose another one.")
     return name
 
 
 def environments_on_offer() -> list[str]:
-    """The default one first, which is always there; then what admins have had built."""
+    """Return the names of the usable environments: the default first, then those that admins have added."""
     ready = CodeEnvironment.objects.filter(state=CodeEnvironment.State.READY)
     return [installed.DEFAULT, *ready.order_by("name").values_list("name", flat=True)]
 
 
 def _bounded(name: str, text: str) -> str:
     if len(text) > LIMITS[name]:
-        raise Refused(f"The {name} is longer than {LIMITS[name]:,} characters.")
+        raise Refused(f"The {name} is longer than {LIMITS[name]:,} characters. Shorten it.")
     if not plain_json.is_text(text):
-        raise Refused(f"The {name} holds a character that is no text.")
+        raise Refused(f"The {name} contains an invalid character. Remove it.")
     if name == "code" and text.count("\n") > CODE_LINES:
-        raise Refused(f"The code is longer than {CODE_LINES:,} lines.")
+        raise Refused(f"The code is longer than {CODE_LINES:,} lines. Shorten it.")
     return text
 
 
 def _parameters(value: object) -> dict[str, object]:
     if not isinstance(value, Mapping):
-        raise Refused("The parameters are one JSON object.")
+        raise Refused("Write the parameters as one JSON object.")
     try:
         plain_json.check(dict(value))
         text = json.dumps(value, ensure_ascii=False)
     except ValueError as bad:
-        raise Refused(f"The parameters cannot be kept as JSON: {bad}.") from bad
+        raise Refused(f"The parameters cannot be stored as JSON: {bad}.") from bad
     if len(text) > PARAMETERS_LIMIT:
-        raise Refused(f"The parameters are longer than {PARAMETERS_LIMIT:,} characters.")
+        raise Refused(f"The parameters are longer than {PARAMETERS_LIMIT:,} characters. Shorten them.")
     for name in value:
         if not (isinstance(name, str) and name.isidentifier()) or keyword.iskeyword(name):
-            raise Refused(f"{name!r} cannot be the name of a parameter: it is an argument of main().")
+            raise Refused(f"{name!r} cannot name a parameter: it is not a valid argument name.")
     return dict(value)
-
-
-# The template

@@ -1,4 +1,4 @@
-"""What admins do with code environments, and how one is built: one at a time, beside everything else."""
+"""What admins do with code environments: add, build again, retire and remove them."""
 
 from django.db import IntegrityError, transaction
 
@@ -9,41 +9,39 @@ from common.access import require
 from common.errors import Conflict, Refused
 from requests_app import rules
 from requests_app.environments import installed, package_lists
-from requests_app.environments.builds import State, _locked, _set, ring
+from requests_app.environments.builds import State, _locked, _set, wake_builder
 from requests_app.models import CodeEnvironment, Run
 
 
 def add_environment(*, by: User, name: str, requirements: str) -> CodeEnvironment:
-    """Have an environment built from a list of exact versions."""
+    """Queue the build of an environment from a list of exact versions. Raises Refused for a bad list or a used name."""
     require(rules.may_manage_environments, by)
     name, text = package_lists.check_name(name), requirements.replace("\r\n", "\n")
     package_lists.check(text)
     if name == installed.DEFAULT or installed.is_installed(name):
-        raise Refused(f"There is an environment named {name} already. Other packages need another name.")
+        raise Refused(f"An environment named {name} already exists. Choose another name.")
     try:
         with transaction.atomic():
             made = CodeEnvironment.objects.create(name=name, requirements=text, by=by)
             log.record("environment.add", by=by, on=made)
-            ring()
+            wake_builder()
     except IntegrityError as taken:
-        raise Refused(
-            f"There is an environment named {name} already. Other packages need another name."
-        ) from taken
+        raise Refused(f"An environment named {name} already exists. Choose another name.") from taken
     return made
 
 
 def build_again(item: CodeEnvironment, *, by: User) -> CodeEnvironment:
-    """Try once more to build what could not be built."""
+    """Queue a failed build again."""
     require(rules.may_manage_environments, by)
     with transaction.atomic():
         locked = _locked(item, State.FAILED)
         changed = _set(locked, State.QUEUED, by=by, action="environment.build_again", log="", begun_at=None)
-        ring()
+        wake_builder()
     return changed
 
 
 def retire_environment(item: CodeEnvironment, *, by: User) -> CodeEnvironment:
-    """No run starts in it any more; what runs in it goes on."""
+    """Retire an environment: no new run starts in it, and runs in progress continue."""
     require(rules.may_manage_environments, by)
     with transaction.atomic():
         return _set(
@@ -52,14 +50,14 @@ def retire_environment(item: CodeEnvironment, *, by: User) -> CodeEnvironment:
 
 
 def remove_environment(item: CodeEnvironment, *, by: User) -> CodeEnvironment:
-    """Take a retired environment off the disk, once nothing runs in it. Its list and its hash are kept."""
+    """Delete the files of a retired environment that no run uses. Its package list and its hash are kept."""
     require(rules.may_manage_environments, by)
     with transaction.atomic():
         locked = _locked(item, State.RETIRED)
         if not installed.is_installed(locked.name):
-            raise Conflict("Its files have been removed already.")
+            raise Conflict("The files of this environment have already been removed.")
         if Run.objects.live().filter(environment=locked.name).exists():
-            raise Conflict("A run is still in this environment. Wait until it has ended, or cancel it.")
+            raise Conflict("A run still uses this environment. Wait until it has ended, or cancel it.")
         log.record("environment.remove", by=by, on=locked, sha256=locked.sha256)
         commit.after(installed.remove, locked.name)
         live.changed("workers", "all")
@@ -68,8 +66,5 @@ def remove_environment(item: CodeEnvironment, *, by: User) -> CodeEnvironment:
 
 def _end_of(item: CodeEnvironment) -> str:
     if not item.sha256:
-        raise Conflict("This environment was never built: there is nothing to retire. Try to build it again.")
+        raise Conflict("This environment has never been built, so it cannot be retired. Build it again.")
     return State.RETIRED
-
-
-# Building

@@ -1,4 +1,4 @@
-"""Open what a run wrote: held files and logs for the owner side, released files for the author. All are recorded."""
+"""Open what a run wrote: held files and logs for the owner side, released files for the author. Access is recorded."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from requests_app.services.releases import Verdict, _record
 
 
 def open_held(output: Output, *, by: User) -> Path:
-    """A file of a run for those who may look at it; a view of private output is recorded."""
+    """Return the path of a held file for a preview. A view of an output of private data is recorded."""
     run = output.run
     require(rules.may_read_output, by, run)
     path = _intact(output)
@@ -26,10 +26,10 @@ def open_held(output: Output, *, by: User) -> Path:
 
 
 def open_released(output: Output, *, by: User) -> Path:
-    """A released file for its author or a reviewer; the download is recorded."""
+    """Return the path of a released file for its author or a reviewer, and record the download."""
     release = Release.objects.filter(run=output.run).first()
     if release is None:
-        raise Conflict("Nothing of this run is released.")
+        raise Conflict("No output of this run has been released.")
     require(rules.may_download_release, by, release)
     output.refresh_from_db(fields=["verdict", "bytes_gone_at"])
     if output.verdict != Verdict.RELEASE:
@@ -41,7 +41,7 @@ def open_released(output: Output, *, by: User) -> Path:
 
 
 def open_held_download(output: Output, *, by: User) -> Path:
-    """A held file for a reviewer to take home: the very bytes that a release would let out. It is recorded."""
+    """Return the path of a held file for a reviewer to download, exactly as it would be released. Recorded."""
     require(rules.may_download_held, by, output.run)
     output.refresh_from_db(fields=["bytes_gone_at"])
     path = _intact(output)
@@ -51,7 +51,7 @@ def open_held_download(output: Output, *, by: User) -> Path:
 
 
 def open_log(run: Run, *, by: User, download: bool = False) -> RunLog:
-    """What a run wrote to its streams; a look at a private log, and who took it home, is recorded."""
+    """Return the log of a run. Each view and each download of a private log is recorded."""
     require(rules.may_read_log, by, run)
     written = RunLog.objects.filter(run=run).first() or RunLog(run=run)
     if run.kind == Run.Kind.PRIVATE:
@@ -63,8 +63,8 @@ def open_log(run: Run, *, by: User, download: bool = False) -> RunLog:
 
 def _intact(output: Output) -> Path:
     if output.bytes_gone_at is not None:
-        raise Conflict("The bytes of this output are gone.")
+        raise Conflict("This output has been deleted.")
     path = storage.output_path(output.run_id, output.name)
     if storage.sha256_of(path) != output.sha256:
-        raise Conflict("This file is not what the run wrote. Tell an admin.")
+        raise Conflict("This file has changed since the run wrote it. Tell an admin.")
     return path

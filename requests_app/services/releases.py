@@ -1,4 +1,4 @@
-"""Checking what a run wrote, letting it out, and calling it back."""
+"""Check the outputs of a run, decide on their release, and recall it."""
 
 import hashlib
 
@@ -27,7 +27,7 @@ LOG_LIMIT = 20_000
 
 
 def begin_check(release: Release, *, by: User) -> Release:
-    """Somebody has begun to look at what is held."""
+    """Mark the output check as begun, and compare the files with what has been released meanwhile."""
     with transaction.atomic():
         locked = _lock(release)
         if locked.state == State.CHECKING:
@@ -43,9 +43,9 @@ def _lock(release: Release) -> Release:
 
 
 def set_verdict(output: Output, *, by: User, verdict: str, comment: str = "") -> Output:
-    """Say of one file whether it may go out. No open page is told: its author could count the files."""
+    """Give a verdict on one file. No open page is refreshed, because the author could count the files."""
     if verdict not in (Verdict.RELEASE, Verdict.WITHHOLD):
-        raise Refused("A file is released or withheld.")
+        raise Refused("Choose whether to release or withhold the file.")
     with transaction.atomic():
         _open_release(output.run, by=by)
         locked = rows.locked(output)
@@ -57,14 +57,18 @@ def set_verdict(output: Output, *, by: User, verdict: str, comment: str = "") ->
 
 
 def _open_release(run: Run, *, by: User) -> Release:
-    """The run's release, locked, with its check begun; Conflict when it is decided."""
+    """Return the run's release, locked, with its check begun; raise Conflict when it has been decided."""
     release = Release.objects.select_for_update(of=("self",)).filter(run=run).first()
     if release is None:
-        raise Conflict("Nothing of this run is held.")
+        raise Conflict("No output of this run is held.")
     require(rules.may_check_output, by, release)
     if release.state not in Release.OPEN:
-        raise Conflict(f"This is decided: {release.get_state_display().lower()}.")
+        raise Conflict(_decided(release))
     return begin_check(release, by=by)
+
+
+def _decided(release: Release) -> str:
+    return f"A decision on these outputs has already been made: {release.get_state_display().lower()}."
 
 
 def _record(action: str, output: Output, *, by: User, **detail: object) -> None:
@@ -74,12 +78,12 @@ def _record(action: str, output: Output, *, by: User, **detail: object) -> None:
 
 
 def decide(release: Release, *, by: User, verdict: str, comment: str = "") -> Release:
-    """Let out the files marked so, or nothing; what does not go out is removed."""
+    """Release the files marked for release, or none. Files that are not released are deleted."""
     if verdict not in DECISIONS:
-        raise Refused("The outputs are released, rejected, or need changes.")
+        raise Refused("Choose whether to release the outputs, ask for changes, or reject them.")
     words = note(comment, 4000)
     if verdict != "release" and not words:
-        raise Refused("Say why, so that the author knows what to change.")
+        raise Refused("Give a reason, so that the author knows what to change.")
     with transaction.atomic():
         locked = _lock(release)
         require(rules.may_check_output, by, locked)
@@ -106,13 +110,13 @@ def _check_verdicts(release: Release) -> None:
         return
     verdicts = list(release.run.outputs.values_list("verdict", flat=True))
     if Verdict.PENDING in verdicts:
-        raise Refused("Every file needs a verdict first: release it, or withhold it.")
+        raise Refused("Give every file a verdict first: release it or withhold it.")
     if Verdict.RELEASE not in verdicts:
-        raise Refused("No file is marked for release. Reject the outputs, or ask for changes.")
+        raise Refused("No file is marked for release. Mark one, ask for changes, or reject the outputs.")
 
 
 def recall(release: Release, *, by: User, reason: str) -> Release:
-    """Call a release back: no more downloads, and everybody who had it is told to delete it."""
+    """Recall a release: end its downloads, and notify everybody who had access to delete their copies."""
     reason = written_reason(reason)
     with transaction.atomic():
         done = workflow.take(
@@ -127,33 +131,27 @@ def recall(release: Release, *, by: User, reason: str) -> Release:
     return done
 
 
-# Opening files
-
-
-# A redacted log
-
-
 def _hold(run: Run) -> Release:
     live.changed("run", run.pk)
     return announcement.hold(run)
 
 
 def add_log_excerpt(run: Run, *, by: User, text: str) -> Output:
-    """Make an excerpt of the log, edited by a reviewer, one of the run's outputs: it is then decided on like any.
+    """Add an excerpt of the log, edited by a reviewer, to the run's outputs. It is then decided on like any other.
 
-    A run that failed has no outputs of its own; the excerpt is what its author may be given.
+    A failed run has no outputs of its own; an excerpt can tell its author what happened.
     """
     plain = plain_text.page(text)
     if not plain or max(len(text), len(plain)) > LOG_LIMIT:
-        raise Refused(f"An excerpt has between 1 and {LOG_LIMIT:,} characters.")
+        raise Refused(f"Write an excerpt of 1 to {LOG_LIMIT:,} characters.")
     with transaction.atomic():
         locked = rows.locked(run)
         require(rules.may_add_log_excerpt, by, locked)
         release = Release.objects.filter(run=locked).first() or _hold(locked)
         if release.state not in Release.OPEN:
-            raise Conflict(f"This is decided: {release.get_state_display().lower()}.")
+            raise Conflict(_decided(release))
         if locked.outputs.filter(name=LOG_OUTPUT).exists():
-            raise Conflict("There is an excerpt of this log already.")
+            raise Conflict("An excerpt of this log already exists.")
         content = plain.encode()
         made = Output.objects.create(
             run=locked,

@@ -1,4 +1,4 @@
-"""What reviewers do: look, comment, decide, take back."""
+"""What reviewers do with a version: begin a review, give a verdict, revoke an approval."""
 
 from datetime import timedelta
 
@@ -18,11 +18,11 @@ from requests_app.services.comments import State, _lock, publish_comments
 Verdict = Review.Verdict
 
 COMMENT_LIMIT = 10_000
-STALE = "This is stale: a newer version was submitted. Look again before you decide."
+STALE = "This page is stale: a newer version has been submitted. Read it before you decide."
 
 
 def begin_review(version: Version, *, by: User) -> None:
-    """A reviewer has opened the review; the author sees that it is being looked at."""
+    """Mark the request as in review, which its author can see."""
     with transaction.atomic():
         item = _lock(version)
         require(rules.may_begin_review, by, item)
@@ -46,9 +46,12 @@ def review(  # noqa: PLR0913 -- a verdict with its scope, each part named at the
     runs: int | None = None,
     days: int | None = None,
 ) -> Review:
-    """Give a verdict on the code with the hash `seen`; the last approval needed makes the approval."""
+    """Give a verdict on the code with the hash `seen`. The last approval needed creates the Approval.
+
+    Raises Conflict when `version` is not the latest, or `seen` is not its hash.
+    """
     if verdict not in Verdict.values:
-        raise Refused("A verdict is to approve, to request changes, or to reject.")
+        raise Refused("Choose a verdict: approve, request changes, or reject.")
     with transaction.atomic():
         item = _lock(version)
         require(rules.may_decide, by, item)
@@ -90,7 +93,7 @@ def _scope(item: CodeRequest, runs: int | None, days: int | None) -> tuple[int, 
 def _words(verdict: str, comment: str) -> str:
     words = note(comment, COMMENT_LIMIT)
     if verdict != Verdict.APPROVE and not words:
-        raise Refused("Say what has to change, or why not: the author cannot guess it.")
+        raise Refused("Tell the author what has to change, or why you reject it.")
     return words
 
 
@@ -101,13 +104,13 @@ def _step(item: CodeRequest, version: Version, verdict: str) -> str:
 
 
 def standing(version: Version) -> list[Review]:
-    """The approvals of people who may still review: a seat or a role may have been taken from them since."""
+    """Return the approvals by people who may still review: some may have lost their role since."""
     people = version.request.dataset.reviewing_people().order_by().values("pk")
     return list(version.reviews.filter(reviewer__in=people, verdict=Verdict.APPROVE))
 
 
 def _approve(version: Version) -> Approval:
-    """The narrowest scope that the reviewers agree on."""
+    """Create the approval with the narrowest scope that the reviewers have given."""
     approvals = standing(version)
     runs = min(given.runs for given in approvals if given.runs is not None)
     days = min(given.days for given in approvals if given.days is not None)
@@ -120,7 +123,7 @@ def _approve(version: Version) -> Approval:
 
 
 def revoke(item: CodeRequest, *, by: User, reason: str) -> CodeRequest:
-    """End an approval with a reason; what runs on it is cancelled."""
+    """End an approval with a reason, and cancel its runs."""
     reason = written_reason(reason)
     with transaction.atomic():
         changed = workflow.take("revoke", item, by=by, state_reason=reason)

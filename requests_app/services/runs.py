@@ -1,4 +1,4 @@
-"""Starting and cancelling runs on private data."""
+"""Start and cancel runs: on private data by an approval, on mock data by the author of a draft."""
 
 from uuid import UUID
 
@@ -13,30 +13,24 @@ from requests_app import rules
 from requests_app.audit_entries import record
 from requests_app.execution import cancellation, doorbell
 from requests_app.models import Approval, CodeRequest, Run
-from requests_app.services.drafts import frozen
+from requests_app.services.drafts import snapshot
 
 
 def start_run(item: CodeRequest, *, by: User, key: UUID) -> Run:
-    """Queue a run of the approved version; the same key again gives the same run."""
+    """Queue a run of the approved version. The idempotency key `key` returns the same run when it is used again."""
     with transaction.atomic():
         locked = rows.locked(item)
         if old := Run.objects.filter(key=key).first():
             return same_request(old, locked)
         require(rules.may_start_run, by, locked)
-        run = _queue(locked, _approval(locked), by=by, key=key)
+        approval = Approval.objects.select_related("version__revision").get(version=locked.latest_id)
+        run = _queue(locked, approval, by=by, key=key)
         queued(run, by=by)
     return run
 
 
-def _approval(item: CodeRequest) -> Approval:
-    approval = rules.live_approval(item)
-    if approval is None:
-        raise Conflict("There is no approval to run this any more.")
-    return approval
-
-
 def _queue(item: CodeRequest, approval: Approval, *, by: User, key: UUID) -> Run:
-    """A run carries its own copy of what was approved; it is compared again when the data is opened."""
+    """Create the run with its own copy of what was approved, which is compared again when the data is opened."""
     version = approval.version
     return Run.objects.create(
         kind=Run.Kind.PRIVATE,
@@ -58,7 +52,7 @@ def _queue(item: CodeRequest, approval: Approval, *, by: User, key: UUID) -> Run
 
 
 def cancel_run(run: Run, *, by: User) -> Run:
-    """Cancel at once while it waits; a running one is killed by its worker within seconds."""
+    """Cancel a queued run at once; a run in progress is killed by its worker within seconds."""
     with transaction.atomic():
         locked = rows.locked(run)
         require(rules.may_cancel_run, by, locked)
@@ -69,17 +63,19 @@ LIVE_MOCK_RUNS = 3
 
 
 def try_on_mock(item: CodeRequest, *, by: User, key: UUID) -> Run:
-    """Run the draft on the mock data of the current revision; the same key again gives the same run."""
+    """Queue a run of the draft on the mock data of the current revision. The same key returns the same run again."""
     with transaction.atomic():
         locked = rows.locked(item)
         if old := Run.objects.filter(key=key).first():
             return same_request(old, locked)
         require(rules.may_try_on_mock, by, locked)
         if not locked.code.strip():
-            raise Refused("There is no code to run yet.")
+            raise Refused("There is no code to run. Write some first.")
         if Run.objects.live().filter(kind=Run.Kind.MOCK, asked_by=by).count() >= LIVE_MOCK_RUNS:
-            raise Refused(f"{LIVE_MOCK_RUNS} of your trials are under way. Wait for one, or cancel it.")
-        bound = frozen(locked)
+            raise Refused(
+                f"You already have {LIVE_MOCK_RUNS} live mock runs. Wait for one to end, or cancel one."
+            )
+        bound = snapshot(locked)
         run = Run.objects.create(
             kind=Run.Kind.MOCK,
             request=locked,
@@ -99,14 +95,14 @@ def try_on_mock(item: CodeRequest, *, by: User, key: UUID) -> Run:
 
 
 def same_request(run: Run, item: CodeRequest) -> Run:
-    """What this key has started already."""
+    """Return the run that this idempotency key has already started; raise Conflict if it is another request's."""
     if run.request_id != item.pk:
-        raise Conflict("This key has started another run.")
+        raise Conflict("This idempotency key belongs to another run. Reload the page and try again.")
     return run
 
 
 def queued(run: Run, *, by: User) -> None:
-    """Record that a run was asked for, tell the pages, and wake a worker after commit."""
+    """Record the request for a run, refresh the pages, and wake a worker after commit."""
     item = run.request
     record("run.ask", item, by=by, on=run, kind=run.kind, sha256=run.sha256)
     live.changed("request", item.pk)

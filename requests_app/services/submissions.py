@@ -1,4 +1,4 @@
-"""What an author does with a finished draft: submit a version, or withdraw."""
+"""What an author does with a finished draft: submit a version, or withdraw the request."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -19,16 +19,16 @@ from requests_app.services import drafts
 
 
 def submit(item: CodeRequest, *, by: User, key: UUID) -> Version:
-    """Freeze the draft as a new version and ask for its review; the same key again gives the same version."""
+    """Save the draft as a new version and request its review. The same idempotency key returns the same version."""
     with transaction.atomic():
         locked = rows.locked(item)
         if old := Version.objects.filter(key=key).first():
             return _same_request(old, locked)
         require(rules.may_submit, by, locked)
-        version = _freeze(locked, key)
+        version = _new_version(locked, key)
         _end_approvals(locked, by=by)
         changed = workflow.take("submit", locked, by=by, latest=version, state_reason="")
-        # The author's own trial of exactly this becomes part of what is reviewed.
+        # The author's own mock run of exactly this version becomes part of what is reviewed.
         Run.objects.filter(request=locked, kind=Run.Kind.MOCK, sha256=version.sha256, version=None).update(
             version=version
         )
@@ -39,15 +39,15 @@ def submit(item: CodeRequest, *, by: User, key: UUID) -> Version:
 
 def _same_request(version: Version, item: CodeRequest) -> Version:
     if version.request_id != item.pk:
-        raise Conflict("This key has submitted another request.")
+        raise Conflict("This idempotency key belongs to another request. Reload the page and try again.")
     return version
 
 
-def _freeze(item: CodeRequest, key: UUID) -> Version:
-    bound = drafts.frozen(item)
+def _new_version(item: CodeRequest, key: UUID) -> Version:
+    bound = drafts.snapshot(item)
     last = item.versions.first()
     if last is not None and item.state in CodeRequest.OPEN and _same(last, item, bound.sha256):
-        raise Conflict("This is what you have submitted already: nothing has changed since.")
+        raise Conflict("Nothing has changed since the last version you submitted.")
     return Version.objects.create(
         request=item,
         number=last.number + 1 if last else 1,
@@ -77,7 +77,7 @@ def _same(version: Version, item: CodeRequest, sha256: str) -> bool:
 
 
 def declared(revision: Revision) -> Mapping[str, list[str]]:
-    """The tables of a revision with the names of their columns."""
+    """Return the tables of a revision with the names of their columns."""
     tables = revision.tables.prefetch_related("columns")
     return {table.name: [column.name for column in table.columns.all()] for table in tables}
 
@@ -89,7 +89,7 @@ def _end_approvals(item: CodeRequest, *, by: User) -> None:
 
 
 def withdraw(item: CodeRequest, *, by: User) -> CodeRequest:
-    """The author takes the request back before it is decided."""
+    """Withdraw a request before it is decided."""
     with transaction.atomic():
         was_submitted = item.latest_id is not None
         changed = workflow.take("withdraw", item, by=by)

@@ -1,4 +1,4 @@
-"""What admins do with workers: let one run empty, or hold up all runs."""
+"""What admins do with workers: drain one, or pause all runs."""
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -15,12 +15,12 @@ from requests_app.models import Pause, Run, Worker
 
 
 def drain_worker(worker: Worker, *, by: User) -> Worker:
-    """Let a worker finish what it has and take nothing new."""
+    """Drain a worker: it finishes its runs and takes no new ones."""
     return _set_draining(worker, by=by, action="worker.drain", draining=True)
 
 
 def undrain_worker(worker: Worker, *, by: User) -> Worker:
-    """Let a worker take runs again."""
+    """Let a drained worker take runs again."""
     return _set_draining(worker, by=by, action="worker.undrain", draining=False)
 
 
@@ -38,12 +38,12 @@ def _set_draining(worker: Worker, *, by: User, action: str, draining: bool) -> W
 
 
 def pause_runs(*, by: User, reason: str) -> Pause:
-    """Start no run anywhere until resumed; what runs goes on."""
+    """Pause all runs: none starts until an admin resumes, and runs in progress continue."""
     require(rules.may_manage_workers, by)
     reason = written_reason(reason)
     with transaction.atomic():
         if Pause.objects.select_for_update().filter(ended_at=None).exists():
-            raise Conflict("Runs are paused already.")
+            raise Conflict("Runs are already paused.")
         pause = Pause.objects.create(by=by, reason=reason)
         log.record("workers.pause", by=by, on=pause)
         live.changed("workers", "all")
@@ -51,7 +51,7 @@ def pause_runs(*, by: User, reason: str) -> Pause:
 
 
 def resume_runs(*, by: User) -> None:
-    """Let runs start again."""
+    """Resume all runs. Raises Conflict if they are not paused."""
     require(rules.may_manage_workers, by)
     with transaction.atomic():
         pause = Pause.objects.select_for_update().filter(ended_at=None).first()
@@ -64,7 +64,7 @@ def resume_runs(*, by: User) -> None:
 
 
 def wake() -> None:
-    """Ring for what may be able to start now."""
+    """Wake workers for the runs that have waited longest."""
     doorbell.ring_again(
         Run.objects.filter(state=Run.State.QUEUED).order_by("created_at").values_list("pk", flat=True)[:8]
     )

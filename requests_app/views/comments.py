@@ -1,4 +1,4 @@
-"""Remarks on lines: write, take back, settle. A script gets the line's threads again; a browser goes back there."""
+"""Write, delete and resolve comments. htmx gets the threads of the line; a plain browser is redirected to it."""
 
 from uuid import UUID
 
@@ -28,7 +28,7 @@ def comment(request: UserRequest, pk: UUID) -> HttpResponse:
     if not form.is_valid():
         return _line(request, version, line, form, status=400)
     parent = _parent(version, form.cleaned_data["parent"])
-    said = services.comment(
+    written = services.comment(
         version,
         by=request.user,
         text=form.cleaned_data["text"],
@@ -36,7 +36,7 @@ def comment(request: UserRequest, pk: UUID) -> HttpResponse:
         parent=parent,
         private=form.cleaned_data["private"],
     )
-    return _line(request, version, said.line, root=parent.pk if parent else None)
+    return _line(request, version, written.line, root=parent.pk if parent else None)
 
 
 def _parent(version: Version, pk: UUID | None) -> Comment | None:
@@ -52,7 +52,7 @@ def _line(
     root: UUID | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    """The threads of one line, with a form when one is asked for; those of the page that `root` is shown on."""
+    """Respond with the threads of one line, and a form if one is requested, for the page that `root` is shown on."""
     if not request.htmx and status != 200:
         context = {
             **page_of(request, version),
@@ -62,11 +62,11 @@ def _line(
         return show(request, "requests/review", context, status=status)
     page = _looked_at(request, version)
     viewer = _viewer(request, page)
-    said = threads.of(page, viewer, threads.earlier_than(page))
+    shown = threads.of(page, viewer, threads.earlier_than(page))
     elsewhere = page.pk != version.pk
     if elsewhere:
         line = next(
-            (at for at, each in said.by_line.items() if root in {thread.comment.pk for thread in each}), None
+            (at for at, each in shown.by_line.items() if root in {thread.comment.pk for thread in each}), None
         )
     if not request.htmx:
         anchor = f"#L{line}" if line else "#earlier" if elsewhere else "#discussion"
@@ -74,8 +74,8 @@ def _line(
     context = {
         "version": page,
         "line": line,
-        "threads": said.by_line.get(line, []),
-        "earlier_threads": said.earlier,
+        "threads": shown.by_line.get(line, []),
+        "earlier_threads": shown.earlier,
         "may_comment": viewer.is_author or viewer.is_reviewer,
         "is_author": viewer.is_author,
         "will_hold": visibility.is_held(viewer),
@@ -88,7 +88,7 @@ def _line(
 
 
 def _looked_at(request: UserRequest, version: Version) -> Version:
-    """The version whose page this came from: a thread of an earlier one is answered and settled there, too."""
+    """Return the version whose page sent this request: threads of earlier versions are answered there too."""
     on = request.POST.get("on", "")
     if on in {"", str(version.pk)}:
         return version
@@ -101,10 +101,10 @@ def _viewer(request: UserRequest, version: Version) -> Viewer:
 
 
 def _comment(request: UserRequest, pk: UUID) -> Comment:
-    """A comment on code that this person may read, and that they may read itself."""
+    """Return a comment that this person may read, on code that they may read."""
     comment = found(Comment.objects.all(), pk=pk)
     version = readable_version(request, comment.version_id)
-    if pk not in {said.pk for said in threads.readable(version, _viewer(request, version))}:
+    if pk not in {readable.pk for readable in threads.readable(version, _viewer(request, version))}:
         raise Http404
     comment.version = version
     return comment

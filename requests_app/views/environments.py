@@ -1,4 +1,4 @@
-"""Which packages submitted code can use; for admins, having other sets of them built."""
+"""The code environments that submitted code can use. Admins add, retire and remove them here."""
 
 from uuid import UUID
 
@@ -28,7 +28,9 @@ def environments(request: UserRequest) -> HttpResponse:
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:
-            messages.success(request, f"{made.name} will be built. You are notified when that has ended.")
+            messages.success(
+                request, f"{made.name} is waiting to be built. You will be notified when the build ends."
+            )
             return redirect("requests:environment", pk=made.pk)
     status = 400 if form.errors else 200
     return show(
@@ -82,5 +84,5 @@ def retire(request: UserRequest, pk: UUID) -> HttpResponse:
 def remove(request: UserRequest, pk: UUID) -> HttpResponse:
     item = found(CodeEnvironment.objects.visible_to(request.user), pk=pk)
     services.remove_environment(item, by=request.user)
-    messages.success(request, f"The files of {item.name} are removed. Its list and its hash are kept.")
+    messages.success(request, f"The files of {item.name} have been removed. Its list and its hash are kept.")
     return redirect("requests:environment", pk=pk)

@@ -1,4 +1,4 @@
-"""How a reviewer turns the pages of a file: which part is on screen, and the ways to the others."""
+"""Paging through a file: which part a reviewer sees, and the links to the others."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ LONGEST_NUMBER = 9
 
 @dataclass(frozen=True, slots=True)
 class Pager:
-    """One way through a file: what it is, where one is, and links (label and query) to go on."""
+    """One way to page through a file: its name, the current position, and links (label and query)."""
 
     name: str
     says: str
@@ -24,7 +24,7 @@ class Pager:
 
 
 def place(asked: QueryDict) -> Place:
-    """The part that the address names; the first one where it makes no sense."""
+    """Return the part that the query names; the first part for invalid values."""
     row = _number(asked, "row", least=0, otherwise=-1)
     return Place(
         rows=_number(asked, "rows"),
@@ -41,7 +41,7 @@ def _number(asked: QueryDict, name: str, *, least: int = 1, otherwise: int = 1) 
 
 
 def context(at: Place, model: Mapping[str, Any]) -> dict[str, object]:
-    """What the page needs to show this part and to lead to the others."""
+    """Return the context that the page needs to show this part and to link to the others."""
     match model["kind"]:
         case "table":
             rows = Paginator(range(model["total_rows"]), model["page_rows"]).get_page(at.rows)
@@ -111,9 +111,9 @@ def _of_picture(model: Mapping[str, Any]) -> Pager:
     part, parts, contrast = model["part"], model["parts"], int(model["contrast"])
     says = f"{model['width']:,} by {model['height']:,} pixels"
     if parts > 1:
-        says += f": part {part} of {parts} in full size" if part else ", made smaller"
+        says += f": part {part} of {parts} in full size" if part else ", reduced"
     if contrast:
-        says += "; the smallest differences of colour are drawn as the largest. Plain areas should stay plain"
+        says += "; small colour differences are exaggerated. Plain areas should stay plain"
     links = [("Whole picture", _query(part=0, contrast=contrast))] if part else []
     if parts > 1:
         first = "Next part" if part else "Parts in full size"
@@ -121,5 +121,5 @@ def _of_picture(model: Mapping[str, Any]) -> Pager:
             (label, _query(part=page, contrast=contrast))
             for label, page in _neighbours(part or 0, parts, "Earlier part", first)
         ]
-    label = "As it is" if contrast else "Show small differences"
+    label = "Original colours" if contrast else "Show small differences"
     return Pager("Views of the picture", says, [*links, (label, _query(part=part, contrast=1 - contrast))])

@@ -1,4 +1,4 @@
-"""One file that a run wrote: a safe preview, a verdict, a download. Nothing of it is ever served as a page."""
+"""One file that a run wrote: a safe preview, a verdict, a download. Its content is never served as a page."""
 
 from pathlib import Path
 from uuid import UUID
@@ -25,7 +25,7 @@ BYTES = "application/octet-stream"
 
 
 def _output(request: UserRequest, pk: UUID) -> Output:
-    """An output that this person may read; for everybody else it does not exist."""
+    """Return an output that this person may read; respond with 404 to everybody else."""
     runs = Run.objects.visible_to(request.user).order_by().values("pk")
     related = ("run__request__dataset__owner", "run__request__author", "run__release")
     output = found(Output.objects.filter(run__in=runs).select_related(*related), pk=pk)
@@ -43,7 +43,7 @@ def _is_let_out(request: UserRequest, output: Output) -> bool:
 
 @require_safe
 def preview(request: UserRequest, pk: UUID) -> HttpResponse:
-    """A part of the file as plain text, a table or a picture drawn anew: a page, or a fragment of one."""
+    """Show a part of the file as plain text, a table or a re-encoded picture, on a page or in a fragment."""
     output = _output(request, pk)
     held = rules.may_read_output(request.user, output.run) is None and output.bytes_gone_at is None
     opened = outputs.open_held if held else outputs.open_released
@@ -67,7 +67,7 @@ def preview(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 def _decides(request: UserRequest, output: Output) -> bool:
-    """Whether the page around this preview lists what has not been opened: beside the decision, while there is one."""
+    """Return whether this person can decide now: the page around the preview then lists the parts not viewed."""
     release: Release | None = getattr(output.run, "release", None)
     return release is not None and workflow.refusal("release", release, by=request.user) is None
 
@@ -78,21 +78,23 @@ def verdict(request: UserRequest, pk: UUID) -> HttpResponse:
     release = found(Release.objects.visible_to(request.user), run=output.run_id)
     form = OutputVerdictForm(request.POST)
     if not form.is_valid():
-        raise Refused("A file is released or withheld, with a comment of at most 2,000 characters.")
+        raise Refused(
+            "Choose whether to release or withhold the file. A comment has at most 2,000 characters."
+        )
     releases.set_verdict(output, by=request.user, **form.cleaned_data)
     return redirect(reverse("requests:check", args=[release.pk]) + f"#output-{output.pk}")
 
 
 @require_safe
 def download(request: UserRequest, pk: UUID) -> FileResponse:
-    """A released file, always as a download and never as a page."""
+    """Send a released file, always as a download and never as a page."""
     output = _output(request, pk)
     return _as_download(output, outputs.open_released(output, by=request.user))
 
 
 @require_safe
 def download_held(request: UserRequest, pk: UUID) -> FileResponse:
-    """A held file, for reviewers of a dataset whose policy allows it."""
+    """Send a held file to a reviewer, where the dataset's policy allows it."""
     output = _output(request, pk)
     return _as_download(output, outputs.open_held_download(output, by=request.user))
 

@@ -1,4 +1,4 @@
-"""The output check: look at what a run wrote, decide on each file, let it out or not; and call it back."""
+"""The output check: view what a run wrote, give verdicts on its files, decide on the release, recall it."""
 
 from uuid import UUID
 
@@ -64,7 +64,7 @@ def _page(request: UserRequest, release: Release) -> dict[str, object]:
 
 
 def _sorted(checks: list[dict[str, object]]) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
-    """What a check has found, and what has passed."""
+    """Return the checks with a warning, and those that passed."""
     return [check for check in checks if not check["ok"]], [check for check in checks if check["ok"]]
 
 
@@ -87,7 +87,7 @@ def decide(request: UserRequest, pk: UUID) -> HttpResponse:
     except Refused as refused:
         form.add_error(None, str(refused))
         return show(request, "requests/check", {**_page(request, release), "decision_form": form}, status=400)
-    messages.success(request, "Your decision is recorded, and the author is told.")
+    messages.success(request, "Decision recorded. The author has been notified.")
     return redirect("requests:run", release.run_id)
 
 
@@ -101,13 +101,13 @@ def recall(request: UserRequest, pk: UUID) -> HttpResponse:
             request, "requests/run", {**run_page(release.run, request.user), "reason_form": form}, status=400
         )
     releases.recall(release, by=request.user, reason=form.cleaned_data["reason"])
-    messages.success(request, "The release is recalled. Everybody who had it is told.")
+    messages.success(request, "Release recalled. Everyone who had access to it has been notified.")
     return redirect("requests:run", release.run_id)
 
 
 @require_safe
 def record(request: UserRequest, pk: UUID) -> HttpResponse:
-    """The machine-readable record of a release."""
+    """Send the machine-readable record of a release."""
     release = _release(request, pk)
     require(rules.may_read_record, request.user, release)
     content = release.record

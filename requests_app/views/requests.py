@@ -1,4 +1,4 @@
-"""The list of requests, and one request with everything that became of it."""
+"""The list of requests, and one request with its versions, runs and releases."""
 
 from typing import Any
 from uuid import UUID
@@ -63,7 +63,7 @@ def detail(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 def _known(request: UserRequest, pk: UUID) -> CodeRequest:
-    """A request that this person may know of; an admin knows of it without reading its code."""
+    """Return a request that this person may know of. Admins do, without reading its code."""
     related = ("dataset__owner", "author", "latest__approval", "latest__revision")
     held = ArraySubquery(RoleGrant.objects.filter(user=OuterRef("author")).order_by().values("role"))
     known = CodeRequest.objects.known_to(request.user).select_related(*related)
@@ -86,10 +86,10 @@ def _page(item: CodeRequest, user: User) -> dict[str, object]:
         .order_by("-created_at")[:RUNS]
     )
     is_author = rules.is_author(user, item) is None
-    seats = not is_author and rules.is_reviewer(user, item) is None
-    reads = is_author or seats or user.is_auditor
-    runs = [visibility.veil(run, reads_log=seats) for run in runs]
-    names = _name_what_is_readable(item, versions, user, is_reviewer=seats)
+    is_reviewer = not is_author and rules.is_reviewer(user, item) is None
+    reads = is_author or is_reviewer or user.is_auditor
+    runs = [visibility.redacted(run, reads_log=is_reviewer) for run in runs]
+    names = _keep_readable_reviews(item, versions, user, is_reviewer=is_reviewer)
     return {
         "item": item,
         "versions": versions,
@@ -97,20 +97,20 @@ def _page(item: CodeRequest, user: User) -> dict[str, object]:
         "events": timeline.events(item, versions, runs, names=names),
         "turn": workflow.TURN["request"][item.state],
         "is_author": is_author,
-        "is_reviewer": seats,
+        "is_reviewer": is_reviewer,
         "may_read_code": reads,
         "reads_reason": reads or item.state in (State.REVOKED, State.EXPIRED),
         "about": item if is_author else item.latest,
         **_standing(item, runs),
         **_steps(item, user),
-        "endings": _endings(item, runs) if seats else None,
+        "endings": _endings(item, runs) if is_reviewer else None,
     }
 
 
-def _name_what_is_readable(
+def _keep_readable_reviews(
     item: CodeRequest, versions: list[Version], user: User, *, is_reviewer: bool
 ) -> bool:
-    """Keep of each version's verdicts those that this person may read; say whether reviewers are named."""
+    """Attach to each version the verdicts that this person may read; return whether reviewers are named."""
     names = True
     for version in versions:
         given = list(version.reviews.all())
@@ -123,7 +123,7 @@ def _name_what_is_readable(
 
 
 def _endings(item: CodeRequest, runs: list[Run]) -> Endings | None:
-    """From the runs of the page, unless there may be more."""
+    """Return the endings of the approval's runs: from the page's runs, unless there may be more."""
     approval = getattr(item.latest, "approval", None)
     if approval is None:
         return None
@@ -133,7 +133,7 @@ def _endings(item: CodeRequest, runs: list[Run]) -> Endings | None:
 
 
 def _standing(item: CodeRequest, runs: list[Run]) -> dict[str, object]:
-    """What the machines say together: the sentence, the approval and what is left of it."""
+    """Return the state of the request in one sentence, its approval, and the runs left."""
     approval = getattr(item.latest, "approval", None)
     used = (
         approval.runs.filter(Run.COUNTED).count() if approval and len(runs) == RUNS else _used(approval, runs)
@@ -151,13 +151,13 @@ def _standing(item: CodeRequest, runs: list[Run]) -> dict[str, object]:
 
 
 def _used(approval: Approval | None, runs: list[Run]) -> int:
-    """How many of these runs count against the approval."""
+    """Return how many of these runs count against the approval."""
     mine = [run for run in runs if approval is not None and run.approval_id == approval.pk]
     return sum(run.is_counted for run in mine)
 
 
 def _steps(item: CodeRequest, user: User) -> dict[str, object]:
-    """What this person may do now, and why not."""
+    """Return what this person may do now, with the reasons why not."""
     may_start = item.state == State.APPROVED and rules.is_author_or_owner(user, item) is None
     return {
         "key": new_key(),
@@ -174,7 +174,7 @@ def _steps(item: CodeRequest, user: User) -> dict[str, object]:
 def withdraw(request: UserRequest, pk: UUID) -> HttpResponse:
     item = found(CodeRequest.objects.visible_to(request.user), pk=pk)
     services.withdraw(item, by=request.user)
-    messages.success(request, "The request is withdrawn.")
+    messages.success(request, "Request withdrawn.")
     return redirect("requests:detail", pk)
 
 
@@ -188,5 +188,5 @@ def revoke(request: UserRequest, pk: UUID) -> HttpResponse:
             request, "requests/detail", {**_page(item, request.user), "reason_form": form}, status=400
         )
     services.revoke(item, by=request.user, reason=form.cleaned_data["reason"])
-    messages.success(request, "The approval is revoked, and the author is told.")
+    messages.success(request, "Approval revoked. The author has been notified.")
     return redirect("requests:detail", pk)

@@ -1,4 +1,4 @@
-"""One run: where it stands, why it waits, what it used; start and cancel."""
+"""One run: its state, why it waits, what it used. Start and cancel runs here."""
 
 from uuid import UUID
 
@@ -53,7 +53,7 @@ def run_page(item: Run, user: User) -> dict[str, object]:
     step = "cancel_queued" if item.state == Run.State.QUEUED else "cancel"
     private = private_side(item, user)
     reads_log = bool(private["reads_log"])
-    item = visibility.veil(item, reads_log=reads_log)
+    item = visibility.redacted(item, reads_log=reads_log)
     clock = _clock(item, reads_log=reads_log)
     return {
         "run": item,
@@ -64,7 +64,9 @@ def run_page(item: Run, user: User) -> dict[str, object]:
         "cancel_refusal": workflow.refusal(step, item, by=user),
         "failure": words.failure(item),
         "is_author": rules.is_author(user, item.request) is None,
-        "recall_refusal": workflow.refusal("recall", release, by=user) if release else "Nothing is released.",
+        "recall_refusal": workflow.refusal("recall", release, by=user)
+        if release
+        else "Nothing has been released.",
         "reason_form": ReasonForm(),
         **clock,
         **waiting(item),
@@ -74,10 +76,10 @@ def run_page(item: Run, user: User) -> dict[str, object]:
 
 
 def _clock(run: Run, *, reads_log: bool) -> dict[str, object]:
-    """Elapsed time against the limit, and the age of the last heartbeat while the code runs."""
+    """Return the elapsed seconds, and the age of the last heartbeat while the code runs."""
     now = timezone.now()
     beat = run.heartbeat_at if run.ended_at is None else None
-    elapsed = visibility.took(run, now=now, reads_log=reads_log)
+    elapsed = visibility.duration(run, now=now, reads_log=reads_log)
     return {
         "elapsed": round(elapsed.total_seconds()),
         "heartbeat_age": round((now - beat).total_seconds()) if beat else None,
@@ -96,7 +98,7 @@ def waiting(run: Run) -> dict[str, object]:
 
 
 def private_side(run: Run, user: User) -> dict[str, object]:
-    """Log, resources and outputs: only for those who may read what came off the data."""
+    """Return the log, resources and outputs, only for those who may read what depends on the data."""
     if rules.may_read_log(user, run) is not None:
         return {"reads_log": False}
     return {
@@ -108,13 +110,13 @@ def private_side(run: Run, user: User) -> dict[str, object]:
 
 
 def streams(run: Run) -> dict[str, object]:
-    """The last lines of what a run wrote to its streams."""
+    """Return the last lines of a run's log."""
     log = RunLog.objects.filter(run=run).first()
     return {"stdout": _tail(log.stdout if log else ""), "stderr": _tail(log.stderr if log else "")}
 
 
 def _tail(text: str) -> str:
-    """The last lines of a stream, as many as a page can show."""
+    """Return the last lines of a stream, as many as a page can show."""
     lines = text.splitlines()
     if len(lines) <= LOG_LINES:
         return text
@@ -122,7 +124,7 @@ def _tail(text: str) -> str:
 
 
 def _released(run: Run, release: Release | None, user: User) -> dict[str, object]:
-    """What was let out, for those who may download it; and whether this person is to check what is held."""
+    """Return the released files for those who may download them, and whether this person may check held ones."""
     if release is None:
         return {"released": [], "may_check": False, "sentence": words.run_sentence(run, None)}
     readable = rules.may_download_release(user, release) is None
@@ -136,7 +138,7 @@ def _released(run: Run, release: Release | None, user: User) -> dict[str, object
 
 @require_safe
 def log(request: UserRequest, pk: UUID) -> HttpResponse:
-    """What a run wrote to its streams, for those who may read what came off the data. Each look is recorded."""
+    """Show or download a run's log, for those who may read it. Access to a private log is recorded."""
     run = _readable(request, pk)
     download = "download" in request.GET
     written = outputs.open_log(run, by=request.user, download=download)
@@ -169,7 +171,7 @@ def _log_page(run: Run, written: RunLog, user: User, form: LogExcerptForm) -> di
 
 @require_POST
 def excerpt(request: UserRequest, pk: UUID) -> HttpResponse:
-    """An edited part of a private log becomes a file of the run, to be decided on like any other."""
+    """Add an edited part of a private log to the run's outputs, to be decided on like any other file."""
     run = _readable(request, pk)
     form = LogExcerptForm(request.POST)
     if not form.is_valid():

@@ -1,4 +1,4 @@
-"""The comments on a version as threads, with what this viewer may read of them."""
+"""The comments on a version as threads, limited to what the viewer may read."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,14 +19,14 @@ from requests_app.visibility import Viewer
 Line = int | None
 KEPT = ("base", "view", "whole")
 EARLIER = 50
-"""The versions before one that its page knows of."""
+"""How many earlier versions a page takes into account."""
 CARRIED = 200
-"""The threads of earlier versions that one page shows."""
+"""How many threads of earlier versions one page shows."""
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """One comment with the name that this viewer may read."""
+class Reply:
+    """One reply with the name that the viewer may read."""
 
     comment: Comment
     name: str
@@ -35,21 +35,21 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """A first comment with its replies."""
+    """A first-level comment with its replies."""
 
     comment: Comment
     name: str
     address: str = ""
-    replies: list[Said] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
     origin: Version | None = None
-    """The earlier version that this was said about."""
+    """The earlier version that the comment was written on."""
     quoted: str = ""
-    """The line it was said about, where that is not to be seen any more."""
+    """The line it was written on, if that line is no longer in the code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What is said beside one version: on its lines (None is the whole), and what of earlier ones has no line here."""
+    """The threads beside one version: by line (None is the whole), and of earlier versions those without a line."""
 
     by_line: dict[Line, list[Thread]]
     earlier: list[Thread]
@@ -60,13 +60,13 @@ def readable(version: Version, viewer: Viewer) -> list[Comment]:
 
 
 def earlier_than(version: Version) -> list[Version]:
-    """The versions before this one, the latest first."""
+    """Return the versions before this one, the latest first."""
     before = Version.objects.filter(request=version.request_id, number__lt=version.number)
     return list(before.select_related("approval").order_by("-number")[:EARLIER])
 
 
 def of(version: Version, viewer: Viewer, earlier: Sequence[Version]) -> Shown:
-    """What this person may read beside a version: of it, and what is open of earlier ones, on the line it has now."""
+    """Return the readable threads: the version's own, and open ones of earlier versions on the lines they have now."""
     asked = Q(version=version)
     if earlier:
         asked |= _open(earlier, since=version.created_at)
@@ -86,7 +86,7 @@ def of(version: Version, viewer: Viewer, earlier: Sequence[Version]) -> Shown:
 
 
 def open_for_author(versions: Sequence[Version], code: str, user: User) -> list[tuple[Thread, Line]]:
-    """What is still open of what an author was told, with the line that it has in what they write now."""
+    """Return the open threads that an author may read, each with its line in the draft."""
     if not versions:
         return []
     item = versions[0].request
@@ -96,7 +96,7 @@ def open_for_author(versions: Sequence[Version], code: str, user: User) -> list[
 
 
 def _open(versions: Sequence[Version], *, since: datetime | None) -> Q:
-    """Published threads that are not settled, or were settled only since then, with their replies."""
+    """Return a filter for published threads, with replies, that are unresolved or were resolved after `since`."""
 
     def holds(root: str) -> Q:
         is_open = Q(**{f"{root}resolved_at": None})
@@ -109,28 +109,28 @@ def _open(versions: Sequence[Version], *, since: datetime | None) -> Q:
     )
 
 
-def _threads(said: Iterable[Comment], viewer: Viewer) -> list[Thread]:
-    """Comments that may be read, as threads with the names that may be read."""
+def _threads(comments: Iterable[Comment], viewer: Viewer) -> list[Thread]:
+    """Return readable comments as threads, with the names that the viewer may read."""
     by_pk: dict[UUID, Thread] = {}
-    for comment in said:
+    for comment in comments:
         shown = visibility.shows_name_of(comment.author_id, viewer)
         name = str(comment.author) if shown else visibility.NAMELESS
         address = comment.author.email if shown else ""
         if comment.parent_id is None:
             by_pk[comment.pk] = Thread(comment, name, address)
         elif comment.parent_id in by_pk:
-            by_pk[comment.parent_id].replies.append(Said(comment, name, address))
+            by_pk[comment.parent_id].replies.append(Reply(comment, name, address))
     return list(by_pk.values())
 
 
 def _placed(
-    said: list[Comment], versions: Sequence[Version], code: str, viewer: Viewer
+    comments: list[Comment], versions: Sequence[Version], code: str, viewer: Viewer
 ) -> list[tuple[Thread, Line]]:
-    """Threads of earlier versions, the oldest first, each with its line in this code."""
-    if not said:
+    """Return threads of earlier versions, the oldest first, each with its line in this code."""
+    if not comments:
         return []
-    # An earlier version is not open any more: what was said of it in a blinded review may be read by then.
-    readable = visibility.seen_by(said, replace(viewer, is_open=False))
+    # An earlier version is no longer open, so the comments of a blinded review on it may be read.
+    readable = visibility.seen_by(comments, replace(viewer, is_open=False))
     by_version = {version.pk: version for version in versions}
     maps: dict[UUID, dict[int, int]] = {}
     placed: list[tuple[Thread, Line]] = []
@@ -147,17 +147,17 @@ def _placed(
     return placed
 
 
-def held(said: Mapping[Line, Sequence[Thread]]) -> int:
-    """How many remarks are sent only with the verdict (they are the viewer's own: nobody else's are readable)."""
-    return sum(thread.comment.published_at is None for threads in said.values() for thread in threads)
+def held(by_line: Mapping[Line, Sequence[Thread]]) -> int:
+    """Count the comments that are sent only with the verdict. They are the viewer's own: others' are not readable."""
+    return sum(thread.comment.published_at is None for threads in by_line.values() for thread in threads)
 
 
 def query_of(request: UserRequest) -> str:
-    """How the page was shown, to come back to the same."""
+    """Return the query of the current view, so that links lead back to the same view."""
     kept = {name: request.GET[name] for name in KEPT if name in request.GET}
     return f"?{urlencode(kept)}" if kept else ""
 
 
 def number(text: str | None) -> Line:
-    """A line number out of an address, or None."""
+    """Return a line number from a query, or None."""
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 8 else None

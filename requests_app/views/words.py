@@ -1,4 +1,4 @@
-"""States and failure codes in plain words. Pure text: nothing here reads private rows."""
+"""States and close codes in plain words. Pure text: nothing here reads private rows."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from runner.contract import CloseCode
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a failure code means, and what to do about it."""
+    """What a close code means, and what to do about it."""
 
     what: str
     do: str
@@ -105,7 +105,7 @@ RELEASE_SENTENCE: dict[str, str] = {
 def request_sentence(
     item: CodeRequest, *, approval: Approval | None, used: int, run: Run | None, release: Release | None
 ) -> str:
-    """The state of a request in one sentence, from the states of request, run and release."""
+    """Return the state of a request in one sentence, from the states of request, run and release."""
     number = item.latest.number if item.latest else 0
     if item.state != CodeRequest.State.APPROVED or approval is None:
         words = REQUEST_SENTENCE.get(item.state, f"{item.get_state_display()}.")
@@ -131,7 +131,7 @@ ON_MOCK = Meaning(
 
 
 def failure(run: Run) -> Meaning | None:
-    """What a failed run's close code means, for readers of its page."""
+    """Return what a failed run's close code means, for readers of its page."""
     if run.state not in (Run.State.FAILED, Run.State.ENDING):
         return None
     if run.kind == Run.Kind.MOCK and run.close_code == CloseCode.EXCEPTION:
@@ -153,7 +153,7 @@ PUBLIC_WAY = WAY[:3]
 
 
 def stages(run: Run, *, reads_log: bool) -> list[Stage]:
-    """How far a run has come, while it is in progress; where it stopped is said in words."""
+    """Return the stages of a run in progress; an empty list once it has ended."""
     if run.state not in WAY:
         return []
     way = PUBLIC_WAY if not reads_log else WAY if run.kind == Run.Kind.PRIVATE else WAY[:-1]
@@ -185,5 +185,5 @@ RELEASE_NOW: dict[str, str] = {
 
 
 def run_sentence(run: Run, release: Release | None) -> str:
-    """The state of a run in one sentence."""
+    """Return the state of a run in one sentence."""
     return RELEASE_NOW[release.state] if release is not None else RUN_NOW[run.state]

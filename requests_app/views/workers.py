@@ -1,4 +1,4 @@
-"""Who does the work, how they are, and what waits; for admins, letting one run empty and holding up all."""
+"""The workers page: each worker, its state and the queue. Admins drain a worker or pause all runs here."""
 
 from uuid import UUID
 
@@ -32,14 +32,14 @@ def _page(request: UserRequest, form: ReasonForm) -> dict[str, object]:
 
 
 @require_POST
-@confirmed_recently("Empty a worker")
+@confirmed_recently("Drain a worker")
 def drain(request: UserRequest, pk: UUID) -> HttpResponse:
     services.drain_worker(_worker(request, pk), by=request.user)
     return redirect("requests:workers")
 
 
 @require_POST
-@confirmed_recently("Let a worker take runs again")
+@confirmed_recently("Stop draining a worker")
 def undrain(request: UserRequest, pk: UUID) -> HttpResponse:
     services.undrain_worker(_worker(request, pk), by=request.user)
     return redirect("requests:workers")
@@ -62,7 +62,7 @@ def pause(request: UserRequest) -> HttpResponse:
 
 
 @require_POST
-@confirmed_recently("Let runs start again")
+@confirmed_recently("Resume all runs")
 def resume(request: UserRequest) -> HttpResponse:
     services.resume_runs(by=request.user)
     return redirect("requests:workers")

@@ -40,7 +40,7 @@ def test_a_dialog_asks_once(open_as: Callable[..., Any]) -> None:
     assert state_of(item) == "submitted"
     page.get_by_role("button", name="Withdraw").click()
     page.locator("#confirm [data-yes]").click()
-    expect(page.get_by_text("The request is withdrawn.")).to_be_visible()
+    expect(page.get_by_text("Request withdrawn.")).to_be_visible()
     assert state_of(item) == "withdrawn"
 
 
@@ -83,7 +83,7 @@ def test_without_scripts_a_page_asks(
     expect(page).to_have_url(f"{live.url}/requests/{item.pk}/")
     page.get_by_role("button", name="Withdraw").click()
     page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_text("The request is withdrawn.")).to_be_visible()
+    expect(page.get_by_text("Request withdrawn.")).to_be_visible()
     assert state_of(item) == "withdrawn"
 
 

@@ -54,7 +54,7 @@ def approves(page: Page, item: CodeRequest) -> None:
 def confirms(page: Page, item: CodeRequest) -> None:
     page.get_by_label("Password").fill(make.PASSWORD)
     page.get_by_role("button", name="Confirm").click()
-    expect(page.get_by_text("Your verdict is sent: approve.")).to_be_visible()
+    expect(page.get_by_text("Verdict sent: approve.")).to_be_visible()
     given = beside(Review.objects.get)
     assert (given.verdict, given.comment.replace("\r\n", "\n")) == ("approve", COMMENT.strip())
 

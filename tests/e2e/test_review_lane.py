@@ -185,7 +185,7 @@ def check_and_release(owner: Page) -> None:
     expect(owner.locator(".preview-table")).to_contain_text("mean_wage", timeout=LIVE)
     no_barriers(owner, "output check")
     owner.get_by_role("button", name="Release this file").click()
-    owner.get_by_label("Release the files marked so").check()
+    owner.get_by_label("Release the files marked for release").check()
     owner.get_by_role("button", name="Send the decision").click()
     owner.get_by_role("dialog").get_by_role("button", name="Send the decision").click()
     expect(owner.locator("#run-live")).to_contain_text("The outputs are released.")

@@ -181,8 +181,8 @@ def test_the_workers_page_tells_what_each_worker_is_at():
     assert says == {
         "a@test": ("Idle", 0),
         "b@test": ("Runs no code", 0),
-        "c@test": ("Being emptied", 0),
-        "d@test": ("Not heard of", 0),
+        "c@test": ("Draining", 0),
+        "d@test": ("Not responding", 0),
         "sandbox@test": ("Working", 1),
     }
 

@@ -13,7 +13,7 @@ PEOPLE = ("author", "owner", "reviewer", "other_owner", "scientist", "admin", "a
 
 
 def cast(item):
-    """Everybody there is, by what they are to this request."""
+    """One person for each role towards this request."""
     return {
         "author": item.author,
         "owner": item.dataset.owner,
@@ -26,7 +26,7 @@ def cast(item):
 
 
 def who(rule, item, on=None):
-    """The people whom the rule lets."""
+    """The people whom the rule allows."""
     return {name for name, person in cast(item).items() if rule(person, on or item) is None}
 
 
@@ -85,8 +85,11 @@ def test_an_author_with_a_reviewers_seat_does_not_read_their_own_held_output():
     item = make.code_request(at="ran")
     make.reviewer(item.dataset, item.author)
     run = item.runs.get()
-    assert rules.may_read_log(item.author, run) == "Somebody else has to look at your request."
-    assert rules.may_check_output(item.author, run.release) == "Somebody else has to look at your request."
+    assert rules.may_read_log(item.author, run) == "Somebody else has to review your request and its outputs."
+    assert (
+        rules.may_check_output(item.author, run.release)
+        == "Somebody else has to review your request and its outputs."
+    )
 
 
 def test_who_downloads_what_is_released():

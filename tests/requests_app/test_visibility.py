@@ -15,7 +15,7 @@ ME, OTHER = uuid4(), uuid4()
 
 
 @dataclass
-class Said:
+class Remark:
     author_id: UUID = OTHER
     published_at: object | None = "then"
     private: bool = False
@@ -35,20 +35,20 @@ OVERSEER = Viewer(pk=ME, is_open=True)
 @pytest.mark.parametrize(
     ("comment", "viewer", "sees"),
     [
-        (Said(author_id=ME, published_at=None), REVIEWER, True),
-        (Said(published_at=None), REVIEWER, False),
-        (Said(published_at=None), AUTHOR, False),
-        (Said(published_at=None), OVERSEER, False),
-        (Said(), AUTHOR, True),
-        (Said(), REVIEWER, True),
-        (Said(), OVERSEER, True),
-        (Said(private=True), AUTHOR, False),
-        (Said(private=True), OVERSEER, False),
-        (Said(private=True), REVIEWER, True),
-        (Said(), BLIND, False),
-        (Said(author_id=ME), BLIND, True),
-        (Said(), BLIND_DECIDED, True),
-        (Said(), BLIND_OVER, True),
+        (Remark(author_id=ME, published_at=None), REVIEWER, True),
+        (Remark(published_at=None), REVIEWER, False),
+        (Remark(published_at=None), AUTHOR, False),
+        (Remark(published_at=None), OVERSEER, False),
+        (Remark(), AUTHOR, True),
+        (Remark(), REVIEWER, True),
+        (Remark(), OVERSEER, True),
+        (Remark(private=True), AUTHOR, False),
+        (Remark(private=True), OVERSEER, False),
+        (Remark(private=True), REVIEWER, True),
+        (Remark(), BLIND, False),
+        (Remark(author_id=ME), BLIND, True),
+        (Remark(), BLIND_DECIDED, True),
+        (Remark(), BLIND_OVER, True),
     ],
 )
 def test_who_reads_a_comment(comment, viewer, sees):
@@ -56,8 +56,8 @@ def test_who_reads_a_comment(comment, viewer, sees):
 
 
 def test_a_reply_is_read_only_below_a_comment_that_is():
-    root = Said(private=True, pk=uuid4())
-    reply = Said(parent_id=root.pk, pk=uuid4())
+    root = Remark(private=True, pk=uuid4())
+    reply = Remark(parent_id=root.pk, pk=uuid4())
     assert visibility.seen_by([root, reply], AUTHOR) == []
     assert visibility.seen_by([root, reply], REVIEWER) == [root, reply]
 
@@ -83,9 +83,9 @@ def test_what_a_run_used_goes_where_the_log_goes():
     run = Run(
         state=Run.State.RUNNING, exit_code=1, cpu_s=2.0, wall_s=3.0, peak_memory_bytes=4, layers=["seccomp"]
     )
-    veiled = visibility.veil(run, reads_log=False)
-    assert {getattr(veiled, name) for name in visibility.PRIVATE_FACTS} == {None}
-    whole = visibility.veil(run, reads_log=True)
+    shown = visibility.redacted(run, reads_log=False)
+    assert {getattr(shown, name) for name in visibility.PRIVATE_FACTS} == {None}
+    whole = visibility.redacted(run, reads_log=True)
     assert (whole.exit_code, whole.cpu_s, whole.wall_s, whole.peak_memory_bytes) == (1, 2.0, 3.0, 4)
     assert whole.layers == ["seccomp"]
 
@@ -111,10 +111,10 @@ def test_everybody_reads_the_name_of_the_author():
         (replace(REVIEWER, has_decided=True), None, False),
         (replace(REVIEWER, is_open=False), None, False),
         (AUTHOR, None, False),
-        (AUTHOR, Said(), False),
-        (REVIEWER, Said(), False),
-        (REVIEWER, Said(published_at=None), True),
-        (replace(REVIEWER, has_decided=True), Said(published_at=None), True),
+        (AUTHOR, Remark(), False),
+        (REVIEWER, Remark(), False),
+        (REVIEWER, Remark(published_at=None), True),
+        (replace(REVIEWER, has_decided=True), Remark(published_at=None), True),
     ],
 )
 def test_when_a_comment_waits_for_the_verdict(viewer, parent, held):

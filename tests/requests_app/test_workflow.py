@@ -21,7 +21,7 @@ def entries_of(item):
 
 
 def check(item, name, steps, *, by):
-    """Either the step arrives with exactly one audit line, or it refuses with none; undone afterwards."""
+    """Try a step: it succeeds with exactly one audit entry or refuses with none. Roll it back."""
     before, step = entries_of(item), steps[name]
     kind = {CodeRequest: "request", Run: "run", Release: "release"}[type(item)]
     with transaction.atomic():
@@ -84,9 +84,13 @@ def test_only_states_where_nobody_has_to_act_lead_nowhere_by_the_author(machine)
 @pytest.mark.django_db
 def test_a_disabled_button_says_what_the_step_would_have_said():
     item = make.code_request(at="submitted")
-    assert workflow.refusal("approve", item, by=item.author) == "Somebody else has to look at your request."
     assert (
-        workflow.refusal("revoke", item, by=item.dataset.owner) == "Not possible now: waiting for a review."
+        workflow.refusal("approve", item, by=item.author)
+        == "Somebody else has to review your request and its outputs."
+    )
+    assert (
+        workflow.refusal("revoke", item, by=item.dataset.owner)
+        == "Not possible in this state: waiting for a review."
     )
     assert workflow.refusal("approve", item, by=item.dataset.owner) is None
 

@@ -1,4 +1,4 @@
-"""`manage.py workflow_diagram`: write docs/workflow.md anew from the workflow's tables."""
+"""`manage.py workflow_diagram`: regenerate docs/workflow.md from the workflow's tables."""
 
 from pathlib import Path
 from typing import Any

@@ -123,7 +123,12 @@ def test_main_has_to_ask_for_what_is_declared():
     code = "def main(wages, salaries, cutoff, optional=3, *, extra, given=1):\n    return 1\n"
     assert codes(code, ("cutoff", "extra")) == [(1, "error", "argument")]
     assert find(code, TABLES, ("cutoff", "extra")) == [
-        Finding(1, "error", "argument", "main() asks for salaries, which is no declared table or parameter.")
+        Finding(
+            1,
+            "error",
+            "argument",
+            "main() asks for salaries, which is neither a declared table nor a parameter.",
+        )
     ]
     assert codes("def main(wages, /):\n    return 1\n") == [(1, "error", "argument")]
 

@@ -118,7 +118,7 @@ def test_a_run_that_a_limit_holds_back_as_well_stands_in_nobodys_way():
 
 @dataclass
 class Site:
-    """Workers on kernels, what waits and what runs; every start is checked."""
+    """Workers on kernels, with queued runs and runs in progress. Every start is checked."""
 
     kernels: list[str]
     clock: datetime = NOW

@@ -47,7 +47,7 @@ def states(*runs):
 
 
 def three(item):
-    """A private run in hand, a trial in hand and a trial that waits, all of one author's."""
+    """A private run and a mock run in progress, and a queued mock run, all of one author."""
     run, trial = made.claimed(made.start(item)), made.claimed(made.trial(item))
     return run, trial, made.trial(item)
 
@@ -79,11 +79,11 @@ def test_the_round_ends_what_was_overlooked(how, monkeypatch):
         monkeypatch.setattr(module, name, [])
     item = make.code_request(at="approved")
     run = made.claimed(made.start(item))
-    sweep.look_after()
+    sweep.sweep_runs()
     assert states(run) == ["starting"]
     {**ENDED, **BY_THE_CLOCK}[how](made.fresh(item))
     assert states(run) == ["starting"]
-    sweep.look_after()
+    sweep.sweep_runs()
     assert states(run) == ["cancelling"]
 
 
@@ -94,7 +94,7 @@ def test_another_role_taken_or_another_persons_ends_nothing():
     accounts.take_role(other, by=make.admin(), role="scientist", reason="They have left.")
     item.author.role_grants.create(role="owner", granted_by=other, reason="A test.")
     accounts.take_role(item.author, by=make.admin(), role="owner", reason="A mistake.")
-    sweep.look_after()
+    sweep.sweep_runs()
     assert states(run) == ["starting"]
 
 
@@ -102,7 +102,7 @@ def test_a_run_that_began_in_time_outlives_its_approvals_last_day():
     item = make.code_request(at="approved")
     run = made.claimed(made.start(item))
     item.latest.approval.__class__.objects.update(expires_at=timezone.now())
-    sweep.look_after()
+    sweep.sweep_runs()
     assert states(run) == ["starting"]
 
 

@@ -22,13 +22,13 @@ PATIENCE = 60
 
 @pytest.fixture(autouse=True)
 def worker(live):
-    """The live worker, once it has signed on to this test's database."""
+    """The live worker, once it is registered in this test's database."""
     until(lambda: Worker.objects.able().exists())
     return live.worker
 
 
 def until(condition):
-    """Wait for it; the test fails when it does not come about."""
+    """Wait for a condition; the test fails if it does not become true."""
     end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end

@@ -90,10 +90,10 @@ def test_a_waiting_run_says_what_it_waits_for():
     run = made.start(make.code_request(at="approved"))
     assert reason(run) == "No worker is running. Tell an admin."
     make.worker(refusal="/proc is odd on host7")
-    assert reason(run).startswith("No worker can confine code safely")
+    assert reason(run).startswith("No worker can run code safely")
     assert "host7" not in reason(run)
     worker = make.worker(refusal="", draining=True)
-    assert reason(run) == "The workers take no new runs at the moment: an admin is emptying them."
+    assert reason(run) == "The workers take no new runs at the moment: an admin is draining them."
     make.worker(draining=False)
     assert reason(run) == "It starts as soon as a worker is free."
     services.pause_runs(by=make.admin(), reason="Maintenance.")

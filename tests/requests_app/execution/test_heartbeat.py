@@ -27,7 +27,7 @@ def often(settings, monkeypatch):
 
 
 class RunsUntilCancelled(WritesOutputs):
-    """Code that goes on until it is killed; `meanwhile` happens once it has begun."""
+    """Code that runs until it is killed; `meanwhile` is called once it has started."""
 
     def __init__(self, meanwhile):
         super().__init__()
@@ -47,7 +47,7 @@ def in_hand():
 
 
 def wait_for(condition):
-    """Until it holds; the test's own time limit ends it otherwise."""
+    """Wait until the condition holds; the test's own time limit ends it otherwise."""
     pause = threading.Event()
     for _ in range(1000):
         if condition():

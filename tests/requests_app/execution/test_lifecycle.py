@@ -81,7 +81,7 @@ def test_author_and_reviewers_are_told_different_things():
     run = made.execute(private())
     mine = Notification.objects.filter(user=run.request.author).order_by("created_at").last()
     theirs = Notification.objects.filter(user=run.request.dataset.owner, text__contains="check").last()
-    assert mine.text == "“Mean wage” has run. Its outputs are being checked."
+    assert mine.text == "“Mean wage” has run. Its outputs are waiting to be checked."
     assert theirs.url == f"/requests/releases/{run.release.pk}/"
 
 

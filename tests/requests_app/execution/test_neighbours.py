@@ -22,14 +22,14 @@ def worker():
 
 @pytest.fixture
 def sender(worker):
-    """A run on private data, under way."""
+    """A run on private data in progress."""
     item = make.code_request(at="approved")
     made.start(item)
     return claims.claim(worker.name)
 
 
 def tries(author, dataset=None):
-    """A trial that waits: of a draft of this person's on this dataset, or on another."""
+    """A queued mock run of this person, on this dataset or on another."""
     return made.trial(make.code_request(dataset=dataset, author=author))
 
 

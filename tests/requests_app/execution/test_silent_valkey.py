@@ -22,7 +22,7 @@ SOON = {"socket_timeout": 0.2, "socket_connect_timeout": 0.2}
 
 @pytest.fixture
 def silent() -> Iterator[socket.socket]:
-    """A listener whose connections the kernel takes, and that nobody ever reads."""
+    """A listener whose connections the kernel accepts and nobody ever reads."""
     with closing(socket.create_server(("127.0.0.1", 0), backlog=64)) as server:
         server.settimeout(0)
         yield server
@@ -33,7 +33,7 @@ def address(server: socket.socket) -> str:
 
 
 def came(server: socket.socket) -> int:
-    """How many connections have come since this was asked last."""
+    """The number of connections since the last call."""
     count = 0
     while True:
         try:
@@ -81,5 +81,5 @@ def test_a_run_asked_for_meanwhile_waits_its_turn(silent, monkeypatch):
     assert made.fresh_run(run).state == "queued"
     assert queries.queue_position(run) == 1
     Run.objects.filter(pk=run.pk).update(rung_at=None)
-    sweep.look_after()
+    sweep.sweep_runs()
     assert made.fresh_run(run).rung_at is not None

@@ -22,7 +22,7 @@ SILENT = timedelta(seconds=60)
 
 
 def in_hand(state="running", *, silent=SILENT, missed=2):
-    """A run that a worker has in hand, and was last heard of so long ago."""
+    """A run in progress whose last heartbeat is this old."""
     run = made.claimed(made.start(make.code_request(at="approved")))
     beat = timezone.now() - silent
     return made.fresh_run(run, state=state, heartbeat_at=beat, missed_beats=missed)
@@ -37,7 +37,7 @@ def now(run):
 @pytest.mark.parametrize("state", ["starting", "running", "collecting"])
 def test_a_run_whose_worker_is_gone_fails_and_everybody_is_told(state):
     run = in_hand(state)
-    sweep.look_after()
+    sweep.sweep_runs()
     assert now(run) == ("failed", "WORKER_LOST")
     told = Notification.objects.filter(text="The run of “Mean wage” failed (WORKER_LOST).")
     people = {run.request.author.pk, run.request.dataset.owner.pk}
@@ -46,39 +46,39 @@ def test_a_run_whose_worker_is_gone_fails_and_everybody_is_told(state):
 
 def test_a_cancel_whose_worker_is_gone_is_done():
     run = in_hand("cancelling")
-    sweep.look_after()
+    sweep.sweep_runs()
     assert now(run) == ("cancelled", "")
 
 
 def test_two_rounds_of_silence_are_not_enough():
     run = in_hand(missed=1)
-    sweep.look_after()
+    sweep.sweep_runs()
     assert now(run) == ("running", "")
 
 
 def test_a_burst_of_rounds_is_no_silence():
     run = in_hand(silent=timedelta(0), missed=0)
     for _ in range(10):
-        sweep.look_after()
+        sweep.sweep_runs()
     assert now(run) == ("running", "")
 
 
 def test_a_clock_that_jumped_is_no_silence_while_the_heart_beats():
     run = in_hand(silent=-timedelta(hours=1), missed=0)
-    sweep.look_after()
+    sweep.sweep_runs()
     assert now(run) == ("running", "")
 
 
 def test_a_heartbeat_from_the_future_does_not_keep_a_lost_run():
     run = in_hand(silent=-timedelta(hours=1))
-    sweep.look_after()
+    sweep.sweep_runs()
     assert now(run) == ("failed", "WORKER_LOST")
 
 
 def test_a_waiting_run_is_not_touched():
     run = made.start(make.code_request(at="approved"))
     for _ in range(5):
-        sweep.look_after()
+        sweep.sweep_runs()
     assert now(run) == ("queued", "")
 
 
@@ -89,7 +89,7 @@ def test_a_result_that_was_collected_is_kept_though_its_worker_is_gone():
     file = OutputFile(name="n.json", type="json", bytes=10, sha256=storage.sha256_of(path))
     result = JobResult(status=Status.SUCCEEDED, outputs=(file,), stdout="a private line")
     storage.note_result(run.pk, run.lease, completion.as_text(result))
-    sweep.look_after()
+    sweep.sweep_runs()
     assert now(run) == ("succeeded", "")
     assert storage.output_path(run.pk, "n.json").read_bytes() == b'{"n": 100}'
     assert (Release.objects.get().state, RunLog.objects.get().stdout) == ("held", "a private line")
@@ -97,7 +97,7 @@ def test_a_result_that_was_collected_is_kept_though_its_worker_is_gone():
 
 
 def noted(run, text=None):
-    """What a worker leaves that dies after it has noted its result."""
+    """What a worker leaves behind when it dies after storing its result."""
     path = storage.new_outputs(run.pk, run.lease) / "n.json"
     path.write_bytes(b'{"n": 100}')
     file = OutputFile(name="n.json", type="json", bytes=10, sha256=storage.sha256_of(path))
@@ -109,7 +109,7 @@ def noted(run, text=None):
 def test_a_noted_result_is_kept_though_the_row_does_not_say_collecting_yet(state):
     run = in_hand(state)
     noted(run)
-    sweep.look_after()
+    sweep.sweep_runs()
     assert now(run) == ("succeeded", "")
     assert storage.output_path(run.pk, "n.json").read_bytes() == b'{"n": 100}'
 
@@ -117,17 +117,17 @@ def test_a_noted_result_is_kept_though_the_row_does_not_say_collecting_yet(state
 def test_a_noted_result_of_a_run_that_is_being_cancelled_is_not_kept():
     run = in_hand("cancelling")
     noted(run)
-    sweep.look_after()
+    sweep.sweep_runs()
     assert (now(run), run.outputs.count()) == (("cancelled", ""), 0)
 
 
 def test_a_run_that_cannot_be_ended_does_not_keep_others_from_their_end():
     broken, other = in_hand("collecting"), in_hand()
     noted(broken, text="not what was noted")
-    sweep.look_after()
+    sweep.sweep_runs()
     assert (now(broken), now(other)) == (("collecting", ""), ("failed", "WORKER_LOST"))
-    for _ in range(sweep.HOPELESS):
-        sweep.look_after()
+    for _ in range(sweep.GIVE_UP_AFTER):
+        sweep.sweep_runs()
     assert now(broken) == ("failed", "WORKER_LOST")
 
 
@@ -151,14 +151,14 @@ def test_a_lost_bell_is_rung_again(django_capture_on_commit_callbacks):
     made.start(make.code_request(at="approved"))
     make.worker()
     with django_capture_on_commit_callbacks(execute=True) as callbacks:
-        sweep.look_after()
+        sweep.sweep_runs()
     assert rung(callbacks) == (1, 1)
 
 
 def test_nothing_is_rung_when_nobody_could_answer(django_capture_on_commit_callbacks):
     made.start(make.code_request(at="approved"))
     with django_capture_on_commit_callbacks(execute=True) as callbacks:
-        sweep.look_after()
+        sweep.sweep_runs()
     assert rung(callbacks) == (0, 0)
 
 
@@ -176,7 +176,7 @@ def test_an_approval_expires_and_its_waiting_run_is_cancelled():
     sweep.expire()
     assert made.fresh(item).state == CodeRequest.State.EXPIRED
     assert now(run) == ("cancelled", "")
-    assert Notification.objects.filter(user=item.author, text__contains="its time is over").count() == 1
+    assert Notification.objects.filter(user=item.author, text__contains="it has expired").count() == 1
 
 
 def test_a_run_that_began_in_time_may_finish():
@@ -247,5 +247,5 @@ def test_a_cancelled_run_is_not_run_again_by_a_late_bell():
     run = made.start(make.code_request(at="approved"))
     make.worker()
     services.cancel_run(run, by=run.request.author)
-    sweep.look_after()
+    sweep.sweep_runs()
     assert now(run) == ("cancelled", "")

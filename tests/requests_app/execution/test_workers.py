@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 
 class Probed(WritesOutputs):
-    """An executor whose self-test finds what it is told to."""
+    """An executor whose self-test returns this result."""
 
     def __init__(self, refusal=""):
         super().__init__()
@@ -99,7 +99,7 @@ def test_presence_sweeps_what_killed_runs_left_and_survives_when_it_cannot():
 
 
 class Sender:
-    """What Celery hands to its signals, as far as it is used."""
+    """What Celery passes to its signals, as far as it is used."""
 
     def __init__(self, *queues):
         self.hostname = "sandbox@celery"
@@ -140,7 +140,7 @@ def test_a_bell_executes_the_run_whose_turn_it_is(settings):
 
 
 def test_a_bell_for_nothing_does_nothing():
-    assert lifecycle.answer_bell(make.worker().name) is None
+    assert lifecycle.answer_doorbell(make.worker().name) is None
 
 
 def test_rounds_are_one_call_each():
@@ -186,7 +186,7 @@ def test_one_pause_at_a_time_and_with_a_reason():
     with pytest.raises(Conflict, match="not paused"):
         services.resume_runs(by=admin)
     services.pause_runs(by=admin, reason="Maintenance.")
-    with pytest.raises(Conflict, match="paused already"):
+    with pytest.raises(Conflict, match="already paused"):
         services.pause_runs(by=admin, reason="Again.")
 
 
@@ -194,7 +194,7 @@ def test_one_pause_at_a_time_and_with_a_reason():
 
 
 class Away:
-    """A database that is away for the first calls."""
+    """A database that is unreachable for the first calls."""
 
     def __init__(self, times):
         self.times = times
@@ -202,7 +202,7 @@ class Away:
     def __call__(self):
         self.times -= 1
         if self.times >= 0:
-            raise OperationalError("the database does not answer")
+            raise OperationalError("the database is not responding")
         return "written"
 
 

@@ -115,7 +115,7 @@ def test_unique_values_in_a_short_table_are_group_names():
 def test_small_counts_are_flagged_by_name(name):
     one = check(table(3, text("group"), whole(name, 3, 400)))["small counts"]
     assert (one["ok"], one["value"], one["threshold"]) == (False, 1, 10)
-    assert one["text"] == f"1 count below 10, in {name}: few people may stand behind each."
+    assert one["text"] == f"1 count below 10, in {name}: each may describe only a few people."
 
 
 def test_small_counts_of_a_cross_table_are_flagged_without_a_name():
@@ -183,7 +183,7 @@ def test_counts_that_differ_by_few_people_from_an_earlier_release():
     one = check(by_region(100, 197, 350), earlier=[before])["differences"]
     assert (one["ok"], one["value"], one["threshold"]) == (False, 1, 10)
     assert one["text"] == (
-        "1 pair of counts, here and in earlier releases, lie closer than 10: the difference may be about few people. "
+        "1 pair of counts, here and released earlier, with a difference below 10. It may describe only a few people. "
         "First: b | count is 197 here and 200 in t.csv of Wages by region."
     )
 

@@ -11,7 +11,7 @@ from accounts.models import User
 
 @pytest.fixture
 def as_() -> Callable[[User], Client]:
-    """A client of one's own for each person, so that several can be signed in at once."""
+    """A separate client for each person, so that several can be signed in at once."""
 
     def signed_in(person: User) -> Client:
         client = Client()

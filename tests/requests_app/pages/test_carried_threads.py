@@ -23,7 +23,7 @@ def test_a_line_is_found_where_it_stands_now():
 
 
 def reviewed(*, code: str = NEW, policy: dict[str, object] | None = None):
-    """(first version, second version, comments on lines 2 and 3 and on the whole): changes were asked for between."""
+    """(first version, second version, comments on lines 2, 3 and the whole), with changes requested in between."""
     dataset = make.dataset(policy=policy) if policy else make.dataset()
     item = make.code_request(at="draft", dataset=dataset)
     first = resubmitted(item, OLD)

@@ -104,7 +104,7 @@ def test_the_title_is_fixed_once_reviewers_know_it(as_: As) -> None:
     assert json.loads(answer.content)["errors"] == {}
     now = lane.fresh(item)
     assert (now.title, now.purpose) == ("Mean wage", "Another one.")
-    assert "fixed since version 1" in author.get(url("edit", item)).content.decode()
+    assert "Fixed since version 1" in author.get(url("edit", item)).content.decode()
 
 
 # What the author could count while outputs are held

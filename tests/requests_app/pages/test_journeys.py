@@ -40,7 +40,7 @@ def verdict_fields(version: Version, verdict: str = "approve", **typed: str) -> 
 
 
 def test_the_whole_lane_with_forms_alone(as_: As) -> None:
-    """No script anywhere: what every browser can do."""
+    """No JavaScript anywhere: what every browser can do."""
     dataset = data.dataset()
     scientist = make.scientist()
     data.grant(dataset, scientist)
@@ -80,7 +80,7 @@ def submit_twice(author: Client, item: CodeRequest) -> Version:
 
 
 def approve_with_a_remark(owner: Client, author: Client, version: Version) -> None:
-    """What the owner notes down is the author's to read with the verdict, not before."""
+    """The author reads the owner's comments with the verdict, not before."""
     assert "The author ran exactly this version" in owner.get(url("review", version)).content.decode()
     assert owner.post(url("comment", version), {"text": "Why the mean?", "line": "2"}).status_code == 302
     assert "Why the mean?" not in author.get(url("review", version)).content.decode()
@@ -274,7 +274,7 @@ def test_a_verdict_on_a_stale_version_is_not_taken_and_leads_to_the_new_one(as_:
 @pytest.mark.parametrize(
     ("typed", "word"),
     [
-        ({"verdict": "reject", "comment": ""}, "Say what has to change"),
+        ({"verdict": "reject", "comment": ""}, "Tell the author what has to change"),
         ({"verdict": "approve", "runs": "99", "comment": "kept text"}, "at most 5"),
         ({"verdict": "", "comment": "kept text"}, "Choose a verdict."),
     ],
@@ -337,7 +337,7 @@ def test_a_decision_needs_every_file_and_says_so(as_: As) -> None:
     item = make.code_request(at="ran")
     owner, release = as_(item.dataset.owner), Release.objects.get()
     answer = owner.post(url("decide", release), {"verdict": "reject", "comment": ""})
-    assert "Say why" in answer.content.decode()
+    assert "Give a reason" in answer.content.decode()
     assert owner.post(url("decide", release), {"verdict": "release", "comment": ""}).status_code == 400
     assert Release.objects.get().state in {"held", "checking"}
 

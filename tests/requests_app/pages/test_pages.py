@@ -94,7 +94,7 @@ def test_an_admin_empties_a_worker_and_pauses_everything(as_: Callable[[User], C
     client.post(reverse("requests:drain", args=[worker.pk]))
     client.post(reverse("requests:pause"), {"reason": "The disk is changed."})
     page = client.get(reverse("requests:workers")).content.decode()
-    assert "Being emptied" in page
+    assert "Draining" in page
     assert "The disk is changed." in page
     client.post(reverse("requests:undrain", args=[worker.pk]))
     client.post(reverse("requests:resume"))

@@ -117,7 +117,7 @@ def test_htmx_is_led_to_the_page_that_asks(old: Client, version: Version):
 
 
 def test_a_step_that_was_not_confirmed_is_not_taken_with_another(old: Client, version: Version):
-    """Who was asked, and left, is asked of something else later: that alone is done."""
+    """A confirmation that was abandoned is not carried out by a later one for another action."""
     old.post(*verdict(version))
     other = old.get("/account/mfa/totp/activate/")
     assert "<strong>" not in old.get(other["Location"]).content.decode().partition("</main>")[0]

@@ -41,7 +41,7 @@ def test_a_length_is_rounded_up_to_steps_after_the_start(step, seconds, told):
 
 
 def test_starting_at_another_second_tells_no_more_of_a_length():
-    """Steps of the clock would: the same length would cross one of them or not."""
+    """Steps of the wall clock would tell more: the same length would cross one of them or not."""
     took = timedelta(seconds=7.3)
     starts = [START + timedelta(seconds=shift / 10) for shift in range(200)]
     runs = [Run(started_at=start, end_step_seconds=10) for start in starts]
@@ -54,10 +54,10 @@ def test_a_time_is_exact_for_who_reads_the_log_alone():
         kind="private", state="succeeded", started_at=START, ended_at=START + timedelta(seconds=9.5),
         finished_at=START + timedelta(seconds=10),
     )  # fmt: skip
-    assert visibility.took(run, now=START, reads_log=True) == timedelta(seconds=9.5)
-    assert visibility.took(run, now=START, reads_log=False) == timedelta(seconds=10)
-    veiled = visibility.veil(run, reads_log=False)
-    assert (veiled.ended_at, veiled.finished_at) == (None, run.finished_at)
+    assert visibility.duration(run, now=START, reads_log=True) == timedelta(seconds=9.5)
+    assert visibility.duration(run, now=START, reads_log=False) == timedelta(seconds=10)
+    shown = visibility.redacted(run, reads_log=False)
+    assert (shown.ended_at, shown.finished_at) == (None, run.finished_at)
 
 
 def client_of(user) -> Client:
@@ -77,12 +77,12 @@ def page(run: Run, user, name: str = "requests:run") -> str:
 
 
 def what_the_author_finds(run: Run) -> dict[str, object]:
-    """Everything of a run that its author can look at, ask for or count."""
+    """Everything about a run that its author can see, request or count."""
     item = made.fresh(run.request)
     author = item.author
     client = client_of(author)
     log = Entry.objects.exclude(action__startswith="session.")
-    shown = visibility.veil(made.fresh_run(run), reads_log=False)
+    shown = visibility.redacted(made.fresh_run(run), reads_log=False)
     return {
         "pages": [page(run, author, name) for name in PAGES],
         "fields": {name: getattr(shown, name) for name in ("state", *WENT)},
@@ -138,7 +138,7 @@ def test_until_its_step_comes_nothing_tells_that_a_run_has_ended(how, django_cap
 def test_an_announcement_moves_everything_at_once():
     run = made.claimed(made.start(make.code_request(at="approved")))
     lifecycle.execute(run, WritesOutputs())
-    sweep.look_after()
+    sweep.sweep_runs()
     assert (made.fresh_run(run).state, Release.objects.count()) == ("ending", 0)
     done = made.announced(run)
     assert (done.state, done.finished_at) == ("succeeded", done.told_at)
@@ -189,7 +189,7 @@ def test_a_cancel_by_the_author_takes_as_long_whether_the_code_still_ran_or_not(
     asked = made.fresh_run(begun)
     assert (before == "ending", asked.state) == (has_ended, "cancelling")
     assert asked.told_at is not None
-    sweep.look_after()
+    sweep.sweep_runs()
     assert made.fresh_run(begun).state == "cancelling"
     if not has_ended:
         completion.finish(begun.pk, asked.lease, JobResult(status=Status.CANCELLED))
@@ -213,11 +213,11 @@ def test_access_that_runs_out_tells_no_more_than_a_cancel_by_the_author(begun, h
     if has_ended:
         lifecycle.execute(made.fresh_run(begun, state="starting"), WritesOutputs())
     begun.request.author.grants.update(expires_at=timezone.now())
-    sweep.look_after()
+    sweep.sweep_runs()
     asked = made.fresh_run(begun)
     assert (asked.state, asked.cancelled_by.state) == ("cancelling", "system")
     assert asked.told_at is not None
-    sweep.look_after()
+    sweep.sweep_runs()
     assert made.fresh_run(begun).state == "cancelling"
     if not has_ended:
         completion.finish(begun.pk, asked.lease, JobResult(status=Status.CANCELLED))

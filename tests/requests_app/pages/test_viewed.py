@@ -18,7 +18,7 @@ from tests.makers import requests as made
 pytestmark = [pytest.mark.django_db, pytest.mark.sandbox]
 
 NOTHING = ["all of it"]
-CONTRAST = "differences between colours that the eye does not see"
+CONTRAST = "colour differences too small to see"
 
 
 def parquet(table: pa.Table) -> bytes:
@@ -114,9 +114,7 @@ def test_small_differences_of_a_picture_have_to_be_asked_for(as_):
     owner = as_(item.dataset.owner)
     assert "Show small differences" in opened(owner, output)
     assert viewed.seen(output) == viewed.Seen(["the whole picture"], [CONTRAST])
-    assert "the smallest differences of colour are drawn as the largest" in opened(
-        owner, output, "?contrast=1"
-    )
+    assert "small colour differences are exaggerated" in opened(owner, output, "?contrast=1")
     assert viewed.seen(output) == viewed.Seen(["the whole picture", CONTRAST], [])
 
 
@@ -184,7 +182,7 @@ def test_without_the_policy_nobody_does(as_):
     item, output = held("t.csv", b"n\n77\n")
     owner = as_(item.dataset.owner)
     answer = owner.get(reverse("requests:download_held", args=[output.pk]))
-    assert (answer.status_code, "does not allow downloads of held files" in answer.content.decode()) == (
+    assert (answer.status_code, "does not allow held files to be downloaded" in answer.content.decode()) == (
         403,
         True,
     )

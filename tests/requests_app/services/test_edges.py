@@ -14,7 +14,7 @@ from datasets.queries import current_revision
 from requests_app import rules, services
 from requests_app.code import fingerprint
 from requests_app.models import Approval, CodeRequest, Comment, Output, Release, Run
-from requests_app.services import outputs, releases, runs
+from requests_app.services import outputs, releases
 from tests import make
 from tests.makers import requests as made
 
@@ -52,8 +52,7 @@ def test_what_was_never_approved_is_not_run():
     assert rules.may_run_again(item.author, item) == rules.NOT_APPROVED
     assert rules.approved_environment_stands(item.author, item) == rules.NOT_APPROVED
     assert rules.may_open_data(made.trial(item)) is not None
-    with pytest.raises(Conflict):
-        runs._approval(item)
+    assert rules.live_approval(item) is None
     with pytest.raises(Denied):
         services.start_run(item, by=item.author, key=uuid4())
     assert not Run.objects.filter(kind=Run.Kind.PRIVATE).exists()
@@ -75,9 +74,9 @@ def test_an_environment_that_is_gone_has_changed():
 
 def test_a_run_does_not_go_on_over_a_revision_that_is_retired():
     run = made.start(make.code_request(at="approved"))
-    assert rules.may_go_on(run) is None
+    assert rules.may_continue(run) is None
     run.revision.state = Revision.State.RETIRED
-    assert "retired" in (rules.may_go_on(run) or "")
+    assert "retired" in (rules.may_continue(run) or "")
 
 
 # Who cannot come to oversee
@@ -101,7 +100,7 @@ def test_an_author_whose_runs_are_over_waits_for_what_is_held():
 def test_a_trial_under_way_keeps_its_author_from_overseeing():
     item = make.code_request()
     made.trial(item)
-    assert "under way" in (rules.keeps_duties_apart(item.author, Role.ADMIN) or "")
+    assert "in progress" in (rules.keeps_duties_apart(item.author, Role.ADMIN) or "")
 
 
 # Opening what a run has left
@@ -131,7 +130,7 @@ def test_bytes_that_are_gone_are_not_opened():
     output = release.run.outputs.get()
     made.release(release.run, by=item.dataset.owner)
     Output.objects.filter(pk=output.pk).update(bytes_gone_at=timezone.now())
-    with pytest.raises(Conflict, match="gone"):
+    with pytest.raises(Conflict, match="been deleted"):
         outputs.open_released(output, by=item.author)
 
 
@@ -181,7 +180,7 @@ def test_a_version_has_room_for_so_many_comments(monkeypatch):
     version = made.version(item)
     monkeypatch.setattr("requests_app.services.comments.COMMENTS_PER_VERSION", 1)
     services.comment(version, by=item.author, text="The first.")
-    with pytest.raises(Refused, match="room for 1"):
+    with pytest.raises(Refused, match="at most 1"):
         services.comment(version, by=item.author, text="The second.")
     assert Comment.objects.count() == 1
 
@@ -268,4 +267,4 @@ def test_what_is_compared_when_data_is_opened_is_the_hash_of_all_that_decides():
     run = made.claimed(made.start(item))
     run.code += "\n"
     assert fingerprint.of_code(run.code) != fingerprint.of_code(item.code)
-    assert "not what was approved" in (rules.may_open_data(run) or "")
+    assert "differs from what was approved" in (rules.may_open_data(run) or "")

@@ -30,7 +30,7 @@ built: list[str] = []
 
 
 def builds_nothing(name: str, requirements: Path, root: Path) -> object:
-    """A builder that installs nothing: it leaves the manifest that a real one would."""
+    """A builder that installs nothing but writes the manifest of a real one."""
     text = requirements.read_text()
     if "idna==0" in text:
         raise CannotBuild("No matching distribution found for idna==0")
@@ -145,7 +145,7 @@ def test_an_admin_has_an_environment_built_and_is_told():
         ("survey", "2 packages are installed."),
         (
             "bare",
-            "2 packages are installed. They were fetched and unpacked without a sandbox. There is no bubblewrap.",
+            "2 packages are installed. They were downloaded and unpacked without a sandbox. There is no bubblewrap.",
         ),
     ],
 )
@@ -154,7 +154,7 @@ def test_the_log_says_when_there_was_no_sandbox(name, said):
 
 
 def test_a_package_that_attacks_its_installer_gets_nowhere(settings, installed, tmp_path, monkeypatch):
-    """The real builder, as the worker calls it, for a package whose first act is at an interpreter's start."""
+    """The real builder, as the worker calls it, for a package that runs code when an interpreter starts."""
     settings.ENVIRONMENT_BUILDER = "runner.environments.build"
     settings.ENVIRONMENTS = tmp_path / "real"
     for name, value in {
@@ -224,17 +224,20 @@ def test_one_is_built_at_a_time_in_the_order_of_asking():
 
 def test_a_build_whose_worker_is_gone_has_failed():
     item = added()
-    long_ago = timezone.now() - builds.PATIENCE - timedelta(minutes=1)
+    long_ago = timezone.now() - builds.BUILD_TIMEOUT - timedelta(minutes=1)
     CodeEnvironment.objects.filter(pk=item.pk).update(state=State.BUILDING, begun_at=long_ago)
-    builds.look_after()
+    builds.sweep()
     item.refresh_from_db()
-    assert (item.state, item.log) == (State.FAILED, "The worker that built it was lost. Build it again.")
+    assert (item.state, item.log) == (
+        State.FAILED,
+        "The worker stopped responding during the build. Build the environment again.",
+    )
 
 
 def test_a_lost_bell_is_rung_again(django_capture_on_commit_callbacks):
     added()
     with django_capture_on_commit_callbacks() as callbacks:
-        builds.look_after()
+        builds.sweep()
     assert len(callbacks) == 1
 
 
@@ -272,7 +275,7 @@ def test_steps_that_do_not_lead_on(state, act):
 def test_what_was_never_built_cannot_be_retired():
     item = added(requirements="idna==0\n")
     builds.build_next()
-    with pytest.raises(Conflict, match="never built"):
+    with pytest.raises(Conflict, match="never been built"):
         services.retire_environment(item, by=make.admin())
 
 
@@ -288,7 +291,7 @@ def test_a_retired_one_is_taken_off_the_disk(installed, django_capture_on_commit
     assert [path.name for path in installed.iterdir()] == ["default"]
     assert CodeEnvironment.objects.get(pk=item.pk).sha256 == HASH
     assert Entry.objects.filter(action="environment.remove", object_id=str(item.pk)).count() == 1
-    with pytest.raises(Conflict, match="removed already"):
+    with pytest.raises(Conflict, match="already been removed"):
         services.remove_environment(item, by=admin)
 
 
@@ -296,7 +299,7 @@ def test_one_with_a_run_in_it_stays():
     item, admin = ready("survey"), make.admin()
     run = made.start(make.code_request(at="approved", environment="survey"))
     services.retire_environment(item, by=admin)
-    with pytest.raises(Conflict, match="still in this environment"):
+    with pytest.raises(Conflict, match="still uses this environment"):
         services.remove_environment(item, by=admin)
     services.cancel_run(run, by=admin)
     services.remove_environment(item, by=admin)
@@ -314,14 +317,14 @@ def test_a_request_chooses_among_those_that_are_ready():
     ready("survey")
     added("queued-one")
     item = make.code_request(environment="survey")
-    assert services.frozen(item).environment == "survey"
+    assert services.snapshot(item).environment == "survey"
     for name in ("queued-one", "nowhere", "../default"):
         with pytest.raises(Refused, match="no code environment"):
             services.save_draft(item, by=item.author, number=item.draft_number, environment=name)
 
 
 def test_the_default_one_is_always_there():
-    assert services.frozen(make.code_request()).environment == "default"
+    assert services.snapshot(make.code_request()).environment == "default"
 
 
 def test_a_version_a_run_and_its_fingerprint_are_bound_to_the_environment():
@@ -333,7 +336,7 @@ def test_a_version_a_run_and_its_fingerprint_are_bound_to_the_environment():
     assert (version.environment, version.environment_sha256) == ("survey", HASH)
     assert (run.state, run.environment, run.environment_sha256) == ("succeeded", "survey", HASH)
     assert executor.specs[0].environment == environments.get("survey").path
-    assert version.sha256 != services.frozen(made.fresh(make.code_request())).sha256
+    assert version.sha256 != services.snapshot(made.fresh(make.code_request())).sha256
 
 
 def test_nothing_starts_in_a_retired_environment():
@@ -342,9 +345,9 @@ def test_nothing_starts_in_a_retired_environment():
     draft = make.code_request(environment="survey")
     waiting = made.start(make.code_request(at="approved", environment="survey"))
     services.retire_environment(item, by=make.admin())
-    with pytest.raises(Denied, match="not in use any more"):
+    with pytest.raises(Denied, match="no longer available"):
         made.start(approved)
-    with pytest.raises(Refused, match="not in use any more"):
+    with pytest.raises(Refused, match="no longer available"):
         made.submission(draft)
     assert made.execute(waiting).close_code == "POLICY_BLOCKED"
 

@@ -70,7 +70,7 @@ def test_every_file_needs_a_verdict_first():
     item, release = held()
     owner = item.dataset.owner
     releases.set_verdict(release.run.outputs.get(name="mean.json"), by=owner, verdict="release")
-    with pytest.raises(Refused, match="Every file needs a verdict"):
+    with pytest.raises(Refused, match="Give every file a verdict"):
         releases.decide(release, by=owner, verdict="release")
 
 
@@ -139,7 +139,7 @@ def test_the_record_names_no_reviewer_of_a_blinded_dataset():
 @pytest.mark.parametrize("verdict", ["reject", "request_changes"])
 def test_a_refusal_says_why_and_its_bytes_go(verdict, django_capture_on_commit_callbacks):
     item, release = held()
-    with pytest.raises(Refused, match="Say why"):
+    with pytest.raises(Refused, match="Give a reason"):
         releases.decide(release, by=item.dataset.owner, verdict=verdict)
     with django_capture_on_commit_callbacks(execute=True):
         releases.decide(release, by=item.dataset.owner, verdict=verdict, comment="Cells are too small.")
@@ -180,7 +180,7 @@ def test_a_file_that_was_tampered_with_is_not_opened():
     item, release = held()
     output = release.run.outputs.get(name="mean.json")
     storage.output_path(release.run_id, "mean.json").write_bytes(b"{}")
-    with pytest.raises(Conflict, match="not what the run wrote"):
+    with pytest.raises(Conflict, match="changed since the run wrote it"):
         outputs.open_held(output, by=item.dataset.owner)
 
 
@@ -219,7 +219,7 @@ def test_only_a_reviewer_adds_an_excerpt_once_and_while_it_is_open():
     with pytest.raises(Conflict, match="already"):
         releases.add_log_excerpt(run, by=item.dataset.owner, text="x")
     made.release(run)
-    with pytest.raises(Conflict, match="decided"):
+    with pytest.raises(Conflict, match="A decision on these outputs"):
         releases.add_log_excerpt(run, by=item.dataset.owner, text="x")
 
 
@@ -238,5 +238,5 @@ def test_a_trials_files_are_its_authors_at_once():
     output = Output.objects.get(run=run)
     assert outputs.open_held(output, by=item.author).read_bytes() == b'{"mean_wage": 1507.5}'
     assert not Release.objects.exists()
-    with pytest.raises(Conflict, match="Nothing of this run"):
+    with pytest.raises(Conflict, match="No output of this run"):
         outputs.open_released(output, by=item.author)

@@ -21,7 +21,7 @@ def verdict(version, *, by, verdict="approve", **words):
 
 
 def two_needed(*, seats=1):
-    """A dataset that needs two reviewers, with so many beside its owner."""
+    """A dataset that needs two approvals, with this many reviewers besides its owner."""
     dataset = make.dataset()
     given = [make.reviewer(dataset) for _ in range(seats)]
     datasets.set_policy(dataset, by=dataset.owner, reviewers_needed=2)
@@ -112,7 +112,7 @@ def test_the_approval_of_somebody_who_lost_the_seat_does_not_count():
 @pytest.mark.parametrize("negative", ["reject", "request_changes"])
 def test_a_negative_verdict_says_why(negative):
     item = make.code_request(at="submitted")
-    with pytest.raises(Refused, match="Say what has to change"):
+    with pytest.raises(Refused, match="Tell the author what has to change"):
         verdict(made.version(item), by=item.dataset.owner, verdict=negative, comment="  ")
     verdict(made.version(item), by=item.dataset.owner, verdict=negative, comment="Too fine a grid.")
     assert made.fresh(item).state_reason == "Too fine a grid."
@@ -127,7 +127,7 @@ def test_the_scope_stays_within_the_policy(runs, days):
 
 def test_a_verdict_is_one_of_three():
     item = make.code_request(at="submitted")
-    with pytest.raises(Refused, match="A verdict is"):
+    with pytest.raises(Refused, match="Choose a verdict"):
         verdict(made.version(item), by=item.dataset.owner, verdict="withdraw")
 
 

@@ -45,7 +45,7 @@ def test_the_key_of_another_request_starts_nothing():
 
 @pytest.fixture
 def other_packages(settings, tmp_path):
-    """The default environment, as if an admin had put other packages into it meanwhile."""
+    """The default environment, as if an admin had changed its packages."""
 
     def change():
         folder = tmp_path / "default"
@@ -78,7 +78,7 @@ def test_a_queued_run_whose_environment_changes_before_it_starts_is_blocked(othe
 def test_one_run_at_a_time():
     item = make.code_request(at="approved")
     made.start(item)
-    with pytest.raises(Denied, match="under way"):
+    with pytest.raises(Denied, match="in progress"):
         made.start(item)
 
 
@@ -187,7 +187,7 @@ def states():
 
 
 def waiting_and_working():
-    """A run that waits and one in hand, of two requests on one dataset."""
+    """A queued run and one in progress, of two requests on one dataset."""
     dataset = make.dataset()
     working = made.claimed(made.start(make.code_request(at="approved", dataset=dataset)))
     return dataset, working, made.start(make.code_request(at="approved", dataset=dataset))

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 def test_a_submission_freezes_everything_its_answer_depends_on():
     item = make.code_request(parameters={"year": 1991})
-    shown = services.frozen(item)
+    shown = services.snapshot(item)
     version = made.submission(item)
     assert (version.number, version.code, version.parameters) == (1, item.code, {"year": 1991})
     assert (version.revision, version.environment) == (item.dataset.current, "default")
@@ -63,7 +63,7 @@ def test_a_key_of_another_request_submits_nothing():
 
 def test_the_same_again_is_not_a_new_version():
     item = make.code_request(at="submitted")
-    with pytest.raises(Conflict, match="nothing has changed"):
+    with pytest.raises(Conflict, match="Nothing has changed"):
         made.submission(item)
     assert item.versions.count() == 1
 
@@ -105,7 +105,7 @@ def test_a_newer_version_ends_the_approval_of_the_older():
 def test_nothing_is_submitted_while_a_run_is_under_way():
     item = make.code_request(at="approved")
     made.start(item)
-    with pytest.raises(Denied, match="under way"):
+    with pytest.raises(Denied, match="in progress"):
         made.submission(item)
 
 
@@ -113,7 +113,7 @@ def test_the_owner_and_the_reviewers_are_told_and_the_author_is_not():
     dataset = make.dataset()
     seat = make.reviewer(dataset)
     item = make.code_request(at="submitted", dataset=dataset)
-    told = Notification.objects.filter(text__contains="waits for your review")
+    told = Notification.objects.filter(text__contains="is waiting for your review")
     assert set(told.values_list("user", flat=True)) == {dataset.owner.pk, seat.user.pk}
     assert item.author.pk not in set(told.values_list("user", flat=True))
 
@@ -138,4 +138,4 @@ def test_a_withdrawn_draft_stays_unknown_to_the_owner():
 
 def test_what_is_frozen_can_be_shown_before():
     item = make.code_request()
-    assert set(asdict(services.frozen(item))) >= {"sha256", "code_sha256", "environment", "parameters"}
+    assert set(asdict(services.snapshot(item))) >= {"sha256", "code_sha256", "environment", "parameters"}
