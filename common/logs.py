@@ -1,7 +1,7 @@
-"""Logs that strangers can neither fill, forge nor use.
+"""Log formatting and filtering: strangers can neither flood the log, nor forge lines, nor read secrets in it.
 
-A refused request is one short line, and only so many a minute are written. Secrets that stand in addresses of pages
-are masked.
+A refused request is one short line, and only so many are written each minute. Secrets in the addresses of pages are
+masked.
 """
 
 import logging
@@ -20,7 +20,7 @@ SECRETS = re.compile(
     rf"|{_SLASH}account{_SLASH}password{_SLASH}reset{_SLASH}key{_SLASH}[0-9a-z]+-)[^/\s\"'?&%<>]+",
     re.IGNORECASE,
 )
-"""Whoever reads such a path can act with it: invitations, confirmations, new passwords."""
+"""Paths with which whoever reads them can act: invitations, confirmations, password resets."""
 
 
 def masked(text: str) -> str:
@@ -28,16 +28,16 @@ def masked(text: str) -> str:
 
 
 def is_refusal(record: logging.LogRecord) -> bool:
-    """Whether this says that somebody sent what is not taken: nothing that anybody has to look into."""
+    """Whether this line only reports that a request was refused, so that nobody has to look into it."""
     if not record.name.startswith(HEARD_OF_STRANGERS):
         return False
     return getattr(record, "status_code", 0) // 100 == 4 or record.levelno < logging.ERROR
 
 
 class OneLine(logging.Formatter):
-    """Every line passes here, whoever wrote it: the web server, Django, a library or a traceback.
+    """Formats every line, whoever wrote it: the web server, Django, a library or a traceback.
 
-    What requests contain is shown escaped, secrets in addresses are masked, tracebacks of failures stay as they are.
+    Control characters are escaped and secrets in addresses are masked; tracebacks of failures stay as they are.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -49,7 +49,7 @@ class OneLine(logging.Formatter):
 
 
 class Refusals(logging.Filter):
-    """Lets through a number of refusals a minute, without tracebacks, and counts the others."""
+    """Lets `a_minute` refused requests a minute through, without tracebacks, and counts the others."""
 
     def __init__(self, *, a_minute: int = A_MINUTE, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -68,14 +68,12 @@ class Refusals(logging.Filter):
             self._said += 1
             is_let_through = self._said <= self._a_minute
         if left_out and is_let_through:
-            record.msg = (
-                f"{record.getMessage()} (and {left_out} refused requests before, which are not shown)"
-            )
+            record.msg = f"{record.getMessage()} ({left_out} earlier refused requests are not shown)"
             record.args = None
         return is_let_through
 
     def _begin_minute(self) -> int:
-        """How many lines of the minute before were left out, once in each minute."""
+        """Return how many lines of the previous minute were left out, once each minute; otherwise 0."""
         minute = int(self._clock() // 60)
         if minute == self._minute:
             return 0

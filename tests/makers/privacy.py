@@ -1,4 +1,4 @@
-"""Protected datasets and budgets for tests."""
+"""Datasets with a promise, and budgets, for tests."""
 
 from uuid import uuid4
 
@@ -26,7 +26,7 @@ def promise(dataset: Dataset | None = None, *, epsilon: float = 4.0, delta: floa
 
 
 def budget(promise_: Promise | None = None, scientist: User | None = None, *, epsilon: float = 1.0) -> Budget:
-    """A scientist's share of a protection."""
+    """A scientist's budget from a promise."""
     found = promise_ or promise()
     return Budget.objects.create(
         promise=found, scientist=scientist or accounts.scientist(), mu=gdp_mu(epsilon, found.delta)
