@@ -117,7 +117,7 @@ def test_one_edited_row_is_found_and_named(edit: Callable[[Entry], None]) -> Non
     with as_somebody_with_the_database():
         edit(entries[2])
     assert (verify().entries, verify().bad_entry) == (2, entries[2].pk)
-    with pytest.raises(CommandError, match=f"Entry {entries[2].pk} does not hold"):
+    with pytest.raises(CommandError, match=f"Entry {entries[2].pk} fails"):
         call_command("verify_audit")
 
 
