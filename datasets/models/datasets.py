@@ -14,7 +14,8 @@ from common.models import BaseModel
 from datasets.declarations.schema import TableSchema, from_json
 
 NAME = RegexValidator(
-    r"^[a-z][a-z0-9_]{0,62}$", "Small letters, digits and underscores, beginning with a letter (at most 63)."
+    r"^[a-z][a-z0-9_]{0,62}$",
+    "Lower-case letters, digits and underscores, beginning with a letter (at most 63).",
 )
 
 
@@ -63,8 +64,8 @@ class Dataset(BaseModel):
         RETIRED = "retired", "Retired"
 
     class Isolation(models.TextChoices):
-        ORDINARY = "ordinary", "Apart from trials by people who use this dataset"
-        STRICT = "strict", "Apart from everybody's trials"
+        ORDINARY = "ordinary", "with mock runs by people who use this dataset"
+        STRICT = "strict", "with anybody's mock runs"
 
     class EndStep(models.IntegerChoices):
         TEN_SECONDS = 10, "10 seconds"

@@ -39,7 +39,7 @@ def wage_rows(*, people: int = PEOPLE, years: int = YEARS, secret: int = SECRET_
 
 
 def table(revision: Revision, *, name: str = "wages", rows: pa.Table | None = None, **fields: Any) -> Table:
-    """A sealed table of a revision in preparation, with undeclared columns of the types it is kept in."""
+    """A sealed table of a draft revision, with undeclared columns of the types that it is stored as."""
     content = wage_rows() if rows is None else rows
     path = storage.new_table_path()
     pq.write_table(content, path)
@@ -104,14 +104,14 @@ def _declared(rows: pa.Table | None) -> dict[str, dict[str, object]]:
 
 
 def draft(dataset: Dataset) -> Revision:
-    """The revision in preparation, which there is."""
+    """The draft revision, which has to exist."""
     revision = dataset.draft
     assert revision is not None
     return revision
 
 
 def current(dataset: Dataset) -> Revision:
-    """The published revision, which there is."""
+    """The published revision, which has to exist."""
     revision = dataset.current
     assert revision is not None
     return revision
@@ -125,7 +125,7 @@ def next_revision(dataset: Dataset, *, rows: pa.Table | None = None) -> Revision
 
 
 def access_request(dataset: Dataset, user: User | None = None, **fields: Any) -> AccessRequest:
-    """A request for access that waits for its decision."""
+    """A request for access that is waiting for a decision."""
     fields = {"purpose": "To study how wages grow.", "outputs": "Means by year.", **fields}
     return services.ask_access(dataset, by=user or accounts.scientist(), terms=dataset.terms, **fields)
 
@@ -138,7 +138,7 @@ def grant(dataset: Dataset, user: User | None = None, *, days: int | None = None
 
 
 def reviewer(dataset: Dataset, user: User | None = None, *, decides_access: bool = False) -> DatasetReviewer:
-    """A reviewer's seat on a dataset."""
+    """A reviewer of a dataset."""
     return services.add_reviewer(
         dataset,
         by=dataset.owner,

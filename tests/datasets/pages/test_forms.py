@@ -82,7 +82,7 @@ def test_access_is_declined_with_a_reason_and_granted_by_post_alone(client):
     assert client.get(reverse("datasets:decide", args=[item.pk])).status_code == 405
     answer = post(client, dataset.owner, "decide", item.pk, verdict="deny", days="30")
     assert answer.status_code == 400
-    assert "Say why the request is declined." in answer.content.decode()
+    assert "Write a note that says why you decline the request." in answer.content.decode()
     assert post(client, dataset.owner, "decide", item.pk, verdict="grant", days="30").status_code == 302
     assert Grant.objects.get().user == item.scientist
 

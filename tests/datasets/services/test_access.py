@@ -26,7 +26,7 @@ def test_a_freeze_stops_work_and_says_so(heard):
     assert (dataset.state, dataset.state_reason) == (Dataset.State.FROZEN, "A complaint.")
     assert heard == [("frozen", "frozen", dataset.owner)]
     assert last_changes() == {"state": ["published", "frozen"]}
-    assert Notification.objects.filter(user=scientist, text__contains="is frozen: A complaint.").exists()
+    assert Notification.objects.filter(user=scientist, text__contains="has been frozen: A complaint.").exists()
     with pytest.raises(Denied, match="frozen"):
         make.access_request(dataset)
     services.unfreeze(dataset, by=dataset.owner, reason="Settled.")
@@ -37,7 +37,7 @@ def test_a_freeze_stops_work_and_says_so(heard):
 def test_an_admin_freezes_and_only_an_admin_lifts_that(heard):
     dataset, admin = make.dataset(), make.admin()
     services.freeze(dataset, by=admin, reason="An incident.")
-    with pytest.raises(Denied, match="Only an admin can lift that"):
+    with pytest.raises(Denied, match="Only an admin can lift the freeze"):
         services.unfreeze(dataset, by=dataset.owner, reason="I want to.")
     services.unfreeze(dataset, by=admin, reason="Settled.")
     services.freeze(dataset, by=dataset.owner, reason="My own.")
@@ -105,9 +105,9 @@ def test_no_more_reviewers_are_needed_than_there_are():
 
 def test_admins_and_the_owner_get_no_seat():
     dataset = make.dataset()
-    with pytest.raises(Refused, match="Admins read neither data nor results"):
+    with pytest.raises(Refused, match="Admins and auditors must not read data or results"):
         services.add_reviewer(dataset, by=dataset.owner, user=make.admin())
-    with pytest.raises(Refused, match="The owner reviews already"):
+    with pytest.raises(Refused, match="The owner is a reviewer already"):
         services.add_reviewer(dataset, by=dataset.owner, user=dataset.owner)
 
 

@@ -68,7 +68,7 @@ def test_the_form_says_what_is_wrong_with_a_bound(table):
     form = typed(table, decimals="2", lower="0.005", upper="1e14")
     assert form.errors["lower"] == ["It has more than the 2 decimals that you declare for this column."]
     assert form.errors["upper"] == [
-        "With 2 decimals it can be at most 11,258,999,068,426 to either side of 0."
+        "With 2 decimals, it has to be between -11,258,999,068,426 and 11,258,999,068,426."
     ]
 
 
@@ -123,7 +123,7 @@ def test_a_date_without_a_day_is_refused_by_the_service():
     rows = pa.table({"person": [1], "born": pa.array([date(1990, 1, 1)], pa.date32())})
     data = make.dataset(published=False)
     table = make.table(make.draft(data), name="people", rows=rows)
-    with pytest.raises(Refused, match="born, upper bound: it is no date from 0001-01-01"):
+    with pytest.raises(Refused, match="born, upper bound: it is not a date from 0001-01-01"):
         services.declare(table, by=data.owner, columns={"born": {"lower": 0, "upper": 10.5}})
 
 
@@ -167,14 +167,14 @@ def test_a_date_that_no_calendar_holds_is_not_filled_in(client, highest):
     table = make.draft(data).tables.get()
     found, words = filled(client, table, "born", 7000, highest)
     assert (found.lower, found.upper) == (7000, None)
-    assert "cannot be the upper bound: it is no date from 0001-01-01 to 9999-12-31. Type one." in words
+    assert "cannot be the upper bound: it is not a date from 0001-01-01 to 9999-12-31. Enter a bound." in words
 
 
 def test_bounds_that_no_value_can_have_are_named_before_publishing():
     """However they were written down."""
     born = ColumnSchema(name="born", type="date", stored="date32", lower=0.0, upper=3789391.0)
     table = TableSchema(name="t", columns=(born,), about_people=False)
-    assert gaps(table, ["born"]) == ["t.born: upper bound: it is no date from 0001-01-01 to 9999-12-31."]
+    assert gaps(table, ["born"]) == ["t.born: upper bound: it is not a date from 0001-01-01 to 9999-12-31."]
 
 
 def test_they_go_with_the_schema_and_into_the_next_revision(table):

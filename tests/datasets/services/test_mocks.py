@@ -137,7 +137,7 @@ def test_a_mock_beyond_all_measure_is_refused_with_what_is_possible():
     )
     table = TableSchema(name="t", columns=columns, mock_rows=100_000)
     names = [column.name for column in columns]
-    assert gaps(table, names) == ["t: with so many columns its mock can have at most 20,000 rows."]
+    assert gaps(table, names) == ["t: with this many columns, choose at most 20,000 rows of mock data."]
 
 
 def test_a_discarded_draft_leaves_no_mock(dataset, django_capture_on_commit_callbacks):
