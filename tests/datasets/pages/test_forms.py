@@ -36,7 +36,7 @@ def test_what_was_typed_stays_when_a_name_is_taken(client):
 
 def test_a_scientist_is_told_who_publishes(client):
     client.force_login(make.scientist())
-    assert "Only data owners publish datasets" in client.get(reverse("datasets:create")).content.decode()
+    assert "Only data owners can publish datasets" in client.get(reverse("datasets:create")).content.decode()
     assert post(client, make.scientist(), "create", title="T", name="t").status_code == 400
     assert not Dataset.objects.exists()
 
@@ -49,7 +49,7 @@ def test_the_policy_says_when_reviewers_are_missing(client):
     }  # fmt: skip
     answer = post(client, dataset.owner, "policy", dataset.pk, **policy)
     assert answer.status_code == 400
-    assert "there are only 1 with you" in answer.content.decode()
+    assert "there are only 1, counting you" in answer.content.decode()
     make.reviewer(dataset)
     assert post(client, dataset.owner, "policy", dataset.pk, **policy).status_code == 302
     dataset.refresh_from_db()

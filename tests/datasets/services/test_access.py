@@ -26,7 +26,9 @@ def test_a_freeze_stops_work_and_says_so(heard):
     assert (dataset.state, dataset.state_reason) == (Dataset.State.FROZEN, "A complaint.")
     assert heard == [("frozen", "frozen", dataset.owner)]
     assert last_changes() == {"state": ["published", "frozen"]}
-    assert Notification.objects.filter(user=scientist, text__contains="has been frozen: A complaint.").exists()
+    assert Notification.objects.filter(
+        user=scientist, text__contains="has been frozen: A complaint."
+    ).exists()
     with pytest.raises(Denied, match="frozen"):
         make.access_request(dataset)
     services.unfreeze(dataset, by=dataset.owner, reason="Settled.")
@@ -92,11 +94,11 @@ def test_the_policy_has_limits(field, value):
 
 def test_no_more_reviewers_are_needed_than_there_are():
     dataset = make.dataset()
-    with pytest.raises(Refused, match="there are only 1 with you"):
+    with pytest.raises(Refused, match="there are only 1, counting you"):
         services.set_policy(dataset, by=dataset.owner, reviewers_needed=2)
     seat = make.reviewer(dataset)
     services.set_policy(dataset, by=dataset.owner, reviewers_needed=2)
-    with pytest.raises(Refused, match="The policy asks for 2 reviewers"):
+    with pytest.raises(Refused, match="The policy needs 2 reviewers"):
         services.remove_reviewer(seat, by=dataset.owner)
     services.set_policy(dataset, by=dataset.owner, reviewers_needed=1)
     services.remove_reviewer(seat, by=dataset.owner)
@@ -182,12 +184,12 @@ def test_one_asks_once_and_not_for_ones_own():
 
 def test_declining_says_why():
     item = make.access_request(make.dataset())
-    with pytest.raises(Refused, match="Say why"):
+    with pytest.raises(Refused, match="says why you decline"):
         services.decide_access(item, by=item.dataset.owner, grant=False)
     services.decide_access(item, by=item.dataset.owner, grant=False, note="Not with this purpose.")
     item.refresh_from_db()
     assert (item.state, item.decision_note) == (AccessRequest.State.DENIED, "Not with this purpose.")
-    with pytest.raises(Conflict, match="decided already"):
+    with pytest.raises(Conflict, match="closed already"):
         services.decide_access(item, by=item.dataset.owner, grant=True)
 
 

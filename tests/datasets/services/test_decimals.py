@@ -87,7 +87,7 @@ def test_only_numbers_have_the_field(table):
         ({"decimals": 2, "upper": 9.999}, "wage, upper bound: it has more than the 2 decimals"),
         (
             {"decimals": 6, "lower": -1e12},
-            "wage, lower bound: with 6 decimals it can be at most 1,125,899,906",
+            "wage, lower bound: with 6 decimals, it has to be between -1,125,899,906 and 1,125,899,906",
         ),
         ({"decimals": 7}, "decimals"),
         ({"decimals": -1}, "decimals"),
@@ -105,7 +105,7 @@ def test_bounds_keep_to_decimals_that_were_declared_before_and_only_numbers_have
     with pytest.raises(Refused, match="more than the 2 decimals"):
         declared(table, upper=9.999)
     by = table.revision.dataset.owner
-    with pytest.raises(Refused, match="year: only a number"):
+    with pytest.raises(Refused, match="year: only a column of numbers"):
         services.declare(table, by=by, columns={"year": {"decimals": 0}})
     with pytest.raises(IntegrityError), transaction.atomic():
         Column.objects.filter(table=table, name="year").update(decimals=0)
@@ -156,7 +156,10 @@ def test_filled_in_from_the_data_they_are_rounded_as_values_are(client, table):
 def test_a_number_too_large_for_decimals_is_not_filled_in_and_nothing_else_is_lost(client, table, highest):
     wage, words = filled(client, table, "wage", 1.0, highest, decimals="2", description="By the hour.")
     assert (wage.description, wage.decimals, wage.lower, wage.upper) == ("By the hour.", 2, 1.0, None)
-    assert "cannot be the upper bound: with 2 decimals it can be at most 11,258,999,068,426" in words
+    assert (
+        "cannot be the upper bound: with 2 decimals, it has to be between -11,258,999,068,426 and 11,258,999,068,426"
+        in words
+    )
 
 
 @pytest.mark.parametrize("highest", [2932897, 2**31 - 1])
@@ -167,7 +170,9 @@ def test_a_date_that_no_calendar_holds_is_not_filled_in(client, highest):
     table = make.draft(data).tables.get()
     found, words = filled(client, table, "born", 7000, highest)
     assert (found.lower, found.upper) == (7000, None)
-    assert "cannot be the upper bound: it is not a date from 0001-01-01 to 9999-12-31. Enter a bound." in words
+    assert (
+        "cannot be the upper bound: it is not a date from 0001-01-01 to 9999-12-31. Enter a bound." in words
+    )
 
 
 def test_bounds_that_no_value_can_have_are_named_before_publishing():

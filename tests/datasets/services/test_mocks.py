@@ -80,7 +80,7 @@ def test_what_the_worker_has_made_is_shown_and_published_without_making_anything
 
 
 def test_a_large_mock_that_is_not_there_yet_is_not_published(dataset, rung, never):
-    with pytest.raises(Conflict, match="The mock of wages is still being made"):
+    with pytest.raises(Conflict, match="The mock data of wages is still being made"):
         services.publish(dataset, by=dataset.owner)
     assert make.draft(dataset).state == Revision.State.DRAFT
 

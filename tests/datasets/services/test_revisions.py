@@ -108,7 +108,7 @@ def test_nobody_else_prepares_or_publishes(who):
 
 def test_only_data_owners_create_datasets():
     for who in (make.scientist(), make.admin(), make.auditor()):
-        with pytest.raises(Denied, match="Only data owners publish datasets"):
+        with pytest.raises(Denied, match="Only data owners can publish datasets"):
             services.create(by=who, name="mine", title="Mine")
 
 
