@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 CHAIN_LOCK = 7_236_101
-NOBODYS = ".invalid"
+SYSTEM_DOMAIN = ".invalid"
 """The ending of the portal's own address: a domain that cannot send e-mail."""
 
 # At commit, one writer at a time adds its entries to the chain. Doing this late, in the database, keeps the lock
@@ -80,7 +80,7 @@ class Entry(models.Model):
     @property
     def who(self) -> str:
         """The person's address, or the portal's name if it acted by itself."""
-        return "Weir" if self.actor.endswith(NOBODYS) else self.actor
+        return "Weir" if self.actor.endswith(SYSTEM_DOMAIN) else self.actor
 
     @property
     def changes_in_words(self) -> list[tuple[str, str, str]]:

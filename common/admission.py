@@ -102,10 +102,10 @@ class Turns:
         with self._lock:
             self._queues.setdefault(who, deque()).append(place)
             self._serve()
-            self._refuse_what_is_too_much(who)
+            self._refuse_excess(who)
         return place
 
-    def _refuse_what_is_too_much(self, who: Hashable) -> None:
+    def _refuse_excess(self, who: Hashable) -> None:
         """Refuse the newest place of this person, or else of the person with the most places in the queue."""
         if len(self._queues.get(who, ())) > self.each_waiting:
             self._refuse(who, TooMuchAtOnce(YOURS))
@@ -114,7 +114,7 @@ class Turns:
 
     def _refuse(self, who: Hashable, why: Busy) -> None:
         place = self._queues[who].pop()
-        self._forget(who)
+        self._drop_if_empty(who)
         if place.set_running_or_notify_cancel():
             place.set_exception(why)
 
@@ -128,13 +128,13 @@ class Turns:
             queue = self._queues.get(who)
             if queue is not None and place in queue:
                 queue.remove(place)
-                self._forget(who)
+                self._drop_if_empty(who)
 
     def _serve(self) -> None:
         while self._working.total() < self.at_once and (who := self._next()) is not None:
             place = self._queues[who].popleft()
             self._queues.move_to_end(who)
-            self._forget(who)
+            self._drop_if_empty(who)
             if place.set_running_or_notify_cancel():
                 self._working[who] += 1
                 place.set_result(None)
@@ -143,6 +143,6 @@ class Turns:
         waiting = [who for who, queue in self._queues.items() if queue and self._working[who] < self.each]
         return min(waiting, key=self._working.__getitem__, default=None)
 
-    def _forget(self, who: Hashable) -> None:
+    def _drop_if_empty(self, who: Hashable) -> None:
         if not self._queues[who]:
             del self._queues[who]

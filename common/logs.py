@@ -12,7 +12,7 @@ from threading import Lock
 
 A_MINUTE = 120
 LONGEST_LINE = 1000
-HEARD_OF_STRANGERS = ("django.request", "django.security", "django_structlog", "daphne", "channels")
+UNTRUSTED_LOGGERS = ("django.request", "django.security", "django_structlog", "daphne", "channels")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SLASH = "(?:/|%2F)"
 SECRETS = re.compile(
@@ -29,7 +29,7 @@ def masked(text: str) -> str:
 
 def is_refusal(record: logging.LogRecord) -> bool:
     """Whether this line only reports that a request was refused, so that nobody has to look into it."""
-    if not record.name.startswith(HEARD_OF_STRANGERS):
+    if not record.name.startswith(UNTRUSTED_LOGGERS):
         return False
     return getattr(record, "status_code", 0) // 100 == 4 or record.levelno < logging.ERROR
 
@@ -55,7 +55,7 @@ class Refusals(logging.Filter):
         super().__init__()
         self._a_minute, self._clock = a_minute, clock
         self._lock = Lock()
-        self._minute, self._said = 0, 0
+        self._minute, self._written = 0, 0
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not is_refusal(record):
@@ -65,8 +65,8 @@ class Refusals(logging.Filter):
         record.levelname = logging.getLevelName(record.levelno)
         with self._lock:
             left_out = self._begin_minute()
-            self._said += 1
-            is_let_through = self._said <= self._a_minute
+            self._written += 1
+            is_let_through = self._written <= self._a_minute
         if left_out and is_let_through:
             record.msg = f"{record.getMessage()} ({left_out} earlier refused requests are not shown)"
             record.args = None
@@ -77,6 +77,6 @@ class Refusals(logging.Filter):
         minute = int(self._clock() // 60)
         if minute == self._minute:
             return 0
-        left_out = max(0, self._said - self._a_minute)
-        self._minute, self._said = minute, 0
+        left_out = max(0, self._written - self._a_minute)
+        self._minute, self._written = minute, 0
         return left_out

@@ -35,9 +35,12 @@ def read_upload(pk: UUID) -> None:
     target = storage.new_table_path()
     try:
         reading = reader.read(
-            storage.upload_path(upload), target, options=upload.options, progress=partial(_beat, pk, lease)
+            storage.upload_path(upload),
+            target,
+            options=upload.options,
+            progress=partial(_heartbeat, pk, lease),
         )
-        _keep(upload, lease, reading, target)
+        _store(upload, lease, reading, target)
     except Unreadable as why:
         _fail(upload, lease, str(why), why.remedy)
     except Refused as why:
@@ -50,7 +53,7 @@ def read_upload(pk: UUID) -> None:
         target.unlink(missing_ok=True)
 
 
-def _beat(pk: UUID, lease: UUID, share: float) -> bool:
+def _heartbeat(pk: UUID, lease: UUID, share: float) -> bool:
     """Record a heartbeat and the progress (0 to 1). Return False if the upload was cancelled."""
     now = timezone.now()
     progress = f"{share:.0%}"
@@ -59,7 +62,7 @@ def _beat(pk: UUID, lease: UUID, share: float) -> bool:
     return bool(held)
 
 
-def _keep(upload: Upload, lease: UUID, reading: TableRead, target: Path) -> None:
+def _store(upload: Upload, lease: UUID, reading: TableRead, target: Path) -> None:
     """Seal the file and create its table, both or neither."""
     sealed = storage.seal(target)
     kept = False
@@ -149,7 +152,7 @@ def sweep() -> list[UUID]:
     now = timezone.now()
     reading = Upload.objects.filter(state=Upload.State.READING, changed_at__lt=now - STALE)
     for upload in reading.exclude(lease=None):
-        _try_again(upload)
+        _retry(upload)
     for upload in Upload.objects.filter(state=Upload.State.RECEIVING, changed_at__lt=now - KEPT_INCOMPLETE):
         storage.drop_upload(upload)
         upload.delete()
@@ -166,7 +169,7 @@ def sweep() -> list[UUID]:
     return list(waiting.values_list("pk", flat=True))
 
 
-def _try_again(upload: Upload) -> None:
+def _retry(upload: Upload) -> None:
     """Release the lease of a lost worker for a retry; after ATTEMPTS attempts, record the failure."""
     tried = int(upload.options.get("tried", 0)) + 1
     if tried >= ATTEMPTS and upload.lease is not None:

@@ -24,7 +24,7 @@ def register(*, revision_retired: OnRevisionRetired, frozen: OnFrozen, access_en
     on_access_ended.append(access_ended)
 
 
-def object_to_publishing(objections: Objections) -> None:
+def register_objections(objections: Objections) -> None:
     """Register what can keep a revision from being published. Call once per app, from AppConfig.ready()."""
     to_publishing.append(objections)
 
@@ -49,7 +49,7 @@ remarks: list[Remarks] = []
 on_publishing: list[OnPublishing] = []
 
 
-def look_at_publishing(*, remark: Remarks, publishing: OnPublishing) -> None:
+def register_publishing(*, remark: Remarks, publishing: OnPublishing) -> None:
     """Register an app that reads the rows of a revision before it is published. Call once, from AppConfig.ready().
 
     `publishing(revision, by, agreed)` is called in the transaction that publishes. It raises Refused if the owner has

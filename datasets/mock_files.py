@@ -64,14 +64,14 @@ def make(revision: Revision, table: TableSchema) -> Path:
     return path
 
 
-def name_for_all(revision: Revision, table: TableSchema) -> None:
+def make_public(revision: Revision, table: TableSchema) -> None:
     """Rename prepared mock data to its public name."""
     path, final = prepared(revision, table), published(revision, table.name)
     _beside(path).rename(_beside(final))
     path.rename(final)
 
 
-def tidy(revision: Revision) -> None:
+def delete_prepared(revision: Revision) -> None:
     """Delete what was prepared, once the revision is published or discarded."""
     _remove(storage.mock_folder(revision), "")
 

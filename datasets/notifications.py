@@ -25,14 +25,14 @@ def published(revision: Revision, *, by: User) -> None:
     live.changed("dataset", dataset.pk)
 
 
-def taken_out_of_use(dataset: Dataset, *, by: User) -> None:
+def frozen_or_retired(dataset: Dataset, *, by: User) -> None:
     words = dataset.get_state_display().lower()
     text = f"{dataset.title} has been {words}: {dataset.state_reason}"
     tell(users_of(dataset), text, url=page(dataset), by=by)
     live.changed("dataset", dataset.pk)
 
 
-def back_in_use(dataset: Dataset, *, by: User) -> None:
+def unfrozen(dataset: Dataset, *, by: User) -> None:
     tell(users_of(dataset), f"The freeze of {dataset.title} has been lifted.", url=page(dataset), by=by)
     live.changed("dataset", dataset.pk)
 
@@ -59,9 +59,9 @@ def access_revoked(grant: Grant) -> None:
     live.changed("dataset", grant.dataset_id)
 
 
-def reviewer_added(seat: DatasetReviewer) -> None:
-    text = f"You are now a reviewer of {seat.dataset.title}."
-    tell([seat.user], text, url=page(seat.dataset), by=seat.granted_by)
+def reviewer_added(reviewer: DatasetReviewer) -> None:
+    text = f"You are now a reviewer of {reviewer.dataset.title}."
+    tell([reviewer.user], text, url=page(reviewer.dataset), by=reviewer.granted_by)
 
 
 def reviewer_removed(dataset: Dataset, person: User, *, by: User) -> None:

@@ -18,14 +18,14 @@ SHOWN = {
 def datasets(user: User, *, text: str = "", show: str = "") -> QuerySet[Dataset]:
     """Return the matching datasets that this person may see, annotated with is_granted, is_asked and is_seated."""
     found = Dataset.objects.visible_to(user).select_related("owner")
-    seats = Dataset.objects.reviewed_by(user).exclude(owner=user).order_by()
+    reviewed = Dataset.objects.reviewed_by(user).exclude(owner=user).order_by()
     grants = Grant.objects.live().filter(user=user)
     asked = AccessRequest.objects.pending().filter(scientist=user)
     for word in text.split()[:5]:
         found = found.filter(Q(title__icontains=word) | Q(summary__icontains=word) | Q(name__icontains=word))
     if narrowed := {
         "mine": Q(owner=user),
-        "reviewing": Q(pk__in=seats.values("pk")),
+        "reviewing": Q(pk__in=reviewed.values("pk")),
         "granted": Q(pk__in=grants.values("dataset")),
         "asked": Q(pk__in=asked.values("dataset")),
     }.get(show):
@@ -33,7 +33,7 @@ def datasets(user: User, *, text: str = "", show: str = "") -> QuerySet[Dataset]
     return found.annotate(
         is_granted=Exists(grants.filter(dataset=OuterRef("pk"))),
         is_asked=Exists(asked.filter(dataset=OuterRef("pk"))),
-        is_seated=Exists(seats.filter(pk=OuterRef("pk"))),
+        is_seated=Exists(reviewed.filter(pk=OuterRef("pk"))),
     ).order_by("title", "pk")
 
 

@@ -47,11 +47,11 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
         """Datasets that this person reviews (or whose access they decide on): as their owner, or as a reviewer."""
         if user.oversees:
             return self.none()
-        seats = DatasetReviewer.objects.filter(user=user)
+        reviewers = DatasetReviewer.objects.filter(user=user)
         if decides_access:
-            seats = seats.filter(decides_access=True)
+            reviewers = reviewers.filter(decides_access=True)
         own = Q(owner=user) if user.is_owner else Q(pk__in=[])
-        return self.filter(own | Q(pk__in=seats.values("dataset")))
+        return self.filter(own | Q(pk__in=reviewers.values("dataset")))
 
 
 class Dataset(BaseModel):
@@ -138,9 +138,9 @@ class Dataset(BaseModel):
 
     def reviewing_people(self, *, decides_access: bool = False) -> "models.QuerySet[User]":
         """Who reviews (or decides on access) now: the owner and the reviewers, without those who now oversee."""
-        seats = self.reviewers.filter(decides_access=True) if decides_access else self.reviewers.all()
+        reviewers = self.reviewers.filter(decides_access=True) if decides_access else self.reviewers.all()
         acting = Q(pk=self.owner_id, role_grants__role=Role.OWNER)
-        return User.objects.free_for_duties().filter(acting | Q(pk__in=seats.values("user"))).distinct()
+        return User.objects.free_for_duties().filter(acting | Q(pk__in=reviewers.values("user"))).distinct()
 
 
 class DatasetReviewer(BaseModel):

@@ -22,29 +22,29 @@ def add_reviewer(dataset: Dataset, *, by: User, user: User, decides_access: bool
     require(rules.may_edit, by, dataset)
     if why := rules.may_be_reviewer(user, dataset):
         raise Refused(why)
-    seat = DatasetReviewer.objects.create(
+    reviewer = DatasetReviewer.objects.create(
         dataset=dataset, user=user, granted_by=by, decides_access=decides_access
     )
     log.record(
-        "reviewer.add", by=by, on=seat, dataset_id=dataset.pk, person_id=user.pk, decides_access=decides_access
+        "reviewer.add", by=by, on=reviewer, dataset_id=dataset.pk, person_id=user.pk, decides_access=decides_access
     )  # fmt: skip
-    notifications.reviewer_added(seat)
-    return seat
+    notifications.reviewer_added(reviewer)
+    return reviewer
 
 
 @transaction.atomic
-def remove_reviewer(seat: DatasetReviewer, *, by: User) -> None:
+def remove_reviewer(reviewer: DatasetReviewer, *, by: User) -> None:
     """Remove a reviewer. Raises Refused if the policy needs as many reviewers as there are."""
-    dataset = locked(seat.dataset)
+    dataset = locked(reviewer.dataset)
     require(rules.may_edit, by, dataset)
-    left = {dataset.owner_id, *dataset.reviewing_people().values_list("pk", flat=True)} - {seat.user_id}
+    left = {dataset.owner_id, *dataset.reviewing_people().values_list("pk", flat=True)} - {reviewer.user_id}
     if len(left) < dataset.reviewers_needed:
         raise Refused(
             f"The policy needs {dataset.reviewers_needed} reviewers. Lower that number first, or add a reviewer."
         )
-    log.record("reviewer.remove", by=by, on=seat, dataset_id=dataset.pk, person_id=seat.user_id)
-    notifications.reviewer_removed(dataset, seat.user, by=by)
-    seat.delete()
+    log.record("reviewer.remove", by=by, on=reviewer, dataset_id=dataset.pk, person_id=reviewer.user_id)
+    notifications.reviewer_removed(dataset, reviewer.user, by=by)
+    reviewer.delete()
 
 
 @transaction.atomic

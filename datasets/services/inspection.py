@@ -37,7 +37,7 @@ def rows(table: Table, *, by: User, first: int) -> RowsPage:
         raise Refused(f"Only the first {DEEPEST:,} rows can be shown here.")
     path = storage.open_for_owner(table, by=by)
     names = [column.name for column in table.columns.all()]
-    _log_look(table, by=by, first=first)
+    _record_look(table, by=by, first=first)
     found = _ask("rows", path, first=first, most=PAGE)
     more = first + PAGE < min(table.rows, DEEPEST)
     return RowsPage(
@@ -49,7 +49,7 @@ def rows(table: Table, *, by: User, first: int) -> RowsPage:
     )
 
 
-def _log_look(table: Table, *, by: User, first: int) -> None:
+def _record_look(table: Table, *, by: User, first: int) -> None:
     """Record the look before the rows are read, in a transaction that does not wait for them."""
     with transaction.atomic():
         log.record("rows.view", by=by, on=table, dataset_id=table.revision.dataset_id, first=first)

@@ -66,4 +66,4 @@ def publish(revision: Revision, tables: Sequence[TableSchema]) -> None:
     for table in missing:
         mock_files.make(revision, table)
     for table in tables:
-        mock_files.name_for_all(revision, table)
+        mock_files.make_public(revision, table)

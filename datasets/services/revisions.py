@@ -55,7 +55,7 @@ DECLARED_OF_COLUMN = {
 def create(*, by: User, name: str, title: str, **fields: object) -> Dataset:
     """Create a dataset with a first draft revision. Nobody else can see it before it is published."""
     require(rules.may_create, by)
-    _only(fields, DESCRIBED)
+    _allow_only(fields, DESCRIBED)
     dataset = Dataset(name=name, title=title.strip(), owner=by, **fields)
     check(dataset)
     dataset.save()
@@ -67,14 +67,14 @@ def create(*, by: User, name: str, title: str, **fields: object) -> Dataset:
 @transaction.atomic
 def update(dataset: Dataset, *, by: User, **fields: object) -> Dataset:
     """Change the public description of a dataset, and whether it is listed."""
-    _only(fields, DESCRIBED)
+    _allow_only(fields, DESCRIBED)
     return _changed(dataset, "dataset.update", by=by, fields=fields)
 
 
 @transaction.atomic
 def set_policy(dataset: Dataset, *, by: User, **fields: object) -> Dataset:
     """Change the policy, for versions that are submitted and approvals that are given from now on."""
-    _only(fields, POLICY)
+    _allow_only(fields, POLICY)
     needed = fields.get("reviewers_needed", dataset.reviewers_needed)
     if isinstance(needed, int) and (why := rules.too_few_reviewers(dataset, needed)):
         raise Refused(why)
@@ -129,7 +129,7 @@ def _begin_revision(dataset: Dataset, *, by: User, note: str) -> Revision:
 @transaction.atomic
 def declare(table: Table, *, by: User, columns: dict[str, dict[str, object]], **fields: object) -> Table:
     """Save the declarations of a table of a draft revision; `columns` is {column name: {field: value}}."""
-    _only(fields, DECLARED_OF_TABLE)
+    _allow_only(fields, DECLARED_OF_TABLE)
     dataset = locked(table.revision.dataset)
     require(rules.may_prepare_revision, by, dataset)
     if table.revision.state != Revision.State.DRAFT:
@@ -141,9 +141,9 @@ def declare(table: Table, *, by: User, columns: dict[str, dict[str, object]], **
         if name not in known:
             raise Refused(f"The table {table.name} has no column {name}. Load the page again.")
     for name in sorted(columns, key=lambda each: bool(columns[each].get("is_subject"))):
-        _only(columns[name], DECLARED_OF_COLUMN)
+        _allow_only(columns[name], DECLARED_OF_COLUMN)
         declared = _declare_column(known[name], columns[name])
-        changes |= {f"{name}.{field}": pair for field, pair in _on_record(known[name], declared).items()}
+        changes |= {f"{name}.{field}": pair for field, pair in _for_audit(known[name], declared).items()}
     if changes:
         log.record("table.declare", by=by, on=table, dataset_id=dataset.pk, changes=changes)
     mocks.begin(table.revision, Table.objects.get(pk=table.pk).declared)
@@ -158,11 +158,11 @@ def _declare_column(column: Column, fields: dict[str, object]) -> dict[str, tupl
     lower, upper = fields.get("lower", column.lower), fields.get("upper", column.upper)
     if isinstance(lower, int | float) and isinstance(upper, int | float) and lower > upper:
         raise Refused(f"{column.name}: the lower bound is above the upper bound. Correct one of them.")
-    _check_lattice(column, fields)
+    _check_bounds(column, fields)
     return change(column, fields)
 
 
-def _check_lattice(column: Column, fields: dict[str, object]) -> None:
+def _check_bounds(column: Column, fields: dict[str, object]) -> None:
     """Raise Refused unless the bounds are values that the column can have: with its decimals, or whole days."""
     declared: dict[str, Any] = {
         name: fields.get(name, getattr(column, name)) for name in ("type", "decimals", "lower", "upper")
@@ -178,7 +178,7 @@ def _check_lattice(column: Column, fields: dict[str, object]) -> None:
             raise Refused(f"{column.name}, {name} bound: {why}")
 
 
-def _on_record(column: Column, changes: dict[str, tuple[object, object]]) -> dict[str, tuple[object, object]]:
+def _for_audit(column: Column, changes: dict[str, tuple[object, object]]) -> dict[str, tuple[object, object]]:
     """Return the changes as the audit log may show them: values that are not confirmed may come from the data."""
     if column.confirmed and "confirmed" in changes:
         confirmed = {
@@ -211,7 +211,7 @@ def publish(dataset: Dataset, *, by: User, agreed: bool = False) -> Revision:
     revision.sha256 = _fingerprint(tables, revision.schema)
     revision.state, revision.published_at = Revision.State.PUBLISHED, timezone.now()
     revision.save(update_fields=["schema", "sha256", "state", "published_at"])
-    transaction.on_commit(partial(mock_files.tidy, revision))
+    transaction.on_commit(partial(mock_files.delete_prepared, revision))
     if dataset.state == Dataset.State.DRAFT:
         dataset.state = Dataset.State.PUBLISHED
         dataset.save(update_fields=["state"])
@@ -249,7 +249,7 @@ def discard(revision: Revision, *, by: User) -> Revision:
     revision.save(update_fields=["state"])
     for table in revision.tables.select_related("revision"):
         transaction.on_commit(partial(storage.drop_table, table))
-    transaction.on_commit(partial(mock_files.tidy, revision))
+    transaction.on_commit(partial(mock_files.delete_prepared, revision))
     log.record("revision.discard", by=by, on=revision, dataset_id=dataset.pk, number=revision.number)
     if dataset.state == Dataset.State.DRAFT:
         _begin_revision(dataset, by=by, note="")
@@ -292,7 +292,7 @@ def freeze(dataset: Dataset, *, by: User, reason: str) -> Dataset:
     dataset.frozen_by_admin = by != dataset.owner
     _to_state(dataset, Dataset.State.FROZEN, "dataset.freeze", by=by, reason=written_reason(reason))
     hooks.frozen(dataset, by=by)
-    notifications.taken_out_of_use(dataset, by=by)
+    notifications.frozen_or_retired(dataset, by=by)
     return dataset
 
 
@@ -303,7 +303,7 @@ def unfreeze(dataset: Dataset, *, by: User, reason: str) -> Dataset:
     require(rules.may_lift_freeze, by, dataset)
     dataset.frozen_by_admin = False
     _to_state(dataset, Dataset.State.PUBLISHED, "dataset.unfreeze", by=by, reason=written_reason(reason))
-    notifications.back_in_use(dataset, by=by)
+    notifications.unfrozen(dataset, by=by)
     return dataset
 
 
@@ -322,7 +322,7 @@ def retire(dataset: Dataset, *, by: User, reason: str) -> Dataset:
         _retire(current, by=by, reason="The dataset is retired.")
     _to_state(dataset, Dataset.State.RETIRED, "dataset.retire", by=by, reason=written_reason(reason))
     hooks.frozen(dataset, by=by)
-    notifications.taken_out_of_use(dataset, by=by)
+    notifications.frozen_or_retired(dataset, by=by)
     return dataset
 
 
@@ -333,6 +333,6 @@ def _to_state(dataset: Dataset, state: Dataset.State, action: str, *, by: User, 
     log.record(action, by=by, on=dataset, dataset_id=dataset.pk, changes=changes, reason=reason)
 
 
-def _only(fields: dict[str, object], allowed: set[str]) -> None:
+def _allow_only(fields: dict[str, object], allowed: set[str]) -> None:
     if unknown := sorted(set(fields) - allowed):
         raise TypeError(f"These fields cannot be changed here: {', '.join(unknown)}.")

@@ -70,12 +70,12 @@ def add_reviewer(request: UserRequest, pk: UUID) -> HttpResponse:
 @confirmed_recently("Remove a reviewer")
 def remove_reviewer(request: UserRequest, pk: UUID) -> HttpResponse:
     own = Dataset.objects.owned_by(request.user).order_by().values("pk")
-    seat = found(
+    reviewer = found(
         DatasetReviewer.objects.filter(dataset__in=own).select_related("dataset__owner", "user"), pk=pk
     )
-    services.remove_reviewer(seat, by=request.user)
+    services.remove_reviewer(reviewer, by=request.user)
     return redirect_with_message(
-        request, "Reviewer removed.", "datasets:people", seat.dataset_id, "reviewers"
+        request, "Reviewer removed.", "datasets:people", reviewer.dataset_id, "reviewers"
     )
 
 

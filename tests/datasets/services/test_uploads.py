@@ -275,13 +275,13 @@ def test_an_upload_that_somebody_else_is_reading_is_left_alone(dataset):
 def test_a_cancelled_upload_makes_no_table_even_when_it_is_being_read(dataset, monkeypatch):
     item = arrive(dataset, files.GOOD)
     before = sealed()
-    beat = execution._beat
+    beat = execution._heartbeat
 
     def gone_meanwhile(pk, lease, share):
         Upload.objects.filter(pk=pk).delete()
         return beat(pk, lease, share)
 
-    monkeypatch.setattr(execution, "_beat", gone_meanwhile)
+    monkeypatch.setattr(execution, "_heartbeat", gone_meanwhile)
     execution.read_upload(item.pk)
     assert not Table.objects.filter(source_name="people.csv").exists()
     assert (left(), sealed()) == ([], before)
