@@ -29,7 +29,7 @@ WAIT_SECONDS = 15.0
 @contextmanager
 def turn(turns: Turns, request: UserRequest) -> Iterator[None]:
     """Wait for this person's turn and hold it. While waiting, the thread keeps no database connection."""
-    with turns.turn(request.user.pk, seconds=WAIT_SECONDS, before_waiting=hang_up):
+    with turns.turn(request.user.pk, seconds=WAIT_SECONDS, before_waiting=close_connection):
         yield
 
 
@@ -44,7 +44,7 @@ def computing(view: View) -> View:
     return cast("View", in_turn)
 
 
-def hang_up() -> None:
+def close_connection() -> None:
     """Close this thread's database connection; the next query opens another one."""
     if not connection.in_atomic_block:
         connection.close()
