@@ -1,4 +1,4 @@
-"""A step that asks first, asked for without scripts; and addresses that take forms only."""
+"""Confirmation of dangerous forms without JavaScript, and addresses that only receive forms."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Owners' files are opened in the sandbox or not at all, and what comes out is believed no further than it must be."""
+"""Owners' files are opened in the sandbox or not at all, and everything that comes out is validated."""
 
 import json
 from typing import Any
@@ -37,7 +37,7 @@ GOOD: dict[str, Any] = {
 
 @pytest.fixture
 def no_sandbox(monkeypatch):
-    """A host that can make none: no bubblewrap is found."""
+    """A host that cannot make a sandbox: bubblewrap is not found."""
 
     def none_found():
         raise SandboxUnavailable("There is no bubblewrap on this host.")
@@ -50,7 +50,7 @@ def no_sandbox(monkeypatch):
 
 @pytest.fixture
 def taken_over(monkeypatch, tmp_path):
-    """In place of our parser, code that a file might have made of it."""
+    """Replace our parser by code that a hostile file might have turned it into."""
 
     def put(code: str) -> None:
         module = tmp_path / "taken_over.py"

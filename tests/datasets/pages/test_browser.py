@@ -27,7 +27,7 @@ def choose(page, name: str, content: bytes) -> None:
 
 
 def serious(page) -> list[str]:
-    """What axe finds serious on this page."""
+    """The serious violations that axe finds on this page."""
     found = Axe().run(page).response["violations"]
     return [
         f"{each['id']}: {each['nodes'][0]['html'][:200]}"

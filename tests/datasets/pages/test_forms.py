@@ -141,7 +141,7 @@ def test_nobody_else_takes_access_away(client, who, status):
     ("who", "frozen"), [("owner", True), ("admin", True), ("scientist", False), ("auditor", False)]
 )
 def test_who_takes_a_dataset_out_of_use(client, name, who, frozen):
-    """The matrix: the owner both, an admin only freezes, others neither."""
+    """The owner can do both, an admin can only freeze, others can do neither."""
     dataset = make.dataset()
     by = dataset.owner if who == "owner" else getattr(make, who)()
     answer = post(client, by, name, dataset.pk, reason="An incident.")

@@ -26,7 +26,7 @@ def read(source, **options) -> TableRead:
 
 
 def refusal(source, **options) -> Unreadable:
-    """Why a file is not read; nothing but the file itself is left."""
+    """Return why a file cannot be read; nothing but the file itself may be left."""
     with pytest.raises(Unreadable) as caught:
         read(source, **options)
     assert [path.name for path in source.parent.iterdir()] == [source.name]
@@ -195,7 +195,7 @@ def test_odd_dates_break_nothing(folder, cell):
 
 
 def outcome_of(source) -> str:
-    """A reading that can be kept as JSON, or the line of the fault."""
+    """The file becomes a table whose profile can be stored as JSON, or the fault is reported with its line."""
     try:
         return json.dumps([column.highest for column in read(source).columns], allow_nan=False)
     except Unreadable as why:

@@ -1,4 +1,4 @@
-"""Whatever a column is called, its file is read as it is, or the owner learns which column to rename and why."""
+"""Whatever the name of a column, its file is read unchanged, or the owner learns which column to rename and why."""
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -71,7 +71,7 @@ OTHERS = [
 
 
 ALL = [*OUR_OWN, *VIRTUAL, *RESERVED, *OTHERS]
-"""In one file, so that one sandbox reads them all; a formula makes the reader look for its row."""
+"""All in one file, so that one sandbox reads them; a cell with a formula makes the reader search for its row."""
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])

@@ -1,4 +1,4 @@
-"""The verbs about use and people: freeze, policy, reviewers, transfer, access."""
+"""Actions on use and people: freeze, policy, reviewers, transfer, access."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""How many decimals a number has is declared: on the page, by the service, and carried along with the rest."""
+"""Declared decimals: on the page, in the service, and carried over with the other declarations."""
 
 from datetime import date
 
@@ -128,7 +128,7 @@ def test_a_date_without_a_day_is_refused_by_the_service():
 
 
 def filled(client, table, name, lowest, highest, **typed):
-    """The column after the owner has filled it in from the data, and what the page then says."""
+    """The column after the owner has filled it in from the data, and the text of the page after that."""
     profile = {name: {"lowest": lowest, "highest": highest, "distinct": 9, "values": []}}
     type(table).objects.filter(pk=table.pk).update(profile=profile)
     columns = {each.name: each for each in table.columns.all()}
@@ -176,7 +176,7 @@ def test_a_date_that_no_calendar_holds_is_not_filled_in(client, highest):
 
 
 def test_bounds_that_no_value_can_have_are_named_before_publishing():
-    """However they were written down."""
+    """By whichever way they were saved."""
     born = ColumnSchema(name="born", type="date", stored="date32", lower=0.0, upper=3789391.0)
     table = TableSchema(name="t", columns=(born,), about_people=False)
     assert gaps(table, ["born"]) == ["t.born: upper bound: it is not a date from 0001-01-01 to 9999-12-31."]

@@ -1,4 +1,4 @@
-"""What verbs about datasets refuse: at the wrong time, too much, or of the wrong person."""
+"""What the actions on datasets refuse: at the wrong time, too much, or by the wrong person."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""A new revision keeps a table that has not changed: the same sealed file, declared the same, under its own name."""
+"""A new revision keeps an unchanged table: the same sealed file with the same declarations, under a new name."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Large mocks are made by a worker: no page and no button waits for them, and a person has one maker at a time."""
+"""Large mock data is made by a worker: no page waits for it, and each owner has one worker at a time."""
 
 import threading
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def rung(monkeypatch):
-    """Bells for the worker, in order."""
+    """The tasks that were queued, in order."""
     cache.clear()
     found: list[str] = []
     monkeypatch.setattr(tasks.make_mocks, "delay", found.append)
@@ -30,7 +30,7 @@ def rung(monkeypatch):
 
 @pytest.fixture
 def never(monkeypatch):
-    """Whoever makes a mock in this thread, which serves pages, fails."""
+    """Making mock data in this thread, which serves pages, fails."""
 
     def refuse(table):
         pytest.fail("a mock is made where somebody waits for it")

@@ -1,4 +1,4 @@
-"""The verbs about datasets and revisions, through the real services on the real database."""
+"""Actions on datasets and revisions, through the real services on the real database."""
 
 import pyarrow.parquet as pq
 import pytest
@@ -244,7 +244,7 @@ def test_the_data_subject_can_be_another_column():
 
 @pytest.mark.parametrize(("first_year", "confirmed"), [("1990", True), ("", False)])
 def test_a_column_needs_confirming_again_when_the_new_file_shows_more_of_it(first_year, confirmed):
-    """As it was published it needs nothing; with an empty cell, which it had not before, it does."""
+    """Nothing to confirm as long as it is as published; with an empty cell, which is new, there is."""
     dataset = make.dataset()
     services.new_revision(dataset, by=dataset.owner, note="")
     first, *others = wage_rows().to_pylist()

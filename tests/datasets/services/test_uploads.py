@@ -1,4 +1,4 @@
-"""Files come in chunk by chunk, resume where they stopped, and become tables or leave nothing behind."""
+"""Uploads arrive in chunks, resume where they stopped, and become tables or leave nothing behind."""
 
 import json
 from datetime import timedelta
@@ -49,13 +49,13 @@ def patch(client, url, offset, chunk, **headers):
 
 
 def arrive(dataset, content, name="people.csv") -> Upload:
-    """An upload that is complete and waits to be read."""
+    """An upload that is complete and waiting to be read."""
     item = uploads.begin(make.draft(dataset), by=dataset.owner, file_name=name, size=len(content))
     return uploads.receive(item, by=dataset.owner, offset=0, chunk=content)
 
 
 def left() -> list[str]:
-    """What lies in the folder of uploads."""
+    """The names of the files in the folder of uploads."""
     return sorted(path.name for path in storage.folder("uploads").iterdir())
 
 
