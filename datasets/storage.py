@@ -331,7 +331,7 @@ def collected(run_pk: UUID, lease: UUID) -> Path:
 
 
 def output_path(run_pk: UUID, name: str) -> Path:
-    """A collected output; Conflict when its bytes are gone."""
+    """Return the file of a collected output. Raises Conflict if it is no longer stored."""
     path = folder("outputs") / str(run_pk) / name
     if path.parent != folder("outputs") / str(run_pk) or not path.is_file():
         raise Conflict("The file of this output is no longer stored.")

@@ -176,7 +176,7 @@ def test_a_date_that_no_calendar_holds_is_not_filled_in(client, highest):
 
 
 def test_bounds_that_no_value_can_have_are_named_before_publishing():
-    """By whichever way they were saved."""
+    """However they were saved."""
     born = ColumnSchema(name="born", type="date", stored="date32", lower=0.0, upper=3789391.0)
     table = TableSchema(name="t", columns=(born,), about_people=False)
     assert gaps(table, ["born"]) == ["t.born: upper bound: it is not a date from 0001-01-01 to 9999-12-31."]
