@@ -1,7 +1,7 @@
-"""Taking turns: how many may work on something at once, each person's share of it, and a queue that is fair.
+"""Admission control: a limit on concurrent work, a limit for each person, and a fair queue.
 
-A turn goes to whoever has the fewest under way; among equals, to whoever has waited longest for one. So somebody who
-asks for two hundred things at once waits for their own, and nobody else does.
+The next turn goes to the person with the fewest turns in progress; among equals, to whoever has waited longest.
+Somebody who asks for two hundred things at once waits for their own requests, and nobody else does.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from threading import Lock
 from common.errors import Refused
 
 Place = Future[None]
-"""A place in the queue: done when the turn has come, or is refused."""
-YOURS = "You have many pages under way. Wait until some of them have come."
-EVERYBODYS = "Too much is asked of the portal at this moment."
+"""A place in the queue: completed when the turn begins, or when it is refused."""
+YOURS = "You are loading too many pages at once. Wait until some of them have loaded."
+EVERYBODYS = "The portal is busy at the moment."
 
 
 class Busy(Refused):
-    """Not now; it will be possible again by itself in a moment."""
+    """The portal is too busy for this now. The same request can succeed in a moment."""
 
     status = 503
     code = "busy"
@@ -28,14 +28,18 @@ class Busy(Refused):
 
 
 class TooMuchAtOnce(Busy):
-    """This person has as much under way as one person may."""
+    """This person has reached the limit on what one person may have in progress."""
 
     status = 429
     code = "too_much_at_once"
 
 
 class Turns:
-    """One thing of which there is a limited amount. Safe for threads; nothing in here waits while it holds the lock."""
+    """A limited resource, shared out in turns. Thread-safe; nothing here blocks while it holds the lock.
+
+    `at_once` turns are in progress at a time, at most `each` of one person. At most `waiting` requests wait, at most
+    `each_waiting` of one person. `busy` is the text of the refusal.
+    """
 
     def __init__(
         self, *, at_once: int, each: int, waiting: int, each_waiting: int, busy: str = EVERYBODYS
@@ -50,7 +54,7 @@ class Turns:
     def turn(
         self, who: Hashable, *, seconds: float, before_waiting: Callable[[], object] = lambda: None
     ) -> Iterator[None]:
-        """Wait for a turn, and have it. Busy after `seconds`, or at once when too many wait already."""
+        """Wait for a turn and hold it for the block. Raises Busy after `seconds`, or at once if the queue is full."""
         place = self._ask(who)
         try:
             if not place.done():
@@ -66,7 +70,7 @@ class Turns:
 
     @asynccontextmanager
     async def turn_async(self, who: Hashable, *, seconds: float) -> AsyncIterator[None]:
-        """The same on an event loop."""
+        """Do the same on an event loop."""
         await self.wait_async(who, seconds=seconds)
         try:
             yield
@@ -74,7 +78,7 @@ class Turns:
             self.done(who)
 
     async def wait_async(self, who: Hashable, *, seconds: float) -> None:
-        """Wait for a turn. It lasts until `done`."""
+        """Wait for a turn, which lasts until `done` is called. Raises Busy like `turn`."""
         place = self._ask(who)
         try:
             await asyncio.wait_for(asyncio.wrap_future(place), seconds)
@@ -86,7 +90,7 @@ class Turns:
             raise
 
     def done(self, who: Hashable) -> None:
-        """The turn is over: somebody else's begins."""
+        """End a turn, so that the next one can begin."""
         with self._lock:
             self._working[who] -= 1
             if not self._working[who]:
@@ -98,11 +102,11 @@ class Turns:
         with self._lock:
             self._queues.setdefault(who, deque()).append(place)
             self._serve()
-            self._refuse_what_is_too_much(who)
+            self._refuse_excess(who)
         return place
 
-    def _refuse_what_is_too_much(self, who: Hashable) -> None:
-        """What came last goes first: that of this person, or else that of whoever has most places in the queue."""
+    def _refuse_excess(self, who: Hashable) -> None:
+        """Refuse the newest place of this person, or else of the person with the most places in the queue."""
         if len(self._queues.get(who, ())) > self.each_waiting:
             self._refuse(who, TooMuchAtOnce(YOURS))
         elif sum(map(len, self._queues.values())) > self.waiting:
@@ -110,12 +114,12 @@ class Turns:
 
     def _refuse(self, who: Hashable, why: Busy) -> None:
         place = self._queues[who].pop()
-        self._forget(who)
+        self._drop_if_empty(who)
         if place.set_running_or_notify_cancel():
             place.set_exception(why)
 
     def _leave(self, who: Hashable, place: Place) -> None:
-        """Give up waiting. The turn may have come at this very moment: then it is given back."""
+        """Stop waiting. If the turn began at this very moment, give it back."""
         if not place.cancel():
             if place.exception() is None:
                 self.done(who)
@@ -124,13 +128,13 @@ class Turns:
             queue = self._queues.get(who)
             if queue is not None and place in queue:
                 queue.remove(place)
-                self._forget(who)
+                self._drop_if_empty(who)
 
     def _serve(self) -> None:
         while self._working.total() < self.at_once and (who := self._next()) is not None:
             place = self._queues[who].popleft()
             self._queues.move_to_end(who)
-            self._forget(who)
+            self._drop_if_empty(who)
             if place.set_running_or_notify_cancel():
                 self._working[who] += 1
                 place.set_result(None)
@@ -139,6 +143,6 @@ class Turns:
         waiting = [who for who, queue in self._queues.items() if queue and self._working[who] < self.each]
         return min(waiting, key=self._working.__getitem__, default=None)
 
-    def _forget(self, who: Hashable) -> None:
+    def _drop_if_empty(self, who: Hashable) -> None:
         if not self._queues[who]:
             del self._queues[who]

@@ -1,4 +1,4 @@
-"""Who is at the other end of the wire: the one place that reads X-Forwarded-For."""
+"""The client's IP address: the one place that reads X-Forwarded-For."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -13,15 +13,15 @@ MOST_HOPS = 20
 
 
 def client_address(request: HttpRequest) -> str:
-    """Where a request that Django works on comes from."""
+    """Return the IP address that a Django request comes from."""
     return address_of(request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""))
 
 
 def address_of(peer: str, written: str) -> str:
-    """The nearest address on the way to the client that is not one of our own proxies (WEIR_PROXIES).
+    """Return the nearest address on the way to the client that is not one of our own proxies (WEIR_PROXIES).
 
-    Each proxy appends the address it was called from, so the header (`written`) is read from its end, and only as far
-    as those who wrote it are ours. What a client puts into it stands further left and is never reached.
+    Each proxy appends the address it was called from, so the header (`written`) is read from its end, and only as long
+    as our own proxies wrote it. What a client puts into it is further left and is never reached.
     """
     at = parse(peer)
     if at is None:
@@ -31,13 +31,13 @@ def address_of(peer: str, written: str) -> str:
             break
         before = parse(entry)
         if before is None:
-            break  # nobody can tell who called this proxy: the tries count as its own
+            break  # unknown who called this proxy: its requests count as its own
         at = before
     return str(at)
 
 
 def parse(text: str) -> Address | None:
-    """An address, with or without its port and brackets; IPv4 within IPv6 as IPv4."""
+    """Parse an address with or without port and brackets, IPv4 within IPv6 as IPv4. None if it is not an address."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

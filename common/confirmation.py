@@ -1,4 +1,4 @@
-"""Steps that ask before they are taken, also where no script can: such a form carries its question."""
+"""Confirmation before dangerous forms, with or without JavaScript: such a form contains its question."""
 
 from collections.abc import Callable
 
@@ -8,14 +8,14 @@ from django.shortcuts import render
 from common.http import back
 
 QUESTION = "confirm-text"
-"""A hidden field with the question; `confirm-text:then=ask` asks when the button named `then` says `ask`."""
+"""A hidden field with the question; `confirm-text:then=ask` asks if the button `then` was pressed with value `ask`."""
 GIVEN = "confirm-given"
-"""Sent by the dialog that scripts show, and by the page shown here."""
+"""A field sent by the dialog that JavaScript shows, and by the confirmation page."""
 NOT_REPEATED = {"csrfmiddlewaretoken", GIVEN}
 
 
 class ConfirmationMiddleware:
-    """Answers a form that asks first with a page that asks. Stands behind the check against forged forms."""
+    """Answer an unconfirmed form with a confirmation page. Has to come after CsrfViewMiddleware."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -40,7 +40,7 @@ class ConfirmationMiddleware:
 
 
 def question(posted: QueryDict) -> str | None:
-    """What this form asks before it is carried out, given the button that sent it."""
+    """Return the question that this form asks, given the button that sent it; None if it asks none."""
     for name, text in posted.items():
         begins, _, button = name.partition(":")
         field, _, value = button.partition("=")

@@ -1,4 +1,4 @@
-"""What every page needs around its content."""
+"""Template context that every page needs."""
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -7,7 +7,7 @@ from django.utils.module_loading import import_string
 
 
 def page(request: HttpRequest) -> dict[str, object]:
-    """The main menu, the bell's number, and whether this is the demo."""
+    """Return the main menu, the number of unread notifications, and whether this is the demo."""
     return {
         "navigation": import_string(settings.NAVIGATION)(request),
         "unread": SimpleLazyObject(lambda: _unread(request)),

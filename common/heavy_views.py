@@ -1,7 +1,7 @@
-"""Views that cost more than a page: a few at once for the whole portal, fewer for each person.
+"""Limits on expensive views: a few at a time in the whole portal, fewer for each person.
 
-A browser asks for six things at once, and pages with many fragments do, so some of them may wait. Fewer wait than there
-are places at the turnstile: cheap pages always get through.
+A browser sends up to six requests at once, and pages with many fragments make use of that, so some requests may wait.
+Fewer can wait than the server takes requests (portal.request_limits), so cheap pages always get through.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,23 +18,23 @@ from common.http import UserRequest
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 COMPUTING = Turns(at_once=4, each=2, waiting=6, each_waiting=4)
-"""Comparing and colouring code, parsing SQL, pricing, drawing mock rows, exports."""
+"""Views that compare and highlight code, parse SQL, price questions, make mock data or export."""
 SANDBOXED = Turns(
-    at_once=2, each=1, waiting=6, each_waiting=5, busy="Many files are being looked at just now."
+    at_once=2, each=1, waiting=6, each_waiting=5, busy="The portal is opening many other files at the moment."
 )
-"""Each opens a sandbox to decode what a run wrote."""
+"""Views that open a sandbox, to decode what a run wrote or to read private rows."""
 WAIT_SECONDS = 15.0
 
 
 @contextmanager
 def turn(turns: Turns, request: UserRequest) -> Iterator[None]:
-    """This person's turn. Who has to wait for it gives their connection to the database back meanwhile."""
-    with turns.turn(request.user.pk, seconds=WAIT_SECONDS, before_waiting=hang_up):
+    """Wait for this person's turn and hold it. While waiting, the thread keeps no database connection."""
+    with turns.turn(request.user.pk, seconds=WAIT_SECONDS, before_waiting=close_connection):
         yield
 
 
 def computing(view: View) -> View:
-    """A view that computes for long: it is called when this person's turn has come."""
+    """Decorate a view that computes for long: it runs when this person's turn has come. Raises Busy if it does not."""
 
     @wraps(view)
     def in_turn(request: UserRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -44,7 +44,7 @@ def computing(view: View) -> View:
     return cast("View", in_turn)
 
 
-def hang_up() -> None:
-    """Give this thread's connection to the database back; the next query opens another one."""
+def close_connection() -> None:
+    """Close this thread's database connection; the next query opens another one."""
     if not connection.in_atomic_block:
         connection.close()

@@ -1,4 +1,4 @@
-"""Places in line, kept by Postgres: of a dataset while it answers, of a budget while something is asked with it."""
+"""Advisory locks of Postgres: one answer at a time per dataset, one question at a time per budget."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from django.db import connection
 
 @contextmanager
 def one_at_a_time(pk: UUID) -> Iterator[None]:
-    """Hold an object's place in line. Released with the connection, so a killed process holds nothing."""
+    """Hold the advisory lock of an object. Postgres releases it with the connection, so a killed process holds none."""
     number = int.from_bytes(pk.bytes[:8], "big", signed=True)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [number])

@@ -1,4 +1,4 @@
-"""Steps that views of all apps share: render a page or a part of it, cut lists into pages, try a form, read a key."""
+"""View helpers of all apps: render a page or a part of it, paginate, act on a form, read an idempotency key."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
@@ -25,7 +25,7 @@ def show(
     parts: Collection[str] = (),
     status: int = 200,
 ) -> HttpResponse:
-    """Render `page` ("requests/inbox"), or the one of its `parts` that htmx asks for by the id of its element."""
+    """Render `page` ("requests/inbox"), or the one of its `parts` that htmx requests by the id of its element."""
     folder = page.partition("/")[0]
     target = getattr(request.htmx, "target", None) if request.htmx else None
     template = f"{folder}/parts/{target}.html" if target in parts else f"{page}.html"
@@ -35,12 +35,12 @@ def show(
 
 
 def paginated(request: UserRequest, rows: "QuerySet[M]", size: int = 25) -> "Page[M]":
-    """The page of `rows` that the address asks for; the nearest one if there is no such page."""
+    """Return the page of `rows` that the address asks for, or the nearest one if there is no such page."""
     return Paginator(rows, size).get_page(request.GET.get("page"))
 
 
 def attempt(form: forms.BaseForm, act: Callable[[], object]) -> bool:
-    """Whether the form is valid and `act` succeeded. A refusal becomes an error of the form, which keeps its text."""
+    """Call `act` if the form is valid; return whether both succeeded. A refusal becomes an error of the form."""
     if not form.is_valid():
         return False
     try:
@@ -52,11 +52,11 @@ def attempt(form: forms.BaseForm, act: Callable[[], object]) -> bool:
 
 
 def key_of(request: UserRequest) -> UUID:
-    """The idempotency key of a form: sent twice, the form acts once."""
+    """Return the form's idempotency key: a form that is sent twice acts once. Raises Refused if it is missing."""
     try:
         return UUID(request.POST.get("key", "") or request.GET.get("key", ""))
     except ValueError as bad:
-        raise Refused("This form has no key. Load the page again and repeat what you did.") from bad
+        raise Refused("This form has no valid key. Reload the page and try again.") from bad
 
 
 def new_key() -> str:

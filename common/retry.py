@@ -1,4 +1,4 @@
-"""Writing down an end that must not be lost although the database is away for a while."""
+"""Retries for writes that must not be lost while the database is unavailable."""
 
 import logging
 import time
@@ -14,7 +14,7 @@ PAUSES = (0.2, 0.5, *([1.0] * 300))
 
 
 def wait(act: Callable[[], T], pauses: tuple[float, ...] = PAUSES) -> T:
-    """Do it; when the database does not answer, try again for about five minutes."""
+    """Call `act` and return its result. While the database does not answer, retry for about five minutes."""
     for pause in pauses:
         try:
             return act()

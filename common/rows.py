@@ -1,4 +1,4 @@
-"""How services change a row: locked, validated, and with the old and the new value for the audit log."""
+"""Changes of a row by services: locked, validated, and with the old and the new values for the audit log."""
 
 from typing import TypeVar
 
@@ -12,16 +12,16 @@ Changes = dict[str, tuple[object, object]]
 
 
 def locked(item: M) -> M:
-    """The row as it is now, held until the transaction ends. Conflict when it is gone meanwhile."""
+    """Return the row as it is now, locked until the transaction ends. Raises Conflict if it no longer exists."""
     model: type[M] = item._meta.model  # type: ignore[assignment]  # the model, also of a request's lazy user
     fresh: M | None = model._default_manager.select_for_update().filter(pk=item.pk).first()
     if fresh is None:
-        raise Conflict("This is gone: somebody has removed it in the meantime.")
+        raise Conflict("This no longer exists: somebody removed it in the meantime.")
     return fresh
 
 
 def change(item: models.Model, fields: dict[str, object]) -> Changes:
-    """Set and save `fields`; answer what has changed. Refused when a value is not valid."""
+    """Set and save `fields`; return {field: (old, new)} of what changed. Raises Refused if a value is invalid."""
     changes = {
         name: (getattr(item, name), value) for name, value in fields.items() if getattr(item, name) != value
     }
@@ -34,7 +34,7 @@ def change(item: models.Model, fields: dict[str, object]) -> Changes:
 
 
 def check(item: models.Model, *, only: set[str] | None = None) -> None:
-    """Refused, in words, when the row's own rules do not hold."""
+    """Validate the row, or only the fields in `only`. Raises Refused with the messages of all invalid fields."""
     names = {field.name for field in item._meta.fields}
     try:
         item.clean_fields(exclude=names - (names if only is None else only))

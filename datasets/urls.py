@@ -1,4 +1,4 @@
-"""The pages of datasets."""
+"""Addresses of the pages about datasets."""
 
 from django.urls import path
 

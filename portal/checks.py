@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 -- its name
 from django.db import DatabaseError, connection
 
-from common.heavy_views import hang_up
+from common.heavy_views import close_connection
 
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "testserver"}
 
@@ -79,7 +79,7 @@ def workers_find_a_connection(
     except DatabaseError:  # /readyz says so; nothing is served meanwhile
         return []
     finally:
-        hang_up()
+        close_connection()
     needed = settings.REQUESTS_AT_ONCE + OF_THE_WEB_SERVER + settings.CONNECTIONS_RESERVED
     if needed <= offered:
         return []

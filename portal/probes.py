@@ -13,7 +13,7 @@ from django.core.cache import cache
 from django.db import DatabaseError, connection
 from redis.exceptions import RedisError
 
-from common.heavy_views import hang_up
+from common.heavy_views import close_connection
 from portal.request_limits import Application, Receive, Scope, Send
 
 FRESH_SECONDS = 1.0
@@ -29,7 +29,7 @@ def silent() -> str:
     except DatabaseError:
         return "the database"
     finally:
-        hang_up()
+        close_connection()
     try:
         cache.get("readyz")
     except RedisError:

@@ -11,5 +11,5 @@ class PrivacyConfig(AppConfig):
         from privacy.ledgers import identity  # noqa: PLC0415
 
         accounts_hooks.register(objection=rules.keeps_duties_apart)
-        datasets_hooks.object_to_publishing(identity.objections)
-        datasets_hooks.look_at_publishing(remark=identity.remarks, publishing=identity.publishing)
+        datasets_hooks.register_objections(identity.objections)
+        datasets_hooks.register_publishing(remark=identity.remarks, publishing=identity.publishing)

@@ -1,4 +1,4 @@
-"""The components that every page is built from; docs/components.md shows each of them."""
+"""Template tags for the components of every page; docs/components.md shows each of them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _icons() -> dict[str, str]:
 
 @register.simple_tag
 def icon(name: str, classes: str = "") -> SafeString:
-    """A Tabler outline icon as inline SVG, hidden from screen readers."""
+    """Render a Tabler outline icon as inline SVG, hidden from screen readers."""
     shape = _icons().get(name)
     if shape is None:
         raise template.TemplateSyntaxError(f"There is no icon {name!r}; see tabler.io/icons for the names.")
@@ -96,7 +96,7 @@ def span(length: timedelta | float) -> str:
 
 @register.simple_tag
 def ago(moment: datetime | None, otherwise: str = NEVER) -> SafeString | str:
-    """A relative time that scripts keep up to date, with the exact time in its title."""
+    """Render a relative time that JavaScript keeps up to date, with the exact time in its title."""
     if moment is None:
         return otherwise
     return format_html(
@@ -165,7 +165,7 @@ def step(  # noqa: PLR0913, PLR0917 -- each is an option of the button
 
 @register.simple_block_tag
 def confirms(content: str, button: str = "") -> SafeString:
-    """The question that a form asks before it is sent; `button` (`name=value`) when only one of its buttons asks."""
+    """Render the question that a form asks before it is sent; with `button` (`name=value`), only that button asks."""
     name = f"{QUESTION}:{button}" if button else QUESTION
     return format_html('<input type="hidden" name="{}" value="{}">', name, content)
 

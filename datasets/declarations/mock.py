@@ -1,4 +1,4 @@
-"""Mock data: fake rows of a declared schema. A pure function of the declarations: it can see nothing else."""
+"""Mock data: made-up rows that fit a schema. Pure: a function of the declarations alone, which sees nothing else."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from datasets.declarations.schema import ColumnSchema, TableSchema
 from runner.plain_text import neutralised
 
 MISSING = 0.05
-"""The share of empty cells in a column that may be empty."""
+"""The fraction of empty cells in a column that may have them."""
 WORDS = ("alder", "birch", "cedar", "elm", "fir", "hazel", "larch", "maple", "oak", "pine", "rowan", "willow")
 ARROW = {
     "int64": pa.int64(),
@@ -27,17 +27,17 @@ ARROW = {
     "timestamp": pa.timestamp("us"),
 }
 SHOWN_DECIMALS = 4
-"""Of numbers of which nobody has declared how many they have."""
+"""The decimals of numbers for which none are declared."""
 LARGEST = 2**53
-"""Bounds are kept as floats: whole numbers beyond this would not be exact."""
+"""Bounds are stored as floats; whole numbers beyond this would not be exact."""
 RULE = 2
-"""Increase it when the same declarations start to give other rows: mocks of drafts are then made again."""
+"""Increase this whenever the same declarations give other rows, so that the mock data of drafts is made again."""
 
 Draw = Callable[[ColumnSchema, np.random.Generator, int], np.ndarray]
 
 
 def make(table: TableSchema) -> pa.Table:
-    """A table of `mock_rows` rows; the seed is the hash of the declarations, so the same ones give the same rows."""
+    """Return a table of `mock_rows` rows. The seed is the hash of the declarations, so equal ones give equal rows."""
     seed = int.from_bytes(_digest(table)[:16], "big")
     source = np.random.Generator(np.random.PCG64(seed))
     rows = max(table.mock_rows, 1)
@@ -47,8 +47,7 @@ def make(table: TableSchema) -> pa.Table:
 
 
 def _subjects(source: np.random.Generator, rows: int, most: int) -> np.ndarray:
-    """The subject of each row, in order. Nobody has more than `most` rows; one row comes up as often as any other
-    number up to that."""
+    """Return each row's subject, numbered from 0; shape (rows,). Subjects have 1 to `most` rows, all equally often."""
     most = min(max(most, 1), rows)
     blocks = -(-rows // (most * (most + 1) // 2))
     sizes = source.permutation(np.tile(np.arange(1, most + 1), blocks))
@@ -61,30 +60,30 @@ def _digest(table: TableSchema) -> bytes:
 
 
 def fingerprint(table: TableSchema) -> str:
-    """What tells the mocks of different declarations apart, for names of files that nobody is shown."""
+    """Return a hash (32 hex digits) of the declarations, for names of files that nobody sees."""
     return _digest(table).hex()[:32]
 
 
 def first_rows(table: pa.Table | pa.RecordBatch, count: int) -> list[list[str]]:
-    """As a page shows them."""
+    """Return the first rows as text for a page."""
     rows = table.slice(0, count).to_pylist()
     return [["" if value is None else str(value) for value in row.values()] for row in rows]
 
 
 def schema_of(table: TableSchema) -> pa.Schema:
-    """The columns as they are kept on disk: the same for mock and private data."""
+    """Return the Arrow schema on disk, the same for mock and private data."""
     return pa.schema([pa.field(column.name, ARROW[column.stored]) for column in table.columns])
 
 
 def write(table: TableSchema, path: Path) -> pa.Table:
-    """Write the mock of `table` as Parquet, the same bytes for the same declarations."""
+    """Make mock data and write it as Parquet; equal declarations give equal bytes. Return the table."""
     made = make(table)
     pq.write_table(made, path, compression="zstd")
     return made
 
 
 def as_csv(path: Path) -> bytes:
-    """A written mock as CSV. Declared names and categories are an owner's text: none is a formula in a spreadsheet."""
+    """Return written mock data as CSV. No declared name or category, an owner's text, can act as a formula in it."""
     table = pq.read_table(path)
     columns = [_harmless(column.combine_chunks()) for column in table.columns]
     named = pa.table(columns, names=[neutralised(name) for name in table.column_names])
@@ -94,7 +93,7 @@ def as_csv(path: Path) -> bytes:
 
 
 def _harmless(column: pa.Array) -> pa.Array:
-    """Text led by an apostrophe where a spreadsheet would run it. A mock has few different texts."""
+    """Prefix an apostrophe to text that a spreadsheet would run. Mock data has few different texts."""
     if not pa.types.is_string(column.type):
         return column
     encoded = column.dictionary_encode()
@@ -124,14 +123,14 @@ def _to_arrow(column: ColumnSchema, values: np.ndarray, empty: np.ndarray) -> pa
 
 
 def _whole(column: ColumnSchema, source: np.random.Generator, rows: int) -> np.ndarray:
-    """Whole numbers between the bounds, both included."""
+    """Draw whole numbers between the bounds, both included."""
     lower, upper = _range(column)
     low = int(np.clip(np.ceil(lower), -LARGEST, LARGEST))
     return source.integers(low, max(int(np.clip(np.floor(upper), -LARGEST, LARGEST)), low) + 1, rows)
 
 
 def _number(column: ColumnSchema, source: np.random.Generator, rows: int) -> np.ndarray:
-    """Numbers heaped in the middle of the bounds, so that a chart of the mock looks like one."""
+    """Draw numbers that are denser in the middle of the bounds, so that charts of mock data look natural."""
     if column.stored == "int64":
         return _whole(column, source, rows)
     lower, upper = _range(column)
@@ -151,7 +150,7 @@ def _boolean(column: ColumnSchema, source: np.random.Generator, rows: int) -> np
 
 
 def _moment(column: ColumnSchema, source: np.random.Generator, rows: int) -> np.ndarray:
-    """Seconds between the bounds, as the microseconds that are kept."""
+    """Draw whole seconds between the bounds, as the microseconds that are stored."""
     return _whole(column, source, rows) * 1_000_000
 
 

@@ -1,4 +1,4 @@
-"""What is declared in public about a table, as plain data. Pure: nothing here can open a file."""
+"""The public declarations of a table, as plain data. Pure: nothing here can open a file."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -21,9 +21,9 @@ OFFERED = {
     "date32": ("date",),
     "timestamp": ("datetime",),
 }
-"""How a column that is kept in one way may be declared."""
+"""The types that a column may be declared as, by the type that it is stored as."""
 COUNTED = frozenset({"integer", "category", "boolean"})
-"""Types of columns whose values can be told apart in a declaration of rows for each value."""
+"""Types for which a number of rows per value can be declared."""
 MOCK_CELLS = 20_000_000
 TYPE_WORDS = {
     "integer": "whole number",
@@ -39,7 +39,7 @@ SUBJECT_KINDS = frozenset({"int64", "string"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnSchema:
-    """One column's declarations. Dates are bounded in days, times in seconds since 1970 (UTC)."""
+    """The declarations of one column. Bounds of dates are in days, of times in seconds, since 1970 (UTC)."""
 
     name: str
     type: str
@@ -52,9 +52,9 @@ class ColumnSchema:
     upper: float | None = None
     categories: tuple[str | int, ...] = ()
     rows_per_value: int | None = None
-    """A subject has at most so many rows for each value."""
+    """The most rows of one person with the same value."""
     decimals: int | None = None
-    """Its numbers have at most so many decimals, and are stored rounded to them."""
+    """The most decimals of its numbers, which are stored rounded to them."""
 
     @property
     def needs_bounds(self) -> bool:
@@ -70,7 +70,7 @@ class ColumnSchema:
 
     @property
     def range_text(self) -> str:
-        """The bounds or categories as people read them."""
+        """The bounds or categories as text for pages."""
         if self.needs_categories:
             return ", ".join(str(value) for value in self.categories)
         if self.lower is None or self.upper is None or self.is_subject:
@@ -80,7 +80,7 @@ class ColumnSchema:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableSchema:
-    """One table's declarations, with the size its mock is to have."""
+    """The declarations of one table, with the size of its mock data."""
 
     name: str
     columns: tuple[ColumnSchema, ...]
@@ -99,7 +99,7 @@ class TableSchema:
 
 
 def to_json(tables: Iterable[TableSchema]) -> dict[str, Any]:
-    """The public schema of a revision, as it is kept and shown."""
+    """Return the public schema of a revision as JSON, as it is stored and shown."""
     return {"tables": [asdict(table) for table in tables]}
 
 
@@ -113,7 +113,7 @@ def _table(value: dict[str, Any]) -> TableSchema:
 
 
 def bound_text(type_: str, value: float) -> str:
-    """A bound as people write it; the bare number for a date that no calendar here holds."""
+    """Format a bound for an input; a date that Python's calendar does not have is shown as a bare number."""
     if type_ in {"date", "datetime"}:
         try:
             moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(**{UNITS[type_]: value})
@@ -124,14 +124,14 @@ def bound_text(type_: str, value: float) -> str:
 
 
 def bound_shown(type_: str, value: float) -> str:
-    """A bound as people read it: large numbers in groups of three digits, years as they are."""
+    """Format a bound for reading: large numbers in groups of three digits, years as they are."""
     if type_ in {"date", "datetime"} or abs(value) < 10_000:
         return bound_text(type_, value)
     return f"{value:,.10g}"
 
 
 def parse_bound(type_: str, text: str) -> float:
-    """The number behind a written bound; ValueError when it is none."""
+    """Return the number that a written bound stands for. Raises ValueError if it cannot be parsed."""
     text = text.strip()
     if type_ == "date":
         return float((date.fromisoformat(text) - EPOCH).days)
@@ -147,21 +147,21 @@ def parse_bound(type_: str, text: str) -> float:
 
 
 def misplaced(type_: str, decimals: int | None, bound: float) -> str:
-    """Why a bound cannot be one of such a column; empty when it can. Bounds are values that the column can have."""
+    """Return why a column cannot have this bound, or "". A bound has to be a value that the column can have."""
     if type_ == "date" and not (
         float(bound).is_integer() and decimal_grid.FIRST_DAY <= bound <= decimal_grid.LAST_DAY
     ):
-        return f"it is no date from {date.min} to {date.max}."
+        return f"it is not a date from {date.min} to {date.max}."
     if type_ != "number" or decimals is None or decimal_grid.holds(bound, decimals):
         return ""
     if abs(bound) > decimal_grid.largest(decimals):
         most = math.floor(decimal_grid.largest(decimals))
-        return f"with {_decimals(decimals)} it can be at most {most:,} to either side of 0."
+        return f"with {_decimals(decimals)}, it has to be between -{most:,} and {most:,}."
     return f"it has more than the {_decimals(decimals)} that you declare for this column."
 
 
 def misplaced_bounds(column: ColumnSchema) -> list[str]:
-    """For each bound that such a column cannot have: which, and why."""
+    """List which bounds this column cannot have, and why."""
     bounds = {"lower": column.lower, "upper": column.upper}
     return [
         f"{name} bound: {why}"
@@ -175,13 +175,17 @@ def _decimals(decimals: int) -> str:
 
 
 def gaps(table: TableSchema, confirmed: Iterable[str]) -> list[str]:
-    """What is still missing before this table can be published, in plain words."""
+    """List what is still missing before this table can be published, as sentences for its owner."""
     known = set(confirmed)
     needs_subject = table.about_people and table.subject is None
-    missing = [f"{table.name}: say which column tells whom a row is about."] if needs_subject else []
+    missing = (
+        [f"{table.name}: choose the column that identifies the person a row is about."]
+        if needs_subject
+        else []
+    )
     if table.mock_cells > MOCK_CELLS:
         most = MOCK_CELLS // len(table.columns)
-        missing.append(f"{table.name}: with so many columns its mock can have at most {most:,} rows.")
+        missing.append(f"{table.name}: with this many columns, choose at most {most:,} rows of mock data.")
     for column in table.columns:
         missing += [f"{table.name}.{column.name}: {gap}" for gap in _column_gaps(column, known)]
     return missing
@@ -189,9 +193,9 @@ def gaps(table: TableSchema, confirmed: Iterable[str]) -> list[str]:
 
 def _column_gaps(column: ColumnSchema, confirmed: set[str]) -> list[str]:
     if column.type not in OFFERED[column.stored]:
-        return ["choose a type that fits how the column is kept."]
+        return ["choose a type that fits the stored values."]
     if column.is_subject and column.stored not in SUBJECT_KINDS:
-        return ["a data subject is told by a whole number or a text."]
+        return ["only whole numbers or text can identify a person. Choose another column."]
     if column.needs_bounds and (column.lower is None or column.upper is None):
         return ["give a lower and an upper bound."]
     if column.needs_bounds and (why := misplaced_bounds(column)):
@@ -204,12 +208,12 @@ def _column_gaps(column: ColumnSchema, confirmed: set[str]) -> list[str]:
 
 
 def _read_off(column: ColumnSchema) -> str:
-    """What of a column may have been proposed from the data."""
+    """Name the declarations of a column that may have been proposed from the data."""
     if column.needs_bounds or column.needs_categories:
         return "bounds or categories"
-    return "type, and whether it may be empty,"
+    return "type, and whether cells may be empty,"
 
 
 def carry_over(old: Sequence[ColumnSchema], new: ColumnSchema) -> ColumnSchema | None:
-    """The declarations of an earlier column of the same name that is kept in the same way."""
+    """Return the earlier column with the same name and stored type, or None."""
     return next((each for each in old if each.name == new.name and each.stored == new.stored), None)

@@ -1,4 +1,4 @@
-"""What the wizard proposes for a column. Pure; nothing proposed is public before the owner confirms it."""
+"""Proposed declarations of a column. Pure. Nothing that is proposed becomes public before the owner confirms it."""
 
 import re
 from dataclasses import replace
@@ -14,7 +14,7 @@ SUBJECT_NAMES = re.compile(
 
 
 def propose(column: ColumnRead, earlier: TableSchema | None) -> ColumnSchema:
-    """The declarations of the same column in the revision before, or a type alone."""
+    """Propose the declarations of the same column in the earlier table, or a type alone."""
     fresh = ColumnSchema(
         name=column.name, type=_type(column), stored=column.stored, nullable=column.empty > 0
     )
@@ -23,7 +23,7 @@ def propose(column: ColumnRead, earlier: TableSchema | None) -> ColumnSchema:
 
 
 def is_known(column: ColumnSchema, earlier: TableSchema | None) -> bool:
-    """Whether exactly this was published before: then nothing of it is read off the new data."""
+    """Whether exactly these declarations were published before, so that nothing in them comes from the new data."""
     return earlier is not None and column in earlier.columns
 
 
@@ -40,12 +40,12 @@ def _type(column: ColumnRead) -> str:
 
 
 def may_be_subject(name: str) -> bool:
-    """Whether a column's name sounds like that of a person's number."""
+    """Whether a column's name suggests that it identifies people."""
     return SUBJECT_NAMES.search(name) is not None
 
 
 def table_name(file_name: str, taken: set[str]) -> str:
-    """A table's name made from that of its file."""
+    """Make a table's name from the name of its file, different from those in `taken`."""
     stem = re.sub(r"[^a-z0-9]+", "_", file_name.rpartition(".")[0].lower() or file_name.lower()).strip("_")
     name = (stem if stem[:1].isalpha() else f"t_{stem}".rstrip("_"))[:50]
     return next(each for each in (name, *(f"{name}_{n}" for n in range(2, 1000))) if each not in taken)

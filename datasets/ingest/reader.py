@@ -1,4 +1,4 @@
-"""Reading an upload into a table file: the sandbox does it, this side watches and believes nothing unseen."""
+"""Reads an upload into a table file: the sandbox does the work, this side follows and validates all that it returns."""
 
 import logging
 import secrets
@@ -10,27 +10,27 @@ from django.conf import settings
 
 from datasets.ingest import sandboxed
 from datasets.reading import outcome
-from datasets.reading.outcome import Reading, Unreadable
+from datasets.reading.outcome import TableRead, Unreadable
 from runner import parsing
 from runner.contract import CloseCode
 
 logger = logging.getLogger(__name__)
 BROKEN = (
-    "Reading this file broke the limits on memory, time or size. It may be damaged or made to do harm. "
-    "Nothing of it was kept."
+    "Reading this file exceeded the limits on memory, time or size. The file may be damaged or malicious. "
+    "Nothing of it was kept. Check it, and upload it again."
 )
 OUR_FAULT = (
     "The portal failed to read this file, and it is the portal's fault. Nothing of the file was kept. "
-    "Tell an admin, and say how the file was made and what its columns are called."
+    "Tell an admin how the file was made and what the names of its columns are."
 )
 LIMITED = frozenset(
     {CloseCode.TIME_LIMIT, CloseCode.MEMORY_LIMIT, CloseCode.DISK_LIMIT, CloseCode.PROCESS_LIMIT,
      CloseCode.EXIT_NONZERO, CloseCode.OUTPUT_TYPE, CloseCode.OUTPUT_TOO_BIG, CloseCode.POLICY_BLOCKED}
 )  # fmt: skip
-"""Ends that a file has brought about: by its size, or by what it made of the parser."""
+"""Failures that the file causes: by its size, or by what it does to the parser."""
 
 
-class GivenUp(Exception):
+class Cancelled(Exception):
     """The upload was cancelled while its file was being read."""
 
 
@@ -40,10 +40,10 @@ def read(
     *,
     options: dict[str, Any],
     progress: Callable[[float], bool] = lambda share: True,
-) -> Reading:
-    """Read `source` into `target`. Unreadable with a reason, GivenUp when `progress` says to stop.
+) -> TableRead:
+    """Read `source` into `target`. Raises Unreadable with a reason, Cancelled if `progress` returns False.
 
-    Whatever happens in there, nothing is left at `target` unless a Reading is returned.
+    Nothing is left at `target` unless a TableRead is returned.
     """
     room = target.with_name(f"{secrets.token_hex(16)}.room")
     room.mkdir(mode=0o700)
@@ -54,12 +54,12 @@ def read(
             source,
             parameters={**options, "target_bytes": most, "rows": settings.ROWS_PER_TABLE},
             room=sandboxed.Room(room, most),
-            heard=progress,
+            progress=progress,
         )
-        reading = _believed(answer)
+        reading = _validated(answer)
         parsing.take(room, "table", most=most).rename(target)
     except sandboxed.Stopped as stop:
-        raise GivenUp from stop
+        raise Cancelled from stop
     except sandboxed.Broken as broken:
         logger.warning("Reading an upload ended as %s.", broken.code)
         raise Unreadable(BROKEN if broken.code in LIMITED else OUR_FAULT) from broken
@@ -69,12 +69,12 @@ def read(
 
 
 def table_bytes() -> int:
-    """A sealed table may not be much larger than the largest upload."""
+    """Return the most bytes of a table file: not much more than the largest upload has."""
     return int(2 * settings.UPLOAD_LIMIT + 64 * 1024 * 1024)
 
 
-def _believed(answer: dict[str, Any]) -> Reading:
-    """What was said, if it is what our parser could have said. Raises Unreadable, also with the parser's own reason."""
+def _validated(answer: dict[str, Any]) -> TableRead:
+    """Validate the parser's answer. Raises Unreadable with the parser's reason, Broken if the answer is malformed."""
     try:
         if "read" in answer:
             return outcome.from_json(answer["read"], most_rows=settings.ROWS_PER_TABLE)

@@ -1,8 +1,8 @@
-"""Every look of the portal's into an owner's file goes through here: a parser of ours, in a sandbox, over that file.
+"""Opens owners' files: each time, our own parser runs in a sandbox on that one file.
 
-Owners' files are hostile until proven otherwise, and so is what a parser makes of them once it has met one: a sealed
-table is opened in a sandbox too. The sandbox sees the file, our parsers and their packages; nothing of the store, of
-other uploads, of secrets or of the network.
+Owners' files are hostile until proven otherwise, and so is whatever a parser has written after opening one: a sealed
+table is opened in a sandbox too. The sandbox sees the file, our parsers and their packages, and nothing of the store,
+of other uploads, of secrets or of the network.
 """
 
 import logging
@@ -30,18 +30,18 @@ MODULES = {
     "datasets.columns": HERE / "columns.py",
 }
 LIMITS = Limits(wall_s=3600, cpu_s=7200, memory_mb=3072, pids=32, output_mb=parsing.ANSWER_MB, log_mb=0.1)
-"""Of work that a worker does."""
+"""Limits of work that a worker does."""
 LOOK = Limits(wall_s=30, cpu_s=30, memory_mb=1024, pids=32, output_mb=parsing.ANSWER_MB, log_mb=0.1)
-"""Of work that a person waits for."""
+"""Limits of work that a person waits for."""
 
 
 class CannotConfine(Refused):
-    """This host can make no sandbox, so nothing is opened."""
+    """This host cannot make a sandbox, so no file is opened."""
 
     def __init__(self) -> None:
         super().__init__(
             "This portal cannot confine the program that reads your files, so it does not read them. "
-            "Nothing is wrong with the file. Tell an admin: the server's log says what is missing."
+            "Nothing is wrong with the file. Tell an admin: the server's log shows what is missing."
         )
 
 
@@ -52,9 +52,13 @@ def run(
     parameters: Mapping[str, object],
     limits: Limits = LIMITS,
     room: Room | None = None,
-    heard: Callable[[float], bool] = lambda share: True,
+    progress: Callable[[float], bool] = lambda share: True,
 ) -> dict[str, Any]:
-    """The answer of one of the works of datasets.reading.inside. Raises Broken, Stopped or CannotConfine."""
+    """Run one of the WORKS of datasets.reading.inside on `file` and return its answer, which is not validated yet.
+
+    `progress` is called with the share that is done (0 to 1), and returns False to stop. Raises Broken, Stopped or
+    CannotConfine.
+    """
     piece = Parsing(
         modules=MODULES,
         call="datasets.reading.inside",
@@ -65,10 +69,10 @@ def run(
         room=room,
     )
     try:
-        return parsing.parse(piece, heard)
+        return parsing.parse(piece, progress)
     except SandboxUnavailable as why:
         if not settings.UPLOADS_UNCONFINED:
-            logger.error("Owners' files are not read here: %s", why)  # noqa: TRY400 -- the reason says it all
+            logger.error("Owners' files cannot be read on this host: %s", why)  # noqa: TRY400 -- the reason is enough
             raise CannotConfine from why
-        logger.warning("An owner's file is read without a sandbox (WEIR_UPLOADS_UNCONFINED): %s", why)
-    return unsandboxed.parse(piece, heard)
+        logger.warning("Reading an owner's file without a sandbox (WEIR_UPLOADS_UNCONFINED): %s", why)
+    return unsandboxed.parse(piece, progress)

@@ -1,6 +1,6 @@
-"""Parsing without a sandbox, in a child process with limits: where none can be made, and only if an admin says so.
+"""Parsing in a child process with limits but without a sandbox: where none can be made, and only if an admin allows it.
 
-A hole in a parser then turns the owner of one dataset into the reader of all. `manage.py check --deploy` says it.
+A vulnerability in a parser then lets the owner of one dataset read all of them. `manage.py check --deploy` warns of it.
 """
 
 import json
@@ -19,12 +19,13 @@ from django.conf import settings
 from runner.contract import CloseCode
 from runner.parsing import ANSWER, ANSWER_MB, Broken, Parsing, Stopped, share_of, understood
 
-SAID_BYTES = 1024 * 1024
+PROGRESS_BYTES = 1024 * 1024
+"""The most bytes of progress that a child may print."""
 TICK_S = 1.0
 
 
-def parse(work: Parsing, heard: Callable[[float], bool]) -> dict[str, Any]:
-    """As runner.parsing.parse, with less between the file and the portal."""
+def parse(work: Parsing, progress: Callable[[float], bool]) -> dict[str, Any]:
+    """Do the same as runner.parsing.parse, with less between the file and the portal."""
     with tempfile.TemporaryDirectory(prefix="weir-reading-") as name:
         home = Path(name)
         (home / "file").symlink_to(work.file.resolve())
@@ -39,7 +40,7 @@ def parse(work: Parsing, heard: Callable[[float], bool]) -> dict[str, Any]:
             stderr=subprocess.DEVNULL,
         )
         try:
-            _follow(child, time.monotonic() + work.limits.wall_s, heard)
+            _follow(child, time.monotonic() + work.limits.wall_s, progress)
             if child.wait() != 0:
                 raise Broken(CloseCode.EXCEPTION if child.returncode > 0 else CloseCode.MEMORY_LIMIT)
             return understood((home / ANSWER).read_bytes)
@@ -58,21 +59,21 @@ def _most(work: Parsing) -> int:
     return max(work.room.bytes if work.room else 0, ANSWER_MB * 2**20)
 
 
-def _follow(child: "subprocess.Popen[bytes]", deadline: float, heard: Callable[[float], bool]) -> None:
-    """Hear what it says until it has ended."""
-    assert child.stdout is not None  # noqa: S101 -- it was asked for
-    said, share, lines = 0, 0.0, b""
+def _follow(child: "subprocess.Popen[bytes]", deadline: float, progress: Callable[[float], bool]) -> None:
+    """Read the child's progress until it ends. Raises Stopped or Broken."""
+    assert child.stdout is not None  # noqa: S101 -- it is a pipe
+    received, share, lines = 0, 0.0, b""
     with selectors.DefaultSelector() as selector:
         selector.register(child.stdout, selectors.EVENT_READ)
         while True:
-            if not heard(share):
+            if not progress(share):
                 raise Stopped
-            if time.monotonic() > deadline or said > SAID_BYTES:
+            if time.monotonic() > deadline or received > PROGRESS_BYTES:
                 raise Broken(CloseCode.TIME_LIMIT)
             if selector.select(TICK_S):
                 data = os.read(child.stdout.fileno(), 4096)
                 if not data:
                     return
-                said += len(data)
+                received += len(data)
                 lines = (lines + data)[-4096:]
                 share = share_of(lines.decode("latin-1")) or share

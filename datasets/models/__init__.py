@@ -1,4 +1,4 @@
-"""Datasets: what is published, its immutable revisions, and who may know of it."""
+"""Models of datasets, their immutable revisions, and the people who may see and use them."""
 
 from datasets.models.datasets import NAME, AccessRequest, Dataset, DatasetReviewer, Grant, Revision, Terms
 from datasets.models.tables import Column, Table, Upload

@@ -1,4 +1,4 @@
-"""Datasets and people: what is published under which rules, who reviews it and who may use it."""
+"""Datasets and people: what is published, under which policy, who reviews it and who may use it."""
 
 from typing import ClassVar
 
@@ -14,15 +14,16 @@ from common.models import BaseModel
 from datasets.declarations.schema import TableSchema, from_json
 
 NAME = RegexValidator(
-    r"^[a-z][a-z0-9_]{0,62}$", "Small letters, digits and underscores, beginning with a letter (at most 63)."
+    r"^[a-z][a-z0-9_]{0,62}$",
+    "Lower-case letters, digits and underscores, beginning with a letter (at most 63).",
 )
 
 
 class DatasetQuerySet(models.QuerySet["Dataset"]):
-    """Who may know that a dataset exists."""
+    """Filters by what a person may see or do."""
 
     def visible_to(self, user: User) -> "DatasetQuerySet":
-        """Datasets this person may know of: owned, reviewed, granted, discoverable ones; all for overseers."""
+        """Datasets that this person may see: own, reviewed, accessible and discoverable ones; for overseers all."""
         if user.oversees:
             return self.exclude(state=Dataset.State.DRAFT)
         return self.filter(
@@ -39,22 +40,22 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
         )
 
     def owned_by(self, user: User) -> "DatasetQuerySet":
-        """Datasets this person acts for as their owner. Without the role an owner acts for none."""
+        """Datasets that this person owns and may act on; none without the role of an owner."""
         return self.filter(owner=user) if user.is_owner else self.none()
 
     def reviewed_by(self, user: User, *, decides_access: bool = False) -> "DatasetQuerySet":
-        """Datasets this person reviews (or decides on access to): their own, and those where they have a seat."""
+        """Datasets that this person reviews (or whose access they decide on): as their owner, or as a reviewer."""
         if user.oversees:
             return self.none()
-        seats = DatasetReviewer.objects.filter(user=user)
+        reviewers = DatasetReviewer.objects.filter(user=user)
         if decides_access:
-            seats = seats.filter(decides_access=True)
+            reviewers = reviewers.filter(decides_access=True)
         own = Q(owner=user) if user.is_owner else Q(pk__in=[])
-        return self.filter(own | Q(pk__in=seats.values("dataset")))
+        return self.filter(own | Q(pk__in=reviewers.values("dataset")))
 
 
 class Dataset(BaseModel):
-    """One thing an owner publishes, with the rules under which it may be used."""
+    """A dataset that an owner publishes, with the policy under which it may be used."""
 
     class State(models.TextChoices):
         DRAFT = "draft", "Draft"
@@ -63,8 +64,8 @@ class Dataset(BaseModel):
         RETIRED = "retired", "Retired"
 
     class Isolation(models.TextChoices):
-        ORDINARY = "ordinary", "Apart from trials by people who use this dataset"
-        STRICT = "strict", "Apart from everybody's trials"
+        ORDINARY = "ordinary", "with mock runs by people who use this dataset"
+        STRICT = "strict", "with anybody's mock runs"
 
     class EndStep(models.IntegerChoices):
         TEN_SECONDS = 10, "10 seconds"
@@ -118,7 +119,7 @@ class Dataset(BaseModel):
 
     @property
     def current(self) -> "Revision | None":
-        """The revision that new requests are bound to."""
+        """The published revision, to which new requests are bound."""
         return self.revisions.filter(state="published").first()
 
     @property
@@ -128,7 +129,7 @@ class Dataset(BaseModel):
 
     @property
     def last_published(self) -> "Revision | None":
-        """The revision that was published last, be it in use or retired."""
+        """The revision that was published last; it may be retired."""
         return self.revisions.exclude(schema={}).first()
 
     @property
@@ -136,14 +137,14 @@ class Dataset(BaseModel):
         return self.terms_versions.order_by("-number").first()
 
     def reviewing_people(self, *, decides_access: bool = False) -> "models.QuerySet[User]":
-        """Who reviews (or decides on access) now: the owner and the seats, without those who have come to oversee."""
-        seats = self.reviewers.filter(decides_access=True) if decides_access else self.reviewers.all()
+        """Who reviews (or decides on access) now: the owner and the reviewers, without those who now oversee."""
+        reviewers = self.reviewers.filter(decides_access=True) if decides_access else self.reviewers.all()
         acting = Q(pk=self.owner_id, role_grants__role=Role.OWNER)
-        return User.objects.free_for_duties().filter(acting | Q(pk__in=seats.values("user"))).distinct()
+        return User.objects.free_for_duties().filter(acting | Q(pk__in=reviewers.values("user"))).distinct()
 
 
 class DatasetReviewer(BaseModel):
-    """Somebody the owner lets review code and outputs of this dataset."""
+    """A reviewer: somebody whom the owner lets review code and outputs of this dataset."""
 
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="reviewers")
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="reviewing")
@@ -159,7 +160,7 @@ class DatasetReviewer(BaseModel):
 
 
 class Terms(BaseModel):
-    """One version of the terms of use, never changed after it was written."""
+    """One immutable version of the terms of use."""
 
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="terms_versions")
     number = models.PositiveIntegerField()
@@ -179,7 +180,7 @@ class Terms(BaseModel):
 
 class AccessRequestQuerySet(models.QuerySet["AccessRequest"]):
     def visible_to(self, user: User) -> "AccessRequestQuerySet":
-        """One's own, and those one may decide on. Nobody who oversees has either."""
+        """This person's own requests, and those that they may decide on; none for overseers."""
         if user.oversees:
             return self.none()
         decides = Dataset.objects.reviewed_by(user, decides_access=True)
@@ -190,7 +191,7 @@ class AccessRequestQuerySet(models.QuerySet["AccessRequest"]):
 
 
 class AccessRequest(BaseModel):
-    """A scientist asks to use a dataset: for what, and what is to come out."""
+    """A scientist's request for access to a dataset, with the purpose and the intended outputs."""
 
     class State(models.TextChoices):
         PENDING = "pending", "Waiting for a decision"
@@ -232,11 +233,11 @@ class AccessRequest(BaseModel):
 
 class GrantQuerySet(models.QuerySet["Grant"]):
     def live(self) -> "GrantQuerySet":
-        """Grants neither revoked nor run out."""
+        """Grants that are neither revoked nor expired."""
         return self.filter(revoked_at=None).filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
 
     def visible_to(self, user: User) -> "GrantQuerySet":
-        """One's own, those on one's datasets; all for admins, who may take them away."""
+        """This person's own grants, and those on their datasets; all for admins, who may revoke them."""
         if user.oversees:
             return self if user.is_admin else self.none()
         return self.filter(
@@ -245,7 +246,7 @@ class GrantQuerySet(models.QuerySet["Grant"]):
 
 
 class Grant(BaseModel):
-    """Leave to use a dataset, given by whom, why and until when."""
+    """Access of one scientist to one dataset: who granted it, on which request, and when it expires."""
 
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="grants")
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="grants")
@@ -278,7 +279,7 @@ class Grant(BaseModel):
         return f"{self.user} may use {self.dataset}"
 
 
-REVISION_STANDS = """
+REVISION_IS_IMMUTABLE = """
     IF (NEW.dataset_id, NEW.number, NEW.made_by_id, NEW.published_at, NEW.sha256, NEW.schema)
        IS DISTINCT FROM
        (OLD.dataset_id, OLD.number, OLD.made_by_id, OLD.published_at, OLD.sha256, OLD.schema)
@@ -291,12 +292,12 @@ REVISION_STANDS = """
 
 class RevisionQuerySet(models.QuerySet["Revision"]):
     def visible_to(self, user: User) -> "RevisionQuerySet":
-        """Those of one's own datasets; others read of a revision on its dataset's page."""
+        """Revisions of this person's own datasets; others see a revision on its dataset's page."""
         return self.filter(dataset__in=Dataset.objects.owned_by(user).order_by().values("pk"))
 
 
 class Revision(BaseModel):
-    """One state of a dataset's content. Once published its tables never change."""
+    """One version of a dataset's content. Once it is published, its tables never change."""
 
     class State(models.TextChoices):
         DRAFT = "draft", "Being prepared"
@@ -332,7 +333,7 @@ class Revision(BaseModel):
                 when=pgtrigger.Before,
                 operation=pgtrigger.Update,
                 condition=~pgtrigger.Q(old__state="draft"),
-                func=REVISION_STANDS,
+                func=REVISION_IS_IMMUTABLE,
             ),
             pgtrigger.Protect(name="revisions_stay", operation=pgtrigger.Delete),
         ]

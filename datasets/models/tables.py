@@ -1,4 +1,4 @@
-"""What a dataset holds: revisions, their tables and columns, and files on their way in."""
+"""The content of a dataset: tables, their columns, and uploads."""
 
 from typing import ClassVar
 
@@ -16,12 +16,12 @@ from datasets.models.datasets import NAME, Dataset, Revision
 
 
 def _sealed(name: str, where: str) -> pgtrigger.Trigger:
-    """The database itself refuses to touch what belongs to a revision that was published."""
+    """Return a trigger by which the database refuses to change what belongs to a published revision."""
     states = "('published', 'retired')"
-    told = "RAISE EXCEPTION 'A published revision does not change.';"
+    refuse = "RAISE EXCEPTION 'A published revision does not change.';"
     test = "IF EXISTS (SELECT 1 FROM {} AND r.state IN {}) THEN {} END IF;"
-    old = test.format(where.format(row="OLD"), states, told)
-    new = test.format(where.format(row="NEW"), states, told)
+    old = test.format(where.format(row="OLD"), states, refuse)
+    new = test.format(where.format(row="NEW"), states, refuse)
     return pgtrigger.Trigger(
         name=name,
         when=pgtrigger.Before,
@@ -37,13 +37,13 @@ def _sealed(name: str, where: str) -> pgtrigger.Trigger:
 
 class TableQuerySet(models.QuerySet["Table"]):
     def visible_to(self, user: User) -> "TableQuerySet":
-        """Private tables exist for the dataset's owner alone; everybody else reads a revision's schema."""
+        """Tables of this person's own datasets; everybody else sees only a revision's schema."""
         own = Dataset.objects.owned_by(user).order_by().values("pk")
         return self.filter(revision__dataset__in=own).exclude(revision__state=Revision.State.DISCARDED)
 
 
 class Table(BaseModel):
-    """One private table of a revision. Counts and sizes are for the owner's eyes only."""
+    """One private table of a revision. Only the owner may see its counts and sizes."""
 
     revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="tables")
     name = models.CharField(max_length=63, validators=[NAME])
@@ -61,7 +61,7 @@ class Table(BaseModel):
         default=4, validators=[MinValueValidator(1), MaxValueValidator(10_000)]
     )
     about_people = models.BooleanField(default=True)
-    # For the owner's eyes only: what reading the file has shown, and how the declarations fit it.
+    # Only the owner may see these: what reading the file has shown, and how the declarations fit it.
     profile = models.JSONField(default=dict, blank=True)
     findings = models.JSONField(default=list, blank=True)
     misfits = models.JSONField(default=dict, blank=True)
@@ -78,7 +78,7 @@ class Table(BaseModel):
 
     @property
     def subject(self) -> "Column | None":
-        """The column that says whom a row is about."""
+        """The column that identifies the person a row is about."""
         return self.columns.filter(is_subject=True).first()
 
     @property
@@ -95,7 +95,7 @@ class Table(BaseModel):
 
 
 class Column(BaseModel):
-    """What is declared in public about one column. Nothing here is read off private rows unseen by the owner."""
+    """The public declarations of one column. Nothing from private rows is in them unless the owner has seen it."""
 
     class Type(models.TextChoices):
         INTEGER = "integer", "Whole number"
@@ -182,13 +182,13 @@ class Column(BaseModel):
 
 class UploadQuerySet(models.QuerySet["Upload"]):
     def visible_to(self, user: User) -> "UploadQuerySet":
-        """An upload exists for the owner who began it."""
+        """Uploads that this person began, on datasets that they still own."""
         own = Dataset.objects.owned_by(user).order_by().values("pk")
         return self.filter(user=user, revision__dataset__in=own)
 
 
 class Upload(BaseModel):
-    """A file on its way in, chunk by chunk. Gone when it has become a table or was given up."""
+    """A file that arrives in chunks. Its bytes are deleted once it has become a table or was cancelled."""
 
     class State(models.TextChoices):
         RECEIVING = "receiving", "Receiving"

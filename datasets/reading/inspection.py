@@ -1,4 +1,4 @@
-"""A look into a sealed table: a page of its rows as text, counts of cells that meet conditions, and rows per person."""
+"""Reads a sealed table for its owner: a page of rows as text, counts of cells that meet conditions, rows per person."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ def _cell(value: object) -> str:
 
 
 def counts(table: Path, tests: list[str], values: list[Any]) -> list[int]:
-    """How many rows meet each condition; `values` stand for the question marks in all of them."""
+    """Count the rows that meet each SQL condition; `values` are for the question marks in all of them, in order."""
     relation = f"read_parquet({engine.literal(str(table))})"
     wanted = ", ".join(f"count(*) FILTER ({test})" for test in tests)
     with engine.connect(memory_mb=MEMORY_MB) as database:
@@ -32,9 +32,9 @@ def counts(table: Path, tests: list[str], values: list[Any]) -> list[int]:
 
 
 def people(table: Path, subject: str, *, most: int, same: str = "") -> dict[str, int]:
-    """How many people a table has (`all`), how many of them more than `most` rows (`over`), and the most of one.
+    """Count a table's people (`all`), those with more than `most` rows (`over`), and the most rows of one (`most`).
 
-    `same`: a column; then only rows with the same value in it are counted together.
+    With a column `same`, rows are counted per person and value of that column.
     """
     keys = [engine.name(name) for name in (subject, same) if name]
     relation = f"read_parquet({engine.literal(str(table))}, hive_partitioning=false)"

@@ -1,7 +1,7 @@
-"""Putting a table in the order of its subjects, in bounded memory however many rows it has. Pure; runs in the sandbox.
+"""Writes a table in subject order, in bounded memory whatever its number of rows. Pure; runs in the sandbox.
 
-DuckDB sorts the rows' numbers by what orders them, on disk where memory is short. The columns then follow that order,
-a window of the table at a time. What comes out is described in columns.py.
+DuckDB sorts the row numbers by their keys, on disk if memory is short. The columns are then written in that order, one
+window of the table at a time. columns.py describes the result.
 """
 
 import json
@@ -25,24 +25,24 @@ from datasets.reading import engine
 MEMORY_MB = 512
 BATCH_CELLS = 4_000_000
 WINDOW = 2**25
-"""So many rows of a column are in memory at a time: 256 MB of numbers."""
+"""The rows of a column that are in memory at a time: 256 MB of numbers."""
 CHUNK = 2**20
 KNOWN_TEXTS = 200_000
 SPILL_BYTES = 96
 HASHES = (("hash", pa.uint64()), ("by_dates", pa.uint64()))
-"""What sorting may write a row: keys, order, and what DuckDB needs to merge them."""
+"""The bytes per row that sorting may write: keys, order, and what DuckDB needs to merge them."""
 Progress = Callable[[float], None]
 Values = tuple[npt.NDArray[np.generic], npt.NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What is known of the table while its columns are written: where the rows go, and how many there are."""
+    """The table while its columns are written: its file, the folder for temporary files, and the rows to write."""
 
     source: Path
     spill: Path
     kept: int
-    """Rows that have a subject."""
+    """The number of rows that are written: those that have a subject, without those that are cut."""
 
     def batches(self, names: list[str]) -> Iterator[pa.RecordBatch]:
         rows = max(2048, BATCH_CELLS // max(len(names), 1) // 2048 * 2048)
@@ -79,15 +79,15 @@ def write(
 
 
 def _database(spill: Path) -> duckdb.DuckDBPyConnection:
-    """A database that goes to disk when it needs more memory than it may have."""
+    """Open a database that spills to disk when it reaches its memory limit."""
     database = engine.connect(memory_mb=MEMORY_MB)
     database.execute(f"SET temp_directory={engine.literal(str(spill / 'duckdb'))}")
-    database.execute("SET max_temp_directory_size='1000000GB'")  # whoever started this bounds the folder
+    database.execute("SET max_temp_directory_size='1000000GB'")  # the sandbox limits the folder
     return database
 
 
 def some_digests(source: Path, subject: str, key: bytes, most: int) -> list[bytes]:
-    """The digests of the different ids of a table, at most so many, spread over all of them."""
+    """Return the digests of at most `most` different ids of a table, spread over all of them."""
     ids = pc.unique(pq.read_table(source, columns=[subject]).column(0)).drop_null()
     chosen = np.linspace(0, len(ids) - 1, min(most, len(ids))).astype(np.int64)
     return [digest(value, key) for value in ids.take(pa.array(chosen)).to_pylist()]
@@ -97,7 +97,7 @@ def some_digests(source: Path, subject: str, key: bytes, most: int) -> list[byte
 
 
 def _digest_subjects(database: duckdb.DuckDBPyConnection, source: Path, subject: str, key: bytes) -> None:
-    """A digest for each different id, as two numbers that sort like its bytes."""
+    """Make a table of a digest for each different id, as two numbers that sort like the bytes of the digest."""
     it = engine.name(subject)
     relation = f"read_parquet({engine.literal(str(source))}, hive_partitioning=false)"
     writer = database.cursor()
@@ -120,7 +120,7 @@ def _order(
     plans: Sequence[ColumnPlan],
     key: bytes,
 ) -> int:
-    """Write the rows' numbers in subject order, where each subject begins, and the digests; answer how many rows."""
+    """Write the row numbers in subject order, the offset of each subject, and the digests. Return how many rows."""
     schema = pa.schema([("id", _type_of(layout.source, subject)), ("row", pa.int64()), *HASHES])
     keyed = pa.RecordBatchReader.from_batches(schema, _keyed(layout, subject, plans, key, schema))
     database.register("keyed", keyed)
@@ -148,10 +148,10 @@ def _type_of(source: Path, name: str) -> pa.DataType:
 def _keyed(
     layout: Layout, subject: str, plans: Sequence[ColumnPlan], key: bytes, schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
-    """Every row's subject, number, and keyed hashes of what it holds in all planned columns.
+    """Yield each row's subject, number, and keyed hashes of its values in all planned columns.
 
-    Dates were not stored at first. In a hash of their own they decide only between rows that are the same otherwise, so
-    that everybody's first value of a constant column is what it was when earlier answers were charged to it.
+    An earlier format did not store dates. With a hash of their own they decide only between rows that are otherwise
+    equal, so everybody's first value of a constant column is still the one that earlier answers were charged for.
     """
     digests: dict[str, int] = {}
     start = 0
@@ -184,7 +184,7 @@ def _bits(
 
 
 def _digest_of(text: str, key: bytes, digests: dict[str, int]) -> int:
-    """The first eight bytes of a text's digest, remembered for as many texts as memory is meant for."""
+    """Return the first eight bytes of a text's digest, cached for at most KNOWN_TEXTS texts."""
     if (found := digests.get(text)) is None:
         if len(digests) >= KNOWN_TEXTS:
             digests.clear()
@@ -193,9 +193,9 @@ def _digest_of(text: str, key: bytes, digests: dict[str, int]) -> int:
 
 
 class Notes:
-    """Writes down the order as it comes: rows, for each row the first row of its subject, offsets and digests.
+    """Writes the order as it arrives: rows, the first row of each row's subject, offsets and digests.
 
-    Of each subject the first MOST_ROWS are kept: what is never counted must not take time.
+    Only the first MOST_ROWS rows of each subject are kept: rows that are never counted must not take time.
     """
 
     def __init__(self, spill: Path) -> None:
@@ -213,7 +213,7 @@ class Notes:
             file.close()
 
     def add(self, high: Hashes, low: Hashes, rows: Integers) -> Integers:
-        """Write down the next rows; answers those that are cut."""
+        """Write the next rows. Return those that are cut."""
         begins = np.ones(len(rows), dtype=bool)
         begins[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
         begins[0] = (int(high[0]), int(low[0])) != self.last
@@ -234,7 +234,7 @@ class Notes:
 
 
 def _as_npy(raw: Path, target: Path, kind: np.dtype[np.generic], inner: tuple[int, ...]) -> None:
-    """A file of bare values as numpy keeps it."""
+    """Convert a file of raw values to a .npy file."""
     count = raw.stat().st_size // kind.itemsize // max(int(np.prod(inner, dtype=np.int64)), 1)
     with raw.open("rb") as values, target.open("wb") as file:
         file.write(columns.header(kind, (count, *inner)))
@@ -253,7 +253,7 @@ def _numbers(layout: Layout, plan: ColumnPlan) -> Iterator[Values]:
 def _texts(
     database: duckdb.DuckDBPyConnection, layout: Layout, plan: ColumnPlan, listed: Path
 ) -> Iterator[Values]:
-    """A column's different texts, in the order in which they first occur, into a file; then every row's code."""
+    """Write a column's different texts into a file, in order of first occurrence; then yield every row's code."""
     source = f"read_parquet({engine.literal(str(layout.source))}, hive_partitioning=false)"
     numbered = f"SELECT row_number() OVER () AS place, {engine.name(plan.name)} AS cell FROM {source}"  # noqa: S608 -- quoted
     database.execute(
@@ -287,7 +287,7 @@ def _coded(database: duckdb.DuckDBPyConnection, numbered: str) -> Iterator[Value
 def _write_column(
     layout: Layout, plan: ColumnPlan, values: Iterator[Values], folder: Path, number: int
 ) -> None:
-    """A column in the table's order into its two files, in subject order."""
+    """Write a column, which is read in the table's order, into its two files in subject order."""
     order = layout.spill / ("leads" if plan.constant else "order")
     kinds = (columns.stored(plan), np.dtype(bool))
     goals = [folder / f"{number}.{part}.npy" for part in ("numbers", "valid")]
@@ -304,7 +304,7 @@ def _write_column(
 def _windows(
     values: Iterator[Values], kinds: tuple[np.dtype[np.generic], np.dtype[np.bool_]], size: int
 ) -> Iterator[tuple[int, npt.NDArray[np.generic], npt.NDArray[np.bool_]]]:
-    """The values in windows of `size` rows: (number of the first row, numbers, valid)."""
+    """Yield the values in windows of `size` rows: (number of the first row, numbers, valid)."""
     start, filled = 0, 0
     numbers, valid = np.empty(size, kinds[0]), np.empty(size, kinds[1])
     for fresh, there in values:
@@ -322,7 +322,7 @@ def _windows(
 
 
 def _scatter(order: Path, start: int, part: npt.NDArray[np.generic], goal: Path, head: int) -> None:
-    """Write the values of one window of the table to where the order wants them."""
+    """Write the values of one window of the table to their places in the order."""
     width = part.dtype.itemsize
     with order.open("rb") as rows, goal.open("r+b") as file:
         file.seek(head)

@@ -1,4 +1,4 @@
-"""What people do with datasets, as one list. Verbs about files are in `uploads`, about rows in `inspection`."""
+"""The actions on datasets, as one list. Actions on files are in `uploads`, looks at rows in `inspection`."""
 
 from datasets.services.access import (
     add_reviewer,

@@ -1,4 +1,4 @@
-"""The verbs about people: who reviews, who asks for access and gets it, who owns."""
+"""Actions that concern people: reviewers, access, and the transfer to another owner."""
 
 from datetime import timedelta
 
@@ -17,46 +17,48 @@ from datasets.models import AccessRequest, Dataset, DatasetReviewer, Grant, Term
 
 @transaction.atomic
 def add_reviewer(dataset: Dataset, *, by: User, user: User, decides_access: bool = False) -> DatasetReviewer:
-    """Give somebody a reviewer's seat, and perhaps the decision on access."""
+    """Add a reviewer, who may also decide on access if `decides_access`."""
     dataset, user = locked(dataset), locked(user)
     require(rules.may_edit, by, dataset)
     if why := rules.may_be_reviewer(user, dataset):
         raise Refused(why)
-    seat = DatasetReviewer.objects.create(
+    reviewer = DatasetReviewer.objects.create(
         dataset=dataset, user=user, granted_by=by, decides_access=decides_access
     )
     log.record(
-        "reviewer.add", by=by, on=seat, dataset_id=dataset.pk, person_id=user.pk, decides_access=decides_access
+        "reviewer.add", by=by, on=reviewer, dataset_id=dataset.pk, person_id=user.pk, decides_access=decides_access
     )  # fmt: skip
-    notifications.seat_given(seat)
-    return seat
+    notifications.reviewer_added(reviewer)
+    return reviewer
 
 
 @transaction.atomic
-def remove_reviewer(seat: DatasetReviewer, *, by: User) -> None:
-    """Take a seat away, unless the policy needs it."""
-    dataset = locked(seat.dataset)
+def remove_reviewer(reviewer: DatasetReviewer, *, by: User) -> None:
+    """Remove a reviewer. Raises Refused if the policy needs as many reviewers as there are."""
+    dataset = locked(reviewer.dataset)
     require(rules.may_edit, by, dataset)
-    left = {dataset.owner_id, *dataset.reviewing_people().values_list("pk", flat=True)} - {seat.user_id}
+    left = {dataset.owner_id, *dataset.reviewing_people().values_list("pk", flat=True)} - {reviewer.user_id}
     if len(left) < dataset.reviewers_needed:
         raise Refused(
-            f"The policy asks for {dataset.reviewers_needed} reviewers. Lower that first, or add another."
+            f"The policy needs {dataset.reviewers_needed} reviewers. Lower that number first, or add a reviewer."
         )
-    log.record("reviewer.remove", by=by, on=seat, dataset_id=dataset.pk, person_id=seat.user_id)
-    notifications.seat_taken(dataset, seat.user, by=by)
-    seat.delete()
+    log.record("reviewer.remove", by=by, on=reviewer, dataset_id=dataset.pk, person_id=reviewer.user_id)
+    notifications.reviewer_removed(dataset, reviewer.user, by=by)
+    reviewer.delete()
 
 
 @transaction.atomic
 def transfer(dataset: Dataset, *, by: User, to: User, reason: str) -> Dataset:
-    """Hand a dataset to another data owner; the former one keeps nothing."""
+    """Transfer a dataset to another data owner. The former owner keeps no rights on it."""
     dataset, to = locked(dataset), locked(to)
     require(rules.may_edit, by, dataset)
     if why := rules.may_become_owner(to, dataset):
         raise Refused(why)
     left = {to.pk, *dataset.reviewing_people().values_list("pk", flat=True)} - {dataset.owner_id}
     if len(left) < dataset.reviewers_needed:
-        raise Refused("Too few reviewers would be left. Add a reviewer first, or lower the number needed.")
+        raise Refused(
+            "Too few reviewers would be left. Add a reviewer first, or lower the number in the policy."
+        )
     old = dataset.owner
     dataset.reviewers.filter(user=to).delete()
     for item in dataset.access_requests.filter(scientist=to, state=AccessRequest.State.PENDING):
@@ -78,12 +80,12 @@ def transfer(dataset: Dataset, *, by: User, to: User, reason: str) -> Dataset:
 def ask_access(
     dataset: Dataset, *, by: User, purpose: str, outputs: str, terms: Terms | None
 ) -> AccessRequest:
-    """Ask to use a dataset, accepting the terms that were shown."""
+    """Ask for access to a dataset and accept `terms`. Raises Conflict if they are not the current ones."""
     dataset, by = locked(dataset), locked(by)
     require(rules.may_ask_access, by, dataset)
     current = dataset.terms
     if current != terms:
-        raise Conflict("The terms have changed since you opened the page. Read and accept the new ones.")
+        raise Conflict("The terms have changed since you opened the page. Read and accept the new terms.")
     item = AccessRequest(
         dataset=dataset,
         scientist=by,
@@ -106,14 +108,14 @@ def ask_access(
 def decide_access(
     item: AccessRequest, *, by: User, grant: bool, note: str = "", days: int | None = None
 ) -> AccessRequest:
-    """Grant access (for `days`, or without end) or decline it; declining says why."""
+    """Grant access (for `days`, or until it is revoked), or decline it with a note."""
     item = locked(item)
     require(rules.may_decide_access, by, item)
     _must_be_pending(item)
     if not grant and not note.strip():
-        raise Refused("Say why the request is declined.")
+        raise Refused("Write a note that says why you decline the request.")
     if days is not None and not 1 <= days <= 3650:
-        raise Refused("Access lasts between 1 and 3650 days.")
+        raise Refused("Access lasts from 1 to 3,650 days. Enter a number in this range.")
     if grant and (why := rules.may_get_access(locked(item.scientist), item.dataset)):
         raise Refused(why)
     item.decided_by, item.decision_note = by, note.strip()
@@ -130,7 +132,7 @@ def decide_access(
 
 
 def _grant(item: AccessRequest, *, by: User, days: int | None) -> Grant:
-    """A grant that has run out gives way to the new one."""
+    """Create a grant; it replaces one that has expired."""
     now = timezone.now()
     old = Grant.objects.filter(dataset=item.dataset, user=item.scientist, revoked_at=None)
     old.update(revoked_at=now, revoked_by=by, revoke_reason="Replaced by a new grant.")
@@ -145,10 +147,10 @@ def _grant(item: AccessRequest, *, by: User, days: int | None) -> Grant:
 
 @transaction.atomic
 def withdraw_access(item: AccessRequest, *, by: User) -> AccessRequest:
-    """Take back one's own request for access."""
+    """Withdraw one's own request for access."""
     item = locked(item)
     if by != item.scientist:
-        raise Refused("Only the person who asked can take the request back.")
+        raise Refused("Only the person who asked can withdraw the request.")
     _must_be_pending(item)
     _close(item, AccessRequest.State.WITHDRAWN)
     log.record("access.withdraw", by=by, on=item, dataset_id=item.dataset_id, person_id=by.pk)
@@ -157,11 +159,11 @@ def withdraw_access(item: AccessRequest, *, by: User) -> AccessRequest:
 
 @transaction.atomic
 def revoke_access(grant: Grant, *, by: User, reason: str) -> Grant:
-    """Take somebody's access away; what of theirs is live on the dataset ends."""
+    """Revoke somebody's access; everything of theirs in progress on the dataset is cancelled."""
     grant = locked(grant)
     require(rules.may_revoke_access, by, grant.dataset)
     if grant.revoked_at is not None:
-        raise Conflict("This access has been taken away already.")
+        raise Conflict("This access has been revoked already.")
     _end(grant, by=by, reason=written_reason(reason))
     notifications.access_revoked(grant)
     return grant
@@ -178,7 +180,7 @@ def _end(grant: Grant, *, by: User, reason: str) -> None:
 
 def _must_be_pending(item: AccessRequest) -> None:
     if item.state != AccessRequest.State.PENDING:
-        raise Conflict(f"This request is decided already: {item.get_state_display().lower()}.")
+        raise Conflict(f"This request has been closed already: {item.get_state_display().lower()}.")
 
 
 def _close(item: AccessRequest, state: AccessRequest.State) -> None:

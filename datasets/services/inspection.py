@@ -1,4 +1,4 @@
-"""The owner's own look at private rows: pages of them, and how well the declarations fit. For nobody else."""
+"""The owner's view of private rows: pages of them, and how well the declarations fit. For nobody else."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +17,12 @@ from datasets.reading import engine, inspection
 
 PAGE = 50
 DEEPEST = 10_000
-TOO_LONG = "Looking at this table took too long or too much memory. Try again later, or tell an admin."
+TOO_LONG = "Reading this table took too long or too much memory. Try again later, or tell an admin."
 
 
 @dataclass(frozen=True, slots=True)
 class RowsPage:
-    """Some rows of a private table, and where the neighbouring ones begin."""
+    """A page of rows of a private table, and where the pages before and after it begin."""
 
     names: list[str]
     rows: list[list[str]]
@@ -32,12 +32,12 @@ class RowsPage:
 
 
 def rows(table: Table, *, by: User, first: int) -> RowsPage:
-    """A page of private rows; that it was looked at is on record."""
+    """Return a page of private rows. The look is recorded in the audit log."""
     if not 0 <= first <= DEEPEST:
-        raise Refused(f"Only the first {DEEPEST:,} rows are shown here.")
+        raise Refused(f"Only the first {DEEPEST:,} rows can be shown here.")
     path = storage.open_for_owner(table, by=by)
     names = [column.name for column in table.columns.all()]
-    _log_look(table, by=by, first=first)
+    _record_look(table, by=by, first=first)
     found = _ask("rows", path, first=first, most=PAGE)
     more = first + PAGE < min(table.rows, DEEPEST)
     return RowsPage(
@@ -49,14 +49,14 @@ def rows(table: Table, *, by: User, first: int) -> RowsPage:
     )
 
 
-def _log_look(table: Table, *, by: User, first: int) -> None:
-    """On record before the rows are read, and without a transaction that would wait for them."""
+def _record_look(table: Table, *, by: User, first: int) -> None:
+    """Record the look before the rows are read, in a transaction that does not wait for them."""
     with transaction.atomic():
         log.record("rows.view", by=by, on=table, dataset_id=table.revision.dataset_id, first=first)
 
 
 def _cells(value: object, width: int) -> list[list[str]]:
-    """A page as the sandbox has told it, if it is one."""
+    """Validate a page of cells that came out of the sandbox. Raises Conflict if it is malformed."""
     if not isinstance(value, list) or len(value) > PAGE:
         raise Conflict(TOO_LONG)
     for row in value:
@@ -70,8 +70,10 @@ def _is_cell(value: object) -> bool:
 
 
 def check_fit(table: Table, *, by: User) -> dict[str, dict[str, int]]:
-    """Count, for the owner alone, how many cells the declarations do not cover, and how many people have more rows than
-    count; kept with the table."""
+    """Count the cells that the declarations do not cover, and the people with more rows than declared.
+
+    Returns {column: {test: cells}} and stores all counts with the table. Only the owner may see them.
+    """
     path = storage.open_for_owner(table, by=by)
     tests = {"outside": outside, "rounded": rounded}
     asked = [
@@ -105,7 +107,7 @@ def check_fit(table: Table, *, by: User) -> dict[str, dict[str, int]]:
 
 
 def _people(path: Path, subject: str, most: int, column: str = "") -> dict[str, object]:
-    """How many people have more rows than were declared, for each value of a column if one is named."""
+    """Count the people who have more rows than declared, or more rows per value of `column`."""
     found = _ask("each", path, subject=subject, most=most, same=column)
     if set(found) != {"all", "over", "most"} or not all(map(_is_count, found.values())):
         raise Conflict(TOO_LONG)
@@ -124,7 +126,7 @@ def _ask(work: str, path: Path, **parameters: object) -> dict[str, Any]:
 
 
 def outside(column: ColumnSchema) -> tuple[str, list[Any]] | None:
-    """A condition that holds for cells outside the declarations, with its values."""
+    """Return an SQL condition for cells outside the declarations, with its values; None if there can be none."""
     it = engine.name(column.name)
     if column.needs_categories and column.categories:
         marks = ", ".join("?" for _ in column.categories)
@@ -140,8 +142,10 @@ def outside(column: ColumnSchema) -> tuple[str, list[Any]] | None:
 
 
 def rounded(column: ColumnSchema) -> tuple[str, list[Any]] | None:
-    """A condition that holds for cells within the bounds that have more decimals than declared, with its values. What
-    arithmetic on floats has left behind, such as 0.30000000000000004, is no decimal."""
+    """Return an SQL condition for cells within the bounds with more decimals than declared, with its values.
+
+    None if there can be none. Rounding errors of floats, such as 0.30000000000000004, do not count as decimals.
+    """
     if column.type != "number" or column.decimals is None or column.lower is None or column.upper is None:
         return None
     it = f"{engine.name(column.name)}::DOUBLE"

@@ -1,4 +1,4 @@
-"""The mocks of a revision as pages and verbs need them: small ones are made on the spot, large ones by a worker."""
+"""Mock data for pages and services: small tables are made at once, large ones by a worker."""
 
 from collections.abc import Sequence
 
@@ -13,13 +13,13 @@ from datasets.mock_files import SHOWN, head_of, prepared, published
 from datasets.models import Revision
 
 QUICK_CELLS = 250_000
-"""So many cells, of all tables together, take less time than a page otherwise does."""
+"""The most cells, of all tables together, that are made while a page is rendered."""
 ASKED_EVERY = 5
-"""Seconds between two bells for one revision."""
+"""Seconds between two tasks for one revision."""
 
 
 def shown(revision: Revision, tables: Sequence[TableSchema]) -> list[list[list[str]] | None]:
-    """The first rows of each table's mock; None for one that a worker has yet to make."""
+    """Return the first rows of each table's mock data; None for a table that a worker has yet to make."""
     if revision.state != Revision.State.DRAFT:
         return [head_of(published(revision, table.name)) for table in tables]
     missing = _missing(revision, tables)
@@ -45,25 +45,25 @@ def _cells(tables: Sequence[TableSchema]) -> int:
 
 
 def _ask(revision: Revision) -> None:
-    """Ring for a worker, once in a while: it makes what is missing when it comes."""
+    """Queue a task, at most every ASKED_EVERY seconds, that makes what is missing."""
     if cache.add(f"mocks-asked:{revision.pk}", 1, ASKED_EVERY):
         commit.after(tasks.make_mocks.delay, str(revision.pk))
 
 
 def begin(revision: Revision, table: TableSchema) -> None:
-    """Have a large mock made before anybody waits for it."""
+    """Queue a task for large mock data, before anybody waits for it."""
     if table.mock_cells > QUICK_CELLS and not prepared(revision, table).is_file():
         commit.after(tasks.make_mocks.delay, str(revision.pk))
 
 
 def publish(revision: Revision, tables: Sequence[TableSchema]) -> None:
-    """Give each mock its public name. Conflict while large ones are missing."""
+    """Give all mock data its public name. Raises Conflict while a large table is missing."""
     missing = _missing(revision, tables)
     if _cells(missing) > QUICK_CELLS:
         raise Conflict(
-            f"The mock of {missing[0].name} is still being made. Open the preview, and publish when it is there."
+            f"The mock data of {missing[0].name} is still being made. Open the preview, and publish once it is shown."
         )
     for table in missing:
         mock_files.make(revision, table)
     for table in tables:
-        mock_files.name_for_all(revision, table)
+        mock_files.make_public(revision, table)

@@ -1,4 +1,4 @@
-"""The verbs about datasets and their revisions. Those about people are in access.py, about files in uploads.py."""
+"""Actions on datasets and their revisions. Those that concern people are in access.py, files in uploads.py."""
 
 import json
 from functools import partial
@@ -35,7 +35,7 @@ POLICY = {
 }
 DECLARED_OF_TABLE = {"name", "description", "mock_rows", "rows_per_subject", "about_people"}
 READ_OFF = ("type", "nullable", "lower", "upper", "categories")
-"""What may be proposed from the data of a column."""
+"""The declarations that may be proposed from the data of a column."""
 DECLARED_OF_COLUMN = {
     "type",
     "description",
@@ -53,9 +53,9 @@ DECLARED_OF_COLUMN = {
 
 @transaction.atomic
 def create(*, by: User, name: str, title: str, **fields: object) -> Dataset:
-    """Begin a dataset, with a first revision to be filled. Nobody else knows of it yet."""
+    """Create a dataset with a first draft revision. Nobody else can see it before it is published."""
     require(rules.may_create, by)
-    _only(fields, DESCRIBED)
+    _allow_only(fields, DESCRIBED)
     dataset = Dataset(name=name, title=title.strip(), owner=by, **fields)
     check(dataset)
     dataset.save()
@@ -66,15 +66,15 @@ def create(*, by: User, name: str, title: str, **fields: object) -> Dataset:
 
 @transaction.atomic
 def update(dataset: Dataset, *, by: User, **fields: object) -> Dataset:
-    """Change what is said about a dataset, and whether it is listed."""
-    _only(fields, DESCRIBED)
+    """Change the public description of a dataset, and whether it is listed."""
+    _allow_only(fields, DESCRIBED)
     return _changed(dataset, "dataset.update", by=by, fields=fields)
 
 
 @transaction.atomic
 def set_policy(dataset: Dataset, *, by: User, **fields: object) -> Dataset:
-    """Change the rules of the review lane for what is submitted and approved from now on."""
-    _only(fields, POLICY)
+    """Change the policy, for versions that are submitted and approvals that are given from now on."""
+    _allow_only(fields, POLICY)
     needed = fields.get("reviewers_needed", dataset.reviewers_needed)
     if isinstance(needed, int) and (why := rules.too_few_reviewers(dataset, needed)):
         raise Refused(why)
@@ -91,7 +91,7 @@ def _changed(dataset: Dataset, action: str, *, by: User, fields: dict[str, objec
 
 @transaction.atomic
 def write_terms(dataset: Dataset, *, by: User, text: str) -> Terms:
-    """Write the next version of the terms of use; those who accepted an earlier one keep having done so."""
+    """Add the next version of the terms of use, unless the text is unchanged. Earlier acceptances stay valid."""
     dataset = locked(dataset)
     require(rules.may_edit, by, dataset)
     old = dataset.terms
@@ -110,7 +110,7 @@ def write_terms(dataset: Dataset, *, by: User, text: str) -> Terms:
 
 @transaction.atomic
 def new_revision(dataset: Dataset, *, by: User, note: str) -> Revision:
-    """Begin the next revision; the present one stays in use until that is published."""
+    """Begin a draft revision; the published one stays in use until the draft is published."""
     dataset = locked(dataset)
     require(rules.may_begin_revision, by, dataset)
     return _begin_revision(dataset, by=by, note=note)
@@ -128,22 +128,22 @@ def _begin_revision(dataset: Dataset, *, by: User, note: str) -> Revision:
 
 @transaction.atomic
 def declare(table: Table, *, by: User, columns: dict[str, dict[str, object]], **fields: object) -> Table:
-    """Write down what is public about a table of a revision in preparation: {column name: its declarations}."""
-    _only(fields, DECLARED_OF_TABLE)
+    """Save the declarations of a table of a draft revision; `columns` is {column name: {field: value}}."""
+    _allow_only(fields, DECLARED_OF_TABLE)
     dataset = locked(table.revision.dataset)
     require(rules.may_prepare_revision, by, dataset)
     if table.revision.state != Revision.State.DRAFT:
-        raise Conflict("A published revision does not change. Begin a new one.")
+        raise Conflict("Only a draft revision can be changed. Begin a new one.")
     changes = change(table, {**fields, "misfits": {}})
     changes.pop("misfits", None)
     known = {column.name: column for column in table.columns.all()}
     for name in columns:
         if name not in known:
-            raise Refused(f"There is no column {name} in {table.name}.")
+            raise Refused(f"The table {table.name} has no column {name}. Load the page again.")
     for name in sorted(columns, key=lambda each: bool(columns[each].get("is_subject"))):
-        _only(columns[name], DECLARED_OF_COLUMN)
+        _allow_only(columns[name], DECLARED_OF_COLUMN)
         declared = _declare_column(known[name], columns[name])
-        changes |= {f"{name}.{field}": pair for field, pair in _on_record(known[name], declared).items()}
+        changes |= {f"{name}.{field}": pair for field, pair in _for_audit(known[name], declared).items()}
     if changes:
         log.record("table.declare", by=by, on=table, dataset_id=dataset.pk, changes=changes)
     mocks.begin(table.revision, Table.objects.get(pk=table.pk).declared)
@@ -151,42 +151,42 @@ def declare(table: Table, *, by: User, columns: dict[str, dict[str, object]], **
 
 
 def _declare_column(column: Column, fields: dict[str, object]) -> dict[str, tuple[object, object]]:
-    """What was confirmed stays so only while it stays the same."""
+    """Save the declarations of a column. A change of what was confirmed withdraws the confirmation."""
     touched = any(name in READ_OFF and getattr(column, name) != value for name, value in fields.items())
     if touched and "confirmed" not in fields:
         fields = {**fields, "confirmed": False}
     lower, upper = fields.get("lower", column.lower), fields.get("upper", column.upper)
     if isinstance(lower, int | float) and isinstance(upper, int | float) and lower > upper:
-        raise Refused(f"{column.name}: the lower bound is above the upper one.")
-    _check_lattice(column, fields)
+        raise Refused(f"{column.name}: the lower bound is above the upper bound. Correct one of them.")
+    _check_bounds(column, fields)
     return change(column, fields)
 
 
-def _check_lattice(column: Column, fields: dict[str, object]) -> None:
-    """Bounds are values that the column can have: of so many decimals, or whole days."""
+def _check_bounds(column: Column, fields: dict[str, object]) -> None:
+    """Raise Refused unless the bounds are values that the column can have: with its decimals, or whole days."""
     declared: dict[str, Any] = {
         name: fields.get(name, getattr(column, name)) for name in ("type", "decimals", "lower", "upper")
     }
     type_, decimals = declared["type"], declared["decimals"]
     if decimals is not None and type_ != Column.Type.NUMBER:
-        raise Refused(f"{column.name}: only a number is declared with decimals.")
+        raise Refused(f"{column.name}: only a column of numbers can be declared with decimals.")
     if not isinstance(decimals, int | None) or not 0 <= (decimals or 0) <= MOST_DECIMALS:
-        return  # the column's own rules say what is wrong
+        return  # the validators of the column report what is wrong
     for name in ("lower", "upper"):
         bound = declared[name]
         if isinstance(bound, int | float) and (why := schema.misplaced(type_, decimals, bound)):
             raise Refused(f"{column.name}, {name} bound: {why}")
 
 
-def _on_record(column: Column, changes: dict[str, tuple[object, object]]) -> dict[str, tuple[object, object]]:
-    """What is not confirmed may be read off the data: the log does not repeat it."""
+def _for_audit(column: Column, changes: dict[str, tuple[object, object]]) -> dict[str, tuple[object, object]]:
+    """Return the changes as the audit log may show them: values that are not confirmed may come from the data."""
     if column.confirmed and "confirmed" in changes:
-        told = {
+        confirmed = {
             name: ("not confirmed", getattr(column, name))
             for name in READ_OFF
             if getattr(column, name) not in (None, [])
         }
-        return {**changes, **told}
+        return {**changes, **confirmed}
     if column.confirmed:
         return changes
     return {name: ("kept back", "changed") if name in READ_OFF else pair for name, pair in changes.items()}
@@ -194,9 +194,9 @@ def _on_record(column: Column, changes: dict[str, tuple[object, object]]) -> dic
 
 @transaction.atomic
 def publish(dataset: Dataset, *, by: User, agreed: bool = False) -> Revision:
-    """Publish the revision in preparation: from now on it does not change. The one before is retired.
+    """Publish the draft revision, which becomes immutable; the revision before it is retired.
 
-    `agreed`: the owner has been told what the rows of this revision mean for the promise, and agrees.
+    `agreed`: the owner was shown what the rows of this revision mean for the promise, and agrees.
     """
     dataset = locked(dataset)
     require(rules.may_publish, by, dataset)
@@ -211,7 +211,7 @@ def publish(dataset: Dataset, *, by: User, agreed: bool = False) -> Revision:
     revision.sha256 = _fingerprint(tables, revision.schema)
     revision.state, revision.published_at = Revision.State.PUBLISHED, timezone.now()
     revision.save(update_fields=["schema", "sha256", "state", "published_at"])
-    transaction.on_commit(partial(mock_files.tidy, revision))
+    transaction.on_commit(partial(mock_files.delete_prepared, revision))
     if dataset.state == Dataset.State.DRAFT:
         dataset.state = Dataset.State.PUBLISHED
         dataset.save(update_fields=["state"])
@@ -224,10 +224,10 @@ def publish(dataset: Dataset, *, by: User, agreed: bool = False) -> Revision:
 
 
 def _fingerprint(tables: list[Table], public: dict[str, object]) -> str:
-    """One hash over the content and the declarations of a revision.
+    """Return one keyed hash over the content and the declarations of a revision.
 
-    Scientists read it, and what is hashed from it. Only this portal can make it, and the random name of each sealed
-    file goes into it: somebody who knew all rows but one could otherwise try out that one.
+    Scientists can read it, and hashes made from it. Only this portal can compute it, and it covers the random name of
+    each sealed file: otherwise somebody who knew all rows but one could brute-force that row.
     """
     content = {table.name: [table.stored_name, table.stored_sha256] for table in tables}
     parts = {"tables": content, "schema": public}
@@ -236,12 +236,12 @@ def _fingerprint(tables: list[Table], public: dict[str, object]) -> str:
 
 @transaction.atomic
 def discard(revision: Revision, *, by: User) -> Revision:
-    """Give up a revision in preparation; its files go once this is committed."""
+    """Discard a draft revision; its files are deleted after commit."""
     dataset = locked(revision.dataset)
     require(rules.may_prepare_revision, by, dataset)
     revision = locked(revision)
     if revision.state != Revision.State.DRAFT:
-        raise Conflict("Only a revision in preparation can be discarded.")
+        raise Conflict("Only a draft revision can be discarded.")
     for upload in revision.uploads.all():
         transaction.on_commit(partial(storage.drop_upload, upload))
     revision.uploads.all().delete()
@@ -249,7 +249,7 @@ def discard(revision: Revision, *, by: User) -> Revision:
     revision.save(update_fields=["state"])
     for table in revision.tables.select_related("revision"):
         transaction.on_commit(partial(storage.drop_table, table))
-    transaction.on_commit(partial(mock_files.tidy, revision))
+    transaction.on_commit(partial(mock_files.delete_prepared, revision))
     log.record("revision.discard", by=by, on=revision, dataset_id=dataset.pk, number=revision.number)
     if dataset.state == Dataset.State.DRAFT:
         _begin_revision(dataset, by=by, note="")
@@ -258,7 +258,7 @@ def discard(revision: Revision, *, by: User) -> Revision:
 
 @transaction.atomic
 def retire_revision(revision: Revision, *, by: User, reason: str) -> Revision:
-    """Take a published revision out of use: its content stays, approvals bound to it end."""
+    """Retire a published revision: its content is kept, approvals bound to it end."""
     dataset = locked(revision.dataset)
     require(rules.may_prepare_revision, by, dataset)
     revision = locked(revision)
@@ -283,15 +283,16 @@ def _retire(revision: Revision, *, by: User, reason: str) -> None:
 
 @transaction.atomic
 def freeze(dataset: Dataset, *, by: User, reason: str) -> Dataset:
-    """Stop all work on a dataset until the freeze is lifted; what is live on it is cancelled."""
+    """Stop all work on a dataset until the freeze is lifted; everything in progress on it is cancelled."""
     dataset = locked(dataset)
     require(rules.may_freeze, by, dataset)
     if dataset.state != Dataset.State.PUBLISHED:
-        raise Conflict(f"Only a published dataset can be frozen; this one is {dataset.state}.")
+        words = dataset.get_state_display().lower()
+        raise Conflict(f"Only a published dataset can be frozen. The state of this one is: {words}.")
     dataset.frozen_by_admin = by != dataset.owner
     _to_state(dataset, Dataset.State.FROZEN, "dataset.freeze", by=by, reason=written_reason(reason))
     hooks.frozen(dataset, by=by)
-    notifications.taken_out_of_use(dataset, by=by)
+    notifications.frozen_or_retired(dataset, by=by)
     return dataset
 
 
@@ -302,24 +303,26 @@ def unfreeze(dataset: Dataset, *, by: User, reason: str) -> Dataset:
     require(rules.may_lift_freeze, by, dataset)
     dataset.frozen_by_admin = False
     _to_state(dataset, Dataset.State.PUBLISHED, "dataset.unfreeze", by=by, reason=written_reason(reason))
-    notifications.back_in_use(dataset, by=by)
+    notifications.unfrozen(dataset, by=by)
     return dataset
 
 
 @transaction.atomic
 def retire(dataset: Dataset, *, by: User, reason: str) -> Dataset:
-    """End a dataset: nothing new begins on it, records and content stay."""
+    """Retire a dataset for good: no new work can begin on it; its records and content are kept."""
     dataset = locked(dataset)
     require(rules.may_retire, by, dataset)
     if dataset.state == Dataset.State.DRAFT:
-        raise Conflict("A dataset that was never published need not be retired.")
+        raise Conflict(
+            "This dataset was never published, so it cannot be retired. Discard its draft instead."
+        )
     if draft := dataset.draft:
         discard(draft, by=by)
     if current := dataset.current:
         _retire(current, by=by, reason="The dataset is retired.")
     _to_state(dataset, Dataset.State.RETIRED, "dataset.retire", by=by, reason=written_reason(reason))
     hooks.frozen(dataset, by=by)
-    notifications.taken_out_of_use(dataset, by=by)
+    notifications.frozen_or_retired(dataset, by=by)
     return dataset
 
 
@@ -330,6 +333,6 @@ def _to_state(dataset: Dataset, state: Dataset.State, action: str, *, by: User, 
     log.record(action, by=by, on=dataset, dataset_id=dataset.pk, changes=changes, reason=reason)
 
 
-def _only(fields: dict[str, object], allowed: set[str]) -> None:
+def _allow_only(fields: dict[str, object], allowed: set[str]) -> None:
     if unknown := sorted(set(fields) - allowed):
-        raise TypeError(f"Not among the fields that this changes: {', '.join(unknown)}.")
+        raise TypeError(f"These fields cannot be changed here: {', '.join(unknown)}.")

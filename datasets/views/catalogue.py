@@ -1,4 +1,4 @@
-"""What everybody sees who may know of a dataset: the list, its page, its mock."""
+"""Pages for everybody who may see a dataset: the list, its page, its mock data."""
 
 from uuid import UUID
 
@@ -45,7 +45,7 @@ def detail(request: UserRequest, pk: UUID) -> HttpResponse:
 @require_safe
 @computing
 def preview(request: UserRequest, pk: UUID) -> HttpResponse:
-    """The owner's look at what scientists see (or will see, of a revision in preparation)."""
+    """Show the owner what scientists see, or will see of the draft revision."""
     return _public_page(request, owned(request, pk), as_scientist=True)
 
 
@@ -81,7 +81,7 @@ def _public_page(request: UserRequest, dataset: Dataset, *, as_scientist: bool) 
 
 
 def _declared(revision: Revision | None) -> tuple[TableSchema, ...]:
-    """The public schema: as published, or as it would be published now."""
+    """Return the public schema as published, or as the draft would be published now."""
     if revision is None:
         return ()
     if revision.state != Revision.State.DRAFT:
@@ -93,7 +93,7 @@ def _declared(revision: Revision | None) -> tuple[TableSchema, ...]:
 @require_safe
 @computing
 def download_mock(request: UserRequest, pk: UUID, table: str, form: str) -> HttpResponse:
-    """The mock of a published table, as Parquet or CSV."""
+    """Download the mock data of a published table as Parquet or CSV."""
     dataset = visible(request, pk)
     revision = dataset.current
     names = [each.name for each in _declared(revision)]

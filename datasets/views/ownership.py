@@ -1,4 +1,4 @@
-"""The owner's pages about a dataset as a whole: its words, its policy, its use, what happened on it."""
+"""The owner's pages about a dataset as a whole: description, policy, terms, freezing and retiring, activity."""
 
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from common.pages import attempt
 from datasets import rules, services
 from datasets.forms import CreateForm, DescribeForm, PolicyForm, ReasonForm, TermsForm
 from datasets.models import Dataset
-from datasets.views.shared import owned, said, show, visible
+from datasets.views.shared import owned, redirect_with_message, show, visible
 
 ENTRIES = 50
 page_with_form = require_http_methods(["GET", "HEAD", "POST"])
@@ -28,7 +28,9 @@ def create(request: UserRequest) -> HttpResponse:
     if request.method == "POST" and attempt(
         form, lambda: made.append(services.create(by=request.user, **form.cleaned_data))
     ):
-        return said(request, "The dataset is begun. Add its first file.", "datasets:content", made[0].pk)
+        return redirect_with_message(
+            request, "Dataset created. Add its first file.", "datasets:content", made[0].pk
+        )
     context = {"form": form, "refusal": refusal}
     return render(request, "datasets/create.html", context, status=400 if form.errors else 200)
 
@@ -40,7 +42,7 @@ def describe(request: UserRequest, pk: UUID) -> HttpResponse:
     if request.method == "POST" and attempt(
         form, lambda: services.update(dataset, by=request.user, **form.cleaned_data)
     ):
-        return said(request, "Saved.", "datasets:detail", pk)
+        return redirect_with_message(request, "Description saved.", "datasets:detail", pk)
     return show(
         request, "describe", dataset, {"form": form}, tab="describe", status=400 if form.errors else 200
     )
@@ -49,7 +51,7 @@ def describe(request: UserRequest, pk: UUID) -> HttpResponse:
 @page_with_form
 @confirmed_recently("Change a dataset's rules or terms")
 def policy(request: UserRequest, pk: UUID) -> HttpResponse:
-    """The policy and the terms; two forms on one page, told apart by the button."""
+    """Edit the policy or the terms: two forms on one page, distinguished by their fields."""
     dataset = owned(request, pk)
     posted = request.method == "POST"
     writes_terms = posted and "text" in request.POST
@@ -62,13 +64,13 @@ def policy(request: UserRequest, pk: UUID) -> HttpResponse:
         terms_form,
         lambda: services.write_terms(dataset, by=request.user, text=terms_form.cleaned_data["text"]),
     ):
-        return said(request, "The terms are written.", "datasets:policy", pk, "terms")
+        return redirect_with_message(request, "Terms saved.", "datasets:policy", pk, "terms")
     if (
         posted
         and not writes_terms
         and attempt(form, lambda: services.set_policy(dataset, by=request.user, **form.cleaned_data))
     ):
-        return said(request, "The policy is saved. It holds for reviews from now on.", "datasets:policy", pk)
+        return redirect_with_message(request, "Policy saved. It applies from now on.", "datasets:policy", pk)
     status = 400 if form.errors or terms_form.errors else 200
     context = {"form": form, "terms_form": terms_form, "terms": terms}
     return show(request, "policy", dataset, context, tab="policy", status=status)
@@ -83,20 +85,20 @@ def activity(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 USE = {
-    "freeze": (services.freeze, "The dataset is frozen. What was running on it is being cancelled."),
-    "unfreeze": (services.unfreeze, "The freeze is lifted."),
-    "retire": (services.retire, "The dataset is retired."),
+    "freeze": (services.freeze, "Dataset frozen. Everything in progress on it is being cancelled."),
+    "unfreeze": (services.unfreeze, "Freeze lifted."),
+    "retire": (services.retire, "Dataset retired."),
 }
 
 
 @require_POST
 @confirmed_recently("Freeze or retire a dataset, or lift a freeze")
 def use(request: UserRequest, pk: UUID, verb: str) -> HttpResponse:
-    """Take a dataset out of use, or back into it, with a reason."""
+    """Freeze or retire a dataset, or lift a freeze, with a reason."""
     dataset = visible(request, pk)
-    act, told = USE[verb]
+    act, message = USE[verb]
     form = ReasonForm(request.POST)
     if attempt(form, lambda: act(dataset, by=request.user, reason=form.cleaned_data["reason"])):
-        return said(request, told, "datasets:detail", pk)
+        return redirect_with_message(request, message, "datasets:detail", pk)
     context = {"form": form, "verb": verb, "danger": verb != "unfreeze"}
     return show(request, "reason", dataset, context, status=400)

@@ -1,4 +1,4 @@
-"""The owner's way from a file to a published revision: files, columns, check, publish."""
+"""The owner's pages from a file to a published revision: files, columns, check, publish."""
 
 from uuid import UUID
 
@@ -21,18 +21,18 @@ from datasets.forms import NOBODY, ColumnForm, PlainUploadForm, ReasonForm, Revi
 from datasets.ingest import guesses
 from datasets.models import Column, Dataset, Revision, Table, Upload
 from datasets.services import inspection, uploads
-from datasets.views.shared import owned, said, show
+from datasets.views.shared import owned, redirect_with_message, show
 
 COLUMNS = 40
 FINAL = (
-    "A published revision cannot be changed any more. "
-    "Scientists who may see the dataset read its schema and its mock."
+    "A published revision can no longer be changed. "
+    "Scientists who can see the dataset can read its schema and its mock data."
 )
 
 
 @require_safe
 def content(request: UserRequest, pk: UUID) -> HttpResponse:
-    """Revisions, their tables, and files on their way in."""
+    """Show revisions, their tables, and uploads in progress."""
     dataset = owned(request, pk)
     part = "parts/files" if request.headers.get("HX-Request") else "content"
     return show(request, part, dataset, _content(request, dataset), tab="content")
@@ -60,13 +60,13 @@ def _content(request: UserRequest, dataset: Dataset) -> dict[str, object]:
 
 
 def _before_publishing(request: UserRequest, draft: Revision | None) -> dict[str, object]:
-    """What the owner is told, and asked, before the draft is published. Apps above may have to look at rows for it."""
+    """Return what the owner is shown, and asked, before publishing. Other apps may have to read rows for it."""
     remarks: list[hooks.Remark] = []
     if draft:
         try:
             with heavy_views.turn(heavy_views.SANDBOXED, request):
                 remarks = hooks.remarks_on_publishing(draft)
-        except Conflict as why:  # it costs what the owner would be told, not the page
+        except Conflict as why:  # the page is shown all the same, without the remarks
             remarks = [hooks.Remark(words=str(why), asks=False)]
     asked = [remark.words for remark in remarks if remark.asks]
     return {
@@ -87,7 +87,7 @@ def begin_revision(request: UserRequest, pk: UUID) -> HttpResponse:
     form = RevisionForm(request.POST)
     note = form.cleaned_data["note"] if form.is_valid() else ""
     services.new_revision(dataset, by=request.user, note=note)
-    return said(request, "A new revision is begun. Add its files.", "datasets:content", pk)
+    return redirect_with_message(request, "New revision begun. Add its files.", "datasets:content", pk)
 
 
 def _revision(request: UserRequest, pk: UUID) -> Revision:
@@ -98,7 +98,7 @@ def _revision(request: UserRequest, pk: UUID) -> Revision:
 @require_POST
 def discard(request: UserRequest, pk: UUID) -> HttpResponse:
     revision = services.discard(_revision(request, pk), by=request.user)
-    return said(request, "The draft is discarded.", "datasets:content", revision.dataset_id)
+    return redirect_with_message(request, "Draft discarded.", "datasets:content", revision.dataset_id)
 
 
 @require_POST
@@ -108,7 +108,7 @@ def retire_revision(request: UserRequest, pk: UUID) -> HttpResponse:
     form = ReasonForm(request.POST)
     reason = form.cleaned_data["reason"] if form.is_valid() else ""
     services.retire_revision(revision, by=request.user, reason=reason)
-    return said(request, "The revision is retired.", "datasets:content", revision.dataset_id)
+    return redirect_with_message(request, "Revision retired.", "datasets:content", revision.dataset_id)
 
 
 def _table(request: UserRequest, pk: UUID) -> Table:
@@ -121,24 +121,26 @@ def remove_table(request: UserRequest, pk: UUID) -> HttpResponse:
     table = _table(request, pk)
     dataset_pk = table.revision.dataset_id
     uploads.remove_table(table, by=request.user)
-    return said(request, "The table is removed.", "datasets:content", dataset_pk)
+    return redirect_with_message(request, "Table removed.", "datasets:content", dataset_pk)
 
 
 @require_POST
 def keep_table(request: UserRequest, pk: UUID) -> HttpResponse:
     kept = uploads.keep_table(_table(request, pk), by=request.user)
     dataset_pk = kept.revision.dataset_id
-    return said(request, f"{kept.name} is kept as it was.", "datasets:content", dataset_pk, "files")
+    return redirect_with_message(
+        request, f"Table {kept.name} kept unchanged.", "datasets:content", dataset_pk, "files"
+    )
 
 
 @require_safe
 @computing
 def rows(request: UserRequest, pk: UUID) -> HttpResponse:
-    """Private rows, for the owner alone; each look is on record."""
+    """Show private rows to the owner alone; each look is recorded in the audit log."""
     table = _table(request, pk)
     first = request.GET.get("first", "0")
     if not first.isdecimal() or len(first) > 9:
-        raise Refused("This is not the number of a row.")
+        raise Refused("The address does not contain a valid row number. Go back to the table.")
     page = inspection.rows(table, by=request.user, first=int(first))
     return show(request, "rows", table.revision.dataset, {"table": table, "page": page}, tab="content")
 
@@ -146,7 +148,7 @@ def rows(request: UserRequest, pk: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @computing
 def declare(request: UserRequest, pk: UUID) -> HttpResponse:
-    """The wizard's middle: what is public about a table and its columns."""
+    """Declare what is public about a table and its columns."""
     table = _table(request, pk)
     if table.revision.state != Revision.State.DRAFT:
         return redirect("datasets:content", table.revision.dataset_id)
@@ -180,7 +182,7 @@ def _save(
     table_form: TableForm,
     column_forms: list[ColumnForm],
 ) -> bool:
-    """Write down what was typed, and count for the owner what does not fit; False with the errors in the forms."""
+    """Save the declarations and count what does not fit them. Return False if there are errors, shown in the forms."""
     if not all(form.is_valid() for form in column_forms) or not table_form.is_valid():
         return False
     given = dict(table_form.cleaned_data)
@@ -204,12 +206,12 @@ def _save(
     try:
         inspection.check_fit(found(Table.objects.filter(pk=table.pk)), by=request.user)
     except Refused as why:
-        messages.warning(request, f"Whether the declarations fit the data was not counted. {why}")
+        messages.warning(request, f"The portal could not count what falls outside the declarations. {why}")
     return True
 
 
 def _read_off(request: UserRequest, form: ColumnForm) -> dict[str, object]:
-    """Bounds or categories as the data has them, rounded as values are: for the owner to think about, not confirmed."""
+    """Return the data's bounds or categories, rounded as values are, for the owner to consider: not confirmed."""
     column, type_, decimals = form.column, form.cleaned_data["type"], form.cleaned_data["decimals"]
     held = column.table.profile.get(column.name, {})
     if column.type == Column.Type.CATEGORY:
@@ -222,7 +224,8 @@ def _read_off(request: UserRequest, form: ColumnForm) -> dict[str, object]:
         if end is not None and (why := misplaced(type_, decimals, end)):
             value = bound_text(type_, end)
             messages.warning(
-                request, f"{column.name}: {value} from the file cannot be the {name} bound: {why} Type one."
+                request,
+                f"{column.name}: {value} from the file cannot be the {name} bound: {why} Enter a bound.",
             )
         else:
             read[name] = end
@@ -230,8 +233,8 @@ def _read_off(request: UserRequest, form: ColumnForm) -> dict[str, object]:
 
 
 def _after(request: UserRequest, table: Table, page: int) -> HttpResponse:
-    """The next page of columns, the same one, or the check, as the button says."""
-    response = said(request, "Saved.", "datasets:declare", table.pk)
+    """Redirect to the next page of columns, the same page or the check, depending on the button."""
+    response = redirect_with_message(request, "Declarations saved.", "datasets:declare", table.pk)
     match request.POST.get("then"):
         case "next":
             response["Location"] += f"?page={page + 1}"
@@ -250,4 +253,4 @@ def _after(request: UserRequest, table: Table, page: int) -> HttpResponse:
 def publish(request: UserRequest, pk: UUID) -> HttpResponse:
     agreed = request.POST.get("agreed") == "1"
     revision = services.publish(owned(request, pk), by=request.user, agreed=agreed)
-    return said(request, f"Revision {revision.number} is published.", "datasets:detail", pk)
+    return redirect_with_message(request, f"Revision {revision.number} published.", "datasets:detail", pk)

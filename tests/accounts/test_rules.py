@@ -99,5 +99,5 @@ def test_who_owns_or_reviews_data_does_not_become_admin() -> None:
         "Olu Owner owns a dataset, which has to be transferred first."
     )
     assert rules.may_grant_role(admin, seat.user, Role.AUDITOR) == (
-        "Rea Reviewer reviews a dataset. Its owner has to take the seat away first."
+        "Rea Reviewer reviews a dataset. Its owner has to remove them as a reviewer first."
     )

@@ -1,4 +1,4 @@
-"""Who reads which part of the log, how it is searched, and what an export holds."""
+"""Who can read which part of the log, how it is searched, and what an export contains."""
 
 import csv
 import io
@@ -138,7 +138,7 @@ def test_pages_are_cut_by_id_and_lead_back(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_no_page_tells_how_much_happened_in_between() -> None:
-    """Counting numbers of what one may read would tell of what one may not."""
+    """Consecutive numbers of readable entries would reveal how many others there are."""
     with connection.cursor() as cursor:
         for name, column, start in (("entry", "id", 870_000_000), ("link", "position", 650_000_000)):
             cursor.execute(f"SELECT setval(pg_get_serial_sequence('audit_{name}', '{column}'), {start})")

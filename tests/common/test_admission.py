@@ -1,4 +1,4 @@
-"""Turns: so many at once, so many of each, and nobody is starved by somebody who asks for much."""
+"""Turns: a limit in total, a limit for each person, and nobody is starved by somebody who asks for a lot."""
 
 import asyncio
 import threading
@@ -14,7 +14,7 @@ FOREVER = 60.0
 
 
 class Crowd:
-    """People who ask for turns in threads of their own, and keep them until they are let go."""
+    """People who ask for turns in separate threads, and keep them until they are released."""
 
     def __init__(self, turns: Turns) -> None:
         self.turns = turns
@@ -26,14 +26,14 @@ class Crowd:
         self._threads: list[threading.Thread] = []
 
     def ask(self, who: str) -> None:
-        """One more request: when this returns it has its turn, waits, or something was refused for it."""
+        """Send one more request. On return it has its turn, or waits, or a request was refused because of it."""
         before = self._seen()
         self._threads.append(threading.Thread(target=self._work, args=[who]))
         self._threads[-1].start()
         until(lambda: self._seen() > before)
 
     def end_one(self) -> None:
-        """Let one of those who have a turn end; another one begins in its place."""
+        """End one of the turns; another one begins in its place."""
         begun = len(self.order)
         self._go.release()
         until(lambda: len(self.order) > begun)
@@ -116,7 +116,7 @@ def test_when_the_queue_is_full_it_is_the_longest_part_that_is_cut():
 def test_who_waits_too_long_leaves_the_queue():
     turns = Turns(at_once=1, each=1, waiting=10, each_waiting=10)
     mei = turns.turn("mei", seconds=FOREVER)
-    with mei, pytest.raises(Busy, match="asked of the portal"), turns.turn("ingrid", seconds=0.01):
+    with mei, pytest.raises(Busy, match="The portal is busy"), turns.turn("ingrid", seconds=0.01):
         pytest.fail("There was no turn to have.")
     with turns.turn("omar", seconds=FOREVER):
         pass

@@ -1,4 +1,4 @@
-"""Who called, behind proxies of ours and with headers of anybody's."""
+"""The client's address, behind our own proxies and with headers that anybody may have written."""
 
 from ipaddress import ip_network
 from typing import Any

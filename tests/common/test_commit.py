@@ -1,4 +1,4 @@
-"""What happens after a commit may fail without undoing it, or the answer to the person."""
+"""Side effects after a commit may fail without undoing it, or the response."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""A step that asks first, asked for without scripts; and addresses that take forms only."""
+"""Confirmation of dangerous forms without JavaScript, and addresses that only receive forms."""
 
 import re
 
@@ -97,7 +97,7 @@ def test_an_address_that_takes_a_form_says_so_and_leads_back(withdrawing):
     answer = client.get(url)
     assert answer.status_code == 405
     assert answer["Allow"] == "POST"
-    assert "This address takes a form that a page sends." in main(answer)
+    assert "This address only receives a form." in main(answer)
     assert f'href="{reverse("requests:detail", args=[item.pk])}"' in main(answer)
 
 
@@ -113,7 +113,7 @@ def test_a_script_is_told_in_json(withdrawing):
     assert (answer.status_code, answer["Allow"]) == (405, "POST")
     assert answer.json() == {
         "code": "method_not_allowed",
-        "detail": "This address takes a form that a page sends. It shows no page of its own.",
+        "detail": "This address only receives a form. It has no page of its own.",
     }
 
 
@@ -121,4 +121,4 @@ def test_a_page_that_takes_no_form_says_so():
     client = signed_in(make.scientist())
     answer = client.post(reverse("inbox"))
     assert answer.status_code == 405
-    assert "This address is not for POST. It answers to GET, HEAD." in main(answer)
+    assert "This address does not take POST. Use GET, HEAD." in main(answer)

@@ -1,4 +1,4 @@
-"""Numbers of few decimals are the same float however they were computed, as far out as is allowed."""
+"""Rounded numbers are the same float however they were computed, as far from 0 as is allowed."""
 
 import math
 from fractions import Fraction

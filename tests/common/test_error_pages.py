@@ -1,4 +1,4 @@
-"""What people see when something cannot be done: why, that nothing changed, and a way on."""
+"""Error pages say why something cannot be done and that nothing was changed, and offer a way on."""
 
 import json
 

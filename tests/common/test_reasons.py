@@ -1,4 +1,4 @@
-"""One rule for what people write when they use a power over others: the same refusals at every verb."""
+"""One rule for written reasons: every action refuses the same ones, in the same words."""
 
 from collections.abc import Callable
 

@@ -9,7 +9,7 @@ from tests.makers import requests as lane
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 
-REASON = "Many files are being looked at just now."
+REASON = "The portal is opening many other files at the moment."
 
 
 def busy_once(page, address: str, *, headers: dict[str, str]) -> list[int]:

@@ -138,7 +138,7 @@ def test_a_table_is_kept(open_as: Callable[..., Any], screenshot: Callable[..., 
     screenshot(page, "keep")
     page.get_by_role("button", name="Keep it").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_text("wages is kept as it was.")).to_be_visible()
+    expect(page.get_by_text("Table wages kept unchanged.")).to_be_visible()
     expect(page.get_by_text("Everything is declared.")).to_be_visible()
 
 

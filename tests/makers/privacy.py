@@ -1,4 +1,4 @@
-"""Protected datasets and budgets for tests."""
+"""Datasets with a promise, and budgets, for tests."""
 
 from uuid import uuid4
 
@@ -12,7 +12,7 @@ from tests.makers import accounts, datasets
 
 
 def promise(dataset: Dataset | None = None, *, epsilon: float = 4.0, delta: float = 1e-6) -> Promise:
-    """A promise for a dataset whose only public cells are its regions."""
+    """Make a promise for a dataset whose only public cells are its regions."""
     domain = Domain(columns=("region",), labels=(("east", "north", "west"),))
     return Promise.objects.create(
         dataset=dataset or datasets.dataset(),
@@ -26,7 +26,7 @@ def promise(dataset: Dataset | None = None, *, epsilon: float = 4.0, delta: floa
 
 
 def budget(promise_: Promise | None = None, scientist: User | None = None, *, epsilon: float = 1.0) -> Budget:
-    """A scientist's share of a protection."""
+    """Give a scientist a budget from a promise."""
     found = promise_ or promise()
     return Budget.objects.create(
         promise=found, scientist=scientist or accounts.scientist(), mu=gdp_mu(epsilon, found.delta)
@@ -37,7 +37,7 @@ PEOPLE_COUNTED = "SELECT COUNT(DISTINCT person) FROM wages"
 
 
 def answer(budget_: Budget, text: str = PEOPLE_COUNTED, *, epsilon: float = 5.0) -> Answer:
-    """A question that its scientist has asked; no worker has taken it yet."""
+    """Ask a question that no worker has taken yet."""
     by = budget_.scientist
     quoted = questions.quote(budget_, questions.read_sql(budget_, text), by=by, epsilon=epsilon)
     return questions.ask(budget_, quoted, key=uuid4(), by=by, text=text)

@@ -65,7 +65,7 @@ def test_gaps_are_told_in_words():
     wage = ColumnSchema(name="wage", type="number", stored="double")
     region = ColumnSchema(name="region", type="category", stored="string", categories=("a",))
     assert gaps(table(wage, region), []) == [
-        "t: say which column tells whom a row is about.",
+        "t: choose the column that identifies the person a row is about.",
         "t.wage: give a lower and an upper bound.",
         "t.region: confirm that its bounds or categories may be public.",
     ]
@@ -76,9 +76,11 @@ def test_a_type_fits_how_a_column_is_kept():
     wrong = ColumnSchema(name="wage", type="category", stored="double", categories=("1",))
     subject = ColumnSchema(name="day", type="date", stored="date32", is_subject=True)
     assert gaps(table(PERSON, wrong), ["person", "wage"]) == [
-        "t.wage: choose a type that fits how the column is kept."
+        "t.wage: choose a type that fits the stored values."
     ]
-    assert gaps(table(subject), []) == ["t.day: a data subject is told by a whole number or a text."]
+    assert gaps(table(subject), []) == [
+        "t.day: only whole numbers or text can identify a person. Choose another column."
+    ]
 
 
 @pytest.mark.parametrize(

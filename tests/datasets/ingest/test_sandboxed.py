@@ -1,4 +1,4 @@
-"""Owners' files are opened in the sandbox or not at all, and what comes out is believed no further than it must be."""
+"""Owners' files are opened in the sandbox or not at all, and everything that comes out is validated."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ from common.errors import Conflict
 from datasets import columns, execution, storage
 from datasets.columns import ColumnPlan
 from datasets.ingest import reader, sandboxed, unsandboxed
-from datasets.ingest.reader import GivenUp
+from datasets.ingest.reader import Cancelled
 from datasets.models import Upload
 from datasets.reading import subject_order
 from datasets.reading.outcome import Unreadable
@@ -37,7 +37,7 @@ GOOD: dict[str, Any] = {
 
 @pytest.fixture
 def no_sandbox(monkeypatch):
-    """A host that can make none: no bubblewrap is found."""
+    """A host that cannot make a sandbox: bubblewrap is not found."""
 
     def none_found():
         raise SandboxUnavailable("There is no bubblewrap on this host.")
@@ -50,7 +50,7 @@ def no_sandbox(monkeypatch):
 
 @pytest.fixture
 def taken_over(monkeypatch, tmp_path):
-    """In place of our parser, code that a file might have made of it."""
+    """Replace our parser by code that a hostile file might have turned it into."""
 
     def put(code: str) -> None:
         module = tmp_path / "taken_over.py"
@@ -107,7 +107,7 @@ def test_an_answer_that_our_parser_would_not_give_is_none(tmp_path, taken_over, 
     (tmp_path / "in").mkdir()
     source = files.write(tmp_path / "in", b"a\n1\n")
     taken_over(answered(answer))
-    with pytest.raises(Unreadable, match=r"^Reading this file broke the limits"):
+    with pytest.raises(Unreadable, match=r"^Reading this file exceeded the limits"):
         reader.read(source, tmp_path / "in" / "target", options={})
     assert [path.name for path in (tmp_path / "in").iterdir()] == ["source.part"]
 
@@ -172,7 +172,7 @@ def test_unconfined_reading_can_be_given_up_and_leaves_nothing(no_sandbox, setti
     settings.UPLOADS_UNCONFINED = True
     lines = b"".join(b"%d,%d,some text to make it longer\n" % (n, n) for n in range(1_000_000))
     source = files.write(tmp_path, b"id,age,note\n" + lines)
-    with pytest.raises(GivenUp):
+    with pytest.raises(Cancelled):
         reader.read(source, tmp_path / "target", options={}, progress=lambda share: False)
     assert [path.name for path in tmp_path.iterdir()] == ["source.part"]
 
@@ -277,7 +277,7 @@ def test_files_of_another_form_are_found_and_not_interpreted(sorted_table, name,
 def test_a_sorter_that_was_taken_over_leaves_nothing(taken_over):
     table = make.current(make.dataset()).tables.get()
     taken_over("os.symlink('/etc/passwd', '/room/offsets.npy')\nPath('/out/answer').write_text('{}')")
-    with pytest.raises(Conflict, match="could not be put in the order"):
+    with pytest.raises(Conflict, match="could not be sorted by person"):
         storage.write_columns(table, PLANS, b"k" * 32)
     assert list(storage.folder("columns").iterdir()) == []
 

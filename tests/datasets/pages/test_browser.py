@@ -27,7 +27,7 @@ def choose(page, name: str, content: bytes) -> None:
 
 
 def serious(page) -> list[str]:
-    """What axe finds serious on this page."""
+    """The serious violations that axe finds on this page."""
     found = Axe().run(page).response["violations"]
     return [
         f"{each['id']}: {each['nodes'][0]['html'][:200]}"
@@ -49,7 +49,7 @@ def test_a_dataset_is_published_found_asked_for_and_granted(open_as, screenshot)
     page.get_by_role("link", name="Decide", exact=True).click()
     screenshot(page, "dataset-access")
     page.get_by_role("button", name="Grant access").click()
-    expect(page.get_by_text("Access is granted.")).to_be_visible()
+    expect(page.get_by_text("Access granted.")).to_be_visible()
     assert Grant.objects.filter(user=scientist).exists()
     other.goto(reverse("datasets:detail", args=[Dataset.objects.get().pk]))
     expect(other.get_by_role("link", name="Write a request")).to_be_visible()
@@ -71,7 +71,7 @@ def add_a_file(page, screenshot) -> None:
     screenshot(page, "dataset-content-empty")
     choose(page, "wages 1990.csv", wage_csv())
     expect(page.get_by_role("link", name="wages_1990")).to_be_visible()
-    missing = "wages_1990: say which column tells whom a row is about."
+    missing = "wages_1990: choose the column that identifies the person a row is about."
     expect(page.get_by_text(missing, exact=True)).to_be_visible()
     screenshot(page, "dataset-content")
     page.get_by_role("link", name="Declare", exact=True).click()
@@ -80,10 +80,10 @@ def add_a_file(page, screenshot) -> None:
 def declare(page, screenshot) -> None:
     screenshot(page, "dataset-declare")
     assert serious(page) == []
-    page.get_by_label("Which column says whom a row is about?").select_option(label="person_id")
+    page.get_by_label("Which column identifies the person a row is about?").select_option(label="person_id")
     fill(page, {"c1-lower": "1990", "c1-upper": "not a year"})
     page.get_by_role("button", name="Save and check").click()
-    expect(page.get_by_text("This should be a whole number.")).to_be_visible()
+    expect(page.get_by_text("Enter a whole number.")).to_be_visible()
     expect(page.locator("[name=c1-upper]")).to_have_value("not a year")
     fill(page, {"c1-upper": "1999", "c2-categories": "north\neast", "c3-lower": "0", "c3-upper": "100000"})
     for place in (1, 2, 3):
@@ -108,7 +108,7 @@ def check_and_publish(page, screenshot) -> None:
     page.get_by_role("link", name="Back to your view").click()
     page.get_by_role("button", name="Publish this revision").click()
     page.get_by_role("dialog").get_by_role("button", name="Publish this revision").click()
-    expect(page.get_by_text("Revision 1 is published.")).to_be_visible()
+    expect(page.get_by_text("Revision 1 published.")).to_be_visible()
     screenshot(page, "dataset-owner")
     assert serious(page) == []
 
@@ -122,7 +122,7 @@ def ask(page, screenshot) -> None:
     page.get_by_label("Purpose").fill("To study how wages grow with age.")
     page.get_by_label("Intended outputs").fill("Means by year.")
     page.get_by_role("button", name="Ask for access").click()
-    expect(page.get_by_text("The owner has been asked.")).to_be_visible()
+    expect(page.get_by_text("Request sent.")).to_be_visible()
 
 
 def test_a_broken_file_says_what_is_wrong_and_can_be_read_as_text(open_as, screenshot):

@@ -36,7 +36,7 @@ def test_what_was_typed_stays_when_a_name_is_taken(client):
 
 def test_a_scientist_is_told_who_publishes(client):
     client.force_login(make.scientist())
-    assert "Only data owners publish datasets" in client.get(reverse("datasets:create")).content.decode()
+    assert "Only data owners can publish datasets" in client.get(reverse("datasets:create")).content.decode()
     assert post(client, make.scientist(), "create", title="T", name="t").status_code == 400
     assert not Dataset.objects.exists()
 
@@ -49,7 +49,7 @@ def test_the_policy_says_when_reviewers_are_missing(client):
     }  # fmt: skip
     answer = post(client, dataset.owner, "policy", dataset.pk, **policy)
     assert answer.status_code == 400
-    assert "there are only 1 with you" in answer.content.decode()
+    assert "there are only 1, counting you" in answer.content.decode()
     make.reviewer(dataset)
     assert post(client, dataset.owner, "policy", dataset.pk, **policy).status_code == 302
     dataset.refresh_from_db()
@@ -82,7 +82,7 @@ def test_access_is_declined_with_a_reason_and_granted_by_post_alone(client):
     assert client.get(reverse("datasets:decide", args=[item.pk])).status_code == 405
     answer = post(client, dataset.owner, "decide", item.pk, verdict="deny", days="30")
     assert answer.status_code == 400
-    assert "Say why the request is declined." in answer.content.decode()
+    assert "Write a note that says why you decline the request." in answer.content.decode()
     assert post(client, dataset.owner, "decide", item.pk, verdict="grant", days="30").status_code == 302
     assert Grant.objects.get().user == item.scientist
 
@@ -141,7 +141,7 @@ def test_nobody_else_takes_access_away(client, who, status):
     ("who", "frozen"), [("owner", True), ("admin", True), ("scientist", False), ("auditor", False)]
 )
 def test_who_takes_a_dataset_out_of_use(client, name, who, frozen):
-    """The matrix: the owner both, an admin only freezes, others neither."""
+    """The owner can do both, an admin can only freeze, others can do neither."""
     dataset = make.dataset()
     by = dataset.owner if who == "owner" else getattr(make, who)()
     answer = post(client, by, name, dataset.pk, reason="An incident.")

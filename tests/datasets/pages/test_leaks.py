@@ -1,4 +1,4 @@
-"""Nothing of private content reaches anybody but its owner. There is something that could: a wage nobody declared."""
+"""Private content reaches nobody but its owner. What could leak is there: a wage that nobody declared."""
 
 import json
 
@@ -140,7 +140,7 @@ def test_categories_and_dates_that_do_not_fit_are_counted():
 
 
 def test_values_with_more_decimals_than_declared_are_counted_for_the_owner(client):
-    """What arithmetic on floats has left behind is no decimal, and what lies outside the bounds counts as that."""
+    """Rounding errors of floats do not count as decimals, and cells outside the bounds count only as outside."""
     rows = wage_rows(people=2, years=4)
     wages = pa.array([0.1 + 0.2, 1.005, 2.675, 19.99 * 3, 60_000.001, None, 5.0, 1_234.5])
     dataset = make.dataset(published=False, rows=rows.set_column(3, "wage", wages))
@@ -218,7 +218,7 @@ def test_who_has_more_rows_with_one_value_is_counted_for_the_owner():
 
 
 def test_dates_without_end_lie_outside_of_all_bounds():
-    """Postgres writes `infinity` into files: no scientist is ever told of it, and the owner learns that it is there."""
+    """Postgres writes `infinity` into files: no scientist ever sees it, and the owner is shown that it is there."""
     rows = wage_rows(people=2, years=2)
     days = pa.array([0, 10, 2**31 - 1, -(2**31 - 1)], pa.int32()).cast(pa.date32())
     dataset = make.dataset(published=False, rows=rows.append_column("born", days), declared={"born": {}})

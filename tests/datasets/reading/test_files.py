@@ -9,8 +9,8 @@ import pytest
 from datasets.declarations import mock
 from datasets.declarations.schema import ColumnSchema, TableSchema
 from datasets.ingest import reader
-from datasets.ingest.reader import GivenUp
-from datasets.reading.outcome import Reading, Unreadable
+from datasets.ingest.reader import Cancelled
+from datasets.reading.outcome import TableRead, Unreadable
 from tests.datasets import files
 
 RENAME = " Rename it in the first line of the file."
@@ -21,12 +21,12 @@ def folder(tmp_path):
     return tmp_path
 
 
-def read(source, **options) -> Reading:
+def read(source, **options) -> TableRead:
     return reader.read(source, source.parent / "target.table", options=options)
 
 
 def refusal(source, **options) -> Unreadable:
-    """Why a file is not read; nothing but the file itself is left."""
+    """Return why a file cannot be read; nothing but the file itself may be left."""
     with pytest.raises(Unreadable) as caught:
         read(source, **options)
     assert [path.name for path in source.parent.iterdir()] == [source.name]
@@ -118,18 +118,18 @@ def test_utf_16_is_named(folder):
 )
 def test_ragged_rows_are_told_by_their_line(folder, line, have):
     why = refusal(files.write(folder, files.GOOD + line))
-    assert str(why) == f"Line 5 has {have} fields; the line of names has 4."
+    assert str(why) == f"Line 5 has {have} fields, but the line of column names has 4."
 
 
 def test_ragged_rows_far_below_are_told_by_their_line(folder):
     lines = b"".join(b"%d,1990,1.5,north\n" % number for number in range(200_000))
     why = refusal(files.write(folder, b"person,year,wage,region\n" + lines + b"4,1990\n"))
-    assert str(why) == "Line 200002 has 2 fields; the line of names has 4."
+    assert str(why) == "Line 200002 has 2 fields, but the line of column names has 4."
 
 
 def test_an_open_quote_is_told_by_its_line(folder):
     why = refusal(files.write(folder, b'id,note\n1,fine\n2,"open\n'))
-    assert str(why) == 'Line 3: a quote (") is not closed, or text stands behind a closed one.'
+    assert str(why) == 'Line 3: a quote (") is not closed, or is followed by text after it is closed.'
 
 
 def test_mixed_types_name_line_column_and_kind_but_not_the_value(folder):
@@ -177,7 +177,7 @@ def test_a_cell_larger_than_the_first_look_is_read(folder):
 
 def test_a_line_without_end_is_told(folder):
     why = refusal(files.write(folder, b"id,note\n1," + b"x" * 3_000_000 + b"\n"))
-    assert str(why) == "Line 2 is longer than 2 MB."
+    assert str(why) == "Line 2 is longer than 2 MB. Check the quotes before it."
 
 
 def test_signs_that_cannot_be_kept_with_the_owners_notes_are_left_out_of_them(folder):
@@ -195,7 +195,7 @@ def test_odd_dates_break_nothing(folder, cell):
 
 
 def outcome_of(source) -> str:
-    """A reading that can be kept as JSON, or the line of the fault."""
+    """The file becomes a table whose profile can be stored as JSON, or the fault is reported with its line."""
     try:
         return json.dumps([column.highest for column in read(source).columns], allow_nan=False)
     except Unreadable as why:
@@ -211,20 +211,20 @@ def test_a_column_that_begins_empty_is_looked_at_as_a_whole(folder):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"", "This file is empty."),
-        (b"\n\n  \n", "This file is empty."),
-        (b"a,b,c\n", "This file has a line of column names and nothing below it."),
-        (b"a,b,c\n\n\n", "This file has a line of column names and nothing below it."),
-        (b"1,2,3\n4,5,6\n", "Line 1 holds numbers where the names of the columns should be. Add a line of names."),
-        (b"age,sex,Age\n1,f,2\n", "Columns 1 and 3 are both called “Age”. Rename one of them."),
+        (b"", "This file is empty. Choose another one."),
+        (b"\n\n  \n", "This file is empty. Choose another one."),
+        (b"a,b,c\n", "This file has a line of column names and no rows below it."),
+        (b"a,b,c\n\n\n", "This file has a line of column names and no rows below it."),
+        (b"1,2,3\n4,5,6\n", "Line 1 contains numbers where the column names should be. Add a line of column names."),
+        (b"age,sex,Age\n1,f,2\n", "Columns 1 and 3 are both named “Age”. Rename one of them."),
         (b"age,,sex\n1,2,f\n", "The name of column 2 is empty." + RENAME),
         (
             b"age,=1+1\n1,2\n",
-            "The name of column 2 begins with a sign that spreadsheets take for a formula." + RENAME,
+            "The name of column 2 begins with a character that makes it a formula in spreadsheets." + RENAME,
         ),
         (
             b"age,a\"b\n1,2\n",
-            "The name of column 2 holds a quote, a bracket, a semicolon or a backslash." + RENAME,
+            "The name of column 2 contains a quote, a bracket, a semicolon or a backslash." + RENAME,
         ),
         (b"PK\x03\x04rest", "This is a ZIP archive or an Excel workbook. Save the sheet as CSV, UTF-8."),
         (b"\x1f\x8b\x08rest", "This file is compressed (gzip). Unpack it first."),
@@ -237,7 +237,7 @@ def test_what_is_no_table_says_so(folder, content, told):
 def test_too_many_columns_are_refused(folder):
     header = ",".join(f"c{n}" for n in range(1001)).encode()
     why = refusal(files.write(folder, header + b"\n" + b",".join([b"1"] * 1001) + b"\n"))
-    assert str(why) == "This file has 1,001 columns; the most that are read is 1,000."
+    assert str(why) == "This file has 1,001 columns. Reduce them to at most 1,000."
 
 
 def test_formula_cells_are_kept_as_text_and_told(folder):
@@ -292,20 +292,21 @@ def test_metadata_of_others_does_not_travel(folder):
 def test_nested_columns_are_refused_with_the_reason(folder, kind):
     why = refusal(files.parquet(folder, pa.table({"deep": pa.array([None], kind)})))
     assert str(why) == (
-        "Column “deep” is nested: a cell must hold one value. Flatten it into columns or rows of their own."
+        "Column “deep” is nested, but a cell must contain one value. Flatten it into separate columns or rows."
     )
 
 
 def test_bytes_are_refused_with_the_reason(folder):
     why = refusal(files.parquet(folder, pa.table({"raw": pa.array([b"x"])})))
     assert str(why) == (
-        "Column “raw” has the type binary, which is not read. Use numbers, text, true or false, dates or times."
+        "Column “raw” has the type binary, which the portal cannot read. "
+        "Use numbers, text, true or false, dates or times."
     )
 
 
 def test_numbers_that_do_not_fit_are_told(folder):
     why = refusal(files.parquet(folder, pa.table({"n": pa.array([1, 2**64 - 1], pa.uint64())})))
-    assert str(why) == "Column “n”, rows 1 to 2: a value cannot be kept as int64."
+    assert str(why) == "Column “n”, rows 1 to 2: a value cannot be stored as int64."
 
 
 def test_a_parquet_file_without_rows_is_refused(folder):
@@ -316,28 +317,28 @@ def test_a_parquet_file_without_rows_is_refused(folder):
 def test_a_damaged_parquet_file_is_refused(folder):
     source = files.parquet(folder, pa.table({"n": list(range(1000))}))
     source.write_bytes(source.read_bytes()[:-200] + b"\0" * 192 + b"\0\0\0\0PAR1"[-8:])
-    assert str(refusal(source)).startswith("This Parquet file is damaged or hostile")
+    assert str(refusal(source)).startswith("This Parquet file is damaged or malicious")
 
 
 def test_a_parquet_bomb_is_refused_before_it_fills_anything(folder):
     source = files.bomb(folder)
     assert source.stat().st_size < 300_000
-    assert str(refusal(source)) == "This file unpacks to far more than it is: over 256 MB."
+    assert str(refusal(source)) == "This file unpacks to far more than its size: over 256 MB."
 
 
 def test_a_parquet_bomb_that_hides_its_dictionary_breaks_its_reader_alone(folder):
     why = refusal(files.bomb(folder, store_schema=False))
     assert str(why) in {
         reader.BROKEN,
-        "This file unpacks to far more than it is: over 256 MB.",
-        "Unpacking this file needs more memory than it may have.",
+        "This file unpacks to far more than its size: over 256 MB.",
+        "Unpacking this file needs more memory than the portal allows. Split it.",
     }
 
 
 def test_a_parquet_bomb_of_rows_is_refused_by_its_claim(folder):
     why = refusal(files.many_rows(folder))
     assert str(why) == (
-        "This file has 300,000,000 rows; this portal takes at most 200,000,000 in one table. "
+        "This file has 300,000,000 rows. This portal takes at most 200,000,000 in one table. "
         "Split it into several tables, or ask an admin to allow more."
     )
 
@@ -347,20 +348,20 @@ def test_more_rows_than_the_portal_takes_are_refused_with_the_numbers(folder, se
     settings.ROWS_PER_TABLE = 2
     table = pa.table({"id": [1, 2, 3]})
     source = files.write(folder, b"id\n1\n2\n3\n") if kind == "csv" else files.parquet(folder, table)
-    assert str(refusal(source)).startswith("This file has 3 rows; this portal takes at most 2 in one table.")
+    assert str(refusal(source)).startswith("This file has 3 rows. This portal takes at most 2 in one table.")
 
 
 def test_bytes_at_random_behind_the_magic_never_break_the_reader(folder):
     for seed in range(5):
         body = bytes((seed * 31 + place * 17) % 256 for place in range(4096))
         source = files.write(folder, b"PAR1" + body + (200).to_bytes(4, "little") + b"PAR1")
-        assert str(refusal(source)).startswith("This Parquet file is damaged or hostile")
+        assert str(refusal(source)).startswith("This Parquet file is damaged or malicious")
 
 
 def test_reading_can_be_given_up(folder):
     lines = b"".join(b"%d,%d,some text to make it longer\n" % (n, n) for n in range(3_000_000))
     source = files.write(folder, b"id,age,note\n" + lines)
-    with pytest.raises(GivenUp):
+    with pytest.raises(Cancelled):
         reader.read(source, folder / "target.table", options={}, progress=lambda share: False)
     assert [path.name for path in folder.iterdir()] == ["source.part"]
 

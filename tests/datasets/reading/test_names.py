@@ -1,4 +1,4 @@
-"""Whatever a column is called, its file is read as it is, or the owner learns which column to rename and why."""
+"""Whatever the name of a column, its file is read unchanged, or the owner learns which column to rename and why."""
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -71,7 +71,7 @@ OTHERS = [
 
 
 ALL = [*OUR_OWN, *VIRTUAL, *RESERVED, *OTHERS]
-"""In one file, so that one sandbox reads them all; a formula makes the reader look for its row."""
+"""All in one file, so that one sandbox reads them; a cell with a formula makes the reader search for its row."""
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -122,13 +122,13 @@ def in_order(folder, target):
         ("   ", "is empty"),
         ("a" * 129, "is longer than 128 characters"),
         (" a", "begins or ends with a space"),
-        ("a\nb", "holds characters that cannot be seen"),
-        ("a\0b", "holds characters that cannot be seen"),
-        ("a\u202eb", "holds characters that cannot be seen"),
-        ("a\u200bb", "holds characters that cannot be seen"),
-        ('a"b', "holds a quote"),
-        ("a'b", "holds a quote"),
-        ("=a", "begins with a sign that spreadsheets take for a formula"),
+        ("a\nb", "contains invisible characters"),
+        ("a\0b", "contains invisible characters"),
+        ("a\u202eb", "contains invisible characters"),
+        ("a\u200bb", "contains invisible characters"),
+        ('a"b', "contains a quote"),
+        ("a'b", "contains a quote"),
+        ("=a", "begins with a character that makes it a formula in spreadsheets"),
     ],
 )
 def test_names_that_nobody_can_bear_are_told_by_their_place(tmp_path, name, why):
@@ -145,7 +145,7 @@ def test_names_that_nobody_can_bear_are_told_by_their_place(tmp_path, name, why)
 )
 def test_names_that_differ_too_little_are_told_together(tmp_path, one, other):
     source = files.parquet(tmp_path, pa.table([[1], [2]], names=[one, other]))
-    with pytest.raises(Unreadable, match=r"^Columns 1 and 2 are (both called|called alike)"):
+    with pytest.raises(Unreadable, match=r"^Columns 1 and 2 (are both named|look alike)"):
         reader.read(source, tmp_path / "target.table", options={})
 
 

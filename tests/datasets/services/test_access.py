@@ -1,4 +1,4 @@
-"""The verbs about use and people: freeze, policy, reviewers, transfer, access."""
+"""Actions on use and people: freeze, policy, reviewers, transfer, access."""
 
 from datetime import timedelta
 
@@ -26,7 +26,9 @@ def test_a_freeze_stops_work_and_says_so(heard):
     assert (dataset.state, dataset.state_reason) == (Dataset.State.FROZEN, "A complaint.")
     assert heard == [("frozen", "frozen", dataset.owner)]
     assert last_changes() == {"state": ["published", "frozen"]}
-    assert Notification.objects.filter(user=scientist, text__contains="is frozen: A complaint.").exists()
+    assert Notification.objects.filter(
+        user=scientist, text__contains="has been frozen: A complaint."
+    ).exists()
     with pytest.raises(Denied, match="frozen"):
         make.access_request(dataset)
     services.unfreeze(dataset, by=dataset.owner, reason="Settled.")
@@ -37,7 +39,7 @@ def test_a_freeze_stops_work_and_says_so(heard):
 def test_an_admin_freezes_and_only_an_admin_lifts_that(heard):
     dataset, admin = make.dataset(), make.admin()
     services.freeze(dataset, by=admin, reason="An incident.")
-    with pytest.raises(Denied, match="Only an admin can lift that"):
+    with pytest.raises(Denied, match="Only an admin can lift the freeze"):
         services.unfreeze(dataset, by=dataset.owner, reason="I want to.")
     services.unfreeze(dataset, by=admin, reason="Settled.")
     services.freeze(dataset, by=dataset.owner, reason="My own.")
@@ -92,11 +94,11 @@ def test_the_policy_has_limits(field, value):
 
 def test_no_more_reviewers_are_needed_than_there_are():
     dataset = make.dataset()
-    with pytest.raises(Refused, match="there are only 1 with you"):
+    with pytest.raises(Refused, match="there are only 1, counting you"):
         services.set_policy(dataset, by=dataset.owner, reviewers_needed=2)
     seat = make.reviewer(dataset)
     services.set_policy(dataset, by=dataset.owner, reviewers_needed=2)
-    with pytest.raises(Refused, match="The policy asks for 2 reviewers"):
+    with pytest.raises(Refused, match="The policy needs 2 reviewers"):
         services.remove_reviewer(seat, by=dataset.owner)
     services.set_policy(dataset, by=dataset.owner, reviewers_needed=1)
     services.remove_reviewer(seat, by=dataset.owner)
@@ -105,9 +107,9 @@ def test_no_more_reviewers_are_needed_than_there_are():
 
 def test_admins_and_the_owner_get_no_seat():
     dataset = make.dataset()
-    with pytest.raises(Refused, match="Admins read neither data nor results"):
+    with pytest.raises(Refused, match="Admins and auditors must not read data or results"):
         services.add_reviewer(dataset, by=dataset.owner, user=make.admin())
-    with pytest.raises(Refused, match="The owner reviews already"):
+    with pytest.raises(Refused, match="The owner is a reviewer already"):
         services.add_reviewer(dataset, by=dataset.owner, user=dataset.owner)
 
 
@@ -182,12 +184,12 @@ def test_one_asks_once_and_not_for_ones_own():
 
 def test_declining_says_why():
     item = make.access_request(make.dataset())
-    with pytest.raises(Refused, match="Say why"):
+    with pytest.raises(Refused, match="says why you decline"):
         services.decide_access(item, by=item.dataset.owner, grant=False)
     services.decide_access(item, by=item.dataset.owner, grant=False, note="Not with this purpose.")
     item.refresh_from_db()
     assert (item.state, item.decision_note) == (AccessRequest.State.DENIED, "Not with this purpose.")
-    with pytest.raises(Conflict, match="decided already"):
+    with pytest.raises(Conflict, match="closed already"):
         services.decide_access(item, by=item.dataset.owner, grant=True)
 
 

@@ -1,4 +1,4 @@
-"""How many decimals a number has is declared: on the page, by the service, and carried along with the rest."""
+"""Declared decimals: on the page, in the service, and carried over with the other declarations."""
 
 from datetime import date
 
@@ -68,7 +68,7 @@ def test_the_form_says_what_is_wrong_with_a_bound(table):
     form = typed(table, decimals="2", lower="0.005", upper="1e14")
     assert form.errors["lower"] == ["It has more than the 2 decimals that you declare for this column."]
     assert form.errors["upper"] == [
-        "With 2 decimals it can be at most 11,258,999,068,426 to either side of 0."
+        "With 2 decimals, it has to be between -11,258,999,068,426 and 11,258,999,068,426."
     ]
 
 
@@ -87,7 +87,7 @@ def test_only_numbers_have_the_field(table):
         ({"decimals": 2, "upper": 9.999}, "wage, upper bound: it has more than the 2 decimals"),
         (
             {"decimals": 6, "lower": -1e12},
-            "wage, lower bound: with 6 decimals it can be at most 1,125,899,906",
+            "wage, lower bound: with 6 decimals, it has to be between -1,125,899,906 and 1,125,899,906",
         ),
         ({"decimals": 7}, "decimals"),
         ({"decimals": -1}, "decimals"),
@@ -105,7 +105,7 @@ def test_bounds_keep_to_decimals_that_were_declared_before_and_only_numbers_have
     with pytest.raises(Refused, match="more than the 2 decimals"):
         declared(table, upper=9.999)
     by = table.revision.dataset.owner
-    with pytest.raises(Refused, match="year: only a number"):
+    with pytest.raises(Refused, match="year: only a column of numbers"):
         services.declare(table, by=by, columns={"year": {"decimals": 0}})
     with pytest.raises(IntegrityError), transaction.atomic():
         Column.objects.filter(table=table, name="year").update(decimals=0)
@@ -123,12 +123,12 @@ def test_a_date_without_a_day_is_refused_by_the_service():
     rows = pa.table({"person": [1], "born": pa.array([date(1990, 1, 1)], pa.date32())})
     data = make.dataset(published=False)
     table = make.table(make.draft(data), name="people", rows=rows)
-    with pytest.raises(Refused, match="born, upper bound: it is no date from 0001-01-01"):
+    with pytest.raises(Refused, match="born, upper bound: it is not a date from 0001-01-01"):
         services.declare(table, by=data.owner, columns={"born": {"lower": 0, "upper": 10.5}})
 
 
 def filled(client, table, name, lowest, highest, **typed):
-    """The column after the owner has filled it in from the data, and what the page then says."""
+    """The column after the owner has filled it in from the data, and the text of the page after that."""
     profile = {name: {"lowest": lowest, "highest": highest, "distinct": 9, "values": []}}
     type(table).objects.filter(pk=table.pk).update(profile=profile)
     columns = {each.name: each for each in table.columns.all()}
@@ -156,7 +156,10 @@ def test_filled_in_from_the_data_they_are_rounded_as_values_are(client, table):
 def test_a_number_too_large_for_decimals_is_not_filled_in_and_nothing_else_is_lost(client, table, highest):
     wage, words = filled(client, table, "wage", 1.0, highest, decimals="2", description="By the hour.")
     assert (wage.description, wage.decimals, wage.lower, wage.upper) == ("By the hour.", 2, 1.0, None)
-    assert "cannot be the upper bound: with 2 decimals it can be at most 11,258,999,068,426" in words
+    assert (
+        "cannot be the upper bound: with 2 decimals, it has to be between -11,258,999,068,426 and 11,258,999,068,426"
+        in words
+    )
 
 
 @pytest.mark.parametrize("highest", [2932897, 2**31 - 1])
@@ -167,14 +170,16 @@ def test_a_date_that_no_calendar_holds_is_not_filled_in(client, highest):
     table = make.draft(data).tables.get()
     found, words = filled(client, table, "born", 7000, highest)
     assert (found.lower, found.upper) == (7000, None)
-    assert "cannot be the upper bound: it is no date from 0001-01-01 to 9999-12-31. Type one." in words
+    assert (
+        "cannot be the upper bound: it is not a date from 0001-01-01 to 9999-12-31. Enter a bound." in words
+    )
 
 
 def test_bounds_that_no_value_can_have_are_named_before_publishing():
-    """However they were written down."""
+    """However they were saved."""
     born = ColumnSchema(name="born", type="date", stored="date32", lower=0.0, upper=3789391.0)
     table = TableSchema(name="t", columns=(born,), about_people=False)
-    assert gaps(table, ["born"]) == ["t.born: upper bound: it is no date from 0001-01-01 to 9999-12-31."]
+    assert gaps(table, ["born"]) == ["t.born: upper bound: it is not a date from 0001-01-01 to 9999-12-31."]
 
 
 def test_they_go_with_the_schema_and_into_the_next_revision(table):

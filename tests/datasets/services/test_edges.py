@@ -1,4 +1,4 @@
-"""What verbs about datasets refuse: at the wrong time, too much, or of the wrong person."""
+"""What the actions on datasets refuse: at the wrong time, too much, or by the wrong person."""
 
 from datetime import timedelta
 
@@ -97,7 +97,7 @@ def test_an_upload_that_is_gone_takes_no_bytes():
     dataset = make.dataset(published=False)
     upload = uploads.begin(make.draft(dataset), by=dataset.owner, file_name="few.csv", size=SIZE)
     uploads.cancel(upload, by=dataset.owner)
-    with pytest.raises(Conflict, match="gone"):
+    with pytest.raises(Conflict, match="was cancelled"):
         uploads.receive(upload, by=dataset.owner, offset=0, chunk=b"a")
 
 
@@ -167,7 +167,7 @@ def test_who_has_lost_the_role_since_they_asked_gets_no_access():
     with pytest.raises(Refused, match="no longer a data scientist"):
         services.decide_access(item, by=item.dataset.owner, grant=True)
     accounts.suspend(item.scientist, by=make.admin(), reason="They left.")
-    with pytest.raises(Refused, match="not active"):
+    with pytest.raises(Refused, match="no longer active"):
         services.decide_access(item, by=item.dataset.owner, grant=True)
     assert not Grant.objects.exists()
 

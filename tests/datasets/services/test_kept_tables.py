@@ -1,4 +1,4 @@
-"""A new revision keeps a table that has not changed: the same sealed file, declared the same, under its own name."""
+"""A new revision keeps an unchanged table: the same sealed file with the same declarations, under a new name."""
 
 import os
 
@@ -88,7 +88,7 @@ def test_a_table_is_kept_once_and_from_the_revision_before(dataset, old):
     with pytest.raises(Conflict, match="already"):
         uploads.keep_table(old, by=dataset.owner)
     services.publish(dataset, by=dataset.owner)
-    with pytest.raises(Conflict, match="no revision in preparation"):
+    with pytest.raises(Conflict, match="no draft revision"):
         uploads.keep_table(kept, by=dataset.owner)
     services.new_revision(dataset, by=dataset.owner, note="")
     with pytest.raises(Conflict, match="last published revision"):
@@ -115,7 +115,7 @@ def test_the_page_offers_what_is_not_there_yet(dataset, old):
     page, keep = reverse("datasets:content", args=[dataset.pk]), reverse("datasets:keep_table", args=[old.pk])
     assert keep in client.get(page).content.decode()
     answer = client.post(keep, follow=True).content.decode()
-    assert "wages is kept as it was." in answer
+    assert "Table wages kept unchanged." in answer
     assert keep not in answer
     stranger = Client()
     stranger.force_login(make.owner())

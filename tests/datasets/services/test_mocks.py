@@ -1,4 +1,4 @@
-"""Large mocks are made by a worker: no page and no button waits for them, and a person has one maker at a time."""
+"""Large mock data is made by a worker: no page waits for it, and each owner has one worker at a time."""
 
 import threading
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def rung(monkeypatch):
-    """Bells for the worker, in order."""
+    """The tasks that were queued, in order."""
     cache.clear()
     found: list[str] = []
     monkeypatch.setattr(tasks.make_mocks, "delay", found.append)
@@ -30,7 +30,7 @@ def rung(monkeypatch):
 
 @pytest.fixture
 def never(monkeypatch):
-    """Whoever makes a mock in this thread, which serves pages, fails."""
+    """Making mock data in this thread, which serves pages, fails."""
 
     def refuse(table):
         pytest.fail("a mock is made where somebody waits for it")
@@ -80,7 +80,7 @@ def test_what_the_worker_has_made_is_shown_and_published_without_making_anything
 
 
 def test_a_large_mock_that_is_not_there_yet_is_not_published(dataset, rung, never):
-    with pytest.raises(Conflict, match="The mock of wages is still being made"):
+    with pytest.raises(Conflict, match="The mock data of wages is still being made"):
         services.publish(dataset, by=dataset.owner)
     assert make.draft(dataset).state == Revision.State.DRAFT
 
@@ -137,7 +137,7 @@ def test_a_mock_beyond_all_measure_is_refused_with_what_is_possible():
     )
     table = TableSchema(name="t", columns=columns, mock_rows=100_000)
     names = [column.name for column in columns]
-    assert gaps(table, names) == ["t: with so many columns its mock can have at most 20,000 rows."]
+    assert gaps(table, names) == ["t: with this many columns, choose at most 20,000 rows of mock data."]
 
 
 def test_a_discarded_draft_leaves_no_mock(dataset, django_capture_on_commit_callbacks):

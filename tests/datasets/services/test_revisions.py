@@ -1,4 +1,4 @@
-"""The verbs about datasets and revisions, through the real services on the real database."""
+"""Actions on datasets and revisions, through the real services on the real database."""
 
 import pyarrow.parquet as pq
 import pytest
@@ -49,16 +49,16 @@ def test_mock_and_private_tables_have_the_same_columns_and_kinds():
 @pytest.mark.parametrize(
     ("column", "change", "told"),
     [
-        ("person", {"is_subject": False}, "wages: say which column tells whom a row is about."),
+        ("person", {"is_subject": False}, "wages: choose the column that identifies the person a row is about."),
         ("wage", {"lower": None}, "wages.wage: give a lower and an upper bound."),
         ("region", {"categories": []}, "wages.region: list the categories."),
         ("wage", {"confirmed": False}, "wages.wage: confirm that its bounds or categories may be public."),
         ("region", {"confirmed": False}, "wages.region: confirm that its bounds or categories may be public."),
         ("region", {"type": "text", "categories": []},
-         "wages.region: confirm that its type, and whether it may be empty, may be public."),
+         "wages.region: confirm that its type, and whether cells may be empty, may be public."),
         ("region", {"nullable": False}, "wages.region: confirm that its bounds or categories may be public."),
         ("person", {"confirmed": False},
-         "wages.person: confirm that its type, and whether it may be empty, may be public."),
+         "wages.person: confirm that its type, and whether cells may be empty, may be public."),
         ("wage", {"upper": 60_000}, "wages.wage: confirm that its bounds or categories may be public."),
     ],
 )  # fmt: skip
@@ -108,16 +108,16 @@ def test_nobody_else_prepares_or_publishes(who):
 
 def test_only_data_owners_create_datasets():
     for who in (make.scientist(), make.admin(), make.auditor()):
-        with pytest.raises(Denied, match="Only data owners publish datasets"):
+        with pytest.raises(Denied, match="Only data owners can publish datasets"):
             services.create(by=who, name="mine", title="Mine")
 
 
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("Wage Panel", "name: Small letters"),
+        ("Wage Panel", "name: Lower-case letters"),
         ("", "name: This field cannot be blank"),
-        ("1a", "name: Small letters"),
+        ("1a", "name: Lower-case letters"),
     ],
 )
 def test_names_for_code_are_names(name, told):
@@ -151,7 +151,7 @@ def test_the_present_revision_stays_in_use_while_the_next_is_prepared():
     first = make.current(dataset)
     services.new_revision(dataset, by=dataset.owner, note="More years.")
     assert make.current(dataset) == first
-    with pytest.raises(Denied, match="being prepared already"):
+    with pytest.raises(Denied, match="a draft revision already"):
         services.new_revision(dataset, by=dataset.owner, note="")
 
 
@@ -226,9 +226,9 @@ def test_what_is_not_confirmed_stays_out_of_the_log():
 def test_bounds_have_an_order_and_columns_a_name():
     dataset = make.dataset(published=False)
     table = make.draft(dataset).tables.get()
-    with pytest.raises(Refused, match="wage: the lower bound is above the upper one"):
+    with pytest.raises(Refused, match="wage: the lower bound is above the upper bound"):
         services.declare(table, by=dataset.owner, columns={"wage": {"lower": 2, "upper": 1}})
-    with pytest.raises(Refused, match="There is no column salary in wages"):
+    with pytest.raises(Refused, match="The table wages has no column salary"):
         services.declare(table, by=dataset.owner, columns={"salary": {"lower": 2}})
 
 
@@ -244,7 +244,7 @@ def test_the_data_subject_can_be_another_column():
 
 @pytest.mark.parametrize(("first_year", "confirmed"), [("1990", True), ("", False)])
 def test_a_column_needs_confirming_again_when_the_new_file_shows_more_of_it(first_year, confirmed):
-    """As it was published it needs nothing; with an empty cell, which it had not before, it does."""
+    """Nothing to confirm as long as it is as published; with an empty cell, which is new, there is."""
     dataset = make.dataset()
     services.new_revision(dataset, by=dataset.owner, note="")
     first, *others = wage_rows().to_pylist()

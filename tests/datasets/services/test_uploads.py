@@ -1,4 +1,4 @@
-"""Files come in chunk by chunk, resume where they stopped, and become tables or leave nothing behind."""
+"""Uploads arrive in chunks, resume where they stopped, and become tables or leave nothing behind."""
 
 import json
 from datetime import timedelta
@@ -49,13 +49,13 @@ def patch(client, url, offset, chunk, **headers):
 
 
 def arrive(dataset, content, name="people.csv") -> Upload:
-    """An upload that is complete and waits to be read."""
+    """An upload that is complete and waiting to be read."""
     item = uploads.begin(make.draft(dataset), by=dataset.owner, file_name=name, size=len(content))
     return uploads.receive(item, by=dataset.owner, offset=0, chunk=content)
 
 
 def left() -> list[str]:
-    """What lies in the folder of uploads."""
+    """The names of the files in the folder of uploads."""
     return sorted(path.name for path in storage.folder("uploads").iterdir())
 
 
@@ -116,7 +116,7 @@ def test_more_bytes_than_announced_are_refused(owner, dataset):
     answer = patch(owner, url, 0, b"x" * 11)
     assert (answer.status_code, answer.json()["detail"]) == (
         400,
-        "More bytes than the 10 that were announced.",
+        "The upload was begun for 10 bytes, and this chunk exceeds them. Begin again.",
     )
     assert owner.head(url)["Upload-Offset"] == "0"
 
@@ -130,12 +130,12 @@ def test_a_chunk_has_a_limit(owner, dataset):
 @pytest.mark.parametrize(
     ("size", "told"),
     [
-        (0, "This file is empty."),
-        (-1, "This file is empty."),
-        (2**33, "This file has 8,192 MB; the portal takes up to 2,048 MB."),
-        ("12", "An upload is announced by the name and the size of its file."),
-        (True, "An upload is announced by the name and the size of its file."),
-        (1.5, "An upload is announced by the name and the size of its file."),
+        (0, "This file is empty. Choose another one."),
+        (-1, "This file is empty. Choose another one."),
+        (2**33, "This file is 8,192 MB. The portal takes files of up to 2,048 MB."),
+        ("12", "Send the name (text) and the size (a whole number of bytes) of the file."),
+        (True, "Send the name (text) and the size (a whole number of bytes) of the file."),
+        (1.5, "Send the name (text) and the size (a whole number of bytes) of the file."),
     ],
 )
 def test_sizes_that_cannot_be_are_refused(owner, dataset, size, told):
@@ -163,7 +163,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost(owner, dataset, settings):
 def test_the_number_of_uploads_at_once_has_a_limit(dataset):
     for _ in range(uploads.AT_ONCE):
         uploads.begin(make.draft(dataset), by=dataset.owner, file_name="a.csv", size=1)
-    with pytest.raises(Refused, match="20 files are on their way already"):
+    with pytest.raises(Refused, match="20 files are being uploaded already"):
         uploads.begin(make.draft(dataset), by=dataset.owner, file_name="a.csv", size=1)
 
 
@@ -275,13 +275,13 @@ def test_an_upload_that_somebody_else_is_reading_is_left_alone(dataset):
 def test_a_cancelled_upload_makes_no_table_even_when_it_is_being_read(dataset, monkeypatch):
     item = arrive(dataset, files.GOOD)
     before = sealed()
-    beat = execution._beat
+    beat = execution._heartbeat
 
     def gone_meanwhile(pk, lease, share):
         Upload.objects.filter(pk=pk).delete()
         return beat(pk, lease, share)
 
-    monkeypatch.setattr(execution, "_beat", gone_meanwhile)
+    monkeypatch.setattr(execution, "_heartbeat", gone_meanwhile)
     execution.read_upload(item.pk)
     assert not Table.objects.filter(source_name="people.csv").exists()
     assert (left(), sealed()) == ([], before)
@@ -295,13 +295,13 @@ def test_a_lost_worker_is_followed_by_one_more_try_and_then_by_a_word(dataset):
     item = arrive(dataset, files.GOOD)
     Upload.objects.filter(pk=item.pk).update(lease=uuid4())
     long_ago(item, seconds=61)
-    assert execution.look_after() == [item.pk]
+    assert execution.sweep() == [item.pk]
     Upload.objects.filter(pk=item.pk).update(lease=uuid4())
     long_ago(item, seconds=61)
-    assert execution.look_after() == []
+    assert execution.sweep() == []
     item.refresh_from_db()
     assert item.state == Upload.State.FAILED
-    assert item.error == "The portal was interrupted while reading this file. Try it again."
+    assert item.error == "The portal was interrupted while reading this file. Try again."
     uploads.retry(item, by=dataset.owner)
     execution.read_upload(item.pk)
     item.refresh_from_db()
@@ -315,7 +315,7 @@ def test_what_was_left_behind_is_cleared_away(dataset):
     failed = arrive(dataset, BROKEN["mixed"])
     execution.read_upload(failed.pk)
     long_ago(failed, days=2)
-    execution.look_after()
+    execution.sweep()
     assert left() == []
     failed.refresh_from_db()
     assert failed.remedy == {}
@@ -372,7 +372,7 @@ def test_dates_beyond_every_calendar_can_be_looked_at(client):
 
 def test_nothing_is_added_to_a_published_revision():
     dataset = make.dataset()
-    with pytest.raises(Conflict, match="does not change"):
+    with pytest.raises(Conflict, match="Only a draft revision can be changed"):
         uploads.begin(make.current(dataset), by=dataset.owner, file_name="a.csv", size=1)
-    with pytest.raises(Conflict, match="does not change"):
+    with pytest.raises(Conflict, match="Only a draft revision can be changed"):
         uploads.remove_table(make.current(dataset).tables.get(), by=dataset.owner)

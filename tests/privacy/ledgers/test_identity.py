@@ -255,7 +255,7 @@ def test_a_damaged_file_of_a_draft_costs_the_remark_and_not_the_page(data, clien
     path.write_bytes(bytes(path.stat().st_size))
     client.force_login(data.owner, backend="django.contrib.auth.backends.ModelBackend")
     page = client.get(reverse("datasets:content", args=[data.pk]))
-    assert (page.status_code, b"The people of table wages could not be read." in page.content) == (200, True)
+    assert (page.status_code, b"The people in table wages could not be read." in page.content) == (200, True)
     with pytest.raises(Conflict, match="could not be read"):
         services.publish(data, by=data.owner)
     assert data.draft is not None

@@ -178,4 +178,4 @@ def test_a_freeze_by_an_admin_names_the_admin(as_: As) -> None:
     item = make.code_request(at="approved")
     dataset_services.freeze(item.dataset, by=make.admin(), reason="An incident.")
     page = as_(item.author).get(url("detail", item)).content.decode()
-    assert "Work goes on when an admin lifts the freeze." in page
+    assert "Work can continue once an admin lifts the freeze." in page
