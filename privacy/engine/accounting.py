@@ -142,7 +142,7 @@ def _checked(name: str, value: float, limits: tuple[float, float]) -> float:
         raise ValueError(f"{name.capitalize()} must be a number, not {value!r}.")
     if not low <= value <= high:
         found = str(value)[:50].removesuffix(".0")
-        raise ValueError(f"{name.capitalize()} must lie between {low:g} and {high:g}, not {found}.")
+        raise ValueError(f"{name.capitalize()} must be between {low:g} and {high:g}, not {found}.")
     return float(value)
 
 

@@ -279,7 +279,7 @@ def _cells(plan: Design, usable: Bools, rows: Rows) -> Codes:
 
 def _by_unknown_keys(column: str, most: int, reading: _Reading, delta: float) -> Measured:
     if delta <= 0:
-        raise QueryRefused("This dataset does not tell values that are not declared.")
+        raise QueryRefused("This dataset does not release undeclared values.")
     table = reading.table
     found = table.rows.columns[column]
     texts = table.rows.texts(column)

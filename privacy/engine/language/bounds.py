@@ -31,14 +31,14 @@ from privacy.engine.language.schema import ColumnSpec, Kind, QueryRefused, Table
 MAX_VALUES = 1000
 MAX_TEXT = 200
 EXP_LIMIT = 700.0
-LIMITED = "Limit it first, with GREATEST or LEAST (in JSON: clip)"
+LIMITED = "Limit it first with GREATEST or LEAST (in JSON: clip)"
 NOT_NUMBERS = {
-    Kind.CATEGORY: "compare it with its declared values by = <> or IN, or group by it",
-    Kind.TEXT: "it is text, which no condition can read; count people by it instead",
+    Kind.CATEGORY: "compare it with its declared values using =, <> or IN, or group by it",
+    Kind.TEXT: "it is a text column, which conditions cannot use; count people by its values instead",
 }
 NOT_READ = {
-    Kind.DATE: "holds dates. Of dates only quantiles can be asked, by MEDIAN or QUANTILE of the column itself",
-    Kind.OTHER: "holds dates with times, which questions cannot read yet",
+    Kind.DATE: "holds dates. Ask only for quantiles of the column itself, with MEDIAN or QUANTILE",
+    Kind.OTHER: "holds dates with times, which questions do not support yet",
 }
 
 
@@ -111,7 +111,7 @@ def check(node: Predicate, table: TableSpec) -> None:
 
 def _check_compare(node: Compare, table: TableSpec) -> None:
     if node.op not in COMPARISONS:
-        raise QueryRefused(f"“{node.op[:MAX_TEXT]}” is no comparison; use = != < <= > >=.")
+        raise QueryRefused(f"“{node.op[:MAX_TEXT]}” is not a comparison operator. Use =, !=, <, <=, > or >=.")
     bounds(node.left, table)
     bounds(node.right, table)
 
@@ -122,7 +122,7 @@ def _check_in(spec: ColumnSpec, values: tuple[str, ...]) -> None:
         why = "compare it with numbers, without quotes" if spec.is_numeric else NOT_NUMBERS[spec.kind]
         raise QueryRefused(f"“{spec.name}” has no declared categories: {why}.")
     if not 0 < len(values) <= MAX_VALUES:
-        raise QueryRefused(f"Name from 1 to {MAX_VALUES} values of “{spec.name}”.")
+        raise QueryRefused(f"List between 1 and {MAX_VALUES:,} values of “{spec.name}”.")
     unknown = [value for value in values if value not in spec.labels]
     if unknown:
         raise QueryRefused(f"“{unknown[0][:MAX_TEXT]}” is not a declared value of “{spec.name}”.")
@@ -137,20 +137,20 @@ def _finite(value: float) -> float:
 def _out(lower: float, upper: float) -> Interval:
     low, high = math.nextafter(lower, -math.inf), math.nextafter(upper, math.inf)
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise QueryRefused(f"The expression can grow past what a number holds. {LIMITED}.")
+        raise QueryRefused(f"The expression can become too large for a floating-point number. {LIMITED}.")
     return Interval(low, high)
 
 
 def _binary_bounds(op: str, a: Interval, b: Interval) -> Interval:
     if op not in _BINARY:
-        raise QueryRefused(f"“{op[:MAX_TEXT]}” is no arithmetic; use + - * /.")
+        raise QueryRefused(f"“{op[:MAX_TEXT]}” is not an arithmetic operator. Use +, -, * or /.")
     return _BINARY[op](a, b)
 
 
 def _divide(a: Interval, b: Interval) -> Interval:
     if b.lower <= 0 <= b.upper:
         raise QueryRefused(
-            f"The divisor can be 0: its declared bounds are [{b.lower:g}, {b.upper:g}]. "
+            f"The divisor can be 0: by the declared bounds it lies between {b.lower:g} and {b.upper:g}. "
             "Keep it away from 0 with GREATEST or LEAST (in JSON: clip)."
         )
     quotients = [x / y for x in (a.lower, a.upper) for y in (b.lower, b.upper)]
@@ -172,7 +172,7 @@ _BINARY: dict[str, Callable[[Interval, Interval], Interval]] = {
 
 def _unary_bounds(op: str, a: Interval) -> Interval:
     if op not in _UNARY:
-        raise QueryRefused(f"“{op[:MAX_TEXT]}” is not offered; use abs, exp, log or sqrt.")
+        raise QueryRefused(f"“{op[:MAX_TEXT]}” is not supported. Use abs, exp, log or sqrt.")
     return _UNARY[op](a)
 
 
@@ -182,19 +182,25 @@ def _abs(a: Interval) -> Interval:
 
 def _exp(a: Interval) -> Interval:
     if a.upper > EXP_LIMIT:
-        raise QueryRefused(f"exp() of up to {a.upper:g} is too large: {EXP_LIMIT:g} at most. {LIMITED}.")
+        raise QueryRefused(
+            f"The argument of exp() can be as large as {a.upper:g}, but at most {EXP_LIMIT:g} is supported. {LIMITED}."
+        )
     return _out(math.exp(a.lower), math.exp(a.upper))
 
 
 def _log(a: Interval) -> Interval:
     if a.lower <= 0:
-        raise QueryRefused(f"A logarithm of values down to {a.lower:g} is not defined. {LIMITED}.")
+        raise QueryRefused(
+            f"The argument of a logarithm must be above 0 but can be {a.lower:g} here. {LIMITED}."
+        )
     return _out(math.log(a.lower), math.log(a.upper))
 
 
 def _sqrt(a: Interval) -> Interval:
     if a.lower < 0:
-        raise QueryRefused(f"A square root of values down to {a.lower:g} is not defined. {LIMITED}.")
+        raise QueryRefused(
+            f"The argument of a square root must not be negative but can be {a.lower:g} here. {LIMITED}."
+        )
     return _out(math.sqrt(a.lower), math.sqrt(a.upper))
 
 
@@ -209,7 +215,7 @@ _UNARY: dict[str, Callable[[Interval], Interval]] = {
 
 def _power_bounds(a: Interval, exponent: int) -> Interval:
     if not 2 <= exponent <= 8:
-        raise QueryRefused("A power must be a whole number from 2 to 8.")
+        raise QueryRefused("The exponent must be a whole number from 2 to 8.")
     try:
         ends = [a.lower**exponent, a.upper**exponent]
     except OverflowError:
@@ -220,5 +226,7 @@ def _power_bounds(a: Interval, exponent: int) -> Interval:
 
 def _clip_bounds(a: Interval, lower: float, upper: float) -> Interval:
     if lower > upper:
-        raise QueryRefused(f"clip() from {lower:g} to {upper:g}: the lower bound is above the upper one.")
+        raise QueryRefused(
+            f"clip() from {lower:g} to {upper:g}: the lower bound is above the upper bound. Swap them."
+        )
     return Interval(min(max(a.lower, lower), upper), max(min(a.upper, upper), lower))

@@ -166,5 +166,7 @@ def check_size(node: Node) -> None:
         item, depth = stack.pop()
         count += 1
         if depth > MAX_DEPTH or count > MAX_NODES:
-            raise QueryRefused(f"The expression is too long: at most {MAX_NODES} parts, {MAX_DEPTH} deep.")
+            raise QueryRefused(
+                f"The expression is too complex: use at most {MAX_NODES} parts, nested at most {MAX_DEPTH} levels deep."
+            )
         stack.extend((child, depth + 1) for child in children(item))

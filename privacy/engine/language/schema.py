@@ -17,7 +17,7 @@ class QueryRefused(ValueError):
 def check_text(text: str) -> None:
     """QueryRefused when a text holds what no database keeps: NUL, or half of a pair of surrogates."""
     if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise QueryRefused("This text holds a character that is none. Remove it.")
+        raise QueryRefused("This text contains an invalid character. Remove it.")
 
 
 class Kind(StrEnum):
@@ -94,8 +94,12 @@ class TableSpec:
     def column(self, name: str) -> ColumnSpec:
         """The column of that name; QueryRefused when it is not declared or tells subjects apart."""
         if name == self.subject:
-            raise QueryRefused(f"“{name}” says whom a row is about. No query can read it.")
+            raise QueryRefused(
+                f"“{name}” identifies the person in each row, so questions cannot read it. Choose another column."
+            )
         if name not in self.columns:
-            known = ", ".join(sorted(self.columns)[:12])
-            raise QueryRefused(f"There is no column “{str(name)[:100]}” in {self.name}. There are: {known}.")
+            known = ", ".join(sorted(self.columns)[:12]) + (", …" if len(self.columns) > 12 else "")
+            raise QueryRefused(
+                f"There is no column “{str(name)[:100]}” in {self.name}. Its columns: {known}."
+            )
         return self.columns[name]

@@ -60,7 +60,7 @@ def parse(text: str, table: TableSpec) -> Query:
     try:
         return _query(_statement(text, frozenset(table.columns)), table, text)
     except RecursionError as deep:
-        raise QueryRefused("This query is nested too deeply.") from deep
+        raise QueryRefused("This SQL is nested too deeply. Simplify it.") from deep
 
 
 def table_of(text: str, columns: Collection[str] = ()) -> str:
@@ -88,10 +88,10 @@ def _query(select: exp.Select, table: TableSpec, text: str) -> Query:
 
 def _statement(text: str, columns: Collection[str]) -> exp.Select:
     if len(text) > MAX_LENGTH:
-        raise QueryRefused(f"This query is longer than {MAX_LENGTH:,} characters.")
+        raise QueryRefused(f"This SQL is longer than {MAX_LENGTH:,} characters. Shorten it.")
     check_text(text)
     if _depth(text) > MAX_DEPTH:
-        raise QueryRefused(f"Brackets are nested more than {MAX_DEPTH} deep.")
+        raise QueryRefused(f"Brackets are nested more than {MAX_DEPTH} levels deep. Simplify the SQL.")
     try:
         statements = DIALECT.parser().parse(
             [_plain(token, columns) for token in DIALECT.tokenize(text)], text
@@ -99,11 +99,11 @@ def _statement(text: str, columns: Collection[str]) -> exp.Select:
     except SqlglotError as bad:
         raise QueryRefused(_syntax(bad, text)) from bad
     except RecursionError as deep:
-        raise QueryRefused("This query is nested too deeply.") from deep
+        raise QueryRefused("This SQL is nested too deeply. Simplify it.") from deep
     if len(statements) != 1 or not isinstance(statements[0], exp.Select):
-        raise QueryRefused("Write one SELECT … FROM … and nothing else.")
+        raise QueryRefused("Write exactly one SELECT … FROM … statement.")
     if sum(1 for _ in statements[0].walk()) > 2000:
-        raise QueryRefused("This query has too many parts.")
+        raise QueryRefused("This SQL has too many parts. Simplify it.")
     return statements[0]
 
 
@@ -125,12 +125,12 @@ def _depth(text: str) -> int:
 def _syntax(bad: SqlglotError, text: str) -> str:
     for error in getattr(bad, "errors", None) or []:
         column = error["col"] - max(len(error["highlight"] or "") - 1, 0)
-        return f"Line {error['line']}, column {column}: this is not SQL that can be read here."
+        return f"Line {error['line']}, column {column}: this SQL cannot be parsed."
     if text.count("'") % 2:
         before = text[: text.rindex("'")]
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        return f"Line {line}, column {column}: a text begins here and does not end."
-    return "This is not SQL that can be read here."
+        return f"Line {line}, column {column}: the quoted text that begins here is not closed."
+    return "This SQL cannot be parsed."
 
 
 def _refuse(node: Node, why: str) -> NoReturn:
@@ -156,17 +156,18 @@ def _refuse_word(word: str, text: str, why: str) -> None:
 
 def _refuse_clauses(select: exp.Select, text: str) -> None:
     names = {
-        "joins": "joins are not offered", "with_": "WITH is not offered", "having": "HAVING is not offered",
-        "distinct": "SELECT DISTINCT is not offered",
-        "offset": "OFFSET is not offered", "order": "ORDER BY is not offered: sort the answer instead",
-        "qualify": "QUALIFY is not offered", "windows": "windows look at other people's rows",
-        "sample": "sampling is not offered", "laterals": "LATERAL is not offered", "pivots": "PIVOT is not offered",
+        "joins": "joins are not supported", "with_": "WITH is not supported", "having": "HAVING is not supported",
+        "distinct": "SELECT DISTINCT is not supported",
+        "offset": "OFFSET is not supported", "order": "ORDER BY is not supported: sort the answer instead",
+        "qualify": "QUALIFY is not supported", "sample": "sampling is not supported",
+        "windows": "window functions are not supported: they look at other people's rows",
+        "laterals": "LATERAL is not supported", "pivots": "PIVOT is not supported",
     }  # fmt: skip
     allowed = {"kind", "hint", "expressions", "from_", "where", "group", "limit", "operation_modifiers"}
     for name, value in select.args.items():
         if value and name not in allowed:
             word = name.strip("_").upper()
-            why = f"{names.get(name, f'{word} is not offered')}."
+            why = f"{names.get(name, f'{word} is not supported')}."
             _refuse_word(word.removesuffix("S"), text, why)
             _refuse(value[0] if isinstance(value, list) else select, why)
 
@@ -175,10 +176,10 @@ def _table_name(select: exp.Select) -> str:
     origin = select.args.get("from_")
     source = origin.this if origin else None
     if not isinstance(source, exp.Table) or not isinstance(source.this, exp.Identifier):
-        _refuse(select, "select FROM one table by its name.")
+        _refuse(select, "name one table after FROM.")
     extra = {name for name, value in source.args.items() if value and name not in {"this", "alias"}}
     if extra or source.args.get("alias"):
-        _refuse(source, "name the table alone, without alias, schema or sampling.")
+        _refuse(source, "give the table name alone, without alias, schema or sampling.")
     return source.name
 
 
@@ -186,7 +187,7 @@ def _keys(group: exp.Group | None) -> tuple[str, ...]:
     if group is None:
         return ()
     if any(value for name, value in group.args.items() if name != "expressions"):
-        _refuse(group, "name the columns to group by.")
+        _refuse(group, "GROUP BY takes column names only.")
     return tuple(_column_name(key) for key in group.expressions)
 
 
@@ -196,11 +197,12 @@ def _rows(limit: exp.Limit | exp.Fetch | None, table: TableSpec) -> int | None:
         return None
     if [_column_name(each) for each in limit.args.get("expressions") or []] != [table.subject]:
         _refuse(
-            limit, f"LIMIT is not offered. LIMIT n BY {table.subject} says how many rows of a person count."
+            limit,
+            f"LIMIT is not supported. To set how many rows count per person, write LIMIT n BY {table.subject}.",
         )
     rows = _number(limit.expression)
     if limit.args.get("limit_options") or not rows.is_integer():
-        _refuse(limit, "the rows of a person that count are a whole number.")
+        _refuse(limit, "the number of rows per person must be a whole number.")
     return int(rows)
 
 
@@ -217,11 +219,11 @@ def _measure(select: exp.Select, by: Sequence[str], table: TableSpec) -> Measure
         inner = item.this if isinstance(item, exp.Alias) else item
         if isinstance(inner, exp.Column):
             if _column_name(inner) not in by:
-                _refuse(inner, f"“{inner.name}” must be in GROUP BY; single rows are never answered.")
+                _refuse(inner, f"“{inner.name}” must be in GROUP BY: answers never show single rows.")
         else:
             wanted.append(inner)
     if len(wanted) != 1:
-        _refuse(select, "ask for one aggregate at a time (COUNT, SUM, AVG, …), each has its own price.")
+        _refuse(select, "ask for exactly one aggregate (COUNT, SUM, AVG, …): each has its own price.")
     return _aggregate(wanted[0], table)
 
 
@@ -246,7 +248,7 @@ def _ascending(node: exp.WithinGroup) -> Node:
     """The one thing that a percentile is ordered by."""
     ordered, *more = node.expression.expressions
     if more or ordered.args.get("desc"):
-        _refuse(node, "order by one number, ascending.")
+        _refuse(node, "order by exactly one number, ascending.")
     by: Node = ordered.this
     return by
 
@@ -263,14 +265,14 @@ def _count(node: exp.Count, table: TableSpec) -> Measure:
         return Count()
     if isinstance(node.this, exp.Distinct) and len(node.this.expressions) == 1:
         if _column_name(node.this.expressions[0]) != table.subject:
-            _refuse(node, f"people are counted with COUNT(DISTINCT {table.subject}).")
+            _refuse(node, f"COUNT(DISTINCT …) can only count people: write COUNT(DISTINCT {table.subject}).")
         return CountSubjects()
     _refuse(node, f"count rows with COUNT(*) or people with COUNT(DISTINCT {table.subject}).")
 
 
 def _column_name(node: Node) -> str:
     if not isinstance(node, exp.Column) or node.args.get("table") or isinstance(node.this, exp.Star):
-        _refuse(node, "name a column of the table here.")
+        _refuse(node, "a column name is expected here.")
     return node.name
 
 
@@ -317,7 +319,7 @@ def _special(node: Node, table: TableSpec) -> Expression:
     if isinstance(node, exp.Pow):
         exponent = _number(node.expression)
         if not exponent.is_integer():
-            _refuse(node, "a power must be a whole number from 2 to 8.")
+            _refuse(node, "the exponent must be a whole number from 2 to 8.")
         return Power(_expression(node.this, table), int(exponent))
     if isinstance(node, exp.Greatest | exp.Least) and len(node.expressions) == 1:
         limit = _number(node.expressions[0])
@@ -331,10 +333,11 @@ def _special(node: Node, table: TableSpec) -> Expression:
             value = Where(_predicate(branch.this, table), then, value)
         return value
     if isinstance(node, exp.Case):
-        _refuse(node, "write CASE WHEN condition THEN number ELSE number END, with its ELSE.")
+        _refuse(node, "write CASE WHEN condition THEN number ELSE number END; the ELSE is required.")
     name = node.name if isinstance(node, exp.Anonymous) else node.key
     _refuse(
-        node, f"{name.upper()} is not offered; use + - * /, ABS, EXP, LN, SQRT, POWER, GREATEST, LEAST, CASE."
+        node,
+        f"{name.upper()} is not supported. Use + - * /, ABS, EXP, LN, SQRT, POWER, GREATEST, LEAST or CASE.",
     )
 
 
@@ -364,7 +367,7 @@ _COMPARISONS: dict[type[Node], str] = {
 
 def _between(node: exp.Between, table: TableSpec) -> Predicate:
     if node.args.get("symmetric"):
-        _refuse(node, "SYMMETRIC is not offered: write the smaller number first.")
+        _refuse(node, "SYMMETRIC is not supported: write the smaller number first.")
     of = _expression(node.this, table)
     low, high = _expression(node.args["low"], table), _expression(node.args["high"], table)
     return And((compared(">=", of, low, table), compared("<=", of, high, table)))
@@ -372,7 +375,7 @@ def _between(node: exp.Between, table: TableSpec) -> Predicate:
 
 def _in(node: exp.In, table: TableSpec) -> Predicate:
     if node.args.get("query") or not node.expressions:
-        _refuse(node, "list the values in brackets; subqueries are not offered.")
+        _refuse(node, "list the values in brackets; subqueries are not supported.")
     if all(isinstance(item, exp.Literal) and item.is_string for item in node.expressions):
         return In(_column_name(node.this), tuple(item.name for item in node.expressions))
     of = _expression(node.this, table)
@@ -387,7 +390,7 @@ def _compare(node: exp.Binary, op: str, table: TableSpec) -> Predicate:
         left, right = right, left
     if isinstance(right, exp.Literal) and right.is_string:
         if op not in {"=", "!="}:
-            _refuse(node, "texts can be compared with = and <> only.")
+            _refuse(node, "text can only be compared with = and <>.")
         chosen = In(_column_name(left), (right.name,))
         return chosen if op == "=" else Not(chosen)
     return compared(op, _expression(left, table), _expression(right, table), table)

@@ -43,7 +43,9 @@ def unfit(columns: Iterable[str], table: TableSpec) -> str:
     unknown = [name for name in names if name not in table.columns and name != table.subject]
     if unknown and any(not spec.is_numeric and not unreadable(spec) for spec in known):
         bare = unknown[0][:100]
-        return f"There is no column “{bare}” in {table.name}. Text stands in quotes: {_quoted(bare)}."
+        return (
+            f"There is no column “{bare}” in {table.name}. If it is text, put it in quotes: {_quoted(bare)}."
+        )
     return next(filter(None, map(unreadable, known)), "")
 
 
@@ -51,14 +53,14 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-ROOT = "ask for VAR_POP and take the root"
+ROOT = "ask for VAR_POP and take its square root"
 INSTEAD = {
-    "stddev": f"STDDEV is not offered: {ROOT}",
-    "stddevpop": f"STDDEV_POP is not offered: {ROOT}",
-    "stddevsamp": f"STDDEV_SAMP is not offered: {ROOT}",
-    "variance": "VAR_SAMP is not offered: ask for VAR_POP",
-    "min": "MIN is not offered, one person alone decides it: ask for QUANTILE(x, 0.01)",
-    "max": "MAX is not offered, one person alone decides it: ask for QUANTILE(x, 0.99)",
+    "stddev": f"STDDEV is not supported: {ROOT}",
+    "stddevpop": f"STDDEV_POP is not supported: {ROOT}",
+    "stddevsamp": f"STDDEV_SAMP is not supported: {ROOT}",
+    "variance": "VAR_SAMP is not supported: ask for VAR_POP",
+    "min": "MIN is not supported because one person alone determines it: ask for QUANTILE(x, 0.01)",
+    "max": "MAX is not supported because one person alone determines it: ask for QUANTILE(x, 0.99)",
 }
 
 
@@ -84,7 +86,7 @@ def _ordered(op: str, name: str, value: float, table: TableSpec) -> Predicate:
         found = tuple(label for label in table.column(name).labels if COMPARISONS[op](float(label), value))
     except ValueError as words:
         raise QueryRefused(
-            f"The declared values of “{name}” have no order: compare with = <> or IN."
+            f"The declared values of “{name}” are not numbers and have no order: compare with =, <> or IN."
         ) from words
     if not found:
         raise QueryRefused(f"No declared value of “{name}” is {op} {written(value)}.")

@@ -66,7 +66,7 @@ def canonical(query: qu.Query) -> str:
 def decode(value: Json) -> qu.Query:
     """The query of a JSON object. Raises QueryRefused with the place that does not fit."""
     if _nesting(value) > MAX_DEPTH:
-        raise QueryRefused(f"The query is nested more than {MAX_DEPTH} deep.")
+        raise QueryRefused(f"The question is nested more than {MAX_DEPTH} levels deep. Simplify it.")
     found: qu.Query = _build(qu.Query, value, "query")
     return found
 
@@ -74,13 +74,13 @@ def decode(value: Json) -> qu.Query:
 def decode_text(text: str | bytes) -> qu.Query:
     """The query of a JSON text of at most MAX_BYTES bytes."""
     if len(text) > MAX_BYTES:
-        raise QueryRefused(f"This query is longer than {MAX_BYTES:,} bytes.")
+        raise QueryRefused(f"This question is longer than {MAX_BYTES:,} bytes. Shorten it.")
     try:
         return decode(json.loads(text))
     except (ValueError, RecursionError) as bad:
         if isinstance(bad, QueryRefused):
             raise
-        raise QueryRefused("This is not JSON.") from bad
+        raise QueryRefused("This is not valid JSON.") from bad
 
 
 def _nesting(value: Json) -> int:
@@ -97,11 +97,13 @@ def _nesting(value: Json) -> int:
 
 def _build(cls: type, value: Json, path: str) -> Any:
     if not isinstance(value, Mapping):
-        raise QueryRefused(f"{path}: an object is expected.")
+        raise QueryRefused(f"{path}: expected an object.")
     known = {f.name: f for f in fields(cls)}
     extra = set(value) - set(known) - {"kind"}
     if extra:
-        raise QueryRefused(f"{path}: “{min(map(str, extra))[:100]}” is not known here.")
+        raise QueryRefused(
+            f"{path}: unknown field “{min(map(str, extra))[:100]}”. Remove it or check its spelling."
+        )
     arguments = {}
     for name, field in known.items():
         if name in value:
@@ -116,7 +118,7 @@ def _node(family: str, value: Json, path: str) -> Any:
     cls = _CLASSES[family].get(kind) if isinstance(kind, str) else None
     if cls is None:
         known = ", ".join(_CLASSES[family])
-        raise QueryRefused(f"{path}.kind must be one of {known}, as in {_example(family, value)}.")
+        raise QueryRefused(f"{path}.kind must be one of {known}. Example: {_example(family, value)}.")
     return _build(cls, value, path)
 
 
@@ -137,7 +139,7 @@ def _value(annotation: str, value: Json, path: str) -> Any:
         return None if value is None else _value(annotation.removesuffix(" | None"), value, path)
     if annotation.startswith("tuple["):
         if not isinstance(value, list) or len(value) > 1000:
-            raise QueryRefused(f"{path}: a list of at most 1,000 is expected.")
+            raise QueryRefused(f"{path}: expected a list of at most 1,000 items.")
         inner = annotation.removeprefix("tuple[").removesuffix(", ...]")
         return tuple(_value(inner, part, f"{path}[{k}]") for k, part in enumerate(value))
     return _SCALARS[annotation](value, path)
@@ -145,7 +147,7 @@ def _value(annotation: str, value: Json, path: str) -> Any:
 
 def _text(value: Json, path: str) -> str:
     if not isinstance(value, str) or len(value) > 200:
-        raise QueryRefused(f"{path}: a text of at most 200 characters is expected.")
+        raise QueryRefused(f"{path}: expected text of at most 200 characters.")
     check_text(value)
     return value
 
@@ -157,19 +159,19 @@ def _number(value: Json, path: str) -> float:
         or abs(value) > 1e300
         or math.isnan(value)
     ):
-        raise QueryRefused(f"{path}: a finite number is expected.")
+        raise QueryRefused(f"{path}: expected a finite number.")
     return float(value)
 
 
 def _whole(value: Json, path: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) > 10**9:
-        raise QueryRefused(f"{path}: a whole number is expected.")
+        raise QueryRefused(f"{path}: expected a whole number.")
     return value
 
 
 def _flag(value: Json, path: str) -> bool:
     if not isinstance(value, bool):
-        raise QueryRefused(f"{path}: true or false is expected.")
+        raise QueryRefused(f"{path}: expected true or false.")
     return value
 
 

@@ -97,7 +97,7 @@ def charges(squares: Integers, worst_case: int) -> Integers:
 def price_of(worst_case: int, releases: int = 1) -> tuple[int, int]:
     """What the compiled passes are told so that they give charges: of a contribution as long as the clip, how often."""
     if not 0 <= worst_case * releases <= CAP or releases < 1:
-        raise ValueError(f"The worst case must lie between 0 and {CAP}, not {worst_case} x {releases}.")
+        raise ValueError(f"The worst case must be between 0 and {CAP}, not {worst_case} x {releases}.")
     return worst_case, releases
 
 

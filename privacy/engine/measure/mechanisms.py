@@ -25,7 +25,7 @@ def threshold(sigma: int, keys: int, delta: float) -> int:
     probability of at most delta: max over t <= keys of ONE/sqrt(t) + sigma Phi^-1((1 - delta)^(1/t))
     (Gopi et al., Differentially private set union, ICML 2020, theorem 5.1)."""
     if not 0 < delta < 1:
-        raise ValueError(f"delta must lie between 0 and 1, not {delta}.")
+        raise ValueError(f"delta must be between 0 and 1, not {delta}.")
     normal = NormalDist()
     # 1 - (1 - delta)^(1/t), without loss for a small delta; the upper quantile by symmetry.
     tails = [-math.expm1(math.log1p(-delta) / t) for t in range(1, keys + 1)]
@@ -45,7 +45,7 @@ def add_noise(total: Integers, sigma: int) -> Integers:
     Raises ValueError when sigma lies outside [MIN_SIGMA, MAX_SIGMA].
     """
     if not MIN_SIGMA <= sigma <= MAX_SIGMA:
-        raise ValueError(f"sigma must lie between {MIN_SIGMA} and {MAX_SIGMA} units, not {sigma}.")
+        raise ValueError(f"sigma must be between {MIN_SIGMA} and {MAX_SIGMA} units, not {sigma}.")
     domain = dp.vector_domain(dp.atom_domain(T="i64"), size=total.size)
     measure = dp.m.make_gaussian(domain, dp.l2_distance(T="i64"), scale=at_least(sigma))
     noisy = measure([int(value) for value in total.ravel()])

@@ -20,13 +20,13 @@ def rows_that_count(query: Query, table: TableSpec) -> int:
     QueryRefused when the question says a number that is none.
     """
     if query.rows is not None and isinstance(query.measure, PersonQuantiles):
-        raise QueryRefused("This looks at all rows of a person: leave out how many count.")
+        raise QueryRefused("This question uses all rows of each person. Remove the limit on rows per person.")
     if query.rows is None:
         return min([table.max_rows, *_kept_by(query.where, table)])
     if not 1 <= query.rows <= MAX_ROWS_PER_SUBJECT:
         raise QueryRefused(
-            f"The rows of a person that count must lie between 1 and {MAX_ROWS_PER_SUBJECT:,}. "
-            f"Declared are {table.max_rows:,}."
+            f"The number of rows that count per person must be between 1 and {MAX_ROWS_PER_SUBJECT:,}. "
+            f"The table declares {table.max_rows:,}."
         )
     return query.rows
 

@@ -144,11 +144,11 @@ def _counts(
 
 def _check_table(query: Query, table: TableSpec) -> None:
     if query.table != table.name:
-        raise QueryRefused(f"There is no table “{query.table[:100]}” here. There is: {table.name}.")
+        raise QueryRefused(f"There is no table “{query.table[:100]}” here. The table is called {table.name}.")
     if not table.subject:
         raise QueryRefused(
-            f"The table {table.name} does not say which person a row is about, so it cannot be asked automatically. "
-            "Send code for review instead."
+            f"The table {table.name} does not declare which person each row is about, so it cannot be asked "
+            "automatically. Submit code for review instead."
         )
 
 
@@ -159,7 +159,7 @@ def _range_of(spec: ColumnSpec) -> str:
     width = spec.upper - spec.lower
     low, high = (spec.lower + width * part for part in (0.4, 0.5))
     ends = f"{low:.0f} AND {high:.0f}" if width >= 10 else f"{low:.3g} AND {high:.3g}"
-    return f" Ask for a range of it: WHERE {spec.name} BETWEEN {ends}."
+    return f" Ask about a range instead: WHERE {spec.name} BETWEEN {ends}."
 
 
 def _groups(query: Query, table: TableSpec) -> tuple[Group, ...]:
@@ -172,7 +172,7 @@ def _groups(query: Query, table: TableSpec) -> tuple[Group, ...]:
             raise QueryRefused(f"“{spec.name}” has no declared categories to group by.{_range_of(spec)}")
     groups = tuple(Group(column=spec.name, labels=spec.labels) for spec in specs)
     if math.prod(len(group.labels) for group in groups) > MAX_CELLS:
-        raise QueryRefused(f"That makes more than {MAX_CELLS:,} groups. Group by fewer columns.")
+        raise QueryRefused(f"This makes more than {MAX_CELLS:,} groups. Group by fewer columns.")
     return groups
 
 
@@ -190,8 +190,8 @@ def _scale(
     half = interval.upper / 2 - interval.lower / 2
     if interval.magnitude > WIDEST or 0 < half < 1 / WIDEST:
         raise QueryRefused(
-            f"Its values can lie between {interval.lower:g} and {interval.upper:g}: what is made of so large or so "
-            f"small numbers is more than a number holds. {LIMITED}."
+            f"The values of this expression can lie between {interval.lower:g} and {interval.upper:g}: too large, or "
+            f"too close together, for floating-point arithmetic. {LIMITED}."
         )
     return Scale(of=of, middle=middle, half=half if half > 0 else 1.0)
 
@@ -200,11 +200,13 @@ def _keys(measure: KeyCounts, groups: tuple[Group, ...], table: TableSpec) -> De
     spec = table.column(measure.column)
     check_readable(spec)
     if spec.kind != Kind.TEXT:
-        raise QueryRefused(f"“{spec.name}” is not a text column. Group by it, or count with a filter.")
+        raise QueryRefused(f"“{spec.name}” is not a text column. Group by it, or count people with a filter.")
     if groups:
-        raise QueryRefused("Unknown values cannot be grouped by anything else.")
+        raise QueryRefused(
+            "Counts of undeclared values cannot be grouped by another column. Leave out the grouping."
+        )
     if not 1 <= measure.keys <= MAX_SUBJECT_KEYS:
-        raise QueryRefused(f"A person counts with from 1 to {MAX_SUBJECT_KEYS} values.")
+        raise QueryRefused(f"Each person can count with 1 to {MAX_SUBJECT_KEYS} of their values.")
     return Design(coordinates=(Constant(1.0),), clip=1.0)
 
 
@@ -213,7 +215,7 @@ def _sum(of: Expression, rows: int, groups: tuple[Group, ...], table: TableSpec)
     reach = bounds(of, table).magnitude * rows
     if reach > FARTHEST or 0 < reach < 1 / FARTHEST:
         raise QueryRefused(
-            "This sum can grow past what a number holds, or is too small for one. " + LIMITED + "."
+            f"This sum can become too large, or is too small, for a floating-point number. {LIMITED}."
         )
     return Design(coordinates=(of,), clip=reach if reach > 0 else 1.0, groups=groups)
 
@@ -248,18 +250,18 @@ def _order(
         return replace(plan, clip=plan.clip * JUST_MORE)  # so that nobody is clipped, which takes longer
     if groups:
         raise QueryRefused(
-            "Quantiles and distributions cannot be grouped: each group would be a search of its own, at the full "
-            "price. Ask for one group with a filter: where a column never changes within a person, questions about "
-            "its groups do not use up each other's budget."
+            "Quantiles and distributions cannot be grouped: each group would need its own search, at the full price. "
+            "Ask about one group at a time with a filter. If the column never changes for the same person, questions "
+            "about different groups do not use up each other's budget."
         )
     scale = _scale(measure.of, table, span if isinstance(measure, Quantiles) else bounds)
     if isinstance(measure, Distribution):
         if not 2 <= measure.bins <= MAX_BINS:
-            raise QueryRefused(f"A distribution has from 2 to {MAX_BINS} bins.")
+            raise QueryRefused(f"A distribution needs 2 to {MAX_BINS} bins.")
         clip = rows * stretch(measure.bins)
         return Design(coordinates=(Constant(1.0),), clip=clip, scales=(scale,))
     if not 0 < len(measure.at) <= MAX_QUANTILES or not all(0 < share < 1 for share in measure.at):
-        raise QueryRefused(f"Ask for from 1 to {MAX_QUANTILES} quantiles, each between 0 and 1.")
+        raise QueryRefused(f"Ask for 1 to {MAX_QUANTILES} quantiles, each above 0 and below 1.")
     weight = max(max(share, 1 - share) for share in measure.at)
     grid = grid_of(measure.of, table)
     return Design(
@@ -277,16 +279,18 @@ def _gram(
     """The Gram matrix of z = (1, x.., y), each scaled into [-1, 1]: its upper half, off-diagonals times sqrt 2, has
     the norm ||z||^2 <= len(z) for one row."""
     if groups:
-        raise QueryRefused("A regression or correlation cannot be grouped. Ask for one group with a filter.")
+        raise QueryRefused(
+            "Regressions and correlations cannot be grouped. Ask about one group at a time with a filter."
+        )
     parts = (
         (measure.x, measure.y) if isinstance(measure, Correlation) else (*measure.features, measure.target)
     )
     if not 2 <= len(parts) <= MAX_FEATURES + 1:
-        raise QueryRefused(f"A regression has from 1 to {MAX_FEATURES} features.")
+        raise QueryRefused(f"A regression needs 1 to {MAX_FEATURES} features.")
     if isinstance(measure, Regression) and (
         len(measure.names) != len(measure.features) or len(set(measure.names)) != len(measure.names)
     ):
-        raise QueryRefused("Give each feature of a regression a name of its own.")
+        raise QueryRefused("Give each feature of the regression a different name.")
     scales = tuple(_scale(part, table) for part in parts)
     z = (Constant(1.0), *(scale.unit for scale in scales))
     coordinates = tuple(

@@ -27,7 +27,9 @@ def quantiles(measure: PersonQuantiles) -> Quantiles:
 def people_of(measure: PersonQuantiles, table: TableSpec) -> TableSpec:
     """The table of one row a person, from public numbers. Raises QueryRefused where there is nothing to tell."""
     if table.max_rows == 1:
-        raise QueryRefused(f"A person has at most one row in {table.name}, as declared.")
+        raise QueryRefused(
+            f"{table.name} declares at most one row per person. Ask for quantiles of a column instead."
+        )
     if measure.of is None:
         column = ColumnSpec(name=NUMBER, kind=Kind.INTEGER, lower=1.0, upper=float(table.max_rows))
     else:

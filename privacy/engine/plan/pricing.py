@@ -99,10 +99,10 @@ def off_middle(scale: Scale, mean: float, half_width: float) -> float:
 def _unknown(query: Query, design: Design) -> str:
     if is_relative(query, design):
         return (
-            "How exact this answer will be depends on how many rows there are. Count them first, or choose an "
-            "epsilon instead."
+            "The accuracy of this answer depends on the number of rows. Count them first, or choose an epsilon "
+            "instead."
         )
-    return "How exact this answer will be depends on the data. Choose an epsilon instead."
+    return "The accuracy of this answer depends on the data. Choose an epsilon instead."
 
 
 def error_per_sigma(query: Query, design: Design, size: float | None, off: float = 1.0) -> float | None:
@@ -129,9 +129,13 @@ def error_per_sigma(query: Query, design: Design, size: float | None, off: float
 
 def _offer(design: Design, sigma: int, budget_mu: float) -> Offer:
     if sigma < MIN_SIGMA:
-        raise QueryRefused("No budget affords an answer that exact. Allow a larger error.")
+        raise QueryRefused(
+            "No budget can pay for an answer this precise. Choose a larger error or a smaller epsilon."
+        )
     if sigma > MAX_SIGMA:
-        raise QueryRefused("An answer with that much noise would tell nothing. Allow a smaller error.")
+        raise QueryRefused(
+            "An answer with this much noise would say nothing. Choose a smaller error or a larger epsilon."
+        )
     units = worst_case_units(sigma, Fraction(budget_mu) ** 2)
     mu = math.sqrt(design.releases) * ONE / sigma
     return Offer(sigma=sigma, units_each=units, releases=design.releases, mu=mu)

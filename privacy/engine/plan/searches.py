@@ -105,7 +105,9 @@ def span(of: Expression, table: TableSpec) -> Interval:
     QueryRefused."""
     if isinstance(of, Column) and (spec := table.column(of.name)).kind == Kind.DATE:
         if spec.lattice is None:
-            raise QueryRefused(f"The declared bounds of “{spec.name}” are not days of a calendar.")
+            raise QueryRefused(
+                f"The declared bounds of “{spec.name}” are not calendar dates. Ask the owner to correct them."
+            )
         return Interval(spec.lower, spec.upper)
     return bounds(of, table)
 

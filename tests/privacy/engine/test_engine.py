@@ -260,7 +260,7 @@ def test_noise_is_never_less_than_was_charged_for(sigma):
 
 
 def test_too_little_noise_is_refused():
-    with pytest.raises(ValueError, match="sigma must lie"):
+    with pytest.raises(ValueError, match="sigma must be"):
         add_noise(np.zeros(1, dtype=np.int64), MIN_SIGMA - 1)
 
 

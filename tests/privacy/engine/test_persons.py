@@ -141,9 +141,9 @@ def test_it_costs_what_a_quantile_of_one_row_a_person_costs():
 
 def test_what_is_not_asked_of_people():
     for query, why in (
-        (Query(table="wages", measure=PersonQuantiles(), rows=2), "all rows of a person"),
+        (Query(table="wages", measure=PersonQuantiles(), rows=2), "all rows of each person"),
         (Query(table="wages", measure=PersonQuantiles(), by=("region",)), "cannot be grouped"),
-        (Query(table="wages", measure=PersonQuantiles(None, (1.0,))), "each between 0 and 1"),
+        (Query(table="wages", measure=PersonQuantiles(None, (1.0,))), "each above 0 and below 1"),
         (Query(table="wages", measure=PersonQuantiles(Column("region"))), "not a number"),
     ):
         with pytest.raises(QueryRefused, match=why):
