@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.samples import Floats, claims, numbers, survey, wages
-from privacy.engine.figures import Answer, Figure
+from privacy.engine.figures import Figure, Figures
 from privacy.engine.language.expressions import Column
 from privacy.engine.language.query import (
     Correlation,
@@ -44,7 +44,7 @@ class Question:
     def title(self) -> str:
         return f"{self.table.__name__}: {self.name}"
 
-    def figures(self, answer: Answer) -> list[Figure]:
+    def figures(self, answer: Figures) -> list[Figure]:
         """One of each line; the last share, which is 1 whatever the noise, is left out."""
         found = [next(one for one in line.figures if self.figure in {"", one.name}) for line in answer.lines]
         return found[:-1] if isinstance(self.asked, Distribution) else found

@@ -42,7 +42,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class FigureLine:
     """The figures of one group; `key` holds the group's labels."""
 
     key: tuple[str, ...]
@@ -50,21 +50,23 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Figures:
     """What is released."""
 
     by: tuple[str, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[FigureLine, ...]
 
 
-def of_vector(query: Query, plan: Design, noisy: Integers, sigma: int) -> Answer:
+def of_vector(query: Query, plan: Design, noisy: Integers, sigma: int) -> Figures:
     """The answer of a query whose cells hold noisy sums. `noisy`: shape (cells, width)."""
     sums: Floats = noisy.astype(np.float64) * (plan.clip / ONE)
     sd = sigma * (plan.clip / ONE)
     by = tuple(group.column for group in plan.groups)
     keys = product(*(group.labels for group in plan.groups))
-    lines = [Line(key=key, figures=_line(query, plan, row, sd)) for key, row in zip(keys, sums, strict=True)]
-    return Answer(by=by, lines=tuple(lines))
+    lines = [
+        FigureLine(key=key, figures=_line(query, plan, row, sd)) for key, row in zip(keys, sums, strict=True)
+    ]
+    return Figures(by=by, lines=tuple(lines))
 
 
 def _line(query: Query, plan: Design, row: Floats, sd: float) -> tuple[Figure, ...]:
@@ -108,7 +110,7 @@ def _variance(scale: Scale, row: Floats, sd: float) -> Figure:
     return Figure(name="variance", value=value, half_width=Z95 * scale.half**2 * sd * gradient)
 
 
-def of_distribution(scale: Scale, back: Floats, noisy: Integers, sigma: int) -> Answer:
+def of_distribution(scale: Scale, back: Floats, noisy: Integers, sigma: int) -> Figures:
     """Shares at or below each bin's upper end, made to rise. `back` (bins, bins): from noisy units to prefix sums.
 
     The interval of a share s is that of the noise of `prefix - s x total`, by the delta method. Isotonic regression is
@@ -122,40 +124,40 @@ def of_distribution(scale: Scale, back: Floats, noisy: Integers, sigma: int) -> 
     keys = [(f"{edge:.6g}",) for edge in edges]
     if total < CLEAR * sigma * float(np.linalg.norm(back[-1])):
         untold = (Figure(name="share", value=None, half_width=None),)
-        return Answer(by=(UP_TO,), lines=tuple(Line(key=key, figures=untold) for key in keys))
+        return Figures(by=(UP_TO,), lines=tuple(FigureLine(key=key, figures=untold) for key in keys))
     shares = isotonic_regression(np.clip(prefixes / total, 0.0, 1.0)).x
     widths = Z95 * sigma / total * np.linalg.norm(back - np.outer(shares, back[-1]), axis=1)
     lines = [
-        Line(key=key, figures=(Figure(name="share", value=float(share), half_width=float(width)),))
+        FigureLine(key=key, figures=(Figure(name="share", value=float(share), half_width=float(width)),))
         for key, share, width in zip(keys, shares, widths, strict=True)
     ]
-    return Answer(by=(UP_TO,), lines=tuple(lines))
+    return Figures(by=(UP_TO,), lines=tuple(lines))
 
 
-def of_keys(keys: list[tuple[str, int]]) -> Answer:
+def of_keys(keys: list[tuple[str, int]]) -> Figures:
     """The keys whose noisy counts passed the threshold, the largest first. Without intervals: who has several values
     counts with some of them only, and what is told is what came out large."""
     lines = [
-        Line(
+        FigureLine(
             key=(key.replace("\0", "\N{REPLACEMENT CHARACTER}"),),
             figures=(Figure(name="count", value=noisy / ONE, half_width=None),),
         )
         for key, noisy in sorted(keys, key=lambda pair: (-pair[1], pair[0]))
     ]
-    return Answer(by=("value",), lines=tuple(lines))
+    return Figures(by=("value",), lines=tuple(lines))
 
 
-def of_quantiles(at: tuple[float, ...], found: list[Found]) -> Answer:
+def of_quantiles(at: tuple[float, ...], found: list[Found]) -> Figures:
     """The places where the searches ended, kept in order; None where no count stood clear of the noise, as where there
     are hardly any rows. An interval is widened to hold the value that order gives it."""
     told = [k for k in range(len(at)) if found[k].clear >= CLEAR]
     values = sorted(found[k].value for k in told)
     ordered = dict(zip(sorted(told, key=lambda k: at[k]), values, strict=True))
     lines = [
-        Line(key=(f"{share:g}",), figures=(_quantile(ordered.get(k), found[k]),))
+        FigureLine(key=(f"{share:g}",), figures=(_quantile(ordered.get(k), found[k]),))
         for k, share in enumerate(at)
     ]
-    return Answer(by=("share",), lines=tuple(lines))
+    return Figures(by=("share",), lines=tuple(lines))
 
 
 def _quantile(value: float | None, found: Found) -> Figure:

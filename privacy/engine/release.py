@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from privacy.engine import figures
-from privacy.engine.figures import Answer
+from privacy.engine.figures import Figures
 from privacy.engine.language.expressions import Binary, Column, Constant, Predicate
 from privacy.engine.language.query import Distribution, KeyCounts, PersonQuantiles, Quantiles, Query
 from privacy.engine.language.schema import QueryRefused
@@ -73,7 +73,7 @@ class Measured:
 
     spent: npt.NDArray[Any]
     priced: bool
-    release: Callable[[int, Bools | None], Answer]
+    release: Callable[[int, Bools | None], Figures]
     """(sigma in units, which subjects take part or None for all) -> the noisy answer."""
 
     @property
@@ -161,11 +161,11 @@ Collect: TypeAlias = Callable[[Bools | None], tuple[Integers, npt.NDArray[Any]]]
 """Which subjects take part (None: all) -> (the clipped vectors summed over them, what each subject is charged)."""
 
 
-def _measured(reading: _Reading, collect: Collect, tell: Callable[[Integers, int], Answer]) -> Measured:
+def _measured(reading: _Reading, collect: Collect, tell: Callable[[Integers, int], Figures]) -> Measured:
     """`tell`: (total, sigma) -> the noisy answer."""
     everybody, spent = collect(None)
 
-    def release(sigma: int, active: Bools | None) -> Answer:
+    def release(sigma: int, active: Bools | None) -> Figures:
         return tell(everybody if active is None else collect(active)[0], sigma)
 
     return Measured(spent=spent, priced=reading.price != FREE, release=release)
@@ -174,7 +174,7 @@ def _measured(reading: _Reading, collect: Collect, tell: Callable[[Integers, int
 def _vector(query: Query, reading: _Reading) -> Measured:
     plan = reading.plan
 
-    def tell(total: Integers, sigma: int) -> Answer:
+    def tell(total: Integers, sigma: int) -> Figures:
         return figures.of_vector(query, plan, add_noise(total, sigma), sigma)
 
     collect = _fused(reading) or _general(reading, plan.cells, len(plan.coordinates), partial(_placed, plan))
@@ -290,7 +290,7 @@ def _by_unknown_keys(column: str, most: int, reading: _Reading, delta: float) ->
         add_keys(table.offsets, reading.kept, found.numbers, found.valid, most, *out)
         return total, spent
 
-    def tell(total: Integers, sigma: int) -> Answer:
+    def tell(total: Integers, sigma: int) -> Figures:
         counts, bar = total[:, 0], threshold(sigma, most, delta)
         # Only keys that somebody counts with are candidates: the threshold allows for the few that one person counts
         # with, not for the thousands that one person may have. Noise lifts a key by ten sigma once in 10^23: those
@@ -319,7 +319,7 @@ def _distribution(bins: int, reading: _Reading) -> Measured:
         add_bins(total[0], seen, steps.column)
         return total, spent
 
-    def tell(total: Integers, sigma: int) -> Answer:
+    def tell(total: Integers, sigma: int) -> Figures:
         return figures.of_distribution(scale, steps.back, add_noise(total, sigma), sigma)
 
     return _measured(reading, collect, tell)
@@ -353,7 +353,7 @@ def _search(at: tuple[float, ...], grid: Grid, reading: _Reading) -> Measured:
     else:
         add_rows(table.offsets, keep, _NO_NUMBERS, values.valid, 0.0, 0.0, weight, *out)
 
-    def release(sigma: int, active: Bools | None) -> Answer:
+    def release(sigma: int, active: Bools | None) -> Figures:
         flags = EVERYWHERE if active is None else active
         ranks = Ranks(table.offsets, keep, values, grid.stops, weight, flags)
         signs = [

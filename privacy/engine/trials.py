@@ -102,7 +102,7 @@ def _noise(source: np.random.Generator, shape: tuple[int, ...], sigma: int) -> I
     return np.clip(drawn, -LARGEST, LARGEST).astype(np.int64)
 
 
-def _summary(answers: list[figures.Answer]) -> tuple[Tried, ...]:
+def _summary(answers: list[figures.Figures]) -> tuple[Tried, ...]:
     """Figure by figure over all tries; how many rows there are is left out, for the mock cannot tell."""
     found: dict[tuple[tuple[str, ...], str], list[float | None]] = {}
     for answer in answers:

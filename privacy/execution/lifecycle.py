@@ -32,7 +32,7 @@ from datasets import storage
 from privacy import dates, notifications, rules
 from privacy.declarations import opened
 from privacy.engine.accounting import noise_epsilon
-from privacy.engine.figures import Answer as Figures
+from privacy.engine.figures import Figures
 from privacy.engine.language.query import KeyCounts, PersonQuantiles, Quantiles
 from privacy.engine.language.schema import QueryRefused
 from privacy.engine.language.wire import decode, encode
