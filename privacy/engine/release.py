@@ -52,7 +52,7 @@ PART = 2**17
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class SortedTable:
     """Rows sorted by subject. `offsets` (subjects + 1,): rows of subject i are offsets[i]:offsets[i+1]."""
 
     rows: Rows
@@ -96,7 +96,7 @@ class _Reading:
     """One query on one table."""
 
     plan: Design
-    table: Table
+    table: SortedTable
     kept: Bools
     """Which rows the filter keeps, or EVERYWHERE."""
     price: tuple[int, int]
@@ -115,7 +115,7 @@ class _Reading:
 
 
 def measure(
-    query: Query, table: Table, *, worst_case: int | None = None, threshold_delta: float = 0.0
+    query: Query, table: SortedTable, *, worst_case: int | None = None, threshold_delta: float = 0.0
 ) -> Measured:
     """Read a checked query off a table. QueryRefused, before any row is read, when the declarations forbid it.
 
@@ -138,7 +138,7 @@ def measure(
             return _vector(query, reading)
 
 
-def exact_sums(query: Query, table: Table) -> Integers:
+def exact_sums(query: Query, table: SortedTable) -> Integers:
     """What the people of a table add up to, clipped, without noise: for mock tables alone (engine.trials). Shape
     (cells, width). QueryRefused when the declarations forbid the query."""
     plan = design(query, table.rows.table)
@@ -369,7 +369,7 @@ def _by_person(measure_: PersonQuantiles, reading: _Reading) -> _Reading:
     table = reading.table
     rows = people(measure_, table.rows, table.offsets, reading.kept)
     offsets = np.arange(table.subjects + 1, dtype=np.int64)
-    return replace(reading, table=Table(rows=rows, offsets=offsets), kept=EVERYWHERE)
+    return replace(reading, table=SortedTable(rows=rows, offsets=offsets), kept=EVERYWHERE)
 
 
 def _weight(plan: Design) -> float:
@@ -378,8 +378,8 @@ def _weight(plan: Design) -> float:
     return coordinate.value if isinstance(coordinate, Constant) else 1.0
 
 
-def table_from_columns(rows: Rows, offsets: Integers) -> Table:
+def table_from_columns(rows: Rows, offsets: Integers) -> SortedTable:
     """A table as the engine reads it; ValueError when the offsets do not cover the rows."""
     if offsets[0] != 0 or offsets[-1] != rows.length or not is_ascending(offsets):
         raise ValueError("The offsets do not cover the rows.")
-    return Table(rows=rows, offsets=offsets)
+    return SortedTable(rows=rows, offsets=offsets)

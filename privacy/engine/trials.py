@@ -22,7 +22,7 @@ from privacy.engine.language.query import Correlation, Mean, Query, Regression, 
 from privacy.engine.measure.contributions import Integers
 from privacy.engine.measure.evaluate import holds
 from privacy.engine.plan.designs import design
-from privacy.engine.release import Table, exact_sums
+from privacy.engine.release import SortedTable, exact_sums
 
 TRIES = 20
 ROWS_PER_FIGURE = 10
@@ -76,7 +76,7 @@ def people_with(mean: float, rows: int, *, most: int, seed: int) -> Integers:
     return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
 
-def trial(query: Query, table: Table, *, sigma: int, people: int, seed: int) -> Trial:
+def trial(query: Query, table: SortedTable, *, sigma: int, people: int, seed: int) -> Trial:
     """Try a query that can be on a mock table. `people`: how many the real table is about; `sigma`: the noise with
     which it would be asked, in units. QueryRefused when the declarations forbid the query."""
     plan = design(query, table.rows.table)

@@ -17,7 +17,7 @@ from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
 from privacy.engine.measure.contributions import CAP, ONE, Integers, worst_case_units
 from privacy.engine.measure.evaluate import Bools, Floats, Rows, Values
 from privacy.engine.measure.mechanisms import add_noise
-from privacy.engine.release import Table, measure, table_from_columns
+from privacy.engine.release import SortedTable, measure, table_from_columns
 from privacy.ledgers.person_ledger import SubjectLedger
 
 CANARIES = 6000
@@ -98,7 +98,7 @@ def _query(asked: Bools) -> Query:
     return Query(table="canaries", measure=Sum(Column("weight")), where=where, by=("cell",))
 
 
-def _table(places: Integers) -> Table:
+def _table(places: Integers) -> SortedTable:
     """Those who are present: every one has as many rows as count, each at the upper bound."""
     cells = np.repeat(places, ROWS)
     everywhere = np.ones(len(cells), dtype=np.bool_)
