@@ -21,7 +21,7 @@ from privacy.engine.measure.contributions import ONE, Integers
 from privacy.engine.measure.evaluate import Floats
 from privacy.engine.plan.designs import KAPPA, Design, Scale
 from privacy.engine.plan.pricing import Z95
-from privacy.engine.plan.searches import Found
+from privacy.engine.plan.searches import SearchResult
 
 # A ratio is only told when its noisy denominator stands clear of the noise.
 CLEAR = 5.0
@@ -147,7 +147,7 @@ def of_keys(keys: list[tuple[str, int]]) -> Figures:
     return Figures(by=("value",), lines=tuple(lines))
 
 
-def of_quantiles(at: tuple[float, ...], found: list[Found]) -> Figures:
+def of_quantiles(at: tuple[float, ...], found: list[SearchResult]) -> Figures:
     """The places where the searches ended, kept in order; None where no count stood clear of the noise, as where there
     are hardly any rows. An interval is widened to hold the value that order gives it."""
     told = [k for k in range(len(at)) if found[k].clear >= CLEAR]
@@ -160,7 +160,7 @@ def of_quantiles(at: tuple[float, ...], found: list[Found]) -> Figures:
     return Figures(by=("share",), lines=tuple(lines))
 
 
-def _quantile(value: float | None, found: Found) -> Figure:
+def _quantile(value: float | None, found: SearchResult) -> Figure:
     if value is None:
         return Figure(name="quantile", value=None, half_width=None)
     low, high = min(found.low, value), max(found.high, value)

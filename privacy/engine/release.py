@@ -43,7 +43,7 @@ from privacy.engine.measure.mechanisms import add_noise, threshold
 from privacy.engine.measure.prefixes import add_bins, add_steps, steps_of
 from privacy.engine.measure.ranks import Ranks
 from privacy.engine.plan.designs import Design, Scale, design
-from privacy.engine.plan.persons import people
+from privacy.engine.plan.persons import one_row_per_person
 from privacy.engine.plan.searches import Grid, search
 
 _NO_NUMBERS = np.empty(0, dtype=np.float64)
@@ -92,7 +92,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
+class _TableQuery:
     """One query on one table."""
 
     plan: Design
@@ -101,12 +101,12 @@ class _Reading:
     """Which rows the filter keeps, or EVERYWHERE."""
     price: tuple[int, int]
 
-    def nothing(self, cells: int, width: int) -> tuple[Integers, npt.NDArray[Any]]:
+    def zeros(self, cells: int, width: int) -> tuple[Integers, npt.NDArray[Any]]:
         """Room for a total and for what subjects are charged, which takes half of it as 32 bits."""
         kind = np.int64 if self.price == FREE else np.uint32
         return np.zeros((cells, width), dtype=np.int64), np.empty(self.table.subjects, dtype=kind)
 
-    def chosen(self, codes: Codes, first: int, last: int) -> Codes:
+    def kept_codes(self, codes: Codes, first: int, last: int) -> Codes:
         """The cells of the rows of these subjects, -1 where the filter leaves a row out."""
         if not len(self.kept):
             return codes
@@ -124,26 +124,26 @@ def measure(
     """
     plan = design(query, table.rows.table)
     price = FREE if worst_case is None else price_of(worst_case, plan.releases)
-    reading = _Reading(plan=plan, table=table, kept=_kept(query.where, table.rows), price=price)
+    asked = _TableQuery(plan=plan, table=table, kept=_kept(query.where, table.rows), price=price)
     match query.measure:
         case Quantiles(_, at) if plan.grid is not None:
-            return _search(at, plan.grid, reading)
+            return _search(at, plan.grid, asked)
         case PersonQuantiles(_, at) if plan.grid is not None:
-            return _search(at, plan.grid, _by_person(query.measure, reading))
+            return _search(at, plan.grid, _by_person(query.measure, asked))
         case KeyCounts(column, most):
-            return _by_unknown_keys(column, most, reading, threshold_delta)
+            return _by_unknown_keys(column, most, asked, threshold_delta)
         case Distribution(_, bins):
-            return _distribution(bins, reading)
+            return _distribution(bins, asked)
         case _:
-            return _vector(query, reading)
+            return _vector(query, asked)
 
 
 def exact_sums(query: Query, table: SortedTable) -> Integers:
     """What the people of a table add up to, clipped, without noise: for mock tables alone (engine.trials). Shape
     (cells, width). QueryRefused when the declarations forbid the query."""
     plan = design(query, table.rows.table)
-    reading = _Reading(plan=plan, table=table, kept=_kept(query.where, table.rows), price=FREE)
-    total, _ = _general(reading, plan.cells, len(plan.coordinates), partial(_placed, plan))(None)
+    asked = _TableQuery(plan=plan, table=table, kept=_kept(query.where, table.rows), price=FREE)
+    total, _ = _general(asked, plan.cells, len(plan.coordinates), partial(_placed, plan))(None)
     return total
 
 
@@ -161,47 +161,49 @@ Collect: TypeAlias = Callable[[Bools | None], tuple[Integers, npt.NDArray[Any]]]
 """Which subjects take part (None: all) -> (the clipped vectors summed over them, what each subject is charged)."""
 
 
-def _measured(reading: _Reading, collect: Collect, tell: Callable[[Integers, int], Figures]) -> Measured:
-    """`tell`: (total, sigma) -> the noisy answer."""
+def _measured(
+    asked: _TableQuery, collect: Collect, to_figures: Callable[[Integers, int], Figures]
+) -> Measured:
+    """`to_figures`: (total, sigma) -> the noisy answer."""
     everybody, spent = collect(None)
 
     def release(sigma: int, active: Bools | None) -> Figures:
-        return tell(everybody if active is None else collect(active)[0], sigma)
+        return to_figures(everybody if active is None else collect(active)[0], sigma)
 
-    return Measured(spent=spent, priced=reading.price != FREE, release=release)
+    return Measured(spent=spent, priced=asked.price != FREE, release=release)
 
 
-def _vector(query: Query, reading: _Reading) -> Measured:
-    plan = reading.plan
+def _vector(query: Query, asked: _TableQuery) -> Measured:
+    plan = asked.plan
 
-    def tell(total: Integers, sigma: int) -> Figures:
+    def to_figures(total: Integers, sigma: int) -> Figures:
         return figures.of_vector(query, plan, add_noise(total, sigma), sigma)
 
-    collect = _fused(reading) or _general(reading, plan.cells, len(plan.coordinates), partial(_placed, plan))
-    return _measured(reading, collect, tell)
+    collect = _fused(asked) or _general(asked, plan.cells, len(plan.coordinates), partial(_placed, plan))
+    return _measured(asked, collect, to_figures)
 
 
 def _general(
-    reading: _Reading, cells: int, width: int, place: Callable[[Rows], tuple[Codes, Integers]]
+    asked: _TableQuery, cells: int, width: int, place: Callable[[Rows], tuple[Codes, Integers]]
 ) -> Collect:
     """Any coordinates, part by part: a cell and a vector a row first (`place`), then the sums."""
-    offsets, mode = reading.table.offsets, reading.plan.mode
+    offsets, mode = asked.table.offsets, asked.plan.mode
 
     def collect(active: Bools | None) -> tuple[Integers, npt.NDArray[Any]]:
-        total, spent = reading.nothing(cells, width)
+        total, spent = asked.zeros(cells, width)
         for first, last in _parts(offsets):
-            rows = reading.table.rows.part(int(offsets[first]), int(offsets[last]))
+            rows = asked.table.rows.part(int(offsets[first]), int(offsets[last]))
             codes, units = place(rows)
             found = contribute(
                 offsets[first : last + 1] - offsets[first],
-                reading.chosen(codes, first, last),
+                asked.kept_codes(codes, first, last),
                 units,
                 size=cells,
                 mode=mode,
                 active=None if active is None else active[first:last],
             )
             total += found.total
-            charge_all(found.squares, reading.price, spent[first:last])
+            charge_all(found.squares, asked.price, spent[first:last])
         return total, spent
 
     return collect
@@ -225,9 +227,9 @@ def _placed(plan: Design, rows: Rows) -> tuple[Codes, Integers]:
     return _cells(plan, usable, rows), units
 
 
-def _fused(reading: _Reading) -> Collect | None:
+def _fused(asked: _TableQuery) -> Collect | None:
     """Counts, sums and means of a column in at most one group: one compiled pass. None for other shapes."""
-    plan, table, keep, price = reading.plan, reading.table, reading.kept, reading.price
+    plan, table, keep, price = asked.plan, asked.table, asked.kept, asked.price
     shape = _affine(plan)
     if plan.mode != SUM or len(plan.groups) > 1 or shape is None:
         return None
@@ -236,7 +238,7 @@ def _fused(reading: _Reading) -> Collect | None:
     numbers = (slope * ONE / plan.clip, shift * ONE / plan.clip, round(weight * ONE / plan.clip))
 
     def collect(active: Bools | None) -> tuple[Integers, npt.NDArray[Any]]:
-        total, spent = reading.nothing(plan.cells, len(plan.coordinates))
+        total, spent = asked.zeros(plan.cells, len(plan.coordinates))
         out = (price, EVERYWHERE if active is None else active, total, spent)
         if plan.groups:
             key = table.rows.columns[plan.groups[0].column]
@@ -277,20 +279,20 @@ def _cells(plan: Design, usable: Bools, rows: Rows) -> Codes:
     return np.where(usable, cells, -1).astype(np.int32)
 
 
-def _by_unknown_keys(column: str, most: int, reading: _Reading, delta: float) -> Measured:
+def _by_unknown_keys(column: str, most: int, asked: _TableQuery, delta: float) -> Measured:
     if delta <= 0:
         raise QueryRefused("This dataset does not release undeclared values.")
-    table = reading.table
+    table = asked.table
     found = table.rows.columns[column]
     texts = table.rows.texts(column)
 
     def collect(active: Bools | None) -> tuple[Integers, npt.NDArray[Any]]:
-        total, spent = reading.nothing(len(texts), 1)
-        out = (reading.price, EVERYWHERE if active is None else active, total[:, 0], spent)
-        add_keys(table.offsets, reading.kept, found.numbers, found.valid, most, *out)
+        total, spent = asked.zeros(len(texts), 1)
+        out = (asked.price, EVERYWHERE if active is None else active, total[:, 0], spent)
+        add_keys(table.offsets, asked.kept, found.numbers, found.valid, most, *out)
         return total, spent
 
-    def tell(total: Integers, sigma: int) -> Figures:
+    def to_figures(total: Integers, sigma: int) -> Figures:
         counts, bar = total[:, 0], threshold(sigma, most, delta)
         # Only keys that somebody counts with are candidates: the threshold allows for the few that one person counts
         # with, not for the thousands that one person may have. Noise lifts a key by ten sigma once in 10^23: those
@@ -300,29 +302,29 @@ def _by_unknown_keys(column: str, most: int, reading: _Reading, delta: float) ->
         told = [(texts[int(k)], int(n)) for k, n in zip(near, noisy, strict=True) if n >= bar]
         return figures.of_keys(told)
 
-    return _measured(reading, collect, tell)
+    return _measured(asked, collect, to_figures)
 
 
-def _distribution(bins: int, reading: _Reading) -> Measured:
-    plan, table, offsets = reading.plan, reading.table, reading.table.offsets
+def _distribution(bins: int, asked: _TableQuery) -> Measured:
+    plan, table, offsets = asked.plan, asked.table, asked.table.offsets
     scale, steps = plan.scales[0], steps_of(bins, plan.clip)
 
     def collect(active: Bools | None) -> tuple[Integers, npt.NDArray[Any]]:
-        total, spent = reading.nothing(1, bins)
+        total, spent = asked.zeros(1, bins)
         seen = np.zeros(bins, dtype=np.int64)
         for first, last in _parts(offsets):
             rows = table.rows.part(int(offsets[first]), int(offsets[last]))
-            codes = reading.chosen(_bins(scale, bins, rows), first, last)
+            codes = asked.kept_codes(_bins(scale, bins, rows), first, last)
             flags = EVERYWHERE if active is None else active[first:last]
-            out = (reading.price, flags, total[0], seen, spent[first:last])
+            out = (asked.price, flags, total[0], seen, spent[first:last])
             add_steps(offsets[first : last + 1] - offsets[first], codes, steps.column, steps.products, *out)
         add_bins(total[0], seen, steps.column)
         return total, spent
 
-    def tell(total: Integers, sigma: int) -> Figures:
+    def to_figures(total: Integers, sigma: int) -> Figures:
         return figures.of_distribution(scale, steps.back, add_noise(total, sigma), sigma)
 
-    return _measured(reading, collect, tell)
+    return _measured(asked, collect, to_figures)
 
 
 def _bins(scale: Scale, bins: int, rows: Rows) -> Codes:
@@ -332,22 +334,22 @@ def _bins(scale: Scale, bins: int, rows: Rows) -> Codes:
     return np.where(values.valid, np.clip(position, 0, bins - 1), -1).astype(np.int32)
 
 
-def _search(at: tuple[float, ...], grid: Grid, reading: _Reading) -> Measured:
+def _search(at: tuple[float, ...], grid: Grid, asked: _TableQuery) -> Measured:
     """Noisy binary searches by signed counts (privacy by composition of their Gaussian steps).
 
     A step at threshold v adds to each row (1 - q) if its value is at most v, otherwise -q. A step's vector is never
     longer than that of the row weights max(q, 1 - q), which does not depend on v; that bound is what is charged for
     every step.
     """
-    plan, table, keep = reading.plan, reading.table, reading.kept
+    plan, table, keep = asked.plan, asked.table, asked.kept
     match plan.scales[0].of:
         case Column(name):
             values = table.rows.columns[name]
         case expression:
             values = evaluate(expression, table.rows)
     weight = math.ceil(_weight(plan) * ONE / plan.clip)
-    total, bound = reading.nothing(1, 1)
-    out = (reading.price, EVERYWHERE, total, bound)
+    total, bound = asked.zeros(1, 1)
+    out = (asked.price, EVERYWHERE, total, bound)
     if len(keep) == 0 and len(values.valid) == 0:
         add_sizes(table.offsets, weight, *out)
     else:
@@ -361,15 +363,15 @@ def _search(at: tuple[float, ...], grid: Grid, reading: _Reading) -> Measured:
         ]
         return figures.of_quantiles(at, [search(grid, pair, sigma, ranks) for pair in signs])
 
-    return Measured(spent=bound, priced=reading.price != FREE, release=release)
+    return Measured(spent=bound, priced=asked.price != FREE, release=release)
 
 
-def _by_person(measure_: PersonQuantiles, reading: _Reading) -> _Reading:
+def _by_person(measure_: PersonQuantiles, asked: _TableQuery) -> _TableQuery:
     """The same of a table with one row a person."""
-    table = reading.table
-    rows = people(measure_, table.rows, table.offsets, reading.kept)
+    table = asked.table
+    rows = one_row_per_person(measure_, table.rows, table.offsets, asked.kept)
     offsets = np.arange(table.subjects + 1, dtype=np.int64)
-    return replace(reading, table=SortedTable(rows=rows, offsets=offsets), kept=EVERYWHERE)
+    return replace(asked, table=SortedTable(rows=rows, offsets=offsets), kept=EVERYWHERE)
 
 
 def _weight(plan: Design) -> float:

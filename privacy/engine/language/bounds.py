@@ -70,7 +70,7 @@ def bounds(node: Expression, table: TableSpec) -> Interval:
         case Clip(of, lower, upper):
             return _clip_bounds(bounds(of, table), _finite(lower), _finite(upper))
         case Where(condition, then, otherwise):
-            check(condition, table)
+            check_filter(condition, table)
             a, b = bounds(then, table), bounds(otherwise, table)
             return Interval(min(a.lower, b.lower), max(a.upper, b.upper))
 
@@ -93,7 +93,7 @@ def _column_bounds(spec: ColumnSpec) -> Interval:
     return Interval(spec.lower, spec.upper)
 
 
-def check(node: Predicate, table: TableSpec) -> None:
+def check_filter(node: Predicate, table: TableSpec) -> None:
     """Refuse a filter that the declarations do not allow."""
     match node:
         case Compare():
@@ -104,9 +104,9 @@ def check(node: Predicate, table: TableSpec) -> None:
             check_readable(table.column(column))
         case And(parts) | Or(parts):
             for part in parts:
-                check(part, table)
+                check_filter(part, table)
         case Not(of):
-            check(of, table)
+            check_filter(of, table)
 
 
 def _check_compare(node: Compare, table: TableSpec) -> None:
@@ -134,7 +134,7 @@ def _finite(value: float) -> float:
     return float(value)
 
 
-def _out(lower: float, upper: float) -> Interval:
+def _outward(lower: float, upper: float) -> Interval:
     low, high = math.nextafter(lower, -math.inf), math.nextafter(upper, math.inf)
     if not (math.isfinite(low) and math.isfinite(high)):
         raise QueryRefused(f"The expression can become too large for a floating-point number. {LIMITED}.")
@@ -154,17 +154,17 @@ def _divide(a: Interval, b: Interval) -> Interval:
             "Keep it away from 0 with GREATEST or LEAST (in JSON: clip)."
         )
     quotients = [x / y for x in (a.lower, a.upper) for y in (b.lower, b.upper)]
-    return _out(min(quotients), max(quotients))
+    return _outward(min(quotients), max(quotients))
 
 
 def _multiply(a: Interval, b: Interval) -> Interval:
     products = [x * y for x in (a.lower, a.upper) for y in (b.lower, b.upper)]
-    return _out(min(products), max(products))
+    return _outward(min(products), max(products))
 
 
 _BINARY: dict[str, Callable[[Interval, Interval], Interval]] = {
-    "+": lambda a, b: _out(a.lower + b.lower, a.upper + b.upper),
-    "-": lambda a, b: _out(a.lower - b.upper, a.upper - b.lower),
+    "+": lambda a, b: _outward(a.lower + b.lower, a.upper + b.upper),
+    "-": lambda a, b: _outward(a.lower - b.upper, a.upper - b.lower),
     "*": _multiply,
     "/": _divide,
 }
@@ -185,7 +185,7 @@ def _exp(a: Interval) -> Interval:
         raise QueryRefused(
             f"The argument of exp() can be as large as {a.upper:g}, but at most {EXP_LIMIT:g} is supported. {LIMITED}."
         )
-    return _out(math.exp(a.lower), math.exp(a.upper))
+    return _outward(math.exp(a.lower), math.exp(a.upper))
 
 
 def _log(a: Interval) -> Interval:
@@ -193,7 +193,7 @@ def _log(a: Interval) -> Interval:
         raise QueryRefused(
             f"The argument of a logarithm must be above 0 but can be {a.lower:g} here. {LIMITED}."
         )
-    return _out(math.log(a.lower), math.log(a.upper))
+    return _outward(math.log(a.lower), math.log(a.upper))
 
 
 def _sqrt(a: Interval) -> Interval:
@@ -201,7 +201,7 @@ def _sqrt(a: Interval) -> Interval:
         raise QueryRefused(
             f"The argument of a square root must not be negative but can be {a.lower:g} here. {LIMITED}."
         )
-    return _out(math.sqrt(a.lower), math.sqrt(a.upper))
+    return _outward(math.sqrt(a.lower), math.sqrt(a.upper))
 
 
 _UNARY: dict[str, Callable[[Interval], Interval]] = {
@@ -221,7 +221,7 @@ def _power_bounds(a: Interval, exponent: int) -> Interval:
     except OverflowError:
         ends = [-math.inf, math.inf]
     low = 0.0 if exponent % 2 == 0 and a.lower <= 0 <= a.upper else min(ends)
-    return _out(low, max(ends))
+    return _outward(low, max(ends))
 
 
 def _clip_bounds(a: Interval, lower: float, upper: float) -> Interval:

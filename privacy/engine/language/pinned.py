@@ -21,7 +21,7 @@ from privacy.engine.language.expressions import (
 )
 from privacy.engine.language.schema import ColumnSpec, Kind
 
-MOST = 1000
+MAX_WHOLE_NUMBERS = 1000
 """Whole numbers are told apart when their bounds hold no more of them."""
 MISSING = None
 Value: TypeAlias = str | int | None
@@ -41,7 +41,7 @@ def _values(spec: ColumnSpec) -> frozenset[Value] | None:
     if spec.is_key:
         return frozenset(spec.labels)
     whole = float(spec.lower).is_integer() and float(spec.upper).is_integer()
-    if spec.kind != Kind.INTEGER or not whole or spec.upper - spec.lower >= MOST:
+    if spec.kind != Kind.INTEGER or not whole or spec.upper - spec.lower >= MAX_WHOLE_NUMBERS:
         return None
     return frozenset(range(int(spec.lower), int(spec.upper) + 1))
 

@@ -43,7 +43,13 @@ from privacy.engine.language.query import (
     Variance,
 )
 from privacy.engine.language.schema import Kind, QueryRefused, TableSpec, check_text
-from privacy.engine.language.sql_codes import compared, is_category, no_aggregate, unfit, written
+from privacy.engine.language.sql_codes import (
+    aggregate_refusal,
+    column_refusal,
+    comparison,
+    is_category,
+    label_of,
+)
 
 MAX_LENGTH = 10_000
 DIALECT = Dialect.get_or_raise("duckdb")
@@ -241,7 +247,7 @@ def _aggregate(node: Node, table: TableSpec) -> Measure:
     for kind, make in _SIMPLE.items():
         if isinstance(node, kind):
             return make(_expression(node.this, table))
-    _refuse(node, no_aggregate(node.key, table))
+    _refuse(node, aggregate_refusal(node.key, table))
 
 
 def _ascending(node: exp.WithinGroup) -> Node:
@@ -348,7 +354,7 @@ def _predicate(node: Node, table: TableSpec) -> Predicate:
     if isinstance(node, exp.And | exp.Or):
         parts = tuple(_predicate(part, table) for part in node.flatten())
         return And(parts) if isinstance(node, exp.And) else Or(parts)
-    if why := unfit([column.name for column in node.find_all(exp.Column)], table):
+    if why := column_refusal([column.name for column in node.find_all(exp.Column)], table):
         _refuse(node, why)
     if isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
         return IsNull(_column_name(node.this))
@@ -370,7 +376,7 @@ def _between(node: exp.Between, table: TableSpec) -> Predicate:
         _refuse(node, "SYMMETRIC is not supported: write the smaller number first.")
     of = _expression(node.this, table)
     low, high = _expression(node.args["low"], table), _expression(node.args["high"], table)
-    return And((compared(">=", of, low, table), compared("<=", of, high, table)))
+    return And((comparison(">=", of, low, table), comparison("<=", of, high, table)))
 
 
 def _in(node: exp.In, table: TableSpec) -> Predicate:
@@ -393,9 +399,9 @@ def _compare(node: exp.Binary, op: str, table: TableSpec) -> Predicate:
             _refuse(node, "text can only be compared with = and <>.")
         chosen = In(_column_name(left), (right.name,))
         return chosen if op == "=" else Not(chosen)
-    return compared(op, _expression(left, table), _expression(right, table), table)
+    return comparison(op, _expression(left, table), _expression(right, table), table)
 
 
 def _label(node: Node) -> str:
     """A declared value as it is written, with quotes or as a number."""
-    return node.name if isinstance(node, exp.Literal) and node.is_string else written(_number(node))
+    return node.name if isinstance(node, exp.Literal) and node.is_string else label_of(_number(node))

@@ -18,13 +18,13 @@ from privacy.engine.language.expressions import (
 from privacy.engine.language.schema import Kind, QueryRefused, TableSpec
 
 
-def compared(op: str, left: Expression, right: Expression, table: TableSpec) -> Predicate:
+def comparison(op: str, left: Expression, right: Expression, table: TableSpec) -> Predicate:
     """A comparison; that of a yes/no column with 0 or 1, or of a category with a number, says which of its values are
     meant. Raises QueryRefused."""
     if isinstance(left, Constant) and is_category(right, table):
         left, right, op = right, left, TURNED.get(op, op)
     if isinstance(left, Column) and isinstance(right, Constant):
-        spec, label = table.column(left.name), written(right.value)
+        spec, label = table.column(left.name), label_of(right.value)
         if spec.kind == Kind.CATEGORY and op in TURNED:
             return _ordered(op, left.name, right.value, table)
         if spec.kind == Kind.CATEGORY or (
@@ -35,7 +35,7 @@ def compared(op: str, left: Expression, right: Expression, table: TableSpec) -> 
     return Compare(op, left, right)
 
 
-def unfit(columns: Iterable[str], table: TableSpec) -> str:
+def column_refusal(columns: Iterable[str], table: TableSpec) -> str:
     """Why a condition on these columns is refused, where one of them holds dates or times, or is a text that lacks its
     quotes; otherwise empty."""
     names = list(columns)
@@ -64,7 +64,7 @@ INSTEAD = {
 }
 
 
-def no_aggregate(key: str, table: TableSpec) -> str:
+def aggregate_refusal(key: str, table: TableSpec) -> str:
     """Why this is no aggregate that is offered, and what to ask for. `key`: its name in the parser."""
     people = f"COUNT(DISTINCT {table.subject})"
     known = f"use COUNT(*), {people}, SUM, AVG, VAR_POP, MEDIAN, QUANTILE(x, q) or CORR"
@@ -75,7 +75,7 @@ def is_category(of: Expression, table: TableSpec) -> bool:
     return isinstance(of, Column) and table.column(of.name).kind == Kind.CATEGORY
 
 
-def written(value: float) -> str:
+def label_of(value: float) -> str:
     """A number as a declared value is written."""
     return str(int(value)) if value.is_integer() else repr(value)
 
@@ -89,5 +89,5 @@ def _ordered(op: str, name: str, value: float, table: TableSpec) -> Predicate:
             f"The declared values of “{name}” are not numbers and have no order: compare with =, <> or IN."
         ) from words
     if not found:
-        raise QueryRefused(f"No declared value of “{name}” is {op} {written(value)}.")
+        raise QueryRefused(f"No declared value of “{name}” is {op} {label_of(value)}.")
     return In(name, found)

@@ -49,7 +49,7 @@ def flag_rows(keep, valid, begin, rows, flags):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def _run(numbers, rows, running):  # type: ignore[no-untyped-def]
+def _running_sums(numbers, rows, running):  # type: ignore[no-untyped-def]
     """running[k]: the sum of the first k numbers."""
     so_far = np.int64(0)
     for row in range(rows):
@@ -84,18 +84,18 @@ def add_rows(offsets, keep, x, valid, slope, shift, weight, price, active, total
         if chosen:
             flag_rows(keep, valid, begin, rows, flags)
             if counts:
-                _run(flags, rows, many)
+                _running_sums(flags, rows, many)
         if values:
             _units_of(x, slope, shift, begin, rows, units)
             if chosen:
                 for row in range(rows):
                     units[row] *= flags[row]
-            _run(units, rows, sums)
+            _running_sums(units, rows, sums)
         if not values:
-            _close(offsets, first, last, rows, many, many, (weight, 0), price, active, total, spent)
+            _finish_block(offsets, first, last, rows, many, many, (weight, 0), price, active, total, spent)
         else:
             scale = (1, weight if counts else 0)
-            _close(offsets, first, last, rows, sums, many, scale, price, active, total, spent)
+            _finish_block(offsets, first, last, rows, sums, many, scale, price, active, total, spent)
         first = last
 
 
@@ -119,7 +119,7 @@ def add_sizes(offsets, weight, price, active, total, spent):  # type: ignore[no-
 
 
 @nb.njit(cache=True, nogil=True)
-def _close(offsets, first, last, rows, running0, running1, scale, price, active, total, spent):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+def _finish_block(offsets, first, last, rows, running0, running1, scale, price, active, total, spent):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
     """Add the subjects of a block, each the difference of two running sums, clipped."""
     begin, begun0, begun1 = offsets[first], np.int64(0), np.int64(0)
     sum0, sum1 = np.int64(0), np.int64(0)
@@ -165,7 +165,7 @@ def add_counts(offsets, keep, codes, coded, weight, price, active, total, spent)
         _mark_starts(offsets, first, last, starts)
         if len(keep) > 0 or len(coded) > 0:
             flag_rows(keep, coded, begin, rows, flags)
-        base = _count(codes[begin : begin + rows], flags, starts, base, marks, seen, lengths)
+        base = _count_block(codes[begin : begin + rows], flags, starts, base, marks, seen, lengths)
         low = np.int64(0)
         for subject in range(first, last):
             high = min(offsets[subject + 1] - begin, rows)
@@ -176,14 +176,14 @@ def add_counts(offsets, keep, codes, coded, weight, price, active, total, spent)
                 everybody = len(active) == 0 or active[subject]
                 part = codes[begin + low : begin + high]
                 _take_back(part, flags[low:high], seen, scratch)
-                spent[subject] = priced(_pour(scratch, part, weight, squared, everybody, total), price)
+                spent[subject] = priced(_add_clipped(scratch, part, weight, squared, everybody, total), price)
             low = high
         first = last
     total[:, 0] += seen * weight
 
 
 @nb.njit(cache=True, nogil=True)
-def _count(codes, flags, starts, base, marks, seen, lengths):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+def _count_block(codes, flags, starts, base, marks, seen, lengths):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
     """Count a block's rows by code, and run up the squared lengths of its subjects' vectors of counts.
 
     marks[code] - base is how many rows with that code the subject has had, if positive; a new subject has a new base.
@@ -210,7 +210,7 @@ def _take_back(codes, flags, seen, scratch):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def _pour(scratch, codes, weight, squared, everybody, total):  # type: ignore[no-untyped-def]
+def _add_clipped(scratch, codes, weight, squared, everybody, total):  # type: ignore[no-untyped-def]
     """A subject whose counts are clipped, or who takes no part: its squared norm; the work space is emptied."""
     norm = float(squared) * float(weight) ** 2
     factor = REACH / np.sqrt(norm) if norm > LIMIT else 1.0
@@ -248,9 +248,9 @@ def add_grouped(offsets, keep, codes, coded, x, valid, slope, shift, weight, pri
                 flags[row] &= coded_flags[row]
                 units[row] *= flags[row]
         block = codes[begin : begin + rows]
-        base = _sum(block, flags, units, starts, base, weight, cells, lengths)
+        base = _sum_block(block, flags, units, starts, base, weight, cells, lengths)
         people = (offsets[first : last + 1], active[first:last], spent[first:last])
-        _close_grouped((block, flags, units), people, weight, price, lengths, cells, scratch, total)
+        _finish_grouped_block((block, flags, units), people, weight, price, lengths, cells, scratch, total)
         first = last
     total[:, 0] += cells[:, 2]
     if total.shape[1] > 1:
@@ -258,11 +258,11 @@ def add_grouped(offsets, keep, codes, coded, x, valid, slope, shift, weight, pri
 
 
 @nb.njit(cache=True, nogil=True)
-def _sum(codes, flags, units, starts, base, weight, cells, lengths):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+def _sum_block(codes, flags, units, starts, base, weight, cells, lengths):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
     """Sum a block's rows by code, and run up the squared lengths of its subjects' vectors.
 
-    A cell holds: the mark (as in `_count`), the subject's sum, everybody's sum, everybody's rows. The running length
-    wraps around where a subject's may pass 2^63; such a subject is further than `_rows_within_reach` lets pass.
+    A cell holds: the mark (as in `_count_block`), the subject's sum, everybody's sum, everybody's rows. The running
+    length wraps around where a subject's may exceed 2^63; `_rows_within_reach` never lets such a subject pass.
     """
     so_far, square = np.int64(0), weight * weight
     for row in range(len(codes)):
@@ -282,7 +282,7 @@ def _sum(codes, flags, units, starts, base, weight, cells, lengths):  # type: ig
 
 
 @nb.njit(cache=True, nogil=True)
-def _close_grouped(block, people, weight, price, lengths, cells, scratch, total):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+def _finish_grouped_block(block, people, weight, price, lengths, cells, scratch, total):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
     """Tell what the subjects of a block are charged; add those who may be clipped, or take no part, one by one."""
     (codes, flags, units), (offsets, active, spent) = block, people
     most = _rows_within_reach(units[: len(codes)], weight)
@@ -294,7 +294,9 @@ def _close_grouped(block, people, weight, price, lengths, cells, scratch, total)
             spent[subject] = priced(lengths[high] - lengths[low], price)
         else:
             part = (codes[low:high], flags[low:high], units[low:high])
-            spent[subject] = priced(_alone(part, weight, everybody, cells, scratch, total), price)
+            spent[subject] = priced(
+                _add_clipped_groups(part, weight, everybody, cells, scratch, total), price
+            )
         low = high
 
 
@@ -309,7 +311,7 @@ def _rows_within_reach(units, weight):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def _alone(part, weight, everybody, cells, scratch, total):  # type: ignore[no-untyped-def]
+def _add_clipped_groups(part, weight, everybody, cells, scratch, total):  # type: ignore[no-untyped-def]
     """A subject that may be clipped, or takes no part: taken back from the sums, clipped, added; its squared norm."""
     codes, flags, units = part
     for row in range(len(codes)):

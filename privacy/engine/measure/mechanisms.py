@@ -33,7 +33,7 @@ def threshold(sigma: int, keys: int, delta: float) -> int:
     return math.ceil(max(reach) * (1 + 1e-12))
 
 
-def at_least(sigma: int) -> float:
+def float_not_below(sigma: int) -> float:
     """The smallest float that does not fall short of it, as the nearest may past 2**53."""
     nearest = float(sigma)
     return nearest if nearest >= sigma else math.nextafter(nearest, math.inf)
@@ -47,6 +47,6 @@ def add_noise(total: Integers, sigma: int) -> Integers:
     if not MIN_SIGMA <= sigma <= MAX_SIGMA:
         raise ValueError(f"sigma must be between {MIN_SIGMA} and {MAX_SIGMA} units, not {sigma}.")
     domain = dp.vector_domain(dp.atom_domain(T="i64"), size=total.size)
-    measure = dp.m.make_gaussian(domain, dp.l2_distance(T="i64"), scale=at_least(sigma))
+    measure = dp.m.make_gaussian(domain, dp.l2_distance(T="i64"), scale=float_not_below(sigma))
     noisy = measure([int(value) for value in total.ravel()])
     return np.array(noisy, dtype=np.int64).reshape(total.shape)

@@ -41,7 +41,7 @@ def roots(bins: int) -> Floats:
     return np.append(1.0, np.cumprod((2 * k - 1) / (2 * k)))
 
 
-def _alone(bins: int) -> Floats:
+def _own_bin(bins: int) -> Floats:
     """A row counts in its own bin."""
     return np.append(1.0, np.zeros(bins - 1))
 
@@ -57,7 +57,7 @@ def takes_roots(bins: int) -> bool:
     """
     if bins < 2:
         return False
-    ours, plain = _errors(roots(bins)), _errors(_alone(bins))
+    ours, plain = _errors(roots(bins)), _errors(_own_bin(bins))
     constant, linear, square = (plain - ours)[:, :-1]
     # `square` is above 0 for every number of bins that may be asked for (a test holds that).
     s = np.clip(-linear / (2 * square), 0, 1)
@@ -76,10 +76,10 @@ def _errors(factor: Floats) -> Floats:
 
 
 def _factor(bins: int) -> Floats:
-    return roots(bins) if takes_roots(bins) else _alone(bins)
+    return roots(bins) if takes_roots(bins) else _own_bin(bins)
 
 
-def stretch(bins: int) -> float:
+def longest_step(bins: int) -> float:
     """How long a vector one row adds, at the most: the norm of the longest column of R."""
     return float(np.linalg.norm(_factor(bins)))
 
@@ -139,9 +139,9 @@ def add_steps(offsets, bins, column, products, price, active, total, seen, spent
                 for k in touched[:many]:
                     seen[k] += counts[k]
         else:
-            _walk(touched[:many], counts, column, vector[0])
+            _sum_steps(touched[:many], counts, column, vector[0])
             clip_cells(only, vector)
-            square = _pour(vector[0], takes_part, total)
+            square = _add_and_clear(vector[0], takes_part, total)
         counts[touched[:many]] = 0
         spent[subject] = priced(square, price)
 
@@ -176,7 +176,7 @@ def _square(touched, counts, products):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def _walk(touched, counts, column, vector):  # type: ignore[no-untyped-def]
+def _sum_steps(touched, counts, column, vector):  # type: ignore[no-untyped-def]
     """Add a subject's steps up."""
     for k in touched:
         count, rest = counts[k], vector[k:]
@@ -185,7 +185,7 @@ def _walk(touched, counts, column, vector):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def _pour(vector, takes_part, total):  # type: ignore[no-untyped-def]
+def _add_and_clear(vector, takes_part, total):  # type: ignore[no-untyped-def]
     """The squared norm of a subject's vector, which is emptied into `total` if it takes part."""
     square = np.int64(0)
     for place in range(len(vector)):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 
-from privacy.engine.language.bounds import LIMITED, Interval, bounds, check, check_readable
+from privacy.engine.language.bounds import LIMITED, Interval, bounds, check_filter, check_readable
 from privacy.engine.language.expressions import Binary, Constant, Expression, Power, check_size
 from privacy.engine.language.query import (
     MAX_CELLS,
@@ -34,17 +34,17 @@ from privacy.engine.language.query import (
 )
 from privacy.engine.language.schema import ColumnSpec, Kind, QueryRefused, TableSpec
 from privacy.engine.measure.contributions import ANY, MEAN, SUM
-from privacy.engine.measure.prefixes import stretch, takes_roots
+from privacy.engine.measure.prefixes import longest_step, takes_roots
 from privacy.engine.plan.caps import groups_of_a_person, rows_that_count
-from privacy.engine.plan.persons import people_of, quantiles
+from privacy.engine.plan.persons import as_quantiles, person_table
 from privacy.engine.plan.searches import MOST_STEPS, Grid, grid_of, span
 
 KAPPA = math.sqrt(0.5)
 JUST_MORE = 1 + 2.0**-29
 MAX_BINS = 256
-WIDEST = 1e30
+LARGEST_VALUE = 1e30
 """Squares and ratios of values up to here, and of widths down to its inverse, are numbers, with any noise."""
-FARTHEST = 1e280
+LARGEST_SUM = 1e280
 """A sum up to here is a number with any noise."""
 
 
@@ -95,7 +95,7 @@ def design(query: Query, table: TableSpec) -> Design:
     _check_table(query, table)
     if query.where is not None:
         check_size(query.where)
-        check(query.where, table)
+        check_filter(query.where, table)
     rows = rows_that_count(query, table)
     groups = _groups(query, table)
     match query.measure:
@@ -188,7 +188,7 @@ def _scale(
     interval = within(of, table)
     middle = interval.lower / 2 + interval.upper / 2
     half = interval.upper / 2 - interval.lower / 2
-    if interval.magnitude > WIDEST or 0 < half < 1 / WIDEST:
+    if interval.magnitude > LARGEST_VALUE or 0 < half < 1 / LARGEST_VALUE:
         raise QueryRefused(
             f"The values of this expression can lie between {interval.lower:g} and {interval.upper:g}: too large, or "
             f"too close together, for floating-point arithmetic. {LIMITED}."
@@ -213,7 +213,7 @@ def _keys(measure: KeyCounts, groups: tuple[Group, ...], table: TableSpec) -> De
 def _sum(of: Expression, rows: int, groups: tuple[Group, ...], table: TableSpec) -> Design:
     check_size(of)
     reach = bounds(of, table).magnitude * rows
-    if reach > FARTHEST or 0 < reach < 1 / FARTHEST:
+    if reach > LARGEST_SUM or 0 < reach < 1 / LARGEST_SUM:
         raise QueryRefused(
             f"This sum can become too large, or is too small, for a floating-point number. {LIMITED}."
         )
@@ -246,7 +246,7 @@ def _order(
     table: TableSpec,
 ) -> Design:
     if isinstance(measure, PersonQuantiles):
-        plan = _order(quantiles(measure), 1, groups, people_of(measure, table))
+        plan = _order(as_quantiles(measure), 1, groups, person_table(measure, table))
         return replace(plan, clip=plan.clip * JUST_MORE)  # so that nobody is clipped, which takes longer
     if groups:
         raise QueryRefused(
@@ -258,7 +258,7 @@ def _order(
     if isinstance(measure, Distribution):
         if not 2 <= measure.bins <= MAX_BINS:
             raise QueryRefused(f"A distribution needs 2 to {MAX_BINS} bins.")
-        clip = rows * stretch(measure.bins)
+        clip = rows * longest_step(measure.bins)
         return Design(coordinates=(Constant(1.0),), clip=clip, scales=(scale,))
     if not 0 < len(measure.at) <= MAX_QUANTILES or not all(0 < share < 1 for share in measure.at):
         raise QueryRefused(f"Ask for 1 to {MAX_QUANTILES} quantiles, each above 0 and below 1.")

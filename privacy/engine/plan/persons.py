@@ -19,12 +19,12 @@ NUMBER = "number"
 """What the one column is called."""
 
 
-def quantiles(measure: PersonQuantiles) -> Quantiles:
+def as_quantiles(measure: PersonQuantiles) -> Quantiles:
     """The question to the table of one row a person."""
     return Quantiles(Column(NUMBER), measure.at)
 
 
-def people_of(measure: PersonQuantiles, table: TableSpec) -> TableSpec:
+def person_table(measure: PersonQuantiles, table: TableSpec) -> TableSpec:
     """The table of one row a person, from public numbers. Raises QueryRefused where there is nothing to tell."""
     if table.max_rows == 1:
         raise QueryRefused(
@@ -38,12 +38,12 @@ def people_of(measure: PersonQuantiles, table: TableSpec) -> TableSpec:
     return TableSpec(name=table.name, subject=table.subject, columns={NUMBER: column}, max_rows=1)
 
 
-def people(measure: PersonQuantiles, rows: Rows, offsets: Integers, kept: Bools) -> Rows:
+def one_row_per_person(measure: PersonQuantiles, rows: Rows, offsets: Integers, kept: Bools) -> Rows:
     """One row a person: its number of kept rows, or its sum of |x| over them; missing where it has none.
 
     `offsets` (people + 1,): rows of person i are offsets[i]:offsets[i+1]. `kept` (rows,), or empty for all.
     """
-    spec = people_of(measure, rows.table)
+    spec = person_table(measure, rows.table)
     found = _values(measure.of, rows)
     counts, sums = (np.zeros(len(offsets) - 1, dtype=np.int64) for _ in range(2))
     largest = spec.column(NUMBER).upper / rows.table.max_rows or 1.0

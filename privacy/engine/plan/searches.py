@@ -126,7 +126,7 @@ def certain(steps: int) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class SearchResult:
     """Where a search ended, and between which values the quantile lies in 95 % of the cases, both included.
 
     `clear`: how far the clearest of its counts stood off from the noise, in standard deviations.
@@ -138,7 +138,7 @@ class Found:
     clear: float
 
 
-def search(grid: Grid, signs: tuple[int, int], sigma: int, ranks: Ranks) -> Found:
+def search(grid: Grid, signs: tuple[int, int], sigma: int, ranks: Ranks) -> SearchResult:
     """One search. `signs`: what a row adds at or below a stop, and above it. `ranks` were made for the grid's stops.
 
     All steps are taken, wherever the noise leads: those that are left when one cell is left go to the interval.
@@ -154,7 +154,7 @@ def search(grid: Grid, signs: tuple[int, int], sigma: int, ranks: Ranks) -> Foun
         high = stop if noisy > certainly and stop >= first else high
         low = stop + 1 if noisy < -certainly and stop < first else low
     begins, ends = grid.edges
-    return Found(
+    return SearchResult(
         value=grid.middle(float(begins[first]), float(ends[first])),
         low=float(begins[low]),
         high=float(ends[high]),

@@ -11,7 +11,7 @@ import pytest
 
 from privacy.engine.figures import of_vector
 from privacy.engine.language import sql, wire
-from privacy.engine.language.bounds import bounds, check
+from privacy.engine.language.bounds import bounds, check_filter
 from privacy.engine.language.expressions import (
     And,
     Binary,
@@ -65,7 +65,7 @@ def test_arithmetic_that_there_is_not_is_refused(of):
 
 def test_a_comparison_that_there_is_not_is_refused():
     with pytest.raises(QueryRefused, match="“~”"):
-        check(Compare("~", Column("wage"), Constant(1.0)), SPEC)
+        check_filter(Compare("~", Column("wage"), Constant(1.0)), SPEC)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_what_can_grow_past_a_number_is_refused(of):
 @pytest.mark.parametrize("values", [(), tuple(str(n) for n in range(20_000))], ids=["none", "too many"])
 def test_a_list_of_values_is_neither_empty_nor_endless(values):
     with pytest.raises(QueryRefused, match="List between 1 and"):
-        check(In("region", values), SPEC)
+        check_filter(In("region", values), SPEC)
 
 
 @pytest.mark.parametrize("kind", [And, Or])
