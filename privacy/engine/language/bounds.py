@@ -1,7 +1,7 @@
-"""Between which bounds an expression lies, from public declarations alone, and whether a filter is allowed.
+"""Bounds of expressions and checks of filters, from public declarations alone.
 
 Interval arithmetic on the declared bounds with outward rounding (Moore, Interval analysis, 1966, chapters 3 and 4).
-It serves planning and refusals. The privacy proof does not rest on it: it rests on the integer clip per subject.
+Planning and refusals use it. The privacy proof does not rest on it, but on the integer clip per subject.
 """
 
 import math
@@ -44,18 +44,19 @@ NOT_READ = {
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """All values an expression can take."""
+    """The closed interval of values that an expression can take."""
 
     lower: float
     upper: float
 
     @property
     def magnitude(self) -> float:
+        """The largest absolute value in the interval."""
         return max(abs(self.lower), abs(self.upper))
 
 
 def bounds(node: Expression, table: TableSpec) -> Interval:
-    """The interval of an expression; QueryRefused when it cannot be computed on every allowed row."""
+    """Return the interval of an expression. Raises QueryRefused if some allowed row has no value for it."""
     match node:
         case Column(name):
             return _column_bounds(table.column(name))
@@ -76,12 +77,12 @@ def bounds(node: Expression, table: TableSpec) -> Interval:
 
 
 def unreadable(spec: ColumnSpec) -> str:
-    """Why no expression reads this column: it holds dates or times. Otherwise empty."""
+    """The reason why no expression may read this column (it holds dates or times), or an empty string."""
     return f"“{spec.name}” {NOT_READ[spec.kind]}." if spec.kind in NOT_READ else ""
 
 
 def check_readable(spec: ColumnSpec) -> None:
-    """QueryRefused for dates and times, with what can be asked of them."""
+    """Raise QueryRefused for a column of dates or times, with what can be asked instead."""
     if why := unreadable(spec):
         raise QueryRefused(why)
 
@@ -94,7 +95,7 @@ def _column_bounds(spec: ColumnSpec) -> Interval:
 
 
 def check_filter(node: Predicate, table: TableSpec) -> None:
-    """Refuse a filter that the declarations do not allow."""
+    """Raise QueryRefused for a filter that the declarations do not allow."""
     match node:
         case Compare():
             _check_compare(node, table)

@@ -1,7 +1,7 @@
-"""SQL as a front end: one SELECT with one aggregate over one table, parsed into the same frozen query as the form.
+"""SQL front end: one SELECT with one aggregate over one table, parsed into the same frozen query as the form.
 
-sqlglot parses; an allow-list decides. Everything outside it is refused with its position and the reason, from the
-text and the declarations alone. Nothing of the SQL is ever executed.
+sqlglot parses, and an allow-list decides. Everything else is refused with its position and the reason, from the text
+and the declarations alone. No SQL is ever executed.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -12,6 +12,7 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from privacy.engine.language import sql_codes
 from privacy.engine.language.expressions import (
     MAX_DEPTH,
     And,
@@ -43,13 +44,6 @@ from privacy.engine.language.query import (
     Variance,
 )
 from privacy.engine.language.schema import Kind, QueryRefused, TableSpec, check_text
-from privacy.engine.language.sql_codes import (
-    aggregate_refusal,
-    column_refusal,
-    comparison,
-    is_category,
-    label_of,
-)
 
 MAX_LENGTH = 10_000
 DIALECT = Dialect.get_or_raise("duckdb")
@@ -62,7 +56,7 @@ Node: TypeAlias = exp.Expr
 
 
 def parse(text: str, table: TableSpec) -> Query:
-    """The query that the SQL asks. Raises QueryRefused with position and reason."""
+    """Parse SQL into a query. Raises QueryRefused with the position and the reason."""
     try:
         return _query(_statement(text, frozenset(table.columns)), table, text)
     except RecursionError as deep:
@@ -70,9 +64,9 @@ def parse(text: str, table: TableSpec) -> Query:
 
 
 def table_of(text: str, columns: Collection[str] = ()) -> str:
-    """The name of the one table that the SQL asks, declared or not. Raises QueryRefused when it asks none.
+    """Return the name of the table in FROM, declared or not. Raises QueryRefused if there is not exactly one.
 
-    `columns`: names that a column may have, even where SQL has the same word.
+    `columns`: column names that need no quotes although they are SQL keywords.
     """
     return _table_name(_statement(text, columns))
 
@@ -99,9 +93,8 @@ def _statement(text: str, columns: Collection[str]) -> exp.Select:
     if _depth(text) > MAX_DEPTH:
         raise QueryRefused(f"Brackets are nested more than {MAX_DEPTH} levels deep. Simplify the SQL.")
     try:
-        statements = DIALECT.parser().parse(
-            [_plain(token, columns) for token in DIALECT.tokenize(text)], text
-        )
+        tokens = [_plain(token, columns) for token in DIALECT.tokenize(text)]
+        statements = DIALECT.parser().parse(tokens, text)
     except SqlglotError as bad:
         raise QueryRefused(_syntax(bad, text)) from bad
     except RecursionError as deep:
@@ -114,7 +107,7 @@ def _statement(text: str, columns: Collection[str]) -> exp.Select:
 
 
 def _plain(token: Token, columns: Collection[str]) -> Token:
-    """A column called like a word of SQL (`union`, `left`) needs no quotes, unless the word has a meaning here."""
+    """Read a column named like an SQL keyword (`union`, `left`) as a name, unless the keyword is used here."""
     if token.text not in columns or token.text.lower() in WORDS or token.token_type in LITERALS:
         return token
     return Token(TokenType.VAR, token.text, token.line, token.col, token.start, token.end)
@@ -142,14 +135,14 @@ def _syntax(bad: SqlglotError, text: str) -> str:
 def _refuse(node: Node, why: str) -> NoReturn:
     for part in node.walk():
         if "line" in part.meta:
-            # The parser knows where a word ends; people look for where it begins.
+            # The parser keeps where a word ends; people look for where it begins.
             column = part.meta["col"] - (part.meta["end"] - part.meta["start"])
             raise QueryRefused(f"Line {part.meta['line']}, column {column}: {why}")
     raise QueryRefused(why)
 
 
 def _refuse_word(word: str, text: str, why: str) -> None:
-    """Refuse the clause that this word begins, if it stands there: the parser keeps no place of such words."""
+    """Refuse a clause at the position of its keyword, if found: the parser keeps no positions of keywords."""
     found = [
         token
         for token in DIALECT.tokenize(text)
@@ -162,10 +155,8 @@ def _refuse_word(word: str, text: str, why: str) -> None:
 
 def _refuse_clauses(select: exp.Select, text: str) -> None:
     names = {
-        "joins": "joins are not supported", "with_": "WITH is not supported", "having": "HAVING is not supported",
-        "distinct": "SELECT DISTINCT is not supported",
-        "offset": "OFFSET is not supported", "order": "ORDER BY is not supported: sort the answer instead",
-        "qualify": "QUALIFY is not supported", "sample": "sampling is not supported",
+        "joins": "joins are not supported", "distinct": "SELECT DISTINCT is not supported",
+        "order": "ORDER BY is not supported: sort the answer instead", "sample": "sampling is not supported",
         "windows": "window functions are not supported: they look at other people's rows",
         "laterals": "LATERAL is not supported", "pivots": "PIVOT is not supported",
     }  # fmt: skip
@@ -198,7 +189,7 @@ def _keys(group: exp.Group | None) -> tuple[str, ...]:
 
 
 def _rows(limit: exp.Limit | exp.Fetch | None, table: TableSpec) -> int | None:
-    """`LIMIT n BY person` (as ClickHouse writes it): how many rows of a person count."""
+    """Return n of `LIMIT n BY person` (ClickHouse syntax): how many rows of a person count."""
     if limit is None:
         return None
     if [_column_name(each) for each in limit.args.get("expressions") or []] != [table.subject]:
@@ -213,7 +204,7 @@ def _rows(limit: exp.Limit | exp.Fetch | None, table: TableSpec) -> int | None:
 
 
 def _unknown_keys(measure: Measure, by: tuple[str, ...], table: TableSpec) -> tuple[Measure, tuple[str, ...]]:
-    """People counted by a text column are counted by values that nobody has declared."""
+    """Turn a count of people grouped by a text column into a count by undeclared values."""
     if len(by) == 1 and isinstance(measure, CountSubjects) and table.column(by[0]).kind == Kind.TEXT:
         return KeyCounts(by[0], 1), ()
     return measure, by
@@ -247,16 +238,15 @@ def _aggregate(node: Node, table: TableSpec) -> Measure:
     for kind, make in _SIMPLE.items():
         if isinstance(node, kind):
             return make(_expression(node.this, table))
-    _refuse(node, aggregate_refusal(node.key, table))
+    _refuse(node, sql_codes.aggregate_refusal(node.key, table))
 
 
 def _ascending(node: exp.WithinGroup) -> Node:
-    """The one thing that a percentile is ordered by."""
+    """Return the one expression that a percentile is ordered by."""
     ordered, *more = node.expression.expressions
     if more or ordered.args.get("desc"):
         _refuse(node, "order by exactly one number, ascending.")
-    by: Node = ordered.this
-    return by
+    return cast("Node", ordered.this)
 
 
 _SIMPLE: dict[type[Node], Callable[[Expression], Measure]] = {
@@ -299,7 +289,7 @@ def _expression(node: Node, table: TableSpec) -> Expression:
     if isinstance(node, exp.Column):
         table.column(_column_name(node))
         return Column(node.name)
-    # -9 is a number that is written down, not one that is computed.
+    # Read -9 as a constant, not as a negation.
     if isinstance(node.this if isinstance(node, exp.Neg) else node, exp.Literal | exp.Boolean):
         return Constant(_number(node))
     for kind, op in _ARITHMETIC.items():
@@ -354,7 +344,7 @@ def _predicate(node: Node, table: TableSpec) -> Predicate:
     if isinstance(node, exp.And | exp.Or):
         parts = tuple(_predicate(part, table) for part in node.flatten())
         return And(parts) if isinstance(node, exp.And) else Or(parts)
-    if why := column_refusal([column.name for column in node.find_all(exp.Column)], table):
+    if why := sql_codes.column_refusal([column.name for column in node.find_all(exp.Column)], table):
         _refuse(node, why)
     if isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
         return IsNull(_column_name(node.this))
@@ -376,7 +366,7 @@ def _between(node: exp.Between, table: TableSpec) -> Predicate:
         _refuse(node, "SYMMETRIC is not supported: write the smaller number first.")
     of = _expression(node.this, table)
     low, high = _expression(node.args["low"], table), _expression(node.args["high"], table)
-    return And((comparison(">=", of, low, table), comparison("<=", of, high, table)))
+    return And((sql_codes.comparison(">=", of, low, table), sql_codes.comparison("<=", of, high, table)))
 
 
 def _in(node: exp.In, table: TableSpec) -> Predicate:
@@ -385,7 +375,7 @@ def _in(node: exp.In, table: TableSpec) -> Predicate:
     if all(isinstance(item, exp.Literal) and item.is_string for item in node.expressions):
         return In(_column_name(node.this), tuple(item.name for item in node.expressions))
     of = _expression(node.this, table)
-    if is_category(of, table):
+    if sql_codes.is_category(of, table):
         return In(_column_name(node.this), tuple(_label(item) for item in node.expressions))
     return Or(tuple(Compare("=", of, Constant(_number(item))) for item in node.expressions))
 
@@ -399,9 +389,11 @@ def _compare(node: exp.Binary, op: str, table: TableSpec) -> Predicate:
             _refuse(node, "text can only be compared with = and <>.")
         chosen = In(_column_name(left), (right.name,))
         return chosen if op == "=" else Not(chosen)
-    return comparison(op, _expression(left, table), _expression(right, table), table)
+    return sql_codes.comparison(op, _expression(left, table), _expression(right, table), table)
 
 
 def _label(node: Node) -> str:
-    """A declared value as it is written, with quotes or as a number."""
-    return node.name if isinstance(node, exp.Literal) and node.is_string else label_of(_number(node))
+    """Return a declared value, written in quotes or as a number."""
+    return (
+        node.name if isinstance(node, exp.Literal) and node.is_string else sql_codes.label_of(_number(node))
+    )

@@ -1,5 +1,7 @@
-"""Comparisons in SQL with numbers that stand for declared values: yes or no, or categories that are kept as numbers.
-Dates are compared with nothing yet."""
+"""SQL comparisons with numbers that stand for declared values: yes/no columns, and categories that are numbers.
+
+Dates cannot be compared yet.
+"""
 
 from collections.abc import Iterable
 
@@ -19,8 +21,11 @@ from privacy.engine.language.schema import Kind, QueryRefused, TableSpec
 
 
 def comparison(op: str, left: Expression, right: Expression, table: TableSpec) -> Predicate:
-    """A comparison; that of a yes/no column with 0 or 1, or of a category with a number, says which of its values are
-    meant. Raises QueryRefused."""
+    """Build the predicate of a comparison.
+
+    Comparing a yes/no column with 0 or 1, or a category with a number, selects among its declared values. Raises
+    QueryRefused.
+    """
     if isinstance(left, Constant) and is_category(right, table):
         left, right, op = right, left, TURNED.get(op, op)
     if isinstance(left, Column) and isinstance(right, Constant):
@@ -36,8 +41,10 @@ def comparison(op: str, left: Expression, right: Expression, table: TableSpec) -
 
 
 def column_refusal(columns: Iterable[str], table: TableSpec) -> str:
-    """Why a condition on these columns is refused, where one of them holds dates or times, or is a text that lacks its
-    quotes; otherwise empty."""
+    """Return why a condition on these columns is refused, or an empty string.
+
+    A column may hold dates or times, or a name that is not a column may be text without quotes.
+    """
     names = list(columns)
     known = [table.columns[name] for name in names if name in table.columns]
     unknown = [name for name in names if name not in table.columns and name != table.subject]
@@ -65,7 +72,7 @@ INSTEAD = {
 
 
 def aggregate_refusal(key: str, table: TableSpec) -> str:
-    """Why this is no aggregate that is offered, and what to ask for. `key`: its name in the parser."""
+    """Return why this aggregate is refused and what to ask for instead. `key`: its name in the parser."""
     people = f"COUNT(DISTINCT {table.subject})"
     known = f"use COUNT(*), {people}, SUM, AVG, VAR_POP, MEDIAN, QUANTILE(x, q) or CORR"
     return f"{INSTEAD.get(key, known)}."
@@ -76,12 +83,12 @@ def is_category(of: Expression, table: TableSpec) -> bool:
 
 
 def label_of(value: float) -> str:
-    """A number as a declared value is written."""
+    """Write a number the way a declared value is written."""
     return str(int(value)) if value.is_integer() else repr(value)
 
 
 def _ordered(op: str, name: str, value: float, table: TableSpec) -> Predicate:
-    """Those of a category's declared values, all of them numbers, for which the comparison holds."""
+    """Select the declared values of a numeric category for which the comparison holds."""
     try:
         found = tuple(label for label in table.column(name).labels if COMPARISONS[op](float(label), value))
     except ValueError as words:

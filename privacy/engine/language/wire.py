@@ -1,7 +1,7 @@
-"""Queries as JSON and back: the wire form of every front end, and what is stored beside an answer.
+"""Queries as JSON and back: the wire form of every front end, and the form stored with an answer.
 
-A node is an object with a `kind` (the snake-case name of its class) and one entry a field. Decoding checks every type
-and every limit; what does not fit is refused with the path of the place.
+A node is an object with a `kind` (the snake-case name of its class) and one key per field. Decoding checks every type
+and every limit and refuses anything else with the path of the offending value.
 """
 
 import json
@@ -48,7 +48,7 @@ _CLASSES: dict[str, dict[str, type]] = {
 
 
 def encode(item: object) -> Json:
-    """A query (or a part of one) as JSON values."""
+    """Return a query, or a part of one, as JSON values."""
     if isinstance(item, (*EXPRESSIONS, *PREDICATES, *MEASURES)):
         return {"kind": _kind(type(item)), **{f.name: encode(getattr(item, f.name)) for f in fields(item)}}
     if isinstance(item, qu.Query):
@@ -59,12 +59,12 @@ def encode(item: object) -> Json:
 
 
 def canonical(query: qu.Query) -> str:
-    """One text for one query: equal queries have equal texts."""
+    """Return the canonical JSON text of a query: equal queries have equal texts."""
     return json.dumps(encode(query), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def decode(value: Json) -> qu.Query:
-    """The query of a JSON object. Raises QueryRefused with the place that does not fit."""
+    """Build the query of a JSON object. Raises QueryRefused with the path of the value that does not fit."""
     if _nesting(value) > MAX_DEPTH:
         raise QueryRefused(f"The question is nested more than {MAX_DEPTH} levels deep. Simplify it.")
     found: qu.Query = _build(qu.Query, value, "query")
@@ -72,7 +72,7 @@ def decode(value: Json) -> qu.Query:
 
 
 def decode_text(text: str | bytes) -> qu.Query:
-    """The query of a JSON text of at most MAX_BYTES bytes."""
+    """Build the query of a JSON text of at most MAX_BYTES bytes. Raises QueryRefused."""
     if len(text) > MAX_BYTES:
         raise QueryRefused(f"This question is longer than {MAX_BYTES:,} bytes. Shorten it.")
     try:
@@ -123,7 +123,7 @@ def _node(family: str, value: Json, path: str) -> Any:
 
 
 def _example(family: str, value: Json) -> str:
-    """A node as it is written: of a column that was given by its name alone, that column."""
+    """Return an example node as JSON. If a bare name was given, the example uses it as the column."""
     column = value if isinstance(value, str) and re.fullmatch(r"\w{1,63}", value) else "wage"
     examples = {
         "expression": {"kind": "column", "name": column},
