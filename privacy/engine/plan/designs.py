@@ -1,9 +1,9 @@
-"""From a query to what each row adds and how far one subject can reach: decided by public declarations alone.
+"""Designs: what each row adds to an answer and how far one subject can move it, from public declarations alone.
 
 A design has one vector per output cell. A row adds its coordinates to the vector of its cell; a subject's whole
-contribution (over all cells together) is clipped to the L2 norm `clip`. Means are centred on the middle m of the
+contribution, over all cells together, is clipped to the L2 norm `clip`. Means are centred on the middle m of the
 bounds and scaled by their half width h, with a weight KAPPA on the count coordinate: releasing
-(sum (x - m)/h, KAPPA n) together costs less than a sum and a count apart.
+(sum (x - m)/h, KAPPA n) together costs less than releasing a sum and a count separately.
 """
 
 import math
@@ -43,9 +43,9 @@ KAPPA = math.sqrt(0.5)
 JUST_MORE = 1 + 2.0**-29
 MAX_BINS = 256
 LARGEST_VALUE = 1e30
-"""Squares and ratios of values up to here, and of widths down to its inverse, are numbers, with any noise."""
+"""Squares and ratios of values up to this, and of widths down to its inverse, stay finite with any noise."""
 LARGEST_SUM = 1e280
-"""A sum up to here is a number with any noise."""
+"""A sum up to this stays finite with any noise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """An expression moved into [-1, 1]: (x - middle) / half."""
+    """An expression scaled to [-1, 1]: (x - middle) / half."""
 
     of: Expression
     middle: float
@@ -73,7 +73,7 @@ class Scale:
 class Design:
     """What one row adds (`coordinates`), how a subject's rows combine (`mode`), and the clip of a subject's vector.
 
-    `releases` is how often noise is drawn on a vector of that clip; each costs the same.
+    `releases`: how often noise is drawn on a vector of that clip. Each release costs the same.
     """
 
     coordinates: tuple[Expression, ...]
@@ -83,7 +83,7 @@ class Design:
     releases: int = 1
     scales: tuple[Scale, ...] = ()
     grid: Grid | None = None
-    """Of a search: where it can end."""
+    """For searches: where they can end."""
 
     @property
     def cells(self) -> int:
@@ -91,7 +91,7 @@ class Design:
 
 
 def design(query: Query, table: TableSpec) -> Design:
-    """Check a query against the declarations. Raises QueryRefused with the reason; no row is looked at."""
+    """Check a query against the declarations and plan it. Raises QueryRefused with the reason; reads no rows."""
     _check_table(query, table)
     if query.where is not None:
         check_size(query.where)
@@ -112,8 +112,10 @@ def design(query: Query, table: TableSpec) -> Design:
 
 
 def most_releases(query: Query) -> int:
-    """As often as noise is drawn for a query at most, each time at the full price; so often for every query that was
-    asked before a search went on the column's own values."""
+    """Return the most releases that a query can need, each at the full price.
+
+    Queries asked before searches used the column's own values always needed this many.
+    """
     match query.measure:
         case Quantiles(_, at) | PersonQuantiles(_, at):
             return MOST_STEPS * len(at)
@@ -122,7 +124,7 @@ def most_releases(query: Query) -> int:
 
 
 def mechanism_of(query: Query) -> str:
-    """How a query is answered, for its record."""
+    """Describe how a query is answered, for its record."""
     text = "discrete Gaussian on integers, one subject's contribution clipped in L2"
     if isinstance(query.measure, Distribution) and takes_roots(query.measure.bins):
         text += "; on the square-root factor of the prefix sums over bins, shares made to rise"
@@ -153,7 +155,7 @@ def _check_table(query: Query, table: TableSpec) -> None:
 
 
 def _range_of(spec: ColumnSpec) -> str:
-    """What to ask in place of groups by a number: a range of it, a tenth of what is declared."""
+    """Suggest a filter instead of grouping by a number: a tenth of its declared range."""
     if not spec.is_numeric:
         return ""
     width = spec.upper - spec.lower
@@ -177,7 +179,7 @@ def _groups(query: Query, table: TableSpec) -> tuple[Group, ...]:
 
 
 def _reach(groups: tuple[Group, ...], rows: int, table: TableSpec) -> float:
-    """The norm of a vector of ones over all groups that one subject can be in."""
+    """Return the norm of a vector of ones over all groups that one subject can be in."""
     return math.sqrt(min(rows, groups_of_a_person((group.column for group in groups), table)))
 
 
@@ -247,7 +249,7 @@ def _order(
 ) -> Design:
     if isinstance(measure, PersonQuantiles):
         plan = _order(as_quantiles(measure), 1, groups, person_table(measure, table))
-        return replace(plan, clip=plan.clip * JUST_MORE)  # so that nobody is clipped, which takes longer
+        return replace(plan, clip=plan.clip * JUST_MORE)  # so that nobody is clipped, which would take longer
     if groups:
         raise QueryRefused(
             "Quantiles and distributions cannot be grouped: each group would need its own search, at the full price. "
@@ -276,8 +278,10 @@ def _order(
 def _gram(
     measure: Regression | Correlation, rows: int, groups: tuple[Group, ...], table: TableSpec
 ) -> Design:
-    """The Gram matrix of z = (1, x.., y), each scaled into [-1, 1]: its upper half, off-diagonals times sqrt 2, has
-    the norm ||z||^2 <= len(z) for one row."""
+    """Plan the Gram matrix of z = (1, x.., y), each scaled to [-1, 1].
+
+    Its upper half, with off-diagonals times sqrt 2, has the norm ||z||^2 <= len(z) for one row.
+    """
     if groups:
         raise QueryRefused(
             "Regressions and correlations cannot be grouped. Ask about one group at a time with a filter."
