@@ -1,8 +1,8 @@
-"""The one way from rows to an answer: measure, charge, add noise, post-process.
+"""The only way from rows to released figures: measure, charge, add noise, post-process.
 
-The order matters. `measure` computes each subject's contribution and its squared norm; the caller charges it, durably;
-only then `Measured.release` draws noise. What follows the noise is post-processing: it reads noisy integers and public
-numbers alone.
+The order matters. `measure` computes each subject's contribution and its squared norm; the caller charges it durably;
+only then does `Measured.release` draw noise. Everything after the noise is post-processing: it reads only noisy
+integers and public numbers.
 """
 
 import math
@@ -48,7 +48,7 @@ from privacy.engine.plan.searches import Grid, search
 
 _NO_NUMBERS = np.empty(0, dtype=np.float64)
 PART = 2**17
-"""Rows that are evaluated together: their numbers fit a processor's cache."""
+"""Rows that are evaluated together: their numbers fit into a processor's cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,27 +65,27 @@ class SortedTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What a query reads off a table, before it is charged. Private until `release` has added noise.
+    """What a query measures on a table, before it is charged. Private until `release` has added noise.
 
-    `spent` (subjects,): what each subject is charged, for all releases together. Without a worst case to charge by: the
-    squared norm in units of each subject's vector, at most ONE**2, the same for every release.
+    `spent` (subjects,): each subject's charge for all releases together. If measured without a worst case: the squared
+    norm of each subject's vector in units, at most ONE**2, the same for every release.
     """
 
     spent: npt.NDArray[Any]
     priced: bool
     release: Callable[[int, Bools | None], Figures]
-    """(sigma in units, which subjects take part or None for all) -> the noisy answer."""
+    """(sigma in units, which subjects take part or None for all) -> the noisy figures."""
 
     @property
     def squares(self) -> Integers:
-        """Squared norms; ValueError when these are charges."""
+        """Squared norms. Raises ValueError if measured with a price."""
         if self.priced:
             raise ValueError("This was measured with a price: it holds charges.")
         return self.spent
 
     @property
     def charges(self) -> npt.NDArray[Any]:
-        """Charges; ValueError when these are squared norms."""
+        """Charges. Raises ValueError if measured without a price."""
         if not self.priced:
             raise ValueError("This was measured without a price: it holds squared norms.")
         return self.spent
@@ -98,16 +98,16 @@ class _TableQuery:
     plan: Design
     table: SortedTable
     kept: Bools
-    """Which rows the filter keeps, or EVERYWHERE."""
+    """Rows that the filter keeps, or EVERYWHERE."""
     price: tuple[int, int]
 
     def zeros(self, cells: int, width: int) -> tuple[Integers, npt.NDArray[Any]]:
-        """Room for a total and for what subjects are charged, which takes half of it as 32 bits."""
+        """Return arrays for the total, of zeros, and for the charges, which need half the memory as 32 bits."""
         kind = np.int64 if self.price == FREE else np.uint32
         return np.zeros((cells, width), dtype=np.int64), np.empty(self.table.subjects, dtype=kind)
 
     def kept_codes(self, codes: Codes, first: int, last: int) -> Codes:
-        """The cells of the rows of these subjects, -1 where the filter leaves a row out."""
+        """Return the cells of the rows of these subjects, -1 where the filter leaves a row out."""
         if not len(self.kept):
             return codes
         begin, end = self.table.offsets[first], self.table.offsets[last]
@@ -117,10 +117,10 @@ class _TableQuery:
 def measure(
     query: Query, table: SortedTable, *, worst_case: int | None = None, threshold_delta: float = 0.0
 ) -> Measured:
-    """Read a checked query off a table. QueryRefused, before any row is read, when the declarations forbid it.
+    """Measure a query on a table. Raises QueryRefused, before reading any row, if the declarations forbid it.
 
-    `worst_case`: what a contribution as long as the clip is charged for each release. `threshold_delta`: the part of
-    the promise's delta that a query over unknown keys may use.
+    `worst_case`: the charge of a contribution as long as the clip, for each release. `threshold_delta`: the part of the
+    promise's delta that a query on undeclared values may use.
     """
     plan = design(query, table.rows.table)
     price = FREE if worst_case is None else price_of(worst_case, plan.releases)
@@ -139,8 +139,10 @@ def measure(
 
 
 def exact_sums(query: Query, table: SortedTable) -> Integers:
-    """What the people of a table add up to, clipped, without noise: for mock tables alone (engine.trials). Shape
-    (cells, width). QueryRefused when the declarations forbid the query."""
+    """Return the clipped sums over all people without noise, for mock tables only (engine.trials).
+
+    Shape (cells, width). Raises QueryRefused if the declarations forbid the query.
+    """
     plan = design(query, table.rows.table)
     asked = _TableQuery(plan=plan, table=table, kept=_kept(query.where, table.rows), price=FREE)
     total, _ = _general(asked, plan.cells, len(plan.coordinates), partial(_placed, plan))(None)
@@ -158,13 +160,13 @@ def _kept(where: Predicate | None, rows: Rows) -> Bools:
 
 
 Collect: TypeAlias = Callable[[Bools | None], tuple[Integers, npt.NDArray[Any]]]
-"""Which subjects take part (None: all) -> (the clipped vectors summed over them, what each subject is charged)."""
+"""(which subjects take part, None for all) -> (sum of their clipped vectors, charge of each subject)."""
 
 
 def _measured(
     asked: _TableQuery, collect: Collect, to_figures: Callable[[Integers, int], Figures]
 ) -> Measured:
-    """`to_figures`: (total, sigma) -> the noisy answer."""
+    """Collect once over all subjects. `to_figures`: (exact total, sigma) -> the noisy figures."""
     everybody, spent = collect(None)
 
     def release(sigma: int, active: Bools | None) -> Figures:
@@ -186,7 +188,7 @@ def _vector(query: Query, asked: _TableQuery) -> Measured:
 def _general(
     asked: _TableQuery, cells: int, width: int, place: Callable[[Rows], tuple[Codes, Integers]]
 ) -> Collect:
-    """Any coordinates, part by part: a cell and a vector a row first (`place`), then the sums."""
+    """Sum any coordinates, part by part: first a cell and a vector for each row (`place`), then the sums."""
     offsets, mode = asked.table.offsets, asked.plan.mode
 
     def collect(active: Bools | None) -> tuple[Integers, npt.NDArray[Any]]:
@@ -210,7 +212,7 @@ def _general(
 
 
 def _parts(offsets: Integers) -> Iterator[tuple[int, int]]:
-    """Runs of subjects with at most PART rows together, or of one subject."""
+    """Yield ranges of subjects with at most PART rows together, or with one subject."""
     first, people = 0, len(offsets) - 1
     while first < people:
         last = int(np.searchsorted(offsets, offsets[first] + PART, side="right")) - 1
@@ -220,7 +222,7 @@ def _parts(offsets: Integers) -> Iterator[tuple[int, int]]:
 
 
 def _placed(plan: Design, rows: Rows) -> tuple[Codes, Integers]:
-    """Where each row belongs, -1 where a value is missing, and what it adds there."""
+    """Return the cell of each row, -1 if a value is missing, and what the row adds there."""
     values = [evaluate(coordinate, rows) for coordinate in plan.coordinates]
     usable = np.logical_and.reduce([value.valid for value in values])
     units = np.column_stack([to_units(value.numbers, plan.clip) for value in values])
@@ -228,7 +230,7 @@ def _placed(plan: Design, rows: Rows) -> tuple[Codes, Integers]:
 
 
 def _fused(asked: _TableQuery) -> Collect | None:
-    """Counts, sums and means of a column in at most one group: one compiled pass. None for other shapes."""
+    """Sum counts, sums and means of a column by at most one key in one compiled pass. None for other shapes."""
     plan, table, keep, price = asked.plan, asked.table, asked.kept, asked.price
     shape = _affine(plan)
     if plan.mode != SUM or len(plan.groups) > 1 or shape is None:
@@ -257,7 +259,7 @@ def _fused(asked: _TableQuery) -> Collect | None:
 
 
 def _affine(plan: Design) -> tuple[str, float, float, float] | None:
-    """(column, slope, shift, weight) of coordinates (slope x + shift[, weight]) or (weight); None for others."""
+    """Return (column, slope, shift, weight) of coordinates (slope x + shift[, weight]) or (weight); None for others."""
     match plan.coordinates:
         case (Constant(weight),):
             return "", 0.0, 0.0, weight
@@ -270,7 +272,7 @@ def _affine(plan: Design) -> tuple[str, float, float, float] | None:
 
 
 def _cells(plan: Design, usable: Bools, rows: Rows) -> Codes:
-    """The output cell of each row, -1 where the row is left out. Shape (rows,)."""
+    """Return the output cell of each row, -1 where the row is left out. Shape (rows,)."""
     cells = np.zeros(rows.length, dtype=np.int64)
     for group in plan.groups:
         found = rows.column(group.column)
@@ -295,8 +297,8 @@ def _by_unknown_keys(column: str, most: int, asked: _TableQuery, delta: float) -
     def to_figures(total: Integers, sigma: int) -> Figures:
         counts, bar = total[:, 0], threshold(sigma, most, delta)
         # Only keys that somebody counts with are candidates: the threshold allows for the few that one person counts
-        # with, not for the thousands that one person may have. Noise lifts a key by ten sigma once in 10^23: those
-        # further below the bar need no draw.
+        # with, not for the thousands that one person may have. Noise lifts a key by ten sigma once in 10^23, so keys
+        # further below the threshold need no draw.
         near = np.flatnonzero((counts > 0) & (counts > bar - 10 * sigma))
         noisy = add_noise(counts[near], sigma) if len(near) else counts[near]
         told = [(texts[int(k)], int(n)) for k, n in zip(near, noisy, strict=True) if n >= bar]
@@ -328,14 +330,14 @@ def _distribution(bins: int, asked: _TableQuery) -> Measured:
 
 
 def _bins(scale: Scale, bins: int, rows: Rows) -> Codes:
-    """Which of the equal parts of the bounds each row's value lies in, -1 where it is missing."""
+    """Return which of the equal parts of the bounds each row's value lies in, -1 if it is missing. Shape (rows,)."""
     values = evaluate(scale.of, rows)
     position = np.floor((values.numbers - (scale.middle - scale.half)) * (bins / (2 * scale.half)))
     return np.where(values.valid, np.clip(position, 0, bins - 1), -1).astype(np.int32)
 
 
 def _search(at: tuple[float, ...], grid: Grid, asked: _TableQuery) -> Measured:
-    """Noisy binary searches by signed counts (privacy by composition of their Gaussian steps).
+    """Run noisy binary searches on signed counts (private by composition of their Gaussian steps).
 
     A step at threshold v adds to each row (1 - q) if its value is at most v, otherwise -q. A step's vector is never
     longer than that of the row weights max(q, 1 - q), which does not depend on v; that bound is what is charged for
@@ -367,7 +369,7 @@ def _search(at: tuple[float, ...], grid: Grid, asked: _TableQuery) -> Measured:
 
 
 def _by_person(measure_: PersonQuantiles, asked: _TableQuery) -> _TableQuery:
-    """The same of a table with one row a person."""
+    """Turn a question about people into one about a table with one row per person."""
     table = asked.table
     rows = one_row_per_person(measure_, table.rows, table.offsets, asked.kept)
     offsets = np.arange(table.subjects + 1, dtype=np.int64)
@@ -375,13 +377,13 @@ def _by_person(measure_: PersonQuantiles, asked: _TableQuery) -> _TableQuery:
 
 
 def _weight(plan: Design) -> float:
-    """The largest step a row can make: max(q, 1 - q) over the shares that are asked for."""
+    """Return the most that a row can add in a step: max(q, 1 - q) over the requested shares."""
     coordinate = plan.coordinates[0]
     return coordinate.value if isinstance(coordinate, Constant) else 1.0
 
 
 def table_from_columns(rows: Rows, offsets: Integers) -> SortedTable:
-    """A table as the engine reads it; ValueError when the offsets do not cover the rows."""
+    """Build a table from columns sorted by subject. Raises ValueError if the offsets do not cover the rows."""
     if offsets[0] != 0 or offsets[-1] != rows.length or not is_ascending(offsets):
         raise ValueError("The offsets do not cover the rows.")
     return SortedTable(rows=rows, offsets=offsets)
