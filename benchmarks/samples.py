@@ -13,14 +13,14 @@ import numpy.typing as npt
 
 from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
 from privacy.engine.measure.evaluate import Rows, Values
-from privacy.engine.release import Table, table_from_columns
+from privacy.engine.release import SortedTable, table_from_columns
 
 Floats = npt.NDArray[np.float64]
 REGIONS = ("north", "east", "south", "west")
 SEED = 1994
 
 
-def survey(people: int) -> Table:
+def survey(people: int) -> SortedTable:
     """One row a person: age, schooling, hours."""
     draw = np.random.default_rng(SEED)
     age = np.clip(np.round(17 + draw.gamma(2.2, 10.0, people)), 17, 90)
@@ -37,7 +37,7 @@ def survey(people: int) -> Table:
     return _table(columns, rows_each=np.ones(people, dtype=np.int64), most=1)
 
 
-def wages(people: int) -> Table:
+def wages(people: int) -> SortedTable:
     """From one to eight rows a person: wage an hour, years of experience, region (the same in all rows of a person)."""
     draw = np.random.default_rng(SEED + 1)
     each = draw.integers(1, 9, people)
@@ -60,7 +60,7 @@ def wages(people: int) -> Table:
     return _table(columns, rows_each=each, most=8)
 
 
-def claims(people: int) -> Table:
+def claims(people: int) -> SortedTable:
     """From one to twenty rows a person, most have few: an amount with a long tail."""
     draw = np.random.default_rng(SEED + 2)
     each = np.minimum(1 + draw.geometric(0.4, people), 20)
@@ -69,14 +69,14 @@ def claims(people: int) -> Table:
     return _table(columns, rows_each=each, most=20)
 
 
-def numbers(table: Table, name: str) -> Floats:
+def numbers(table: SortedTable, name: str) -> Floats:
     """A column as plain numbers, for the truth that answers are compared with."""
     return np.asarray(table.rows.columns[name].numbers, dtype=np.float64)
 
 
 def _table(
     columns: Sequence[tuple[ColumnSpec, npt.NDArray[Any]]], *, rows_each: npt.NDArray[np.int64], most: int
-) -> Table:
+) -> SortedTable:
     specs: Mapping[str, ColumnSpec] = {spec.name: spec for spec, _ in columns}
     offsets = np.concatenate([[0], np.cumsum(rows_each)]).astype(np.int64)
     rows = int(offsets[-1])

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from datasets.declarations.schema import bound_text
-from privacy.engine.figures import Answer
+from privacy.engine.figures import Figures
 from privacy.engine.language.expressions import Column
 from privacy.engine.language.query import Quantiles, Query
 from privacy.engine.language.schema import Kind, TableSpec
@@ -19,7 +19,7 @@ def are_told(query: Query, table: TableSpec) -> bool:
             return False
 
 
-def as_result(answer: Answer, query: Query, table: TableSpec) -> dict[str, Any]:
+def as_result(answer: Figures, query: Query, table: TableSpec) -> dict[str, Any]:
     """An answer as it is kept and told: dates as `1990-12-31`."""
     result = asdict(answer)
     if are_told(query, table):

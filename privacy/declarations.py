@@ -11,8 +11,7 @@ from datasets.models import Column, Revision, Table
 from privacy.engine.language.schema import KEPT_AS_NUMBERS, MAX_ROWS_PER_SUBJECT, ColumnSpec, Kind, TableSpec
 from privacy.engine.measure.evaluate import Rows, Values
 from privacy.engine.plan.cells import Domain, domain_of
-from privacy.engine.release import Table as EngineTable
-from privacy.engine.release import table_from_columns
+from privacy.engine.release import SortedTable, table_from_columns
 
 KINDS = {
     Column.Type.INTEGER: Kind.INTEGER,
@@ -82,7 +81,7 @@ def plans_for(spec: TableSpec) -> tuple[ColumnPlan, ...]:
     )
 
 
-def row_of(spec: TableSpec) -> EngineTable:
+def row_of(spec: TableSpec) -> SortedTable:
     """A table of one empty row, of the types in which the rows of such a table are stored."""
     plans = plans_for(spec)
     columns = {plan.name: Values(_unwritable(np.zeros(1, stored(plan))), NOWHERE) for plan in plans}
@@ -99,7 +98,7 @@ def _unwritable(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 NOWHERE = _unwritable(np.zeros(1, dtype=np.bool_))
 
 
-def opened(store: ColumnStore, spec: TableSpec) -> EngineTable:
+def opened(store: ColumnStore, spec: TableSpec) -> SortedTable:
     """A stored table as the engine reads it."""
     columns = {name: Values(found.numbers, found.valid) for name, found in store.columns.items()}
     return table_from_columns(Rows(spec, columns, store.rows, store.texts), np.asarray(store.offsets))

@@ -40,7 +40,7 @@ from privacy.engine.language.query import Count, Mean, Quantiles, Query, Sum
 from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
 from privacy.engine.measure.contributions import CAP, ONE, worst_case_units
 from privacy.engine.measure.evaluate import Rows, Values
-from privacy.engine.release import Table, measure, table_from_columns
+from privacy.engine.release import SortedTable, measure, table_from_columns
 from privacy.ledgers.person_ledger import SubjectLedger
 from privacy.models import Answer, Budget
 from tests.makers import datasets as made_datasets
@@ -186,7 +186,7 @@ class Answering:
     def __init__(self, folder: Path, book: SubjectLedger) -> None:
         self.folder, self.book, self.line, self.budget = folder, book, 0, uuid4()
 
-    def table(self) -> tuple[Table, columns.ColumnStore]:
+    def table(self) -> tuple[SortedTable, columns.ColumnStore]:
         store = columns.read(self.folder, PLANS)
         values = {name: Values(found.numbers, found.valid) for name, found in store.columns.items()}
         return table_from_columns(Rows(SPEC, values, store.rows), np.asarray(store.offsets)), store

@@ -33,7 +33,7 @@ from privacy import dates, notifications, rules
 from privacy.audit_entries import record
 from privacy.declarations import opened
 from privacy.engine.accounting import noise_epsilon
-from privacy.engine.figures import Answer as Figures
+from privacy.engine.figures import Figures
 from privacy.engine.language.query import KeyCounts, PersonQuantiles, Quantiles
 from privacy.engine.language.schema import QueryRefused
 from privacy.engine.language.wire import decode, encode

@@ -1,7 +1,7 @@
-"""Between which bounds an expression lies, from public declarations alone, and whether a filter is allowed.
+"""Bounds of expressions and checks of filters, from public declarations alone.
 
 Interval arithmetic on the declared bounds with outward rounding (Moore, Interval analysis, 1966, chapters 3 and 4).
-It serves planning and refusals. The privacy proof does not rest on it: it rests on the integer clip per subject.
+Planning and refusals use it. The privacy proof does not rest on it, but on the integer clip per subject.
 """
 
 import math
@@ -31,31 +31,32 @@ from privacy.engine.language.schema import ColumnSpec, Kind, QueryRefused, Table
 MAX_VALUES = 1000
 MAX_TEXT = 200
 EXP_LIMIT = 700.0
-LIMITED = "Limit it first, with GREATEST or LEAST (in JSON: clip)"
+LIMITED = "Limit it first with GREATEST or LEAST (in JSON: clip)"
 NOT_NUMBERS = {
-    Kind.CATEGORY: "compare it with its declared values by = <> or IN, or group by it",
-    Kind.TEXT: "it is text, which no condition can read; count people by it instead",
+    Kind.CATEGORY: "compare it with its declared values using =, <> or IN, or group by it",
+    Kind.TEXT: "it is a text column, which conditions cannot use; count people by its values instead",
 }
 NOT_READ = {
-    Kind.DATE: "holds dates. Of dates only quantiles can be asked, by MEDIAN or QUANTILE of the column itself",
-    Kind.OTHER: "holds dates with times, which questions cannot read yet",
+    Kind.DATE: "holds dates. Ask only for quantiles of the column itself, with MEDIAN or QUANTILE",
+    Kind.OTHER: "holds dates with times, which questions do not support yet",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """All values an expression can take."""
+    """The closed interval of values that an expression can take."""
 
     lower: float
     upper: float
 
     @property
     def magnitude(self) -> float:
+        """The largest absolute value in the interval."""
         return max(abs(self.lower), abs(self.upper))
 
 
 def bounds(node: Expression, table: TableSpec) -> Interval:
-    """The interval of an expression; QueryRefused when it cannot be computed on every allowed row."""
+    """Return the interval of an expression. Raises QueryRefused if some allowed row has no value for it."""
     match node:
         case Column(name):
             return _column_bounds(table.column(name))
@@ -70,18 +71,18 @@ def bounds(node: Expression, table: TableSpec) -> Interval:
         case Clip(of, lower, upper):
             return _clip_bounds(bounds(of, table), _finite(lower), _finite(upper))
         case Where(condition, then, otherwise):
-            check(condition, table)
+            check_filter(condition, table)
             a, b = bounds(then, table), bounds(otherwise, table)
             return Interval(min(a.lower, b.lower), max(a.upper, b.upper))
 
 
 def unreadable(spec: ColumnSpec) -> str:
-    """Why no expression reads this column: it holds dates or times. Otherwise empty."""
+    """The reason why no expression may read this column (it holds dates or times), or an empty string."""
     return f"“{spec.name}” {NOT_READ[spec.kind]}." if spec.kind in NOT_READ else ""
 
 
 def check_readable(spec: ColumnSpec) -> None:
-    """QueryRefused for dates and times, with what can be asked of them."""
+    """Raise QueryRefused for a column of dates or times, with what can be asked instead."""
     if why := unreadable(spec):
         raise QueryRefused(why)
 
@@ -93,8 +94,8 @@ def _column_bounds(spec: ColumnSpec) -> Interval:
     return Interval(spec.lower, spec.upper)
 
 
-def check(node: Predicate, table: TableSpec) -> None:
-    """Refuse a filter that the declarations do not allow."""
+def check_filter(node: Predicate, table: TableSpec) -> None:
+    """Raise QueryRefused for a filter that the declarations do not allow."""
     match node:
         case Compare():
             _check_compare(node, table)
@@ -104,14 +105,14 @@ def check(node: Predicate, table: TableSpec) -> None:
             check_readable(table.column(column))
         case And(parts) | Or(parts):
             for part in parts:
-                check(part, table)
+                check_filter(part, table)
         case Not(of):
-            check(of, table)
+            check_filter(of, table)
 
 
 def _check_compare(node: Compare, table: TableSpec) -> None:
     if node.op not in COMPARISONS:
-        raise QueryRefused(f"“{node.op[:MAX_TEXT]}” is no comparison; use = != < <= > >=.")
+        raise QueryRefused(f"“{node.op[:MAX_TEXT]}” is not a comparison operator. Use =, !=, <, <=, > or >=.")
     bounds(node.left, table)
     bounds(node.right, table)
 
@@ -122,7 +123,7 @@ def _check_in(spec: ColumnSpec, values: tuple[str, ...]) -> None:
         why = "compare it with numbers, without quotes" if spec.is_numeric else NOT_NUMBERS[spec.kind]
         raise QueryRefused(f"“{spec.name}” has no declared categories: {why}.")
     if not 0 < len(values) <= MAX_VALUES:
-        raise QueryRefused(f"Name from 1 to {MAX_VALUES} values of “{spec.name}”.")
+        raise QueryRefused(f"List between 1 and {MAX_VALUES:,} values of “{spec.name}”.")
     unknown = [value for value in values if value not in spec.labels]
     if unknown:
         raise QueryRefused(f"“{unknown[0][:MAX_TEXT]}” is not a declared value of “{spec.name}”.")
@@ -134,37 +135,37 @@ def _finite(value: float) -> float:
     return float(value)
 
 
-def _out(lower: float, upper: float) -> Interval:
+def _outward(lower: float, upper: float) -> Interval:
     low, high = math.nextafter(lower, -math.inf), math.nextafter(upper, math.inf)
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise QueryRefused(f"The expression can grow past what a number holds. {LIMITED}.")
+        raise QueryRefused(f"The expression can become too large for a floating-point number. {LIMITED}.")
     return Interval(low, high)
 
 
 def _binary_bounds(op: str, a: Interval, b: Interval) -> Interval:
     if op not in _BINARY:
-        raise QueryRefused(f"“{op[:MAX_TEXT]}” is no arithmetic; use + - * /.")
+        raise QueryRefused(f"“{op[:MAX_TEXT]}” is not an arithmetic operator. Use +, -, * or /.")
     return _BINARY[op](a, b)
 
 
 def _divide(a: Interval, b: Interval) -> Interval:
     if b.lower <= 0 <= b.upper:
         raise QueryRefused(
-            f"The divisor can be 0: its declared bounds are [{b.lower:g}, {b.upper:g}]. "
+            f"The divisor can be 0: by the declared bounds it lies between {b.lower:g} and {b.upper:g}. "
             "Keep it away from 0 with GREATEST or LEAST (in JSON: clip)."
         )
     quotients = [x / y for x in (a.lower, a.upper) for y in (b.lower, b.upper)]
-    return _out(min(quotients), max(quotients))
+    return _outward(min(quotients), max(quotients))
 
 
 def _multiply(a: Interval, b: Interval) -> Interval:
     products = [x * y for x in (a.lower, a.upper) for y in (b.lower, b.upper)]
-    return _out(min(products), max(products))
+    return _outward(min(products), max(products))
 
 
 _BINARY: dict[str, Callable[[Interval, Interval], Interval]] = {
-    "+": lambda a, b: _out(a.lower + b.lower, a.upper + b.upper),
-    "-": lambda a, b: _out(a.lower - b.upper, a.upper - b.lower),
+    "+": lambda a, b: _outward(a.lower + b.lower, a.upper + b.upper),
+    "-": lambda a, b: _outward(a.lower - b.upper, a.upper - b.lower),
     "*": _multiply,
     "/": _divide,
 }
@@ -172,7 +173,7 @@ _BINARY: dict[str, Callable[[Interval, Interval], Interval]] = {
 
 def _unary_bounds(op: str, a: Interval) -> Interval:
     if op not in _UNARY:
-        raise QueryRefused(f"“{op[:MAX_TEXT]}” is not offered; use abs, exp, log or sqrt.")
+        raise QueryRefused(f"“{op[:MAX_TEXT]}” is not supported. Use abs, exp, log or sqrt.")
     return _UNARY[op](a)
 
 
@@ -182,20 +183,26 @@ def _abs(a: Interval) -> Interval:
 
 def _exp(a: Interval) -> Interval:
     if a.upper > EXP_LIMIT:
-        raise QueryRefused(f"exp() of up to {a.upper:g} is too large: {EXP_LIMIT:g} at most. {LIMITED}.")
-    return _out(math.exp(a.lower), math.exp(a.upper))
+        raise QueryRefused(
+            f"The argument of exp() can be as large as {a.upper:g}, but at most {EXP_LIMIT:g} is supported. {LIMITED}."
+        )
+    return _outward(math.exp(a.lower), math.exp(a.upper))
 
 
 def _log(a: Interval) -> Interval:
     if a.lower <= 0:
-        raise QueryRefused(f"A logarithm of values down to {a.lower:g} is not defined. {LIMITED}.")
-    return _out(math.log(a.lower), math.log(a.upper))
+        raise QueryRefused(
+            f"The argument of a logarithm must be above 0 but can be {a.lower:g} here. {LIMITED}."
+        )
+    return _outward(math.log(a.lower), math.log(a.upper))
 
 
 def _sqrt(a: Interval) -> Interval:
     if a.lower < 0:
-        raise QueryRefused(f"A square root of values down to {a.lower:g} is not defined. {LIMITED}.")
-    return _out(math.sqrt(a.lower), math.sqrt(a.upper))
+        raise QueryRefused(
+            f"The argument of a square root must not be negative but can be {a.lower:g} here. {LIMITED}."
+        )
+    return _outward(math.sqrt(a.lower), math.sqrt(a.upper))
 
 
 _UNARY: dict[str, Callable[[Interval], Interval]] = {
@@ -209,16 +216,18 @@ _UNARY: dict[str, Callable[[Interval], Interval]] = {
 
 def _power_bounds(a: Interval, exponent: int) -> Interval:
     if not 2 <= exponent <= 8:
-        raise QueryRefused("A power must be a whole number from 2 to 8.")
+        raise QueryRefused("The exponent must be a whole number from 2 to 8.")
     try:
         ends = [a.lower**exponent, a.upper**exponent]
     except OverflowError:
         ends = [-math.inf, math.inf]
     low = 0.0 if exponent % 2 == 0 and a.lower <= 0 <= a.upper else min(ends)
-    return _out(low, max(ends))
+    return _outward(low, max(ends))
 
 
 def _clip_bounds(a: Interval, lower: float, upper: float) -> Interval:
     if lower > upper:
-        raise QueryRefused(f"clip() from {lower:g} to {upper:g}: the lower bound is above the upper one.")
+        raise QueryRefused(
+            f"clip() from {lower:g} to {upper:g}: the lower bound is above the upper bound. Swap them."
+        )
     return Interval(min(max(a.lower, lower), upper), max(min(a.upper, upper), lower))

@@ -1,10 +1,9 @@
-"""Row-local expressions: what may be computed from one row of one subject, and between which bounds it must lie.
+"""Row-local expressions and filters: what may be computed from one row of one subject.
 
-An expression is frozen data. It is checked against public declarations alone (never against rows) and evaluated
-column-wise. Locality (the contribution of a subject depends on that subject's rows only) holds because nothing here
-can refer to another row.
+An expression is frozen data. It is checked against public declarations alone, never against rows, and evaluated column
+by column. Nothing here can refer to another row, so the contribution of a subject depends on that subject's rows only.
 
-`bounds` says between which bounds an expression lies; `privacy.engine.measure.evaluate` computes it.
+`privacy.engine.language.bounds` computes the bounds of an expression, `privacy.engine.measure.evaluate` its values.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ MAX_DEPTH = 40
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The value of a declared numeric column, clamped to its declared bounds. Of quantiles alone also a date's."""
+    """The value of a declared numeric column, clamped to its declared bounds. Quantiles also accept a date column."""
 
     name: str
 
@@ -53,7 +52,7 @@ class Unary:
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """base to a whole power from 2 to 8."""
+    """`base` to the power of a whole number from 2 to 8."""
 
     base: Expression
     exponent: int
@@ -61,7 +60,7 @@ class Power:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """`of`, moved into [lower, upper]."""
+    """`of`, clamped to [lower, upper]."""
 
     of: Expression
     lower: float
@@ -84,7 +83,7 @@ COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
 TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-"""The comparisons that change when left and right change places."""
+"""Operators that change when the two sides are swapped, and what they become."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,7 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class In:
-    """A category column (or yes/no column) is one of these declared values."""
+    """The value of a category or yes/no column is one of these declared values."""
 
     column: str
     values: tuple[str, ...]
@@ -145,6 +144,7 @@ Node: TypeAlias = Expression | Predicate
 
 
 def children(node: Node) -> Iterator[Node]:
+    """Yield the direct parts of a node that are themselves expressions or predicates."""
     for item in fields(node):
         value = getattr(node, item.name)
         for part in value if isinstance(value, tuple) else (value,):
@@ -153,18 +153,20 @@ def children(node: Node) -> Iterator[Node]:
 
 
 def columns_of(node: Node) -> frozenset[str]:
-    """Names of all columns that an expression reads."""
+    """Return the names of all columns that an expression or filter reads."""
     own = {node.name} if isinstance(node, Column) else set()
     own |= {node.column} if isinstance(node, In | IsNull) else set()
     return frozenset(own).union(*(columns_of(child) for child in children(node)))
 
 
 def check_size(node: Node) -> None:
-    """Refuse what is too deep or too long before anything recurses into it."""
+    """Raise QueryRefused for a node that is too deep or too large, before anything recurses into it."""
     stack, count = [(node, 1)], 0
     while stack:
         item, depth = stack.pop()
         count += 1
         if depth > MAX_DEPTH or count > MAX_NODES:
-            raise QueryRefused(f"The expression is too long: at most {MAX_NODES} parts, {MAX_DEPTH} deep.")
+            raise QueryRefused(
+                f"The expression is too complex: use at most {MAX_NODES} parts, nested at most {MAX_DEPTH} levels deep."
+            )
         stack.extend((child, depth + 1) for child in children(item))

@@ -1,6 +1,6 @@
-"""How many values of a column a filter can let pass: with rows declared for each value, it bounds those of a person.
+"""How many values of a column can pass a filter. With declared rows per value, this bounds a person's rows.
 
-Only a clip follows from it, so an error here would cost exactness and no protection.
+The result only sets a clip, so an error here would cost accuracy, never privacy.
 """
 
 from functools import reduce
@@ -21,15 +21,17 @@ from privacy.engine.language.expressions import (
 )
 from privacy.engine.language.schema import ColumnSpec, Kind
 
-MOST = 1000
-"""Whole numbers are told apart when their bounds hold no more of them."""
+MAX_WHOLE_NUMBERS = 1000
+"""Integer columns whose bounds hold more values than this are not enumerated."""
 MISSING = None
 Value: TypeAlias = str | int | None
 
 
 def values_left(where: Predicate | None, spec: ColumnSpec) -> int | None:
-    """How many values of the column the rows that a filter keeps can have together; None where that is not bounded, as
-    where a missing value can pass."""
+    """Return how many distinct values of the column can pass a filter.
+
+    None if that number is not bounded, for example because a missing value can pass.
+    """
     known = _values(spec)
     if where is None or known is None:
         return None
@@ -41,13 +43,13 @@ def _values(spec: ColumnSpec) -> frozenset[Value] | None:
     if spec.is_key:
         return frozenset(spec.labels)
     whole = float(spec.lower).is_integer() and float(spec.upper).is_integer()
-    if spec.kind != Kind.INTEGER or not whole or spec.upper - spec.lower >= MOST:
+    if spec.kind != Kind.INTEGER or not whole or spec.upper - spec.lower >= MAX_WHOLE_NUMBERS:
         return None
     return frozenset(range(int(spec.lower), int(spec.upper) + 1))
 
 
 def _passing(node: Predicate, spec: ColumnSpec, known: frozenset[Value], *, holds: bool) -> frozenset[Value]:
-    """The values with which the predicate can be known to be true (holds) or to be false (not holds)."""
+    """Return the values for which the predicate can be known to be true (holds) or known to be false (not holds)."""
     match node:
         case In(column, values) if column == spec.name:
             return frozenset(value for value in known if (value in values) == holds)
@@ -68,5 +70,5 @@ def _passing(node: Predicate, spec: ColumnSpec, known: frozenset[Value], *, hold
 
 
 def _compared(op: str, value: Value, limit: float) -> bool:
-    """The values of a yes/no column, "0" and "1", are compared as numbers."""
+    """Compare a value with a limit. The values "0" and "1" of a yes/no column count as numbers."""
     return COMPARISONS[op](float(value or 0), limit)

@@ -1,6 +1,6 @@
-"""What may be asked, as frozen data. A query is parsed, checked and priced before any row is touched.
+"""Queries as frozen data. A query is parsed, checked and priced before any row is read.
 
-Every kind says how far one subject can move its answer; `plan.designs` turns it into coordinates and a clip.
+Each measure says how far one subject can move its answer. `plan.designs` turns it into coordinates and a clip.
 """
 
 from __future__ import annotations
@@ -59,8 +59,10 @@ class Quantiles:
 
 @dataclass(frozen=True, slots=True)
 class PersonQuantiles:
-    """How many rows, or how large a sum of |expression|, do these shares of the people have at most? Everybody with a
-    kept row counts."""
+    """How many rows, or how large a sum of |expression|, do these shares of the people have at most?
+
+    Everybody with a row that passes the filter counts.
+    """
 
     of: Expression | None = None
     at: tuple[float, ...] = (0.98,)
@@ -93,8 +95,11 @@ class Correlation:
 
 @dataclass(frozen=True, slots=True)
 class KeyCounts:
-    """How many subjects have each value of a text column? Its values are not public: a value is told only when the
-    noisy count passes a threshold. Each subject counts with at most `keys` of its values, by 1 / sqrt(values) each."""
+    """How many subjects have each value of a text column?
+
+    Its values are not public: a value is released only if its noisy count passes a threshold. Each subject counts with
+    at most `keys` of its values, by 1 / sqrt(values) each.
+    """
 
     column: str
     keys: int = 1
@@ -119,9 +124,9 @@ Measure: TypeAlias = (
 class Query:
     """One question to one table.
 
-    `where` keeps rows, `by` groups them by declared categories. `rows` (1 to 4096) is how many rows a subject may count
-    with: by default as many as the table declares. Fewer make the answer cheaper, more make it dearer; whoever has more
-    is scaled down to as much (engine.caps).
+    `where` selects rows, `by` groups them by declared categories. `rows` (1 to 4096) is how many rows of a subject
+    count, by default as many as the table declares. Fewer rows make the answer cheaper, more make it more expensive;
+    subjects with more rows are scaled down to that number (`plan.caps`).
     """
 
     table: str

@@ -1,4 +1,4 @@
-"""What is declared in public about a table: all that queries are parsed, checked and priced from."""
+"""Public declarations of a table: the only input for parsing, checking and pricing queries."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,21 +7,21 @@ from enum import StrEnum
 from common import decimal_grid
 
 MAX_ROWS_PER_SUBJECT = 4096
-"""Rows of a subject that can count. Tables are stored with no more of them (datasets.columns)."""
+"""The most rows of a subject that can count. Tables are stored with no more of them (datasets.columns)."""
 
 
 class QueryRefused(ValueError):
-    """A query that the engine does not answer. The text depends on the query and on public declarations only."""
+    """The engine does not answer this query. The message depends only on the query and on public declarations."""
 
 
 def check_text(text: str) -> None:
-    """QueryRefused when a text holds what no database keeps: NUL, or half of a pair of surrogates."""
+    """Raise QueryRefused for text that the database cannot store: NUL, or a lone surrogate."""
     if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise QueryRefused("This text holds a character that is none. Remove it.")
+        raise QueryRefused("This text contains an invalid character. Remove it.")
 
 
 class Kind(StrEnum):
-    """What a column holds, as far as the engine cares."""
+    """What a column holds, as far as the engine distinguishes it."""
 
     INTEGER = "integer"
     NUMBER = "number"
@@ -34,14 +34,17 @@ class Kind(StrEnum):
 
 NUMERIC = frozenset({Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN})
 KEPT_AS_NUMBERS = NUMERIC | {Kind.DATE}
-"""Between bounds."""
+"""Kinds that are stored as numbers between bounds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnSpec:
-    """One column. Numbers have bounds, and so have dates, in days since 1970; categories have their list. `constant`
-    says it never differs within a subject, `rows_per_value` that a subject has at most so many rows for each value,
-    `decimals` that numbers have at most so many."""
+    """One column.
+
+    Numbers and dates have bounds (dates in days since 1970), categories have their list of `labels`. `constant`: never
+    changes for the same subject. `rows_per_value`: the most rows of a subject with the same value. `decimals`: the most
+    decimals of a number.
+    """
 
     name: str
     kind: Kind
@@ -60,8 +63,10 @@ class ColumnSpec:
 
     @property
     def lattice(self) -> int | None:
-        """All values are numbers with at most so many decimals, as both bounds are; None where that is not declared, or
-        where floats do not tell such numbers apart."""
+        """The number of decimals that all values and both bounds have at most.
+
+        None if that is not declared, or if floats cannot distinguish such numbers.
+        """
         places = self.decimals if self.kind == Kind.NUMBER else 0
         if places is None or self.kind not in KEPT_AS_NUMBERS:
             return None
@@ -74,13 +79,13 @@ class ColumnSpec:
 
     @property
     def is_key(self) -> bool:
-        """Whether one can group by it: its values are public."""
+        """Whether queries can group by this column: its values are public."""
         return self.kind in {Kind.CATEGORY, Kind.BOOLEAN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableSpec:
-    """One table. A subject has at most `max_rows` rows that count (1 to 4096)."""
+    """One table. At most `max_rows` rows of a subject count (1 to 4096). Raises ValueError outside that range."""
 
     name: str
     subject: str
@@ -92,10 +97,14 @@ class TableSpec:
             raise ValueError(f"max_rows must lie between 1 and {MAX_ROWS_PER_SUBJECT}.")
 
     def column(self, name: str) -> ColumnSpec:
-        """The column of that name; QueryRefused when it is not declared or tells subjects apart."""
+        """Return the column of that name. Raises QueryRefused if it is not declared or identifies subjects."""
         if name == self.subject:
-            raise QueryRefused(f"“{name}” says whom a row is about. No query can read it.")
+            raise QueryRefused(
+                f"“{name}” identifies the person in each row, so questions cannot read it. Choose another column."
+            )
         if name not in self.columns:
-            known = ", ".join(sorted(self.columns)[:12])
-            raise QueryRefused(f"There is no column “{str(name)[:100]}” in {self.name}. There are: {known}.")
+            known = ", ".join(sorted(self.columns)[:12]) + (", …" if len(self.columns) > 12 else "")
+            raise QueryRefused(
+                f"There is no column “{str(name)[:100]}” in {self.name}. Its columns: {known}."
+            )
         return self.columns[name]

@@ -1,7 +1,7 @@
-"""SQL as a front end: one SELECT with one aggregate over one table, parsed into the same frozen query as the form.
+"""SQL front end: one SELECT with one aggregate over one table, parsed into the same frozen query as the form.
 
-sqlglot parses; an allow-list decides. Everything outside it is refused with its position and the reason, from the
-text and the declarations alone. Nothing of the SQL is ever executed.
+sqlglot parses, and an allow-list decides. Everything else is refused with its position and the reason, from the text
+and the declarations alone. No SQL is ever executed.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -12,6 +12,7 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from privacy.engine.language import sql_codes
 from privacy.engine.language.expressions import (
     MAX_DEPTH,
     And,
@@ -43,7 +44,6 @@ from privacy.engine.language.query import (
     Variance,
 )
 from privacy.engine.language.schema import Kind, QueryRefused, TableSpec, check_text
-from privacy.engine.language.sql_codes import compared, is_category, no_aggregate, unfit, written
 
 MAX_LENGTH = 10_000
 DIALECT = Dialect.get_or_raise("duckdb")
@@ -56,17 +56,17 @@ Node: TypeAlias = exp.Expr
 
 
 def parse(text: str, table: TableSpec) -> Query:
-    """The query that the SQL asks. Raises QueryRefused with position and reason."""
+    """Parse SQL into a query. Raises QueryRefused with the position and the reason."""
     try:
         return _query(_statement(text, frozenset(table.columns)), table, text)
     except RecursionError as deep:
-        raise QueryRefused("This query is nested too deeply.") from deep
+        raise QueryRefused("This SQL is nested too deeply. Simplify it.") from deep
 
 
 def table_of(text: str, columns: Collection[str] = ()) -> str:
-    """The name of the one table that the SQL asks, declared or not. Raises QueryRefused when it asks none.
+    """Return the name of the table in FROM, declared or not. Raises QueryRefused if there is not exactly one.
 
-    `columns`: names that a column may have, even where SQL has the same word.
+    `columns`: column names that need no quotes although they are SQL keywords.
     """
     return _table_name(_statement(text, columns))
 
@@ -88,27 +88,26 @@ def _query(select: exp.Select, table: TableSpec, text: str) -> Query:
 
 def _statement(text: str, columns: Collection[str]) -> exp.Select:
     if len(text) > MAX_LENGTH:
-        raise QueryRefused(f"This query is longer than {MAX_LENGTH:,} characters.")
+        raise QueryRefused(f"This SQL is longer than {MAX_LENGTH:,} characters. Shorten it.")
     check_text(text)
     if _depth(text) > MAX_DEPTH:
-        raise QueryRefused(f"Brackets are nested more than {MAX_DEPTH} deep.")
+        raise QueryRefused(f"Brackets are nested more than {MAX_DEPTH} levels deep. Simplify the SQL.")
     try:
-        statements = DIALECT.parser().parse(
-            [_plain(token, columns) for token in DIALECT.tokenize(text)], text
-        )
+        tokens = [_plain(token, columns) for token in DIALECT.tokenize(text)]
+        statements = DIALECT.parser().parse(tokens, text)
     except SqlglotError as bad:
         raise QueryRefused(_syntax(bad, text)) from bad
     except RecursionError as deep:
-        raise QueryRefused("This query is nested too deeply.") from deep
+        raise QueryRefused("This SQL is nested too deeply. Simplify it.") from deep
     if len(statements) != 1 or not isinstance(statements[0], exp.Select):
-        raise QueryRefused("Write one SELECT … FROM … and nothing else.")
+        raise QueryRefused("Write exactly one SELECT … FROM … statement.")
     if sum(1 for _ in statements[0].walk()) > 2000:
-        raise QueryRefused("This query has too many parts.")
+        raise QueryRefused("This SQL has too many parts. Simplify it.")
     return statements[0]
 
 
 def _plain(token: Token, columns: Collection[str]) -> Token:
-    """A column called like a word of SQL (`union`, `left`) needs no quotes, unless the word has a meaning here."""
+    """Read a column named like an SQL keyword (`union`, `left`) as a name, unless the keyword is used here."""
     if token.text not in columns or token.text.lower() in WORDS or token.token_type in LITERALS:
         return token
     return Token(TokenType.VAR, token.text, token.line, token.col, token.start, token.end)
@@ -125,25 +124,25 @@ def _depth(text: str) -> int:
 def _syntax(bad: SqlglotError, text: str) -> str:
     for error in getattr(bad, "errors", None) or []:
         column = error["col"] - max(len(error["highlight"] or "") - 1, 0)
-        return f"Line {error['line']}, column {column}: this is not SQL that can be read here."
+        return f"Line {error['line']}, column {column}: this SQL cannot be parsed."
     if text.count("'") % 2:
         before = text[: text.rindex("'")]
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        return f"Line {line}, column {column}: a text begins here and does not end."
-    return "This is not SQL that can be read here."
+        return f"Line {line}, column {column}: the quoted text that begins here is not closed."
+    return "This SQL cannot be parsed."
 
 
 def _refuse(node: Node, why: str) -> NoReturn:
     for part in node.walk():
         if "line" in part.meta:
-            # The parser knows where a word ends; people look for where it begins.
+            # The parser keeps where a word ends; people look for where it begins.
             column = part.meta["col"] - (part.meta["end"] - part.meta["start"])
             raise QueryRefused(f"Line {part.meta['line']}, column {column}: {why}")
     raise QueryRefused(why)
 
 
 def _refuse_word(word: str, text: str, why: str) -> None:
-    """Refuse the clause that this word begins, if it stands there: the parser keeps no place of such words."""
+    """Refuse a clause at the position of its keyword, if found: the parser keeps no positions of keywords."""
     found = [
         token
         for token in DIALECT.tokenize(text)
@@ -156,17 +155,16 @@ def _refuse_word(word: str, text: str, why: str) -> None:
 
 def _refuse_clauses(select: exp.Select, text: str) -> None:
     names = {
-        "joins": "joins are not offered", "with_": "WITH is not offered", "having": "HAVING is not offered",
-        "distinct": "SELECT DISTINCT is not offered",
-        "offset": "OFFSET is not offered", "order": "ORDER BY is not offered: sort the answer instead",
-        "qualify": "QUALIFY is not offered", "windows": "windows look at other people's rows",
-        "sample": "sampling is not offered", "laterals": "LATERAL is not offered", "pivots": "PIVOT is not offered",
+        "joins": "joins are not supported", "distinct": "SELECT DISTINCT is not supported",
+        "order": "ORDER BY is not supported: sort the answer instead", "sample": "sampling is not supported",
+        "windows": "window functions are not supported: they look at other people's rows",
+        "laterals": "LATERAL is not supported", "pivots": "PIVOT is not supported",
     }  # fmt: skip
     allowed = {"kind", "hint", "expressions", "from_", "where", "group", "limit", "operation_modifiers"}
     for name, value in select.args.items():
         if value and name not in allowed:
             word = name.strip("_").upper()
-            why = f"{names.get(name, f'{word} is not offered')}."
+            why = f"{names.get(name, f'{word} is not supported')}."
             _refuse_word(word.removesuffix("S"), text, why)
             _refuse(value[0] if isinstance(value, list) else select, why)
 
@@ -175,10 +173,10 @@ def _table_name(select: exp.Select) -> str:
     origin = select.args.get("from_")
     source = origin.this if origin else None
     if not isinstance(source, exp.Table) or not isinstance(source.this, exp.Identifier):
-        _refuse(select, "select FROM one table by its name.")
+        _refuse(select, "name one table after FROM.")
     extra = {name for name, value in source.args.items() if value and name not in {"this", "alias"}}
     if extra or source.args.get("alias"):
-        _refuse(source, "name the table alone, without alias, schema or sampling.")
+        _refuse(source, "give the table name alone, without alias, schema or sampling.")
     return source.name
 
 
@@ -186,26 +184,27 @@ def _keys(group: exp.Group | None) -> tuple[str, ...]:
     if group is None:
         return ()
     if any(value for name, value in group.args.items() if name != "expressions"):
-        _refuse(group, "name the columns to group by.")
+        _refuse(group, "GROUP BY takes column names only.")
     return tuple(_column_name(key) for key in group.expressions)
 
 
 def _rows(limit: exp.Limit | exp.Fetch | None, table: TableSpec) -> int | None:
-    """`LIMIT n BY person` (as ClickHouse writes it): how many rows of a person count."""
+    """Return n of `LIMIT n BY person` (ClickHouse syntax): how many rows of a person count."""
     if limit is None:
         return None
     if [_column_name(each) for each in limit.args.get("expressions") or []] != [table.subject]:
         _refuse(
-            limit, f"LIMIT is not offered. LIMIT n BY {table.subject} says how many rows of a person count."
+            limit,
+            f"LIMIT is not supported. To set how many rows count per person, write LIMIT n BY {table.subject}.",
         )
     rows = _number(limit.expression)
     if limit.args.get("limit_options") or not rows.is_integer():
-        _refuse(limit, "the rows of a person that count are a whole number.")
+        _refuse(limit, "the number of rows per person must be a whole number.")
     return int(rows)
 
 
 def _unknown_keys(measure: Measure, by: tuple[str, ...], table: TableSpec) -> tuple[Measure, tuple[str, ...]]:
-    """People counted by a text column are counted by values that nobody has declared."""
+    """Turn a count of people grouped by a text column into a count by undeclared values."""
     if len(by) == 1 and isinstance(measure, CountSubjects) and table.column(by[0]).kind == Kind.TEXT:
         return KeyCounts(by[0], 1), ()
     return measure, by
@@ -217,11 +216,11 @@ def _measure(select: exp.Select, by: Sequence[str], table: TableSpec) -> Measure
         inner = item.this if isinstance(item, exp.Alias) else item
         if isinstance(inner, exp.Column):
             if _column_name(inner) not in by:
-                _refuse(inner, f"“{inner.name}” must be in GROUP BY; single rows are never answered.")
+                _refuse(inner, f"“{inner.name}” must be in GROUP BY: answers never show single rows.")
         else:
             wanted.append(inner)
     if len(wanted) != 1:
-        _refuse(select, "ask for one aggregate at a time (COUNT, SUM, AVG, …), each has its own price.")
+        _refuse(select, "ask for exactly one aggregate (COUNT, SUM, AVG, …): each has its own price.")
     return _aggregate(wanted[0], table)
 
 
@@ -239,16 +238,15 @@ def _aggregate(node: Node, table: TableSpec) -> Measure:
     for kind, make in _SIMPLE.items():
         if isinstance(node, kind):
             return make(_expression(node.this, table))
-    _refuse(node, no_aggregate(node.key, table))
+    _refuse(node, sql_codes.aggregate_refusal(node.key, table))
 
 
 def _ascending(node: exp.WithinGroup) -> Node:
-    """The one thing that a percentile is ordered by."""
+    """Return the one expression that a percentile is ordered by."""
     ordered, *more = node.expression.expressions
     if more or ordered.args.get("desc"):
-        _refuse(node, "order by one number, ascending.")
-    by: Node = ordered.this
-    return by
+        _refuse(node, "order by exactly one number, ascending.")
+    return cast("Node", ordered.this)
 
 
 _SIMPLE: dict[type[Node], Callable[[Expression], Measure]] = {
@@ -263,14 +261,14 @@ def _count(node: exp.Count, table: TableSpec) -> Measure:
         return Count()
     if isinstance(node.this, exp.Distinct) and len(node.this.expressions) == 1:
         if _column_name(node.this.expressions[0]) != table.subject:
-            _refuse(node, f"people are counted with COUNT(DISTINCT {table.subject}).")
+            _refuse(node, f"COUNT(DISTINCT …) can only count people: write COUNT(DISTINCT {table.subject}).")
         return CountSubjects()
     _refuse(node, f"count rows with COUNT(*) or people with COUNT(DISTINCT {table.subject}).")
 
 
 def _column_name(node: Node) -> str:
     if not isinstance(node, exp.Column) or node.args.get("table") or isinstance(node.this, exp.Star):
-        _refuse(node, "name a column of the table here.")
+        _refuse(node, "a column name is expected here.")
     return node.name
 
 
@@ -291,7 +289,7 @@ def _expression(node: Node, table: TableSpec) -> Expression:
     if isinstance(node, exp.Column):
         table.column(_column_name(node))
         return Column(node.name)
-    # -9 is a number that is written down, not one that is computed.
+    # Read -9 as a constant, not as a negation.
     if isinstance(node.this if isinstance(node, exp.Neg) else node, exp.Literal | exp.Boolean):
         return Constant(_number(node))
     for kind, op in _ARITHMETIC.items():
@@ -317,7 +315,7 @@ def _special(node: Node, table: TableSpec) -> Expression:
     if isinstance(node, exp.Pow):
         exponent = _number(node.expression)
         if not exponent.is_integer():
-            _refuse(node, "a power must be a whole number from 2 to 8.")
+            _refuse(node, "the exponent must be a whole number from 2 to 8.")
         return Power(_expression(node.this, table), int(exponent))
     if isinstance(node, exp.Greatest | exp.Least) and len(node.expressions) == 1:
         limit = _number(node.expressions[0])
@@ -331,10 +329,11 @@ def _special(node: Node, table: TableSpec) -> Expression:
             value = Where(_predicate(branch.this, table), then, value)
         return value
     if isinstance(node, exp.Case):
-        _refuse(node, "write CASE WHEN condition THEN number ELSE number END, with its ELSE.")
+        _refuse(node, "write CASE WHEN condition THEN number ELSE number END; the ELSE is required.")
     name = node.name if isinstance(node, exp.Anonymous) else node.key
     _refuse(
-        node, f"{name.upper()} is not offered; use + - * /, ABS, EXP, LN, SQRT, POWER, GREATEST, LEAST, CASE."
+        node,
+        f"{name.upper()} is not supported. Use + - * /, ABS, EXP, LN, SQRT, POWER, GREATEST, LEAST or CASE.",
     )
 
 
@@ -345,7 +344,7 @@ def _predicate(node: Node, table: TableSpec) -> Predicate:
     if isinstance(node, exp.And | exp.Or):
         parts = tuple(_predicate(part, table) for part in node.flatten())
         return And(parts) if isinstance(node, exp.And) else Or(parts)
-    if why := unfit([column.name for column in node.find_all(exp.Column)], table):
+    if why := sql_codes.column_refusal([column.name for column in node.find_all(exp.Column)], table):
         _refuse(node, why)
     if isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
         return IsNull(_column_name(node.this))
@@ -364,19 +363,19 @@ _COMPARISONS: dict[type[Node], str] = {
 
 def _between(node: exp.Between, table: TableSpec) -> Predicate:
     if node.args.get("symmetric"):
-        _refuse(node, "SYMMETRIC is not offered: write the smaller number first.")
+        _refuse(node, "SYMMETRIC is not supported: write the smaller number first.")
     of = _expression(node.this, table)
     low, high = _expression(node.args["low"], table), _expression(node.args["high"], table)
-    return And((compared(">=", of, low, table), compared("<=", of, high, table)))
+    return And((sql_codes.comparison(">=", of, low, table), sql_codes.comparison("<=", of, high, table)))
 
 
 def _in(node: exp.In, table: TableSpec) -> Predicate:
     if node.args.get("query") or not node.expressions:
-        _refuse(node, "list the values in brackets; subqueries are not offered.")
+        _refuse(node, "list the values in brackets; subqueries are not supported.")
     if all(isinstance(item, exp.Literal) and item.is_string for item in node.expressions):
         return In(_column_name(node.this), tuple(item.name for item in node.expressions))
     of = _expression(node.this, table)
-    if is_category(of, table):
+    if sql_codes.is_category(of, table):
         return In(_column_name(node.this), tuple(_label(item) for item in node.expressions))
     return Or(tuple(Compare("=", of, Constant(_number(item))) for item in node.expressions))
 
@@ -387,12 +386,14 @@ def _compare(node: exp.Binary, op: str, table: TableSpec) -> Predicate:
         left, right = right, left
     if isinstance(right, exp.Literal) and right.is_string:
         if op not in {"=", "!="}:
-            _refuse(node, "texts can be compared with = and <> only.")
+            _refuse(node, "text can only be compared with = and <>.")
         chosen = In(_column_name(left), (right.name,))
         return chosen if op == "=" else Not(chosen)
-    return compared(op, _expression(left, table), _expression(right, table), table)
+    return sql_codes.comparison(op, _expression(left, table), _expression(right, table), table)
 
 
 def _label(node: Node) -> str:
-    """A declared value as it is written, with quotes or as a number."""
-    return node.name if isinstance(node, exp.Literal) and node.is_string else written(_number(node))
+    """Return a declared value, written in quotes or as a number."""
+    return (
+        node.name if isinstance(node, exp.Literal) and node.is_string else sql_codes.label_of(_number(node))
+    )

@@ -1,5 +1,7 @@
-"""Comparisons in SQL with numbers that stand for declared values: yes or no, or categories that are kept as numbers.
-Dates are compared with nothing yet."""
+"""SQL comparisons with numbers that stand for declared values: yes/no columns, and categories that are numbers.
+
+Dates cannot be compared yet.
+"""
 
 from collections.abc import Iterable
 
@@ -18,13 +20,16 @@ from privacy.engine.language.expressions import (
 from privacy.engine.language.schema import Kind, QueryRefused, TableSpec
 
 
-def compared(op: str, left: Expression, right: Expression, table: TableSpec) -> Predicate:
-    """A comparison; that of a yes/no column with 0 or 1, or of a category with a number, says which of its values are
-    meant. Raises QueryRefused."""
+def comparison(op: str, left: Expression, right: Expression, table: TableSpec) -> Predicate:
+    """Build the predicate of a comparison.
+
+    Comparing a yes/no column with 0 or 1, or a category with a number, selects among its declared values. Raises
+    QueryRefused.
+    """
     if isinstance(left, Constant) and is_category(right, table):
         left, right, op = right, left, TURNED.get(op, op)
     if isinstance(left, Column) and isinstance(right, Constant):
-        spec, label = table.column(left.name), written(right.value)
+        spec, label = table.column(left.name), label_of(right.value)
         if spec.kind == Kind.CATEGORY and op in TURNED:
             return _ordered(op, left.name, right.value, table)
         if spec.kind == Kind.CATEGORY or (
@@ -35,15 +40,19 @@ def compared(op: str, left: Expression, right: Expression, table: TableSpec) -> 
     return Compare(op, left, right)
 
 
-def unfit(columns: Iterable[str], table: TableSpec) -> str:
-    """Why a condition on these columns is refused, where one of them holds dates or times, or is a text that lacks its
-    quotes; otherwise empty."""
+def column_refusal(columns: Iterable[str], table: TableSpec) -> str:
+    """Return why a condition on these columns is refused, or an empty string.
+
+    A column may hold dates or times, or a name that is not a column may be text without quotes.
+    """
     names = list(columns)
     known = [table.columns[name] for name in names if name in table.columns]
     unknown = [name for name in names if name not in table.columns and name != table.subject]
     if unknown and any(not spec.is_numeric and not unreadable(spec) for spec in known):
         bare = unknown[0][:100]
-        return f"There is no column “{bare}” in {table.name}. Text stands in quotes: {_quoted(bare)}."
+        return (
+            f"There is no column “{bare}” in {table.name}. If it is text, put it in quotes: {_quoted(bare)}."
+        )
     return next(filter(None, map(unreadable, known)), "")
 
 
@@ -51,19 +60,19 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-ROOT = "ask for VAR_POP and take the root"
+ROOT = "ask for VAR_POP and take its square root"
 INSTEAD = {
-    "stddev": f"STDDEV is not offered: {ROOT}",
-    "stddevpop": f"STDDEV_POP is not offered: {ROOT}",
-    "stddevsamp": f"STDDEV_SAMP is not offered: {ROOT}",
-    "variance": "VAR_SAMP is not offered: ask for VAR_POP",
-    "min": "MIN is not offered, one person alone decides it: ask for QUANTILE(x, 0.01)",
-    "max": "MAX is not offered, one person alone decides it: ask for QUANTILE(x, 0.99)",
+    "stddev": f"STDDEV is not supported: {ROOT}",
+    "stddevpop": f"STDDEV_POP is not supported: {ROOT}",
+    "stddevsamp": f"STDDEV_SAMP is not supported: {ROOT}",
+    "variance": "VAR_SAMP is not supported: ask for VAR_POP",
+    "min": "MIN is not supported because one person alone determines it: ask for QUANTILE(x, 0.01)",
+    "max": "MAX is not supported because one person alone determines it: ask for QUANTILE(x, 0.99)",
 }
 
 
-def no_aggregate(key: str, table: TableSpec) -> str:
-    """Why this is no aggregate that is offered, and what to ask for. `key`: its name in the parser."""
+def aggregate_refusal(key: str, table: TableSpec) -> str:
+    """Return why this aggregate is refused and what to ask for instead. `key`: its name in the parser."""
     people = f"COUNT(DISTINCT {table.subject})"
     known = f"use COUNT(*), {people}, SUM, AVG, VAR_POP, MEDIAN, QUANTILE(x, q) or CORR"
     return f"{INSTEAD.get(key, known)}."
@@ -73,19 +82,19 @@ def is_category(of: Expression, table: TableSpec) -> bool:
     return isinstance(of, Column) and table.column(of.name).kind == Kind.CATEGORY
 
 
-def written(value: float) -> str:
-    """A number as a declared value is written."""
+def label_of(value: float) -> str:
+    """Write a number the way a declared value is written."""
     return str(int(value)) if value.is_integer() else repr(value)
 
 
 def _ordered(op: str, name: str, value: float, table: TableSpec) -> Predicate:
-    """Those of a category's declared values, all of them numbers, for which the comparison holds."""
+    """Select the declared values of a numeric category for which the comparison holds."""
     try:
         found = tuple(label for label in table.column(name).labels if COMPARISONS[op](float(label), value))
     except ValueError as words:
         raise QueryRefused(
-            f"The declared values of “{name}” have no order: compare with = <> or IN."
+            f"The declared values of “{name}” are not numbers and have no order: compare with =, <> or IN."
         ) from words
     if not found:
-        raise QueryRefused(f"No declared value of “{name}” is {op} {written(value)}.")
+        raise QueryRefused(f"No declared value of “{name}” is {op} {label_of(value)}.")
     return In(name, found)

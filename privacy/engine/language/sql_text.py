@@ -1,6 +1,6 @@
-"""A query as SQL, where SQL can say it: the inverse of `privacy.engine.language.sql`.
+"""Write a query as SQL, where the supported SQL can express it: the inverse of `privacy.engine.language.sql`.
 
-What is written is parsed again and compared, so that a text shown beside a query never means another one.
+The text is parsed again and compared, so SQL shown next to a query always means that query.
 """
 
 import re
@@ -43,7 +43,7 @@ WIDE = 1e300
 
 
 def write(query: Query, table: TableSpec) -> str:
-    """The SQL that asks this query; empty where the subset has no words for it."""
+    """Return the SQL of a query, or an empty string if the supported SQL cannot express it."""
     if isinstance(query.measure, Mean) and query.measure.per_subject:
         return ""
     measure = _measure(query.measure, table)
@@ -87,12 +87,12 @@ def _measure(measure: Measure, table: TableSpec) -> str:
 
 
 def _name(name: str) -> str:
-    """A name, in quotes where SQL would read it otherwise."""
+    """Return a name, quoted where SQL would not read it as a name."""
     return name if PLAIN.fullmatch(name) and name not in sql.WORDS else '"' + name.replace('"', '""') + '"'
 
 
 def number(value: float) -> str:
-    """A number as people write it."""
+    """Write a number without an exponent or decimals where it has none."""
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(value)
 
 

@@ -1,7 +1,7 @@
-"""Queries as JSON and back: the wire form of every front end, and what is stored beside an answer.
+"""Queries as JSON and back: the wire form of every front end, and the form stored with an answer.
 
-A node is an object with a `kind` (the snake-case name of its class) and one entry a field. Decoding checks every type
-and every limit; what does not fit is refused with the path of the place.
+A node is an object with a `kind` (the snake-case name of its class) and one key per field. Decoding checks every type
+and every limit and refuses anything else with the path of the offending value.
 """
 
 import json
@@ -48,7 +48,7 @@ _CLASSES: dict[str, dict[str, type]] = {
 
 
 def encode(item: object) -> Json:
-    """A query (or a part of one) as JSON values."""
+    """Return a query, or a part of one, as JSON values."""
     if isinstance(item, (*EXPRESSIONS, *PREDICATES, *MEASURES)):
         return {"kind": _kind(type(item)), **{f.name: encode(getattr(item, f.name)) for f in fields(item)}}
     if isinstance(item, qu.Query):
@@ -59,28 +59,28 @@ def encode(item: object) -> Json:
 
 
 def canonical(query: qu.Query) -> str:
-    """One text for one query: equal queries have equal texts."""
+    """Return the canonical JSON text of a query: equal queries have equal texts."""
     return json.dumps(encode(query), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def decode(value: Json) -> qu.Query:
-    """The query of a JSON object. Raises QueryRefused with the place that does not fit."""
+    """Build the query of a JSON object. Raises QueryRefused with the path of the value that does not fit."""
     if _nesting(value) > MAX_DEPTH:
-        raise QueryRefused(f"The query is nested more than {MAX_DEPTH} deep.")
+        raise QueryRefused(f"The question is nested more than {MAX_DEPTH} levels deep. Simplify it.")
     found: qu.Query = _build(qu.Query, value, "query")
     return found
 
 
 def decode_text(text: str | bytes) -> qu.Query:
-    """The query of a JSON text of at most MAX_BYTES bytes."""
+    """Build the query of a JSON text of at most MAX_BYTES bytes. Raises QueryRefused."""
     if len(text) > MAX_BYTES:
-        raise QueryRefused(f"This query is longer than {MAX_BYTES:,} bytes.")
+        raise QueryRefused(f"This question is longer than {MAX_BYTES:,} bytes. Shorten it.")
     try:
         return decode(json.loads(text))
     except (ValueError, RecursionError) as bad:
         if isinstance(bad, QueryRefused):
             raise
-        raise QueryRefused("This is not JSON.") from bad
+        raise QueryRefused("This is not valid JSON.") from bad
 
 
 def _nesting(value: Json) -> int:
@@ -97,11 +97,13 @@ def _nesting(value: Json) -> int:
 
 def _build(cls: type, value: Json, path: str) -> Any:
     if not isinstance(value, Mapping):
-        raise QueryRefused(f"{path}: an object is expected.")
+        raise QueryRefused(f"{path}: expected an object.")
     known = {f.name: f for f in fields(cls)}
     extra = set(value) - set(known) - {"kind"}
     if extra:
-        raise QueryRefused(f"{path}: “{min(map(str, extra))[:100]}” is not known here.")
+        raise QueryRefused(
+            f"{path}: unknown field “{min(map(str, extra))[:100]}”. Remove it or check its spelling."
+        )
     arguments = {}
     for name, field in known.items():
         if name in value:
@@ -116,12 +118,12 @@ def _node(family: str, value: Json, path: str) -> Any:
     cls = _CLASSES[family].get(kind) if isinstance(kind, str) else None
     if cls is None:
         known = ", ".join(_CLASSES[family])
-        raise QueryRefused(f"{path}.kind must be one of {known}, as in {_example(family, value)}.")
+        raise QueryRefused(f"{path}.kind must be one of {known}. Example: {_example(family, value)}.")
     return _build(cls, value, path)
 
 
 def _example(family: str, value: Json) -> str:
-    """A node as it is written: of a column that was given by its name alone, that column."""
+    """Return an example node as JSON. If a bare name was given, the example uses it as the column."""
     column = value if isinstance(value, str) and re.fullmatch(r"\w{1,63}", value) else "wage"
     examples = {
         "expression": {"kind": "column", "name": column},
@@ -137,7 +139,7 @@ def _value(annotation: str, value: Json, path: str) -> Any:
         return None if value is None else _value(annotation.removesuffix(" | None"), value, path)
     if annotation.startswith("tuple["):
         if not isinstance(value, list) or len(value) > 1000:
-            raise QueryRefused(f"{path}: a list of at most 1,000 is expected.")
+            raise QueryRefused(f"{path}: expected a list of at most 1,000 items.")
         inner = annotation.removeprefix("tuple[").removesuffix(", ...]")
         return tuple(_value(inner, part, f"{path}[{k}]") for k, part in enumerate(value))
     return _SCALARS[annotation](value, path)
@@ -145,7 +147,7 @@ def _value(annotation: str, value: Json, path: str) -> Any:
 
 def _text(value: Json, path: str) -> str:
     if not isinstance(value, str) or len(value) > 200:
-        raise QueryRefused(f"{path}: a text of at most 200 characters is expected.")
+        raise QueryRefused(f"{path}: expected text of at most 200 characters.")
     check_text(value)
     return value
 
@@ -157,19 +159,19 @@ def _number(value: Json, path: str) -> float:
         or abs(value) > 1e300
         or math.isnan(value)
     ):
-        raise QueryRefused(f"{path}: a finite number is expected.")
+        raise QueryRefused(f"{path}: expected a finite number.")
     return float(value)
 
 
 def _whole(value: Json, path: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) > 10**9:
-        raise QueryRefused(f"{path}: a whole number is expected.")
+        raise QueryRefused(f"{path}: expected a whole number.")
     return value
 
 
 def _flag(value: Json, path: str) -> bool:
     if not isinstance(value, bool):
-        raise QueryRefused(f"{path}: true or false is expected.")
+        raise QueryRefused(f"{path}: expected true or false.")
     return value
 
 

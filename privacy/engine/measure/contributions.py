@@ -1,11 +1,11 @@
-"""From rows to per-subject contributions: exact integers, clipped per subject, charged for what is added.
+"""Contributions of subjects: exact integers, clipped per subject, and charged for exactly what is added.
 
-Fixed point: a contribution vector of L2 norm C is 2**30 units long. Each row is rounded to units on its own, a
-subject's rows are summed in int64 (at most 4096 rows of at most 2**30 units: below 2**43), the subject's whole vector
-is clipped to an L2 norm of 2**30 toward zero, and only integers are summed over subjects. So adding or removing one
-subject changes the total by a vector of norm at most 2**30, exactly (against the rounding attacks of Casacuberta et
-al., Widespread underestimation of sensitivity, CCS 2022). The charge of a subject is computed from the very vector
-that is added, rounded up.
+Fixed point: a contribution vector whose L2 norm is the clip is 2**30 units long. Each row is rounded to units on its
+own, a subject's rows are summed in int64 (at most 4096 rows of at most 2**30 units: below 2**43), the subject's whole
+vector is clipped to an L2 norm of 2**30 toward zero, and only integers are summed over subjects. Adding or removing one
+subject therefore changes the total by a vector of norm at most 2**30, exactly (against the rounding attacks of
+Casacuberta et al., Widespread underestimation of sensitivity, CCS 2022). The charge of a subject is computed from the
+very vector that is added, rounded up.
 """
 
 from collections.abc import Iterable
@@ -22,16 +22,16 @@ from privacy.engine.measure.evaluate import Floats
 ONE = 2**30
 """Units of a contribution as long as the clip."""
 CAP = 2**32 - 1
-"""Units of a whole budget: what one subject may be charged in total, and what a cell's worst case may reach."""
+"""Units of a whole budget: the most that one subject may be charged, and that a cell's worst case may reach."""
 
 Integers = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
 
-# Scaling by a float may round; shrinking the target by this much keeps the integer norm below ONE whatever it does.
+# Scaling by a float may round. Shrinking the target by this factor keeps the integer norm below ONE in any case.
 SHRINK = 1 - 2.0**-40
 
 SUM, ANY, MEAN = 0, 1, 2
-"""How a subject's rows become its vector: their sum, the first one alone, or their mean."""
+"""How a subject's rows become its vector in each cell: their sum, the first row alone, or their mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Contributions:
 
 
 def to_units(values: Floats, clip: float) -> Integers:
-    """Fixed point per row: rint(value / clip * ONE), saturating at +-ONE; what is not a number counts as 0."""
+    """Return rint(value / clip * ONE) for each row, saturating at +-ONE. NaN and infinities count as 0."""
     scaled = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0) * (ONE / clip)
     return np.rint(np.clip(scaled, -float(ONE), float(ONE))).astype(np.int64)
 
@@ -61,8 +61,8 @@ def contribute(
     """Sum rows per subject, clip, and sum over subjects.
 
     `offsets` (subjects + 1,): rows of subject i are offsets[i]:offsets[i+1]. `cells` (rows,): the output cell of each
-    row, -1 for a row that the filter leaves out. `units` (rows, width). `size`: number of cells. Subjects where
-    `active` is false add nothing (their squares are still told).
+    row, -1 for a row that the filter leaves out. `units` (rows, width). `size`: number of cells. Subjects whose
+    `active` is false add nothing; their squares are still returned.
     """
     flags = np.ones(len(offsets) - 1, dtype=np.bool_) if active is None else active
     total = np.zeros((size, units.shape[1]), dtype=np.int64)
@@ -72,19 +72,19 @@ def contribute(
 
 
 def worst_case_units(sigma: int, mu_squared: Fraction) -> int:
-    """The charge of a contribution as long as the clip, at noise of `sigma` units: ceil(CAP ONE^2 / (sigma^2 mu^2))."""
+    """Return the charge of a contribution as long as the clip at noise `sigma`: ceil(CAP ONE^2 / (sigma^2 mu^2))."""
     exact = Fraction(CAP) * ONE * ONE / (Fraction(sigma) ** 2 * mu_squared)
     return -(-exact.numerator // exact.denominator)
 
 
 def rescaled(units: Iterable[int], old_mu: float, new_mu: float) -> list[int]:
-    """What units of a share of old_mu^2 are worth in units of one of new_mu^2: exact, rounded up, without a limit."""
+    """Convert units of a budget of old_mu^2 into units of a budget of new_mu^2: exact, rounded up, not capped."""
     ratio = Fraction(old_mu) ** 2 / Fraction(new_mu) ** 2
     return [-(-int(n) * ratio.numerator // ratio.denominator) for n in units]
 
 
 def charges(squares: Integers, worst_case: int) -> Integers:
-    """Each subject's charge: at least squares * worst_case / ONE**2, and less than two units more. Shape as squares.
+    """Return each subject's charge: at least squares * worst_case / ONE**2, by less than two units. Shape as squares.
 
     `worst_case` is at most CAP, so that every product fits 63 bits.
     """
@@ -95,19 +95,22 @@ def charges(squares: Integers, worst_case: int) -> Integers:
 
 
 def price_of(worst_case: int, releases: int = 1) -> tuple[int, int]:
-    """What the compiled passes are told so that they give charges: of a contribution as long as the clip, how often."""
+    """Return the price that the compiled passes take: (charge of a contribution as long as the clip, releases).
+
+    Raises ValueError if the product exceeds CAP.
+    """
     if not 0 <= worst_case * releases <= CAP or releases < 1:
-        raise ValueError(f"The worst case must lie between 0 and {CAP}, not {worst_case} x {releases}.")
+        raise ValueError(f"The worst case must be between 0 and {CAP}, not {worst_case} x {releases}.")
     return worst_case, releases
 
 
 FREE = (-1, 1)
-"""The price at which the compiled passes give squared norms."""
+"""The price at which the compiled passes return squared norms instead of charges."""
 
 
 @nb.njit(cache=True, nogil=True)
 def priced(square, price):  # type: ignore[no-untyped-def]
-    """The charge for a squared norm, at most worst case times releases; at the price FREE, the squared norm itself."""
+    """Return the charge for a squared norm, at most worst case times releases; at the price FREE, the norm itself."""
     worst_case, releases = price
     if worst_case < 0:
         return square
@@ -118,13 +121,13 @@ def priced(square, price):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True, nogil=True)
 def charge_all(squares, price, charged):  # type: ignore[no-untyped-def]
-    """`charged` (subjects,), of any whole type, takes the charge for each squared norm."""
+    """Write the charge for each squared norm into `charged` (subjects,), of any integer type."""
     for k in range(squares.shape[0]):
         charged[k] = priced(squares[k], price)
 
 
-# The kernels below run compiled, one pass over the table whatever it holds. `scratch` (cells, width), `seen` (cells,)
-# and `touched` (cells,) are work space, all zero between subjects.
+# The kernels below run compiled, in one pass over the table whatever it holds. `scratch` (cells, width), `seen`
+# (cells,) and `touched` (cells,) are work space; `scratch` and `seen` are zero between subjects.
 
 
 @nb.njit(cache=True, nogil=True)
@@ -144,7 +147,7 @@ def _contribute(offsets, cells, units, mode, active, total, squares):  # type: i
 
 @nb.njit(cache=True, nogil=True)
 def _gather(begin, end, cells, units, mode, scratch, seen, touched):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
-    """Sum one subject's rows into `scratch`; returns how many cells were touched."""
+    """Sum one subject's rows into `scratch`. Returns how many cells were touched."""
     count = 0
     for row in range(begin, end):
         cell = cells[row]
@@ -162,7 +165,7 @@ def _gather(begin, end, cells, units, mode, scratch, seen, touched):  # type: ig
 
 @nb.njit(cache=True, nogil=True)
 def _average(touched, scratch, seen):  # type: ignore[no-untyped-def]
-    """Divide toward zero, so that a mean is never larger than the largest of its rows."""
+    """Divide toward zero: a mean is never larger than the largest of its rows."""
     for cell in touched:
         for j in range(scratch.shape[1]):
             size = abs(scratch[cell, j]) // seen[cell]
@@ -171,7 +174,7 @@ def _average(touched, scratch, seen):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True, nogil=True)
 def clip_cells(touched, scratch):  # type: ignore[no-untyped-def]
-    """Scale one subject's vector down to the clip, toward zero, where it is longer."""
+    """Scale one subject's vector down to the clip, toward zero, if it is longer."""
     norm = 0.0
     for cell in touched:
         for j in range(scratch.shape[1]):
@@ -187,7 +190,7 @@ def clip_cells(touched, scratch):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True, nogil=True)
 def _add(touched, scratch, seen, active, total):  # type: ignore[no-untyped-def]
-    """Add one subject's vector to the total if it is active; returns its squared norm; clears the work space."""
+    """Add one subject's vector to the total if it is active, and clear the work space. Returns its squared norm."""
     square = 0
     for cell in touched:
         for j in range(scratch.shape[1]):

@@ -1,8 +1,8 @@
-"""The value of an expression in each row: columns in, one number or truth value a row out.
+"""Evaluate expressions and filters column by column: one number or truth value per row.
 
-Total: nothing a row can hold raises an error. What is not finite becomes null.
-Nulls follow SQL's three-valued logic: arithmetic with a null is null, a comparison with a null is unknown, and a row
-is kept only where its filter is known to be true.
+Evaluation is total: no value in a row raises an error, and results that are not finite become null. Nulls follow SQL's
+three-valued logic: arithmetic with a null is null, a comparison with a null is unknown, and a row is kept only if its
+filter is known to be true.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,18 +37,18 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """One number a row (of any numeric dtype), and whether it is there. Shape (rows,)."""
+    """One number per row, of any numeric dtype, and whether it is present. Shapes (rows,)."""
 
     numbers: npt.NDArray[Any]
     valid: Bools
 
 
 EVERYWHERE: Bools = np.empty(0, dtype=np.bool_)
-"""Stands for a column in which nothing is missing, without an array of that length."""
+"""Stands for a column without missing values, without an array of its length."""
 
 
 class Rows:
-    """The columns of one table as they are stored: numbers within their bounds, categories as codes into the list.
+    """The columns of one table as stored: numbers within their bounds, categories as codes into their labels.
 
     A column's `valid` may be EVERYWHERE.
     """
@@ -64,11 +64,11 @@ class Rows:
         self._texts = texts or {}
 
     def texts(self, name: str) -> Sequence[str]:
-        """What the codes of a text column stand for. As private as the rows."""
+        """Return the texts that the codes of a text column stand for. As private as the rows."""
         return self._texts[name]
 
     def part(self, begin: int, end: int) -> "Rows":
-        """The rows from `begin` up to `end`, not copied."""
+        """Return the rows from `begin` up to, but not including, `end`, without copying."""
         columns = {
             name: Values(found.numbers[begin:end], found.valid[begin:end] if len(found.valid) else EVERYWHERE)
             for name, found in self.columns.items()
@@ -76,7 +76,7 @@ class Rows:
         return Rows(self.table, columns, end - begin, self._texts)
 
     def column(self, name: str) -> Values:
-        """A column with `valid` spelt out. Shapes (rows,)."""
+        """Return a column with `valid` written out, never EVERYWHERE. Shapes (rows,)."""
         found = self.columns[name]
         if len(found.valid) == self.length:
             return found
@@ -84,7 +84,7 @@ class Rows:
 
 
 def evaluate(node: Expression, rows: Rows) -> Values:
-    """The expression's value in each row. Numbers where `valid` is false are 0."""
+    """Return the expression's value in each row. Numbers are 0 where `valid` is false."""
     with np.errstate(all="ignore"):
         found = _evaluate(node, rows)
     usable = found.valid & np.isfinite(found.numbers)
@@ -92,7 +92,7 @@ def evaluate(node: Expression, rows: Rows) -> Values:
 
 
 def holds(node: Predicate | None, rows: Rows) -> Bools:
-    """Where the filter is known to be true. Shape (rows,)."""
+    """Return where the filter is known to be true. Shape (rows,)."""
     if node is None:
         return np.ones(rows.length, dtype=np.bool_)
     with np.errstate(all="ignore"):
@@ -124,12 +124,12 @@ def _evaluate(node: Expression, rows: Rows) -> Values:
 
 
 def _contiguous(numbers: npt.NDArray[Any]) -> Floats:
-    """As floats side by side: exp, log and powers of strided arrays differ in the last bit from row to row."""
+    """Copy to contiguous floats: exp, log and powers of strided arrays differ in the last bit from row to row."""
     return np.ascontiguousarray(numbers, dtype=np.float64)
 
 
 def _known(node: Predicate, rows: Rows, *, of: bool) -> Bools:
-    """Where a predicate is known to be true, or (`of` False) known to be false. Shape (rows,)."""
+    """Return where a predicate is known to be true or, if `of` is False, known to be false. Shape (rows,)."""
     match node:
         case Compare() | In():
             holds_, valid = _comparison(node, rows)
@@ -147,14 +147,14 @@ def _known(node: Predicate, rows: Rows, *, of: bool) -> Bools:
 
 
 def _comparison(node: Compare | In, rows: Rows) -> tuple[Bools, Bools]:
-    """What a comparison says in each row, and where both of its sides are there (or EVERYWHERE)."""
+    """Return the result of a comparison in each row, and where both sides are present (or EVERYWHERE)."""
     match node:
         case In(column, values):
             spec, found = rows.table.column(column), rows.columns[column]
             return np.isin(found.numbers, [spec.labels.index(value) for value in values]), found.valid
         case Compare(op, Column(name), Constant(value)):
             found = rows.columns[name]
-            # A whole number is compared as one, so that small integers need not be widened.
+            # Compare a whole number as an integer: small integer columns then need not be widened.
             whole = float(value).is_integer() and abs(value) < 2**62
             return _COMPARE[op](found.numbers, int(value) if whole else value), found.valid
         case Compare(op, left, right):

@@ -1,13 +1,13 @@
-"""Compiled passes over a table in subject order for the commonest shapes: counts, sums and means.
+"""Compiled passes over a table in subject order for the most common shapes: counts, sums and means.
 
-They do what `contributions.contribute` does (which stays the reference they are tested against), in one reading of the
-columns and without an array as long as the table. Empty arrays stand for "no filter", "no group", "nothing missing" and
-"everybody takes part". `spent` (subjects,) takes what each subject is charged at `price`.
+They compute the same as `contributions.contribute`, the reference that they are tested against, but read the columns
+once and need no array as long as the table. Empty arrays stand for "no filter", "no group", "nothing missing" and
+"everybody takes part". The charge of each subject at `price` is written to `spent` (subjects,).
 
-A block holds whole subjects, at most MAX_ROWS_PER_SUBJECT rows together. Its rows become numbers in a loop without
-branches, then running sums of them; what a subject adds is the difference of two running sums. So nothing in the
-inner loops depends on how many rows a subject has, which no processor could foresee. Subjects that may have to be
-clipped, or take no part, are taken out again and looked at one by one.
+A block holds whole subjects, with at most MAX_ROWS_PER_SUBJECT rows together. Its rows become numbers in a loop without
+branches, then running sums; what a subject adds is the difference of two running sums. The inner loops thus do not
+branch on how many rows a subject has, which no processor could predict. Subjects that may have to be clipped, or take
+no part, are taken out again and processed one by one.
 """
 
 import numba as nb
@@ -19,12 +19,12 @@ from privacy.engine.measure.contributions import ONE, SHRINK, priced
 REACH = ONE * SHRINK
 LIMIT = REACH**2
 STEP = MAX_ROWS_PER_SUBJECT + 1
-"""By how much the marks of one subject's cells lie above those of the subject before."""
+"""The distance between the marks of one subject's cells and those of the subject before."""
 
 
 @nb.njit(cache=True, nogil=True)
 def end_of_block(offsets, first):  # type: ignore[no-untyped-def]
-    """The subject after the last one of the block that starts with `first`, and how many of its rows count."""
+    """Return the subject after the last one of the block that starts with `first`, and the block's rows that count."""
     begin, last = offsets[first], first + 1
     while last < len(offsets) - 1 and offsets[last + 1] - begin <= MAX_ROWS_PER_SUBJECT:
         last += 1
@@ -33,7 +33,7 @@ def end_of_block(offsets, first):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True, nogil=True)
 def flag_rows(keep, valid, begin, rows, flags):  # type: ignore[no-untyped-def]
-    """Which rows of a block count, as 0 and 1."""
+    """Write into `flags` which rows of a block count, as 0 and 1."""
     kept, there = keep[begin : begin + rows], valid[begin : begin + rows]
     if len(keep) > 0 and len(valid) > 0:
         for row in range(rows):
@@ -49,8 +49,8 @@ def flag_rows(keep, valid, begin, rows, flags):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def _run(numbers, rows, running):  # type: ignore[no-untyped-def]
-    """running[k]: the sum of the first k numbers."""
+def _running_sums(numbers, rows, running):  # type: ignore[no-untyped-def]
+    """Write the sum of the first k numbers into running[k]."""
     so_far = np.int64(0)
     for row in range(rows):
         running[row] = so_far
@@ -67,7 +67,7 @@ def _units_of(x, slope, shift, begin, rows, units):  # type: ignore[no-untyped-d
 
 @nb.njit(cache=True, nogil=True)
 def add_rows(offsets, keep, x, valid, slope, shift, weight, price, active, total, spent):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
-    """No groups. Each row adds (rint(x * slope + shift), weight) to its subject; an empty x adds the weight alone.
+    """Without groups: each row adds (rint(x * slope + shift), weight) to its subject; an empty x adds the weight alone.
 
     `total`: shape (1, width).
     """
@@ -84,24 +84,24 @@ def add_rows(offsets, keep, x, valid, slope, shift, weight, price, active, total
         if chosen:
             flag_rows(keep, valid, begin, rows, flags)
             if counts:
-                _run(flags, rows, many)
+                _running_sums(flags, rows, many)
         if values:
             _units_of(x, slope, shift, begin, rows, units)
             if chosen:
                 for row in range(rows):
                     units[row] *= flags[row]
-            _run(units, rows, sums)
+            _running_sums(units, rows, sums)
         if not values:
-            _close(offsets, first, last, rows, many, many, (weight, 0), price, active, total, spent)
+            _finish_block(offsets, first, last, rows, many, many, (weight, 0), price, active, total, spent)
         else:
             scale = (1, weight if counts else 0)
-            _close(offsets, first, last, rows, sums, many, scale, price, active, total, spent)
+            _finish_block(offsets, first, last, rows, sums, many, scale, price, active, total, spent)
         first = last
 
 
 @nb.njit(cache=True, nogil=True)
 def add_sizes(offsets, weight, price, active, total, spent):  # type: ignore[no-untyped-def]
-    """As `add_rows` where each row adds the weight alone: what a subject adds is looked up by how many rows it has."""
+    """Do what `add_rows` does if each row adds the weight alone: look up what a subject adds by its number of rows."""
     adds, lengths = np.zeros(MAX_ROWS_PER_SUBJECT + 1, np.int64), np.zeros(MAX_ROWS_PER_SUBJECT + 1, np.int64)
     for size in range(MAX_ROWS_PER_SUBJECT + 1):
         v = np.int64(size * weight)
@@ -119,8 +119,8 @@ def add_sizes(offsets, weight, price, active, total, spent):  # type: ignore[no-
 
 
 @nb.njit(cache=True, nogil=True)
-def _close(offsets, first, last, rows, running0, running1, scale, price, active, total, spent):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
-    """Add the subjects of a block, each the difference of two running sums, clipped."""
+def _finish_block(offsets, first, last, rows, running0, running1, scale, price, active, total, spent):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+    """Add the subjects of a block: each is the difference of two running sums, clipped."""
     begin, begun0, begun1 = offsets[first], np.int64(0), np.int64(0)
     sum0, sum1 = np.int64(0), np.int64(0)
     scale0, scale1 = scale
@@ -144,7 +144,7 @@ def _close(offsets, first, last, rows, running0, running1, scale, price, active,
 
 @nb.njit(cache=True, nogil=True)
 def _mark_starts(offsets, first, last, starts):  # type: ignore[no-untyped-def]
-    """How far the mark rises at each row of a block: STEP at a subject's first row."""
+    """Write by how much the mark rises at each row of a block: STEP at a subject's first row, otherwise 0."""
     starts[:] = 0
     for subject in range(first, last):
         starts[offsets[subject] - offsets[first]] = STEP
@@ -165,7 +165,7 @@ def add_counts(offsets, keep, codes, coded, weight, price, active, total, spent)
         _mark_starts(offsets, first, last, starts)
         if len(keep) > 0 or len(coded) > 0:
             flag_rows(keep, coded, begin, rows, flags)
-        base = _count(codes[begin : begin + rows], flags, starts, base, marks, seen, lengths)
+        base = _count_block(codes[begin : begin + rows], flags, starts, base, marks, seen, lengths)
         low = np.int64(0)
         for subject in range(first, last):
             high = min(offsets[subject + 1] - begin, rows)
@@ -176,15 +176,15 @@ def add_counts(offsets, keep, codes, coded, weight, price, active, total, spent)
                 everybody = len(active) == 0 or active[subject]
                 part = codes[begin + low : begin + high]
                 _take_back(part, flags[low:high], seen, scratch)
-                spent[subject] = priced(_pour(scratch, part, weight, squared, everybody, total), price)
+                spent[subject] = priced(_add_clipped(scratch, part, weight, squared, everybody, total), price)
             low = high
         first = last
     total[:, 0] += seen * weight
 
 
 @nb.njit(cache=True, nogil=True)
-def _count(codes, flags, starts, base, marks, seen, lengths):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
-    """Count a block's rows by code, and run up the squared lengths of its subjects' vectors of counts.
+def _count_block(codes, flags, starts, base, marks, seen, lengths):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+    """Count a block's rows by code, and keep running squared lengths of its subjects' vectors of counts.
 
     marks[code] - base is how many rows with that code the subject has had, if positive; a new subject has a new base.
     """
@@ -203,15 +203,15 @@ def _count(codes, flags, starts, base, marks, seen, lengths):  # type: ignore[no
 
 @nb.njit(cache=True, nogil=True)
 def _take_back(codes, flags, seen, scratch):  # type: ignore[no-untyped-def]
-    """Move one subject's counts from the table's into a work space that is otherwise 0."""
+    """Move one subject's counts from the table's totals into a work space that is otherwise 0."""
     for row in range(len(codes)):
         seen[codes[row]] -= flags[row]
         scratch[codes[row]] += flags[row]
 
 
 @nb.njit(cache=True, nogil=True)
-def _pour(scratch, codes, weight, squared, everybody, total):  # type: ignore[no-untyped-def]
-    """A subject whose counts are clipped, or who takes no part: its squared norm; the work space is emptied."""
+def _add_clipped(scratch, codes, weight, squared, everybody, total):  # type: ignore[no-untyped-def]
+    """Add a subject's clipped counts if it takes part, and clear the work space. Returns its squared norm."""
     norm = float(squared) * float(weight) ** 2
     factor = REACH / np.sqrt(norm) if norm > LIMIT else 1.0
     square = np.int64(0)
@@ -248,9 +248,9 @@ def add_grouped(offsets, keep, codes, coded, x, valid, slope, shift, weight, pri
                 flags[row] &= coded_flags[row]
                 units[row] *= flags[row]
         block = codes[begin : begin + rows]
-        base = _sum(block, flags, units, starts, base, weight, cells, lengths)
+        base = _sum_block(block, flags, units, starts, base, weight, cells, lengths)
         people = (offsets[first : last + 1], active[first:last], spent[first:last])
-        _close_grouped((block, flags, units), people, weight, price, lengths, cells, scratch, total)
+        _finish_grouped_block((block, flags, units), people, weight, price, lengths, cells, scratch, total)
         first = last
     total[:, 0] += cells[:, 2]
     if total.shape[1] > 1:
@@ -258,11 +258,11 @@ def add_grouped(offsets, keep, codes, coded, x, valid, slope, shift, weight, pri
 
 
 @nb.njit(cache=True, nogil=True)
-def _sum(codes, flags, units, starts, base, weight, cells, lengths):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
-    """Sum a block's rows by code, and run up the squared lengths of its subjects' vectors.
+def _sum_block(codes, flags, units, starts, base, weight, cells, lengths):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+    """Sum a block's rows by code, and keep running squared lengths of its subjects' vectors.
 
-    A cell holds: the mark (as in `_count`), the subject's sum, everybody's sum, everybody's rows. The running length
-    wraps around where a subject's may pass 2^63; such a subject is further than `_rows_within_reach` lets pass.
+    A cell holds: the mark (as in `_count_block`), the subject's sum, everybody's sum, everybody's rows. The running
+    length wraps around where a subject's may exceed 2^63; `_rows_within_reach` never lets such a subject pass.
     """
     so_far, square = np.int64(0), weight * weight
     for row in range(len(codes)):
@@ -282,8 +282,8 @@ def _sum(codes, flags, units, starts, base, weight, cells, lengths):  # type: ig
 
 
 @nb.njit(cache=True, nogil=True)
-def _close_grouped(block, people, weight, price, lengths, cells, scratch, total):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
-    """Tell what the subjects of a block are charged; add those who may be clipped, or take no part, one by one."""
+def _finish_grouped_block(block, people, weight, price, lengths, cells, scratch, total):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+    """Write the charges of a block's subjects; add those who may be clipped, or take no part, one by one."""
     (codes, flags, units), (offsets, active, spent) = block, people
     most = _rows_within_reach(units[: len(codes)], weight)
     low = np.int64(0)
@@ -294,13 +294,15 @@ def _close_grouped(block, people, weight, price, lengths, cells, scratch, total)
             spent[subject] = priced(lengths[high] - lengths[low], price)
         else:
             part = (codes[low:high], flags[low:high], units[low:high])
-            spent[subject] = priced(_alone(part, weight, everybody, cells, scratch, total), price)
+            spent[subject] = priced(
+                _add_clipped_groups(part, weight, everybody, cells, scratch, total), price
+            )
         low = high
 
 
 @nb.njit(cache=True, nogil=True)
 def _rows_within_reach(units, weight):  # type: ignore[no-untyped-def]
-    """So many of these rows together are never clipped, by the triangle inequality."""
+    """Return how many of these rows together are never clipped, by the triangle inequality."""
     longest = np.int64(0)
     for row in range(len(units)):
         longest = max(longest, abs(units[row]))
@@ -309,8 +311,11 @@ def _rows_within_reach(units, weight):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def _alone(part, weight, everybody, cells, scratch, total):  # type: ignore[no-untyped-def]
-    """A subject that may be clipped, or takes no part: taken back from the sums, clipped, added; its squared norm."""
+def _add_clipped_groups(part, weight, everybody, cells, scratch, total):  # type: ignore[no-untyped-def]
+    """Take a subject that may be clipped, or takes no part, out of the sums, then add it clipped if it takes part.
+
+    Returns its squared norm.
+    """
     codes, flags, units = part
     for row in range(len(codes)):
         code = codes[row]
@@ -320,7 +325,7 @@ def _alone(part, weight, everybody, cells, scratch, total):  # type: ignore[no-u
         scratch[code, 1] += flags[row] * weight
         scratch[code, 2] = 1
     norm = 0.0
-    for code in codes:  # a cell counts where it is met first
+    for code in codes:  # a cell counts where it is first met
         norm += (float(scratch[code, 0]) ** 2 + float(scratch[code, 1]) ** 2) * scratch[code, 2]
         scratch[code, 2] = 0
     factor = REACH / np.sqrt(norm) if norm > LIMIT else 1.0
@@ -338,7 +343,7 @@ def _alone(part, weight, everybody, cells, scratch, total):  # type: ignore[no-u
 
 @nb.njit(cache=True, nogil=True)
 def add_keys(offsets, keep, codes, valid, most, price, active, total, spent):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
-    """Each subject adds floor(ONE / sqrt(t)) to its first `most` different codes, t being how many it has of them."""
+    """Add floor(ONE / sqrt(t)) to each subject's first `most` distinct codes, t being how many of them it has."""
     chosen = np.empty(most, dtype=np.int64)
     for subject in range(offsets.shape[0] - 1):
         begin = offsets[subject]
@@ -359,7 +364,7 @@ def add_keys(offsets, keep, codes, valid, most, price, active, total, spent):  #
 
 @nb.njit(cache=True, nogil=True)
 def is_ascending(offsets):  # type: ignore[no-untyped-def]
-    """Whether no number is smaller than the one before it."""
+    """Return whether no number is smaller than the one before it."""
     falls = 0
     for k in range(len(offsets) - 1):
         falls += offsets[k + 1] < offsets[k]

@@ -1,4 +1,4 @@
-"""The only randomness of what is released: OpenDP's discrete Gaussian on integers.
+"""Noise and thresholds. OpenDP's discrete Gaussian on integers is the only randomness in what is released.
 
 The sampler is exact (Canonne, Kamath and Steinke, The discrete Gaussian for differential privacy, NeurIPS 2020) and
 takes its bits from the operating system. At the scales used here (2**27 units and more) it is mu-GDP up to an epsilon
@@ -14,39 +14,42 @@ import opendp.prelude as dp
 from privacy.engine.measure.contributions import ONE, Integers
 
 MIN_SIGMA = ONE // 8
-"""Less noise than this no budget affords, and the distance to the Gaussian would no longer be negligible."""
+"""No budget can pay for less noise than this, and the distance to the Gaussian would no longer be negligible."""
 MAX_SIGMA = 2**60
 
 dp.enable_features("contrib")
 
 
 def threshold(sigma: int, keys: int, delta: float) -> int:
-    """The count in units that a noisy key must reach to be told, so that keys of one subject alone are told with a
-    probability of at most delta: max over t <= keys of ONE/sqrt(t) + sigma Phi^-1((1 - delta)^(1/t))
-    (Gopi et al., Differentially private set union, ICML 2020, theorem 5.1)."""
+    """Return the noisy count, in units, that a key must reach to be released.
+
+    Keys of one subject alone are then released with a probability of at most delta: max over t <= keys of
+    ONE/sqrt(t) + sigma Phi^-1((1 - delta)^(1/t)) (Gopi et al., Differentially private set union, ICML 2020, theorem
+    5.1). Raises ValueError if delta is not between 0 and 1.
+    """
     if not 0 < delta < 1:
-        raise ValueError(f"delta must lie between 0 and 1, not {delta}.")
+        raise ValueError(f"delta must be between 0 and 1, not {delta}.")
     normal = NormalDist()
-    # 1 - (1 - delta)^(1/t), without loss for a small delta; the upper quantile by symmetry.
+    # 1 - (1 - delta)^(1/t), accurate for a small delta; the upper quantile by symmetry.
     tails = [-math.expm1(math.log1p(-delta) / t) for t in range(1, keys + 1)]
     reach = [ONE / math.sqrt(t) - sigma * normal.inv_cdf(tail) for t, tail in enumerate(tails, start=1)]
     return math.ceil(max(reach) * (1 + 1e-12))
 
 
-def at_least(sigma: int) -> float:
-    """The smallest float that does not fall short of it, as the nearest may past 2**53."""
+def float_not_below(sigma: int) -> float:
+    """Return the smallest float that is not below sigma. The nearest float may be, above 2**53."""
     nearest = float(sigma)
     return nearest if nearest >= sigma else math.nextafter(nearest, math.inf)
 
 
 def add_noise(total: Integers, sigma: int) -> Integers:
-    """`total` plus independent discrete Gaussian noise of standard deviation `sigma` units. Same shape.
+    """Return `total` plus independent discrete Gaussian noise of standard deviation `sigma` units. Same shape.
 
-    Raises ValueError when sigma lies outside [MIN_SIGMA, MAX_SIGMA].
+    Raises ValueError if sigma lies outside [MIN_SIGMA, MAX_SIGMA].
     """
     if not MIN_SIGMA <= sigma <= MAX_SIGMA:
-        raise ValueError(f"sigma must lie between {MIN_SIGMA} and {MAX_SIGMA} units, not {sigma}.")
+        raise ValueError(f"sigma must be between {MIN_SIGMA} and {MAX_SIGMA} units, not {sigma}.")
     domain = dp.vector_domain(dp.atom_domain(T="i64"), size=total.size)
-    measure = dp.m.make_gaussian(domain, dp.l2_distance(T="i64"), scale=at_least(sigma))
+    measure = dp.m.make_gaussian(domain, dp.l2_distance(T="i64"), scale=float_not_below(sigma))
     noisy = measure([int(value) for value in total.ravel()])
     return np.array(noisy, dtype=np.int64).reshape(total.shape)

@@ -1,10 +1,11 @@
-"""Shares at or below each bin's end are prefix sums, and noise is better put on something else than on the bins.
+"""Distributions: the shares at or below the end of each bin are prefix sums, answered by a factorisation.
 
-The triangle of ones is A = L R. What is released is R c plus noise, c being the rows in each bin; L times that is the
-prefix sums (Li et al., Optimizing linear counting queries, PODS 2010). With R = I this is a histogram, whose noise adds
-up from bin to bin. With L = R = the triangle of f_k = C(2k, k) / 4^k, the coefficients of (1 - x)^(-1/2), both factors
-are short (Fichtenberger, Henzinger and Upadhyay, ICML 2023; Henzinger, Upadhyay and Upadhyay, SODA 2023): the error
-grows with the logarithm of the bins, not with their root. A row in bin j adds column j of R: f moved down by j places.
+The lower triangular matrix of ones is A = L R. R c plus noise is released, where c counts the rows in each bin; L times
+that gives the prefix sums (Li et al., Optimizing linear counting queries, PODS 2010). With R = I this is a histogram,
+whose noise adds up from bin to bin. With L = R = the triangular Toeplitz matrix of f_k = C(2k, k) / 4^k, the
+coefficients of (1 - x)^(-1/2), both factors are short (Fichtenberger, Henzinger and Upadhyay, ICML 2023; Henzinger,
+Upadhyay and Upadhyay, SODA 2023): the error grows with the logarithm of the number of bins, not with its square root. A
+row in bin j adds column j of R: f moved down by j places.
 """
 
 from dataclasses import dataclass
@@ -19,15 +20,16 @@ from privacy.engine.measure.contributions import ONE, SHRINK, Integers, clip_cel
 from privacy.engine.measure.evaluate import Floats
 
 KEPT = 8
-"""So many factorisations are kept: the largest takes a megabyte."""
+"""How many factorisations are cached: the largest takes a megabyte."""
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What rows add, in units. `column` (bins,): a row in the first bin; one in bin j adds it j places further down.
+    """What rows add, in units.
 
-    `products` (bins, bins): the products of what rows of two bins add. `back` (bins, bins): from released units to the
-    number of rows in the first bin, in the first two, and so on.
+    `column` (bins,): what a row in the first bin adds; a row in bin j adds the same, j places further down. `products`
+    (bins, bins): inner products of what rows in two bins add. `back` (bins, bins): from released units to the number of
+    rows in the first bin, in the first two bins, and so on.
     """
 
     column: Integers
@@ -36,38 +38,38 @@ class Steps:
 
 
 def roots(bins: int) -> Floats:
-    """f_k = C(2k, k) / 4^k for k < bins."""
+    """Return f_k = C(2k, k) / 4^k for k < bins. Shape (bins,)."""
     k = np.arange(1, bins)
     return np.append(1.0, np.cumprod((2 * k - 1) / (2 * k)))
 
 
-def _alone(bins: int) -> Floats:
-    """A row counts in its own bin."""
+def _own_bin(bins: int) -> Floats:
+    """Return the column of a histogram: a row counts in its own bin only. Shape (bins,)."""
     return np.append(1.0, np.zeros(bins - 1))
 
 
 @cache
 def takes_roots(bins: int) -> bool:
-    """Whether the square root is the better factor for every table: from 18 bins on.
+    """Return whether the square-root factor is the better one for every table: from 18 bins on.
 
     To first order, the squared error of the share s at or below bin k is that of the noise of `prefix k - s x total`, a
-    quadratic in s for either factor. The table that flatters the histogram most has, at each k, the s that minimises
-    the difference of the two (these s rise with k: there is such a table). The sum over bins of that least difference
-    decides. It is a function of the number of bins alone.
+    quadratic in s for either factor. The table that favours the histogram most has, at each k, the s that minimises the
+    difference of the two (these s rise with k, so there is such a table). The sum of these least differences over the
+    bins decides. It depends on the number of bins alone.
     """
     if bins < 2:
         return False
-    ours, plain = _errors(roots(bins)), _errors(_alone(bins))
+    ours, plain = _errors(roots(bins)), _errors(_own_bin(bins))
     constant, linear, square = (plain - ours)[:, :-1]
-    # `square` is above 0 for every number of bins that may be asked for (a test holds that).
+    # `square` is above 0 for every number of bins that is allowed (a test checks that).
     s = np.clip(-linear / (2 * square), 0, 1)
     return float((constant + linear * s + square * s * s).sum()) > 0
 
 
 def _errors(factor: Floats) -> Floats:
-    """The squared error of the share s of each bin, as the coefficients of 1, s and s^2. Shape (3, bins).
+    """Return the squared error of the share s of each bin, as the coefficients of 1, s and s^2. Shape (3, bins).
 
-    In rows, at noise of one clip, where a person has one row.
+    In rows, at noise of one clip, for people with one row each.
     """
     back = _back(factor)
     last = back[-1]
@@ -76,29 +78,31 @@ def _errors(factor: Floats) -> Floats:
 
 
 def _factor(bins: int) -> Floats:
-    return roots(bins) if takes_roots(bins) else _alone(bins)
+    return roots(bins) if takes_roots(bins) else _own_bin(bins)
 
 
-def stretch(bins: int) -> float:
-    """How long a vector one row adds, at the most: the norm of the longest column of R."""
+def longest_step(bins: int) -> float:
+    """Return the largest norm of what one row adds: the norm of the longest column of R."""
     return float(np.linalg.norm(_factor(bins)))
 
 
 def column_of(bins: int, clip: float) -> Integers:
-    """What a row in the first bin adds, in whole units, for contributions of at most `clip`. Rounded down, so that it
-    is no longer; answers are read back by the rounded steps, so that this moves none of them."""
+    """Return what a row in the first bin adds, in whole units, for contributions of at most `clip`. Shape (bins,).
+
+    Rounded down, so it is never too long. Answers are decoded with the rounded steps, so rounding does not bias them.
+    """
     return np.floor(_factor(bins) * (ONE / clip)).astype(np.int64)
 
 
 @lru_cache(maxsize=KEPT)
 def steps_of(bins: int, clip: float) -> Steps:
-    """The steps for contributions of at most `clip`."""
+    """Return the steps for contributions of at most `clip`."""
     column = column_of(bins, clip)
     return Steps(column=column, products=_products(column), back=_back(column.astype(np.float64)))
 
 
 def _products(column: Integers) -> Integers:
-    """Rows of bins i and j: the sum over m of column[m] column[m + |i - j|], as long as both are within the bins."""
+    """Return, for bins i and j, the sum over m of column[m] column[m + |i - j|] while both lie within the bins."""
     bins = len(column)
     products = np.empty((bins, bins), dtype=np.int64)
     for apart in range(bins):
@@ -109,22 +113,22 @@ def _products(column: Integers) -> Integers:
 
 
 def _back(column: Floats) -> Floats:
-    """L = A R^-1."""
+    """Return L = A R^-1."""
     inverse = solve_triangular(np.tril(toeplitz(column)), np.eye(len(column)), lower=True)
     return np.asarray(np.cumsum(inverse, axis=0), dtype=np.float64)
 
 
 def add_bins(total: Integers, seen: Integers, column: Integers) -> None:
-    """Add to `total` (bins,) what the rows counted in `seen` (bins,) add."""
+    """Add the contributions of the rows counted in `seen` (bins,) to `total` (bins,)."""
     total += np.convolve(seen, column)[: len(column)]
 
 
 @nb.njit(cache=True, nogil=True)
 def add_steps(offsets, bins, column, products, price, active, total, seen, spent):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
-    """Each row adds its step, `bins` (rows,) telling which, -1 for none. What a subject is charged goes to `spent`.
+    """Add the step of each row, `bins` (rows,) naming it, -1 for none. Write each subject's charge to `spent`.
 
-    Subjects that cannot be too long are counted in `seen` (bins,), for `add_bins` to add afterwards; the length of such
-    a one is a sum of products. All others are added up, clipped as `contribute` does, and go to `total` (bins,).
+    Subjects that cannot exceed the clip are counted in `seen` (bins,), for `add_bins` to add afterwards; their length
+    is a sum of products. All others are added up, clipped as in `contribute`, and added to `total` (bins,).
     """
     counts, touched = np.zeros(len(column), dtype=np.int64), np.empty(len(column), dtype=np.int64)
     vector, only = np.zeros((1, len(column)), dtype=np.int64), np.zeros(1, dtype=np.int64)
@@ -139,16 +143,16 @@ def add_steps(offsets, bins, column, products, price, active, total, seen, spent
                 for k in touched[:many]:
                     seen[k] += counts[k]
         else:
-            _walk(touched[:many], counts, column, vector[0])
+            _sum_steps(touched[:many], counts, column, vector[0])
             clip_cells(only, vector)
-            square = _pour(vector[0], takes_part, total)
+            square = _add_and_clear(vector[0], takes_part, total)
         counts[touched[:many]] = 0
         spent[subject] = priced(square, price)
 
 
 @nb.njit(cache=True, nogil=True)
 def _tally(bins, counts, touched):  # type: ignore[no-untyped-def]
-    """Count one subject's rows by bin: how many bins it touches, and how many of its rows count."""
+    """Count one subject's rows by bin. Returns how many bins it touches, and how many of its rows count."""
     many, rows = 0, 0
     for k in bins:
         if k < 0:
@@ -163,7 +167,7 @@ def _tally(bins, counts, touched):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True, nogil=True)
 def _square(touched, counts, products):  # type: ignore[no-untyped-def]
-    """The squared norm of the sum of a subject's steps, exactly."""
+    """Return the exact squared norm of the sum of a subject's steps."""
     square = np.int64(0)
     for a in range(len(touched)):
         row, cross = products[touched[a]], np.int64(0)
@@ -176,8 +180,8 @@ def _square(touched, counts, products):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def _walk(touched, counts, column, vector):  # type: ignore[no-untyped-def]
-    """Add a subject's steps up."""
+def _sum_steps(touched, counts, column, vector):  # type: ignore[no-untyped-def]
+    """Add a subject's steps into `vector`."""
     for k in touched:
         count, rest = counts[k], vector[k:]
         for place in range(len(rest)):
@@ -185,8 +189,8 @@ def _walk(touched, counts, column, vector):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def _pour(vector, takes_part, total):  # type: ignore[no-untyped-def]
-    """The squared norm of a subject's vector, which is emptied into `total` if it takes part."""
+def _add_and_clear(vector, takes_part, total):  # type: ignore[no-untyped-def]
+    """Add a subject's vector to `total` if it takes part, and clear it. Returns its squared norm."""
     square = np.int64(0)
     for place in range(len(vector)):
         square += vector[place] * vector[place]

@@ -1,8 +1,8 @@
-"""How many rows lie at or below a threshold, for every threshold that a quantile search can come to, in one pass.
+"""Ranks: how many rows lie at or below each threshold that a quantile search can reach, in one pass.
 
-A search can only stop at one of a few thousand thresholds, which are known beforehand. Rows are counted between
-neighbouring thresholds once; a step then adds up counts. Subjects with so many rows that a step may
-have to clip them are left out of the counts and looked at in each step, as `contribute` would.
+A search can only stop at one of a few thousand thresholds, which are known in advance. Rows are counted once between
+neighbouring thresholds; each step then only adds up counts. Subjects with so many rows that a step may have to clip
+them are left out of the counts and processed in each step, as in `contribute`.
 """
 
 import numba as nb
@@ -15,7 +15,7 @@ from privacy.engine.measure.kernels import REACH, end_of_block, flag_rows
 
 
 class Ranks:
-    """The rows of the subjects that take part. `below` and `above` of a step are at most `weight` units long."""
+    """Ranks of the rows of the subjects that take part. `weight`: the most units that a row adds in a step."""
 
     def __init__(
         self, offsets: Integers, keep: Bools, values: Values, thresholds: Floats, weight: int, active: Bools
@@ -29,7 +29,7 @@ class Ranks:
         self._at_most = np.cumsum(bins)
 
     def signed_count(self, place: int, below: int, above: int) -> int:
-        """Each row adds `below` if it is at most the threshold at this place, otherwise `above`."""
+        """Add up `below` for each row at or below the threshold at this place, and `above` for all others."""
         under, threshold = int(self._at_most[place]), self._thresholds[place]
         few = under * below + (int(self._at_most[-1]) - under) * above
         return few + int(_add_signs(*self._table, threshold, below, above, self._many))
@@ -37,7 +37,7 @@ class Ranks:
 
 @nb.njit(cache=True, nogil=True)
 def _count_between(offsets, keep, x, valid, thresholds, most, active, bins, many):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
-    """bins[k]: rows above k thresholds, of subjects with at most `most` rows; `many`: the other subjects."""
+    """Count into bins[k] the rows above k thresholds, for subjects with at most `most` rows. `many`: all others."""
     flags = np.ones(MAX_ROWS_PER_SUBJECT, dtype=np.uint8)
     places = np.zeros(MAX_ROWS_PER_SUBJECT, dtype=np.int32)
     first = 0
@@ -61,7 +61,7 @@ def _count_between(offsets, keep, x, valid, thresholds, most, active, bins, many
 
 @nb.njit(cache=True, nogil=True)
 def _place(x, thresholds, places):  # type: ignore[no-untyped-def]
-    """How many thresholds lie below each number: a guess by their even distance, made exact by looking."""
+    """Find how many thresholds lie below each number: a guess from their even spacing, then corrected exactly."""
     top = len(thresholds)
     start = thresholds[0]
     width = thresholds[-1] - start
@@ -82,7 +82,7 @@ def _place(x, thresholds, places):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True, nogil=True)
 def _add_signs(offsets, keep, x, valid, threshold, below, above, subjects):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
-    """The sum over these subjects of their signed counts, each clipped."""
+    """Return the sum of these subjects' signed counts, each clipped."""
     total = np.int64(0)
     for subject in subjects:
         begin = offsets[subject]

@@ -1,10 +1,10 @@
-"""The cell accountant: what a query may cost a subject at the worst, told apart by public facts about the subject.
+"""The cell accountant: the worst-case charge of a query, kept apart by public facts about the subjects.
 
-Columns declared constant within a subject cut the subjects into public cells. A query whose filter can only hold in
-some cells charges those alone (parallel composition made adaptive; McSherry, PINQ, SIGMOD 2009, theorem 4).
-Worst-case units depend on the query and on declarations only, so they may be shown, and a refusal that follows from
-them tells nothing about rows. While no cell's worst case passes the cap, no subject's own filter can have fired,
-because what a subject is charged is at most the worst case of its cell, rounded the same way.
+Columns that are declared constant within a subject divide the subjects into public cells. A query whose filter can only
+hold in some cells charges those cells alone (parallel composition, made adaptive; McSherry, PINQ, SIGMOD 2009,
+theorem 4). Worst-case units depend only on the query and on declarations, so they may be shown, and a refusal based on
+them reveals nothing about rows. While no cell's worst case exceeds the cap, no subject's own limit can have been
+reached: a subject is charged at most the worst case of its cell, rounded the same way.
 """
 
 import math
@@ -23,9 +23,9 @@ MAX_DOMAIN = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Domain:
-    """The public cells: the product of the values of `columns`. Each has one more place, the last, for all else.
+    """The public cells: the product of the values of `columns`, each with one more value, the last, for all others.
 
-    A domain is fixed when a dataset is protected and stays as it is, whatever later revisions declare.
+    A domain is fixed when the promise is made. Later revisions do not change it, whatever they declare.
     """
 
     columns: tuple[str, ...]
@@ -41,7 +41,7 @@ class Domain:
 
 
 def domain_of(tables: Iterable[TableSpec]) -> Domain:
-    """The cells of a dataset: its constant keys in order of name, as many as stay within MAX_DOMAIN cells."""
+    """Build the domain of a dataset: its constant keys, by name, as many as fit into MAX_DOMAIN cells."""
     keys = {
         name: spec
         for table in tables
@@ -58,7 +58,7 @@ def domain_of(tables: Iterable[TableSpec]) -> Domain:
 
 
 def touched(where: Predicate | None, domain: Domain, table: TableSpec) -> Bools:
-    """The cells in which some row of the table could pass the filter. Shape (domain.size,)."""
+    """Return the cells in which some row of the table could pass the filter. Shape (domain.size,)."""
     if where is None:
         return np.ones(domain.size, dtype=np.bool_)
     constant = {name for name, spec in table.columns.items() if spec.constant}
@@ -67,7 +67,7 @@ def touched(where: Predicate | None, domain: Domain, table: TableSpec) -> Bools:
 
 
 def _possible(node: Predicate, domain: Domain, known: tuple[str, ...], *, holds: bool) -> Bools:
-    """Where the predicate could be true (holds) or could be false (not holds); broadcastable to domain.shape."""
+    """Return where the predicate could be true (holds) or could be false (not holds); broadcasts to domain.shape."""
     match node:
         case In(column, values) if column in known:
             axis = known.index(column)
@@ -93,5 +93,5 @@ def _combine(parts: Sequence[Bools], *, every: bool) -> Bools:
 
 
 def fits(spent: Integers, cells: Bools, units: int, cap: int = CAP) -> bool:
-    """Whether `units` more in these cells keep each worst case within the cap. `spent`: shape (domain.size,)."""
+    """Return whether `units` more in these cells keep each worst case within the cap. `spent`: shape (domain.size,)."""
     return bool(units <= CAP and (int(spent[cells].max(initial=0)) + units <= cap))

@@ -1,7 +1,7 @@
-"""How long an answer may take before anybody sees it: a function of what is public, so that its time tells nothing.
+"""Release times: how long after the start of its turn an answer is released, from public facts alone.
 
-An answer appears this long after its turn has come, however early it was ready. The time is generous for the rows that
-the owner has announced; what was too short is doubled by the caller.
+An answer is held back until that time even if it is ready earlier, so its time reveals nothing about the rows. The
+time is generous for the number of people that the owner has announced. If it is too short, the caller doubles it.
 """
 
 import math
@@ -12,36 +12,39 @@ from privacy.engine.plan.designs import Design
 from privacy.engine.plan.searches import MOST_STEPS
 
 STEP = 0.025
-"""Seconds: the time for rows is a multiple of it."""
+"""Seconds: the time for rows is rounded up to a multiple of this."""
 ROW, PART, SEARCH = 4e-8, 6e-9, 4e-9
-"""Seconds a row, a row and part of an expression, a row and step of a search: about twice what a busy core takes."""
+"""Seconds per row; per row and part of an expression; per row and search step: about twice the time on a busy core."""
 BIN = 6e-10
-"""Seconds a row and bin of a distribution, for people who have a row in each."""
+"""Seconds per row and bin of a distribution, for people with a row in each bin."""
 CUT_ROW, CUT = 2e-7, 5
-"""Of people with more rows than count, each row takes so many seconds more, and each step or bin so many times as
-long: they are looked at one by one. Whether there may be many of them the question tells, and not the rows."""
+"""For people with more rows than count: extra seconds per row, and the factor for each step or bin, because they are
+processed one by one. Whether there may be many of them follows from the question, not from the rows."""
 SUMS = 8
-"""Adding up the rows of each person takes as long as so many parts of an expression."""
+"""Adding up the rows of each person takes as long as this many parts of an expression."""
 SORT = 1e-5
-"""Seconds a row that putting rows in order may take."""
+"""Seconds per row allowed for sorting."""
 PLACE = 5e-6
-"""Seconds a person, to look up everybody's place in the ledger of people."""
+"""Seconds per person, to look up their place in the per-person ledger."""
 ROWS_EACH = 4
-"""So many rows a person are expected, or as many as count if that is fewer."""
+"""Rows expected per person, or as many as count if that is fewer."""
 
 
 def seconds(
     query: Query, plan: Design, *, people: int, rows_per_person: int, base: float, cut: bool = False
 ) -> float:
-    """From the start of an answer's turn to its release. `people`: how many the owner announces. `base`: what an answer
-    over no rows may take, in seconds. `cut`: whether fewer rows of a person count than are declared."""
+    """Return the seconds from the start of an answer's turn to its release.
+
+    `people`: the number that the owner announces. `base`: seconds allowed for an answer over no rows. `cut`: whether
+    fewer rows of a person count than are declared.
+    """
     rows = _rows(people, rows_per_person)
     parts = sum(map(_parts, plan.coordinates)) + sum(_parts(scale.of) for scale in plan.scales)
     if isinstance(query.measure, PersonQuantiles):
         parts += SUMS + (_parts(query.measure.of) if query.measure.of else 0)
     if query.where is not None:
         parts += _parts(query.where)
-    # Rows are counted between all stops of a search once, which takes as long for a search of few steps.
+    # Rows are counted between all stops of a search once, which takes just as long for a search of few steps.
     steps = max(plan.releases, MOST_STEPS) if plan.grid else 1
     times = CUT if cut else 1
     each = ROW + PART * parts + SEARCH * times * (steps - 1) + (CUT_ROW if cut else 0)
@@ -51,7 +54,7 @@ def seconds(
 
 
 def places(people: int) -> float:
-    """What the first answer over a table of a revision may take besides, in seconds: later ones know the places."""
+    """Return the extra seconds for the first answer over a table of a revision: later ones know everybody's place."""
     return math.ceil(people * PLACE / STEP) * STEP
 
 
@@ -64,5 +67,5 @@ def _parts(node: Node) -> int:
 
 
 def preparation(*, people: int, rows_per_person: int, base: float) -> float:
-    """How long putting the rows of a table in order may take. `base`: for a table without rows, in seconds."""
+    """Return the seconds allowed for sorting the rows of a table. `base`: seconds for a table without rows."""
     return base + _rows(people, rows_per_person) * SORT

@@ -1,9 +1,9 @@
-"""From a query to what each row adds and how far one subject can reach: decided by public declarations alone.
+"""Designs: what each row adds to an answer and how far one subject can move it, from public declarations alone.
 
 A design has one vector per output cell. A row adds its coordinates to the vector of its cell; a subject's whole
-contribution (over all cells together) is clipped to the L2 norm `clip`. Means are centred on the middle m of the
+contribution, over all cells together, is clipped to the L2 norm `clip`. Means are centred on the middle m of the
 bounds and scaled by their half width h, with a weight KAPPA on the count coordinate: releasing
-(sum (x - m)/h, KAPPA n) together costs less than a sum and a count apart.
+(sum (x - m)/h, KAPPA n) together costs less than releasing a sum and a count separately.
 """
 
 import math
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 
-from privacy.engine.language.bounds import LIMITED, Interval, bounds, check, check_readable
+from privacy.engine.language.bounds import LIMITED, Interval, bounds, check_filter, check_readable
 from privacy.engine.language.expressions import Binary, Constant, Expression, Power, check_size
 from privacy.engine.language.query import (
     MAX_CELLS,
@@ -34,18 +34,18 @@ from privacy.engine.language.query import (
 )
 from privacy.engine.language.schema import ColumnSpec, Kind, QueryRefused, TableSpec
 from privacy.engine.measure.contributions import ANY, MEAN, SUM
-from privacy.engine.measure.prefixes import stretch, takes_roots
+from privacy.engine.measure.prefixes import longest_step, takes_roots
 from privacy.engine.plan.caps import groups_of_a_person, rows_that_count
-from privacy.engine.plan.persons import people_of, quantiles
+from privacy.engine.plan.persons import as_quantiles, person_table
 from privacy.engine.plan.searches import MOST_STEPS, Grid, grid_of, span
 
 KAPPA = math.sqrt(0.5)
 JUST_MORE = 1 + 2.0**-29
 MAX_BINS = 256
-WIDEST = 1e30
-"""Squares and ratios of values up to here, and of widths down to its inverse, are numbers, with any noise."""
-FARTHEST = 1e280
-"""A sum up to here is a number with any noise."""
+LARGEST_VALUE = 1e30
+"""Squares and ratios of values up to this, and of widths down to its inverse, stay finite with any noise."""
+LARGEST_SUM = 1e280
+"""A sum up to this stays finite with any noise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """An expression moved into [-1, 1]: (x - middle) / half."""
+    """An expression scaled to [-1, 1]: (x - middle) / half."""
 
     of: Expression
     middle: float
@@ -73,7 +73,7 @@ class Scale:
 class Design:
     """What one row adds (`coordinates`), how a subject's rows combine (`mode`), and the clip of a subject's vector.
 
-    `releases` is how often noise is drawn on a vector of that clip; each costs the same.
+    `releases`: how often noise is drawn on a vector of that clip. Each release costs the same.
     """
 
     coordinates: tuple[Expression, ...]
@@ -83,7 +83,7 @@ class Design:
     releases: int = 1
     scales: tuple[Scale, ...] = ()
     grid: Grid | None = None
-    """Of a search: where it can end."""
+    """For searches: where they can end."""
 
     @property
     def cells(self) -> int:
@@ -91,11 +91,11 @@ class Design:
 
 
 def design(query: Query, table: TableSpec) -> Design:
-    """Check a query against the declarations. Raises QueryRefused with the reason; no row is looked at."""
+    """Check a query against the declarations and plan it. Raises QueryRefused with the reason; reads no rows."""
     _check_table(query, table)
     if query.where is not None:
         check_size(query.where)
-        check(query.where, table)
+        check_filter(query.where, table)
     rows = rows_that_count(query, table)
     groups = _groups(query, table)
     match query.measure:
@@ -112,8 +112,10 @@ def design(query: Query, table: TableSpec) -> Design:
 
 
 def most_releases(query: Query) -> int:
-    """As often as noise is drawn for a query at most, each time at the full price; so often for every query that was
-    asked before a search went on the column's own values."""
+    """Return the most releases that a query can need, each at the full price.
+
+    Queries asked before searches used the column's own values always needed this many.
+    """
     match query.measure:
         case Quantiles(_, at) | PersonQuantiles(_, at):
             return MOST_STEPS * len(at)
@@ -122,7 +124,7 @@ def most_releases(query: Query) -> int:
 
 
 def mechanism_of(query: Query) -> str:
-    """How a query is answered, for its record."""
+    """Describe how a query is answered, for its record."""
     text = "discrete Gaussian on integers, one subject's contribution clipped in L2"
     if isinstance(query.measure, Distribution) and takes_roots(query.measure.bins):
         text += "; on the square-root factor of the prefix sums over bins, shares made to rise"
@@ -144,22 +146,22 @@ def _counts(
 
 def _check_table(query: Query, table: TableSpec) -> None:
     if query.table != table.name:
-        raise QueryRefused(f"There is no table “{query.table[:100]}” here. There is: {table.name}.")
+        raise QueryRefused(f"There is no table “{query.table[:100]}” here. The table is called {table.name}.")
     if not table.subject:
         raise QueryRefused(
-            f"The table {table.name} does not say which person a row is about, so it cannot be asked automatically. "
-            "Send code for review instead."
+            f"The table {table.name} does not declare which person each row is about, so it cannot be asked "
+            "automatically. Submit code for review instead."
         )
 
 
 def _range_of(spec: ColumnSpec) -> str:
-    """What to ask in place of groups by a number: a range of it, a tenth of what is declared."""
+    """Suggest a filter instead of grouping by a number: a tenth of its declared range."""
     if not spec.is_numeric:
         return ""
     width = spec.upper - spec.lower
     low, high = (spec.lower + width * part for part in (0.4, 0.5))
     ends = f"{low:.0f} AND {high:.0f}" if width >= 10 else f"{low:.3g} AND {high:.3g}"
-    return f" Ask for a range of it: WHERE {spec.name} BETWEEN {ends}."
+    return f" Ask about a range instead: WHERE {spec.name} BETWEEN {ends}."
 
 
 def _groups(query: Query, table: TableSpec) -> tuple[Group, ...]:
@@ -172,12 +174,12 @@ def _groups(query: Query, table: TableSpec) -> tuple[Group, ...]:
             raise QueryRefused(f"“{spec.name}” has no declared categories to group by.{_range_of(spec)}")
     groups = tuple(Group(column=spec.name, labels=spec.labels) for spec in specs)
     if math.prod(len(group.labels) for group in groups) > MAX_CELLS:
-        raise QueryRefused(f"That makes more than {MAX_CELLS:,} groups. Group by fewer columns.")
+        raise QueryRefused(f"This makes more than {MAX_CELLS:,} groups. Group by fewer columns.")
     return groups
 
 
 def _reach(groups: tuple[Group, ...], rows: int, table: TableSpec) -> float:
-    """The norm of a vector of ones over all groups that one subject can be in."""
+    """Return the norm of a vector of ones over all groups that one subject can be in."""
     return math.sqrt(min(rows, groups_of_a_person((group.column for group in groups), table)))
 
 
@@ -188,10 +190,10 @@ def _scale(
     interval = within(of, table)
     middle = interval.lower / 2 + interval.upper / 2
     half = interval.upper / 2 - interval.lower / 2
-    if interval.magnitude > WIDEST or 0 < half < 1 / WIDEST:
+    if interval.magnitude > LARGEST_VALUE or 0 < half < 1 / LARGEST_VALUE:
         raise QueryRefused(
-            f"Its values can lie between {interval.lower:g} and {interval.upper:g}: what is made of so large or so "
-            f"small numbers is more than a number holds. {LIMITED}."
+            f"The values of this expression can lie between {interval.lower:g} and {interval.upper:g}: too large, or "
+            f"too close together, for floating-point arithmetic. {LIMITED}."
         )
     return Scale(of=of, middle=middle, half=half if half > 0 else 1.0)
 
@@ -200,20 +202,22 @@ def _keys(measure: KeyCounts, groups: tuple[Group, ...], table: TableSpec) -> De
     spec = table.column(measure.column)
     check_readable(spec)
     if spec.kind != Kind.TEXT:
-        raise QueryRefused(f"“{spec.name}” is not a text column. Group by it, or count with a filter.")
+        raise QueryRefused(f"“{spec.name}” is not a text column. Group by it, or count people with a filter.")
     if groups:
-        raise QueryRefused("Unknown values cannot be grouped by anything else.")
+        raise QueryRefused(
+            "Counts of undeclared values cannot be grouped by another column. Leave out the grouping."
+        )
     if not 1 <= measure.keys <= MAX_SUBJECT_KEYS:
-        raise QueryRefused(f"A person counts with from 1 to {MAX_SUBJECT_KEYS} values.")
+        raise QueryRefused(f"Each person can count with 1 to {MAX_SUBJECT_KEYS} of their values.")
     return Design(coordinates=(Constant(1.0),), clip=1.0)
 
 
 def _sum(of: Expression, rows: int, groups: tuple[Group, ...], table: TableSpec) -> Design:
     check_size(of)
     reach = bounds(of, table).magnitude * rows
-    if reach > FARTHEST or 0 < reach < 1 / FARTHEST:
+    if reach > LARGEST_SUM or 0 < reach < 1 / LARGEST_SUM:
         raise QueryRefused(
-            "This sum can grow past what a number holds, or is too small for one. " + LIMITED + "."
+            f"This sum can become too large, or is too small, for a floating-point number. {LIMITED}."
         )
     return Design(coordinates=(of,), clip=reach if reach > 0 else 1.0, groups=groups)
 
@@ -244,22 +248,22 @@ def _order(
     table: TableSpec,
 ) -> Design:
     if isinstance(measure, PersonQuantiles):
-        plan = _order(quantiles(measure), 1, groups, people_of(measure, table))
-        return replace(plan, clip=plan.clip * JUST_MORE)  # so that nobody is clipped, which takes longer
+        plan = _order(as_quantiles(measure), 1, groups, person_table(measure, table))
+        return replace(plan, clip=plan.clip * JUST_MORE)  # so that nobody is clipped, which would take longer
     if groups:
         raise QueryRefused(
-            "Quantiles and distributions cannot be grouped: each group would be a search of its own, at the full "
-            "price. Ask for one group with a filter: where a column never changes within a person, questions about "
-            "its groups do not use up each other's budget."
+            "Quantiles and distributions cannot be grouped: each group would need its own search, at the full price. "
+            "Ask about one group at a time with a filter. If the column never changes for the same person, questions "
+            "about different groups do not use up each other's budget."
         )
     scale = _scale(measure.of, table, span if isinstance(measure, Quantiles) else bounds)
     if isinstance(measure, Distribution):
         if not 2 <= measure.bins <= MAX_BINS:
-            raise QueryRefused(f"A distribution has from 2 to {MAX_BINS} bins.")
-        clip = rows * stretch(measure.bins)
+            raise QueryRefused(f"A distribution needs 2 to {MAX_BINS} bins.")
+        clip = rows * longest_step(measure.bins)
         return Design(coordinates=(Constant(1.0),), clip=clip, scales=(scale,))
     if not 0 < len(measure.at) <= MAX_QUANTILES or not all(0 < share < 1 for share in measure.at):
-        raise QueryRefused(f"Ask for from 1 to {MAX_QUANTILES} quantiles, each between 0 and 1.")
+        raise QueryRefused(f"Ask for 1 to {MAX_QUANTILES} quantiles, each above 0 and below 1.")
     weight = max(max(share, 1 - share) for share in measure.at)
     grid = grid_of(measure.of, table)
     return Design(
@@ -274,19 +278,23 @@ def _order(
 def _gram(
     measure: Regression | Correlation, rows: int, groups: tuple[Group, ...], table: TableSpec
 ) -> Design:
-    """The Gram matrix of z = (1, x.., y), each scaled into [-1, 1]: its upper half, off-diagonals times sqrt 2, has
-    the norm ||z||^2 <= len(z) for one row."""
+    """Plan the Gram matrix of z = (1, x.., y), each scaled to [-1, 1].
+
+    Its upper half, with off-diagonals times sqrt 2, has the norm ||z||^2 <= len(z) for one row.
+    """
     if groups:
-        raise QueryRefused("A regression or correlation cannot be grouped. Ask for one group with a filter.")
+        raise QueryRefused(
+            "Regressions and correlations cannot be grouped. Ask about one group at a time with a filter."
+        )
     parts = (
         (measure.x, measure.y) if isinstance(measure, Correlation) else (*measure.features, measure.target)
     )
     if not 2 <= len(parts) <= MAX_FEATURES + 1:
-        raise QueryRefused(f"A regression has from 1 to {MAX_FEATURES} features.")
+        raise QueryRefused(f"A regression needs 1 to {MAX_FEATURES} features.")
     if isinstance(measure, Regression) and (
         len(measure.names) != len(measure.features) or len(set(measure.names)) != len(measure.names)
     ):
-        raise QueryRefused("Give each feature of a regression a name of its own.")
+        raise QueryRefused("Give each feature of the regression a different name.")
     scales = tuple(_scale(part, table) for part in parts)
     z = (Constant(1.0), *(scale.unit for scale in scales))
     coordinates = tuple(

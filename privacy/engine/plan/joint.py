@@ -1,4 +1,4 @@
-"""Several 95 % intervals that are to hold all at once have to be wider than one that is to hold by itself."""
+"""Joint intervals: 95 % intervals that hold all at once are wider than intervals that each hold by themselves."""
 
 import math
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ ALONE = frozenset({"quantile"})
 
 
 def factor(several: int) -> float:
-    """How many times wider each of `several` intervals must be, so that all hold together with 95 %.
+    """Return by how much each of `several` intervals must be widened so that all hold together with 95 %.
 
     z_d / z_1 with z_d = Phi^-1((1 + .95^(1/d)) / 2): exact where the noise of each is independent of that of others, as
     in groups, and safe where it is not, as in the bins of a distribution (Sidak, Rectangular confidence regions for the
@@ -25,14 +25,14 @@ def factor(several: int) -> float:
 
 
 def lines_of(measure: Measure, cells: int) -> int:
-    """How many intervals the answer will have of one kind. `cells`: how many groups."""
+    """Return how many intervals of one kind the answer will have. `cells`: the number of groups."""
     return measure.bins if isinstance(measure, Distribution) else cells
 
 
 def factor_of(result: Mapping[str, Any]) -> float | None:
-    """The factor for the intervals of an answer, of one kind of figure; None where there are not several of them.
+    """Return the factor for the intervals of an answer, per kind of figure; None if there are not several of a kind.
 
-    What the noise drowned counts too, so that the noise does not choose the factor.
+    Figures lost in the noise count too, so that the noise does not choose the factor.
     """
     told = {f["name"] for line in result["lines"] for f in line["figures"] if f["half_width"] is not None}
     several = len(result["lines"])

@@ -1,8 +1,8 @@
-"""How many rows a person has, and how much: one number a person, of which quantiles over people are asked.
+"""One number per person, for quantiles over people: how many rows they have, or how large a sum.
 
-To the search it is a table with one row a person, so that the most by which a person moves it is one row's weight.
-A person's number depends on his own rows alone: they are rounded to whole units one by one and added as integers, for a
-sum of floats would depend on where in the table its rows stand.
+The search sees a table with one row per person, so one person moves it by at most the weight of one row. A person's
+number depends on that person's rows alone: they are rounded to whole units one by one and added as integers, because a
+sum of floats would depend on where in the table its rows are.
 """
 
 import numba as nb
@@ -16,18 +16,20 @@ from privacy.engine.measure.contributions import ONE, Integers
 from privacy.engine.measure.evaluate import EVERYWHERE, Bools, Rows, Values, evaluate
 
 NUMBER = "number"
-"""What the one column is called."""
+"""Name of the only column of that table."""
 
 
-def quantiles(measure: PersonQuantiles) -> Quantiles:
-    """The question to the table of one row a person."""
+def as_quantiles(measure: PersonQuantiles) -> Quantiles:
+    """Return the question to the table with one row per person."""
     return Quantiles(Column(NUMBER), measure.at)
 
 
-def people_of(measure: PersonQuantiles, table: TableSpec) -> TableSpec:
-    """The table of one row a person, from public numbers. Raises QueryRefused where there is nothing to tell."""
+def person_table(measure: PersonQuantiles, table: TableSpec) -> TableSpec:
+    """Declare the table with one row per person. Raises QueryRefused, also if every person has one row anyway."""
     if table.max_rows == 1:
-        raise QueryRefused(f"A person has at most one row in {table.name}, as declared.")
+        raise QueryRefused(
+            f"{table.name} declares at most one row per person. Ask for quantiles of a column instead."
+        )
     if measure.of is None:
         column = ColumnSpec(name=NUMBER, kind=Kind.INTEGER, lower=1.0, upper=float(table.max_rows))
     else:
@@ -36,12 +38,12 @@ def people_of(measure: PersonQuantiles, table: TableSpec) -> TableSpec:
     return TableSpec(name=table.name, subject=table.subject, columns={NUMBER: column}, max_rows=1)
 
 
-def people(measure: PersonQuantiles, rows: Rows, offsets: Integers, kept: Bools) -> Rows:
-    """One row a person: its number of kept rows, or its sum of |x| over them; missing where it has none.
+def one_row_per_person(measure: PersonQuantiles, rows: Rows, offsets: Integers, kept: Bools) -> Rows:
+    """Compute one row per person: the number of kept rows, or the sum of |x| over them; missing if there are none.
 
     `offsets` (people + 1,): rows of person i are offsets[i]:offsets[i+1]. `kept` (rows,), or empty for all.
     """
-    spec = people_of(measure, rows.table)
+    spec = person_table(measure, rows.table)
     found = _values(measure.of, rows)
     counts, sums = (np.zeros(len(offsets) - 1, dtype=np.int64) for _ in range(2))
     largest = spec.column(NUMBER).upper / rows.table.max_rows or 1.0
@@ -62,7 +64,7 @@ def _values(of: Expression | None, rows: Rows) -> Values:
 
 @nb.njit(cache=True, nogil=True)
 def _add_up(offsets, keep, valid, x, scale, counts, sums):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
-    """Each person's kept rows, and the sum of their rint(|x| scale), each at most ONE; an empty x adds nothing."""
+    """Count each person's kept rows and sum their rint(|x| scale), each at most ONE; an empty x adds nothing."""
     for person in range(len(counts)):
         begin = offsets[person]
         for row in range(begin, min(offsets[person + 1], begin + MAX_ROWS_PER_SUBJECT)):

@@ -1,4 +1,4 @@
-"""What an answer costs, and how exact it will be: both told before anything is spent, from public numbers alone.
+"""Pricing: what an answer costs and how accurate it will be, before anything is spent, from public numbers alone.
 
 One currency: c = mu^2 = 2 rho, the squared ratio of a subject's contribution to the noise. It adds up over queries
 (Gaussian DP composes as sqrt(mu_1^2 + mu_2^2), Dong, Roth and Su 2022, Corollary 2), and a budget of mu_a^2 is CAP
@@ -21,17 +21,17 @@ from privacy.engine.plan.searches import certain
 NORMAL = NormalDist()
 Z95 = NORMAL.inv_cdf(0.975)
 CLEAR = 4
-"""A noisy number of rows serves where it is this many times half the width of its interval. Less that half, it may be
-3/5 of the true one: the price of an error that rests on it is then (5/3)^2 = 2.8 times what was needed, 1.8 times where
-the number itself was right."""
+"""A noisy number of rows is usable if it is at least this many times the half width of its interval. Reduced by that
+half width it may be 3/5 of the true number: the price of an error based on it is then (5/3)^2 = 2.8 times what was
+needed, or 1.8 times if the number itself was right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """A query at a price.
 
-    `sigma`: noise in units of the contribution (ONE is the clip). `units`: the worst-case charge, out of CAP, of all
-    releases together. `mu`: what this answer alone amounts to as Gaussian DP.
+    `sigma`: noise in units of the contribution (ONE is the clip). `units`: the worst-case charge of all releases
+    together, out of CAP. `mu`: the Gaussian DP of this answer alone.
     """
 
     sigma: int
@@ -45,19 +45,19 @@ class Offer:
 
     @property
     def share(self) -> float:
-        """The share of the whole budget that the answer costs."""
+        """The part of the whole budget that the answer costs."""
         return self.units / CAP
 
 
 def offer_for_mu(design: Design, mu: float, budget_mu: float) -> Offer:
-    """The offer whose noise makes this answer mu-GDP."""
+    """Return the offer whose noise makes this answer mu-GDP. Raises QueryRefused."""
     if not (math.isfinite(mu) and mu > 0):
         raise QueryRefused("The privacy loss must be a positive number.")
     return _offer(design, math.ceil(ONE * math.sqrt(design.releases) / mu), budget_mu)
 
 
 def offer_for_epsilon(design: Design, epsilon: float, delta: float, budget_mu: float) -> Offer:
-    """The offer whose answer is (epsilon, delta)-DP on its own."""
+    """Return the offer whose answer is (epsilon, delta)-DP on its own. Raises QueryRefused."""
     try:
         mu = noise_mu(epsilon, delta)
     except ValueError as outside:
@@ -68,9 +68,9 @@ def offer_for_epsilon(design: Design, epsilon: float, delta: float, budget_mu: f
 def offer_for_error(
     query: Query, design: Design, half_width: float, budget_mu: float, size: float | None, off: float = 1.0
 ) -> Offer:
-    """The cheapest offer whose 95 % interval reaches `half_width` to either side, in the answer's own units.
+    """Return the cheapest offer whose 95 % interval reaches `half_width` to either side, in the answer's own units.
 
-    `size` and `off` as for `error_per_sigma`.
+    `size` and `off` as for `error_per_sigma`. Raises QueryRefused.
     """
     if not (math.isfinite(half_width) and half_width > 0):
         raise QueryRefused("The error must be a positive number.")
@@ -81,39 +81,41 @@ def offer_for_error(
 
 
 def is_relative(query: Query, design: Design) -> bool:
-    """Whether its error is known before once it is known how many rows (or people) it is about."""
+    """Return whether the error can be known in advance once the number of rows (or people) is known."""
     return isinstance(query.measure, Mean | Quantiles | PersonQuantiles) and not design.groups
 
 
 def at_least(n: float, half_width: float) -> float | None:
-    """A safe number of rows from a noisy one: less half its interval. None where it does not stand clear of its noise,
-    at CLEAR half widths: such a number would make the quote too dear."""
+    """Return a safe number of rows from a noisy one: the noisy number less its half width.
+
+    None if it is below CLEAR half widths: such a number would make the quote too expensive.
+    """
     return n - half_width if n >= max(1.0, CLEAR * half_width) else None
 
 
 def off_middle(scale: Scale, mean: float, half_width: float) -> float:
-    """How far from the middle a noisy mean may lie, in half widths of its bounds: between 0 and 1."""
+    """Return how far from the middle of its bounds a noisy mean may lie, in half widths of the bounds, from 0 to 1."""
     return min(1.0, (abs(mean - scale.middle) + half_width) / scale.half)
 
 
 def _unknown(query: Query, design: Design) -> str:
     if is_relative(query, design):
         return (
-            "How exact this answer will be depends on how many rows there are. Count them first, or choose an "
-            "epsilon instead."
+            "The accuracy of this answer depends on the number of rows. Count them first, or choose an epsilon "
+            "instead."
         )
-    return "How exact this answer will be depends on the data. Choose an epsilon instead."
+    return "The accuracy of this answer depends on the data. Choose an epsilon instead."
 
 
 def error_per_sigma(query: Query, design: Design, size: float | None, off: float = 1.0) -> float | None:
-    """Half the width of the 95 % interval per unit of sigma; None where only the data could tell.
+    """Return half the width of the 95 % interval per unit of sigma, or None if it depends on the data.
 
-    `size`: how many rows (people, where each person counts once) the query is about, at least; None where
-    nobody has said. `off`: how far the mean lies from the middle of its bounds, in half widths of them, at most.
+    `size`: a lower bound of the number of rows (or people, if each person counts once) that the query is about; None if
+    unknown. `off`: the most that the mean lies from the middle of its bounds, in half widths of the bounds.
     Sums and counts: z C sigma. A mean: z h sigma / n sqrt(1 + u^2/KAPPA^2), with u = off.
-    A quantile: of the rank, as a share of n, z C sigma / n with the z that all steps of the search keep to together
-    (`searches.certain`). The share asked for lies in [F(v-) - error, F(v) + error], v- being what lies before v: apart
-    from ties, and from what the cell that v is told for holds.
+    A quantile: the error of the rank, as a share of n, is z C sigma / n, with the z that all steps of the search keep
+    to together (`searches.certain`). The requested share lies in [F(v-) - error, F(v) + error], v- being the value
+    before v, apart from ties and from the values in the cell that v stands for.
     """
     unit = Z95 * design.clip / ONE
     match query.measure:
@@ -129,9 +131,13 @@ def error_per_sigma(query: Query, design: Design, size: float | None, off: float
 
 def _offer(design: Design, sigma: int, budget_mu: float) -> Offer:
     if sigma < MIN_SIGMA:
-        raise QueryRefused("No budget affords an answer that exact. Allow a larger error.")
+        raise QueryRefused(
+            "No budget can pay for an answer this precise. Choose a larger error or a smaller epsilon."
+        )
     if sigma > MAX_SIGMA:
-        raise QueryRefused("An answer with that much noise would tell nothing. Allow a smaller error.")
+        raise QueryRefused(
+            "An answer with this much noise would say nothing. Choose a smaller error or a larger epsilon."
+        )
     units = worst_case_units(sigma, Fraction(budget_mu) ** 2)
     mu = math.sqrt(design.releases) * ONE / sigma
     return Offer(sigma=sigma, units_each=units, releases=design.releases, mu=mu)

@@ -1,15 +1,15 @@
-"""Quantiles: a noisy binary search over the places where one can lie, and what its counts say of where it ended.
+"""Quantiles: a noisy binary search over the possible values, with an interval from the same noisy counts.
 
 The quantile at a share q is the smallest value v for which S(v) = (1 - q) rows at most v - q rows above v is not
-negative. S never falls, so few steps are enough to find v: each looks at one stop, adds fresh noise to S there, and
-goes on to the side that the noisy count points to. All steps are paid for; everything told is read off their noisy
-counts.
+negative. S never falls, so few steps are enough to find v: each step takes one stop, adds fresh noise to S there, and
+continues on the side that the noisy count points to. All steps are paid for, and everything released is read off their
+noisy counts.
 
-The interval. Let z = Phi^-1(1 - 0.05 / steps). The quantile is said to lie above the last stop whose noisy count is
+The interval. Let z = Phi^-1(1 - 0.05 / steps). The quantile is reported to lie above the last stop whose noisy count is
 below -z sigma, and at or below the last one whose noisy count is above +z sigma. That is wrong only if some stop at or
-above the quantile (S >= 0) has a noisy count below -z sigma, or one below it (S < 0) a count above +z sigma. Which stop
-a step looks at is decided by the steps before; given those, its noise is fresh, so either happens with a probability of
-at most 1 - Phi(z) = 0.05 / steps. By the union bound the interval holds the quantile in 95 % of the cases, whatever the
+above the quantile (S >= 0) has a noisy count below -z sigma, or one below it (S < 0) a count above +z sigma. The steps
+before decide which stop a step takes; given those, its noise is fresh, so either happens with a probability of at most
+1 - Phi(z) = 0.05 / steps. By the union bound the interval contains the quantile in 95 % of the cases, whatever the
 data. The same bound holds for the rank: to leave the quantile on the wrong side of a stop whose S is z sigma away from
 0, the noise of that step must be larger than z sigma.
 """
@@ -32,14 +32,17 @@ MOST_STEPS = 12
 MOST_CELLS = 2**MOST_STEPS
 UNEVEN = 0.45
 SPREAD_CELLS = 3600
-"""Where values are not told apart: fewer than the steps could tell, so that they need not halve."""
+"""Cells if values do not have a cell each: fewer than MOST_STEPS could separate, so that steps need not halve."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """Where a search can end: in one of `cells` cells between `lower` and `upper`. With `decimals` only numbers with at
-    most so many can lie there, as both ends have, and where there are at most MOST_CELLS of them, each has a cell of
-    its own. Their cells are told in whole numbers over 10**decimals, so that no stop lies beside its number."""
+    """Where a search can end: in one of `cells` cells between `lower` and `upper`.
+
+    With `decimals`, values are numbers with at most that many decimals, like both ends. If there are at most MOST_CELLS
+    of them, each has its own cell. Such cells are computed in whole numbers over 10**decimals, so that every stop is
+    exactly one of these numbers.
+    """
 
     lower: float
     upper: float
@@ -47,7 +50,7 @@ class Grid:
 
     @property
     def _first(self) -> int:
-        """Of a grid with decimals: the place of its first number."""
+        """For a grid with decimals: the place of its first number."""
         return decimal_grid.place(self.lower, self.decimals or 0)
 
     @property
@@ -56,7 +59,7 @@ class Grid:
 
     @property
     def _begins(self) -> Floats:
-        """Of a grid with decimals: the places of the first number of each cell but the first."""
+        """For a grid with decimals: the place of the first number of each cell but the first."""
         first, values, cells = self._first, self._values, self.cells
         return np.array([first + values * k // cells for k in range(1, cells)], dtype=np.float64)
 
@@ -67,7 +70,7 @@ class Grid:
 
     @property
     def steps(self) -> int:
-        """So many tell one cell from all others."""
+        """How many steps separate one cell from all others."""
         return int(self.cells - 1).bit_length()
 
     @property
@@ -79,7 +82,7 @@ class Grid:
 
     @property
     def half_cell(self) -> float:
-        """How far a value may lie from the one that is told for its cell; 0 where that is the only one."""
+        """How far a value may lie from the one released for its cell; 0 if the cell has only one."""
         if self.decimals is None:
             return (self.upper - self.lower) / self.cells / 2
         return decimal_grid.at(float(-(-self._values // self.cells) // 2), self.decimals)
@@ -93,7 +96,7 @@ class Grid:
         return np.concatenate([[self.lower], begins]), ends
 
     def middle(self, begin: float, end: float) -> float:
-        """What is told for the cell with these edges; of two in the middle the lower one."""
+        """Return the value released for the cell with these edges: the middle one, or the lower of two."""
         if self.decimals is None:
             return begin / 2 + end / 2
         first, last = (decimal_grid.place(each, self.decimals) for each in (begin, end))
@@ -101,33 +104,36 @@ class Grid:
 
 
 def span(of: Expression, table: TableSpec) -> Interval:
-    """Between which bounds the quantiles of an expression lie: those of a column of dates in days since 1970. Raises
-    QueryRefused."""
+    """Return the bounds of an expression's quantiles; for a date column, days since 1970. Raises QueryRefused."""
     if isinstance(of, Column) and (spec := table.column(of.name)).kind == Kind.DATE:
         if spec.lattice is None:
-            raise QueryRefused(f"The declared bounds of “{spec.name}” are not days of a calendar.")
+            raise QueryRefused(
+                f"The declared bounds of “{spec.name}” are not calendar dates. Ask the owner to correct them."
+            )
         return Interval(spec.lower, spec.upper)
     return bounds(of, table)
 
 
 def grid_of(of: Expression, table: TableSpec) -> Grid:
-    """The grid for an expression: that of the column itself where its decimals are known, as those of whole numbers and
-    of days are. Raises QueryRefused."""
+    """Return the grid for an expression: the column's own values if its decimals are known. Raises QueryRefused.
+
+    The decimals of whole numbers and of dates are always known.
+    """
     found = span(of, table)
     decimals = table.column(of.name).lattice if isinstance(of, Column) else None
     return Grid(lower=found.lower, upper=found.upper, decimals=decimals)
 
 
 def certain(steps: int) -> float:
-    """z = Phi^-1(1 - 0.05 / steps): in 95 % of all searches no step is further off than z sigma to the wrong side."""
+    """Return z = Phi^-1(1 - 0.05 / steps): in 95 % of searches no step is more than z sigma off to the wrong side."""
     return -NormalDist().inv_cdf(0.05 / steps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """Where a search ended, and between which values the quantile lies in 95 % of the cases, both included.
+class SearchResult:
+    """The value where a search ended, and the closed interval that contains the quantile in 95 % of the cases.
 
-    `clear`: how far the clearest of its counts stood off from the noise, in standard deviations.
+    `clear`: the largest of its noisy counts, in standard deviations of the noise.
     """
 
     value: float
@@ -136,10 +142,10 @@ class Found:
     clear: float
 
 
-def search(grid: Grid, signs: tuple[int, int], sigma: int, ranks: Ranks) -> Found:
-    """One search. `signs`: what a row adds at or below a stop, and above it. `ranks` were made for the grid's stops.
+def search(grid: Grid, signs: tuple[int, int], sigma: int, ranks: Ranks) -> SearchResult:
+    """Run one search. `signs`: what a row adds at or below a stop, and above it. `ranks`: made for the grid's stops.
 
-    All steps are taken, wherever the noise leads: those that are left when one cell is left go to the interval.
+    All steps are taken, wherever the noise leads: once one cell is left, the remaining steps narrow the interval.
     """
     certainly, clear = certain(grid.steps) * sigma, 0
     first, last = low, high = 0, grid.cells - 1
@@ -152,7 +158,7 @@ def search(grid: Grid, signs: tuple[int, int], sigma: int, ranks: Ranks) -> Foun
         high = stop if noisy > certainly and stop >= first else high
         low = stop + 1 if noisy < -certainly and stop < first else low
     begins, ends = grid.edges
-    return Found(
+    return SearchResult(
         value=grid.middle(float(begins[first]), float(ends[first])),
         low=float(begins[low]),
         high=float(ends[high]),
@@ -161,9 +167,11 @@ def search(grid: Grid, signs: tuple[int, int], sigma: int, ranks: Ranks) -> Foun
 
 
 def _stop(left: tuple[int, int], interval: tuple[int, int], most: int) -> int:
-    """Where a step looks: among the cells that are left, with at most `most` on either side, rather fewer than
-    half before it. Medians often lie in the middle of the bounds, and a count taken there stands out on neither side.
-    Once one cell is left: in the middle of the longer side of the interval, as seen from that cell."""
+    """Choose the stop of a step: among the cells that are left, with at most `most` on either side.
+
+    Rather fewer than half of them lie before it: medians often lie in the middle of the bounds, and a count taken there
+    stands out on neither side. Once one cell is left: the middle of the longer side of the interval, seen from it.
+    """
     (first, last), (low, high) = left, interval
     cells = last - first + 1
     if cells > 1:

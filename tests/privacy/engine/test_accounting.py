@@ -134,5 +134,5 @@ def test_a_rho_far_above_epsilon_promises_nothing():
 
 
 def test_a_number_past_all_floats_is_refused_like_any_other():
-    with pytest.raises(ValueError, match="Epsilon must lie between"):
+    with pytest.raises(ValueError, match="Epsilon must be between"):
         ac.gdp_mu(10**400, 1e-6)

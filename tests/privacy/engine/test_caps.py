@@ -102,7 +102,7 @@ def test_whoever_has_no_more_rows_than_the_cap_counts_in_full(query, rows, crowd
 
 @pytest.mark.parametrize("rows", [0, -1, MAX_ROWS_PER_SUBJECT + 1])
 def test_a_cap_that_is_none_is_refused(rows):
-    with pytest.raises(QueryRefused, match=r"between 1 and 4,096. Declared are 8"):
+    with pytest.raises(QueryRefused, match=r"between 1 and 4,096. The table declares 8"):
         design(replace(COUNT, rows=rows), SPEC)
 
 

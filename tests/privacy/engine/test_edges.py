@@ -11,7 +11,7 @@ import pytest
 
 from privacy.engine.figures import of_vector
 from privacy.engine.language import sql, wire
-from privacy.engine.language.bounds import bounds, check
+from privacy.engine.language.bounds import bounds, check_filter
 from privacy.engine.language.expressions import (
     And,
     Binary,
@@ -65,21 +65,21 @@ def test_arithmetic_that_there_is_not_is_refused(of):
 
 def test_a_comparison_that_there_is_not_is_refused():
     with pytest.raises(QueryRefused, match="“~”"):
-        check(Compare("~", Column("wage"), Constant(1.0)), SPEC)
+        check_filter(Compare("~", Column("wage"), Constant(1.0)), SPEC)
 
 
 @pytest.mark.parametrize(
     "of", [Binary("*", Column("huge"), Column("huge")), Power(Column("huge"), 8)], ids=["product", "power"]
 )
 def test_what_can_grow_past_a_number_is_refused(of):
-    with pytest.raises(QueryRefused, match="past what a number holds"):
+    with pytest.raises(QueryRefused, match="too large for a floating-point number"):
         bounds(of, FAR)
 
 
 @pytest.mark.parametrize("values", [(), tuple(str(n) for n in range(20_000))], ids=["none", "too many"])
 def test_a_list_of_values_is_neither_empty_nor_endless(values):
-    with pytest.raises(QueryRefused, match="Name from 1 to"):
-        check(In("region", values), SPEC)
+    with pytest.raises(QueryRefused, match="List between 1 and"):
+        check_filter(In("region", values), SPEC)
 
 
 @pytest.mark.parametrize("kind", [And, Or])
@@ -98,8 +98,8 @@ def test_groups_are_not_endless():
     [
         (KeyCounts("code"), (), "not a text column"),
         (KeyCounts("note"), ("code",), "cannot be grouped"),
-        (KeyCounts("note", keys=0), (), "from 1 to 100 values"),
-        (KeyCounts("note", keys=101), (), "from 1 to 100 values"),
+        (KeyCounts("note", keys=0), (), "with 1 to 100 of their values"),
+        (KeyCounts("note", keys=101), (), "with 1 to 100 of their values"),
     ],
 )
 def test_undeclared_values_are_counted_of_texts_alone(measure, by, told):
@@ -117,7 +117,7 @@ def test_a_distribution_has_some_bins_and_not_too_many(bins):
 def test_a_regression_has_features_and_not_too_many(count):
     names = tuple(f"x{n}" for n in range(count))
     measure = Regression(Column("wage"), tuple(Column("hours") for _ in names), names)
-    with pytest.raises(QueryRefused, match="from 1 to 8 features"):
+    with pytest.raises(QueryRefused, match="needs 1 to 8 features"):
         design(Query(table="wages", measure=measure), SPEC)
 
 
@@ -186,7 +186,7 @@ MEAN = {"kind": "mean", "of": {"kind": "column", "name": "wage"}}
         ("SELECT COUNT(wage) FROM wages", r"COUNT\(\*\)"),
         ("SELECT COUNT(*) FROM wages WHERE region IN ()", "values in brackets"),
         ("SELECT SUM(GREATEST(LEAST(wage, 'ten'), 0)) FROM wages", "a number is expected"),
-        ('SELECT COUNT(*) FROM "wages', "not SQL that can be read"),
+        ('SELECT COUNT(*) FROM "wages', "SQL cannot be parsed"),
     ],
 )
 def test_sql_that_is_refused_says_why(text, told):

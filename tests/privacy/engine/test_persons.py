@@ -13,7 +13,7 @@ from privacy.engine.measure.evaluate import Rows, Values
 from privacy.engine.measure.mechanisms import MIN_SIGMA
 from privacy.engine.measure.ranks import Ranks
 from privacy.engine.plan.designs import JUST_MORE, design
-from privacy.engine.plan.persons import NUMBER, people, people_of
+from privacy.engine.plan.persons import NUMBER, one_row_per_person, person_table
 from privacy.engine.release import measure, table_from_columns
 from tests.privacy.make_table import SPEC, table, without
 
@@ -44,7 +44,7 @@ def numbers(query, data):
     if query.where:
         wage = data.rows.columns["wage"]
         kept = wage.valid & (wage.numbers > 30)
-    found = people(query.measure, data.rows, data.offsets, kept)
+    found = one_row_per_person(query.measure, data.rows, data.offsets, kept)
     return found.columns[NUMBER]
 
 
@@ -133,7 +133,7 @@ def test_people_who_take_no_part_do_not_count():
 
 def test_it_costs_what_a_quantile_of_one_row_a_person_costs():
     plan = design(QUERIES[1], SPEC)
-    one_row = people_of(PersonQuantiles(), SPEC)
+    one_row = person_table(PersonQuantiles(), SPEC)
     like = design(Query(table="wages", measure=Quantiles(Column(NUMBER), (0.98,))), one_row)
     assert plan == replace(like, clip=like.clip * JUST_MORE)
     assert (like.clip, like.releases) == (0.98, 3), "one of eight numbers of rows"
@@ -141,9 +141,9 @@ def test_it_costs_what_a_quantile_of_one_row_a_person_costs():
 
 def test_what_is_not_asked_of_people():
     for query, why in (
-        (Query(table="wages", measure=PersonQuantiles(), rows=2), "all rows of a person"),
+        (Query(table="wages", measure=PersonQuantiles(), rows=2), "all rows of each person"),
         (Query(table="wages", measure=PersonQuantiles(), by=("region",)), "cannot be grouped"),
-        (Query(table="wages", measure=PersonQuantiles(None, (1.0,))), "each between 0 and 1"),
+        (Query(table="wages", measure=PersonQuantiles(None, (1.0,))), "each above 0 and below 1"),
         (Query(table="wages", measure=PersonQuantiles(Column("region"))), "not a number"),
     ):
         with pytest.raises(QueryRefused, match=why):

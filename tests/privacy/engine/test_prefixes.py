@@ -43,14 +43,14 @@ def test_the_triangle_of_ones_is_the_square_of_its_root():
 @pytest.mark.parametrize("rows", [1, 2, 3, 7, 50, 4096])
 def test_so_many_rows_in_one_bin_are_as_long_as_the_clip_and_never_longer(rows):
     for bins in ALL_BINS:
-        column = [int(v) for v in prefixes.column_of(bins, rows * prefixes.stretch(bins))]
+        column = [int(v) for v in prefixes.column_of(bins, rows * prefixes.longest_step(bins))]
         square = rows**2 * sum(v * v for v in column)
         assert ONE**2 * 0.998 < square <= ONE**2
 
 
 @pytest.mark.parametrize("bins", [2, 17, 18, 32, 256])
 def test_the_products_are_those_of_the_steps_and_what_is_read_back_are_prefix_sums(bins):
-    steps = prefixes.steps_of(bins, 5 * prefixes.stretch(bins))
+    steps = prefixes.steps_of(bins, 5 * prefixes.longest_step(bins))
     table = triangle(steps.column)
     assert np.array_equal(steps.products, table.T @ table)
     counts = np.random.default_rng(bins).integers(0, 10_000, bins)
@@ -76,7 +76,7 @@ def test_the_root_is_taken_from_eighteen_bins_on():
 
 def test_the_difference_of_both_errors_has_a_least_value_for_every_number_of_bins():
     for bins in range(2, 257):
-        plain, ours = prefixes._errors(prefixes._alone(bins)), prefixes._errors(prefixes.roots(bins))
+        plain, ours = prefixes._errors(prefixes._own_bin(bins)), prefixes._errors(prefixes.roots(bins))
         assert (plain - ours)[2, :-1].min() > 0
 
 
@@ -159,7 +159,7 @@ def test_a_pass_finds_what_the_reference_finds(bins, rows):
     sizes[17] = 5000
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     codes = draw.integers(-1, bins, int(offsets[-1])).astype(np.int32)
-    steps = prefixes.steps_of(bins, rows * prefixes.stretch(bins))
+    steps = prefixes.steps_of(bins, rows * prefixes.longest_step(bins))
     for active in (EVERYWHERE, draw.random(400) < 0.5):
         expected = contribute(
             offsets,

@@ -70,7 +70,7 @@ def test_what_costs_more_moves_the_answer_more():
     one, million = (design(q, SPEC) for q in (plain, scaled))
     assert million.clip == pytest.approx(1e6 * one.clip)
     at_error = [offer_for_error(q, d, 500.0, BUDGET, None) for q, d in ((plain, one),)]
-    with pytest.raises(QueryRefused, match="No budget affords"):
+    with pytest.raises(QueryRefused, match="No budget can pay for"):
         offer_for_error(scaled, million, 500.0, BUDGET, None)
     assert at_error[0].units > 0
 
@@ -192,8 +192,8 @@ def test_a_row_that_holds_no_number_counts_as_missing_or_at_its_bound(bad):
         (Query(table="wages", measure=Count(), rows=4097), "between 1 and 4,096"),
         (Query(table="wages", measure=Count(), rows=0), "between 1 and 4,096"),
         (Query(table="wages", measure=Count(), by=("region", "region")), "each once"),
-        (Query(table="wages", measure=Count(), by=("person",)), "whom a row is about"),
-        (Query(table="wages", measure=Quantiles(WAGE, ())), "from 1 to 9 quantiles"),
+        (Query(table="wages", measure=Count(), by=("person",)), "identifies the person in each row"),
+        (Query(table="wages", measure=Quantiles(WAGE, ())), "Ask for 1 to 9 quantiles"),
         (Query(table="wages", measure=Quantiles(WAGE, (0.5,)), by=("region",)), "cannot be grouped"),
         (Query(table="wages", measure=Sum(Clip(WAGE, 5, 1))), "lower bound is above"),
         (Query(table="wages", measure=Sum(Constant(float("nan")))), "not a finite number"),
@@ -221,7 +221,7 @@ def test_bounds_whose_squares_are_no_numbers_are_refused_before_anything_is_spen
 
 def test_an_error_past_all_noise_is_refused_and_not_rounded():
     query = Query(table="wages", measure=Sum(Column("wage")))
-    with pytest.raises(QueryRefused, match="that much noise"):
+    with pytest.raises(QueryRefused, match="this much noise"):
         offer_for_error(query, design(query, SPEC), 1e300, 1.0, None)
 
 

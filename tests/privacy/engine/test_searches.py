@@ -20,7 +20,7 @@ from privacy.engine.measure.mechanisms import MIN_SIGMA
 from privacy.engine.measure.ranks import Ranks
 from privacy.engine.plan.designs import design, most_releases
 from privacy.engine.plan.pricing import error_per_sigma
-from privacy.engine.plan.searches import MOST_CELLS, MOST_STEPS, Found, Grid, certain, grid_of, search
+from privacy.engine.plan.searches import MOST_CELLS, MOST_STEPS, Grid, SearchResult, certain, grid_of, search
 from privacy.engine.release import measure, table_from_columns
 from privacy.execution import lifecycle
 from privacy.ledgers.verification import faults
@@ -171,7 +171,7 @@ def test_a_wide_column_of_whole_numbers_tells_whole_numbers():
 
 
 def searched(name, values, share, relative, times=TIMES):
-    """Many searches at noise of this part of the rows: (grid, [Found])."""
+    """Many searches at noise of this part of the rows: (grid, [SearchResult])."""
     grid = grid_of(Column(name), SPEC)
     table = held(name, values)
     ranks = Ranks(table.offsets, EVERYWHERE, table.rows.columns[name], grid.stops, ROW, EVERYWHERE)
@@ -284,7 +284,7 @@ def test_longer_searches_among_nobody_stand_clear_of_no_noise_either(name):
 
 def test_values_are_kept_in_order_and_in_their_intervals():
     found = [
-        Found(value=v, low=v - 1, high=v + 1, clear=c)
+        SearchResult(value=v, low=v - 1, high=v + 1, clear=c)
         for v, c in ((5.0, 9), (3.0, 9), (4.0, CLEAR - 1), (2.0, 9))
     ]
     figures = [line.figures[0] for line in of_quantiles((0.9, 0.5, 0.4, 0.6), found).lines]

@@ -21,7 +21,7 @@ from privacy.engine.language.query import (
 from privacy.engine.measure.contributions import ONE
 from privacy.engine.measure.evaluate import Rows, Values
 from privacy.engine.plan.designs import design
-from privacy.engine.release import Table, exact_sums, measure, table_from_columns
+from privacy.engine.release import SortedTable, exact_sums, measure, table_from_columns
 from privacy.engine.trials import TRIES, can_be_tried, people_with, trial
 from tests.privacy import make_table
 from tests.privacy.make_table import SPEC
@@ -39,7 +39,7 @@ RATIOS = {
 }
 
 
-def repeated(table: Table, times: int) -> Table:
+def repeated(table: SortedTable, times: int) -> SortedTable:
     """As many people of each kind: `times` as many rows and people, alike in all that is told of them."""
     columns = {
         name: Values(np.tile(found.numbers, times), np.tile(found.valid, times))

@@ -106,7 +106,7 @@ def test_what_only_sql_can_say_becomes_sql(scientist, budget):
 def test_what_no_budget_affords_is_told_what_would_be_cheaper(scientist, budget):
     asked = {"measure": "sum", "column": "wage", "error": "100"}
     answer = priced(scientist, budget, **asked)
-    assert "No budget affords" in answer.context["refusal"]
+    assert "No budget can pay for" in answer.context["refusal"]
     prices = {each["name"]: each["price"] for each in answer.context["proposals"]}
     assert prices == {"rows": "1/16 of the price.", "limit": "1/4 of the price."}
     assert priced(scientist, budget, **asked, apply="rows").context["form"]["rows"].value() == 1

@@ -174,7 +174,7 @@ def test_the_form_asks_for_quantiles_of_dates_and_for_nothing_else(as_, stays):
         "Quantiles of admitted at 0.5, 0.9",
     )
     page = client.post(reverse("privacy:price", args=[stays.pk]), {**typed, "measure": "mean"})
-    assert page.context["refusal"].startswith("“admitted” holds dates. Of dates only quantiles can be asked")
+    assert page.context["refusal"].startswith("“admitted” holds dates. Ask only for quantiles of the column")
 
 
 def test_programs_read_bounds_of_dates_as_dates(as_, stays):
@@ -196,7 +196,7 @@ def test_programs_read_bounds_of_dates_as_dates(as_, stays):
             content_type="application/json",
         )
         assert call.status_code == 400
-        assert "Of dates only quantiles can be asked" in call.json()["detail"]
+        assert "Ask only for quantiles of the column" in call.json()["detail"]
 
 
 def test_wide_bounds_of_dates_say_how_many_days_are_not_told_apart(as_, budget_on, ask, compute):

@@ -23,7 +23,9 @@ def page(budget):
 
 def test_what_stands_on_the_other_side_does_not_hold_up_the_one_that_is_written(scientist, page):
     much = scientist.post(page, typed(source="sql", sql=COUNT + " LIMIT 5000 BY person", then="price"))
-    assert much.context["refusal"].startswith("The rows of a person that count must lie between 1 and 4,096")
+    assert much.context["refusal"].startswith(
+        "The number of rows that count per person must be between 1 and 4,096"
+    )
     assert much.context["form"]["rows"].value() is None
     assert much.context["only_sql"]
     left = {"rows": "5000", "bins": "999", "column": "nothing", "by": ["nobody"], "error": "x"}

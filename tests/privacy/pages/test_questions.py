@@ -134,7 +134,7 @@ def test_what_the_form_cannot_say_stays_sql(scientist, budget):
 
 REFUSED = {
     "SELECT wage FROM wages": "Line 1, column 8",
-    "SELECT SUM(wage) FROM wages JOIN other": "joins are not offered",
+    "SELECT SUM(wage) FROM wages JOIN other": "joins are not supported",
     "SELEKT": "SELECT",
     "SELECT COUNT(*) FROM wages WHERE region = 'mars'": "not a declared value",
     "": "Write a SELECT",
@@ -153,15 +153,15 @@ def test_a_refusal_is_shown_with_its_place_and_nothing_is_lost(scientist, page, 
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({"epsilon": "-1"}, "Epsilon must lie"),
+        ({"epsilon": "-1"}, "Epsilon must be between"),
         ({"epsilon": "nan"}, "Epsilon"),
         ({"epsilon": ""}, "Say either how exact"),
         ({"epsilon": "many"}, "Epsilon: Enter a number"),
         ({"goal": "error", "error": "0"}, "must be a positive number"),
-        ({"goal": "error", "error": "1e-9"}, "No budget affords"),
+        ({"goal": "error", "error": "1e-9"}, "No budget can pay for"),
         ({"measure": "mean", "column": ""}, "Choose the column"),
         ({"measure": "mean", "column": "person"}, "“person” cannot be chosen here"),
-        ({"where-0-column": "person", "where-0-value": "7000"}, "says whom a row is about"),
+        ({"where-0-column": "person", "where-0-value": "7000"}, "identifies the person in each row"),
         ({"where-0-column": "year", "where-0-value": "last"}, "is not a number"),
         ({"where-0-column": "region", "where-0-op": "<", "where-0-value": "east"}, "declared values"),
         ({"where-0-column": "year", "where-0-op": "between", "where-0-value": "1"}, "two ends"),

@@ -128,13 +128,13 @@ TYPED = {
     "ten thousand nots": ("SELECT COUNT(*) FROM wages WHERE " + "NOT " * 2_400 + "year > 1", "nested too deeply"),
     "a number past all numbers": ("SELECT SUM(wage * 1" + "0" * 400 + ") FROM wages", "inf is not a finite number"),
     "whole numbers past 2^63": ("SELECT SUM(wage * 9223372036854775808) FROM wages", None),
-    "a null byte": ("SELECT COUNT(*) FROM wages -- \0", "a character that is none"),
-    "half of a pair of surrogates": ("SELECT COUNT(*) FROM wages -- \ud800", "a character that is none"),
-    "nothing": ("", "Write one SELECT"),
+    "a null byte": ("SELECT COUNT(*) FROM wages -- \0", "contains an invalid character"),
+    "half of a pair of surrogates": ("SELECT COUNT(*) FROM wages -- \ud800", "contains an invalid character"),
+    "nothing": ("", "Write exactly one SELECT"),
     "division by what holds zero": ("SELECT SUM(wage / (year - 1995)) FROM wages", "divisor can be 0"),
     "an unknown column": ("SELECT SUM(salary) FROM wages", "no column “salary”"),
-    "a logarithm of what may be zero": ("SELECT SUM(LN(wage)) FROM wages", "not defined"),
-    "an overflow": ("SELECT SUM(EXP(wage)) FROM wages", "too large"),
+    "a logarithm of what may be zero": ("SELECT SUM(LN(wage)) FROM wages", "must be above 0 but can be 0"),
+    "an overflow": ("SELECT SUM(EXP(wage)) FROM wages", "can be as large as"),
 }  # fmt: skip
 
 

@@ -199,7 +199,7 @@ def _budget(rows):
 )
 def test_a_date_is_refused_before_anything_is_charged(budget, condition):
     text = f"SELECT COUNT(*) FROM people WHERE {condition}"  # noqa: S608 -- a question, not SQL of the database
-    with pytest.raises(Refused, match=r"“born” holds dates\. Of dates only quantiles can be asked"):
+    with pytest.raises(Refused, match=r"“born” holds dates\. Ask only for quantiles of the column"):
         asking.quote(budget, asking.read_sql(budget, text), by=budget.scientist, epsilon=1.0)
     assert not LedgerLine.objects.exists()
 
@@ -218,5 +218,5 @@ def test_what_cannot_be_computed_any_more_is_given_back(budget):
 
 def test_a_table_that_is_about_nobody_is_refused_by_name():
     bare = TableSpec(name="places", subject="", columns={}, max_rows=1)
-    with pytest.raises(QueryRefused, match="places does not say which person"):
+    with pytest.raises(QueryRefused, match="places does not declare which person"):
         design(Query(table="places", measure=Count()), bare)

@@ -17,7 +17,7 @@ from common.errors import BudgetExceeded, Conflict, Denied, Refused
 from datasets import services as dataset_services
 from datasets import storage
 from privacy import services
-from privacy.engine.figures import Answer as Figures
+from privacy.engine.figures import Figures
 from privacy.engine.measure.contributions import CAP
 from privacy.execution import lifecycle
 from privacy.ledgers import budget_ledger
