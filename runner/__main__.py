@@ -44,7 +44,7 @@ def _positive(text: str) -> float:
     except ValueError as bad:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from bad
     if not math.isfinite(number) or number <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not above zero")
+        raise argparse.ArgumentTypeError(f"{text!r} must be greater than zero")
     return number
 
 
@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     known.add_argument("code", metavar="CODE.py", type=Path)
     known.add_argument("--input", metavar="NAME=PATH", type=_pair, action="append", default=[])
     known.add_argument("--param", metavar="NAME=JSON", type=_parameter, action="append", default=[])
-    known.add_argument("--out", metavar="DIR", type=Path, required=True, help="made when it is not there")
+    known.add_argument("--out", metavar="DIR", type=Path, required=True, help="created if it does not exist")
     known.add_argument("--wall", metavar="S", type=_positive, default=DEFAULTS.wall_s)
     known.add_argument("--cpu", metavar="S", type=_positive, default=DEFAULTS.cpu_s)
     known.add_argument("--memory-mb", metavar="N", type=_count, default=DEFAULTS.memory_mb)

@@ -94,7 +94,7 @@ def build(name: str, requirements: Path, root: Path) -> Environment:
             shutil.rmtree(fresh, ignore_errors=True)
     built = describe(root, name)
     if built is None:
-        raise CannotBuild(f"The environment {name} vanished while it was built.")
+        raise CannotBuild(f"The environment {name} disappeared while it was being built. Build it again.")
     return built
 
 
@@ -110,7 +110,7 @@ def _is_usable(environment: Path) -> bool:
 def _checked(name: str) -> str:
     if not NAME.fullmatch(name):
         raise CannotBuild(
-            f"{name!r} is no name for an environment: small letters, digits and '-', at most 40."
+            f"{name!r} is not a valid environment name. Use at most 40 lower-case letters, digits and '-'."
         )
     return name
 

@@ -90,7 +90,7 @@ def parse(work: Parsing, heard: Callable[[float], bool] = lambda share: True) ->
         with _watched(work, python, heard) as (watch, listener):
             return _answer(watch, listener, work)
     except NotStarted as bad:
-        raise SandboxUnavailable(f"The sandbox for reading files does not start: {bad}") from bad
+        raise SandboxUnavailable(f"The sandbox for reading files did not start: {bad}") from bad
 
 
 @contextlib.contextmanager
@@ -205,7 +205,7 @@ def _answer(watch: Watch, listener: _Listener, work: Parsing) -> dict[str, Any]:
     ended = watch.run()
     verdict = judge(ended, work.limits, 1)
     if not ended.ready or verdict.code is CloseCode.INTERNAL:
-        raise SandboxUnavailable("The sandbox for reading files does not start on this host.")
+        raise SandboxUnavailable("The sandbox for reading files cannot start on this host.")
     if listener.is_full:
         raise Broken(CloseCode.DISK_LIMIT)
     if verdict.status is Status.CANCELLED:

@@ -38,10 +38,10 @@ def read(text: str) -> list[Pin]:
     for number, line in _lines(text):
         pin = _pinned(number, line)
         if pin.name in found:
-            raise BadList(f"Line {number}: {pin.name} is named twice.")
+            raise BadList(f"Line {number}: {pin.name} is listed twice.")
         found[pin.name] = pin
     if len({bool(pin.hashes) for pin in found.values()}) > 1:
-        raise BadList("Some packages have hashes and others have none: give them for all, or for none.")
+        raise BadList("Some packages have hashes and others do not. Give hashes for all of them or for none.")
     return list(found.values())
 
 
@@ -71,11 +71,11 @@ def _pinned(number: int, line: str) -> Pin:
     match = _PIN.fullmatch(line)
     if match is None:
         raise BadList(
-            f"Line {number}: write a package as name==version. Options, addresses and ranges are not taken."
+            f"Line {number}: write each package as name==version. Options, URLs and version ranges are not accepted."
         )
     rest = _HASH.sub("", match["rest"])
     if rest.strip() and not _MARKER.fullmatch(rest):
-        raise BadList(f"Line {number}: after the version only a marker and --hash=sha256:… are taken.")
+        raise BadList(f"Line {number}: only a marker and --hash=sha256:… may follow the version.")
     extras = (extra.strip() for extra in (match["extras"] or "").split(","))
     return Pin(
         name=_canonical(match["name"]),

@@ -146,7 +146,7 @@ class Index:
                     found |= dict.fromkeys(_led_to(path / name / "index.html"))
         there = [path for path in found if path.exists()]
         if Path("/") in there:
-            raise CannotBuild("pip's configuration names / as a place of packages: name the folder itself.")
+            raise CannotBuild("pip's configuration names / as a source of packages. Name the folder itself.")
         return [path for path in there if not any(other in path.parents for other in there)]
 
     # In the network

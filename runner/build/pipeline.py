@@ -83,7 +83,7 @@ def choose() -> Place:
     try:
         sandbox.try_out()
     except (NotStarted, OSError) as missing:
-        return Unsandboxed(f"Bubblewrap could not make a sandbox here: {missing}")
+        return Unsandboxed(f"Bubblewrap could not create a sandbox here: {missing}")
     except SandboxUnavailable as none:
         raise CannotBuild(str(none)) from none
     return sandbox
@@ -107,7 +107,7 @@ def _download(place: Place, wheels: Path, pins: dict[str, Pin], deadline: float)
     place.run(
         Step(
             script="download",
-            failure="The packages could not be fetched",
+            failure="The packages could not be downloaded",
             deadline=deadline,
             writes={"wheels": wheels, "tmp": temporary},
             files={"list": listed.encode(), "conf": conf.encode(), **source.certificates()},
@@ -143,7 +143,7 @@ def _check_whole(place: Place, packages: Path, pins: Sequence[Pin], deadline: fl
     place.run(
         Step(
             script="whole",
-            failure="The list is not whole: pin what its packages need, too",
+            failure="The list is incomplete: pin what its packages need, too",
             deadline=deadline,
             reads={"packages": packages},
             files={"list": json.dumps(wanted).encode()},

@@ -149,7 +149,7 @@ class _Caller(http.server.BaseHTTPRequestHandler):
         except (OSError, ValueError, http.client.HTTPException) as bad:
             self.send_error(502, "The index does not answer", str(bad))
         else:
-            self.send_error(403, f"Not a host of the index: see {MORE_HOSTS}")
+            self.send_error(403, f"This host does not belong to the index: see {MORE_HOSTS}")
         return None
 
     def _join(self, far: socket.socket) -> None:

@@ -123,7 +123,7 @@ def _watch(box: Box, step: Step) -> None:
     if box.returned == 0:
         return
     if box.group is not None and box.group.out_of_memory():
-        raise CannotBuild(f"{step.failure}: it took more memory than {LIMITS.memory_mb:,} MB.")
+        raise CannotBuild(f"{step.failure}: it used more than {LIMITS.memory_mb:,} MB of memory.")
     raise step.failed(box.stdout.text() + box.stderr.text() + _refused(relay))
 
 
@@ -131,6 +131,6 @@ def _refused(relay: Relay | None) -> str:
     if relay is None or not relay.refused:
         return ""
     return (
-        f"\nThe package index sends to {', '.join(sorted(relay.refused))}. Neither pip's configuration nor the pages "
-        f"of the index name this host. If the index keeps files there, add it to {MORE_HOSTS}."
+        f"\nThe package index points to {', '.join(sorted(relay.refused))}, which neither pip's configuration nor the "
+        f"pages of the index name. If the index stores files there, add the host to {MORE_HOSTS}."
     )

@@ -60,7 +60,7 @@ class Step:
             raise CannotBuild(f"{self.failure}: it took too long.")
         for folder in self.writes.values():
             if shutil.disk_usage(folder).free < RESERVE:
-                raise CannotBuild(f"{self.failure}: the disk is full. Make room and build it again.")
+                raise CannotBuild(f"{self.failure}: the disk is full. Free some space and build again.")
 
     def failed(self, said: str) -> CannotBuild:
         return CannotBuild(f"{self.failure}:\n{neutral(said).strip()[-LAST_CHARACTERS:]}")

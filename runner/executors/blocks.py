@@ -66,7 +66,7 @@ def run_blocks(  # noqa: PLR0913 -- each is named at the call
     _check(code, output_size, at_once)
     if every_s and every_s <= limits.wall_s:
         raise ValueError(
-            f"A block may take {limits.wall_s} seconds: start one at longer intervals than that."
+            f"A block may take {limits.wall_s} seconds, so blocks must start at longer intervals than that."
         )
     place = environment or selftest.default_environment()
     layers = selftest.probe(place).layers
@@ -93,7 +93,9 @@ def packed(block: Block) -> bytes:
     arrays = dict(block) if isinstance(block, Mapping) else {None: block}
     parts = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     if any(array.dtype.hasobject for array in parts.values()):
-        raise ValueError("A block holds plain numbers, dates and text of fixed width, no Python objects.")
+        raise ValueError(
+            "A block may contain only numbers, dates and text of fixed width, not Python objects."
+        )
     bodies = [array.tobytes() for array in parts.values()]
     room = 8 + len(marshal.dumps(_described(parts, 2**62), 2))
     head = marshal.dumps(_described(parts, room), 2)
@@ -129,7 +131,9 @@ class _Run:
         self._unconfined.clear()
         self._through(lost, 1, 0.0)
         if self._unconfined:
-            raise SandboxUnavailable("This host could not confine a block. See what `python -m runner` says.")
+            raise SandboxUnavailable(
+                "This host could not confine a block. Run `python -m runner` to find out why."
+            )
         self.answers[~np.isfinite(self.answers).all(axis=1)] = np.nan
 
     def _through(self, numbers: Iterable[int], at_once: int, every_s: float) -> list[int]:
@@ -144,7 +148,7 @@ class _Run:
                 reason = str(bad)
             fruitless = fruitless + 1 if len(waiting) == before else 0
             if fruitless == TRIES or (fruitless and not self.servers):
-                raise SandboxUnavailable(f"The fork server does not start: {reason or 'it ends at once'}")
+                raise SandboxUnavailable(f"The fork server did not start: {reason or 'it ends at once'}")
         return self._lost
 
     def _use_server(self, waiting: deque[int], at_once: int, every_s: float) -> None:

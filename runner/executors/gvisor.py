@@ -32,7 +32,7 @@ from runner.host.session import grouped
 from runner.host.state import Stage, base, is_abandoned, new_name, sweep_stages
 from runner.host.supervise import Watch
 
-HOW = "Install gVisor's runsc, or set WEIR_RUNSC to where it is."
+HOW = "Install it, or set WEIR_RUNSC to where it is."
 KERNEL_MB = 96
 """What gVisor's own kernel may take beside the code."""
 TASKS = 1024
@@ -52,7 +52,7 @@ def find() -> Path:
     """The runsc of this host."""
     named = os.environ.get("WEIR_RUNSC") or shutil.which("runsc", path="/usr/local/bin:/usr/bin:/bin")
     if not named or not os.access(named, os.X_OK):
-        raise SandboxUnavailable(f"There is no runsc on this host. {HOW}")
+        raise SandboxUnavailable(f"gVisor's runsc is not installed on this host. {HOW}")
     return Path(named)
 
 
@@ -88,7 +88,7 @@ def _probe(environment: Path) -> Capabilities:
     try:
         selftest.attempt(environment, launched, own_kernel=True)
     except (NotStarted, PermissionError) as bad:
-        raise SandboxUnavailable(f"gVisor could not make a sandbox here: {bad}") from bad
+        raise SandboxUnavailable(f"gVisor could not create a sandbox here: {bad}") from bad
     with grouped(Limits()) as group:
         last = "watchdog" if group is None else f"cgroup-v{group.version}"
     return Capabilities(
@@ -235,7 +235,7 @@ def _end(process: "subprocess.Popen[bytes]", sessions: set[int]) -> None:
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(pid, os.WNOHANG)
         if time.monotonic() > end:
-            raise NotStarted("The sandbox does not die: its processes hang in the kernel.")
+            raise NotStarted("The sandbox cannot be stopped: its processes hang in the kernel.")
         time.sleep(0.002)
 
 

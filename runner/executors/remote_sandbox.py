@@ -87,7 +87,7 @@ def room(limits: Limits) -> tuple[int, int, int]:
 def _within(number: float) -> float:
     """A number that a machine can have used."""
     if not 0 <= number <= LARGEST:
-        raise Malformed("a use that there is not")
+        raise Malformed("an impossible figure of use")
     return number
 
 
@@ -141,7 +141,7 @@ class Parcel:
         data = self.stream.receive(timeout)
         if data is None:
             self._ended = True
-            self.problem = "The sandbox's stream broke off."
+            self.problem = "The sandbox's stream ended early."
             return False
         self._buffer += data
         try:
@@ -177,7 +177,7 @@ class Parcel:
             b".": self._on_end,
         }
         if kind not in handlers:
-            raise Malformed("a frame of no kind")
+            raise Malformed("a frame of an unknown kind")
         handlers[kind](data)
 
     def _on_ready(self, data: bytes) -> None:
@@ -195,7 +195,7 @@ class Parcel:
         said: dict[str, Any] = json.loads(data)
         self.returned = int(said["returned"])
         if not -128 <= self.returned <= 255:
-            raise Malformed("an exit code that there is not")
+            raise Malformed("an impossible exit code")
         self.report = str(said["report"])[:512]
         self.disk_was_full = said["disk_was_full"] is True
         self.rusage_cpu_s, self.rusage_peak = _within(float(said["cpu_s"])), int(_within(said["peak"]))
@@ -210,7 +210,7 @@ class Parcel:
         if not 0 <= sent <= size <= LARGEST or self._missing or self._room < 0 or self._entries > ENTRIES:
             raise Malformed("more files than announced")
         if not 1 <= len(name) <= 255 or b"/" in name or b"\0" in name or name in (b".", b".."):
-            raise Malformed("a file of no name")
+            raise Malformed("an invalid file name")
         self._leave_file()
         self._stand_in(name, mode, links)
         self._missing = sent

@@ -78,14 +78,17 @@ class Gate:
     def passed(self, dirfd: int, name: str) -> tuple[str, bytes]:
         """A file's type and its content written anew. Raises Refusal."""
         if self.taken >= self.files:
-            raise Refusal(f"There are more than {self.files:,} files.", TOO_BIG)
+            raise Refusal(f"At most {self.files:,} files are accepted from one run.", TOO_BIG)
         folder.check_kind(dirfd, name)
         kind = type_by_name(name)
         data = self._read(dirfd, name)
         check_agreement(kind, data)
         body = self._plain(kind, data)
         if len(body) > GROWTH * self.cap:
-            raise Refusal(f"Written plainly it has {len(body):,} bytes.", TOO_BIG)
+            raise Refusal(
+                f"Rewritten in plain form it has {len(body):,} bytes; the limit is {GROWTH * self.cap:,}.",
+                TOO_BIG,
+            )
         self.taken += 1
         self.room -= len(data)
         return kind, body
@@ -93,7 +96,9 @@ class Gate:
     def _read(self, dirfd: int, name: str) -> bytes:
         data = folder.read(dirfd, name, self.cap)
         if len(data) > self.room:
-            reason = f"With it the files would have more than {ALL_TOGETHER * self.cap:,} bytes together."
+            reason = (
+                f"With this file the outputs would have more than {ALL_TOGETHER * self.cap:,} bytes in total."
+            )
             raise Refusal(reason, TOO_BIG)
         if not data:
             raise Refusal("It is empty.")
@@ -115,28 +120,28 @@ class Gate:
         png.check_whole(data)
         body = self._decoded("decode_images", ["rewrite", "0"], data).body
         if not png.is_plain(body) or png.size(body) != claimed:
-            raise Refusal("The picture could not be written anew.")
+            raise Refusal("The picture could not be rewritten.")
         return body
 
     def _table(self, data: bytes) -> bytes:
         if not data.endswith(PARQUET) or len(data) < 12:
-            raise Refusal("The Parquet file is cut off.")
+            raise Refusal("The Parquet file is truncated.")
         decoded = self._decoded("decode_tables", ["rewrite", "parquet"], data)
         _check_zones(decoded.header)
         body = decoded.body
         if not (body.startswith(PARQUET) and body.endswith(PARQUET)):
-            raise Refusal("The table could not be written anew.")
+            raise Refusal("The table could not be rewritten.")
         return body
 
     def _decoded(self, script: str, arguments: list[str], data: bytes) -> Decoded:
         if self.decoding_s <= 0:
-            raise Refusal(f"The files before it took more than {DECODING_S:.0f} seconds to decode.", TOO_BIG)
+            raise Refusal(f"Decoding the files before it took more than {DECODING_S:.0f} seconds.", TOO_BIG)
         start = time.monotonic()
         try:
             limit = GROWTH * self.cap
             return decode(script, arguments, data, self.environment, limit=limit, launch=self.launch)
         except SandboxUnavailable as bad:  # the code has run: what needs no decoder still comes out
-            raise Refusal(f"It cannot be decoded safely now. {bad}") from bad
+            raise Refusal(f"It cannot be decoded safely at the moment. {bad}") from bad
         finally:
             self.decoding_s -= time.monotonic() - start
 
@@ -153,7 +158,7 @@ def _named(refused: list[RefusedFile], *, unseen: bool) -> tuple[RefusedFile, ..
     if rest <= 0 and not unseen:
         return tuple(refused)
     number = f"more than {LISTED:,}" if unseen else f"{rest:,}"
-    last = RefusedFile(name="…", reason=f"There are {number} further files that were not let out.")
+    last = RefusedFile(name="…", reason=f"And {number} further files were refused.")
     return (*refused[:NAMED_REFUSALS], last)
 
 
@@ -162,7 +167,7 @@ def _check_zones(header: Mapping[str, Any]) -> None:
     zones = header.get("zones", ())
     for zone in map(str, zones if isinstance(zones, list) else [zones]):
         if OFFSET.fullmatch(zone) is None and zone not in _zones():
-            raise Refusal(f"The time zone {shown_name(zone, 60)!r} is not known. Convert the column to UTC.")
+            raise Refusal(f"The time zone {shown_name(zone, 60)!r} is unknown. Convert the column to UTC.")
 
 
 @cache
@@ -175,9 +180,9 @@ def _text(data: bytes) -> bytes:
         text = page(data.decode("utf-8-sig"))
     except UnicodeDecodeError as bad:
         line = data.count(b"\n", 0, bad.start) + 1
-        raise Refusal(f"The text is not UTF-8 (line {line:,}).") from bad
+        raise Refusal(f"The text is not valid UTF-8 (line {line:,}).") from bad
     if not text:
-        raise Refusal("There is nothing in it but blanks.")
+        raise Refusal("It contains nothing but blanks.")
     return text.encode("utf-8")
 
 

@@ -37,7 +37,7 @@ def {REGISTER}(name, source):
     sys.modules[name] = types.ModuleType(name)
     exec(compile(source, name, "exec"), vars(sys.modules[name]))
 """
-GIVEN_UP = "It is malformed, or takes more memory or time to decode than any output may."
+GIVEN_UP = "It is malformed, or decoding it takes more memory or time than is allowed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def decode(
             with launch(spec) as watch:
                 return _decoded(watch, spec, limit)
         except NotStarted as bad:
-            raise SandboxUnavailable(f"The decoding sandbox does not start: {bad}") from bad
+            raise SandboxUnavailable(f"The decoding sandbox did not start: {bad}") from bad
 
 
 @contextlib.contextmanager
@@ -103,7 +103,7 @@ def _decoded(watch: Watch, spec: JobSpec, limit: int) -> Decoded:
     ended = watch.run()
     verdict = judge(ended, spec.limits, 1)
     if not ended.ready or verdict.code is CloseCode.INTERNAL:
-        raise SandboxUnavailable("The decoding sandbox does not start on this host.")
+        raise SandboxUnavailable("The decoding sandbox cannot start on this host.")
     if verdict.status is not Status.SUCCEEDED:
         raise Refusal(GIVEN_UP)
     out = watch.box.outputs

@@ -19,7 +19,7 @@ def check_kind(dirfd: int, name: str) -> None:
     except OSError as bad:
         raise _unreadable(bad) from bad
     if not stat.S_ISREG(mode):
-        raise Refusal(f"It is {_file_kind(mode)}; only plain files come out.")
+        raise Refusal(f"It is {_file_kind(mode)}; only regular files are accepted.")
 
 
 def read(dirfd: int, name: str, cap: int) -> bytes:
@@ -43,17 +43,17 @@ def _chunks(file: int, cap: int) -> Iterator[bytes]:
     while part := os.read(file, CHUNK):
         size += len(part)
         if size > cap:
-            raise Refusal("It grew while it was read.", CloseCode.OUTPUT_TOO_BIG)
+            raise Refusal("It grew while it was being read.", CloseCode.OUTPUT_TOO_BIG)
         yield part
 
 
 def _check_status(status: os.stat_result, cap: int) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise Refusal("It was exchanged while it was read.")
+        raise Refusal("It was replaced while it was being read.")
     if status.st_nlink != 1:
         raise Refusal("It has a second name (a hard link).")
     if status.st_size > cap:
-        raise Refusal(f"It has {status.st_size:,} bytes; {cap:,} is the limit.", CloseCode.OUTPUT_TOO_BIG)
+        raise Refusal(f"It has {status.st_size:,} bytes; the limit is {cap:,}.", CloseCode.OUTPUT_TOO_BIG)
 
 
 def _unreadable(error: OSError) -> Refusal:

@@ -32,7 +32,7 @@ def size(data: bytes) -> Size:
     if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
         raise Refusal(
             f"The picture has {width:,} by {height:,} pixels; "
-            f"{MAX_SIDE:,} a side and {MAX_PIXELS:,} in all are the limit.",
+            f"the limit is {MAX_SIDE:,} per side and {MAX_PIXELS:,} in total.",
             CloseCode.OUTPUT_TOO_BIG,
         )
     return Size(width, height)

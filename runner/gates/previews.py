@@ -88,7 +88,7 @@ def _read(path: Path) -> bytes:
     with path.open("rb") as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        raise Refusal("The file is too large to look at.")
+        raise Refusal("The file is too large for a preview.")
     return data
 
 

@@ -48,7 +48,7 @@ def _rows(text: str) -> Iterator[list[str]]:
             width = len(row)
             _check_header(row)
         if len(row) != width:
-            raise Refusal(f"Line {line:,} has {_cells(len(row))}, the header has {width:,}.")
+            raise Refusal(f"Line {line:,} has {_cells(len(row))}, but the header has {width:,}.")
         if number > MAX_ROWS:
             raise Refusal(f"The table has more than {MAX_ROWS:,} rows.", CloseCode.OUTPUT_TOO_BIG)
         if max(map(len, row)) > MAX_FIELD:
@@ -63,7 +63,7 @@ def _text(data: bytes) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as bad:
         line = data.count(b"\n", 0, bad.start) + 1
-        raise Refusal(f"The CSV is not UTF-8 (line {line:,}).") from bad
+        raise Refusal(f"The CSV is not valid UTF-8 (line {line:,}).") from bad
     text = readable(text).rstrip("\n")
     if not text.strip():
         raise Refusal("The CSV is empty.")
@@ -87,10 +87,10 @@ def _check_header(header: list[str]) -> None:
     if not header:
         raise Refusal("The CSV has no header line.")
     if len(header) == 1 and "\t" in header[0]:
-        raise Refusal("The columns are separated by tabs. Write commas.")
+        raise Refusal("The columns are separated by tabs. Separate them by commas.")
     if len(header) > MAX_COLUMNS:
         raise Refusal(
-            f"The table has {len(header):,} columns; {MAX_COLUMNS:,} is the limit.", CloseCode.OUTPUT_TOO_BIG
+            f"The table has {len(header):,} columns; the limit is {MAX_COLUMNS:,}.", CloseCode.OUTPUT_TOO_BIG
         )
 
 

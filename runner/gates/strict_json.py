@@ -26,7 +26,7 @@ def parse(data: bytes) -> object:
     try:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
     except json.JSONDecodeError as bad:
-        raise Refusal(f"This is not JSON: {bad.msg} (line {bad.lineno}, column {bad.colno}).") from bad
+        raise Refusal(f"This is not valid JSON: {bad.msg} (line {bad.lineno}, column {bad.colno}).") from bad
     except RecursionError as bad:
         raise Refusal(_too_deep()) from bad
     except ValueError as bad:  # Python itself refuses whole numbers of thousands of digits
@@ -72,14 +72,14 @@ def _text(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as bad:
-        raise Refusal(f"The JSON is not UTF-8 (at byte {bad.start:,}).") from bad
+        raise Refusal(f"The JSON is not valid UTF-8 (at byte {bad.start:,}).") from bad
 
 
 def _refuse_crowds(text: str) -> None:
     """Bound the number of items before anything is built from them."""
     if _items(text) > MAX_ITEMS and _items(_outside_strings(text)) > MAX_ITEMS:
         raise Refusal(
-            f"The JSON has more than {MAX_ITEMS:,} items. Write a table as CSV or Parquet.",
+            f"The JSON has more than {MAX_ITEMS:,} items. Save tables as CSV or Parquet.",
             CloseCode.OUTPUT_TOO_BIG,
         )
 
@@ -96,12 +96,12 @@ def _items(text: str) -> int:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise Refusal("The JSON has an object that names a key twice.")
+        raise Refusal("The JSON has an object with the same key twice.")
     return value
 
 
 def _constant(name: str) -> NoReturn:
-    raise Refusal(f"The JSON holds {name}, which is no number. Write null instead.")
+    raise Refusal(f"The JSON contains {name}, which JSON does not allow. Write null instead.")
 
 
 def _too_deep() -> str:
@@ -109,7 +109,7 @@ def _too_deep() -> str:
 
 
 def _too_long() -> str:
-    return f"The JSON holds a whole number of more than {MAX_INTEGER_DIGITS} digits."
+    return f"The JSON contains an integer with more than {MAX_INTEGER_DIGITS} digits."
 
 
 def _walk(value: object) -> None:
@@ -140,15 +140,15 @@ def _children(container: object) -> list[object]:
 
 def _refuse_key(key: str) -> None:
     if len(key) > MAX_KEY:
-        raise Refusal(f"The JSON has a key of more than {MAX_KEY:,} characters.", CloseCode.OUTPUT_TOO_BIG)
+        raise Refusal(f"The JSON has a key with more than {MAX_KEY:,} characters.", CloseCode.OUTPUT_TOO_BIG)
     if key in RESERVED:
-        raise Refusal(f"The JSON has the reserved key {key}.")
+        raise Refusal(f"The JSON uses the reserved key {key}.")
     _refuse_surrogates(key)
 
 
 def _refuse_infinite(number: float) -> None:
     if not math.isfinite(number):
-        raise Refusal("The JSON holds a number too large to be finite.")
+        raise Refusal("The JSON contains a number that is too large.")
 
 
 def _refuse_long(number: int) -> None:
@@ -158,4 +158,4 @@ def _refuse_long(number: int) -> None:
 
 def _refuse_surrogates(text: str) -> None:
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise Refusal("The JSON holds half of a surrogate pair, which is no character.")
+        raise Refusal("The JSON contains half of a surrogate pair, which is not a character.")

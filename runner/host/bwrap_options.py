@@ -26,7 +26,7 @@ def find() -> Path:
     for path in (Path("/usr/bin/bwrap"), Path("/usr/local/bin/bwrap"), *wheel):
         if path.is_file():
             return _usable(path)
-    raise SandboxUnavailable(f"There is no bubblewrap on this host. {HOW}")
+    raise SandboxUnavailable(f"Bubblewrap is not installed on this host. {HOW}")
 
 
 def _usable(path: Path) -> Path:
@@ -35,9 +35,9 @@ def _usable(path: Path) -> Path:
     except OSError as bad:
         raise SandboxUnavailable(f"{path} cannot be read ({bad.strerror}). {HOW}") from bad
     if mode & (stat.S_ISUID | stat.S_ISGID):
-        raise SandboxUnavailable(f"{path} is setuid, which widens what an attack can reach. {HOW}")
+        raise SandboxUnavailable(f"{path} is setuid, which widens the attack surface. {HOW}")
     if not mode & stat.S_IXUSR:
-        raise SandboxUnavailable(f"{path} is not a program. {HOW}")
+        raise SandboxUnavailable(f"{path} is not executable. {HOW}")
     return path
 
 

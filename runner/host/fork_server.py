@@ -173,7 +173,7 @@ def _introduced(box: Box, work: Work) -> "ForkServer":
     try:
         return ForkServer(box, work)
     except ServerGone as gone:
-        raise NotStarted("it ended when it had just started") from gone
+        raise NotStarted("it ended right after its start") from gone
 
 
 class ForkServer:

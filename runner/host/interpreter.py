@@ -42,7 +42,7 @@ def _config(environment: Path) -> dict[str, str]:
         lines = file.read_text(encoding="utf-8").splitlines()
     except OSError as bad:
         raise SandboxUnavailable(
-            f"There is no code environment at {environment}. Make it: python -m runner.environments build default"
+            f"There is no code environment at {environment}. Build it: python -m runner.environments build default"
         ) from bad
     pairs = (line.partition("=") for line in lines)
     return {name.strip().lower(): value.strip() for name, _, value in pairs}
@@ -117,7 +117,7 @@ def own(distributions: tuple[str, ...]) -> Interpreter:
 def _interpreter(prefix: Path, version: str, packages: list[tuple[Path, str]]) -> Interpreter:
     if platform.machine() not in LOADERS:
         raise SandboxUnavailable(
-            f"No system call table for {platform.machine()}: x86_64 and aarch64 are known."
+            f"No system call table for {platform.machine()}: only x86_64 and aarch64 are supported."
         )
     system, links = _system_libraries()
     own_packages = prefix / "lib" / f"python{version}" / "site-packages"

@@ -105,11 +105,13 @@ def check(spec: JobSpec) -> None:
     """Refuse a job that its caller has put together wrongly. Raises ValueError."""
     for name, path in spec.inputs.items():
         if not TABLE_NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is no name for a table: letters, digits, '_', '-', '.' and spaces.")
+            raise ValueError(
+                f"{name!r} is not a valid table name. Use letters, digits, '_', '-', '.' and spaces."
+            )
         if not path.is_file():
-            raise ValueError(f"The file of table {name!r}, {path}, is not there.")
+            raise ValueError(f"The file of table {name!r}, {path}, does not exist.")
     if not spec.out.is_dir():
-        raise ValueError(f"The folder for outputs, {spec.out}, is not there.")
+        raise ValueError(f"The folder for outputs, {spec.out}, does not exist.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,7 +199,7 @@ class Box:
         poll = select.poll()
         poll.register(self.init_fd, select.POLLIN)
         if not poll.poll(DEATH_S * 1000):
-            raise NotStarted("The sandbox does not die: its processes hang in the kernel.")
+            raise NotStarted("The sandbox cannot be stopped: its processes hang in the kernel.")
         with contextlib.suppress(ChildProcessError):
             _, _, usage = os.wait4(self.init, 0)
             self.rusage_cpu_s = usage.ru_utime + usage.ru_stime
@@ -330,4 +330,4 @@ def _child(info: int, box: Box) -> int:
         return int(json.loads(text)["child-pid"])
     except (ValueError, KeyError) as bad:
         box.process.wait(1) if box.process.poll() is not None else box.process.kill()
-        raise NotStarted("Bubblewrap did not say what it started.") from bad
+        raise NotStarted("Bubblewrap did not report which process it started.") from bad

@@ -39,7 +39,7 @@ class Log:
         kept = self.limit - self.limit * 3 // 4
         tail = b"".join(self._tail)[-kept:] if kept else b""
         left_out = self.written - len(self._head) - len(tail)
-        middle = f"\n… {left_out:,} bytes left out …\n" if left_out > 0 else ""
+        middle = f"\n… {left_out:,} bytes omitted …\n" if left_out > 0 else ""
         return neutral(_decoded(bytes(self._head)) + middle + _decoded(tail))
 
 

@@ -43,7 +43,7 @@ def probe(environment: Path, guest: Interpreter | None = None) -> Capabilities:
         landlock = attempt(environment, partial(bubblewrapped, guest=guest))
     except (NotStarted, PermissionError) as bad:
         raise SandboxUnavailable(
-            f"Bubblewrap could not make a sandbox here: {bad} {_hint()}".strip()
+            f"Bubblewrap could not create a sandbox here: {bad} {_hint()}".strip()
         ) from bad
     return _capabilities(landlock)
 
@@ -151,11 +151,11 @@ def _capabilities(landlock: int) -> Capabilities:
         layers.append(f"cgroup-v{groups.version}")
     else:
         layers.append("watchdog")
-        missing.append("cgroup: none is writable, so a watchdog adds memory and processes up")
+        missing.append("cgroup: none is writable, so a watchdog adds up memory and processes")
     if os.getuid() == 0:
         layers.append("own-user")
     else:
-        missing.append("own-user: only root can give each run a user id of its own")
+        missing.append("own-user: only root can give each run its own user id")
     return Capabilities(
         executor="bubblewrap", layers=tuple(layers), missing=tuple(missing), kernel=linux.kernel()
     )

@@ -27,7 +27,7 @@ def base() -> Path:
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
         raise SandboxUnavailable(
-            f"{path} is not a folder that only we can write. Remove it, or set WEIR_SANDBOX_STATE."
+            f"{path} is not a folder that only this user can write to. Remove it, or set WEIR_SANDBOX_STATE."
         )
     if stat.S_IMODE(found.st_mode) != 0o711:
         path.chmod(0o711)
@@ -39,8 +39,8 @@ def _check_way_to(path: Path) -> None:
     closed = next((folder for folder in path.parents if not folder.stat().st_mode & 0o001), None)
     if closed is not None:
         raise SandboxUnavailable(
-            f"{path} cannot be reached by the users that runs get: {closed} is closed to them. "
-            "Set WEIR_SANDBOX_STATE to a folder below open ones, or leave it out."
+            f"The users that runs get cannot reach {path}: they may not enter {closed}. "
+            "Set WEIR_SANDBOX_STATE to a folder that every user can reach, or leave it unset."
         )
 
 
@@ -63,7 +63,7 @@ def _uids() -> range:
     first, _, last = text.partition("-")
     if not (first.isdecimal() and last.isdecimal() and 0 < int(first) <= int(last)):
         raise SandboxUnavailable(
-            f"WEIR_SANDBOX_UIDS is {text!r}; write FIRST-LAST, user ids that nobody else uses."
+            f"WEIR_SANDBOX_UIDS is {text!r}. Write FIRST-LAST: a range of user ids that nobody else uses."
         )
     return range(int(first), int(last) + 1)
 
@@ -94,7 +94,7 @@ def _lock_one(folder: Path) -> tuple[int, int]:
             continue
         return uid, lock
     raise SandboxUnavailable(
-        "Every user id for sandboxes is in use. Run fewer at once, or widen WEIR_SANDBOX_UIDS."
+        "All user ids for sandboxes are in use. Run fewer jobs at once, or widen WEIR_SANDBOX_UIDS."
     )
 
 

@@ -29,14 +29,16 @@ def _named(main: Callable[..., object], everything: list[str]) -> dict[str, bool
         if parameter.kind is kinds.VAR_KEYWORD:
             asked |= {name: False for name in everything if name not in asked}
         elif parameter.kind is kinds.POSITIONAL_ONLY:
-            raise TypeError(f"main() takes {parameter.name!r} by position only; tables are given by name")
+            raise TypeError(
+                f"main() takes {parameter.name!r} by position only; tables and parameters are passed by name"
+            )
         elif parameter.kind is not kinds.VAR_POSITIONAL:
             asked[parameter.name] = parameter.default is kinds.empty
     missing = [name for name, required in asked.items() if required and name not in everything]
     if missing:
         there = ", ".join(sorted(everything)) or "none"
         raise TypeError(
-            f"main() asks for {', '.join(missing)}: no such table or parameter (declared: {there})"
+            f"main() asks for {', '.join(missing)}, but no such table or parameter is declared (declared: {there})"
         )
     return asked
 
@@ -129,7 +131,7 @@ def _write_array(value: Any, path: str) -> None:
 
     if value.ndim > 2:
         raise ValueError(
-            f"an array of {value.ndim} dimensions is not a table; return one of one or two dimensions"
+            f"an array with {value.ndim} dimensions is not a table; return one with one or two dimensions"
         )
     names = ["value"] if value.ndim == 1 else [f"c{number}" for number in range(value.shape[1])]
     _write_frame(pandas.DataFrame(value, columns=value.dtype.names or names), path)

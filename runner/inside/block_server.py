@@ -170,7 +170,7 @@ def _answer(job: dict[str, Any], given: Any) -> list[float]:
     answer = answer.tolist() if hasattr(answer, "tolist") else answer
     values = [float(value) for value in (answer if isinstance(answer, (list, tuple)) else [answer])]
     if len(values) != job["output_size"]:
-        raise ValueError("The answer has another length than was declared.")
+        raise ValueError("The answer does not have the declared length.")
     return values
 
 

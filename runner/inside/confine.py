@@ -110,4 +110,4 @@ def close_others(*kept: int) -> None:
 
 
 if sys.byteorder != "little":
-    raise SystemExit("Only little-endian machines are known here.")
+    raise SystemExit("Only little-endian machines are supported.")

@@ -80,13 +80,13 @@ def opened(data: bytes) -> pq.ParquetFile:
         raise Refused("The Parquet file is malformed.") from bad
     rows, columns = file.metadata.num_rows, file.metadata.num_columns
     if columns > MAX_COLUMNS:
-        raise TooBig(f"The table has {columns:,} columns; {MAX_COLUMNS:,} is the limit.")
+        raise TooBig(f"The table has {columns:,} columns; the limit is {MAX_COLUMNS:,}.")
     if columns == 0:
         raise Refused("The table has no columns.")
     if rows > MAX_ROWS or rows * columns > MAX_CELLS:
         raise TooBig(
             f"The table claims {rows:,} rows and {columns:,} columns; "
-            f"{MAX_ROWS:,} rows and {MAX_CELLS:,} cells are the limit."
+            f"the limit is {MAX_ROWS:,} rows and {MAX_CELLS:,} cells."
         )
     if sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups)) > MAX_DECODED:
         raise TooBig(f"The table unpacks to more than {MAX_DECODED // 2**20} MB.")
@@ -99,11 +99,11 @@ def check_columns(schema: pa.Schema) -> None:
         if not is_plain(column.type):
             name = "".join(c if c.isprintable() else "?" for c in column.name[:60])
             raise Refused(
-                f"The column {name!r} holds {str(column.type)[:60]}; "
-                "a table that comes out holds numbers, text, dates, and yes or no."
+                f"The column {name!r} contains {str(column.type)[:60]}; "
+                "only numbers, text, dates and booleans are accepted."
             )
         if len(column.name) > 200:
-            raise Refused("A column has a name of more than 200 characters.")
+            raise Refused("A column name has more than 200 characters.")
 
 
 def plain_schema(schema: pa.Schema) -> pa.Schema:
@@ -112,7 +112,7 @@ def plain_schema(schema: pa.Schema) -> pa.Schema:
     names = [field.name for field in fields]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise Refused(f"Two columns have the name {twice[:60]!r}.")
+        raise Refused(f"Two columns are named {twice[:60]!r}.")
     return pa.schema(fields)
 
 

@@ -36,7 +36,7 @@ class Absent:
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
         if name.partition(".")[0] in NEED_THREADS:
             raise ModuleNotFoundError(
-                f"No module named {name!r}: it needs threads, and a block has one.", name=name
+                f"No module named {name!r}: it needs threads, and a block has only one.", name=name
             )
 
 

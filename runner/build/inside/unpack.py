@@ -42,23 +42,21 @@ class Room:
     def take_file(self) -> None:
         self.files -= 1
         if self.files < 0:
-            raise Bad("there are more files in these packages than an environment may have")
+            raise Bad("these packages contain more files than an environment may have")
 
     def take(self, size: int) -> None:
         self.size -= size
         if self.size < 0:
-            raise Bad(
-                "these packages unpack to more than an environment may have, or than the disk has room for"
-            )
+            raise Bad("these packages unpack to more than an environment may have or the disk has room for")
 
 
 def parts_of(name: str) -> list[str]:
     """The parts of a member's path. Raises Bad when it could lead out of the folder, or cannot be shown."""
     parts = name.split("/")
     if CONTROL.search(name) or len(name) > LONGEST_PATH or len(parts) > DEEPEST:
-        raise Bad(f"it names a file that no package needs to have: {name[:100]!r}")
+        raise Bad(f"it contains an invalid file name: {name[:100]!r}")
     if any(part in ("", ".", "..") or len(os.fsencode(part)) > LONGEST_NAME for part in parts):
-        raise Bad(f"it names a file outside of its folder: {name[:100]!r}")
+        raise Bad(f"it contains a file outside its own folder: {name[:100]!r}")
     return parts
 
 
@@ -69,7 +67,7 @@ def place_of(parts: list[str]) -> list[str]:
         if kind in ELSEWHERE:
             return []
         if kind not in PACKAGES:
-            raise Bad(f"its folder {parts[0]!r} holds what a wheel does not have: {kind!r}")
+            raise Bad(f"its folder {parts[0]!r} contains something that no wheel has: {kind!r}")
         parts = parts[2:]
     acts = parts[0].split(".")[0] in AT_THE_START or (len(parts) == 1 and parts[0].endswith(".pth"))
     return [] if acts or "__pycache__" in parts else parts
@@ -80,7 +78,7 @@ def _check(member: zipfile.ZipInfo) -> None:
     if kind not in (0, stat.S_IFREG):
         raise Bad(f"{member.filename[:100]!r} is a link or a device, not a file")
     if member.flag_bits & ENCRYPTED or member.compress_type not in STORED:
-        raise Bad(f"{member.filename[:100]!r} is packed in a way that wheels are not")
+        raise Bad(f"{member.filename[:100]!r} is packed in a way that wheels may not use")
 
 
 def _write(source: IO[bytes], path: Path, room: Room) -> None:
@@ -98,7 +96,7 @@ def _check_information(wheel: Path, tops: set[str]) -> None:
     """A wheel describes itself once, and under the name that it was fetched by."""
     found = [top for top in tops if top.endswith(".dist-info")]
     if len(found) != 1 or _name(found[0]) != _name(wheel.name):
-        raise Bad("it does not describe the package that its name promises")
+        raise Bad("its metadata is not that of the package in its file name")
 
 
 def _name(file: str) -> str:

@@ -33,12 +33,12 @@ class Package:
         self.shown, self.version = str(described["Name"]), str(described["Version"])
         needed = [str(text) for text in described.get_all("Requires-Dist", [])]
         if len(needed) > REQUIREMENTS:
-            raise Bad(f"{self.shown} says that it needs more than {REQUIREMENTS:,} packages.")
+            raise Bad(f"{self.shown} lists more than {REQUIREMENTS:,} requirements.")
         try:
             packaging.version.Version(self.version)
             self.needs = [packaging.requirements.Requirement(text) for text in needed]
         except ValueError as bad:
-            raise Bad(f"{self.shown} describes itself in a way that cannot be read: {bad}") from bad
+            raise Bad(f"The metadata of {self.shown} cannot be read: {bad}") from bad
 
     def asks(self, extras: set[str]) -> list[Any]:
         """What it needs here, with these extras of it."""
@@ -56,10 +56,10 @@ def _described(folder: Path) -> email.message.Message:
     with path.open("rb") as file:
         data = file.read(METADATA_BYTES + 1)
     if len(data) > METADATA_BYTES:
-        raise Bad(f"The METADATA of {folder.name} has more than {METADATA_BYTES >> 20} MB.")
+        raise Bad(f"The METADATA of {folder.name} is larger than {METADATA_BYTES >> 20} MB.")
     described = email.parser.BytesParser().parsebytes(data, headersonly=True)
     if described["Name"] is None or described["Version"] is None:
-        raise Bad(f"The METADATA of {folder.name} names no package and version.")
+        raise Bad(f"The METADATA of {folder.name} does not name a package and a version.")
     return described
 
 
@@ -88,7 +88,7 @@ def faults(packages: dict[str, Package], wanted: list[dict[str, Any]], packaging
 
 def _fault(who: str, need: Any, there: Package | None) -> str:
     if not who:
-        return f"The wheel for {need} describes itself as another package or version."
+        return f"The wheel for {need} contains another package or version."
     has = f"but the list has {there.shown} {there.version}" if there else "which is not in the list"
     return f"{who} needs {need}, {has}."
 

@@ -69,11 +69,11 @@ class Api:
         url = urlsplit(address)
         if url.scheme != "https" and url.hostname != "127.0.0.1":
             raise SandboxUnavailable(
-                "There is no cluster here. Run in one, or set WEIR_KUBERNETES_API to https://…"
+                "No cluster was found. Run inside one, or set WEIR_KUBERNETES_API to https://…"
             )
         token = _file("WEIR_KUBERNETES_TOKEN_FILE", "token")
         if not token.is_file():
-            raise SandboxUnavailable(f"The token for the cluster, {token}, is not there.")
+            raise SandboxUnavailable(f"The token for the cluster, {token}, does not exist.")
         return cls(address=address, token=token, authority=_file("WEIR_KUBERNETES_CA_FILE", "ca.crt"))
 
     def _connection(self) -> HTTPConnection:
@@ -120,7 +120,7 @@ class Api:
             return _upgraded(connection, f"{pod}/exec?{query}", self._headers())
         except (OSError, HTTPException) as bad:
             connection.close()
-            raise ApiError(f"A command in {pod} does not start: {bad}") from bad
+            raise ApiError(f"A command in {pod} did not start: {bad}") from bad
         except ApiError:
             connection.close()
             raise
@@ -143,7 +143,7 @@ def _upgraded(connection: HTTPConnection, path: str, headers: dict[str, str]) ->
     head = _head(stream)
     expected = base64.b64encode(hashlib.sha1(f"{key}{KEY_SUFFIX}".encode(), usedforsecurity=False).digest())
     if not head.startswith(b"HTTP/1.1 101 ") or expected not in head:
-        raise ApiError(f"The cluster does not open a channel: {head[:200].decode('ascii', 'replace')}")
+        raise ApiError(f"The cluster did not open a channel: {head[:200].decode('ascii', 'replace')}")
     return Channel(stream)
 
 

@@ -91,7 +91,7 @@ def image_of(environment: Path) -> str:
     image = os.environ.get(variable, "")
     if "@sha256:" not in image:
         raise SandboxUnavailable(
-            f"{variable} has to name the image of the environment {name!r} by its digest (…@sha256:…)."
+            f"{variable} must name the image of the environment {name!r} by its digest (…@sha256:…)."
         )
     return image
 
@@ -145,13 +145,13 @@ def _probe(environment: Path) -> Capabilities:
         _canary(settings, environment)
         selftest.attempt(environment, launched, own_kernel=True)
     except NotStarted as bad:
-        raise SandboxUnavailable(f"The cluster offers no sandbox: {bad}") from bad
+        raise SandboxUnavailable(f"The cluster cannot provide a sandbox: {bad}") from bad
     return Capabilities(
         executor="kubernetes",
         layers=LAYERS,
         missing=(
             "landlock: gVisor's kernel does not have it",
-            "own-user: all runs have one user id, each in its own kernel",
+            "own-user: all runs share one user id, each in its own kernel",
         ),
         kernel=f"cluster {hashlib.sha256(settings.api.address.encode()).hexdigest()[:32]}",
         separates_kernels=runtime.get("handler") == GVISOR,
@@ -167,9 +167,9 @@ def _canary(settings: Settings, environment: Path) -> None:
         with contextlib.closing(settings.api.execute(pod.path, "run", command)) as channel:
             reached = _said(channel)
     if reached != "[]":
-        what = reached or "nobody knows what"
+        what = reached or "something unknown"
         raise SandboxUnavailable(
-            f"The cluster does not enforce network policies: a pod that may not reached {what}."
+            f"The cluster does not enforce network policies: a pod without network access reached {what}."
         )
 
 
@@ -215,7 +215,7 @@ class Pod:
             if cancelled():
                 raise Cancelled
             if status.get("phase") in ("Failed", "Succeeded") or time.monotonic() > end:
-                raise NotStarted(f"The pod does not start: {json.dumps(states or status)[:400]}")
+                raise NotStarted(f"The pod did not start: {json.dumps(states or status)[:400]}")
             time.sleep(POLL_S)
 
     def receive(self, timeout: float) -> bytes | None:
@@ -248,7 +248,7 @@ class Pod:
         end = time.monotonic() + DEATH_S
         while self.found():
             if time.monotonic() > end:
-                raise NotStarted("The cluster does not say that the pod has ended.")
+                raise NotStarted("The cluster does not confirm that the pod has ended.")
             time.sleep(POLL_S)
 
 

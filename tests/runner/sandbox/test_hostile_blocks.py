@@ -341,7 +341,7 @@ def test_servers_that_never_live_are_given_up() -> None:
         os.kill(pid, signal.SIGKILL)
         return False
 
-    with meddling(kill), pytest.raises(SandboxUnavailable, match="does not start"):
+    with meddling(kill), pytest.raises(SandboxUnavailable, match="did not start"):
         run_blocks(SLOW, BLOCKS[:1], 4, LIMITS)
 
 

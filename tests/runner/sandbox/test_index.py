@@ -142,7 +142,7 @@ def test_where_it_only_sends_to_has_to_be_named(
         with served(simple, sends_to=store) as (address, _):
             set_up(PIP_INDEX_URL=address)
             host = store.removeprefix("http://")
-            with pytest.raises(CannotBuild, match=f"sends to {host}.*WEIR_INDEX_HOSTS"):
+            with pytest.raises(CannotBuild, match=f"points to {host}.*WEIR_INDEX_HOSTS"):
                 build()
             assert asked_for_files == []
             set_up(WEIR_INDEX_HOSTS=f"files.example {host}")

@@ -91,7 +91,7 @@ class TestKubernetes(ExecutorContract):
         self.executor.probe()
         cluster.starts = False
         result = self.run(tmp_path / "out", "print(1)", cancelled=threading.Event().is_set)  # never
-        assert (result.code, "does not start" in result.stderr) == (CloseCode.INTERNAL, True)
+        assert (result.code, "did not start" in result.stderr) == (CloseCode.INTERNAL, True)
         result = self.run(tmp_path / "out", "print(1)", cancelled=lambda: True)
         assert result.status is Status.CANCELLED
         assert cluster.pods == {}

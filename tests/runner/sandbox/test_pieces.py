@@ -148,7 +148,7 @@ def test_log_says_what_it_left_out() -> None:
     log = Log(8)
     for character in b"0123456789abcdef":
         log.add(bytes([character]))
-    assert log.text() == "012345\n… 8 bytes left out …\nef"
+    assert log.text() == "012345\n… 8 bytes omitted …\nef"
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_kind_is_told_by_content(tmp_path: Path) -> None:
 
 def test_environment_is_described_by_its_manifest(tmp_path: Path) -> None:
     assert environments.describe(tmp_path, "small") is None
-    with pytest.raises(CannotBuild, match="no name"):
+    with pytest.raises(CannotBuild, match="not a valid"):
         environments.describe(tmp_path, "../x")
     with pytest.raises(CannotBuild, match="cannot be read"):
         environments.build("small", tmp_path / "nothing.txt", tmp_path)
