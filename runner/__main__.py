@@ -1,8 +1,8 @@
-"""Run one piece of code in the sandbox and print what came of it as one JSON object.
+"""Run code in the sandbox and print the result as a JSON object.
 
     python -m runner CODE.py --input NAME=PATH --param NAME=JSON --out DIR
 
-Exit code: 0 when there is a result to report, 2 for wrong usage, 3 when this host has no sandbox.
+Exit code: 0 if there is a result, 2 for wrong usage, 3 if this host has no sandbox.
 """
 
 import argparse
@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def spec_of(given: argparse.Namespace) -> JobSpec:
-    """The job that the arguments describe. Raises ValueError and OSError."""
+    """Return the job that the arguments describe. Raises ValueError and OSError."""
     if given.code.stat().st_size > CODE_BYTES:
         raise ValueError(f"{given.code} has more than {CODE_BYTES:,} bytes")
     for option, pairs in (("--input", given.input), ("--param", given.param)):
@@ -101,7 +101,7 @@ def spec_of(given: argparse.Namespace) -> JobSpec:
 
 
 def run(spec: JobSpec) -> JobResult:
-    """Run with a folder of its own, so that what an earlier run left in the same place is replaced file by file."""
+    """Run the job in a fresh folder, then move its outputs to `spec.out`, replacing those of earlier runs."""
     with tempfile.TemporaryDirectory(prefix=".weir-", dir=spec.out) as fresh:
         result = BubblewrapExecutor().run(dataclasses.replace(spec, out=Path(fresh)))
         for file in result.outputs:
@@ -110,7 +110,7 @@ def run(spec: JobSpec) -> JobResult:
 
 
 def report(result: JobResult) -> str:
-    """The result as JSON; the kept logs may hold any character, so all beyond ASCII is escaped."""
+    """Return the result as ASCII-only JSON, because logs may contain any character."""
     return json.dumps(dataclasses.asdict(result))
 
 

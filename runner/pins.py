@@ -1,6 +1,6 @@
-"""The lists of exact versions that code environments are built from: their grammar, in one place. Pure.
+"""Parse lists of exactly pinned packages, from which code environments are built. Pure.
 
-Nothing in such a list reaches beyond the package index: no option, address, path or range.
+A list can only name packages of the index: it may hold no options, URLs, paths or version ranges.
 """
 
 import re
@@ -16,7 +16,7 @@ _HASH = re.compile(r"\s+--hash=sha256:([0-9a-f]{64})")
 
 
 class BadList(ValueError):
-    """This is not a list of exact versions; the text says which line, and what is taken."""
+    """The text is not a list of exact versions. The message names the line and says what is accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,16 +24,16 @@ class Pin:
     """One package of a list."""
 
     name: str
-    """As indexes know it: small letters, and "-" between words."""
+    """Normalised as indexes do: lower case, words joined by "-"."""
     version: str
     extras: tuple[str, ...]
     hashes: frozenset[str]
     line: str
-    """The whole of it on one line, without comments."""
+    """The whole requirement on one line, without comments."""
 
 
 def read(text: str) -> list[Pin]:
-    """The packages of a list. Raises BadList, naming the line, for anything but exact versions."""
+    """Return the packages of a list. Raises BadList, naming the line, for anything but exact versions."""
     found: dict[str, Pin] = {}
     for number, line in _lines(text):
         pin = _pinned(number, line)
@@ -46,7 +46,7 @@ def read(text: str) -> list[Pin]:
 
 
 def package_of(wheel: str) -> str:
-    """The package that a wheel's file name names."""
+    """Return the normalised name of the package in a wheel's file name."""
     return _canonical(wheel.split("-", maxsplit=1)[0])
 
 
@@ -55,7 +55,7 @@ def _canonical(name: str) -> str:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Logical lines with their first line's number: joined at a backslash, without comments and empty ones."""
+    """Yield (number of the first line, text) of each logical line: joined at backslashes, no comments, not empty."""
     begun, parts = 0, list[str]()
     for number, line in enumerate([*text.splitlines(), ""], 1):
         bare = re.sub(r"(^|\s)#.*$", "", line).rstrip()

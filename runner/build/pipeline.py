@@ -1,12 +1,12 @@
-"""Build an environment: fetch wheels, unpack them, see whether the list is whole. Each is a step with one script.
+"""Build an environment: download wheels, unpack them, check that the list is complete. Each step is one script.
 
-1. `download`: pip, in a network whose only host is the package index. It gets no package built.
-2. The wheels are held to the list and to its hashes, here.
-3. `unpack`: our own script, without any network, sees the wheels and one empty folder.
-4. What it wrote is taken over as hostile: plain files and folders, without links.
-5. `whole`: what the packages say they need is compared with the list, as text.
+1. `download`: pip, on a network that reaches only the package index. It builds no package.
+2. The wheels are compared with the list and its hashes, here.
+3. `unpack`: our own script, without network, sees the wheels and one empty folder.
+4. What it wrote is treated as hostile: only regular files and folders are taken over, no links.
+5. `whole`: the packages' own requirements are compared with the list, as text.
 
-An environment has no interpreter and no programs of its own: it is a folder of packages that sandboxes show to code.
+An environment has no interpreter and no programs: it is a folder of packages that sandboxes show to code.
 """
 
 import json
@@ -33,7 +33,7 @@ from runner.host.local_sandbox import NotStarted
 from runner.pins import Pin, package_of
 
 SECONDS = 1800
-"""All of a build may take so long."""
+"""How long a whole build may take."""
 FILES, BYTES = 200_000, 16 * 2**30
 ASK = "import pip; from pip._internal.models.index import PyPI; print(pip.__path__[0], PyPI.simple_url, sep='\\n')"
 
@@ -47,7 +47,7 @@ class Made:
 
 
 def make(folder: Path, pins: Sequence[Pin]) -> Made:
-    """Make an environment of these packages in an empty folder of ours. Raises CannotBuild."""
+    """Build an environment of these packages in an empty folder. Raises CannotBuild."""
     place, deadline = choose(), time.monotonic() + SECONDS
     by_name = {pin.name: pin for pin in pins}
     wheels = _new(folder / "wheels")
@@ -64,9 +64,9 @@ def make(folder: Path, pins: Sequence[Pin]) -> Made:
             words={"bytes": str(room), "files": str(FILES)},
         )
     )
-    accept.tree(packages, files=3 * FILES)  # with what was compiled, and folders
+    accept.tree(packages, files=3 * FILES)  # including compiled files and folders
     there = {package_of(wheel) for wheel in fetched}
-    here = [pin for pin in pins if pin.name in there]  # a marker may have left one out
+    here = [pin for pin in pins if pin.name in there]  # a marker may exclude a package
     if pins:
         _check_whole(place, packages, here, deadline)
     shutil.rmtree(wheels)
@@ -75,7 +75,7 @@ def make(folder: Path, pins: Sequence[Pin]) -> Made:
 
 
 def choose() -> Place:
-    """A sandbox, where this host lets us make one. Raises CannotBuild when it has none to spare now."""
+    """Return a sandbox if this host can create one, otherwise its stand-in. Raises CannotBuild if none is free now."""
     try:
         sandbox = Sandboxed(bwrap=bwrap_options.find(), python=own(()))
     except SandboxUnavailable as missing:
@@ -122,9 +122,9 @@ def _download(place: Place, wheels: Path, pins: dict[str, Pin], deadline: float)
 
 @cache
 def _pip() -> tuple[Path, Path, str]:
-    """pip, the prefix of the Python that has it, and the index that is built into it.
+    """Return (folder of pip, prefix of its Python, its default index). Raises CannotBuild.
 
-    Debian's virtual environments come without pip: then it is that of the Python that they were made with.
+    A virtual environment may come without pip, as on Debian: then the Python that it was made from is tried.
     """
     base = BASE / "bin" / f"python{VERSION}"
     for python, prefix in {sys.executable: Path(sys.prefix), str(base): BASE}.items():
@@ -153,7 +153,7 @@ def _check_whole(place: Place, packages: Path, pins: Sequence[Pin], deadline: fl
 
 
 def _put_together(folder: Path, packages: Path) -> None:
-    """As runner/host/interpreter.py looks for it: a folder of packages, and which Python they are for."""
+    """Lay out the environment as runner/host/interpreter.py expects it: packages, and the Python that they are for."""
     library = folder / "lib" / f"python{VERSION}"
     library.mkdir(parents=True)
     packages.rename(library / "site-packages")

@@ -1,4 +1,4 @@
-"""Steps of a build in the sandbox of this host, the same that runs are in: but with folders of the disk to write to."""
+"""Run build steps in this host's sandbox, the same as for runs, but with writable folders on disk."""
 
 import os
 import platform
@@ -32,7 +32,7 @@ CERTIFICATES = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandboxed:
-    """Of the host it shows Python, the C library, the certificates of the system, and what a step names."""
+    """A sandbox that sees the host's Python, C library and CA certificates, and what a step names."""
 
     bwrap: Path
     python: Interpreter
@@ -42,7 +42,7 @@ class Sandboxed:
         return ""
 
     def try_out(self) -> None:
-        """Raises NotStarted where bubblewrap is there and may not do its work."""
+        """Raise NotStarted if bubblewrap is installed but not allowed to work."""
         with own_uid() as uid, closing(start(self._command(uid, ["-c", "pass"], self._view), None)) as box:
             end = time.monotonic() + LIMITS.wall_s
             while box.turn(TICK_S) and time.monotonic() < end:
@@ -110,7 +110,7 @@ class Sandboxed:
 
 
 def _watch(box: Box, step: Step) -> None:
-    """Until everything inside is dead."""
+    """Wait until everything inside has ended. Raises CannotBuild."""
     with ExitStack() as stack:
         relay, next_look = None, 0.0
         while box.turn(TICK_S):

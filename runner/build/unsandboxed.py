@@ -1,6 +1,6 @@
-"""Steps of a build where the host has no sandbox: as children with an environment of their own.
+"""Run build steps on a host without a sandbox: as child processes with a clean environment.
 
-Nothing of a package is executed by a step, sandbox or not. What is missing here is the second wall behind that.
+No step executes anything of a package, with or without a sandbox. What is missing here is the second line of defence.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
-"""Run one function over many disjoint blocks: one sandbox, one pristine process in it, one fresh child per block.
+"""Run one function over many disjoint blocks: one sandbox, one fork server in it, one fresh child per block.
 
-What leaves a block is exactly `output_size` finite floats, or nothing. Which blocks failed, how and how long they
-took depends on the data: that is the private report, for the owner's side alone.
+A block yields exactly `output_size` finite floats, or nothing. Which blocks failed, how, and how long they took
+depends on the data, so it goes into a private report for the owner's side only.
 """
 
 import marshal
@@ -33,7 +33,7 @@ LIMITS = Limits(wall_s=10, cpu_s=2, memory_mb=512)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Private: how each block ended ("ok", "failed", "time"), how long all took, how many fork servers were needed."""
+    """Private: how each block ended ("ok", "failed", "time"), total duration, number of fork servers started."""
 
     ends: tuple[str, ...]
     wall_s: float
@@ -55,13 +55,14 @@ def run_blocks(  # noqa: PLR0913 -- each is named at the call
     at_once: int = 2,
     every_s: float = 0.0,
 ) -> tuple[Answers, Report]:
-    """Call `block(x)` (or `main(x)`) of the code on every block; answers a row each, NaN where one failed.
+    """Call `block(x)` (or `main(x)`) of the code on every block. Returns (blocks x output_size) floats, with a row of
+    NaN for each failed block, and the private report.
 
-    `limits` are those of one block: CPU time, wall time without that spent waiting for a processor, memory beyond
-    what the libraries take. A block is an array, or a mapping of columns that arrives as a DataFrame. With `at_once=1`
-    no block can feel another's load. With `every_s`, which must be longer than a block may take, blocks start at
-    fixed intervals, `at_once` at a time, so that a clock tells them nothing about those before.
-    Raises ValueError for wrong arguments and SandboxUnavailable.
+    `limits` apply to one block: CPU time, wall time excluding waits for a CPU, and memory beyond that of the libraries.
+    A block is an array, or a mapping of columns, which the code receives as a DataFrame. With `at_once=1` no block can
+    notice the load of another. With `every_s`, which must exceed a block's wall time, blocks start at fixed intervals,
+    `at_once` at a time, so that a clock reveals nothing about earlier blocks.
+    Raises ValueError for bad arguments, and SandboxUnavailable.
     """
     _check(code, output_size, at_once)
     if every_s and every_s <= limits.wall_s:
@@ -89,7 +90,7 @@ def _check(code: str, output_size: int, at_once: int) -> None:
 
 
 def packed(block: Block) -> bytes:
-    """A block as bytes: the length of a description, the description, then each array at its place."""
+    """Return a block as bytes: the length of a description, the description, then each array at its offset."""
     arrays = dict(block) if isinstance(block, Mapping) else {None: block}
     parts = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     if any(array.dtype.hasobject for array in parts.values()):
@@ -111,10 +112,10 @@ def _described(parts: Mapping[str | None, Array], offset: int) -> list[tuple[obj
 
 
 class _Run:
-    """All blocks through as many fork servers as it takes: usually one.
+    """Runs all blocks with as many fork servers as needed, usually one.
 
-    A server that dies takes the blocks in hand with it. Each is tried once more, by itself and after all others, so
-    only one that kills its server again is failed. A block that is run again gives the same answer.
+    A server that dies takes the blocks in hand with it. Each of them is tried once more, alone and after all others, so
+    only a block that kills its server again has failed. A block that runs again gives the same answer.
     """
 
     def __init__(self, work: Work, blocks: Sequence[Block]) -> None:
@@ -137,7 +138,7 @@ class _Run:
         self.answers[~np.isfinite(self.answers).all(axis=1)] = np.nan
 
     def _through(self, numbers: Iterable[int], at_once: int, every_s: float) -> list[int]:
-        """Run these blocks. Returns those that were lost with their server."""
+        """Run these blocks. Returns the ones that were lost with their server."""
         waiting, self._lost = deque(numbers), []
         fruitless, reason = 0, ""
         while waiting:

@@ -1,4 +1,4 @@
-"""The executor that the portal uses by default: bubblewrap around our own harness."""
+"""The default executor: bubblewrap, with our own scripts inside it."""
 
 from collections.abc import Callable
 
@@ -43,7 +43,7 @@ def run_under(
     started: Callable[[], None],
     cancelled: Callable[[], bool],
 ) -> JobResult:
-    """Run a job where this launcher starts it, and let its outputs through the gates."""
+    """Run a job in the sandbox that `launch` starts, and pass its outputs through the gates."""
     try:
         with launch(spec, started, cancelled) as watch:
             return _result(spec, watch, layers, launch)
@@ -80,10 +80,10 @@ def _result(spec: JobSpec, watch: Watch, layers: tuple[str, ...], launch: Launch
 def _collect(
     spec: JobSpec, watch: Watch, verdict: Verdict, launch: Launcher
 ) -> tuple[tuple[OutputFile, ...], tuple[RefusedFile, ...]]:
-    """What comes out of a run that ended well; of any other nothing does.
+    """Return (accepted, refused) outputs of a successful run; of any other run, nothing is accepted.
 
-    Decoders are those of the default environment: in the run's own the packages are a stranger's, and may let out
-    whatever the code has written.
+    Always decode with the default environment: the run's own packages are a stranger's and might let out whatever the
+    code wrote.
     """
     if verdict.status is not Status.SUCCEEDED:
         return (), ()
@@ -94,7 +94,7 @@ def _collect(
 def with_outputs(
     verdict: Verdict, outputs: tuple[OutputFile, ...], refused: tuple[RefusedFile, ...]
 ) -> Verdict:
-    """A run that ended well and from which nothing comes out has failed, for the reason that kept it in."""
+    """Return the final outcome: a run without any accepted output has failed, for the reason of the first refusal."""
     if verdict.status is not Status.SUCCEEDED or outputs:
         return verdict
     codes = [file.code for file in refused]

@@ -1,7 +1,7 @@
-"""The executor for a host with gVisor: the same harness in a `runsc` sandbox, which has a kernel of its own.
+"""The executor for hosts with gVisor: the same scripts in a `runsc` sandbox, which has its own kernel.
 
-Inside, our courier is the first process. It speaks over its standard output; no folder of the host is writable in
-there, and outputs come as bytes (runner.executors.remote_sandbox).
+Inside, our courier is the first process and reports over its standard output. No folder of the host is writable, so
+outputs arrive as bytes (runner.executors.remote_sandbox).
 """
 
 import contextlib
@@ -34,13 +34,13 @@ from runner.host.supervise import Watch
 
 HOW = "Install it, or set WEIR_RUNSC to where it is."
 KERNEL_MB = 96
-"""What gVisor's own kernel may take beside the code."""
+"""What gVisor's own kernel may use in addition to the code."""
 TASKS = 1024
-"""Threads of that kernel, which the host counts; processes of the code are counted inside."""
+"""Threads of gVisor's kernel, which the host counts. The code's processes are counted inside."""
 HELPERS = 1
 USER = 65533
 UNKNOWN_LIMITS = ("MSGQUEUE", "SIGPENDING", "RTPRIO", "NICE")
-"""gVisor fixes these itself and refuses to set them."""
+"""gVisor fixes these limits itself and refuses to change them."""
 COMPLAINT_BYTES = 4096
 NEVER = lambda: False  # noqa: E731
 NOTHING = lambda: None  # noqa: E731
@@ -49,7 +49,7 @@ LAYERS = ("gvisor", "own-kernel", "no-network", "mount-namespace", "no-capabilit
 
 
 def find() -> Path:
-    """The runsc of this host."""
+    """Return the path of this host's runsc. Raises SandboxUnavailable."""
     named = os.environ.get("WEIR_RUNSC") or shutil.which("runsc", path="/usr/local/bin:/usr/bin:/bin")
     if not named or not os.access(named, os.X_OK):
         raise SandboxUnavailable(f"gVisor's runsc is not installed on this host. {HOW}")
@@ -57,7 +57,7 @@ def find() -> Path:
 
 
 class GvisorExecutor:
-    """Runs jobs in gVisor. The layers of the harness hold inside too, on gVisor's kernel."""
+    """Runs jobs in gVisor. Our own layers apply inside as well, on gVisor's kernel."""
 
     def probe(self) -> Capabilities:
         return _probe(selftest.default_environment())
@@ -101,7 +101,7 @@ def _probe(environment: Path) -> Capabilities:
 
 
 def guest_limits(limits: Limits) -> dict[str, int]:
-    """Resource limits as gVisor's kernel takes them; the courier counts among the processes."""
+    """Return the resource limits that gVisor's kernel accepts. The courier counts as one of the processes."""
     wanted = resource_limits(limits) | {"NPROC": limits.pids + INIT + HELPERS}
     return {name: value for name, value in wanted.items() if name not in UNKNOWN_LIMITS}
 
@@ -112,7 +112,7 @@ def launched(
     started: Callable[[], None] = NOTHING,
     cancelled: Callable[[], bool] = NEVER,
 ) -> Iterator[Watch]:
-    """A started sandbox under a watch. At the end nothing of it is left. Raises NotStarted."""
+    """Start a sandbox and yield its watch. Leaves nothing behind. Raises NotStarted."""
     become_subreaper()
     together = replace(
         spec.limits, memory_mb=spec.limits.memory_mb + KERNEL_MB, pids=spec.limits.pids + TASKS
@@ -137,7 +137,7 @@ def launched(
 
 @contextlib.contextmanager
 def _bundle(shipment: Shipment) -> Iterator[Path]:
-    """An OCI bundle. Its root holds mount points only; its files and the shipment's are mounted read-only."""
+    """Yield the folder of an OCI bundle. Its root holds only mount points; all files are mounted read-only."""
     folder = base() / new_name()
     folder.mkdir(mode=0o700)
     (folder / "rootfs").mkdir()
@@ -214,7 +214,7 @@ def _command(*arguments: str) -> list[str]:
 
 
 def _runsc(*arguments: str) -> None:
-    """A command about a sandbox that may be gone already."""
+    """Run a runsc command for a sandbox that may have ended already."""
     subprocess.run(_command(*arguments), env={}, capture_output=True, check=False, timeout=DEATH_S)  # noqa: S603
 
 
@@ -223,7 +223,7 @@ def _sessions(root: int) -> set[int]:
 
 
 def _end(process: "subprocess.Popen[bytes]", sessions: set[int]) -> None:
-    """Kill all of these sessions, and reap what became a child of ours. Raises NotStarted."""
+    """Kill all processes of these sessions and reap those that became our children. Raises NotStarted."""
     end = time.monotonic() + DEATH_S
     while left := [pid for pid in descendants(os.getpid()) if _session(pid) in sessions]:
         for pid in left:
@@ -248,7 +248,7 @@ def _session(pid: int) -> int:
 
 @dataclass(slots=True)
 class Both:
-    """What the host counts, and the processes, which only the courier sees as such."""
+    """Totals of the host, except for processes, which only the courier can count."""
 
     host: Group
     inside: Told
@@ -271,7 +271,7 @@ class Both:
 
 @dataclass(slots=True)
 class Runsc:
-    """A `runsc run`, held until it is in its control group, and what comes out of it."""
+    """The stream of a `runsc run`, which waits until it is in its control group."""
 
     bundle: Path
     group: Group | None
@@ -279,7 +279,7 @@ class Runsc:
     complaint: bytes = b""
     _poll: "select.poll" = field(default_factory=select.poll)
     _sessions: set[int] = field(default_factory=set)
-    """Noted while all run: what has lost its parent is not found below it any more."""
+    """Recorded while all run: a process that has lost its parent cannot be found as a descendant."""
     _is_dead: bool = False
 
     def __post_init__(self) -> None:
@@ -308,7 +308,7 @@ class Runsc:
         stdin.close()
 
     def receive(self, timeout: float) -> bytes | None:
-        """What the courier sent; what runsc itself complains of is kept aside."""
+        """Return what the courier sent. Errors of runsc itself are kept in `complaint`."""
         out = cast("IO[bytes]", self.process.stdout).fileno()
         for number, _ in self._poll.poll(timeout * 1000):
             data = os.read(number, READ)

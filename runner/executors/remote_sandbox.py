@@ -1,7 +1,7 @@
-"""A sandbox at the other end of a stream: what our courier in there tells, read as if the code itself had sent it.
+"""Read a remote sandbox from a stream. Our courier inside sends it, but it is trusted no more than the code itself.
 
-A frame is a letter, a length and bytes: (r)eady, (o)ut, (e)rr, (u)sage, (s)tatus, (f)ile, (d)ata of it, (.) the end.
-Outputs are written into a fresh folder of ours in the kinds that they had, for the gates to judge.
+A frame is a letter, a length and bytes: (r)eady, (o)ut, (e)rr, (u)sage, (s)tatus, (f)ile, (d)ata of a file, (.) end.
+Outputs are recreated in a fresh folder of ours, as the same kinds of files, for the gates to judge.
 """
 
 import contextlib
@@ -31,28 +31,28 @@ REFUSED_EACH = 20
 
 
 class Malformed(ValueError):
-    """The stream says what our courier never would."""
+    """The stream contains something that our courier never sends."""
 
 
 BROKEN = (ValueError, KeyError, TypeError, OSError, OverflowError, RecursionError, struct.error)
-"""How reading such a stream fails."""
+"""Exceptions that reading a malformed stream may raise."""
 
 
 class Stream(Protocol):
-    """The way to a sandbox."""
+    """The connection to a sandbox."""
 
     def receive(self, timeout: float) -> bytes | None:
-        """What has come within `timeout` seconds; empty for nothing, None for the end."""
+        """Return what arrives within `timeout` seconds: empty for nothing, None at the end."""
         ...
 
     def kill(self) -> None:
-        """End the sandbox and everything in it, and wait until it has ended. May be called more than once."""
+        """Kill the sandbox and everything in it, and wait until it has ended. May be called repeatedly."""
         ...
 
 
 @dataclass(slots=True)
 class Told:
-    """The totals as the courier tells them, where the host of the sandbox is out of reach."""
+    """The totals that the courier reports, for when the sandbox's host cannot be asked."""
 
     cpu: float = 0.0
     memory: int = 0
@@ -65,7 +65,7 @@ class Told:
         return self.killed()
 
     def refused_processes(self) -> int:
-        """A guess: each time that as many were there as may be, some were refused."""
+        """An estimate: whenever the sandbox was at its limit, assume that some processes were refused."""
         return REFUSED_EACH * self.crowded
 
     def processes(self) -> int:
@@ -79,13 +79,13 @@ class Told:
 
 
 def room(limits: Limits) -> tuple[int, int, int]:
-    """Bytes of one output, bytes of all of them and entries that the courier sends; more is told by size alone."""
+    """Return how much the courier sends: bytes of one file, bytes in total, entries. Larger files are only listed."""
     cap = limits.output_mb * MIB
     return cap, (ALL_TOGETHER + 1) * cap, ENTRIES
 
 
 def _within(number: float) -> float:
-    """A number that a machine can have used."""
+    """Return the number if it is a possible amount. Raises Malformed."""
     if not 0 <= number <= LARGEST:
         raise Malformed("an impossible figure of use")
     return number
@@ -93,7 +93,7 @@ def _within(number: float) -> float:
 
 @dataclass(slots=True)
 class Parcel:
-    """A running sandbox, as a watch sees one (runner.host.supervise.Watched)."""
+    """A running remote sandbox; implements runner.host.supervise.Watched."""
 
     stream: Stream
     limits: Limits
@@ -131,11 +131,11 @@ class Parcel:
 
     @property
     def is_whole(self) -> bool:
-        """Whether everything up to the courier's last word has come."""
+        """Whether everything has arrived, including the courier's last frame."""
         return self._ended and self._has_status and not self.problem
 
     def turn(self, timeout: float) -> bool:
-        """Take in what has come. False at the end, be it the courier's or the stream's."""
+        """Handle what has arrived. Returns False at the end of the courier or the stream."""
         if self._ended:
             return False
         data = self.stream.receive(timeout)
@@ -218,7 +218,7 @@ class Parcel:
             os.ftruncate(self._file, size)
 
     def _stand_in(self, name: bytes, mode: int, links: int) -> None:
-        """An entry of the same kind, harmless, so that the gates say of it what they say of any."""
+        """Create a harmless entry of the same kind, so that the gates judge it like any other."""
         if stat.S_ISDIR(mode):
             os.mkdir(name, 0o700, dir_fd=self.outputs)
         elif stat.S_ISLNK(mode):
@@ -248,16 +248,16 @@ class Parcel:
             self._file = -1
 
     def finish(self) -> None:
-        """Nothing of the sandbox is left afterwards."""
+        """Kill the sandbox and settle how it ended. Nothing of it is left afterwards."""
         self.stream.kill()
         if not self.is_whole:
             self.returned, self.report = -9, ""
         totals = self.told if self.group is None else self.group
         if self.problem and not totals.out_of_memory():
-            self.ready = False  # its end is not the code's: the sandbox, or the way to it, broke
+            self.ready = False  # not the code's doing: the sandbox or the connection broke
 
     def close(self) -> None:
-        """Give back what this side holds; kills what still runs."""
+        """Kill what still runs and free what this side holds."""
         try:
             self.finish()
         finally:

@@ -1,7 +1,7 @@
-"""What may come out of a sandbox. Everything the code wrote is hostile: its names, kinds, sizes and contents.
+"""Decide which files may leave a sandbox. Their names, types, sizes and contents are all hostile.
 
-A file that passes is written anew from its own content into the caller's folder; one that does not is listed with
-the reason. Nothing the code wrote makes this raise, and one bad file costs nothing of the rest.
+An accepted file is rewritten from its own content into the caller's folder; a refused one is listed with the reason.
+Nothing that the code wrote makes this raise, and one bad file does not affect the others.
 """
 
 import hashlib
@@ -26,15 +26,15 @@ from runner.plain_text import page
 from runner.text import shown_name
 
 ALL_TOGETHER = 4
-"""All files together may have this many times the bytes of one."""
+"""All files together may be this many times as large as one file."""
 GROWTH = 2
-"""A file written anew may have this many times the bytes that one may have."""
+"""A rewritten file may be this many times as large as the limit for one file."""
 LISTED = 10_000
-"""Directory entries that are looked at; a folder with more is no output."""
+"""How many directory entries are checked. A folder with more is not a sensible output."""
 NAMED_REFUSALS = 100
-"""Refused files that are listed by name; the rest are counted."""
+"""How many refused files are listed by name; the others are only counted."""
 DECODING_S = 120.0
-"""All files together may take so long to decode."""
+"""How long all files together may take to decode."""
 OFFSET = re.compile(r"[+-](?:0\d|1[0-4]):[0-5]\d")
 TOO_BIG = CloseCode.OUTPUT_TOO_BIG
 
@@ -42,9 +42,10 @@ TOO_BIG = CloseCode.OUTPUT_TOO_BIG
 def collect(
     out_dirfd: int, dest: Path, limits: Limits, environment: Path, launch: Launcher = bubblewrapped
 ) -> tuple[tuple[OutputFile, ...], tuple[RefusedFile, ...]]:
-    """Take what may come out of the ended sandbox's output folder into `dest`.
+    """Write the acceptable files from an ended sandbox's output folder to `dest`. Returns (accepted, refused).
 
-    `environment` decodes, where `launch` starts it. To be called when every process of the sandbox is dead.
+    Pictures and tables are decoded with the packages of `environment`, in a sandbox that `launch` starts. Call this
+    only when every process of the sandbox is dead.
     """
     accepted: list[OutputFile] = []
     refused: list[RefusedFile] = []
@@ -62,7 +63,7 @@ def collect(
 
 @dataclass(slots=True)
 class Gate:
-    """What may still pass: so many files, so many bytes, so many seconds of decoding."""
+    """Checks one file after another and counts what may still pass: files, bytes, and seconds of decoding."""
 
     environment: Path
     cap: int
@@ -76,7 +77,7 @@ class Gate:
         self.room = ALL_TOGETHER * self.cap
 
     def passed(self, dirfd: int, name: str) -> tuple[str, bytes]:
-        """A file's type and its content written anew. Raises Refusal."""
+        """Return a file's type and its rewritten content. Raises Refusal."""
         if self.taken >= self.files:
             raise Refusal(f"At most {self.files:,} files are accepted from one run.", TOO_BIG)
         folder.check_kind(dirfd, name)
@@ -140,20 +141,20 @@ class Gate:
         try:
             limit = GROWTH * self.cap
             return decode(script, arguments, data, self.environment, limit=limit, launch=self.launch)
-        except SandboxUnavailable as bad:  # the code has run: what needs no decoder still comes out
+        except SandboxUnavailable as bad:  # the code has run: files that need no decoder are still accepted
             raise Refusal(f"It cannot be decoded safely at the moment. {bad}") from bad
         finally:
             self.decoding_s -= time.monotonic() - start
 
 
 def _names(dirfd: int) -> list[str]:
-    """The names in order; one more than are looked at when there are too many."""
+    """Return the sorted names; one more than LISTED if there are too many."""
     with os.scandir(dirfd) as entries:
         return sorted(entry.name for entry in islice(entries, LISTED + 1))
 
 
 def _named(refused: list[RefusedFile], *, unseen: bool) -> tuple[RefusedFile, ...]:
-    """The refusals, the first of them by name and the rest as one line."""
+    """Return the first refusals by name and one line for the others."""
     rest = len(refused) - NAMED_REFUSALS
     if rest <= 0 and not unseen:
         return tuple(refused)
@@ -163,7 +164,7 @@ def _named(refused: list[RefusedFile], *, unseen: bool) -> tuple[RefusedFile, ..
 
 
 def _check_zones(header: Mapping[str, Any]) -> None:
-    """A time zone is a name out of the public list: any other text there would not be seen."""
+    """Refuse a time zone that is not in the public list, because no reader would see other text there."""
     zones = header.get("zones", ())
     for zone in map(str, zones if isinstance(zones, list) else [zones]):
         if OFFSET.fullmatch(zone) is None and zone not in _zones():

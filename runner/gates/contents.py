@@ -1,4 +1,4 @@
-"""What a file is: by its name, and by its content. The two have to agree."""
+"""Determine a file's type from its name and from its content. Both must agree."""
 
 import re
 
@@ -50,7 +50,7 @@ WRITE_THESE = "Write CSV, JSON, TXT, MD, PNG or Parquet."
 
 
 def type_by_name(name: str) -> str:
-    """The type that the name promises."""
+    """Return the type according to the name. Raises Refusal."""
     if NAME.fullmatch(name) is None:
         raise Refusal(
             "A file name must start with a letter or a digit and may contain only letters, digits, '_', '-' and '.', "
@@ -63,7 +63,7 @@ def type_by_name(name: str) -> str:
 
 
 def content_type(data: bytes) -> str:
-    """What the bytes are: "png", "parquet", "text", or a foreign kind in words."""
+    """Return the type of the bytes: "png", "parquet", "text", or a description of any other type."""
     for magic, name in KNOWN:
         if data.startswith(magic):
             return name
@@ -80,7 +80,7 @@ def content_type(data: bytes) -> str:
 
 
 def check_agreement(kind: str, data: bytes) -> None:
-    """Refuse content that is something else than the name says."""
+    """Refuse content that differs from the type in the name."""
     content = content_type(data)
     if content != (kind if kind in ("png", "parquet") else "text"):
         named = {"png": "a PNG picture", "parquet": "a Parquet table"}.get(content, content)

@@ -1,7 +1,7 @@
-"""Decode what the code wrote in a second sandbox that holds no data: the bytes go in, a header and bytes come out.
+"""Decode output files in a second sandbox without any data: bytes go in, a header and bytes come out.
 
-Formats with a real decoder behind them (Parquet, PNG) are never opened in the portal's own process. The second
-sandbox is as strict as the first: it is the same one, and the script that decodes runs there in place of the code.
+Formats that need a complex decoder (Parquet, PNG) are never opened in the portal's own process. The second sandbox is
+the same as the first, with a decoding script in place of the submitted code.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ GIVEN_UP = "It is malformed, or decoding it takes more memory or time than is al
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What came out of the decoding sandbox. Both parts are still to be judged as hostile."""
+    """What came out of the decoding sandbox. Both parts are still hostile."""
 
     header: dict[str, Any]
     body: bytes
@@ -79,7 +79,7 @@ def decode(
 
 @contextlib.contextmanager
 def _folder() -> Iterator[Path]:
-    """A folder for the bytes, which `sweep` removes should this process die."""
+    """Yield a folder for the bytes. `sweep` removes it if this process dies."""
     folder = base() / new_name()
     folder.mkdir(mode=0o700)
     try:
@@ -90,7 +90,7 @@ def _folder() -> Iterator[Path]:
 
 @cache
 def _script(name: str) -> str:
-    """The script, led by the modules of ours that it needs: inside there are no others."""
+    """Return the script, preceded by the modules that it imports: the sandbox contains no others of ours."""
     lead = [f"{REGISTER}({module!r}, {_source(module)!r})" for module in LED_BY.get(name, ())]
     return "\n".join([DEFINE, *lead, (INSIDE / f"{name}.py").read_text(encoding="utf-8")])
 

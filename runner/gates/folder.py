@@ -1,4 +1,4 @@
-"""Read one file out of a folder that hostile code has filled, without following, waiting for or trusting anything."""
+"""Read a file from a folder that hostile code has filled: follow no link, wait for nothing, trust nothing."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 def check_kind(dirfd: int, name: str) -> None:
-    """Refuse everything but plain files. Nothing is opened."""
+    """Refuse everything but regular files, without opening anything."""
     try:
         mode = os.stat(name, dir_fd=dirfd, follow_symlinks=False).st_mode
     except OSError as bad:
@@ -23,7 +23,7 @@ def check_kind(dirfd: int, name: str) -> None:
 
 
 def read(dirfd: int, name: str, cap: int) -> bytes:
-    """The bytes of a plain file with one name and at most `cap` bytes."""
+    """Return the content of a regular file with one name and at most `cap` bytes. Raises Refusal."""
     check_kind(dirfd, name)
     try:
         file = os.open(name, FLAGS, dir_fd=dirfd)

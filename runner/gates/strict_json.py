@@ -1,4 +1,4 @@
-"""JSON as the gates accept it: UTF-8, finite numbers, one value per key, bounded in depth and in items."""
+"""Strict JSON: UTF-8, finite numbers, unique keys, bounded depth and number of items."""
 
 import json
 import math
@@ -13,14 +13,14 @@ MAX_ITEMS = 1_000_000
 MAX_INTEGER_DIGITS = 40
 MAX_KEY = 1_000
 SMALL = 2**18
-"""Values of at most so many characters are indented."""
+"""Values whose text is at most this long are indented."""
 RESERVED = frozenset({"__proto__"})
 
 TOO_LARGE = 10**MAX_INTEGER_DIGITS
 
 
 def parse(data: bytes) -> object:
-    """The value in `data`. Raises Refusal with what is wrong and where."""
+    """Return the value in `data`. Raises Refusal, saying what is wrong and where."""
     text = _text(data)
     _refuse_crowds(text)
     try:
@@ -29,14 +29,14 @@ def parse(data: bytes) -> object:
         raise Refusal(f"This is not valid JSON: {bad.msg} (line {bad.lineno}, column {bad.colno}).") from bad
     except RecursionError as bad:
         raise Refusal(_too_deep()) from bad
-    except ValueError as bad:  # Python itself refuses whole numbers of thousands of digits
+    except ValueError as bad:  # Python itself refuses integers with thousands of digits
         raise Refusal(_too_long(), CloseCode.OUTPUT_TOO_BIG) from bad
     _walk(value)
     return value
 
 
 def canonical(data: bytes) -> bytes:
-    """The same value in one plain spelling, so that nothing hides between its tokens or among its characters."""
+    """Return the same value in its one canonical spelling, so that nothing hides between tokens or in characters."""
     value = parse(data)
     text = spelling(value)
     if not text.isascii() and composed(text) != text:
@@ -45,8 +45,8 @@ def canonical(data: bytes) -> bytes:
 
 
 def spelling(value: object, *, wide: bool = False) -> str:
-    """The one text of a value, in which an escape stands for what cannot be seen. Small values, and `wide` ones, are
-    indented."""
+    """Return the one text of a value, with invisible characters escaped. Small values are indented; `wide` indents
+    all."""
     text = "" if wide else json.dumps(value, allow_nan=False, ensure_ascii=False)
     if len(text) <= SMALL:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False, indent=2)
@@ -54,7 +54,7 @@ def spelling(value: object, *, wide: bool = False) -> str:
 
 
 def _composed(value: object) -> object:
-    """The value with letters and their marks in one spelling. Two keys that look the same are one key twice."""
+    """Return the value with all texts composed. Two keys that then look the same count as a duplicate key."""
     if isinstance(value, str):
         return composed(value)
     if isinstance(value, list):
@@ -76,7 +76,7 @@ def _text(data: bytes) -> str:
 
 
 def _refuse_crowds(text: str) -> None:
-    """Bound the number of items before anything is built from them."""
+    """Bound the number of items before parsing."""
     if _items(text) > MAX_ITEMS and _items(_outside_strings(text)) > MAX_ITEMS:
         raise Refusal(
             f"The JSON has more than {MAX_ITEMS:,} items. Save tables as CSV or Parquet.",
@@ -85,7 +85,7 @@ def _refuse_crowds(text: str) -> None:
 
 
 def _outside_strings(text: str) -> str:
-    """What stands between strings, found in one pass whatever the text: no expression that could backtrack."""
+    """Return the text outside strings, in linear time: a regular expression could backtrack."""
     return "".join(text.replace("\\\\", "").replace('\\"', "").split('"')[::2])
 
 

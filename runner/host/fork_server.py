@@ -1,7 +1,7 @@
-"""One fork server in its sandbox: hand it blocks, watch each child from outside, and read its answer once it is dead.
+"""The host's side of the fork server: hand it blocks, watch each child, and read the answer of each dead child.
 
-Nothing here waits for a block. The server reports over a socket that a child has begun and that it has died; in
-between, this side reads the child's own clocks and memory, and kills the child that is over a limit.
+Nothing here waits for a block. The server reports over a socket when a child has started and when it has died. In
+between, this side reads the child's clocks and memory and kills it if it exceeds a limit.
 """
 
 import contextlib
@@ -36,20 +36,20 @@ BEGUN = -1
 
 CAPABILITIES = ("CAP_SYS_ADMIN", "CAP_SETPCAP")
 BASE_MB = 512
-"""What the server may take with its libraries. Its children share that memory."""
+"""What the server and its libraries may use. Its children share that memory."""
 FOLDER_BYTES = 16 * MIB
 FOLDERS = ("/out", "/tmp", "/dev/shm")  # noqa: S108
 SLACK_MB = 128
-"""How far a child may get beyond its limit before it is noticed and killed."""
+"""How far a child may exceed its limit before it is noticed and killed."""
 UNANSWERED = struct.pack("=Q", 0x7FF8_0000_0000_7E1A)
-"""A NaN that arithmetic does not produce: it marks a number that has not been written."""
+"""A NaN that arithmetic does not produce. It marks a number that was not written."""
 START_S = 60.0
 PATIENCE_S = 60.0
 TICK_S = 0.01
 
 
 class ServerGone(RuntimeError):
-    """The fork server has died or hangs."""
+    """The fork server has died or is hanging."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class Work:
 
 @dataclass(slots=True)
 class Child:
-    """A block in hand. `handle` is a pidfd, once it has begun."""
+    """A block that was handed out. `handle` is a pidfd once its process has started."""
 
     answer: int
     sent: float
@@ -82,7 +82,7 @@ class Child:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a block ended: "ok" with its answer, "failed" or "time". If it was not `confined`, no code of it has run."""
+    """How a block ended: "ok" with its answer, "failed" or "time". If it was not `confined`, its code did not run."""
 
     number: int
     end: str
@@ -92,7 +92,7 @@ class Ended:
 
 @contextmanager
 def fork_server(work: Work, at_once: int) -> Iterator["ForkServer"]:
-    """A sandbox with its fork server, ready to take blocks. Raises NotStarted."""
+    """Yield a fork server in its own sandbox, ready for blocks. Raises NotStarted."""
     python = interpreter(work.environment)
     with staged() as stage, grouped(_together(work.limits, at_once)) as group:
         box = start(_command(work, python, stage.uid), group)
@@ -105,10 +105,10 @@ def fork_server(work: Work, at_once: int) -> Iterator["ForkServer"]:
 
 
 def _together(limits: Limits, at_once: int) -> Limits:
-    """Room for the server and for each child at its limit, plus slack.
+    """Return the limits of the whole sandbox: the server, each child at its limit, and slack.
 
-    Only a child over its limit can fill this. It then holds more than any other, so the kernel kills it, not a
-    neighbour.
+    Only a child over its limit can use all of this. It then uses more than any other child, so the kernel kills it and
+    not a neighbour.
     """
     each = BASE_MB + limits.memory_mb + len(FOLDERS) * FOLDER_BYTES // MIB + SLACK_MB
     return replace(limits, memory_mb=BASE_MB + at_once * each, pids=2 * at_once + 1)
@@ -144,7 +144,7 @@ def _command(work: Work, python: Interpreter, uid: int | None) -> Command:
 
 
 def _variables(python: Interpreter) -> dict[str, str]:
-    """One thread; and one hash seed for all servers, so that a block that is run again gives the same answer."""
+    """Return variables for one thread and a fixed hash seed, so that a block that runs again gives the same answer."""
     found = {name: "1" if name.endswith("_THREADS") else value for name, value in variables(python).items()}
     return found | {"PYTHONHASHSEED": "0"}
 
@@ -177,7 +177,7 @@ def _introduced(box: Box, work: Work) -> "ForkServer":
 
 
 class ForkServer:
-    """Hands out blocks and reports how each has ended. Every method may raise ServerGone."""
+    """Hands out blocks and reports how each ended. Every method may raise ServerGone."""
 
     def __init__(self, box: Box, work: Work) -> None:
         self.box = box
@@ -192,7 +192,7 @@ class ForkServer:
         self.most = self._make_room()
 
     def _make_room(self) -> int:
-        """Set the children's memory limits, which start from what the server has itself. Returns the one to watch."""
+        """Set the children's memory limits, on top of what the server uses. Returns the limit to watch, in bytes."""
         try:
             (server,) = children(self.box.init)
             own, (address, data) = own_memory(server), reserved(server)
@@ -220,7 +220,7 @@ class ForkServer:
             os.close(content)
 
     def news(self, timeout: float) -> Iterator[Ended]:
-        """The blocks that have ended, after waiting for at most `timeout`. Also enforces the limits of the others."""
+        """Wait at most `timeout` seconds, yield the blocks that have ended, and enforce the limits of the others."""
         wait = min(timeout, TICK_S) if self.in_hand else timeout
         if self._poll.poll(wait * 1000):
             while (heard := self._hear()) is not None:
@@ -231,7 +231,7 @@ class ForkServer:
             self._look()
 
     def _hear(self) -> tuple[Ended, ...] | None:
-        """One message: how a child has ended, or an empty tuple if one has begun. None if no message is there."""
+        """Read one message. Returns how a child ended, () if one has started, or None if there is no message."""
         try:
             data, ancillary, _, _ = self.control.recvmsg(
                 NEWS.size, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC
@@ -251,7 +251,7 @@ class ForkServer:
         return ()
 
     def _ended(self, number: int, status: int, used: float, *, confined: bool) -> Ended:
-        """A child is dead: its memory holds the answer, if it has ended cleanly and within its CPU time."""
+        """Read a dead child's answer, which counts if it is complete and the child ended cleanly and in time."""
         child = self.in_hand.pop(number)
         answer = os.pread(child.answer, self.size, 0)
         child.close()
@@ -271,7 +271,7 @@ class ForkServer:
                     signal.pidfd_send_signal(child.handle, signal.SIGKILL)
 
     def _is_over(self, child: Child, now: float) -> bool:
-        """Time spent waiting for a processor does not count: it depends on the load that others make."""
+        """Whether a child exceeds a limit. Time spent waiting for a CPU does not count: it depends on others' load."""
         taken = now - child.begun - waited_s(child.pid)
         child.late = cpu_s(child.pid) > self.limits.cpu_s or taken > self.limits.wall_s
         return child.late or own_memory(child.pid) > self.most

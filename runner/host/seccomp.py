@@ -1,4 +1,4 @@
-"""Seccomp filters as classic BPF, assembled here: a search tree over call numbers with a verdict at each leaf."""
+"""Assemble seccomp filters as classic BPF: a search tree over system call numbers with an action at each leaf."""
 
 import errno
 import struct
@@ -42,7 +42,8 @@ UNIX, INTERNET = 1, 2
 DROP_BOUNDING = 24  # PR_CAPBSET_DROP
 CALLS = ("socket", "connect", "accept", "accept4", "bind", "listen")
 SIBLINGS_SHARE = ("clone", "fork", "vfork", "pipe", "pipe2", "socketpair", "timer_create")
-"""Processes and threads, pending signals and pages of pipes are limited per user; pipes and sockets are numbered."""
+"""Calls that siblings could signal through: processes, threads, pending signals and pages of pipes are limited per
+user, and pipes and sockets are numbered."""
 SHARED_MAPPING, NO_FILE = 0x01, 0x20  # MAP_SHARED, MAP_ANONYMOUS
 PARTING = ("unshare", "setns", "mount", "pidfd_open", "capset")
 
@@ -71,33 +72,33 @@ def _load(offset: int) -> Block:
 
 
 def _argument(index: int) -> Block:
-    """The lower half of an argument: every argument judged here is an int, or has its meaning in those bits."""
+    """Load the lower half of an argument: every argument tested here is an int or has its meaning in those bits."""
     return _load(16 + 8 * index)
 
 
 def _each(index: int, values: Iterable[int], then: Block) -> Block:
-    """`then` when the argument is one of the values, and on otherwise. `then` is one step."""
+    """Do `then`, which is one step, if the argument is one of the values; otherwise go on."""
     return _argument(index) + tuple(step for value in values for step in (Step(EQUAL, 0, 1, value), *then))
 
 
 def among(index: int, values: Iterable[int], then: Block, otherwise: Block) -> Block:
-    """`then` when the argument is one of the values. `then` is one step."""
+    """Do `then`, which is one step, if the argument is one of the values, and `otherwise` if not."""
     return _each(index, values, then) + otherwise
 
 
 class Stage(StrEnum):
-    """Who runs under a filter. A later one is laid over an earlier one, and both hold."""
+    """What runs under a filter. If a process loads a second filter, both apply."""
 
     START = "start"
-    """Our own start, before submitted code: may execute and confine itself."""
+    """Our own start-up, before submitted code: may execute programs and confine itself."""
     CODE = "code"
-    """Submitted code: may fork and thread."""
+    """Submitted code: may start processes and threads."""
     ZYGOTE = "zygote"
-    """The fork server, which never runs submitted code: START and the calls that part namespaces."""
+    """The fork server, which never runs submitted code: START and the calls that create namespaces."""
     BLOCK = "block"
-    """Submitted code on one block: one thread, which can make nothing that is counted for it and its siblings."""
+    """Submitted code on one block: one thread, unable to create what the kernel counts together with its siblings'."""
     FETCH = "fetch"
-    """pip, which fetches packages and runs nothing of them: START and sockets, in a network of its own."""
+    """pip, which downloads packages without running them: START and sockets, in its own network."""
 
     @property
     def is_ours(self) -> bool:
@@ -105,7 +106,7 @@ class Stage(StrEnum):
 
 
 def _judged(stage: Stage) -> dict[str, Block]:
-    """The calls that depend on their arguments."""
+    """Return the actions of calls that depend on their arguments."""
     allow, eperm = stop(ALLOW), refuse(errno.EPERM)
     options = (*PROCESS_NAMES, *CONFINING, UNDUMPABLE) if stage.is_ours else PROCESS_NAMES
     options = (*options, DROP_BOUNDING) if stage is Stage.ZYGOTE else options
@@ -117,25 +118,25 @@ def _judged(stage: Stage) -> dict[str, Block]:
         "prlimit64": among(0, (0,), allow, eperm),
         "setrlimit": allow,
         "personality": among(0, (0xFFFFFFFF,), allow, eperm),
-        # Descriptors on their way in a socket are counted for all processes of a user.
+        # Descriptors in flight in a socket are counted per user.
         "sendmsg": allow if stage.is_ours else refuse(errno.EACCES),
-        # The free space of the disk that holds the libraries says how it goes on the host.
+        # The free space of the disk with the libraries reveals activity on the host.
         **dict.fromkeys(("statfs", "fstatfs"), refuse(errno.ENOSYS)),
         **_on_shared_files(),
     }
 
 
 def _calls() -> dict[str, Block]:
-    """Calls over TCP, which end in the network that they begin in."""
+    """Return the actions of TCP calls, which cannot leave the sandbox's own network."""
     family = among(0, (INTERNET,), stop(ALLOW), refuse(errno.EAFNOSUPPORT))
     return dict.fromkeys(CALLS, stop(ALLOW)) | {"socket": family}
 
 
 def _on_shared_files() -> dict[str, Block]:
-    """Calls that act on a file, not on a descriptor: two runs share library files, so each would be a channel."""
+    """Return the actions of calls that act on files: library files are shared, so these would be a channel."""
     allow, eperm = stop(ALLOW), refuse(errno.EPERM)
     return {
-        # Locks and hints seem to work.
+        # Locks and hints appear to work.
         "flock": refuse(0),
         "fadvise64": refuse(0),
         "madvise": among(2, ON_SHARED_PAGES, refuse(errno.EINVAL), allow),
@@ -145,10 +146,10 @@ def _on_shared_files() -> dict[str, Block]:
 
 
 def _futex() -> Block:
-    """Within one process a futex is an address. Otherwise it may be a place in a file, known by all who map that.
+    """Allow private futexes; neutralise shared ones, which may lie in a file that other runs map, too.
 
-    There, waiting ends at once (to be repeated, as the C library does) and waking wakes nobody: joining a thread and
-    semaphores between processes work, at the price of processor time.
+    There, a wait ends at once (the C library repeats it) and a wake-up wakes nobody. Joining a thread and semaphores
+    between processes still work, at the cost of CPU time.
     """
     private = (*_argument(1), Step(ANY_BIT, 0, 1, PRIVATE), *stop(ALLOW))
     waits = _each(1, WAITS, refuse(errno.EAGAIN))
@@ -156,7 +157,7 @@ def _futex() -> Block:
 
 
 def _mapping() -> Block:
-    """No shared memory without a file: a process can keep it while the kernel no longer counts it for that process."""
+    """Refuse shared memory without a file: a process could keep it after the kernel stops counting it."""
     shared = (*_argument(3), Step(ANY_BIT, 0, 2, NO_FILE), Step(ANY_BIT, 0, 1, SHARED_MAPPING))
     return (*shared, *refuse(errno.EPERM), *stop(ALLOW))
 
@@ -176,7 +177,7 @@ def _verdicts(numbers: dict[str, int], stage: Stage) -> dict[int, Block]:
 
 
 def _tree(runs: Sequence[tuple[int, Block]]) -> Block:
-    """A binary search over (first number, verdict) intervals, in ascending order."""
+    """Return a binary search over (first number, action) intervals, in ascending order."""
     if len(runs) == 1:
         return runs[0][1]
     middle = len(runs) // 2
@@ -198,7 +199,7 @@ def _intervals(verdicts: dict[int, Block]) -> list[tuple[int, Block]]:
 
 @cache
 def build(machine: str, stage: Stage) -> bytes:
-    """The filter program for a machine and a stage as seccomp(2) takes it."""
+    """Return the filter program for a machine and a stage, as seccomp(2) takes it."""
     arch, numbers = MACHINES[machine]
     program = [*_load(ARCH), Step(EQUAL, 1, 0, arch), *stop(KILL), *_load(NUMBER)]
     if machine == "x86_64":

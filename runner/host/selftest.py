@@ -1,4 +1,4 @@
-"""The start-up self-test: code runs only on a host whose sandbox has just been seen to hold."""
+"""Self-test at start-up: code runs only on a host whose sandbox has withstood attempts to break out."""
 
 import contextlib
 import json
@@ -35,9 +35,9 @@ def default_environment() -> Path:
 
 @cache
 def probe(environment: Path, guest: Interpreter | None = None) -> Capabilities:
-    """Try to get out of a sandbox in every known way. Raises SandboxUnavailable; success is remembered.
+    """Try to break out of a sandbox in every known way. Raises SandboxUnavailable; a success is cached.
 
-    `guest`: the Python to start inside, when it is not that of the environment.
+    `guest`: the Python to start inside, if it is not that of the environment.
     """
     try:
         landlock = attempt(environment, partial(bubblewrapped, guest=guest))
@@ -49,7 +49,7 @@ def probe(environment: Path, guest: Interpreter | None = None) -> Capabilities:
 
 
 def _hint() -> str:
-    """What most often stands in the way."""
+    """Return the most common reason, if it applies here."""
     switches = {
         "/proc/sys/kernel/unprivileged_userns_clone": "0",
         "/proc/sys/user/max_user_namespaces": "0",
@@ -71,9 +71,9 @@ def _listener() -> Iterator[int]:
 
 
 def attempt(environment: Path, launch: Launcher, *, own_kernel: bool = False) -> int:
-    """Try to get out and to take too much memory; answers the Landlock version that was in force.
+    """Try to break out and to use too much memory. Returns the Landlock ABI version that was in force, 0 for none.
 
-    `own_kernel`: what a kernel of the sandbox's own shows of itself (/proc) is not the host's.
+    `own_kernel`: the sandbox has its own kernel, so its /proc does not show the host.
     """
     landlock = _escape(environment, launch, own_kernel=own_kernel)
     _swell(environment, launch)
@@ -112,7 +112,7 @@ def _answer(watch: Watch) -> list[str]:
 
 
 def _swell(environment: Path, launch: Launcher) -> None:
-    """More memory than allowed has to end a run."""
+    """Check that a run that uses too much memory is killed."""
     with launch(spec_of(_script("swell"), environment, SWELLING)) as watch:
         code = judge(watch.run(), SWELLING, 100).code
     if code is not CloseCode.MEMORY_LIMIT:
@@ -128,7 +128,7 @@ def _script(name: str) -> str:
 def spec_of(
     code: str, environment: Path, limits: Limits, parameters: Mapping[str, object] | None = None
 ) -> JobSpec:
-    """A job of our own, of which nothing comes out."""
+    """Return a job of our own without outputs."""
     return JobSpec(
         run_id="self-test",
         code=code,

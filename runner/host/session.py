@@ -1,4 +1,4 @@
-"""A sandbox as a context: user id, staged copies, control group and box come together and all go together."""
+"""Sandboxes as context managers, which set up and remove user id, staged copies, control group and processes."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from runner.host.supervise import Watch
 
 @contextlib.contextmanager
 def staged() -> Iterator[Stage]:
-    """A user id of its own for one run, and a place for copies that goes when the run has gone."""
+    """Yield a stage: a user id for one run and a place for copies, which are removed at the end."""
     with own_uid() as uid:
         stage = Stage(uid)
         try:
@@ -28,7 +28,7 @@ def staged() -> Iterator[Stage]:
 
 @contextlib.contextmanager
 def grouped(limits: Limits) -> Iterator[Group | None]:
-    """A control group for one run, where this host lets us make one."""
+    """Yield a control group for one run, or None if this host does not let us create one."""
     where = parents()
     if where is None:
         yield None
@@ -42,7 +42,7 @@ def grouped(limits: Limits) -> Iterator[Group | None]:
 
 
 class Launcher(Protocol):
-    """Starts a job somewhere and puts a watch on it. At the end nothing of it is left. Raises NotStarted."""
+    """Starts a job in some sandbox and yields its watch. Leaves nothing behind. Raises NotStarted."""
 
     def __call__(
         self,
@@ -58,7 +58,7 @@ def bubblewrapped(
     cancelled: Callable[[], bool] = lambda: False,
     guest: Interpreter | None = None,
 ) -> contextlib.AbstractContextManager[Watch]:
-    """The launcher of this host's bubblewrap."""
+    """Launch a job in this host's bubblewrap. See Launcher."""
     return watched(spec, bwrap_options.find(), started, cancelled, guest)
 
 
@@ -70,7 +70,7 @@ def watched(
     cancelled: Callable[[], bool] = lambda: False,
     guest: Interpreter | None = None,
 ) -> Iterator[Watch]:
-    """A started sandbox under a watch. At the end nothing of it is left. Raises NotStarted."""
+    """Start a sandbox and yield its watch. Leaves nothing behind. Raises NotStarted."""
     with staged() as stage, grouped(spec.limits) as group:
         box = start(Shipment(spec, stage, bwrap, guest=guest).command(), group)
         try:

@@ -1,4 +1,4 @@
-"""Watch one sandbox to its end: limits of time, memory, processes, disk and log; cancellation; the observations."""
+"""Watch a sandbox to its end: enforce its limits, cancel it on request, and record how it ended."""
 
 import time
 from collections.abc import Callable
@@ -36,7 +36,7 @@ class Watched(Protocol):
     def group(self) -> Totals | None: ...
     @property
     def outputs(self) -> int:
-        """A descriptor of the folder with what the code wrote, once it has ended."""
+        """A descriptor of the folder with the code's output files, once the code has ended."""
         ...
 
     @property
@@ -49,7 +49,7 @@ class Watched(Protocol):
 
 @dataclass(slots=True)
 class Watch:
-    """One run under supervision. `reason` is why we ended it, if we did."""
+    """One run under supervision. `reason` says why we killed it, if we did."""
 
     box: Watched
     limits: Limits
@@ -89,7 +89,7 @@ class Watch:
             self.started()
 
     def _note_last(self) -> None:
-        """Whether folders are full can be seen after the end too; who was there cannot."""
+        """Check for full folders once more: unlike processes, they can still be seen after the end."""
         if self.box.folders:
             self.meter.disk()
 
@@ -102,7 +102,7 @@ class Watch:
         self.reason = self._exceeded(reading, now)
 
     def _exceeded(self, reading: Reading, now: float) -> CloseCode | None:
-        """The first limit that is overstepped."""
+        """Return the first limit that is exceeded."""
         if now - self.began > self.limits.wall_s or reading.cpu_s > self.limits.cpu_s:
             return CloseCode.TIME_LIMIT
         if self._too_much_memory(reading):
@@ -121,13 +121,13 @@ class Watch:
         return reading.memory > seen and self.meter.proportional() > seen
 
     def _refused(self) -> bool:
-        """Whether a process or thread too many was asked for."""
+        """Whether the run tried to start too many processes or threads."""
         if self.box.group is not None:
             return self.box.group.refused_processes() > 0
         return self.meter.last.peak_tasks >= self.limits.pids + INIT
 
     def _too_many_processes(self, reading: Reading, now: float) -> bool:
-        """Whether the run keeps asking for more than it may have. Without a group only crowding can be seen."""
+        """Whether the run keeps starting too many processes. Without a group, staying at the limit counts as that."""
         if self.box.group is not None:
             return self.box.group.refused_processes() > REFUSED_PROCESSES
         if reading.tasks < self.limits.pids + INIT:

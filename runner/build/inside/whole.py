@@ -1,8 +1,8 @@
-"""Whether a list is whole: that what its packages need is there too, in a version that they take.
+"""Check that a list is complete: that it includes the packages' own requirements, in versions that they accept.
 
-Arguments are name=value: `pip` (the folder that pip lies in: it brings the library that reads requirements),
-`packages` (a folder), `list` (a file: the packages that were asked for). What is missing is printed, line by line.
-Packages are read as text, nothing of them is imported. The markers mean this Python, which will run them.
+Arguments are name=value: `pip` (the folder that contains pip, which vendors the parser of requirements), `packages`
+(a folder), `list` (a file with the packages that were asked for). Missing requirements are printed, one per line.
+Packages are read as text and never imported. Markers are evaluated for this Python, which will run them.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ TOLD = 50
 
 
 class Bad(Exception):
-    """This cannot be judged; the text says why."""
+    """The metadata cannot be used; the message says why."""
 
 
 class Package:
-    """One installed package as it describes itself."""
+    """One installed package, according to its metadata."""
 
     def __init__(self, described: email.message.Message, packaging: Any) -> None:
         self.name = packaging.utils.canonicalize_name(str(described["Name"]))
@@ -41,7 +41,7 @@ class Package:
             raise Bad(f"The metadata of {self.shown} cannot be read: {bad}") from bad
 
     def asks(self, extras: set[str]) -> list[Any]:
-        """What it needs here, with these extras of it."""
+        """Return the requirements that apply here, with these extras."""
         return [
             need
             for need in self.needs
@@ -69,7 +69,7 @@ def _installed(folder: Path, packaging: Any) -> dict[str, Package]:
 
 
 def faults(packages: dict[str, Package], wanted: list[dict[str, Any]], packaging: Any) -> list[str]:
-    """What was asked for and is not there, and what that needs and is not there."""
+    """Return a sentence for each listed package or requirement that is missing or has the wrong version."""
     told: dict[str, None] = {}
     extras: dict[str, set[str]] = {}
     asked = [f"{pin['name']}[{','.join(pin['extras'])}]=={pin['version']}" for pin in wanted]
