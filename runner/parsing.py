@@ -204,15 +204,15 @@ def _size(folder: Path) -> int:
 
 def _answer(watch: Watch, listener: _Listener, work: Parsing) -> dict[str, Any]:
     ended = watch.run()
-    verdict = judge(ended, work.limits, 1)
-    if not ended.ready or verdict.code is CloseCode.INTERNAL:
+    outcome = judge(ended, work.limits, 1)
+    if not ended.ready or outcome.code is CloseCode.INTERNAL:
         raise SandboxUnavailable("The sandbox for reading files cannot start on this host.")
     if listener.is_full:
         raise Broken(CloseCode.DISK_LIMIT)
-    if verdict.status is Status.CANCELLED:
+    if outcome.status is Status.CANCELLED:
         raise Stopped
-    if verdict.status is not Status.SUCCEEDED:
-        raise Broken(verdict.code or CloseCode.INTERNAL, watch.box.stderr.text())
+    if outcome.status is not Status.SUCCEEDED:
+        raise Broken(outcome.code or CloseCode.INTERNAL, watch.box.stderr.text())
     return understood(lambda: read(watch.box.outputs, ANSWER, ANSWER_MB * 2**20))
 
 

@@ -67,21 +67,21 @@ class Sandboxed:
         given = {name: f"/weir/{name}" for name in names} | dict(step.words)
         given |= {"control": "{control}"} if step.serve else {}
         words = [f"{name}={value}" for name, value in given.items()]
-        stage = seccomp.Stage.FETCH if step.serve else seccomp.Stage.START
-        return self._command(uid, [SCRIPT, *words], lambda opened: self._view(opened, step), stage)
+        profile = seccomp.Profile.FETCH if step.serve else seccomp.Profile.START
+        return self._command(uid, [SCRIPT, *words], lambda opened: self._view(opened, step), profile)
 
     def _command(
         self,
         uid: int | None,
         arguments: Sequence[str],
         view: Callable[[list[int]], View],
-        stage: seccomp.Stage = seccomp.Stage.START,
+        profile: seccomp.Profile = seccomp.Profile.START,
     ) -> Command:
         return Command(
             program=self.bwrap,
             view=view,
             arguments=[self.python.command, *OPTIONS, *arguments],
-            seccomp=seccomp.build(platform.machine(), stage),
+            seccomp=seccomp.build(platform.machine(), profile),
             nested_users=bool(os.statvfs("/proc/sys").f_flag & os.ST_RDONLY),
             uid=uid,
             log_bytes=int(LIMITS.log_mb * 2**20),

@@ -8,7 +8,7 @@ from runner.host import selftest
 from runner.host.cgroups import sweep_groups
 from runner.host.job import check
 from runner.host.local_sandbox import NotStarted
-from runner.host.outcome import Verdict, judge
+from runner.host.outcome import Outcome, judge
 from runner.host.session import Launcher, bubblewrapped
 from runner.host.state import sweep_stages
 from runner.host.supervise import Watch
@@ -53,17 +53,17 @@ def run_under(
 
 def _result(spec: JobSpec, watch: Watch, layers: tuple[str, ...], launch: Launcher) -> JobResult:
     ended = watch.run()
-    verdict = judge(ended, spec.limits, spec.code.count("\n") + 1)
-    outputs, refused = _collect(spec, watch, verdict, launch)
-    verdict = with_outputs(verdict, outputs, refused)
+    outcome = judge(ended, spec.limits, spec.code.count("\n") + 1)
+    outputs, refused = _collect(spec, watch, outcome, launch)
+    outcome = with_outputs(outcome, outputs, refused)
     box = watch.box
     return JobResult(
-        status=verdict.status,
-        code=verdict.code,
-        error_class=verdict.error_class,
-        error_line=verdict.error_line,
-        exit_code=verdict.exit_code,
-        signal=verdict.signal,
+        status=outcome.status,
+        code=outcome.code,
+        error_class=outcome.error_class,
+        error_line=outcome.error_line,
+        exit_code=outcome.exit_code,
+        signal=outcome.signal,
         wall_s=round(watch.wall_s, 4),
         cpu_s=round(ended.cpu_s, 4),
         peak_memory_bytes=watch.peak_bytes(),
@@ -78,25 +78,25 @@ def _result(spec: JobSpec, watch: Watch, layers: tuple[str, ...], launch: Launch
 
 
 def _collect(
-    spec: JobSpec, watch: Watch, verdict: Verdict, launch: Launcher
+    spec: JobSpec, watch: Watch, outcome: Outcome, launch: Launcher
 ) -> tuple[tuple[OutputFile, ...], tuple[RefusedFile, ...]]:
     """Return (accepted, refused) outputs of a successful run; of any other run, nothing is accepted.
 
     Always decode with the default environment: the run's own packages are a stranger's and might let out whatever the
     code wrote.
     """
-    if verdict.status is not Status.SUCCEEDED:
+    if outcome.status is not Status.SUCCEEDED:
         return (), ()
     decoders = selftest.default_environment()
     return collect.collect(watch.box.outputs, spec.out, spec.limits, decoders, launch)
 
 
 def with_outputs(
-    verdict: Verdict, outputs: tuple[OutputFile, ...], refused: tuple[RefusedFile, ...]
-) -> Verdict:
+    outcome: Outcome, outputs: tuple[OutputFile, ...], refused: tuple[RefusedFile, ...]
+) -> Outcome:
     """Return the final outcome: a run without any accepted output has failed, for the reason of the first refusal."""
-    if verdict.status is not Status.SUCCEEDED or outputs:
-        return verdict
+    if outcome.status is not Status.SUCCEEDED or outputs:
+        return outcome
     codes = [file.code for file in refused]
     code = codes[0] if codes else CloseCode.OUTPUT_MISSING
-    return Verdict(status=Status.FAILED, code=code, exit_code=verdict.exit_code)
+    return Outcome(status=Status.FAILED, code=code, exit_code=outcome.exit_code)

@@ -16,6 +16,7 @@ from typing import Any
 from runner.contract import CloseCode, JobSpec, Limits, SandboxUnavailable, Status
 from runner.gates.folder import read
 from runner.gates.refusal import Refusal
+from runner.host.job import INSIDE
 from runner.host.local_sandbox import NotStarted
 from runner.host.outcome import judge
 from runner.host.session import Launcher, bubblewrapped
@@ -23,7 +24,6 @@ from runner.host.state import base, new_name
 from runner.host.supervise import Watch
 from runner.text import one_line
 
-INSIDE = Path(__file__).parents[1] / "inside"
 LIMITS = Limits(wall_s=60, cpu_s=50, memory_mb=2048, pids=32, output_mb=16, log_mb=0.1)
 HEADER_BYTES = 16 * 2**20
 LED_BY = {
@@ -101,10 +101,10 @@ def _source(module: str) -> str:
 
 def _decoded(watch: Watch, spec: JobSpec, limit: int) -> Decoded:
     ended = watch.run()
-    verdict = judge(ended, spec.limits, 1)
-    if not ended.ready or verdict.code is CloseCode.INTERNAL:
+    outcome = judge(ended, spec.limits, 1)
+    if not ended.ready or outcome.code is CloseCode.INTERNAL:
         raise SandboxUnavailable("The decoding sandbox cannot start on this host.")
-    if verdict.status is not Status.SUCCEEDED:
+    if outcome.status is not Status.SUCCEEDED:
         raise Refusal(GIVEN_UP)
     out = watch.box.outputs
     header = _header(read(out, "header", HEADER_BYTES))

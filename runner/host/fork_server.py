@@ -137,7 +137,7 @@ def _command(work: Work, python: Interpreter, uid: int | None) -> Command:
         view=view,
         # Not -I, which would ignore the hash seed; bubblewrap clears the environment, so no other variable is read.
         arguments=[python.command, "-s", "-B", "-X", "utf8", main, "{control}"],
-        seccomp=seccomp.build(platform.machine(), seccomp.Stage.ZYGOTE),
+        seccomp=seccomp.build(platform.machine(), seccomp.Profile.BLOCK_SERVER),
         nested_users=True,
         uid=uid,
     )
@@ -155,7 +155,7 @@ def _job(work: Work) -> dict[str, object]:
         "code": work.code,
         "output_size": work.output_size,
         "limits": resource_limits(work.limits) | own,
-        "filter": seccomp.build(platform.machine(), seccomp.Stage.BLOCK),
+        "filter": seccomp.build(platform.machine(), seccomp.Profile.BLOCK),
         "tables": work.tables,
         "folder_bytes": FOLDER_BYTES,
     }

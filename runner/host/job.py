@@ -20,7 +20,7 @@ from runner.host.linux import memory_file
 from runner.host.local_sandbox import Command
 from runner.host.state import Stage
 
-HARNESS = Path(__file__).parents[1] / "inside"
+INSIDE = Path(__file__).parents[1] / "inside"
 TABLE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,127}")
 SUFFIXES = (".parquet", ".arrow", ".csv")
 MIB = 2**20
@@ -94,7 +94,7 @@ def variables(python: Interpreter) -> dict[str, str]:
 @cache
 def harness(name: str, *, compiled: bool) -> tuple[str, bytes]:
     """Return (path inside, content) of one of our files, compiled if the Python there can read our byte code."""
-    source = (HARNESS / f"{name}.py").read_bytes()
+    source = (INSIDE / f"{name}.py").read_bytes()
     if not compiled:
         return f"/weir/{name}.py", source
     code = compile(source, f"/weir/{name}.py", "exec", dont_inherit=True)
@@ -141,7 +141,7 @@ class Shipment:
             program=self.bwrap,
             view=self._view,
             arguments=[self.python.command, "-I", "-B", "-X", "utf8", start, "{control}"],
-            seccomp=seccomp.build(self.machine, seccomp.Stage.START),
+            seccomp=seccomp.build(self.machine, seccomp.Profile.START),
             nested_users=bool(os.statvfs("/proc/sys").f_flag & os.ST_RDONLY),
             uid=self.stage.uid,
             log_bytes=int(self.spec.limits.log_mb * MIB),
@@ -188,7 +188,7 @@ class Shipment:
             "folders": sizes(self.spec.limits),
             "lent": [place for _, place in self.lent],
             "limits": dict(self.own_limits or resource_limits(self.spec.limits)),
-            "filter": seccomp.build(self.machine, seccomp.Stage.CODE),
+            "filter": seccomp.build(self.machine, seccomp.Profile.CODE),
             "inputs": kinds,
             "parameters": json.loads(text),
             "parameters_json": text,

@@ -35,7 +35,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Outcome:
     status: Status
     code: CloseCode | None = None
     error_class: str = ""
@@ -44,19 +44,19 @@ class Verdict:
     signal: int | None = None
 
 
-def judge(ended: Ended, limits: Limits, lines: int) -> Verdict:
+def judge(ended: Ended, limits: Limits, lines: int) -> Outcome:
     """Return the outcome before outputs are checked. `lines` is the length of the author's file."""
     exit_code, signal = _exit(ended)
     if ended.cancelled:
-        return Verdict(status=Status.CANCELLED, signal=signal, exit_code=exit_code)
+        return Outcome(status=Status.CANCELLED, signal=signal, exit_code=exit_code)
     code = _code(ended, limits, exit_code, signal)
     if code is None:
-        return Verdict(status=Status.SUCCEEDED, exit_code=exit_code)
-    failed = Verdict(status=Status.FAILED, code=code, exit_code=exit_code, signal=signal)
+        return Outcome(status=Status.SUCCEEDED, exit_code=exit_code)
+    failed = Outcome(status=Status.FAILED, code=code, exit_code=exit_code, signal=signal)
     if code is not CloseCode.EXCEPTION:
         return failed
     name, line = _exception(ended.report, lines)
-    return Verdict(status=Status.FAILED, code=code, error_class=name, error_line=line, exit_code=exit_code)
+    return Outcome(status=Status.FAILED, code=code, error_class=name, error_line=line, exit_code=exit_code)
 
 
 def _exit(ended: Ended) -> tuple[int | None, int | None]:

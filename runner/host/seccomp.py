@@ -59,8 +59,8 @@ class Step:
 Block = tuple[Step, ...]
 
 
-def stop(verdict: int) -> Block:
-    return (Step(RETURN, 0, 0, verdict),)
+def stop(action: int) -> Block:
+    return (Step(RETURN, 0, 0, action),)
 
 
 def refuse(number: int) -> Block:
@@ -86,14 +86,14 @@ def among(index: int, values: Iterable[int], then: Block, otherwise: Block) -> B
     return _each(index, values, then) + otherwise
 
 
-class Stage(StrEnum):
+class Profile(StrEnum):
     """What runs under a filter. If a process loads a second filter, both apply."""
 
     START = "start"
     """Our own start-up, before submitted code: may execute programs and confine itself."""
     CODE = "code"
     """Submitted code: may start processes and threads."""
-    ZYGOTE = "zygote"
+    BLOCK_SERVER = "block-server"
     """The fork server, which never runs submitted code: START and the calls that create namespaces."""
     BLOCK = "block"
     """Submitted code on one block: one thread, unable to create what the kernel counts together with its siblings'."""
@@ -102,14 +102,14 @@ class Stage(StrEnum):
 
     @property
     def is_ours(self) -> bool:
-        return self in (Stage.START, Stage.ZYGOTE, Stage.FETCH)
+        return self in (Profile.START, Profile.BLOCK_SERVER, Profile.FETCH)
 
 
-def _judged(stage: Stage) -> dict[str, Block]:
+def _by_argument(profile: Profile) -> dict[str, Block]:
     """Return the actions of calls that depend on their arguments."""
     allow, eperm = stop(ALLOW), refuse(errno.EPERM)
-    options = (*PROCESS_NAMES, *CONFINING, UNDUMPABLE) if stage.is_ours else PROCESS_NAMES
-    options = (*options, DROP_BOUNDING) if stage is Stage.ZYGOTE else options
+    options = (*PROCESS_NAMES, *CONFINING, UNDUMPABLE) if profile.is_ours else PROCESS_NAMES
+    options = (*options, DROP_BOUNDING) if profile is Profile.BLOCK_SERVER else options
     return {
         "clone": (*_argument(0), Step(ANY_BIT, 0, 1, NEW_NAMESPACES), *eperm, *allow),
         "ioctl": among(1, TERMINAL_QUESTIONS, allow, refuse(errno.ENOTTY)),
@@ -119,7 +119,7 @@ def _judged(stage: Stage) -> dict[str, Block]:
         "setrlimit": allow,
         "personality": among(0, (0xFFFFFFFF,), allow, eperm),
         # Descriptors in flight in a socket are counted per user.
-        "sendmsg": allow if stage.is_ours else refuse(errno.EACCES),
+        "sendmsg": allow if profile.is_ours else refuse(errno.EACCES),
         # The free space of the disk with the libraries reveals activity on the host.
         **dict.fromkeys(("statfs", "fstatfs"), refuse(errno.ENOSYS)),
         **_on_shared_files(),
@@ -162,16 +162,16 @@ def _mapping() -> Block:
     return (*shared, *refuse(errno.EPERM), *stop(ALLOW))
 
 
-def _verdicts(numbers: dict[str, int], stage: Stage) -> dict[int, Block]:
-    judged = _judged(stage)
+def _actions(numbers: dict[str, int], profile: Profile) -> dict[int, Block]:
+    by_argument = _by_argument(profile)
     named: dict[str, Block] = dict.fromkeys(ALLOWED, stop(ALLOW))
-    named |= {name: judged[name] for name in BY_ARGUMENT}
-    named |= dict.fromkeys(START_ONLY, stop(ALLOW) if stage.is_ours else refuse(errno.EPERM))
+    named |= {name: by_argument[name] for name in BY_ARGUMENT}
+    named |= dict.fromkeys(START_ONLY, stop(ALLOW) if profile.is_ours else refuse(errno.EPERM))
     named |= dict.fromkeys(DENIED, refuse(errno.EPERM))
     named |= dict.fromkeys(CALLS, refuse(errno.EACCES))
-    named |= _calls() if stage is Stage.FETCH else {}
-    named |= dict.fromkeys(PARTING, stop(ALLOW)) if stage is Stage.ZYGOTE else {}
-    if stage is Stage.BLOCK:
+    named |= _calls() if profile is Profile.FETCH else {}
+    named |= dict.fromkeys(PARTING, stop(ALLOW)) if profile is Profile.BLOCK_SERVER else {}
+    if profile is Profile.BLOCK:
         named |= dict.fromkeys(SIBLINGS_SHARE, refuse(errno.EPERM)) | {"mmap": _mapping()}
     return {numbers[name]: block for name, block in named.items() if name in numbers}
 
@@ -185,24 +185,22 @@ def _tree(runs: Sequence[tuple[int, Block]]) -> Block:
     return (Step(AT_LEAST, 0, 1, runs[middle][0]), Step(JUMP, 0, 0, len(left)), *left, *right)
 
 
-def _intervals(verdicts: dict[int, Block]) -> list[tuple[int, Block]]:
+def _intervals(actions: dict[int, Block]) -> list[tuple[int, Block]]:
     unknown = refuse(errno.ENOSYS)
     runs: list[tuple[int, Block]] = [(0, unknown)]
-    for number in sorted(
-        verdicts | {number + 1: unknown for number in verdicts if number + 1 not in verdicts}
-    ):
-        block = verdicts.get(number, unknown)
+    for number in sorted(actions | {number + 1: unknown for number in actions if number + 1 not in actions}):
+        block = actions.get(number, unknown)
         if runs[-1][1] != block:
             runs.append((number, block))
     return runs if runs[0] != runs[1] else runs[1:]
 
 
 @cache
-def build(machine: str, stage: Stage) -> bytes:
-    """Return the filter program for a machine and a stage, as seccomp(2) takes it."""
+def build(machine: str, profile: Profile) -> bytes:
+    """Return the filter program for a machine and a profile, as seccomp(2) takes it."""
     arch, numbers = MACHINES[machine]
     program = [*_load(ARCH), Step(EQUAL, 1, 0, arch), *stop(KILL), *_load(NUMBER)]
     if machine == "x86_64":
         program += [Step(AT_LEAST, 0, 1, X32), *stop(KILL)]
-    program += _tree(_intervals(_verdicts(numbers, stage)))
+    program += _tree(_intervals(_actions(numbers, profile)))
     return b"".join(struct.pack("=HBBI", step.code, step.yes, step.no, step.value) for step in program)

@@ -14,7 +14,7 @@ from runner.contract import Capabilities, CloseCode, JobSpec, Limits, SandboxUna
 from runner.host import linux
 from runner.host.cgroups import parents
 from runner.host.interpreter import Interpreter
-from runner.host.job import HARNESS
+from runner.host.job import INSIDE
 from runner.host.local_sandbox import NotStarted
 from runner.host.outcome import judge
 from runner.host.session import Launcher, bubblewrapped
@@ -122,7 +122,7 @@ def _swell(environment: Path, launch: Launcher) -> None:
 
 
 def _script(name: str) -> str:
-    return (HARNESS / f"{name}.py").read_text(encoding="utf-8")
+    return (INSIDE / f"{name}.py").read_text(encoding="utf-8")
 
 
 def spec_of(

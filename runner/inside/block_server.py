@@ -37,7 +37,7 @@ LIBC.mmap.restype = ctypes.c_void_p
 LIBC.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
 
 
-class Zygote:
+class BlockServer:
     """Forks a child for each block, reaps dead children, and reports both."""
 
     def __init__(self, control: _socket.socket, job: dict[str, Any]) -> None:
@@ -216,7 +216,7 @@ def main() -> None:
     first = control.recv(MEMORY.size)
     if first:  # otherwise the host has hung up
         job["limits"]["AS"], job["limits"]["DATA"] = MEMORY.unpack(first)
-        Zygote(control, job).serve()
+        BlockServer(control, job).serve()
 
 
 main()

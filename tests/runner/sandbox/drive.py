@@ -43,9 +43,9 @@ LIMITS: dict[str, Any] = {
 }
 CANARY = "ROWCANARY-77"
 FILTERS = {
-    "--without-seccomp": tuple(seccomp.Stage),
-    "--without-first-filter": (seccomp.Stage.START,),
-    "--without-second-filter": (seccomp.Stage.CODE,),
+    "--without-seccomp": tuple(seccomp.Profile),
+    "--without-first-filter": (seccomp.Profile.START,),
+    "--without-second-filter": (seccomp.Profile.CODE,),
 }
 
 
@@ -168,8 +168,8 @@ def leave_out(layer: str) -> None:
     if layer in FILTERS:
         allow_all, build = struct.pack("=HBBI", seccomp.RETURN, 0, 0, seccomp.ALLOW), seccomp.build
 
-        def some(machine: str, stage: seccomp.Stage) -> bytes:
-            return allow_all if stage in FILTERS[layer] else build(machine, stage)
+        def some(machine: str, profile: seccomp.Profile) -> bytes:
+            return allow_all if profile in FILTERS[layer] else build(machine, profile)
 
         setattr(seccomp, "build", some)  # noqa: B010
         return
