@@ -256,7 +256,7 @@ def test_randomness_is_that_of_the_block() -> None:
 def test_wrong_arguments() -> None:
     with pytest.raises(ValueError, match="numbers, not 0"):
         run_blocks("pass", BLOCKS, 0)
-    with pytest.raises(ValueError, match="plain numbers"):
+    with pytest.raises(ValueError, match="contain only numbers"):
         run_blocks("pass", [np.array([object()])], 1)
 
 

@@ -142,7 +142,7 @@ class TestProbe:
 
     def test_no_cluster(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-        with pytest.raises(SandboxUnavailable, match="no cluster"):
+        with pytest.raises(SandboxUnavailable, match="No cluster was found"):
             kubernetes.KubernetesExecutor().probe()
 
 

@@ -198,11 +198,11 @@ def test_state_folder_belongs_to_us_alone(tmp_path: Path, monkeypatch: pytest.Mo
     folder.mkdir(mode=0o777)
     folder.chmod(0o777)
     monkeypatch.setenv("WEIR_SANDBOX_STATE", str(folder))
-    with pytest.raises(SandboxUnavailable, match="only we can write"):
+    with pytest.raises(SandboxUnavailable, match="only this user can write"):
         state.base()
     (tmp_path / "link").symlink_to(folder)
     monkeypatch.setenv("WEIR_SANDBOX_STATE", str(tmp_path / "link"))
-    with pytest.raises(SandboxUnavailable, match="only we can write"):
+    with pytest.raises(SandboxUnavailable, match="only this user can write"):
         state.base()
 
 
@@ -259,5 +259,5 @@ def test_a_state_folder_that_runs_cannot_reach_is_named(
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     monkeypatch.setenv("WEIR_SANDBOX_STATE", str(closed / "state"))
-    with pytest.raises(SandboxUnavailable, match="is closed to them"), state.own_uid():
+    with pytest.raises(SandboxUnavailable, match="they may not enter"), state.own_uid():
         pass

@@ -111,7 +111,7 @@ def test_too_many_files_are_stopped(out: Path, tmp_path: Path) -> None:
     ],
 )
 def test_a_wheel_describes_itself_alone(files: dict[str, str], out: Path, tmp_path: Path) -> None:
-    with pytest.raises(Bad, match="does not describe"):
+    with pytest.raises(Bad, match="its metadata is not"):
         unpack(wheel(tmp_path, "plain", files), out, Room(10_000, 100))
 
 
