@@ -9,6 +9,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+MIB = 2**20
+"""Bytes of a megabyte, here and wherever a name ends in `_mb`."""
+
 
 class CloseCode(StrEnum):
     """Why a run failed: a closed vocabulary that the author may read, because it reveals nothing of the data."""

@@ -24,11 +24,11 @@ from socket import socket
 from runner.build import CannotBuild, accept, index
 from runner.build.relay import Relay, serving
 from runner.build.sandboxed import Sandboxed
-from runner.build.steps import BASE, RESERVE, VARIABLES, VERSION, Place, Step
+from runner.build.steps import BASE, RESERVE, VARIABLES, Place, Step
 from runner.build.unsandboxed import Unsandboxed
 from runner.contract import SandboxUnavailable
 from runner.host import bwrap_options
-from runner.host.interpreter import own
+from runner.host.interpreter import VERSION, own
 from runner.host.local_sandbox import NotStarted
 from runner.pins import Pin, package_of
 

@@ -13,11 +13,11 @@ from runner.build import CannotBuild
 from runner.build.index import MORE_HOSTS
 from runner.build.relay import Relay
 from runner.build.steps import OPTIONS, VARIABLES, Step
-from runner.contract import Limits
+from runner.contract import MIB, Limits
 from runner.host import seccomp
 from runner.host.bwrap_options import View
 from runner.host.interpreter import Interpreter
-from runner.host.linux import memory_file
+from runner.host.linux import memory_files
 from runner.host.local_sandbox import Box, Command, NotStarted, start
 from runner.host.session import grouped
 from runner.host.state import own_uid
@@ -84,7 +84,7 @@ class Sandboxed:
             seccomp=seccomp.build(platform.machine(), profile),
             nested_users=bool(os.statvfs("/proc/sys").f_flag & os.ST_RDONLY),
             uid=uid,
-            log_bytes=int(LIMITS.log_mb * 2**20),
+            log_bytes=int(LIMITS.log_mb * MIB),
         )
 
     def _view(self, opened: list[int], step: Step | None = None) -> View:
@@ -98,11 +98,10 @@ class Sandboxed:
             binds += [(path, str(path)) for path in step.seen]
             binds += [(path.resolve(), str(path)) for path in CERTIFICATES if path.exists() and step.serve]
             lent = [(path, f"/weir/{name}") for name, path in step.writes.items()]
-        opened.extend(memory_file("file", content) for content in files.values())
         return View(
             binds=binds,
             lent=lent,
-            files=list(zip(opened[len(opened) - len(files) :], files, strict=True)),
+            files=memory_files(files, opened),
             links=self.python.links,
             empty=self.python.empty,
             variables=VARIABLES | library,

@@ -16,7 +16,6 @@ from runner.text import neutral
 
 INSIDE = Path(__file__).with_name("inside")
 BASE = Path(sys.base_prefix)
-VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 OPTIONS = ("-I", "-S", "-B", "-X", "utf8", "-W", "ignore")
 VARIABLES = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
 LAST_CHARACTERS = 2000

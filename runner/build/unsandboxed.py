@@ -11,7 +11,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.build.steps import BASE, OPTIONS, VARIABLES, VERSION, Step
+from runner.build.steps import BASE, OPTIONS, VARIABLES, Step
+from runner.host.interpreter import VERSION
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 TICK_S = 2.0

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from runner.contract import Limits
-from runner.gates.collect import ALL_TOGETHER, LISTED
+from runner.contract import MIB, Limits
+from runner.gates.collect import LISTED
+from runner.host.job import ALL_TOGETHER
 from runner.host.logs import Log
 from runner.host.meter import Totals
 from runner.host.state import base, new_name
@@ -24,7 +25,6 @@ from runner.host.state import base, new_name
 HEADER = struct.Struct("=cI")
 USAGE = struct.Struct("=dQI")
 FRAME_BYTES = 2**16
-MIB = 2**20
 LARGEST = 2**40
 ENTRIES = LISTED + 1
 REFUSED_EACH = 20

@@ -16,17 +16,16 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
 
-from runner.contract import CloseCode, Limits, OutputFile, RefusedFile, SandboxUnavailable
+from runner.contract import MIB, CloseCode, Limits, OutputFile, RefusedFile, SandboxUnavailable
 from runner.gates import folder, png, strict_csv, strict_json
 from runner.gates.contents import PARQUET, check_agreement, type_by_name
 from runner.gates.decode import Decoded, decode
 from runner.gates.refusal import Refusal
+from runner.host.job import ALL_TOGETHER
 from runner.host.session import Launcher, bubblewrapped
 from runner.plain_text import page
 from runner.text import shown_name
 
-ALL_TOGETHER = 4
-"""All files together may be this many times as large as one file."""
 GROWTH = 2
 """A rewritten file may be this many times as large as the limit for one file."""
 LISTED = 10_000
@@ -49,7 +48,7 @@ def collect(
     """
     accepted: list[OutputFile] = []
     refused: list[RefusedFile] = []
-    gate = Gate(environment, cap=limits.output_mb * 2**20, files=limits.output_files, launch=launch)
+    gate = Gate(environment, cap=limits.output_mb * MIB, files=limits.output_files, launch=launch)
     names = _names(out_dirfd)
     for name in names[:LISTED]:
         try:

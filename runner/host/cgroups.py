@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from runner.contract import Limits
+from runner.contract import MIB, Limits
 from runner.host.state import is_abandoned, new_name
 
 V1_WANTED = ("memory", "pids", "cpuacct")
@@ -111,7 +111,7 @@ class Group:
     def create(self, limits: Limits) -> None:
         for folder in self._folders.values():
             folder.mkdir()
-        memory = str(limits.memory_mb * 2**20)
+        memory = str(limits.memory_mb * MIB)
         if self.version == 2:
             self._write("memory", "memory.max", memory)
             self._write_if_there("memory.swap.max", "0")

@@ -19,11 +19,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runner.contract import Limits
+from runner.contract import MIB, Limits
 from runner.host import bwrap_options, seccomp
 from runner.host.interpreter import Interpreter, interpreter
-from runner.host.job import MIB, harness, resource_limits, variables
-from runner.host.linux import memory_file, pid_of, unpack_fds
+from runner.host.job import harness, resource_limits, variables
+from runner.host.linux import memory_file, memory_files, pid_of, unpack_fds
 from runner.host.local_sandbox import Box, Command, NotStarted, start
 from runner.host.meter import children, cpu_s, own_memory, reserved, waited_s
 from runner.host.session import grouped, staged
@@ -121,10 +121,9 @@ def _command(work: Work, python: Interpreter, uid: int | None) -> Command:
         names = ("block_server", "preload", "confine")
         contents = dict(harness(name, compiled=python.same_as_ours) for name in names)
         contents["/weir/job"] = marshal.dumps(_job(work), 2)
-        opened.extend(memory_file("file", content) for content in contents.values())
         return bwrap_options.View(
             binds=python.mounts,
-            files=list(zip(opened[-len(contents) :], contents, strict=True)),
+            files=memory_files(contents, opened),
             links=python.links,
             empty=python.empty,
             writable=dict.fromkeys(FOLDERS, MIB),

@@ -17,6 +17,8 @@ SHARED_PREFIXES = (Path("/usr"), Path("/usr/local"))
 ZONES = Path("/usr/share/zoneinfo")
 PYTHON = "/python"
 PACKAGES = "/environment"
+VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
+"""Of the Python that runs this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,7 @@ class Interpreter:
     @property
     def same_as_ours(self) -> bool:
         """Whether code compiled by this process runs in it."""
-        return self.version == f"{sys.version_info[0]}.{sys.version_info[1]}"
+        return self.version == VERSION
 
 
 def _config(environment: Path) -> dict[str, str]:
@@ -108,10 +110,9 @@ def interpreter(environment: Path) -> Interpreter:
 @cache
 def own(distributions: tuple[str, ...]) -> Interpreter:
     """Return this process's Python with only these of its packages. Raises SandboxUnavailable."""
-    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    prefix = (Path(sys.base_prefix) / "bin" / f"python{version}").resolve().parent.parent
+    prefix = (Path(sys.base_prefix) / "bin" / f"python{VERSION}").resolve().parent.parent
     packages = [path for name in distributions for path in _installed(name)]
-    return _interpreter(prefix, version, [(path, f"{PACKAGES}/{path.name}") for path in packages])
+    return _interpreter(prefix, VERSION, [(path, f"{PACKAGES}/{path.name}") for path in packages])
 
 
 def _interpreter(prefix: Path, version: str, packages: list[tuple[Path, str]]) -> Interpreter:

@@ -12,18 +12,17 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from runner.contract import JobSpec, Limits
+from runner.contract import MIB, JobSpec, Limits
 from runner.host import bwrap_options, seccomp
 from runner.host.cgroups import INIT, parents
 from runner.host.interpreter import Interpreter, interpreter
-from runner.host.linux import memory_file
+from runner.host.linux import memory_files
 from runner.host.local_sandbox import Command
 from runner.host.state import Stage
 
 INSIDE = Path(__file__).parents[1] / "inside"
 TABLE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,127}")
 SUFFIXES = (".parquet", ".arrow", ".csv")
-MIB = 2**20
 THREAD_STACK = 8 * MIB
 STACKS = 48
 """Stacks count as a process's memory although they are hardly used, so the limit leaves room for this many."""
@@ -148,11 +147,9 @@ class Shipment:
         )
 
     def _view(self, opened: list[int]) -> bwrap_options.View:
-        contents = self.contents()
-        opened.extend(memory_file("file", content) for content in contents.values())
         return bwrap_options.View(
             binds=self.binds(),
-            files=list(zip(opened[-len(contents) :], contents, strict=True)),
+            files=memory_files(self.contents(), opened),
             links=self.python.links,
             empty=self.python.empty,
             writable=sizes(self.spec.limits),

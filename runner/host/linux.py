@@ -4,6 +4,7 @@ import ctypes
 import fcntl
 import os
 import struct
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -33,6 +34,15 @@ def memory_file(name: str, content: bytes, *, writable: bool = False) -> int:
     os.lseek(file, 0, os.SEEK_SET)
     fcntl.fcntl(file, fcntl.F_ADD_SEALS, SIZE_SEALS | (0 if writable else fcntl.F_SEAL_WRITE))
     return file
+
+
+def memory_files(contents: Mapping[str, bytes], opened: list[int]) -> list[tuple[int, str]]:
+    """Put each content into a file in memory. Appends the descriptors to `opened` and returns them with their names."""
+    found = []
+    for name, content in contents.items():
+        opened.append(memory_file("file", content))
+        found.append((opened[-1], name))
+    return found
 
 
 def pid_of(handle: int) -> int:

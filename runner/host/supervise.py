@@ -5,13 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from runner.contract import CloseCode, Limits
+from runner.contract import MIB, CloseCode, Limits
 from runner.host.cgroups import INIT
 from runner.host.logs import Log
 from runner.host.meter import Meter, Reading, Totals
 from runner.host.outcome import Ended
 
-MIB = 2**20
 TICK_S = 0.03
 CANCEL_POLL_S = 0.25
 STARTED_S = 30.0

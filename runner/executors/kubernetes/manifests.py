@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runner.contract import Limits
+from runner.contract import MIB, Limits
 from runner.executors.gvisor import KERNEL_MB
-from runner.host.job import CPUS, MIB, sizes
+from runner.host.job import CPUS, sizes
 
 PYTHON = "/python/bin/python3"
 USER = 65533
