@@ -31,7 +31,7 @@ from runner.host.local_sandbox import NotStarted, start
 from runner.host.outcome import judge
 from runner.host.selftest import probe
 from runner.host.session import grouped, staged
-from runner.host.supervise import Watch
+from runner.host.supervise import Supervisor
 
 ROOM = "/room"
 ANSWER = "answer"
@@ -88,16 +88,16 @@ def parse(work: Parsing, heard: Callable[[float], bool] = lambda share: True) ->
     python = own(tuple(work.packages))
     probe(Path(sys.prefix), python)
     try:
-        with _watched(work, python, heard) as (watch, listener):
-            return _answer(watch, listener, work)
+        with _supervised(work, python, heard) as (supervisor, listener):
+            return _answer(supervisor, listener, work)
     except NotStarted as bad:
         raise SandboxUnavailable(f"The sandbox for reading files did not start: {bad}") from bad
 
 
 @contextlib.contextmanager
-def _watched(
+def _supervised(
     work: Parsing, python: Interpreter, heard: Callable[[float], bool]
-) -> Iterator[tuple[Watch, "_Listener"]]:
+) -> Iterator[tuple[Supervisor, "_Listener"]]:
     spec = JobSpec(
         run_id="parsing",
         code=f"import runpy\nrunpy.run_module({work.call!r}, run_name='__main__')\n",
@@ -117,12 +117,12 @@ def _watched(
             modules={_place(name): _compiled(name, path) for name, path in work.modules.items()},
             lent=lent,
         )
-        box = start(shipment.command(), group)
+        sandbox = start(shipment.command(), group)
         try:
-            listener = _Listener(box.stdout.text, heard, work)
-            yield Watch(box, work.limits, lambda: None, listener.is_over), listener
+            listener = _Listener(sandbox.stdout.text, heard, work)
+            yield Supervisor(sandbox, work.limits, lambda: None, listener.is_over), listener
         finally:
-            box.close()
+            sandbox.close()
 
 
 @contextlib.contextmanager
@@ -157,7 +157,7 @@ def _compiled(name: str, path: Path) -> bytes:
 
 @dataclass(slots=True)
 class _Listener:
-    """Decides for the watch whether to stop: passes on the progress and checks how full the room is."""
+    """Tells the supervisor whether to stop: passes on the progress and checks how full the room is."""
 
     said: Callable[[], str]
     heard: Callable[[float], bool]
@@ -202,8 +202,8 @@ def _size(folder: Path) -> int:
     return total
 
 
-def _answer(watch: Watch, listener: _Listener, work: Parsing) -> dict[str, Any]:
-    ended = watch.run()
+def _answer(supervisor: Supervisor, listener: _Listener, work: Parsing) -> dict[str, Any]:
+    ended = supervisor.run()
     outcome = judge(ended, work.limits, 1)
     if not ended.ready or outcome.code is CloseCode.INTERNAL:
         raise SandboxUnavailable("The sandbox for reading files cannot start on this host.")
@@ -212,8 +212,8 @@ def _answer(watch: Watch, listener: _Listener, work: Parsing) -> dict[str, Any]:
     if outcome.status is Status.CANCELLED:
         raise Stopped
     if outcome.status is not Status.SUCCEEDED:
-        raise Broken(outcome.code or CloseCode.INTERNAL, watch.box.stderr.text())
-    return understood(lambda: read(watch.box.outputs, ANSWER, ANSWER_MB * 2**20))
+        raise Broken(outcome.code or CloseCode.INTERNAL, supervisor.sandbox.stderr.text())
+    return understood(lambda: read(supervisor.sandbox.outputs, ANSWER, ANSWER_MB * 2**20))
 
 
 def understood(fetch: Callable[[], bytes]) -> dict[str, Any]:

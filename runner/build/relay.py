@@ -84,12 +84,12 @@ class Relay(socketserver.ThreadingMixIn, socketserver.BaseServer):
                 self._known |= more
             return True
 
-    def reach(self, scheme: str, host: str, port: int) -> socket.socket:
+    def connect(self, scheme: str, host: str, port: int) -> socket.socket:
         """Connect to a host, through the operator's own proxy if there is one. Raises OSError."""
         proxy = self._index.proxies().get(scheme)
         if proxy is None or urllib.request.proxy_bypass(host):
             return socket.create_connection((host, port), SECONDS)
-        return _by(urlsplit(proxy), host, port)
+        return _connect_by(urlsplit(proxy), host, port)
 
     def count(self, size: int) -> bool:
         """Count transferred bytes. Returns whether more may still pass."""
@@ -98,14 +98,14 @@ class Relay(socketserver.ThreadingMixIn, socketserver.BaseServer):
             return self._room > 0
 
 
-def _by(proxy: SplitResult, host: str, port: int) -> socket.socket:
+def _connect_by(proxy: SplitResult, host: str, port: int) -> socket.socket:
     # In plain text even to a proxy that is written as https://, as urllib does: the tunnelled traffic is encrypted.
-    way = http.client.HTTPConnection(
+    tunnel = http.client.HTTPConnection(
         proxy.hostname or "", proxy.port or PORTS.get(proxy.scheme, 80), timeout=SECONDS
     )
-    way.set_tunnel(host, port, credentials(proxy, "Proxy-Authorization"))
-    way.connect()
-    return way.sock
+    tunnel.set_tunnel(host, port, credentials(proxy, "Proxy-Authorization"))
+    tunnel.connect()
+    return tunnel.sock
 
 
 class _Caller(http.server.BaseHTTPRequestHandler):
@@ -145,7 +145,7 @@ class _Caller(http.server.BaseHTTPRequestHandler):
             parts = urlsplit(address, scheme)
             host, port = parts.hostname or "", parts.port or PORTS[scheme]
             if parts.scheme == scheme and self.server.knows(host, port):
-                return self.server.reach(scheme, host, port)
+                return self.server.connect(scheme, host, port)
         except (OSError, ValueError, http.client.HTTPException) as bad:
             self.send_error(502, "The index does not answer", str(bad))
         else:

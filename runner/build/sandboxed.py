@@ -18,7 +18,7 @@ from runner.host import seccomp
 from runner.host.bwrap_options import View
 from runner.host.interpreter import Interpreter
 from runner.host.linux import memory_files
-from runner.host.local_sandbox import Box, Command, NotStarted, start
+from runner.host.local_sandbox import Command, LocalSandbox, NotStarted, start
 from runner.host.session import grouped
 from runner.host.state import own_uid
 
@@ -43,24 +43,27 @@ class Sandboxed:
 
     def try_out(self) -> None:
         """Raise NotStarted if bubblewrap is installed but not allowed to work."""
-        with own_uid() as uid, closing(start(self._command(uid, ["-c", "pass"], self._view), None)) as box:
+        with (
+            own_uid() as uid,
+            closing(start(self._command(uid, ["-c", "pass"], self._view), None)) as sandbox,
+        ):
             end = time.monotonic() + LIMITS.wall_s
-            while box.turn(TICK_S) and time.monotonic() < end:
+            while sandbox.turn(TICK_S) and time.monotonic() < end:
                 pass
-            box.finish()
-            if box.returned != 0:
-                raise NotStarted(box.stderr.text().strip())
+            sandbox.finish()
+            if sandbox.returned != 0:
+                raise NotStarted(sandbox.stderr.text().strip())
 
     def run(self, step: Step) -> None:
         with own_uid() as uid, grouped(LIMITS) as group:
             for folder in step.writes.values():
                 os.chown(folder, uid if uid is not None else -1, -1)
             try:
-                box = start(self._command_of(step, uid), group)
+                sandbox = start(self._command_of(step, uid), group)
             except NotStarted as bad:
                 raise CannotBuild(f"{step.failure}: the sandbox did not start. {bad}") from bad
-            with closing(box):
-                _watch(box, step)
+            with closing(sandbox):
+                _await_end(sandbox, step)
 
     def _command_of(self, step: Step, uid: int | None) -> Command:
         names = [*step.reads, *step.writes, *step.files, *(["pip"] if step.pip else [])]
@@ -108,22 +111,22 @@ class Sandboxed:
         )
 
 
-def _watch(box: Box, step: Step) -> None:
+def _await_end(sandbox: LocalSandbox, step: Step) -> None:
     """Wait until everything inside has ended. Raises CannotBuild."""
     with ExitStack() as stack:
         relay, next_look = None, 0.0
-        while box.turn(TICK_S):
-            if box.ready and relay is None and step.serve:
-                relay = stack.enter_context(step.serve(socket.socket(fileno=os.dup(box.folders[0]))))
+        while sandbox.turn(TICK_S):
+            if sandbox.ready and relay is None and step.serve:
+                relay = stack.enter_context(step.serve(socket.socket(fileno=os.dup(sandbox.folders[0]))))
             if time.monotonic() > next_look:
                 step.check()
                 next_look = time.monotonic() + LOOK_S
-        box.finish()
-    if box.returned == 0:
+        sandbox.finish()
+    if sandbox.returned == 0:
         return
-    if box.group is not None and box.group.out_of_memory():
+    if sandbox.group is not None and sandbox.group.out_of_memory():
         raise CannotBuild(f"{step.failure}: it used more than {LIMITS.memory_mb:,} MB of memory.")
-    raise step.failed(box.stdout.text() + box.stderr.text() + _refused(relay))
+    raise step.failed(sandbox.stdout.text() + sandbox.stderr.text() + _refused(relay))
 
 
 def _refused(relay: Relay | None) -> str:

@@ -11,7 +11,7 @@ from runner.host.local_sandbox import NotStarted
 from runner.host.outcome import Outcome, judge
 from runner.host.session import Launcher, bubblewrapped
 from runner.host.state import sweep_stages
-from runner.host.supervise import Watch
+from runner.host.supervise import Supervisor
 
 
 class BubblewrapExecutor:
@@ -45,18 +45,18 @@ def run_under(
 ) -> JobResult:
     """Run a job in the sandbox that `launch` starts, and pass its outputs through the gates."""
     try:
-        with launch(spec, started, cancelled) as watch:
-            return _result(spec, watch, layers, launch)
+        with launch(spec, started, cancelled) as supervisor:
+            return _result(spec, supervisor, layers, launch)
     except NotStarted as bad:
         return JobResult(status=Status.FAILED, code=CloseCode.INTERNAL, stderr=str(bad), layers=layers)
 
 
-def _result(spec: JobSpec, watch: Watch, layers: tuple[str, ...], launch: Launcher) -> JobResult:
-    ended = watch.run()
+def _result(spec: JobSpec, supervisor: Supervisor, layers: tuple[str, ...], launch: Launcher) -> JobResult:
+    ended = supervisor.run()
     outcome = judge(ended, spec.limits, spec.code.count("\n") + 1)
-    outputs, refused = _collect(spec, watch, outcome, launch)
+    outputs, refused = _collect(spec, supervisor, outcome, launch)
     outcome = with_outputs(outcome, outputs, refused)
-    box = watch.box
+    sandbox = supervisor.sandbox
     return JobResult(
         status=outcome.status,
         code=outcome.code,
@@ -64,13 +64,13 @@ def _result(spec: JobSpec, watch: Watch, layers: tuple[str, ...], launch: Launch
         error_line=outcome.error_line,
         exit_code=outcome.exit_code,
         signal=outcome.signal,
-        wall_s=round(watch.wall_s, 4),
+        wall_s=round(supervisor.wall_s, 4),
         cpu_s=round(ended.cpu_s, 4),
-        peak_memory_bytes=watch.peak_bytes(),
-        stdout=box.stdout.text(),
-        stderr=box.stderr.text(),
-        stdout_bytes=box.stdout.written,
-        stderr_bytes=box.stderr.written,
+        peak_memory_bytes=supervisor.peak_bytes(),
+        stdout=sandbox.stdout.text(),
+        stderr=sandbox.stderr.text(),
+        stdout_bytes=sandbox.stdout.written,
+        stderr_bytes=sandbox.stderr.written,
         outputs=outputs,
         refused=refused,
         layers=layers,
@@ -78,7 +78,7 @@ def _result(spec: JobSpec, watch: Watch, layers: tuple[str, ...], launch: Launch
 
 
 def _collect(
-    spec: JobSpec, watch: Watch, outcome: Outcome, launch: Launcher
+    spec: JobSpec, supervisor: Supervisor, outcome: Outcome, launch: Launcher
 ) -> tuple[tuple[OutputFile, ...], tuple[RefusedFile, ...]]:
     """Return (accepted, refused) outputs of a successful run; of any other run, nothing is accepted.
 
@@ -88,7 +88,7 @@ def _collect(
     if outcome.status is not Status.SUCCEEDED:
         return (), ()
     decoders = selftest.default_environment()
-    return collect.collect(watch.box.outputs, spec.out, spec.limits, decoders, launch)
+    return collect.collect(supervisor.sandbox.outputs, spec.out, spec.limits, decoders, launch)
 
 
 def with_outputs(

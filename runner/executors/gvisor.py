@@ -20,7 +20,7 @@ from typing import IO, Any, cast
 
 from runner.contract import Capabilities, JobResult, JobSpec, Limits, SandboxUnavailable
 from runner.executors.bubblewrap import run_under
-from runner.executors.remote_sandbox import Parcel, Told, room
+from runner.executors.remote_sandbox import RemoteSandbox, ReportedTotals, room
 from runner.host import selftest
 from runner.host.cgroups import INIT, Group, sweep_groups
 from runner.host.job import Shipment, check, harness, resource_limits, sizes, variables
@@ -30,7 +30,7 @@ from runner.host.logs import READ
 from runner.host.meter import descendants
 from runner.host.session import grouped
 from runner.host.state import Stage, base, is_abandoned, new_name, sweep_stages
-from runner.host.supervise import Watch
+from runner.host.supervise import Supervisor
 
 HOW = "Install it, or set WEIR_RUNSC to where it is."
 KERNEL_MB = 96
@@ -111,8 +111,8 @@ def launched(
     spec: JobSpec,
     started: Callable[[], None] = NOTHING,
     cancelled: Callable[[], bool] = NEVER,
-) -> Iterator[Watch]:
-    """Start a sandbox and yield its watch. Leaves nothing behind. Raises NotStarted."""
+) -> Iterator[Supervisor]:
+    """Start a sandbox and yield its supervisor. Leaves nothing behind. Raises NotStarted."""
     become_subreaper()
     together = replace(
         spec.limits, memory_mb=spec.limits.memory_mb + KERNEL_MB, pids=spec.limits.pids + TASKS
@@ -124,15 +124,17 @@ def launched(
         shipment = Shipment(spec, stage, own_limits=guest_limits(spec.limits))
         bundle = stack.enter_context(_bundle(shipment))
         stream = Runsc(bundle, group)
-        told = Told(pids=spec.limits.pids)
-        counted = Both(group, told) if group is not None else None
-        box = Parcel(stream=stream, limits=spec.limits, group=counted, told=told, init=stream.process.pid)
+        reported = ReportedTotals(pids=spec.limits.pids)
+        counted = Both(group, reported) if group is not None else None
+        sandbox = RemoteSandbox(
+            stream=stream, limits=spec.limits, group=counted, reported=reported, init=stream.process.pid
+        )
         stack.callback(stream.close)
-        stack.callback(box.close)
+        stack.callback(sandbox.close)
         stream.release()
-        yield Watch(box, together, started, cancelled)
-        if not box.ready and not box.is_whole:
-            box.stderr.add(stream.complaint)
+        yield Supervisor(sandbox, together, started, cancelled)
+        if not sandbox.ready and not sandbox.is_whole:
+            sandbox.stderr.add(stream.complaint)
 
 
 @contextlib.contextmanager
@@ -251,7 +253,7 @@ class Both:
     """Totals of the host, except for processes, which only the courier can count."""
 
     host: Group
-    inside: Told
+    inside: ReportedTotals
 
     def out_of_memory(self) -> bool:
         return self.host.out_of_memory()

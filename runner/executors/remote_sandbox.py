@@ -51,7 +51,7 @@ class Stream(Protocol):
 
 
 @dataclass(slots=True)
-class Told:
+class ReportedTotals:
     """The totals that the courier reports, for when the sandbox's host cannot be asked."""
 
     cpu: float = 0.0
@@ -92,14 +92,14 @@ def _within(number: float) -> float:
 
 
 @dataclass(slots=True)
-class Parcel:
-    """A running remote sandbox; implements runner.host.supervise.Watched."""
+class RemoteSandbox:
+    """A running remote sandbox; implements runner.host.supervise.Sandbox."""
 
     stream: Stream
     limits: Limits
     group: Totals | None
     init: int = 0
-    told: Told = field(default_factory=Told)
+    reported: ReportedTotals = field(default_factory=ReportedTotals)
     folders: tuple[int, ...] = ()
     outputs: int = -1
     ready: bool = False
@@ -187,9 +187,9 @@ class Parcel:
 
     def _on_usage(self, data: bytes) -> None:
         cpu, memory, tasks = USAGE.unpack(data)
-        self.told.cpu, self.told.tasks = max(self.told.cpu, _within(cpu)), tasks
-        self.told.memory = max(self.told.memory, int(_within(memory)))
-        self.told.crowded += tasks >= self.told.pids
+        self.reported.cpu, self.reported.tasks = max(self.reported.cpu, _within(cpu)), tasks
+        self.reported.memory = max(self.reported.memory, int(_within(memory)))
+        self.reported.crowded += tasks >= self.reported.pids
 
     def _on_status(self, data: bytes) -> None:
         said: dict[str, Any] = json.loads(data)
@@ -252,7 +252,7 @@ class Parcel:
         self.stream.kill()
         if not self.is_whole:
             self.returned, self.report = -9, ""
-        totals = self.told if self.group is None else self.group
+        totals = self.reported if self.group is None else self.group
         if self.problem and not totals.out_of_memory():
             self.ready = False  # not the code's doing: the sandbox or the connection broke
 

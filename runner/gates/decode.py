@@ -21,7 +21,7 @@ from runner.host.local_sandbox import NotStarted
 from runner.host.outcome import judge
 from runner.host.session import Launcher, bubblewrapped
 from runner.host.state import base, new_name
-from runner.host.supervise import Watch
+from runner.host.supervise import Supervisor
 from runner.text import one_line
 
 LIMITS = Limits(wall_s=60, cpu_s=50, memory_mb=2048, pids=32, output_mb=16, log_mb=0.1)
@@ -71,8 +71,8 @@ def decode(
             limits=replace(LIMITS, output_mb=max(LIMITS.output_mb, limit >> 20)),
         )
         try:
-            with launch(spec) as watch:
-                return _decoded(watch, spec, limit)
+            with launch(spec) as supervisor:
+                return _decoded(supervisor, spec, limit)
         except NotStarted as bad:
             raise SandboxUnavailable(f"The decoding sandbox did not start: {bad}") from bad
 
@@ -99,14 +99,14 @@ def _source(module: str) -> str:
     return INSIDE.parents[1].joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
 
 
-def _decoded(watch: Watch, spec: JobSpec, limit: int) -> Decoded:
-    ended = watch.run()
+def _decoded(supervisor: Supervisor, spec: JobSpec, limit: int) -> Decoded:
+    ended = supervisor.run()
     outcome = judge(ended, spec.limits, 1)
     if not ended.ready or outcome.code is CloseCode.INTERNAL:
         raise SandboxUnavailable("The decoding sandbox cannot start on this host.")
     if outcome.status is not Status.SUCCEEDED:
         raise Refusal(GIVEN_UP)
-    out = watch.box.outputs
+    out = supervisor.sandbox.outputs
     header = _header(read(out, "header", HEADER_BYTES))
     if "refused" in header:
         too_big = CloseCode.OUTPUT_TOO_BIG if header.get("too_big") is True else CloseCode.OUTPUT_TYPE

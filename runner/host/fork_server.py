@@ -24,7 +24,7 @@ from runner.host import bwrap_options, seccomp
 from runner.host.interpreter import Interpreter, interpreter
 from runner.host.job import harness, resource_limits, variables
 from runner.host.linux import memory_file, memory_files, pid_of, unpack_fds
-from runner.host.local_sandbox import Box, Command, NotStarted, start
+from runner.host.local_sandbox import Command, LocalSandbox, NotStarted, start
 from runner.host.meter import children, cpu_s, own_memory, reserved, waited_s
 from runner.host.session import grouped, staged
 
@@ -95,13 +95,13 @@ def fork_server(work: Work, at_once: int) -> Iterator["ForkServer"]:
     """Yield a fork server in its own sandbox, ready for blocks. Raises NotStarted."""
     python = interpreter(work.environment)
     with staged() as stage, grouped(_together(work.limits, at_once)) as group:
-        box = start(_command(work, python, stage.uid), group)
+        sandbox = start(_command(work, python, stage.uid), group)
         try:
-            _await_ready(box)
-            with contextlib.closing(_introduced(box, work)) as server:
+            _await_ready(sandbox)
+            with contextlib.closing(_introduced(sandbox, work)) as server:
                 yield server
         finally:
-            box.close()
+            sandbox.close()
 
 
 def _together(limits: Limits, at_once: int) -> Limits:
@@ -160,17 +160,17 @@ def _job(work: Work) -> dict[str, object]:
     }
 
 
-def _await_ready(box: Box) -> None:
+def _await_ready(sandbox: LocalSandbox) -> None:
     deadline = time.monotonic() + START_S
-    while not box.ready:
-        if not box.turn(0.05) or time.monotonic() > deadline:
-            box.finish()
-            raise NotStarted(box.stderr.text()[-600:] or "it did not become ready")
+    while not sandbox.ready:
+        if not sandbox.turn(0.05) or time.monotonic() > deadline:
+            sandbox.finish()
+            raise NotStarted(sandbox.stderr.text()[-600:] or "it did not become ready")
 
 
-def _introduced(box: Box, work: Work) -> "ForkServer":
+def _introduced(sandbox: LocalSandbox, work: Work) -> "ForkServer":
     try:
-        return ForkServer(box, work)
+        return ForkServer(sandbox, work)
     except ServerGone as gone:
         raise NotStarted("it ended right after its start") from gone
 
@@ -178,13 +178,13 @@ def _introduced(box: Box, work: Work) -> "ForkServer":
 class ForkServer:
     """Hands out blocks and reports how each ended. Every method may raise ServerGone."""
 
-    def __init__(self, box: Box, work: Work) -> None:
-        self.box = box
+    def __init__(self, sandbox: LocalSandbox, work: Work) -> None:
+        self.sandbox = sandbox
         self.limits = work.limits
         self.size = 8 * work.output_size
         self.in_hand: dict[int, Child] = {}
         self.patience = 4 * work.limits.wall_s + PATIENCE_S
-        self.control = box.take_control()
+        self.control = sandbox.take_control()
         self._poll = select.poll()
         self._poll.register(self.control.fileno(), select.POLLIN)
         self._look_at = 0.0
@@ -193,7 +193,7 @@ class ForkServer:
     def _make_room(self) -> int:
         """Set the children's memory limits, on top of what the server uses. Returns the limit to watch, in bytes."""
         try:
-            (server,) = children(self.box.init)
+            (server,) = children(self.sandbox.init)
             own, (address, data) = own_memory(server), reserved(server)
         except (ValueError, KeyError, FileNotFoundError, ProcessLookupError) as gone:
             raise ServerGone from gone

@@ -18,7 +18,7 @@ from runner.host import bwrap_options
 from runner.host.cgroups import Group
 from runner.host.linux import become_subreaper, memory_file, unpack_fds
 from runner.host.logs import READ, Log
-from runner.host.readable_paths import way
+from runner.host.readable_paths import readable_paths
 from runner.host.spawner import Child, Program, spawn
 
 START_S = 30.0
@@ -46,7 +46,7 @@ class Command:
 
 
 @dataclass(slots=True)
-class Box:
+class LocalSandbox:
     """A running sandbox. Every public method may be called at any time, `close` repeatedly."""
 
     process: "subprocess.Popen[bytes] | Child"
@@ -85,7 +85,7 @@ class Box:
 
     # Start
 
-    def watch(self) -> None:
+    def start_reading(self) -> None:
         """Start to read the streams, the control socket and the end of the process."""
         self._poll = select.epoll()
         for pipe, log in ((self.process.stdout, self.stdout), (self.process.stderr, self.stderr)):
@@ -229,7 +229,7 @@ class Box:
         self.control.close()
 
 
-def start(command: Command, group: Group | None) -> Box:
+def start(command: Command, group: Group | None) -> LocalSandbox:
     """Start a sandbox. Returns it once its init is in the control group and its command may run. Raises NotStarted."""
     become_subreaper()
     with contextlib.ExitStack() as near:
@@ -241,20 +241,20 @@ def start(command: Command, group: Group | None) -> Box:
             block_far, block = _pipe(far, near)
             ends = {"control": control_far.fileno(), "info": info_far, "block": block_far}
             process = _spawn(command, ends, far)
-        box = Box(process=process, control=control, log_bytes=command.log_bytes)
+        sandbox = LocalSandbox(process=process, control=control, log_bytes=command.log_bytes)
         try:
-            box.watch()
-            box.adopt(_child(info, box), group)
+            sandbox.start_reading()
+            sandbox.adopt(_child(info, sandbox), group)
             os.write(block, b"1")
         except BaseException as bad:
-            box.close()
+            sandbox.close()
             if isinstance(bad, NotStarted):
-                raise NotStarted(box.stderr.text().strip() or str(bad)) from bad
+                raise NotStarted(sandbox.stderr.text().strip() or str(bad)) from bad
             raise
         near.pop_all()
         os.close(info)
         os.close(block)
-    return box
+    return sandbox
 
 
 def _close_all(numbers: list[int]) -> None:
@@ -278,8 +278,10 @@ def _spawn(
     view = command.view(opened)
     seccomp = memory_file("filter", command.seccomp)
     opened.append(seccomp)
-    reached = way([path for path, _ in (*view.binds, *view.lent)], command.uid)
-    options = bwrap_options.arguments(view, reached.paths, nested_users=command.nested_users, seccomp=seccomp)
+    readable = readable_paths([path for path, _ in (*view.binds, *view.lent)], command.uid)
+    options = bwrap_options.arguments(
+        view, readable.paths, nested_users=command.nested_users, seccomp=seccomp
+    )
     options += ["--info-fd", str(ends["info"]), "--block-fd", str(ends["block"])]
     packed = memory_file("options", b"".join(os.fsencode(option) + b"\0" for option in options))
     opened.append(packed)
@@ -309,14 +311,14 @@ def _spawn(
             arguments=words,
             environment=environment,
             uid=command.uid,
-            place=reached.place,
-            mounts=reached.mounts,
+            place=readable.place,
+            mounts=readable.mounts,
             descriptors=(*opened, *ends.values()),
         )
     )
 
 
-def _child(info: int, box: Box) -> int:
+def _child(info: int, sandbox: LocalSandbox) -> int:
     """Read the pid of the sandbox's init, which bubblewrap reports. Raises NotStarted."""
     poll, text, end = select.poll(), b"", time.monotonic() + START_S
     poll.register(info, select.POLLIN)
@@ -329,5 +331,5 @@ def _child(info: int, box: Box) -> int:
     try:
         return int(json.loads(text)["child-pid"])
     except (ValueError, KeyError) as bad:
-        box.process.wait(1) if box.process.poll() is not None else box.process.kill()
+        sandbox.process.wait(1) if sandbox.process.poll() is not None else sandbox.process.kill()
         raise NotStarted("Bubblewrap did not report which process it started.") from bad

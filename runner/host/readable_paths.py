@@ -17,14 +17,14 @@ def _open_to_all(folder: Path) -> bool:
     return bool(folder.stat().st_mode & 0o001) and (folder == folder.parent or _open_to_all(folder.parent))
 
 
-def in_reach(path: Path) -> bool:
+def is_readable(path: Path) -> bool:
     """Whether every user can reach and read this path."""
     real = path.resolve()
     return _open_to_all(real.parent) and readable_by_all(real)
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class ReadablePaths:
     """Paths that the run's user can read, and the mounts that the new process has to make for them first, as root."""
 
     paths: tuple[str, ...]
@@ -32,13 +32,13 @@ class Way:
     mounts: tuple[tuple[str, str, bool], ...] = ()
 
 
-def way(paths: Sequence[Path], uid: int | None) -> Way:
+def readable_paths(paths: Sequence[Path], uid: int | None) -> ReadablePaths:
     """Return the paths as the run's user can reach them."""
     plain = tuple(str(path) for path in paths)
-    if uid is None or all(in_reach(path) for path in paths):
-        return Way(plain)
+    if uid is None or all(is_readable(path) for path in paths):
+        return ReadablePaths(plain)
     place = base() / "view"
     place.mkdir(mode=0o711, exist_ok=True)
     seen = tuple(f"{place}/{number}" for number in range(len(plain)))
     folders = (path.is_dir() for path in paths)
-    return Way(seen, str(place), tuple(zip(plain, seen, folders, strict=True)))
+    return ReadablePaths(seen, str(place), tuple(zip(plain, seen, folders, strict=True)))

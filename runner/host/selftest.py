@@ -18,7 +18,7 @@ from runner.host.job import INSIDE
 from runner.host.local_sandbox import NotStarted
 from runner.host.outcome import judge
 from runner.host.session import Launcher, bubblewrapped
-from runner.host.supervise import Watch
+from runner.host.supervise import Supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
 ATTEMPT = Limits(wall_s=20, cpu_s=10, memory_mb=512, pids=16, output_mb=1, log_mb=0.1)
@@ -92,20 +92,22 @@ def _escape(environment: Path, launch: Launcher, *, own_kernel: bool) -> int:
             "own_kernel": own_kernel,
         }
         spec = spec_of(_script("escape"), environment, ATTEMPT, target)
-        with launch(spec) as watch:
-            ended = watch.run()
+        with launch(spec) as supervisor:
+            ended = supervisor.run()
             if judge(ended, ATTEMPT, 10_000).status is not Status.SUCCEEDED:
                 raise SandboxUnavailable(
-                    f"The sandbox's self-test failed: {watch.box.stderr.text().strip()[-600:]}"
+                    f"The sandbox's self-test failed: {supervisor.sandbox.stderr.text().strip()[-600:]}"
                 )
-            escaped = _answer(watch)
+            escaped = _answer(supervisor)
             if escaped:
                 raise SandboxUnavailable(f"The sandbox does not hold on this host: {', '.join(escaped)}.")
-            return watch.box.landlock
+            return supervisor.sandbox.landlock
 
 
-def _answer(watch: Watch) -> list[str]:
-    file = os.open("escaped.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=watch.box.outputs)
+def _answer(supervisor: Supervisor) -> list[str]:
+    file = os.open(
+        "escaped.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=supervisor.sandbox.outputs
+    )
     with os.fdopen(file, "rb") as stream:
         names: list[str] = json.loads(stream.read(ANSWER_BYTES))
     return names
@@ -113,8 +115,8 @@ def _answer(watch: Watch) -> list[str]:
 
 def _swell(environment: Path, launch: Launcher) -> None:
     """Check that a run that uses too much memory is killed."""
-    with launch(spec_of(_script("swell"), environment, SWELLING)) as watch:
-        code = judge(watch.run(), SWELLING, 100).code
+    with launch(spec_of(_script("swell"), environment, SWELLING)) as supervisor:
+        code = judge(supervisor.run(), SWELLING, 100).code
     if code is not CloseCode.MEMORY_LIMIT:
         raise SandboxUnavailable(
             f"The sandbox's memory limit does not hold on this host (the run ended as {code})."

@@ -12,7 +12,7 @@ from runner.host.interpreter import Interpreter
 from runner.host.job import Shipment
 from runner.host.local_sandbox import start
 from runner.host.state import Stage, new_name, own_uid
-from runner.host.supervise import Watch
+from runner.host.supervise import Supervisor
 
 
 @contextlib.contextmanager
@@ -42,14 +42,14 @@ def grouped(limits: Limits) -> Iterator[Group | None]:
 
 
 class Launcher(Protocol):
-    """Starts a job in some sandbox and yields its watch. Leaves nothing behind. Raises NotStarted."""
+    """Starts a job in some sandbox and yields its supervisor. Leaves nothing behind. Raises NotStarted."""
 
     def __call__(
         self,
         spec: JobSpec,
         started: Callable[[], None] = lambda: None,
         cancelled: Callable[[], bool] = lambda: False,
-    ) -> contextlib.AbstractContextManager[Watch]: ...
+    ) -> contextlib.AbstractContextManager[Supervisor]: ...
 
 
 def bubblewrapped(
@@ -57,23 +57,23 @@ def bubblewrapped(
     started: Callable[[], None] = lambda: None,
     cancelled: Callable[[], bool] = lambda: False,
     guest: Interpreter | None = None,
-) -> contextlib.AbstractContextManager[Watch]:
+) -> contextlib.AbstractContextManager[Supervisor]:
     """Launch a job in this host's bubblewrap. See Launcher."""
-    return watched(spec, bwrap_options.find(), started, cancelled, guest)
+    return supervised(spec, bwrap_options.find(), started, cancelled, guest)
 
 
 @contextlib.contextmanager
-def watched(
+def supervised(
     spec: JobSpec,
     bwrap: Path,
     started: Callable[[], None] = lambda: None,
     cancelled: Callable[[], bool] = lambda: False,
     guest: Interpreter | None = None,
-) -> Iterator[Watch]:
-    """Start a sandbox and yield its watch. Leaves nothing behind. Raises NotStarted."""
+) -> Iterator[Supervisor]:
+    """Start a sandbox and yield its supervisor. Leaves nothing behind. Raises NotStarted."""
     with staged() as stage, grouped(spec.limits) as group:
-        box = start(Shipment(spec, stage, bwrap, guest=guest).command(), group)
+        sandbox = start(Shipment(spec, stage, bwrap, guest=guest).command(), group)
         try:
-            yield Watch(box, spec.limits, started, cancelled)
+            yield Supervisor(sandbox, spec.limits, started, cancelled)
         finally:
-            box.close()
+            sandbox.close()

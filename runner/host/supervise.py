@@ -18,7 +18,7 @@ CROWDED_S = 1.0
 REFUSED_PROCESSES = 50
 
 
-class Watched(Protocol):
+class Sandbox(Protocol):
     """A running sandbox, wherever it runs."""
 
     init: int
@@ -47,10 +47,10 @@ class Watched(Protocol):
 
 
 @dataclass(slots=True)
-class Watch:
+class Supervisor:
     """One run under supervision. `reason` says why we killed it, if we did."""
 
-    box: Watched
+    sandbox: Sandbox
     limits: Limits
     started: Callable[[], None]
     cancelled: Callable[[], bool]
@@ -63,33 +63,33 @@ class Watch:
     _next_poll: float = 0.0
 
     def __post_init__(self) -> None:
-        self.meter = Meter(self.box.init, (), self.box.group)
+        self.meter = Meter(self.sandbox.init, (), self.sandbox.group)
 
     def run(self) -> Ended:
         """Watch until nothing of the sandbox is left."""
         self._await_ready()
         tick = TICK_S
-        while self.reason is None and not self.is_cancelled and self.box.turn(tick):
+        while self.reason is None and not self.is_cancelled and self.sandbox.turn(tick):
             self._look()
         self._note_last()
-        self.box.finish()
+        self.sandbox.finish()
         self.wall_s = time.monotonic() - self.began
         return self._ended()
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + STARTED_S
-        while not self.box.ready and self.box.turn(TICK_S):
+        while not self.sandbox.ready and self.sandbox.turn(TICK_S):
             if time.monotonic() > deadline:
                 self.reason = CloseCode.INTERNAL
                 break
         self.began = time.monotonic()
-        if self.box.ready:
-            self.meter.folders = self.box.folders
+        if self.sandbox.ready:
+            self.meter.folders = self.sandbox.folders
             self.started()
 
     def _note_last(self) -> None:
         """Check for full folders once more: unlike processes, they can still be seen after the end."""
-        if self.box.folders:
+        if self.sandbox.folders:
             self.meter.disk()
 
     def _look(self) -> None:
@@ -108,27 +108,27 @@ class Watch:
             return CloseCode.MEMORY_LIMIT
         if reading.too_many_inodes:
             return CloseCode.DISK_LIMIT
-        if self.box.stdout.is_flood or self.box.stderr.is_flood:
+        if self.sandbox.stdout.is_flood or self.sandbox.stderr.is_flood:
             return CloseCode.OUTPUT_TOO_BIG
         return CloseCode.PROCESS_LIMIT if self._too_many_processes(reading, now) else None
 
     def _too_much_memory(self, reading: Reading) -> bool:
         allowed = self.limits.memory_mb * MIB
-        if self.box.group is not None:
-            return self.box.group.out_of_memory()
+        if self.sandbox.group is not None:
+            return self.sandbox.group.out_of_memory()
         seen = allowed - reading.buffers
         return reading.memory > seen and self.meter.proportional() > seen
 
     def _refused(self) -> bool:
         """Whether the run tried to start too many processes or threads."""
-        if self.box.group is not None:
-            return self.box.group.refused_processes() > 0
+        if self.sandbox.group is not None:
+            return self.sandbox.group.refused_processes() > 0
         return self.meter.last.peak_tasks >= self.limits.pids + INIT
 
     def _too_many_processes(self, reading: Reading, now: float) -> bool:
         """Whether the run keeps starting too many processes. Without a group, staying at the limit counts as that."""
-        if self.box.group is not None:
-            return self.box.group.refused_processes() > REFUSED_PROCESSES
+        if self.sandbox.group is not None:
+            return self.sandbox.group.refused_processes() > REFUSED_PROCESSES
         if reading.tasks < self.limits.pids + INIT:
             self._crowded_since = None
             return False
@@ -136,21 +136,21 @@ class Watch:
         return now - self._crowded_since > CROWDED_S
 
     def _ended(self) -> Ended:
-        group = self.box.group
+        group = self.sandbox.group
         cpu = group.cpu_s() if group is not None else self.meter.last.cpu_s
         return Ended(
             stopped=self.reason,
             cancelled=self.is_cancelled and self.reason is None,
-            ready=self.box.ready,
-            returned=self.box.returned,
-            report=self.box.report,
+            ready=self.sandbox.ready,
+            returned=self.sandbox.returned,
+            report=self.sandbox.report,
             out_of_memory=group is not None and group.out_of_memory(),
             refused_processes=self._refused(),
-            disk_was_full=self.meter.last.disk_was_full or self.box.disk_was_full,
-            cpu_s=max(cpu, self.box.rusage_cpu_s),
+            disk_was_full=self.meter.last.disk_was_full or self.sandbox.disk_was_full,
+            cpu_s=max(cpu, self.sandbox.rusage_cpu_s),
         )
 
     def peak_bytes(self) -> int:
-        group = self.box.group
+        group = self.sandbox.group
         seen = group.peak_bytes() if group is not None else self.meter.last.peak_memory
-        return max(seen, self.box.rusage_peak)
+        return max(seen, self.sandbox.rusage_peak)

@@ -24,13 +24,13 @@ from runner.executors.bubblewrap import run_under
 from runner.executors.gvisor import guest_limits
 from runner.executors.kubernetes import manifests
 from runner.executors.kubernetes.api import APPLY, Api, ApiError, Channel
-from runner.executors.remote_sandbox import Parcel, Told, room
+from runner.executors.remote_sandbox import RemoteSandbox, ReportedTotals, room
 from runner.host import selftest
 from runner.host.interpreter import Interpreter
 from runner.host.job import SUFFIXES, Shipment, check, harness, variables
 from runner.host.local_sandbox import DEATH_S, NotStarted
 from runner.host.state import Stage, is_abandoned, new_name, sweep_stages
-from runner.host.supervise import Watch
+from runner.host.supervise import Supervisor
 
 HOST_LABEL = "weir.example/worker"
 UNPACK = (
@@ -338,8 +338,8 @@ def launched(
     spec: JobSpec,
     started: Callable[[], None] = lambda: None,
     cancelled: Callable[[], bool] = lambda: False,
-) -> Iterator[Watch]:
-    """Start a run in its pod and yield its watch. Leaves nothing behind. Raises NotStarted and Cancelled."""
+) -> Iterator[Supervisor]:
+    """Start a run in its pod and yield its supervisor. Leaves nothing behind. Raises NotStarted and Cancelled."""
     settings = Settings.from_environment()
     courier, _ = harness("courier", compiled=False)
     start, _ = harness("start", compiled=False)
@@ -347,11 +347,11 @@ def launched(
     with _pod(settings, spec, cancelled) as pod:
         command = [manifests.PYTHON, "-I", "-B", "-X", "utf8", courier, start, *bounds]
         pod.channel = settings.api.execute(pod.path, "run", command)
-        told = Told(pids=spec.limits.pids, killed=pod.was_killed)
-        box = Parcel(stream=pod, limits=spec.limits, group=told, told=told)
+        reported = ReportedTotals(pids=spec.limits.pids, killed=pod.was_killed)
+        sandbox = RemoteSandbox(stream=pod, limits=spec.limits, group=reported, reported=reported)
         try:
-            yield Watch(box, spec.limits, started, cancelled)
-            if not box.ready:
-                box.stderr.add(pod.channel.problem)
+            yield Supervisor(sandbox, spec.limits, started, cancelled)
+            if not sandbox.ready:
+                sandbox.stderr.add(pod.channel.problem)
         finally:
-            box.close()
+            sandbox.close()

@@ -18,7 +18,7 @@ from typing import Any
 from runner.host import bwrap_options
 from runner.host.cgroups import Parents, parents
 from runner.host.interpreter import interpreter
-from runner.host.readable_paths import in_reach
+from runner.host.readable_paths import is_readable
 from runner.host.selftest import default_environment
 from runner.host.state import new_name
 
@@ -44,7 +44,7 @@ def public_python() -> Path | None:
     version = interpreter(default_environment()).version
     base = Path(sys.base_prefix) / "bin" / f"python{version}"
     found = (base, Path(f"/usr/bin/python{version}"), Path(f"/usr/local/bin/python{version}"))
-    return next((path for path in found if path.exists() and in_reach(path)), None)
+    return next((path for path in found if path.exists() and is_readable(path)), None)
 
 
 @contextmanager
