@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from runner.contract import Limits, SandboxUnavailable
 from runner.host import selftest
-from runner.host.fork_server import TICK_S, Ended, ForkServer, ServerGone, Work, fork_server
+from runner.host.fork_server import TICK_S, BlockEnd, ForkServer, ServerGone, Work, fork_server
 from runner.host.local_sandbox import NotStarted
 
 Array = npt.NDArray[np.generic]
@@ -173,7 +173,7 @@ class _Run:
             for ended in server.news(max(0.0, patience)):
                 self._note(ended)
 
-    def _note(self, ended: Ended) -> None:
+    def _note(self, ended: BlockEnd) -> None:
         number = ended.number
         if (
             ended.end == "failed" and not ended.confined

@@ -64,7 +64,7 @@ class Work:
 
 
 @dataclass(slots=True)
-class Child:
+class RunningBlock:
     """A block that was handed out. `handle` is a pidfd once its process has started."""
 
     answer: int
@@ -81,7 +81,7 @@ class Child:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class BlockEnd:
     """How a block ended: "ok" with its answer, "failed" or "time". If it was not `confined`, its code did not run."""
 
     number: int
@@ -182,7 +182,7 @@ class ForkServer:
         self.sandbox = sandbox
         self.limits = work.limits
         self.size = 8 * work.output_size
-        self.in_hand: dict[int, Child] = {}
+        self.in_hand: dict[int, RunningBlock] = {}
         self.patience = 4 * work.limits.wall_s + PATIENCE_S
         self.control = sandbox.take_control()
         self._poll = select.poll()
@@ -211,14 +211,14 @@ class ForkServer:
 
     def hand_out(self, number: int, block: bytes) -> None:
         answer = memory_file("answer", UNANSWERED * (self.size // 8), writable=True)
-        self.in_hand[number] = Child(answer, time.monotonic())
+        self.in_hand[number] = RunningBlock(answer, time.monotonic())
         content = memory_file("block", block)
         try:
             self._send(NUMBER.pack(number), content, answer)
         finally:
             os.close(content)
 
-    def news(self, timeout: float) -> Iterator[Ended]:
+    def news(self, timeout: float) -> Iterator[BlockEnd]:
         """Wait at most `timeout` seconds, yield the blocks that have ended, and enforce the limits of the others."""
         wait = min(timeout, TICK_S) if self.in_hand else timeout
         if self._poll.poll(wait * 1000):
@@ -229,7 +229,7 @@ class ForkServer:
             self._look_at = time.monotonic() + TICK_S
             self._look()
 
-    def _hear(self) -> tuple[Ended, ...] | None:
+    def _hear(self) -> tuple[BlockEnd, ...] | None:
         """Read one message. Returns how a child ended, () if one has started, or None if there is no message."""
         try:
             data, ancillary, _, _ = self.control.recvmsg(
@@ -249,7 +249,7 @@ class ForkServer:
         child.pid, child.begun = pid_of(child.handle), time.monotonic()
         return ()
 
-    def _ended(self, number: int, status: int, used: float, *, confined: bool) -> Ended:
+    def _ended(self, number: int, status: int, used: float, *, confined: bool) -> BlockEnd:
         """Read a dead child's answer, which counts if it is complete and the child ended cleanly and in time."""
         child = self.in_hand.pop(number)
         answer = os.pread(child.answer, self.size, 0)
@@ -257,7 +257,7 @@ class ForkServer:
         late = child.late or used > self.limits.cpu_s
         written = all(answer[place : place + 8] != UNANSWERED for place in range(0, self.size, 8))
         end = "time" if late else "ok" if status == 0 and written else "failed"
-        return Ended(number=number, end=end, answer=answer if end == "ok" else b"", confined=confined)
+        return BlockEnd(number=number, end=end, answer=answer if end == "ok" else b"", confined=confined)
 
     def _look(self) -> None:
         """Kill every child that is over a limit."""
@@ -269,7 +269,7 @@ class ForkServer:
                 if child.pid > 0 and not child.late and self._is_over(child, now):
                     signal.pidfd_send_signal(child.handle, signal.SIGKILL)
 
-    def _is_over(self, child: Child, now: float) -> bool:
+    def _is_over(self, child: RunningBlock, now: float) -> bool:
         """Whether a child exceeds a limit. Time spent waiting for a CPU does not count: it depends on others' load."""
         taken = now - child.begun - waited_s(child.pid)
         child.late = cpu_s(child.pid) > self.limits.cpu_s or taken > self.limits.wall_s

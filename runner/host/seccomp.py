@@ -49,40 +49,42 @@ PARTING = ("unshare", "setns", "mount", "pidfd_open", "capset")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Instruction:
     code: int
     yes: int
     no: int
     value: int
 
 
-Block = tuple[Step, ...]
+Instructions = tuple[Instruction, ...]
 
 
-def stop(action: int) -> Block:
-    return (Step(RETURN, 0, 0, action),)
+def stop(action: int) -> Instructions:
+    return (Instruction(RETURN, 0, 0, action),)
 
 
-def refuse(number: int) -> Block:
+def refuse(number: int) -> Instructions:
     return stop(ERRNO | number)
 
 
-def _load(offset: int) -> Block:
-    return (Step(LOAD, 0, 0, offset),)
+def _load(offset: int) -> Instructions:
+    return (Instruction(LOAD, 0, 0, offset),)
 
 
-def _argument(index: int) -> Block:
+def _argument(index: int) -> Instructions:
     """Load the lower half of an argument: every argument tested here is an int or has its meaning in those bits."""
     return _load(16 + 8 * index)
 
 
-def _each(index: int, values: Iterable[int], then: Block) -> Block:
-    """Do `then`, which is one step, if the argument is one of the values; otherwise go on."""
-    return _argument(index) + tuple(step for value in values for step in (Step(EQUAL, 0, 1, value), *then))
+def _each(index: int, values: Iterable[int], then: Instructions) -> Instructions:
+    """Do `then`, which is one instruction, if the argument is one of the values; otherwise go on."""
+    return _argument(index) + tuple(
+        each for value in values for each in (Instruction(EQUAL, 0, 1, value), *then)
+    )
 
 
-def among(index: int, values: Iterable[int], then: Block, otherwise: Block) -> Block:
-    """Do `then`, which is one step, if the argument is one of the values, and `otherwise` if not."""
+def among(index: int, values: Iterable[int], then: Instructions, otherwise: Instructions) -> Instructions:
+    """Do `then`, which is one instruction, if the argument is one of the values, and `otherwise` if not."""
     return _each(index, values, then) + otherwise
 
 
@@ -105,13 +107,13 @@ class Profile(StrEnum):
         return self in (Profile.START, Profile.BLOCK_SERVER, Profile.FETCH)
 
 
-def _by_argument(profile: Profile) -> dict[str, Block]:
+def _by_argument(profile: Profile) -> dict[str, Instructions]:
     """Return the actions of calls that depend on their arguments."""
     allow, eperm = stop(ALLOW), refuse(errno.EPERM)
     options = (*PROCESS_NAMES, *CONFINING, UNDUMPABLE) if profile.is_ours else PROCESS_NAMES
     options = (*options, DROP_BOUNDING) if profile is Profile.BLOCK_SERVER else options
     return {
-        "clone": (*_argument(0), Step(ANY_BIT, 0, 1, NEW_NAMESPACES), *eperm, *allow),
+        "clone": (*_argument(0), Instruction(ANY_BIT, 0, 1, NEW_NAMESPACES), *eperm, *allow),
         "ioctl": among(1, TERMINAL_QUESTIONS, allow, refuse(errno.ENOTTY)),
         "prctl": among(0, options, allow, eperm),
         "socketpair": among(0, (UNIX,), allow, refuse(errno.EACCES)),
@@ -126,13 +128,13 @@ def _by_argument(profile: Profile) -> dict[str, Block]:
     }
 
 
-def _calls() -> dict[str, Block]:
+def _calls() -> dict[str, Instructions]:
     """Return the actions of TCP calls, which cannot leave the sandbox's own network."""
     family = among(0, (INTERNET,), stop(ALLOW), refuse(errno.EAFNOSUPPORT))
     return dict.fromkeys(CALLS, stop(ALLOW)) | {"socket": family}
 
 
-def _on_shared_files() -> dict[str, Block]:
+def _on_shared_files() -> dict[str, Instructions]:
     """Return the actions of calls that act on files: library files are shared, so these would be a channel."""
     allow, eperm = stop(ALLOW), refuse(errno.EPERM)
     return {
@@ -145,26 +147,26 @@ def _on_shared_files() -> dict[str, Block]:
     }
 
 
-def _futex() -> Block:
+def _futex() -> Instructions:
     """Allow private futexes; neutralise shared ones, which may lie in a file that other runs map, too.
 
     There, a wait ends at once (the C library repeats it) and a wake-up wakes nobody. Joining a thread and semaphores
     between processes still work, at the cost of CPU time.
     """
-    private = (*_argument(1), Step(ANY_BIT, 0, 1, PRIVATE), *stop(ALLOW))
+    private = (*_argument(1), Instruction(ANY_BIT, 0, 1, PRIVATE), *stop(ALLOW))
     waits = _each(1, WAITS, refuse(errno.EAGAIN))
     return (*private, *waits, *among(1, WAKES, refuse(0), refuse(errno.ENOSYS)))
 
 
-def _mapping() -> Block:
+def _mapping() -> Instructions:
     """Refuse shared memory without a file: a process could keep it after the kernel stops counting it."""
-    shared = (*_argument(3), Step(ANY_BIT, 0, 2, NO_FILE), Step(ANY_BIT, 0, 1, SHARED_MAPPING))
+    shared = (*_argument(3), Instruction(ANY_BIT, 0, 2, NO_FILE), Instruction(ANY_BIT, 0, 1, SHARED_MAPPING))
     return (*shared, *refuse(errno.EPERM), *stop(ALLOW))
 
 
-def _actions(numbers: dict[str, int], profile: Profile) -> dict[int, Block]:
+def _actions(numbers: dict[str, int], profile: Profile) -> dict[int, Instructions]:
     by_argument = _by_argument(profile)
-    named: dict[str, Block] = dict.fromkeys(ALLOWED, stop(ALLOW))
+    named: dict[str, Instructions] = dict.fromkeys(ALLOWED, stop(ALLOW))
     named |= {name: by_argument[name] for name in BY_ARGUMENT}
     named |= dict.fromkeys(START_ONLY, stop(ALLOW) if profile.is_ours else refuse(errno.EPERM))
     named |= dict.fromkeys(DENIED, refuse(errno.EPERM))
@@ -173,25 +175,25 @@ def _actions(numbers: dict[str, int], profile: Profile) -> dict[int, Block]:
     named |= dict.fromkeys(PARTING, stop(ALLOW)) if profile is Profile.BLOCK_SERVER else {}
     if profile is Profile.BLOCK:
         named |= dict.fromkeys(SIBLINGS_SHARE, refuse(errno.EPERM)) | {"mmap": _mapping()}
-    return {numbers[name]: block for name, block in named.items() if name in numbers}
+    return {numbers[name]: action for name, action in named.items() if name in numbers}
 
 
-def _tree(runs: Sequence[tuple[int, Block]]) -> Block:
+def _tree(runs: Sequence[tuple[int, Instructions]]) -> Instructions:
     """Return a binary search over (first number, action) intervals, in ascending order."""
     if len(runs) == 1:
         return runs[0][1]
     middle = len(runs) // 2
     left, right = _tree(runs[:middle]), _tree(runs[middle:])
-    return (Step(AT_LEAST, 0, 1, runs[middle][0]), Step(JUMP, 0, 0, len(left)), *left, *right)
+    return (Instruction(AT_LEAST, 0, 1, runs[middle][0]), Instruction(JUMP, 0, 0, len(left)), *left, *right)
 
 
-def _intervals(actions: dict[int, Block]) -> list[tuple[int, Block]]:
+def _intervals(actions: dict[int, Instructions]) -> list[tuple[int, Instructions]]:
     unknown = refuse(errno.ENOSYS)
-    runs: list[tuple[int, Block]] = [(0, unknown)]
+    runs: list[tuple[int, Instructions]] = [(0, unknown)]
     for number in sorted(actions | {number + 1: unknown for number in actions if number + 1 not in actions}):
-        block = actions.get(number, unknown)
-        if runs[-1][1] != block:
-            runs.append((number, block))
+        action = actions.get(number, unknown)
+        if runs[-1][1] != action:
+            runs.append((number, action))
     return runs if runs[0] != runs[1] else runs[1:]
 
 
@@ -199,8 +201,8 @@ def _intervals(actions: dict[int, Block]) -> list[tuple[int, Block]]:
 def build(machine: str, profile: Profile) -> bytes:
     """Return the filter program for a machine and a profile, as seccomp(2) takes it."""
     arch, numbers = MACHINES[machine]
-    program = [*_load(ARCH), Step(EQUAL, 1, 0, arch), *stop(KILL), *_load(NUMBER)]
+    program = [*_load(ARCH), Instruction(EQUAL, 1, 0, arch), *stop(KILL), *_load(NUMBER)]
     if machine == "x86_64":
-        program += [Step(AT_LEAST, 0, 1, X32), *stop(KILL)]
+        program += [Instruction(AT_LEAST, 0, 1, X32), *stop(KILL)]
     program += _tree(_intervals(_actions(numbers, profile)))
-    return b"".join(struct.pack("=HBBI", step.code, step.yes, step.no, step.value) for step in program)
+    return b"".join(struct.pack("=HBBI", each.code, each.yes, each.no, each.value) for each in program)

@@ -147,13 +147,13 @@ def deliver(cap: int, room: int, files: int) -> None:
     for name in names[:files]:
         state = os.lstat(b"/out/" + name)
         wanted = stat.S_ISREG(state.st_mode) and state.st_size <= min(cap, room)
-        told = {"name": name.hex(), "mode": state.st_mode, "links": state.st_nlink, "size": state.st_size}
+        entry = {"name": name.hex(), "mode": state.st_mode, "links": state.st_nlink, "size": state.st_size}
         content = b""
         if wanted:
             with open(b"/out/" + name, "rb") as stream:
                 content = stream.read(state.st_size)
             room -= len(content)
-        send(b"f", json.dumps({**told, "sent": len(content)}).encode())
+        send(b"f", json.dumps({**entry, "sent": len(content)}).encode())
         for place in range(0, len(content), CHUNK):
             send(b"d", content[place : place + CHUNK])
     send(b".", b"")
@@ -174,14 +174,14 @@ def main() -> None:
     courier.look()
     used = os.times()
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    told = {
+    ending = {
         "returned": os.waitstatus_to_exitcode(status),
         "report": courier.report,
         "disk_was_full": courier.was_full,
         "cpu_s": used.children_user + used.children_system,
         "peak": peak,
     }
-    send(b"s", json.dumps(told).encode())
+    send(b"s", json.dumps(ending).encode())
     deliver(cap, room, files)
 
 

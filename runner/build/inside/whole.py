@@ -18,7 +18,7 @@ from typing import Any
 MEMORY = 2**30
 METADATA_BYTES = 4 * 2**20
 REQUIREMENTS = 2000
-TOLD = 50
+SHOWN = 50
 
 
 class Bad(Exception):
@@ -70,7 +70,7 @@ def _installed(folder: Path, packaging: Any) -> dict[str, Package]:
 
 def faults(packages: dict[str, Package], wanted: list[dict[str, Any]], packaging: Any) -> list[str]:
     """Return a sentence for each listed package or requirement that is missing or has the wrong version."""
-    told: dict[str, None] = {}
+    missing: dict[str, None] = {}
     extras: dict[str, set[str]] = {}
     asked = [f"{pin['name']}[{','.join(pin['extras'])}]=={pin['version']}" for pin in wanted]
     open_ends = [("", packaging.requirements.Requirement(text)) for text in asked]
@@ -79,11 +79,11 @@ def faults(packages: dict[str, Package], wanted: list[dict[str, Any]], packaging
         name = packaging.utils.canonicalize_name(need.name)
         there = packages.get(name)
         if there is None or not need.specifier.contains(there.version, prereleases=True):
-            told[_fault(who, need, there)] = None
+            missing[_fault(who, need, there)] = None
         elif name not in extras or not need.extras <= extras[name]:
             extras[name] = extras.get(name, set()) | set(need.extras)
             open_ends += [(f"{there.shown} {there.version}", more) for more in there.asks(extras[name])]
-    return sorted(told)
+    return sorted(missing)
 
 
 def _fault(who: str, need: Any, there: Package | None) -> str:
@@ -105,7 +105,7 @@ def main() -> int:
         found = faults(_installed(Path(given["packages"]), packaging), wanted, packaging)
     except (Bad, ValueError, RecursionError) as bad:
         found = [str(bad)]
-    for line in found[:TOLD]:
+    for line in found[:SHOWN]:
         sys.stderr.write(f"{line}\n")
     return 1 if found else 0
 
