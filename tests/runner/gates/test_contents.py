@@ -1,4 +1,4 @@
-"""What a file is, is decided by its content, and has to agree with its name."""
+"""A file's type follows from its content and must agree with its name."""
 
 import bz2
 import io

@@ -1,4 +1,4 @@
-"""Parquet and PNG: opened in a second sandbox, written anew, refused when malformed or too much."""
+"""Parquet and PNG: opened in a second sandbox, rewritten, refused if malformed or too large."""
 
 import datetime as dt
 import decimal

@@ -1,4 +1,4 @@
-"""What may lie in the output folder at all, whatever it contains."""
+"""Which names and kinds of files are accepted, whatever they contain."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""CSV: every row as long as the header, and no cell that a spreadsheet would run."""
+"""CSV: every row as long as the header, and no cell that a spreadsheet would evaluate."""
 
 import contextlib
 import csv

@@ -1,6 +1,6 @@
-"""A cluster's API for tests: it records what is asked of it, and runs pods on this host as their manifests say.
+"""A fake Kubernetes API for tests: it records requests and runs pods on this host, according to their manifests.
 
-A double of the interface, on loopback; containers are bubblewrap sandboxes, whose memory it limits as a node would.
+It listens on loopback. Containers are bubblewrap sandboxes, whose memory it limits as a node would.
 """
 
 import base64
@@ -116,7 +116,7 @@ class Pod:
             time.sleep(0.03)
 
     def fail(self) -> None:
-        """What a node does that breaks down."""
+        """Fail as a node does that breaks down."""
         for process in self.processes:
             process.kill()
             process.wait()

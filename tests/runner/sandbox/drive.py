@@ -1,11 +1,11 @@
-"""Run attacks in the real sandbox as whoever starts this, and print one JSON line for each.
+"""Run attacks in the real sandbox as the current user, and print one JSON line for each.
 
     python -m tests.runner.sandbox.drive ENVIRONMENT [--without-LAYER | --gvisor | --by-command] [GROUP/NAME ...]
 
 LAYER is seccomp (both filters), first-filter (from the start on), second-filter (on submitted code), landlock, or
 limits (resource limits, where control groups stand behind them).
 
-Stands apart from pytest so that it can run as another user, from a copy of the few files that it needs.
+It does not need pytest, so it can run as another user, from a copy of the few files that it needs.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ FILTERS = {
 
 
 class Host:
-    """Listeners and files that an attack would like to reach."""
+    """Listeners and files that attacks try to reach."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -119,7 +119,7 @@ def host() -> Iterator[Host]:
 
 
 def run(attack: Attack, place: Host, environment: Path, executor: Executor | None) -> dict[str, Any]:
-    """By this executor, or, without one, by the command `python -m runner` in a process of its own."""
+    """Run it with this executor, or without one, with the command `python -m runner` in a new process."""
     with tempfile.TemporaryDirectory(prefix="weir-out-") as out:
         spec = JobSpec(
             run_id=attack.name,

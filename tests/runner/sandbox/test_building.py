@@ -26,7 +26,7 @@ LIBRARY = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
 
 
 class Host:
-    """What an attack could reach here, and whether one did."""
+    """What an attack could reach on this host, and whether it did."""
 
     def __init__(self, folder: Path) -> None:
         self.marker = folder / "marker"
@@ -40,7 +40,7 @@ class Host:
         self.shell = f"#!/bin/sh\nenv >> {self.marker}\n"
 
     def check(self) -> None:
-        """Nothing has run, and nobody has called."""
+        """Check that nothing ran and nothing connected."""
         assert not self.marker.exists(), self.marker.read_text()
         with pytest.raises(BlockingIOError):
             self.listener.accept()
@@ -296,7 +296,7 @@ def test_a_description_that_is_broken_or_enormous(
 
 
 def test_a_record_that_lies_is_believed_nowhere(folder: Path, build: Build) -> None:
-    """Two packages that differ, and say the same of their files, make two environments."""
+    """Two different packages with the same description of their files yield two environments."""
     hashes = set[str]()
     for value in ("1", "2"):
         wheel(folder, "liar", {"liar.py": f"VALUE = {value}\n"}, record="liar.py,sha256=aaaa,10\n")

@@ -1,4 +1,4 @@
-"""What every executor keeps to: one class of tests, one subclass for each executor."""
+"""The contract of all executors: one class of tests, with a subclass for each executor."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""gVisor keeps the contract, and holds what the attacks try, with a kernel of its own."""
+"""gVisor fulfils the contract and withstands the attacks, with its own kernel."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The executor for clusters keeps the contract against a double of the API, and asks of it what it has to."""
+"""The executor for Kubernetes fulfils the contract against a fake API, and sends the right requests."""
 
 import threading
 from collections.abc import Iterator

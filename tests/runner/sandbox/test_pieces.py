@@ -1,4 +1,4 @@
-"""The parts of the sandbox that can be judged without starting one."""
+"""The parts of the sandbox that can be tested without starting one."""
 
 import builtins
 import errno

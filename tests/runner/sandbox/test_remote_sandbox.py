@@ -1,4 +1,4 @@
-"""What comes out of a sandbox by a stream is hostile: nothing in it makes the reader raise or leaves its folder."""
+"""A remote sandbox's stream is hostile: nothing in it makes the reader raise or write outside its folder."""
 
 import json
 import os
@@ -22,7 +22,7 @@ STATUS = {"returned": 0, "report": "exit 0", "disk_was_full": False, "cpu_s": 1.
 
 
 class Said:
-    """A stream that says what it was given, in pieces of any size, and ends."""
+    """A stream that sends the given bytes in pieces of any size, and ends."""
 
     def __init__(self, data: bytes, piece: int = 7) -> None:
         self.pieces = [data[place : place + piece] for place in range(0, len(data), piece)]

@@ -1,4 +1,4 @@
-"""Archives that attack whoever unpacks them, and trees that attack whoever takes them over."""
+"""Archives that attack the code that unpacks them, and folders that attack the code that takes them over."""
 
 import os
 import stat
