@@ -24,7 +24,7 @@ from socket import socket
 from runner.build import CannotBuild, accept, index
 from runner.build.relay import Relay, serving
 from runner.build.sandboxed import Sandboxed
-from runner.build.steps import BASE, RESERVE, VARIABLES, Place, Step
+from runner.build.steps import BASE, RESERVE, VARIABLES, Step, StepRunner
 from runner.build.unsandboxed import Unsandboxed
 from runner.contract import SandboxUnavailable
 from runner.host import bwrap_options
@@ -74,7 +74,7 @@ def make(folder: Path, pins: Sequence[Pin]) -> Made:
     return Made(packages={pin.name: pin.version for pin in here}, wheels=fetched, missing=place.missing)
 
 
-def choose() -> Place:
+def choose() -> StepRunner:
     """Return a sandbox if this host can create one, otherwise its stand-in. Raises CannotBuild if none is free now."""
     try:
         sandbox = Sandboxed(bwrap=bwrap_options.find(), python=own(()))
@@ -94,7 +94,7 @@ def _new(folder: Path) -> Path:
     return folder
 
 
-def _download(place: Place, wheels: Path, pins: dict[str, Pin], deadline: float) -> dict[str, str]:
+def _download(place: StepRunner, wheels: Path, pins: dict[str, Pin], deadline: float) -> dict[str, str]:
     pip, prefix, own = _pip()
     source = index.configured(prefix, own)
 
@@ -138,7 +138,7 @@ def _pip() -> tuple[Path, Path, str]:
     raise CannotBuild("pip is missing. Install it (Debian: apt-get install python3-pip) and try again.")
 
 
-def _check_whole(place: Place, packages: Path, pins: Sequence[Pin], deadline: float) -> None:
+def _check_whole(place: StepRunner, packages: Path, pins: Sequence[Pin], deadline: float) -> None:
     wanted = [{"name": pin.name, "version": pin.version, "extras": list(pin.extras)} for pin in pins]
     place.run(
         Step(

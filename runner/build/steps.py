@@ -65,7 +65,7 @@ class Step:
         return CannotBuild(f"{self.failure}:\n{neutral(said).strip()[-LAST_CHARACTERS:]}")
 
 
-class Place(Protocol):
+class StepRunner(Protocol):
     """Somewhere that steps can run."""
 
     @property

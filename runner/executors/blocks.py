@@ -163,14 +163,14 @@ class _Run:
     def _converse(self, server: ForkServer, waiting: deque[int], at_once: int, every_s: float) -> None:
         begin = time.monotonic()
         while waiting or server.in_hand:
-            patience = TICK_S
+            wait_s = TICK_S
             while waiting and len(server.in_hand) < at_once:
-                patience = begin + waiting[0] // at_once * every_s - time.monotonic()
-                if patience > 0:
+                wait_s = begin + waiting[0] // at_once * every_s - time.monotonic()
+                if wait_s > 0:
                     break
                 content = packed(self.blocks[waiting[0]])
                 server.hand_out(waiting.popleft(), content)
-            for ended in server.news(max(0.0, patience)):
+            for ended in server.ended_blocks(max(0.0, wait_s)):
                 self._note(ended)
 
     def _note(self, ended: BlockEnd) -> None:

@@ -20,7 +20,7 @@ from typing import IO, Any, cast
 
 from runner.contract import Capabilities, JobResult, JobSpec, Limits, SandboxUnavailable
 from runner.executors.bubblewrap import run_under
-from runner.executors.remote_sandbox import RemoteSandbox, ReportedTotals, room
+from runner.executors.remote_sandbox import RemoteSandbox, ReportedTotals, delivery_limits
 from runner.host import selftest
 from runner.host.cgroups import INIT, Group, sweep_groups
 from runner.host.job import Shipment, check, harness, resource_limits, sizes, variables
@@ -125,7 +125,7 @@ def launched(
         bundle = stack.enter_context(_bundle(shipment))
         stream = Runsc(bundle, group)
         reported = ReportedTotals(pids=spec.limits.pids)
-        counted = Both(group, reported) if group is not None else None
+        counted = CombinedTotals(group, reported) if group is not None else None
         sandbox = RemoteSandbox(
             stream=stream, limits=spec.limits, group=counted, reported=reported, init=stream.process.pid
         )
@@ -166,7 +166,7 @@ def _config(shipment: Shipment, folder: Path) -> dict[str, Any]:
         binds.append((file, inside))
     start, _ = harness("start", compiled=python.same_as_ours)
     courier, _ = harness("courier", compiled=python.same_as_ours)
-    bounds = [str(number) for number in room(spec.limits)]
+    bounds = [str(number) for number in delivery_limits(spec.limits)]
     return {
         "ociVersion": "1.0.2",
         "hostname": "sandbox",
@@ -249,7 +249,7 @@ def _session(pid: int) -> int:
 
 
 @dataclass(slots=True)
-class Both:
+class CombinedTotals:
     """Totals of the host, except for processes, which only the courier can count."""
 
     host: Group

@@ -78,7 +78,7 @@ class ReportedTotals:
         return self.memory
 
 
-def room(limits: Limits) -> tuple[int, int, int]:
+def delivery_limits(limits: Limits) -> tuple[int, int, int]:
     """Return how much the courier sends: bytes of one file, bytes in total, entries. Larger files are only listed."""
     cap = limits.output_mb * MIB
     return cap, (ALL_TOGETHER + 1) * cap, ENTRIES
@@ -124,7 +124,7 @@ class RemoteSandbox:
     def __post_init__(self) -> None:
         size = int(self.limits.log_mb * MIB)
         self.stdout, self.stderr = Log(size), Log(size)
-        self._room = room(self.limits)[1]
+        self._room = delivery_limits(self.limits)[1]
         self._folder = base() / new_name()
         (self._folder / "out").mkdir(mode=0o700, parents=True)
         self.outputs = os.open(self._folder / "out", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

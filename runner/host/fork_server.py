@@ -31,7 +31,7 @@ from runner.host.session import grouped, staged
 # As in runner/inside/block_server.py
 NUMBER = struct.Struct("=i")
 MEMORY = struct.Struct("=qq")
-NEWS = struct.Struct("=ii?d")
+MESSAGE = struct.Struct("=ii?d")
 BEGUN = -1
 
 CAPABILITIES = ("CAP_SYS_ADMIN", "CAP_SETPCAP")
@@ -44,7 +44,7 @@ SLACK_MB = 128
 UNANSWERED = struct.pack("=Q", 0x7FF8_0000_0000_7E1A)
 """A NaN that arithmetic does not produce. It marks a number that was not written."""
 START_S = 60.0
-PATIENCE_S = 60.0
+HANG_S = 60.0
 TICK_S = 0.01
 
 
@@ -183,7 +183,7 @@ class ForkServer:
         self.limits = work.limits
         self.size = 8 * work.output_size
         self.in_hand: dict[int, RunningBlock] = {}
-        self.patience = 4 * work.limits.wall_s + PATIENCE_S
+        self.hang_s = 4 * work.limits.wall_s + HANG_S
         self.control = sandbox.take_control()
         self._poll = select.poll()
         self._poll.register(self.control.fileno(), select.POLLIN)
@@ -218,7 +218,7 @@ class ForkServer:
         finally:
             os.close(content)
 
-    def news(self, timeout: float) -> Iterator[BlockEnd]:
+    def ended_blocks(self, timeout: float) -> Iterator[BlockEnd]:
         """Wait at most `timeout` seconds, yield the blocks that have ended, and enforce the limits of the others."""
         wait = min(timeout, TICK_S) if self.in_hand else timeout
         if self._poll.poll(wait * 1000):
@@ -233,15 +233,15 @@ class ForkServer:
         """Read one message. Returns how a child ended, () if one has started, or None if there is no message."""
         try:
             data, ancillary, _, _ = self.control.recvmsg(
-                NEWS.size, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC
+                MESSAGE.size, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC
             )
         except BlockingIOError:
             return None
         except ConnectionResetError as gone:
             raise ServerGone from gone
-        if len(data) < NEWS.size:
+        if len(data) < MESSAGE.size:
             raise ServerGone
-        number, status, confined, used = NEWS.unpack(data)
+        number, status, confined, used = MESSAGE.unpack(data)
         if status != BEGUN:
             return (self._ended(number, status, used, confined=confined),)
         child = self.in_hand[number]
@@ -263,7 +263,7 @@ class ForkServer:
         """Kill every child that is over a limit."""
         now = time.monotonic()
         for child in self.in_hand.values():
-            if now - child.sent > self.patience:
+            if now - child.sent > self.hang_s:
                 raise ServerGone
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 if child.pid > 0 and not child.late and self._is_over(child, now):

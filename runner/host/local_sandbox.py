@@ -207,10 +207,10 @@ class LocalSandbox:
 
     def _drain(self) -> None:
         while self._readers:
-            news = cast("select.epoll", self._poll).poll(0)
-            if not news:
+            events = cast("select.epoll", self._poll).poll(0)
+            if not events:
                 break
-            for number, _ in news:
+            for number, _ in events:
                 if number in self._readers:
                     self._readers[number]()
 

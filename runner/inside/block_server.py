@@ -30,7 +30,7 @@ BLOCK, ANSWER, CONFINED = 3, 4, 5
 # As in runner/host/fork_server.py
 NUMBER = struct.Struct("=i")
 MEMORY = struct.Struct("=qq")
-NEWS = struct.Struct("=ii?d")
+MESSAGE = struct.Struct("=ii?d")
 BEGUN = -1
 LIBC = confine.LIBC
 LIBC.mmap.restype = ctypes.c_void_p
@@ -71,7 +71,7 @@ class BlockServer:
         self.running[handle] = (number, child, confined)
         self.poll.register(handle, select.POLLIN)
         rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("=i", handle))
-        self.control.sendmsg([NEWS.pack(number, BEGUN, False, 0.0)], [rights])  # noqa: FBT003
+        self.control.sendmsg([MESSAGE.pack(number, BEGUN, False, 0.0)], [rights])  # noqa: FBT003
         return True
 
     def _fork(self, number: int, descriptors: tuple[int, int, int]) -> int:
@@ -96,7 +96,7 @@ class BlockServer:
         was_confined = os.read(confined, 1) == b"1"
         os.close(handle)
         os.close(confined)
-        self.control.send(NEWS.pack(number, status, was_confined, usage.ru_utime + usage.ru_stime))
+        self.control.send(MESSAGE.pack(number, status, was_confined, usage.ru_utime + usage.ru_stime))
 
 
 def _be_a_block(job: dict[str, Any], number: int, descriptors: tuple[int, int, int]) -> None:

@@ -67,13 +67,13 @@ class Courier:
 
     def listen(self, timeout: int) -> bool:
         """Pass on what is there. Returns whether there was anything."""
-        news = self.poll.poll(timeout)
-        for number, _ in news:
+        events = self.poll.poll(timeout)
+        for number, _ in events:
             if number in self.streams:
                 self._pass_on(number)
             else:
                 self._hear()
-        return bool(news)
+        return bool(events)
 
     def _pass_on(self, number: int) -> None:
         data = os.read(number, CHUNK)

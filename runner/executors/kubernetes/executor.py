@@ -24,7 +24,7 @@ from runner.executors.bubblewrap import run_under
 from runner.executors.gvisor import guest_limits
 from runner.executors.kubernetes import manifests
 from runner.executors.kubernetes.api import APPLY, Api, ApiError, Channel
-from runner.executors.remote_sandbox import RemoteSandbox, ReportedTotals, room
+from runner.executors.remote_sandbox import RemoteSandbox, ReportedTotals, delivery_limits
 from runner.host import selftest
 from runner.host.interpreter import Interpreter
 from runner.host.job import SUFFIXES, Shipment, check, harness, variables
@@ -343,7 +343,7 @@ def launched(
     settings = Settings.from_environment()
     courier, _ = harness("courier", compiled=False)
     start, _ = harness("start", compiled=False)
-    bounds = [str(number) for number in room(spec.limits)]
+    bounds = [str(number) for number in delivery_limits(spec.limits)]
     with _pod(settings, spec, cancelled) as pod:
         command = [manifests.PYTHON, "-I", "-B", "-X", "utf8", courier, start, *bounds]
         pod.channel = settings.api.execute(pod.path, "run", command)

@@ -302,7 +302,7 @@ def test_a_killed_server_is_replaced(at_once: int) -> None:
 
 
 def test_a_server_that_stands_still_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fork_server, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(fork_server, "HANG_S", 0.0)
 
     def stop(pid: int) -> bool:
         if not children(pid):
