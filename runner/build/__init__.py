@@ -1,5 +1,5 @@
-"""How a code environment is built, so that nothing of it ever runs on the host. See runner/build/pipeline.py."""
+"""Building code environments without ever running their packages on the host. See runner/build/pipeline.py."""
 
 
 class CannotBuild(RuntimeError):
-    """The environment was not made; the text says why. What was there before is still there."""
+    """The environment was not built; the message says why. An earlier one of the same name still exists."""

@@ -1,4 +1,4 @@
-"""Take over what a step of a build has written. It is judged as hostile, whoever wrote it."""
+"""Take over what a build step has written, treating it as hostile."""
 
 import os
 import stat
@@ -16,14 +16,14 @@ FILE, FOLDER = 0o644, 0o755
 
 
 def tree(top: Path, *, files: int) -> None:
-    """Make a folder and all in it ours: plain files and folders, with the rights that everybody has. No links."""
+    """Take ownership of a folder and its content: only regular files and folders, no links. Raises CannotBuild."""
     _take(top, None, FOLDER)
     for path, folders, names, number in os.fwalk(top, onerror=_unreadable, follow_symlinks=False):
         files -= len(names) + len(folders)
         if files < 0:
-            raise CannotBuild("There are more files in these packages than an environment may have.")
+            raise CannotBuild("These packages contain more files than an environment may have.")
         if len(Path(path).relative_to(top).parts) > DEEPEST:
-            raise CannotBuild(f"The folders of these packages are nested more than {DEEPEST} deep.")
+            raise CannotBuild(f"The folders of these packages are nested more than {DEEPEST} levels deep.")
         for name in (*folders, *names):
             _take(name, number, _rights(name, number))
 
@@ -42,25 +42,26 @@ def _rights(name: str, folder: int) -> int:
 
 
 def _take(name: str | Path, folder: int | None, rights: int) -> None:
-    """Nobody is left who could exchange it: what wrote it is dead."""
+    """Take ownership of one entry. Nothing can replace it meanwhile: the processes that wrote it are dead."""
     if any(letter in "\t\n\r" or is_hidden(letter) for letter in str(name)):
-        raise CannotBuild(f"{shown_name(str(name))} is no name for a file of a package.")
+        raise CannotBuild(f"{shown_name(str(name))} is not a valid name for a file in a package.")
     os.chown(name, os.geteuid(), os.getegid(), dir_fd=folder, follow_symlinks=False)
     os.chmod(name, rights, dir_fd=folder)
 
 
 def wheels(folder: Path, pins: Mapping[str, Pin]) -> dict[str, str]:
-    """The hash of each wheel by its name: only of what is listed, one each, and as the list's hashes say."""
+    """Return file name -> SHA-256 of the wheels. Raises CannotBuild unless each is the only wheel of a listed package
+    and matches the list's hashes."""
     tree(folder, files=len(pins))
     found: dict[str, str] = {}
     names = set[str]()
     for path in sorted(folder.iterdir()):
         name = package_of(path.name)
         if path.suffix != ".whl" or not path.is_file() or name not in pins or name in names:
-            raise CannotBuild(f"{shown_name(path.name)} is not a wheel of a package that is listed.")
+            raise CannotBuild(f"{shown_name(path.name)} is not a wheel of a listed package.")
         with path.open("rb") as file:
             found[path.name] = file_digest(file, "sha256").hexdigest()
         if pins[name].hashes and found[path.name] not in pins[name].hashes:
-            raise CannotBuild(f"{path.name} is not the file that the list's hashes name.")
+            raise CannotBuild(f"{path.name} does not match the hashes in the list.")
         names.add(name)
     return found

@@ -1,7 +1,7 @@
-"""Where packages come from: what this host's pip is configured with, and where an index's own pages lead.
+"""Where packages come from: this host's configuration of pip, and the hosts that an index's own pages link to.
 
-Configuration is read as pip documents it: files first, then variables. Of both, only what says where the index is and
-how to reach it; all else of the host's environment stays out of a build.
+Configuration is read as pip documents it: files first, then variables. Only the options that locate the index and say
+how to reach it are used; nothing else of the host's environment enters a build.
 """
 
 import base64
@@ -34,7 +34,7 @@ MORE_HOSTS = "WEIR_INDEX_HOSTS"
 
 
 def configured(prefix: Path, own: str) -> "Index":
-    """What pip of the Python with this prefix would use. `own`: the index that is built into it. Raises CannotBuild."""
+    """Return the index that pip of the Python with this prefix uses; `own` is its default. Raises CannotBuild."""
     options: dict[str, str] = {}
     for path in _files(prefix):
         options |= _of_file(path)
@@ -89,14 +89,14 @@ def _links(page: bytes, address: str) -> list[str]:
     read.feed(page.decode("utf-8", "replace"))
     found = []
     for link in read.found:
-        with contextlib.suppress(ValueError):  # no address at all
+        with contextlib.suppress(ValueError):  # not a URL
             found.append(urljoin(address, link))
     return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """pip's options by name, of those that say where packages are."""
+    """pip's options, by name, that say where packages are."""
 
     options: Mapping[str, str]
 
@@ -117,14 +117,14 @@ class Index:
         return [*self._indexes, *self._words("find-links")]
 
     def text(self, *, direct: bool) -> str:
-        """As a file that pip reads. Certificates are named elsewhere: they lie in other places for a sandbox."""
+        """Return a configuration file for pip, without certificates, whose paths differ inside a sandbox."""
         left_out = ("cert", "client-cert") if direct else ("cert", "client-cert", "proxy")
         kept = {name: " ".join(value.split()) for name, value in self.options.items() if name not in left_out}
         kept |= {name: " ".join(map(_absolute, self._words(name))) for name in ADDRESSES if name in kept}
         return "[global]\n" + "".join(f"{name} = {value}\n" for name, value in kept.items())
 
     def certificates(self) -> dict[str, bytes]:
-        """The contents of the files that pip is to trust, or to show, by the names that its step has for them."""
+        """Return the contents of the certificates that pip trusts or presents, by the names that its step uses."""
         named = {"cert": self._file("cert"), "client": self._file("client-cert")}
         try:
             return {name: path.read_bytes() for name, path in named.items() if path}
@@ -134,7 +134,10 @@ class Index:
     # On this host's own disk
 
     def folders(self, names: Iterable[str]) -> list[Path]:
-        """What of this host pip has to see: local indexes, folders of wheels, and where their pages lead for these."""
+        """Return the folders of this host that pip must see: local indexes, folders of wheels, and what they link to.
+
+        `names` are the wanted packages. Raises CannotBuild.
+        """
         found: dict[Path, None] = {}
         for source in self._words("find-links"):
             if (path := _local(source)) is not None:
@@ -146,18 +149,18 @@ class Index:
                     found |= dict.fromkeys(_led_to(path / name / "index.html"))
         there = [path for path in found if path.exists()]
         if Path("/") in there:
-            raise CannotBuild("pip's configuration names / as a place of packages: name the folder itself.")
+            raise CannotBuild("pip's configuration names / as a source of packages. Name the folder itself.")
         return [path for path in there if not any(other in path.parents for other in there)]
 
-    # In the network
+    # On the network
 
     def hosts(self) -> set[tuple[str, int]]:
-        """Hosts and ports that the operator has named, to pip or to us."""
+        """Return the (host, port) pairs that the operator has named, in pip's configuration or ours."""
         named = (f"https://{word}" for word in os.environ.get(MORE_HOSTS, "").split())
         return {_host(urlsplit(source)) for source in (*filter(_is_remote, self._all), *named)}
 
     def linked(self, names: Sequence[str]) -> Iterator[set[tuple[str, int]]]:
-        """Hosts and ports that the index's pages of these packages lead to, page by page."""
+        """Yield, page by page, the (host, port) pairs that the index's pages of these packages link to."""
         pages = [source for source in self._words("find-links") if _is_remote(source)]
         roots = [source.rstrip("/") for source in self._indexes if _is_remote(source)]
         pages += [f"{root}/{name}/" for name in names for root in roots]
@@ -166,12 +169,12 @@ class Index:
             yield {_host(urlsplit(link)) for link in links if _is_remote(link)}
 
     def _fetch(self, address: str) -> bytes:
-        """A page of the index; nothing when it has none, or does not answer."""
+        """Return a page of the index; empty if there is none or the index does not answer."""
         parts = urlsplit(address)
         bare = parts._replace(netloc=parts.netloc.rpartition("@")[2])
         request = urllib.request.Request(bare.geturl(), headers={"Accept": "text/html"})  # noqa: S310 http(s): see _is_remote
         for name, value in credentials(parts, "Authorization").items():
-            request.add_unredirected_header(name, value)  # the password is for this host alone
+            request.add_unredirected_header(name, value)  # only this host may see the password
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler(self.proxies()),
             urllib.request.HTTPSHandler(context=self._context(parts)),
@@ -192,7 +195,7 @@ class Index:
         return context
 
     def proxies(self) -> dict[str, str]:
-        """The operator's own proxy, by scheme: pip's, or that of the environment."""
+        """Return the operator's own proxies by scheme, from pip's configuration or the environment."""
         if named := self.options.get("proxy"):
             return dict.fromkeys(PORTS, named if "://" in named else f"http://{named}")
         return urllib.request.getproxies()
@@ -205,12 +208,12 @@ def _is_remote(source: str) -> bool:
 def _host(parts: SplitResult) -> tuple[str, int]:
     try:
         return parts.hostname or "", parts.port or PORTS[parts.scheme]
-    except ValueError:  # no number for a port
+    except ValueError:  # the port is not a number
         return "", 0
 
 
 def credentials(parts: SplitResult, header: str) -> dict[str, str]:
-    """The name and password of an address, as this header of HTTP carries them; nothing when it has none."""
+    """Return the HTTP header with the user name and password of a URL; empty if it has none."""
     if parts.username is None:
         return {}
     pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
@@ -218,7 +221,7 @@ def credentials(parts: SplitResult, header: str) -> dict[str, str]:
 
 
 def _local(source: str) -> Path | None:
-    """The place on this host that is meant, when it is one."""
+    """Return the path on this host that a source names, or None if it is remote."""
     parts = urlsplit(source)
     if parts.scheme == "file":
         return Path(unquote(parts.path))
@@ -226,12 +229,12 @@ def _local(source: str) -> Path | None:
 
 
 def _absolute(source: str) -> str:
-    """A path may be said from here; pip runs elsewhere."""
+    """Make a relative path absolute, because pip runs in another folder."""
     return source if urlsplit(source).scheme else str(_local(source))
 
 
 def _led_to(page: Path) -> list[Path]:
-    """The folders of this host that a local page's links lead to."""
+    """Return the folders of this host that a local page links to."""
     try:
         content = page.read_bytes()[:PAGE_BYTES] if page.is_file() else b""
     except OSError:

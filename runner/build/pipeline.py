@@ -1,12 +1,12 @@
-"""Build an environment: fetch wheels, unpack them, see whether the list is whole. Each is a step with one script.
+"""Build an environment: download wheels, unpack them, check that the list is complete. Each step is one script.
 
-1. `download`: pip, in a network whose only host is the package index. It gets no package built.
-2. The wheels are held to the list and to its hashes, here.
-3. `unpack`: our own script, without any network, sees the wheels and one empty folder.
-4. What it wrote is taken over as hostile: plain files and folders, without links.
-5. `whole`: what the packages say they need is compared with the list, as text.
+1. `download`: pip, on a network that reaches only the package index. It builds no package.
+2. The wheels are compared with the list and its hashes, here.
+3. `unpack`: our own script, without network, sees the wheels and one empty folder.
+4. What it wrote is treated as hostile: only regular files and folders are taken over, no links.
+5. `whole`: the packages' own requirements are compared with the list, as text.
 
-An environment has no interpreter and no programs of its own: it is a folder of packages that sandboxes show to code.
+An environment has no interpreter and no programs: it is a folder of packages that sandboxes show to code.
 """
 
 import json
@@ -24,16 +24,16 @@ from socket import socket
 from runner.build import CannotBuild, accept, index
 from runner.build.relay import Relay, serving
 from runner.build.sandboxed import Sandboxed
-from runner.build.steps import BASE, RESERVE, VARIABLES, VERSION, Place, Step
+from runner.build.steps import BASE, RESERVE, VARIABLES, Step, StepRunner
 from runner.build.unsandboxed import Unsandboxed
 from runner.contract import SandboxUnavailable
 from runner.host import bwrap_options
-from runner.host.interpreter import own
+from runner.host.interpreter import VERSION, own
 from runner.host.local_sandbox import NotStarted
 from runner.pins import Pin, package_of
 
 SECONDS = 1800
-"""All of a build may take so long."""
+"""How long a whole build may take."""
 FILES, BYTES = 200_000, 16 * 2**30
 ASK = "import pip; from pip._internal.models.index import PyPI; print(pip.__path__[0], PyPI.simple_url, sep='\\n')"
 
@@ -47,7 +47,7 @@ class Made:
 
 
 def make(folder: Path, pins: Sequence[Pin]) -> Made:
-    """Make an environment of these packages in an empty folder of ours. Raises CannotBuild."""
+    """Build an environment of these packages in an empty folder. Raises CannotBuild."""
     place, deadline = choose(), time.monotonic() + SECONDS
     by_name = {pin.name: pin for pin in pins}
     wheels = _new(folder / "wheels")
@@ -64,9 +64,9 @@ def make(folder: Path, pins: Sequence[Pin]) -> Made:
             words={"bytes": str(room), "files": str(FILES)},
         )
     )
-    accept.tree(packages, files=3 * FILES)  # with what was compiled, and folders
+    accept.tree(packages, files=3 * FILES)  # including compiled files and folders
     there = {package_of(wheel) for wheel in fetched}
-    here = [pin for pin in pins if pin.name in there]  # a marker may have left one out
+    here = [pin for pin in pins if pin.name in there]  # a marker may exclude a package
     if pins:
         _check_whole(place, packages, here, deadline)
     shutil.rmtree(wheels)
@@ -74,8 +74,8 @@ def make(folder: Path, pins: Sequence[Pin]) -> Made:
     return Made(packages={pin.name: pin.version for pin in here}, wheels=fetched, missing=place.missing)
 
 
-def choose() -> Place:
-    """A sandbox, where this host lets us make one. Raises CannotBuild when it has none to spare now."""
+def choose() -> StepRunner:
+    """Return a sandbox if this host can create one, otherwise its stand-in. Raises CannotBuild if none is free now."""
     try:
         sandbox = Sandboxed(bwrap=bwrap_options.find(), python=own(()))
     except SandboxUnavailable as missing:
@@ -83,7 +83,7 @@ def choose() -> Place:
     try:
         sandbox.try_out()
     except (NotStarted, OSError) as missing:
-        return Unsandboxed(f"Bubblewrap could not make a sandbox here: {missing}")
+        return Unsandboxed(f"Bubblewrap could not create a sandbox here: {missing}")
     except SandboxUnavailable as none:
         raise CannotBuild(str(none)) from none
     return sandbox
@@ -94,7 +94,7 @@ def _new(folder: Path) -> Path:
     return folder
 
 
-def _download(place: Place, wheels: Path, pins: dict[str, Pin], deadline: float) -> dict[str, str]:
+def _download(place: StepRunner, wheels: Path, pins: dict[str, Pin], deadline: float) -> dict[str, str]:
     pip, prefix, own = _pip()
     source = index.configured(prefix, own)
 
@@ -107,7 +107,7 @@ def _download(place: Place, wheels: Path, pins: dict[str, Pin], deadline: float)
     place.run(
         Step(
             script="download",
-            failure="The packages could not be fetched",
+            failure="The packages could not be downloaded",
             deadline=deadline,
             writes={"wheels": wheels, "tmp": temporary},
             files={"list": listed.encode(), "conf": conf.encode(), **source.certificates()},
@@ -122,9 +122,9 @@ def _download(place: Place, wheels: Path, pins: dict[str, Pin], deadline: float)
 
 @cache
 def _pip() -> tuple[Path, Path, str]:
-    """pip, the prefix of the Python that has it, and the index that is built into it.
+    """Return (folder of pip, prefix of its Python, its default index). Raises CannotBuild.
 
-    Debian's virtual environments come without pip: then it is that of the Python that they were made with.
+    A virtual environment may come without pip, as on Debian: then the Python that it was made from is tried.
     """
     base = BASE / "bin" / f"python{VERSION}"
     for python, prefix in {sys.executable: Path(sys.prefix), str(base): BASE}.items():
@@ -138,12 +138,12 @@ def _pip() -> tuple[Path, Path, str]:
     raise CannotBuild("pip is missing. Install it (Debian: apt-get install python3-pip) and try again.")
 
 
-def _check_whole(place: Place, packages: Path, pins: Sequence[Pin], deadline: float) -> None:
+def _check_whole(place: StepRunner, packages: Path, pins: Sequence[Pin], deadline: float) -> None:
     wanted = [{"name": pin.name, "version": pin.version, "extras": list(pin.extras)} for pin in pins]
     place.run(
         Step(
             script="whole",
-            failure="The list is not whole: pin what its packages need, too",
+            failure="The list is incomplete: pin what its packages need, too",
             deadline=deadline,
             reads={"packages": packages},
             files={"list": json.dumps(wanted).encode()},
@@ -153,7 +153,7 @@ def _check_whole(place: Place, packages: Path, pins: Sequence[Pin], deadline: fl
 
 
 def _put_together(folder: Path, packages: Path) -> None:
-    """As runner/host/interpreter.py looks for it: a folder of packages, and which Python they are for."""
+    """Lay out the environment as runner/host/interpreter.py expects it: packages, and the Python that they are for."""
     library = folder / "lib" / f"python{VERSION}"
     library.mkdir(parents=True)
     packages.rename(library / "site-packages")

@@ -1,7 +1,7 @@
-"""The network of a build: an HTTP proxy that knows the package index, and no other host.
+"""The network of a build: an HTTP proxy that connects to the hosts of the package index and to no others.
 
-A sandbox has no network but its own loopback. A port of that is handed to this process, which answers there: pip asks
-it for a connection to a host, and gets one when the operator has named that host, or the index itself leads there.
+A sandbox has no network except its own loopback interface. It hands one listening port of it to this process. There,
+pip asks for a connection to a host, and gets it if the operator has named that host or the index links to it.
 """
 
 import contextlib
@@ -22,14 +22,14 @@ SECONDS = 60.0
 AT_ONCE = 32
 PIECE = 2**16
 PAGES = 100
-"""So many pages of the index are read to find out where it leads."""
+"""How many pages of the index are read to find out which hosts it links to."""
 BYTES = 16 * 2**30
-"""What one build may fetch."""
+"""What one build may download."""
 PER_HOP = {"connection", "proxy-connection", "proxy-authorization", "keep-alive", "te", "upgrade"}
 
 
 class Relay(socketserver.ThreadingMixIn, socketserver.BaseServer):
-    """Serves the callers of one listening socket."""
+    """Serves the clients of one listening socket."""
 
     daemon_threads = True
     block_on_close = False
@@ -53,7 +53,7 @@ class Relay(socketserver.ThreadingMixIn, socketserver.BaseServer):
         return caller, address
 
     def process_request(self, request: socket.socket, client_address: tuple[str, int]) -> None:  # type: ignore[override]
-        """More callers than there are seats are turned away."""
+        """Refuse clients beyond AT_ONCE."""
         if self._seats.acquire(blocking=False):
             super().process_request(request, client_address)
         else:
@@ -69,12 +69,12 @@ class Relay(socketserver.ThreadingMixIn, socketserver.BaseServer):
         request.close()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A connection that broke off is the caller's to notice."""
+        """Do nothing: the client notices a broken connection by itself."""
 
-    # Where calls may go
+    # Which hosts are allowed
 
     def knows(self, host: str, port: int) -> bool:
-        """Whether the index, or a page of it, names this host. Pages are read only until one does."""
+        """Whether the index or one of its pages names this host. Pages are read only until one does."""
         with self._reading:
             while (host, port) not in self._known:
                 more = next(self._pages, None)
@@ -84,28 +84,28 @@ class Relay(socketserver.ThreadingMixIn, socketserver.BaseServer):
                 self._known |= more
             return True
 
-    def reach(self, scheme: str, host: str, port: int) -> socket.socket:
-        """A connection, by the operator's own proxy where there is one. Raises OSError."""
+    def connect(self, scheme: str, host: str, port: int) -> socket.socket:
+        """Connect to a host, through the operator's own proxy if there is one. Raises OSError."""
         proxy = self._index.proxies().get(scheme)
         if proxy is None or urllib.request.proxy_bypass(host):
             return socket.create_connection((host, port), SECONDS)
-        return _by(urlsplit(proxy), host, port)
+        return _connect_by(urlsplit(proxy), host, port)
 
     def count(self, size: int) -> bool:
-        """Whether so much more may still pass."""
+        """Count transferred bytes. Returns whether more may still pass."""
         with self._counting:
             self._room -= size
             return self._room > 0
 
 
-def _by(proxy: SplitResult, host: str, port: int) -> socket.socket:
-    # In plain text even to a proxy that is written as https://, as urllib asks it: what passes is encrypted by itself.
-    way = http.client.HTTPConnection(
+def _connect_by(proxy: SplitResult, host: str, port: int) -> socket.socket:
+    # In plain text even to a proxy that is written as https://, as urllib does: the tunnelled traffic is encrypted.
+    tunnel = http.client.HTTPConnection(
         proxy.hostname or "", proxy.port or PORTS.get(proxy.scheme, 80), timeout=SECONDS
     )
-    way.set_tunnel(host, port, credentials(proxy, "Proxy-Authorization"))
-    way.connect()
-    return way.sock
+    tunnel.set_tunnel(host, port, credentials(proxy, "Proxy-Authorization"))
+    tunnel.connect()
+    return tunnel.sock
 
 
 class _Caller(http.server.BaseHTTPRequestHandler):
@@ -133,27 +133,27 @@ class _Caller(http.server.BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815 as http.server names it
 
     def _passed_on(self) -> str:
-        """The request as a server takes it, of which the connection is not used again."""
+        """Return the request as a server expects it, with a connection that is not reused."""
         path = urlsplit(self.path)._replace(scheme="", netloc="").geturl() or "/"
         kept = [f"{name}: {value}" for name, value in self.headers.items() if name.lower() not in PER_HOP]
         return "\r\n".join([f"{self.command} {path} HTTP/1.1", *kept, "Connection: close", "", ""])
 
     def _called(self, scheme: str, address: str) -> socket.socket | None:
-        """The connection that is asked for; None when the caller has been told why there is none."""
+        """Return the requested connection, or None after sending the client an error."""
         self.close_connection = True
         try:
             parts = urlsplit(address, scheme)
             host, port = parts.hostname or "", parts.port or PORTS[scheme]
             if parts.scheme == scheme and self.server.knows(host, port):
-                return self.server.reach(scheme, host, port)
+                return self.server.connect(scheme, host, port)
         except (OSError, ValueError, http.client.HTTPException) as bad:
             self.send_error(502, "The index does not answer", str(bad))
         else:
-            self.send_error(403, f"Not a host of the index: see {MORE_HOSTS}")
+            self.send_error(403, f"This host does not belong to the index: see {MORE_HOSTS}")
         return None
 
     def _join(self, far: socket.socket) -> None:
-        """Carry bytes to and fro until either side hangs up, says nothing for long, or has had enough."""
+        """Copy bytes both ways until a side closes, nothing comes for SECONDS, or the limit is reached."""
         other = {self.connection: far, far: self.connection}
         while ready := select.select(list(other), [], [], SECONDS)[0]:
             for side in ready:
@@ -163,12 +163,12 @@ class _Caller(http.server.BaseHTTPRequestHandler):
                 other[side].sendall(piece)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 as http.server names it
-        """pip says what went wrong."""
+        """Do nothing: pip reports what went wrong."""
 
 
 @contextlib.contextmanager
 def serving(listener: socket.socket, index: Index, names: Sequence[str]) -> Iterator[Relay]:
-    """A relay on this socket for as long as the context lasts."""
+    """Run a relay on this socket while the context lasts."""
     with listener:
         relay = Relay(listener, index, names)
         thread = threading.Thread(target=relay.serve_forever, args=(0.1,), daemon=True)

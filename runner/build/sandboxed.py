@@ -1,4 +1,4 @@
-"""Steps of a build in the sandbox of this host, the same that runs are in: but with folders of the disk to write to."""
+"""Run build steps in this host's sandbox, the same as for runs, but with writable folders on disk."""
 
 import os
 import platform
@@ -13,12 +13,12 @@ from runner.build import CannotBuild
 from runner.build.index import MORE_HOSTS
 from runner.build.relay import Relay
 from runner.build.steps import OPTIONS, VARIABLES, Step
-from runner.contract import Limits
+from runner.contract import MIB, Limits
 from runner.host import seccomp
 from runner.host.bwrap_options import View
 from runner.host.interpreter import Interpreter
-from runner.host.linux import memory_file
-from runner.host.local_sandbox import Box, Command, NotStarted, start
+from runner.host.linux import memory_files
+from runner.host.local_sandbox import Command, LocalSandbox, NotStarted, start
 from runner.host.session import grouped
 from runner.host.state import own_uid
 
@@ -32,7 +32,7 @@ CERTIFICATES = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandboxed:
-    """Of the host it shows Python, the C library, the certificates of the system, and what a step names."""
+    """A sandbox that sees the host's Python, C library and CA certificates, and what a step names."""
 
     bwrap: Path
     python: Interpreter
@@ -42,49 +42,52 @@ class Sandboxed:
         return ""
 
     def try_out(self) -> None:
-        """Raises NotStarted where bubblewrap is there and may not do its work."""
-        with own_uid() as uid, closing(start(self._command(uid, ["-c", "pass"], self._view), None)) as box:
+        """Raise NotStarted if bubblewrap is installed but not allowed to work."""
+        with (
+            own_uid() as uid,
+            closing(start(self._command(uid, ["-c", "pass"], self._view), None)) as sandbox,
+        ):
             end = time.monotonic() + LIMITS.wall_s
-            while box.turn(TICK_S) and time.monotonic() < end:
+            while sandbox.turn(TICK_S) and time.monotonic() < end:
                 pass
-            box.finish()
-            if box.returned != 0:
-                raise NotStarted(box.stderr.text().strip())
+            sandbox.finish()
+            if sandbox.returned != 0:
+                raise NotStarted(sandbox.stderr.text().strip())
 
     def run(self, step: Step) -> None:
         with own_uid() as uid, grouped(LIMITS) as group:
             for folder in step.writes.values():
                 os.chown(folder, uid if uid is not None else -1, -1)
             try:
-                box = start(self._command_of(step, uid), group)
+                sandbox = start(self._command_of(step, uid), group)
             except NotStarted as bad:
                 raise CannotBuild(f"{step.failure}: the sandbox did not start. {bad}") from bad
-            with closing(box):
-                _watch(box, step)
+            with closing(sandbox):
+                _await_end(sandbox, step)
 
     def _command_of(self, step: Step, uid: int | None) -> Command:
         names = [*step.reads, *step.writes, *step.files, *(["pip"] if step.pip else [])]
         given = {name: f"/weir/{name}" for name in names} | dict(step.words)
         given |= {"control": "{control}"} if step.serve else {}
         words = [f"{name}={value}" for name, value in given.items()]
-        stage = seccomp.Stage.FETCH if step.serve else seccomp.Stage.START
-        return self._command(uid, [SCRIPT, *words], lambda opened: self._view(opened, step), stage)
+        profile = seccomp.Profile.FETCH if step.serve else seccomp.Profile.START
+        return self._command(uid, [SCRIPT, *words], lambda opened: self._view(opened, step), profile)
 
     def _command(
         self,
         uid: int | None,
         arguments: Sequence[str],
         view: Callable[[list[int]], View],
-        stage: seccomp.Stage = seccomp.Stage.START,
+        profile: seccomp.Profile = seccomp.Profile.START,
     ) -> Command:
         return Command(
             program=self.bwrap,
             view=view,
             arguments=[self.python.command, *OPTIONS, *arguments],
-            seccomp=seccomp.build(platform.machine(), stage),
+            seccomp=seccomp.build(platform.machine(), profile),
             nested_users=bool(os.statvfs("/proc/sys").f_flag & os.ST_RDONLY),
             uid=uid,
-            log_bytes=int(LIMITS.log_mb * 2**20),
+            log_bytes=int(LIMITS.log_mb * MIB),
         )
 
     def _view(self, opened: list[int], step: Step | None = None) -> View:
@@ -98,39 +101,38 @@ class Sandboxed:
             binds += [(path, str(path)) for path in step.seen]
             binds += [(path.resolve(), str(path)) for path in CERTIFICATES if path.exists() and step.serve]
             lent = [(path, f"/weir/{name}") for name, path in step.writes.items()]
-        opened.extend(memory_file("file", content) for content in files.values())
         return View(
             binds=binds,
             lent=lent,
-            files=list(zip(opened[len(opened) - len(files) :], files, strict=True)),
+            files=memory_files(files, opened),
             links=self.python.links,
             empty=self.python.empty,
             variables=VARIABLES | library,
         )
 
 
-def _watch(box: Box, step: Step) -> None:
-    """Until everything inside is dead."""
+def _await_end(sandbox: LocalSandbox, step: Step) -> None:
+    """Wait until everything inside has ended. Raises CannotBuild."""
     with ExitStack() as stack:
         relay, next_look = None, 0.0
-        while box.turn(TICK_S):
-            if box.ready and relay is None and step.serve:
-                relay = stack.enter_context(step.serve(socket.socket(fileno=os.dup(box.folders[0]))))
+        while sandbox.turn(TICK_S):
+            if sandbox.ready and relay is None and step.serve:
+                relay = stack.enter_context(step.serve(socket.socket(fileno=os.dup(sandbox.folders[0]))))
             if time.monotonic() > next_look:
                 step.check()
                 next_look = time.monotonic() + LOOK_S
-        box.finish()
-    if box.returned == 0:
+        sandbox.finish()
+    if sandbox.returned == 0:
         return
-    if box.group is not None and box.group.out_of_memory():
-        raise CannotBuild(f"{step.failure}: it took more memory than {LIMITS.memory_mb:,} MB.")
-    raise step.failed(box.stdout.text() + box.stderr.text() + _refused(relay))
+    if sandbox.group is not None and sandbox.group.out_of_memory():
+        raise CannotBuild(f"{step.failure}: it used more than {LIMITS.memory_mb:,} MB of memory.")
+    raise step.failed(sandbox.stdout.text() + sandbox.stderr.text() + _refused(relay))
 
 
 def _refused(relay: Relay | None) -> str:
     if relay is None or not relay.refused:
         return ""
     return (
-        f"\nThe package index sends to {', '.join(sorted(relay.refused))}. Neither pip's configuration nor the pages "
-        f"of the index name this host. If the index keeps files there, add it to {MORE_HOSTS}."
+        f"\nThe package index points to {', '.join(sorted(relay.refused))}, which neither pip's configuration nor the "
+        f"pages of the index name. If the index stores files there, add the host to {MORE_HOSTS}."
     )

@@ -1,4 +1,4 @@
-"""One step of a build: a script of ours, under the host's own Python without any packages (-I -S), and its things."""
+"""One step of a build: a script of ours, run by the host's own Python without any packages (-I -S)."""
 
 import shutil
 import socket
@@ -16,62 +16,61 @@ from runner.text import neutral
 
 INSIDE = Path(__file__).with_name("inside")
 BASE = Path(sys.base_prefix)
-VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 OPTIONS = ("-I", "-S", "-B", "-X", "utf8", "-W", "ignore")
 VARIABLES = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
 LAST_CHARACTERS = 2000
 RESERVE = 2**30
-"""A build leaves so many bytes of the disk free, or ends."""
+"""A build must leave this many bytes of the disk free."""
 
 
 class Serve(Protocol):
-    """Answers on a listening socket of a step's own network while the context lasts."""
+    """Serves a listening socket of a step's own network while the context lasts."""
 
     def __call__(self, listener: socket.socket) -> AbstractContextManager[Relay]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A script of runner/build/inside and, by name, what it is given. `failure` says what has failed if it does."""
+    """A script of runner/build/inside and its named arguments. `failure` begins the message if it fails."""
 
     script: str
     failure: str
     deadline: float
-    """By time.monotonic()."""
+    """On the clock of time.monotonic()."""
     reads: Mapping[str, Path] = field(default_factory=dict)
     writes: Mapping[str, Path] = field(default_factory=dict)
-    """Folders that the host made for it."""
+    """Folders that the host created for it."""
     files: Mapping[str, bytes] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
     pip: Path | None = None
-    """The package pip itself, for scripts that use it."""
+    """The folder of the package pip, for scripts that use it."""
     seen: Sequence[Path] = ()
-    """Places of the host that it finds under their own names."""
+    """Folders of the host that are visible under their own paths."""
     serve: Serve | None = None
-    """Who answers its calls. Without, it makes none."""
+    """Serves its network. Without it, the step has none."""
 
     @property
     def source(self) -> Path:
         return INSIDE / f"{self.script}.py"
 
     def check(self) -> None:
-        """Raises CannotBuild when time or the disk is used up."""
+        """Raise CannotBuild if the time is up or the disk is full."""
         if time.monotonic() > self.deadline:
             raise CannotBuild(f"{self.failure}: it took too long.")
         for folder in self.writes.values():
             if shutil.disk_usage(folder).free < RESERVE:
-                raise CannotBuild(f"{self.failure}: the disk is full. Make room and build it again.")
+                raise CannotBuild(f"{self.failure}: the disk is full. Free some space and build again.")
 
     def failed(self, said: str) -> CannotBuild:
         return CannotBuild(f"{self.failure}:\n{neutral(said).strip()[-LAST_CHARACTERS:]}")
 
 
-class Place(Protocol):
-    """Where steps run."""
+class StepRunner(Protocol):
+    """Somewhere that steps can run."""
 
     @property
     def missing(self) -> str:
-        """Why it is no sandbox; empty when it is one."""
+        """Why this is not a sandbox; empty if it is one."""
         ...
 
     def run(self, step: Step) -> None:

@@ -1,6 +1,6 @@
-"""Steps of a build where the host has no sandbox: as children with an environment of their own.
+"""Run build steps on a host without a sandbox: as child processes with a clean environment.
 
-Nothing of a package is executed by a step, sandbox or not. What is missing here is the second wall behind that.
+No step executes anything of a package, with or without a sandbox. What is missing here is the second line of defence.
 """
 
 import contextlib
@@ -11,7 +11,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.build.steps import BASE, OPTIONS, VARIABLES, VERSION, Step
+from runner.build.steps import BASE, OPTIONS, VARIABLES, Step
+from runner.host.interpreter import VERSION
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 TICK_S = 2.0

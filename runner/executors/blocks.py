@@ -1,7 +1,7 @@
-"""Run one function over many disjoint blocks: one sandbox, one pristine process in it, one fresh child per block.
+"""Run one function over many disjoint blocks: one sandbox, one fork server in it, one fresh child per block.
 
-What leaves a block is exactly `output_size` finite floats, or nothing. Which blocks failed, how and how long they
-took depends on the data: that is the private report, for the owner's side alone.
+A block yields exactly `output_size` finite floats, or nothing. Which blocks failed, how, and how long they took
+depends on the data, so it goes into a private report for the owner's side only.
 """
 
 import marshal
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from runner.contract import Limits, SandboxUnavailable
 from runner.host import selftest
-from runner.host.fork_server import TICK_S, Ended, ForkServer, ServerGone, Work, fork_server
+from runner.host.fork_server import TICK_S, BlockEnd, ForkServer, ServerGone, Work, fork_server
 from runner.host.local_sandbox import NotStarted
 
 Array = npt.NDArray[np.generic]
@@ -33,7 +33,7 @@ LIMITS = Limits(wall_s=10, cpu_s=2, memory_mb=512)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Private: how each block ended ("ok", "failed", "time"), how long all took, how many fork servers were needed."""
+    """Private: how each block ended ("ok", "failed", "time"), total duration, number of fork servers started."""
 
     ends: tuple[str, ...]
     wall_s: float
@@ -55,18 +55,19 @@ def run_blocks(  # noqa: PLR0913 -- each is named at the call
     at_once: int = 2,
     every_s: float = 0.0,
 ) -> tuple[Answers, Report]:
-    """Call `block(x)` (or `main(x)`) of the code on every block; answers a row each, NaN where one failed.
+    """Call `block(x)` (or `main(x)`) of the code on every block. Returns (blocks x output_size) floats, with a row of
+    NaN for each failed block, and the private report.
 
-    `limits` are those of one block: CPU time, wall time without that spent waiting for a processor, memory beyond
-    what the libraries take. A block is an array, or a mapping of columns that arrives as a DataFrame. With `at_once=1`
-    no block can feel another's load. With `every_s`, which must be longer than a block may take, blocks start at
-    fixed intervals, `at_once` at a time, so that a clock tells them nothing about those before.
-    Raises ValueError for wrong arguments and SandboxUnavailable.
+    `limits` apply to one block: CPU time, wall time excluding waits for a CPU, and memory beyond that of the libraries.
+    A block is an array, or a mapping of columns, which the code receives as a DataFrame. With `at_once=1` no block can
+    notice the load of another. With `every_s`, which must exceed a block's wall time, blocks start at fixed intervals,
+    `at_once` at a time, so that a clock reveals nothing about earlier blocks.
+    Raises ValueError for bad arguments, and SandboxUnavailable.
     """
     _check(code, output_size, at_once)
     if every_s and every_s <= limits.wall_s:
         raise ValueError(
-            f"A block may take {limits.wall_s} seconds: start one at longer intervals than that."
+            f"A block may take {limits.wall_s} seconds, so blocks must start at longer intervals than that."
         )
     place = environment or selftest.default_environment()
     layers = selftest.probe(place).layers
@@ -89,11 +90,13 @@ def _check(code: str, output_size: int, at_once: int) -> None:
 
 
 def packed(block: Block) -> bytes:
-    """A block as bytes: the length of a description, the description, then each array at its place."""
+    """Return a block as bytes: the length of a description, the description, then each array at its offset."""
     arrays = dict(block) if isinstance(block, Mapping) else {None: block}
     parts = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     if any(array.dtype.hasobject for array in parts.values()):
-        raise ValueError("A block holds plain numbers, dates and text of fixed width, no Python objects.")
+        raise ValueError(
+            "A block may contain only numbers, dates and text of fixed width, not Python objects."
+        )
     bodies = [array.tobytes() for array in parts.values()]
     room = 8 + len(marshal.dumps(_described(parts, 2**62), 2))
     head = marshal.dumps(_described(parts, room), 2)
@@ -109,10 +112,10 @@ def _described(parts: Mapping[str | None, Array], offset: int) -> list[tuple[obj
 
 
 class _Run:
-    """All blocks through as many fork servers as it takes: usually one.
+    """Runs all blocks with as many fork servers as needed, usually one.
 
-    A server that dies takes the blocks in hand with it. Each is tried once more, by itself and after all others, so
-    only one that kills its server again is failed. A block that is run again gives the same answer.
+    A server that dies takes the blocks in hand with it. Each of them is tried once more, alone and after all others, so
+    only a block that kills its server again has failed. A block that runs again gives the same answer.
     """
 
     def __init__(self, work: Work, blocks: Sequence[Block]) -> None:
@@ -129,11 +132,13 @@ class _Run:
         self._unconfined.clear()
         self._through(lost, 1, 0.0)
         if self._unconfined:
-            raise SandboxUnavailable("This host could not confine a block. See what `python -m runner` says.")
+            raise SandboxUnavailable(
+                "This host could not confine a block. Run `python -m runner` to find out why."
+            )
         self.answers[~np.isfinite(self.answers).all(axis=1)] = np.nan
 
     def _through(self, numbers: Iterable[int], at_once: int, every_s: float) -> list[int]:
-        """Run these blocks. Returns those that were lost with their server."""
+        """Run these blocks. Returns the ones that were lost with their server."""
         waiting, self._lost = deque(numbers), []
         fruitless, reason = 0, ""
         while waiting:
@@ -144,7 +149,7 @@ class _Run:
                 reason = str(bad)
             fruitless = fruitless + 1 if len(waiting) == before else 0
             if fruitless == TRIES or (fruitless and not self.servers):
-                raise SandboxUnavailable(f"The fork server does not start: {reason or 'it ends at once'}")
+                raise SandboxUnavailable(f"The fork server did not start: {reason or 'it ends at once'}")
         return self._lost
 
     def _use_server(self, waiting: deque[int], at_once: int, every_s: float) -> None:
@@ -158,17 +163,17 @@ class _Run:
     def _converse(self, server: ForkServer, waiting: deque[int], at_once: int, every_s: float) -> None:
         begin = time.monotonic()
         while waiting or server.in_hand:
-            patience = TICK_S
+            wait_s = TICK_S
             while waiting and len(server.in_hand) < at_once:
-                patience = begin + waiting[0] // at_once * every_s - time.monotonic()
-                if patience > 0:
+                wait_s = begin + waiting[0] // at_once * every_s - time.monotonic()
+                if wait_s > 0:
                     break
                 content = packed(self.blocks[waiting[0]])
                 server.hand_out(waiting.popleft(), content)
-            for ended in server.news(max(0.0, patience)):
+            for ended in server.ended_blocks(max(0.0, wait_s)):
                 self._note(ended)
 
-    def _note(self, ended: Ended) -> None:
+    def _note(self, ended: BlockEnd) -> None:
         number = ended.number
         if (
             ended.end == "failed" and not ended.confined

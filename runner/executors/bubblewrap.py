@@ -1,4 +1,4 @@
-"""The executor that the portal uses by default: bubblewrap around our own harness."""
+"""The default executor: bubblewrap, with our own scripts inside it."""
 
 from collections.abc import Callable
 
@@ -8,10 +8,10 @@ from runner.host import selftest
 from runner.host.cgroups import sweep_groups
 from runner.host.job import check
 from runner.host.local_sandbox import NotStarted
-from runner.host.outcome import Verdict, judge
+from runner.host.outcome import Outcome, judge
 from runner.host.session import Launcher, bubblewrapped
 from runner.host.state import sweep_stages
-from runner.host.supervise import Watch
+from runner.host.supervise import Supervisor
 
 
 class BubblewrapExecutor:
@@ -43,34 +43,34 @@ def run_under(
     started: Callable[[], None],
     cancelled: Callable[[], bool],
 ) -> JobResult:
-    """Run a job where this launcher starts it, and let its outputs through the gates."""
+    """Run a job in the sandbox that `launch` starts, and pass its outputs through the gates."""
     try:
-        with launch(spec, started, cancelled) as watch:
-            return _result(spec, watch, layers, launch)
+        with launch(spec, started, cancelled) as supervisor:
+            return _result(spec, supervisor, layers, launch)
     except NotStarted as bad:
         return JobResult(status=Status.FAILED, code=CloseCode.INTERNAL, stderr=str(bad), layers=layers)
 
 
-def _result(spec: JobSpec, watch: Watch, layers: tuple[str, ...], launch: Launcher) -> JobResult:
-    ended = watch.run()
-    verdict = judge(ended, spec.limits, spec.code.count("\n") + 1)
-    outputs, refused = _collect(spec, watch, verdict, launch)
-    verdict = with_outputs(verdict, outputs, refused)
-    box = watch.box
+def _result(spec: JobSpec, supervisor: Supervisor, layers: tuple[str, ...], launch: Launcher) -> JobResult:
+    ended = supervisor.run()
+    outcome = judge(ended, spec.limits, spec.code.count("\n") + 1)
+    outputs, refused = _collect(spec, supervisor, outcome, launch)
+    outcome = with_outputs(outcome, outputs, refused)
+    sandbox = supervisor.sandbox
     return JobResult(
-        status=verdict.status,
-        code=verdict.code,
-        error_class=verdict.error_class,
-        error_line=verdict.error_line,
-        exit_code=verdict.exit_code,
-        signal=verdict.signal,
-        wall_s=round(watch.wall_s, 4),
+        status=outcome.status,
+        code=outcome.code,
+        error_class=outcome.error_class,
+        error_line=outcome.error_line,
+        exit_code=outcome.exit_code,
+        signal=outcome.signal,
+        wall_s=round(supervisor.wall_s, 4),
         cpu_s=round(ended.cpu_s, 4),
-        peak_memory_bytes=watch.peak_bytes(),
-        stdout=box.stdout.text(),
-        stderr=box.stderr.text(),
-        stdout_bytes=box.stdout.written,
-        stderr_bytes=box.stderr.written,
+        peak_memory_bytes=supervisor.peak_bytes(),
+        stdout=sandbox.stdout.text(),
+        stderr=sandbox.stderr.text(),
+        stdout_bytes=sandbox.stdout.written,
+        stderr_bytes=sandbox.stderr.written,
         outputs=outputs,
         refused=refused,
         layers=layers,
@@ -78,25 +78,25 @@ def _result(spec: JobSpec, watch: Watch, layers: tuple[str, ...], launch: Launch
 
 
 def _collect(
-    spec: JobSpec, watch: Watch, verdict: Verdict, launch: Launcher
+    spec: JobSpec, supervisor: Supervisor, outcome: Outcome, launch: Launcher
 ) -> tuple[tuple[OutputFile, ...], tuple[RefusedFile, ...]]:
-    """What comes out of a run that ended well; of any other nothing does.
+    """Return (accepted, refused) outputs of a successful run; of any other run, nothing is accepted.
 
-    Decoders are those of the default environment: in the run's own the packages are a stranger's, and may let out
-    whatever the code has written.
+    Always decode with the default environment: the run's own packages are a stranger's and might let out whatever the
+    code wrote.
     """
-    if verdict.status is not Status.SUCCEEDED:
+    if outcome.status is not Status.SUCCEEDED:
         return (), ()
     decoders = selftest.default_environment()
-    return collect.collect(watch.box.outputs, spec.out, spec.limits, decoders, launch)
+    return collect.collect(supervisor.sandbox.outputs, spec.out, spec.limits, decoders, launch)
 
 
 def with_outputs(
-    verdict: Verdict, outputs: tuple[OutputFile, ...], refused: tuple[RefusedFile, ...]
-) -> Verdict:
-    """A run that ended well and from which nothing comes out has failed, for the reason that kept it in."""
-    if verdict.status is not Status.SUCCEEDED or outputs:
-        return verdict
+    outcome: Outcome, outputs: tuple[OutputFile, ...], refused: tuple[RefusedFile, ...]
+) -> Outcome:
+    """Return the final outcome: a run without any accepted output has failed, for the reason of the first refusal."""
+    if outcome.status is not Status.SUCCEEDED or outputs:
+        return outcome
     codes = [file.code for file in refused]
     code = codes[0] if codes else CloseCode.OUTPUT_MISSING
-    return Verdict(status=Status.FAILED, code=code, exit_code=verdict.exit_code)
+    return Outcome(status=Status.FAILED, code=code, exit_code=outcome.exit_code)

@@ -1,7 +1,7 @@
-"""The executor for a host with gVisor: the same harness in a `runsc` sandbox, which has a kernel of its own.
+"""The executor for hosts with gVisor: the same scripts in a `runsc` sandbox, which has its own kernel.
 
-Inside, our courier is the first process. It speaks over its standard output; no folder of the host is writable in
-there, and outputs come as bytes (runner.executors.remote_sandbox).
+Inside, our courier is the first process and reports over its standard output. No folder of the host is writable, so
+outputs arrive as bytes (runner.executors.remote_sandbox).
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from typing import IO, Any, cast
 
 from runner.contract import Capabilities, JobResult, JobSpec, Limits, SandboxUnavailable
 from runner.executors.bubblewrap import run_under
-from runner.executors.remote_sandbox import Parcel, Told, room
+from runner.executors.remote_sandbox import RemoteSandbox, ReportedTotals, delivery_limits
 from runner.host import selftest
 from runner.host.cgroups import INIT, Group, sweep_groups
 from runner.host.job import Shipment, check, harness, resource_limits, sizes, variables
@@ -30,17 +30,17 @@ from runner.host.logs import READ
 from runner.host.meter import descendants
 from runner.host.session import grouped
 from runner.host.state import Stage, base, is_abandoned, new_name, sweep_stages
-from runner.host.supervise import Watch
+from runner.host.supervise import Supervisor
 
-HOW = "Install gVisor's runsc, or set WEIR_RUNSC to where it is."
+HOW = "Install it, or set WEIR_RUNSC to where it is."
 KERNEL_MB = 96
-"""What gVisor's own kernel may take beside the code."""
+"""What gVisor's own kernel may use in addition to the code."""
 TASKS = 1024
-"""Threads of that kernel, which the host counts; processes of the code are counted inside."""
+"""Threads of gVisor's kernel, which the host counts. The code's processes are counted inside."""
 HELPERS = 1
 USER = 65533
 UNKNOWN_LIMITS = ("MSGQUEUE", "SIGPENDING", "RTPRIO", "NICE")
-"""gVisor fixes these itself and refuses to set them."""
+"""gVisor fixes these limits itself and refuses to change them."""
 COMPLAINT_BYTES = 4096
 NEVER = lambda: False  # noqa: E731
 NOTHING = lambda: None  # noqa: E731
@@ -49,15 +49,15 @@ LAYERS = ("gvisor", "own-kernel", "no-network", "mount-namespace", "no-capabilit
 
 
 def find() -> Path:
-    """The runsc of this host."""
+    """Return the path of this host's runsc. Raises SandboxUnavailable."""
     named = os.environ.get("WEIR_RUNSC") or shutil.which("runsc", path="/usr/local/bin:/usr/bin:/bin")
     if not named or not os.access(named, os.X_OK):
-        raise SandboxUnavailable(f"There is no runsc on this host. {HOW}")
+        raise SandboxUnavailable(f"gVisor's runsc is not installed on this host. {HOW}")
     return Path(named)
 
 
 class GvisorExecutor:
-    """Runs jobs in gVisor. The layers of the harness hold inside too, on gVisor's kernel."""
+    """Runs jobs in gVisor. Our own layers apply inside as well, on gVisor's kernel."""
 
     def probe(self) -> Capabilities:
         return _probe(selftest.default_environment())
@@ -88,7 +88,7 @@ def _probe(environment: Path) -> Capabilities:
     try:
         selftest.attempt(environment, launched, own_kernel=True)
     except (NotStarted, PermissionError) as bad:
-        raise SandboxUnavailable(f"gVisor could not make a sandbox here: {bad}") from bad
+        raise SandboxUnavailable(f"gVisor could not create a sandbox here: {bad}") from bad
     with grouped(Limits()) as group:
         last = "watchdog" if group is None else f"cgroup-v{group.version}"
     return Capabilities(
@@ -101,7 +101,7 @@ def _probe(environment: Path) -> Capabilities:
 
 
 def guest_limits(limits: Limits) -> dict[str, int]:
-    """Resource limits as gVisor's kernel takes them; the courier counts among the processes."""
+    """Return the resource limits that gVisor's kernel accepts. The courier counts as one of the processes."""
     wanted = resource_limits(limits) | {"NPROC": limits.pids + INIT + HELPERS}
     return {name: value for name, value in wanted.items() if name not in UNKNOWN_LIMITS}
 
@@ -111,8 +111,8 @@ def launched(
     spec: JobSpec,
     started: Callable[[], None] = NOTHING,
     cancelled: Callable[[], bool] = NEVER,
-) -> Iterator[Watch]:
-    """A started sandbox under a watch. At the end nothing of it is left. Raises NotStarted."""
+) -> Iterator[Supervisor]:
+    """Start a sandbox and yield its supervisor. Leaves nothing behind. Raises NotStarted."""
     become_subreaper()
     together = replace(
         spec.limits, memory_mb=spec.limits.memory_mb + KERNEL_MB, pids=spec.limits.pids + TASKS
@@ -124,20 +124,22 @@ def launched(
         shipment = Shipment(spec, stage, own_limits=guest_limits(spec.limits))
         bundle = stack.enter_context(_bundle(shipment))
         stream = Runsc(bundle, group)
-        told = Told(pids=spec.limits.pids)
-        counted = Both(group, told) if group is not None else None
-        box = Parcel(stream=stream, limits=spec.limits, group=counted, told=told, init=stream.process.pid)
+        reported = ReportedTotals(pids=spec.limits.pids)
+        counted = CombinedTotals(group, reported) if group is not None else None
+        sandbox = RemoteSandbox(
+            stream=stream, limits=spec.limits, group=counted, reported=reported, init=stream.process.pid
+        )
         stack.callback(stream.close)
-        stack.callback(box.close)
+        stack.callback(sandbox.close)
         stream.release()
-        yield Watch(box, together, started, cancelled)
-        if not box.ready and not box.is_whole:
-            box.stderr.add(stream.complaint)
+        yield Supervisor(sandbox, together, started, cancelled)
+        if not sandbox.ready and not sandbox.is_whole:
+            sandbox.stderr.add(stream.complaint)
 
 
 @contextlib.contextmanager
 def _bundle(shipment: Shipment) -> Iterator[Path]:
-    """An OCI bundle. Its root holds mount points only; its files and the shipment's are mounted read-only."""
+    """Yield the folder of an OCI bundle. Its root holds only mount points; all files are mounted read-only."""
     folder = base() / new_name()
     folder.mkdir(mode=0o700)
     (folder / "rootfs").mkdir()
@@ -164,7 +166,7 @@ def _config(shipment: Shipment, folder: Path) -> dict[str, Any]:
         binds.append((file, inside))
     start, _ = harness("start", compiled=python.same_as_ours)
     courier, _ = harness("courier", compiled=python.same_as_ours)
-    bounds = [str(number) for number in room(spec.limits)]
+    bounds = [str(number) for number in delivery_limits(spec.limits)]
     return {
         "ociVersion": "1.0.2",
         "hostname": "sandbox",
@@ -214,7 +216,7 @@ def _command(*arguments: str) -> list[str]:
 
 
 def _runsc(*arguments: str) -> None:
-    """A command about a sandbox that may be gone already."""
+    """Run a runsc command for a sandbox that may have ended already."""
     subprocess.run(_command(*arguments), env={}, capture_output=True, check=False, timeout=DEATH_S)  # noqa: S603
 
 
@@ -223,7 +225,7 @@ def _sessions(root: int) -> set[int]:
 
 
 def _end(process: "subprocess.Popen[bytes]", sessions: set[int]) -> None:
-    """Kill all of these sessions, and reap what became a child of ours. Raises NotStarted."""
+    """Kill all processes of these sessions and reap those that became our children. Raises NotStarted."""
     end = time.monotonic() + DEATH_S
     while left := [pid for pid in descendants(os.getpid()) if _session(pid) in sessions]:
         for pid in left:
@@ -235,7 +237,7 @@ def _end(process: "subprocess.Popen[bytes]", sessions: set[int]) -> None:
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(pid, os.WNOHANG)
         if time.monotonic() > end:
-            raise NotStarted("The sandbox does not die: its processes hang in the kernel.")
+            raise NotStarted("The sandbox cannot be stopped: its processes hang in the kernel.")
         time.sleep(0.002)
 
 
@@ -247,11 +249,11 @@ def _session(pid: int) -> int:
 
 
 @dataclass(slots=True)
-class Both:
-    """What the host counts, and the processes, which only the courier sees as such."""
+class CombinedTotals:
+    """Totals of the host, except for processes, which only the courier can count."""
 
     host: Group
-    inside: Told
+    inside: ReportedTotals
 
     def out_of_memory(self) -> bool:
         return self.host.out_of_memory()
@@ -271,7 +273,7 @@ class Both:
 
 @dataclass(slots=True)
 class Runsc:
-    """A `runsc run`, held until it is in its control group, and what comes out of it."""
+    """The stream of a `runsc run`, which waits until it is in its control group."""
 
     bundle: Path
     group: Group | None
@@ -279,7 +281,7 @@ class Runsc:
     complaint: bytes = b""
     _poll: "select.poll" = field(default_factory=select.poll)
     _sessions: set[int] = field(default_factory=set)
-    """Noted while all run: what has lost its parent is not found below it any more."""
+    """Recorded while all run: a process that has lost its parent cannot be found as a descendant."""
     _is_dead: bool = False
 
     def __post_init__(self) -> None:
@@ -308,7 +310,7 @@ class Runsc:
         stdin.close()
 
     def receive(self, timeout: float) -> bytes | None:
-        """What the courier sent; what runsc itself complains of is kept aside."""
+        """Return what the courier sent. Errors of runsc itself are kept in `complaint`."""
         out = cast("IO[bytes]", self.process.stdout).fileno()
         for number, _ in self._poll.poll(timeout * 1000):
             data = os.read(number, READ)

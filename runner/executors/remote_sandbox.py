@@ -1,7 +1,7 @@
-"""A sandbox at the other end of a stream: what our courier in there tells, read as if the code itself had sent it.
+"""Read a remote sandbox from a stream. Our courier inside sends it, but it is trusted no more than the code itself.
 
-A frame is a letter, a length and bytes: (r)eady, (o)ut, (e)rr, (u)sage, (s)tatus, (f)ile, (d)ata of it, (.) the end.
-Outputs are written into a fresh folder of ours in the kinds that they had, for the gates to judge.
+A frame is a letter, a length and bytes: (r)eady, (o)ut, (e)rr, (u)sage, (s)tatus, (f)ile, (d)ata of a file, (.) end.
+Outputs are recreated in a fresh folder of ours, as the same kinds of files, for the gates to judge.
 """
 
 import contextlib
@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from runner.contract import Limits
-from runner.gates.collect import ALL_TOGETHER, LISTED
+from runner.contract import MIB, Limits
+from runner.gates.collect import LISTED
+from runner.host.job import ALL_TOGETHER
 from runner.host.logs import Log
 from runner.host.meter import Totals
 from runner.host.state import base, new_name
@@ -24,35 +25,34 @@ from runner.host.state import base, new_name
 HEADER = struct.Struct("=cI")
 USAGE = struct.Struct("=dQI")
 FRAME_BYTES = 2**16
-MIB = 2**20
 LARGEST = 2**40
 ENTRIES = LISTED + 1
 REFUSED_EACH = 20
 
 
 class Malformed(ValueError):
-    """The stream says what our courier never would."""
+    """The stream contains something that our courier never sends."""
 
 
 BROKEN = (ValueError, KeyError, TypeError, OSError, OverflowError, RecursionError, struct.error)
-"""How reading such a stream fails."""
+"""Exceptions that reading a malformed stream may raise."""
 
 
 class Stream(Protocol):
-    """The way to a sandbox."""
+    """The connection to a sandbox."""
 
     def receive(self, timeout: float) -> bytes | None:
-        """What has come within `timeout` seconds; empty for nothing, None for the end."""
+        """Return what arrives within `timeout` seconds: empty for nothing, None at the end."""
         ...
 
     def kill(self) -> None:
-        """End the sandbox and everything in it, and wait until it has ended. May be called more than once."""
+        """Kill the sandbox and everything in it, and wait until it has ended. May be called repeatedly."""
         ...
 
 
 @dataclass(slots=True)
-class Told:
-    """The totals as the courier tells them, where the host of the sandbox is out of reach."""
+class ReportedTotals:
+    """The totals that the courier reports, for when the sandbox's host cannot be asked."""
 
     cpu: float = 0.0
     memory: int = 0
@@ -65,7 +65,7 @@ class Told:
         return self.killed()
 
     def refused_processes(self) -> int:
-        """A guess: each time that as many were there as may be, some were refused."""
+        """An estimate: whenever the sandbox was at its limit, assume that some processes were refused."""
         return REFUSED_EACH * self.crowded
 
     def processes(self) -> int:
@@ -78,28 +78,28 @@ class Told:
         return self.memory
 
 
-def room(limits: Limits) -> tuple[int, int, int]:
-    """Bytes of one output, bytes of all of them and entries that the courier sends; more is told by size alone."""
+def delivery_limits(limits: Limits) -> tuple[int, int, int]:
+    """Return how much the courier sends: bytes of one file, bytes in total, entries. Larger files are only listed."""
     cap = limits.output_mb * MIB
     return cap, (ALL_TOGETHER + 1) * cap, ENTRIES
 
 
 def _within(number: float) -> float:
-    """A number that a machine can have used."""
+    """Return the number if it is a possible amount. Raises Malformed."""
     if not 0 <= number <= LARGEST:
-        raise Malformed("a use that there is not")
+        raise Malformed("an impossible figure of use")
     return number
 
 
 @dataclass(slots=True)
-class Parcel:
-    """A running sandbox, as a watch sees one (runner.host.supervise.Watched)."""
+class RemoteSandbox:
+    """A running remote sandbox; implements runner.host.supervise.Sandbox."""
 
     stream: Stream
     limits: Limits
     group: Totals | None
     init: int = 0
-    told: Told = field(default_factory=Told)
+    reported: ReportedTotals = field(default_factory=ReportedTotals)
     folders: tuple[int, ...] = ()
     outputs: int = -1
     ready: bool = False
@@ -124,24 +124,24 @@ class Parcel:
     def __post_init__(self) -> None:
         size = int(self.limits.log_mb * MIB)
         self.stdout, self.stderr = Log(size), Log(size)
-        self._room = room(self.limits)[1]
+        self._room = delivery_limits(self.limits)[1]
         self._folder = base() / new_name()
         (self._folder / "out").mkdir(mode=0o700, parents=True)
         self.outputs = os.open(self._folder / "out", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     @property
     def is_whole(self) -> bool:
-        """Whether everything up to the courier's last word has come."""
+        """Whether everything has arrived, including the courier's last frame."""
         return self._ended and self._has_status and not self.problem
 
     def turn(self, timeout: float) -> bool:
-        """Take in what has come. False at the end, be it the courier's or the stream's."""
+        """Handle what has arrived. Returns False at the end of the courier or the stream."""
         if self._ended:
             return False
         data = self.stream.receive(timeout)
         if data is None:
             self._ended = True
-            self.problem = "The sandbox's stream broke off."
+            self.problem = "The sandbox's stream ended early."
             return False
         self._buffer += data
         try:
@@ -177,7 +177,7 @@ class Parcel:
             b".": self._on_end,
         }
         if kind not in handlers:
-            raise Malformed("a frame of no kind")
+            raise Malformed("a frame of an unknown kind")
         handlers[kind](data)
 
     def _on_ready(self, data: bytes) -> None:
@@ -187,15 +187,15 @@ class Parcel:
 
     def _on_usage(self, data: bytes) -> None:
         cpu, memory, tasks = USAGE.unpack(data)
-        self.told.cpu, self.told.tasks = max(self.told.cpu, _within(cpu)), tasks
-        self.told.memory = max(self.told.memory, int(_within(memory)))
-        self.told.crowded += tasks >= self.told.pids
+        self.reported.cpu, self.reported.tasks = max(self.reported.cpu, _within(cpu)), tasks
+        self.reported.memory = max(self.reported.memory, int(_within(memory)))
+        self.reported.crowded += tasks >= self.reported.pids
 
     def _on_status(self, data: bytes) -> None:
         said: dict[str, Any] = json.loads(data)
         self.returned = int(said["returned"])
         if not -128 <= self.returned <= 255:
-            raise Malformed("an exit code that there is not")
+            raise Malformed("an impossible exit code")
         self.report = str(said["report"])[:512]
         self.disk_was_full = said["disk_was_full"] is True
         self.rusage_cpu_s, self.rusage_peak = _within(float(said["cpu_s"])), int(_within(said["peak"]))
@@ -210,7 +210,7 @@ class Parcel:
         if not 0 <= sent <= size <= LARGEST or self._missing or self._room < 0 or self._entries > ENTRIES:
             raise Malformed("more files than announced")
         if not 1 <= len(name) <= 255 or b"/" in name or b"\0" in name or name in (b".", b".."):
-            raise Malformed("a file of no name")
+            raise Malformed("an invalid file name")
         self._leave_file()
         self._stand_in(name, mode, links)
         self._missing = sent
@@ -218,7 +218,7 @@ class Parcel:
             os.ftruncate(self._file, size)
 
     def _stand_in(self, name: bytes, mode: int, links: int) -> None:
-        """An entry of the same kind, harmless, so that the gates say of it what they say of any."""
+        """Create a harmless entry of the same kind, so that the gates judge it like any other."""
         if stat.S_ISDIR(mode):
             os.mkdir(name, 0o700, dir_fd=self.outputs)
         elif stat.S_ISLNK(mode):
@@ -248,16 +248,16 @@ class Parcel:
             self._file = -1
 
     def finish(self) -> None:
-        """Nothing of the sandbox is left afterwards."""
+        """Kill the sandbox and settle how it ended. Nothing of it is left afterwards."""
         self.stream.kill()
         if not self.is_whole:
             self.returned, self.report = -9, ""
-        totals = self.told if self.group is None else self.group
+        totals = self.reported if self.group is None else self.group
         if self.problem and not totals.out_of_memory():
-            self.ready = False  # its end is not the code's: the sandbox, or the way to it, broke
+            self.ready = False  # not the code's doing: the sandbox or the connection broke
 
     def close(self) -> None:
-        """Give back what this side holds; kills what still runs."""
+        """Kill what still runs and free what this side holds."""
         try:
             self.finish()
         finally:

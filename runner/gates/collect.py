@@ -1,7 +1,7 @@
-"""What may come out of a sandbox. Everything the code wrote is hostile: its names, kinds, sizes and contents.
+"""Decide which files may leave a sandbox. Their names, types, sizes and contents are all hostile.
 
-A file that passes is written anew from its own content into the caller's folder; one that does not is listed with
-the reason. Nothing the code wrote makes this raise, and one bad file costs nothing of the rest.
+An accepted file is rewritten from its own content into the caller's folder; a refused one is listed with the reason.
+Nothing that the code wrote makes this raise, and one bad file does not affect the others.
 """
 
 import hashlib
@@ -16,25 +16,24 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
 
-from runner.contract import CloseCode, Limits, OutputFile, RefusedFile, SandboxUnavailable
+from runner.contract import MIB, CloseCode, Limits, OutputFile, RefusedFile, SandboxUnavailable
 from runner.gates import folder, png, strict_csv, strict_json
 from runner.gates.contents import PARQUET, check_agreement, type_by_name
 from runner.gates.decode import Decoded, decode
 from runner.gates.refusal import Refusal
+from runner.host.job import ALL_TOGETHER
 from runner.host.session import Launcher, bubblewrapped
 from runner.plain_text import page
 from runner.text import shown_name
 
-ALL_TOGETHER = 4
-"""All files together may have this many times the bytes of one."""
 GROWTH = 2
-"""A file written anew may have this many times the bytes that one may have."""
+"""A rewritten file may be this many times as large as the limit for one file."""
 LISTED = 10_000
-"""Directory entries that are looked at; a folder with more is no output."""
+"""How many directory entries are checked. A folder with more is not a sensible output."""
 NAMED_REFUSALS = 100
-"""Refused files that are listed by name; the rest are counted."""
+"""How many refused files are listed by name; the others are only counted."""
 DECODING_S = 120.0
-"""All files together may take so long to decode."""
+"""How long all files together may take to decode."""
 OFFSET = re.compile(r"[+-](?:0\d|1[0-4]):[0-5]\d")
 TOO_BIG = CloseCode.OUTPUT_TOO_BIG
 
@@ -42,13 +41,14 @@ TOO_BIG = CloseCode.OUTPUT_TOO_BIG
 def collect(
     out_dirfd: int, dest: Path, limits: Limits, environment: Path, launch: Launcher = bubblewrapped
 ) -> tuple[tuple[OutputFile, ...], tuple[RefusedFile, ...]]:
-    """Take what may come out of the ended sandbox's output folder into `dest`.
+    """Write the acceptable files from an ended sandbox's output folder to `dest`. Returns (accepted, refused).
 
-    `environment` decodes, where `launch` starts it. To be called when every process of the sandbox is dead.
+    Pictures and tables are decoded with the packages of `environment`, in a sandbox that `launch` starts. Call this
+    only when every process of the sandbox is dead.
     """
     accepted: list[OutputFile] = []
     refused: list[RefusedFile] = []
-    gate = Gate(environment, cap=limits.output_mb * 2**20, files=limits.output_files, launch=launch)
+    gate = Gate(environment, cap=limits.output_mb * MIB, files=limits.output_files, launch=launch)
     names = _names(out_dirfd)
     for name in names[:LISTED]:
         try:
@@ -62,7 +62,7 @@ def collect(
 
 @dataclass(slots=True)
 class Gate:
-    """What may still pass: so many files, so many bytes, so many seconds of decoding."""
+    """Checks one file after another and counts what may still pass: files, bytes, and seconds of decoding."""
 
     environment: Path
     cap: int
@@ -76,16 +76,19 @@ class Gate:
         self.room = ALL_TOGETHER * self.cap
 
     def passed(self, dirfd: int, name: str) -> tuple[str, bytes]:
-        """A file's type and its content written anew. Raises Refusal."""
+        """Return a file's type and its rewritten content. Raises Refusal."""
         if self.taken >= self.files:
-            raise Refusal(f"There are more than {self.files:,} files.", TOO_BIG)
+            raise Refusal(f"At most {self.files:,} files are accepted from one run.", TOO_BIG)
         folder.check_kind(dirfd, name)
         kind = type_by_name(name)
         data = self._read(dirfd, name)
         check_agreement(kind, data)
         body = self._plain(kind, data)
         if len(body) > GROWTH * self.cap:
-            raise Refusal(f"Written plainly it has {len(body):,} bytes.", TOO_BIG)
+            raise Refusal(
+                f"Rewritten in plain form it has {len(body):,} bytes; the limit is {GROWTH * self.cap:,}.",
+                TOO_BIG,
+            )
         self.taken += 1
         self.room -= len(data)
         return kind, body
@@ -93,7 +96,9 @@ class Gate:
     def _read(self, dirfd: int, name: str) -> bytes:
         data = folder.read(dirfd, name, self.cap)
         if len(data) > self.room:
-            reason = f"With it the files would have more than {ALL_TOGETHER * self.cap:,} bytes together."
+            reason = (
+                f"With this file the outputs would have more than {ALL_TOGETHER * self.cap:,} bytes in total."
+            )
             raise Refusal(reason, TOO_BIG)
         if not data:
             raise Refusal("It is empty.")
@@ -115,54 +120,54 @@ class Gate:
         png.check_whole(data)
         body = self._decoded("decode_images", ["rewrite", "0"], data).body
         if not png.is_plain(body) or png.size(body) != claimed:
-            raise Refusal("The picture could not be written anew.")
+            raise Refusal("The picture could not be rewritten.")
         return body
 
     def _table(self, data: bytes) -> bytes:
         if not data.endswith(PARQUET) or len(data) < 12:
-            raise Refusal("The Parquet file is cut off.")
+            raise Refusal("The Parquet file is truncated.")
         decoded = self._decoded("decode_tables", ["rewrite", "parquet"], data)
         _check_zones(decoded.header)
         body = decoded.body
         if not (body.startswith(PARQUET) and body.endswith(PARQUET)):
-            raise Refusal("The table could not be written anew.")
+            raise Refusal("The table could not be rewritten.")
         return body
 
     def _decoded(self, script: str, arguments: list[str], data: bytes) -> Decoded:
         if self.decoding_s <= 0:
-            raise Refusal(f"The files before it took more than {DECODING_S:.0f} seconds to decode.", TOO_BIG)
+            raise Refusal(f"Decoding the files before it took more than {DECODING_S:.0f} seconds.", TOO_BIG)
         start = time.monotonic()
         try:
             limit = GROWTH * self.cap
             return decode(script, arguments, data, self.environment, limit=limit, launch=self.launch)
-        except SandboxUnavailable as bad:  # the code has run: what needs no decoder still comes out
-            raise Refusal(f"It cannot be decoded safely now. {bad}") from bad
+        except SandboxUnavailable as bad:  # the code has run: files that need no decoder are still accepted
+            raise Refusal(f"It cannot be decoded safely at the moment. {bad}") from bad
         finally:
             self.decoding_s -= time.monotonic() - start
 
 
 def _names(dirfd: int) -> list[str]:
-    """The names in order; one more than are looked at when there are too many."""
+    """Return the sorted names; one more than LISTED if there are too many."""
     with os.scandir(dirfd) as entries:
         return sorted(entry.name for entry in islice(entries, LISTED + 1))
 
 
 def _named(refused: list[RefusedFile], *, unseen: bool) -> tuple[RefusedFile, ...]:
-    """The refusals, the first of them by name and the rest as one line."""
+    """Return the first refusals by name and one line for the others."""
     rest = len(refused) - NAMED_REFUSALS
     if rest <= 0 and not unseen:
         return tuple(refused)
     number = f"more than {LISTED:,}" if unseen else f"{rest:,}"
-    last = RefusedFile(name="…", reason=f"There are {number} further files that were not let out.")
+    last = RefusedFile(name="…", reason=f"And {number} further files were refused.")
     return (*refused[:NAMED_REFUSALS], last)
 
 
 def _check_zones(header: Mapping[str, Any]) -> None:
-    """A time zone is a name out of the public list: any other text there would not be seen."""
+    """Refuse a time zone that is not in the public list, because no reader would see other text there."""
     zones = header.get("zones", ())
     for zone in map(str, zones if isinstance(zones, list) else [zones]):
         if OFFSET.fullmatch(zone) is None and zone not in _zones():
-            raise Refusal(f"The time zone {shown_name(zone, 60)!r} is not known. Convert the column to UTC.")
+            raise Refusal(f"The time zone {shown_name(zone, 60)!r} is unknown. Convert the column to UTC.")
 
 
 @cache
@@ -175,9 +180,9 @@ def _text(data: bytes) -> bytes:
         text = page(data.decode("utf-8-sig"))
     except UnicodeDecodeError as bad:
         line = data.count(b"\n", 0, bad.start) + 1
-        raise Refusal(f"The text is not UTF-8 (line {line:,}).") from bad
+        raise Refusal(f"The text is not valid UTF-8 (line {line:,}).") from bad
     if not text:
-        raise Refusal("There is nothing in it but blanks.")
+        raise Refusal("It contains nothing but blanks.")
     return text.encode("utf-8")
 
 

@@ -1,4 +1,4 @@
-"""What a file is: by its name, and by its content. The two have to agree."""
+"""Determine a file's type from its name and from its content. Both must agree."""
 
 import re
 
@@ -12,7 +12,7 @@ PARQUET = b"PAR1"
 KNOWN: tuple[tuple[bytes, str], ...] = (
     (png.SIGNATURE, "png"),
     (b"ARROW1", "an Arrow file"),
-    (b"PK\x03\x04", "a zip archive (as .xlsx, .docx and .npz are)"),
+    (b"PK\x03\x04", "a zip archive (like .xlsx, .docx and .npz)"),
     (b"PK\x05\x06", "a zip archive"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"\xfd7zXZ\x00", "an xz archive"),
@@ -33,10 +33,10 @@ BZIP2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17\x72\x45\x38\x50\x90)")
 PICKLE = re.compile(rb"\x80[\x02-\x05]")
 MARKUP = re.compile(rb"<(?:!doctype|html|svg|\?xml|script|head|body|iframe|!entity)\b", re.IGNORECASE)
 NEVER: dict[str, str] = {
-    "pickle": "Pickles run code when they are opened and never come out.",
-    "markup": "HTML and SVG can hold scripts and never come out. Save a picture as PNG.",
-    "archive": "Archives and workbooks cannot be checked and never come out.",
-    "array": "NumPy and HDF5 files cannot be checked and never come out.",
+    "pickle": "Pickles can run code when they are opened, so they are never accepted.",
+    "markup": "HTML and SVG can contain scripts, so they are never accepted. Save pictures as PNG.",
+    "archive": "Archives and workbooks cannot be checked, so they are never accepted.",
+    "array": "NumPy and HDF5 files cannot be checked, so they are never accepted.",
 }
 EXTENSIONS: dict[str, str] = {
     **dict.fromkeys(("pkl", "pickle", "joblib", "pt", "pth", "dill"), NEVER["pickle"]),
@@ -50,20 +50,20 @@ WRITE_THESE = "Write CSV, JSON, TXT, MD, PNG or Parquet."
 
 
 def type_by_name(name: str) -> str:
-    """The type that the name promises."""
+    """Return the type according to the name. Raises Refusal."""
     if NAME.fullmatch(name) is None:
         raise Refusal(
-            "A name begins with a letter or digit and goes on with letters, digits, '_', '-' and '.', "
-            "at most 64 in all."
+            "A file name must start with a letter or a digit and may contain only letters, digits, '_', '-' and '.', "
+            "at most 64 characters in total."
         )
     extension = name.rpartition(".")[2].lower() if "." in name else ""
     if extension not in TYPES:
-        raise Refusal(f"{EXTENSIONS.get(extension, 'This type of file does not come out.')} {WRITE_THESE}")
+        raise Refusal(f"{EXTENSIONS.get(extension, 'This file type is not accepted.')} {WRITE_THESE}")
     return extension
 
 
 def content_type(data: bytes) -> str:
-    """What the bytes are: "png", "parquet", "text", or a foreign kind in words."""
+    """Return the type of the bytes: "png", "parquet", "text", or a description of any other type."""
     for magic, name in KNOWN:
         if data.startswith(magic):
             return name
@@ -80,8 +80,8 @@ def content_type(data: bytes) -> str:
 
 
 def check_agreement(kind: str, data: bytes) -> None:
-    """Refuse content that is something else than the name says."""
+    """Refuse content that differs from the type in the name."""
     content = content_type(data)
     if content != (kind if kind in ("png", "parquet") else "text"):
         named = {"png": "a PNG picture", "parquet": "a Parquet table"}.get(content, content)
-        raise Refusal(f"Its name says {kind}, its content is {named}.")
+        raise Refusal(f"Its name says {kind}, but its content is {named}.")

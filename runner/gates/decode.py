@@ -1,7 +1,7 @@
-"""Decode what the code wrote in a second sandbox that holds no data: the bytes go in, a header and bytes come out.
+"""Decode output files in a second sandbox without any data: bytes go in, a header and bytes come out.
 
-Formats with a real decoder behind them (Parquet, PNG) are never opened in the portal's own process. The second
-sandbox is as strict as the first: it is the same one, and the script that decodes runs there in place of the code.
+Formats that need a complex decoder (Parquet, PNG) are never opened in the portal's own process. The second sandbox is
+the same as the first, with a decoding script in place of the submitted code.
 """
 
 import contextlib
@@ -16,14 +16,14 @@ from typing import Any
 from runner.contract import CloseCode, JobSpec, Limits, SandboxUnavailable, Status
 from runner.gates.folder import read
 from runner.gates.refusal import Refusal
+from runner.host.job import INSIDE
 from runner.host.local_sandbox import NotStarted
 from runner.host.outcome import judge
 from runner.host.session import Launcher, bubblewrapped
 from runner.host.state import base, new_name
-from runner.host.supervise import Watch
+from runner.host.supervise import Supervisor
 from runner.text import one_line
 
-INSIDE = Path(__file__).parents[1] / "inside"
 LIMITS = Limits(wall_s=60, cpu_s=50, memory_mb=2048, pids=32, output_mb=16, log_mb=0.1)
 HEADER_BYTES = 16 * 2**20
 LED_BY = {
@@ -37,12 +37,12 @@ def {REGISTER}(name, source):
     sys.modules[name] = types.ModuleType(name)
     exec(compile(source, name, "exec"), vars(sys.modules[name]))
 """
-GIVEN_UP = "It is malformed, or takes more memory or time to decode than any output may."
+GIVEN_UP = "It is malformed, or decoding it takes more memory or time than is allowed."
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What came out of the decoding sandbox. Both parts are still to be judged as hostile."""
+    """What came out of the decoding sandbox. Both parts are still hostile."""
 
     header: dict[str, Any]
     body: bytes
@@ -71,15 +71,15 @@ def decode(
             limits=replace(LIMITS, output_mb=max(LIMITS.output_mb, limit >> 20)),
         )
         try:
-            with launch(spec) as watch:
-                return _decoded(watch, spec, limit)
+            with launch(spec) as supervisor:
+                return _decoded(supervisor, spec, limit)
         except NotStarted as bad:
-            raise SandboxUnavailable(f"The decoding sandbox does not start: {bad}") from bad
+            raise SandboxUnavailable(f"The decoding sandbox did not start: {bad}") from bad
 
 
 @contextlib.contextmanager
 def _folder() -> Iterator[Path]:
-    """A folder for the bytes, which `sweep` removes should this process die."""
+    """Yield a folder for the bytes. `sweep` removes it if this process dies."""
     folder = base() / new_name()
     folder.mkdir(mode=0o700)
     try:
@@ -90,7 +90,7 @@ def _folder() -> Iterator[Path]:
 
 @cache
 def _script(name: str) -> str:
-    """The script, led by the modules of ours that it needs: inside there are no others."""
+    """Return the script, preceded by the modules that it imports: the sandbox contains no others of ours."""
     lead = [f"{REGISTER}({module!r}, {_source(module)!r})" for module in LED_BY.get(name, ())]
     return "\n".join([DEFINE, *lead, (INSIDE / f"{name}.py").read_text(encoding="utf-8")])
 
@@ -99,14 +99,14 @@ def _source(module: str) -> str:
     return INSIDE.parents[1].joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
 
 
-def _decoded(watch: Watch, spec: JobSpec, limit: int) -> Decoded:
-    ended = watch.run()
-    verdict = judge(ended, spec.limits, 1)
-    if not ended.ready or verdict.code is CloseCode.INTERNAL:
-        raise SandboxUnavailable("The decoding sandbox does not start on this host.")
-    if verdict.status is not Status.SUCCEEDED:
+def _decoded(supervisor: Supervisor, spec: JobSpec, limit: int) -> Decoded:
+    ended = supervisor.run()
+    outcome = judge(ended, spec.limits, 1)
+    if not ended.ready or outcome.code is CloseCode.INTERNAL:
+        raise SandboxUnavailable("The decoding sandbox cannot start on this host.")
+    if outcome.status is not Status.SUCCEEDED:
         raise Refusal(GIVEN_UP)
-    out = watch.box.outputs
+    out = supervisor.sandbox.outputs
     header = _header(read(out, "header", HEADER_BYTES))
     if "refused" in header:
         too_big = CloseCode.OUTPUT_TOO_BIG if header.get("too_big") is True else CloseCode.OUTPUT_TYPE

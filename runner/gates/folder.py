@@ -1,4 +1,4 @@
-"""Read one file out of a folder that hostile code has filled, without following, waiting for or trusting anything."""
+"""Read a file from a folder that hostile code has filled: follow no link, wait for nothing, trust nothing."""
 
 import errno
 import os
@@ -13,17 +13,17 @@ FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 def check_kind(dirfd: int, name: str) -> None:
-    """Refuse everything but plain files. Nothing is opened."""
+    """Refuse everything but regular files, without opening anything."""
     try:
         mode = os.stat(name, dir_fd=dirfd, follow_symlinks=False).st_mode
     except OSError as bad:
         raise _unreadable(bad) from bad
     if not stat.S_ISREG(mode):
-        raise Refusal(f"It is {_file_kind(mode)}; only plain files come out.")
+        raise Refusal(f"It is {_file_kind(mode)}; only regular files are accepted.")
 
 
 def read(dirfd: int, name: str, cap: int) -> bytes:
-    """The bytes of a plain file with one name and at most `cap` bytes."""
+    """Return the content of a regular file with one name and at most `cap` bytes. Raises Refusal."""
     check_kind(dirfd, name)
     try:
         file = os.open(name, FLAGS, dir_fd=dirfd)
@@ -43,17 +43,17 @@ def _chunks(file: int, cap: int) -> Iterator[bytes]:
     while part := os.read(file, CHUNK):
         size += len(part)
         if size > cap:
-            raise Refusal("It grew while it was read.", CloseCode.OUTPUT_TOO_BIG)
+            raise Refusal("It grew while it was being read.", CloseCode.OUTPUT_TOO_BIG)
         yield part
 
 
 def _check_status(status: os.stat_result, cap: int) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise Refusal("It was exchanged while it was read.")
+        raise Refusal("It was replaced while it was being read.")
     if status.st_nlink != 1:
         raise Refusal("It has a second name (a hard link).")
     if status.st_size > cap:
-        raise Refusal(f"It has {status.st_size:,} bytes; {cap:,} is the limit.", CloseCode.OUTPUT_TOO_BIG)
+        raise Refusal(f"It has {status.st_size:,} bytes; the limit is {cap:,}.", CloseCode.OUTPUT_TOO_BIG)
 
 
 def _unreadable(error: OSError) -> Refusal:

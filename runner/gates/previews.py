@@ -1,6 +1,6 @@
-"""A held file as a person may look at it, and the facts that its checks need. Safe for a page: plain values only.
+"""Previews of output files for reviewers and facts for the output checks, as plain values that are safe on a page.
 
-Both read files that passed the gates; tables and large pictures are opened in a sandbox all the same.
+Both read files that passed the gates; tables and large pictures are opened in a sandbox nevertheless.
 """
 
 import base64
@@ -19,33 +19,33 @@ from runner.text import neutral
 ENVIRONMENT = default_environment()
 MAX_BYTES = 64 * 2**20
 PART = 200_000
-"""Characters of a text that are shown at once (as `runner.inside.decode_tables` has for a cell)."""
+"""Characters of a text on one page (the same as PART in `runner.inside.decode_tables`)."""
 SIDE = 1_600
-"""Pixels a side of a picture that are shown at once (as `runner.inside.decode_images` has)."""
+"""Longest side, in pixels, of a picture that is shown whole (the same as SIDE in `runner.inside.decode_images`)."""
 DIRECT_PICTURE = 2**20
 MAX_NUMBERS = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Which part of a file to show; all numbers count from 1."""
+    """The part of a file to show. All numbers count from 1."""
 
     rows: int = 1
     columns: int = 1
-    """Pages of a table."""
+    """`rows` and `columns` are pages of a table."""
     part: int = 0
-    """Of a text or a long cell, where 0 is the first as well; of a picture, where 0 is all of it, made smaller."""
+    """The part of a text or long cell (0 is the first, too) or of a picture (0 is the whole picture, scaled down)."""
     cell: tuple[int, int] | None = None
-    """One cell in full: its row (0: the names of the columns) and its column."""
+    """(row, column) of a cell to show in full; row 0 holds the column names."""
     contrast: bool = False
-    """Draw the smallest differences of a picture's colours as the largest."""
+    """Amplify the smallest differences between a picture's colours."""
 
 
 def preview(
     path: Path, kind: str, environment: Path = ENVIRONMENT, place: Place | None = None
 ) -> dict[str, Any]:
-    """A part of a file as a page may show it: of kind "table", "cell", "json", "text" or "image"; "none" with a text
-    that says why not. All parts together are all of the file."""
+    """Return one part of a file for a page, of kind "table", "cell", "json", "text" or "image"; or of kind "none", with
+    a text that says why it cannot be shown. All parts together show the whole file."""
     at = place or Place()
     try:
         data = _read(path)
@@ -61,7 +61,7 @@ def preview(
 
 
 def facts(path: Path, kind: str, environment: Path = ENVIRONMENT) -> dict[str, Any]:
-    """What the output checks need to know of a file. As private as the file."""
+    """Return what the output checks need to know about a file. As private as the file."""
     try:
         data = _read(path)
         if kind in ("csv", "parquet"):
@@ -88,12 +88,12 @@ def _read(path: Path) -> bytes:
     with path.open("rb") as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        raise Refusal("The file is too large to look at.")
+        raise Refusal("The file is too large for a preview.")
     return data
 
 
 def _table(data: bytes, kind: str, at: Place, environment: Path) -> dict[str, Any]:
-    """The sandbox's answer, taken for what it should be: names and types of columns, plain cells, four numbers."""
+    """Return one page of a table. Of the sandbox's answer only expected fields of the expected types are used."""
     answer = decode(
         "decode_tables", ["preview", kind, str(at.rows), str(at.columns)], data, environment
     ).header
@@ -112,7 +112,7 @@ def _table(data: bytes, kind: str, at: Place, environment: Path) -> dict[str, An
 
 
 def _cell(cell: object) -> object:
-    """A plain value; of a long text the beginning and the number of its characters."""
+    """Return a plain value, or for a long text its beginning and length."""
     if isinstance(cell, dict):
         return {"text": str(cell["text"]), "characters": int(cell["characters"])}
     return cell if cell is None or isinstance(cell, bool | int | float) else str(cell)
@@ -139,7 +139,7 @@ def _parts(characters: int, at: Place) -> dict[str, Any]:
 
 
 def _picture(data: bytes, at: Place, environment: Path) -> dict[str, Any]:
-    """The picture itself when it is small and plain, otherwise a part of it, or all of it made smaller."""
+    """Return the picture itself if it is small and plain, otherwise one part, or the whole picture scaled down."""
     size = png.size(data)
     parts = -(-size.width // SIDE) * -(-size.height // SIDE)
     part = 0 if parts == 1 or at.part > parts else at.part
@@ -163,7 +163,7 @@ def _picture(data: bytes, at: Place, environment: Path) -> dict[str, Any]:
 
 
 def _json_facts(value: object) -> dict[str, Any]:
-    """The numbers by their path, and how long the longest list is (a long one may be one entry per row)."""
+    """Return the numbers by path and the length of the longest list (a long list may hold one entry per row)."""
     numbers: list[list[object]] = []
     stack: list[tuple[str, object]] = [("", value)]
     longest = 0

@@ -1,10 +1,10 @@
-"""The refusal that all gates share."""
+"""The exception that all gates raise."""
 
 from runner.contract import CloseCode
 
 
 class Refusal(Exception):
-    """This file does not come out. The text is a sentence for the owner; the code is OUTPUT_TOO_BIG or OUTPUT_TYPE."""
+    """A file is not accepted. The message is a sentence for the owner; the code is OUTPUT_TOO_BIG or OUTPUT_TYPE."""
 
     def __init__(self, reason: str, code: CloseCode = CloseCode.OUTPUT_TYPE) -> None:
         super().__init__(reason)

@@ -1,4 +1,4 @@
-"""CSV as the gates accept it: UTF-8, a header, every row as long as it, bounded; written from its cells alone."""
+"""Strict CSV: UTF-8, a header, rows of equal length, bounded size. Rewritten from the values of its cells alone."""
 
 import csv
 import io
@@ -14,8 +14,11 @@ MAX_FIELD = 32_767
 
 
 def canonical(data: bytes) -> bytes:
-    """The same table in one plain spelling: quotes, blanks and line ends hold nothing, what cannot be seen is spelled
-    out, cells that a spreadsheet would run are led by an apostrophe."""
+    """Return the same table in its one canonical spelling, so that quotes, spaces and line ends carry no message.
+
+    Invisible characters are spelled out, and cells that a spreadsheet would evaluate get an apostrophe in front.
+    Raises Refusal.
+    """
     text = _text(data)
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
@@ -26,7 +29,7 @@ def canonical(data: bytes) -> bytes:
 
 
 def _is_harmless(cell: str) -> bool:
-    """Whether it is no formula at first sight: nearly all cells are words and numbers."""
+    """Whether the cell is clearly not a formula: a quick test that settles most words and numbers."""
     return cell[:1].isalnum() or (cell[:1] == "-" and cell[1:].replace(".", "", 1).isdecimal())
 
 
@@ -39,7 +42,7 @@ def _kept(row: list[str]) -> list[str]:
 
 
 def _rows(text: str) -> Iterator[list[str]]:
-    """The header and the rows. Raises Refusal with the line that is wrong."""
+    """Yield the header and the rows. Raises Refusal with the number of the first bad line."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     width = 0
     for number, row in enumerate(_read(reader)):
@@ -48,7 +51,7 @@ def _rows(text: str) -> Iterator[list[str]]:
             width = len(row)
             _check_header(row)
         if len(row) != width:
-            raise Refusal(f"Line {line:,} has {_cells(len(row))}, the header has {width:,}.")
+            raise Refusal(f"Line {line:,} has {_cells(len(row))}, but the header has {width:,}.")
         if number > MAX_ROWS:
             raise Refusal(f"The table has more than {MAX_ROWS:,} rows.", CloseCode.OUTPUT_TOO_BIG)
         if max(map(len, row)) > MAX_FIELD:
@@ -63,7 +66,7 @@ def _text(data: bytes) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as bad:
         line = data.count(b"\n", 0, bad.start) + 1
-        raise Refusal(f"The CSV is not UTF-8 (line {line:,}).") from bad
+        raise Refusal(f"The CSV is not valid UTF-8 (line {line:,}).") from bad
     text = readable(text).rstrip("\n")
     if not text.strip():
         raise Refusal("The CSV is empty.")
@@ -71,7 +74,7 @@ def _text(data: bytes) -> str:
 
 
 def _read(reader: Iterator[list[str]]) -> Iterator[list[str]]:
-    """The rows of a csv.reader, with its errors as refusals."""
+    """Yield the rows of a csv.reader. Turns its errors into refusals."""
     while True:
         try:
             row = next(reader)
@@ -87,10 +90,10 @@ def _check_header(header: list[str]) -> None:
     if not header:
         raise Refusal("The CSV has no header line.")
     if len(header) == 1 and "\t" in header[0]:
-        raise Refusal("The columns are separated by tabs. Write commas.")
+        raise Refusal("The columns are separated by tabs. Separate them by commas.")
     if len(header) > MAX_COLUMNS:
         raise Refusal(
-            f"The table has {len(header):,} columns; {MAX_COLUMNS:,} is the limit.", CloseCode.OUTPUT_TOO_BIG
+            f"The table has {len(header):,} columns; the limit is {MAX_COLUMNS:,}.", CloseCode.OUTPUT_TOO_BIG
         )
 
 

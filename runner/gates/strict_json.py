@@ -1,4 +1,4 @@
-"""JSON as the gates accept it: UTF-8, finite numbers, one value per key, bounded in depth and in items."""
+"""Strict JSON: UTF-8, finite numbers, unique keys, bounded depth and number of items."""
 
 import json
 import math
@@ -13,30 +13,30 @@ MAX_ITEMS = 1_000_000
 MAX_INTEGER_DIGITS = 40
 MAX_KEY = 1_000
 SMALL = 2**18
-"""Values of at most so many characters are indented."""
+"""Values whose text is at most this long are indented."""
 RESERVED = frozenset({"__proto__"})
 
 TOO_LARGE = 10**MAX_INTEGER_DIGITS
 
 
 def parse(data: bytes) -> object:
-    """The value in `data`. Raises Refusal with what is wrong and where."""
+    """Return the value in `data`. Raises Refusal, saying what is wrong and where."""
     text = _text(data)
     _refuse_crowds(text)
     try:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
     except json.JSONDecodeError as bad:
-        raise Refusal(f"This is not JSON: {bad.msg} (line {bad.lineno}, column {bad.colno}).") from bad
+        raise Refusal(f"This is not valid JSON: {bad.msg} (line {bad.lineno}, column {bad.colno}).") from bad
     except RecursionError as bad:
         raise Refusal(_too_deep()) from bad
-    except ValueError as bad:  # Python itself refuses whole numbers of thousands of digits
+    except ValueError as bad:  # Python itself refuses integers with thousands of digits
         raise Refusal(_too_long(), CloseCode.OUTPUT_TOO_BIG) from bad
     _walk(value)
     return value
 
 
 def canonical(data: bytes) -> bytes:
-    """The same value in one plain spelling, so that nothing hides between its tokens or among its characters."""
+    """Return the same value in its one canonical spelling, so that nothing hides between tokens or in characters."""
     value = parse(data)
     text = spelling(value)
     if not text.isascii() and composed(text) != text:
@@ -45,8 +45,8 @@ def canonical(data: bytes) -> bytes:
 
 
 def spelling(value: object, *, wide: bool = False) -> str:
-    """The one text of a value, in which an escape stands for what cannot be seen. Small values, and `wide` ones, are
-    indented."""
+    """Return the one text of a value, with invisible characters escaped. Small values are indented; `wide` indents
+    all."""
     text = "" if wide else json.dumps(value, allow_nan=False, ensure_ascii=False)
     if len(text) <= SMALL:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False, indent=2)
@@ -54,7 +54,7 @@ def spelling(value: object, *, wide: bool = False) -> str:
 
 
 def _composed(value: object) -> object:
-    """The value with letters and their marks in one spelling. Two keys that look the same are one key twice."""
+    """Return the value with all texts composed. Two keys that then look the same count as a duplicate key."""
     if isinstance(value, str):
         return composed(value)
     if isinstance(value, list):
@@ -72,20 +72,20 @@ def _text(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as bad:
-        raise Refusal(f"The JSON is not UTF-8 (at byte {bad.start:,}).") from bad
+        raise Refusal(f"The JSON is not valid UTF-8 (at byte {bad.start:,}).") from bad
 
 
 def _refuse_crowds(text: str) -> None:
-    """Bound the number of items before anything is built from them."""
+    """Bound the number of items before parsing."""
     if _items(text) > MAX_ITEMS and _items(_outside_strings(text)) > MAX_ITEMS:
         raise Refusal(
-            f"The JSON has more than {MAX_ITEMS:,} items. Write a table as CSV or Parquet.",
+            f"The JSON has more than {MAX_ITEMS:,} items. Save tables as CSV or Parquet.",
             CloseCode.OUTPUT_TOO_BIG,
         )
 
 
 def _outside_strings(text: str) -> str:
-    """What stands between strings, found in one pass whatever the text: no expression that could backtrack."""
+    """Return the text outside strings, in linear time: a regular expression could backtrack."""
     return "".join(text.replace("\\\\", "").replace('\\"', "").split('"')[::2])
 
 
@@ -96,12 +96,12 @@ def _items(text: str) -> int:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise Refusal("The JSON has an object that names a key twice.")
+        raise Refusal("The JSON has an object with the same key twice.")
     return value
 
 
 def _constant(name: str) -> NoReturn:
-    raise Refusal(f"The JSON holds {name}, which is no number. Write null instead.")
+    raise Refusal(f"The JSON contains {name}, which JSON does not allow. Write null instead.")
 
 
 def _too_deep() -> str:
@@ -109,7 +109,7 @@ def _too_deep() -> str:
 
 
 def _too_long() -> str:
-    return f"The JSON holds a whole number of more than {MAX_INTEGER_DIGITS} digits."
+    return f"The JSON contains an integer with more than {MAX_INTEGER_DIGITS} digits."
 
 
 def _walk(value: object) -> None:
@@ -140,15 +140,15 @@ def _children(container: object) -> list[object]:
 
 def _refuse_key(key: str) -> None:
     if len(key) > MAX_KEY:
-        raise Refusal(f"The JSON has a key of more than {MAX_KEY:,} characters.", CloseCode.OUTPUT_TOO_BIG)
+        raise Refusal(f"The JSON has a key with more than {MAX_KEY:,} characters.", CloseCode.OUTPUT_TOO_BIG)
     if key in RESERVED:
-        raise Refusal(f"The JSON has the reserved key {key}.")
+        raise Refusal(f"The JSON uses the reserved key {key}.")
     _refuse_surrogates(key)
 
 
 def _refuse_infinite(number: float) -> None:
     if not math.isfinite(number):
-        raise Refusal("The JSON holds a number too large to be finite.")
+        raise Refusal("The JSON contains a number that is too large.")
 
 
 def _refuse_long(number: int) -> None:
@@ -158,4 +158,4 @@ def _refuse_long(number: int) -> None:
 
 def _refuse_surrogates(text: str) -> None:
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise Refusal("The JSON holds half of a surrogate pair, which is no character.")
+        raise Refusal("The JSON contains half of a surrogate pair, which is not a character.")

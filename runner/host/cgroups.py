@@ -1,4 +1,4 @@
-"""Control groups: the kernel's own total of memory, processes and CPU over everything a run starts. v2, or v1."""
+"""Control groups (v2 or v1): limit and count memory, processes and CPU time of everything that a run starts."""
 
 import contextlib
 import os
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from runner.contract import Limits
+from runner.contract import MIB, Limits
 from runner.host.state import is_abandoned, new_name
 
 V1_WANTED = ("memory", "pids", "cpuacct")
 V2_WANTED = ("memory", "pids")
 INIT = 1
-"""The sandbox's own init counts among its processes."""
+"""The sandbox's own init counts as one process."""
 REMOVE_TRIES = 100
 
 
 def _mounts() -> dict[str, Path]:
-    """Controller (or "v2") -> where its hierarchy is mounted, as seen from this process."""
+    """Return controller (or "v2") -> mount point of its hierarchy, as this process sees it."""
     found: dict[str, Path] = {}
     for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
         before, _, after = line.partition(" - ")
@@ -39,14 +39,14 @@ def _own_paths() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Parents:
-    """The folders in which groups are made: one for v2, one per controller for v1."""
+    """The folders in which groups are created: one for v2, one per controller for v1."""
 
     version: int
     folders: dict[str, Path]
 
 
 def _v2_parent(mounts: dict[str, Path], own: dict[str, str]) -> Parents | None:
-    """A subtree that was delegated to us: the setting's, or the one that holds our own leaf."""
+    """Return the subtree that was delegated to us: from the setting, or the parent of our own group."""
     if "v2" not in mounts or "v2" not in own:
         return None
     named = os.environ.get("WEIR_CGROUP")
@@ -66,7 +66,7 @@ def _v1_parents(mounts: dict[str, Path], own: dict[str, str]) -> Parents | None:
 
 @cache
 def parents() -> Parents | None:
-    """Where groups can be made on this host, tried once; None where nothing is writable."""
+    """Return where groups can be created on this host, or None. Tried once and cached."""
     if os.environ.get("WEIR_CGROUP") == "none":
         return None
     mounts, own = _mounts(), _own_paths()
@@ -88,7 +88,7 @@ def _works(candidate: Parents) -> bool:
 
 
 def _number(path: Path, line: str = "") -> int:
-    """A file's number, or the one that follows a word in it; 0 when the file is not there."""
+    """Return the number in a file, or the one after the word `line`; 0 if the file does not exist."""
     try:
         text = path.read_text(encoding="ascii")
     except FileNotFoundError:
@@ -99,7 +99,7 @@ def _number(path: Path, line: str = "") -> int:
 
 
 class Group:
-    """One run's group."""
+    """The control group of one run."""
 
     def __init__(self, where: Parents, name: str) -> None:
         self.version = where.version
@@ -111,7 +111,7 @@ class Group:
     def create(self, limits: Limits) -> None:
         for folder in self._folders.values():
             folder.mkdir()
-        memory = str(limits.memory_mb * 2**20)
+        memory = str(limits.memory_mb * MIB)
         if self.version == 2:
             self._write("memory", "memory.max", memory)
             self._write_if_there("memory.swap.max", "0")
@@ -152,7 +152,7 @@ class Group:
         )
 
     def remove(self) -> None:
-        """Remove the group once it is empty: the last process leaves a moment after it was waited for."""
+        """Remove the group. Retries, because the last process leaves it a moment after it was reaped."""
         for folder in self._folders.values():
             _remove(folder)
 
@@ -172,7 +172,7 @@ def _remove(folder: Path) -> None:
 
 
 def sweep_groups() -> None:
-    """Remove the groups of workers that are gone; what still runs in one is killed first."""
+    """Remove the groups of workers that have ended, and kill what still runs in them."""
     where = parents()
     for parent in where.folders.values() if where else ():
         for folder in parent.iterdir():

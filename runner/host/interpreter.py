@@ -1,4 +1,4 @@
-"""What of the host a Python needs to run somewhere else: its own files, the C library, and the packages for code."""
+"""Find what a Python needs of the host to run in a sandbox: its own files, the C library, and packages."""
 
 import platform
 import sys
@@ -17,11 +17,13 @@ SHARED_PREFIXES = (Path("/usr"), Path("/usr/local"))
 ZONES = Path("/usr/share/zoneinfo")
 PYTHON = "/python"
 PACKAGES = "/environment"
+VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
+"""Of the Python that runs this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interpreter:
-    """Mounts (host path, path inside), links and empty folders that make a Python of an environment run."""
+    """A Python for the inside: its mounts (host path, path inside), links and empty folders."""
 
     version: str
     command: str
@@ -32,8 +34,8 @@ class Interpreter:
 
     @property
     def same_as_ours(self) -> bool:
-        """Whether code compiled by this process runs there."""
-        return self.version == f"{sys.version_info[0]}.{sys.version_info[1]}"
+        """Whether code compiled by this process runs in it."""
+        return self.version == VERSION
 
 
 def _config(environment: Path) -> dict[str, str]:
@@ -42,14 +44,14 @@ def _config(environment: Path) -> dict[str, str]:
         lines = file.read_text(encoding="utf-8").splitlines()
     except OSError as bad:
         raise SandboxUnavailable(
-            f"There is no code environment at {environment}. Make it: python -m runner.environments build default"
+            f"There is no code environment at {environment}. Build it: python -m runner.environments build default"
         ) from bad
     pairs = (line.partition("=") for line in lines)
     return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
 def _base(environment: Path) -> tuple[Path, str]:
-    """The prefix of the Python that the environment was made with, and its version."""
+    """Return the prefix and the version of the Python that the environment was built with."""
     config = _config(environment)
     version = ".".join(config.get("version", "").split(".")[:2])
     home = Path(config.get("home", ""))
@@ -76,7 +78,7 @@ def _python_mounts(prefix: Path, version: str) -> list[tuple[Path, str]]:
 
 
 def _system_libraries() -> tuple[list[tuple[Path, str]], list[tuple[str, str]]]:
-    """The C library and what belongs to it: one folder on Debian's kin, whole library folders elsewhere."""
+    """Return (mounts, links) for the C library: one folder on Debian and its derivatives, library folders elsewhere."""
     links = [(str(path.readlink()), str(path)) for path in map(Path, ("/lib", "/lib64")) if path.is_symlink()]
     triplets = [path for path in (Path("/usr/lib"), Path("/lib")) for path in _triplet(path)]
     folders = triplets or [
@@ -97,7 +99,7 @@ def _triplet(folder: Path) -> list[Path]:
 
 @cache
 def interpreter(environment: Path) -> Interpreter:
-    """How to run a Python with the packages of a code environment inside. Raises SandboxUnavailable."""
+    """Return the Python of a code environment, with its packages. Raises SandboxUnavailable."""
     prefix, version = _base(environment)
     packages = environment / "lib" / f"python{version}" / "site-packages"
     if not packages.is_dir():
@@ -107,17 +109,16 @@ def interpreter(environment: Path) -> Interpreter:
 
 @cache
 def own(distributions: tuple[str, ...]) -> Interpreter:
-    """How to run this very Python inside, with these of its packages alone. Raises SandboxUnavailable."""
-    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    prefix = (Path(sys.base_prefix) / "bin" / f"python{version}").resolve().parent.parent
+    """Return this process's Python with only these of its packages. Raises SandboxUnavailable."""
+    prefix = (Path(sys.base_prefix) / "bin" / f"python{VERSION}").resolve().parent.parent
     packages = [path for name in distributions for path in _installed(name)]
-    return _interpreter(prefix, version, [(path, f"{PACKAGES}/{path.name}") for path in packages])
+    return _interpreter(prefix, VERSION, [(path, f"{PACKAGES}/{path.name}") for path in packages])
 
 
 def _interpreter(prefix: Path, version: str, packages: list[tuple[Path, str]]) -> Interpreter:
     if platform.machine() not in LOADERS:
         raise SandboxUnavailable(
-            f"No system call table for {platform.machine()}: x86_64 and aarch64 are known."
+            f"No system call table for {platform.machine()}: only x86_64 and aarch64 are supported."
         )
     system, links = _system_libraries()
     own_packages = prefix / "lib" / f"python{version}" / "site-packages"
@@ -133,7 +134,7 @@ def _interpreter(prefix: Path, version: str, packages: list[tuple[Path, str]]) -
 
 
 def _installed(distribution: str) -> list[Path]:
-    """What an installed distribution has put beside the others."""
+    """Return the top-level paths that an installed distribution owns."""
     try:
         found = metadata.distribution(distribution)
     except metadata.PackageNotFoundError as bad:

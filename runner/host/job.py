@@ -1,4 +1,4 @@
-"""Turn a job into what bubblewrap is told: mounts, files, limits and variables of one sandbox."""
+"""Turn a job into the command for one sandbox: mounts, files, limits and environment variables."""
 
 import importlib.util
 import json
@@ -12,38 +12,37 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from runner.contract import JobSpec, Limits
+from runner.contract import MIB, JobSpec, Limits
 from runner.host import bwrap_options, seccomp
 from runner.host.cgroups import INIT, parents
 from runner.host.interpreter import Interpreter, interpreter
-from runner.host.linux import memory_file
+from runner.host.linux import memory_files
 from runner.host.local_sandbox import Command
 from runner.host.state import Stage
 
-HARNESS = Path(__file__).parents[1] / "inside"
+INSIDE = Path(__file__).parents[1] / "inside"
 TABLE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,127}")
 SUFFIXES = (".parquet", ".arrow", ".csv")
-MIB = 2**20
 THREAD_STACK = 8 * MIB
 STACKS = 48
-"""Stacks of threads count as memory of a process though they are hardly touched; for so many there is room."""
+"""Stacks count as a process's memory although they are hardly used, so the limit leaves room for this many."""
 BEHIND = 64
-"""Where a control group counts processes, and its refusals, the limit of the user id stands behind it."""
+"""How far the user id's limit of processes lies behind that of a control group, which also counts its refusals."""
 CPUS = 2
-"""Threads that libraries start by themselves."""
+"""How many threads libraries start by themselves."""
 ALL_TOGETHER = 4
-"""All output files together may have this many times the bytes of one."""
+"""All output files together may be this many times as large as one file."""
 
 
 def kind_of(path: Path) -> str:
-    """What a table's file is, by its first bytes."""
+    """Return the suffix of a table's type, according to its first bytes."""
     with path.open("rb") as file:
         magic = file.read(6)
     return ".parquet" if magic[:4] == b"PAR1" else ".arrow" if magic == b"ARROW1" else ".csv"
 
 
 def sizes(limits: Limits) -> dict[str, int]:
-    """The folders that code can write, all in memory: outputs, temporary files, shared memory."""
+    """Return the folders that code can write to, all in memory, with their sizes in bytes."""
     outputs = (ALL_TOGETHER * limits.output_mb + 1) * MIB
     return {"/out": outputs, "/tmp": max(64, limits.memory_mb // 4) * MIB, "/dev/shm": 64 * MIB}  # noqa: S108
 
@@ -93,8 +92,8 @@ def variables(python: Interpreter) -> dict[str, str]:
 
 @cache
 def harness(name: str, *, compiled: bool) -> tuple[str, bytes]:
-    """One of our files for the inside, compiled when the Python there reads our compiler's output."""
-    source = (HARNESS / f"{name}.py").read_bytes()
+    """Return (path inside, content) of one of our files, compiled if the Python there can read our byte code."""
+    source = (INSIDE / f"{name}.py").read_bytes()
     if not compiled:
         return f"/weir/{name}.py", source
     code = compile(source, f"/weir/{name}.py", "exec", dont_inherit=True)
@@ -102,32 +101,34 @@ def harness(name: str, *, compiled: bool) -> tuple[str, bytes]:
 
 
 def check(spec: JobSpec) -> None:
-    """Refuse a job that its caller has put together wrongly. Raises ValueError."""
+    """Raise ValueError if the job is malformed."""
     for name, path in spec.inputs.items():
         if not TABLE_NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is no name for a table: letters, digits, '_', '-', '.' and spaces.")
+            raise ValueError(
+                f"{name!r} is not a valid table name. Use letters, digits, '_', '-', '.' and spaces."
+            )
         if not path.is_file():
-            raise ValueError(f"The file of table {name!r}, {path}, is not there.")
+            raise ValueError(f"The file of table {name!r}, {path}, does not exist.")
     if not spec.out.is_dir():
-        raise ValueError(f"The folder for outputs, {spec.out}, is not there.")
+        raise ValueError(f"The folder for outputs, {spec.out}, does not exist.")
 
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
-    """One job on its way into one sandbox."""
+    """The files and options that carry one job into its sandbox."""
 
     spec: JobSpec
     stage: Stage
     bwrap: Path = Path()
     machine: str = platform.machine()
     guest: Interpreter | None = None
-    """The Python where the job goes, when it is not this host's."""
+    """The Python inside, if it is not that of the environment on this host."""
     own_limits: Mapping[str, int] | None = None
-    """Resource limits where they are not this host's kernel's to set, or not those of submitted code."""
+    """Resource limits, if those for submitted code on this host's kernel do not apply."""
     modules: Mapping[str, bytes] = field(default_factory=dict)
-    """Further files of ours: path inside -> bytes."""
+    """More of our own files: path inside -> content."""
     lent: tuple[tuple[Path, str], ...] = ()
-    """Folders of the host that may be written, and where they are seen (runner/parsing.py)."""
+    """Writable folders: (host path, path inside). See runner/parsing.py."""
 
     @property
     def python(self) -> Interpreter:
@@ -139,18 +140,16 @@ class Shipment:
             program=self.bwrap,
             view=self._view,
             arguments=[self.python.command, "-I", "-B", "-X", "utf8", start, "{control}"],
-            seccomp=seccomp.build(self.machine, seccomp.Stage.START),
+            seccomp=seccomp.build(self.machine, seccomp.Profile.START),
             nested_users=bool(os.statvfs("/proc/sys").f_flag & os.ST_RDONLY),
             uid=self.stage.uid,
             log_bytes=int(self.spec.limits.log_mb * MIB),
         )
 
     def _view(self, opened: list[int]) -> bwrap_options.View:
-        contents = self.contents()
-        opened.extend(memory_file("file", content) for content in contents.values())
         return bwrap_options.View(
             binds=self.binds(),
-            files=list(zip(opened[-len(contents) :], contents, strict=True)),
+            files=memory_files(self.contents(), opened),
             links=self.python.links,
             empty=self.python.empty,
             writable=sizes(self.spec.limits),
@@ -164,7 +163,7 @@ class Shipment:
         return {name: kind_of(path) for name, path in self.spec.inputs.items()}
 
     def binds(self) -> list[tuple[Path, str]]:
-        """What is shown as it lies on the host: (path there, path inside)."""
+        """Return the files and folders of the host to show inside: (host path, path inside)."""
         binds = list(self.python.mounts)
         for name, kind in self.kinds.items():
             readable = self.stage.readable(self.spec.inputs[name].resolve())
@@ -172,7 +171,7 @@ class Shipment:
         return binds
 
     def contents(self, *more: str) -> dict[str, bytes]:
-        """The files that are ours or the author's: path inside -> bytes. `more` of the harness where it is needed."""
+        """Return our own files and the author's code: path inside -> content. `more` names further files of ours."""
         names = ("start", "confine", "answers", *more)
         return dict(harness(name, compiled=self.python.same_as_ours) for name in names) | {
             "/code.py": self.spec.code.encode("utf-8", "surrogatepass"),
@@ -186,7 +185,7 @@ class Shipment:
             "folders": sizes(self.spec.limits),
             "lent": [place for _, place in self.lent],
             "limits": dict(self.own_limits or resource_limits(self.spec.limits)),
-            "filter": seccomp.build(self.machine, seccomp.Stage.CODE),
+            "filter": seccomp.build(self.machine, seccomp.Profile.CODE),
             "inputs": kinds,
             "parameters": json.loads(text),
             "parameters_json": text,
@@ -195,6 +194,6 @@ class Shipment:
 
 
 def places(name: str, kind: str) -> list[str]:
-    """Where code finds a table: under its name, and with the suffix of its content where the name has none."""
+    """Return where code finds a table: under its name, and if that has no suffix, also with the suffix of its type."""
     bare = not name.endswith(SUFFIXES)
     return [f"/data/{name}", *([f"/data/{name}{kind}"] if bare else [])]

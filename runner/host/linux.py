@@ -1,9 +1,10 @@
-"""The few kernel facilities that Python's standard library does not offer."""
+"""Kernel facilities that Python's standard library lacks."""
 
 import ctypes
 import fcntl
 import os
 import struct
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -19,14 +20,14 @@ def _libc() -> ctypes.CDLL:
 
 
 def become_subreaper() -> None:
-    """Make orphans among our descendants our own children, so that their end can be waited for."""
+    """Adopt orphaned descendants, so that we can wait for their end."""
     if _libc().prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "PR_SET_CHILD_SUBREAPER")
 
 
 def memory_file(name: str, content: bytes, *, writable: bool = False) -> int:
-    """A descriptor of an unnamed file in memory, at its beginning. Its size is sealed, and its content too unless it is
-    to be `writable`."""
+    """Return a descriptor of an anonymous file in memory, positioned at its start. Its size is sealed, and its content
+    as well unless it is `writable`."""
     file = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     with os.fdopen(file, "wb", closefd=False) as stream:
         stream.write(content)
@@ -35,14 +36,23 @@ def memory_file(name: str, content: bytes, *, writable: bool = False) -> int:
     return file
 
 
+def memory_files(contents: Mapping[str, bytes], opened: list[int]) -> list[tuple[int, str]]:
+    """Put each content into a file in memory. Appends the descriptors to `opened` and returns them with their names."""
+    found = []
+    for name, content in contents.items():
+        opened.append(memory_file("file", content))
+        found.append((opened[-1], name))
+    return found
+
+
 def pid_of(handle: int) -> int:
-    """The pid, in this namespace, of the process behind a pidfd; -1 when it has been waited for."""
+    """Return the pid, in our namespace, of the process behind a pidfd; -1 once it has been waited for."""
     lines = kernel_file(f"/proc/self/fdinfo/{handle}").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(b"Pid:"))
 
 
 def kernel_file(path: str) -> bytes:
-    """The content of a short file in /proc. Quicker than Path: some are read thousands of times."""
+    """Return the content of a short file in /proc. Faster than Path: some are read thousands of times."""
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         return os.read(file, PAGE)
@@ -51,17 +61,17 @@ def kernel_file(path: str) -> bytes:
 
 
 def process_start(pid: int) -> str | None:
-    """When a process began, in the kernel's own ticks: with the pid it names a process once and for all."""
+    """Return when a process started, in kernel ticks, or None if it has ended. With the pid it identifies a process."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
     fields = text.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else fields[19]  # a zombie is gone, whoever has yet to notice
+    return None if fields[0] in "ZX" else fields[19]  # a zombie has ended, even if not reaped yet
 
 
 def kernel() -> str:
-    """Which kernel this is, the same for all containers on it: its boot. Empty when it does not say."""
+    """Return the boot id of this kernel, the same in all containers on it. Empty if it cannot be read."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:64]
     except (OSError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""One bubblewrap sandbox from its start to the proof of its end: spawn, join the group, watch, kill, wait."""
+"""One bubblewrap sandbox from its start to the proof of its end: spawn, join the control group, read, kill, wait."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ from runner.host import bwrap_options
 from runner.host.cgroups import Group
 from runner.host.linux import become_subreaper, memory_file, unpack_fds
 from runner.host.logs import READ, Log
-from runner.host.readable_paths import way
+from runner.host.readable_paths import readable_paths
 from runner.host.spawner import Child, Program, spawn
 
 START_S = 30.0
@@ -28,16 +28,16 @@ DEATH_S = 10.0
 
 
 class NotStarted(RuntimeError):
-    """The sandbox did not come up; the text is bubblewrap's own."""
+    """The sandbox did not start. The message is bubblewrap's own, if it gave one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What to start: the view as paths of ours, the arguments, and where the streams go."""
+    """What to start, with which arguments, and what it sees."""
 
     program: Path
     view: Callable[[list[int]], bwrap_options.View]
-    """Makes the view, adding each descriptor that it opens to the list."""
+    """Builds the view and appends each descriptor that it opens to the list."""
     arguments: Sequence[str]
     seccomp: bytes
     nested_users: bool
@@ -46,8 +46,8 @@ class Command:
 
 
 @dataclass(slots=True)
-class Box:
-    """A running sandbox. Every public method may be called at any time, `close` more than once."""
+class LocalSandbox:
+    """A running sandbox. Every public method may be called at any time, `close` repeatedly."""
 
     process: "subprocess.Popen[bytes] | Child"
     control: socket.socket
@@ -85,8 +85,8 @@ class Box:
 
     # Start
 
-    def watch(self) -> None:
-        """Begin to read streams, the control socket and the end of the process."""
+    def start_reading(self) -> None:
+        """Start to read the streams, the control socket and the end of the process."""
         self._poll = select.epoll()
         for pipe, log in ((self.process.stdout, self.stdout), (self.process.stderr, self.stderr)):
             number = cast("IO[bytes]", pipe).fileno()
@@ -104,7 +104,7 @@ class Box:
             cast("select.epoll", self._poll).unregister(number)
 
     def adopt(self, init: int, group: Group | None) -> None:
-        """Take hold of the sandbox's init, and put it into its control group before anything runs in it."""
+        """Open a handle of the sandbox's init and put it into its control group before any code runs."""
         self.init = init
         try:
             self.init_fd = os.pidfd_open(init)
@@ -120,7 +120,7 @@ class Box:
     # Read
 
     def turn(self, timeout: float) -> bool:
-        """Wait for news up to `timeout` seconds and take it in. False when the main process has ended."""
+        """Wait up to `timeout` seconds for events and handle them. Returns False once the main process has ended."""
         for number, _ in cast("select.epoll", self._poll).poll(timeout):
             reader = self._readers.get(number)
             if reader is not None:
@@ -143,7 +143,7 @@ class Box:
             self._ignore(number)
 
     def _hear(self) -> None:
-        """The folders first; then one line. Descriptors that come with anything else are dropped by the kernel."""
+        """Read the folders' descriptors first, then one line. The kernel drops descriptors sent with anything else."""
         try:
             if not self.ready:
                 self._hear_ready()
@@ -165,14 +165,14 @@ class Box:
         self.ready = True
 
     def take_control(self) -> socket.socket:
-        """The control socket for a conversation of the caller's own, once the sandbox is ready."""
+        """Hand the control socket over to the caller, once the sandbox is ready."""
         self._ignore(self.control.fileno())
         return self.control
 
     # End
 
     def kill(self) -> None:
-        """End everything inside at once: the death of a pid namespace's init is the death of all."""
+        """Kill everything inside at once: if the init of a pid namespace dies, all its processes die."""
         with contextlib.suppress(ProcessLookupError):
             if self.init_fd >= 0:
                 signal.pidfd_send_signal(self.init_fd, signal.SIGKILL)
@@ -180,7 +180,7 @@ class Box:
                 self.process.kill()
 
     def finish(self) -> None:
-        """Kill what is left, wait until the pid namespace is proven dead, and read what lies in the pipes."""
+        """Kill what is left, wait until the pid namespace is proven dead, and read what is left in the pipes."""
         if self._finished:
             return
         self._finished = True
@@ -199,7 +199,7 @@ class Box:
         poll = select.poll()
         poll.register(self.init_fd, select.POLLIN)
         if not poll.poll(DEATH_S * 1000):
-            raise NotStarted("The sandbox does not die: its processes hang in the kernel.")
+            raise NotStarted("The sandbox cannot be stopped: its processes hang in the kernel.")
         with contextlib.suppress(ChildProcessError):
             _, _, usage = os.wait4(self.init, 0)
             self.rusage_cpu_s = usage.ru_utime + usage.ru_stime
@@ -207,15 +207,15 @@ class Box:
 
     def _drain(self) -> None:
         while self._readers:
-            news = cast("select.epoll", self._poll).poll(0)
-            if not news:
+            events = cast("select.epoll", self._poll).poll(0)
+            if not events:
                 break
-            for number, _ in news:
+            for number, _ in events:
                 if number in self._readers:
                     self._readers[number]()
 
     def close(self) -> None:
-        """Give back every descriptor; kills what still runs."""
+        """Kill what still runs and close every descriptor."""
         self.finish()
         for number in (self.init_fd, *self.folders):
             if number >= 0:
@@ -229,8 +229,8 @@ class Box:
         self.control.close()
 
 
-def start(command: Command, group: Group | None) -> Box:
-    """Start a sandbox and return it when its init is in the group and its command may run. Raises NotStarted."""
+def start(command: Command, group: Group | None) -> LocalSandbox:
+    """Start a sandbox. Returns it once its init is in the control group and its command may run. Raises NotStarted."""
     become_subreaper()
     with contextlib.ExitStack() as near:
         with contextlib.ExitStack() as far:
@@ -241,20 +241,20 @@ def start(command: Command, group: Group | None) -> Box:
             block_far, block = _pipe(far, near)
             ends = {"control": control_far.fileno(), "info": info_far, "block": block_far}
             process = _spawn(command, ends, far)
-        box = Box(process=process, control=control, log_bytes=command.log_bytes)
+        sandbox = LocalSandbox(process=process, control=control, log_bytes=command.log_bytes)
         try:
-            box.watch()
-            box.adopt(_child(info, box), group)
+            sandbox.start_reading()
+            sandbox.adopt(_child(info, sandbox), group)
             os.write(block, b"1")
         except BaseException as bad:
-            box.close()
+            sandbox.close()
             if isinstance(bad, NotStarted):
-                raise NotStarted(box.stderr.text().strip() or str(bad)) from bad
+                raise NotStarted(sandbox.stderr.text().strip() or str(bad)) from bad
             raise
         near.pop_all()
         os.close(info)
         os.close(block)
-    return box
+    return sandbox
 
 
 def _close_all(numbers: list[int]) -> None:
@@ -272,14 +272,16 @@ def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[i
 def _spawn(
     command: Command, ends: Mapping[str, int], far: contextlib.ExitStack
 ) -> "subprocess.Popen[bytes] | Child":
-    """Run bubblewrap as the run's own user, with no environment and only the descriptors it needs."""
+    """Run bubblewrap as the run's own user, without environment variables and with only the descriptors it needs."""
     opened: list[int] = []
     far.callback(_close_all, opened)
     view = command.view(opened)
     seccomp = memory_file("filter", command.seccomp)
     opened.append(seccomp)
-    reached = way([path for path, _ in (*view.binds, *view.lent)], command.uid)
-    options = bwrap_options.arguments(view, reached.paths, nested_users=command.nested_users, seccomp=seccomp)
+    readable = readable_paths([path for path, _ in (*view.binds, *view.lent)], command.uid)
+    options = bwrap_options.arguments(
+        view, readable.paths, nested_users=command.nested_users, seccomp=seccomp
+    )
     options += ["--info-fd", str(ends["info"]), "--block-fd", str(ends["block"])]
     packed = memory_file("options", b"".join(os.fsencode(option) + b"\0" for option in options))
     opened.append(packed)
@@ -292,7 +294,7 @@ def _spawn(
     control = str(ends["control"])
     arguments = [word.replace("{control}", control) for word in command.arguments]
     path, words = f"/proc/self/fd/{program}", ["/usr/bin/bwrap", "--args", str(packed), "--", *arguments]
-    if command.uid is None:  # nothing to change before the start: no copy of this process is made
+    if command.uid is None:  # no user to change to: Popen does not have to fork a copy of this process
         return subprocess.Popen(  # noqa: S603 our own program, our own arguments
             words,
             executable=path,
@@ -309,15 +311,15 @@ def _spawn(
             arguments=words,
             environment=environment,
             uid=command.uid,
-            place=reached.place,
-            mounts=reached.mounts,
+            place=readable.place,
+            mounts=readable.mounts,
             descriptors=(*opened, *ends.values()),
         )
     )
 
 
-def _child(info: int, box: Box) -> int:
-    """The pid of the sandbox's init, as bubblewrap writes it."""
+def _child(info: int, sandbox: LocalSandbox) -> int:
+    """Read the pid of the sandbox's init, which bubblewrap reports. Raises NotStarted."""
     poll, text, end = select.poll(), b"", time.monotonic() + START_S
     poll.register(info, select.POLLIN)
     while time.monotonic() < end:
@@ -329,5 +331,5 @@ def _child(info: int, box: Box) -> int:
     try:
         return int(json.loads(text)["child-pid"])
     except (ValueError, KeyError) as bad:
-        box.process.wait(1) if box.process.poll() is not None else box.process.kill()
-        raise NotStarted("Bubblewrap did not say what it started.") from bad
+        sandbox.process.wait(1) if sandbox.process.poll() is not None else sandbox.process.kill()
+        raise NotStarted("Bubblewrap did not report which process it started.") from bad

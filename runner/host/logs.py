@@ -1,4 +1,4 @@
-"""Logs of submitted code: bounded while they are written, harmless when they are shown."""
+"""Logs of submitted code: bounded while they are written, safe when they are shown."""
 
 from collections import deque
 
@@ -9,7 +9,7 @@ FLOOD_FACTOR, FLOOD_MINIMUM = 4, 4 * 2**20
 
 
 class Log:
-    """One stream: the first three quarters and the last quarter of what fits, and the count of all."""
+    """One stream: its beginning and its end, `limit` bytes in total, of which the beginning gets three quarters."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -20,7 +20,7 @@ class Log:
 
     @property
     def is_flood(self) -> bool:
-        """Whether so much was written that the run is to be ended."""
+        """Whether so much was written that the run must be killed."""
         return self.written > max(FLOOD_FACTOR * self.limit, FLOOD_MINIMUM)
 
     def add(self, data: bytes) -> None:
@@ -35,11 +35,11 @@ class Log:
                 self._tail_bytes -= len(self._tail.popleft())
 
     def text(self) -> str:
-        """What was kept, without terminal sequences and other control characters."""
+        """Return the kept text, without terminal sequences and other control characters."""
         kept = self.limit - self.limit * 3 // 4
         tail = b"".join(self._tail)[-kept:] if kept else b""
         left_out = self.written - len(self._head) - len(tail)
-        middle = f"\n… {left_out:,} bytes left out …\n" if left_out > 0 else ""
+        middle = f"\n… {left_out:,} bytes omitted …\n" if left_out > 0 else ""
         return neutral(_decoded(bytes(self._head)) + middle + _decoded(tail))
 
 

@@ -1,4 +1,4 @@
-"""Measure a running sandbox from outside: its process tree in /proc, its folders in memory, its control group."""
+"""Measure a running sandbox from outside: its processes in /proc, its in-memory folders, its control group."""
 
 import contextlib
 import os
@@ -13,14 +13,14 @@ INODES = 100_000
 FULL_BYTES = 2 * PAGE
 FEW_DESCRIPTORS = 32
 BUFFER = 208 * 1024
-"""What the kernel may hold for one end of a socket: memory that no process has in use, and that only groups count."""
+"""What the kernel may buffer for one end of a socket: memory that no process uses and only control groups count."""
 PROCESS_CLOCK = 2  # CPUCLOCK_SCHED of a whole process; the pid's complement stands before it
 ALONE = 2
-"""The sandbox's init and one process of the code."""
+"""Number of processes: the sandbox's init and one of the code."""
 
 
 class Totals(Protocol):
-    """What the whole of a sandbox has used, as the kernel or whoever sees it counts."""
+    """What a whole sandbox has used, as counted by the kernel or by our courier inside."""
 
     def out_of_memory(self) -> bool: ...
     def refused_processes(self) -> int: ...
@@ -31,13 +31,13 @@ class Totals(Protocol):
 
 @dataclass(slots=True)
 class Reading:
-    """What was seen last, and the highest that was seen."""
+    """The latest values and the peaks."""
 
     cpu_s: float = 0.0
     memory: int = 0
     peak_memory: int = 0
     buffers: int = 0
-    """At most so much the kernel may hold besides, for processes that have many descriptors open."""
+    """Upper bound of what the kernel may buffer for processes with many open descriptors."""
     tasks: int = 0
     peak_tasks: int = 0
     disk_was_full: bool = False
@@ -46,7 +46,7 @@ class Reading:
 
 @dataclass(slots=True)
 class Meter:
-    """Reads a sandbox whose init has the pid `root`. `folders` are descriptors of its writable folders."""
+    """Measures a sandbox whose init has the pid `root`. `folders` are descriptors of its writable folders."""
 
     root: int
     folders: tuple[int, ...]
@@ -86,12 +86,12 @@ class Meter:
         self.last.tasks = tasks
         self.last.memory = memory + disk
         if self.last.memory > self.last.peak_memory:
-            # A forked child shares most of its memory: then the sum says too much, and a slower look is taken.
+            # A forked child shares most of its memory, so the sum is too high: measure again, more slowly.
             seen = self.last.memory if len(pids) <= ALONE else self.proportional()
             self.last.peak_memory = max(self.last.peak_memory, seen)
 
     def proportional(self) -> int:
-        """Memory with shared pages counted once: slower, asked before a kill. Falls back to the plain sum."""
+        """Return the bytes in use, counting shared pages once. Slow: used before a kill. May fall back to the sum."""
         total = self.disk()
         for pid in descendants(self.root):
             try:
@@ -106,14 +106,14 @@ class Meter:
 
 
 def _process(pid: int) -> tuple[int, int, int]:
-    """CPU ticks with those of waited-for children, threads, resident bytes of one process."""
+    """Return (CPU ticks including reaped children, threads, resident bytes) of one process."""
     fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     ticks = sum(int(value) for value in fields[11:15])
     return ticks, int(fields[17]), int(fields[21]) * PAGE
 
 
 def _descriptors(pid: int) -> int:
-    """How many descriptors a process has open, or (before Linux 6.2) for how many it has room."""
+    """Return how many descriptors a process has open, or (before Linux 6.2) an estimate from its table's size."""
     known = os.stat(f"/proc/{pid}/fd").st_size  # noqa: PTH116 asked every 30 ms
     if known:
         return known
@@ -123,7 +123,7 @@ def _descriptors(pid: int) -> int:
 
 
 def cpu_s(pid: int) -> float:
-    """CPU time of one process, to the microsecond. Raises ProcessLookupError when it has been waited for."""
+    """Return one process's CPU time in seconds, to the microsecond. Raises ProcessLookupError once it is reaped."""
     try:
         return time.clock_gettime(~pid << 3 | PROCESS_CLOCK)
     except OSError as gone:
@@ -131,18 +131,18 @@ def cpu_s(pid: int) -> float:
 
 
 def waited_s(pid: int) -> float:
-    """How long a process with one thread was ready to run and had no processor; 0 where the kernel does not count."""
+    """Return the seconds that a single-threaded process waited for a CPU; 0 if the kernel does not count them."""
     return int(kernel_file(f"/proc/{pid}/schedstat").split()[1]) / 1e9
 
 
 def own_memory(pid: int) -> int:
-    """Bytes in use that belong to no file."""
+    """Return the bytes in use that are not mapped from files."""
     _, held, of_files, *_ = map(int, kernel_file(f"/proc/{pid}/statm").split())
     return (held - of_files) * PAGE
 
 
 def reserved(pid: int) -> tuple[int, int]:
-    """Bytes of address space, and of that what resource limits count as data."""
+    """Return the bytes of address space, and the part that resource limits count as data."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
     found = {name: text for name, _, text in (line.partition(":") for line in status)}
     address, data = (int(found[name].split()[0]) * 1024 for name in ("VmSize", "VmData"))
@@ -150,7 +150,7 @@ def reserved(pid: int) -> tuple[int, int]:
 
 
 def descendants(root: int) -> list[int]:
-    """A process and everything below it, as /proc shows them."""
+    """Return the pids of a process and all its descendants, as /proc shows them."""
     found, waiting = [], [root]
     while waiting:
         pid = waiting.pop()

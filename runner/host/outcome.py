@@ -1,4 +1,4 @@
-"""How a run ended, told from what the host observed. Nothing that the code printed is read here."""
+"""Determine how a run ended from what the host observed. Nothing that the code printed is used."""
 
 import builtins
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from runner.contract import CloseCode, Limits, Status
 
 KILL, SYSTEM_CALL, CPU_TIME, FILE_SIZE = 9, 31, 24, 25
 NEAR = 0.5
-"""The kernel counts CPU time for its limit in another way than for its statistics."""
+"""The kernel counts CPU time for its limit differently than for its statistics."""
 SHORTAGES = {
     "memory": CloseCode.MEMORY_LIMIT,
     "disk": CloseCode.DISK_LIMIT,
@@ -17,9 +17,10 @@ SHORTAGES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """The observations. `returned` is what bubblewrap returned; `report` came over the control socket, if anything did.
+    """The observations. `returned` is bubblewrap's exit code; `report` came over the control socket, if anything did.
 
-    The report says only what the code could bring about by itself; it is believed in its closed vocabulary alone.
+    The code may forge the report, so only its closed vocabulary is used, which says nothing that the code could not
+    bring about anyway.
     """
 
     stopped: CloseCode | None = None
@@ -34,7 +35,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Outcome:
     status: Status
     code: CloseCode | None = None
     error_class: str = ""
@@ -43,23 +44,23 @@ class Verdict:
     signal: int | None = None
 
 
-def judge(ended: Ended, limits: Limits, lines: int) -> Verdict:
-    """The verdict before outputs are looked at. `lines` is the length of the author's file."""
+def judge(ended: Ended, limits: Limits, lines: int) -> Outcome:
+    """Return the outcome before outputs are checked. `lines` is the length of the author's file."""
     exit_code, signal = _exit(ended)
     if ended.cancelled:
-        return Verdict(status=Status.CANCELLED, signal=signal, exit_code=exit_code)
+        return Outcome(status=Status.CANCELLED, signal=signal, exit_code=exit_code)
     code = _code(ended, limits, exit_code, signal)
     if code is None:
-        return Verdict(status=Status.SUCCEEDED, exit_code=exit_code)
-    failed = Verdict(status=Status.FAILED, code=code, exit_code=exit_code, signal=signal)
+        return Outcome(status=Status.SUCCEEDED, exit_code=exit_code)
+    failed = Outcome(status=Status.FAILED, code=code, exit_code=exit_code, signal=signal)
     if code is not CloseCode.EXCEPTION:
         return failed
     name, line = _exception(ended.report, lines)
-    return Verdict(status=Status.FAILED, code=code, error_class=name, error_line=line, exit_code=exit_code)
+    return Outcome(status=Status.FAILED, code=code, error_class=name, error_line=line, exit_code=exit_code)
 
 
 def _exit(ended: Ended) -> tuple[int | None, int | None]:
-    """Exit code and signal. Bubblewrap returns 128 + n for signal n; an exit code as high is told by the report."""
+    """Return (exit code, signal). Bubblewrap returns 128 + n for signal n; the report tells such an exit code apart."""
     if ended.stopped is not None or ended.cancelled:
         return None, KILL
     if ended.returned < 0:
@@ -71,7 +72,7 @@ def _exit(ended: Ended) -> tuple[int | None, int | None]:
 
 
 def _code(ended: Ended, limits: Limits, exit_code: int | None, signal: int | None) -> CloseCode | None:
-    """The closed code; None for success. Our own reasons come first, then the kernel's, then the code's."""
+    """Return the close code, None for success. Our own reasons come first, then the kernel's, then the code's."""
     if ended.stopped is not None:
         return ended.stopped
     if not ended.ready:
@@ -96,7 +97,7 @@ def _by_signal(signal: int, ended: Ended, limits: Limits) -> CloseCode:
 
 
 def _by_shortage(ended: Ended) -> CloseCode:
-    """A run that gave up by itself: what it ran out of, if it did."""
+    """Return the close code of a run that ended by itself: what it ran out of, if anything."""
     words = ended.report.split(" ")
     shortage = SHORTAGES.get(words[3]) if len(words) > 3 else None
     if shortage is not None:

@@ -1,4 +1,4 @@
-"""Seccomp filters as classic BPF, assembled here: a search tree over call numbers with a verdict at each leaf."""
+"""Assemble seccomp filters as classic BPF: a search tree over system call numbers with an action at each leaf."""
 
 import errno
 import struct
@@ -42,100 +42,103 @@ UNIX, INTERNET = 1, 2
 DROP_BOUNDING = 24  # PR_CAPBSET_DROP
 CALLS = ("socket", "connect", "accept", "accept4", "bind", "listen")
 SIBLINGS_SHARE = ("clone", "fork", "vfork", "pipe", "pipe2", "socketpair", "timer_create")
-"""Processes and threads, pending signals and pages of pipes are limited per user; pipes and sockets are numbered."""
+"""Calls that siblings could signal through: processes, threads, pending signals and pages of pipes are limited per
+user, and pipes and sockets are numbered."""
 SHARED_MAPPING, NO_FILE = 0x01, 0x20  # MAP_SHARED, MAP_ANONYMOUS
 PARTING = ("unshare", "setns", "mount", "pidfd_open", "capset")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Instruction:
     code: int
     yes: int
     no: int
     value: int
 
 
-Block = tuple[Step, ...]
+Instructions = tuple[Instruction, ...]
 
 
-def stop(verdict: int) -> Block:
-    return (Step(RETURN, 0, 0, verdict),)
+def stop(action: int) -> Instructions:
+    return (Instruction(RETURN, 0, 0, action),)
 
 
-def refuse(number: int) -> Block:
+def refuse(number: int) -> Instructions:
     return stop(ERRNO | number)
 
 
-def _load(offset: int) -> Block:
-    return (Step(LOAD, 0, 0, offset),)
+def _load(offset: int) -> Instructions:
+    return (Instruction(LOAD, 0, 0, offset),)
 
 
-def _argument(index: int) -> Block:
-    """The lower half of an argument: every argument judged here is an int, or has its meaning in those bits."""
+def _argument(index: int) -> Instructions:
+    """Load the lower half of an argument: every argument tested here is an int or has its meaning in those bits."""
     return _load(16 + 8 * index)
 
 
-def _each(index: int, values: Iterable[int], then: Block) -> Block:
-    """`then` when the argument is one of the values, and on otherwise. `then` is one step."""
-    return _argument(index) + tuple(step for value in values for step in (Step(EQUAL, 0, 1, value), *then))
+def _each(index: int, values: Iterable[int], then: Instructions) -> Instructions:
+    """Do `then`, which is one instruction, if the argument is one of the values; otherwise go on."""
+    return _argument(index) + tuple(
+        each for value in values for each in (Instruction(EQUAL, 0, 1, value), *then)
+    )
 
 
-def among(index: int, values: Iterable[int], then: Block, otherwise: Block) -> Block:
-    """`then` when the argument is one of the values. `then` is one step."""
+def among(index: int, values: Iterable[int], then: Instructions, otherwise: Instructions) -> Instructions:
+    """Do `then`, which is one instruction, if the argument is one of the values, and `otherwise` if not."""
     return _each(index, values, then) + otherwise
 
 
-class Stage(StrEnum):
-    """Who runs under a filter. A later one is laid over an earlier one, and both hold."""
+class Profile(StrEnum):
+    """What runs under a filter. If a process loads a second filter, both apply."""
 
     START = "start"
-    """Our own start, before submitted code: may execute and confine itself."""
+    """Our own start-up, before submitted code: may execute programs and confine itself."""
     CODE = "code"
-    """Submitted code: may fork and thread."""
-    ZYGOTE = "zygote"
-    """The fork server, which never runs submitted code: START and the calls that part namespaces."""
+    """Submitted code: may start processes and threads."""
+    BLOCK_SERVER = "block-server"
+    """The fork server, which never runs submitted code: START and the calls that create namespaces."""
     BLOCK = "block"
-    """Submitted code on one block: one thread, which can make nothing that is counted for it and its siblings."""
+    """Submitted code on one block: one thread, unable to create what the kernel counts together with its siblings'."""
     FETCH = "fetch"
-    """pip, which fetches packages and runs nothing of them: START and sockets, in a network of its own."""
+    """pip, which downloads packages without running them: START and sockets, in its own network."""
 
     @property
     def is_ours(self) -> bool:
-        return self in (Stage.START, Stage.ZYGOTE, Stage.FETCH)
+        return self in (Profile.START, Profile.BLOCK_SERVER, Profile.FETCH)
 
 
-def _judged(stage: Stage) -> dict[str, Block]:
-    """The calls that depend on their arguments."""
+def _by_argument(profile: Profile) -> dict[str, Instructions]:
+    """Return the actions of calls that depend on their arguments."""
     allow, eperm = stop(ALLOW), refuse(errno.EPERM)
-    options = (*PROCESS_NAMES, *CONFINING, UNDUMPABLE) if stage.is_ours else PROCESS_NAMES
-    options = (*options, DROP_BOUNDING) if stage is Stage.ZYGOTE else options
+    options = (*PROCESS_NAMES, *CONFINING, UNDUMPABLE) if profile.is_ours else PROCESS_NAMES
+    options = (*options, DROP_BOUNDING) if profile is Profile.BLOCK_SERVER else options
     return {
-        "clone": (*_argument(0), Step(ANY_BIT, 0, 1, NEW_NAMESPACES), *eperm, *allow),
+        "clone": (*_argument(0), Instruction(ANY_BIT, 0, 1, NEW_NAMESPACES), *eperm, *allow),
         "ioctl": among(1, TERMINAL_QUESTIONS, allow, refuse(errno.ENOTTY)),
         "prctl": among(0, options, allow, eperm),
         "socketpair": among(0, (UNIX,), allow, refuse(errno.EACCES)),
         "prlimit64": among(0, (0,), allow, eperm),
         "setrlimit": allow,
         "personality": among(0, (0xFFFFFFFF,), allow, eperm),
-        # Descriptors on their way in a socket are counted for all processes of a user.
-        "sendmsg": allow if stage.is_ours else refuse(errno.EACCES),
-        # The free space of the disk that holds the libraries says how it goes on the host.
+        # Descriptors in flight in a socket are counted per user.
+        "sendmsg": allow if profile.is_ours else refuse(errno.EACCES),
+        # The free space of the disk with the libraries reveals activity on the host.
         **dict.fromkeys(("statfs", "fstatfs"), refuse(errno.ENOSYS)),
         **_on_shared_files(),
     }
 
 
-def _calls() -> dict[str, Block]:
-    """Calls over TCP, which end in the network that they begin in."""
+def _calls() -> dict[str, Instructions]:
+    """Return the actions of TCP calls, which cannot leave the sandbox's own network."""
     family = among(0, (INTERNET,), stop(ALLOW), refuse(errno.EAFNOSUPPORT))
     return dict.fromkeys(CALLS, stop(ALLOW)) | {"socket": family}
 
 
-def _on_shared_files() -> dict[str, Block]:
-    """Calls that act on a file, not on a descriptor: two runs share library files, so each would be a channel."""
+def _on_shared_files() -> dict[str, Instructions]:
+    """Return the actions of calls that act on files: library files are shared, so these would be a channel."""
     allow, eperm = stop(ALLOW), refuse(errno.EPERM)
     return {
-        # Locks and hints seem to work.
+        # Locks and hints appear to work.
         "flock": refuse(0),
         "fadvise64": refuse(0),
         "madvise": among(2, ON_SHARED_PAGES, refuse(errno.EINVAL), allow),
@@ -144,64 +147,62 @@ def _on_shared_files() -> dict[str, Block]:
     }
 
 
-def _futex() -> Block:
-    """Within one process a futex is an address. Otherwise it may be a place in a file, known by all who map that.
+def _futex() -> Instructions:
+    """Allow private futexes; neutralise shared ones, which may lie in a file that other runs map, too.
 
-    There, waiting ends at once (to be repeated, as the C library does) and waking wakes nobody: joining a thread and
-    semaphores between processes work, at the price of processor time.
+    There, a wait ends at once (the C library repeats it) and a wake-up wakes nobody. Joining a thread and semaphores
+    between processes still work, at the cost of CPU time.
     """
-    private = (*_argument(1), Step(ANY_BIT, 0, 1, PRIVATE), *stop(ALLOW))
+    private = (*_argument(1), Instruction(ANY_BIT, 0, 1, PRIVATE), *stop(ALLOW))
     waits = _each(1, WAITS, refuse(errno.EAGAIN))
     return (*private, *waits, *among(1, WAKES, refuse(0), refuse(errno.ENOSYS)))
 
 
-def _mapping() -> Block:
-    """No shared memory without a file: a process can keep it while the kernel no longer counts it for that process."""
-    shared = (*_argument(3), Step(ANY_BIT, 0, 2, NO_FILE), Step(ANY_BIT, 0, 1, SHARED_MAPPING))
+def _mapping() -> Instructions:
+    """Refuse shared memory without a file: a process could keep it after the kernel stops counting it."""
+    shared = (*_argument(3), Instruction(ANY_BIT, 0, 2, NO_FILE), Instruction(ANY_BIT, 0, 1, SHARED_MAPPING))
     return (*shared, *refuse(errno.EPERM), *stop(ALLOW))
 
 
-def _verdicts(numbers: dict[str, int], stage: Stage) -> dict[int, Block]:
-    judged = _judged(stage)
-    named: dict[str, Block] = dict.fromkeys(ALLOWED, stop(ALLOW))
-    named |= {name: judged[name] for name in BY_ARGUMENT}
-    named |= dict.fromkeys(START_ONLY, stop(ALLOW) if stage.is_ours else refuse(errno.EPERM))
+def _actions(numbers: dict[str, int], profile: Profile) -> dict[int, Instructions]:
+    by_argument = _by_argument(profile)
+    named: dict[str, Instructions] = dict.fromkeys(ALLOWED, stop(ALLOW))
+    named |= {name: by_argument[name] for name in BY_ARGUMENT}
+    named |= dict.fromkeys(START_ONLY, stop(ALLOW) if profile.is_ours else refuse(errno.EPERM))
     named |= dict.fromkeys(DENIED, refuse(errno.EPERM))
     named |= dict.fromkeys(CALLS, refuse(errno.EACCES))
-    named |= _calls() if stage is Stage.FETCH else {}
-    named |= dict.fromkeys(PARTING, stop(ALLOW)) if stage is Stage.ZYGOTE else {}
-    if stage is Stage.BLOCK:
+    named |= _calls() if profile is Profile.FETCH else {}
+    named |= dict.fromkeys(PARTING, stop(ALLOW)) if profile is Profile.BLOCK_SERVER else {}
+    if profile is Profile.BLOCK:
         named |= dict.fromkeys(SIBLINGS_SHARE, refuse(errno.EPERM)) | {"mmap": _mapping()}
-    return {numbers[name]: block for name, block in named.items() if name in numbers}
+    return {numbers[name]: action for name, action in named.items() if name in numbers}
 
 
-def _tree(runs: Sequence[tuple[int, Block]]) -> Block:
-    """A binary search over (first number, verdict) intervals, in ascending order."""
+def _tree(runs: Sequence[tuple[int, Instructions]]) -> Instructions:
+    """Return a binary search over (first number, action) intervals, in ascending order."""
     if len(runs) == 1:
         return runs[0][1]
     middle = len(runs) // 2
     left, right = _tree(runs[:middle]), _tree(runs[middle:])
-    return (Step(AT_LEAST, 0, 1, runs[middle][0]), Step(JUMP, 0, 0, len(left)), *left, *right)
+    return (Instruction(AT_LEAST, 0, 1, runs[middle][0]), Instruction(JUMP, 0, 0, len(left)), *left, *right)
 
 
-def _intervals(verdicts: dict[int, Block]) -> list[tuple[int, Block]]:
+def _intervals(actions: dict[int, Instructions]) -> list[tuple[int, Instructions]]:
     unknown = refuse(errno.ENOSYS)
-    runs: list[tuple[int, Block]] = [(0, unknown)]
-    for number in sorted(
-        verdicts | {number + 1: unknown for number in verdicts if number + 1 not in verdicts}
-    ):
-        block = verdicts.get(number, unknown)
-        if runs[-1][1] != block:
-            runs.append((number, block))
+    runs: list[tuple[int, Instructions]] = [(0, unknown)]
+    for number in sorted(actions | {number + 1: unknown for number in actions if number + 1 not in actions}):
+        action = actions.get(number, unknown)
+        if runs[-1][1] != action:
+            runs.append((number, action))
     return runs if runs[0] != runs[1] else runs[1:]
 
 
 @cache
-def build(machine: str, stage: Stage) -> bytes:
-    """The filter program for a machine and a stage as seccomp(2) takes it."""
+def build(machine: str, profile: Profile) -> bytes:
+    """Return the filter program for a machine and a profile, as seccomp(2) takes it."""
     arch, numbers = MACHINES[machine]
-    program = [*_load(ARCH), Step(EQUAL, 1, 0, arch), *stop(KILL), *_load(NUMBER)]
+    program = [*_load(ARCH), Instruction(EQUAL, 1, 0, arch), *stop(KILL), *_load(NUMBER)]
     if machine == "x86_64":
-        program += [Step(AT_LEAST, 0, 1, X32), *stop(KILL)]
-    program += _tree(_intervals(_verdicts(numbers, stage)))
-    return b"".join(struct.pack("=HBBI", step.code, step.yes, step.no, step.value) for step in program)
+        program += [Instruction(AT_LEAST, 0, 1, X32), *stop(KILL)]
+    program += _tree(_intervals(_actions(numbers, profile)))
+    return b"".join(struct.pack("=HBBI", each.code, each.yes, each.no, each.value) for each in program)

@@ -1,4 +1,4 @@
-"""The start-up self-test: code runs only on a host whose sandbox has just been seen to hold."""
+"""Self-test at start-up: code runs only on a host whose sandbox has withstood attempts to break out."""
 
 import contextlib
 import json
@@ -14,11 +14,11 @@ from runner.contract import Capabilities, CloseCode, JobSpec, Limits, SandboxUna
 from runner.host import linux
 from runner.host.cgroups import parents
 from runner.host.interpreter import Interpreter
-from runner.host.job import HARNESS
+from runner.host.job import INSIDE
 from runner.host.local_sandbox import NotStarted
 from runner.host.outcome import judge
 from runner.host.session import Launcher, bubblewrapped
-from runner.host.supervise import Watch
+from runner.host.supervise import Supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
 ATTEMPT = Limits(wall_s=20, cpu_s=10, memory_mb=512, pids=16, output_mb=1, log_mb=0.1)
@@ -35,21 +35,21 @@ def default_environment() -> Path:
 
 @cache
 def probe(environment: Path, guest: Interpreter | None = None) -> Capabilities:
-    """Try to get out of a sandbox in every known way. Raises SandboxUnavailable; success is remembered.
+    """Try to break out of a sandbox in every known way. Raises SandboxUnavailable; a success is cached.
 
-    `guest`: the Python to start inside, when it is not that of the environment.
+    `guest`: the Python to start inside, if it is not that of the environment.
     """
     try:
         landlock = attempt(environment, partial(bubblewrapped, guest=guest))
     except (NotStarted, PermissionError) as bad:
         raise SandboxUnavailable(
-            f"Bubblewrap could not make a sandbox here: {bad} {_hint()}".strip()
+            f"Bubblewrap could not create a sandbox here: {bad} {_hint()}".strip()
         ) from bad
     return _capabilities(landlock)
 
 
 def _hint() -> str:
-    """What most often stands in the way."""
+    """Return the most common reason, if it applies here."""
     switches = {
         "/proc/sys/kernel/unprivileged_userns_clone": "0",
         "/proc/sys/user/max_user_namespaces": "0",
@@ -71,9 +71,9 @@ def _listener() -> Iterator[int]:
 
 
 def attempt(environment: Path, launch: Launcher, *, own_kernel: bool = False) -> int:
-    """Try to get out and to take too much memory; answers the Landlock version that was in force.
+    """Try to break out and to use too much memory. Returns the Landlock ABI version that was in force, 0 for none.
 
-    `own_kernel`: what a kernel of the sandbox's own shows of itself (/proc) is not the host's.
+    `own_kernel`: the sandbox has its own kernel, so its /proc does not show the host.
     """
     landlock = _escape(environment, launch, own_kernel=own_kernel)
     _swell(environment, launch)
@@ -92,29 +92,31 @@ def _escape(environment: Path, launch: Launcher, *, own_kernel: bool) -> int:
             "own_kernel": own_kernel,
         }
         spec = spec_of(_script("escape"), environment, ATTEMPT, target)
-        with launch(spec) as watch:
-            ended = watch.run()
+        with launch(spec) as supervisor:
+            ended = supervisor.run()
             if judge(ended, ATTEMPT, 10_000).status is not Status.SUCCEEDED:
                 raise SandboxUnavailable(
-                    f"The sandbox's self-test failed: {watch.box.stderr.text().strip()[-600:]}"
+                    f"The sandbox's self-test failed: {supervisor.sandbox.stderr.text().strip()[-600:]}"
                 )
-            escaped = _answer(watch)
+            escaped = _answer(supervisor)
             if escaped:
                 raise SandboxUnavailable(f"The sandbox does not hold on this host: {', '.join(escaped)}.")
-            return watch.box.landlock
+            return supervisor.sandbox.landlock
 
 
-def _answer(watch: Watch) -> list[str]:
-    file = os.open("escaped.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=watch.box.outputs)
+def _answer(supervisor: Supervisor) -> list[str]:
+    file = os.open(
+        "escaped.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=supervisor.sandbox.outputs
+    )
     with os.fdopen(file, "rb") as stream:
         names: list[str] = json.loads(stream.read(ANSWER_BYTES))
     return names
 
 
 def _swell(environment: Path, launch: Launcher) -> None:
-    """More memory than allowed has to end a run."""
-    with launch(spec_of(_script("swell"), environment, SWELLING)) as watch:
-        code = judge(watch.run(), SWELLING, 100).code
+    """Check that a run that uses too much memory is killed."""
+    with launch(spec_of(_script("swell"), environment, SWELLING)) as supervisor:
+        code = judge(supervisor.run(), SWELLING, 100).code
     if code is not CloseCode.MEMORY_LIMIT:
         raise SandboxUnavailable(
             f"The sandbox's memory limit does not hold on this host (the run ended as {code})."
@@ -122,13 +124,13 @@ def _swell(environment: Path, launch: Launcher) -> None:
 
 
 def _script(name: str) -> str:
-    return (HARNESS / f"{name}.py").read_text(encoding="utf-8")
+    return (INSIDE / f"{name}.py").read_text(encoding="utf-8")
 
 
 def spec_of(
     code: str, environment: Path, limits: Limits, parameters: Mapping[str, object] | None = None
 ) -> JobSpec:
-    """A job of our own, of which nothing comes out."""
+    """Return a job of our own without outputs."""
     return JobSpec(
         run_id="self-test",
         code=code,
@@ -151,11 +153,11 @@ def _capabilities(landlock: int) -> Capabilities:
         layers.append(f"cgroup-v{groups.version}")
     else:
         layers.append("watchdog")
-        missing.append("cgroup: none is writable, so a watchdog adds memory and processes up")
+        missing.append("cgroup: none is writable, so a watchdog adds up memory and processes")
     if os.getuid() == 0:
         layers.append("own-user")
     else:
-        missing.append("own-user: only root can give each run a user id of its own")
+        missing.append("own-user: only root can give each run its own user id")
     return Capabilities(
         executor="bubblewrap", layers=tuple(layers), missing=tuple(missing), kernel=linux.kernel()
     )

@@ -1,4 +1,4 @@
-"""A sandbox as a context: user id, staged copies, control group and box come together and all go together."""
+"""Sandboxes as context managers, which set up and remove user id, staged copies, control group and processes."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -12,12 +12,12 @@ from runner.host.interpreter import Interpreter
 from runner.host.job import Shipment
 from runner.host.local_sandbox import start
 from runner.host.state import Stage, new_name, own_uid
-from runner.host.supervise import Watch
+from runner.host.supervise import Supervisor
 
 
 @contextlib.contextmanager
 def staged() -> Iterator[Stage]:
-    """A user id of its own for one run, and a place for copies that goes when the run has gone."""
+    """Yield a stage: a user id for one run and a place for copies, which are removed at the end."""
     with own_uid() as uid:
         stage = Stage(uid)
         try:
@@ -28,7 +28,7 @@ def staged() -> Iterator[Stage]:
 
 @contextlib.contextmanager
 def grouped(limits: Limits) -> Iterator[Group | None]:
-    """A control group for one run, where this host lets us make one."""
+    """Yield a control group for one run, or None if this host does not let us create one."""
     where = parents()
     if where is None:
         yield None
@@ -42,14 +42,14 @@ def grouped(limits: Limits) -> Iterator[Group | None]:
 
 
 class Launcher(Protocol):
-    """Starts a job somewhere and puts a watch on it. At the end nothing of it is left. Raises NotStarted."""
+    """Starts a job in some sandbox and yields its supervisor. Leaves nothing behind. Raises NotStarted."""
 
     def __call__(
         self,
         spec: JobSpec,
         started: Callable[[], None] = lambda: None,
         cancelled: Callable[[], bool] = lambda: False,
-    ) -> contextlib.AbstractContextManager[Watch]: ...
+    ) -> contextlib.AbstractContextManager[Supervisor]: ...
 
 
 def bubblewrapped(
@@ -57,23 +57,23 @@ def bubblewrapped(
     started: Callable[[], None] = lambda: None,
     cancelled: Callable[[], bool] = lambda: False,
     guest: Interpreter | None = None,
-) -> contextlib.AbstractContextManager[Watch]:
-    """The launcher of this host's bubblewrap."""
-    return watched(spec, bwrap_options.find(), started, cancelled, guest)
+) -> contextlib.AbstractContextManager[Supervisor]:
+    """Launch a job in this host's bubblewrap. See Launcher."""
+    return supervised(spec, bwrap_options.find(), started, cancelled, guest)
 
 
 @contextlib.contextmanager
-def watched(
+def supervised(
     spec: JobSpec,
     bwrap: Path,
     started: Callable[[], None] = lambda: None,
     cancelled: Callable[[], bool] = lambda: False,
     guest: Interpreter | None = None,
-) -> Iterator[Watch]:
-    """A started sandbox under a watch. At the end nothing of it is left. Raises NotStarted."""
+) -> Iterator[Supervisor]:
+    """Start a sandbox and yield its supervisor. Leaves nothing behind. Raises NotStarted."""
     with staged() as stage, grouped(spec.limits) as group:
-        box = start(Shipment(spec, stage, bwrap, guest=guest).command(), group)
+        sandbox = start(Shipment(spec, stage, bwrap, guest=guest).command(), group)
         try:
-            yield Watch(box, spec.limits, started, cancelled)
+            yield Supervisor(sandbox, spec.limits, started, cancelled)
         finally:
-            box.close()
+            sandbox.close()

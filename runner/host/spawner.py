@@ -1,6 +1,6 @@
-"""Start a sandbox as another user, through a slim process of our own (spawner_process.py), one for each thread.
+"""Start a sandbox as another user, through a small helper process (spawner_process.py) for each thread.
 
-For each thread: the kernel ends what "dies with its parent" with the thread that counts as its parent.
+One per thread, because the kernel kills a child that "dies with its parent" when the parent thread ends.
 """
 
 import array
@@ -23,7 +23,7 @@ from runner.host import spawner_process
 
 
 class Child:
-    """A started program, with its streams; a part of subprocess.Popen."""
+    """A started program with its streams: the part of subprocess.Popen's interface that we use."""
 
     def __init__(self, pid: int, stdout: IO[bytes], stderr: IO[bytes]) -> None:
         self.pid, self.stdout, self.stderr = pid, stdout, stderr
@@ -61,7 +61,7 @@ class Child:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """What to start and as whom. Descriptors keep their numbers."""
+    """The program to start, and its user. Descriptors keep their numbers."""
 
     path: str
     arguments: Sequence[str]
@@ -73,7 +73,7 @@ class Program:
 
 
 class _Spawner:
-    """The slim process of one thread."""
+    """The helper process of one thread."""
 
     def __init__(self) -> None:
         self.owner = os.getpid()
@@ -112,7 +112,7 @@ _mine = _Mine()
 
 
 def spawn(program: Program) -> Child:
-    """Start a program with nothing on its standard input and pipes for the other two streams. Raises OSError."""
+    """Start a program with an empty standard input and pipes for the other two streams. Raises OSError."""
     with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
         nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         theirs.callback(os.close, nothing)
@@ -141,7 +141,7 @@ def _pipe(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[IO[
 
 
 def _ask(data: bytes, descriptors: Sequence[int]) -> int:
-    """A slim process that somebody has ended is replaced once."""
+    """Ask the helper process for a new child. A helper that was killed is replaced once."""
     if _mine.spawner is not None and _mine.spawner.owner == os.getpid():
         with contextlib.suppress(ConnectionError):
             return _mine.spawner.ask(data, descriptors)

@@ -1,7 +1,7 @@
-"""A slim process that starts sandboxes for root's worker: a script, whose argument is the number of a socket.
+"""A small process that starts sandboxes for a worker under root: a script whose argument is the number of a socket.
 
-To fork a worker copies the page tables of some hundred megabytes; this process has ten. What it starts is the worker's
-own child all the same (CLONE_PARENT): the worker waits for it, and it dies with the worker.
+Forking a worker copies the page tables of some hundred megabytes; this process has ten. What it starts is still the
+worker's own child (CLONE_PARENT): the worker waits for it, and it dies with the worker.
 """
 
 import array
@@ -38,20 +38,20 @@ def _mount(source: str, target: str, kind: str, flags: int, options: str) -> Non
 
 
 def _show(place: str, mounts: Sequence[tuple[str, str, bool]]) -> None:
-    """In a mount namespace of its own, bind each (source, target, whether a folder) below `place`."""
+    """Enter a new mount namespace and bind each (source, target, whether it is a folder) below `place`."""
     _checked(LIBC.unshare(NEW_MOUNTS), "unshare")
     _mount("none", "/", "", RECURSIVE | PRIVATE, "")
     _mount("tmpfs", place, "tmpfs", 0, "mode=0711,size=65536")
     for source, target, is_folder in mounts:
         if is_folder:
-            os.mkdir(target, 0o711)  # noqa: PTH102 as little as can be before the program
+            os.mkdir(target, 0o711)  # noqa: PTH102 as little as possible before the program
         else:
             os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o444))
         _mount(source, target, "", BIND, "")
 
 
 def enter(uid: int, place: str, mounts: Sequence[tuple[str, str, bool]]) -> None:
-    """Become this user and no other, for good, where these mounts are seen."""
+    """Become this user for good, with these mounts in view."""
     if mounts:
         _show(place, mounts)
     os.setgroups([])
@@ -60,13 +60,13 @@ def enter(uid: int, place: str, mounts: Sequence[tuple[str, str, bool]]) -> None
 
 
 def _arrange(received: list[int], wanted: list[int]) -> None:
-    """Give each descriptor the number that it had in the worker, and close every other."""
+    """Give each descriptor the number that it had in the worker, and close all others."""
     high = max(*received, *wanted) + 1
     for place, number in enumerate(received):
         os.dup2(number, high + place, inheritable=False)
     for place, number in enumerate(wanted):
         os.dup2(high + place, number)
-    last = 2  # the standard three are always among those wanted
+    last = 2  # the three standard streams are always wanted
     for number in sorted(number for number in wanted if number > last):
         os.closerange(last + 1, number)
         last = number
@@ -74,7 +74,7 @@ def _arrange(received: list[int], wanted: list[int]) -> None:
 
 
 def _begin(job: dict[str, Any], received: list[int]) -> None:
-    """In the new process: become the run's user at its own view, and turn into the program."""
+    """In the new process: become the run's user with its own view, and execute the program."""
     _arrange(received, job["numbers"])
     for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
@@ -91,7 +91,7 @@ def _start(data: bytes, received: list[int]) -> int:
     if child == 0:
         try:
             _begin(job, received)
-        except Exception as bad:  # noqa: BLE001 told where the sandbox's own complaints are read
+        except Exception as bad:  # noqa: BLE001 written where the sandbox's own errors are read
             os.write(2, f"{bad}\n".encode())
         finally:
             os._exit(127)
@@ -99,7 +99,7 @@ def _start(data: bytes, received: list[int]) -> int:
 
 
 def serve(control: socket.socket) -> None:
-    """Until the worker hangs up."""
+    """Serve requests until the worker closes the socket."""
     while True:
         data, rights, _, _ = control.recvmsg(REQUEST_BYTES, socket.CMSG_SPACE(4 * DESCRIPTORS))
         if not data:

@@ -1,4 +1,4 @@
-"""What the sandbox keeps on the host while it runs: a user id per run, a folder for staged copies; and the sweeping."""
+"""State of sandboxes on the host: a user id for each run, a folder for staged copies, and the sweep of leftovers."""
 
 import contextlib
 import fcntl
@@ -16,18 +16,18 @@ from runner.host.linux import process_start
 DEFAULT_UIDS = "64900-64963"
 CLONE = 0x40049409  # FICLONE
 MARK = "weir"
-SHARED = Path("/tmp")  # noqa: S108 not $TMPDIR, which may be closed to the users that runs get
+SHARED = Path("/tmp")  # noqa: S108 not $TMPDIR, which the users that runs get may be unable to enter
 
 
 def base() -> Path:
-    """The folder of ours on this host. It belongs to us alone, or nothing runs."""
+    """Return our state folder on this host. Raises SandboxUnavailable unless only we can write to it."""
     named = os.environ.get("WEIR_SANDBOX_STATE")
     path = Path(named) if named else SHARED / f"weir-sandbox-{os.getuid()}"
     path.mkdir(mode=0o711, parents=True, exist_ok=True)
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
         raise SandboxUnavailable(
-            f"{path} is not a folder that only we can write. Remove it, or set WEIR_SANDBOX_STATE."
+            f"{path} is not a folder that only this user can write to. Remove it, or set WEIR_SANDBOX_STATE."
         )
     if stat.S_IMODE(found.st_mode) != 0o711:
         path.chmod(0o711)
@@ -35,23 +35,23 @@ def base() -> Path:
 
 
 def _check_way_to(path: Path) -> None:
-    """Runs have users of their own, who have to get to what lies there."""
+    """Check that the users that runs get can enter all parents of this path. Raises SandboxUnavailable."""
     closed = next((folder for folder in path.parents if not folder.stat().st_mode & 0o001), None)
     if closed is not None:
         raise SandboxUnavailable(
-            f"{path} cannot be reached by the users that runs get: {closed} is closed to them. "
-            "Set WEIR_SANDBOX_STATE to a folder below open ones, or leave it out."
+            f"The users that runs get cannot reach {path}: they may not enter {closed}. "
+            "Set WEIR_SANDBOX_STATE to a folder that every user can reach, or leave it unset."
         )
 
 
 def new_name() -> str:
-    """A name that says which process it belongs to."""
+    """Return a fresh name that records which process it belongs to."""
     pid = os.getpid()
     return f"{MARK}-{pid}-{process_start(pid)}-{secrets.token_hex(8)}"
 
 
 def is_abandoned(name: str) -> bool:
-    """Whether the process that made this is gone."""
+    """Whether the process that created this name has ended."""
     parts = name.split("-")
     if len(parts) != 4 or parts[0] != MARK or not parts[1].isdecimal():
         return False
@@ -63,14 +63,14 @@ def _uids() -> range:
     first, _, last = text.partition("-")
     if not (first.isdecimal() and last.isdecimal() and 0 < int(first) <= int(last)):
         raise SandboxUnavailable(
-            f"WEIR_SANDBOX_UIDS is {text!r}; write FIRST-LAST, user ids that nobody else uses."
+            f"WEIR_SANDBOX_UIDS is {text!r}. Write FIRST-LAST: a range of user ids that nobody else uses."
         )
     return range(int(first), int(last) + 1)
 
 
 @contextlib.contextmanager
 def own_uid() -> Iterator[int | None]:
-    """A user id that no other run has while this one lasts; None when we are no root and run under our own."""
+    """Lease a user id that no other run has at the same time. Yields None without root: then runs use our own."""
     if os.getuid() != 0:
         yield None
         return
@@ -94,27 +94,27 @@ def _lock_one(folder: Path) -> tuple[int, int]:
             continue
         return uid, lock
     raise SandboxUnavailable(
-        "Every user id for sandboxes is in use. Run fewer at once, or widen WEIR_SANDBOX_UIDS."
+        "All user ids for sandboxes are in use. Run fewer jobs at once, or widen WEIR_SANDBOX_UIDS."
     )
 
 
 def readable_by_all(path: Path) -> bool:
-    """Whether another user could read this file or list this folder, given a way to it."""
-    mode = os.stat(path).st_mode  # noqa: PTH116 one call, no second look
+    """Whether other users could read this file or list this folder if they could reach it."""
+    mode = os.stat(path).st_mode  # noqa: PTH116 one call
     return bool(mode & 0o004) and (not path.is_dir() or bool(mode & 0o001))
 
 
 @dataclass(slots=True)
 class Stage:
-    """Copies that another user may read, in a folder whose name cannot be guessed; made when first needed."""
+    """Copies of files for the run's user, in a folder with an unguessable name that is created when first needed."""
 
     uid: int | None
     guest: bool = False
-    """Whether the reader is a user of another kernel: a copy's mode lets everybody read, its folder only us."""
+    """Whether the reader is on another kernel: then everybody may read the copies, but only we may enter the folder."""
     folder: Path | None = None
 
     def readable(self, path: Path) -> Path:
-        """A file that can be read in the sandbox: this one, or a copy where its mode forbids that."""
+        """Return a file that the sandbox can read: this one, or a copy if its mode forbids that."""
         other = self.uid is not None or self.guest
         return self._copy(path) if other and not readable_by_all(path) else path
 
@@ -140,7 +140,7 @@ class Stage:
 
 
 def sweep_stages() -> None:
-    """Remove staged copies of processes that are gone."""
+    """Remove staged copies of processes that have ended."""
     for path in base().iterdir():
         if is_abandoned(path.name):
             shutil.rmtree(path)

@@ -1,7 +1,7 @@
-"""Which system calls submitted code may make, and their numbers on the machines that are known.
+"""The system calls that submitted code may make, and their numbers on the supported machines.
 
-Numbers are those of Linux's asm/unistd_64.h (x86_64) and asm-generic/unistd.h (aarch64).
-What is on no list here does not exist for submitted code (ENOSYS).
+Numbers are from Linux's asm/unistd_64.h (x86_64) and asm-generic/unistd.h (aarch64).
+A call that is on none of these lists does not exist for submitted code (ENOSYS).
 """
 
 
@@ -31,18 +31,18 @@ ALLOWED = _names("""
     chown lchown fchownat
 """)
 
-# Calls that are judged by their arguments (see runner/host/seccomp.py).
+# Calls that are allowed or refused by their arguments (see runner/host/seccomp.py).
 BY_ARGUMENT = _names("""
     clone ioctl prctl fcntl socketpair prlimit64 setrlimit personality flock futex madvise fadvise64
     statfs fstatfs sendmsg
 """)
 
-# Calls that only our own start needs; gone before submitted code begins.
+# Calls that only our own start-up needs; refused before submitted code begins.
 START_ONLY = _names("""
     execve execveat landlock_create_ruleset landlock_add_rule landlock_restrict_self seccomp
 """)
 
-# Calls that are known to be dangerous or to be a channel: refused with EPERM, so that libraries fall back.
+# Calls that are dangerous or a covert channel: refused with EPERM, so that libraries fall back.
 DENIED = _names("""
     socket connect accept accept4 bind listen ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd
     pidfd_open pidfd_send_signal io_uring_setup io_uring_enter io_uring_register userfaultfd

@@ -1,5 +1,5 @@
 """Scripts that run inside a sandbox, in the Python of a code environment. The portal never imports them.
 
-Standard library only at import (the decoders also use the environment's packages), and no import of the rest of the
-project: these files are shipped one by one.
+They are shipped one by one, so they import only the standard library (the decoders also the environment's packages)
+and nothing else of the project.
 """

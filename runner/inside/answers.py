@@ -1,4 +1,4 @@
-"""What `main` is given and what becomes of its answer."""
+"""The arguments of the submitted code's `main`, and how its return value becomes files."""
 
 import inspect
 import json
@@ -13,7 +13,7 @@ DATA = "/data"
 def arguments(
     main: Callable[..., object], tables: Mapping[str, str], parameters: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The value of each argument that `main` names: a declared table or a declared parameter."""
+    """Return the value of each argument that `main` names: a declared table or parameter. Raises TypeError."""
     return {
         name: _value(name, tables, parameters)
         for name, wanted in _named(main, [*tables, *parameters]).items()
@@ -22,21 +22,23 @@ def arguments(
 
 
 def _named(main: Callable[..., object], everything: list[str]) -> dict[str, bool]:
-    """The names to give and whether each is required; **anything takes all that is declared."""
+    """Return the names to pass and whether each is required. `**anything` receives all declared names."""
     kinds = inspect.Parameter
     asked: dict[str, bool] = {}
     for parameter in inspect.signature(main).parameters.values():
         if parameter.kind is kinds.VAR_KEYWORD:
             asked |= {name: False for name in everything if name not in asked}
         elif parameter.kind is kinds.POSITIONAL_ONLY:
-            raise TypeError(f"main() takes {parameter.name!r} by position only; tables are given by name")
+            raise TypeError(
+                f"main() takes {parameter.name!r} by position only; tables and parameters are passed by name"
+            )
         elif parameter.kind is not kinds.VAR_POSITIONAL:
             asked[parameter.name] = parameter.default is kinds.empty
     missing = [name for name, required in asked.items() if required and name not in everything]
     if missing:
         there = ", ".join(sorted(everything)) or "none"
         raise TypeError(
-            f"main() asks for {', '.join(missing)}: no such table or parameter (declared: {there})"
+            f"main() asks for {', '.join(missing)}, but no such table or parameter is declared (declared: {there})"
         )
     return asked
 
@@ -46,7 +48,7 @@ def _value(name: str, tables: Mapping[str, str], parameters: Mapping[str, Any]) 
 
 
 def frame(path: str, kind: str) -> Any:
-    """A table as a pandas DataFrame."""
+    """Read a table as a pandas DataFrame."""
     import pandas  # noqa: ICN001, PLC0415
 
     if kind == ".csv":
@@ -62,7 +64,7 @@ def frame(path: str, kind: str) -> Any:
 
 
 def write(answer: object, folder: str) -> None:
-    """Write what `main` returned: one file, or one for each key when a dict holds tables or pictures."""
+    """Write what `main` returned: one file, or one for each entry if a dict or list contains tables or pictures."""
     if answer is None:
         return
     if isinstance(answer, Mapping) and any(_writer(value) for value in answer.values()):
@@ -88,7 +90,7 @@ def _write_one(value: object, folder: str, name: str) -> None:
 
 
 def _writer(value: object) -> Callable[[Any, str], None] | None:
-    """How a value becomes a file of its own; None for what JSON holds."""
+    """Return the function that writes a value to its own file, or None if it belongs into JSON."""
     kind = type(value)
     library = kind.__module__.partition(".")[0]
     if library == "numpy":
@@ -129,7 +131,7 @@ def _write_array(value: Any, path: str) -> None:
 
     if value.ndim > 2:
         raise ValueError(
-            f"an array of {value.ndim} dimensions is not a table; return one of one or two dimensions"
+            f"an array with {value.ndim} dimensions is not a table; return one with one or two dimensions"
         )
     names = ["value"] if value.ndim == 1 else [f"c{number}" for number in range(value.shape[1])]
     _write_frame(pandas.DataFrame(value, columns=value.dtype.names or names), path)
@@ -159,7 +161,7 @@ def _write_picture(value: Any, path: str) -> None:
 
 
 def plain(value: Any) -> Any:
-    """The value in JSON's own types; numbers that JSON does not know become null."""
+    """Return the value in JSON's types; NaN and infinities become null. Raises TypeError."""
     if isinstance(value, Mapping):
         return {_key(name): plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):

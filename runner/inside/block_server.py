@@ -1,7 +1,8 @@
-"""A pristine process that has imported the libraries and never sees data: it forks a fresh child for each block.
+"""The fork server: it has imported the libraries, never sees data, and forks a fresh child for each block.
 
-The child gets its own pid, mount and IPC namespaces, its own memory folders, one read-only block and memory for one
-answer; then it drops every privilege, and only then it reads the submitted code. Runs as the sandbox's main process.
+A child gets its own pid, mount and IPC namespaces, its own in-memory folders, one read-only block, and memory for one
+answer. Then it drops every privilege; only after that does it read the submitted code. Runs as the sandbox's main
+process.
 
 This process never waits for a block. It only starts children and reaps dead ones; the host gets a handle of each
 child, enforces its limits and reads its answer.
@@ -29,15 +30,15 @@ BLOCK, ANSWER, CONFINED = 3, 4, 5
 # As in runner/host/fork_server.py
 NUMBER = struct.Struct("=i")
 MEMORY = struct.Struct("=qq")
-NEWS = struct.Struct("=ii?d")
+MESSAGE = struct.Struct("=ii?d")
 BEGUN = -1
 LIBC = confine.LIBC
 LIBC.mmap.restype = ctypes.c_void_p
 LIBC.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
 
 
-class Zygote:
-    """The loop: fork a child for each block, reap children that have died, and report both."""
+class BlockServer:
+    """Forks a child for each block, reaps dead children, and reports both."""
 
     def __init__(self, control: _socket.socket, job: dict[str, Any]) -> None:
         self.control = control
@@ -48,7 +49,7 @@ class Zygote:
         self.poll.register(control.fileno(), select.POLLIN)
 
     def serve(self) -> None:
-        """Until the host hangs up."""
+        """Serve blocks until the host closes the socket."""
         while True:
             for number, _ in self.poll.poll():
                 if number != self.control.fileno():
@@ -70,11 +71,11 @@ class Zygote:
         self.running[handle] = (number, child, confined)
         self.poll.register(handle, select.POLLIN)
         rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("=i", handle))
-        self.control.sendmsg([NEWS.pack(number, BEGUN, False, 0.0)], [rights])  # noqa: FBT003
+        self.control.sendmsg([MESSAGE.pack(number, BEGUN, False, 0.0)], [rights])  # noqa: FBT003
         return True
 
     def _fork(self, number: int, descriptors: tuple[int, int, int]) -> int:
-        """A child that is init of a pid namespace of its own; the next child gets another."""
+        """Fork a child that is the init of a new pid namespace."""
         confine.checked(LIBC.unshare(NEW_PID), "unshare")
         child = os.fork()
         if child == 0:
@@ -88,21 +89,21 @@ class Zygote:
         return child
 
     def _reap(self, handle: int) -> None:
-        """The child is dead, so neither the wait nor the read blocks. Report how it ended and its CPU time."""
+        """Report how a dead child ended and its CPU time. As it is dead, neither the wait nor the read blocks."""
         number, child, confined = self.running.pop(handle)
         self.poll.unregister(handle)
         _, status, usage = os.wait4(child, 0)
         was_confined = os.read(confined, 1) == b"1"
         os.close(handle)
         os.close(confined)
-        self.control.send(NEWS.pack(number, status, was_confined, usage.ru_utime + usage.ru_stime))
+        self.control.send(MESSAGE.pack(number, status, was_confined, usage.ru_utime + usage.ru_stime))
 
 
 def _be_a_block(job: dict[str, Any], number: int, descriptors: tuple[int, int, int]) -> None:
-    """In the child: shut every door, then run the code on the block and leave the answer."""
+    """In the child: confine it, then run the code on the block and store the answer."""
     _rearrange(descriptors)
     _fresh_folders(job)
-    confine.limits(job["limits"], 0)  # init of a namespace does not feel a warning
+    confine.limits(job["limits"], 0)  # the init of a namespace does not receive the warning signal
     confine.seal()
     _drop_privileges()
     confine.landlock(list(FOLDERS))
@@ -110,14 +111,14 @@ def _be_a_block(job: dict[str, Any], number: int, descriptors: tuple[int, int, i
     _seed(number)
     given, place = _block(), _answer_place(8 * job["output_size"])
     os.write(CONFINED, b"1")
-    for descriptor in (BLOCK, ANSWER, CONFINED):  # their numbers tell how many the host has made
+    for descriptor in (BLOCK, ANSWER, CONFINED):  # their numbers would reveal how many the host has opened
         os.close(descriptor)
     values = _answer(job, given)
     ctypes.memmove(place, struct.pack(f"={len(values)}d", *values), 8 * len(values))
 
 
 def _rearrange(descriptors: tuple[int, int, int]) -> None:
-    """Nothing as standard streams; block, answer and pipe at the numbers that they are to have."""
+    """Open /dev/null as the standard streams and move block, answer and pipe to their fixed numbers."""
     nothing = os.open("/dev/null", os.O_RDWR)
     high = max(*descriptors, nothing, CONFINED) + 1
     for place, descriptor in enumerate(descriptors):
@@ -130,7 +131,7 @@ def _rearrange(descriptors: tuple[int, int, int]) -> None:
 
 
 def _fresh_folders(job: dict[str, Any]) -> None:
-    """Own mounts and own memory folders: what a block writes goes with it."""
+    """Mount new in-memory folders for this child only: what a block writes disappears with it."""
     confine.checked(LIBC.unshare(NEW_MOUNTS | NEW_IPC), "unshare")
     confine.checked(LIBC.mount(None, b"/", None, RECURSIVE | PRIVATE, None), "private mounts")
     options = f"size={job['folder_bytes']},nr_inodes=1024,mode=0700".encode()
@@ -142,7 +143,7 @@ def _fresh_folders(job: dict[str, Any]) -> None:
 
 
 def _empty_bounding_set() -> None:
-    """Once, for every child: nobody here ever executes a program that could gain a capability."""
+    """Drop the bounding set, once for all children, so that no executed program could gain a capability."""
     for capability in range(64):
         if LIBC.prctl(DROP_BOUNDING, capability, 0, 0, 0) != 0:
             break
@@ -155,7 +156,7 @@ def _drop_privileges() -> None:
 
 
 def _seed(number: int) -> None:
-    """The same block gives the same answer again; noise is drawn outside the sandbox only."""
+    """Seed the random generators, so that a block that runs again gives the same answer. Noise is drawn outside."""
     for name in ("random", "numpy.random"):
         if name in sys.modules:
             sys.modules[name].seed(number)
@@ -170,12 +171,12 @@ def _answer(job: dict[str, Any], given: Any) -> list[float]:
     answer = answer.tolist() if hasattr(answer, "tolist") else answer
     values = [float(value) for value in (answer if isinstance(answer, (list, tuple)) else [answer])]
     if len(values) != job["output_size"]:
-        raise ValueError("The answer has another length than was declared.")
+        raise ValueError("The answer does not have the declared length.")
     return values
 
 
 def _answer_place(size: int) -> int:
-    """The address of the memory, of sealed size, that the host reads when this process is dead."""
+    """Return the address of the memory that the host reads once this process is dead. Its size is sealed."""
     place: int = LIBC.mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_SHARED, ANSWER, 0)
     if place == ctypes.c_void_p(-1).value:
         raise OSError(ctypes.get_errno(), "the answer's memory")
@@ -183,7 +184,7 @@ def _answer_place(size: int) -> int:
 
 
 def _block() -> Any:
-    """The block: an array, or a table of columns as a DataFrame."""
+    """Return the block: an array, or a DataFrame if it has columns."""
     numpy = sys.modules["numpy"]
     size = os.fstat(BLOCK).st_size
     area = mmap.mmap(BLOCK, size, prot=mmap.PROT_READ)
@@ -215,7 +216,7 @@ def main() -> None:
     first = control.recv(MEMORY.size)
     if first:  # otherwise the host has hung up
         job["limits"]["AS"], job["limits"]["DATA"] = MEMORY.unpack(first)
-        Zygote(control, job).serve()
+        BlockServer(control, job).serve()
 
 
 main()

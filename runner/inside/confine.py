@@ -1,4 +1,4 @@
-"""The layers that a process lays upon itself, once and for good: resource limits, Landlock, seccomp."""
+"""Confine this process irrevocably: resource limits, Landlock, seccomp."""
 
 import ctypes
 import os
@@ -19,7 +19,7 @@ FIRST_FILE_RIGHTS, REFER, TRUNCATE, IOCTL_DEV = (1 << 13) - 1, 1 << 13, 1 << 14,
 BIND_TCP, CONNECT_TCP = 1 << 0, 1 << 1
 SCOPE_ABSTRACT_SOCKETS, SCOPE_SIGNALS = 1 << 0, 1 << 1
 NETWORK_SINCE, SCOPES_SINCE = 4, 6
-NOT_THERE = (38, 95)  # ENOSYS, EOPNOTSUPP: a kernel without Landlock, or one where it is switched off
+NOT_THERE = (38, 95)  # ENOSYS, EOPNOTSUPP: the kernel has no Landlock, or it is switched off
 
 
 def checked(result: int, what: str) -> int:
@@ -30,7 +30,7 @@ def checked(result: int, what: str) -> int:
 
 
 def landlock_version() -> int:
-    """The kernel's Landlock ABI, 0 without."""
+    """Return the kernel's Landlock ABI version, 0 for none."""
     version: int = LIBC.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), 1)
     if version < 0 and ctypes.get_errno() not in NOT_THERE:
         checked(version, "landlock")
@@ -58,7 +58,7 @@ def _permit(ruleset: int, path: str, rights: int) -> None:
 
 
 def landlock(writable: list[str]) -> int:
-    """Read everything, execute nothing, write only plain files and folders under `writable`. Answers the ABI used."""
+    """Allow only reading, and writing of regular files and folders under `writable`. Returns the ABI version used."""
     version = landlock_version()
     if not version:
         return 0
@@ -79,19 +79,19 @@ def no_new_privileges() -> None:
 
 
 def seal() -> None:
-    """No core dump, wherever the host sends those, and no look into this process by another."""
+    """Forbid core dumps, wherever the host sends them, and inspection of this process by others."""
     checked(LIBC.prctl(SET_DUMPABLE, 0, 0, 0, 0), "no core dumps")
 
 
 def seccomp(program: bytes) -> None:
-    """Load a filter as runner.host.seccomp builds it."""
+    """Load a filter that runner.host.seccomp has built."""
     buffer = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("@HP", len(program) // 8, ctypes.addressof(buffer))
     checked(LIBC.prctl(SET_SECCOMP, FILTER, header, 0, 0), "seccomp")
 
 
 def limits(wanted: dict[str, int], grace: int = 1) -> None:
-    """Set each named resource limit, soft and hard; CPU time warns at the soft one and kills `grace` seconds later."""
+    """Set each named limit, soft and hard. CPU time warns at the soft limit and kills `grace` seconds later."""
     for name, value in wanted.items():
         number = getattr(resource, f"RLIMIT_{name}")
         hard = resource.getrlimit(number)[1]
@@ -101,7 +101,7 @@ def limits(wanted: dict[str, int], grace: int = 1) -> None:
 
 
 def close_others(*kept: int) -> None:
-    """Close every inherited descriptor but the standard three and those named."""
+    """Close every inherited descriptor except the three standard streams and those named."""
     last = 2
     for number in sorted(kept):
         os.closerange(last + 1, number)
@@ -110,4 +110,4 @@ def close_others(*kept: int) -> None:
 
 
 if sys.byteorder != "little":
-    raise SystemExit("Only little-endian machines are known here.")
+    raise SystemExit("Only little-endian machines are supported.")

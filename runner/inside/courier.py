@@ -1,7 +1,7 @@
-"""The first process in a sandbox that only a stream connects with the host: runs the harness and tells what happens.
+"""The first process in a remote sandbox: runs start.py and reports what happens over a stream.
 
-Frames leave on descriptor 1: a letter, the length, the bytes (see remote_sandbox.py). Whoever reads them trusts none:
-submitted code runs beside this process, under the same user.
+It writes frames to descriptor 1: a letter, the length, the bytes (see remote_sandbox.py). The reader trusts none of
+them, because submitted code runs beside this process, under the same user.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def send(kind: bytes, data: bytes) -> None:
 
 
 def start(control: _socket.socket) -> tuple[int, dict[int, bytes]]:
-    """The harness as a child; answers its pid and the pipes of its streams with their letters."""
+    """Start start.py as a child. Returns its pid and the pipes of its streams with their letters."""
     out, out_far = os.pipe()
     err, err_far = os.pipe()
     child = os.fork()
@@ -66,14 +66,14 @@ class Courier:
             self.poll.register(number, select.POLLIN)
 
     def listen(self, timeout: int) -> bool:
-        """Pass on what is there; whether anything was."""
-        news = self.poll.poll(timeout)
-        for number, _ in news:
+        """Pass on what is there. Returns whether there was anything."""
+        events = self.poll.poll(timeout)
+        for number, _ in events:
             if number in self.streams:
                 self._pass_on(number)
             else:
                 self._hear()
-        return bool(news)
+        return bool(events)
 
     def _pass_on(self, number: int) -> None:
         data = os.read(number, CHUNK)
@@ -83,7 +83,7 @@ class Courier:
             self.poll.unregister(number)
 
     def _hear(self) -> None:
-        """First the harness's word that it is confined, then its last line. Descriptors that come along are dropped."""
+        """Read first that start.py is confined, then its last line. Descriptors sent along are dropped."""
         data = self.control.recv(LINE)
         if not data:
             self.poll.unregister(self.control.fileno())
@@ -100,7 +100,7 @@ class Courier:
                 self.was_full = True
 
     def attend(self) -> int:
-        """Until the harness has ended: its wait status."""
+        """Report until start.py has ended. Returns its wait status."""
         due = 0.0
         while True:
             self.listen(TICK_MS)
@@ -114,7 +114,7 @@ class Courier:
 
 
 def usage() -> bytes:
-    """CPU time, memory in use and tasks of everything here but this process."""
+    """Return CPU time, memory in use and tasks of everything here except this process, packed."""
     cpu = memory = tasks = 0
     own = str(os.getpid())
     for name in os.listdir("/proc"):
@@ -122,7 +122,7 @@ def usage() -> bytes:
             try:
                 with open(f"/proc/{name}/stat", "rb") as stream:
                     fields = stream.read().rpartition(b")")[2].split()
-            except OSError:  # it has ended meanwhile
+            except OSError:  # it has just ended
                 continue
             cpu += sum(int(field) for field in fields[11:15])
             memory, tasks = memory + int(fields[21]) * PAGE, tasks + int(fields[17])
@@ -130,7 +130,7 @@ def usage() -> bytes:
 
 
 def end_all() -> None:
-    """Nothing but this process (and an init that sleeps) is left when outputs are read."""
+    """Kill everything except this process (and a sleeping init), before outputs are read."""
     while True:
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
@@ -142,18 +142,18 @@ def end_all() -> None:
 
 
 def deliver(cap: int, room: int, files: int) -> None:
-    """The output folder: kind, size and, where it may be of use, content of each entry."""
+    """Send kind and size of each entry in the output folder, and its content if it is small enough."""
     names = sorted(os.listdir(b"/out"))
     for name in names[:files]:
         state = os.lstat(b"/out/" + name)
         wanted = stat.S_ISREG(state.st_mode) and state.st_size <= min(cap, room)
-        told = {"name": name.hex(), "mode": state.st_mode, "links": state.st_nlink, "size": state.st_size}
+        entry = {"name": name.hex(), "mode": state.st_mode, "links": state.st_nlink, "size": state.st_size}
         content = b""
         if wanted:
             with open(b"/out/" + name, "rb") as stream:
                 content = stream.read(state.st_size)
             room -= len(content)
-        send(b"f", json.dumps({**told, "sent": len(content)}).encode())
+        send(b"f", json.dumps({**entry, "sent": len(content)}).encode())
         for place in range(0, len(content), CHUNK):
             send(b"d", content[place : place + CHUNK])
     send(b".", b"")
@@ -174,14 +174,14 @@ def main() -> None:
     courier.look()
     used = os.times()
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    told = {
+    ending = {
         "returned": os.waitstatus_to_exitcode(status),
         "report": courier.report,
         "disk_was_full": courier.was_full,
         "cpu_s": used.children_user + used.children_system,
         "peak": peak,
     }
-    send(b"s", json.dumps(told).encode())
+    send(b"s", json.dumps(ending).encode())
     deliver(cap, room, files)
 
 

@@ -1,7 +1,7 @@
-"""Decode one PNG and draw it anew: in a sandbox that holds no data.
+"""Decode a PNG and encode its pixels again, in a sandbox without any data.
 
-The first argument says what: `rewrite`, `show` (a part, or all of it made smaller), `contrast` (the same, the smallest
-differences of colour drawn as the largest) or `facts`; the second which part, from 1 on, or 0 for all.
+The first argument says what to do: `rewrite`, `show` (a part, or the whole scaled down), `contrast` (the same, with the
+smallest differences of colour amplified) or `facts`. The second is the part, from 1 on, or 0 for the whole.
 """
 
 import io
@@ -14,14 +14,13 @@ from pathlib import Path
 from PIL import Image  # type: ignore[import-not-found,unused-ignore]
 
 SIDE = 1_600
-"""A picture is shown in parts of at most so many pixels a side."""
+"""A picture is shown in parts of at most this many pixels per side."""
 MOST_COLOURS = 25_000_000
 REVERSED = [int(f"{level:08b}"[::-1], 2) for level in range(256)]
 
 
 def opaque(data: bytes) -> Image.Image:
-    """The picture as it looks on white paper: eight bits of red, green and blue, without what lies under clear
-    pixels."""
+    """Return the picture on a white background in eight-bit RGB, without the colours that transparent pixels hide."""
     with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
         image.load()
         clear = eight_bits(image).convert("RGBA")
@@ -30,14 +29,14 @@ def opaque(data: bytes) -> Image.Image:
 
 
 def eight_bits(image: Image.Image) -> Image.Image:
-    """Of 16 bits of grey nobody sees the lower half."""
+    """Drop the lower eight of 16 bits of grey, which nobody can see."""
     if not image.mode.startswith("I"):
         return image
     return image.point(lambda level: level * (1 / 256)).convert("L")
 
 
 def parts(width: int, height: int) -> list[tuple[int, int, int, int]]:
-    """The boxes in which a picture is shown in full size, by rows."""
+    """Return the boxes of the parts in which a picture is shown at full size, row by row."""
     return [
         (left, top, min(left + SIDE, width), min(top + SIDE, height))
         for top in range(0, height, SIDE)
@@ -56,7 +55,7 @@ def drawn(image: Image.Image, what: str, part: int) -> Image.Image:
 
 
 def encoded(image: Image.Image) -> bytes:
-    """The pixels in a new file without any of the old one's other content."""
+    """Return a new file with the pixels and nothing else of the old one."""
     fresh = Image.frombytes("RGB", image.size, image.tobytes())
     out = io.BytesIO()
     fresh.save(out, format="PNG", compress_level=6)

@@ -1,7 +1,7 @@
-"""Read one table and write what is asked about it, in a sandbox that holds no data.
+"""Read one table in a sandbox without any data, and rewrite it or show a part.
 
-The first argument says what: `rewrite` (a Parquet file anew), `preview` or `cell`; the second the file's type; the rest
-where: a preview's page of rows and of columns, or a cell's row, column and part of its text.
+The first argument says what to do: `rewrite` (Parquet only), `preview` or `cell`; the second is the file's type. Then
+follow a preview's page of rows and of columns, or a cell's row, column and part of its text.
 """
 
 import csv
@@ -27,30 +27,30 @@ MAX_CELLS = 50_000_000
 MAX_DECODED = 512 * 2**20
 BATCH_ROWS = 8_192
 GROUP_ROWS = 2**16
-"""Rows written together, whatever the file had."""
+"""Rows per row group of a rewritten file."""
 PLAIN_CELL = r"^([!-~]+( [!-~]+)*)?$"
-"""Text that is as it comes out: letters, digits and signs of ASCII, single blanks between them."""
+"""Text that needs no change: printable ASCII with single spaces inside."""
 FEW_COLUMNS = 20
 FEW_ROWS, MANY_ROWS = 100, 500
-"""Rows on a page: many where there are few columns."""
+"""Rows per page: many if there are few columns."""
 SHOWN_COLUMNS = 100
 SHOWN_CHARACTERS = 300
 SHOWN_TEXT = 2_000_000
-"""All cells of a preview together have at most so many characters."""
+"""Total characters of all cells in a preview."""
 PART = 200_000
-"""Characters of a long cell that are shown at once."""
+"""Characters of a long cell on one page."""
 
 
 class Refused(Exception):
-    """The file does not come out, for this reason."""
+    """The file is not accepted, for this reason."""
 
 
 class TooBig(Refused):
-    """It is too large in one respect."""
+    """The file is too large in some respect."""
 
 
 def is_plain(kind: pa.DataType) -> bool:
-    """Whether a person can look at cells of this type: numbers, text, dates and yes or no."""
+    """Whether a person can read cells of this type: numbers, text, dates, times and booleans."""
     if pa.types.is_dictionary(kind):
         return is_plain(kind.value_type)
     tests: tuple[Callable[[pa.DataType], bool], ...] = (
@@ -71,7 +71,7 @@ def is_plain(kind: pa.DataType) -> bool:
 
 
 def opened(data: bytes) -> pq.ParquetFile:
-    """The file, once its own description of itself keeps to the limits."""
+    """Open the file and check its metadata against the limits. Raises Refused."""
     try:
         file = pq.ParquetFile(
             pa.BufferReader(data), thrift_string_size_limit=16 * 2**20, thrift_container_size_limit=1_000_000
@@ -80,13 +80,13 @@ def opened(data: bytes) -> pq.ParquetFile:
         raise Refused("The Parquet file is malformed.") from bad
     rows, columns = file.metadata.num_rows, file.metadata.num_columns
     if columns > MAX_COLUMNS:
-        raise TooBig(f"The table has {columns:,} columns; {MAX_COLUMNS:,} is the limit.")
+        raise TooBig(f"The table has {columns:,} columns; the limit is {MAX_COLUMNS:,}.")
     if columns == 0:
         raise Refused("The table has no columns.")
     if rows > MAX_ROWS or rows * columns > MAX_CELLS:
         raise TooBig(
             f"The table claims {rows:,} rows and {columns:,} columns; "
-            f"{MAX_ROWS:,} rows and {MAX_CELLS:,} cells are the limit."
+            f"the limit is {MAX_ROWS:,} rows and {MAX_CELLS:,} cells."
         )
     if sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups)) > MAX_DECODED:
         raise TooBig(f"The table unpacks to more than {MAX_DECODED // 2**20} MB.")
@@ -99,25 +99,25 @@ def check_columns(schema: pa.Schema) -> None:
         if not is_plain(column.type):
             name = "".join(c if c.isprintable() else "?" for c in column.name[:60])
             raise Refused(
-                f"The column {name!r} holds {str(column.type)[:60]}; "
-                "a table that comes out holds numbers, text, dates, and yes or no."
+                f"The column {name!r} contains {str(column.type)[:60]}; "
+                "only numbers, text, dates and booleans are accepted."
             )
         if len(column.name) > 200:
-            raise Refused("A column has a name of more than 200 characters.")
+            raise Refused("A column name has more than 200 characters.")
 
 
 def plain_schema(schema: pa.Schema) -> pa.Schema:
-    """The columns by name and type alone: all may be empty, none has remarks."""
+    """Return the schema of names and types alone: all columns nullable, without metadata. Raises Refused."""
     fields = [pa.field(cell(column.name), plain_type(column.type)) for column in schema]
     names = [field.name for field in fields]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise Refused(f"Two columns have the name {twice[:60]!r}.")
+        raise Refused(f"Two columns are named {twice[:60]!r}.")
     return pa.schema(fields)
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
-    """One type for what a reader cannot tell apart; a dictionary's values stand in its place."""
+    """Map types that a reader cannot tell apart to one type, and a dictionary to the type of its values."""
     if pa.types.is_dictionary(kind):
         return plain_type(kind.value_type)
     if pa.types.is_string_view(kind) or pa.types.is_large_string(kind):
@@ -132,7 +132,7 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
 
 
 def plain_column(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    """The values alone: text as it is seen, one bit pattern for what is no number."""
+    """Return the values alone: text as a reader sees it, and one bit pattern for NaN."""
     if column.type != kind:
         column = column.cast(kind, safe=False)
     if pa.types.is_floating(kind) and pc.any(pc.is_nan(column)).as_py():
@@ -150,7 +150,7 @@ def as_plain(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 
 def batches(file: pq.ParquetFile, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """The rows piece by piece, refused as soon as they grow beyond what the file may unpack to."""
+    """Yield the rows in batches. Raises Refused as soon as they exceed the size that a file may unpack to."""
     decoded = 0
     try:
         for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
@@ -167,7 +167,7 @@ def batches(file: pq.ParquetFile, schema: pa.Schema) -> Iterator[pa.RecordBatch]
 
 
 def groups(pieces: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """The same rows in groups of one size: how the file was cut up says nothing."""
+    """Yield the same rows in groups of equal size, so that the file's own row groups carry no message."""
     waiting: list[pa.RecordBatch] = []
     rows = 0
     for piece in pieces:
@@ -182,7 +182,7 @@ def groups(pieces: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.T
 
 
 def rewritten(data: bytes) -> tuple[dict[str, object], bytes]:
-    """The table's cells in a new file that is a function of them alone; and the time zones that it names."""
+    """Return a header with the table's time zones, and a new file that depends on nothing but the table's cells."""
     file = opened(data)
     schema = plain_schema(file.schema_arrow)
     out = io.BytesIO()
@@ -206,7 +206,7 @@ def read(data: bytes, kind: str) -> pa.Table:
 
 
 def type_name(kind: pa.DataType) -> str:
-    """A column's type in words that a person uses."""
+    """Return a column's type in plain words."""
     names: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
         (pa.types.is_boolean, "boolean"),
         (pa.types.is_integer, "integer"),
@@ -222,7 +222,7 @@ def type_name(kind: pa.DataType) -> str:
 
 
 def preview(data: bytes, kind: str, page: int, columns_page: int) -> dict[str, object]:
-    """One page of rows, of some of the columns, as plain values, and how many there are of both. Pages count from 1."""
+    """Return one page of rows and columns as plain values, and the totals of both. Pages count from 1."""
     total_rows, names, kinds, exact = described(data, kind)
     size = MANY_ROWS if len(names) <= FEW_COLUMNS else FEW_ROWS
     start, left = (page - 1) * size, (columns_page - 1) * SHOWN_COLUMNS
@@ -241,7 +241,7 @@ def preview(data: bytes, kind: str, page: int, columns_page: int) -> dict[str, o
 
 
 def described(data: bytes, kind: str) -> tuple[int, list[str], list[str], list[str]]:
-    """The number of rows; the columns' names, their types in words, and exactly where the file has types."""
+    """Return (rows, column names, types in words, exact types). A CSV has no exact types: they are empty."""
     if kind == "csv":
         table = read(data, kind)
         names = next(csv_reader(data))
@@ -257,7 +257,7 @@ def csv_reader(data: bytes) -> Iterator[list[str]]:
 
 
 def csv_rows(data: bytes, start: int, size: int, here: slice) -> list[list[object]]:
-    """Some rows as they are written, whatever type their column seems to have."""
+    """Return some rows as they are written in the file, whatever type their column seems to have."""
     reader = csv_reader(data)
     limit = cell_limit(size * len(next(reader)[here]))
     return [[shown(text, limit) for text in row[here]] for row in islice(reader, start, start + size)]
@@ -271,7 +271,7 @@ def parquet_rows(data: bytes, start: int, size: int, here: slice) -> list[list[o
 
 
 def excerpt(file: pq.ParquetFile, start: int, size: int, here: slice) -> pa.Table:
-    """Rows and columns of the file, of which no other group of rows is unpacked."""
+    """Return some rows and columns. Only the row groups that contain them are unpacked."""
     names = file.schema_arrow.names[here]
     wanted, before, skipped = [], 0, 0
     for group in range(file.num_row_groups):
@@ -294,7 +294,7 @@ def excerpt(file: pq.ParquetFile, start: int, size: int, here: slice) -> pa.Tabl
 
 
 def values_of(column: pa.ChunkedArray) -> list[object]:
-    """The values of a column as JSON and a reader can have them: nothing rounded, moments in UTC as they are stored."""
+    """Return a column's values for JSON and a reader: nothing rounded, timestamps with a zone in UTC, as stored."""
     kind = column.type
     if pa.types.is_duration(kind):
         return list(column.cast(pa.int64()).to_pylist())
@@ -307,7 +307,7 @@ def values_of(column: pa.ChunkedArray) -> list[object]:
 
 
 def plain(value: object, limit: int) -> object:
-    """A cell as JSON has it."""
+    """Return a cell as a JSON value."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -318,7 +318,7 @@ def plain(value: object, limit: int) -> object:
 
 
 def shown(text: str, limit: int = SHOWN_CHARACTERS) -> object:
-    """A text as a page may show it; of a long one its beginning and its length."""
+    """Return a text for a page; for a long one, its beginning and its length."""
     if len(text) <= limit:
         return readable(text)
     return {"text": readable(text[:limit]), "characters": len(text)}
@@ -329,7 +329,7 @@ def cell_limit(cells: int) -> int:
 
 
 def one_cell(data: bytes, kind: str, row: int, column: int, part: int) -> dict[str, object]:
-    """A cell in full, in parts. Rows count from 1, the names of the columns are row 0."""
+    """Return one part of a cell and the cell's length. Rows count from 1; row 0 holds the column names."""
     here = slice(column - 1, column)
     if kind == "csv":
         found = [line[here] for line in islice(csv_reader(data), row, row + 1)]
@@ -353,7 +353,7 @@ def answer(what: str, kind: str, numbers: list[int], data: bytes) -> tuple[dict[
 
 
 class WithoutPandas:
-    """pyarrow would import it for nothing, in 0.3 s."""
+    """Hides pandas, which pyarrow would import needlessly, in 0.3 s."""
 
     def find_spec(self, name: str, *_: object) -> None:
         if name == "pandas":
@@ -361,7 +361,7 @@ class WithoutPandas:
 
 
 def work(answer: Callable[[str, str, list[int], bytes], tuple[dict[str, object], bytes]]) -> None:
-    """Answer what the parameters ask, or say why not."""
+    """Do what the parameters ask, and write the answer or the refusal."""
     sys.meta_path.insert(0, WithoutPandas())
     pa.set_memory_pool(pa.system_memory_pool())
     pa.set_cpu_count(1)

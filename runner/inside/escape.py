@@ -1,6 +1,6 @@
-"""The self-test's side inside the sandbox: try to get out in every way known, and print what succeeded as JSON.
+"""The self-test's part inside the sandbox: try every known way to break out and write what succeeded as JSON.
 
-Runs as submitted code. An empty list means that everything held.
+Runs as submitted code. An empty list means that every layer held.
 """
 
 import _socket
@@ -19,7 +19,7 @@ KNOWN_PREFIXES = ("WEIR_", "MPL", "JOBLIB", "OMP_", "OPENBLAS", "MKL_", "NUMEXPR
 
 
 def reaches_network() -> bool:
-    """Open a connection to a listener that waits on the host's loopback."""
+    """Connect to a listener on the host's loopback interface."""
     try:
         _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM).connect(("127.0.0.1", TARGET["port"]))
     except OSError:
@@ -39,13 +39,13 @@ def opens_a_socket() -> bool:
 
 
 def reads_outside() -> bool:
-    """Read a file that lies on the host, by its path there and by going up."""
+    """Find a file of the host, by its path and by going up."""
     path = TARGET["canary"]
     return any(os.path.exists(place) for place in (path, f"/../..{path}", f"/proc/1/root{path}"))
 
 
 def writes_outside() -> bool:
-    """Write anywhere but in the three folders for it."""
+    """Write anywhere except in the three writable folders."""
     for folder in ("/", "/usr", "/python", "/environment", "/weir", "/data", "/dev", "/code.py"):
         try:
             os.close(
@@ -69,7 +69,7 @@ def sees_processes() -> bool:
 
 
 def makes_namespaces() -> bool:
-    """Become root in a user namespace of one's own."""
+    """Become root in a new user namespace."""
     return bool(LIBC.unshare(NEW_USER) == 0)
 
 
@@ -95,7 +95,7 @@ def holds_privileges() -> bool:
 
 
 def has_open_files() -> bool:
-    """Have inherited a file of the host: only the standard streams and the control socket are meant."""
+    """Have inherited a file of the host: only the standard streams and the control socket are allowed."""
     count = 0
     for number in range(3, 256):
         try:
@@ -107,7 +107,7 @@ def has_open_files() -> bool:
 
 
 def reads_environment() -> bool:
-    """Know a variable of the worker's environment."""
+    """Read a variable of the worker's environment."""
     return any(name not in KNOWN_VARIABLES and not name.startswith(KNOWN_PREFIXES) for name in os.environ)
 
 

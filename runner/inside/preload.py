@@ -1,6 +1,6 @@
-"""Import once, in the fork server, what every block would otherwise import for itself.
+"""Import libraries once, in the fork server, instead of in every block.
 
-The server neither runs nor parses submitted code: it imports a library if the library's name occurs in the code.
+The server neither runs nor parses submitted code: it imports a library if its name occurs in the code.
 """
 
 import gc
@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 NEED_THREADS = ("polars", "duckdb")
-"""A block has one thread, so libraries that start another when they are imported do not work in it."""
+"""Libraries that start a thread on import. They do not work in a block, which has only one."""
 
 PARTS = {
     "pandas": (),
@@ -27,21 +27,21 @@ PARTS = {
     ),
     "statsmodels": ("api", "formula"),
 }  # fmt: skip
-"""Libraries, and those of their parts that are imported by name."""
+"""Libraries, and their submodules that are imported by name."""
 
 
 class Absent:
-    """Hides those libraries. None in sys.modules would not do: scikit-learn takes such an entry for the library."""
+    """Hides libraries that need threads. None in sys.modules would not do: scikit-learn takes it for the library."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
         if name.partition(".")[0] in NEED_THREADS:
             raise ModuleNotFoundError(
-                f"No module named {name!r}: it needs threads, and a block has one.", name=name
+                f"No module named {name!r}: it needs threads, and a block has only one.", name=name
             )
 
 
 def load(code: str, *, tables: bool) -> None:
-    """Import the libraries, and use them once so that they load what they load late."""
+    """Import the libraries and use them once, so that they load what they import lazily."""
     sys.meta_path.insert(0, Absent())
     words = {*re.findall(r"\w+", code), *(["pandas"] if tables else [])}
     _numpy()
@@ -56,7 +56,7 @@ def load(code: str, *, tables: bool) -> None:
     if "sklearn.linear_model" in sys.modules:
         _sklearn()
     gc.collect()
-    gc.freeze()  # a child's collector would touch, and so copy, all of it
+    gc.freeze()  # a child's garbage collector would touch, and so copy, all of it
 
 
 def _import(name: str) -> None:

@@ -1,11 +1,10 @@
-"""The first thing that runs in the sandbox: confine this process, then run the submitted code in it.
+"""The sandbox's entry point: confine this process, then run the submitted code in it.
 
-Argument: the number of the control socket. It carries the folders' descriptors out, then one line on how the code
-ended. Submitted code runs in this very process. What it hands us (exceptions, tracebacks, code) is not believed, but
-it may forge the whole line all the same: so the host reads that in a closed vocabulary only, and what the portal
-shows of it is counted.
+Argument: the number of the control socket, which sends the folders' descriptors out and then one line on how the code
+ended. Submitted code runs in this same process. Its exceptions, tracebacks and code objects are not trusted, but it can
+still forge the whole line; so the host accepts only a closed vocabulary, and what the portal shows of it is counted.
 
-Every import here is paid for by every run, so there are few: not even `typing`.
+Every run pays for every import here, so there are few: not even `typing`.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ WRITABLE = ["/out", "/tmp", "/dev/shm"]
 ENVIRONMENT = "/environment"
 EAGAIN = 11
 BUILTIN = {id(value): name for name, value in vars(builtins).items() if isinstance(value, type)}
-"""As they are before any submitted code has run."""
+"""The built-in classes before any submitted code has run."""
 TRACE = BaseException.__dict__["__traceback__"]
-"""The traceback that the interpreter keeps, whatever a class calls by this name."""
+"""Reads the interpreter's own traceback, even if a class overrides `__traceback__`."""
 
 
 def _load(name: str) -> dict[str, Any]:
@@ -40,7 +39,7 @@ def _load(name: str) -> dict[str, Any]:
 
 
 def _announce(control: _socket.socket, landlock: int) -> None:
-    """Hand the writable folders to the host: it reads them when nobody is left who could change them."""
+    """Send the writable folders to the host, which reads them once no process is left that could change them."""
     folders = [os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in WRITABLE]
     rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack(f"{len(folders)}i", *folders))
     control.sendmsg([f"ready {landlock}".encode()], [rights])
@@ -49,12 +48,12 @@ def _announce(control: _socket.socket, landlock: int) -> None:
 
 
 def _beside(name: str) -> Any:
-    """Another of our files, found only once /weir is on the path."""
+    """Import another of our files, which is possible once /weir is on the path."""
     return __import__(name)
 
 
 def _confine(job: dict[str, Any], control: _socket.socket) -> None:
-    """Lay every layer upon this process. The last one lets no descriptor out any more."""
+    """Apply every layer to this process. After the last one, it cannot send descriptors any more."""
     confine = _beside("confine")
     confine.close_others(int(sys.argv[1]))
     confine.limits(job["limits"])
@@ -64,7 +63,7 @@ def _confine(job: dict[str, Any], control: _socket.socket) -> None:
 
 
 def _space(folders: dict[str, int]) -> Callable[..., os.statvfs_result]:
-    """In place of os.statvfs, which would tell about disks of the host: the size of the folder, as if it were empty."""
+    """Return a replacement for os.statvfs, which would reveal the host's disks: it reports folders as if empty."""
 
     def statvfs(path: Any) -> os.statvfs_result:
         name = os.path.abspath(os.fsdecode(path)) if not isinstance(path, int) else ""
@@ -85,12 +84,12 @@ def _exit_code(stopped: SystemExit) -> int:
 
 
 class Place:
-    """Where in the author's own file an error is: known by the code objects that we compiled, never by names."""
+    """Finds the line of an error in the author's file, by the code objects that we compiled, never by names."""
 
     def __init__(self) -> None:
         self._own: dict[int, types.CodeType] = {}
         self.otherwise = 0
-        """The line to name when an error passed through none of them."""
+        """The line to report if an error passed through none of these."""
 
     def know(self, code: types.CodeType) -> None:
         self._own[id(code)] = code
@@ -103,8 +102,8 @@ class Place:
         return code.co_firstlineno if code is not None else 0
 
     def line(self, error: BaseException) -> int:
-        """The last own line that this error passed through. A traceback can be made up, its line numbers too: what
-        counts is which instruction of which own code."""
+        """Return the last line of the author's code that this error passed through. Tracebacks and line numbers can be
+        forged, so only the instruction within our code objects counts."""
         line, trace = self.otherwise, TRACE.__get__(error)
         while trace is not None:
             line = self._line_at(trace.tb_frame.f_code, trace.tb_lasti) or line
@@ -137,7 +136,7 @@ def _raise_code() -> bytes:
 
 
 def _shortage(error: BaseException) -> str:
-    """What ran out, when that is why: memory, disk or processes."""
+    """Return what ran out if that caused the error: memory, disk or processes."""
     if not _from_below(error):
         return ""
     if isinstance(error, MemoryError):
@@ -149,7 +148,7 @@ def _shortage(error: BaseException) -> str:
 
 
 def _is_crowded() -> bool:
-    """Whether no further process can be started now: what raised may also have waited for something else."""
+    """Whether no further process can be started now: the error may also have another cause."""
     try:
         child = os.fork()
     except OSError as refused:
@@ -169,7 +168,7 @@ def _describe(error: BaseException, place: Place) -> str:
 
 
 def _print(error: BaseException) -> None:
-    """The traceback as Python prints it; where there is not even memory for that, a line that says so."""
+    """Print the traceback as Python does, or one line if there is not enough memory for that."""
     try:
         _print_traceback(error)
     except BaseException:  # noqa: BLE001
@@ -177,7 +176,7 @@ def _print(error: BaseException) -> None:
 
 
 def _print_traceback(error: BaseException) -> None:
-    """Without the frames of this file."""
+    """Print the traceback without the frames of this file."""
     import traceback  # noqa: PLC0415
 
     shown = traceback.TracebackException.from_exception(error, compact=True)
@@ -187,7 +186,7 @@ def _print_traceback(error: BaseException) -> None:
 
 
 def _namespace(code: types.CodeType) -> types.ModuleType:
-    """The module of the submitted code: __main__, unless it defines `main`, which is then called by us instead."""
+    """Return the module for the submitted code: __main__, unless it defines `main`, which we then call."""
     defined = [getattr(constant, "co_name", "") for constant in code.co_consts]
     name = "request" if "main" in defined else "__main__"
     module = type(sys)(name)
@@ -197,7 +196,7 @@ def _namespace(code: types.CodeType) -> types.ModuleType:
 
 
 def _compiled(place: Place) -> types.CodeType:
-    """The submitted code. Only here, before any of it has run, does a SyntaxError say by itself where it is."""
+    """Compile the submitted code. Only here, before any of it has run, can a SyntaxError's own line be trusted."""
     with open(CODE, "rb") as stream:
         source = stream.read()
     try:
@@ -227,7 +226,7 @@ def _execute(job: dict[str, Any], place: Place) -> None:
 
 
 def run(job: dict[str, Any]) -> tuple[int, str]:
-    """Run the submitted code; answers the exit code and the line for the host."""
+    """Run the submitted code. Returns the exit code and the line for the host."""
     place = Place()
     try:
         _execute(job, place)
@@ -256,7 +255,7 @@ def main() -> None:
     os.statvfs = os.fstatvfs = _space(job["folders"])
     process = os.getpid()
     code, line = run(job)
-    if os.getpid() == process:  # and not a child that came back up
+    if os.getpid() == process:  # not a forked child that returned here
         control.send(line.encode())
     raise SystemExit(code)
 

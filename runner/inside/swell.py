@@ -1,4 +1,4 @@
-"""The self-test's second side inside: take more memory than allowed, in a way that no limit per process sees."""
+"""The self-test's second part: use more memory than allowed, in a way that no limit per process notices."""
 
 import mmap
 import time

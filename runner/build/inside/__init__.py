@@ -1,1 +1,1 @@
-"""The steps of a build: scripts for the inside of a sandbox, and only the standard library for company."""
+"""Scripts for the steps of a build. They run inside a sandbox and use only the standard library."""

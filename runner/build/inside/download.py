@@ -1,8 +1,8 @@
-"""Have pip fetch wheels. Nothing is built or installed here, and of what comes nothing is opened but metadata.
+"""Download wheels with pip. Nothing is built or installed here, and only metadata of the wheels is opened.
 
-Arguments are name=value: `pip` (the folder that pip lies in), `conf`, `list`, `cert`, `client` (files), `wheels` and
-`tmp` (folders to write to), `control` (the number of a socket). With `control` there is no network but a port of our
-own, whose listening socket is handed to the host: there somebody answers who knows where the index is.
+Arguments are name=value: `pip` (the folder that contains pip), `conf`, `list`, `cert`, `client` (files), `wheels` and
+`tmp` (folders to write to), `control` (the number of a socket). With `control` there is no network except one local
+port, whose listening socket is sent to the host: a proxy there connects to the index.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ QUIET = ["--quiet", "--no-input", "--disable-pip-version-check", "--no-cache-dir
 
 
 def _proxy(control: int) -> str:
-    """A port of this network, for whose callers the host answers."""
+    """Open a local port, send its socket to the host, which serves it, and return its URL."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(64)
@@ -29,7 +29,7 @@ def _proxy(control: int) -> str:
 
 
 def _arguments(given: dict[str, str]) -> list[str]:
-    """Only wheels, and only those that are listed: what they need has to be listed too."""
+    """Return pip's arguments: only wheels, and no dependencies, so that these must be listed, too."""
     named = ["--only-binary", ":all:", "--no-deps", "--dest", given["wheels"], "-r", given["list"]]
     for name, option in (("cert", "--cert"), ("client", "--client-cert")):
         named += [option, given[name]] if name in given else []

@@ -1,7 +1,7 @@
-"""Unpack wheels into one folder of packages and compile what is Python there. Nothing of them is imported or started.
+"""Unpack wheels into one folder of packages and compile their Python files. Nothing of them is imported or run.
 
-Arguments are name=value: `wheels` and `packages` (folders), `bytes` and `files` (how much may come out).
-What would act by itself is left out: programs, and what an interpreter runs at its start (.pth, sitecustomize).
+Arguments are name=value: `wheels` and `packages` (folders), `bytes` and `files` (how much the wheels may contain).
+Left out is what would run by itself: programs, and what an interpreter loads at its start (.pth, sitecustomize).
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ SHOWN_AT = "/environment"
 
 
 class Bad(Exception):
-    """This wheel is not unpacked; the text says why."""
+    """The wheel is not acceptable; the message says why."""
 
 
 class Room:
-    """What may still come out of all wheels together."""
+    """How much all wheels together may still contain."""
 
     def __init__(self, size: int, files: int) -> None:
         self.size, self.files = size, files
@@ -42,34 +42,32 @@ class Room:
     def take_file(self) -> None:
         self.files -= 1
         if self.files < 0:
-            raise Bad("there are more files in these packages than an environment may have")
+            raise Bad("these packages contain more files than an environment may have")
 
     def take(self, size: int) -> None:
         self.size -= size
         if self.size < 0:
-            raise Bad(
-                "these packages unpack to more than an environment may have, or than the disk has room for"
-            )
+            raise Bad("these packages unpack to more than an environment may have or the disk has room for")
 
 
 def parts_of(name: str) -> list[str]:
-    """The parts of a member's path. Raises Bad when it could lead out of the folder, or cannot be shown."""
+    """Return the parts of a member's path. Raises Bad if it could lead out of the folder or is not printable."""
     parts = name.split("/")
     if CONTROL.search(name) or len(name) > LONGEST_PATH or len(parts) > DEEPEST:
-        raise Bad(f"it names a file that no package needs to have: {name[:100]!r}")
+        raise Bad(f"it contains an invalid file name: {name[:100]!r}")
     if any(part in ("", ".", "..") or len(os.fsencode(part)) > LONGEST_NAME for part in parts):
-        raise Bad(f"it names a file outside of its folder: {name[:100]!r}")
+        raise Bad(f"it contains a file outside its own folder: {name[:100]!r}")
     return parts
 
 
 def place_of(parts: list[str]) -> list[str]:
-    """Where a member belongs below the folder of packages; nowhere when it is left out."""
+    """Return where a member belongs in the folder of packages; empty if it is left out. Raises Bad."""
     if parts[0].endswith(".data"):
         kind = parts[1] if len(parts) > 2 else ""
         if kind in ELSEWHERE:
             return []
         if kind not in PACKAGES:
-            raise Bad(f"its folder {parts[0]!r} holds what a wheel does not have: {kind!r}")
+            raise Bad(f"its folder {parts[0]!r} contains something that no wheel has: {kind!r}")
         parts = parts[2:]
     acts = parts[0].split(".")[0] in AT_THE_START or (len(parts) == 1 and parts[0].endswith(".pth"))
     return [] if acts or "__pycache__" in parts else parts
@@ -80,11 +78,11 @@ def _check(member: zipfile.ZipInfo) -> None:
     if kind not in (0, stat.S_IFREG):
         raise Bad(f"{member.filename[:100]!r} is a link or a device, not a file")
     if member.flag_bits & ENCRYPTED or member.compress_type not in STORED:
-        raise Bad(f"{member.filename[:100]!r} is packed in a way that wheels are not")
+        raise Bad(f"{member.filename[:100]!r} is packed in a way that wheels may not use")
 
 
 def _write(source: IO[bytes], path: Path, room: Room) -> None:
-    """A later wheel's file takes the place of an earlier one's, as with pip."""
+    """Write one file, replacing that of an earlier wheel, as pip does."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
@@ -95,14 +93,14 @@ def _write(source: IO[bytes], path: Path, room: Room) -> None:
 
 
 def _check_information(wheel: Path, tops: set[str]) -> None:
-    """A wheel describes itself once, and under the name that it was fetched by."""
+    """Check that a wheel has one .dist-info folder, for the package in its file name. Raises Bad."""
     found = [top for top in tops if top.endswith(".dist-info")]
     if len(found) != 1 or _name(found[0]) != _name(wheel.name):
-        raise Bad("it does not describe the package that its name promises")
+        raise Bad("its metadata is not that of the package in its file name")
 
 
 def _name(file: str) -> str:
-    """The package in the name of a wheel or of its description."""
+    """Return the normalised package name in the name of a wheel or a .dist-info folder."""
     return re.sub(r"[-_.]+", "-", file.split("-", maxsplit=1)[0]).lower()
 
 
@@ -131,7 +129,7 @@ def main() -> int:
         except (Bad, OSError, ValueError, NotImplementedError, zipfile.BadZipFile, zlib.error) as bad:
             sys.stderr.write(f"{wheel.name} cannot be unpacked: {bad}.\n")
             return 1
-    # What cannot be compiled, such as templates and another Python's tests, stays as it is.
+    # Files that cannot be compiled, such as templates or tests for another Python, stay as they are.
     compileall.compile_dir(
         given["packages"],
         ddir=SHOWN_AT,

@@ -1,8 +1,8 @@
-"""Whether a list is whole: that what its packages need is there too, in a version that they take.
+"""Check that a list is complete: that it includes the packages' own requirements, in versions that they accept.
 
-Arguments are name=value: `pip` (the folder that pip lies in: it brings the library that reads requirements),
-`packages` (a folder), `list` (a file: the packages that were asked for). What is missing is printed, line by line.
-Packages are read as text, nothing of them is imported. The markers mean this Python, which will run them.
+Arguments are name=value: `pip` (the folder that contains pip, which vendors the parser of requirements), `packages`
+(a folder), `list` (a file with the packages that were asked for). Missing requirements are printed, one per line.
+Packages are read as text and never imported. Markers are evaluated for this Python, which will run them.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from typing import Any
 MEMORY = 2**30
 METADATA_BYTES = 4 * 2**20
 REQUIREMENTS = 2000
-TOLD = 50
+SHOWN = 50
 
 
 class Bad(Exception):
-    """This cannot be judged; the text says why."""
+    """The metadata cannot be used; the message says why."""
 
 
 class Package:
-    """One installed package as it describes itself."""
+    """One installed package, according to its metadata."""
 
     def __init__(self, described: email.message.Message, packaging: Any) -> None:
         self.name = packaging.utils.canonicalize_name(str(described["Name"]))
         self.shown, self.version = str(described["Name"]), str(described["Version"])
         needed = [str(text) for text in described.get_all("Requires-Dist", [])]
         if len(needed) > REQUIREMENTS:
-            raise Bad(f"{self.shown} says that it needs more than {REQUIREMENTS:,} packages.")
+            raise Bad(f"{self.shown} lists more than {REQUIREMENTS:,} requirements.")
         try:
             packaging.version.Version(self.version)
             self.needs = [packaging.requirements.Requirement(text) for text in needed]
         except ValueError as bad:
-            raise Bad(f"{self.shown} describes itself in a way that cannot be read: {bad}") from bad
+            raise Bad(f"The metadata of {self.shown} cannot be read: {bad}") from bad
 
     def asks(self, extras: set[str]) -> list[Any]:
-        """What it needs here, with these extras of it."""
+        """Return the requirements that apply here, with these extras."""
         return [
             need
             for need in self.needs
@@ -56,10 +56,10 @@ def _described(folder: Path) -> email.message.Message:
     with path.open("rb") as file:
         data = file.read(METADATA_BYTES + 1)
     if len(data) > METADATA_BYTES:
-        raise Bad(f"The METADATA of {folder.name} has more than {METADATA_BYTES >> 20} MB.")
+        raise Bad(f"The METADATA of {folder.name} is larger than {METADATA_BYTES >> 20} MB.")
     described = email.parser.BytesParser().parsebytes(data, headersonly=True)
     if described["Name"] is None or described["Version"] is None:
-        raise Bad(f"The METADATA of {folder.name} names no package and version.")
+        raise Bad(f"The METADATA of {folder.name} does not name a package and a version.")
     return described
 
 
@@ -69,8 +69,8 @@ def _installed(folder: Path, packaging: Any) -> dict[str, Package]:
 
 
 def faults(packages: dict[str, Package], wanted: list[dict[str, Any]], packaging: Any) -> list[str]:
-    """What was asked for and is not there, and what that needs and is not there."""
-    told: dict[str, None] = {}
+    """Return a sentence for each listed package or requirement that is missing or has the wrong version."""
+    missing: dict[str, None] = {}
     extras: dict[str, set[str]] = {}
     asked = [f"{pin['name']}[{','.join(pin['extras'])}]=={pin['version']}" for pin in wanted]
     open_ends = [("", packaging.requirements.Requirement(text)) for text in asked]
@@ -79,16 +79,16 @@ def faults(packages: dict[str, Package], wanted: list[dict[str, Any]], packaging
         name = packaging.utils.canonicalize_name(need.name)
         there = packages.get(name)
         if there is None or not need.specifier.contains(there.version, prereleases=True):
-            told[_fault(who, need, there)] = None
+            missing[_fault(who, need, there)] = None
         elif name not in extras or not need.extras <= extras[name]:
             extras[name] = extras.get(name, set()) | set(need.extras)
             open_ends += [(f"{there.shown} {there.version}", more) for more in there.asks(extras[name])]
-    return sorted(told)
+    return sorted(missing)
 
 
 def _fault(who: str, need: Any, there: Package | None) -> str:
     if not who:
-        return f"The wheel for {need} describes itself as another package or version."
+        return f"The wheel for {need} contains another package or version."
     has = f"but the list has {there.shown} {there.version}" if there else "which is not in the list"
     return f"{who} needs {need}, {has}."
 
@@ -105,7 +105,7 @@ def main() -> int:
         found = faults(_installed(Path(given["packages"]), packaging), wanted, packaging)
     except (Bad, ValueError, RecursionError) as bad:
         found = [str(bad)]
-    for line in found[:TOLD]:
+    for line in found[:SHOWN]:
         sys.stderr.write(f"{line}\n")
     return 1 if found else 0
 

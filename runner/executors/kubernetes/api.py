@@ -1,7 +1,7 @@
-"""The little of a cluster's HTTPS interface that running a job takes: objects as JSON, and commands in a container.
+"""A minimal Kubernetes client for running jobs: objects as JSON over HTTPS, and commands in a container.
 
-Commands go by WebSocket (RFC 6455, subprotocol v4.channel.k8s.io): what they write
-lies on no disk of a node, as logs do.
+Commands use a WebSocket (RFC 6455, subprotocol v4.channel.k8s.io), so that what they write never reaches a node's disk,
+as logs do.
 """
 
 import base64
@@ -37,7 +37,7 @@ APPLY = "application/apply-patch+yaml"  # JSON is YAML
 
 
 class ApiError(NotStarted):
-    """The cluster refused, or could not be reached."""
+    """The cluster refused a request or could not be reached."""
 
     def __init__(self, text: str, status: int = 0) -> None:
         super().__init__(text)
@@ -56,7 +56,7 @@ def _address() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """Where the cluster is, and who we are to it. The token is read anew for each call: it is rotated."""
+    """The cluster's address and our credentials. The token is read for each call, because it is rotated."""
 
     address: str
     token: Path
@@ -64,16 +64,16 @@ class Api:
 
     @classmethod
     def from_environment(cls) -> "Api":
-        """As a pod finds it, or as variables say. Raises SandboxUnavailable."""
+        """Return the client for the pod's own cluster, or the one in WEIR_KUBERNETES_*. Raises SandboxUnavailable."""
         address = _address()
         url = urlsplit(address)
         if url.scheme != "https" and url.hostname != "127.0.0.1":
             raise SandboxUnavailable(
-                "There is no cluster here. Run in one, or set WEIR_KUBERNETES_API to https://…"
+                "No cluster was found. Run inside one, or set WEIR_KUBERNETES_API to https://…"
             )
         token = _file("WEIR_KUBERNETES_TOKEN_FILE", "token")
         if not token.is_file():
-            raise SandboxUnavailable(f"The token for the cluster, {token}, is not there.")
+            raise SandboxUnavailable(f"The token for the cluster, {token}, does not exist.")
         return cls(address=address, token=token, authority=_file("WEIR_KUBERNETES_CA_FILE", "ca.crt"))
 
     def _connection(self) -> HTTPConnection:
@@ -90,7 +90,7 @@ class Api:
     def call(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, kind: str = "application/json"
     ) -> dict[str, Any]:
-        """One request; the object in the answer. Raises ApiError."""
+        """Send one request and return the object in the response. Raises ApiError."""
         connection = self._connection()
         headers = self._headers() | {"Accept": "application/json", "Content-Type": kind}
         try:
@@ -120,7 +120,7 @@ class Api:
             return _upgraded(connection, f"{pod}/exec?{query}", self._headers())
         except (OSError, HTTPException) as bad:
             connection.close()
-            raise ApiError(f"A command in {pod} does not start: {bad}") from bad
+            raise ApiError(f"A command in {pod} did not start: {bad}") from bad
         except ApiError:
             connection.close()
             raise
@@ -143,12 +143,12 @@ def _upgraded(connection: HTTPConnection, path: str, headers: dict[str, str]) ->
     head = _head(stream)
     expected = base64.b64encode(hashlib.sha1(f"{key}{KEY_SUFFIX}".encode(), usedforsecurity=False).digest())
     if not head.startswith(b"HTTP/1.1 101 ") or expected not in head:
-        raise ApiError(f"The cluster does not open a channel: {head[:200].decode('ascii', 'replace')}")
+        raise ApiError(f"The cluster did not open a channel: {head[:200].decode('ascii', 'replace')}")
     return Channel(stream)
 
 
 def _head(stream: socket.socket) -> bytes:
-    """The head of the answer, byte by byte: what follows belongs to the channel."""
+    """Read the head of the response, byte by byte: what follows belongs to the channel."""
     head = b""
     while not head.endswith(b"\r\n\r\n") and len(head) < 2**14:
         part = stream.recv(1)
@@ -160,7 +160,7 @@ def _head(stream: socket.socket) -> bytes:
 
 @dataclass(slots=True)
 class Channel:
-    """The streams of a running command. `problem` is its standard error's beginning or how it failed."""
+    """The streams of a running command. `problem` is the beginning of its standard error, or how it failed."""
 
     stream: socket.socket
     problem: bytes = b""
@@ -168,7 +168,7 @@ class Channel:
     _buffer: bytearray = field(default_factory=bytearray)
 
     def receive(self, timeout: float) -> bytes | None:
-        """What the command wrote; empty for nothing within `timeout` seconds, None when it has ended."""
+        """Return what the command wrote: empty for nothing within `timeout` seconds, None once it has ended."""
         deadline = time.monotonic() + timeout
         while (found := self._frame()) is None:
             if not self.is_open:
@@ -178,7 +178,7 @@ class Channel:
         return self._sorted(*found)
 
     def _fill(self, timeout: float) -> bool:
-        """Read what is there; False when nothing came in time. An end is noted in `is_open`."""
+        """Read what is there. Returns False if nothing came in time; an end clears `is_open`."""
         self.stream.settimeout(timeout)
         try:
             data = self.stream.recv(2**16)
@@ -191,7 +191,7 @@ class Channel:
         return True
 
     def _frame(self) -> tuple[int, bytes] | None:
-        """The next whole frame. A server's frames are not masked."""
+        """Take the next complete frame from the buffer. A server's frames are not masked."""
         if len(self._buffer) < 2:
             return None
         length, start = self._buffer[1] & 0x7F, 2
@@ -222,7 +222,7 @@ class Channel:
         return b""
 
     def write(self, data: bytes) -> None:
-        """To the command's standard input. Raises OSError."""
+        """Write to the command's standard input. Raises OSError."""
         self.stream.settimeout(SECONDS)
         for place in range(0, len(data), 2**15):
             self._send(BINARY, bytes([STDIN]) + data[place : place + 2**15])

@@ -1,7 +1,7 @@
-"""The executor for a cluster: each run is a Job under gVisor's RuntimeClass, with a policy that denies all network.
+"""The executor for Kubernetes: each run is a Job under gVisor's RuntimeClass, with a policy that denies all network.
 
-Files go in, and frames of our courier come out, as the streams of commands in the pod: no volume, no object store and
-no log of a node holds them. See docs/sandbox.md for what a cluster has to provide.
+Files go in and our courier's frames come out as streams of commands in the pod, so that no volume, object store or
+node's log ever contains them. See docs/sandbox.md for what a cluster must provide.
 """
 
 import contextlib
@@ -24,13 +24,13 @@ from runner.executors.bubblewrap import run_under
 from runner.executors.gvisor import guest_limits
 from runner.executors.kubernetes import manifests
 from runner.executors.kubernetes.api import APPLY, Api, ApiError, Channel
-from runner.executors.remote_sandbox import Parcel, Told, room
+from runner.executors.remote_sandbox import RemoteSandbox, ReportedTotals, delivery_limits
 from runner.host import selftest
 from runner.host.interpreter import Interpreter
 from runner.host.job import SUFFIXES, Shipment, check, harness, variables
 from runner.host.local_sandbox import DEATH_S, NotStarted
 from runner.host.state import Stage, is_abandoned, new_name, sweep_stages
-from runner.host.supervise import Watch
+from runner.host.supervise import Supervisor
 
 HOST_LABEL = "weir.example/worker"
 UNPACK = (
@@ -42,7 +42,7 @@ LAYERS = ("kubernetes", "own-kernel", "network-policy", "no-service-account", "n
 POLL_S = 0.2
 CANARY_S = 4
 GVISOR = "runsc"
-"""The handler of a RuntimeClass under which each pod has a kernel of its own."""
+"""The handler of a RuntimeClass that gives each pod its own kernel."""
 CANARY_LIMITS = Limits(wall_s=60, cpu_s=30, memory_mb=256, pids=16, output_mb=1, log_mb=0.1)
 CANARY = """
 import json, socket, sys
@@ -85,13 +85,13 @@ class Settings:
 
 
 def image_of(environment: Path) -> str:
-    """The image that holds this code environment, by digest: what ran stays what was recorded."""
+    """Return the image of this code environment, which must be named by digest: a tag could change after the record."""
     name = environment.name
     variable = "WEIR_KUBERNETES_IMAGE" + ("" if name == "default" else f"_{name.upper().replace('-', '_')}")
     image = os.environ.get(variable, "")
     if "@sha256:" not in image:
         raise SandboxUnavailable(
-            f"{variable} has to name the image of the environment {name!r} by its digest (…@sha256:…)."
+            f"{variable} must name the image of the environment {name!r} by its digest (…@sha256:…)."
         )
     return image
 
@@ -117,11 +117,11 @@ class KubernetesExecutor:
             return JobResult(status=Status.CANCELLED, layers=layers)
 
     def sweep(self) -> None:
-        """Remove Jobs of processes of this worker's that are gone; those of lost workers end by their deadline."""
+        """Remove the Jobs of ended processes of this worker. Those of lost workers end at their deadline."""
         sweep_stages()
         with contextlib.suppress(
             ApiError, SandboxUnavailable
-        ):  # out of reach now: the next sweep, or the deadline
+        ):  # unreachable: the next sweep or the deadline removes them
             settings = Settings.from_environment()
             query = f"?labelSelector={quote(f'{HOST_LABEL}={_host()}')}"
             for item in settings.api.call("GET", settings.path("jobs") + query).get("items", []):
@@ -145,13 +145,13 @@ def _probe(environment: Path) -> Capabilities:
         _canary(settings, environment)
         selftest.attempt(environment, launched, own_kernel=True)
     except NotStarted as bad:
-        raise SandboxUnavailable(f"The cluster offers no sandbox: {bad}") from bad
+        raise SandboxUnavailable(f"The cluster cannot provide a sandbox: {bad}") from bad
     return Capabilities(
         executor="kubernetes",
         layers=LAYERS,
         missing=(
             "landlock: gVisor's kernel does not have it",
-            "own-user: all runs have one user id, each in its own kernel",
+            "own-user: all runs share one user id, each in its own kernel",
         ),
         kernel=f"cluster {hashlib.sha256(settings.api.address.encode()).hexdigest()[:32]}",
         separates_kernels=runtime.get("handler") == GVISOR,
@@ -159,7 +159,7 @@ def _probe(environment: Path) -> Capabilities:
 
 
 def _canary(settings: Settings, environment: Path) -> None:
-    """A pod like a run's, without our harness, must not reach what this process reaches: policies can be ignored."""
+    """Check that a pod like a run's cannot reach what this process reaches: a cluster may ignore network policies."""
     targets = json.dumps([[host, port] for host, port in _targets(settings)])
     spec = selftest.spec_of("", environment, CANARY_LIMITS)
     with _pod(settings, spec, lambda: False) as pod:
@@ -167,9 +167,9 @@ def _canary(settings: Settings, environment: Path) -> None:
         with contextlib.closing(settings.api.execute(pod.path, "run", command)) as channel:
             reached = _said(channel)
     if reached != "[]":
-        what = reached or "nobody knows what"
+        what = reached or "something unknown"
         raise SandboxUnavailable(
-            f"The cluster does not enforce network policies: a pod that may not reached {what}."
+            f"The cluster does not enforce network policies: a pod without network access reached {what}."
         )
 
 
@@ -187,7 +187,7 @@ def _said(channel: Channel) -> str:
 
 @dataclass(slots=True)
 class Pod:
-    """A Job's pod, and the command in it that runs the code."""
+    """A Job's pod, and the command in it that runs the code; implements remote_sandbox.Stream."""
 
     settings: Settings
     name: str
@@ -197,7 +197,7 @@ class Pod:
     _is_dead: bool = False
 
     def found(self) -> dict[str, Any]:
-        """The pod as the cluster knows it now; nothing while there is none."""
+        """Return the pod's current state from the cluster; empty if there is none."""
         query = f"?labelSelector={quote(f'job-name={self.name}')}"
         items = self.settings.api.call("GET", self.settings.path("pods") + query).get("items", [])
         if items:
@@ -205,7 +205,7 @@ class Pod:
         return cast("dict[str, Any]", items[0]) if items else {}
 
     def await_running(self, kind: str, cancelled: Callable[[], bool]) -> None:
-        """Wait until a container runs. Raises NotStarted with what the cluster says, and Cancelled."""
+        """Wait until a container runs. Raises NotStarted with the cluster's explanation, and Cancelled."""
         end = time.monotonic() + self.settings.start_s
         while True:
             status = self.found().get("status", {})
@@ -215,7 +215,7 @@ class Pod:
             if cancelled():
                 raise Cancelled
             if status.get("phase") in ("Failed", "Succeeded") or time.monotonic() > end:
-                raise NotStarted(f"The pod does not start: {json.dumps(states or status)[:400]}")
+                raise NotStarted(f"The pod did not start: {json.dumps(states or status)[:400]}")
             time.sleep(POLL_S)
 
     def receive(self, timeout: float) -> bytes | None:
@@ -238,7 +238,7 @@ class Pod:
         return "OOMKilled" in self.reasons
 
     def kill(self) -> None:
-        """Remove the Job and wait until its pod is gone, so long as that takes no longer than a death may."""
+        """Remove the Job and wait until its pod is gone, for at most DEATH_S seconds. Raises NotStarted."""
         if self._is_dead:
             return
         self._is_dead = True
@@ -248,7 +248,7 @@ class Pod:
         end = time.monotonic() + DEATH_S
         while self.found():
             if time.monotonic() > end:
-                raise NotStarted("The cluster does not say that the pod has ended.")
+                raise NotStarted("The cluster does not confirm that the pod has ended.")
             time.sleep(POLL_S)
 
 
@@ -268,7 +268,7 @@ def _delete(settings: Settings, name: str) -> None:
 
 @contextlib.contextmanager
 def _pod(settings: Settings, spec: JobSpec, cancelled: Callable[[], bool]) -> Iterator[Pod]:
-    """A pod with the run's files in it, which waits for its command."""
+    """Yield a pod that contains the run's files and waits for its command."""
     pod = Pod(settings, new_name())
     shipment = Shipment(spec, Stage(None), guest=GUEST, own_limits=guest_limits(spec.limits))
     size = sum(path.stat().st_size for path in spec.inputs.values())
@@ -316,7 +316,7 @@ def _load(pod: Pod, shipment: Shipment) -> None:
 
 
 def _plain(shipment: Shipment) -> dict[str, bytes]:
-    """The image has `/code.py` as a link to where the code lies."""
+    """Return the files by path. In the image, `/code.py` is a link to /weir/code.py."""
     contents = shipment.contents("courier")
     return {("weir/code.py" if place == "/code.py" else place[1:]): body for place, body in contents.items()}
 
@@ -338,20 +338,20 @@ def launched(
     spec: JobSpec,
     started: Callable[[], None] = lambda: None,
     cancelled: Callable[[], bool] = lambda: False,
-) -> Iterator[Watch]:
-    """A run in its pod under a watch. At the end nothing of it is left. Raises NotStarted and Cancelled."""
+) -> Iterator[Supervisor]:
+    """Start a run in its pod and yield its supervisor. Leaves nothing behind. Raises NotStarted and Cancelled."""
     settings = Settings.from_environment()
     courier, _ = harness("courier", compiled=False)
     start, _ = harness("start", compiled=False)
-    bounds = [str(number) for number in room(spec.limits)]
+    bounds = [str(number) for number in delivery_limits(spec.limits)]
     with _pod(settings, spec, cancelled) as pod:
         command = [manifests.PYTHON, "-I", "-B", "-X", "utf8", courier, start, *bounds]
         pod.channel = settings.api.execute(pod.path, "run", command)
-        told = Told(pids=spec.limits.pids, killed=pod.was_killed)
-        box = Parcel(stream=pod, limits=spec.limits, group=told, told=told)
+        reported = ReportedTotals(pids=spec.limits.pids, killed=pod.was_killed)
+        sandbox = RemoteSandbox(stream=pod, limits=spec.limits, group=reported, reported=reported)
         try:
-            yield Watch(box, spec.limits, started, cancelled)
-            if not box.ready:
-                box.stderr.add(pod.channel.problem)
+            yield Supervisor(sandbox, spec.limits, started, cancelled)
+            if not sandbox.ready:
+                sandbox.stderr.add(pod.channel.problem)
         finally:
-            box.close()
+            sandbox.close()

@@ -1,13 +1,13 @@
-"""What is asked of a cluster for one run: a Job whose pod can do nothing but compute, and a policy without network."""
+"""Kubernetes objects for one run: a Job whose pod can only compute, and a policy that denies all network."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runner.contract import Limits
+from runner.contract import MIB, Limits
 from runner.executors.gvisor import KERNEL_MB
-from runner.host.job import CPUS, MIB, sizes
+from runner.host.job import CPUS, sizes
 
 PYTHON = "/python/bin/python3"
 USER = 65533
@@ -17,14 +17,14 @@ COMPLETE = "/weir/complete"
 WAIT = f"import os, time\nwhile not os.path.exists({COMPLETE!r}): time.sleep(0.05)"
 SLEEP = "import signal; signal.pause()"
 KEPT_S = 60
-"""How long an ended Job stays when nobody is left to remove it."""
+"""Seconds after which the cluster removes an ended Job that nobody else has removed."""
 CODE_BYTES = 4 * MIB
 SHOWN = {"/weir": "weir", "/data": "data"}
 WRITABLE = {"/out": "out", "/tmp": "tmp", "/dev/shm": "shm"}  # noqa: S108
 
 
 def deny_all() -> dict[str, Any]:
-    """No packet to or from a run."""
+    """Return a network policy that denies all traffic to and from runs."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -40,7 +40,7 @@ def deny_all() -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What distinguishes one run's Job from another's."""
+    """The parameters of one run's Job."""
 
     name: str
     limits: Limits
@@ -53,7 +53,7 @@ class Run:
 
 
 def job(run: Run) -> dict[str, Any]:
-    """A Job of one pod that waits: first for its files, then for the command that runs the code."""
+    """Return a Job of one pod that waits, first for its files, then for the command that runs the code."""
     labels = {**LABELS, **run.labels}
     return {
         "apiVersion": "batch/v1",
@@ -133,7 +133,7 @@ def _confined() -> dict[str, Any]:
 
 
 def _resources(memory_mb: int) -> dict[str, Any]:
-    """The same for request and limit, so that a node is never overbooked with memory."""
+    """Request as much as the limit, so that a node's memory is never overcommitted."""
     amounts = {"cpu": str(CPUS), "memory": f"{memory_mb}Mi", "ephemeral-storage": "64Mi"}
     return {"requests": amounts, "limits": amounts}
 

@@ -6,12 +6,13 @@ import pytest
 
 from runner.contract import Limits, OutputFile, RefusedFile
 from runner.gates import collect as gates
+from runner.host.selftest import probe
 
 ENVIRONMENT = Path(__file__).resolve().parents[3] / ".environments" / "default"
 
 
 class Out:
-    """A folder as submitted code may have left it, and what the gates make of it."""
+    """An output folder as submitted code may leave it, and the result of the gates."""
 
     def __init__(self, folder: Path, dest: Path) -> None:
         self.folder, self.dest = folder, dest
@@ -42,7 +43,7 @@ class Out:
 
 @pytest.fixture
 def out(tmp_path: Path) -> Out:
-    """An output folder with one harmless file in it, which has to survive whatever else is there."""
+    """An output folder with one harmless file, which must be accepted whatever else is there."""
     folder, dest = tmp_path / "out", tmp_path / "dest"
     folder.mkdir()
     dest.mkdir()
@@ -58,7 +59,8 @@ def environment() -> Path:
 
 @pytest.fixture
 def no_descriptor_is_lost() -> Iterator[Callable[[], int]]:
-    """The number of open descriptors is the same after as before."""
+    """Check that as many descriptors are open after the test as before."""
+    probe(ENVIRONMENT)  # starts this thread's spawner, which keeps a socket open
 
     def count() -> int:
         return len(list(Path("/proc/self/fd").iterdir()))

@@ -30,7 +30,7 @@ def parquet(table: pa.Table | None = None, **options: object) -> bytes:
 
 
 def parquet_bomb(rows: int, width: int = 10_000) -> bytes:
-    """Few bytes that say `rows` times the same long text: 40 million of them would be 400 GB."""
+    """A small file that repeats a long text `rows` times: 40 million of them would be 400 GB."""
     schema = pa.schema([("a", pa.dictionary(pa.int8(), pa.string()))])
     column = pa.DictionaryArray.from_arrays(
         pa.repeat(pa.scalar(0, pa.int8()), rows // 4), pa.array(["x" * width])

@@ -1,4 +1,4 @@
-"""What makers of hidden messages share."""
+"""Shared helpers of the files that hide messages."""
 
 from collections.abc import Callable
 

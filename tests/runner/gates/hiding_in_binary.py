@@ -1,4 +1,4 @@
-"""Places in Parquet and PNG in which a message can hide. Each makes a file with one of two messages in it."""
+"""Places in Parquet and PNG where a message can hide. Each builds a file with one of two messages in it."""
 
 import datetime as dt
 import decimal

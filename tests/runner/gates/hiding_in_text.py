@@ -1,4 +1,4 @@
-"""Places in CSV, JSON and plain text in which a message can hide."""
+"""Places in CSV, JSON and plain text where a message can hide."""
 
 from collections.abc import Callable
 

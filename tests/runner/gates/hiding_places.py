@@ -1,4 +1,4 @@
-"""All hiding places: name, type of the file, what has to become of the message, and how it is made."""
+"""All hiding places: name, type of the file, what must happen to the message, and how the file is built."""
 
 from tests.runner.gates.hiding import Place
 from tests.runner.gates.hiding_in_binary import PARQUET, PNG

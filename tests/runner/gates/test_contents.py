@@ -1,4 +1,4 @@
-"""What a file is, is decided by its content, and has to agree with its name."""
+"""A file's type follows from its content and must agree with its name."""
 
 import bz2
 import io
@@ -28,7 +28,7 @@ def objects() -> bytes:
     ("name", "content", "what"),
     [
         ("a.txt", pickle.dumps([1]), "a pickle"),
-        ("a.csv", archive(), "a zip archive (as .xlsx, .docx and .npz are)"),
+        ("a.csv", archive(), "a zip archive (like .xlsx, .docx and .npz)"),
         ("a.json", objects(), "a NumPy file"),
         ("a.txt", b"\x7fELF\x02\x01", "a program"),
         ("a.txt", b"%PDF-1.7", "a PDF document"),
@@ -49,7 +49,7 @@ def objects() -> bytes:
 def test_a_name_that_lies_is_refused(out, name, content, what):
     out.write(name, content)
     out.collect()
-    assert out.reason(name) == f"Its name says {name.rpartition('.')[2]}, its content is {what}."
+    assert out.reason(name) == f"Its name says {name.rpartition('.')[2]}, but its content is {what}."
     assert list(out.accepted) == ["fine.json"]
 
 
@@ -79,6 +79,6 @@ def test_text_in_another_encoding_is_refused_with_its_line(out):
     out.write("latin.txt", "fine\nAmélie\n".encode("latin-1"))
     out.write("wide.md", "text".encode("utf-16"))
     out.collect()
-    assert out.reason("latin.txt") == "The text is not UTF-8 (line 2)."
-    assert out.reason("wide.md") == "Its name says md, its content is binary data."
+    assert out.reason("latin.txt") == "The text is not valid UTF-8 (line 2)."
+    assert out.reason("wide.md") == "Its name says md, but its content is binary data."
     assert list(out.accepted) == ["fine.json"]

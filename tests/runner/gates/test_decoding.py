@@ -1,4 +1,4 @@
-"""Parquet and PNG: opened in a second sandbox, written anew, refused when malformed or too much."""
+"""Parquet and PNG: opened in a second sandbox, rewritten, refused if malformed or too large."""
 
 import datetime as dt
 import decimal
@@ -16,7 +16,7 @@ from runner.gates.refusal import Refusal
 from tests.runner.gates import files
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("no_descriptor_is_lost")]
-GIVEN_UP = "It is malformed, or takes more memory or time to decode than any output may."
+GIVEN_UP = "It is malformed, or decoding it takes more memory or time than is allowed."
 
 
 def test_a_table_comes_out_with_its_cells_and_nothing_else(out):
@@ -67,7 +67,7 @@ def test_cells_that_nobody_can_look_at_stay_in(out, column, kind):
     out.write("t.parquet", files.parquet(pa.table({"fine": [1, 2], "odd": column})))
     out.collect()
     assert out.reason("t.parquet") == (
-        f"The column 'odd' holds {kind}; a table that comes out holds numbers, text, dates, and yes or no."
+        f"The column 'odd' contains {kind}; only numbers, text, dates and booleans are accepted."
     )
 
 
@@ -77,7 +77,7 @@ def test_a_bomb_that_says_what_it_is_is_refused_before_it_is_opened(out):
     out.write("bomb.parquet", bomb)
     out.collect()
     assert out.reason("bomb.parquet") == (
-        "The table claims 40,000,000 rows and 1 columns; 5,000,000 rows and 50,000,000 cells are the limit."
+        "The table claims 40,000,000 rows and 1 columns; the limit is 5,000,000 rows and 50,000,000 cells."
     )
     assert out.refused["bomb.parquet"].code == CloseCode.OUTPUT_TOO_BIG
     assert list(out.accepted) == ["fine.json"]
@@ -96,9 +96,9 @@ def test_columns_are_limited(out):
     out.write("name.parquet", files.parquet(pa.table({"n" * 201: [1]})))
     out.collect()
     assert sorted(out.accepted) == ["fine.json", "ok.parquet"]
-    assert out.reason("wide.parquet") == "The table has 1,001 columns; 1,000 is the limit."
+    assert out.reason("wide.parquet") == "The table has 1,001 columns; the limit is 1,000."
     assert out.reason("none.parquet") == "The table has no columns."
-    assert out.reason("name.parquet") == "A column has a name of more than 200 characters."
+    assert out.reason("name.parquet") == "A column name has more than 200 characters."
 
 
 def test_malformed_tables_cost_only_themselves(out):
@@ -111,7 +111,7 @@ def test_malformed_tables_cost_only_themselves(out):
     out.write("fine.parquet", whole)
     out.collect()
     assert sorted(out.accepted) == ["fine.json", "fine.parquet"]
-    assert out.reason("cut.parquet") == out.reason("short.parquet") == "The Parquet file is cut off."
+    assert out.reason("cut.parquet") == out.reason("short.parquet") == "The Parquet file is truncated."
     for name in ("footer.parquet", "length.parquet", "pages.parquet"):
         assert out.reason(name) == "The Parquet file is malformed.", name
 
@@ -154,7 +154,7 @@ def test_pictures_that_claim_too_much_are_refused_unopened(out):
     out.write("many.png", files.png(10_000, 2_501, pixels=zlib.compress(b"\0")))
     out.write("none.png", files.png(0, 5, pixels=zlib.compress(b"\0")))
     out.collect()
-    limit = "10,000 a side and 25,000,000 in all are the limit."
+    limit = "the limit is 10,000 per side and 25,000,000 in total."
     assert out.reason("wide.png") == f"The picture has 60,000 by 60,000 pixels; {limit}"
     assert out.reason("many.png") == f"The picture has 10,000 by 2,501 pixels; {limit}"
     assert out.reason("none.png") == "The picture has no pixels."
@@ -192,7 +192,7 @@ def test_without_a_sandbox_what_needs_none_still_comes_out(out, monkeypatch):
     out.collect()
     assert list(out.accepted) == ["fine.json"]
     assert out.reason("t.parquet").startswith(
-        "It cannot be decoded safely now. /nonexistent/bwrap cannot be read"
+        "It cannot be decoded safely at the moment. /nonexistent/bwrap cannot be read"
     )
 
 

@@ -1,4 +1,4 @@
-"""The gates against what nobody thought of: real files that were damaged, lengthened, crossed, under any name."""
+"""Fuzz the gates: real files that were damaged, extended or mixed, under any name."""
 
 import json
 import shutil

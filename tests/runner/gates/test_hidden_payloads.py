@@ -1,4 +1,4 @@
-"""What a reviewer sees is the file: a message in any hiding place is gone, refused, or on a page of the preview."""
+"""A reviewer sees the whole file: a message in any hiding place is removed, refused, or visible in the preview."""
 
 import csv
 import io
@@ -48,7 +48,7 @@ def test_a_message_is_gone_or_shown(out, environment, kind, fate, make):
 
 
 def under_nulls(payload: int) -> list[pa.Array]:
-    """Numbers and text with a message where they say that there is nothing."""
+    """Numbers and text with a message in cells that are marked as null."""
     one = pa.py_buffer(b"\x01")
     numbers = pa.Array.from_buffers(
         pa.int64(), 2, [one, pa.py_buffer(np.array([7, payload], "int64").tobytes())]
@@ -59,7 +59,7 @@ def under_nulls(payload: int) -> list[pa.Array]:
 
 
 def test_parquet_itself_writes_no_values_under_nulls_and_no_unused_numbers():
-    """Places of Arrow's memory that do not reach the file, in the author's hand or in ours."""
+    """Places in Arrow's memory that are not written to the file, neither by the author nor by us."""
     made = [files.parquet(pa.table(under_nulls(payload), names=["a", "b"])) for payload in (77, 42)]
     assert made[0] == made[1]
     unused = [
@@ -73,7 +73,7 @@ def test_parquet_itself_writes_no_values_under_nulls_and_no_unused_numbers():
 
 
 def everything_shown(path: Path, kind: str, environment: Path) -> Any:
-    """What a reader has seen who turned every page and opened every long cell."""
+    """Everything that a reader sees who turns every page and opens every long cell."""
 
     def look(**place: Any) -> dict[str, Any]:
         model = previews.preview(path, kind, environment, Place(**place))

@@ -1,4 +1,4 @@
-"""Names and text as they are shown to a person."""
+"""Hostile names and text, as they are shown to a person."""
 
 import contextlib
 

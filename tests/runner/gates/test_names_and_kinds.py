@@ -1,4 +1,4 @@
-"""What may lie in the output folder at all, whatever it contains."""
+"""Which names and kinds of files are accepted, whatever they contain."""
 
 import os
 import socket
@@ -43,7 +43,10 @@ def test_names_are_plain(out, name):
     out.collect()
     assert list(out.accepted) == ["fine.json"]
     assert [file.reason for file in out.refused.values()] == [
-        "A name begins with a letter or digit and goes on with letters, digits, '_', '-' and '.', at most 64 in all."
+        (
+            "A file name must start with a letter or a digit and may contain only letters, digits, '_', '-' and '.', "
+            "at most 64 characters in total."
+        )
     ]
     assert all(shown.isprintable() for shown in out.refused)
 
@@ -64,18 +67,18 @@ def test_plain_names_come_out(out, name):
 @pytest.mark.parametrize(
     ("name", "begins"),
     [
-        ("model.pkl", "Pickles run code"),
-        ("model.joblib", "Pickles run code"),
-        ("page.html", "HTML and SVG can hold scripts"),
-        ("figure.svg", "HTML and SVG can hold scripts"),
+        ("model.pkl", "Pickles can run code"),
+        ("model.joblib", "Pickles can run code"),
+        ("page.html", "HTML and SVG can contain scripts"),
+        ("figure.svg", "HTML and SVG can contain scripts"),
         ("book.xlsx", "Archives and workbooks"),
         ("all.zip", "Archives and workbooks"),
         ("all.tar.gz", "Archives and workbooks"),
         ("array.npy", "NumPy and HDF5"),
         ("array.npz", "NumPy and HDF5"),
-        ("program.py", "This type of file does not come out."),
-        ("no_extension", "This type of file does not come out."),
-        ("two.json.exe", "This type of file does not come out."),
+        ("program.py", "This file type is not accepted."),
+        ("no_extension", "This file type is not accepted."),
+        ("two.json.exe", "This file type is not accepted."),
     ],
 )
 def test_types_that_never_come_out_are_named(out, name, begins):
@@ -97,7 +100,7 @@ def test_links_are_not_followed(out, tmp_path):
     out.collect()
     assert list(out.accepted) == ["fine.json"]
     assert out.reason("soft.json") == out.reason("dangling.json") == out.reason("loop.json")
-    assert out.reason("soft.json") == "It is a symbolic link; only plain files come out."
+    assert out.reason("soft.json") == "It is a symbolic link; only regular files are accepted."
     assert out.reason("hard.json") == "It has a second name (a hard link)."
 
 
@@ -115,16 +118,16 @@ def test_pipes_sockets_devices_and_folders_are_neither_opened_nor_entered(out):
         os.chdir(here)
     out.collect()
     assert list(out.accepted) == ["fine.json"]
-    assert out.reason("pipe.json") == "It is a pipe; only plain files come out."
-    assert out.reason("socket.json") == "It is a socket; only plain files come out."
-    assert out.reason("folder.json") == "It is a folder; only plain files come out."
+    assert out.reason("pipe.json") == "It is a pipe; only regular files are accepted."
+    assert out.reason("socket.json") == "It is a socket; only regular files are accepted."
+    assert out.reason("folder.json") == "It is a folder; only regular files are accepted."
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make a device")
 def test_devices_are_not_opened(out):
     os.mknod(out.folder / "zero.json", 0o20666, os.makedev(1, 5))
     out.collect()
-    assert out.reason("zero.json") == "It is a device; only plain files come out."
+    assert out.reason("zero.json") == "It is a device; only regular files are accepted."
     assert list(out.accepted) == ["fine.json"]
 
 
@@ -141,7 +144,7 @@ def test_a_tree_that_is_deeper_than_recursion_costs_nothing(out):
     finally:
         subprocess.run(["rm", "-rf", out.folder / "d"], check=True)  # pytest's own removal recurses
     assert list(out.accepted) == ["fine.json"]
-    assert out.reason("d") == "It is a folder; only plain files come out."
+    assert out.reason("d") == "It is a folder; only regular files are accepted."
 
 
 def test_a_file_that_cannot_be_read_is_refused(out):
@@ -165,7 +168,7 @@ def test_size_is_limited_for_one_file(out):
     out.write("more.txt", b"x" * (2**20 + 1))
     out.collect(limits)
     assert sorted(out.accepted) == ["exact.txt", "fine.json"]
-    assert out.reason("more.txt") == "It has 1,048,577 bytes; 1,048,576 is the limit."
+    assert out.reason("more.txt") == "It has 1,048,577 bytes; the limit is 1,048,576."
     assert out.refused["more.txt"].code == CloseCode.OUTPUT_TOO_BIG
 
 
@@ -173,7 +176,7 @@ def test_a_sparse_giant_is_not_read(out):
     with out.write("giant.txt", "").open("wb") as file:
         file.truncate(2**40)
     out.collect()
-    assert out.reason("giant.txt") == "It has 1,099,511,627,776 bytes; 16,777,216 is the limit."
+    assert out.reason("giant.txt") == "It has 1,099,511,627,776 bytes; the limit is 16,777,216."
     assert list(out.accepted) == ["fine.json"]
 
 
@@ -182,7 +185,9 @@ def test_size_is_limited_for_all_files_together(out):
         out.write(f"part{number}.txt", b"x" * 2**20)
     out.collect(Limits(output_mb=1))
     assert sorted(out.accepted) == ["fine.json", "part0.txt", "part1.txt", "part2.txt"]
-    assert out.reason("part3.txt") == "With it the files would have more than 4,194,304 bytes together."
+    assert (
+        out.reason("part3.txt") == "With this file the outputs would have more than 4,194,304 bytes in total."
+    )
     assert out.refused["part3.txt"].code == CloseCode.OUTPUT_TOO_BIG
 
 
@@ -192,7 +197,7 @@ def test_the_number_of_files_is_limited_and_refused_ones_do_not_count(out):
         out.write(f"b{number}.txt", "x")
     out.collect(Limits(output_files=3))
     assert sorted(out.accepted) == ["b0.txt", "b1.txt", "b2.txt"]
-    assert out.reason("b3.txt") == out.reason("fine.json") == "There are more than 3 files."
+    assert out.reason("b3.txt") == out.reason("fine.json") == "At most 3 files are accepted from one run."
 
 
 def test_refusals_are_listed_up_to_a_number_and_the_rest_counted(out):
@@ -200,7 +205,7 @@ def test_refusals_are_listed_up_to_a_number_and_the_rest_counted(out):
         out.write(f"{number:03}.pkl", "x")
     out.collect()
     assert len(out.refused) == 101
-    assert out.reason("…") == "There are 50 further files that were not let out."
+    assert out.reason("…") == "And 50 further files were refused."
     assert list(out.accepted) == ["fine.json"]
 
 
@@ -208,7 +213,7 @@ def test_a_folder_with_very_many_entries_is_not_read_to_its_end(out):
     for number in range(10_001):
         os.close(os.open(out.folder / f"{number}.pkl", os.O_CREAT))
     out.collect()
-    assert out.reason("…") == "There are more than 10,000 further files that were not let out."
+    assert out.reason("…") == "And more than 10,000 further files were refused."
 
 
 def test_an_empty_file_is_no_output(out):
@@ -227,5 +232,7 @@ def test_an_empty_folder_is_no_output(out):
 def test_a_file_that_grows_when_it_is_written_plainly_is_limited(out):
     out.write("bells.txt", b"\x07" * (2**20 - 1))
     out.collect(Limits(output_mb=1))
-    assert out.reason("bells.txt") == "Written plainly it has 12,582,901 bytes."
+    assert (
+        out.reason("bells.txt") == "Rewritten in plain form it has 12,582,901 bytes; the limit is 2,097,152."
+    )
     assert list(out.accepted) == ["fine.json"]

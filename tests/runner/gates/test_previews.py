@@ -1,4 +1,4 @@
-"""What a person sees of a held file, and the facts for its checks."""
+"""Previews of output files, and the facts for their checks."""
 
 import base64
 import datetime as dt

@@ -1,4 +1,4 @@
-"""CSV: every row as long as the header, and no cell that a spreadsheet would run."""
+"""CSV: every row as long as the header, and no cell that a spreadsheet would evaluate."""
 
 import contextlib
 import csv
@@ -23,19 +23,19 @@ def refusal(text: str | bytes) -> str:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("a,b\n1,2\n1,2,3\n", "Line 3 has 3 cells, the header has 2."),
-        ("a,b\n1\n", "Line 2 has 1 cell, the header has 2."),
-        ("a,b\n1,2\n\n1,2\n", "Line 3 has 0 cells, the header has 2."),
-        ('a,b\n"x\ny",2\n1\n', "Line 4 has 1 cell, the header has 2."),
+        ("a,b\n1,2\n1,2,3\n", "Line 3 has 3 cells, but the header has 2."),
+        ("a,b\n1\n", "Line 2 has 1 cell, but the header has 2."),
+        ("a,b\n1,2\n\n1,2\n", "Line 3 has 0 cells, but the header has 2."),
+        ('a,b\n"x\ny",2\n1\n', "Line 4 has 1 cell, but the header has 2."),
         ('a\n"b', "Line 2 of the CSV cannot be read: unexpected end of data."),
         ('a\n"b"c\n', "Line 2 of the CSV cannot be read: ',' expected after '\"'."),
         ("   \n\n", "The CSV is empty."),
         ("\na,b\n", "The CSV has no header line."),
         ("a\n" + "x" * 32_768, "A cell on line 2 has more than 32,767 characters."),
         ("a\n" + "x" * 200_000, "Line 2 of the CSV cannot be read: field larger than field limit (131072)."),
-        ("a" + ",a" * 1000, "The table has 1,001 columns; 1,000 is the limit."),
-        ("a\tb\n1\t2\n", "The columns are separated by tabs. Write commas."),
-        (b"a\nfine\nAm\xe9lie\n", "The CSV is not UTF-8 (line 3)."),
+        ("a" + ",a" * 1000, "The table has 1,001 columns; the limit is 1,000."),
+        ("a\tb\n1\t2\n", "The columns are separated by tabs. Separate them by commas."),
+        (b"a\nfine\nAm\xe9lie\n", "The CSV is not valid UTF-8 (line 3)."),
     ],
 )
 def test_what_is_refused(text, reason):

@@ -22,28 +22,28 @@ def refusal(text: str | bytes) -> str:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ('{"a": NaN}', "The JSON holds NaN, which is no number. Write null instead."),
-        ("[Infinity]", "The JSON holds Infinity, which is no number. Write null instead."),
-        ("[-Infinity]", "The JSON holds -Infinity, which is no number. Write null instead."),
-        ("1e999", "The JSON holds a number too large to be finite."),
-        ('{"a": 1, "a": 2}', "The JSON has an object that names a key twice."),
-        ('{"a": {"b": 1, "c": 2, "b": 3}}', "The JSON has an object that names a key twice."),
-        ("1" * 41, "The JSON holds a whole number of more than 40 digits."),
-        ("9" * 5000, "The JSON holds a whole number of more than 40 digits."),
+        ('{"a": NaN}', "The JSON contains NaN, which JSON does not allow. Write null instead."),
+        ("[Infinity]", "The JSON contains Infinity, which JSON does not allow. Write null instead."),
+        ("[-Infinity]", "The JSON contains -Infinity, which JSON does not allow. Write null instead."),
+        ("1e999", "The JSON contains a number that is too large."),
+        ('{"a": 1, "a": 2}', "The JSON has an object with the same key twice."),
+        ('{"a": {"b": 1, "c": 2, "b": 3}}', "The JSON has an object with the same key twice."),
+        ("1" * 41, "The JSON contains an integer with more than 40 digits."),
+        ("9" * 5000, "The JSON contains an integer with more than 40 digits."),
         ("[" * 21 + "]" * 21, "The JSON is nested more than 20 levels deep."),
         ("[" * 100_000 + "]" * 100_000, "The JSON is nested more than 20 levels deep."),
-        ('{"__proto__": {}}', "The JSON has the reserved key __proto__."),
-        (json.dumps({"k" * 1001: 1}), "The JSON has a key of more than 1,000 characters."),
-        (r'["\ud800"]', "The JSON holds half of a surrogate pair, which is no character."),
-        (r'{"\udc00": 1}', "The JSON holds half of a surrogate pair, which is no character."),
-        ('{"a": 1}\n{"b": 2}', "This is not JSON: Extra data (line 2, column 1)."),
+        ('{"__proto__": {}}', "The JSON uses the reserved key __proto__."),
+        (json.dumps({"k" * 1001: 1}), "The JSON has a key with more than 1,000 characters."),
+        (r'["\ud800"]', "The JSON contains half of a surrogate pair, which is not a character."),
+        (r'{"\udc00": 1}', "The JSON contains half of a surrogate pair, which is not a character."),
+        ('{"a": 1}\n{"b": 2}', "This is not valid JSON: Extra data (line 2, column 1)."),
         (
             "{'a': 1}",
-            "This is not JSON: Expecting property name enclosed in double quotes (line 1, column 2).",
+            "This is not valid JSON: Expecting property name enclosed in double quotes (line 1, column 2).",
         ),
-        ("[1,]", "This is not JSON: Expecting value (line 1, column 4)."),
-        ("[01]", "This is not JSON: Expecting ',' delimiter (line 1, column 3)."),
-        (b'{"a": "\xe9"}', "The JSON is not UTF-8 (at byte 7)."),
+        ("[1,]", "This is not valid JSON: Expecting value (line 1, column 4)."),
+        ("[01]", "This is not valid JSON: Expecting ',' delimiter (line 1, column 3)."),
+        (b'{"a": "\xe9"}', "The JSON is not valid UTF-8 (at byte 7)."),
     ],
 )
 def test_what_is_refused(text, reason):
@@ -58,7 +58,7 @@ def test_what_is_just_within_the_limits():
 
 @pytest.mark.parametrize("text", ["[" + "1," * 1_000_000 + "1]", "[" + "[]," * 500_000 + "[]]"])
 def test_crowds_are_refused_before_anything_is_built(text):
-    assert refusal(text) == "The JSON has more than 1,000,000 items. Write a table as CSV or Parquet."
+    assert refusal(text) == "The JSON has more than 1,000,000 items. Save tables as CSV or Parquet."
 
 
 def test_the_spelling_is_made_plain():
@@ -116,4 +116,4 @@ def test_anything_else_is_refused_and_nothing_raises(data):
     ids=["escapes", "quotes", "backslashes"],
 )
 def test_texts_made_to_keep_the_reader_busy_are_refused_at_once(text):
-    assert refusal(text) == "The JSON has more than 1,000,000 items. Write a table as CSV or Parquet."
+    assert refusal(text) == "The JSON has more than 1,000,000 items. Save tables as CSV or Parquet."

@@ -1,6 +1,6 @@
-"""A cluster's API for tests: it records what is asked of it, and runs pods on this host as their manifests say.
+"""A fake Kubernetes API for tests: it records requests and runs pods on this host, according to their manifests.
 
-A double of the interface, on loopback; containers are bubblewrap sandboxes, whose memory it limits as a node would.
+It listens on loopback. Containers are bubblewrap sandboxes, whose memory it limits as a node would.
 """
 
 import base64
@@ -25,7 +25,7 @@ from runner.executors.kubernetes.api import KEY_SUFFIX
 from runner.host import bwrap_options, spawner_process
 from runner.host.interpreter import interpreter
 from runner.host.meter import Meter
-from runner.host.readable_paths import way
+from runner.host.readable_paths import readable_paths
 from runner.host.selftest import default_environment
 
 TOKEN = "token-of-the-worker"
@@ -69,8 +69,8 @@ class Pod:
         options = ["--unshare-all", "--uid", "65533", "--gid", "65533", "--die-with-parent", "--clearenv"]
         options += ["--cap-drop", "ALL", "--hostname", self.spec["hostname"]]
         options += [] if self.cluster.enforces else ["--share-net"]
-        reached = way([source for source, _ in python.mounts], UID)
-        for source, (_, place) in zip(reached.paths, python.mounts, strict=True):
+        readable = readable_paths([source for source, _ in python.mounts], UID)
+        for source, (_, place) in zip(readable.paths, python.mounts, strict=True):
             options += ["--ro-bind", str(source), place]
         for target, place in python.links:
             options += ["--symlink", target, place]
@@ -92,7 +92,7 @@ class Pod:
             stdout=pipe,
             stderr=pipe,
             env={},
-            preexec_fn=partial(spawner_process.enter, UID, reached.place, reached.mounts),  # noqa: PLW1509
+            preexec_fn=partial(spawner_process.enter, UID, readable.place, readable.mounts),  # noqa: PLW1509
         )
         self.processes.append(process)
         threading.Thread(target=self._limit, args=(process, container), daemon=True).start()
@@ -116,7 +116,7 @@ class Pod:
             time.sleep(0.03)
 
     def fail(self) -> None:
-        """What a node does that breaks down."""
+        """Fail as a node does that breaks down."""
         for process in self.processes:
             process.kill()
             process.wait()

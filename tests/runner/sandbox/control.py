@@ -1,6 +1,6 @@
-"""The positive control: run attacks by plain Python inside a stand-in for the host, where they have to be seen.
+"""The positive control: run attacks with plain Python inside a stand-in for the host, where they must succeed.
 
-Refuses to run anywhere else: it has to be root of a user namespace whose host is called so.
+Refuses to run anywhere else: it must be root in a user namespace with the stand-in's host name.
 """
 
 import contextlib

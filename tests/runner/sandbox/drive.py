@@ -1,11 +1,11 @@
-"""Run attacks in the real sandbox as whoever starts this, and print one JSON line for each.
+"""Run attacks in the real sandbox as the current user, and print one JSON line for each.
 
     python -m tests.runner.sandbox.drive ENVIRONMENT [--without-LAYER | --gvisor | --by-command] [GROUP/NAME ...]
 
 LAYER is seccomp (both filters), first-filter (from the start on), second-filter (on submitted code), landlock, or
 limits (resource limits, where control groups stand behind them).
 
-Stands apart from pytest so that it can run as another user, from a copy of the few files that it needs.
+It does not need pytest, so it can run as another user, from a copy of the few files that it needs.
 """
 
 import contextlib
@@ -43,14 +43,14 @@ LIMITS: dict[str, Any] = {
 }
 CANARY = "ROWCANARY-77"
 FILTERS = {
-    "--without-seccomp": tuple(seccomp.Stage),
-    "--without-first-filter": (seccomp.Stage.START,),
-    "--without-second-filter": (seccomp.Stage.CODE,),
+    "--without-seccomp": tuple(seccomp.Profile),
+    "--without-first-filter": (seccomp.Profile.START,),
+    "--without-second-filter": (seccomp.Profile.CODE,),
 }
 
 
 class Host:
-    """Listeners and files that an attack would like to reach."""
+    """Listeners and files that attacks try to reach."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -119,7 +119,7 @@ def host() -> Iterator[Host]:
 
 
 def run(attack: Attack, place: Host, environment: Path, executor: Executor | None) -> dict[str, Any]:
-    """By this executor, or, without one, by the command `python -m runner` in a process of its own."""
+    """Run it with this executor, or without one, with the command `python -m runner` in a new process."""
     with tempfile.TemporaryDirectory(prefix="weir-out-") as out:
         spec = JobSpec(
             run_id=attack.name,
@@ -168,8 +168,8 @@ def leave_out(layer: str) -> None:
     if layer in FILTERS:
         allow_all, build = struct.pack("=HBBI", seccomp.RETURN, 0, 0, seccomp.ALLOW), seccomp.build
 
-        def some(machine: str, stage: seccomp.Stage) -> bytes:
-            return allow_all if stage in FILTERS[layer] else build(machine, stage)
+        def some(machine: str, profile: seccomp.Profile) -> bytes:
+            return allow_all if profile in FILTERS[layer] else build(machine, profile)
 
         setattr(seccomp, "build", some)  # noqa: B010
         return

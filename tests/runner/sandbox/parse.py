@@ -1,6 +1,6 @@
-"""Run the stand-in through runner.parsing, look at it from outside, and say what was seen.
+"""Run the stand-in through runner.parsing, observe it from outside, and print what was seen.
 
-As whoever starts it: also as a user without any right. Packages are left out, so that any Python will do.
+Runs as the current user, who may have no rights at all. It needs no packages, so any Python will do.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ def stand_in(folder: Path, **given: object) -> parsing.Parsing:
 
 
 def look(seen: dict[str, object]) -> None:
-    """At the parser's process, from outside."""
+    """Inspect the parser's process from outside."""
     for pid in meter.descendants(os.getpid()):
         with contextlib.suppress(OSError):
             lines = Path(f"/proc/{pid}/status").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""Run the attacks as somebody else: another user on this host, or a stand-in for the host itself."""
+"""Run the attacks as another user of this host, or in a stand-in for the host."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ from typing import Any
 from runner.host import bwrap_options
 from runner.host.cgroups import Parents, parents
 from runner.host.interpreter import interpreter
-from runner.host.readable_paths import in_reach
+from runner.host.readable_paths import is_readable
 from runner.host.selftest import default_environment
 from runner.host.state import new_name
 
@@ -44,7 +44,7 @@ def public_python() -> Path | None:
     version = interpreter(default_environment()).version
     base = Path(sys.base_prefix) / "bin" / f"python{version}"
     found = (base, Path(f"/usr/bin/python{version}"), Path(f"/usr/local/bin/python{version}"))
-    return next((path for path in found if path.exists() and in_reach(path)), None)
+    return next((path for path in found if path.exists() and is_readable(path)), None)
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def readable_copy() -> Iterator[Copy]:
 
 
 def _environment(folder: Path, python: Path) -> Path:
-    """The default environment of the copy: this one's packages under a Python that is in reach."""
+    """The default environment of the copy: our packages under a Python that every user can reach."""
     version = interpreter(default_environment()).version
     place = folder / ".environments" / "default"
     library = place / "lib" / f"python{version}"
@@ -75,7 +75,7 @@ def _environment(folder: Path, python: Path) -> Path:
 
 
 def as_nobody(copy: Copy, *arguments: str, within: Parents | None = None) -> list[dict[str, Any]]:
-    """Run the driver as a user without any right, `within` control groups that were given to that user."""
+    """Run the driver as a user without any rights, `within` control groups that were delegated to that user."""
     command = [str(copy.python), "-B", "-m", "tests.runner.sandbox.drive", str(copy.environment), *arguments]
     own = (
         [os.open(folder / "cgroup.procs", os.O_WRONLY) for folder in within.folders.values()]
@@ -143,7 +143,7 @@ def as_ourselves(*arguments: str, **variables: str) -> list[dict[str, Any]]:
 
 @contextmanager
 def fence() -> Iterator[list[int]]:
-    """A bound around all that the driver starts, so that a layer that fails costs a test and not the machine.
+    """A limit around everything that the driver starts, so that a failing layer fails a test, not the machine.
 
     Only with control groups of version 1: in version 2 a group that holds processes has no groups below it.
     """

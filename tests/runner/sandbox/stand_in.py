@@ -1,4 +1,4 @@
-"""A parser that its file has taken over: it looks for what it should not find, and answers with what it found.
+"""A parser that a file has taken over: it looks for what it must not find and answers with what it found.
 
 Stands in for datasets.reading.inside in tests; only who calls runner.parsing can name it.
 """

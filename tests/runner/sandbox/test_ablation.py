@@ -1,4 +1,4 @@
-"""Take one layer away: what still holds, and what hangs on that layer alone."""
+"""Remove one layer: what still holds, and what depends on that layer alone."""
 
 import pytest
 
@@ -30,7 +30,7 @@ SECCOMP_ALONE = {
 
 
 STARTING = {"network/descriptor_through_a_socket", "kernel/options_of_a_process", "kernel/another_filter"}
-"""What our own start has to be able to do: hand out descriptors, forbid core dumps, load the second filter."""
+"""What our own start-up must be able to do: send descriptors, forbid core dumps, load the second filter."""
 
 
 def got_through(*arguments: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""The fork server: answers, failures that nobody else feels, and siblings that try to talk."""
+"""The fork server: answers, failures that affect no other block, and siblings that try to communicate."""
 
 import numpy as np
 import pytest
@@ -237,7 +237,7 @@ for flags in (mmap.MAP_SHARED, mmap.MAP_SHARED | 2):
 @pytest.mark.parametrize("way", TALKS)
 @pytest.mark.parametrize("at_once", [1, 2])
 def test_siblings_cannot_talk(way: str, at_once: int) -> None:
-    """Each block leaves a note in a way, and counts the notes that it finds: none, before or after."""
+    """Each block leaves a note in some way and counts the notes that it finds, before or after: none."""
     body = "".join(f"    {line}\n" for line in TALKS[way].strip().splitlines())
     code = f"def block(x):\n    found = 0\n{body}    return found\n"
     answers, report = run_blocks(code, numbers(5), 1, QUICK, at_once=at_once)
@@ -256,7 +256,7 @@ def test_randomness_is_that_of_the_block() -> None:
 def test_wrong_arguments() -> None:
     with pytest.raises(ValueError, match="numbers, not 0"):
         run_blocks("pass", BLOCKS, 0)
-    with pytest.raises(ValueError, match="plain numbers"):
+    with pytest.raises(ValueError, match="contain only numbers"):
         run_blocks("pass", [np.array([object()])], 1)
 
 

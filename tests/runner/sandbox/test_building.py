@@ -26,7 +26,7 @@ LIBRARY = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
 
 
 class Host:
-    """What an attack could reach here, and whether one did."""
+    """What an attack could reach on this host, and whether it did."""
 
     def __init__(self, folder: Path) -> None:
         self.marker = folder / "marker"
@@ -40,7 +40,7 @@ class Host:
         self.shell = f"#!/bin/sh\nenv >> {self.marker}\n"
 
     def check(self) -> None:
-        """Nothing has run, and nobody has called."""
+        """Check that nothing ran and nothing connected."""
         assert not self.marker.exists(), self.marker.read_text()
         with pytest.raises(BlockingIOError):
             self.listener.accept()
@@ -278,12 +278,12 @@ def test_a_package_for_another_python_is_left_out(folder: Path, build: Build) ->
 @pytest.mark.parametrize(
     ("metadata", "told"),
     [
-        (b"\xff\xfe\x00 nothing", "could not be fetched"),
-        ("Metadata-Version: 2.1\nName: somebody-else\nVersion: 1.0\n", "describes itself as another"),
-        ("Metadata-Version: 2.1\nName: plain\nVersion: 1.0\nSummary: " + "x" * (5 * 2**20), "more than 4 MB"),
+        (b"\xff\xfe\x00 nothing", "could not be downloaded"),
+        ("Metadata-Version: 2.1\nName: somebody-else\nVersion: 1.0\n", "contains another package or version"),
+        ("Metadata-Version: 2.1\nName: plain\nVersion: 1.0\nSummary: " + "x" * (5 * 2**20), "larger than 4 MB"),
         (
             "Metadata-Version: 2.1\nName: plain\nVersion: 1.0\n" + "Requires-Dist: plain\n" * 3000,
-            "more than 2,000 packages",
+            "more than 2,000 requirements",
         ),
     ],
 )
@@ -296,7 +296,7 @@ def test_a_description_that_is_broken_or_enormous(
 
 
 def test_a_record_that_lies_is_believed_nowhere(folder: Path, build: Build) -> None:
-    """Two packages that differ, and say the same of their files, make two environments."""
+    """Two different packages with the same description of their files yield two environments."""
     hashes = set[str]()
     for value in ("1", "2"):
         wheel(folder, "liar", {"liar.py": f"VALUE = {value}\n"}, record="liar.py,sha256=aaaa,10\n")
@@ -306,7 +306,7 @@ def test_a_record_that_lies_is_believed_nowhere(folder: Path, build: Build) -> N
 
 def test_hashes_are_held_to_here_as_well(folder: Path, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     path = wheel(folder, "plain")
-    with pytest.raises(CannotBuild, match="could not be fetched"):
+    with pytest.raises(CannotBuild, match="could not be downloaded"):
         build(f"plain==1.0 --hash=sha256:{'0' * 64}")
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     built = build(f"plain==1.0 --hash=sha256:{sha256}")

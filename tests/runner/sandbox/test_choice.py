@@ -1,4 +1,4 @@
-"""Which executor runs is one word in the environment."""
+"""One environment variable chooses the executor."""
 
 import pytest
 from django.conf import settings

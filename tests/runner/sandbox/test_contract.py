@@ -1,4 +1,4 @@
-"""What every executor keeps to: one class of tests, one subclass for each executor."""
+"""The contract of all executors: one class of tests, with a subclass for each executor."""
 
 import json
 import subprocess
@@ -217,9 +217,9 @@ class ExecutorContract:
         assert (tmp_path / "out" / "a.txt").read_text() == "3 3\n"
 
     def test_wrong_jobs_are_the_callers_mistake(self, tmp_path: Path, wages: Path) -> None:
-        with pytest.raises(ValueError, match="name for a table"):
+        with pytest.raises(ValueError, match="not a valid table name"):
             self.run(tmp_path / "out", "pass", inputs={"../x": wages})
-        with pytest.raises(ValueError, match="not there"):
+        with pytest.raises(ValueError, match="does not exist"):
             self.run(tmp_path / "out", "pass", inputs={"wages": tmp_path / "nothing"})
 
     def test_sweep_beside_a_run(self, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""gVisor keeps the contract, and holds what the attacks try, with a kernel of its own."""
+"""gVisor fulfils the contract and withstands the attacks, with its own kernel."""
 
 import os
 import subprocess
@@ -152,5 +152,5 @@ def test_without_root() -> None:
 
 def test_without_runsc_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEIR_RUNSC", "/nowhere/runsc")
-    with pytest.raises(SandboxUnavailable, match="no runsc"):
+    with pytest.raises(SandboxUnavailable, match="runsc is not installed"):
         gvisor.find()

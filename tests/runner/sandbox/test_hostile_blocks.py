@@ -1,4 +1,4 @@
-"""One block that means harm, or a fork server that dies: what all other blocks answer stays the same, bit for bit."""
+"""A hostile block, or a fork server that dies: the answers of all other blocks stay the same, bit for bit."""
 
 import contextlib
 import math
@@ -174,7 +174,7 @@ def code(bad: str) -> str:
 
 @cache
 def undisturbed() -> bytes:
-    """What the others answer beside a harmless block."""
+    """The other blocks' answers next to a harmless block."""
     answers, report = run_blocks(code("return [0.0] * 4"), BLOCKS, 4, LIMITS)
     assert report.ends == ("ok",) * 12
     return others(answers)
@@ -198,7 +198,7 @@ def test_a_hostile_block_falls_alone(name: str, at_once: int) -> None:
 
 
 def test_processor_time_is_held_to_less_than_a_second() -> None:
-    """One that has used too much is failed even if it answers before anybody looks."""
+    """A block that used too much has failed even if it answers before its use is checked."""
     spin = "def block(x):\n    import time\n    while time.process_time() < x[0]: pass\n    return x[0]\n"
     wanted = [np.array([used]) for used in (0.1, 0.36, 0.1, 0.6)]
     answers, report = run_blocks(spin, wanted, 1, Limits(wall_s=20, cpu_s=0.35, memory_mb=128), at_once=1)
@@ -207,7 +207,7 @@ def test_processor_time_is_held_to_less_than_a_second() -> None:
 
 
 def test_waiting_for_a_processor_is_nobodys_fault() -> None:
-    """More blocks than processors: each takes longer than its time by the clock, and has it all the same."""
+    """More blocks than CPUs: each takes longer than its limit by the clock and still gets its time."""
     spin = "def block(x):\n    import time\n    while time.process_time() < 0.6: pass\n    return x[0]\n"
     count = 4 * len(os.sched_getaffinity(0))
     limits = Limits(wall_s=1.5, cpu_s=1.2, memory_mb=64)
@@ -217,7 +217,7 @@ def test_waiting_for_a_processor_is_nobodys_fault() -> None:
 
 
 def test_memory_is_limited_while_neighbours_come_and_go() -> None:
-    """The look at a greedy block does not wait until it is quiet."""
+    """A greedy block is checked even while messages keep arriving."""
     greedy = """
 import ctypes, time
 def block(x):
@@ -238,7 +238,7 @@ def block(x):
 
 
 def test_the_clock_can_be_kept_from_telling_of_others() -> None:
-    """Blocks start at moments that are known beforehand, whatever those before them do."""
+    """Blocks start at times that are known in advance, whatever earlier blocks do."""
     tell = "import time\ndef block(x):\n    time.sleep(1000 * (x[0] in (1, 2)))\n    return time.time()\n"
     blocks = [np.array([float(number)]) for number in range(5)]
     answers, _ = run_blocks(tell, blocks, 1, Limits(wall_s=1, cpu_s=1), at_once=1, every_s=2)
@@ -302,7 +302,7 @@ def test_a_killed_server_is_replaced(at_once: int) -> None:
 
 
 def test_a_server_that_stands_still_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fork_server, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(fork_server, "HANG_S", 0.0)
 
     def stop(pid: int) -> bool:
         if not children(pid):
@@ -319,7 +319,7 @@ def test_a_server_that_stands_still_is_replaced(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_block_that_takes_the_server_with_it_falls_alone() -> None:
-    """Each server dies that has a certain block in hand: that one is failed, once it has been tried by itself."""
+    """Every server with a certain block in hand dies: that block fails, after one more try by itself."""
 
     def avenge(pid: int) -> bool:
         for child in children(pid):
@@ -341,7 +341,7 @@ def test_servers_that_never_live_are_given_up() -> None:
         os.kill(pid, signal.SIGKILL)
         return False
 
-    with meddling(kill), pytest.raises(SandboxUnavailable, match="does not start"):
+    with meddling(kill), pytest.raises(SandboxUnavailable, match="did not start"):
         run_blocks(SLOW, BLOCKS[:1], 4, LIMITS)
 
 

@@ -70,7 +70,7 @@ def files(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """For this host, by nobody whom anybody knows."""
+    """A certificate for this host, from an unknown authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "index")])
     now = timezone.now()
@@ -112,7 +112,7 @@ def test_a_folder_of_pages_is_an_index(
 def test_a_file_of_configuration_names_the_index(
     set_up: Callable[..., None], build: Build, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One folder that is not there, and one by its path from here."""
+    """A folder that does not exist, and one with a relative path."""
     conf = tmp_path / "pip.conf"
     places = f"    {tmp_path / 'nothing'}\n    {files.name}\n"
     conf.write_text(f"[global]\nno-index = true\n[install]\nfind_links =\n{places}")
@@ -124,7 +124,7 @@ def test_a_file_of_configuration_names_the_index(
 def test_files_may_lie_where_the_pages_of_the_index_lead(
     set_up: Callable[..., None], build: Build, files: Path, tmp_path: Path
 ) -> None:
-    """Index and files on two ports: the second is named by nobody but the page."""
+    """Index and files on two ports: only the index's page names the second."""
     with served(files) as (store, asked_for_files):
         simple = pages(tmp_path / "simple", {path: f"{store}/{path.name}" for path in files.iterdir()})
         with served(simple) as (address, asked):
@@ -142,7 +142,7 @@ def test_where_it_only_sends_to_has_to_be_named(
         with served(simple, sends_to=store) as (address, _):
             set_up(PIP_INDEX_URL=address)
             host = store.removeprefix("http://")
-            with pytest.raises(CannotBuild, match=f"sends to {host}.*WEIR_INDEX_HOSTS"):
+            with pytest.raises(CannotBuild, match=f"points to {host}.*WEIR_INDEX_HOSTS"):
                 build()
             assert asked_for_files == []
             set_up(WEIR_INDEX_HOSTS=f"files.example {host}")

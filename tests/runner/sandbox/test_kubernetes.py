@@ -1,4 +1,4 @@
-"""The executor for clusters keeps the contract against a double of the API, and asks of it what it has to."""
+"""The executor for Kubernetes fulfils the contract against a fake API, and sends the right requests."""
 
 import threading
 from collections.abc import Iterator
@@ -91,7 +91,7 @@ class TestKubernetes(ExecutorContract):
         self.executor.probe()
         cluster.starts = False
         result = self.run(tmp_path / "out", "print(1)", cancelled=threading.Event().is_set)  # never
-        assert (result.code, "does not start" in result.stderr) == (CloseCode.INTERNAL, True)
+        assert (result.code, "did not start" in result.stderr) == (CloseCode.INTERNAL, True)
         result = self.run(tmp_path / "out", "print(1)", cancelled=lambda: True)
         assert result.status is Status.CANCELLED
         assert cluster.pods == {}
@@ -142,7 +142,7 @@ class TestProbe:
 
     def test_no_cluster(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-        with pytest.raises(SandboxUnavailable, match="no cluster"):
+        with pytest.raises(SandboxUnavailable, match="No cluster was found"):
             kubernetes.KubernetesExecutor().probe()
 
 

@@ -1,4 +1,4 @@
-"""Two runs at the same time, on one host, of one environment: neither finds anything that the other does."""
+"""Two concurrent runs on one host, in one environment: neither can observe anything that the other does."""
 
 import json
 import subprocess

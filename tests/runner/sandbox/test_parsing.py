@@ -1,4 +1,4 @@
-"""A parser of ours that a file has taken over finds nothing but that file, and what it leaves is not believed."""
+"""A parser that a file has taken over finds nothing but that file, and its answer is not trusted."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The parts of the sandbox that can be judged without starting one."""
+"""The parts of the sandbox that can be tested without starting one."""
 
 import builtins
 import errno
@@ -21,18 +21,18 @@ from runner.host.job import TABLE_NAME, kind_of
 from runner.host.linux import process_start
 from runner.host.logs import Log
 from runner.host.outcome import Ended, judge
-from runner.host.seccomp import Stage
+from runner.host.seccomp import Profile
 from runner.host.syscalls import ALLOWED, BY_ARGUMENT, DENIED, MACHINES, START_ONLY
 
 LIMITS = Limits(cpu_s=10)
 
 
-def verdict_of(machine: str, stage: Stage, number: int, *arguments: int, arch: int | None = None) -> int:
+def action_of(machine: str, profile: Profile, number: int, *arguments: int, arch: int | None = None) -> int:
     """Run a filter as the kernel does."""
     data = struct.pack(
         "=iIQ6Q", number, arch or MACHINES[machine][0], 0, *arguments, *[0] * (6 - len(arguments))
     )
-    program = list(struct.iter_unpack("=HBBI", seccomp.build(machine, stage)))
+    program = list(struct.iter_unpack("=HBBI", seccomp.build(machine, profile)))
     place = accumulator = 0
     while True:
         code, yes, no, value = program[place]
@@ -53,20 +53,20 @@ def verdict_of(machine: str, stage: Stage, number: int, *arguments: int, arch: i
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-@pytest.mark.parametrize("stage", Stage)
-def test_filter_knows_every_call(machine: str, stage: Stage) -> None:
+@pytest.mark.parametrize("profile", Profile)
+def test_filter_knows_every_call(machine: str, profile: Profile) -> None:
     numbers = MACHINES[machine][1]
-    blocked = set(seccomp.SIBLINGS_SHARE) if stage is Stage.BLOCK else set()
+    blocked = set(seccomp.SIBLINGS_SHARE) if profile is Profile.BLOCK else set()
     for name in set(ALLOWED) & set(numbers) - blocked:
-        assert verdict_of(machine, stage, numbers[name]) == seccomp.ALLOW, name
-    own = {Stage.ZYGOTE: set(seccomp.PARTING), Stage.FETCH: set(seccomp.CALLS)}.get(stage, set())
+        assert action_of(machine, profile, numbers[name]) == seccomp.ALLOW, name
+    own = {Profile.BLOCK_SERVER: set(seccomp.PARTING), Profile.FETCH: set(seccomp.CALLS)}.get(profile, set())
     for name in set(DENIED) & set(numbers) - own:
-        assert verdict_of(machine, stage, numbers[name]) in (
+        assert action_of(machine, profile, numbers[name]) in (
             seccomp.ERRNO | errno.EPERM,
             seccomp.ERRNO | errno.EACCES,
         ), name
     for name in set(START_ONLY) & set(numbers):
-        assert (verdict_of(machine, stage, numbers[name]) == seccomp.ALLOW) is stage.is_ours, name
+        assert (action_of(machine, profile, numbers[name]) == seccomp.ALLOW) is profile.is_ours, name
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -74,55 +74,55 @@ def test_filter_knows_every_call(machine: str, stage: Stage) -> None:
 def test_unknown_calls_do_not_exist(machine: str, number: int) -> None:
     known = set(MACHINES[machine][1].values())
     if number not in known:
-        assert verdict_of(machine, Stage.CODE, number) == seccomp.ERRNO | errno.ENOSYS
+        assert action_of(machine, Profile.CODE, number) == seccomp.ERRNO | errno.ENOSYS
 
 
 def test_another_abi_kills() -> None:
-    assert verdict_of("x86_64", Stage.CODE, 1, arch=0x40000003) == seccomp.KILL
-    assert verdict_of("x86_64", Stage.CODE, seccomp.X32 + 1) == seccomp.KILL
-    assert verdict_of("aarch64", Stage.CODE, 1, arch=0x40000028) == seccomp.KILL
+    assert action_of("x86_64", Profile.CODE, 1, arch=0x40000003) == seccomp.KILL
+    assert action_of("x86_64", Profile.CODE, seccomp.X32 + 1) == seccomp.KILL
+    assert action_of("aarch64", Profile.CODE, 1, arch=0x40000028) == seccomp.KILL
 
 
 def test_arguments_are_judged() -> None:
     numbers = MACHINES["x86_64"][1]
 
-    def verdict(name: str, *arguments: int, stage: Stage = Stage.CODE) -> int:
-        return verdict_of("x86_64", stage, numbers[name], *arguments)
+    def action(name: str, *arguments: int, profile: Profile = Profile.CODE) -> int:
+        return action_of("x86_64", profile, numbers[name], *arguments)
 
-    assert verdict("clone", 17) == seccomp.ALLOW
-    assert verdict("clone", 17, stage=Stage.BLOCK) == seccomp.ERRNO | errno.EPERM
-    assert verdict("clone", 0x3D0F00) == seccomp.ALLOW
-    assert verdict("clone", 0x3D0F00, stage=Stage.BLOCK) == seccomp.ERRNO | errno.EPERM
-    assert verdict("clone", 0x10000000 | 17) == seccomp.ERRNO | errno.EPERM
-    assert verdict("ioctl", 0, 0x5412) == seccomp.ERRNO | errno.ENOTTY
-    assert verdict("ioctl", 0, 0x5401) == seccomp.ALLOW
-    assert verdict("socketpair", 1) == seccomp.ALLOW
-    assert verdict("socketpair", 2) == seccomp.ERRNO | errno.EACCES
-    assert verdict("flock", 3, 2) == seccomp.ERRNO
-    assert verdict("fcntl", 3, 6) == seccomp.ERRNO
-    assert verdict("fcntl", 3, 1024) == seccomp.ERRNO | errno.EPERM
-    assert verdict("fcntl", 3, 1036) == seccomp.ERRNO | errno.EPERM
-    assert verdict("futex", 0, 128 | 256) == seccomp.ALLOW
-    assert verdict("futex", 0, 9 | 256) == seccomp.ERRNO | errno.EAGAIN
-    assert verdict("futex", 0, 1) == seccomp.ERRNO
-    assert verdict("futex", 0, 4) == seccomp.ERRNO | errno.ENOSYS
-    assert verdict("madvise", 0, 4096, 12) == seccomp.ERRNO | errno.EINVAL
-    assert verdict("madvise", 0, 4096, 4) == seccomp.ALLOW
-    assert verdict("fadvise64", 3, 0, 0, 4) == seccomp.ERRNO
-    assert verdict("sendmsg") == seccomp.ERRNO | errno.EACCES
-    assert verdict("statfs") == seccomp.ERRNO | errno.ENOSYS
-    assert verdict("sendmsg", stage=Stage.START) == seccomp.ALLOW
-    assert verdict("fcntl", 3, 3) == seccomp.ALLOW
-    assert verdict("prlimit64", 1) == seccomp.ERRNO | errno.EPERM
-    assert verdict("prctl", 22) == seccomp.ERRNO | errno.EPERM
-    assert verdict("prctl", 22, stage=Stage.START) == seccomp.ALLOW
+    assert action("clone", 17) == seccomp.ALLOW
+    assert action("clone", 17, profile=Profile.BLOCK) == seccomp.ERRNO | errno.EPERM
+    assert action("clone", 0x3D0F00) == seccomp.ALLOW
+    assert action("clone", 0x3D0F00, profile=Profile.BLOCK) == seccomp.ERRNO | errno.EPERM
+    assert action("clone", 0x10000000 | 17) == seccomp.ERRNO | errno.EPERM
+    assert action("ioctl", 0, 0x5412) == seccomp.ERRNO | errno.ENOTTY
+    assert action("ioctl", 0, 0x5401) == seccomp.ALLOW
+    assert action("socketpair", 1) == seccomp.ALLOW
+    assert action("socketpair", 2) == seccomp.ERRNO | errno.EACCES
+    assert action("flock", 3, 2) == seccomp.ERRNO
+    assert action("fcntl", 3, 6) == seccomp.ERRNO
+    assert action("fcntl", 3, 1024) == seccomp.ERRNO | errno.EPERM
+    assert action("fcntl", 3, 1036) == seccomp.ERRNO | errno.EPERM
+    assert action("futex", 0, 128 | 256) == seccomp.ALLOW
+    assert action("futex", 0, 9 | 256) == seccomp.ERRNO | errno.EAGAIN
+    assert action("futex", 0, 1) == seccomp.ERRNO
+    assert action("futex", 0, 4) == seccomp.ERRNO | errno.ENOSYS
+    assert action("madvise", 0, 4096, 12) == seccomp.ERRNO | errno.EINVAL
+    assert action("madvise", 0, 4096, 4) == seccomp.ALLOW
+    assert action("fadvise64", 3, 0, 0, 4) == seccomp.ERRNO
+    assert action("sendmsg") == seccomp.ERRNO | errno.EACCES
+    assert action("statfs") == seccomp.ERRNO | errno.ENOSYS
+    assert action("sendmsg", profile=Profile.START) == seccomp.ALLOW
+    assert action("fcntl", 3, 3) == seccomp.ALLOW
+    assert action("prlimit64", 1) == seccomp.ERRNO | errno.EPERM
+    assert action("prctl", 22) == seccomp.ERRNO | errno.EPERM
+    assert action("prctl", 22, profile=Profile.START) == seccomp.ALLOW
 
 
 def test_a_build_calls_by_the_internet_protocol_alone() -> None:
     numbers = MACHINES["x86_64"][1]
-    assert verdict_of("x86_64", Stage.FETCH, numbers["socket"], 2) == seccomp.ALLOW
+    assert action_of("x86_64", Profile.FETCH, numbers["socket"], 2) == seccomp.ALLOW
     for family in (1, 10, 16, 17, 40):  # of this host, IPv6, the kernel's, raw packets, of virtual machines
-        refused = verdict_of("x86_64", Stage.FETCH, numbers["socket"], family)
+        refused = action_of("x86_64", Profile.FETCH, numbers["socket"], family)
         assert refused == seccomp.ERRNO | errno.EAFNOSUPPORT
 
 
@@ -148,7 +148,7 @@ def test_log_says_what_it_left_out() -> None:
     log = Log(8)
     for character in b"0123456789abcdef":
         log.add(bytes([character]))
-    assert log.text() == "012345\n… 8 bytes left out …\nef"
+    assert log.text() == "012345\n… 8 bytes omitted …\nef"
 
 
 @pytest.mark.parametrize(
@@ -169,16 +169,16 @@ def test_log_says_what_it_left_out() -> None:
         (Ended(returned=0, out_of_memory=True), (Status.SUCCEEDED, None, 0, None)),
     ],
 )
-def test_verdict(ended: Ended, told: tuple[object, ...]) -> None:
-    verdict = judge(ended, LIMITS, 10)
-    assert (verdict.status, verdict.code, verdict.exit_code, verdict.signal) == told
+def test_outcome(ended: Ended, told: tuple[object, ...]) -> None:
+    outcome = judge(ended, LIMITS, 10)
+    assert (outcome.status, outcome.code, outcome.exit_code, outcome.signal) == told
 
 
 @given(st.text(max_size=80))
 def test_report_is_believed_in_its_vocabulary_only(report: str) -> None:
-    verdict = judge(Ended(returned=1, report="exception " + report), LIMITS, 10)
-    assert verdict.error_class in {*dir(builtins), ""}
-    assert verdict.error_line is None or 1 <= verdict.error_line <= 10
+    outcome = judge(Ended(returned=1, report="exception " + report), LIMITS, 10)
+    assert outcome.error_class in {*dir(builtins), ""}
+    assert outcome.error_line is None or 1 <= outcome.error_line <= 10
 
 
 def test_setuid_bubblewrap_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,11 +198,11 @@ def test_state_folder_belongs_to_us_alone(tmp_path: Path, monkeypatch: pytest.Mo
     folder.mkdir(mode=0o777)
     folder.chmod(0o777)
     monkeypatch.setenv("WEIR_SANDBOX_STATE", str(folder))
-    with pytest.raises(SandboxUnavailable, match="only we can write"):
+    with pytest.raises(SandboxUnavailable, match="only this user can write"):
         state.base()
     (tmp_path / "link").symlink_to(folder)
     monkeypatch.setenv("WEIR_SANDBOX_STATE", str(tmp_path / "link"))
-    with pytest.raises(SandboxUnavailable, match="only we can write"):
+    with pytest.raises(SandboxUnavailable, match="only this user can write"):
         state.base()
 
 
@@ -235,7 +235,7 @@ def test_kind_is_told_by_content(tmp_path: Path) -> None:
 
 def test_environment_is_described_by_its_manifest(tmp_path: Path) -> None:
     assert environments.describe(tmp_path, "small") is None
-    with pytest.raises(CannotBuild, match="no name"):
+    with pytest.raises(CannotBuild, match="not a valid"):
         environments.describe(tmp_path, "../x")
     with pytest.raises(CannotBuild, match="cannot be read"):
         environments.build("small", tmp_path / "nothing.txt", tmp_path)
@@ -259,5 +259,5 @@ def test_a_state_folder_that_runs_cannot_reach_is_named(
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     monkeypatch.setenv("WEIR_SANDBOX_STATE", str(closed / "state"))
-    with pytest.raises(SandboxUnavailable, match="is closed to them"), state.own_uid():
+    with pytest.raises(SandboxUnavailable, match="they may not enter"), state.own_uid():
         pass

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.sandbox
 
 @contextlib.contextmanager
 def relay(**options: str) -> Iterator[Callable[[str], bytes]]:
-    """Asks a relay one thing and reads all that it answers."""
+    """Send a relay one request and read the whole response."""
     listener = socket.create_server(("127.0.0.1", 0))
     address = listener.getsockname()
     source = index.Index(options=options)

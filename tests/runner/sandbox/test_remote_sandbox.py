@@ -1,4 +1,4 @@
-"""What comes out of a sandbox by a stream is hostile: nothing in it makes the reader raise or leaves its folder."""
+"""A remote sandbox's stream is hostile: nothing in it makes the reader raise or write outside its folder."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.contract import Limits
-from runner.executors.remote_sandbox import HEADER, USAGE, Parcel
+from runner.executors.remote_sandbox import HEADER, USAGE, RemoteSandbox
 from runner.gates import collect
 from runner.host.selftest import default_environment
 
@@ -22,7 +22,7 @@ STATUS = {"returned": 0, "report": "exit 0", "disk_was_full": False, "cpu_s": 1.
 
 
 class Said:
-    """A stream that says what it was given, in pieces of any size, and ends."""
+    """A stream that sends the given bytes in pieces of any size, and ends."""
 
     def __init__(self, data: bytes, piece: int = 7) -> None:
         self.pieces = [data[place : place + piece] for place in range(0, len(data), piece)]
@@ -55,37 +55,42 @@ WHOLE = frame(b"r", b"ready 0") + frame(b"o", b"hello") + frame(b"s", STATUS)
 END = frame(b".")
 
 
-def names(parcel: Parcel) -> list[str]:
-    with os.scandir(parcel.outputs) as entries:
+def names(sandbox: RemoteSandbox) -> list[str]:
+    with os.scandir(sandbox.outputs) as entries:
         return [entry.name for entry in entries]
 
 
 @contextmanager
-def read(data: bytes) -> Iterator[Parcel]:
-    parcel = Parcel(stream=Said(data), limits=LIMITS, group=None)
+def read(data: bytes) -> Iterator[RemoteSandbox]:
+    sandbox = RemoteSandbox(stream=Said(data), limits=LIMITS, group=None)
     try:
-        while parcel.turn(0):
+        while sandbox.turn(0):
             pass
-        parcel.finish()
-        yield parcel
+        sandbox.finish()
+        yield sandbox
     finally:
-        parcel.close()
+        sandbox.close()
 
 
 def test_whole_parcel() -> None:
-    with read(WHOLE + file(b"a.txt", b"x" * 3000) + END) as parcel:
-        assert (parcel.is_whole, parcel.ready, parcel.returned, parcel.report) == (True, True, 0, "exit 0")
-        assert parcel.stdout.text() == "hello"
-        assert names(parcel) == ["a.txt"]
+    with read(WHOLE + file(b"a.txt", b"x" * 3000) + END) as sandbox:
+        assert (sandbox.is_whole, sandbox.ready, sandbox.returned, sandbox.report) == (
+            True,
+            True,
+            0,
+            "exit 0",
+        )
+        assert sandbox.stdout.text() == "hello"
+        assert names(sandbox) == ["a.txt"]
 
 
 def test_entries_come_in_their_kind_and_the_gates_say_which(tmp_path: Path) -> None:
     kinds = {b"d": stat.S_IFDIR, b"l": stat.S_IFLNK, b"p": stat.S_IFIFO}
     entries = b"".join(file(name, mode=mode) for name, mode in kinds.items())
     entries += file(b"sparse.txt", size=2**39, sent=0) + file(b"twice.txt", b"x", links=2)
-    with read(WHOLE + entries + END) as parcel:
-        assert parcel.is_whole
-        accepted, refused = collect.collect(parcel.outputs, tmp_path, LIMITS, default_environment())
+    with read(WHOLE + entries + END) as sandbox:
+        assert sandbox.is_whole
+        accepted, refused = collect.collect(sandbox.outputs, tmp_path, LIMITS, default_environment())
     assert accepted == ()
     told = {item.name: item.reason for item in refused}
     assert ["folder" in told["d"], "link" in told["l"], "pipe" in told["p"]] == [True] * 3
@@ -94,8 +99,8 @@ def test_entries_come_in_their_kind_and_the_gates_say_which(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", [b"../out", b"/etc/x", b"a/b", b"..", b".", b"", b"a\0b", b"x" * 256])
 def test_names_that_lead_elsewhere(name: bytes) -> None:
-    with read(WHOLE + file(name, b"x") + END) as parcel:
-        assert (parcel.is_whole, names(parcel)) == (False, [])
+    with read(WHOLE + file(name, b"x") + END) as sandbox:
+        assert (sandbox.is_whole, names(sandbox)) == (False, [])
 
 
 @pytest.mark.parametrize(
@@ -120,8 +125,8 @@ def test_names_that_lead_elsewhere(name: bytes) -> None:
     ],
 )
 def test_what_our_courier_never_says(data: bytes) -> None:
-    with read(WHOLE + data + END if data else WHOLE) as parcel:
-        assert (parcel.is_whole, parcel.ready, parcel.returned, parcel.report) == (False, False, -9, "")
+    with read(WHOLE + data + END if data else WHOLE) as sandbox:
+        assert (sandbox.is_whole, sandbox.ready, sandbox.returned, sandbox.report) == (False, False, -9, "")
 
 
 frames = st.builds(frame, st.sampled_from([bytes([byte]) for byte in b"roeusfd."]), st.binary(max_size=60))
@@ -142,6 +147,9 @@ files = st.builds(
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.one_of(frames, statuses, files, st.binary(max_size=20)), max_size=8))
 def test_nothing_makes_the_reader_raise(parts: list[bytes]) -> None:
-    with read(b"".join(parts)) as parcel:
-        assert -128 <= parcel.returned <= 255
-        assert max(parcel.rusage_cpu_s, parcel.rusage_peak, parcel.told.memory, parcel.told.cpu) <= 2**40
+    with read(b"".join(parts)) as sandbox:
+        assert -128 <= sandbox.returned <= 255
+        assert (
+            max(sandbox.rusage_cpu_s, sandbox.rusage_peak, sandbox.reported.memory, sandbox.reported.cpu)
+            <= 2**40
+        )

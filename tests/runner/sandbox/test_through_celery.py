@@ -1,8 +1,8 @@
-"""Attacks as their author would send them: submitted, approved, rung for, executed by a real worker on private data.
+"""Attacks as an author would send them: submitted, approved and executed by a real worker on private data.
 
 What the author sees of such a run is a word of the closed vocabulary. Nothing that the code printed, raised, named or
 wrote is in the log of the portal, a notification, a mail, a page or an answer for the author. The sandbox itself is
-tried in test_attacks.py; here the targets are the portal's own: its secrets, its store, its servers, other runs.
+tested in test_attacks.py; here the targets are the portal's own: its secrets, its store, its servers, other runs.
 """
 
 import json

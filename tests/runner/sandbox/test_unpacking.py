@@ -1,4 +1,4 @@
-"""Archives that attack whoever unpacks them, and trees that attack whoever takes them over."""
+"""Archives that attack the code that unpacks them, and folders that attack the code that takes them over."""
 
 import os
 import stat
@@ -111,7 +111,7 @@ def test_too_many_files_are_stopped(out: Path, tmp_path: Path) -> None:
     ],
 )
 def test_a_wheel_describes_itself_alone(files: dict[str, str], out: Path, tmp_path: Path) -> None:
-    with pytest.raises(Bad, match="does not describe"):
+    with pytest.raises(Bad, match="its metadata is not"):
         unpack(wheel(tmp_path, "plain", files), out, Room(10_000, 100))
 
 
@@ -197,7 +197,7 @@ def test_only_listed_wheels_are_taken_over(out: Path, tmp_path: Path) -> None:
     assert list(accept.wheels(out, pins)) == ["plain-1.0-py3-none-any.whl"]
     for name in ("stranger-1.0-py3-none-any.whl", "plain-2.0-py3-none-any.whl", "other-1.0.tar.gz"):
         (out / name).write_text("x")
-        with pytest.raises(CannotBuild, match="not a wheel of a package that is listed"):
+        with pytest.raises(CannotBuild, match="not a wheel of a listed package"):
             accept.wheels(out, pins)
         (out / name).unlink()
 

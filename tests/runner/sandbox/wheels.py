@@ -1,4 +1,4 @@
-"""Wheels, honest and hostile, and folders and servers that pip takes for an index."""
+"""Wheels, honest and hostile, and folders and servers that act as an index for pip."""
 
 import base64
 import hashlib
@@ -56,7 +56,7 @@ def _record(content: Mapping[str, str | bytes], base: str) -> str:
 
 
 def add_link(path: Path, name: str, target: str) -> None:
-    """A symbolic link, as archives keep them."""
+    """A symbolic link, as archives store it."""
     entry = zipfile.ZipInfo(name)
     entry.create_system, entry.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
     with zipfile.ZipFile(path, "a") as archive:

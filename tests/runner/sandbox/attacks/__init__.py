@@ -1,7 +1,7 @@
-"""Hostile submissions: what they try, and what has to become of them.
+"""Hostile submissions: what they try, and how they must end.
 
-An attack that gets somewhere prints BREACHED, through `breach(evidence)` of the prelude. The same code runs in the
-positive control with our layers off, where that word has to appear.
+An attack that succeeds prints BREACHED, through `breach(evidence)` of the prelude. The same code runs in the
+positive control without our layers, where that word must appear.
 """
 
 from collections.abc import Callable
@@ -45,7 +45,7 @@ Judge = Callable[[dict[str, Any]], str | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attack:
-    """One hostile submission. `unseen` says why the positive control cannot see it, where it cannot."""
+    """One hostile submission. `unseen` says why the positive control cannot see it, if it cannot."""
 
     name: str
     group: str
@@ -60,7 +60,7 @@ class Attack:
 
 
 def held(result: dict[str, Any]) -> str | None:
-    """Nothing was breached, whatever else became of the run."""
+    """Nothing was breached, however the run ended."""
     return "it got through: " + result["stdout"][:300] if "BREACHED" in result["stdout"] else None
 
 
@@ -76,7 +76,7 @@ def ends(*codes: str) -> Judge:
 
 
 def lets_out(*names: str) -> Judge:
-    """Exactly these files come out."""
+    """Exactly these files are accepted."""
 
     def judge(result: dict[str, Any]) -> str | None:
         came = tuple(file["name"] for file in result["outputs"])
@@ -86,7 +86,7 @@ def lets_out(*names: str) -> Judge:
 
 
 def refuses(name: str) -> Judge:
-    """This file stays in, with a reason, and nothing else is lost."""
+    """This file is refused with a reason, and nothing else is lost."""
 
     def judge(result: dict[str, Any]) -> str | None:
         if name in [file["name"] for file in result["outputs"]]:
@@ -99,7 +99,7 @@ def refuses(name: str) -> Judge:
 
 
 def collected(group: str, entries: dict[str, tuple[Any, ...]]) -> list[Attack]:
-    """Attacks out of a table: name -> (code, [judge], [limits], [unseen])."""
+    """Build attacks from a table: name -> (code, [judge], [limits], [unseen])."""
     found = []
     for name, (code, *rest) in entries.items():
         judge = next((item for item in rest if callable(item)), held)

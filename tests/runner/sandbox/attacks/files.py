@@ -1,4 +1,4 @@
-"""Read, write or find out about anything beyond one's own inputs and outputs."""
+"""Read, write or probe anything except the run's own inputs and outputs."""
 
 from tests.runner.sandbox.attacks import collected
 

@@ -6,7 +6,7 @@ from tests.runner.sandbox.attacks import PRELUDE, Judge, collected, ends, held
 
 
 def keeps_logs_plain(result: dict[str, Any]) -> str | None:
-    """No control character but line ends and tabs is left in a log."""
+    """No control character except line ends and tabs is left in a log."""
     text = result["stdout"] + result["stderr"]
     bad = sorted(
         {

@@ -1,4 +1,4 @@
-"""Talk to anybody: only at listeners that the test itself opened on loopback."""
+"""Connect to anything. The only targets are listeners that the test itself opened on loopback."""
 
 from tests.runner.sandbox.attacks import collected
 

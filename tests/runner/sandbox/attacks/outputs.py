@@ -1,4 +1,4 @@
-"""Bring out what must not come out, or break what takes it out."""
+"""Smuggle out what must not leave the sandbox, or break the code that collects outputs."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ GOOD = 'open("/out/good.txt", "w").write("fine")\n'
 
 
 def without_formula(result: dict[str, Any]) -> str | None:
-    """The table comes out with its formula cells made harmless."""
+    """The table is accepted, with its formula cells neutralised."""
     text = result["contents"].get("table.csv", "")
     return (
         held(result)
@@ -18,7 +18,7 @@ def without_formula(result: dict[str, Any]) -> str | None:
 
 
 def nothing_hidden(result: dict[str, Any]) -> str | None:
-    """What was written beside the picture or the table has not come along."""
+    """What was appended to the picture or the table is removed."""
     if not result["outputs"]:
         return f"nothing came out: {result['refused']}"
     found = [name for name, text in result["contents"].items() if "HIDDEN77" in text]

@@ -1,4 +1,4 @@
-"""Take more than one's share. Each has to end by itself, promptly, with the code that says which limit it was."""
+"""Exceed a limit. Each attack must end promptly, with the close code of that limit."""
 
 from tests.runner.sandbox.attacks import collected, ends, held, lets_out
 
