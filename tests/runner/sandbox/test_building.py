@@ -280,7 +280,10 @@ def test_a_package_for_another_python_is_left_out(folder: Path, build: Build) ->
     [
         (b"\xff\xfe\x00 nothing", "could not be downloaded"),
         ("Metadata-Version: 2.1\nName: somebody-else\nVersion: 1.0\n", "contains another package or version"),
-        ("Metadata-Version: 2.1\nName: plain\nVersion: 1.0\nSummary: " + "x" * (5 * 2**20), "larger than 4 MB"),
+        (
+            "Metadata-Version: 2.1\nName: plain\nVersion: 1.0\nSummary: " + "x" * (5 * 2**20),
+            "larger than 4 MB",
+        ),
         (
             "Metadata-Version: 2.1\nName: plain\nVersion: 1.0\n" + "Requires-Dist: plain\n" * 3000,
             "more than 2,000 requirements",
