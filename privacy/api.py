@@ -175,7 +175,9 @@ def _key(request: UserRequest) -> UUID:
 def _quote(item: Budget, request: UserRequest) -> tuple[questions.Quote, str]:
     body = body_json(request, limit=LIMIT)
     if extra := sorted(set(body) - {"sql", "query", "error", "epsilon"}):
-        raise Refused(f"“{extra[0][:100]}” is not known here. There is: sql or query, error or epsilon.")
+        raise Refused(
+            f"“{extra[0][:100]}” is not a known field. The fields are sql or query, and error or epsilon."
+        )
     query, text = _query(item, body)
     prices = {name: _number(body[name], name) for name in ("error", "epsilon") if body.get(name) is not None}
     return questions.quote(item, query, by=request.user, **prices), text
@@ -184,10 +186,10 @@ def _quote(item: Budget, request: UserRequest) -> tuple[questions.Quote, str]:
 def _query(item: Budget, body: dict[str, object]) -> tuple[Query, str]:
     text = body.get("sql")
     if ("query" in body) == (text is not None):
-        raise Refused("Say either sql or query.")
+        raise Refused("Give either sql or query.")
     if text is not None:
         if not isinstance(text, str):
-            raise Refused("sql must be a text.")
+            raise Refused("sql must be a string.")
         return questions.read_sql(item, text), text
     try:
         return wire.decode(body["query"]), ""

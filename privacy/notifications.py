@@ -8,7 +8,7 @@ from privacy.models import Budget, TopUp
 
 
 def budget_given(budget: Budget, *, by: User) -> None:
-    text = f"You can ask {budget.promise.dataset.title} automatically: you have a budget."
+    text = f"You now have a budget for {budget.promise.dataset.title}: you can ask it questions."
     tell([budget.scientist], text, url=reverse("privacy:ask", args=[budget.pk]), by=by)
 
 

@@ -17,9 +17,13 @@ def has_people(user: User, dataset: Dataset) -> str | None:
     """Every table says whom its rows are about: otherwise nobody in it could be protected."""
     revision = dataset.current
     if revision is None:
-        return "Publish a revision first: what is protected must be declared."
+        return "Publish a revision first: a promise needs published declarations."
     without = [table.name for table in revision.tables.all() if table.subject is None]
-    return f"Table {without[0]} does not say whom a row is about." if without else None
+    return (
+        f"Table {without[0]} has no column that identifies a person. Declare one, and publish."
+        if without
+        else None
+    )
 
 
 def is_own(user: User, budget: Budget) -> str | None:
@@ -37,7 +41,7 @@ def may_use_dataset(user: User, budget: Budget) -> str | None:
 
 def has_no_open_top_up(user: User, budget: Budget) -> str | None:
     waiting = budget.top_ups.filter(state=TopUp.State.PENDING).exists()
-    return "Your request for more waits for the owner's decision." if waiting else None
+    return "Your request for a larger budget is waiting for the owner’s decision." if waiting else None
 
 
 def is_not_own(user: User, budget: Budget) -> str | None:
@@ -73,7 +77,7 @@ def may_manage_budget(user: User, budget: Budget) -> str | None:
 def keeps_duties_apart(person: User, role: str) -> str | None:
     """Why somebody who asks cannot be given a role that oversees: it must not come with a budget."""
     if role in EXCLUSIVE_ROLES and person.budgets.filter(closed_at=None).exists():
-        return f"{person} has a budget for a dataset. Its owner has to close it first."
+        return f"{person} has a budget for a dataset. The dataset’s owner has to close it first."
     return None
 
 

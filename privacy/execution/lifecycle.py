@@ -49,7 +49,9 @@ from privacy.models import Answer, Budget, LedgerLine, Promise
 from privacy.presentation import caps_in_words
 
 SEARCHED = "95 % for each quantile, from the noisy counts of its search: a union bound over the steps"
-RESTORED = "It was restored to an older state than the ledger of people. An admin has to restore a newer one."
+RESTORED = (
+    "It was restored to an older state than the per-person ledger. An admin has to restore a newer one."
+)
 
 
 @dataclass(slots=True)
@@ -141,10 +143,10 @@ def _disagree(answer: Answer, book: SubjectLedger) -> str:
     budget = answer.budget
     promise = budget.promise
     if book.last_line() < promise.last_applied:
-        return "The ledger of people is older than what was released. An admin has to restore it."
+        return "The per-person ledger is older than what was released. An admin has to restore a newer one."
     known = book.shares().get(budget.pk)
     if known is not None and not budget.had(known.mu, known.generation):
-        return f"The database has forgotten a change of this budget. {RESTORED}"
+        return f"The database has lost a change of this budget. {RESTORED}"
     if _is_threshold(answer):
         used = book.thresholds()
         return budget_ledger.no_threshold_left(promise, used.get(budget.pk, 0), sum(used.values()))
@@ -312,7 +314,7 @@ def look_after() -> list[str]:
     for answer in pending.filter(opened_, line__settled_by__at__lt=given_up):
         _lose(answer)
     for answer in pending.filter(~opened_ | Q(line__settled_by=None), created_at__lt=given_up):
-        give_back(answer, "No worker took it in time. Ask again.")
+        give_back(answer, "No worker started on it in time. Ask again.")
     waiting = pending.filter(line__settled_by=None, created_at__lt=now - settings.ANSWER_WAITS)
     return [str(pk) for pk in waiting.values_list("pk", flat=True)[:100]]
 
@@ -339,7 +341,7 @@ def agreed(promise: Promise) -> Iterator[SubjectLedger]:
         budgets = {budget.pk: budget for budget in promise.budgets.all()}
         for pk, share in book.shares().items():
             if pk not in budgets or not budgets[pk].had(share.mu, share.generation):
-                raise Refused(f"The database has forgotten a share. {RESTORED}")
+                raise Refused(f"The database has lost a share. {RESTORED}")
         yield book
 
 

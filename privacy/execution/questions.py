@@ -76,7 +76,7 @@ def question_of(answer: Answer) -> Question:
     designed, plans = design(query, spec), plans_for(spec)
     wanted = wanted_by(query, spec)
     if missing := sorted(wanted - {plan.name for plan in plans}):
-        raise QueryRefused(f"“{missing[0]}” cannot be read by questions.")
+        raise QueryRefused(f"Questions cannot read “{missing[0]}”.")
     return Question(query=query, table=table, spec=spec, design=designed, plans=plans, wanted=wanted)
 
 

@@ -58,15 +58,15 @@ def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the
         packed = np.packbits(cells).tobytes()
         if old := LedgerLine.objects.filter(budget=locked, key=key).first():
             if (old.units, bytes(old.cells)) != (units, packed):
-                raise Conflict("This key has reserved something else.")
+                raise Conflict("This idempotency key was used for another charge. Use a new key.")
             if LedgerLine.objects.filter(settles=old, kind=LedgerLine.Kind.VOID).exists():
-                raise Conflict("What this key had reserved was given back. Ask with a new key.")
+                raise Conflict("The charge with this idempotency key was given back. Use a new key.")
             return old
         if (
             revision is not None
             and not Revision.objects.filter(pk=revision.pk, state=Revision.State.PUBLISHED).exists()
         ):
-            raise Conflict("The data was replaced in the meantime. Look at the price again.")
+            raise Conflict("The data was replaced in the meantime. Check the price again.")
         spent = locked.worst_case(len(cells))
         if locked.closed_at is not None or units > CAP or not fits(spent, cells, units, locked.cap):
             left = max(0, locked.cap - int(spent[cells].max(initial=0)))
@@ -172,7 +172,9 @@ def must_fit(promise: Promise, mu: float, instead_of: Budget | None = None) -> N
     given = sum((Fraction(other.mu) ** 2 for other in others), Fraction(0))
     if given + Fraction(mu) ** 2 > promise.mu_squared:
         left = max(0.0, 1 - float(given / promise.mu_squared))
-        raise Refused(f"The shares would pass the promise: {left:.1%} of it is not given away yet.")
+        raise Refused(
+            f"The shares would exceed the promise: only {left:.1%} of it is left to give. Choose a smaller epsilon."
+        )
 
 
 def open_lines(budget: Budget) -> QuerySet[LedgerLine]:

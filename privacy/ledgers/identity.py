@@ -47,8 +47,8 @@ def differences(revision: Revision, last: Revision) -> Iterator[str]:
     for table in revision.tables.all():
         if table.name not in now:
             yield (
-                f"Table {table.name} does not say whom a row is about. This dataset answers automatically, "
-                "so each of its tables has to. Put other tables into a dataset of their own."
+                f"Table {table.name} has no column that identifies a person. This dataset answers automatically, "
+                "so each of its tables needs one. Put other tables into a dataset of their own."
             )
 
 
@@ -60,12 +60,12 @@ def _subjects(revision: Revision) -> dict[str, Column]:
 
 def _differs(table: str, now: Column, before: Column) -> str:
     if now.name != before.name:
-        what = f"says whom a row is about by “{now.name}”, up to now by “{before.name}”"
+        what = f"identifies people by “{now.name}”, up to now by “{before.name}”"
     else:
         what = f"holds “{now.name}” as {now.stored}, up to now as {before.stored}"
     return (
-        f"Table {table} {what}. A person is whoever has the same id: under other ids, protection that is used up would "
-        "be given again. Name people as before, or make a new dataset with a promise of its own."
+        f"Table {table} {what}. The same id means the same person: under other ids, the promise would start again for "
+        "people who have used it up. Identify people as before, or make a new dataset with a promise of its own."
     )
 
 
@@ -105,16 +105,16 @@ def remarks(revision: Revision) -> list[Remark]:
     found = delivery(revision)
     if found is None or not found.people:
         return []
-    told = f"{found.share} of the people in this draft are known by their ids from earlier answers."
+    told = f"{found.share} of the people in this draft have ids that are known from earlier answers."
     if not found.is_doubtful:
         return [Remark(words=told, asks=False)]
     return [Remark(words=f"{told} {CONSEQUENCE}", asks=True)]
 
 
 CONSEQUENCE = (
-    "If they are the same people under new ids, protection that is used up would be given again. So everybody new "
-    "will begin with as much used up as anybody can have used up to now. If these are other people, put them into a "
-    "new dataset with a promise of its own instead."
+    "If they are the same people under new ids, the promise would start again for people who have used it up. So "
+    "everybody new will begin with as much charged as anybody can have been charged up to now. If these are other "
+    "people, put them into a new dataset with a promise of its own instead."
 )
 
 
@@ -124,7 +124,7 @@ def publishing(revision: Revision, by: User, agreed: bool) -> None:  # noqa: FBT
     if found is None or not found.people or not found.is_doubtful:
         return
     if not agreed:
-        raise Refused(f"Only {found.share} of the people in this draft are known by their ids. {CONSEQUENCE}")
+        raise Refused(f"Only {found.share} of the people in this draft have known ids. {CONSEQUENCE}")
     promise = Promise.objects.select_for_update().get(dataset=revision.dataset_id)
     # Locked, so that no question to the old revision is charged after this sum: see ledger.reserve.
     budgets = list(promise.budgets.select_for_update().order_by("pk"))

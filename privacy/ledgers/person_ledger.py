@@ -159,7 +159,7 @@ class SubjectLedger:
                 return
             if old is not None:
                 if old.generation >= share.generation:
-                    raise Conflict("The ledger of people knows a later share than the database.")
+                    raise Conflict("The per-person ledger holds a later share than the database.")
                 self._rescale(txn, budget, old.mu, share.mu)
             txn.put(SHARES + budget.bytes, SHARE.pack(share.mu, share.generation), db=self._facts)
 
@@ -167,7 +167,7 @@ class SubjectLedger:
         values, where = np.unique(self._read(txn, budget, 0), return_inverse=True)
         scaled = rescaled(values, old_mu, new_mu)
         if max(scaled, default=0) > CAP:
-            raise Conflict("Somebody has used more than the new share holds.")
+            raise Conflict("Somebody has been charged more than the new share holds.")
         self._write(txn, budget, np.array(scaled, dtype=np.uint32)[where])
 
     def shares(self) -> dict[UUID, Share]:
@@ -206,7 +206,7 @@ class SubjectLedger:
         with self._env.begin(write=True, buffers=True) as txn:
             last = int.from_bytes(txn.get(b"last_line", db=self._facts) or b"", "little")
             if line <= last:
-                raise Conflict("This line of the ledger has been charged to the subjects already.")
+                raise Conflict("The people have been charged for this line of the ledger already.")
             yield txn
             txn.put(b"last_line", line.to_bytes(8, "little"), db=self._facts)
 

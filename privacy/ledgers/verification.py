@@ -41,7 +41,7 @@ def faults(promise: Promise) -> list[str]:
 def _shares(promise: Promise, budgets: list[Budget]) -> Iterator[str]:
     given = sum((budget.mu_squared for budget in budgets), Fraction(0))
     if given > promise.mu_squared:
-        yield f"The shares of {promise.dataset.name} pass its promise."
+        yield f"The shares of {promise.dataset.name} exceed its promise."
 
 
 @dataclass(slots=True)
@@ -63,17 +63,17 @@ class _Replay:
             for fault in self._faults(line, said.pop(line.pk, None)):
                 self.found.append(f"Line {line.pk} of {self.budget}: {fault}.")
         for pk in said:
-            self.found.append(f"Line {pk} of {self.budget} is missing: the audit log knows it.")
+            self.found.append(f"Line {pk} of {self.budget} is missing, but the audit log has it.")
         self._rescale_to(self.budget.generation)
         if not np.array_equal(self.spent, self.budget.worst_case(self.size)):
-            self.found.append(f"What {self.budget} is said to have used is not the sum of its lines.")
+            self.found.append(f"The stored balance of {self.budget} is not the sum of its lines.")
         return self.found
 
     def _faults(self, line: LedgerLine, said: dict[str, Any] | None) -> Iterator[str]:
         if said is None or (said["action"], said["units"]) != (_action(line), line.units):
-            yield "it is not what the audit log says"
+            yield "it differs from the audit log"
         if line.generation < self.generation or line.generation > len(self.budget.earlier_mus):
-            yield "it belongs to another share than those around it"
+            yield "it belongs to another share than the lines around it"
             return
         self._rescale_to(line.generation)
         if line.kind == LedgerLine.Kind.RESERVE:
@@ -85,26 +85,26 @@ class _Replay:
         self.open[line.pk] = line
         self.spent[line.mask(self.size)] += line.units
         if int(self.spent.max(initial=0)) > self.budget.cap:
-            yield "it passes the limit"
+            yield "it exceeds the limit"
         try:
             price = _price(line, self._mu(line.generation))
         except QueryRefused:
             yield "its question cannot be read"
             return
         if line.units != price:
-            yield "it does not cost what its noise costs"
+            yield "its cost does not match its noise"
 
     def _settle(self, line: LedgerLine) -> Iterator[str]:
         settled = self.open.pop(line.settles_id or 0, None)
         if settled is None:
-            yield "it settles nothing that was open"
+            yield "it settles no open reservation"
             return
         if bytes(line.cells) != bytes(settled.cells):
             yield "it settles other groups of people than were reserved"
         if line.kind == LedgerLine.Kind.VOID:
             self.spent[line.mask(self.size)] += line.units
             if line.units != -settled.units:
-                yield "it gives back another sum than was reserved"
+                yield "it gives back another amount than was reserved"
 
     def _mu(self, generation: int) -> float:
         return float([*self.budget.earlier_mus, self.budget.mu][generation])
@@ -162,13 +162,13 @@ def _answers(promise: Promise) -> Iterator[str]:
         settled = getattr(answer.line, "settled_by", None)
         kind = settled.kind if settled else None
         if answer.state == Answer.State.RELEASED and kind != LedgerLine.Kind.COMMIT:
-            yield f"Answer {answer.pk} was released and its charge was never made final."
+            yield f"Answer {answer.pk} was released, but its charge was never committed."
         purpose = answer.line.purpose
         paid = (purpose.get("sigma", answer.sigma), purpose.get("releases", answer.releases))
         if (answer.sigma, answer.releases, answer.budget_id) != (*paid, answer.line.budget_id):
-            yield f"Answer {answer.pk} has other noise, or another budget, than line {answer.line_id} paid for."
+            yield f"Answer {answer.pk} has other noise or another budget than line {answer.line_id} paid for."
         if answer.query != purpose.get("query", answer.query):
-            yield f"Answer {answer.pk} is to another question than line {answer.line_id} paid for."
+            yield f"Answer {answer.pk} answers another question than line {answer.line_id} paid for."
 
 
 def _people(promise: Promise, budgets: list[Budget]) -> Iterator[str]:
@@ -176,16 +176,16 @@ def _people(promise: Promise, budgets: list[Budget]) -> Iterator[str]:
     folder = storage.ledger_folder(promise.dataset_id)
     if not folder.is_dir():
         if promise.last_applied:
-            yield f"The ledger of the people of {promise.dataset.name} is gone."
+            yield f"The per-person ledger of {promise.dataset.name} is missing."
         return
     with opened(folder) as book:
         last, spent = book.last_line(), {budget: book.spent(budget.pk) for budget in budgets}
         shares, told, places = book.shares(), book.thresholds(), book.count()
     lines = LedgerLine.objects.filter(budget__promise=promise, kind=LedgerLine.Kind.COMMIT)
     if last < promise.last_applied:
-        yield f"The ledger of the people of {promise.dataset.name} is older than what was released."
+        yield f"The per-person ledger of {promise.dataset.name} is older than what was released."
     if last and not lines.filter(pk=last).exists():
-        yield f"The ledger of the people of {promise.dataset.name} knows line {last}, the database does not."
+        yield f"The per-person ledger of {promise.dataset.name} has line {last}, but the database does not."
     yield from _forgotten(promise, budgets, shares, told)
     for budget, units in spent.items():
         limit = min(CAP, int(budget.worst_case(promise.cells.size).max(initial=0)))
@@ -199,7 +199,7 @@ def _people(promise: Promise, budgets: list[Budget]) -> Iterator[str]:
             _least(units, each["places"], places) < each["owe"].get(str(budget.pk), 0)
             for each in promise.newcomers
         ):
-            yield f"Somebody new was charged less for {budget} than everybody new owes."
+            yield f"Somebody new was charged less for {budget} than newcomers begin with."
 
 
 def _least(units: Units, first: int, places: int) -> int:
@@ -225,11 +225,11 @@ def _forgotten(
     known = {budget.pk: budget for budget in budgets}
     for pk, share in shares.items():
         if pk not in known or not known[pk].had(share.mu, share.generation):
-            yield f"The ledger of the people of {promise.dataset.name} knows a share that the database does not."
+            yield f"The per-person ledger of {promise.dataset.name} has a share that the database does not."
     for pk, times in told.items():
         if times > (known[pk].thresholds_used if pk in known else 0):
             yield (
-                f"Undeclared values of {promise.dataset.name} were told more often than the database knows."
+                f"Undeclared values of {promise.dataset.name} were released more often than the database knows."
             )
 
 

@@ -20,7 +20,7 @@ def sentence(result: Mapping[str, Any], query: Query, table: TableSpec | None, e
     ways = f"{', '.join(others)} or {last}" if others else last
     return (
         f"There is too little data behind {behind} for the noise that ε {epsilon} needs. "
-        f"It is charged all the same. Try {ways}."
+        f"The charge stands all the same. Try {ways}."
     )
 
 

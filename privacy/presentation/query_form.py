@@ -61,7 +61,7 @@ OPERATORS = {
     "<=": "is at most",
     ">": "is more than",
     ">=": "is at least",
-    "between": "lies from … to",
+    "between": "is between",
     "missing": "is missing",
     "present": "is not missing",
 }
@@ -100,10 +100,10 @@ def _measure(fields: Mapping[str, Any]) -> Measure:  # noqa: C901, PLR0911 -- on
     if kind in {"count", "people"}:
         return Count() if kind == "count" else CountSubjects()
     if kind == "keys":
-        return KeyCounts(_chosen(fields, "text", "Choose the text column whose values are wanted."))
+        return KeyCounts(_chosen(fields, "text", "Choose the text column whose values you want."))
     if kind == "person_rows":
         return PersonQuantiles(None, _shares(str(fields.get("shares") or GUIDE)))
-    name = _chosen(fields, "column", "Choose the column to compute it of.")
+    name = _chosen(fields, "column", "Choose the column to compute it from.")
     of = Column(name)
     match kind:
         case "correlation":
@@ -149,7 +149,7 @@ def _number(text: str, what: str) -> float:
     try:
         return float(text.replace(",", ""))
     except ValueError as bad:
-        raise QueryRefused(f"“{text[:40]}” is not a number: {what} needs one.") from bad
+        raise QueryRefused(f"“{text[:40]}” is not a number. Enter one for {what}.") from bad
 
 
 def _condition(line: Line, table: TableSpec) -> Predicate:
@@ -158,7 +158,7 @@ def _condition(line: Line, table: TableSpec) -> Predicate:
     if line.op in WITHOUT_VALUE:
         return IsNull(spec.name) if line.op == "missing" else Not(IsNull(spec.name))
     if not line.value.strip():
-        raise QueryRefused(f"Say what “{spec.name}” is compared with.")
+        raise QueryRefused(f"Enter the value to compare “{spec.name}” with.")
     if not spec.is_key:
         return _compare(line, spec.name)
     if line.op not in {"is", "not", "in"}:
@@ -176,10 +176,10 @@ def _compare(line: Line, name: str) -> Predicate:
         ends = line.value.replace(" to ", ";").replace("…", ";").replace("–", ";")
         found = [_number(part, what) for part in ends.split(";")]
         if len(found) != 2:
-            raise QueryRefused(f"Write the two ends for {what} as “10 to 20”.")
+            raise QueryRefused(f"Enter both ends for {what}, such as “10 to 20”.")
         return And((Compare(">=", of, Constant(found[0])), Compare("<=", of, Constant(found[1]))))
     if line.op == "in":
-        raise QueryRefused(f"{what} is a number: compare it, or say from … to.")
+        raise QueryRefused(f"{what} is a number: choose a comparison or “is between”.")
     op = {"is": "=", "not": "!="}.get(line.op, line.op)
     return Compare(op, of, Constant(_number(line.value.strip(), what)))
 

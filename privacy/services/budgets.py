@@ -36,7 +36,7 @@ def give_budget(
     with lifecycle.agreed(promise), transaction.atomic():
         locked = rows.locked(promise)
         if locked.budgets.filter(scientist=scientist).exists():
-            raise Conflict(f"{scientist} has a budget already. Change that one.")
+            raise Conflict(f"{scientist} already has a budget. Change that one.")
         mu = equal_share(locked) if epsilon is None else _mu(epsilon, locked.noise_delta)
         budget_ledger.must_fit(locked, mu)
         budget = Budget.objects.create(promise=locked, scientist=scientist, mu=mu, extended=extended)
@@ -60,7 +60,7 @@ def close_budget(budget: Budget, *, by: User, reason: str) -> Budget:
     with transaction.atomic():
         locked = rows.locked(budget)
         if locked.closed_at is not None:
-            raise Conflict("This budget is closed already.")
+            raise Conflict("This budget is already closed.")
         locked.closed_at = timezone.now()
         locked.save(update_fields=["closed_at"])
         log.record(
@@ -94,7 +94,7 @@ def ask_top_up(budget: Budget, *, by: User, epsilon: float, reason: str) -> TopU
     reason = written_reason(reason, limit=TopUp.TEXT_LIMIT, keep_lines=True)
     mu = _mu(epsilon, budget.promise.noise_delta)
     if mu <= budget.mu:
-        raise Refused("That is not more than you have.")
+        raise Refused("You already have that much. Ask for a larger ε.")
     with transaction.atomic():
         made = TopUp.objects.create(budget=budget, epsilon=epsilon, reason=reason)
         _record("top_up.asked", made, by=by)
@@ -121,7 +121,7 @@ def _decide(top_up: TopUp, *, by: User, grant: bool, note: str) -> TopUp:
     """Within a transaction: a share grows with the decision that grants it, or both do not happen."""
     locked = rows.locked(top_up)
     if locked.state != TopUp.State.PENDING:
-        raise Conflict("This request has been decided already.")
+        raise Conflict("This request has already been decided.")
     locked.state = TopUp.State.GRANTED if grant else TopUp.State.DENIED
     locked.decided_by, locked.decided_at, locked.decision_note = by, timezone.now(), note
     locked.save(update_fields=["state", "decided_by", "decided_at", "decision_note"])

@@ -86,7 +86,7 @@ def no_gain(answer: Answer, spec: TableSpec, meant: Query) -> str:
     except QueryRefused:
         return ""
     if rows is None:
-        return "The noise hides what people have here. Your question can be asked as it was."
+        return "The noise hides what people have here. Ask your question as it was."
     if rows < counting:
         return ""
     has = f"{share * 100:g} % have at most {_said(rows)}"

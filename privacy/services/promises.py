@@ -45,11 +45,11 @@ def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at th
     """Let a dataset answer automatically, within one promise for everybody together and for ever."""
     require(rules.may_protect, by, dataset)
     if hasattr(dataset, "promise"):
-        raise Conflict("This dataset has its promise already. It cannot be weakened.")
+        raise Conflict("This dataset already has a promise. It cannot be weakened.")
     revision = current_revision(dataset)
     if not 1 <= public_size <= 10**10 or not 1 <= seats <= 1000:
         raise Refused(
-            "Say about how many people the dataset holds, and how many scientists may share it (1 to 1,000)."
+            "Enter about how many people the dataset holds, and how many scientists may share it (1 to 1,000)."
         )
     specs = specs_of(revision, [])
     known = {name for spec in specs.values() for name, c in spec.columns.items() if c.is_key}
@@ -108,7 +108,7 @@ def publish_rows(promise: Promise, rows: dict[str, int], *, by: User) -> Promise
 def _rows_of(tables: set[str], rows: dict[str, int]) -> dict[str, int]:
     """Public numbers of rows; Refused where there is no such table, or no such number."""
     if not set(rows) <= tables or not all(1 <= number <= MAX_ROWS for number in rows.values()):
-        raise Refused("Say about how many rows each table holds, or nothing.")
+        raise Refused("Enter about how many rows each table holds, or leave it empty.")
     return dict(rows)
 
 

@@ -92,10 +92,10 @@ def quote(
     """The price of a query at this error (half a 95 % interval) or this epsilon: one of them. Spends nothing."""
     require(rules.may_ask, by, budget)
     if (error is None) == (epsilon is None):
-        raise Refused("Say either how exact the answer is to be or which epsilon it may cost.")
+        raise Refused("Give either the error that you accept or the epsilon that the answer may cost.")
     promise = budget.promise
     if isinstance(query.measure, KeyCounts) and not promise.threshold_delta:
-        raise Refused("This dataset does not tell values that are not declared.")
+        raise Refused("This dataset does not release undeclared values.")
     revision = current_revision(promise.dataset)
     specs = specs_of(revision, promise.constants)
     try:
@@ -226,11 +226,11 @@ def _asked_with(key: UUID, budget: Budget, quoted: Quote) -> Answer | None:
         return None
     as_exact = answer.sigma == quoted.offer.sigma or line.purpose.get("asked") == quoted.asked
     if answer.query_sha256 != digest_of(quoted.query) or not as_exact:
-        raise Conflict("This key has asked something else. Use a new key for another question.")
+        raise Conflict("This idempotency key was used for another question. Use a new key.")
     return answer
 
 
 def _spec(specs: dict[str, TableSpec], name: str) -> TableSpec:
     if name not in specs:
-        raise QueryRefused(f"There is no table “{name[:100]}” here. There is: {', '.join(specs)}.")
+        raise QueryRefused(f"There is no table “{name[:100]}” here. Choose one of: {', '.join(specs)}.")
     return specs[name]

@@ -79,7 +79,7 @@ def as_told(found: Trial, quote: Quote, promise: Promise) -> Told:
     query, spec = quote.query, quote.spec
     if not found.figures:
         rows = f"only {found.rows} row{'' if found.rows == 1 else 's'}" if found.rows else "no rows"
-        return Told(heading=f"The mock data has {rows} behind this question: too few to try it on.")
+        return Told(heading=f"The mock data has {rows} behind this question: too few for a trial.")
     out, rows = found.coming_out, _rows(found, quote, published=spec.name in promise.public_rows)
     if not out:
         heading = f"On the mock data this comes out lost in noise, {_often(found, query)}."
@@ -102,8 +102,8 @@ def _rows(found: Trial, quote: Quote, *, published: bool) -> str:
     each = words.sized(found.rows_each, 2)
     about = f"about {each} row{'' if each == '1' else 's'}"
     if published:
-        return f"Each person had {about}, by the number of rows that the owner has published."
-    return f"The mock has {about} of each person: real people may have fewer, and then the error is larger."
+        return f"Each person had {about}, according to the number of rows that the owner has published."
+    return f"The mock data has {about} per person: real people may have fewer, and then the error is larger."
 
 
 def _often(found: Trial, query: Query) -> str:

@@ -90,7 +90,7 @@ def change(request: UserRequest, pk: UUID) -> HttpResponse:
     if attempt(
         form, lambda: services.change_budget(item, by=request.user, epsilon=form.cleaned_data["epsilon"])
     ):
-        messages.success(request, "The share is changed.")
+        messages.success(request, "Share changed.")
         return redirect("privacy:budget", pk)
     return _page(request, item, status=400, share_form=form)
 
@@ -103,7 +103,7 @@ def close(request: UserRequest, pk: UUID) -> HttpResponse:
     if attempt(
         form, lambda: services.close_budget(item, by=request.user, reason=form.cleaned_data["reason"])
     ):
-        messages.success(request, "The budget is closed. What was spent stays spent.")
+        messages.success(request, "Budget closed. What was spent stays spent.")
         return redirect("privacy:budget", pk)
     return _page(request, item, status=400, reason_form=form)
 
@@ -121,7 +121,7 @@ def ask_top_up(request: UserRequest, pk: UUID) -> HttpResponse:
     if request.method == "POST" and attempt(
         form, lambda: services.ask_top_up(item, by=request.user, **form.cleaned_data)
     ):
-        messages.success(request, "The owner is told, and decides.")
+        messages.success(request, "Request sent. The owner has been notified and will decide.")
         return redirect("privacy:budget", pk)
     context = {
         "budget": item,
@@ -173,6 +173,6 @@ def decide(request: UserRequest, pk: UUID) -> HttpResponse:
         form,
         lambda: services.decide_top_up(item, by=request.user, grant=grant, note=form.cleaned_data["note"]),
     ):
-        messages.success(request, "The larger share is given." if grant else "The scientist is told why not.")
+        messages.success(request, "Larger share given." if grant else "Request declined.")
         return redirect("privacy:top_up", pk)
     return _top_up_page(request, item, form, status=400)

@@ -104,7 +104,7 @@ def _histogram(promise: Promise, budgets: list[Budget]) -> list[dict[str, object
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@confirmed_recently("Promise protection for a dataset")
+@confirmed_recently("Make a promise for a dataset")
 def protect(request: UserRequest, pk: UUID) -> HttpResponse:
     """The promise is put together, shown in words, and made with a second click."""
     item = owned(request, pk)
@@ -116,7 +116,7 @@ def protect(request: UserRequest, pk: UUID) -> HttpResponse:
     form = _protect_form(tables, request.POST if request.method == "POST" else None)
     then = request.POST.get("then", "")
     if then == "make" and attempt(form, lambda: services.protect(item, by=request.user, **form.chosen)):
-        messages.success(request, "The dataset is protected. Now give scientists a share.")
+        messages.success(request, "Promise made. Now give scientists a share.")
         return redirect("privacy:dataset", pk)
     context = {
         **tabs(request, item),
@@ -185,7 +185,7 @@ def give(request: UserRequest, pk: UUID) -> HttpResponse:
         )
 
     if attempt(form, act):
-        messages.success(request, "The share is given, and the scientist is told.")
+        messages.success(request, "Share given. The scientist has been notified.")
         return redirect("privacy:dataset", pk)
     return _page(request, item, status=400, give_form=form)
 
@@ -199,11 +199,11 @@ def _rows_form(item: Dataset, data: Any = None) -> RowsForm:
 def _told(rows: Mapping[str, int]) -> str:
     """What scientists read once a number of rows is published."""
     if not rows:
-        return "Saved. Scientists are told no number of rows."
+        return "Saved. No number of rows is public."
     if len(rows) == 1:
-        return f"Saved. Scientists now read “about {next(iter(rows.values())):,} rows”."
+        return f"Saved. Scientists now see “about {next(iter(rows.values())):,} rows”."
     each = ", ".join(f"{many:,} in {name}" for name, many in rows.items())
-    return f"Saved. Scientists now read about how many rows there are: {each}."
+    return f"Saved. Scientists now see about how many rows there are: {each}."
 
 
 @require_POST

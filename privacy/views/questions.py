@@ -34,9 +34,7 @@ from privacy.views.shared import the_budget
 
 FIRST_SHARE = 0.05
 """Of what is left, which part the page proposes to spend on a question."""
-LOOK_AGAIN = (
-    "Look at the price once more: it is for another question, or another error, than the one you saw."
-)
+LOOK_AGAIN = "Check the price once more: it is for another question or another error than the one you saw."
 
 
 @dataclass(slots=True)
@@ -254,7 +252,7 @@ def _query(budget: Budget, asked: Asked) -> Query:
     if asked.source == SQL:
         text = str(asked.form.cleaned_data.get("sql") or "")
         if not text.strip():
-            raise QueryRefused("Write a SELECT, or use the form.")
+            raise QueryRefused("Write a SELECT statement, or use the form.")
         return questions.read_sql(budget, text)
     return query_of(asked.form.cleaned_data, asked.lines, asked.table)
 

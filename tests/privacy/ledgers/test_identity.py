@@ -75,7 +75,7 @@ def test_another_kind_of_the_same_column_is_refused(data):
 
 def test_a_table_that_names_nobody_is_refused(data):
     begin(data, wage_rows(), NOBODY, about_people=False)
-    assert "does not say whom a row is about" in refusal(data)
+    assert "has no column that identifies a person" in refusal(data)
 
 
 def test_a_new_table_names_people_like_the_others(data):
@@ -237,7 +237,7 @@ def test_the_page_asks_once_more_and_then_publishes(data, client):
     begin(data, renamed(wage_rows()), WAGE_COLUMNS)
     client.force_login(data.owner, backend="django.contrib.auth.backends.ModelBackend")
     page = client.get(reverse("datasets:content", args=[data.pk])).content.decode()
-    assert "0% of the people in this draft are known" in page
+    assert "0% of the people in this draft have ids that are known" in page
     assert 'name="agreed" value="1"' in page
     path = reverse("datasets:publish", args=[data.pk])
     refused = client.post(path)

@@ -256,7 +256,7 @@ def told_by_guide(client, page, compute, value, **fields):
         ),
         (3.0, {**OF_ALL, "rows": "3"}, "98 % have at most 3 rows, as many as count already: your question"),
         (6.0, OF_ALL, "98 % have at most 6 rows, more than the 4 that count: your question"),
-        (None, OF_ALL, "The noise hides what people have here. Your question can be asked as it was."),
+        (None, OF_ALL, "The noise hides what people have here. Ask your question as it was."),
         (
             200_000.0,
             {**OF_ALL, "measure": "sum"},

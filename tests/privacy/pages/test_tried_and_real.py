@@ -69,13 +69,15 @@ def test_the_error_that_is_told_is_near_the_one_that_comes(budget, compute, name
     quote = questions.quote(budget, query, by=by, epsilon=5)
     hopeful = trials.tried(quote, budget.promise)
     said = trials.as_told(hopeful, quote, budget.promise).rows
-    has = "The mock has about 3.5 rows of each person"
+    has = "The mock data has about 3.5 rows per person"
     assert said == f"{has}: real people may have fewer, and then the error is larger."
     services.publish_rows(budget.promise, {"wages": 6_000}, by=budget.promise.dataset.owner)
     budget.refresh_from_db()
     tried = trials.tried(quote, budget.promise)
     said = trials.as_told(tried, quote, budget.promise).rows
-    assert said == "Each person had about 2 rows, by the number of rows that the owner has published."
+    assert (
+        said == "Each person had about 2 rows, according to the number of rows that the owner has published."
+    )
     answer = compute(questions.ask(budget, quote, key=uuid4(), by=by))
     real = [
         figure["half_width"]

@@ -207,7 +207,7 @@ def test_an_error_agreed_to_is_charged_once_whatever_is_known_afterwards(budget)
     assert ask(budget, text, error=9000) == answer
     assert Budget.objects.get(pk=budget.pk).units_used == used
     assert Answer.objects.count() == 1
-    with pytest.raises(Conflict, match="asked something else"):
+    with pytest.raises(Conflict, match="used for another question"):
         ask(budget, text, error=5000, key=key)
 
 

@@ -134,9 +134,9 @@ def test_a_repeated_click_asks_once(budget):
 def test_one_key_asks_one_question(budget):
     key = uuid4()
     ask(budget, key=key)
-    with pytest.raises(Conflict, match="has asked something else"):
+    with pytest.raises(Conflict, match="was used for another question"):
         ask(budget, "SELECT COUNT(*) FROM wages", key=key)
-    with pytest.raises(Conflict, match="has asked something else"):
+    with pytest.raises(Conflict, match="was used for another question"):
         ask(budget, key=key, epsilon=6)
     assert LedgerLine.objects.filter(budget=budget).count() == 1
 
@@ -354,7 +354,7 @@ def test_shares_never_pass_the_promise():
         services.give_budget(made, make.scientist(), by=data.owner, epsilon=0.1)
     first = made.budgets.first()
     services.close_budget(first, by=data.owner, reason="Has left.")
-    with pytest.raises(Refused, match="would pass the promise"):
+    with pytest.raises(Refused, match="would exceed the promise"):
         services.give_budget(made, make.scientist(), by=data.owner)
 
 
@@ -369,7 +369,7 @@ def test_a_top_up_is_asked_for_and_decided_by_the_owner(budget):
         services.decide_top_up(asked, by=budget.scientist, grant=True)
     assert services.decide_top_up(asked, by=owner, grant=True).state == TopUp.State.GRANTED
     assert 0 < Budget.objects.get(pk=budget.pk).units_used < before
-    with pytest.raises(Conflict, match="decided already"):
+    with pytest.raises(Conflict, match="already been decided"):
         services.decide_top_up(asked, by=owner, grant=True)
 
 
@@ -379,7 +379,7 @@ def test_a_promise_is_made_once_and_only_by_the_owner():
         services.protect(data, by=make.owner(), epsilon=1, public_size=10, constants=[])
     services.protect(data, by=data.owner, epsilon=1, public_size=10, constants=[])
     data.refresh_from_db()
-    with pytest.raises(Conflict, match="promise already"):
+    with pytest.raises(Conflict, match="already has a promise"):
         services.protect(data, by=data.owner, epsilon=2, public_size=10, constants=[])
 
 
