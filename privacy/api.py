@@ -178,19 +178,20 @@ def _quote(item: Budget, request: UserRequest) -> tuple[questions.Quote, str]:
         raise Refused(
             f"“{extra[0][:100]}” is not a known field. The fields are sql or query, and error or epsilon."
         )
-    query, text = _query(item, body)
+    declared = questions.declarations_of(item)
+    query, text = _query(item, body, declared)
     prices = {name: _number(body[name], name) for name in ("error", "epsilon") if body.get(name) is not None}
-    return questions.quote(item, query, by=request.user, **prices), text
+    return questions.quote(item, query, by=request.user, declared=declared, **prices), text
 
 
-def _query(item: Budget, body: dict[str, object]) -> tuple[Query, str]:
+def _query(item: Budget, body: dict[str, object], declared: questions.Declarations) -> tuple[Query, str]:
     text = body.get("sql")
     if ("query" in body) == (text is not None):
         raise Refused("Give either sql or query.")
     if text is not None:
         if not isinstance(text, str):
             raise Refused("sql must be a string.")
-        return questions.read_sql(item, text), text
+        return questions.read_sql(item, text, declared), text
     try:
         return wire.decode(body["query"]), ""
     except QueryRefused as refused:

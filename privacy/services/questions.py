@@ -76,9 +76,26 @@ class Quote:
         return joint.factor(joint.lines_of(self.query.measure, self.plan.cells))
 
 
-def read_sql(budget: Budget, text: str) -> Query:
-    """The query that the SQL asks of the budget's dataset."""
-    specs = specs_of(current_revision(budget.promise.dataset), budget.promise.constants)
+@dataclass(frozen=True, slots=True)
+class Declarations:
+    """The current revision of a dataset, and its tables as queries are checked against them: read once per request."""
+
+    revision: Revision
+    specs: dict[str, TableSpec]
+
+
+def declarations_of(budget: Budget) -> Declarations:
+    """Read what is declared about the budget's dataset. Raises Conflict when no revision is published."""
+    revision = current_revision(budget.promise.dataset)
+    return Declarations(revision, specs_of(revision, budget.promise.constants))
+
+
+def read_sql(budget: Budget, text: str, declared: Declarations | None = None) -> Query:
+    """Parse SQL into the query that it asks of the budget's dataset. Raises Refused when it cannot be read.
+
+    `declared`: the declarations, when the caller has read them already.
+    """
+    specs = (declared or declarations_of(budget)).specs
     columns = frozenset(name for spec in specs.values() for name in spec.columns)
     try:
         return sql.parse(text, _spec(specs, sql.table_of(text, columns)))
@@ -87,19 +104,28 @@ def read_sql(budget: Budget, text: str) -> Query:
 
 
 def quote(
-    budget: Budget, query: Query, *, by: User, error: float | None = None, epsilon: float | None = None
+    budget: Budget,
+    query: Query,
+    *,
+    by: User,
+    error: float | None = None,
+    epsilon: float | None = None,
+    declared: Declarations | None = None,
 ) -> Quote:
-    """The price of a query at this error (half a 95 % interval) or this epsilon: one of them. Spends nothing."""
+    """Price a query at this error (half a 95 % interval) or this epsilon: one of them. Spends nothing.
+
+    `declared`: the declarations, when the caller has read them already. Raises Refused when the query cannot be priced.
+    """
     require(rules.may_ask, by, budget)
     if (error is None) == (epsilon is None):
         raise Refused("Give either the error that you accept or the epsilon that the answer may cost.")
     promise = budget.promise
     if isinstance(query.measure, KeyCounts) and not promise.threshold_delta:
         raise Refused("This dataset does not release undeclared values.")
-    revision = current_revision(promise.dataset)
-    specs = specs_of(revision, promise.constants)
+    declared = declared or declarations_of(budget)
+    revision = declared.revision
     try:
-        spec = _spec(specs, query.table)
+        spec = _spec(declared.specs, query.table)
         plan = design(query, spec)
         basis = known(budget, query, plan, spec, revision)
         rows, off = (basis.at_least, basis.off) if basis else (None, 1.0)

@@ -16,7 +16,7 @@ from common.errors import Denied, Refused
 from common.heavy_views import computing
 from common.http import UserRequest
 from common.pages import show
-from privacy import queries, rules
+from privacy import rules
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.language import sql_text
 from privacy.engine.language.query import Count, CountSubjects, PersonQuantiles, Query
@@ -34,6 +34,7 @@ from privacy.views.shared import the_budget
 
 FIRST_SHARE = 0.05
 """Of what is left, which part the page proposes to spend on a question."""
+Tables = Mapping[str, TableSpec]
 LOOK_AGAIN = "Check the price once more: it is for another question or another error than the one you saw."
 
 
@@ -65,11 +66,14 @@ def ask(request: UserRequest, pk: UUID) -> HttpResponse:
         if request.method == "POST" or rules.is_own(request.user, budget):
             raise Denied(why)
         return show(request, "privacy/ask_closed", {"budget": budget, "refusal": why})
+    declared = questions.declarations_of(budget)
     if request.method != "POST":
-        return _page(request, budget, _read(budget, _start(request, budget), request.user))
-    asked = _read(budget, request.POST, request.user)
+        start = _start(request, budget, declared.specs)
+        return _page(request, budget, _read(budget, start, request.user, declared))
+    asked = _read(budget, request.POST, request.user, declared)
     if request.POST.get("then") in price_panel.BEFORE:
-        asked = _read(budget, _before(request.POST, budget, asked), request.user)
+        first = _before(request.POST, budget, asked, declared.specs)
+        asked = _read(budget, first, request.user, declared)
     if request.POST.get("then") != "ask":
         return _page(
             request,
@@ -113,14 +117,14 @@ def price(request: UserRequest, pk: UUID) -> HttpResponse:
     budget = the_budget(request, pk)
     if why := rules.may_ask(request.user, budget):
         raise Denied(why)
-    asked = _read(budget, request.POST, request.user)
+    asked = _read(budget, request.POST, request.user, questions.declarations_of(budget))
     return show(request, "privacy/parts/price_and_sides", _context(budget, asked, request.user))
 
 
 # Reading
 
 
-def _start(request: UserRequest, budget: Budget) -> dict[str, Any]:
+def _start(request: UserRequest, budget: Budget, tables: Tables) -> dict[str, Any]:
     """What stands on a fresh page: an earlier question of one's own (`again`), or a count of people."""
     left = max(0, budget.cap - budget.units_used) / CAP
     mu = budget.mu * (FIRST_SHARE * (left or 1)) ** 0.5
@@ -129,28 +133,26 @@ def _start(request: UserRequest, budget: Budget) -> dict[str, Any]:
     start["table"] = request.GET.get("table", "")
     for name in ("guided", "back"):
         if first := _earlier(request, budget, name):
-            found = _led_back(budget, first, meant_by(request, first), guided=name == "guided")
-            return {**start, **((found and _typed_or_sql(budget, found)) or {})}
+            found = _led_back(tables, first, meant_by(request, first), guided=name == "guided")
+            return {**start, **((found and _typed_or_sql(tables, found)) or {})}
     again = _earlier(request, budget, "again")
     if not again:
-        return {**start, **_who_is_in(request, budget)}
-    return {**start, **(_typed(budget, decode(again.query)) or {"source": SQL, "sql": again.sql})}
+        return {**start, **_who_is_in(request, budget, tables)}
+    return {**start, **(_typed(tables, decode(again.query)) or {"source": SQL, "sql": again.sql})}
 
 
-def _led_back(budget: Budget, first: Answer, meant: Query | None, *, guided: bool) -> Query | None:
+def _led_back(tables: Tables, first: Answer, meant: Query | None, *, guided: bool) -> Query | None:
     """The question that a count or a guide was asked before; after a guide with as many rows as it tells."""
     if not guided:
         return meant
-    tables = queries.tables_of(budget.promise.dataset, budget.promise.constants)
     name = decode(first.query).table
     return guides.better(first, tables[name], meant) if name in tables else None
 
 
-def _typed_or_sql(budget: Budget, query: Query) -> dict[str, Any] | None:
+def _typed_or_sql(tables: Tables, query: Query) -> dict[str, Any] | None:
     """What somebody types to ask this, in the form or else in SQL."""
-    if typed := _typed(budget, query):
+    if typed := _typed(tables, query):
         return typed
-    tables = queries.tables_of(budget.promise.dataset, budget.promise.constants)
     if query.table not in tables:
         return None
     try:
@@ -159,9 +161,8 @@ def _typed_or_sql(budget: Budget, query: Query) -> dict[str, Any] | None:
         return None
 
 
-def _typed(budget: Budget, query: Query) -> dict[str, Any] | None:
+def _typed(tables: Tables, query: Query) -> dict[str, Any] | None:
     """What somebody types into the form to ask this; None where it has no fields for it."""
-    tables = queries.tables_of(budget.promise.dataset, budget.promise.constants)
     try:
         found = fields_of(query, tables[query.table]) if query.table in tables else None
     except QueryRefused:
@@ -169,14 +170,14 @@ def _typed(budget: Budget, query: Query) -> dict[str, Any] | None:
     return {**found[0], **_line_data(found[1])} if found else None
 
 
-def _before(data: Mapping[str, Any], budget: Budget, asked: Asked) -> Mapping[str, Any]:
+def _before(data: Mapping[str, Any], budget: Budget, asked: Asked, tables: Tables) -> Mapping[str, Any]:
     """What is to be asked first, in place of the question that was typed."""
     found = price_panel.before(budget, asked, data["then"])
     if not asked.query or not found:
         return data
     query, offer = found
     epsilon = f"{noise_epsilon(offer.mu, budget.promise.noise_delta):.3g}"
-    typed = _typed_or_sql(budget, query) or {}
+    typed = _typed_or_sql(tables, query) or {}
     meant = canonical(asked.query)
     meant = meant if len(meant) <= TEXT_LIMIT else ""
     start = {"key": str(uuid4()), "source": FORM, "goal": EPSILON, "epsilon": epsilon, "meant": meant}
@@ -193,7 +194,7 @@ def _meant(asked: Asked) -> Query | None:
     return None if meant == asked.query else meant
 
 
-def _who_is_in(request: UserRequest, budget: Budget) -> dict[str, Any]:
+def _who_is_in(request: UserRequest, budget: Budget, tables: Tables) -> dict[str, Any]:
     """A count of those whom an earlier answer (`still`) could have counted: as many people as it asked about, at its
     price. Nobody who cannot pay for it is in it, so it tells how many are left."""
     earlier = _earlier(request, budget, "still")
@@ -201,7 +202,7 @@ def _who_is_in(request: UserRequest, budget: Budget) -> dict[str, Any]:
         return {}
     epsilon = f"{noise_epsilon(earlier.mu, budget.promise.noise_delta):.3g}"
     query = replace(decode(earlier.query), measure=CountSubjects(), by=())
-    return {**(_typed(budget, query) or {}), "epsilon": epsilon}
+    return {**(_typed(tables, query) or {}), "epsilon": epsilon}
 
 
 def _earlier(request: UserRequest, budget: Budget, name: str) -> Answer | None:
@@ -225,9 +226,9 @@ def _line_data(lines: list[Line]) -> dict[str, str]:
     }
 
 
-def _read(budget: Budget, data: Mapping[str, Any], by: User) -> Asked:
+def _read(budget: Budget, data: Mapping[str, Any], by: User, declared: questions.Declarations) -> Asked:
     """The question and its price; whatever cannot be read or is refused becomes the reason."""
-    tables = queries.tables_of(budget.promise.dataset, budget.promise.constants)
+    tables = declared.specs
     named = str(data.get("table", ""))
     table = tables[named] if named in tables else next(iter(tables.values()))
     asked = Asked(QuestionForm(data, table=table), table, lines_of(data))
@@ -236,24 +237,24 @@ def _read(budget: Budget, data: Mapping[str, Any], by: User) -> Asked:
         asked.refusal = f"{asked.form.fields[name].label or name}: {errors[0]}"
         return asked
     try:
-        asked.query = _query(budget, asked)
+        asked.query = _query(budget, asked, declared)
         asked.table = tables[asked.query.table]
         if proposal := data.get("apply"):
             asked.query = suggestions.applied(str(proposal), asked.query, asked.table)
             asked.changed = True
         price = asked.form.price(in_points=words.is_of_rank(asked.query))
-        asked.quote = questions.quote(budget, asked.query, by=by, **price)
+        asked.quote = questions.quote(budget, asked.query, by=by, declared=declared, **price)
     except (Refused, QueryRefused) as refused:
         asked.refusal = str(refused)
     return _in_step(asked, data)
 
 
-def _query(budget: Budget, asked: Asked) -> Query:
+def _query(budget: Budget, asked: Asked, declared: questions.Declarations) -> Query:
     if asked.source == SQL:
         text = str(asked.form.cleaned_data.get("sql") or "")
         if not text.strip():
             raise QueryRefused("Write a SELECT statement, or use the form.")
-        return questions.read_sql(budget, text)
+        return questions.read_sql(budget, text, declared)
     return query_of(asked.form.cleaned_data, asked.lines, asked.table)
 
 
