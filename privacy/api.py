@@ -26,7 +26,7 @@ from privacy.engine.trials import TRIES, Trial
 from privacy.models import Answer, Budget
 from privacy.presentation import caps_in_words, words
 from privacy.services import questions, trials
-from privacy.services.prior_answers import Known
+from privacy.services.prior_answers import ErrorBasis
 
 P = ParamSpec("P")
 LIMIT = 150_000
@@ -209,24 +209,24 @@ def _price(quote: questions.Quote) -> dict[str, object]:
         "half_width_95": quote.half_width,
         "read_to": quote.plan.grid.half_cell if quote.plan.grid else None,
         "joint_factor": quote.joint_factor,
-        "half_width_rests_on": _basis(quote.known) if quote.known else None,
+        "half_width_rests_on": _basis(quote.basis) if quote.basis else None,
         "epsilon": quote.epsilon,
         "delta": quote.delta,
         "mode": "extended" if quote.may_leave_out else "complete",
         "share": quote.offer.share,
         "share_left": quote.left / CAP,
         "more_like_this": quote.more_like_this,
-        **caps_in_words.told(quote.query, quote.spec),
+        **caps_in_words.facts(quote.query, quote.spec),
     }
 
 
-def _basis(known: Known) -> dict[str, object]:
+def _basis(basis: ErrorBasis) -> dict[str, object]:
     """Where an error comes from that is not in the question: `at_most` of the worst case, otherwise about so much."""
     return {
-        "basis": known.basis,
-        "answer": str(known.answer.pk) if known.answer else None,
-        "people" if known.of_people else "rows": known.said,
-        "at_most": known.is_bound,
+        "basis": basis.source,
+        "answer": str(basis.answer.pk) if basis.answer else None,
+        "people" if basis.of_people else "rows": basis.size,
+        "at_most": basis.is_bound,
     }
 
 

@@ -10,7 +10,7 @@ from privacy.engine.language.query import Quantiles, Query
 from privacy.engine.language.schema import Kind, TableSpec
 
 
-def are_told(query: Query, table: TableSpec) -> bool:
+def is_in_dates(query: Query, table: TableSpec) -> bool:
     """Whether the answer to a query is dates."""
     match query.measure:
         case Quantiles(Column(name)) if name in table.columns:
@@ -22,7 +22,7 @@ def are_told(query: Query, table: TableSpec) -> bool:
 def as_result(answer: Answer, query: Query, table: TableSpec) -> dict[str, Any]:
     """An answer as it is kept and told: dates as `1990-12-31`."""
     result = asdict(answer)
-    if are_told(query, table):
+    if is_in_dates(query, table):
         for line in result["lines"]:
             for figure in line["figures"]:
                 figure |= {part: iso(figure[part]) for part in ("value", "low", "high")}

@@ -99,7 +99,7 @@ def _unwritable(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 NOWHERE = _unwritable(np.zeros(1, dtype=np.bool_))
 
 
-def opened(store: ColumnStore, spec: TableSpec) -> EngineTable:
+def engine_table(store: ColumnStore, spec: TableSpec) -> EngineTable:
     """A stored table as the engine reads it."""
     columns = {name: Values(found.numbers, found.valid) for name, found in store.columns.items()}
     return table_from_columns(Rows(spec, columns, store.rows, store.texts), np.asarray(store.offsets))

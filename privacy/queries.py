@@ -17,7 +17,7 @@ from privacy.declarations import specs_of
 from privacy.engine.language.schema import QueryRefused, TableSpec
 from privacy.engine.language.wire import decode
 from privacy.engine.measure.contributions import CAP, rescaled
-from privacy.ledgers.person_ledger import opened as opened_ledger
+from privacy.ledgers.person_ledger import open_ledger
 from privacy.models import Answer, Budget, BudgetQuerySet, LedgerLine, Promise, TopUp
 from privacy.presentation import caps_in_words, words
 from privacy.presentation.promise_in_words import PromiseInWords
@@ -93,7 +93,7 @@ def counted(answer: Answer) -> dict[str, object]:
     """How much of a person counts in an answer, also in those that do not say it in their record."""
     table = table_of(answer)
     try:
-        return caps_in_words.told(decode(answer.query), table) if table else {}
+        return caps_in_words.facts(decode(answer.query), table) if table else {}
     except QueryRefused:
         return {}  # it was never computed
 
@@ -212,8 +212,8 @@ class Bin:
 def used_by_people(promise: Promise, budgets: Sequence[Budget]) -> list[Bin]:
     """Over all scientists together, how much of the promise each person's own protection has been used."""
     weights = {budget.pk: float(budget.mu_squared / promise.mu_squared) / CAP for budget in budgets}
-    with opened_ledger(storage.ledger_folder(promise.dataset_id)) as book:
-        spent = [book.spent(pk) * weight for pk, weight in weights.items()]
+    with open_ledger(storage.ledger_folder(promise.dataset_id)) as person_ledger:
+        spent = [person_ledger.spent(pk) * weight for pk, weight in weights.items()]
     longest = max((len(each) for each in spent), default=0)
     total = np.zeros(longest)
     for each in spent:

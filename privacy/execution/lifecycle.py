@@ -30,7 +30,7 @@ from common.errors import Conflict, Refused
 from common.locks import one_at_a_time
 from datasets import storage
 from privacy import dates, notifications, rules
-from privacy.declarations import opened
+from privacy.declarations import engine_table
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.figures import Answer as Figures
 from privacy.engine.language.query import KeyCounts, PersonQuantiles, Quantiles
@@ -43,8 +43,7 @@ from privacy.engine.release import measure
 from privacy.execution import preparation
 from privacy.execution.questions import Question, question_of
 from privacy.ledgers import budget_ledger
-from privacy.ledgers.person_ledger import Share, SubjectLedger
-from privacy.ledgers.person_ledger import opened as opened_ledger
+from privacy.ledgers.person_ledger import Share, SubjectLedger, open_ledger
 from privacy.models import Answer, Budget, LedgerLine, Promise
 from privacy.presentation import caps_in_words
 
@@ -65,7 +64,7 @@ class _Attempt:
     """How long after the start of its turn it is released."""
     counted: dict[str, object] = field(default_factory=dict)
     """How much of a person counts in it, for the record."""
-    told: Callable[[Figures], dict[str, Any]] = asdict
+    as_result: Callable[[Figures], dict[str, Any]] = asdict
     """How its figures are written down."""
 
     def due(self) -> tuple[datetime, int]:
@@ -118,37 +117,37 @@ def _compute(attempt: _Attempt) -> Figures | None:
     if why := rules.may_ask(budget.scientist, budget):
         give_back(answer, why)
         return None
-    with opened_ledger(_book_of(budget.promise)) as book:
-        if why := _disagree(answer, book):
+    with open_ledger(_folder_of(budget.promise)) as ledger:
+        if why := _disagree(answer, ledger):
             give_back(answer, why)
             return None
         try:
             question = question_of(answer)
             attempt.seconds = question.seconds(budget.promise)
-            attempt.counted = caps_in_words.told(question.query, question.spec)
-            attempt.told = partial(dates.as_result, query=question.query, table=question.spec)
+            attempt.counted = caps_in_words.facts(question.query, question.spec)
+            attempt.as_result = partial(dates.as_result, query=question.query, table=question.spec)
         except QueryRefused as why:
             give_back(answer, str(why))
             return None
-        book.keep(budget.pk, Share(budget.mu, budget.generation))
-        _catch_up(answer, book.last_line())
+        ledger.keep(budget.pk, Share(budget.mu, budget.generation))
+        _catch_up(answer, ledger.last_line())
         _may_leave_out(answer)
         attempt.line = budget_ledger.commit(answer.line, by=system)
         Answer.objects.filter(pk=answer.pk).update(begun_at=attempt.begun, opened_at=timezone.now())
-        return _answer(answer, attempt.line, book, question)
+        return _answer(answer, attempt.line, ledger, question)
 
 
-def _disagree(answer: Answer, book: SubjectLedger) -> str:
+def _disagree(answer: Answer, ledger: SubjectLedger) -> str:
     """Why the two ledgers cannot pay for this answer together: one of them was restored to an older state."""
     budget = answer.budget
     promise = budget.promise
-    if book.last_line() < promise.last_applied:
+    if ledger.last_line() < promise.last_applied:
         return "The per-person ledger is older than what was released. An admin has to restore a newer one."
-    known = book.shares().get(budget.pk)
-    if known is not None and not budget.had(known.mu, known.generation):
+    share = ledger.shares().get(budget.pk)
+    if share is not None and not budget.had(share.mu, share.generation):
         return f"The database has lost a change of this budget. {RESTORED}"
     if _is_threshold(answer):
-        used = book.thresholds()
+        used = ledger.thresholds()
         return budget_ledger.no_threshold_left(promise, used.get(budget.pk, 0), sum(used.values()))
     return ""
 
@@ -190,7 +189,7 @@ def _catch_up(answer: Answer, last: int) -> None:
         )
 
 
-def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger, question: Question) -> Figures:
+def _answer(answer: Answer, line: LedgerLine, ledger: SubjectLedger, question: Question) -> Figures:
     promise = answer.budget.promise
     store = storage.open_columns(
         answer,
@@ -202,13 +201,13 @@ def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger, question: Que
     )
     measured = measure(
         question.query,
-        opened(store, question.spec),
+        engine_table(store, question.spec),
         worst_case=answer.line.units // answer.releases,
         threshold_delta=promise.delta_each,
     )
-    active = book.charge(
+    active = ledger.charge(
         answer.budget_id,
-        book.places(store.digests, name=store.listing, owed=_owed(promise)),
+        ledger.places(store.digests, name=store.listing, owed=_owed(promise)),
         measured.charges,
         line=line.pk,
         threshold=_is_threshold(answer),
@@ -236,11 +235,11 @@ def _store(attempt: _Attempt, line: LedgerLine, figures: Figures) -> None:
             promise.doublings, promise.doubled_at = doublings, at
         promise.save(update_fields=["last_applied", "doublings", "doubled_at"])
         answer.state = Answer.State.RELEASED
-        answer.result = attempt.told(figures)
+        answer.result = attempt.as_result(figures)
         answer.visible_at = at
         answer.record = {**_record_of(answer, at), **attempt.counted}
         answer.save(update_fields=["state", "result", "visible_at", "record"])
-        _tell(answer, "answer.released", mu=answer.mu)
+        _announce(answer, "answer.released", mu=answer.mu)
         budget = Budget.objects.get(pk=answer.budget_id)
         before = budget.share_used - answer.line.units / CAP
         if before < Budget.LOW <= budget.share_used:
@@ -295,7 +294,7 @@ def _close(answer: Answer, state: Answer.State, **detail: str) -> None:
     with transaction.atomic():
         waiting = Answer.objects.filter(pk=answer.pk, state=Answer.State.PENDING)
         if waiting.update(state=state, record=detail):
-            _tell(answer, f"answer.{state}", **detail)
+            _announce(answer, f"answer.{state}", **detail)
 
 
 def look_after() -> list[str]:
@@ -310,10 +309,10 @@ def look_after() -> list[str]:
     pending = Answer.objects.filter(state=Answer.State.PENDING).select_related(
         "line", "budget__promise__dataset"
     )
-    opened_ = Q(line__settled_by__kind=LedgerLine.Kind.COMMIT)
-    for answer in pending.filter(opened_, line__settled_by__at__lt=given_up):
+    committed = Q(line__settled_by__kind=LedgerLine.Kind.COMMIT)
+    for answer in pending.filter(committed, line__settled_by__at__lt=given_up):
         _lose(answer)
-    for answer in pending.filter(~opened_ | Q(line__settled_by=None), created_at__lt=given_up):
+    for answer in pending.filter(~committed | Q(line__settled_by=None), created_at__lt=given_up):
         give_back(answer, "No worker started on it in time. Ask again.")
     waiting = pending.filter(line__settled_by=None, created_at__lt=now - settings.ANSWER_WAITS)
     return [str(pk) for pk in waiting.values_list("pk", flat=True)[:100]]
@@ -323,13 +322,13 @@ def change_share(
     budget: Budget, mu: float, *, by: User, also: Callable[[Budget], object] = lambda _: None
 ) -> Budget:
     """Change what a unit of a budget is worth, in both ledgers; `also` in the same transaction."""
-    with agreed(budget.promise) as book:
-        if mu < Budget.objects.get(pk=budget.pk).mu and book.spent(budget.pk).any():
+    with agreed(budget.promise) as ledger:
+        if mu < Budget.objects.get(pk=budget.pk).mu and ledger.spent(budget.pk).any():
             raise Refused("A share that has been used cannot be made smaller. Close it instead.")
         changed = budget_ledger.rescale(budget, mu, by=by, also=also)
         # Second, so that a death in between leaves people charged too much, never too little. The next answer, or the
         # next change, makes it good.
-        book.keep(changed.pk, Share(changed.mu, changed.generation))
+        ledger.keep(changed.pk, Share(changed.mu, changed.generation))
     return changed
 
 
@@ -337,19 +336,19 @@ def change_share(
 def agreed(promise: Promise) -> Iterator[SubjectLedger]:
     """A dataset's place in line, with both its ledgers knowing the same shares. Refused when they do not: shares that
     the database has forgotten would be given a second time."""
-    with one_at_a_time(promise.dataset_id), opened_ledger(_book_of(promise)) as book:
+    with one_at_a_time(promise.dataset_id), open_ledger(_folder_of(promise)) as ledger:
         budgets = {budget.pk: budget for budget in promise.budgets.all()}
-        for pk, share in book.shares().items():
+        for pk, share in ledger.shares().items():
             if pk not in budgets or not budgets[pk].had(share.mu, share.generation):
                 raise Refused(f"The database has lost a share. {RESTORED}")
-        yield book
+        yield ledger
 
 
-def _book_of(promise: Promise) -> Path:
+def _folder_of(promise: Promise) -> Path:
     return storage.ledger_folder(promise.dataset_id)
 
 
-def _tell(answer: Answer, action: str, **detail: str | float) -> None:
+def _announce(answer: Answer, action: str, **detail: str | float) -> None:
     log.record(
         action,
         by=answer.budget.scientist,

@@ -17,7 +17,7 @@ from datasets import storage
 from datasets.hooks import Remark
 from datasets.models import Column, Revision
 from privacy.engine.measure.contributions import CAP
-from privacy.ledgers.person_ledger import opened
+from privacy.ledgers.person_ledger import open_ledger
 from privacy.models import Budget, Promise
 
 ENOUGH = 0.5
@@ -38,12 +38,12 @@ def objections(revision: Revision) -> list[str]:
 def differences(revision: Revision, last: Revision) -> Iterator[str]:
     """Where a revision names people otherwise than the one before it."""
     before, now = _subjects(last), _subjects(revision)
-    known = {(column.name, column.stored): column for column in before.values()}
+    columns_before = {(column.name, column.stored): column for column in before.values()}
     for name, subject in now.items():
         if name in before and (subject.name, subject.stored) != (before[name].name, before[name].stored):
             yield _differs(name, subject, before[name])
-        elif known and (subject.name, subject.stored) not in known:
-            yield _differs(name, subject, next(iter(known.values())))
+        elif columns_before and (subject.name, subject.stored) not in columns_before:
+            yield _differs(name, subject, next(iter(columns_before.values())))
     for table in revision.tables.all():
         if table.name not in now:
             yield (
@@ -96,8 +96,8 @@ def delivery(revision: Revision) -> Delivery | None:
     key = bytes(promise.subject_key)
     tables = revision.tables.prefetch_related("columns")
     found = set[bytes]().union(*(storage.some_people(table, key, most=SAMPLE) for table in tables))
-    with opened(storage.ledger_folder(promise.dataset_id)) as book:
-        return Delivery(len(found), book.known(found))
+    with open_ledger(storage.ledger_folder(promise.dataset_id)) as ledger:
+        return Delivery(len(found), ledger.count_known(found))
 
 
 def remarks(revision: Revision) -> list[Remark]:
@@ -105,10 +105,10 @@ def remarks(revision: Revision) -> list[Remark]:
     found = delivery(revision)
     if found is None or not found.people:
         return []
-    told = f"{found.share} of the people in this draft have ids that are known from earlier answers."
+    text = f"{found.share} of the people in this draft have ids that are known from earlier answers."
     if not found.is_doubtful:
-        return [Remark(words=told, asks=False)]
-    return [Remark(words=f"{told} {CONSEQUENCE}", asks=True)]
+        return [Remark(words=text, asks=False)]
+    return [Remark(words=f"{text} {CONSEQUENCE}", asks=True)]
 
 
 CONSEQUENCE = (
@@ -129,8 +129,8 @@ def publishing(revision: Revision, by: User, agreed: bool) -> None:  # noqa: FBT
     # Locked, so that no question to the old revision is charged after this sum: see ledger.reserve.
     budgets = list(promise.budgets.select_for_update().order_by("pk"))
     owe = {str(budget.pk): min(CAP, budget.units_used) for budget in budgets if budget.units_used}
-    with opened(storage.ledger_folder(promise.dataset_id)) as book:
-        promise.newcomers = [*promise.newcomers, {"places": book.count(), "owe": owe}]
+    with open_ledger(storage.ledger_folder(promise.dataset_id)) as ledger:
+        promise.newcomers = [*promise.newcomers, {"places": ledger.count(), "owe": owe}]
     if any(_differs_by_cell(budget) for budget in budgets):
         promise.incomplete_since = promise.incomplete_since or timezone.now()
     promise.save(update_fields=["newcomers", "incomplete_since"])

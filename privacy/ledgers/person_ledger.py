@@ -51,10 +51,10 @@ class Share:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator["SubjectLedger"]:
+def open_ledger(folder: Path) -> Iterator["SubjectLedger"]:
     """The ledger, for processes whose threads may want it at the same time."""
-    with _one_at_a_time, closing(SubjectLedger(folder)) as book:
-        yield book
+    with _one_at_a_time, closing(SubjectLedger(folder)) as ledger:
+        yield ledger
 
 
 class SubjectLedger:
@@ -89,10 +89,10 @@ class SubjectLedger:
             if listed is not None:
                 return np.frombuffer(listed, dtype=np.uint32).copy()
         with self._env.begin(write=True, buffers=True) as txn:
-            known = int(txn.stat(self._places)["entries"])
+            before = int(txn.stat(self._places)["entries"])
             found = self._look_up(txn, digests)
             for budget, units in owed.items():
-                self._charge_newcomers(txn, budget, found[found >= known], units)
+                self._charge_newcomers(txn, budget, found[found >= before], units)
             txn.put(name, found.tobytes(), db=self._listings)
         return found
 
@@ -107,7 +107,7 @@ class SubjectLedger:
         with self._env.begin() as txn:
             return int(txn.stat(self._places)["entries"])
 
-    def known(self, digests: Iterable[bytes]) -> int:
+    def count_known(self, digests: Iterable[bytes]) -> int:
         """How many of these subjects have a place."""
         with self._env.begin(db=self._places) as txn:
             return sum(txn.get(digest) is not None for digest in digests)
@@ -117,12 +117,12 @@ class SubjectLedger:
         count = txn.stat(self._places)["entries"]
         for k, digest in enumerate(np.asarray(digests)):  # rows of a memory map take five times as long
             key = digest.tobytes()
-            known = txn.get(key, db=self._places)
-            if known is None:
-                known = int(count).to_bytes(8, "little")
-                txn.put(key, known, db=self._places)
+            place = txn.get(key, db=self._places)
+            if place is None:
+                place = int(count).to_bytes(8, "little")
+                txn.put(key, place, db=self._places)
                 count += 1
-            found[k] = int.from_bytes(known, "little")
+            found[k] = int.from_bytes(place, "little")
         return found
 
     def last_line(self) -> int:

@@ -22,7 +22,7 @@ from privacy.engine.language.wire import decode
 from privacy.engine.measure.contributions import CAP, Integers, rescaled, worst_case_units
 from privacy.engine.plan.designs import design, most_releases
 from privacy.ledgers import identity
-from privacy.ledgers.person_ledger import Share, Units, opened
+from privacy.ledgers.person_ledger import Share, Units, open_ledger
 from privacy.models import Answer, Budget, LedgerLine, Promise
 
 ENTRIES = ("budget.reserved", "budget.commit", "budget.void")
@@ -57,20 +57,20 @@ class _Replay:
 
     def run(self) -> list[str]:
         self.spent = np.zeros(self.size, dtype=np.int64)
-        said = _said(self.budget)
+        logged = _logged(self.budget)
         lines = self.budget.lines.order_by("id")
         for line in lines.iterator(chunk_size=BATCH):
-            for fault in self._faults(line, said.pop(line.pk, None)):
+            for fault in self._faults(line, logged.pop(line.pk, None)):
                 self.found.append(f"Line {line.pk} of {self.budget}: {fault}.")
-        for pk in said:
+        for pk in logged:
             self.found.append(f"Line {pk} of {self.budget} is missing, but the audit log has it.")
         self._rescale_to(self.budget.generation)
         if not np.array_equal(self.spent, self.budget.worst_case(self.size)):
             self.found.append(f"The stored balance of {self.budget} is not the sum of its lines.")
         return self.found
 
-    def _faults(self, line: LedgerLine, said: dict[str, Any] | None) -> Iterator[str]:
-        if said is None or (said["action"], said["units"]) != (_action(line), line.units):
+    def _faults(self, line: LedgerLine, logged: dict[str, Any] | None) -> Iterator[str]:
+        if logged is None or (logged["action"], logged["units"]) != (_action(line), line.units):
             yield "it differs from the audit log"
         if line.generation < self.generation or line.generation > len(self.budget.earlier_mus):
             yield "it belongs to another share than the lines around it"
@@ -116,7 +116,7 @@ class _Replay:
             self.generation += 1
 
 
-def _said(budget: Budget) -> dict[int, dict[str, Any]]:
+def _logged(budget: Budget) -> dict[int, dict[str, Any]]:
     """What the audit log, which is chained by hashes, says of each line."""
     rows = Entry.objects.filter(
         action__in=ENTRIES, object_type="ledgerline", person_id=str(budget.scientist_id),
@@ -143,12 +143,12 @@ def _price(line: LedgerLine, mu: float) -> int:
 def _releases(line: LedgerLine, query: Query) -> int:
     """How often noise is drawn on what a line pays for. A search has as many steps as its column has values to tell
     apart: the declarations that it was priced from say how many. Lines that do not say how often paid for the most."""
-    said, most = line.purpose.get("releases"), most_releases(query)
-    if not isinstance(said, int) or most == 1:
+    stated, most = line.purpose.get("releases"), most_releases(query)
+    if not isinstance(stated, int) or most == 1:
         return most
     answer: Answer | None = getattr(line, "answer", None)
     if answer is None:
-        return min(most, max(1, said))
+        return min(most, max(1, stated))
     table = answer.revision.tables.prefetch_related("columns").filter(name=query.table).first()
     if table is None:
         raise QueryRefused(f"There is no table “{query.table[:100]}” in this revision.")
@@ -178,15 +178,15 @@ def _people(promise: Promise, budgets: list[Budget]) -> Iterator[str]:
         if promise.last_applied:
             yield f"The per-person ledger of {promise.dataset.name} is missing."
         return
-    with opened(folder) as book:
-        last, spent = book.last_line(), {budget: book.spent(budget.pk) for budget in budgets}
-        shares, told, places = book.shares(), book.thresholds(), book.count()
+    with open_ledger(folder) as ledger:
+        last, spent = ledger.last_line(), {budget: ledger.spent(budget.pk) for budget in budgets}
+        shares, threshold_counts, places = ledger.shares(), ledger.thresholds(), ledger.count()
     lines = LedgerLine.objects.filter(budget__promise=promise, kind=LedgerLine.Kind.COMMIT)
     if last < promise.last_applied:
         yield f"The per-person ledger of {promise.dataset.name} is older than what was released."
     if last and not lines.filter(pk=last).exists():
         yield f"The per-person ledger of {promise.dataset.name} has line {last}, but the database does not."
-    yield from _forgotten(promise, budgets, shares, told)
+    yield from _forgotten(promise, budgets, shares, threshold_counts)
     for budget, units in spent.items():
         limit = min(CAP, int(budget.worst_case(promise.cells.size).max(initial=0)))
         share = shares.get(budget.pk)
@@ -219,15 +219,15 @@ def _names_of_people(promise: Promise) -> Iterator[str]:
 
 
 def _forgotten(
-    promise: Promise, budgets: list[Budget], shares: dict[UUID, Share], told: dict[UUID, int]
+    promise: Promise, budgets: list[Budget], shares: dict[UUID, Share], threshold_counts: dict[UUID, int]
 ) -> Iterator[str]:
     """What the people paid for and the database, restored, does not know."""
-    known = {budget.pk: budget for budget in budgets}
+    by_pk = {budget.pk: budget for budget in budgets}
     for pk, share in shares.items():
-        if pk not in known or not known[pk].had(share.mu, share.generation):
+        if pk not in by_pk or not by_pk[pk].had(share.mu, share.generation):
             yield f"The per-person ledger of {promise.dataset.name} has a share that the database does not."
-    for pk, times in told.items():
-        if times > (known[pk].thresholds_used if pk in known else 0):
+    for pk, times in threshold_counts.items():
+        if times > (by_pk[pk].thresholds_used if pk in by_pk else 0):
             yield (
                 f"Undeclared values of {promise.dataset.name} were released more often than the database knows."
             )

@@ -42,17 +42,17 @@ def beyond(query: Query, table: TableSpec) -> str:
         return ""
     match query.measure:
         case Count() if not query.by:
-            told = f"Anyone with more counts as {rows:,}."
+            text = f"Anyone with more counts as {rows:,}."
         case Sum() if not query.by:
-            told = "Anyone who adds up to more counts as that much."
+            text = "Anyone who adds up to more counts as that much."
         case _ if query.by:
-            told = "Anyone with more may be scaled down, in all groups together."
+            text = "Anyone with more may be scaled down, in all groups together."
         case _:
-            told = "Anyone with more may be scaled down, all rows together."
-    return f"{told} {NOT_COVERED}"
+            text = "Anyone with more may be scaled down, all rows together."
+    return f"{text} {NOT_COVERED}"
 
 
-def told(query: Query, table: TableSpec) -> dict[str, object]:
+def facts(query: Query, table: TableSpec) -> dict[str, object]:
     """All of this, for pages, records and programs."""
     return {
         "rows_per_person": rows_per_person(query, table),

@@ -238,9 +238,9 @@ def _are_columns(features: Sequence[Expression], names: Sequence[str]) -> bool:
 def _line(part: Predicate, table: TableSpec) -> Line | None:
     match part:
         case Not(In(column, (only,))):
-            return Line(column, "not", _said(column, (only,), table))
+            return Line(column, "not", _values_text(column, (only,), table))
         case In(column, values):
-            return Line(column, "is" if len(values) == 1 else "in", _said(column, values, table))
+            return Line(column, "is" if len(values) == 1 else "in", _values_text(column, values, table))
         case IsNull(column):
             return Line(column, "missing")
         case Not(IsNull(column)):
@@ -261,7 +261,7 @@ def _between(part: And) -> Line | None:
             return None
 
 
-def _said(column: str, values: Sequence[str], table: TableSpec) -> str:
+def _values_text(column: str, values: Sequence[str], table: TableSpec) -> str:
     if table.column(column).labels == tuple(FLAGS):
         values = [FLAGS.get(value, value) for value in values]
     separator = "; " if len(values) > 1 and any("," in value for value in values) else ", "

@@ -89,9 +89,9 @@ def no_gain(answer: Answer, spec: TableSpec, meant: Query) -> str:
         return "The noise hides what people have here. Ask your question as it was."
     if rows < counting:
         return ""
-    has = f"{share * 100:g} % have at most {_said(rows)}"
+    has = f"{share * 100:g} % have at most {_rows_in_words(rows)}"
     if query.measure.of is not None:
-        has = f"{share * 100:g} % add up to at most what {_said(rows)} can hold"
+        has = f"{share * 100:g} % add up to at most what {_rows_in_words(rows)} can hold"
     declared = meant.rows is None and counting == spec.max_rows
     if rows == counting:
         beside = "as declared" if declared else "as many as count already"
@@ -106,7 +106,7 @@ def meant_by(answer: Answer) -> Query | None:
     return None if meant is None else wire.decode(meant)
 
 
-def _said(rows: int) -> str:
+def _rows_in_words(rows: int) -> str:
     return f"{rows:,} row{'' if rows == 1 else 's'}"
 
 

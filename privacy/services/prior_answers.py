@@ -26,11 +26,11 @@ FIRST_COUNT = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class ErrorBasis:
     """At least so many rows (or people), and a mean so far `off` the middle of its bounds, in half widths, at most."""
 
     at_least: float
-    said: float
+    size: float
     """The number of rows or people that was published or told."""
     of_people: bool
     is_bound: bool
@@ -40,14 +40,16 @@ class Known:
     """The scientist's own answer that it was read off; otherwise the owner has published it."""
 
     @property
-    def basis(self) -> str:
+    def source(self) -> str:
         """`mean` or `count`, an answer of one's own; or `published`."""
         if self.answer is None:
             return "published"
         return "mean" if self.answer.query["measure"]["kind"] == "mean" else "count"
 
 
-def known(budget: Budget, query: Query, plan: Design, spec: TableSpec, revision: Revision) -> Known | None:
+def error_basis(
+    budget: Budget, query: Query, plan: Design, spec: TableSpec, revision: Revision
+) -> ErrorBasis | None:
     """What a quoted error may rest on; None where nobody knows, or where it needs nothing of the kind.
 
     The best first: an earlier answer to the same mean, published rows, an earlier count, published people.
@@ -109,7 +111,7 @@ def _is_per_person(query: Query) -> bool:
     return isinstance(measure, PersonQuantiles) or (isinstance(measure, Mean) and measure.per_subject)
 
 
-def _mean(own: Any, query: Query, plan: Design) -> Known | None:
+def _mean(own: Any, query: Query, plan: Design) -> ErrorBasis | None:
     """An earlier answer to the same mean: how many rows it was of, and where it lay."""
     if not isinstance(query.measure, Mean):
         return None
@@ -118,9 +120,9 @@ def _mean(own: Any, query: Query, plan: Design) -> Known | None:
         mean, n = figures["mean"], figures["n"]
         safe = pricing.at_least(n["value"], n["half_width"])
         if mean["value"] is not None and safe is not None:
-            return Known(
+            return ErrorBasis(
                 at_least=safe,
-                said=n["value"],
+                size=n["value"],
                 of_people=query.measure.per_subject,
                 is_bound=False,
                 off=pricing.off_middle(plan.scales[0], mean["value"], mean["half_width"]),
@@ -129,7 +131,7 @@ def _mean(own: Any, query: Query, plan: Design) -> Known | None:
     return None
 
 
-def _count(own: Any, query: Query, spec: TableSpec) -> Known | None:
+def _count(own: Any, query: Query, spec: TableSpec) -> ErrorBasis | None:
     """An earlier count with the same conditions: of rows or, as there are at least as many rows, of people."""
     people = replace(query, measure=CountSubjects(), by=())
     counts = [people] if _is_per_person(query) else [replace(people, measure=Count()), people]
@@ -138,9 +140,9 @@ def _count(own: Any, query: Query, spec: TableSpec) -> Known | None:
             n = _figures(answer)["count"]
             safe = pricing.at_least(n["value"], n["half_width"])
             if safe is not None:
-                return Known(
+                return ErrorBasis(
                     at_least=safe,
-                    said=n["value"],
+                    size=n["value"],
                     of_people=isinstance(counted.measure, CountSubjects),
                     is_bound=_is_bound(query, spec),
                     answer=answer,
@@ -148,26 +150,26 @@ def _count(own: Any, query: Query, spec: TableSpec) -> Known | None:
     return None
 
 
-def _published_rows(promise: Promise, query: Query, spec: TableSpec) -> Known | None:
+def _published_rows(promise: Promise, query: Query, spec: TableSpec) -> ErrorBasis | None:
     """Rows of a table. A person has at most `max_rows`, of which at least the part `rows` / `max_rows` counts."""
     rows = promise.public_rows.get(query.table)
     if not rows or query.where is not None or _is_per_person(query):
         return None
     counting_at_least = rows * min(1.0, (query.rows or spec.max_rows) / spec.max_rows)
-    return Known(
+    return ErrorBasis(
         at_least=min(rows, max(counting_at_least, promise.public_size)),
-        said=rows,
+        size=rows,
         of_people=False,
         is_bound=_is_bound(query, spec),
     )
 
 
-def _published_people(promise: Promise, query: Query, spec: TableSpec) -> Known | None:
+def _published_people(promise: Promise, query: Query, spec: TableSpec) -> ErrorBasis | None:
     """People: each has at least one row."""
     if query.where is not None:
         return None
     people = promise.public_size
-    return Known(at_least=people, said=people, of_people=True, is_bound=_is_bound(query, spec))
+    return ErrorBasis(at_least=people, size=people, of_people=True, is_bound=_is_bound(query, spec))
 
 
 def _is_bound(query: Query, spec: TableSpec) -> bool:

@@ -52,8 +52,8 @@ def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at th
             "Enter about how many people the dataset holds, and how many scientists may share it (1 to 1,000)."
         )
     specs = specs_of(revision, [])
-    known = {name for spec in specs.values() for name, c in spec.columns.items() if c.is_key}
-    if unknown := sorted(set(constants) - known):
+    keys = {name for spec in specs.values() for name, c in spec.columns.items() if c.is_key}
+    if unknown := sorted(set(constants) - keys):
         raise Refused(
             f"“{unknown[0][:100]}” has no declared categories: it cannot tell groups of people apart."
         )

@@ -27,7 +27,7 @@ from privacy.engine.plan.designs import Design, design
 from privacy.engine.plan.pricing import Offer
 from privacy.ledgers import budget_ledger
 from privacy.models import Answer, AnswerQuerySet, Budget, LedgerLine
-from privacy.services.prior_answers import Known, known
+from privacy.services.prior_answers import ErrorBasis, error_basis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Quote:
     revision: Revision
     half_width: float | None
     """Half the width of the 95 % interval, in the answer's own units; None where only the data could tell."""
-    known: Known | None
+    basis: ErrorBasis | None
     """What half the width rests on, where that is more than the question and the declarations."""
     asked: dict[str, float]
     """What its scientist has fixed: {"error": …} or {"epsilon": …}."""
@@ -127,7 +127,7 @@ def quote(
     try:
         spec = _spec(declared.specs, query.table)
         plan = design(query, spec)
-        basis = known(budget, query, plan, spec, revision)
+        basis = error_basis(budget, query, plan, spec, revision)
         rows, off = (basis.at_least, basis.off) if basis else (None, 1.0)
         offer = (
             pricing.offer_for_epsilon(plan, epsilon, promise.noise_delta, budget.mu)
@@ -151,7 +151,7 @@ def quote(
         noise_delta=promise.noise_delta,
         may_leave_out=budget.may_leave_out or budget_ledger.rests_on_constants(budget, charge),
         half_width=None if per_sigma is None else per_sigma * offer.sigma,
-        known=basis,
+        basis=basis,
         asked={"error": error or 0.0} if epsilon is None else {"epsilon": epsilon},
         left=max(0, budget.cap - int(worst[cells].max(initial=0))),
     )
@@ -230,10 +230,10 @@ def stored(budget: Budget, quoted: Quote) -> Answer | None:
 def _narrow(same: AnswerQuerySet, quoted: Quote) -> Answer | None:
     """One whose own interval is as narrow as what is asked for, however much noise that took: what is known of a mean,
     and so the noise for an error, changes with the answers that are there."""
-    if not isinstance(quoted.query.measure, Mean) or quoted.known is None or "error" not in quoted.asked:
+    if not isinstance(quoted.query.measure, Mean) or quoted.basis is None or "error" not in quoted.asked:
         return None
-    told = (each for each in same.out().order_by("sigma") if _half_width(each) <= quoted.asked["error"])
-    return next(told, None)
+    narrow = (each for each in same.out().order_by("sigma") if _half_width(each) <= quoted.asked["error"])
+    return next(narrow, None)
 
 
 def _half_width(answer: Answer) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 
 from datasets import mock_columns, mock_files
 from datasets.columns import ColumnStore, StoredColumn
-from privacy.declarations import opened, plans_for
+from privacy.declarations import engine_table, plans_for
 from privacy.engine.language.expressions import Column
 from privacy.engine.language.query import Correlation, Mean, Query, Regression, Variance
 from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
@@ -27,7 +27,7 @@ MOST_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class TrialInWords:
     """A trial in words. `widths`: (figure, half the width of its 95 % interval)."""
 
     heading: str
@@ -55,7 +55,7 @@ def tried(quote: Quote, promise: Promise) -> Trial | None:
         store = mock_columns.read(path, spec.subject, plans, most=MOST_ROWS, shared=shared)
     except (OSError, LookupError, ValueError):
         return None  # there is no mock that fits the declarations: a question can be asked without it
-    return trial(query, opened(store, spec), sigma=quote.offer.sigma, people=people, seed=seed)
+    return trial(query, engine_table(store, spec), sigma=quote.offer.sigma, people=people, seed=seed)
 
 
 def rehearse() -> None:
@@ -71,26 +71,26 @@ def rehearse() -> None:
     offsets = np.arange(FEWEST_ROWS + 1, dtype=np.int64)
     store = ColumnStore(offsets=offsets, digests=nobody, listing=b"", columns={"x": x}, texts={})
     query = Query(table=spec.name, measure=Variance(Column("x")))
-    trial(query, opened(store, spec), sigma=ONE, people=FEWEST_ROWS, seed=0)
+    trial(query, engine_table(store, spec), sigma=ONE, people=FEWEST_ROWS, seed=0)
 
 
-def as_told(found: Trial, quote: Quote, promise: Promise) -> Told:
+def in_words(found: Trial, quote: Quote, promise: Promise) -> TrialInWords:
     """What the price panel says of it."""
     query, spec = quote.query, quote.spec
     if not found.figures:
         rows = f"only {found.rows} row{'' if found.rows == 1 else 's'}" if found.rows else "no rows"
-        return Told(heading=f"The mock data has {rows} behind this question: too few for a trial.")
+        return TrialInWords(heading=f"The mock data has {rows} behind this question: too few for a trial.")
     out, rows = found.coming_out, _rows(found, quote, published=spec.name in promise.public_rows)
     if not out:
         heading = f"On the mock data this comes out lost in noise, {_often(found, query)}."
-        return Told(heading=heading, helps=_helps(query), but=_but(query), rows=rows)
+        return TrialInWords(heading=heading, helps=_helps(query), but=_but(query), rows=rows)
     heading = f"On the mock data this comes out, {_often(found, query)}."
     if not query.by:
         widths = [(words.figure_name(each.name), _width(each, query, spec)) for each in out]
-        return Told(heading=heading, widths=widths, but=_but(query), rows=rows)
+        return TrialInWords(heading=heading, widths=widths, but=_but(query), rows=rows)
     middle = sorted(out, key=lambda each: each.half_width or 0.0)[len(out) // 2]
     widths = [("Middle group", _width(middle, query, spec))]
-    return Told(heading=heading, widths=widths, but=_but(query), rows=rows)
+    return TrialInWords(heading=heading, widths=widths, but=_but(query), rows=rows)
 
 
 def _rows(found: Trial, quote: Quote, *, published: bool) -> str:
@@ -111,8 +111,8 @@ def _often(found: Trial, query: Query) -> str:
     out = len(found.coming_out)
     if query.by:
         return f"in {out or len(found.figures)} of {len(found.figures)} groups"
-    told = found.figures[0].told
-    return f"in {told if out else TRIES - told} of {TRIES} tries"
+    shown = found.figures[0].told
+    return f"in {shown if out else TRIES - shown} of {TRIES} tries"
 
 
 def _width(figure: Tried, query: Query, spec: TableSpec) -> str:

@@ -111,7 +111,7 @@ def _context(request: UserRequest, item: Answer) -> dict[str, Any]:
     }
     meant = question_links.meant_by(request, item) if is_own else None
     if is_own:
-        context |= question_links.told(request, meant)
+        context |= question_links.context(request, meant)
     if item.is_out:
         table = queries.table_of(item)
         context |= {**_figures(item, query, table), **_guided(item, table, meant), "repeat": _repeat(item)}
@@ -188,14 +188,16 @@ def _guided(item: Answer, table: TableSpec | None, meant: Query | None) -> dict[
 def _worth_drawing(lines: Sequence[dict[str, Any]]) -> bool:
     """Several bars, not too many, and not all of them drowned by the noise. Dates have no length."""
     values = [line["figures"][0]["value"] for line in lines]
-    known = any(value is not None for value in values) and not any(isinstance(each, str) for each in values)
-    return known and 1 < len(lines) <= svg_charts.MOST_BARS
+    has_values = any(value is not None for value in values) and not any(
+        isinstance(each, str) for each in values
+    )
+    return has_values and 1 < len(lines) <= svg_charts.MOST_BARS
 
 
 def _may_be_missing(by: Sequence[str], table: TableSpec | None) -> list[str]:
     """The columns of the groups in which a value may be missing: such rows are in no group."""
-    known = table.columns if table else {}
-    return [name for name in by if name in known and known[name].nullable]
+    columns = table.columns if table else {}
+    return [name for name in by if name in columns and columns[name].nullable]
 
 
 def _row(
@@ -217,15 +219,15 @@ def _figure(figure: dict[str, Any], all_hold: Together | None, decimals: int | N
     places = words.places(half)
     if exports.has_ends(figure) and not isinstance(value, str):
         places = words.places_between(low, value, high) if decimals is None else decimals
-    known = low is not None
+    has_interval = low is not None
     return {
         "name": words.figure_name(figure["name"]),
         "value": words.shown(value, places),
         "half": words.shown(half, places) if half is not None else "",
         "together": all_hold.half(figure) if all_hold else "",
         "has_column": all_hold is not None and all_hold.has_column(figure["name"]),
-        "low": words.shown(low, places) if known else "",
-        "high": words.shown(high, places) if known else "",
+        "low": words.shown(low, places) if has_interval else "",
+        "high": words.shown(high, places) if has_interval else "",
     }
 
 

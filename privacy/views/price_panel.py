@@ -54,8 +54,8 @@ def before(budget: Budget, asked: "Asked", which: str) -> tuple[Query, Offer] | 
 
 def _first(budget: Budget, asked: "Asked", which: str) -> dict[str, str] | None:
     """What the page proposes to ask before, and its price; a count where nobody knows the error yet."""
-    told = asked.quote is not None and asked.quote.half_width is not None
-    found = None if which == "count" and told else before(budget, asked, which)
+    has_error = asked.quote is not None and asked.quote.half_width is not None
+    found = None if which == "count" and has_error else before(budget, asked, which)
     return found and {"what": _called(found[0]), "share": words.percent(found[1].share)}
 
 
@@ -86,19 +86,19 @@ def _priced(budget: Budget, quote: questions.Quote) -> dict[str, Any]:
         else words.error_text(quote.query, quote.spec, quote.half_width * wider)
         for wider in (1, quote.joint_factor)
     )
-    if error and quote.known:
-        error = f"{'at most' if quote.known.is_bound else 'about'} {error}"
+    if error and quote.basis:
+        error = f"{'at most' if quote.basis.is_bound else 'about'} {error}"
     found = trials.tried(quote, budget.promise)
     return {
-        **caps_in_words.told(quote.query, quote.spec),
+        **caps_in_words.facts(quote.query, quote.spec),
         "twice": _twice(quote),
         "what": words.say(quote.query),
         "error": error,
-        "known": quote.known,
+        "known": quote.basis,
         "read_to": words.read_to(quote.query, quote.spec),
         "rank_note": words.rank_note(quote.query, quote.half_width),
         "together": together,
-        "on_mock": trials.as_told(found, quote, budget.promise) if found else None,
+        "on_mock": trials.in_words(found, quote, budget.promise) if found else None,
         "people": budget.promise.public_size,
         "tries": TRIES,
         "share": words.percent(quote.offer.share),

@@ -192,11 +192,11 @@ def give(request: UserRequest, pk: UUID) -> HttpResponse:
 
 def _rows_form(item: Dataset, data: Any = None) -> RowsForm:
     tables = list(queries.tables_of(item, []))
-    known = {f"rows_of_{name}": rows for name, rows in item.promise.public_rows.items()}
-    return RowsForm(data, tables=tables, initial=known)
+    initial = {f"rows_of_{name}": rows for name, rows in item.promise.public_rows.items()}
+    return RowsForm(data, tables=tables, initial=initial)
 
 
-def _told(rows: Mapping[str, int]) -> str:
+def _rows_message(rows: Mapping[str, int]) -> str:
     """What scientists read once a number of rows is published."""
     if not rows:
         return "Saved. No number of rows is public."
@@ -213,7 +213,7 @@ def rows(request: UserRequest, pk: UUID) -> HttpResponse:
     item = _protected(request, pk)
     form = _rows_form(item, request.POST)
     if attempt(form, lambda: services.publish_rows(item.promise, form.rows, by=request.user)):
-        messages.success(request, _told(form.rows))
+        messages.success(request, _rows_message(form.rows))
         return redirect("privacy:dataset", pk)
     return _page(request, item, status=400, rows_form=form)
 

@@ -51,7 +51,7 @@ def meant_by(request: UserRequest, answer: Answer) -> Query | None:
     return _from_address(request, answer) or guides.meant_by(answer)
 
 
-def told(request: UserRequest, meant: Query | None) -> dict[str, object]:
+def context(request: UserRequest, meant: Query | None) -> dict[str, object]:
     """What the answer's page says of it; an address that has carried it goes on carrying it."""
     return {
         "back": words.say(meant) if meant else "",

@@ -16,7 +16,7 @@ from privacy import services as promises
 from privacy.engine.measure import contributions
 from privacy.execution import lifecycle
 from privacy.ledgers import verification
-from privacy.ledgers.person_ledger import opened
+from privacy.ledgers.person_ledger import open_ledger
 from privacy.services import questions
 from tests import make
 from tests.makers import privacy as shares
@@ -123,7 +123,7 @@ def renamed(rows):
 
 
 def spent_of(share, people):
-    with opened(storage.ledger_folder(share.promise.dataset_id)) as book:
+    with open_ledger(storage.ledger_folder(share.promise.dataset_id)) as book:
         return book.spent(share.pk)[-people:]
 
 
@@ -215,7 +215,7 @@ def test_a_newcomer_who_was_charged_less_is_found(data):
     begin(data, renamed(wage_rows()), WAGE_COLUMNS)
     services.publish(data, by=data.owner, agreed=True)
     data.promise.refresh_from_db()
-    with opened(storage.ledger_folder(data.pk)) as book:
+    with open_ledger(storage.ledger_folder(data.pk)) as book:
         book.places(np.arange(16, dtype=np.uint8).reshape(1, 16))
     assert any("Somebody new was charged less" in each for each in verification.faults(data.promise))
 

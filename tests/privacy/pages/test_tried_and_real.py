@@ -68,13 +68,13 @@ def test_the_error_that_is_told_is_near_the_one_that_comes(budget, compute, name
     query = questions.read_sql(budget, QUESTIONS[name]) if name in QUESTIONS else REGRESSION
     quote = questions.quote(budget, query, by=by, epsilon=5)
     hopeful = trials.tried(quote, budget.promise)
-    said = trials.as_told(hopeful, quote, budget.promise).rows
+    said = trials.in_words(hopeful, quote, budget.promise).rows
     has = "The mock data has about 3.5 rows per person"
     assert said == f"{has}: real people may have fewer, and then the error is larger."
     services.publish_rows(budget.promise, {"wages": 6_000}, by=budget.promise.dataset.owner)
     budget.refresh_from_db()
     tried = trials.tried(quote, budget.promise)
-    said = trials.as_told(tried, quote, budget.promise).rows
+    said = trials.in_words(tried, quote, budget.promise).rows
     assert (
         said == "Each person had about 2 rows, according to the number of rows that the owner has published."
     )

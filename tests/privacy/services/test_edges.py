@@ -216,7 +216,7 @@ def test_an_interval_that_came_out_narrower_is_answer_enough(half_width, asked, 
     quoted = questions.quote(budget, query, by=budget.scientist, epsilon=5)
     assert quoted.offer.sigma < answer.sigma
     assert questions.stored(budget, quoted) is None
-    wished = replace(quoted, known=object(), asked={"error": asked})
+    wished = replace(quoted, basis=object(), asked={"error": asked})
     assert (questions.stored(budget, wished) == answer) is found
 
 
