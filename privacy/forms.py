@@ -1,4 +1,4 @@
-"""What people type about questions, budgets and promises. Forms check shape; rules, services and the engine decide."""
+"""Forms for questions, budgets and promises. They check shape only; rules, services and the engine decide."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,7 +25,7 @@ NEEDS = {
     "text": "keys",
     "by": "count people mean person_mean sum variance",
 }
-"""Which measures have which field: the page shows only those."""
+"""The measures that use each field: the page shows only the fields in use."""
 SQL_SIDE = {"sql"}
 FORM_SIDE = {"measure", *NEEDS, "rows"}
 NO_CHOICE = {"invalid_choice": "“%(value)s” is not one of the choices. Choose one from the list."}
@@ -38,14 +38,14 @@ def _from_to(least: int, most: int) -> dict[str, str]:
 
 
 class QuestionForm(forms.Form):
-    """A question in fields and in SQL, and at which price. `source` says which side was written last: what is wrong on
-    the other side, or in fields that the question has not, does not matter."""
+    """A question in fields and in SQL, with its price. `source` names the side that was edited last: errors on the
+    other side, or in fields that the question does not use, are ignored."""
 
     source = forms.ChoiceField(choices=[(FORM, FORM), (SQL, SQL)], widget=forms.HiddenInput, required=False)
     table = forms.CharField(widget=forms.HiddenInput, required=False, max_length=200)
     key = forms.UUIDField(widget=forms.HiddenInput, required=False)
     meant = forms.CharField(widget=forms.HiddenInput, required=False, max_length=TEXT_LIMIT)
-    """The question, in its wire form, that a guide or a count is asked before."""
+    """The question, in its wire form, for which a guide or a count is asked first."""
     measure = forms.ChoiceField(label="Compute", required=False, error_messages=NO_CHOICE)
     column = forms.ChoiceField(label="Of", required=False, error_messages=NO_CHOICE)
     other = forms.ChoiceField(label="And", required=False, error_messages=NO_CHOICE)
@@ -130,7 +130,7 @@ class QuestionForm(forms.Form):
         return given
 
     def _counts(self, name: str, given: Mapping[str, Any]) -> bool:
-        """Whether the question and its price are read off this field."""
+        """Whether the question or its price depends on this field."""
         if name in {ERROR, EPSILON}:
             return name == (given.get("goal") or EPSILON)
         if given.get("source") == SQL:
@@ -143,8 +143,8 @@ class QuestionForm(forms.Form):
         return NEEDS
 
     def price(self, *, in_points: bool) -> dict[str, float | None]:
-        """`error` or `epsilon`, as the question's author wants it. `in_points`: the error is typed in percentage
-        points, as that of a quantile is, and meant as a share. Raises QueryRefused."""
+        """The `error` or the `epsilon` that was chosen. `in_points`: the error is typed in percentage points, as for a
+        quantile, and returned as a fraction. Raises QueryRefused."""
         goal = self.cleaned_data.get("goal") or EPSILON
         value = self.cleaned_data.get(goal)
         if goal != ERROR or value is None or not in_points:
@@ -157,7 +157,7 @@ class QuestionForm(forms.Form):
 
 
 def lines_of(data: Mapping[str, Any]) -> list[Line]:
-    """The row filters that were typed: lines whose column is chosen. Those beyond MAX_LINES are not read."""
+    """The row filters that were entered: lines with a column. Lines beyond MAX_LINES are ignored."""
     found = []
     for k in range(MAX_LINES):
         column = str(data.get(f"where-{k}-column", ""))[:200]
@@ -169,7 +169,7 @@ def lines_of(data: Mapping[str, Any]) -> list[Line]:
 
 
 class HistoryFilter(forms.Form):
-    """What the list of answers is narrowed to."""
+    """Filter the list of answers."""
 
     q = forms.CharField(label="Question contains", required=False, max_length=100)
     dataset = forms.ModelChoiceField(queryset=Dataset.objects.none(), required=False, empty_label="All")
@@ -181,7 +181,7 @@ class HistoryFilter(forms.Form):
 
 
 class LedgerFilter(forms.Form):
-    """What the ledger is narrowed to."""
+    """Filter the ledger."""
 
     scientist = forms.ChoiceField(required=False)
     since = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
@@ -193,7 +193,7 @@ class LedgerFilter(forms.Form):
 
 
 class RowsForm(forms.Form):
-    """About how many rows each table holds, as the owner tells everybody."""
+    """About how many rows each table holds, as the owner publishes it."""
 
     def __init__(self, *args: Any, tables: Sequence[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -220,7 +220,7 @@ def _rows_fields(tables: Sequence[str]) -> dict[str, forms.Field]:
 
 
 def _rows_of(form: forms.Form, tables: Sequence[str]) -> dict[str, int]:
-    """What was typed, by table."""
+    """The numbers that were entered, by table."""
     typed = {name: form.cleaned_data.get(f"rows_of_{name}") for name in tables}
     return {name: rows for name, rows in typed.items() if rows}
 

@@ -1,7 +1,7 @@
-"""Check the ledgers against each other: the lines, what is kept of their sum, the audit log, the answers, and people.
+"""Check the ledgers against each other: lines, stored balances, the audit log, answers and the per-person ledger.
 
-Lines are only ever added, so whatever was edited by hand (a line, a balance, a share, what a person was charged) no
-longer agrees with what the rest says.
+Lines are only ever added, so anything edited by hand (a line, a balance, a share, a person's charge) disagrees with
+the rest.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ BATCH = 2000
 
 
 def faults(promise: Promise) -> list[str]:
-    """Everything in the ledgers of a dataset that does not hold; empty when all does."""
+    """Every disagreement between the ledgers of a dataset, as sentences; empty when there is none."""
     budgets = list(promise.budgets.order_by("created_at"))
     found = list(_shares(promise, budgets))
     for budget in budgets:
@@ -46,7 +46,7 @@ def _shares(promise: Promise, budgets: list[Budget]) -> Iterator[str]:
 
 @dataclass(slots=True)
 class _Replay:
-    """The lines of one budget once more, in order."""
+    """Replay the lines of one budget, in order."""
 
     budget: Budget
     size: int
@@ -117,7 +117,7 @@ class _Replay:
 
 
 def _logged(budget: Budget) -> dict[int, dict[str, Any]]:
-    """What the audit log, which is chained by hashes, says of each line."""
+    """The action and units that the audit log, a hash chain, holds for each line."""
     rows = Entry.objects.filter(
         action__in=ENTRIES, object_type="ledgerline", person_id=str(budget.scientist_id),
         dataset_id=str(budget.promise.dataset_id),
@@ -133,7 +133,7 @@ def _action(line: LedgerLine) -> str:
 
 
 def _price(line: LedgerLine, mu: float) -> int:
-    """What a line must cost by its question and the noise that it paid for; what it costs where it does not say."""
+    """The cost that follows from a line's question and noise; a line without these costs what it says."""
     sigma, query = line.purpose.get("sigma"), line.purpose.get("query")
     if not isinstance(sigma, int) or sigma < 1 or query is None:
         return line.units
@@ -141,8 +141,8 @@ def _price(line: LedgerLine, mu: float) -> int:
 
 
 def _releases(line: LedgerLine, query: Query) -> int:
-    """How often noise is drawn on what a line pays for. A search has as many steps as its column has values to tell
-    apart: the declarations that it was priced from say how many. Lines that do not say how often paid for the most."""
+    """How often noise is drawn for what a line pays for. A search has as many steps as its column needs to distinguish
+    values, which follows from the declarations. Lines that do not state the number paid for the most."""
     stated, most = line.purpose.get("releases"), most_releases(query)
     if not isinstance(stated, int) or most == 1:
         return most
@@ -156,7 +156,7 @@ def _releases(line: LedgerLine, query: Query) -> int:
 
 
 def _answers(promise: Promise) -> Iterator[str]:
-    """Nothing is released without a charge that was made final, for the noise that was drawn."""
+    """Yield answers that were released without a committed charge for the noise that was drawn."""
     rows = Answer.objects.filter(budget__promise=promise).select_related("line__settled_by", "budget")
     for answer in rows.iterator(chunk_size=BATCH):
         settled = getattr(answer.line, "settled_by", None)
@@ -172,7 +172,7 @@ def _answers(promise: Promise) -> Iterator[str]:
 
 
 def _people(promise: Promise, budgets: list[Budget]) -> Iterator[str]:
-    """Nobody was charged more than the worst case, which public lines tell; and no ledger is older than the other."""
+    """Yield people charged more than the worst case, which follows from public lines, and ledgers that are too old."""
     folder = storage.ledger_folder(promise.dataset_id)
     if not folder.is_dir():
         if promise.last_applied:
@@ -190,7 +190,7 @@ def _people(promise: Promise, budgets: list[Budget]) -> Iterator[str]:
     for budget, units in spent.items():
         limit = min(CAP, int(budget.worst_case(promise.cells.size).max(initial=0)))
         share = shares.get(budget.pk)
-        # A change of the share whose process died between the ledgers has yet to reach the people.
+        # If a process died while it changed the share, the change has yet to reach the per-person ledger.
         mu = share.mu if share else budget.mu
         (most,) = rescaled([units.max(initial=0)], mu, budget.mu)
         if most > limit:
@@ -203,14 +203,14 @@ def _people(promise: Promise, budgets: list[Budget]) -> Iterator[str]:
 
 
 def _least(units: Units, first: int, places: int) -> int:
-    """The least that anybody was charged who has a place from `first` on; CAP where nobody has."""
+    """The smallest charge among people with a place from `first` on; CAP where there is nobody."""
     charged = np.zeros(places, dtype=np.int64)
     charged[: len(units)] = units[:places]
     return int(charged[first:].min(initial=CAP))
 
 
 def _names_of_people(promise: Promise) -> Iterator[str]:
-    """Every revision that was published since there is a promise names people as the one before did."""
+    """Yield revisions, published under the promise, that identify people differently from the one before."""
     revisions = list(promise.dataset.revisions.exclude(schema={}).order_by("number"))
     for before, revision in pairwise(revisions):
         if revision.published_at and revision.published_at > promise.created_at:
@@ -221,7 +221,7 @@ def _names_of_people(promise: Promise) -> Iterator[str]:
 def _forgotten(
     promise: Promise, budgets: list[Budget], shares: dict[UUID, Share], threshold_counts: dict[UUID, int]
 ) -> Iterator[str]:
-    """What the people paid for and the database, restored, does not know."""
+    """Yield charges in the per-person ledger that a restored database no longer has."""
     by_pk = {budget.pk: budget for budget in budgets}
     for pk, share in shares.items():
         if pk not in by_pk or not by_pk[pk].had(share.mu, share.generation):
@@ -235,7 +235,7 @@ def _forgotten(
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """How much was looked at."""
+    """How much was checked."""
 
     datasets: int
     lines: int

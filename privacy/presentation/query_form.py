@@ -1,6 +1,6 @@
-"""The query form's fields as a query, and back: what both sides of the page have in common.
+"""Convert the form's fields into a query and back, so that both sides of the page show the same question.
 
-A query that the form has no fields for (arithmetic, OR) has no way back: then only SQL can show it.
+A query that the form has no fields for (arithmetic, OR) cannot be converted back: only SQL can show it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -66,7 +66,7 @@ OPERATORS = {
     "present": "is not missing",
 }
 GUIDE = "0.98"
-"""The share of the people at which a clip is looked for."""
+"""The quantile over people at which a guide looks for a clip."""
 WITHOUT_VALUE = {"missing", "present"}
 YES_NO = {"yes": "1", "true": "1", "1": "1", "no": "0", "false": "0", "0": "0"}
 
@@ -81,7 +81,7 @@ class Line:
 
 
 def query_of(fields: Mapping[str, Any], lines: Sequence[Line], table: TableSpec) -> Query:
-    """The query that the form's fields ask. Raises QueryRefused with what is missing."""
+    """The query that the form's fields describe. Raises QueryRefused naming what is missing."""
     conditions = tuple(_condition(line, table) for line in lines)
     where = conditions[0] if len(conditions) == 1 else And(conditions) if conditions else None
     return Query(
@@ -188,7 +188,7 @@ def _compare(line: Line, name: str) -> Predicate:
 
 
 def fields_of(query: Query, table: TableSpec) -> tuple[dict[str, Any], list[Line]] | None:
-    """The form's fields and filter lines for a query; None when the form cannot say it."""
+    """The form's fields and filter lines for a query, or None when the form cannot express it."""
     fields = _fields(query.measure)
     lines = [_line(part, table) for part in _parts_of(query.where)]
     found = [line for line in lines if line is not None]

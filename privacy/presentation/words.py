@@ -1,4 +1,4 @@
-"""Questions and figures in words, for pages and files. Nothing here reads rows."""
+"""Questions and figures in words, for pages and files. No function here reads rows."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -161,7 +161,7 @@ def grouped(value: float) -> str:
 
 
 def plain(value: float) -> str:
-    """The same, but without a comma where the number may be a year."""
+    """A number as in `grouped`, but without a comma where it may be a year."""
     return number(value) if 1000 <= value < 3000 else grouped(value)
 
 
@@ -186,7 +186,7 @@ def condition(node: Predicate) -> str:  # noqa: C901 -- one case a kind
 
 
 def label(column: str, value: str, table: TableSpec | None) -> str:
-    """A declared value for display, or the upper end of a bin."""
+    """The display text of a declared value, or of the upper end of a bin."""
     if column == UP_TO:
         return grouped(float(value))
     columns: Mapping[str, object] = table.columns if table else {}
