@@ -350,7 +350,7 @@ def test_shares_never_pass_the_promise():
     made = services.protect(data, by=data.owner, epsilon=1, public_size=1000, constants=[], seats=3)
     for _ in range(3):
         services.give_budget(made, make.scientist(), by=data.owner)
-    with pytest.raises(Refused, match=r"0\.0% of it is not given away"):
+    with pytest.raises(Refused, match=r"only 0\.0% of it is left to give"):
         services.give_budget(made, make.scientist(), by=data.owner, epsilon=0.1)
     first = made.budgets.first()
     services.close_budget(first, by=data.owner, reason="Has left.")
@@ -363,7 +363,7 @@ def test_a_top_up_is_asked_for_and_decided_by_the_owner(budget):
     compute(ask(budget, epsilon=5))
     before = Budget.objects.get(pk=budget.pk).units_used
     asked = services.ask_top_up(budget, by=budget.scientist, epsilon=45, reason="One more table.")
-    with pytest.raises(Denied, match="waits for the owner"):
+    with pytest.raises(Denied, match="is waiting for the owner"):
         services.ask_top_up(budget, by=budget.scientist, epsilon=45, reason="Again.")
     with pytest.raises(Denied):
         services.decide_top_up(asked, by=budget.scientist, grant=True)
