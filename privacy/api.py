@@ -1,6 +1,6 @@
-"""Questions as JSON: what pages and programs call. A refusal is {"code", "detail"}, whatever the caller accepts.
+"""The JSON API for questions. A refusal is {"code", "detail"}, whatever the caller's Accept header.
 
-A program is known by the session of its person, as the browser is; POST needs the token against forged requests.
+A program uses its person's session, as a browser does; POST needs the CSRF token.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ View = Callable[Concatenate[UserRequest, P], HttpResponse]
 
 
 def as_json(view: "View[P]") -> "View[P]":
-    """Refusals and what does not exist as JSON."""
+    """Turn refusals and missing objects into JSON responses."""
 
     @wraps(view)
     def answered(request: UserRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
@@ -51,7 +51,7 @@ def as_json(view: "View[P]") -> "View[P]":
 @require_safe
 @as_json
 def budgets(request: UserRequest) -> HttpResponse:
-    """One's own budgets."""
+    """The caller's own budgets."""
     own = queries.budgets_of(request.user).held_by(request.user)
     return JsonResponse({"budgets": [_budget(item) for item in own]})
 
@@ -59,7 +59,7 @@ def budgets(request: UserRequest) -> HttpResponse:
 @require_safe
 @as_json
 def budget(request: UserRequest, pk: UUID) -> HttpResponse:
-    """One of one's own budgets, with the tables it can be asked about."""
+    """One of the caller's own budgets, with the tables that can be asked."""
     item = _own(request, pk)
     tables = queries.tables_of(item.promise.dataset, item.promise.constants)
     rows = item.promise.public_rows
@@ -108,7 +108,7 @@ def _table(spec: TableSpec) -> dict[str, object]:
 
 
 def _bounds(column: ColumnSpec) -> list[float] | list[str | None] | None:
-    """Those of dates as texts, as answers tell dates."""
+    """The bounds of a column; those of dates as ISO text, as in answers."""
     ends = [column.lower, column.upper]
     return (
         [dates.iso(end) for end in ends] if column.kind == Kind.DATE else ends if column.is_numeric else None
@@ -120,7 +120,7 @@ def _bounds(column: ColumnSpec) -> list[float] | list[str | None] | None:
 @as_json
 @computing
 def price(request: UserRequest, pk: UUID) -> HttpResponse:
-    """What a question would cost. Spends nothing."""
+    """Price a question. Spends nothing."""
     item = _own(request, pk)
     quote, _ = _quote(item, request)
     found = trials.tried(quote, item.promise)
@@ -133,7 +133,7 @@ def price(request: UserRequest, pk: UUID) -> HttpResponse:
 @as_json
 @computing
 def answers(request: UserRequest, pk: UUID) -> HttpResponse:
-    """Ask. The same Idempotency-Key again gives the same answer; 202 while it is being computed."""
+    """Ask a question. The same Idempotency-Key returns the same answer; 202 while it is being computed."""
     item = _own(request, pk)
     key = _key(request)
     quote, text = _quote(item, request)
@@ -146,7 +146,7 @@ def answers(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 def _paid(answer: Answer, quote: questions.Quote) -> dict[str, object]:
-    """What an answer was charged, which may be another one, or one that was asked when less was known."""
+    """What the answer itself was charged: it may be a stored one, or priced when less was known."""
     half = quote.half_width
     return {
         "half_width_95": None if half is None else half * answer.sigma / quote.offer.sigma,
@@ -159,7 +159,7 @@ def _paid(answer: Answer, quote: questions.Quote) -> dict[str, object]:
 @require_safe
 @as_json
 def answer(request: UserRequest, pk: UUID) -> HttpResponse:
-    """An answer: its figures once they are out."""
+    """One answer, with its figures once they are released."""
     rows = Answer.objects.visible_to(request.user).select_related("budget__promise__dataset", "line")
     return JsonResponse(_answer(found(rows, pk=pk)))
 
@@ -221,7 +221,7 @@ def _price(quote: questions.Quote) -> dict[str, object]:
 
 
 def _basis(basis: ErrorBasis) -> dict[str, object]:
-    """Where an error comes from that is not in the question: `at_most` of the worst case, otherwise about so much."""
+    """What a quoted error rests on. `at_most`: it is a worst case, otherwise an estimate."""
     return {
         "basis": basis.source,
         "answer": str(basis.answer.pk) if basis.answer else None,
@@ -231,7 +231,7 @@ def _basis(basis: ErrorBasis) -> dict[str, object]:
 
 
 def _on_mock(found: Trial | None) -> dict[str, object] | None:
-    """How the question came out on the mock; no figures where it has too few rows behind it."""
+    """How the question came out on the mock data; without figures where too few rows are behind it."""
     if found is None:
         return None
     figures = [

@@ -1,4 +1,4 @@
-"""Who may do what with budgets and answers. A rule returns why not, or None."""
+"""Who may do what with promises, budgets and answers. A rule returns why not, or None."""
 
 from accounts.models import EXCLUSIVE_ROLES, User
 from accounts.rules import is_free_for_duties
@@ -14,7 +14,7 @@ def is_owner(user: User, promise: Promise) -> str | None:
 
 
 def has_people(user: User, dataset: Dataset) -> str | None:
-    """Every table says whom its rows are about: otherwise nobody in it could be protected."""
+    """Every table has a column that identifies a person: otherwise no promise could be kept."""
     revision = dataset.current
     if revision is None:
         return "Publish a revision first: a promise needs published declarations."
@@ -35,7 +35,7 @@ def is_open(user: User, budget: Budget) -> str | None:
 
 
 def may_use_dataset(user: User, budget: Budget) -> str | None:
-    """The scientist still holds what it takes to use the dataset."""
+    """The scientist may still use the dataset."""
     return dataset_rules.may_use(budget.scientist, budget.promise.dataset)
 
 
@@ -58,9 +58,9 @@ def may_decide_top_up(user: User, top_up: TopUp) -> str | None:
 
 
 def may_read_subjects(user: User, promise: Promise) -> str | None:
-    """Aggregates over people's own ledgers are exact and follow from private rows: for the owner alone.
+    """Aggregates over the per-person ledger are exact and follow from private rows: for the owner alone.
 
-    An auditor who works with a scientist could read off them who took part in a question.
+    An auditor who works with a scientist could learn from them who took part in a question.
     """
     return is_owner(user, promise)
 
@@ -75,7 +75,7 @@ def may_manage_budget(user: User, budget: Budget) -> str | None:
 
 
 def keeps_duties_apart(person: User, role: str) -> str | None:
-    """Why somebody who asks cannot be given a role that oversees: it must not come with a budget."""
+    """Why somebody with an open budget cannot get a role that oversees."""
     if role in EXCLUSIVE_ROLES and person.budgets.filter(closed_at=None).exists():
         return f"{person} has a budget for a dataset. The dataset’s owner has to close it first."
     return None

@@ -1,4 +1,4 @@
-"""What the worker does for automatic answers."""
+"""Celery tasks for automatic answers."""
 
 from celery import shared_task
 

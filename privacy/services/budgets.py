@@ -1,4 +1,4 @@
-"""Budgets: owners give, change and close them; scientists ask for more."""
+"""Services for budgets: owners give, change and close them; scientists ask for larger ones."""
 
 from django.db import transaction
 from django.utils import timezone
@@ -18,14 +18,17 @@ from privacy.models import Budget, Promise, TopUp
 
 
 def equal_share(promise: Promise) -> float:
-    """The mu of one of `seats` equal shares."""
+    """The mu of one of the promise's `seats` equal shares."""
     return float(promise.mu / promise.seats**0.5) * (1 - 1e-15)
 
 
 def give_budget(
     promise: Promise, scientist: User, *, by: User, epsilon: float | None = None, extended: bool = False
 ) -> Budget:
-    """Admit a scientist with a share: of this epsilon, or one of the equal shares."""
+    """Give a scientist a budget: of this epsilon, or one of the equal shares.
+
+    Raises Denied, Conflict when they have one, and Refused when it does not fit into the promise.
+    """
     require(rules.is_owner, by, promise)
     if scientist == by:
         raise Refused("Somebody else has to decide on your budget.")
@@ -54,7 +57,7 @@ def give_budget(
 
 
 def close_budget(budget: Budget, *, by: User, reason: str) -> Budget:
-    """End a scientist's share. What was spent stays spent."""
+    """Close a scientist's budget. What was spent stays spent. Raises Conflict when it is already closed."""
     require(rules.may_manage_budget, by, budget)
     reason = written_reason(reason)
     with transaction.atomic():
@@ -76,7 +79,7 @@ def close_budget(budget: Budget, *, by: User, reason: str) -> Budget:
 
 
 def change_budget(budget: Budget, *, by: User, epsilon: float) -> Budget:
-    """Give a scientist another share of the same promise; what was used stays used."""
+    """Change the share of a scientist's budget; what was used stays used."""
     require(rules.may_enlarge, by, budget)
     return lifecycle.change_share(budget, _mu(epsilon, budget.promise.noise_delta), by=by)
 
@@ -89,7 +92,7 @@ def _mu(epsilon: float, delta: float) -> float:
 
 
 def ask_top_up(budget: Budget, *, by: User, epsilon: float, reason: str) -> TopUp:
-    """Ask the owner for a larger share."""
+    """Ask the owner for a larger share, with a reason."""
     require(rules.may_ask_top_up, by, budget)
     reason = written_reason(reason, limit=TopUp.TEXT_LIMIT, keep_lines=True)
     mu = _mu(epsilon, budget.promise.noise_delta)
@@ -103,7 +106,7 @@ def ask_top_up(budget: Budget, *, by: User, epsilon: float, reason: str) -> TopU
 
 
 def decide_top_up(top_up: TopUp, *, by: User, grant: bool, note: str = "") -> TopUp:
-    """Grant a larger share or refuse it; a refusal says why."""
+    """Grant a larger share, or decline it with a note that says why."""
     require(rules.may_decide_top_up, by, top_up)
     if not grant:
         note = written_reason(note, limit=TopUp.TEXT_LIMIT, keep_lines=True)
@@ -118,7 +121,7 @@ def decide_top_up(top_up: TopUp, *, by: User, grant: bool, note: str = "") -> To
 
 
 def _decide(top_up: TopUp, *, by: User, grant: bool, note: str) -> TopUp:
-    """Within a transaction: a share grows with the decision that grants it, or both do not happen."""
+    """Store the decision. Runs in the caller's transaction, so that the share grows with the decision or not at all."""
     locked = rows.locked(top_up)
     if locked.state != TopUp.State.PENDING:
         raise Conflict("This request has already been decided.")

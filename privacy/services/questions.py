@@ -1,4 +1,4 @@
-"""What scientists do: read a query, price it, ask it. Nothing is spent before `ask`."""
+"""Services for questions: read a query, price it, ask it. Nothing is spent before `ask`."""
 
 import hashlib
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from privacy.services.prior_answers import ErrorBasis, error_basis
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """A checked query at its price: told before anything is spent."""
+    """A checked query with its price, shown before anything is spent."""
 
     query: Query
     plan: Design
@@ -43,12 +43,12 @@ class Quote:
     half_width: float | None
     """Half the width of the 95 % interval, in the answer's own units; None where only the data could tell."""
     basis: ErrorBasis | None
-    """What half the width rests on, where that is more than the question and the declarations."""
+    """What half the width rests on beyond the question and the declarations, if anything."""
     asked: dict[str, float]
-    """What its scientist has fixed: {"error": …} or {"epsilon": …}."""
+    """What the scientist has fixed: {"error": …} or {"epsilon": …}."""
     delta: float
     noise_delta: float
-    """The part of the promise's delta at which an epsilon is read."""
+    """The part of the promise's delta at which an epsilon is computed."""
     may_leave_out: bool
     """Whether the answer may silently leave people out."""
     left: int
@@ -60,7 +60,7 @@ class Quote:
 
     @property
     def unaffordable(self) -> str:
-        """Why this cannot be paid for, or nothing."""
+        """Why the budget cannot pay for this, or an empty string."""
         if self.offer.units <= min(self.left, CAP):
             return ""
         return budget_ledger.too_much(self.offer.units, self.left)
@@ -160,10 +160,11 @@ def quote(
 def ask(
     budget: Budget, quoted: Quote, *, key: UUID, by: User, text: str = "", meant: Query | None = None
 ) -> Answer:
-    """Spend what was quoted and have the answer computed. The same key, or a query already answered at least as
-    exactly on the same revision: that answer, at no cost, also when both are asked at the same moment.
+    """Charge what was quoted and have the answer computed.
 
-    `meant`: the question that this one, a guide or a count, is asked before: kept to lead back to it, and no more.
+    The same idempotency key, or a query already answered at least as exactly on the same revision, returns that answer
+    at no cost, also when both are asked at the same moment. Raises Denied, BudgetExceeded or Conflict.
+    `meant`: the question for which this guide or count is asked; stored only to lead back to it.
     """
     require(rules.may_ask, by, budget)
     with one_at_a_time(budget.pk):
@@ -212,12 +213,12 @@ def _charged(budget: Budget, quoted: Quote, key: UUID, by: User, text: str, mean
 
 
 def digest_of(query: Query) -> str:
-    """Equal queries have equal digests."""
+    """The SHA-256 of a query's canonical form: equal queries have equal digests."""
     return hashlib.sha256(wire.canonical(query).encode()).hexdigest()
 
 
 def stored(budget: Budget, quoted: Quote) -> Answer | None:
-    """The answer to this very query on this revision that the scientist has, or waits for, at least as exact."""
+    """The scientist's answer, released or pending, to this query on this revision that is at least as exact."""
     same = Answer.objects.filter(
         budget=budget, revision=quoted.revision, query_sha256=digest_of(quoted.query)
     )
@@ -228,8 +229,8 @@ def stored(budget: Budget, quoted: Quote) -> Answer | None:
 
 
 def _narrow(same: AnswerQuerySet, quoted: Quote) -> Answer | None:
-    """One whose own interval is as narrow as what is asked for, however much noise that took: what is known of a mean,
-    and so the noise for an error, changes with the answers that are there."""
+    """An answer whose own interval is as narrow as the error that is asked for, whatever its noise: what is known of a
+    mean, and so the noise for a given error, changes with the answers that exist."""
     if not isinstance(quoted.query.measure, Mean) or quoted.basis is None or "error" not in quoted.asked:
         return None
     narrow = (each for each in same.out().order_by("sigma") if _half_width(each) <= quoted.asked["error"])
@@ -242,9 +243,9 @@ def _half_width(answer: Answer) -> float:
 
 
 def _asked_with(key: UUID, budget: Budget, quoted: Quote) -> Answer | None:
-    """What was asked with this key already; Conflict when that was another question or another exactness.
+    """The answer already asked for with this key. Raises Conflict when that was another question or exactness.
 
-    The same wish is the same exactness, also where more is known now of the rows than when it was asked.
+    The same wish is the same exactness, even if more is known about the rows now than when it was asked.
     """
     line = LedgerLine.objects.filter(key=key, budget=budget).select_related("answer").first()
     answer: Answer | None = getattr(line, "answer", None)

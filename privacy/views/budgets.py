@@ -1,4 +1,4 @@
-"""One budget: what is left of it, and everything that changes it."""
+"""The page of one budget, and the forms that change it."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -77,7 +77,7 @@ def burn_down_charts(points: list[Point], title: str) -> dict[str, SafeString]:
 
 
 def _managed(request: UserRequest, pk: UUID) -> Budget:
-    """A budget on a dataset of this person's own; others have no such page."""
+    """A budget on one of this person's own datasets; 404 for everybody else."""
     own = Dataset.objects.owned_by(request.user).order_by().values("pk")
     return found(queries.budgets_of(request.user).filter(promise__dataset__in=own), pk=pk)
 
@@ -110,7 +110,7 @@ def close(request: UserRequest, pk: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_top_up(request: UserRequest, pk: UUID) -> HttpResponse:
-    """The scientist asks the owner for more."""
+    """Ask the owner for a larger budget."""
     item = the_budget(request, pk)
     require(rules.is_own, request.user, item)
     if request.method != "POST" and (why := rules.may_ask_top_up(request.user, item)):

@@ -1,4 +1,4 @@
-"""Verify the ledgers of automatic answers; name what does not hold."""
+"""Verify the ledgers of automatic answers and list every disagreement."""
 
 from typing import Any
 
