@@ -100,7 +100,7 @@ def _waits(answer: Answer) -> bool:
 @contextmanager
 def _lost_unless_stored(answer: Answer) -> Iterator[_Attempt]:
     """Mark the answer as lost, at its release time, if anything fails after the commit. If even that cannot be stored,
-    `look_after` does it later."""
+    `sweep` does it later."""
     attempt, ended = _Attempt(answer, begun=timezone.now()), False
     try:
         yield attempt
@@ -299,7 +299,7 @@ def _close(answer: Answer, state: Answer.State, **detail: str) -> None:
             _announce(answer, f"answer.{state}", **detail)
 
 
-def look_after() -> list[str]:
+def sweep() -> list[str]:
     """Sweep up after killed workers: give back what was never opened, mark the rest as lost.
 
     Returns the ids of answers that still wait for a worker and need to be queued again.

@@ -1,4 +1,4 @@
-"""A person is whoever has the same id: once there is a promise, a revision names people as the one before did."""
+"""The same id means the same person: under a promise, each revision identifies people as the one before did."""
 
 from uuid import uuid4
 
@@ -118,7 +118,7 @@ def spend(data, texts=("SELECT COUNT(DISTINCT person) FROM wages",), *, epsilon=
 
 
 def renamed(rows):
-    """The same people under ids that a provider has made anew."""
+    """The same people under new ids from their provider."""
     return rows.set_column(0, "person", pa.array([900_000 + pid for pid in rows["person"].to_pylist()]))
 
 
@@ -164,7 +164,7 @@ def test_people_under_new_ids_begin_with_all_that_may_have_been_spent_on_them(da
 
 
 def test_a_promise_that_is_used_up_is_not_given_again_under_new_ids(data):
-    """The attack: everything is spent, the next delivery has other ids, everything is spent once more."""
+    """The attack: spend everything, deliver the same people under other ids, spend everything again."""
     scientist = make.scientist()
     make.grant(data, scientist)
     share = promises.give_budget(data.promise, scientist, by=data.owner, epsilon=0.9)

@@ -1,4 +1,4 @@
-"""Shares of a promise: changed on what stands in the database at that moment, and never given twice after a restore."""
+"""Shares of a promise: changed by what is in the database at that moment, and never given twice after a restore."""
 
 from contextlib import closing
 from datetime import timedelta
@@ -192,7 +192,7 @@ def cities(budget, epsilon):
 
 @pytest.mark.parametrize("whose", ["own", "others"])
 def test_answers_over_undeclared_values_are_counted_beside_the_database_too(whose):
-    """Their part of delta is spent by what was released, also by shares that the database has forgotten."""
+    """Their part of delta is spent by what was released, also by shares that the database has lost."""
     budget = give(protected(undeclared_values=True), 40)
     assert compute(cities(budget, 1)).state == Answer.State.RELEASED
     with book_of(budget) as book:

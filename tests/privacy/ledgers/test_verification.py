@@ -1,4 +1,4 @@
-"""One edited line, balance, share or charge is found, whoever edited it and however."""
+"""Every edited line, balance, share or charge is found."""
 
 from contextlib import closing
 from uuid import uuid4
@@ -49,7 +49,7 @@ def budget():
 
 
 def by_hand(sql, *values):
-    """As somebody would who may switch triggers off."""
+    """Edit a row as somebody could who may disable triggers."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute(sql, values)

@@ -103,7 +103,7 @@ def test_quantiles_that_were_stored_without_intervals_are_still_shown(as_, budge
 
 
 def test_nothing_of_an_answer_is_shown_before_its_tick(as_, budget, answered):
-    """The figures lie in the database already: no page, file, call or inbox gives them away early."""
+    """The figures are already in the database: no page, file, call or inbox shows them early."""
     Answer.objects.filter(pk=answered.pk).update(visible_at=timezone.now() + timedelta(hours=1))
     client = as_(budget.scientist)
     number = str(answered.result["lines"][0]["figures"][0]["value"])

@@ -30,7 +30,7 @@ def page(budget):
 
 @pytest.fixture
 def crowded(budget):
-    """The same, said to be about so many people that a guide is cheap beside the budget."""
+    """The same, said to be about so many people that a guide is cheap compared with the budget."""
     type(budget.promise).objects.filter(pk=budget.promise_id).update(public_size=3000)
     budget.promise.refresh_from_db()
     return budget

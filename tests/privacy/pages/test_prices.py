@@ -1,4 +1,4 @@
-"""What stands on the page that asks: prices in one measure, and no mistake that is nobody's."""
+"""The page that asks: prices in one unit, and no error message where nobody made a mistake."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What is said of the tries on the mock is near what comes of the real rows, where people have fewer than declared."""
+"""Trials on mock data are close to answers on real rows, where people have fewer rows than declared."""
 
 from uuid import uuid4
 
@@ -63,7 +63,7 @@ def widths(figures):
 
 @pytest.mark.parametrize("name", [*QUESTIONS, "regression"])
 def test_the_error_that_is_told_is_near_the_one_that_comes(budget, compute, name):
-    """Within a factor of 2 where rows are published; where they are not, far less is told, and the page says why."""
+    """Within a factor of 2 where rows are published; where they are not, far less comes out, and the page says why."""
     by = budget.scientist
     query = questions.read_sql(budget, QUESTIONS[name]) if name in QUESTIONS else REGRESSION
     quote = questions.quote(budget, query, by=by, epsilon=5)

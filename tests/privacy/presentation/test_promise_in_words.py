@@ -1,4 +1,4 @@
-"""What is said of a promise holds: "at most" is rounded up, and delta that is kept for one thing pays for no other."""
+"""A promise in words is true: "at most" is rounded up, and a part of delta is never spent twice."""
 
 import math
 import re

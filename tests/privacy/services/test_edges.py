@@ -1,4 +1,4 @@
-"""What verbs about promises, budgets and questions refuse, and what rules let whom read."""
+"""What the services of promises, budgets and questions refuse, and who may read what."""
 
 from dataclasses import replace
 from uuid import uuid4
@@ -90,7 +90,7 @@ def test_more_is_asked_for_with_a_reason_and_is_more():
     budget = give(protect(make.dataset()))
     with pytest.raises(Refused, match="Give a reason"):
         services.ask_top_up(budget, by=budget.scientist, epsilon=20, reason=" ")
-    with pytest.raises(Refused, match="not more"):
+    with pytest.raises(Refused, match="already have that much"):
         services.ask_top_up(budget, by=budget.scientist, epsilon=10, reason="To go on.")
     assert not TopUp.objects.exists()
 
