@@ -77,7 +77,7 @@ class QuestionForm(forms.Form):
         min_value=1,
         max_value=MAX_ROWS_PER_SUBJECT,
         error_messages=_from_to(1, MAX_ROWS_PER_SUBJECT),
-        help_text="Fewer make the answer cheaper, more make it dearer. People with more rows are scaled down.",
+        help_text="Fewer rows make the answer cheaper. People with more are scaled down.",
     )
     sql = forms.CharField(
         label="SQL",

@@ -199,7 +199,7 @@ def _people(promise: Promise, budgets: list[Budget]) -> Iterator[str]:
             _least(units, each["places"], places) < each["owe"].get(str(budget.pk), 0)
             for each in promise.newcomers
         ):
-            yield f"Somebody new was charged less for {budget} than newcomers begin with."
+            yield f"A newcomer was charged less for {budget} than newcomers begin with."
 
 
 def _least(units: Units, first: int, places: int) -> int:

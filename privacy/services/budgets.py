@@ -40,7 +40,7 @@ def give_budget(
         locked = rows.locked(promise)
         if locked.budgets.filter(scientist=scientist).exists():
             raise Conflict(f"{scientist} already has a budget. Change that one.")
-        mu = equal_share(locked) if epsilon is None else _mu(epsilon, locked.noise_delta)
+        mu = equal_share(locked) if epsilon is None else mu_for(epsilon, locked.noise_delta)
         budget_ledger.must_fit(locked, mu)
         budget = Budget.objects.create(promise=locked, scientist=scientist, mu=mu, extended=extended)
         log.record(
@@ -81,10 +81,11 @@ def close_budget(budget: Budget, *, by: User, reason: str) -> Budget:
 def change_budget(budget: Budget, *, by: User, epsilon: float) -> Budget:
     """Change the share of a scientist's budget; what was used stays used."""
     require(rules.may_enlarge, by, budget)
-    return lifecycle.change_share(budget, _mu(epsilon, budget.promise.noise_delta), by=by)
+    return lifecycle.change_share(budget, mu_for(epsilon, budget.promise.noise_delta), by=by)
 
 
-def _mu(epsilon: float, delta: float) -> float:
+def mu_for(epsilon: float, delta: float) -> float:
+    """The mu of the noise for this epsilon and delta. Raises Refused when they are out of range."""
     try:
         return noise_mu(epsilon, delta)
     except ValueError as outside:
@@ -95,7 +96,7 @@ def ask_top_up(budget: Budget, *, by: User, epsilon: float, reason: str) -> TopU
     """Ask the owner for a larger share, with a reason."""
     require(rules.may_ask_top_up, by, budget)
     reason = written_reason(reason, limit=TopUp.TEXT_LIMIT, keep_lines=True)
-    mu = _mu(epsilon, budget.promise.noise_delta)
+    mu = mu_for(epsilon, budget.promise.noise_delta)
     if mu <= budget.mu:
         raise Refused("You already have that much. Ask for a larger ε.")
     with transaction.atomic():
@@ -115,7 +116,7 @@ def decide_top_up(top_up: TopUp, *, by: User, grant: bool, note: str = "") -> To
     note = written_note(note, TopUp.TEXT_LIMIT)
     budget = top_up.budget
     require(rules.holder_is_scientist, by, budget)
-    mu = _mu(top_up.epsilon, budget.promise.noise_delta)
+    mu = mu_for(top_up.epsilon, budget.promise.noise_delta)
     lifecycle.change_share(budget, mu, by=by, also=lambda _: _decide(top_up, by=by, grant=True, note=note))
     return TopUp.objects.get(pk=top_up.pk)
 

@@ -13,7 +13,7 @@ from datasets.queries import current_revision
 from privacy import rules, tasks
 from privacy.declarations import domain_for, specs_of
 from privacy.models import Promise
-from privacy.services.budgets import _mu
+from privacy.services.budgets import mu_for
 
 MAX_ROWS = 10**12
 
@@ -66,7 +66,7 @@ def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at th
             dataset=dataset,
             epsilon=epsilon,
             delta=delta,
-            mu=_mu(epsilon, delta - kept),
+            mu=mu_for(epsilon, delta - kept),
             threshold_delta=kept,
             seats=seats,
             public_size=public_size,

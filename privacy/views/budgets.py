@@ -173,6 +173,7 @@ def decide(request: UserRequest, pk: UUID) -> HttpResponse:
         form,
         lambda: services.decide_top_up(item, by=request.user, grant=grant, note=form.cleaned_data["note"]),
     ):
-        messages.success(request, "Larger share given." if grant else "Request declined.")
+        done = "Larger share given." if grant else "Request declined."
+        messages.success(request, f"{done} The scientist has been notified.")
         return redirect("privacy:top_up", pk)
     return _top_up_page(request, item, form, status=400)

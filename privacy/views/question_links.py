@@ -31,7 +31,7 @@ def read(text: str, table: TableSpec) -> Query:
     """The question that a page or URL carries. Raises QueryRefused when this table cannot answer it."""
     found = decode_text(text)
     if found.table != table.name:
-        raise QueryRefused("The question that this one is asked before is about another table.")
+        raise QueryRefused("The question to come back to is about another table.")
     design(found, table)
     return found
 

@@ -217,7 +217,7 @@ def test_a_newcomer_who_was_charged_less_is_found(data):
     data.promise.refresh_from_db()
     with open_ledger(storage.ledger_folder(data.pk)) as book:
         book.places(np.arange(16, dtype=np.uint8).reshape(1, 16))
-    assert any("Somebody new was charged less" in each for each in verification.faults(data.promise))
+    assert any("A newcomer was charged less" in each for each in verification.faults(data.promise))
 
 
 def test_a_revision_that_names_people_otherwise_is_found(data):
