@@ -3,7 +3,9 @@
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from privacy import services
@@ -52,6 +54,16 @@ def test_a_question_is_priced_asked_and_answered(scientist, budget, compute):
     again = post(scientist, budget, asked)
     assert (again.status_code, again.json()["stored"], again.json()["id"]) == (200, True, told["id"])
     assert LedgerLine.objects.filter(kind="reserve").count() == 1
+
+
+def test_the_declarations_are_read_once_per_question(scientist, budget):
+    """From SQL by a program, and on the page that asks, with both its sides."""
+    with CaptureQueriesContext(connection) as program:
+        assert post(scientist, budget, {"sql": COUNT, "error": 6}, "api_price").status_code == 200
+    with CaptureQueriesContext(connection) as page:
+        assert scientist.get(reverse("privacy:ask", args=[budget.pk])).status_code == 200
+    for seen in (program, page):
+        assert len([each for each in seen if 'FROM "datasets_column"' in each["sql"]]) == 1
 
 
 def test_the_wire_form_asks_what_sql_has_no_words_for(scientist, budget):
