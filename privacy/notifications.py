@@ -1,4 +1,4 @@
-"""Who is told of what about budgets. The words reach mailboxes: nothing of private data is in them."""
+"""Notifications about budgets. They are also sent by e-mail, so they hold nothing from private data."""
 
 from django.urls import reverse
 
@@ -8,7 +8,7 @@ from privacy.models import Budget, TopUp
 
 
 def budget_given(budget: Budget, *, by: User) -> None:
-    text = f"You can ask {budget.promise.dataset.title} automatically: you have a budget."
+    text = f"You now have a budget for {budget.promise.dataset.title}: you can ask it questions."
     tell([budget.scientist], text, url=reverse("privacy:ask", args=[budget.pk]), by=by)
 
 
@@ -18,7 +18,7 @@ def budget_closed(budget: Budget, *, by: User) -> None:
 
 
 def budget_is_low(budget: Budget) -> None:
-    """Four fifths are used: time to think of what is still to come."""
+    """Notify the scientist and the owner that most of a budget is used."""
     text = (
         f"{budget.share_used:.0%} of {budget.scientist}'s budget for {budget.promise.dataset.title} is used."
     )

@@ -1,4 +1,4 @@
-"""What pages read across budgets: what waits for whom, what was spent when, and how much of people's protection."""
+"""Queries for pages across budgets: open tasks, spending over time, and what people have been charged."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from privacy.declarations import specs_of
 from privacy.engine.language.schema import QueryRefused, TableSpec
 from privacy.engine.language.wire import decode
 from privacy.engine.measure.contributions import CAP, rescaled
-from privacy.ledgers.person_ledger import opened as opened_ledger
+from privacy.ledgers.person_ledger import open_ledger
 from privacy.models import Answer, Budget, BudgetQuerySet, LedgerLine, Promise, TopUp
 from privacy.presentation import caps_in_words, words
 from privacy.presentation.promise_in_words import PromiseInWords
@@ -44,7 +44,7 @@ class Waiting:
 
 
 def waiting_for(user: User) -> list[Waiting]:
-    """Top-ups to decide, and answers that came while their scientist looked elsewhere."""
+    """Top-ups to decide, and answers that their scientist has not opened yet."""
     return [*_top_ups(user), *_answers(user)]
 
 
@@ -79,21 +79,21 @@ def _answers(user: User) -> Iterator[Waiting]:
 
 
 def title_of(answer: Answer) -> str:
-    """What was asked, in words."""
+    """The question in words."""
     return words.say(decode(answer.query))
 
 
 def table_of(answer: Answer) -> TableSpec | None:
-    """How the table was declared that an answer is about."""
+    """The declarations of the table that an answer is about, or None when it no longer exists."""
     specs = specs_of(answer.revision, answer.budget.promise.constants)
     return specs.get(decode(answer.query).table)
 
 
 def counted(answer: Answer) -> dict[str, object]:
-    """How much of a person counts in an answer, also in those that do not say it in their record."""
+    """How much of each person counts in an answer, also for answers whose record does not hold it."""
     table = table_of(answer)
     try:
-        return caps_in_words.told(decode(answer.query), table) if table else {}
+        return caps_in_words.facts(decode(answer.query), table) if table else {}
     except QueryRefused:
         return {}  # it was never computed
 
@@ -102,7 +102,7 @@ def counted(answer: Answer) -> dict[str, object]:
 
 
 def budgets_of(user: User) -> BudgetQuerySet:
-    """The budgets this person may see, with all that a list says of them."""
+    """The budgets that this person may see, with everything that a list of them shows."""
     waiting = TopUp.objects.filter(budget=OuterRef("pk"), state=TopUp.State.PENDING).values("pk")[:1]
     return (
         Budget.objects.visible_to(user)
@@ -123,13 +123,13 @@ def promise_in_words_of(promise: Promise) -> PromiseInWords:
 
 
 def without_budget(promise: Promise) -> list[User]:
-    """People who may use the dataset and have no share yet."""
+    """Scientists who may use the dataset and have no budget yet."""
     people = _with_access(promise).exclude(budgets__promise=promise)
     return [person for person in people.order_by("name") if person.is_scientist]
 
 
 def has_people(promise: Promise) -> bool:
-    """Whether anybody may use the dataset who could have a share."""
+    """Whether any scientist may use the dataset."""
     return any(person.is_scientist for person in _with_access(promise))
 
 
@@ -139,7 +139,7 @@ def _with_access(promise: Promise) -> QuerySet[User]:
 
 
 def given_away(promise: Promise, budgets: Sequence[Budget]) -> float:
-    """Which part of the promise is given away in shares."""
+    """The part of the promise that is given out in shares."""
     total = sum((budget.mu_squared for budget in budgets), Fraction(0))
     return float(total / promise.mu_squared)
 
@@ -162,12 +162,12 @@ def ledger(promise: Promise) -> QuerySet[LedgerLine]:
 
 
 def share_at_the_time(line: LedgerLine) -> float:
-    """What a line costs as a share of the budget as it was then."""
+    """The cost of a line as a fraction of the budget at that time."""
     return line.units / CAP
 
 
 def burn_down(budget: Budget) -> list[Point]:
-    """What was left of a share after each line of its ledger: the lines are added up as the ledger did."""
+    """What was left of a budget after each line of its ledger, by replaying the lines."""
     size = budget.promise.cells.size
     mus = [*budget.earlier_mus, budget.mu]
     spent, generation = np.zeros(size, dtype=np.int64), 0
@@ -182,7 +182,7 @@ def burn_down(budget: Budget) -> list[Point]:
 
 
 def burn_down_of_all(promise: Promise, budgets: Sequence[Budget]) -> list[Point]:
-    """What was left of the whole promise: each share weighs its part of mu^2."""
+    """What was left of the whole promise: each budget weighs its part of mu^2."""
     whole = float(promise.mu_squared)
     steps: list[tuple[datetime, float]] = []
     for budget in budgets:
@@ -197,12 +197,12 @@ def burn_down_of_all(promise: Promise, budgets: Sequence[Budget]) -> list[Point]
     return points
 
 
-# What people themselves were charged: for the owner and auditors alone
+# What people themselves were charged: for the owner alone
 
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """How many people have used between these shares of their protection."""
+    """How many people have been charged between these fractions of the promise."""
 
     low: float
     high: float
@@ -210,10 +210,10 @@ class Bin:
 
 
 def used_by_people(promise: Promise, budgets: Sequence[Budget]) -> list[Bin]:
-    """Over all scientists together, how much of the promise each person's own protection has been used."""
+    """A histogram of how much of the promise each person has been charged, over all scientists together."""
     weights = {budget.pk: float(budget.mu_squared / promise.mu_squared) / CAP for budget in budgets}
-    with opened_ledger(storage.ledger_folder(promise.dataset_id)) as book:
-        spent = [book.spent(pk) * weight for pk, weight in weights.items()]
+    with open_ledger(storage.ledger_folder(promise.dataset_id)) as person_ledger:
+        spent = [person_ledger.spent(pk) * weight for pk, weight in weights.items()]
     longest = max((len(each) for each in spent), default=0)
     total = np.zeros(longest)
     for each in spent:

@@ -1,4 +1,4 @@
-"""Who may do what with budgets and answers. A rule returns why not, or None."""
+"""Who may do what with promises, budgets and answers. A rule returns why not, or None."""
 
 from accounts.models import EXCLUSIVE_ROLES, User
 from accounts.rules import is_free_for_duties
@@ -14,12 +14,16 @@ def is_owner(user: User, promise: Promise) -> str | None:
 
 
 def has_people(user: User, dataset: Dataset) -> str | None:
-    """Every table says whom its rows are about: otherwise nobody in it could be protected."""
+    """Every table has a column that identifies a person: otherwise no promise could be kept."""
     revision = dataset.current
     if revision is None:
-        return "Publish a revision first: what is protected must be declared."
+        return "Publish a revision first: a promise needs published declarations."
     without = [table.name for table in revision.tables.all() if table.subject is None]
-    return f"Table {without[0]} does not say whom a row is about." if without else None
+    return (
+        f"Table {without[0]} has no column that identifies a person. Declare one, and publish."
+        if without
+        else None
+    )
 
 
 def is_own(user: User, budget: Budget) -> str | None:
@@ -31,13 +35,13 @@ def is_open(user: User, budget: Budget) -> str | None:
 
 
 def may_use_dataset(user: User, budget: Budget) -> str | None:
-    """The scientist still holds what it takes to use the dataset."""
+    """The scientist may still use the dataset."""
     return dataset_rules.may_use(budget.scientist, budget.promise.dataset)
 
 
 def has_no_open_top_up(user: User, budget: Budget) -> str | None:
     waiting = budget.top_ups.filter(state=TopUp.State.PENDING).exists()
-    return "Your request for more waits for the owner's decision." if waiting else None
+    return "Your request for a larger budget is waiting for the owner’s decision." if waiting else None
 
 
 def is_not_own(user: User, budget: Budget) -> str | None:
@@ -54,9 +58,9 @@ def may_decide_top_up(user: User, top_up: TopUp) -> str | None:
 
 
 def may_read_subjects(user: User, promise: Promise) -> str | None:
-    """Aggregates over people's own ledgers are exact and follow from private rows: for the owner alone.
+    """Aggregates over the per-person ledger are exact and follow from private rows: for the owner alone.
 
-    An auditor who works with a scientist could read off them who took part in a question.
+    An auditor who works with a scientist could learn from them who took part in a question.
     """
     return is_owner(user, promise)
 
@@ -71,9 +75,9 @@ def may_manage_budget(user: User, budget: Budget) -> str | None:
 
 
 def keeps_duties_apart(person: User, role: str) -> str | None:
-    """Why somebody who asks cannot be given a role that oversees: it must not come with a budget."""
+    """Why somebody with an open budget cannot get a role that oversees."""
     if role in EXCLUSIVE_ROLES and person.budgets.filter(closed_at=None).exists():
-        return f"{person} has a budget for a dataset. Its owner has to close it first."
+        return f"{person} has a budget for a dataset. The dataset’s owner has to close it first."
     return None
 
 

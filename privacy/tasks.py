@@ -1,4 +1,4 @@
-"""What the worker does for automatic answers."""
+"""Celery tasks for automatic answers."""
 
 from celery import shared_task
 
@@ -12,10 +12,10 @@ def compute_answer(pk: str) -> None:
 
 @shared_task(ignore_result=True)
 def look_after_answers() -> None:
-    for pk in lifecycle.look_after():
+    for pk in lifecycle.sweep():
         compute_answer.delay(pk)
-    for protected in preparation.unprepared():
-        prepare_columns.delay(protected)
+    for promise in preparation.unprepared():
+        prepare_columns.delay(promise)
 
 
 @shared_task(ignore_result=True)

@@ -1,10 +1,10 @@
-"""What a worker does for a query: commit, open, measure, charge people, draw noise, store. In that order.
+"""The life of an answer in a worker: commit, open, measure, charge people, draw noise, store. In that order.
 
-A worker that dies before the commit has read nothing: another one takes the question, or the reservation is given back.
-One that dies after it has cost budget and released nothing: the charge stands, the answer is lost, and noise is never
-drawn twice for one charge. Which of both it was is read off the ledger alone. Answers of one dataset are computed one
-after the other (an advisory lock of Postgres), so that the ledger of its subjects has one order. An answer becomes
-visible at a public time after its turn has come (engine.deadlines), whatever it took to compute.
+A worker that dies before the commit has read nothing: another worker takes the question, or the reservation is given
+back. A worker that dies after it has spent budget and released nothing: the charge stands, the answer is lost, and
+noise is never drawn twice for one charge. The ledger alone decides which of the two happened. Answers of one dataset
+are computed one after the other, under a Postgres advisory lock, so that its per-person ledger has one order. An answer
+becomes visible a public time after its turn began (engine.plan.deadlines), however long it took to compute.
 """
 
 import time
@@ -31,7 +31,7 @@ from common.locks import one_at_a_time
 from datasets import storage
 from privacy import dates, notifications, rules
 from privacy.audit_entries import record
-from privacy.declarations import opened
+from privacy.declarations import engine_table
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.figures import Figures
 from privacy.engine.language.query import KeyCounts, PersonQuantiles, Quantiles
@@ -44,13 +44,14 @@ from privacy.engine.release import measure
 from privacy.execution import preparation
 from privacy.execution.questions import Question, question_of
 from privacy.ledgers import budget_ledger
-from privacy.ledgers.person_ledger import Share, SubjectLedger
-from privacy.ledgers.person_ledger import opened as opened_ledger
+from privacy.ledgers.person_ledger import Share, SubjectLedger, open_ledger
 from privacy.models import Answer, Budget, LedgerLine, Promise
 from privacy.presentation import caps_in_words
 
 SEARCHED = "95 % for each quantile, from the noisy counts of its search: a union bound over the steps"
-RESTORED = "It was restored to an older state than the ledger of people. An admin has to restore a newer one."
+RESTORED = (
+    "It was restored to an older state than the per-person ledger. An admin has to restore a newer one."
+)
 
 
 @dataclass(slots=True)
@@ -61,15 +62,15 @@ class _Attempt:
     begun: datetime
     line: LedgerLine | None = None
     seconds: float = 0.0
-    """How long after the start of its turn it is released."""
+    """How long after the start of its turn the answer is released."""
     counted: dict[str, object] = field(default_factory=dict)
-    """How much of a person counts in it, for the record."""
-    told: Callable[[Figures], dict[str, Any]] = asdict
-    """How its figures are written down."""
+    """How much of each person counts in it, for the record."""
+    as_result: Callable[[Figures], dict[str, Any]] = asdict
+    """Converts its figures into the stored result."""
 
     def due(self) -> tuple[datetime, int]:
-        """(when to release it, how often its time was doubled): known before the rows are read, but where it was too
-        short. Then it is doubled, which holds for the next answers too."""
+        """(when to release it, how often its time was doubled). Fixed before the rows are read, unless the time was too
+        short: then it is doubled, for the next answers as well."""
         doublings = self.answer.budget.promise.doublings_now
         while (at := self.begun + timedelta(seconds=self.seconds * 2**doublings)) <= timezone.now():
             doublings += 1
@@ -77,9 +78,9 @@ class _Attempt:
 
 
 def compute(pk: str) -> None:
-    """Compute one pending answer, once. A second delivery finds it settled and leaves it."""
+    """Compute one pending answer, once. A second delivery of the task finds it settled and does nothing."""
     answer = Answer.objects.select_related("budget__promise__dataset", "revision", "line").get(pk=pk)
-    # The place in line is kept until the release: otherwise many answers in a row would tell how long each took.
+    # The lock is held until the release: otherwise many answers in a row would show how long each took.
     with one_at_a_time(answer.budget.promise.dataset_id), _lost_unless_stored(answer) as attempt:
         answer.refresh_from_db()
         if not _waits(answer):
@@ -92,15 +93,15 @@ def compute(pk: str) -> None:
 
 
 def _waits(answer: Answer) -> bool:
-    """Whether no worker has opened the data for it: the ledger says so."""
+    """Whether no worker has opened the data for it, according to the ledger."""
     settled = LedgerLine.objects.filter(settles=answer.line_id).exists()
     return answer.state == Answer.State.PENDING and not settled
 
 
 @contextmanager
 def _lost_unless_stored(answer: Answer) -> Iterator[_Attempt]:
-    """What goes wrong after the commit loses the answer when it would have been released. When even that cannot be
-    written down, `look_after` does it later."""
+    """Mark the answer as lost, at its release time, if anything fails after the commit. If even that cannot be stored,
+    `sweep` does it later."""
     attempt, ended = _Attempt(answer, begun=timezone.now()), False
     try:
         yield attempt
@@ -117,37 +118,37 @@ def _compute(attempt: _Attempt) -> Figures | None:
     if why := rules.may_ask(budget.scientist, budget):
         give_back(answer, why)
         return None
-    with opened_ledger(_book_of(budget.promise)) as book:
-        if why := _disagree(answer, book):
+    with open_ledger(_folder_of(budget.promise)) as ledger:
+        if why := _disagree(answer, ledger):
             give_back(answer, why)
             return None
         try:
             question = question_of(answer)
             attempt.seconds = question.seconds(budget.promise)
-            attempt.counted = caps_in_words.told(question.query, question.spec)
-            attempt.told = partial(dates.as_result, query=question.query, table=question.spec)
+            attempt.counted = caps_in_words.facts(question.query, question.spec)
+            attempt.as_result = partial(dates.as_result, query=question.query, table=question.spec)
         except QueryRefused as why:
             give_back(answer, str(why))
             return None
-        book.keep(budget.pk, Share(budget.mu, budget.generation))
-        _catch_up(answer, book.last_line())
+        ledger.keep(budget.pk, Share(budget.mu, budget.generation))
+        _catch_up(answer, ledger.last_line())
         _may_leave_out(answer)
         attempt.line = budget_ledger.commit(answer.line, by=system)
         Answer.objects.filter(pk=answer.pk).update(begun_at=attempt.begun, opened_at=timezone.now())
-        return _answer(answer, attempt.line, book, question)
+        return _answer(answer, attempt.line, ledger, question)
 
 
-def _disagree(answer: Answer, book: SubjectLedger) -> str:
-    """Why the two ledgers cannot pay for this answer together: one of them was restored to an older state."""
+def _disagree(answer: Answer, ledger: SubjectLedger) -> str:
+    """Why the two ledgers cannot both pay for this answer (one was restored to an older state), or an empty string."""
     budget = answer.budget
     promise = budget.promise
-    if book.last_line() < promise.last_applied:
-        return "The ledger of people is older than what was released. An admin has to restore it."
-    known = book.shares().get(budget.pk)
-    if known is not None and not budget.had(known.mu, known.generation):
-        return f"The database has forgotten a change of this budget. {RESTORED}"
+    if ledger.last_line() < promise.last_applied:
+        return "The per-person ledger is older than what was released. An admin has to restore a newer one."
+    share = ledger.shares().get(budget.pk)
+    if share is not None and not budget.had(share.mu, share.generation):
+        return f"The database has lost a change of this budget. {RESTORED}"
     if _is_threshold(answer):
-        used = book.thresholds()
+        used = ledger.thresholds()
         return budget_ledger.no_threshold_left(promise, used.get(budget.pk, 0), sum(used.values()))
     return ""
 
@@ -157,7 +158,7 @@ def _is_threshold(answer: Answer) -> bool:
 
 
 def _may_leave_out(answer: Answer) -> None:
-    """Say so before anything is read, of an answer too that was asked before anybody knew."""
+    """Mark the answer as possibly incomplete before reading any row, even if it was asked before that was known."""
     if answer.extended:
         return
     if answer.budget.may_leave_out or budget_ledger.rests_on_constants(answer.budget):
@@ -166,8 +167,10 @@ def _may_leave_out(answer: Answer) -> None:
 
 
 def _catch_up(answer: Answer, last: int) -> None:
-    """Go on after the database was restored to before `last`, the newest line that the ledger of people holds: number
-    lines beyond it, and call no answer complete any more, for people may have used up what the database has forgotten.
+    """Recover from a database restored to before `last`, the newest line in the per-person ledger.
+
+    New lines are numbered beyond it, and no answer is called complete any more, because people may have reached their
+    limit through charges that the database no longer has.
     """
     lines = LedgerLine.objects.filter(kind=LedgerLine.Kind.COMMIT, budget__promise=answer.budget.promise_id)
     if not last or lines.filter(pk=last).exists():
@@ -189,7 +192,7 @@ def _catch_up(answer: Answer, last: int) -> None:
         )
 
 
-def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger, question: Question) -> Figures:
+def _answer(answer: Answer, line: LedgerLine, ledger: SubjectLedger, question: Question) -> Figures:
     promise = answer.budget.promise
     store = storage.open_columns(
         answer,
@@ -201,13 +204,13 @@ def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger, question: Que
     )
     measured = measure(
         question.query,
-        opened(store, question.spec),
+        engine_table(store, question.spec),
         worst_case=answer.line.units // answer.releases,
         threshold_delta=promise.delta_each,
     )
-    active = book.charge(
+    active = ledger.charge(
         answer.budget_id,
-        book.places(store.digests, name=store.listing, owed=_owed(promise)),
+        ledger.places(store.digests, name=store.listing, owed=_owed(promise)),
         measured.charges,
         line=line.pk,
         threshold=_is_threshold(answer),
@@ -217,29 +220,29 @@ def _answer(answer: Answer, line: LedgerLine, book: SubjectLedger, question: Que
 
 
 def _owed(promise: Promise) -> dict[UUID, int]:
-    """What somebody new begins with, in the budgets as the ledger of people knows them now."""
+    """The units that new people begin with, by budget."""
     return {budget.pk: units for budget in promise.budgets.all() if (units := promise.owed(budget.pk))}
 
 
 def _store(attempt: _Attempt, line: LedgerLine, figures: Figures) -> None:
-    """Release an answer when it is due. Nothing is written before: the bell, the audit log and the record would tell
-    how long the rows took."""
+    """Release an answer when it is due. Nothing is written earlier: the notification, the audit log and the record
+    would reveal how long the rows took."""
     answer, (at, doublings) = attempt.answer, attempt.due()
     _sleep_until(at)
     with transaction.atomic():
         promise = Promise.objects.select_for_update().get(pk=answer.budget.promise_id)
         if not Answer.objects.select_for_update().filter(pk=answer.pk, state=Answer.State.PENDING).exists():
-            return  # its scientist has been told that it is lost
+            return  # the scientist has already been shown that it is lost
         promise.last_applied = max(line.pk, promise.last_applied)
         if doublings > promise.doublings_now:
             promise.doublings, promise.doubled_at = doublings, at
         promise.save(update_fields=["last_applied", "doublings", "doubled_at"])
         answer.state = Answer.State.RELEASED
-        answer.result = attempt.told(figures)
+        answer.result = attempt.as_result(figures)
         answer.visible_at = at
         answer.record = {**_record_of(answer, at), **attempt.counted}
         answer.save(update_fields=["state", "result", "visible_at", "record"])
-        _tell(answer, "answer.released", mu=answer.mu)
+        _announce(answer, "answer.released", mu=answer.mu)
         budget = Budget.objects.get(pk=answer.budget_id)
         before = budget.share_used - answer.line.units / CAP
         if before < Budget.LOW <= budget.share_used:
@@ -276,7 +279,7 @@ def _record_of(answer: Answer, at: datetime) -> dict[str, object]:
 
 
 def give_back(answer: Answer, why: str) -> None:
-    """Void what no worker has opened the data for; nothing happens when one has."""
+    """Void an answer for which no worker has opened the data; do nothing otherwise."""
     try:
         budget_ledger.void(answer.line, by=User.objects.system())
     except Conflict:
@@ -290,16 +293,18 @@ def _lose(answer: Answer) -> None:
 
 
 def _close(answer: Answer, state: Answer.State, **detail: str) -> None:
-    """End an answer that nothing was released for, once."""
+    """Close an answer for which nothing was released, once."""
     with transaction.atomic():
         waiting = Answer.objects.filter(pk=answer.pk, state=Answer.State.PENDING)
         if waiting.update(state=state, record=detail):
-            _tell(answer, f"answer.{state}", **detail)
+            _announce(answer, f"answer.{state}", **detail)
 
 
-def look_after() -> list[str]:
-    """Settle what killed workers left: give back what was never opened, call lost what was. Returns answers to ring for
-    again."""
+def sweep() -> list[str]:
+    """Sweep up after killed workers: give back what was never opened, mark the rest as lost.
+
+    Returns the ids of answers that still wait for a worker and need to be queued again.
+    """
     now = timezone.now()
     given_up = now - settings.ANSWER_GIVEN_UP
     for line in LedgerLine.objects.filter(
@@ -309,11 +314,11 @@ def look_after() -> list[str]:
     pending = Answer.objects.filter(state=Answer.State.PENDING).select_related(
         "line", "budget__promise__dataset"
     )
-    opened_ = Q(line__settled_by__kind=LedgerLine.Kind.COMMIT)
-    for answer in pending.filter(opened_, line__settled_by__at__lt=given_up):
+    committed = Q(line__settled_by__kind=LedgerLine.Kind.COMMIT)
+    for answer in pending.filter(committed, line__settled_by__at__lt=given_up):
         _lose(answer)
-    for answer in pending.filter(~opened_ | Q(line__settled_by=None), created_at__lt=given_up):
-        give_back(answer, "No worker took it in time. Ask again.")
+    for answer in pending.filter(~committed | Q(line__settled_by=None), created_at__lt=given_up):
+        give_back(answer, "No worker started on it in time. Ask again.")
     waiting = pending.filter(line__settled_by=None, created_at__lt=now - settings.ANSWER_WAITS)
     return [str(pk) for pk in waiting.values_list("pk", flat=True)[:100]]
 
@@ -321,33 +326,35 @@ def look_after() -> list[str]:
 def change_share(
     budget: Budget, mu: float, *, by: User, also: Callable[[Budget], object] = lambda _: None
 ) -> Budget:
-    """Change what a unit of a budget is worth, in both ledgers; `also` in the same transaction."""
-    with agreed(budget.promise) as book:
-        if mu < Budget.objects.get(pk=budget.pk).mu and book.spent(budget.pk).any():
+    """Change what a unit of a budget is worth, in both ledgers; `also` runs in the database transaction."""
+    with agreed(budget.promise) as ledger:
+        if mu < Budget.objects.get(pk=budget.pk).mu and ledger.spent(budget.pk).any():
             raise Refused("A share that has been used cannot be made smaller. Close it instead.")
         changed = budget_ledger.rescale(budget, mu, by=by, also=also)
-        # Second, so that a death in between leaves people charged too much, never too little. The next answer, or the
-        # next change, makes it good.
-        book.keep(changed.pk, Share(changed.mu, changed.generation))
+        # Second, so that a crash in between leaves people charged too much, never too little. The next answer or change
+        # corrects it.
+        ledger.keep(changed.pk, Share(changed.mu, changed.generation))
     return changed
 
 
 @contextmanager
 def agreed(promise: Promise) -> Iterator[SubjectLedger]:
-    """A dataset's place in line, with both its ledgers knowing the same shares. Refused when they do not: shares that
-    the database has forgotten would be given a second time."""
-    with one_at_a_time(promise.dataset_id), opened_ledger(_book_of(promise)) as book:
+    """Hold the dataset's advisory lock, with its per-person ledger open and both ledgers holding the same shares.
+
+    Raises Refused when they differ: shares that the database has lost would be given a second time.
+    """
+    with one_at_a_time(promise.dataset_id), open_ledger(_folder_of(promise)) as ledger:
         budgets = {budget.pk: budget for budget in promise.budgets.all()}
-        for pk, share in book.shares().items():
+        for pk, share in ledger.shares().items():
             if pk not in budgets or not budgets[pk].had(share.mu, share.generation):
-                raise Refused(f"The database has forgotten a share. {RESTORED}")
-        yield book
+                raise Refused(f"The database has lost a share. {RESTORED}")
+        yield ledger
 
 
-def _book_of(promise: Promise) -> Path:
+def _folder_of(promise: Promise) -> Path:
     return storage.ledger_folder(promise.dataset_id)
 
 
-def _tell(answer: Answer, action: str, **detail: str | float) -> None:
+def _announce(answer: Answer, action: str, **detail: str | float) -> None:
     record(action, answer.budget, by=answer.budget.scientist, on=answer, facts=detail)
     live.changed("user", answer.budget.scientist_id)

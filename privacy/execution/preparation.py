@@ -1,7 +1,7 @@
-"""Putting rows in the order of their subjects before anybody asks.
+"""Sort rows by person ahead of the first question.
 
-It takes the longer the more rows there are: done for the first question, it would tell how many. Whoever asks before
-it is done waits for it. So the dataset's place in line is held for a public time, however early the rows are in order.
+Sorting takes longer the more rows there are, so its time would reveal their number. It is done in advance, and the
+dataset's advisory lock is held for a public time, even if sorting ends early. Questions asked meanwhile wait.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ from privacy.models import Answer, Promise
 
 
 def unprepared() -> list[str]:
-    """Protections whose current revision is not in order yet."""
+    """The ids of promises whose current revision is not sorted yet."""
     found = Promise.objects.select_related("dataset")
     return [
         str(each.pk)
@@ -33,7 +33,7 @@ def unprepared() -> list[str]:
 
 
 def prepare(pk: str) -> None:
-    """Put the tables of one protection's current revision in order. Questions wait for it as they do for each other."""
+    """Sort the tables of one promise's current revision. Questions wait for it as they do for each other."""
     promise = Promise.objects.select_related("dataset").get(pk=pk)
     with one_at_a_time(promise.dataset_id):
         for table, plans in _tables(promise):
@@ -41,7 +41,7 @@ def prepare(pk: str) -> None:
 
 
 def _write(promise: Promise, table: Table, plans: Sequence[ColumnPlan]) -> None:
-    """Put a table in order, once, and take the public time for it; one that was too short is doubled."""
+    """Sort a table, once, and take the public time for it; a time that was too short is doubled."""
     key = bytes(promise.subject_key)
     if storage.has_columns(table, plans, key):
         return
@@ -63,13 +63,13 @@ def _seconds(promise: Promise, table: Table) -> float:
 
 
 def prepare_for(answer: Answer) -> None:
-    """What is done once per revision, or once per installation, before an answer's turn begins: it would make this
-    answer late, and all that follow it slow."""
+    """Sort the table and compile the passes before an answer's turn begins. This work is needed once per revision or
+    installation; inside the turn it would make this answer late and slow down all that follow."""
     promise = answer.budget.promise
     try:
         question = question_of(answer)
     except QueryRefused:
-        return  # its scientist is told when its turn has come
+        return  # the refusal is stored when its turn comes
     _write(promise, question.table, question.plans)
     rehearse(question, promise)
 

@@ -1,4 +1,4 @@
-"""A question as a worker reads it: what follows from the query and the declarations, before anything is charged."""
+"""Questions in the worker: what follows from the query and the declarations, before anything is charged."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,8 +35,8 @@ class Question:
     wanted: frozenset[str]
 
     def seconds(self, promise: Promise) -> float:
-        """How long its answer may take. All stored rows are read, however few of a person are to count. Whether it is
-        the first one over its table follows from what has been charged, which is public."""
+        """The public time for its answer, in seconds. It is for all stored rows, whatever the cap on rows per person. A
+        table's first question takes longer; whether it is the first follows from the charges, which are public."""
         charged = LedgerLine.objects.filter(
             budget__promise=promise,
             settled_by__kind=LedgerLine.Kind.COMMIT,
@@ -57,8 +57,8 @@ class Question:
 
 
 def rehearse(question: Question, promise: Promise) -> None:
-    """Ask a table of one empty row first. Passes over rows are compiled when they are first needed, which takes
-    seconds: that is over before the rows are read."""
+    """Compile the passes over rows by asking a table of one empty row, because compiling takes seconds and must not add
+    to the time for the real rows."""
     table = row_of(question.spec)
     delta = promise.delta_each or 0.5
     for active in (None, np.ones(1, dtype=np.bool_)):
@@ -67,7 +67,7 @@ def rehearse(question: Question, promise: Promise) -> None:
 
 
 def question_of(answer: Answer) -> Question:
-    """Check a query once more, before it is paid for. QueryRefused when it cannot be computed."""
+    """Check an answer's query again before it is charged. Raises QueryRefused when it cannot be computed."""
     query = decode(answer.query)
     table = answer.revision.tables.prefetch_related("columns").filter(name=query.table).first()
     if table is None:
@@ -76,7 +76,7 @@ def question_of(answer: Answer) -> Question:
     designed, plans = design(query, spec), plans_for(spec)
     wanted = wanted_by(query, spec)
     if missing := sorted(wanted - {plan.name for plan in plans}):
-        raise QueryRefused(f"“{missing[0]}” cannot be read by questions.")
+        raise QueryRefused(f"Questions cannot read “{missing[0]}”.")
     return Question(query=query, table=table, spec=spec, design=designed, plans=plans, wanted=wanted)
 
 

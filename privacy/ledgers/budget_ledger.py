@@ -1,9 +1,9 @@
 """The one writer of the ledger: reserve, then commit or void. Lines are added, never changed.
 
-A line reserves worst-case units in the public cells a query can touch. spent + reserved stays within CAP in every
-cell, at every commit: the budget's row is locked while a line is added. Each function is a transaction of its own
-(`durable`): what it wrote can no longer be rolled back when it returns, so that no noise is ever drawn for a charge
-that a later error undoes.
+A line reserves worst-case units in the public cells that a query can touch. spent + reserved stays within CAP in every
+cell, at every commit, because the budget's row is locked while a line is added. Each function runs in a durable
+transaction of its own: when it returns, what it wrote can no longer be rolled back. So noise is never drawn for a
+charge that a later error undoes.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ from privacy.models import THRESHOLD_ANSWERS, Budget, LedgerLine, Promise
 
 @contextmanager
 def _durably() -> Iterator[None]:
-    """A transaction that is on disk when it has ended, however the server is set up."""
+    """Open a transaction that is on disk when it ends, whatever the server's settings."""
     with transaction.atomic(durable=True):
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL synchronous_commit = on")
@@ -47,10 +47,10 @@ def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the
     threshold: bool = False,
     revision: Revision | None = None,
 ) -> LedgerLine:
-    """Set `units` aside in `cells` (a mask over the dataset's public cells). The same key again: the same line.
+    """Reserve `units` in `cells` (a mask over the dataset's public cells); a known `key` returns its existing line.
 
-    Raises BudgetExceeded when a cell would pass its cap; Conflict when the key has reserved something else, when what
-    it had reserved was given back, or when the revision that is asked has been replaced.
+    `key` is an idempotency key. Raises BudgetExceeded when a cell would exceed its cap; Conflict when the key was used
+    for another charge, when that charge was given back, or when `revision` has been replaced.
     """
     with _durably():
         promise = _lock_promise(budget) if threshold else None
@@ -58,15 +58,15 @@ def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the
         packed = np.packbits(cells).tobytes()
         if old := LedgerLine.objects.filter(budget=locked, key=key).first():
             if (old.units, bytes(old.cells)) != (units, packed):
-                raise Conflict("This key has reserved something else.")
+                raise Conflict("This idempotency key was used for another charge. Use a new key.")
             if LedgerLine.objects.filter(settles=old, kind=LedgerLine.Kind.VOID).exists():
-                raise Conflict("What this key had reserved was given back. Ask with a new key.")
+                raise Conflict("The charge with this idempotency key was given back. Use a new key.")
             return old
         if (
             revision is not None
             and not Revision.objects.filter(pk=revision.pk, state=Revision.State.PUBLISHED).exists()
         ):
-            raise Conflict("The data was replaced in the meantime. Look at the price again.")
+            raise Conflict("The data was replaced in the meantime. Check the price again.")
         spent = locked.worst_case(len(cells))
         if locked.closed_at is not None or units > CAP or not fits(spent, cells, units, locked.cap):
             left = max(0, locked.cap - int(spent[cells].max(initial=0)))
@@ -89,19 +89,22 @@ def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the
 
 
 def _lock_promise(budget: Budget) -> Promise:
-    """The promise that a budget is a share of: always locked before the budget."""
+    """Lock the promise that a budget is a share of: always before the budget itself."""
     return Promise.objects.select_for_update().get(pk=budget.promise_id)
 
 
 def no_threshold_left(promise: Promise, own: int, of_all: int) -> str:
-    """Why no more undeclared values can be asked: `own` and `of_all` count such answers, of the budget and of all."""
+    """Why no more undeclared values can be asked for, or an empty string.
+
+    `own` and `of_all` count the answers over undeclared values of this budget and of all budgets.
+    """
     if own < THRESHOLD_ANSWERS and of_all < promise.threshold_answers:
         return ""
     return f"You have used all {THRESHOLD_ANSWERS} of your questions about undeclared values."
 
 
 def _use_threshold(budget: Budget, promise: Promise) -> None:
-    """Answers over undeclared values share a delta of their own, of which nothing is ever given back."""
+    """Count one answer over undeclared values against the part of delta kept for them, which is never given back."""
     used = promise.budgets.aggregate(total=Sum("thresholds_used"))["total"] or 0
     if why := no_threshold_left(promise, budget.thresholds_used, used):
         raise BudgetExceeded(why)
@@ -110,13 +113,16 @@ def _use_threshold(budget: Budget, promise: Promise) -> None:
 
 
 def commit(line: LedgerLine, *, by: User) -> LedgerLine:
-    """Make a reservation final, before any row is read. Conflict when it has been settled already."""
+    """Make a reservation final, before any row is read. Raises Conflict when it is already settled."""
     with _durably():
         return _settle(line, LedgerLine.Kind.COMMIT, by=by)
 
 
 def void(line: LedgerLine, *, by: User) -> LedgerLine:
-    """Give a reservation back: only while no worker has opened the data for it. Conflict when settled already."""
+    """Give a reservation back, which is allowed only while no worker has opened the data for it.
+
+    Raises Conflict when it is already settled.
+    """
     with _durably():
         return _settle(line, LedgerLine.Kind.VOID, by=by)
 
@@ -124,11 +130,11 @@ def void(line: LedgerLine, *, by: User) -> LedgerLine:
 def rescale(
     budget: Budget, mu: float, *, by: User, also: Callable[[Budget], object] = lambda _: None
 ) -> Budget:
-    """Change a share: every unit used so far is worth old mu^2 / new mu^2 new ones, rounded up.
+    """Change a share: every unit used so far becomes old mu^2 / new mu^2 new units, rounded up.
 
-    Judges the rows that it has locked, in the order promise, budget; `also` is done in the same transaction, before
-    anything is changed. The caller holds the dataset's lock and tells the subjects' ledger. Conflict while a
-    reservation is open; Refused when the shares would pass the promise, or a share that has been used would shrink.
+    Locks promise, then budget, and checks the locked rows; `also` runs in the same transaction, before any change. The
+    caller holds the dataset's advisory lock and updates the per-person ledger. Raises Conflict while a reservation is
+    open; Refused when the shares would exceed the promise, or a share that has been used would shrink.
     """
     with _durably():
         promise = _lock_promise(budget)
@@ -157,15 +163,19 @@ def _rescale_newcomers(promise: Promise, budget: Budget, mu: float) -> None:
 
 
 def must_fit(promise: Promise, mu: float, instead_of: Budget | None = None) -> None:
-    """Sum of mu_a^2 over all shares ever given <= mu_G^2, exactly: a closed share returns nothing. The caller has
-    locked the promise, without which no share is given or changed."""
+    """Check exactly that the sum of mu_a^2 over all shares ever given stays <= mu_G^2: a closed share returns nothing.
+
+    The caller holds the lock on the promise, which every change of a share needs. Raises Refused.
+    """
     others = promise.budgets.all()
     if instead_of is not None:
         others = others.exclude(pk=instead_of.pk)
     given = sum((Fraction(other.mu) ** 2 for other in others), Fraction(0))
     if given + Fraction(mu) ** 2 > promise.mu_squared:
         left = max(0.0, 1 - float(given / promise.mu_squared))
-        raise Refused(f"The shares would pass the promise: {left:.1%} of it is not given away yet.")
+        raise Refused(
+            f"The shares would exceed the promise: only {left:.1%} of it is left to give. Choose a smaller epsilon."
+        )
 
 
 def open_lines(budget: Budget) -> QuerySet[LedgerLine]:
@@ -175,7 +185,7 @@ def open_lines(budget: Budget) -> QuerySet[LedgerLine]:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What a question would reserve, and of which table of which revision it is asked."""
+    """What a question would reserve, and the table and revision that it asks."""
 
     revision: UUID
     table: str
@@ -184,10 +194,10 @@ class Charge:
 
 
 def rests_on_constants(budget: Budget, also: Charge | None = None) -> bool:
-    """Whether nobody is stopped only if people are in the same public cell in several tables or revisions.
+    """Whether completeness relies on people staying in the same public cell across tables or revisions.
 
-    Within one table of one revision a declared constant has one value a person. Nothing makes a second one agree with
-    it, so that somebody may have paid in two cells, neither of which is used up. Follows from public lines alone.
+    Within one table of one revision, a declared constant has one value per person. Another table or revision may
+    disagree, so somebody may have been charged in two cells, neither of which is used up. Follows from public lines.
     """
     everywhere = np.packbits(np.ones(budget.promise.cells.size, dtype=np.bool_)).tobytes()
     lines = budget.lines.filter(kind=LedgerLine.Kind.RESERVE).exclude(cells=everywhere)
@@ -229,7 +239,7 @@ def _write(budget: Budget, cells: Integers) -> None:
 
 
 def too_much(units: int, left: int) -> str:
-    """Why an answer of this cost is not given when this much is left."""
+    """The refusal of an answer that costs `units` when only `left` are left."""
     return (
         f"This answer would cost {units / CAP:.2%} of your budget, and {left / CAP:.2%} is left. "
         "Allow a larger error, ask about fewer people, or ask the owner for more."

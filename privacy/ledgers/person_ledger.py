@@ -1,15 +1,16 @@
-"""The ledger per data subject: what each one has been charged, per scientist. As private as the rows themselves.
+"""The per-person ledger: what each person in the data has been charged, per scientist. As private as the rows.
 
-One LMDB environment a dataset, under the store. LMDB commits atomically with an fsync and admits one writer at a time
-across processes: a transaction here is the dataset's linearised order. A process that dies at any instruction leaves
-either the state before or the state after; since noise is drawn after `charge` has returned, a death costs budget
-and never gives an answer away.
+Each dataset has one LMDB environment in the store. LMDB commits atomically with an fsync and admits one writer at a
+time across processes, so its transactions give a dataset's charges one order. A process that dies at any instruction
+leaves either the state before or the state after. Noise is drawn only after `charge` has returned, so a crash costs
+budget and never gives an answer away.
 
-A subject is known by a keyed digest of its id, and keeps its place when a new revision is published. Values are
-unsigned 32-bit units, CAP being the whole budget, so `spent <= cap - charge` cannot overflow.
+A subject (the person in the data) is identified by a keyed digest of its id, and keeps its place when a new revision
+is published. Values are unsigned 32-bit units, with CAP as the whole budget, so `spent <= cap - charge` cannot
+overflow.
 
-What the units of a share are worth, and how often undeclared values were told, stands here as well: a database that was
-restored to an older state can be told from one that was not.
+The worth of each share's units and the number of answers over undeclared values are stored here as well: they reveal
+a database that was restored to an older state.
 """
 
 import hashlib
@@ -39,26 +40,26 @@ SHARE = struct.Struct("<dQ")
 SHARES, THRESHOLDS = b"share:", b"thresholds:"
 
 _one_at_a_time = Lock()
-"""LMDB must not be opened twice at once by one process."""
+"""One process must not open an LMDB environment twice at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What CAP units of a budget are worth (mu^2), and how often that was changed."""
+    """What CAP units of a budget are worth (mu^2), and how often that has changed."""
 
     mu: float
     generation: int
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator["SubjectLedger"]:
-    """The ledger, for processes whose threads may want it at the same time."""
-    with _one_at_a_time, closing(SubjectLedger(folder)) as book:
-        yield book
+def open_ledger(folder: Path) -> Iterator["SubjectLedger"]:
+    """Open the ledger in `folder`, one thread of the process at a time."""
+    with _one_at_a_time, closing(SubjectLedger(folder)) as ledger:
+        yield ledger
 
 
 class SubjectLedger:
-    """Every subject's spent units. `folder` is created when missing (0700)."""
+    """Every subject's spent units, in `folder`, which is created when missing (0700)."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -78,10 +79,11 @@ class SubjectLedger:
         name: bytes = b"",
         owed: Mapping[UUID, int] = MappingProxyType({}),
     ) -> Units:
-        """Where each subject stands, new ones at the end. `digests`: shape (subjects, DIGEST_BYTES), all different.
+        """The place of each subject, shape (subjects,); new subjects get places at the end.
 
-        A listing is looked up one by one when it is new, and is known as a whole, by its hash, ever after. `name`: that
-        hash, when the caller knows it. `owed`: the units of each budget that somebody new begins with.
+        `digests`: shape (subjects, DIGEST_BYTES), all different. A new list of digests is looked up one by one, then
+        stored under its hash; `name` is that hash, when the caller knows it. `owed`: the units of each budget that new
+        subjects begin with.
         """
         name = name or hashlib.sha256(np.ascontiguousarray(digests).data).digest()
         with self._env.begin(db=self._listings, buffers=True) as txn:
@@ -89,10 +91,10 @@ class SubjectLedger:
             if listed is not None:
                 return np.frombuffer(listed, dtype=np.uint32).copy()
         with self._env.begin(write=True, buffers=True) as txn:
-            known = int(txn.stat(self._places)["entries"])
+            before = int(txn.stat(self._places)["entries"])
             found = self._look_up(txn, digests)
             for budget, units in owed.items():
-                self._charge_newcomers(txn, budget, found[found >= known], units)
+                self._charge_newcomers(txn, budget, found[found >= before], units)
             txn.put(name, found.tobytes(), db=self._listings)
         return found
 
@@ -103,12 +105,12 @@ class SubjectLedger:
             self._write(txn, budget, spent)
 
     def count(self) -> int:
-        """How many subjects have a place."""
+        """The number of subjects that have a place."""
         with self._env.begin() as txn:
             return int(txn.stat(self._places)["entries"])
 
-    def known(self, digests: Iterable[bytes]) -> int:
-        """How many of these subjects have a place."""
+    def count_known(self, digests: Iterable[bytes]) -> int:
+        """The number of these subjects that have a place."""
         with self._env.begin(db=self._places) as txn:
             return sum(txn.get(digest) is not None for digest in digests)
 
@@ -117,26 +119,26 @@ class SubjectLedger:
         count = txn.stat(self._places)["entries"]
         for k, digest in enumerate(np.asarray(digests)):  # rows of a memory map take five times as long
             key = digest.tobytes()
-            known = txn.get(key, db=self._places)
-            if known is None:
-                known = int(count).to_bytes(8, "little")
-                txn.put(key, known, db=self._places)
+            place = txn.get(key, db=self._places)
+            if place is None:
+                place = int(count).to_bytes(8, "little")
+                txn.put(key, place, db=self._places)
                 count += 1
-            found[k] = int.from_bytes(known, "little")
+            found[k] = int.from_bytes(place, "little")
         return found
 
     def last_line(self) -> int:
-        """The newest ledger line whose charges are written here; 0 when there is none."""
+        """The newest ledger line whose charges are written here, or 0."""
         with self._env.begin(db=self._facts) as txn:
             return int.from_bytes(txn.get(b"last_line") or b"", "little")
 
     def charge(
         self, budget: UUID, places: Units, charges: Integers, *, line: int, threshold: bool = False
     ) -> Bools:
-        """Charge subjects, each at its place, unless that passes its cap; who is charged takes part in the answer.
+        """Charge each subject at its place unless that would exceed its cap. Returns who was charged and takes part.
 
-        Checks before it adds, and is on disk when it returns. Conflict when `line` is not newer than all before: a
-        line is charged once. `threshold`: the answer tells undeclared values, which is counted.
+        The charges are on disk when it returns. Raises Conflict when `line` is not newer than all lines before: a line
+        is charged once. `threshold`: count this as an answer over undeclared values.
         """
         active = np.zeros(len(places), dtype=np.bool_)
         with self._in_order(line) as txn:
@@ -148,10 +150,10 @@ class SubjectLedger:
         return active
 
     def keep(self, budget: UUID, share: Share) -> None:
-        """Take over what a budget's units are worth: spent units times old mu^2 / new mu^2, rounded up.
+        """Store a budget's share and rescale its spent units by old mu^2 / new mu^2, rounded up.
 
-        The old share is the one that stands here, so doing it again changes nothing. Conflict when that is a later one,
-        or when somebody has used more than the new share holds.
+        Idempotent, because the old share is the one stored here. Raises Conflict when that is a later one, or when
+        somebody has been charged more than the new share holds.
         """
         with self._env.begin(write=True, buffers=True) as txn:
             old = self._share(txn.get(SHARES + budget.bytes, db=self._facts))
@@ -159,7 +161,7 @@ class SubjectLedger:
                 return
             if old is not None:
                 if old.generation >= share.generation:
-                    raise Conflict("The ledger of people knows a later share than the database.")
+                    raise Conflict("The per-person ledger holds a later share than the database.")
                 self._rescale(txn, budget, old.mu, share.mu)
             txn.put(SHARES + budget.bytes, SHARE.pack(share.mu, share.generation), db=self._facts)
 
@@ -167,11 +169,11 @@ class SubjectLedger:
         values, where = np.unique(self._read(txn, budget, 0), return_inverse=True)
         scaled = rescaled(values, old_mu, new_mu)
         if max(scaled, default=0) > CAP:
-            raise Conflict("Somebody has used more than the new share holds.")
+            raise Conflict("Somebody has been charged more than the new share holds.")
         self._write(txn, budget, np.array(scaled, dtype=np.uint32)[where])
 
     def shares(self) -> dict[UUID, Share]:
-        """Every budget that people were ever charged for, with the share that it had when this was last written."""
+        """Every budget that people were ever charged for, with its share as last stored here."""
         return {
             budget: share
             for budget, content in self._noted(SHARES)
@@ -179,7 +181,7 @@ class SubjectLedger:
         }
 
     def thresholds(self) -> dict[UUID, int]:
-        """How many answers told undeclared values, per budget."""
+        """The number of answers over undeclared values, per budget."""
         return {budget: int.from_bytes(content, "little") for budget, content in self._noted(THRESHOLDS)}
 
     def _noted(self, kind: bytes) -> list[tuple[UUID, bytes]]:
@@ -197,7 +199,7 @@ class SubjectLedger:
         return None if content is None else Share(*SHARE.unpack(content))
 
     def spent(self, budget: UUID) -> Units:
-        """Spent units of every subject that has a place, in order of places. For aggregates shown to the owner."""
+        """The spent units of every subject, in order of places. For aggregates that only the owner sees."""
         with self._env.begin(db=self._units, buffers=True) as txn:
             return self._read(txn, budget, 0)
 
@@ -206,7 +208,7 @@ class SubjectLedger:
         with self._env.begin(write=True, buffers=True) as txn:
             last = int.from_bytes(txn.get(b"last_line", db=self._facts) or b"", "little")
             if line <= last:
-                raise Conflict("This line of the ledger has been charged to the subjects already.")
+                raise Conflict("The people have been charged for this line of the ledger already.")
             yield txn
             txn.put(b"last_line", line.to_bytes(8, "little"), db=self._facts)
 
@@ -245,7 +247,7 @@ class SubjectLedger:
 
 
 def rehearse() -> None:
-    """Have the passes below compiled."""
+    """Compile the passes below ahead of their first use."""
     one, yes = np.zeros(1, dtype=np.uint32), np.zeros(1, dtype=np.bool_)
     _charge(one, one, one, CAP, yes)
     _charge_in_order(one, one, CAP, yes)
@@ -264,7 +266,7 @@ def _charge(spent, places, charges, cap, active):  # type: ignore[no-untyped-def
 
 @nb.njit(cache=True, nogil=True)
 def _charge_in_order(spent, charges, cap, active):  # type: ignore[no-untyped-def]
-    """As `_charge` where subject k stands at place k."""
+    """`_charge` for the case that subject k has place k."""
     for k in range(charges.shape[0]):
         charge, old = np.int64(charges[k]), np.int64(spent[k])
         fits = charge <= cap and old <= cap - charge
@@ -274,7 +276,7 @@ def _charge_in_order(spent, charges, cap, active):  # type: ignore[no-untyped-de
 
 @nb.njit(cache=True, nogil=True)
 def _are_in_order(places):  # type: ignore[no-untyped-def]
-    """Whether subject k stands at place k."""
+    """Whether every subject k has place k."""
     elsewhere = 0
     for k in range(len(places)):
         elsewhere += places[k] != np.uint32(k)

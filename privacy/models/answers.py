@@ -14,13 +14,13 @@ from privacy.models.budgets import Budget, LedgerLine
 
 class AnswerQuerySet(models.QuerySet["Answer"]):
     def visible_to(self, user: User) -> "AnswerQuerySet":
-        """One's own; those on one's own datasets; all for auditors. An admin reads no results."""
+        """Their own answers, and those on their own datasets; all for auditors, none for admins."""
         if user.oversees:
             return self if user.is_auditor else self.none()
         return self.filter(budget__in=Budget.objects.visible_to(user).order_by().values("pk"))
 
     def out(self) -> "AnswerQuerySet":
-        """Those whose figures may be shown: released, and the time for it has come."""
+        """Answers whose figures may be shown: released, and their public time has come."""
         return self.filter(state=Answer.State.RELEASED, visible_at__lte=timezone.now())
 
 
@@ -46,7 +46,7 @@ class Answer(BaseModel):
     extended = models.BooleanField(default=False)
     opened_at = models.DateTimeField(null=True, blank=True)
     begun_at = models.DateTimeField(null=True, blank=True)
-    """When its turn had come: it is released at a public time after it."""
+    """When its turn began: it is released a public time later."""
     visible_at = models.DateTimeField(null=True, blank=True)
     seen_at = models.DateTimeField(null=True, blank=True)
     """When the scientist first opened the answer."""
@@ -71,7 +71,7 @@ class Answer(BaseModel):
 
     @property
     def is_out(self) -> bool:
-        """Whether its figures may be shown: it is released, and the time for it has come."""
+        """Whether its figures may be shown: it is released, and its public time has come."""
         due = self.visible_at is not None and self.visible_at <= timezone.now()
         return self.state == Answer.State.RELEASED and due
 

@@ -19,22 +19,22 @@ from privacy.models.promises import EXTENDED_LIMIT, IMMUTABLE, Promise
 
 class BudgetQuerySet(models.QuerySet["Budget"]):
     def visible_to(self, user: User) -> "BudgetQuerySet":
-        """One's own; those of one's own datasets; all for those who oversee."""
+        """Their own budgets, and those on their own datasets; all for people who oversee."""
         if user.oversees:
             return self
         own = Dataset.objects.owned_by(user).order_by().values("pk")
         return self.filter(Q(scientist=user) | Q(promise__dataset__in=own))
 
     def held_by(self, user: User) -> "BudgetQuerySet":
-        """One's own. Nobody who oversees asks, whatever budget they have kept from before."""
+        """Their own budgets. People who oversee cannot ask, even with a budget from before."""
         return self.none() if user.oversees else self.filter(scientist=user)
 
 
 class Budget(BaseModel):
-    """One scientist's share of a dataset's protection. CAP units of the ledger are mu^2."""
+    """What one scientist may spend on one dataset. CAP units of the ledger are worth mu^2."""
 
     LOW = 0.8
-    """The part used from which on pages say that little is left."""
+    """The fraction used from which pages warn that little is left."""
 
     promise = models.ForeignKey(Promise, on_delete=models.PROTECT, related_name="budgets")
     scientist = models.ForeignKey(User, on_delete=models.PROTECT, related_name="budgets")
@@ -43,7 +43,7 @@ class Budget(BaseModel):
     closed_at = models.DateTimeField(null=True, blank=True)
     thresholds_used = models.PositiveIntegerField(default=0)
     generation = models.PositiveIntegerField(default=0)
-    """How often the share was changed: units of an older generation were scaled, rounding up."""
+    """How often the share was changed. Units of an older generation were rescaled, rounding up."""
     earlier_mus = models.JSONField(default=list)
     cells = models.BinaryField(default=bytes)
     """Worst-case units, spent or reserved, per public cell: int64, little endian. The sum of the ledger's lines."""
@@ -66,7 +66,7 @@ class Budget(BaseModel):
         return Fraction(self.mu) ** 2
 
     def had(self, mu: float, generation: int) -> bool:
-        """Whether this is its share, or was. One that it never had was forgotten when the database was restored."""
+        """Whether this is or was its share. A share that it never had was lost when the database was restored."""
         mus = [*self.earlier_mus, self.mu]
         return generation < len(mus) and mus[generation] == mu
 
@@ -84,12 +84,12 @@ class Budget(BaseModel):
 
     @property
     def cap(self) -> int:
-        """How far the worst case may go: extended budgets go on, with those people who still have something left."""
+        """The limit of the worst case: extended budgets continue with the people who have not reached theirs."""
         return EXTENDED_LIMIT * CAP if self.extended else CAP
 
     @property
     def units_used(self) -> int:
-        """The worst case over all cells: what the scientist sees as used."""
+        """The worst case over all cells, which the scientist sees as used."""
         return int(self.worst_case(1).max(initial=0))
 
     @property
@@ -115,7 +115,7 @@ class LedgerLine(models.Model):
     budget = models.ForeignKey(Budget, on_delete=models.PROTECT, related_name="lines")
     kind = models.CharField(max_length=8, choices=Kind)
     key = models.UUIDField(default=uuid.uuid4)
-    """Chosen by who asks: it names one line of this budget, and says nothing about other people's."""
+    """The idempotency key, chosen by the caller and unique within the budget."""
     units = models.BigIntegerField()
     generation = models.PositiveIntegerField()
     cells = models.BinaryField()
@@ -150,7 +150,7 @@ class LedgerLine(models.Model):
 
 class TopUpQuerySet(models.QuerySet["TopUp"]):
     def visible_to(self, user: User) -> "TopUpQuerySet":
-        """As the budget that it is about."""
+        """The top-ups of budgets that they may see."""
         return self.filter(budget__in=Budget.objects.visible_to(user).order_by().values("pk"))
 
 

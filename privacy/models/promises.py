@@ -24,7 +24,7 @@ IMMUTABLE = pgtrigger.Update | pgtrigger.Delete
 
 
 def new_key() -> bytes:
-    """The secret under which a dataset's subjects are known."""
+    """A new secret key for the digests of a dataset's subjects."""
     return secrets.token_bytes(32)
 
 
@@ -38,27 +38,27 @@ class Promise(BaseModel):
     seats = models.PositiveSmallIntegerField(default=3)
     extended_allowed = models.BooleanField(default=False)
     public_size = models.PositiveBigIntegerField(validators=[MinValueValidator(1)])
-    """About how many people the dataset holds, as the owner tells everybody: errors of means are relative to it."""
+    """About how many people the dataset holds, as published by the owner: errors of means are relative to it."""
     public_rows = models.JSONField(default=dict, blank=True)
-    """About how many rows tables hold, where the owner tells everybody: {table: rows}. Typed, never counted."""
+    """About how many rows tables hold, where the owner has published it: {table: rows}. Typed, never counted."""
     constants = models.JSONField(default=list)
     """Names of columns that are the same in every row of a person."""
     subject_key = models.BinaryField(default=new_key)
     domain = models.JSONField(default=dict)
-    """The public cells, as they were when the dataset was protected: columns and labels of engine.cells.Domain."""
+    """The public cells when the promise was made: columns and labels of engine.plan.cells.Domain."""
     threshold_delta = models.FloatField(default=0.0)
-    """The part of delta kept for answers over values that nobody has declared; 0 when there are none."""
+    """The part of delta kept for answers over undeclared values; 0 when there are none."""
     last_applied = models.BigIntegerField(default=0)
     """The newest ledger line whose per-subject charges are known to have been written."""
     newcomers = models.JSONField(default=list)
-    """Deliveries of which few people were known: [{"places": how many people had a place in the ledger of people then,
+    """Deliveries of which few people were known: [{"places": how many people had a place in the per-person ledger then,
     "owe": {budget: units that everybody new begins with}}]."""
     doublings = models.PositiveSmallIntegerField(default=0)
     """How often the time for an answer was doubled because one took longer, last at `doubled_at`."""
     doubled_at = models.DateTimeField(null=True, blank=True)
     incomplete_since = models.DateTimeField(null=True, blank=True)
-    """When people turned out to have been charged for answers that the database, restored, has forgotten: whoever has
-    used up their protection by them is left out since then, and no answer is called complete any more."""
+    """When people turned out to have been charged for answers that a restored database no longer has. Since then,
+    people who reached their limit through those answers are left out, and no answer is called complete."""
 
     class Meta:
         constraints = [
@@ -79,27 +79,27 @@ class Promise(BaseModel):
 
     @property
     def noise_delta(self) -> float:
-        """The part of delta at which mu is read: what is kept for undeclared values is not spent on noise too."""
+        """The part of delta that belongs to mu: what is kept for undeclared values is not spent on noise as well."""
         return self.delta - self.threshold_delta
 
     @property
     def delta_each(self) -> float:
-        """What one answer over undeclared values may use: every seat has THRESHOLD_ANSWERS of them."""
+        """The delta of one answer over undeclared values: each of `seats` scientists has THRESHOLD_ANSWERS of them."""
         return self.threshold_delta / self.threshold_answers
 
     @property
     def threshold_answers(self) -> int:
-        """How many answers over undeclared values all seats together have."""
+        """The number of answers over undeclared values that all scientists together have."""
         return THRESHOLD_ANSWERS * self.seats
 
     @property
     def doublings_now(self) -> int:
-        """How often the time for an answer is doubled now: what was too short once is forgotten after an hour."""
+        """How often the time for an answer is doubled now: doublings expire after an hour."""
         fresh = self.doubled_at is not None and timezone.now() - self.doubled_at < DOUBLED_FOR
         return self.doublings if fresh else 0
 
     def owed(self, budget: UUID) -> int:
-        """What somebody new begins with, in units of this budget."""
+        """The units of this budget that newcomers begin with."""
         return max((each["owe"].get(str(budget), 0) for each in self.newcomers), default=0)
 
     @property

@@ -1,4 +1,4 @@
-"""How much of a person counts in an answer, in words shown with each figure. Nothing here reads rows.
+"""How much of each person counts in an answer, in words shown with each figure. No function reads rows.
 
 A count takes at most so many rows per person, a sum at most what so many rows can hold. If a person has more rows, all
 of them are scaled down together; no row is picked (engine.contributions).
@@ -19,7 +19,7 @@ def rows_per_person(query: Query, table: TableSpec) -> int | None:
 
 
 def counting(query: Query, table: TableSpec) -> str:
-    """`counting at most 4 per person`: continues after the answer's unit. Empty where it does not matter."""
+    """`counting at most 4 per person`, to follow the answer's unit; empty where there is no cap."""
     rows = rows_per_person(query, table)
     if rows is None:
         return ""
@@ -36,24 +36,24 @@ def counting(query: Query, table: TableSpec) -> str:
 
 
 def beyond(query: Query, table: TableSpec) -> str:
-    """What happens to people who have more, and what that means for the interval. Empty where it does not matter."""
+    """What happens to people with more rows, and what the interval then leaves out; empty where there is no cap."""
     rows = rows_per_person(query, table)
     if rows is None:
         return ""
     match query.measure:
         case Count() if not query.by:
-            told = f"Anyone with more counts as {rows:,}."
+            text = f"Anyone with more counts as {rows:,}."
         case Sum() if not query.by:
-            told = "Anyone who adds up to more counts as that much."
+            text = "Anyone who adds up to more counts as that much."
         case _ if query.by:
-            told = "Anyone with more may be scaled down, in all groups together."
+            text = "Anyone with more may be scaled down, in all groups together."
         case _:
-            told = "Anyone with more may be scaled down, all rows together."
-    return f"{told} {NOT_COVERED}"
+            text = "Anyone with more may be scaled down, all rows together."
+    return f"{text} {NOT_COVERED}"
 
 
-def told(query: Query, table: TableSpec) -> dict[str, object]:
-    """All of this, for pages, records and programs."""
+def facts(query: Query, table: TableSpec) -> dict[str, object]:
+    """All of this as one dict, for pages, records and programs."""
     return {
         "rows_per_person": rows_per_person(query, table),
         "counting": counting(query, table),

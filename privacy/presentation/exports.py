@@ -1,4 +1,4 @@
-"""Answers and the ledger as files. What could be a formula in a spreadsheet is made text."""
+"""Answers and the ledger as CSV and JSON. Cells that a spreadsheet could run as a formula become text."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,8 +20,11 @@ LEDGER_COLUMNS = (
 
 
 def answer_csv(answer: Answer) -> str:
-    """One row a group; for each figure its value and half its 95 % interval, and half of what all groups need together;
-    or both ends of an interval that does not lie around the value in even halves. Empty where the noise drowned it."""
+    """An answer as CSV, one row per group.
+
+    Each figure has its value, half of its 95 % interval, and half of the interval that holds for all groups together;
+    where an interval is not symmetric, its two ends. Cells are empty where the figure was lost in noise.
+    """
     result = answer.result or {"by": [], "lines": []}
     figures = [figure for line in result["lines"] for figure in line["figures"]]
     uneven = {figure["name"] for figure in figures if has_ends(figure)}
@@ -31,7 +34,7 @@ def answer_csv(answer: Answer) -> str:
         name: ("low_95", "high_95") if name in uneven else even
         for name in dict.fromkeys(figure["name"] for figure in figures)
     }
-    # How many rows of a person count stands beside every figure: it is not the number of all rows.
+    # The cap on rows per person is on every line, because a figure is not over all rows.
     rows = (answer.record or {}).get("rows_per_person")
     keys = [_key_name(name, answer) for name in result["by"]]
     head = [*keys, *(column for name in parts for column in _named(name, parts[name]))]
@@ -42,7 +45,7 @@ def answer_csv(answer: Answer) -> str:
 
 
 def _key_name(name: str, answer: Answer) -> str:
-    """The head of a column of groups: that of a distribution is called after what is distributed."""
+    """The heading of a group column; a distribution's is named after what is distributed."""
     if name != UP_TO:
         return name
     match decode(answer.query).measure:
@@ -55,7 +58,7 @@ def _key_name(name: str, answer: Answer) -> str:
 
 
 def has_ends(figure: Mapping[str, object]) -> bool:
-    """Whether a figure's interval is told by its ends. Answers that were stored earlier have none."""
+    """Whether a figure's interval is given by its two ends. Answers stored by earlier versions have none."""
     return figure.get("low") is not None
 
 
@@ -96,7 +99,7 @@ def record_json(answer: Answer) -> str:
 
 
 def ledger_csv(lines: Iterable[LedgerLine]) -> Iterator[str]:
-    """The ledger in pieces, so that its length does not matter."""
+    """Yield the ledger as CSV, line by line, so that memory does not grow with its length."""
     yield spreadsheets.lines([LEDGER_COLUMNS])
     for line in lines:
         yield spreadsheets.lines([_ledger_row(line)])

@@ -1,4 +1,4 @@
-"""How the intervals of an answer hold, each on its own and all together, in words for its page."""
+"""The coverage of an answer's intervals, each alone and all together, in words for its page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from privacy.presentation import words
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Together:
-    """`several` intervals of each kind of figure hold together when they are `factor` times as wide.
+    """Joint coverage: `several` intervals of each kind of figure hold together when they are `factor` times as wide.
 
-    `widths`: by kind, half the width that all its intervals then have; None where they differ, which needs a column.
+    `widths`: by kind, half the joint width if it is the same for all; None where widths differ and need a column.
     """
 
     several: int
@@ -23,7 +23,7 @@ class Together:
         return name in self.widths and self.widths[name] is None
 
     def half(self, figure: Mapping[str, Any]) -> str:
-        """Half the width of one figure's interval when all hold together; empty where it is unknown."""
+        """Half the joint width of one figure's interval, as text; empty where it is unknown."""
         half = figure["half_width"]
         return "" if half is None else _shown(half * self.factor)
 
@@ -49,7 +49,7 @@ def _each(name: str, half: str) -> str:
 
 
 def together(result: Mapping[str, Any]) -> Together | None:
-    """How an answer's intervals hold together; None unless there are several."""
+    """The joint coverage of an answer's intervals, or None unless there are several."""
     factor = joint.factor_of(result)
     if factor is None:
         return None

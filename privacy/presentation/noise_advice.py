@@ -9,7 +9,7 @@ from privacy.presentation.caps_in_words import rows_per_person
 
 
 def sentence(result: Mapping[str, Any], query: Query, table: TableSpec | None, epsilon: str) -> str:
-    """The explanation; empty where nothing was lost. `epsilon`: what the answer cost, as text."""
+    """The explanation, or an empty string if nothing was lost. `epsilon`: what the answer cost, as text."""
     lines = result["lines"]
     lost = sum(any(figure["value"] is None for figure in line["figures"]) for line in lines)
     if not lost:
@@ -20,13 +20,13 @@ def sentence(result: Mapping[str, Any], query: Query, table: TableSpec | None, e
     ways = f"{', '.join(others)} or {last}" if others else last
     return (
         f"There is too little data behind {behind} for the noise that ε {epsilon} needs. "
-        f"It is charged all the same. Try {ways}."
+        f"The charge stands all the same. Try {ways}."
     )
 
 
 def _ways(query: Query, table: TableSpec | None) -> list[str]:
     """What makes the noise smaller relative to the figures. Narrower bounds help only where values are scaled by them:
-    a mean or a quantile is lost only for want of rows."""
+    a mean or a quantile is lost only because there are too few rows."""
     measure = query.measure
     rows = rows_per_person(query, table) if table else None
     return [

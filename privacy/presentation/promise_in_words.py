@@ -2,10 +2,10 @@
 
 An attacker who knows everything that was released and guesses whether a given person is in the data faces a test
 between N(0, 1) and N(mu, 1) (Dong, Roth and Su, Gaussian differential privacy, JRSS B 84, 2022). With even odds he is
-right with probability Phi(mu / 2); at a rate of false alarms a he finds Phi(Phi^-1(a) + mu) of those who are in it. His
-odds that a person is in the data, who is, rise by the factor exp(L) with L distributed as N(mu^2 / 2, mu^2): by more
-than exp(epsilon) with probability Phi(mu / 2 - epsilon / mu). That is more than the delta of (epsilon, delta), which
-weighs each excess by its size (Balle and Wang, ICML 2018, theorem 5).
+right with probability Phi(mu / 2); at a false alarm rate a he finds Phi(Phi^-1(a) + mu) of those who are in it. For a
+person who is in the data, his odds rise by the factor exp(L) with L distributed as N(mu^2 / 2, mu^2): by more than
+exp(epsilon) with probability Phi(mu / 2 - epsilon / mu). That is more than the delta of (epsilon, delta), which weighs
+each excess by its size (Balle and Wang, ICML 2018, theorem 5).
 """
 
 import math
@@ -43,7 +43,7 @@ class PromiseInWords:
 
     @property
     def level(self) -> str:
-        """The name of the strongest level that it still reaches."""
+        """The name of the strongest level that the promise reaches."""
         return next((name for limit, name in LEVELS.items() if self.epsilon <= limit), "Very weak")
 
     @property

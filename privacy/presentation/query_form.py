@@ -1,6 +1,6 @@
-"""The query form's fields as a query, and back: what both sides of the page have in common.
+"""Convert the form's fields into a query and back, so that both sides of the page show the same question.
 
-A query that the form has no fields for (arithmetic, OR) has no way back: then only SQL can show it.
+A query that the form has no fields for (arithmetic, OR) cannot be converted back: only SQL can show it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -61,12 +61,12 @@ OPERATORS = {
     "<=": "is at most",
     ">": "is more than",
     ">=": "is at least",
-    "between": "lies from … to",
+    "between": "is between",
     "missing": "is missing",
     "present": "is not missing",
 }
 GUIDE = "0.98"
-"""The share of the people at which a clip is looked for."""
+"""The quantile over people at which a guide looks for a clip."""
 WITHOUT_VALUE = {"missing", "present"}
 YES_NO = {"yes": "1", "true": "1", "1": "1", "no": "0", "false": "0", "0": "0"}
 
@@ -81,7 +81,7 @@ class Line:
 
 
 def query_of(fields: Mapping[str, Any], lines: Sequence[Line], table: TableSpec) -> Query:
-    """The query that the form's fields ask. Raises QueryRefused with what is missing."""
+    """The query that the form's fields describe. Raises QueryRefused naming what is missing."""
     conditions = tuple(_condition(line, table) for line in lines)
     where = conditions[0] if len(conditions) == 1 else And(conditions) if conditions else None
     return Query(
@@ -100,10 +100,10 @@ def _measure(fields: Mapping[str, Any]) -> Measure:  # noqa: C901, PLR0911 -- on
     if kind in {"count", "people"}:
         return Count() if kind == "count" else CountSubjects()
     if kind == "keys":
-        return KeyCounts(_chosen(fields, "text", "Choose the text column whose values are wanted."))
+        return KeyCounts(_chosen(fields, "text", "Choose the text column whose values you want."))
     if kind == "person_rows":
         return PersonQuantiles(None, _shares(str(fields.get("shares") or GUIDE)))
-    name = _chosen(fields, "column", "Choose the column to compute it of.")
+    name = _chosen(fields, "column", "Choose the column to compute it from.")
     of = Column(name)
     match kind:
         case "correlation":
@@ -149,7 +149,7 @@ def _number(text: str, what: str) -> float:
     try:
         return float(text.replace(",", ""))
     except ValueError as bad:
-        raise QueryRefused(f"“{text[:40]}” is not a number: {what} needs one.") from bad
+        raise QueryRefused(f"“{text[:40]}” is not a number. Enter one for {what}.") from bad
 
 
 def _condition(line: Line, table: TableSpec) -> Predicate:
@@ -158,7 +158,7 @@ def _condition(line: Line, table: TableSpec) -> Predicate:
     if line.op in WITHOUT_VALUE:
         return IsNull(spec.name) if line.op == "missing" else Not(IsNull(spec.name))
     if not line.value.strip():
-        raise QueryRefused(f"Say what “{spec.name}” is compared with.")
+        raise QueryRefused(f"Enter the value to compare “{spec.name}” with.")
     if not spec.is_key:
         return _compare(line, spec.name)
     if line.op not in {"is", "not", "in"}:
@@ -176,10 +176,10 @@ def _compare(line: Line, name: str) -> Predicate:
         ends = line.value.replace(" to ", ";").replace("…", ";").replace("–", ";")
         found = [_number(part, what) for part in ends.split(";")]
         if len(found) != 2:
-            raise QueryRefused(f"Write the two ends for {what} as “10 to 20”.")
+            raise QueryRefused(f"Enter both ends for {what}, such as “10 to 20”.")
         return And((Compare(">=", of, Constant(found[0])), Compare("<=", of, Constant(found[1]))))
     if line.op == "in":
-        raise QueryRefused(f"{what} is a number: compare it, or say from … to.")
+        raise QueryRefused(f"{what} is a number: choose a comparison or “is between”.")
     op = {"is": "=", "not": "!="}.get(line.op, line.op)
     return Compare(op, of, Constant(_number(line.value.strip(), what)))
 
@@ -188,7 +188,7 @@ def _compare(line: Line, name: str) -> Predicate:
 
 
 def fields_of(query: Query, table: TableSpec) -> tuple[dict[str, Any], list[Line]] | None:
-    """The form's fields and filter lines for a query; None when the form cannot say it."""
+    """The form's fields and filter lines for a query, or None when the form cannot express it."""
     fields = _fields(query.measure)
     lines = [_line(part, table) for part in _parts_of(query.where)]
     found = [line for line in lines if line is not None]
@@ -238,9 +238,9 @@ def _are_columns(features: Sequence[Expression], names: Sequence[str]) -> bool:
 def _line(part: Predicate, table: TableSpec) -> Line | None:
     match part:
         case Not(In(column, (only,))):
-            return Line(column, "not", _said(column, (only,), table))
+            return Line(column, "not", _values_text(column, (only,), table))
         case In(column, values):
-            return Line(column, "is" if len(values) == 1 else "in", _said(column, values, table))
+            return Line(column, "is" if len(values) == 1 else "in", _values_text(column, values, table))
         case IsNull(column):
             return Line(column, "missing")
         case Not(IsNull(column)):
@@ -261,7 +261,7 @@ def _between(part: And) -> Line | None:
             return None
 
 
-def _said(column: str, values: Sequence[str], table: TableSpec) -> str:
+def _values_text(column: str, values: Sequence[str], table: TableSpec) -> str:
     if table.column(column).labels == tuple(FLAGS):
         values = [FLAGS.get(value, value) for value in values]
     separator = "; " if len(values) > 1 and any("," in value for value in values) else ", "

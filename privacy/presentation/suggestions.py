@@ -1,4 +1,4 @@
-"""Proposals that make a question cheaper, from the question and public declarations alone. Nothing here reads rows.
+"""Proposals that make a question cheaper, from the question and public declarations alone. No function reads rows.
 
 Noise grows with the clip, so for the same error the price grows with its square: comparing the clips of two designs
 shows how much is saved.
@@ -44,7 +44,7 @@ def proposals(query: Query, plan: Design, table: TableSpec) -> list[Proposal]:
 
 
 def saved(plan: Design, other: Design) -> float:
-    """How many times cheaper the other design is for the same error."""
+    """The factor by which the other design is cheaper for the same error."""
     return (plan.clip / other.clip) ** 2
 
 
@@ -61,7 +61,7 @@ def is_absolute(query: Query) -> bool:
 
 
 def pinning(query: Query, table: TableSpec) -> Iterator[tuple[ColumnSpec, float]]:
-    """Columns where a condition on one value would lower the rows per person that count, and the factor saved."""
+    """Yield columns where a condition on one value would lower the counted rows per person, with the factor saved."""
     if query.rows is not None or not is_absolute(query) or not is_capped(query, table):
         return
     rows = rows_that_count(query, table)

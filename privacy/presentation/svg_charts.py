@@ -1,6 +1,6 @@
 """Charts as SVG, drawn on the server: bars and curves with 95 % intervals, and what is left of a budget over time.
 
-Colours and strokes come from classes, for the content security policy allows no style attributes.
+Colours and strokes come from classes, because the content security policy allows no style attributes.
 """
 
 import math
@@ -22,7 +22,7 @@ Scale: TypeAlias = Callable[[float], float]
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One group: its name, its value and the ends of its 95 % interval; None where the noise drowns it."""
+    """One group: its name, its value and the ends of its 95 % interval; None where it was lost in noise."""
 
     label: str
     value: float | None
@@ -63,7 +63,7 @@ def _grid(marks: Sequence[float], x: Scale, bottom: float, width: float) -> Iter
 
 
 def _tick(x: float, bottom: float, text: str, width: float) -> str:
-    """The number below a mark: in its middle, but not beyond the edge of the chart."""
+    """The number below a mark, centred, but kept inside the chart."""
     beyond = x + len(text) * LETTER / 2 > width
     return _text("chart-tick", width if beyond else x, bottom + 16, text, "end" if beyond else "middle")
 
@@ -94,7 +94,7 @@ def _bar(item: Bar, y: float, left: float, x: Scale) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What share of all lies at or below a number, and the ends of its 95 % interval."""
+    """The share of all values at or below a number, and the ends of its 95 % interval."""
 
     at: float
     value: float
@@ -103,7 +103,7 @@ class Share:
 
 
 def curve(shares: Sequence[Share], begin: float, width: int, title: str) -> str:
-    """Shares from 0 at `begin` up to the last one, as a line in the band of its intervals."""
+    """A cumulative curve from 0 at `begin` to the last share, in the band of its 95 % intervals."""
     height, left, right = 240, 44, width - 14
     bottom, end = height - AXIS, shares[-1].at
 
@@ -136,7 +136,7 @@ def _share_grid(shares: Sequence[float], y: Scale, left: float, right: float) ->
 
 
 def _decimals(step: float) -> int:
-    """So many tell marks apart that are this far from each other."""
+    """The number of decimals that distinguishes marks this far apart."""
     return min(8, max(0, -math.floor(math.log10(step))))
 
 
@@ -151,7 +151,7 @@ def ticks(low: float, high: float, wanted: int) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What share was left from a moment on."""
+    """The share that was left from a moment on."""
 
     at: datetime
     left: float

@@ -1,4 +1,4 @@
-"""Questions and figures in words, for pages and files. Nothing here reads rows."""
+"""Questions and figures in words, for pages and files. No function here reads rows."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -161,7 +161,7 @@ def grouped(value: float) -> str:
 
 
 def plain(value: float) -> str:
-    """The same, but without a comma where the number may be a year."""
+    """A number as in `grouped`, but without a comma where it may be a year."""
     return number(value) if 1000 <= value < 3000 else grouped(value)
 
 
@@ -186,11 +186,11 @@ def condition(node: Predicate) -> str:  # noqa: C901 -- one case a kind
 
 
 def label(column: str, value: str, table: TableSpec | None) -> str:
-    """A declared value for display, or the upper end of a bin."""
+    """The display text of a declared value, or of the upper end of a bin."""
     if column == UP_TO:
         return grouped(float(value))
-    known: Mapping[str, object] = table.columns if table else {}
-    is_flag = table is not None and column in known and table.columns[column].kind == Kind.BOOLEAN
+    columns: Mapping[str, object] = table.columns if table else {}
+    is_flag = table is not None and column in columns and table.columns[column].kind == Kind.BOOLEAN
     return FLAGS.get(value, value) if is_flag else value
 
 
@@ -224,7 +224,7 @@ def unit(query: Query, table: TableSpec) -> str:
             return "people"
         case PersonQuantiles(None):
             return "rows"
-        case Quantiles() if dates.are_told(query, table):
+        case Quantiles() if dates.is_in_dates(query, table):
             return ""
         case Sum(of) | PersonQuantiles(of) | Mean(of) | Quantiles(of) if of is not None:
             return unit_of(of, table)
@@ -289,7 +289,7 @@ def read_to(query: Query, table: TableSpec) -> str:
     grid = design(query, table).grid
     half = grid.half_cell if grid else 0.0
     days = "day" if half == 1 else "days"
-    each = days if dates.are_told(query, table) else unit(query, table)
+    each = days if dates.is_in_dates(query, table) else unit(query, table)
     return f"± {sized(half, 2, up=True)} {each}".rstrip() if half else ""
 
 

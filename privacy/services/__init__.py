@@ -1,4 +1,4 @@
-"""What owners and scientists decide about promises and budgets, as one list. Asking is in `questions`."""
+"""The public services for promises and budgets. Pricing and asking questions is in `questions`."""
 
 from privacy.services.budgets import (
     ask_top_up,

@@ -1,7 +1,7 @@
-"""The guide for loose clips: how many rows, or how much, a person has, asked for little before a dear question.
+"""Guides: a cheap question about how many rows, or how much, each person has, asked before an expensive one.
 
-Noise grows with the most that one person may add. Declared is what anybody might have; what nearly everybody has is a
-quantile over people, and with so many rows of a person the question costs less or tells more.
+Noise grows with the most that one person may add. The declarations say what anybody might have. A quantile over people
+says what nearly everybody has, and with a cap at that number the question costs less or is more exact.
 """
 
 import math
@@ -22,18 +22,21 @@ from privacy.services import prior_answers
 from privacy.services.questions import Quote
 
 MOST = 0.02
-"""A guide that is proposed costs at most this part of the budget, or is none."""
+"""The most that a proposed guide may cost, as a part of the budget."""
 MOST_OF_PRICE = 0.25
-"""Nor more than this part of what the question costs that it may make cheaper."""
+"""The most that a proposed guide may cost, as a part of the price of the question that it may make cheaper."""
 DOWN = 1 - 1e-4
-"""Prices are rounded up to whole units: so much less is aimed at."""
+"""Prices are rounded up to whole units, so the target is lower by this factor."""
 RANK_ERROR, WORST_RANK_ERROR = 0.01, 0.05
-"""How exact a guide is to be over the people it asks about, and must be to be proposed."""
+"""The rank error that a guide aims at, and the largest with which it is proposed."""
 
 
 def guide(budget: Budget, quote: Quote) -> tuple[Query, Offer] | None:
-    """What to ask before a question over many rows of a person, with its price; None where it would not help, where it
-    would be dear beside the question, or where nobody knows whether enough people are left by the conditions."""
+    """The guide to ask before a question over many rows per person, with its price.
+
+    None where it would not help, where it would cost too much compared with the question, or where it is not known
+    whether the conditions leave enough people.
+    """
     query, spec = quote.query, quote.spec
     measure = query.measure
     if not isinstance(measure, Count | Sum | Mean) or _counts_people(query):
@@ -57,10 +60,10 @@ def guide(budget: Budget, quote: Quote) -> tuple[Query, Offer] | None:
 
 
 def better(answer: Answer, spec: TableSpec, meant: Query | None = None) -> Query | None:
-    """The question that a released guide was asked for, with as many rows of a person as it tells; None where that is
-    no fewer than count already, where the answer is no guide, or where the declarations do not fit it any more.
+    """The question that a released guide was asked for, capped at the rows per person that the guide found.
 
-    `meant`: that question, where it is another one than the guide was first asked for.
+    None where the cap would not be smaller, where the answer is not a guide, or where the declarations have changed too
+    much. `meant`: the question, when it is not the one for which the guide was first asked.
     """
     query = wire.decode(answer.query)
     if not isinstance(query.measure, PersonQuantiles) or not answer.is_out:
@@ -75,8 +78,8 @@ def better(answer: Answer, spec: TableSpec, meant: Query | None = None) -> Query
 
 
 def no_gain(answer: Answer, spec: TableSpec, meant: Query) -> str:
-    """Why a released guide does not make the question cheaper that it was asked for. Empty where it does, or where the
-    answer is no guide."""
+    """Why a released guide does not make its question cheaper; empty where it does, or where the answer is not a
+    guide."""
     query = wire.decode(answer.query)
     if not isinstance(query.measure, PersonQuantiles) or not answer.is_out:
         return ""
@@ -86,12 +89,12 @@ def no_gain(answer: Answer, spec: TableSpec, meant: Query) -> str:
     except QueryRefused:
         return ""
     if rows is None:
-        return "The noise hides what people have here. Your question can be asked as it was."
+        return "The noise hides what people have here. Ask your question as it was."
     if rows < counting:
         return ""
-    has = f"{share * 100:g} % have at most {_said(rows)}"
+    has = f"{share * 100:g} % have at most {_rows_in_words(rows)}"
     if query.measure.of is not None:
-        has = f"{share * 100:g} % add up to at most what {_said(rows)} can hold"
+        has = f"{share * 100:g} % add up to at most what {_rows_in_words(rows)} can hold"
     declared = meant.rows is None and counting == spec.max_rows
     if rows == counting:
         beside = "as declared" if declared else "as many as count already"
@@ -101,12 +104,12 @@ def no_gain(answer: Answer, spec: TableSpec, meant: Query) -> str:
 
 
 def meant_by(answer: Answer) -> Query | None:
-    """The question that a guide or a count was asked before, as it was when the answer was paid for."""
+    """The question for which a guide or a count was asked, as stored when the answer was charged."""
     meant = answer.line.purpose.get("meant")
     return None if meant is None else wire.decode(meant)
 
 
-def _said(rows: int) -> str:
+def _rows_in_words(rows: int) -> str:
     return f"{rows:,} row{'' if rows == 1 else 's'}"
 
 
@@ -115,14 +118,14 @@ def _counts_people(query: Query) -> bool:
 
 
 def _last(result: Mapping[str, Any]) -> tuple[float, float | None]:
-    """The largest share that was asked for, and its value."""
+    """The largest quantile that was asked for, and its value."""
     line = max(result["lines"], key=lambda each: float(each["key"][0]))
     value: float | None = line["figures"][0]["value"]
     return float(line["key"][0]), value
 
 
 def _rows(measure: PersonQuantiles, value: float | None, spec: TableSpec) -> int | None:
-    """So many rows, or so much in as many rows of the largest size that one may have."""
+    """The rows per person that a guide's value amounts to; for a sum, in rows of the largest size."""
     if value is None:
         return None
     if measure.of is None:
@@ -132,6 +135,6 @@ def _rows(measure: PersonQuantiles, value: float | None, spec: TableSpec) -> int
 
 
 def _plainest(query: Query) -> Query:
-    """The plainest question that a guide helps with."""
+    """The simplest question that a guide helps with."""
     of = query.measure.of if isinstance(query.measure, PersonQuantiles) else None
     return replace(query, measure=Count() if of is None else Sum(of))

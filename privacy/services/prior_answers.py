@@ -1,10 +1,11 @@
-"""How many rows a question is about, and how far off centre their mean lies, as far as its scientist knows already.
+"""What the scientist already knows about a question: how many rows it covers, and how far off centre their mean is.
 
-From what the owner has published and from the scientist's own earlier answers to the same revision, with the same
-conditions. All of it is out: reading it once more costs no privacy (post-processing).
+It comes from what the owner has published, and from the scientist's own earlier answers to the same revision with the
+same conditions. All of it is released, so using it again costs no privacy (post-processing).
 
-A count of what lies within its interval is at least its value less half its width. Whoever has more rows than count is
-scaled down, in a mean by less than in a count of as many rows a person, so such a count is not too large.
+While the true count is within its interval, it is at least the released value less half the width. People with more
+rows than the cap are scaled down, in a mean by less than in a count with the same cap, so such a count is never too
+large.
 """
 
 from dataclasses import dataclass, replace
@@ -22,35 +23,38 @@ from privacy.engine.plan.pricing import Offer
 from privacy.models import Answer, Budget, Promise
 
 FIRST_COUNT = 0.02
-"""A count that is asked first costs at most this part of the budget."""
+"""The most that a count asked first may cost, as a part of the budget."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """At least so many rows (or people), and a mean so far `off` the middle of its bounds, in half widths, at most."""
+class ErrorBasis:
+    """What a quoted error rests on: `at_least` so many rows or people, and a mean at most `off` from the middle of its
+    bounds, in half widths."""
 
     at_least: float
-    said: float
-    """The number of rows or people that was published or told."""
+    size: float
+    """The number of rows or people that was published or released."""
     of_people: bool
     is_bound: bool
-    """Whether the error that follows is that of the worst case; otherwise about what it will be."""
+    """Whether the error that follows is a worst case; otherwise it is an estimate."""
     off: float = 1.0
     answer: Answer | None = None
-    """The scientist's own answer that it was read off; otherwise the owner has published it."""
+    """The scientist's own answer that it comes from; None when the owner has published it."""
 
     @property
-    def basis(self) -> str:
-        """`mean` or `count`, an answer of one's own; or `published`."""
+    def source(self) -> str:
+        """`mean` or `count`, for the scientist's own answer; or `published`."""
         if self.answer is None:
             return "published"
         return "mean" if self.answer.query["measure"]["kind"] == "mean" else "count"
 
 
-def known(budget: Budget, query: Query, plan: Design, spec: TableSpec, revision: Revision) -> Known | None:
-    """What a quoted error may rest on; None where nobody knows, or where it needs nothing of the kind.
+def error_basis(
+    budget: Budget, query: Query, plan: Design, spec: TableSpec, revision: Revision
+) -> ErrorBasis | None:
+    """What a quoted error can rest on, or None where nothing is known or nothing is needed.
 
-    The best first: an earlier answer to the same mean, published rows, an earlier count, published people.
+    The best source is used: an earlier answer to the same mean, published rows, an earlier count, published people.
     """
     if not pricing.is_relative(query, plan):
         return None
@@ -63,15 +67,15 @@ def known(budget: Budget, query: Query, plan: Design, spec: TableSpec, revision:
     )
     if found is None or not found.is_bound:
         return found
-    # Of several tables one may be about some of the people only; and some may have nothing left to pay with.
+    # One of several tables may hold only some of the people, and some people may have reached their limit.
     everybody = not budget.may_leave_out and revision.tables.count() == 1
     return found if everybody else replace(found, is_bound=False)
 
 
 def count_first(budget: Budget, query: Query, spec: TableSpec) -> tuple[Query, Offer] | None:
-    """The count that would tell a question's error before it is asked, with its price; None when there is none.
+    """The count that would show a question's error before it is asked, with its price; None when there is none.
 
-    It is as exact as it needs to be for a tenth of all that is public, but no dearer than FIRST_COUNT.
+    It is exact enough for a tenth of the published size, but costs no more than FIRST_COUNT.
     """
     counted = replace(query, measure=CountSubjects() if _is_per_person(query) else Count(), by=())
     size = budget.promise.public_rows.get(query.table) or budget.promise.public_size
@@ -89,10 +93,10 @@ def count_first(budget: Budget, query: Query, spec: TableSpec) -> tuple[Query, O
 
 
 def people_at_least(budget: Budget, query: Query, spec: TableSpec, revision: Revision) -> float | None:
-    """How many people a question's conditions leave, at least; None where nobody knows.
+    """The number of people that a question's conditions leave, at least; None where it is not known.
 
-    The published number where there are no conditions; otherwise an earlier count of people, or one of rows, of which
-    each person has added no more than count.
+    The published number where there are no conditions; otherwise from an earlier count of people, or from one of rows
+    divided by the cap on rows per person.
     """
     if query.where is None:
         return budget.promise.public_size
@@ -104,13 +108,13 @@ def people_at_least(budget: Budget, query: Query, spec: TableSpec, revision: Rev
 
 
 def _is_per_person(query: Query) -> bool:
-    """Whether people are what is counted, not rows."""
+    """Whether the question counts people, not rows."""
     measure = query.measure
     return isinstance(measure, PersonQuantiles) or (isinstance(measure, Mean) and measure.per_subject)
 
 
-def _mean(own: Any, query: Query, plan: Design) -> Known | None:
-    """An earlier answer to the same mean: how many rows it was of, and where it lay."""
+def _mean(own: Any, query: Query, plan: Design) -> ErrorBasis | None:
+    """Read an earlier answer to the same mean: how many rows it covered, and its value."""
     if not isinstance(query.measure, Mean):
         return None
     for answer in own.filter(query=wire.encode(query)):
@@ -118,9 +122,9 @@ def _mean(own: Any, query: Query, plan: Design) -> Known | None:
         mean, n = figures["mean"], figures["n"]
         safe = pricing.at_least(n["value"], n["half_width"])
         if mean["value"] is not None and safe is not None:
-            return Known(
+            return ErrorBasis(
                 at_least=safe,
-                said=n["value"],
+                size=n["value"],
                 of_people=query.measure.per_subject,
                 is_bound=False,
                 off=pricing.off_middle(plan.scales[0], mean["value"], mean["half_width"]),
@@ -129,8 +133,8 @@ def _mean(own: Any, query: Query, plan: Design) -> Known | None:
     return None
 
 
-def _count(own: Any, query: Query, spec: TableSpec) -> Known | None:
-    """An earlier count with the same conditions: of rows or, as there are at least as many rows, of people."""
+def _count(own: Any, query: Query, spec: TableSpec) -> ErrorBasis | None:
+    """Read an earlier count with the same conditions: of rows or, since rows are never fewer, of people."""
     people = replace(query, measure=CountSubjects(), by=())
     counts = [people] if _is_per_person(query) else [replace(people, measure=Count()), people]
     for counted in counts:
@@ -138,9 +142,9 @@ def _count(own: Any, query: Query, spec: TableSpec) -> Known | None:
             n = _figures(answer)["count"]
             safe = pricing.at_least(n["value"], n["half_width"])
             if safe is not None:
-                return Known(
+                return ErrorBasis(
                     at_least=safe,
-                    said=n["value"],
+                    size=n["value"],
                     of_people=isinstance(counted.measure, CountSubjects),
                     is_bound=_is_bound(query, spec),
                     answer=answer,
@@ -148,30 +152,30 @@ def _count(own: Any, query: Query, spec: TableSpec) -> Known | None:
     return None
 
 
-def _published_rows(promise: Promise, query: Query, spec: TableSpec) -> Known | None:
-    """Rows of a table. A person has at most `max_rows`, of which at least the part `rows` / `max_rows` counts."""
+def _published_rows(promise: Promise, query: Query, spec: TableSpec) -> ErrorBasis | None:
+    """Use the published rows of a table. Of a person's at most `max_rows` rows, the part `rows` / `max_rows` counts."""
     rows = promise.public_rows.get(query.table)
     if not rows or query.where is not None or _is_per_person(query):
         return None
     counting_at_least = rows * min(1.0, (query.rows or spec.max_rows) / spec.max_rows)
-    return Known(
+    return ErrorBasis(
         at_least=min(rows, max(counting_at_least, promise.public_size)),
-        said=rows,
+        size=rows,
         of_people=False,
         is_bound=_is_bound(query, spec),
     )
 
 
-def _published_people(promise: Promise, query: Query, spec: TableSpec) -> Known | None:
-    """People: each has at least one row."""
+def _published_people(promise: Promise, query: Query, spec: TableSpec) -> ErrorBasis | None:
+    """Use the published number of people: each has at least one row."""
     if query.where is not None:
         return None
     people = promise.public_size
-    return Known(at_least=people, said=people, of_people=True, is_bound=_is_bound(query, spec))
+    return ErrorBasis(at_least=people, size=people, of_people=True, is_bound=_is_bound(query, spec))
 
 
 def _is_bound(query: Query, spec: TableSpec) -> bool:
-    """Whether every counted row has a value: those without one are in no mean."""
+    """Whether every counted row has a value: rows without one are not in a mean."""
     of = query.measure.of if isinstance(query.measure, Mean | Quantiles | PersonQuantiles) else None
     return of is None or not any(spec.columns[name].nullable for name in columns_of(of))
 

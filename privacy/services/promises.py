@@ -1,4 +1,4 @@
-"""What owners decide: the promise for a dataset, and shares of it; and how scientists ask for more."""
+"""Services for the promise of a dataset: make it, publish row counts, note exports of its ledger."""
 
 from django.db import transaction
 
@@ -13,20 +13,18 @@ from datasets.queries import current_revision
 from privacy import rules, tasks
 from privacy.declarations import domain_for, specs_of
 from privacy.models import Promise
-from privacy.services.budgets import _mu
+from privacy.services.budgets import mu_for
 
 MAX_ROWS = 10**12
 
-# Owners: the promise, and shares of it
-
 
 def usual_delta(public_size: int) -> float:
-    """A delta that is small beside one person in the dataset: min(1e-6, 1 / (10 n))."""
+    """A delta that is small compared with one person in the dataset: min(1e-6, 1 / (10 n))."""
     return min(1e-6, 1 / (10 * public_size))
 
 
 def threshold_delta(delta: float) -> float:
-    """The part of a promise's delta that is kept for values that nobody has declared: half."""
+    """The part of a promise's delta that is kept for undeclared values: half."""
     return delta / 2
 
 
@@ -42,18 +40,21 @@ def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at th
     undeclared_values: bool = False,
     public_rows: dict[str, int] | None = None,
 ) -> Promise:
-    """Let a dataset answer automatically, within one promise for everybody together and for ever."""
+    """Let a dataset answer automatically, within one promise for everybody together and for ever.
+
+    Raises Denied, Conflict when it has a promise, and Refused when a part of it is out of range.
+    """
     require(rules.may_protect, by, dataset)
     if hasattr(dataset, "promise"):
-        raise Conflict("This dataset has its promise already. It cannot be weakened.")
+        raise Conflict("This dataset already has a promise. It cannot be weakened.")
     revision = current_revision(dataset)
     if not 1 <= public_size <= 10**10 or not 1 <= seats <= 1000:
         raise Refused(
-            "Say about how many people the dataset holds, and how many scientists may share it (1 to 1,000)."
+            "Enter about how many people the dataset holds, and how many scientists may share it (1 to 1,000)."
         )
     specs = specs_of(revision, [])
-    known = {name for spec in specs.values() for name, c in spec.columns.items() if c.is_key}
-    if unknown := sorted(set(constants) - known):
+    keys = {name for spec in specs.values() for name, c in spec.columns.items() if c.is_key}
+    if unknown := sorted(set(constants) - keys):
         raise Refused(
             f"“{unknown[0][:100]}” has no declared categories: it cannot tell groups of people apart."
         )
@@ -65,7 +66,7 @@ def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at th
             dataset=dataset,
             epsilon=epsilon,
             delta=delta,
-            mu=_mu(epsilon, delta - kept),
+            mu=mu_for(epsilon, delta - kept),
             threshold_delta=kept,
             seats=seats,
             public_size=public_size,
@@ -88,7 +89,7 @@ def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at th
 
 
 def publish_rows(promise: Promise, rows: dict[str, int], *, by: User) -> Promise:
-    """Tell everybody about how many rows tables hold. Errors are quoted from it; the promise does not rest on it."""
+    """Publish about how many rows each table holds. Errors are quoted from it; the promise does not depend on it."""
     require(rules.is_owner, by, promise)
     tables = set(specs_of(current_revision(promise.dataset), promise.constants))
     with transaction.atomic():
@@ -106,20 +107,14 @@ def publish_rows(promise: Promise, rows: dict[str, int], *, by: User) -> Promise
 
 
 def _rows_of(tables: set[str], rows: dict[str, int]) -> dict[str, int]:
-    """Public numbers of rows; Refused where there is no such table, or no such number."""
+    """Check public numbers of rows. Raises Refused for an unknown table or a number out of range."""
     if not set(rows) <= tables or not all(1 <= number <= MAX_ROWS for number in rows.values()):
-        raise Refused("Say about how many rows each table holds, or nothing.")
+        raise Refused("Enter about how many rows each table holds, or leave it empty.")
     return dict(rows)
 
 
-# More for a scientist
-
-
-# The ledger leaves as a file
-
-
 def note_export(promise: Promise, *, by: User, wanted: dict[str, str]) -> None:
-    """Say in the log that somebody took the ledger with them."""
+    """Record in the audit log that somebody exported the ledger."""
     require(rules.may_read_ledger, by, promise)
     with transaction.atomic():
         log.record("ledger.exported", by=by, on=promise, dataset_id=promise.dataset_id, wanted=wanted)

@@ -1,4 +1,4 @@
-"""What scientists do: read a query, price it, ask it. Nothing is spent before `ask`."""
+"""Services for questions: read a query, price it, ask it. Nothing is spent before `ask`."""
 
 import hashlib
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ from privacy.engine.plan.designs import Design, design
 from privacy.engine.plan.pricing import Offer
 from privacy.ledgers import budget_ledger
 from privacy.models import Answer, AnswerQuerySet, Budget, LedgerLine
-from privacy.services.prior_answers import Known, known
+from privacy.services.prior_answers import ErrorBasis, error_basis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """A checked query at its price: told before anything is spent."""
+    """A checked query with its price, shown before anything is spent."""
 
     query: Query
     plan: Design
@@ -42,13 +42,13 @@ class Quote:
     revision: Revision
     half_width: float | None
     """Half the width of the 95 % interval, in the answer's own units; None where only the data could tell."""
-    known: Known | None
-    """What half the width rests on, where that is more than the question and the declarations."""
+    basis: ErrorBasis | None
+    """What half the width rests on beyond the question and the declarations, if anything."""
     asked: dict[str, float]
-    """What its scientist has fixed: {"error": …} or {"epsilon": …}."""
+    """What the scientist has fixed: {"error": …} or {"epsilon": …}."""
     delta: float
     noise_delta: float
-    """The part of the promise's delta at which an epsilon is read."""
+    """The part of the promise's delta at which an epsilon is computed."""
     may_leave_out: bool
     """Whether the answer may silently leave people out."""
     left: int
@@ -60,7 +60,7 @@ class Quote:
 
     @property
     def unaffordable(self) -> str:
-        """Why this cannot be paid for, or nothing."""
+        """Why the budget cannot pay for this, or an empty string."""
         if self.offer.units <= min(self.left, CAP):
             return ""
         return budget_ledger.too_much(self.offer.units, self.left)
@@ -76,9 +76,26 @@ class Quote:
         return joint.factor(joint.lines_of(self.query.measure, self.plan.cells))
 
 
-def read_sql(budget: Budget, text: str) -> Query:
-    """The query that the SQL asks of the budget's dataset."""
-    specs = specs_of(current_revision(budget.promise.dataset), budget.promise.constants)
+@dataclass(frozen=True, slots=True)
+class Declarations:
+    """The current revision of a dataset, and its tables as queries are checked against them: read once per request."""
+
+    revision: Revision
+    specs: dict[str, TableSpec]
+
+
+def declarations_of(budget: Budget) -> Declarations:
+    """Read what is declared about the budget's dataset. Raises Conflict when no revision is published."""
+    revision = current_revision(budget.promise.dataset)
+    return Declarations(revision, specs_of(revision, budget.promise.constants))
+
+
+def read_sql(budget: Budget, text: str, declared: Declarations | None = None) -> Query:
+    """Parse SQL into the query that it asks of the budget's dataset. Raises Refused when it cannot be read.
+
+    `declared`: the declarations, when the caller has read them already.
+    """
+    specs = (declared or declarations_of(budget)).specs
     columns = frozenset(name for spec in specs.values() for name in spec.columns)
     try:
         return sql.parse(text, _spec(specs, sql.table_of(text, columns)))
@@ -87,21 +104,30 @@ def read_sql(budget: Budget, text: str) -> Query:
 
 
 def quote(
-    budget: Budget, query: Query, *, by: User, error: float | None = None, epsilon: float | None = None
+    budget: Budget,
+    query: Query,
+    *,
+    by: User,
+    error: float | None = None,
+    epsilon: float | None = None,
+    declared: Declarations | None = None,
 ) -> Quote:
-    """The price of a query at this error (half a 95 % interval) or this epsilon: one of them. Spends nothing."""
+    """Price a query at this error (half a 95 % interval) or this epsilon: one of them. Spends nothing.
+
+    `declared`: the declarations, when the caller has read them already. Raises Refused when the query cannot be priced.
+    """
     require(rules.may_ask, by, budget)
     if (error is None) == (epsilon is None):
-        raise Refused("Say either how exact the answer is to be or which epsilon it may cost.")
+        raise Refused("Give either the error that you accept or the epsilon that the answer may cost.")
     promise = budget.promise
     if isinstance(query.measure, KeyCounts) and not promise.threshold_delta:
-        raise Refused("This dataset does not tell values that are not declared.")
-    revision = current_revision(promise.dataset)
-    specs = specs_of(revision, promise.constants)
+        raise Refused("This dataset does not release undeclared values.")
+    declared = declared or declarations_of(budget)
+    revision = declared.revision
     try:
-        spec = _spec(specs, query.table)
+        spec = _spec(declared.specs, query.table)
         plan = design(query, spec)
-        basis = known(budget, query, plan, spec, revision)
+        basis = error_basis(budget, query, plan, spec, revision)
         rows, off = (basis.at_least, basis.off) if basis else (None, 1.0)
         offer = (
             pricing.offer_for_epsilon(plan, epsilon, promise.noise_delta, budget.mu)
@@ -125,7 +151,7 @@ def quote(
         noise_delta=promise.noise_delta,
         may_leave_out=budget.may_leave_out or budget_ledger.rests_on_constants(budget, charge),
         half_width=None if per_sigma is None else per_sigma * offer.sigma,
-        known=basis,
+        basis=basis,
         asked={"error": error or 0.0} if epsilon is None else {"epsilon": epsilon},
         left=max(0, budget.cap - int(worst[cells].max(initial=0))),
     )
@@ -134,10 +160,11 @@ def quote(
 def ask(
     budget: Budget, quoted: Quote, *, key: UUID, by: User, text: str = "", meant: Query | None = None
 ) -> Answer:
-    """Spend what was quoted and have the answer computed. The same key, or a query already answered at least as
-    exactly on the same revision: that answer, at no cost, also when both are asked at the same moment.
+    """Charge what was quoted and have the answer computed.
 
-    `meant`: the question that this one, a guide or a count, is asked before: kept to lead back to it, and no more.
+    The same idempotency key, or a query already answered at least as exactly on the same revision, returns that answer
+    at no cost, also when both are asked at the same moment. Raises Denied, BudgetExceeded or Conflict.
+    `meant`: the question for which this guide or count is asked; stored only to lead back to it.
     """
     require(rules.may_ask, by, budget)
     with one_at_a_time(budget.pk):
@@ -186,12 +213,12 @@ def _charged(budget: Budget, quoted: Quote, key: UUID, by: User, text: str, mean
 
 
 def digest_of(query: Query) -> str:
-    """Equal queries have equal digests."""
+    """The SHA-256 of a query's canonical form: equal queries have equal digests."""
     return hashlib.sha256(wire.canonical(query).encode()).hexdigest()
 
 
 def stored(budget: Budget, quoted: Quote) -> Answer | None:
-    """The answer to this very query on this revision that the scientist has, or waits for, at least as exact."""
+    """The scientist's answer, released or pending, to this query on this revision that is at least as exact."""
     same = Answer.objects.filter(
         budget=budget, revision=quoted.revision, query_sha256=digest_of(quoted.query)
     )
@@ -202,12 +229,12 @@ def stored(budget: Budget, quoted: Quote) -> Answer | None:
 
 
 def _narrow(same: AnswerQuerySet, quoted: Quote) -> Answer | None:
-    """One whose own interval is as narrow as what is asked for, however much noise that took: what is known of a mean,
-    and so the noise for an error, changes with the answers that are there."""
-    if not isinstance(quoted.query.measure, Mean) or quoted.known is None or "error" not in quoted.asked:
+    """An answer whose own interval is as narrow as the error that is asked for, whatever its noise: what is known of a
+    mean, and so the noise for a given error, changes with the answers that exist."""
+    if not isinstance(quoted.query.measure, Mean) or quoted.basis is None or "error" not in quoted.asked:
         return None
-    told = (each for each in same.out().order_by("sigma") if _half_width(each) <= quoted.asked["error"])
-    return next(told, None)
+    narrow = (each for each in same.out().order_by("sigma") if _half_width(each) <= quoted.asked["error"])
+    return next(narrow, None)
 
 
 def _half_width(answer: Answer) -> float:
@@ -216,9 +243,9 @@ def _half_width(answer: Answer) -> float:
 
 
 def _asked_with(key: UUID, budget: Budget, quoted: Quote) -> Answer | None:
-    """What was asked with this key already; Conflict when that was another question or another exactness.
+    """The answer already asked for with this key. Raises Conflict when that was another question or exactness.
 
-    The same wish is the same exactness, also where more is known now of the rows than when it was asked.
+    The same wish is the same exactness, even if more is known about the rows now than when it was asked.
     """
     line = LedgerLine.objects.filter(key=key, budget=budget).select_related("answer").first()
     answer: Answer | None = getattr(line, "answer", None)
@@ -226,11 +253,11 @@ def _asked_with(key: UUID, budget: Budget, quoted: Quote) -> Answer | None:
         return None
     as_exact = answer.sigma == quoted.offer.sigma or line.purpose.get("asked") == quoted.asked
     if answer.query_sha256 != digest_of(quoted.query) or not as_exact:
-        raise Conflict("This key has asked something else. Use a new key for another question.")
+        raise Conflict("This idempotency key was used for another question. Use a new key.")
     return answer
 
 
 def _spec(specs: dict[str, TableSpec], name: str) -> TableSpec:
     if name not in specs:
-        raise QueryRefused(f"There is no table “{name[:100]}” here. There is: {', '.join(specs)}.")
+        raise QueryRefused(f"There is no table “{name[:100]}” here. Choose one of: {', '.join(specs)}.")
     return specs[name]

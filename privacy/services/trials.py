@@ -1,6 +1,6 @@
-"""A question tried on mock data before it is paid for: read off what is public alone, and free.
+"""Trials: a question tried on mock data before it is charged. They use public facts alone and are free.
 
-Compiled passes are needed for it. `rehearse` compiles them when the web server starts, so that no page waits for them.
+A trial needs compiled passes. `rehearse` compiles them when the web server starts, so that no page waits for them.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ import numpy as np
 
 from datasets import mock_columns, mock_files
 from datasets.columns import ColumnStore, StoredColumn
-from privacy.declarations import opened, plans_for
+from privacy.declarations import engine_table, plans_for
 from privacy.engine.language.expressions import Column
 from privacy.engine.language.query import Correlation, Mean, Query, Regression, Variance
 from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
@@ -23,11 +23,11 @@ from privacy.presentation import words
 from privacy.services.questions import Quote, digest_of
 
 MOST_ROWS = 10_000
-"""Rows of a mock that are used, the first: what a page waits for has an end."""
+"""The number of mock rows that a trial uses, so that no page waits long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class TrialInWords:
     """A trial in words. `widths`: (figure, half the width of its 95 % interval)."""
 
     heading: str
@@ -35,12 +35,14 @@ class Told:
     helps: str = ""
     but: str = ""
     rows: str = ""
-    """With how many rows a person it was tried."""
+    """With how many rows per person it was tried."""
 
 
 def tried(quote: Quote, promise: Promise) -> Trial | None:
-    """How the question would come out if the real rows looked like the mock ones, and each person had as many as the
-    owner has published. None where its error is known, or the mock cannot tell it."""
+    """Try the question as if the real rows looked like the mock rows, as many per person as the owner has published.
+
+    None where its error is known, or where the mock data cannot show it.
+    """
     if quote.half_width is not None or not can_be_tried(quote.query, quote.plan.cells):
         return None
     query, spec = quote.query, quote.spec
@@ -54,12 +56,12 @@ def tried(quote: Quote, promise: Promise) -> Trial | None:
     try:
         store = mock_columns.read(path, spec.subject, plans, most=MOST_ROWS, shared=shared)
     except (OSError, LookupError, ValueError):
-        return None  # there is no mock that fits the declarations: a question can be asked without it
-    return trial(query, opened(store, spec), sigma=quote.offer.sigma, people=people, seed=seed)
+        return None  # no mock data fits the declarations: the question can be asked without a trial
+    return trial(query, engine_table(store, spec), sigma=quote.offer.sigma, people=people, seed=seed)
 
 
 def rehearse() -> None:
-    """Try a question on thirty empty rows, so that the passes that all tries take are compiled."""
+    """Compile the passes of a trial by trying a question on a few empty rows."""
     spec = TableSpec(
         name="rows",
         subject="person",
@@ -71,30 +73,30 @@ def rehearse() -> None:
     offsets = np.arange(FEWEST_ROWS + 1, dtype=np.int64)
     store = ColumnStore(offsets=offsets, digests=nobody, listing=b"", columns={"x": x}, texts={})
     query = Query(table=spec.name, measure=Variance(Column("x")))
-    trial(query, opened(store, spec), sigma=ONE, people=FEWEST_ROWS, seed=0)
+    trial(query, engine_table(store, spec), sigma=ONE, people=FEWEST_ROWS, seed=0)
 
 
-def as_told(found: Trial, quote: Quote, promise: Promise) -> Told:
-    """What the price panel says of it."""
+def in_words(found: Trial, quote: Quote, promise: Promise) -> TrialInWords:
+    """A trial in words, for the price panel."""
     query, spec = quote.query, quote.spec
     if not found.figures:
         rows = f"only {found.rows} row{'' if found.rows == 1 else 's'}" if found.rows else "no rows"
-        return Told(heading=f"The mock data has {rows} behind this question: too few to try it on.")
+        return TrialInWords(heading=f"The mock data has {rows} behind this question: too few for a trial.")
     out, rows = found.coming_out, _rows(found, quote, published=spec.name in promise.public_rows)
     if not out:
         heading = f"On the mock data this comes out lost in noise, {_often(found, query)}."
-        return Told(heading=heading, helps=_helps(query), but=_but(query), rows=rows)
+        return TrialInWords(heading=heading, helps=_helps(query), but=_but(query), rows=rows)
     heading = f"On the mock data this comes out, {_often(found, query)}."
     if not query.by:
         widths = [(words.figure_name(each.name), _width(each, query, spec)) for each in out]
-        return Told(heading=heading, widths=widths, but=_but(query), rows=rows)
+        return TrialInWords(heading=heading, widths=widths, but=_but(query), rows=rows)
     middle = sorted(out, key=lambda each: each.half_width or 0.0)[len(out) // 2]
     widths = [("Middle group", _width(middle, query, spec))]
-    return Told(heading=heading, widths=widths, but=_but(query), rows=rows)
+    return TrialInWords(heading=heading, widths=widths, but=_but(query), rows=rows)
 
 
 def _rows(found: Trial, quote: Quote, *, published: bool) -> str:
-    """How many rows of a person there were, where that matters: the owner's number, or the mock's own."""
+    """The rows per person in a trial, where they matter: the published number, or that of the mock data."""
     query, spec = quote.query, quote.spec
     per_person = isinstance(query.measure, Mean) and query.measure.per_subject
     if spec.max_rows == 1 or per_person or rows_that_count(query, spec) == 1:
@@ -102,17 +104,17 @@ def _rows(found: Trial, quote: Quote, *, published: bool) -> str:
     each = words.sized(found.rows_each, 2)
     about = f"about {each} row{'' if each == '1' else 's'}"
     if published:
-        return f"Each person had {about}, by the number of rows that the owner has published."
-    return f"The mock has {about} of each person: real people may have fewer, and then the error is larger."
+        return f"Each person had {about}, according to the number of rows that the owner has published."
+    return f"The mock data has {about} per person: real people may have fewer, and then the error is larger."
 
 
 def _often(found: Trial, query: Query) -> str:
-    """In how many tries: the same for all figures, but not for all groups."""
+    """In how many tries a figure came out: the same for all figures, but not for all groups."""
     out = len(found.coming_out)
     if query.by:
         return f"in {out or len(found.figures)} of {len(found.figures)} groups"
-    told = found.figures[0].told
-    return f"in {told if out else TRIES - told} of {TRIES} tries"
+    shown = found.figures[0].told
+    return f"in {shown if out else TRIES - shown} of {TRIES} tries"
 
 
 def _width(figure: Tried, query: Query, spec: TableSpec) -> str:
@@ -120,7 +122,7 @@ def _width(figure: Tried, query: Query, spec: TableSpec) -> str:
 
 
 def _helps(query: Query) -> str:
-    """What makes the noise smaller beside what it falls on. A mean and a variance are lost where there are few rows, a
+    """What makes the noise smaller relative to the figures. A mean and a variance are lost where there are few rows, a
     fit also where values are close together."""
     several = isinstance(query.measure, Regression) and len(query.measure.features) > 1
     ways = [
@@ -135,7 +137,7 @@ def _helps(query: Query) -> str:
 
 
 def _but(query: Query) -> str:
-    """Where the real rows do worse than the mock ones."""
+    """Where the real rows may do worse than the mock rows."""
     if _is_fit(query):
         return "Mock values fill their bounds evenly: where real ones crowd together, more is lost."
     return "Where fewer real rows are in a group or behind a filter, more is lost."

@@ -63,7 +63,7 @@ def value_label(spec: ColumnSpec, label: str) -> str:
 
 @register.inclusion_tag("privacy/parts/dataset_card.html", takes_context=True)
 def automatic_answers(context: template.Context, dataset: Dataset) -> dict[str, Any]:
-    """Show automatic answers on a dataset's page: to its owner, to people with a budget, to everybody else."""
+    """Show automatic answers on a dataset's page, as its owner, a budget's holder or anybody else sees them."""
     user = context["request"].user
     promise = getattr(dataset, "promise", None)
     budget = None

@@ -1,4 +1,4 @@
-"""What a scientist has: budgets, the history of questions, and one answer with everything that belongs to it."""
+"""Pages of answers: budgets, the history of questions, and one answer with its files."""
 
 import json
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ FILES = {
 
 @require_safe
 def index(request: UserRequest) -> HttpResponse:
-    """Budgets, and every question that this person may read."""
+    """List the budgets, and every question that this person may read."""
     user = request.user
     budgets = list(queries.budgets_of(user)[:200])
     answers = Answer.objects.visible_to(user)
@@ -72,7 +72,7 @@ def _narrowed(rows: "QuerySet[Answer]", wanted: dict[str, Any]) -> "QuerySet[Ans
 
 
 def cost(answer: Answer) -> str:
-    """The share of the budget that an answer cost, as the budget was then; nothing when it was given back."""
+    """What an answer cost, as a percentage of the budget at the time; 0 when it was given back."""
     return words.percent(0 if answer.state == Answer.State.VOIDED else answer.line.units / CAP)
 
 
@@ -85,7 +85,7 @@ def the_answer(request: UserRequest, pk: UUID) -> Answer:
 
 @require_safe
 def answer(request: UserRequest, pk: UUID) -> HttpResponse:
-    """One answer; while it is being computed the page asks again."""
+    """Show one answer; while it is being computed, the page polls."""
     item = the_answer(request, pk)
     if item.is_out and item.seen_at is None and rules.is_own(request.user, item.budget) is None:
         Answer.objects.filter(pk=item.pk, seen_at=None).update(seen_at=timezone.now())
@@ -111,7 +111,7 @@ def _context(request: UserRequest, item: Answer) -> dict[str, Any]:
     }
     meant = question_links.meant_by(request, item) if is_own else None
     if is_own:
-        context |= question_links.told(request, meant)
+        context |= question_links.context(request, meant)
     if item.is_out:
         table = queries.table_of(item)
         context |= {**_figures(item, query, table), **_guided(item, table, meant), "repeat": _repeat(item)}
@@ -144,7 +144,7 @@ def _figures(item: Answer, query: Query, table: TableSpec | None) -> dict[str, A
 
 
 def _with_units(rows: list[dict[str, Any]], names: list[str], query: Query, table: TableSpec | None) -> None:
-    """Each figure learns its unit, and the head of its column with it."""
+    """Add to each figure its unit, and its column heading with the unit."""
     units = [words.figure_unit(name, query, table) if table else "" for name in names]
     for row in rows:
         for figure, unit in zip(row["figures"], units, strict=True):
@@ -152,7 +152,7 @@ def _with_units(rows: list[dict[str, Any]], names: list[str], query: Query, tabl
 
 
 def _single(rows: list[dict[str, Any]], by: Sequence[str], query: Query) -> dict[str, Any] | None:
-    """The only line of an answer, which is shown large: of an answer without groups, or one quantile."""
+    """The only line of an answer, which is shown large: without groups, or a single quantile."""
     if len(rows) != 1 or (by and not words.is_of_rank(query)):
         return None
     if by:
@@ -162,7 +162,7 @@ def _single(rows: list[dict[str, Any]], by: Sequence[str], query: Query) -> dict
 
 
 def _search(item: Answer, query: Query, table: TableSpec | None) -> dict[str, Any]:
-    """What an answer by a search says besides. Those that were stored earlier have no intervals."""
+    """What a quantile's answer shows in addition; empty for those stored by versions without intervals."""
     lines = (item.result or {})["lines"]
     if table is None or not any(exports.has_ends(f) for line in lines for f in line["figures"]):
         return {}
@@ -175,7 +175,7 @@ def _search(item: Answer, query: Query, table: TableSpec | None) -> dict[str, An
 
 
 def _guided(item: Answer, table: TableSpec | None, meant: Query | None) -> dict[str, Any]:
-    """The question that a guide was asked for, with as many rows of a person as it tells, or why that helps nothing."""
+    """The question for which a guide was asked, capped as the guide found, or why that does not help."""
     if table is None:
         return {}
     found = guides.better(item, table, meant)
@@ -186,16 +186,18 @@ def _guided(item: Answer, table: TableSpec | None, meant: Query | None) -> dict[
 
 
 def _worth_drawing(lines: Sequence[dict[str, Any]]) -> bool:
-    """Several bars, not too many, and not all of them drowned by the noise. Dates have no length."""
+    """Whether there are several bars, not too many, and not all lost in noise. Dates have no length."""
     values = [line["figures"][0]["value"] for line in lines]
-    known = any(value is not None for value in values) and not any(isinstance(each, str) for each in values)
-    return known and 1 < len(lines) <= svg_charts.MOST_BARS
+    has_values = any(value is not None for value in values) and not any(
+        isinstance(each, str) for each in values
+    )
+    return has_values and 1 < len(lines) <= svg_charts.MOST_BARS
 
 
 def _may_be_missing(by: Sequence[str], table: TableSpec | None) -> list[str]:
-    """The columns of the groups in which a value may be missing: such rows are in no group."""
-    known = table.columns if table else {}
-    return [name for name in by if name in known and known[name].nullable]
+    """The group columns in which a value may be missing: such rows are in no group."""
+    columns = table.columns if table else {}
+    return [name for name in by if name in columns and columns[name].nullable]
 
 
 def _row(
@@ -212,25 +214,25 @@ def _row(
 
 
 def _figure(figure: dict[str, Any], all_hold: Together | None, decimals: int | None) -> dict[str, Any]:
-    """A number to the places that its error leaves it, or with all `decimals` that its column's values have."""
+    """A figure for display, rounded by its error, or with all `decimals` that its column's values have."""
     value, half, (low, high) = figure["value"], figure["half_width"], _ends(figure)
     places = words.places(half)
     if exports.has_ends(figure) and not isinstance(value, str):
         places = words.places_between(low, value, high) if decimals is None else decimals
-    known = low is not None
+    has_interval = low is not None
     return {
         "name": words.figure_name(figure["name"]),
         "value": words.shown(value, places),
         "half": words.shown(half, places) if half is not None else "",
         "together": all_hold.half(figure) if all_hold else "",
         "has_column": all_hold is not None and all_hold.has_column(figure["name"]),
-        "low": words.shown(low, places) if known else "",
-        "high": words.shown(high, places) if known else "",
+        "low": words.shown(low, places) if has_interval else "",
+        "high": words.shown(high, places) if has_interval else "",
     }
 
 
 def _ends(figure: dict[str, Any]) -> tuple[Any, Any]:
-    """Both ends of a figure's interval, where there is one: numbers, or dates as texts."""
+    """Both ends of a figure's interval, as numbers or ISO dates; (None, None) where there is none."""
     value, half = figure["value"], figure["half_width"]
     if exports.has_ends(figure):
         return figure["low"], figure["high"]
@@ -238,7 +240,7 @@ def _ends(figure: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def _drawn(result: dict[str, Any], query: Query, table: TableSpec | None, title: str) -> dict[str, object]:
-    """A chart, where there is one worth looking at, and what of it the intervals are."""
+    """A chart, where one is useful, and what shows the intervals in it."""
     if isinstance(query.measure, Distribution):
         shares = [
             Share(float(line["key"][-1]), line["figures"][0]["value"], *ends)
@@ -251,7 +253,7 @@ def _drawn(result: dict[str, Any], query: Query, table: TableSpec | None, title:
 
 
 def _curves(shares: Sequence[Share], title: str) -> dict[str, SafeString]:
-    """Bins are equally wide: the first one begins where another would end."""
+    """Draw a distribution. Bins are equally wide, so the first one begins where a bin before it would end."""
     begin = shares[0].at - (shares[1].at - shares[0].at)
     return {
         name: mark_safe(svg_charts.curve(shares, begin, width, title))  # noqa: S308 -- drawn here, texts escaped
@@ -274,7 +276,7 @@ def _charts(result: dict[str, Any], table: TableSpec | None, title: str) -> dict
 
 
 def _repeat(item: Answer) -> dict[str, str]:
-    """How to ask the same from a program. The epsilon is rounded down, so that the stored answer serves."""
+    """How to ask the same from a program. The epsilon is rounded down, so that the stored answer is returned."""
     epsilon = noise_epsilon(item.mu, item.budget.promise.noise_delta)
     asked: dict[str, object] = {"sql": item.sql} if item.sql else {"query": item.query}
     values = {
@@ -312,7 +314,7 @@ print(json.dumps(json.load(urllib.request.urlopen(call)), indent=2, ensure_ascii
 
 @require_safe
 def download(request: UserRequest, pk: UUID, form: str) -> HttpResponse:
-    """The answer as CSV or JSON, or its release record alone."""
+    """Download the answer as CSV or JSON, or its record alone."""
     item = the_answer(request, pk)
     if not item.is_out or form not in FILES:
         raise Http404

@@ -1,4 +1,4 @@
-"""One budget: what is left of it, and everything that changes it."""
+"""The page of one budget, and the forms that change it."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -77,7 +77,7 @@ def burn_down_charts(points: list[Point], title: str) -> dict[str, SafeString]:
 
 
 def _managed(request: UserRequest, pk: UUID) -> Budget:
-    """A budget on a dataset of this person's own; others have no such page."""
+    """A budget on one of this person's own datasets; 404 for everybody else."""
     own = Dataset.objects.owned_by(request.user).order_by().values("pk")
     return found(queries.budgets_of(request.user).filter(promise__dataset__in=own), pk=pk)
 
@@ -90,7 +90,7 @@ def change(request: UserRequest, pk: UUID) -> HttpResponse:
     if attempt(
         form, lambda: services.change_budget(item, by=request.user, epsilon=form.cleaned_data["epsilon"])
     ):
-        messages.success(request, "The share is changed.")
+        messages.success(request, "Share changed.")
         return redirect("privacy:budget", pk)
     return _page(request, item, status=400, share_form=form)
 
@@ -103,14 +103,14 @@ def close(request: UserRequest, pk: UUID) -> HttpResponse:
     if attempt(
         form, lambda: services.close_budget(item, by=request.user, reason=form.cleaned_data["reason"])
     ):
-        messages.success(request, "The budget is closed. What was spent stays spent.")
+        messages.success(request, "Budget closed. What was spent stays spent.")
         return redirect("privacy:budget", pk)
     return _page(request, item, status=400, reason_form=form)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_top_up(request: UserRequest, pk: UUID) -> HttpResponse:
-    """The scientist asks the owner for more."""
+    """Ask the owner for a larger budget."""
     item = the_budget(request, pk)
     require(rules.is_own, request.user, item)
     if request.method != "POST" and (why := rules.may_ask_top_up(request.user, item)):
@@ -121,7 +121,7 @@ def ask_top_up(request: UserRequest, pk: UUID) -> HttpResponse:
     if request.method == "POST" and attempt(
         form, lambda: services.ask_top_up(item, by=request.user, **form.cleaned_data)
     ):
-        messages.success(request, "The owner is told, and decides.")
+        messages.success(request, "Request sent. The owner has been notified and will decide.")
         return redirect("privacy:budget", pk)
     context = {
         "budget": item,
@@ -173,6 +173,7 @@ def decide(request: UserRequest, pk: UUID) -> HttpResponse:
         form,
         lambda: services.decide_top_up(item, by=request.user, grant=grant, note=form.cleaned_data["note"]),
     ):
-        messages.success(request, "The larger share is given." if grant else "The scientist is told why not.")
+        done = "Larger share given." if grant else "Request declined."
+        messages.success(request, f"{done} The scientist has been notified.")
         return redirect("privacy:top_up", pk)
     return _top_up_page(request, item, form, status=400)

@@ -1,4 +1,4 @@
-"""What the price panel says of a question: its price, what that rests on, and what would make it cheaper."""
+"""The price panel: a question's price, what it rests on, and what would make it cheaper."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from privacy.views.questions import Asked
 
 BEFORE = ("count", "guide")
-"""What the page proposes to ask before a question."""
+"""What the page proposes to ask first."""
 
 
 def context(budget: Budget, asked: "Asked") -> dict[str, Any]:
-    """All of it, for the template."""
+    """The template context of the price panel."""
     quote = asked.quote
     return {
         "refusal": asked.refusal or (quote.unaffordable if quote else ""),
@@ -41,26 +41,26 @@ def context(budget: Budget, asked: "Asked") -> dict[str, Any]:
 
 
 def agreement(quote: questions.Quote) -> str:
-    """What a click agrees to: this query with this much noise."""
+    """A token for what a click agrees to: this query with this much noise."""
     return f"{questions.digest_of(quote.query)[:32]}:{quote.offer.sigma}"
 
 
 def before(budget: Budget, asked: "Asked", which: str) -> tuple[Query, Offer] | None:
-    """A question to ask before, with its price: a count, which may be what a price is missing for, or a guide."""
+    """A question to ask first, with its price: a count, which may make pricing possible, or a guide."""
     if which == "guide":
         return guides.guide(budget, asked.quote) if asked.quote else None
     return prior_answers.count_first(budget, asked.query, asked.table) if asked.query else None
 
 
 def _first(budget: Budget, asked: "Asked", which: str) -> dict[str, str] | None:
-    """What the page proposes to ask before, and its price; a count where nobody knows the error yet."""
-    told = asked.quote is not None and asked.quote.half_width is not None
-    found = None if which == "count" and told else before(budget, asked, which)
+    """The question proposed to ask first, and its price; a count only while the error is unknown."""
+    has_error = asked.quote is not None and asked.quote.half_width is not None
+    found = None if which == "count" and has_error else before(budget, asked, which)
     return found and {"what": _called(found[0]), "share": words.percent(found[1].share)}
 
 
 def _guide(budget: Budget, asked: "Asked") -> dict[str, str] | None:
-    """The same of a guide, with what it asks in place of what the noise is sized for."""
+    """The proposed guide, its price, and in words what it asks and what the noise is sized for now."""
     first = _first(budget, asked, "guide")
     if first is None or asked.query is None:
         return None
@@ -70,7 +70,7 @@ def _guide(budget: Budget, asked: "Asked") -> dict[str, str] | None:
 
 
 def _called(query: Query) -> str:
-    """What a question that is proposed is called on its button."""
+    """The label of a proposed question's button."""
     match query.measure:
         case PersonQuantiles(of):
             return MEASURES["person_rows" if of is None else "person_amount"]
@@ -79,26 +79,26 @@ def _called(query: Query) -> str:
 
 
 def _priced(budget: Budget, quote: questions.Quote) -> dict[str, Any]:
-    """What the price panel says."""
+    """The price of a quote, in words."""
     error, together = (
         ""
         if quote.half_width is None
         else words.error_text(quote.query, quote.spec, quote.half_width * wider)
         for wider in (1, quote.joint_factor)
     )
-    if error and quote.known:
-        error = f"{'at most' if quote.known.is_bound else 'about'} {error}"
+    if error and quote.basis:
+        error = f"{'at most' if quote.basis.is_bound else 'about'} {error}"
     found = trials.tried(quote, budget.promise)
     return {
-        **caps_in_words.told(quote.query, quote.spec),
+        **caps_in_words.facts(quote.query, quote.spec),
         "twice": _twice(quote),
         "what": words.say(quote.query),
         "error": error,
-        "known": quote.known,
+        "known": quote.basis,
         "read_to": words.read_to(quote.query, quote.spec),
         "rank_note": words.rank_note(quote.query, quote.half_width),
         "together": together,
-        "on_mock": trials.as_told(found, quote, budget.promise) if found else None,
+        "on_mock": trials.in_words(found, quote, budget.promise) if found else None,
         "people": budget.promise.public_size,
         "tries": TRIES,
         "share": words.percent(quote.offer.share),
@@ -116,7 +116,7 @@ def _priced(budget: Budget, quote: questions.Quote) -> dict[str, Any]:
 
 
 def _twice(quote: questions.Quote) -> str:
-    """How the price moves with the rows of a person that count, for the same error."""
+    """How the price changes with the cap on rows per person, for the same error."""
     rows = caps_in_words.rows_per_person(quote.query, quote.spec)
     if rows is None or 2 * rows > MAX_ROWS_PER_SUBJECT or not suggestions.is_absolute(quote.query):
         return ""
@@ -125,7 +125,7 @@ def _twice(quote: questions.Quote) -> str:
 
 
 def _proposed(asked: "Asked") -> list[dict[str, str]]:
-    """What would make it cheaper: less to pay for the same error, or a smaller error for the same price."""
+    """Proposals for a lower price at the same error, or a smaller error at the same price."""
     if asked.query is None:
         return []
     try:

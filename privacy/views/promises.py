@@ -1,4 +1,4 @@
-"""An owner's pages: the promise for a dataset, its shares, its ledger."""
+"""An owner's pages: the promise for a dataset, its budgets and its ledger."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -37,7 +37,7 @@ PER_PAGE = 50
 
 @require_safe
 def dataset(request: UserRequest, pk: UUID) -> HttpResponse:
-    """Automatic answers of a dataset: for its owner, and for those who oversee."""
+    """Show the automatic answers of a dataset, to its owner and to people who oversee."""
     item = overseen(request, pk)
     if not hasattr(item, "promise"):
         context = {**tabs(request, item), "refusal": rules.may_protect(request.user, item)}
@@ -105,9 +105,9 @@ def _histogram(promise: Promise, budgets: list[Budget]) -> list[dict[str, object
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@confirmed_recently("Promise protection for a dataset")
+@confirmed_recently("Make a promise for a dataset")
 def protect(request: UserRequest, pk: UUID) -> HttpResponse:
-    """The promise is put together, shown in words, and made with a second click."""
+    """Choose a promise, read it in words, and make it with a second click."""
     item = owned(request, pk, "promise")
     if hasattr(item, "promise"):
         return redirect("privacy:dataset", pk)
@@ -117,7 +117,7 @@ def protect(request: UserRequest, pk: UUID) -> HttpResponse:
     form = _protect_form(tables, request.POST if request.method == "POST" else None)
     then = request.POST.get("then", "")
     if then == "make" and attempt(form, lambda: services.protect(item, by=request.user, **form.chosen)):
-        messages.success(request, "The dataset is protected. Now give scientists a share.")
+        messages.success(request, "Promise made. Now give scientists a share.")
         return redirect("privacy:dataset", pk)
     context = {
         **tabs(request, item),
@@ -142,7 +142,7 @@ def _protect_form(tables: dict[str, TableSpec], data: Any) -> ProtectForm:
 
 
 def _proposed(form: ProtectForm) -> PromiseInWords | None:
-    """What the choices would promise, as far as they are there."""
+    """What the choices would promise, or None while the form is incomplete."""
     if not form.is_valid():
         return None
     chosen = form.chosen
@@ -156,7 +156,7 @@ def _proposed(form: ProtectForm) -> PromiseInWords | None:
 
 @require_POST
 def promise(request: UserRequest, pk: UUID) -> HttpResponse:
-    """What the choices mean, while they are being made."""
+    """Show what the choices mean while they are being made."""
     item = owned(request, pk, "promise")
     require(rules.may_protect, request.user, item)
     form = _protect_form(queries.tables_of(item, []), request.POST)
@@ -186,35 +186,35 @@ def give(request: UserRequest, pk: UUID) -> HttpResponse:
         )
 
     if attempt(form, act):
-        messages.success(request, "The share is given, and the scientist is told.")
+        messages.success(request, "Share given. The scientist has been notified.")
         return redirect("privacy:dataset", pk)
     return _page(request, item, status=400, give_form=form)
 
 
 def _rows_form(item: Dataset, data: Any = None) -> RowsForm:
     tables = list(queries.tables_of(item, []))
-    known = {f"rows_of_{name}": rows for name, rows in item.promise.public_rows.items()}
-    return RowsForm(data, tables=tables, initial=known)
+    initial = {f"rows_of_{name}": rows for name, rows in item.promise.public_rows.items()}
+    return RowsForm(data, tables=tables, initial=initial)
 
 
-def _told(rows: Mapping[str, int]) -> str:
-    """What scientists read once a number of rows is published."""
+def _rows_message(rows: Mapping[str, int]) -> str:
+    """The message after publishing row counts: what scientists now see."""
     if not rows:
-        return "Saved. Scientists are told no number of rows."
+        return "Saved. No number of rows is public."
     if len(rows) == 1:
-        return f"Saved. Scientists now read “about {next(iter(rows.values())):,} rows”."
+        return f"Saved. Scientists now see “about {next(iter(rows.values())):,} rows”."
     each = ", ".join(f"{many:,} in {name}" for name, many in rows.items())
-    return f"Saved. Scientists now read about how many rows there are: {each}."
+    return f"Saved. Scientists now see about how many rows there are: {each}."
 
 
 @require_POST
 @confirmed_recently("Publish how many rows there are")
 def rows(request: UserRequest, pk: UUID) -> HttpResponse:
-    """About how many rows tables hold becomes public, or is no longer said."""
+    """Publish about how many rows tables hold, or withdraw it."""
     item = _protected(request, pk)
     form = _rows_form(item, request.POST)
     if attempt(form, lambda: services.publish_rows(item.promise, form.rows, by=request.user)):
-        messages.success(request, _told(form.rows))
+        messages.success(request, _rows_message(form.rows))
         return redirect("privacy:dataset", pk)
     return _page(request, item, status=400, rows_form=form)
 
@@ -228,7 +228,7 @@ def _protected(request: UserRequest, pk: UUID) -> Dataset:
 
 
 def _reader(request: UserRequest, pk: UUID) -> Dataset:
-    """A protected dataset whose ledger this person reads: the owner's and auditors', for it names questions."""
+    """A dataset whose ledger this person may read: only owners and auditors, because it names questions."""
     user = request.user
     rows = Dataset.objects.visible_to(user) if user.is_auditor else Dataset.objects.owned_by(user)
     return found(rows.filter(promise__isnull=False).select_related("owner", "promise"), pk=pk)
@@ -236,7 +236,7 @@ def _reader(request: UserRequest, pk: UUID) -> Dataset:
 
 @require_safe
 def ledger(request: UserRequest, pk: UUID) -> HttpResponse:
-    """Who asked what, when, and what it cost."""
+    """List who asked what, when, and what it cost."""
     item = _reader(request, pk)
     form, rows = _narrowed(item.promise, request.GET)
     page = paginated(request, rows, PER_PAGE)
@@ -283,7 +283,7 @@ def _ledger_row(line: LedgerLine) -> dict[str, object]:
 @require_POST
 @computing
 def export(request: UserRequest, pk: UUID) -> StreamingHttpResponse:
-    """The same selection as CSV. By POST, for it writes a line into the audit log."""
+    """Export the same selection as CSV. By POST, because it writes an entry into the audit log."""
     item = _reader(request, pk)
     form, rows = _narrowed(item.promise, request.POST)
     wanted = {name: str(value) for name, value in form.cleaned_data.items() if value}

@@ -1,8 +1,8 @@
-"""The way back to a question from a count or a guide that was asked before it.
+"""Links back to a question from the count or guide that was asked first.
 
-The question is kept with the answer when that is paid for. A stored answer, which nobody pays for again, was asked
-before another question, so the address carries this one. It only fills in the form: what is charged is what stands
-there when somebody asks.
+The question is stored with the answer when that is charged. A stored answer, which is not charged again, belongs to
+another question, so the URL carries this one. It only fills in the form: what is charged is what the form holds when
+somebody asks.
 """
 
 from urllib.parse import quote
@@ -18,20 +18,20 @@ from privacy.presentation import words
 from privacy.services import guides
 
 LONGEST = 2_000
-"""Characters of a question that an address carries at most."""
+"""The most characters of a question that a URL carries."""
 
 
 def carried(meant: Query | None) -> str:
-    """What an address says of the question; empty where there is none, or where it is too long."""
+    """The URL parameter that carries the question; empty where there is none, or where it is too long."""
     text = f"meant={quote(canonical(meant))}" if meant else ""
     return text if len(text) <= LONGEST else ""
 
 
 def read(text: str, table: TableSpec) -> Query:
-    """A question that a page or an address has carried along. QueryRefused where nobody can ask it of this table."""
+    """The question that a page or URL carries. Raises QueryRefused when this table cannot answer it."""
     found = decode_text(text)
     if found.table != table.name:
-        raise QueryRefused("The question that this one is asked before is about another table.")
+        raise QueryRefused("The question to come back to is about another table.")
     design(found, table)
     return found
 
@@ -47,12 +47,12 @@ def _from_address(request: UserRequest, answer: Answer) -> Query | None:
 
 
 def meant_by(request: UserRequest, answer: Answer) -> Query | None:
-    """The question that an answer was asked before."""
+    """The question for which a count or guide was asked."""
     return _from_address(request, answer) or guides.meant_by(answer)
 
 
-def told(request: UserRequest, meant: Query | None) -> dict[str, object]:
-    """What the answer's page says of it; an address that has carried it goes on carrying it."""
+def context(request: UserRequest, meant: Query | None) -> dict[str, object]:
+    """The template context of the link back; a URL that carries the question keeps carrying it."""
     return {
         "back": words.say(meant) if meant else "",
         "carried": carried(meant) if "meant" in request.GET else "",

@@ -1,4 +1,4 @@
-"""The page on which a question is written and priced, and the click that spends."""
+"""The page on which a question is written, priced and asked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,7 +16,7 @@ from common.errors import Denied, Refused
 from common.heavy_views import computing
 from common.http import UserRequest
 from common.pages import show
-from privacy import queries, rules
+from privacy import rules
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.language import sql_text
 from privacy.engine.language.query import Count, CountSubjects, PersonQuantiles, Query
@@ -33,15 +33,14 @@ from privacy.views.question_links import carried, meant_by, read
 from privacy.views.shared import the_budget
 
 FIRST_SHARE = 0.05
-"""Of what is left, which part the page proposes to spend on a question."""
-LOOK_AGAIN = (
-    "Look at the price once more: it is for another question, or another error, than the one you saw."
-)
+"""The part of what is left that the page proposes to spend on a question."""
+Tables = Mapping[str, TableSpec]
+LOOK_AGAIN = "Check the price once more: it is for another question or another error than the one you saw."
 
 
 @dataclass(slots=True)
 class Asked:
-    """A question as far as it can be read: the form, and a quote or the reason why there is none."""
+    """A question as far as it can be parsed: the form, and a quote or the reason why there is none."""
 
     form: QuestionForm
     table: TableSpec
@@ -51,7 +50,7 @@ class Asked:
     refusal: str = ""
     note: str = ""
     changed: bool = False
-    """Whether a proposal was applied to it: then neither side shows it yet."""
+    """Whether a proposal was applied, so that neither side shows the question yet."""
 
     @property
     def source(self) -> str:
@@ -61,17 +60,20 @@ class Asked:
 @require_http_methods(["GET", "HEAD", "POST"])
 @computing
 def ask(request: UserRequest, pk: UUID) -> HttpResponse:
-    """The page; by POST (`then` = ask) the question is asked, otherwise priced: also without scripts."""
+    """Show the page. A POST asks the question if `then` is `ask`, and prices it otherwise. Works without scripts."""
     budget = the_budget(request, pk)
     if why := rules.may_ask(request.user, budget):
         if request.method == "POST" or rules.is_own(request.user, budget):
             raise Denied(why)
         return show(request, "privacy/ask_closed", {"budget": budget, "refusal": why})
+    declared = questions.declarations_of(budget)
     if request.method != "POST":
-        return _page(request, budget, _read(budget, _start(request, budget), request.user))
-    asked = _read(budget, request.POST, request.user)
+        start = _start(request, budget, declared.specs)
+        return _page(request, budget, _read(budget, start, request.user, declared))
+    asked = _read(budget, request.POST, request.user, declared)
     if request.POST.get("then") in price_panel.BEFORE:
-        asked = _read(budget, _before(request.POST, budget, asked), request.user)
+        first = _before(request.POST, budget, asked, declared.specs)
+        asked = _read(budget, first, request.user, declared)
     if request.POST.get("then") != "ask":
         return _page(
             request,
@@ -84,7 +86,7 @@ def ask(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 def _spend(request: UserRequest, budget: Budget, asked: Asked) -> HttpResponse:
-    """Ask what was seen, or show the page again with everything on it."""
+    """Ask the question at the price that was shown, or show the page again with everything on it."""
     quote = asked.quote
     if quote is None:
         return _page(request, budget, asked, status=400)
@@ -111,19 +113,19 @@ def _spend(request: UserRequest, budget: Budget, asked: Asked) -> HttpResponse:
 @require_POST
 @computing
 def price(request: UserRequest, pk: UUID) -> HttpResponse:
-    """The price of what is being written, and the other side of the page in step with it. Spends nothing."""
+    """Price what is being written, and update the other side of the page. Spends nothing."""
     budget = the_budget(request, pk)
     if why := rules.may_ask(request.user, budget):
         raise Denied(why)
-    asked = _read(budget, request.POST, request.user)
+    asked = _read(budget, request.POST, request.user, questions.declarations_of(budget))
     return show(request, "privacy/parts/price_and_sides", _context(budget, asked, request.user))
 
 
 # Reading
 
 
-def _start(request: UserRequest, budget: Budget) -> dict[str, Any]:
-    """What stands on a fresh page: an earlier question of one's own (`again`), or a count of people."""
+def _start(request: UserRequest, budget: Budget, tables: Tables) -> dict[str, Any]:
+    """The initial form: the scientist's own earlier question (`again`), or a count of people."""
     left = max(0, budget.cap - budget.units_used) / CAP
     mu = budget.mu * (FIRST_SHARE * (left or 1)) ** 0.5
     epsilon = f"{noise_epsilon(mu, budget.promise.noise_delta):.2g}"
@@ -131,28 +133,26 @@ def _start(request: UserRequest, budget: Budget) -> dict[str, Any]:
     start["table"] = request.GET.get("table", "")
     for name in ("guided", "back"):
         if first := _earlier(request, budget, name):
-            found = _led_back(budget, first, meant_by(request, first), guided=name == "guided")
-            return {**start, **((found and _typed_or_sql(budget, found)) or {})}
+            found = _led_back(tables, first, meant_by(request, first), guided=name == "guided")
+            return {**start, **((found and _typed_or_sql(tables, found)) or {})}
     again = _earlier(request, budget, "again")
     if not again:
-        return {**start, **_who_is_in(request, budget)}
-    return {**start, **(_typed(budget, decode(again.query)) or {"source": SQL, "sql": again.sql})}
+        return {**start, **_who_is_in(request, budget, tables)}
+    return {**start, **(_typed(tables, decode(again.query)) or {"source": SQL, "sql": again.sql})}
 
 
-def _led_back(budget: Budget, first: Answer, meant: Query | None, *, guided: bool) -> Query | None:
-    """The question that a count or a guide was asked before; after a guide with as many rows as it tells."""
+def _led_back(tables: Tables, first: Answer, meant: Query | None, *, guided: bool) -> Query | None:
+    """The question for which a count or guide was asked; after a guide, capped as the guide found."""
     if not guided:
         return meant
-    tables = queries.tables_of(budget.promise.dataset, budget.promise.constants)
     name = decode(first.query).table
     return guides.better(first, tables[name], meant) if name in tables else None
 
 
-def _typed_or_sql(budget: Budget, query: Query) -> dict[str, Any] | None:
-    """What somebody types to ask this, in the form or else in SQL."""
-    if typed := _typed(budget, query):
+def _typed_or_sql(tables: Tables, query: Query) -> dict[str, Any] | None:
+    """The form data that asks this query, in fields or else in SQL."""
+    if typed := _typed(tables, query):
         return typed
-    tables = queries.tables_of(budget.promise.dataset, budget.promise.constants)
     if query.table not in tables:
         return None
     try:
@@ -161,9 +161,8 @@ def _typed_or_sql(budget: Budget, query: Query) -> dict[str, Any] | None:
         return None
 
 
-def _typed(budget: Budget, query: Query) -> dict[str, Any] | None:
-    """What somebody types into the form to ask this; None where it has no fields for it."""
-    tables = queries.tables_of(budget.promise.dataset, budget.promise.constants)
+def _typed(tables: Tables, query: Query) -> dict[str, Any] | None:
+    """The field values that ask this query; None where the form has no fields for it."""
     try:
         found = fields_of(query, tables[query.table]) if query.table in tables else None
     except QueryRefused:
@@ -171,14 +170,14 @@ def _typed(budget: Budget, query: Query) -> dict[str, Any] | None:
     return {**found[0], **_line_data(found[1])} if found else None
 
 
-def _before(data: Mapping[str, Any], budget: Budget, asked: Asked) -> Mapping[str, Any]:
-    """What is to be asked first, in place of the question that was typed."""
+def _before(data: Mapping[str, Any], budget: Budget, asked: Asked, tables: Tables) -> Mapping[str, Any]:
+    """The form data of what is to be asked first, in place of the question that was typed."""
     found = price_panel.before(budget, asked, data["then"])
     if not asked.query or not found:
         return data
     query, offer = found
     epsilon = f"{noise_epsilon(offer.mu, budget.promise.noise_delta):.3g}"
-    typed = _typed_or_sql(budget, query) or {}
+    typed = _typed_or_sql(tables, query) or {}
     meant = canonical(asked.query)
     meant = meant if len(meant) <= TEXT_LIMIT else ""
     start = {"key": str(uuid4()), "source": FORM, "goal": EPSILON, "epsilon": epsilon, "meant": meant}
@@ -186,7 +185,7 @@ def _before(data: Mapping[str, Any], budget: Budget, asked: Asked) -> Mapping[st
 
 
 def _meant(asked: Asked) -> Query | None:
-    """The question that a guide or a count is asked before, which the page has carried along."""
+    """The question for which this guide or count is asked, as carried by the page."""
     text = asked.form.cleaned_data.get("meant")
     first = asked.query is not None and isinstance(
         asked.query.measure, PersonQuantiles | Count | CountSubjects
@@ -195,19 +194,19 @@ def _meant(asked: Asked) -> Query | None:
     return None if meant == asked.query else meant
 
 
-def _who_is_in(request: UserRequest, budget: Budget) -> dict[str, Any]:
-    """A count of those whom an earlier answer (`still`) could have counted: as many people as it asked about, at its
-    price. Nobody who cannot pay for it is in it, so it tells how many are left."""
+def _who_is_in(request: UserRequest, budget: Budget, tables: Tables) -> dict[str, Any]:
+    """Form data for a count of the people that an earlier answer (`still`) asked about, at the same price. People who
+    have reached their limit are not in it, so it shows how many can still be included."""
     earlier = _earlier(request, budget, "still")
     if not earlier:
         return {}
     epsilon = f"{noise_epsilon(earlier.mu, budget.promise.noise_delta):.3g}"
     query = replace(decode(earlier.query), measure=CountSubjects(), by=())
-    return {**(_typed(budget, query) or {}), "epsilon": epsilon}
+    return {**(_typed(tables, query) or {}), "epsilon": epsilon}
 
 
 def _earlier(request: UserRequest, budget: Budget, name: str) -> Answer | None:
-    """An answer of this budget that the address names."""
+    """The answer of this budget that the URL names, if any."""
     pk = _uuid(request.GET.get(name, ""))
     return Answer.objects.filter(budget=budget, pk=pk).select_related("line").first() if pk else None
 
@@ -227,9 +226,9 @@ def _line_data(lines: list[Line]) -> dict[str, str]:
     }
 
 
-def _read(budget: Budget, data: Mapping[str, Any], by: User) -> Asked:
-    """The question and its price; whatever cannot be read or is refused becomes the reason."""
-    tables = queries.tables_of(budget.promise.dataset, budget.promise.constants)
+def _read(budget: Budget, data: Mapping[str, Any], by: User, declared: questions.Declarations) -> Asked:
+    """Parse and price the question; what cannot be parsed or is refused becomes `refusal`."""
+    tables = declared.specs
     named = str(data.get("table", ""))
     table = tables[named] if named in tables else next(iter(tables.values()))
     asked = Asked(QuestionForm(data, table=table), table, lines_of(data))
@@ -238,29 +237,29 @@ def _read(budget: Budget, data: Mapping[str, Any], by: User) -> Asked:
         asked.refusal = f"{asked.form.fields[name].label or name}: {errors[0]}"
         return asked
     try:
-        asked.query = _query(budget, asked)
+        asked.query = _query(budget, asked, declared)
         asked.table = tables[asked.query.table]
         if proposal := data.get("apply"):
             asked.query = suggestions.applied(str(proposal), asked.query, asked.table)
             asked.changed = True
         price = asked.form.price(in_points=words.is_of_rank(asked.query))
-        asked.quote = questions.quote(budget, asked.query, by=by, **price)
+        asked.quote = questions.quote(budget, asked.query, by=by, declared=declared, **price)
     except (Refused, QueryRefused) as refused:
         asked.refusal = str(refused)
     return _in_step(asked, data)
 
 
-def _query(budget: Budget, asked: Asked) -> Query:
+def _query(budget: Budget, asked: Asked, declared: questions.Declarations) -> Query:
     if asked.source == SQL:
         text = str(asked.form.cleaned_data.get("sql") or "")
         if not text.strip():
-            raise QueryRefused("Write a SELECT, or use the form.")
-        return questions.read_sql(budget, text)
+            raise QueryRefused("Write a SELECT statement, or use the form.")
+        return questions.read_sql(budget, text, declared)
     return query_of(asked.form.cleaned_data, asked.lines, asked.table)
 
 
 def _in_step(asked: Asked, data: Mapping[str, Any]) -> Asked:
-    """Both sides show the same question, and both ways to fix the price show the same price."""
+    """Make both sides show the same question, and both ways to fix the price the same price."""
     if asked.query is None:
         return asked
     values = {**_plain(data), **_other_price(asked)}
@@ -279,7 +278,7 @@ def _in_step(asked: Asked, data: Mapping[str, Any]) -> Asked:
 
 
 def _fields_that_hold(query: Query, table: TableSpec) -> tuple[dict[str, Any], list[Line]] | None:
-    """The form's fields for a query, unless one of them would be refused: then only SQL can say it."""
+    """The form's fields for a query, or None if the form would refuse one of them: then only SQL can express it."""
     found = fields_of(query, table)
     if found is None:
         return None
@@ -288,7 +287,7 @@ def _fields_that_hold(query: Query, table: TableSpec) -> tuple[dict[str, Any], l
 
 
 def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The form's own values of a POST, lists as lists."""
+    """The form's own values from a POST, lists as lists."""
     lists = getattr(data, "getlist", None)
     several = {name: lists(name) if lists else data.get(name, []) for name in ("by", "features")}
     return {**{name: data.get(name) for name in QuestionForm.base_fields}, **several}
@@ -322,7 +321,7 @@ def _page(
     at_price: bool = False,
     status: int = 200,
 ) -> HttpResponse:
-    """`more`: with room for another condition; `at_price`: whoever sees it goes on at the price."""
+    """Render the page. `more`: with room for another condition; `at_price`: scroll to the price."""
     tables = budget.promise.dataset.current
     context = _context(budget, asked, request.user)
     context["blank_lines"] = range(len(asked.lines), min(MAX_LINES, len(asked.lines) + (2 if more else 1)))

@@ -174,4 +174,4 @@ def test_a_storm_leaves_no_answer_without_a_charge(site: Site, share: Budget) ->
     assert set(ended) <= {RELEASED, LOST, VOIDED}
     for answer, state in zip(asked, ended, strict=True):
         assert commits(answer) == (0 if state == VOIDED else 1)
-    assert lifecycle.look_after() == []
+    assert lifecycle.sweep() == []

@@ -137,7 +137,7 @@ def test_an_owner_makes_a_promise_and_gives_a_share(
     page.get_by_role("button", name="Read and confirm").click()
     page.get_by_role("button", name="Make this promise").click()
     page.locator("#confirm [data-yes]").click()
-    expect(page.get_by_text("The dataset is protected.")).to_be_visible()
+    expect(page.get_by_text("Promise made.")).to_be_visible()
     page.get_by_label("Scientist").select_option(label=f"Sam Scientist ({world.scientist.email})")
     page.get_by_role("button", name="Give the budget").click()
     expect(page.get_by_role("link", name="Sam Scientist")).to_be_visible()

@@ -129,7 +129,7 @@ SAID = {
 @pytest.mark.parametrize("query", SAID, ids=lambda q: SAID[q] or "nothing")
 def test_what_counts_is_said(query):
     assert caps_in_words.counting(query, SPEC) == SAID[query]
-    told = caps_in_words.told(query, SPEC)
+    told = caps_in_words.facts(query, SPEC)
     assert bool(told["rows_per_person"]) == bool(told["beyond"]) == bool(SAID[query])
 
 
@@ -140,7 +140,7 @@ def test_where_no_cap_matters_none_is_told(crowded):
         clips = [design(replace(query, rows=rows), SPEC).clip for rows in (query.rows or 8, 4096)]
         assert np.array_equal(*spent)
         assert clips[0] == clips[1]
-    assert caps_in_words.told(Query(table="wages", measure=KeyCounts("note")), SPEC)["counting"] == ""
+    assert caps_in_words.facts(Query(table="wages", measure=KeyCounts("note")), SPEC)["counting"] == ""
 
 
 # What makes it cheaper

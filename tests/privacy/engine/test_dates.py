@@ -12,7 +12,7 @@ import pytest
 from datasets import columns as stored
 from datasets.reading import subject_order
 from privacy import dates
-from privacy.declarations import opened, plans_for
+from privacy.declarations import engine_table, plans_for
 from privacy.engine.language import sql, sql_text, wire
 from privacy.engine.language.expressions import Binary, Clip, Column, Compare, Constant, In, IsNull, Where
 from privacy.engine.language.query import (
@@ -125,7 +125,7 @@ def held(column, content, tmp_path):
     plans = plans_for(spec)
     subject_order.write(tmp_path / "rows.parquet", "person", plans, b"k" * 32, folder)
     stored.check(folder, plans, most_rows=len(content))
-    return opened(stored.read(folder, plans), spec)
+    return engine_table(stored.read(folder, plans), spec)
 
 
 # What is told
@@ -221,7 +221,7 @@ def test_the_rank_is_no_further_off_than_was_said(name):
 def test_sql_json_and_the_form_ask_for_quantiles_of_dates(text):
     query = sql.parse(text, TABLE)
     assert design(query, TABLE).grid is not None
-    assert dates.are_told(query, TABLE)
+    assert dates.is_in_dates(query, TABLE)
     assert wire.decode_text(wire.canonical(query)) == query
     assert sql.parse(sql_text.write(query, TABLE), TABLE) == query
     fields, lines = query_form.fields_of(query, TABLE) or ({}, [])

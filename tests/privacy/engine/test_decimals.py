@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from common import decimal_grid
 from datasets import columns as stored
 from datasets.reading import subject_order
-from privacy.declarations import opened, plans_for
+from privacy.declarations import engine_table, plans_for
 from privacy.engine.language.expressions import Column, Compare, Constant
 from privacy.engine.language.query import Count, Quantiles, Query
 from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
@@ -51,7 +51,7 @@ def held(column, content, tmp_path):
     plans = plans_for(spec(column))
     subject_order.write(source, "person", plans, b"k" * 32, folder)
     stored.check(folder, plans, most_rows=len(content))
-    return opened(stored.read(folder, plans), spec(column))
+    return engine_table(stored.read(folder, plans), spec(column))
 
 
 def told(column, table, *shares, sigma=MIN_SIGMA):

@@ -340,7 +340,7 @@ def test_lines_from_before_paid_for_twelve_steps(budget):
     """They do not say how many, and their search took twelve on every column."""
     answer = spent(budget)
     by_hand(answer.line, {k: v for k, v in answer.line.purpose.items() if k != "releases"})
-    assert any("does not cost what its noise costs" in each for each in faults(budget.promise))
+    assert any("cost does not match its noise" in each for each in faults(budget.promise))
     answer = spent(budget, "SELECT MEDIAN(wage) FROM wages")
     assert answer.releases == MOST_STEPS
     by_hand(answer.line, {k: v for k, v in answer.line.purpose.items() if k != "releases"})

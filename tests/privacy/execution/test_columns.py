@@ -268,7 +268,7 @@ def test_dates_that_are_stored_as_well_move_nobody_to_another_first_value(tmp_pa
 
 
 def test_rows_that_differ_by_their_date_alone_are_in_order_by_it(tmp_path):
-    """And not by where they stood in the file."""
+    """And not by their position in the file."""
     days = [dt.date(1990, 1, 1 + n) for n in range(20)]
     plan = ColumnPlan(name="born", decimals=0, lower=0, upper=20_000)
     found = [

@@ -63,7 +63,7 @@ def used(budget: Budget) -> int:
 
 def look_after(settings) -> None:
     settings.ANSWER_GIVEN_UP = -timedelta(seconds=1)
-    lifecycle.look_after()
+    lifecycle.sweep()
 
 
 def test_no_room_to_reserve_charges_nothing(budget):
@@ -108,9 +108,9 @@ def test_no_room_to_say_that_it_was_given_back_is_made_good(budget, settings):
     answer = shares.answer(budget)
     settings.ANSWER_GIVEN_UP = -timedelta(seconds=1)
     with full_disk("give_back"):
-        lifecycle.look_after()
+        lifecycle.sweep()
     answer.refresh_from_db()
     assert (answer.state, used(budget)) == (Answer.State.PENDING, 0)
-    lifecycle.look_after()
+    lifecycle.sweep()
     answer.refresh_from_db()
     assert answer.state == Answer.State.VOIDED

@@ -55,7 +55,7 @@ def test_the_same_key_reserves_once():
     first = reserve(budget, 10, key=key)
     assert reserve(budget, 10, key=key) == first
     assert used(budget) == [10] * 4
-    with pytest.raises(Conflict, match="something else"):
+    with pytest.raises(Conflict, match="another charge"):
         reserve(budget, 11, key=key)
 
 
@@ -97,7 +97,7 @@ def test_a_larger_share_makes_what_was_used_a_smaller_part_rounded_up():
     assert (changed.generation, changed.earlier_mus) == (1, [budget.mu])
     with pytest.raises(Refused, match="cannot be made smaller"):
         budget_ledger.rescale(budget, budget.mu / 100_000, by=budget.scientist)
-    with pytest.raises(Refused, match="would pass the promise"):
+    with pytest.raises(Refused, match="would exceed the promise"):
         budget_ledger.rescale(budget, budget.promise.mu * 1.01, by=budget.scientist)
 
 

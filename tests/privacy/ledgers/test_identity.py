@@ -1,4 +1,4 @@
-"""A person is whoever has the same id: once there is a promise, a revision names people as the one before did."""
+"""The same id means the same person: under a promise, each revision identifies people as the one before did."""
 
 from uuid import uuid4
 
@@ -16,7 +16,7 @@ from privacy import services as promises
 from privacy.engine.measure import contributions
 from privacy.execution import lifecycle
 from privacy.ledgers import verification
-from privacy.ledgers.person_ledger import opened
+from privacy.ledgers.person_ledger import open_ledger
 from privacy.services import questions
 from tests import make
 from tests.makers import privacy as shares
@@ -75,7 +75,7 @@ def test_another_kind_of_the_same_column_is_refused(data):
 
 def test_a_table_that_names_nobody_is_refused(data):
     begin(data, wage_rows(), NOBODY, about_people=False)
-    assert "does not say whom a row is about" in refusal(data)
+    assert "has no column that identifies a person" in refusal(data)
 
 
 def test_a_new_table_names_people_like_the_others(data):
@@ -118,12 +118,12 @@ def spend(data, texts=("SELECT COUNT(DISTINCT person) FROM wages",), *, epsilon=
 
 
 def renamed(rows):
-    """The same people under ids that a provider has made anew."""
+    """The same people under new ids from their provider."""
     return rows.set_column(0, "person", pa.array([900_000 + pid for pid in rows["person"].to_pylist()]))
 
 
 def spent_of(share, people):
-    with opened(storage.ledger_folder(share.promise.dataset_id)) as book:
+    with open_ledger(storage.ledger_folder(share.promise.dataset_id)) as book:
         return book.spent(share.pk)[-people:]
 
 
@@ -164,7 +164,7 @@ def test_people_under_new_ids_begin_with_all_that_may_have_been_spent_on_them(da
 
 
 def test_a_promise_that_is_used_up_is_not_given_again_under_new_ids(data):
-    """The attack: everything is spent, the next delivery has other ids, everything is spent once more."""
+    """The attack: spend everything, deliver the same people under other ids, spend everything again."""
     scientist = make.scientist()
     make.grant(data, scientist)
     share = promises.give_budget(data.promise, scientist, by=data.owner, epsilon=0.9)
@@ -215,9 +215,9 @@ def test_a_newcomer_who_was_charged_less_is_found(data):
     begin(data, renamed(wage_rows()), WAGE_COLUMNS)
     services.publish(data, by=data.owner, agreed=True)
     data.promise.refresh_from_db()
-    with opened(storage.ledger_folder(data.pk)) as book:
+    with open_ledger(storage.ledger_folder(data.pk)) as book:
         book.places(np.arange(16, dtype=np.uint8).reshape(1, 16))
-    assert any("Somebody new was charged less" in each for each in verification.faults(data.promise))
+    assert any("A newcomer was charged less" in each for each in verification.faults(data.promise))
 
 
 def test_a_revision_that_names_people_otherwise_is_found(data):
@@ -237,7 +237,7 @@ def test_the_page_asks_once_more_and_then_publishes(data, client):
     begin(data, renamed(wage_rows()), WAGE_COLUMNS)
     client.force_login(data.owner, backend="django.contrib.auth.backends.ModelBackend")
     page = client.get(reverse("datasets:content", args=[data.pk])).content.decode()
-    assert "0% of the people in this draft are known" in page
+    assert "0% of the people in this draft have ids that are known" in page
     assert 'name="agreed" value="1"' in page
     path = reverse("datasets:publish", args=[data.pk])
     refused = client.post(path)

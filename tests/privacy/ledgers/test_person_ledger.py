@@ -92,7 +92,7 @@ def test_a_share_does_not_shrink_below_what_somebody_used(book):
     budget = uuid4()
     book.keep(budget, Share(1.0, 0))
     book.charge(budget, np.arange(2), np.array([1, CAP // 2]), line=1)
-    with pytest.raises(Conflict, match="has used more"):
+    with pytest.raises(Conflict, match="charged more"):
         book.keep(budget, Share(0.5, 1))
     assert (book.shares()[budget], book.spent(budget).tolist()) == (Share(1.0, 0), [1, CAP // 2])
 

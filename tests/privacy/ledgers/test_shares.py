@@ -1,4 +1,4 @@
-"""Shares of a promise: changed on what stands in the database at that moment, and never given twice after a restore."""
+"""Shares of a promise: changed by what is in the database at that moment, and never given twice after a restore."""
 
 from contextlib import closing
 from datetime import timedelta
@@ -81,7 +81,7 @@ def test_one_top_up_granted_twice_at_once_grows_the_share_once_in_both_ledgers(b
     found = at_once(
         *[lambda copy=copy: services.decide_top_up(copy, by=owner, grant=True).state for copy in copies]
     )
-    assert sorted(str(each) for each in found) == ["This request has been decided already.", "granted"]
+    assert sorted(str(each) for each in found) == ["This request has already been decided.", "granted"]
     grown = fresh(budget)
     assert (grown.generation, grown.earlier_mus) == (1, [budget.mu])
     assert 0 < grown.units_used < before
@@ -98,7 +98,7 @@ def test_two_top_ups_at_once_never_pass_the_promise_together():
         *[lambda item=item: services.decide_top_up(item, by=owner, grant=True).state for item in asked]
     )
     assert sum(each == TopUp.State.GRANTED for each in found) == 1
-    assert sum("would pass the promise" in str(each) for each in found) == 1
+    assert sum("would exceed the promise" in str(each) for each in found) == 1
     assert sorted(TopUp.objects.values_list("state", flat=True)) == ["granted", "pending"]
     assert sum(each.mu_squared for each in Budget.objects.all()) <= promise.mu_squared
 
@@ -147,20 +147,20 @@ def test_a_forgotten_change_of_a_share_stops_that_share_and_every_change(budget)
     Budget.objects.filter(pk=budget.pk).update(mu=budget.mu, generation=0, earlier_mus=[])
     answer = compute(shares.answer(fresh(budget), ROWS))
     assert answer.state == Answer.State.VOIDED
-    assert "forgotten a change of this budget" in answer.record["why"]
+    assert "lost a change of this budget" in answer.record["why"]
     assert (fresh(budget).mu, spent(budget)) == (budget.mu, before)
-    with pytest.raises(Refused, match="forgotten a share"):
+    with pytest.raises(Refused, match="lost a share"):
         services.change_budget(fresh(budget), by=owner, epsilon=30)
-    with pytest.raises(Refused, match="forgotten a share"):
+    with pytest.raises(Refused, match="lost a share"):
         give(budget.promise, 1)
 
 
 def test_a_forgotten_share_is_not_given_again_and_others_go_on(budget):
     with book_of(budget) as book:
         book.keep(uuid4(), Share(budget.promise.mu / 2, 0))
-    with pytest.raises(Refused, match="forgotten a share"):
+    with pytest.raises(Refused, match="lost a share"):
         give(budget.promise, 1)
-    with pytest.raises(Refused, match="forgotten a share"):
+    with pytest.raises(Refused, match="lost a share"):
         services.change_budget(budget, by=budget.promise.dataset.owner, epsilon=20)
     assert compute(shares.answer(budget)).state == Answer.State.RELEASED
 
@@ -192,7 +192,7 @@ def cities(budget, epsilon):
 
 @pytest.mark.parametrize("whose", ["own", "others"])
 def test_answers_over_undeclared_values_are_counted_beside_the_database_too(whose):
-    """Their part of delta is spent by what was released, also by shares that the database has forgotten."""
+    """Their part of delta is spent by what was released, also by shares that the database has lost."""
     budget = give(protected(undeclared_values=True), 40)
     assert compute(cities(budget, 1)).state == Answer.State.RELEASED
     with book_of(budget) as book:
@@ -203,7 +203,7 @@ def test_answers_over_undeclared_values_are_counted_beside_the_database_too(whos
     answer = compute(cities(fresh(budget), 2))
     assert (answer.state, answer.record["why"][:34]) == (
         Answer.State.VOIDED,
-        "Undeclared values can be asked for",
+        "You have used all 20 of your quest",
     )
     assert compute(shares.answer(fresh(budget))).state == Answer.State.RELEASED
 

@@ -1,4 +1,4 @@
-"""One edited line, balance, share or charge is found, whoever edited it and however."""
+"""Every edited line, balance, share or charge is found."""
 
 from contextlib import closing
 from uuid import uuid4
@@ -49,7 +49,7 @@ def budget():
 
 
 def by_hand(sql, *values):
-    """As somebody would who may switch triggers off."""
+    """Edit a row as somebody could who may disable triggers."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute(sql, values)
@@ -89,12 +89,12 @@ EDITS = {
     "a line of another share": ("UPDATE privacy_ledgerline SET generation = 1 WHERE id = %s", "another share"),
     "another noise": (
         """UPDATE privacy_ledgerline SET purpose = jsonb_set(purpose, '{sigma}', '1073741824') WHERE id = %s""",
-        "does not cost what its noise costs",
+        "cost does not match its noise",
     ),
     "a question of more releases": (
         """UPDATE privacy_ledgerline SET purpose = jsonb_set(purpose, '{query,measure}', '{"kind": "quantiles",
         "of": {"kind": "column", "name": "wage"}, "at": [0.5]}') WHERE id = %s""",
-        "does not cost what its noise costs",
+        "cost does not match its noise",
     ),
     "no question": (
         """UPDATE privacy_ledgerline SET purpose = jsonb_set(purpose, '{query}', '"a count"') WHERE id = %s""",
@@ -125,8 +125,8 @@ def test_a_line_and_its_balance_edited_together_are_found(budget):
     found = faults(budget.promise)
     assert not any("sum of its lines" in each for each in found)
     assert [each.rpartition(": ")[2] for each in found[:2]] == [
-        "it is not what the audit log says.",
-        "it does not cost what its noise costs.",
+        "it differs from the audit log.",
+        "its cost does not match its noise.",
     ]
 
 
@@ -137,7 +137,7 @@ def test_a_balance_set_back_is_found(budget):
 
 def test_a_share_made_larger_is_found(budget):
     Budget.objects.filter(pk=budget.pk).update(mu=budget.mu * 100)
-    assert any("pass its promise" in each for each in faults(budget.promise))
+    assert any("exceed its promise" in each for each in faults(budget.promise))
 
 
 def test_an_answer_without_a_charge_is_found(budget):
@@ -147,7 +147,7 @@ def test_an_answer_without_a_charge_is_found(budget):
         state="released", result=told.result, visible_at=told.visible_at, sigma=told.sigma + 1
     )
     found = faults(budget.promise)
-    assert any("never made final" in each for each in found)
+    assert any("never committed" in each for each in found)
     assert any("other noise" in each for each in found)
 
 
@@ -158,7 +158,7 @@ def test_people_who_were_charged_by_hand_are_found(budget):
         book.charge(uuid4(), everybody, np.full(PEOPLE, CAP // 2), line=10**9 + 1)
     found = faults(budget.promise)
     assert [each.partition(budget.promise.dataset.name)[0] for each in found[:1]] == [
-        "The ledger of the people of "
+        "The per-person ledger of "
     ]
     assert any("more for" in each for each in found)
 
@@ -175,8 +175,8 @@ def test_a_share_and_answers_that_a_restored_database_has_forgotten_are_found(bu
         line = book.last_line()
         book.charge(budget.pk, np.arange(1), np.array([0]), line=line + 1, threshold=True)
     found = faults(budget.promise)
-    assert any("knows a share that the database does not" in each for each in found)
-    assert any("told more often than the database knows" in each for each in found)
+    assert any("has a share that the database does not" in each for each in found)
+    assert any("released more often than the database knows" in each for each in found)
 
 
 def test_a_change_of_a_share_that_has_yet_to_reach_the_people_is_no_fault(budget):

@@ -103,7 +103,7 @@ def test_quantiles_that_were_stored_without_intervals_are_still_shown(as_, budge
 
 
 def test_nothing_of_an_answer_is_shown_before_its_tick(as_, budget, answered):
-    """The figures lie in the database already: no page, file, call or inbox gives them away early."""
+    """The figures are already in the database: no page, file, call or inbox shows them early."""
     Answer.objects.filter(pk=answered.pk).update(visible_at=timezone.now() + timedelta(hours=1))
     client = as_(budget.scientist)
     number = str(answered.result["lines"][0]["figures"][0]["value"])
@@ -251,9 +251,11 @@ def test_lost_and_voided_answers_say_what_it_cost(as_, budget, ask):
     answer, client = ask(budget), as_(budget.scientist)
     Answer.objects.filter(pk=answer.pk).update(state="lost")
     assert "The charge stands" in client.get(url(answer)).content.decode()
-    Answer.objects.filter(pk=answer.pk).update(state="voided", record={"why": "No worker took it in time."})
+    Answer.objects.filter(pk=answer.pk).update(
+        state="voided", record={"why": "No worker started on it in time."}
+    )
     page = client.get(url(answer))
-    assert "No worker took it in time." in page.content.decode()
+    assert "No worker started on it in time." in page.content.decode()
     assert page.context["cost"] == "0 %"
 
 
@@ -300,7 +302,7 @@ def test_groups_say_where_the_rows_without_a_value_are(as_, budget, answered):
         in client.get(url(answered)).content.decode()
     )
     text = client.get(reverse("privacy:ask", args=[budget.pk])).content.decode()
-    assert "Rows in which it is missing are in no group (region)." in text
+    assert "Rows without a value are in no group (region)." in text
 
 
 def test_figures_stand_with_their_units(as_, budget, ask, compute):
@@ -337,7 +339,7 @@ def test_what_is_lost_in_noise_says_why_and_leads_back_to_the_question(as_, budg
         "narrower bounds (LEAST and GREATEST), fewer rows per person, fewer groups, a wider filter or more ε"
     )
     assert page.context["lost"] == (
-        "There is too little data behind this question for the noise that ε 0.5 needs. It is charged all the same. "
+        "There is too little data behind this question for the noise that ε 0.5 needs. The charge stands all the same. "
         f"Try {ways}."
     )
     again = f"{reverse('privacy:ask', args=[budget.pk])}?again={answer.pk}"

@@ -3,7 +3,9 @@
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from privacy import services
@@ -54,6 +56,16 @@ def test_a_question_is_priced_asked_and_answered(scientist, budget, compute):
     assert LedgerLine.objects.filter(kind="reserve").count() == 1
 
 
+def test_the_declarations_are_read_once_per_question(scientist, budget):
+    """From SQL by a program, and on the page that asks, with both its sides."""
+    with CaptureQueriesContext(connection) as program:
+        assert post(scientist, budget, {"sql": COUNT, "error": 6}, "api_price").status_code == 200
+    with CaptureQueriesContext(connection) as page:
+        assert scientist.get(reverse("privacy:ask", args=[budget.pk])).status_code == 200
+    for seen in (program, page):
+        assert len([each for each in seen if 'FROM "datasets_column"' in each["sql"]]) == 1
+
+
 def test_the_wire_form_asks_what_sql_has_no_words_for(scientist, budget):
     query = {
         "table": "wages",
@@ -66,8 +78,8 @@ def test_the_wire_form_asks_what_sql_has_no_words_for(scientist, budget):
     ("body", "status", "code", "detail"),
     [
         ({"sql": "SELECT wage FROM wages", "epsilon": 1}, 400, "refused", "Line 1, column 8"),
-        ({"sql": COUNT}, 400, "refused", "Say either how exact"),
-        ({"sql": COUNT, "epsilon": 1, "error": 1}, 400, "refused", "Say either how exact"),
+        ({"sql": COUNT}, 400, "refused", "Give either the error"),
+        ({"sql": COUNT, "epsilon": 1, "error": 1}, 400, "refused", "Give either the error"),
         ({"sql": COUNT, "epsilon": "1"}, 400, "refused", "epsilon must be a number"),
         ({"sql": COUNT, "epsilon": 49}, 402, "budget_exceeded", "would cost"),
         ({"epsilon": 1}, 400, "refused", "either sql or query"),
@@ -78,8 +90,8 @@ def test_the_wire_form_asks_what_sql_has_no_words_for(scientist, budget):
             "refused",
             "measure.kind",
         ),
-        ({"sql": 5, "epsilon": 1}, 400, "refused", "must be a text"),
-        ({"sql": COUNT, "epsilon": 1, "cap": 1}, 400, "refused", "“cap” is not known"),
+        ({"sql": 5, "epsilon": 1}, 400, "refused", "must be a string"),
+        ({"sql": COUNT, "epsilon": 1, "cap": 1}, 400, "refused", "“cap” is not a known field"),
         ("[]", 400, "refused", "not a JSON object"),
         ("{", 400, "refused", "not JSON"),
         ({"sql": "x" * 200_000, "epsilon": 1}, 400, "refused", "longer than"),

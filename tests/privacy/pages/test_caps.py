@@ -1,4 +1,4 @@
-"""The rows of a person that count, on pages and for programs; and proposals that are applied by one click."""
+"""The cap on rows per person, on pages and for programs; and proposals that one click applies."""
 
 from uuid import uuid4
 
@@ -146,7 +146,7 @@ def test_a_program_reads_it_in_the_price(scientist, budget):
 
 
 def told(as_, extra):
-    """All that a scientist reads before anything is spent, and what the owner was told; `extra` rows of one person."""
+    """All that a scientist reads before anything is spent, and what the owner was shown; `extra` rows of one person."""
     rows = wage_rows()
     data = make.dataset(published=False, rows=pa.concat_tables([rows, *[rows.slice(5, 1)] * extra]))
     table = make.draft(data).tables.get()

@@ -30,7 +30,7 @@ def page(budget):
 
 @pytest.fixture
 def crowded(budget):
-    """The same, said to be about so many people that a guide is cheap beside the budget."""
+    """The same, said to be about so many people that a guide is cheap compared with the budget."""
     type(budget.promise).objects.filter(pk=budget.promise_id).update(public_size=3000)
     budget.promise.refresh_from_db()
     return budget
@@ -256,7 +256,7 @@ def told_by_guide(client, page, compute, value, **fields):
         ),
         (3.0, {**OF_ALL, "rows": "3"}, "98 % have at most 3 rows, as many as count already: your question"),
         (6.0, OF_ALL, "98 % have at most 6 rows, more than the 4 that count: your question"),
-        (None, OF_ALL, "The noise hides what people have here. Your question can be asked as it was."),
+        (None, OF_ALL, "The noise hides what people have here. Ask your question as it was."),
         (
             200_000.0,
             {**OF_ALL, "measure": "sum"},

@@ -27,7 +27,7 @@ QUESTIONS = [
 
 
 def told(as_, people, secret):
-    """What the owner of a budget is told before anything is spent, without what names the dataset."""
+    """What a scientist sees before anything is spent, without what names the dataset."""
     data = make.dataset(rows=wage_rows(people=people, secret=secret))
     scientist = make.scientist()
     make.grant(data, scientist)
@@ -77,7 +77,7 @@ AFTERWARDS = [
 
 
 def played(as_, compute, people, secret):
-    """All that a scientist is told of a budget that goes on until people are used up, but for the noise itself."""
+    """All that a scientist sees of a budget that continues until people reach their limit, except the noise itself."""
     data = make.dataset(rows=wage_rows(people=people, secret=secret))
     scientist = make.scientist()
     make.grant(data, scientist)
@@ -109,7 +109,7 @@ def people_who_take_part(share):
 
 
 def test_a_budget_that_goes_on_tells_the_same_whoever_is_used_up(as_, compute):
-    """Prices, refusals, states, records and balances; whom the ledger of people leaves out shows nowhere."""
+    """Prices, refusals, states, records and balances; none shows whom the per-person ledger leaves out."""
     heard, used, people = played(as_, compute, 30, SECRET_WAGE)
     assert (people, used > CAP) == (30, True)
     for other in ((29, SECRET_WAGE), (30, 1_000)):

@@ -1,4 +1,4 @@
-"""What stands on the page that asks: prices in one measure, and no mistake that is nobody's."""
+"""The page that asks: prices in one unit, and no error message where nobody made a mistake."""
 
 import re
 
@@ -49,7 +49,7 @@ def test_the_error_of_a_quantile_is_typed_in_percentage_points(scientist, budget
     back = scientist.post(page, {**typed(**{**rank, "goal": "epsilon"}, epsilon=epsilon), "then": "price"})
     assert float(back.context["form"]["error"].value()) == pytest.approx(20, rel=0.02)
     assert scientist.post(page, {**typed(**rank, error="50"), "then": "price"}).context["refusal"] == (
-        "50 percentage points of rank or more to either side tell nothing. Type fewer, such as 2."
+        "50 percentage points of rank or more would say nothing. Enter a smaller error, such as 2."
     )
 
 

@@ -87,7 +87,7 @@ def test_a_share_is_given_to_somebody_with_access(as_, owner, budget):
     assert refused.status_code == 400
     make.grant(data, other)
     too_much = owner.post(path, {"scientist": str(other.pk), "epsilon": "49"})
-    assert "The shares would pass the promise" in too_much.content.decode()
+    assert "The shares would exceed the promise" in too_much.content.decode()
     assert owner.post(path, {"scientist": str(other.pk), "epsilon": "2"}).status_code == 302
     assert Budget.objects.filter(scientist=other).exists()
     assert "Otto Other" in owner.get(at("dataset", data.pk)).content.decode()
@@ -112,7 +112,7 @@ def test_a_top_up_goes_from_the_scientist_to_the_owners_inbox_and_back(as_, owne
     item = TopUp.objects.get()
     (waits,) = inbox(data.owner)
     assert (waits.kind, waits.url) == ("top_up", at("top_up", item.pk))
-    assert "waits for the owner" in scientist.get(path, follow=True).content.decode()
+    assert "is waiting for the owner" in scientist.get(path, follow=True).content.decode()
     again = scientist.post(path, {"epsilon": "41", "reason": "And another."})
     assert (again.status_code, TopUp.objects.count()) == (400, 1)
     assert scientist.post(at("decide", item.pk), {"verdict": "grant"}).status_code == 400
@@ -229,7 +229,7 @@ def test_how_many_rows_there_are_is_told_with_the_promise_or_later(as_):
     bad = client.post(rows, {"rows_of_wages": "-3"})
     assert (bad.status_code, Promise.objects.get().public_rows) == (400, {"wages": 1200})
     saved = client.post(rows, {"rows_of_wages": "5800"}, follow=True)
-    assert "Saved. Scientists now read “about 5,800 rows”." in saved.content.decode()
+    assert "Saved. Scientists now see “about 5,800 rows”." in saved.content.decode()
     assert client.post(rows, {"rows_of_wages": ""})["Location"] == page
     assert Promise.objects.get().public_rows == {}
     assert "not public" in client.get(page).content.decode()

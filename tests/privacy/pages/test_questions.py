@@ -155,18 +155,18 @@ def test_a_refusal_is_shown_with_its_place_and_nothing_is_lost(scientist, page, 
     [
         ({"epsilon": "-1"}, "Epsilon must be between"),
         ({"epsilon": "nan"}, "Epsilon"),
-        ({"epsilon": ""}, "Say either how exact"),
+        ({"epsilon": ""}, "Give either the error"),
         ({"epsilon": "many"}, "Epsilon: Enter a number"),
         ({"goal": "error", "error": "0"}, "must be a positive number"),
         ({"goal": "error", "error": "1e-9"}, "No budget can pay for"),
         ({"measure": "mean", "column": ""}, "Choose the column"),
-        ({"measure": "mean", "column": "person"}, "“person” cannot be chosen here"),
+        ({"measure": "mean", "column": "person"}, "“person” is not one of the choices"),
         ({"where-0-column": "person", "where-0-value": "7000"}, "identifies the person in each row"),
         ({"where-0-column": "year", "where-0-value": "last"}, "is not a number"),
         ({"where-0-column": "region", "where-0-op": "<", "where-0-value": "east"}, "declared values"),
-        ({"where-0-column": "year", "where-0-op": "between", "where-0-value": "1"}, "two ends"),
+        ({"where-0-column": "year", "where-0-op": "between", "where-0-value": "1"}, "both ends"),
         ({"source": "sql", "sql": "x" * 10_001}, "longer than 10,000 characters"),
-        ({"rows": "4097"}, "Type a whole number from 1 to 4,096."),
+        ({"rows": "4097"}, "Enter a whole number from 1 to 4,096."),
     ],
 )
 def test_bad_input_is_refused_in_words(scientist, page, fields, why):
@@ -208,7 +208,7 @@ def test_nothing_is_spent_at_a_price_that_nobody_saw(scientist, page):
     for changed in ({"epsilon": "20"}, {"measure": "count"}, {"agreed": ""}):
         answer = scientist.post(page, {**sent, **changed})
         assert answer.status_code == 409
-        assert "Look at the price once more" in answer.content.decode()
+        assert "Check the price once more" in answer.content.decode()
     assert not LedgerLine.objects.exists()
 
 

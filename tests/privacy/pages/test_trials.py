@@ -38,7 +38,7 @@ def test_what_comes_out_on_the_mock_comes_with_its_error(scientist, budget):
     assert told.heading == "On the mock data this comes out, in 20 of 20 tries."
     assert [name for name, _ in told.widths] == ["Intercept", "year"]
     assert all(width.startswith("± ") for _, width in told.widths)
-    assert told.rows.startswith("The mock has about 2.5 rows of each person: ")
+    assert told.rows.startswith("The mock data has about 2.5 rows per person: ")
     for said in (told.heading, told.widths[1][1], told.rows, "noise that about 30 people", "more is lost"):
         assert said in text
     assert not LedgerLine.objects.exists()
@@ -65,7 +65,7 @@ def test_several_groups_are_told_together(scientist, budget):
 def test_a_filter_that_leaves_the_mock_empty_is_not_taken_for_noise(scientist, budget):
     line = {"where-0-column": "wage", "where-0-op": ">="}
     told, _ = priced(scientist, budget, **REGRESSION, **line, **{"where-0-value": "49999.9"})
-    assert told.heading == "The mock data has no rows behind this question: too few to try it on."
+    assert told.heading == "The mock data has no rows behind this question: too few for a trial."
     told, _ = priced(scientist, budget, **REGRESSION, **line, **{"where-0-value": "47000"})
     assert told.heading.startswith("The mock data has only ")
     assert (told.widths, told.helps) == ([], "")

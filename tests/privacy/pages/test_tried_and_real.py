@@ -1,4 +1,4 @@
-"""What is said of the tries on the mock is near what comes of the real rows, where people have fewer than declared."""
+"""Trials on mock data are close to answers on real rows, where people have fewer rows than declared."""
 
 from uuid import uuid4
 
@@ -63,19 +63,21 @@ def widths(figures):
 
 @pytest.mark.parametrize("name", [*QUESTIONS, "regression"])
 def test_the_error_that_is_told_is_near_the_one_that_comes(budget, compute, name):
-    """Within a factor of 2 where rows are published; where they are not, far less is told, and the page says why."""
+    """Within a factor of 2 where rows are published; where they are not, far less comes out, and the page says why."""
     by = budget.scientist
     query = questions.read_sql(budget, QUESTIONS[name]) if name in QUESTIONS else REGRESSION
     quote = questions.quote(budget, query, by=by, epsilon=5)
     hopeful = trials.tried(quote, budget.promise)
-    said = trials.as_told(hopeful, quote, budget.promise).rows
-    has = "The mock has about 3.5 rows of each person"
+    said = trials.in_words(hopeful, quote, budget.promise).rows
+    has = "The mock data has about 3.5 rows per person"
     assert said == f"{has}: real people may have fewer, and then the error is larger."
     services.publish_rows(budget.promise, {"wages": 6_000}, by=budget.promise.dataset.owner)
     budget.refresh_from_db()
     tried = trials.tried(quote, budget.promise)
-    said = trials.as_told(tried, quote, budget.promise).rows
-    assert said == "Each person had about 2 rows, by the number of rows that the owner has published."
+    said = trials.in_words(tried, quote, budget.promise).rows
+    assert (
+        said == "Each person had about 2 rows, according to the number of rows that the owner has published."
+    )
     answer = compute(questions.ask(budget, quote, key=uuid4(), by=by))
     real = [
         figure["half_width"]

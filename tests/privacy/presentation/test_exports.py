@@ -1,4 +1,4 @@
-"""Files that leave: nothing in them is a formula, wherever a stranger's words may stand."""
+"""Exported files: no cell is a formula, wherever a stranger's words may appear."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What is said of a promise holds: "at most" is rounded up, and delta that is kept for one thing pays for no other."""
+"""A promise in words is true: "at most" is rounded up, and a part of delta is never spent twice."""
 
 import math
 import re
@@ -176,15 +176,15 @@ def give(promise, **share):
 @pytest.mark.django_db
 def test_the_whole_promise_can_be_given_by_its_epsilon_and_not_more(promise):
     assert promise.noise_delta == promise.delta / 2
-    with pytest.raises(Refused, match="would pass the promise"):
+    with pytest.raises(Refused, match="would exceed the promise"):
         give(promise, epsilon=1.0001)
     assert give(promise, epsilon=1).mu == promise.mu
 
 
 @pytest.mark.django_db
 def test_epsilon_and_delta_that_are_told_hold_together_with_the_thresholds(promise):
-    promise = queries.promise_in_words_of(promise)
-    assert gdp_delta(promise.share_epsilon, promise.share_mu) <= promise.noise_delta * (1 + 1e-9)
+    in_words = queries.promise_in_words_of(promise)
+    assert gdp_delta(in_words.share_epsilon, in_words.share_mu) <= promise.noise_delta * (1 + 1e-9)
     budget = give(promise)
     quoted = questions.quote(
         budget, questions.read_sql(budget, shares.PEOPLE_COUNTED), by=budget.scientist, epsilon=0.5

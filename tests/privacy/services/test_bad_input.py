@@ -102,7 +102,7 @@ def quick_ticks(settings):
 
 @pytest.mark.parametrize("content", CONTENTS)
 def test_every_kind_of_question_is_answered_whatever_the_rows_hold(content):
-    """The same prices, states and shapes as for any other rows; figures that are numbers, or said to be drowned."""
+    """The same prices, states and shapes as for any other rows; figures that are numbers, or lost in noise."""
     told = asked_of(CONTENTS[content]())
     usual = asked_of(None)
     assert [units for units, _ in told] == [units for units, _ in usual]

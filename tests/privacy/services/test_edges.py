@@ -1,4 +1,4 @@
-"""What verbs about promises, budgets and questions refuse, and what rules let whom read."""
+"""What the services of promises, budgets and questions refuse, and who may read what."""
 
 from dataclasses import replace
 from uuid import uuid4
@@ -80,7 +80,7 @@ def test_a_budget_is_closed_once():
     owner = budget.promise.dataset.owner
     services.close_budget(budget, by=owner, reason="It is enough.")
     closed = Budget.objects.get().closed_at
-    with pytest.raises(Conflict, match="closed already"):
+    with pytest.raises(Conflict, match="already closed"):
         services.close_budget(budget, by=owner, reason="It is enough.")
     assert Budget.objects.get().closed_at == closed
     assert Entry.objects.filter(action="budget.closed").count() == 1
@@ -90,7 +90,7 @@ def test_more_is_asked_for_with_a_reason_and_is_more():
     budget = give(protect(make.dataset()))
     with pytest.raises(Refused, match="Give a reason"):
         services.ask_top_up(budget, by=budget.scientist, epsilon=20, reason=" ")
-    with pytest.raises(Refused, match="not more"):
+    with pytest.raises(Refused, match="already have that much"):
         services.ask_top_up(budget, by=budget.scientist, epsilon=10, reason="To go on.")
     assert not TopUp.objects.exists()
 
@@ -104,7 +104,7 @@ def test_a_refusal_of_more_says_why_and_leaves_the_budget_as_it_is():
     refused = services.decide_top_up(top_up, by=owner, grant=False, note="Others wait.")
     assert (refused.state, refused.decision_note) == (TopUp.State.DENIED, "Others wait.")
     assert Budget.objects.get().mu == budget.mu
-    with pytest.raises(Conflict, match="decided already"):
+    with pytest.raises(Conflict, match="already been decided"):
         services.decide_top_up(top_up, by=owner, grant=False, note="Still not.")
 
 
@@ -121,7 +121,7 @@ def test_who_has_a_budget_cannot_come_to_oversee_until_it_is_closed():
 
 def test_who_reads_answers_ledger_and_people():
     budget = give(protect(make.dataset()))
-    answer = made.answer(budget)
+    made.answer(budget)
     cast = {
         "scientist": budget.scientist,
         "owner": budget.promise.dataset.owner,
@@ -155,7 +155,7 @@ def test_who_takes_the_ledger_home_is_recorded():
 def test_undeclared_values_are_asked_for_where_the_promise_keeps_a_part_for_them():
     budget = give(protect(make.dataset()))
     query = Query(table="wages", measure=KeyCounts("region"))
-    with pytest.raises(Refused, match="values that are not declared"):
+    with pytest.raises(Refused, match="undeclared values"):
         questions.quote(budget, query, by=budget.scientist, epsilon=1)
 
 
@@ -165,7 +165,7 @@ def test_undeclared_values_are_asked_for_so_often_and_no_more(whose):
     budget, other = give(promise), give(promise)
     payer = budget if whose == "own" else other
     Budget.objects.filter(pk=payer.pk).update(thresholds_used=THRESHOLD_ANSWERS)
-    with pytest.raises(BudgetExceeded, match="used all"):
+    with pytest.raises(BudgetExceeded, match="You have used all 20"):
         budget_ledger.reserve(
             budget,
             1,
@@ -218,7 +218,7 @@ def test_an_interval_that_came_out_narrower_is_answer_enough(half_width, asked, 
     quoted = questions.quote(budget, query, by=budget.scientist, epsilon=5)
     assert quoted.offer.sigma < answer.sigma
     assert questions.stored(budget, quoted) is None
-    wished = replace(quoted, known=object(), asked={"error": asked})
+    wished = replace(quoted, basis=object(), asked={"error": asked})
     assert (questions.stored(budget, wished) == answer) is found
 
 

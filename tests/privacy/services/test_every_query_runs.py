@@ -16,7 +16,7 @@ from datasets import columns as stored
 from datasets import services as datasets
 from datasets.reading import subject_order
 from privacy import dates, services
-from privacy.declarations import opened, plans_for
+from privacy.declarations import engine_table, plans_for
 from privacy.engine.language.expressions import (
     And,
     Binary,
@@ -162,10 +162,10 @@ def test_every_query_that_the_declarations_allow_runs(spec, query):
     except QueryRefused:
         event("refused")
         return
-    event(type(query.measure).__name__ + (" of dates" if dates.are_told(query, spec) else ""))
+    event(type(query.measure).__name__ + (" of dates" if dates.is_in_dates(query, spec) else ""))
     assert spec.subject
     assert questions.wanted_by(query, spec) <= {plan.name for plan in plans_for(spec)}
-    measured = measure(query, opened(kept(spec), spec), threshold_delta=1e-6)
+    measured = measure(query, engine_table(kept(spec), spec), threshold_delta=1e-6)
     result = dates.as_result(measured.release(5 * ONE, None), query, spec)
     assert json.loads(json.dumps(result, allow_nan=False)) is not None
 

@@ -122,23 +122,23 @@ def computed(answer):
 
 
 def test_a_filtered_mean_is_quoted_once_its_scientist_has_counted(budget):
-    assert (quote(budget, OF_1991).half_width, quote(budget, OF_1991).known) == (None, None)
+    assert (quote(budget, OF_1991).half_width, quote(budget, OF_1991).basis) == (None, None)
     with pytest.raises(Refused, match="Count them first"):
         quote(budget, OF_1991, error=500)
     waiting = ask(budget, COUNT_1991, epsilon=30)
-    assert quote(budget, OF_1991).known is None
+    assert quote(budget, OF_1991).basis is None
     count = computed(waiting)
     found = quote(budget, OF_1991, error=2000)
     figure = count.result["lines"][0]["figures"][0]
-    assert (found.known.basis, found.known.answer, found.known.said) == ("count", count, figure["value"])
-    assert found.known.at_least == figure["value"] - figure["half_width"]
+    assert (found.basis.source, found.basis.answer, found.basis.size) == ("count", count, figure["value"])
+    assert found.basis.at_least == figure["value"] - figure["half_width"]
     assert found.half_width == pytest.approx(2000, rel=1e-6)
     # Wages may be missing, so that the number of rows is no bound.
-    assert not found.known.is_bound
+    assert not found.basis.is_bound
     # Other conditions, other rows a person: another number.
-    assert quote(budget, OF_1991.replace("1991", "1992")).known is None
+    assert quote(budget, OF_1991.replace("1991", "1992")).basis is None
     capped = Query(table="wages", measure=Mean(Column("wage")), where=found.query.where, rows=1)
-    assert quote(budget, capped).known is None
+    assert quote(budget, capped).basis is None
 
 
 def test_people_are_a_number_of_rows_too_and_that_of_means_of_people(budget):
@@ -146,25 +146,25 @@ def test_people_are_a_number_of_rows_too_and_that_of_means_of_people(budget):
     where = questions.read_sql(budget, OF_1991).where
     for per_person in (False, True):
         query = Query(table="wages", measure=Mean(Column("wage"), per_subject=per_person), where=where)
-        found = quote(budget, query).known
+        found = quote(budget, query).basis
         assert (found.answer, found.of_people) == (people, True)
 
 
 def test_an_error_is_about_so_much_where_people_may_be_missing(budget):
     text = "SELECT AVG(year) FROM wages"
-    assert quote(budget, text).known.is_bound
+    assert quote(budget, text).basis.is_bound
     Budget.objects.filter(pk=budget.pk).update(extended=True)
     Promise.objects.filter(pk=budget.promise_id).update(extended_allowed=True)
     left_out = Budget.objects.get(pk=budget.pk)
     assert left_out.may_leave_out
-    assert not quote(left_out, text).known.is_bound
+    assert not quote(left_out, text).basis.is_bound
 
 
 def test_rows_are_no_number_of_people(budget):
     computed(ask(budget, COUNT_1991, epsilon=30))
     where = questions.read_sql(budget, OF_1991).where
     query = Query(table="wages", measure=Mean(Column("wage"), per_subject=True), where=where)
-    assert quote(budget, query).known is None
+    assert quote(budget, query).basis is None
 
 
 def test_nobody_else_s_answers_and_no_other_revision_s_are_read(budget):
@@ -173,21 +173,21 @@ def test_nobody_else_s_answers_and_no_other_revision_s_are_read(budget):
     make.grant(data, other)
     theirs = services.give_budget(budget.promise, other, by=data.owner, epsilon=20)
     computed(ask(theirs, COUNT_1991, epsilon=18))
-    assert quote(theirs, OF_1991).known is not None
-    assert quote(budget, OF_1991).known is None
+    assert quote(theirs, OF_1991).basis is not None
+    assert quote(budget, OF_1991).basis is None
     make.next_revision(data)
-    assert quote(theirs, OF_1991).known is None
+    assert quote(theirs, OF_1991).basis is None
 
 
 def test_an_earlier_mean_tells_how_many_rows_and_where_it_lies(budget):
     text = "SELECT AVG(wage) FROM wages"
     before = quote(budget, text, epsilon=3)
-    assert (before.known.basis, before.known.said) == ("published", PEOPLE)
+    assert (before.basis.source, before.basis.size) == ("published", PEOPLE)
     answer = computed(ask(budget, text, epsilon=25))
     mean, n = answer.result["lines"][0]["figures"]
     after = quote(budget, text, epsilon=3)
-    assert (after.known.basis, after.known.answer, after.known.said) == ("mean", answer, n["value"])
-    assert after.known.off == pytest.approx(
+    assert (after.basis.source, after.basis.answer, after.basis.size) == ("mean", answer, n["value"])
+    assert after.basis.off == pytest.approx(
         min(1, (abs(mean["value"] - 25_000) + mean["half_width"]) / 25_000)
     )
     assert after.half_width < before.half_width
@@ -207,7 +207,7 @@ def test_an_error_agreed_to_is_charged_once_whatever_is_known_afterwards(budget)
     assert ask(budget, text, error=9000) == answer
     assert Budget.objects.get(pk=budget.pk).units_used == used
     assert Answer.objects.count() == 1
-    with pytest.raises(Conflict, match="asked something else"):
+    with pytest.raises(Conflict, match="used for another question"):
         ask(budget, text, error=5000, key=key)
 
 
@@ -223,14 +223,14 @@ def test_published_rows_are_typed_and_stand_for_whole_tables(budget):
     assert Entry.objects.filter(action="protection.rows_published").count() == 1
     budget = Budget.objects.get(pk=budget.pk)
     found = quote(budget, text)
-    assert (found.known.basis, found.known.said, found.known.of_people) == ("published", 10 * PEOPLE, False)
+    assert (found.basis.source, found.basis.size, found.basis.of_people) == ("published", 10 * PEOPLE, False)
     assert found.half_width == pytest.approx(blind / 10)
-    assert quote(budget, OF_1991).known is None
+    assert quote(budget, OF_1991).basis is None
     # One row of a person: at least the part of them that one is of the most that a person has, and one a person.
     one = Query(table="wages", measure=Mean(Column("wage")), rows=1)
     most = found.spec.max_rows
-    assert quote(budget, one).known.at_least == max(PEOPLE, 10 * PEOPLE / most)
+    assert quote(budget, one).basis.at_least == max(PEOPLE, 10 * PEOPLE / most)
     more = Query(table="wages", measure=Mean(Column("wage")), rows=10 * most)
-    assert quote(budget, more).known.at_least == 10 * PEOPLE, "a cap raised makes no more rows"
+    assert quote(budget, more).basis.at_least == 10 * PEOPLE, "a cap raised makes no more rows"
     services.publish_rows(promise, {}, by=promise.dataset.owner)
-    assert quote(Budget.objects.get(pk=budget.pk), text).known.said == PEOPLE
+    assert quote(Budget.objects.get(pk=budget.pk), text).basis.size == PEOPLE

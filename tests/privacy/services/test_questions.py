@@ -34,7 +34,7 @@ COUNT = "SELECT COUNT(DISTINCT person) FROM wages"
 
 @pytest.fixture
 def budget():
-    """A scientist with a generous budget on a protected dataset, so that noise is small beside its thirty people."""
+    """A scientist with a generous budget on a protected dataset: noise is small compared with its thirty people."""
     data, scientist = make.dataset(), make.scientist()
     make.grant(data, scientist)
     made = services.protect(
@@ -134,9 +134,9 @@ def test_a_repeated_click_asks_once(budget):
 def test_one_key_asks_one_question(budget):
     key = uuid4()
     ask(budget, key=key)
-    with pytest.raises(Conflict, match="has asked something else"):
+    with pytest.raises(Conflict, match="was used for another question"):
         ask(budget, "SELECT COUNT(*) FROM wages", key=key)
-    with pytest.raises(Conflict, match="has asked something else"):
+    with pytest.raises(Conflict, match="was used for another question"):
         ask(budget, key=key, epsilon=6)
     assert LedgerLine.objects.filter(budget=budget).count() == 1
 
@@ -167,7 +167,7 @@ def committed(answer):
 def age(answer, settings):
     """As if it had been asked, and settled, long ago."""
     settings.ANSWER_GIVEN_UP = -timedelta(seconds=1)
-    lifecycle.look_after()
+    lifecycle.sweep()
     answer.refresh_from_db()
     return answer.state
 
@@ -177,7 +177,7 @@ def test_a_worker_that_died_after_its_commit_costs_budget_and_answers_nothing(bu
     answer = committed(ask(budget))
     assert answer.opened_at is None
     assert compute(answer).state == Answer.State.PENDING
-    assert lifecycle.look_after() == []
+    assert lifecycle.sweep() == []
     assert age(answer, settings) == Answer.State.LOST
     assert answer.result is None
     assert Budget.objects.get(pk=budget.pk).units_used == answer.line.units
@@ -185,7 +185,7 @@ def test_a_worker_that_died_after_its_commit_costs_budget_and_answers_nothing(bu
 
 @contextmanager
 def full_disk():
-    """Files cannot grow past their first page: what a full disk says to whoever writes."""
+    """Files cannot grow past their first page, as on a full disk."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
     try:
@@ -230,7 +230,7 @@ def test_a_reservation_whose_asker_died_is_given_back_and_its_key_is_spent(budge
     quoted = questions.quote(budget, questions.read_sql(budget, COUNT), by=budget.scientist, epsilon=5.0)
     budget_ledger.reserve(budget, quoted.offer.units, quoted.cells, key=key, by=budget.scientist, purpose={})
     settings.ANSWER_GIVEN_UP = -timedelta(seconds=1)
-    lifecycle.look_after()
+    lifecycle.sweep()
     assert Budget.objects.get(pk=budget.pk).units_used == 0
     with pytest.raises(Conflict, match="given back"):
         ask(budget, key=key)
@@ -245,7 +245,7 @@ def test_what_was_given_back_is_said_to_be_even_when_its_worker_died_over_it(bud
 
 
 def test_a_restored_old_database_goes_on_and_calls_nothing_complete(budget):
-    """The ledger of people knows a line that the database has lost: what they were charged stays charged."""
+    """The per-person ledger has a line that the database has lost: people stay charged."""
     compute(ask(budget))
     book, ahead = book_of(budget), LedgerLine.objects.latest("id").pk + 500
     book.charge(budget.pk, np.arange(PEOPLE), np.full(PEOPLE, 77), line=ahead)
@@ -267,9 +267,9 @@ def test_a_question_that_no_worker_took_is_given_back(budget, settings):
 
 def test_a_lost_bell_is_rung_again(budget, settings):
     answer = ask(budget)
-    assert lifecycle.look_after() == []
+    assert lifecycle.sweep() == []
     Answer.objects.filter(pk=answer.pk).update(created_at=answer.created_at - settings.ANSWER_WAITS)
-    assert lifecycle.look_after() == [str(answer.pk)]
+    assert lifecycle.sweep() == [str(answer.pk)]
 
 
 def test_a_suspended_scientist_is_not_answered_and_not_charged(budget):
@@ -350,11 +350,11 @@ def test_shares_never_pass_the_promise():
     made = services.protect(data, by=data.owner, epsilon=1, public_size=1000, constants=[], seats=3)
     for _ in range(3):
         services.give_budget(made, make.scientist(), by=data.owner)
-    with pytest.raises(Refused, match=r"0\.0% of it is not given away"):
+    with pytest.raises(Refused, match=r"only 0\.0% of it is left to give"):
         services.give_budget(made, make.scientist(), by=data.owner, epsilon=0.1)
     first = made.budgets.first()
     services.close_budget(first, by=data.owner, reason="Has left.")
-    with pytest.raises(Refused, match="would pass the promise"):
+    with pytest.raises(Refused, match="would exceed the promise"):
         services.give_budget(made, make.scientist(), by=data.owner)
 
 
@@ -363,13 +363,13 @@ def test_a_top_up_is_asked_for_and_decided_by_the_owner(budget):
     compute(ask(budget, epsilon=5))
     before = Budget.objects.get(pk=budget.pk).units_used
     asked = services.ask_top_up(budget, by=budget.scientist, epsilon=45, reason="One more table.")
-    with pytest.raises(Denied, match="waits for the owner"):
+    with pytest.raises(Denied, match="is waiting for the owner"):
         services.ask_top_up(budget, by=budget.scientist, epsilon=45, reason="Again.")
     with pytest.raises(Denied):
         services.decide_top_up(asked, by=budget.scientist, grant=True)
     assert services.decide_top_up(asked, by=owner, grant=True).state == TopUp.State.GRANTED
     assert 0 < Budget.objects.get(pk=budget.pk).units_used < before
-    with pytest.raises(Conflict, match="decided already"):
+    with pytest.raises(Conflict, match="already been decided"):
         services.decide_top_up(asked, by=owner, grant=True)
 
 
@@ -379,7 +379,7 @@ def test_a_promise_is_made_once_and_only_by_the_owner():
         services.protect(data, by=make.owner(), epsilon=1, public_size=10, constants=[])
     services.protect(data, by=data.owner, epsilon=1, public_size=10, constants=[])
     data.refresh_from_db()
-    with pytest.raises(Conflict, match="promise already"):
+    with pytest.raises(Conflict, match="already has a promise"):
         services.protect(data, by=data.owner, epsilon=2, public_size=10, constants=[])
 
 
