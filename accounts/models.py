@@ -79,12 +79,12 @@ class UserManager(BaseUserManager["User"]):
         return self.filter(is_active=True).exclude(pk__in=overseers)
 
     def system(self) -> "User":
-        """The portal itself, as the actor of what no person does."""
+        """Return the portal's own account, the actor of steps that no person takes; create its row if needed."""
         fields = {"pk": SYSTEM_ID, "name": "Weir", "state": User.State.SYSTEM, "is_active": False}
         return self.get_or_create(email=SYSTEM_EMAIL, defaults=fields)[0]
 
-    def portal(self) -> "User":
-        """The same for a step and its line in the log, where no row points at it: without asking the database."""
+    def system_actor(self) -> "User":
+        """Return the portal's account without a query, for steps and audit entries that need no foreign key to it."""
         return User(pk=SYSTEM_ID, email=SYSTEM_EMAIL, name="Weir", state=User.State.SYSTEM, is_active=False)
 
 

@@ -127,7 +127,7 @@ def ask_for_account(
     except Conflict:
         action = "register_again"
     person = User.objects.get(email=address)
-    by = person if action == "register" else User.objects.portal()
+    by = person if action == "register" else User.objects.system_actor()
     log.record(f"user.{action}", by=by, on=person, person_id=person.pk)
     write_letter(address, Mail.Kind.REGISTERED if action == "register" else Mail.Kind.REGISTERED_AGAIN)
 

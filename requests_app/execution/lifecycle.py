@@ -138,7 +138,7 @@ def _open_private(pk: UUID, lease: UUID) -> dict[str, Path]:
         item = run.request
         log.record(
             "run.open_data",
-            by=User.objects.portal(),
+            by=User.objects.system_actor(),
             on=run,
             dataset_id=item.dataset_id,
             person_id=item.author_id,
