@@ -1,4 +1,4 @@
-"""The text of the pages that ask people to confirm their identity again."""
+"""The lead sentence of the pages that ask people to confirm their identity again."""
 
 from typing import Any
 
