@@ -92,7 +92,7 @@ def test_it_is_given_up_in_the_end(caplog) -> None:
         Mail.objects.update(due_at=timezone.now())
         delivery.send_due()
     assert not Mail.objects.exists()
-    assert "was given up after 8 tries" in caplog.text
+    assert "was dropped after 8 failed tries" in caplog.text
 
 
 def test_a_waiting_invitation_lies_in_the_database_without_its_link() -> None:
