@@ -52,7 +52,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return answer
 
     def respond_user_inactive(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
-        """Show why the account is not active. allauth asks for the right password first, so no stranger learns of it."""
+        """Show why the account is not active. Only the right password leads here, so no stranger learns of it."""
         if isinstance(user, User):
             text = NOT_ACTIVE.get(User.State(user.state), "This account is not active.")
             reason = f" The reason given: {user.state_reason}" if user.state_reason else ""
