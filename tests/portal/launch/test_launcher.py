@@ -147,7 +147,7 @@ class TestOneLife:
     def test_the_next_start_finds_everything_and_ctrl_c_stops_it(self, launched: Console):
         before = (launched.state / "settings.json").read_text()
         again = Console(launched.state, launched.port, "--no-demo").ready()
-        assert "Tables are up to date" in again.said
+        assert "Database up to date" in again.said
         assert json.loads((again.state / "settings.json").read_text()) == json.loads(before)
         again.process.send_signal(signal.SIGINT)
         assert again.ended() == 0
