@@ -1,4 +1,4 @@
-"""Mail waits in rows: the bell says nothing, each mail goes once, and one that cannot go holds up no other."""
+"""Mail is queued in rows: the task carries no content, each mail is sent once, and a failing one holds up no other."""
 
 import inspect
 from datetime import timedelta
@@ -31,7 +31,7 @@ def test_what_is_sent_is_what_the_row_says_and_it_is_sent_once() -> None:
 
 
 def test_a_bell_rung_by_a_stranger_sends_nothing() -> None:
-    tell([make.scientist()], "Seen on the bell alone.", url="/")
+    tell([make.scientist()], "Shown in the portal only.", url="/")
     Mail.objects.all().delete()
     tasks.send_mail()
     assert sent() == []

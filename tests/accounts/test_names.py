@@ -1,4 +1,4 @@
-"""Names: what may stand in one, which read alike, and who stands behind one."""
+"""Names: which characters are allowed, which names look alike, and whose a name is."""
 # ruff: noqa: RUF001 -- letters that look like others are what this is about
 
 from typing import Any

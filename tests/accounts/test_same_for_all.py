@@ -1,4 +1,4 @@
-"""Whether an address has an account is told by no answer, and by no difference in the work behind it."""
+"""No response, and no difference in the work behind it, reveals whether an address has an account."""
 
 import re
 from collections.abc import Callable, Iterator
