@@ -1,4 +1,4 @@
-"""People: one's own pages, the way in, and the admins' pages."""
+"""URLs of accounts: a person's own pages, registration and invitations, and the admins' pages."""
 
 from django.urls import path
 
@@ -9,9 +9,9 @@ urlpatterns = [
     path("", people.people, name="people"),
     path("me/", own.profile, name="profile"),
     path("me/sign-out-everywhere/", own.end_sessions, name="end_sessions"),
-    path("bell/", own.bell, name="bell"),
+    path("bell/", own.unread, name="bell"),
     path("notifications/", own.notifications, name="notifications"),
-    path("notifications/bell/", own.bell, name="bell"),
+    path("notifications/bell/", own.unread, name="bell"),
     path("notifications/read/", own.read_all, name="read_all"),
     path("notifications/<uuid:pk>/read/", own.read_notification, name="read_notification"),
     path("register/", registration.register, name="register"),

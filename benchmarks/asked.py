@@ -1,4 +1,4 @@
-"""What errors are measured on: a question, the table it goes to, and the truth by plain NumPy."""
+"""Questions whose errors are measured, each with its table and its exact answer by NumPy."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ PEOPLE: dict[Callable[[int], SortedTable], int] = {survey: 48_842, wages: 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is asked, which figures of the answer count, and what they would be without noise (shape (figures,))."""
+    """A question, the figures of its answer that count, and their exact values (shape (figures,))."""
 
     name: str
     table: Callable[[int], SortedTable]
     asked: Measure
     truth: Callable[[SortedTable], Floats]
     figure: str = ""
-    """The name of the figure that counts, where a line has several; the first one otherwise."""
+    """The name of the figure that counts if a line has several; by default the first."""
 
     @property
     def query(self) -> Query:
@@ -59,7 +59,7 @@ def one(of: Callable[[Floats], float], column: str) -> Callable[[SortedTable], F
 
 
 def quantile(share: float, column: str) -> Callable[[SortedTable], Floats]:
-    """The smallest value that at least this share does not pass."""
+    """Return the smallest value that at least this share of the values does not exceed."""
     return one(lambda x: float(np.quantile(x, share, method="inverted_cdf")), column)
 
 

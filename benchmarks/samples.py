@@ -1,8 +1,8 @@
-"""Tables to measure errors on: made up, from a fixed seed, with what makes real ones hard.
+"""Synthetic tables from a fixed seed for measuring errors, with the difficulties of real data.
 
-No person is in them. `survey` has the columns of a census of adults: ages heaped at tens and fives, two of five work
-exactly 40 hours. `wages` is a panel of up to eight years a person in four regions: wages in cents, heaped at whole
-amounts. `claims` has a long tail: half of them below 1 % of the declared bounds.
+`survey` resembles a census of adults: ages heap at multiples of five, and two in five people work exactly 40 hours.
+`wages` is a panel of up to eight years per person in four regions: wages in cents, heaped at whole amounts. `claims`
+has a long tail: half of the amounts are below 1 % of the declared bounds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ SEED = 1994
 
 
 def survey(people: int) -> SortedTable:
-    """One row a person: age, schooling, hours."""
+    """Return one row per person: age, schooling, hours."""
     draw = np.random.default_rng(SEED)
     age = np.clip(np.round(17 + draw.gamma(2.2, 10.0, people)), 17, 90)
     fives = draw.random(people) < 0.15
@@ -38,7 +38,7 @@ def survey(people: int) -> SortedTable:
 
 
 def wages(people: int) -> SortedTable:
-    """From one to eight rows a person: wage an hour, years of experience, region (the same in all rows of a person)."""
+    """Return one to eight rows per person: hourly wage, years of experience, region (constant within a person)."""
     draw = np.random.default_rng(SEED + 1)
     each = draw.integers(1, 9, people)
     rows = int(each.sum())
@@ -61,7 +61,7 @@ def wages(people: int) -> SortedTable:
 
 
 def claims(people: int) -> SortedTable:
-    """From one to twenty rows a person, most have few: an amount with a long tail."""
+    """Return one to twenty rows per person, mostly few: an amount with a long tail."""
     draw = np.random.default_rng(SEED + 2)
     each = np.minimum(1 + draw.geometric(0.4, people), 20)
     amount = np.clip(np.round(80 * (1 + draw.pareto(1.3, int(each.sum()))), 2), 0, 20_000)
@@ -70,7 +70,7 @@ def claims(people: int) -> SortedTable:
 
 
 def numbers(table: SortedTable, name: str) -> Floats:
-    """A column as plain numbers, for the truth that answers are compared with."""
+    """Return a column as plain numbers, for exact answers."""
     return np.asarray(table.rows.columns[name].numbers, dtype=np.float64)
 
 

@@ -1,4 +1,4 @@
-"""The portal over HTTP and websockets."""
+"""ASGI application: Django over HTTP, Channels over websockets."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Examples for the gallery of components: invented people and objects that are never saved."""
+"""Examples for the component gallery: invented people and objects that are never saved."""
 
 from datetime import timedelta
 from types import SimpleNamespace

@@ -1,8 +1,7 @@
-"""Before Django: how many requests and sockets are worked on at once, and whose.
+"""Limits in front of Django: how many requests and sockets are served at once, in total and per person.
 
-Each request that Django works on has a thread and a connection to Postgres. There are as many as the settings say, some
-of them for people who have signed in and some for strangers, so that neither shuts the other out, and no person all
-others.
+Each request that Django serves has a thread and a connection to Postgres. Some are reserved for signed-in people and
+some for strangers: neither group can shut out the other, and no person can shut out everybody else.
 """
 
 import asyncio
@@ -31,14 +30,14 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Any, Any], Awaitable[None]]
 
 WAIT_SECONDS = 45.0
-"""Less than a proxy waits."""
+"""Shorter than the timeout of a proxy."""
 EACH_PERSON = 6
-"""Requests of one person at once: as many as a browser asks for."""
+"""Requests of one person at once: as many as a browser makes in parallel."""
 REMEMBERED = 20_000
 
 
 class Sessions:
-    """Whose session a cookie names, as Django has found lately. It decides on nothing but a place in a queue."""
+    """The people of recently used session keys, as Django found them. Used only to choose a place in the queue."""
 
     def __init__(self) -> None:
         self._people: OrderedDict[str, str] = OrderedDict()
@@ -62,7 +61,7 @@ def _session_key(scope: Scope) -> str:
 
 
 def _address(scope: Scope) -> str:
-    """Behind a proxy everybody has its address: there the header tells strangers apart."""
+    """Return the client's address. Behind a proxy, X-Forwarded-For distinguishes strangers."""
     written = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
     return address_of(str((scope.get("client") or [""])[0]), written.decode("latin1"))
 
@@ -71,7 +70,7 @@ sessions = Sessions()
 
 
 class PeopleMiddleware:
-    """Notes whose session it was, once Django has found out."""
+    """Remembers the person of a session once Django has authenticated it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -87,7 +86,7 @@ class PeopleMiddleware:
 
 
 class Turnstile:
-    """Lets requests in by turns. Who waits too long, or finds too many waiting, is told when to come again."""
+    """Queues requests. One that waits too long, or finds the queue full, gets a page with Retry-After."""
 
     def __init__(self, application: Application, *, at_once: int) -> None:
         self.application = application
@@ -114,7 +113,7 @@ class Turnstile:
             self._give_back(thread, turns, who)
 
     def _give_back(self, thread: ThreadPoolExecutor, turns: Turns, who: str) -> None:
-        """Once the thread is idle: somebody who hangs up leaves it at work."""
+        """Free the thread once it is idle: it may still be working for a client that has disconnected."""
         loop = asyncio.get_running_loop()
 
         def free() -> None:
@@ -139,7 +138,7 @@ class Turnstile:
 
 
 class Sockets:
-    """As many sockets as the settings say; and few at once on their way in, as each asks the database who it is."""
+    """Limits open sockets, and how many connect at once, for each authenticates against the database."""
 
     def __init__(self, application: Application, *, at_once: int) -> None:
         self.application, self.at_once, self.open = application, at_once, 0
@@ -155,7 +154,7 @@ class Sockets:
                     return
 
                 async def sending(message: Message) -> None:
-                    # Who hung up hears nothing more; the disconnect message follows.
+                    # The client has disconnected; the disconnect message follows.
                     with suppress(Disconnected):
                         await send(message)
                     await arriving.aclose()

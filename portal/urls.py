@@ -1,4 +1,4 @@
-"""Every page of the portal."""
+"""Root URL configuration."""
 
 from allauth.account import views as door
 from django.urls import include, path, re_path
@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 
 from portal import inbox_page, views
 
-account = [  # one by one: what allauth offers beyond these would change accounts past the audit log
+account = [  # listed one by one: allauth's other pages would change accounts without an audit entry
     path("login/", door.login, name="account_login"),
     path("logout/", door.logout, name="account_logout"),
     path("inactive/", door.account_inactive, name="account_inactive"),

@@ -1,7 +1,7 @@
-"""What a waiting mail says. Of those that hold a secret, or depend on who has an account, only the kind is kept.
+"""The text of queued mails. A mail that contains a secret, or depends on who has an account, is stored as a kind only.
 
-They are written here, by the worker: the page that asked has answered by then, so that how long this takes says
-nothing about who has an account, and no secret link lies in the database.
+The worker composes it here, after the page has responded: the response time does not reveal who has an account, and
+no secret link is stored in the database.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ INVITATION_DAYS = 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """A sentence, a link to a page of the portal, and what else is to be said."""
+    """A sentence, a link to a page of the portal, and a further paragraph."""
 
     text: str
     url: str = ""
@@ -28,7 +28,7 @@ class Letter:
 
 
 def letter(item: Mail) -> Letter | None:
-    """What this mail says; None when there is nobody to say it to."""
+    """Return the content of this mail, or None if it has no recipient any longer."""
     if item.kind == Mail.Kind.MESSAGE:
         return Letter(text=item.text, url=item.url, extra=item.extra)
     if item.kind == Mail.Kind.INVITED:
@@ -42,11 +42,13 @@ def letter(item: Mail) -> Letter | None:
         case Mail.Kind.REGISTERED:
             return _registered(person)
         case _:
-            return Letter(text="Somebody asked for an account with your address, which has one.", url="/")
+            return Letter(
+                text="Somebody asked for an account with your address, which already has one.", url="/"
+            )
 
 
 def secret_of(invitation: Invitation) -> str:
-    """What its link ends in. The portal alone can work it out: it is kept nowhere."""
+    """Return the secret at the end of the invitation's link. Only the portal's key can derive it; it is not stored."""
     return fingerprints.keyed("accounts.invitation", str(invitation.pk))
 
 
@@ -67,7 +69,8 @@ def _reset(person: User) -> Letter:
     return Letter(
         text="Set a new password for Weir.",
         url=path.replace("UID-KEY", key),
-        extra="Somebody asked for this link with your address. If it was not you, do nothing: your password stays.",
+        extra="Somebody asked for this link with your address. If it was not you, ignore this mail: "
+        "your password stays the same.",
     )
 
 
@@ -75,5 +78,5 @@ def _registered(person: User) -> Letter:
     return Letter(
         text="Confirm your address for Weir.",
         url=reverse("accounts:confirm_address", args=[signing.dumps(str(person.pk), salt=CONFIRMATION_SALT)]),
-        extra="You asked for an account. After this an admin decides on it.",
+        extra="You asked for an account. Once you have confirmed your address, an admin decides.",
     )

@@ -1,4 +1,4 @@
-"""What people do with accounts: each verb checks its rule, writes, and records old and new in one transaction."""
+"""Actions on accounts. Each checks its rule, writes, and records old and new values in one transaction."""
 
 from accounts.services.privileges import (
     grant_role,

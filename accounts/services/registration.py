@@ -1,4 +1,4 @@
-"""How an account begins: the first admin's link, an invitation, or a registration that an admin approves."""
+"""Create accounts: by the first admin's link, by invitation, or by a registration that an admin approves."""
 
 import hashlib
 from collections.abc import Sequence
@@ -23,15 +23,15 @@ from common.reasons import reason as written_reason
 
 FIRST_ADMIN_HOURS = 24
 WAITING = 500
-"""People who may wait for an admin's decision at a time."""
+"""How many registrations may be pending at a time."""
 CONFIRMATION_SECONDS = 7 * 24 * 3600
 
 
 @transaction.atomic
 def first_admin_link() -> str:
-    """A link, shown once on the console, that makes the first admin. Earlier ones stop working."""
+    """Return a one-time link that creates the first admin. Earlier links stop working."""
     if User.objects.admins().exists():
-        raise Conflict("There is an admin already: ask them for an invitation.")
+        raise Conflict("There already is an admin. Ask them for an invitation.")
     system = User.objects.system()
     now = timezone.now()
     Invitation.objects.filter(email="", accepted_at=None, revoked_at=None).update(revoked_at=now)
@@ -44,12 +44,12 @@ def first_admin_link() -> str:
 
 @transaction.atomic
 def invite(email: str, *, by: User, roles: Sequence[str]) -> tuple[Invitation, str]:
-    """Invite somebody; returns the invitation and its link, which is mailed and shown this once."""
+    """Invite somebody; return the invitation and its link, which is mailed and shown only this once."""
     require(rules.may_manage_people, by, None)
     address = addresses.exact(email)
     chosen = _chosen(roles)
     if User.objects.filter(email=address).exists():
-        raise Refused(f"{address} has an account already. Change its roles on its own page.")
+        raise Refused(f"{address} already has an account. Change its roles on the person's page.")
     until = timezone.now() + timedelta(days=INVITATION_DAYS)
     item, secret = _new_invitation(address, chosen, by=by, until=until)
     log.record("invitation.create", by=by, on=item, roles=chosen, expires_at=item.expires_at)
@@ -68,21 +68,21 @@ def revoke_invitation(item: Invitation, *, by: User) -> Invitation:
 
 
 def find_invitation(secret: str) -> Invitation | None:
-    """The invitation this secret belongs to, whatever its state."""
+    """Return the invitation with this secret, in any state, or None."""
     found = Invitation.objects.filter(secret_hash=_hash(secret)).select_related("invited_by")
     return found.first()
 
 
 @transaction.atomic
 def accept(secret: str, *, email: str, name: str, password: str, time_zone: str) -> User:
-    """Make the account an invitation promises. The link is spent with it, whoever comes second."""
+    """Create the account of an invitation. The row lock lets the link be used once, even by two people at a time."""
     item = Invitation.objects.select_for_update(of=("self",)).filter(secret_hash=_hash(secret)).first()
     if item is None:
-        raise Refused("This invitation does not exist.")
+        raise Refused("This invitation does not exist. Ask for a new one.")
     if why := rules.invitation_is_open(item):
         raise Conflict(why)
     if not item.email and User.objects.admins().exists():
-        raise Conflict("There is an admin already: ask them for an invitation.")
+        raise Conflict("There already is an admin. Ask them for an invitation.")
     confirmed = timezone.now() if item.email else None
     user = _new_user(
         item.email or email, password, name=free_name(name), time_zone=time_zone, email_confirmed_at=confirmed
@@ -99,9 +99,9 @@ def accept(secret: str, *, email: str, name: str, password: str, time_zone: str)
 
 
 def register(email: str, **given: str) -> None:
-    """Ask for an account, where the portal is open to it."""
+    """Ask for an account; raise Denied if registration is closed."""
     if not settings.REGISTRATION:
-        raise Denied("Registration is closed here. Ask an admin for an invitation.")
+        raise Denied("Registration is closed. Ask an admin for an invitation.")
     ask_for_account(email, **given)
 
 
@@ -109,14 +109,14 @@ def register(email: str, **given: str) -> None:
 def ask_for_account(
     email: str, *, name: str, password: str, affiliation: str, note: str, time_zone: str
 ) -> None:
-    """An account that waits for an admin. Answer and work are the same whether the address is known or not.
+    """Create a pending account. The response and the work are the same whether or not the address has an account.
 
-    A known one fails at the database's own rule against two accounts with one address. Mail and bells are rung by a
-    task.
+    A known address fails on the database's unique constraint. A task sends the mail and notifies the admins.
     """
     if User.objects.filter(state=User.State.PENDING).count() >= WAITING:
         raise Refused(
-            "Too many people are waiting for an account at the moment. Ask an admin for an invitation."
+            "Too many people are waiting for an account at the moment. Try again later, or ask an admin for an "
+            "invitation."
         )
     address = addresses.exact(email)
     fields = {"affiliation": affiliation, "registration_note": note, "time_zone": time_zone}
@@ -127,18 +127,18 @@ def ask_for_account(
     except Conflict:
         action = "register_again"
     person = User.objects.get(email=address)
-    by = person if action == "register" else User.objects.portal()
+    by = person if action == "register" else User.objects.system_actor()
     log.record(f"user.{action}", by=by, on=person, person_id=person.pk)
     write_letter(address, Mail.Kind.REGISTERED if action == "register" else Mail.Kind.REGISTERED_AGAIN)
 
 
 @transaction.atomic
 def confirm_address(token: str) -> User:
-    """Note that the mail to a registered address was read."""
+    """Record that a registered person has received mail at their address."""
     try:
         pk = signing.loads(token, salt=CONFIRMATION_SALT, max_age=CONFIRMATION_SECONDS)
     except signing.BadSignature as bad:
-        raise Refused("This link does not work any more.") from bad
+        raise Refused("This link is no longer valid. Ask an admin for an invitation.") from bad
     person = User.objects.select_for_update(of=("self",)).get(pk=pk)
     if person.email_confirmed_at is None:
         person.email_confirmed_at = timezone.now()
@@ -149,7 +149,7 @@ def confirm_address(token: str) -> User:
 
 @transaction.atomic
 def approve_registration(person: User, *, by: User, roles: Sequence[str], name: str = "") -> User:
-    """Let a registered person in, with these roles, and by another name if theirs reads like somebody else's."""
+    """Approve a registration with these roles. Pass another `name` if theirs looks like somebody else's."""
     person = rows.locked(person)
     require(rules.may_decide_registration, by, person)
     chosen = _chosen(roles)
@@ -157,7 +157,7 @@ def approve_registration(person: User, *, by: User, roles: Sequence[str], name: 
     person = set_state(person, User.State.ACTIVE, by=by, action="approve_registration", reason="")
     for role in chosen:
         write_grant(person, by=by, role=role, reason="With the registration")
-    write_to(person.email, "Your account is ready: sign in.", url=reverse("account_login"))
+    write_to(person.email, "Your account is ready. Sign in.", url=reverse("account_login"))
     return person
 
 
@@ -195,11 +195,11 @@ def _new_user(email: str, password: str, **fields: object) -> User:
         with transaction.atomic():
             return User.objects.create_user(email, password, **fields)
     except IntegrityError as taken:
-        raise Conflict("This address has an account already: sign in with it.") from taken
+        raise Conflict("This address already has an account. Sign in with it.") from taken
 
 
 def _chosen(roles: Sequence[str]) -> list[str]:
-    """The roles picked for a newcomer: such as go together, or none for somebody who only reviews."""
+    """Return the roles of a new account, checked against each other. Somebody who only reviews has none."""
     chosen = sorted({known_role(role) for role in roles})
     if why := rules.go_together(chosen):
         raise Refused(why)

@@ -1,4 +1,4 @@
-"""How allauth's pages behave in this portal."""
+"""Adapter for allauth's account pages: sign-in, lock-out and reauthentication."""
 
 import time
 from typing import Any
@@ -19,20 +19,20 @@ from accounts.signin import reauthentication
 from common.client_address import client_address
 
 NOT_ACTIVE = {
-    User.State.PENDING: "Your registration is waiting for an admin. You get a mail when it is decided.",
+    User.State.PENDING: "Your registration is waiting for an admin. You will get an e-mail when it is decided.",
     User.State.REFUSED: "Your registration was refused. Ask an admin if you think this is a mistake.",
-    User.State.SUSPENDED: "Your account is suspended. Ask an admin to look into it.",
+    User.State.SUSPENDED: "Your account is suspended. Contact an admin if you think this is a mistake.",
 }
 METHODS = {
     "reauthenticate": "Use your password",
     "mfa_reauthenticate": "Use a code",
     "mfa_reauthenticate:webauthn": "Use a passkey",
 }
-"""Ways to show again who one is, as links."""
+"""Link texts for the ways to reauthenticate, by allauth's method id."""
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """Accounts begin with an invitation or a registration that an admin approves."""
+    """Closes allauth's sign-up: accounts begin with an invitation or a registration that an admin approves."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
@@ -41,18 +41,18 @@ class AccountAdapter(DefaultAccountAdapter):
         return client_address(request)
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Axes counts wrong passwords, and knows devices. By a count of allauth's, strangers could lock people out."""
+        """Skip allauth's failure count, by which strangers could lock people out. Axes counts instead, per device."""
 
     def pre_login(self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> HttpResponse | None:
-        """The demo's people have public passwords: outside the demo these open nothing."""
+        """Refuse the demo's accounts outside the demo: their passwords are public."""
         if not settings.DEMO and user.get_username().endswith(f"@{settings.DEMO_DOMAIN}"):
-            messages.warning(request, "This account is the demo's, and this is not the demo.")
+            messages.warning(request, "This account works only in the demo. Sign in with another one.")
             return redirect("account_login")
         answer: HttpResponse | None = super().pre_login(request, user, **kwargs)
         return answer
 
     def respond_user_inactive(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
-        """Told only after the right password, so that nobody learns whose address has an account."""
+        """Show why the account is not active. Only the right password leads here, so no stranger learns of it."""
         if isinstance(user, User):
             text = NOT_ACTIVE.get(User.State(user.state), "This account is not active.")
             reason = f" The reason given: {user.state_reason}" if user.state_reason else ""
@@ -60,7 +60,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return redirect("account_login")
 
     def is_safe_url(self, url: str | None) -> bool:
-        """Whether to lead somebody there after signing in. allauth fails on what is no address at all."""
+        """Return whether to redirect there after signing in. allauth raises ValueError for malformed URLs."""
         try:
             return bool(super().is_safe_url(url))
         except ValueError:
@@ -71,9 +71,9 @@ class AccountAdapter(DefaultAccountAdapter):
         return [{**method, "description": METHODS[method["id"]]} for method in methods]
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        """A sign-in counts, as does a password or factor given again, for as long as the settings say.
+        """Return whether the last sign-in or reauthentication is too old.
 
-        The portal's own steps may be set never to ask; a change of factors always does.
+        The portal's own steps may be configured never to ask (CONFIRM_MINUTES = 0); a change of factors always asks.
         """
         if app == reauthentication.APP and not settings.CONFIRM_MINUTES:
             return False

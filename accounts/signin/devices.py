@@ -1,7 +1,7 @@
-"""Known devices: browsers in which a person has signed in before keep their own count of wrong passwords.
+"""Known devices: a browser in which a person has signed in before has its own count of wrong passwords.
 
-Strangers who guess at an account lock out strangers, not the person at their own desk. The cookie opens nothing: it
-only says which count a try belongs to. OWASP calls these device cookies.
+Strangers who guess passwords lock out strangers, not the person at their own computer. The cookie grants no access: it
+only selects the count that an attempt belongs to. OWASP calls these device cookies.
 """
 
 import secrets
@@ -15,18 +15,18 @@ COOKIE = "weir_device"
 SALT = "accounts.device"
 DAYS = 180
 PEOPLE = 5
-"""How many people one browser remembers, the latest first."""
+"""How many people one browser remembers, most recent first."""
 PROVED = "weir.proved"
 LONGEST = 4000
 
 
 def known(request: HttpRequest, address: str) -> str | None:
-    """The name of this browser for the person with this address, if they have signed in with it."""
+    """Return the device name of this browser for the person with this address; None if they never signed in here."""
     return next((name for whose, name in _remembered(request) if whose == address), None)
 
 
 def proved(request: HttpRequest, address: str) -> None:
-    """Who is at this browser has shown to be the person with this address: the answer makes it known."""
+    """Mark that this request proved to come from the person with this address. The middleware then sets the cookie."""
     request.META[PROVED] = address
 
 
@@ -42,7 +42,7 @@ def _remembered(request: HttpRequest) -> list[tuple[str, str]]:
 
 
 class KnownDeviceMiddleware:
-    """Gives the cookie to a browser in which somebody has just signed in or set a new password by mail."""
+    """Sets the device cookie after a sign-in or a password reset by mail."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -1,6 +1,6 @@
-"""Signing in and out: what is written down, and how lock-out names a person.
+"""Receivers for the signals of django.contrib.auth, allauth and axes: audit entries, sessions and lock-out.
 
-The libraries that handle passwords and factors announce what happened by signals; this is where they arrive.
+Also names the account or device under which axes counts failed sign-ins.
 """
 
 from typing import Any
@@ -22,14 +22,14 @@ from common.errors import Refused
 
 
 def lockout_name(request: HttpRequest | None, credentials: dict[str, Any] | None = None) -> str:
-    """The name failed sign-ins are counted under: the address, or the device for one that knows its person."""
+    """Return the name under which failed sign-ins are counted: the known device, else the address."""
     address = typed_address(request, credentials)
     device = devices.known(request, address) if request is not None else None
     return address if device is None else f"device {device}"
 
 
 def typed_address(request: HttpRequest | None, credentials: dict[str, Any] | None = None) -> str:
-    """The address that somebody signs in with, in its exact form, or nothing."""
+    """Return the address of a sign-in attempt in its stored form, or "" if it is invalid."""
     given = credentials or {}
     typed = given.get("email") or given.get("username") or (request.POST.get("login") if request else None)
     try:
@@ -39,7 +39,7 @@ def typed_address(request: HttpRequest | None, credentials: dict[str, Any] | Non
 
 
 def connect() -> None:
-    """Called once, when the app is loaded."""
+    """Connect the receivers. Call it once, from AppConfig.ready()."""
     user_logged_in.connect(signed_in, dispatch_uid="accounts.signed_in")
     user_logged_out.connect(signed_out, dispatch_uid="accounts.signed_out")
     user_login_failed.connect(sign_in_failed, dispatch_uid="accounts.sign_in_failed")
@@ -75,7 +75,7 @@ def signed_out(sender: object, request: HttpRequest, user: User | None, **kwargs
 def sign_in_failed(
     sender: object, credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: Any
 ) -> None:
-    """What was typed is kept only when it is somebody's address: people type passwords into the wrong field."""
+    """Record a failed sign-in. The typed address is stored only if it has an account, for it may be a password."""
     _record_about("session.sign_in_failed", request, credentials)
 
 
@@ -85,7 +85,7 @@ def locked_out(sender: object, request: HttpRequest, **kwargs: Any) -> None:
 
 
 def password_reset(sender: object, request: HttpRequest, user: User, **kwargs: Any) -> None:
-    """Who reads the person's mail is not locked out with the strangers."""
+    """Treat the browser as known after a reset by mail, so that strangers' attempts do not lock the person out."""
     devices.proved(request, user.email)
 
 

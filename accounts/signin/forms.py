@@ -1,4 +1,4 @@
-"""The forms of allauth's pages, where this portal asks for more than allauth does."""
+"""Forms that replace allauth's for sign-in, password reset and authenticator apps."""
 
 from typing import Any
 
@@ -25,12 +25,12 @@ class SignInForm(LoginForm):
 
 
 class ResetForm(forms.Form):
-    """Asks for a link that sets a new password. Nothing here depends on whether the address has an account."""
+    """Sends a link that sets a new password. Nothing here depends on whether the address has an account."""
 
     email = AddressField(label="Email", widget=forms.EmailInput(attrs={"autocomplete": "email"}))
 
     def save(self, request: HttpRequest, **kwargs: object) -> str:
-        """Beyond a few mails to one address no more are sent: those that were sent hold links that still work."""
+        """Queue the mail, up to a limit per address. Links that were sent before still work."""
         address: str = self.cleaned_data["email"]
         if ratelimit.consume(request, action="reset_mail", key=address):
             write_letter(address, Mail.Kind.RESET)
@@ -38,7 +38,7 @@ class ResetForm(forms.Form):
 
 
 class ActivateTOTPForm(AllauthActivateTOTPForm):
-    """The code that switches the app on is used up with it, like any other."""
+    """Marks the code that activates the app as used, as every other code is."""
 
     def clean_code(self) -> str:
         code: str = super().clean_code()

@@ -1,7 +1,7 @@
-"""Passkeys (WebAuthn): which site they belong to, and what is accepted from a browser.
+"""Passkeys (WebAuthn): the site that they belong to, and what is accepted from a browser.
 
-allauth and fido2 do the ceremonies. A passkey is bound to the host name of WEIR_BASE_URL; every one of them asks its
-holder for a fingerprint, a face or a PIN, so that it is two factors by itself.
+allauth and fido2 run the ceremonies. A passkey is bound to the host name of WEIR_BASE_URL. Each requires a fingerprint,
+a face or a PIN, so it is two factors by itself.
 """
 
 import ipaddress
@@ -26,14 +26,14 @@ T = TypeVar("T")
 MOST = 20
 LONGEST_NAME = 60
 LONGEST_ANSWER = 20_000
-REFUSED = "This passkey was not accepted. Try again, or use another way."
+REFUSED = "This passkey was not accepted. Try again, or sign in another way."
 TOO_MANY = {"too_many_login_attempts", "rate_limited"}
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, struct.error)
-"""What fido2 raises for bytes that are no answer of an authenticator."""
+"""What fido2 raises for bytes that are not an authenticator's response."""
 
 
 def unavailable() -> str | None:
-    """Why browsers make no passkeys for this portal's address, or None."""
+    """Return why browsers create no passkeys for this portal's address, or None if they do."""
     base = urlsplit(settings.BASE_URL)
     host = base.hostname or ""
     try:
@@ -41,10 +41,10 @@ def unavailable() -> str | None:
     except ValueError:
         if base.scheme == "https" or host == "localhost":
             return None
-        return "Browsers allow passkeys on https addresses only."
-    why = "Browsers allow passkeys only where the portal's address has a name, not a number."
+        return "Browsers allow passkeys only at https addresses."
+    why = "Browsers allow passkeys only if the portal's address is a host name, not an IP address."
     return (
-        f"{why} To try them here, start the demo with: bin/launch --host localhost" if settings.DEMO else why
+        f"{why} To try passkeys, start the demo with: bin/launch --host localhost" if settings.DEMO else why
     )
 
 
@@ -58,7 +58,7 @@ class MFAAdapter(DefaultMFAAdapter):
 
 
 class AnswerField(forms.CharField):
-    """What the browser's authenticator answered, as JSON, on a page of this very portal."""
+    """The authenticator's response as JSON, accepted only from a page of this portal."""
 
     widget = forms.HiddenInput
 
@@ -74,7 +74,7 @@ class AnswerField(forms.CharField):
             signed = CollectedClientData(websafe_decode(answer["response"]["clientDataJSON"]))
         except MALFORMED as bad:
             raise ValidationError(REFUSED) from bad
-        # By itself fido2 would take every port, and every name below ours.
+        # fido2 alone would accept every port and every subdomain.
         if signed.origin != settings.BASE_URL or signed.cross_origin:
             raise ValidationError(REFUSED)
         return answer
@@ -85,7 +85,7 @@ class AddForm(allauth_forms.AddWebAuthnForm):
         label="Name",
         max_length=LONGEST_NAME,
         required=False,
-        help_text="So that you know it again: “Office laptop”, “Phone”, “Blue key”.",
+        help_text="A name by which you recognize it: “Office laptop”, “Phone”, “Blue key”.",
     )
     credential = AnswerField()
     passwordless = None  # every passkey may sign in by itself, if the authenticator can keep it
@@ -93,7 +93,7 @@ class AddForm(allauth_forms.AddWebAuthnForm):
     def clean(self) -> dict[str, Any]:
         held = Authenticator.objects.filter(user=self.user, type=Authenticator.Type.WEBAUTHN).count()
         if held >= MOST:
-            raise ValidationError(f"{MOST} passkeys are enough: remove one that you do not use.")
+            raise ValidationError(f"You already have {MOST} passkeys. Remove one that you do not use.")
         return _accepted(super().clean)
 
 
@@ -102,7 +102,7 @@ class RenameForm(allauth_forms.EditWebAuthnForm):
 
 
 class AuthenticateForm(allauth_forms.AuthenticateWebAuthnForm):
-    """The second step, after the password."""
+    """Sign-in with a passkey as the second step, after the password."""
 
     credential = AnswerField()
 
@@ -111,7 +111,7 @@ class AuthenticateForm(allauth_forms.AuthenticateWebAuthnForm):
 
 
 class SignInForm(allauth_forms.LoginWebAuthnForm):
-    """The passkey alone."""
+    """Sign-in with a passkey alone."""
 
     credential = AnswerField()
 
@@ -127,7 +127,7 @@ class ReauthenticateForm(allauth_forms.ReauthenticateWebAuthnForm):
 
 
 def _accepted(check: Callable[[], T]) -> T:
-    """What the check gives; whatever is wrong with an answer gets the same error, but for too many tries."""
+    """Return the result of `check`. Every invalid response gets the same error, except after too many attempts."""
     try:
         return check()
     except ValidationError as refused:

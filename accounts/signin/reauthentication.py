@@ -1,4 +1,4 @@
-"""Ask again who it is before something dangerous."""
+"""Ask people to confirm their identity again before a dangerous step."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -19,21 +19,21 @@ from common.http import UserRequest, wants_json
 View = Callable[..., HttpResponse]
 
 APP = "accounts"
-"""By this the adapter tells steps of the portal from allauth's own, such as a change of the second factor."""
+"""How the adapter tells the portal's steps from allauth's own, such as a change of the second factor."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class ConfirmAgain(Denied):
-    """A program learns that its person has to confirm who they are; a browser is sent to the page for it."""
+    """Raised for a program whose person must reauthenticate. A browser is redirected to the page for it instead."""
 
     code = "confirm_again"
 
 
 def confirmed_recently(step: str) -> Callable[[View], View]:
-    """Take a step only soon after a sign-in, or after a password or a factor was given again.
+    """Allow a view's POST only soon after a sign-in or a reauthentication. GET never asks.
 
-    Later, the person is asked first, on a page that names the `step`; what they had posted is carried out afterwards,
-    with everything they had typed. Looking at a page (GET) asks nothing.
+    Otherwise the person first reauthenticates, on a page that names the `step`. The posted form is carried out
+    afterwards, with everything they entered.
     """
 
     def decorated(view: View) -> View:
@@ -50,14 +50,14 @@ def confirmed_recently(step: str) -> Callable[[View], View]:
 
 
 def _ask(request: UserRequest, step: str) -> HttpResponse:
-    """Keep the form in the session, and lead to the page that asks.
+    """Store the form in the session and redirect to the page that asks.
 
-    allauth takes it up again when `next` is the path of the form; the query of its address is kept with it.
+    allauth resumes the request if `next` is the path of the form; its query string is stored with it.
     """
     if wants_json(request) or request.content_type == "application/json":
-        raise ConfirmAgain("Confirm who you are first: sign in again, or take this step in the browser.")
+        raise ConfirmAgain("Confirm your identity first: sign in again, or take this step in the browser.")
     if request.FILES:
-        raise Refused("Sign in again first: a file cannot be kept meanwhile.")
+        raise Refused("Sign in again, then choose the file again: it cannot be stored while you sign in.")
     request.session[STATE_SESSION_KEY] = {
         "request": serialize_request(request),
         "step": step,
@@ -72,7 +72,7 @@ def _ask(request: UserRequest, step: str) -> HttpResponse:
 
 
 def step_to_confirm(request: HttpRequest) -> str:
-    """What is carried out once the person of this page has confirmed who they are; "" when nothing waits."""
+    """Return the step that is carried out once the person has reauthenticated, or "" if none is waiting."""
     waiting = request.session.get(STATE_SESSION_KEY) or {}
     going = request.POST.get(REDIRECT_FIELD_NAME) or request.GET.get(REDIRECT_FIELD_NAME)
     return str(waiting.get("step", "")) if going and going == waiting.get("path") else ""

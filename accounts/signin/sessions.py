@@ -1,4 +1,4 @@
-"""Sessions in the database that know whose they are, so that a suspension can end them all."""
+"""Database sessions with the person as a column, so that a suspension can end all of them."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from accounts.models import Session
 
 
 class SessionStore(db.SessionStore):
-    """Django's own store; each row also names the person, their device and when they signed in."""
+    """Django's database store whose rows also name the person, their device and the time of sign-in."""
 
     @classmethod
     def get_model_class(cls) -> type[Session]:
@@ -24,9 +24,9 @@ class SessionStore(db.SessionStore):
 
 
 def _described(row: AbstractBaseSession, data: dict[str, Any]) -> Session:
-    """`row` is one of ours: get_model_class says so."""
-    if not isinstance(row, Session):
-        raise TypeError(f"{row!r} is not a session that knows its person.")
+    """Fill in the person, device and time from the session's data."""
+    if not isinstance(row, Session):  # get_model_class rules this out
+        raise TypeError(f"{row!r} is not an accounts.Session.")
     row.user_id = data.get(SESSION_KEY)
     row.device = data.get("device", "")
     row.signed_in_at = data.get("signed_in_at")

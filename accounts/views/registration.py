@@ -1,4 +1,4 @@
-"""Pages for those who have no account yet."""
+"""Pages for people without an account: invitations, registration and confirming an address."""
 
 from allauth.account.internal.flows.login import record_authentication
 from allauth.core import ratelimit
@@ -24,7 +24,7 @@ BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 @sensitive_post_parameters("password", "repeated")
 @require_http_methods(["GET", "HEAD", "POST"])
 def welcome(request: HttpRequest, secret: str) -> HttpResponse:
-    """Accept an invitation: looking at it does not spend it."""
+    """Accept an invitation. Opening the page does not use up the link."""
     invitation = services.find_invitation(secret)
     if invitation is None:
         raise Http404
@@ -47,7 +47,7 @@ def welcome(request: HttpRequest, secret: str) -> HttpResponse:
             form.add_error(None, str(refused))
         else:
             login(request, user, backend=BACKEND)
-            record_authentication(request, user, method="password")  # chosen this moment: not asked again
+            record_authentication(request, user, method="password")  # just chosen, so not asked for again
             messages.success(request, f"Welcome, {user}. Your account is ready.")
             return redirect("home")
     return render(request, "accounts/welcome.html", {"form": form, "invitation": invitation})
@@ -58,7 +58,7 @@ def welcome(request: HttpRequest, secret: str) -> HttpResponse:
 @sensitive_post_parameters("password", "repeated")
 @require_http_methods(["GET", "HEAD", "POST"])
 def register(request: HttpRequest) -> HttpResponse:
-    """Ask for an account, where the portal allows it."""
+    """Ask for an account, if registration is open."""
     if not settings.REGISTRATION:
         return render(request, "accounts/registration_closed.html", status=403)
     form = RegisterForm(request.POST or None)
@@ -82,7 +82,7 @@ def register(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_safe
 def registered(request: HttpRequest) -> HttpResponse:
-    """The same words whether the address was known or not."""
+    """Show that the registration was received, in the same words whether or not the address was known."""
     return render(request, "accounts/registered.html")
 
 
@@ -90,9 +90,9 @@ def registered(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def confirm_address(request: HttpRequest, token: str) -> HttpResponse:
-    """The mail was read: confirmed by a button, since mail scanners follow links."""
+    """Confirm an address by a button: mail scanners follow links."""
     if request.method != "POST":
         return render(request, "accounts/confirm_address.html", {"token": token})
     services.confirm_address(token)
-    messages.success(request, "Your address is confirmed. An admin decides on your registration.")
+    messages.success(request, "Address confirmed. An admin will decide on your registration.")
     return redirect(settings.LOGIN_URL)

@@ -1,6 +1,6 @@
-"""How exact answers are, and whether intervals hold: made-up tables (benchmarks.samples), the engine's own noise.
+"""The error of answers and the coverage of intervals, on synthetic tables (benchmarks.samples) with the engine's noise.
 
-Tables have a fixed seed; noise comes from the operating system, as always, so figures differ a little from run to run.
+Tables have a fixed seed. Noise comes from the operating system, as in production, so figures vary between runs.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""What the gates cost for each megabyte, as a ratio to reading the file and hashing it."""
+"""The cost of the output gates per megabyte, relative to reading and hashing the file."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Submit, approve, run, release: the review lane through the services, in the real sandbox."""
+"""The review lane through the services, from submission to release, in the real sandbox."""
 
 from argparse import Namespace
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def measures(chosen: Namespace) -> Iterator[Measure]:
 
 
 def walk(item: CodeRequest, executor: BubblewrapExecutor) -> list[Took]:
-    """What each step of one request takes."""
+    """Time each step of one request."""
     ran: list[Run] = []
 
     def submit() -> None:

@@ -1,4 +1,4 @@
-"""Automatic answers: accounting, the engine against plain DuckDB, the ledger of people, an answer over HTTP."""
+"""Automatic answers: accounting, the engine against plain DuckDB, the per-person ledger, an answer over HTTP."""
 
 import importlib.util
 import math
@@ -155,7 +155,7 @@ def synthetic(rows: int) -> pa.Table:
 
 
 def queries(rows: int, folder: Path, base: duckdb.DuckDBPyConnection, rounds: int) -> Iterator[Measure]:
-    """Each query with its charges and its noise; then with the ledger of people, on disk, as well."""
+    """Measure each query with its charges and noise, then with the per-person ledger on disk as well."""
     alone: list[tuple[Took, Took]] = []
     whole: list[tuple[Took, Took]] = []
     book = SubjectLedger(folder.parent / "ledger")
@@ -214,11 +214,11 @@ def geometric(name: str, pairs: Sequence[tuple[float, float]], limit: float | No
     return Measure(name=name, ours=ratio, unit="x", goal=goal, note="geometric mean over DuckDB's")
 
 
-# The ledger of people
+# The per-person ledger
 
 
 def ledger(subjects: int, rounds: int) -> Measure:
-    """Everybody is charged, durably; the floor writes and syncs as many bytes to a plain file."""
+    """Charge everybody durably; the floor writes and syncs as many bytes to a plain file."""
     with tempfile.TemporaryDirectory() as room:
         book, budget, line = SubjectLedger(Path(room) / "ledger"), uuid4(), iter(range(1, 10**6))
         places, charged = np.arange(subjects, dtype=np.uint32), np.full(subjects, 1000, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""The demo's automatic lane: a promise for the wage panel, a budget, and a few real answers out of it."""
+"""The demo's automatic lane: a promise for the wage panel, two budgets, and a few real answers."""
 
 import uuid
 
@@ -21,12 +21,12 @@ QUESTIONS = (
     (Query(table="wages", measure=Mean(Column("lwage")), where=IN_1987, rows=1), 0.45),
     (Query(table="wages", measure=Mean(Column("educ"), per_subject=True)), 0.4),
 )
-"""What Mei-Ling asks, and the epsilon that each answer may cost. In one year everybody has one row: saying so makes
-the answer eight times as exact."""
+"""What Mei-Ling asks, and the epsilon of each answer. In one year everybody has one row: stating so (rows=1) makes the
+answer eight times as exact."""
 
 
 def play(panel: Dataset) -> None:
-    """Everything, or what is still missing of it."""
+    """Create everything that is still missing."""
     promise = _promise(panel)
     mei, yusuf = (_budget(promise, one) for one in (people.MEI, people.YUSUF))
     for query, epsilon in QUESTIONS:
@@ -36,12 +36,12 @@ def play(panel: Dataset) -> None:
             yusuf,
             by=yusuf.scientist,
             epsilon=2.0,
-            reason="Four regions and eight years: with the share I have, each mean would be off by a fifth.",
+            reason="Four regions and eight years: with my budget, each mean would be off by a fifth.",
         )
 
 
 def _promise(panel: Dataset) -> Promise:
-    """A standard promise, shared by three scientists."""
+    """Return the dataset's promise; make one for three scientists if there is none."""
     found = Promise.objects.filter(dataset=panel).first()
     if found is not None:
         return found
@@ -59,7 +59,7 @@ def _budget(promise: Promise, one: people.Person) -> Budget:
 
 
 def _answered(budget: Budget, query: Query, epsilon: float) -> Answer:
-    """Asked, and computed here unless a worker was quicker."""
+    """Ask a question and compute its answer here, unless a worker was quicker."""
     by = budget.scientist
     quoted = questions.quote(budget, query, by=by, epsilon=epsilon)
     key = uuid.uuid5(NAMESPACE, f"{budget.pk} {questions.digest_of(query)}")

@@ -1,4 +1,4 @@
-"""bin/check: what can be checked without running the portal."""
+"""bin/check: checks that do not run the portal."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ CHECKS = {
 def main(names: list[str]) -> int:
     unknown = sorted(set(names) - set(CHECKS))
     if unknown:
-        sys.exit(f"There is no check named {', '.join(unknown)}. There are: {', '.join(CHECKS)}.")
+        sys.exit(f"Unknown check: {', '.join(unknown)}. Choose from: {', '.join(CHECKS)}.")
     failed = [name for name in names or CHECKS if not passes(name)]
     count = len(names or CHECKS)
     ending = f": {', '.join(failed)}" if failed else ""

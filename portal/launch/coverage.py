@@ -1,6 +1,6 @@
-"""bin/test, once the tests have run: what of the code they ran, against the floors in tests/coverage.toml.
+"""Check the coverage of a test run against the floors in tests/coverage.toml. The last step of bin/test.
 
-A module that must be covered completely has no line and no branch left over. Every other line counts for its package.
+Modules listed there as complete must have every line and branch covered. All modules count towards their package.
 """
 
 import json
@@ -17,14 +17,14 @@ from portal.launch.install import PYTHON, ROOT
 
 FLOORS = ROOT / "tests" / "coverage.toml"
 Module = Mapping[str, Any]
-"""As coverage's JSON report has it."""
+"""One file of coverage's JSON report."""
 
 
 def main() -> int:
     command = [str(PYTHON), "-m", "coverage", "json", "-o", "-"]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
-        say(f"Coverage: failed. The tests have left nothing to report. {done.stdout.strip()}")
+        say(f"Coverage: failed. The tests left no data. {done.stdout.strip()}")
         return 1
     return judge(json.loads(done.stdout)["files"], tomllib.loads(FLOORS.read_text()))
 
@@ -53,20 +53,20 @@ def packages(modules: Mapping[str, Module]) -> dict[str, float]:
 
 
 def below(modules: Mapping[str, Module], floors: Mapping[str, float]) -> Iterator[str]:
-    """A package without a floor must be covered completely."""
+    """Yield a line for each package below its floor. Without a floor it must be covered completely."""
     for package, share in packages(modules).items():
         if share < floors.get(package, 100):
             yield f"{package}: {share:.1f} % is covered; its floor is {floors.get(package, 100)} %."
 
 
 def incomplete(modules: Mapping[str, Module], rules: Mapping[str, Any]) -> Iterator[str]:
-    """What is left over in modules that must be covered completely, or go below their stated exception."""
+    """Yield a line for each module that must be complete and is not, and for each exception no longer needed."""
     exceptions: Mapping[str, Any] = rules.get("exceptions", {})
     named: set[str] = set()
     for patterns in rules["complete"]:
         found = {path for path in modules if any(fnmatch(path, pattern) for pattern in patterns.split())}
         if not found:
-            yield f"No module matches {patterns!r}. Mend the list in tests/coverage.toml."
+            yield f"No module matches {patterns!r}. Correct the list in tests/coverage.toml."
         named |= found
     for path in sorted(named):
         floor = exceptions.get(path, {}).get("floor", 100)
@@ -74,7 +74,7 @@ def incomplete(modules: Mapping[str, Module], rules: Mapping[str, Any]) -> Itera
             yield f"{path}: {left_over(modules[path])}"
     for path in sorted(exceptions):
         if path not in named or percent([modules[path]]) == 100:
-            yield f"{path} needs no exception any more. Remove it from tests/coverage.toml."
+            yield f"{path} no longer needs an exception. Remove it from tests/coverage.toml."
 
 
 def left_over(module: Module) -> str:
@@ -89,14 +89,14 @@ def left_over(module: Module) -> str:
 
 
 def _runs(lines: Sequence[int]) -> Iterator[str]:
-    """Line numbers, those in a row as "first-last"."""
+    """Yield line numbers, consecutive ones as "first-last"."""
     for _, group in groupby(enumerate(lines), key=lambda pair: pair[1] - pair[0]):
         row = [line for _, line in group]
         yield str(row[0]) if len(row) == 1 else f"{row[0]}-{row[-1]}"
 
 
 def percent(modules: Iterable[Module]) -> float:
-    """Lines and branches together, as coverage itself counts them."""
+    """Return the covered percentage of lines and branches together, as coverage counts them."""
     sums = [each["summary"] for each in modules]
     covered = sum(each["covered_lines"] + each["covered_branches"] for each in sums)
     all_of_it = sum(each["num_statements"] + each["num_branches"] for each in sums)

@@ -1,8 +1,8 @@
-"""bin/test: everything that tests need, the checks, then pytest, then pytest once more for chaos.
+"""bin/test: install what tests need, run the checks, pytest, the coverage check, and pytest again for the chaos tests.
 
-Chaos has a process, and with it a Postgres and a Valkey, of its own: it kills them, and its workers would take the
-runs of every other test. Otherwise as many processes share the tests as the machine has processors, up to four: each
-starts a portal. Where all tests run, coverage counts what they reach, and is judged at the end.
+Chaos tests run in a pytest process with its own Postgres and Valkey: they kill them, and their workers would take the
+runs of other tests. The other tests share up to four processes, one per processor, each with its own portal. A run of
+all tests measures coverage.
 """
 
 import os
@@ -19,7 +19,7 @@ BROWSER = Path("/usr/bin") / BROWSER_PACKAGE
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code counts all: checks that fail do not keep the tests from running, nor those chaos."""
+    """Run every step, even after a failure; return the highest exit code."""
     try:
         install.everything(requirements="dev.txt")
         browser()
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
     coverage = [sys.executable, "-m", "portal.launch.coverage"]
     commands = [[*tests, *arguments]] if arguments else [checks, [*tests, *shared, *counted], coverage]
     if not arguments and os.environ.get("CI"):
-        say("Chaos is left out where CI is set: it kills by the clock. Run it with: bin/test -m chaos")
+        say("Chaos tests are skipped in CI because they depend on timing. Run them with: bin/test -m chaos")
     elif not arguments:
         commands.append([*tests, "-m", "chaos", "tests/chaos"])
     codes = [
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
 
 
 def browser() -> None:
-    """Chromium for the journeys: installed as root, otherwise asked for."""
+    """Install Chromium for browser tests as root; otherwise raise Trouble that asks for it."""
     if BROWSER.exists():
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:

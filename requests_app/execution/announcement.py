@@ -48,7 +48,7 @@ def settle(run: Run, **facts: object) -> Run:
         _write(run, ended_at=now, told_at=told_at, **facts)
     else:
         told_at = boundary(run, now) if run.kind == Run.Kind.PRIVATE else now
-        workflow.move("end", run, by=User.objects.portal(), ended_at=now, told_at=told_at, **facts)
+        workflow.move("end", run, by=User.objects.system_actor(), ended_at=now, told_at=told_at, **facts)
     return announce(run) if told_at <= now else run
 
 
@@ -76,8 +76,8 @@ def _announce_cancel_at(run: Run, now: datetime) -> datetime:
 
 
 def announce(run: Run) -> Run:
-    """Announce how this run has ended, to everybody. The caller has locked the run."""
-    system, end = User.objects.portal(), {"finished_at": run.told_at}
+    """Tell everybody how this run, which the caller has locked, has ended."""
+    system, end = User.objects.system_actor(), {"finished_at": run.told_at}
     if run.state == Run.State.CANCELLING:
         done = workflow.move("cancelled", run, by=system, **visibility.NO_FAILURE, **end)
         _throw_away(done)

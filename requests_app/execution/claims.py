@@ -75,7 +75,7 @@ def give(pk: UUID, worker: str, kernel: str = "") -> Run | None:
         workflow.move(
             "start",
             run,
-            by=User.objects.portal(),
+            by=User.objects.system_actor(),
             lease=uuid4(),
             worker=worker,
             kernel=kernel,

@@ -39,7 +39,7 @@ def step_under_lease(name: str, pk: UUID, lease: UUID) -> Run:
         run = lock(pk, lease)
         if run.state == Run.State.CANCELLING:
             return run
-        return workflow.move(name, run, by=User.objects.portal())
+        return workflow.move(name, run, by=User.objects.system_actor())
 
 
 def fail(pk: UUID, lease: UUID, code: CloseCode) -> Run:
@@ -61,7 +61,7 @@ def finish(pk: UUID, lease: UUID, result: JobResult) -> Run:
     with transaction.atomic():
         run = lock(pk, lease, "request__author", "request__dataset__owner")
         if result.status == Status.CANCELLED and run.state != Run.State.CANCELLING:
-            run = workflow.move("cancel", run, by=User.objects.portal())
+            run = workflow.move("cancel", run, by=User.objects.system_actor())
         code = None if run.state == Run.State.CANCELLING else _failure(run, result)
         ended_well = run.state != Run.State.CANCELLING and code is None
         _write_log(run, result)

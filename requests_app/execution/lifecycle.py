@@ -140,7 +140,14 @@ def _open_private(pk: UUID, lease: UUID) -> dict[str, Path]:
         run.save(update_fields=["opened_at"])
         item = run.request
         revision = str(run.revision_id)
-        record("run.open_data", item, by=User.objects.portal(), on=run, sha256=run.sha256, revision=revision)
+        record(
+            "run.open_data",
+            item,
+            by=User.objects.system_actor(),
+            on=run,
+            sha256=run.sha256,
+            revision=revision,
+        )
     return inputs
 
 

@@ -1,4 +1,4 @@
-"""Mail waits in rows: the bell says nothing, each mail goes once, and one that cannot go holds up no other."""
+"""Mail is queued in rows: the task carries no content, each mail is sent once, and a failing one holds up no other."""
 
 import inspect
 from datetime import timedelta
@@ -31,7 +31,7 @@ def test_what_is_sent_is_what_the_row_says_and_it_is_sent_once() -> None:
 
 
 def test_a_bell_rung_by_a_stranger_sends_nothing() -> None:
-    tell([make.scientist()], "Seen on the bell alone.", url="/")
+    tell([make.scientist()], "Shown in the portal only.", url="/")
     Mail.objects.all().delete()
     tasks.send_mail()
     assert sent() == []
@@ -92,7 +92,7 @@ def test_it_is_given_up_in_the_end(caplog) -> None:
         Mail.objects.update(due_at=timezone.now())
         delivery.send_due()
     assert not Mail.objects.exists()
-    assert "was given up after 8 tries" in caplog.text
+    assert "was dropped after 8 failed tries" in caplog.text
 
 
 def test_a_waiting_invitation_lies_in_the_database_without_its_link() -> None:

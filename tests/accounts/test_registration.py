@@ -50,7 +50,7 @@ def test_the_first_admin_comes_from_a_link_on_the_console() -> None:
         True,
         True,
     )
-    with pytest.raises(CommandError, match="an admin already"):
+    with pytest.raises(CommandError, match="already is an admin"):
         call_command("first_admin_link")
 
 
@@ -64,7 +64,7 @@ def test_a_newer_console_link_replaces_the_older() -> None:
 def test_the_console_link_makes_no_second_admin() -> None:
     link = services.first_admin_link()
     make.admin()
-    with pytest.raises(Conflict, match="an admin already"):
+    with pytest.raises(Conflict, match="already is an admin"):
         accept(link, email="late@weir.example")
     assert not User.objects.filter(email="late@weir.example").exists()
 
@@ -107,14 +107,14 @@ def test_an_invitation_makes_an_account_with_its_roles(
 def test_an_invitation_works_once() -> None:
     _, link = services.invite("noor@weir.example", by=make.admin(), roles=["scientist"])
     accept(link)
-    with pytest.raises(Conflict, match="does not work any more"):
+    with pytest.raises(Conflict, match="is no longer valid"):
         accept(link)
 
 
 def test_an_invitation_runs_out() -> None:
     item, link = services.invite("noor@weir.example", by=make.admin(), roles=["scientist"])
     Invitation.objects.filter(pk=item.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
-    with pytest.raises(Conflict, match="does not work any more"):
+    with pytest.raises(Conflict, match="is no longer valid"):
         accept(link)
 
 
@@ -124,7 +124,7 @@ def test_a_withdrawn_invitation_makes_nothing() -> None:
     services.revoke_invitation(item, by=admin)
     with pytest.raises(Conflict):
         accept(link)
-    with pytest.raises(Denied, match="revoked already"):
+    with pytest.raises(Denied, match="already revoked"):
         services.revoke_invitation(item, by=admin)
 
 
@@ -143,7 +143,7 @@ def test_a_made_up_secret_makes_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("roles", "words"),
-    [(["admin", "owner"], "goes with no other"), (["root"], "no such role")],
+    [(["admin", "owner"], "excludes all other roles"), (["root"], "This role does not exist")],
 )
 def test_an_invitation_names_roles_that_go_together(roles: list[str], words: str) -> None:
     with pytest.raises(Refused, match=words):
@@ -158,7 +158,7 @@ def test_who_only_reviews_is_invited_without_a_role() -> None:
 
 def test_who_has_an_account_is_not_invited() -> None:
     person = make.user()
-    with pytest.raises(Refused, match="has an account already"):
+    with pytest.raises(Refused, match="already has an account"):
         services.invite(person.email.upper(), by=make.admin(), roles=["owner"])
 
 
@@ -194,7 +194,7 @@ def test_a_registered_person_waits_for_an_admin(
     assert (person.is_active, person.roles, list(queries.pending(admin))) == (False, frozenset(), [person])
     assert [item.title for item in inbox(admin).items] == ["Noor New asks for an account"]
     assert (inbox(make.auditor()).items, inbox(make.owner()).items) == ([], [])
-    assert Notification.objects.get(user=admin).text == "Somebody asks for an account."
+    assert Notification.objects.get(user=admin).text == "Somebody has asked for an account."
     services.approve_registration(person, by=admin, roles=["scientist"])
     person = User.objects.get(pk=person.pk)
     assert (person.is_active, person.roles, inbox(admin).items) == (
@@ -210,7 +210,7 @@ def test_a_refused_registration_says_why_and_is_decided_once() -> None:
     assert person is not None
     refused = services.refuse_registration(person, by=admin, reason="Nobody knows you.")
     assert (refused.state, refused.state_reason) == ("refused", "Nobody knows you.")
-    with pytest.raises(Denied, match="decided already"):
+    with pytest.raises(Denied, match="already been decided"):
         services.approve_registration(person, by=admin, roles=["scientist"])
 
 

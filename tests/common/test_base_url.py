@@ -95,7 +95,10 @@ def checked(own: dict[str, str]) -> "subprocess.CompletedProcess[str]":
 @pytest.mark.django_db
 @pytest.mark.parametrize("host", HOSTS)
 def test_the_mailed_link_begins_with_the_portals_own_address(
-    settings: Any, django_capture_on_commit_callbacks: Callable[..., Any], host: str
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Callable[..., Any],
+    host: str,
 ) -> None:
     cache.clear()
     settings.BASE_URL, settings.ALLOWED_HOSTS = BASE, ["weir.example.org"]

@@ -50,7 +50,7 @@ def test_text_typed_after_the_session_ended_comes_back_after_signing_in(
     expect(page.locator("#draft-alert")).to_contain_text("You are signed out")
     sign_in(page.context, draft.author)
     page.goto(path(draft))
-    expect(page.locator("#draft-alert")).to_contain_text("kept text that was not saved")
+    expect(page.locator("#draft-alert")).to_contain_text("has text that was not saved")
     page.get_by_role("button", name="Restore it").click()
     expect(page.locator("#save-state")).to_contain_text("Saved at")
     assert saved_code(draft) == "def main():\n    return 'kept'\n"

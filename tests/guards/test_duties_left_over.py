@@ -341,4 +341,4 @@ def test_a_run_of_theirs_does_not_open_the_data(cast: Cast):
     run = requests_.claimed(requests_.start(cast.approved))
     comes_to_oversee(cast.person, "auditor")
     why = rules.may_open_data(Run.objects.get(pk=run.pk))
-    assert why == "Admins and auditors oversee those who work with data: they hold no duty on it themselves."
+    assert why == "Admins and auditors oversee work with data, so they cannot hold a duty on it themselves."

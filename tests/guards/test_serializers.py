@@ -104,7 +104,7 @@ def test_what_a_network_can_reach_is_json():
     ),
 )
 def test_a_bell_names_at_most_one_row(name: str):
-    """Whoever reaches the broker can ring any bell: what is done, for whom and with which words stands in the rows."""
+    """Whoever reaches the broker can queue any task: what is done, for whom and in which words is in the rows."""
     parameters = [each for each in inspect.signature(app.tasks[name].run).parameters if each != "self"]
     assert parameters in ([], ["pk"])
 

@@ -1,4 +1,4 @@
-"""What stands before Django: places for people and for strangers, threads of those who hang up, probes, origins."""
+"""In front of Django: places for people and strangers, threads of clients that disconnect, probes, origins."""
 
 import asyncio
 import ipaddress

@@ -51,8 +51,8 @@ def test_a_body_within_the_limit_reaches_django(connection: http.client.HTTPConn
     ("env", "arguments", "reason"),
     [
         ({"WEIR_SECRET_KEY": "short"}, [], "WEIR_SECRET_KEY is missing or shorter"),
-        ({"WEIR_DEMO": "1", "WEIR_HOSTS": "weir.example"}, [], "for this machine only"),
-        ({"WEIR_DEBUG": "1"}, ["--host", "0.0.0.0"], "listen on 127.0.0.1"),
+        ({"WEIR_DEMO": "1", "WEIR_HOSTS": "weir.example"}, [], "on this machine only"),
+        ({"WEIR_DEBUG": "1"}, ["--host", "0.0.0.0"], "Listen on 127.0.0.1"),
     ],
 )
 def test_it_refuses_to_serve_what_would_leak(monkeypatch: pytest.MonkeyPatch, env, arguments, reason):

@@ -1,4 +1,5 @@
-// The question's two sides: only the fields that belong to it, conditions line by line, and which side was written last.
+// The question form and its SQL: show the fields of the chosen measure, add and remove conditions, track which side was
+// edited last.
 import htmx from './htmx.js'
 
 const own = (form, name) => form.elements.namedItem(name)
@@ -52,7 +53,7 @@ function remove(form, lines, line) {
   htmx.trigger(form.querySelector('.ask-main'), 'priced')
 }
 
-/** Whoever took a proposal goes on at the price: the button that had the focus is gone. */
+/** After a proposal is applied, move the focus to the price: the button that had it is gone. */
 function stay(form) {
   if (!('applied' in form.dataset)) return
   delete form.dataset.applied
@@ -64,7 +65,7 @@ export function ask(form) {
     if (target.name === 'error' || target.name === 'epsilon') form.querySelector(`[name=goal][value=${target.name}]`).checked = true
     else if (target.name !== 'goal') own(form, 'source').value = target.name === 'sql' ? 'sql' : 'form'
     fit(form)
-    // What is shown is no longer the price of what stands there: nothing can be spent until it is.
+    // The price shown is out of date: nothing can be spent until it is updated.
     form.querySelector('#price button[value=ask]')?.setAttribute('disabled', '')
   }, true)
   form.addEventListener('click', (event) => {
@@ -77,7 +78,7 @@ export function ask(form) {
     const button = event.target.closest('[data-remove]')
     if (button) remove(form, lines, button.closest('[data-line]'))
   })
-  // An answer that comes late must not overwrite what is being typed meanwhile.
+  // A late response must not overwrite a field that is being edited.
   document.addEventListener('htmx:oobBeforeSwap', (event) => {
     if (event.detail.target.contains(document.activeElement)) event.preventDefault()
   })

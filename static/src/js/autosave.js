@@ -1,4 +1,5 @@
-// Saves the draft while one writes. Nothing is lost: what the portal does not take stays in the form and in this browser.
+// Saves the draft while its author types. Nothing is lost: what the portal does not accept stays in the form and in this
+// browser.
 import { same, token, warn } from './draft-alert.js'
 import { toast } from './toasts.js'
 
@@ -20,7 +21,7 @@ export function autosave(form, editor) {
     try {
       localStorage.setItem(slot, JSON.stringify({ number: number.value, at: Date.now(), fields: typed() }))
     } catch {
-      say('This browser’s storage is full: save the draft soon.')
+      say('This browser’s storage is full. Save the draft soon.')
     }
   }
   const forget = () => localStorage.removeItem(slot)
@@ -62,7 +63,7 @@ export function autosave(form, editor) {
         body: JSON.stringify({ number: Number(number.value), ...typed() })
       })
     } catch {
-      return failed('The portal cannot be reached. Your text is kept in this browser and is saved as soon as the portal answers.')
+      return failed('The portal cannot be reached. Your text is kept in this browser and will be saved once the portal responds.')
     }
     if (answer.ok) return saved(await answer.json())
     if (answer.status === 409) return conflict()
@@ -71,7 +72,7 @@ export function autosave(form, editor) {
       return signedOut()
     }
     const reason = (await answer.json().catch(() => ({}))).detail
-    return failed(reason || `The portal answered ${answer.status}.`)
+    return failed(reason || `The portal responded with error ${answer.status}. Saving is retried automatically.`)
   }
 
   function saved({ number: next, findings, errors, submit_refusal: refusal }) {
@@ -97,7 +98,7 @@ export function autosave(form, editor) {
     return false
   }
 
-  /** What the portal has now; null when it does not say. */
+  /** Return the draft that the portal has, or null if it refuses. */
   async function stored() {
     const answer = await fetch(form.dataset.autosave, { headers: { Accept: 'application/json' }, redirect: 'manual' })
     return answer.ok ? answer.json() : null
@@ -106,7 +107,7 @@ export function autosave(form, editor) {
   async function conflict() {
     const theirs = await stored()
     if (theirs && FIELDS.every((name) => same(name, theirs[name], form.elements[name].value))) {
-      number.value = theirs.number // an earlier answer was lost on its way: this is what we had sent
+      number.value = theirs.number // an earlier response was lost: this is what we had sent
       forget()
       say('Saved')
       return true
@@ -115,7 +116,7 @@ export function autosave(form, editor) {
     blocked = true
     keep()
     say('Not saved: changed in another tab')
-    warn('This draft was changed in another tab', 'What you typed here is kept. Load the saved draft, or overwrite it with yours.', [
+    warn('This draft was changed in another tab', 'Your text here is kept. Load the saved draft, or overwrite it with yours.', [
       ['Load the saved draft', () => { forget(); dirty = false; form.dispatchEvent(new CustomEvent('weir:saved', { bubbles: true })); location.reload() }],
       ['Overwrite it with mine', overwrite]
     ])
@@ -137,7 +138,7 @@ export function autosave(form, editor) {
     blocked = true
     if (dirty) keep()
     say(dirty ? 'Not saved to the portal; kept in this browser' : 'Saved; you are signed out')
-    warn('You are signed out', 'Everything you typed is kept in this browser. Sign in in a new tab, come back and save.', [
+    warn('You are signed out', 'Your text is kept in this browser. Sign in in a new tab, then come back and save.', [
       ['Sign in in a new tab', () => open(document.getElementById('draft-alert').dataset.signin, '_blank', 'noopener')],
       ['I have signed in: save', () => { unblock(); return save() }]
     ])
@@ -150,16 +151,16 @@ export function autosave(form, editor) {
     document.getElementById('draft-alert').classList.add('d-none')
   }
 
-  // Text that this browser kept and the portal never got.
+  // Offer to restore text that this browser kept and the portal never received.
   function offerKept() {
     let kept
     try { kept = JSON.parse(localStorage.getItem(slot)) } catch { forget() }
     if (!kept) return
     const now = typed()
     if (FIELDS.every((name) => kept.fields[name] === now[name])) return forget()
-    warn('This browser kept text that was not saved', `It is from ${new Date(kept.at).toLocaleString('en-GB')}. Restore it, or keep what the portal has.`, [
+    warn('This browser has text that was not saved', `It is from ${new Date(kept.at).toLocaleString('en-GB')}. Restore it, or keep the saved draft.`, [
       ['Restore it', () => { restore(kept.fields); unblock(); return save() }],
-      ['Keep what is saved', () => { forget(); document.getElementById('draft-alert').classList.add('d-none') }]
+      ['Keep the saved draft', () => { forget(); document.getElementById('draft-alert').classList.add('d-none') }]
     ])
   }
 

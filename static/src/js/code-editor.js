@@ -1,4 +1,4 @@
-// CodeMirror in place of the code's textarea, which keeps the text for the form (and stays for those without scripts).
+// Replaces the code's textarea with CodeMirror. The textarea still holds the text for the form, and is used without scripts.
 import { autocompletion, closeBrackets, closeBracketsKeymap, completeAnyWord, completionKeymap } from '@codemirror/autocomplete'
 import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands'
 import { python } from '@codemirror/lang-python'
@@ -11,7 +11,7 @@ import {
 } from '@codemirror/view'
 import { tags } from '@lezer/highlight'
 
-// Colours come from the same variables as the review page's, so that code looks the same everywhere.
+// Colours use the variables of the review page, so that code looks the same everywhere.
 const colours = HighlightStyle.define([
   { tag: [tags.keyword, tags.operatorKeyword, tags.controlKeyword], color: 'var(--code-keyword)' },
   { tag: [tags.string, tags.special(tags.string)], color: 'var(--code-string)' },
@@ -70,7 +70,7 @@ export function codeEditor(form) {
   area.after(view.dom)
 
   return {
-    /** Put marks for the findings beside their lines. */
+    /** Mark the findings at their lines. */
     mark(findings) {
       const marks = findings.filter(({ line }) => line >= 1 && line <= view.state.doc.lines).map(({ line, level, text }) => {
         const { from, to } = view.state.doc.line(line)
@@ -78,7 +78,7 @@ export function codeEditor(form) {
       })
       view.dispatch(setDiagnostics(view.state, marks))
     },
-    /** Replace the text as a whole, as one step that can be undone. */
+    /** Replace the whole text in one step that can be undone. */
     write(text) {
       view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text } })
     },

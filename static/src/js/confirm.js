@@ -1,4 +1,4 @@
-// Dialogs: `data-opens="id"` opens one, `data-closes` closes it, and a form with a question (`{% confirms %}`) asks first.
+// Dialogs: `data-opens="id"` opens one, `data-closes` closes it, and a form with `{% confirms %}` asks before it is sent.
 import { toast } from './toasts.js'
 
 const asked = new WeakSet()
@@ -33,14 +33,14 @@ document.addEventListener('submit', (event) => {
   })
 }, true)
 
-// The question of the form, or of the button that sends it.
+// Return the confirmation text of the form, or of the button that submits it.
 function question(form, submitter) {
   const hidden = form.querySelectorAll('input[type=hidden][name^="confirm-text"]')
   const button = `confirm-text:${submitter?.name}=${submitter?.value}`
   return [...hidden].find(({ name }) => name === 'confirm-text' || name === button)?.value
 }
 
-// Without scripts the portal asks by a page of its own: it is told that this was done here.
+// Without scripts the portal confirms on a separate page. This field says that it was confirmed here.
 function given(form) {
   if (form.elements.namedItem('confirm-given')) return
   const field = Object.assign(document.createElement('input'), { type: 'hidden', name: 'confirm-given', value: 'yes' })

@@ -1,4 +1,4 @@
-// `data-copy="text"` or `data-copies="id of an element"`: the text goes to the clipboard.
+// Copies to the clipboard: `data-copy="text"`, or `data-copies="id"` for the text of an element.
 document.addEventListener('click', async (event) => {
   const button = event.target.closest('[data-copy], [data-copies]')
   if (!button) return

@@ -1,4 +1,4 @@
-// Relative times stay true while the page is open; the person may prefer exact ones.
+// Updates relative times while the page is open, or shows exact times if the person prefers them.
 const UNITS = [['year', 31557600], ['month', 2629800], ['day', 86400], ['hour', 3600], ['minute', 60]]
 const words = new Intl.RelativeTimeFormat('en-GB', { numeric: 'always' })
 
@@ -18,7 +18,7 @@ function refresh() {
   }
 }
 
-// How long something has been going on: `data-since="ISO"`, shown as m:ss.
+// Shows the time elapsed since `data-since="ISO"` as m:ss or h:mm:ss.
 function tick() {
   for (const element of document.querySelectorAll('[data-since]')) {
     const seconds = Math.max(0, Math.floor((Date.now() - new Date(element.dataset.since)) / 1000))

@@ -1,4 +1,4 @@
-// The wizard's columns: only the fields that belong to the chosen type are shown.
+// Columns of the declaration wizard: show only the fields of the chosen type.
 const shown = (column) => {
   const type = column.querySelector('select[name$="-type"]')?.value
   for (const part of column.querySelectorAll('[data-for]')) part.hidden = !part.dataset.for.split(' ').includes(type)

@@ -1,17 +1,17 @@
-// What the editor says of its draft, and the small things that saving needs.
-/** Whether the portal has what the form says; JSON is compared by what it means. */
+// The alert above the editor, and helpers for saving.
+/** Return whether a saved field equals the form's. JSON is compared by value, text apart from line endings. */
 export function same(name, one, other) {
   if (name !== 'parameters') return one.replaceAll('\r\n', '\n') === other
   const plain = (text) => { try { return JSON.stringify(JSON.parse(text || '{}')) } catch { return text } }
   return plain(one) === plain(other)
 }
 
-/** The token as the cookie has it now: signing in again in another tab changes it. */
+/** Return the current CSRF token from the cookie: signing in again in another tab changes it. */
 export function token() {
   return document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? document.querySelector('[name=csrfmiddlewaretoken]').value
 }
 
-/** Say above the editor what became of the draft, with buttons for what one may do. */
+/** Show what happened to the draft above the editor, with a button for each choice. */
 export function warn(title, text, choices) {
   const alert = document.getElementById('draft-alert')
   alert.querySelector('[data-title]').textContent = title

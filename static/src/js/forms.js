@@ -1,4 +1,4 @@
-// One submit per click, errors in focus, and a click that fills the demo's sign-in.
+// Forms: submit once per click, focus the first error, and fill the demo's sign-in with a click.
 const WAIT = 10_000
 
 document.addEventListener('submit', (event) => {
@@ -21,7 +21,7 @@ function release(form) {
   }
 }
 
-// Back from another page: the form is usable again.
+// After the back button, make the form usable again.
 addEventListener('pageshow', () => document.querySelectorAll('form[data-sent]').forEach(release))
 
 document.querySelector('[data-focus]')?.focus()
@@ -33,7 +33,7 @@ document.addEventListener('click', (event) => {
   document.getElementById(button.dataset.then)?.focus()
 })
 
-// A filter applies itself: `data-submits` on a select.
+// `data-submits` on a select: submit the form on every change.
 document.addEventListener('change', (event) => {
   if (event.target.matches('[data-submits]')) event.target.form.requestSubmit()
 })

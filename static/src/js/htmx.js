@@ -1,20 +1,20 @@
-// htmx, and what happens when a fragment cannot be had.
+// htmx, with handling of failed requests.
 import htmx from 'htmx.org'
 import { toast } from './toasts.js'
 
 const SIGNED_OUT = [401]
 const BUSY = [429, 503]
 
-/** The session has ended: lead to the sign-in, unless the page has something to keep and says so itself. */
+/** Go to the sign-in page after the session has ended, unless the page has unsaved text and handles it itself. */
 export function leave() {
   const asks = new CustomEvent('weir:signed-out', { cancelable: true })
   if (document.dispatchEvent(asks)) location.assign(location.pathname + location.search)
 }
 
-/** Which elements ask again later: each once, however often it was told to. */
+/** Timers by element, so that each retries once at a time. */
 const timers = new WeakMap()
 
-/** The portal has too much to do: ask again when it said so, not all at the same moment. */
+/** Retry a request that the portal was too busy for, after its Retry-After plus a random delay. */
 function again({ elt, requestConfig }, seconds, reason) {
   if (elt.matches('.preview-slot') && reason) {
     const text = document.createElement('p')
@@ -36,7 +36,7 @@ document.addEventListener('htmx:responseError', (event) => {
   if (BUSY.includes(xhr.status) && seconds && requestConfig.verb === 'get') {
     return again(event.detail, seconds, reason?.textContent.trim())
   }
-  toast(reason?.textContent.trim() || `The portal answered ${xhr.status}. Try again, or reload the page.`, 'danger')
+  toast(reason?.textContent.trim() || `The portal responded with error ${xhr.status}. Try again, or reload the page.`, 'danger')
 })
 
 document.addEventListener('htmx:sendError', (event) => {
@@ -44,7 +44,7 @@ document.addEventListener('htmx:sendError', (event) => {
   toast('The portal cannot be reached. Check your connection and try again.', 'danger')
 })
 
-// After the session has ended a fragment's address answers with the sign-in page: show it as a page.
+// After the session has ended, a fragment's URL redirects to the sign-in page: open that as a page.
 document.addEventListener('htmx:beforeSwap', (event) => {
   const { xhr } = event.detail
   if (xhr.responseURL && new URL(xhr.responseURL).pathname.startsWith('/account/login')) {

@@ -1,4 +1,4 @@
-// Line numbers open a comment form below their line; arrow keys move between them, so that Tab does not stop at each.
+// Line numbers open a comment form below the line. Arrow keys move between them; Tab stops at one only.
 import htmx from './htmx.js'
 
 const table = document.querySelector('[data-code]')
@@ -55,7 +55,7 @@ function close(row) {
   link?.focus()
 }
 
-// The number of remarks that wait for the verdict stays true.
+// Update the number of comments that are held until the verdict.
 document.addEventListener('htmx:afterSettle', () => {
   const count = document.getElementById('held-count')
   if (!count) return

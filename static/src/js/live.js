@@ -1,4 +1,4 @@
-// One socket tells *that* something changed; the page asks again for its own fragment. Without a socket it polls.
+// A websocket announces *that* an object changed; the page then fetches its own fragment again. Without a socket it polls.
 import htmx, { leave } from './htmx.js'
 
 const DEBOUNCE = 150
@@ -49,7 +49,7 @@ function connect() {
   })
 }
 
-// Sessions of this person have ended, perhaps not this one (it changed the password): ask before leaving.
+// Sessions of this person have ended, but perhaps not this one (which changed the password): check before leaving.
 async function leaveIfSignedOut() {
   const answer = await fetch(document.getElementById('bell').getAttribute('hx-get'), { redirect: 'manual' })
   if (answer.type === 'opaqueredirect') leave()
@@ -59,7 +59,7 @@ function poll() {
   if (document.visibilityState === 'visible' && !isOpen()) elements().forEach(refresh)
 }
 
-// What the reader has unfolded stays unfolded when its fragment is replaced.
+// Keep <details> open when their fragment is replaced.
 const nameOf = (details) => details.id || details.querySelector('summary').textContent.trim()
 let unfolded = []
 document.addEventListener('htmx:beforeSwap', ({ detail }) => {

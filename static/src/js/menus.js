@@ -1,4 +1,4 @@
-// Menus are <details>: they work without scripts; here they also close on Escape, outside clicks and Tab.
+// Menus are <details> and work without scripts. This closes them on Escape, on outside clicks and on Tab.
 function closeMenus(except) {
   for (const menu of document.querySelectorAll('details.menu[open]')) if (menu !== except) menu.open = false
 }

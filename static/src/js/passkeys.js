@@ -1,5 +1,5 @@
-// A form that sends what a passkey answers: `data-passkey="create|get"`, with the ceremony in `data-options`
-// or, for a page that many open and few use, at the address `data-options-url`.
+// A form that submits a passkey's response: `data-passkey="create|get"`. The ceremony's options are in `data-options` or,
+// on a page that many open and few use, at the URL `data-options-url`.
 const WORDS = {
   NotAllowedError: 'The passkey was not used: you cancelled, or it took too long. Try again.',
   InvalidStateError: 'This device already has one of your passkeys for this portal.',
@@ -45,7 +45,7 @@ function creation(given) {
     challenge: bytes(given.challenge),
     user: { ...given.user, id: bytes(given.user.id) },
     excludeCredentials: descriptors(given.excludeCredentials),
-    // Kept on the device if it can, so that the passkey signs in without a password.
+    // Stored on the device if possible, so that the passkey can sign in without a password.
     authenticatorSelection: { ...given.authenticatorSelection, residentKey: 'preferred', requireResidentKey: false }
   }
 }
@@ -56,7 +56,7 @@ const request = (given) => ({
 
 const descriptors = (listed) => (listed ?? []).map((one) => ({ ...one, id: bytes(one.id) }))
 
-/** The answer with its bytes as base64url, as the server reads it. */
+/** Return the credential as plain JSON, with bytes as base64url. */
 function plain(credential) {
   const response = {}
   for (const name of ['clientDataJSON', 'attestationObject', 'authenticatorData', 'signature', 'userHandle']) {

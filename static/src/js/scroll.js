@@ -1,4 +1,4 @@
-// A table wider than the page scrolls; the keyboard must reach it.
+// Makes tables that scroll sideways reachable by keyboard.
 const boxes = () => document.querySelectorAll('.table-responsive')
 const watched = new WeakSet()
 

@@ -1,5 +1,5 @@
-// Colours under the SQL that is being written, and a line under the word at which the portal could not go on.
-// The textarea stays what is typed into: keyboard, undo and screen readers are the browser's own.
+// Highlights the SQL behind the textarea and underlines the word that the portal refused.
+// The textarea remains the input: keyboard, undo and screen readers are the browser's own.
 const WORDS = new Set(('select from where group by as and or not in is null between case when then else end distinct ' +
   'true false within order asc desc limit').split(' '))
 const PARTS = /('(?:[^']|'')*'?)|(--[^\n]*)|(\d+(?:\.\d+)?(?:e[+-]?\d+)?)|([a-z_]\w*)(?=(\s*\()?)|"[^"]*"?|\s+|./gisu
@@ -14,7 +14,7 @@ function kind([text, string, comment, number, word, opens]) {
   return opens === undefined ? '' : 'name'
 }
 
-/** Where in the text a line and column are; -1 when the refusal names none. */
+/** Return the offset of the refusal's line and column in the text, or -1 if it names none. */
 function placeOf(text, refusal) {
   const [, line, column] = PLACE.exec(refusal) ?? []
   if (!line) return -1
@@ -37,7 +37,7 @@ function paint(area, under, refusal) {
   under.scrollTop = area.scrollTop
 }
 
-/** Paint what stands there, and again with every change. */
+/** Highlight the SQL now and after every change. */
 export function sqlColours(form) {
   const again = () => {
     const area = form.querySelector('#id_sql')

@@ -1,4 +1,4 @@
-// The choices in the person menu: colour scheme and how times are written. Kept in this browser.
+// The choices in the person menu, stored in this browser: colour scheme and format of times.
 const CHOICES = { theme: 'weir-theme', times: 'weir-times' }
 const DEFAULTS = { theme: 'system', times: 'relative' }
 

@@ -1,4 +1,4 @@
-// Short messages in the corner, read out by screen readers. They stay until dismissed when something is wrong.
+// Short messages in the corner, announced by screen readers. Errors stay until dismissed.
 const SECONDS = 8
 
 export function toast(text, tone = 'info') {

@@ -1,4 +1,4 @@
-// "Run on mock data" without leaving the page: save, start, and let the panel below tell the rest.
+// "Run on mock data" without leaving the page: save, start the mock run, and show it in the panel below.
 import htmx from './htmx.js'
 
 export function tryOut(form, editor, drafts) {

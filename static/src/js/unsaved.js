@@ -1,4 +1,4 @@
-// `data-unsaved` on a form: leaving the page with changed fields asks first. A script that has saved says `weir:saved`.
+// `data-unsaved` on a form: ask before leaving the page with changed fields. A script that saves them fires `weir:saved`.
 const changed = new Set()
 
 document.addEventListener('input', (event) => {

@@ -1,4 +1,4 @@
-// Files in chunks, one after the other: each goes on where the server says it stands, whatever happened in between.
+// Uploads files one after the other in chunks. Each resumes at the offset that the server reports.
 import htmx from './htmx.js'
 
 const TRIES = [1000, 2000, 5000, 10_000, 20_000]
@@ -23,7 +23,7 @@ export function uploads(drop) {
     return response
   }
 
-  /** An upload of the same file that was interrupted, or a new one. */
+  /** Return an interrupted upload of the same file, or create one. */
   async function announce(file) {
     const rows = [...document.querySelectorAll('.upload-row[data-state="receiving"]')]
     const same = rows.find((row) => row.dataset.file === file.name && Number(row.dataset.size) === file.size)
@@ -32,25 +32,25 @@ export function uploads(drop) {
     return (await call(drop.dataset.upload, { method: 'POST', body, headers: { 'Content-Type': 'application/json' } })).json()
   }
 
-  const standing = async (url) => Number((await call(url, { method: 'HEAD' })).headers.get('Upload-Offset'))
+  const offsetOf = async (url) => Number((await call(url, { method: 'HEAD' })).headers.get('Upload-Offset'))
 
   async function send(job) {
     const { url, chunk, offset } = await announce(job.file)
     job.url = url
-    let at = offset ?? await standing(url)
+    let at = offset ?? await offsetOf(url)
     for (let failed = 0; at < job.file.size && !job.gone;) {
       if (job.paused) { await wait(200); continue }
       job.show(at, 'Sending')
       try {
         const headers = { 'Content-Type': 'application/offset+octet-stream', 'Upload-Offset': String(at) }
         const response = await call(url, { method: 'PATCH', body: job.file.slice(at, at + chunk), headers })
-        at = response.ok ? Number(response.headers.get('Upload-Offset')) : await standing(url)
+        at = response.ok ? Number(response.headers.get('Upload-Offset')) : await offsetOf(url)
         failed = 0
       } catch (error) {
         if (error instanceof Refusal || failed >= TRIES.length) throw error
         job.show(at, 'Connection lost; trying again')
         await wait(TRIES[failed++])
-        at = await standing(url).catch((gone) => { if (gone instanceof Refusal) throw gone; return at })
+        at = await offsetOf(url).catch((gone) => { if (gone instanceof Refusal) throw gone; return at })
       }
     }
   }

@@ -1,4 +1,4 @@
-"""The demo is filled in by the real services, in one go, in two, or again."""
+"""The demo is created by the real services, in one go, in two, or again."""
 
 import json
 from io import StringIO

@@ -73,7 +73,7 @@ def test_a_branch_is_not_told_again_where_its_line_is():
 
 def test_a_list_that_matches_nothing_fails_so_that_no_move_empties_it():
     assert list(coverage.incomplete({"shop/rule.py": WHOLE}, RULES)) == [
-        "No module matches '*/rules.py'. Mend the list in tests/coverage.toml."
+        "No module matches '*/rules.py'. Correct the list in tests/coverage.toml."
     ]
 
 
@@ -99,8 +99,8 @@ def test_a_stated_exception_holds_its_own_floor():
 def test_an_exception_goes_with_what_it_was_for():
     rules = {**RULES, "exceptions": {"shop/rules.py": {"floor": 90}, "shop/gone.py": {"floor": 90}}}
     assert list(coverage.incomplete({"shop/rules.py": WHOLE}, rules)) == [
-        "shop/gone.py needs no exception any more. Remove it from tests/coverage.toml.",
-        "shop/rules.py needs no exception any more. Remove it from tests/coverage.toml.",
+        "shop/gone.py no longer needs an exception. Remove it from tests/coverage.toml.",
+        "shop/rules.py no longer needs an exception. Remove it from tests/coverage.toml.",
     ]
 
 

@@ -137,7 +137,7 @@ class TestOneLife:
         os.kill(before[0], signal.SIGKILL)
         launched.wait_for(lambda: before[0] not in parts() and parts() != [], f"{part} comes back")
         launched.wait_for(launched.answers, "it answers again")
-        assert "ended (signal 9); starting it again" in launched.said
+        assert "ended (signal 9). Restarting it" in launched.said
 
     def test_a_launcher_that_is_killed_leaves_nothing_running(self, launched: Console):
         launched.process.kill()
@@ -147,12 +147,12 @@ class TestOneLife:
     def test_the_next_start_finds_everything_and_ctrl_c_stops_it(self, launched: Console):
         before = (launched.state / "settings.json").read_text()
         again = Console(launched.state, launched.port, "--no-demo").ready()
-        assert "Tables are up to date" in again.said
+        assert "Database up to date" in again.said
         assert json.loads((again.state / "settings.json").read_text()) == json.loads(before)
         again.process.send_signal(signal.SIGINT)
         assert again.ended() == 0
         assert again.tree() == {}
-        assert again.said.endswith("Stopped. Everything is kept.\n")
+        assert again.said.endswith("Stopped. All data is still there.\n")
 
 
 def refusal(tmp_path: Path, *arguments: str) -> str:
@@ -172,7 +172,7 @@ def test_a_port_in_use_is_said_with_the_way_out(tmp_path: Path):
         said = refusal(tmp_path, "--port", str(port))
     assert said == (
         f"Weir did not start. Port {port} is in use. "
-        f"Stop what listens there, or choose another: bin/launch --port {port + 1}\n"
+        f"Stop the program that uses it, or choose another port: bin/launch --port {port + 1}\n"
     )
 
 
@@ -190,7 +190,7 @@ def test_servers_that_exist_already_are_used(tmp_path: Path):
     gone = f"postgresql://weir:x@/weir?host={tmp_path}"
     console = Console(tmp_path / "state", free_port(), DATABASE_URL=gone, REDIS_URL=os.environ["REDIS_URL"])
     assert console.ended() == 1
-    assert "Existing servers are used" in console.said
+    assert "Using existing servers" in console.said
     assert "connection to server on socket" in console.said
     assert not (tmp_path / "state" / "postgres").exists()
 

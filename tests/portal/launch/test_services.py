@@ -1,4 +1,4 @@
-"""What every test stands on."""
+"""The services that every test uses."""
 
 import pytest
 from django.core.cache import cache

@@ -121,7 +121,7 @@ def test_who_has_a_budget_cannot_come_to_oversee_until_it_is_closed():
 
 def test_who_reads_answers_ledger_and_people():
     budget = give(protect(make.dataset()))
-    made.answer(budget)
+    answer = made.answer(budget)
     cast = {
         "scientist": budget.scientist,
         "owner": budget.promise.dataset.owner,

@@ -1,4 +1,4 @@
-"""The text of the pages that ask people to confirm their identity again."""
+"""The lead sentence of the pages that ask people to confirm their identity again."""
 
 from typing import Any
 
@@ -11,5 +11,5 @@ register = template.Library()
 
 @register.inclusion_tag("account/confirm_lead.html", takes_context=True)
 def confirm_lead(context: template.Context, how: str) -> dict[str, Any]:
-    """The step that needs confirming, and `how`: the beginning of a sentence, such as "Enter your password"."""
+    """Name the step that is waiting. `how` begins the next sentence, such as "Enter your password"."""
     return {"step": reauthentication.step_to_confirm(context["request"]), "how": how}
