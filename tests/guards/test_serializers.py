@@ -11,6 +11,8 @@ from django.conf import settings
 from portal.celery import app
 from tests.guards.test_source import ROOT, sources
 
+app.loader.import_default_modules()
+
 MODULES = {
     "pickle", "_pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "yaml", "ruamel", "msgpack",
     "torch", "dbm", "jsonpickle", "plistlib", "xmlrpc", "multiprocessing", "concurrent.futures.process",
