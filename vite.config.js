@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { defineConfig } from 'vite'
 
-const entries = readdirSync('assets/entries').filter((name) => name.endsWith('.js'))
+const entries = readdirSync('static/src/entries').filter((name) => name.endsWith('.js'))
 
 /** Writes every outline icon as `icons.json` (name -> inner SVG) for the `icon` template tag. */
 function icons() {
@@ -40,7 +40,7 @@ function compressed() {
 
 export default defineConfig({
   base: '/static/',
-  publicDir: 'assets/public',
+  publicDir: 'static/src/public',
   plugins: [icons(), compressed()],
   build: {
     outDir: 'static/build',
@@ -53,7 +53,7 @@ export default defineConfig({
     rollupOptions: {
       // htmx holds one eval, switched off by its setting allowEval and by our content security policy.
       checks: { eval: false, bundlerTimings: false },
-      input: Object.fromEntries(entries.map((name) => [basename(name, '.js'), `assets/entries/${name}`]))
+      input: Object.fromEntries(entries.map((name) => [basename(name, '.js'), `static/src/entries/${name}`]))
     }
   }
 })

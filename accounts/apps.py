@@ -5,6 +5,6 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        from accounts import signins  # noqa: PLC0415 -- needs the models, which are loaded now
+        from accounts.signin import events  # noqa: PLC0415 -- needs the models, which are loaded now
 
-        signins.connect()
+        events.connect()

@@ -1,4 +1,4 @@
-"""What people type about people."""
+"""Forms for accounts: invitations, registrations, roles, profiles and passwords."""
 
 import zoneinfo
 from collections.abc import Callable
@@ -16,27 +16,27 @@ REGIONS = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "
 
 
 class AddressField(forms.EmailField):
-    """An e-mail address, in the one form in which it is kept."""
+    """An e-mail address, cleaned to the form in which it is stored."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"label": "E-mail address", "max_length": addresses.LONGEST, **kwargs})
 
     def to_python(self, value: Any) -> str:
-        return _kept(addresses.exact, super().to_python(value))
+        return _cleaned(addresses.exact, super().to_python(value))
 
 
 class NameField(forms.CharField):
-    """A person's name, and nothing that does not belong in one."""
+    """A person's name, cleaned to the form in which it is stored."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"label": "Name", "max_length": names.LONGEST, **kwargs})
 
     def to_python(self, value: Any) -> str:
-        return _kept(names.clean, super().to_python(value))
+        return _cleaned(names.clean, super().to_python(value))
 
 
-def _kept(clean: Callable[[str], str], typed: str | None) -> str:
-    """The text in the form in which it is kept. Why it has none is shown beside the field."""
+def _cleaned(clean: Callable[[str], str], typed: str | None) -> str:
+    """Return the cleaned text; turn a refusal into a form error beside the field."""
     try:
         return clean(typed) if typed else ""
     except Refused as refused:
@@ -44,7 +44,7 @@ def _kept(clean: Callable[[str], str], typed: str | None) -> str:
 
 
 def time_zones() -> list[tuple[str, str]]:
-    """Every zone named after a place, and UTC first."""
+    """Return the choices for a time zone: UTC, then every zone named after a place."""
     places = sorted(name for name in zoneinfo.available_timezones() if name.split("/")[0] in REGIONS)
     return [("UTC", "UTC"), *((name, name.replace("_", " ")) for name in places)]
 
@@ -55,7 +55,7 @@ def _roles_field() -> forms.MultipleChoiceField:
         choices=[(role.value, f"{role.label}: {ROLE_HELP[role]}") for role in Role],
         widget=forms.CheckboxSelectMultiple,
         required=False,
-        help_text="None for somebody who only reviews: the owner of a dataset gives them a seat.",
+        help_text="Choose none for somebody who only reviews: the owner of a dataset makes them a reviewer.",
     )
 
 
@@ -69,13 +69,13 @@ def _reason_field(text: str) -> forms.CharField:
 
 
 class ReasonForm(forms.Form):
-    """Why, for the audit log."""
+    """The reason for a change to a person's account."""
 
-    reason = _reason_field("Kept in the audit log, and told to the person.")
+    reason = _reason_field("Recorded in the audit log and sent to the person.")
 
 
 class RoleForm(ReasonForm):
-    """One role, and why."""
+    """A role and the reason for granting or revoking it."""
 
     role = forms.ChoiceField(label="Role", choices=Role.choices)
     field_order = ["role", "reason"]
@@ -92,7 +92,7 @@ class ApproveForm(forms.Form):
 
 
 class PeopleFilter(forms.Form):
-    """What the list of people is narrowed to. Nonsense in the address is ignored."""
+    """Filters of the list of people. Invalid values in the URL are ignored."""
 
     text = forms.CharField(label="Search", required=False, max_length=100)
     role = forms.ChoiceField(label="Role", required=False, choices=[("", "Every role"), *Role.choices])
@@ -103,13 +103,13 @@ class PeopleFilter(forms.Form):
     )
 
     def chosen(self) -> dict[str, str]:
-        """The valid part of what was asked."""
+        """Return the filters that are valid."""
         self.is_valid()
         return {name: str(value) for name, value in self.cleaned_data.items()}
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
-    name = NameField(help_text="As your colleagues know you. A change is recorded.")
+    name = NameField(help_text="The name your colleagues know you by. Changes are recorded in the audit log.")
     time_zone = forms.ChoiceField(
         label="Time zone", choices=time_zones, help_text="Dates are shown in this zone."
     )
@@ -117,14 +117,14 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
     class Meta:
         model = User
         fields = ["name", "affiliation", "time_zone", "mail_wanted"]
-        labels = {"mail_wanted": "Send me mail"}
+        labels = {"mail_wanted": "Send me e-mail"}
         help_texts = {
-            "mail_wanted": "When something waits for you or has changed. The bell shows it in any case."
+            "mail_wanted": "When something needs your attention or has changed. Notifications are shown in any case."
         }
 
 
 class NewAccountForm(forms.Form):
-    """What every new account needs: a name and a password."""
+    """A name and a password: what every new account needs."""
 
     name = NameField(widget=forms.TextInput(attrs={"autocomplete": "name"}))
     password = forms.CharField(
@@ -135,7 +135,7 @@ class NewAccountForm(forms.Form):
         help_text="At least 12 characters. A few words in a row are easy to remember and hard to guess.",
     )
     repeated = forms.CharField(
-        label="Password, once more",
+        label="Repeat the password",
         strip=False,
         max_length=256,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
@@ -146,7 +146,7 @@ class NewAccountForm(forms.Form):
         given = super().clean() or self.cleaned_data
         password = given.get("password", "")
         if password and given.get("repeated") and password != given["repeated"]:
-            self.add_error("repeated", "The two passwords differ.")
+            self.add_error("repeated", "The two passwords differ. Enter the same one twice.")
         if password:
             self._check(password, given)
         return given
@@ -160,14 +160,14 @@ class NewAccountForm(forms.Form):
 
 
 class FirstAdminForm(NewAccountForm):
-    """The first admin also says where mail reaches them."""
+    """The form of the first admin, who also enters an e-mail address."""
 
     email = AddressField(widget=forms.EmailInput(attrs={"autocomplete": "username"}))
     field_order = ["email", "name", "password", "repeated", "time_zone"]
 
 
 class RegisterForm(FirstAdminForm):
-    """Ask for an account; an admin decides."""
+    """A request for an account, on which an admin decides."""
 
     affiliation = forms.CharField(
         label="Affiliation", max_length=200, widget=forms.TextInput(attrs={"autocomplete": "organization"})
@@ -176,6 +176,6 @@ class RegisterForm(FirstAdminForm):
         label="What do you want to do here?",
         max_length=2000,
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="Which data, for which work, and who can vouch for you.",
+        help_text="Say which data you need, what for, and who can vouch for you.",
     )
     field_order = ["email", "name", "affiliation", "note", "password", "repeated", "time_zone"]

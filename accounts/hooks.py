@@ -1,4 +1,4 @@
-"""What other apps do, or object to, when something changes for a person. They register here; accounts calls them."""
+"""Callbacks that other apps register to react to a suspension or a revoked role, or to object to a new role."""
 
 from collections.abc import Callable
 
@@ -19,10 +19,10 @@ def register(
     role_taken: OnRoleTaken | None = None,
     objection: Objection | None = None,
 ) -> None:
-    """Called once by each app that runs or keeps something for people, from its AppConfig.ready().
+    """Register an app's callbacks. Call it once, from AppConfig.ready().
 
-    `suspended(person, by)` ends what a person has running; `role_taken(person, role, by)` what the role lets them run.
-    `objection(person, role)` says why a person must not be given a role, or None.
+    `suspended(person, by)` ends everything that a person has running; `role_taken(person, role, by)` ends whatever only
+    that role allowed. `objection(person, role)` returns why the person must not be granted the role, or None.
     """
     if suspended is not None:
         on_suspended.append(suspended)
@@ -33,17 +33,17 @@ def register(
 
 
 def suspended(person: User, *, by: User) -> None:
-    """A person was suspended: call in the transaction that does it."""
+    """Run the callbacks for a suspension. Call it in the same transaction as the suspension."""
     for act in on_suspended:
         act(person, by)
 
 
 def role_taken(person: User, role: str, *, by: User) -> None:
-    """A role was taken from a person: call in the transaction that does it."""
+    """Run the callbacks for a revoked role. Call it in the same transaction as the change."""
     for act in on_role_taken:
         act(person, role, by)
 
 
 def objection_to(person: User, role: str) -> str | None:
-    """The first reason why this person must not be given this role."""
+    """Return the first reason why this person must not be granted this role, or None."""
     return next((why for ask in objections if (why := ask(person, role))), None)

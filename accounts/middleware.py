@@ -1,4 +1,4 @@
-"""What each request of a signed-in person gets: their time zone."""
+"""Middleware that activates the signed-in person's time zone."""
 
 import zoneinfo
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from functools import cache
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-# Once for all requests: it opens every file of the time zone database.
+# Cached: it opens every file of the time zone database.
 known_zones = cache(zoneinfo.available_timezones)
 
 

@@ -1,4 +1,4 @@
-"""People, what they may be, and what they are told."""
+"""People, their roles, invitations and sessions, and the notifications and mail they get."""
 
 from typing import Any, ClassVar
 from uuid import UUID
@@ -13,16 +13,16 @@ from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
 from accounts import addresses
-from accounts.duties import ROLES_GO_TOGETHER
+from accounts.separation import ROLES_GO_TOGETHER
 from common.errors import Refused
-from common.models import Thing
+from common.models import BaseModel
 
 SYSTEM_EMAIL = "system@weir.invalid"
 SYSTEM_ID = UUID(int=1)
 
 
 class Role(models.TextChoices):
-    """What a person may be. Who may review a dataset is kept with the dataset."""
+    """The roles of a person. Reviewers are not among them: each dataset has its own."""
 
     ADMIN = "admin", "Admin"
     OWNER = "owner", "Data owner"
@@ -33,15 +33,16 @@ class Role(models.TextChoices):
 ROLE_HELP = {
     Role.ADMIN: "Manages people, privileges and workers. Cannot read data, code results or held outputs.",
     Role.OWNER: "Publishes datasets, reviews code, checks outputs and releases them.",
-    Role.SCIENTIST: "Finds datasets, asks for access, sends code and receives what is released.",
-    Role.AUDITOR: "Sees everything that happened, changes nothing.",
+    Role.SCIENTIST: "Finds datasets, asks for access, submits code and receives released results.",
+    Role.AUDITOR: "Reads everything that happened, changes nothing.",
 }
 EXCLUSIVE_ROLES = frozenset({Role.ADMIN, Role.AUDITOR})
-"""Roles that oversee. They go with no other role, and with no duty: not a seat, a dataset, access, nor a budget."""
+"""Roles that oversee. Their holders have no other role and no duty: they own and review no dataset, and hold neither
+access nor a budget."""
 
 
 class UserManager(BaseUserManager["User"]):
-    """Finds people by their address, in whatever way it was typed."""
+    """Finds people by e-mail address, however it was typed."""
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         user = self.model(email=addresses.exact(email), **fields)
@@ -53,42 +54,42 @@ class UserManager(BaseUserManager["User"]):
         return self.with_address(username or "").get()
 
     def with_address(self, typed: str) -> models.QuerySet["User"]:
-        """Whose address this is, or nobody: what cannot be an address here is nobody's."""
+        """Return the person with this address as a queryset; empty if there is none or the address is invalid."""
         try:
             return self.filter(email=addresses.exact(typed))
         except Refused:
             return self.none()
 
     def people(self) -> models.QuerySet["User"]:
-        """Everybody but the system itself."""
+        """Return everybody except the system account."""
         return self.exclude(email=SYSTEM_EMAIL)
 
     def visible_to(self, user: "User") -> models.QuerySet["User"]:
-        """Whose page somebody may open: admins and auditors everybody's, others their own."""
+        """Return the people whose pages `user` may open: everybody for admins and auditors, else only themselves."""
         if user.oversees:
             return self.people()
         return self.filter(pk=user.pk)
 
     def admins(self) -> models.QuerySet["User"]:
-        """Active people who hold the admin role."""
+        """Return the active people who hold the admin role."""
         return self.filter(is_active=True, role_grants__role=Role.ADMIN)
 
     def free_for_duties(self) -> models.QuerySet["User"]:
-        """Active people who do not oversee. A duty that somebody else has kept from before counts for nothing."""
+        """Return the active people who do not oversee. A duty that an overseer holds from before has no effect."""
         overseers = RoleGrant.objects.filter(role__in=EXCLUSIVE_ROLES).values("user")
         return self.filter(is_active=True).exclude(pk__in=overseers)
 
     def system(self) -> "User":
-        """The portal itself, as the actor of what no person does."""
+        """Return the portal's own account, the actor of steps that no person takes; create its row if needed."""
         fields = {"pk": SYSTEM_ID, "name": "Weir", "state": User.State.SYSTEM, "is_active": False}
         return self.get_or_create(email=SYSTEM_EMAIL, defaults=fields)[0]
 
-    def portal(self) -> "User":
-        """The same for a step and its line in the log, where no row points at it: without asking the database."""
+    def system_actor(self) -> "User":
+        """Return the portal's account without a query, for steps and audit entries that need no foreign key to it."""
         return User(pk=SYSTEM_ID, email=SYSTEM_EMAIL, name="Weir", state=User.State.SYSTEM, is_active=False)
 
 
-class User(AbstractBaseUser, Thing):
+class User(AbstractBaseUser, BaseModel):
     """A person (or the portal itself). Signs in with an e-mail address."""
 
     class State(models.TextChoices):
@@ -129,7 +130,7 @@ class User(AbstractBaseUser, Thing):
 
     @cached_property
     def roles(self) -> frozenset[str]:
-        """The roles this person holds now; read once per request."""
+        """The roles that this person holds. Cached on the instance, so one query per request."""
         return frozenset(self.role_grants.values_list("role", flat=True))
 
     @property
@@ -138,7 +139,7 @@ class User(AbstractBaseUser, Thing):
 
     @property
     def oversees(self) -> bool:
-        """Holds a role that excludes every duty on data, however old the duty is."""
+        """Whether this person holds a role that excludes every duty on data, including duties from before."""
         return not EXCLUSIVE_ROLES.isdisjoint(self.roles)
 
     @property
@@ -154,8 +155,8 @@ class User(AbstractBaseUser, Thing):
         return Role.AUDITOR in self.roles
 
 
-class RoleGrant(Thing):
-    """A role given to a person, by whom and why."""
+class RoleGrant(BaseModel):
+    """A role granted to a person, by whom and why."""
 
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="role_grants")
     role = models.CharField(max_length=10, choices=Role)
@@ -173,16 +174,16 @@ class RoleGrant(Thing):
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):
     def visible_to(self, user: User) -> "InvitationQuerySet":
-        """Admins and auditors know of invitations; nobody ever reads a secret again."""
+        """Return every invitation for admins and auditors, none for others. Secrets are never shown again."""
         return self if user.oversees else self.none()
 
     def open(self) -> "InvitationQuerySet":
-        """Links that still work: neither used, revoked nor run out."""
+        """Return the invitations whose links still work: neither used, revoked nor expired."""
         return self.filter(accepted_at=None, revoked_at=None, expires_at__gt=timezone.now())
 
 
-class Invitation(Thing):
-    """A one-time link that makes an account. Only the hash of its secret is kept."""
+class Invitation(BaseModel):
+    """A one-time link that creates an account. Only the hash of its secret is stored."""
 
     email = models.EmailField(blank=True)
     roles = models.JSONField(default=list)
@@ -213,7 +214,7 @@ class Invitation(Thing):
 
     @property
     def state(self) -> str:
-        """In one word: accepted, revoked, expired or open."""
+        """Return "accepted", "revoked", "expired" or "open"."""
         if self.accepted_at is not None:
             return "accepted"
         if self.revoked_at is not None:
@@ -229,7 +230,7 @@ class Invitation(Thing):
 
 
 class Session(AbstractBaseSession):
-    """A sign-in, indexed by person so that every one of them can be ended at once."""
+    """A session with its person as a column, so that all sessions of a person can be ended at once."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, blank=True, related_name="sessions")
     device = models.CharField(max_length=200, blank=True)
@@ -241,7 +242,7 @@ class Session(AbstractBaseSession):
 
     @classmethod
     def get_session_store_class(cls) -> type[SessionBase]:
-        store: type[SessionBase] = import_string("accounts.sessions.SessionStore")
+        store: type[SessionBase] = import_string("accounts.signin.sessions.SessionStore")
         return store
 
 
@@ -253,8 +254,8 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         return self.filter(read_at=None)
 
 
-class Notification(Thing):
-    """A line in somebody's bell: what happened, and the page to go to."""
+class Notification(BaseModel):
+    """What happened, for one person, and the page to open."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notifications")
     text = models.CharField(max_length=300)
@@ -271,8 +272,8 @@ class Notification(Thing):
         return self.text
 
 
-class Mail(Thing):
-    """A mail that waits to be sent; the row goes when it has been. The queue only says that there is one."""
+class Mail(BaseModel):
+    """A mail waiting to be sent. The row is deleted once it has been sent; the Celery task carries no content."""
 
     class Kind(models.TextChoices):
         MESSAGE = "message", "What its text says"

@@ -1,5 +1,5 @@
-"""Names of people: what may stand in one, and which two read alike."""
-# ruff: noqa: RUF001 -- letters that look like others are what this is about
+"""Names of people: which characters are allowed, and which two names look alike."""
+# ruff: noqa: RUF001 -- this module lists letters that look like others
 
 import re
 import unicodedata
@@ -19,36 +19,36 @@ WITHOUT_ALPHABET = {
     "IDEOGRAPHIC",
     "MODIFIER",
 }
-"""Scripts that stand beside letters of an alphabet in real names, and look like none of them."""
+"""Scripts that appear beside alphabetic letters in real names and cannot be confused with them."""
 A_HOST = re.compile(r"\.(?!$|[ -]|[^\W\d_]\.)")
-"""A dot inside of a word, but for initials: that is an address, and mail programs make it a link."""
+"""A dot inside a word, except after initials: mail programs turn that into a link."""
 MANY_MARKS = re.compile(r"[\u0300-\u036f]{3}")
 
-LOOKS_LIKE = {  # capital letters of other alphabets, and small ones, that are drawn like Latin ones
+LOOKS_LIKE = {  # upper-case and lower-case letters of other alphabets that look like Latin ones
     "upper": str.maketrans("АВЕЅІЈКМНОРСТУХҮΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABESIJKMHOPCTYXYABEZHIKMNOPTYX"),
     "lower": str.maketrans("аеорсухіјѕһԁԛԝүɑνορικτυγχαøłđħıƒ", "aeopcyxijshdqwyavopiktuyxaoldhif"),
 }  # fmt: skip
 
 
 def clean(typed: str) -> str:
-    """The name as it is kept; Refused when it holds anything but a name."""
+    """Return the name as it is stored; raise Refused if it contains anything that does not belong in a name."""
     name = " ".join(unicodedata.normalize("NFKC", typed.translate(SPELT)).split())
     if not any(char.isalpha() for char in name):
-        raise Refused("A name has at least one letter.")
+        raise Refused("Enter a name with at least one letter.")
     if len(name) > LONGEST:
-        raise Refused(f"Keep the name to {LONGEST} characters.")
-    if odd := next((char for char in name if not _may_stand(char)), None):
+        raise Refused(f"Shorten the name to {LONGEST} characters or fewer.")
+    if odd := next((char for char in name if not _is_allowed(char)), None):
         shown = odd if odd.isprintable() else f"U+{ord(odd):04X}"
-        raise Refused(f"A name has letters, spaces, apostrophes, hyphens and dots. Remove “{shown}”.")
+        raise Refused(f"Use only letters, spaces, apostrophes, hyphens and dots in a name. Remove “{shown}”.")
     if A_HOST.search(name) or MANY_MARKS.search(unicodedata.normalize("NFD", name)):
-        raise Refused("This does not read as a name. Put a space after each dot, as in “J. Doe”.")
+        raise Refused("This does not look like a name. Put a space after each dot, as in “J. Doe”.")
     if len(_alphabets(name)) > 1:
         raise Refused("Write the name in the letters of one alphabet.")
     return name
 
 
 def keys(name: str) -> frozenset[str]:
-    """What a name looks like, in capitals and in small letters: two names that share a key read alike."""
+    """Return what a name looks like in upper and in lower case. Two names that share a key look alike."""
     bare = "".join(char for char in unicodedata.normalize("NFKD", name) if not unicodedata.combining(char))
     spellings = (bare, bare.replace("I", "l"))
     drawn = [text.casefold().translate(LOOKS_LIKE["lower"]) for text in spellings]
@@ -57,7 +57,7 @@ def keys(name: str) -> frozenset[str]:
     return frozenset(text.replace("rn", "m").replace("vv", "w") for text in letters)
 
 
-def _may_stand(char: str) -> bool:
+def _is_allowed(char: str) -> bool:
     return (char in " '-." or unicodedata.category(char)[0] in "LM") and not is_hidden(char)
 
 

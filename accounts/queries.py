@@ -1,4 +1,4 @@
-"""What pages ask about people, each in a bounded number of queries."""
+"""Reads for the pages about people, each in a bounded number of queries."""
 
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
@@ -7,7 +7,7 @@ from accounts.models import Invitation, Notification, Session, User
 
 
 def pending(user: User) -> QuerySet[User]:
-    """Registrations without a decision, oldest first."""
+    """Return the registrations without a decision, oldest first."""
     return User.objects.visible_to(user).filter(state=User.State.PENDING).order_by("created_at")
 
 
@@ -16,7 +16,7 @@ def unread_count(user: User) -> int:
 
 
 def people(user: User, *, text: str = "", role: str = "", state: str = "") -> QuerySet[User]:
-    """The people this person may see, filtered, with their roles at hand."""
+    """Return the people whom `user` may see, filtered, with their roles prefetched."""
     found = User.objects.visible_to(user).prefetch_related("role_grants")
     for word in text.split()[:5]:
         found = found.filter(

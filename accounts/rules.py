@@ -1,7 +1,7 @@
-"""Who may do what with people and privileges. A rule returns why not, or None.
+"""Who may do what with accounts, roles and invitations. A rule returns the reason for a refusal, or None.
 
-Admins manage every role, their own excepted, and never hold one that reads data: what an admin cannot hold
-they cannot use, and what they give is recorded with their name and reason.
+Admins manage every role except their own and never hold one that reads data. Every role that they grant is recorded
+with their name and reason.
 """
 
 from collections.abc import Iterable
@@ -21,27 +21,27 @@ def is_admin(user: User, item: object = None) -> str | None:
     return None if user.is_admin else "Only an admin can do this."
 
 
-def oversees(user: User, item: object = None) -> str | None:
+def is_overseer(user: User, item: object = None) -> str | None:
     return None if user.oversees else "Only admins and auditors see this."
 
 
 def is_free_for_duties(user: User, item: object = None) -> str | None:
-    """Asked when a duty is given, and again whenever it is used: a role may have come later than the duty."""
+    """Check when a duty is assigned and again at every use: the role may have been granted after the duty."""
     if not user.oversees:
         return None
-    return "Admins and auditors oversee those who work with data: they hold no duty on it themselves."
+    return "Admins and auditors oversee work with data, so they cannot hold a duty on it themselves."
 
 
 def is_somebody_else(user: User, person: User) -> str | None:
-    return "Another admin has to change your own account." if user == person else None
+    return "You cannot change your own account. Ask another admin." if user == person else None
 
 
 def is_a_person(user: User, person: User) -> str | None:
-    return "The portal's own account does not change." if person.state == User.State.SYSTEM else None
+    return "The portal's own account cannot be changed." if person.state == User.State.SYSTEM else None
 
 
 def is_in_service(user: User, person: User) -> str | None:
-    """Roles and suspension are for accounts that are active."""
+    """Refuse changes of roles and suspension for accounts that are not active."""
     return None if person.is_active else f"This account is not active: {person.get_state_display().lower()}."
 
 
@@ -50,21 +50,21 @@ def is_suspended(user: User, person: User) -> str | None:
 
 
 def has_second_step(user: User, person: User) -> str | None:
-    return None if is_mfa_enabled(person) else "This account has no second step."
+    return None if is_mfa_enabled(person) else "This account does not use two-step sign-in."
 
 
 def is_pending(user: User, person: User) -> str | None:
-    return None if person.state == User.State.PENDING else "This registration has been decided already."
+    return None if person.state == User.State.PENDING else "This registration has already been decided."
 
 
 def is_not_the_last_admin(user: User, person: User) -> str | None:
     if person.is_admin and not User.objects.admins().exclude(pk=person.pk).exists():
-        return "This is the last admin. Give somebody else the role first."
+        return "This is the last admin. Make somebody else an admin first."
     return None
 
 
 def name_is_free(name: str, person: User | None = None) -> str | None:
-    """Why this name could be taken for somebody else's. Who waits for a decision holds no name yet."""
+    """Refuse a name that looks like another account's. Pending and refused registrations reserve no name."""
     wanted = names.keys(name)
     waiting = [User.State.PENDING, User.State.REFUSED]
     others = User.objects.exclude(state__in=waiting)
@@ -72,54 +72,54 @@ def name_is_free(name: str, person: User | None = None) -> str | None:
         others = others.exclude(pk=person.pk)
     if all(wanted.isdisjoint(names.keys(taken)) for taken in others.values_list("name", flat=True)):
         return None
-    return "Somebody here has a name that reads the same. Add a second name or an initial."
+    return "Somebody else here has a name that looks the same. Add a second name or an initial."
 
 
-manages = all_of(is_active, is_admin)
-changes = all_of(manages, is_a_person, is_somebody_else)
-suspend = all_of(changes, is_in_service, is_not_the_last_admin)
-reinstate = all_of(changes, is_suspended)
-reset_second_step = all_of(changes, is_in_service, has_second_step)
-decide_registration = all_of(changes, is_pending)
+may_manage_people = all_of(is_active, is_admin)
+may_change = all_of(may_manage_people, is_a_person, is_somebody_else)
+may_suspend = all_of(may_change, is_in_service, is_not_the_last_admin)
+may_reinstate = all_of(may_change, is_suspended)
+may_reset_second_step = all_of(may_change, is_in_service, has_second_step)
+may_decide_registration = all_of(may_change, is_pending)
 
 
 def go_together(roles: Iterable[str]) -> str | None:
-    """Why these roles cannot be held by one person: overseeing and working with data are separate duties."""
+    """Refuse a set of roles that one person cannot hold: overseeing and working with data are separate duties."""
     held = set(roles)
     alone = next((Role(role) for role in sorted(held) if role in EXCLUSIVE_ROLES), None)
     if alone is None or len(held) == 1:
         return None
-    return f"The role {alone.label.lower()} goes with no other: who oversees does not work with data."
+    return f"The role {alone.label.lower()} excludes all other roles: overseers do not work with data."
 
 
-def grant_role(user: User, person: User, role: str) -> str | None:
-    """Why this admin cannot give this person this role now."""
-    if why := all_of(changes, is_in_service)(user, person):
+def may_grant_role(user: User, person: User, role: str) -> str | None:
+    """Return why this admin cannot grant this person this role now, or None."""
+    if why := all_of(may_change, is_in_service)(user, person):
         return why
     if role in person.roles:
-        return f"{person} is {Role(role).label.lower()} already."
+        return f"{person} already has the role {Role(role).label.lower()}."
     if why := go_together({*person.roles, role}):
-        return f"{why} Take the other roles away first."
+        return f"{why} Revoke the other roles first."
     return hooks.objection_to(person, role)
 
 
-def take_role(user: User, person: User, role: str) -> str | None:
-    if why := changes(user, person):
+def may_take_role(user: User, person: User, role: str) -> str | None:
+    if why := may_change(user, person):
         return why
     if role not in person.roles:
-        return f"{person} does not hold this role."
+        return f"{person} does not have this role."
     return is_not_the_last_admin(user, person) if role == Role.ADMIN else None
 
 
-def revoke_invitation(user: User, item: Invitation) -> str | None:
-    if why := manages(user):
+def may_revoke_invitation(user: User, item: Invitation) -> str | None:
+    if why := may_manage_people(user):
         return why
-    return None if item.state == "open" else f"This invitation is {item.state} already."
+    return None if item.state == "open" else f"This invitation is already {item.state}."
 
 
 def invitation_is_open(item: Invitation) -> str | None:
-    """Why this link makes no account any more, in words that fit a stranger's eyes."""
+    """Return why this link no longer creates an account, or None. Strangers read it, so the text names no cause."""
     inviter = item.invited_by
-    if item.state == "open" and (inviter.state == User.State.SYSTEM or manages(inviter) is None):
+    if item.state == "open" and (inviter.state == User.State.SYSTEM or may_manage_people(inviter) is None):
         return None
-    return "This invitation does not work any more: it was used, withdrawn or has run out. Ask for a new one."
+    return "This invitation is no longer valid: it was used or revoked, or it has expired. Ask for a new one."

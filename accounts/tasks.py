@@ -1,11 +1,11 @@
-"""What the worker does for people: mail."""
+"""Celery tasks of accounts: sending mail."""
 
 from celery import shared_task
 
-from accounts import mailing
+from accounts.mail import delivery
 
 
 @shared_task(ignore_result=True)
 def send_mail() -> None:
-    """A bell: the rows say what is sent. The clock rings it too, for what the broker has lost."""
-    mailing.send_due()
+    """Send the mails that are due. Celery beat calls it too, for messages that the broker has lost."""
+    delivery.send_due()

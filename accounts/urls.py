@@ -1,23 +1,23 @@
-"""People: one's own pages, the way in, and the admins' pages."""
+"""URLs of accounts: a person's own pages, registration and invitations, and the admins' pages."""
 
 from django.urls import path
 
-from accounts.views import joining, own, people
+from accounts.views import own, people, registration
 
 app_name = "accounts"
 urlpatterns = [
     path("", people.people, name="people"),
     path("me/", own.profile, name="profile"),
     path("me/sign-out-everywhere/", own.end_sessions, name="end_sessions"),
-    path("bell/", own.bell, name="bell"),
+    path("bell/", own.unread, name="bell"),
     path("notifications/", own.notifications, name="notifications"),
-    path("notifications/bell/", own.bell, name="bell"),
+    path("notifications/bell/", own.unread, name="bell"),
     path("notifications/read/", own.read_all, name="read_all"),
     path("notifications/<uuid:pk>/read/", own.read_notification, name="read_notification"),
-    path("register/", joining.register, name="register"),
-    path("register/thanks/", joining.registered, name="registered"),
-    path("register/confirm/<str:token>/", joining.confirm_address, name="confirm_address"),
-    path("welcome/<str:secret>/", joining.welcome, name="welcome"),
+    path("register/", registration.register, name="register"),
+    path("register/thanks/", registration.registered, name="registered"),
+    path("register/confirm/<str:token>/", registration.confirm_address, name="confirm_address"),
+    path("welcome/<str:secret>/", registration.welcome, name="welcome"),
     path("registrations/", people.registrations, name="registrations"),
     path("registrations/<uuid:pk>/approve/", people.approve_registration, name="approve_registration"),
     path("registrations/<uuid:pk>/refuse/", people.refuse_registration, name="refuse_registration"),

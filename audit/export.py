@@ -1,4 +1,4 @@
-"""The log as CSV, in pieces, so that its length does not matter."""
+"""The audit log as CSV, streamed in batches, so that its length does not matter."""
 
 import json
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ COLUMNS = (
 
 
 def pieces(entries: QuerySet[Entry]) -> Iterator[str]:
-    """Header and rows, a batch at a time, newest first. Each batch is a query of its own, cut by id."""
+    """Yield the header, then the rows in batches, newest first. Each batch is one query, continued by id."""
     yield spreadsheets.lines([COLUMNS])
     found = entries.select_related("link").order_by("-id")
     batch = list(found[:BATCH])

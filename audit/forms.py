@@ -1,4 +1,4 @@
-"""How the log is searched. Nonsense in the address narrows nothing."""
+"""The search form of the audit log. Invalid values in the address are ignored."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ class SearchForm(forms.Form):
     text = forms.CharField(label="Text", required=False, max_length=100)
     dataset = forms.ChoiceField(label="Dataset", required=False)
     person = forms.CharField(
-        label="Person", required=False, max_length=254, help_text="Part of an address, or an id."
+        label="Person", required=False, max_length=254, help_text="Part of an e-mail address, or an id."
     )
     action = forms.ChoiceField(label="Kind", required=False)
     object = forms.UUIDField(label="Object id", required=False, widget=forms.HiddenInput)
     since = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}))
     received = forms.BooleanField(
-        label="Only what was received: releases, downloads and recalls", required=False
+        label="Only what somebody received: releases, downloads and recalls", required=False
     )
 
     def __init__(self, *args: Any, datasets: dict[str, str], kinds: list[str], **kwargs: Any) -> None:
@@ -31,7 +31,7 @@ class SearchForm(forms.Form):
                 chosen.choices = offered
 
     def wanted(self) -> Search:
-        """The valid part of what was asked."""
+        """Return the search, without the invalid values."""
         self.is_valid()
         given = {name: value for name, value in self.cleaned_data.items() if value}
         return Search(**{**given, **({"object": str(given["object"])} if "object" in given else {})})

@@ -13,7 +13,7 @@ from audit.models import Entry
 
 @runtime_checkable
 class Actor(Protocol):
-    """Whoever does things: a person, or the system."""
+    """Who performs an action: a person, or the system."""
 
     pk: UUID
     email: str
@@ -29,10 +29,10 @@ def record(
     changes: Mapping[str, tuple[object, object]] | None = None,
     **detail: object,
 ) -> Entry:
-    """Write one line in the caller's transaction.
+    """Write one entry in the caller's transaction.
 
-    `changes` maps a field to (old, new). `detail` must be fit for an auditor's eyes: ids, counts and names,
-    never private rows. A model whose text is not fit for them has an `audit_label`.
+    `changes` maps a field to (old, new). `detail` must be something that auditors may read: ids, counts and names,
+    never private rows. A model whose text they may not read has an `audit_label`.
     Raises RuntimeError outside a transaction: an unlogged change must not be possible.
     """
     if not transaction.get_connection().in_atomic_block:
@@ -54,7 +54,7 @@ def record(
 
 
 def _plain(value: object) -> object:
-    """JSON as the database will give it back."""
+    """Convert a value to the JSON that the database will return."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The append-only log. Entries hold text, not foreign keys, so that they outlive what they speak of."""
+"""The append-only audit log. Entries contain text, not foreign keys, so that they outlive what they describe."""
 
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 CHAIN_LOCK = 7_236_101
-NOBODYS = ".invalid"
-"""How the address of the portal itself ends: no mail can come from there."""
+SYSTEM_DOMAIN = ".invalid"
+"""The ending of the portal's own address: a domain that cannot send e-mail."""
 
-# At commit, one writer at a time adds its entries to the chain. Doing this late, in the database, keeps
-# the lock short, keeps it the last lock a transaction takes, and covers rows that arrive by raw SQL.
+# At commit, one writer at a time adds its entries to the chain. Doing this late, in the database, keeps the lock
+# short, makes it the last lock that a transaction takes, and covers rows inserted by raw SQL.
 APPEND_LINK = f"""
 PERFORM pg_advisory_xact_lock({CHAIN_LOCK});
 INSERT INTO audit_link (entry_id, previous, hash)
@@ -33,7 +33,7 @@ class EntryQuerySet(models.QuerySet["Entry"]):
     """Who may read which part of the log."""
 
     def visible_to(self, user: "User") -> "EntryQuerySet":
-        """Admins and auditors read everything; others what they did and what happened on datasets they own."""
+        """Filter: everything for admins and auditors; for others what they did, and what happened on their datasets."""
         if user.oversees:
             return self
         owned = import_string(settings.AUDIT_SCOPE)(user)
@@ -45,7 +45,7 @@ class Entry(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     key = models.UUIDField(unique=True, editable=False, db_default=RandomUUID())
-    """What addresses and exports call it: ids would tell how much happened in between that somebody may not read."""
+    """Its id in addresses and exports: consecutive ids would reveal how many entries a reader may not see."""
     at = models.DateTimeField(db_index=True)
     action = models.CharField(max_length=60, db_index=True)
     actor_id = models.CharField(max_length=36, blank=True, db_index=True)
@@ -79,17 +79,17 @@ class Entry(models.Model):
 
     @property
     def who(self) -> str:
-        """The person's address, or the portal's name for what it did by itself."""
-        return "Weir" if self.actor.endswith(NOBODYS) else self.actor
+        """The person's address, or the portal's name if it acted by itself."""
+        return "Weir" if self.actor.endswith(SYSTEM_DOMAIN) else self.actor
 
     @property
     def changes_in_words(self) -> list[tuple[str, str, str]]:
-        """Field, old and new, for pages."""
+        """(field, old, new) of each change, as text for pages."""
         return [(name, _in_words(old), _in_words(new)) for name, (old, new) in self.changes.items()]
 
 
 def _in_words(value: object) -> str:
-    """A recorded value as people read it."""
+    """Format a recorded value for people."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
@@ -98,7 +98,7 @@ def _in_words(value: object) -> str:
 
 
 class Link(models.Model):
-    """An entry's place in the hash chain. Written by the database alone, at commit."""
+    """An entry's link in the hash chain. Written only by the database, at commit."""
 
     position = models.BigAutoField(primary_key=True)
     entry = models.OneToOneField(Entry, on_delete=models.PROTECT, related_name="link")

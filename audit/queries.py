@@ -1,4 +1,4 @@
-"""What pages ask of the log. Pages are cut by entries, so that the last one is as fast as the first."""
+"""Page queries of the audit log. Pages are cut by entry, not by offset, so the last one is as fast as the first."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 PER_PAGE = 50
 WORDS = 5
 
-# What it means that something derived from a dataset reached somebody, or was called back.
+# The actions by which something derived from a dataset reached somebody, or was recalled.
 RECEIVED = ("release.release", "release.recall", "output.download", "output.download_held", "log.download")
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What the log is narrowed to; empty parts narrow nothing."""
+    """The filters of a search; empty ones do not filter."""
 
     text: str = ""
     dataset: str = ""
@@ -35,7 +35,7 @@ class Search:
     received: bool = False
 
     def shown(self) -> dict[str, str]:
-        """The parts that narrow, as text: for the address of the next page and for the audit of an export."""
+        """Return the filters that are set, as text: for the address of the next page and the entry of an export."""
         parts = {
             "text": self.text,
             "dataset": self.dataset,
@@ -51,7 +51,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A stretch of the log, newest first, and where the ones before and after it begin."""
+    """One page of the log, newest first, with the keys at which the older and the newer page begin."""
 
     entries: list[Entry]
     older: UUID | None = None
@@ -60,7 +60,7 @@ class Page:
 
     @property
     def lines(self) -> list[tuple[Entry, str]]:
-        """Each entry with the address of whom it concerns, if that is not who did it."""
+        """Each entry with the address of the person it concerns; "" if that is who acted."""
         return [(each, self._concerned(each)) for each in self.entries]
 
     def _concerned(self, entry: Entry) -> str:
@@ -68,7 +68,7 @@ class Page:
 
 
 def search(user: "User", wanted: Search) -> QuerySet[Entry]:
-    """The entries this person may read that fit, newest first."""
+    """Return the matching entries that this person may read, newest first."""
     found: QuerySet[Entry] = Entry.objects.visible_to(user)
     for word in wanted.text.split()[:WORDS]:
         found = found.filter(
@@ -88,7 +88,7 @@ def search(user: "User", wanted: Search) -> QuerySet[Entry]:
 
 
 def page(user: "User", wanted: Search, *, before: UUID | None, after: UUID | None) -> Page:
-    """One page of a search: the entries before the one with this key, or those after it."""
+    """Return one page of a search: the entries older than the key `before`, or newer than the key `after`."""
     found = search(user, wanted)
     if after is not None:
         near = list(found.filter(id__gt=_id(user, after)).order_by("id")[: PER_PAGE + 1])
@@ -105,36 +105,36 @@ def page(user: "User", wanted: Search, *, before: UUID | None, after: UUID | Non
 
 
 def _id(user: "User", key: UUID) -> QuerySet[Entry, int]:
-    """As a part of another query: nothing lies before or after an entry that this person may not read."""
+    """Return a subquery for the id; it is empty for an entry that this person may not read, so nothing matches."""
     return Entry.objects.visible_to(user).filter(key=key).order_by().values_list("id", flat=True)
 
 
 def about_person(user: "User", pk: UUID) -> QuerySet[Entry]:
-    """What a person did and what was done about them."""
+    """Return what a person did and what concerned them."""
     return search(user, Search(person=str(pk)))
 
 
 def dataset_names(user: "User") -> dict[str, str]:
-    """The datasets that the readable part of the log speaks of, by id, under their newest title."""
+    """Return {id: newest title} of the datasets in the part of the log that this person may read."""
     found = Entry.objects.visible_to(user).filter(object_type="dataset")
     newest = found.order_by("object_id", "-id").distinct("object_id").values_list("object_id", "object_label")
     return dict(sorted(newest, key=lambda pair: pair[1].lower()))
 
 
 def addresses(ids: Iterable[str]) -> dict[str, str]:
-    """The addresses of people by id, as the log knows them from what they did."""
+    """Return {person's id: address}, taken from what each did last; people who never acted are missing."""
     acted = Entry.objects.filter(actor_id__in=[pk for pk in ids if pk]).order_by("actor_id", "-id")
     return dict(acted.distinct("actor_id").values_list("actor_id", "actor"))
 
 
 def action_kinds(user: "User") -> list[str]:
-    """The kinds of action in the readable part of the log: request, run, release, user and so on."""
+    """Return the kinds of action that this person may read of: request, run, release, user and so on."""
     found = Entry.objects.visible_to(user).order_by("action")
     return sorted({action.split(".")[0] for action in found.values_list("action", flat=True).distinct()})
 
 
 def _about(person: str) -> Q:
-    """An id is one person; anything else is part of an address."""
+    """Match an id exactly, and anything else as a part of an address."""
     try:
         pk = str(UUID(person))
     except ValueError:
@@ -143,7 +143,7 @@ def _about(person: str) -> Q:
 
 
 def _between(found: QuerySet[Entry], since: date | None, until: date | None) -> QuerySet[Entry]:
-    """Whole days in the reader's own time zone, both included."""
+    """Filter by whole days in the reader's time zone, both included."""
     if since is not None:
         found = found.filter(at__gte=_midnight(since))
     if until is not None and until < date.max:

@@ -1,4 +1,4 @@
-"""What people do with the log: take a copy of a part of it, which is itself written down."""
+"""Exports of the audit log, which are audited themselves."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def export_csv(wanted: queries.Search, *, by: "User") -> Iterator[str]:
-    """The readable entries that fit, as pieces of CSV. That somebody took them is recorded first."""
+    """Return the matching entries that this person may read, as pieces of CSV. The export itself is recorded first."""
     with transaction.atomic():
         log.record("audit.export", by=by, on=by, dataset_id=wanted.dataset, search=wanted.shown())
     return export.pieces(queries.search(by, wanted))

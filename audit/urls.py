@@ -1,4 +1,4 @@
-"""The audit log."""
+"""Addresses of the audit log."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""Check the whole log: every entry is what was hashed, and every hash stands on the one before."""
+"""Verification of the whole log: every entry is what was hashed, and every hash follows from the one before."""
 
 import json
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How many entries hold, the head of the chain, and the first entry that does not hold, if any."""
+    """The number of valid entries, the position and hash of the chain's head, and the first fault, if any."""
 
     entries: int
     position: int
@@ -39,7 +39,7 @@ class Result:
 def verify(*, position: int = 0, head: str = "") -> Result:
     """Walk the chain in order and stop at the first fault.
 
-    With a `position` and `head` that were noted earlier, also notice when the log has lost its end since.
+    With the `position` and `head` of an earlier verification, also detect that the log has lost entries at its end.
     """
     count, last, previous, seen = 0, 0, chain.GENESIS, not head
     for row in _rows():
@@ -50,13 +50,13 @@ def verify(*, position: int = 0, head: str = "") -> Result:
         seen = seen or (last == position and previous == head)
     if not seen:
         return Result(
-            count, last, previous, fault=f"the chain does not hold {head[:12]}… at position {position}"
+            count, last, previous, fault=f"the chain does not contain {head[:12]}… at position {position}"
         )
     return Result(count, last, previous)
 
 
 def _rows() -> "Iterator[dict[str, Any]]":
-    """One statement, hence one snapshot, read in batches. Entries outside the chain come last."""
+    """Read all entries in batches by one statement, so from one snapshot. Entries outside the chain come last."""
     fields = ("id", "at", "payload", *COLUMNS, "link__position", "link__previous", "link__hash")
     ordered = Entry.objects.order_by(F("link__position").asc(nulls_last=True), "id")
     rows: Iterator[dict[str, Any]] = ordered.values(*fields).iterator(chunk_size=BATCH)
@@ -67,17 +67,17 @@ def _fault(row: dict[str, object], previous: str) -> str:
     if row["link__position"] is None:
         return "it is not part of the chain"
     if row["link__previous"] != previous:
-        return "the entry before it is missing, was moved or was changed"
+        return "the entry before it was removed, moved or changed"
     if chain.link(previous, str(row["payload"])) != row["link__hash"]:
-        return "its text is not what was hashed"
+        return "its text is not the text that was hashed"
     if not _matches(row):
-        return "its columns are not what its text says"
+        return "its columns differ from its text"
     return ""
 
 
 def _matches(row: dict[str, object]) -> bool:
     try:
-        said = json.loads(str(row["payload"]))
+        hashed = json.loads(str(row["payload"]))
     except ValueError:
         return False
-    return bool(said == {"at": row["at"].isoformat(), **{name: row[name] for name in COLUMNS}})  # type: ignore[attr-defined]
+    return bool(hashed == {"at": row["at"].isoformat(), **{name: row[name] for name in COLUMNS}})  # type: ignore[attr-defined]

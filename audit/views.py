@@ -1,4 +1,4 @@
-"""The log's pages: search, one entry, export. Nothing here changes anything."""
+"""Pages of the audit log: search, one entry, export. None of them changes anything else."""
 
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
@@ -15,13 +15,13 @@ from django.views.decorators.http import require_POST, require_safe
 from audit import chain, queries, services
 from audit.forms import SearchForm
 from audit.models import Entry
-from common.expensive import computing
+from common.heavy_views import computing
 from common.http import UserRequest, found
 
 
 @require_safe
 def entries(request: UserRequest) -> HttpResponse:
-    """The part of the log this person may read, searched and paged."""
+    """Search the part of the log that this person may read."""
     form = _form(request)
     wanted = form.wanted()
     page = queries.page(
@@ -39,7 +39,7 @@ def entries(request: UserRequest) -> HttpResponse:
 
 @require_safe
 def entry(request: UserRequest, pk: UUID) -> HttpResponse:
-    """One entry: what changed, and whether its place in the chain is sound."""
+    """Show one entry: what changed, and whether its link in the chain is valid."""
     readable = Entry.objects.visible_to(request.user).select_related("link")
     item = found(readable, key=pk)
     link = getattr(item, "link", None)
@@ -55,7 +55,7 @@ def entry(request: UserRequest, pk: UUID) -> HttpResponse:
 @require_POST
 @computing
 def export(request: UserRequest) -> StreamingHttpResponse:
-    """The same search as CSV. By POST, for it writes a line into the log."""
+    """Export a search as CSV. By POST, because this writes an entry."""
     wanted = _form(request).wanted()
     pieces = services.export_csv(wanted, by=request.user)
     name = f"weir-audit-{timezone.localdate().isoformat()}.csv"
@@ -75,7 +75,7 @@ def _form(request: UserRequest) -> SearchForm:
 
 
 def _key(text: str | None) -> UUID | None:
-    """A key out of the address, or nothing."""
+    """Parse a key from the address; None if it is invalid."""
     try:
         return UUID(text) if text else None
     except ValueError:
@@ -83,7 +83,7 @@ def _key(text: str | None) -> UUID | None:
 
 
 def _streamed(request: HttpRequest, pieces: Iterator[str]) -> Iterator[str] | AsyncIterator[str]:
-    """Under ASGI a plain iterator would be read to its end before the first byte leaves."""
+    """Stream the pieces. Under ASGI, Django would read a synchronous iterator to its end before sending a byte."""
     return _async(pieces) if isinstance(request, ASGIRequest) else pieces
 
 

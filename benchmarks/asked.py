@@ -1,4 +1,4 @@
-"""What errors are measured on: a question, the table it goes to, and the truth by plain NumPy."""
+"""Questions whose errors are measured, each with its table and its exact answer by NumPy."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.samples import Floats, claims, numbers, survey, wages
-from privacy.engine.expressions import Column
-from privacy.engine.figures import Answer, Figure
-from privacy.engine.queries import (
+from privacy.engine.figures import Figure, Figures
+from privacy.engine.language.expressions import Column
+from privacy.engine.language.query import (
     Correlation,
     Count,
     Distribution,
@@ -20,21 +20,21 @@ from privacy.engine.queries import (
     Sum,
     Variance,
 )
-from privacy.engine.release import Table
+from privacy.engine.release import SortedTable
 
-PEOPLE: dict[Callable[[int], Table], int] = {survey: 48_842, wages: 20_000, claims: 20_000}
+PEOPLE: dict[Callable[[int], SortedTable], int] = {survey: 48_842, wages: 20_000, claims: 20_000}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is asked, which figures of the answer count, and what they would be without noise (shape (figures,))."""
+    """A question, the figures of its answer that count, and their exact values (shape (figures,))."""
 
     name: str
-    table: Callable[[int], Table]
+    table: Callable[[int], SortedTable]
     asked: Measure
-    truth: Callable[[Table], Floats]
+    truth: Callable[[SortedTable], Floats]
     figure: str = ""
-    """The name of the figure that counts, where a line has several; the first one otherwise."""
+    """The name of the figure that counts if a line has several; by default the first."""
 
     @property
     def query(self) -> Query:
@@ -44,7 +44,7 @@ class Question:
     def title(self) -> str:
         return f"{self.table.__name__}: {self.name}"
 
-    def figures(self, answer: Answer) -> list[Figure]:
+    def figures(self, answer: Figures) -> list[Figure]:
         """One of each line; the last share, which is 1 whatever the noise, is left out."""
         found = [next(one for one in line.figures if self.figure in {"", one.name}) for line in answer.lines]
         return found[:-1] if isinstance(self.asked, Distribution) else found
@@ -54,17 +54,17 @@ AGE, HOURS, SCHOOLING = Column("age"), Column("hours"), Column("schooling")
 WAGE, EXPERIENCE, AMOUNT = Column("wage"), Column("experience"), Column("amount")
 
 
-def one(of: Callable[[Floats], float], column: str) -> Callable[[Table], Floats]:
+def one(of: Callable[[Floats], float], column: str) -> Callable[[SortedTable], Floats]:
     return lambda table: np.array([of(numbers(table, column))])
 
 
-def quantile(share: float, column: str) -> Callable[[Table], Floats]:
-    """The smallest value that at least this share does not pass."""
+def quantile(share: float, column: str) -> Callable[[SortedTable], Floats]:
+    """Return the smallest value that at least this share of the values does not exceed."""
     return one(lambda x: float(np.quantile(x, share, method="inverted_cdf")), column)
 
 
-def shares(column: str, bins: int) -> Callable[[Table], Floats]:
-    def truth(table: Table) -> Floats:
+def shares(column: str, bins: int) -> Callable[[SortedTable], Floats]:
+    def truth(table: SortedTable) -> Floats:
         spec, x = table.rows.table.column(column), numbers(table, column)
         place = np.clip(np.floor((x - spec.lower) * (bins / (spec.upper - spec.lower))), 0, bins - 1)
         return np.cumsum(np.bincount(place.astype(np.int64), minlength=bins))[:-1] / len(x)
@@ -72,17 +72,17 @@ def shares(column: str, bins: int) -> Callable[[Table], Floats]:
     return truth
 
 
-def slope(target: str, *features: str) -> Callable[[Table], Floats]:
+def slope(target: str, *features: str) -> Callable[[SortedTable], Floats]:
     """The coefficient of the first feature by least squares."""
 
-    def truth(table: Table) -> Floats:
+    def truth(table: SortedTable) -> Floats:
         xs = np.column_stack([np.ones(table.rows.length), *(numbers(table, name) for name in features)])
         return np.asarray(np.linalg.lstsq(xs, numbers(table, target), rcond=None)[0][1:2], dtype=np.float64)
 
     return truth
 
 
-def correlation(table: Table) -> Floats:
+def correlation(table: SortedTable) -> Floats:
     return np.corrcoef(numbers(table, "age"), numbers(table, "hours"))[:1, 1]
 
 

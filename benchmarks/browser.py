@@ -1,4 +1,4 @@
-"""A signed-in visitor over real sockets: HTTP calls, and a websocket spoken by hand."""
+"""A signed-in visitor over real sockets: HTTP calls, and a minimal websocket client."""
 
 import base64
 import json
@@ -15,11 +15,11 @@ from django.test import Client
 from accounts.models import User
 
 TOKEN = "b" * 32
-"""A token against forged requests, as good as any: the cookie and the header must be the same."""
+"""An arbitrary CSRF token: cookie and header only have to match."""
 
 
 class Visitor:
-    """One person on one kept connection."""
+    """One person with one persistent connection."""
 
     def __init__(self, port: int, user: User) -> None:
         client = Client()
@@ -30,7 +30,7 @@ class Visitor:
         self._http = HTTPConnection("127.0.0.1", port, timeout=60)
 
     def ask(self, method: str, url: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
-        """(status, body) of one call."""
+        """Return (status, body) of one call."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         origin = {"Cookie": self.cookie, "X-CSRFToken": TOKEN, "Origin": f"http://127.0.0.1:{self.port}"}
         self._http.request(method, url, body, {**origin, **named})
@@ -72,7 +72,7 @@ class LiveSocket:
             raise RuntimeError(head.decode(errors="replace"))
 
     def watch(self, *keys: str) -> None:
-        """Watch keys; returns once the portal has said of each that it is watched."""
+        """Watch keys; return once the portal has confirmed each."""
         text = json.dumps({"watch": keys}).encode()
         mask = os.urandom(4)
         masked = bytes(byte ^ mask[k % 4] for k, byte in enumerate(text))
@@ -86,13 +86,13 @@ class LiveSocket:
             self.hear()
 
     def hear(self) -> Any:
-        """The next message."""
+        """Return the next message."""
         while True:
             code, text = self._frame()
             if code == 1:
                 return json.loads(text)
             if code == 8:
-                raise RuntimeError("The portal has closed the socket.")
+                raise RuntimeError("The portal closed the socket.")
 
     def _frame(self) -> tuple[int, bytes]:
         first, length = self._take(2)
@@ -109,7 +109,7 @@ class LiveSocket:
     def _more(self) -> None:
         part = self.wire.recv(65_536)
         if not part:
-            raise RuntimeError("The portal has hung up.")
+            raise RuntimeError("The portal closed the connection.")
         self._left += part
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The command: run the parts that are asked for, each in a process of its own, print and keep what they measure."""
+"""The command line: run the named parts, each in its own process; print and store their measures."""
 
 import argparse
 import json
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PARTS = ("launch", "lane", "runner", "channels", "gates", "live", "pages", "upload", "privacy", "peers")
 INSIDE = ("accuracy",)
-"""A part of another part, which may be asked for alone."""
+"""A part of another part that can be run by itself."""
 
 
 def main() -> int:
@@ -42,7 +42,7 @@ def options() -> argparse.Namespace:
         "parts",
         nargs="*",
         metavar="PART",
-        help=f"of {', '.join(PARTS)} (default: all); accuracy is in privacy, and may be asked for alone",
+        help=f"from {', '.join(PARTS)} (default: all); accuracy is part of privacy and can be run by itself",
     )
     parser.add_argument("--quick", action="store_true", help="small sizes and few repetitions: does it work?")
     parser.add_argument("--full", action="store_true", help="large sizes too (10^7 rows)")
@@ -52,7 +52,7 @@ def options() -> argparse.Namespace:
     )
     chosen = parser.parse_args()
     if unknown := sorted(set(chosen.parts) - {*PARTS, *INSIDE}):
-        parser.error(f"there is no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
+        parser.error(f"unknown part: {', '.join(unknown)}; choose from {', '.join(PARTS)}")
     return chosen
 
 

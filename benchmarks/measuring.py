@@ -1,4 +1,4 @@
-"""What a measure is, how it is taken, and how it is told."""
+"""Measures: what they hold, how they are taken and how they are printed."""
 
 import os
 import resource
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 class Of(StrEnum):
-    """What a goal is set for: our figure, its ratio to the floor, or what it takes beyond the floor."""
+    """What a goal limits: our figure, its ratio to the floor, or its difference from the floor."""
 
     OURS = "ours"
     RATIO = "ratio"
@@ -22,7 +22,7 @@ class Of(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """A limit: at most, or at least."""
+    """An upper or lower limit."""
 
     limit: float
     of: Of = Of.OURS
@@ -55,7 +55,7 @@ class Measure:
 
     @property
     def is_met(self) -> bool | None:
-        """None without a goal."""
+        """Whether the goal is met; None without a goal."""
         if self.goal is None:
             return None
         value = {Of.OURS: self.ours, Of.RATIO: self.ratio, Of.BEYOND: self.ours - (self.floor or 0.0)}
@@ -64,7 +64,7 @@ class Measure:
 
     @property
     def is_met_in_cpu(self) -> bool:
-        """Whether processor time alone is within a goal for time: what a machine with nothing else to do would show."""
+        """Whether processor time alone meets a goal for time, as wall time would on an idle machine."""
         if self.goal is None or self.cpu is None or self.unit != "ms" or self.goal.of == Of.RATIO:
             return False
         beyond = (self.floor_cpu or 0.0) if self.goal.of == Of.BEYOND else 0.0
@@ -119,13 +119,13 @@ def median(takes: Sequence[Took]) -> Took:
 
 
 def repeated(step: Callable[[], object], rounds: int) -> Took:
-    """The median of several calls, after one that does not count."""
+    """Return the median of several calls, after a warm-up call."""
     step()
     return median([took(step) for _ in range(rounds)])
 
 
 def compared(ours: Callable[[], object], floor: Callable[[], object], rounds: int) -> tuple[Took, Took]:
-    """Both by turns, so that the load of the machine falls on both."""
+    """Time both in turns, so that other load on the machine affects both."""
     ours(), floor()
     pairs = [(took(ours), took(floor)) for _ in range(rounds)]
     return median([pair[0] for pair in pairs]), median([pair[1] for pair in pairs])
@@ -134,7 +134,7 @@ def compared(ours: Callable[[], object], floor: Callable[[], object], rounds: in
 def versus(
     name: str, ours: Took, floor: Took | None = None, goal: Goal | None = None, note: str = ""
 ) -> Measure:
-    """A measure in milliseconds of wall time, with processor time beside."""
+    """Return a measure of wall time in ms, with processor time."""
     return Measure(
         name=name,
         ours=ours.wall,
@@ -147,18 +147,18 @@ def versus(
 
 
 def wall_only(measure: Measure) -> Measure:
-    """Without processor time: what runs inside a sandbox is not counted among our children."""
+    """Drop processor time: processes in a sandbox are not counted among our children."""
     return replace(measure, cpu=None, floor_cpu=None)
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least this share of them does not pass."""
+    """Return the smallest value that at least this share of the values does not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]
 
 
 def peak_memory_mb(pid: int | str = "self") -> float:
-    """The most memory that a process has held so far."""
+    """Return the peak memory of a process so far."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
@@ -166,7 +166,7 @@ def peak_memory_mb(pid: int | str = "self") -> float:
 
 
 def process_cpu_seconds(pid: int) -> float:
-    """Processor time of a process and of its children, those alive included."""
+    """Return the processor time of a process and its children, live ones included."""
     ticks = os.sysconf("SC_CLK_TCK")
     total = 0
     for path in Path("/proc").glob("[0-9]*/stat"):
@@ -180,7 +180,7 @@ def process_cpu_seconds(pid: int) -> float:
 
 
 def machine() -> dict[str, object]:
-    """What the figures were taken on."""
+    """Describe the machine that the figures were taken on."""
     model = next(
         (
             line.partition(":")[2].strip()
@@ -194,5 +194,5 @@ def machine() -> dict[str, object]:
 
 
 def bare_python() -> None:
-    """The floor of whatever starts a process."""
+    """Measure the floor of everything that starts a process."""
     subprocess.run([sys.executable, "-I", "-c", "pass"], check=True)

@@ -1,4 +1,4 @@
-"""One part in a process of its own: `python -m benchmarks.part NAME FILE [--quick] [--full] [--cold] [--install]`."""
+"""Run one part in its own process: `python -m benchmarks.part NAME FILE [--quick] [--full] [--cold] [--install]`."""
 
 import argparse
 import importlib

@@ -1,8 +1,8 @@
-"""Tables to measure errors on: made up, from a fixed seed, with what makes real ones hard.
+"""Synthetic tables from a fixed seed for measuring errors, with the difficulties of real data.
 
-No person is in them. `survey` has the columns of a census of adults: ages heaped at tens and fives, two of five work
-exactly 40 hours. `wages` is a panel of up to eight years a person in four regions: wages in cents, heaped at whole
-amounts. `claims` has a long tail: half of them below 1 % of the declared bounds.
+`survey` resembles a census of adults: ages heap at multiples of five, and two in five people work exactly 40 hours.
+`wages` is a panel of up to eight years per person in four regions: wages in cents, heaped at whole amounts. `claims`
+has a long tail: half of the amounts are below 1 % of the declared bounds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from privacy.engine.evaluate import Rows, Values
-from privacy.engine.release import Table, table_from_columns
-from privacy.engine.schema import ColumnSpec, Kind, TableSpec
+from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
+from privacy.engine.measure.evaluate import Rows, Values
+from privacy.engine.release import SortedTable, table_from_columns
 
 Floats = npt.NDArray[np.float64]
 REGIONS = ("north", "east", "south", "west")
 SEED = 1994
 
 
-def survey(people: int) -> Table:
-    """One row a person: age, schooling, hours."""
+def survey(people: int) -> SortedTable:
+    """Return one row per person: age, schooling, hours."""
     draw = np.random.default_rng(SEED)
     age = np.clip(np.round(17 + draw.gamma(2.2, 10.0, people)), 17, 90)
     fives = draw.random(people) < 0.15
@@ -37,8 +37,8 @@ def survey(people: int) -> Table:
     return _table(columns, rows_each=np.ones(people, dtype=np.int64), most=1)
 
 
-def wages(people: int) -> Table:
-    """From one to eight rows a person: wage an hour, years of experience, region (the same in all rows of a person)."""
+def wages(people: int) -> SortedTable:
+    """Return one to eight rows per person: hourly wage, years of experience, region (constant within a person)."""
     draw = np.random.default_rng(SEED + 1)
     each = draw.integers(1, 9, people)
     rows = int(each.sum())
@@ -60,8 +60,8 @@ def wages(people: int) -> Table:
     return _table(columns, rows_each=each, most=8)
 
 
-def claims(people: int) -> Table:
-    """From one to twenty rows a person, most have few: an amount with a long tail."""
+def claims(people: int) -> SortedTable:
+    """Return one to twenty rows per person, mostly few: an amount with a long tail."""
     draw = np.random.default_rng(SEED + 2)
     each = np.minimum(1 + draw.geometric(0.4, people), 20)
     amount = np.clip(np.round(80 * (1 + draw.pareto(1.3, int(each.sum()))), 2), 0, 20_000)
@@ -69,14 +69,14 @@ def claims(people: int) -> Table:
     return _table(columns, rows_each=each, most=20)
 
 
-def numbers(table: Table, name: str) -> Floats:
-    """A column as plain numbers, for the truth that answers are compared with."""
+def numbers(table: SortedTable, name: str) -> Floats:
+    """Return a column as plain numbers, for exact answers."""
     return np.asarray(table.rows.columns[name].numbers, dtype=np.float64)
 
 
 def _table(
     columns: Sequence[tuple[ColumnSpec, npt.NDArray[Any]]], *, rows_each: npt.NDArray[np.int64], most: int
-) -> Table:
+) -> SortedTable:
     specs: Mapping[str, ColumnSpec] = {spec.name: spec for spec, _ in columns}
     offsets = np.concatenate([[0], np.cumsum(rows_each)]).astype(np.int64)
     rows = int(offsets[-1])

@@ -1,4 +1,4 @@
-"""A portal to measure: Postgres and Valkey of its own in a temporary folder, and processes on it, gone at the end."""
+"""A temporary portal to measure: its own Postgres, Valkey and processes, all removed at the end."""
 
 import atexit
 import contextlib
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def start_servers() -> None:
-    """Both as they are in production, with every commit on disk. Their places go into this process's environment."""
+    """Start both as in production, with durable commits. Their URLs are set in this process's environment."""
     folder = Path(tempfile.mkdtemp(prefix="weir-benchmark-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     (folder / "state" / "static").mkdir(mode=0o700, parents=True)
@@ -57,7 +57,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def web_server() -> Iterator[tuple[int, Child]]:
-    """Daphne as bin/launch starts it: (port, process)."""
+    """Start Daphne as bin/launch does; yield (port, process)."""
     port = free_port()
     child = Child(
         "The web server",
@@ -72,7 +72,7 @@ def web_server() -> Iterator[tuple[int, Child]]:
 
 @contextlib.contextmanager
 def worker(queues: str = "default,sandbox", *, hands: int = 2) -> Iterator[Child]:
-    """A Celery worker with so many processes."""
+    """Start a Celery worker with this number of processes."""
     command = ["-A", "portal.celery", "worker", "-Q", queues, "-c", str(hands), "-l", "info"]
     log = Path(os.environ["WEIR_STATE"]) / "worker.log"
     child = Child("The worker", [sys.executable, "-m", "celery", *command], log, env=dict(os.environ))

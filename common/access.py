@@ -1,4 +1,4 @@
-"""Rules: functions that say why not. None is permission."""
+"""Rules: functions that return the reason against something. None is permission."""
 
 from collections.abc import Callable
 from typing import ParamSpec
@@ -9,7 +9,7 @@ P = ParamSpec("P")
 
 
 def all_of(*rules: Callable[P, str | None]) -> Callable[P, str | None]:
-    """A rule that holds when every one of `rules` does; the first refusal wins."""
+    """Combine rules into one that permits only what all of them permit; it returns the first reason against."""
 
     def combined(*args: P.args, **kwargs: P.kwargs) -> str | None:
         return next((why for rule in rules if (why := rule(*args, **kwargs))), None)
@@ -18,7 +18,7 @@ def all_of(*rules: Callable[P, str | None]) -> Callable[P, str | None]:
 
 
 def any_of(*rules: Callable[P, str | None]) -> Callable[P, str | None]:
-    """A rule that holds when one of `rules` does; otherwise the last refusal is told."""
+    """Combine rules into one that permits what at least one of them permits; otherwise it returns the last reason."""
 
     def combined(*args: P.args, **kwargs: P.kwargs) -> str | None:
         why: str | None = None
@@ -32,6 +32,6 @@ def any_of(*rules: Callable[P, str | None]) -> Callable[P, str | None]:
 
 
 def require(rule: Callable[P, str | None], *args: P.args, **kwargs: P.kwargs) -> None:
-    """Raise Denied with the rule's own words when it refuses."""
+    """Raise Denied with the rule's reason if there is one."""
     if why := rule(*args, **kwargs):
         raise Denied(why)

@@ -1,4 +1,4 @@
-"""One address for the portal: scheme and port come from WEIR_BASE_URL, not from what a request claims."""
+"""The portal's one address: its scheme and port come from WEIR_BASE_URL, not from what a request claims."""
 
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -8,13 +8,14 @@ from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port
 
 SCHEME = "weir.scheme"
-"""Beside the headers in request.META, where no client can write; SECURE_PROXY_SSL_HEADER reads it."""
+"""A key in request.META that no client can set; SECURE_PROXY_SSL_HEADER reads it."""
 
 
 class BaseUrlMiddleware:
-    """Stands first. The proxy speaks plain HTTP with us, and may pass on whatever port a client names.
+    """Set the scheme and port of each request; has to be the first middleware.
 
-    Host names themselves are still checked by Django (WEIR_HOSTS).
+    The proxy speaks plain HTTP with us, and may pass on whatever port a client names. Django still checks host names
+    (WEIR_HOSTS).
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

@@ -1,4 +1,4 @@
-"""Side effects, after the transaction and never its undoing: what fails here is logged, and made up for elsewhere."""
+"""Side effects that run after commit and cannot roll it back: a failure is logged, and a sweep makes up for it."""
 
 from collections.abc import Callable
 from functools import partial, update_wrapper
@@ -10,5 +10,5 @@ P = ParamSpec("P")
 
 
 def after(effect: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
-    """After commit, call `effect`. A failure is logged under its name, which a bare partial does not have."""
+    """Call `effect` after commit. A failure is logged under its name, which a bare partial does not have."""
     transaction.on_commit(update_wrapper(partial(effect, *args, **kwargs), effect), robust=True)

@@ -1,8 +1,8 @@
-"""What the portal refuses, as one tree. Services raise; a middleware and the API's handler answer."""
+"""Refusals, as one tree of exceptions. Services raise them; a middleware and the API's handler answer them."""
 
 
 class Refused(Exception):
-    """The portal will not do this as asked. The text says what happened and how to mend it."""
+    """The portal will not do this as asked. The text says what happened and how to put it right."""
 
     status = 400
     code = "refused"

@@ -1,4 +1,4 @@
-"""How every form looks."""
+"""Rendering of every form: the portal's CSS classes and markup."""
 
 from django import forms
 from django.forms import widgets
@@ -17,7 +17,7 @@ CLASSES: dict[type[forms.Widget], str] = {
 
 
 class Field(BoundField):
-    """A field that knows the portal's classes, so that forms need not say them."""
+    """A bound field that adds the portal's CSS classes, so that forms need not name them."""
 
     def build_widget_attrs(
         self, attrs: dict[str, str | bool], widget: forms.Widget | None = None
@@ -34,29 +34,29 @@ class Field(BoundField):
 
     @property
     def mark(self) -> str:
-        """What stands beside the label: `optional`, or when the field is needed after all (attribute data-needed)."""
+        """The note beside the label: `optional`, or when the field is needed after all (attribute data-needed)."""
         needed = self.field.widget.attrs.get("data-needed", "")
         return "" if self.field.required else str(needed or "optional")
 
     @property
     def is_checkbox(self) -> bool:
-        """A single box whose label stands to its right."""
+        """Whether this is a single checkbox, whose label is to its right."""
         return isinstance(self.field.widget, forms.CheckboxInput)
 
     @property
     def is_choices(self) -> bool:
-        """Several boxes under one legend."""
+        """Whether this is a group of boxes under one legend."""
         return isinstance(self.field.widget, forms.RadioSelect | forms.CheckboxSelectMultiple)
 
 
 def _repeats(placeholder: str, label: str) -> bool:
-    """Whether a placeholder says only what the label says already."""
-    said, known = placeholder.lower(), label.lower()
-    return bool(said) and (said in known or known in said)
+    """Whether a placeholder only repeats the label."""
+    shown, known = placeholder.lower(), label.lower()
+    return bool(shown) and (shown in known or known in shown)
 
 
 class Renderer(TemplatesSetting):
-    """Fields with label, help and errors in the portal's own markup."""
+    """Renders fields with label, help and errors in the portal's own markup."""
 
     form_template_name = "components/form.html"
     field_template_name = "components/field.html"

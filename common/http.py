@@ -1,4 +1,4 @@
-"""The edge of HTTP: typed requests, and refusals turned into pages."""
+"""HTTP helpers: typed requests, and refusals as pages or JSON."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -12,8 +12,8 @@ from django.utils.cache import patch_cache_control
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from common import plain_json
+from common.admission import Busy
 from common.errors import Refused
-from common.turns import Busy
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -29,7 +29,7 @@ class UserRequest(HttpRequest):
 
 
 def found(queryset: "QuerySet[M]", **lookup: object) -> M:
-    """The one object of `queryset`, or 404: what a person may not know does not exist."""
+    """Return the one object of `queryset`, or raise Http404: what a person may not see does not exist for them."""
     try:
         return queryset.get(**lookup)
     except (ObjectDoesNotExist, ValidationError, ValueError) as missing:
@@ -37,17 +37,17 @@ def found(queryset: "QuerySet[M]", **lookup: object) -> M:
 
 
 def body_json(request: HttpRequest, *, limit: int = 1_000_000) -> dict[str, object]:
-    """The request's JSON object; Refused when it is none or longer than `limit` bytes."""
+    """Return the request's JSON object. Raises Refused if the body is something else or longer than `limit` bytes."""
     if len(request.body) > limit:
-        raise Refused(f"This is longer than {limit:,} bytes.")
+        raise Refused(f"The body of this request is longer than {limit:,} bytes. Send less.")
     try:
         value = plain_json.loads(request.body)
     except UnicodeDecodeError as bad:
-        raise Refused("The body of this call is not JSON.") from bad
+        raise Refused("The body of this request is not JSON. Send a JSON object.") from bad
     except ValueError as bad:
-        raise Refused(f"The body of this call is not JSON: {bad}.") from bad
+        raise Refused(f"The body of this request is not JSON: {bad}. Send a JSON object.") from bad
     if not isinstance(value, dict):
-        raise Refused("The body of this call is not a JSON object.")
+        raise Refused("The body of this request is not a JSON object. Send one.")
     return value
 
 
@@ -59,11 +59,11 @@ HEADINGS = {
 
 
 def back(request: HttpRequest) -> str:
-    """The page of this portal that the person came from, or nothing."""
+    """Return the address of the portal's page that the person came from, or ""."""
     origin = request.headers.get("Referer", "")
     try:
         host = request.get_host()
-    except DisallowedHost:  # then nothing is, and this is asked by the page that says so
+    except DisallowedHost:  # no address is ours then; the error page for it calls this
         return ""
     ours = url_has_allowed_host_and_scheme(origin, {host}, require_https=request.is_secure())
     here = request.method == "GET" and origin == request.build_absolute_uri()
@@ -71,12 +71,12 @@ def back(request: HttpRequest) -> str:
 
 
 def wants_json(request: HttpRequest) -> bool:
-    """Whether a script asks rather than a person."""
+    """Whether a script sent the request rather than a browser page."""
     return "application/json" in request.headers.get("Accept", "")
 
 
 def page_above(path: str) -> str:
-    """The nearest address above this one at which there is something."""
+    """Return the nearest address above this one that has a view, or ""."""
     while path := path.rstrip("/").rpartition("/")[0]:
         try:
             resolve(f"{path}/")
@@ -87,44 +87,44 @@ def page_above(path: str) -> str:
 
 
 def not_allowed(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
-    """Says that an address is not for this method: most often that it takes a form and shows no page."""
+    """Explain that an address does not take this method; most often it takes a form and has no page."""
     takes = answer["Allow"]
     reason = (
-        "This address takes a form that a page sends. It shows no page of its own."
+        "This address only receives a form. It has no page of its own."
         if request.method in {"GET", "HEAD"}
-        else f"This address is not for {request.method}. It answers to {takes}."
+        else f"This address does not take {request.method}. Use {takes}."
     )
     if wants_json(request):
-        said: HttpResponse = JsonResponse(
+        response: HttpResponse = JsonResponse(
             {"code": "method_not_allowed", "detail": reason}, status=answer.status_code
         )
     else:
         context = {"reason": reason, "back": back(request) or page_above(request.path)}
-        said = render(request, "errors/405.html", context, status=answer.status_code)
-    said["Allow"] = takes
-    return said
+        response = render(request, "errors/405.html", context, status=answer.status_code)
+    response["Allow"] = takes
+    return response
 
 
 def refusal_as_json(refused: Refused) -> JsonResponse:
-    said = JsonResponse({"code": refused.code, "detail": str(refused)}, status=refused.status)
+    response = JsonResponse({"code": refused.code, "detail": str(refused)}, status=refused.status)
     if isinstance(refused, Busy):
-        said["Retry-After"] = str(refused.RETRY_SECONDS)
-    return said
+        response["Retry-After"] = str(refused.RETRY_SECONDS)
+    return response
 
 
 def busy(request: HttpRequest, why: Busy) -> HttpResponse:
-    """Says when to come again. A page that was only to be looked at comes again by itself."""
+    """Return a page that says when to try again. After a GET, the page tries again by itself."""
     retries = request.method == "GET"
     context = {"reason": str(why), "retries": retries, "back": back(request)}
-    said = render(request, "errors/busy.html", context, status=why.status)
-    said["Retry-After"] = str(why.RETRY_SECONDS)
+    response = render(request, "errors/busy.html", context, status=why.status)
+    response["Retry-After"] = str(why.RETRY_SECONDS)
     if retries:
-        said["Refresh"] = str(why.RETRY_SECONDS)
-    return said
+        response["Refresh"] = str(why.RETRY_SECONDS)
+    return response
 
 
 class PrivatePagesMiddleware:
-    """No answer is kept by a browser or a proxy. Files that are the same for everybody are served before this."""
+    """Keep browsers and proxies from storing responses. Files that are the same for all are served before this."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -136,7 +136,7 @@ class PrivatePagesMiddleware:
 
 
 class RefusalsMiddleware:
-    """Turns a Refused raised by a service, and a method that is not taken, into a page, or into JSON for a script."""
+    """Turn a Refused that a view raises, and a method that is not allowed, into a page, or into JSON for a script."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

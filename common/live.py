@@ -1,4 +1,4 @@
-"""Tell open pages that something changed: never what, so that content is authorised in one place, the page."""
+"""Notify open pages that something changed, never what: so content is authorised in one place, the page."""
 
 from uuid import UUID
 
@@ -8,18 +8,18 @@ from common import commit
 
 
 def group(key: str) -> str:
-    """The channel layer's name for a key such as `run:<uuid>`."""
+    """Return the channel layer's name for a key such as `run:<uuid>`."""
     return key.replace(":", ".")
 
 
 def changed(kind: str, *pks: UUID | str) -> None:
-    """After commit, tell those who watch `kind:pk`, of each."""
+    """Notify, after commit, all pages that watch one of the `kind:pk`."""
     if pks:
         commit.after(_send, [f"{kind}:{pk}" for pk in pks], "object.changed")
 
 
 def close_sockets(user_pk: UUID | str) -> None:
-    """After commit, end every socket of this person."""
+    """Close, after commit, every WebSocket of this person."""
     commit.after(_send, [f"user:{user_pk}"], "session.ended")
 
 

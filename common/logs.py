@@ -1,7 +1,7 @@
-"""Logs that strangers can neither fill, forge nor use.
+"""Log formatting and filtering: strangers can neither flood the log, nor forge lines, nor read secrets in it.
 
-A refused request is one short line, and only so many a minute are written. Secrets that stand in addresses of pages
-are masked.
+A refused request is one short line, and only so many are written each minute. Secrets in the addresses of pages are
+masked.
 """
 
 import logging
@@ -12,7 +12,7 @@ from threading import Lock
 
 A_MINUTE = 120
 LONGEST_LINE = 1000
-HEARD_OF_STRANGERS = ("django.request", "django.security", "django_structlog", "daphne", "channels")
+UNTRUSTED_LOGGERS = ("django.request", "django.security", "django_structlog", "daphne", "channels")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SLASH = "(?:/|%2F)"
 SECRETS = re.compile(
@@ -20,7 +20,7 @@ SECRETS = re.compile(
     rf"|{_SLASH}account{_SLASH}password{_SLASH}reset{_SLASH}key{_SLASH}[0-9a-z]+-)[^/\s\"'?&%<>]+",
     re.IGNORECASE,
 )
-"""Whoever reads such a path can act with it: invitations, confirmations, new passwords."""
+"""Paths with which whoever reads them can act: invitations, confirmations, password resets."""
 
 
 def masked(text: str) -> str:
@@ -28,16 +28,16 @@ def masked(text: str) -> str:
 
 
 def is_refusal(record: logging.LogRecord) -> bool:
-    """Whether this says that somebody sent what is not taken: nothing that anybody has to look into."""
-    if not record.name.startswith(HEARD_OF_STRANGERS):
+    """Whether this line only reports that a request was refused, so that nobody has to look into it."""
+    if not record.name.startswith(UNTRUSTED_LOGGERS):
         return False
     return getattr(record, "status_code", 0) // 100 == 4 or record.levelno < logging.ERROR
 
 
 class OneLine(logging.Formatter):
-    """Every line passes here, whoever wrote it: the web server, Django, a library or a traceback.
+    """Formats every line, whoever wrote it: the web server, Django, a library or a traceback.
 
-    What requests contain is shown escaped, secrets in addresses are masked, tracebacks of failures stay as they are.
+    Control characters are escaped and secrets in addresses are masked; tracebacks of failures stay as they are.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -49,13 +49,13 @@ class OneLine(logging.Formatter):
 
 
 class Refusals(logging.Filter):
-    """Lets through a number of refusals a minute, without tracebacks, and counts the others."""
+    """Lets `a_minute` refused requests a minute through, without tracebacks, and counts the others."""
 
     def __init__(self, *, a_minute: int = A_MINUTE, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._a_minute, self._clock = a_minute, clock
         self._lock = Lock()
-        self._minute, self._said = 0, 0
+        self._minute, self._written = 0, 0
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not is_refusal(record):
@@ -65,20 +65,18 @@ class Refusals(logging.Filter):
         record.levelname = logging.getLevelName(record.levelno)
         with self._lock:
             left_out = self._begin_minute()
-            self._said += 1
-            is_let_through = self._said <= self._a_minute
+            self._written += 1
+            is_let_through = self._written <= self._a_minute
         if left_out and is_let_through:
-            record.msg = (
-                f"{record.getMessage()} (and {left_out} refused requests before, which are not shown)"
-            )
+            record.msg = f"{record.getMessage()} ({left_out} earlier refused requests are not shown)"
             record.args = None
         return is_let_through
 
     def _begin_minute(self) -> int:
-        """How many lines of the minute before were left out, once in each minute."""
+        """Return how many lines of the previous minute were left out, once each minute; otherwise 0."""
         minute = int(self._clock() // 60)
         if minute == self._minute:
             return 0
-        left_out = max(0, self._said - self._a_minute)
-        self._minute, self._said = minute, 0
+        left_out = max(0, self._written - self._a_minute)
+        self._minute, self._written = minute, 0
         return left_out

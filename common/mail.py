@@ -1,4 +1,4 @@
-"""Mail, in one shape: a sentence and a link to the page where one may act (never a link that acts)."""
+"""E-mail in one form: a sentence, and a link to the page on which to act (never a link that acts by itself)."""
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -6,7 +6,7 @@ from django.template.loader import render_to_string
 
 
 def send(to: str, text: str, *, url: str = "", extra: str = "") -> None:
-    """Send one plain-text mail; its subject is `text`, kept to one line of 120 characters."""
+    """Send one plain-text e-mail; its subject is `text`, cut to one line of 120 characters."""
     link = settings.BASE_URL + url if url.startswith("/") else url
     body = render_to_string("mail/message.txt", {"text": text, "link": link, "extra": extra})
     subject = " ".join(text.split())[:120]

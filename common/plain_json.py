@@ -1,15 +1,15 @@
-"""JSON from outside, as the database can keep it."""
+"""JSON from outside, limited to what Postgres can store."""
 
 import json
 import math
 from typing import Any
 
 DEPTH = 50
-"""Levels of lists and objects within one another."""
+"""The most levels of nested lists and objects."""
 
 
 def loads(text: str | bytes) -> Any:
-    """The value of a JSON text. Raises ValueError also for what Python reads and Postgres does not keep."""
+    """Parse a JSON text. Raises ValueError also for what Python can read and Postgres cannot store."""
     try:
         value = json.loads(text)
     except RecursionError as deep:
@@ -19,7 +19,7 @@ def loads(text: str | bytes) -> Any:
 
 
 def check(value: object) -> None:
-    """Refuse NaN and infinity, half characters, null characters, and too many levels. Without recursion."""
+    """Raise ValueError for NaN, infinity, lone surrogates, NUL characters, or too many levels. Without recursion."""
     level, depth = [value], 0
     while level:
         depth += 1
@@ -31,7 +31,7 @@ def check(value: object) -> None:
 
 
 def is_text(text: str) -> bool:
-    """Whether every character can be written and kept: no null, no half of a pair."""
+    """Whether Postgres can store every character: there is neither a NUL nor a lone surrogate."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -41,9 +41,9 @@ def is_text(text: str) -> bool:
 
 def _check_leaf(value: object) -> None:
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("NaN and infinity are no numbers in JSON")
+        raise ValueError("it contains NaN or infinity")
     if isinstance(value, str) and not is_text(value):
-        raise ValueError("it holds a character that is no text")
+        raise ValueError("it contains an invalid character")
 
 
 def _items(value: object) -> list[object]:

@@ -1,4 +1,4 @@
-"""CSV as the portal writes it: people open it in spreadsheets, so no text of others is a formula there."""
+"""CSV that the portal writes. People open it in spreadsheets, so no text in it can act as a formula."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ from runner.plain_text import neutralised
 
 
 def lines(rows: Iterable[Iterable[object]]) -> str:
-    """The rows as CSV. Nothing is an empty cell; text that a spreadsheet would run is led by an apostrophe."""
+    """Return the rows as CSV. None is an empty cell; text that a spreadsheet would run begins with an apostrophe."""
     stream = io.StringIO()
     csv.writer(stream, lineterminator="\r\n").writerows([_cell(value) for value in row] for row in rows)
     return stream.getvalue()

@@ -1,12 +1,12 @@
-"""A private table as columns sorted by subject: what automatic answers are computed from. Pure: paths in, arrays out.
+"""A private table as columns sorted by subject, from which automatic answers are computed. Pure: paths in, arrays out.
 
-The cost of protecting people is the GROUP BY person; sorting once, when a revision is published, removes it.
-A folder holds `offsets.npy` (rows of subject i are offsets[i]:offsets[i+1]), `digests.npy` (one keyed digest of the
-id a subject), and two files a column: its numbers (categories as codes into the declared list) and where they are
-there. Subjects are in the order of their digests, and a subject's rows in that of a keyed hash of what they hold: their
-order depends on these rows alone, not on anybody else's or on where they stood, for it decides which rows count where
-not all do. Rows without a subject, and those beyond a subject's first 4096, are left out. A column declared constant
-has its first value in every row.
+Protecting people costs a GROUP BY person; sorting once, when a revision is published, avoids it in each answer.
+A folder contains `offsets.npy` (the rows of subject i are offsets[i]:offsets[i+1]), `digests.npy` (one keyed digest of
+the id per subject), and two files per column: its numbers (categories as codes into the declared list), and whether
+each is valid. Subjects are sorted by digest, and a subject's rows by a keyed hash of their content: that order depends
+on these rows alone, neither on other people's rows nor on positions in the file, because it decides which rows count
+if not all of them do. Rows without a subject, and those beyond a subject's first 4096, are left out. A column that is
+declared constant has its first value in every row.
 """
 
 import hashlib
@@ -24,34 +24,34 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from common.lattices import nearest
+from common.decimal_grid import nearest
 
 FORMAT = 5
-"""Changes with what `write` makes of the same table, so that what was written before is not read."""
+"""Increase this whenever the same table is written differently, so that older files are not read."""
 DIGEST_BYTES = 16
 MOST_ROWS = 4096
-"""Rows of a subject that are stored, the first in the order above: no more of them ever count (engine.schema)."""
+"""The most rows of a subject that are stored, the first in the order above: no more ever count (engine.schema)."""
 MAX_TEXT = 200
 SORTING_BYTES = 160
 CHECKED_AT_ONCE = 2**20
 INFINITE_DAYS = 2**31 - 1
-"""So many days from 1970 stand for the dates `infinity` and `-infinity` (DuckDB)."""
+"""DuckDB stores the dates `infinity` and `-infinity` as this many days before or after 1970."""
 MAPPED = 32
-"""So many files' mappings a process keeps."""
+"""The number of memory-mapped files that a process keeps."""
 Integers = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnPlan:
-    """How a column is stored: as codes into `labels`, the declared categories; otherwise clamped to its bounds."""
+    """How a column is stored: as codes into `labels`, the declared categories; otherwise clamped to the bounds."""
 
     name: str
     labels: tuple[str, ...] = ()
     lower: float = -np.inf
     upper: float = np.inf
     decimals: int | None = None
-    """Holds numbers with at most so many decimals only, as the bounds have: 0 for whole ones. None: any."""
+    """The most decimals of its numbers and its bounds: 0 for whole numbers, None for any."""
     constant: bool = False
     text: bool = False
     """Stored as codes into the column's own values, which are as private as the rows."""
@@ -59,8 +59,10 @@ class ColumnPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredColumn:
-    """One column in subject order. `numbers`: shape (rows,); `valid`: shape (rows,), also if nothing is missing:
-    whether anything is would show in the time of an answer."""
+    """One column in subject order: `numbers` and `valid`, each of shape (rows,).
+
+    `valid` exists also if nothing is missing: otherwise the time of an answer would reveal whether anything is.
+    """
 
     numbers: npt.NDArray[Any]
     valid: npt.NDArray[np.bool_]
@@ -68,15 +70,15 @@ class StoredColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnStore:
-    """A table in subject order, memory-mapped."""
+    """A memory-mapped table in subject order."""
 
     offsets: Integers
     digests: npt.NDArray[np.uint8]
     listing: bytes
-    """What this list of digests is known by: its SHA-256."""
+    """The SHA-256 of the digests, which identifies this list of people."""
     columns: dict[str, StoredColumn]
     texts: dict[str, list[str]]
-    """What the codes of text columns stand for."""
+    """The texts that the codes of text columns stand for, by column."""
 
     @property
     def rows(self) -> int:
@@ -84,7 +86,7 @@ class ColumnStore:
 
 
 def header(kind: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
-    """The beginning of the .npy file of such an array; the bare values follow."""
+    """Return the header of the .npy file of such an array; the raw values follow it."""
     stream = BytesIO()
     described = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(stream, described)
@@ -92,28 +94,28 @@ def header(kind: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
 
 
 def plan_from(value: dict[str, Any]) -> ColumnPlan:
-    """A plan that was sent as JSON by plan_as_json()."""
+    """Parse a plan from the JSON that plan_as_json() makes."""
     bounds = {name: float(value[name]) for name in ("lower", "upper")}
     return ColumnPlan(**{**value, **bounds, "labels": tuple(value["labels"])})
 
 
 def plan_as_json(plan: ColumnPlan) -> dict[str, Any]:
-    """Bounds as texts, which keep every digit and what is not finite."""
+    """Convert a plan to JSON. Bounds become text, which keeps every digit and infinity."""
     return {**asdict(plan), "lower": repr(float(plan.lower)), "upper": repr(float(plan.upper))}
 
 
 def digests_from(found: object, *, most: int) -> set[bytes]:
-    """Digests as they came out of a sandbox. ValueError when they are none."""
+    """Validate digests that came out of a sandbox. Raises ValueError if they are malformed or more than `most`."""
     if not isinstance(found, list) or len(found) > most:
-        raise ValueError("These are not the digests of people.")
+        raise ValueError("malformed digests")
     digests = {bytes.fromhex(str(each)) for each in found}
     if any(len(each) != DIGEST_BYTES for each in digests):
-        raise ValueError("These are not the digests of people.")
+        raise ValueError("malformed digests")
     return digests
 
 
 def read(folder: Path, plans: Sequence[ColumnPlan], *, wanted: frozenset[str] | None = None) -> ColumnStore:
-    """The table of a folder, memory-mapped: only the wanted columns, or all."""
+    """Memory-map the table in a folder, with all columns or only the wanted ones."""
     columns = {
         plan.name: StoredColumn(
             numbers=_mapped(folder / f"{number}.numbers.npy"),
@@ -136,7 +138,7 @@ def read(folder: Path, plans: Sequence[ColumnPlan], *, wanted: frozenset[str] | 
 
 
 def names_of(plans: Sequence[ColumnPlan]) -> list[str]:
-    """The files of a folder."""
+    """Return the names of the files in the folder of a table with these plans."""
     parts = [
         f"{number}.{part}"
         for number, plan in enumerate(plans)
@@ -146,14 +148,15 @@ def names_of(plans: Sequence[ColumnPlan]) -> list[str]:
 
 
 def most_bytes(rows: int, plans: Sequence[ColumnPlan]) -> int:
-    """What the files of so many rows may have, and on the way to them the sorting."""
+    """Return the most bytes that the files of so many rows may take, including the space for sorting."""
     return rows * (SORTING_BYTES + sum(stored(plan).itemsize + 1 for plan in plans)) + 2**28
 
 
 def check(folder: Path, plans: Sequence[ColumnPlan], *, most_rows: int) -> None:
-    """ValueError unless every file holds what its reader takes for granted: what wrote it has met a stranger's file.
+    """Raise ValueError unless every file contains what its reader relies on.
 
-    Compiled code indexes by offsets and codes without looking.
+    The files were written in a sandbox that has opened an owner's file, and compiled code uses offsets and codes as
+    indices without checking them.
     """
     subjects = _count(folder / "digests.npy", np.dtype(np.uint8), (DIGEST_BYTES,))
     if _count(folder / "offsets.npy", np.dtype(np.int64)) != subjects + 1:
@@ -167,19 +170,22 @@ def check(folder: Path, plans: Sequence[ColumnPlan], *, most_rows: int) -> None:
 
 
 def _count(path: Path, kind: np.dtype[Any], inner: tuple[int, ...] = ()) -> int:
-    """How many entries a file has, if it is exactly what numpy writes for so many; nothing in it is interpreted."""
+    """Return how many entries a .npy file has. Raises ValueError unless it has exactly the header and length of these.
+
+    Nothing in the file is interpreted.
+    """
     size, width = path.stat().st_size, kind.itemsize * math.prod(inner)
     count = (size - len(header(kind, (0, *inner)))) // width
     head = header(kind, (max(count, 0), *inner))
     with path.open("rb") as file:
         same = file.read(len(head)) == head
     if not same or size != len(head) + count * width:
-        raise ValueError("another form, type or length than declared")
+        raise ValueError("shape, type or length differ from the declaration")
     return count
 
 
 def _chunks(path: Path, kind: np.dtype[Any]) -> Iterator[npt.NDArray[Any]]:
-    """The values of a file; those of a bool as the bytes that they are."""
+    """Yield the values of a file in chunks; booleans as bytes."""
     with path.open("rb") as file:
         file.seek(len(header(kind, (0,))))
         bare = np.dtype(np.uint8) if kind.kind == "b" else kind
@@ -191,7 +197,7 @@ def _check_offsets(path: Path, most_rows: int) -> int:
     last = -1
     for part in _chunks(path, np.dtype(np.int64)):
         if (last < 0 and part[0] != 0) or (last >= 0 and part[0] <= last) or (np.diff(part) < 1).any():
-            raise ValueError("offsets that do not rise")
+            raise ValueError("offsets do not increase")
         last = int(part[-1])
     if not 0 <= last <= most_rows:
         raise ValueError("more rows than the table has")
@@ -202,7 +208,7 @@ def _check_column(
     path: Path, kind: np.dtype[Any], rows: int, allowed: tuple[float, float], decimals: int | None = None
 ) -> None:
     if _count(path, kind) != rows:
-        raise ValueError("another number of rows than the offsets say")
+        raise ValueError("the number of rows differs from the offsets")
     for part in _chunks(path, kind):
         if not ((part >= allowed[0]) & (part <= allowed[1])).all():
             raise ValueError("a value outside its declaration")
@@ -220,14 +226,14 @@ def _check_texts(path: Path) -> int:
 
 
 def _range(plan: ColumnPlan, texts: int) -> tuple[float, float]:
-    """The least and the greatest number that a column may hold; what is missing is held as 0, or as its nearest."""
+    """Return the least and the greatest number in a column; a missing value is stored as the nearest to 0."""
     if plan.text or plan.labels:
         return 0, max((texts if plan.text else len(plan.labels)) - 1, 0)
     return plan.lower, plan.upper
 
 
 def _mapped(path: Path) -> npt.NDArray[Any]:
-    """A file's array, memory-mapped. The mapping is kept: to set its pages up again costs as much as to read them."""
+    """Memory-map a file's array. The mapping is cached: setting up its pages again costs as much as reading them."""
     return _map(*_identity(path))
 
 
@@ -236,7 +242,7 @@ def _listing(path: Path) -> bytes:
 
 
 def _identity(path: Path) -> tuple[Path, int, int]:
-    """A new file in the same place has another inode or time."""
+    """Return the key of a file in the caches: a new file at the same path has another inode or time."""
     found = path.stat()
     return path, found.st_ino, found.st_mtime_ns
 
@@ -253,26 +259,26 @@ def _hash(path: Path, inode: int, changed: int) -> bytes:
 
 
 def digest(value: object, key: bytes) -> bytes:
-    """What stands for a subject's id: the same for the same id in every revision, nothing without the key."""
+    """Return the keyed digest (16 bytes) of a subject's id: the same in every revision, useless without the key."""
     return hashlib.blake2b(str(value).encode(), digest_size=DIGEST_BYTES, key=key).digest()
 
 
 def seed_of(key: bytes) -> np.uint64:
-    """What the hash of a row's content begins with."""
+    """Return the start value for the hash of a row's content."""
     return np.uint64(
         int.from_bytes(hashlib.blake2b(key, digest_size=8, person=b"row order").digest(), "little")
     )
 
 
 def mixed(x: Hashes) -> Hashes:
-    """The finaliser of splitmix64: a permutation in which each bit depends on all."""
+    """Apply the finaliser of splitmix64: a permutation in which each bit depends on all bits of the input."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
 
 
 def numbers(values: pa.Array, plan: ColumnPlan) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-    """A column as numbers, and where they are: what is null, not finite or not declared is not there."""
+    """Return a column's numbers and whether each is valid: neither null, nor infinite, nor an undeclared category."""
     if plan.labels:
         places = pc.index_in(values.cast(pa.string()), value_set=pa.array(plan.labels, pa.string()))
         return np.asarray(places.fill_null(0)).astype(stored(plan)), np.asarray(places.is_valid())
@@ -288,7 +294,7 @@ def numbers(values: pa.Array, plan: ColumnPlan) -> tuple[npt.NDArray[Any], npt.N
 
 
 def stored(plan: ColumnPlan) -> np.dtype[Any]:
-    """The type of a column's numbers: by the declarations alone, for the time of an answer depends on it."""
+    """Return the type of a column's numbers. It follows from declarations alone, because answer times depend on it."""
     if plan.text:
         return np.dtype(np.int32)
     if plan.labels:
@@ -297,7 +303,7 @@ def stored(plan: ColumnPlan) -> np.dtype[Any]:
 
 
 def _smallest(lower: float, upper: float) -> type[np.number[Any]]:
-    """The smallest type that holds all whole numbers between them."""
+    """Return the smallest type that can store all whole numbers between the bounds."""
     for kind in (np.int8, np.int16, np.int32):
         if lower >= np.iinfo(kind).min and upper <= np.iinfo(kind).max:
             return kind

@@ -1,4 +1,4 @@
-"""What the worker does with uploads: read one into a table, and look after those that got stuck."""
+"""The worker's part of uploads: read one into a table, and sweep those that are stuck or expired."""
 
 from dataclasses import asdict
 from datetime import timedelta
@@ -12,11 +12,12 @@ from django.utils import timezone
 from audit import log
 from common import fingerprints, live
 from common.errors import Refused
-from datasets import ingest, proposals, storage
-from datasets.ingest import GivenUp
+from datasets import storage
+from datasets.declarations.schema import TableSchema
+from datasets.ingest import guesses, reader
+from datasets.ingest.reader import Cancelled
 from datasets.models import Column, Revision, Table, Upload
-from datasets.reading.outcome import Reading, Unreadable
-from datasets.schema import TableSchema
+from datasets.reading.outcome import TableRead, Unreadable
 
 STALE = timedelta(seconds=60)
 KEPT_INCOMPLETE = timedelta(days=2)
@@ -25,7 +26,7 @@ ATTEMPTS = 2
 
 
 def read_upload(pk: UUID) -> None:
-    """Read an upload that is complete. A second call while one is at work does nothing."""
+    """Read a complete upload under a lease. A second call while another holds the lease does nothing."""
     lease = uuid4()
     mine = Upload.objects.filter(pk=pk, state=Upload.State.READING)
     if not mine.filter(lease=None).update(lease=lease, changed_at=timezone.now()):
@@ -33,24 +34,27 @@ def read_upload(pk: UUID) -> None:
     upload = mine.get()
     target = storage.new_table_path()
     try:
-        reading = ingest.read(
-            storage.upload_path(upload), target, options=upload.options, progress=partial(_beat, pk, lease)
+        reading = reader.read(
+            storage.upload_path(upload),
+            target,
+            options=upload.options,
+            progress=partial(_heartbeat, pk, lease),
         )
-        _keep(upload, lease, reading, target)
+        _store(upload, lease, reading, target)
     except Unreadable as why:
         _fail(upload, lease, str(why), why.remedy)
     except Refused as why:
         _fail(upload, lease, str(why), {"again": True})
     except OSError:
         _fail(upload, lease, storage.DISK_FULL, {})
-    except GivenUp:
+    except Cancelled:
         storage.drop_upload(upload)
     finally:
         target.unlink(missing_ok=True)
 
 
-def _beat(pk: UUID, lease: UUID, share: float) -> bool:
-    """Say that the work goes on, and how far it is; False when somebody gave it up."""
+def _heartbeat(pk: UUID, lease: UUID, share: float) -> bool:
+    """Record a heartbeat and the progress (0 to 1). Return False if the upload was cancelled."""
     now = timezone.now()
     progress = f"{share:.0%}"
     held = Upload.objects.filter(pk=pk, lease=lease).update(progress=progress, changed_at=now)
@@ -58,8 +62,8 @@ def _beat(pk: UUID, lease: UUID, share: float) -> bool:
     return bool(held)
 
 
-def _keep(upload: Upload, lease: UUID, reading: Reading, target: Path) -> None:
-    """Seal the file and make its table, both or neither."""
+def _store(upload: Upload, lease: UUID, reading: TableRead, target: Path) -> None:
+    """Seal the file and create its table, both or neither."""
     sealed = storage.seal(target)
     kept = False
     try:
@@ -73,15 +77,15 @@ def _keep(upload: Upload, lease: UUID, reading: Reading, target: Path) -> None:
 
 
 @transaction.atomic
-def _make_table(upload: Upload, lease: UUID, reading: Reading, sealed: tuple[str, str, int]) -> None:
-    """The rows that stand for a sealed file. GivenUp when it is not wanted any more."""
+def _make_table(upload: Upload, lease: UUID, reading: TableRead, sealed: tuple[str, str, int]) -> None:
+    """Create the rows for a sealed file. Raises Cancelled if the upload was cancelled or the draft is gone."""
     held = Upload.objects.select_for_update().filter(pk=upload.pk, lease=lease).first()
     if held is None or held.revision.state != Revision.State.DRAFT:
-        raise GivenUp
+        raise Cancelled
     stored_name, digest, size = sealed
     table = Table.objects.create(
         revision=held.revision,
-        name=proposals.table_name(held.file_name, _taken(held.revision)),
+        name=guesses.table_name(held.file_name, _taken(held.revision)),
         source_name=held.file_name,
         source_bytes=held.size,
         stored_name=stored_name,
@@ -104,10 +108,10 @@ def _taken(revision: Revision) -> set[str]:
     return set(revision.tables.values_list("name", flat=True))
 
 
-def _propose(table: Table, reading: Reading) -> None:
-    """Columns with proposed types; the declarations of the revision before are carried over by name."""
+def _propose(table: Table, reading: TableRead) -> None:
+    """Create the columns with proposed types; declarations of the last published revision carry over by name."""
     earlier = _earlier(table)
-    proposed = [proposals.propose(column, earlier) for column in reading.columns]
+    proposed = [guesses.propose(column, earlier) for column in reading.columns]
     if earlier:
         table.description, table.about_people = earlier.description, earlier.about_people
         table.mock_rows, table.rows_per_subject = earlier.mock_rows, earlier.rows_per_subject
@@ -117,7 +121,7 @@ def _propose(table: Table, reading: Reading) -> None:
             Column(
                 table=table,
                 position=place,
-                confirmed=proposals.is_known(column, earlier),
+                confirmed=guesses.is_known(column, earlier),
                 **{**asdict(column), "categories": list(column.categories)},
             )
             for place, column in enumerate(proposed)
@@ -126,14 +130,14 @@ def _propose(table: Table, reading: Reading) -> None:
 
 
 def _earlier(table: Table) -> TableSchema | None:
-    """The table of the same name in the last revision that was published."""
+    """Return the table with the same name in the last published revision, or None."""
     last = table.revision.dataset.last_published
     declared = last.tables_declared if last else ()
     return next((each for each in declared if each.name == table.name), None)
 
 
 def _fail(upload: Upload, lease: UUID, why: str, remedy: dict[str, object]) -> None:
-    """Say why. The file stays for a day when another try with other options can succeed; otherwise it goes."""
+    """Record why reading failed. The file is kept for a day if a retry can succeed; otherwise it is deleted."""
     failed = Upload.objects.filter(pk=upload.pk, lease=lease).update(
         state=Upload.State.FAILED, error=why[:4000], remedy=remedy, lease=None, progress="",
         changed_at=timezone.now(),
@@ -143,12 +147,12 @@ def _fail(upload: Upload, lease: UUID, why: str, remedy: dict[str, object]) -> N
     live.changed("upload", upload.pk)
 
 
-def look_after() -> list[UUID]:
-    """Mend and clear away; answer the uploads that have to be read (again)."""
+def sweep() -> list[UUID]:
+    """Recover stuck uploads and delete expired files. Return the uploads that have to be read (again)."""
     now = timezone.now()
     reading = Upload.objects.filter(state=Upload.State.READING, changed_at__lt=now - STALE)
     for upload in reading.exclude(lease=None):
-        _try_again(upload)
+        _retry(upload)
     for upload in Upload.objects.filter(state=Upload.State.RECEIVING, changed_at__lt=now - KEPT_INCOMPLETE):
         storage.drop_upload(upload)
         upload.delete()
@@ -165,14 +169,14 @@ def look_after() -> list[UUID]:
     return list(waiting.values_list("pk", flat=True))
 
 
-def _try_again(upload: Upload) -> None:
-    """A worker was lost while reading: once more, then say so."""
+def _retry(upload: Upload) -> None:
+    """Release the lease of a lost worker for a retry; after ATTEMPTS attempts, record the failure."""
     tried = int(upload.options.get("tried", 0)) + 1
     if tried >= ATTEMPTS and upload.lease is not None:
         _fail(
             upload,
             upload.lease,
-            "The portal was interrupted while reading this file. Try it again.",
+            "The portal was interrupted while reading this file. Try again.",
             {"again": True},
         )
         return

@@ -1,4 +1,4 @@
-"""What people type about datasets. Forms check shape; rules and services decide."""
+"""Forms about datasets. They check the form of the input; rules and services decide."""
 
 import math
 from collections.abc import Mapping
@@ -7,11 +7,19 @@ from typing import Any
 from django import forms
 
 from accounts.forms import AddressField
-from common.lattices import MOST_DECIMALS
+from common.decimal_grid import MOST_DECIMALS
 from common.templatetags.weir import span
+from datasets.declarations.schema import (
+    BOUNDED,
+    COUNTED,
+    OFFERED,
+    SUBJECT_KINDS,
+    bound_text,
+    misplaced,
+    parse_bound,
+)
 from datasets.models import NAME, Column, Dataset, Table
 from datasets.queries import SHOWN
-from datasets.schema import BOUNDED, COUNTED, OFFERED, SUBJECT_KINDS, bound_text, misplaced, parse_bound
 
 PLAIN_LIMIT = 16 * 1024 * 1024
 CATEGORIES = 500
@@ -19,7 +27,7 @@ NOBODY = "nobody"
 
 
 class ListFilter(forms.Form):
-    """What the list of datasets is narrowed to. Nonsense in the address is ignored."""
+    """The filter of the list of datasets. Invalid values in the address are ignored."""
 
     text = forms.CharField(label="Search", required=False, max_length=100)
     show = forms.ChoiceField(label="Show", required=False, choices=list(SHOWN.items()))
@@ -30,7 +38,7 @@ class ListFilter(forms.Form):
 
 
 class DescribeForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
-    """What is said in public about a dataset."""
+    """The public description of a dataset."""
 
     class Meta:
         model = Dataset
@@ -40,19 +48,19 @@ class DescribeForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
         help_texts = {
             "title": "What the data is, in a few words.",
             "summary": "One or two sentences for the list of datasets.",
-            "description": "Where the data comes from, whom it is about, what it can answer. Markdown.",
-            "discoverable": "Otherwise only people who were given access know that the dataset exists.",
+            "description": "Where the data comes from, whom it is about, what it can answer. Markdown is allowed.",
+            "discoverable": "If not, only people with access know that the dataset exists.",
         }
 
 
 class CreateForm(DescribeForm):
-    """A new dataset also needs a name for code."""
+    """The description of a new dataset, with its name in code."""
 
     name = forms.CharField(
         label="Name in code",
         max_length=63,
         validators=[NAME],
-        help_text="Small letters, digits and underscores, for example wage_panel. It cannot be changed later.",
+        help_text="Lower-case letters, digits and underscores, such as wage_panel. It cannot be changed later.",
     )
 
     class Meta(DescribeForm.Meta):
@@ -60,7 +68,7 @@ class CreateForm(DescribeForm):
 
 
 class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
-    """The rules of the review lane for one dataset."""
+    """The policy: the rules of the review lane for one dataset."""
 
     class Meta:
         model = Dataset
@@ -71,38 +79,38 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
         ]  # fmt: skip
         labels = {
             "reviewers_needed": "Reviewers who have to approve",
-            "blinded": "Reviewers do not see each other's verdict before their own",
-            "max_runs": "Runs an approval may allow at most",
-            "approval_days": "Days an approval lasts at most",
-            "wall_seconds": "Seconds a run may take",
-            "memory_mb": "Memory of a run in MB",
+            "blinded": "Reviewers see each other's verdicts only after giving their own",
+            "max_runs": "Runs per approval, at most",
+            "approval_days": "Days an approval lasts, at most",
+            "wall_seconds": "Time limit of a run, in seconds",
+            "memory_mb": "Memory limit of a run, in MB",
             "threshold": "Smallest group that may be shown",
-            "run_isolation": "Runs on this data stay apart",
+            "run_isolation": "Runs on this data never overlap",
             "end_step_seconds": "The end of a run is announced in steps of",
             "held_downloads": "Reviewers may download held files",
         }
         help_texts = {
-            "reviewers_needed": "You count as one. There must be that many before you can publish.",
-            "threshold": "Counts below it are pointed out when outputs are checked. 10 is usual.",
-            "held_downloads": "Before anybody has decided on them. A file may hold private rows: once it is on a "
-            "reviewer's computer, neither you nor the portal can protect it. Without this they page through every "
-            "file here. Each download is recorded.",
-            "wall_seconds": "5 to 86,400 (a day).",
+            "reviewers_needed": "You count as one. You need that many reviewers before you can publish.",
+            "threshold": "Output checks point out smaller counts. 10 is usual.",
+            "held_downloads": "Before anybody has decided on them. A file may contain private rows: once it is on a "
+            "reviewer's computer, neither you nor the portal can protect it. Without this, reviewers can page through "
+            "every file here. Each download is recorded.",
+            "wall_seconds": "5 to 86,400 (one day).",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         longest = span(self.instance.wall_seconds)
         self.fields["run_isolation"].help_text = (
-            "On one machine a run could signal to a trial on mock data, whose log nobody checks. So these trials wait "
-            f"until the run has ended: at most {longest}, the longest run you allow. Runs on this data also wait "
-            "for trials, at most 5 min each."
+            "On the same machine, a run could signal to a mock run, whose log nobody checks. These mock runs therefore "
+            f"wait until the run has ended: at most {longest}, the longest run you allow. Runs on this data also "
+            "wait for mock runs, at most 5 min each."
         )
         moments = math.ceil(self.instance.wall_seconds / self.instance.end_step_seconds)
         self.fields["end_step_seconds"].help_text = (
-            "How long code runs may depend on the rows. Its author learns the end at the next step after the start: "
-            f"now one of {moments:,} moments. Longer steps tell less; a run keeps its place until then, and its "
-            "outputs are checked afterwards."
+            "How long code runs may depend on the rows. Its author sees the end at the next step after the start: "
+            f"one of {moments:,} moments at present. Longer steps reveal less, but a run occupies its place until "
+            "then, and its outputs are checked afterwards."
         )
 
 
@@ -111,12 +119,12 @@ class TermsForm(forms.Form):
         label="Terms of use",
         max_length=20_000,
         widget=forms.Textarea(attrs={"rows": 10}),
-        help_text="Everyone who asks for access from now on accepts this version. Markdown.",
+        help_text="Everyone who asks for access from now on accepts this version. Markdown is allowed.",
     )
 
 
 class AccessForm(forms.Form):
-    """Why somebody wants to use a dataset."""
+    """A request for access to a dataset, with the terms if there are any."""
 
     purpose = forms.CharField(
         max_length=4000,
@@ -127,7 +135,7 @@ class AccessForm(forms.Form):
         label="Intended outputs",
         max_length=4000,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="What is to leave: tables, charts, model coefficients.",
+        help_text="What you want released: tables, charts, model coefficients.",
     )
     accepted = forms.BooleanField(label="I accept the terms of use above.")
     terms = forms.UUIDField(widget=forms.HiddenInput)
@@ -139,21 +147,21 @@ class AccessForm(forms.Form):
 
 
 class DecisionForm(forms.Form):
-    """Granting access, or declining it with the reason."""
+    """The decision on a request for access; declining needs a note."""
 
     note = forms.CharField(
         label="Note to the scientist",
         required=False,
         max_length=4000,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="Needed when you decline.",
+        help_text="Required if you decline.",
     )
     days = forms.IntegerField(
         label="Days of access",
         required=False,
         min_value=1,
         max_value=3650,
-        help_text="Empty: without end, until you take it away.",
+        help_text="Leave this empty for access that lasts until you revoke it.",
     )
 
 
@@ -162,18 +170,20 @@ class ReasonForm(forms.Form):
 
 
 class ReviewerForm(forms.Form):
-    email = AddressField(help_text="Of somebody who has an account here.")
+    email = AddressField(help_text="The address of somebody who has an account here.")
     decides_access = forms.BooleanField(label="May also decide on requests for access", required=False)
 
 
 class TransferForm(ReasonForm):
-    email = AddressField(label="New owner's e-mail address", help_text="Of a data owner on this portal.")
+    email = AddressField(
+        label="New owner's e-mail address", help_text="The address of a data owner on this portal."
+    )
     field_order = ["email", "reason"]
 
 
 class RevisionForm(forms.Form):
     note = forms.CharField(
-        label="What is new", required=False, max_length=500, help_text="Scientists will read it."
+        label="What is new", required=False, max_length=500, help_text="Scientists can read this."
     )
 
 
@@ -184,18 +194,18 @@ class PlainUploadForm(forms.Form):
 
 
 class TableForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
-    """What is declared about a table as a whole."""
+    """The declarations of a table as a whole."""
 
     subject = forms.ChoiceField(
-        label="Which column says whom a row is about?",
+        label="Which column identifies the person a row is about?",
         help_text="The person (or household, patient, firm) whose privacy is protected: all rows with the same "
-        "value there belong to one data subject.",
+        "value in this column belong to one person.",
     )
 
     plain = forms.BooleanField(
-        label="The types of these columns, and whether they may be empty, may be public.",
+        label="The types of these columns, and whether cells may be empty, may be public.",
         required=False,
-        help_text="For all columns of this page that have neither bounds nor categories. They were proposed from your "
+        help_text="For all columns on this page that have neither bounds nor categories. These were proposed from your "
         "file; look at them first.",
     )
 
@@ -204,33 +214,33 @@ class TableForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
         fields = ["name", "description", "subject", "mock_rows", "rows_per_subject"]
         labels = {
             "name": "Name in code",
-            "mock_rows": "Rows of the mock",
-            "rows_per_subject": "Rows per data subject, at most",
+            "mock_rows": "Rows of mock data",
+            "rows_per_subject": "Rows per person, at most",
         }
         help_texts = {
-            "name": "The name of the DataFrame that submitted code gets.",
-            "mock_rows": "Choose it freely: it need not (and better does not) resemble the real number.",
-            "rows_per_subject": "People in the mock have from one to so many rows, and automatic answers count no "
-            "more of a person's rows unless a scientist asks for it. The larger it is, the noisier they are: choose "
-            "what most people stay within, by what everybody knows.",
-            "description": "One sentence: what is a row?",
+            "name": "The name of the DataFrame that submitted code receives.",
+            "mock_rows": "Choose any number. It need not resemble the real one, and is better if it does not.",
+            "rows_per_subject": "People in the mock data have between one row and this many, and automatic answers "
+            "count no more of a person's rows unless a scientist asks for it. A larger number makes answers noisier: "
+            "judging by what is public, choose one that few people exceed.",
+            "description": "In one sentence: what is a row?",
         }
 
     def __init__(self, *args: Any, columns: list[Column], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         fit = [(str(column.pk), column.name) for column in columns if column.stored in SUBJECT_KINDS]
-        nobody = (NOBODY, "None: no row of this table is about a person")
+        nobody = (NOBODY, "None: the rows of this table are not about people")
         self.fields["subject"].choices = [("", "Choose…"), *fit, nobody]  # type: ignore[attr-defined]
         chosen = next((str(column.pk) for column in columns if column.is_subject), "")
         self.initial["subject"] = chosen if self.instance.about_people else NOBODY
 
 
 PLACEHOLDERS = {"date32": "YYYY-MM-DD", "timestamp": "YYYY-MM-DD HH:MM"}
-"""How bounds of such columns are written."""
+"""The notation of bounds, by the type that a column is stored as."""
 
 
 class ColumnForm(forms.Form):
-    """What is declared about one column."""
+    """The declarations of one column."""
 
     type = forms.ChoiceField()
     description = forms.CharField(required=False, max_length=500)
@@ -239,7 +249,7 @@ class ColumnForm(forms.Form):
     lower = forms.CharField(label="Lowest possible value", required=False, max_length=40)
     upper = forms.CharField(label="Highest possible value", required=False, max_length=40)
     categories = forms.CharField(
-        label="Categories, one a line",
+        label="Categories, one per line",
         required=False,
         max_length=50_000,
         widget=forms.Textarea(attrs={"rows": 4}),
@@ -249,19 +259,19 @@ class ColumnForm(forms.Form):
         required=False,
         min_value=1,
         max_value=10_000,
-        help_text="If everybody knows one: 1 for a year, when a person has one row a year. It makes answers about few "
-        "values less noisy.",
+        help_text="Only if such a limit is public knowledge: 1 for a year, if each person has one row per year. It "
+        "makes answers about few values less noisy.",
     )
     decimals = forms.IntegerField(
         label="Decimals of its values, at most",
         required=False,
         min_value=0,
         max_value=MOST_DECIMALS,
-        help_text="If everybody knows how many: 2 for prices in euros and cents. Medians and other quantiles are then "
-        "exact to the cent, where the bounds are close enough. Values with more decimals are rounded.",
+        help_text="Only if this is public knowledge: 2 for prices in euros and cents. Medians and other quantiles are "
+        "then exact to the cent, if the bounds are close enough. Values with more decimals are rounded.",
     )
     confirmed = forms.BooleanField(
-        label="What is declared here may be public: I know it from elsewhere, or accept that it tells something.",
+        label="This may be public: I know it from another source, or accept that it reveals something of the data.",
         required=False,
     )
 
@@ -291,7 +301,7 @@ class ColumnForm(forms.Form):
 
     @property
     def held(self) -> dict[str, Any]:
-        """What reading the file has shown of this column: for the owner's eyes."""
+        """The profile of this column as read from the file. Only the owner may see it."""
         found = dict(self.column.table.profile.get(self.column.name, {}))
         for name in ("lowest", "highest"):
             if found.get(name) is not None:
@@ -302,7 +312,7 @@ class ColumnForm(forms.Form):
         return {"date32": "date", "timestamp": "datetime"}.get(self.column.stored, "number")
 
     def clean(self) -> dict[str, Any]:
-        """Only what belongs to the chosen type is kept."""
+        """Keep only the declarations that belong to the chosen type."""
         given: dict[str, Any] = super().clean() or {}
         kind = given.get("type", "")
         bounds = {name: self._bound(name, kind) if kind in BOUNDED else None for name in ("lower", "upper")}
@@ -327,7 +337,7 @@ class ColumnForm(forms.Form):
         except (ValueError, OverflowError):
             forms_of = {"date": "a date such as 1990-12-31", "datetime": "a time such as 1990-12-31 18:00"}
             wanted = forms_of.get(kind, "a whole number" if kind == "integer" else "a number")
-            self.add_error(name, f"This should be {wanted}.")
+            self.add_error(name, f"Enter {wanted}.")
             return None
 
     def _categories(self) -> list[str | int]:
@@ -335,7 +345,7 @@ class ColumnForm(forms.Form):
         values = list(dict.fromkeys(line for line in lines if line))
         if len(values) > CATEGORIES:
             self.add_error(
-                "categories", f"At most {CATEGORIES} categories; declare the column as text instead."
+                "categories", f"List at most {CATEGORIES} categories, or declare the column as text."
             )
             return []
         if self.column.stored != "int64":
@@ -343,5 +353,5 @@ class ColumnForm(forms.Form):
         try:
             return [int(value) for value in values]
         except ValueError:
-            self.add_error("categories", "This column holds whole numbers: so must its categories.")
+            self.add_error("categories", "This column contains whole numbers. Enter only whole numbers.")
             return []

@@ -1,5 +1,4 @@
-"""What others want done when data is taken out of use, or considered before it is published. Apps above register
-here; datasets calls."""
+"""Hooks for the apps above: datasets calls what they register when data is taken out of use or published."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,26 +18,25 @@ to_publishing: list[Objections] = []
 
 
 def register(*, revision_retired: OnRevisionRetired, frozen: OnFrozen, access_ended: OnAccessEnded) -> None:
-    """Called once per app that has something live on datasets, from its AppConfig.ready()."""
+    """Register what ends an app's work on data that is taken out of use. Call once, from AppConfig.ready()."""
     on_revision_retired.append(revision_retired)
     on_frozen.append(frozen)
     on_access_ended.append(access_ended)
 
 
-def object_to_publishing(objections: Objections) -> None:
-    """Called once per app that has a say in it, from its AppConfig.ready(): what keeps a revision from being
-    published."""
+def register_objections(objections: Objections) -> None:
+    """Register what can keep a revision from being published. Call once per app, from AppConfig.ready()."""
     to_publishing.append(objections)
 
 
 def objections_to_publishing(revision: Revision) -> list[str]:
-    """Everything that keeps a revision in preparation from being published, as apps above see it."""
+    """Return the reasons of all apps against publishing a draft revision."""
     return [why for objections in to_publishing for why in objections(revision)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remark:
-    """What an owner is told before a revision is published; what they have to agree to, where `asks`."""
+    """What an owner is shown before a revision is published, and has to agree to if `asks`."""
 
     words: str
     asks: bool
@@ -51,38 +49,40 @@ remarks: list[Remarks] = []
 on_publishing: list[OnPublishing] = []
 
 
-def look_at_publishing(*, remark: Remarks, publishing: OnPublishing) -> None:
-    """Called once per app that looks at the rows of a revision before they are published. `publishing(revision, by,
-    agreed)` does what has to be done with it, in the transaction that publishes, and raises Refused where the owner has
-    to agree first."""
+def register_publishing(*, remark: Remarks, publishing: OnPublishing) -> None:
+    """Register an app that reads the rows of a revision before it is published. Call once, from AppConfig.ready().
+
+    `publishing(revision, by, agreed)` is called in the transaction that publishes. It raises Refused if the owner has
+    to agree first.
+    """
     remarks.append(remark)
     on_publishing.append(publishing)
 
 
 def remarks_on_publishing(revision: Revision) -> list[Remark]:
-    """What the owner of a revision in preparation should know, as apps above see it."""
-    return [each for look in remarks for each in look(revision)]
+    """Return the remarks of all apps for the owner of a draft revision."""
+    return [each for remark in remarks for each in remark(revision)]
 
 
 def publishing(revision: Revision, *, by: User, agreed: bool) -> None:
-    """A revision is about to be published: call in the transaction that does it."""
+    """Call every app's `publishing`; has to be called in the transaction that publishes the revision."""
     for act in on_publishing:
         act(revision, by, agreed)
 
 
 def revision_retired(revision: Revision, *, by: User) -> None:
-    """A revision was retired or replaced: call in the transaction that does it."""
+    """Call every app's `revision_retired`; has to be called in the transaction that retires the revision."""
     for act in on_revision_retired:
         act(revision, by)
 
 
 def frozen(dataset: Dataset, *, by: User) -> None:
-    """A dataset was frozen or retired: call in the transaction that does it."""
+    """Call every app's `frozen`; has to be called in the transaction that freezes or retires the dataset."""
     for act in on_frozen:
         act(dataset, by)
 
 
 def access_ended(dataset: Dataset, person: User, *, by: User) -> None:
-    """Somebody's access was taken away: call in the transaction that does it."""
+    """Call every app's `access_ended`; has to be called in the transaction that revokes the access."""
     for act in on_access_ended:
         act(dataset, person, by)

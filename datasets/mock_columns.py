@@ -1,5 +1,7 @@
-"""The mock of a table as columns in subject order, in memory: made as `ordering` makes those of the private table, out
-of public rows. No key is needed: nobody's order is to be kept from anybody."""
+"""The mock data of a table as columns in subject order, in memory, as `subject_order` writes them for private tables.
+
+The rows are public, so their order needs no key.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,16 +16,16 @@ from datasets.columns import ColumnPlan, ColumnStore, StoredColumn, numbers, sto
 
 Offsets = npt.NDArray[np.int64]
 Shared = Callable[[int], Offsets]
-"""How many rows there are -> where each person begins."""
+"""Maps the number of rows to the offsets at which each person's rows begin."""
 
 
 def read(
     path: Path, subject: str, plans: list[ColumnPlan], *, most: int, shared: Shared | None = None
 ) -> ColumnStore:
-    """The first `most` rows of a mock. LookupError when a column is not there, OSError when the file is not.
+    """Read the first `most` rows of mock data. Raises LookupError if a column is missing, OSError if the file is.
 
-    `shared`: how the rows are given to other people than those in the file. Rows of a mock do not depend on each other,
-    so that any of them may be anybody's.
+    `shared` assigns the rows to other people than the file does. Rows of mock data do not depend on each other, so any
+    row can be anybody's.
     """
     batch = mock_files.first_of(path, [subject, *(plan.name for plan in plans)], most)
     order, offsets = _by_subject(batch.column(subject))
@@ -35,7 +37,7 @@ def read(
 
 
 def _by_subject(ids: pa.Array) -> tuple[npt.NDArray[np.int64], Offsets]:
-    """(rows in the order of their subjects, where each subject begins); rows without a subject are left out."""
+    """Return (row numbers in subject order, offset of each subject); rows without a subject are left out."""
     codes = np.asarray(ids.dictionary_encode().indices.fill_null(-1)).astype(np.int64)
     order = np.argsort(codes, kind="stable")[np.count_nonzero(codes < 0) :]
     sizes = np.bincount(codes[order])
@@ -45,7 +47,7 @@ def _by_subject(ids: pa.Array) -> tuple[npt.NDArray[np.int64], Offsets]:
 def _column(
     values: pa.Array, plan: ColumnPlan, order: npt.NDArray[Any], leads: npt.NDArray[Any]
 ) -> StoredColumn:
-    """A constant column has its first value in every row. Texts are there or missing: no number is made of them."""
+    """Store a column in subject order. A constant one has its first value in every row; texts are only valid or not."""
     rows = order[leads] if plan.constant else order
     if plan.text:
         return StoredColumn(

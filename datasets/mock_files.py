@@ -1,7 +1,7 @@
-"""Where mock tables lie, and how one is made.
+"""The files of mock data: where they are stored, and how they are made.
 
-A mock is a function of what is declared, and so is the name of its file while its revision is in preparation: a
-change of the declarations makes another file. Beside each lie its first rows, so that no page opens the file.
+Mock data is a function of the declarations, and so is the name of its file while the revision is a draft: changed
+declarations make another file. Its first rows are stored beside it, so that no page opens the file itself.
 """
 
 import json
@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 from django.db import connection
 
 from common import live
-from datasets import mock, storage
+from datasets import storage
+from datasets.declarations import mock
+from datasets.declarations.schema import MOCK_CELLS, TableSchema
 from datasets.models import Revision
-from datasets.schema import MOCK_CELLS, TableSchema
 
 SHOWN = 8
 
@@ -31,7 +32,7 @@ def prepared(revision: Revision, table: TableSchema) -> Path:
 
 
 def head_of(path: Path) -> list[list[str]]:
-    """The first rows of a mock; those of older ones are read from it."""
+    """Return the first rows of mock data, for pages; older files have none stored beside them and are opened."""
     beside = _beside(path)
     if beside.is_file():
         rows: list[list[str]] = json.loads(beside.read_text())
@@ -42,11 +43,11 @@ def head_of(path: Path) -> list[list[str]]:
 
 
 def first_of(path: Path, names: Sequence[str], most: int) -> pa.RecordBatch:
-    """The first rows of a mock, at most so many. OSError when the file is not there, LookupError when it is empty."""
+    """Return at most `most` first rows of mock data. Raises OSError if the file is missing, LookupError if empty."""
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=most, columns=list(dict.fromkeys(names))):
             return batch
-    raise LookupError("This mock has no rows.")
+    raise LookupError("This mock data has no rows.")
 
 
 def _beside(path: Path) -> Path:
@@ -63,15 +64,15 @@ def make(revision: Revision, table: TableSchema) -> Path:
     return path
 
 
-def name_for_all(revision: Revision, table: TableSchema) -> None:
-    """Give a prepared mock its public name."""
+def make_public(revision: Revision, table: TableSchema) -> None:
+    """Rename prepared mock data to its public name."""
     path, final = prepared(revision, table), published(revision, table.name)
     _beside(path).rename(_beside(final))
     path.rename(final)
 
 
-def tidy(revision: Revision) -> None:
-    """Remove what was prepared, once the revision is published or given up."""
+def delete_prepared(revision: Revision) -> None:
+    """Delete what was prepared, once the revision is published or discarded."""
     _remove(storage.mock_folder(revision), "")
 
 
@@ -82,7 +83,7 @@ def _remove(folder: Path, beginning: str) -> None:
 
 
 def make_missing(revision_pk: str) -> None:
-    """What the worker does: make one mock after the other, for each owner one at a time."""
+    """Make all missing mock data of a draft revision, one table after another; one worker at a time per owner."""
     revision = Revision.objects.select_related("dataset").get(pk=revision_pk)
     with _alone(str(revision.dataset.owner_id)) as alone:
         while alone and (table := _next(revision_pk)) is not None:
@@ -91,7 +92,7 @@ def make_missing(revision_pk: str) -> None:
 
 
 def _next(revision_pk: str) -> TableSchema | None:
-    """A table in preparation without a mock, as it is declared now."""
+    """Return a draft table without mock data, as it is declared now, or None."""
     revision = Revision.objects.get(pk=revision_pk)
     if revision.state != Revision.State.DRAFT:
         return None
@@ -102,7 +103,7 @@ def _next(revision_pk: str) -> TableSchema | None:
 
 @contextmanager
 def _alone(owner: str) -> Iterator[bool]:
-    """Whether no other worker makes mocks for this person now."""
+    """Try to take the advisory lock on an owner's mock data, without waiting. Yield whether it is held."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [f"mocks:{owner}"])
         alone = bool(cursor.fetchone()[0])

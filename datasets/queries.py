@@ -1,12 +1,13 @@
-"""What pages ask about datasets, each in a bounded number of queries."""
+"""Page queries about datasets, each in a bounded number of SQL queries."""
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import User
-from datasets.models import AccessRequest, Dataset, Grant
+from common.errors import Conflict
+from datasets.models import AccessRequest, Dataset, Grant, Revision
 
 SHOWN = {
-    "": "All that you may see",
+    "": "All that you can see",
     "mine": "My own",
     "reviewing": "I review",
     "granted": "I have access",
@@ -15,16 +16,16 @@ SHOWN = {
 
 
 def datasets(user: User, *, text: str = "", show: str = "") -> QuerySet[Dataset]:
-    """The datasets this person may know of that fit, with their own relation to each."""
+    """Return the matching datasets that this person may see, annotated with is_granted, is_asked and is_seated."""
     found = Dataset.objects.visible_to(user).select_related("owner")
-    seats = Dataset.objects.reviewed_by(user).exclude(owner=user).order_by()
+    reviewed = Dataset.objects.reviewed_by(user).exclude(owner=user).order_by()
     grants = Grant.objects.live().filter(user=user)
     asked = AccessRequest.objects.pending().filter(scientist=user)
     for word in text.split()[:5]:
         found = found.filter(Q(title__icontains=word) | Q(summary__icontains=word) | Q(name__icontains=word))
     if narrowed := {
         "mine": Q(owner=user),
-        "reviewing": Q(pk__in=seats.values("pk")),
+        "reviewing": Q(pk__in=reviewed.values("pk")),
         "granted": Q(pk__in=grants.values("dataset")),
         "asked": Q(pk__in=asked.values("dataset")),
     }.get(show):
@@ -32,10 +33,18 @@ def datasets(user: User, *, text: str = "", show: str = "") -> QuerySet[Dataset]
     return found.annotate(
         is_granted=Exists(grants.filter(dataset=OuterRef("pk"))),
         is_asked=Exists(asked.filter(dataset=OuterRef("pk"))),
-        is_seated=Exists(seats.filter(pk=OuterRef("pk"))),
+        is_seated=Exists(reviewed.filter(pk=OuterRef("pk"))),
     ).order_by("title", "pk")
 
 
 def waiting_access(dataset: Dataset) -> int:
-    """How many requests for access wait for a decision."""
+    """Return how many requests for access are waiting for a decision."""
     return dataset.access_requests.filter(state=AccessRequest.State.PENDING).count()
+
+
+def current_revision(dataset: Dataset) -> Revision:
+    """Return the published revision, to which new work is bound. Raises Conflict if there is none."""
+    revision = dataset.current
+    if revision is None:
+        raise Conflict("This dataset has no published revision. Its owner has to publish one first.")
+    return revision

@@ -1,10 +1,13 @@
-"""Who may do what with a dataset. A rule returns why not, or None."""
+"""Who may do what with a dataset. A rule returns the reason against it, or None."""
 
 from accounts.models import EXCLUSIVE_ROLES, User
 from accounts.rules import is_free_for_duties
 from common.access import all_of
-from datasets import hooks, schema
+from datasets import hooks
+from datasets.declarations import schema
 from datasets.models import AccessRequest, Dataset, Upload
+
+RETIRED = "This dataset is retired. No new work can begin on it."
 
 
 def is_active(user: User, item: object) -> str | None:
@@ -12,11 +15,11 @@ def is_active(user: User, item: object) -> str | None:
 
 
 def may_create(user: User, item: object = None) -> str | None:
-    return None if user.is_owner else "Only data owners publish datasets. Ask an admin for the role."
+    return None if user.is_owner else "Only data owners can publish datasets. Ask an admin for the role."
 
 
 def is_dataset_owner(user: User, dataset: Dataset) -> str | None:
-    """The owner, for as long as they hold the role: who has lost it, or has come to oversee, owns in name alone."""
+    """The owner, while they hold the role. An owner who has lost it, or now oversees, cannot act on the dataset."""
     if user != dataset.owner:
         return "Only the owner of this dataset can do this."
     if why := is_free_for_duties(user):
@@ -25,7 +28,7 @@ def is_dataset_owner(user: User, dataset: Dataset) -> str | None:
 
 
 def is_reviewer(user: User, dataset: Dataset) -> str | None:
-    """The owner, or somebody the owner has given a reviewer's seat."""
+    """The owner, or a reviewer whom the owner has added."""
     if user == dataset.owner:
         return is_dataset_owner(user, dataset)
     if dataset.reviewers.filter(user=user).exists():
@@ -35,20 +38,20 @@ def is_reviewer(user: User, dataset: Dataset) -> str | None:
 
 def is_not_retired(user: User, dataset: Dataset) -> str | None:
     retired = dataset.state == Dataset.State.RETIRED
-    return "This dataset is retired: nothing new can begin on it." if retired else None
+    return RETIRED if retired else None
 
 
 def frozen_words(dataset: Dataset) -> str:
     who = "an admin" if dataset.frozen_by_admin else "its owner"
-    return f"This dataset is frozen. Work goes on when {who} lifts the freeze."
+    return f"This dataset is frozen. Work can continue once {who} lifts the freeze."
 
 
 def is_in_use(user: User, dataset: Dataset) -> str | None:
-    """Published: neither a draft, frozen nor retired."""
+    """Whether the dataset is published: neither a draft, nor frozen, nor retired."""
     return {
         Dataset.State.PUBLISHED: None,
         Dataset.State.FROZEN: frozen_words(dataset),
-        Dataset.State.RETIRED: "This dataset is retired: nothing new can begin on it.",
+        Dataset.State.RETIRED: RETIRED,
         Dataset.State.DRAFT: "This dataset is not published yet.",
     }[Dataset.State(dataset.state)]
 
@@ -60,27 +63,29 @@ def may_freeze(user: User, dataset: Dataset) -> str | None:
 
 
 def may_lift_freeze(user: User, dataset: Dataset) -> str | None:
-    """A freeze is lifted by the side that set it: an admin gives nobody what the owner has closed."""
+    """A freeze is lifted by the side that set it: an admin cannot reopen what the owner has closed."""
     if dataset.state != Dataset.State.FROZEN:
         return "This dataset is not frozen."
     if dataset.frozen_by_admin:
-        return None if user.is_admin else "An admin froze this dataset. Only an admin can lift that."
+        return None if user.is_admin else "An admin froze this dataset. Only an admin can lift the freeze."
     return is_dataset_owner(user, dataset)
 
 
 def has_no_draft(user: User, dataset: Dataset) -> str | None:
-    return "A revision is being prepared already." if dataset.draft else None
+    if dataset.draft is None:
+        return None
+    return "There is a draft revision already. Publish or discard it first."
 
 
 def gaps(dataset: Dataset) -> list[str]:
-    """What is still missing before the revision in preparation can be published."""
+    """List what is still missing before the draft revision can be published."""
     revision = dataset.draft
     if revision is None:
-        return ["There is no revision in preparation. Begin one first."]
+        return ["There is no draft revision. Begin one first."]
     tables = list(revision.tables.prefetch_related("columns"))
     missing = [] if tables else ["Add at least one table."]
     if revision.uploads.filter(state__in=[Upload.State.RECEIVING, Upload.State.READING]).exists():
-        missing.append("A file is still on its way in. Wait for it, or cancel it.")
+        missing.append("A file is still being uploaded or read. Wait for it, or cancel it.")
     for table in tables:
         confirmed = [column.name for column in table.columns.all() if column.confirmed]
         missing += schema.gaps(table.declared, confirmed)
@@ -98,23 +103,23 @@ def is_complete(user: User, dataset: Dataset) -> str | None:
 
 
 def too_few_reviewers(dataset: Dataset, needed: int) -> str | None:
-    """Why `needed` reviewers are more than there are: the owner and the seats."""
+    """Why there are fewer than `needed` reviewers, counting the owner."""
     have = len({dataset.owner_id, *dataset.reviewing_people().values_list("pk", flat=True)})
     if needed <= have:
         return None
-    return f"{needed} reviewers are needed, but there are only {have} with you. Add reviewers first."
+    return f"{needed} reviewers are needed, but there are only {have}, counting you. Add reviewers first."
 
 
 def may_be_reviewer(user: User, dataset: Dataset) -> str | None:
-    """Why this person cannot be given a seat. (A reviewer sees what runs on private data have put out.)"""
+    """Why this person cannot be added as a reviewer. (Reviewers see what runs on private data have written.)"""
     if user == dataset.owner:
-        return "The owner reviews already."
+        return "The owner is a reviewer already."
     if not user.is_active:
         return "This account is not active."
     if user.oversees:
-        return "Admins read neither data nor results, nor do auditors: choose somebody else."
+        return "Admins and auditors must not read data or results. Choose somebody else."
     if dataset.reviewers.filter(user=user).exists():
-        return "This person reviews already."
+        return "This person is a reviewer already."
     return None
 
 
@@ -135,22 +140,22 @@ def may_decide_access(user: User, item: AccessRequest) -> str | None:
         return is_dataset_owner(user, item.dataset)
     if item.dataset.reviewers.filter(user=user, decides_access=True).exists():
         return is_free_for_duties(user)
-    return "Only the owner, or a reviewer trusted with it, decides on access."
+    return "Only the owner, and reviewers whom the owner trusts with it, can decide on access."
 
 
 def may_get_access(user: User, dataset: Dataset) -> str | None:
-    """Why nobody can give this person access now: much may have happened since they asked."""
+    """Why this person cannot be given access any more; things may have changed since they asked."""
     if not user.is_active:
-        return "The account of whoever asked is not active any more."
+        return "The account of the person who asked is no longer active. Decline the request."
     if not user.is_scientist:
-        return "Whoever asked is no longer a data scientist. Decline the request."
+        return "The person who asked is no longer a data scientist. Decline the request."
     return is_in_use(user, dataset)
 
 
 def may_revoke_access(user: User, dataset: Dataset) -> str | None:
     if user.is_admin or is_dataset_owner(user, dataset) is None:
         return None
-    return "Only the owner or an admin takes access away."
+    return "Only the owner or an admin can revoke access."
 
 
 def is_scientist(user: User, item: object) -> str | None:
@@ -162,10 +167,10 @@ def is_scientist(user: User, item: object) -> str | None:
 def has_access(user: User, dataset: Dataset) -> str | None:
     if dataset.grants.live().filter(user=user).exists():
         return None
-    return "You have no access to this dataset yet. Ask its owner for it on the dataset's page."
+    return "You do not have access to this dataset. Ask for it on the dataset's page."
 
 
-def may_ask_for_access(user: User, dataset: Dataset) -> str | None:
+def has_not_asked(user: User, dataset: Dataset) -> str | None:
     if user == dataset.owner:
         return "This is your own dataset."
     if has_access(user, dataset) is None:
@@ -175,7 +180,7 @@ def may_ask_for_access(user: User, dataset: Dataset) -> str | None:
     return None
 
 
-ask_for_access = all_of(is_active, is_scientist, is_in_use, may_ask_for_access)
+may_ask_access = all_of(is_active, is_scientist, is_in_use, has_not_asked)
 may_use = all_of(is_active, is_scientist, is_in_use, has_access)
 may_edit = all_of(is_active, is_dataset_owner)
 may_publish = all_of(is_active, is_dataset_owner, is_not_retired, is_complete)
@@ -185,20 +190,20 @@ may_prepare_revision = all_of(is_active, is_dataset_owner, is_not_retired)
 
 
 def audited_dataset_ids(user: User) -> list[str]:
-    """The datasets whose part of the audit log this person may read."""
+    """Return the ids of the datasets whose part of the audit log this person may read."""
     return [str(pk) for pk in Dataset.objects.owned_by(user).values_list("pk", flat=True)]
 
 
 def keeps_duties_apart(person: User, role: str) -> str | None:
-    """Why somebody who decides on data, or uses it, cannot be given a role that oversees those who do."""
+    """Why this person cannot be given a role that oversees others, while they decide on data or use it."""
     if role not in EXCLUSIVE_ROLES:
         return None
     if person.datasets.exclude(state=Dataset.State.RETIRED).exists():
         return f"{person} owns a dataset, which has to be transferred first."
     if person.reviewing.exists():
-        return f"{person} reviews a dataset. Its owner has to take the seat away first."
+        return f"{person} reviews a dataset. Its owner has to remove them as a reviewer first."
     if person.grants.live().exists():
-        return f"{person} has access to a dataset. Its owner or an admin has to take it away first."
+        return f"{person} has access to a dataset. Its owner or an admin has to revoke it first."
     if person.access_requests.pending().exists():
         return (
             f"{person} is asking for access to a dataset. The request has to be decided or withdrawn first."

@@ -1,9 +1,8 @@
-"""The only code that opens private files: tables, uploads on their way in, outputs that are held.
+"""The only code that opens private files: uploads, tables and held outputs.
 
-Layout under the store: `uploads/` (in progress), `tables/` (sealed, read-only, one file per table), `columns/` (the
-same in subject order), `ledgers/` (what each subject was charged), `outputs/<run>/` (what a run wrote),
-`mock/<revision>/` (made from declarations, not private).
-Names on disk are random or ids, never what a person typed.
+Layout of the store: `uploads/` (in progress), `tables/` (sealed, read-only, one file per table), `columns/` (the same
+rows in subject order), `ledgers/` (the per-person ledgers), `outputs/<run>/` (what a run wrote), `mock/<revision>/`
+(made from declarations, not private). Names on disk are random or ids, never what a person typed.
 """
 
 import contextlib
@@ -23,23 +22,24 @@ from django.conf import settings
 from accounts.models import User
 from common.access import require
 from common.errors import Conflict, Denied, Refused
-from datasets import columns, confined, rules
+from datasets import columns, rules
+from datasets.ingest import sandboxed
 from datasets.models import Revision, Table, Upload
 from runner import parsing
 
 ROOM_GRACE = 600
-DISK_FULL = "The portal's disk is full. Nothing was lost; tell an admin, then resume the upload."
+DISK_FULL = "The portal's disk is full. Nothing was lost. Tell an admin, then resume the upload."
 
 
 class OpensData(Protocol):
-    """What a run shows before it is given private files."""
+    """The part of a run that a rule checks before the run receives private files."""
 
     pk: UUID
     revision: Revision
 
 
 def folder(*parts: str) -> Path:
-    """A folder of the store, made when missing, for the portal's own eyes (0700)."""
+    """Return a folder of the store, created if missing, that only the portal can read (0700)."""
     path = settings.STORE.joinpath(*parts)
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Path(path)
@@ -58,13 +58,15 @@ def upload_path(upload: Upload) -> Path:
 
 
 def append(upload: Upload, offset: int, chunk: bytes) -> int:
-    """Write a chunk at `offset` and return the new offset; Conflict when the file is not that long."""
+    """Append a chunk and return the new offset (bytes). Raises Conflict if the file does not end at `offset`."""
     path = upload_path(upload)
     have = path.stat().st_size if path.exists() else 0
     if offset != have:
-        raise Conflict(f"This upload stands at {have} bytes, not {offset}.")
+        raise Conflict(f"This upload has {have} bytes so far, not {offset}. Resume it at {have}.")
     if offset + len(chunk) > upload.size:
-        raise Refused(f"More bytes than the {upload.size} that were announced.")
+        raise Refused(
+            f"The upload was begun for {upload.size} bytes, and this chunk exceeds them. Begin again."
+        )
     free = shutil.disk_usage(path.parent).free
     if free - len(chunk) < settings.DISK_RESERVE:
         raise Refused(DISK_FULL)
@@ -79,7 +81,7 @@ def append(upload: Upload, offset: int, chunk: bytes) -> int:
 
 
 def received(upload: Upload) -> int:
-    """How many bytes have arrived: the length of the file is the truth."""
+    """Return how many bytes have arrived: the length of the file on disk."""
     path = upload_path(upload)
     return path.stat().st_size if path.exists() else 0
 
@@ -92,12 +94,12 @@ def drop_upload(upload: Upload) -> None:
 
 
 def new_table_path() -> Path:
-    """Where the reader writes a table before it is sealed."""
+    """Return a new path at which the reader writes a table before it is sealed."""
     return folder("uploads") / f"{secrets.token_hex(16)}.table"
 
 
 def seal(path: Path) -> tuple[str, str, int]:
-    """Make a finished table file part of the store: (stored name, sha256, bytes). It is read-only from now on."""
+    """Move a finished table file into the store, read-only. Return (stored name, sha256, bytes)."""
     _to_disk(path)
     digest, size = sha256_of(path), path.stat().st_size
     name = f"{secrets.token_hex(16)}.parquet"
@@ -108,7 +110,7 @@ def seal(path: Path) -> tuple[str, str, int]:
 
 
 def _to_disk(path: Path) -> None:
-    """A file's bytes, or a folder's names: what a rename has made whole must still be whole when the power is gone."""
+    """Call fsync on a file or a folder, so that what a rename has completed survives a power failure."""
     number = os.open(path, os.O_RDONLY)
     try:
         os.fsync(number)
@@ -117,9 +119,9 @@ def _to_disk(path: Path) -> None:
 
 
 def link(table: Table) -> str:
-    """The same sealed file under a name of its own, for a table that a new revision keeps: each goes by itself."""
+    """Link a sealed file under a new name, for a table that a new revision keeps; each name is deleted separately."""
     path = _intact(table)
-    os.utime(path)  # sweep() spares what is young: nobody knows of the new name before the commit
+    os.utime(path)  # sweep() spares new files: no row has the new name before the commit
     name = f"{secrets.token_hex(16)}.parquet"
     try:
         os.link(path, folder("tables") / name)
@@ -131,7 +133,7 @@ def link(table: Table) -> str:
 
 
 def _copy(path: Path, target: Path) -> None:
-    """For file systems that know no second name."""
+    """Copy a sealed file, on file systems without hard links."""
     if shutil.disk_usage(target.parent).free - path.stat().st_size < settings.DISK_RESERVE:
         raise Refused(DISK_FULL)
     shutil.copyfile(path, target)
@@ -139,24 +141,24 @@ def _copy(path: Path, target: Path) -> None:
 
 
 def drop_table(table: Table) -> None:
-    """Remove the file of a table that was never published."""
+    """Delete the file of a table that was never published. Raises Conflict if it was."""
     if table.revision.state in {Revision.State.PUBLISHED, Revision.State.RETIRED}:
-        raise Conflict("The tables of a published revision are kept.")
+        raise Conflict("The tables of a published revision cannot be deleted.")
     unseal(table.stored_name)
 
 
 def unseal(stored_name: str) -> None:
-    """Remove a sealed file that no table came to own."""
+    """Delete a sealed file."""
     (folder("tables") / stored_name).unlink(missing_ok=True)
 
 
 def sweep(*, uploads: set[str], tables: set[str], before: float) -> list[str]:
-    """Remove files older than `before` that no row knows of; answer their names."""
+    """Delete files older than `before` (Unix time) that belong to no row. Return their names."""
     known = {"uploads": {f"{pk}.part" for pk in uploads}, "tables": tables}
     gone = []
     for part, names in known.items():
         for path in folder(part).iterdir():
-            with contextlib.suppress(FileNotFoundError):  # somebody else was faster
+            with contextlib.suppress(FileNotFoundError):  # deleted in the meantime
                 if path.name not in names and path.is_file() and path.stat().st_mtime < before:
                     path.unlink()
                     gone.append(path)
@@ -164,8 +166,8 @@ def sweep(*, uploads: set[str], tables: set[str], before: float) -> list[str]:
 
 
 def _sweep_rooms() -> list[Path]:
-    """Remove the folders of parsers that were killed with their worker: older than any parser may become."""
-    before = time.time() - confined.LIMITS.wall_s - ROOM_GRACE
+    """Delete the folders of parsers that were killed with their worker: those older than any parser can run."""
+    before = time.time() - sandboxed.LIMITS.wall_s - ROOM_GRACE
     rooms = (*folder("uploads").glob("*.room"), *folder("columns").glob("*.part"))
     gone = [room for room in rooms if room.exists() and room.lstat().st_ctime < before]
     for room in gone:
@@ -174,9 +176,9 @@ def _sweep_rooms() -> list[Path]:
 
 
 def open_for(run: OpensData, *, rule: Callable[[OpensData], str | None]) -> dict[str, Path]:
-    """The private files of a run's revision, by table name.
+    """Return the private files of a run's revision, by table name.
 
-    Raises Denied when the rule gives a reason against it, Conflict when a file is not what was sealed.
+    Raises Denied if the rule gives a reason against it, Conflict if a file is not what was sealed.
     """
     if why := rule(run):
         raise Denied(why)
@@ -184,7 +186,7 @@ def open_for(run: OpensData, *, rule: Callable[[OpensData], str | None]) -> dict
 
 
 def open_for_owner(table: Table, *, by: User) -> Path:
-    """A private table for its owner's own eyes."""
+    """Return the file of a private table for its owner. Raises Denied for anybody else."""
     require(rules.is_dataset_owner, by, table.revision.dataset)
     return _intact(table)
 
@@ -197,20 +199,17 @@ def _intact(table: Table) -> Path:
 
 
 def some_people(table: Table, key: bytes, *, most: int) -> set[bytes]:
-    """What people of a table are known by in the ledger of people; at most so many, spread over all of them.
-
-    Conflict when the file cannot be read.
-    """
+    """Return the digests of at most `most` people, spread over the table. Raises Conflict if it cannot be read."""
     subject = table.subject
     if subject is None:
         return set()
     given = {"subject": subject.name, "key": key.hex(), "most": most}
     try:
-        found = confined.run("people", _intact(table), parameters=given, limits=confined.LOOK)
+        found = sandboxed.run("people", _intact(table), parameters=given, limits=sandboxed.LOOK)
         return columns.digests_from(found.get("digests"), most=most)
-    except (confined.Broken, ValueError) as broken:
+    except (sandboxed.Broken, ValueError) as broken:
         raise Conflict(
-            f"The people of table {table.name} could not be read. Try again; if it stays so, tell an admin."
+            f"The people in table {table.name} could not be read. Try again; if this happens again, tell an admin."
         ) from broken
 
 
@@ -218,7 +217,7 @@ def some_people(table: Table, key: bytes, *, most: int) -> set[bytes]:
 
 
 class AsksData(Protocol):
-    """What an automatic answer shows before it is given private rows."""
+    """The part of an automatic answer that a rule checks before the answer receives private rows."""
 
     pk: UUID
 
@@ -232,8 +231,10 @@ def open_columns(
     rule: Callable[[AsksData], str | None],
     wanted: frozenset[str] | None = None,
 ) -> columns.ColumnStore:
-    """A private table in subject order; written now when nobody has. Raises Denied when the rule gives a reason against
-    it."""
+    """Return a private table in subject order, which is written first if necessary.
+
+    Raises Denied if the rule gives a reason against it.
+    """
     if why := rule(asked):
         raise Denied(why)
     write_columns(table, plans, key)
@@ -241,12 +242,12 @@ def open_columns(
 
 
 def has_columns(table: Table, plans: Sequence[columns.ColumnPlan], key: bytes) -> bool:
-    """Whether the table lies in subject order already."""
+    """Whether the table is stored in subject order already."""
     return _columns_of(table, plans, key).is_dir()
 
 
 def write_columns(table: Table, plans: Sequence[columns.ColumnPlan], key: bytes) -> None:
-    """Put a private table in subject order, once. What takes long with many rows is done before anybody asks."""
+    """Store a private table in subject order, once. It takes long with many rows, so do it before anybody asks."""
     if not has_columns(table, plans, key):
         _write_columns(table, plans, key, _columns_of(table, plans, key))
 
@@ -259,7 +260,7 @@ def _columns_of(table: Table, plans: Sequence[columns.ColumnPlan], key: bytes) -
 def _write_columns(table: Table, plans: Sequence[columns.ColumnPlan], key: bytes, ready: Path) -> None:
     subject = table.subject
     if subject is None:
-        raise Refused(f"Table {table.name} does not say whom a row is about.")
+        raise Refused(f"Table {table.name} has no column that identifies the person a row is about.")
     draft = folder("columns") / f"{secrets.token_hex(8)}.part"
     draft.mkdir(mode=0o700)
     try:
@@ -267,7 +268,7 @@ def _write_columns(table: Table, plans: Sequence[columns.ColumnPlan], key: bytes
         for path in (*draft.iterdir(), draft):
             _to_disk(path)
         draft.rename(ready)
-        for earlier in ready.parent.glob(f"{table.pk}.*"):  # whoever has mapped its files keeps them
+        for earlier in ready.parent.glob(f"{table.pk}.*"):  # processes that have mapped these files keep them
             if earlier != ready:
                 parsing.empty(earlier)
         _to_disk(ready.parent)
@@ -279,7 +280,7 @@ def _write_columns(table: Table, plans: Sequence[columns.ColumnPlan], key: bytes
 
 
 def _order(table: Table, subject: str, plans: Sequence[columns.ColumnPlan], key: bytes, draft: Path) -> None:
-    """Let the sandbox put the rows in order, and look at what it has written: compiled code will rely on it."""
+    """Sort the rows in the sandbox, and check what it has written, because compiled code relies on it."""
     parameters = {
         "subject": subject,
         "plans": [columns.plan_as_json(plan) for plan in plans],
@@ -288,19 +289,19 @@ def _order(table: Table, subject: str, plans: Sequence[columns.ColumnPlan], key:
     most = columns.most_bytes(table.rows, plans) + 4 * table.stored_bytes
     room = max(min(most, shutil.disk_usage(draft).free - settings.DISK_RESERVE), 1)
     try:
-        confined.run("order", _intact(table), parameters=parameters, room=confined.Room(draft, room))
+        sandboxed.run("order", _intact(table), parameters=parameters, room=sandboxed.Room(draft, room))
         for name in columns.names_of(plans):
             parsing.take(draft, name, most=room)
         columns.check(draft, plans, most_rows=table.rows)
-    except (confined.Broken, ValueError) as broken:
+    except (sandboxed.Broken, ValueError) as broken:
         raise Conflict(
-            f"Table {table.name} could not be put in the order of its data subjects. Tell an admin: "
-            "the disk may be too full, or the file of the table is damaged."
+            f"Table {table.name} could not be sorted by person. Tell an admin: "
+            "the disk may be full, or the file of the table may be damaged."
         ) from broken
 
 
 def ledger_folder(dataset_pk: UUID) -> Path:
-    """Where a dataset's ledger per data subject lies."""
+    """Return the folder of a dataset's per-person ledger."""
     return folder("ledgers", str(dataset_pk))
 
 
@@ -308,7 +309,7 @@ def ledger_folder(dataset_pk: UUID) -> Path:
 
 
 def new_outputs(run_pk: UUID, lease: UUID) -> Path:
-    """An empty folder for one attempt at a run; it becomes the run's outputs by keep_outputs()."""
+    """Create an empty folder for one attempt at a run; keep_outputs() makes it the run's outputs."""
     path = folder("outputs") / f"{run_pk}.{lease}"
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(mode=0o700)
@@ -316,7 +317,7 @@ def new_outputs(run_pk: UUID, lease: UUID) -> Path:
 
 
 def keep_outputs(run_pk: UUID, attempt: Path) -> None:
-    """Make an attempt's files the run's outputs. Done again after a commit that failed, it changes nothing."""
+    """Make an attempt's files the run's outputs. Idempotent, so it can be repeated after a failed commit."""
     if attempt.is_dir():
         final = folder("outputs") / str(run_pk)
         shutil.rmtree(final, ignore_errors=True)
@@ -324,16 +325,16 @@ def keep_outputs(run_pk: UUID, attempt: Path) -> None:
 
 
 def collected(run_pk: UUID, lease: UUID) -> Path:
-    """Where an attempt's files lie: in its own folder, or already in the run's."""
+    """Return the folder with an attempt's files: its own, or already the run's."""
     attempt = attempt_folder(run_pk, lease)
     return attempt if attempt.is_dir() else folder("outputs") / str(run_pk)
 
 
 def output_path(run_pk: UUID, name: str) -> Path:
-    """A collected output; Conflict when its bytes are gone."""
+    """Return the file of a collected output. Raises Conflict if it is no longer stored."""
     path = folder("outputs") / str(run_pk) / name
     if path.parent != folder("outputs") / str(run_pk) or not path.is_file():
-        raise Conflict("The bytes of this output are gone.")
+        raise Conflict("The file of this output is no longer stored.")
     return path
 
 
@@ -348,22 +349,22 @@ def drop_output(run_pk: UUID, name: str) -> None:
 
 
 def add_output(run_pk: UUID, name: str, content: bytes) -> Path:
-    """Put a file that a reviewer wrote beside what a run wrote; Conflict when the name is taken."""
+    """Add a file that a reviewer wrote to a run's outputs. Raises Conflict if the name is taken."""
     home = folder("outputs", str(run_pk))
     path = home / name
     if path.parent != home or path.exists():
-        raise Conflict(f"There is an output named {name} already.")
+        raise Conflict(f"There is an output named {name} already. Choose another name.")
     path.write_bytes(content)
     return path
 
 
 def attempt_folder(run_pk: UUID, lease: UUID) -> Path:
-    """Where one attempt's files lie until keep_outputs()."""
+    """Return the folder with one attempt's files until keep_outputs()."""
     return folder("outputs") / f"{run_pk}.{lease}"
 
 
 def note_result(run_pk: UUID, lease: UUID, text: str) -> None:
-    """Keep how an attempt ended beside its files, so that the end is not lost with its worker."""
+    """Store how an attempt ended beside its files, so that this is not lost with its worker."""
     path = folder("outputs") / f"{run_pk}.{lease}.json"
     draft = path.with_suffix(".part")
     draft.write_text(text)
@@ -376,14 +377,14 @@ def noted_result(run_pk: UUID, lease: UUID) -> str | None:
 
 
 def drop_attempt(run_pk: UUID, lease: UUID) -> None:
-    """Remove what is left of an attempt."""
+    """Delete what is left of an attempt."""
     shutil.rmtree(folder("outputs") / f"{run_pk}.{lease}", ignore_errors=True)
     for suffix in ("json", "part"):
         (folder("outputs") / f"{run_pk}.{lease}.{suffix}").unlink(missing_ok=True)
 
 
 def old_attempts(age: float) -> set[tuple[UUID, UUID]]:
-    """Attempts (run, lease) of which something has lain here for longer than `age` seconds."""
+    """Return the attempts (run, lease) that left something here more than `age` seconds ago."""
     found = set()
     for path in folder("outputs").iterdir():
         run_pk, _, lease = path.name.partition(".")

@@ -1,4 +1,4 @@
-"""What the queue calls: one line each."""
+"""Celery tasks, one line each."""
 
 from uuid import UUID
 
@@ -14,7 +14,7 @@ def read_upload(pk: str) -> None:
 
 @shared_task(ignore_result=True)
 def sweep_uploads() -> None:
-    for pk in execution.look_after():
+    for pk in execution.sweep():
         read_upload.delay(str(pk))
 
 

@@ -17,7 +17,7 @@ class PortalConfig(AppConfig):
 
 
 def bind_client(sender: object, request: HttpRequest, **kwargs: Any) -> None:
-    """Lines of the log name who called, as everything else does."""
-    from common.clients import client_address  # noqa: PLC0415 -- needs the settings
+    """Bind the client's address, as common.client_address determines it, to log entries of the request."""
+    from common.client_address import client_address  # noqa: PLC0415 -- needs the settings
 
     structlog.contextvars.bind_contextvars(ip=client_address(request))

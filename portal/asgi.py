@@ -1,4 +1,4 @@
-"""The portal over HTTP and websockets."""
+"""ASGI application: Django over HTTP, Channels over websockets."""
 
 import os
 
@@ -14,7 +14,7 @@ from django.urls import path  # noqa: E402 -- apps must be loaded first
 
 from portal.origins import Origins  # noqa: E402 -- as above
 from portal.probes import Probes  # noqa: E402 -- as above
-from portal.turnstile import Sockets, Turnstile  # noqa: E402 -- as above
+from portal.request_limits import Sockets, Turnstile  # noqa: E402 -- as above
 from requests_app.consumers import LiveConsumer  # noqa: E402 -- as above
 
 SOCKET_PATH = "ws/live/"

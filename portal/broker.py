@@ -1,12 +1,12 @@
-"""Celery's transport over Valkey, for which a restart of the server is no reason to end a worker.
+"""Celery transport over Valkey whose workers survive a restart of the server.
 
-kombu keeps what was delivered and not yet acknowledged with the channel it came by. When that connection has been cut,
-it asks the closed connection for the server's address and fails with an AttributeError; Celery takes this for
-unrecoverable and ends the worker with all that it runs. Here such a message is let go: the server delivers it again
-after its timeout, and every task can bear that.
+kombu keeps unacknowledged messages with the channel that delivered them. After the connection is cut, it asks the
+closed connection for the server's address and fails with an AttributeError, which Celery treats as unrecoverable: it
+ends the worker and everything it runs. This transport drops such messages: the server redelivers them after its
+visibility timeout, and every task tolerates redelivery.
 
-A worker whose hands are full does not listen, and notices a server that is gone by an acknowledgement that fails. kombu
-would count that message as still in hand, and the worker would never listen again.
+A worker at full concurrency does not read from the server and notices its loss only when an acknowledgement fails.
+kombu would count that message as unacknowledged for ever, and the worker would never read again.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from kombu.transport import TRANSPORT_ALIASES, redis, virtual
 
 
 class QoS(redis.QoS):
-    """What was delivered over one channel."""
+    """The unacknowledged messages of one channel."""
 
     @property
     def _is_cut_off(self) -> bool:
@@ -57,19 +57,19 @@ class QoS(redis.QoS):
 
 
 class Channel(redis.Channel):
-    """A channel with our bookkeeping."""
+    """A channel that uses our QoS."""
 
     QoS = QoS
 
 
 class Transport(redis.Transport):
-    """Valkey or Redis, by TCP or by socket."""
+    """Valkey or Redis, over TCP or a unix socket."""
 
     Channel = Channel
 
 
 class Consumer(consumer.Consumer):
-    """A worker that hears its queues and nothing else: no gossip, no events, no orders from other workers."""
+    """A worker that reads its queues only: no gossip, no events, no remote control."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         silent = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
@@ -78,7 +78,7 @@ class Consumer(consumer.Consumer):
 
 @contextmanager
 def mutex(client: Any, name: str, expire: int) -> Iterator[None]:
-    """kombu's own is given back by a script, and the portal's users of Valkey may not run any."""
+    """Replace kombu's mutex, which is released by a Lua script: the portal's Valkey users may not run scripts."""
     if not client.set(name, "held", nx=True, ex=expire):
         raise redis.MutexHeld
     try:
@@ -88,7 +88,7 @@ def mutex(client: Any, name: str, expire: int) -> Iterator[None]:
 
 
 def install() -> None:
-    """Have kombu use it for the addresses of Valkey and Redis."""
+    """Register the transport with kombu for the URLs of Valkey and Redis."""
     redis.Mutex = mutex
     for scheme in ("redis", "rediss", "redis+socket"):
         TRANSPORT_ALIASES[scheme] = "portal.broker:Transport"

@@ -1,7 +1,7 @@
 """The cache in Valkey. Values are JSON, signed with the portal's key.
 
-Whoever can write to that server must not run code in this one, nor confuse it. What this portal has not written counts
-as absent.
+Somebody who can write to that server must not be able to run code in this process or mislead it. A value without a
+valid signature counts as absent.
 """
 
 import json
@@ -22,7 +22,7 @@ LONGEST_VALUE = 100_000
 
 
 class Serializer:
-    """Signed JSON, to and from bytes."""
+    """Serializes values as signed JSON."""
 
     @cached_property
     def _signer(self) -> signing.Signer:
@@ -31,11 +31,13 @@ class Serializer:
     def dumps(self, obj: Any) -> bytes:
         text = json.dumps(obj, allow_nan=False, separators=(",", ":"))
         if json.loads(text) != obj:
-            raise TypeError(f"{type(obj).__name__} would not come out of the cache as it went in.")
+            raise TypeError(
+                f"{type(obj).__name__} does not survive JSON: the cache would return a different value."
+            )
         return self._signer.sign(text).encode()
 
     def loads(self, data: Any) -> Any:
-        """The value, or ABSENT when this portal has not written it."""
+        """Return the value, or ABSENT unless this portal wrote it."""
         if len(data) > LONGEST_VALUE:
             return ABSENT
         try:
@@ -45,7 +47,7 @@ class Serializer:
 
 
 class Client(RedisCacheClient):
-    """Django's own client, for which a value that cannot be read is no value."""
+    """Django's client, except that unreadable values count as absent."""
 
     def get(self, key: Key, default: Any) -> Any:
         try:
@@ -60,11 +62,11 @@ class Client(RedisCacheClient):
         return {key: value for key, value in super().get_many(list(keys)).items() if value is not ABSENT}
 
     def incr(self, key: Key, delta: int) -> int:
-        raise NotImplementedError("The cache does not count: its values are signed.")
+        raise NotImplementedError("The cache cannot increment: its values are signed.")
 
 
 class Cache(RedisCache):
-    """One pool of connections for the process. Django would make one for each context in which it is used."""
+    """A cache with one connection pool per process. Django would create one per context."""
 
     _servers: list[str]
     _options: dict[str, Any]

@@ -17,24 +17,24 @@ broker.install()
 app = Celery("weir")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-app.conf["CELERY_DB_REUSE_MAX"] = 10_000  # tasks; Celery would hang up on the database after each
+app.conf["CELERY_DB_REUSE_MAX"] = 10_000  # tasks; Celery would close the database connection after each
 CONNECTION_SECONDS = 600
 
 
 @worker_process_init.connect
 @beat_embedded_init.connect
 def end_with_the_worker(**_kwargs: Any) -> None:
-    """A worker that is killed leaves no process behind."""
+    """Have the kernel kill this process when its worker is killed."""
     die_with_parent(signal.SIGKILL, os.getppid())
 
 
 @worker_process_init.connect
 def keep_connections(**_kwargs: Any) -> None:
-    """A worker does one thing at a time: its connection to the database is kept, and looked at before each task."""
+    """Keep the database connection between tasks and check it before each: a worker process runs one task at a time."""
     connections["default"].settings_dict |= {"CONN_MAX_AGE": CONNECTION_SECONDS, "CONN_HEALTH_CHECKS": True}
 
 
 @task_prerun.connect
-def look_at_connections(task: Any, **_kwargs: Any) -> None:
+def check_connections(task: Any, **_kwargs: Any) -> None:
     if not task.request.is_eager:
         close_old_connections()

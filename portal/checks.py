@@ -1,4 +1,4 @@
-"""Deployment checks that run with every start: the portal refuses to serve in a state that would leak."""
+"""System checks at every start: the portal does not serve with a configuration that could leak or lock up."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 -- its name
 from django.db import DatabaseError, connection
 
-from common.expensive import hang_up
+from common.heavy_views import close_connection
 
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "testserver"}
 
@@ -19,7 +19,7 @@ def secrets_are_set(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
             "WEIR_SECRET_KEY is missing or shorter than 32 characters.",
-            hint="bin/launch makes one; elsewhere set it to a long random text.",
+            hint="Set it to a long random string. bin/launch creates one by itself.",
             id="weir.E001",
         )
     ]
@@ -32,8 +32,8 @@ def loopback_only_when_loose(app_configs: Any, **kwargs: Any) -> list[CheckMessa
         return []
     return [
         Error(
-            f"The demo and debugging are for this machine only, but WEIR_HOSTS names {', '.join(public)}.",
-            hint="Unset WEIR_DEMO and WEIR_DEBUG, or serve on 127.0.0.1 only.",
+            f"The demo and debugging are allowed on this machine only, but WEIR_HOSTS names {', '.join(public)}.",
+            hint="Unset WEIR_DEMO and WEIR_DEBUG, or remove these names from WEIR_HOSTS.",
             id="weir.E002",
         )
     ]
@@ -45,16 +45,16 @@ def uploads_are_confined(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "WEIR_UPLOADS_UNCONFINED is set: where no sandbox can be made, owners' files are read without one. "
-            "A hole in a parser then turns the owner of one dataset into the reader of all.",
-            hint="Let the default worker and the web server make user namespaces (docs/sandbox.md), and unset it.",
+            "WEIR_UPLOADS_UNCONFINED is set: where no sandbox can be created, uploaded files are parsed without one. "
+            "The owner of one dataset could then exploit a flaw in a parser to read all datasets.",
+            hint="Allow user namespaces for the default worker and the web server (docs/sandbox.md), then unset it.",
             id="weir.W001",
         )
     ]
 
 
 OF_THE_WEB_SERVER = 2
-"""Connections beside those of its requests: sockets share one, and so do the questions whether it is ready."""
+"""Connections in addition to those of requests: one shared by all sockets, one by the readiness probes."""
 FEWEST_AT_ONCE = 30
 MOST_CONNECTIONS = """
     SELECT least(
@@ -69,23 +69,23 @@ MOST_CONNECTIONS = """
 def workers_find_a_connection(
     app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """However many pages are asked for, the web server leaves connections for workers and the clock."""
+    """Check that the web server under full load leaves connections for workers and Celery beat."""
     if not databases:
         return []
     try:
         with connection.cursor() as cursor:
             cursor.execute(MOST_CONNECTIONS)
             offered = int(cursor.fetchone()[0])
-    except DatabaseError:  # /readyz says so; nothing is served meanwhile
+    except DatabaseError:  # /readyz reports it, and nothing is served until then
         return []
     finally:
-        hang_up()
+        close_connection()
     needed = settings.REQUESTS_AT_ONCE + OF_THE_WEB_SERVER + settings.CONNECTIONS_RESERVED
     if needed <= offered:
         return []
     return [
         Error(
-            f"Postgres offers {offered} connections, and {needed} are needed: {settings.REQUESTS_AT_ONCE} for "
+            f"Postgres allows {offered} connections, but {needed} are needed: {settings.REQUESTS_AT_ONCE} for "
             f"pages, {OF_THE_WEB_SERVER} for sockets and probes, {settings.CONNECTIONS_RESERVED} for workers.",
             hint="Raise max_connections (or the limit of the role or database), or lower WEIR_REQUESTS_AT_ONCE.",
             id="weir.E003",
@@ -95,12 +95,12 @@ def workers_find_a_connection(
 
 @register()
 def enough_places(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Below this, those who look at files and compare code would take all places."""
+    """Require so many requests at once that slow views (file previews, code comparison) cannot take all places."""
     if settings.REQUESTS_AT_ONCE >= FEWEST_AT_ONCE:
         return []
     return [
         Error(
-            f"WEIR_REQUESTS_AT_ONCE is {settings.REQUESTS_AT_ONCE}; it must be at least {FEWEST_AT_ONCE}.",
+            f"WEIR_REQUESTS_AT_ONCE is {settings.REQUESTS_AT_ONCE}. Raise it to at least {FEWEST_AT_ONCE}.",
             id="weir.E004",
         )
     ]
@@ -112,8 +112,8 @@ def proxy_is_named(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "WEIR_BASE_URL begins with https://, so a proxy stands before the portal, but WEIR_PROXIES is not set.",
-            hint="Name the proxy's address, or everybody is recorded as coming from it.",
+            "WEIR_BASE_URL begins with https://, so the portal is behind a proxy, but WEIR_PROXIES is not set.",
+            hint="Set WEIR_PROXIES to the proxy's address. Until then, the proxy's address is recorded for everybody.",
             id="weir.W002",
         )
     ]

@@ -1,4 +1,4 @@
-"""Typed readers of the process's environment. The settings file is their only caller."""
+"""Typed readers of environment variables. Only portal/settings.py calls them."""
 
 import ipaddress
 import json
@@ -11,11 +11,11 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class BadSetting(RuntimeError):
-    """A variable of the environment is missing or cannot be understood."""
+    """An environment variable is missing or invalid."""
 
 
 def load_state(state: Path) -> None:
-    """Take what bin/launch has written down for this state folder, without overriding the environment."""
+    """Load the variables that bin/launch stored for this state folder, without overriding the environment."""
     path = state / "settings.json"
     if path.is_file():
         for name, value in json.loads(path.read_text()).items():
@@ -23,12 +23,12 @@ def load_state(state: Path) -> None:
 
 
 def text(name: str, default: str | None = None) -> str:
-    """A text; a variable with the suffix _FILE names a file that holds it."""
+    """Return a string, or the content of the file that the variable with the suffix _FILE names."""
     if path := os.environ.get(f"{name}_FILE"):
         return Path(path).read_text().strip()
     value = os.environ.get(name, default)
     if value is None:
-        raise BadSetting(f"{name} is not set.")
+        raise BadSetting(f"{name} is not set. Set it, or set {name}_FILE to a file that contains it.")
     return value
 
 
@@ -47,39 +47,39 @@ def number(name: str, default: int) -> int:
 
 
 def words(name: str, default: list[str]) -> list[str]:
-    """A list, separated by commas."""
+    """Return a list from a comma-separated value."""
     value = os.environ.get(name)
     return default if value is None else [word.strip() for word in value.split(",") if word.strip()]
 
 
 def networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    """Addresses and networks, separated by commas: 127.0.0.1, 10.1.0.0/16, fd00::/8."""
+    """Return networks from a comma-separated value such as 127.0.0.1, 10.1.0.0/16, fd00::/8."""
     try:
         return [ipaddress.ip_network(word) for word in words(name, [])]
     except ValueError as bad:
-        raise BadSetting(f"{name} must name addresses and networks, separated by commas: {bad}.") from bad
+        raise BadSetting(f"{name} must be a comma-separated list of addresses and networks: {bad}.") from bad
 
 
 def base_url(name: str, default: str) -> str:
-    """Scheme and host of the portal, and its port if it has one, without anything behind."""
+    """Return the portal's scheme and host, with the port unless it is the scheme's default, and no path."""
     value = text(name, default).rstrip("/").lower()
     try:
         url = urlsplit(value)
         port = url.port
     except ValueError as bad:
         raise BadSetting(
-            f"{name} must be an address such as https://weir.example.org: {value!r} is none ({bad})."
+            f"{name} must be an address such as https://weir.example.org, not {value!r} ({bad})."
         ) from bad
     if url.scheme not in {"http", "https"} or not url.hostname or f"{url.scheme}://{url.netloc}" != value:
         raise BadSetting(f"{name} must be an address such as https://weir.example.org, not {value!r}.")
     if "@" in url.netloc:
-        raise BadSetting(f"{name} must not hold a user or a password.")
-    # Browsers leave a scheme's own port out of what they send, and are compared with this.
+        raise BadSetting(f"{name} must not contain a user or a password.")
+    # Browsers omit a scheme's default port from the Origin header, which is compared with this.
     return value.removesuffix(f":{port}" if port == DEFAULT_PORTS[url.scheme] else ":")
 
 
 def choice(name: str, known: dict[str, str]) -> str:
-    """What one of the known words stands for; the first is the default."""
+    """Return the value that `known` has for the variable's word. The first word is the default."""
     value = os.environ.get(name, next(iter(known)))
     if value not in known:
         raise BadSetting(f"{name} must be one of {', '.join(known)}, not {value!r}.")
@@ -91,10 +91,10 @@ def path(name: str, default: Path) -> Path:
 
 
 def database(name: str) -> dict[str, Any]:
-    """postgresql://user:password@host:port/name, or with ?host=/folder/of/the/socket."""
+    """Return Django's settings for postgresql://user:password@host:port/name, or with ?host=/folder/of/the/socket."""
     url = urlsplit(text(name, "postgresql://weir@127.0.0.1:5432/weir"))
     if url.scheme not in {"postgres", "postgresql"}:
-        raise BadSetting(f"{name} must begin with postgresql://. Weir needs Postgres for its row locks.")
+        raise BadSetting(f"{name} must begin with postgresql://. Weir works only with Postgres.")
     options = {key: values[-1] for key, values in parse_qs(url.query).items()}
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -109,7 +109,7 @@ def database(name: str) -> dict[str, Any]:
 
 
 def broker(name: str, redis_url: str) -> str:
-    """Celery's broker: its own variable, or the Redis server. A socket's address is spelt as kombu wants it."""
+    """Return the broker's URL: its own variable, else the Redis server, with unix:// rewritten for kombu."""
     url = text(name, redis_url)
     if not url.startswith("unix://"):
         return url
@@ -120,12 +120,15 @@ def broker(name: str, redis_url: str) -> str:
 
 
 def user_of(url: str) -> str:
-    """Whom an address signs in as; empty when it names nobody."""
+    """Return the user name in a URL, or ""."""
     return unquote(urlsplit(url).username or "")
 
 
 def mail(name: str, state: Path) -> tuple[str, dict[str, str]]:
-    """Where mail goes: `file` (the default), `console`, or smtp://user:password@host:port (smtps:// for TLS)."""
+    """Return the mail backend and its options for `file` (the default), `console`, or smtp://user:password@host:port.
+
+    smtps:// means TLS. `file` writes each mail to the folder "mail" of the state folder.
+    """
     value = text(name, "file")
     if value == "console":
         return "django.core.mail.backends.console.EmailBackend", {}

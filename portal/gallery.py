@@ -1,4 +1,4 @@
-"""Examples for the gallery of components: invented people and objects that are never saved."""
+"""Examples for the component gallery: invented people and objects that are never saved."""
 
 from datetime import timedelta
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ from requests_app.models import CodeRequest, Release, Run
 
 TONES = ("grey", "blue", "green", "amber", "red")
 MARKDOWN = (
-    "Wages by **region**, with `main(wages)`:\n\n- one row a person\n- [the method](https://example.org)"
+    "Wages by **region**, with `main(wages)`:\n\n- one row per person\n- [the method](https://example.org)"
 )
 
 
@@ -26,7 +26,7 @@ class ExampleForm(forms.Form):
     environment = forms.ChoiceField(
         choices=[("default", "Python 3.11, scientific"), ("small", "Python 3.11, plain")]
     )
-    runs = forms.IntegerField(min_value=1, max_value=20, help_text="How often this code may run.")
+    runs = forms.IntegerField(min_value=1, max_value=20, help_text="How many times this code may run.")
     until = forms.DateField(
         required=False, widget=forms.DateInput(attrs={"type": "date"}), label="Approved until"
     )

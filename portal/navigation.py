@@ -9,12 +9,12 @@ Item = dict[str, object]
 
 
 def items(request: HttpRequest) -> list[Item]:
-    """What this person finds in the header: label, url, icon, active."""
-    user = getattr(request, "user", None)  # a request may be refused before anybody has looked whose it is
+    """Return this person's menu entries as dicts of label, url, icon and active."""
+    user = getattr(request, "user", None)  # absent if a request is refused before authentication
     if not isinstance(user, User):
         return []
     entries = [
-        ("Inbox", "requests:inbox", "inbox", True),
+        ("Inbox", "inbox", "inbox", True),
         ("Datasets", "datasets:list", "database", True),
         ("Requests", "requests:list", "file-code", True),
         ("Answers", "privacy:index", "message-question", True),
@@ -30,7 +30,7 @@ def items(request: HttpRequest) -> list[Item]:
 
 
 def _here(path: str, urls: list[str]) -> str:
-    """The entry that the page belongs to: the longest beginning of its address. One's own pages belong to none."""
+    """Return the URL of the entry that the page belongs to (the longest prefix), or "" for personal pages."""
     own = [reverse(name) for name in ("accounts:profile", "accounts:notifications")]
     best = max((url for url in [*urls, *own] if path.startswith(url)), key=len, default="")
     return "" if best in own else best

@@ -1,15 +1,15 @@
-"""Which pages may open a socket: the portal's own, by scheme, host and port."""
+"""Origin check for websockets: only the portal's own pages may open one."""
 
 from urllib.parse import urlsplit
 
 from portal.env import DEFAULT_PORTS
-from portal.turnstile import Application, Receive, Scope, Send
+from portal.request_limits import Application, Receive, Scope, Send
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 def own_origins(base: str) -> frozenset[str]:
-    """What browsers send as Origin from the portal's own pages. On this machine alone it has three names."""
+    """Return the Origin headers of the portal's own pages. A loopback address has three equivalent names."""
     url = urlsplit(base)
     host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname or ""
     port = "" if url.port in {None, DEFAULT_PORTS.get(url.scheme)} else f":{url.port}"
@@ -18,7 +18,7 @@ def own_origins(base: str) -> frozenset[str]:
 
 
 class Origins:
-    """Refuses sockets of other origins, and of other paths than the one there is."""
+    """Refuses websockets from other origins and on other paths than `only`."""
 
     def __init__(self, application: Application, *, base: str, only: str) -> None:
         self.application, self.only = application, only

@@ -1,6 +1,6 @@
-"""Bring the database up to date before the portal starts, and say how to get in. Called by bin/launch.
+"""Bring the database up to date before the portal starts, and list how to sign in. Called by bin/launch.
 
-The last line of its output is JSON: `demo`, `did` (one line), `lines` (what the person at the console should read).
+The last line of its output is JSON: `demo`, `did` (one line), `lines` (what to show on the console).
 """
 
 import argparse
@@ -25,7 +25,7 @@ from portal.launch.options import is_loopback  # noqa: E402 -- as above
 
 
 def migrate() -> bool:
-    """Apply what is missing; False when nothing was."""
+    """Apply missing migrations; return whether there were any."""
     executor = MigrationExecutor(connection)
     if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
         return False
@@ -43,31 +43,31 @@ def demo_people() -> list[dict[str, str]]:
 
 
 def is_unfinished_demo() -> bool:
-    """A start that was stopped while it filled the demo in has left some of its people."""
+    """Return whether an earlier start was stopped while it created the demo, and left some of its people."""
     return User.objects.people().filter(email__endswith=f"@{settings.DEMO_DOMAIN}").exists()
 
 
 def seed(wanted: str, *, on_loopback: bool) -> bool:
-    """Fill an empty database with the demo when that is wanted; True when it was."""
+    """Create the demo if wanted (by default in an empty database on loopback); return whether it was created."""
     if wanted == "no" or demo_people():
         return False
     by_itself = on_loopback and (is_empty() or is_unfinished_demo())
     if wanted == "auto" and not by_itself:
         return False
-    sys.stderr.write("         Filling in the demo. Its code really runs, so this takes a little while…\n")
+    sys.stderr.write("         Creating the demo. Its code really runs, so this takes a while…\n")
     call_command("seed_demo", stdout=sys.stderr)
     return True
 
 
 def welcome() -> list[str]:
-    """How to get in: the demo's people, or the first admin's link."""
+    """Return lines that say how to sign in: the demo's people, or the first admin's link."""
     if people := demo_people():
         width = max(len(person["email"]) for person in people)
         lines = [f"  {item['email']:{width}}  {item['password']}  {item['role']}" for item in people]
         return ["Sign in as one of the demo's people:", *lines, ""]
     if not User.objects.admins().exists():
         return [
-            "The first admin signs up here (the link works once, for a day):",
+            "Create the first admin's account here (the link works once and expires in a day):",
             f"  {first_admin_link()}",
             "",
         ]
@@ -83,8 +83,8 @@ def main() -> None:
     migrated = migrate()
     seeded = seed(options.demo, on_loopback=is_loopback(options.host))
     did = [
-        "Tables made or changed" if migrated else "Tables are up to date",
-        *(["demo filled in"] if seeded else []),
+        "Database migrated" if migrated else "Database up to date",
+        *(["demo created"] if seeded else []),
     ]
     answer = {"demo": bool(demo_people()), "did": ", ".join(did), "lines": welcome()}
     sys.stdout.write(json.dumps(answer) + "\n")

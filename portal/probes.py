@@ -1,6 +1,6 @@
-"""/livez and /readyz, answered on the event loop: the supervisor hears an answer however many pages are asked for.
+"""/livez and /readyz, answered on the event loop: the supervisor gets an answer under any load of pages.
 
-Whether Postgres and Valkey answer is looked up by one thread, at most once a second, however often strangers ask.
+One thread checks Postgres and Valkey, at most once a second, however often strangers ask.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from django.core.cache import cache
 from django.db import DatabaseError, connection
 from redis.exceptions import RedisError
 
-from common.expensive import hang_up
-from portal.turnstile import Application, Receive, Scope, Send
+from common.heavy_views import close_connection
+from portal.request_limits import Application, Receive, Scope, Send
 
 FRESH_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0
@@ -22,14 +22,14 @@ HUNG = "one of its servers"
 
 
 def silent() -> str:
-    """Which server does not answer; empty when all do."""
+    """Return the name of the server that does not respond, or "" if all do."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except DatabaseError:
         return "the database"
     finally:
-        hang_up()
+        close_connection()
     try:
         cache.get("readyz")
     except RedisError:
@@ -38,7 +38,7 @@ def silent() -> str:
 
 
 class Probes:
-    """Stands before everything else."""
+    """ASGI middleware for /livez and /readyz, in front of everything else."""
 
     def __init__(self, application: Application) -> None:
         self.application = application
@@ -57,7 +57,7 @@ class Probes:
             await self.application(scope, receive, send)
 
     async def _silent(self) -> str:
-        """What was found within the last second; otherwise all who ask wait for the same look."""
+        """Return a result of the last second, else the result of one check that all callers share."""
         if time.monotonic() - self._at < FRESH_SECONDS:
             return self._said
         if self._looking is None:

@@ -1,4 +1,4 @@
-"""The web server: Daphne, with a limit on what anybody may send before Django has seen who it is.
+"""The web server: Daphne, with limits on what anybody may send before Django authenticates them.
 
 `python -m portal.server --host 127.0.0.1 --port 8000`
 """
@@ -25,26 +25,26 @@ from twisted.web.http import HTTPChannel
 from portal.asgi import application
 from portal.checks import workers_find_a_connection
 from portal.launch.options import is_loopback
-from privacy import on_mock
+from privacy.services import trials
 
 BODY_LIMIT = 16 * 1024 * 1024
-"""More than any page sends; files come in chunks of 4 MB."""
+"""More than any page sends; files are uploaded in chunks of 4 MB."""
 SOCKET_MESSAGE_LIMIT = 64 * 1024
 HANDSHAKE_SECONDS = 20
 METHOD = re.compile(rb"[A-Z]{1,20}")
 VERSIONS = (b"HTTP/1.0", b"HTTP/1.1")
 OWN_FILES = 256
-"""Files that stay free for the store, for Postgres and for Valkey, whatever strangers open."""
+"""File descriptors reserved for the store, Postgres and Valkey, however many connections strangers open."""
 STOP_SECONDS = 5.0
 LINGER_SECONDS = 2.0
-TOO_LONG = b"This is longer than the %d MB that one call may carry.\n" % (BODY_LIMIT // 1024 // 1024)
+TOO_LONG = b"The request body is too large: the limit is %d MB.\n" % (BODY_LIMIT // 1024 // 1024)
 
 
 class CappedRequest(WebRequest):
-    """A request whose body ends the connection when it grows too long, and that is refused when it is malformed.
+    """A request that is refused if it is malformed or its body is too long.
 
-    Twisted and Daphne keep whole bodies, and Twisted parses forms into memory a second time: before Django, and
-    before anybody has signed in (django/daphne #483). What Daphne cannot decode it answers with 500 and a traceback.
+    Twisted and Daphne buffer whole bodies, and Twisted parses forms into memory a second time, before Django and before
+    anybody has signed in (django/daphne #483). Daphne answers what it cannot decode with 500 and a traceback.
     """
 
     _parsePOSTFormSubmission = False  # noqa: N815 -- Twisted's name; Django parses forms itself
@@ -73,28 +73,28 @@ class CappedRequest(WebRequest):
         if why := self._malformed():
             self._refuse_politely(why)
             return None
-        self.requestHeaders.removeHeader(b"daphne-root-path")  # Daphne would believe it
+        self.requestHeaders.removeHeader(b"daphne-root-path")  # Daphne would trust it
         return super().process()
 
     def _malformed(self) -> str:
-        """Why this is no request that Daphne and Django can read; empty when it is one."""
+        """Return why Daphne and Django could not read this request, or "" if they can."""
         if not METHOD.fullmatch(self.method):
             return "the method is not a word"
         if self.clientproto not in VERSIONS:
-            return "this speaks HTTP 1.0 and 1.1"
+            return "only HTTP 1.0 and 1.1 are supported"
         if len(self.requestHeaders.getRawHeaders(b"host", [])) > 1:
             return "there is more than one Host header"
         if not self.uri.isascii() or not self.uri.startswith(b"/"):
-            return "the address is not a path in ASCII"
+            return "the URL is not a path in ASCII"
         if self.requestHeaders.hasHeader(b"upgrade"):
             return self._no_handshake()
         return ""
 
     def _no_handshake(self) -> str:
-        """Headers of a handshake are joined and parsed once more, by autobahn."""
+        """Return why this is not a websocket handshake, or "". autobahn joins and parses its headers again."""
         values = [value for _, values in self.requestHeaders.getAllRawHeaders() for value in values]
         if self.method != b"GET" or not all(map(bytes.isascii, values)):
-            return "a handshake is a GET, with headers in ASCII"
+            return "a handshake must be a GET with headers in ASCII"
         return ""
 
     def _refuse_politely(self, why: str) -> None:
@@ -102,12 +102,12 @@ class CappedRequest(WebRequest):
         self.setResponseCode(400)
         self.responseHeaders.setRawHeaders(b"content-type", [b"text/plain"])
         self.responseHeaders.setRawHeaders(b"content-length", [b"%d" % len(body)])
-        self.channel.persistent = False  # nothing that follows is read
+        self.channel.persistent = False  # read no further request
         self.write(body)
         self.finish()
 
     def refuse(self) -> None:
-        """Answer 413 at once, then swallow what is under way for a moment, so that the answer is read."""
+        """Respond 413 at once and discard incoming data for a moment, so that the client can read the response."""
         self.refused = True
         self.requestHeaders.removeHeader(b"expect")
         head = b"HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: "
@@ -115,18 +115,18 @@ class CappedRequest(WebRequest):
 
 
 class CappedFactory(HTTPFactory):
-    """No more connections than there are files to open."""
+    """Refuses connections beyond the limit of file descriptors."""
 
     def buildProtocol(self, addr: Any) -> Any:  # noqa: N802 -- Twisted's name
         if len(cast("Any", reactor).getReaders()) > connection_limit():
-            return None  # Twisted hangs up
+            return None  # Twisted closes the connection
         protocol = super().buildProtocol(addr)
         protocol.requestFactory = CappedRequest
         return protocol
 
 
 def too_long_a_line(channel: Any, _line: bytes) -> None:
-    """Answer 414, where Twisted would hang up without a word."""
+    """Respond 414, where Twisted would close the connection without a response."""
     channel.dataReceived = lambda _data: None
     answer_and_linger(
         channel.transport,
@@ -135,7 +135,7 @@ def too_long_a_line(channel: Any, _line: bytes) -> None:
 
 
 def answer_and_linger(transport: Any, answer: bytes) -> None:
-    """Leave time for the answer to be read: hanging up on what is under way takes it back."""
+    """Send the response and close later: closing while data arrives would discard the response."""
     transport.write(answer)
     asyncio.get_event_loop().call_later(LINGER_SECONDS, transport.loseConnection)
 
@@ -145,7 +145,7 @@ def connection_limit() -> int:
 
 
 def allow_many_files() -> None:
-    """As many as the system allows this process to ask for, up to a number that it can look after."""
+    """Raise the limit of open files to the hard limit, at most 16,384."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 16_384 if hard == resource.RLIM_INFINITY else min(hard, 16_384)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -153,7 +153,7 @@ def allow_many_files() -> None:
 
 
 class Server(daphne.server.Server):
-    """Daphne that lets pages under way finish when it is asked to stop."""
+    """Daphne that finishes the requests in progress before it stops."""
 
     def listen_success(self, port: Any) -> None:
         super().listen_success(port)
@@ -184,15 +184,15 @@ class Server(daphne.server.Server):
 
 
 def problems(host: str) -> str:
-    """Why this configuration must not be served, or nothing."""
+    """Return why this configuration must not be served, or ""."""
     django.setup()
     try:
         call_command("check", verbosity=0)
     except SystemCheckError as failed:
         return str(failed)
     if (settings.DEMO or settings.DEBUG) and not is_loopback(host):
-        return f"The demo and debugging are for this machine only: listen on 127.0.0.1, not on {host}."
-    # Django's own checks of a database fail when it is not there; this one waits for it.
+        return f"The demo and debugging are allowed on this machine only. Listen on 127.0.0.1, not on {host}."
+    # Django's database checks fail without a database; this check passes, and /readyz reports it.
     return "\n".join(map(str, workers_find_a_connection(None, databases=["default"])))
 
 
@@ -205,7 +205,7 @@ def main() -> int:
         sys.stderr.write(f"Not serving: {why}\n")
         return 1
     allow_many_files()
-    on_mock.rehearse()
+    trials.rehearse()
     interface = options.host.replace(":", r"\:")
     server = Server(
         application,
@@ -217,7 +217,7 @@ def main() -> int:
         server_name="",
         verbosity=0,
     )
-    # Daphne has no setting for its factory of requests; the name is looked up when run() begins.
+    # Daphne has no setting for its request factory; run() looks up the name.
     daphne.server.HTTPFactory = CappedFactory
     cast("Any", HTTPChannel).lineLengthExceeded = too_long_a_line
     server.run()

@@ -1,5 +1,6 @@
-"""One settings file. Production is the default; what loosens it is named and opted into."""
+"""The only settings file. Defaults are for production; what loosens them is opted into by name."""
 
+import tomllib
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,18 +11,18 @@ from redis.retry import Retry
 
 from portal import env
 
-VERSION = "0.1.0"
 ROOT = Path(__file__).resolve().parent.parent
+VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 STATE = env.path("WEIR_STATE", ROOT / "var")
 env.load_state(STATE)
 
 DEBUG = env.flag("WEIR_DEBUG", default=False)
-SECRET_KEY = env.text("WEIR_SECRET_KEY", "missing")  # portal.checks refuses to serve with it
+SECRET_KEY = env.text("WEIR_SECRET_KEY", "missing")  # portal.checks refuses the default
 DEMO = env.flag("WEIR_DEMO", default=False)
 BASE_URL = env.base_url("WEIR_BASE_URL", "http://127.0.0.1:8000")
 ALLOWED_HOSTS = env.words("WEIR_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
 HTTPS = BASE_URL.startswith("https://")
-PROXIES = env.networks("WEIR_PROXIES")  # whose X-Forwarded-For is believed
+PROXIES = env.networks("WEIR_PROXIES")  # whose X-Forwarded-For is trusted
 
 INSTALLED_APPS = [
     "portal.apps.PortalConfig",
@@ -49,7 +50,6 @@ INSTALLED_APPS = [
     "django_vite",
     "pgtrigger",
     "rest_framework",
-    "template_partials",
 ]
 
 MIDDLEWARE = [
@@ -64,16 +64,16 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "accounts.middleware.TimeZoneMiddleware",
-    "accounts.devices.KnownDeviceMiddleware",
+    "accounts.signin.devices.KnownDeviceMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
-    "portal.turnstile.PeopleMiddleware",
+    "portal.request_limits.PeopleMiddleware",
     "common.http.PrivatePagesMiddleware",
     "common.http.RefusalsMiddleware",
-    "common.confirming.ConfirmationMiddleware",
+    "common.confirmation.ConfirmationMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -90,7 +90,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "csp.context_processors.nonce",
-                "common.context.page",
+                "common.context_processors.page",
             ],
         },
     }
@@ -98,18 +98,18 @@ TEMPLATES = [
 FORM_RENDERER = "common.forms.Renderer"
 NAVIGATION = "portal.navigation.items"
 DEMO_PEOPLE = "portal.demo.people.shown"
-DEMO_DOMAIN = "demo.weir.example"  # nobody of this domain signs in outside the demo
+DEMO_DOMAIN = "demo.weir.example"  # accounts of this domain cannot sign in outside the demo
 AUDIT_SCOPE = "datasets.rules.audited_dataset_ids"
 
-# Storage. Connections are not kept open: under ASGI each thread would keep its own until Postgres refuses.
+# Storage. Connections are not persistent: under ASGI each thread would keep one until Postgres refuses more.
 DATABASES = {"default": env.database("DATABASE_URL")}
 REQUESTS_AT_ONCE = env.number("WEIR_REQUESTS_AT_ONCE", 32)  # each has a thread and a connection to Postgres
 SOCKETS_AT_ONCE = env.number("WEIR_SOCKETS_AT_ONCE", 2000)
 SOCKETS_PER_PERSON = 50
-CONNECTIONS_RESERVED = 20  # of Postgres, for workers, the clock and whoever administers it
+CONNECTIONS_RESERVED = 20  # of Postgres, for workers, Celery beat and database admins
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
-# Nobody waits for a server that takes connections and does not answer.
+# Timeouts for a server that accepts connections and does not respond.
 VALKEY_PATIENCE: dict[str, float] = {"socket_timeout": 3, "socket_connect_timeout": 3}
 CACHES = {
     "default": {
@@ -118,7 +118,7 @@ CACHES = {
         "OPTIONS": {
             **VALKEY_PATIENCE,
             "retry": Retry(NoBackoff(), 1),
-            "pool_class": "redis.BlockingConnectionPool",  # who finds all in use waits a moment
+            "pool_class": "redis.BlockingConnectionPool",  # waits for a free connection instead of failing
             "max_connections": REQUESTS_AT_ONCE + 8,
             "timeout": 3,
         },
@@ -137,9 +137,9 @@ ENVIRONMENT_BUILDER = "runner.environments.build"
 EXECUTOR = env.choice(
     "WEIR_EXECUTOR",
     {
-        "bubblewrap": "runner.sandbox.BubblewrapExecutor",
-        "gvisor": "runner.gvisor.GvisorExecutor",
-        "kubernetes": "runner.kubernetes.KubernetesExecutor",
+        "bubblewrap": "runner.executors.bubblewrap.BubblewrapExecutor",
+        "gvisor": "runner.executors.gvisor.GvisorExecutor",
+        "kubernetes": "runner.executors.kubernetes.executor.KubernetesExecutor",
     },
 )
 
@@ -172,7 +172,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
-ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_ADAPTER = "accounts.signin.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
@@ -181,14 +181,17 @@ ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 CONFIRM_MINUTES = env.number(
     "WEIR_CONFIRM_MINUTES", 0 if DEMO else 15
-)  # dangerous steps ask again who it is; 0: never
+)  # dangerous steps require a reauthentication after so many minutes; 0: never
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 60 * (CONFIRM_MINUTES or 15)
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
-ACCOUNT_FORMS = {"login": "accounts.door.SignInForm", "reset_password": "accounts.door.ResetForm"}
-# Django's own, which covers the address, too; allauth's would write rows about addresses of its own.
+ACCOUNT_FORMS = {
+    "login": "accounts.signin.forms.SignInForm",
+    "reset_password": "accounts.signin.forms.ResetForm",
+}
+# Django's generator also covers the address; allauth's would store addresses in a table of its own.
 ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "django.contrib.auth.tokens.PasswordResetTokenGenerator"  # noqa: S105
-# Nobody is shut out by what others do behind the same address. Passwords are counted by axes, per account.
+# Nobody is locked out by others behind the same address. axes counts wrong passwords per account.
 ACCOUNT_RATE_LIMITS = {
     "login": "",
     "login_failed": "10/15m/key",  # wrong second factors, per account, after the right password
@@ -198,32 +201,32 @@ ACCOUNT_RATE_LIMITS = {
     "register": "5/h/key,30/h/ip",
 }
 REGISTRATION = env.flag("WEIR_REGISTRATION", default=DEMO)  # people may ask for an account themselves
-MFA_ADAPTER = "accounts.passkeys.MFAAdapter"
+MFA_ADAPTER = "accounts.signin.passkeys.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Weir"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # allauth's own list of addresses is not used
 MFA_PASSKEY_LOGIN_ENABLED = True
-MFA_WEBAUTHN_USER_VERIFICATION = "required"  # a key that anybody who holds it can use is no second factor
+MFA_WEBAUTHN_USER_VERIFICATION = "required"  # without it, whoever holds the key could use it
 MFA_RATE_LIMITS = {"webauthn_login": ""}  # there is nothing to guess
 MFA_FORMS = {
-    "activate_totp": "accounts.door.ActivateTOTPForm",
-    "add_webauthn": "accounts.passkeys.AddForm",
-    "authenticate_webauthn": "accounts.passkeys.AuthenticateForm",
-    "edit_webauthn": "accounts.passkeys.RenameForm",
-    "login_webauthn": "accounts.passkeys.SignInForm",
-    "reauthenticate_webauthn": "accounts.passkeys.ReauthenticateForm",
+    "activate_totp": "accounts.signin.forms.ActivateTOTPForm",
+    "add_webauthn": "accounts.signin.passkeys.AddForm",
+    "authenticate_webauthn": "accounts.signin.passkeys.AuthenticateForm",
+    "edit_webauthn": "accounts.signin.passkeys.RenameForm",
+    "login_webauthn": "accounts.signin.passkeys.SignInForm",
+    "reauthenticate_webauthn": "accounts.signin.passkeys.ReauthenticateForm",
 }
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = ["username"]
-AXES_USERNAME_CALLABLE = "accounts.signins.lockout_name"
-AXES_CLIENT_IP_CALLABLE = "common.clients.client_address"
+AXES_USERNAME_CALLABLE = "accounts.signin.events.lockout_name"
+AXES_CLIENT_IP_CALLABLE = "common.client_address.client_address"
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "account/locked_out.html"
 AXES_VERBOSE = False
 
-# Sessions last a working day. cached_db would leak one Valkey connection per open websocket.
-SESSION_ENGINE = "accounts.sessions"  # Django's database sessions, with the person as a column
+# Sessions last eight hours. cached_db would leak one Valkey connection per open websocket.
+SESSION_ENGINE = "accounts.signin.sessions"  # Django's database sessions, with the person as a column
 SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
@@ -231,15 +234,15 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
 CSRF_FAILURE_VIEW = "portal.views.out_of_date"
 
-# Headers. Whether a request came by https is said by BASE_URL: see common.base_url.
+# Headers. BASE_URL decides whether a request counts as https: see common.base_url.
 SECURE_PROXY_SSL_HEADER = ("weir.scheme", "https")
 SECURE_SSL_REDIRECT = False
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SILENCED_SYSTEM_CHECKS = [
     "axes.W006",  # counts are per account; known devices keep strangers from locking people out
-    "security.W005",  # other hosts below this name are not ours to speak for
-    "security.W008",  # the proxy sends http to https; here every request counts as what BASE_URL says
-    "security.W021",  # being built into browsers is the owner's decision about the whole domain
+    "security.W005",  # HSTS for subdomains is a decision about hosts that are not ours
+    "security.W008",  # the proxy redirects http to https; BASE_URL decides what a request counts as
+    "security.W021",  # HSTS preloading is the domain owner's decision
 ]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -288,18 +291,18 @@ EMAIL_TIMEOUT = 20
 EMAIL_USE_TLS = EMAIL_OPTIONS.get("tls", "") == "1"
 DEFAULT_FROM_EMAIL = env.text("WEIR_MAIL_FROM", "weir@localhost")
 
-# Work. A run's row in Postgres is the truth; the broker is a doorbell that may ring twice.
+# Work. A run's row in Postgres is authoritative; broker messages only wake workers, perhaps twice.
 RUN_HARD_LIMIT = 24 * 3600 + 600
 HEARTBEAT_SECONDS = 5
 STALE_AFTER = timedelta(seconds=3 * HEARTBEAT_SECONDS)
 RUNS_PER_PERSON = env.number("WEIR_RUNS_PER_PERSON", 2)
 RUNS_PER_DATASET = env.number("WEIR_RUNS_PER_DATASET", 4)
 MOCK_WALL_SECONDS = 300
-HELD_DAYS = 30  # held outputs that nobody has checked by then are removed
+HELD_DAYS = 30  # held outputs are deleted if nobody has checked them by then
 CELERY_BROKER_URL = env.broker("CELERY_BROKER_URL", REDIS_URL)
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = CELERY_EVENT_SERIALIZER = "json"
-CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # nobody who reaches the broker gives a worker orders
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # access to the broker must not give control over workers
 CELERY_WORKER_CONSUMER = "portal.broker:Consumer"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
@@ -308,7 +311,7 @@ CELERY_TASK_ROUTES = {"requests_app.tasks.execute_run": {"queue": "sandbox"}}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# What was heard and is not done: apart for each user of the server, none of whom may read the others'.
+# Unacknowledged messages: a key per Valkey user, for no user may read another's.
 UNACKED = f"unacked:{env.user_of(CELERY_BROKER_URL)}".rstrip(":")
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": int(1.1 * RUN_HARD_LIMIT),
@@ -317,16 +320,14 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_mutex_key": f"{UNACKED}_mutex",
     **({} if CELERY_BROKER_URL.startswith("amqp") else VALKEY_PATIENCE),
 }
-# A bell that cannot be rung at once is rung again by look_after_runs: nobody waits for it.
+# A task that cannot be queued at once is queued again by the periodic sweeps, so do not wait for the broker.
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_max": 0}
-ANSWER_SECONDS = 0.09  # what an automatic answer over no rows may take; more rows have a public time more
-PREPARE_SECONDS = (
-    5.0  # what putting the rows of a table in order may take, once a revision; many rows take more
-)
-ANSWER_WAITS = timedelta(seconds=20)  # then the bell is rung again for a question that no worker has taken
+ANSWER_SECONDS = 0.09  # time of an automatic answer over no rows; the public number of rows adds to it
+PREPARE_SECONDS = 5.0  # time to sort the rows of a table, once per revision; the number of rows adds to it
+ANSWER_WAITS = timedelta(seconds=20)  # then workers are woken again for a question that none has claimed
 ANSWER_GIVEN_UP = timedelta(
     minutes=5
-)  # then it is given back, or lost when a worker has opened the data for it
+)  # then its charge is given back, or kept if a worker has opened the data for it
 CELERY_BEAT_SCHEDULE = {
     "look-after-answers": {"task": "privacy.tasks.look_after_answers", "schedule": 20},
     "look-after-runs": {"task": "requests_app.tasks.look_after_runs", "schedule": HEARTBEAT_SECONDS},
@@ -354,8 +355,8 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {"django_structlog": {"level": "WARNING"}},
 }
-DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False  # it would believe any header; portal.apps binds the address
-# Tracebacks are logged without the values of variables: those may be private rows.
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False  # it would trust any header; portal.apps binds the address
+# Tracebacks are logged without the values of variables, which may be private rows.
 structlog.configure(
     processors=[
         structlog.contextvars.merge_contextvars,

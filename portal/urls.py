@@ -1,12 +1,12 @@
-"""Every page of the portal."""
+"""Root URL configuration."""
 
 from allauth.account import views as door
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from portal import views
+from portal import inbox_page, views
 
-account = [  # one by one: what allauth offers beyond these would change accounts past the audit log
+account = [  # listed one by one: allauth's other pages would change accounts without an audit entry
     path("login/", door.login, name="account_login"),
     path("logout/", door.logout, name="account_logout"),
     path("inactive/", door.account_inactive, name="account_inactive"),
@@ -32,6 +32,7 @@ account = [  # one by one: what allauth offers beyond these would change account
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("inbox/", inbox_page.inbox, name="inbox"),
     path("components/", views.components, name="components"),
     path("account/", include(account)),
     path("people/", include("accounts.urls")),

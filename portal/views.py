@@ -1,4 +1,4 @@
-"""The way home, what goes wrong, and the gallery of components."""
+"""Home page, error pages and the component gallery."""
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -13,19 +13,19 @@ from portal import gallery
 
 @require_safe
 def home(request: UserRequest) -> HttpResponse:
-    return redirect("requests:inbox")
+    return redirect("inbox")
 
 
 @login_not_required
 @require_safe
 def sign_up(request: UserRequest) -> HttpResponse:
-    """Accounts begin with an invitation or a registration, not with allauth's own form."""
+    """Redirect allauth's sign-up to the registration page."""
     return redirect("accounts:register")
 
 
 @login_not_required
 def closed(request: UserRequest) -> HttpResponse:
-    """A page that allauth leads to and that would change an account past the audit log."""
+    """Respond 404 for an allauth page that would change an account without an audit entry."""
     raise Http404
 
 
@@ -42,24 +42,24 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def too_many(request: HttpRequest) -> HttpResponse:
-    """The same was tried too often in a short time."""
+    """Render the error page for too many attempts in a short time."""
     return render(request, "errors/429.html", {"back": back(request)}, status=429)
 
 
 def out_of_date(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form whose token does not fit the session."""
+    """Render the error page for a form whose CSRF token does not match the session."""
     return render(request, "errors/csrf.html", {"back": back(request)}, status=403)
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """Written without the person, the menu or the database: any of them may be what failed."""
+    """Render the error page without the person, the menu or the database: any of them may have failed."""
     return HttpResponse(render_to_string("errors/500.html"), status=500)
 
 
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def components(request: HttpRequest) -> HttpResponse:
-    """Every component on one page, for developers and the accessibility test; not part of the product."""
+    """Render every component on one page, for developers and the accessibility test; only in the demo or debugging."""
     if not (settings.DEBUG or settings.DEMO):
         raise Http404
     return render(request, "components/gallery.html", gallery.context(request))

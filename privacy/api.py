@@ -1,6 +1,6 @@
-"""Questions as JSON: what pages and programs call. A refusal is {"code", "detail"}, whatever the caller accepts.
+"""The JSON API for questions. A refusal is {"code", "detail"}, whatever the caller's Accept header.
 
-A program is known by the session of its person, as the browser is; POST needs the token against forged requests.
+A program uses its person's session, as a browser does; POST needs the CSRF token.
 """
 
 from collections.abc import Callable
@@ -14,17 +14,19 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
 from common.errors import Refused
-from common.expensive import computing
+from common.heavy_views import computing
 from common.http import UserRequest, body_json, found, refusal_as_json
-from privacy import asking, counting, dates, on_mock, queries, words
-from privacy.engine import wire
+from privacy import dates, queries
 from privacy.engine.accounting import noise_epsilon
-from privacy.engine.contributions import CAP
-from privacy.engine.queries import Query
-from privacy.engine.schema import ColumnSpec, Kind, QueryRefused, TableSpec
+from privacy.engine.language import wire
+from privacy.engine.language.query import Query
+from privacy.engine.language.schema import ColumnSpec, Kind, QueryRefused, TableSpec
+from privacy.engine.measure.contributions import CAP
 from privacy.engine.trials import TRIES, Trial
-from privacy.known import Known
 from privacy.models import Answer, Budget
+from privacy.presentation import caps_in_words, words
+from privacy.services import questions, trials
+from privacy.services.prior_answers import ErrorBasis
 
 P = ParamSpec("P")
 LIMIT = 150_000
@@ -32,7 +34,7 @@ View = Callable[Concatenate[UserRequest, P], HttpResponse]
 
 
 def as_json(view: "View[P]") -> "View[P]":
-    """Refusals and what does not exist as JSON."""
+    """Turn refusals and missing objects into JSON responses."""
 
     @wraps(view)
     def answered(request: UserRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
@@ -49,7 +51,7 @@ def as_json(view: "View[P]") -> "View[P]":
 @require_safe
 @as_json
 def budgets(request: UserRequest) -> HttpResponse:
-    """One's own budgets."""
+    """The caller's own budgets."""
     own = queries.budgets_of(request.user).held_by(request.user)
     return JsonResponse({"budgets": [_budget(item) for item in own]})
 
@@ -57,12 +59,12 @@ def budgets(request: UserRequest) -> HttpResponse:
 @require_safe
 @as_json
 def budget(request: UserRequest, pk: UUID) -> HttpResponse:
-    """One of one's own budgets, with the tables it can be asked about."""
+    """One of the caller's own budgets, with the tables that can be asked."""
     item = _own(request, pk)
-    tables = queries.tables_of(item.protection.dataset, item.protection.constants)
-    rows = item.protection.public_rows
+    tables = queries.tables_of(item.promise.dataset, item.promise.constants)
+    rows = item.promise.public_rows
     described = [{**_table(spec), "rows": rows.get(spec.name)} for spec in tables.values()]
-    return JsonResponse({**_budget(item), "people": item.protection.public_size, "tables": described})
+    return JsonResponse({**_budget(item), "people": item.promise.public_size, "tables": described})
 
 
 def _own(request: UserRequest, pk: UUID) -> Budget:
@@ -72,9 +74,9 @@ def _own(request: UserRequest, pk: UUID) -> Budget:
 def _budget(item: Budget) -> dict[str, object]:
     return {
         "id": str(item.pk),
-        "dataset": item.protection.dataset.name,
-        "title": item.protection.dataset.title,
-        "delta": item.protection.delta,
+        "dataset": item.promise.dataset.name,
+        "title": item.promise.dataset.title,
+        "delta": item.promise.delta,
         "mode": "extended" if item.may_leave_out else "complete",
         "share_used": item.share_used,
         "closed": item.closed_at is not None,
@@ -106,7 +108,7 @@ def _table(spec: TableSpec) -> dict[str, object]:
 
 
 def _bounds(column: ColumnSpec) -> list[float] | list[str | None] | None:
-    """Those of dates as texts, as answers tell dates."""
+    """The bounds of a column; those of dates as ISO text, as in answers."""
     ends = [column.lower, column.upper]
     return (
         [dates.iso(end) for end in ends] if column.kind == Kind.DATE else ends if column.is_numeric else None
@@ -118,11 +120,11 @@ def _bounds(column: ColumnSpec) -> list[float] | list[str | None] | None:
 @as_json
 @computing
 def price(request: UserRequest, pk: UUID) -> HttpResponse:
-    """What a question would cost. Spends nothing."""
+    """Price a question. Spends nothing."""
     item = _own(request, pk)
     quote, _ = _quote(item, request)
-    found = on_mock.tried(quote, item.protection)
-    stored = asking.stored(item, quote) is not None
+    found = trials.tried(quote, item.promise)
+    stored = questions.stored(item, quote) is not None
     return JsonResponse({**_price(quote), "stored": stored, "on_mock": _on_mock(found)})
 
 
@@ -131,11 +133,11 @@ def price(request: UserRequest, pk: UUID) -> HttpResponse:
 @as_json
 @computing
 def answers(request: UserRequest, pk: UUID) -> HttpResponse:
-    """Ask. The same Idempotency-Key again gives the same answer; 202 while it is being computed."""
+    """Ask a question. The same Idempotency-Key returns the same answer; 202 while it is being computed."""
     item = _own(request, pk)
     key = _key(request)
     quote, text = _quote(item, request)
-    answer = asking.ask(item, quote, key=key, by=request.user, text=text)
+    answer = questions.ask(item, quote, key=key, by=request.user, text=text)
     stored = answer.line.key != key
     status = 200 if answer.is_out else 202
     return JsonResponse(
@@ -143,8 +145,8 @@ def answers(request: UserRequest, pk: UUID) -> HttpResponse:
     )
 
 
-def _paid(answer: Answer, quote: asking.Quote) -> dict[str, object]:
-    """What an answer was charged, which may be another one, or one that was asked when less was known."""
+def _paid(answer: Answer, quote: questions.Quote) -> dict[str, object]:
+    """What the answer itself was charged: it may be a stored one, or priced when less was known."""
     half = quote.half_width
     return {
         "half_width_95": None if half is None else half * answer.sigma / quote.offer.sigma,
@@ -157,8 +159,8 @@ def _paid(answer: Answer, quote: asking.Quote) -> dict[str, object]:
 @require_safe
 @as_json
 def answer(request: UserRequest, pk: UUID) -> HttpResponse:
-    """An answer: its figures once they are out."""
-    rows = Answer.objects.visible_to(request.user).select_related("budget__protection__dataset", "line")
+    """One answer, with its figures once they are released."""
+    rows = Answer.objects.visible_to(request.user).select_related("budget__promise__dataset", "line")
     return JsonResponse(_answer(found(rows, pk=pk)))
 
 
@@ -170,23 +172,26 @@ def _key(request: UserRequest) -> UUID:
         raise Refused("The Idempotency-Key must be a UUID.") from bad
 
 
-def _quote(item: Budget, request: UserRequest) -> tuple[asking.Quote, str]:
+def _quote(item: Budget, request: UserRequest) -> tuple[questions.Quote, str]:
     body = body_json(request, limit=LIMIT)
     if extra := sorted(set(body) - {"sql", "query", "error", "epsilon"}):
-        raise Refused(f"“{extra[0][:100]}” is not known here. There is: sql or query, error or epsilon.")
-    query, text = _query(item, body)
+        raise Refused(
+            f"“{extra[0][:100]}” is not a known field. The fields are sql or query, and error or epsilon."
+        )
+    declared = questions.declarations_of(item)
+    query, text = _query(item, body, declared)
     prices = {name: _number(body[name], name) for name in ("error", "epsilon") if body.get(name) is not None}
-    return asking.quote(item, query, by=request.user, **prices), text
+    return questions.quote(item, query, by=request.user, declared=declared, **prices), text
 
 
-def _query(item: Budget, body: dict[str, object]) -> tuple[Query, str]:
+def _query(item: Budget, body: dict[str, object], declared: questions.Declarations) -> tuple[Query, str]:
     text = body.get("sql")
     if ("query" in body) == (text is not None):
-        raise Refused("Say either sql or query.")
+        raise Refused("Give either sql or query.")
     if text is not None:
         if not isinstance(text, str):
-            raise Refused("sql must be a text.")
-        return asking.read_sql(item, text), text
+            raise Refused("sql must be a string.")
+        return questions.read_sql(item, text, declared), text
     try:
         return wire.decode(body["query"]), ""
     except QueryRefused as refused:
@@ -199,34 +204,34 @@ def _number(value: object, name: str) -> float:
     return float(value)
 
 
-def _price(quote: asking.Quote) -> dict[str, object]:
+def _price(quote: questions.Quote) -> dict[str, object]:
     return {
         "half_width_95": quote.half_width,
         "read_to": quote.plan.grid.half_cell if quote.plan.grid else None,
         "joint_factor": quote.joint_factor,
-        "half_width_rests_on": _basis(quote.known) if quote.known else None,
+        "half_width_rests_on": _basis(quote.basis) if quote.basis else None,
         "epsilon": quote.epsilon,
         "delta": quote.delta,
         "mode": "extended" if quote.may_leave_out else "complete",
         "share": quote.offer.share,
         "share_left": quote.left / CAP,
         "more_like_this": quote.more_like_this,
-        **counting.told(quote.query, quote.spec),
+        **caps_in_words.facts(quote.query, quote.spec),
     }
 
 
-def _basis(known: Known) -> dict[str, object]:
-    """Where an error comes from that is not in the question: `at_most` of the worst case, otherwise about so much."""
+def _basis(basis: ErrorBasis) -> dict[str, object]:
+    """What a quoted error rests on. `at_most`: it is a worst case, otherwise an estimate."""
     return {
-        "basis": known.basis,
-        "answer": str(known.answer.pk) if known.answer else None,
-        "people" if known.of_people else "rows": known.said,
-        "at_most": known.is_bound,
+        "basis": basis.source,
+        "answer": str(basis.answer.pk) if basis.answer else None,
+        "people" if basis.of_people else "rows": basis.size,
+        "at_most": basis.is_bound,
     }
 
 
 def _on_mock(found: Trial | None) -> dict[str, object] | None:
-    """How the question came out on the mock; no figures where it has too few rows behind it."""
+    """How the question came out on the mock data; without figures where too few rows are behind it."""
     if found is None:
         return None
     figures = [

@@ -7,8 +7,9 @@ class PrivacyConfig(AppConfig):
     def ready(self) -> None:
         from accounts import hooks as accounts_hooks  # noqa: PLC0415 -- models are loaded by now
         from datasets import hooks as datasets_hooks  # noqa: PLC0415
-        from privacy import people, rules  # noqa: PLC0415
+        from privacy import rules  # noqa: PLC0415
+        from privacy.ledgers import identity  # noqa: PLC0415
 
         accounts_hooks.register(objection=rules.keeps_duties_apart)
-        datasets_hooks.object_to_publishing(people.objections)
-        datasets_hooks.look_at_publishing(remark=people.remarks, publishing=people.publishing)
+        datasets_hooks.register_objections(identity.objections)
+        datasets_hooks.register_publishing(remark=identity.remarks, publishing=identity.publishing)

@@ -1,17 +1,17 @@
-"""Quantiles of dates: days since 1970 in the engine, dates as texts in answers, files and on pages. Pure."""
+"""Convert quantiles of dates: days since 1970 in the engine, ISO dates in answers, files and pages. Pure."""
 
 from dataclasses import asdict
 from typing import Any
 
-from datasets.schema import bound_text
-from privacy.engine.expressions import Column
-from privacy.engine.figures import Answer
-from privacy.engine.queries import Quantiles, Query
-from privacy.engine.schema import Kind, TableSpec
+from datasets.declarations.schema import bound_text
+from privacy.engine.figures import Figures
+from privacy.engine.language.expressions import Column
+from privacy.engine.language.query import Quantiles, Query
+from privacy.engine.language.schema import Kind, TableSpec
 
 
-def are_told(query: Query, table: TableSpec) -> bool:
-    """Whether the answer to a query is dates."""
+def is_in_dates(query: Query, table: TableSpec) -> bool:
+    """Whether the answer to a query consists of dates."""
     match query.measure:
         case Quantiles(Column(name)) if name in table.columns:
             return table.columns[name].kind == Kind.DATE
@@ -19,10 +19,10 @@ def are_told(query: Query, table: TableSpec) -> bool:
             return False
 
 
-def as_result(answer: Answer, query: Query, table: TableSpec) -> dict[str, Any]:
-    """An answer as it is kept and told: dates as `1990-12-31`."""
+def as_result(answer: Figures, query: Query, table: TableSpec) -> dict[str, Any]:
+    """An answer as it is stored and shown: dates as `1990-12-31`."""
     result = asdict(answer)
-    if are_told(query, table):
+    if is_in_dates(query, table):
         for line in result["lines"]:
             for figure in line["figures"]:
                 figure |= {part: iso(figure[part]) for part in ("value", "low", "high")}
@@ -30,5 +30,5 @@ def as_result(answer: Answer, query: Query, table: TableSpec) -> dict[str, Any]:
 
 
 def iso(day: float | None) -> str | None:
-    """A day since 1970; None where the noise drowned it."""
+    """The ISO date of a day since 1970; None where it was lost in noise."""
     return None if day is None else bound_text("date", day)

@@ -1,4 +1,4 @@
-"""From a dataset's declarations to what the engine reads: public schemas, storage plans, and open tables."""
+"""Convert a dataset's declarations for the engine: public schemas, storage plans and tables."""
 
 import math
 from typing import Any
@@ -6,14 +6,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from common.errors import Conflict
 from datasets.columns import ColumnPlan, ColumnStore, stored
-from datasets.models import Column, Dataset, Revision, Table
-from privacy.engine.cells import Domain, domain_of
-from privacy.engine.evaluate import Rows, Values
-from privacy.engine.release import Table as EngineTable
-from privacy.engine.release import table_from_columns
-from privacy.engine.schema import KEPT_AS_NUMBERS, MAX_ROWS_PER_SUBJECT, ColumnSpec, Kind, TableSpec
+from datasets.models import Column, Revision, Table
+from privacy.engine.language.schema import KEPT_AS_NUMBERS, MAX_ROWS_PER_SUBJECT, ColumnSpec, Kind, TableSpec
+from privacy.engine.measure.evaluate import Rows, Values
+from privacy.engine.plan.cells import Domain, domain_of
+from privacy.engine.release import SortedTable, table_from_columns
 
 KINDS = {
     Column.Type.INTEGER: Kind.INTEGER,
@@ -24,14 +22,6 @@ KINDS = {
     Column.Type.DATE: Kind.DATE,
 }
 BOOLEAN_LABELS = ("0", "1")
-
-
-def current_revision(dataset: Dataset) -> Revision:
-    """The revision that queries are asked of; Conflict when there is none."""
-    revision = dataset.current
-    if revision is None:
-        raise Conflict("This dataset has no published revision.")
-    return revision
 
 
 def specs_of(revision: Revision, constants: list[str]) -> dict[str, TableSpec]:
@@ -70,12 +60,12 @@ def _column(column: Column, constants: list[str]) -> ColumnSpec:
 
 
 def domain_for(revision: Revision, constants: list[str]) -> Domain:
-    """The public cells of a dataset when it is protected."""
+    """The public cells of a dataset, as fixed when its promise is made."""
     return domain_of(specs_of(revision, constants).values())
 
 
 def plans_for(spec: TableSpec) -> tuple[ColumnPlan, ...]:
-    """How a table's columns are stored; columns that no query can read are not."""
+    """How a table's columns are stored; columns that no query can read are left out."""
     return tuple(
         ColumnPlan(
             name=column.name,
@@ -91,8 +81,8 @@ def plans_for(spec: TableSpec) -> tuple[ColumnPlan, ...]:
     )
 
 
-def row_of(spec: TableSpec) -> EngineTable:
-    """A table of one empty row, of the types in which the rows of such a table are stored."""
+def row_of(spec: TableSpec) -> SortedTable:
+    """A table of one empty row, with the same array types as a stored table, to compile passes with."""
     plans = plans_for(spec)
     columns = {plan.name: Values(_unwritable(np.zeros(1, stored(plan))), NOWHERE) for plan in plans}
     texts = {plan.name: [""] for plan in plans if plan.text}
@@ -100,7 +90,7 @@ def row_of(spec: TableSpec) -> EngineTable:
 
 
 def _unwritable(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """As files are mapped: compiled passes are made for such arrays apart."""
+    """Make an array read-only, as mapped files are: Numba compiles separately for read-only arrays."""
     array.flags.writeable = False
     return array
 
@@ -108,7 +98,7 @@ def _unwritable(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 NOWHERE = _unwritable(np.zeros(1, dtype=np.bool_))
 
 
-def opened(store: ColumnStore, spec: TableSpec) -> EngineTable:
+def engine_table(store: ColumnStore, spec: TableSpec) -> SortedTable:
     """A stored table as the engine reads it."""
     columns = {name: Values(found.numbers, found.valid) for name, found in store.columns.items()}
     return table_from_columns(Rows(spec, columns, store.rows, store.texts), np.asarray(store.offsets))

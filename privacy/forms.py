@@ -1,4 +1,4 @@
-"""What people type about questions, budgets and promises. Forms check shape; rules, services and the engine decide."""
+"""Forms for questions, budgets and promises. They check shape only; rules, services and the engine decide."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 from django import forms
 
 from datasets.models import Dataset
-from privacy.composing import MEASURES, OPERATORS, Line
-from privacy.engine.schema import MAX_ROWS_PER_SUBJECT, Kind, QueryRefused, TableSpec
+from privacy.engine.language.schema import MAX_ROWS_PER_SUBJECT, Kind, QueryRefused, TableSpec
 from privacy.models import Answer
-from privacy.promise import LEVELS
+from privacy.presentation.promise_in_words import LEVELS
+from privacy.presentation.query_form import MEASURES, OPERATORS, Line
 
 MAX_LINES = 12
 TEXT_LIMIT = 10_000
@@ -25,27 +25,27 @@ NEEDS = {
     "text": "keys",
     "by": "count people mean person_mean sum variance",
 }
-"""Which measures have which field: the page shows only those."""
+"""The measures that use each field: the page shows only the fields in use."""
 SQL_SIDE = {"sql"}
 FORM_SIDE = {"measure", *NEEDS, "rows"}
-NO_CHOICE = {"invalid_choice": "“%(value)s” cannot be chosen here. Take one of the list."}
+NO_CHOICE = {"invalid_choice": "“%(value)s” is not one of the choices. Choose one from the list."}
 
 
 def _from_to(least: int, most: int) -> dict[str, str]:
     return dict.fromkeys(
-        ("invalid", "min_value", "max_value"), f"Type a whole number from {least:,} to {most:,}."
+        ("invalid", "min_value", "max_value"), f"Enter a whole number from {least:,} to {most:,}."
     )
 
 
 class QuestionForm(forms.Form):
-    """A question in fields and in SQL, and at which price. `source` says which side was written last: what is wrong on
-    the other side, or in fields that the question has not, does not matter."""
+    """A question in fields and in SQL, with its price. `source` names the side that was edited last: errors on the
+    other side, or in fields that the question does not use, are ignored."""
 
     source = forms.ChoiceField(choices=[(FORM, FORM), (SQL, SQL)], widget=forms.HiddenInput, required=False)
     table = forms.CharField(widget=forms.HiddenInput, required=False, max_length=200)
     key = forms.UUIDField(widget=forms.HiddenInput, required=False)
     meant = forms.CharField(widget=forms.HiddenInput, required=False, max_length=TEXT_LIMIT)
-    """The question, in its wire form, that a guide or a count is asked before."""
+    """The question, in its wire form, for which a guide or a count is asked first."""
     measure = forms.ChoiceField(label="Compute", required=False, error_messages=NO_CHOICE)
     column = forms.ChoiceField(label="Of", required=False, error_messages=NO_CHOICE)
     other = forms.ChoiceField(label="And", required=False, error_messages=NO_CHOICE)
@@ -72,12 +72,12 @@ class QuestionForm(forms.Form):
         error_messages=NO_CHOICE,
     )
     rows = forms.IntegerField(
-        label="Rows of a person that count, at most",
+        label="Rows counted per person, at most",
         required=False,
         min_value=1,
         max_value=MAX_ROWS_PER_SUBJECT,
         error_messages=_from_to(1, MAX_ROWS_PER_SUBJECT),
-        help_text="Fewer make the answer cheaper, more make it dearer. Whoever has more is scaled down.",
+        help_text="Fewer rows make the answer cheaper. People with more are scaled down.",
     )
     sql = forms.CharField(
         label="SQL",
@@ -116,9 +116,7 @@ class QuestionForm(forms.Form):
             self._offer(name, [(each, each) for each in offered[kind]])
         self.fields["rows"].widget.attrs["placeholder"] = f"{table.max_rows:,}, as declared"
         if missing := [spec.name for spec in columns if spec.is_key and spec.nullable]:
-            self.fields[
-                "by"
-            ].help_text = f"Rows in which it is missing are in no group ({', '.join(missing)})."
+            self.fields["by"].help_text = f"Rows without a value are in no group ({', '.join(missing)})."
         for name in ("error", "epsilon"):
             self.fields[name].widget.attrs.update({"step": "any", "min": 0, "inputmode": "decimal"})
 
@@ -132,7 +130,7 @@ class QuestionForm(forms.Form):
         return given
 
     def _counts(self, name: str, given: Mapping[str, Any]) -> bool:
-        """Whether the question and its price are read off this field."""
+        """Whether the question or its price depends on this field."""
         if name in {ERROR, EPSILON}:
             return name == (given.get("goal") or EPSILON)
         if given.get("source") == SQL:
@@ -145,21 +143,21 @@ class QuestionForm(forms.Form):
         return NEEDS
 
     def price(self, *, in_points: bool) -> dict[str, float | None]:
-        """`error` or `epsilon`, as the question's author wants it. `in_points`: the error is typed in percentage
-        points, as that of a quantile is, and meant as a share. Raises QueryRefused."""
+        """The `error` or the `epsilon` that was chosen. `in_points`: the error is typed in percentage points, as for a
+        quantile, and returned as a fraction. Raises QueryRefused."""
         goal = self.cleaned_data.get("goal") or EPSILON
         value = self.cleaned_data.get(goal)
         if goal != ERROR or value is None or not in_points:
             return {goal: value}
         if value >= MOST_POINTS:
             raise QueryRefused(
-                f"{MOST_POINTS} percentage points of rank or more to either side tell nothing. Type fewer, such as 2."
+                f"{MOST_POINTS} percentage points of rank or more would say nothing. Enter a smaller error, such as 2."
             )
         return {goal: value / 100}
 
 
 def lines_of(data: Mapping[str, Any]) -> list[Line]:
-    """The row filters that were typed: lines whose column is chosen. Those beyond MAX_LINES are not read."""
+    """The row filters that were entered: lines with a column. Lines beyond MAX_LINES are ignored."""
     found = []
     for k in range(MAX_LINES):
         column = str(data.get(f"where-{k}-column", ""))[:200]
@@ -171,7 +169,7 @@ def lines_of(data: Mapping[str, Any]) -> list[Line]:
 
 
 class HistoryFilter(forms.Form):
-    """What the list of answers is narrowed to."""
+    """Filter the list of answers."""
 
     q = forms.CharField(label="Question contains", required=False, max_length=100)
     dataset = forms.ModelChoiceField(queryset=Dataset.objects.none(), required=False, empty_label="All")
@@ -183,7 +181,7 @@ class HistoryFilter(forms.Form):
 
 
 class LedgerFilter(forms.Form):
-    """What the ledger is narrowed to."""
+    """Filter the ledger."""
 
     scientist = forms.ChoiceField(required=False)
     since = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
@@ -195,7 +193,7 @@ class LedgerFilter(forms.Form):
 
 
 class RowsForm(forms.Form):
-    """About how many rows each table holds, as the owner tells everybody."""
+    """About how many rows each table holds, as the owner publishes it."""
 
     def __init__(self, *args: Any, tables: Sequence[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -214,15 +212,15 @@ def _rows_fields(tables: Sequence[str]) -> dict[str, forms.Field]:
             required=False,
             min_value=1,
             max_value=10**12,
-            help_text="This number becomes public: say what everybody may know. With it scientists are told the error "
-            "of a mean before they pay. Leave it empty if it is nobody’s business.",
+            help_text="This number becomes public: enter what everybody may know. It lets scientists see the error of "
+            "a mean before they pay. Leave it empty to publish nothing.",
         )
         for name in tables
     }
 
 
 def _rows_of(form: forms.Form, tables: Sequence[str]) -> dict[str, int]:
-    """What was typed, by table."""
+    """The numbers that were entered, by table."""
     typed = {name: form.cleaned_data.get(f"rows_of_{name}") for name in tables}
     return {name: rows for name, rows in typed.items() if rows}
 
@@ -231,7 +229,7 @@ class ProtectForm(forms.Form):
     """The promise for a dataset: made once, and never weakened."""
 
     level = forms.ChoiceField(
-        label="Total protection, everybody together, for ever",
+        label="Total of the promise, for everybody together and for ever",
         choices=[
             *((f"{epsilon:g}", f"{name} (ε {epsilon:g})") for epsilon, name in LEVELS.items()),
             ("own", "Another epsilon"),
@@ -250,30 +248,30 @@ class ProtectForm(forms.Form):
         label="About how many people does the dataset hold?",
         min_value=1,
         max_value=10**10,
-        help_text="This number becomes public: say what everybody may know, not a count of the rows. It sets δ, and "
-        "errors of means are computed from it.",
+        help_text="This number becomes public: enter what everybody may know, not a count of the rows. It sets δ, "
+        "and errors of means are computed from it.",
     )
     seats = forms.IntegerField(
         label="How many scientists may share it?",
         min_value=1,
         max_value=1000,
         initial=3,
-        help_text="Each gets an equal share, for good. Fewer seats make each share larger.",
+        help_text="Each gets an equal and permanent share. Fewer scientists make each share larger.",
     )
     constants = forms.MultipleChoiceField(
-        label="Which of these never change within a person?",
+        label="Which of these never change for the same person?",
         required=False,
         widget=forms.CheckboxSelectMultiple,
         help_text="Questions about separate groups of people then do not use up each other’s budget. If a person has "
         "several values after all, the first one counts.",
     )
     extended_allowed = forms.ChoiceField(
-        label="After a scientist’s share is used up",
+        label="When a scientist’s share is used up",
         choices=[
             ("no", "Stop: answers are always complete"),
             (
                 "yes",
-                "A scientist may go on with people who still have budget, if you allow it: incomplete answers",
+                "You may let a scientist continue with the people who still have budget: incomplete answers",
             ),
         ],
         initial="no",
@@ -282,7 +280,7 @@ class ProtectForm(forms.Form):
     undeclared_values = forms.BooleanField(
         label="Also count people by values that are not declared",
         required=False,
-        help_text="Of text columns. A value is told only when many people have it. Half of δ is kept for this.",
+        help_text="For text columns. A value is released only if many people share it. It takes half of δ.",
     )
 
     def __init__(
@@ -301,7 +299,7 @@ class ProtectForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}
         if given.get("level") == "own" and not given.get("epsilon") and "epsilon" not in self.errors:
-            self.add_error("epsilon", "Type your epsilon, such as 2.")
+            self.add_error("epsilon", "Enter your epsilon, such as 2.")
         return given
 
     @property
@@ -328,10 +326,10 @@ class GiveForm(forms.Form):
         min_value=0.001,
         max_value=50,
         widget=forms.NumberInput(attrs={"step": "any"}),
-        help_text="Empty: one of the equal shares.",
+        help_text="Leave it empty to give one of the equal shares.",
     )
     extended = forms.BooleanField(
-        label="May go on after the share is used up",
+        label="May continue after the share is used up",
         required=False,
         help_text="With people who still have budget: answers may then silently leave people out.",
     )
@@ -353,7 +351,7 @@ class ShareForm(forms.Form):
         min_value=0.001,
         max_value=50,
         widget=forms.NumberInput(attrs={"step": "any"}),
-        help_text="Of the whole share, what was used included. A share that has been used can only grow.",
+        help_text="For the whole share, including what is used already. A share that has been used can only grow.",
     )
 
 
@@ -369,7 +367,7 @@ class TopUpForm(forms.Form):
     reason = forms.CharField(
         max_length=4000,
         widget=forms.Textarea(attrs={"rows": 5}),
-        help_text="Which questions are still open, and why what is left does not answer them.",
+        help_text="Say which questions are still open, and why what is left is not enough for them.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What pages read across budgets: what waits for whom, what was spent when, and how much of people's protection."""
+"""Queries for pages across budgets: open tasks, spending over time, and what people have been charged."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from django.urls import reverse
 from accounts.models import User
 from datasets import storage
 from datasets.models import Dataset, Grant
-from privacy import counting, words
-from privacy.declarations import current_revision, specs_of
-from privacy.drawing import Point
-from privacy.engine.contributions import CAP, rescaled
-from privacy.engine.schema import QueryRefused, TableSpec
-from privacy.engine.wire import decode
-from privacy.models import Answer, Budget, BudgetQuerySet, LedgerLine, Protection, TopUp
-from privacy.promise import Promise
-from privacy.subjects import opened as opened_ledger
+from datasets.queries import current_revision
+from privacy.declarations import specs_of
+from privacy.engine.language.schema import QueryRefused, TableSpec
+from privacy.engine.language.wire import decode
+from privacy.engine.measure.contributions import CAP, rescaled
+from privacy.ledgers.person_ledger import open_ledger
+from privacy.models import Answer, Budget, BudgetQuerySet, LedgerLine, Promise, TopUp
+from privacy.presentation import caps_in_words, words
+from privacy.presentation.promise_in_words import PromiseInWords
+from privacy.presentation.svg_charts import Point
 
 SHOWN = 50
 LINES_DRAWN = 2000
-LOW = 0.8
 TENTHS = 10
 
 
@@ -44,20 +44,20 @@ class Waiting:
 
 
 def waiting_for(user: User) -> list[Waiting]:
-    """Top-ups to decide, and answers that came while their scientist looked elsewhere."""
+    """Top-ups to decide, and answers that their scientist has not opened yet."""
     return [*_top_ups(user), *_answers(user)]
 
 
 def _top_ups(user: User) -> Iterator[Waiting]:
     own = Dataset.objects.owned_by(user).order_by().values("pk")
-    rows = TopUp.objects.filter(state=TopUp.State.PENDING, budget__protection__dataset__in=own)
-    for item in rows.select_related("budget__protection__dataset", "budget__scientist").order_by(
-        "created_at"
-    )[:SHOWN]:
+    rows = TopUp.objects.filter(state=TopUp.State.PENDING, budget__promise__dataset__in=own)
+    for item in rows.select_related("budget__promise__dataset", "budget__scientist").order_by("created_at")[
+        :SHOWN
+    ]:
         yield Waiting(
             kind="top_up",
             title=f"{item.budget.scientist} asks for a larger budget",
-            dataset=item.budget.protection.dataset.title,
+            dataset=item.budget.promise.dataset.title,
             who=str(item.budget.scientist),
             url=reverse("privacy:top_up", args=[item.pk]),
             since=item.created_at,
@@ -67,11 +67,11 @@ def _top_ups(user: User) -> Iterator[Waiting]:
 def _answers(user: User) -> Iterator[Waiting]:
     own = Budget.objects.held_by(user).order_by().values("pk")
     rows = Answer.objects.out().filter(budget__in=own, seen_at=None)
-    for item in rows.select_related("budget__protection__dataset").order_by("visible_at")[:SHOWN]:
+    for item in rows.select_related("budget__promise__dataset").order_by("visible_at")[:SHOWN]:
         yield Waiting(
             kind="answer",
             title=title_of(item),
-            dataset=item.budget.protection.dataset.title,
+            dataset=item.budget.promise.dataset.title,
             who="",
             url=reverse("privacy:answer", args=[item.pk]),
             since=item.visible_at or item.created_at,
@@ -79,21 +79,21 @@ def _answers(user: User) -> Iterator[Waiting]:
 
 
 def title_of(answer: Answer) -> str:
-    """What was asked, in words."""
+    """The question in words."""
     return words.say(decode(answer.query))
 
 
 def table_of(answer: Answer) -> TableSpec | None:
-    """How the table was declared that an answer is about."""
-    specs = specs_of(answer.revision, answer.budget.protection.constants)
+    """The declarations of the table that an answer is about, or None when it no longer exists."""
+    specs = specs_of(answer.revision, answer.budget.promise.constants)
     return specs.get(decode(answer.query).table)
 
 
 def counted(answer: Answer) -> dict[str, object]:
-    """How much of a person counts in an answer, also in those that do not say it in their record."""
+    """How much of each person counts in an answer, also for answers whose record does not hold it."""
     table = table_of(answer)
     try:
-        return counting.told(decode(answer.query), table) if table else {}
+        return caps_in_words.facts(decode(answer.query), table) if table else {}
     except QueryRefused:
         return {}  # it was never computed
 
@@ -102,46 +102,46 @@ def counted(answer: Answer) -> dict[str, object]:
 
 
 def budgets_of(user: User) -> BudgetQuerySet:
-    """The budgets this person may see, with all that a list says of them."""
+    """The budgets that this person may see, with everything that a list of them shows."""
     waiting = TopUp.objects.filter(budget=OuterRef("pk"), state=TopUp.State.PENDING).values("pk")[:1]
     return (
         Budget.objects.visible_to(user)
-        .select_related("protection__dataset__owner", "scientist")
+        .select_related("promise__dataset__owner", "scientist")
         .annotate(open_top_up=Subquery(waiting))
-        .order_by("closed_at", "protection__dataset__title", "created_at")
+        .order_by("closed_at", "promise__dataset__title", "created_at")
     )
 
 
-def promise_of(protection: Protection) -> Promise:
-    return Promise(
-        epsilon=protection.epsilon,
-        delta=protection.delta,
-        mu=protection.mu,
-        seats=protection.seats,
-        threshold_delta=protection.threshold_delta,
+def promise_in_words_of(promise: Promise) -> PromiseInWords:
+    return PromiseInWords(
+        epsilon=promise.epsilon,
+        delta=promise.delta,
+        mu=promise.mu,
+        seats=promise.seats,
+        threshold_delta=promise.threshold_delta,
     )
 
 
-def without_budget(protection: Protection) -> list[User]:
-    """People who may use the dataset and have no share yet."""
-    people = _with_access(protection).exclude(budgets__protection=protection)
+def without_budget(promise: Promise) -> list[User]:
+    """Scientists who may use the dataset and have no budget yet."""
+    people = _with_access(promise).exclude(budgets__promise=promise)
     return [person for person in people.order_by("name") if person.is_scientist]
 
 
-def has_people(protection: Protection) -> bool:
-    """Whether anybody may use the dataset who could have a share."""
-    return any(person.is_scientist for person in _with_access(protection))
+def has_people(promise: Promise) -> bool:
+    """Whether any scientist may use the dataset."""
+    return any(person.is_scientist for person in _with_access(promise))
 
 
-def _with_access(protection: Protection) -> QuerySet[User]:
-    granted = Grant.objects.live().filter(dataset=protection.dataset).values("user")
+def _with_access(promise: Promise) -> QuerySet[User]:
+    granted = Grant.objects.live().filter(dataset=promise.dataset).values("user")
     return User.objects.filter(pk__in=granted, is_active=True)
 
 
-def given_away(protection: Protection, budgets: Sequence[Budget]) -> float:
-    """Which part of the promise is given away in shares."""
+def given_away(promise: Promise, budgets: Sequence[Budget]) -> float:
+    """The part of the promise that is given out in shares."""
     total = sum((budget.mu_squared for budget in budgets), Fraction(0))
-    return float(total / protection.mu_squared)
+    return float(total / promise.mu_squared)
 
 
 def tables_of(dataset: Dataset, constants: list[str]) -> dict[str, TableSpec]:
@@ -152,23 +152,23 @@ def tables_of(dataset: Dataset, constants: list[str]) -> dict[str, TableSpec]:
 # What was spent, and when
 
 
-def ledger(protection: Protection) -> QuerySet[LedgerLine]:
+def ledger(promise: Promise) -> QuerySet[LedgerLine]:
     """Every reservation of a dataset with how it was settled, newest first."""
     return (
-        LedgerLine.objects.filter(budget__protection=protection, kind=LedgerLine.Kind.RESERVE)
-        .select_related("budget__scientist", "budget__protection", "answer", "settled_by")
+        LedgerLine.objects.filter(budget__promise=promise, kind=LedgerLine.Kind.RESERVE)
+        .select_related("budget__scientist", "budget__promise", "answer", "settled_by")
         .order_by("-id")
     )
 
 
 def share_at_the_time(line: LedgerLine) -> float:
-    """What a line costs as a share of the budget as it was then."""
+    """The cost of a line as a fraction of the budget at that time."""
     return line.units / CAP
 
 
 def burn_down(budget: Budget) -> list[Point]:
-    """What was left of a share after each line of its ledger: the lines are added up as the ledger did."""
-    size = budget.protection.cells.size
+    """What was left of a budget after each line of its ledger, by replaying the lines."""
+    size = budget.promise.cells.size
     mus = [*budget.earlier_mus, budget.mu]
     spent, generation = np.zeros(size, dtype=np.int64), 0
     points = [Point(budget.created_at, 1.0)]
@@ -181,39 +181,39 @@ def burn_down(budget: Budget) -> list[Point]:
     return points
 
 
-def burn_down_of_all(protection: Protection, budgets: Sequence[Budget]) -> list[Point]:
-    """What was left of the whole promise: each share weighs its part of mu^2."""
-    whole = float(protection.mu_squared)
+def burn_down_of_all(promise: Promise, budgets: Sequence[Budget]) -> list[Point]:
+    """What was left of the whole promise: each budget weighs its part of mu^2."""
+    whole = float(promise.mu_squared)
     steps: list[tuple[datetime, float]] = []
     for budget in budgets:
         before = 1.0
         for point in burn_down(budget)[1:]:
             steps.append((point.at, (before - point.left) * float(budget.mu_squared) / whole))
             before = point.left
-    left, points = 1.0, [Point(protection.created_at, 1.0)]
+    left, points = 1.0, [Point(promise.created_at, 1.0)]
     for at, used in sorted(steps):
         left -= used
         points.append(Point(at, left))
     return points
 
 
-# What people themselves were charged: for the owner and auditors alone
+# What people themselves were charged: for the owner alone
 
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """How many people have used between these shares of their protection."""
+    """How many people have been charged between these fractions of the promise."""
 
     low: float
     high: float
     people: int
 
 
-def used_by_people(protection: Protection, budgets: Sequence[Budget]) -> list[Bin]:
-    """Over all scientists together, how much of the promise each person's own protection has been used."""
-    weights = {budget.pk: float(budget.mu_squared / protection.mu_squared) / CAP for budget in budgets}
-    with opened_ledger(storage.ledger_folder(protection.dataset_id)) as book:
-        spent = [book.spent(pk) * weight for pk, weight in weights.items()]
+def used_by_people(promise: Promise, budgets: Sequence[Budget]) -> list[Bin]:
+    """A histogram of how much of the promise each person has been charged, over all scientists together."""
+    weights = {budget.pk: float(budget.mu_squared / promise.mu_squared) / CAP for budget in budgets}
+    with open_ledger(storage.ledger_folder(promise.dataset_id)) as person_ledger:
+        spent = [person_ledger.spent(pk) * weight for pk, weight in weights.items()]
     longest = max((len(each) for each in spent), default=0)
     total = np.zeros(longest)
     for each in spent:

@@ -1,24 +1,29 @@
-"""Who may do what with budgets and answers. A rule returns why not, or None."""
+"""Who may do what with promises, budgets and answers. A rule returns why not, or None."""
 
 from accounts.models import EXCLUSIVE_ROLES, User
 from accounts.rules import is_free_for_duties
 from common.access import all_of
 from datasets import rules as dataset_rules
 from datasets.models import Dataset
-from privacy.models import Answer, Budget, Protection, TopUp
+from privacy.models import Budget, Promise, TopUp
 
 
-def is_owner(user: User, protection: Protection) -> str | None:
-    return dataset_rules.is_dataset_owner(user, protection.dataset)
+def is_owner(user: User, promise: Promise) -> str | None:
+    """The dataset's owner, whose account is active."""
+    return dataset_rules.may_edit(user, promise.dataset)
 
 
 def has_people(user: User, dataset: Dataset) -> str | None:
-    """Every table says whom its rows are about: otherwise nobody in it could be protected."""
+    """Every table has a column that identifies a person: otherwise no promise could be kept."""
     revision = dataset.current
     if revision is None:
-        return "Publish a revision first: what is protected must be declared."
+        return "Publish a revision first: a promise needs published declarations."
     without = [table.name for table in revision.tables.all() if table.subject is None]
-    return f"Table {without[0]} does not say whom a row is about." if without else None
+    return (
+        f"Table {without[0]} has no column that identifies a person. Declare one, and publish."
+        if without
+        else None
+    )
 
 
 def is_own(user: User, budget: Budget) -> str | None:
@@ -30,13 +35,13 @@ def is_open(user: User, budget: Budget) -> str | None:
 
 
 def may_use_dataset(user: User, budget: Budget) -> str | None:
-    """The scientist still holds what it takes to use the dataset."""
-    return dataset_rules.may_use(budget.scientist, budget.protection.dataset)
+    """The scientist may still use the dataset."""
+    return dataset_rules.may_use(budget.scientist, budget.promise.dataset)
 
 
 def has_no_open_top_up(user: User, budget: Budget) -> str | None:
     waiting = budget.top_ups.filter(state=TopUp.State.PENDING).exists()
-    return "Your request for more waits for the owner's decision." if waiting else None
+    return "Your request for a larger budget is waiting for the owner’s decision." if waiting else None
 
 
 def is_not_own(user: User, budget: Budget) -> str | None:
@@ -48,42 +53,37 @@ def holder_is_scientist(user: User, budget: Budget) -> str | None:
     return None if budget.scientist.is_scientist else "Only data scientists have budgets."
 
 
-def decides_top_up(user: User, top_up: TopUp) -> str | None:
-    return is_not_own(user, top_up.budget) or is_owner(user, top_up.budget.protection)
+def may_decide_top_up(user: User, top_up: TopUp) -> str | None:
+    return is_not_own(user, top_up.budget) or is_owner(user, top_up.budget.promise)
 
 
-def read_subjects(user: User, protection: Protection) -> str | None:
-    """Aggregates over people's own ledgers are exact and follow from private rows: for the owner alone.
+def may_read_subjects(user: User, promise: Promise) -> str | None:
+    """Aggregates over the per-person ledger are exact and follow from private rows: for the owner alone.
 
-    An auditor who works with a scientist could read off them who took part in a question.
+    An auditor who works with a scientist could learn from them who took part in a question.
     """
-    return is_owner(user, protection)
+    return is_owner(user, promise)
 
 
-def read_ledger(user: User, protection: Protection) -> str | None:
+def may_read_ledger(user: User, promise: Promise) -> str | None:
     """Lines of the ledger are written before any row is read: for the owner and auditors."""
-    return None if user.is_auditor else is_owner(user, protection)
+    return None if user.is_auditor else is_owner(user, promise)
 
 
-def read_answer(user: User, answer: Answer) -> str | None:
-    if user.is_auditor or is_own(user, answer.budget) is None:
-        return None
-    return is_owner(user, answer.budget.protection)
-
-
-def manage_budget(user: User, budget: Budget) -> str | None:
-    return is_not_own(user, budget) or is_owner(user, budget.protection)
+def may_manage_budget(user: User, budget: Budget) -> str | None:
+    return is_not_own(user, budget) or is_owner(user, budget.promise)
 
 
 def keeps_duties_apart(person: User, role: str) -> str | None:
-    """Why somebody who asks cannot be given a role that oversees: it must not come with a budget."""
+    """Why somebody with an open budget cannot get a role that oversees."""
     if role in EXCLUSIVE_ROLES and person.budgets.filter(closed_at=None).exists():
-        return f"{person} has a budget for a dataset. Its owner has to close it first."
+        return f"{person} has a budget for a dataset. The dataset’s owner has to close it first."
     return None
 
 
-protect = all_of(dataset_rules.is_active, dataset_rules.is_dataset_owner, dataset_rules.is_in_use, has_people)
-manage = all_of(is_owner)
-ask = all_of(is_own, is_open, may_use_dataset)
-enlarge = all_of(manage_budget, holder_is_scientist)
-ask_top_up = all_of(is_own, is_open, may_use_dataset, has_no_open_top_up)
+may_protect = all_of(
+    dataset_rules.is_active, dataset_rules.is_dataset_owner, dataset_rules.is_in_use, has_people
+)
+may_ask = all_of(is_own, is_open, may_use_dataset)
+may_enlarge = all_of(may_manage_budget, holder_is_scientist)
+may_ask_top_up = all_of(is_own, is_open, may_use_dataset, has_no_open_top_up)

@@ -1,23 +1,23 @@
-"""What the worker does for automatic answers."""
+"""Celery tasks for automatic answers."""
 
 from celery import shared_task
 
-from privacy import execution, preparing
+from privacy.execution import lifecycle, preparation
 
 
 @shared_task(ignore_result=True, acks_late=True)
 def compute_answer(pk: str) -> None:
-    execution.compute(pk)
+    lifecycle.compute(pk)
 
 
 @shared_task(ignore_result=True)
 def look_after_answers() -> None:
-    for pk in execution.look_after():
+    for pk in lifecycle.sweep():
         compute_answer.delay(pk)
-    for protected in preparing.unprepared():
-        prepare_columns.delay(protected)
+    for promise in preparation.unprepared():
+        prepare_columns.delay(promise)
 
 
 @shared_task(ignore_result=True)
 def prepare_columns(pk: str) -> None:
-    preparing.prepare(pk)
+    preparation.prepare(pk)

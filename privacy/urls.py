@@ -3,7 +3,7 @@
 from django.urls import path
 
 from privacy import api
-from privacy.views import answers, asking, budgets, owning
+from privacy.views import answers, budgets, promises, questions
 
 app_name = "privacy"
 urlpatterns = [
@@ -11,20 +11,20 @@ urlpatterns = [
     path("<uuid:pk>/", answers.answer, name="answer"),
     path("<uuid:pk>/download/<slug:form>/", answers.download, name="download"),
     path("budgets/<uuid:pk>/", budgets.budget, name="budget"),
-    path("budgets/<uuid:pk>/ask/", asking.ask, name="ask"),
-    path("budgets/<uuid:pk>/price/", asking.price, name="price"),
+    path("budgets/<uuid:pk>/ask/", questions.ask, name="ask"),
+    path("budgets/<uuid:pk>/price/", questions.price, name="price"),
     path("budgets/<uuid:pk>/change/", budgets.change, name="change"),
     path("budgets/<uuid:pk>/close/", budgets.close, name="close"),
     path("budgets/<uuid:pk>/top-up/", budgets.ask_top_up, name="ask_top_up"),
     path("top-ups/<uuid:pk>/", budgets.top_up, name="top_up"),
     path("top-ups/<uuid:pk>/decide/", budgets.decide, name="decide"),
-    path("datasets/<uuid:pk>/", owning.dataset, name="dataset"),
-    path("datasets/<uuid:pk>/protect/", owning.protect, name="protect"),
-    path("datasets/<uuid:pk>/promise/", owning.promise, name="promise"),
-    path("datasets/<uuid:pk>/budgets/", owning.give, name="give"),
-    path("datasets/<uuid:pk>/rows/", owning.rows, name="rows"),
-    path("datasets/<uuid:pk>/ledger/", owning.ledger, name="ledger"),
-    path("datasets/<uuid:pk>/ledger/export/", owning.export, name="export"),
+    path("datasets/<uuid:pk>/", promises.dataset, name="dataset"),
+    path("datasets/<uuid:pk>/protect/", promises.protect, name="protect"),
+    path("datasets/<uuid:pk>/promise/", promises.promise, name="promise"),
+    path("datasets/<uuid:pk>/budgets/", promises.give, name="give"),
+    path("datasets/<uuid:pk>/rows/", promises.rows, name="rows"),
+    path("datasets/<uuid:pk>/ledger/", promises.ledger, name="ledger"),
+    path("datasets/<uuid:pk>/ledger/export/", promises.export, name="export"),
     path("api/budgets/", api.budgets, name="api_budgets"),
     path("api/budgets/<uuid:pk>/", api.budget, name="api_budget"),
     path("api/budgets/<uuid:pk>/price/", api.price, name="api_price"),

@@ -1,4 +1,4 @@
-"""The live socket: it says that something changed, never what. The page asks again over HTTP, where rules live."""
+"""The live WebSocket: it reports that an object has changed, never how. The page then reloads it over HTTP."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -13,31 +13,31 @@ from django.utils import timezone
 
 from accounts.models import Session, User
 from common import live, plain_json
-from common.turns import Busy, Turns
+from common.admission import Busy, Turns
 from datasets.models import Dataset, Upload
 from requests_app.models import CodeRequest, Run
 
 WATCHED = 100
-"""Keys one socket may watch. A page has a handful."""
+"""How many keys one socket may watch. A page needs a handful."""
 ASKED = 2 * WATCHED
-"""Keys one socket may name in its life: each costs a question to the database."""
+"""How many keys one socket may name in its life: each costs a database query."""
 MESSAGE_LIMIT = 10_000
 WORKERS = "workers"
 NOT_SIGNED_IN = 4401
 TOO_MANY = 4429
 QUESTIONS = Turns(at_once=4, each=1, waiting=20_000, each_waiting=10_000)
-"""All sockets ask the database over one connection: each person's in turn, however many sockets they have."""
+"""All sockets share one database connection: people take turns, however many sockets they have."""
 WAIT_SECONDS = 30.0
 _open: Counter[UUID] = Counter()
 
 
 def is_signed_in(session_key: str | None) -> bool:
-    """The session that opened a socket still holds: signing out, expiry and suspension end it."""
+    """Return whether the session that opened a socket is still valid: sign-out, expiry and suspension end it."""
     return Session.objects.filter(session_key=session_key, expire_date__gt=timezone.now()).exists()
 
 
 def may_watch(user_pk: UUID | None, key: str) -> bool:
-    """Whether this person, as they are now, may know that the object behind `key` changes."""
+    """Return whether this person may know now that the object behind `key` changes."""
     user = None if user_pk is None else User.objects.filter(pk=user_pk, is_active=True).first()
     if user is None:
         return False
@@ -65,10 +65,10 @@ def group_of(key: str) -> str:
 
 
 class LiveConsumer(AsyncJsonWebsocketConsumer):
-    """Joins a group only for what its person may see, and asks again each time before it tells."""
+    """Watches only objects that its person may see, and checks again before each message."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Counts the sockets of each person, until this one is gone, however it ends."""
+        """Count this person's sockets for as long as this one exists, however it ends."""
         who = scope["user"].pk
         _open[who] += 1
         try:
@@ -98,13 +98,13 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             await self.channel_layer.group_discard(group, self.channel_name)
 
     def _own_group(self) -> str:
-        """Everybody hears of their own bell and of the end of their session, whatever they watch."""
+        """Return the person's own group, for notifications and the end of the session, whatever they watch."""
         return group_of(f"user:{self.user_pk}")
 
     async def receive(
         self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any
     ) -> None:
-        """Only short messages are read; what is none is ignored."""
+        """Read short JSON messages and ignore anything else."""
         if text_data is None or len(text_data) > MESSAGE_LIMIT:
             return
         try:
@@ -118,7 +118,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
                 await self._watch(key)
 
     async def _watch(self, key: str) -> None:
-        """Begin to watch, and say at once that it changed: it may have, since the page was made."""
+        """Watch a key, and report a change at once: there may have been one since the page was rendered."""
         if key not in self.watched and await self._may_watch(key):
             self.watched.add(key)
             await self.channel_layer.group_add(group_of(key), self.channel_name)
@@ -128,7 +128,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         return await self._ask(may_watch, self.user_pk, key)
 
     async def _ask(self, question: Callable[..., bool], *about: object) -> bool:
-        """Ask the database in this person's turn. What could not be asked in time is answered by no."""
+        """Query the database in this person's turn; return False if the turn does not come in time."""
         try:
             async with QUESTIONS.turn_async(self.user_pk, seconds=WAIT_SECONDS):
                 return bool(await database_sync_to_async(question)(*about))
@@ -136,7 +136,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             return False
 
     async def object_changed(self, message: dict[str, str]) -> None:
-        """Something that was watched has changed; who may not see it any more is told nothing."""
+        """Report a change of a watched object, unless the person may no longer see it."""
         key = WORKERS if message["key"] == f"{WORKERS}:all" else message["key"]
         if not await self._ask(is_signed_in, self.scope["session"].session_key):
             await self.session_ended(message)
@@ -144,9 +144,9 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             await self.send_json({"changed": key})
 
     async def message_ignored(self, message: dict[str, str]) -> None:
-        """Something that this portal has not said."""
+        """Ignore messages that this portal has not sent."""
 
     async def session_ended(self, message: dict[str, str]) -> None:
-        """The person was signed out or suspended: the page goes to the sign-in."""
+        """Close the socket of a person who was signed out or suspended: the page goes to the sign-in."""
         await self.send_json({"ended": True})
         await self.close(code=NOT_SIGNED_IN)

@@ -1,4 +1,4 @@
-"""What people type into the review lane."""
+"""The forms of the review lane."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ from django import forms
 
 from common import plain_json
 from datasets.models import Dataset
-from requests_app.drafts import CODE_LINES, environments_on_offer
 from requests_app.models import CodeRequest, Output, Review
+from requests_app.services.drafts import CODE_LINES, environments_on_offer
 
 NEEDED = "needed to submit"
 CODE_LIMIT = 200_000
@@ -15,15 +15,15 @@ PARAMETERS_LIMIT = 10_000
 
 
 class NewRequestForm(forms.Form):
-    """The name of a request; the rest is written in the editor."""
+    """The title of a new request; the rest is written in the editor."""
 
     title = forms.CharField(
-        max_length=200, help_text="What you want to know, in a few words. You can change it later."
+        max_length=200, help_text="What you want to know, in a few words. You can change it until you submit."
     )
 
 
 class DraftForm(forms.Form):
-    """Everything of a draft. Unfinished is fine: what is missing is asked for at submission."""
+    """All fields of a draft. They may be unfinished: the submission requires what is missing."""
 
     number = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
     title = forms.CharField(
@@ -45,43 +45,45 @@ class DraftForm(forms.Form):
         max_length=4000,
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "data-needed": NEEDED}),
-        help_text="The question that the answer serves, and who will use it.",
+        help_text="The question you want to answer, and who will use the answer.",
     )
     context = forms.CharField(
         max_length=4000,
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "data-needed": NEEDED}),
-        help_text="What a reviewer should know: method, earlier requests, why the output is safe.",
+        help_text="What a reviewer should know: the method, earlier requests, why the output is safe.",
     )
     outputs = forms.CharField(
         max_length=2000,
         required=False,
         label="Expected outputs",
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Which files or numbers come out, and how much of the data is in them.",
+        help_text="Which files or numbers the code produces, and how much they reveal about the data.",
     )
 
     environment = forms.ChoiceField(
         required=False,
         label="Code environment",
-        help_text="The packages that the code can import. A version is bound to them by their hash.",
+        help_text="The packages that the code can import. The hash of the environment becomes part of the version.",
     )
 
     def __init__(self, *args: Any, fixed_title: str = "", **kwargs: Any) -> None:
-        """`fixed_title` is the title of a request that was submitted: reviewers know it by that name."""
+        """`fixed_title` is the title of a submitted request, which cannot change: reviewers know it by that title."""
         super().__init__(*args, **kwargs)
         offered = [(name, name) for name in environments_on_offer()]
         self.fields["environment"].choices = offered  # type: ignore[attr-defined]
         if fixed_title:
             self.initial["title"] = fixed_title
             self.fields["title"].disabled = True
-            self.fields["title"].help_text = "Reviewers know the request by it: fixed since version 1."
+            self.fields[
+                "title"
+            ].help_text = "Fixed since version 1, because reviewers know the request by this title."
 
     def clean_code(self) -> str:
         code = str(self.cleaned_data["code"]).replace("\r\n", "\n")
         if code.count("\n") > CODE_LINES:
             raise forms.ValidationError(
-                f"The code has more than {CODE_LINES:,} lines: nobody could review it."
+                f"The code has more than {CODE_LINES:,} lines, too many to review. Shorten it."
             )
         return code
 
@@ -90,14 +92,14 @@ class DraftForm(forms.Form):
         try:
             value = plain_json.loads(text)
         except ValueError as bad:
-            raise forms.ValidationError(f"This is not JSON: {bad}.") from bad
+            raise forms.ValidationError(f"This is not valid JSON: {bad}.") from bad
         if not isinstance(value, dict):
             raise forms.ValidationError('Write one JSON object, such as {"year": 1987}.')
         return value
 
 
 class CommentForm(forms.Form):
-    """A remark on a line, on the whole version, or a reply."""
+    """A comment on a line or on the whole version, or a reply."""
 
     text = forms.CharField(
         max_length=4000, label="Comment", widget=forms.Textarea(attrs={"rows": 3, "required": True})
@@ -105,12 +107,14 @@ class CommentForm(forms.Form):
     line = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
     parent = forms.UUIDField(required=False, widget=forms.HiddenInput)
     private = forms.BooleanField(
-        required=False, label="For the owner and reviewers only", help_text="The author never sees it."
+        required=False,
+        label="For the owner and reviewers only",
+        help_text="The author never sees this comment.",
     )
 
 
 class VerdictForm(forms.Form):
-    """One reviewer's verdict, with the scope of an approval. `seen` names the code that was on the page."""
+    """One reviewer's verdict, with the scope of an approval. `seen` is the hash of the code on the page."""
 
     seen = forms.CharField(max_length=64, widget=forms.HiddenInput)
     verdict = forms.ChoiceField(
@@ -120,7 +124,7 @@ class VerdictForm(forms.Form):
         max_length=10_000,
         required=False,
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="The author reads this. Needed unless you approve.",
+        help_text="The author reads this. Required unless you approve.",
     )
     runs = forms.IntegerField(min_value=1, label="Runs")
     days = forms.IntegerField(min_value=1, label="Days")
@@ -131,7 +135,7 @@ class VerdictForm(forms.Form):
             field = self.fields[name]
             field.max_value = limit  # type: ignore[attr-defined]
             field.widget.attrs["max"] = limit
-            field.help_text = f"At most {limit} by this dataset's policy."
+            field.help_text = f"At most {limit}, by this dataset's policy."
             field.required = self.data.get("verdict", "") in ("", Review.Verdict.APPROVE)
 
     def clean(self) -> dict[str, Any]:
@@ -143,7 +147,7 @@ class VerdictForm(forms.Form):
             else:
                 data[name] = None
         if verdict and verdict != Review.Verdict.APPROVE and not data.get("comment", "").strip():
-            self.add_error("comment", "Say what has to change, or why not: the author cannot guess it.")
+            self.add_error("comment", "Tell the author what has to change, or why you reject it.")
         return data
 
     def _check_scope(self, name: str, value: int | None) -> None:
@@ -153,7 +157,7 @@ class VerdictForm(forms.Form):
 
 
 class ReasonForm(forms.Form):
-    """Why something is taken back. The person concerned reads it."""
+    """The reason for revoking, recalling or pausing. The people concerned read it."""
 
     reason = forms.CharField(max_length=500, widget=forms.Textarea(attrs={"rows": 2}))
 
@@ -162,19 +166,20 @@ class EnvironmentForm(forms.Form):
     """A new set of packages for submitted code."""
 
     name = forms.CharField(
-        max_length=40, help_text="Small letters, digits and '-'. It cannot be used again for other packages."
+        max_length=40,
+        help_text="Lower-case letters, digits and '-'. A name cannot be reused for other packages.",
     )
     requirements = forms.CharField(
         max_length=200_000,
         label="Packages",
         widget=forms.Textarea(attrs={"rows": 14, "class": "code", "spellcheck": "false"}),
-        help_text="One a line, as name==version, with everything that they need themselves. "
-        "Lists with --hash=sha256:… for every file (as pip-compile --generate-hashes writes) are held to them.",
+        help_text="One per line, as name==version, including all dependencies. If every package lists --hash=sha256:… "
+        "(pip-compile --generate-hashes writes these), the downloaded files must match.",
     )
 
 
 class LogExcerptForm(forms.Form):
-    """A part of a private log that its author may have, edited by a reviewer."""
+    """A part of a private log, edited by a reviewer, that its author may be given."""
 
     text = forms.CharField(
         max_length=20_000,
@@ -185,7 +190,7 @@ class LogExcerptForm(forms.Form):
 
 
 class OutputVerdictForm(forms.Form):
-    """Whether one file may go out."""
+    """A verdict on one file: release or withhold."""
 
     verdict = forms.ChoiceField(
         choices=[choice for choice in Output.Verdict.choices if choice[0] != "pending"]
@@ -194,36 +199,36 @@ class OutputVerdictForm(forms.Form):
 
 
 class DecisionForm(forms.Form):
-    """What becomes of a run's outputs as a whole."""
+    """The decision on a run's outputs as a whole."""
 
     VERDICTS = (
-        ("release", "Release the files marked so"),
+        ("release", "Release the files marked for release"),
         ("request_changes", "Ask for changes"),
         ("reject", "Release nothing"),
     )
     verdict = forms.ChoiceField(
-        choices=VERDICTS, widget=forms.RadioSelect, error_messages={"required": "Choose a verdict."}
+        choices=VERDICTS, widget=forms.RadioSelect, error_messages={"required": "Choose a decision."}
     )
     comment = forms.CharField(
         max_length=4000,
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="The author reads this: nothing of held data may be in it. Needed unless you release.",
+        help_text="The author reads this, so it must not reveal anything about held data. Required unless you release.",
     )
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if data.get("verdict") in {"request_changes", "reject"} and not data.get("comment", "").strip():
-            self.add_error("comment", "Say why, so that the author knows what to change.")
+            self.add_error("comment", "Give a reason, so that the author knows what to change.")
         return data
 
 
 class FilterForm(forms.Form):
-    """How the list of requests is narrowed."""
+    """The filters of the list of requests."""
 
     q = forms.CharField(max_length=100, required=False, label="Search")
     whose = forms.ChoiceField(
-        required=False, choices=[("", "Everybody's"), ("mine", "Mine"), ("to_review", "To review")]
+        required=False, choices=[("", "Everyone's"), ("mine", "Mine"), ("to_review", "To review")]
     )
     state = forms.ChoiceField(required=False, choices=[("", "Any state"), *CodeRequest.State.choices])
     dataset = forms.ModelChoiceField(

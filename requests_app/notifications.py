@@ -1,4 +1,4 @@
-"""Who is told of what in the review lane. The words reach mailboxes: nothing of private data is in them."""
+"""Who is notified of what in the review lane. The texts reach mailboxes, so they contain nothing of private data."""
 
 from django.urls import reverse
 
@@ -8,7 +8,7 @@ from requests_app.models import CodeRequest, Release, Review, Run, Version
 
 
 def reviewers_of(item: CodeRequest) -> list[User]:
-    """The owner and everybody with a reviewer's seat, except the author."""
+    """Return the owner and the reviewers, except the author."""
     return [person for person in item.dataset.reviewing_people() if person != item.author]
 
 
@@ -18,7 +18,7 @@ def _page(item: CodeRequest) -> str:
 
 def submitted(version: Version, *, by: User) -> None:
     item = version.request
-    text = f"“{item.title}” on {item.dataset.title} waits for your review (version {version.number})."
+    text = f"“{item.title}” on {item.dataset.title} is waiting for your review (version {version.number})."
     tell(reviewers_of(item), text, url=reverse("requests:review", args=[version.pk]), by=by)
 
 
@@ -26,11 +26,13 @@ def reviewed(review: Review) -> None:
     item = review.version.request
     approved = item.state == CodeRequest.State.APPROVED
     if item.dataset.blinded and review.verdict == Review.Verdict.APPROVE and not approved:
-        return  # on a blinded dataset the author hears of the outcome, not of each verdict
+        return  # on a blinded dataset the author is notified of the outcome, not of each verdict
     words = {
-        Review.Verdict.APPROVE: "is approved: you can run it" if approved else "has one more approval",
+        Review.Verdict.APPROVE: "has been approved: you can run it"
+        if approved
+        else "has received an approval",
         Review.Verdict.REQUEST_CHANGES: "needs changes",
-        Review.Verdict.REJECT: "was rejected",
+        Review.Verdict.REJECT: "has been rejected",
     }[Review.Verdict(review.verdict)]
     tell([item.author], f"Your request “{item.title}” {words}.", url=_page(item), by=review.reviewer)
 
@@ -41,7 +43,7 @@ def approval_ended(item: CodeRequest, *, by: User, why: str) -> None:
 
 
 def withdrawn(item: CodeRequest, *, by: User) -> None:
-    tell(reviewers_of(item), f"“{item.title}” was withdrawn by its author.", url=_page(item), by=by)
+    tell(reviewers_of(item), f"“{item.title}” has been withdrawn by its author.", url=_page(item), by=by)
 
 
 def commented(version: Version, *, by: User) -> None:
@@ -58,9 +60,13 @@ def run_finished(run: Run) -> None:
     url = reverse("requests:run", args=[run.pk])
     match run.state:
         case Run.State.SUCCEEDED:
-            tell([item.author], f"“{item.title}” has run. Its outputs are being checked.", url=url)
+            tell([item.author], f"“{item.title}” has run. Its outputs are waiting to be checked.", url=url)
             check = reverse("requests:check", args=[run.release.pk])
-            tell(reviewers_of(item), f"The outputs of “{item.title}” wait for your check.", url=check)
+            tell(
+                reviewers_of(item),
+                f"The outputs of “{item.title}” are waiting for you to check them.",
+                url=check,
+            )
         case Run.State.FAILED:
             text = f"The run of “{item.title}” failed ({run.close_code})."
             tell([item.author, *reviewers_of(item)], text, url=url)
@@ -74,8 +80,8 @@ def run_finished(run: Run) -> None:
 def release_decided(release: Release) -> None:
     item = release.run.request
     words = {
-        Release.State.RELEASED: "The outputs of “{}” are released: you can download them.",
-        Release.State.REJECTED: "The outputs of “{}” were not released.",
+        Release.State.RELEASED: "The outputs of “{}” have been released: you can download them.",
+        Release.State.REJECTED: "The outputs of “{}” were checked and not released.",
         Release.State.CHANGES_REQUESTED: "The outputs of “{}” need changes before they can be released.",
     }[Release.State(release.state)].format(item.title)
     tell([item.author], words, url=reverse("requests:run", args=[release.run_id]), by=release.decided_by)
@@ -83,13 +89,15 @@ def release_decided(release: Release) -> None:
 
 def release_recalled(release: Release) -> None:
     item = release.run.request
-    text = f"The release of “{item.title}” was recalled. Delete your copies and stop using it."
+    text = f"The release of “{item.title}” has been recalled. Delete your copies and stop using them."
     people = [item.author, *reviewers_of(item)]
     tell(people, text, url=reverse("requests:run", args=[release.run_id]), by=release.recalled_by)
 
 
 def release_expired(release: Release) -> None:
     item = release.run.request
-    text = f"The outputs of “{item.title}” were not checked in time and are gone. It can be run again."
+    text = (
+        f"The outputs of “{item.title}” were not checked in time and have been deleted. It can be run again."
+    )
     people = [item.author, *reviewers_of(item)]
     tell(people, text, url=reverse("requests:run", args=[release.run_id]))

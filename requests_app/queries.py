@@ -1,284 +1,36 @@
-"""What pages read across objects: the inbox, the queue, the workers, earlier releases. Bounded, whatever the size."""
+"""What pages read across objects: the queue, the workers, earlier releases. All results are bounded."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, TextField, Window
-from django.db.models.fields.json import KT
-from django.db.models.functions import Cast, Coalesce
-from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Role, RoleGrant, User
-from audit.models import Entry
-from datasets.models import AccessRequest, Dataset
-from privacy import queries as answers
-from requests_app import claiming, waiting_words
-from requests_app.models import CodeRequest, Pause, Release, Review, Run, Worker
-from requests_app.workflow import Side
+from datasets.models import Dataset
+from requests_app.execution import claims, waiting_words
+from requests_app.models import Pause, Release, Run, Worker
 
-SHOWN = 50
 RELEASES_SHOWN = 100
 
 
-# The inbox
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InboxItem:
-    """One thing that waits for this person."""
-
-    kind: str
-    title: str
-    dataset: str
-    who: str
-    url: str
-    since: datetime
-    turn: str
-
-
-@dataclass(frozen=True, slots=True)
-class Inbox:
-    """What waits for one person, oldest first; of each kind the oldest ones, and how many there are in all."""
-
-    items: list[InboxItem]
-    totals: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def total(self) -> int:
-        return sum(self.totals.values())
-
-    def __iter__(self) -> Iterator[InboxItem]:
-        return iter(self.items)
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-
-def inbox(user: User) -> Inbox:
-    """Everything that waits for this person, over all datasets."""
-    items: list[InboxItem] = []
-    totals: Counter[str] = Counter()
-    for source in _sources(user):
-        for item, total in source(user):
-            items.append(item)
-            totals[item.kind] = max(totals[item.kind], total)
-    return Inbox(sorted(items, key=lambda item: item.since), dict(totals))
-
-
-Found = Iterator[tuple[InboxItem, int]]
-
-
-def _sources(user: User) -> list[Callable[[User], Found]]:
-    """Where something may wait for this person: asked at once, so that the rest need not be asked at all."""
-    concerns = User.objects.filter(pk=user.pk).annotate(
-        decides=Exists(_my_datasets(user)),
-        writes=Exists(CodeRequest.objects.written_by(user).order_by()),
-        admits=Exists(RoleGrant.objects.filter(user=user, role=Role.ADMIN)),
-    )
-    decides, writes, admits = concerns.values_list("decides", "writes", "admits").get()
-    return [
-        *([_to_review, _to_check, _to_grant] if decides else []),
-        _answers,
-        *([_own_requests, _own_releases] if writes else []),
-        *([_registrations] if admits else []),
-    ]
-
-
-def _first(rows: "QuerySet[Any]", *by: str) -> Iterator[Any]:
-    """The oldest of each kind, each row with the number of all of its kind."""
-    parts = [F(name) for name in by] or None
-    yield from rows.annotate(total=Window(Count("pk"), partition_by=parts))[:SHOWN]
-
-
-def _my_datasets(user: User) -> "QuerySet[Dataset]":
-    return Dataset.objects.reviewed_by(user).order_by()
-
-
-def _to_review(user: User) -> Found:
-    given = Review.objects.filter(version=OuterRef("latest"), reviewer=user)
-    rows = (
-        CodeRequest.objects.filter(
-            state__in=[CodeRequest.State.SUBMITTED, CodeRequest.State.IN_REVIEW],
-            dataset__in=_my_datasets(user).values("pk"),
-        )
-        .exclude(author=user)
-        .exclude(Exists(given))
-        .select_related("dataset", "author")
-        .order_by("state_changed_at")
-    )
-    for item in _first(rows):
-        url = reverse("requests:review", args=[item.latest_id])
-        yield _item("review", item, url, item.state_changed_at, Side.REVIEWER), item.total
-
-
-def _to_check(user: User) -> Found:
-    rows = (
-        Release.objects.filter(
-            state__in=[Release.State.HELD, Release.State.CHECKING],
-            run__request__dataset__in=_my_datasets(user).values("pk"),
-        )
-        .exclude(author=user)
-        .select_related("run__request__dataset", "run__request__author")
-        .order_by("state_changed_at")
-    )
-    for release in _first(rows):
-        url = reverse("requests:check", args=[release.pk])
-        item = _item("check", release.run.request, url, release.state_changed_at, Side.REVIEWER)
-        yield item, release.total
-
-
-def _to_grant(user: User) -> Found:
-    decides = Dataset.objects.reviewed_by(user, decides_access=True).order_by().values("pk")
-    rows = (
-        AccessRequest.objects.filter(dataset__in=decides, state=AccessRequest.State.PENDING)
-        .exclude(scientist=user)
-        .select_related("dataset", "scientist")
-        .order_by("created_at")
-    )
-    for wish in _first(rows):
-        yield (
-            InboxItem(
-                kind="access",
-                title=f"{wish.scientist} asks for access",
-                dataset=wish.dataset.title,
-                who=str(wish.scientist),
-                url=reverse("datasets:access", args=[wish.pk]),
-                since=wish.created_at,
-                turn=Side.REVIEWER,
-            ),
-            wish.total,
-        )
-
-
-OWN = {
-    CodeRequest.State.DRAFT: "draft",
-    CodeRequest.State.CHANGES_REQUESTED: "changes",
-    CodeRequest.State.APPROVED: "run",
-    CodeRequest.State.EXPIRED: "expired",
-}
-
-
-def _own_requests(user: User) -> Found:
-    """Drafts, requests sent back, approvals that have not led to a run that ended well, approvals that have expired."""
-    used = (
-        Run.objects.filter(approval__version=OuterRef("latest"))
-        .filter(Q(opened_at__isnull=False) | Q(state__in=Run.LIVE))
-        .order_by()
-        .values("approval")
-        .annotate(n=Count("pk"))
-        .values("n")
-    )
-    done = Run.objects.filter(
-        approval__version=OuterRef("latest"), state__in=[*Run.LIVE, Run.State.SUCCEEDED]
-    )
-    rows = (
-        CodeRequest.objects.filter(author=user, state__in=OWN)
-        .annotate(used=Coalesce(Subquery(used), 0))
-        .exclude(state=CodeRequest.State.APPROVED, used__gte=F("latest__approval__runs_allowed"))
-        .exclude(Exists(done), state=CodeRequest.State.APPROVED)
-        .select_related("dataset", "author")
-        .order_by("state_changed_at")
-    )
-    for item in _first(rows, "state"):
-        page = "edit" if item.state == CodeRequest.State.DRAFT else "detail"
-        url = reverse(f"requests:{page}", args=[item.pk])
-        kind = OWN[CodeRequest.State(item.state)]
-        yield _item(kind, item, url, item.state_changed_at, Side.AUTHOR), item.total
-
-
-def _own_releases(user: User) -> Found:
-    """Outputs of the latest version that were sent back, and released ones that their author has not opened yet."""
-    sent_back = Q(state=Release.State.CHANGES_REQUESTED, run__version=F("run__request__latest"))
-    opened = (
-        Entry.objects.filter(action="output.download", actor_id=str(user.pk))
-        .annotate(release=KT("detail__release"))
-        .filter(release=Cast(OuterRef("pk"), TextField()))
-    )
-    rows = (
-        Release.objects.filter(sent_back | (Q(state=Release.State.RELEASED) & ~Exists(opened)), author=user)
-        .select_related("run__request__dataset", "run__request__author")
-        .order_by("state_changed_at")
-    )
-    for release in _first(rows, "state"):
-        url = reverse("requests:run", args=[release.run_id])
-        kind = "released" if release.state == Release.State.RELEASED else "output_changes"
-        item = _item(kind, release.run.request, url, release.state_changed_at, Side.AUTHOR)
-        yield item, release.total
-
-
-def _answers(user: User) -> Found:
-    """Of the automatic lane: budgets to decide on, and answers that nobody has looked at yet."""
-    waiting = answers.waiting_for(user)
-    totals = Counter(each.kind for each in waiting)
-    for each in waiting:
-        turn = Side.REVIEWER if each.kind == "top_up" else Side.AUTHOR
-        item = InboxItem(
-            kind=each.kind,
-            title=each.title,
-            dataset=each.dataset,
-            who=each.who,
-            url=each.url,
-            since=each.since,
-            turn=turn,
-        )
-        yield item, totals[each.kind]
-
-
-def _registrations(user: User) -> Found:
-    """For admins: people who ask for an account."""
-    rows = User.objects.filter(state=User.State.PENDING).order_by("created_at")
-    for person in _first(rows):
-        yield (
-            InboxItem(
-                kind="registration",
-                title=f"{person} asks for an account",
-                dataset="",
-                who=person.email,
-                url=reverse("accounts:registrations"),
-                since=person.created_at,
-                turn="an admin",
-            ),
-            person.total,
-        )
-
-
-def _item(kind: str, item: CodeRequest, url: str, since: datetime, turn: str) -> InboxItem:
-    return InboxItem(
-        kind=kind,
-        title=item.title or "Untitled",
-        dataset=item.dataset.title,
-        who=str(item.author),
-        url=url,
-        since=since,
-        turn=turn,
-    )
-
-
-# The queue
-
-
 def queue_position(run: Run) -> int | None:
-    """How many runs start before this one, plus one; None when it does not wait."""
+    """Return the run's place in the queue, from 1; None when it is not queued."""
     if run.state != Run.State.QUEUED:
         return None
-    order = claiming.in_order()
+    order = claims.in_order()
     return next((place for place, waiting in enumerate(order, start=1) if waiting.run == run.pk), None)
 
 
 def waiting_reason(run: Run) -> str:
-    """Why a queued run has not started yet, in words for everybody who may see it."""
+    """Return why a queued run has not started yet, in words for everybody who may see it; "" if not queued."""
     if run.state != Run.State.QUEUED:
         return ""
     if (paused := pause()) is not None:
         return f"An admin has paused all runs: {paused.reason}"
     if not Worker.objects.able().exists():
         return _no_worker()
-    queue = claiming.Queue.with_heads_and(run)
-    return waiting_words.of(queue, queue.waiting[-1], claiming.kernels())
+    queue = claims.Queue.with_heads_and(run)
+    return waiting_words.of(queue, queue.waiting[-1], claims.kernels())
 
 
 def _no_worker() -> str:
@@ -286,8 +38,10 @@ def _no_worker() -> str:
     if not alive.exists():
         return "No worker is running. Tell an admin."
     if alive.exclude(refusal="").exists():
-        return "No worker can confine code safely at the moment, so none is run. Admins see why on the workers page."
-    return "The workers take no new runs at the moment: an admin is emptying them."
+        return (
+            "No worker can run code safely at the moment: no run starts. The workers page shows admins why."
+        )
+    return "The workers take no new runs at the moment: an admin is draining them."
 
 
 # Workers
@@ -295,7 +49,7 @@ def _no_worker() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerLine:
-    """A worker as it is now: what it says of itself, and what it has in hand."""
+    """A worker as it is now, with the number of its runs."""
 
     worker: Worker
     is_alive: bool
@@ -304,16 +58,16 @@ class WorkerLine:
     @property
     def says(self) -> str:
         if not self.is_alive:
-            return "Not heard of"
+            return "Not responding"
         if self.worker.refusal:
             return "Runs no code"
         if self.worker.draining:
-            return "Being emptied"
+            return "Draining"
         return "Working" if self.busy else "Idle"
 
 
 def workers() -> list[WorkerLine]:
-    """Every worker that was heard of lately."""
+    """Return every worker that has a row; the sweep deletes old ones."""
     busy = Counter(Run.objects.working().values_list("worker", flat=True))
     alive = set(Worker.objects.alive().values_list("pk", flat=True))
     return [
@@ -323,13 +77,13 @@ def workers() -> list[WorkerLine]:
 
 
 def pause() -> Pause | None:
-    """The pause that holds up all runs, if there is one."""
+    """Return the pause in force, or None."""
     return Pause.objects.filter(ended_at=None).select_related("by").first()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueLength:
-    """What waits, by kind, and since when the first."""
+    """The number of queued runs by kind, and since when the oldest waits."""
 
     mock: int
     private: int
@@ -348,7 +102,7 @@ def queue_length() -> QueueLength:
 
 
 def release_history(dataset: Dataset, *, before: Release | None = None) -> list[Release]:
-    """What was let out of this dataset, newest first: a new output is compared with it."""
+    """Return the latest releases of this dataset, newest first, to compare a new output with."""
     moment = before.decided_at if before is not None and before.decided_at else timezone.now()
     rows = Release.objects.filter(
         run__request__dataset=dataset,

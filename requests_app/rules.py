@@ -1,4 +1,4 @@
-"""Who may do what in the review lane. A rule returns why not, or None."""
+"""Who may do what in the review lane. A rule returns the reason why not, or None."""
 
 from django.db.models import Count, Q
 from django.utils import timezone
@@ -9,23 +9,24 @@ from common.access import all_of, any_of
 from common.errors import Refused
 from datasets import rules as dataset_rules
 from datasets.models import Dataset, Revision
-from requests_app import environments, fingerprint
+from requests_app.code import fingerprint
+from requests_app.environments import installed
 from requests_app.models import Approval, CodeEnvironment, CodeRequest, Comment, Release, Run, Version
 
 
 def is_system(user: User, item: object) -> str | None:
-    return None if user.state == User.State.SYSTEM else "Only the portal itself does this."
+    return None if user.state == User.State.SYSTEM else "Only the portal itself can do this."
 
 
 def is_author(user: User, item: CodeRequest) -> str | None:
-    """The author, unless they have come to oversee: what they wrote before is then like anybody's to them."""
+    """Allow the author, unless they now hold an overseeing role: then they have no rights of an author any more."""
     if user != item.author:
         return "Only the author of this request can do this."
     return is_free_for_duties(user)
 
 
 def is_not_author(user: User, item: CodeRequest) -> str | None:
-    return "Somebody else has to look at your request." if user == item.author else None
+    return "Somebody else has to review your request and its outputs." if user == item.author else None
 
 
 def is_reviewer(user: User, item: CodeRequest) -> str | None:
@@ -41,18 +42,18 @@ def is_admin(user: User, item: object) -> str | None:
 
 
 def may_use_dataset(user: User, item: CodeRequest) -> str | None:
-    """The author still holds what it takes to use the dataset."""
+    """Check that the request's author may still use the dataset."""
     return dataset_rules.may_use(item.author, item.dataset)
 
 
 def has_not_reviewed(user: User, item: CodeRequest) -> str | None:
     if item.latest is not None and item.latest.reviews.filter(reviewer=user).exists():
-        return "You have given your verdict on this version."
+        return "You have already given your verdict on this version."
     return None
 
 
 def is_complete(user: User, item: CodeRequest) -> str | None:
-    """Everything a reviewer needs is there."""
+    """Check that everything a reviewer needs is filled in."""
     missing = [
         label
         for label, text in (
@@ -71,8 +72,9 @@ def dataset_is_not_frozen(user: User, item: CodeRequest) -> str | None:
     return dataset_rules.frozen_words(item.dataset) if frozen else None
 
 
-RUN_IS_LIVE = "A run of this request is under way."
-NOT_APPROVED = "There is no approval to run this. It has to be reviewed first."
+RUN_IS_LIVE = "A run of this request is in progress. Wait until it has ended, or cancel it."
+NOT_APPROVED = "There is no approval to run this request. It has to be reviewed first."
+REVISION_RETIRED = "The approved data revision has been retired. Submit the request again for review."
 ENDED = (
     CodeRequest.State.WITHDRAWN,
     CodeRequest.State.REJECTED,
@@ -86,18 +88,18 @@ def may_read_code(user: User, item: CodeRequest) -> str | None:
     return is_reviewer(user, item)
 
 
-def may_comment(user: User, version: Version) -> str | None:
+def has_part(user: User, version: Version) -> str | None:
     if user == version.request.author:
         return dataset_rules.is_scientist(user, version.request)
     return is_reviewer(user, version.request)
 
 
-def may_resolve(user: User, comment: Comment) -> str | None:
-    return may_comment(user, comment.version)
+def settles_thread(user: User, comment: Comment) -> str | None:
+    return has_part(user, comment.version)
 
 
 def is_open_to_edit(user: User, item: CodeRequest) -> str | None:
-    """A draft may be written as long as it may still be submitted."""
+    """Allow edits as long as the draft may still be submitted."""
     if item.state in ENDED:
         return f"This request has ended: {item.get_state_display().lower()}. Copy it into a new one."
     return None
@@ -110,64 +112,65 @@ def no_run_is_live(user: User, item: CodeRequest) -> str | None:
 
 
 def latest_revision_is_current(user: User, item: CodeRequest) -> str | None:
-    """What is approved can be run: the data revision it is bound to is still there."""
+    """Check that what is approved could run: its data revision is still published."""
     if item.latest is not None and item.latest.revision.state != Revision.State.PUBLISHED:
-        return "The revision of the data this is bound to is retired. The author has to submit it again."
+        return (
+            "The data revision of this version has been retired. The author has to submit the request again."
+        )
     return None
 
 
-edit = all_of(dataset_rules.is_active, is_author, dataset_rules.is_scientist, is_open_to_edit)
-withdraw = all_of(dataset_rules.is_active, is_author)
-try_on_mock = all_of(edit, may_use_dataset)
-submit = all_of(dataset_rules.is_active, is_author, may_use_dataset, is_complete, no_run_is_live)
-begin_review = all_of(dataset_rules.is_active, is_not_author, is_reviewer)
-decide = all_of(dataset_rules.is_active, is_not_author, is_reviewer, has_not_reviewed)
-approve = all_of(decide, latest_revision_is_current)
-comment = all_of(dataset_rules.is_active, may_comment)
-resolve = all_of(dataset_rules.is_active, may_resolve)
-revoke = all_of(dataset_rules.is_active, any_of(is_owner, is_admin))
+may_edit = all_of(dataset_rules.is_active, is_author, dataset_rules.is_scientist, is_open_to_edit)
+may_withdraw = all_of(dataset_rules.is_active, is_author)
+may_try_on_mock = all_of(may_edit, may_use_dataset)
+may_submit = all_of(dataset_rules.is_active, is_author, may_use_dataset, is_complete, no_run_is_live)
+may_begin_review = all_of(dataset_rules.is_active, is_not_author, is_reviewer)
+may_decide = all_of(dataset_rules.is_active, is_not_author, is_reviewer, has_not_reviewed)
+may_approve = all_of(may_decide, latest_revision_is_current)
+may_comment = all_of(dataset_rules.is_active, has_part)
+may_resolve = all_of(dataset_rules.is_active, settles_thread)
+may_revoke = all_of(dataset_rules.is_active, any_of(is_owner, is_admin))
 expire = is_system
 
 
 def approval_is_live(approval: Approval) -> str | None:
-    """The approval has neither ended nor run out, in time or in runs."""
+    """Check that the approval is in force: not ended, not expired, for the latest version and published data."""
     version = approval.version
     if version.request.state != CodeRequest.State.APPROVED:
         return f"This request is not approved: {version.request.get_state_display().lower()}."
     if approval.ended_at is not None:
         return "The approval has ended."
     if approval.expires_at <= timezone.now():
-        return "The approval has expired. Ask for a new one by submitting again."
+        return "The approval has expired. Submit the request again to ask for a new one."
     if approval.sha256 != version.sha256:
-        return "The approval is for other code."
+        return "The approval is for different code. Submit the request again for review."
     if version.request.latest_id != version.pk:
-        return "The approval is for an older version."
+        return "The approval is for an older version. The latest one has to be reviewed first."
     if version.revision.state != version.revision.State.PUBLISHED:
-        return "The approved revision of the data is retired."
+        return REVISION_RETIRED
     return None
 
 
-COUNTS = Q(state__in=Run.LIVE) | Q(opened_at__isnull=False)
-"""A run counts while it is live, and for good once it has opened the data, however it ended."""
-
-
 def may_run_again(user: User, item: CodeRequest) -> str | None:
-    """One run at a time, and no more than approved. Counted together: a page asks this too."""
+    """Allow one run at a time, and no more than approved. Both are counted in one query, because pages ask too."""
     approval = live_approval(item)
     if approval is None:
         return NOT_APPROVED
     runs = item.runs.filter(kind=Run.Kind.PRIVATE).aggregate(
-        live=Count("pk", filter=Q(state__in=Run.LIVE)), used=Count("pk", filter=COUNTS & Q(approval=approval))
+        live=Count("pk", filter=Q(state__in=Run.LIVE)),
+        used=Count("pk", filter=Run.COUNTED & Q(approval=approval)),
     )
     if runs["live"]:
         return RUN_IS_LIVE
     if runs["used"] >= approval.runs_allowed:
-        return f"All {approval.runs_allowed} approved runs are used. Submit again to ask for more."
+        return (
+            f"All {approval.runs_allowed} approved runs are used. Submit the request again to ask for more."
+        )
     return None
 
 
-def open_data(run: Run) -> str | None:
-    """Why this run may not open private data now: asked again at the moment of opening."""
+def may_open_data(run: Run) -> str | None:
+    """Return why this run may not open private data now. It is asked again at the moment of opening."""
     if run.approval is None or run.version_id is None:
         return "This run has no approval."
     if why := approval_is_live(run.approval):
@@ -180,7 +183,7 @@ def open_data(run: Run) -> str | None:
         environment=run.environment,
     )
     if not seen == run.sha256 == run.approval.sha256:
-        return "This run is not what was approved."
+        return "This run differs from what was approved."
     if why := environment_has_changed(run.environment, run.approval.version.environment_sha256):
         return why
     if run.lease is None or run.state != Run.State.STARTING:
@@ -188,12 +191,12 @@ def open_data(run: Run) -> str | None:
     return may_use_dataset(run.request.author, run.request)
 
 
-def go_on(run: Run) -> str | None:
-    """Why a run that was begun rightly has to end now. An approval's last day, and no more, may pass meanwhile."""
+def may_continue(run: Run) -> str | None:
+    """Return why a run that has started properly must end now. The expiry of its approval alone does not end it."""
     if run.approval is not None and run.approval.ended_at is not None:
         return "The approval has ended."
     if run.kind == Run.Kind.PRIVATE and run.revision.state != Revision.State.PUBLISHED:
-        return "The approved revision of the data is retired."
+        return REVISION_RETIRED
     return may_use_dataset(run.request.author, run.request)
 
 
@@ -218,21 +221,21 @@ def approved_environment_stands(user: User, item: CodeRequest) -> str | None:
 
 
 def environment_is_retired(name: str) -> str | None:
-    """The default environment, and those put there from the console, have no row and are never retired."""
-    if name == environments.DEFAULT:
+    """Check that the environment is not retired. The default one, and those built from the console, have no row."""
+    if name == installed.DEFAULT:
         return None
     own = CodeEnvironment.objects.filter(name=name).exclude(state=CodeEnvironment.State.READY)
     if own.exists():
-        return f"The code environment {name} is not in use any more. Choose another one and submit again."
+        return f"The code environment {name} is no longer available. Choose another one and submit again."
     return None
 
 
 def environment_has_changed(name: str, sha256: str) -> str | None:
-    """An approval holds for the packages that its version named, by their hash."""
+    """Check that the environment still has the hash that its version was submitted with."""
     if why := environment_is_retired(name):
         return why
     try:
-        now = environments.get(name)
+        now = installed.get(name)
     except Refused as gone:
         return str(gone)
     if now.sha256 == sha256:
@@ -240,7 +243,7 @@ def environment_has_changed(name: str, sha256: str) -> str | None:
     return f"The code environment {name} has changed since this was submitted. Submit it again for review."
 
 
-start_run = all_of(
+may_start_run = all_of(
     dataset_rules.is_active,
     is_author_or_owner,
     dataset_is_not_frozen,
@@ -252,13 +255,13 @@ start_run = all_of(
 
 
 def live_approval(item: CodeRequest) -> Approval | None:
-    """The approval of the latest version, if there is one."""
+    """Return the approval of the latest version, if there is one."""
     approval: Approval | None = getattr(item.latest, "approval", None)
     return approval
 
 
-def cancel_run(user: User, run: Run) -> str | None:
-    """The portal itself cancels when data is frozen, access ends or a person is suspended."""
+def may_cancel_run(user: User, run: Run) -> str | None:
+    """Allow the portal, the author, and for private data the owner and admins."""
     if user.state == User.State.SYSTEM or is_author(user, run.request) is None:
         return None
     if run.kind == Run.Kind.PRIVATE and any_of(is_owner, is_admin)(user, run.request) is None:
@@ -266,8 +269,9 @@ def cancel_run(user: User, run: Run) -> str | None:
     return "Only the author, the owner of the dataset or an admin can cancel a run."
 
 
-def read_log(user: User, run: Run) -> str | None:
-    """A log is as private as the data: on mock data the author shows it by submitting, on private data never."""
+def may_read_log(user: User, run: Run) -> str | None:
+    """A log is as private as its data. On private data reviewers read it, never the author; on mock data the author
+    does, and reviewers once the run belongs to a submitted version."""
     if run.kind == Run.Kind.PRIVATE:
         return all_of(is_not_author, is_reviewer)(user, run.request)
     if user == run.request.author or run.version is None:
@@ -275,34 +279,32 @@ def read_log(user: User, run: Run) -> str | None:
     return is_reviewer(user, run.request)
 
 
-def read_output(user: User, run: Run) -> str | None:
-    """Held output: as the log."""
-    return read_log(user, run)
+def may_read_output(user: User, run: Run) -> str | None:
+    """Held outputs follow the rule of the log."""
+    return may_read_log(user, run)
 
 
-def download_held(user: User, run: Run) -> str | None:
-    """Take a held file home before it is decided on: where the dataset's policy lets reviewers do so."""
+def may_download_held(user: User, run: Run) -> str | None:
+    """Allow reviewers to download a held file before the decision, where the dataset's policy does."""
     if run.kind != Run.Kind.PRIVATE:
-        return "Only what a run on private data wrote is held."
+        return "Only outputs of runs on private data are held."
     if not run.request.dataset.held_downloads:
-        return (
-            "The policy of this dataset does not allow downloads of held files. Page through the file here."
-        )
+        return "This dataset's policy does not allow held files to be downloaded. Read the file on this page instead."
     return all_of(dataset_rules.is_active, is_not_author, is_reviewer)(user, run.request)
 
 
-def add_log_excerpt(user: User, run: Run) -> str | None:
-    """A reviewer may let out an edited part of a private log, once the run has ended."""
+def may_add_log_excerpt(user: User, run: Run) -> str | None:
+    """Allow a reviewer to add an edited part of a private log to the outputs, once the run has ended."""
     if run.kind != Run.Kind.PRIVATE or run.state not in (Run.State.SUCCEEDED, Run.State.FAILED):
-        return "Only the log of a run on private data that has ended can be excerpted."
+        return "An excerpt can be made only from the log of a run on private data that has ended."
     return all_of(dataset_rules.is_active, is_not_author, is_reviewer)(user, run.request)
 
 
-def check_output(user: User, release: Release) -> str | None:
+def may_check_output(user: User, release: Release) -> str | None:
     return all_of(dataset_rules.is_active, is_not_author, is_reviewer)(user, release.run.request)
 
 
-def download_release(user: User, release: Release) -> str | None:
+def may_download_release(user: User, release: Release) -> str | None:
     if release.state != Release.State.RELEASED:
         return "There is nothing to download: the outputs are not released."
     if is_author(user, release.run.request) is None:
@@ -310,8 +312,8 @@ def download_release(user: User, release: Release) -> str | None:
     return is_reviewer(user, release.run.request)
 
 
-def read_record(user: User, release: Release) -> str | None:
-    """The record of a release: what the author got, kept for the other side and for auditors after a recall too."""
+def may_read_record(user: User, release: Release) -> str | None:
+    """Allow the author, reviewers and auditors to read the record of a release, also after a recall."""
     if not release.record:
         return "There is no record: nothing was released."
     if user.is_auditor or is_author(user, release.run.request) is None:
@@ -319,40 +321,30 @@ def read_record(user: User, release: Release) -> str | None:
     return is_reviewer(user, release.run.request)
 
 
-def recall(user: User, release: Release) -> str | None:
+def may_recall(user: User, release: Release) -> str | None:
     return all_of(dataset_rules.is_active, any_of(is_owner, is_admin))(user, release.run.request)
 
 
-def manage_workers(user: User, item: object = None) -> str | None:
+def may_manage_workers(user: User, item: object = None) -> str | None:
     return all_of(dataset_rules.is_active, is_admin)(user, item)
 
 
-def manage_environments(user: User, item: object = None) -> str | None:
+def may_manage_environments(user: User, item: object = None) -> str | None:
     return all_of(dataset_rules.is_active, is_admin)(user, item)
-
-
-UNDECIDED = (
-    CodeRequest.State.SUBMITTED,
-    CodeRequest.State.IN_REVIEW,
-    CodeRequest.State.APPROVED,
-    CodeRequest.State.CHANGES_REQUESTED,
-)
 
 
 def keeps_duties_apart(person: User, role: str) -> str | None:
-    """Why an author cannot be given a role that oversees, until what they have under way has come to an end."""
+    """Return why an author cannot be given an overseeing role yet: a request, run or release of theirs is open."""
     if role not in EXCLUSIVE_ROLES:
         return None
-    if person.code_requests.filter(state__in=UNDECIDED).exists():
-        return (
-            f"{person} has a request that is not finished. It has to be withdrawn, decided or revoked first."
-        )
+    if person.code_requests.filter(state__in=CodeRequest.UNDECIDED).exists():
+        return f"{person} has a request in progress. It has to be withdrawn, decided or revoked first."
     if Run.objects.live().filter(Q(request__author=person) | Q(asked_by=person)).exists():
-        return f"A run of {person} is under way. Wait until it has ended, or cancel it."
-    if Release.objects.filter(author=person, state__in=[Release.State.HELD, Release.State.CHECKING]).exists():
+        return f"A run of {person} is in progress. Wait until it has ended, or cancel it."
+    if Release.objects.filter(author=person, state__in=Release.OPEN).exists():
         return f"Outputs of {person} are held. They have to be checked first."
     return None
 
 
-def see_workers(user: User, item: object = None) -> str | None:
-    return None if user.oversees else "Only admins and auditors see the workers."
+def may_see_workers(user: User, item: object = None) -> str | None:
+    return None if user.oversees else "Only admins and auditors can see the workers."

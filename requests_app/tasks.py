@@ -1,4 +1,4 @@
-"""What Celery calls. Each task is one call; the rows in the database decide what happens."""
+"""The Celery tasks. Each is one call; the rows in the database decide what happens."""
 
 import os
 import signal
@@ -9,44 +9,45 @@ from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from requests_app import caretaking, enlisting, execution, packages
+from requests_app.environments import builds
+from requests_app.execution import lifecycle, sweep, worker_presence
 
 QUEUE = "sandbox"
-_presences: dict[str, enlisting.Presence] = {}
+_presences: dict[str, worker_presence.Presence] = {}
 
 
 @shared_task(bind=True, acks_late=True, ignore_result=True)
 def execute_run(self: "Task[..., None]", pk: str) -> None:
-    """A bell: the worker takes the run whose turn it is, which need not be the one that rang."""
-    execution.answer_bell(self.request.hostname or "", abandon=_end_this_process)
+    """Wake this worker. It takes the run whose turn it is, which need not be `pk`."""
+    lifecycle.answer_doorbell(self.request.hostname or "", abandon=_end_this_process)
 
 
 def _end_this_process() -> None:
-    """The pool starts a fresh process in its place; the sandbox dies with its parent."""
+    """Kill this process and its sandbox with it. The pool starts a new one in its place."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 @shared_task(ignore_result=True)
 def look_after_runs() -> None:
-    caretaking.look_after()
+    sweep.sweep_runs()
 
 
 @shared_task(ignore_result=True)
 def let_things_expire() -> None:
-    caretaking.expire()
+    sweep.expire()
 
 
 @shared_task(ignore_result=True)
 def build_environment() -> None:
-    packages.build_next()
+    builds.build_next()
 
 
 @worker_ready.connect
 def begin(sender: Any, **kwargs: object) -> None:
-    """Sign on, if this worker serves the sandbox queue."""
+    """Register this worker if it serves the sandbox queue."""
     if QUEUE not in sender.app.amqp.queues.consume_from:
         return
-    presence = enlisting.Presence(
+    presence = worker_presence.Presence(
         sender.hostname, import_string(settings.EXECUTOR)(), slots=sender.pool.num_processes
     )
     _presences[sender.hostname] = presence
@@ -55,6 +56,6 @@ def begin(sender: Any, **kwargs: object) -> None:
 
 @worker_shutting_down.connect
 def end(sender: Any, **kwargs: object) -> None:
-    """Sign off."""
+    """Remove this worker's row."""
     for name in list(_presences):
         _presences.pop(name).stop()

@@ -6,7 +6,6 @@ from requests_app.views import (
     comments,
     editor,
     environments,
-    inbox,
     outputs,
     releases,
     requests,
@@ -18,7 +17,6 @@ from requests_app.views import (
 app_name = "requests"
 urlpatterns = [
     path("", requests.listing, name="list"),
-    path("inbox/", inbox.inbox, name="inbox"),
     path("new/<uuid:dataset_pk>/", editor.new, name="new"),
     path("<uuid:pk>/", requests.detail, name="detail"),
     path("<uuid:pk>/edit/", editor.edit, name="edit"),

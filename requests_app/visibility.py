@@ -1,4 +1,4 @@
-"""What each side sees in which phase of a review: comments, verdicts, names, and what a run used."""
+"""What each side sees in which phase of a review: comments, verdicts, names, and facts of a run."""
 
 from collections.abc import Iterable
 from copy import copy
@@ -9,11 +9,11 @@ from uuid import UUID
 
 from accounts.models import User
 from requests_app import rules, workflow
-from requests_app.models import CodeRequest, Comment, Review, Run
+from requests_app.models import CodeRequest, Review, Run, Version
 
 
-class SaidBy(Protocol):
-    """A comment, as far as its visibility goes."""
+class CommentLike(Protocol):
+    """The attributes of a comment that decide who sees it."""
 
     @property
     def pk(self) -> UUID: ...
@@ -27,33 +27,46 @@ class SaidBy(Protocol):
     def published_at(self) -> object | None: ...
 
 
-C = TypeVar("C", bound=SaidBy)
+C = TypeVar("C", bound=CommentLike)
 
-OPEN = (CodeRequest.State.SUBMITTED, CodeRequest.State.IN_REVIEW)
 NAMELESS = "A reviewer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Viewer:
-    """Who looks: the author, a reviewer (who has or has not decided on this version), or an overseer."""
+    """The person looking: the author, a reviewer (who has or has not decided on this version), or an overseer."""
 
     pk: UUID
+    author: UUID | None = None
+    """Who wrote the request."""
     is_author: bool = False
     is_reviewer: bool = False
+    is_auditor: bool = False
     has_decided: bool = False
     blinded: bool = False
-    """Reviewers of this dataset judge without knowing of each other until they have decided."""
+    """Reviewers of this dataset do not see each other's verdicts until they have decided."""
     is_open: bool = False
-    """The version still waits for its outcome."""
+    """The version is still waiting for its outcome."""
 
     @property
     def judges_alone(self) -> bool:
         return self.is_reviewer and self.blinded and self.is_open and not self.has_decided
 
+    @property
+    def sees_verdicts(self) -> bool:
+        """Whether this person sees the verdicts of others. While a version of a blinded dataset is open, neither its
+        author nor a reviewer who has not decided does."""
+        return not (self.judges_alone or (self.is_author and self.blinded and self.is_open))
 
-def sees_comment(comment: SaidBy, viewer: Viewer) -> bool:
-    """Own ones, as long as one has a part in the review; others' once published; private ones never as the author;
-    blinded reviewers judge alone."""
+    @property
+    def has_part(self) -> bool:
+        """Whether the request's page shows this person any verdicts."""
+        return self.is_author or self.is_reviewer or self.is_auditor
+
+
+def sees_comment(comment: CommentLike, viewer: Viewer) -> bool:
+    """Return whether this viewer may read a comment: their own while they take part in the review; others' once
+    published, but private ones never as the author, and none as a blinded reviewer who has not decided."""
     if comment.author_id == viewer.pk and (viewer.is_author or viewer.is_reviewer):
         return True
     if comment.published_at is None or viewer.judges_alone:
@@ -62,80 +75,68 @@ def sees_comment(comment: SaidBy, viewer: Viewer) -> bool:
 
 
 def seen_by(items: Iterable[C], viewer: Viewer) -> list[C]:
-    """The comments this viewer may read; a reply is shown only under a comment that is."""
+    """Return the comments this viewer may read; a reply only if its parent is readable."""
     seen = [item for item in items if sees_comment(item, viewer)]
     roots = {item.pk for item in seen if item.parent_id is None}
     return [item for item in seen if item.parent_id is None or item.parent_id in roots]
 
 
 def sees_verdict(reviewer: UUID, viewer: Viewer) -> bool:
-    """While a blinded version is open, its reviewers know their own verdict only, and its author none."""
-    if reviewer == viewer.pk:
-        return True
-    waits_blind = viewer.is_author and viewer.blinded and viewer.is_open
-    return not (viewer.judges_alone or waits_blind)
+    """Return whether this viewer may read a verdict: their own always, others' by `Viewer.sees_verdicts`."""
+    return reviewer == viewer.pk or viewer.sees_verdicts
 
 
-# For pages: the same, on a request and a person.
+def verdicts(given: Iterable[Review], viewer: Viewer) -> list[Review]:
+    """Return the verdicts on one version that this viewer may read."""
+    return [review for review in given if sees_verdict(review.reviewer_id, viewer)]
 
 
-def comments(items: Iterable[Comment], item: CodeRequest, user: User) -> list[Comment]:
-    """What of one version's comments this person may read."""
-    listed = list(items)
-    if not listed:
-        return []
-    return seen_by(listed, viewer_of(item, user, version=listed[0].version_id))
-
-
-def reviews(items: Iterable[Review], item: CodeRequest, user: User) -> list[Review]:
-    """The verdicts on one version that this person may read."""
-    listed = list(items)
-    if not listed:
-        return []
-    viewer = viewer_of(item, user, version=listed[0].version_id)
-    return [review for review in listed if sees_verdict(review.reviewer_id, viewer)]
-
-
-def viewer_of(item: CodeRequest, user: User, *, version: UUID) -> Viewer:
-    """Who this person is to this version of the request, now."""
-    blinded = item.dataset.blinded
+def viewer_of(
+    version: Version, user: User, reviews: Iterable[Review], *, is_reviewer: bool | None = None
+) -> Viewer:
+    """Return this person as a viewer of the version. `reviews` are the version's; `is_reviewer` saves a query."""
+    item = version.request
+    if is_reviewer is None:
+        is_reviewer = rules.is_reviewer(user, item) is None
     return Viewer(
         pk=user.pk,
+        author=item.author_id,
         is_author=rules.is_author(user, item) is None,
-        is_reviewer=user.pk != item.author_id and rules.is_reviewer(user, item) is None,
-        has_decided=blinded and Review.objects.filter(version=version, reviewer=user).exists(),
-        blinded=blinded,
-        is_open=item.latest_id == version and item.state in OPEN,
+        is_reviewer=is_reviewer and item.author_id != user.pk,
+        is_auditor=user.is_auditor,
+        has_decided=any(review.reviewer_id == user.pk for review in reviews),
+        blinded=item.dataset.blinded,
+        is_open=item.latest_id == version.pk and item.state in CodeRequest.OPEN,
     )
 
 
-def names_reviewers(item: CodeRequest, user: User) -> bool:
-    """On a blinded dataset the author does not learn who the reviewers are."""
-    return not (item.dataset.blinded and user.pk == item.author_id)
+def is_held(viewer: Viewer, parent: CommentLike | None = None) -> bool:
+    """Return whether a comment that this viewer writes now stays unpublished until their verdict.
+
+    Reviewers publish their first comments together with the verdict. A reply is held as its `parent` is.
+    """
+    if viewer.is_author or not viewer.is_open:
+        return False
+    if parent is not None:
+        return parent.published_at is None
+    return not viewer.has_decided
 
 
-def name_of(person: User, item: CodeRequest, user: User) -> str:
-    """The name of somebody who wrote on this request, as this person may read it."""
-    if person.pk in (user.pk, item.author_id) or names_reviewers(item, user):
-        return str(person)
-    return NAMELESS
+def names_reviewers(viewer: Viewer) -> bool:
+    """Return whether this viewer learns the reviewers' names: an author on a blinded dataset does not."""
+    return not (viewer.is_author and viewer.blinded)
 
 
-AUTHOR_FACTS = (
-    "kind",
-    "state",
-    "close_code",
-    "error_class",
-    "error_line",
-    "created_at",
-    "started_at",
-    "finished_at",
-    "wall_seconds",
-    "memory_mb",
-    "sha256",
-    "environment",
-    "environment_sha256",
-)
+def shows_name_of(person: UUID, viewer: Viewer) -> bool:
+    """Return whether this viewer reads the name of a person who has written on the request."""
+    return person in {viewer.pk, viewer.author} or names_reviewers(viewer)
+
+
+def record_names_reviewers(item: CodeRequest) -> bool:
+    """Return whether a release's record names reviewers. On a blinded dataset it does not: its author may read it."""
+    return not item.dataset.blinded
+
+
 PRIVATE_FACTS = (
     "ended_at",
     "heartbeat_at",
@@ -148,34 +149,28 @@ PRIVATE_FACTS = (
     "stderr_bytes",
     "layers",
 )
-
-
-def run_facts(*, reads_log: bool) -> tuple[str, ...]:
-    """The fields of a run that one may see: what it used depends on the rows, so it goes where the log goes."""
-    return AUTHOR_FACTS + PRIVATE_FACTS if reads_log else AUTHOR_FACTS
-
-
+"""Fields of a run that depend on private rows: only those who may read the log see them."""
 NO_FAILURE = {"close_code": "", "error_class": "", "error_line": None}
 
 
-def veil(run: Run, *, reads_log: bool) -> Run:
-    """The run as a page shows it: a copy, for showing only, where something is kept back.
+def redacted(run: Run, *, reads_log: bool) -> Run:
+    """Return the run as a page may show it: an unsaved copy without private facts, unless the viewer reads the log.
 
-    When code ended, how, and how long its outputs took to collect depends on the rows: whoever may not read the log
-    sees a run that is running until its end is announced.
+    When and how code ended, and how long collecting its outputs took, depend on the rows. Whoever may not read the log
+    sees the run as running until its end is announced.
     """
     if reads_log:
         return run
     shown = copy(run)
-    vars(shown)["state"] = workflow.HEARD.get(run.state, run.state)
+    vars(shown)["state"] = workflow.PUBLIC_STATE.get(run.state, run.state)
     if run.finished_at is None:
         vars(shown).update(NO_FAILURE)
-    vars(shown).update(ended_at=None, told_at=None, heartbeat_at=None)
+    vars(shown).update(dict.fromkeys(PRIVATE_FACTS), told_at=None)
     return shown
 
 
-def took(run: Run, *, now: datetime, reads_log: bool) -> timedelta:
-    """How long a run has taken; for those who do not read its log, in the steps in which ends are announced."""
+def duration(run: Run, *, now: datetime, reads_log: bool) -> timedelta:
+    """Return how long a run has taken; for those who may not read its log, up to the end as announced."""
     if run.started_at is None:
         return timedelta()
     end = run.ended_at if reads_log else None

@@ -13,11 +13,11 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from audit import log
 from common import live
 from common.access import require
 from common.errors import Conflict
 from requests_app import rules
+from requests_app.audit_entries import record
 from requests_app.models import CodeRequest, Release, Run
 
 Item = TypeVar("Item", CodeRequest, Run, Release)
@@ -51,15 +51,17 @@ REQUEST: dict[str, Step] = {
     "submit": _step(
         {R.DRAFT, R.CHANGES_REQUESTED, R.SUBMITTED, R.IN_REVIEW, R.APPROVED, R.EXPIRED},
         R.SUBMITTED,
-        rules.submit,
+        rules.may_submit,
     ),
-    "begin_review": _step({R.SUBMITTED, R.IN_REVIEW}, R.IN_REVIEW, rules.begin_review),
-    "endorse": _step({R.SUBMITTED, R.IN_REVIEW}, R.IN_REVIEW, rules.approve),
-    "approve": _step({R.SUBMITTED, R.IN_REVIEW}, R.APPROVED, rules.approve),
-    "request_changes": _step({R.SUBMITTED, R.IN_REVIEW}, R.CHANGES_REQUESTED, rules.decide),
-    "reject": _step({R.SUBMITTED, R.IN_REVIEW}, R.REJECTED, rules.decide),
-    "withdraw": _step({R.DRAFT, R.SUBMITTED, R.IN_REVIEW, R.CHANGES_REQUESTED}, R.WITHDRAWN, rules.withdraw),
-    "revoke": _step({R.APPROVED}, R.REVOKED, rules.revoke),
+    "begin_review": _step({R.SUBMITTED, R.IN_REVIEW}, R.IN_REVIEW, rules.may_begin_review),
+    "endorse": _step({R.SUBMITTED, R.IN_REVIEW}, R.IN_REVIEW, rules.may_approve),
+    "approve": _step({R.SUBMITTED, R.IN_REVIEW}, R.APPROVED, rules.may_approve),
+    "request_changes": _step({R.SUBMITTED, R.IN_REVIEW}, R.CHANGES_REQUESTED, rules.may_decide),
+    "reject": _step({R.SUBMITTED, R.IN_REVIEW}, R.REJECTED, rules.may_decide),
+    "withdraw": _step(
+        {R.DRAFT, R.SUBMITTED, R.IN_REVIEW, R.CHANGES_REQUESTED}, R.WITHDRAWN, rules.may_withdraw
+    ),
+    "revoke": _step({R.APPROVED}, R.REVOKED, rules.may_revoke),
     "expire": _step({R.APPROVED}, R.EXPIRED, rules.expire),
 }
 RUN: dict[str, Step] = {
@@ -69,21 +71,21 @@ RUN: dict[str, Step] = {
     "end": _step({U.STARTING, U.RUNNING, U.COLLECTING}, U.ENDING, rules.is_system),
     "succeed": _step({U.ENDING}, U.SUCCEEDED, rules.is_system),
     "fail": _step({U.ENDING}, U.FAILED, rules.is_system),
-    "cancel_queued": _step({U.QUEUED}, U.CANCELLED, rules.cancel_run),
-    "cancel": _step({U.STARTING, U.RUNNING, U.COLLECTING, U.ENDING}, U.CANCELLING, rules.cancel_run),
+    "cancel_queued": _step({U.QUEUED}, U.CANCELLED, rules.may_cancel_run),
+    "cancel": _step({U.STARTING, U.RUNNING, U.COLLECTING, U.ENDING}, U.CANCELLING, rules.may_cancel_run),
     "cancelled": _step({U.CANCELLING}, U.CANCELLED, rules.is_system),
 }
 QUIET = frozenset({"collect", "end"})
-"""Steps of a run whose moment depends on what the code read and wrote. Nobody hears of them: no page is told, and no
-line is recorded, for the numbers of the lines would tell. The step that announces the end is recorded."""
-HEARD: dict[str, str] = {U.COLLECTING: U.RUNNING, U.ENDING: U.RUNNING}
-"""What the log calls the states that a quiet step leads to: whoever cancels a run reads there what they cancelled."""
+"""Steps of a run whose moment depends on what the code read and wrote. No page is notified of them, and no entry is
+recorded, because even the numbers of the entries would reveal it. The step that announces the end is recorded."""
+PUBLIC_STATE: dict[str, str] = {U.COLLECTING: U.RUNNING, U.ENDING: U.RUNNING}
+"""What the audit log, and pages for those who may not read the log of a run, call the states after a quiet step."""
 RELEASE: dict[str, Step] = {
-    "begin_check": _step({L.HELD}, L.CHECKING, rules.check_output),
-    "release": _step({L.HELD, L.CHECKING}, L.RELEASED, rules.check_output),
-    "reject": _step({L.HELD, L.CHECKING}, L.REJECTED, rules.check_output),
-    "request_changes": _step({L.HELD, L.CHECKING}, L.CHANGES_REQUESTED, rules.check_output),
-    "recall": _step({L.RELEASED}, L.RECALLED, rules.recall),
+    "begin_check": _step({L.HELD}, L.CHECKING, rules.may_check_output),
+    "release": _step({L.HELD, L.CHECKING}, L.RELEASED, rules.may_check_output),
+    "reject": _step({L.HELD, L.CHECKING}, L.REJECTED, rules.may_check_output),
+    "request_changes": _step({L.HELD, L.CHECKING}, L.CHANGES_REQUESTED, rules.may_check_output),
+    "recall": _step({L.RELEASED}, L.RECALLED, rules.may_recall),
     "expire": _step({L.HELD, L.CHECKING}, L.EXPIRED, rules.is_system),
 }
 TURN: dict[str, dict[str, Side]] = {
@@ -124,15 +126,15 @@ _MACHINE_OF: dict[type[models.Model], str] = {CodeRequest: "request", Run: "run"
 
 
 def refusal(name: str, item: CodeRequest | Run | Release, *, by: User) -> str | None:
-    """Why `by` cannot take this step now; None when it is open. For pages: the disabled button's words."""
+    """Return why `by` cannot take this step now, or None. Pages show it on the disabled button."""
     step = MACHINES[_MACHINE_OF[type(item)]][name]
     if item.state not in step.sources:
-        return f"Not possible now: {item.get_state_display().lower()}."
+        return f"Not possible in this state: {item.get_state_display().lower()}."
     return step.rule(by, item)
 
 
 def take(name: str, item: Item, *, by: User, **changes: object) -> Item:
-    """Move one object by one step: lock it, ask the rule, check the source, write, record; all or nothing.
+    """Take one step with one object: lock it, ask the rule, check its state, write and record, in one transaction.
 
     Returns the object as it is now. Raises Denied when the rule refuses and Conflict when the step does not
     lead on from the state the object is in.
@@ -143,12 +145,12 @@ def take(name: str, item: Item, *, by: User, **changes: object) -> Item:
 
 
 def move(name: str, locked: Item, *, by: User, **changes: object) -> Item:
-    """The same for an object that the caller has read under a lock, in the caller's transaction."""
+    """Do the same for an object that the caller has locked, in the caller's transaction."""
     kind = _MACHINE_OF[type(locked)]
     step = MACHINES[kind][name]
     require(step.rule, by, locked)
     if locked.state not in step.sources:
-        raise Conflict(f"This is not possible any more: {locked.get_state_display().lower()}.")
+        raise Conflict(f"This is no longer possible: {locked.get_state_display().lower()}.")
     _write(name, kind, locked, step, by, changes)
     return locked
 
@@ -163,21 +165,13 @@ def _write(name: str, kind: str, item: Item, step: Step, by: User, changes: dict
     if kind == "run" and name in QUIET:
         return
     request = request_of(item)
-    log.record(
-        f"{kind}.{name}",
-        by=by,
-        on=item,
-        dataset_id=request.dataset_id,
-        person_id=request.author_id,
-        changes={"state": (HEARD.get(old, old) if kind == "run" else old, step.target)},
-        request=str(request.pk),
-        **_reason(name, changes),
-    )
-    tell_pages(item)
+    states = PUBLIC_STATE.get(old, old) if kind == "run" else old, step.target
+    record(f"{kind}.{name}", request, by=by, on=item, changes={"state": states}, **_reason(name, changes))
+    refresh_pages(item)
 
 
 _REASONS = {"recall": "recall_reason", "revoke": "state_reason"}
-"""Where a step keeps why it was taken. Not what a verdict says of code and outputs: admins read the log."""
+"""The field with the reason for a step. Comments of verdicts are left out, because admins read the audit log."""
 
 
 def _reason(name: str, changes: dict[str, object]) -> dict[str, object]:
@@ -195,8 +189,8 @@ def request_of(item: CodeRequest | Run | Release) -> CodeRequest:
             return item.run.request
 
 
-def tell_pages(item: CodeRequest | Run | Release) -> None:
-    """Let every open page that shows this object ask again."""
+def refresh_pages(item: CodeRequest | Run | Release) -> None:
+    """Refresh every open page that shows this object."""
     request = request_of(item)
     live.changed("request", request.pk)
     if isinstance(item, Run):
@@ -208,5 +202,5 @@ def tell_pages(item: CodeRequest | Run | Release) -> None:
 
 
 def _inboxes(request: CodeRequest) -> set[UUID]:
-    """Whose inbox a step of a request or a release may change."""
+    """Return the people whose inbox a step of a request or a release may change."""
     return {request.author_id, *request.dataset.reviewing_people().values_list("pk", flat=True)}

@@ -1,8 +1,8 @@
-"""Run one piece of code in the sandbox and print what came of it as one JSON object.
+"""Run code in the sandbox and print the result as a JSON object.
 
     python -m runner CODE.py --input NAME=PATH --param NAME=JSON --out DIR
 
-Exit code: 0 when there is a result to report, 2 for wrong usage, 3 when this host has no sandbox.
+Exit code: 0 if there is a result, 2 for wrong usage, 3 if this host has no sandbox.
 """
 
 import argparse
@@ -15,9 +15,9 @@ import tempfile
 from pathlib import Path
 
 from runner.contract import JobResult, JobSpec, Limits, SandboxUnavailable
-from runner.job import check
-from runner.sandbox import BubblewrapExecutor
-from runner.selftest import default_environment
+from runner.executors.bubblewrap import BubblewrapExecutor
+from runner.host.job import check
+from runner.host.selftest import default_environment
 
 CODE_BYTES = 2**20
 DEFAULTS = Limits()
@@ -44,7 +44,7 @@ def _positive(text: str) -> float:
     except ValueError as bad:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from bad
     if not math.isfinite(number) or number <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not above zero")
+        raise argparse.ArgumentTypeError(f"{text!r} must be greater than zero")
     return number
 
 
@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     known.add_argument("code", metavar="CODE.py", type=Path)
     known.add_argument("--input", metavar="NAME=PATH", type=_pair, action="append", default=[])
     known.add_argument("--param", metavar="NAME=JSON", type=_parameter, action="append", default=[])
-    known.add_argument("--out", metavar="DIR", type=Path, required=True, help="made when it is not there")
+    known.add_argument("--out", metavar="DIR", type=Path, required=True, help="created if it does not exist")
     known.add_argument("--wall", metavar="S", type=_positive, default=DEFAULTS.wall_s)
     known.add_argument("--cpu", metavar="S", type=_positive, default=DEFAULTS.cpu_s)
     known.add_argument("--memory-mb", metavar="N", type=_count, default=DEFAULTS.memory_mb)
@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def spec_of(given: argparse.Namespace) -> JobSpec:
-    """The job that the arguments describe. Raises ValueError and OSError."""
+    """Return the job that the arguments describe. Raises ValueError and OSError."""
     if given.code.stat().st_size > CODE_BYTES:
         raise ValueError(f"{given.code} has more than {CODE_BYTES:,} bytes")
     for option, pairs in (("--input", given.input), ("--param", given.param)):
@@ -101,7 +101,7 @@ def spec_of(given: argparse.Namespace) -> JobSpec:
 
 
 def run(spec: JobSpec) -> JobResult:
-    """Run with a folder of its own, so that what an earlier run left in the same place is replaced file by file."""
+    """Run the job in a fresh folder, then move its outputs to `spec.out`, replacing those of earlier runs."""
     with tempfile.TemporaryDirectory(prefix=".weir-", dir=spec.out) as fresh:
         result = BubblewrapExecutor().run(dataclasses.replace(spec, out=Path(fresh)))
         for file in result.outputs:
@@ -110,7 +110,7 @@ def run(spec: JobSpec) -> JobResult:
 
 
 def report(result: JobResult) -> str:
-    """The result as JSON; the kept logs may hold any character, so all beyond ASCII is escaped."""
+    """Return the result as ASCII-only JSON, because logs may contain any character."""
     return json.dumps(dataclasses.asdict(result))
 
 

@@ -1,6 +1,6 @@
-"""What the portal and a sandbox say to each other. Plain data, no Django, no web.
+"""The contract between the portal and a sandbox: plain data, without Django.
 
-The portal writes a JobSpec; an Executor runs it and answers with a JobResult. Nothing else passes.
+The portal writes a JobSpec; an Executor runs it and returns a JobResult. Nothing else passes between them.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,9 +9,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+MIB = 2**20
+"""Bytes of a megabyte, here and wherever a name ends in `_mb`."""
+
 
 class CloseCode(StrEnum):
-    """Why a run failed: the closed vocabulary that an author may read. It holds nothing of the data."""
+    """Why a run failed: a closed vocabulary that the author may read, because it reveals nothing of the data."""
 
     TIME_LIMIT = "TIME_LIMIT"
     MEMORY_LIMIT = "MEMORY_LIMIT"
@@ -37,26 +40,26 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one run may use. Seconds, megabytes (2**20 bytes), and counts."""
+    """What one run may use, in seconds, megabytes (2**20 bytes) and counts."""
 
     wall_s: float = 3600.0
     cpu_s: float = 7200.0
     memory_mb: int = 4096
     pids: int = 128
     output_mb: int = 16
-    """Bytes one output file may have, and (four times that) all of them together."""
+    """Size of one output file; all of them together may have four times that."""
     output_files: int = 32
     log_mb: float = 10.0
-    """Bytes of each stream that are kept; a run that writes much more is ended."""
+    """How much of each stream is kept. A run that writes far more is killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
     """One piece of code to run once.
 
-    `inputs` maps a table's name to its file (Parquet, Arrow IPC or CSV), seen read-only by the code under $WEIR_DATA.
-    `out` is an existing empty folder of the caller's, into which accepted outputs are copied after the code has ended;
-    the code itself never sees it. `environment` is the folder of a Python environment (a venv) for the code.
+    `inputs` maps each table's name to its file (Parquet, Arrow IPC or CSV), which the code can read under $WEIR_DATA.
+    `out` is an existing, empty folder into which accepted outputs are written after the code has ended; the code itself
+    never sees it. `environment` is the folder of a Python environment (a venv) for the code.
     """
 
     run_id: str
@@ -70,7 +73,7 @@ class JobSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputFile:
-    """A file that passed the gates and lies in JobSpec.out under this name."""
+    """A file that passed the gates and is now in JobSpec.out under this name."""
 
     name: str
     type: str
@@ -80,24 +83,24 @@ class OutputFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedFile:
-    """A file that the code wrote and the gates did not let out."""
+    """A file that the code wrote and the gates refused."""
 
     name: str
     reason: str
     code: CloseCode = CloseCode.OUTPUT_TYPE
-    """OUTPUT_TOO_BIG or OUTPUT_TYPE: why a run fails when nothing else of it comes out."""
+    """OUTPUT_TOO_BIG or OUTPUT_TYPE: why the run fails if no other file is accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobResult:
-    """How a job went. Only `status`, `code`, `error_class` and `error_line` are fit for its author's eyes."""
+    """The result of a job. Only `status`, `code`, `error_class` and `error_line` may be shown to its author."""
 
     status: Status
     code: CloseCode | None = None
     error_class: str = ""
-    """With code EXCEPTION: the name of a built-in exception class, otherwise "Exception"."""
+    """With code EXCEPTION: the name of the class if it is built in, otherwise "Exception"."""
     error_line: int | None = None
-    """With code EXCEPTION: the line in the author's own file."""
+    """With code EXCEPTION: the line in the author's file."""
     exit_code: int | None = None
     signal: int | None = None
     wall_s: float = 0.0
@@ -114,26 +117,26 @@ class JobResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What this host's sandbox offers: the name of the executor, and each layer that was probed and held."""
+    """What this host's sandbox offers: the executor's name, and each layer that was probed and held."""
 
     executor: str
     layers: tuple[str, ...]
     missing: tuple[str, ...] = ()
     kernel: str = ""
-    """Which kernel the runs share: the same text for every worker whose runs are on it. Empty: not known, any."""
+    """Which kernel the runs share: the same text for all workers whose runs share it. Empty if unknown: any kernel."""
     separates_kernels: bool = False
-    """Each run has a kernel of its own: nothing that a kernel counts is shared with another run."""
+    """Whether each run has its own kernel, so that nothing a kernel counts is shared with another run."""
 
 
 class SandboxUnavailable(RuntimeError):
-    """This host cannot confine code well enough; the text says what is missing and how to mend it. No code is run."""
+    """This host cannot confine code well enough. The message says what is missing and how to fix it. No code ran."""
 
 
 class Executor(Protocol):
-    """Something that runs jobs. Every implementation passes the same contract tests."""
+    """Runs jobs. Every implementation passes the same contract tests."""
 
     def probe(self) -> Capabilities:
-        """Try every layer with a probe that attempts to get out. Raises SandboxUnavailable; safe to repeat."""
+        """Test every layer by trying to break out. Raises SandboxUnavailable; safe to repeat."""
         ...
 
     def run(
@@ -143,11 +146,11 @@ class Executor(Protocol):
         started: Callable[[], None] = lambda: None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> JobResult:
-        """Run one job to its end. `started` is called once, when the code begins; `cancelled` is polled at least
-        twice a second, and a true answer kills the job within two seconds. Never raises for what the code does;
-        raises SandboxUnavailable when there is no sandbox. Leaves nothing behind but files in `spec.out`."""
+        """Run one job to its end. Calls `started` once, when the code begins, and polls `cancelled` at least twice a
+        second; if that returns True, the job is killed within two seconds. Never raises for what the code does;
+        raises SandboxUnavailable if there is no sandbox. Leaves nothing behind but files in `spec.out`."""
         ...
 
     def sweep(self) -> None:
-        """Remove what killed predecessors left on this host. Safe at any time, also beside running jobs."""
+        """Remove what killed workers left on this host. Safe at any time, even while jobs are running."""
         ...

@@ -1,10 +1,10 @@
-"""Code environments: named, pinned sets of packages that submitted code may use, known by their hash.
+"""Code environments: named sets of pinned packages that submitted code may use, identified by a hash.
 
     python -m runner.environments build NAME [--requirements FILE] [--root DIR]
     python -m runner.environments describe NAME [--root DIR]
 
-Needs the standard library, and a Python with pip (the one that runs this, or the one it was made from).
-How one is built: runner/building/making.py.
+Needs only the standard library and a Python with pip (this one, or the one that its venv was made from).
+See runner/build/pipeline.py for how an environment is built.
 """
 
 import argparse
@@ -22,10 +22,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from runner import pins
-from runner.building import CannotBuild
-from runner.building.making import Made, make
+from runner.build import CannotBuild
+from runner.build.pipeline import Made, make
 from runner.contract import SandboxUnavailable
-from runner.interpreter import interpreter
+from runner.host.interpreter import interpreter
 
 ROOT = Path(__file__).resolve().parent.parent
 MANIFEST = "weir-manifest.json"
@@ -34,12 +34,12 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """One set of packages as it is installed: its manifest."""
+    """An installed environment, as its manifest describes it."""
 
     name: str
     path: Path
     sha256: str
-    """Of the list of packages; where that has no hashes, of it and of every wheel."""
+    """Of the list of packages; if that contains no hashes, of the list and every wheel."""
     python: str
     packages: dict[str, str]
     unsandboxed: str = ""
@@ -51,7 +51,7 @@ def default_root() -> Path:
 
 
 def describe(root: Path, name: str) -> Environment | None:
-    """The environment of this name; None when it is not (or not fully) built."""
+    """Return the environment of this name, or None if it is not (or not completely) built."""
     path = root / _checked(name)
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
@@ -68,7 +68,7 @@ def describe(root: Path, name: str) -> Environment | None:
 
 
 def build(name: str, requirements: Path, root: Path) -> Environment:
-    """Make the environment, or leave it when it is already made from this list. Raises CannotBuild."""
+    """Build the environment, unless it was already built from this list. Raises CannotBuild."""
     listed = _read(requirements)
     try:
         wanted = pins.read(listed.decode("utf-8"))
@@ -82,7 +82,7 @@ def build(name: str, requirements: Path, root: Path) -> Environment:
         there = describe(root, name)
         if there is not None and hashed and there.sha256 == digest and _is_usable(place):
             return there
-        for left in root.glob(".building-*"):  # by a builder that was killed: nobody else is here
+        for left in root.glob(".building-*"):  # of a builder that was killed: we hold the lock
             shutil.rmtree(left, ignore_errors=True)
         fresh = root / f".building-{secrets.token_hex(8)}"
         fresh.mkdir(mode=0o755)
@@ -94,12 +94,12 @@ def build(name: str, requirements: Path, root: Path) -> Environment:
             shutil.rmtree(fresh, ignore_errors=True)
     built = describe(root, name)
     if built is None:
-        raise CannotBuild(f"The environment {name} vanished while it was built.")
+        raise CannotBuild(f"The environment {name} disappeared while it was being built. Build it again.")
     return built
 
 
 def _is_usable(environment: Path) -> bool:
-    """Whether the Python that it was made for is still there."""
+    """Whether the Python that the environment was built for still exists."""
     try:
         interpreter(environment)
     except SandboxUnavailable:
@@ -110,7 +110,7 @@ def _is_usable(environment: Path) -> bool:
 def _checked(name: str) -> str:
     if not NAME.fullmatch(name):
         raise CannotBuild(
-            f"{name!r} is no name for an environment: small letters, digits and '-', at most 40."
+            f"{name!r} is not a valid environment name. Use at most 40 lower-case letters, digits and '-'."
         )
     return name
 
@@ -130,7 +130,7 @@ def _alone(root: Path) -> Iterator[None]:
 
 
 def _with_wheels(digest: str, wheels: Mapping[str, str]) -> str:
-    """The hash of a list and of the wheels that came for it: they decide on every file."""
+    """Return the hash of a list and its downloaded wheels, which determine every installed file."""
     lines = [digest, *(f"{name} {sha256}" for name, sha256 in sorted(wheels.items()))]
     return hashlib.sha256("\n".join(lines).encode("utf-8")).hexdigest()
 
@@ -147,7 +147,7 @@ def _write_manifest(folder: Path, digest: str, made: Made) -> None:
 
 
 def _put_in_place(fresh: Path, place: Path) -> None:
-    """Exchange folders in two renames; runs that have the old one mounted keep seeing their files' last state."""
+    """Swap the folders with two renames. Runs that have the old folder mounted keep the files they have open."""
     old = place.with_name(f".old-{secrets.token_hex(8)}")
     if place.exists():
         place.rename(old)

@@ -1,9 +1,9 @@
-"""Run code of ours over a stranger's file, in a sandbox that sees this file and nothing else of the portal's.
+"""Run our own code on an untrusted file, in a sandbox that sees that file and nothing else of the portal.
 
-For what only a real parser can do: read an upload, look into a sealed table, put one in another order. The parser is
-trusted until the file has taken it over; from then on it is a hostile program in the same sandbox as submitted code.
-It gets the file (read-only), the modules that are named here, and perhaps one folder of the disk to write large results
-into. It answers with a JSON value. Both are to be judged as hostile by whoever called.
+For work that needs a real parser: reading an upload, inspecting a sealed table, sorting one. A malicious file may take
+the parser over, which makes it a hostile program in the same sandbox as submitted code. It gets the file (read-only),
+the named modules and, if needed, one folder on disk for large results. It returns a JSON value. Callers must treat
+both as hostile.
 """
 
 import contextlib
@@ -20,43 +20,44 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from runner import bubblewrap, strict_json
-from runner.box import NotStarted, start
 from runner.contract import CloseCode, JobSpec, Limits, SandboxUnavailable, Status
-from runner.folder import FLAGS, read
-from runner.hostile import Refusal
-from runner.interpreter import PACKAGES, Interpreter, own
-from runner.job import Shipment, resource_limits
-from runner.selftest import probe
-from runner.session import grouped, staged
-from runner.supervise import Watch
-from runner.verdict import judge
+from runner.gates import strict_json
+from runner.gates.folder import FLAGS, read
+from runner.gates.refusal import Refusal
+from runner.host import bwrap_options
+from runner.host.interpreter import PACKAGES, Interpreter, own
+from runner.host.job import Shipment, resource_limits
+from runner.host.local_sandbox import NotStarted, start
+from runner.host.outcome import judge
+from runner.host.selftest import probe
+from runner.host.session import grouped, staged
+from runner.host.supervise import Supervisor
 
 ROOM = "/room"
 ANSWER = "answer"
 ANSWER_MB = 16
 HEARD_EVERY_S = 1.0
 ENTRIES = 10_000
-"""So many files a lent folder may hold."""
+"""How many files a lent folder may hold."""
 
 
 class Broken(Exception):
-    """The parser did not come to its end; `code` says why. EXCEPTION is a fault of ours, the others are the file's."""
+    """The parser failed; `code` says why. EXCEPTION is a bug of ours, all others are the file's fault."""
 
     def __init__(self, code: CloseCode, said: str = "") -> None:
         super().__init__(code)
         self.code = code
         self.said = said
-        """What it wrote to standard error. May repeat what stands in the file: for tests, not for logs."""
+        """What it wrote to standard error. May quote the file, so it is for tests, not for logs."""
 
 
 class Stopped(Exception):
-    """The caller said to stop."""
+    """The caller asked to stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """An empty folder of the caller's, in which files of up to so many bytes together may be left. Seen as /room."""
+    """An empty folder for results of at most `bytes` bytes in total. The sandbox sees it as /room."""
 
     path: Path
     bytes: int
@@ -64,14 +65,14 @@ class Room:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parsing:
-    """One piece of work. `call` is one of `modules`, run as a script; it reads $WEIR_DATA/file and $WEIR_PARAMETERS,
-    and leaves its answer in $WEIR_OUT/answer."""
+    """One parsing job. `call` is one of `modules`, run as a script; it reads $WEIR_DATA/file and $WEIR_PARAMETERS and
+    writes its answer to $WEIR_OUT/answer."""
 
     modules: Mapping[str, Path]
-    """Dotted name -> source file of ours."""
+    """Dotted module name -> source file."""
     call: str
     packages: Sequence[str]
-    """Distributions of this Python that are shown inside."""
+    """Installed distributions of this Python that the sandbox can import."""
     file: Path
     limits: Limits
     parameters: Mapping[str, object] = field(default_factory=dict)
@@ -79,23 +80,24 @@ class Parsing:
 
 
 def parse(work: Parsing, heard: Callable[[float], bool] = lambda share: True) -> dict[str, Any]:
-    """Run it and return its answer. `heard` is told about once a second how far it says to be; False stops it.
+    """Run the job and return its answer. `heard` gets the reported progress (0 to 1) about once a second and may return
+    False to stop the job.
 
-    Raises Broken, Stopped, and SandboxUnavailable where nothing can be confined.
+    Raises Broken, Stopped, and SandboxUnavailable if this host cannot confine anything.
     """
     python = own(tuple(work.packages))
     probe(Path(sys.prefix), python)
     try:
-        with _watched(work, python, heard) as (watch, listener):
-            return _answer(watch, listener, work)
+        with _supervised(work, python, heard) as (supervisor, listener):
+            return _answer(supervisor, listener, work)
     except NotStarted as bad:
-        raise SandboxUnavailable(f"The sandbox for reading files does not start: {bad}") from bad
+        raise SandboxUnavailable(f"The sandbox for reading files did not start: {bad}") from bad
 
 
 @contextlib.contextmanager
-def _watched(
+def _supervised(
     work: Parsing, python: Interpreter, heard: Callable[[float], bool]
-) -> Iterator[tuple[Watch, "_Listener"]]:
+) -> Iterator[tuple[Supervisor, "_Listener"]]:
     spec = JobSpec(
         run_id="parsing",
         code=f"import runpy\nrunpy.run_module({work.call!r}, run_name='__main__')\n",
@@ -109,23 +111,23 @@ def _watched(
         shipment = Shipment(
             spec=spec,
             stage=stage,
-            bwrap=bubblewrap.find(),
+            bwrap=bwrap_options.find(),
             guest=python,
             own_limits=_resource_limits(work),
             modules={_place(name): _compiled(name, path) for name, path in work.modules.items()},
             lent=lent,
         )
-        box = start(shipment.command(), group)
+        sandbox = start(shipment.command(), group)
         try:
-            listener = _Listener(box.stdout.text, heard, work)
-            yield Watch(box, work.limits, lambda: None, listener.is_over), listener
+            listener = _Listener(sandbox.stdout.text, heard, work)
+            yield Supervisor(sandbox, work.limits, lambda: None, listener.is_over), listener
         finally:
-            box.close()
+            sandbox.close()
 
 
 @contextlib.contextmanager
 def _lent(room: Room | None, uid: int | None) -> Iterator[tuple[tuple[Path, str], ...]]:
-    """Give the room to the user of the sandbox while it lasts."""
+    """Make the sandbox's user the owner of the room while the sandbox runs."""
     if room is None:
         yield ()
         return
@@ -155,7 +157,7 @@ def _compiled(name: str, path: Path) -> bytes:
 
 @dataclass(slots=True)
 class _Listener:
-    """Asked by the watch whether to stop: hears how far the work is, and looks at how full the room is."""
+    """Tells the supervisor whether to stop: passes on the progress and checks how full the room is."""
 
     said: Callable[[], str]
     heard: Callable[[float], bool]
@@ -174,7 +176,7 @@ class _Listener:
 
 
 def share_of(text: str) -> float:
-    """The last whole line of what a parser has said, as a share of its work."""
+    """Return the progress on the last complete line of a parser's output, from 0 to 1."""
     line = text.rpartition("\n")[0].rpartition("\n")[2]
     try:
         share = float(line)
@@ -184,7 +186,7 @@ def share_of(text: str) -> float:
 
 
 def _size(folder: Path) -> int:
-    """Bytes on disk below a folder that is being written; too many entries count as too many bytes."""
+    """Return the bytes on disk below a folder that is being written; too many entries count as too many bytes."""
     total, entries, waiting = 0, 0, [folder]
     while waiting:
         with contextlib.suppress(FileNotFoundError), os.scandir(waiting.pop()) as found:
@@ -200,22 +202,22 @@ def _size(folder: Path) -> int:
     return total
 
 
-def _answer(watch: Watch, listener: _Listener, work: Parsing) -> dict[str, Any]:
-    ended = watch.run()
-    verdict = judge(ended, work.limits, 1)
-    if not ended.ready or verdict.code is CloseCode.INTERNAL:
-        raise SandboxUnavailable("The sandbox for reading files does not start on this host.")
+def _answer(supervisor: Supervisor, listener: _Listener, work: Parsing) -> dict[str, Any]:
+    ended = supervisor.run()
+    outcome = judge(ended, work.limits, 1)
+    if not ended.ready or outcome.code is CloseCode.INTERNAL:
+        raise SandboxUnavailable("The sandbox for reading files cannot start on this host.")
     if listener.is_full:
         raise Broken(CloseCode.DISK_LIMIT)
-    if verdict.status is Status.CANCELLED:
+    if outcome.status is Status.CANCELLED:
         raise Stopped
-    if verdict.status is not Status.SUCCEEDED:
-        raise Broken(verdict.code or CloseCode.INTERNAL, watch.box.stderr.text())
-    return understood(lambda: read(watch.box.outputs, ANSWER, ANSWER_MB * 2**20))
+    if outcome.status is not Status.SUCCEEDED:
+        raise Broken(outcome.code or CloseCode.INTERNAL, supervisor.sandbox.stderr.text())
+    return understood(lambda: read(supervisor.sandbox.outputs, ANSWER, ANSWER_MB * 2**20))
 
 
 def understood(fetch: Callable[[], bytes]) -> dict[str, Any]:
-    """An answer, if it is what one should be. Raises Broken."""
+    """Return the fetched answer if it is a valid JSON object. Raises Broken."""
     try:
         value = strict_json.parse(fetch())
     except Refusal as bad:
@@ -226,7 +228,8 @@ def understood(fetch: Callable[[], bytes]) -> dict[str, Any]:
 
 
 def take(room: Path, name: str, *, most: int) -> Path:
-    """A file that was left in a room, made ours alone. Raises Broken for anything but a plain file of so many bytes."""
+    """Take over a file left in a room and return its path. Raises Broken unless it is a regular file of at most `most`
+    bytes."""
     path = room / name
     try:
         number = os.open(path, FLAGS)
@@ -246,7 +249,7 @@ def take(room: Path, name: str, *, most: int) -> Path:
 
 
 def empty(room: Path) -> None:
-    """Remove a room and whatever was left there."""
+    """Remove a room and everything in it."""
     for folder, _, _ in os.walk(room):
         with contextlib.suppress(OSError):
             Path(folder).chmod(0o700)

@@ -1,6 +1,6 @@
-"""The lists of exact versions that code environments are built from: their grammar, in one place. Pure.
+"""Parse lists of exactly pinned packages, from which code environments are built. Pure.
 
-Nothing in such a list reaches beyond the package index: no option, address, path or range.
+A list can only name packages of the index: it may hold no options, URLs, paths or version ranges.
 """
 
 import re
@@ -16,7 +16,7 @@ _HASH = re.compile(r"\s+--hash=sha256:([0-9a-f]{64})")
 
 
 class BadList(ValueError):
-    """This is not a list of exact versions; the text says which line, and what is taken."""
+    """The text is not a list of exact versions. The message names the line and says what is accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,29 +24,29 @@ class Pin:
     """One package of a list."""
 
     name: str
-    """As indexes know it: small letters, and "-" between words."""
+    """Normalised as indexes do: lower case, words joined by "-"."""
     version: str
     extras: tuple[str, ...]
     hashes: frozenset[str]
     line: str
-    """The whole of it on one line, without comments."""
+    """The whole requirement on one line, without comments."""
 
 
 def read(text: str) -> list[Pin]:
-    """The packages of a list. Raises BadList, naming the line, for anything but exact versions."""
+    """Return the packages of a list. Raises BadList, naming the line, for anything but exact versions."""
     found: dict[str, Pin] = {}
     for number, line in _lines(text):
         pin = _pinned(number, line)
         if pin.name in found:
-            raise BadList(f"Line {number}: {pin.name} is named twice.")
+            raise BadList(f"Line {number}: {pin.name} is listed twice.")
         found[pin.name] = pin
     if len({bool(pin.hashes) for pin in found.values()}) > 1:
-        raise BadList("Some packages have hashes and others have none: give them for all, or for none.")
+        raise BadList("Some packages have hashes and others do not. Give hashes for all of them or for none.")
     return list(found.values())
 
 
 def package_of(wheel: str) -> str:
-    """The package that a wheel's file name names."""
+    """Return the normalised name of the package in a wheel's file name."""
     return _canonical(wheel.split("-", maxsplit=1)[0])
 
 
@@ -55,7 +55,7 @@ def _canonical(name: str) -> str:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Logical lines with their first line's number: joined at a backslash, without comments and empty ones."""
+    """Yield (number of the first line, text) of each logical line: joined at backslashes, no comments, not empty."""
     begun, parts = 0, list[str]()
     for number, line in enumerate([*text.splitlines(), ""], 1):
         bare = re.sub(r"(^|\s)#.*$", "", line).rstrip()
@@ -71,11 +71,11 @@ def _pinned(number: int, line: str) -> Pin:
     match = _PIN.fullmatch(line)
     if match is None:
         raise BadList(
-            f"Line {number}: write a package as name==version. Options, addresses and ranges are not taken."
+            f"Line {number}: write each package as name==version. Options, URLs and version ranges are not accepted."
         )
     rest = _HASH.sub("", match["rest"])
     if rest.strip() and not _MARKER.fullmatch(rest):
-        raise BadList(f"Line {number}: after the version only a marker and --hash=sha256:… are taken.")
+        raise BadList(f"Line {number}: only a marker and --hash=sha256:… may follow the version.")
     extras = (extra.strip() for extra in (match["extras"] or "").split(","))
     return Pin(
         name=_canonical(match["name"]),

@@ -1,6 +1,6 @@
-"""Text that holds nothing but what a reader sees: one list of deceptive characters for code, logs and outputs.
+"""Reduce text to what a reader sees, with one list of deceptive characters for code, logs and outputs.
 
-Also read inside the decoding sandbox, where nothing else of this project is: standard library only.
+Also shipped into the decoding sandbox, where nothing else of this project exists: standard library only.
 """
 
 import re
@@ -23,13 +23,13 @@ FILLERS = frozenset(
         ),
     )
 )
-"""Characters of visible categories that draw nothing of their own."""
+"""Characters in visible Unicode categories that draw nothing."""
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Controls, formats, surrogates, private and unassigned characters, separators."""
+"""Unicode categories that are not visible: control, format, surrogate, private, unassigned, separators."""
 ASCII_CONTROL = bytes(code for code in (*range(32), 127) if code not in b"\t\n\r")
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
 MOST_MARKS = 4
-"""Combining marks that one letter may carry; the writing systems of the world need no more. Higher stacks overlap."""
+"""Combining marks that one letter may carry. No writing system needs more, and higher stacks cover other lines."""
 BLANKS = re.compile(" {2,}")
 GAPS = re.compile("\n{4,}")
 FORMULA = re.compile(r"\s*(?:[=+\-@\uff1d\uff0b\uff0d\uff20].|[\t\r\n])", re.DOTALL)
@@ -39,38 +39,38 @@ WORD = re.compile(r"[^\W\d_]+")
 
 
 def is_blank(character: str) -> bool:
-    """Whether it looks like a blank, and is another one."""
+    """Whether the character looks like a space but is another one."""
     return character != " " and unicodedata.category(character) == "Zs"
 
 
 def is_hidden(character: str) -> bool:
-    """Whether the eye does not see this character as what it is. Tab and line ends are the caller's."""
+    """Whether a reader cannot see this character for what it is. Tabs and line ends are left to the caller."""
     return character not in "\t\n\r" and (
         unicodedata.category(character) in UNSEEN or character in FILLERS or is_blank(character)
     )
 
 
 def hidden(text: str) -> set[str]:
-    """The deceptive characters of a text: invisible ones, those that turn the order around, unusual blanks."""
+    """Return the deceptive characters of a text: invisible ones, those that reverse its order, unusual spaces."""
     if text.isascii() and len(text.encode().translate(None, ASCII_CONTROL)) == len(text):
         return set()
     return {character for character in set(text) if is_hidden(character)}
 
 
 def replaced(text: str, mark: Callable[[str], str]) -> str:
-    """The text with each deceptive character replaced by its mark."""
+    """Return the text with each deceptive character replaced by `mark(character)`."""
     found = hidden(text)
     return text.translate({ord(character): mark(character) for character in found}) if found else text
 
 
 def spelled(character: str) -> str:
-    """A deceptive character as the reader of an output sees it; an unusual blank is a blank."""
+    """Spell out a deceptive character for readers of an output, as ⟨U+200B⟩. An unusual space becomes a space."""
     return " " if is_blank(character) else f"\u27e8U+{ord(character):04X}\u27e9"
 
 
 def readable(text: str) -> str:
-    """The text with one spelling for what looks the same: line ends, blanks, letters with marks. What cannot be
-    seen is spelled out."""
+    """Return the text with one spelling for what looks the same (line ends, spaces, letters with marks) and with
+    invisible characters spelled out."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = replaced(text, spelled)
@@ -78,15 +78,15 @@ def readable(text: str) -> str:
 
 
 def composed(text: str) -> str:
-    """Letters with their marks as one character where there is one, and no stacks of marks."""
-    lower = _without_stacks(text)  # first: putting long runs of marks in order takes ages
+    """Return the text in Unicode form NFC, without stacks of combining marks."""
+    lower = _without_stacks(text)  # first: normalising long runs of marks is very slow
     if unicodedata.is_normalized("NFC", lower):
         return lower
     return _without_stacks(unicodedata.normalize("NFC", lower))
 
 
 def _without_stacks(text: str) -> str:
-    """The fifth and each further mark on a letter spelled out."""
+    """Spell out each combining mark beyond the fourth on a letter."""
     marks = [character for character in set(text) if unicodedata.category(character) in ("Mn", "Me")]
     if not marks:
         return text
@@ -96,8 +96,8 @@ def _without_stacks(text: str) -> str:
 
 
 def page(text: str) -> str:
-    """A text as it comes out: as `readable`, no terminal sequences, tabs as blanks, no blanks at the end of a line, at
-    most two empty lines after each other, one line end at the end. Empty when there is nothing to see."""
+    """Return a text file's text as it may leave the sandbox: `readable`, without terminal sequences, tabs expanded, no
+    trailing spaces, at most two empty lines in a row, one line end at the end. Empty if nothing is visible."""
     text = readable(ANSI.sub("", text) if "\x1b" in text else text)
     if "\t" in text:
         text = text.expandtabs()
@@ -110,12 +110,12 @@ def page(text: str) -> str:
 
 
 def cell(text: str) -> str:
-    """A cell or a name of a column as it comes out: as `readable`, no blanks around it, single ones inside."""
+    """Return a cell or column name as it may leave the sandbox: `readable`, stripped, with single spaces inside."""
     return tidy(readable(text))
 
 
 def tidy(text: str) -> str:
-    """A readable text without blanks around its lines or several in a row."""
+    """Strip the lines of a readable text and collapse spaces."""
     if "\t" in text:
         text = text.replace("\t", " ")
     if "\n" in text:
@@ -125,7 +125,7 @@ def tidy(text: str) -> str:
 
 
 def has_loose_blanks(text: str) -> bool:
-    """Whether some cell of this CSV may have blanks or empty lines that are not seen."""
+    """Whether a cell of this CSV may contain spaces or empty lines that a reader cannot see."""
     if "\t" in text or '"\n' in text or '\n"' in text or "\n\n" in text:
         return True
     return " " in text and any(pair in f"\n{text}\n" for pair in LOOSE)
@@ -138,17 +138,17 @@ LOOSE = ("  ", ", ", " ,", "\n ", " \n", '" ', ' "')
 
 
 def is_formula(text: str) -> bool:
-    """Whether a spreadsheet would compute this cell rather than show it."""
+    """Whether a spreadsheet would evaluate this cell instead of showing it."""
     return FORMULA.match(text) is not None and NUMBER.fullmatch(text.strip()) is None
 
 
 def neutralised(text: str) -> str:
-    """The cell as text: one that a spreadsheet would run is led by an apostrophe."""
+    """Return the cell with an apostrophe in front if a spreadsheet would evaluate it."""
     return "'" + text if is_formula(text) else text
 
 
 def was_formula(text: str) -> bool:
-    """Whether this cell was led by an apostrophe."""
+    """Whether this cell got its apostrophe from `neutralised`."""
     return text.startswith("'") and is_formula(text[1:])
 
 
@@ -180,7 +180,7 @@ LOOK_ALIKES = (
         and plain.isalpha()
     }
 )
-"""Letters that look like one of A to Z: of other alphabets, in other shapes, or several as one."""
+"""Characters that look like letters from A to Z: from other alphabets, styled, or ligatures."""
 SAME_SIGNS = frozenset(
     map(
         chr,
@@ -198,15 +198,15 @@ SAME_SIGNS = frozenset(
         ),
     )
 )
-"""Signs that look like one of ASCII, or like a middle dot. Dashes, quotes and a minus as people write them are not."""
+"""Signs that look like an ASCII sign or a middle dot. Common dashes, quotes and minus signs are not in it."""
 DOTTED = ("i\u0307", "j\u0307")
-"""A second dot takes the place of the first."""
+"""A combining dot above replaces the letter's own dot, so it cannot be seen."""
 MOST_WORDS = 2_000_000
 
 
 def look_alikes(text: str, most: int = 5) -> list[str]:
-    """Words in which a letter stands for another that looks the same: mixed with plain letters, or alone in a text
-    that has nothing else of that alphabet. First the signs that stand for others, with their numbers."""
+    """Return up to `most` look-alikes of a text: first signs with their code points, then words with letters that look
+    like other letters, either mixed with plain ones or in a text without any other letter of that alphabet."""
     if text.isascii():
         return []
     signs = [f"{sign} (U+{ord(sign):04X})" for sign in sorted(SAME_SIGNS.intersection(text))]

@@ -21,12 +21,14 @@ from django.test import Client
 from psycopg2.errors import DeadlockDetected
 
 from portal.launch.processes import Child, wait_until
-from portal.launch.testing import BROWSER
+from portal.launch.tests import BROWSER
 from tests import serving
 from tests.browsers import Browsers
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "test-results"
+UNCOUNTED = {"e2e", "guards", "statistical"}
+"""Folders of tests during which coverage counts nothing: it would slow them down, and others run the same lines."""
 
 # How fast examples are made is the machine's affair, and no fault of a test.
 hypothesis.settings.register_profile(
@@ -49,6 +51,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         used[item.path] |= {"live", "browsers"} & set(getattr(item, "fixturenames", ()))
     slow = {item.path for item in items if item.get_closest_marker("slow")}
+    for item in items:
+        if item.path.relative_to(ROOT).parts[1] in UNCOUNTED:
+            item.add_marker(pytest.mark.no_cover)
     items.sort(key=lambda item: (bool(used[item.path]), "browsers" in used[item.path], item.path not in slow))
 
 

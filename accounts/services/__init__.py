@@ -1,17 +1,5 @@
-"""What people do with accounts: each verb checks its rule, writes, and records old and new in one transaction."""
+"""Actions on accounts. Each checks its rule, writes, and records old and new values in one transaction."""
 
-from accounts.services.joining import (
-    accept,
-    approve_registration,
-    ask_for_account,
-    confirm_address,
-    find_invitation,
-    first_admin_link,
-    invite,
-    refuse_registration,
-    register,
-    revoke_invitation,
-)
 from accounts.services.privileges import (
     grant_role,
     reinstate,
@@ -25,6 +13,18 @@ from accounts.services.profile import (
     read_all_notifications,
     read_notification,
     update_profile,
+)
+from accounts.services.registration import (
+    accept,
+    approve_registration,
+    ask_for_account,
+    confirm_address,
+    find_invitation,
+    first_admin_link,
+    invite,
+    refuse_registration,
+    register,
+    revoke_invitation,
 )
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Give and take roles, suspend and reinstate. What is taken acts at once on what is live."""
+"""Grant and revoke roles, suspend and reinstate people. What is revoked ends at once, open sockets included."""
 
 from typing import Any
 
@@ -13,44 +13,43 @@ from audit import log
 from common import live
 from common.access import require
 from common.errors import Conflict, Refused
-
-REASON_LIMIT = 500
+from common.reasons import reason as written_reason
 
 
 @transaction.atomic
 def grant_role(person: User, *, by: User, role: str, reason: str) -> RoleGrant:
-    """Give a person a role, with the reason on record."""
+    """Grant a person a role and record the reason."""
     person, by = _locked(person, by)
-    role, reason = known_role(role), reason_text(reason)
-    require(rules.grant_role, by, person, role)
+    role, reason = known_role(role), written_reason(reason)
+    require(rules.may_grant_role, by, person, role)
     grant = write_grant(person, by=by, role=role, reason=reason)
-    tell([person], f"You are {Role(role).label.lower()} now.", url="/", by=by)
+    tell([person], f"You now have the role {Role(role).label.lower()}.", url="/", by=by)
     live.close_sockets(person.pk)
     return grant
 
 
 @transaction.atomic
 def take_role(person: User, *, by: User, role: str, reason: str) -> User:
-    """Take a role from a person, at once. Their open pages reload without it."""
+    """Revoke a person's role at once. Their open pages reload without it."""
     person, by = _locked(person, by)
-    role, reason = known_role(role), reason_text(reason)
-    require(rules.take_role, by, person, role)
+    role, reason = known_role(role), written_reason(reason)
+    require(rules.may_take_role, by, person, role)
     old = sorted(person.roles)
     person.role_grants.get(role=role).delete()
     new = [name for name in old if name != role]
     _record("take_role", person, by=by, changes={"roles": (old, new)}, role=role, reason=reason)
     hooks.role_taken(person, role, by=by)
-    tell([person], f"You are no longer {Role(role).label.lower()}: {reason}", url="/", by=by)
+    tell([person], f"You no longer have the role {Role(role).label.lower()}: {reason}", url="/", by=by)
     live.close_sockets(person.pk)
     return User.objects.get(pk=person.pk)
 
 
 @transaction.atomic
 def suspend(person: User, *, by: User, reason: str) -> User:
-    """Shut a person out now: sessions and sockets end, and other apps end what else is live of theirs."""
+    """Suspend a person at once: end their sessions and sockets, and have other apps end everything else they run."""
     person, by = _locked(person, by)
-    reason = reason_text(reason)
-    require(rules.suspend, by, person)
+    reason = written_reason(reason)
+    require(rules.may_suspend, by, person)
     person = set_state(person, User.State.SUSPENDED, by=by, action="suspend", reason=reason)
     shut_out(person)
     hooks.suspended(person, by=by)
@@ -60,22 +59,22 @@ def suspend(person: User, *, by: User, reason: str) -> User:
 
 @transaction.atomic
 def reinstate(person: User, *, by: User, reason: str) -> User:
-    """Let a suspended person in again, with the roles they held."""
+    """Reinstate a suspended person with the roles that they held."""
     person, by = _locked(person, by)
-    reason = reason_text(reason)
-    require(rules.reinstate, by, person)
+    reason = written_reason(reason)
+    require(rules.may_reinstate, by, person)
     person = set_state(person, User.State.ACTIVE, by=by, action="reinstate", reason=reason)
-    shut_out(person)  # a sign-in that crossed the suspension must not come to life again
+    shut_out(person)  # a session created during the suspension must not become valid again
     tell([person], "Your account is active again.", url="/", by=by)
     return person
 
 
 @transaction.atomic
 def reset_second_step(person: User, *, by: User, reason: str) -> User:
-    """Take a lost authenticator off an account: its password alone signs in until a new one is set up."""
+    """Remove a lost authenticator from an account: the password alone signs in until a new one is set up."""
     person, by = _locked(person, by)
-    reason = reason_text(reason)
-    require(rules.reset_second_step, by, person)
+    reason = written_reason(reason)
+    require(rules.may_reset_second_step, by, person)
     Authenticator.objects.filter(user=person).delete()
     shut_out(person)
     log.record("user.reset_second_step", by=by, on=person, person_id=person.pk, reason=reason)
@@ -88,13 +87,13 @@ def reset_second_step(person: User, *, by: User, reason: str) -> User:
 
 
 def shut_out(person: User) -> None:
-    """End every session and socket of a person, in this transaction and after it."""
+    """End every session of a person in this transaction, and close their sockets after commit."""
     Session.objects.filter(user=person).delete()
     live.close_sockets(person.pk)
 
 
 def set_state(person: User, state: User.State, *, by: User, action: str, reason: str) -> User:
-    """The one writer of an account's state."""
+    """Set and record an account's state. No other function writes it."""
     old = person.state
     person.state, person.state_reason = state, reason
     person.is_active = state == User.State.ACTIVE
@@ -105,7 +104,7 @@ def set_state(person: User, state: User.State, *, by: User, action: str, reason:
 
 
 def write_grant(person: User, *, by: User, role: str, reason: str) -> RoleGrant:
-    """The one writer of role grants; callers have asked their rule."""
+    """Create and record a role grant. No other function does; callers check their rule first."""
     old = sorted(person.role_grants.values_list("role", flat=True))
     grant = RoleGrant.objects.create(user=person, role=role, granted_by=by, reason=reason)
     _record(
@@ -120,7 +119,7 @@ def write_grant(person: User, *, by: User, role: str, reason: str) -> RoleGrant:
 
 
 def _locked(person: User, by: User) -> tuple[User, User]:
-    """Both people as they are now, locked with all admins in one order, so that no two admins remove each other."""
+    """Lock and return both people. All admins are locked too, in one order: no two admins can remove each other."""
     admins = User.objects.admins().values("pk")
     wanted = User.objects.filter(Q(pk__in=[person.pk, by.pk]) | Q(pk__in=admins))
     people = {item.pk: item for item in wanted.order_by("pk").select_for_update(of=("self",))}
@@ -128,7 +127,10 @@ def _locked(person: User, by: User) -> tuple[User, User]:
 
 
 def free_name(wanted: str, person: User | None = None) -> str:
-    """The name as it is kept, if no other account's reads the same. Those who take names take turns."""
+    """Return the cleaned name; raise Conflict if another account's looks the same.
+
+    A lock on the portal's account serializes everybody who chooses a name.
+    """
     name = names.clean(wanted)
     User.objects.select_for_update().get(pk=User.objects.system().pk)
     if why := rules.name_is_free(name, person):
@@ -138,18 +140,8 @@ def free_name(wanted: str, person: User | None = None) -> str:
 
 def known_role(role: str) -> str:
     if role not in Role.values:
-        raise Refused("There is no such role.")
+        raise Refused("This role does not exist. Choose one from the list.")
     return Role(role)
-
-
-def reason_text(reason: str) -> str:
-    """A reason is asked for whatever takes or gives power."""
-    text = " ".join(reason.split())
-    if not text:
-        raise Refused("Say why: the reason is kept in the audit log.")
-    if len(text) > REASON_LIMIT:
-        raise Refused(f"Keep the reason to {REASON_LIMIT} characters.")
-    return text
 
 
 def _record(

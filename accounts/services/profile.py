@@ -1,4 +1,4 @@
-"""What people change about themselves."""
+"""Actions of people on their own account: profile, sessions, password and notifications."""
 
 from django.db import transaction
 from django.utils import timezone
@@ -7,7 +7,7 @@ from accounts import rules
 from accounts.models import Notification, Session, User
 from accounts.services.privileges import free_name, shut_out
 from audit import log
-from common import live
+from common import live, rows
 from common.access import require
 from common.errors import Denied
 
@@ -16,10 +16,10 @@ PROFILE_FIELDS = ("name", "affiliation", "time_zone", "mail_wanted")
 
 @transaction.atomic
 def update_profile(person: User, *, by: User, **fields: object) -> User:
-    """Change one's own name, affiliation, time zone or wish for mail."""
+    """Change a person's own name, affiliation, time zone or mail preference."""
     if by != person:
-        raise Denied("People change their own profile.")
-    person = User.objects.select_for_update(of=("self",)).get(pk=person.pk)
+        raise Denied("You can change only your own profile.")
+    person = rows.locked(person)
     require(rules.is_active, person, person)
     if "name" in fields:
         fields["name"] = _own_name(str(fields["name"]), person)
@@ -37,7 +37,7 @@ def update_profile(person: User, *, by: User, **fields: object) -> User:
 
 
 def _own_name(wanted: str, person: User) -> str:
-    """A new name, if nobody else has it. The name one has stays as it is."""
+    """Return the new name if it is free. An unchanged name is not checked again."""
     if wanted == person.name:
         return wanted
     return free_name(wanted, person)
@@ -45,9 +45,9 @@ def _own_name(wanted: str, person: User) -> str:
 
 @transaction.atomic
 def end_sessions(person: User, *, by: User) -> int:
-    """Sign a person out everywhere; they do it themselves, or an admin does. Returns how many sessions ended."""
+    """Sign a person out everywhere, as the person or an admin; return the number of sessions ended."""
     if by != person:
-        require(rules.changes, by, person)
+        require(rules.may_change, by, person)
     count = Session.objects.filter(user=person).count()
     shut_out(person)
     log.record("session.end_all", by=by, on=person, person_id=person.pk, sessions=count)
@@ -56,16 +56,16 @@ def end_sessions(person: User, *, by: User) -> int:
 
 @transaction.atomic
 def password_changed(person: User, *, by: User, action: str, keep: str | None) -> None:
-    """After a new password or factor: other sessions and all sockets end; session `keep` stays."""
+    """Record a changed password or factor; end all sockets and every session except the one with the key `keep`."""
     Session.objects.filter(user=person).exclude(session_key=keep or "").delete()
     live.close_sockets(person.pk)
     log.record(action, by=by, on=person, person_id=person.pk)
 
 
 def read_notification(item: Notification, *, by: User) -> Notification:
-    """Mark one's own notification as read."""
+    """Mark one of the actor's own notifications as read."""
     if item.user_id != by.pk:
-        raise Denied("This notification is somebody else's.")
+        raise Denied("This notification belongs to somebody else.")
     if item.read_at is None:
         item.read_at = timezone.now()
         item.save(update_fields=["read_at"])

@@ -1,22 +1,22 @@
-"""What templates need to offer passkeys."""
+"""Template tags for pages that offer passkeys."""
 
 import json
 from collections.abc import Mapping
 
 from django import template
 
-from accounts import passkeys
+from accounts.signin import passkeys
 
 register = template.Library()
 
 
 @register.simple_tag
 def passkeys_unavailable() -> str:
-    """Why this portal's address takes no passkeys, or nothing."""
+    """Return why browsers create no passkeys for this portal's address, or ""."""
     return passkeys.unavailable() or ""
 
 
 @register.filter
 def ceremony(options: Mapping[str, object]) -> str:
-    """The options of a ceremony as JSON, for a data attribute: the content security policy allows no inline script."""
+    """Return the options of a ceremony as JSON for a data attribute, for the CSP allows no inline script."""
     return json.dumps(options)

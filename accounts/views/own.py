@@ -1,4 +1,4 @@
-"""Pages about oneself: profile, sessions, the bell."""
+"""A person's own pages: profile, sessions and notifications."""
 
 from copy import copy
 from uuid import UUID
@@ -23,7 +23,7 @@ PER_PAGE = 25
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def profile(request: UserRequest) -> HttpResponse:
-    """Name, zone and mail; links to password and factors; where one is signed in."""
+    """Show and change the profile; list roles and sessions; link to password and two-step sign-in."""
     form = ProfileForm(request.POST or None, instance=copy(request.user))
     if request.method == "POST" and form.is_valid():
         try:
@@ -31,7 +31,7 @@ def profile(request: UserRequest) -> HttpResponse:
         except Conflict as refused:
             form.add_error("name", str(refused))
         else:
-            messages.success(request, "Your profile is saved.")
+            messages.success(request, "Profile saved.")
             return redirect("accounts:profile")
     context = {
         "form": form,
@@ -45,16 +45,16 @@ def profile(request: UserRequest) -> HttpResponse:
 
 @require_POST
 def end_sessions(request: UserRequest) -> HttpResponse:
-    """Sign out everywhere, here included."""
+    """Sign out everywhere, this session included."""
     services.end_sessions(request.user, by=request.user)
     request.session.flush()
-    messages.success(request, "You are signed out everywhere.")
+    messages.success(request, "You have been signed out everywhere.")
     return redirect(settings.LOGIN_URL)
 
 
 @require_safe
 def notifications(request: UserRequest) -> HttpResponse:
-    """Everything the bell has told, newest first."""
+    """List the person's notifications, newest first."""
     own = Notification.objects.visible_to(request.user)
     page = Paginator(own, PER_PAGE).get_page(request.GET.get("page"))
     context = {"page": page, "unread": queries.unread_count(request.user)}
@@ -62,14 +62,14 @@ def notifications(request: UserRequest) -> HttpResponse:
 
 
 @require_safe
-def bell(request: UserRequest) -> HttpResponse:
-    """The bell in the header, asked for again when something changed."""
+def unread(request: UserRequest) -> HttpResponse:
+    """Render the number of unread notifications in the header. Pages fetch it again when it changes."""
     return render(request, "components/bell.html", {"unread": queries.unread_count(request.user)})
 
 
 @require_POST
 def read_notification(request: UserRequest, pk: UUID) -> HttpResponse:
-    """Mark one as read and go where it points."""
+    """Mark one notification as read and redirect to its page."""
     own = Notification.objects.visible_to(request.user)
     item = services.read_notification(found(own, pk=pk), by=request.user)
     inside = url_has_allowed_host_and_scheme(item.url, allowed_hosts=None)

@@ -1,4 +1,4 @@
-"""Admins' pages for people and privileges; auditors read them."""
+"""Pages about people, roles and invitations, for admins. Auditors may read them."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -11,8 +11,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts import queries, rules, services
 from accounts.forms import ApproveForm, InviteForm, PeopleFilter, ReasonForm, RoleForm
-from accounts.http import confirmed_recently
 from accounts.models import ROLE_HELP, Invitation, Role, User
+from accounts.signin.reauthentication import confirmed_recently
 from audit import queries as audit_queries
 from common.errors import Conflict, Refused
 from common.http import UserRequest, found
@@ -22,12 +22,12 @@ HISTORY = 20
 
 
 def _only_overseers(request: UserRequest) -> None:
-    if rules.oversees(request.user):
+    if rules.is_overseer(request.user):
         raise Http404
 
 
 def _person(request: UserRequest, pk: UUID) -> User:
-    """The person of a page, if this admin or auditor may know of them."""
+    """Return the person of a page; raise Http404 unless an admin or auditor asks."""
     _only_overseers(request)
     return found(User.objects.visible_to(request.user), pk=pk)
 
@@ -43,7 +43,7 @@ def people(request: UserRequest) -> HttpResponse:
         "page": page,
         "filtered": any(chosen.values()),
         "waiting": queries.pending(request.user).count(),
-        "refusal": rules.manages(request.user),
+        "refusal": rules.may_manage_people(request.user),
     }
     return render(request, "accounts/people.html", context)
 
@@ -56,7 +56,7 @@ def person(request: UserRequest, pk: UUID) -> HttpResponse:
 def _person_page(
     request: UserRequest, shown: User, *, form: ReasonForm | None = None, failed: str = "", status: int = 200
 ) -> HttpResponse:
-    """The page of one person; `failed` names the form that came back with errors."""
+    """Render the page of one person. `failed` names the form that has errors."""
     user = request.user
     grants = {grant.role: grant for grant in shown.role_grants.select_related("granted_by")}
     context = {
@@ -67,16 +67,18 @@ def _person_page(
                 "label": role.label,
                 "help": ROLE_HELP[role],
                 "grant": grants.get(role),
-                "refusal": (rules.take_role if role in grants else rules.grant_role)(user, shown, role),
+                "refusal": (rules.may_take_role if role in grants else rules.may_grant_role)(
+                    user, shown, role
+                ),
             }
             for role in Role
         ],
         "sessions": queries.sessions_of(shown).count(),
         "refusals": {
-            "suspend": rules.suspend(user, shown),
-            "reinstate": rules.reinstate(user, shown),
-            "change": rules.changes(user, shown),
-            "second_step": rules.reset_second_step(user, shown),
+            "suspend": rules.may_suspend(user, shown),
+            "reinstate": rules.may_reinstate(user, shown),
+            "change": rules.may_change(user, shown),
+            "second_step": rules.may_reset_second_step(user, shown),
         },
         "invitations": queries.invitations(user).filter(accepted_by=shown),
         "history": audit_queries.about_person(user, shown.pk)[:HISTORY],
@@ -89,14 +91,15 @@ def _person_page(
 def _with_reason(
     name: str,
     service: Callable[..., object],
-    told: str,
+    message: str,
     *,
     step: str,
     form_class: type[ReasonForm] = ReasonForm,
 ) -> Callable[..., HttpResponse]:
-    """A view that does one thing to a person for a reason, once it is clear who asks for it.
+    """Return a view that calls `service` on a person with a reason, after a recent reauthentication.
 
-    `name` is that of its form on their page, unless the form names a role; `told` has room for the person and the role.
+    `name` is the name of its form on the person's page, unless the form names a role. `message` is formatted with the
+    person and the role.
     """
 
     @require_POST
@@ -110,37 +113,37 @@ def _with_reason(
         given = form.cleaned_data
         service(shown, by=request.user, **given)
         role = Role(given["role"]).label.lower() if "role" in given else ""
-        messages.success(request, told.format(shown, role))
+        messages.success(request, message.format(shown, role))
         return redirect("accounts:person", pk)
 
     return view
 
 
 grant_role = _with_reason(
-    "grant", services.grant_role, "{} is {} now.", step="Give somebody a role", form_class=RoleForm
+    "grant", services.grant_role, "{} now has the role {}.", step="Grant a role", form_class=RoleForm
 )
 take_role = _with_reason(
-    "take", services.take_role, "{} is no longer {}.", step="Take a role from somebody", form_class=RoleForm
+    "take", services.take_role, "{} no longer has the role {}.", step="Revoke a role", form_class=RoleForm
 )
 suspend = _with_reason(
     "suspend",
     services.suspend,
-    "{} is suspended: every session of theirs has ended.",
+    "{} has been suspended. All their sessions have ended.",
     step="Suspend an account",
 )
 reinstate = _with_reason(
-    "reinstate", services.reinstate, "{} can sign in again.", step="Let a suspended person in again"
+    "reinstate", services.reinstate, "{} can sign in again.", step="Reinstate an account"
 )
 reset_second_step = _with_reason(
     "second-step",
     services.reset_second_step,
-    "{} signs in with the password alone, and can set up a new second step.",
-    step="Reset somebody's two-step sign-in",
+    "Two-step sign-in of {} reset. They sign in with the password alone until they set it up again.",
+    step="Reset two-step sign-in",
 )
 
 
 @require_POST
-@confirmed_recently("Sign somebody out everywhere")
+@confirmed_recently("Sign a person out everywhere")
 def sign_out_person(request: UserRequest, pk: UUID) -> HttpResponse:
     shown = _person(request, pk)
     count = services.end_sessions(shown, by=request.user)
@@ -150,7 +153,7 @@ def sign_out_person(request: UserRequest, pk: UUID) -> HttpResponse:
 
 @require_safe
 def registrations(request: UserRequest) -> HttpResponse:
-    """People who asked for an account, oldest first."""
+    """List the pending registrations, oldest first."""
     _only_overseers(request)
     return _registrations_page(request)
 
@@ -165,7 +168,7 @@ def _registrations_page(
     page = Paginator(queries.pending(request.user), PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "page": page,
-        "refusal": rules.manages(request.user),
+        "refusal": rules.may_manage_people(request.user),
         "roles": [(role.value, role.label, ROLE_HELP[role]) for role in Role],
         "form": form,
         "failed": failed,
@@ -185,7 +188,7 @@ def approve_registration(request: UserRequest, pk: UUID) -> HttpResponse:
     except Conflict as refused:
         form.add_error("name", str(refused))
         return _registrations_page(request, form=form, failed=pk, status=refused.status)
-    messages.success(request, f"{shown} can sign in now.")
+    messages.success(request, f"Registration approved. {shown} can now sign in.")
     return redirect("accounts:registrations")
 
 
@@ -197,7 +200,7 @@ def refuse_registration(request: UserRequest, pk: UUID) -> HttpResponse:
     if not form.is_valid():
         return _registrations_page(request, form=form, failed=pk, status=422)
     services.refuse_registration(shown, by=request.user, reason=form.cleaned_data["reason"])
-    messages.success(request, f"The registration of {shown} is refused.")
+    messages.success(request, f"Registration of {shown} refused.")
     return redirect("accounts:registrations")
 
 
@@ -211,14 +214,14 @@ def _invitations_page(
     request: UserRequest, form: InviteForm, *, link: str, status: int = 200
 ) -> HttpResponse:
     page = Paginator(queries.invitations(request.user), PER_PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "form": form, "link": link, "refusal": rules.manages(request.user)}
+    context = {"page": page, "form": form, "link": link, "refusal": rules.may_manage_people(request.user)}
     return render(request, "accounts/invitations.html", context, status=status)
 
 
 @require_POST
 @confirmed_recently("Invite somebody")
 def invite(request: UserRequest) -> HttpResponse:
-    """Invite somebody; the answer shows the link this once, for when mail does not arrive."""
+    """Invite somebody. The response shows the link once, in case the mail does not arrive."""
     _only_overseers(request)
     form = InviteForm(request.POST)
     if not form.is_valid():
@@ -237,5 +240,5 @@ def revoke_invitation(request: UserRequest, pk: UUID) -> HttpResponse:
     _only_overseers(request)
     known = Invitation.objects.visible_to(request.user)
     services.revoke_invitation(found(known, pk=pk), by=request.user)
-    messages.success(request, "The invitation does not work any more.")
+    messages.success(request, "Invitation revoked.")
     return redirect("accounts:invitations")

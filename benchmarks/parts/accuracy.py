@@ -1,6 +1,6 @@
-"""How exact answers are, and whether intervals hold: made-up tables (benchmarks.samples), the engine's own noise.
+"""The error of answers and the coverage of intervals, on synthetic tables (benchmarks.samples) with the engine's noise.
 
-Tables have a fixed seed; noise comes from the operating system, as always, so figures differ a little from run to run.
+Tables have a fixed seed. Noise comes from the operating system, as in production, so figures vary between runs.
 """
 
 import math
@@ -17,13 +17,13 @@ from benchmarks.asked import ERRORS, FIXED, INTERVALS, PEOPLE, Question
 from benchmarks.measuring import Goal, Measure
 from benchmarks.samples import numbers
 from privacy.engine.accounting import noise_mu, zcdp_rho
-from privacy.engine.contributions import CAP
-from privacy.engine.designs import Design, design
-from privacy.engine.expressions import Column
 from privacy.engine.figures import Figure
-from privacy.engine.pricing import at_least, error_per_sigma, off_middle, offer_for_error, offer_for_mu
-from privacy.engine.queries import Count, Distribution, Quantiles, Sum
-from privacy.engine.release import Table, measure
+from privacy.engine.language.expressions import Column
+from privacy.engine.language.query import Count, Distribution, Quantiles, Sum
+from privacy.engine.measure.contributions import CAP
+from privacy.engine.plan.designs import Design, design
+from privacy.engine.plan.pricing import at_least, error_per_sigma, off_middle, offer_for_error, offer_for_mu
+from privacy.engine.release import SortedTable, measure
 
 EPSILON, DELTA = 1.0, 1e-6
 QUESTIONS_TOGETHER = 20
@@ -64,7 +64,7 @@ def errors(rounds: int) -> Iterator[Measure]:
             yield rmse(question, table, together, rounds_of(question, rounds))
 
 
-def rmse(question: Question, table: Table, together: int, rounds: int) -> Measure:
+def rmse(question: Question, table: SortedTable, together: int, rounds: int) -> Measure:
     """The error of one of so many questions that share a promise evenly."""
     mu = noise_mu(EPSILON, DELTA)
     truth = question.truth(table)
@@ -83,14 +83,14 @@ def rmse(question: Question, table: Table, together: int, rounds: int) -> Measur
     return Measure(name=f"RMSE, {name}", ours=error, unit="", note="; ".join(notes))
 
 
-def answers(question: Question, table: Table, mu: float, rounds: int) -> Iterator[list[Figure]]:
+def answers(question: Question, table: SortedTable, mu: float, rounds: int) -> Iterator[list[Figure]]:
     """The figures of so many answers, each with noise that is mu-GDP."""
     plan = design(question.query, table.rows.table)
     sigma = offer_for_mu(plan, mu, mu).sigma
     yield from drawn(question, table, sigma, rounds)
 
 
-def drawn(question: Question, table: Table, sigma: int, rounds: int) -> Iterator[list[Figure]]:
+def drawn(question: Question, table: SortedTable, sigma: int, rounds: int) -> Iterator[list[Figure]]:
     measured = measure(question.query, table)
     for _ in range(rounds):
         yield question.figures(measured.release(sigma, None))
@@ -160,7 +160,9 @@ def summed(name: str, found: Sequence[Kept]) -> Measure:
     return Measure(name=name, ours=100 * inside / told, unit="%", goal=goal, note=note)
 
 
-def held(question: Question, table: Table, people: int, epsilon: float, rounds: int) -> tuple[Kept, Kept]:
+def held(
+    question: Question, table: SortedTable, people: int, epsilon: float, rounds: int
+) -> tuple[Kept, Kept]:
     """(the interval that is shown, the rank error that a quantile was quoted at), for one answer alone."""
     truth = question.truth(table)
     watched = int(np.argmin(np.abs(truth - 0.5))) if len(truth) > 1 else 0
@@ -183,7 +185,7 @@ def interval(figure: Figure) -> tuple[float, float] | None:
     return figure.value - figure.half_width - slack, figure.value + figure.half_width + slack
 
 
-def ranks(question: Question, table: Table, people: int, mu: float, found: list[Figure]) -> Kept:
+def ranks(question: Question, table: SortedTable, people: int, mu: float, found: list[Figure]) -> Kept:
     """How often a quantile's rank is as near as was said before: none of it for other questions.
 
     A value beside ties has all ranks from the share below it to the share at most it.
@@ -216,7 +218,7 @@ def prices(rounds: int) -> Iterator[Measure]:
         yield fixed(question, table, half, rounds, "an earlier answer", known)
 
 
-def earlier(question: Question, table: Table) -> tuple[tuple[float, float], tuple[float, float]]:
+def earlier(question: Question, table: SortedTable) -> tuple[tuple[float, float], tuple[float, float]]:
     """A noisy mean and its number of rows, each with half its interval: one of 20 questions."""
     plan = design(question.query, table.rows.table)
     mu = noise_mu(EPSILON, DELTA)
@@ -227,7 +229,12 @@ def earlier(question: Question, table: Table) -> tuple[tuple[float, float], tupl
 
 
 def fixed(
-    question: Question, table: Table, half: float, rounds: int, way: str, known: tuple[float | None, float]
+    question: Question,
+    table: SortedTable,
+    half: float,
+    rounds: int,
+    way: str,
+    known: tuple[float | None, float],
 ) -> Measure:
     """`known`: (how many rows at least, how far from the middle of its bounds the mean lies at most)."""
     plan = design(question.query, table.rows.table)

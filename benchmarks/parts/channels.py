@@ -18,8 +18,8 @@ from pathlib import Path
 
 from benchmarks.measuring import Measure
 from runner.contract import JobResult, JobSpec, Limits, Status
-from runner.sandbox import BubblewrapExecutor
-from runner.selftest import default_environment
+from runner.executors.bubblewrap import BubblewrapExecutor
+from runner.host.selftest import default_environment
 
 TRAINING = 16
 """Known bits, by turns 0 and 1, from which the receiver learns what a 1 looks like."""

@@ -1,4 +1,4 @@
-"""What the gates cost for each megabyte, as a ratio to reading the file and hashing it."""
+"""The cost of the output gates per megabyte, relative to reading and hashing the file."""
 
 import hashlib
 import json
@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.measuring import Measure, compared, versus
-from runner import gates
 from runner.contract import Limits
-from runner.selftest import default_environment
+from runner.gates import collect
+from runner.host.selftest import default_environment
 
 MIB = 2**20
 
@@ -78,7 +78,7 @@ def read(file: Path) -> None:
 def gate(folder: Path, dest: Path) -> None:
     dirfd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        accepted, refused = gates.collect(dirfd, dest, Limits(), default_environment())
+        accepted, refused = collect.collect(dirfd, dest, Limits(), default_environment())
     finally:
         os.close(dirfd)
     if refused:

@@ -1,4 +1,4 @@
-"""Submit, approve, run, release: the review lane through the services, in the real sandbox."""
+"""The review lane through the services, from submission to release, in the real sandbox."""
 
 from argparse import Namespace
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from uuid import uuid4
 from benchmarks.measuring import Goal, Measure, Took, bare_python, median, repeated, took, versus
 from requests_app import services
 from requests_app.models import CodeRequest, Run
-from runner.sandbox import BubblewrapExecutor
+from runner.executors.bubblewrap import BubblewrapExecutor
 from tests import make
 from tests.makers import datasets as made_datasets
 from tests.makers import requests as made
@@ -37,7 +37,7 @@ def measures(chosen: Namespace) -> Iterator[Measure]:
 
 
 def walk(item: CodeRequest, executor: BubblewrapExecutor) -> list[Took]:
-    """What each step of one request takes."""
+    """Time each step of one request."""
     ran: list[Run] = []
 
     def submit() -> None:

@@ -1,4 +1,4 @@
-"""bin/launch: from the command to "ready", the second start, the stop; with --cold from a fresh clone."""
+"""bin/launch: the time until "ready", of a second start and of a stop; with --cold from a fresh clone."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ def measures(chosen: Namespace) -> Iterator[Measure]:
 
 
 def start_and_stop(root: Path, state: Path, demo: str) -> tuple[Took, Took]:
-    """How long until it says that it is ready, and until it has stopped after Ctrl-C."""
+    """Time the start until "ready", and the stop after Ctrl-C."""
     env = {name: value for name, value in os.environ.items() if name not in QUIET}
     env |= {"PYTHONUNBUFFERED": "1"}
     command = [str(root / "bin" / "launch"), "--port", str(free_port()), "--state", str(state), demo]

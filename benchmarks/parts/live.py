@@ -1,4 +1,4 @@
-"""From a task that says "changed" to the browser's socket, through the channel layer and Daphne."""
+"""Latency from a task's "changed" message to the browser's socket, through the channel layer and Daphne."""
 
 import statistics
 import time

@@ -26,7 +26,7 @@ STATES = (State.SUBMITTED, State.IN_REVIEW, State.CHANGES_REQUESTED, State.REJEC
 
 
 def bare(request: HttpRequest) -> HttpResponse:
-    """The floor: a page that reads who is asking and does nothing."""
+    """Measure the floor: a page that authenticates the person and does nothing else."""
     return HttpResponse(str(request.user.pk))
 
 
@@ -43,8 +43,8 @@ def measures(chosen: Namespace) -> Iterator[Measure]:
         cursor.execute("ANALYZE")
     version = made.version(item)
     pages = {
-        "inbox of the owner": (owner, reverse("requests:inbox")),
-        "inbox of a scientist": (author, reverse("requests:inbox")),
+        "inbox of the owner": (owner, reverse("inbox")),
+        "inbox of a scientist": (author, reverse("inbox")),
         "list of the owner": (owner, reverse("requests:list")),
         "list, searched": (owner, reverse("requests:list") + "?q=wage&whose=to_review"),
         "list of the auditor": (make.auditor(), reverse("requests:list")),
@@ -80,7 +80,7 @@ def get(client: Client, url: str) -> Any:
 
 
 def long_request(dataset: Any, owner: User, author: User) -> CodeRequest:
-    """A request whose first version was sent back and whose second, of 2,000 lines, waits for its review."""
+    """Create a request whose first version was sent back and whose second, of 2,000 lines, awaits review."""
     item = made.code_request(
         at="changes_requested", dataset=dataset, author=author, reviewer=owner, code=code(0)
     )
@@ -91,7 +91,7 @@ def long_request(dataset: Any, owner: User, author: User) -> CodeRequest:
 
 
 def code(step: int) -> str:
-    """Lines of a plausible script; every `step`-th differs from those of another step."""
+    """Return lines of a plausible script; every `step`-th line depends on `step`."""
     body = [
         f"    total += wages['wage'].sum() * {n + (step if step and n % step == 0 else 0)}"
         for n in range(LINES - 3)
@@ -100,7 +100,7 @@ def code(step: int) -> str:
 
 
 def fill(item: CodeRequest, count: int, authors: list[User]) -> None:
-    """Copies of a request and its version, written in bulk: only how many they are matters."""
+    """Create copies of a request and its version in bulk: only their number matters."""
     first = made.version(item)
     rows, versions = [], []
     for number in range(count):

@@ -22,12 +22,12 @@ import pyarrow.parquet as pq
 
 from benchmarks.measuring import Goal, Measure, Of, Took, median, repeated, versus
 from benchmarks.parts.privacy import LABELS, PLANS, PROMISE, QUERIES, SPEC, Answering, synthetic
-from datasets import ordering
+from datasets.reading import subject_order
 from privacy.engine import accounting
-from privacy.engine.designs import design
-from privacy.engine.pricing import offer_for_mu
+from privacy.engine.plan.designs import design
+from privacy.engine.plan.pricing import offer_for_mu
 from privacy.engine.release import measure
-from privacy.subjects import SubjectLedger
+from privacy.ledgers.person_ledger import SubjectLedger
 
 ROOT = Path(__file__).resolve().parents[2]
 ASKING = ROOT / "benchmarks" / "peers"
@@ -116,7 +116,7 @@ def made(folder: Path, rows: int) -> Data:
     (folder / "c").mkdir(parents=True)
     found = Data(folder=folder, rows=rows)
     pq.write_table(synthetic(rows), found.parquet)
-    ordering.write(found.parquet, "person", PLANS, b"k" * 32, folder / "c")
+    subject_order.write(found.parquet, "person", PLANS, b"k" * 32, folder / "c")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Automatic answers: accounting, the engine against plain DuckDB, the ledger of people, an answer over HTTP."""
+"""Automatic answers: accounting, the engine against plain DuckDB, the per-person ledger, an answer over HTTP."""
 
 import importlib.util
 import math
@@ -32,16 +32,17 @@ from benchmarks.measuring import (
 )
 from benchmarks.parts import accuracy
 from benchmarks.surroundings import web_server, worker
-from datasets import columns, ordering
+from datasets import columns
+from datasets.reading import subject_order
 from privacy.engine import accounting
-from privacy.engine.contributions import CAP, ONE, worst_case_units
-from privacy.engine.evaluate import Rows, Values
-from privacy.engine.expressions import Column, Compare, Constant
-from privacy.engine.queries import Count, Mean, Quantiles, Query, Sum
-from privacy.engine.release import Table, measure, table_from_columns
-from privacy.engine.schema import ColumnSpec, Kind, TableSpec
+from privacy.engine.language.expressions import Column, Compare, Constant
+from privacy.engine.language.query import Count, Mean, Quantiles, Query, Sum
+from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
+from privacy.engine.measure.contributions import CAP, ONE, worst_case_units
+from privacy.engine.measure.evaluate import Rows, Values
+from privacy.engine.release import SortedTable, measure, table_from_columns
+from privacy.ledgers.person_ledger import SubjectLedger
 from privacy.models import Answer, Budget
-from privacy.subjects import SubjectLedger
 from tests.makers import datasets as made_datasets
 from tests.makers import privacy as made
 
@@ -124,7 +125,9 @@ def engine(rows: int, rounds: int) -> Iterator[Measure]:
         folder = Path(room)
         pq.write_table(synthetic(rows), folder / "t.parquet")
         (folder / "c").mkdir()
-        ingest = took(partial(ordering.write, folder / "t.parquet", "person", PLANS, b"k" * 32, folder / "c"))
+        ingest = took(
+            partial(subject_order.write, folder / "t.parquet", "person", PLANS, b"k" * 32, folder / "c")
+        )
         yield versus(f"sorting at ingest, {rows:,} rows", ingest, note="once for each revision")
         base = duckdb.connect()
         base.read_parquet(str(folder / "t.parquet")).create_view("t")
@@ -152,7 +155,7 @@ def synthetic(rows: int) -> pa.Table:
 
 
 def queries(rows: int, folder: Path, base: duckdb.DuckDBPyConnection, rounds: int) -> Iterator[Measure]:
-    """Each query with its charges and its noise; then with the ledger of people, on disk, as well."""
+    """Measure each query with its charges and noise, then with the per-person ledger on disk as well."""
     alone: list[tuple[Took, Took]] = []
     whole: list[tuple[Took, Took]] = []
     book = SubjectLedger(folder.parent / "ledger")
@@ -183,7 +186,7 @@ class Answering:
     def __init__(self, folder: Path, book: SubjectLedger) -> None:
         self.folder, self.book, self.line, self.budget = folder, book, 0, uuid4()
 
-    def table(self) -> tuple[Table, columns.ColumnStore]:
+    def table(self) -> tuple[SortedTable, columns.ColumnStore]:
         store = columns.read(self.folder, PLANS)
         values = {name: Values(found.numbers, found.valid) for name, found in store.columns.items()}
         return table_from_columns(Rows(SPEC, values, store.rows), np.asarray(store.offsets)), store
@@ -211,11 +214,11 @@ def geometric(name: str, pairs: Sequence[tuple[float, float]], limit: float | No
     return Measure(name=name, ours=ratio, unit="x", goal=goal, note="geometric mean over DuckDB's")
 
 
-# The ledger of people
+# The per-person ledger
 
 
 def ledger(subjects: int, rounds: int) -> Measure:
-    """Everybody is charged, durably; the floor writes and syncs as many bytes to a plain file."""
+    """Charge everybody durably; the floor writes and syncs as many bytes to a plain file."""
     with tempfile.TemporaryDirectory() as room:
         book, budget, line = SubjectLedger(Path(room) / "ledger"), uuid4(), iter(range(1, 10**6))
         places, charged = np.arange(subjects, dtype=np.uint32), np.full(subjects, 1000, dtype=np.int64)
@@ -255,9 +258,9 @@ def over_http(rows: int, rounds: int) -> Iterator[Measure]:
         }
     )
     dataset = made_datasets.dataset(rows=table)
-    budget = made.budget(made.protection(dataset), epsilon=2.0)
+    budget = made.budget(made.promise(dataset), epsilon=2.0)
     made_datasets.grant(dataset, budget.scientist)
-    type(budget.protection).objects.filter(pk=budget.protection_id).update(public_size=people)
+    type(budget.promise).objects.filter(pk=budget.promise_id).update(public_size=people)
     with web_server() as (port, _), worker("default", hands=1):
         visitor = Visitor(port, budget.scientist)
         first = took(partial(asked, visitor, budget, 0))

@@ -21,11 +21,11 @@ from benchmarks.surroundings import worker
 from portal.launch.processes import Child
 from requests_app import services
 from requests_app.models import Run, Worker
-from runner import bubblewrap
 from runner.contract import JobSpec, Limits
-from runner.sandbox import BubblewrapExecutor
-from runner.selftest import default_environment
-from runner.zygote import run_blocks
+from runner.executors.blocks import run_blocks
+from runner.executors.bubblewrap import BubblewrapExecutor
+from runner.host import bwrap_options
+from runner.host.selftest import default_environment
 from tests import make
 from tests.makers import datasets as made_datasets
 from tests.makers import requests as made
@@ -66,7 +66,7 @@ def spec(code: str, out: Path) -> JobSpec:
 
 
 def bare(code: str) -> None:
-    """Plain Python with the project's own list of packages, as whoever develops on this machine would start it."""
+    """Start plain Python with the project's list of packages, as a developer would."""
     subprocess.run([python(), "-I", "-c", with_packages() + code], check=True)  # noqa: S603 our own text
 
 
@@ -80,9 +80,9 @@ def with_packages() -> str:
 
 
 def layers(rounds: int) -> Iterator[Measure]:
-    """What stands between bare Python and a run, one by one: each against the one before."""
+    """Measure each layer between bare Python and a run against the layer before it."""
     plain = [python(), "-I", "-c", "pass"]
-    open_box = [str(bubblewrap.find()), "--bind", "/", "/", "--dev", "/dev"]
+    open_box = [str(bwrap_options.find()), "--bind", "/", "/", "--dev", "/dev"]
     commands = {
         "bubblewrap, nothing unshared": open_box,
         "  and all namespaces": [*open_box, "--unshare-all", "--proc", "/proc"],
@@ -143,7 +143,7 @@ def blocks_of(kind: str, count: int) -> list[Any]:
 
 
 def fork_loop(content: list[Any], code: str) -> None:
-    """The same function in plain forked children, one after the other, in a process that has imported the library."""
+    """Run the same function in plain forked children, one after the other, of a process that imported the library."""
     kind = "pandas" if isinstance(content[0], dict) else "numpy"
     with tempfile.TemporaryDirectory() as room:
         path = Path(room) / "blocks.npz"
@@ -223,7 +223,7 @@ def through_celery(count: int, hands: int) -> Measure:
         floor=count / floor.wall * 1e3,
         goal=Goal(limit=20, at_least=True),
         note=f"cpu {each * 1e3:.0f} ms a run, of it the servers {servers / count * 1e3:.0f}: {2 / each:.0f}/s on two "
-        f"cores with nothing else; {wall:.1f} s from the first bell; floor: bare Python, 2 at a time",
+        f"idle cores; {wall:.1f} s from the first message; floor: bare Python, 2 at a time",
     )
 
 

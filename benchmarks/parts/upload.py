@@ -1,4 +1,4 @@
-"""A CSV through the web server to a sealed revision, against DuckDB's CSV to Parquet on the same file."""
+"""Upload of a CSV through the web server to a sealed revision, against DuckDB's CSV to Parquet on the same file."""
 
 import statistics
 import tempfile

@@ -1,4 +1,4 @@
-"""The portal's components: what every page is made of. docs/components.md shows each."""
+"""Template tags for the components of every page; docs/components.md shows each of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
-from common.confirming import QUESTION
+from common.confirmation import QUESTION
 
 if TYPE_CHECKING:
     from django.core.paginator import Page
@@ -53,7 +53,7 @@ def _icons() -> dict[str, str]:
 
 @register.simple_tag
 def icon(name: str, classes: str = "") -> SafeString:
-    """A Tabler outline icon as inline SVG, hidden from screen readers."""
+    """Render a Tabler outline icon as inline SVG, hidden from screen readers."""
     shape = _icons().get(name)
     if shape is None:
         raise template.TemplateSyntaxError(f"There is no icon {name!r}; see tabler.io/icons for the names.")
@@ -77,14 +77,14 @@ def relative(moment: datetime, now: datetime) -> str:
 
 
 def exact(moment: datetime) -> str:
-    """A date in the person's own zone, to the minute."""
+    """A date and time to the minute, in the person's own time zone."""
     local = timezone.localtime(moment)
     return f"{local.day} {local:%b %Y, %H:%M} {local.tzname()}"
 
 
 @register.filter
 def span(length: timedelta | float) -> str:
-    """How long something takes: `15 min`, `1 h 5 min`, `42 s`."""
+    """A duration: `15 min`, `1 h 5 min`, `42 s`."""
     seconds = int(length.total_seconds() if isinstance(length, timedelta) else length)
     hours, minutes, rest = seconds // 3600, seconds // 60 % 60, seconds % 60
     if hours:
@@ -96,7 +96,7 @@ def span(length: timedelta | float) -> str:
 
 @register.simple_tag
 def ago(moment: datetime | None, otherwise: str = NEVER) -> SafeString | str:
-    """A relative time that scripts keep true; the exact one in its title."""
+    """Render a relative time that JavaScript keeps up to date, with the exact time in its title."""
     if moment is None:
         return otherwise
     return format_html(
@@ -118,13 +118,13 @@ def at(moment: datetime | None, otherwise: str = NEVER) -> SafeString | str:
 
 @register.simple_tag
 def badge(text: str, tone: str = "grey") -> SafeString:
-    """A badge whose colour is said: grey, blue, green, amber, red."""
+    """A badge in a given colour: grey, blue, green, amber or red."""
     return format_html('<span class="badge-state tone-{}">{}</span>', tone, text)
 
 
 @register.simple_tag
 def state(item: Model, field: str = "state") -> SafeString:
-    """The state of an object as a badge in words; the colour says who has to do with it."""
+    """The state of an object in words, as a badge; TONES gives its colour."""
     value = str(getattr(item, field))
     words = getattr(item, f"get_{field}_display", lambda: value)()
     moving = " is-live" if value in MOVING else ""
@@ -165,14 +165,14 @@ def step(  # noqa: PLR0913, PLR0917 -- each is an option of the button
 
 @register.simple_block_tag
 def confirms(content: str, button: str = "") -> SafeString:
-    """The question that a form asks before it is sent; `button` (`name=value`) when only one of its buttons asks."""
+    """Render the question that a form asks before it is sent; with `button` (`name=value`), only that button asks."""
     name = f"{QUESTION}:{button}" if button else QUESTION
     return format_html('<input type="hidden" name="{}" value="{}">', name, content)
 
 
 @register.inclusion_tag("components/empty.html")
 def empty(icon: str, title: str, text: str = "", url: str = "", label: str = "") -> dict[str, str]:
-    """What a list shows when there is nothing in it: why, and what to do next."""
+    """The empty state of a list: why it is empty, and what to do next."""
     return {"icon_name": icon, "title": title, "text": text, "url": url, "label": label}
 
 
@@ -184,7 +184,7 @@ def person(user: Any, me: Any = None) -> dict[str, object]:
 
 @register.simple_tag
 def who(user: Any, otherwise: str = "the portal") -> SafeString | str:
-    """A person's name with their address beside it: names are chosen, addresses are not."""
+    """A person's name followed by their address, because people choose their names but not their addresses."""
     if user is None:
         return otherwise
     return format_html('{} <span class="who">{}</span>', user, user.email)
@@ -222,7 +222,7 @@ def paginate(context: template.Context, page_obj: Page[Any], noun: str = "") -> 
 
 @register.simple_block_tag
 def dialog(content: str, id: str, title: str, open: bool = False) -> SafeString:  # noqa: A002, FBT001, FBT002 -- HTML's words
-    """A dialog that `data-opens="<id>"` opens; its content is mostly a form with a reason."""
+    """A dialog that `data-opens="<id>"` opens; it usually contains a form that asks for a reason."""
     return mark_safe(  # noqa: S308 -- rendered by a template
         render_to_string(
             "components/dialog.html", {"id": id, "title": title, "content": content, "open": open}

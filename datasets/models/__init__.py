@@ -1,7 +1,7 @@
-"""Datasets: what is published, its immutable revisions, and who may know of it."""
+"""Models of datasets, their immutable revisions, and the people who may see and use them."""
 
-from datasets.models.content import Column, Revision, Table, Upload
-from datasets.models.publishing import NAME, AccessRequest, Dataset, DatasetReviewer, Grant, Terms
+from datasets.models.datasets import NAME, AccessRequest, Dataset, DatasetReviewer, Grant, Revision, Terms
+from datasets.models.tables import Column, Table, Upload
 
 __all__ = [
     "NAME",

@@ -1,1 +1,1 @@
-"""Reading a stranger's file into a sealed table. Pure, and run in a process of its own with limits: see __main__."""
+"""Reads an owner's file into a table. Pure; runs in a sandbox, or in a child process with limits (see __main__)."""

@@ -1,7 +1,7 @@
-"""`python -m datasets.reading HOME ROOM BYTES`: the same work without a sandbox, within limits of memory and time.
+"""`python -m datasets.reading HOME ROOM BYTES`: do the same work without a sandbox, with limits on memory and time.
 
-Only where an admin has set WEIR_UPLOADS_UNCONFINED (see datasets/unconfined.py). A file that breaks the parser breaks
-this process alone; one that takes it over has what the portal has.
+Used only if an admin has set WEIR_UPLOADS_UNCONFINED (see datasets/ingest/unsandboxed.py). A file that crashes the
+parser crashes only this process; a file that takes it over can do whatever the portal can.
 """
 
 import ctypes
@@ -18,7 +18,7 @@ PR_SET_NO_NEW_PRIVS = 38
 
 
 def confine(most_bytes: int) -> None:
-    """Take away what the work does not need, before any library has touched it."""
+    """Set the limits and drop privileges, before any library opens the file."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -42,7 +42,7 @@ def main(home: Path, room: str, most_bytes: int) -> None:
         "WEIR_ROOM": room,
         "WEIR_PARAMETERS": (home / "parameters").read_text(),
     }
-    from datasets.reading import inside  # noqa: PLC0415 -- only after the limits stand
+    from datasets.reading import inside  # noqa: PLC0415 -- only once the limits are set
 
     inside.main()
 

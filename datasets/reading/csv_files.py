@@ -1,4 +1,4 @@
-"""CSV into a sealed table: one streaming pass by DuckDB, with every fault told by its line."""
+"""Reads CSV into a table: one streaming pass by DuckDB, which reports each fault with its line."""
 
 import csv
 import itertools
@@ -29,7 +29,7 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """How this file is written."""
+    """The delimiter, encoding, column names and decimal mark of a file."""
 
     delimiter: str
     encoding: str
@@ -40,11 +40,11 @@ class Dialect:
 def read(
     source: Path, target: Path, *, encoding: str, as_text: frozenset[str], progress: Progress
 ) -> dict[str, str]:
-    """Write the file's rows to `target` as Parquet; answer how each column is kept."""
-    dialect = look(source, encoding)
+    """Write the file's rows to `target` as Parquet. Return {column: stored type}. Raises Unreadable with a reason."""
+    dialect = sniff(source, encoding)
     unknown = sorted(as_text - set(dialect.names))
     if unknown:
-        raise Unreadable(f"There is no column called “{unknown[0]}”.")
+        raise Unreadable(f"There is no column named “{unknown[0]}”.")
     database = engine.connect()
     dialect, kinds = _infer(database, source, dialect, as_text)
     for _ in range(ATTEMPTS):
@@ -57,24 +57,26 @@ def read(
             kinds = _widened(database, source, dialect, kinds)
             continue
         if faults := _faults(database):
-            raise _told(faults[0], dialect, kinds)
+            raise _explained(faults[0], dialect, kinds)
         better = _fill_unseen(database, target, dialect, kinds, as_text)
         if better == kinds:
             return kinds
         kinds = better
-    raise Unreadable("The types of this file's columns could not be settled. Read the unclear ones as text.")
+    raise Unreadable(
+        "The types of this file's columns could not be determined. Make each column contain one type of value."
+    )
 
 
 @contextmanager
 def _watched(database: duckdb.DuckDBPyConnection, progress: Progress) -> Iterator[None]:
-    """Tell how far the query is while it runs."""
+    """Report the progress of the query while it runs."""
     done = threading.Event()
 
-    def tell() -> None:
+    def report() -> None:
         while not done.wait(0.5):
             progress(max(database.query_progress(), 0.0) / 100)
 
-    watcher = threading.Thread(target=tell, daemon=True)
+    watcher = threading.Thread(target=report, daemon=True)
     watcher.start()
     try:
         yield
@@ -83,13 +85,13 @@ def _watched(database: duckdb.DuckDBPyConnection, progress: Progress) -> Iterato
         watcher.join()
 
 
-def look(source: Path, encoding: str) -> Dialect:
-    """The delimiter and the column names, from the beginning of the file."""
+def sniff(source: Path, encoding: str) -> Dialect:
+    """Detect the delimiter and the column names from the beginning of the file. Raises Unreadable."""
     with source.open("rb") as stream:
         head = stream.read(HEAD)
     text = _decode(head, encoding)
     if not text.strip():
-        raise Unreadable("This file is empty.")
+        raise Unreadable("This file is empty. Choose another one.")
     lines = text.splitlines(keepends=True)
     if len(head) == HEAD and len(lines) > 1:
         lines = lines[:-1]
@@ -98,10 +100,10 @@ def look(source: Path, encoding: str) -> Dialect:
     check_names(names)
     if all(_is_number(name) for name in names):
         raise Unreadable(
-            "Line 1 holds numbers where the names of the columns should be. Add a line of names."
+            "Line 1 contains numbers where the column names should be. Add a line of column names."
         )
     if len(head) < HEAD and not any(line.strip() for line in itertools.islice(lines, 1, None)):
-        raise Unreadable("This file has a line of column names and nothing below it.")
+        raise Unreadable("This file has a line of column names and no rows below it.")
     return Dialect(delimiter=delimiter, encoding=encoding, names=tuple(names))
 
 
@@ -129,7 +131,7 @@ def wrong_encoding(line: int) -> Unreadable:
 
 
 def _delimiter(lines: list[str]) -> str:
-    """The sign that parts the first lines into the same number of fields, and into most of them."""
+    """Return the delimiter that splits most of the first lines into the same number of fields, and into the most."""
 
     def score(delimiter: str) -> tuple[int, int]:
         rows = [row for row in itertools.islice(csv.reader(lines, delimiter=delimiter), 30) if row]
@@ -148,7 +150,7 @@ def _is_number(text: str) -> bool:
 
 
 def _relation(source: Path, dialect: Dialect, kinds: dict[str, str], *, rejects: bool) -> str:
-    """The file as DuckDB is to read it: nothing guessed, nothing skipped in silence."""
+    """Return the SQL by which DuckDB reads the file: nothing is guessed, and nothing is skipped silently."""
     columns = ", ".join(f"{engine.literal(name)}: '{SQL_TYPES[kind]}'" for name, kind in kinds.items())
     missing = ", ".join(engine.literal(text) for text in MISSING)
     options = [
@@ -192,7 +194,7 @@ def _copy(
 ) -> None:
     group = min(122_880, max(2048, CELLS_PER_GROUP // len(kinds) // 2048 * 2048))
     _forget_faults(database)
-    # DuckDB would round 7.5 to 8 and take 007 for 7 in silence: whole numbers are read as texts and converted here.
+    # DuckDB would silently round 7.5 to 8 and read 007 as 7, so whole numbers are read as text and converted here.
     typed = {name: "string" if kind == "int64" else kind for name, kind in kinds.items()}
     cells = ", ".join(_whole(name) if kind == "int64" else engine.name(name) for name, kind in kinds.items())
     rows, goal = _relation(source, dialect, typed, rejects=True), engine.literal(str(target))
@@ -200,7 +202,7 @@ def _copy(
 
 
 def _whole(column: str) -> str:
-    """A text as a whole number that is written as it was; anything else stops the query."""
+    """Return the SQL that converts text to a whole number with the same digits; anything else stops the query."""
     it = engine.name(column)
     value = f"TRY_CAST({it} AS BIGINT)"
     return (
@@ -212,7 +214,7 @@ def _whole(column: str) -> str:
 def _widened(
     database: duckdb.DuckDBPyConnection, source: Path, dialect: Dialect, kinds: dict[str, str]
 ) -> dict[str, str]:
-    """Columns that are not whole numbers throughout: numbers, codes, or a fault."""
+    """Correct the types of columns that do not contain only whole numbers. Raises Unreadable if one contains text."""
     whole = [name for name, kind in kinds.items() if kind == "int64"]
     texts = dict.fromkeys(dialect.names, "string")
     relation = _relation(source, dialect, texts, rejects=False)
@@ -232,15 +234,17 @@ def _widened(
 def _first_text(
     database: duckdb.DuckDBPyConnection, source: Path, dialect: Dialect, kinds: dict[str, str], column: str
 ) -> Unreadable:
-    """Where text stands in a column of whole numbers."""
+    """Report the first text in a column of whole numbers."""
     _forget_faults(database)
     typed = {name: "double" if name == column else "string" for name in dialect.names}
     rows = _relation(source, dialect, typed, rejects=True)
     database.execute(f"SELECT count({engine.name(column)}) FROM {rows}").fetchall()  # noqa: S608 -- quoted
     faults = _faults(database)
     if faults:
-        return _told(faults[0], dialect, kinds)
-    return Unreadable(f"Column “{column}” is not of one kind. Read it as text.", text=[column])
+        return _explained(faults[0], dialect, kinds)
+    return Unreadable(
+        f"Column “{column}” contains different types of values. Read it as text.", text=[column]
+    )
 
 
 def _forget_faults(database: duckdb.DuckDBPyConnection) -> None:
@@ -249,7 +253,7 @@ def _forget_faults(database: duckdb.DuckDBPyConnection) -> None:
 
 
 def _faults(database: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
-    """What DuckDB could not read, in the order of the file."""
+    """Return what DuckDB could not read, in the order of the file."""
     return database.execute(
         "SELECT line, column_name, error_type, csv_line FROM reject_errors ORDER BY line, column_idx"
     ).fetchall()
@@ -262,7 +266,7 @@ def _fill_unseen(
     kinds: dict[str, str],
     as_text: frozenset[str],
 ) -> dict[str, str]:
-    """Columns whose sample was empty are looked at as a whole."""
+    """Infer the types of columns whose sample was empty from all their cells."""
     texts = [name for name, kind in kinds.items() if kind == "string" and name not in as_text]
     if not texts:
         return kinds
@@ -277,23 +281,27 @@ def _fill_unseen(
     return {**kinds, **{name: inference.kind(each) for name, each in found.items()}}
 
 
-def _told(fault: tuple[object, ...], dialect: Dialect, kinds: dict[str, str]) -> Unreadable:
-    """A fault in the owner's words: line, column, and what kind of value is wrong, not the value itself."""
+def _explained(fault: tuple[object, ...], dialect: Dialect, kinds: dict[str, str]) -> Unreadable:
+    """Explain a fault to the owner: line, column and what type of value is wrong, but not the value itself."""
     line, column, kind, text = fault
     match kind:
         case "CAST":
             return _mixed(line, str(column), str(text), dialect, kinds)
         case "MISSING COLUMNS" | "TOO MANY COLUMNS":
             have = len(next(csv.reader([str(text)], delimiter=dialect.delimiter), []))
-            return Unreadable(f"Line {line} has {have} fields; the line of names has {len(dialect.names)}.")
+            return Unreadable(
+                f"Line {line} has {have} fields, but the line of column names has {len(dialect.names)}."
+            )
         case "UNQUOTED VALUE":
-            return Unreadable(f'Line {line}: a quote (") is not closed, or text stands behind a closed one.')
+            return Unreadable(
+                f'Line {line}: a quote (") is not closed, or is followed by text after it is closed.'
+            )
         case "INVALID ENCODING":
             return wrong_encoding(int(str(line)))
         case "LINE SIZE OVER MAXIMUM":
-            return Unreadable(f"Line {line} is longer than 2 MB.")
+            return Unreadable(f"Line {line} is longer than 2 MB. Check the quotes before it.")
         case _:
-            return Unreadable(f"Line {line} cannot be read.")
+            return Unreadable(f"Line {line} cannot be read. Correct it and upload the file again.")
 
 
 def _mixed(line: object, column: str, text: str, dialect: Dialect, kinds: dict[str, str]) -> Unreadable:

@@ -1,4 +1,4 @@
-"""DuckDB, shut in: no extensions from elsewhere, little memory, nothing spilled to disk."""
+"""DuckDB with restrictions: no extensions are loaded, memory is limited, nothing is spilled to disk."""
 
 import duckdb
 
@@ -6,7 +6,7 @@ MEMORY_MB = 768
 
 
 def connect(*, memory_mb: int = MEMORY_MB, threads: int = 2) -> duckdb.DuckDBPyConnection:
-    """A database in memory for one piece of work."""
+    """Open an in-memory database for one piece of work."""
     database = duckdb.connect(
         ":memory:",
         config={
@@ -22,10 +22,10 @@ def connect(*, memory_mb: int = MEMORY_MB, threads: int = 2) -> duckdb.DuckDBPyC
 
 
 def name(text: str) -> str:
-    """A quoted identifier."""
+    """Quote an SQL identifier."""
     return '"' + text.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
-    """A quoted text."""
+    """Quote an SQL string."""
     return "'" + text.replace("'", "''") + "'"

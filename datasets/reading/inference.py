@@ -1,4 +1,4 @@
-"""What kind of values a column of text holds. The commonest kind wins; what does not fit it is told by its line."""
+"""Infers the type of a text column. The most common type wins; values that do not fit are reported with their line."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from datasets.reading.engine import literal, name
 SAMPLE_ROWS = 20_000
 WHOLE = "-?(0|[1-9][0-9]{0,17})"
 CODE = "[-+]?(0[0-9]+|[0-9]{19,})"
-"""Digits that are no number: a number would lose the zeros in front or the digits at the end."""
+"""Digits that must not become a number, which would lose leading zeros or the last digits."""
 DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 TIME = DATE + "[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?"
 TRUTH = "(?i:true|false)"
@@ -33,7 +33,7 @@ KIND_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many of a column's sampled cells look like what."""
+    """How many of a column's cells are filled, and how many look like each type."""
 
     filled: int
     whole: int
@@ -46,14 +46,14 @@ class Counts:
 
 
 def number_pattern(mark: str) -> str:
-    """A decimal number with this decimal mark."""
+    """Return the regular expression of a decimal number with this decimal mark."""
     return f"[-+]?([0-9]+[{mark}]?[0-9]*|[{mark}][0-9]+)([eE][-+]?[0-9]+)?"
 
 
 def count(
     database: duckdb.DuckDBPyConnection, relation: str, columns: list[str], mark: str
 ) -> dict[str, Counts]:
-    """Look at every column of a relation of texts, in one query."""
+    """Count, in one query, what the cells of each column of a relation of text look like."""
     patterns = [WHOLE, CODE, number_pattern(mark), DATE, TIME, TRUTH, number_pattern(",")]
     parts = [
         part
@@ -69,7 +69,7 @@ def count(
 
 
 def kind(seen: Counts) -> str:
-    """The kind that at least half of the filled cells have; digits that are no number make it text."""
+    """Return the stored type that at least half of the filled cells have; codes (CODE) make the column text."""
     half = max(seen.filled / 2, 1)
     if seen.codes or seen.filled == 0:
         return "string"
@@ -84,7 +84,7 @@ def kind(seen: Counts) -> str:
 
 
 def decimal_mark(delimiter: str, seen: dict[str, Counts]) -> str:
-    """A comma where fields are parted by something else and some column has numbers with commas only."""
+    """Return a comma if it is not the delimiter and some column contains only numbers with commas, else a point."""
     if delimiter == ",":
         return "."
     commas = any(

@@ -1,7 +1,7 @@
-"""What runs in the sandbox: one piece of work over one file of an owner's, and its answer (see datasets.confined).
+"""The entry point inside the sandbox: does one piece of work on one owner's file and writes an answer.
 
-$WEIR_DATA/file is the file, $WEIR_PARAMETERS says what to do, /room (where there is one) is for large results, the
-answer goes to $WEIR_OUT/answer. While it works it prints how far it is, one share a line.
+$WEIR_DATA/file is the file, $WEIR_PARAMETERS (JSON) names the work, /room (if there is one) takes large results, and
+the answer (JSON) is written to $WEIR_OUT/answer. Meanwhile it prints its progress, a share from 0 to 1 per line.
 """
 
 import json
@@ -16,7 +16,7 @@ Work = Callable[[dict[str, Any], Callable[[float], None]], dict[str, Any]]
 
 
 class Meter(threading.Thread):
-    """Says once a second how far the work is."""
+    """Prints the progress of the work once a second."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -45,52 +45,58 @@ def room() -> Path:
 
 
 def read(given: dict[str, Any], meter: Callable[[float], None]) -> dict[str, Any]:
-    """An upload into a table."""
+    """Read an upload into a table."""
     from datasets.reading import files, outcome  # noqa: PLC0415 -- each work loads only what it needs
 
     try:
         return {"read": outcome.to_json(files.read(the_file(), room() / "table", given, meter))}
-    except outcome.Unreadable as reason:
-        return {"unreadable": str(reason), "remedy": reason.remedy}
+    except outcome.Unreadable as why:
+        return {"unreadable": str(why), "remedy": why.remedy}
     except MemoryError:
-        return {"unreadable": "Reading this file needs more memory than it may have.", "remedy": {}}
+        reason = "Reading this file needs more memory than the portal allows. Split it."
+        return {"unreadable": reason, "remedy": {}}
 
 
 def rows(given: dict[str, Any], _meter: Callable[[float], None]) -> dict[str, Any]:
-    """A page of a table."""
-    from datasets.reading import looking  # noqa: PLC0415
+    """Return a page of rows of a table."""
+    from datasets.reading import inspection  # noqa: PLC0415
 
-    return {"rows": looking.rows(the_file(), first=given["first"], most=given["most"])}
+    return {"rows": inspection.rows(the_file(), first=given["first"], most=given["most"])}
 
 
 def fit(given: dict[str, Any], _meter: Callable[[float], None]) -> dict[str, Any]:
-    """How many cells of a table meet conditions."""
-    from datasets.reading import looking  # noqa: PLC0415
+    """Count the cells of a table that meet each condition."""
+    from datasets.reading import inspection  # noqa: PLC0415
 
-    return {"counts": looking.counts(the_file(), given["tests"], given["values"])}
+    return {"counts": inspection.counts(the_file(), given["tests"], given["values"])}
 
 
 def each(given: dict[str, Any], _meter: Callable[[float], None]) -> dict[str, Any]:
-    """How many people have more rows than were declared."""
-    from datasets.reading import looking  # noqa: PLC0415
+    """Count the people who have more rows than declared."""
+    from datasets.reading import inspection  # noqa: PLC0415
 
-    return looking.people(the_file(), given["subject"], most=given["most"], same=given["same"])
+    return inspection.people(the_file(), given["subject"], most=given["most"], same=given["same"])
 
 
 def order(given: dict[str, Any], meter: Callable[[float], None]) -> dict[str, Any]:
-    """A table as columns in the order of its subjects."""
-    from datasets import columns, ordering  # noqa: PLC0415
+    """Write a table as columns in subject order."""
+    from datasets import columns  # noqa: PLC0415
+    from datasets.reading import subject_order  # noqa: PLC0415
 
     plans = [columns.plan_from(each) for each in given["plans"]]
-    ordering.write(the_file(), given["subject"], plans, bytes.fromhex(given["key"]), room(), progress=meter)
+    subject_order.write(
+        the_file(), given["subject"], plans, bytes.fromhex(given["key"]), room(), progress=meter
+    )
     return {}
 
 
 def people(given: dict[str, Any], _meter: Callable[[float], None]) -> dict[str, Any]:
-    """What some of the people of a table are known by."""
-    from datasets import ordering  # noqa: PLC0415
+    """Return the digests of some of the people in a table."""
+    from datasets.reading import subject_order  # noqa: PLC0415
 
-    found = ordering.some_digests(the_file(), given["subject"], bytes.fromhex(given["key"]), given["most"])
+    found = subject_order.some_digests(
+        the_file(), given["subject"], bytes.fromhex(given["key"]), given["most"]
+    )
     return {"digests": [each.hex() for each in found]}
 
 
@@ -105,7 +111,7 @@ WORKS: dict[str, Work] = {
 
 
 def main() -> None:
-    os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # which gives back what it does not need
+    os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # it returns unused memory
     threading.stack_size(1024 * 1024)
     given = json.loads(os.environ["WEIR_PARAMETERS"])
     meter = Meter()
@@ -114,7 +120,7 @@ def main() -> None:
     meter.stop()
     Path(os.environ["WEIR_OUT"], "answer").write_text(json.dumps(answer))
     sys.stdout.flush()
-    os._exit(0)  # what libraries would still tidy up goes with the process
+    os._exit(0)  # skips the libraries' clean-up: the process ends anyway
 
 
 if __name__ == "__main__":

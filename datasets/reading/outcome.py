@@ -1,4 +1,4 @@
-"""What reading a file leads to: a table with what the owner needs to know of it, or a reason in words."""
+"""The outcome of reading a file: a table with its profile for the owner, or a reason why it cannot be read."""
 
 import math
 import unicodedata
@@ -15,7 +15,7 @@ FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Unreadable(Exception):
-    """The file is not what the portal reads. The text is for the owner; a remedy names options to try again with."""
+    """The portal cannot read the file. The text is for the owner; `remedy` contains options for a retry."""
 
     def __init__(self, why: str, /, **remedy: object) -> None:
         super().__init__(why)
@@ -24,7 +24,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnRead:
-    """One column as it was found. Apart from name and kind all of it is for the owner's eyes only."""
+    """One column as it was read. Only the owner may see more of it than name and type."""
 
     name: str
     stored: str
@@ -33,27 +33,29 @@ class ColumnRead:
     highest: float | None = None
     distinct: int = 0
     values: tuple[str | int, ...] = ()
-    """All different values, when there are few."""
+    """All different values, if there are few."""
     formulas: int = 0
     first_formula: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """A table that was read to its end."""
+class TableRead:
+    """A table as it was read, complete."""
 
     rows: int
     columns: tuple[ColumnRead, ...]
     notes: tuple[str, ...] = field(default=())
 
 
-def to_json(reading: Reading) -> dict[str, Any]:
+def to_json(reading: TableRead) -> dict[str, Any]:
     return asdict(reading)
 
 
-def from_json(value: dict[str, Any], *, most_rows: int) -> Reading:
-    """A reading as it was told by a parser that the file may have taken over: each part is what it should be, or
-    ValueError, TypeError or KeyError."""
+def from_json(value: dict[str, Any], *, most_rows: int) -> TableRead:
+    """Validate the answer of a parser that the file may have taken over.
+
+    Raises ValueError, TypeError or KeyError if any part is malformed.
+    """
     rows = _count(value["rows"], most_rows)
     columns = tuple(_column(each, rows) for each in _listed(value["columns"], MAX_COLUMNS))
     try:
@@ -61,13 +63,13 @@ def from_json(value: dict[str, Any], *, most_rows: int) -> Reading:
     except Unreadable as bad:
         raise ValueError(str(bad)) from bad
     if not rows or not columns:
-        raise ValueError("a table of nothing")
+        raise ValueError("an empty table")
     notes = tuple(_text(note, NOTE_LENGTH) for note in _listed(value["notes"], 2 * MAX_COLUMNS))
-    return Reading(rows=rows, columns=columns, notes=notes)
+    return TableRead(rows=rows, columns=columns, notes=notes)
 
 
 def reason_from_json(value: dict[str, Any]) -> Unreadable:
-    """Why a file is not read, as it was told; believed as little."""
+    """Validate a parser's reason for not reading a file. Raises like from_json()."""
     remedy = value["remedy"]
     if remedy and remedy != {"encoding": "latin-1"}:
         remedy = {"text": [_text(name, MAX_NAME) for name in _listed(remedy["text"], MAX_COLUMNS)]}
@@ -77,7 +79,7 @@ def reason_from_json(value: dict[str, Any]) -> Unreadable:
 def _column(value: dict[str, Any], rows: int) -> ColumnRead:
     stored = value["stored"]
     if stored not in STORED:
-        raise ValueError("a kind that there is not")
+        raise ValueError("an unknown stored type")
     whole = stored == "int64"
     first = value["first_formula"]
     return ColumnRead(
@@ -98,7 +100,7 @@ def _column(value: dict[str, Any], rows: int) -> ColumnRead:
 
 def _count(value: object, most: int, least: int = 0) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise ValueError("a number that there is not")
+        raise ValueError("an invalid count")
     return value
 
 
@@ -106,26 +108,26 @@ def _number(value: object) -> float | None:
     if value is None:
         return None
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise ValueError("a bound that there is not")
+        raise ValueError("an invalid bound")
     return float(value)
 
 
 def _text(value: object, most: int) -> str:
     if not isinstance(value, str) or len(value) > most or "\0" in value:
-        raise ValueError("a text that there is not")
+        raise ValueError("an invalid text")
     return value
 
 
 def _listed(value: object, most: int) -> list[Any]:
     if not isinstance(value, list) or len(value) > most:
-        raise ValueError("a list that there is not")
+        raise ValueError("an invalid list")
     return value
 
 
 def check_names(names: list[str]) -> None:
-    """Unreadable unless every column has a name of its own that code and pages can bear."""
+    """Raise Unreadable unless every column has a unique name that is safe in code and on pages."""
     if len(names) > MAX_COLUMNS:
-        raise Unreadable(f"This file has {len(names):,} columns; the most that are read is {MAX_COLUMNS:,}.")
+        raise Unreadable(f"This file has {len(names):,} columns. Reduce them to at most {MAX_COLUMNS:,}.")
     seen: dict[str, int] = {}
     for position, name in enumerate(names, 1):
         if why := _bad_name(name):
@@ -133,8 +135,8 @@ def check_names(names: list[str]) -> None:
         alike = unicodedata.normalize("NFKC", name).casefold()
         if first := seen.get(alike):
             same = names[first - 1].casefold() == name.casefold()
-            told = f"both called “{name}”" if same else f"called alike (“{names[first - 1]}” and “{name}”)"
-            raise Unreadable(f"Columns {first} and {position} are {told}. Rename one of them.")
+            how = f"are both named “{name}”" if same else f"look alike (“{names[first - 1]}” and “{name}”)"
+            raise Unreadable(f"Columns {first} and {position} {how}. Rename one of them.")
         seen[alike] = position
 
 
@@ -144,16 +146,16 @@ def _bad_name(name: str) -> str | None:
     if len(name) > MAX_NAME:
         return f"is longer than {MAX_NAME} characters"
     if name != name.strip() or not name.isprintable():
-        return "begins or ends with a space, or holds characters that cannot be seen"
+        return "begins or ends with a space, or contains invisible characters"
     if name.startswith(("=", "+", "-", "@")):
-        return "begins with a sign that spreadsheets take for a formula"
+        return "begins with a character that makes it a formula in spreadsheets"
     if any(sign in name for sign in "\"'`\\;<>{}"):
-        return "holds a quote, a bracket, a semicolon or a backslash"
+        return "contains a quote, a bracket, a semicolon or a backslash"
     return None
 
 
 def too_many_rows(rows: int, most: int) -> Unreadable:
     return Unreadable(
-        f"This file has {rows:,} rows; this portal takes at most {most:,} in one table. "
+        f"This file has {rows:,} rows. This portal takes at most {most:,} in one table. "
         "Split it into several tables, or ask an admin to allow more."
     )

@@ -1,4 +1,4 @@
-"""Parquet into a sealed table: what the file claims is checked first, then it is decoded in bounded batches."""
+"""Reads Parquet into a table: checks what the file claims first, then decodes it in bounded batches."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +11,9 @@ from datasets.reading.outcome import Unreadable, check_names, too_many_rows
 
 BATCH_BYTES = 32 * 1024 * 1024
 ALWAYS_DECODED = 256 * 1024 * 1024
-"""Decoded bytes that need no justification by the size of the file."""
+"""The decoded bytes that are allowed whatever the size of the file."""
 BLOW_UP = 100
-"""How many times its own size a larger file may decode to."""
+"""How many times its own size a file may decode to beyond that."""
 KEPT = {
     "int64": pa.int64(),
     "double": pa.float64(),
@@ -25,7 +25,7 @@ KEPT = {
 
 
 def read(source: Path, target: Path, *, progress: Callable[[float], None], most_rows: int) -> dict[str, str]:
-    """Write the file's rows to `target` as plain Parquet; answer how each column is kept."""
+    """Write the file's rows to `target` as plain Parquet. Return {column: stored type}. Raises Unreadable."""
     try:
         with pq.ParquetFile(
             source, pre_buffer=False, buffer_size=1024 * 1024, thrift_string_size_limit=16 * 1024 * 1024,
@@ -34,9 +34,10 @@ def read(source: Path, target: Path, *, progress: Callable[[float], None], most_
             _check_claims(file.metadata, source.stat().st_size, most_rows)
             return _rewrite(file, source.stat().st_size, target, progress)
     except pa.ArrowMemoryError as full:
-        raise Unreadable("Unpacking this file needs more memory than it may have.") from full
+        raise Unreadable("Unpacking this file needs more memory than the portal allows. Split it.") from full
     except (pa.ArrowException, OSError) as broken:
-        raise Unreadable(f"This Parquet file is damaged or hostile: {type(broken).__name__}.") from broken
+        name = type(broken).__name__
+        raise Unreadable(f"This Parquet file is damaged or malicious ({name}). Write it again.") from broken
 
 
 def _rewrite(
@@ -52,9 +53,11 @@ def _rewrite(
         for batch in file.iter_batches(batch_size=batch_rows, use_threads=False):
             decoded, rows = decoded + sum(map(_unpacked, batch.columns)), rows + batch.num_rows
             if rows > metadata.num_rows:
-                raise Unreadable(f"This file holds more rows than the {metadata.num_rows:,} it declares.")
+                raise Unreadable(
+                    f"This file contains more rows than the {metadata.num_rows:,} that it declares."
+                )
             if decoded > limit:
-                raise Unreadable(f"This file unpacks to far more than it is: over {limit // 2**20:,} MB.")
+                raise Unreadable(f"This file unpacks to far more than its size: over {limit // 2**20:,} MB.")
             writer.write_batch(_plain(batch, schema, rows - batch.num_rows))
             progress(rows / max(metadata.num_rows, 1))
     if rows == 0:
@@ -67,7 +70,7 @@ def _check_claims(metadata: pq.FileMetaData, size: int, most_rows: int) -> None:
     if metadata.num_rows > most_rows:
         raise too_many_rows(metadata.num_rows, most_rows)
     if claimed > max(ALWAYS_DECODED, BLOW_UP * size):
-        raise Unreadable(f"This file of {size:,} bytes claims to unpack to {claimed:,}. It is not opened.")
+        raise Unreadable(f"This file of {size:,} bytes claims to unpack to {claimed:,}. It was not opened.")
 
 
 def _kinds(schema: pa.Schema) -> dict[str, str]:
@@ -93,17 +96,17 @@ def _kind(field: pa.Field) -> str:
         return found
     if pa.types.is_nested(kind):
         raise Unreadable(
-            f"Column “{field.name}” is nested: a cell must hold one value. "
-            "Flatten it into columns or rows of their own."
+            f"Column “{field.name}” is nested, but a cell must contain one value. "
+            "Flatten it into separate columns or rows."
         )
     raise Unreadable(
-        f"Column “{field.name}” has the type {str(kind)[:60]}, which is not read. "
+        f"Column “{field.name}” has the type {str(kind)[:60]}, which the portal cannot read. "
         "Use numbers, text, true or false, dates or times."
     )
 
 
 def _unpacked(column: pa.Array) -> int:
-    """The bytes of a column when every cell stands for itself."""
+    """Return the bytes of a column without dictionary encoding."""
     if not pa.types.is_dictionary(column.type) or not pa.types.is_string(column.type.value_type):
         return int(column.nbytes)
     lengths = pc.take(pc.binary_length(column.dictionary), column.indices)
@@ -111,7 +114,7 @@ def _unpacked(column: pa.Array) -> int:
 
 
 def _plain(batch: pa.RecordBatch, schema: pa.Schema, before: int) -> pa.RecordBatch:
-    """The batch in the few types that tables are kept in, with texts that are really UTF-8."""
+    """Convert a batch to the few types that tables are stored in, and check that text is valid UTF-8."""
     arrays = []
     for column, field in zip(batch.columns, schema, strict=True):
         try:
@@ -120,7 +123,7 @@ def _plain(batch: pa.RecordBatch, schema: pa.Schema, before: int) -> pa.RecordBa
         except pa.ArrowException as bad:
             last = before + batch.num_rows
             raise Unreadable(
-                f"Column “{field.name}”, rows {before + 1:,} to {last:,}: a value cannot be kept as {field.type}."
+                f"Column “{field.name}”, rows {before + 1:,} to {last:,}: a value cannot be stored as {field.type}."
             ) from bad
         arrays.append(array)
     return pa.RecordBatch.from_arrays(arrays, schema=schema)

@@ -1,4 +1,4 @@
-"""What the owner needs to see of a table that was read: ranges, few values, empty cells, formulas."""
+"""The profile of a table for its owner: ranges, the values if they are few, empty cells, formulas."""
 
 from pathlib import Path
 
@@ -17,12 +17,12 @@ def count_rows(table: Path) -> int:
 
 
 def _relation(table: Path) -> str:
-    """The table without any column that DuckDB would add: a column of the file may have that name."""
+    """Return the SQL that reads the table, without columns that DuckDB would add and the file may have too."""
     return f"read_parquet({engine.literal(str(table))}, hive_partitioning=false)"
 
 
 def profile(table: Path, kinds: dict[str, str], rows: int) -> tuple[ColumnRead, ...]:
-    """Every column's profile, from the sealed form of the table."""
+    """Return the profile of every column, from the table as it will be sealed."""
     database = engine.connect()
     relation = _relation(table)
     names = list(kinds)
@@ -60,7 +60,7 @@ def _columns(
 
 
 def _aggregates(column: str, kind: str) -> list[str]:
-    """Five aggregates: filled cells, different values, lowest, highest, and how many begin like a formula."""
+    """Return five SQL aggregates: filled cells, different values, lowest, highest, cells that begin like a formula."""
     it = engine.name(column)
     common = [f"count({it})", f"approx_count_distinct({it})"]
     finite = f"CASE WHEN isfinite({it}::DOUBLE) THEN {it}::DOUBLE END"
@@ -82,7 +82,7 @@ def _like_a_formula(it: str) -> str:
 
 
 def _first_formula(database: duckdb.DuckDBPyConnection, relation: str, column: str) -> int | None:
-    """The number of the first row whose cell begins like a formula, from 1 on."""
+    """Return the number, from 1, of the first row whose cell begins like a formula."""
     numbered = f"SELECT row_number() OVER () AS place, {engine.name(column)} AS cell FROM {relation}"  # noqa: S608 -- quoted
     found = database.execute(
         f"SELECT min(place) FROM ({numbered}) WHERE {_like_a_formula('cell')}"  # noqa: S608 -- quoted
@@ -91,7 +91,7 @@ def _first_formula(database: duckdb.DuckDBPyConnection, relation: str, column: s
 
 
 def _values(database: duckdb.DuckDBPyConnection, relation: str, column: str) -> tuple[str | int, ...]:
-    """All different values, when they are few and short; otherwise none."""
+    """Return all different values if they are few and short; otherwise none."""
     it = engine.name(column)
     found = database.execute(
         f"SELECT DISTINCT {it} FROM {relation} WHERE {it} IS NOT NULL ORDER BY 1 LIMIT {VALUES_SHOWN + 1}"  # noqa: S608 -- quoted

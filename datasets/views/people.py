@@ -1,4 +1,4 @@
-"""Who may use a dataset and who reviews it: asking, deciding, taking away, handing over."""
+"""Pages about people: asking for access, deciding on it, revoking it, reviewers, and the transfer to a new owner."""
 
 from uuid import UUID
 
@@ -7,15 +7,16 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.http import confirmed_recently
 from accounts.models import User
+from accounts.signin.reauthentication import confirmed_recently
 from common.access import require
 from common.errors import Refused
 from common.http import UserRequest, found
+from common.pages import attempt
 from datasets import rules, services
 from datasets.forms import AccessForm, DecisionForm, ReasonForm, ReviewerForm, TransferForm
 from datasets.models import AccessRequest, Dataset, DatasetReviewer, Grant
-from datasets.views.shared import attempt, owned, said, show, visible
+from datasets.views.shared import owned, redirect_with_message, show, visible
 
 PER_PAGE = 25
 
@@ -44,12 +45,12 @@ def _people(request: UserRequest, dataset: Dataset, *, status: int = 200, **form
 def _person(email: str) -> User:
     person = User.objects.with_address(email).filter(is_active=True).first()
     if person is None:
-        raise Refused("Nobody with this address has an active account here.")
+        raise Refused("Nobody with this address has an active account here. Check the address.")
     return person
 
 
 @require_POST
-@confirmed_recently("Give a reviewer's seat")
+@confirmed_recently("Add a reviewer")
 def add_reviewer(request: UserRequest, pk: UUID) -> HttpResponse:
     dataset = owned(request, pk)
     form = ReviewerForm(request.POST)
@@ -61,23 +62,25 @@ def add_reviewer(request: UserRequest, pk: UUID) -> HttpResponse:
         )
 
     if attempt(form, act):
-        return said(request, "The reviewer is added.", "datasets:people", pk, "reviewers")
+        return redirect_with_message(request, "Reviewer added.", "datasets:people", pk, "reviewers")
     return _people(request, dataset, status=400, reviewer_form=form)
 
 
 @require_POST
-@confirmed_recently("Take a reviewer's seat away")
+@confirmed_recently("Remove a reviewer")
 def remove_reviewer(request: UserRequest, pk: UUID) -> HttpResponse:
     own = Dataset.objects.owned_by(request.user).order_by().values("pk")
-    seat = found(
+    reviewer = found(
         DatasetReviewer.objects.filter(dataset__in=own).select_related("dataset__owner", "user"), pk=pk
     )
-    services.remove_reviewer(seat, by=request.user)
-    return said(request, "The reviewer is removed.", "datasets:people", seat.dataset_id, "reviewers")
+    services.remove_reviewer(reviewer, by=request.user)
+    return redirect_with_message(
+        request, "Reviewer removed.", "datasets:people", reviewer.dataset_id, "reviewers"
+    )
 
 
 @require_POST
-@confirmed_recently("Hand a dataset over to somebody else")
+@confirmed_recently("Transfer a dataset to another owner")
 def transfer(request: UserRequest, pk: UUID) -> HttpResponse:
     dataset = owned(request, pk)
     form = TransferForm(request.POST)
@@ -93,7 +96,7 @@ def transfer(request: UserRequest, pk: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask(request: UserRequest, pk: UUID) -> HttpResponse:
-    """Ask for access: purpose, outputs, and the terms as they are now."""
+    """Ask for access, with a purpose and intended outputs, and accept the current terms."""
     dataset = visible(request, pk)
     terms = dataset.terms
     start = {"terms": terms.pk if terms else None}
@@ -107,8 +110,9 @@ def ask(request: UserRequest, pk: UUID) -> HttpResponse:
         )
 
     if request.method == "POST" and attempt(form, act):
-        return said(request, "The owner has been asked. You will be told.", "datasets:detail", pk)
-    refusal = rules.ask_for_access(request.user, dataset)
+        message = "Request sent. You will be notified of the decision."
+        return redirect_with_message(request, message, "datasets:detail", pk)
+    refusal = rules.may_ask_access(request.user, dataset)
     context = {"form": form, "terms": terms, "refusal": refusal}
     return show(request, "ask", dataset, context, status=400 if form.errors else 200)
 
@@ -151,8 +155,8 @@ def decide(request: UserRequest, pk: UUID) -> HttpResponse:
         services.decide_access(item, by=request.user, grant=grant, note=given["note"], days=given["days"])
 
     if attempt(form, act):
-        told = "Access is granted." if grant else "The request is declined."
-        return said(request, told, "datasets:access", pk)
+        message = "Access granted." if grant else "Request declined."
+        return redirect_with_message(request, message, "datasets:access", pk)
     return _access(request, item, form, status=400)
 
 
@@ -160,13 +164,13 @@ def decide(request: UserRequest, pk: UUID) -> HttpResponse:
 def withdraw(request: UserRequest, pk: UUID) -> HttpResponse:
     items = AccessRequest.objects.visible_to(request.user).filter(scientist=request.user)
     item = services.withdraw_access(found(items, pk=pk), by=request.user)
-    return said(request, "Your request is withdrawn.", "datasets:detail", item.dataset_id)
+    return redirect_with_message(request, "Request withdrawn.", "datasets:detail", item.dataset_id)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@confirmed_recently("Take access away")
+@confirmed_recently("Revoke access to a dataset")
 def revoke(request: UserRequest, pk: UUID) -> HttpResponse:
-    """Take access away, with the reason."""
+    """Revoke access, with a reason."""
     grants = Grant.objects.visible_to(request.user).select_related("dataset__owner", "user")
     grant = found(grants, pk=pk)
     require(rules.may_revoke_access, request.user, grant.dataset)
@@ -174,6 +178,6 @@ def revoke(request: UserRequest, pk: UUID) -> HttpResponse:
     if request.method == "POST" and attempt(
         form, lambda: services.revoke_access(grant, by=request.user, reason=form.cleaned_data["reason"])
     ):
-        return said(request, "The access is taken away.", "datasets:detail", grant.dataset_id)
+        return redirect_with_message(request, "Access revoked.", "datasets:detail", grant.dataset_id)
     context = {"form": form, "verb": "revoke", "grant": grant, "danger": True}
     return show(request, "reason", grant.dataset, context, status=400 if form.errors else 200)

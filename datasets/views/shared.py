@@ -1,14 +1,12 @@
-"""What the pages of datasets have in common."""
+"""Helpers that the views of datasets share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from uuid import UUID
 
-from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
-from common.errors import Refused
 from common.http import UserRequest, found
 from datasets.models import Dataset
 from datasets.queries import waiting_access
@@ -16,13 +14,13 @@ from datasets.rules import is_dataset_owner
 
 
 def visible(request: UserRequest, pk: UUID) -> Dataset:
-    """A dataset that this person may know of."""
+    """Return a dataset that this person may see, or raise Http404."""
     return found(Dataset.objects.visible_to(request.user).select_related("owner"), pk=pk)
 
 
-def owned(request: UserRequest, pk: UUID) -> Dataset:
-    """A dataset of this person's own; for everybody else its inner pages do not exist."""
-    return found(Dataset.objects.owned_by(request.user).select_related("owner"), pk=pk)
+def owned(request: UserRequest, pk: UUID, *beside: str) -> Dataset:
+    """Return a dataset of this person's own, read with its relations `beside`, or raise Http404."""
+    return found(Dataset.objects.owned_by(request.user).select_related("owner", *beside), pk=pk)
 
 
 def show(
@@ -34,7 +32,7 @@ def show(
     tab: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    """A page of one dataset, with the tabs that this person has."""
+    """Render a page of one dataset, with the tabs that this person may open."""
     owns = is_dataset_owner(request.user, dataset) is None
     shared = {
         "dataset": dataset,
@@ -46,20 +44,10 @@ def show(
     return render(request, f"datasets/{name}.html", {**shared, **context}, status=status)
 
 
-def attempt(form: forms.BaseForm, act: Callable[[], object]) -> bool:
-    """Whether the form is valid and the verb went through; a refusal stands above the form, which keeps its text."""
-    if not form.is_valid():
-        return False
-    try:
-        act()
-    except Refused as refusal:
-        form.add_error(None, str(refusal))
-        return False
-    return True
-
-
-def said(request: UserRequest, text: str, to: str, pk: UUID, anchor: str = "") -> HttpResponse:
-    """Back to a page, with a line that says what was done."""
+def redirect_with_message(
+    request: UserRequest, text: str, to: str, pk: UUID, anchor: str = ""
+) -> HttpResponse:
+    """Redirect to the page `to` of the object `pk`, with a message that says what was done."""
     messages.success(request, text)
     response = redirect(to, pk)
     if anchor:

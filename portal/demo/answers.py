@@ -1,14 +1,16 @@
-"""The demo's automatic lane: a promise for the wage panel, a budget, and a few real answers out of it."""
+"""The demo's automatic lane: a promise for the wage panel, two budgets, and a few real answers."""
 
 import uuid
 
 from datasets.models import Dataset
 from portal.demo import people
-from privacy import asking, execution, services
-from privacy.engine import sql_text
-from privacy.engine.expressions import Column, Compare, Constant, In
-from privacy.engine.queries import CountSubjects, Mean, Query
-from privacy.models import Answer, Budget, Protection
+from privacy import services
+from privacy.engine.language import sql_text
+from privacy.engine.language.expressions import Column, Compare, Constant, In
+from privacy.engine.language.query import CountSubjects, Mean, Query
+from privacy.execution import lifecycle
+from privacy.models import Answer, Budget, Promise
+from privacy.services import questions
 
 PANEL_SIZE = 545
 NAMESPACE = uuid.UUID("6f7a52d4-3a1b-4a0e-9c55-0d2f4cf2b9a2")
@@ -19,14 +21,14 @@ QUESTIONS = (
     (Query(table="wages", measure=Mean(Column("lwage")), where=IN_1987, rows=1), 0.45),
     (Query(table="wages", measure=Mean(Column("educ"), per_subject=True)), 0.4),
 )
-"""What Mei-Ling asks, and the epsilon that each answer may cost. In one year everybody has one row: saying so makes
-the answer eight times as exact."""
+"""What Mei-Ling asks, and the epsilon of each answer. In one year everybody has one row: stating so (rows=1) makes the
+answer eight times as exact."""
 
 
 def play(panel: Dataset) -> None:
-    """Everything, or what is still missing of it."""
-    protection = _promise(panel)
-    mei, yusuf = (_budget(protection, one) for one in (people.MEI, people.YUSUF))
+    """Create everything that is still missing."""
+    promise = _promise(panel)
+    mei, yusuf = (_budget(promise, one) for one in (people.MEI, people.YUSUF))
     for query, epsilon in QUESTIONS:
         _answered(mei, query, epsilon)
     if not yusuf.top_ups.exists():
@@ -34,13 +36,13 @@ def play(panel: Dataset) -> None:
             yusuf,
             by=yusuf.scientist,
             epsilon=2.0,
-            reason="Four regions and eight years: with the share I have, each mean would be off by a fifth.",
+            reason="Four regions and eight years: with my budget, each mean would be off by a fifth.",
         )
 
 
-def _promise(panel: Dataset) -> Protection:
-    """A standard promise, shared by three scientists."""
-    found = Protection.objects.filter(dataset=panel).first()
+def _promise(panel: Dataset) -> Promise:
+    """Return the dataset's promise; make one for three scientists if there is none."""
+    found = Promise.objects.filter(dataset=panel).first()
     if found is not None:
         return found
     return services.protect(
@@ -48,19 +50,19 @@ def _promise(panel: Dataset) -> Protection:
     )
 
 
-def _budget(protection: Protection, one: people.Person) -> Budget:
+def _budget(promise: Promise, one: people.Person) -> Budget:
     scientist = people.find(one)
-    found = protection.budgets.filter(scientist=scientist).first()
+    found = promise.budgets.filter(scientist=scientist).first()
     if found is None:
-        found = services.give_budget(protection, scientist, by=protection.dataset.owner)
+        found = services.give_budget(promise, scientist, by=promise.dataset.owner)
     return found
 
 
 def _answered(budget: Budget, query: Query, epsilon: float) -> Answer:
-    """Asked, and computed here unless a worker was quicker."""
+    """Ask a question and compute its answer here, unless a worker was quicker."""
     by = budget.scientist
-    quoted = asking.quote(budget, query, by=by, epsilon=epsilon)
-    key = uuid.uuid5(NAMESPACE, f"{budget.pk} {asking.digest_of(query)}")
-    answer = asking.ask(budget, quoted, key=key, by=by, text=sql_text.write(query, quoted.spec))
-    execution.compute(str(answer.pk))
+    quoted = questions.quote(budget, query, by=by, epsilon=epsilon)
+    key = uuid.uuid5(NAMESPACE, f"{budget.pk} {questions.digest_of(query)}")
+    answer = questions.ask(budget, quoted, key=key, by=by, text=sql_text.write(query, quoted.spec))
+    lifecycle.compute(str(answer.pk))
     return answer

@@ -15,8 +15,9 @@ from django.conf import settings
 
 from accounts.models import User
 from common.errors import Refused
-from datasets import execution, services, uploads
+from datasets import execution, services
 from datasets.models import Dataset, Revision, Upload
+from datasets.services import uploads
 from portal.demo import people
 
 Columns = dict[str, dict[str, object]]

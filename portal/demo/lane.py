@@ -1,6 +1,6 @@
-"""Steps through the review lane that can be taken again: each does nothing when it has been done already.
+"""Idempotent steps through the review lane: each does nothing if it has already been done.
 
-Private runs really run, in the sandbox: here a worker is signed on for as long as the demo is filled in.
+Code really runs in the sandbox, by a worker that is registered while the demo is created.
 """
 
 import time
@@ -15,8 +15,10 @@ from django.utils.module_loading import import_string
 from accounts.models import User
 from datasets.models import Dataset
 from portal.demo import people
-from requests_app import announcing, claiming, enlisting, execution, releasing, services
+from requests_app import services
+from requests_app.execution import announcement, claims, lifecycle, worker_presence
 from requests_app.models import CodeRequest, Output, Release, Run, Worker
+from requests_app.services import releases
 from runner.contract import Executor
 
 WORKER = "demo@seed"
@@ -27,14 +29,14 @@ State = CodeRequest.State
 
 @dataclass(slots=True)
 class Lane:
-    """The lane with a worker in it; without a sandbox nothing runs and `refusal` says why."""
+    """The review lane with a worker. Without a sandbox nothing runs, and `refusal` says why."""
 
     executor: Executor
-    presence: enlisting.Presence
+    presence: worker_presence.Presence
     refusal: str = ""
 
     def ran(self, item: CodeRequest) -> Run | None:
-        """The finished private run of an approved request."""
+        """Return the finished private run of an approved request, or None if it cannot run."""
         item = fresh(item)
         done = item.runs.filter(kind=Run.Kind.PRIVATE, finished_at__isnull=False).first()
         if done or self.refusal or item.state != State.APPROVED:
@@ -43,7 +45,7 @@ class Lane:
         return self._finish(queued or services.start_run(item, by=item.author, key=_key(item, "run")))
 
     def tried(self, item: CodeRequest) -> Run | None:
-        """A finished run on mock data."""
+        """Return a finished mock run, or None if it cannot run."""
         done = item.runs.filter(kind=Run.Kind.MOCK).first()
         if done or self.refusal:
             return done
@@ -54,9 +56,9 @@ class Lane:
         while run.state in Run.LIVE and not self.refusal:
             self.presence.beat()
             if time.monotonic() > deadline:
-                self.refusal = f"the run of “{run.request}” was not taken within {PATIENCE_SECONDS} seconds"
-            elif claimed := claiming.claim(WORKER):
-                _announce(execution.execute(claimed, self.executor))
+                self.refusal = f"the run of “{run.request}” was not claimed within {PATIENCE_SECONDS} seconds"
+            elif claimed := claims.claim(WORKER):
+                _announce(lifecycle.execute(claimed, self.executor))
             else:
                 time.sleep(0.1)  # another worker has it
             run.refresh_from_db()
@@ -64,27 +66,27 @@ class Lane:
 
 
 def _announce(run: Run) -> None:
-    """The demo's rows are nobody's: the ends of its runs need not wait for their step."""
+    """Announce the run's end at once. The demo holds no private data, so the end need not wait for its time step."""
     Run.objects.filter(pk=run.pk, ended_at__isnull=False, finished_at=None).update(told_at=run.ended_at)
-    announcing.announce_due()
+    announcement.announce_due()
 
 
 @contextmanager
 def opened() -> Iterator[Lane]:
-    """The lane, for as long as the demo is filled in."""
+    """Yield the lane with a registered worker, which signs off at the end."""
     executor: Executor = import_string(settings.EXECUTOR)()
-    presence = enlisting.Presence(WORKER, executor, slots=1)
+    presence = worker_presence.Presence(WORKER, executor, slots=1)
     presence.beat()
     try:
         yield Lane(executor, presence, Worker.objects.get(name=WORKER).refusal)
     finally:
-        enlisting.sign_off(WORKER)
+        worker_presence.sign_off(WORKER)
 
 
 def request(
     dataset: Dataset, one: people.Person, title: str, code: str, *, purpose: str, context: str
 ) -> CodeRequest:
-    """The request of this title, begun if it is not there yet."""
+    """Return the request with this title; create it if there is none."""
     author = people.find(one)
     item = CodeRequest.objects.filter(dataset=dataset, author=author, title=title).first()
     if item is None:
@@ -105,7 +107,7 @@ def submitted(item: CodeRequest) -> CodeRequest:
 
 
 def revised(item: CodeRequest, code: str) -> CodeRequest:
-    """A second version, after changes were asked for."""
+    """Submit a second version after changes were requested."""
     item = fresh(item)
     if item.state == State.CHANGES_REQUESTED:
         write(item, code)
@@ -121,9 +123,9 @@ def in_review(item: CodeRequest, *, by: User) -> CodeRequest:
 
 
 def remarked(item: CodeRequest, text: str, *, by: User, line: int) -> None:
-    """A comment on a line of the latest version."""
+    """Comment on a line of the latest version."""
     item = fresh(item)
-    waiting = item.state in (State.SUBMITTED, State.IN_REVIEW)
+    waiting = item.state in CodeRequest.OPEN
     if waiting and item.latest and not item.latest.comments.filter(author=by, line=line).exists():
         services.comment(item.latest, by=by, text=text, line=line)
 
@@ -131,33 +133,27 @@ def remarked(item: CodeRequest, text: str, *, by: User, line: int) -> None:
 def judged(
     item: CodeRequest, verdict: str, *, by: User, comment: str = "", runs: int | None = None
 ) -> CodeRequest:
-    """A verdict on the version that waits."""
+    """Give a verdict on the version under review."""
     item = fresh(submitted(item))
-    if item.state in (State.SUBMITTED, State.IN_REVIEW) and item.latest:
+    if item.state in CodeRequest.OPEN and item.latest:
         seen = item.latest.sha256
         services.review(item.latest, by=by, seen=seen, verdict=verdict, comment=comment, runs=runs)
     return fresh(item)
 
 
 def checked(run: Run | None, verdict: str, *, by: User, comment: str = "") -> Release | None:
-    """The output check of a run that wrote something, to its end."""
+    """Check the outputs of a run and decide on the release."""
     release = Release.objects.filter(run=run).first() if run else None
-    if release is None or release.state not in (Release.State.HELD, Release.State.CHECKING):
+    if release is None or release.state not in Release.OPEN:
         return release
     let_out = "release" if verdict == "release" else "withhold"
     for output in release.run.outputs.filter(verdict=Output.Verdict.PENDING):
-        releasing.set_verdict(output, by=by, verdict=let_out, comment=comment)
-    return releasing.decide(release, by=by, verdict=verdict, comment=comment)
-
-
-def begun_to_check(run: Run | None, *, by: User) -> None:
-    release = Release.objects.filter(run=run, state=Release.State.HELD).first() if run else None
-    if release is not None:
-        releasing.begin_check(release, by=by)
+        releases.set_verdict(output, by=by, verdict=let_out, comment=comment)
+    return releases.decide(release, by=by, verdict=verdict, comment=comment)
 
 
 def cancelled(item: CodeRequest) -> None:
-    """A run that its author stopped before it began."""
+    """Start a run and cancel it as its author before it begins."""
     item = fresh(item)
     if item.state == State.APPROVED and not item.runs.filter(kind=Run.Kind.PRIVATE).exists():
         run = services.start_run(item, by=item.author, key=_key(item, "run"))
@@ -169,5 +165,5 @@ def fresh(item: CodeRequest) -> CodeRequest:
 
 
 def _key(item: CodeRequest, what: str) -> uuid.UUID:
-    """The same key for the same step, so that a step begun before an interruption is not taken twice."""
+    """Return the idempotency key of a step, so that an interrupted step is not taken twice."""
     return uuid.uuid5(NAMESPACE, f"{item.pk}/{what}")

@@ -1,4 +1,4 @@
-"""The demo's people. Their password is public: it works on the demo alone, which serves this machine alone."""
+"""The demo's people. Their password is public: it works in the demo only, which serves this machine only."""
 
 import json
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from django.conf import settings
 from accounts import services
 from accounts.models import Invitation, User
 
-PASSWORD = "measured-answers-only"  # noqa: S105 -- the demo's, told to everybody
+PASSWORD = "measured-answers-only"  # noqa: S105 -- public, for the demo
 FILE = "demo.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody of the demo, and what the sign-in page says of them."""
+    """A person of the demo, with the role that the sign-in page shows."""
 
     key: str
     name: str
@@ -50,19 +50,19 @@ LEILA = Person("leila", "Leila Haddad", (), "Waiting for approval", "Institute o
 
 
 def shown() -> list[dict[str, str]]:
-    """Who is offered on the sign-in page, with their passwords: nobody outside the demo."""
+    """Return the people that the sign-in page offers, with their passwords; none outside the demo."""
     if not settings.DEMO:
         return []
-    return _told()
+    return _listed()
 
 
-def _told() -> list[dict[str, str]]:
+def _listed() -> list[dict[str, str]]:
     return [{"name": one.name, "role": one.role, "email": one.email, "password": PASSWORD} for one in SHOWN]
 
 
 def write_file() -> None:
-    """Tell the launcher whom to list on the console."""
-    people = _told()
+    """Write the file from which the launcher lists people on the console."""
+    people = _listed()
     path = Path(settings.STATE) / FILE
     path.write_text(json.dumps(people, ensure_ascii=False, indent=1))
     path.chmod(0o600)
@@ -77,7 +77,7 @@ def known(one: Person) -> bool:
 
 
 def make() -> None:
-    """Everybody who is not there yet: the first admin by the console's link, the others by invitation."""
+    """Create the missing people: the first admin by the console's link, the others by invitation."""
     if not known(AMARA):
         _accept(services.first_admin_link(), AMARA)
     admin = find(AMARA)
@@ -100,11 +100,11 @@ def make() -> None:
 def suspend_viktor() -> None:
     viktor = find(VIKTOR)
     if viktor.is_active:
-        services.suspend(viktor, by=find(AMARA), reason="Left the Labour Lab; his account goes with him.")
+        services.suspend(viktor, by=find(AMARA), reason="Left the Labour Lab, so no longer needs an account.")
 
 
 def leave_an_invitation_open() -> None:
-    """One that nobody has accepted yet."""
+    """Create an invitation that nobody accepts."""
     address = f"noor@{settings.DEMO_DOMAIN}"
     if not Invitation.objects.filter(email=address).exists():
         services.invite(address, by=find(AMARA), roles=["scientist"])

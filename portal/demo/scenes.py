@@ -1,10 +1,11 @@
-"""A working week of the demo: requests in every state, made by their people in the order it would happen."""
+"""A working week of the demo: requests in every state, created by its people in a realistic order."""
 
 from datasets.models import Dataset
 from portal.demo import answers, data, lane, people, programs
 from portal.demo.lane import Lane, checked, in_review, judged, remarked, request, revised, submitted
-from requests_app import releasing, services
+from requests_app import services
 from requests_app.models import CodeRequest, Release, Run
+from requests_app.services import releases
 
 PANEL_STUDY = {
     "purpose": "A paper on unions and wages in the 1980s, to be submitted to a labour economics journal.",
@@ -17,7 +18,7 @@ SMOKING_STUDY = {
 
 
 def play(work: Lane) -> None:
-    """Everything, or what is still missing of it."""
+    """Create everything that is still missing."""
     panel, survey = data.wage_panel(), data.health_survey()
     data.give_access(panel, people.MEI, **PANEL_STUDY)
     data.give_access(panel, people.YUSUF, purpose="Regional policy report.", outputs="Regional means.")
@@ -37,7 +38,7 @@ def play(work: Lane) -> None:
 
 
 def _before_blood_pressure(survey: Dataset) -> None:
-    """Approved on the first revision, and expired with it."""
+    """Create a request approved on the first revision, which expires with that revision."""
     tomas = people.find(people.TOMAS)
     item = request(
         survey,
@@ -62,7 +63,7 @@ def _released(panel: Dataset, work: Lane) -> None:
     )
     work.tried(item)
     in_review(item, by=priya)
-    remarked(item, "Good that the number of people goes with it.", by=priya, line=9)
+    remarked(item, "Good that the number of people is reported too.", by=priya, line=9)
     judged(item, "approve", by=priya, comment="Means over large groups. Approved for three runs.", runs=3)
     checked(work.ran(item), "release", by=ingrid, comment="Checked: at least 100 people behind every number.")
 
@@ -81,7 +82,7 @@ def _waiting_for_the_output_check(panel: Dataset, work: Lane) -> None:
 
 
 def _second_round(panel: Dataset) -> None:
-    """Changes were asked for; the second version waits."""
+    """Create a request whose second version awaits review after changes were requested."""
     ingrid = people.find(people.INGRID)
     item = request(
         panel,
@@ -191,7 +192,7 @@ def _drafts(panel: Dataset) -> None:
 
 
 def _survey(survey: Dataset, work: Lane) -> None:
-    """Tomás checks outputs: one recalled, one refused, one sent back, one new."""
+    """Create the survey's requests: one release recalled, one refused, one sent back, and a new request."""
     tomas = people.find(people.TOMAS)
     recalled = checked(
         _approved_run(survey, "Giving up smoking and weight", programs.QUITTING, work),
@@ -200,7 +201,7 @@ def _survey(survey: Dataset, work: Lane) -> None:
     )
     if recalled and recalled.state == Release.State.RELEASED:
         reason = "Weights of 1982 were found to be in the wrong unit for one clinic."
-        releasing.recall(recalled, by=tomas, reason=reason)
+        releases.recall(recalled, by=tomas, reason=reason)
     checked(
         _approved_run(survey, "Asthma by age and sex", programs.ASTHMA, work),
         "reject",
@@ -211,7 +212,7 @@ def _survey(survey: Dataset, work: Lane) -> None:
         _approved_run(survey, "Weight by exercise", programs.WEIGHT, work),
         "request_changes",
         by=tomas,
-        comment="Round to whole kilograms, and the mean of the little group can go out.",
+        comment="Round to whole kilograms and leave out the mean of the small group.",
     )
     submitted(
         request(

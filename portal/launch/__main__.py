@@ -1,4 +1,4 @@
-"""The second half of bin/launch, on the environment's Python: start, tell, watch, stop."""
+"""The second half of bin/launch, on the environment's Python: start, announce, supervise and stop the portal."""
 
 import argparse
 import http.client
@@ -24,7 +24,7 @@ READY = " ready."
 
 @dataclass
 class Launch:
-    """One start of the portal, from the lock on its state to its end."""
+    """One run of the portal, from the lock on its state folder until it has stopped."""
 
     chosen: argparse.Namespace
     state: State
@@ -51,7 +51,7 @@ class Launch:
     # Postgres and Valkey
 
     def start_servers(self) -> None:
-        """Both at once: Valkey starts while Postgres is set up."""
+        """Start Postgres and Valkey in parallel, unless the environment names existing servers."""
         self.sockets = self.state.sockets()
         settings, keeps = self.state.settings, (self.state.lock,)
         home, sockets = self.state.path, self.sockets
@@ -63,7 +63,7 @@ class Launch:
         if own_postgres:
             is_new = postgres.initialise()
             if is_new:
-                self.watch.done("A new Postgres cluster")
+                self.watch.done("New Postgres cluster created")
             self.servers.append(postgres.child(self.state.log("postgres"), keeps))
         if own_valkey:
             self.servers.append(valkey.child(self.state.log("valkey"), keeps))
@@ -77,7 +77,8 @@ class Launch:
             postgres.create_database()
         settings["DATABASE_URL"] = postgres.url() if own_postgres else os.environ["DATABASE_URL"]
         settings["REDIS_URL"] = valkey.url() if own_valkey else os.environ["REDIS_URL"]
-        self.watch.done(" and ".join(child.name for child in self.servers) or "Existing servers are used")
+        names = " and ".join(child.name for child in self.servers)
+        self.watch.done(f"{names} started" if names else "Using existing servers")
 
     # Tables, first contents
 
@@ -103,7 +104,7 @@ class Launch:
                 check=False,
             )
             if done.returncode:
-                raise Trouble("The database could not be prepared; what went wrong stands above.")
+                raise Trouble("The database could not be prepared. The reason is shown above.")
             answer.seek(0)
             self.welcome = json.loads(answer.read().splitlines()[-1])
         settings["WEIR_DEMO"] = "1" if self.welcome["demo"] else "0"
@@ -113,7 +114,7 @@ class Launch:
     # The portal itself
 
     def environment(self) -> dict[str, str]:
-        """Children read the rest, secrets among it, from the state folder."""
+        """Return the children's environment. They read the other settings and the secrets from the state folder."""
         return {**os.environ, "WEIR_STATE": str(self.state.path), "PYTHONUNBUFFERED": "1"}
 
     def start_portal(self) -> None:
@@ -135,7 +136,7 @@ class Launch:
                 [*celery, "-n", "sandbox@%h", "-Q", "sandbox", "--concurrency", "3"],
             ),
             "desk": (
-                "The worker for mail and clock",
+                "The worker for mail and periodic tasks",
                 [
                     *celery,
                     "-n",
@@ -162,7 +163,7 @@ class Launch:
         for child in celery_children:
             begin = begins[child.name]
             wait_until(partial(_is_said, READY, child.log, begin), child, seconds=90)
-        self.watch.done("Web server and workers")
+        self.watch.done("Web server and workers started")
 
     def _is_ready(self) -> bool:
         host = "127.0.0.1" if self.chosen.host in {"0.0.0.0", "::"} else self.chosen.host  # noqa: S104 -- compared
@@ -179,7 +180,7 @@ class Launch:
         say(f"\nWeir is ready after {self.watch.total():.1f} s: {self.state.settings['WEIR_BASE_URL']}\n")
         for line in self.welcome["lines"]:
             say(line)
-        say(f"Everything is kept in {self.state.path}. Ctrl-C stops the portal.")
+        say(f"All data is stored in {self.state.path}. Press Ctrl-C to stop the portal.")
 
 
 def _size(path: Path) -> int:
@@ -187,7 +188,7 @@ def _size(path: Path) -> int:
 
 
 def _is_said(text: str, path: Path, begin: int) -> bool:
-    """Whether the new part of a log holds `text`."""
+    """Return whether the log contains `text` after the offset `begin`."""
     with path.open("rb") as stream:
         stream.seek(begin)
         return text in stream.read().decode(errors="replace")
@@ -209,7 +210,7 @@ def main() -> int:
         say("Stopping…")
     launch.stop()
     if not code:
-        say("Stopped. Everything is kept.")
+        say("Stopped. All data is still there.")
     return code
 
 

@@ -6,7 +6,7 @@ from portal.launch import install, options
 from portal.launch.console import Trouble, say
 
 
-def main(arguments: list[str]) -> int:  # noqa: RET503 -- execv does not come back
+def main(arguments: list[str]) -> int:  # noqa: RET503 -- execv does not return
     chosen = options.parse(arguments)
     try:
         options.check(chosen)

@@ -1,11 +1,11 @@
-"""What the person at the console reads."""
+"""Output for the person at the console."""
 
 import sys
 import time
 
 
 class Trouble(Exception):
-    """Something the person at the console can mend. The text says what happened, and how to mend it."""
+    """A problem that the person at the console can fix. The text says what happened and how to fix it."""
 
 
 def say(text: str) -> None:
@@ -14,7 +14,7 @@ def say(text: str) -> None:
 
 
 class Stopwatch:
-    """Tells what was done, and how long after the start."""
+    """Prints each finished step with the seconds since the start."""
 
     def __init__(self) -> None:
         self.began = time.monotonic()

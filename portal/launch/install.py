@@ -1,6 +1,6 @@
-"""What a start needs from the outside world, installed once: packages, the code environment, Node, built pages.
+"""Install what a start needs: Python packages, the environment for submitted code, Node, the built pages.
 
-Runs on the system's Python before anything is installed, so it imports the standard library only.
+Runs on the system's Python before anything is installed, so it imports only the standard library.
 """
 
 import fcntl
@@ -26,19 +26,19 @@ NODE = ROOT / ".environments" / "node"
 MANIFEST = "weir-manifest.json"
 NODE_MINIMUM = (20, 19)
 FIRST_START_BYTES = 3 * 1024**3
-PAGES = ("package.json", "package-lock.json", "vite.config.js", "assets")
+PAGES = ("package.json", "package-lock.json", "vite.config.js", "static/src")
 LAST_LINES = 12
 
 
 def everything(*, requirements: str) -> None:
-    """Bring this checkout up to date; what is there already is recognised by its hash."""
+    """Install what this checkout is missing. Hashes of the inputs show what is up to date."""
     with _alone():
         packages = ROOT / "requirements" / requirements
         steps = list(_missing(packages))
         if not steps:
             return
         _room()
-        say("Installing, at the same time (the first time this takes a few minutes):")
+        say("Installing in parallel (the first time this takes a few minutes):")
         for name, _step in steps:
             say(f"           {name}")
         say("Done so far:")
@@ -57,7 +57,7 @@ def _missing(packages: Path) -> Iterator[tuple[str, Callable[[], None]]]:
     if not _has_environment(code):
         yield "the packages for submitted code", lambda: code_environment(code)
     if not _is_stamped(ROOT / "static" / "build" / "weir-pages.sha256", sources()):
-        yield "styles and scripts of the pages", pages
+        yield "the pages' styles and scripts", pages
 
 
 # Python
@@ -70,14 +70,14 @@ def portal_packages(packages: Path) -> None:
 
 
 def code_environment(packages: Path) -> None:
-    """The environment that submitted code sees, built as every other is: nothing of it runs here."""
+    """Build the environment for submitted code, like every other: none of its packages' code runs here."""
     command = [sys.executable, "-m", "runner.environments", "build", ENVIRONMENT.name]
     options = ["--requirements", str(packages), "--root", str(ENVIRONMENT.parent)]
     _run([*command, *options], f"The packages of {packages.relative_to(ROOT)} could not be installed")
 
 
 def _has_environment(packages: Path) -> bool:
-    """Whether it is there, of this list, and the Python that it is for is there too."""
+    """Return whether the environment was built from this list and its Python still exists."""
     path = ENVIRONMENT / MANIFEST
     if not path.is_file() or json.loads(path.read_text())["sha256"] != _hash_of(packages):
         return False
@@ -92,18 +92,18 @@ def _hash_of(packages: Path) -> str:
 
 
 def _virtual_environment(folder: Path) -> None:
-    """Debian's Python has no ensurepip: the environment gets none, and the system's pip installs into it."""
+    """Create a virtual environment without pip: Debian's Python has no ensurepip. The system's pip installs into it."""
     if (folder / "bin" / "python").exists():
         return
     command = [sys.executable, "-m", "venv", "--without-pip", "--clear", str(folder)]
-    _run(command, "The Python environment could not be made")
+    _run(command, "The Python environment could not be created")
 
 
 def _pip(folder: Path, packages: Path) -> None:
     if subprocess.run(
         [sys.executable, "-m", "pip", "--version"], capture_output=True, check=False
     ).returncode:
-        raise Trouble("pip is missing. Install it (Debian: apt-get install python3-pip) and start again.")
+        raise Trouble("pip is missing. Install it (Debian: apt-get install python3-pip) and try again.")
     pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install"]
     options = [
         "--quiet",
@@ -120,7 +120,7 @@ def _pip(folder: Path, packages: Path) -> None:
 
 
 def sources() -> list[Path]:
-    """Every file that the build of the pages reads."""
+    """Return every file that the build of the pages reads."""
     found: list[Path] = []
     for name in PAGES:
         path = ROOT / name
@@ -129,7 +129,7 @@ def sources() -> list[Path]:
 
 
 def pages() -> None:
-    node, npm = _node()
+    node, npm = find_node()
     env = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ['PATH']}"}
     lock = [ROOT / "package.json", ROOT / "package-lock.json"]
     stamp = ROOT / "node_modules" / "weir-lock.sha256"
@@ -141,8 +141,8 @@ def pages() -> None:
     _stamp(ROOT / "static" / "build" / "weir-pages.sha256", sources())
 
 
-def _node() -> tuple[Path, list[str]]:
-    """Node and how to call its npm: the system's when it is new enough, else one out of a wheel."""
+def find_node() -> tuple[Path, list[str]]:
+    """Return the path of Node and the command for npm: the system's if new enough, else one from a wheel."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm and _version(node) >= NODE_MINIMUM:
         return Path(node), [npm]
@@ -161,12 +161,12 @@ def _version(node: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
 
 
-# Small things
+# Helpers
 
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Two starts at once do not install into the same folder."""
+    """Hold a lock so that two starts do not install into the same folder at once."""
     folder = os.open(ROOT, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
@@ -179,7 +179,7 @@ def _room() -> None:
     free = shutil.disk_usage(ROOT).free
     if free < FIRST_START_BYTES:
         raise Trouble(
-            f"The disk of {ROOT} has {free / 1024**3:.1f} GB left; installing needs 3 GB. Make room first."
+            f"The disk of {ROOT} has {free / 1024**3:.1f} GB left, but installing needs 3 GB. Free some space first."
         )
 
 

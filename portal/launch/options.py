@@ -1,4 +1,4 @@
-"""What may be said to bin/launch, and whether this machine can do it."""
+"""Options of bin/launch, and checks of whether this machine can start it."""
 
 import argparse
 import errno
@@ -17,8 +17,8 @@ STATE_BYTES = 512 * 1024**2
 def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="bin/launch",
-        description="Start Weir with all it needs, until Ctrl-C.",
-        epilog="DATABASE_URL and REDIS_URL in the environment name servers to use instead of starting our own.",
+        description="Start Weir and everything it needs, and run until Ctrl-C.",
+        epilog="Set DATABASE_URL and REDIS_URL in the environment to use existing servers.",
     )
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
@@ -29,7 +29,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         type=Path,
         default=Path(os.environ.get("WEIR_STATE", ROOT / "var")),
         metavar="DIR",
-        help="where everything is kept (default: var)",
+        help="folder for all data (default: var)",
     )
     demo = parser.add_mutually_exclusive_group()
     demo.add_argument(
@@ -37,7 +37,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         action="store_const",
         const="yes",
         dest="demo",
-        help="people and data to try (default on this machine when the database is empty)",
+        help="create demo people and data (default if the database is empty and the host is this machine)",
     )
     demo.add_argument("--no-demo", action="store_const", const="no", dest="demo", help="start empty")
     parser.set_defaults(demo="auto")
@@ -47,9 +47,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def check(chosen: argparse.Namespace) -> None:
-    """Trouble when it is plain already that this start cannot work."""
+    """Raise Trouble if this start cannot succeed."""
     if not 0 < chosen.port < 65536:
-        raise Trouble(f"{chosen.port} is no port: choose one between 1 and 65535.")
+        raise Trouble(f"{chosen.port} is not a port. Choose one between 1 and 65535.")
     port_is_free(chosen.host, chosen.port)
     folder = next(path for path in [chosen.state, *chosen.state.parents] if path.exists())
     if chosen.state.exists() and not chosen.state.is_dir():
@@ -59,11 +59,11 @@ def check(chosen: argparse.Namespace) -> None:
             f"{chosen.state} belongs to another user. Start as that user, or choose a folder with --state."
         )
     if not os.access(folder, os.W_OK):
-        raise Trouble(f"{folder} cannot be written to. Choose a folder of your own with --state.")
+        raise Trouble(f"{folder} is not writable. Choose a folder of your own with --state.")
     free = shutil.disk_usage(folder).free
     if free < STATE_BYTES:
         raise Trouble(
-            f"The disk of {folder} has {free // 1024**2} MB left; 512 MB are needed. Make room first."
+            f"The disk of {folder} has {free // 1024**2} MB left, but 512 MB are needed. Free some space first."
         )
 
 
@@ -87,8 +87,9 @@ def port_is_free(host: str, port: int) -> None:
 def _why_not(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
-            f"Port {port} is in use. Stop what listens there, or choose another: bin/launch --port {port + 1}"
+            f"Port {port} is in use. Stop the program that uses it, or choose another port: "
+            f"bin/launch --port {port + 1}"
         )
     if error.errno == errno.EACCES:
-        return f"Port {port} is for root only. Choose one above 1023: bin/launch --port 8000"
-    return f"Cannot listen on {host}, port {port}: {error.strerror or error}."
+        return f"Port {port} is reserved for root. Choose one above 1023: bin/launch --port 8000"
+    return f"Cannot listen on {host}, port {port}: {error.strerror or error}. Choose another with --host or --port."

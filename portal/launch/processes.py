@@ -17,7 +17,7 @@ POLL = 0.02
 
 
 def die_with_parent(number: int, parent: int) -> None:
-    """Have the kernel send this process a signal when its parent is gone; end at once when that is so already."""
+    """Have the kernel signal this process when its parent dies. Exit at once if the parent is already dead."""
     LIBC.prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
@@ -25,7 +25,7 @@ def die_with_parent(number: int, parent: int) -> None:
 
 @dataclass
 class Child:
-    """One process of the tree: how it is started, and how it is asked to stop."""
+    """A child process: how to start and stop it."""
 
     name: str
     command: Sequence[str]
@@ -39,7 +39,7 @@ class Child:
     process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
 
     def start(self) -> None:
-        """Start it in a session of its own. Call from the main thread: the death signal is bound to the thread."""
+        """Start it in its own session. Call from the main thread, to which the death signal is bound."""
         parent = os.getpid()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -61,7 +61,7 @@ class Child:
             self.process.send_signal(self.stop_signal)
 
     def finish(self) -> None:
-        """Wait until it has stopped; after the grace period it is killed."""
+        """Wait until it has stopped; kill it after the grace period."""
         if self.process is None:
             return
         try:
@@ -75,14 +75,14 @@ class Child:
         self.finish()
 
     def tail(self, lines: int = 4) -> str:
-        """The end of its log, for an error message."""
+        """Return the last lines of its log, for an error message."""
         if not self.log.exists():
             return ""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
 def wait_until(ready: Callable[[], bool], child: Child, *, seconds: float) -> None:
-    """Wait for `ready`; Trouble when the child ends or the time is over."""
+    """Wait until `ready()`; raise Trouble if the child ends or the time is up."""
     deadline = time.monotonic() + seconds
     while not ready():
         if not child.is_alive():

@@ -1,4 +1,4 @@
-"""The state folder: one launcher at a time, secrets made once, sockets where their paths are short enough."""
+"""The state folder: its lock (one launcher at a time), its secrets, and a folder for sockets with a short path."""
 
 import fcntl
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 from portal.launch.console import Trouble, say
 
 LONGEST_SOCKET_FOLDER = 80
-"""Linux allows a socket's path 108 bytes."""
+"""Linux limits the path of a socket to 108 bytes."""
 LOG_BYTES = 20 * 1024**2
 LEFTOVER_SECONDS = 30
 SECRETS = ("WEIR_SECRET_KEY", "WEIR_POSTGRES_PASSWORD", "WEIR_VALKEY_PASSWORD")
@@ -21,7 +21,7 @@ SECRETS = ("WEIR_SECRET_KEY", "WEIR_POSTGRES_PASSWORD", "WEIR_VALKEY_PASSWORD")
 
 @dataclass
 class State:
-    """One state folder, held by this launcher until it ends."""
+    """A state folder, locked by this launcher until it ends."""
 
     path: Path
     lock: int = field(init=False, default=-1)
@@ -32,7 +32,7 @@ class State:
         return self.path / "settings.json"
 
     def claim(self) -> None:
-        """Take the lock. Our servers inherit it: it is free when the last of them has ended."""
+        """Take the lock. The servers inherit it, so it is free once the last of them has ended."""
         for name in ("", "log", "run", "static"):
             (self.path / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.chmod(0o700)
@@ -43,18 +43,18 @@ class State:
             holder = os.pread(self.lock, 20, 0).decode()
             if _is_alive(holder) or time.monotonic() > deadline:
                 raise Trouble(
-                    f"Weir is running on {self.path} already (process {holder}). "
+                    f"Weir is already running on {self.path} (process {holder}). "
                     "Stop it first, or choose another folder with --state."
                 )
             if not waited:
-                say("  Waiting for the servers of a launcher that was killed…")
+                say("  Waiting for the servers of a killed launcher to stop…")
             waited = True
             time.sleep(0.1)
         os.ftruncate(self.lock, 0)
         os.pwrite(self.lock, str(os.getpid()).encode(), 0)
 
     def load(self) -> None:
-        """Read the settings; secrets that are missing are made."""
+        """Read the settings and generate missing secrets."""
         if self.file.is_file():
             self.settings = json.loads(self.file.read_text())
         for name in SECRETS:
@@ -70,7 +70,7 @@ class State:
         fresh.replace(self.file)
 
     def sockets(self) -> Path:
-        """Where servers put their sockets: in the state folder, unless its path is too long or too odd for a URL."""
+        """Return the folder for sockets: in the state folder, unless its path is too long or unsafe in a URL."""
         folder = self.path / "run"
         if len(os.fsencode(folder)) <= LONGEST_SOCKET_FOLDER and re.fullmatch(
             r"[\w/.-]+", str(folder), re.ASCII

@@ -1,4 +1,4 @@
-"""Keeps a set of processes alive until it is told to stop."""
+"""Keep child processes running until asked to stop."""
 
 import signal
 import time
@@ -16,19 +16,20 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stop(BaseException):
-    """The person at the console, or the system, has asked to stop. Only the launcher's main catches it."""
+    """Raised on a signal to stop. Only the launcher's main catches it."""
 
 
 @dataclass
 class Watched:
-    """A child, and how patiently it is started again."""
+    """A child process and the backoff of its restarts."""
 
     child: Child
     started: float = field(default_factory=time.monotonic)
     pause: float = 0.5
     again_at: float = 0.0
 
-    def look(self) -> None:
+    def check(self) -> None:
+        """Restart the child if it has ended and its pause is over."""
         now = time.monotonic()
         if self.child.is_alive():
             if now - self.started > HEALTHY_SECONDS:
@@ -36,7 +37,7 @@ class Watched:
         elif not self.again_at:
             code = self.child.process.returncode if self.child.process else None
             say(
-                f"{self.child.name} ended ({_ending(code)}); starting it again in {self.pause:.1f} s. {self._log()}"
+                f"{self.child.name} ended ({_ending(code)}). Restarting it in {self.pause:.1f} s. {self._log()}"
             )
             self.again_at = now + self.pause
             self.pause = min(self.pause * 2, LONGEST_PAUSE)
@@ -45,7 +46,7 @@ class Watched:
             self.started, self.again_at = now, 0.0
 
     def _log(self) -> str:
-        return f"See {self.child.log}"
+        return f"See {self.child.log}."
 
 
 def _ending(code: int | None) -> str:
@@ -55,28 +56,28 @@ def _ending(code: int | None) -> str:
 
 
 def on_signals() -> None:
-    """From now on a request to stop raises Stop in the main thread."""
+    """Install handlers: a signal to stop raises Stop in the main thread."""
     for number in STOP_SIGNALS:
         signal.signal(number, _stop)
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
     for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)  # one request is enough: what follows is the orderly way
+        signal.signal(number, signal.SIG_IGN)  # a second signal must not interrupt the orderly stop
     raise Stop
 
 
 def watch(children: Iterable[Child]) -> None:
-    """Start again what ends, until Stop."""
+    """Restart children that end, until Stop is raised."""
     watched = [Watched(child) for child in children]
     while True:
         for item in watched:
-            item.look()
+            item.check()
         time.sleep(POLL)
 
 
 def stop(order: Sequence[Sequence[Child]]) -> None:
-    """Stop group after group; the members of one group together."""
+    """Stop one group after the other, the members of a group in parallel."""
     for group in order:
         for child in group:
             child.signal_stop()

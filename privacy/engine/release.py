@@ -1,8 +1,8 @@
-"""The one way from rows to an answer: measure, charge, add noise, post-process.
+"""The only way from rows to released figures: measure, charge, add noise, post-process.
 
-The order matters. `measure` computes each subject's contribution and its squared norm; the caller charges it, durably;
-only then `Measured.release` draws noise. What follows the noise is post-processing: it reads noisy integers and public
-numbers alone.
+The order matters. `measure` computes each subject's contribution and its squared norm; the caller charges it durably;
+only then does `Measured.release` draw noise. Everything after the noise is post-processing: it reads only noisy
+integers and public numbers.
 """
 
 import math
@@ -15,7 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from privacy.engine import figures
-from privacy.engine.contributions import (
+from privacy.engine.figures import Figures
+from privacy.engine.language.expressions import Binary, Column, Constant, Predicate
+from privacy.engine.language.query import Distribution, KeyCounts, PersonQuantiles, Quantiles, Query
+from privacy.engine.language.schema import QueryRefused
+from privacy.engine.measure.contributions import (
     FREE,
     ONE,
     SUM,
@@ -26,26 +30,29 @@ from privacy.engine.contributions import (
     price_of,
     to_units,
 )
-from privacy.engine.designs import Design, Scale, design
-from privacy.engine.evaluate import EVERYWHERE, Bools, Rows, Values, evaluate, holds
-from privacy.engine.expressions import Binary, Column, Constant, Predicate
-from privacy.engine.figures import Answer
-from privacy.engine.kernels import add_counts, add_grouped, add_keys, add_rows, add_sizes, is_ascending
-from privacy.engine.mechanisms import add_noise, threshold
-from privacy.engine.persons import people
-from privacy.engine.prefixes import add_bins, add_steps, steps_of
-from privacy.engine.queries import Distribution, KeyCounts, PersonQuantiles, Quantiles, Query
-from privacy.engine.ranks import Ranks
-from privacy.engine.schema import QueryRefused
-from privacy.engine.searches import Grid, search
+from privacy.engine.measure.evaluate import EVERYWHERE, Bools, Rows, Values, evaluate, holds
+from privacy.engine.measure.kernels import (
+    add_counts,
+    add_grouped,
+    add_keys,
+    add_rows,
+    add_sizes,
+    is_ascending,
+)
+from privacy.engine.measure.mechanisms import add_noise, threshold
+from privacy.engine.measure.prefixes import add_bins, add_steps, steps_of
+from privacy.engine.measure.ranks import Ranks
+from privacy.engine.plan.designs import Design, Scale, design
+from privacy.engine.plan.persons import one_row_per_person
+from privacy.engine.plan.searches import Grid, search
 
 _NO_NUMBERS = np.empty(0, dtype=np.float64)
 PART = 2**17
-"""Rows that are evaluated together: their numbers fit a processor's cache."""
+"""Rows that are evaluated together: their numbers fit into a processor's cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class SortedTable:
     """Rows sorted by subject. `offsets` (subjects + 1,): rows of subject i are offsets[i]:offsets[i+1]."""
 
     rows: Rows
@@ -58,49 +65,49 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What a query reads off a table, before it is charged. Private until `release` has added noise.
+    """What a query measures on a table, before it is charged. Private until `release` has added noise.
 
-    `spent` (subjects,): what each subject is charged, for all releases together. Without a worst case to charge by: the
-    squared norm in units of each subject's vector, at most ONE**2, the same for every release.
+    `spent` (subjects,): each subject's charge for all releases together. If measured without a worst case: the squared
+    norm of each subject's vector in units, at most ONE**2, the same for every release.
     """
 
     spent: npt.NDArray[Any]
     priced: bool
-    release: Callable[[int, Bools | None], Answer]
-    """(sigma in units, which subjects take part or None for all) -> the noisy answer."""
+    release: Callable[[int, Bools | None], Figures]
+    """(sigma in units, which subjects take part or None for all) -> the noisy figures."""
 
     @property
     def squares(self) -> Integers:
-        """Squared norms; ValueError when these are charges."""
+        """Squared norms. Raises ValueError if measured with a price."""
         if self.priced:
             raise ValueError("This was measured with a price: it holds charges.")
         return self.spent
 
     @property
     def charges(self) -> npt.NDArray[Any]:
-        """Charges; ValueError when these are squared norms."""
+        """Charges. Raises ValueError if measured without a price."""
         if not self.priced:
             raise ValueError("This was measured without a price: it holds squared norms.")
         return self.spent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
+class _TableQuery:
     """One query on one table."""
 
     plan: Design
-    table: Table
+    table: SortedTable
     kept: Bools
-    """Which rows the filter keeps, or EVERYWHERE."""
+    """Rows that the filter keeps, or EVERYWHERE."""
     price: tuple[int, int]
 
-    def nothing(self, cells: int, width: int) -> tuple[Integers, npt.NDArray[Any]]:
-        """Room for a total and for what subjects are charged, which takes half of it as 32 bits."""
+    def zeros(self, cells: int, width: int) -> tuple[Integers, npt.NDArray[Any]]:
+        """Return arrays for the total, of zeros, and for the charges, which need half the memory as 32 bits."""
         kind = np.int64 if self.price == FREE else np.uint32
         return np.zeros((cells, width), dtype=np.int64), np.empty(self.table.subjects, dtype=kind)
 
-    def chosen(self, codes: Codes, first: int, last: int) -> Codes:
-        """The cells of the rows of these subjects, -1 where the filter leaves a row out."""
+    def kept_codes(self, codes: Codes, first: int, last: int) -> Codes:
+        """Return the cells of the rows of these subjects, -1 where the filter leaves a row out."""
         if not len(self.kept):
             return codes
         begin, end = self.table.offsets[first], self.table.offsets[last]
@@ -108,35 +115,37 @@ class _Reading:
 
 
 def measure(
-    query: Query, table: Table, *, worst_case: int | None = None, threshold_delta: float = 0.0
+    query: Query, table: SortedTable, *, worst_case: int | None = None, threshold_delta: float = 0.0
 ) -> Measured:
-    """Read a checked query off a table. QueryRefused, before any row is read, when the declarations forbid it.
+    """Measure a query on a table. Raises QueryRefused, before reading any row, if the declarations forbid it.
 
-    `worst_case`: what a contribution as long as the clip is charged for each release. `threshold_delta`: the part of
-    the promise's delta that a query over unknown keys may use.
+    `worst_case`: the charge of a contribution as long as the clip, for each release. `threshold_delta`: the part of the
+    promise's delta that a query on undeclared values may use.
     """
     plan = design(query, table.rows.table)
     price = FREE if worst_case is None else price_of(worst_case, plan.releases)
-    reading = _Reading(plan=plan, table=table, kept=_kept(query.where, table.rows), price=price)
+    asked = _TableQuery(plan=plan, table=table, kept=_kept(query.where, table.rows), price=price)
     match query.measure:
         case Quantiles(_, at) if plan.grid is not None:
-            return _search(at, plan.grid, reading)
+            return _search(at, plan.grid, asked)
         case PersonQuantiles(_, at) if plan.grid is not None:
-            return _search(at, plan.grid, _by_person(query.measure, reading))
+            return _search(at, plan.grid, _by_person(query.measure, asked))
         case KeyCounts(column, most):
-            return _by_unknown_keys(column, most, reading, threshold_delta)
+            return _by_unknown_keys(column, most, asked, threshold_delta)
         case Distribution(_, bins):
-            return _distribution(bins, reading)
+            return _distribution(bins, asked)
         case _:
-            return _vector(query, reading)
+            return _vector(query, asked)
 
 
-def exact_sums(query: Query, table: Table) -> Integers:
-    """What the people of a table add up to, clipped, without noise: for mock tables alone (engine.trials). Shape
-    (cells, width). QueryRefused when the declarations forbid the query."""
+def exact_sums(query: Query, table: SortedTable) -> Integers:
+    """Return the clipped sums over all people without noise, for mock tables only (engine.trials).
+
+    Shape (cells, width). Raises QueryRefused if the declarations forbid the query.
+    """
     plan = design(query, table.rows.table)
-    reading = _Reading(plan=plan, table=table, kept=_kept(query.where, table.rows), price=FREE)
-    total, _ = _general(reading, plan.cells, len(plan.coordinates), partial(_placed, plan))(None)
+    asked = _TableQuery(plan=plan, table=table, kept=_kept(query.where, table.rows), price=FREE)
+    total, _ = _general(asked, plan.cells, len(plan.coordinates), partial(_placed, plan))(None)
     return total
 
 
@@ -151,57 +160,59 @@ def _kept(where: Predicate | None, rows: Rows) -> Bools:
 
 
 Collect: TypeAlias = Callable[[Bools | None], tuple[Integers, npt.NDArray[Any]]]
-"""Which subjects take part (None: all) -> (the clipped vectors summed over them, what each subject is charged)."""
+"""(which subjects take part, None for all) -> (sum of their clipped vectors, charge of each subject)."""
 
 
-def _measured(reading: _Reading, collect: Collect, tell: Callable[[Integers, int], Answer]) -> Measured:
-    """`tell`: (total, sigma) -> the noisy answer."""
+def _measured(
+    asked: _TableQuery, collect: Collect, to_figures: Callable[[Integers, int], Figures]
+) -> Measured:
+    """Collect once over all subjects. `to_figures`: (exact total, sigma) -> the noisy figures."""
     everybody, spent = collect(None)
 
-    def release(sigma: int, active: Bools | None) -> Answer:
-        return tell(everybody if active is None else collect(active)[0], sigma)
+    def release(sigma: int, active: Bools | None) -> Figures:
+        return to_figures(everybody if active is None else collect(active)[0], sigma)
 
-    return Measured(spent=spent, priced=reading.price != FREE, release=release)
+    return Measured(spent=spent, priced=asked.price != FREE, release=release)
 
 
-def _vector(query: Query, reading: _Reading) -> Measured:
-    plan = reading.plan
+def _vector(query: Query, asked: _TableQuery) -> Measured:
+    plan = asked.plan
 
-    def tell(total: Integers, sigma: int) -> Answer:
+    def to_figures(total: Integers, sigma: int) -> Figures:
         return figures.of_vector(query, plan, add_noise(total, sigma), sigma)
 
-    collect = _fused(reading) or _general(reading, plan.cells, len(plan.coordinates), partial(_placed, plan))
-    return _measured(reading, collect, tell)
+    collect = _fused(asked) or _general(asked, plan.cells, len(plan.coordinates), partial(_placed, plan))
+    return _measured(asked, collect, to_figures)
 
 
 def _general(
-    reading: _Reading, cells: int, width: int, place: Callable[[Rows], tuple[Codes, Integers]]
+    asked: _TableQuery, cells: int, width: int, place: Callable[[Rows], tuple[Codes, Integers]]
 ) -> Collect:
-    """Any coordinates, part by part: a cell and a vector a row first (`place`), then the sums."""
-    offsets, mode = reading.table.offsets, reading.plan.mode
+    """Sum any coordinates, part by part: first a cell and a vector for each row (`place`), then the sums."""
+    offsets, mode = asked.table.offsets, asked.plan.mode
 
     def collect(active: Bools | None) -> tuple[Integers, npt.NDArray[Any]]:
-        total, spent = reading.nothing(cells, width)
+        total, spent = asked.zeros(cells, width)
         for first, last in _parts(offsets):
-            rows = reading.table.rows.part(int(offsets[first]), int(offsets[last]))
+            rows = asked.table.rows.part(int(offsets[first]), int(offsets[last]))
             codes, units = place(rows)
             found = contribute(
                 offsets[first : last + 1] - offsets[first],
-                reading.chosen(codes, first, last),
+                asked.kept_codes(codes, first, last),
                 units,
                 size=cells,
                 mode=mode,
                 active=None if active is None else active[first:last],
             )
             total += found.total
-            charge_all(found.squares, reading.price, spent[first:last])
+            charge_all(found.squares, asked.price, spent[first:last])
         return total, spent
 
     return collect
 
 
 def _parts(offsets: Integers) -> Iterator[tuple[int, int]]:
-    """Runs of subjects with at most PART rows together, or of one subject."""
+    """Yield ranges of subjects with at most PART rows together, or with one subject."""
     first, people = 0, len(offsets) - 1
     while first < people:
         last = int(np.searchsorted(offsets, offsets[first] + PART, side="right")) - 1
@@ -211,16 +222,16 @@ def _parts(offsets: Integers) -> Iterator[tuple[int, int]]:
 
 
 def _placed(plan: Design, rows: Rows) -> tuple[Codes, Integers]:
-    """Where each row belongs, -1 where a value is missing, and what it adds there."""
+    """Return the cell of each row, -1 if a value is missing, and what the row adds there."""
     values = [evaluate(coordinate, rows) for coordinate in plan.coordinates]
     usable = np.logical_and.reduce([value.valid for value in values])
     units = np.column_stack([to_units(value.numbers, plan.clip) for value in values])
     return _cells(plan, usable, rows), units
 
 
-def _fused(reading: _Reading) -> Collect | None:
-    """Counts, sums and means of a column in at most one group: one compiled pass. None for other shapes."""
-    plan, table, keep, price = reading.plan, reading.table, reading.kept, reading.price
+def _fused(asked: _TableQuery) -> Collect | None:
+    """Sum counts, sums and means of a column by at most one key in one compiled pass. None for other shapes."""
+    plan, table, keep, price = asked.plan, asked.table, asked.kept, asked.price
     shape = _affine(plan)
     if plan.mode != SUM or len(plan.groups) > 1 or shape is None:
         return None
@@ -229,7 +240,7 @@ def _fused(reading: _Reading) -> Collect | None:
     numbers = (slope * ONE / plan.clip, shift * ONE / plan.clip, round(weight * ONE / plan.clip))
 
     def collect(active: Bools | None) -> tuple[Integers, npt.NDArray[Any]]:
-        total, spent = reading.nothing(plan.cells, len(plan.coordinates))
+        total, spent = asked.zeros(plan.cells, len(plan.coordinates))
         out = (price, EVERYWHERE if active is None else active, total, spent)
         if plan.groups:
             key = table.rows.columns[plan.groups[0].column]
@@ -248,7 +259,7 @@ def _fused(reading: _Reading) -> Collect | None:
 
 
 def _affine(plan: Design) -> tuple[str, float, float, float] | None:
-    """(column, slope, shift, weight) of coordinates (slope x + shift[, weight]) or (weight); None for others."""
+    """Return (column, slope, shift, weight) of coordinates (slope x + shift[, weight]) or (weight); None for others."""
     match plan.coordinates:
         case (Constant(weight),):
             return "", 0.0, 0.0, weight
@@ -261,7 +272,7 @@ def _affine(plan: Design) -> tuple[str, float, float, float] | None:
 
 
 def _cells(plan: Design, usable: Bools, rows: Rows) -> Codes:
-    """The output cell of each row, -1 where the row is left out. Shape (rows,)."""
+    """Return the output cell of each row, -1 where the row is left out. Shape (rows,)."""
     cells = np.zeros(rows.length, dtype=np.int64)
     for group in plan.groups:
         found = rows.column(group.column)
@@ -270,83 +281,83 @@ def _cells(plan: Design, usable: Bools, rows: Rows) -> Codes:
     return np.where(usable, cells, -1).astype(np.int32)
 
 
-def _by_unknown_keys(column: str, most: int, reading: _Reading, delta: float) -> Measured:
+def _by_unknown_keys(column: str, most: int, asked: _TableQuery, delta: float) -> Measured:
     if delta <= 0:
-        raise QueryRefused("This dataset does not tell values that are not declared.")
-    table = reading.table
+        raise QueryRefused("This dataset does not release undeclared values.")
+    table = asked.table
     found = table.rows.columns[column]
     texts = table.rows.texts(column)
 
     def collect(active: Bools | None) -> tuple[Integers, npt.NDArray[Any]]:
-        total, spent = reading.nothing(len(texts), 1)
-        out = (reading.price, EVERYWHERE if active is None else active, total[:, 0], spent)
-        add_keys(table.offsets, reading.kept, found.numbers, found.valid, most, *out)
+        total, spent = asked.zeros(len(texts), 1)
+        out = (asked.price, EVERYWHERE if active is None else active, total[:, 0], spent)
+        add_keys(table.offsets, asked.kept, found.numbers, found.valid, most, *out)
         return total, spent
 
-    def tell(total: Integers, sigma: int) -> Answer:
+    def to_figures(total: Integers, sigma: int) -> Figures:
         counts, bar = total[:, 0], threshold(sigma, most, delta)
         # Only keys that somebody counts with are candidates: the threshold allows for the few that one person counts
-        # with, not for the thousands that one person may have. Noise lifts a key by ten sigma once in 10^23: those
-        # further below the bar need no draw.
+        # with, not for the thousands that one person may have. Noise lifts a key by ten sigma once in 10^23, so keys
+        # further below the threshold need no draw.
         near = np.flatnonzero((counts > 0) & (counts > bar - 10 * sigma))
         noisy = add_noise(counts[near], sigma) if len(near) else counts[near]
         told = [(texts[int(k)], int(n)) for k, n in zip(near, noisy, strict=True) if n >= bar]
         return figures.of_keys(told)
 
-    return _measured(reading, collect, tell)
+    return _measured(asked, collect, to_figures)
 
 
-def _distribution(bins: int, reading: _Reading) -> Measured:
-    plan, table, offsets = reading.plan, reading.table, reading.table.offsets
+def _distribution(bins: int, asked: _TableQuery) -> Measured:
+    plan, table, offsets = asked.plan, asked.table, asked.table.offsets
     scale, steps = plan.scales[0], steps_of(bins, plan.clip)
 
     def collect(active: Bools | None) -> tuple[Integers, npt.NDArray[Any]]:
-        total, spent = reading.nothing(1, bins)
+        total, spent = asked.zeros(1, bins)
         seen = np.zeros(bins, dtype=np.int64)
         for first, last in _parts(offsets):
             rows = table.rows.part(int(offsets[first]), int(offsets[last]))
-            codes = reading.chosen(_bins(scale, bins, rows), first, last)
+            codes = asked.kept_codes(_bins(scale, bins, rows), first, last)
             flags = EVERYWHERE if active is None else active[first:last]
-            out = (reading.price, flags, total[0], seen, spent[first:last])
+            out = (asked.price, flags, total[0], seen, spent[first:last])
             add_steps(offsets[first : last + 1] - offsets[first], codes, steps.column, steps.products, *out)
         add_bins(total[0], seen, steps.column)
         return total, spent
 
-    def tell(total: Integers, sigma: int) -> Answer:
+    def to_figures(total: Integers, sigma: int) -> Figures:
         return figures.of_distribution(scale, steps.back, add_noise(total, sigma), sigma)
 
-    return _measured(reading, collect, tell)
+    return _measured(asked, collect, to_figures)
 
 
 def _bins(scale: Scale, bins: int, rows: Rows) -> Codes:
-    """Which of the equal parts of the bounds each row's value lies in, -1 where it is missing."""
+    """Return which of the equal parts of the bounds each row's value lies in, -1 if it is missing. Shape (rows,)."""
     values = evaluate(scale.of, rows)
     position = np.floor((values.numbers - (scale.middle - scale.half)) * (bins / (2 * scale.half)))
     return np.where(values.valid, np.clip(position, 0, bins - 1), -1).astype(np.int32)
 
 
-def _search(at: tuple[float, ...], grid: Grid, reading: _Reading) -> Measured:
-    """Noisy binary searches by signed counts (privacy by composition of their Gaussian steps).
+def _search(at: tuple[float, ...], grid: Grid, asked: _TableQuery) -> Measured:
+    """Run noisy binary searches on signed counts (private by composition of their Gaussian steps).
 
     A step at threshold v adds to each row (1 - q) if its value is at most v, otherwise -q. A step's vector is never
     longer than that of the row weights max(q, 1 - q), which does not depend on v; that bound is what is charged for
     every step.
     """
-    plan, table, keep = reading.plan, reading.table, reading.kept
+    plan, table, keep = asked.plan, asked.table, asked.kept
     match plan.scales[0].of:
         case Column(name):
             values = table.rows.columns[name]
         case expression:
             values = evaluate(expression, table.rows)
     weight = math.ceil(_weight(plan) * ONE / plan.clip)
-    total, bound = reading.nothing(1, 1)
-    out = (reading.price, EVERYWHERE, total, bound)
+    total, bound = asked.zeros(1, 1)
+    out = (asked.price, EVERYWHERE, total, bound)
     if len(keep) == 0 and len(values.valid) == 0:
         add_sizes(table.offsets, weight, *out)
     else:
         add_rows(table.offsets, keep, _NO_NUMBERS, values.valid, 0.0, 0.0, weight, *out)
 
-    def release(sigma: int, active: Bools | None) -> Answer:
+    def release(sigma: int, active: Bools | None) -> Figures:
         flags = EVERYWHERE if active is None else active
         ranks = Ranks(table.offsets, keep, values, grid.stops, weight, flags)
         signs = [
@@ -354,25 +365,25 @@ def _search(at: tuple[float, ...], grid: Grid, reading: _Reading) -> Measured:
         ]
         return figures.of_quantiles(at, [search(grid, pair, sigma, ranks) for pair in signs])
 
-    return Measured(spent=bound, priced=reading.price != FREE, release=release)
+    return Measured(spent=bound, priced=asked.price != FREE, release=release)
 
 
-def _by_person(measure_: PersonQuantiles, reading: _Reading) -> _Reading:
-    """The same of a table with one row a person."""
-    table = reading.table
-    rows = people(measure_, table.rows, table.offsets, reading.kept)
+def _by_person(measure_: PersonQuantiles, asked: _TableQuery) -> _TableQuery:
+    """Turn a question about people into one about a table with one row per person."""
+    table = asked.table
+    rows = one_row_per_person(measure_, table.rows, table.offsets, asked.kept)
     offsets = np.arange(table.subjects + 1, dtype=np.int64)
-    return replace(reading, table=Table(rows=rows, offsets=offsets), kept=EVERYWHERE)
+    return replace(asked, table=SortedTable(rows=rows, offsets=offsets), kept=EVERYWHERE)
 
 
 def _weight(plan: Design) -> float:
-    """The largest step a row can make: max(q, 1 - q) over the shares that are asked for."""
+    """Return the most that a row can add in a step: max(q, 1 - q) over the requested shares."""
     coordinate = plan.coordinates[0]
     return coordinate.value if isinstance(coordinate, Constant) else 1.0
 
 
-def table_from_columns(rows: Rows, offsets: Integers) -> Table:
-    """A table as the engine reads it; ValueError when the offsets do not cover the rows."""
+def table_from_columns(rows: Rows, offsets: Integers) -> SortedTable:
+    """Build a table from columns sorted by subject. Raises ValueError if the offsets do not cover the rows."""
     if offsets[0] != 0 or offsets[-1] != rows.length or not is_ascending(offsets):
         raise ValueError("The offsets do not cover the rows.")
-    return Table(rows=rows, offsets=offsets)
+    return SortedTable(rows=rows, offsets=offsets)

@@ -1,15 +1,14 @@
-"""How a question would come out if the real rows looked like the mock ones: a simulation, on public rows alone.
+"""Trials: what a question would return if the real rows looked like the mock data. Simulated on public rows alone.
 
-A regression or a ratio is told only where what it divides by stands clear of the noise, and only rows can say that. The
-mock has other numbers of people than the real table, so the noise is scaled with them: the sums over k people with
-noise sigma k/n are to each other as those over n people with noise sigma, and what is told of them, a ratio, is the
-same. Such noise may be far below what the engine releases with, and comes from a seeded generator: the same question
-has the same tries at every price. Nothing here protects anybody.
+A regression or a ratio is released only if its denominator stands clear of the noise, and only rows can show that. The
+mock data has another number of people than the real table, so the noise is scaled: sums over k people with noise
+sigma k/n are in the same proportion to each other as sums over n people with noise sigma, so ratios of them are the
+same. Such noise may be far below what the engine releases with, and it comes from a seeded generator: the same question
+gets the same tries at every price. Nothing here protects anybody.
 
-Beside the noise on one person's rows it matters how many rows each person has: people with a third of the rows make
-sums a third as large, under the same noise. Where the owner has published how many rows there are, those of the mock
-are given to people who have as many each (`people_with`). All rows stay: with some left out, too few would be behind
-filters and in groups to try anything with.
+How many rows each person has matters too: people with a third of the rows make sums a third as large under the same
+noise. If the owner has published how many rows there are, the mock rows are given to people with as many rows each
+(`people_with`). All rows stay: with some left out, too few would pass filters or be in groups to try anything.
 """
 
 from dataclasses import dataclass
@@ -18,24 +17,26 @@ from statistics import median
 import numpy as np
 
 from privacy.engine import figures
-from privacy.engine.contributions import Integers
-from privacy.engine.designs import design
-from privacy.engine.evaluate import holds
-from privacy.engine.queries import Correlation, Mean, Query, Regression, Variance
-from privacy.engine.release import Table, exact_sums
+from privacy.engine.language.query import Correlation, Mean, Query, Regression, Variance
+from privacy.engine.measure.contributions import Integers
+from privacy.engine.measure.evaluate import holds
+from privacy.engine.plan.designs import design
+from privacy.engine.release import SortedTable, exact_sums
 
 TRIES = 20
 ROWS_PER_FIGURE = 10
 FEWEST_ROWS = 30
 MOST_GROUPS = 200
 LARGEST = 2.0**61
-"""Noise beyond it is cut: sums stay within 63 bits, and everything is lost long before."""
+"""Noise is cut off here: sums stay within 63 bits, and every figure is lost long before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """One figure. `told`: in how many of the tries the noise did not drown it; `half_width`: half the width of its 95 %
-    interval in the middle one of these, None where there is none."""
+    """One figure. `told`: in how many tries it was not lost in the noise.
+
+    `half_width`: the median half width of its 95 % interval in these tries, None if there are none.
+    """
 
     key: tuple[str, ...]
     name: str
@@ -49,8 +50,10 @@ class Tried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """`rows` that the filter keeps; `figures` is empty where these are too few to try anything with. `rows_each`: how
-    many rows a person has on average, those that the filter leaves out among them."""
+    """The result of a trial. `rows`: rows that pass the filter; `figures` is empty if these are too few to try.
+
+    `rows_each`: rows per person on average, including those that the filter leaves out.
+    """
 
     rows: int
     rows_each: float
@@ -62,13 +65,15 @@ class Trial:
 
 
 def can_be_tried(query: Query, groups: int) -> bool:
-    """Whether the query is a ratio of sums, in so few groups that trying takes no time."""
+    """Return whether the query is a ratio of sums in so few groups that a trial takes no time."""
     return isinstance(query.measure, Mean | Variance | Regression | Correlation) and groups <= MOST_GROUPS
 
 
 def people_with(mean: float, rows: int, *, most: int, seed: int) -> Integers:
-    """Where each of the people begins that `rows` rows are given to: `mean` rows a person, nobody less than one or more
-    than `most`. Each of the rows that people may have beyond their first is there with equal chance."""
+    """Assign `rows` rows to people: `mean` rows per person, at least one and at most `most` each.
+
+    Each row that people may have beyond their first exists with equal probability. Returns offsets (people + 1,).
+    """
     people = min(rows, max(round(rows / max(mean, 1.0)), -(-rows // most)))
     spare = most - 1
     given = np.random.default_rng(seed).choice(people * spare, rows - people, replace=False) if spare else ()
@@ -76,9 +81,11 @@ def people_with(mean: float, rows: int, *, most: int, seed: int) -> Integers:
     return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
 
-def trial(query: Query, table: Table, *, sigma: int, people: int, seed: int) -> Trial:
-    """Try a query that can be on a mock table. `people`: how many the real table is about; `sigma`: the noise with
-    which it would be asked, in units. QueryRefused when the declarations forbid the query."""
+def trial(query: Query, table: SortedTable, *, sigma: int, people: int, seed: int) -> Trial:
+    """Try a query on a mock table, if `can_be_tried`. Raises QueryRefused if the declarations forbid the query.
+
+    `people`: the number of people in the real table. `sigma`: the noise that the answer would have, in units.
+    """
     plan = design(query, table.rows.table)
     rows = int(np.count_nonzero(holds(query.where, table.rows)))
     each = table.rows.length / max(1, table.subjects)
@@ -102,8 +109,8 @@ def _noise(source: np.random.Generator, shape: tuple[int, ...], sigma: int) -> I
     return np.clip(drawn, -LARGEST, LARGEST).astype(np.int64)
 
 
-def _summary(answers: list[figures.Answer]) -> tuple[Tried, ...]:
-    """Figure by figure over all tries; how many rows there are is left out, for the mock cannot tell."""
+def _summary(answers: list[figures.Figures]) -> tuple[Tried, ...]:
+    """Summarise each figure over all tries, except the number of rows, which mock data cannot predict."""
     found: dict[tuple[tuple[str, ...], str], list[float | None]] = {}
     for answer in answers:
         for line in answer.lines:

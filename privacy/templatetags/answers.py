@@ -1,4 +1,4 @@
-"""Small words of the pages of automatic answers, and the card on a dataset's page."""
+"""Filters and tags for the pages of automatic answers, and the card on a dataset's page."""
 
 from typing import Any
 
@@ -7,9 +7,10 @@ from django.forms.boundfield import BoundField
 
 from datasets.models import Dataset
 from datasets.rules import is_dataset_owner
-from privacy import dates, queries, rules, words
-from privacy.engine.schema import ColumnSpec, Kind
+from privacy import dates, queries, rules
+from privacy.engine.language.schema import ColumnSpec, Kind
 from privacy.models import Budget
+from privacy.presentation import words
 
 register = template.Library()
 
@@ -51,7 +52,7 @@ def percent(share: float) -> str:
 
 @register.filter
 def whole(share: float) -> int:
-    """A share as whole per cent, for a progress bar: 0 to 100."""
+    """A fraction as a whole percentage from 0 to 100, for a progress bar."""
     return max(0, min(100, round(share * 100)))
 
 
@@ -62,25 +63,25 @@ def value_label(spec: ColumnSpec, label: str) -> str:
 
 @register.inclusion_tag("privacy/parts/dataset_card.html", takes_context=True)
 def automatic_answers(context: template.Context, dataset: Dataset) -> dict[str, Any]:
-    """What a dataset's page says of automatic answers: to its owner, to those with a budget, to everybody."""
+    """Show automatic answers on a dataset's page, as its owner, a budget's holder or anybody else sees them."""
     user = context["request"].user
-    protection = getattr(dataset, "protection", None)
+    promise = getattr(dataset, "promise", None)
     budget = None
-    if protection is not None:
-        budget = Budget.objects.held_by(user).filter(protection=protection).first()
+    if promise is not None:
+        budget = Budget.objects.held_by(user).filter(promise=promise).first()
         if budget is not None:
-            budget.protection = protection
-            protection.dataset = dataset
+            budget.promise = promise
+            promise.dataset = dataset
     owns = is_dataset_owner(user, dataset) is None
     return {
         "dataset": dataset,
-        "protection": protection,
-        "promise": queries.promise_of(protection) if protection else None,
+        "promise": promise,
+        "in_words": queries.promise_in_words_of(promise) if promise else None,
         "budget": budget,
         "owns": owns,
         "oversees": user.oversees,
-        "ask_refusal": rules.ask(user, budget) if budget else None,
-        "is_low": budget is not None and budget.share_used >= queries.LOW,
+        "ask_refusal": rules.may_ask(user, budget) if budget else None,
+        "is_low": budget is not None and budget.is_low,
     }
 
 

@@ -1,4 +1,4 @@
-"""What a scientist has: budgets, the history of questions, and one answer with everything that belongs to it."""
+"""Pages of answers: budgets, the history of questions, and one answer with its files."""
 
 import json
 from collections.abc import Sequence
@@ -14,19 +14,21 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 
 from common.http import UserRequest, found
+from common.pages import paginated, show
 from datasets.models import Dataset
-from privacy import drawing, exports, guides, lost, queries, rules, words
-from privacy.drawing import Bar, Share
+from privacy import queries, rules
 from privacy.engine.accounting import noise_epsilon
-from privacy.engine.contributions import CAP
-from privacy.engine.queries import Distribution, Query
-from privacy.engine.schema import TableSpec
-from privacy.engine.wire import decode
+from privacy.engine.language.query import Distribution, Query
+from privacy.engine.language.schema import TableSpec
+from privacy.engine.language.wire import decode
+from privacy.engine.measure.contributions import CAP
 from privacy.forms import HistoryFilter
 from privacy.models import Answer
-from privacy.together import Together, together
-from privacy.views import leading_back
-from privacy.views.shared import paginated, show
+from privacy.presentation import exports, noise_advice, svg_charts, words
+from privacy.presentation.joint_intervals import Together, together
+from privacy.presentation.svg_charts import Bar, Share
+from privacy.services import guides
+from privacy.views import question_links
 
 WIDTHS = {"wide": 760, "narrow": 350}
 FILES = {
@@ -38,15 +40,15 @@ FILES = {
 
 @require_safe
 def index(request: UserRequest) -> HttpResponse:
-    """Budgets, and every question that this person may read."""
+    """List the budgets, and every question that this person may read."""
     user = request.user
     budgets = list(queries.budgets_of(user)[:200])
     answers = Answer.objects.visible_to(user)
-    datasets = Dataset.objects.filter(pk__in=answers.order_by().values("budget__protection__dataset"))
+    datasets = Dataset.objects.filter(pk__in=answers.order_by().values("budget__promise__dataset"))
     form = HistoryFilter(request.GET, datasets=datasets)
     form.full_clean()
     rows = _narrowed(answers, form.cleaned_data)
-    page = paginated(request, rows.select_related("budget__protection__dataset", "budget__scientist", "line"))
+    page = paginated(request, rows.select_related("budget__promise__dataset", "budget__scientist", "line"))
     context = {
         "own": [budget for budget in budgets if rules.is_own(user, budget) is None],
         "others": [budget for budget in budgets if rules.is_own(user, budget)],
@@ -56,64 +58,64 @@ def index(request: UserRequest) -> HttpResponse:
         "rows": [(answer, queries.title_of(answer), cost(answer)) for answer in page],
         "reads_answers": user.is_scientist or user.is_owner or user.is_auditor,
     }
-    return show(request, "index", context)
+    return show(request, "privacy/index", context)
 
 
 def _narrowed(rows: "QuerySet[Answer]", wanted: dict[str, Any]) -> "QuerySet[Answer]":
     if text := wanted.get("q"):
         rows = rows.filter(Q(sql__icontains=text) | Q(query__icontains=text))
     if dataset := wanted.get("dataset"):
-        rows = rows.filter(budget__protection__dataset=dataset)
+        rows = rows.filter(budget__promise__dataset=dataset)
     if state := wanted.get("state"):
         rows = rows.filter(state=state)
     return rows
 
 
 def cost(answer: Answer) -> str:
-    """The share of the budget that an answer cost, as the budget was then; nothing when it was given back."""
+    """What an answer cost, as a percentage of the budget at the time; 0 when it was given back."""
     return words.percent(0 if answer.state == Answer.State.VOIDED else answer.line.units / CAP)
 
 
 def the_answer(request: UserRequest, pk: UUID) -> Answer:
     rows = Answer.objects.visible_to(request.user).select_related(
-        "budget__protection__dataset__owner", "budget__scientist", "revision", "line"
+        "budget__promise__dataset__owner", "budget__scientist", "revision", "line"
     )
     return found(rows, pk=pk)
 
 
 @require_safe
 def answer(request: UserRequest, pk: UUID) -> HttpResponse:
-    """One answer; while it is being computed the page asks again."""
+    """Show one answer; while it is being computed, the page polls."""
     item = the_answer(request, pk)
     if item.is_out and item.seen_at is None and rules.is_own(request.user, item.budget) is None:
         Answer.objects.filter(pk=item.pk, seen_at=None).update(seen_at=timezone.now())
-    return show(request, "answer", _context(request, item), parts={"answer-live"})
+    return show(request, "privacy/answer", _context(request, item), parts={"answer-live"})
 
 
 def _context(request: UserRequest, item: Answer) -> dict[str, Any]:
-    query, protection = decode(item.query), item.budget.protection
+    query, promise = decode(item.query), item.budget.promise
     is_own = rules.is_own(request.user, item.budget) is None
     context: dict[str, Any] = {
         "answer": item,
         "budget": item.budget,
-        "dataset": item.budget.protection.dataset,
+        "dataset": item.budget.promise.dataset,
         "question": words.say(query),
         "cost": cost(item),
-        "epsilon": words.sized(noise_epsilon(item.mu, protection.noise_delta), up=True),
-        "delta": words.tiny(protection.delta),
+        "epsilon": words.sized(noise_epsilon(item.mu, promise.noise_delta), up=True),
+        "delta": words.tiny(promise.delta),
         "mu": words.sized(item.mu, 4, up=True),
         "noise": words.sized(item.sigma / 2**30, 4),
         "is_own": is_own,
-        "ask_refusal": rules.ask(request.user, item.budget) if is_own else None,
+        "ask_refusal": rules.may_ask(request.user, item.budget) if is_own else None,
         **queries.counted(item),
     }
-    meant = leading_back.meant_by(request, item) if is_own else None
+    meant = question_links.meant_by(request, item) if is_own else None
     if is_own:
-        context |= leading_back.told(request, meant)
+        context |= question_links.context(request, meant)
     if item.is_out:
         table = queries.table_of(item)
         context |= {**_figures(item, query, table), **_guided(item, table, meant), "repeat": _repeat(item)}
-        context["lost"] = lost.sentence(item.result or {}, query, table, context["epsilon"])
+        context["lost"] = noise_advice.sentence(item.result or {}, query, table, context["epsilon"])
     return context
 
 
@@ -142,7 +144,7 @@ def _figures(item: Answer, query: Query, table: TableSpec | None) -> dict[str, A
 
 
 def _with_units(rows: list[dict[str, Any]], names: list[str], query: Query, table: TableSpec | None) -> None:
-    """Each figure learns its unit, and the head of its column with it."""
+    """Add to each figure its unit, and its column heading with the unit."""
     units = [words.figure_unit(name, query, table) if table else "" for name in names]
     for row in rows:
         for figure, unit in zip(row["figures"], units, strict=True):
@@ -150,7 +152,7 @@ def _with_units(rows: list[dict[str, Any]], names: list[str], query: Query, tabl
 
 
 def _single(rows: list[dict[str, Any]], by: Sequence[str], query: Query) -> dict[str, Any] | None:
-    """The only line of an answer, which is shown large: of an answer without groups, or one quantile."""
+    """The only line of an answer, which is shown large: without groups, or a single quantile."""
     if len(rows) != 1 or (by and not words.is_of_rank(query)):
         return None
     if by:
@@ -160,7 +162,7 @@ def _single(rows: list[dict[str, Any]], by: Sequence[str], query: Query) -> dict
 
 
 def _search(item: Answer, query: Query, table: TableSpec | None) -> dict[str, Any]:
-    """What an answer by a search says besides. Those that were stored earlier have no intervals."""
+    """What a quantile's answer shows in addition; empty for those stored by versions without intervals."""
     lines = (item.result or {})["lines"]
     if table is None or not any(exports.has_ends(f) for line in lines for f in line["figures"]):
         return {}
@@ -173,7 +175,7 @@ def _search(item: Answer, query: Query, table: TableSpec | None) -> dict[str, An
 
 
 def _guided(item: Answer, table: TableSpec | None, meant: Query | None) -> dict[str, Any]:
-    """The question that a guide was asked for, with as many rows of a person as it tells, or why that helps nothing."""
+    """The question for which a guide was asked, capped as the guide found, or why that does not help."""
     if table is None:
         return {}
     found = guides.better(item, table, meant)
@@ -184,16 +186,18 @@ def _guided(item: Answer, table: TableSpec | None, meant: Query | None) -> dict[
 
 
 def _worth_drawing(lines: Sequence[dict[str, Any]]) -> bool:
-    """Several bars, not too many, and not all of them drowned by the noise. Dates have no length."""
+    """Whether there are several bars, not too many, and not all lost in noise. Dates have no length."""
     values = [line["figures"][0]["value"] for line in lines]
-    known = any(value is not None for value in values) and not any(isinstance(each, str) for each in values)
-    return known and 1 < len(lines) <= drawing.MOST_BARS
+    has_values = any(value is not None for value in values) and not any(
+        isinstance(each, str) for each in values
+    )
+    return has_values and 1 < len(lines) <= svg_charts.MOST_BARS
 
 
 def _may_be_missing(by: Sequence[str], table: TableSpec | None) -> list[str]:
-    """The columns of the groups in which a value may be missing: such rows are in no group."""
-    known = table.columns if table else {}
-    return [name for name in by if name in known and known[name].nullable]
+    """The group columns in which a value may be missing: such rows are in no group."""
+    columns = table.columns if table else {}
+    return [name for name in by if name in columns and columns[name].nullable]
 
 
 def _row(
@@ -210,25 +214,25 @@ def _row(
 
 
 def _figure(figure: dict[str, Any], all_hold: Together | None, decimals: int | None) -> dict[str, Any]:
-    """A number to the places that its error leaves it, or with all `decimals` that its column's values have."""
+    """A figure for display, rounded by its error, or with all `decimals` that its column's values have."""
     value, half, (low, high) = figure["value"], figure["half_width"], _ends(figure)
     places = words.places(half)
     if exports.has_ends(figure) and not isinstance(value, str):
         places = words.places_between(low, value, high) if decimals is None else decimals
-    known = low is not None
+    has_interval = low is not None
     return {
         "name": words.figure_name(figure["name"]),
         "value": words.shown(value, places),
         "half": words.shown(half, places) if half is not None else "",
         "together": all_hold.half(figure) if all_hold else "",
         "has_column": all_hold is not None and all_hold.has_column(figure["name"]),
-        "low": words.shown(low, places) if known else "",
-        "high": words.shown(high, places) if known else "",
+        "low": words.shown(low, places) if has_interval else "",
+        "high": words.shown(high, places) if has_interval else "",
     }
 
 
 def _ends(figure: dict[str, Any]) -> tuple[Any, Any]:
-    """Both ends of a figure's interval, where there is one: numbers, or dates as texts."""
+    """Both ends of a figure's interval, as numbers or ISO dates; (None, None) where there is none."""
     value, half = figure["value"], figure["half_width"]
     if exports.has_ends(figure):
         return figure["low"], figure["high"]
@@ -236,7 +240,7 @@ def _ends(figure: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def _drawn(result: dict[str, Any], query: Query, table: TableSpec | None, title: str) -> dict[str, object]:
-    """A chart, where there is one worth looking at, and what of it the intervals are."""
+    """A chart, where one is useful, and what shows the intervals in it."""
     if isinstance(query.measure, Distribution):
         shares = [
             Share(float(line["key"][-1]), line["figures"][0]["value"], *ends)
@@ -249,10 +253,10 @@ def _drawn(result: dict[str, Any], query: Query, table: TableSpec | None, title:
 
 
 def _curves(shares: Sequence[Share], title: str) -> dict[str, SafeString]:
-    """Bins are equally wide: the first one begins where another would end."""
+    """Draw a distribution. Bins are equally wide, so the first one begins where a bin before it would end."""
     begin = shares[0].at - (shares[1].at - shares[0].at)
     return {
-        name: mark_safe(drawing.curve(shares, begin, width, title))  # noqa: S308 -- drawn here, texts escaped
+        name: mark_safe(svg_charts.curve(shares, begin, width, title))  # noqa: S308 -- drawn here, texts escaped
         for name, width in WIDTHS.items()
     }
 
@@ -266,14 +270,14 @@ def _charts(result: dict[str, Any], table: TableSpec | None, title: str) -> dict
         figure = line["figures"][0]
         bars.append(Bar(label, figure["value"], *_ends(figure)))
     return {
-        name: mark_safe(drawing.bars(bars, width, title))  # noqa: S308 -- drawn here, texts escaped
+        name: mark_safe(svg_charts.bars(bars, width, title))  # noqa: S308 -- drawn here, texts escaped
         for name, width in WIDTHS.items()
     }
 
 
 def _repeat(item: Answer) -> dict[str, str]:
-    """How to ask the same from a program. The epsilon is rounded down, so that the stored answer serves."""
-    epsilon = noise_epsilon(item.mu, item.budget.protection.noise_delta)
+    """How to ask the same from a program. The epsilon is rounded down, so that the stored answer is returned."""
+    epsilon = noise_epsilon(item.mu, item.budget.promise.noise_delta)
     asked: dict[str, object] = {"sql": item.sql} if item.sql else {"query": item.query}
     values = {
         "url": settings.BASE_URL + reverse("privacy:api_answers", args=[item.budget_id]),
@@ -310,12 +314,12 @@ print(json.dumps(json.load(urllib.request.urlopen(call)), indent=2, ensure_ascii
 
 @require_safe
 def download(request: UserRequest, pk: UUID, form: str) -> HttpResponse:
-    """The answer as CSV or JSON, or its release record alone."""
+    """Download the answer as CSV or JSON, or its record alone."""
     item = the_answer(request, pk)
     if not item.is_out or form not in FILES:
         raise Http404
     media, write = FILES[form]
-    name = f"{item.budget.protection.dataset.name}-{item.pk.hex[:8]}{'-record' if form == 'record' else ''}"
+    name = f"{item.budget.promise.dataset.name}-{item.pk.hex[:8]}{'-record' if form == 'record' else ''}"
     ending = "csv" if form == "csv" else "json"
     return HttpResponse(
         write(item),

@@ -1,4 +1,4 @@
-"""One budget: what is left of it, and everything that changes it."""
+"""The page of one budget, and the forms that change it."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -10,18 +10,20 @@ from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.http import confirmed_recently
+from accounts.signin.reauthentication import confirmed_recently
 from common.access import require
 from common.http import UserRequest, found
+from common.pages import attempt, paginated, show
 from datasets.models import Dataset
-from privacy import drawing, queries, rules, services, words
-from privacy.drawing import Point
+from privacy import queries, rules, services
 from privacy.engine.accounting import noise_epsilon
-from privacy.engine.contributions import CAP
+from privacy.engine.measure.contributions import CAP
 from privacy.forms import DecisionForm, ReasonForm, ShareForm, TopUpForm
 from privacy.models import Answer, Budget, TopUp
+from privacy.presentation import svg_charts, words
+from privacy.presentation.svg_charts import Point
 from privacy.views.answers import WIDTHS, cost
-from privacy.views.shared import attempt, paginated, show, the_budget
+from privacy.views.shared import the_budget
 
 
 @require_safe
@@ -30,34 +32,34 @@ def budget(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 def _page(request: UserRequest, item: Budget, *, status: int = 200, **forms: object) -> HttpResponse:
-    user, protection = request.user, item.protection
-    owns, is_own = rules.is_owner(user, protection) is None, rules.is_own(user, item) is None
+    user, promise = request.user, item.promise
+    owns, is_own = rules.is_owner(user, promise) is None, rules.is_own(user, item) is None
     may_read = owns or is_own or user.is_auditor
     answers = Answer.objects.filter(budget=item).select_related("line") if may_read else Answer.objects.none()
     page = paginated(request, answers)
     context = {
         "budget": item,
-        "dataset": protection.dataset,
+        "dataset": promise.dataset,
         "is_own": is_own,
         "owns": owns and not is_own,
         "reads_answers": may_read,
-        "epsilon": words.sized(noise_epsilon(item.mu, protection.noise_delta), up=True),
-        "delta": words.tiny(protection.delta),
-        "alone": replace(queries.promise_of(protection), mu=item.mu, seats=1).guesses,
+        "epsilon": words.sized(noise_epsilon(item.mu, promise.noise_delta), up=True),
+        "delta": words.tiny(promise.delta),
+        "alone": replace(queries.promise_in_words_of(promise), mu=item.mu, seats=1).guesses,
         "used": words.percent(item.share_used),
         "left": words.percent(max(0, item.cap - item.units_used) / CAP),
-        "is_low": item.share_used >= queries.LOW,
+        "is_low": item.is_low,
         "page_obj": page,
         "rows": [(answer, queries.title_of(answer), cost(answer)) for answer in page],
         "charts": _burn_down(item) if may_read and page.paginator.count else None,
         "top_ups": item.top_ups.select_related("decided_by")[:20],
-        "ask_refusal": rules.ask(user, item) if is_own else None,
-        "top_up_refusal": rules.ask_top_up(user, item) if is_own else None,
+        "ask_refusal": rules.may_ask(user, item) if is_own else None,
+        "top_up_refusal": rules.may_ask_top_up(user, item) if is_own else None,
         "share_form": ShareForm(),
         "reason_form": ReasonForm(),
         **forms,
     }
-    return show(request, "budget", context, status=status)
+    return show(request, "privacy/budget", context, status=status)
 
 
 def _burn_down(item: Budget) -> dict[str, SafeString]:
@@ -69,15 +71,15 @@ def _burn_down(item: Budget) -> dict[str, SafeString]:
 def burn_down_charts(points: list[Point], title: str) -> dict[str, SafeString]:
     now = timezone.now()
     return {
-        name: mark_safe(drawing.burn_down(points, now, width, title))  # noqa: S308 -- drawn here, texts escaped
+        name: mark_safe(svg_charts.burn_down(points, now, width, title))  # noqa: S308 -- drawn here, texts escaped
         for name, width in WIDTHS.items()
     }
 
 
 def _managed(request: UserRequest, pk: UUID) -> Budget:
-    """A budget on a dataset of this person's own; others have no such page."""
+    """A budget on one of this person's own datasets; 404 for everybody else."""
     own = Dataset.objects.owned_by(request.user).order_by().values("pk")
-    return found(queries.budgets_of(request.user).filter(protection__dataset__in=own), pk=pk)
+    return found(queries.budgets_of(request.user).filter(promise__dataset__in=own), pk=pk)
 
 
 @require_POST
@@ -88,7 +90,7 @@ def change(request: UserRequest, pk: UUID) -> HttpResponse:
     if attempt(
         form, lambda: services.change_budget(item, by=request.user, epsilon=form.cleaned_data["epsilon"])
     ):
-        messages.success(request, "The share is changed.")
+        messages.success(request, "Share changed.")
         return redirect("privacy:budget", pk)
     return _page(request, item, status=400, share_form=form)
 
@@ -101,25 +103,25 @@ def close(request: UserRequest, pk: UUID) -> HttpResponse:
     if attempt(
         form, lambda: services.close_budget(item, by=request.user, reason=form.cleaned_data["reason"])
     ):
-        messages.success(request, "The budget is closed. What was spent stays spent.")
+        messages.success(request, "Budget closed. What was spent stays spent.")
         return redirect("privacy:budget", pk)
     return _page(request, item, status=400, reason_form=form)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_top_up(request: UserRequest, pk: UUID) -> HttpResponse:
-    """The scientist asks the owner for more."""
+    """Ask the owner for a larger budget."""
     item = the_budget(request, pk)
     require(rules.is_own, request.user, item)
-    if request.method != "POST" and (why := rules.ask_top_up(request.user, item)):
+    if request.method != "POST" and (why := rules.may_ask_top_up(request.user, item)):
         messages.info(request, why)
         return redirect("privacy:budget", pk)
-    now = noise_epsilon(item.mu, item.protection.noise_delta)
+    now = noise_epsilon(item.mu, item.promise.noise_delta)
     form = TopUpForm(request.POST or None, initial={"epsilon": f"{now * 1.5:.2g}"})
     if request.method == "POST" and attempt(
         form, lambda: services.ask_top_up(item, by=request.user, **form.cleaned_data)
     ):
-        messages.success(request, "The owner is told, and decides.")
+        messages.success(request, "Request sent. The owner has been notified and will decide.")
         return redirect("privacy:budget", pk)
     context = {
         "budget": item,
@@ -127,12 +129,12 @@ def ask_top_up(request: UserRequest, pk: UUID) -> HttpResponse:
         "epsilon": words.sized(now, up=True),
         "used": words.percent(item.share_used),
     }
-    return show(request, "ask_top_up", context, status=400 if form.errors else 200)
+    return show(request, "privacy/ask_top_up", context, status=400 if form.errors else 200)
 
 
 def _top_up(request: UserRequest, pk: UUID) -> TopUp:
     rows = TopUp.objects.visible_to(request.user).select_related(
-        "budget__protection__dataset__owner", "budget__scientist", "decided_by"
+        "budget__promise__dataset__owner", "budget__scientist", "decided_by"
     )
     return found(rows, pk=pk)
 
@@ -143,22 +145,22 @@ def top_up(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 def _top_up_page(request: UserRequest, item: TopUp, form: DecisionForm, status: int = 200) -> HttpResponse:
-    budgets = list(item.budget.protection.budgets.all())
-    delta = item.budget.protection.noise_delta
+    budgets = list(item.budget.promise.budgets.all())
+    delta = item.budget.promise.noise_delta
     context = {
         "item": item,
         "budget": item.budget,
-        "dataset": item.budget.protection.dataset,
+        "dataset": item.budget.promise.dataset,
         "form": form,
         "asked": words.sized(item.epsilon, up=True),
         "now": words.sized(noise_epsilon(item.budget.mu, delta), up=True),
         "used": words.percent(item.budget.share_used),
-        "given": words.percent(queries.given_away(item.budget.protection, budgets)),
+        "given": words.percent(queries.given_away(item.budget.promise, budgets)),
         "is_pending": item.state == TopUp.State.PENDING,
-        "refusal": rules.decides_top_up(request.user, item),
+        "refusal": rules.may_decide_top_up(request.user, item),
         "is_own": rules.is_own(request.user, item.budget) is None,
     }
-    return show(request, "top_up", context, status=status)
+    return show(request, "privacy/top_up", context, status=status)
 
 
 @require_POST
@@ -171,6 +173,7 @@ def decide(request: UserRequest, pk: UUID) -> HttpResponse:
         form,
         lambda: services.decide_top_up(item, by=request.user, grant=grant, note=form.cleaned_data["note"]),
     ):
-        messages.success(request, "The larger share is given." if grant else "The scientist is told why not.")
+        done = "Larger share given." if grant else "Request declined."
+        messages.success(request, f"{done} The scientist has been notified.")
         return redirect("privacy:top_up", pk)
     return _top_up_page(request, item, form, status=400)

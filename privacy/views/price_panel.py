@@ -1,70 +1,66 @@
-"""What the price panel says of a question: its price, what that rests on, and what would make it cheaper."""
+"""The price panel: a question's price, what it rests on, and what would make it cheaper."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from privacy import asking, cheaper, counting, guides, known, ledger, on_mock, words
-from privacy.composing import GUIDE, MEASURES, fields_of
-from privacy.engine import sql_text
-from privacy.engine.caps import rows_that_count
-from privacy.engine.contributions import CAP
-from privacy.engine.designs import design
-from privacy.engine.pricing import Offer
-from privacy.engine.queries import CountSubjects, PersonQuantiles, Query, Sum
-from privacy.engine.schema import MAX_ROWS_PER_SUBJECT, QueryRefused
+from privacy.engine.language import sql_text
+from privacy.engine.language.query import CountSubjects, PersonQuantiles, Query, Sum
+from privacy.engine.language.schema import MAX_ROWS_PER_SUBJECT, QueryRefused
+from privacy.engine.measure.contributions import CAP
+from privacy.engine.plan.caps import rows_that_count
+from privacy.engine.plan.designs import design
+from privacy.engine.plan.pricing import Offer
 from privacy.engine.trials import TRIES
 from privacy.forms import ERROR
 from privacy.models import Budget
+from privacy.presentation import caps_in_words, suggestions, words
+from privacy.presentation.query_form import GUIDE, MEASURES, fields_of
+from privacy.services import guides, prior_answers, questions, trials
 
 if TYPE_CHECKING:
-    from privacy.views.asking import Asked
+    from privacy.views.questions import Asked
 
 BEFORE = ("count", "guide")
-"""What the page proposes to ask before a question."""
+"""What the page proposes to ask first."""
 
 
 def context(budget: Budget, asked: "Asked") -> dict[str, Any]:
-    """All of it, for the template."""
+    """The template context of the price panel."""
     quote = asked.quote
     return {
-        "refusal": asked.refusal or (_unaffordable(quote) if quote else ""),
+        "refusal": asked.refusal or (quote.unaffordable if quote else ""),
         "priced": _priced(budget, quote) if quote else None,
         "count_first": _first(budget, asked, "count"),
         "guide": _guide(budget, asked),
-        "public_rows": budget.protection.public_rows.get(asked.table.name),
+        "public_rows": budget.promise.public_rows.get(asked.table.name),
         "proposals": _proposed(asked),
         "pins": _pins(quote) if quote else [],
-        "kept_apart": cheaper.kept_apart(quote.query, quote.cells, quote.spec) if quote else "",
+        "kept_apart": suggestions.kept_apart(quote.query, quote.cells, quote.spec) if quote else "",
         "unit": words.error_unit(asked.query, asked.table) if asked.query else "",
     }
 
 
-def agreement(quote: asking.Quote) -> str:
-    """What a click agrees to: this query with this much noise."""
-    return f"{asking.digest_of(quote.query)[:32]}:{quote.offer.sigma}"
-
-
-def _unaffordable(quote: asking.Quote) -> str:
-    too_much = quote.offer.units > min(quote.left, CAP)
-    return ledger.too_much(quote.offer.units, quote.left) if too_much else ""
+def agreement(quote: questions.Quote) -> str:
+    """A token for what a click agrees to: this query with this much noise."""
+    return f"{questions.digest_of(quote.query)[:32]}:{quote.offer.sigma}"
 
 
 def before(budget: Budget, asked: "Asked", which: str) -> tuple[Query, Offer] | None:
-    """A question to ask before, with its price: a count, which may be what a price is missing for, or a guide."""
+    """A question to ask first, with its price: a count, which may make pricing possible, or a guide."""
     if which == "guide":
         return guides.guide(budget, asked.quote) if asked.quote else None
-    return known.count_first(budget, asked.query, asked.table) if asked.query else None
+    return prior_answers.count_first(budget, asked.query, asked.table) if asked.query else None
 
 
 def _first(budget: Budget, asked: "Asked", which: str) -> dict[str, str] | None:
-    """What the page proposes to ask before, and its price; a count where nobody knows the error yet."""
-    told = asked.quote is not None and asked.quote.half_width is not None
-    found = None if which == "count" and told else before(budget, asked, which)
+    """The question proposed to ask first, and its price; a count only while the error is unknown."""
+    has_error = asked.quote is not None and asked.quote.half_width is not None
+    found = None if which == "count" and has_error else before(budget, asked, which)
     return found and {"what": _called(found[0]), "share": words.percent(found[1].share)}
 
 
 def _guide(budget: Budget, asked: "Asked") -> dict[str, str] | None:
-    """The same of a guide, with what it asks in place of what the noise is sized for."""
+    """The proposed guide, its price, and in words what it asks and what the noise is sized for now."""
     first = _first(budget, asked, "guide")
     if first is None or asked.query is None:
         return None
@@ -74,7 +70,7 @@ def _guide(budget: Budget, asked: "Asked") -> dict[str, str] | None:
 
 
 def _called(query: Query) -> str:
-    """What a question that is proposed is called on its button."""
+    """The label of a proposed question's button."""
     match query.measure:
         case PersonQuantiles(of):
             return MEASURES["person_rows" if of is None else "person_amount"]
@@ -82,28 +78,28 @@ def _called(query: Query) -> str:
             return "Count the people" if isinstance(measure, CountSubjects) else "Count the rows"
 
 
-def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
-    """What the price panel says."""
+def _priced(budget: Budget, quote: questions.Quote) -> dict[str, Any]:
+    """The price of a quote, in words."""
     error, together = (
         ""
         if quote.half_width is None
         else words.error_text(quote.query, quote.spec, quote.half_width * wider)
         for wider in (1, quote.joint_factor)
     )
-    if error and quote.known:
-        error = f"{'at most' if quote.known.is_bound else 'about'} {error}"
-    found = on_mock.tried(quote, budget.protection)
+    if error and quote.basis:
+        error = f"{'at most' if quote.basis.is_bound else 'about'} {error}"
+    found = trials.tried(quote, budget.promise)
     return {
-        **counting.told(quote.query, quote.spec),
+        **caps_in_words.facts(quote.query, quote.spec),
         "twice": _twice(quote),
         "what": words.say(quote.query),
         "error": error,
-        "known": quote.known,
+        "known": quote.basis,
         "read_to": words.read_to(quote.query, quote.spec),
         "rank_note": words.rank_note(quote.query, quote.half_width),
         "together": together,
-        "on_mock": on_mock.as_told(found, quote, budget.protection) if found else None,
-        "people": budget.protection.public_size,
+        "on_mock": trials.in_words(found, quote, budget.promise) if found else None,
+        "people": budget.promise.public_size,
         "tries": TRIES,
         "share": words.percent(quote.offer.share),
         "left": words.percent(quote.left / CAP),
@@ -113,27 +109,27 @@ def _priced(budget: Budget, quote: asking.Quote) -> dict[str, Any]:
         "delta": words.tiny(quote.delta),
         "groups": quote.plan.cells,
         "agreed": agreement(quote),
-        "stored": asking.stored(budget, quote),
+        "stored": questions.stored(budget, quote),
         "may_leave_out": quote.may_leave_out,
         "part_of_cells": not bool(quote.cells.all()),
     }
 
 
-def _twice(quote: asking.Quote) -> str:
-    """How the price moves with the rows of a person that count, for the same error."""
-    rows = counting.rows_per_person(quote.query, quote.spec)
-    if rows is None or 2 * rows > MAX_ROWS_PER_SUBJECT or not cheaper.is_absolute(quote.query):
+def _twice(quote: questions.Quote) -> str:
+    """How the price changes with the cap on rows per person, for the same error."""
+    rows = caps_in_words.rows_per_person(quote.query, quote.spec)
+    if rows is None or 2 * rows > MAX_ROWS_PER_SUBJECT or not suggestions.is_absolute(quote.query):
         return ""
-    dearer = 1 / cheaper.saved(quote.plan, design(replace(quote.query, rows=2 * rows), quote.spec))
+    dearer = 1 / suggestions.saved(quote.plan, design(replace(quote.query, rows=2 * rows), quote.spec))
     return f"twice as many cost {words.sized(dearer, 2)} times as much for the same error"
 
 
 def _proposed(asked: "Asked") -> list[dict[str, str]]:
-    """What would make it cheaper: less to pay for the same error, or a smaller error for the same price."""
+    """Proposals for a lower price at the same error, or a smaller error at the same price."""
     if asked.query is None:
         return []
     try:
-        found = cheaper.proposals(asked.query, design(asked.query, asked.table), asked.table)
+        found = suggestions.proposals(asked.query, design(asked.query, asked.table), asked.table)
     except QueryRefused:
         return []
     return [
@@ -143,7 +139,7 @@ def _proposed(asked: "Asked") -> list[dict[str, str]]:
     ]
 
 
-def _price_of(asked: "Asked", other: cheaper.Proposal) -> str:
+def _price_of(asked: "Asked", other: suggestions.Proposal) -> str:
     quote, times = asked.quote, other.saves**0.5
     if asked.form.cleaned_data.get("goal") == ERROR:
         share = quote and f", {words.percent(quote.offer.share / other.saves)} of your budget"
@@ -153,9 +149,9 @@ def _price_of(asked: "Asked", other: cheaper.Proposal) -> str:
     return f"{words.error_text(other.query, asked.table, quote.half_width / times)} for this price."
 
 
-def _pins(quote: asking.Quote) -> list[dict[str, object]]:
+def _pins(quote: questions.Quote) -> list[dict[str, object]]:
     """The one condition that would save most of what the declared rows for each value allow."""
-    found = sorted(cheaper.pinning(quote.query, quote.spec), key=lambda pair: -pair[1])[:1]
+    found = sorted(suggestions.pinning(quote.query, quote.spec), key=lambda pair: -pair[1])[:1]
     return [
         {
             "name": spec.name,

@@ -1,22 +1,22 @@
-"""The named sets of packages that an admin has had built for submitted code."""
+"""The named sets of packages that admins have added for submitted code."""
 
 from django.db import models
 from django.db.models import Q
 
 from accounts.models import User
-from common.models import Thing
+from common.models import BaseModel
 
 
 class EnvironmentQuerySet(models.QuerySet["CodeEnvironment"]):
     def visible_to(self, user: User) -> "EnvironmentQuerySet":
-        """What code can use is for everybody to see; what failed, and why, for those who look after it."""
+        """Return the environments that code can or could use; for admins and auditors also those not built."""
         if user.oversees:
             return self
         return self.filter(state__in=(CodeEnvironment.State.READY, CodeEnvironment.State.RETIRED))
 
 
-class CodeEnvironment(Thing):
-    """One list of packages under one name. The list never changes: other packages are another environment."""
+class CodeEnvironment(BaseModel):
+    """One list of packages under one name. The list never changes: other packages need another environment."""
 
     class State(models.TextChoices):
         QUEUED = "queued", "Waits to be built"
@@ -55,5 +55,5 @@ class CodeEnvironment(Thing):
 
     @property
     def listed(self) -> list[tuple[str, str]]:
-        """Its packages with their versions, by name."""
+        """The packages with their versions, sorted by name."""
         return sorted(self.packages.items())

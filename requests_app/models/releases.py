@@ -1,16 +1,16 @@
-"""What a run wrote, held until somebody has looked at it, and the decision to let it out."""
+"""The outputs of a run, held until somebody has checked them, and the decision on their release."""
 
 from django.db import models
 from django.db.models import F, Q
 
-from accounts.duties import not_for_overseers
 from accounts.models import User
-from common.models import Thing
+from accounts.separation import not_for_overseers
+from common.models import BaseModel
 from requests_app.models.runs import Run
 
 
-class Output(Thing):
-    """One file that a run wrote: held until somebody has looked at it."""
+class Output(BaseModel):
+    """One file that a run wrote, held until somebody has checked it."""
 
     class Verdict(models.TextChoices):
         PENDING = "pending", "Not checked yet"
@@ -24,7 +24,7 @@ class Output(Thing):
     sha256 = models.CharField(max_length=64)
     checks = models.JSONField(default=list)
     extent = models.JSONField(default=dict)
-    """How much there is to look at; empty until somebody has opened it."""
+    """How much there is to view; empty until somebody has opened the file."""
     verdict = models.CharField(max_length=10, choices=Verdict, default=Verdict.PENDING)
     comment = models.CharField(max_length=2000, blank=True)
     added_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
@@ -39,18 +39,18 @@ class Output(Thing):
 
     @property
     def audit_label(self) -> str:
-        """What the log calls it: names of held files are for the owner and the reviewers alone."""
+        """The name in the audit log: only the owner and the reviewers may read the names of held files."""
         return f"An output of {self.run.request}"
 
 
-class Look(Thing):
-    """A part of a held file that somebody has had on screen."""
+class Look(BaseModel):
+    """A part of a held file that somebody has viewed."""
 
     output = models.ForeignKey(Output, on_delete=models.PROTECT, related_name="looks")
     person = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     part = models.CharField(max_length=60)
     cut = models.PositiveIntegerField(default=0)
-    """Cells of which this part shows the beginning alone; of a long cell, its parts."""
+    """How many cells this part shows only in part; for a long cell, the number of its parts."""
 
     class Meta:
         constraints = [
@@ -61,8 +61,8 @@ class Look(Thing):
         return f"{self.output}: {self.part}"
 
 
-class RefusedOutput(Thing):
-    """A file that a run wrote and the gates did not let out, with the reason."""
+class RefusedOutput(BaseModel):
+    """A file that a run wrote and the gates refused, with the reason."""
 
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="refused_outputs")
     name = models.CharField(max_length=255)
@@ -80,8 +80,8 @@ class ReleaseQuerySet(models.QuerySet["Release"]):
         return self.filter(run__in=Run.objects.visible_to(user).values("pk"))
 
 
-class Release(Thing):
-    """The decision on what a run wrote: held, then let out, refused, or called back."""
+class Release(BaseModel):
+    """The decision on the outputs of a run: held, then released or not, perhaps recalled."""
 
     class State(models.TextChoices):
         HELD = "held", "Held for the output check"
@@ -91,6 +91,9 @@ class Release(Thing):
         CHANGES_REQUESTED = "changes_requested", "Changes requested"
         RECALLED = "recalled", "Recalled"
         EXPIRED = "expired", "Expired unchecked"
+
+    OPEN = (State.HELD, State.CHECKING)
+    """The owner side has not decided yet."""
 
     run = models.OneToOneField(Run, on_delete=models.PROTECT, related_name="release")
     author = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")

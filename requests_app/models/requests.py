@@ -1,12 +1,12 @@
-"""Requests for code to run, their versions, and what reviewers say of them."""
+"""Requests to run code, their versions, and the reviews, comments and approvals on them."""
 
 import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 
-from accounts.duties import not_for_overseers
 from accounts.models import User
-from common.models import Thing
+from accounts.separation import not_for_overseers
+from common.models import BaseModel
 from datasets.models import Dataset, Revision
 
 IMMUTABLE = pgtrigger.Update | pgtrigger.Delete
@@ -15,22 +15,22 @@ SUBMITTED = Q(latest__isnull=False)
 
 class CodeRequestQuerySet(models.QuerySet["CodeRequest"]):
     def visible_to(self, user: User) -> "CodeRequestQuerySet":
-        """Own requests; of the datasets one owns or reviews, those once submitted; all submitted for auditors."""
+        """Return own requests, and submitted ones on datasets the user owns or reviews; auditors see all submitted."""
         if user.oversees:
             return self.filter(SUBMITTED) if user.is_auditor else self.none()
         reviewed = Dataset.objects.reviewed_by(user).order_by().values("pk")
         return self.filter(Q(author=user) | (SUBMITTED & Q(dataset__in=reviewed)))
 
     def written_by(self, user: User) -> "CodeRequestQuerySet":
-        """One's own. To somebody who has come to oversee, what they wrote before is like anybody's."""
+        """Return the requests this person has written; none while they hold an overseeing role."""
         return self.none() if user.oversees else self.filter(author=user)
 
     def known_to(self, user: User) -> "CodeRequestQuerySet":
-        """What one may read; an admin, besides, knows of the submitted ones that they are there."""
+        """Return the requests that this user may know exist: those they may read; admins know all submitted."""
         return self.filter(SUBMITTED) if user.is_admin else self.visible_to(user)
 
 
-class CodeRequest(Thing):
+class CodeRequest(BaseModel):
     """What a scientist wants to run on a dataset, from draft to decision."""
 
     class State(models.TextChoices):
@@ -44,6 +44,11 @@ class CodeRequest(Thing):
         REVOKED = "revoked", "Approval revoked"
         EXPIRED = "expired", "Approval expired"
 
+    OPEN = (State.SUBMITTED, State.IN_REVIEW)
+    """The latest version is waiting for verdicts."""
+    UNDECIDED = (*OPEN, State.APPROVED, State.CHANGES_REQUESTED)
+    """What was submitted may still be approved or run."""
+
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="code_requests")
     author = models.ForeignKey(User, on_delete=models.PROTECT, related_name="code_requests")
     title = models.CharField(max_length=200)
@@ -52,7 +57,7 @@ class CodeRequest(Thing):
     state_changed_at = models.DateTimeField(auto_now_add=True)
     latest = models.ForeignKey("Version", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
 
-    # The draft: what the author is writing now. A version is a frozen copy of it.
+    # The draft: what the author is writing now. A version is an immutable copy of it.
     code = models.TextField(blank=True)
     parameters = models.JSONField(default=dict, blank=True)
     purpose = models.TextField(blank=True, max_length=4000)
@@ -77,7 +82,7 @@ class CodeRequest(Thing):
         return self.title
 
 
-class Version(Thing):
+class Version(BaseModel):
     """One immutable submission of a request's code, with everything that its run depends on."""
 
     request = models.ForeignKey(CodeRequest, on_delete=models.PROTECT, related_name="versions")
@@ -103,7 +108,7 @@ class Version(Thing):
         return f"{self.request}, version {self.number}"
 
 
-class Review(Thing):
+class Review(BaseModel):
     """One reviewer's verdict on one version."""
 
     class Verdict(models.TextChoices):
@@ -139,8 +144,8 @@ class Review(Thing):
         return f"{self.get_verdict_display()} by {self.reviewer}"
 
 
-class Comment(Thing):
-    """A remark on a line of a version (or on the whole); replies hang below it. Held back until the verdict."""
+class Comment(BaseModel):
+    """A comment on a line of a version or on the whole, or a reply. A reviewer's is held back until their verdict."""
 
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="comments")
     author = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
@@ -162,8 +167,8 @@ class Comment(Thing):
         return self.text[:60]
 
 
-class Approval(Thing):
-    """Leave to run one version: this code, this revision, these parameters, so often, until then."""
+class Approval(BaseModel):
+    """Permission to run one version: its code, revision and parameters, a number of times, until it expires."""
 
     version = models.OneToOneField(Version, on_delete=models.PROTECT, related_name="approval")
     sha256 = models.CharField(max_length=64)

@@ -1,11 +1,11 @@
-"""Runs of code in the sandbox, and what they wrote to their streams."""
+"""Runs of code in the sandbox, and their logs."""
 
 from django.db import models
 from django.db.models import Q
 
-from accounts.duties import not_for_overseers
 from accounts.models import User
-from common.models import Thing
+from accounts.separation import not_for_overseers
+from common.models import BaseModel
 from datasets.models import Revision
 from requests_app.models.requests import Approval, CodeRequest, Version
 from runner.contract import CloseCode
@@ -13,7 +13,10 @@ from runner.contract import CloseCode
 
 class RunQuerySet(models.QuerySet["Run"]):
     def visible_to(self, user: User) -> "RunQuerySet":
-        """Own runs; runs on private data of the requests one may see; an admin sees that runs exist."""
+        """Return the person's own runs, and those of requests they may see: on private data, or part of a version.
+
+        Admins and auditors see all runs on private data.
+        """
         if user.oversees:
             return self.filter(kind=Run.Kind.PRIVATE)
         requests = CodeRequest.objects.visible_to(user).values("pk")
@@ -27,19 +30,19 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.filter(state__in=Run.LIVE)
 
     def working(self) -> "RunQuerySet":
-        """Runs that have a place: a worker has them in hand, or their end is not announced yet."""
+        """Return the runs that have a place: a worker executes them, or their end is not announced yet."""
         return self.filter(state__in=Run.WORKING)
 
     def in_hand(self) -> "RunQuerySet":
-        """Runs that a worker has in hand: their code has not ended."""
+        """Return the runs that a worker executes: their code has not ended."""
         return self.working().filter(ended_at=None)
 
 
-class Run(Thing):
+class Run(BaseModel):
     """One execution of code in the sandbox: on mock data for its author, or on private data by approval."""
 
     class Kind(models.TextChoices):
-        MOCK = "mock", "Try on mock data"
+        MOCK = "mock", "Run on mock data"
         PRIVATE = "private", "Run on private data"
 
     class State(models.TextChoices):
@@ -54,8 +57,10 @@ class Run(Thing):
         CANCELLED = "cancelled", "Cancelled"
 
     WORKING = (State.STARTING, State.RUNNING, State.COLLECTING, State.ENDING, State.CANCELLING)
-    """The run has a place: a worker has it in hand, or its end is not announced yet."""
+    """The run has a place: a worker executes it, or its end is not announced yet."""
     LIVE = (State.QUEUED, *WORKING)
+    COUNTED = Q(state__in=LIVE) | Q(opened_at__isnull=False)
+    """The run counts against its approval: it is live, or has opened the data."""
 
     kind = models.CharField(max_length=10, choices=Kind)
     request = models.ForeignKey(CodeRequest, on_delete=models.PROTECT, related_name="runs")
@@ -89,9 +94,9 @@ class Run(Thing):
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     missed_beats = models.PositiveSmallIntegerField(default=0)
     told_at = models.DateTimeField(null=True, blank=True)
-    """From when on the end may be announced, once there is one."""
+    """The earliest time at which the end may be announced."""
     finished_at = models.DateTimeField(null=True, blank=True)
-    """The end as everybody is told it: a step after the start, not the moment itself."""
+    """The end as announced to everybody: a step after the start, not the moment itself."""
     rung_at = models.DateTimeField(null=True, blank=True)
     cancelled_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
 
@@ -107,6 +112,11 @@ class Run(Thing):
     layers = models.JSONField(default=list)
 
     objects = RunQuerySet.as_manager()
+
+    @property
+    def is_counted(self) -> bool:
+        """The same condition as COUNTED, for a run in memory."""
+        return self.state in self.LIVE or self.opened_at is not None
 
     class Meta:
         ordering = ["-created_at"]
@@ -124,8 +134,8 @@ class Run(Thing):
         return f"{self.get_kind_display()}: {self.request}"
 
 
-class RunLog(Thing):
-    """What a run wrote to its streams, bounded. As private as the data it ran on."""
+class RunLog(BaseModel):
+    """What a run wrote to stdout and stderr, bounded. It is as private as the data of the run."""
 
     run = models.OneToOneField(Run, on_delete=models.PROTECT, related_name="log")
     stdout = models.TextField(blank=True)

@@ -1,4 +1,4 @@
-"""Where runs are executed, and whether they are held up."""
+"""The workers that execute runs, and the pauses that stop new ones."""
 
 from django.conf import settings
 from django.db import models
@@ -6,21 +6,21 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.models import User
-from common.models import Thing
+from common.models import BaseModel
 
 
 class WorkerQuerySet(models.QuerySet["Worker"]):
     def alive(self) -> "WorkerQuerySet":
-        """Workers heard of within three heartbeats."""
+        """Return the workers whose heartbeat is at most three periods old."""
         return self.filter(heartbeat_at__gt=Now() - settings.STALE_AFTER)
 
     def able(self) -> "WorkerQuerySet":
-        """Workers that take new runs now."""
+        """Return the workers that take new runs now."""
         return self.alive().filter(refusal="", draining=False)
 
 
-class Worker(Thing):
-    """A process that executes runs: where it is, what its sandbox offers, or why it runs nothing."""
+class Worker(BaseModel):
+    """A process that executes runs: its host, its sandbox's capabilities, or why it runs no code."""
 
     name = models.CharField(max_length=120, unique=True)
     host = models.CharField(max_length=120)
@@ -45,8 +45,8 @@ class Worker(Thing):
         return self.name
 
 
-class Pause(Thing):
-    """While one is open, no run starts anywhere."""
+class Pause(BaseModel):
+    """A pause of all runs: until it ends, no run starts."""
 
     by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     reason = models.CharField(max_length=500)

@@ -1,4 +1,4 @@
-"""Small words of the review lane's pages, and the table of code."""
+"""Filters and tags for the review lane's pages, and the table of code."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from django.template.loader import render_to_string
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from datasets.schema import UNITS, bound_text
+from datasets.declarations.schema import UNITS, bound_text
 
 if TYPE_CHECKING:
-    from requests_app.differences import Row
+    from requests_app.code.diffs import Row
 
 register = template.Library()
 
@@ -30,7 +30,7 @@ def as_json(value: object) -> str:
 
 @register.filter
 def bound(value: float | None, kind: str) -> str:
-    """A declared bound as people read it: a date as a date, a number without a needless `.0`."""
+    """Format a declared bound: a date as a date, a number without a trailing `.0`."""
     if value is None:
         return "…"
     if kind in UNITS:
@@ -40,14 +40,14 @@ def bound(value: float | None, kind: str) -> str:
 
 @register.filter
 def listed(values: Sequence[object], shown: int) -> str:
-    """The first of many values, and how many are left out."""
+    """List the first values and how many more there are."""
     text = ", ".join(str(value) for value in values[:shown])
     return f"{text}, and {len(values) - shown} more" if len(values) > shown else text
 
 
 @register.filter
 def seconds(value: float | None) -> str:
-    """A duration as people say it: `42 s`, `5 min`, `1 h 30 min`."""
+    """Format a duration: `42 s`, `5 min`, `1 h 30 min`."""
     whole = int(value or 0)
     if whole < 60:
         return f"{whole} s"
@@ -69,7 +69,7 @@ def check_name(name: str) -> str:
 
 @register.filter
 def shown(value: object) -> str:
-    """A number or word of a check; a dash for none."""
+    """Format a value of a check; a dash when there is none."""
     if value is None or value == "":
         return "–"
     if isinstance(value, int) and not isinstance(value, bool):
@@ -84,12 +84,12 @@ def number(value: int) -> str:
 
 @register.filter
 def worker_tone(says: str) -> str:
-    return {"Working": "blue", "Idle": "green", "Being emptied": "amber"}.get(says, "red")
+    return {"Working": "blue", "Idle": "green", "Draining": "amber"}.get(says, "red")
 
 
 @register.simple_tag
 def table_rows(page: Any, columns: Sequence[Mapping[str, Any]], columns_page: Any, url: str) -> SafeString:
-    """The body of a previewed table: thousands of cells, so it is written in one go."""
+    """Render the body of a previewed table, as one string because it can have thousands of cells."""
     numeric = [column["type"] in ("integer", "number") for column in columns]
     first, left = page.start_index(), columns_page.start_index()
     back = f"&rows={page.number}&columns={columns_page.number}"
@@ -110,7 +110,7 @@ def _cells(values: Sequence[object], numeric: Sequence[bool], left: int, url: st
 
 
 def _cell(value: object, *, is_number: bool) -> str:
-    """A cell, under its column's name at the same side; nothing for one of which there is only the beginning."""
+    """Render a cell, aligned like its column's name; return "" when only the beginning of its value is known."""
     if value is None:
         return '<td class="is-empty">missing</td>'
     if isinstance(value, dict):
@@ -123,7 +123,7 @@ def _cut_cell(value: Any, url: str) -> str:
 
 
 def _beginning(value: Mapping[str, Any], url: str) -> str:
-    """The first characters, and the way to all of them."""
+    """Render the first characters of a value, and a link to all of them."""
     return (
         f'{escape(value["text"])}… <a href="{escape(url)}" hx-get="{escape(url)}" hx-target="closest .preview" '
         f'hx-swap="outerHTML">all {value["characters"]:,} characters</a>'
@@ -132,7 +132,7 @@ def _beginning(value: Mapping[str, Any], url: str) -> str:
 
 @register.simple_tag
 def column_name(column: Mapping[str, Any], number: int, columns_page: Any, url: str) -> SafeString:
-    """The name of a previewed column, in full or with the way to it."""
+    """Render the name of a previewed column, in full or with a link to the full name."""
     name = column["name"]
     at = columns_page.start_index() + number
     text = _beginning(name, f"{url}?row=0&column={at}") if isinstance(name, dict) else escape(name)
@@ -141,12 +141,12 @@ def column_name(column: Mapping[str, Any], number: int, columns_page: Any, url: 
 
 @register.simple_tag(takes_context=True)
 def code_table(context: template.Context) -> SafeString:
-    """The code or its changes as one table, with the threads of a line below it."""
+    """Render the code or its changes as one table, with the comments below each line."""
     split = bool(context["split"])
     body = "".join(_body(context, context["rows"], _split_row if split else _unified_row))
     name = "Code, side by side" if split else "Code"
     return format_html(
-        '<table class="code {}"><caption class="visually-hidden">{}, one row a line</caption>'
+        '<table class="code {}"><caption class="visually-hidden">{}, one row per line</caption>'
         "<colgroup>{}</colgroup><tbody>{}</tbody></table>",
         "is-split" if split else "is-unified",
         name,
@@ -179,7 +179,7 @@ def _body(context: template.Context, rows: Sequence[Row], draw: Any) -> Iterator
 
 
 def _link(context: template.Context) -> str:
-    """The pattern of a line number's link, or nothing for those who do not comment."""
+    """Return the start of a line number's link; "" for people who may not comment."""
     if not context["may_comment"]:
         return ""
     query = context["query"]
@@ -196,11 +196,11 @@ def _number(number: int | None, link: str) -> str:
 
 def _unified_row(row: Row, link: str) -> str:
     sign = SIGNS.get(row.kind, "")
-    said = f'<span class="visually-hidden">{SIGN_WORDS[row.kind]}</span>' if sign else ""
+    spoken = f'<span class="visually-hidden">{SIGN_WORDS[row.kind]}</span>' if sign else ""
     source = row.old_html if row.kind == "removed" else row.new_html
     return (
         f'<td class="number">{row.old_number or ""}</td><td class="number">{_number(row.new_number, link)}</td>'
-        f'<td class="sign">{said}<span aria-hidden="true">{sign}</span></td>'
+        f'<td class="sign">{spoken}<span aria-hidden="true">{sign}</span></td>'
         f'<td class="source"><code>{source}</code></td>'
     )
 

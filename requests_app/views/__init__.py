@@ -1,1 +1,1 @@
-"""The pages of the review lane: each fetches through `visible_to`, asks one service, and answers."""
+"""The pages of the review lane. Each loads objects through `visible_to`, calls one service, and responds."""

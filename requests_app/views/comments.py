@@ -1,4 +1,4 @@
-"""Remarks on lines: write, take back, settle. A script gets the line's threads again; a browser goes back there."""
+"""Write, delete and resolve comments. htmx gets the threads of the line; a plain browser is redirected to it."""
 
 from uuid import UUID
 
@@ -8,12 +8,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from common.http import UserRequest, found
-from requests_app import services
+from common.pages import show
+from requests_app import services, visibility
 from requests_app.forms import CommentForm
 from requests_app.models import Comment, Version
 from requests_app.views import threads
 from requests_app.views.review import page_of, readable_version
-from requests_app.views.shared import show
 from requests_app.visibility import Viewer
 
 
@@ -28,7 +28,7 @@ def comment(request: UserRequest, pk: UUID) -> HttpResponse:
     if not form.is_valid():
         return _line(request, version, line, form, status=400)
     parent = _parent(version, form.cleaned_data["parent"])
-    said = services.comment(
+    written = services.comment(
         version,
         by=request.user,
         text=form.cleaned_data["text"],
@@ -36,7 +36,7 @@ def comment(request: UserRequest, pk: UUID) -> HttpResponse:
         parent=parent,
         private=form.cleaned_data["private"],
     )
-    return _line(request, version, said.line, root=parent.pk if parent else None)
+    return _line(request, version, written.line, root=parent.pk if parent else None)
 
 
 def _parent(version: Version, pk: UUID | None) -> Comment | None:
@@ -52,21 +52,21 @@ def _line(
     root: UUID | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    """The threads of one line, with a form when one is asked for; those of the page that `root` is shown on."""
+    """Respond with the threads of one line, and a form if one is requested, for the page that `root` is shown on."""
     if not request.htmx and status != 200:
         context = {
             **page_of(request, version),
             "comment_at": line,
             "line_form" if line else "comment_form": form,
         }
-        return show(request, "review", context, status=status)
+        return show(request, "requests/review", context, status=status)
     page = _looked_at(request, version)
     viewer = _viewer(request, page)
-    said = threads.of(page, viewer, threads.earlier_than(page))
+    shown = threads.of(page, viewer, threads.earlier_than(page))
     elsewhere = page.pk != version.pk
     if elsewhere:
         line = next(
-            (at for at, each in said.by_line.items() if root in {thread.comment.pk for thread in each}), None
+            (at for at, each in shown.by_line.items() if root in {thread.comment.pk for thread in each}), None
         )
     if not request.htmx:
         anchor = f"#L{line}" if line else "#earlier" if elsewhere else "#discussion"
@@ -74,21 +74,21 @@ def _line(
     context = {
         "version": page,
         "line": line,
-        "threads": said.by_line.get(line, []),
-        "earlier_threads": said.earlier,
+        "threads": shown.by_line.get(line, []),
+        "earlier_threads": shown.earlier,
         "may_comment": viewer.is_author or viewer.is_reviewer,
         "is_author": viewer.is_author,
-        "will_hold": threads.will_hold(viewer),
+        "will_hold": visibility.is_held(viewer),
         "query": threads.query_of(request),
         "comment_form": form or (None if line or elsewhere else CommentForm()),
     }
     if elsewhere and line is None:
-        return show(request, "parts/earlier", context)
-    return show(request, "parts/thread-row" if line else "parts/discussion", context)
+        return show(request, "requests/parts/earlier", context)
+    return show(request, "requests/parts/thread-row" if line else "requests/parts/discussion", context)
 
 
 def _looked_at(request: UserRequest, version: Version) -> Version:
-    """The version whose page this came from: a thread of an earlier one is answered and settled there, too."""
+    """Return the version whose page sent this request: threads of earlier versions are answered there too."""
     on = request.POST.get("on", "")
     if on in {"", str(version.pk)}:
         return version
@@ -97,14 +97,14 @@ def _looked_at(request: UserRequest, version: Version) -> Version:
 
 
 def _viewer(request: UserRequest, version: Version) -> Viewer:
-    return threads.viewer_of(version, request.user, list(version.reviews.all()))
+    return visibility.viewer_of(version, request.user, list(version.reviews.all()))
 
 
 def _comment(request: UserRequest, pk: UUID) -> Comment:
-    """A comment on code that this person may read, and that they may read itself."""
+    """Return a comment that this person may read, on code that they may read."""
     comment = found(Comment.objects.all(), pk=pk)
     version = readable_version(request, comment.version_id)
-    if pk not in {said.pk for said in threads.readable(version, _viewer(request, version))}:
+    if pk not in {readable.pk for readable in threads.readable(version, _viewer(request, version))}:
         raise Http404
     comment.version = version
     return comment

@@ -1,4 +1,4 @@
-"""Writing a request: the draft, its try-outs on mock data, and its submission."""
+"""The editor of a request: the draft, its mock runs, and its submission."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -14,16 +14,17 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.models import User
 from common.access import require
 from common.errors import Conflict
-from common.expensive import computing
+from common.heavy_views import computing
 from common.http import UserRequest, body_json, found
+from common.pages import key_of, new_key, show
 from datasets import rules as dataset_rules
 from datasets.models import Dataset, Revision
-from requests_app import findings, rules, services, workflow
+from requests_app import rules, services, workflow
+from requests_app.code import findings
 from requests_app.forms import DraftForm, NewRequestForm
 from requests_app.models import CodeRequest, Run
 from requests_app.views import threads
 from requests_app.views.runs import private_side, waiting
-from requests_app.views.shared import key_of, new_key, show
 
 BODY_LIMIT = 1_500_000
 
@@ -37,56 +38,60 @@ def new(request: UserRequest, dataset_pk: UUID) -> HttpResponse:
         return redirect("requests:edit", item.pk)
     refusal = dataset_rules.may_use(request.user, dataset)
     status = 400 if form.errors else 200
-    return show(request, "new", {"dataset": dataset, "form": form, "refusal": refusal}, status=status)
+    return show(
+        request, "requests/new", {"dataset": dataset, "form": form, "refusal": refusal}, status=status
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @computing
 def edit(request: UserRequest, pk: UUID) -> HttpResponse:
-    """The editor. Without JavaScript its buttons save first and then go on."""
+    """Show and save the draft. Without JavaScript each button saves first and then acts."""
     item = _own(request, pk)
     if request.method != "POST":
         form = _form(item, initial=services.draft_of(item))
-        return show(request, "edit", _page(request, item, form), parts={"mock-panel", "findings"})
+        return show(request, "requests/edit", _page(request, item, form), parts={"mock-panel", "findings"})
     form = _form(item, request.POST)
     if not form.is_valid():
-        return show(request, "edit", _page(request, item, form), status=400)
+        return show(request, "requests/edit", _page(request, item, form), status=400)
     try:
         services.save_draft(item, by=request.user, **form.cleaned_data)
     except Conflict as conflict:
         return _written_elsewhere(request, item, form, conflict)
-    return _go_on(request, item)
+    return _after_saving(request, item)
 
 
-def _go_on(request: UserRequest, item: CodeRequest) -> HttpResponse:
+def _after_saving(request: UserRequest, item: CodeRequest) -> HttpResponse:
     then = request.POST.get("then")
     if then == "try":
         services.try_on_mock(item, by=request.user, key=key_of(request))
         return redirect(reverse("requests:edit", args=[item.pk]) + "#mock-panel")
     if then == "submit":
         return redirect("requests:submit", item.pk)
-    messages.success(request, "The draft is saved.")
+    messages.success(request, "Draft saved.")
     return redirect("requests:edit", item.pk)
 
 
 def _written_elsewhere(
     request: UserRequest, item: CodeRequest, form: DraftForm, conflict: Conflict
 ) -> HttpResponse:
-    """Show what was typed, with the number that saves it over what the other tab wrote."""
+    """Show what was typed, with the number that lets it overwrite what the other tab has saved."""
     item.refresh_from_db()
     typed = request.POST.copy()
     typed["number"] = str(item.draft_number)
     again = _form(item, typed)
-    return show(request, "edit", {**_page(request, item, again), "conflict": str(conflict)}, status=409)
+    return show(
+        request, "requests/edit", {**_page(request, item, again), "conflict": str(conflict)}, status=409
+    )
 
 
 def _own(request: UserRequest, pk: UUID) -> CodeRequest:
-    """The author's own request; Denied for others who may know of it."""
+    """Return the author's own request; raise Denied for others who may know of it."""
     visible = CodeRequest.objects.visible_to(request.user).select_related(
         "dataset__owner", "author", "latest"
     )
     item = found(visible, pk=pk)
-    require(rules.edit, request.user, item)
+    require(rules.may_edit, request.user, item)
     item.author = request.user
     return item
 
@@ -104,15 +109,15 @@ def _page(request: UserRequest, item: CodeRequest, form: DraftForm) -> dict[str,
         "revision": revision,
         "findings": _hints(str(form["code"].value() or ""), revision, item.parameters),
         "key": new_key(),
-        "try_refusal": rules.try_on_mock(request.user, item),
+        "try_refusal": rules.may_try_on_mock(request.user, item),
         "submit_refusal": workflow.refusal("submit", item, by=request.user),
         "open_threads": _open_threads(item, request.user),
-        **_trial(item, request.user),
+        **_mock_run(item, request.user),
     }
 
 
 def _open_threads(item: CodeRequest, user: User) -> list[tuple[threads.Thread, threads.Line]]:
-    """What reviewers have said and is not settled, with the line that it has in the draft."""
+    """Return the unresolved threads, each with its line in the draft."""
     if item.latest is None:
         return []
     item.latest.request = item
@@ -120,8 +125,8 @@ def _open_threads(item: CodeRequest, user: User) -> list[tuple[threads.Thread, t
     return threads.open_for_author(versions, item.code, user)
 
 
-def _trial(item: CodeRequest, user: User) -> dict[str, object]:
-    """The last run on mock data, with everything it wrote: it is all the author's own."""
+def _mock_run(item: CodeRequest, user: User) -> dict[str, object]:
+    """Return the last mock run with everything that it wrote, which is all for its author."""
     run = item.runs.filter(kind=Run.Kind.MOCK).first()
     if run is None:
         return {"run": None}
@@ -130,7 +135,7 @@ def _trial(item: CodeRequest, user: User) -> dict[str, object]:
 
 
 def _described(dataset: Dataset) -> Revision | None:
-    """The revision that a trial runs on, with its declarations."""
+    """Return the revision that a mock run uses, with its declarations."""
     published = dataset.revisions.filter(state=Revision.State.PUBLISHED)
     return published.prefetch_related("tables__columns").order_by("-number").first()
 
@@ -145,14 +150,14 @@ def _hints(code: str, revision: Revision | None, parameters: Mapping[str, object
 def _found(
     code: str, tables: tuple[tuple[str, tuple[str, ...]], ...], parameters: tuple[str, ...]
 ) -> list[findings.Finding]:
-    """A save, the panel and the page ask for the same; long code takes a while."""
+    """Cache the hints: saving, the panel and the page need the same ones, and long code takes a while."""
     return findings.find(code, dict(tables), parameters)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @computing
 def autosave(request: UserRequest, pk: UUID) -> HttpResponse:
-    """Save what was typed, by script. What is not valid is named; the rest is saved. A GET gives what is saved."""
+    """Save the valid fields from JavaScript and report errors in the others. GET returns the saved draft."""
     item = _own(request, pk)
     if request.method != "POST":
         return JsonResponse(services.draft_of(item))
@@ -182,19 +187,21 @@ def try_on_mock(request: UserRequest, pk: UUID) -> HttpResponse:
     services.try_on_mock(item, by=request.user, key=key_of(request))
     if request.htmx:
         form = _form(item, initial=services.draft_of(item))
-        return show(request, "edit", _page(request, item, form), parts={"mock-panel"})
+        return show(request, "requests/edit", _page(request, item, form), parts={"mock-panel"})
     return redirect(reverse("requests:edit", args=[pk]) + "#mock-panel")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def submit(request: UserRequest, pk: UUID) -> HttpResponse:
-    """What will be frozen, to look at once more; then the submission."""
+    """Show what the version will contain, then submit it."""
     item = _own(request, pk)
     if request.method == "POST":
         version = services.submit(item, by=request.user, key=key_of(request))
-        messages.success(request, f"Version {version.number} is submitted. The owner and reviewers are told.")
+        messages.success(
+            request, f"Version {version.number} submitted. The owner and the reviewers have been notified."
+        )
         return redirect("requests:detail", pk)
-    bound = services.frozen(item)
+    bound = services.snapshot(item)
     context = {
         "item": item,
         "frozen": bound,
@@ -205,12 +212,12 @@ def submit(request: UserRequest, pk: UUID) -> HttpResponse:
         "refusal": workflow.refusal("submit", item, by=request.user),
         "key": new_key(),
     }
-    return show(request, "submit", context)
+    return show(request, "requests/submit", context)
 
 
 @require_POST
 def copy(request: UserRequest, pk: UUID) -> HttpResponse:
-    """A new request that begins with what this one says now."""
+    """Create a new request with a copy of this one's draft."""
     item = found(CodeRequest.objects.visible_to(request.user).select_related("dataset"), pk=pk)
     require(rules.is_author, request.user, item)
     fresh = services.new_request(item.dataset, by=request.user, title=f"Copy of {item.title}"[:200])

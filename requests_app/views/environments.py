@@ -1,4 +1,4 @@
-"""Which packages submitted code can use; for admins, having other sets of them built."""
+"""The code environments that submitted code can use. Admins add, retire and remove them here."""
 
 from uuid import UUID
 
@@ -7,15 +7,15 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.http import confirmed_recently
 from accounts.models import User
+from accounts.signin.reauthentication import confirmed_recently
 from common.errors import Refused
 from common.http import UserRequest, found
-from requests_app import environments as installed
+from common.pages import show
 from requests_app import rules, services
+from requests_app.environments import installed
 from requests_app.forms import EnvironmentForm
 from requests_app.models import CodeEnvironment
-from requests_app.views.shared import show
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -28,11 +28,17 @@ def environments(request: UserRequest) -> HttpResponse:
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:
-            messages.success(request, f"{made.name} will be built. You are notified when that has ended.")
+            messages.success(
+                request, f"{made.name} is waiting to be built. You will be notified when the build ends."
+            )
             return redirect("requests:environment", pk=made.pk)
     status = 400 if form.errors else 200
     return show(
-        request, "environments", _page(request.user, form), parts={"environments-live"}, status=status
+        request,
+        "requests/environments",
+        _page(request.user, form),
+        parts={"environments-live"},
+        status=status,
     )
 
 
@@ -40,7 +46,7 @@ def _page(user: User, form: EnvironmentForm) -> dict[str, object]:
     return {
         "environments": CodeEnvironment.objects.visible_to(user).select_related("by"),
         "default": installed.described(),
-        "manage_refusal": rules.manage_environments(user),
+        "manage_refusal": rules.may_manage_environments(user),
         "form": form,
     }
 
@@ -51,10 +57,10 @@ def environment(request: UserRequest, pk: UUID) -> HttpResponse:
     context = {
         "item": item,
         "is_on_disk": installed.is_installed(item.name),
-        "manage_refusal": rules.manage_environments(request.user),
-        "log_refusal": rules.see_workers(request.user),
+        "manage_refusal": rules.may_manage_environments(request.user),
+        "log_refusal": rules.may_see_workers(request.user),
     }
-    return show(request, "environment", context, parts={"environment-live"})
+    return show(request, "requests/environment", context, parts={"environment-live"})
 
 
 @require_POST
@@ -78,5 +84,5 @@ def retire(request: UserRequest, pk: UUID) -> HttpResponse:
 def remove(request: UserRequest, pk: UUID) -> HttpResponse:
     item = found(CodeEnvironment.objects.visible_to(request.user), pk=pk)
     services.remove_environment(item, by=request.user)
-    messages.success(request, f"The files of {item.name} are removed. Its list and its hash are kept.")
+    messages.success(request, f"The files of {item.name} have been removed. Its list and its hash are kept.")
     return redirect("requests:environment", pk=pk)

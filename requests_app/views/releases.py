@@ -1,4 +1,4 @@
-"""The output check: look at what a run wrote, decide on each file, let it out or not; and call it back."""
+"""The output check: view what a run wrote, give verdicts on its files, decide on the release, recall it."""
 
 from uuid import UUID
 
@@ -7,16 +7,18 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.http import confirmed_recently
+from accounts.signin.reauthentication import confirmed_recently
 from common.access import require
 from common.errors import Refused
 from common.http import UserRequest, found
-from requests_app import endings, looking, queries, records, releasing, rules, workflow
+from common.pages import show
+from requests_app import queries, rules, workflow
 from requests_app.forms import DecisionForm, ReasonForm
 from requests_app.models import Output, Release
+from requests_app.outputs import release_record, run_endings, viewed
+from requests_app.services import releases
 from requests_app.views import words
 from requests_app.views.runs import run_page
-from requests_app.views.shared import show
 
 RELATED = (
     "run__request__dataset__owner",
@@ -35,8 +37,8 @@ def _release(request: UserRequest, pk: UUID) -> Release:
 @require_safe
 def check(request: UserRequest, pk: UUID) -> HttpResponse:
     release = _release(request, pk)
-    require(rules.read_output, request.user, release.run)
-    return show(request, "check", _page(request, release))
+    require(rules.may_read_output, request.user, release.run)
+    return show(request, "requests/check", _page(request, release))
 
 
 def _page(request: UserRequest, release: Release) -> dict[str, object]:
@@ -47,28 +49,28 @@ def _page(request: UserRequest, release: Release) -> dict[str, object]:
         "run": run,
         "item": run.request,
         "failure": words.failure(run),
-        "outputs": [(output, looking.seen(output), *_sorted(output.checks)) for output in outputs],
+        "outputs": [(output, viewed.seen(output), *_sorted(output.checks)) for output in outputs],
         "pending": [output for output in outputs if output.verdict == Output.Verdict.PENDING],
         "going": [output for output in outputs if output.verdict == Output.Verdict.RELEASE],
-        "open": release.state in releasing.OPEN,
+        "open": release.state in Release.OPEN,
         "refused_outputs": list(run.refused_outputs.all()),
         "earlier": queries.release_history(run.request.dataset, before=release),
         "begin_refusal": workflow.refusal("begin_check", release, by=request.user),
-        "may_download": rules.download_held(request.user, run) is None,
+        "may_download": rules.may_download_held(request.user, run) is None,
         "refusal": workflow.refusal("release", release, by=request.user),
         "decision_form": DecisionForm(),
-        "endings": endings.of(run.approval) if run.approval else None,
+        "endings": run_endings.of(run.approval) if run.approval else None,
     }
 
 
 def _sorted(checks: list[dict[str, object]]) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
-    """What a check has found, and what has passed."""
+    """Return the checks with a warning, and those that passed."""
     return [check for check in checks if not check["ok"]], [check for check in checks if check["ok"]]
 
 
 @require_POST
 def begin(request: UserRequest, pk: UUID) -> HttpResponse:
-    releasing.begin_check(_release(request, pk), by=request.user)
+    releases.begin_check(_release(request, pk), by=request.user)
     return redirect("requests:check", pk)
 
 
@@ -76,16 +78,16 @@ def begin(request: UserRequest, pk: UUID) -> HttpResponse:
 @confirmed_recently("Decide on held outputs")
 def decide(request: UserRequest, pk: UUID) -> HttpResponse:
     release = _release(request, pk)
-    require(rules.check_output, request.user, release)
+    require(rules.may_check_output, request.user, release)
     form = DecisionForm(request.POST)
     if not form.is_valid():
-        return show(request, "check", {**_page(request, release), "decision_form": form}, status=400)
+        return show(request, "requests/check", {**_page(request, release), "decision_form": form}, status=400)
     try:
-        releasing.decide(release, by=request.user, **form.cleaned_data)
+        releases.decide(release, by=request.user, **form.cleaned_data)
     except Refused as refused:
         form.add_error(None, str(refused))
-        return show(request, "check", {**_page(request, release), "decision_form": form}, status=400)
-    messages.success(request, "Your decision is recorded, and the author is told.")
+        return show(request, "requests/check", {**_page(request, release), "decision_form": form}, status=400)
+    messages.success(request, "Decision recorded. The author has been notified.")
     return redirect("requests:run", release.run_id)
 
 
@@ -95,22 +97,24 @@ def recall(request: UserRequest, pk: UUID) -> HttpResponse:
     release = _release(request, pk)
     form = ReasonForm(request.POST)
     if not form.is_valid():
-        return show(request, "run", {**run_page(release.run, request.user), "reason_form": form}, status=400)
-    releasing.recall(release, by=request.user, reason=form.cleaned_data["reason"])
-    messages.success(request, "The release is recalled. Everybody who had it is told.")
+        return show(
+            request, "requests/run", {**run_page(release.run, request.user), "reason_form": form}, status=400
+        )
+    releases.recall(release, by=request.user, reason=form.cleaned_data["reason"])
+    messages.success(request, "Release recalled. Everyone who had access to it has been notified.")
     return redirect("requests:run", release.run_id)
 
 
 @require_safe
 def record(request: UserRequest, pk: UUID) -> HttpResponse:
-    """The machine-readable record of a release."""
+    """Send the machine-readable record of a release."""
     release = _release(request, pk)
-    require(rules.read_record, request.user, release)
+    require(rules.may_read_record, request.user, release)
     content = release.record
     if request.user.oversees:
-        content = records.for_auditor(content)
+        content = release_record.for_auditor(content)
     elif request.user == release.run.request.author:
-        content = records.for_author(content)
+        content = release_record.for_author(content)
     response = JsonResponse(content, json_dumps_params={"indent": 2, "sort_keys": True})
     response["Content-Disposition"] = f'attachment; filename="release-{release.pk}.json"'
     return response

@@ -1,4 +1,4 @@
-"""The list of requests, and one request with everything that became of it."""
+"""The list of requests, and one request with its versions, runs and releases."""
 
 from typing import Any
 from uuid import UUID
@@ -10,16 +10,17 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.http import confirmed_recently
 from accounts.models import RoleGrant, User
+from accounts.signin.reauthentication import confirmed_recently
 from common.http import UserRequest, found
+from common.pages import new_key, paginated, show
 from datasets.models import Dataset
-from requests_app import endings, releasing, rules, services, visibility, workflow
-from requests_app.endings import Endings
+from requests_app import rules, services, visibility, workflow
 from requests_app.forms import FilterForm, ReasonForm
 from requests_app.models import Approval, CodeRequest, CodeRequestQuerySet, Release, Review, Run, Version
-from requests_app.views import threads, timeline, words
-from requests_app.views.shared import new_key, paginated, show
+from requests_app.outputs import run_endings
+from requests_app.outputs.run_endings import Endings
+from requests_app.views import timeline, words
 
 State = CodeRequest.State
 VERSIONS = 50
@@ -35,7 +36,9 @@ def listing(request: UserRequest) -> HttpResponse:
     rows = _narrowed(visible, form.cleaned_data, request.user)
     page = paginated(request, rows.select_related("dataset", "author", "latest"))
     return show(
-        request, "list", {"form": form, "page_obj": page, "filtered": any(form.cleaned_data.values())}
+        request,
+        "requests/list",
+        {"form": form, "page_obj": page, "filtered": any(form.cleaned_data.values())},
     )
 
 
@@ -50,17 +53,17 @@ def _narrowed(rows: CodeRequestQuerySet, wanted: dict[str, Any], user: User) -> 
         rows = rows & CodeRequest.objects.written_by(user)
     if wanted.get("whose") == "to_review":
         mine = Dataset.objects.reviewed_by(user).order_by().values("pk")
-        rows = rows.filter(dataset__in=mine, state__in=visibility.OPEN).exclude(author=user)
+        rows = rows.filter(dataset__in=mine, state__in=CodeRequest.OPEN).exclude(author=user)
     return rows
 
 
 @require_safe
 def detail(request: UserRequest, pk: UUID) -> HttpResponse:
-    return show(request, "detail", _page(_known(request, pk), request.user), parts={"request-live"})
+    return show(request, "requests/detail", _page(_known(request, pk), request.user), parts={"request-live"})
 
 
 def _known(request: UserRequest, pk: UUID) -> CodeRequest:
-    """A request that this person may know of; an admin knows of it without reading its code."""
+    """Return a request that this person may know of. Admins do, without reading its code."""
     related = ("dataset__owner", "author", "latest__approval", "latest__revision")
     held = ArraySubquery(RoleGrant.objects.filter(user=OuterRef("author")).order_by().values("role"))
     known = CodeRequest.objects.known_to(request.user).select_related(*related)
@@ -83,10 +86,10 @@ def _page(item: CodeRequest, user: User) -> dict[str, object]:
         .order_by("-created_at")[:RUNS]
     )
     is_author = rules.is_author(user, item) is None
-    seats = not is_author and rules.is_reviewer(user, item) is None
-    reads = is_author or seats or user.is_auditor
-    runs = [visibility.veil(run, reads_log=seats) for run in runs]
-    names = _name_what_is_readable(item, versions, user, is_reviewer=seats)
+    is_reviewer = not is_author and rules.is_reviewer(user, item) is None
+    reads = is_author or is_reviewer or user.is_auditor
+    runs = [visibility.redacted(run, reads_log=is_reviewer) for run in runs]
+    names = _keep_readable_reviews(item, versions, user, is_reviewer=is_reviewer)
     return {
         "item": item,
         "versions": versions,
@@ -94,52 +97,50 @@ def _page(item: CodeRequest, user: User) -> dict[str, object]:
         "events": timeline.events(item, versions, runs, names=names),
         "turn": workflow.TURN["request"][item.state],
         "is_author": is_author,
-        "is_reviewer": seats,
+        "is_reviewer": is_reviewer,
         "may_read_code": reads,
         "reads_reason": reads or item.state in (State.REVOKED, State.EXPIRED),
         "about": item if is_author else item.latest,
         **_standing(item, runs),
         **_steps(item, user),
-        "endings": _endings(item, runs) if seats else None,
+        "endings": _endings(item, runs) if is_reviewer else None,
     }
 
 
-def _name_what_is_readable(
+def _keep_readable_reviews(
     item: CodeRequest, versions: list[Version], user: User, *, is_reviewer: bool
 ) -> bool:
-    """Keep of each version's verdicts those that this person may read; say whether reviewers are named."""
+    """Attach to each version the verdicts that this person may read; return whether reviewers are named."""
     names = True
     for version in versions:
         given = list(version.reviews.all())
         version.request = item
-        viewer = threads.viewer_of(version, user, given, is_reviewer=is_reviewer)
-        readable = viewer.is_author or is_reviewer or user.is_auditor
-        version.shown_reviews = threads.verdicts(given, viewer) if readable else []  # type: ignore[attr-defined]
-        names = threads.named(viewer)
+        viewer = visibility.viewer_of(version, user, given, is_reviewer=is_reviewer)
+        shown = visibility.verdicts(given, viewer) if viewer.has_part else []
+        version.shown_reviews = shown  # type: ignore[attr-defined]
+        names = visibility.names_reviewers(viewer)
     return names
 
 
 def _endings(item: CodeRequest, runs: list[Run]) -> Endings | None:
-    """From the runs of the page, unless there may be more."""
+    """Return the endings of the approval's runs: from the page's runs, unless there may be more."""
     approval = getattr(item.latest, "approval", None)
     if approval is None:
         return None
     if len(runs) == RUNS:
-        return endings.of(approval)
-    return endings.among(run for run in runs if run.approval_id == approval.pk)
+        return run_endings.of(approval)
+    return run_endings.among(run for run in runs if run.approval_id == approval.pk)
 
 
 def _standing(item: CodeRequest, runs: list[Run]) -> dict[str, object]:
-    """What the machines say together: the sentence, the approval and what is left of it."""
+    """Return the state of the request in one sentence, its approval, and the runs left."""
     approval = getattr(item.latest, "approval", None)
     used = (
-        approval.runs.filter(rules.COUNTS).count()
-        if approval and len(runs) == RUNS
-        else _used(approval, runs)
+        approval.runs.filter(Run.COUNTED).count() if approval and len(runs) == RUNS else _used(approval, runs)
     )
     last = runs[0] if runs else None
     release = getattr(last, "release", None)
-    open_release = release if release is not None and release.state in releasing.OPEN else None
+    open_release = release if release is not None and release.state in Release.OPEN else None
     return {
         "approval": approval,
         "runs_left": max(approval.runs_allowed - used, 0) if approval else 0,
@@ -150,21 +151,21 @@ def _standing(item: CodeRequest, runs: list[Run]) -> dict[str, object]:
 
 
 def _used(approval: Approval | None, runs: list[Run]) -> int:
-    """How many of these runs count against the approval."""
+    """Return how many of these runs count against the approval."""
     mine = [run for run in runs if approval is not None and run.approval_id == approval.pk]
-    return sum(run.state in Run.LIVE or run.opened_at is not None for run in mine)
+    return sum(run.is_counted for run in mine)
 
 
 def _steps(item: CodeRequest, user: User) -> dict[str, object]:
-    """What this person may do now, and why not."""
+    """Return what this person may do now, with the reasons why not."""
     may_start = item.state == State.APPROVED and rules.is_author_or_owner(user, item) is None
     return {
         "key": new_key(),
-        "may_edit": rules.edit(user, item) is None,
+        "may_edit": rules.may_edit(user, item) is None,
         "may_start": may_start,
         "withdraw_refusal": workflow.refusal("withdraw", item, by=user),
         "revoke_refusal": workflow.refusal("revoke", item, by=user),
-        "start_refusal": rules.start_run(user, item) if may_start else None,
+        "start_refusal": rules.may_start_run(user, item) if may_start else None,
         "reason_form": ReasonForm(),
     }
 
@@ -173,7 +174,7 @@ def _steps(item: CodeRequest, user: User) -> dict[str, object]:
 def withdraw(request: UserRequest, pk: UUID) -> HttpResponse:
     item = found(CodeRequest.objects.visible_to(request.user), pk=pk)
     services.withdraw(item, by=request.user)
-    messages.success(request, "The request is withdrawn.")
+    messages.success(request, "Request withdrawn.")
     return redirect("requests:detail", pk)
 
 
@@ -183,7 +184,9 @@ def revoke(request: UserRequest, pk: UUID) -> HttpResponse:
     item = _known(request, pk)
     form = ReasonForm(request.POST)
     if not form.is_valid():
-        return show(request, "detail", {**_page(item, request.user), "reason_form": form}, status=400)
+        return show(
+            request, "requests/detail", {**_page(item, request.user), "reason_form": form}, status=400
+        )
     services.revoke(item, by=request.user, reason=form.cleaned_data["reason"])
-    messages.success(request, "The approval is revoked, and the author is told.")
+    messages.success(request, "Approval revoked. The author has been notified.")
     return redirect("requests:detail", pk)

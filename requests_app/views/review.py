@@ -9,24 +9,26 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.http import confirmed_recently
 from accounts.models import User
+from accounts.signin.reauthentication import confirmed_recently
 from common.access import require
 from common.errors import Conflict
-from common.expensive import computing
+from common.heavy_views import computing
 from common.http import UserRequest, found
-from requests_app import differences, endings, rules, services, workflow
-from requests_app.endings import Endings
+from common.pages import show
+from requests_app import rules, services, visibility, workflow
+from requests_app.code import diffs
 from requests_app.forms import CommentForm, VerdictForm
 from requests_app.models import CodeRequest, Review, Run, Version
+from requests_app.outputs import run_endings
+from requests_app.outputs.run_endings import Endings
 from requests_app.views import threads
 from requests_app.views.runs import private_side
-from requests_app.views.shared import show
 from requests_app.visibility import Viewer
 
 
 def readable_version(request: UserRequest, pk: UUID) -> Version:
-    """A version whose code this person may read; for everybody else it does not exist."""
+    """Return a version whose code this person may read; respond with 404 or 403 to everybody else."""
     requests = CodeRequest.objects.visible_to(request.user).values("pk")
     related = ("request__dataset__owner", "request__author", "request__latest__revision", "revision")
     version = found(Version.objects.filter(request__in=requests).select_related(*related), pk=pk)
@@ -38,7 +40,7 @@ def readable_version(request: UserRequest, pk: UUID) -> Version:
 @computing
 def review(request: UserRequest, pk: UUID) -> HttpResponse:
     version = readable_version(request, pk)
-    return show(request, "review", page_of(request, version), parts={"review-state"})
+    return show(request, "requests/review", page_of(request, version), parts={"review-state"})
 
 
 @require_POST
@@ -51,20 +53,22 @@ def begin(request: UserRequest, pk: UUID) -> HttpResponse:
 @confirmed_recently("Give your verdict on code")
 def verdict(request: UserRequest, pk: UUID) -> HttpResponse:
     version = readable_version(request, pk)
-    require(rules.begin_review, request.user, version.request)
+    require(rules.may_begin_review, request.user, version.request)
     form = VerdictForm(request.POST, dataset=version.request.dataset)
     if not form.is_valid():
-        return show(request, "review", {**page_of(request, version), "verdict_form": form}, status=400)
+        return show(
+            request, "requests/review", {**page_of(request, version), "verdict_form": form}, status=400
+        )
     try:
         given = services.review(version, by=request.user, **form.cleaned_data)
     except Conflict as conflict:
         return _stale(request, version, conflict, typed=form.cleaned_data["comment"])
-    messages.success(request, f"Your verdict is sent: {given.get_verdict_display().lower()}.")
+    messages.success(request, f"Verdict sent: {given.get_verdict_display().lower()}.")
     return redirect("requests:detail", version.request_id)
 
 
 def _stale(request: UserRequest, version: Version, conflict: Conflict, *, typed: str) -> HttpResponse:
-    """A newer version came in between: say so, and lead there. Other conflicts keep their own page."""
+    """Show that a newer version was submitted meanwhile, with a link to it. Re-raise other conflicts."""
     item = CodeRequest.objects.select_related("latest").get(pk=version.request_id)
     if item.latest is None or item.latest_id == version.pk:
         raise conflict
@@ -75,7 +79,7 @@ def _stale(request: UserRequest, version: Version, conflict: Conflict, *, typed:
         "reason": str(conflict),
         "typed": typed,
     }
-    return show(request, "stale", context, status=conflict.status)
+    return show(request, "requests/stale", context, status=conflict.status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ class Base:
 
 
 def _bases(earlier: list[Version]) -> list[Base]:
-    """The last approved and the last submitted version before this one."""
+    """Return the last approved and the last submitted version before this one."""
     approved = next((old for old in earlier if getattr(old, "approval", None)), None)
     found = []
     if approved is not None:
@@ -101,44 +105,42 @@ def _bases(earlier: list[Version]) -> list[Base]:
 def page_of(request: UserRequest, version: Version) -> dict[str, object]:
     item, user = version.request, request.user
     reviews = list(version.reviews.select_related("reviewer"))
-    viewer = threads.viewer_of(version, user, reviews)
+    viewer = visibility.viewer_of(version, user, reviews)
     state: dict[str, object] = {
         "version": version,
         "item": item,
         "newer": item.latest if item.latest_id != version.pk else None,
         "is_author": viewer.is_author,
-        "names": threads.named(viewer),
-        "reviews": threads.verdicts(reviews, viewer),
+        "names": visibility.names_reviewers(viewer),
+        "reviews": visibility.verdicts(reviews, viewer),
         "progress": _progress(item, reviews, viewer),
         "begin_refusal": workflow.refusal("begin_review", item, by=user),
     }
     if request.htmx and getattr(request.htmx, "target", "") == "review-state":
         return state
     earlier = threads.earlier_than(version)
-    said = threads.of(version, viewer, earlier)
+    shown = threads.of(version, viewer, earlier)
     return {
         **state,
-        **_code(request, version, said.by_line, _bases(earlier)),
-        **_comments(said.by_line, viewer),
-        "earlier_threads": said.earlier,
+        **_code(request, version, shown.by_line, _bases(earlier)),
+        **_comments(shown.by_line, viewer),
+        "earlier_threads": shown.earlier,
         **_sides(version, user, viewer),
         "endings": _endings(version, earlier) if viewer.is_reviewer else None,
     }
 
 
 def _endings(version: Version, earlier: list[Version]) -> Endings | None:
-    """How runs of this request have ended before, where one was approved at all."""
+    """Return how runs of this request have ended before; None if no earlier version was approved."""
     if not any(getattr(old, "approval", None) for old in earlier):
         return None
-    return endings.earlier(version.request, before=version)
+    return run_endings.earlier(version.request, before=version)
 
 
 def _progress(item: CodeRequest, reviews: list[Review], viewer: Viewer) -> str:
     needed = item.dataset.reviewers_needed
-    if viewer.judges_alone or (viewer.is_author and viewer.blinded and viewer.is_open):
-        return (
-            f"{needed} approvals are needed. Reviewers of this dataset judge without knowing of each other."
-        )
+    if not viewer.sees_verdicts:
+        return f"{needed} approvals are needed. Reviewers of this dataset decide independently."
     given = sum(review.verdict == Review.Verdict.APPROVE for review in reviews)
     if needed == 1:
         return "One approval is needed."
@@ -146,56 +148,56 @@ def _progress(item: CodeRequest, reviews: list[Review], viewer: Viewer) -> str:
 
 
 def _code(
-    request: UserRequest, version: Version, said: Mapping[threads.Line, object], bases: list[Base]
+    request: UserRequest, version: Version, by_line: Mapping[threads.Line, object], bases: list[Base]
 ) -> dict[str, object]:
-    """The code, against the version that was chosen to compare with."""
+    """Return the code, compared with the version chosen."""
     wanted = request.GET.get("base", "")
     base = next((base for base in bases if base.name == wanted), None)
     if base is None and wanted != "none" and bases:
         base = bases[0]
     split = base is not None and request.GET.get("view") == "split"
-    rows = differences.rows(base.version.code if base else None, version.code)
+    rows = diffs.rows(base.version.code if base else None, version.code)
     added, removed = (sum(row.kind in {kind, "changed"} for row in rows) for kind in ("added", "removed"))
     at = threads.number(request.GET.get("comment"))
     if base is not None and "whole" not in request.GET:
-        spoken_of = {at, *said, *(hint["line"] for hint in version.findings)} - {None}
-        rows = differences.folded(rows, keep=spoken_of)
+        commented = {at, *by_line, *(hint["line"] for hint in version.findings)} - {None}
+        rows = diffs.folded(rows, keep=commented)
     return {
         "bases": bases,
         "base": base,
         "split": split,
         "added": added,
         "removed": removed,
-        "rows": rows if split else differences.unified(rows),
+        "rows": rows if split else diffs.unified(rows),
         "query": threads.query_of(request),
         "comment_at": at,
         "line_form": CommentForm(initial={"line": at}),
     }
 
 
-def _comments(said: Mapping[threads.Line, list[threads.Thread]], viewer: Viewer) -> dict[str, object]:
+def _comments(by_line: Mapping[threads.Line, list[threads.Thread]], viewer: Viewer) -> dict[str, object]:
     may_comment = viewer.is_author or viewer.is_reviewer
     return {
-        "by_line": said,
-        "threads": said.get(None, []),
-        "held": threads.held(said),
+        "by_line": by_line,
+        "threads": by_line.get(None, []),
+        "held": threads.held(by_line),
         "may_comment": may_comment,
         "comment_form": CommentForm() if may_comment else None,
-        "will_hold": threads.will_hold(viewer),
+        "will_hold": visibility.is_held(viewer),
     }
 
 
 def _sides(version: Version, user: User, viewer: Viewer) -> dict[str, object]:
-    """What stands beside the code: the verdict, and the author's own trial of exactly this."""
+    """Return what is shown beside the code: the verdict form, and the author's mock run of this version."""
     item = version.request
-    trials = Run.objects.filter(version=version, kind=Run.Kind.MOCK)
-    trial = trials.select_related("request__dataset__owner", "request__author").first()
+    mock_runs = Run.objects.filter(version=version, kind=Run.Kind.MOCK)
+    mock_run = mock_runs.select_related("request__dataset__owner", "request__author").first()
     scope = {"runs": item.dataset.max_runs, "days": item.dataset.approval_days}
     return {
         "decide_refusal": workflow.refusal("approve", item, by=user),
         "overseer": not viewer.is_reviewer,
         "verdict_form": VerdictForm(dataset=item.dataset, initial={"seen": version.sha256, **scope}),
-        "run_bits": endings.one_run_can_tell(version),
-        "mock_run": trial,
-        **(private_side(trial, user) if trial else {}),
+        "run_bits": run_endings.one_run_can_tell(version),
+        "mock_run": mock_run,
+        **(private_side(mock_run, user) if mock_run else {}),
     }

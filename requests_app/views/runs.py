@@ -1,4 +1,4 @@
-"""One run: where it stands, why it waits, what it used; start and cancel."""
+"""One run: its state, why it waits, what it used. Start and cancel runs here."""
 
 from uuid import UUID
 
@@ -10,11 +10,13 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import User
 from common.access import require
 from common.http import UserRequest, found
-from requests_app import claiming, queries, releasing, rules, services, visibility, workflow
+from common.pages import key_of, show
+from requests_app import queries, rules, services, visibility, workflow
+from requests_app.execution import claims
 from requests_app.forms import LogExcerptForm, ReasonForm
 from requests_app.models import CodeRequest, Output, Release, Run, RunLog
+from requests_app.services import outputs, releases
 from requests_app.views import words
-from requests_app.views.shared import key_of, show
 
 LOG_LINES = 500
 
@@ -41,7 +43,7 @@ def run(request: UserRequest, pk: UUID) -> HttpResponse:
         "request__dataset__owner", "request__author", "version", "revision", "release", "asked_by"
     )
     item = found(visible, pk=pk)
-    return show(request, "run", run_page(item, request.user), parts={"run-live"})
+    return show(request, "requests/run", run_page(item, request.user), parts={"run-live"})
 
 
 def run_page(item: Run, user: User) -> dict[str, object]:
@@ -51,7 +53,7 @@ def run_page(item: Run, user: User) -> dict[str, object]:
     step = "cancel_queued" if item.state == Run.State.QUEUED else "cancel"
     private = private_side(item, user)
     reads_log = bool(private["reads_log"])
-    item = visibility.veil(item, reads_log=reads_log)
+    item = visibility.redacted(item, reads_log=reads_log)
     clock = _clock(item, reads_log=reads_log)
     return {
         "run": item,
@@ -62,7 +64,9 @@ def run_page(item: Run, user: User) -> dict[str, object]:
         "cancel_refusal": workflow.refusal(step, item, by=user),
         "failure": words.failure(item),
         "is_author": rules.is_author(user, item.request) is None,
-        "recall_refusal": workflow.refusal("recall", release, by=user) if release else "Nothing is released.",
+        "recall_refusal": workflow.refusal("recall", release, by=user)
+        if release
+        else "Nothing has been released.",
         "reason_form": ReasonForm(),
         **clock,
         **waiting(item),
@@ -72,10 +76,10 @@ def run_page(item: Run, user: User) -> dict[str, object]:
 
 
 def _clock(run: Run, *, reads_log: bool) -> dict[str, object]:
-    """Elapsed time against the limit, and the age of the last heartbeat while the code runs."""
+    """Return the elapsed seconds, and the age of the last heartbeat while the code runs."""
     now = timezone.now()
     beat = run.heartbeat_at if run.ended_at is None else None
-    elapsed = visibility.took(run, now=now, reads_log=reads_log)
+    elapsed = visibility.duration(run, now=now, reads_log=reads_log)
     return {
         "elapsed": round(elapsed.total_seconds()),
         "heartbeat_age": round((now - beat).total_seconds()) if beat else None,
@@ -88,14 +92,14 @@ def waiting(run: Run) -> dict[str, object]:
     position = queries.queue_position(run)
     return {
         "position": position,
-        "estimate": claiming.estimated_wait(run, position),
+        "estimate": claims.estimated_wait(run, position),
         "reason": queries.waiting_reason(run),
     }
 
 
 def private_side(run: Run, user: User) -> dict[str, object]:
-    """Log, resources and outputs: only for those who may read what came off the data."""
-    if rules.read_log(user, run) is not None:
+    """Return the log, resources and outputs, only for those who may read what depends on the data."""
+    if rules.may_read_log(user, run) is not None:
         return {"reads_log": False}
     return {
         "reads_log": True,
@@ -106,13 +110,13 @@ def private_side(run: Run, user: User) -> dict[str, object]:
 
 
 def streams(run: Run) -> dict[str, object]:
-    """The last lines of what a run wrote to its streams."""
+    """Return the last lines of a run's log."""
     log = RunLog.objects.filter(run=run).first()
     return {"stdout": _tail(log.stdout if log else ""), "stderr": _tail(log.stderr if log else "")}
 
 
 def _tail(text: str) -> str:
-    """The last lines of a stream, as many as a page can show."""
+    """Return the last lines of a stream, as many as a page can show."""
     lines = text.splitlines()
     if len(lines) <= LOG_LINES:
         return text
@@ -120,36 +124,36 @@ def _tail(text: str) -> str:
 
 
 def _released(run: Run, release: Release | None, user: User) -> dict[str, object]:
-    """What was let out, for those who may download it; and whether this person is to check what is held."""
+    """Return the released files for those who may download them, and whether this person may check held ones."""
     if release is None:
         return {"released": [], "may_check": False, "sentence": words.run_sentence(run, None)}
-    readable = rules.download_release(user, release) is None
+    readable = rules.may_download_release(user, release) is None
     return {
         "released": list(run.outputs.filter(verdict=Output.Verdict.RELEASE)) if readable else [],
-        "may_check": release.state in releasing.OPEN and rules.check_output(user, release) is None,
-        "may_look_back": release.state not in releasing.OPEN and rules.read_output(user, run) is None,
+        "may_check": release.state in Release.OPEN and rules.may_check_output(user, release) is None,
+        "may_look_back": release.state not in Release.OPEN and rules.may_read_output(user, run) is None,
         "sentence": words.run_sentence(run, release),
     }
 
 
 @require_safe
 def log(request: UserRequest, pk: UUID) -> HttpResponse:
-    """What a run wrote to its streams, for those who may read what came off the data. Each look is recorded."""
+    """Show or download a run's log, for those who may read it. Access to a private log is recorded."""
     run = _readable(request, pk)
     download = "download" in request.GET
-    written = releasing.open_log(run, by=request.user, download=download)
+    written = outputs.open_log(run, by=request.user, download=download)
     if download:
         text = f"== stdout ==\n{written.stdout}\n== stderr ==\n{written.stderr}\n"
         response = HttpResponse(text, content_type="text/plain; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="run-{run.pk}.log"'
         return response
-    return show(request, "log", _log_page(run, written, request.user, LogExcerptForm()))
+    return show(request, "requests/log", _log_page(run, written, request.user, LogExcerptForm()))
 
 
 def _readable(request: UserRequest, pk: UUID) -> Run:
     related = ("request__dataset__owner", "request__author", "version")
     run = found(Run.objects.visible_to(request.user).select_related(*related), pk=pk)
-    require(rules.read_log, request.user, run)
+    require(rules.may_read_log, request.user, run)
     return run
 
 
@@ -160,19 +164,19 @@ def _log_page(run: Run, written: RunLog, user: User, form: LogExcerptForm) -> di
         "stdout": _tail(written.stdout),
         "stderr": _tail(written.stderr),
         "excerpt_form": form,
-        "excerpt_refusal": rules.add_log_excerpt(user, run),
-        "excerpt_made": run.outputs.filter(name=releasing.LOG_OUTPUT).exists(),
+        "excerpt_refusal": rules.may_add_log_excerpt(user, run),
+        "excerpt_made": run.outputs.filter(name=releases.LOG_OUTPUT).exists(),
     }
 
 
 @require_POST
 def excerpt(request: UserRequest, pk: UUID) -> HttpResponse:
-    """An edited part of a private log becomes a file of the run, to be decided on like any other."""
+    """Add an edited part of a private log to the run's outputs, to be decided on like any other file."""
     run = _readable(request, pk)
     form = LogExcerptForm(request.POST)
     if not form.is_valid():
-        written = releasing.open_log(run, by=request.user)
-        return show(request, "log", _log_page(run, written, request.user, form), status=400)
-    made = releasing.add_log_excerpt(run, by=request.user, text=form.cleaned_data["text"])
+        written = outputs.open_log(run, by=request.user)
+        return show(request, "requests/log", _log_page(run, written, request.user, form), status=400)
+    made = releases.add_log_excerpt(run, by=request.user, text=form.cleaned_data["text"])
     release = found(Release.objects.visible_to(request.user), run=made.run_id)
     return redirect("requests:check", release.pk)

@@ -1,4 +1,4 @@
-"""The comments on a version as threads, with what this viewer may read of them."""
+"""The comments on a version as threads, limited to what the viewer may read."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,21 +11,22 @@ from django.db.models import Q
 
 from accounts.models import User
 from common.http import UserRequest
-from requests_app import differences, rules, visibility
-from requests_app.models import Comment, Review, Version
+from requests_app import visibility
+from requests_app.code import diffs
+from requests_app.models import Comment, Version
 from requests_app.visibility import Viewer
 
 Line = int | None
 KEPT = ("base", "view", "whole")
 EARLIER = 50
-"""The versions before one that its page knows of."""
+"""How many earlier versions a page takes into account."""
 CARRIED = 200
-"""The threads of earlier versions that one page shows."""
+"""How many threads of earlier versions one page shows."""
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """One comment with the name that this viewer may read."""
+class Reply:
+    """One reply with the name that the viewer may read."""
 
     comment: Comment
     name: str
@@ -34,76 +35,49 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """A first comment with its replies."""
+    """A first-level comment with its replies."""
 
     comment: Comment
     name: str
     address: str = ""
-    replies: list[Said] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
     origin: Version | None = None
-    """The earlier version that this was said about."""
+    """The earlier version that the comment was written on."""
     quoted: str = ""
-    """The line it was said about, where that is not to be seen any more."""
+    """The line it was written on, if that line is no longer in the code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What is said beside one version: on its lines (None is the whole), and what of earlier ones has no line here."""
+    """The threads beside one version: by line (None is the whole), and of earlier versions those without a line."""
 
     by_line: dict[Line, list[Thread]]
     earlier: list[Thread]
-
-
-def viewer_of(
-    version: Version, user: User, reviews: Sequence[Review], *, is_reviewer: bool | None = None
-) -> Viewer:
-    """Who looks at this version, as far as it decides what they may read. `is_reviewer` when it is known already."""
-    if is_reviewer is None:
-        is_reviewer = rules.is_reviewer(user, version.request) is None
-    item = version.request
-    is_open = item.latest_id == version.pk and item.state in visibility.OPEN
-    return Viewer(
-        pk=user.pk,
-        is_author=rules.is_author(user, item) is None,
-        is_reviewer=is_reviewer and item.author_id != user.pk,
-        has_decided=any(review.reviewer_id == user.pk for review in reviews),
-        blinded=item.dataset.blinded,
-        is_open=is_open,
-    )
 
 
 def readable(version: Version, viewer: Viewer) -> list[Comment]:
     return visibility.seen_by(version.comments.select_related("author"), viewer)
 
 
-def verdicts(given: Sequence[Review], viewer: Viewer) -> list[Review]:
-    return [review for review in given if visibility.sees_verdict(review.reviewer_id, viewer)]
-
-
-def named(viewer: Viewer) -> bool:
-    """Whether this person learns who the reviewers are."""
-    return not (viewer.is_author and viewer.blinded)
-
-
 def earlier_than(version: Version) -> list[Version]:
-    """The versions before this one, the latest first."""
+    """Return the versions before this one, the latest first."""
     before = Version.objects.filter(request=version.request_id, number__lt=version.number)
     return list(before.select_related("approval").order_by("-number")[:EARLIER])
 
 
 def of(version: Version, viewer: Viewer, earlier: Sequence[Version]) -> Shown:
-    """What this person may read beside a version: of it, and what is open of earlier ones, on the line it has now."""
+    """Return the readable threads: the version's own, and open ones of earlier versions on the lines they have now."""
     asked = Q(version=version)
     if earlier:
         asked |= _open(earlier, since=version.created_at)
     found = list(Comment.objects.filter(asked).select_related("author"))
     own = [comment for comment in found if comment.version_id == version.pk]
     by_line: dict[Line, list[Thread]] = defaultdict(list)
-    for thread in _threads(visibility.seen_by(own, viewer), viewer, version.request.author_id):
+    for thread in _threads(visibility.seen_by(own, viewer), viewer):
         by_line[thread.comment.line].append(thread)
     rest = []
     others = [comment for comment in found if comment.version_id != version.pk]
-    for thread, line in _placed(others, earlier, version.code, viewer, version.request.author_id):
+    for thread, line in _placed(others, earlier, version.code, viewer):
         if line is None:
             rest.append(thread)
         else:
@@ -112,17 +86,17 @@ def of(version: Version, viewer: Viewer, earlier: Sequence[Version]) -> Shown:
 
 
 def open_for_author(versions: Sequence[Version], code: str, user: User) -> list[tuple[Thread, Line]]:
-    """What is still open of what an author was told, with the line that it has in what they write now."""
+    """Return the open threads that an author may read, each with its line in the draft."""
     if not versions:
         return []
     item = versions[0].request
-    viewer = Viewer(pk=user.pk, is_author=True, blinded=item.dataset.blinded)
+    viewer = Viewer(pk=user.pk, author=item.author_id, is_author=True, blinded=item.dataset.blinded)
     found = Comment.objects.filter(_open(versions, since=None)).select_related("author")
-    return _placed(list(found), versions, code, viewer, item.author_id)
+    return _placed(list(found), versions, code, viewer)
 
 
 def _open(versions: Sequence[Version], *, since: datetime | None) -> Q:
-    """Published threads that are not settled, or were settled only since then, with their replies."""
+    """Return a filter for published threads, with replies, that are unresolved or were resolved after `since`."""
 
     def holds(root: str) -> Q:
         is_open = Q(**{f"{root}resolved_at": None})
@@ -135,61 +109,55 @@ def _open(versions: Sequence[Version], *, since: datetime | None) -> Q:
     )
 
 
-def _threads(said: Iterable[Comment], viewer: Viewer, author: UUID) -> list[Thread]:
-    """Comments that may be read, as threads with the names that may be read."""
-    names = named(viewer)
+def _threads(comments: Iterable[Comment], viewer: Viewer) -> list[Thread]:
+    """Return readable comments as threads, with the names that the viewer may read."""
     by_pk: dict[UUID, Thread] = {}
-    for comment in said:
-        shown = names or comment.author_id in {viewer.pk, author}
+    for comment in comments:
+        shown = visibility.shows_name_of(comment.author_id, viewer)
         name = str(comment.author) if shown else visibility.NAMELESS
         address = comment.author.email if shown else ""
         if comment.parent_id is None:
             by_pk[comment.pk] = Thread(comment, name, address)
         elif comment.parent_id in by_pk:
-            by_pk[comment.parent_id].replies.append(Said(comment, name, address))
+            by_pk[comment.parent_id].replies.append(Reply(comment, name, address))
     return list(by_pk.values())
 
 
 def _placed(
-    said: list[Comment], versions: Sequence[Version], code: str, viewer: Viewer, author: UUID
+    comments: list[Comment], versions: Sequence[Version], code: str, viewer: Viewer
 ) -> list[tuple[Thread, Line]]:
-    """Threads of earlier versions, the oldest first, each with its line in this code."""
-    if not said:
+    """Return threads of earlier versions, the oldest first, each with its line in this code."""
+    if not comments:
         return []
-    # An earlier version is not open any more: what was said of it in a blinded review may be read by then.
-    readable = visibility.seen_by(said, replace(viewer, is_open=False))
+    # An earlier version is no longer open, so the comments of a blinded review on it may be read.
+    readable = visibility.seen_by(comments, replace(viewer, is_open=False))
     by_version = {version.pk: version for version in versions}
     maps: dict[UUID, dict[int, int]] = {}
     placed: list[tuple[Thread, Line]] = []
-    for thread in _threads(readable, viewer, author)[:CARRIED]:
+    for thread in _threads(readable, viewer)[:CARRIED]:
         origin, at = by_version[thread.comment.version_id], thread.comment.line
         if at is None:
             placed.append((replace(thread, origin=origin), None))
             continue
         if origin.pk not in maps:
-            maps[origin.pk] = differences.moved(origin.code, code)
+            maps[origin.pk] = diffs.moved(origin.code, code)
         line = maps[origin.pk].get(at)
         quoted = "" if line else origin.code.split("\n")[at - 1]
         placed.append((replace(thread, origin=origin, quoted=quoted), line))
     return placed
 
 
-def held(said: Mapping[Line, Sequence[Thread]]) -> int:
-    """How many remarks are sent only with the verdict (they are the viewer's own: nobody else's are readable)."""
-    return sum(thread.comment.published_at is None for threads in said.values() for thread in threads)
-
-
-def will_hold(viewer: Viewer) -> bool:
-    """Whether a remark made now waits for the verdict."""
-    return not (viewer.is_author or viewer.has_decided) and viewer.is_open
+def held(by_line: Mapping[Line, Sequence[Thread]]) -> int:
+    """Count the comments that are sent only with the verdict. They are the viewer's own: others' are not readable."""
+    return sum(thread.comment.published_at is None for threads in by_line.values() for thread in threads)
 
 
 def query_of(request: UserRequest) -> str:
-    """How the page was shown, to come back to the same."""
+    """Return the query of the current view, so that links lead back to the same view."""
     kept = {name: request.GET[name] for name in KEPT if name in request.GET}
     return f"?{urlencode(kept)}" if kept else ""
 
 
 def number(text: str | None) -> Line:
-    """A line number out of an address, or None."""
+    """Return a line number from a query, or None."""
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 8 else None

@@ -1,4 +1,4 @@
-"""What became of a request, as one list in order of time."""
+"""The history of a request as one list of events."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ VERDICTS = {
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of the timeline: when, who (None is the portal or somebody not named), and what."""
+    """One event: when, who (None is the portal, or a person who is not named), and what."""
 
     at: datetime
     icon: str
@@ -33,11 +33,11 @@ class Event:
 def events(
     item: CodeRequest, versions: Sequence[Version], runs: Sequence[Run], *, names: bool
 ) -> list[Event]:
-    """Newest first. `names` says whether the viewer may read who the reviewers are.
+    """Return the events, newest first. `names` is whether the viewer may read the reviewers' names.
 
     Each version carries, as `shown_reviews`, the verdicts that the viewer may read.
     """
-    found = [Event(item.created_at, "file-plus", item.author, "began this request")]
+    found = [Event(item.created_at, "file-plus", item.author, "created this request")]
     for version in versions:
         found += _of_version(version, item.author, names=names)
     for run in runs:

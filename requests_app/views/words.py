@@ -1,4 +1,4 @@
-"""Plain words for what the machines say. Pure text: nothing here reads private rows."""
+"""States and close codes in plain words. Pure text: nothing here reads private rows."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from runner.contract import CloseCode
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a failure code means, and what to do about it."""
+    """What a close code means, and what to do about it."""
 
     what: str
     do: str
@@ -18,74 +18,74 @@ class Meaning:
 
 FAILURES: dict[str, Meaning] = {
     CloseCode.TIME_LIMIT: Meaning(
-        "The run took longer than it may.",
+        "The run took longer than its time limit.",
         "Make the code do less (fewer columns, no loops over rows), or ask the owner for a longer limit.",
     ),
     CloseCode.MEMORY_LIMIT: Meaning(
-        "The code needed more memory than it may use.",
+        "The code needed more memory than its limit.",
         "Read only the columns you need, work in pieces, or ask the owner for a higher limit.",
     ),
     CloseCode.DISK_LIMIT: Meaning(
-        "The code wrote more to disk than it may.",
+        "The code wrote more to disk than its limit.",
         "Write smaller files and less to the log; keep intermediate results in memory.",
     ),
     CloseCode.PROCESS_LIMIT: Meaning(
-        "The code started more processes or threads than it may.",
+        "The code started more processes or threads than its limit.",
         "Lower the number of workers or threads that the code asks for.",
     ),
     CloseCode.EXIT_NONZERO: Meaning(
-        "The code ended itself with an error status.",
-        "Look for sys.exit() or a crash in a compiled library, and try the same code on mock data.",
+        "The code exited with an error status.",
+        "Look for sys.exit() or a crash in a compiled library, and run the same code on mock data.",
     ),
     CloseCode.EXCEPTION: Meaning(
-        "The code raised an exception that nobody caught.",
-        "Look at the line named here. The message is kept back because it may quote the data: reproduce it on mock "
+        "The code raised an exception that it did not catch.",
+        "Look at the line named here. The message is withheld because it may quote the data. Reproduce it on mock "
         "data, which may need missing values or rare categories to show it.",
     ),
     CloseCode.OUTPUT_MISSING: Meaning(
-        "The code ended well but wrote no output.",
+        "The code succeeded but wrote no output.",
         "Return something from main(), or write a file into $WEIR_OUT.",
     ),
     CloseCode.OUTPUT_TOO_BIG: Meaning(
-        "The outputs are larger than may leave a run.",
-        "Write summaries rather than rows; at most 16 MB a file.",
+        "The outputs are larger than a run may write.",
+        "Write summaries rather than rows; at most 16 MB per file.",
     ),
     CloseCode.OUTPUT_TYPE: Meaning(
-        "None of the outputs is of a type that may leave a run.",
-        "Write csv, json, txt, md, png or parquet files whose content is what their name says.",
+        "None of the outputs is of an accepted file type.",
+        "Write csv, json, txt, md, png or parquet files whose content matches their name.",
     ),
     CloseCode.POLICY_BLOCKED: Meaning(
-        "The run was stopped by policy: the approval or the access to the data had ended when it was to start, "
+        "The run was stopped by policy: the approval or the access to the data had ended before it started, "
         "or the code asked the system for something that no run may do.",
-        "See on the request's page whether the approval stands. If it does, the code is the cause: a run has its "
-        "declared tables, the installed packages and nothing else, so no network and no other programs.",
+        "Check on the request's page whether the approval is still valid. If it is, the code is the cause: a run has "
+        "its declared tables, the installed packages and nothing else, so no network and no other programs.",
     ),
     CloseCode.WORKER_LOST: Meaning(
-        "The machine that worked on this run stopped answering. It was not the code's fault.",
-        "Start the run again. If it happens twice, tell an admin.",
+        "The machine that worked on this run stopped responding. The code is not to blame.",
+        "Start the run again. If it happens again, tell an admin.",
     ),
     CloseCode.INTERNAL: Meaning(
-        "Weir itself failed. It was not the code's fault.",
-        "Start the run again. If it happens twice, tell an admin and name this page.",
+        "Weir itself failed. The code is not to blame.",
+        "Start the run again. If it happens again, send an admin the address of this page.",
     ),
 }
 
 REQUEST_SENTENCE: dict[str, str] = {
-    CodeRequest.State.DRAFT: "This is a draft that only its author sees.",
-    CodeRequest.State.SUBMITTED: "Version {version} waits for a review by the owner or a reviewer.",
+    CodeRequest.State.DRAFT: "This is a draft that only its author can see.",
+    CodeRequest.State.SUBMITTED: "Version {version} is waiting for a review by the owner or a reviewer.",
     CodeRequest.State.IN_REVIEW: "Version {version} is being reviewed.",
-    CodeRequest.State.CHANGES_REQUESTED: "A reviewer asks for changes: the author sends a new version.",
+    CodeRequest.State.CHANGES_REQUESTED: "A reviewer has requested changes: the author submits a new version next.",
     CodeRequest.State.REJECTED: "Version {version} was rejected.",
-    CodeRequest.State.WITHDRAWN: "The author has withdrawn this request.",
+    CodeRequest.State.WITHDRAWN: "The author withdrew this request.",
     CodeRequest.State.REVOKED: "The approval was revoked.",
-    CodeRequest.State.EXPIRED: "The approval has expired: submitting again asks for a new one.",
+    CodeRequest.State.EXPIRED: "The approval has expired: submitting again requests a new one.",
 }
 RUN_SENTENCE: dict[str, str] = {
-    Run.State.QUEUED: "a run waits for a worker",
+    Run.State.QUEUED: "a run is waiting for a worker",
     Run.State.STARTING: "a run is starting",
-    Run.State.RUNNING: "a run is under way",
+    Run.State.RUNNING: "a run is in progress",
     Run.State.COLLECTING: "the outputs of a run are being collected",
-    Run.State.ENDING: "a run has ended, which its author learns at the next step",
+    Run.State.ENDING: "a run has ended, which will be announced at the next step",
     Run.State.CANCELLING: "a run is being cancelled",
     Run.State.CANCELLED: "the last run was cancelled",
     Run.State.FAILED: "the last run failed",
@@ -94,7 +94,7 @@ RUN_SENTENCE: dict[str, str] = {
 RELEASE_SENTENCE: dict[str, str] = {
     Release.State.HELD: "the outputs of its run are held for the output check",
     Release.State.CHECKING: "the outputs of its run are being checked",
-    Release.State.RELEASED: "outputs are released and can be downloaded",
+    Release.State.RELEASED: "its outputs have been released and can be downloaded",
     Release.State.REJECTED: "the outputs of its last run were not released",
     Release.State.CHANGES_REQUESTED: "the outputs need changes before they can be released",
     Release.State.RECALLED: "its release was recalled",
@@ -105,13 +105,13 @@ RELEASE_SENTENCE: dict[str, str] = {
 def request_sentence(
     item: CodeRequest, *, approval: Approval | None, used: int, run: Run | None, release: Release | None
 ) -> str:
-    """Where a request stands, as one sentence: the product of the machines of request, run and release."""
+    """Return the state of a request in one sentence, from the states of request, run and release."""
     number = item.latest.number if item.latest else 0
     if item.state != CodeRequest.State.APPROVED or approval is None:
         words = REQUEST_SENTENCE.get(item.state, f"{item.get_state_display()}.")
         return words.format(version=number)
     left = max(approval.runs_allowed - used, 0)
-    runs = "no run is left" if not left else f"{left} of {approval.runs_allowed} runs left"
+    runs = "no runs left" if not left else f"{left} of {approval.runs_allowed} runs left"
     head = f"Version {number} is approved until {localtime(approval.expires_at):%-d %B %Y}, {runs}"
     return f"{head}; {_last_run(run, release)}."
 
@@ -125,13 +125,13 @@ def _last_run(run: Run | None, release: Release | None) -> str:
 
 
 ON_MOCK = Meaning(
-    "The code raised an exception that nobody caught.",
+    "The code raised an exception that it did not catch.",
     "The traceback below is complete: mock data hides nothing from you.",
 )
 
 
 def failure(run: Run) -> Meaning | None:
-    """What a failed run's code means, to those who read its page."""
+    """Return what a failed run's close code means, for readers of its page."""
     if run.state not in (Run.State.FAILED, Run.State.ENDING):
         return None
     if run.kind == Run.Kind.MOCK and run.close_code == CloseCode.EXCEPTION:
@@ -141,7 +141,7 @@ def failure(run: Run) -> Meaning | None:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One step of a run, as its page draws it."""
+    """One step of a run, as shown on its page."""
 
     label: str
     done: bool
@@ -153,7 +153,7 @@ PUBLIC_WAY = WAY[:3]
 
 
 def stages(run: Run, *, reads_log: bool) -> list[Stage]:
-    """How far a run has come. Only while it is on its way: where it broke off is told in words."""
+    """Return the stages of a run in progress; an empty list once it has ended."""
     if run.state not in WAY:
         return []
     way = PUBLIC_WAY if not reads_log else WAY if run.kind == Run.Kind.PRIVATE else WAY[:-1]
@@ -162,16 +162,16 @@ def stages(run: Run, *, reads_log: bool) -> list[Stage]:
 
 
 RUN_NOW: dict[str, str] = {
-    Run.State.QUEUED: "The run waits for its turn.",
+    Run.State.QUEUED: "The run is waiting for its turn.",
     Run.State.STARTING: "The sandbox is being set up.",
     Run.State.RUNNING: "The code is running.",
     Run.State.COLLECTING: "The code has ended; its outputs are being collected.",
-    Run.State.ENDING: "The code has ended. Its author, and everybody else who may not read the log, learns this at the "
-    "next step, because its exact length may depend on the private rows. The check begins then.",
-    Run.State.CANCELLING: "The run is being cancelled: its worker ends it within seconds.",
-    Run.State.CANCELLED: "The run was cancelled. Nothing of it is kept.",
+    Run.State.ENDING: "The code has ended. Its author, and everybody else who may not read the log, will learn this at "
+    "the next step, because its exact duration may depend on the private rows. The check begins then.",
+    Run.State.CANCELLING: "The run is being cancelled: its worker stops it within seconds.",
+    Run.State.CANCELLED: "The run was cancelled. Nothing it wrote was kept.",
     Run.State.FAILED: "The run failed.",
-    Run.State.SUCCEEDED: "The run has ended well.",
+    Run.State.SUCCEEDED: "The run succeeded.",
 }
 RELEASE_NOW: dict[str, str] = {
     Release.State.HELD: "The run has ended. What it wrote is held until the owner or a reviewer has checked it.",
@@ -180,10 +180,10 @@ RELEASE_NOW: dict[str, str] = {
     Release.State.REJECTED: "The outputs were checked and not released.",
     Release.State.CHANGES_REQUESTED: "The outputs were not released: the code has to change first.",
     Release.State.RECALLED: "The release was recalled.",
-    Release.State.EXPIRED: "Nobody checked the outputs in time, so they were removed. Run again to have them checked.",
+    Release.State.EXPIRED: "Nobody checked the outputs in time, so they were deleted. Run again to have them checked.",
 }
 
 
 def run_sentence(run: Run, release: Release | None) -> str:
-    """Where a run stands, as one sentence."""
+    """Return the state of a run in one sentence."""
     return RELEASE_NOW[release.state] if release is not None else RUN_NOW[run.state]

@@ -1,4 +1,4 @@
-"""Who does the work, how they are, and what waits; for admins, letting one run empty and holding up all."""
+"""The workers page: each worker, its state and the queue. Admins drain a worker or pause all runs here."""
 
 from uuid import UUID
 
@@ -6,19 +6,19 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.http import confirmed_recently
+from accounts.signin.reauthentication import confirmed_recently
 from common.access import require
 from common.http import UserRequest, found
+from common.pages import show
 from requests_app import queries, rules, services
 from requests_app.forms import ReasonForm
 from requests_app.models import Worker
-from requests_app.views.shared import show
 
 
 @require_safe
 def workers(request: UserRequest) -> HttpResponse:
-    require(rules.see_workers, request.user, None)
-    return show(request, "workers", _page(request, ReasonForm()), parts={"workers-live"})
+    require(rules.may_see_workers, request.user, None)
+    return show(request, "requests/workers", _page(request, ReasonForm()), parts={"workers-live"})
 
 
 def _page(request: UserRequest, form: ReasonForm) -> dict[str, object]:
@@ -26,43 +26,43 @@ def _page(request: UserRequest, form: ReasonForm) -> dict[str, object]:
         "workers": queries.workers(),
         "queue": queries.queue_length(),
         "pause": queries.pause(),
-        "manage_refusal": rules.manage_workers(request.user),
+        "manage_refusal": rules.may_manage_workers(request.user),
         "reason_form": form,
     }
 
 
 @require_POST
-@confirmed_recently("Empty a worker")
+@confirmed_recently("Drain a worker")
 def drain(request: UserRequest, pk: UUID) -> HttpResponse:
     services.drain_worker(_worker(request, pk), by=request.user)
     return redirect("requests:workers")
 
 
 @require_POST
-@confirmed_recently("Let a worker take runs again")
+@confirmed_recently("Stop draining a worker")
 def undrain(request: UserRequest, pk: UUID) -> HttpResponse:
     services.undrain_worker(_worker(request, pk), by=request.user)
     return redirect("requests:workers")
 
 
 def _worker(request: UserRequest, pk: UUID) -> Worker:
-    require(rules.see_workers, request.user, None)
+    require(rules.may_see_workers, request.user, None)
     return found(Worker.objects.all(), pk=pk)
 
 
 @require_POST
 @confirmed_recently("Pause all runs")
 def pause(request: UserRequest) -> HttpResponse:
-    require(rules.manage_workers, request.user)
+    require(rules.may_manage_workers, request.user)
     form = ReasonForm(request.POST)
     if not form.is_valid():
-        return show(request, "workers", _page(request, form), status=400)
+        return show(request, "requests/workers", _page(request, form), status=400)
     services.pause_runs(by=request.user, reason=form.cleaned_data["reason"])
     return redirect("requests:workers")
 
 
 @require_POST
-@confirmed_recently("Let runs start again")
+@confirmed_recently("Resume all runs")
 def resume(request: UserRequest) -> HttpResponse:
     services.resume_runs(by=request.user)
     return redirect("requests:workers")

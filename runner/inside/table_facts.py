@@ -1,10 +1,10 @@
-"""What the checks of an output need to know of a table, in a sandbox that holds no data."""
+"""Facts about a table for the output checks, gathered in a sandbox without any data."""
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from runner.inside.tables import (
+from runner.inside.decode_tables import (
     MANY_ROWS,
     SHOWN_COLUMNS,
     csv_reader,
@@ -18,11 +18,11 @@ from runner.inside.tables import (
 from runner.plain_text import SPELLED, look_alikes, was_formula
 
 SMALL = 1_000
-"""Counts up to this one are listed one by one: no dataset's threshold is higher."""
+"""Counts up to this are listed individually: no dataset's threshold is higher."""
 
 
 def facts(data: bytes, kind: str) -> dict[str, object]:
-    """What the checks of an output need to know of a table."""
+    """Return what the output checks need to know about a table."""
     table = read(data, kind)
     text = data.decode("utf-8") if kind == "csv" else texts_of(table)
     here = slice(0, SHOWN_COLUMNS)
@@ -39,7 +39,7 @@ def facts(data: bytes, kind: str) -> dict[str, object]:
 
 
 def texts_of(table: pa.Table) -> str:
-    """Every name and every different text of the table."""
+    """Return all column names and distinct texts of the table."""
     texts = list(table.schema.names)
     for column in table.columns:
         if pa.types.is_string(column.type):
@@ -71,7 +71,7 @@ def distinct(column: pa.ChunkedArray) -> int:
 
 
 def number_facts(values: "np.ndarray") -> dict[str, object]:
-    """Extremes, whole small values one by one, and the share that the two largest have in the sum."""
+    """Return the extremes, the small whole numbers with their counts, and the share of the two largest in the sum."""
     values = values[np.isfinite(values)]
     if not len(values):
         return {}
@@ -88,7 +88,7 @@ def number_facts(values: "np.ndarray") -> dict[str, object]:
 
 
 def formula_cells(data: bytes) -> int:
-    """Cells that were led by an apostrophe at the gate."""
+    """Return how many cells got an apostrophe at the gate."""
     return sum(was_formula(text) for row in csv_reader(data) for text in row if text[:1] == "'")
 
 

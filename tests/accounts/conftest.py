@@ -1,6 +1,6 @@
 """What tests about people share."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,6 +8,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from accounts.models import User
+from accounts.tasks import send_mail
 from portal.celery import app
 from tests import make
 
@@ -36,11 +37,9 @@ def sign_in(client: Client) -> Callable[..., Client]:
 
 
 @pytest.fixture
-def tasks_run_at_once() -> Iterator[None]:
-    """Tasks run where they are rung, so that their mail can be read."""
-    app.conf.update(task_always_eager=True)
-    yield
-    app.conf.update(task_always_eager=False)
+def tasks_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks sent by name run at once, so that their mail can be read."""
+    monkeypatch.setattr(app, "send_task", lambda name: {send_mail.name: send_mail}[name].apply())
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,8 @@ from django.core.cache import cache
 from django.http import HttpRequest
 from django.test import Client
 
-from accounts import devices
 from accounts.models import User
+from accounts.signin import devices
 from tests import make
 
 pytestmark = pytest.mark.django_db

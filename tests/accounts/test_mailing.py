@@ -1,4 +1,4 @@
-"""Mail waits in rows: the bell says nothing, each mail goes once, and one that cannot go holds up no other."""
+"""Mail is queued in rows: the task carries no content, each mail is sent once, and a failing one holds up no other."""
 
 import inspect
 from datetime import timedelta
@@ -8,8 +8,9 @@ from django.core import mail
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import mailing, services, tasks
-from accounts.letters import Letter, letter
+from accounts import services, tasks
+from accounts.mail import delivery
+from accounts.mail.letters import Letter, letter
 from accounts.models import Mail, User
 from accounts.notifications import tell, write_letter, write_to
 from tests import make
@@ -30,7 +31,7 @@ def test_what_is_sent_is_what_the_row_says_and_it_is_sent_once() -> None:
 
 
 def test_a_bell_rung_by_a_stranger_sends_nothing() -> None:
-    tell([make.scientist()], "Seen on the bell alone.", url="/")
+    tell([make.scientist()], "Shown in the portal only.", url="/")
     Mail.objects.all().delete()
     tasks.send_mail()
     assert sent() == []
@@ -55,7 +56,7 @@ def test_nothing_is_sent_of_what_was_taken_back() -> None:
 def test_a_mail_that_cannot_be_sent_waits_and_the_others_go(settings, caplog) -> None:
     write_to("bad\nBcc: evil@weir.example", "Forged.")
     write_to("noor@weir.example", "Good.")
-    mailing.send_due()
+    delivery.send_due()
     assert sent() == [("noor@weir.example", "[Weir] Good.")]
     left = Mail.objects.get()
     assert left.tries == 1
@@ -69,29 +70,29 @@ def test_a_mail_that_the_database_refuses_to_make_holds_up_no_other(monkeypatch)
             User.objects.create(email=item.address, pk=make.scientist().pk)
         return letter(item)
 
-    monkeypatch.setattr(mailing, "letter", failing)
+    monkeypatch.setattr(delivery, "letter", failing)
     write_letter(make.scientist().email, Mail.Kind.RESET)
     write_to("noor@weir.example", "Good.")
-    mailing.send_due()
+    delivery.send_due()
     assert sent() == [("noor@weir.example", "[Weir] Good.")]
     assert Mail.objects.get().tries == 1
 
 
 def test_a_slow_server_does_not_keep_the_worker(monkeypatch) -> None:
-    monkeypatch.setattr(mailing, "AT_ONCE_SECONDS", 0.0)
+    monkeypatch.setattr(delivery, "AT_ONCE_SECONDS", 0.0)
     write_to("noor@weir.example", "Later.")
-    mailing.send_due()
+    delivery.send_due()
     assert (sent(), Mail.objects.count()) == ([], 1)
 
 
 def test_it_is_given_up_in_the_end(caplog) -> None:
     write_to("bad\nBcc: evil@weir.example", "Forged.")
-    for number in range(mailing.TRIES):
+    for number in range(delivery.TRIES):
         assert Mail.objects.get().tries == number
         Mail.objects.update(due_at=timezone.now())
-        mailing.send_due()
+        delivery.send_due()
     assert not Mail.objects.exists()
-    assert "was given up after 8 tries" in caplog.text
+    assert "was dropped after 8 failed tries" in caplog.text
 
 
 def test_a_waiting_invitation_lies_in_the_database_without_its_link() -> None:

@@ -1,4 +1,4 @@
-"""Names: what may stand in one, which read alike, and who stands behind one."""
+"""Names: which characters are allowed, which names look alike, and whose a name is."""
 # ruff: noqa: RUF001 -- letters that look like others are what this is about
 
 from typing import Any
@@ -91,14 +91,14 @@ def test_nobody_takes_a_name_that_reads_like_anothers(name: str, client: Client)
     make.user(name="Suspended Sam", state=User.State.SUSPENDED)
     User.objects.system()
     mei = make.scientist(name="Mei-Ling Chen")
-    with pytest.raises(Conflict, match="reads the same"):
+    with pytest.raises(Conflict, match="looks the same"):
         services.update_profile(mei, by=mei, name=name)
     client.force_login(mei)
     page = client.post("/people/me/", {"name": name, "affiliation": "", "time_zone": "UTC"})
-    assert ("reads the same" in page.content.decode(), page.status_code) == (True, 200)
+    assert ("looks the same" in page.content.decode(), page.status_code) == (True, 200)
     _, link = services.invite("new@weir.example", by=make.admin(), roles=[])
     given = {"name": name, "password": make.PASSWORD, "time_zone": "UTC"}
-    with pytest.raises(Conflict, match="reads the same"):
+    with pytest.raises(Conflict, match="looks the same"):
         services.accept(link.rstrip("/").rsplit("/", 1)[-1], email="", **given)
     mei.refresh_from_db()
     assert mei.name == "Mei-Ling Chen"
@@ -135,7 +135,7 @@ def test_strangers_neither_learn_names_nor_block_them(settings: Any) -> None:
     assert services.update_profile(nils, by=nils, name="Nils Holm").name == "Nils Holm"
     admin = make.admin(name="Amara")
     for person in User.objects.filter(state=User.State.PENDING):
-        with pytest.raises(Conflict, match="reads the same"):
+        with pytest.raises(Conflict, match="looks the same"):
             services.approve_registration(person, by=admin, roles=[])
         services.approve_registration(person, by=admin, roles=[], name=f"{person.name} B.")
     assert User.objects.filter(is_active=True, name__in=["Priya Raman B.", "Nils Holm B."]).count() == 2
@@ -150,7 +150,7 @@ def test_the_admin_sees_which_name_is_taken_and_changes_it_there(client: Client,
     person = User.objects.get(email="s@weir.example")
     client.force_login(make.admin(name="Amara"))
     page = client.post(f"/people/registrations/{person.pk}/approve/", {"roles": [], "name": "Priya Raman"})
-    assert (page.status_code, "reads the same" in page.content.decode()) == (409, True)
+    assert (page.status_code, "looks the same" in page.content.decode()) == (409, True)
     client.post(f"/people/registrations/{person.pk}/approve/", {"roles": [], "name": "Priya N. Raman"})
     person.refresh_from_db()
     assert (person.name, person.state) == ("Priya N. Raman", "active")

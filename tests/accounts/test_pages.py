@@ -85,7 +85,7 @@ def test_a_form_keeps_what_was_typed(as_: As) -> None:
     assert (answer.status_code, "long long" in answer.content.decode()) == (422, True)
     answer = client.post(url("invite"), {"email": "x@weir.example", "roles": ["admin", "owner"]})
     assert (answer.status_code, 'value="x@weir.example"' in answer.content.decode()) == (400, True)
-    assert "goes with no other" in answer.content.decode()
+    assert "excludes all other roles" in answer.content.decode()
 
 
 def test_the_link_of_an_invitation_is_shown_once(as_: As) -> None:
@@ -195,4 +195,4 @@ def test_all_notifications_are_read_at_once(as_: As) -> None:
 
 
 def test_the_empty_bell_says_what_will_be_there(as_: As) -> None:
-    assert "Nothing yet" in as_(make.user()).get(url("notifications")).content.decode()
+    assert "No notifications yet" in as_(make.user()).get(url("notifications")).content.decode()

@@ -26,7 +26,7 @@ def test_a_given_role_says_by_whom_and_why() -> None:
     assert (entry.action, entry.actor, entry.person_id) == ("user.grant_role", admin.email, str(person.pk))
     assert entry.changes == {"roles": [[], ["owner"]]}
     assert entry.detail == {"role": "owner", "reason": "Runs the wage panel."}
-    assert Notification.objects.get().text == "You are data owner now."
+    assert Notification.objects.get().text == "You now have the role data owner."
 
 
 @pytest.mark.django_db
@@ -50,7 +50,7 @@ def test_a_reason_is_asked_for(reason: str) -> None:
 
 @pytest.mark.django_db
 def test_an_unknown_role_is_refused() -> None:
-    with pytest.raises(Refused, match="no such role"):
+    with pytest.raises(Refused, match="This role does not exist"):
         services.grant_role(make.user(), by=make.admin(), role="root", reason="Why not")
 
 
@@ -85,7 +85,7 @@ def test_an_admin_takes_a_lost_second_step_off_an_account(as_: Callable[[User], 
         str(person.pk),
         {"reason": "A lost phone."},
     )
-    with pytest.raises(Denied, match="no second step"):
+    with pytest.raises(Denied, match="does not use two-step sign-in"):
         services.reset_second_step(person, by=admin, reason="Again.")
     with pytest.raises(Denied, match="Only an admin"):
         services.reset_second_step(bystander, by=person, reason="Because")

@@ -1,4 +1,4 @@
-"""Whether an address has an account is told by no answer, and by no difference in the work behind it."""
+"""No response, and no difference in the work behind it, reveals whether an address has an account."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -189,7 +189,7 @@ def test_a_link_is_spent_with_the_new_password_and_with_a_sign_in(
     link = re.search(r"/account/password/reset/key/\S+", str(mail.outbox[0].body))
     assert link is not None
     Client().post("/account/login/", {"login": person.email, "password": make.PASSWORD})
-    assert "does not work any more" in Client().get(link[0], follow=True).content.decode()
+    assert "no longer works" in Client().get(link[0], follow=True).content.decode()
 
 
 # What admins are told of strangers
@@ -207,8 +207,8 @@ def test_admins_are_told_that_somebody_asks_and_no_word_of_theirs(
                 "/people/register/", {**fields, "password": make.PASSWORD, "repeated": make.PASSWORD}
             )
     told = [message for message in mail.outbox if message.to == [admin.email]]
-    assert [message.subject for message in told] == ["[Weir] Somebody asks for an account."], (
+    assert [message.subject for message in told] == ["[Weir] Somebody has asked for an account."], (
         "once until it is read"
     )
     assert [message for message in mail.outbox if "vil" in message.subject + str(message.body)] == []
-    assert Notification.objects.get(user=admin).text == "Somebody asks for an account."
+    assert Notification.objects.get(user=admin).text == "Somebody has asked for an account."

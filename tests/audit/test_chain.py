@@ -1,4 +1,4 @@
-"""The chain: what it catches, and that concurrent writers make one."""
+"""The hash chain: what it detects, and that concurrent writers make a single chain."""
 
 import json
 import threading
@@ -22,7 +22,7 @@ in_database = pytest.mark.django_db(transaction=True)
 
 @contextmanager
 def as_somebody_with_the_database() -> Iterator[None]:
-    """What a superuser of the database can do: switch the triggers off."""
+    """Act as a superuser of the database, who can switch the triggers off."""
     with connection.cursor() as cursor, transaction.atomic():
         cursor.execute("SET LOCAL session_replication_role = replica")
         yield
@@ -117,7 +117,7 @@ def test_one_edited_row_is_found_and_named(edit: Callable[[Entry], None]) -> Non
     with as_somebody_with_the_database():
         edit(entries[2])
     assert (verify().entries, verify().bad_entry) == (2, entries[2].pk)
-    with pytest.raises(CommandError, match=f"Entry {entries[2].pk} does not hold"):
+    with pytest.raises(CommandError, match=f"Entry {entries[2].pk} fails"):
         call_command("verify_audit")
 
 

@@ -1,4 +1,4 @@
-"""Who reads which part of the log, how it is searched, and what an export holds."""
+"""Who can read which part of the log, how it is searched, and what an export contains."""
 
 import csv
 import io
@@ -16,8 +16,8 @@ from django.utils import timezone
 from accounts.models import Role, User
 from audit import export, log, queries
 from audit.models import Entry
-from requests_app import releasing
 from requests_app.models import Output
+from requests_app.services import releases
 from tests import make
 from tests.makers.requests import WritesOutputs
 
@@ -114,7 +114,7 @@ def test_the_log_does_not_name_held_files_or_their_sizes(role: Role) -> None:
     """An admin and an auditor read the whole log: no name, size or count of a held output may be in it."""
     make.code_request(at="ran", executor=WritesOutputs({"the_held_file.json": b'{"n": 987654321}'}))
     output = Output.objects.get(name="the_held_file.json")
-    releasing.set_verdict(output, by=output.run.request.dataset.owner, verdict="withhold")
+    releases.set_verdict(output, by=output.run.request.dataset.owner, verdict="withhold")
     rows = exported(signed_in(make.user(role)))
     assert "output.verdict" in {row["action"] for row in rows}
     text = str(rows) + str(list(Entry.objects.values_list("payload", flat=True)))
@@ -138,7 +138,7 @@ def test_pages_are_cut_by_id_and_lead_back(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_no_page_tells_how_much_happened_in_between() -> None:
-    """Counting numbers of what one may read would tell of what one may not."""
+    """Consecutive numbers of readable entries would reveal how many others there are."""
     with connection.cursor() as cursor:
         for name, column, start in (("entry", "id", 870_000_000), ("link", "position", 650_000_000)):
             cursor.execute(f"SELECT setval(pg_get_serial_sequence('audit_{name}', '{column}'), {start})")
@@ -151,7 +151,7 @@ def test_no_page_tells_how_much_happened_in_between() -> None:
         client = signed_in(reader)
         page = client.get(f"/audit/{item.key}/").content.decode()
         others = [client.get(LIST).content.decode(), str(exported(client))]
-        assert ["Sound" in page, *(str(item.key) in text for text in others)] == [True] * 3
+        assert ["Intact" in page, *(str(item.key) in text for text in others)] == [True] * 3
         told.append([number in text for text in (page, *others) for number in ("8700000", "6500000")])
     assert told == [[False] * 6, [False, True, *[False] * 4]], (
         "who reads everything sees the place in the chain"

@@ -8,9 +8,10 @@ import psycopg2.extensions
 from django.db import connection
 
 from datasets import storage
-from privacy import asking, services
+from privacy import services
+from privacy.ledgers.person_ledger import SubjectLedger
 from privacy.models import Answer, Budget, LedgerLine
-from privacy.subjects import SubjectLedger
+from privacy.services import questions
 from tests import make
 from tests.chaos.site import until
 from tests.makers.datasets import PEOPLE
@@ -33,12 +34,12 @@ def budget() -> Budget:
 def ask(share: Budget, *, epsilon: float = 4.0) -> Answer:
     """A count of people; a larger epsilon each time is a question that no stored answer serves."""
     by = share.scientist
-    quoted = asking.quote(share, asking.read_sql(share, COUNT), by=by, epsilon=epsilon)
-    return asking.ask(share, quoted, key=uuid4(), by=by, text=COUNT)
+    quoted = questions.quote(share, questions.read_sql(share, COUNT), by=by, epsilon=epsilon)
+    return questions.ask(share, quoted, key=uuid4(), by=by, text=COUNT)
 
 
 def fresh(answer: Answer) -> Answer:
-    return Answer.objects.select_related("line", "budget__protection").get(pk=answer.pk)
+    return Answer.objects.select_related("line", "budget__promise").get(pk=answer.pk)
 
 
 def end_of(answer: Answer) -> str:
@@ -52,12 +53,12 @@ def committed(answer: Answer) -> bool:
 
 def charged(share: Budget) -> set[int]:
     """The different sums that people of the dataset have been charged."""
-    with closing(SubjectLedger(storage.ledger_folder(share.protection.dataset_id))) as book:
+    with closing(SubjectLedger(storage.ledger_folder(share.promise.dataset_id))) as book:
         return set(book.spent(share.pk).tolist())
 
 
 def last_line(share: Budget) -> int:
-    with closing(SubjectLedger(storage.ledger_folder(share.protection.dataset_id))) as book:
+    with closing(SubjectLedger(storage.ledger_folder(share.promise.dataset_id))) as book:
         return book.last_line()
 
 
@@ -65,13 +66,13 @@ def last_line(share: Budget) -> int:
 def standing_at(step: str, share: Budget) -> Iterator[tuple[Answer, Callable[[], None]]]:
     """An answer whose worker stands before this step, and what lets it go on."""
     with closing(_connected()) as line, closing(_connected()) as row:
-        number = int.from_bytes(share.protection.dataset_id.bytes[:8], "big", signed=True)
+        number = int.from_bytes(share.promise.dataset_id.bytes[:8], "big", signed=True)
         line.cursor().execute("SELECT pg_advisory_lock(%s)", [number])
         answer = ask(share)
         if step != "committing":
             table, pk = {
                 "charging": ("privacy_answer", answer.pk),
-                "storing": ("privacy_protection", share.protection_id),
+                "storing": ("privacy_promise", share.promise_id),
             }[step]
             row.cursor().execute(f"SELECT 1 FROM {table} WHERE id = %s FOR UPDATE", [str(pk)])  # noqa: S608 -- ours
             line.close()

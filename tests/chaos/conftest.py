@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from datasets import storage
 from requests_app.models import Pause, Run, Worker
-from runner.state import SHARED
+from runner.host.state import SHARED
 from tests.chaos.invariants import leftovers, violations
 from tests.chaos.site import Site, durable_commits, until
 

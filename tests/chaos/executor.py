@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from runner.contract import JobResult, JobSpec
-from runner.sandbox import BubblewrapExecutor
+from runner.executors.bubblewrap import BubblewrapExecutor
 
 HOME = "WEIR_CHAOS_HOME"
 

@@ -7,7 +7,7 @@ from audit.models import Entry
 from audit.verification import verify
 from datasets import storage
 from requests_app.models import Run
-from runner.cgroups import parents
+from runner.host.cgroups import parents
 from tests.chaos.site import Site, is_there
 
 ENDS = ("run.succeed", "run.fail", "run.cancelled", "run.cancel_queued")

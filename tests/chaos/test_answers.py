@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from datasets import storage
-from privacy import execution
+from privacy.execution import lifecycle
+from privacy.ledgers.verification import faults
 from privacy.models import Answer, Budget, LedgerLine
-from privacy.verification import faults
 from tests.chaos import answers
 from tests.chaos.answers import STEPS, ask, charged, end_of, fresh, last_line, standing_at
 from tests.chaos.disks import small_disk
@@ -33,8 +33,8 @@ def share(site: Site) -> Iterator[Budget]:
     site.up("desk", "beat")
     until(lambda: not Answer.objects.filter(state=Answer.State.PENDING).exists(), "every answer has ended")
     assert answers.violations() == []
-    made.protection.refresh_from_db()
-    assert faults(made.protection) == []
+    made.promise.refresh_from_db()
+    assert faults(made.promise) == []
 
 
 def used(share: Budget) -> int:
@@ -142,7 +142,7 @@ def test_a_full_disk_under_the_ledger_of_people(site: Site, share: Budget) -> No
     """The charge stands, nobody is charged half, the answer is lost at once; with room again all goes on."""
     first = ask(share)
     assert end_of(first) == RELEASED
-    folder = storage.ledger_folder(share.protection.dataset_id)
+    folder = storage.ledger_folder(share.promise.dataset_id)
     before = last_line(share)
     with full_disk(folder) as ballast:
         answer = ask(share, epsilon=6.0)
@@ -174,4 +174,4 @@ def test_a_storm_leaves_no_answer_without_a_charge(site: Site, share: Budget) ->
     assert set(ended) <= {RELEASED, LOST, VOIDED}
     for answer, state in zip(asked, ended, strict=True):
         assert commits(answer) == (0 if state == VOIDED else 1)
-    assert execution.look_after() == []
+    assert lifecycle.sweep() == []

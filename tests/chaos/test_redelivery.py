@@ -1,4 +1,4 @@
-"""A broker that delivers a bell again while its run still runs: Valkey by its timeout, RabbitMQ by a lost link."""
+"""A broker that redelivers a task while its run still runs: Valkey by its timeout, RabbitMQ by a lost connection."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def rings(site: Site, name: str) -> int:
 
 @pytest.fixture
 def alone(processes: Site, transactional_db: None) -> Site:
-    """No worker of the shared site listens meanwhile."""
+    """Keep the workers of the shared site from listening."""
     processes.down()
     processes.let_go()
     return processes

@@ -1,4 +1,4 @@
-"""Behind a proxy that speaks plain HTTP: headers, cookies and links are what the portal's own address says."""
+"""Behind a proxy that speaks plain HTTP, headers, cookies and links follow the portal's own address."""
 
 import http.client
 import os
@@ -15,9 +15,9 @@ from django.core import mail
 from django.core.cache import cache
 from django.test import Client, RequestFactory
 
+from accounts.tasks import send_mail
 from common.base_url import BaseUrlMiddleware
 from portal import env
-from portal.celery import app
 from tests import make
 from tests.serving import free_port, web_server
 
@@ -28,7 +28,7 @@ HOSTS = ["weir.example.org", "weir.example.org:443", "weir.example.org:6666", "W
 
 @pytest.fixture(scope="module")
 def served(django_db_setup: None, state: Path) -> Iterator[int]:
-    """The real web server as it is deployed: https outside, HTTP on loopback. Gives its port."""
+    """Start the real web server as deployed: https outside, HTTP on loopback. Yield its port."""
     port = free_port()
     own = {"WEIR_BASE_URL": BASE, "WEIR_HOSTS": "weir.example.org,127.0.0.1", "WEIR_PROXIES": "127.0.0.1"}
     with web_server(port, state / "https.log", **own):
@@ -36,7 +36,7 @@ def served(django_db_setup: None, state: Path) -> Iterator[int]:
 
 
 def ask(port: int, method: str, path: str, host: str, body: str = "", **headers: str) -> Any:
-    """One call as a proxy passes it on."""
+    """Send one request as a proxy passes it on."""
     call = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     given = {"Host": host, "X-Forwarded-For": "203.0.113.7", **headers}
     call.request(method, path, body or None, given)
@@ -95,17 +95,17 @@ def checked(own: dict[str, str]) -> "subprocess.CompletedProcess[str]":
 @pytest.mark.django_db
 @pytest.mark.parametrize("host", HOSTS)
 def test_the_mailed_link_begins_with_the_portals_own_address(
-    settings: Any, django_capture_on_commit_callbacks: Callable[..., Any], host: str
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Callable[..., Any],
+    host: str,
 ) -> None:
     cache.clear()
     settings.BASE_URL, settings.ALLOWED_HOSTS = BASE, ["weir.example.org"]
     person = make.scientist(password=make.PASSWORD)
-    app.conf.update(task_always_eager=True)
-    try:
-        with django_capture_on_commit_callbacks(execute=True):
-            Client(HTTP_HOST=host).post("/account/password/reset/", {"email": person.email})
-    finally:
-        app.conf.update(task_always_eager=False)
+    with django_capture_on_commit_callbacks(execute=True):
+        Client(HTTP_HOST=host).post("/account/password/reset/", {"email": person.email})
+    send_mail()
     links = re.findall(r"https?://\S+", str(mail.outbox[0].body))
     assert [link.partition("/account/")[0] for link in links] == [BASE]
 

@@ -1,14 +1,15 @@
-"""What people see when something cannot be done: why, that nothing changed, and a way on."""
+"""Error pages say why something cannot be done and that nothing was changed, and offer a way on."""
 
 import json
 
 import pytest
+from django.contrib.staticfiles.finders import get_finders
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
+from common.admission import Busy, TooMuchAtOnce
 from common.errors import Conflict, Denied, Refused
 from common.http import RefusalsMiddleware, back, busy
-from common.turns import Busy, TooMuchAtOnce
 from portal import views
 from tests import make
 
@@ -67,7 +68,7 @@ def test_a_page_that_was_only_looked_at_comes_again_by_itself() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("path", ["/requests/inbox/", "/people/me/", "/datasets/", "/nowhere/", "/audit/"])
+@pytest.mark.parametrize("path", ["/inbox/", "/people/me/", "/datasets/", "/nowhere/", "/audit/"])
 @pytest.mark.parametrize("headers", [{}, {"hx-request": "true"}, {"accept": "application/json"}])
 def test_no_private_page_is_kept_by_a_browser(path: str, headers: dict[str, str]) -> None:
     client = Client()
@@ -81,6 +82,15 @@ def test_files_that_are_the_same_for_everybody_may_be_kept() -> None:
     answer = Client().get("/static/favicon.svg")
     assert "no-store" not in answer["Cache-Control"]
     answer.close()
+
+
+@pytest.mark.django_db
+def test_built_files_are_served_and_their_sources_are_not() -> None:
+    served = {name for finder in get_finders() for name, _ in finder.list([])}
+    assert {"favicon.svg", "theme.js"} <= served
+    assert [name for name in served if name.startswith(("src/", "entries/", "js/", "css/"))] == []
+    assert Client().get("/static/src/entries/app.js").status_code == 404
+    assert Client().get("/static/entries/app.js").status_code == 404
 
 
 @pytest.mark.django_db

@@ -1,4 +1,4 @@
-"""CSV that the portal writes holds no formula, whoever chose the words in it."""
+"""CSV that the portal writes contains no formula, whoever chose the words in it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A store of its own for every test that looks at what lies in it."""
+"""A separate store for every test that looks at its content."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from datasets import hooks
 
 @pytest.fixture(autouse=True)
 def store(tmp_path, settings, request):
-    """Files of one test are not seen by another. (Browser tests share the store of the running portal.)"""
+    """Hide the files of one test from the others. (Browser tests share the store of the running portal.)"""
     if "live" not in request.fixturenames:
         settings.STORE = tmp_path / "store"
     return settings.STORE
@@ -15,7 +15,7 @@ def store(tmp_path, settings, request):
 
 @pytest.fixture
 def heard(monkeypatch):
-    """What the hooks were told, in order."""
+    """The calls of the hooks, in order."""
     told: list[tuple[object, ...]] = []
     monkeypatch.setattr(
         hooks, "on_revision_retired", [lambda item, by: told.append(("retired", item.number, by))]

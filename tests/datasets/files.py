@@ -1,4 +1,4 @@
-"""Files as people (and others) upload them: good ones, broken ones, hostile ones."""
+"""Files that people upload: good, broken and hostile ones."""
 
 from pathlib import Path
 
@@ -21,14 +21,14 @@ def parquet(folder: Path, table: pa.Table, **options: object) -> Path:
 
 
 def bomb(folder: Path, **options: object) -> Path:
-    """A few hundred kilobytes of Parquet that unpack to 6.4 GB of text."""
+    """Write a few hundred kilobytes of Parquet that unpack to 6.4 GB of text."""
     text = pa.array(["x" * 1_000_000])
     indices = pa.array([0] * 6_400, pa.int32())
     return parquet(folder, pa.table({"text": pa.DictionaryArray.from_arrays(indices, text)}), **options)
 
 
 def many_rows(folder: Path) -> Path:
-    """A small file that claims and holds 300 million rows of the same number."""
+    """Write a small file that claims and contains 300 million rows of the same number."""
     schema = pa.schema([("n", pa.int64())])
     path = folder / "source.part"
     batch = pa.record_batch([pa.array([7], pa.int64()).take(pa.array([0] * 1_000_000))], schema=schema)

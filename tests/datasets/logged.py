@@ -1,4 +1,4 @@
-"""What the audit log says, for tests."""
+"""Access to the audit log for tests."""
 
 from audit.models import Entry
 

@@ -47,7 +47,7 @@ MATRIX = {
     "may_freeze": {"owner", "admin"},
     "may_revoke_access": {"owner", "admin"},
     "is_reviewer": {"owner", "reviewer", "trusted reviewer"},
-    "ask_for_access": {"scientist"},
+    "may_ask_access": {"scientist"},
     "may_use": {"granted"},
     "has_access": {"granted"},
 }

@@ -1,4 +1,4 @@
-"""What the store renames into place is on disk before, and its name is after: a power cut leaves nothing half."""
+"""The store calls fsync before it renames a file into place, and after: a power cut leaves no half-written file."""
 
 import sys
 from pathlib import Path
@@ -16,7 +16,7 @@ PLANS = (ColumnPlan(name="wage"), ColumnPlan(name="region", labels=("east", "nor
 
 
 def order_of(act):
-    """What was made durable and renamed meanwhile, in order: ("fsync", path) and ("rename", "")."""
+    """The calls that were made, in order: ("fsync", path) and ("rename", "")."""
     seen = []
 
     def note(frame, event, called):

@@ -31,7 +31,7 @@ def beside(act: Callable[..., T], *args: Any, **kwargs: Any) -> T:
 
 def at_the_inbox(page: Page) -> None:
     """Signed in: the address of the form that comes before ends like that of the inbox, which is its `next`."""
-    page.wait_for_url(lambda url: urlsplit(url).path == "/requests/inbox/")
+    page.wait_for_url(lambda url: urlsplit(url).path == "/inbox/")
 
 
 def promised() -> SimpleNamespace:

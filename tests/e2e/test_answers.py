@@ -31,7 +31,7 @@ def test_a_question_is_written_priced_confirmed_and_answered(
     open_as: Callable[..., Page], world: SimpleNamespace, width: int
 ) -> None:
     page = open_as(world.scientist, reverse("datasets:detail", args=[world.dataset.pk]), width=width)
-    page.get_by_role("link", name="Ask automatically").click()
+    page.get_by_role("link", name="Ask a question").click()
     write_in_the_form(page)
     price_follows(page)
     no_barriers(page, "ask")
@@ -57,7 +57,7 @@ def write_in_the_form(page: Page) -> None:
     page.get_by_label("Compute").select_option("count")
     page.get_by_label("region").check()
     page.get_by_label("Condition 1: column").select_option("year")
-    page.get_by_label("Condition 1: how it is compared").select_option(">=")
+    page.get_by_label("Condition 1: comparison").select_option(">=")
     page.get_by_label("Condition 1: value").press_sequentially("1991")
     expect(page.locator("#id_sql")).to_have_value(
         "SELECT region, COUNT(*)\nFROM wages\nWHERE year >= 1991\nGROUP BY region"
@@ -69,7 +69,7 @@ def write_in_the_form(page: Page) -> None:
 def price_follows(page: Page) -> None:
     page.get_by_label("Error, plus or minus").fill("9")
     expect(page.locator("#price")).to_contain_text("± 9 rows")
-    expect(page.get_by_role("radio", name="I need it this exact")).to_be_checked()
+    expect(page.get_by_role("radio", name="I need this accuracy")).to_be_checked()
     epsilon = page.get_by_label("Epsilon").input_value()
     page.get_by_label("Error, plus or minus").fill("18")
     expect(page.locator("#price")).to_contain_text("± 18 rows")
@@ -137,7 +137,7 @@ def test_an_owner_makes_a_promise_and_gives_a_share(
     page.get_by_role("button", name="Read and confirm").click()
     page.get_by_role("button", name="Make this promise").click()
     page.locator("#confirm [data-yes]").click()
-    expect(page.get_by_text("The dataset is protected.")).to_be_visible()
+    expect(page.get_by_text("Promise made.")).to_be_visible()
     page.get_by_label("Scientist").select_option(label=f"Sam Scientist ({world.scientist.email})")
     page.get_by_role("button", name="Give the budget").click()
     expect(page.get_by_role("link", name="Sam Scientist")).to_be_visible()
@@ -164,7 +164,7 @@ def test_a_question_can_be_asked_without_scripts(
     page = context.new_page()
     page.goto(reverse("privacy:ask", args=[world.budget.pk]))
     page.locator("#id_measure").select_option("count")
-    page.get_by_role("button", name="Price this", exact=True).click()
+    page.get_by_role("button", name="Show the price", exact=True).click()
     expect(page.locator("#price")).to_contain_text("Number of rows")
     page.get_by_role("button", name="Ask: spend").click()
     expect(page.get_by_text("What is spent does not come back.")).to_be_visible()

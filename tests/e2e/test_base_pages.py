@@ -105,7 +105,7 @@ def test_a_dangerous_step_asks_first(open_page: Any) -> None:
     posts: list[str] = []
     page.on("request", lambda asked: posts.append(asked.url) if asked.method == "POST" else None)
     page.click("text=Delete draft")
-    assert page.inner_text("#confirm-text") == "The draft and its mock runs are gone for good."
+    assert page.inner_text("#confirm-text") == "The draft and its mock runs are deleted for good."
     assert page.evaluate("document.activeElement.textContent") == "Cancel"
     page.keyboard.press("Escape")
     page.wait_for_selector("#confirm", state="hidden")

@@ -9,7 +9,7 @@ from tests.makers import requests as lane
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 
-REASON = "Many files are being looked at just now."
+REASON = "The portal is opening many other files at the moment."
 
 
 def busy_once(page, address: str, *, headers: dict[str, str]) -> list[int]:
@@ -33,10 +33,10 @@ def test_a_preview_is_tried_again_and_the_page_says_so(open_as, complaints):
     item = make.code_request(at="ran", executor=lane.WritesOutputs({"t.csv": b"name\nrow0\n"}))
     run = item.runs.get()
     preview = reverse("requests:output", args=[run.outputs.get().pk])
-    page = open_as(item.dataset.owner, reverse("requests:inbox"))
+    page = open_as(item.dataset.owner, reverse("inbox"))
     asked = busy_once(page, preview, headers={"Retry-After": "1"})
     page.goto(reverse("requests:check", args=[run.release.pk]))
-    expect(page.get_by_text(f"{REASON} This is tried again by itself.")).to_be_visible()
+    expect(page.get_by_text(f"{REASON} The page tries again by itself.")).to_be_visible()
     expect(page.get_by_role("cell", name="row0")).to_be_visible()
     assert len(asked) == 2
     assert [line for line in complaints if "Error Code 429" not in line] == []
@@ -47,7 +47,7 @@ def test_what_was_refused_three_times_is_asked_again_once(open_as, complaints):
     item = make.code_request(at="ran", executor=lane.WritesOutputs({"t.csv": b"name\nrow0\n"}))
     run = item.runs.get()
     preview = reverse("requests:output", args=[run.outputs.get().pk])
-    page = open_as(item.dataset.owner, reverse("requests:inbox"))
+    page = open_as(item.dataset.owner, reverse("inbox"))
     asked = []
 
     def answer(route) -> None:
@@ -72,7 +72,7 @@ def test_what_was_refused_three_times_is_asked_again_once(open_as, complaints):
 
 def test_a_page_comes_again_by_itself(open_as):
     person = make.scientist()
-    page = open_as(person, reverse("requests:inbox"))
+    page = open_as(person, reverse("inbox"))
     busy_once(page, reverse("accounts:profile"), headers={"Retry-After": "1", "Refresh": "1"})
     page.goto(reverse("accounts:profile"))
     expect(page.get_by_text(REASON)).to_be_visible()

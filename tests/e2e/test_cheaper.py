@@ -8,8 +8,8 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from datasets import inspection
 from datasets import services as datasets
+from datasets.services import inspection
 from tests.e2e.acting import beside, no_barriers, promised
 from tests.makers import datasets as data
 
@@ -37,22 +37,22 @@ def test_a_proposal_is_taken_by_keyboard(
     page.get_by_label("Compute").select_option("sum")
     page.locator("#id_column").select_option("wage")
     price = page.locator("#price")
-    expect(price).to_contain_text("Counting at most 200,000 EUR of each person")
+    expect(price).to_contain_text("Counting at most 200,000 EUR per person")
     no_barriers(page, "proposals")
-    page.get_by_role("button", name="Count one row of each person").press("Enter")
+    page.get_by_role("button", name="Count one row per person").press("Enter")
     expect(page.locator("#id_sql")).to_have_value("SELECT SUM(wage)\nFROM wages\nLIMIT 1 BY person")
     expect(page.locator("#id_rows")).to_have_value("1")
-    expect(price).to_contain_text("Counting at most 50,000 EUR of each person")
+    expect(price).to_contain_text("Counting at most 50,000 EUR per person")
     expect(page.locator("#price-title")).to_be_focused()
     page.get_by_role("button", name="Limit wage to 25,000").press("Enter")
     expect(page.locator("#id_sql")).to_have_value(
         "SELECT SUM(LEAST(wage, 25000))\nFROM wages\nLIMIT 1 BY person"
     )
-    expect(page.get_by_text("The form has no fields for this question.")).to_be_visible()
+    expect(page.get_by_text("The form has no fields for this question,")).to_be_visible()
     page.get_by_role("button", name="Ask: spend").click()
     page.locator("#confirm [data-yes]").click()
     expect(page.locator("#answer-live")).to_contain_text(
-        "Counting at most 25,000 EUR of each person", timeout=30_000
+        "Counting at most 25,000 EUR per person", timeout=30_000
     )
     no_barriers(page, "answer with a cap")
     screenshot(page, "cheaper-answer")

@@ -34,9 +34,9 @@ def test_a_second_tab_is_told_and_may_write_over(open_as: Callable[..., Page], d
     write_code(one, "def main():\n    return 1\n")
     expect(one.locator("#save-state")).to_contain_text("Saved at")
     write_code(other, "def main():\n    return 2\n")
-    expect(other.locator("#draft-alert")).to_contain_text("written in another tab")
+    expect(other.locator("#draft-alert")).to_contain_text("changed in another tab")
     assert saved_code(draft) == "def main():\n    return 1\n"
-    other.get_by_role("button", name="Save mine over it").click()
+    other.get_by_role("button", name="Overwrite it with mine").click()
     expect(other.locator("#save-state")).to_contain_text("Saved at")
     assert saved_code(draft) == "def main():\n    return 2\n"
 
@@ -50,8 +50,8 @@ def test_text_typed_after_the_session_ended_comes_back_after_signing_in(
     expect(page.locator("#draft-alert")).to_contain_text("You are signed out")
     sign_in(page.context, draft.author)
     page.goto(path(draft))
-    expect(page.locator("#draft-alert")).to_contain_text("kept text that was not saved")
-    page.get_by_role("button", name="Take it up").click()
+    expect(page.locator("#draft-alert")).to_contain_text("has text that was not saved")
+    page.get_by_role("button", name="Restore it").click()
     expect(page.locator("#save-state")).to_contain_text("Saved at")
     assert saved_code(draft) == "def main():\n    return 'kept'\n"
 

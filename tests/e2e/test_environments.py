@@ -59,8 +59,8 @@ def test_an_admin_retires_one_and_removes_its_files(open_as: Callable[..., Any])
     place.mkdir()
     (place / "file").write_text("x")
     page = open_as(admin, reverse("requests:environment", args=[item.pk]))
-    for step in ("Retire", "Remove its files"):
+    for step in ("Retire", "Delete its files"):
         page.get_by_role("button", name=step).click()
         page.get_by_role("dialog").get_by_role("button", name=step).click()
-    expect(page.get_by_text("removed from the disk")).to_be_visible()
+    expect(page.get_by_text("deleted from disk")).to_be_visible()
     assert not place.exists()

@@ -1,4 +1,4 @@
-"""What changes on an open page by itself: the bell, by socket or by asking again, and the end of a session."""
+"""What changes on an open page by itself: notifications, by socket or by polling, and the end of a session."""
 
 import re
 from collections.abc import Callable

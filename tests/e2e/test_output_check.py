@@ -13,7 +13,7 @@ from requests_app.models import CodeRequest, Release
 from tests import make
 from tests.e2e.acting import beside, no_barriers
 from tests.makers import requests as lane
-from tests.runner_gates.hiding_in_binary import picture
+from tests.runner.gates.hiding_in_binary import picture
 
 pytestmark = [pytest.mark.e2e, pytest.mark.sandbox, pytest.mark.django_db(transaction=True)]
 LIVE = 30_000
@@ -73,7 +73,7 @@ def test_a_reviewer_looks_at_all_of_a_picture_and_a_text(
     chart.scroll_into_view_if_needed()
     expect(chart.locator("img")).to_be_visible(timeout=LIVE)
     chart.get_by_role("link", name="Show small differences").click()
-    expect(chart.locator(".pager")).to_contain_text("drawn as the largest", timeout=LIVE)
+    expect(chart.locator(".pager")).to_contain_text("small colour differences are exaggerated", timeout=LIVE)
     screenshot(page, "output-check")
     chart.get_by_role("link", name="Parts in full size").click()
     expect(chart.locator(".pager")).to_contain_text("part 1 of 4 in full size", timeout=LIVE)

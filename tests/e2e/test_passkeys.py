@@ -75,7 +75,7 @@ def add(page: Page, name: str) -> None:
     page.get_by_role("link", name="Add").first.click()
     page.get_by_label("Name").fill(name)
     no_barriers(page, "adding a passkey")
-    page.get_by_role("button", name="Make the passkey").click()
+    page.get_by_role("button", name="Create the passkey").click()
     page.get_by_role("heading", name="Recovery codes").wait_for()
 
 
@@ -118,14 +118,14 @@ def test_what_the_browser_refuses_is_said_on_the_page(page: Page, authenticator:
     devices, name = authenticator
     devices.send("WebAuthn.setUserVerified", {"authenticatorId": name, "isUserVerified": False})
     page.goto("/account/mfa/webauthn/add/")
-    page.get_by_role("button", name="Make the passkey").click()
+    page.get_by_role("button", name="Create the passkey").click()
     expect(page.get_by_role("alert")).to_contain_text("The passkey was not used")
     devices.send("WebAuthn.setUserVerified", {"authenticatorId": name, "isUserVerified": True})
-    page.get_by_role("button", name="Make the passkey").click()
+    page.get_by_role("button", name="Create the passkey").click()
     page.get_by_role("heading", name="Recovery codes").wait_for()
     page.goto("/account/mfa/webauthn/add/")
-    page.get_by_role("button", name="Make the passkey").click()
-    expect(page.get_by_role("alert")).to_contain_text("holds a passkey of yours")
+    page.get_by_role("button", name="Create the passkey").click()
+    expect(page.get_by_role("alert")).to_contain_text("already has one of your passkeys")
 
 
 def test_a_passkey_of_nobody_here_is_refused(page: Page) -> None:

@@ -24,7 +24,7 @@ def test_a_suspended_person_is_put_out_of_an_open_page(open_as: Callable[..., An
     page.get_by_label("Reason").last.fill("A lost laptop.")
     page.get_by_role("button", name="Suspend").click()
     page.locator("#confirm [data-yes]").click()
-    expect(page.get_by_text("Sam Scientist is suspended")).to_be_visible()
+    expect(page.get_by_text("Sam Scientist has been suspended")).to_be_visible()
     expect(theirs.get_by_role("heading", name="Sign in")).to_be_visible(timeout=5_000)
     person.refresh_from_db()
     assert (person.state, Entry.objects.get(action="user.suspend").detail) == (
@@ -35,7 +35,7 @@ def test_a_suspended_person_is_put_out_of_an_open_page(open_as: Callable[..., An
 
 def test_an_admin_gives_a_role_by_keyboard(open_as: Callable[..., Any]) -> None:
     page = open_as(make.admin(), f"/people/{make.user().pk}/")
-    page.get_by_text("Give… the role Data owner").focus()
+    page.get_by_text("Grant… the role Data owner").focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     page.keyboard.type("Runs the wage panel.")

@@ -17,8 +17,9 @@ from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
-from privacy import asking, services
+from privacy import services
 from privacy.models import Answer, Budget, LedgerLine
+from privacy.services import questions
 from tests import make
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
@@ -40,8 +41,8 @@ def budget(live: SimpleNamespace, transactional_db: None) -> Budget:
 
 def answered(budget: Budget, sql: str) -> Answer:
     by = budget.scientist
-    quoted = asking.quote(budget, asking.read_sql(budget, sql), by=by, epsilon=2.0)
-    answer = asking.ask(budget, quoted, key=uuid4(), by=by, text=sql)
+    quoted = questions.quote(budget, questions.read_sql(budget, sql), by=by, epsilon=2.0)
+    answer = questions.ask(budget, quoted, key=uuid4(), by=by, text=sql)
     end = time.monotonic() + PATIENCE
     while Answer.objects.get(pk=answer.pk).state != Answer.State.RELEASED:
         assert time.monotonic() < end

@@ -46,7 +46,7 @@ def people(live: SimpleNamespace, transactional_db: None) -> SimpleNamespace:
 
 
 def try_and_submit(page: Page) -> None:
-    """Try on mock by keyboard, wait for the answer, submit what was frozen."""
+    """Run on mock data by keyboard, wait for the answer, submit what was frozen."""
     panel = page.locator("#mock-panel")
     earlier = panel.get_attribute("data-live") or ""
     page.locator(".cm-content").press("ControlOrMeta+Enter")
@@ -64,11 +64,11 @@ def test_three_people_take_a_question_from_draft_to_a_released_answer(
     open_as: Callable[..., Page], people: SimpleNamespace
 ) -> None:
     scientist = open_as(people.scientist, f"/requests/new/{people.dataset.pk}/")
-    owner = open_as(people.owner, "/requests/inbox/")
+    owner = open_as(people.owner, "/inbox/")
     admin = open_as(people.admin, "/requests/workers/")
     expect(admin.locator("#workers-live")).to_contain_text("Idle", timeout=LIVE)
     no_barriers(admin, "workers")
-    expect(owner.locator("#inbox-items")).to_contain_text("Nothing waits for you")
+    expect(owner.locator("#inbox-items")).to_contain_text("Nothing is waiting for you")
 
     write_the_first_version(scientist)
     ask_for_changes(owner)
@@ -94,7 +94,7 @@ def write_the_first_version(scientist: Page) -> None:
     scientist.get_by_label("Expected outputs").fill("One table with a row for each of three regions.")
     write_code(scientist, FIRST)
     try_and_submit(scientist)
-    expect(scientist.locator("#request-live")).to_contain_text("Version 1 waits for a review")
+    expect(scientist.locator("#request-live")).to_contain_text("Version 1 is waiting for a review")
     no_barriers(scientist, "request")
 
 
@@ -107,12 +107,14 @@ def ask_for_changes(owner: Page) -> None:
     owner.get_by_label("Request changes").check()
     owner.locator("#verdict textarea").fill("Please leave out regions with fewer than ten people, and round.")
     owner.get_by_role("button", name="Send the verdict").click()
-    expect(owner.locator("#request-live")).to_contain_text("A reviewer asks for changes")
+    expect(owner.locator("#request-live")).to_contain_text("A reviewer has requested changes")
 
 
 def write_the_second_version(scientist: Page) -> None:
     """The author's open page has changed meanwhile; they answer with a new version."""
-    expect(scientist.locator("#request-live")).to_contain_text("A reviewer asks for changes", timeout=LIVE)
+    expect(scientist.locator("#request-live")).to_contain_text(
+        "A reviewer has requested changes", timeout=LIVE
+    )
     scientist.get_by_role("link", name="Write a new version").click()
     write_code(scientist, SECOND)
     no_barriers(scientist, "editor")
@@ -152,11 +154,11 @@ def remark(page: Page, line: int, text: str) -> None:
     form.get_by_role("button", name="Comment").click()
     row = page.locator(f"[data-threads][data-line='{line}']")
     expect(row).to_contain_text("held: sent with your verdict")
-    expect(page.locator("#held-count")).to_contain_text("1 comment of yours is sent with it.")
+    expect(page.locator("#held-count")).to_contain_text("1 of your comments is sent with it.")
 
 
 def review_the_second_version(owner: Page) -> None:
-    owner.goto("/requests/inbox/")
+    owner.goto("/inbox/")
     owner.get_by_role("link", name="Mean wage by region").click(timeout=LIVE)
     expect(owner.locator("#code-title")).to_have_text("Changes since version 1")
     expect(owner.locator(".is-added")).to_have_count(2)
@@ -183,7 +185,7 @@ def check_and_release(owner: Page) -> None:
     expect(owner.locator(".preview-table")).to_contain_text("mean_wage", timeout=LIVE)
     no_barriers(owner, "output check")
     owner.get_by_role("button", name="Release this file").click()
-    owner.get_by_label("Release the files marked so").check()
+    owner.get_by_label("Release the files marked for release").check()
     owner.get_by_role("button", name="Send the decision").click()
     owner.get_by_role("dialog").get_by_role("button", name="Send the decision").click()
     expect(owner.locator("#run-live")).to_contain_text("The outputs are released.")

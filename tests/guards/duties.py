@@ -101,8 +101,8 @@ def past_triggers(item: Any) -> None:
 
 
 def _budget_for(person: User) -> Budget:
-    protection = shares.protection()
-    return budgets.give_budget(protection, person, by=protection.dataset.owner, epsilon=0.5)
+    promise = shares.promise()
+    return budgets.give_budget(promise, person, by=promise.dataset.owner, epsilon=0.5)
 
 
 def _reviewer() -> User:
@@ -224,7 +224,7 @@ DUTIES = {
         lambda: shares.budget().scientist,
         lambda who: shares.budget(scientist=who),
         lambda who: [
-            budgets.close_budget(each, by=each.protection.dataset.owner, reason="Done.")
+            budgets.close_budget(each, by=each.promise.dataset.owner, reason="Done.")
             for each in who.budgets.all()
         ],
     ),

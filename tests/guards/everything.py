@@ -7,7 +7,7 @@ import pytest
 from accounts.models import RoleGrant, User
 from datasets import services as datasets
 from datasets.models import Dataset, Upload
-from privacy import execution
+from privacy.execution import lifecycle
 from privacy.models import Budget, TopUp
 from requests_app import services as lane
 from requests_app.models import CodeRequest, Comment, Release
@@ -56,10 +56,10 @@ def cast() -> Cast:
     comment = lane.comment(requests_.version(to_review), by=person, text="Odd.")
     ran = make.code_request(at="ran", dataset=own)
     drafted = make.code_request(author=person, dataset=used)
-    budget = shares.budget(shares.protection(used), person)
+    budget = shares.budget(shares.promise(used), person)
     answer = shares.answer(budget, epsilon=0.5)
-    execution.compute(str(answer.pk))
-    given = shares.budget(shares.protection(own))
+    lifecycle.compute(str(answer.pk))
+    given = shares.budget(shares.promise(own))
     make.access_request(make.dataset(), person)
     return Cast(
         person=fresh(person),

@@ -17,14 +17,15 @@ from django.test import Client
 
 from accounts.models import EXCLUSIVE_ROLES, User
 from common.errors import Refused
-from datasets import inspection, uploads
 from datasets import services as datasets
 from datasets.models import Dataset, Upload
-from privacy import asking
+from datasets.services import inspection, uploads
 from privacy import services as budgets
-from requests_app import releasing, rules
+from privacy.services import questions
+from requests_app import rules
 from requests_app import services as lane
 from requests_app.models import CodeRequest, Comment, Run
+from requests_app.services import outputs, releases
 from tests import make
 from tests.guards.everything import Cast, cast, comes_to_oversee, fresh
 from tests.guards.pages import Page, every_page
@@ -128,12 +129,14 @@ def _opened(client: Client) -> Iterator[Asked]:
 
 # By verbs
 
-MODULES: list[ModuleType] = [datasets, uploads, inspection, lane, releasing, budgets, asking]
+MODULES: list[ModuleType] = [datasets, uploads, inspection, lane, outputs, releases, budgets, questions]
 Call = Callable[[Cast, User], object]
 
 
-def _quote(cast: Cast, by: User) -> asking.Quote:
-    return asking.quote(cast.budget, asking.read_sql(cast.budget, shares.PEOPLE_COUNTED), by=by, epsilon=0.2)
+def _quote(cast: Cast, by: User) -> questions.Quote:
+    return questions.quote(
+        cast.budget, questions.read_sql(cast.budget, shares.PEOPLE_COUNTED), by=by, epsilon=0.2
+    )
 
 
 CALLS: dict[str, Call] = {
@@ -174,33 +177,31 @@ CALLS: dict[str, Call] = {
     "lane.unresolve": lambda c, by: lane.unresolve(_published(c), by=by),
     "lane.review": lambda c, by: requests_.approve(requests_.version(c.to_review), by=by),
     "lane.start_run": lambda c, by: lane.start_run(c.approved, by=by, key=uuid4()),
-    "releasing.begin_check": lambda c, by: releasing.begin_check(c.to_check, by=by),
-    "releasing.set_verdict": lambda c, by: releasing.set_verdict(_output(c), by=by, verdict="withhold"),
-    "releasing.decide": lambda c, by: releasing.decide(c.to_check, by=by, verdict="reject", comment="No."),
-    "releasing.open_held": lambda c, by: releasing.open_held(_output(c), by=by),
-    "releasing.open_held_download": lambda c, by: releasing.open_held_download(_output(c), by=by),
-    "releasing.open_released": lambda c, by: releasing.open_released(c.received.run.outputs.all()[0], by=by),
-    "releasing.open_log": lambda c, by: releasing.open_log(c.to_check.run, by=by),
-    "releasing.add_log_excerpt": lambda c, by: releasing.add_log_excerpt(
-        c.to_check.run, by=by, text="A line."
-    ),
+    "releases.begin_check": lambda c, by: releases.begin_check(c.to_check, by=by),
+    "releases.set_verdict": lambda c, by: releases.set_verdict(_output(c), by=by, verdict="withhold"),
+    "releases.decide": lambda c, by: releases.decide(c.to_check, by=by, verdict="reject", comment="No."),
+    "outputs.open_held": lambda c, by: outputs.open_held(_output(c), by=by),
+    "outputs.open_held_download": lambda c, by: outputs.open_held_download(_output(c), by=by),
+    "outputs.open_released": lambda c, by: outputs.open_released(c.received.run.outputs.all()[0], by=by),
+    "outputs.open_log": lambda c, by: outputs.open_log(c.to_check.run, by=by),
+    "releases.add_log_excerpt": lambda c, by: releases.add_log_excerpt(c.to_check.run, by=by, text="A line."),
     "budgets.protect": lambda c, by: budgets.protect(
         _unprotected(c), by=by, epsilon=1.0, public_size=30, constants=[]
     ),
-    "budgets.publish_rows": lambda c, by: budgets.publish_rows(c.own.protection, {"wages": 90}, by=by),
+    "budgets.publish_rows": lambda c, by: budgets.publish_rows(c.own.promise, {"wages": 90}, by=by),
     "budgets.give_budget": lambda c, by: budgets.give_budget(
-        c.own.protection, make.scientist(), by=by, epsilon=0.3
+        c.own.promise, make.scientist(), by=by, epsilon=0.3
     ),
     "budgets.close_budget": lambda c, by: budgets.close_budget(c.given, by=by, reason="Done."),
     "budgets.change_budget": lambda c, by: budgets.change_budget(c.given, by=by, epsilon=1.2),
     "budgets.ask_top_up": lambda c, by: budgets.ask_top_up(c.budget, by=by, epsilon=1.5, reason="More."),
     "budgets.decide_top_up": lambda c, by: budgets.decide_top_up(c.top_up, by=by, grant=False, note="No."),
-    "asking.quote": _quote,
-    "asking.ask": lambda c, by: asking.ask(c.budget, _quote(c, c.person), key=uuid4(), by=by),
+    "questions.quote": _quote,
+    "questions.ask": lambda c, by: questions.ask(c.budget, _quote(c, c.person), key=uuid4(), by=by),
 }
 """Every verb that uses a duty, as somebody who has the duty calls it."""
 
-DURABLE = {"budgets.change_budget", "asking.ask"}
+DURABLE = {"budgets.change_budget", "questions.ask"}
 """Verbs that commit by themselves, and so cannot be undone here."""
 
 OVERSEERS = "an admin's own: what they may stop or call back as such"
@@ -212,7 +213,7 @@ EXEMPT = {
     "datasets.withdraw_access": "gives up what one asked for",
     "lane.revoke": OVERSEERS,
     "lane.cancel_run": OVERSEERS,
-    "releasing.recall": OVERSEERS,
+    "releases.recall": OVERSEERS,
     "budgets.note_export": "an auditor's own: they read the ledger",
     "uploads.retry": "asks the same rule as receiving, of an upload that has failed",
     "uploads.keep_table": "asks the same rule as removing, of an earlier table",
@@ -339,5 +340,5 @@ def test_they_are_told_nothing_of_what_others_do(cast: Cast, role: str):
 def test_a_run_of_theirs_does_not_open_the_data(cast: Cast):
     run = requests_.claimed(requests_.start(cast.approved))
     comes_to_oversee(cast.person, "auditor")
-    why = rules.open_data(Run.objects.get(pk=run.pk))
-    assert why == "Admins and auditors oversee those who work with data: they hold no duty on it themselves."
+    why = rules.may_open_data(Run.objects.get(pk=run.pk))
+    assert why == "Admins and auditors oversee work with data, so they cannot hold a duty on it themselves."

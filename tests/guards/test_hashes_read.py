@@ -13,8 +13,9 @@ from django.urls import reverse
 
 from audit.models import Entry
 from datasets import execution as reading
-from datasets import services, storage, uploads
-from privacy import execution as answering
+from datasets import services, storage
+from datasets.services import uploads
+from privacy.execution import lifecycle as answering
 from requests_app.models import CodeRequest, Run
 from tests import make
 from tests.guards.pages import every_page
@@ -48,7 +49,7 @@ def world():
     make.code_request(dataset=dataset, at="ran", executor=WritesOutputs({"held.json": HELD}))
     make.code_request(dataset=dataset, at="released")
     make.reviewer(dataset)
-    share = shares.budget(shares.protection(dataset))
+    share = shares.budget(shares.promise(dataset))
     make.grant(dataset, share.scientist)
     answer = shares.answer(share, epsilon=0.5)
     answering.compute(str(answer.pk))

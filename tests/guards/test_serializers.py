@@ -11,6 +11,8 @@ from django.conf import settings
 from portal.celery import app
 from tests.guards.test_source import ROOT, sources
 
+app.loader.import_default_modules()
+
 MODULES = {
     "pickle", "_pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "yaml", "ruamel", "msgpack",
     "torch", "dbm", "jsonpickle", "plistlib", "xmlrpc", "multiprocessing", "concurrent.futures.process",
@@ -24,16 +26,16 @@ CALLS = {
 }
 """Functions, and the modules they are called on (None: any)."""
 ALLOWED = {
-    ("runner/harness/start.py", "marshal"): "reads the job that the worker wrote, inside the sandbox",
-    ("runner/harness/zygote.py", "marshal"): "as start.py, for many blocks",
-    ("runner/harness/start.py", "__import__"): "loads the packages of submitted code, inside the sandbox",
-    ("runner/harness/zygote.py", "__import__"): "as start.py",
-    ("runner/harness/preload.py", "__import__"): "as start.py",
-    ("runner/job.py", "marshal"): "writes the job and compiled code for the sandbox; reads nothing",
-    ("runner/spawner.py", "marshal"): "writes requests to its own child over a pair of sockets",
-    ("runner/spawning.py", "marshal"): "that child: reads what its parent wrote",
-    ("runner/zygote.py", "marshal"): "describes the blocks; reads nothing",
-    ("runner/fork_server.py", "marshal"): "writes the job of many blocks; reads nothing",
+    ("runner/inside/start.py", "marshal"): "reads the job that the worker wrote, inside the sandbox",
+    ("runner/inside/block_server.py", "marshal"): "as start.py, for many blocks",
+    ("runner/inside/start.py", "__import__"): "loads the packages of submitted code, inside the sandbox",
+    ("runner/inside/block_server.py", "__import__"): "as start.py",
+    ("runner/inside/preload.py", "__import__"): "as start.py",
+    ("runner/host/job.py", "marshal"): "writes the job and compiled code for the sandbox; reads nothing",
+    ("runner/host/spawner.py", "marshal"): "writes requests to its own child over a pair of sockets",
+    ("runner/host/spawner_process.py", "marshal"): "that child: reads what its parent wrote",
+    ("runner/executors/blocks.py", "marshal"): "describes the blocks; reads nothing",
+    ("runner/host/fork_server.py", "marshal"): "writes the job of many blocks; reads nothing",
     ("runner/parsing.py", "marshal"): "writes compiled code of ours for the sandbox; reads nothing",
     ("datasets/columns.py", "np.load"): "columns that the portal wrote itself; allow_pickle is off",
 }
@@ -104,7 +106,7 @@ def test_what_a_network_can_reach_is_json():
     ),
 )
 def test_a_bell_names_at_most_one_row(name: str):
-    """Whoever reaches the broker can ring any bell: what is done, for whom and with which words stands in the rows."""
+    """Whoever reaches the broker can queue any task: what is done, for whom and in which words is in the rows."""
     parameters = [each for each in inspect.signature(app.tasks[name].run).parameters if each != "self"]
     assert parameters in ([], ["pk"])
 

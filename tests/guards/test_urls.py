@@ -16,7 +16,7 @@ from accounts import services as people
 from accounts.models import User
 from audit.models import Entry
 from datasets.models import Upload
-from privacy import execution
+from privacy.execution import lifecycle
 from privacy.models import TopUp
 from requests_app import services as lane
 from tests import make
@@ -104,10 +104,10 @@ def world(settings) -> dict[str, UUID]:
     make.reviewer(dataset)
     draft = make.dataset(owner=owner, published=False, title=f"{MARK} draft")
     Upload.objects.create(revision=draft.draft, user=owner, file_name="odd.csv", size=10)
-    share = shares.budget(shares.protection(dataset))
+    share = shares.budget(shares.promise(dataset))
     make.grant(dataset, share.scientist)
     answer = shares.answer(share, epsilon=0.5)
-    execution.compute(str(answer.pk))
+    lifecycle.compute(str(answer.pk))
     TopUp.objects.create(budget=share, epsilon=1.0, reason=f"{MARK} again")
     lane.add_environment(by=make.admin(), name="odd", requirements=f"{MARK}==1.0")
     people.invite("odd@weir.example", by=make.admin(), roles=["scientist"])

@@ -1,4 +1,4 @@
-"""People for tests: one valid person each, with the roles named."""
+"""People for tests: one valid person per call, with the roles that are named."""
 
 from itertools import count
 from typing import Any
@@ -10,7 +10,7 @@ _numbers = count(1)
 
 
 def user(*roles: Role | str, **fields: Any) -> User:
-    """An active person holding `roles`. Without `password` they cannot sign in by the form (force_login works)."""
+    """Create an active person with `roles`. Without `password` they cannot sign in by form, only by force_login."""
     number = next(_numbers)
     fields = {"email": f"person{number}@weir.example", "name": f"Person {number}", **fields}
     if "state" in fields:

@@ -1,4 +1,4 @@
-"""Datasets for tests: a small real one, sealed in the store and published through the real services."""
+"""Datasets for tests: small real ones, sealed in the store and published through the real services."""
 
 from itertools import count
 from typing import Any
@@ -16,7 +16,7 @@ _numbers = count(1)
 PEOPLE = 30
 YEARS = 4
 SECRET_WAGE = 31_337
-"""A wage that is in the private rows and in no declaration: tests look for it where it must not be."""
+"""A wage in the private rows that no declaration contains: tests search for it where it must not appear."""
 WAGE_COLUMNS: dict[str, dict[str, object]] = {
     "person": {"type": "integer", "is_subject": True, "nullable": False, "confirmed": True},
     "year": {"type": "integer", "lower": 1990, "upper": 1999, "confirmed": True, "nullable": False},
@@ -26,7 +26,7 @@ WAGE_COLUMNS: dict[str, dict[str, object]] = {
 
 
 def wage_rows(*, people: int = PEOPLE, years: int = YEARS, secret: int = SECRET_WAGE) -> pa.Table:
-    """Private rows: `years` a person, the first of which holds the secret wage."""
+    """Return private rows, `years` per person; the first row contains the secret wage."""
     rows = range(people * years)
     return pa.table(
         {
@@ -39,7 +39,7 @@ def wage_rows(*, people: int = PEOPLE, years: int = YEARS, secret: int = SECRET_
 
 
 def table(revision: Revision, *, name: str = "wages", rows: pa.Table | None = None, **fields: Any) -> Table:
-    """A sealed table of a revision in preparation, with undeclared columns of the types it is kept in."""
+    """Create a sealed table of a draft revision, with undeclared columns."""
     content = wage_rows() if rows is None else rows
     path = storage.new_table_path()
     pq.write_table(content, path)
@@ -75,8 +75,10 @@ def dataset(
     declared: dict[str, dict[str, object]] | None = None,
     **fields: Any,
 ) -> Dataset:
-    """A dataset with one table `wages`: person (the data subject), year, region, wage. `declared`: of some columns,
-    beside what is declared anyway."""
+    """Create a dataset with one table `wages`: person (the subject), year, region, wage.
+
+    `declared` adds declarations to some columns: {column: {field: value}}.
+    """
     number = next(_numbers)
     by = owner or accounts.owner()
     fields = {"name": f"wages_{number}", "title": f"Wages {number}", **fields}
@@ -98,20 +100,20 @@ def dataset(
 
 
 def _declared(rows: pa.Table | None) -> dict[str, dict[str, object]]:
-    """The usual columns; what rows have beside them is of the type that they have."""
+    """Return the usual declarations; other columns of the rows are only confirmed."""
     more = [] if rows is None else [name for name in rows.column_names if name not in WAGE_COLUMNS]
     return WAGE_COLUMNS | {name: {"confirmed": True} for name in more}
 
 
 def draft(dataset: Dataset) -> Revision:
-    """The revision in preparation, which there is."""
+    """Return the draft revision, which has to exist."""
     revision = dataset.draft
     assert revision is not None
     return revision
 
 
 def current(dataset: Dataset) -> Revision:
-    """The published revision, which there is."""
+    """Return the published revision, which has to exist."""
     revision = dataset.current
     assert revision is not None
     return revision
@@ -125,20 +127,20 @@ def next_revision(dataset: Dataset, *, rows: pa.Table | None = None) -> Revision
 
 
 def access_request(dataset: Dataset, user: User | None = None, **fields: Any) -> AccessRequest:
-    """A request for access that waits for its decision."""
+    """Create a request for access that is waiting for a decision."""
     fields = {"purpose": "To study how wages grow.", "outputs": "Means by year.", **fields}
     return services.ask_access(dataset, by=user or accounts.scientist(), terms=dataset.terms, **fields)
 
 
 def grant(dataset: Dataset, user: User | None = None, *, days: int | None = None) -> Grant:
-    """Access for a scientist, asked for and granted by the owner."""
+    """Give a scientist access, who asks for it and is granted it by the owner."""
     item = access_request(dataset, user)
     services.decide_access(item, by=dataset.owner, grant=True, days=days)
     return Grant.objects.get(access_request=item)
 
 
 def reviewer(dataset: Dataset, user: User | None = None, *, decides_access: bool = False) -> DatasetReviewer:
-    """A reviewer's seat on a dataset."""
+    """Add a reviewer to a dataset."""
     return services.add_reviewer(
         dataset,
         by=dataset.owner,

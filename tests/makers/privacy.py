@@ -1,20 +1,20 @@
-"""Protected datasets and budgets for tests."""
+"""Datasets with a promise, and budgets, for tests."""
 
 from uuid import uuid4
 
 from accounts.models import User
 from datasets.models import Dataset
-from privacy import asking
 from privacy.engine.accounting import gdp_mu
-from privacy.engine.cells import Domain
-from privacy.models import Answer, Budget, Protection
+from privacy.engine.plan.cells import Domain
+from privacy.models import Answer, Budget, Promise
+from privacy.services import questions
 from tests.makers import accounts, datasets
 
 
-def protection(dataset: Dataset | None = None, *, epsilon: float = 4.0, delta: float = 1e-6) -> Protection:
-    """A promise for a dataset whose only public cells are its regions."""
+def promise(dataset: Dataset | None = None, *, epsilon: float = 4.0, delta: float = 1e-6) -> Promise:
+    """Make a promise for a dataset whose only public cells are its regions."""
     domain = Domain(columns=("region",), labels=(("east", "north", "west"),))
-    return Protection.objects.create(
+    return Promise.objects.create(
         dataset=dataset or datasets.dataset(),
         epsilon=epsilon,
         delta=delta,
@@ -25,13 +25,11 @@ def protection(dataset: Dataset | None = None, *, epsilon: float = 4.0, delta: f
     )
 
 
-def budget(
-    protection_: Protection | None = None, scientist: User | None = None, *, epsilon: float = 1.0
-) -> Budget:
-    """A scientist's share of a protection."""
-    found = protection_ or protection()
+def budget(promise_: Promise | None = None, scientist: User | None = None, *, epsilon: float = 1.0) -> Budget:
+    """Give a scientist a budget from a promise."""
+    found = promise_ or promise()
     return Budget.objects.create(
-        protection=found, scientist=scientist or accounts.scientist(), mu=gdp_mu(epsilon, found.delta)
+        promise=found, scientist=scientist or accounts.scientist(), mu=gdp_mu(epsilon, found.delta)
     )
 
 
@@ -39,7 +37,7 @@ PEOPLE_COUNTED = "SELECT COUNT(DISTINCT person) FROM wages"
 
 
 def answer(budget_: Budget, text: str = PEOPLE_COUNTED, *, epsilon: float = 5.0) -> Answer:
-    """A question that its scientist has asked; no worker has taken it yet."""
+    """Ask a question that no worker has taken yet."""
     by = budget_.scientist
-    quoted = asking.quote(budget_, asking.read_sql(budget_, text), by=by, epsilon=epsilon)
-    return asking.ask(budget_, quoted, key=uuid4(), by=by, text=text)
+    quoted = questions.quote(budget_, questions.read_sql(budget_, text), by=by, epsilon=epsilon)
+    return questions.ask(budget_, quoted, key=uuid4(), by=by, text=text)

@@ -1,4 +1,4 @@
-"""Requests for tests, driven to the state asked for through the real services."""
+"""Requests for tests, brought into a given state through the real services."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -8,8 +8,10 @@ from django.utils import timezone
 from accounts.models import User
 from datasets import storage
 from datasets.models import Dataset
-from requests_app import announcing, claiming, execution, releasing, services
+from requests_app import services
+from requests_app.execution import announcement, claims, lifecycle
 from requests_app.models import CodeRequest, Output, Release, Run, Version, Worker
+from requests_app.services import releases
 from runner.contract import Capabilities, CloseCode, JobResult, JobSpec, OutputFile, Status
 from tests.makers import accounts, datasets
 
@@ -28,7 +30,7 @@ STAGES = (
 
 
 class WritesOutputs:
-    """An executor that runs nothing: it writes the files it is given, or ends with the code it is given."""
+    """An executor that runs nothing: it writes the given files, or fails with the given code."""
 
     def __init__(self, files: dict[str, bytes] | None = None, *, code: CloseCode | None = None) -> None:
         self.code, self.files = code, files or {"result.json": b'{"mean_wage": 1507.5}'}
@@ -63,7 +65,7 @@ class WritesOutputs:
 
 
 def worker(name: str = "sandbox@test", **fields: Any) -> Worker:
-    """A worker that is alive."""
+    """Create a worker that is alive."""
     now = timezone.now()
     fields = {"host": "test", "pid": 1, "slots": 4, "started_at": now, "heartbeat_at": now, **fields}
     return Worker.objects.update_or_create(name=name, defaults=fields)[0]
@@ -78,9 +80,9 @@ def code_request(
     executor: Any = None,
     **draft: Any,
 ) -> CodeRequest:
-    """A request at one of STAGES. The author gets access to the dataset when they have none."""
+    """Create a request at one of STAGES. The author gets access to the dataset if they have none."""
     if at not in STAGES:
-        raise ValueError(f"{at} is none of {', '.join(STAGES)}.")
+        raise ValueError(f"{at} is not one of {', '.join(STAGES)}.")
     data = dataset or datasets.dataset()
     by = author or accounts.scientist()
     if not data.grants.live().filter(user=by).exists():
@@ -113,14 +115,14 @@ def _drive(item: CodeRequest, at: str, reviewer: User, executor: Any) -> None:
 
 
 def version(item: CodeRequest) -> Version:
-    """The version that is submitted now."""
+    """Return the version that is submitted now."""
     if item.latest is None:
-        raise AssertionError(f"{item} is not submitted.")
+        raise AssertionError(f"{item} has not been submitted.")
     return item.latest
 
 
 def fresh(item: CodeRequest) -> CodeRequest:
-    """The request as it is now, with nothing remembered."""
+    """Read the request again, without anything cached."""
     return CodeRequest.objects.select_related("latest", "dataset__owner", "author").get(pk=item.pk)
 
 
@@ -129,7 +131,7 @@ def submission(item: CodeRequest, *, key: UUID | None = None) -> Version:
 
 
 def approve(version: Version, *, by: User | None = None, **scope: Any) -> None:
-    """One approval by the owner, or by `by`."""
+    """Approve a version, as the owner or as `by`."""
     reviewer = by or version.request.dataset.owner
     services.review(version, by=reviewer, seen=version.sha256, verdict="approve", **scope)
 
@@ -139,41 +141,41 @@ def start(item: CodeRequest, *, key: UUID | None = None) -> Run:
 
 
 def trial(item: CodeRequest, *, key: UUID | None = None) -> Run:
-    """A queued run on mock data."""
+    """Queue a mock run."""
     return services.try_on_mock(item, by=item.author, key=key or uuid4())
 
 
 def claimed(run: Run) -> Run:
-    """The run, given to a worker that is alive, whatever else may be waiting."""
-    got = claiming.give(run.pk, worker().name)
+    """Claim the run for a worker that is alive, whatever else is waiting."""
+    got = claims.give(run.pk, worker().name)
     if got is None:
         raise AssertionError(f"{run} does not wait: {fresh_run(run).state}.")
     return got
 
 
 def execute(run: Run, executor: Any = None) -> Run:
-    """The run, claimed and executed to its end, which is announced."""
-    return announced(execution.execute(claimed(run), executor or WritesOutputs()))
+    """Claim the run, execute it, and announce its end."""
+    return announced(lifecycle.execute(claimed(run), executor or WritesOutputs()))
 
 
 def announced(run: Run) -> Run:
-    """The run as it is when its step has come: one whose code has ended is announced, by the round that does so."""
+    """Announce the end of a run whose code has ended, as the sweep does at the next step, and read it again."""
     due = Run.objects.filter(pk=run.pk, ended_at__isnull=False, finished_at=None)
     if due.update(told_at=timezone.now()):
-        announcing.announce_due()
+        announcement.announce_due()
     return Run.objects.get(pk=run.pk)
 
 
 def release(run: Run, *, by: User | None = None) -> Release:
-    """Everything that a run wrote, let out by the owner or by `by`."""
+    """Release everything that a run wrote, as the owner or as `by`."""
     reviewer = by or run.request.dataset.owner
     for output in run.outputs.filter(verdict=Output.Verdict.PENDING):
-        releasing.set_verdict(output, by=reviewer, verdict="release")
-    return releasing.decide(Release.objects.get(run=run), by=reviewer, verdict="release")
+        releases.set_verdict(output, by=reviewer, verdict="release")
+    return releases.decide(Release.objects.get(run=run), by=reviewer, verdict="release")
 
 
 def fresh_run(run: Run, **fields: Any) -> Run:
-    """The run as it is now, with `fields` set as no service would."""
+    """Read the run again, after setting `fields` as no service would."""
     if fields:
         Run.objects.filter(pk=run.pk).update(**fields)
     return Run.objects.get(pk=run.pk)

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from privacy.engine.evaluate import Rows, Values
-from privacy.engine.release import Table, table_from_columns
-from privacy.engine.schema import ColumnSpec, Kind, TableSpec
+from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
+from privacy.engine.measure.evaluate import Rows, Values
+from privacy.engine.release import SortedTable, table_from_columns
 
 REGIONS = ("north", "south", "east")
 
@@ -21,7 +21,7 @@ SPEC = TableSpec(
 )
 
 
-def table(subjects: int = 400, seed: int = 5) -> Table:
+def table(subjects: int = 400, seed: int = 5) -> SortedTable:
     """Subjects with 1 to 8 rows each; some wages are missing."""
     rng = np.random.default_rng(seed)
     sizes = rng.integers(1, 9, subjects)
@@ -38,7 +38,7 @@ def table(subjects: int = 400, seed: int = 5) -> Table:
     return table_from_columns(Rows(SPEC, columns, n), offsets)
 
 
-def without(table: Table, subject: int) -> Table:
+def without(table: SortedTable, subject: int) -> SortedTable:
     """The neighbouring table: one subject with all its rows taken out."""
     low, high = int(table.offsets[subject]), int(table.offsets[subject + 1])
     keep = np.ones(table.rows.length, dtype=bool)

@@ -33,7 +33,7 @@ def session_of(user):
 
 
 async def socket_of(user, *watch, refused=()):
-    """A socket of a signed-in person that watches these keys, and has asked for the `refused` ones in vain."""
+    """A socket of a signed-in person that watches these keys and has been refused the `refused` ones."""
     session = await sync_to_async(session_of)(user)
     socket = WebsocketCommunicator(LiveConsumer.as_asgi(), "/ws/live/")
     socket.scope |= {"user": user, "session": session}
@@ -46,7 +46,7 @@ async def socket_of(user, *watch, refused=()):
 
 
 async def said(socket, *, after):
-    """The keys that the socket tells of once `after` has been done (a page asks once, however often it is told)."""
+    """The distinct keys that the socket reports after `after` has been called."""
     await sync_to_async(after)()
     keys = set()
     while not await socket.receive_nothing(timeout=NOTHING_COMES):

@@ -5,8 +5,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from requests_app import queries, releasing, services
+from portal import inbox
+from requests_app import queries, services
 from requests_app.models import Release, Run
+from requests_app.services import outputs, releases
 from tests import make
 from tests.makers import requests as made
 
@@ -14,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 def kinds(user):
-    return sorted(item.kind for item in queries.inbox(user))
+    return sorted(item.kind for item in inbox.inbox(user))
 
 
 def test_the_inbox_of_a_reviewer_over_all_datasets():
@@ -26,7 +28,7 @@ def test_the_inbox_of_a_reviewer_over_all_datasets():
     make.access_request(other)
     make.access_request(dataset)
     make.code_request(at="submitted")
-    box = queries.inbox(seat.user)
+    box = inbox.inbox(seat.user)
     assert kinds(seat.user) == ["access", "check", "review"]
     assert [item.since for item in box] == sorted(item.since for item in box)
     (review,) = [item for item in box if item.kind == "review"]
@@ -68,7 +70,7 @@ def test_an_approval_without_runs_left_waits_for_nobody():
 
 def test_outputs_that_were_sent_back_wait_for_their_author():
     item = make.code_request(at="ran")
-    releasing.decide(
+    releases.decide(
         Release.objects.get(), by=item.dataset.owner, verdict="request_changes", comment="Coarser, please."
     )
     assert kinds(item.author) == ["output_changes"]
@@ -80,10 +82,10 @@ def test_outputs_that_were_sent_back_wait_for_their_author():
 def test_a_release_waits_for_its_author_until_it_is_opened():
     item = make.code_request(at="released")
     assert kinds(item.author) == ["released"]
-    releasing.open_released(item.runs.get().outputs.get(), by=item.dataset.owner)
+    outputs.open_released(item.runs.get().outputs.get(), by=item.dataset.owner)
     make.code_request(at="released", author=item.author)
     assert kinds(item.author) == ["released", "released"]
-    releasing.open_released(item.runs.get().outputs.get(), by=item.author)
+    outputs.open_released(item.runs.get().outputs.get(), by=item.author)
     assert kinds(item.author) == ["released"]
 
 
@@ -120,17 +122,17 @@ def fill(dataset, number):
 def test_the_inbox_takes_six_queries_whatever_its_size():
     dataset = make.dataset()
     fill(dataset, 1)
-    one = count(lambda: queries.inbox(dataset.owner))
+    one = count(lambda: inbox.inbox(dataset.owner))
     fill(dataset, 2)
-    assert (one, count(lambda: queries.inbox(dataset.owner))) == (6, 6)
-    assert queries.inbox(dataset.owner).totals == {"review": 3, "check": 3, "access": 3}
+    assert (one, count(lambda: inbox.inbox(dataset.owner))) == (6, 6)
+    assert inbox.inbox(dataset.owner).totals == {"review": 3, "check": 3, "access": 3}
 
 
 def test_the_inbox_shows_the_oldest_and_says_how_many_there_are(monkeypatch):
-    monkeypatch.setattr(queries, "SHOWN", 2)
+    monkeypatch.setattr(inbox, "SHOWN", 2)
     dataset = make.dataset()
     items = [make.code_request(at="submitted", dataset=dataset) for _ in range(3)]
-    box = queries.inbox(dataset.owner)
+    box = inbox.inbox(dataset.owner)
     assert [item.url for item in box] == [f"/requests/versions/{item.latest_id}/" for item in items[:2]]
     assert (len(box), box.total) == (2, 3)
 
@@ -179,8 +181,8 @@ def test_the_workers_page_tells_what_each_worker_is_at():
     assert says == {
         "a@test": ("Idle", 0),
         "b@test": ("Runs no code", 0),
-        "c@test": ("Being emptied", 0),
-        "d@test": ("Not heard of", 0),
+        "c@test": ("Draining", 0),
+        "d@test": ("Not responding", 0),
         "sandbox@test": ("Working", 1),
     }
 

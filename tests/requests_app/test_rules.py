@@ -13,7 +13,7 @@ PEOPLE = ("author", "owner", "reviewer", "other_owner", "scientist", "admin", "a
 
 
 def cast(item):
-    """Everybody there is, by what they are to this request."""
+    """One person for each role towards this request."""
     return {
         "author": item.author,
         "owner": item.dataset.owner,
@@ -26,7 +26,7 @@ def cast(item):
 
 
 def who(rule, item, on=None):
-    """The people whom the rule lets."""
+    """The people whom the rule allows."""
     return {name for name, person in cast(item).items() if rule(person, on or item) is None}
 
 
@@ -69,56 +69,59 @@ def test_who_reads_code():
 def test_who_reads_a_log_and_held_output():
     item = make.code_request(at="ran")
     run = item.runs.get()
-    assert who(rules.read_log, item, run) == {"owner", "reviewer"}
-    assert who(rules.read_output, item, run) == {"owner", "reviewer"}
+    assert who(rules.may_read_log, item, run) == {"owner", "reviewer"}
+    assert who(rules.may_read_output, item, run) == {"owner", "reviewer"}
 
 
 def test_who_reads_the_log_of_a_trial():
     item = make.code_request()
     run = made.trial(item)
-    assert who(rules.read_log, item, run) == {"author"}
+    assert who(rules.may_read_log, item, run) == {"author"}
     made.submission(item)
-    assert who(rules.read_log, item, made.fresh_run(run)) == {"author", "owner", "reviewer"}
+    assert who(rules.may_read_log, item, made.fresh_run(run)) == {"author", "owner", "reviewer"}
 
 
 def test_an_author_with_a_reviewers_seat_does_not_read_their_own_held_output():
     item = make.code_request(at="ran")
     make.reviewer(item.dataset, item.author)
     run = item.runs.get()
-    assert rules.read_log(item.author, run) == "Somebody else has to look at your request."
-    assert rules.check_output(item.author, run.release) == "Somebody else has to look at your request."
+    assert rules.may_read_log(item.author, run) == "Somebody else has to review your request and its outputs."
+    assert (
+        rules.may_check_output(item.author, run.release)
+        == "Somebody else has to review your request and its outputs."
+    )
 
 
 def test_who_downloads_what_is_released():
     item = make.code_request(at="released")
-    assert who(rules.download_release, item, Release.objects.get()) == {"author", "owner", "reviewer"}
+    assert who(rules.may_download_release, item, Release.objects.get()) == {"author", "owner", "reviewer"}
 
 
 def test_who_cancels_revokes_and_recalls():
     item = make.code_request(at="released")
     run = made.start(made.fresh(item))
-    assert who(rules.cancel_run, item, run) == {"author", "owner", "admin"}
-    assert who(rules.revoke, item) == {"owner", "admin"}
-    assert who(rules.recall, item, Release.objects.get()) == {"owner", "admin"}
+    assert who(rules.may_cancel_run, item, run) == {"author", "owner", "admin"}
+    assert who(rules.may_revoke, item) == {"owner", "admin"}
+    assert who(rules.may_recall, item, Release.objects.get()) == {"owner", "admin"}
 
 
 def test_who_sees_the_workers():
     item = make.code_request()
-    assert who(rules.see_workers, item) == {"admin", "auditor"}
-    assert who(rules.manage_workers, item) == {"admin"}
+    assert who(rules.may_see_workers, item) == {"admin", "auditor"}
+    assert who(rules.may_manage_workers, item) == {"admin"}
 
 
 def test_a_suspended_person_does_nothing():
     item = make.code_request(at="submitted")
     for person in (item.author, item.dataset.owner):
         person.is_active = False
-    for rule in (rules.edit, rules.submit, rules.try_on_mock, rules.withdraw):
+    for rule in (rules.may_edit, rules.may_submit, rules.may_try_on_mock, rules.may_withdraw):
         assert rule(item.author, item) == "This account is not active."
-    for rule in (rules.decide, rules.begin_review, rules.revoke):
+    for rule in (rules.may_decide, rules.may_begin_review, rules.may_revoke):
         assert rule(item.dataset.owner, item) == "This account is not active."
 
 
 def test_a_role_that_was_taken_ends_runs_to_come():
     item = make.code_request(at="approved")
     item.author.role_grants.all().delete()
-    assert "data scientists" in str(rules.start_run(made.fresh(item).author, made.fresh(item)))
+    assert "data scientists" in str(rules.may_start_run(made.fresh(item).author, made.fresh(item)))

@@ -9,8 +9,9 @@ from django.db import transaction
 from accounts.models import User
 from audit.models import Entry
 from common.errors import Conflict
-from requests_app import diagram, releasing, workflow
+from requests_app import workflow, workflow_diagram
 from requests_app.models import CodeRequest, Release, Run
+from requests_app.services import releases
 from tests import make
 from tests.makers import requests as made
 
@@ -20,7 +21,7 @@ def entries_of(item):
 
 
 def check(item, name, steps, *, by):
-    """Either the step arrives with exactly one audit line, or it refuses with none; undone afterwards."""
+    """Try a step: it succeeds with exactly one audit entry or refuses with none. Roll it back."""
     before, step = entries_of(item), steps[name]
     kind = {CodeRequest: "request", Run: "run", Release: "release"}[type(item)]
     with transaction.atomic():
@@ -83,16 +84,20 @@ def test_only_states_where_nobody_has_to_act_lead_nowhere_by_the_author(machine)
 @pytest.mark.django_db
 def test_a_disabled_button_says_what_the_step_would_have_said():
     item = make.code_request(at="submitted")
-    assert workflow.refusal("approve", item, by=item.author) == "Somebody else has to look at your request."
     assert (
-        workflow.refusal("revoke", item, by=item.dataset.owner) == "Not possible now: waiting for a review."
+        workflow.refusal("approve", item, by=item.author)
+        == "Somebody else has to review your request and its outputs."
+    )
+    assert (
+        workflow.refusal("revoke", item, by=item.dataset.owner)
+        == "Not possible in this state: waiting for a review."
     )
     assert workflow.refusal("approve", item, by=item.dataset.owner) is None
 
 
 def test_the_diagram_in_the_documentation_is_the_table():
     page = Path(settings.ROOT) / "docs" / "workflow.md"
-    assert page.read_text() == diagram.document(), "Run manage.py workflow_diagram."
+    assert page.read_text() == workflow_diagram.document(), "Run manage.py workflow_diagram."
 
 
 @pytest.mark.django_db
@@ -101,7 +106,7 @@ def test_the_log_says_why_something_was_called_back():
     release = Release.objects.get(run__request=make.code_request(at="released"))
     owner = release.run.request.dataset.owner
     made.services.revoke(revoked, by=revoked.dataset.owner, reason="The purpose has changed.")
-    releasing.recall(release, by=owner, reason="A cell was too small.")
+    releases.recall(release, by=owner, reason="A cell was too small.")
     found = Entry.objects.filter(action__in=["request.revoke", "release.recall"]).order_by("pk")
     assert [entry.detail["reason"] for entry in found] == [
         "The purpose has changed.",

@@ -1,7 +1,7 @@
-"""The real engine as an attacker meets it, and engines that are broken on purpose, one condition each.
+"""The real engine as an attacker sees it, and engines that are broken on purpose, each in one condition.
 
-A game is one canary in a cell of its own, present by a coin toss; thousands stand in one table, so that one answer is
-a move in thousands of games. What a broken engine does not break is the real code: measuring, charging, noise.
+A game is one canary in a cell of its own, present by a coin toss. One table holds thousands of them, so one answer is a
+move in thousands of games. The parts that a broken engine does not break are the real code: measuring, charging, noise.
 """
 
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from uuid import uuid4
 
 import numpy as np
 
-from privacy.engine.contributions import CAP, ONE, Integers, worst_case_units
-from privacy.engine.evaluate import Bools, Floats, Rows, Values
-from privacy.engine.expressions import Column, In, Or
-from privacy.engine.mechanisms import add_noise
-from privacy.engine.queries import Query, Sum
-from privacy.engine.release import Table, measure, table_from_columns
-from privacy.engine.schema import ColumnSpec, Kind, TableSpec
-from privacy.subjects import SubjectLedger
+from privacy.engine.language.expressions import Column, In, Or
+from privacy.engine.language.query import Query, Sum
+from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
+from privacy.engine.measure.contributions import CAP, ONE, Integers, worst_case_units
+from privacy.engine.measure.evaluate import Bools, Floats, Rows, Values
+from privacy.engine.measure.mechanisms import add_noise
+from privacy.engine.release import SortedTable, measure, table_from_columns
+from privacy.ledgers.person_ledger import SubjectLedger
 
 CANARIES = 6000
 ROWS = 2
@@ -38,8 +38,8 @@ CERTAIN = 1e9
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What is let out: a noisy number a cell, in clips; and what a broken engine gives away beside it."""
+class Released:
+    """What is released: a noisy number per cell, in clips, and what a broken engine gives away as well."""
 
     values: Floats
     proof: Floats | float = 0.0
@@ -47,17 +47,17 @@ class Told:
 
 
 class Engine:
-    """The real engine. An attacker who knows it can tell what a canary would be charged, were it there."""
+    """The real engine. An attacker who knows it can compute what a canary would be charged if it were present."""
 
     batch = 1
-    """How many answers are decided upon before any of them is charged."""
+    """How many answers are decided before any of them is charged."""
 
     def __init__(self, folder: Path, present: Bools) -> None:
         self.present = present
-        self.book = SubjectLedger(folder)
+        self.ledger = SubjectLedger(folder)
         self.budget, self.line = uuid4(), 0
 
-    def ask(self, asked: Bools, sigma: int) -> Told:
+    def ask(self, asked: Bools, sigma: int) -> Released:
         """The sum of weights in each of these cells."""
         places = np.flatnonzero(self.present)
         worst = worst_case_units(sigma, Fraction(CLAIM) ** 2)
@@ -66,11 +66,11 @@ class Engine:
         active = self.charge(places, charged)
         answer = measured.release(sigma, active)
         values = np.array([line.figures[0].value for line in answer.lines], dtype=float) / (UPPER * ROWS)
-        return Told(values, self.proof(places, charged, active))
+        return Released(values, self.proof(places, charged, active))
 
     def charge(self, places: Integers, charged: Integers) -> Bools:
         self.line += 1
-        return self.book.charge(self.budget, places.astype(np.uint32), charged, line=self.line)
+        return self.ledger.charge(self.budget, places.astype(np.uint32), charged, line=self.line)
 
     def proof(self, places: Integers, charged: Integers, active: Bools) -> Floats | float:
         return 0.0
@@ -80,15 +80,15 @@ class Engine:
         return spent + charge <= CAP
 
     def account(self, charge: Integers) -> Integers:
-        """What the ledger notes of a charge."""
+        """What the ledger records of a charge."""
         return charge
 
-    def evidence(self, told: Told, sigma: int, part: Bools) -> Floats:
+    def evidence(self, released: Released, sigma: int, part: Bools) -> Floats:
         """The log-likelihood ratio of "present" against "absent"."""
-        return _shifted(told.values, 1.0 * part, sigma / ONE) + told.proof
+        return _shifted(released.values, 1.0 * part, sigma / ONE) + released.proof
 
     def close(self) -> None:
-        self.book.close()
+        self.ledger.close()
 
 
 def _query(asked: Bools) -> Query:
@@ -98,8 +98,8 @@ def _query(asked: Bools) -> Query:
     return Query(table="canaries", measure=Sum(Column("weight")), where=where, by=("cell",))
 
 
-def _table(places: Integers) -> Table:
-    """Those who are present: every one has as many rows as count, each at the upper bound."""
+def _table(places: Integers) -> SortedTable:
+    """The canaries that are present, each with as many rows as count, all at the upper bound."""
     cells = np.repeat(places, ROWS)
     everywhere = np.ones(len(cells), dtype=np.bool_)
     columns = {
@@ -138,7 +138,7 @@ class OwnRule(Engine):
 
 
 class ChargesAfterRelease(OwnRule):
-    """Looks whether anything is left, but not whether this answer still fits."""
+    """Checks whether anything is left, but not whether this answer still fits."""
 
     def decide(self, spent: Integers, charge: Integers) -> Bools:
         return spent < CAP
@@ -152,7 +152,7 @@ class OnlyThisQuery(OwnRule):
 
 
 class RoundsDown(OwnRule):
-    """Notes charges in quarters of the budget, rounded down."""
+    """Records charges in quarters of the budget, rounded down."""
 
     def account(self, charge: Integers) -> Integers:
         return charge // (CAP // 4) * (CAP // 4)
@@ -164,18 +164,18 @@ class OneSnapshot(OwnRule):
     batch = 8
 
 
-# Broken: what is let out beside the answer
+# Broken: what is released besides the answer
 
 
 class RevealsDrop(Engine):
-    """Says of whose cell somebody was left out."""
+    """Reveals in which cells somebody was left out."""
 
     def proof(self, places: Integers, charged: Integers, active: Bools) -> Floats | float:
         return _proof(places[~active])
 
 
 class ExactActiveCount(Engine):
-    """Says exactly how many people take part, by cell."""
+    """Reveals exactly how many people take part, by cell."""
 
     def proof(self, places: Integers, charged: Integers, active: Bools) -> Floats | float:
         return _proof(places[active & (charged > 0)])
@@ -189,7 +189,7 @@ class ShowsRealisedSpend(Engine):
 
 
 class ErrorOnEmptyGroup(Engine):
-    """Cannot compute a group that nobody is in, and says so."""
+    """Fails on a group that nobody is in, and says so."""
 
     def proof(self, places: Integers, charged: Integers, active: Bools) -> Floats | float:
         return np.where(self.present, 0.0, -CERTAIN)
@@ -205,18 +205,18 @@ def _proof(places: Integers) -> Floats:
 
 
 class LocalNoise(OwnRule):
-    """Noise by the largest contribution that there is in the cell, not by the largest that there could be."""
+    """Scales noise by the largest contribution in the cell, not by the largest that is possible."""
 
-    def ask(self, asked: Bools, sigma: int) -> Told:
+    def ask(self, asked: Bools, sigma: int) -> Released:
         part = self.charge(np.arange(CANARIES), _charge(self.present & asked, sigma))
         there = self.present & asked & part
         noise = add_noise(np.zeros(CANARIES, dtype=np.int64), sigma)
-        return Told((ONE * there + np.where(there, noise, noise // 10)) / ONE)
+        return Released((ONE * there + np.where(there, noise, noise // 10)) / ONE)
 
-    def evidence(self, told: Told, sigma: int, part: Bools) -> Floats:
+    def evidence(self, released: Released, sigma: int, part: Bools) -> Floats:
         wide, narrow = sigma / ONE, sigma / ONE / 10
-        present = -((told.values - 1) ** 2) / (2 * wide**2) - np.log(wide)
-        absent = -(told.values**2) / (2 * narrow**2) - np.log(narrow)
+        present = -((released.values - 1) ** 2) / (2 * wide**2) - np.log(wide)
+        absent = -(released.values**2) / (2 * narrow**2) - np.log(narrow)
         return np.where(part, present - absent, 0.0)
 
 
@@ -225,15 +225,15 @@ class OthersData(OwnRule):
 
     residents = 10
 
-    def ask(self, asked: Bools, sigma: int) -> Told:
+    def ask(self, asked: Bools, sigma: int) -> Released:
         part = self.charge(np.arange(CANARIES), _charge(self.present & asked, sigma))
         there = self.present & asked & part
         total = np.where(there, self.residents // 10 * ONE + ONE, self.residents * ONE)
-        return Told(add_noise(total.astype(np.int64), sigma) / ONE - self.residents)
+        return Released(add_noise(total.astype(np.int64), sigma) / ONE - self.residents)
 
-    def evidence(self, told: Told, sigma: int, part: Bools) -> Floats:
+    def evidence(self, released: Released, sigma: int, part: Bools) -> Floats:
         shift = 2.0 - self.residents
-        return _shifted(told.values, shift * part, sigma / ONE)
+        return _shifted(released.values, shift * part, sigma / ONE)
 
 
 def _charge(there: Bools, sigma: int) -> Integers:

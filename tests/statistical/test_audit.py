@@ -1,6 +1,6 @@
 """A membership audit: how well the best attacker tells who is in the data, against what is claimed.
 
-The attacker chooses whom to ask about and how noisily by what was told before, and weighs all of it by the exact
+The attacker chooses whom to ask about, and how noisily, by earlier answers, and weighs all of them by the exact
 likelihood ratio. A threshold is found in one half of the games; Clopper-Pearson bounds of both error rates in the
 other half bound mu from below, which the claim must not be under. Engines that are broken on purpose must be.
 """
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from privacy.engine.contributions import ONE, worst_case_units
+from privacy.engine.measure.contributions import ONE, worst_case_units
 from tests.statistical.engines import BROKEN, CANARIES, CLAIM, Engine
 
 pytestmark = pytest.mark.statistical

@@ -12,15 +12,15 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from privacy.engine.contributions import CAP, ONE, charges
-from privacy.engine.designs import design
-from privacy.engine.evaluate import Rows, Values
-from privacy.engine.expressions import Column
-from privacy.engine.pricing import offer_for_mu
-from privacy.engine.queries import Count, CountSubjects, Query, Sum
+from privacy.engine.language.expressions import Column
+from privacy.engine.language.query import Count, CountSubjects, Query, Sum
+from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
+from privacy.engine.measure.contributions import CAP, ONE, charges
+from privacy.engine.measure.evaluate import Rows, Values
+from privacy.engine.plan.designs import design
+from privacy.engine.plan.pricing import offer_for_mu
 from privacy.engine.release import measure, table_from_columns
-from privacy.engine.schema import ColumnSpec, Kind, TableSpec
-from privacy.subjects import SubjectLedger
+from privacy.ledgers.person_ledger import SubjectLedger
 
 pytestmark = pytest.mark.statistical
 

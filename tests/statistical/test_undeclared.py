@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from privacy.engine.contributions import ONE
-from privacy.engine.evaluate import EVERYWHERE, Rows, Values
-from privacy.engine.expressions import Column, Compare, Constant
-from privacy.engine.queries import KeyCounts, Query
+from privacy.engine.language.expressions import Column, Compare, Constant
+from privacy.engine.language.query import KeyCounts, Query
+from privacy.engine.language.schema import MAX_ROWS_PER_SUBJECT, ColumnSpec, Kind, TableSpec
+from privacy.engine.measure.contributions import ONE
+from privacy.engine.measure.evaluate import EVERYWHERE, Rows, Values
 from privacy.engine.release import measure, table_from_columns
-from privacy.engine.schema import MAX_ROWS_PER_SUBJECT, ColumnSpec, Kind, TableSpec
 
 pytestmark = pytest.mark.statistical
 

@@ -1,4 +1,4 @@
-"""Print a one-time link that makes the first admin. Nobody gets a default password."""
+"""Print a one-time link that creates the first admin. No account has a default password."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from common.errors import Refused
 
 
 class Command(BaseCommand):
-    help = "Print a one-time link that makes the first admin."
+    help = "Print a one-time link that creates the first admin."
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

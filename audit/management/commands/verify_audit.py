@@ -1,4 +1,4 @@
-"""Verify the hash chain of the audit log; name the first entry that does not hold."""
+"""Verify the hash chain of the audit log, and name the first entry that fails."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -9,14 +9,14 @@ from audit.verification import verify
 
 
 class Command(BaseCommand):
-    help = "Verify the audit log. Exit code 1 and the first bad entry when it was tampered with."
+    help = "Verify the audit log. If it was tampered with, print the first bad entry and exit with code 1."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--head",
             metavar="POSITION:HASH",
             default="",
-            help="what an earlier verification printed; then a log that lost its end is noticed too",
+            help="the head that an earlier verification printed, to detect that entries were cut off at the end",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -24,11 +24,11 @@ class Command(BaseCommand):
         result = verify(position=position, head=head)
         if result.bad_entry is not None:
             raise CommandError(
-                f"Entry {result.bad_entry} does not hold: {result.fault}. {result.entries} before it are sound."
+                f"Entry {result.bad_entry} fails: {result.fault}. The {result.entries} entries before it are valid."
             )
         if result.fault:
             raise CommandError(f"The log has lost entries: {result.fault}.")
-        self.stdout.write(f"{result.entries} entries are sound. Head {result.position}:{result.head}")
+        self.stdout.write(f"All {result.entries} entries are valid. Head: {result.position}:{result.head}")
 
 
 def _head(text: str) -> tuple[int, str]:
@@ -36,5 +36,5 @@ def _head(text: str) -> tuple[int, str]:
         return 0, ""
     position, _, digest = text.partition(":")
     if not position.isdecimal() or len(digest) != 64:
-        raise CommandError("--head must be POSITION:HASH as an earlier verification printed it.")
+        raise CommandError("--head must be POSITION:HASH, as an earlier verification printed it.")
     return int(position), digest

@@ -1,4 +1,4 @@
-"""Fill the database with the demo, or with what is still missing of it. For this machine only."""
+"""Create the demo, or the missing parts of it. For this machine only."""
 
 import time
 from typing import Any
@@ -13,7 +13,7 @@ from portal.demo.lane import opened
 
 
 class Command(BaseCommand):
-    help = "Fill an empty database with the demo's people, datasets and requests. Safe to run again."
+    help = "Create the demo's people, datasets and requests in an empty database. Safe to run again."
 
     def handle(self, *args: Any, **options: Any) -> None:
         began = time.monotonic()
@@ -24,17 +24,19 @@ class Command(BaseCommand):
         people.leave_an_invitation_open()
         people.suspend_viktor()
         people.write_file()
-        self.stdout.write(f"The demo is filled in ({time.monotonic() - began:.1f} s).")
+        self.stdout.write(f"Demo created ({time.monotonic() - began:.1f} s).")
         if work.refusal:
-            self.stdout.write(f"No code has run, for there is no sandbox: {work.refusal}")
+            self.stdout.write(f"No code has run, because there is no sandbox: {work.refusal}")
 
 
 def _refuse_to_mix() -> None:
-    """Public passwords and real people do not go together."""
+    """Refuse a database with real people, or public hosts: the demo's passwords are public."""
     strangers = User.objects.people().exclude(email__endswith=f"@{settings.DEMO_DOMAIN}")
     if strangers.exists():
         raise CommandError(
-            "There are people here who are not the demo's. The demo needs a database of its own."
+            "This database has people who do not belong to the demo. Create the demo in a database of its own."
         )
     if public := sorted(set(settings.ALLOWED_HOSTS) - LOOPBACK):
-        raise CommandError(f"The demo is for this machine only, but WEIR_HOSTS names {', '.join(public)}.")
+        raise CommandError(
+            f"The demo is allowed on this machine only, but WEIR_HOSTS names {', '.join(public)}. Remove these names."
+        )

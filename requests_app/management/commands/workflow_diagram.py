@@ -1,4 +1,4 @@
-"""`manage.py workflow_diagram`: write docs/workflow.md anew from the workflow's tables."""
+"""`manage.py workflow_diagram`: regenerate docs/workflow.md from the workflow's tables."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from requests_app import diagram
+from requests_app import workflow_diagram
 
 
 class Command(BaseCommand):
@@ -14,5 +14,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         path = Path(settings.ROOT) / "docs" / "workflow.md"
-        path.write_text(diagram.document())
+        path.write_text(workflow_diagram.document())
         self.stdout.write(f"Wrote {path}.")

@@ -1,0 +1,47 @@
+"""Reads a sealed table for its owner: a page of rows as text, counts of cells that meet conditions, rows per person."""
+
+from pathlib import Path
+from typing import Any
+
+from datasets.reading import engine
+
+MEMORY_MB = 256
+GROUPING_MB = 512
+CELL = 200
+
+
+def rows(table: Path, *, first: int, most: int) -> list[list[str]]:
+    relation = f"read_parquet({engine.literal(str(table))})"
+    with engine.connect(memory_mb=MEMORY_MB, threads=1) as database:
+        found = database.execute(f"SELECT * FROM {relation} LIMIT {most:d} OFFSET {first:d}").fetchall()  # noqa: S608 -- quoted, numbers
+    return [[_cell(value) for value in row] for row in found]
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else str(value)
+    return text if len(text) <= CELL else f"{text[:CELL]}…"
+
+
+def counts(table: Path, tests: list[str], values: list[Any]) -> list[int]:
+    """Count the rows that meet each SQL condition; `values` are for the question marks in all of them, in order."""
+    relation = f"read_parquet({engine.literal(str(table))})"
+    wanted = ", ".join(f"count(*) FILTER ({test})" for test in tests)
+    with engine.connect(memory_mb=MEMORY_MB) as database:
+        found = database.execute(f"SELECT {wanted} FROM {relation}", values).fetchone() or ()  # noqa: S608 -- the portal's own conditions
+    return [int(count) for count in found]
+
+
+def people(table: Path, subject: str, *, most: int, same: str = "") -> dict[str, int]:
+    """Count a table's people (`all`), those with more than `most` rows (`over`), and the most rows of one (`most`).
+
+    With a column `same`, rows are counted per person and value of that column.
+    """
+    keys = [engine.name(name) for name in (subject, same) if name]
+    relation = f"read_parquet({engine.literal(str(table))}, hive_partitioning=false)"
+    there = " AND ".join(f"{key} IS NOT NULL" for key in keys)
+    each = f"SELECT {keys[0]} AS who, count(*) AS n FROM {relation} WHERE {there} GROUP BY {', '.join(keys)}"  # noqa: S608 -- quoted
+    with engine.connect(memory_mb=GROUPING_MB) as database:
+        largest = f"SELECT max(n) AS n FROM ({each}) GROUP BY who"  # noqa: S608
+        counted = f"SELECT count(*), count(*) FILTER (n > {most:d}), coalesce(max(n), 0) FROM ({largest})"  # noqa: S608
+        found = database.execute(counted).fetchone() or (0, 0, 0)
+    return dict(zip(("all", "over", "most"), map(int, found), strict=True))

@@ -1,0 +1,157 @@
+"""Actions on uploads, which arrive in chunks, are read and become tables of a draft revision, and on its tables."""
+
+from functools import partial
+from pathlib import PurePath
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts.models import User
+from audit import log
+from common import commit, fingerprints, live
+from common.access import require
+from common.errors import Conflict, Refused
+from common.rows import M, locked
+from datasets import rules, storage, tasks
+from datasets.models import Column, Revision, Table, Upload
+
+AT_ONCE = 20
+TABLES = 50
+TOO_MANY_TABLES = f"A revision can have at most {TABLES} tables. Remove one first."
+
+
+@transaction.atomic
+def begin(revision: Revision, *, by: User, file_name: str, size: int) -> Upload:
+    """Begin an upload of `size` bytes, which receive() then takes. Raises Refused if it is over a limit."""
+    require(rules.may_prepare_revision, by, revision.dataset)
+    _in_preparation(revision)
+    name = PurePath(file_name.replace("\\", "/")).name.strip()[:255] or "table"
+    if size < 1:
+        raise Refused("This file is empty. Choose another one.")
+    if size > settings.UPLOAD_LIMIT:
+        limit = settings.UPLOAD_LIMIT // 2**20
+        raise Refused(f"This file is {size // 2**20:,} MB. The portal takes files of up to {limit:,} MB.")
+    if revision.uploads.exclude(state__in=[Upload.State.DONE, Upload.State.FAILED]).count() >= AT_ONCE:
+        raise Refused(f"{AT_ONCE} files are being uploaded already. Wait for one of them, or cancel it.")
+    if revision.tables.count() >= TABLES:
+        raise Refused(TOO_MANY_TABLES)
+    upload = Upload.objects.create(revision=revision, user=by, file_name=name, size=size)
+    log.record("upload.begin", by=by, on=revision, dataset_id=revision.dataset_id)
+    return upload
+
+
+@transaction.atomic
+def receive(upload: Upload, *, by: User, offset: int, chunk: bytes) -> Upload:
+    """Append a chunk; after the last one, queue the reading. Raises Conflict if `offset` is not the file's length."""
+    upload = _locked_with_dataset(upload)
+    require(rules.may_prepare_revision, by, upload.revision.dataset)
+    if upload.state != Upload.State.RECEIVING:
+        raise Conflict(
+            "This upload is complete or has failed, so it takes no more bytes. Load the page again."
+        )
+    upload.offset = storage.append(upload, offset, chunk)
+    if upload.offset == upload.size:
+        _to_be_read(upload)
+    upload.save(update_fields=["offset", "state", "progress", "lease", "changed_at"])
+    return upload
+
+
+def _locked_with_dataset(upload: Upload) -> Upload:
+    """Lock the upload as locked() does, and join what the rules need: every chunk does this, so in one query."""
+    held = Upload.objects.select_for_update(of=("self",)).select_related("revision__dataset__owner")
+    if (fresh := held.filter(pk=upload.pk).first()) is None:
+        raise Conflict("This upload was cancelled in the meantime. Upload the file again.")
+    return fresh
+
+
+def resume(upload: Upload) -> int:
+    """Return the offset at which to resume; the length of the file on disk decides."""
+    return storage.received(upload) if upload.state == Upload.State.RECEIVING else upload.offset
+
+
+def _to_be_read(upload: Upload) -> None:
+    upload.state, upload.progress, upload.lease = Upload.State.READING, "", None
+    commit.after(tasks.read_upload.delay, str(upload.pk))
+    live.changed("upload", upload.pk)
+
+
+@transaction.atomic
+def retry(upload: Upload, *, by: User) -> Upload:
+    """Read a file again, with the options that its failure proposed. Raises Conflict if the file was deleted."""
+    upload = locked(upload)
+    require(rules.may_prepare_revision, by, upload.revision.dataset)
+    _in_preparation(upload.revision)
+    if upload.state != Upload.State.FAILED or not upload.remedy or storage.received(upload) != upload.size:
+        raise Conflict("This file is no longer stored. Upload it again.")
+    text = sorted({*upload.options.get("text", []), *upload.remedy.get("text", [])})
+    encoding = upload.remedy.get("encoding", upload.options.get("encoding", "utf-8"))
+    upload.options = {"text": text, "encoding": encoding}
+    upload.error, upload.remedy = "", {}
+    _to_be_read(upload)
+    upload.save()
+    return upload
+
+
+@transaction.atomic
+def cancel(upload: Upload, *, by: User) -> None:
+    """Cancel an upload, or clear away a failed one, and delete its file."""
+    upload = locked(upload)
+    require(rules.may_prepare_revision, by, upload.revision.dataset)
+    if upload.state == Upload.State.DONE:
+        raise Conflict("This file has become a table. Remove the table instead.")
+    log.record("upload.cancel", by=by, on=upload.revision, dataset_id=upload.revision.dataset_id)
+    transaction.on_commit(partial(storage.drop_upload, Upload(pk=upload.pk)))
+    live.changed("upload", upload.pk)
+    upload.delete()
+
+
+@transaction.atomic
+def remove_table(table: Table, *, by: User) -> None:
+    """Remove a table from a draft revision and delete its file."""
+    require(rules.may_prepare_revision, by, table.revision.dataset)
+    _in_preparation(table.revision)
+    log.record("table.remove", by=by, on=table, dataset_id=table.revision.dataset_id)
+    transaction.on_commit(partial(storage.unseal, table.stored_name))
+    Upload.objects.filter(table=table).delete()
+    table.columns.all().delete()
+    table.delete()
+
+
+@transaction.atomic
+def keep_table(table: Table, *, by: User) -> Table:
+    """Carry a table of the last published revision over into the draft: the same sealed file, the same declarations."""
+    dataset = locked(table.revision.dataset)
+    require(rules.may_prepare_revision, by, dataset)
+    draft = dataset.draft
+    if draft is None:
+        raise Conflict("There is no draft revision. Begin one first.")
+    if table.revision != dataset.last_published:
+        raise Conflict("Only tables of the last published revision can be kept.")
+    if draft.tables.filter(name=table.name).exists():
+        raise Conflict(f"This revision has a table named {table.name} already. Remove or rename it first.")
+    if draft.tables.count() >= TABLES:
+        raise Refused(TOO_MANY_TABLES)
+    columns = list(table.columns.all())
+    stored_name = storage.link(table)
+    kept = _fresh(table, revision=draft, stored_name=stored_name)
+    kept.save(force_insert=True)
+    Column.objects.bulk_create(_fresh(column, table=kept) for column in columns)
+    log.record(
+        "table.keep", by=by, on=kept, dataset_id=dataset.pk, revision=table.revision.number,
+        content=fingerprints.keyed("datasets.table", kept.stored_sha256),
+    )  # fmt: skip
+    live.changed("dataset", dataset.pk)
+    return kept
+
+
+def _fresh(item: M, **changed: object) -> M:
+    """Copy a row, unsaved, with a new id and the values in `changed`."""
+    own = {"id", "created_at", *changed}
+    copied = {field.name: getattr(item, field.name) for field in item._meta.fields if field.name not in own}
+    return type(item)(**copied, **changed)
+
+
+def _in_preparation(revision: Revision) -> None:
+    fresh = locked(revision)
+    if fresh.state != Revision.State.DRAFT:
+        raise Conflict("Only a draft revision can be changed. Begin a new one.")

@@ -1,0 +1,233 @@
+"""Bounds of expressions and checks of filters, from public declarations alone.
+
+Interval arithmetic on the declared bounds with outward rounding (Moore, Interval analysis, 1966, chapters 3 and 4).
+Planning and refusals use it. The privacy proof does not rest on it, but on the integer clip per subject.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from privacy.engine.language.expressions import (
+    COMPARISONS,
+    And,
+    Binary,
+    Clip,
+    Column,
+    Compare,
+    Constant,
+    Expression,
+    In,
+    IsNull,
+    Not,
+    Or,
+    Power,
+    Predicate,
+    Unary,
+    Where,
+)
+from privacy.engine.language.schema import ColumnSpec, Kind, QueryRefused, TableSpec
+
+MAX_VALUES = 1000
+MAX_TEXT = 200
+EXP_LIMIT = 700.0
+LIMITED = "Limit it first with GREATEST or LEAST (in JSON: clip)"
+NOT_NUMBERS = {
+    Kind.CATEGORY: "compare it with its declared values using =, <> or IN, or group by it",
+    Kind.TEXT: "it is a text column, which conditions cannot use; count people by its values instead",
+}
+NOT_READ = {
+    Kind.DATE: "holds dates. Ask only for quantiles of the column itself, with MEDIAN or QUANTILE",
+    Kind.OTHER: "holds dates with times, which questions do not support yet",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """The closed interval of values that an expression can take."""
+
+    lower: float
+    upper: float
+
+    @property
+    def magnitude(self) -> float:
+        """The largest absolute value in the interval."""
+        return max(abs(self.lower), abs(self.upper))
+
+
+def bounds(node: Expression, table: TableSpec) -> Interval:
+    """Return the interval of an expression. Raises QueryRefused if some allowed row has no value for it."""
+    match node:
+        case Column(name):
+            return _column_bounds(table.column(name))
+        case Constant(value):
+            return Interval(_finite(value), _finite(value))
+        case Binary(op, left, right):
+            return _binary_bounds(op, bounds(left, table), bounds(right, table))
+        case Unary(op, of):
+            return _unary_bounds(op, bounds(of, table))
+        case Power(base, exponent):
+            return _power_bounds(bounds(base, table), exponent)
+        case Clip(of, lower, upper):
+            return _clip_bounds(bounds(of, table), _finite(lower), _finite(upper))
+        case Where(condition, then, otherwise):
+            check_filter(condition, table)
+            a, b = bounds(then, table), bounds(otherwise, table)
+            return Interval(min(a.lower, b.lower), max(a.upper, b.upper))
+
+
+def unreadable(spec: ColumnSpec) -> str:
+    """The reason why no expression may read this column (it holds dates or times), or an empty string."""
+    return f"“{spec.name}” {NOT_READ[spec.kind]}." if spec.kind in NOT_READ else ""
+
+
+def check_readable(spec: ColumnSpec) -> None:
+    """Raise QueryRefused for a column of dates or times, with what can be asked instead."""
+    if why := unreadable(spec):
+        raise QueryRefused(why)
+
+
+def _column_bounds(spec: ColumnSpec) -> Interval:
+    check_readable(spec)
+    if not spec.is_numeric:
+        raise QueryRefused(f"“{spec.name}” is not a number: {NOT_NUMBERS[spec.kind]}.")
+    return Interval(spec.lower, spec.upper)
+
+
+def check_filter(node: Predicate, table: TableSpec) -> None:
+    """Raise QueryRefused for a filter that the declarations do not allow."""
+    match node:
+        case Compare():
+            _check_compare(node, table)
+        case In(column, values):
+            _check_in(table.column(column), values)
+        case IsNull(column):
+            check_readable(table.column(column))
+        case And(parts) | Or(parts):
+            for part in parts:
+                check_filter(part, table)
+        case Not(of):
+            check_filter(of, table)
+
+
+def _check_compare(node: Compare, table: TableSpec) -> None:
+    if node.op not in COMPARISONS:
+        raise QueryRefused(f"“{node.op[:MAX_TEXT]}” is not a comparison operator. Use =, !=, <, <=, > or >=.")
+    bounds(node.left, table)
+    bounds(node.right, table)
+
+
+def _check_in(spec: ColumnSpec, values: tuple[str, ...]) -> None:
+    check_readable(spec)
+    if spec.kind not in {Kind.CATEGORY, Kind.BOOLEAN}:
+        why = "compare it with numbers, without quotes" if spec.is_numeric else NOT_NUMBERS[spec.kind]
+        raise QueryRefused(f"“{spec.name}” has no declared categories: {why}.")
+    if not 0 < len(values) <= MAX_VALUES:
+        raise QueryRefused(f"List between 1 and {MAX_VALUES:,} values of “{spec.name}”.")
+    unknown = [value for value in values if value not in spec.labels]
+    if unknown:
+        raise QueryRefused(f"“{unknown[0][:MAX_TEXT]}” is not a declared value of “{spec.name}”.")
+
+
+def _finite(value: float) -> float:
+    if isinstance(value, bool) or not math.isfinite(value):
+        raise QueryRefused(f"{value!r} is not a finite number.")
+    return float(value)
+
+
+def _outward(lower: float, upper: float) -> Interval:
+    low, high = math.nextafter(lower, -math.inf), math.nextafter(upper, math.inf)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise QueryRefused(f"The expression can become too large for a floating-point number. {LIMITED}.")
+    return Interval(low, high)
+
+
+def _binary_bounds(op: str, a: Interval, b: Interval) -> Interval:
+    if op not in _BINARY:
+        raise QueryRefused(f"“{op[:MAX_TEXT]}” is not an arithmetic operator. Use +, -, * or /.")
+    return _BINARY[op](a, b)
+
+
+def _divide(a: Interval, b: Interval) -> Interval:
+    if b.lower <= 0 <= b.upper:
+        raise QueryRefused(
+            f"The divisor can be 0: by the declared bounds it lies between {b.lower:g} and {b.upper:g}. "
+            "Keep it away from 0 with GREATEST or LEAST (in JSON: clip)."
+        )
+    quotients = [x / y for x in (a.lower, a.upper) for y in (b.lower, b.upper)]
+    return _outward(min(quotients), max(quotients))
+
+
+def _multiply(a: Interval, b: Interval) -> Interval:
+    products = [x * y for x in (a.lower, a.upper) for y in (b.lower, b.upper)]
+    return _outward(min(products), max(products))
+
+
+_BINARY: dict[str, Callable[[Interval, Interval], Interval]] = {
+    "+": lambda a, b: _outward(a.lower + b.lower, a.upper + b.upper),
+    "-": lambda a, b: _outward(a.lower - b.upper, a.upper - b.lower),
+    "*": _multiply,
+    "/": _divide,
+}
+
+
+def _unary_bounds(op: str, a: Interval) -> Interval:
+    if op not in _UNARY:
+        raise QueryRefused(f"“{op[:MAX_TEXT]}” is not supported. Use abs, exp, log or sqrt.")
+    return _UNARY[op](a)
+
+
+def _abs(a: Interval) -> Interval:
+    return Interval(0.0 if a.lower <= 0 <= a.upper else min(abs(a.lower), abs(a.upper)), a.magnitude)
+
+
+def _exp(a: Interval) -> Interval:
+    if a.upper > EXP_LIMIT:
+        raise QueryRefused(
+            f"The argument of exp() can be as large as {a.upper:g}, but at most {EXP_LIMIT:g} is supported. {LIMITED}."
+        )
+    return _outward(math.exp(a.lower), math.exp(a.upper))
+
+
+def _log(a: Interval) -> Interval:
+    if a.lower <= 0:
+        raise QueryRefused(
+            f"The argument of a logarithm must be above 0 but can be {a.lower:g} here. {LIMITED}."
+        )
+    return _outward(math.log(a.lower), math.log(a.upper))
+
+
+def _sqrt(a: Interval) -> Interval:
+    if a.lower < 0:
+        raise QueryRefused(
+            f"The argument of a square root must not be negative but can be {a.lower:g} here. {LIMITED}."
+        )
+    return _outward(math.sqrt(a.lower), math.sqrt(a.upper))
+
+
+_UNARY: dict[str, Callable[[Interval], Interval]] = {
+    "-": lambda a: Interval(-a.upper, -a.lower),
+    "abs": _abs,
+    "exp": _exp,
+    "log": _log,
+    "sqrt": _sqrt,
+}
+
+
+def _power_bounds(a: Interval, exponent: int) -> Interval:
+    if not 2 <= exponent <= 8:
+        raise QueryRefused("The exponent must be a whole number from 2 to 8.")
+    try:
+        ends = [a.lower**exponent, a.upper**exponent]
+    except OverflowError:
+        ends = [-math.inf, math.inf]
+    low = 0.0 if exponent % 2 == 0 and a.lower <= 0 <= a.upper else min(ends)
+    return _outward(low, max(ends))
+
+
+def _clip_bounds(a: Interval, lower: float, upper: float) -> Interval:
+    if lower > upper:
+        raise QueryRefused(
+            f"clip() from {lower:g} to {upper:g}: the lower bound is above the upper bound. Swap them."
+        )
+    return Interval(min(max(a.lower, lower), upper), max(min(a.upper, upper), lower))

@@ -1,0 +1,110 @@
+"""Public declarations of a table: the only input for parsing, checking and pricing queries."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from common import decimal_grid
+
+MAX_ROWS_PER_SUBJECT = 4096
+"""The most rows of a subject that can count. Tables are stored with no more of them (datasets.columns)."""
+
+
+class QueryRefused(ValueError):
+    """The engine does not answer this query. The message depends only on the query and on public declarations."""
+
+
+def check_text(text: str) -> None:
+    """Raise QueryRefused for text that the database cannot store: NUL, or a lone surrogate."""
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise QueryRefused("This text contains an invalid character. Remove it.")
+
+
+class Kind(StrEnum):
+    """What a column holds, as far as the engine distinguishes it."""
+
+    INTEGER = "integer"
+    NUMBER = "number"
+    CATEGORY = "category"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    TEXT = "text"
+    OTHER = "other"
+
+
+NUMERIC = frozenset({Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN})
+KEPT_AS_NUMBERS = NUMERIC | {Kind.DATE}
+"""Kinds that are stored as numbers between bounds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnSpec:
+    """One column.
+
+    Numbers and dates have bounds (dates in days since 1970), categories have their list of `labels`. `constant`: never
+    changes for the same subject. `rows_per_value`: the most rows of a subject with the same value. `decimals`: the most
+    decimals of a number.
+    """
+
+    name: str
+    kind: Kind
+    lower: float = 0.0
+    upper: float = 0.0
+    labels: tuple[str, ...] = ()
+    nullable: bool = True
+    constant: bool = False
+    unit: str = ""
+    rows_per_value: int | None = None
+    decimals: int | None = None
+
+    @property
+    def is_numeric(self) -> bool:
+        return self.kind in NUMERIC
+
+    @property
+    def lattice(self) -> int | None:
+        """The number of decimals that all values and both bounds have at most.
+
+        None if that is not declared, or if floats cannot distinguish such numbers.
+        """
+        places = self.decimals if self.kind == Kind.NUMBER else 0
+        if places is None or self.kind not in KEPT_AS_NUMBERS:
+            return None
+        if (
+            self.kind == Kind.DATE
+            and not decimal_grid.FIRST_DAY <= self.lower <= self.upper <= decimal_grid.LAST_DAY
+        ):
+            return None
+        return places if all(decimal_grid.holds(end, places) for end in (self.lower, self.upper)) else None
+
+    @property
+    def is_key(self) -> bool:
+        """Whether queries can group by this column: its values are public."""
+        return self.kind in {Kind.CATEGORY, Kind.BOOLEAN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSpec:
+    """One table. At most `max_rows` rows of a subject count (1 to 4096). Raises ValueError outside that range."""
+
+    name: str
+    subject: str
+    columns: Mapping[str, ColumnSpec]
+    max_rows: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_rows <= MAX_ROWS_PER_SUBJECT:
+            raise ValueError(f"max_rows must lie between 1 and {MAX_ROWS_PER_SUBJECT}.")
+
+    def column(self, name: str) -> ColumnSpec:
+        """Return the column of that name. Raises QueryRefused if it is not declared or identifies subjects."""
+        if name == self.subject:
+            raise QueryRefused(
+                f"“{name}” identifies the person in each row, so questions cannot read it. Choose another column."
+            )
+        if name not in self.columns:
+            known = ", ".join(sorted(self.columns)[:12]) + (", …" if len(self.columns) > 12 else "")
+            raise QueryRefused(
+                f"There is no column “{str(name)[:100]}” in {self.name}. Its columns: {known}."
+            )
+        return self.columns[name]

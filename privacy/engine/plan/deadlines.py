@@ -1,0 +1,71 @@
+"""Release times: how long after the start of its turn an answer is released, from public facts alone.
+
+An answer is held back until that time even if it is ready earlier, so its time reveals nothing about the rows. The
+time is generous for the number of people that the owner has announced. If it is too short, the caller doubles it.
+"""
+
+import math
+
+from privacy.engine.language.expressions import Node, children
+from privacy.engine.language.query import Distribution, PersonQuantiles, Query
+from privacy.engine.plan.designs import Design
+from privacy.engine.plan.searches import MOST_STEPS
+
+STEP = 0.025
+"""Seconds: the time for rows is rounded up to a multiple of this."""
+ROW, PART, SEARCH = 4e-8, 6e-9, 4e-9
+"""Seconds per row; per row and part of an expression; per row and search step: about twice the time on a busy core."""
+BIN = 6e-10
+"""Seconds per row and bin of a distribution, for people with a row in each bin."""
+CUT_ROW, CUT = 2e-7, 5
+"""For people with more rows than count: extra seconds per row, and the factor for each step or bin, because they are
+processed one by one. Whether there may be many of them follows from the question, not from the rows."""
+SUMS = 8
+"""Adding up the rows of each person takes as long as this many parts of an expression."""
+SORT = 1e-5
+"""Seconds per row allowed for sorting."""
+PLACE = 5e-6
+"""Seconds per person, to look up their place in the per-person ledger."""
+ROWS_EACH = 4
+"""Rows expected per person, or as many as count if that is fewer."""
+
+
+def seconds(
+    query: Query, plan: Design, *, people: int, rows_per_person: int, base: float, cut: bool = False
+) -> float:
+    """Return the seconds from the start of an answer's turn to its release.
+
+    `people`: the number that the owner announces. `base`: seconds allowed for an answer over no rows. `cut`: whether
+    fewer rows of a person count than are declared.
+    """
+    rows = _rows(people, rows_per_person)
+    parts = sum(map(_parts, plan.coordinates)) + sum(_parts(scale.of) for scale in plan.scales)
+    if isinstance(query.measure, PersonQuantiles):
+        parts += SUMS + (_parts(query.measure.of) if query.measure.of else 0)
+    if query.where is not None:
+        parts += _parts(query.where)
+    # Rows are counted between all stops of a search once, which takes just as long for a search of few steps.
+    steps = max(plan.releases, MOST_STEPS) if plan.grid else 1
+    times = CUT if cut else 1
+    each = ROW + PART * parts + SEARCH * times * (steps - 1) + (CUT_ROW if cut else 0)
+    if isinstance(query.measure, Distribution):
+        each += BIN * times * query.measure.bins
+    return base + math.ceil(rows * each / STEP) * STEP
+
+
+def places(people: int) -> float:
+    """Return the extra seconds for the first answer over a table of a revision: later ones know everybody's place."""
+    return math.ceil(people * PLACE / STEP) * STEP
+
+
+def _rows(people: int, rows_per_person: int) -> int:
+    return people * min(rows_per_person, ROWS_EACH)
+
+
+def _parts(node: Node) -> int:
+    return 1 + sum(map(_parts, children(node)))
+
+
+def preparation(*, people: int, rows_per_person: int, base: float) -> float:
+    """Return the seconds allowed for sorting the rows of a table. `base`: seconds for a table without rows."""
+    return base + _rows(people, rows_per_person) * SORT

@@ -1,0 +1,97 @@
+"""Questions in the worker: what follows from the query and the declarations, before anything is charged."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+
+from datasets.columns import ColumnPlan
+from datasets.models import Table
+from privacy.declarations import plans_for, row_of, spec_of
+from privacy.engine.language.expressions import columns_of
+from privacy.engine.language.query import KeyCounts, Query
+from privacy.engine.language.schema import QueryRefused, TableSpec
+from privacy.engine.language.wire import decode
+from privacy.engine.measure.mechanisms import MIN_SIGMA
+from privacy.engine.plan import deadlines
+from privacy.engine.plan.caps import is_capped, rows_that_count
+from privacy.engine.plan.designs import Design, design
+from privacy.engine.release import measure
+from privacy.ledgers import person_ledger
+from privacy.models import Answer, LedgerLine, Promise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What follows from an answer's query and the declarations of its revision: known before anything is charged."""
+
+    query: Query
+    table: Table
+    spec: TableSpec
+    design: Design
+    plans: tuple[ColumnPlan, ...]
+    wanted: frozenset[str]
+
+    def seconds(self, promise: Promise) -> float:
+        """The public time for its answer, in seconds. It is for all stored rows, whatever the cap on rows per person. A
+        table's first question takes longer; whether it is the first follows from the charges, which are public."""
+        charged = LedgerLine.objects.filter(
+            budget__promise=promise,
+            settled_by__kind=LedgerLine.Kind.COMMIT,
+            answer__revision=self.table.revision_id,
+            purpose__query__table=self.table.name,
+        )
+        people = promise.public_size
+        each = deadlines.seconds(
+            self.query,
+            self.design,
+            people=people,
+            rows_per_person=max(self.query.rows or 1, self.spec.max_rows),
+            base=settings.ANSWER_SECONDS,
+            cut=is_capped(self.query, self.spec)
+            and rows_that_count(self.query, self.spec) < self.spec.max_rows,
+        )
+        return each if charged.exists() else each + deadlines.places(people)
+
+
+def rehearse(question: Question, promise: Promise) -> None:
+    """Compile the passes over rows by asking a table of one empty row, because compiling takes seconds and must not add
+    to the time for the real rows."""
+    table = row_of(question.spec)
+    delta = promise.delta_each or 0.5
+    for active in (None, np.ones(1, dtype=np.bool_)):
+        measure(question.query, table, worst_case=1, threshold_delta=delta).release(MIN_SIGMA, active)
+    person_ledger.rehearse()
+
+
+def question_of(answer: Answer) -> Question:
+    """Check an answer's query again before it is charged. Raises QueryRefused when it cannot be computed."""
+    query = decode(answer.query)
+    table = answer.revision.tables.prefetch_related("columns").filter(name=query.table).first()
+    if table is None:
+        raise QueryRefused(f"There is no table “{query.table[:100]}” in this revision.")
+    spec = spec_of(table, answer.budget.promise.constants)
+    designed, plans = design(query, spec), plans_for(spec)
+    wanted = wanted_by(query, spec)
+    if missing := sorted(wanted - {plan.name for plan in plans}):
+        raise QueryRefused(f"Questions cannot read “{missing[0]}”.")
+    return Question(query=query, table=table, spec=spec, design=designed, plans=plans, wanted=wanted)
+
+
+def wanted_by(query: Query, spec: TableSpec) -> frozenset[str]:
+    """The columns that a query reads."""
+    names = {*query.by, *([query.measure.column] if isinstance(query.measure, KeyCounts) else [])}
+    for part in (query.where, *_parts_of(query.measure)):
+        names |= columns_of(part) if part is not None else set()
+    return frozenset(names & set(spec.columns))
+
+
+def _parts_of(measure_: Any) -> Iterator[Any]:
+    """The expressions of a measure."""
+    for name in measure_.__dataclass_fields__:
+        value = getattr(measure_, name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if hasattr(part, "__dataclass_fields__"):
+                yield part

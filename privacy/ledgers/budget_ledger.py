@@ -1,0 +1,250 @@
+"""The one writer of the ledger: reserve, then commit or void. Lines are added, never changed.
+
+A line reserves worst-case units in the public cells that a query can touch. spent + reserved stays within CAP in every
+cell, at every commit, because the budget's row is locked while a line is added. Each function runs in a durable
+transaction of its own: when it returns, what it wrote can no longer be rolled back. So noise is never drawn for a
+charge that a later error undoes.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from uuid import UUID
+
+import numpy as np
+from django.db import connection, transaction
+from django.db.models import QuerySet, Sum
+
+from accounts.models import User
+from common import rows
+from common.errors import BudgetExceeded, Conflict, Refused
+from datasets.models import Revision
+from privacy.audit_entries import record
+from privacy.engine.measure.contributions import CAP, Integers, rescaled
+from privacy.engine.measure.evaluate import Bools
+from privacy.engine.plan.cells import fits
+from privacy.models import THRESHOLD_ANSWERS, Budget, LedgerLine, Promise
+
+
+@contextmanager
+def _durably() -> Iterator[None]:
+    """Open a transaction that is on disk when it ends, whatever the server's settings."""
+    with transaction.atomic(durable=True):
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit = on")
+        yield
+
+
+def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the call
+    budget: Budget,
+    units: int,
+    cells: Bools,
+    *,
+    key: UUID,
+    by: User,
+    purpose: dict[str, object],
+    threshold: bool = False,
+    revision: Revision | None = None,
+) -> LedgerLine:
+    """Reserve `units` in `cells` (a mask over the dataset's public cells); a known `key` returns its existing line.
+
+    `key` is an idempotency key. Raises BudgetExceeded when a cell would exceed its cap; Conflict when the key was used
+    for another charge, when that charge was given back, or when `revision` has been replaced.
+    """
+    with _durably():
+        promise = _lock_promise(budget) if threshold else None
+        locked = rows.locked(budget)
+        packed = np.packbits(cells).tobytes()
+        if old := LedgerLine.objects.filter(budget=locked, key=key).first():
+            if (old.units, bytes(old.cells)) != (units, packed):
+                raise Conflict("This idempotency key was used for another charge. Use a new key.")
+            if LedgerLine.objects.filter(settles=old, kind=LedgerLine.Kind.VOID).exists():
+                raise Conflict("The charge with this idempotency key was given back. Use a new key.")
+            return old
+        if (
+            revision is not None
+            and not Revision.objects.filter(pk=revision.pk, state=Revision.State.PUBLISHED).exists()
+        ):
+            raise Conflict("The data was replaced in the meantime. Check the price again.")
+        spent = locked.worst_case(len(cells))
+        if locked.closed_at is not None or units > CAP or not fits(spent, cells, units, locked.cap):
+            left = max(0, locked.cap - int(spent[cells].max(initial=0)))
+            raise BudgetExceeded(too_much(units, min(left, CAP)))
+        if promise is not None:
+            _use_threshold(locked, promise)
+        spent[cells] += units
+        _write(locked, spent)
+        line = LedgerLine.objects.create(
+            budget=locked,
+            kind=LedgerLine.Kind.RESERVE,
+            key=key,
+            units=units,
+            generation=locked.generation,
+            cells=packed,
+            purpose=purpose,
+        )
+        _record("budget.reserved", line, by=by, units=units)
+    return line
+
+
+def _lock_promise(budget: Budget) -> Promise:
+    """Lock the promise that a budget is a share of: always before the budget itself."""
+    return Promise.objects.select_for_update().get(pk=budget.promise_id)
+
+
+def no_threshold_left(promise: Promise, own: int, of_all: int) -> str:
+    """Why no more undeclared values can be asked for, or an empty string.
+
+    `own` and `of_all` count the answers over undeclared values of this budget and of all budgets.
+    """
+    if own < THRESHOLD_ANSWERS and of_all < promise.threshold_answers:
+        return ""
+    return f"You have used all {THRESHOLD_ANSWERS} of your questions about undeclared values."
+
+
+def _use_threshold(budget: Budget, promise: Promise) -> None:
+    """Count one answer over undeclared values against the part of delta kept for them, which is never given back."""
+    used = promise.budgets.aggregate(total=Sum("thresholds_used"))["total"] or 0
+    if why := no_threshold_left(promise, budget.thresholds_used, used):
+        raise BudgetExceeded(why)
+    budget.thresholds_used += 1
+    budget.save(update_fields=["thresholds_used"])
+
+
+def commit(line: LedgerLine, *, by: User) -> LedgerLine:
+    """Make a reservation final, before any row is read. Raises Conflict when it is already settled."""
+    with _durably():
+        return _settle(line, LedgerLine.Kind.COMMIT, by=by)
+
+
+def void(line: LedgerLine, *, by: User) -> LedgerLine:
+    """Give a reservation back, which is allowed only while no worker has opened the data for it.
+
+    Raises Conflict when it is already settled.
+    """
+    with _durably():
+        return _settle(line, LedgerLine.Kind.VOID, by=by)
+
+
+def rescale(
+    budget: Budget, mu: float, *, by: User, also: Callable[[Budget], object] = lambda _: None
+) -> Budget:
+    """Change a share: every unit used so far becomes old mu^2 / new mu^2 new units, rounded up.
+
+    Locks promise, then budget, and checks the locked rows; `also` runs in the same transaction, before any change. The
+    caller holds the dataset's advisory lock and updates the per-person ledger. Raises Conflict while a reservation is
+    open; Refused when the shares would exceed the promise, or a share that has been used would shrink.
+    """
+    with _durably():
+        promise = _lock_promise(budget)
+        locked = rows.locked(budget)
+        also(locked)
+        must_fit(promise, mu, instead_of=locked)
+        if open_lines(locked).exists():
+            raise Conflict("An answer is being computed. Try again in a moment.")
+        if mu < locked.mu and locked.units_used:
+            raise Refused("A share that has been used cannot be made smaller. Close it instead.")
+        cells = rescaled(locked.worst_case(1), locked.mu, mu)
+        _rescale_newcomers(promise, locked, mu)
+        old, locked.mu, locked.generation = locked.mu, mu, locked.generation + 1
+        locked.earlier_mus = [*locked.earlier_mus, old]
+        locked.save(update_fields=["mu", "generation", "earlier_mus"])
+        _write(locked, np.array(cells, dtype=np.int64))
+        record("budget.changed", locked, by=by, on=locked, changes={"mu": (old, mu)})
+    return locked
+
+
+def _rescale_newcomers(promise: Promise, budget: Budget, mu: float) -> None:
+    for each in promise.newcomers:
+        if units := each["owe"].get(str(budget.pk)):
+            (each["owe"][str(budget.pk)],) = rescaled([units], budget.mu, mu)
+    promise.save(update_fields=["newcomers"])
+
+
+def must_fit(promise: Promise, mu: float, instead_of: Budget | None = None) -> None:
+    """Check exactly that the sum of mu_a^2 over all shares ever given stays <= mu_G^2: a closed share returns nothing.
+
+    The caller holds the lock on the promise, which every change of a share needs. Raises Refused.
+    """
+    others = promise.budgets.all()
+    if instead_of is not None:
+        others = others.exclude(pk=instead_of.pk)
+    given = sum((Fraction(other.mu) ** 2 for other in others), Fraction(0))
+    if given + Fraction(mu) ** 2 > promise.mu_squared:
+        left = max(0.0, 1 - float(given / promise.mu_squared))
+        raise Refused(
+            f"The shares would exceed the promise: only {left:.1%} of it is left to give. Choose a smaller epsilon."
+        )
+
+
+def open_lines(budget: Budget) -> QuerySet[LedgerLine]:
+    """Reservations that are neither committed nor voided."""
+    return LedgerLine.objects.filter(budget=budget, kind=LedgerLine.Kind.RESERVE, settled_by=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a question would reserve, and the table and revision that it asks."""
+
+    revision: UUID
+    table: str
+    units: int
+    cells: Bools
+
+
+def rests_on_constants(budget: Budget, also: Charge | None = None) -> bool:
+    """Whether completeness relies on people staying in the same public cell across tables or revisions.
+
+    Within one table of one revision, a declared constant has one value per person. Another table or revision may
+    disagree, so somebody may have been charged in two cells, neither of which is used up. Follows from public lines.
+    """
+    everywhere = np.packbits(np.ones(budget.promise.cells.size, dtype=np.bool_)).tobytes()
+    lines = budget.lines.filter(kind=LedgerLine.Kind.RESERVE).exclude(cells=everywhere)
+    kept = lines.exclude(settled_by__kind=LedgerLine.Kind.VOID)
+    tables = set(kept.order_by().values_list("answer__revision", "purpose__query__table").distinct())
+    if also is not None and not also.cells.all():
+        tables.add((also.revision, also.table))
+    if len(tables) < 2:
+        return False
+    total = budget.lines.aggregate(total=Sum("units"))["total"] or 0
+    return int(total) + (also.units if also else 0) > CAP
+
+
+def _settle(line: LedgerLine, kind: LedgerLine.Kind, *, by: User) -> LedgerLine:
+    locked = Budget.objects.select_for_update().get(pk=line.budget_id)
+    if LedgerLine.objects.filter(settles=line).exists():
+        raise Conflict("This reservation has been settled already.")
+    voided = kind == LedgerLine.Kind.VOID
+    if voided:
+        size = len(locked.worst_case(1))
+        spent = locked.worst_case(size)
+        spent[line.mask(size)] -= line.units
+        _write(locked, spent)
+    settled = LedgerLine.objects.create(
+        budget=locked,
+        kind=kind,
+        units=-line.units if voided else 0,
+        generation=locked.generation,
+        cells=line.cells,
+        settles=line,
+    )
+    _record(f"budget.{kind}", settled, by=by, units=settled.units)
+    return settled
+
+
+def _write(budget: Budget, cells: Integers) -> None:
+    budget.cells = cells.astype("<i8").tobytes()
+    budget.save(update_fields=["cells"])
+
+
+def too_much(units: int, left: int) -> str:
+    """The refusal of an answer that costs `units` when only `left` are left."""
+    return (
+        f"This answer would cost {units / CAP:.2%} of your budget, and {left / CAP:.2%} is left. "
+        "Allow a larger error, ask about fewer people, or ask the owner for more."
+    )
+
+
+def _record(action: str, line: LedgerLine, *, by: User, units: int) -> None:
+    record(action, line.budget, by=by, on=line, units=units, share=f"{units / CAP:.6f}")

@@ -1,0 +1,19 @@
+"""Automatic answers: the promise for a dataset, scientists' budgets, every charge, and every answer."""
+
+from privacy.models.answers import Answer, AnswerQuerySet
+from privacy.models.budgets import Budget, BudgetQuerySet, LedgerLine, TopUp
+from privacy.models.promises import DOUBLED_FOR, EXTENDED_LIMIT, THRESHOLD_ANSWERS, Promise, new_key
+
+__all__ = [
+    "DOUBLED_FOR",
+    "EXTENDED_LIMIT",
+    "THRESHOLD_ANSWERS",
+    "Answer",
+    "AnswerQuerySet",
+    "Budget",
+    "BudgetQuerySet",
+    "LedgerLine",
+    "Promise",
+    "TopUp",
+    "new_key",
+]

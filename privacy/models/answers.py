@@ -1,0 +1,80 @@
+"""Questions that were asked, and their answers."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import User
+from common.models import BaseModel
+from datasets.models import Revision
+from privacy.models.budgets import Budget, LedgerLine
+
+
+class AnswerQuerySet(models.QuerySet["Answer"]):
+    def visible_to(self, user: User) -> "AnswerQuerySet":
+        """Their own answers, and those on their own datasets; all for auditors, none for admins."""
+        if user.oversees:
+            return self if user.is_auditor else self.none()
+        return self.filter(budget__in=Budget.objects.visible_to(user).order_by().values("pk"))
+
+    def out(self) -> "AnswerQuerySet":
+        """Answers whose figures may be shown: released, and their public time has come."""
+        return self.filter(state=Answer.State.RELEASED, visible_at__lte=timezone.now())
+
+
+class Answer(BaseModel):
+    """A query and what was released for it."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Being computed"
+        RELEASED = "released", "Released"
+        LOST = "lost", "Lost: the worker ended before the answer was stored"
+        VOIDED = "voided", "Not computed: nothing was charged"
+
+    budget = models.ForeignKey(Budget, on_delete=models.PROTECT, related_name="answers")
+    revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="+")
+    line = models.OneToOneField(LedgerLine, on_delete=models.PROTECT, related_name="answer")
+    state = models.CharField(max_length=8, choices=State, default=State.PENDING)
+    query = models.JSONField()
+    query_sha256 = models.CharField(max_length=64, db_index=True)
+    sql = models.TextField(blank=True, max_length=10_000)
+    sigma = models.BigIntegerField()
+    releases = models.PositiveSmallIntegerField()
+    mu = models.FloatField()
+    extended = models.BooleanField(default=False)
+    opened_at = models.DateTimeField(null=True, blank=True)
+    begun_at = models.DateTimeField(null=True, blank=True)
+    """When its turn began: it is released a public time later."""
+    visible_at = models.DateTimeField(null=True, blank=True)
+    seen_at = models.DateTimeField(null=True, blank=True)
+    """When the scientist first opened the answer."""
+    result = models.JSONField(null=True, blank=True)
+    record = models.JSONField(default=dict)
+
+    objects: ClassVar[models.Manager["Answer"]] = AnswerQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["budget", "revision", "query_sha256"])]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state="released", result__isnull=False, visible_at__isnull=False)
+                | (~Q(state="released") & Q(result=None)),
+                name="what_is_released_has_a_result",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Answer for {self.budget}"
+
+    @property
+    def is_out(self) -> bool:
+        """Whether its figures may be shown: it is released, and its public time has come."""
+        due = self.visible_at is not None and self.visible_at <= timezone.now()
+        return self.state == Answer.State.RELEASED and due
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.state in {Answer.State.PENDING, Answer.State.RELEASED} and not self.is_out

@@ -1,0 +1,39 @@
+"""Notifications about budgets. They are also sent by e-mail, so they hold nothing from private data."""
+
+from django.urls import reverse
+
+from accounts.models import User
+from accounts.notifications import tell
+from privacy.models import Budget, TopUp
+
+
+def budget_given(budget: Budget, *, by: User) -> None:
+    text = f"You now have a budget for {budget.promise.dataset.title}: you can ask it questions."
+    tell([budget.scientist], text, url=reverse("privacy:ask", args=[budget.pk]), by=by)
+
+
+def budget_closed(budget: Budget, *, by: User) -> None:
+    text = f"Your budget for {budget.promise.dataset.title} was closed."
+    tell([budget.scientist], text, url=reverse("privacy:budget", args=[budget.pk]), by=by)
+
+
+def budget_is_low(budget: Budget) -> None:
+    """Notify the scientist and the owner that most of a budget is used."""
+    text = (
+        f"{budget.share_used:.0%} of {budget.scientist}'s budget for {budget.promise.dataset.title} is used."
+    )
+    people = [budget.scientist, budget.promise.dataset.owner]
+    tell(people, text, url=reverse("privacy:budget", args=[budget.pk]))
+
+
+def top_up_asked(top_up: TopUp) -> None:
+    budget = top_up.budget
+    text = f"{budget.scientist} asks for a larger budget for {budget.promise.dataset.title}."
+    tell([budget.promise.dataset.owner], text, url=reverse("privacy:top_up", args=[top_up.pk]))
+
+
+def top_up_decided(top_up: TopUp) -> None:
+    budget = top_up.budget
+    words = "was granted" if top_up.state == TopUp.State.GRANTED else "was not granted"
+    text = f"Your request for a larger budget for {budget.promise.dataset.title} {words}."
+    tell([budget.scientist], text, url=reverse("privacy:budget", args=[budget.pk]), by=top_up.decided_by)

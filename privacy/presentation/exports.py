@@ -1,0 +1,123 @@
+"""Answers and the ledger as CSV and JSON. Cells that a spreadsheet could run as a formula become text."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from common import spreadsheets
+from privacy.engine.figures import UP_TO
+from privacy.engine.language.expressions import Column
+from privacy.engine.language.query import Distribution
+from privacy.engine.language.wire import decode
+from privacy.engine.measure.contributions import CAP
+from privacy.engine.plan import joint
+from privacy.models import Answer, LedgerLine
+
+MOST_LINES = 100_000
+LEDGER_COLUMNS = (
+    "at", "line", "scientist", "address", "question", "share_of_budget", "units", "mu", "state", "answer",
+)  # fmt: skip
+
+
+def answer_csv(answer: Answer) -> str:
+    """An answer as CSV, one row per group.
+
+    Each figure has its value, half of its 95 % interval, and half of the interval that holds for all groups together;
+    where an interval is not symmetric, its two ends. Cells are empty where the figure was lost in noise.
+    """
+    result = answer.result or {"by": [], "lines": []}
+    figures = [figure for line in result["lines"] for figure in line["figures"]]
+    uneven = {figure["name"] for figure in figures if has_ends(figure)}
+    factor = joint.factor_of(result)
+    even = ("half_width_95", "half_width_95_joint") if factor else ("half_width_95",)
+    parts = {
+        name: ("low_95", "high_95") if name in uneven else even
+        for name in dict.fromkeys(figure["name"] for figure in figures)
+    }
+    # The cap on rows per person is on every line, because a figure is not over all rows.
+    rows = (answer.record or {}).get("rows_per_person")
+    keys = [_key_name(name, answer) for name in result["by"]]
+    head = [*keys, *(column for name in parts for column in _named(name, parts[name]))]
+    lines = _answer_rows(result["lines"], parts, factor)
+    if rows:
+        head, lines = [*head, "rows_per_person_at_most"], ([*line, rows] for line in lines)
+    return spreadsheets.lines([head, *lines])
+
+
+def _key_name(name: str, answer: Answer) -> str:
+    """The heading of a group column; a distribution's is named after what is distributed."""
+    if name != UP_TO:
+        return name
+    match decode(answer.query).measure:
+        case Distribution(Column(of)):
+            return f"{of}_at_most"
+        case Distribution():
+            return "at_most"
+        case _:
+            return name
+
+
+def has_ends(figure: Mapping[str, object]) -> bool:
+    """Whether a figure's interval is given by its two ends. Answers stored by earlier versions have none."""
+    return figure.get("low") is not None
+
+
+def _named(name: str, parts: Sequence[str]) -> list[str]:
+    return [name, *(f"{name}_{part}" for part in parts)]
+
+
+def _answer_rows(
+    lines: Sequence[dict[str, Any]], parts: Mapping[str, Sequence[str]], factor: float | None
+) -> Iterator[Sequence[object]]:
+    for line in lines:
+        figures = {figure["name"]: figure for figure in line["figures"]}
+        row: list[object] = list(line["key"])
+        for name, wanted in parts.items():
+            found = _parts_of(figures[name], factor)
+            row += [found["value"], *(found[part] for part in wanted)]
+        yield row
+
+
+def _parts_of(figure: Mapping[str, Any], factor: float | None) -> dict[str, float | str | None]:
+    half = figure["half_width"]
+    together = None if half is None or factor is None or figure["name"] in joint.ALONE else half * factor
+    return {
+        "value": figure["value"],
+        "half_width_95": half,
+        "half_width_95_joint": together,
+        "low_95": figure.get("low"),
+        "high_95": figure.get("high"),
+    }
+
+
+def answer_json(answer: Answer) -> str:
+    return json.dumps({"result": answer.result, "record": answer.record}, ensure_ascii=False, indent=2)
+
+
+def record_json(answer: Answer) -> str:
+    return json.dumps(answer.record, ensure_ascii=False, indent=2)
+
+
+def ledger_csv(lines: Iterable[LedgerLine]) -> Iterator[str]:
+    """Yield the ledger as CSV, line by line, so that memory does not grow with its length."""
+    yield spreadsheets.lines([LEDGER_COLUMNS])
+    for line in lines:
+        yield spreadsheets.lines([_ledger_row(line)])
+
+
+def _ledger_row(line: LedgerLine) -> list[object]:
+    answer: Answer | None = getattr(line, "answer", None)
+    settled = getattr(line, "settled_by", None)
+    scientist = line.budget.scientist
+    return [
+        line.at.isoformat(),
+        line.pk,
+        scientist.name,
+        scientist.email,
+        (answer.sql or json.dumps(answer.query, ensure_ascii=False)) if answer else "",
+        line.units / CAP,
+        line.units,
+        answer.mu if answer else "",
+        settled.kind if settled else line.kind,
+        str(answer.pk) if answer else "",
+    ]

@@ -1,0 +1,123 @@
+"""Services for budgets: owners give, change and close them; scientists ask for larger ones."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from common import rows
+from common.access import require
+from common.errors import Conflict, Refused
+from common.reasons import note as written_note
+from common.reasons import reason as written_reason
+from privacy import notifications, rules
+from privacy.audit_entries import record
+from privacy.engine.accounting import noise_mu
+from privacy.execution import lifecycle
+from privacy.ledgers import budget_ledger
+from privacy.models import Budget, Promise, TopUp
+
+
+def equal_share(promise: Promise) -> float:
+    """The mu of one of the promise's `seats` equal shares."""
+    return float(promise.mu / promise.seats**0.5) * (1 - 1e-15)
+
+
+def give_budget(
+    promise: Promise, scientist: User, *, by: User, epsilon: float | None = None, extended: bool = False
+) -> Budget:
+    """Give a scientist a budget: of this epsilon, or one of the equal shares.
+
+    Raises Denied, Conflict when they have one, and Refused when it does not fit into the promise.
+    """
+    require(rules.is_owner, by, promise)
+    if scientist == by:
+        raise Refused("Somebody else has to decide on your budget.")
+    if not scientist.is_scientist:
+        raise Refused("Only data scientists have budgets.")
+    if extended and not promise.extended_allowed:
+        raise Refused("This dataset gives complete answers only.")
+    with lifecycle.agreed(promise), transaction.atomic():
+        locked = rows.locked(promise)
+        if locked.budgets.filter(scientist=scientist).exists():
+            raise Conflict(f"{scientist} already has a budget. Change that one.")
+        mu = equal_share(locked) if epsilon is None else mu_for(epsilon, locked.noise_delta)
+        budget_ledger.must_fit(locked, mu)
+        budget = Budget.objects.create(promise=locked, scientist=scientist, mu=mu, extended=extended)
+        record("budget.given", budget, by=by, on=budget, changes={"mu": (None, mu)}, extended=extended)
+        notifications.budget_given(budget, by=by)
+    return budget
+
+
+def close_budget(budget: Budget, *, by: User, reason: str) -> Budget:
+    """Close a scientist's budget. What was spent stays spent. Raises Conflict when it is already closed."""
+    require(rules.may_manage_budget, by, budget)
+    reason = written_reason(reason)
+    with transaction.atomic():
+        locked = rows.locked(budget)
+        if locked.closed_at is not None:
+            raise Conflict("This budget is already closed.")
+        locked.closed_at = timezone.now()
+        locked.save(update_fields=["closed_at"])
+        record("budget.closed", locked, by=by, on=locked, reason=reason)
+        notifications.budget_closed(locked, by=by)
+    return locked
+
+
+def change_budget(budget: Budget, *, by: User, epsilon: float) -> Budget:
+    """Change the share of a scientist's budget; what was used stays used."""
+    require(rules.may_enlarge, by, budget)
+    return lifecycle.change_share(budget, mu_for(epsilon, budget.promise.noise_delta), by=by)
+
+
+def mu_for(epsilon: float, delta: float) -> float:
+    """The mu of the noise for this epsilon and delta. Raises Refused when they are out of range."""
+    try:
+        return noise_mu(epsilon, delta)
+    except ValueError as outside:
+        raise Refused(str(outside)) from outside
+
+
+def ask_top_up(budget: Budget, *, by: User, epsilon: float, reason: str) -> TopUp:
+    """Ask the owner for a larger share, with a reason."""
+    require(rules.may_ask_top_up, by, budget)
+    reason = written_reason(reason, limit=TopUp.TEXT_LIMIT, keep_lines=True)
+    mu = mu_for(epsilon, budget.promise.noise_delta)
+    if mu <= budget.mu:
+        raise Refused("You already have that much. Ask for a larger ε.")
+    with transaction.atomic():
+        made = TopUp.objects.create(budget=budget, epsilon=epsilon, reason=reason)
+        _record("top_up.asked", made, by=by)
+        notifications.top_up_asked(made)
+    return made
+
+
+def decide_top_up(top_up: TopUp, *, by: User, grant: bool, note: str = "") -> TopUp:
+    """Grant a larger share, or decline it with a note that says why."""
+    require(rules.may_decide_top_up, by, top_up)
+    if not grant:
+        note = written_reason(note, limit=TopUp.TEXT_LIMIT, keep_lines=True)
+        with transaction.atomic():
+            return _decide(top_up, by=by, grant=False, note=note)
+    note = written_note(note, TopUp.TEXT_LIMIT)
+    budget = top_up.budget
+    require(rules.holder_is_scientist, by, budget)
+    mu = mu_for(top_up.epsilon, budget.promise.noise_delta)
+    lifecycle.change_share(budget, mu, by=by, also=lambda _: _decide(top_up, by=by, grant=True, note=note))
+    return TopUp.objects.get(pk=top_up.pk)
+
+
+def _decide(top_up: TopUp, *, by: User, grant: bool, note: str) -> TopUp:
+    """Store the decision. Runs in the caller's transaction, so that the share grows with the decision or not at all."""
+    locked = rows.locked(top_up)
+    if locked.state != TopUp.State.PENDING:
+        raise Conflict("This request has already been decided.")
+    locked.state = TopUp.State.GRANTED if grant else TopUp.State.DENIED
+    locked.decided_by, locked.decided_at, locked.decision_note = by, timezone.now(), note
+    locked.save(update_fields=["state", "decided_by", "decided_at", "decision_note"])
+    _record("top_up.granted" if grant else "top_up.denied", locked, by=by)
+    notifications.top_up_decided(locked)
+    return locked
+
+
+def _record(action: str, top_up: TopUp, *, by: User) -> None:
+    record(action, top_up.budget, by=by, on=top_up, epsilon=top_up.epsilon)

@@ -1,0 +1,263 @@
+"""Services for questions: read a query, price it, ask it. Nothing is spent before `ask`."""
+
+import hashlib
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts.models import User
+from common import commit
+from common.access import require
+from common.errors import Conflict, Refused
+from common.locks import one_at_a_time
+from datasets.models import Revision
+from datasets.queries import current_revision
+from privacy import rules, tasks
+from privacy.declarations import specs_of
+from privacy.engine.accounting import noise_epsilon
+from privacy.engine.language import sql, wire
+from privacy.engine.language.query import KeyCounts, Mean, Query
+from privacy.engine.language.schema import QueryRefused, TableSpec
+from privacy.engine.measure.contributions import CAP
+from privacy.engine.measure.evaluate import Bools
+from privacy.engine.plan import joint, pricing
+from privacy.engine.plan.cells import touched
+from privacy.engine.plan.designs import Design, design
+from privacy.engine.plan.pricing import Offer
+from privacy.ledgers import budget_ledger
+from privacy.models import Answer, AnswerQuerySet, Budget, LedgerLine
+from privacy.services.prior_answers import ErrorBasis, error_basis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """A checked query with its price, shown before anything is spent."""
+
+    query: Query
+    plan: Design
+    spec: TableSpec
+    offer: Offer
+    cells: Bools
+    revision: Revision
+    half_width: float | None
+    """Half the width of the 95 % interval, in the answer's own units; None where only the data could tell."""
+    basis: ErrorBasis | None
+    """What half the width rests on beyond the question and the declarations, if anything."""
+    asked: dict[str, float]
+    """What the scientist has fixed: {"error": …} or {"epsilon": …}."""
+    delta: float
+    noise_delta: float
+    """The part of the promise's delta at which an epsilon is computed."""
+    may_leave_out: bool
+    """Whether the answer may silently leave people out."""
+    left: int
+    """Units left, of CAP, in the cells that this query touches."""
+
+    @property
+    def more_like_this(self) -> int:
+        return self.left // self.offer.units
+
+    @property
+    def unaffordable(self) -> str:
+        """Why the budget cannot pay for this, or an empty string."""
+        if self.offer.units <= min(self.left, CAP):
+            return ""
+        return budget_ledger.too_much(self.offer.units, self.left)
+
+    @property
+    def epsilon(self) -> float:
+        """What this answer alone amounts to, as an epsilon at the promise's delta."""
+        return noise_epsilon(self.offer.mu, self.noise_delta)
+
+    @property
+    def joint_factor(self) -> float:
+        """How many times wider the intervals of all groups or bins must be to hold together."""
+        return joint.factor(joint.lines_of(self.query.measure, self.plan.cells))
+
+
+@dataclass(frozen=True, slots=True)
+class Declarations:
+    """The current revision of a dataset, and its tables as queries are checked against them: read once per request."""
+
+    revision: Revision
+    specs: dict[str, TableSpec]
+
+
+def declarations_of(budget: Budget) -> Declarations:
+    """Read what is declared about the budget's dataset. Raises Conflict when no revision is published."""
+    revision = current_revision(budget.promise.dataset)
+    return Declarations(revision, specs_of(revision, budget.promise.constants))
+
+
+def read_sql(budget: Budget, text: str, declared: Declarations | None = None) -> Query:
+    """Parse SQL into the query that it asks of the budget's dataset. Raises Refused when it cannot be read.
+
+    `declared`: the declarations, when the caller has read them already.
+    """
+    specs = (declared or declarations_of(budget)).specs
+    columns = frozenset(name for spec in specs.values() for name in spec.columns)
+    try:
+        return sql.parse(text, _spec(specs, sql.table_of(text, columns)))
+    except QueryRefused as refused:
+        raise Refused(str(refused)) from refused
+
+
+def quote(
+    budget: Budget,
+    query: Query,
+    *,
+    by: User,
+    error: float | None = None,
+    epsilon: float | None = None,
+    declared: Declarations | None = None,
+) -> Quote:
+    """Price a query at this error (half a 95 % interval) or this epsilon: one of them. Spends nothing.
+
+    `declared`: the declarations, when the caller has read them already. Raises Refused when the query cannot be priced.
+    """
+    require(rules.may_ask, by, budget)
+    if (error is None) == (epsilon is None):
+        raise Refused("Give either the error that you accept or the epsilon that the answer may cost.")
+    promise = budget.promise
+    if isinstance(query.measure, KeyCounts) and not promise.threshold_delta:
+        raise Refused("This dataset does not release undeclared values.")
+    declared = declared or declarations_of(budget)
+    revision = declared.revision
+    try:
+        spec = _spec(declared.specs, query.table)
+        plan = design(query, spec)
+        basis = error_basis(budget, query, plan, spec, revision)
+        rows, off = (basis.at_least, basis.off) if basis else (None, 1.0)
+        offer = (
+            pricing.offer_for_epsilon(plan, epsilon, promise.noise_delta, budget.mu)
+            if epsilon is not None
+            else pricing.offer_for_error(query, plan, error or 0.0, budget.mu, rows, off)
+        )
+        per_sigma = pricing.error_per_sigma(query, plan, rows, off)
+    except QueryRefused as refused:
+        raise Refused(str(refused)) from refused
+    cells = touched(query.where, promise.cells, spec)
+    worst = budget.worst_case(promise.cells.size)
+    charge = budget_ledger.Charge(revision.pk, query.table, offer.units, cells)
+    return Quote(
+        query=query,
+        plan=plan,
+        spec=spec,
+        offer=offer,
+        cells=cells,
+        revision=revision,
+        delta=promise.delta,
+        noise_delta=promise.noise_delta,
+        may_leave_out=budget.may_leave_out or budget_ledger.rests_on_constants(budget, charge),
+        half_width=None if per_sigma is None else per_sigma * offer.sigma,
+        basis=basis,
+        asked={"error": error or 0.0} if epsilon is None else {"epsilon": epsilon},
+        left=max(0, budget.cap - int(worst[cells].max(initial=0))),
+    )
+
+
+def ask(
+    budget: Budget, quoted: Quote, *, key: UUID, by: User, text: str = "", meant: Query | None = None
+) -> Answer:
+    """Charge what was quoted and have the answer computed.
+
+    The same idempotency key, or a query already answered at least as exactly on the same revision, returns that answer
+    at no cost, also when both are asked at the same moment. Raises Denied, BudgetExceeded or Conflict.
+    `meant`: the question for which this guide or count is asked; stored only to lead back to it.
+    """
+    require(rules.may_ask, by, budget)
+    with one_at_a_time(budget.pk):
+        return (
+            _asked_with(key, budget, quoted)
+            or stored(budget, quoted)
+            or _charged(budget, quoted, key, by, text, meant)
+        )
+
+
+def _charged(budget: Budget, quoted: Quote, key: UUID, by: User, text: str, meant: Query | None) -> Answer:
+    line = budget_ledger.reserve(
+        budget,
+        quoted.offer.units,
+        quoted.cells,
+        key=key,
+        by=by,
+        threshold=isinstance(quoted.query.measure, KeyCounts),
+        revision=quoted.revision,
+        purpose={
+            "query": wire.encode(quoted.query),
+            "sigma": quoted.offer.sigma,
+            "releases": quoted.offer.releases,
+            "asked": quoted.asked,
+            **({"meant": wire.encode(meant)} if meant else {}),
+        },
+    )
+    with transaction.atomic():
+        answer, made = Answer.objects.get_or_create(
+            line=line,
+            defaults={
+                "budget": budget,
+                "revision": quoted.revision,
+                "query": wire.encode(quoted.query),
+                "query_sha256": digest_of(quoted.query),
+                "sql": text,
+                "sigma": quoted.offer.sigma,
+                "releases": quoted.offer.releases,
+                "mu": quoted.offer.mu,
+                "extended": quoted.may_leave_out,
+            },
+        )
+        if made:
+            commit.after(tasks.compute_answer.delay, str(answer.pk))
+    return answer
+
+
+def digest_of(query: Query) -> str:
+    """The SHA-256 of a query's canonical form: equal queries have equal digests."""
+    return hashlib.sha256(wire.canonical(query).encode()).hexdigest()
+
+
+def stored(budget: Budget, quoted: Quote) -> Answer | None:
+    """The scientist's answer, released or pending, to this query on this revision that is at least as exact."""
+    same = Answer.objects.filter(
+        budget=budget, revision=quoted.revision, query_sha256=digest_of(quoted.query)
+    )
+    quiet = same.filter(
+        state__in=[Answer.State.RELEASED, Answer.State.PENDING], sigma__lte=quoted.offer.sigma
+    )
+    return quiet.order_by("sigma").first() or _narrow(same, quoted)
+
+
+def _narrow(same: AnswerQuerySet, quoted: Quote) -> Answer | None:
+    """An answer whose own interval is as narrow as the error that is asked for, whatever its noise: what is known of a
+    mean, and so the noise for a given error, changes with the answers that exist."""
+    if not isinstance(quoted.query.measure, Mean) or quoted.basis is None or "error" not in quoted.asked:
+        return None
+    narrow = (each for each in same.out().order_by("sigma") if _half_width(each) <= quoted.asked["error"])
+    return next(narrow, None)
+
+
+def _half_width(answer: Answer) -> float:
+    half = (answer.result or {})["lines"][0]["figures"][0]["half_width"]
+    return float("inf") if half is None else float(half)
+
+
+def _asked_with(key: UUID, budget: Budget, quoted: Quote) -> Answer | None:
+    """The answer already asked for with this key. Raises Conflict when that was another question or exactness.
+
+    The same wish is the same exactness, even if more is known about the rows now than when it was asked.
+    """
+    line = LedgerLine.objects.filter(key=key, budget=budget).select_related("answer").first()
+    answer: Answer | None = getattr(line, "answer", None)
+    if line is None or answer is None:
+        return None
+    as_exact = answer.sigma == quoted.offer.sigma or line.purpose.get("asked") == quoted.asked
+    if answer.query_sha256 != digest_of(quoted.query) or not as_exact:
+        raise Conflict("This idempotency key was used for another question. Use a new key.")
+    return answer
+
+
+def _spec(specs: dict[str, TableSpec], name: str) -> TableSpec:
+    if name not in specs:
+        raise QueryRefused(f"There is no table “{name[:100]}” here. Choose one of: {', '.join(specs)}.")
+    return specs[name]

@@ -1,0 +1,350 @@
+"""The page on which a question is written, priced and asked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID, uuid4, uuid5
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.models import User
+from common.errors import Denied, Refused
+from common.heavy_views import computing
+from common.http import UserRequest
+from common.pages import show
+from privacy import rules
+from privacy.engine.accounting import noise_epsilon
+from privacy.engine.language import sql_text
+from privacy.engine.language.query import Count, CountSubjects, PersonQuantiles, Query
+from privacy.engine.language.schema import QueryRefused, TableSpec
+from privacy.engine.language.wire import canonical, decode
+from privacy.engine.measure.contributions import CAP
+from privacy.forms import EPSILON, ERROR, FORM, MAX_LINES, SQL, TEXT_LIMIT, QuestionForm, lines_of
+from privacy.models import Answer, Budget
+from privacy.presentation import suggestions, words
+from privacy.presentation.query_form import OPERATORS, Line, fields_of, query_of
+from privacy.services import guides, questions
+from privacy.views import price_panel
+from privacy.views.question_links import carried, meant_by, read
+from privacy.views.shared import the_budget
+
+FIRST_SHARE = 0.05
+"""The part of what is left that the page proposes to spend on a question."""
+Tables = Mapping[str, TableSpec]
+LOOK_AGAIN = "Check the price once more: it is for another question or another error than the one you saw."
+
+
+@dataclass(slots=True)
+class Asked:
+    """A question as far as it can be parsed: the form, and a quote or the reason why there is none."""
+
+    form: QuestionForm
+    table: TableSpec
+    lines: list[Line] = field(default_factory=list)
+    query: Query | None = None
+    quote: questions.Quote | None = None
+    refusal: str = ""
+    note: str = ""
+    changed: bool = False
+    """Whether a proposal was applied, so that neither side shows the question yet."""
+
+    @property
+    def source(self) -> str:
+        return SQL if self.form.data.get("source") == SQL else FORM
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@computing
+def ask(request: UserRequest, pk: UUID) -> HttpResponse:
+    """Show the page. A POST asks the question if `then` is `ask`, and prices it otherwise. Works without scripts."""
+    budget = the_budget(request, pk)
+    if why := rules.may_ask(request.user, budget):
+        if request.method == "POST" or rules.is_own(request.user, budget):
+            raise Denied(why)
+        return show(request, "privacy/ask_closed", {"budget": budget, "refusal": why})
+    declared = questions.declarations_of(budget)
+    if request.method != "POST":
+        start = _start(request, budget, declared.specs)
+        return _page(request, budget, _read(budget, start, request.user, declared))
+    asked = _read(budget, request.POST, request.user, declared)
+    if request.POST.get("then") in price_panel.BEFORE:
+        first = _before(request.POST, budget, asked, declared.specs)
+        asked = _read(budget, first, request.user, declared)
+    if request.POST.get("then") != "ask":
+        return _page(
+            request,
+            budget,
+            asked,
+            more=request.POST.get("then") == "add",
+            at_price=request.POST.get("then") in price_panel.BEFORE,
+        )
+    return _spend(request, budget, asked)
+
+
+def _spend(request: UserRequest, budget: Budget, asked: Asked) -> HttpResponse:
+    """Ask the question at the price that was shown, or show the page again with everything on it."""
+    quote = asked.quote
+    if quote is None:
+        return _page(request, budget, asked, status=400)
+    agreed = price_panel.agreement(quote)
+    if request.POST.get("agreed") != agreed:
+        asked.note = LOOK_AGAIN
+        return _page(request, budget, asked, status=409)
+    # One key a page and price: a double click asks once, and going back to ask something else asks that.
+    key = uuid5(asked.form.cleaned_data.get("key") or uuid4(), agreed)
+    text = str(asked.form.cleaned_data.get("sql") or "") if asked.source == SQL else _sql(quote)
+    try:
+        meant = _meant(asked)
+        answer = questions.ask(budget, quote, key=key, by=request.user, text=text, meant=meant)
+    except (Refused, QueryRefused) as refused:
+        asked.refusal = str(refused)
+        return _page(request, budget, asked, status=getattr(refused, "status", 400))
+    there = reverse("privacy:answer", args=[answer.pk])
+    if answer.line.key != key:
+        messages.success(request, "Answered from the stored release, at no cost.")
+        there += f"?{found}" if (found := carried(meant)) else ""
+    return redirect(there)
+
+
+@require_POST
+@computing
+def price(request: UserRequest, pk: UUID) -> HttpResponse:
+    """Price what is being written, and update the other side of the page. Spends nothing."""
+    budget = the_budget(request, pk)
+    if why := rules.may_ask(request.user, budget):
+        raise Denied(why)
+    asked = _read(budget, request.POST, request.user, questions.declarations_of(budget))
+    return show(request, "privacy/parts/price_and_sides", _context(budget, asked, request.user))
+
+
+# Reading
+
+
+def _start(request: UserRequest, budget: Budget, tables: Tables) -> dict[str, Any]:
+    """The initial form: the scientist's own earlier question (`again`), or a count of people."""
+    left = max(0, budget.cap - budget.units_used) / CAP
+    mu = budget.mu * (FIRST_SHARE * (left or 1)) ** 0.5
+    epsilon = f"{noise_epsilon(mu, budget.promise.noise_delta):.2g}"
+    start: dict[str, Any] = {"key": str(uuid4()), "goal": EPSILON, "epsilon": epsilon, "measure": "people"}
+    start["table"] = request.GET.get("table", "")
+    for name in ("guided", "back"):
+        if first := _earlier(request, budget, name):
+            found = _led_back(tables, first, meant_by(request, first), guided=name == "guided")
+            return {**start, **((found and _typed_or_sql(tables, found)) or {})}
+    again = _earlier(request, budget, "again")
+    if not again:
+        return {**start, **_who_is_in(request, budget, tables)}
+    return {**start, **(_typed(tables, decode(again.query)) or {"source": SQL, "sql": again.sql})}
+
+
+def _led_back(tables: Tables, first: Answer, meant: Query | None, *, guided: bool) -> Query | None:
+    """The question for which a count or guide was asked; after a guide, capped as the guide found."""
+    if not guided:
+        return meant
+    name = decode(first.query).table
+    return guides.better(first, tables[name], meant) if name in tables else None
+
+
+def _typed_or_sql(tables: Tables, query: Query) -> dict[str, Any] | None:
+    """The form data that asks this query, in fields or else in SQL."""
+    if typed := _typed(tables, query):
+        return typed
+    if query.table not in tables:
+        return None
+    try:
+        return {"source": SQL, "sql": sql_text.write(query, tables[query.table])}
+    except QueryRefused:
+        return None
+
+
+def _typed(tables: Tables, query: Query) -> dict[str, Any] | None:
+    """The field values that ask this query; None where the form has no fields for it."""
+    try:
+        found = fields_of(query, tables[query.table]) if query.table in tables else None
+    except QueryRefused:
+        found = None
+    return {**found[0], **_line_data(found[1])} if found else None
+
+
+def _before(data: Mapping[str, Any], budget: Budget, asked: Asked, tables: Tables) -> Mapping[str, Any]:
+    """The form data of what is to be asked first, in place of the question that was typed."""
+    found = price_panel.before(budget, asked, data["then"])
+    if not asked.query or not found:
+        return data
+    query, offer = found
+    epsilon = f"{noise_epsilon(offer.mu, budget.promise.noise_delta):.3g}"
+    typed = _typed_or_sql(tables, query) or {}
+    meant = canonical(asked.query)
+    meant = meant if len(meant) <= TEXT_LIMIT else ""
+    start = {"key": str(uuid4()), "source": FORM, "goal": EPSILON, "epsilon": epsilon, "meant": meant}
+    return {**start, **typed}
+
+
+def _meant(asked: Asked) -> Query | None:
+    """The question for which this guide or count is asked, as carried by the page."""
+    text = asked.form.cleaned_data.get("meant")
+    first = asked.query is not None and isinstance(
+        asked.query.measure, PersonQuantiles | Count | CountSubjects
+    )
+    meant = read(text, asked.table) if text and first else None
+    return None if meant == asked.query else meant
+
+
+def _who_is_in(request: UserRequest, budget: Budget, tables: Tables) -> dict[str, Any]:
+    """Form data for a count of the people that an earlier answer (`still`) asked about, at the same price. People who
+    have reached their limit are not in it, so it shows how many can still be included."""
+    earlier = _earlier(request, budget, "still")
+    if not earlier:
+        return {}
+    epsilon = f"{noise_epsilon(earlier.mu, budget.promise.noise_delta):.3g}"
+    query = replace(decode(earlier.query), measure=CountSubjects(), by=())
+    return {**(_typed(tables, query) or {}), "epsilon": epsilon}
+
+
+def _earlier(request: UserRequest, budget: Budget, name: str) -> Answer | None:
+    """The answer of this budget that the URL names, if any."""
+    pk = _uuid(request.GET.get(name, ""))
+    return Answer.objects.filter(budget=budget, pk=pk).select_related("line").first() if pk else None
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _line_data(lines: list[Line]) -> dict[str, str]:
+    return {
+        f"where-{k}-{name}": value
+        for k, line in enumerate(lines)
+        for name, value in (("column", line.column), ("op", line.op), ("value", line.value))
+    }
+
+
+def _read(budget: Budget, data: Mapping[str, Any], by: User, declared: questions.Declarations) -> Asked:
+    """Parse and price the question; what cannot be parsed or is refused becomes `refusal`."""
+    tables = declared.specs
+    named = str(data.get("table", ""))
+    table = tables[named] if named in tables else next(iter(tables.values()))
+    asked = Asked(QuestionForm(data, table=table), table, lines_of(data))
+    if not asked.form.is_valid():
+        name, errors = next(iter(asked.form.errors.items()))
+        asked.refusal = f"{asked.form.fields[name].label or name}: {errors[0]}"
+        return asked
+    try:
+        asked.query = _query(budget, asked, declared)
+        asked.table = tables[asked.query.table]
+        if proposal := data.get("apply"):
+            asked.query = suggestions.applied(str(proposal), asked.query, asked.table)
+            asked.changed = True
+        price = asked.form.price(in_points=words.is_of_rank(asked.query))
+        asked.quote = questions.quote(budget, asked.query, by=by, declared=declared, **price)
+    except (Refused, QueryRefused) as refused:
+        asked.refusal = str(refused)
+    return _in_step(asked, data)
+
+
+def _query(budget: Budget, asked: Asked, declared: questions.Declarations) -> Query:
+    if asked.source == SQL:
+        text = str(asked.form.cleaned_data.get("sql") or "")
+        if not text.strip():
+            raise QueryRefused("Write a SELECT statement, or use the form.")
+        return questions.read_sql(budget, text, declared)
+    return query_of(asked.form.cleaned_data, asked.lines, asked.table)
+
+
+def _in_step(asked: Asked, data: Mapping[str, Any]) -> Asked:
+    """Make both sides show the same question, and both ways to fix the price the same price."""
+    if asked.query is None:
+        return asked
+    values = {**_plain(data), **_other_price(asked)}
+    lines, found = asked.lines, _fields_that_hold(asked.query, asked.table)
+    if asked.source == FORM or asked.changed:
+        values["sql"] = sql_text.write(asked.query, asked.table)
+    if asked.changed and not (found if asked.source == FORM else values["sql"]):
+        values["source"] = SQL if asked.source == FORM else FORM
+    if found and (asked.source == SQL or asked.changed):
+        fields, lines = found
+        blank = dict.fromkeys(("column", "other", "text", "features", "shares", "bins"))
+        values |= {**blank, **fields}
+    form = QuestionForm(values, table=asked.table)
+    form.full_clean()
+    return replace(asked, form=form, lines=lines)
+
+
+def _fields_that_hold(query: Query, table: TableSpec) -> tuple[dict[str, Any], list[Line]] | None:
+    """The form's fields for a query, or None if the form would refuse one of them: then only SQL can express it."""
+    found = fields_of(query, table)
+    if found is None:
+        return None
+    fields = {name: value for name, value in found[0].items() if value is not None}
+    return found if QuestionForm({**fields, "source": FORM}, table=table).is_valid() else None
+
+
+def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The form's own values from a POST, lists as lists."""
+    lists = getattr(data, "getlist", None)
+    several = {name: lists(name) if lists else data.get(name, []) for name in ("by", "features")}
+    return {**{name: data.get(name) for name in QuestionForm.base_fields}, **several}
+
+
+def _other_price(asked: Asked) -> dict[str, str]:
+    quote = asked.quote
+    if quote is None:
+        return {}
+    if asked.form.cleaned_data.get("goal") == ERROR:
+        return {"epsilon": f"{quote.epsilon:.3g}"}
+    if quote.half_width is None:
+        return {"error": ""}
+    half = quote.half_width * (100 if words.is_of_rank(quote.query) else 1)
+    return {"error": words.sized(half).replace(",", "")}
+
+
+def _sql(quote: questions.Quote) -> str:
+    return sql_text.write(quote.query, quote.spec)
+
+
+# Showing
+
+
+def _page(
+    request: UserRequest,
+    budget: Budget,
+    asked: Asked,
+    *,
+    more: bool = False,
+    at_price: bool = False,
+    status: int = 200,
+) -> HttpResponse:
+    """Render the page. `more`: with room for another condition; `at_price`: scroll to the price."""
+    tables = budget.promise.dataset.current
+    context = _context(budget, asked, request.user)
+    context["blank_lines"] = range(len(asked.lines), min(MAX_LINES, len(asked.lines) + (2 if more else 1)))
+    context["at_price"] = at_price
+    context["tables"] = tables.tables_declared if tables else ()
+    return show(request, "privacy/ask", context, status=status)
+
+
+def _context(budget: Budget, asked: Asked, user: User) -> dict[str, Any]:
+    return {
+        "budget": budget,
+        "delta": words.tiny(budget.promise.delta),
+        "asked": asked,
+        "form": asked.form,
+        "table": asked.table,
+        "columns": list(asked.table.columns.values()),
+        "constants": set(budget.promise.constants),
+        "operators": OPERATORS,
+        "max_lines": MAX_LINES,
+        "blank_lines": range(len(asked.lines), min(MAX_LINES, len(asked.lines) + 1)),
+        **price_panel.context(budget, asked),
+        "only_sql": asked.source == SQL
+        and asked.query is not None
+        and _fields_that_hold(asked.query, asked.table) is None,
+        "only_form": asked.source == FORM and asked.query is not None and not asked.form.data.get("sql"),
+    }

@@ -1,0 +1,82 @@
+"""The named sets of packages that submitted code may use, known by a hash that each run records."""
+
+import hashlib
+import json
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from common.errors import Refused
+
+DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    name: str
+    sha256: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """What an environment contains, for display."""
+
+    name: str
+    sha256: str
+    python: str
+    listed: list[tuple[str, str]]
+
+
+def get(name: str = DEFAULT) -> Environment:
+    """Return the environment of this name as it is installed now; raise Refused when there is none."""
+    path = Path(settings.ENVIRONMENTS) / name
+    manifest = path / "weir-manifest.json"
+    if manifest.is_file():
+        return Environment(name=name, sha256=_hash_of(manifest), path=path)
+    pinned = Path(settings.ROOT) / "environments" / f"{name}.txt"
+    if pinned.is_file():
+        return Environment(name=name, sha256=hashlib.sha256(pinned.read_bytes()).hexdigest(), path=path)
+    raise Refused(f"There is no code environment named {name}. Ask an admin to add it.")
+
+
+def described(name: str = DEFAULT) -> Described | None:
+    """Return what an installed environment contains, by its manifest; None when it is not installed."""
+    try:
+        manifest = Path(settings.ENVIRONMENTS, name, "weir-manifest.json")
+        stated: dict[str, Any] = json.loads(manifest.read_bytes())
+    except FileNotFoundError:
+        return None
+    return Described(
+        name=name,
+        sha256=_hash_of(manifest),
+        python=str(stated.get("python", "")),
+        listed=sorted(stated.get("packages", {}).items()),
+    )
+
+
+def is_installed(name: str) -> bool:
+    """Return whether a folder of this name exists, whoever created it."""
+    return (Path(settings.ENVIRONMENTS) / name).exists()
+
+
+def remove(name: str) -> None:
+    """Remove an environment from the disk: rename it first, so that it disappears at once, then delete its files."""
+    place = Path(settings.ENVIRONMENTS) / name
+    old = place.with_name(f".old-{secrets.token_hex(8)}")
+    try:
+        place.rename(old)
+    except FileNotFoundError:
+        return
+    shutil.rmtree(old)
+
+
+def _hash_of(manifest: Path) -> str:
+    """Return the package hash that the manifest states, or else the hash of the manifest itself."""
+    content = manifest.read_bytes()
+    stated = json.loads(content).get("sha256")
+    return stated if isinstance(stated, str) and len(stated) == 64 else hashlib.sha256(content).hexdigest()

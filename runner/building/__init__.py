@@ -1,5 +1,0 @@
-"""How a code environment is built, so that nothing of it ever runs on the host. See runner/building/making.py."""
-
-
-class CannotBuild(RuntimeError):
-    """The environment was not made; the text says why. What was there before is still there."""

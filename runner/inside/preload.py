@@ -1,0 +1,86 @@
+"""Import libraries once, in the fork server, instead of in every block.
+
+The server neither runs nor parses submitted code: it imports a library if its name occurs in the code.
+"""
+
+import gc
+import re
+import sys
+from typing import Any
+
+NEED_THREADS = ("polars", "duckdb")
+"""Libraries that start a thread on import. They do not work in a block, which has only one."""
+
+PARTS = {
+    "pandas": (),
+    "pyarrow": ("compute",),
+    "scipy": (
+        "cluster", "fft", "integrate", "interpolate", "linalg", "ndimage", "optimize", "signal", "sparse", "spatial",
+        "special", "stats",
+    ),
+    "sklearn": (
+        "calibration", "cluster", "compose", "covariance", "cross_decomposition", "decomposition",
+        "discriminant_analysis", "dummy", "ensemble", "feature_extraction", "feature_selection", "gaussian_process",
+        "impute", "inspection", "isotonic", "kernel_ridge", "linear_model", "manifold", "metrics", "mixture",
+        "model_selection", "multiclass", "multioutput", "naive_bayes", "neighbors", "neural_network", "pipeline",
+        "preprocessing", "random_projection", "svm", "tree",
+    ),
+    "statsmodels": ("api", "formula"),
+}  # fmt: skip
+"""Libraries, and their submodules that are imported by name."""
+
+
+class Absent:
+    """Hides libraries that need threads. None in sys.modules would not do: scikit-learn takes it for the library."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        if name.partition(".")[0] in NEED_THREADS:
+            raise ModuleNotFoundError(
+                f"No module named {name!r}: it needs threads, and a block has only one.", name=name
+            )
+
+
+def load(code: str, *, tables: bool) -> None:
+    """Import the libraries and use them once, so that they load what they import lazily."""
+    sys.meta_path.insert(0, Absent())
+    words = {*re.findall(r"\w+", code), *(["pandas"] if tables else [])}
+    _numpy()
+    for library, parts in PARTS.items():
+        if library in words:
+            _import(library)
+            for part in parts:
+                if part in words:
+                    _import(f"{library}.{part}")
+    if "pandas" in sys.modules:
+        _pandas()
+    if "sklearn.linear_model" in sys.modules:
+        _sklearn()
+    gc.collect()
+    gc.freeze()  # a child's garbage collector would touch, and so copy, all of it
+
+
+def _import(name: str) -> None:
+    try:
+        __import__(name)
+    except ImportError:  # not in this environment: the block that imports it gets the error
+        return
+
+
+def _numpy() -> None:
+    numpy: Any = __import__("numpy")
+    numpy.random.default_rng(0).normal(size=3).mean()
+    numpy.linalg.lstsq(numpy.eye(2), numpy.ones(2), rcond=None)
+
+
+def _pandas() -> None:
+    toy = sys.modules["pandas"].DataFrame({"a": [1, 1, 2], "b": [1.0, 2.0, 3.0]})
+    toy.groupby("a").b.mean()
+    toy.merge(toy, on="a").describe()
+
+
+def _sklearn() -> None:
+    """The first fit inspects all loaded libraries and remembers them."""
+    models: Any = sys.modules["sklearn.linear_model"]
+    given, classes = [[0.0], [1.0], [2.0]], [0, 1, 1]
+    models.LinearRegression().fit(given, classes).predict(given)
+    models.LogisticRegression().fit(given, classes)

@@ -1,0 +1,36 @@
+// Updates relative times while the page is open, or shows exact times if the person prefers them.
+const UNITS = [['year', 31557600], ['month', 2629800], ['day', 86400], ['hour', 3600], ['minute', 60]]
+const words = new Intl.RelativeTimeFormat('en-GB', { numeric: 'always' })
+
+function relative(date) {
+  const seconds = (date - Date.now()) / 1000
+  for (const [unit, size] of UNITS) {
+    if (Math.abs(seconds) >= size) return words.format(Math.trunc(seconds / size), unit)
+  }
+  return seconds > 0 ? 'in less than a minute' : 'just now'
+}
+
+function refresh() {
+  const exact = document.documentElement.dataset.times === 'exact'
+  for (const time of document.querySelectorAll('time[data-ago]')) {
+    const text = exact ? time.title : relative(new Date(time.dateTime))
+    if (time.textContent !== text) time.textContent = text
+  }
+}
+
+// Shows the time elapsed since `data-since="ISO"` as m:ss or h:mm:ss.
+function tick() {
+  for (const element of document.querySelectorAll('[data-since]')) {
+    const seconds = Math.max(0, Math.floor((Date.now() - new Date(element.dataset.since)) / 1000))
+    const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)]
+    const rest = String(seconds % 60).padStart(2, '0')
+    element.textContent = hours ? `${hours}:${String(minutes).padStart(2, '0')}:${rest}` : `${minutes}:${rest}`
+  }
+}
+
+refresh()
+setInterval(refresh, 20_000)
+setInterval(tick, 1000)
+document.addEventListener('htmx:afterSettle', refresh)
+document.addEventListener('weir:times', refresh)
+document.addEventListener('visibilitychange', refresh)

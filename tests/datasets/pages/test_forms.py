@@ -1,0 +1,233 @@
+"""What is done on the pages of datasets: each post does one thing, keeps what was typed on error, and tells why not."""
+
+import pytest
+from django.urls import reverse
+
+from datasets.models import AccessRequest, Dataset, Grant, Revision
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+
+def post(client, user, page, /, *args, **data):
+    client.force_login(user)
+    return client.post(reverse(f"datasets:{page}", args=args), data)
+
+
+def test_a_dataset_is_begun(client):
+    owner = make.owner()
+    answer = post(client, owner, "create", title="Wage panel", name="wage_panel", discoverable="on")
+    dataset = Dataset.objects.get()
+    assert answer["Location"] == reverse("datasets:content", args=[dataset.pk])
+    assert (dataset.owner, dataset.state, dataset.draft is not None) == (owner, Dataset.State.DRAFT, True)
+
+
+def test_what_was_typed_stays_when_a_name_is_taken(client):
+    make.dataset(name="wage_panel")
+    answer = post(
+        client, make.owner(), "create", title="My own title", name="wage_panel", summary="Kept text"
+    )
+    assert answer.status_code == 400
+    page = answer.content.decode()
+    assert "already exists" in page
+    assert "My own title" in page
+    assert "Kept text" in page
+
+
+def test_a_scientist_is_told_who_publishes(client):
+    client.force_login(make.scientist())
+    assert "Only data owners can publish datasets" in client.get(reverse("datasets:create")).content.decode()
+    assert post(client, make.scientist(), "create", title="T", name="t").status_code == 400
+    assert not Dataset.objects.exists()
+
+
+def test_the_policy_says_when_reviewers_are_missing(client):
+    dataset = make.dataset()
+    policy = {
+        "reviewers_needed": 2, "max_runs": 7, "approval_days": 30, "wall_seconds": 60, "memory_mb": 512,
+        "threshold": 10, "run_isolation": "ordinary", "end_step_seconds": 10,
+    }  # fmt: skip
+    answer = post(client, dataset.owner, "policy", dataset.pk, **policy)
+    assert answer.status_code == 400
+    assert "there are only 1, counting you" in answer.content.decode()
+    make.reviewer(dataset)
+    assert post(client, dataset.owner, "policy", dataset.pk, **policy).status_code == 302
+    dataset.refresh_from_db()
+    assert (dataset.reviewers_needed, dataset.max_runs, dataset.memory_mb) == (2, 7, 512)
+
+
+def test_terms_are_written_and_accepted(client):
+    dataset, scientist = make.dataset(), make.scientist()
+    post(client, dataset.owner, "policy", dataset.pk, text="Be kind.")
+    asked = {"purpose": "To learn.", "outputs": "Means.", "terms": str(dataset.terms.pk)}
+    answer = post(client, scientist, "ask", dataset.pk, **asked)
+    assert answer.status_code == 400
+    assert "To learn." in answer.content.decode()
+    assert post(client, scientist, "ask", dataset.pk, accepted="on", **asked).status_code == 302
+    assert AccessRequest.objects.get().terms == dataset.terms
+
+
+@pytest.mark.parametrize("terms", ["", "nonsense", "7f0c0000-0000-4000-8000-000000000000"])
+def test_terms_that_are_not_the_present_ones_are_not_accepted(client, terms):
+    dataset = make.dataset(terms="Be kind.")
+    data = {"purpose": "To learn.", "outputs": "Means.", "accepted": "on", "terms": terms}
+    assert post(client, make.scientist(), "ask", dataset.pk, **data).status_code == 400
+    assert not AccessRequest.objects.exists()
+
+
+def test_access_is_declined_with_a_reason_and_granted_by_post_alone(client):
+    dataset = make.dataset()
+    item = make.access_request(dataset)
+    client.force_login(dataset.owner)
+    assert client.get(reverse("datasets:decide", args=[item.pk])).status_code == 405
+    answer = post(client, dataset.owner, "decide", item.pk, verdict="deny", days="30")
+    assert answer.status_code == 400
+    assert "Write a note that says why you decline the request." in answer.content.decode()
+    assert post(client, dataset.owner, "decide", item.pk, verdict="grant", days="30").status_code == 302
+    assert Grant.objects.get().user == item.scientist
+
+
+@pytest.mark.parametrize("who", ["scientist", "owner", "admin", "auditor", "reviewer"])
+@pytest.mark.parametrize("name", ["access", "decide", "withdraw"])
+def test_requests_for_access_do_not_exist_for_others(client, who, name):
+    dataset = make.dataset()
+    item = make.access_request(dataset)
+    other = make.reviewer(dataset).user if who == "reviewer" else getattr(make, who)()
+    client.force_login(other)
+    url = reverse(f"datasets:{name}", args=[item.pk])
+    answer = client.get(url) if name == "access" else client.post(url, {"verdict": "grant"})
+    assert answer.status_code == 404
+    item.refresh_from_db()
+    assert item.state == AccessRequest.State.PENDING
+
+
+def test_nobody_decides_on_their_own_request(client):
+    item = make.access_request(make.dataset())
+    assert post(client, item.scientist, "decide", item.pk, verdict="grant").status_code == 403
+    assert not Grant.objects.exists()
+
+
+def test_one_takes_ones_request_back(client):
+    item = make.access_request(make.dataset())
+    assert post(client, item.scientist, "withdraw", item.pk).status_code == 302
+    item.refresh_from_db()
+    assert item.state == AccessRequest.State.WITHDRAWN
+
+
+@pytest.mark.parametrize("who", ["owner", "admin"])
+def test_access_is_taken_away_by_the_owner_or_an_admin(client, who):
+    dataset = make.dataset()
+    grant = make.grant(dataset)
+    by = dataset.owner if who == "owner" else make.admin()
+    assert post(client, by, "revoke", grant.pk, reason="").status_code == 400
+    assert post(client, by, "revoke", grant.pk, reason="They left.").status_code == 302
+    grant.refresh_from_db()
+    assert grant.revoked_by == by
+
+
+@pytest.mark.parametrize(
+    ("who", "status"), [("scientist", 404), ("auditor", 404), ("owner", 404), ("self", 403)]
+)
+def test_nobody_else_takes_access_away(client, who, status):
+    grant = make.grant(make.dataset())
+    other = grant.user if who == "self" else getattr(make, who)()
+    assert post(client, other, "revoke", grant.pk, reason="No.").status_code == status
+    grant.refresh_from_db()
+    assert grant.revoked_at is None
+
+
+@pytest.mark.parametrize("name", ["freeze", "retire"])
+@pytest.mark.parametrize(
+    ("who", "frozen"), [("owner", True), ("admin", True), ("scientist", False), ("auditor", False)]
+)
+def test_who_takes_a_dataset_out_of_use(client, name, who, frozen):
+    """The owner can do both, an admin can only freeze, others can do neither."""
+    dataset = make.dataset()
+    by = dataset.owner if who == "owner" else getattr(make, who)()
+    answer = post(client, by, name, dataset.pk, reason="An incident.")
+    dataset.refresh_from_db()
+    done = frozen and (name == "freeze" or who == "owner")
+    assert answer.status_code == (302 if done else 400)
+    assert (dataset.state != Dataset.State.PUBLISHED) == done
+
+
+def test_a_new_revision_is_begun_and_discarded(client):
+    dataset = make.dataset()
+    post(client, dataset.owner, "begin_revision", dataset.pk, note="More years.")
+    draft = make.draft(dataset)
+    assert (draft.number, draft.note) == (2, "More years.")
+    post(client, dataset.owner, "discard", draft.pk)
+    draft.refresh_from_db()
+    assert draft.state == Revision.State.DISCARDED
+
+
+@pytest.mark.parametrize("name", ["discard", "retire_revision"])
+def test_revisions_do_not_exist_for_others(client, name):
+    revision = make.current(make.dataset())
+    for other in (make.owner(), make.admin(), make.scientist()):
+        assert post(client, other, name, revision.pk, reason="No.").status_code == 404
+
+
+def test_reviewers_are_added_by_their_address(client):
+    dataset, colleague = make.dataset(), make.user(name="Rea")
+    answer = post(client, dataset.owner, "add_reviewer", dataset.pk, email="nobody@weir.example")
+    assert answer.status_code == 400
+    assert "Nobody with this address" in answer.content.decode()
+    answer = post(client, dataset.owner, "add_reviewer", dataset.pk, email=colleague.email.upper())
+    assert answer.status_code == 302
+    seat = dataset.reviewers.get()
+    assert (seat.user, seat.decides_access) == (colleague, False)
+    assert post(client, make.owner(), "remove_reviewer", seat.pk).status_code == 404
+    assert post(client, dataset.owner, "remove_reviewer", seat.pk).status_code == 302
+    assert dataset.reviewers.count() == 0
+
+
+def test_a_dataset_is_handed_over(client):
+    dataset, heir = make.dataset(), make.owner()
+    former = dataset.owner
+    assert post(client, former, "transfer", dataset.pk, email=heir.email, reason="").status_code == 400
+    assert (
+        post(client, former, "transfer", dataset.pk, email=heir.email, reason="I retire.").status_code == 302
+    )
+    client.force_login(former)
+    assert client.get(reverse("datasets:content", args=[dataset.pk])).status_code == 404
+
+
+def test_values_read_off_the_data_are_filled_in_but_not_confirmed(client):
+    dataset = make.dataset(published=False)
+    table = make.draft(dataset).tables.get()
+    profile = {"wage": {"lowest": 12.0, "highest": 31_337.0, "distinct": 99, "values": []}}
+    type(table).objects.filter(pk=table.pk).update(profile=profile)
+    columns = {column.name: column for column in table.columns.all()}
+    data = {
+        "name": "wages",
+        "subject": str(columns["person"].pk),
+        "mock_rows": "400",
+        "rows_per_subject": "4",
+    }
+    for column in columns.values():
+        data[f"c{column.position}-type"] = column.type
+    data |= {
+        "c1-lower": "1990",
+        "c1-upper": "1999",
+        "c1-rows_per_value": "1",
+        "c1-confirmed": "on",
+        "c3-rows_per_value": "2",
+        "c2-categories": "east\nnorth\nwest",
+    }
+    answer = post(client, dataset.owner, "declare", table.pk, fill=columns["wage"].pk.hex, **data)
+    assert answer.status_code == 302
+    wage, year, region = (table.columns.get(name=name) for name in ("wage", "year", "region"))
+    assert (wage.lower, wage.upper, wage.confirmed) == (12.0, 31_337.0, False)
+    assert (year.rows_per_value, wage.rows_per_value) == (1, None)
+    assert (year.upper, year.confirmed, region.categories) == (1999.0, True, ["east", "north", "west"])
+    assert "31337" not in client.get(reverse("datasets:activity", args=[dataset.pk])).content.decode()
+
+
+def test_publishing_by_page(client):
+    dataset = make.dataset(published=False)
+    assert post(client, make.owner(), "publish", dataset.pk).status_code == 404
+    assert post(client, dataset.owner, "publish", dataset.pk)["Location"] == reverse(
+        "datasets:detail", args=[dataset.pk]
+    )
+    assert make.current(dataset).number == 1

@@ -1,0 +1,90 @@
+"""Every place that writes a state is known: the review lane's are written by the workflow alone."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.guards.test_source import ROOT, sources
+
+WRITERS = {
+    "accounts/services/privileges.py:set_state": "an account: active, suspended, refused",
+    "accounts/services/profile.py:update_profile": "sets the fields that a person may change: none of them is a state",
+    "common/rows.py:change": "sets what a service names; the services of datasets pass no state",
+    "datasets/execution.py:_fail": "an upload that could not be read",
+    "datasets/execution.py:_make_table": "an upload that was read",
+    "datasets/services/access.py:_close": "a request for access that was decided or withdrawn",
+    "datasets/services/revisions.py:_retire": "a revision that was retired",
+    "datasets/services/revisions.py:_to_state": "a dataset that was frozen, unfrozen or retired",
+    "datasets/services/revisions.py:discard": "a draft that was discarded",
+    "datasets/services/revisions.py:publish": "the first revision publishes its dataset",
+    "datasets/services/uploads.py:_to_be_read": "an upload that has arrived",
+    "privacy/execution/lifecycle.py:_close": "an answer that nothing was released for",
+    "privacy/execution/lifecycle.py:_store": "an answer that was released",
+    "privacy/services/budgets.py:_decide": "a request for a larger share",
+    "requests_app/environments/builds.py:_set": "a code environment",
+    "requests_app/execution/announcement.py:_write": "sets when a run ended and how: not its state",
+    "requests_app/services/drafts.py:save_draft": "sets the fields of a draft: its state is none of them",
+    "requests_app/workflow.py:_write": "requests, runs and releases: each step is in the workflow's tables",
+}
+"""Every function that writes a state, or fields by names that it is given, with what it writes."""
+
+
+def writes(path: Path) -> Iterator[str]:
+    """The functions of a file that write a `state`, as "file:function"."""
+
+    def walk(node: ast.AST, inside: str) -> Iterator[str]:
+        for child in ast.iter_child_nodes(node):
+            named = child.name if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) else inside
+            if writes_a_state(child):
+                yield f"{path.relative_to(ROOT)}:{named}"
+            yield from walk(child, named)
+
+    yield from walk(ast.parse(path.read_text()), "(module)")
+
+
+def writes_a_state(node: ast.AST) -> bool:
+    """An assignment to `x.state`, an update of rows, or a `setattr` whose name is not written out."""
+    if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        parts = [part for target in targets for part in ast.walk(target)]
+        return any(isinstance(part, ast.Attribute) and part.attr == "state" for part in parts)
+    if not isinstance(node, ast.Call):
+        return False
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    if name == "update":
+        return any(word.arg == "state" for word in node.keywords)
+    if name == "bulk_update":
+        return any(isinstance(part, ast.Constant) and part.value == "state" for part in ast.walk(node))
+    return name == "setattr" and not isinstance(node.args[1], ast.Constant)
+
+
+def test_every_writer_of_a_state_is_known():
+    apps = ("accounts", "audit", "common", "datasets", "privacy", "requests_app")
+    found = {place for path in sources() if path.relative_to(ROOT).parts[0] in apps for place in writes(path)}
+    assert found - set(WRITERS) == set()
+    assert set(WRITERS) - found == set()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def f(x):\n    x.state = 1",
+        "def f(x, y):\n    x.name, y.state = 1, 2",
+        "def f(rows):\n    rows.filter(pk=1).update(state=2)",
+        "def f(rows):\n    M.objects.bulk_update(rows, ['state'])",
+        "def f(x, fields):\n    for name in fields:\n        setattr(x, name, 1)",
+    ],
+)
+def test_the_scan_sees_a_writer(tmp_path, code, monkeypatch):
+    path = tmp_path / "new.py"
+    path.write_text(code)
+    monkeypatch.setattr("tests.guards.test_states.ROOT", tmp_path)
+    assert list(writes(path)) == ["new.py:f"]
+
+
+def test_the_scan_leaves_other_things_alone():
+    assert not any(
+        writes_a_state(node) for node in ast.walk(ast.parse("x.states = 1\nf(state=2)\nx.state == 3"))
+    )

@@ -1,0 +1,184 @@
+"""Every edited line, balance, share or charge is found."""
+
+from contextlib import closing
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from datasets import storage
+from privacy import services
+from privacy.engine.language.expressions import Column
+from privacy.engine.language.query import Distribution, Query
+from privacy.engine.measure.contributions import CAP
+from privacy.engine.plan import joint
+from privacy.execution import lifecycle
+from privacy.ledgers import budget_ledger
+from privacy.ledgers.person_ledger import SubjectLedger
+from privacy.ledgers.verification import faults
+from privacy.models import Answer, Budget, LedgerLine
+from privacy.services import questions
+from tests import make
+from tests.makers import privacy as shares
+from tests.makers.datasets import PEOPLE
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def budget():
+    """A share with a history: asked, given back, grown, asked again."""
+    data, scientist = make.dataset(), make.scientist()
+    make.grant(data, scientist)
+    made = services.protect(
+        data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=["region"], seats=1
+    )
+    share = services.give_budget(made, scientist, by=data.owner, epsilon=30)
+    lifecycle.compute(str(shares.answer(share).pk))
+    budget_ledger.void(shares.answer(share, epsilon=6.0).line, by=scientist)
+    Answer.objects.filter(state="pending").update(state="voided")
+    services.change_budget(share, by=data.owner, epsilon=40)
+    share.refresh_from_db()
+    where = "SELECT COUNT(*) FROM wages WHERE region = 'east'"
+    lifecycle.compute(str(shares.answer(share, where, epsilon=7.0).pk))
+    share.refresh_from_db()
+    share.promise.refresh_from_db()
+    return share
+
+
+def by_hand(sql, *values):
+    """Edit a row as somebody could who may disable triggers."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute(sql, values)
+        assert cursor.rowcount == 1
+        cursor.execute("SET LOCAL session_replication_role = origin")
+
+
+def test_ledgers_that_nobody_touched_are_sound(budget, capsys):
+    assert faults(budget.promise) == []
+    call_command("verify_ledger")
+    assert capsys.readouterr().out == "6 lines and 3 answers of 1 datasets are sound.\n"
+
+
+def test_distributions_say_how_they_were_made_and_are_sound(budget):
+    """With few bins and with many: another mechanism at the same price."""
+    records = []
+    for bins in (4, 64):
+        query = Query(table="wages", measure=Distribution(Column("wage"), bins))
+        quoted = questions.quote(budget, query, by=budget.scientist, epsilon=5.0)
+        answer = questions.ask(budget, quoted, key=uuid4(), by=budget.scientist)
+        lifecycle.compute(str(answer.pk))
+        answer.refresh_from_db()
+        assert answer.result is not None
+        assert answer.record is not None
+        assert [len(line["figures"]) for line in answer.result["lines"]] == [1] * bins
+        records.append((answer.record["mechanism"], answer.record["joint_factor"], answer.line.units))
+    (few, factor, units), (many, wider, same) = records
+    assert ("square-root" in few, "square-root" in many, units) == (False, True, same)
+    assert (factor, wider) == (joint.factor(4), joint.factor(64))
+    budget.promise.refresh_from_db()
+    assert faults(budget.promise) == []
+
+
+EDITS = {
+    "a cheaper line": ("UPDATE privacy_ledgerline SET units = units - 1 WHERE id = %s", "audit log"),
+    "a line of no groups": ("UPDATE privacy_ledgerline SET cells = '\\x00' WHERE id = %s", "other groups of people"),
+    "a line of another share": ("UPDATE privacy_ledgerline SET generation = 1 WHERE id = %s", "another share"),
+    "another noise": (
+        """UPDATE privacy_ledgerline SET purpose = jsonb_set(purpose, '{sigma}', '1073741824') WHERE id = %s""",
+        "cost does not match its noise",
+    ),
+    "a question of more releases": (
+        """UPDATE privacy_ledgerline SET purpose = jsonb_set(purpose, '{query,measure}', '{"kind": "quantiles",
+        "of": {"kind": "column", "name": "wage"}, "at": [0.5]}') WHERE id = %s""",
+        "cost does not match its noise",
+    ),
+    "no question": (
+        """UPDATE privacy_ledgerline SET purpose = jsonb_set(purpose, '{query}', '"a count"') WHERE id = %s""",
+        "question cannot be read",
+    ),
+    "no line": ("DELETE FROM privacy_ledgerline WHERE id = %s", "is missing"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_one_edited_line_is_found(edit, budget):
+    sql, fault = EDITS[edit]
+    lines = LedgerLine.objects.order_by("id")
+    line = lines.last() if edit == "no line" else lines.first()
+    by_hand(sql, line.pk)
+    assert any(fault in each for each in faults(budget.promise))
+    with pytest.raises(CommandError, match=fault):
+        call_command("verify_ledger")
+
+
+def test_a_line_and_its_balance_edited_together_are_found(budget):
+    """Both agree then; the audit log, and the price of the noise, do not."""
+    line = LedgerLine.objects.filter(kind="reserve").last()
+    by_hand("UPDATE privacy_ledgerline SET units = %s WHERE id = %s", line.units // 2, line.pk)
+    cells = budget.worst_case(budget.promise.cells.size)
+    cells[line.mask(len(cells))] -= line.units - line.units // 2
+    Budget.objects.filter(pk=budget.pk).update(cells=cells.astype("<i8").tobytes())
+    found = faults(budget.promise)
+    assert not any("sum of its lines" in each for each in found)
+    assert [each.rpartition(": ")[2] for each in found[:2]] == [
+        "it differs from the audit log.",
+        "its cost does not match its noise.",
+    ]
+
+
+def test_a_balance_set_back_is_found(budget):
+    Budget.objects.filter(pk=budget.pk).update(cells=b"")
+    assert any("not the sum of its lines" in each for each in faults(budget.promise))
+
+
+def test_a_share_made_larger_is_found(budget):
+    Budget.objects.filter(pk=budget.pk).update(mu=budget.mu * 100)
+    assert any("exceed its promise" in each for each in faults(budget.promise))
+
+
+def test_an_answer_without_a_charge_is_found(budget):
+    line = shares.answer(budget, epsilon=8.0).line
+    told = Answer.objects.filter(state="released").first()
+    Answer.objects.filter(line=line).update(
+        state="released", result=told.result, visible_at=told.visible_at, sigma=told.sigma + 1
+    )
+    found = faults(budget.promise)
+    assert any("never committed" in each for each in found)
+    assert any("other noise" in each for each in found)
+
+
+def test_people_who_were_charged_by_hand_are_found(budget):
+    with closing(SubjectLedger(storage.ledger_folder(budget.promise.dataset_id))) as book:
+        everybody = np.arange(PEOPLE, dtype=np.uint32)
+        book.charge(budget.pk, everybody, np.full(PEOPLE, CAP // 2), line=10**9)
+        book.charge(uuid4(), everybody, np.full(PEOPLE, CAP // 2), line=10**9 + 1)
+    found = faults(budget.promise)
+    assert [each.partition(budget.promise.dataset.name)[0] for each in found[:1]] == [
+        "The per-person ledger of "
+    ]
+    assert any("more for" in each for each in found)
+
+
+def test_a_ledger_of_people_that_is_gone_is_found(budget):
+    for file in storage.ledger_folder(budget.promise.dataset_id).iterdir():
+        file.unlink()
+    assert any("older than what was released" in each for each in faults(budget.promise))
+
+
+def test_a_share_and_answers_that_a_restored_database_has_forgotten_are_found(budget):
+    Budget.objects.filter(pk=budget.pk).update(mu=budget.earlier_mus[0], generation=0, earlier_mus=[])
+    with closing(SubjectLedger(storage.ledger_folder(budget.promise.dataset_id))) as book:
+        line = book.last_line()
+        book.charge(budget.pk, np.arange(1), np.array([0]), line=line + 1, threshold=True)
+    found = faults(budget.promise)
+    assert any("has a share that the database does not" in each for each in found)
+    assert any("released more often than the database knows" in each for each in found)
+
+
+def test_a_change_of_a_share_that_has_yet_to_reach_the_people_is_no_fault(budget):
+    budget_ledger.rescale(budget, budget.promise.mu, by=budget.promise.dataset.owner)
+    assert faults(budget.promise) == []
