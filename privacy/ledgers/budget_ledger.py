@@ -98,9 +98,11 @@ def no_threshold_left(promise: Promise, own: int, of_all: int) -> str:
 
     `own` and `of_all` count the answers over undeclared values of this budget and of all budgets.
     """
-    if own < THRESHOLD_ANSWERS and of_all < promise.threshold_answers:
-        return ""
-    return f"You have used all {THRESHOLD_ANSWERS} of your questions about undeclared values."
+    if own >= THRESHOLD_ANSWERS:
+        return f"You have used all {THRESHOLD_ANSWERS} of your questions about undeclared values."
+    if of_all >= promise.threshold_answers:
+        return "All questions about undeclared values that this dataset's promise allows have been used."
+    return ""
 
 
 def _use_threshold(budget: Budget, promise: Promise) -> None:

@@ -20,7 +20,7 @@ COMMENT_LIMIT = 4000
 COMMENTS_PER_VERSION = 1000
 
 
-def _lock(version: Version) -> CodeRequest:
+def locked_request(version: Version) -> CodeRequest:
     return CodeRequest.objects.select_for_update(of=("self",)).get(pk=version.request_id)
 
 
@@ -35,7 +35,7 @@ def comment(
 ) -> Comment:
     """Comment on a version. A reviewer's first-level comments are held back until their verdict."""
     with transaction.atomic():
-        item = version.request = _lock(version)
+        item = version.request = locked_request(version)
         require(rules.may_comment, by, version)
         _check_comment(version, by=by, text=text, line=line, parent=parent)
         if private and by == item.author:

@@ -117,7 +117,7 @@ def test_a_suspended_person_does_nothing():
         person.is_active = False
     for rule in (rules.may_edit, rules.may_submit, rules.may_try_on_mock, rules.may_withdraw):
         assert rule(item.author, item) == "This account is not active."
-    for rule in (rules.may_decide, rules.may_begin_review, rules.may_revoke):
+    for rule in (rules.may_review, rules.may_begin_review, rules.may_revoke):
         assert rule(item.dataset.owner, item) == "This account is not active."
 
 
