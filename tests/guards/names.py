@@ -22,7 +22,7 @@ def exists(name: str) -> bool:
 
 @cache
 def _modules() -> dict[str, ast.Module]:
-    """Every tracked module but migrations, by its dotted name; a package is its `__init__`."""
+    """Return every tracked module but migrations by its dotted name; a package is its `__init__`."""
     found = {}
     for path in tracked():
         if path.suffix == ".py" and "migrations" not in path.parts:
@@ -72,7 +72,7 @@ def _has(owner: ast.ClassDef, rest: list[str]) -> bool:
 
 
 def _names(body: Iterable[ast.stmt]) -> set[str]:
-    """What statements assign, define or import."""
+    """Return the names that statements assign, define or import."""
     names: set[str] = set()
     for node in body:
         match node:

@@ -1,4 +1,4 @@
-"""Every path and every dotted name that a page of the docs mentions is there."""
+"""Every path, link and dotted name in a page of the docs leads to something that exists."""
 
 import re
 from pathlib import Path
@@ -10,6 +10,7 @@ from tests.guards.test_source import ROOT, tracked
 
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`\n]+)`")
+LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 SUFFIXES = "py|js|html|toml|md|cff|json|yaml|acl|conf"
 PATH = re.compile(rf"[\w.-]+(/[\w.-]*)+|[\w.-]+\.({SUFFIXES})")
 DOTTED = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)(\(.*\))?")
@@ -40,12 +41,12 @@ def pages() -> list[str]:
 
 
 def spans(page: str) -> list[list[str]]:
-    """What stands between backticks, by line; blocks of code are left out."""
+    """Return what is between backticks, by line; blocks of code are left out."""
     return [SPAN.findall(line) for line in FENCE.sub("", (ROOT / page).read_text()).splitlines()]
 
 
 def missing_paths(page: str) -> list[str]:
-    """Paths that are not in the repository. A bare file name may also be beside the path before it on the line."""
+    """Return the paths that are not in the repository. A bare file name may also be beside the path before it on the line."""
     bases = [ROOT, *(ROOT / folder for folder in FOLDERS.get(page, ()))]
     missing = []
     for line in spans(page):
@@ -68,6 +69,13 @@ def missing_paths(page: str) -> list[str]:
 @pytest.mark.parametrize("doc", pages())
 def test_every_path_exists(doc: str):
     assert missing_paths(doc) == []
+
+
+@pytest.mark.parametrize("doc", pages())
+def test_every_link_leads_to_a_file(doc: str):
+    page = ROOT / doc
+    links = LINK.findall(FENCE.sub("", page.read_text()))
+    assert [link for link in links if not (page.parent / link).exists()] == []
 
 
 @pytest.mark.parametrize("doc", pages())
