@@ -46,7 +46,7 @@ def spans(page: str) -> list[list[str]]:
 
 
 def missing_paths(page: str) -> list[str]:
-    """Return the paths that are not in the repository. A bare file name may also be beside the path before it on the line."""
+    """Return the paths that do not exist. A bare file name may also be beside the path before it on the line."""
     bases = [ROOT, *(ROOT / folder for folder in FOLDERS.get(page, ()))]
     missing = []
     for line in spans(page):
