@@ -139,7 +139,7 @@ def _with_access(promise: Promise) -> QuerySet[User]:
 
 
 def given_away(promise: Promise, budgets: Sequence[Budget]) -> float:
-    """The part of the promise that is given out in shares."""
+    """The part of the promise that is given out in budgets."""
     total = sum((budget.mu_squared for budget in budgets), Fraction(0))
     return float(total / promise.mu_squared)
 

@@ -329,7 +329,7 @@ def change_share(
     """Change what a unit of a budget is worth, in both ledgers; `also` runs in the database transaction."""
     with agreed(budget.promise) as ledger:
         if mu < Budget.objects.get(pk=budget.pk).mu and ledger.spent(budget.pk).any():
-            raise Refused("A share that has been used cannot be made smaller. Close it instead.")
+            raise Refused(budget_ledger.CANNOT_SHRINK)
         changed = budget_ledger.rescale(budget, mu, by=by, also=also)
         # Second, so that a crash in between leaves people charged too much, never too little. The next answer or change
         # corrects it.
@@ -339,15 +339,15 @@ def change_share(
 
 @contextmanager
 def agreed(promise: Promise) -> Iterator[SubjectLedger]:
-    """Hold the dataset's advisory lock, with its per-person ledger open and both ledgers holding the same shares.
+    """Hold the dataset's advisory lock, with its per-person ledger open and both ledgers agreeing on the budgets.
 
-    Raises Refused when they differ: shares that the database has lost would be given a second time.
+    Raises Refused when they differ: what the database has lost of the promise could be given a second time.
     """
     with one_at_a_time(promise.dataset_id), open_ledger(_folder_of(promise)) as ledger:
         budgets = {budget.pk: budget for budget in promise.budgets.all()}
         for pk, share in ledger.shares().items():
             if pk not in budgets or not budgets[pk].had(share.mu, share.generation):
-                raise Refused(f"The database has lost a share. {RESTORED}")
+                raise Refused(f"The database has lost a budget, or a change of one. {RESTORED}")
         yield ledger
 
 

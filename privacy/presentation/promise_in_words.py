@@ -28,7 +28,7 @@ def phi(x: float) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromiseInWords:
-    """The promise of one dataset: for everybody together, and for one of `seats` equal shares.
+    """The promise of one dataset: for everybody together, and for one of `seats` equal budgets.
 
     `threshold_delta` is the part of delta that is kept for undeclared values. It adds up: whatever an attacker could
     do with probability p without such answers, they can do with them with at most p + threshold_delta. All figures
@@ -104,7 +104,7 @@ class PromiseInWords:
 
     @property
     def purchases(self) -> list[tuple[int, int]]:
-        """(a 95 % error of a count of people, how many such counts one share buys)."""
+        """(a 95 % error of a count of people, how many such counts one budget buys)."""
         return [(sd * 2, math.floor((self.share_mu * sd * 2 / 1.96) ** 2)) for sd in PURCHASES]
 
 

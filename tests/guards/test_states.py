@@ -22,7 +22,7 @@ WRITERS = {
     "datasets/services/uploads.py:_to_be_read": "an upload that has arrived",
     "privacy/execution/lifecycle.py:_close": "an answer that nothing was released for",
     "privacy/execution/lifecycle.py:_store": "an answer that was released",
-    "privacy/services/budgets.py:_decide": "a request for a larger share",
+    "privacy/services/budgets.py:_decide": "a request for a larger budget",
     "requests_app/environments/builds.py:_set": "a code environment",
     "requests_app/execution/announcement.py:_write": "sets when a run ended and how: not its state",
     "requests_app/services/drafts.py:save_draft": "sets the fields of a draft: its state is none of them",

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 EAST = "SELECT COUNT(*) FROM wages WHERE region = 'east'"
 NORTH = "SELECT COUNT(*) FROM wages WHERE region = 'north'"
 MOST, HALF = 30, 15
-"""Two of the one do not fit into a share, two of the other do."""
+"""Two of the one do not fit into a budget, two of the other do."""
 
 
 def share(**parts):

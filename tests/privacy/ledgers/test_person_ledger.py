@@ -83,7 +83,7 @@ def test_a_changed_share_scales_every_subject_rounded_up_and_once_however_often_
 def test_a_share_that_a_later_one_followed_is_not_taken_over(book, share):
     budget = uuid4()
     book.keep(budget, Share(2.0, 1))
-    with pytest.raises(Conflict, match="later share"):
+    with pytest.raises(Conflict, match="later change of this budget"):
         book.keep(budget, share)
     assert book.shares() == {budget: Share(2.0, 1)}
 

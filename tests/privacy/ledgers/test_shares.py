@@ -1,4 +1,4 @@
-"""Shares of a promise: changed by what is in the database at that moment, and never given twice after a restore."""
+"""Budgets: changed by what is in the database at that moment, and never given twice after a restore."""
 
 from contextlib import closing
 from datetime import timedelta
@@ -149,18 +149,18 @@ def test_a_forgotten_change_of_a_share_stops_that_share_and_every_change(budget)
     assert answer.state == Answer.State.VOIDED
     assert "lost a change of this budget" in answer.record["why"]
     assert (fresh(budget).mu, spent(budget)) == (budget.mu, before)
-    with pytest.raises(Refused, match="lost a share"):
+    with pytest.raises(Refused, match="lost a budget, or a change of one"):
         services.change_budget(fresh(budget), by=owner, epsilon=30)
-    with pytest.raises(Refused, match="lost a share"):
+    with pytest.raises(Refused, match="lost a budget, or a change of one"):
         give(budget.promise, 1)
 
 
 def test_a_forgotten_share_is_not_given_again_and_others_go_on(budget):
     with book_of(budget) as book:
         book.keep(uuid4(), Share(budget.promise.mu / 2, 0))
-    with pytest.raises(Refused, match="lost a share"):
+    with pytest.raises(Refused, match="lost a budget, or a change of one"):
         give(budget.promise, 1)
-    with pytest.raises(Refused, match="lost a share"):
+    with pytest.raises(Refused, match="lost a budget, or a change of one"):
         services.change_budget(budget, by=budget.promise.dataset.owner, epsilon=20)
     assert compute(shares.answer(budget)).state == Answer.State.RELEASED
 
@@ -192,7 +192,7 @@ def cities(budget, epsilon):
 
 @pytest.mark.parametrize("whose", ["own", "others"])
 def test_answers_over_undeclared_values_are_counted_beside_the_database_too(whose):
-    """Their part of delta is spent by what was released, also by shares that the database has lost."""
+    """Their part of delta is spent by what was released, also by budgets that the database has lost."""
     budget = give(protected(undeclared_values=True), 40)
     assert compute(cities(budget, 1)).state == Answer.State.RELEASED
     with book_of(budget) as book:

@@ -1,4 +1,4 @@
-"""Every edited line, balance, share or charge is found."""
+"""Every edited line, balance, budget or charge is found."""
 
 from contextlib import closing
 from uuid import uuid4
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def budget():
-    """A share with a history: asked, given back, grown, asked again."""
+    """A budget with a history: asked, given back, grown, asked again."""
     data, scientist = make.dataset(), make.scientist()
     make.grant(data, scientist)
     made = services.protect(
@@ -86,7 +86,7 @@ def test_distributions_say_how_they_were_made_and_are_sound(budget):
 EDITS = {
     "a cheaper line": ("UPDATE privacy_ledgerline SET units = units - 1 WHERE id = %s", "audit log"),
     "a line of no groups": ("UPDATE privacy_ledgerline SET cells = '\\x00' WHERE id = %s", "other groups of people"),
-    "a line of another share": ("UPDATE privacy_ledgerline SET generation = 1 WHERE id = %s", "another share"),
+    "a line of another size": ("UPDATE privacy_ledgerline SET generation = 1 WHERE id = %s", "another size"),
     "another noise": (
         """UPDATE privacy_ledgerline SET purpose = jsonb_set(purpose, '{sigma}', '1073741824') WHERE id = %s""",
         "cost does not match its noise",
@@ -175,7 +175,7 @@ def test_a_share_and_answers_that_a_restored_database_has_forgotten_are_found(bu
         line = book.last_line()
         book.charge(budget.pk, np.arange(1), np.array([0]), line=line + 1, threshold=True)
     found = faults(budget.promise)
-    assert any("has a share that the database does not" in each for each in found)
+    assert any("has a budget, or a change of one, that the database does not" in each for each in found)
     assert any("released more often than the database knows" in each for each in found)
 
 

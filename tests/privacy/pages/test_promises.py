@@ -1,4 +1,4 @@
-"""The owner's pages: a promise in words, shares, top-ups, the ledger; and what overseers see of them."""
+"""The owner's pages: a promise in words, budgets, top-ups, the ledger; and what overseers see of them."""
 
 import csv
 import io
@@ -87,7 +87,7 @@ def test_a_share_is_given_to_somebody_with_access(as_, owner, budget):
     assert refused.status_code == 400
     make.grant(data, other)
     too_much = owner.post(path, {"scientist": str(other.pk), "epsilon": "49"})
-    assert "The shares would exceed the promise" in too_much.content.decode()
+    assert "The budgets would exceed the promise" in too_much.content.decode()
     assert owner.post(path, {"scientist": str(other.pk), "epsilon": "2"}).status_code == 302
     assert Budget.objects.filter(scientist=other).exists()
     assert "Otto Other" in owner.get(at("dataset", data.pk)).content.decode()
@@ -236,7 +236,7 @@ def test_how_many_rows_there_are_is_told_with_the_promise_or_later(as_):
 
 
 def test_the_page_stays_where_no_revision_is_current(owner, budget):
-    """The promise, the ledger and the shares outlive the data."""
+    """The promise, the ledger and the budgets outlive the data."""
     data = budget.promise.dataset
     datasets.retire_revision(data.current, by=data.owner, reason="Wrong file.")
     assert owner.get(at("dataset", data.pk)).status_code == 200
