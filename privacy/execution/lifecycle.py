@@ -1,7 +1,7 @@
 """The life of an answer in a worker: commit, open, measure, charge people, draw noise, store. In that order.
 
 A worker that dies before the commit has read nothing: another worker takes the question, or the reservation is given
-back. A worker that dies after it has spent budget and released nothing: the charge stands, the answer is lost, and
+back. A worker that dies after it has spent budget and released nothing: the charge is final, the answer is lost, and
 noise is never drawn twice for one charge. The ledger alone decides which of the two happened. Answers of one dataset
 are computed one after the other, under a Postgres advisory lock, so that its per-person ledger has one order. An answer
 becomes visible a public time after its turn began (engine.plan.deadlines), however long it took to compute.
@@ -263,7 +263,7 @@ def _record_of(answer: Answer, at: datetime) -> dict[str, object]:
         "query": encode(query),
         "query_sha256": answer.query_sha256,
         "mechanism": mechanism_of(query),
-        "unit": "one data subject with all its rows, added or removed",
+        "unit": "one person with all their rows, added or removed",
         "sigma_in_clips": str(Fraction(answer.sigma, 2**30)),
         "releases": answer.releases,
         "joint_factor": joint.factor_of(answer.result or {"lines": []}),

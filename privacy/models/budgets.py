@@ -160,7 +160,7 @@ class TopUp(BaseModel):
     class State(models.TextChoices):
         PENDING = "pending", "Waiting for a decision"
         GRANTED = "granted", "Granted"
-        DENIED = "denied", "Denied"
+        DENIED = "denied", "Declined"
 
     TEXT_LIMIT = 4000
 

@@ -41,8 +41,8 @@ def test_a_promise_is_read_in_words_and_made_with_a_second_click(as_):
     seen = client.post(at("promise", data.pk), CHOICES).content.decode()
     for sentence in (
         GUESS,
-        "rise by at most a factor of 2.72, except with probability 1 in 49,751.",
-        "finds at most 1.84 of 100 people",
+        "at most 2.72-fold. The chance of an exception is at most 1 in 49,751.",
+        "recognises at most 1.84 in 100 of those who are",
         "Even if all 2 scientists pool everything they got",
         "one scientist alone, in at most 53.4.",
     ):
