@@ -66,7 +66,7 @@ def test_within_one_table_each_person_is_in_one_cell_and_answers_are_complete():
     assert [answered(budget, text, MOST).extended for text in (EAST, NORTH)] == [False, False]
 
 
-def test_what_fits_into_a_share_even_in_one_cell_is_complete_whoever_moved():
+def test_what_fits_into_a_budget_even_in_one_cell_is_complete_whoever_moved():
     budget = share()
     assert not answered(budget, EAST, HALF).extended
     make.next_revision(budget.promise.dataset, rows=moved())

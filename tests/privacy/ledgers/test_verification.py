@@ -135,7 +135,7 @@ def test_a_balance_set_back_is_found(budget):
     assert any("not the sum of its lines" in each for each in faults(budget.promise))
 
 
-def test_a_share_made_larger_is_found(budget):
+def test_a_budget_made_larger_is_found(budget):
     Budget.objects.filter(pk=budget.pk).update(mu=budget.mu * 100)
     assert any("exceed its promise" in each for each in faults(budget.promise))
 
@@ -169,7 +169,7 @@ def test_a_ledger_of_people_that_is_gone_is_found(budget):
     assert any("older than what was released" in each for each in faults(budget.promise))
 
 
-def test_a_share_and_answers_that_a_restored_database_has_forgotten_are_found(budget):
+def test_a_budget_and_answers_that_a_restored_database_has_forgotten_are_found(budget):
     Budget.objects.filter(pk=budget.pk).update(mu=budget.earlier_mus[0], generation=0, earlier_mus=[])
     with closing(SubjectLedger(storage.ledger_folder(budget.promise.dataset_id))) as book:
         line = book.last_line()
@@ -179,6 +179,6 @@ def test_a_share_and_answers_that_a_restored_database_has_forgotten_are_found(bu
     assert any("released more often than the database knows" in each for each in found)
 
 
-def test_a_change_of_a_share_that_has_yet_to_reach_the_people_is_no_fault(budget):
+def test_a_change_of_a_budget_that_has_yet_to_reach_the_people_is_no_fault(budget):
     budget_ledger.rescale(budget, budget.promise.mu, by=budget.promise.dataset.owner)
     assert faults(budget.promise) == []

@@ -79,7 +79,7 @@ def test_a_promise_with_something_missing_keeps_what_was_typed(as_, changed, fie
     assert not Promise.objects.exists()
 
 
-def test_a_share_is_given_to_somebody_with_access(as_, owner, budget):
+def test_a_budget_is_given_to_somebody_with_access(as_, owner, budget):
     data = budget.promise.dataset
     other = make.scientist(name="Otto Other")
     path = at("give", data.pk)
@@ -93,7 +93,7 @@ def test_a_share_is_given_to_somebody_with_access(as_, owner, budget):
     assert "Otto Other" in owner.get(at("dataset", data.pk)).content.decode()
 
 
-def test_a_share_is_changed_and_closed(owner, budget):
+def test_a_budget_is_changed_and_closed(owner, budget):
     page = at("budget", budget.pk)
     assert owner.post(at("change", budget.pk), {"epsilon": "60"}).status_code == 400
     assert owner.post(at("change", budget.pk), {"epsilon": "35"})["Location"] == page
