@@ -157,7 +157,7 @@ class QuestionForm(forms.Form):
 
 
 def lines_of(data: Mapping[str, Any]) -> list[Line]:
-    """The row filters that were entered: lines with a column. Lines beyond MAX_LINES are ignored."""
+    """The conditions that were entered: lines with a column. Lines beyond MAX_LINES are ignored."""
     found = []
     for k in range(MAX_LINES):
         column = str(data.get(f"where-{k}-column", ""))[:200]
@@ -271,7 +271,7 @@ class ProtectForm(forms.Form):
             ("no", "Stop: answers are always complete"),
             (
                 "yes",
-                "You may let a scientist continue with the people who still have budget: incomplete answers",
+                "You may let a scientist continue with the people who have not reached their limit: incomplete answers",
             ),
         ],
         initial="no",
@@ -331,7 +331,7 @@ class GiveForm(forms.Form):
     extended = forms.BooleanField(
         label="May continue after the budget is used up",
         required=False,
-        help_text="With people who still have budget: answers may then silently leave people out.",
+        help_text="With the people who have not reached their limit: answers may then silently leave people out.",
     )
 
     def __init__(

@@ -182,7 +182,7 @@ def burn_down(budget: Budget) -> list[Point]:
 
 
 def burn_down_of_all(promise: Promise, budgets: Sequence[Budget]) -> list[Point]:
-    """What was left of the whole promise: each budget weighs its part of mu^2."""
+    """What was left of the whole promise over time: each budget weighs its part of mu^2."""
     whole = float(promise.mu_squared)
     steps: list[tuple[datetime, float]] = []
     for budget in budgets:
