@@ -240,5 +240,5 @@ def revoke_invitation(request: UserRequest, pk: UUID) -> HttpResponse:
     _only_overseers(request)
     known = Invitation.objects.visible_to(request.user)
     services.revoke_invitation(found(known, pk=pk), by=request.user)
-    messages.success(request, "Invitation revoked.")
+    messages.success(request, "Invitation withdrawn.")
     return redirect("accounts:invitations")
