@@ -9,6 +9,7 @@ from datasets.declarations import schema
 from datasets.models import AccessRequest, Dataset, Upload
 
 RETIRED = "This dataset is retired. No new work can begin on it."
+NO_DRAFT = "There is no draft revision. Begin one first."
 
 is_active = accounts_rules.is_active
 
@@ -80,7 +81,7 @@ def gaps(dataset: Dataset) -> list[str]:
     """List what is still missing before the draft revision can be published."""
     revision = dataset.draft
     if revision is None:
-        return ["There is no draft revision. Begin one first."]
+        return [NO_DRAFT]
     tables = list(revision.tables.prefetch_related("columns"))
     missing = [] if tables else ["Add at least one table."]
     if revision.uploads.filter(state__in=[Upload.State.RECEIVING, Upload.State.READING]).exists():

@@ -66,7 +66,7 @@ def _before_publishing(request: UserRequest, draft: Revision | None) -> dict[str
         try:
             with heavy_views.turn(heavy_views.SANDBOXED, request):
                 remarks = hooks.remarks_on_publishing(draft)
-        except Conflict as why:  # the page is shown all the same, without the remarks
+        except Conflict as why:  # the page is still shown, without the remarks
             remarks = [hooks.Remark(words=str(why), asks=False)]
     asked = [remark.words for remark in remarks if remark.asks]
     return {
