@@ -38,7 +38,7 @@ def profile(request: UserRequest) -> HttpResponse:
         "grants": request.user.role_grants.select_related("granted_by"),
         "sessions": queries.sessions_of(request.user)[:PER_PAGE],
         "this_session": request.session.session_key,
-        "has_second_factor": is_mfa_enabled(request.user),
+        "has_second_step": is_mfa_enabled(request.user),
     }
     return render(request, "accounts/profile.html", context)
 
