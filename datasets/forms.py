@@ -102,9 +102,9 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
         super().__init__(*args, **kwargs)
         longest = span(self.instance.wall_seconds)
         self.fields["run_isolation"].help_text = (
-            "On the same machine, a run could signal to a mock run, whose log nobody checks. These mock runs therefore "
-            f"wait until the run has ended: at most {longest}, the longest run you allow. Runs on this data also "
-            "wait for mock runs, at most 5 min each."
+            "Code could pass private facts to a mock run on the same machine, and nobody checks what a mock run "
+            f"writes. These mock runs therefore wait until the run has ended: at most {longest}, the longest run you "
+            "allow. Runs on this data also wait for mock runs, at most 5 min each."
         )
         moments = math.ceil(self.instance.wall_seconds / self.instance.end_step_seconds)
         self.fields["end_step_seconds"].help_text = (

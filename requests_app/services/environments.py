@@ -57,7 +57,7 @@ def remove_environment(item: CodeEnvironment, *, by: User) -> CodeEnvironment:
     with transaction.atomic():
         locked = locked_in(item, State.RETIRED)
         if not installed.is_installed(locked.name):
-            raise Conflict("The files of this environment have already been removed.")
+            raise Conflict("The files of this environment have already been deleted.")
         if Run.objects.live().filter(environment=locked.name).exists():
             raise Conflict("A run still uses this environment. Wait until it has ended, or cancel it.")
         log.record("environment.remove", by=by, on=locked, sha256=locked.sha256)

@@ -76,7 +76,7 @@ def record_output(action: str, output: Output, *, by: User, **detail: object) ->
 def decide(release: Release, *, by: User, verdict: str, comment: str = "") -> Release:
     """Release the files marked for release, or none. Files that are not released are deleted."""
     if verdict not in DECISIONS:
-        raise Refused("Choose whether to release the outputs, ask for changes, or reject them.")
+        raise Refused("Choose whether to release the outputs, request changes, or reject them.")
     words = note(comment, 4000)
     if verdict != "release" and not words:
         raise Refused("Give a reason, so that the author knows what to change.")
@@ -108,7 +108,7 @@ def _check_verdicts(release: Release) -> None:
     if Verdict.PENDING in verdicts:
         raise Refused("Give every file a verdict first: release it or withhold it.")
     if Verdict.RELEASE not in verdicts:
-        raise Refused("No file is marked for release. Mark one, ask for changes, or reject the outputs.")
+        raise Refused("No file is marked for release. Mark one, request changes, or reject the outputs.")
 
 
 def recall(release: Release, *, by: User, reason: str) -> Release:

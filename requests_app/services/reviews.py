@@ -18,7 +18,7 @@ from requests_app.services.comments import State, locked_request, publish_commen
 Verdict = Review.Verdict
 
 COMMENT_LIMIT = 10_000
-STALE = "This page is stale: a newer version has been submitted. Read it before you decide."
+STALE = "A newer version has been submitted. Read it before you decide."
 
 
 def begin_review(version: Version, *, by: User) -> None:
