@@ -85,12 +85,13 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
             "wall_seconds": "Time limit of a run, in seconds",
             "memory_mb": "Memory limit of a run, in MB",
             "threshold": "Smallest group that may be shown",
-            "run_isolation": "Runs on this data never overlap",
+            "run_isolation": "On one machine, runs on this data never overlap",
             "end_step_seconds": "The end of a run is announced in steps of",
             "held_downloads": "Reviewers may download held files",
         }
         help_texts = {
             "reviewers_needed": "You count as one. You need that many reviewers before you can publish.",
+            "blinded": "Your activity page still lists who has given a verdict.",
             "threshold": "Output checks point out smaller counts. 10 is usual.",
             "held_downloads": "Before anybody has decided on them. A file may contain private rows: once it is on a "
             "reviewer's computer, neither you nor the portal can protect it. Without this, reviewers can page through "
