@@ -178,7 +178,7 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
         return self if user.oversees else self.none()
 
     def open(self) -> "InvitationQuerySet":
-        """Return the invitations whose links still work: neither used, revoked nor expired."""
+        """Return the invitations whose links still work: neither used, withdrawn nor expired."""
         return self.filter(accepted_at=None, revoked_at=None, expires_at__gt=timezone.now())
 
 
@@ -214,11 +214,11 @@ class Invitation(BaseModel):
 
     @property
     def state(self) -> str:
-        """Return "accepted", "revoked", "expired" or "open"."""
+        """Return "accepted", "withdrawn", "expired" or "open"."""
         if self.accepted_at is not None:
             return "accepted"
         if self.revoked_at is not None:
-            return "revoked"
+            return "withdrawn"
         return "open" if self.expires_at > timezone.now() else "expired"
 
     def get_state_display(self) -> str:
@@ -273,7 +273,7 @@ class Notification(BaseModel):
 
 
 class Mail(BaseModel):
-    """A mail waiting to be sent. The row is deleted once it has been sent; the Celery task carries no content."""
+    """An e-mail waiting to be sent. The row is deleted once it has been sent; the Celery task carries no content."""
 
     class Kind(models.TextChoices):
         MESSAGE = "message", "What its text says"
@@ -291,4 +291,4 @@ class Mail(BaseModel):
     due_at = models.DateTimeField(default=timezone.now, db_index=True)
 
     def __str__(self) -> str:
-        return f"A mail to {self.address}"
+        return f"An e-mail to {self.address}"

@@ -12,9 +12,11 @@ from accounts import hooks, names
 from accounts.models import EXCLUSIVE_ROLES, Invitation, Role, User
 from common.access import all_of
 
+INACTIVE = "This account is not active. Ask an admin."
+
 
 def is_active(user: User, item: object = None) -> str | None:
-    return None if user.is_active else "This account is not active."
+    return None if user.is_active else INACTIVE
 
 
 def is_admin(user: User, item: object = None) -> str | None:
@@ -89,7 +91,9 @@ def go_together(roles: Iterable[str]) -> str | None:
     alone = next((Role(role) for role in sorted(held) if role in EXCLUSIVE_ROLES), None)
     if alone is None or len(held) == 1:
         return None
-    return f"The role {alone.label.lower()} excludes all other roles: overseers do not work with data."
+    return (
+        f"The role {alone.label.lower()} excludes all other roles: admins and auditors do not work with data."
+    )
 
 
 def may_grant_role(user: User, person: User, role: str) -> str | None:
@@ -122,4 +126,6 @@ def invitation_is_open(item: Invitation) -> str | None:
     inviter = item.invited_by
     if item.state == "open" and (inviter.state == User.State.SYSTEM or may_manage_people(inviter) is None):
         return None
-    return "This invitation is no longer valid: it was used or revoked, or it has expired. Ask for a new one."
+    return (
+        "This invitation is no longer valid: it was used or withdrawn, or it has expired. Ask for a new one."
+    )

@@ -90,7 +90,7 @@ def not_allowed(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
     """Explain that an address does not take this method; most often it takes a form and has no page."""
     takes = answer["Allow"]
     reason = (
-        "This address only receives a form. It has no page of its own."
+        "This address only accepts form submissions."
         if request.method in {"GET", "HEAD"}
         else f"This address does not take {request.method}. Use {takes}."
     )

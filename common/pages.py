@@ -1,6 +1,6 @@
 """View helpers of all apps: render a page or a part of it, paginate, act on a form, read an idempotency key."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 from uuid import UUID, uuid4
 
@@ -34,7 +34,7 @@ def show(
     return response
 
 
-def paginated(request: UserRequest, rows: "QuerySet[M]", size: int = 25) -> "Page[M]":
+def paginated(request: UserRequest, rows: "QuerySet[M] | Sequence[M]", size: int = 25) -> "Page[M]":
     """Return the page of `rows` that the address asks for, or the nearest one if there is no such page."""
     return Paginator(rows, size).get_page(request.GET.get("page"))
 

@@ -85,12 +85,13 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
             "wall_seconds": "Time limit of a run, in seconds",
             "memory_mb": "Memory limit of a run, in MB",
             "threshold": "Smallest group that may be shown",
-            "run_isolation": "Runs on this data never overlap",
+            "run_isolation": "On one machine, runs on this data never overlap",
             "end_step_seconds": "The end of a run is announced in steps of",
             "held_downloads": "Reviewers may download held files",
         }
         help_texts = {
             "reviewers_needed": "You count as one. You need that many reviewers before you can publish.",
+            "blinded": "Your activity page still lists who has given a verdict.",
             "threshold": "Output checks point out smaller counts. 10 is usual.",
             "held_downloads": "Before anybody has decided on them. A file may contain private rows: once it is on a "
             "reviewer's computer, neither you nor the portal can protect it. Without this, reviewers can page through "
@@ -102,9 +103,9 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
         super().__init__(*args, **kwargs)
         longest = span(self.instance.wall_seconds)
         self.fields["run_isolation"].help_text = (
-            "On the same machine, a run could signal to a mock run, whose log nobody checks. These mock runs therefore "
-            f"wait until the run has ended: at most {longest}, the longest run you allow. Runs on this data also "
-            "wait for mock runs, at most 5 min each."
+            "Code could pass private facts to a mock run on the same machine, and nobody checks what a mock run "
+            f"writes. These mock runs therefore wait until the run has ended: at most {longest}, the longest run you "
+            "allow. Runs on this data also wait for mock runs, at most 5 min each."
         )
         moments = math.ceil(self.instance.wall_seconds / self.instance.end_step_seconds)
         self.fields["end_step_seconds"].help_text = (

@@ -32,7 +32,7 @@ def prepared(revision: Revision, table: TableSchema) -> Path:
 
 
 def head_of(path: Path) -> list[list[str]]:
-    """Return the first rows of mock data, for pages; older files have none stored beside them and are opened."""
+    """Return the first rows of mock data, for pages. A file made before these were stored separately is opened."""
     beside = _beside(path)
     if beside.is_file():
         rows: list[list[str]] = json.loads(beside.read_text())

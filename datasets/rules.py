@@ -1,5 +1,6 @@
 """Who may do what with a dataset. A rule returns the reason against it, or None."""
 
+from accounts import rules as accounts_rules
 from accounts.models import EXCLUSIVE_ROLES, User
 from accounts.rules import is_free_for_duties
 from common.access import all_of
@@ -8,10 +9,9 @@ from datasets.declarations import schema
 from datasets.models import AccessRequest, Dataset, Upload
 
 RETIRED = "This dataset is retired. No new work can begin on it."
+NO_DRAFT = "There is no draft revision. Begin one first."
 
-
-def is_active(user: User, item: object) -> str | None:
-    return None if user.is_active else "This account is not active."
+is_active = accounts_rules.is_active
 
 
 def may_create(user: User, item: object = None) -> str | None:
@@ -81,7 +81,7 @@ def gaps(dataset: Dataset) -> list[str]:
     """List what is still missing before the draft revision can be published."""
     revision = dataset.draft
     if revision is None:
-        return ["There is no draft revision. Begin one first."]
+        return [NO_DRAFT]
     tables = list(revision.tables.prefetch_related("columns"))
     missing = [] if tables else ["Add at least one table."]
     if revision.uploads.filter(state__in=[Upload.State.RECEIVING, Upload.State.READING]).exists():
@@ -114,8 +114,8 @@ def may_be_reviewer(user: User, dataset: Dataset) -> str | None:
     """Why this person cannot be added as a reviewer. (Reviewers see what runs on private data have written.)"""
     if user == dataset.owner:
         return "The owner is a reviewer already."
-    if not user.is_active:
-        return "This account is not active."
+    if why := is_active(user):
+        return why
     if user.oversees:
         return "Admins and auditors must not read data or results. Choose somebody else."
     if dataset.reviewers.filter(user=user).exists():
@@ -126,8 +126,8 @@ def may_be_reviewer(user: User, dataset: Dataset) -> str | None:
 def may_become_owner(user: User, dataset: Dataset) -> str | None:
     if user == dataset.owner:
         return "This person owns the dataset already."
-    if not user.is_active:
-        return "This account is not active."
+    if why := is_active(user):
+        return why
     if why := is_free_for_duties(user):
         return f"{why} Choose somebody else."
     return None if user.is_owner else "Only a data owner can take over a dataset."

@@ -334,7 +334,7 @@ def output_path(run_pk: UUID, name: str) -> Path:
     """Return the file of a collected output. Raises Conflict if it is no longer stored."""
     path = folder("outputs") / str(run_pk) / name
     if path.parent != folder("outputs") / str(run_pk) or not path.is_file():
-        raise Conflict("The file of this output is no longer stored.")
+        raise Conflict("This output has been deleted.")
     return path
 
 

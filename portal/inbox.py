@@ -15,7 +15,7 @@ from accounts.models import Role, RoleGrant, User
 from audit.models import Entry
 from datasets.models import AccessRequest, Dataset
 from privacy import queries as answers
-from requests_app.models import CodeRequest, Release, Review, Run
+from requests_app.models import CodeRequest, Release, Run
 from requests_app.workflow import Side
 
 SHOWN = 50
@@ -93,18 +93,8 @@ def _my_datasets(user: User) -> "QuerySet[Dataset]":
 
 
 def _to_review(user: User) -> Found:
-    given = Review.objects.filter(version=OuterRef("latest"), reviewer=user)
-    rows = (
-        CodeRequest.objects.filter(
-            state__in=CodeRequest.OPEN,
-            dataset__in=_my_datasets(user).values("pk"),
-        )
-        .exclude(author=user)
-        .exclude(Exists(given))
-        .select_related("dataset", "author")
-        .order_by("state_changed_at")
-    )
-    for item in _first(rows):
+    rows = CodeRequest.objects.to_review_by(user).select_related("dataset", "author")
+    for item in _first(rows.order_by("state_changed_at")):
         url = reverse("requests:review", args=[item.latest_id])
         yield _item("review", item, url, item.state_changed_at, Side.REVIEWER), item.total
 
@@ -165,9 +155,7 @@ def _own_requests(user: User) -> Found:
         .annotate(n=Count("pk"))
         .values("n")
     )
-    done = Run.objects.filter(
-        approval__version=OuterRef("latest"), state__in=[*Run.LIVE, Run.State.SUCCEEDED]
-    )
+    done = Run.objects.filter(approval__version=OuterRef("latest"), state__in=Run.LIVE_OR_SUCCEEDED)
     rows = (
         CodeRequest.objects.filter(author=user, state__in=OWN)
         .annotate(used=Coalesce(Subquery(used), 0))

@@ -194,7 +194,7 @@ ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "django.contrib.auth.tokens.PasswordRes
 # Nobody is locked out by others behind the same address. axes counts wrong passwords per account.
 ACCOUNT_RATE_LIMITS = {
     "login": "",
-    "login_failed": "10/15m/key",  # wrong second factors, per account, after the right password
+    "login_failed": "10/15m/key",  # wrong second steps, per account, after the right password
     "reset_password": "",
     "reset_mail": "5/h/key",  # mails to one address
     "reset_password_from_key": "",

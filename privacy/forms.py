@@ -83,7 +83,7 @@ class QuestionForm(forms.Form):
         label="SQL",
         required=False,
         max_length=TEXT_LIMIT,
-        error_messages={"max_length": f"This query is longer than {TEXT_LIMIT:,} characters."},
+        error_messages={"max_length": f"This SQL query is longer than {TEXT_LIMIT:,} characters."},
         strip=False,
         widget=forms.Textarea(
             attrs={"class": "code", "rows": 8, "spellcheck": "false", "autocapitalize": "off"}
@@ -157,7 +157,7 @@ class QuestionForm(forms.Form):
 
 
 def lines_of(data: Mapping[str, Any]) -> list[Line]:
-    """The row filters that were entered: lines with a column. Lines beyond MAX_LINES are ignored."""
+    """The conditions that were entered: lines with a column. Lines beyond MAX_LINES are ignored."""
     found = []
     for k in range(MAX_LINES):
         column = str(data.get(f"where-{k}-column", ""))[:200]
@@ -256,7 +256,7 @@ class ProtectForm(forms.Form):
         min_value=1,
         max_value=1000,
         initial=3,
-        help_text="Each gets an equal and permanent share. Fewer scientists make each share larger.",
+        help_text="Each gets an equal budget, for good. With fewer scientists, each budget is larger.",
     )
     constants = forms.MultipleChoiceField(
         label="Which of these never change for the same person?",
@@ -266,12 +266,12 @@ class ProtectForm(forms.Form):
         "several values after all, the first one counts.",
     )
     extended_allowed = forms.ChoiceField(
-        label="When a scientist’s share is used up",
+        label="When a scientist’s budget is used up",
         choices=[
             ("no", "Stop: answers are always complete"),
             (
                 "yes",
-                "You may let a scientist continue with the people who still have budget: incomplete answers",
+                "You may let a scientist continue with the people who have not reached their limit: incomplete answers",
             ),
         ],
         initial="no",
@@ -318,7 +318,7 @@ class ProtectForm(forms.Form):
 
 
 class GiveForm(forms.Form):
-    """A share for a scientist who may use the dataset."""
+    """A budget for a scientist with access to the dataset."""
 
     scientist = forms.ChoiceField(help_text="People with access to this dataset who have no budget yet.")
     epsilon = forms.FloatField(
@@ -326,12 +326,12 @@ class GiveForm(forms.Form):
         min_value=0.001,
         max_value=50,
         widget=forms.NumberInput(attrs={"step": "any"}),
-        help_text="Leave it empty to give one of the equal shares.",
+        help_text="Leave it empty to give one of the equal budgets.",
     )
     extended = forms.BooleanField(
-        label="May continue after the share is used up",
+        label="May continue after the budget is used up",
         required=False,
-        help_text="With people who still have budget: answers may then silently leave people out.",
+        help_text="With the people who have not reached their limit: answers may then silently leave people out.",
     )
 
     def __init__(
@@ -351,15 +351,15 @@ class ShareForm(forms.Form):
         min_value=0.001,
         max_value=50,
         widget=forms.NumberInput(attrs={"step": "any"}),
-        help_text="For the whole share, including what is used already. A share that has been used can only grow.",
+        help_text="For the whole budget, including what is used already. A budget that has been used can only grow.",
     )
 
 
 class TopUpForm(forms.Form):
-    """A scientist asks for a larger share."""
+    """A scientist's request for a larger budget."""
 
     epsilon = forms.FloatField(
-        label="Epsilon of the whole share",
+        label="Epsilon of the whole budget",
         min_value=0.001,
         max_value=50,
         widget=forms.NumberInput(attrs={"step": "any"}),

@@ -34,6 +34,6 @@ def top_up_asked(top_up: TopUp) -> None:
 
 def top_up_decided(top_up: TopUp) -> None:
     budget = top_up.budget
-    words = "was granted" if top_up.state == TopUp.State.GRANTED else "was not granted"
+    words = "was granted" if top_up.state == TopUp.State.GRANTED else "was declined"
     text = f"Your request for a larger budget for {budget.promise.dataset.title} {words}."
     tell([budget.scientist], text, url=reverse("privacy:budget", args=[budget.pk]), by=top_up.decided_by)

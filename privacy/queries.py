@@ -139,7 +139,7 @@ def _with_access(promise: Promise) -> QuerySet[User]:
 
 
 def given_away(promise: Promise, budgets: Sequence[Budget]) -> float:
-    """The part of the promise that is given out in shares."""
+    """The part of the promise that is given out in budgets."""
     total = sum((budget.mu_squared for budget in budgets), Fraction(0))
     return float(total / promise.mu_squared)
 
@@ -182,7 +182,7 @@ def burn_down(budget: Budget) -> list[Point]:
 
 
 def burn_down_of_all(promise: Promise, budgets: Sequence[Budget]) -> list[Point]:
-    """What was left of the whole promise: each budget weighs its part of mu^2."""
+    """What was left of the whole promise over time: each budget weighs its part of mu^2."""
     whole = float(promise.mu_squared)
     steps: list[tuple[datetime, float]] = []
     for budget in budgets:

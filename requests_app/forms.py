@@ -203,8 +203,8 @@ class DecisionForm(forms.Form):
 
     VERDICTS = (
         ("release", "Release the files marked for release"),
-        ("request_changes", "Ask for changes"),
-        ("reject", "Release nothing"),
+        ("request_changes", "Request changes"),
+        ("reject", "Reject: release nothing"),
     )
     verdict = forms.ChoiceField(
         choices=VERDICTS, widget=forms.RadioSelect, error_messages={"required": "Choose a decision."}

@@ -25,8 +25,6 @@ def submitted(version: Version, *, by: User) -> None:
 def reviewed(review: Review) -> None:
     item = review.version.request
     approved = item.state == CodeRequest.State.APPROVED
-    if item.dataset.blinded and review.verdict == Review.Verdict.APPROVE and not approved:
-        return  # on a blinded dataset the author is notified of the outcome, not of each verdict
     words = {
         Review.Verdict.APPROVE: "has been approved: you can run it"
         if approved

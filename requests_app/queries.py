@@ -106,7 +106,7 @@ def release_history(dataset: Dataset, *, before: Release | None = None) -> list[
     moment = before.decided_at if before is not None and before.decided_at else timezone.now()
     rows = Release.objects.filter(
         run__request__dataset=dataset,
-        state__in=[Release.State.RELEASED, Release.State.RECALLED],
+        state__in=Release.PUBLIC,
         decided_at__lte=moment,
     ).select_related("run__request__author", "run__version", "decided_by")
     if before is not None:

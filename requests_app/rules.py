@@ -4,7 +4,7 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from accounts.models import EXCLUSIVE_ROLES, User
-from accounts.rules import is_free_for_duties
+from accounts.rules import is_active, is_admin, is_free_for_duties
 from common.access import all_of, any_of
 from common.errors import Refused
 from datasets import rules as dataset_rules
@@ -35,10 +35,6 @@ def is_reviewer(user: User, item: CodeRequest) -> str | None:
 
 def is_owner(user: User, item: CodeRequest) -> str | None:
     return dataset_rules.is_dataset_owner(user, item.dataset)
-
-
-def is_admin(user: User, item: object) -> str | None:
-    return None if user.is_admin else "Only an admin can do this."
 
 
 def may_use_dataset(user: User, item: CodeRequest) -> str | None:
@@ -120,16 +116,16 @@ def latest_revision_is_current(user: User, item: CodeRequest) -> str | None:
     return None
 
 
-may_edit = all_of(dataset_rules.is_active, is_author, dataset_rules.is_scientist, is_open_to_edit)
-may_withdraw = all_of(dataset_rules.is_active, is_author)
+may_edit = all_of(is_active, is_author, dataset_rules.is_scientist, is_open_to_edit)
+may_withdraw = all_of(is_active, is_author)
 may_try_on_mock = all_of(may_edit, may_use_dataset)
-may_submit = all_of(dataset_rules.is_active, is_author, may_use_dataset, is_complete, no_run_is_live)
-may_begin_review = all_of(dataset_rules.is_active, is_not_author, is_reviewer)
-may_decide = all_of(dataset_rules.is_active, is_not_author, is_reviewer, has_not_reviewed)
-may_approve = all_of(may_decide, latest_revision_is_current)
-may_comment = all_of(dataset_rules.is_active, has_part)
-may_resolve = all_of(dataset_rules.is_active, settles_thread)
-may_revoke = all_of(dataset_rules.is_active, any_of(is_owner, is_admin))
+may_submit = all_of(is_active, is_author, may_use_dataset, is_complete, no_run_is_live)
+may_begin_review = all_of(is_active, is_not_author, is_reviewer)
+may_review = all_of(is_active, is_not_author, is_reviewer, has_not_reviewed)
+may_approve = all_of(may_review, latest_revision_is_current)
+may_comment = all_of(is_active, has_part)
+may_resolve = all_of(is_active, settles_thread)
+may_revoke = all_of(is_active, any_of(is_owner, is_admin))
 expire = is_system
 
 
@@ -244,7 +240,7 @@ def environment_has_changed(name: str, sha256: str) -> str | None:
 
 
 may_start_run = all_of(
-    dataset_rules.is_active,
+    is_active,
     is_author_or_owner,
     dataset_is_not_frozen,
     may_use_dataset,
@@ -290,18 +286,18 @@ def may_download_held(user: User, run: Run) -> str | None:
         return "Only outputs of runs on private data are held."
     if not run.request.dataset.held_downloads:
         return "This dataset's policy does not allow held files to be downloaded. Read the file on this page instead."
-    return all_of(dataset_rules.is_active, is_not_author, is_reviewer)(user, run.request)
+    return all_of(is_active, is_not_author, is_reviewer)(user, run.request)
 
 
 def may_add_log_excerpt(user: User, run: Run) -> str | None:
     """Allow a reviewer to add an edited part of a private log to the outputs, once the run has ended."""
     if run.kind != Run.Kind.PRIVATE or run.state not in (Run.State.SUCCEEDED, Run.State.FAILED):
         return "An excerpt can be made only from the log of a run on private data that has ended."
-    return all_of(dataset_rules.is_active, is_not_author, is_reviewer)(user, run.request)
+    return all_of(is_active, is_not_author, is_reviewer)(user, run.request)
 
 
 def may_check_output(user: User, release: Release) -> str | None:
-    return all_of(dataset_rules.is_active, is_not_author, is_reviewer)(user, release.run.request)
+    return all_of(is_active, is_not_author, is_reviewer)(user, release.run.request)
 
 
 def may_download_release(user: User, release: Release) -> str | None:
@@ -322,15 +318,15 @@ def may_read_record(user: User, release: Release) -> str | None:
 
 
 def may_recall(user: User, release: Release) -> str | None:
-    return all_of(dataset_rules.is_active, any_of(is_owner, is_admin))(user, release.run.request)
+    return all_of(is_active, any_of(is_owner, is_admin))(user, release.run.request)
 
 
 def may_manage_workers(user: User, item: object = None) -> str | None:
-    return all_of(dataset_rules.is_active, is_admin)(user, item)
+    return all_of(is_active, is_admin)(user, item)
 
 
 def may_manage_environments(user: User, item: object = None) -> str | None:
-    return all_of(dataset_rules.is_active, is_admin)(user, item)
+    return all_of(is_active, is_admin)(user, item)
 
 
 def keeps_duties_apart(person: User, role: str) -> str | None:

@@ -132,6 +132,13 @@ def shows_name_of(person: UUID, viewer: Viewer) -> bool:
     return person in {viewer.pk, viewer.author} or names_reviewers(viewer)
 
 
+def announces_verdict(review: Review) -> bool:
+    """Whether the author is notified of a verdict. On a blinded dataset they learn the outcome, not each approval."""
+    item = review.version.request
+    is_outcome = item.state not in CodeRequest.OPEN
+    return is_outcome or not item.dataset.blinded
+
+
 def record_names_reviewers(item: CodeRequest) -> bool:
     """Return whether a release's record names reviewers. On a blinded dataset it does not: its author may read it."""
     return not item.dataset.blinded

@@ -56,8 +56,8 @@ REQUEST: dict[str, Step] = {
     "begin_review": _step({R.SUBMITTED, R.IN_REVIEW}, R.IN_REVIEW, rules.may_begin_review),
     "endorse": _step({R.SUBMITTED, R.IN_REVIEW}, R.IN_REVIEW, rules.may_approve),
     "approve": _step({R.SUBMITTED, R.IN_REVIEW}, R.APPROVED, rules.may_approve),
-    "request_changes": _step({R.SUBMITTED, R.IN_REVIEW}, R.CHANGES_REQUESTED, rules.may_decide),
-    "reject": _step({R.SUBMITTED, R.IN_REVIEW}, R.REJECTED, rules.may_decide),
+    "request_changes": _step({R.SUBMITTED, R.IN_REVIEW}, R.CHANGES_REQUESTED, rules.may_review),
+    "reject": _step({R.SUBMITTED, R.IN_REVIEW}, R.REJECTED, rules.may_review),
     "withdraw": _step(
         {R.DRAFT, R.SUBMITTED, R.IN_REVIEW, R.CHANGES_REQUESTED}, R.WITHDRAWN, rules.may_withdraw
     ),

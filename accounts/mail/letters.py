@@ -69,7 +69,7 @@ def _reset(person: User) -> Letter:
     return Letter(
         text="Set a new password for Weir.",
         url=path.replace("UID-KEY", key),
-        extra="Somebody asked for this link with your address. If it was not you, ignore this mail: "
+        extra="Somebody asked for this link with your address. If it was not you, ignore this e-mail: "
         "your password stays the same.",
     )
 

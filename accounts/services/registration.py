@@ -63,7 +63,7 @@ def revoke_invitation(item: Invitation, *, by: User) -> Invitation:
     require(rules.may_revoke_invitation, by, item)
     item.revoked_at = timezone.now()
     item.save(update_fields=["revoked_at"])
-    log.record("invitation.revoke", by=by, on=item, changes={"state": ("open", "revoked")})
+    log.record("invitation.revoke", by=by, on=item, changes={"state": ("open", "withdrawn")})
     return item
 
 

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from accounts.models import User
+from accounts.rules import INACTIVE
 from accounts.signin import reauthentication
 from common.client_address import client_address
 
@@ -54,7 +55,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def respond_user_inactive(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
         """Show why the account is not active. Only the right password leads here, so no stranger learns of it."""
         if isinstance(user, User):
-            text = NOT_ACTIVE.get(User.State(user.state), "This account is not active.")
+            text = NOT_ACTIVE.get(User.State(user.state), INACTIVE)
             reason = f" The reason given: {user.state_reason}" if user.state_reason else ""
             messages.warning(request, f"{text}{reason}")
         return redirect("account_login")

@@ -19,7 +19,7 @@ from common.http import UserRequest, wants_json
 View = Callable[..., HttpResponse]
 
 APP = "accounts"
-"""How the adapter tells the portal's steps from allauth's own, such as a change of the second factor."""
+"""How the adapter tells the portal's steps from allauth's own, such as a change of the second step."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 

@@ -18,5 +18,5 @@ def passkeys_unavailable() -> str:
 
 @register.filter
 def ceremony(options: Mapping[str, object]) -> str:
-    """Return the options of a ceremony as JSON for a data attribute, for the CSP allows no inline script."""
+    """Return the options of a ceremony as JSON for a data attribute, because the CSP allows no inline script."""
     return json.dumps(options)

@@ -6,7 +6,6 @@ from uuid import UUID
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -17,6 +16,7 @@ from accounts.forms import ProfileForm
 from accounts.models import Notification
 from common.errors import Conflict
 from common.http import UserRequest, found
+from common.pages import paginated
 
 PER_PAGE = 25
 
@@ -38,7 +38,7 @@ def profile(request: UserRequest) -> HttpResponse:
         "grants": request.user.role_grants.select_related("granted_by"),
         "sessions": queries.sessions_of(request.user)[:PER_PAGE],
         "this_session": request.session.session_key,
-        "has_second_factor": is_mfa_enabled(request.user),
+        "has_second_step": is_mfa_enabled(request.user),
     }
     return render(request, "accounts/profile.html", context)
 
@@ -56,7 +56,7 @@ def end_sessions(request: UserRequest) -> HttpResponse:
 def notifications(request: UserRequest) -> HttpResponse:
     """List the person's notifications, newest first."""
     own = Notification.objects.visible_to(request.user)
-    page = Paginator(own, PER_PAGE).get_page(request.GET.get("page"))
+    page = paginated(request, own)
     context = {"page": page, "unread": queries.unread_count(request.user)}
     return render(request, "accounts/notifications.html", context)
 
@@ -64,7 +64,7 @@ def notifications(request: UserRequest) -> HttpResponse:
 @require_safe
 def unread(request: UserRequest) -> HttpResponse:
     """Render the number of unread notifications in the header. Pages fetch it again when it changes."""
-    return render(request, "components/bell.html", {"unread": queries.unread_count(request.user)})
+    return render(request, "components/notifications.html", {"unread": queries.unread_count(request.user)})
 
 
 @require_POST

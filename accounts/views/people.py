@@ -4,7 +4,6 @@ from collections.abc import Callable
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -16,8 +15,8 @@ from accounts.signin.reauthentication import confirmed_recently
 from audit import queries as audit_queries
 from common.errors import Conflict, Refused
 from common.http import UserRequest, found
+from common.pages import paginated
 
-PER_PAGE = 25
 HISTORY = 20
 
 
@@ -37,7 +36,7 @@ def people(request: UserRequest) -> HttpResponse:
     _only_overseers(request)
     form = PeopleFilter(request.GET)
     chosen = form.chosen()
-    page = Paginator(queries.people(request.user, **chosen), PER_PAGE).get_page(request.GET.get("page"))
+    page = paginated(request, queries.people(request.user, **chosen))
     context = {
         "form": form,
         "page": page,
@@ -165,7 +164,7 @@ def _registrations_page(
     failed: UUID | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    page = Paginator(queries.pending(request.user), PER_PAGE).get_page(request.GET.get("page"))
+    page = paginated(request, queries.pending(request.user))
     context = {
         "page": page,
         "refusal": rules.may_manage_people(request.user),
@@ -213,7 +212,7 @@ def invitations(request: UserRequest) -> HttpResponse:
 def _invitations_page(
     request: UserRequest, form: InviteForm, *, link: str, status: int = 200
 ) -> HttpResponse:
-    page = Paginator(queries.invitations(request.user), PER_PAGE).get_page(request.GET.get("page"))
+    page = paginated(request, queries.invitations(request.user))
     context = {"page": page, "form": form, "link": link, "refusal": rules.may_manage_people(request.user)}
     return render(request, "accounts/invitations.html", context, status=status)
 
@@ -240,5 +239,5 @@ def revoke_invitation(request: UserRequest, pk: UUID) -> HttpResponse:
     _only_overseers(request)
     known = Invitation.objects.visible_to(request.user)
     services.revoke_invitation(found(known, pk=pk), by=request.user)
-    messages.success(request, "Invitation revoked.")
+    messages.success(request, "Invitation withdrawn.")
     return redirect("accounts:invitations")

@@ -144,7 +144,7 @@ def asked(peer: Peer, data: Data, queries: Sequence[str], parts: int, draws: int
 
 
 def times(data: Data, peers: Sequence[Peer], rounds: int) -> Iterator[Measure]:
-    """Ours with charges, the ledger of people on disk, and noise. Theirs once planned: a plan could be kept."""
+    """Ours with charges, the per-person ledger on disk, and noise. Theirs once planned: a plan could be kept."""
     book = SubjectLedger(data.folder / "ledger")
     answer = Answering(data.folder / "c", book)
     ours = {name: repeated(partial(answer.charged, QUERIES[long][0]), 5) for name, long in NAMES.items()}

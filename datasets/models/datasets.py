@@ -196,7 +196,7 @@ class AccessRequest(BaseModel):
     class State(models.TextChoices):
         PENDING = "pending", "Waiting for a decision"
         GRANTED = "granted", "Granted"
-        DENIED = "denied", "Denied"
+        DENIED = "denied", "Declined"
         WITHDRAWN = "withdrawn", "Withdrawn"
 
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="access_requests")
@@ -300,7 +300,7 @@ class Revision(BaseModel):
     """One version of a dataset's content. Once it is published, its tables never change."""
 
     class State(models.TextChoices):
-        DRAFT = "draft", "Being prepared"
+        DRAFT = "draft", "Draft"
         PUBLISHED = "published", "Published"
         RETIRED = "retired", "Retired"
         DISCARDED = "discarded", "Discarded"

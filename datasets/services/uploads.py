@@ -124,7 +124,7 @@ def keep_table(table: Table, *, by: User) -> Table:
     require(rules.may_prepare_revision, by, dataset)
     draft = dataset.draft
     if draft is None:
-        raise Conflict("There is no draft revision. Begin one first.")
+        raise Conflict(rules.NO_DRAFT)
     if table.revision != dataset.last_published:
         raise Conflict("Only tables of the last published revision can be kept.")
     if draft.tables.filter(name=table.name).exists():

@@ -2,20 +2,20 @@
 
 from uuid import UUID
 
-from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from common.heavy_views import computing
 from common.http import UserRequest
+from common.pages import paginated
 from datasets import queries, rules, storage
 from datasets.declarations import mock, schema
 from datasets.declarations.schema import TableSchema
 from datasets.forms import ListFilter
 from datasets.models import AccessRequest, Dataset, Grant, Revision
 from datasets.services import mocks
-from datasets.views.shared import owned, show, visible
+from datasets.views.shared import owned, show_dataset, visible
 
 PER_PAGE = 20
 MEDIA = {"parquet": "application/vnd.apache.parquet", "csv": "text/csv; charset=utf-8"}
@@ -25,7 +25,7 @@ MEDIA = {"parquet": "application/vnd.apache.parquet", "csv": "text/csv; charset=
 def index(request: UserRequest) -> HttpResponse:
     form = ListFilter(request.GET)
     chosen = form.chosen()
-    page = Paginator(queries.datasets(request.user, **chosen), PER_PAGE).get_page(request.GET.get("page"))
+    page = paginated(request, queries.datasets(request.user, **chosen), PER_PAGE)
     context = {
         "form": form,
         "page": page,
@@ -77,7 +77,7 @@ def _public_page(request: UserRequest, dataset: Dataset, *, as_scientist: bool) 
         "unpublished": revision is not None and revision.state == Revision.State.DRAFT,
     }
     part = "parts/schema" if as_scientist and request.headers.get("HX-Request") else "detail"
-    return show(request, part, dataset, context, tab="" if as_scientist else "detail")
+    return show_dataset(request, part, dataset, context, tab="" if as_scientist else "detail")
 
 
 def _declared(revision: Revision | None) -> tuple[TableSchema, ...]:

@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -10,11 +9,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.signin.reauthentication import confirmed_recently
 from audit.models import Entry
 from common.http import UserRequest
-from common.pages import attempt
+from common.pages import attempt, paginated
 from datasets import rules, services
 from datasets.forms import CreateForm, DescribeForm, PolicyForm, ReasonForm, TermsForm
 from datasets.models import Dataset
-from datasets.views.shared import owned, redirect_with_message, show, visible
+from datasets.views.shared import owned, redirect_with_message, show_dataset, visible
 
 ENTRIES = 50
 page_with_form = require_http_methods(["GET", "HEAD", "POST"])
@@ -43,7 +42,7 @@ def describe(request: UserRequest, pk: UUID) -> HttpResponse:
         form, lambda: services.update(dataset, by=request.user, **form.cleaned_data)
     ):
         return redirect_with_message(request, "Description saved.", "datasets:detail", pk)
-    return show(
+    return show_dataset(
         request, "describe", dataset, {"form": form}, tab="describe", status=400 if form.errors else 200
     )
 
@@ -73,15 +72,15 @@ def policy(request: UserRequest, pk: UUID) -> HttpResponse:
         return redirect_with_message(request, "Policy saved. It applies from now on.", "datasets:policy", pk)
     status = 400 if form.errors or terms_form.errors else 200
     context = {"form": form, "terms_form": terms_form, "terms": terms}
-    return show(request, "policy", dataset, context, tab="policy", status=status)
+    return show_dataset(request, "policy", dataset, context, tab="policy", status=status)
 
 
 @require_safe
 def activity(request: UserRequest, pk: UUID) -> HttpResponse:
     dataset = owned(request, pk)
     entries = Entry.objects.filter(dataset_id=str(dataset.pk)).order_by("-id")
-    page = Paginator(entries, ENTRIES).get_page(request.GET.get("page"))
-    return show(request, "activity", dataset, {"page": page}, tab="activity")
+    page = paginated(request, entries, ENTRIES)
+    return show_dataset(request, "activity", dataset, {"page": page}, tab="activity")
 
 
 USE = {
@@ -101,4 +100,4 @@ def use(request: UserRequest, pk: UUID, verb: str) -> HttpResponse:
     if attempt(form, lambda: act(dataset, by=request.user, reason=form.cleaned_data["reason"])):
         return redirect_with_message(request, message, "datasets:detail", pk)
     context = {"form": form, "verb": verb, "danger": verb != "unfreeze"}
-    return show(request, "reason", dataset, context, status=400)
+    return show_dataset(request, "reason", dataset, context, status=400)

@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -12,13 +11,11 @@ from accounts.signin.reauthentication import confirmed_recently
 from common.access import require
 from common.errors import Refused
 from common.http import UserRequest, found
-from common.pages import attempt
+from common.pages import attempt, paginated
 from datasets import rules, services
 from datasets.forms import AccessForm, DecisionForm, ReasonForm, ReviewerForm, TransferForm
 from datasets.models import AccessRequest, Dataset, DatasetReviewer, Grant
-from datasets.views.shared import owned, redirect_with_message, show, visible
-
-PER_PAGE = 25
+from datasets.views.shared import owned, redirect_with_message, show_dataset, visible
 
 
 @require_safe
@@ -32,14 +29,14 @@ def _people(request: UserRequest, dataset: Dataset, *, status: int = 200, **form
     context = {
         "pending": AccessRequest.objects.pending().filter(dataset=dataset).select_related("scientist"),
         "decided": decided.select_related("scientist", "decided_by")[:20],
-        "page": Paginator(grants, PER_PAGE).get_page(request.GET.get("page")),
+        "page": paginated(request, grants),
         "seats": dataset.reviewers.select_related("user", "granted_by"),
         "reviewer_form": ReviewerForm(),
         "transfer_form": TransferForm(),
         "transfer_refusal": rules.may_edit(request.user, dataset),
         **forms,
     }
-    return show(request, "people", dataset, context, tab="people", status=status)
+    return show_dataset(request, "people", dataset, context, tab="people", status=status)
 
 
 def _person(email: str) -> User:
@@ -114,7 +111,7 @@ def ask(request: UserRequest, pk: UUID) -> HttpResponse:
         return redirect_with_message(request, message, "datasets:detail", pk)
     refusal = rules.may_ask_access(request.user, dataset)
     context = {"form": form, "terms": terms, "refusal": refusal}
-    return show(request, "ask", dataset, context, status=400 if form.errors else 200)
+    return show_dataset(request, "ask", dataset, context, status=400 if form.errors else 200)
 
 
 def _asked(request: UserRequest, pk: UUID) -> AccessRequest:
@@ -139,7 +136,7 @@ def _access(
         "is_own": item.scientist_id == request.user.pk,
         "earlier": earlier[:5],
     }
-    return show(request, "access", item.dataset, context, status=status)
+    return show_dataset(request, "access", item.dataset, context, status=status)
 
 
 @require_POST
@@ -180,4 +177,4 @@ def revoke(request: UserRequest, pk: UUID) -> HttpResponse:
     ):
         return redirect_with_message(request, "Access revoked.", "datasets:detail", grant.dataset_id)
     context = {"form": form, "verb": "revoke", "grant": grant, "danger": True}
-    return show(request, "reason", grant.dataset, context, status=400 if form.errors else 200)
+    return show_dataset(request, "reason", grant.dataset, context, status=400 if form.errors else 200)

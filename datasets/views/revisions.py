@@ -3,7 +3,6 @@
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -14,14 +13,14 @@ from common.decimal_grid import at, largest, place
 from common.errors import Conflict, Refused
 from common.heavy_views import computing
 from common.http import UserRequest, found
-from common.pages import attempt
+from common.pages import attempt, paginated
 from datasets import hooks, rules, services
 from datasets.declarations.schema import PLAIN, bound_text, misplaced
 from datasets.forms import NOBODY, ColumnForm, PlainUploadForm, ReasonForm, RevisionForm, TableForm
 from datasets.ingest import guesses
 from datasets.models import Column, Dataset, Revision, Table, Upload
 from datasets.services import inspection, uploads
-from datasets.views.shared import owned, redirect_with_message, show
+from datasets.views.shared import owned, redirect_with_message, show_dataset
 
 COLUMNS = 40
 FINAL = (
@@ -35,7 +34,7 @@ def content(request: UserRequest, pk: UUID) -> HttpResponse:
     """Show revisions, their tables, and uploads in progress."""
     dataset = owned(request, pk)
     part = "parts/files" if request.headers.get("HX-Request") else "content"
-    return show(request, part, dataset, _content(request, dataset), tab="content")
+    return show_dataset(request, part, dataset, _content(request, dataset), tab="content")
 
 
 def _content(request: UserRequest, dataset: Dataset) -> dict[str, object]:
@@ -66,7 +65,7 @@ def _before_publishing(request: UserRequest, draft: Revision | None) -> dict[str
         try:
             with heavy_views.turn(heavy_views.SANDBOXED, request):
                 remarks = hooks.remarks_on_publishing(draft)
-        except Conflict as why:  # the page is shown all the same, without the remarks
+        except Conflict as why:  # the page is still shown, without the remarks
             remarks = [hooks.Remark(words=str(why), asks=False)]
     asked = [remark.words for remark in remarks if remark.asks]
     return {
@@ -142,7 +141,9 @@ def rows(request: UserRequest, pk: UUID) -> HttpResponse:
     if not first.isdecimal() or len(first) > 9:
         raise Refused("The address does not contain a valid row number. Go back to the table.")
     page = inspection.rows(table, by=request.user, first=int(first))
-    return show(request, "rows", table.revision.dataset, {"table": table, "page": page}, tab="content")
+    return show_dataset(
+        request, "rows", table.revision.dataset, {"table": table, "page": page}, tab="content"
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -155,7 +156,7 @@ def declare(request: UserRequest, pk: UUID) -> HttpResponse:
     columns = list(table.columns.all())
     for column in columns:
         column.table = table
-    page = Paginator(columns, COLUMNS).get_page(request.GET.get("page"))
+    page = paginated(request, columns, COLUMNS)
     posted = request.POST if request.method == "POST" else None
     table_form = TableForm(posted, instance=_table(request, pk), columns=columns)
     column_forms = [ColumnForm(posted, column=column) for column in page]
@@ -170,7 +171,7 @@ def declare(request: UserRequest, pk: UUID) -> HttpResponse:
         "wrong": wrong,
         "suggested": [column.name for column in columns if guesses.may_be_subject(column.name)],
     }
-    return show(
+    return show_dataset(
         request, "declare", table.revision.dataset, context, tab="content", status=400 if wrong else 200
     )
 

@@ -23,7 +23,7 @@ def owned(request: UserRequest, pk: UUID, *beside: str) -> Dataset:
     return found(Dataset.objects.owned_by(request.user).select_related("owner", *beside), pk=pk)
 
 
-def show(
+def show_dataset(
     request: UserRequest,
     name: str,
     dataset: Dataset,

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from common.errors import Conflict, Refused
 from common.http import UserRequest, body_json, found
+from datasets import rules
 from datasets.forms import PlainUploadForm
 from datasets.models import Dataset, Revision, Upload
 from datasets.services import uploads
@@ -20,7 +21,7 @@ CHUNK_TYPE = "application/offset+octet-stream"
 
 def _draft(dataset: Dataset) -> Revision:
     if dataset.draft is None:
-        raise Conflict("There is no draft revision. Begin one first.")
+        raise Conflict(rules.NO_DRAFT)
     return dataset.draft
 
 

@@ -223,7 +223,7 @@ def _publish(  # noqa: PLR0913 -- each is named at the call
 ) -> Revision:
     draft = dataset.draft
     if draft is None:
-        raise Refused(f"{dataset} has no revision in preparation: empty the state folder and start again.")
+        raise Refused(f"{dataset} has no draft revision: empty the state folder and start again.")
     if not draft.tables.exists():
         _upload(draft, file_name, rows.to_csv(index=False).encode(), by=by)
     table = draft.tables.get()

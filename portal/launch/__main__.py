@@ -136,7 +136,7 @@ class Launch:
                 [*celery, "-n", "sandbox@%h", "-Q", "sandbox", "--concurrency", "3"],
             ),
             "desk": (
-                "The worker for mail and periodic tasks",
+                "The worker for e-mail and periodic tasks",
                 [
                     *celery,
                     "-n",

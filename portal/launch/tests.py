@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
         subprocess.run(command, cwd=install.ROOT, env=env, stdin=subprocess.DEVNULL, check=False).returncode
         for command in commands
     ]
-    return max(codes)
+    return max(abs(code) for code in codes)  # a process that a signal ended has a negative code
 
 
 def browser() -> None:

@@ -1,7 +1,7 @@
 """The life of an answer in a worker: commit, open, measure, charge people, draw noise, store. In that order.
 
 A worker that dies before the commit has read nothing: another worker takes the question, or the reservation is given
-back. A worker that dies after it has spent budget and released nothing: the charge stands, the answer is lost, and
+back. A worker that dies after it has spent budget and released nothing: the charge is final, the answer is lost, and
 noise is never drawn twice for one charge. The ledger alone decides which of the two happened. Answers of one dataset
 are computed one after the other, under a Postgres advisory lock, so that its per-person ledger has one order. An answer
 becomes visible a public time after its turn began (engine.plan.deadlines), however long it took to compute.
@@ -263,7 +263,7 @@ def _record_of(answer: Answer, at: datetime) -> dict[str, object]:
         "query": encode(query),
         "query_sha256": answer.query_sha256,
         "mechanism": mechanism_of(query),
-        "unit": "one data subject with all its rows, added or removed",
+        "unit": "one person with all their rows, added or removed",
         "sigma_in_clips": str(Fraction(answer.sigma, 2**30)),
         "releases": answer.releases,
         "joint_factor": joint.factor_of(answer.result or {"lines": []}),
@@ -329,7 +329,7 @@ def change_share(
     """Change what a unit of a budget is worth, in both ledgers; `also` runs in the database transaction."""
     with agreed(budget.promise) as ledger:
         if mu < Budget.objects.get(pk=budget.pk).mu and ledger.spent(budget.pk).any():
-            raise Refused("A share that has been used cannot be made smaller. Close it instead.")
+            raise Refused(budget_ledger.CANNOT_SHRINK)
         changed = budget_ledger.rescale(budget, mu, by=by, also=also)
         # Second, so that a crash in between leaves people charged too much, never too little. The next answer or change
         # corrects it.
@@ -339,15 +339,15 @@ def change_share(
 
 @contextmanager
 def agreed(promise: Promise) -> Iterator[SubjectLedger]:
-    """Hold the dataset's advisory lock, with its per-person ledger open and both ledgers holding the same shares.
+    """Hold the dataset's advisory lock, with its per-person ledger open and both ledgers agreeing on the budgets.
 
-    Raises Refused when they differ: shares that the database has lost would be given a second time.
+    Raises Refused when they differ: what the database has lost of the promise could be given a second time.
     """
     with one_at_a_time(promise.dataset_id), open_ledger(_folder_of(promise)) as ledger:
         budgets = {budget.pk: budget for budget in promise.budgets.all()}
         for pk, share in ledger.shares().items():
             if pk not in budgets or not budgets[pk].had(share.mu, share.generation):
-                raise Refused(f"The database has lost a share. {RESTORED}")
+                raise Refused(f"The database has lost a budget, or a change of one. {RESTORED}")
         yield ledger
 
 

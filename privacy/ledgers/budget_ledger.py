@@ -26,6 +26,8 @@ from privacy.engine.measure.evaluate import Bools
 from privacy.engine.plan.cells import fits
 from privacy.models import THRESHOLD_ANSWERS, Budget, LedgerLine, Promise
 
+CANNOT_SHRINK = "A budget that has been used cannot be made smaller. Close it instead."
+
 
 @contextmanager
 def _durably() -> Iterator[None]:
@@ -89,7 +91,7 @@ def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the
 
 
 def _lock_promise(budget: Budget) -> Promise:
-    """Lock the promise that a budget is a share of: always before the budget itself."""
+    """Lock the promise that a budget belongs to: always before the budget itself."""
     return Promise.objects.select_for_update().get(pk=budget.promise_id)
 
 
@@ -98,9 +100,11 @@ def no_threshold_left(promise: Promise, own: int, of_all: int) -> str:
 
     `own` and `of_all` count the answers over undeclared values of this budget and of all budgets.
     """
-    if own < THRESHOLD_ANSWERS and of_all < promise.threshold_answers:
-        return ""
-    return f"You have used all {THRESHOLD_ANSWERS} of your questions about undeclared values."
+    if own >= THRESHOLD_ANSWERS:
+        return f"You have used all {THRESHOLD_ANSWERS} of your questions about undeclared values."
+    if of_all >= promise.threshold_answers:
+        return "All questions about undeclared values that this dataset's promise allows have been used."
+    return ""
 
 
 def _use_threshold(budget: Budget, promise: Promise) -> None:
@@ -130,11 +134,11 @@ def void(line: LedgerLine, *, by: User) -> LedgerLine:
 def rescale(
     budget: Budget, mu: float, *, by: User, also: Callable[[Budget], object] = lambda _: None
 ) -> Budget:
-    """Change a share: every unit used so far becomes old mu^2 / new mu^2 new units, rounded up.
+    """Change the size of a budget: every unit used so far becomes old mu^2 / new mu^2 new units, rounded up.
 
     Locks promise, then budget, and checks the locked rows; `also` runs in the same transaction, before any change. The
     caller holds the dataset's advisory lock and updates the per-person ledger. Raises Conflict while a reservation is
-    open; Refused when the shares would exceed the promise, or a share that has been used would shrink.
+    open; Refused when the budgets would exceed the promise, or a budget that has been used would shrink.
     """
     with _durably():
         promise = _lock_promise(budget)
@@ -144,7 +148,7 @@ def rescale(
         if open_lines(locked).exists():
             raise Conflict("An answer is being computed. Try again in a moment.")
         if mu < locked.mu and locked.units_used:
-            raise Refused("A share that has been used cannot be made smaller. Close it instead.")
+            raise Refused(CANNOT_SHRINK)
         cells = rescaled(locked.worst_case(1), locked.mu, mu)
         _rescale_newcomers(promise, locked, mu)
         old, locked.mu, locked.generation = locked.mu, mu, locked.generation + 1
@@ -163,9 +167,9 @@ def _rescale_newcomers(promise: Promise, budget: Budget, mu: float) -> None:
 
 
 def must_fit(promise: Promise, mu: float, instead_of: Budget | None = None) -> None:
-    """Check exactly that the sum of mu_a^2 over all shares ever given stays <= mu_G^2: a closed share returns nothing.
+    """Check exactly that the sum of mu_a^2 over all budgets ever given stays <= mu_G^2: a closed one returns nothing.
 
-    The caller holds the lock on the promise, which every change of a share needs. Raises Refused.
+    The caller holds the lock on the promise, which every change of a budget needs. Raises Refused.
     """
     others = promise.budgets.all()
     if instead_of is not None:
@@ -174,7 +178,7 @@ def must_fit(promise: Promise, mu: float, instead_of: Budget | None = None) -> N
     if given + Fraction(mu) ** 2 > promise.mu_squared:
         left = max(0.0, 1 - float(given / promise.mu_squared))
         raise Refused(
-            f"The shares would exceed the promise: only {left:.1%} of it is left to give. Choose a smaller epsilon."
+            f"The budgets would exceed the promise: only {left:.1%} of it is left to give. Choose a smaller epsilon."
         )
 
 

@@ -9,7 +9,7 @@ A subject (the person in the data) is identified by a keyed digest of its id, an
 is published. Values are unsigned 32-bit units, with CAP as the whole budget, so `spent <= cap - charge` cannot
 overflow.
 
-The worth of each share's units and the number of answers over undeclared values are stored here as well: they reveal
+The worth of each budget's units and the number of answers over undeclared values are stored here as well: they reveal
 a database that was restored to an older state.
 """
 
@@ -45,7 +45,7 @@ _one_at_a_time = Lock()
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What CAP units of a budget are worth (mu^2), and how often that has changed."""
+    """The size of a budget: what its CAP units are worth (mu^2), and how often that has changed."""
 
     mu: float
     generation: int
@@ -150,10 +150,10 @@ class SubjectLedger:
         return active
 
     def keep(self, budget: UUID, share: Share) -> None:
-        """Store a budget's share and rescale its spent units by old mu^2 / new mu^2, rounded up.
+        """Store a budget's size and rescale its spent units by old mu^2 / new mu^2, rounded up.
 
-        Idempotent, because the old share is the one stored here. Raises Conflict when that is a later one, or when
-        somebody has been charged more than the new share holds.
+        Idempotent, because the old size is the one stored here. Raises Conflict when that is a later one, or when
+        somebody has been charged more than the new size allows.
         """
         with self._env.begin(write=True, buffers=True) as txn:
             old = self._share(txn.get(SHARES + budget.bytes, db=self._facts))
@@ -161,7 +161,9 @@ class SubjectLedger:
                 return
             if old is not None:
                 if old.generation >= share.generation:
-                    raise Conflict("The per-person ledger holds a later share than the database.")
+                    raise Conflict(
+                        "The per-person ledger holds a later change of this budget than the database."
+                    )
                 self._rescale(txn, budget, old.mu, share.mu)
             txn.put(SHARES + budget.bytes, SHARE.pack(share.mu, share.generation), db=self._facts)
 
@@ -169,11 +171,11 @@ class SubjectLedger:
         values, where = np.unique(self._read(txn, budget, 0), return_inverse=True)
         scaled = rescaled(values, old_mu, new_mu)
         if max(scaled, default=0) > CAP:
-            raise Conflict("Somebody has been charged more than the new share holds.")
+            raise Conflict("Somebody has been charged more than the changed budget holds.")
         self._write(txn, budget, np.array(scaled, dtype=np.uint32)[where])
 
     def shares(self) -> dict[UUID, Share]:
-        """Every budget that people were ever charged for, with its share as last stored here."""
+        """Every budget that people were ever charged for, with its size as last stored here."""
         return {
             budget: share
             for budget, content in self._noted(SHARES)

@@ -1,7 +1,7 @@
 """Check the ledgers against each other: lines, stored balances, the audit log, answers and the per-person ledger.
 
-Lines are only ever added, so anything edited by hand (a line, a balance, a share, a person's charge) disagrees with
-the rest.
+Lines are only ever added, so anything edited by hand (a line, a balance, the size of a budget, a person's charge)
+disagrees with the rest.
 """
 
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def faults(promise: Promise) -> list[str]:
 def _shares(promise: Promise, budgets: list[Budget]) -> Iterator[str]:
     given = sum((budget.mu_squared for budget in budgets), Fraction(0))
     if given > promise.mu_squared:
-        yield f"The shares of {promise.dataset.name} exceed its promise."
+        yield f"The budgets of {promise.dataset.name} exceed its promise."
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class _Replay:
         if logged is None or (logged["action"], logged["units"]) != (_action(line), line.units):
             yield "it differs from the audit log"
         if line.generation < self.generation or line.generation > len(self.budget.earlier_mus):
-            yield "it belongs to another share than the lines around it"
+            yield "it belongs to another size of the budget than the lines around it"
             return
         self._rescale_to(line.generation)
         if line.kind == LedgerLine.Kind.RESERVE:
@@ -190,7 +190,7 @@ def _people(promise: Promise, budgets: list[Budget]) -> Iterator[str]:
     for budget, units in spent.items():
         limit = min(CAP, int(budget.worst_case(promise.cells.size).max(initial=0)))
         share = shares.get(budget.pk)
-        # If a process died while it changed the share, the change has yet to reach the per-person ledger.
+        # If a process died while it changed the budget, the change has yet to reach the per-person ledger.
         mu = share.mu if share else budget.mu
         (most,) = rescaled([units.max(initial=0)], mu, budget.mu)
         if most > limit:
@@ -225,7 +225,10 @@ def _forgotten(
     by_pk = {budget.pk: budget for budget in budgets}
     for pk, share in shares.items():
         if pk not in by_pk or not by_pk[pk].had(share.mu, share.generation):
-            yield f"The per-person ledger of {promise.dataset.name} has a share that the database does not."
+            yield (
+                f"The per-person ledger of {promise.dataset.name} has a budget, or a change of one, that the database "
+                "does not have."
+            )
     for pk, times in threshold_counts.items():
         if times > (by_pk[pk].thresholds_used if pk in by_pk else 0):
             yield (

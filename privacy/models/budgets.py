@@ -1,4 +1,4 @@
-"""Budgets: what each scientist may spend, every charge, and requests for a larger share."""
+"""Budgets: what each scientist may spend, every charge, and requests for a larger budget."""
 
 import uuid
 from fractions import Fraction
@@ -43,7 +43,7 @@ class Budget(BaseModel):
     closed_at = models.DateTimeField(null=True, blank=True)
     thresholds_used = models.PositiveIntegerField(default=0)
     generation = models.PositiveIntegerField(default=0)
-    """How often the share was changed. Units of an older generation were rescaled, rounding up."""
+    """How often the budget was changed. Units of an older generation were rescaled, rounding up."""
     earlier_mus = models.JSONField(default=list)
     cells = models.BinaryField(default=bytes)
     """Worst-case units, spent or reserved, per public cell: int64, little endian. The sum of the ledger's lines."""
@@ -66,7 +66,7 @@ class Budget(BaseModel):
         return Fraction(self.mu) ** 2
 
     def had(self, mu: float, generation: int) -> bool:
-        """Whether this is or was its share. A share that it never had was lost when the database was restored."""
+        """Whether this is or was its size. A size that it never had was lost when the database was restored."""
         mus = [*self.earlier_mus, self.mu]
         return generation < len(mus) and mus[generation] == mu
 
@@ -155,12 +155,12 @@ class TopUpQuerySet(models.QuerySet["TopUp"]):
 
 
 class TopUp(BaseModel):
-    """A scientist asks for a larger share."""
+    """A scientist's request for a larger budget."""
 
     class State(models.TextChoices):
         PENDING = "pending", "Waiting for a decision"
         GRANTED = "granted", "Granted"
-        DENIED = "denied", "Denied"
+        DENIED = "denied", "Declined"
 
     TEXT_LIMIT = 4000
 

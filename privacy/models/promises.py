@@ -29,7 +29,7 @@ def new_key() -> bytes:
 
 
 class Promise(BaseModel):
-    """The promise of one dataset: everybody together, for ever, stays within mu-GDP for each data subject."""
+    """The promise of one dataset: all releases together, now and later, are mu-GDP for each person."""
 
     dataset = models.OneToOneField(Dataset, on_delete=models.PROTECT, related_name="promise")
     epsilon = models.FloatField()

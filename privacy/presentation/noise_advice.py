@@ -20,7 +20,7 @@ def sentence(result: Mapping[str, Any], query: Query, table: TableSpec | None, e
     ways = f"{', '.join(others)} or {last}" if others else last
     return (
         f"There is too little data behind {behind} for the noise that ε {epsilon} needs. "
-        f"The charge stands all the same. Try {ways}."
+        f"It was charged all the same. Try {ways}."
     )
 
 
@@ -35,9 +35,13 @@ def _ways(query: Query, table: TableSpec | None) -> list[str]:
             if isinstance(measure, Regression | Correlation | Variance)
             else []
         ),
-        *(["fewer features"] if isinstance(measure, Regression) and len(measure.features) > 1 else []),
+        *(
+            ["fewer explaining columns"]
+            if isinstance(measure, Regression) and len(measure.features) > 1
+            else []
+        ),
         *(["fewer rows per person"] if (rows or 1) > 1 else []),
         *(["fewer groups"] if query.by else []),
-        *(["a wider filter"] if query.where is not None else []),
+        *(["less strict conditions"] if query.where is not None else []),
         "more ε",
     ]

@@ -1,11 +1,11 @@
 """What a promise means, in words that need no mathematics.
 
 An attacker who knows everything that was released and guesses whether a given person is in the data faces a test
-between N(0, 1) and N(mu, 1) (Dong, Roth and Su, Gaussian differential privacy, JRSS B 84, 2022). With even odds he is
-right with probability Phi(mu / 2); at a false alarm rate a he finds Phi(Phi^-1(a) + mu) of those who are in it. For a
-person who is in the data, his odds rise by the factor exp(L) with L distributed as N(mu^2 / 2, mu^2): by more than
-exp(epsilon) with probability Phi(mu / 2 - epsilon / mu). That is more than the delta of (epsilon, delta), which weighs
-each excess by its size (Balle and Wang, ICML 2018, theorem 5).
+between N(0, 1) and N(mu, 1) (Dong, Roth and Su, Gaussian differential privacy, JRSS B 84, 2022). With even odds they
+are right with probability Phi(mu / 2); at a false alarm rate a they find Phi(Phi^-1(a) + mu) of those who are in it.
+For a person who is in the data, the attacker's odds rise by the factor exp(L) with L distributed as N(mu^2 / 2, mu^2):
+by more than exp(epsilon) with probability Phi(mu / 2 - epsilon / mu). That is more than the delta of (epsilon, delta),
+which weighs each excess by its size (Balle and Wang, ICML 2018, theorem 5).
 """
 
 import math
@@ -28,7 +28,7 @@ def phi(x: float) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromiseInWords:
-    """The promise of one dataset: for everybody together, and for one of `seats` equal shares.
+    """The promise of one dataset: for everybody together, and for one of `seats` equal budgets.
 
     `threshold_delta` is the part of delta that is kept for undeclared values. It adds up: whatever an attacker could
     do with probability p without such answers, they can do with them with at most p + threshold_delta. All figures
@@ -81,16 +81,17 @@ class PromiseInWords:
     def odds(self) -> str:
         beyond = self._at_most(phi(self.mu / 2 - (self.epsilon - SLACK) / self.mu))
         return (
-            f"For anybody, the odds that a given person is in your data rise by at most a factor of "
-            f"{factor(self.epsilon)}, except with probability 1 in {grouped(math.floor(1 / beyond))}."
+            "Whatever somebody believed before, the answers can raise the odds that a given person is in your data at "
+            f"most {factor(self.epsilon)}-fold. The chance of an exception is at most 1 in "
+            f"{grouped(math.floor(1 / beyond))}."
         )
 
     @property
     def alarms(self) -> str:
         found = self._at_most(phi(INVERSE(FALSE_ALARMS) + self.mu))
         return (
-            "Someone who wrongly accuses 1 of 100 people who are not in the data finds at most "
-            f"{per_hundred(found, digits=2)} of 100 people who are."
+            "Somebody careful enough to be wrong about only 1 in 100 people who are not in your data recognises at "
+            f"most {per_hundred(found, digits=2)} in 100 of those who are."
         )
 
     @property
@@ -104,7 +105,7 @@ class PromiseInWords:
 
     @property
     def purchases(self) -> list[tuple[int, int]]:
-        """(a 95 % error of a count of people, how many such counts one share buys)."""
+        """(a 95 % error of a count of people, how many such counts one budget buys)."""
         return [(sd * 2, math.floor((self.share_mu * sd * 2 / 1.96) ** 2)) for sd in PURCHASES]
 
 

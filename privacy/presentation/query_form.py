@@ -73,7 +73,7 @@ YES_NO = {"yes": "1", "true": "1", "1": "1", "no": "0", "false": "0", "0": "0"}
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row filter: all lines must hold."""
+    """One condition on rows: all lines must hold."""
 
     column: str
     op: str
@@ -188,7 +188,7 @@ def _compare(line: Line, name: str) -> Predicate:
 
 
 def fields_of(query: Query, table: TableSpec) -> tuple[dict[str, Any], list[Line]] | None:
-    """The form's fields and filter lines for a query, or None when the form cannot express it."""
+    """The form's fields and conditions for a query, or None when the form cannot express it."""
     fields = _fields(query.measure)
     lines = [_line(part, table) for part in _parts_of(query.where)]
     found = [line for line in lines if line is not None]

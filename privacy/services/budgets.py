@@ -18,14 +18,14 @@ from privacy.models import Budget, Promise, TopUp
 
 
 def equal_share(promise: Promise) -> float:
-    """The mu of one of the promise's `seats` equal shares."""
+    """The mu of one of the promise's `seats` equal budgets."""
     return float(promise.mu / promise.seats**0.5) * (1 - 1e-15)
 
 
 def give_budget(
     promise: Promise, scientist: User, *, by: User, epsilon: float | None = None, extended: bool = False
 ) -> Budget:
-    """Give a scientist a budget: of this epsilon, or one of the equal shares.
+    """Give a scientist a budget: of this epsilon, or one of the equal budgets.
 
     Raises Denied, Conflict when they have one, and Refused when it does not fit into the promise.
     """
@@ -64,7 +64,7 @@ def close_budget(budget: Budget, *, by: User, reason: str) -> Budget:
 
 
 def change_budget(budget: Budget, *, by: User, epsilon: float) -> Budget:
-    """Change the share of a scientist's budget; what was used stays used."""
+    """Change the size of a scientist's budget; what was used stays used."""
     require(rules.may_enlarge, by, budget)
     return lifecycle.change_share(budget, mu_for(epsilon, budget.promise.noise_delta), by=by)
 
@@ -78,7 +78,7 @@ def mu_for(epsilon: float, delta: float) -> float:
 
 
 def ask_top_up(budget: Budget, *, by: User, epsilon: float, reason: str) -> TopUp:
-    """Ask the owner for a larger share, with a reason."""
+    """Ask the owner for a larger budget, with a reason."""
     require(rules.may_ask_top_up, by, budget)
     reason = written_reason(reason, limit=TopUp.TEXT_LIMIT, keep_lines=True)
     mu = mu_for(epsilon, budget.promise.noise_delta)
@@ -92,7 +92,7 @@ def ask_top_up(budget: Budget, *, by: User, epsilon: float, reason: str) -> TopU
 
 
 def decide_top_up(top_up: TopUp, *, by: User, grant: bool, note: str = "") -> TopUp:
-    """Grant a larger share, or decline it with a note that says why."""
+    """Grant a larger budget, or decline it with a note that says why."""
     require(rules.may_decide_top_up, by, top_up)
     if not grant:
         note = written_reason(note, limit=TopUp.TEXT_LIMIT, keep_lines=True)
@@ -107,7 +107,7 @@ def decide_top_up(top_up: TopUp, *, by: User, grant: bool, note: str = "") -> To
 
 
 def _decide(top_up: TopUp, *, by: User, grant: bool, note: str) -> TopUp:
-    """Store the decision. Runs in the caller's transaction, so that the share grows with the decision or not at all."""
+    """Store the decision, in the caller's transaction: the budget grows with the decision or not at all."""
     locked = rows.locked(top_up)
     if locked.state != TopUp.State.PENDING:
         raise Conflict("This request has already been decided.")

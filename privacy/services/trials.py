@@ -128,8 +128,8 @@ def _helps(query: Query) -> str:
     ways = [
         "a larger ε",
         *(["fewer groups"] if query.by else []),
-        *(["a wider filter"] if query.where is not None else []),
-        *(["fewer features"] if several else []),
+        *(["less strict conditions"] if query.where is not None else []),
+        *(["fewer explaining columns"] if several else []),
         *(["narrower bounds (GREATEST and LEAST in SQL)"] if _is_fit(query) else []),
     ]
     *others, last = ways
@@ -140,7 +140,7 @@ def _but(query: Query) -> str:
     """Where the real rows may do worse than the mock rows."""
     if _is_fit(query):
         return "Mock values fill their bounds evenly: where real ones crowd together, more is lost."
-    return "Where fewer real rows are in a group or behind a filter, more is lost."
+    return "Where fewer real rows are in a group or meet the conditions, more is lost."
 
 
 def _is_fit(query: Query) -> bool:

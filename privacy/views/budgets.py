@@ -90,7 +90,7 @@ def change(request: UserRequest, pk: UUID) -> HttpResponse:
     if attempt(
         form, lambda: services.change_budget(item, by=request.user, epsilon=form.cleaned_data["epsilon"])
     ):
-        messages.success(request, "Share changed.")
+        messages.success(request, "Budget changed.")
         return redirect("privacy:budget", pk)
     return _page(request, item, status=400, share_form=form)
 
@@ -173,7 +173,7 @@ def decide(request: UserRequest, pk: UUID) -> HttpResponse:
         form,
         lambda: services.decide_top_up(item, by=request.user, grant=grant, note=form.cleaned_data["note"]),
     ):
-        done = "Larger share given." if grant else "Request declined."
+        done = "Larger budget given." if grant else "Request declined."
         messages.success(request, f"{done} The scientist has been notified.")
         return redirect("privacy:top_up", pk)
     return _top_up_page(request, item, form, status=400)

@@ -117,7 +117,7 @@ def protect(request: UserRequest, pk: UUID) -> HttpResponse:
     form = _protect_form(tables, request.POST if request.method == "POST" else None)
     then = request.POST.get("then", "")
     if then == "make" and attempt(form, lambda: services.protect(item, by=request.user, **form.chosen)):
-        messages.success(request, "Promise made. Now give scientists a share.")
+        messages.success(request, "Promise made. Now give scientists a budget.")
         return redirect("privacy:dataset", pk)
     context = {
         **tabs(request, item),
@@ -163,7 +163,7 @@ def promise(request: UserRequest, pk: UUID) -> HttpResponse:
     return show(request, "privacy/parts/promise", {"in_words": _proposed(form), "form": form})
 
 
-# Shares
+# Budgets
 
 
 @require_POST
@@ -186,7 +186,7 @@ def give(request: UserRequest, pk: UUID) -> HttpResponse:
         )
 
     if attempt(form, act):
-        messages.success(request, "Share given. The scientist has been notified.")
+        messages.success(request, "Budget given. The scientist has been notified.")
         return redirect("privacy:dataset", pk)
     return _page(request, item, status=400, give_form=form)
 

@@ -37,7 +37,7 @@ BUILD_TIMEOUT = timedelta(minutes=40)
 """A build that takes longer has lost its worker; the builder itself times out earlier."""
 
 
-def _locked(item: CodeEnvironment, *states: str) -> CodeEnvironment:
+def locked_in(item: CodeEnvironment, *states: str) -> CodeEnvironment:
     locked = rows.locked(item)
     if locked.state not in states:
         raise Conflict(
@@ -46,7 +46,9 @@ def _locked(item: CodeEnvironment, *states: str) -> CodeEnvironment:
     return locked
 
 
-def _set(item: CodeEnvironment, state: str, *, by: User, action: str, **changes: object) -> CodeEnvironment:
+def set_state(
+    item: CodeEnvironment, state: str, *, by: User, action: str, **changes: object
+) -> CodeEnvironment:
     old = item.state
     for field, value in {"state": state, **changes}.items():
         setattr(item, field, value)
@@ -67,7 +69,7 @@ def sweep() -> None:
         stale = CodeEnvironment.objects.filter(state=State.BUILDING, begun_at__lt=Now() - BUILD_TIMEOUT)
         for item in stale.select_for_update(skip_locked=True):
             words = "The worker stopped responding during the build. Build the environment again."
-            _set(item, State.FAILED, by=User.objects.system(), action="environment.fail", log=words)
+            set_state(item, State.FAILED, by=User.objects.system(), action="environment.fail", log=words)
         if CodeEnvironment.objects.filter(state=State.QUEUED).exists():
             wake_builder()
 
@@ -101,7 +103,7 @@ def _claim() -> CodeEnvironment | None:
             )
             if item is None:
                 return None
-            return _set(
+            return set_state(
                 item,
                 State.BUILDING,
                 by=User.objects.system(),
@@ -134,11 +136,11 @@ def _build(item: CodeEnvironment) -> Made:
 
 def _finish(item: CodeEnvironment, state: str, **changes: object) -> CodeEnvironment:
     with transaction.atomic():
-        locked = _locked(item, State.BUILDING)
+        locked = locked_in(item, State.BUILDING)
         if state == State.READY:
             changes["built_at"] = timezone.now()
         action = "environment.ready" if state == State.READY else "environment.fail"
-        done = _set(locked, state, by=User.objects.system(), action=action, **changes)
+        done = set_state(locked, state, by=User.objects.system(), action=action, **changes)
         words = "is ready" if state == State.READY else "could not be built"
         page = reverse("requests:environment", args=[done.pk])
         tell([done.by], f"The code environment {done.name} {words}.", url=page)

@@ -65,7 +65,7 @@ def is_installed(name: str) -> bool:
 
 
 def remove(name: str) -> None:
-    """Remove an environment from the disk: rename it first, so that it disappears at once, then delete its files."""
+    """Delete an environment's files; the folder is renamed first, so that the environment disappears at once."""
     place = Path(settings.ENVIRONMENTS) / name
     old = place.with_name(f".old-{secrets.token_hex(8)}")
     try:

@@ -27,7 +27,7 @@ def of(queue: Queue, run: Waiting[Any], kernels: Sequence[str]) -> str:
         case Hold.DATASET:
             return f"Other runs on this dataset are in progress: at most {settings.RUNS_PER_DATASET} at once."
         case Hold.RESERVED:
-            return "All slots for runs on private data are taken."
+            return "All places for runs on private data are taken."
         case Hold.NEIGHBOUR:
             return _neighbour(run, queue_order.neighbours(run, queue.busy, kernels[0]), queue.now)
         case Hold.TURN:

@@ -94,6 +94,8 @@ class Release(BaseModel):
 
     OPEN = (State.HELD, State.CHECKING)
     """The owner side has not decided yet."""
+    PUBLIC = (State.RELEASED, State.RECALLED)
+    """The outputs have been released, even if they were recalled later."""
 
     run = models.OneToOneField(Run, on_delete=models.PROTECT, related_name="release")
     author = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")

@@ -25,6 +25,13 @@ class CodeRequestQuerySet(models.QuerySet["CodeRequest"]):
         """Return the requests this person has written; none while they hold an overseeing role."""
         return self.none() if user.oversees else self.filter(author=user)
 
+    def to_review_by(self, user: User) -> "CodeRequestQuerySet":
+        """Return the requests that wait for this person's verdict."""
+        given = Review.objects.filter(version=models.OuterRef("latest"), reviewer=user)
+        datasets = Dataset.objects.reviewed_by(user).order_by().values("pk")
+        waiting = self.filter(state__in=CodeRequest.OPEN, dataset__in=datasets)
+        return waiting.exclude(author=user).exclude(models.Exists(given))
+
     def known_to(self, user: User) -> "CodeRequestQuerySet":
         """Return the requests that this user may know exist: those they may read; admins know all submitted."""
         return self.filter(SUBMITTED) if user.is_admin else self.visible_to(user)

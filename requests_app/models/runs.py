@@ -59,6 +59,7 @@ class Run(BaseModel):
     WORKING = (State.STARTING, State.RUNNING, State.COLLECTING, State.ENDING, State.CANCELLING)
     """The run has a place: a worker executes it, or its end is not announced yet."""
     LIVE = (State.QUEUED, *WORKING)
+    LIVE_OR_SUCCEEDED = (*LIVE, State.SUCCEEDED)
     COUNTED = Q(state__in=LIVE) | Q(opened_at__isnull=False)
     """The run counts against its approval: it is live, or has opened the data."""
 

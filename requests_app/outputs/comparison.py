@@ -40,7 +40,7 @@ def released_before(run: Run) -> list[disclosure_checks.Earlier]:
     released = (
         Output.objects.filter(
             run__revision__dataset=run.revision.dataset_id,
-            run__release__state__in=(Release.State.RELEASED, Release.State.RECALLED),
+            run__release__state__in=Release.PUBLIC,
             verdict=Output.Verdict.RELEASE,
         )
         .exclude(run=run.pk)

@@ -13,14 +13,13 @@ from requests_app.models import CodeRequest, Comment, Version
 
 State = CodeRequest.State
 
-
 COMMENT_LIMIT = 4000
-
-
 COMMENTS_PER_VERSION = 1000
+NO_REPLY = "This comment cannot be answered here. Reload the page and reply to the first comment of a thread."
+"""One text for all reasons, so that it reveals no comment that is private or not published yet."""
 
 
-def _lock(version: Version) -> CodeRequest:
+def locked_request(version: Version) -> CodeRequest:
     return CodeRequest.objects.select_for_update(of=("self",)).get(pk=version.request_id)
 
 
@@ -35,7 +34,7 @@ def comment(
 ) -> Comment:
     """Comment on a version. A reviewer's first-level comments are held back until their verdict."""
     with transaction.atomic():
-        item = version.request = _lock(version)
+        item = version.request = locked_request(version)
         require(rules.may_comment, by, version)
         _check_comment(version, by=by, text=text, line=line, parent=parent)
         if private and by == item.author:
@@ -62,7 +61,7 @@ def _check_comment(
     if not text.strip() or len(text) > COMMENT_LIMIT or "\x00" in text:
         raise Refused(f"Write a comment of 1 to {COMMENT_LIMIT:,} characters, without null characters.")
     if line is not None and not 1 <= line <= version.code.count("\n") + 1:
-        raise Refused("This version has no such line.")
+        raise Refused(f"This version has no line {line}. Reload the page and choose one of its lines.")
     if version.comments.count() >= COMMENTS_PER_VERSION:
         raise Refused(f"A version can have at most {COMMENTS_PER_VERSION:,} comments.")
     if parent is not None:
@@ -71,11 +70,11 @@ def _check_comment(
 
 def _check_parent(version: Version, parent: Comment, by: User) -> None:
     if parent.version_id != version.pk or parent.parent_id is not None:
-        raise Refused("This comment cannot be answered here.")
+        raise Refused(NO_REPLY)
     if parent.published_at is None and parent.author != by:
-        raise Refused("This comment cannot be answered here.")
+        raise Refused(NO_REPLY)
     if parent.private and by == version.request.author:
-        raise Refused("This comment cannot be answered here.")
+        raise Refused(NO_REPLY)
 
 
 def _is_held(version: Version, by: User, parent: Comment | None) -> bool:

@@ -9,7 +9,7 @@ from common.access import require
 from common.errors import Conflict, Refused
 from requests_app import rules
 from requests_app.environments import installed, package_lists
-from requests_app.environments.builds import State, _locked, _set, wake_builder
+from requests_app.environments.builds import State, locked_in, set_state, wake_builder
 from requests_app.models import CodeEnvironment, Run
 
 
@@ -34,8 +34,10 @@ def build_again(item: CodeEnvironment, *, by: User) -> CodeEnvironment:
     """Queue a failed build again."""
     require(rules.may_manage_environments, by)
     with transaction.atomic():
-        locked = _locked(item, State.FAILED)
-        changed = _set(locked, State.QUEUED, by=by, action="environment.build_again", log="", begun_at=None)
+        locked = locked_in(item, State.FAILED)
+        changed = set_state(
+            locked, State.QUEUED, by=by, action="environment.build_again", log="", begun_at=None
+        )
         wake_builder()
     return changed
 
@@ -44,8 +46,8 @@ def retire_environment(item: CodeEnvironment, *, by: User) -> CodeEnvironment:
     """Retire an environment: no new run starts in it, and runs in progress continue."""
     require(rules.may_manage_environments, by)
     with transaction.atomic():
-        return _set(
-            _locked(item, State.READY, State.FAILED), _end_of(item), by=by, action="environment.retire"
+        return set_state(
+            locked_in(item, State.READY, State.FAILED), _end_of(item), by=by, action="environment.retire"
         )
 
 
@@ -53,9 +55,9 @@ def remove_environment(item: CodeEnvironment, *, by: User) -> CodeEnvironment:
     """Delete the files of a retired environment that no run uses. Its package list and its hash are kept."""
     require(rules.may_manage_environments, by)
     with transaction.atomic():
-        locked = _locked(item, State.RETIRED)
+        locked = locked_in(item, State.RETIRED)
         if not installed.is_installed(locked.name):
-            raise Conflict("The files of this environment have already been removed.")
+            raise Conflict("The files of this environment have already been deleted.")
         if Run.objects.live().filter(environment=locked.name).exists():
             raise Conflict("A run still uses this environment. Wait until it has ended, or cancel it.")
         log.record("environment.remove", by=by, on=locked, sha256=locked.sha256)

@@ -11,7 +11,7 @@ from datasets import storage
 from requests_app import rules
 from requests_app.audit_entries import record
 from requests_app.models import Output, Release, Run, RunLog
-from requests_app.services.releases import Verdict, _record
+from requests_app.services.releases import Verdict, record_output
 
 
 def open_held(output: Output, *, by: User) -> Path:
@@ -21,7 +21,7 @@ def open_held(output: Output, *, by: User) -> Path:
     path = _intact(output)
     if run.kind == Run.Kind.PRIVATE:
         with transaction.atomic():
-            _record("output.view", output, by=by)
+            record_output("output.view", output, by=by)
     return path
 
 
@@ -36,7 +36,7 @@ def open_released(output: Output, *, by: User) -> Path:
         raise Conflict("This file was not released.")
     path = _intact(output)
     with transaction.atomic():
-        _record("output.download", output, by=by, release=str(release.pk))
+        record_output("output.download", output, by=by, release=str(release.pk))
     return path
 
 
@@ -46,7 +46,7 @@ def open_held_download(output: Output, *, by: User) -> Path:
     output.refresh_from_db(fields=["bytes_gone_at"])
     path = _intact(output)
     with transaction.atomic():
-        _record("output.download_held", output, by=by)
+        record_output("output.download_held", output, by=by)
     return path
 
 

@@ -29,17 +29,13 @@ LOG_LIMIT = 20_000
 def begin_check(release: Release, *, by: User) -> Release:
     """Mark the output check as begun, and compare the files with what has been released meanwhile."""
     with transaction.atomic():
-        locked = _lock(release)
+        locked = rows.locked(release)
         if locked.state == State.CHECKING:
             require(rules.may_check_output, by, locked)
             return locked
         begun = workflow.take("begin_check", locked, by=by)
         comparison.compare_again(begun.run)
         return begun
-
-
-def _lock(release: Release) -> Release:
-    return rows.locked(release)
 
 
 def set_verdict(output: Output, *, by: User, verdict: str, comment: str = "") -> Output:
@@ -52,7 +48,7 @@ def set_verdict(output: Output, *, by: User, verdict: str, comment: str = "") ->
         old = locked.verdict
         locked.verdict, locked.comment = verdict, note(comment, 2000)
         locked.save(update_fields=["verdict", "comment"])
-        _record("output.verdict", locked, by=by, changes={"verdict": (old, verdict)})
+        record_output("output.verdict", locked, by=by, changes={"verdict": (old, verdict)})
     return locked
 
 
@@ -71,7 +67,7 @@ def _decided(release: Release) -> str:
     return f"A decision on these outputs has already been made: {release.get_state_display().lower()}."
 
 
-def _record(action: str, output: Output, *, by: User, **detail: object) -> None:
+def record_output(action: str, output: Output, *, by: User, **detail: object) -> None:
     item = output.run.request
     content = fingerprint.of_output(output.sha256)
     record(action, item, by=by, on=output, run=str(output.run_id), content=content, **detail)
@@ -80,12 +76,12 @@ def _record(action: str, output: Output, *, by: User, **detail: object) -> None:
 def decide(release: Release, *, by: User, verdict: str, comment: str = "") -> Release:
     """Release the files marked for release, or none. Files that are not released are deleted."""
     if verdict not in DECISIONS:
-        raise Refused("Choose whether to release the outputs, ask for changes, or reject them.")
+        raise Refused("Choose whether to release the outputs, request changes, or reject them.")
     words = note(comment, 4000)
     if verdict != "release" and not words:
         raise Refused("Give a reason, so that the author knows what to change.")
     with transaction.atomic():
-        locked = _lock(release)
+        locked = rows.locked(release)
         require(rules.may_check_output, by, locked)
         now = timezone.now()
         record = {}
@@ -112,7 +108,7 @@ def _check_verdicts(release: Release) -> None:
     if Verdict.PENDING in verdicts:
         raise Refused("Give every file a verdict first: release it or withhold it.")
     if Verdict.RELEASE not in verdicts:
-        raise Refused("No file is marked for release. Mark one, ask for changes, or reject the outputs.")
+        raise Refused("No file is marked for release. Mark one, request changes, or reject the outputs.")
 
 
 def recall(release: Release, *, by: User, reason: str) -> Release:
@@ -161,6 +157,6 @@ def add_log_excerpt(run: Run, *, by: User, text: str) -> Output:
             sha256=hashlib.sha256(content).hexdigest(),
             added_by=by,
         )
-        _record("output.add", made, by=by)
+        record_output("output.add", made, by=by)
         storage.add_output(locked.pk, LOG_OUTPUT, content)
     return made

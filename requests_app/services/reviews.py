@@ -10,21 +10,21 @@ from common.access import require
 from common.errors import Conflict, Refused
 from common.reasons import note
 from common.reasons import reason as written_reason
-from requests_app import notifications, rules, workflow
+from requests_app import notifications, rules, visibility, workflow
 from requests_app.execution import cancellation
 from requests_app.models import Approval, CodeRequest, Review, Version
-from requests_app.services.comments import State, _lock, publish_comments
+from requests_app.services.comments import State, locked_request, publish_comments
 
 Verdict = Review.Verdict
 
 COMMENT_LIMIT = 10_000
-STALE = "This page is stale: a newer version has been submitted. Read it before you decide."
+STALE = "A newer version has been submitted. Read it before you decide."
 
 
 def begin_review(version: Version, *, by: User) -> None:
     """Mark the request as in review, which its author can see."""
     with transaction.atomic():
-        item = _lock(version)
+        item = locked_request(version)
         require(rules.may_begin_review, by, item)
         _refuse_stale(item, version)
         if item.state != State.IN_REVIEW:
@@ -53,8 +53,8 @@ def review(  # noqa: PLR0913 -- a verdict with its scope, each part named at the
     if verdict not in Verdict.values:
         raise Refused("Choose a verdict: approve, request changes, or reject.")
     with transaction.atomic():
-        item = _lock(version)
-        require(rules.may_decide, by, item)
+        item = locked_request(version)
+        require(rules.may_review, by, item)
         _refuse_stale(item, version)
         if seen != version.sha256:
             raise Conflict(STALE)
@@ -75,7 +75,8 @@ def review(  # noqa: PLR0913 -- a verdict with its scope, each part named at the
             _approve(version)
         publish_comments(version, by=by)
         given.version.request = changed
-        notifications.reviewed(given)
+        if visibility.announces_verdict(given):
+            notifications.reviewed(given)
     return given
 
 

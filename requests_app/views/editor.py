@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import prefetch_related_objects
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -136,8 +137,10 @@ def _mock_run(item: CodeRequest, user: User) -> dict[str, object]:
 
 def _described(dataset: Dataset) -> Revision | None:
     """Return the revision that a mock run uses, with its declarations."""
-    published = dataset.revisions.filter(state=Revision.State.PUBLISHED)
-    return published.prefetch_related("tables__columns").order_by("-number").first()
+    revision = dataset.current
+    if revision is not None:
+        prefetch_related_objects([revision], "tables__columns")
+    return revision
 
 
 def _hints(code: str, revision: Revision | None, parameters: Mapping[str, object]) -> list[findings.Finding]:

@@ -80,9 +80,9 @@ def retire(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
-@confirmed_recently("Remove the files of a code environment")
+@confirmed_recently("Delete the files of a code environment")
 def remove(request: UserRequest, pk: UUID) -> HttpResponse:
     item = found(CodeEnvironment.objects.visible_to(request.user), pk=pk)
     services.remove_environment(item, by=request.user)
-    messages.success(request, f"The files of {item.name} have been removed. Its list and its hash are kept.")
+    messages.success(request, f"The files of {item.name} have been deleted. Its list and its hash are kept.")
     return redirect("requests:environment", pk=pk)

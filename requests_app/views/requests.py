@@ -52,8 +52,7 @@ def _narrowed(rows: CodeRequestQuerySet, wanted: dict[str, Any], user: User) -> 
     if wanted.get("whose") == "mine":
         rows = rows & CodeRequest.objects.written_by(user)
     if wanted.get("whose") == "to_review":
-        mine = Dataset.objects.reviewed_by(user).order_by().values("pk")
-        rows = rows.filter(dataset__in=mine, state__in=CodeRequest.OPEN).exclude(author=user)
+        rows = rows & CodeRequest.objects.to_review_by(user)
     return rows
 
 

@@ -89,8 +89,7 @@ def open_for_author(versions: Sequence[Version], code: str, user: User) -> list[
     """Return the open threads that an author may read, each with its line in the draft."""
     if not versions:
         return []
-    item = versions[0].request
-    viewer = Viewer(pk=user.pk, author=item.author_id, is_author=True, blinded=item.dataset.blinded)
+    viewer = visibility.viewer_of(versions[0], user, (), is_reviewer=False)
     found = Comment.objects.filter(_open(versions, since=None)).select_related("author")
     return _placed(list(found), versions, code, viewer)
 

@@ -14,7 +14,7 @@ ICONS = {
 }
 VERDICTS = {
     Review.Verdict.APPROVE: "approved version {}",
-    Review.Verdict.REQUEST_CHANGES: "asked for changes to version {}",
+    Review.Verdict.REQUEST_CHANGES: "requested changes to version {}",
     Review.Verdict.REJECT: "rejected version {}",
 }
 
@@ -75,7 +75,7 @@ def _of_run(run: Run, *, names: bool) -> Iterator[Event]:
 def _decision(release: Release, *, names: bool) -> Event:
     decided = {
         Release.State.REJECTED: ("x", "did not release the outputs"),
-        Release.State.CHANGES_REQUESTED: ("pencil", "asked for changes to the outputs"),
+        Release.State.CHANGES_REQUESTED: ("pencil", "requested changes to the outputs"),
     }
     icon, what = decided.get(Release.State(release.state), ("package-export", "released outputs"))
     who = release.decided_by if names else None

@@ -169,15 +169,15 @@ def test_the_profile_changes_oneself_only_and_is_recorded(as_: As) -> None:
     assert client.post(url("profile"), {**fields, "time_zone": "Mars/Base"}).status_code == 200
 
 
-def test_the_bell_counts_and_a_notification_is_read_once_opened(as_: As) -> None:
+def test_the_header_counts_and_a_notification_is_read_once_opened(as_: As) -> None:
     person, other = make.user(), make.user()
     tell([person, other], "Something happened.", url="/datasets/")
     client = as_(person)
-    assert "Notifications: 1 unread" in client.get(url("bell")).content.decode()
+    assert "Notifications: 1 unread" in client.get(url("unread")).content.decode()
     own, foreign = (Notification.objects.get(user=user) for user in (person, other))
     assert client.post(url("read_notification", foreign.pk)).status_code == 404
     assert client.post(url("read_notification", own.pk)).headers["Location"] == "/datasets/"
-    assert "unread" not in client.get(url("bell")).content.decode()
+    assert " unread" not in client.get(url("unread")).content.decode()
     foreign.refresh_from_db()
     assert foreign.read_at is None
 
@@ -194,5 +194,5 @@ def test_all_notifications_are_read_at_once(as_: As) -> None:
     assert not Notification.objects.filter(user=person, read_at=None).exists()
 
 
-def test_the_empty_bell_says_what_will_be_there(as_: As) -> None:
+def test_the_empty_list_says_what_will_be_there(as_: As) -> None:
     assert "No notifications yet" in as_(make.user()).get(url("notifications")).content.decode()

@@ -124,7 +124,7 @@ def test_a_withdrawn_invitation_makes_nothing() -> None:
     services.revoke_invitation(item, by=admin)
     with pytest.raises(Conflict):
         accept(link)
-    with pytest.raises(Denied, match="already revoked"):
+    with pytest.raises(Denied, match="already withdrawn"):
         services.revoke_invitation(item, by=admin)
 
 

@@ -78,7 +78,8 @@ def test_the_last_admin_stays() -> None:
 
 def test_a_suspended_admin_does_nothing() -> None:
     suspended = make.user(Role.ADMIN, state=User.State.SUSPENDED)
-    assert rules.may_grant_role(suspended, make.user(), Role.OWNER) == "This account is not active."
+    assert rules.may_grant_role(suspended, make.user(), Role.OWNER) == rules.INACTIVE
+    assert rules.INACTIVE == "This account is not active. Ask an admin."
 
 
 def test_a_role_is_given_once_and_taken_when_held() -> None:

@@ -1,4 +1,4 @@
-"""Signing in: lock-out, second factors, what is told to whom, what is recorded."""
+"""Signing in: lock-out, second steps, what is told to whom, what is recorded."""
 
 import time
 from collections.abc import Callable
@@ -183,7 +183,7 @@ def test_a_new_password_ends_the_other_sessions_and_is_recorded(sign_in: SignIn)
     assert actions()[-1] == "user.change_password"
 
 
-# Second factors
+# Second steps
 
 
 def code_of(secret: str) -> str:

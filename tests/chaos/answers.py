@@ -24,7 +24,7 @@ ENDED = (Answer.State.RELEASED, Answer.State.LOST, Answer.State.VOIDED)
 
 
 def budget() -> Budget:
-    """A scientist's share of a protected dataset, generous enough for a dozen questions."""
+    """A scientist's budget for a protected dataset, generous enough for a dozen questions."""
     data, scientist = make.dataset(), make.scientist()
     make.grant(data, scientist)
     made = services.protect(data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=[], seats=1)

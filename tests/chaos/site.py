@@ -18,9 +18,11 @@ from portal.launch.console import Trouble
 from portal.launch.postgres import Postgres
 from portal.launch.processes import Child
 from portal.launch.valkey import Valkey
+from runner.host import spawner_process
 from tests.chaos import executor
 from tests.serving import database_url
 
+SPAWNER = Path(spawner_process.__file__).name.encode()
 PATIENCE = 120.0
 """Only a bound for what hangs: nothing is measured by it."""
 CELERY = (sys.executable, "-m", "celery", "-A", "portal.celery")
@@ -242,7 +244,7 @@ def box_of(worker: int) -> int:
 def boxes_of(worker: int) -> list[int]:
     """Its children without the slim process from which they were forked."""
     commands = {pid: Path(f"/proc/{pid}/cmdline") for pid in children_of(worker)}
-    return [pid for pid, path in commands.items() if b"spawning.py" not in path.read_bytes()]
+    return [pid for pid, path in commands.items() if SPAWNER not in path.read_bytes()]
 
 
 def harness_of(worker: int) -> int:

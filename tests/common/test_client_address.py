@@ -102,5 +102,5 @@ def test_the_setting_takes_addresses_and_networks(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("value", ["proxy.example", "10.1.0.1/16", "1", "127.0.0.1;10.0.0.1", "*"])
 def test_the_setting_refuses_what_it_does_not_understand(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("WEIR_PROXIES", value)
-    with pytest.raises(env.BadSetting, match="WEIR_PROXIES must name addresses"):
+    with pytest.raises(env.BadSetting, match="WEIR_PROXIES must be a comma-separated list of addresses"):
         env.networks("WEIR_PROXIES")

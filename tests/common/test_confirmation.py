@@ -97,7 +97,7 @@ def test_an_address_that_takes_a_form_says_so_and_leads_back(withdrawing):
     answer = client.get(url)
     assert answer.status_code == 405
     assert answer["Allow"] == "POST"
-    assert "This address only receives a form." in main(answer)
+    assert "This address only accepts form submissions." in main(answer)
     assert f'href="{reverse("requests:detail", args=[item.pk])}"' in main(answer)
 
 
@@ -113,7 +113,7 @@ def test_a_script_is_told_in_json(withdrawing):
     assert (answer.status_code, answer["Allow"]) == (405, "POST")
     assert answer.json() == {
         "code": "method_not_allowed",
-        "detail": "This address only receives a form. It has no page of its own.",
+        "detail": "This address only accepts form submissions.",
     }
 
 

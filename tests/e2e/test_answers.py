@@ -69,7 +69,7 @@ def write_in_the_form(page: Page) -> None:
 def price_follows(page: Page) -> None:
     page.get_by_label("Error, plus or minus").fill("9")
     expect(page.locator("#price")).to_contain_text("± 9 rows")
-    expect(page.get_by_role("radio", name="I need this accuracy")).to_be_checked()
+    expect(page.get_by_role("radio", name="I accept this error")).to_be_checked()
     epsilon = page.get_by_label("Epsilon").input_value()
     page.get_by_label("Error, plus or minus").fill("18")
     expect(page.locator("#price")).to_contain_text("± 18 rows")

@@ -134,7 +134,7 @@ def test_a_table_is_kept(open_as: Callable[..., Any], screenshot: Callable[..., 
     path = reverse("datasets:content", args=[dataset.pk])
     fits(open_as(dataset.owner, path, width=390, scheme="dark"))
     page = open_as(dataset.owner, path)
-    no_barriers(page, "a revision in preparation")
+    no_barriers(page, "a draft revision")
     screenshot(page, "keep")
     page.get_by_role("button", name="Keep it").focus()
     page.keyboard.press("Enter")

@@ -27,10 +27,10 @@ def elsewhere(act: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
 
 
 def count(page: Any) -> Any:
-    return page.locator("#bell .count")
+    return page.locator("#unread .count")
 
 
-def test_the_bell_counts_without_a_reload(open_as: Callable[..., Any]) -> None:
+def test_the_header_counts_without_a_reload(open_as: Callable[..., Any]) -> None:
     person = make.scientist()
     page = open_as(person, "/people/me/")
     page.wait_for_selector("html[data-socket=open]")

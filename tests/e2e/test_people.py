@@ -40,7 +40,7 @@ def test_an_admin_gives_a_role_by_keyboard(open_as: Callable[..., Any]) -> None:
     page.keyboard.press("Tab")
     page.keyboard.type("Runs the wage panel.")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("is data owner now")).to_be_visible()
+    expect(page.get_by_text("now has the role data owner")).to_be_visible()
 
 
 @pytest.mark.parametrize(

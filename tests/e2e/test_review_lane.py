@@ -153,7 +153,7 @@ def remark(page: Page, line: int, text: str) -> None:
     form.locator("textarea").fill(text)
     form.get_by_role("button", name="Comment").click()
     row = page.locator(f"[data-threads][data-line='{line}']")
-    expect(row).to_contain_text("held: sent with your verdict")
+    expect(row).to_contain_text("not sent yet: sent with your verdict")
     expect(page.locator("#held-count")).to_contain_text("1 of your comments is sent with it.")
 
 

@@ -241,7 +241,7 @@ def verbs() -> set[str]:
     }
 
 
-IMPORTED = {"require", "change", "tell"}
+IMPORTED = {"require", "change", "tell", "record"}
 
 
 def _table(cast: Cast) -> Any:

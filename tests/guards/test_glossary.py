@@ -2,6 +2,7 @@
 
 import re
 
+from tests.guards.names import exists
 from tests.guards.test_source import ROOT, sources
 
 ROW = re.compile(r"^\| (?P<words>[^|]+) \| (?P<meaning>[^|]+) \| (?P<code>[^|]*) \|$")
@@ -13,15 +14,13 @@ def rows() -> list[re.Match[str]]:
 
 
 def test_every_name_in_code_exists():
+    """A plain name is a module or stands somewhere in the source; a dotted one is there where it says."""
     source = "\n".join(path.read_text() for path in sources())
-    modules = {path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".") for path in sources()}
+    names = [name for row in rows() for name in re.findall(r"`([^`]+)`", row["code"])]
     missing = [
         name
-        for row in rows()
-        for name in re.findall(r"`([^`]+)`", row["code"])
-        if not any(module == name or module.endswith(f".{name}") for module in modules)
-        and not (ROOT / name.replace(".", "/")).exists()
-        and not re.search(rf"\b{re.escape(name.rpartition('.')[2])}\b", source)
+        for name in names
+        if not exists(name) and ("." in name or not re.search(rf"\b{re.escape(name)}\b", source))
     ]
     assert len(rows()) > 60
     assert missing == []

@@ -1,5 +1,6 @@
 """Rules about the source itself: one writer each, small files, nothing foreign."""
 
+import ast
 import re
 import subprocess
 from pathlib import Path
@@ -155,3 +156,16 @@ def test_sums_without_promise_are_made_of_mock_rows_alone():
     assert writers(r"\bexact_sums\(") == ["privacy/engine/release.py", "privacy/engine/trials.py"]
     assert writers(r"(?<!def )\btrial\(") == ["privacy/services/trials.py"]
     assert "storage" not in (ROOT / "privacy" / "services" / "trials.py").read_text()
+
+
+def test_private_names_stay_in_their_module():
+    """What another module needs has a public name."""
+    imported = {
+        f"{path.relative_to(ROOT)}: {name.name}"
+        for path in sources()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in APPS
+        for name in node.names
+        if name.name.startswith("_")
+    }
+    assert imported == set()

@@ -22,8 +22,10 @@ WRITERS = {
     "datasets/services/uploads.py:_to_be_read": "an upload that has arrived",
     "privacy/execution/lifecycle.py:_close": "an answer that nothing was released for",
     "privacy/execution/lifecycle.py:_store": "an answer that was released",
-    "privacy/services/budgets.py:_decide": "a request for a larger share",
-    "requests_app/environments/builds.py:_set": "a code environment",
+    "privacy/services/budgets.py:_decide": "a request for a larger budget",
+    "requests_app/environments/builds.py:set_state": "a code environment",
+    "portal/launch/options.py:parse": "the launcher's state folder: no row",
+    "requests_app/visibility.py:redacted": "a copy of a run for a page: never saved",
     "requests_app/execution/announcement.py:_write": "sets when a run ended and how: not its state",
     "requests_app/services/drafts.py:save_draft": "sets the fields of a draft: its state is none of them",
     "requests_app/workflow.py:_write": "requests, runs and releases: each step is in the workflow's tables",
@@ -49,19 +51,36 @@ def writes_a_state(node: ast.AST) -> bool:
     if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         parts = [part for target in targets for part in ast.walk(target)]
-        return any(isinstance(part, ast.Attribute) and part.attr == "state" for part in parts)
+        return any(_is_state(part) for part in parts)
     if not isinstance(node, ast.Call):
         return False
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     if name == "update":
-        return any(word.arg == "state" for word in node.keywords)
+        return any(word.arg == "state" or _is_open(word) for word in node.keywords)
+    if name == "update_or_create":
+        return any(isinstance(part, ast.Constant) and part.value == "state" for part in ast.walk(node))
     if name == "bulk_update":
         return any(isinstance(part, ast.Constant) and part.value == "state" for part in ast.walk(node))
     return name == "setattr" and not isinstance(node.args[1], ast.Constant)
 
 
+def _is_state(target: ast.AST) -> bool:
+    if isinstance(target, ast.Subscript):
+        return _name_of(target.value) == "vars" and getattr(target.slice, "value", "") == "state"
+    return isinstance(target, ast.Attribute) and target.attr == "state"
+
+
+def _name_of(call: ast.AST) -> str:
+    return getattr(call.func, "id", "") if isinstance(call, ast.Call) else ""
+
+
+def _is_open(word: ast.keyword) -> bool:
+    """Whether fields are passed by names that are written elsewhere: `**fields`."""
+    return word.arg is None and isinstance(word.value, ast.Name)
+
+
 def test_every_writer_of_a_state_is_known():
-    apps = ("accounts", "audit", "common", "datasets", "privacy", "requests_app")
+    apps = ("accounts", "audit", "common", "datasets", "portal", "privacy", "requests_app")
     found = {place for path in sources() if path.relative_to(ROOT).parts[0] in apps for place in writes(path)}
     assert found - set(WRITERS) == set()
     assert set(WRITERS) - found == set()
@@ -74,6 +93,9 @@ def test_every_writer_of_a_state_is_known():
         "def f(x, y):\n    x.name, y.state = 1, 2",
         "def f(rows):\n    rows.filter(pk=1).update(state=2)",
         "def f(rows):\n    M.objects.bulk_update(rows, ['state'])",
+        "def f(rows, fields):\n    rows.update(**fields)",
+        "def f(rows):\n    M.objects.update_or_create(pk=1, defaults={'state': 2})",
+        "def f(x):\n    vars(x)['state'] = 2",
         "def f(x, fields):\n    for name in fields:\n        setattr(x, name, 1)",
     ],
 )

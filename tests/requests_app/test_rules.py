@@ -116,9 +116,9 @@ def test_a_suspended_person_does_nothing():
     for person in (item.author, item.dataset.owner):
         person.is_active = False
     for rule in (rules.may_edit, rules.may_submit, rules.may_try_on_mock, rules.may_withdraw):
-        assert rule(item.author, item) == "This account is not active."
-    for rule in (rules.may_decide, rules.may_begin_review, rules.may_revoke):
-        assert rule(item.dataset.owner, item) == "This account is not active."
+        assert rule(item.author, item) == "This account is not active. Ask an admin."
+    for rule in (rules.may_review, rules.may_begin_review, rules.may_revoke):
+        assert rule(item.dataset.owner, item) == "This account is not active. Ask an admin."
 
 
 def test_a_role_that_was_taken_ends_runs_to_come():

@@ -5,8 +5,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from datasets.models import Dataset
 from requests_app import visibility
-from requests_app.models import Run
+from requests_app.models import CodeRequest, Review, Run, Version
 from requests_app.visibility import Viewer
 from tests import make
 from tests.makers import requests as made
@@ -157,3 +158,17 @@ def test_who_a_person_is_to_a_version():
     assert roles(item.dataset.owner) == (False, True, False, True)
     assert roles(auditor) == (False, False, True, True)
     assert roles(make.user()) == (False, False, False, False)
+
+
+@pytest.mark.parametrize(
+    ("blinded", "state", "announced"),
+    [
+        (False, CodeRequest.State.IN_REVIEW, True),
+        (True, CodeRequest.State.IN_REVIEW, False),
+        (True, CodeRequest.State.APPROVED, True),
+        (True, CodeRequest.State.REJECTED, True),
+    ],
+)
+def test_the_author_of_a_blinded_request_is_notified_of_the_outcome_alone(blinded, state, announced):
+    item = CodeRequest(dataset=Dataset(blinded=blinded), state=state)
+    assert visibility.announces_verdict(Review(version=Version(request=item))) is announced

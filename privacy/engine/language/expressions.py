@@ -118,7 +118,7 @@ class And:
 
     def __post_init__(self) -> None:
         if not self.parts:
-            raise QueryRefused("A filter needs at least one condition.")
+            raise QueryRefused("AND and OR need at least one condition.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class Or:
 
     def __post_init__(self) -> None:
         if not self.parts:
-            raise QueryRefused("A filter needs at least one condition.")
+            raise QueryRefused("AND and OR need at least one condition.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,7 +202,9 @@ def _keys(measure: KeyCounts, groups: tuple[Group, ...], table: TableSpec) -> De
     spec = table.column(measure.column)
     check_readable(spec)
     if spec.kind != Kind.TEXT:
-        raise QueryRefused(f"“{spec.name}” is not a text column. Group by it, or count people with a filter.")
+        raise QueryRefused(
+            f"“{spec.name}” is not a text column. Group by it, or count people with a condition."
+        )
     if groups:
         raise QueryRefused(
             "Counts of undeclared values cannot be grouped by another column. Leave out the grouping."
@@ -253,8 +255,8 @@ def _order(
     if groups:
         raise QueryRefused(
             "Quantiles and distributions cannot be grouped: each group would need its own search, at the full price. "
-            "Ask about one group at a time with a filter. If the column never changes for the same person, questions "
-            "about different groups do not use up each other's budget."
+            "Ask about one group at a time with a condition. If the column never changes for the same person, "
+            "questions about different groups do not use up each other's budget."
         )
     scale = _scale(measure.of, table, span if isinstance(measure, Quantiles) else bounds)
     if isinstance(measure, Distribution):
@@ -284,17 +286,17 @@ def _gram(
     """
     if groups:
         raise QueryRefused(
-            "Regressions and correlations cannot be grouped. Ask about one group at a time with a filter."
+            "Regressions and correlations cannot be grouped. Ask about one group at a time with a condition."
         )
     parts = (
         (measure.x, measure.y) if isinstance(measure, Correlation) else (*measure.features, measure.target)
     )
     if not 2 <= len(parts) <= MAX_FEATURES + 1:
-        raise QueryRefused(f"A regression needs 1 to {MAX_FEATURES} features.")
+        raise QueryRefused(f"A regression needs 1 to {MAX_FEATURES} explaining columns.")
     if isinstance(measure, Regression) and (
         len(measure.names) != len(measure.features) or len(set(measure.names)) != len(measure.names)
     ):
-        raise QueryRefused("Give each feature of the regression a different name.")
+        raise QueryRefused("Give each explaining column of the regression a different name.")
     scales = tuple(_scale(part, table) for part in parts)
     z = (Constant(1.0), *(scale.unit for scale in scales))
     coordinates = tuple(

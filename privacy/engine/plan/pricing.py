@@ -101,10 +101,10 @@ def off_middle(scale: Scale, mean: float, half_width: float) -> float:
 def _unknown(query: Query, design: Design) -> str:
     if is_relative(query, design):
         return (
-            "The accuracy of this answer depends on the number of rows. Count them first, or choose an epsilon "
-            "instead."
+            "The error of this answer depends on the number of rows. Count them first, or choose “I want to spend this "
+            "much” and enter an ε."
         )
-    return "The accuracy of this answer depends on the data. Choose an epsilon instead."
+    return "The error of this answer depends on the data. Choose “I want to spend this much” and enter an ε."
 
 
 def error_per_sigma(query: Query, design: Design, size: float | None, off: float = 1.0) -> float | None:

@@ -51,7 +51,7 @@ function connect() {
 
 // Sessions of this person have ended, but perhaps not this one (which changed the password): check before leaving.
 async function leaveIfSignedOut() {
-  const answer = await fetch(document.getElementById('bell').getAttribute('hx-get'), { redirect: 'manual' })
+  const answer = await fetch(document.getElementById('unread').getAttribute('hx-get'), { redirect: 'manual' })
   if (answer.type === 'opaqueredirect') leave()
 }
 

@@ -68,7 +68,7 @@ def test_the_wizard_opens_with_every_kind_of_column(client):
     table = make.draft(dataset).tables.get()
     answer = get(client, dataset.owner, "declare", table.pk)
     assert answer.status_code == 200
-    assert "Values read from the data are themselves disclosive" in answer.content.decode()
+    assert "A value copied from the data gives something away" in answer.content.decode()
 
 
 def test_the_draft_is_previewed_as_a_scientist_will_see_it(client):

@@ -82,10 +82,10 @@ def test_lines_in_a_row_are_told_as_one():
     assert coverage.left_over(left) == "not covered: lines 3, 5-7, 12"
 
 
-def test_of_several_places_one_is_enough():
-    rules = {"complete": ["shop/services.py shop/services/*"]}
-    left = {"shop/services/sales.py": module(19, 20, [7])}
-    assert list(coverage.incomplete(left, rules)) == ["shop/services/sales.py: not covered: lines 7"]
+def test_a_package_of_which_nothing_was_measured_fails():
+    assert list(coverage.below({"shop/views.py": WHOLE}, {"shop": 90, "till": 50})) == [
+        "till has a floor in tests/coverage.toml, but nothing of it was measured."
+    ]
 
 
 def test_a_stated_exception_holds_its_own_floor():

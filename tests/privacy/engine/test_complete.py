@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 EAST = "SELECT COUNT(*) FROM wages WHERE region = 'east'"
 NORTH = "SELECT COUNT(*) FROM wages WHERE region = 'north'"
 MOST, HALF = 30, 15
-"""Two of the one do not fit into a share, two of the other do."""
+"""Two of the one do not fit into a budget, two of the other do."""
 
 
 def share(**parts):
@@ -66,7 +66,7 @@ def test_within_one_table_each_person_is_in_one_cell_and_answers_are_complete():
     assert [answered(budget, text, MOST).extended for text in (EAST, NORTH)] == [False, False]
 
 
-def test_what_fits_into_a_share_even_in_one_cell_is_complete_whoever_moved():
+def test_what_fits_into_a_budget_even_in_one_cell_is_complete_whoever_moved():
     budget = share()
     assert not answered(budget, EAST, HALF).extended
     make.next_revision(budget.promise.dataset, rows=moved())

@@ -117,7 +117,7 @@ def test_a_distribution_has_some_bins_and_not_too_many(bins):
 def test_a_regression_has_features_and_not_too_many(count):
     names = tuple(f"x{n}" for n in range(count))
     measure = Regression(Column("wage"), tuple(Column("hours") for _ in names), names)
-    with pytest.raises(QueryRefused, match="needs 1 to 8 features"):
+    with pytest.raises(QueryRefused, match="needs 1 to 8 explaining columns"):
         design(Query(table="wages", measure=measure), SPEC)
 
 

@@ -89,7 +89,7 @@ def test_lines_cannot_be_changed_or_removed_even_by_hand():
         LedgerLine.objects.filter(pk=line.pk)._raw_delete("default")
 
 
-def test_a_larger_share_makes_what_was_used_a_smaller_part_rounded_up():
+def test_a_larger_budget_makes_what_was_used_a_smaller_part_rounded_up():
     budget = make.budget()
     budget_ledger.commit(reserve(budget, 1001), by=budget.scientist)
     changed = budget_ledger.rescale(budget, budget.mu * 2, by=budget.promise.dataset.owner)
@@ -101,7 +101,7 @@ def test_a_larger_share_makes_what_was_used_a_smaller_part_rounded_up():
         budget_ledger.rescale(budget, budget.promise.mu * 1.01, by=budget.scientist)
 
 
-def test_a_share_is_not_changed_while_an_answer_is_on_its_way():
+def test_a_budget_is_not_changed_while_an_answer_is_on_its_way():
     budget = make.budget()
     reserve(budget, 10)
     with pytest.raises(Conflict, match="being computed"):

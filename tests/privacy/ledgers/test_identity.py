@@ -197,7 +197,7 @@ def test_a_question_to_the_old_revision_is_not_charged_after_it_was_replaced(dat
     assert share.units_used == before
 
 
-def test_what_newcomers_owe_grows_and_shrinks_with_the_units_of_a_share(data):
+def test_what_newcomers_owe_grows_and_shrinks_with_the_units_of_a_budget(data):
     share = spend(data)
     begin(data, renamed(wage_rows()), WAGE_COLUMNS)
     services.publish(data, by=data.owner, agreed=True)

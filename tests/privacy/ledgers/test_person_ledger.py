@@ -69,7 +69,7 @@ def test_many_subjects_span_chunks(book):
     assert book.spent(budget)[places].tolist() == charges.tolist()
 
 
-def test_a_changed_share_scales_every_subject_rounded_up_and_once_however_often_it_is_told(book):
+def test_a_changed_budget_scales_every_subject_rounded_up_and_once_however_often_it_is_told(book):
     budget = uuid4()
     book.keep(budget, Share(1.0, 0))
     book.charge(budget, np.arange(3), np.array([0, 1, 1001]), line=1)
@@ -80,15 +80,15 @@ def test_a_changed_share_scales_every_subject_rounded_up_and_once_however_often_
 
 
 @pytest.mark.parametrize("share", [Share(1.0, 0), Share(3.0, 1)], ids=["an older one", "another one"])
-def test_a_share_that_a_later_one_followed_is_not_taken_over(book, share):
+def test_a_budget_that_a_later_one_followed_is_not_taken_over(book, share):
     budget = uuid4()
     book.keep(budget, Share(2.0, 1))
-    with pytest.raises(Conflict, match="later share"):
+    with pytest.raises(Conflict, match="later change of this budget"):
         book.keep(budget, share)
     assert book.shares() == {budget: Share(2.0, 1)}
 
 
-def test_a_share_does_not_shrink_below_what_somebody_used(book):
+def test_a_budget_does_not_shrink_below_what_somebody_used(book):
     budget = uuid4()
     book.keep(budget, Share(1.0, 0))
     book.charge(budget, np.arange(2), np.array([1, CAP // 2]), line=1)

@@ -1,4 +1,4 @@
-"""Shares of a promise: changed by what is in the database at that moment, and never given twice after a restore."""
+"""Budgets: changed by what is in the database at that moment, and never given twice after a restore."""
 
 from contextlib import closing
 from datetime import timedelta
@@ -71,7 +71,7 @@ def spent(budget):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_top_up_granted_twice_at_once_grows_the_share_once_in_both_ledgers(budget):
+def test_one_top_up_granted_twice_at_once_grows_the_budget_once_in_both_ledgers(budget):
     owner = budget.promise.dataset.owner
     before = compute(shares.answer(budget)).line.units
     asked = services.ask_top_up(budget, by=budget.scientist, epsilon=30, reason="One more table.")
@@ -103,7 +103,7 @@ def test_two_top_ups_at_once_never_pass_the_promise_together():
     assert sum(each.mu_squared for each in Budget.objects.all()) <= promise.mu_squared
 
 
-def test_a_share_is_changed_from_what_it_is_now_and_not_from_what_a_page_showed(budget):
+def test_a_budget_is_changed_from_what_it_is_now_and_not_from_what_a_page_showed(budget):
     compute(shares.answer(budget))
     owner, old = budget.promise.dataset.owner, fresh(budget)
     services.change_budget(old, by=owner, epsilon=20)
@@ -114,7 +114,7 @@ def test_a_share_is_changed_from_what_it_is_now_and_not_from_what_a_page_showed(
     assert (fresh(budget).generation, spent(budget)) == (2, {fresh(budget).units_used})
 
 
-def test_a_refused_decision_leaves_the_share_and_the_request_as_they_were(budget):
+def test_a_refused_decision_leaves_the_budget_and_the_request_as_they_were(budget):
     asked = services.ask_top_up(budget, by=budget.scientist, epsilon=30, reason="More.")
     shares.answer(budget)
     with pytest.raises(Conflict, match="being computed"):
@@ -139,7 +139,7 @@ def test_a_change_whose_process_died_between_the_ledgers_is_made_good_by_the_nex
 # After the database was restored to an older state
 
 
-def test_a_forgotten_change_of_a_share_stops_that_share_and_every_change(budget):
+def test_a_forgotten_change_of_a_budget_stops_that_budget_and_every_change(budget):
     owner = budget.promise.dataset.owner
     compute(shares.answer(budget))
     services.change_budget(budget, by=owner, epsilon=20)
@@ -149,23 +149,23 @@ def test_a_forgotten_change_of_a_share_stops_that_share_and_every_change(budget)
     assert answer.state == Answer.State.VOIDED
     assert "lost a change of this budget" in answer.record["why"]
     assert (fresh(budget).mu, spent(budget)) == (budget.mu, before)
-    with pytest.raises(Refused, match="lost a share"):
+    with pytest.raises(Refused, match="lost a budget, or a change of one"):
         services.change_budget(fresh(budget), by=owner, epsilon=30)
-    with pytest.raises(Refused, match="lost a share"):
+    with pytest.raises(Refused, match="lost a budget, or a change of one"):
         give(budget.promise, 1)
 
 
-def test_a_forgotten_share_is_not_given_again_and_others_go_on(budget):
+def test_a_forgotten_budget_is_not_given_again_and_others_go_on(budget):
     with book_of(budget) as book:
         book.keep(uuid4(), Share(budget.promise.mu / 2, 0))
-    with pytest.raises(Refused, match="lost a share"):
+    with pytest.raises(Refused, match="lost a budget, or a change of one"):
         give(budget.promise, 1)
-    with pytest.raises(Refused, match="lost a share"):
+    with pytest.raises(Refused, match="lost a budget, or a change of one"):
         services.change_budget(budget, by=budget.promise.dataset.owner, epsilon=20)
     assert compute(shares.answer(budget)).state == Answer.State.RELEASED
 
 
-def test_a_share_does_not_shrink_when_the_database_forgot_what_it_paid_for(budget):
+def test_a_budget_does_not_shrink_when_the_database_forgot_what_it_paid_for(budget):
     compute(shares.answer(budget))
     Budget.objects.filter(pk=budget.pk).update(cells=b"")
     with pytest.raises(Refused, match="cannot be made smaller"):
@@ -192,7 +192,7 @@ def cities(budget, epsilon):
 
 @pytest.mark.parametrize("whose", ["own", "others"])
 def test_answers_over_undeclared_values_are_counted_beside_the_database_too(whose):
-    """Their part of delta is spent by what was released, also by shares that the database has lost."""
+    """Their part of delta is spent by what was released, also by budgets that the database has lost."""
     budget = give(protected(undeclared_values=True), 40)
     assert compute(cities(budget, 1)).state == Answer.State.RELEASED
     with book_of(budget) as book:

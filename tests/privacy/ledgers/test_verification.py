@@ -1,4 +1,4 @@
-"""Every edited line, balance, share or charge is found."""
+"""Every edited line, balance, budget or charge is found."""
 
 from contextlib import closing
 from uuid import uuid4
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def budget():
-    """A share with a history: asked, given back, grown, asked again."""
+    """A budget with a history: asked, given back, grown, asked again."""
     data, scientist = make.dataset(), make.scientist()
     make.grant(data, scientist)
     made = services.protect(
@@ -86,7 +86,7 @@ def test_distributions_say_how_they_were_made_and_are_sound(budget):
 EDITS = {
     "a cheaper line": ("UPDATE privacy_ledgerline SET units = units - 1 WHERE id = %s", "audit log"),
     "a line of no groups": ("UPDATE privacy_ledgerline SET cells = '\\x00' WHERE id = %s", "other groups of people"),
-    "a line of another share": ("UPDATE privacy_ledgerline SET generation = 1 WHERE id = %s", "another share"),
+    "a line of another size": ("UPDATE privacy_ledgerline SET generation = 1 WHERE id = %s", "another size"),
     "another noise": (
         """UPDATE privacy_ledgerline SET purpose = jsonb_set(purpose, '{sigma}', '1073741824') WHERE id = %s""",
         "cost does not match its noise",
@@ -135,7 +135,7 @@ def test_a_balance_set_back_is_found(budget):
     assert any("not the sum of its lines" in each for each in faults(budget.promise))
 
 
-def test_a_share_made_larger_is_found(budget):
+def test_a_budget_made_larger_is_found(budget):
     Budget.objects.filter(pk=budget.pk).update(mu=budget.mu * 100)
     assert any("exceed its promise" in each for each in faults(budget.promise))
 
@@ -169,16 +169,16 @@ def test_a_ledger_of_people_that_is_gone_is_found(budget):
     assert any("older than what was released" in each for each in faults(budget.promise))
 
 
-def test_a_share_and_answers_that_a_restored_database_has_forgotten_are_found(budget):
+def test_a_budget_and_answers_that_a_restored_database_has_forgotten_are_found(budget):
     Budget.objects.filter(pk=budget.pk).update(mu=budget.earlier_mus[0], generation=0, earlier_mus=[])
     with closing(SubjectLedger(storage.ledger_folder(budget.promise.dataset_id))) as book:
         line = book.last_line()
         book.charge(budget.pk, np.arange(1), np.array([0]), line=line + 1, threshold=True)
     found = faults(budget.promise)
-    assert any("has a share that the database does not" in each for each in found)
+    assert any("has a budget, or a change of one, that the database does not" in each for each in found)
     assert any("released more often than the database knows" in each for each in found)
 
 
-def test_a_change_of_a_share_that_has_yet_to_reach_the_people_is_no_fault(budget):
+def test_a_change_of_a_budget_that_has_yet_to_reach_the_people_is_no_fault(budget):
     budget_ledger.rescale(budget, budget.promise.mu, by=budget.promise.dataset.owner)
     assert faults(budget.promise) == []

@@ -190,7 +190,7 @@ def test_the_error_told_before_is_also_that_of_all_groups_together(as_, budget):
         reverse("privacy:price", args=[budget.pk]),
         {"source": "sql", "sql": BY_REGION, "goal": "error", "error": "10", "key": str(uuid4())},
     ).content.decode()
-    assert "95 % of the time, in each of 3 groups; in all of them together ± 12.2 people" in page
+    assert "in 95 of 100 cases, in each of 3 groups; in all of them together ± 12.2 people" in page
 
 
 def test_answers_of_older_versions_are_shown(as_, budget, answered):
@@ -250,7 +250,7 @@ def test_who_reads_an_answer(as_, budget, answered):
 def test_lost_and_voided_answers_say_what_it_cost(as_, budget, ask):
     answer, client = ask(budget), as_(budget.scientist)
     Answer.objects.filter(pk=answer.pk).update(state="lost")
-    assert "The charge stands" in client.get(url(answer)).content.decode()
+    assert "It was charged all the same" in client.get(url(answer)).content.decode()
     Answer.objects.filter(pk=answer.pk).update(
         state="voided", record={"why": "No worker started on it in time."}
     )
@@ -335,11 +335,9 @@ def test_what_is_lost_in_noise_says_why_and_leads_back_to_the_question(as_, budg
     lines: list[Any] = [{"key": [key], "figures": figures} for key in ("east", "north", "west")]
     Answer.objects.update(result={"by": ["region"], "lines": lines})
     page = as_(budget.scientist).get(url(answer))
-    ways = (
-        "narrower bounds (LEAST and GREATEST), fewer rows per person, fewer groups, a wider filter or more ε"
-    )
+    ways = "narrower bounds (LEAST and GREATEST), fewer rows per person, fewer groups, less strict conditions or more ε"
     assert page.context["lost"] == (
-        "There is too little data behind this question for the noise that ε 0.5 needs. The charge stands all the same. "
+        "There is too little data behind this question for the noise that ε 0.5 needs. It was charged all the same. "
         f"Try {ways}."
     )
     again = f"{reverse('privacy:ask', args=[budget.pk])}?again={answer.pk}"

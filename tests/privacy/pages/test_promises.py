@@ -1,4 +1,4 @@
-"""The owner's pages: a promise in words, shares, top-ups, the ledger; and what overseers see of them."""
+"""The owner's pages: a promise in words, budgets, top-ups, the ledger; and what overseers see of them."""
 
 import csv
 import io
@@ -41,8 +41,8 @@ def test_a_promise_is_read_in_words_and_made_with_a_second_click(as_):
     seen = client.post(at("promise", data.pk), CHOICES).content.decode()
     for sentence in (
         GUESS,
-        "rise by at most a factor of 2.72, except with probability 1 in 49,751.",
-        "finds at most 1.84 of 100 people",
+        "at most 2.72-fold. The chance of an exception is at most 1 in 49,751.",
+        "recognises at most 1.84 in 100 of those who are",
         "Even if all 2 scientists pool everything they got",
         "one scientist alone, in at most 53.4.",
     ):
@@ -79,7 +79,7 @@ def test_a_promise_with_something_missing_keeps_what_was_typed(as_, changed, fie
     assert not Promise.objects.exists()
 
 
-def test_a_share_is_given_to_somebody_with_access(as_, owner, budget):
+def test_a_budget_is_given_to_somebody_with_access(as_, owner, budget):
     data = budget.promise.dataset
     other = make.scientist(name="Otto Other")
     path = at("give", data.pk)
@@ -87,13 +87,13 @@ def test_a_share_is_given_to_somebody_with_access(as_, owner, budget):
     assert refused.status_code == 400
     make.grant(data, other)
     too_much = owner.post(path, {"scientist": str(other.pk), "epsilon": "49"})
-    assert "The shares would exceed the promise" in too_much.content.decode()
+    assert "The budgets would exceed the promise" in too_much.content.decode()
     assert owner.post(path, {"scientist": str(other.pk), "epsilon": "2"}).status_code == 302
     assert Budget.objects.filter(scientist=other).exists()
     assert "Otto Other" in owner.get(at("dataset", data.pk)).content.decode()
 
 
-def test_a_share_is_changed_and_closed(owner, budget):
+def test_a_budget_is_changed_and_closed(owner, budget):
     page = at("budget", budget.pk)
     assert owner.post(at("change", budget.pk), {"epsilon": "60"}).status_code == 400
     assert owner.post(at("change", budget.pk), {"epsilon": "35"})["Location"] == page
@@ -236,7 +236,7 @@ def test_how_many_rows_there_are_is_told_with_the_promise_or_later(as_):
 
 
 def test_the_page_stays_where_no_revision_is_current(owner, budget):
-    """The promise, the ledger and the shares outlive the data."""
+    """The promise, the ledger and the budgets outlive the data."""
     data = budget.promise.dataset
     datasets.retire_revision(data.current, by=data.owner, reason="Wrong file.")
     assert owner.get(at("dataset", data.pk)).status_code == 200

@@ -39,7 +39,13 @@ def test_what_comes_out_on_the_mock_comes_with_its_error(scientist, budget):
     assert [name for name, _ in told.widths] == ["Intercept", "year"]
     assert all(width.startswith("± ") for _, width in told.widths)
     assert told.rows.startswith("The mock data has about 2.5 rows per person: ")
-    for said in (told.heading, told.widths[1][1], told.rows, "noise that about 30 people", "more is lost"):
+    for said in (
+        told.heading,
+        told.widths[1][1],
+        told.rows,
+        "noise of a dataset of about 30 people",
+        "more is lost",
+    ):
         assert said in text
     assert not LedgerLine.objects.exists()
 

@@ -126,8 +126,8 @@ def test_the_sentence_on_alarms(said):
     is_just_above(at_most, 100 * (found * mpmath.exp(slack) + kept), 2)
 
 
-def test_what_one_share_buys(said):
-    """k counts with a 95 % error e have noise of e / 1.96 each: together sqrt(k) 1.96 / e, at most the share."""
+def test_what_one_budget_buys(said):
+    """k counts with a 95 % error e have noise of e / 1.96 each: together sqrt(k) 1.96 / e, at most the budget."""
     promise, mu, _, _ = said
     quantile = mpmath.sqrt(2) * mpmath.erfinv(mpmath.mpf("0.95"))
     for error, counts in promise.purchases:
@@ -147,7 +147,7 @@ def test_an_epsilon_holds_for_discrete_noise_too(said):
 
 def test_delta_kept_for_undeclared_values_is_in_every_word():
     kept = replace(ONE, threshold_delta=0.01)
-    assert (kept.guesses, "2.84 of 100" in kept.alarms, "1.84 of 100" in ONE.alarms) == ("55.8", True, True)
+    assert (kept.guesses, "2.84 in 100" in kept.alarms, "1.84 in 100" in ONE.alarms) == ("55.8", True, True)
 
 
 # The two halves of delta

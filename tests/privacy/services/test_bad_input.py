@@ -46,7 +46,7 @@ def rows(**columns):
 
 
 def budget():
-    """A generous share of a small dataset."""
+    """A generous budget for a small dataset."""
     data, scientist = make.dataset(), make.scientist()
     make.grant(data, scientist)
     made = services.protect(data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=[], seats=1)

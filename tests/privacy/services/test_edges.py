@@ -225,7 +225,7 @@ def test_an_interval_that_came_out_narrower_is_answer_enough(half_width, asked, 
 # The ledgers
 
 
-def test_a_new_share_moves_what_newcomers_owe_to_it_alone():
+def test_a_new_budget_moves_what_newcomers_owe_to_it_alone():
     promise = protect(make.dataset())
     budget, other = give(promise), give(promise)
     promise.newcomers = [{"owe": {str(budget.pk): 1000}}, {"owe": {str(other.pk): 1000}}]

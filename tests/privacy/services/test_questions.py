@@ -345,7 +345,7 @@ def test_a_budget_is_ones_own(budget):
         questions.quote(budget, questions.read_sql(budget, COUNT), by=stranger, epsilon=1.0)
 
 
-def test_shares_never_pass_the_promise():
+def test_budgets_never_pass_the_promise():
     data = make.dataset()
     made = services.protect(data, by=data.owner, epsilon=1, public_size=1000, constants=[], seats=3)
     for _ in range(3):

@@ -58,7 +58,7 @@ def test_the_same_question_by_64_at_once_is_asked_and_answered_once(keys):
 
 
 def test_fifty_scientists_ask_at_their_limit_and_none_passes_it():
-    """Each has a share that holds one of the two questions that they ask at the same moment."""
+    """Each has a budget that holds one of the two questions that they ask at the same moment."""
     promise = protected(SCIENTISTS)
     budgets = [share(promise) for _ in range(SCIENTISTS)]
     most = gdp_epsilon(budgets[0].mu * 0.9, promise.delta)

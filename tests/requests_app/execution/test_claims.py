@@ -119,7 +119,7 @@ def test_the_last_place_is_kept_for_trials():
     run = made.start(make.code_request(at="approved"))
     claims.claim(name)
     assert claims.claim(name) is None
-    assert reason(run) == "All slots for runs on private data are taken."
+    assert reason(run) == "All places for runs on private data are taken."
 
 
 def test_the_position_in_the_queue_follows_the_turns():

@@ -201,7 +201,7 @@ def test_held_outputs_that_nobody_checked_go(django_capture_on_commit_callbacks)
     with django_capture_on_commit_callbacks(execute=True):
         sweep.expire()
     assert Release.objects.get().state == Release.State.EXPIRED
-    with pytest.raises(Conflict, match="gone"):
+    with pytest.raises(Conflict, match="has been deleted"):
         storage.output_path(item.runs.get().pk, "result.json")
     assert Notification.objects.filter(text__contains="were not checked in time").count() == 2
 

@@ -105,4 +105,6 @@ def test_the_owners_side_sees_it_where_it_decides_and_the_author_does_not():
 def test_a_reviewer_reads_what_one_run_can_tell():
     item = make.code_request(at="submitted")
     bits = run_endings.one_run_can_tell(item.latest)
-    assert f"at most {bits} bits" in page(item.dataset.owner, "review", item.latest_id)
+    assert f"no more than {bits} yes-or-no answers ({bits} bits)" in page(
+        item.dataset.owner, "review", item.latest_id
+    )

@@ -35,7 +35,7 @@ def test_a_new_request_begins_with_code_for_the_declared_tables():
 
 
 def test_nobody_begins_a_request_without_access():
-    with pytest.raises(Denied, match="no access"):
+    with pytest.raises(Denied, match="do not have access"):
         services.new_request(make.dataset(), by=make.scientist())
     assert not CodeRequest.objects.exists()
 
@@ -81,9 +81,9 @@ def test_an_ended_request_is_not_written_any_more(at):
         ("parameters", {"a b": 1}, "cannot name a parameter"),
         ("parameters", {"class": 1}, "cannot name a parameter"),
         ("parameters", {"a": "x" * 10_000}, "longer than 10,000"),
-        ("parameters", {"a": "\x00"}, "no text"),
+        ("parameters", {"a": "\x00"}, "invalid character"),
         ("parameters", {"a": float("nan")}, "NaN"),
-        ("parameters", {"a": [{"b": "\ud800"}]}, "no text"),
+        ("parameters", {"a": [{"b": "\ud800"}]}, "invalid character"),
     ],
 )
 def test_a_draft_has_limits(field, value, reason):

@@ -291,7 +291,7 @@ def test_a_retired_one_is_taken_off_the_disk(installed, django_capture_on_commit
     assert [path.name for path in installed.iterdir()] == ["default"]
     assert CodeEnvironment.objects.get(pk=item.pk).sha256 == HASH
     assert Entry.objects.filter(action="environment.remove", object_id=str(item.pk)).count() == 1
-    with pytest.raises(Conflict, match="already been removed"):
+    with pytest.raises(Conflict, match="already been deleted"):
         services.remove_environment(item, by=admin)
 
 

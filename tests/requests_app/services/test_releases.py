@@ -98,7 +98,7 @@ def test_what_is_released_is_downloaded_and_what_is_withheld_is_not(django_captu
     assert Entry.objects.filter(action="output.download", actor_id=str(item.author.pk)).count() == 1
     with pytest.raises(Conflict, match="not released"):
         outputs.open_released(notes, by=item.author)
-    with pytest.raises(Conflict, match="gone"):
+    with pytest.raises(Conflict, match="has been deleted"):
         storage.output_path(release.run_id, "notes.txt")
 
 
@@ -144,7 +144,7 @@ def test_a_refusal_says_why_and_its_bytes_go(verdict, django_capture_on_commit_c
     with django_capture_on_commit_callbacks(execute=True):
         releases.decide(release, by=item.dataset.owner, verdict=verdict, comment="Cells are too small.")
     assert set(release.run.outputs.exclude(bytes_gone_at=None).values_list("name", flat=True)) == set(TWO)
-    with pytest.raises(Conflict, match="gone"):
+    with pytest.raises(Conflict, match="has been deleted"):
         storage.output_path(release.run_id, "mean.json")
 
 

@@ -41,7 +41,7 @@ def test_a_stale_approval_is_refused():
     seen = made.version(item)
     services.save_draft(item, by=item.author, number=item.draft_number, code="print('newer')")
     made.submission(item)
-    with pytest.raises(Conflict, match="stale"):
+    with pytest.raises(Conflict, match="A newer version has been submitted"):
         verdict(seen, by=item.dataset.owner)
     assert not Approval.objects.exists()
     assert not Review.objects.exists()
@@ -49,7 +49,7 @@ def test_a_stale_approval_is_refused():
 
 def test_a_verdict_on_another_hash_is_refused():
     item = make.code_request(at="submitted")
-    with pytest.raises(Conflict, match="stale"):
+    with pytest.raises(Conflict, match="A newer version has been submitted"):
         services.review(made.version(item), by=item.dataset.owner, seen="0" * 64, verdict="approve")
 
 

@@ -131,7 +131,7 @@ def test_the_owner_may_start_a_run_too_and_others_may_not():
 def test_nothing_starts_for_an_author_who_lost_access():
     item = make.code_request(at="approved")
     datasets.revoke_access(item.dataset.grants.get(), by=item.dataset.owner, reason="The project is over.")
-    with pytest.raises(Denied, match="no access"):
+    with pytest.raises(Denied, match="do not have access"):
         made.start(made.fresh(item))
 
 

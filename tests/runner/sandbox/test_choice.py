@@ -28,7 +28,9 @@ def test_unknown_word_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
         env.choice("WEIR_EXECUTOR", KNOWN)
 
 
-@pytest.mark.parametrize("module", ["bubblewrap.Bubblewrap", "gvisor.Gvisor", "kubernetes.executor.Kubernetes"])
+@pytest.mark.parametrize(
+    "module", ["bubblewrap.Bubblewrap", "gvisor.Gvisor", "kubernetes.executor.Kubernetes"]
+)
 def test_every_executor_has_the_three_verbs(module: str) -> None:
     executor = import_string(f"runner.executors.{module}Executor")()
     assert [callable(getattr(executor, verb)) for verb in ("probe", "run", "sweep")] == [True] * 3

@@ -1,7 +1,7 @@
 // "Run on mock data" without leaving the page: save, start the mock run, and show it in the panel below.
 import htmx from './htmx.js'
 
-export function tryOut(form, editor, drafts) {
+export function mockRun(form, editor, drafts) {
   const key = form.elements.key
 
   async function start() {
