@@ -129,6 +129,13 @@ def test_a_regression_has_features_and_not_too_many(count):
         design(Query(table="wages", measure=measure), SPEC)
 
 
+@pytest.mark.parametrize("names", [("x", "x"), ("x",)], ids=["twice", "too few"])
+def test_each_column_of_a_regression_has_a_name_of_its_own(names):
+    measure = Regression(Column("wage"), (Column("hours"), Column("union")), names)
+    with pytest.raises(QueryRefused, match="a different name"):
+        design(Query(table="wages", measure=measure), SPEC)
+
+
 @pytest.mark.parametrize(
     "measure",
     [
