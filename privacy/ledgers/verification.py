@@ -173,12 +173,7 @@ def _answers(promise: Promise) -> Iterator[str]:
 
 def _people(promise: Promise, budgets: list[Budget]) -> Iterator[str]:
     """Yield people charged more than the worst case, which follows from public lines, and ledgers that are too old."""
-    folder = storage.ledger_folder(promise.dataset_id)
-    if not folder.is_dir():
-        if promise.last_applied:
-            yield f"The per-person ledger of {promise.dataset.name} is missing."
-        return
-    with open_ledger(folder) as ledger:
+    with open_ledger(storage.ledger_folder(promise.dataset_id)) as ledger:
         last, spent = ledger.last_line(), {budget: ledger.spent(budget.pk) for budget in budgets}
         shares, threshold_counts, places = ledger.shares(), ledger.thresholds(), ledger.count()
     lines = LedgerLine.objects.filter(budget__promise=promise, kind=LedgerLine.Kind.COMMIT)

@@ -26,7 +26,15 @@ from privacy.engine.language.expressions import (
     Predicate,
     Unary,
 )
-from privacy.engine.language.query import Count, CountSubjects, Distribution, KeyCounts, Query, Regression
+from privacy.engine.language.query import (
+    Correlation,
+    Count,
+    CountSubjects,
+    Distribution,
+    KeyCounts,
+    Query,
+    Regression,
+)
 from privacy.engine.language.schema import ColumnSpec, Kind, QueryRefused, TableSpec
 from privacy.engine.language.sql_text import write
 from privacy.engine.measure.evaluate import Rows, Values
@@ -119,6 +127,27 @@ def test_a_regression_has_features_and_not_too_many(count):
     measure = Regression(Column("wage"), tuple(Column("hours") for _ in names), names)
     with pytest.raises(QueryRefused, match="needs 1 to 8 explaining columns"):
         design(Query(table="wages", measure=measure), SPEC)
+
+
+@pytest.mark.parametrize("names", [("x", "x"), ("x",)], ids=["twice", "too few"])
+def test_each_column_of_a_regression_has_a_name_of_its_own(names):
+    measure = Regression(Column("wage"), (Column("hours"), Column("union")), names)
+    with pytest.raises(QueryRefused, match="a different name"):
+        design(Query(table="wages", measure=measure), SPEC)
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        Regression(Column("wage"), (Column("hours"),), ("hours",)),
+        Correlation(Column("wage"), Column("hours")),
+    ],
+    ids=["regression", "correlation"],
+)
+def test_regressions_and_correlations_have_no_groups(measure):
+    with pytest.raises(QueryRefused, match="cannot be grouped"):
+        design(Query(table="wages", measure=measure, by=("region",)), SPEC)
+    assert design(Query(table="wages", measure=measure), SPEC).groups == ()
 
 
 def test_columns_that_would_make_too_many_cells_are_left_out_of_them():

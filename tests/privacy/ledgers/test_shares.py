@@ -201,10 +201,13 @@ def test_answers_over_undeclared_values_are_counted_beside_the_database_too(whos
         for line in range(1, THRESHOLD_ANSWERS):
             book.charge(payer, np.arange(1), np.array([0]), line=book.last_line() + line, threshold=True)
     answer = compute(cities(fresh(budget), 2))
-    assert (answer.state, answer.record["why"][:34]) == (
-        Answer.State.VOIDED,
-        "You have used all 20 of your quest",
+    why = (
+        "You have used all 20 of your questions"
+        if whose == "own"
+        else "All questions about undeclared values"
     )
+    assert answer.state == Answer.State.VOIDED
+    assert answer.record["why"].startswith(why)
     assert compute(shares.answer(fresh(budget))).state == Answer.State.RELEASED
 
 

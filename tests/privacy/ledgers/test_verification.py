@@ -1,19 +1,25 @@
 """Every edited line, balance, budget or charge is found."""
 
+import shutil
 from contextlib import closing
+from fractions import Fraction
 from uuid import uuid4
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from datasets import services as datasets
 from datasets import storage
 from privacy import services
 from privacy.engine.language.expressions import Column
 from privacy.engine.language.query import Distribution, Query
-from privacy.engine.measure.contributions import CAP
+from privacy.engine.language.wire import encode
+from privacy.engine.measure.contributions import CAP, worst_case_units
 from privacy.engine.plan import joint
+from privacy.engine.plan.searches import MOST_STEPS
 from privacy.execution import lifecycle
 from privacy.ledgers import budget_ledger
 from privacy.ledgers.person_ledger import SubjectLedger
@@ -22,7 +28,7 @@ from privacy.models import Answer, Budget, LedgerLine
 from privacy.services import questions
 from tests import make
 from tests.makers import privacy as shares
-from tests.makers.datasets import PEOPLE
+from tests.makers.datasets import PEOPLE, WAGE_COLUMNS, wage_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -101,18 +107,72 @@ EDITS = {
         "question cannot be read",
     ),
     "no line": ("DELETE FROM privacy_ledgerline WHERE id = %s", "is missing"),
+    "a commit of no reservation": (
+        "UPDATE privacy_ledgerline SET settles_id = id + 1000000 WHERE id = %s",
+        "settles no open reservation",
+    ),
+    "more given back": ("UPDATE privacy_ledgerline SET units = units - 1 WHERE id = %s", "another amount"),
 }  # fmt: skip
+
+
+PLACES = {"no line": 5, "a commit of no reservation": 1, "more given back": 3}
+"""Which line is edited: a commit or the void; otherwise the first, a reservation."""
 
 
 @pytest.mark.parametrize("edit", EDITS)
 def test_one_edited_line_is_found(edit, budget):
     sql, fault = EDITS[edit]
-    lines = LedgerLine.objects.order_by("id")
-    line = lines.last() if edit == "no line" else lines.first()
+    line = LedgerLine.objects.order_by("id")[PLACES.get(edit, 0)]
     by_hand(sql, line.pk)
     assert any(fault in each for each in faults(budget.promise))
     with pytest.raises(CommandError, match=fault):
         call_command("verify_ledger")
+
+
+@pytest.mark.parametrize(("units", "exceeds"), [(CAP, False), (CAP + 1, True)])
+def test_a_line_past_the_limit_is_found(units, exceeds, budget):
+    line = LedgerLine.objects.order_by("id")[0]
+    by_hand("UPDATE privacy_ledgerline SET units = %s WHERE id = %s", units, line.pk)
+    assert (f"Line {line.pk} of {budget}: it exceeds the limit." in faults(budget.promise)) is exceeds
+
+
+def reserve(budget, units, purpose):
+    """Reserve units for everybody, without an answer: its process died before it stored one."""
+    everybody = np.ones(budget.promise.cells.size, dtype=np.bool_)
+    by = budget.scientist
+    return budget_ledger.reserve(budget, units, everybody, key=uuid4(), by=by, purpose=purpose)
+
+
+@pytest.mark.parametrize(
+    "left", [{}, {"sigma": 1000}, {"sigma": 0, "query": {}}, {"sigma": "1000", "query": {}}]
+)
+def test_a_line_that_states_no_question_or_no_noise_costs_what_it_says(left, budget):
+    reserve(budget, 7, left)
+    assert faults(budget.promise) == []
+
+
+@pytest.mark.parametrize(
+    ("stated", "releases"), [(-1, 1), (0, 1), (3, 3), (99, MOST_STEPS), (None, MOST_STEPS)]
+)
+def test_a_search_without_an_answer_costs_the_releases_that_it_states(stated, releases, budget):
+    """At least one, and at most what a search can need."""
+    sigma, query = 2**34, questions.read_sql(budget, "SELECT MEDIAN(wage) FROM wages")
+    purpose = {"sigma": sigma, "query": encode(query), "releases": stated}
+    price = worst_case_units(sigma, Fraction(budget.mu) ** 2) * releases
+    reserve(budget, price, purpose)
+    assert faults(budget.promise) == []
+    line = reserve(budget, price - 1, purpose)
+    assert faults(budget.promise) == [f"Line {line.pk} of {budget}: its cost does not match its noise."]
+
+
+def test_a_search_of_a_table_that_its_revision_does_not_have_is_found(budget):
+    line = shares.answer(budget, "SELECT MEDIAN(year) FROM wages").line
+    assert faults(budget.promise) == []
+    by_hand(
+        """UPDATE privacy_ledgerline SET purpose = jsonb_set(purpose, '{query,table}', '"visits"') WHERE id = %s""",
+        line.pk,
+    )
+    assert f"Line {line.pk} of {budget}: its question cannot be read." in faults(budget.promise)
 
 
 def test_a_line_and_its_balance_edited_together_are_found(budget):
@@ -167,6 +227,49 @@ def test_a_ledger_of_people_that_is_gone_is_found(budget):
     for file in storage.ledger_folder(budget.promise.dataset_id).iterdir():
         file.unlink()
     assert any("older than what was released" in each for each in faults(budget.promise))
+
+
+def test_a_folder_of_a_ledger_that_is_gone_is_found(budget):
+    shutil.rmtree(storage.ledger_folder(budget.promise.dataset_id))
+    assert any("older than what was released" in each for each in faults(budget.promise))
+
+
+def test_a_promise_that_was_never_asked_needs_no_ledger_of_people():
+    promise = shares.promise()
+    shutil.rmtree(storage.ledger_folder(promise.dataset_id))
+    assert faults(promise) == []
+
+
+def test_revisions_from_before_the_promise_may_name_people_otherwise():
+    data = make.dataset()
+    draft = datasets.new_revision(data, by=data.owner, note="Another id.")
+    rows = wage_rows().append_column("alias", pa.array([f"p{k}" for k in range(len(wage_rows()))]))
+    person = {"type": "integer", "lower": 0, "upper": 9_999, "confirmed": True}
+    alias = {"type": "text", "is_subject": True, "confirmed": True}
+    columns = WAGE_COLUMNS | {"person": person, "alias": alias}
+    datasets.declare(make.table(draft, rows=rows), by=data.owner, columns=columns)
+    datasets.publish(data, by=data.owner)
+    promise = services.protect(data, by=data.owner, epsilon=1, public_size=PEOPLE, constants=[])
+    assert faults(promise) == []
+
+
+def test_answers_over_undeclared_values_that_the_database_knows_are_sound():
+    rows = wage_rows()
+    data = make.dataset(rows=rows.append_column("note", pa.array(["same"] * len(rows))))
+    scientist = make.scientist()
+    make.grant(data, scientist)
+    promise = services.protect(
+        data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=[], undeclared_values=True, seats=1
+    )
+    budget = services.give_budget(promise, scientist, by=data.owner, epsilon=30)
+    answer = shares.answer(budget, "SELECT note, COUNT(DISTINCT person) FROM wages GROUP BY note")
+    lifecycle.compute(str(answer.pk))
+    budget.refresh_from_db()
+    promise.refresh_from_db()
+    with closing(SubjectLedger(storage.ledger_folder(data.pk))) as book:
+        assert book.thresholds() == {budget.pk: 1}
+    assert budget.thresholds_used == 1
+    assert faults(promise) == []
 
 
 def test_a_budget_and_answers_that_a_restored_database_has_forgotten_are_found(budget):
