@@ -241,7 +241,7 @@ def verbs() -> set[str]:
     }
 
 
-IMPORTED = {"require", "change", "tell", "record"}
+IMPORTED = {"require", "change", "tell", "record", "record_output"}
 
 
 def _table(cast: Cast) -> Any:
