@@ -1,8 +1,7 @@
 """Who may do what with a dataset. A rule returns the reason against it, or None."""
 
-from accounts import rules as accounts_rules
 from accounts.models import EXCLUSIVE_ROLES, User
-from accounts.rules import is_free_for_duties
+from accounts.rules import is_active, is_free_for_duties
 from common.access import all_of
 from datasets import hooks
 from datasets.declarations import schema
@@ -10,8 +9,6 @@ from datasets.models import AccessRequest, Dataset, Upload
 
 RETIRED = "This dataset is retired. No new work can begin on it."
 NO_DRAFT = "There is no draft revision. Begin one first."
-
-is_active = accounts_rules.is_active
 
 
 def may_create(user: User, item: object = None) -> str | None:

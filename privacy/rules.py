@@ -1,7 +1,7 @@
 """Who may do what with promises, budgets and answers. A rule returns why not, or None."""
 
 from accounts.models import EXCLUSIVE_ROLES, User
-from accounts.rules import is_free_for_duties
+from accounts.rules import is_active, is_free_for_duties
 from common.access import all_of
 from datasets import rules as dataset_rules
 from datasets.models import Dataset
@@ -81,9 +81,7 @@ def keeps_duties_apart(person: User, role: str) -> str | None:
     return None
 
 
-may_protect = all_of(
-    dataset_rules.is_active, dataset_rules.is_dataset_owner, dataset_rules.is_in_use, has_people
-)
+may_protect = all_of(is_active, dataset_rules.is_dataset_owner, dataset_rules.is_in_use, has_people)
 may_ask = all_of(is_own, is_open, may_use_dataset)
 may_enlarge = all_of(may_manage_budget, holder_is_scientist)
 may_ask_top_up = all_of(is_own, is_open, may_use_dataset, has_no_open_top_up)
