@@ -54,7 +54,7 @@ class UserManager(BaseUserManager["User"]):
         return self.with_address(username or "").get()
 
     def with_address(self, typed: str) -> models.QuerySet["User"]:
-        """Return the person with this address as a queryset; empty if there is none or the address is invalid."""
+        """Return the person with this address, as a queryset. It is empty if nobody has it or it is invalid."""
         try:
             return self.filter(email=addresses.exact(typed))
         except Refused:

@@ -43,7 +43,7 @@ def waiting_access(dataset: Dataset) -> int:
 
 
 def current_revision(dataset: Dataset) -> Revision:
-    """Return the published revision, to which new work is bound. Raises Conflict if there is none."""
+    """Return the published revision, which new work is bound to. Raises Conflict if there is none."""
     revision = dataset.current
     if revision is None:
         raise Conflict("This dataset has no published revision. Its owner has to publish one first.")

@@ -75,7 +75,10 @@ def signed_out(sender: object, request: HttpRequest, user: User | None, **kwargs
 def sign_in_failed(
     sender: object, credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: Any
 ) -> None:
-    """Record a failed sign-in. The typed address is stored only if it has an account, for it may be a password."""
+    """Record a failed sign-in.
+
+    The address is stored only if it has an account: people sometimes type their password into this field.
+    """
     _record_about("session.sign_in_failed", request, credentials)
 
 

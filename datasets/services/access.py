@@ -159,7 +159,7 @@ def withdraw_access(item: AccessRequest, *, by: User) -> AccessRequest:
 
 @transaction.atomic
 def revoke_access(grant: Grant, *, by: User, reason: str) -> Grant:
-    """Revoke somebody's access; everything of theirs in progress on the dataset is cancelled."""
+    """Revoke a person's access, and cancel all their work in progress on the dataset."""
     grant = locked(grant)
     require(rules.may_revoke_access, by, grant.dataset)
     if grant.revoked_at is not None:
