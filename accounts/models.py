@@ -246,6 +246,50 @@ class Session(AbstractBaseSession):
         return store
 
 
+class AccessTokenQuerySet(models.QuerySet["AccessToken"]):
+    def visible_to(self, user: User) -> "AccessTokenQuerySet":
+        return self.filter(owner=user)
+
+    def live(self) -> "AccessTokenQuerySet":
+        """Return the tokens that still open the API: neither revoked nor expired."""
+        return self.filter(revoked_at=None, expires_at__gt=timezone.now())
+
+
+class AccessToken(BaseModel):
+    """What a program signs in with instead of its person. Only the hash of its secret is stored."""
+
+    class Origin(models.TextChoices):
+        PAGE = "page", "Made on the page of tokens"
+        DEVICE = "device", "Made by signing in a program"
+
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="access_tokens")
+    name = models.CharField(max_length=100)
+    secret_hash = models.CharField(max_length=64, unique=True)
+    ending = models.CharField(max_length=4)
+    scopes = models.JSONField(default=list)
+    dataset_ids = models.JSONField(null=True, blank=True)
+    """Ids of the only datasets that it reaches; None: all that its person reaches."""
+    origin = models.CharField(max_length=10, choices=Origin, default=Origin.PAGE)
+    expires_at = models.DateTimeField()
+    last_used_on = models.DateField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager["AccessToken"]] = AccessTokenQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"Access token {self.name!r} (…{self.ending})"
+
+    @property
+    def state(self) -> str:
+        """Return "revoked", "expired" or "live"."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "live" if self.expires_at > timezone.now() else "expired"
+
+
 class NotificationQuerySet(models.QuerySet["Notification"]):
     def visible_to(self, user: User) -> "NotificationQuerySet":
         return self.filter(user=user)

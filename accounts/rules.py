@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from allauth.mfa.utils import is_mfa_enabled
 
 from accounts import hooks, names
-from accounts.models import EXCLUSIVE_ROLES, Invitation, Role, User
+from accounts.models import EXCLUSIVE_ROLES, AccessToken, Invitation, Role, User
 from common.access import all_of
 
 INACTIVE = "This account is not active. Ask an admin."
@@ -119,6 +119,12 @@ def may_revoke_invitation(user: User, item: Invitation) -> str | None:
     if why := may_manage_people(user):
         return why
     return None if item.state == "open" else f"This invitation is already {item.state}."
+
+
+def may_revoke_token(user: User, token: AccessToken) -> str | None:
+    if token.owner_id != user.pk:
+        return "This access token belongs to somebody else."
+    return None if token.revoked_at is None else "This access token was revoked already."
 
 
 def invitation_is_open(item: Invitation) -> str | None:

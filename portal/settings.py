@@ -49,6 +49,9 @@ INSTALLED_APPS = [
     "django_structlog",
     "django_vite",
     "pgtrigger",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "rest_framework",
 ]
 
@@ -336,10 +339,37 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-uploads": {"task": "datasets.tasks.sweep_uploads", "schedule": 60},
 }
 
+# The REST API
+API = "/api/v1/"
+CLIENT_MINIMUM = (0, 1, 0)  # the oldest version of the Python client that is answered
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.signin.api.TokenAuthentication",
+        "accounts.signin.api.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": [],  # an operation says what it needs
+    "DEFAULT_RENDERER_CLASSES": ["common.rest.bodies.CompactJSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["common.rest.bodies.PlainJSONParser"],
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "common.rest.problems.handler",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "STRICT_JSON": True,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Weir",
+    "DESCRIPTION": "The REST API of this portal. Authenticate with an access token, made on the page Access tokens.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "common.rest.schema.add_problems",
+    ],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
 }
 
 LOGGING = {

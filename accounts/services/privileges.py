@@ -9,6 +9,7 @@ from django.db.models import Q
 from accounts import hooks, names, rules
 from accounts.models import Role, RoleGrant, Session, User
 from accounts.notifications import tell, write_to
+from accounts.services import tokens
 from audit import log
 from common import live
 from common.access import require
@@ -51,7 +52,7 @@ def suspend(person: User, *, by: User, reason: str) -> User:
     reason = written_reason(reason)
     require(rules.may_suspend, by, person)
     person = set_state(person, User.State.SUSPENDED, by=by, action="suspend", reason=reason)
-    shut_out(person)
+    shut_out(person, by=by)
     hooks.suspended(person, by=by)
     write_to(person.email, "Your account was suspended.", extra=f"The reason given: {reason}")
     return person
@@ -64,7 +65,7 @@ def reinstate(person: User, *, by: User, reason: str) -> User:
     reason = written_reason(reason)
     require(rules.may_reinstate, by, person)
     person = set_state(person, User.State.ACTIVE, by=by, action="reinstate", reason=reason)
-    shut_out(person)  # a session created during the suspension must not become valid again
+    shut_out(person, by=by)  # a session created during the suspension must not become valid again
     tell([person], "Your account is active again.", url="/", by=by)
     return person
 
@@ -76,7 +77,7 @@ def reset_second_step(person: User, *, by: User, reason: str) -> User:
     reason = written_reason(reason)
     require(rules.may_reset_second_step, by, person)
     Authenticator.objects.filter(user=person).delete()
-    shut_out(person)
+    shut_out(person, by=by)
     log.record("user.reset_second_step", by=by, on=person, person_id=person.pk, reason=reason)
     write_to(
         person.email,
@@ -86,9 +87,10 @@ def reset_second_step(person: User, *, by: User, reason: str) -> User:
     return person
 
 
-def shut_out(person: User) -> None:
-    """End every session of a person in this transaction, and close their sockets after commit."""
+def shut_out(person: User, *, by: User) -> None:
+    """End every session and access token of a person in this transaction, and close their sockets after commit."""
     Session.objects.filter(user=person).delete()
+    tokens.end_all(person, by=by)
     live.close_sockets(person.pk)
 
 

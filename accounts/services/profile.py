@@ -5,12 +5,14 @@ from django.utils import timezone
 
 from accounts import rules
 from accounts.models import Notification, Session, User
+from accounts.services import tokens
 from accounts.services.privileges import free_name, shut_out
 from audit import log
 from common import live, rows
 from common.access import require
 from common.errors import Denied
 
+NEW_PASSWORD = {"user.change_password", "user.reset_password"}
 PROFILE_FIELDS = ("name", "affiliation", "time_zone", "mail_wanted")
 
 
@@ -49,15 +51,20 @@ def end_sessions(person: User, *, by: User) -> int:
     if by != person:
         require(rules.may_change, by, person)
     count = Session.objects.filter(user=person).count()
-    shut_out(person)
+    shut_out(person, by=by)
     log.record("session.end_all", by=by, on=person, person_id=person.pk, sessions=count)
     return count
 
 
 @transaction.atomic
 def password_changed(person: User, *, by: User, action: str, keep: str | None) -> None:
-    """Record a changed password or factor; end all sockets and every session except the one with the key `keep`."""
+    """Record a changed password or factor; end all sockets and every session except the one with the key `keep`.
+
+    A new password also ends all access tokens: somebody who knew the old one may have made some.
+    """
     Session.objects.filter(user=person).exclude(session_key=keep or "").delete()
+    if action in NEW_PASSWORD:
+        tokens.end_all(person, by=by)
     live.close_sockets(person.pk)
     log.record(action, by=by, on=person, person_id=person.pk)
 

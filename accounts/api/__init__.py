@@ -1,0 +1,1 @@
+"""The REST API of accounts: oneself, access tokens, people."""

@@ -1,0 +1,99 @@
+"""Oneself: profile and access tokens."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+from rest_framework import serializers
+
+from accounts import services
+from accounts.models import AccessToken, User
+from accounts.services import tokens
+from common.rest.bodies import Body, Item
+from common.rest.endpoints import Endpoint, acts, changes, lists, reads
+from common.rest.grants import Call, one
+
+
+class PersonItem(Item):
+    """A person, to themselves."""
+
+    id = serializers.UUIDField()
+    email = serializers.EmailField()
+    name = serializers.CharField()
+    affiliation = serializers.CharField()
+    time_zone = serializers.CharField()
+    mail_wanted = serializers.BooleanField()
+    roles = serializers.SerializerMethodField()
+    scopes = serializers.SerializerMethodField()
+
+    def get_roles(self, person: User) -> list[str]:
+        return sorted(person.roles)
+
+    def get_scopes(self, person: User) -> list[str]:
+        """What this call's token allows; of a session, everything."""
+        grant = self.context["call"].auth
+        return sorted(grant.scopes)
+
+
+class Profile(Body):
+    """What people can change about themselves."""
+
+    name = serializers.CharField(max_length=150)
+    affiliation = serializers.CharField(max_length=200, allow_blank=True)
+    time_zone = serializers.CharField(max_length=64)
+    mail_wanted = serializers.BooleanField()
+
+
+class TokenItem(Item):
+    """An access token, without its secret."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    ending = serializers.CharField(help_text="The last four characters.")
+    scopes = serializers.ListField(child=serializers.CharField())
+    dataset_ids = serializers.ListField(
+        child=serializers.UUIDField(),
+        allow_null=True,
+        help_text="The only datasets that it reaches, or null for all.",
+    )
+    origin = serializers.ChoiceField(AccessToken.Origin.choices)
+    state = serializers.ChoiceField(["live", "expired", "revoked"])
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
+    last_used_on = serializers.DateField(allow_null=True)
+
+
+class Me(Endpoint):
+    """The person who calls."""
+
+    @reads(PersonItem)
+    def get(self, call: Call) -> User:
+        """Who you are, your roles, and what your token allows."""
+        return call.user
+
+    @changes(body=Profile, scope=None)
+    def patch(self, call: Call, fields: dict[str, object]) -> None:
+        """Change your name, affiliation, time zone or mail preference."""
+        call.user = services.update_profile(call.user, by=call.user, **fields)
+
+
+class Tokens(Endpoint):
+    """Your access tokens. They are made in the browser, or by signing in a program."""
+
+    @lists(TokenItem)
+    def get(self, call: Call) -> "QuerySet[AccessToken]":
+        """List your access tokens, also those that have expired or were revoked."""
+        return AccessToken.objects.visible_to(call.user)
+
+
+class Token(Endpoint):
+    """One of your access tokens."""
+
+    @reads(TokenItem)
+    def get(self, call: Call, pk: UUID) -> AccessToken:
+        """Read one of your access tokens."""
+        return one(call, AccessToken.objects.visible_to(call.user), dataset=None, pk=pk)
+
+    @acts(None)
+    def delete(self, call: Call, pk: UUID) -> None:
+        """Revoke the token. It stops working at once."""
+        tokens.revoke(one(call, AccessToken.objects.visible_to(call.user), dataset=None, pk=pk), by=call.user)

@@ -1,0 +1,345 @@
+"""Endpoints: classes whose methods are operations. An operation checks the call, calls one service and serializes.
+
+    class Requests(Endpoint):
+        @lists(RequestItem, filters=RequestFilters)
+        def get(self, call): return CodeRequest.objects.known_to(call.user)
+
+        @creates(RequestItem, scope="work", body=NewRequest, again=request_of)
+        def post(self, call, body): return services.new_request(body["dataset"], by=call.user)
+
+The order of checks is that of REST framework: who calls, how often, what the token allows, what the body holds. Rules
+about people and objects are the services' affair.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from http import HTTPStatus
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.http import HttpResponseBase, QueryDict
+from django.utils.cache import patch_vary_headers
+from django_filters import FilterSet
+from rest_framework.exceptions import NotAuthenticated
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from common import fingerprints
+from common.errors import Refused
+from common.rest import keys, rates, schema
+from common.rest import lists as pages
+from common.rest.bodies import BODY_LIMIT, Body, CompactJSONRenderer, Item, PlainJSONParser
+from common.rest.grants import Call, require_scope
+from common.rest.problems import EtagMissing, Invalid, Stale
+
+Mark = Callable[[Callable[..., Any]], Any]
+"""A decorator of a method of an endpoint."""
+LIVE_HEADER = "Weir-Live"
+"""Names, to the server around Django alone, the objects whose changes a caller who waits wants to hear of."""
+
+
+class ClientTooOld(Refused):
+    """The Python client is older than the oldest one that this portal answers."""
+
+    code = "client_too_old"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """What is checked before an operation begins. `scope` None: no token has it. `confirms`: a step for which the
+    person must have confirmed their identity recently. `is_open`: nobody has to be signed in."""
+
+    scope: str | None = "read"
+    rate: str = "reads"
+    confirms: str = ""
+    is_open: bool = False
+
+
+class Endpoint(APIView):
+    """One address of the API. Every method of a subclass is an operation; a test checks that."""
+
+    renderer_classes = [CompactJSONRenderer]
+    parser_classes = [PlainJSONParser]
+    metadata_class = None
+    schema = schema.OperationSchema()
+    body_limit = BODY_LIMIT
+
+    def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
+        """Check whatever does not depend on the object. Raises a refusal, which becomes a problem."""
+        super().initial(request, *args, **kwargs)
+        call = cast("Call", request)
+        operation = operation_of(self, call.method or "")
+        _check_client(call)
+        if operation is None:
+            return
+        rates.admit(call, operation.rate)
+        if not operation.is_open and not call.user.is_authenticated:
+            raise NotAuthenticated
+        if not operation.is_open:
+            require_scope(call, operation.scope)
+        if operation.confirms and call.auth is not None:
+            call.auth.confirm(operation.confirms)
+
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Give what was read an ETag: a keyed hash of the bytes that this person gets."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        patch_vary_headers(response, ["Authorization", "Cookie"])
+        if (
+            request.method in {"GET", "HEAD"}
+            and isinstance(response, Response)
+            and response.status_code == 200
+        ):
+            response.add_post_render_callback(lambda rendered: _with_etag(request, rendered))
+        return response
+
+
+def operation_of(endpoint: APIView, method: str) -> Operation | None:
+    """Return the operation behind a method of an endpoint, or None if there is none."""
+    name = "get" if method == "HEAD" else method.lower()
+    return getattr(getattr(endpoint, name, None), "operation", None)
+
+
+def reads(answer: type[Item], *, live: Callable[[Any], str] | None = None, **checks: Any) -> Mark:
+    """Mark a GET that returns one object. `live(object)` is the key of what a caller may wait for, or ""."""
+
+    def decorated(method: Callable[..., Any]) -> Any:
+        @wraps(method)
+        def get(view: Endpoint, request: Call, **kwargs: Any) -> Response:
+            _no_parameters(request)
+            found = method(view, request, **kwargs)
+            return _sent(answer, found, request, live=live)
+
+        return _operation(get, Operation(**checks), schema.Described(answer=answer, waits=live is not None))
+
+    return decorated
+
+
+def lists(
+    answer: type[Item],
+    *,
+    filters: type[FilterSet] | None = None,
+    order: Sequence[str] = pages.NEWEST,
+    **checks: Any,
+) -> Mark:
+    """Mark a GET that returns a page of the queryset that the method returns."""
+
+    def decorated(method: Callable[..., Any]) -> Any:
+        @wraps(method)
+        def get(view: Endpoint, request: Call, **kwargs: Any) -> Response:
+            rows = method(view, request, **kwargs)
+            items, following = pages.page_of(request, rows, order=order, filters=filters)
+            data = answer(items, many=True, context={"call": request}).data
+            return Response({"items": data, "next": following})
+
+        described = schema.Described(answer=answer, is_list=True, filters=filters)
+        return _operation(get, Operation(**checks), described)
+
+    return decorated
+
+
+def creates(  # noqa: PLR0913 -- each part is named where an operation is defined
+    answer: type[Item],
+    *,
+    again: Callable[[Call, UUID], Any],
+    body: type[Body] | None = None,
+    at: str = "",
+    status: Callable[[Any], int] = lambda made: HTTPStatus.CREATED,
+    live: Callable[[Any], str] | None = None,
+    hands_key: bool = False,
+    **checks: Any,
+) -> Mark:
+    """Mark a POST that makes an object. It takes an Idempotency-Key.
+
+    The object and the key's row are written in one transaction; with `hands_key`, the method gets `key` and the service
+    behind it knows keys by itself. `again(call, pk)` returns what was made, for a call that is repeated; it takes the
+    same care of what the person may see as a GET. `at` names the object's address.
+    """
+
+    def decorated(method: Callable[..., Any]) -> Any:
+        @wraps(method)
+        def post(view: Endpoint, request: Call, **kwargs: Any) -> Response:
+            given = keys.key_of(request)
+            fields = _fields(request, body)
+            content = bytes(request._request.body)  # noqa: SLF001 -- the bytes as they came
+            replayed = False
+            if hands_key:
+                replayed = given is not None and not keys.reserve(request, given, content)
+                made = method(view, request, *fields, key=given or uuid4(), **kwargs)
+            elif given is None:
+                made = method(view, request, *fields, **kwargs)
+            else:
+                made, old = keys.once(
+                    request, given, content, lambda: method(view, request, *fields, **kwargs)
+                )
+                replayed = made is None
+                made = again(request, old) if old is not None else made
+            response = _sent(answer, made, request, status=status(made), live=live)
+            if at:
+                response["Location"] = pages_address(at, made)
+            if replayed:
+                response["Idempotent-Replayed"] = "true"
+            return response
+
+        described = schema.Described(
+            answer=answer, body=body, status=HTTPStatus.CREATED, takes_key=True, waits=live is not None
+        )
+        return _operation(post, Operation(**_changing(checks)), described)
+
+    return decorated
+
+
+def acts(
+    answer: type[Item] | None,
+    *,
+    body: type[Body] | None = None,
+    status: int = HTTPStatus.OK,
+    **checks: Any,
+) -> Mark:
+    """Mark a POST, or a DELETE, that does something with an object that exists. Without `answer`: 204."""
+
+    def decorated(method: Callable[..., Any]) -> Any:
+        @wraps(method)
+        def act(view: Endpoint, request: Call, **kwargs: Any) -> Response:
+            result = method(view, request, *_fields(request, body), **kwargs)
+            return _sent(answer, result, request, status=status)
+
+        code = status if answer else HTTPStatus.NO_CONTENT
+        return _operation(
+            act, Operation(**_changing(checks)), schema.Described(answer=answer, body=body, status=code)
+        )
+
+    return decorated
+
+
+def changes(*, body: type[Body], **checks: Any) -> Mark:
+    """Mark a PATCH. It wants the ETag of what was read as If-Match, and answers as GET does afterwards.
+
+    Changes of one address wait for each other, so nobody's change is lost between the comparison and the writing.
+    """
+
+    def decorated(method: Callable[..., Any]) -> Any:
+        @wraps(method)
+        def patch(view: Any, request: Call, **kwargs: Any) -> Response:
+            wanted = request.headers.get("If-Match", "")
+            if not wanted:
+                raise EtagMissing("Send the ETag of what you have read as If-Match.")
+            fields = _fields(request, body, partial=True)
+            with transaction.atomic():
+                _lock(request.path)
+                if wanted != "*" and _etag_now(view, request, kwargs) not in _etags(wanted):
+                    raise Stale("This has changed since you read it. Read it again, then change it.")
+                method(view, request, *fields, **kwargs)
+            return cast("Response", view.get(request, **kwargs))
+
+        described = schema.Described(body=body, matches=True, of_get=True)
+        return _operation(patch, Operation(**_changing(checks)), described)
+
+    return decorated
+
+
+def sends(*media_types: str, parameters: Sequence[str] = (), **checks: Any) -> Mark:
+    """Mark a GET that sends a file: the method returns the response itself."""
+
+    def decorated(method: Callable[..., Any]) -> Any:
+        @wraps(method)
+        def get(view: Endpoint, request: Call, **kwargs: Any) -> HttpResponseBase:
+            _no_parameters(request, known=parameters)
+            return cast("HttpResponseBase", method(view, request, **kwargs))
+
+        described = schema.Described(media_types=media_types, parameters=tuple(parameters))
+        return _operation(get, Operation(**checks), described)
+
+    return decorated
+
+
+def pages_address(name: str, made: Any) -> str:
+    """Return the path of an object: `name` is its endpoint's, such as `api:request`."""
+    from django.urls import reverse  # noqa: PLC0415 -- the map of addresses imports this module
+
+    return reverse(name, args=[made.pk])
+
+
+def _operation(method: Callable[..., Any], operation: Operation, described: schema.Described) -> Any:
+    method.operation = operation  # type: ignore[attr-defined]  # read by Endpoint.initial and by tests
+    method.described = described  # type: ignore[attr-defined]  # read by the schema
+    return method
+
+
+def _changing(checks: Mapping[str, Any]) -> dict[str, Any]:
+    return {"rate": "changes", **checks}
+
+
+def _fields(call: Call, body: type[Body] | None, *, partial: bool = False) -> list[Any]:
+    """Return the validated body as a list of one dictionary, or of nothing if the operation takes no body."""
+    _no_parameters(call)
+    if body is None:
+        if int(call.META.get("CONTENT_LENGTH") or 0) and call.data != {}:
+            raise Invalid("This call takes no body. Send none, or {}.")
+        return []
+    given = {} if isinstance(call.data, QueryDict) else call.data
+    fields = body(data=given, partial=partial, context={"call": call})
+    fields.is_valid(raise_exception=True)
+    return [dict(fields.validated_data)]
+
+
+def _no_parameters(call: Call, known: Sequence[str] = ()) -> None:
+    if extra := sorted(set(call.query_params) - set(known)):
+        raise Invalid(f"“{extra[0][:100]}” is not a parameter of this address.")
+
+
+def _sent(
+    answer: type[Item] | None,
+    found: Any,
+    call: Call,
+    *,
+    status: int = HTTPStatus.OK,
+    live: Callable[[Any], str] | None = None,
+) -> Response:
+    if answer is None:
+        return Response(status=HTTPStatus.NO_CONTENT)
+    response = Response(answer(found, context={"call": call}).data, status=status)
+    if live is not None and "Prefer" in call.headers and (key := live(found)):
+        response[LIVE_HEADER] = key
+    return response
+
+
+def _with_etag(call: Call, rendered: Response) -> Response:
+    etag = f'"{fingerprints.keyed("rest.etag", rendered.content.decode())}"'
+    rendered["ETag"] = etag
+    if etag in _etags(call.headers.get("If-None-Match", "")) and LIVE_HEADER not in rendered:
+        rendered.status_code = HTTPStatus.NOT_MODIFIED
+        rendered.content = b""
+        del rendered["Content-Type"]
+    return rendered
+
+
+def _etags(header: str) -> list[str]:
+    return [etag.strip().removeprefix("W/") for etag in header.split(",")]
+
+
+def _etag_now(view: Any, call: Call, kwargs: Mapping[str, Any]) -> str:
+    content = CompactJSONRenderer().render(view.get(call, **kwargs).data)
+    return f'"{fingerprints.keyed("rest.etag", content.decode())}"'
+
+
+def _lock(path: str) -> None:
+    """Hold Postgres's lock for this address until the transaction ends."""
+    number = int.from_bytes(bytes.fromhex(fingerprints.keyed("rest.lock", path)[:16]), "big", signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
+
+
+def _check_client(call: Call) -> None:
+    """Refuse a Python client that is too old. Other programs do not say a version."""
+    given = call.headers.get("Weir-Client", "")
+    parts = given.split(".")[:3]
+    if given and all(part.isdecimal() and len(part) < 6 for part in parts):
+        version = tuple(int(part) for part in parts)
+        if version < settings.CLIENT_MINIMUM:
+            oldest = ".".join(map(str, settings.CLIENT_MINIMUM))
+            raise ClientTooOld(
+                f"This portal needs version {oldest} or newer of the client. Install it again."
+            )

@@ -1,0 +1,197 @@
+"""Refusals and failures as problem details (RFC 9457), each with a code of a closed list."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from common.admission import Busy
+from common.errors import Refused
+
+logger = logging.getLogger("django.request")
+
+MEDIA_TYPE = "application/problem+json"
+DOCS = "/api/v1/docs/errors/"
+ERRORS_SHOWN = 50
+
+CODES: dict[str, tuple[int, str]] = {
+    "refused": (400, "This was not done"),
+    "invalid": (400, "Some fields are not right"),
+    "not_json": (400, "The body is not the JSON that is expected"),
+    "client_too_old": (400, "This client is too old for the portal"),
+    "unauthenticated": (401, "Sign in first"),
+    "token_expired": (401, "The access token has expired"),
+    "token_revoked": (401, "The access token was revoked"),
+    "budget_exceeded": (402, "There is not enough budget left"),
+    "denied": (403, "You may not do this"),
+    "token_scope": (403, "The access token does not allow this"),
+    "confirm_again": (403, "Confirm your identity first"),
+    "not_found": (404, "There is nothing here"),
+    "method_not_allowed": (405, "This address does not take this method"),
+    "not_acceptable": (406, "The API cannot answer in this format"),
+    "conflict": (409, "Something changed in the meantime"),
+    "key_reused": (409, "This idempotency key was used for something else"),
+    "offset": (409, "The upload continues at another place"),
+    "gone": (410, "This is no longer here"),
+    "stale": (412, "This has changed since you read it"),
+    "too_large": (413, "This is too large"),
+    "unsupported_media_type": (415, "The API does not read this format"),
+    "locked": (423, "Somebody else is writing this at the moment"),
+    "etag_missing": (428, "Say which version you are changing"),
+    "too_many": (429, "Too many calls"),
+    "too_much_at_once": (429, "Too many calls at once"),
+    "checksum": (460, "The checksum does not match"),
+    "failed": (500, "The portal failed"),
+    "busy": (503, "The portal is busy"),
+    "unavailable": (503, "The portal cannot answer at the moment"),
+}
+"""Every code that an answer of the API can carry, with its status and title."""
+
+
+class Invalid(Refused):
+    """Some fields of the body are not right; `place` is where, such as `query.where.parts[1].left`."""
+
+    code = "invalid"
+
+    def __init__(self, text: str, *, place: str = "", fields: dict[str, list[str]] | None = None) -> None:
+        super().__init__(text)
+        self.place, self.fields = place, fields or {}
+
+
+class KeyReused(Refused):
+    """The idempotency key was used for something else."""
+
+    status = 409
+    code = "key_reused"
+
+
+class Stale(Refused):
+    """The object has changed since the caller read it."""
+
+    status = 412
+    code = "stale"
+
+
+class EtagMissing(Refused):
+    """A change must say which version of the object it changes."""
+
+    status = 428
+    code = "etag_missing"
+
+
+def body(code: str, detail: str, *, status: int | None = None, **more: object) -> dict[str, object]:
+    """Return a problem as JSON. `more` may hold `fields`, `place`, `costs`, `left`."""
+    known, title = CODES[code]
+    return {
+        "type": f"{DOCS}#{code}",
+        "title": title,
+        "status": status or known,
+        "code": code,
+        "detail": detail,
+        **{name: value for name, value in more.items() if value not in (None, "", {}, [])},
+        "request_id": request_id(),
+    }
+
+
+def request_id() -> str:
+    """Return the id under which the log has this request."""
+    return str(structlog.contextvars.get_contextvars().get("request_id", ""))
+
+
+def page(request: HttpRequest, code: str, detail: str) -> JsonResponse:
+    """Return a problem for an address of the API at which no view answers."""
+    content = body(code, detail)
+    return JsonResponse(content, status=CODES[code][0], content_type=MEDIA_TYPE)
+
+
+def handler(exc: Exception, context: dict[str, Any]) -> Response:
+    """Turn whatever a view raised into a problem. REST framework calls this."""
+    content, headers = _problem(exc)
+    if content["code"] == "failed":
+        request = context["request"]
+        logger.error("Internal Server Error: %s", request.path, exc_info=exc)
+    return Response(content, status=int(str(content["status"])), headers=headers, content_type=MEDIA_TYPE)
+
+
+def _problem(exc: Exception) -> tuple[dict[str, object], dict[str, str]]:
+    match exc:
+        case Refused():
+            return _refusal(exc)
+        case Http404() | exceptions.NotFound():
+            return body("not_found", "There is nothing here that you can see."), {}
+        case exceptions.APIException():
+            return _framework(exc)
+        case PermissionDenied():
+            return body("denied", str(exc) or "You may not do this."), {}
+        case RequestDataTooBig():
+            return body("too_large", "The body of this request is too long. Send less."), {}
+        case SuspiciousOperation():
+            return body("refused", "This request is malformed. Send it again as the documentation says."), {}
+        case _:
+            return body(
+                "failed", "The portal failed. Try again; if it fails again, send an admin this id."
+            ), {}
+
+
+def _refusal(exc: Refused) -> tuple[dict[str, object], dict[str, str]]:
+    headers = {"Retry-After": str(exc.RETRY_SECONDS)} if isinstance(exc, Busy) else {}
+    more = {name: getattr(exc, name, None) for name in ("fields", "place", "costs", "left", "offset")}
+    return body(exc.code, str(exc), status=exc.status, **more), headers
+
+
+def _framework(exc: exceptions.APIException) -> tuple[dict[str, object], dict[str, str]]:
+    """Return the problem of an exception that REST framework raised by itself."""
+    match exc:
+        case exceptions.ValidationError():
+            fields = flat(exc.detail)
+            first = next(iter(fields.items()), ("", ["This is not right."]))
+            return body("invalid", f"{first[0]}: {first[1][0]}".removeprefix(": "), fields=fields), {}
+        case exceptions.ParseError():
+            return body("not_json", str(exc.detail)), {}
+        case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
+            code = str(getattr(exc.detail, "code", "unauthenticated"))
+            headers = {"WWW-Authenticate": str(getattr(exc, "auth_header", "Bearer"))}
+            return body(code if code in CODES else "unauthenticated", _sign_in(exc)), headers
+        case exceptions.Throttled():
+            seconds = str(int(getattr(exc, "wait", 1) or 1))
+            return body("too_many", f"Too many calls. Try again in {seconds} s."), {"Retry-After": seconds}
+        case _:
+            code = _code_of(exc.status_code)
+            return body(code, str(exc.detail)), {}
+
+
+def _sign_in(exc: exceptions.APIException) -> str:
+    if isinstance(exc, exceptions.NotAuthenticated):
+        return "Send an access token: “Authorization: Bearer weir_…”. Make one on the page Access tokens."
+    return str(exc.detail)
+
+
+def _code_of(status: int) -> str:
+    named = {403: "denied", 405: "method_not_allowed", 406: "not_acceptable", 415: "unsupported_media_type"}
+    return named.get(status, "refused" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "failed")
+
+
+def flat(detail: Any, place: str = "") -> dict[str, list[str]]:
+    """Return {place: [sentences]} of a tree of validation errors, at most the first fifty places."""
+    found: dict[str, list[str]] = {}
+    waiting: list[tuple[str, Any]] = [(place, detail)]
+    while waiting and len(found) < ERRORS_SHOWN:
+        where, item = waiting.pop(0)
+        if isinstance(item, dict):
+            waiting += [(_joined(where, str(name)), below) for name, below in item.items()]
+        elif isinstance(item, list) and any(isinstance(below, dict | list) for below in item):
+            waiting += [(f"{where}[{number}]", below) for number, below in enumerate(item) if below]
+        else:
+            found[where] = [str(text) for text in (item if isinstance(item, list) else [item])]
+    return found
+
+
+def _joined(place: str, name: str) -> str:
+    if name == "non_field_errors":
+        return place
+    return f"{place}.{name}" if place else name

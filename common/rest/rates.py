@@ -1,0 +1,48 @@
+"""How many calls a person may make in a minute, by what the calls cost. Counted in each web process by itself."""
+
+import time
+from collections import OrderedDict
+from threading import Lock
+
+from rest_framework.exceptions import Throttled
+
+from common.client_address import client_address
+from common.rest.grants import Call
+
+SECONDS = 60
+REMEMBERED = 20_000
+RATES = {"reads": 1200, "changes": 300, "prices": 240, "questions": 60, "mock_runs": 20, "sign_in": 10}
+"""Calls a minute: of one person, or of one address if nobody is signed in."""
+
+
+class Counts:
+    """Counts of the current minute, by person and rate. Thread-safe; remembers the newest 20,000."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._counts: OrderedDict[tuple[str, str], tuple[int, int]] = OrderedDict()
+
+    def one_more(self, who: str, rate: str, minute: int) -> int:
+        """Count a call and return how many there have been in this minute."""
+        with self._lock:
+            seen, count = self._counts.pop((who, rate), (minute, 0))
+            count = count + 1 if seen == minute else 1
+            self._counts[who, rate] = (minute, count)
+            while len(self._counts) > REMEMBERED:
+                self._counts.popitem(last=False)
+        return count
+
+    def clear(self) -> None:
+        with self._lock:
+            self._counts.clear()
+
+
+counts = Counts()
+
+
+def admit(call: Call, rate: str) -> None:
+    """Count the call. Raises Throttled, with the seconds to wait, if there were too many in this minute."""
+    who = str(getattr(call.user, "pk", None) or client_address(call))
+    now = time.time()
+    if counts.one_more(who, rate, int(now // SECONDS)) > RATES[rate]:
+        raise Throttled(wait=SECONDS - now % SECONDS)

@@ -1,0 +1,146 @@
+"""The OpenAPI description of the API, made from what operations say of themselves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from django_filters import FilterSet
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, inline_serializer
+from rest_framework import serializers
+
+from common.rest.bodies import Body, Item
+from common.rest.problems import CODES, MEDIA_TYPE
+
+LIMITS = {"limit": "How many, at most 200.", "cursor": "Where to continue: part of the path in `next`."}
+PROBLEM = "Problem"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """What an operation takes and returns. `of_get`: it returns what GET of the same address does."""
+
+    answer: type[Item] | None = None
+    body: type[Body] | None = None
+    status: int = HTTPStatus.OK
+    is_list: bool = False
+    filters: type[FilterSet] | None = None
+    parameters: tuple[str, ...] = ()
+    media_types: Sequence[str] = ()
+    takes_key: bool = False
+    matches: bool = False
+    waits: bool = False
+    of_get: bool = False
+
+
+class OperationSchema(AutoSchema):
+    """Reads the description of an operation instead of guessing from serializers and querysets."""
+
+    @property
+    def described(self) -> Described:
+        return getattr(getattr(self.view, self.method.lower()), "described", Described())
+
+    def get_operation_id(self) -> str:
+        name = self.view.__class__.__name__
+        return f"{'list' if self.described.is_list else self.method.lower()}{name}"
+
+    def get_tags(self) -> list[str]:
+        return [self.path.removeprefix("/api/v1/").split("/")[0] or "portal"]
+
+    def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular has it
+        return str(getattr(self.view, self.method.lower()).__doc__ or self.view.__class__.__doc__ or "")
+
+    def get_request_serializer(self) -> Any:
+        return self.described.body
+
+    def get_filter_backends(self) -> list[Any]:
+        return []
+
+    def get_response_serializers(self) -> Any:
+        described = self.described
+        if described.of_get:
+            described = self.view.get.described  # type: ignore[attr-defined]
+        if described.media_types:
+            return {(200, media): OpenApiTypes.BINARY for media in described.media_types}
+        if described.answer is None:
+            return {204: OpenApiResponse(description="Done.")}
+        if not described.is_list:
+            return {int(described.status): described.answer, **self._waiting()}
+        fields = {
+            "items": described.answer(many=True),
+            "next": serializers.CharField(allow_null=True, help_text="The path of the next page."),
+        }
+        return inline_serializer(f"{described.answer.__name__}List", fields)
+
+    def _waiting(self) -> dict[int, Any]:
+        described = self.described
+        return {202: described.answer} if described.waits and self.method == "POST" else {}
+
+    def get_override_parameters(self) -> list[Any]:
+        described = self.described
+        found = [OpenApiParameter(name, str, description="") for name in described.parameters]
+        if described.is_list:
+            found += [OpenApiParameter("limit", int, description=LIMITS["limit"])]
+            found += [OpenApiParameter("cursor", str, description=LIMITS["cursor"])]
+            found += _of_filters(described.filters)
+        if described.takes_key:
+            found.append(_header("Idempotency-Key", "A UUID. The same call with the same key acts once."))
+        if described.matches:
+            found.append(_header("If-Match", "The ETag of what was read.", required=True))
+        if described.waits:
+            found.append(_header("Prefer", "wait=20: answer when it is ready, or after 20 s at the latest."))
+        return found
+
+
+def _header(name: str, description: str, *, required: bool = False) -> OpenApiParameter:
+    return OpenApiParameter(name, str, OpenApiParameter.HEADER, description=description, required=required)
+
+
+def _of_filters(filters: type[FilterSet] | None) -> list[OpenApiParameter]:
+    found = []
+    for name, item in (filters.base_filters if filters else {}).items():
+        choices = [value for value, _ in item.extra.get("choices", [])]
+        found.append(
+            OpenApiParameter(
+                name, str, description=str(item.extra.get("help_text", "")), enum=choices or None
+            )
+        )
+    return found
+
+
+def add_problems(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:  # noqa: FBT001
+    """Add the problem answers to every operation, and what a problem looks like. drf-spectacular calls this."""
+    result["components"].setdefault("schemas", {})[PROBLEM] = _problem()
+    answer = {"$ref": f"#/components/schemas/{PROBLEM}"}
+    for status in sorted({status for status, _ in CODES.values()}):
+        titles = [title for code, title in CODES.values() if code == status]
+        result["components"].setdefault("responses", {})[f"Problem{status}"] = {
+            "description": "; ".join(titles) + ".",
+            "content": {MEDIA_TYPE: {"schema": answer}},
+        }
+    for path in result["paths"].values():
+        for operation in path.values():
+            for name in result["components"]["responses"]:
+                operation["responses"].setdefault(name[-3:], {"$ref": f"#/components/responses/{name}"})
+    return result
+
+
+def _problem() -> dict[str, Any]:
+    text = {"type": "string"}
+    return {
+        "type": "object",
+        "description": "Why a call was refused or failed (RFC 9457).",
+        "required": ["type", "title", "status", "code", "detail", "request_id"],
+        "properties": {
+            "type": text,
+            "title": text,
+            "status": {"type": "integer"},
+            "code": {"type": "string", "enum": sorted(CODES)},
+            "detail": text,
+            "fields": {"type": "object", "additionalProperties": {"type": "array", "items": text}},
+            "place": text,
+            "request_id": text,
+        },
+    }

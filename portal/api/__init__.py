@@ -1,0 +1,1 @@
+"""The root of the REST API, its schema and documentation, and the map of its addresses."""
