@@ -1,6 +1,5 @@
 """What every operation of the API does: who calls, what a token allows, bodies, ETags, problems."""
 
-import json
 from typing import Any
 
 import pytest
@@ -9,8 +8,8 @@ from django.test import Client
 from accounts.models import AccessToken, User
 from accounts.services import tokens
 from common.rest import rates
-from common.rest.problems import CODES
 from tests.makers import accounts as people
+from tests.rest import bearer, problem
 
 pytestmark = pytest.mark.django_db
 
@@ -23,20 +22,6 @@ def _fresh_minute():
 @pytest.fixture
 def person() -> User:
     return people.scientist(name="Sina Scientist")
-
-
-def bearer(person: User, *scopes: str, **fields: Any) -> dict[str, str]:
-    _, secret = tokens.make(by=person, name="a test", scopes=scopes or ["read"], **fields)
-    return {"Authorization": f"Bearer {secret}"}
-
-
-def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(answer.content)
-    assert (answer.status_code, content["code"]) == (status, code), content
-    assert answer["Content-Type"] == "application/problem+json"
-    assert content["status"] == status == CODES[code][0]
-    assert content["request_id"]
-    return content
 
 
 def test_anybody_reads_what_the_portal_is(client: Client):
