@@ -12,6 +12,7 @@ http = get_asgi_application()
 
 from django.urls import path  # noqa: E402 -- apps must be loaded first
 
+from portal.api.live import Live  # noqa: E402 -- as above
 from portal.origins import Origins  # noqa: E402 -- as above
 from portal.probes import Probes  # noqa: E402 -- as above
 from portal.request_limits import Sockets, Turnstile  # noqa: E402 -- as above
@@ -22,7 +23,7 @@ sockets = URLRouter([path(SOCKET_PATH, LiveConsumer.as_asgi())])
 
 application = ProtocolTypeRouter(
     {
-        "http": Probes(Turnstile(http, at_once=settings.REQUESTS_AT_ONCE)),
+        "http": Probes(Live(Turnstile(http, at_once=settings.REQUESTS_AT_ONCE))),
         "websocket": Origins(
             Sockets(AuthMiddlewareStack(sockets), at_once=settings.SOCKETS_AT_ONCE),
             base=settings.BASE_URL,

@@ -20,6 +20,7 @@ from django.http.cookie import parse_cookie
 from django.template.loader import render_to_string
 from django.utils.functional import cached_property
 
+from common import fingerprints
 from common.admission import Busy, Turns
 from common.client_address import address_of
 
@@ -37,7 +38,8 @@ REMEMBERED = 20_000
 
 
 class Sessions:
-    """The people of recently used session keys, as Django found them. Used only to choose a place in the queue."""
+    """The people of recently used session keys and tokens, as Django found them. Used only to choose a place in the
+    queue."""
 
     def __init__(self) -> None:
         self._people: OrderedDict[str, str] = OrderedDict()
@@ -56,6 +58,9 @@ class Sessions:
 
 
 def _session_key(scope: Scope) -> str:
+    """Return what names the caller: the Authorization header, which alone counts if there is one, or the session."""
+    if sent := next((value for name, value in scope["headers"] if name == b"authorization"), b""):
+        return token_key(sent.decode("latin1"))
     cookies = b"; ".join(value for name, value in scope["headers"] if name == b"cookie")
     return parse_cookie(cookies.decode("latin1")).get(settings.SESSION_COOKIE_NAME, "")
 
@@ -64,6 +69,11 @@ def _address(scope: Scope) -> str:
     """Return the client's address. Behind a proxy, X-Forwarded-For distinguishes strangers."""
     written = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
     return address_of(str((scope.get("client") or [""])[0]), written.decode("latin1"))
+
+
+def token_key(header: str) -> str:
+    """Return the name of a token in memory: a short keyed hash of it."""
+    return f"token {fingerprints.keyed('portal.queue', header)[:32]}"
 
 
 sessions = Sessions()
@@ -77,6 +87,12 @@ class PeopleMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         answer = self.get_response(request)
+        if sent := request.headers.get("Authorization", ""):
+            if request.user.is_authenticated:
+                sessions.remember(token_key(sent), str(request.user.pk))
+            else:
+                sessions.forget(token_key(sent))
+            return answer
         sent, key = request.COOKIES.get(settings.SESSION_COOKIE_NAME, ""), request.session.session_key
         if key and request.user.is_authenticated:
             sessions.remember(key, str(request.user.pk))

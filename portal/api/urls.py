@@ -2,11 +2,12 @@
 
 from django.urls import include, path, re_path
 
-from portal.api import views
+from portal.api import events, views
 
 app_name = "api"
 urlpatterns = [
     path("", views.Portal.as_view(), name="portal"),
     path("", include("accounts.api.urls")),
+    path("events/", events.Events.as_view(), name="events"),
     re_path("", views.Nothing.as_view(), name="nothing"),
 ]

@@ -358,3 +358,4 @@ def _folder_of(promise: Promise) -> Path:
 def _announce(answer: Answer, action: str, **detail: str | float) -> None:
     record(action, answer.budget, by=answer.budget.scientist, on=answer, facts=detail)
     live.changed("user", answer.budget.scientist_id)
+    live.changed("answer", answer.pk)

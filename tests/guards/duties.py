@@ -30,6 +30,7 @@ RECORDS = {
     "accounts.Invitation.invited_by": "an invitation lapses when its admin is one no more",
     "accounts.Invitation.accepted_by": DID,
     "accounts.Session.user": OWN,
+    "accounts.AccessToken.owner": "narrows what its person may do, and gives nothing",
     "accounts.Notification.user": OWN,
     "datasets.DatasetReviewer.granted_by": DID,
     "datasets.Terms.written_by": DID,

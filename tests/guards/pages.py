@@ -37,7 +37,20 @@ class Page:
         return any(converter == "UUIDConverter" for _, converter in self.arguments)
 
 
+API = "api/"
+"""What the addresses of the REST API begin with. They are operations, which test_api goes through."""
+
+
 def every_page() -> list[Page]:
+    return [page for page in _every_address() if not page.route.startswith(API)]
+
+
+def every_endpoint() -> list[Page]:
+    """The addresses of the REST API, but for the one that answers what does not exist."""
+    return [page for page in _every_address() if page.route.startswith(API) and page.name != "api:nothing"]
+
+
+def _every_address() -> list[Page]:
     return list(_walk(get_resolver().url_patterns, Page("", "", ())))
 
 

@@ -5,41 +5,18 @@ from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
-from django.apps import apps
 from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
 import portal.urls
-from accounts import services as people
 from accounts.models import User
-from audit.models import Entry
-from datasets.models import Upload
-from privacy.execution import lifecycle
-from privacy.models import TopUp
-from requests_app import services as lane
 from tests import make
 from tests.guards.pages import Page, every_page
-from tests.makers import privacy as shares
+from tests.guards.world import MARK, OBJECTS, world
 
-OBJECTS = {
-    "audit": {"Entry"},
-    "people": {"User", "Invitation", "Notification"},
-    "datasets": {"Dataset", "Revision", "Table", "Upload", "DatasetReviewer", "AccessRequest", "Grant"},
-    "answers": {"Dataset", "Budget", "TopUp", "Answer"},
-    "requests": {
-        "Dataset",
-        "CodeRequest",
-        "Version",
-        "Comment",
-        "Run",
-        "Release",
-        "Output",
-        "CodeEnvironment",
-    },
-}
-"""What the pages below each first part of a URL are about."""
+__all__ = ["world"]
 
 OPEN = {
     "components": "developers' page, 404 outside the demo",
@@ -61,8 +38,6 @@ OPEN = {
 """Pages for those who have not signed in, each with its reason."""
 
 PAGES = every_page()
-MARK = "Quetzalcoatlus"
-"""In the name of everything foreign: a page that shows it to a stranger shows what they may not know."""
 
 
 def by_route(page: Page) -> str:
@@ -87,46 +62,6 @@ def test_the_open_pages_exist_and_are_open(client: Client, name: str):
         answer = client.get(page.path(uuid=uuid4()))
         asked = reverse(settings.LOGIN_URL) + "?"
         assert not answer.get("Location", "").startswith(asked), f"{name} is not open: take it off the list."
-
-
-@pytest.fixture
-def world(settings) -> dict[str, UUID]:
-    """One foreign object of every model, by the model's name."""
-    settings.REGISTRATION = True
-    owner = make.owner(name=f"{MARK} Owner")
-    dataset = make.dataset(
-        owner=owner, title=f"{MARK} wages", discoverable=False, policy={"held_downloads": True}
-    )
-    item = make.code_request(dataset=dataset, title=f"{MARK} mean", at="in_review")
-    lane.comment(item.latest, by=owner, text=f"{MARK} is odd.")
-    make.code_request(dataset=dataset, title=f"{MARK} mean", at="released")
-    make.access_request(dataset=make.dataset(owner=owner, discoverable=True, title=f"{MARK} open"))
-    make.reviewer(dataset)
-    draft = make.dataset(owner=owner, published=False, title=f"{MARK} draft")
-    Upload.objects.create(revision=draft.draft, user=owner, file_name="odd.csv", size=10)
-    share = shares.budget(shares.promise(dataset))
-    make.grant(dataset, share.scientist)
-    answer = shares.answer(share, epsilon=0.5)
-    lifecycle.compute(str(answer.pk))
-    TopUp.objects.create(budget=share, epsilon=1.0, reason=f"{MARK} again")
-    lane.add_environment(by=make.admin(), name="odd", requirements=f"{MARK}==1.0")
-    people.invite("odd@weir.example", by=make.admin(), roles=["scientist"])
-    people.register(
-        "new@weir.example",
-        name=f"{MARK} New",
-        password=make.PASSWORD,
-        affiliation="",
-        note="",
-        time_zone="UTC",
-    )
-    kinds = set().union(*OBJECTS.values())
-    models = {model.__name__: model for model in apps.get_models() if model.__name__ in kinds}
-    found = {name: model._default_manager.first() for name, model in models.items()}
-    assert sorted(found) == sorted(kinds)
-    assert [name for name, item in found.items() if item is None] == []
-    entry = Entry.objects.filter(dataset_id=str(dataset.pk)).latest("id")
-    chosen = {"User": owner.pk, "Dataset": dataset.pk, "Entry": entry.key}
-    return {name: item.pk for name, item in found.items()} | chosen
 
 
 def objects_of(page: Page, world: dict[str, UUID]) -> dict[str, UUID]:

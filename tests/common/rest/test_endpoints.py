@@ -169,7 +169,7 @@ def test_a_list_refuses_other_parameters(client: Client, person: User, query: st
 
 def test_too_many_calls(client: Client, person: User, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(rates.RATES, "reads", 2)
-    monkeypatch.setattr(rates.time, "time", lambda: 1_000_000.0)
+    monkeypatch.setattr("common.rest.rates.time.time", lambda: 1_000_000.0)
     headers = bearer(person)
     assert [client.get("/api/v1/me/", headers=headers).status_code for _ in range(2)] == [200, 200]
     answer = client.get("/api/v1/me/", headers=headers)
