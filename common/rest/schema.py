@@ -1,5 +1,6 @@
 """The OpenAPI description of the API, made from what operations say of themselves."""
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -16,6 +17,13 @@ from common.rest.problems import CODES, MEDIA_TYPE
 
 LIMITS = {"limit": "How many, at most 200.", "cursor": "Where to continue: part of the path in `next`."}
 PROBLEM = "Problem"
+NEVER = {
+    "get": frozenset({402, 412, 413, 415, 423, 428, 460}),
+    "post": frozenset({412, 428}),
+    "delete": frozenset({402, 412, 428, 460}),
+    "patch": frozenset({402}),
+}
+"""Statuses that operations of these methods do not have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +58,7 @@ class OperationSchema(AutoSchema):
         return [self.path.removeprefix("/api/v1/").split("/")[0] or "portal"]
 
     def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular has it
-        return str(getattr(self.view, self.method.lower()).__doc__ or self.view.__class__.__doc__ or "")
+        return inspect.getdoc(getattr(self.view, self.method.lower())) or ""
 
     def get_request_serializer(self) -> Any:
         return self.described.body
@@ -121,9 +129,11 @@ def add_problems(result: dict[str, Any], generator: Any, request: Any, public: b
             "content": {MEDIA_TYPE: {"schema": answer}},
         }
     for path in result["paths"].values():
-        for operation in path.values():
-            for name in result["components"]["responses"]:
-                operation["responses"].setdefault(name[-3:], {"$ref": f"#/components/responses/{name}"})
+        for method, operation in path.items():
+            for status in {status for status, _ in CODES.values()} - NEVER.get(method, frozenset()):
+                operation["responses"].setdefault(
+                    str(status), {"$ref": f"#/components/responses/Problem{status}"}
+                )
     return result
 
 

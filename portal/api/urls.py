@@ -8,6 +8,8 @@ app_name = "api"
 urlpatterns = [
     path("", views.Portal.as_view(), name="portal"),
     path("", include("accounts.api.urls")),
+    path("schema/", views.Description.as_view(), name="schema"),
+    path("docs/", views.docs, name="docs"),
     path("events/", events.Events.as_view(), name="events"),
     re_path("", views.Nothing.as_view(), name="nothing"),
 ]

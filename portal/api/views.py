@@ -1,13 +1,18 @@
 """What the API says of the portal itself, to anybody."""
 
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.http import Http404
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
 from rest_framework import serializers
 
 from common.rest.bodies import BODY_LIMIT, Item
-from common.rest.endpoints import Endpoint, reads
+from common.rest.endpoints import Endpoint, reads, sends
 from common.rest.grants import Call
 from common.rest.rates import RATES
 
@@ -61,6 +66,31 @@ class Portal(Endpoint):
                 "calls_per_minute": RATES,
             },
         }
+
+
+OPENAPI = Path(__file__).with_name("openapi.json")
+"""The description of the API. `manage.py openapi` writes it, and a test compares it with the code."""
+
+
+@cache
+def description() -> bytes:
+    return OPENAPI.read_bytes()
+
+
+class Description(Endpoint):
+    """The description of the API."""
+
+    @sends("application/json", is_open=True)
+    def get(self, call: Call) -> HttpResponse:
+        """Download the OpenAPI 3.1 description of this API. Nobody has to be signed in."""
+        return HttpResponse(description(), content_type="application/json")
+
+
+@login_not_required
+@require_safe
+def docs(request: HttpRequest) -> HttpResponse:
+    """Show every operation, and let people who are signed in try them."""
+    return render(request, "api/docs.html")
 
 
 class Nothing(Endpoint):

@@ -37,17 +37,21 @@ class Page:
         return any(converter == "UUIDConverter" for _, converter in self.arguments)
 
 
-API = "api/"
-"""What the addresses of the REST API begin with. They are operations, which test_api goes through."""
+API, DOCS = "api/", "api/v1/docs/"
+"""What the addresses of the REST API begin with: operations, which test_api goes through; and of its few pages."""
 
 
 def every_page() -> list[Page]:
-    return [page for page in _every_address() if not page.route.startswith(API)]
+    return [page for page in _every_address() if not _is_operation(page)]
 
 
 def every_endpoint() -> list[Page]:
     """The addresses of the REST API, but for the one that answers what does not exist."""
-    return [page for page in _every_address() if page.route.startswith(API) and page.name != "api:nothing"]
+    return [page for page in _every_address() if _is_operation(page) and page.name != "api:nothing"]
+
+
+def _is_operation(page: Page) -> bool:
+    return page.route.startswith(API) and not page.route.startswith(DOCS)
 
 
 def _every_address() -> list[Page]:

@@ -75,7 +75,7 @@ def test_scopes_and_rates_exist():
     assert {call.operation.rate for call in calls()} <= set(rates.RATES)
 
 
-OPEN = {"GET /api/v1/": "what the portal is"}
+OPEN = {"GET /api/v1/": "what the portal is", "GET /api/v1/schema/": "documentation"}
 """Operations for those who have not signed in, each with its reason."""
 
 

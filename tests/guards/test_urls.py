@@ -30,6 +30,7 @@ OPEN = {
     "account_signup": "leads to the registration",
     "mfa_authenticate": "the second step of signing in",
     "mfa_login_webauthn": "signing in with a passkey",
+    "api:docs": "documentation, the same for everybody",
     "accounts:register": "asking for an account",
     "accounts:registered": "asking for an account",
     "accounts:confirm_address": "asking for an account",
