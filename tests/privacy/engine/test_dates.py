@@ -38,7 +38,7 @@ from privacy.engine.plan.searches import SPREAD_CELLS, certain, grid_of, search
 from privacy.engine.release import measure
 from privacy.presentation import query_form, words
 from privacy.presentation.query_form import Line
-from tests.privacy.engine.test_searches import at_least_95_in_100, true
+from tests.privacy.engine.plan.test_searches import at_least_95_in_100, true
 
 EPOCH = dt.date(1970, 1, 1)
 ROWS, TIMES, ROW = 3000, 300, ONE // 2

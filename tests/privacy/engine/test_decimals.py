@@ -25,7 +25,7 @@ from privacy.engine.measure.ranks import Ranks
 from privacy.engine.plan.designs import design
 from privacy.engine.plan.searches import MOST_CELLS, SPREAD_CELLS, Grid, certain, grid_of, search
 from privacy.engine.release import measure
-from tests.privacy.engine.test_searches import Quiet, at_least_95_in_100, true
+from tests.privacy.engine.plan.test_searches import Quiet, at_least_95_in_100, true
 
 ROWS = 3000
 TIMES = 300

@@ -13,7 +13,7 @@ from django.test import Client
 
 from accounts.models import User
 from tests import make
-from tests.accounts.test_signing_in import age_the_sign_in
+from tests.accounts.signin.test_signing_in import age_the_sign_in
 
 pytestmark = pytest.mark.django_db
 ACTIVATE, STEP, AGAIN = (

@@ -17,7 +17,7 @@ from runner.build import CannotBuild
 from runner.contract import JobSpec, Status
 from runner.environments import Environment
 from runner.executors.bubblewrap import BubblewrapExecutor
-from tests.runner.sandbox.wheels import wheel
+from tests.runner.build.wheels import wheel
 
 pytestmark = pytest.mark.sandbox
 

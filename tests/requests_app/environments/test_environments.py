@@ -19,7 +19,7 @@ from requests_app.models import CodeEnvironment
 from runner.build import CannotBuild
 from tests import make
 from tests.makers import requests as made
-from tests.runner.sandbox.wheels import wheel
+from tests.runner.build.wheels import wheel
 
 pytestmark = pytest.mark.django_db
 

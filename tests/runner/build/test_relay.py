@@ -9,7 +9,7 @@ import pytest
 
 from runner.build import index
 from runner.build.relay import serving
-from tests.runner.sandbox.wheels import served
+from tests.runner.build.wheels import served
 
 pytestmark = pytest.mark.sandbox
 

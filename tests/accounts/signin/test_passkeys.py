@@ -14,7 +14,7 @@ from accounts.models import User
 from accounts.signin import passkeys
 from audit.models import Entry
 from tests import make
-from tests.accounts.test_signing_in import age_the_sign_in
+from tests.accounts.signin.test_signing_in import age_the_sign_in
 from tests.authenticators import SoftKey, text
 
 pytestmark = pytest.mark.django_db

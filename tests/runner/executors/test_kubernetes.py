@@ -12,8 +12,8 @@ from runner.contract import CloseCode, Limits, SandboxUnavailable, Status
 from runner.executors.kubernetes import executor as kubernetes
 from runner.executors.kubernetes import manifests
 from runner.host.state import new_name
-from tests.runner.sandbox.cluster import TOKEN, Cluster
-from tests.runner.sandbox.test_contract import LIMITS, ExecutorContract
+from tests.runner.executors.cluster import TOKEN, Cluster
+from tests.runner.executors.test_contract import LIMITS, ExecutorContract
 
 pytestmark = pytest.mark.sandbox
 

@@ -15,9 +15,9 @@ from runner.executors import gvisor
 from runner.host.linux import process_start
 from runner.host.meter import descendants
 from runner.host.state import base
+from tests.runner.executors.test_contract import LIMITS, ExecutorContract
 from tests.runner.sandbox import drive, people
 from tests.runner.sandbox.every import ATTACKS
-from tests.runner.sandbox.test_contract import LIMITS, ExecutorContract
 
 ROOT = Path(__file__).resolve().parents[3]
 

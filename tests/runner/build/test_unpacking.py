@@ -11,7 +11,7 @@ import pytest
 from runner.build import CannotBuild, accept
 from runner.build.inside.unpack import Bad, Room, unpack
 from runner.pins import read
-from tests.runner.sandbox.wheels import add_link, wheel
+from tests.runner.build.wheels import add_link, wheel
 
 
 @pytest.fixture

@@ -25,8 +25,8 @@ from runner.build import CannotBuild, index, pipeline, steps
 from runner.build.relay import serving
 from runner.build.steps import Step
 from runner.environments import Environment
+from tests.runner.build.wheels import pages, served, wheel
 from tests.runner.sandbox import people
-from tests.runner.sandbox.wheels import pages, served, wheel
 
 pytestmark = pytest.mark.sandbox
 
