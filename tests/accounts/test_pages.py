@@ -88,6 +88,29 @@ def test_a_form_keeps_what_was_typed(as_: As) -> None:
     assert "excludes all other roles" in answer.content.decode()
 
 
+def test_an_address_that_is_none_is_not_invited(as_: As) -> None:
+    answer = as_(make.admin()).post(url("invite"), {"email": "no address", "roles": ["owner"]})
+    assert (answer.status_code, 'value="no address"' in answer.content.decode()) == (422, True)
+    assert not Invitation.objects.exists()
+
+
+def test_an_admin_withdraws_an_invitation(as_: As) -> None:
+    admin = make.admin()
+    item, link = services.invite("x@weir.example", by=admin, roles=["owner"])
+    assert as_(admin).post(url("revoke_invitation", item.pk)).headers["Location"] == url("invitations")
+    assert Client().get(link[link.index("/people/") :]).status_code == 410
+
+
+def test_an_admin_ends_all_sessions_of_somebody_else(as_: As) -> None:
+    admin, person = make.admin(), make.scientist()
+    theirs = Client()
+    theirs.force_login(person)
+    client = as_(admin)
+    answer = client.post(url("sign_out_person", person.pk), follow=True)
+    assert "Sessions ended: 1." in answer.content.decode()
+    assert (theirs.get(url("profile")).status_code, client.get(url("profile")).status_code) == (302, 200)
+
+
 def test_the_link_of_an_invitation_is_shown_once(as_: As) -> None:
     client = as_(make.admin())
     first = client.post(url("invite"), {"email": "x@weir.example", "roles": ["owner"]})
@@ -112,13 +135,32 @@ def test_a_guest_makes_an_account_and_is_signed_in(client: Client) -> None:
     )
 
 
+def test_the_first_admin_does_not_take_the_address_of_somebody_else(client: Client) -> None:
+    person = make.user(password=make.PASSWORD)
+    link = services.first_admin_link()
+    fields = {"email": person.email, "name": "Xia", "time_zone": "UTC"}
+    fields |= dict.fromkeys(("password", "repeated"), "another one entirely")
+    answer = client.post(link[link.index("/people/") :], fields)
+    assert (answer.status_code, 'value="Xia"' in answer.content.decode()) == (200, True)
+    assert "_auth_user_id" not in client.session
+    person = User.objects.get(pk=person.pk)
+    assert (person.is_admin, person.check_password(make.PASSWORD)) == (False, True)
+
+
+def test_the_page_after_a_registration_names_no_address(client: Client) -> None:
+    page = client.get(url("registered"))
+    assert (page.status_code, "@" in page.content.decode().partition("<main")[2]) == (200, False)
+
+
 def test_the_list_is_searched_and_filtered(as_: As) -> None:
     make.scientist(name="Greta Grün", affiliation="Uni Graz")
-    make.owner(name="Hamid Horn")
+    make.owner(name="Hamid Horn", state=User.State.SUSPENDED)
     client = as_(make.admin())
     for query, names in (
         ("?text=graz", ["Greta Grün"]),
         ("?role=owner", ["Hamid Horn"]),
+        ("?state=suspended", ["Hamid Horn"]),
+        ("?state=active", ["Greta Grün"]),
         ("?text=nobody-of-this-name", []),
         ("?role=nonsense&page=nonsense", ["Greta Grün", "Hamid Horn", "Ada Admin"]),
     ):

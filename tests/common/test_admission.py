@@ -149,3 +149,36 @@ async def test_the_same_on_an_event_loop_also_when_who_waits_is_cancelled():
     await asyncio.gather(tasks[0], tasks[2])
     assert order == ["mei", "ingrid"]
     assert (turns._queues, turns._working) == ({}, {})
+
+
+async def test_who_waits_too_long_on_an_event_loop_leaves_the_queue_too():
+    turns = Turns(at_once=1, each=1, waiting=10, each_waiting=10)
+    async with turns.turn_async("mei", seconds=FOREVER):
+        with pytest.raises(Busy, match="The portal is busy"):
+            await turns.wait_async("ingrid", seconds=0.01)
+    assert (turns._queues, turns._working) == ({}, {})
+
+
+def test_a_turn_that_began_at_the_moment_of_leaving_is_given_back():
+    turns = Turns(at_once=1, each=1, waiting=10, each_waiting=10)
+    begun = turns._ask("mei")
+    turns._leave("mei", begun)
+    assert (turns._queues, turns._working) == ({}, {})
+
+
+def test_whoever_was_refused_at_the_moment_of_leaving_has_no_turn_to_give_back():
+    turns = Turns(at_once=1, each=1, waiting=10, each_waiting=1)
+    begun, _, refused = (turns._ask("mei") for _ in range(3))
+    assert isinstance(refused.exception(), TooMuchAtOnce)
+    turns._leave("mei", refused)
+    assert begun.done()
+    assert turns._working == {"mei": 1}
+
+
+def test_whoever_has_left_is_passed_over():
+    turns = Turns(at_once=1, each=1, waiting=10, each_waiting=10)
+    with turns.turn("mei", seconds=FOREVER):
+        left, ingrid = turns._ask("omar"), turns._ask("ingrid")
+        left.cancel()
+    assert ingrid.result(FOREVER) is None
+    assert turns._working == {"ingrid": 1}

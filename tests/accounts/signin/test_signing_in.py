@@ -15,6 +15,7 @@ from allauth.mfa.totp.internal.auth import (
     hotp_value,
     yield_hotp_counters_from_time,
 )
+from asgiref.sync import async_to_sync
 from axes.models import AccessAttempt
 from django.core.cache import cache
 from django.test import Client
@@ -22,6 +23,8 @@ from django.utils import timezone
 
 from accounts import services
 from accounts.models import Invitation, Session, User
+from accounts.signin import events
+from accounts.signin.sessions import SessionStore
 from audit.models import Entry
 from tests import make
 
@@ -158,6 +161,34 @@ def test_sessions_know_their_person_and_device(client: Client) -> None:
     assert (session.device, session.signed_in_at is not None) == ("A browser", True)
     hours = (session.expire_date - timezone.now()).total_seconds() / 3600
     assert 7.9 < hours <= 8
+
+
+def test_a_session_that_is_saved_on_an_event_loop_knows_its_person_too() -> None:
+    person = make.user()
+    store = SessionStore()
+    store.update({"_auth_user_id": str(person.pk), "device": "A socket"})
+    async_to_sync(store.asave)()
+    session = Session.objects.get(user=person)
+    assert (session.device, session.get_decoded()["_auth_user_id"]) == ("A socket", str(person.pk))
+
+
+def test_after_signing_in_nobody_is_sent_to_another_site(client: Client) -> None:
+    person = make.user(password=make.PASSWORD)
+    fields = {"login": person.email, "password": make.PASSWORD}
+    for target in ("https://evil.example/", "//evil.example/", "http://[", "/people/me/"):
+        answer = client.post("/account/login/", {**fields, "next": target})
+        assert answer.headers["Location"] == (target if target == "/people/me/" else "/")
+        client.post("/account/logout/")
+
+
+def test_who_is_signed_in_nowhere_signs_out_without_an_entry(client: Client) -> None:
+    assert client.post("/account/logout/").status_code == 302
+    assert actions() == []
+
+
+@pytest.mark.parametrize("typed", ["", "no address", "two@at@weir.example", "x" * 400])
+def test_what_is_no_address_is_counted_under_no_name(typed: str) -> None:
+    assert events.typed_address(None, {"email": typed}) == ""
 
 
 def test_sign_out_everywhere_ends_every_session(sign_in: SignIn) -> None:
