@@ -1,4 +1,4 @@
-"""Code environments: what a list may say, how one is built, chosen, retired; and what a version is bound to."""
+"""Code environments: how one is built, chosen, retired; and what a version is bound to."""
 
 import json
 import os
@@ -76,59 +76,13 @@ def ready_of(requirements, *, name="survey"):
     return item
 
 
-# The list
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "six==1.17.0",
-        "# comment\nsix == 1.17.0  # why\n\n",
-        f"six==1.17.0 \\\n    --hash=sha256:{HASH} \\\n    --hash=sha256:{HASH}\n",
-        'six[extra]==1.17.0 ; python_version >= "3.11"',
-    ],
-)
-def test_exact_versions_are_taken(text):
-    assert package_lists.check(text) == {"six": "1.17.0"}
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "# nothing",
-        "six",
-        "six>=1",
-        "six==1.*",
-        "-r other.txt",
-        "--index-url https://example.org",
-        "six==1.17.0 --index-url https://example.org",
-        "-e .",
-        "six @ https://example.org/six.whl",
-        "./six.whl",
-        "six==1.17.0 --hash=md5:abc",
-        "six==1.17.0\nSIX==1.16.0",
-        f"six==1.17.0 --hash=sha256:{HASH}\nidna==3.10",
-        "six==1.17.0 --config-settings=x=y",
-        'six==1.17.0 ; python_version > "3" --index-url=https://example.org',
-        'six==1.17.0 ; python_version > "${SECRET}"',
-        "six==1.17.0\x00",
-        "x" * (package_lists.LIMIT + 1),
-        "\n".join(f"p{number}==1" for number in range(package_lists.PACKAGES + 1)),
-    ],
-)
-def test_nothing_else_is_taken(text):
-    with pytest.raises(Refused):
-        package_lists.check(text)
+# Building
 
 
 @pytest.mark.parametrize("name", ["", "Survey", "../up", "a/b", "-x", "x" * 41, ".hidden", "default"])
 def test_names_that_are_no_folder_of_their_own_are_refused(name):
     with pytest.raises(Refused):
         added(name)
-
-
-# Building
 
 
 def test_an_admin_has_an_environment_built_and_is_told():
