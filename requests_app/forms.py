@@ -201,13 +201,13 @@ class OutputVerdictForm(forms.Form):
 class DecisionForm(forms.Form):
     """The decision on a run's outputs as a whole."""
 
-    VERDICTS = (
+    DECISIONS = (
         ("release", "Release the files marked for release"),
         ("request_changes", "Request changes"),
         ("reject", "Reject: release nothing"),
     )
-    verdict = forms.ChoiceField(
-        choices=VERDICTS, widget=forms.RadioSelect, error_messages={"required": "Choose a decision."}
+    decision = forms.ChoiceField(
+        choices=DECISIONS, widget=forms.RadioSelect, error_messages={"required": "Choose a decision."}
     )
     comment = forms.CharField(
         max_length=4000,
@@ -218,7 +218,7 @@ class DecisionForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        if data.get("verdict") in {"request_changes", "reject"} and not data.get("comment", "").strip():
+        if data.get("decision") in {"request_changes", "reject"} and not data.get("comment", "").strip():
             self.add_error("comment", "Give a reason, so that the author knows what to change.")
         return data
 

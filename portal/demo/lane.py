@@ -141,15 +141,15 @@ def judged(
     return fresh(item)
 
 
-def checked(run: Run | None, verdict: str, *, by: User, comment: str = "") -> Release | None:
+def checked(run: Run | None, decision: str, *, by: User, comment: str = "") -> Release | None:
     """Check the outputs of a run and decide on the release."""
     release = Release.objects.filter(run=run).first() if run else None
     if release is None or release.state not in Release.OPEN:
         return release
-    let_out = "release" if verdict == "release" else "withhold"
+    let_out = "release" if decision == "release" else "withhold"
     for output in release.run.outputs.filter(verdict=Output.Verdict.PENDING):
         releases.set_verdict(output, by=by, verdict=let_out, comment=comment)
-    return releases.decide(release, by=by, verdict=verdict, comment=comment)
+    return releases.decide(release, by=by, decision=decision, comment=comment)
 
 
 def cancelled(item: CodeRequest) -> None:

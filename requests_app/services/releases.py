@@ -73,19 +73,19 @@ def record_output(action: str, output: Output, *, by: User, **detail: object) ->
     record(action, item, by=by, on=output, run=str(output.run_id), content=content, **detail)
 
 
-def decide(release: Release, *, by: User, verdict: str, comment: str = "") -> Release:
+def decide(release: Release, *, by: User, decision: str, comment: str = "") -> Release:
     """Release the files marked for release, or none. Files that are not released are deleted."""
-    if verdict not in DECISIONS:
+    if decision not in DECISIONS:
         raise Refused("Choose whether to release the outputs, request changes, or reject them.")
     words = note(comment, 4000)
-    if verdict != "release" and not words:
+    if decision != "release" and not words:
         raise Refused("Give a reason, so that the author knows what to change.")
     with transaction.atomic():
         locked = rows.locked(release)
         require(rules.may_check_output, by, locked)
         now = timezone.now()
         record = {}
-        if verdict == "release":
+        if decision == "release":
             _check_verdicts(locked)
             record = release_record.build(
                 locked,
@@ -94,7 +94,7 @@ def decide(release: Release, *, by: User, verdict: str, comment: str = "") -> Re
                 names_reviewers=visibility.record_names_reviewers(locked.run.request),
             )
         done = workflow.take(
-            verdict, locked, by=by, decided_by=by, decided_at=now, comment=words, record=record
+            decision, locked, by=by, decided_by=by, decided_at=now, comment=words, record=record
         )
         completion.bytes_go(done.run)
         notifications.release_decided(done)

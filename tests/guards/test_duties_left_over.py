@@ -49,6 +49,7 @@ WORDS: dict[str, str] = {
     "outputs": "Means.",
     "title": "Odd",
     "verdict": "reject",
+    "decision": "reject",
     "epsilon": "1.5",
     "number": "0",
 }
@@ -179,7 +180,7 @@ CALLS: dict[str, Call] = {
     "lane.start_run": lambda c, by: lane.start_run(c.approved, by=by, key=uuid4()),
     "releases.begin_check": lambda c, by: releases.begin_check(c.to_check, by=by),
     "releases.set_verdict": lambda c, by: releases.set_verdict(_output(c), by=by, verdict="withhold"),
-    "releases.decide": lambda c, by: releases.decide(c.to_check, by=by, verdict="reject", comment="No."),
+    "releases.decide": lambda c, by: releases.decide(c.to_check, by=by, decision="reject", comment="No."),
     "outputs.open_held": lambda c, by: outputs.open_held(_output(c), by=by),
     "outputs.open_held_download": lambda c, by: outputs.open_held_download(_output(c), by=by),
     "outputs.open_released": lambda c, by: outputs.open_released(c.received.run.outputs.all()[0], by=by),

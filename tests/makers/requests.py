@@ -171,7 +171,7 @@ def release(run: Run, *, by: User | None = None) -> Release:
     reviewer = by or run.request.dataset.owner
     for output in run.outputs.filter(verdict=Output.Verdict.PENDING):
         releases.set_verdict(output, by=reviewer, verdict="release")
-    return releases.decide(Release.objects.get(run=run), by=reviewer, verdict="release")
+    return releases.decide(Release.objects.get(run=run), by=reviewer, decision="release")
 
 
 def fresh_run(run: Run, **fields: Any) -> Run:

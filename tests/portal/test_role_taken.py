@@ -46,7 +46,7 @@ def test_an_owner_without_the_role_sees_no_rows_and_decides_nothing(client: Clie
         lambda: datasets.set_policy(item.dataset, by=owner, max_runs=9),
         lambda: datasets.decide_access(wish, by=owner, grant=True),
         lambda: datasets.transfer(item.dataset, by=owner, to=make.owner(), reason="Mine."),
-        lambda: releases.decide(release, by=owner, verdict="reject", comment="No."),
+        lambda: releases.decide(release, by=owner, decision="reject", comment="No."),
         lambda: lane.start_run(item, by=owner, key=uuid4()),
     ):
         with pytest.raises(Refused):

@@ -71,7 +71,7 @@ def test_an_approval_without_runs_left_waits_for_nobody():
 def test_outputs_that_were_sent_back_wait_for_their_author():
     item = make.code_request(at="ran")
     releases.decide(
-        Release.objects.get(), by=item.dataset.owner, verdict="request_changes", comment="Coarser, please."
+        Release.objects.get(), by=item.dataset.owner, decision="request_changes", comment="Coarser, please."
     )
     assert kinds(item.author) == ["output_changes"]
     services.save_draft(item, by=item.author, number=item.draft_number, code="print(1)")

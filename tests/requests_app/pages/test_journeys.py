@@ -102,7 +102,7 @@ def release_everything(owner: Client, run: Run) -> Release:
     assert owner.get(url("check", release)).status_code == 200
     for output in run.outputs.all():
         owner.post(url("output_verdict", output), {"verdict": "release", "comment": ""})
-    owner.post(url("decide", release), {"verdict": "release", "comment": "Well done."})
+    owner.post(url("decide", release), {"decision": "release", "comment": "Well done."})
     return release
 
 
@@ -147,7 +147,7 @@ def test_withheld_files_stay_unknown_after_a_release(as_: As) -> None:
     good, bad = Output.objects.get(name="good.json"), Output.objects.get(name="withheld_name.json")
     owner.post(url("output_verdict", good), {"verdict": "release", "comment": ""})
     owner.post(url("output_verdict", bad), {"verdict": "withhold", "comment": "One person."})
-    owner.post(url("decide", release), {"verdict": "release", "comment": ""})
+    owner.post(url("decide", release), {"decision": "release", "comment": ""})
     seen = author.get(url("run", release.run)).content.decode()
     record = author.get(url("record", release)).content.decode()
     assert "good.json" in seen
@@ -336,9 +336,10 @@ def test_broken_parameters_keep_the_page_as_it_was_typed(as_: As) -> None:
 def test_a_decision_needs_every_file_and_says_so(as_: As) -> None:
     item = make.code_request(at="ran")
     owner, release = as_(item.dataset.owner), Release.objects.get()
-    answer = owner.post(url("decide", release), {"verdict": "reject", "comment": ""})
-    assert "Give a reason" in answer.content.decode()
-    assert owner.post(url("decide", release), {"verdict": "release", "comment": ""}).status_code == 400
+    answer = owner.post(url("decide", release), {"decision": "reject", "comment": ""})
+    page = answer.content.decode()
+    assert ("Give a reason" in page, "Decision" in page, "Verdict" in page) == (True, True, False)
+    assert owner.post(url("decide", release), {"decision": "release", "comment": ""}).status_code == 400
     assert Release.objects.get().state in {"held", "checking"}
 
 
@@ -357,6 +358,6 @@ def test_an_excerpt_of_a_log_goes_out_by_the_output_check_only(as_: As) -> None:
     release = Release.objects.get()
     assert "KeyError" not in author.get(url("run", run)).content.decode()
     owner.post(url("output_verdict", Output.objects.get()), {"verdict": "release", "comment": ""})
-    owner.post(url("decide", release), {"verdict": "release", "comment": ""})
+    owner.post(url("decide", release), {"decision": "release", "comment": ""})
     answer = author.get(url("download", Output.objects.get()))
     assert b"".join(answer.streaming_content) == b"KeyError: a column is missing\n"  # type: ignore[attr-defined]

@@ -65,7 +65,7 @@ def test_the_list_beside_the_decision_is_renewed_only_while_there_is_one(as_):
     renewed = f'id="unseen-{output.pk}" hx-swap-oob'
     assert renewed in opened(owner, output)
     releases.set_verdict(output, by=item.dataset.owner, verdict="release", comment="")
-    releases.decide(output.run.release, by=item.dataset.owner, verdict="release", comment="")
+    releases.decide(output.run.release, by=item.dataset.owner, decision="release", comment="")
     page = opened(owner, Output.objects.get(pk=output.pk))
     assert f'id="seen-{output.pk}" hx-swap-oob' in page
     assert renewed not in page
@@ -123,7 +123,7 @@ def test_the_record_keeps_it_and_the_author_does_not_read_it(as_):
     owner = item.dataset.owner
     opened(as_(owner), output)
     releases.set_verdict(output, by=owner, verdict="release")
-    release = releases.decide(Release.objects.get(), by=owner, verdict="release")
+    release = releases.decide(Release.objects.get(), by=owner, decision="release")
     kept = release.record["outputs"][0]
     assert (kept["shown"], kept["not_shown"]) == (["rows 1–500 of 1,250"], ["rows 501–1,250 of 1,250"])
     record = reverse("requests:record", args=[release.pk])

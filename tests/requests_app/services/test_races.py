@@ -119,8 +119,8 @@ def test_a_decision_is_taken_once():
     release, owner = Release.objects.get(), item.dataset.owner
     releases.set_verdict(release.run.outputs.get(), by=owner, verdict="release")
     got = at_once(
-        lambda: releases.decide(release, by=owner, verdict="release"),
-        lambda: releases.decide(release, by=owner, verdict="reject", comment="No."),
+        lambda: releases.decide(release, by=owner, decision="release"),
+        lambda: releases.decide(release, by=owner, decision="reject", comment="No."),
     )
     assert sorted(type(one) is Conflict for one in got) == [False, True]
 

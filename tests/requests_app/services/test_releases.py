@@ -47,7 +47,7 @@ def test_only_reviewers_check(who):
     with pytest.raises(Denied):
         releases.set_verdict(release.run.outputs.first(), by=by, verdict="release")
     with pytest.raises(Denied):
-        releases.decide(release, by=by, verdict="reject", comment="No.")
+        releases.decide(release, by=by, decision="reject", comment="No.")
     with pytest.raises(Denied):
         outputs.open_held(release.run.outputs.first(), by=by)
 
@@ -71,7 +71,7 @@ def test_every_file_needs_a_verdict_first():
     owner = item.dataset.owner
     releases.set_verdict(release.run.outputs.get(name="mean.json"), by=owner, verdict="release")
     with pytest.raises(Refused, match="Give every file a verdict"):
-        releases.decide(release, by=owner, verdict="release")
+        releases.decide(release, by=owner, decision="release")
 
 
 def test_a_release_lets_something_out():
@@ -79,7 +79,7 @@ def test_a_release_lets_something_out():
     for output in release.run.outputs.all():
         releases.set_verdict(output, by=item.dataset.owner, verdict="withhold")
     with pytest.raises(Refused, match="No file is marked"):
-        releases.decide(release, by=item.dataset.owner, verdict="release")
+        releases.decide(release, by=item.dataset.owner, decision="release")
 
 
 def released():
@@ -87,7 +87,7 @@ def released():
     owner = item.dataset.owner
     releases.set_verdict(release.run.outputs.get(name="mean.json"), by=owner, verdict="release")
     releases.set_verdict(release.run.outputs.get(name="notes.txt"), by=owner, verdict="withhold")
-    return item, releases.decide(release, by=owner, verdict="release")
+    return item, releases.decide(release, by=owner, decision="release")
 
 
 def test_what_is_released_is_downloaded_and_what_is_withheld_is_not(django_capture_on_commit_callbacks):
@@ -136,13 +136,13 @@ def test_the_record_names_no_reviewer_of_a_blinded_dataset():
     assert item.dataset.owner.email not in str(record["reviews"])
 
 
-@pytest.mark.parametrize("verdict", ["reject", "request_changes"])
-def test_a_refusal_says_why_and_its_bytes_go(verdict, django_capture_on_commit_callbacks):
+@pytest.mark.parametrize("decision", ["reject", "request_changes"])
+def test_a_refusal_says_why_and_its_bytes_go(decision, django_capture_on_commit_callbacks):
     item, release = held()
     with pytest.raises(Refused, match="Give a reason"):
-        releases.decide(release, by=item.dataset.owner, verdict=verdict)
+        releases.decide(release, by=item.dataset.owner, decision=decision)
     with django_capture_on_commit_callbacks(execute=True):
-        releases.decide(release, by=item.dataset.owner, verdict=verdict, comment="Cells are too small.")
+        releases.decide(release, by=item.dataset.owner, decision=decision, comment="Cells are too small.")
     assert set(release.run.outputs.exclude(bytes_gone_at=None).values_list("name", flat=True)) == set(TWO)
     with pytest.raises(Conflict, match="has been deleted"):
         storage.output_path(release.run_id, "mean.json")
@@ -150,9 +150,9 @@ def test_a_refusal_says_why_and_its_bytes_go(verdict, django_capture_on_commit_c
 
 def test_a_decision_is_taken_once():
     item, release = released()
-    for verdict in ("release", "reject", "request_changes"):
+    for decision in ("release", "reject", "request_changes"):
         with pytest.raises(Conflict):
-            releases.decide(release, by=item.dataset.owner, verdict=verdict, comment="Again.")
+            releases.decide(release, by=item.dataset.owner, decision=decision, comment="Again.")
     with pytest.raises(Conflict):
         releases.set_verdict(release.run.outputs.first(), by=item.dataset.owner, verdict="withhold")
 
@@ -189,7 +189,7 @@ def test_verdicts_and_decisions_are_of_the_known_kinds():
     with pytest.raises(Refused):
         releases.set_verdict(release.run.outputs.first(), by=item.dataset.owner, verdict="pending")
     with pytest.raises(Refused):
-        releases.decide(release, by=item.dataset.owner, verdict="recall")
+        releases.decide(release, by=item.dataset.owner, decision="recall")
     with pytest.raises(Refused):
         releases.set_verdict(
             release.run.outputs.first(), by=item.dataset.owner, verdict="withhold", comment="x" * 2001
