@@ -10,7 +10,7 @@ from common import commit, live
 TASK = "accounts.tasks.send_mail"
 
 
-def tell(people: Iterable[User], text: str, *, url: str, by: User | None = None) -> None:
+def notify(people: Iterable[User], text: str, *, url: str, by: User | None = None) -> None:
     """Notify the active `people`, except `by`, who knows already. `url` is a path on this portal.
 
     The text reaches mailboxes outside the portal, so it must contain no private data.

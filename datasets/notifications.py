@@ -3,7 +3,7 @@
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.notifications import tell
+from accounts.notifications import notify
 from common import live
 from datasets.models import AccessRequest, Dataset, DatasetReviewer, Grant, Revision
 
@@ -21,26 +21,26 @@ def users_of(dataset: Dataset) -> list[User]:
 def published(revision: Revision, *, by: User) -> None:
     dataset = revision.dataset
     text = f"{dataset.title}: revision {revision.number} has been published."
-    tell(users_of(dataset), text, url=page(dataset), by=by)
+    notify(users_of(dataset), text, url=page(dataset), by=by)
     live.changed("dataset", dataset.pk)
 
 
 def frozen_or_retired(dataset: Dataset, *, by: User) -> None:
     words = dataset.get_state_display().lower()
     text = f"{dataset.title} has been {words}: {dataset.state_reason}"
-    tell(users_of(dataset), text, url=page(dataset), by=by)
+    notify(users_of(dataset), text, url=page(dataset), by=by)
     live.changed("dataset", dataset.pk)
 
 
 def unfrozen(dataset: Dataset, *, by: User) -> None:
-    tell(users_of(dataset), f"The freeze of {dataset.title} has been lifted.", url=page(dataset), by=by)
+    notify(users_of(dataset), f"The freeze of {dataset.title} has been lifted.", url=page(dataset), by=by)
     live.changed("dataset", dataset.pk)
 
 
 def access_asked(item: AccessRequest) -> None:
     text = f"{item.scientist} has asked for access to {item.dataset.title}."
     url = reverse("datasets:access", args=[item.pk])
-    tell(item.dataset.reviewing_people(decides_access=True), text, url=url, by=item.scientist)
+    notify(item.dataset.reviewing_people(decides_access=True), text, url=url, by=item.scientist)
     live.changed("dataset", item.dataset_id)
 
 
@@ -49,27 +49,27 @@ def access_decided(item: AccessRequest) -> None:
     words = (
         "You have been given access to {}." if granted else "Your request for access to {} has been declined."
     )
-    tell([item.scientist], words.format(item.dataset.title), url=page(item.dataset), by=item.decided_by)
+    notify([item.scientist], words.format(item.dataset.title), url=page(item.dataset), by=item.decided_by)
     live.changed("dataset", item.dataset_id)
 
 
 def access_revoked(grant: Grant) -> None:
     text = f"Access of {grant.user} to {grant.dataset.title} has been revoked: {grant.revoke_reason}"
-    tell([grant.user, grant.dataset.owner], text, url=page(grant.dataset), by=grant.revoked_by)
+    notify([grant.user, grant.dataset.owner], text, url=page(grant.dataset), by=grant.revoked_by)
     live.changed("dataset", grant.dataset_id)
 
 
 def reviewer_added(reviewer: DatasetReviewer) -> None:
     text = f"You are now a reviewer of {reviewer.dataset.title}."
-    tell([reviewer.user], text, url=page(reviewer.dataset), by=reviewer.granted_by)
+    notify([reviewer.user], text, url=page(reviewer.dataset), by=reviewer.granted_by)
 
 
 def reviewer_removed(dataset: Dataset, person: User, *, by: User) -> None:
     text = f"You are no longer a reviewer of {dataset.title}."
-    tell([person], text, url=reverse("datasets:list"), by=by)
+    notify([person], text, url=reverse("datasets:list"), by=by)
 
 
 def transferred(dataset: Dataset, old: User, *, by: User) -> None:
     text = f"{dataset.title} has been transferred from {old} to {dataset.owner}."
-    tell([dataset.owner, old], text, url=reverse("datasets:list"), by=by)
+    notify([dataset.owner, old], text, url=reverse("datasets:list"), by=by)
     live.changed("dataset", dataset.pk)

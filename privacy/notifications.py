@@ -3,18 +3,18 @@
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.notifications import tell
+from accounts.notifications import notify
 from privacy.models import Budget, TopUp
 
 
 def budget_given(budget: Budget, *, by: User) -> None:
     text = f"You now have a budget for {budget.promise.dataset.title}: you can ask it questions."
-    tell([budget.scientist], text, url=reverse("privacy:ask", args=[budget.pk]), by=by)
+    notify([budget.scientist], text, url=reverse("privacy:ask", args=[budget.pk]), by=by)
 
 
 def budget_closed(budget: Budget, *, by: User) -> None:
     text = f"Your budget for {budget.promise.dataset.title} was closed."
-    tell([budget.scientist], text, url=reverse("privacy:budget", args=[budget.pk]), by=by)
+    notify([budget.scientist], text, url=reverse("privacy:budget", args=[budget.pk]), by=by)
 
 
 def budget_is_low(budget: Budget) -> None:
@@ -23,17 +23,17 @@ def budget_is_low(budget: Budget) -> None:
         f"{budget.share_used:.0%} of {budget.scientist}'s budget for {budget.promise.dataset.title} is used."
     )
     people = [budget.scientist, budget.promise.dataset.owner]
-    tell(people, text, url=reverse("privacy:budget", args=[budget.pk]))
+    notify(people, text, url=reverse("privacy:budget", args=[budget.pk]))
 
 
 def top_up_asked(top_up: TopUp) -> None:
     budget = top_up.budget
     text = f"{budget.scientist} asks for a larger budget for {budget.promise.dataset.title}."
-    tell([budget.promise.dataset.owner], text, url=reverse("privacy:top_up", args=[top_up.pk]))
+    notify([budget.promise.dataset.owner], text, url=reverse("privacy:top_up", args=[top_up.pk]))
 
 
 def top_up_decided(top_up: TopUp) -> None:
     budget = top_up.budget
     words = "was granted" if top_up.state == TopUp.State.GRANTED else "was declined"
     text = f"Your request for a larger budget for {budget.promise.dataset.title} {words}."
-    tell([budget.scientist], text, url=reverse("privacy:budget", args=[budget.pk]), by=top_up.decided_by)
+    notify([budget.scientist], text, url=reverse("privacy:budget", args=[budget.pk]), by=top_up.decided_by)

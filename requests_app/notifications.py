@@ -3,7 +3,7 @@
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.notifications import tell
+from accounts.notifications import notify
 from requests_app.models import CodeRequest, Release, Review, Run, Version
 
 
@@ -19,7 +19,7 @@ def _page(item: CodeRequest) -> str:
 def submitted(version: Version, *, by: User) -> None:
     item = version.request
     text = f"“{item.title}” on {item.dataset.title} is waiting for your review (version {version.number})."
-    tell(reviewers_of(item), text, url=reverse("requests:review", args=[version.pk]), by=by)
+    notify(reviewers_of(item), text, url=reverse("requests:review", args=[version.pk]), by=by)
 
 
 def reviewed(review: Review) -> None:
@@ -32,23 +32,23 @@ def reviewed(review: Review) -> None:
         Review.Verdict.REQUEST_CHANGES: "needs changes",
         Review.Verdict.REJECT: "has been rejected",
     }[Review.Verdict(review.verdict)]
-    tell([item.author], f"Your request “{item.title}” {words}.", url=_page(item), by=review.reviewer)
+    notify([item.author], f"Your request “{item.title}” {words}.", url=_page(item), by=review.reviewer)
 
 
 def approval_ended(item: CodeRequest, *, by: User, why: str) -> None:
     text = f"The approval of “{item.title}” has ended: {why}"
-    tell([item.author], text, url=_page(item), by=by)
+    notify([item.author], text, url=_page(item), by=by)
 
 
 def withdrawn(item: CodeRequest, *, by: User) -> None:
-    tell(reviewers_of(item), f"“{item.title}” has been withdrawn by its author.", url=_page(item), by=by)
+    notify(reviewers_of(item), f"“{item.title}” has been withdrawn by its author.", url=_page(item), by=by)
 
 
 def commented(version: Version, *, by: User) -> None:
     item = version.request
     people = [item.author] if by != item.author else reviewers_of(item)
     url = reverse("requests:review", args=[version.pk]) if by == item.author else _page(item)
-    tell(people, f"New comments on “{item.title}”.", url=url, by=by)
+    notify(people, f"New comments on “{item.title}”.", url=url, by=by)
 
 
 def run_finished(run: Run) -> None:
@@ -58,19 +58,19 @@ def run_finished(run: Run) -> None:
     url = reverse("requests:run", args=[run.pk])
     match run.state:
         case Run.State.SUCCEEDED:
-            tell([item.author], f"“{item.title}” has run. Its outputs are waiting to be checked.", url=url)
+            notify([item.author], f"“{item.title}” has run. Its outputs are waiting to be checked.", url=url)
             check = reverse("requests:check", args=[run.release.pk])
-            tell(
+            notify(
                 reviewers_of(item),
                 f"The outputs of “{item.title}” are waiting for you to check them.",
                 url=check,
             )
         case Run.State.FAILED:
             text = f"The run of “{item.title}” failed ({run.close_code})."
-            tell([item.author, *reviewers_of(item)], text, url=url)
+            notify([item.author, *reviewers_of(item)], text, url=url)
         case Run.State.CANCELLED:
             text = f"The run of “{item.title}” was cancelled."
-            tell([item.author, item.dataset.owner], text, url=url, by=run.cancelled_by)
+            notify([item.author, item.dataset.owner], text, url=url, by=run.cancelled_by)
         case _:
             raise ValueError(f"This run has not ended: {run.state}.")
 
@@ -82,14 +82,14 @@ def release_decided(release: Release) -> None:
         Release.State.REJECTED: "The outputs of “{}” were checked and not released.",
         Release.State.CHANGES_REQUESTED: "The outputs of “{}” need changes before they can be released.",
     }[Release.State(release.state)].format(item.title)
-    tell([item.author], words, url=reverse("requests:run", args=[release.run_id]), by=release.decided_by)
+    notify([item.author], words, url=reverse("requests:run", args=[release.run_id]), by=release.decided_by)
 
 
 def release_recalled(release: Release) -> None:
     item = release.run.request
     text = f"The release of “{item.title}” has been recalled. Delete your copies and stop using them."
     people = [item.author, *reviewers_of(item)]
-    tell(people, text, url=reverse("requests:run", args=[release.run_id]), by=release.recalled_by)
+    notify(people, text, url=reverse("requests:run", args=[release.run_id]), by=release.recalled_by)
 
 
 def release_expired(release: Release) -> None:
@@ -98,4 +98,4 @@ def release_expired(release: Release) -> None:
         f"The outputs of “{item.title}” were not checked in time and have been deleted. It can be run again."
     )
     people = [item.author, *reviewers_of(item)]
-    tell(people, text, url=reverse("requests:run", args=[release.run_id]))
+    notify(people, text, url=reverse("requests:run", args=[release.run_id]))

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.mail.letters import letter
 from accounts.models import Mail, Notification, User
-from accounts.notifications import tell
+from accounts.notifications import notify
 from common import mail
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def _tell_admins() -> None:
     """Notify each admin without an unread notification of a registration. The text quotes nothing from the stranger."""
     page = reverse("accounts:registrations")
     informed = Notification.objects.unread().filter(url=page).values("user")
-    tell(User.objects.admins().exclude(pk__in=informed), "Somebody has asked for an account.", url=page)
+    notify(User.objects.admins().exclude(pk__in=informed), "Somebody has asked for an account.", url=page)
 
 
 def _postpone(item: Mail, bad: Exception) -> None:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts import addresses, names, rules
 from accounts.mail.letters import CONFIRMATION_SALT, INVITATION_DAYS, secret_of
 from accounts.models import Invitation, Mail, Role, User
-from accounts.notifications import tell, write_letter, write_to
+from accounts.notifications import notify, write_letter, write_to
 from accounts.services.privileges import free_name, known_role, set_state, write_grant
 from audit import log
 from common import rows
@@ -94,7 +94,7 @@ def accept(secret: str, *, email: str, name: str, password: str, time_zone: str)
     )
     for role in item.roles:
         write_grant(user, by=item.invited_by, role=known_role(role), reason="With the invitation")
-    tell([item.invited_by], f"{user} accepted your invitation.", url=person_url(user), by=user)
+    notify([item.invited_by], f"{user} accepted your invitation.", url=person_url(user), by=user)
     return user
 
 

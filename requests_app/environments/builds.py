@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from accounts.models import User
-from accounts.notifications import tell
+from accounts.notifications import notify
 from audit import log
 from common import commit, live, rows
 from common.errors import Conflict
@@ -143,7 +143,7 @@ def _finish(item: CodeEnvironment, state: str, **changes: object) -> CodeEnviron
         done = set_state(locked, state, by=User.objects.system(), action=action, **changes)
         words = "is ready" if state == State.READY else "could not be built"
         page = reverse("requests:environment", args=[done.pk])
-        tell([done.by], f"The code environment {done.name} {words}.", url=page)
+        notify([done.by], f"The code environment {done.name} {words}.", url=page)
         if CodeEnvironment.objects.filter(state=State.QUEUED).exists():
             wake_builder()
     return done

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from accounts import services
 from accounts.models import Invitation, Notification, Role, User
-from accounts.notifications import tell
+from accounts.notifications import notify
 from audit.models import Entry
 from common.http import found
 from tests import make
@@ -213,7 +213,7 @@ def test_the_profile_changes_oneself_only_and_is_recorded(as_: As) -> None:
 
 def test_the_header_counts_and_a_notification_is_read_once_opened(as_: As) -> None:
     person, other = make.user(), make.user()
-    tell([person, other], "Something happened.", url="/datasets/")
+    notify([person, other], "Something happened.", url="/datasets/")
     client = as_(person)
     assert "Notifications: 1 unread" in client.get(url("unread")).content.decode()
     own, foreign = (Notification.objects.get(user=user) for user in (person, other))
@@ -227,7 +227,7 @@ def test_the_header_counts_and_a_notification_is_read_once_opened(as_: As) -> No
 def test_all_notifications_are_read_at_once(as_: As) -> None:
     person = make.user()
     for number in range(3):
-        tell([person], f"Number {number}", url="https://evil.example/")
+        notify([person], f"Number {number}", url="https://evil.example/")
     client = as_(person)
     one = Notification.objects.filter(user=person).first()
     assert one is not None

@@ -12,7 +12,7 @@ from accounts import services, tasks
 from accounts.mail import delivery
 from accounts.mail.letters import Letter, letter
 from accounts.models import Mail, User
-from accounts.notifications import tell, write_letter, write_to
+from accounts.notifications import notify, write_letter, write_to
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +31,7 @@ def test_what_is_sent_is_what_the_row_says_and_it_is_sent_once() -> None:
 
 
 def test_a_bell_rung_by_a_stranger_sends_nothing() -> None:
-    tell([make.scientist()], "Shown in the portal only.", url="/")
+    notify([make.scientist()], "Shown in the portal only.", url="/")
     Mail.objects.all().delete()
     tasks.send_mail()
     assert sent() == []
@@ -41,7 +41,7 @@ def test_a_bell_rung_by_a_stranger_sends_nothing() -> None:
 def test_people_who_want_no_mail_get_none_and_others_do() -> None:
     quiet, other = make.scientist(), make.scientist()
     User.objects.filter(pk=quiet.pk).update(mail_wanted=False)
-    tell(User.objects.filter(pk__in=[quiet.pk, other.pk]), "News.", url="/")
+    notify(User.objects.filter(pk__in=[quiet.pk, other.pk]), "News.", url="/")
     assert list(Mail.objects.values_list("address", "text")) == [(other.email, "News.")]
 
 
