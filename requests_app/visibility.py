@@ -172,7 +172,7 @@ def redacted(run: Run, *, reads_log: bool) -> Run:
     vars(shown)["state"] = workflow.PUBLIC_STATE.get(run.state, run.state)
     if run.finished_at is None:
         vars(shown).update(NO_FAILURE)
-    vars(shown).update(dict.fromkeys(PRIVATE_FACTS), told_at=None)
+    vars(shown).update(dict.fromkeys(PRIVATE_FACTS), announce_at=None)
     return shown
 
 

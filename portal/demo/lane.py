@@ -67,7 +67,7 @@ class Lane:
 
 def _announce(run: Run) -> None:
     """Announce the run's end at once. The demo holds no private data, so the end need not wait for its time step."""
-    Run.objects.filter(pk=run.pk, ended_at__isnull=False, finished_at=None).update(told_at=run.ended_at)
+    Run.objects.filter(pk=run.pk, ended_at__isnull=False, finished_at=None).update(announce_at=run.ended_at)
     announcement.announce_due()
 
 

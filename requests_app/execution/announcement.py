@@ -44,12 +44,14 @@ def settle(run: Run, **facts: object) -> Run:
     """Store how the code of this run has ended, and announce it if it is time. The caller has locked the run."""
     now = timezone.now()
     if run.state == Run.State.CANCELLING:
-        told_at = _announce_cancel_at(run, now)
-        _write(run, ended_at=now, told_at=told_at, **facts)
+        announce_at = _announce_cancel_at(run, now)
+        _write(run, ended_at=now, announce_at=announce_at, **facts)
     else:
-        told_at = boundary(run, now) if run.kind == Run.Kind.PRIVATE else now
-        workflow.move("end", run, by=User.objects.system_actor(), ended_at=now, told_at=told_at, **facts)
-    return announce(run) if told_at <= now else run
+        announce_at = boundary(run, now) if run.kind == Run.Kind.PRIVATE else now
+        workflow.move(
+            "end", run, by=User.objects.system_actor(), ended_at=now, announce_at=announce_at, **facts
+        )
+    return announce(run) if announce_at <= now else run
 
 
 def _write(run: Run, **facts: object) -> None:
@@ -70,14 +72,14 @@ def _is_foreseen(run: Run, by: User | None) -> bool:
 
 
 def _announce_cancel_at(run: Run, now: datetime) -> datetime:
-    if run.told_at is not None and run.told_at > now:
-        return run.told_at
+    if run.announce_at is not None and run.announce_at > now:
+        return run.announce_at
     return boundary(run, now) if _is_foreseen(run, run.cancelled_by) else now
 
 
 def announce(run: Run) -> Run:
     """Tell everybody how this run, which the caller has locked, has ended."""
-    system, end = User.objects.system_actor(), {"finished_at": run.told_at}
+    system, end = User.objects.system_actor(), {"finished_at": run.announce_at}
     if run.state == Run.State.CANCELLING:
         done = workflow.move("cancelled", run, by=system, **visibility.NO_FAILURE, **end)
         _throw_away(done)
@@ -110,8 +112,8 @@ def _throw_away(run: Run) -> None:
 
 def announce_due() -> None:
     """Announce every end that is due, at most AT_ONCE of them."""
-    due = Run.objects.working().filter(ended_at__isnull=False, told_at__lte=timezone.now())
-    for pk in due.order_by("told_at").values_list("pk", flat=True)[:AT_ONCE]:
+    due = Run.objects.working().filter(ended_at__isnull=False, announce_at__lte=timezone.now())
+    for pk in due.order_by("announce_at").values_list("pk", flat=True)[:AT_ONCE]:
         try:
             _announce_one(pk)
         except Exception:  # an end that cannot be announced must not block the others
@@ -120,7 +122,7 @@ def announce_due() -> None:
 
 @transaction.atomic
 def _announce_one(pk: UUID) -> None:
-    rows = Run.objects.working().filter(ended_at__isnull=False, told_at__lte=timezone.now())
+    rows = Run.objects.working().filter(ended_at__isnull=False, announce_at__lte=timezone.now())
     related = ("request__author", "request__dataset__owner")
     run = (
         rows.select_for_update(of=("self",), skip_locked=True).select_related(*related).filter(pk=pk).first()

@@ -39,9 +39,9 @@ def cancel(run: Run, *, by: User, acting: User) -> Run:
 def _stop(run: Run, *, by: User, acting: User) -> Run:
     """Ask the worker to stop. A run whose code has ended but is not yet announced is cancelled after the same delay."""
     now = timezone.now()
-    told_at = announcement.cancel_announced_at(run, now, by=by)
-    changed = workflow.take("cancel", run, by=acting, cancelled_by=by, told_at=told_at)
-    return announcement.announce(changed) if changed.ended_at is not None and told_at <= now else changed
+    announce_at = announcement.cancel_announced_at(run, now, by=by)
+    changed = workflow.take("cancel", run, by=acting, cancelled_by=by, announce_at=announce_at)
+    return announcement.announce(changed) if changed.ended_at is not None and announce_at <= now else changed
 
 
 def cancel_all(runs: Iterable[Run], *, by: User) -> None:

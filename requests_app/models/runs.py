@@ -94,7 +94,7 @@ class Run(BaseModel):
     opened_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     missed_beats = models.PositiveSmallIntegerField(default=0)
-    told_at = models.DateTimeField(null=True, blank=True)
+    announce_at = models.DateTimeField(null=True, blank=True)
     """The earliest time at which the end may be announced."""
     finished_at = models.DateTimeField(null=True, blank=True)
     """The end as announced to everybody: a step after the start, not the moment itself."""

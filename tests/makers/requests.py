@@ -161,7 +161,7 @@ def execute(run: Run, executor: Any = None) -> Run:
 def announced(run: Run) -> Run:
     """Announce the end of a run whose code has ended, as the sweep does at the next step, and read it again."""
     due = Run.objects.filter(pk=run.pk, ended_at__isnull=False, finished_at=None)
-    if due.update(told_at=timezone.now()):
+    if due.update(announce_at=timezone.now()):
         announcement.announce_due()
     return Run.objects.get(pk=run.pk)
 

@@ -20,7 +20,7 @@ from tests.makers import requests as made
 from tests.makers.requests import WritesOutputs
 
 START = datetime(2026, 11, 25, 12, 0, 3, tzinfo=UTC)
-WENT = ("finished_at", "close_code", "error_class", "error_line", "ended_at", "told_at", "heartbeat_at")
+WENT = ("finished_at", "close_code", "error_class", "error_line", "ended_at", "announce_at", "heartbeat_at")
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_an_announcement_moves_everything_at_once():
     sweep.sweep_runs()
     assert (made.fresh_run(run).state, Release.objects.count()) == ("ending", 0)
     done = made.announced(run)
-    assert (done.state, done.finished_at) == ("succeeded", done.told_at)
+    assert (done.state, done.finished_at) == ("succeeded", done.announce_at)
     assert Release.objects.get().state == "held"
     assert Entry.objects.filter(action="run.succeed").count() == 1
     assert Notification.objects.filter(user=run.request.author, text__contains="has run").count() == 1
@@ -155,7 +155,7 @@ def test_the_end_is_a_whole_number_of_steps_after_the_start():
     lifecycle.execute(run, WritesOutputs())
     ended = made.fresh_run(run)
     assert ended.started_at is not None
-    assert ended.told_at == ended.started_at + timedelta(seconds=60)
+    assert ended.announce_at == ended.started_at + timedelta(seconds=60)
 
 
 @pytest.mark.django_db
@@ -188,7 +188,7 @@ def test_a_cancel_by_the_author_takes_as_long_whether_the_code_still_ran_or_not(
     services.cancel_run(begun, by=author)
     asked = made.fresh_run(begun)
     assert (before == "ending", asked.state) == (has_ended, "cancelling")
-    assert asked.told_at is not None
+    assert asked.announce_at is not None
     sweep.sweep_runs()
     assert made.fresh_run(begun).state == "cancelling"
     if not has_ended:
@@ -216,7 +216,7 @@ def test_access_that_runs_out_tells_no_more_than_a_cancel_by_the_author(begun, h
     sweep.sweep_runs()
     asked = made.fresh_run(begun)
     assert (asked.state, asked.cancelled_by.state) == ("cancelling", "system")
-    assert asked.told_at is not None
+    assert asked.announce_at is not None
     sweep.sweep_runs()
     assert made.fresh_run(begun).state == "cancelling"
     if not has_ended:
