@@ -118,7 +118,7 @@ def latest_revision_is_current(user: User, item: CodeRequest) -> str | None:
 
 may_edit = all_of(is_active, is_author, dataset_rules.is_scientist, is_open_to_edit)
 may_withdraw = all_of(is_active, is_author)
-may_try_on_mock = all_of(may_edit, may_use_dataset)
+may_run_on_mock = all_of(may_edit, may_use_dataset)
 may_submit = all_of(is_active, is_author, may_use_dataset, is_complete, no_run_is_live)
 may_begin_review = all_of(is_active, is_not_author, is_reviewer)
 may_review = all_of(is_active, is_not_author, is_reviewer, has_not_reviewed)

@@ -162,7 +162,7 @@ class Launch:
         wait_until(self._is_ready, web_child, seconds=90)
         for child in celery_children:
             begin = begins[child.name]
-            wait_until(partial(_is_said, READY, child.log, begin), child, seconds=90)
+            wait_until(partial(_is_logged, READY, child.log, begin), child, seconds=90)
         self.watch.done("Web server and workers started")
 
     def _is_ready(self) -> bool:
@@ -187,7 +187,7 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _is_said(text: str, path: Path, begin: int) -> bool:
+def _is_logged(text: str, path: Path, begin: int) -> bool:
     """Return whether the log contains `text` after the offset `begin`."""
     with path.open("rb") as stream:
         stream.seek(begin)

@@ -62,13 +62,13 @@ def cancel_run(run: Run, *, by: User) -> Run:
 LIVE_MOCK_RUNS = 3
 
 
-def try_on_mock(item: CodeRequest, *, by: User, key: UUID) -> Run:
+def run_on_mock(item: CodeRequest, *, by: User, key: UUID) -> Run:
     """Queue a run of the draft on the mock data of the current revision. The same key returns the same run again."""
     with transaction.atomic():
         locked = rows.locked(item)
         if old := Run.objects.filter(key=key).first():
             return same_request(old, locked)
-        require(rules.may_try_on_mock, by, locked)
+        require(rules.may_run_on_mock, by, locked)
         if not locked.code.strip():
             raise Refused("There is no code to run. Write some first.")
         if Run.objects.live().filter(kind=Run.Kind.MOCK, asked_by=by).count() >= LIVE_MOCK_RUNS:

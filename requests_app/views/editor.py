@@ -64,8 +64,8 @@ def edit(request: UserRequest, pk: UUID) -> HttpResponse:
 
 def _after_saving(request: UserRequest, item: CodeRequest) -> HttpResponse:
     then = request.POST.get("then")
-    if then == "try":
-        services.try_on_mock(item, by=request.user, key=key_of(request))
+    if then == "run_on_mock":
+        services.run_on_mock(item, by=request.user, key=key_of(request))
         return redirect(reverse("requests:edit", args=[item.pk]) + "#mock-panel")
     if then == "submit":
         return redirect("requests:submit", item.pk)
@@ -110,7 +110,7 @@ def _page(request: UserRequest, item: CodeRequest, form: DraftForm) -> dict[str,
         "revision": revision,
         "findings": _hints(str(form["code"].value() or ""), revision, item.parameters),
         "key": new_key(),
-        "try_refusal": rules.may_try_on_mock(request.user, item),
+        "mock_refusal": rules.may_run_on_mock(request.user, item),
         "submit_refusal": workflow.refusal("submit", item, by=request.user),
         "open_threads": _open_threads(item, request.user),
         **_mock_run(item, request.user),
@@ -185,9 +185,9 @@ def autosave(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
-def try_on_mock(request: UserRequest, pk: UUID) -> HttpResponse:
+def run_on_mock(request: UserRequest, pk: UUID) -> HttpResponse:
     item = _own(request, pk)
-    services.try_on_mock(item, by=request.user, key=key_of(request))
+    services.run_on_mock(item, by=request.user, key=key_of(request))
     if request.htmx:
         form = _form(item, initial=services.draft_of(item))
         return show(request, "requests/edit", _page(request, item, form), parts={"mock-panel"})

@@ -78,4 +78,4 @@ def test_the_keyboard_leaves_the_code(open_as: Callable[..., Page], draft: CodeR
     page.locator(".cm-content").focus()
     page.keyboard.press("Escape")
     page.keyboard.press("Tab")
-    expect(page.locator("#try")).to_be_focused()
+    expect(page.locator("#run-on-mock")).to_be_focused()

@@ -168,7 +168,7 @@ CALLS: dict[str, Call] = {
     "inspection.check_fit": lambda c, by: inspection.check_fit(_table(c), by=by),
     "lane.new_request": lambda c, by: lane.new_request(c.used, by=by, title="Odd"),
     "lane.save_draft": lambda c, by: lane.save_draft(c.drafted, by=by, number=1, purpose="Odd."),
-    "lane.try_on_mock": lambda c, by: lane.try_on_mock(c.drafted, by=by, key=uuid4()),
+    "lane.run_on_mock": lambda c, by: lane.run_on_mock(c.drafted, by=by, key=uuid4()),
     "lane.submit": lambda c, by: lane.submit(c.drafted, by=by, key=uuid4()),
     "lane.withdraw": lambda c, by: lane.withdraw(c.submitted, by=by),
     "lane.begin_review": lambda c, by: lane.begin_review(requests_.version(c.to_review), by=by),

@@ -130,7 +130,7 @@ ORDINARY = {
     "requests:resolve": NOTES,
     "requests:start_run": WITHIN,
     "requests:submit": ASKING,
-    "requests:try": DRAFT,
+    "requests:run_on_mock": DRAFT,
     "requests:unresolve": NOTES,
     "requests:withdraw": GIVES_UP,
 }

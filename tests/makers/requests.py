@@ -142,7 +142,7 @@ def start(item: CodeRequest, *, key: UUID | None = None) -> Run:
 
 def trial(item: CodeRequest, *, key: UUID | None = None) -> Run:
     """Queue a mock run."""
-    return services.try_on_mock(item, by=item.author, key=key or uuid4())
+    return services.run_on_mock(item, by=item.author, key=key or uuid4())
 
 
 def claimed(run: Run) -> Run:

@@ -115,7 +115,7 @@ def test_a_suspended_person_does_nothing():
     item = make.code_request(at="submitted")
     for person in (item.author, item.dataset.owner):
         person.is_active = False
-    for rule in (rules.may_edit, rules.may_submit, rules.may_try_on_mock, rules.may_withdraw):
+    for rule in (rules.may_edit, rules.may_submit, rules.may_run_on_mock, rules.may_withdraw):
         assert rule(item.author, item) == "This account is not active. Ask an admin."
     for rule in (rules.may_review, rules.may_begin_review, rules.may_revoke):
         assert rule(item.dataset.owner, item) == "This account is not active. Ask an admin."

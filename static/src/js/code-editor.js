@@ -59,7 +59,7 @@ export function codeEditor(form) {
           area.dispatchEvent(new Event('input', { bubbles: true }))
         }),
         keymap.of([
-          { key: 'Mod-Enter', run: () => { form.dispatchEvent(new CustomEvent('weir:try')); return true } },
+          { key: 'Mod-Enter', run: () => { form.dispatchEvent(new CustomEvent('weir:mock-run')); return true } },
           ...closeBracketsKeymap, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...completionKeymap, ...lintKeymap,
           indentWithTab
         ])

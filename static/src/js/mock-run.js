@@ -5,12 +5,12 @@ export function mockRun(form, editor, drafts) {
   const key = form.elements.key
 
   async function start() {
-    const button = document.getElementById('try')
+    const button = document.getElementById('run-on-mock')
     if (button.disabled) return
     button.disabled = true
     try {
       if (!await drafts.save()) return
-      await htmx.ajax('POST', form.dataset.try, { target: '#mock-panel', swap: 'outerHTML', values: { key: key.value } })
+      await htmx.ajax('POST', form.dataset.mockRun, { target: '#mock-panel', swap: 'outerHTML', values: { key: key.value } })
       key.value = crypto.randomUUID()
       document.getElementById('mock-panel').scrollIntoView({ block: 'nearest' })
     } finally {
@@ -21,10 +21,10 @@ export function mockRun(form, editor, drafts) {
   form.addEventListener('submit', async (event) => {
     const then = event.submitter?.value
     event.preventDefault()
-    if (then === 'try') return start()
+    if (then === 'run_on_mock') return start()
     if (await drafts.save() && then === 'submit') location.assign(form.dataset.submit)
   })
-  form.addEventListener('weir:try', start)
+  form.addEventListener('weir:mock-run', start)
   document.addEventListener('click', (event) => {
     const link = event.target.closest('#findings [data-line]')
     if (!link) return

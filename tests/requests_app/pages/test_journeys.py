@@ -64,7 +64,9 @@ def write_and_try(author: Client, dataset_pk: UUID) -> CodeRequest:
     answer = author.post(reverse("requests:new", args=[dataset_pk]), {"title": "Mean wage"})
     item = CodeRequest.objects.get()
     assert answer.headers["Location"] == url("edit", item)
-    typed = draft_fields(item, purpose="To know.", context="First look.", then="try", key=str(uuid4()))
+    typed = draft_fields(
+        item, purpose="To know.", context="First look.", then="run_on_mock", key=str(uuid4())
+    )
     assert author.post(url("edit", item), typed).status_code == 302
     lane.execute(Run.objects.get(kind="mock"))
     assert "a private line" in author.get(url("edit", item)).content.decode()
@@ -196,7 +198,7 @@ def test_private_and_held_remarks_are_not_for_the_author(as_: As) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["detail", "edit", "submit", "withdraw", "revoke", "copy", "start_run", "autosave", "try"],
+    ["detail", "edit", "submit", "withdraw", "revoke", "copy", "start_run", "autosave", "run_on_mock"],
 )
 def test_a_request_of_others_is_not_there(as_: As, name: str) -> None:
     item = make.code_request(at="released")
