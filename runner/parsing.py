@@ -44,10 +44,10 @@ ENTRIES = 10_000
 class Broken(Exception):
     """The parser failed; `code` says why. EXCEPTION is a bug of ours, all others are the file's fault."""
 
-    def __init__(self, code: CloseCode, said: str = "") -> None:
+    def __init__(self, code: CloseCode, errors: str = "") -> None:
         super().__init__(code)
         self.code = code
-        self.said = said
+        self.errors = errors
         """What it wrote to standard error. May quote the file, so it is for tests, not for logs."""
 
 
@@ -159,7 +159,7 @@ def _compiled(name: str, path: Path) -> bytes:
 class _Listener:
     """Tells the supervisor whether to stop: passes on the progress and checks how full the room is."""
 
-    said: Callable[[], str]
+    output: Callable[[], str]
     heard: Callable[[float], bool]
     work: Parsing
     is_full: bool = False
@@ -172,7 +172,7 @@ class _Listener:
         if time.monotonic() < self.next:
             return False
         self.next = time.monotonic() + HEARD_EVERY_S
-        return not self.heard(share_of(self.said()))
+        return not self.heard(share_of(self.output()))
 
 
 def share_of(text: str) -> float:

@@ -61,8 +61,8 @@ class Step:
             if shutil.disk_usage(folder).free < RESERVE:
                 raise CannotBuild(f"{self.failure}: the disk is full. Free some space and build again.")
 
-    def failed(self, said: str) -> CannotBuild:
-        return CannotBuild(f"{self.failure}:\n{neutral(said).strip()[-LAST_CHARACTERS:]}")
+    def failed(self, output: str) -> CannotBuild:
+        return CannotBuild(f"{self.failure}:\n{neutral(output).strip()[-LAST_CHARACTERS:]}")
 
 
 class StepRunner(Protocol):

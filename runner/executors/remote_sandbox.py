@@ -192,19 +192,19 @@ class RemoteSandbox:
         self.reported.crowded += tasks >= self.reported.pids
 
     def _on_status(self, data: bytes) -> None:
-        said: dict[str, Any] = json.loads(data)
-        self.returned = int(said["returned"])
+        status: dict[str, Any] = json.loads(data)
+        self.returned = int(status["returned"])
         if not -128 <= self.returned <= 255:
             raise Malformed("an impossible exit code")
-        self.report = str(said["report"])[:512]
-        self.disk_was_full = said["disk_was_full"] is True
-        self.rusage_cpu_s, self.rusage_peak = _within(float(said["cpu_s"])), int(_within(said["peak"]))
+        self.report = str(status["report"])[:512]
+        self.disk_was_full = status["disk_was_full"] is True
+        self.rusage_cpu_s, self.rusage_peak = _within(float(status["cpu_s"])), int(_within(status["peak"]))
         self._has_status = True
 
     def _on_file(self, data: bytes) -> None:
-        said: dict[str, Any] = json.loads(data)
-        name = bytes.fromhex(said["name"])
-        mode, links, size, sent = (int(said[key]) for key in ("mode", "links", "size", "sent"))
+        header: dict[str, Any] = json.loads(data)
+        name = bytes.fromhex(header["name"])
+        mode, links, size, sent = (int(header[key]) for key in ("mode", "links", "size", "sent"))
         self._entries += 1
         self._room -= sent
         if not 0 <= sent <= size <= LARGEST or self._missing or self._room < 0 or self._entries > ENTRIES:

@@ -65,8 +65,8 @@ def _exit(ended: Ended) -> tuple[int | None, int | None]:
         return None, KILL
     if ended.returned < 0:
         return None, -ended.returned
-    said = ended.report == f"exit {ended.returned}"
-    if ended.returned > 128 and ended.returned <= 128 + 64 and not said:
+    is_reported = ended.report == f"exit {ended.returned}"
+    if ended.returned > 128 and ended.returned <= 128 + 64 and not is_reported:
         return None, ended.returned - 128
     return ended.returned, None
 

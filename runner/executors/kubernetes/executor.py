@@ -165,7 +165,7 @@ def _canary(settings: Settings, environment: Path) -> None:
     with _pod(settings, spec, lambda: False) as pod:
         command = [manifests.PYTHON, "-I", "-c", CANARY, targets]
         with contextlib.closing(settings.api.execute(pod.path, "run", command)) as channel:
-            reached = _said(channel)
+            reached = _text_of(channel)
     if reached != "[]":
         what = reached or "something unknown"
         raise SandboxUnavailable(
@@ -178,7 +178,7 @@ def _targets(settings: Settings) -> list[tuple[str, int]]:
     return [(cast("str", url.hostname), url.port or 443)]
 
 
-def _said(channel: Channel) -> str:
+def _text_of(channel: Channel) -> str:
     text, end = b"", time.monotonic() + 10 * CANARY_S
     while (data := channel.receive(POLL_S)) is not None and time.monotonic() < end and len(text) < 4096:
         text += data
