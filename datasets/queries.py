@@ -16,7 +16,7 @@ SHOWN = {
 
 
 def datasets(user: User, *, text: str = "", show: str = "") -> QuerySet[Dataset]:
-    """Return the matching datasets that this person may see, annotated with is_granted, is_asked and is_seated."""
+    """Return the matching datasets that this person may see, annotated with is_granted, is_asked and is_reviewer."""
     found = Dataset.objects.visible_to(user).select_related("owner")
     reviewed = Dataset.objects.reviewed_by(user).exclude(owner=user).order_by()
     grants = Grant.objects.live().filter(user=user)
@@ -33,7 +33,7 @@ def datasets(user: User, *, text: str = "", show: str = "") -> QuerySet[Dataset]
     return found.annotate(
         is_granted=Exists(grants.filter(dataset=OuterRef("pk"))),
         is_asked=Exists(asked.filter(dataset=OuterRef("pk"))),
-        is_seated=Exists(reviewed.filter(pk=OuterRef("pk"))),
+        is_reviewer=Exists(reviewed.filter(pk=OuterRef("pk"))),
     ).order_by("title", "pk")
 
 

@@ -251,7 +251,7 @@ class ProtectForm(forms.Form):
         help_text="This number becomes public: enter what everybody may know, not a count of the rows. It sets δ, "
         "and errors of means are computed from it.",
     )
-    seats = forms.IntegerField(
+    scientists = forms.IntegerField(
         label="How many scientists may share it?",
         min_value=1,
         max_value=1000,
@@ -310,7 +310,7 @@ class ProtectForm(forms.Form):
             "epsilon": given["epsilon"] if given["level"] == "own" else float(given["level"]),
             "public_size": given["public_size"],
             "public_rows": _rows_of(self, self.tables),
-            "seats": given["seats"],
+            "scientists": given["scientists"],
             "constants": given.get("constants", []),
             "extended_allowed": given["extended_allowed"] == "yes",
             "undeclared_values": given.get("undeclared_values", False),

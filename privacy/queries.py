@@ -117,7 +117,7 @@ def promise_in_words_of(promise: Promise) -> PromiseInWords:
         epsilon=promise.epsilon,
         delta=promise.delta,
         mu=promise.mu,
-        seats=promise.seats,
+        scientists=promise.scientists,
         threshold_delta=promise.threshold_delta,
     )
 

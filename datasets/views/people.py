@@ -30,7 +30,7 @@ def _people(request: UserRequest, dataset: Dataset, *, status: int = 200, **form
         "pending": AccessRequest.objects.pending().filter(dataset=dataset).select_related("scientist"),
         "decided": decided.select_related("scientist", "decided_by")[:20],
         "page": paginated(request, grants),
-        "seats": dataset.reviewers.select_related("user", "granted_by"),
+        "reviewers": dataset.reviewers.select_related("user", "granted_by"),
         "reviewer_form": ReviewerForm(),
         "transfer_form": TransferForm(),
         "transfer_refusal": rules.may_edit(request.user, dataset),

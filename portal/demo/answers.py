@@ -46,7 +46,7 @@ def _promise(panel: Dataset) -> Promise:
     if found is not None:
         return found
     return services.protect(
-        panel, by=panel.owner, epsilon=3.0, public_size=PANEL_SIZE, constants=["black", "hisp"], seats=3
+        panel, by=panel.owner, epsilon=3.0, public_size=PANEL_SIZE, constants=["black", "hisp"], scientists=3
     )
 
 

@@ -35,7 +35,7 @@ class Promise(BaseModel):
     epsilon = models.FloatField()
     delta = models.FloatField()
     mu = models.FloatField()
-    seats = models.PositiveSmallIntegerField(default=3)
+    scientists = models.PositiveSmallIntegerField(default=3)
     extended_allowed = models.BooleanField(default=False)
     public_size = models.PositiveBigIntegerField(validators=[MinValueValidator(1)])
     """About how many people the dataset holds, as published by the owner: errors of means are relative to it."""
@@ -64,7 +64,7 @@ class Promise(BaseModel):
         constraints = [
             models.CheckConstraint(
                 condition=Q(
-                    epsilon__gt=0, delta__gt=0, delta__lt=1, mu__gt=0, seats__gte=1, public_size__gte=1
+                    epsilon__gt=0, delta__gt=0, delta__lt=1, mu__gt=0, scientists__gte=1, public_size__gte=1
                 ),
                 name="a_promise_promises_something",
             )
@@ -84,13 +84,13 @@ class Promise(BaseModel):
 
     @property
     def delta_each(self) -> float:
-        """The delta of one answer over undeclared values: each of `seats` scientists has THRESHOLD_ANSWERS of them."""
+        """The delta of one answer over undeclared values: every scientist has THRESHOLD_ANSWERS of them."""
         return self.threshold_delta / self.threshold_answers
 
     @property
     def threshold_answers(self) -> int:
         """The number of answers over undeclared values that all scientists together have."""
-        return THRESHOLD_ANSWERS * self.seats
+        return THRESHOLD_ANSWERS * self.scientists
 
     @property
     def doublings_now(self) -> int:

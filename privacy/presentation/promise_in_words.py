@@ -28,7 +28,7 @@ def phi(x: float) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromiseInWords:
-    """The promise of one dataset: for everybody together, and for one of `seats` equal budgets.
+    """The promise of one dataset: for everybody together, and for each of its `scientists` with equal budgets.
 
     `threshold_delta` is the part of delta that is kept for undeclared values. It adds up: whatever an attacker could
     do with probability p without such answers, they can do with them with at most p + threshold_delta. All figures
@@ -38,7 +38,7 @@ class PromiseInWords:
     epsilon: float
     delta: float
     mu: float
-    seats: int
+    scientists: int
     threshold_delta: float = 0.0
 
     @property
@@ -52,7 +52,7 @@ class PromiseInWords:
 
     @property
     def share_mu(self) -> float:
-        return self.mu / math.sqrt(self.seats)
+        return self.mu / math.sqrt(self.scientists)
 
     @property
     def share_epsilon(self) -> float:
@@ -96,10 +96,10 @@ class PromiseInWords:
 
     @property
     def coalition(self) -> str:
-        if self.seats == 1:
+        if self.scientists == 1:
             return f"One scientist alone is right in at most {self.guesses} of 100 cases."
         return (
-            f"Even if all {self.seats} scientists pool everything they got, the guess is right in at most "
+            f"Even if all {self.scientists} scientists pool everything they got, the guess is right in at most "
             f"{self.guesses} of 100 cases; for one scientist alone, in at most {self.guesses_alone}."
         )
 

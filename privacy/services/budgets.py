@@ -18,8 +18,8 @@ from privacy.models import Budget, Promise, TopUp
 
 
 def equal_share(promise: Promise) -> float:
-    """The mu of one of the promise's `seats` equal budgets."""
-    return float(promise.mu / promise.seats**0.5) * (1 - 1e-15)
+    """Return the mu of one budget, of which every scientist of the promise gets an equal one."""
+    return float(promise.mu / promise.scientists**0.5) * (1 - 1e-15)
 
 
 def give_budget(

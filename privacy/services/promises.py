@@ -35,7 +35,7 @@ def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at th
     epsilon: float,
     public_size: int,
     constants: list[str],
-    seats: int = 3,
+    scientists: int = 3,
     extended_allowed: bool = False,
     undeclared_values: bool = False,
     public_rows: dict[str, int] | None = None,
@@ -48,7 +48,7 @@ def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at th
     if hasattr(dataset, "promise"):
         raise Conflict("This dataset already has a promise. It cannot be weakened.")
     revision = current_revision(dataset)
-    if not 1 <= public_size <= 10**10 or not 1 <= seats <= 1000:
+    if not 1 <= public_size <= 10**10 or not 1 <= scientists <= 1000:
         raise Refused(
             "Enter about how many people the dataset holds, and how many scientists may share it (1 to 1,000)."
         )
@@ -68,7 +68,7 @@ def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at th
             delta=delta,
             mu=mu_for(epsilon, delta - kept),
             threshold_delta=kept,
-            seats=seats,
+            scientists=scientists,
             public_size=public_size,
             public_rows=_rows_of(set(specs), public_rows or {}),
             constants=sorted(set(constants)),
@@ -82,7 +82,7 @@ def protect(  # noqa: PLR0913 -- a promise has this many parts, each named at th
             dataset_id=dataset.pk,
             epsilon=epsilon,
             delta=delta,
-            seats=seats,
+            seats=scientists,  # as in older entries
         )
         commit.after(tasks.prepare_columns.delay, str(made.pk))
     return made

@@ -45,7 +45,7 @@ def _page(request: UserRequest, item: Budget, *, status: int = 200, **forms: obj
         "reads_answers": may_read,
         "epsilon": words.sized(noise_epsilon(item.mu, promise.noise_delta), up=True),
         "delta": words.tiny(promise.delta),
-        "alone": replace(queries.promise_in_words_of(promise), mu=item.mu, seats=1).guesses,
+        "alone": replace(queries.promise_in_words_of(promise), mu=item.mu, scientists=1).guesses,
         "used": words.percent(item.share_used),
         "left": words.percent(max(0, item.cap - item.units_used) / CAP),
         "is_low": item.is_low,

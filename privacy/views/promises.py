@@ -60,7 +60,7 @@ def _page(request: UserRequest, item: Dataset, *, status: int = 200, **forms: ob
         "budgets": [(budget, share(budget), words.percent(budget.share_used)) for budget in budgets],
         "low": [budget for budget in budgets if budget.is_low],
         "given": words.percent(queries.given_away(promise, budgets)),
-        "open_seats": max(0, promise.seats - len(budgets)),
+        "open_budgets": max(0, promise.scientists - len(budgets)),
         "give_form": _give_form(promise, people),
         "rows_form": _rows_form(item) if owns and item.current else None,
         "nobody_to_give": owns and not people,
@@ -150,7 +150,7 @@ def _proposed(form: ProtectForm) -> PromiseInWords | None:
     kept = services.threshold_delta(delta) if chosen["undeclared_values"] else 0.0
     mu = noise_mu(chosen["epsilon"], delta - kept)
     return PromiseInWords(
-        epsilon=chosen["epsilon"], delta=delta, mu=mu, seats=chosen["seats"], threshold_delta=kept
+        epsilon=chosen["epsilon"], delta=delta, mu=mu, scientists=chosen["scientists"], threshold_delta=kept
     )
 
 

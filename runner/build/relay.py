@@ -40,7 +40,7 @@ class Relay(socketserver.ThreadingMixIn, socketserver.BaseServer):
         self.refused: set[str] = set()
         self._index, self._known, self._pages = index, index.hosts(), islice(index.linked(names), PAGES)
         self._reading, self._counting = threading.Lock(), threading.Lock()
-        self._room, self._seats = BYTES, threading.BoundedSemaphore(AT_ONCE)
+        self._room, self._places = BYTES, threading.BoundedSemaphore(AT_ONCE)
 
     # What socketserver asks of a server
 
@@ -54,7 +54,7 @@ class Relay(socketserver.ThreadingMixIn, socketserver.BaseServer):
 
     def process_request(self, request: socket.socket, client_address: tuple[str, int]) -> None:  # type: ignore[override]
         """Refuse clients beyond AT_ONCE."""
-        if self._seats.acquire(blocking=False):
+        if self._places.acquire(blocking=False):
             super().process_request(request, client_address)
         else:
             request.close()
@@ -63,7 +63,7 @@ class Relay(socketserver.ThreadingMixIn, socketserver.BaseServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._seats.release()
+            self._places.release()
 
     def shutdown_request(self, request: socket.socket) -> None:  # type: ignore[override]
         request.close()

@@ -27,7 +27,7 @@ def budget() -> Budget:
     """A scientist's budget for a protected dataset, generous enough for a dozen questions."""
     data, scientist = make.dataset(), make.scientist()
     make.grant(data, scientist)
-    made = services.protect(data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=[], seats=1)
+    made = services.protect(data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=[], scientists=1)
     return services.give_budget(made, scientist, by=data.owner, epsilon=40)
 
 

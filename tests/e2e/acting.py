@@ -39,7 +39,9 @@ def promised() -> SimpleNamespace:
     owner, scientist = make.owner(name="Olga Owner"), make.scientist(name="Sam Scientist")
     dataset = make.dataset(owner=owner, title="Wages of a region")
     make.grant(dataset, scientist)
-    promise = services.protect(dataset, by=owner, epsilon=20, public_size=30, constants=["region"], seats=2)
+    promise = services.protect(
+        dataset, by=owner, epsilon=20, public_size=30, constants=["region"], scientists=2
+    )
     budget = services.give_budget(promise, scientist, by=owner)
     return SimpleNamespace(owner=owner, scientist=scientist, dataset=dataset, budget=budget)
 

@@ -35,7 +35,9 @@ QUESTIONS = {
 def budget(live: SimpleNamespace, transactional_db: None) -> Budget:
     data, scientist = make.dataset(), make.scientist()
     make.grant(data, scientist)
-    made = services.protect(data, by=data.owner, epsilon=20, public_size=30, constants=["region"], seats=1)
+    made = services.protect(
+        data, by=data.owner, epsilon=20, public_size=30, constants=["region"], scientists=1
+    )
     return services.give_budget(made, scientist, by=data.owner)
 
 

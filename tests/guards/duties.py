@@ -127,7 +127,7 @@ def _hand_over(person: User) -> None:
         datasets.transfer(dataset, by=fresh(person), to=make.owner(), reason="They leave.")
 
 
-def _give_up_seats(person: User) -> None:
+def _give_up_reviews(person: User) -> None:
     for seat in person.reviewing.all():
         datasets.remove_reviewer(seat, by=seat.dataset.owner)
 
@@ -167,7 +167,7 @@ DUTIES = {
         _seat,
         lambda: make.reviewer(_dataset(), decides_access=True).user,
         lambda who: DatasetReviewer.objects.create(dataset=_dataset(), user=who, granted_by=who),
-        _give_up_seats,
+        _give_up_reviews,
     ),
     "datasets.AccessRequest.scientist": Duty(
         lambda who: make.access_request(_dataset(), who),
@@ -210,7 +210,7 @@ DUTIES = {
             author=item.author,
             verdict="approve",
         ),
-        _give_up_seats,
+        _give_up_reviews,
     ),
     "requests_app.Comment.author": Duty(
         lambda who: lane.comment(requests_.version(make.code_request(at="in_review")), by=who, text="Odd."),
@@ -218,7 +218,7 @@ DUTIES = {
         lambda who: Comment.objects.create(
             version=requests_.version(make.code_request(at="in_review")), author=who, text="Odd."
         ),
-        _give_up_seats,
+        _give_up_reviews,
     ),
     "privacy.Budget.scientist": Duty(
         _budget_for,

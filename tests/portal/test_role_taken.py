@@ -58,14 +58,14 @@ def test_an_owner_without_the_role_sees_no_rows_and_decides_nothing(client: Clie
 
 def test_their_approval_of_two_that_are_needed_counts_no_more():
     dataset = make.dataset()
-    seats = [make.reviewer(dataset).user for _ in range(2)]
+    reviewers = [make.reviewer(dataset).user for _ in range(2)]
     datasets.set_policy(dataset, by=dataset.owner, reviewers_needed=2)
     item = make.code_request(at="submitted", dataset=dataset)
     requests_.approve(requests_.version(item))
     take(dataset.owner, "owner")
-    requests_.approve(requests_.version(item), by=seats[0])
+    requests_.approve(requests_.version(item), by=reviewers[0])
     assert requests_.fresh(item).state == CodeRequest.State.IN_REVIEW
-    requests_.approve(requests_.version(item), by=seats[1])
+    requests_.approve(requests_.version(item), by=reviewers[1])
     assert requests_.fresh(item).state == CodeRequest.State.APPROVED
 
 

@@ -29,7 +29,7 @@ def share(**parts):
     data, scientist = make.dataset(), make.scientist()
     make.grant(data, scientist)
     made = services.protect(
-        data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=["region"], seats=1, **parts
+        data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=["region"], scientists=1, **parts
     )
     return services.give_budget(made, scientist, by=data.owner, epsilon=40, extended=made.extended_allowed)
 

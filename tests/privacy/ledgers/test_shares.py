@@ -33,7 +33,7 @@ WAGES = "SELECT SUM(wage) FROM wages"
 def protected(**parts):
     cities = wage_rows().append_column("city", pa.array(["Arvik"] * wage_rows().num_rows, pa.string()))
     data = make.dataset(rows=cities)
-    parts = {"epsilon": 50, "public_size": PEOPLE, "constants": ["region"], "seats": 1, **parts}
+    parts = {"epsilon": 50, "public_size": PEOPLE, "constants": ["region"], "scientists": 1, **parts}
     return services.protect(data, by=data.owner, **parts)
 
 
@@ -90,7 +90,7 @@ def test_one_top_up_granted_twice_at_once_grows_the_budget_once_in_both_ledgers(
 
 @pytest.mark.django_db(transaction=True)
 def test_two_top_ups_at_once_never_pass_the_promise_together():
-    promise = protected(epsilon=10, seats=2)
+    promise = protected(epsilon=10, scientists=2)
     budgets = [give(promise, 1) for _ in range(2)]
     owner = promise.dataset.owner
     asked = [services.ask_top_up(each, by=each.scientist, epsilon=8, reason="More.") for each in budgets]

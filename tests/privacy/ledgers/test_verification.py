@@ -39,7 +39,7 @@ def budget():
     data, scientist = make.dataset(), make.scientist()
     make.grant(data, scientist)
     made = services.protect(
-        data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=["region"], seats=1
+        data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=["region"], scientists=1
     )
     share = services.give_budget(made, scientist, by=data.owner, epsilon=30)
     lifecycle.compute(str(shares.answer(share).pk))
@@ -259,7 +259,13 @@ def test_answers_over_undeclared_values_that_the_database_knows_are_sound():
     scientist = make.scientist()
     make.grant(data, scientist)
     promise = services.protect(
-        data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=[], undeclared_values=True, seats=1
+        data,
+        by=data.owner,
+        epsilon=50,
+        public_size=PEOPLE,
+        constants=[],
+        undeclared_values=True,
+        scientists=1,
     )
     budget = services.give_budget(promise, scientist, by=data.owner, epsilon=30)
     answer = shares.answer(budget, "SELECT note, COUNT(DISTINCT person) FROM wages GROUP BY note")

@@ -38,7 +38,7 @@ def budget() -> Budget:
     data, scientist = make.dataset(), make.scientist(name="Sam Scientist")
     make.grant(data, scientist)
     made = services.protect(
-        data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=["region"], seats=2
+        data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=["region"], scientists=2
     )
     return services.give_budget(made, scientist, by=data.owner, epsilon=30)
 

@@ -158,7 +158,9 @@ def told(as_, extra):
     owners.append(owner.get(reverse("privacy:protect", args=[data.pk])).content.decode())
     scientist = make.scientist()
     make.grant(data, scientist)
-    made = services.protect(data, by=data.owner, epsilon=50, public_size=30, constants=["region"], seats=1)
+    made = services.protect(
+        data, by=data.owner, epsilon=50, public_size=30, constants=["region"], scientists=1
+    )
     share = services.give_budget(made, scientist, by=data.owner, epsilon=40)
     client = as_(scientist)
     owners.append(owner.get(reverse("privacy:dataset", args=[data.pk])).content.decode())

@@ -34,7 +34,9 @@ def budget_on():
         rows = wage_rows().append_column(name, values)
         data, scientist = make.dataset(rows=rows, declared={name: declared}), make.scientist()
         make.grant(data, scientist)
-        promise = services.protect(data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=[], seats=1)
+        promise = services.protect(
+            data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=[], scientists=1
+        )
         return services.give_budget(promise, scientist, by=data.owner, epsilon=40)
 
     return made

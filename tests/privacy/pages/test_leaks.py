@@ -31,7 +31,9 @@ def told(as_, people, secret):
     data = make.dataset(rows=wage_rows(people=people, secret=secret))
     scientist = make.scientist()
     make.grant(data, scientist)
-    made = services.protect(data, by=data.owner, epsilon=50, public_size=30, constants=["region"], seats=1)
+    made = services.protect(
+        data, by=data.owner, epsilon=50, public_size=30, constants=["region"], scientists=1
+    )
     share = services.give_budget(made, scientist, by=data.owner, epsilon=40)
     client = as_(scientist)
     path = reverse("privacy:api_price", args=[share.pk])
@@ -82,7 +84,13 @@ def played(as_, compute, people, secret):
     scientist = make.scientist()
     make.grant(data, scientist)
     made = services.protect(
-        data, by=data.owner, epsilon=50, public_size=30, constants=["region"], seats=1, extended_allowed=True
+        data,
+        by=data.owner,
+        epsilon=50,
+        public_size=30,
+        constants=["region"],
+        scientists=1,
+        extended_allowed=True,
     )
     share = services.give_budget(made, scientist, by=data.owner, epsilon=40, extended=True)
     client, heard = as_(scientist), []

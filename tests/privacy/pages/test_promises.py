@@ -15,7 +15,13 @@ from tests import make
 
 pytestmark = pytest.mark.django_db
 
-CHOICES = {"level": "1", "public_size": "30", "seats": "2", "constants": ["region"], "extended_allowed": "no"}
+CHOICES = {
+    "level": "1",
+    "public_size": "30",
+    "scientists": "2",
+    "constants": ["region"],
+    "extended_allowed": "no",
+}
 GUESS = "is right in at most 54.8 of 100 cases (50 = coin toss)."
 
 
@@ -52,7 +58,7 @@ def test_a_promise_is_read_in_words_and_made_with_a_second_click(as_):
     assert not Promise.objects.exists()
     assert client.post(path, {**CHOICES, "then": "make"})["Location"] == at("dataset", data.pk)
     made = Promise.objects.get()
-    assert (made.epsilon, made.seats, made.constants, made.public_size) == (1.0, 2, ["region"], 30)
+    assert (made.epsilon, made.scientists, made.constants, made.public_size) == (1.0, 2, ["region"], 30)
     assert client.post(path, {**CHOICES, "level": "8", "then": "make"})["Location"] == at("dataset", data.pk)
     assert Promise.objects.get().epsilon == 1.0
     assert GUESS in client.get(at("dataset", data.pk)).content.decode()
@@ -62,7 +68,7 @@ def test_a_promise_is_read_in_words_and_made_with_a_second_click(as_):
     ("changed", "field"),
     [
         ({"public_size": ""}, "public_size"),
-        ({"seats": "0"}, "seats"),
+        ({"scientists": "0"}, "scientists"),
         ({"level": "own", "epsilon": ""}, "epsilon"),
         ({"level": "own", "epsilon": "nan"}, "epsilon"),
         ({"constants": ["wage"]}, "constants"),
@@ -71,11 +77,11 @@ def test_a_promise_is_read_in_words_and_made_with_a_second_click(as_):
 def test_a_promise_with_something_missing_keeps_what_was_typed(as_, changed, field):
     data = make.dataset()
     answer = as_(data.owner).post(
-        at("protect", data.pk), {**CHOICES, "seats": "7", **changed, "then": "make"}
+        at("protect", data.pk), {**CHOICES, "scientists": "7", **changed, "then": "make"}
     )
     assert answer.status_code == 400
     assert field in answer.context["form"].errors
-    assert answer.context["form"]["seats"].value() == changed.get("seats", "7")
+    assert answer.context["form"]["scientists"].value() == changed.get("scientists", "7")
     assert not Promise.objects.exists()
 
 

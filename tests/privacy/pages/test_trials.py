@@ -128,7 +128,9 @@ def panels(as_, rows, *, as_mock=None):
     make.grant(data, scientist)
     if as_mock is not None:
         pq.write_table(as_mock, mock_files.published(current(data), "wages"))
-    made = services.protect(data, by=data.owner, epsilon=50, public_size=30, constants=["region"], seats=1)
+    made = services.protect(
+        data, by=data.owner, epsilon=50, public_size=30, constants=["region"], scientists=1
+    )
     share = services.give_budget(made, scientist, by=data.owner, epsilon=40)
     client = as_(scientist)
     return [priced(client, share, **form, epsilon=price) for form in QUESTIONS for price in ("1", "9", "30")]

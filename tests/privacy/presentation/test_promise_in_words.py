@@ -24,7 +24,7 @@ from tests.makers import privacy as shares
 from tests.makers.datasets import PEOPLE
 
 POSITIVE = st.floats(1e-9, 1e9)
-ONE = PromiseInWords(epsilon=1.0, delta=1e-6, mu=gdp_mu(1.0, 1e-6), seats=3)
+ONE = PromiseInWords(epsilon=1.0, delta=1e-6, mu=gdp_mu(1.0, 1e-6), scientists=3)
 
 
 def number(text):
@@ -70,7 +70,7 @@ def test_the_words_of_epsilon_one():
 def said(request):
     epsilon, delta, kept = request.param, 1e-6, 2.5e-7
     promise = PromiseInWords(
-        epsilon=epsilon, delta=delta, mu=noise_mu(epsilon, delta - kept), seats=3, threshold_delta=kept
+        epsilon=epsilon, delta=delta, mu=noise_mu(epsilon, delta - kept), scientists=3, threshold_delta=kept
     )
     with mpmath.workdps(50):
         yield promise, mpmath.mpf(promise.mu), mpmath.mpf(kept), mpmath.mpf(1e-9)
@@ -91,8 +91,8 @@ def test_the_sentence_on_guesses(said):
     at_most, cases, coin = numbers(promise.guess)
     assert (cases, coin) == (100, 50)
     is_just_above(at_most, 100 * together, 1)
-    seats, first, cases, second = numbers(promise.coalition)
-    assert (seats, cases) == (3, 100)
+    scientists, first, cases, second = numbers(promise.coalition)
+    assert (scientists, cases) == (3, 100)
     is_just_above(first, 100 * together, 1)
     is_just_above(second, 100 * alone, 1)
 
@@ -112,7 +112,7 @@ def test_the_sentence_on_odds(said):
 def test_the_odds_of_four_promises():
     """Far more often than delta, which is 1 in 1 000 000 in all four."""
     cases = [
-        numbers(PromiseInWords(epsilon=epsilon, delta=1e-6, mu=gdp_mu(epsilon, 1e-6), seats=1).odds)[-1]
+        numbers(PromiseInWords(epsilon=epsilon, delta=1e-6, mu=gdp_mu(epsilon, 1e-6), scientists=1).odds)[-1]
         for epsilon in (0.5, 1.0, 3.0, 8.0)
     ]
     assert cases == [27_450, 49_751, 121_252, 241_430]
@@ -162,7 +162,7 @@ def promise():
         epsilon=1,
         public_size=PEOPLE,
         constants=["region"],
-        seats=1,
+        scientists=1,
         undeclared_values=True,
     )
 

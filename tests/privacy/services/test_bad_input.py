@@ -49,7 +49,7 @@ def budget():
     """A generous budget for a small dataset."""
     data, scientist = make.dataset(), make.scientist()
     make.grant(data, scientist)
-    made = services.protect(data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=[], seats=1)
+    made = services.protect(data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=[], scientists=1)
     return services.give_budget(made, scientist, by=data.owner, epsilon=49)
 
 
@@ -81,7 +81,7 @@ def asked_of(content):
     data, scientist = make.dataset(rows=content), make.scientist()
     make.grant(data, scientist)
     made = services.protect(
-        data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=["region"], seats=1
+        data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=["region"], scientists=1
     )
     share = services.give_budget(made, scientist, by=data.owner, epsilon=49)
     told = []

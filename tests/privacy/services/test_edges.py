@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 
 def protect(dataset, **fields):
-    fields = {"epsilon": 50, "public_size": PEOPLE, "constants": ["region"], "seats": 2, **fields}
+    fields = {"epsilon": 50, "public_size": PEOPLE, "constants": ["region"], "scientists": 2, **fields}
     return services.protect(dataset, by=dataset.owner, **fields)
 
 
@@ -41,7 +41,13 @@ def give(promise, scientist=None, **fields):
 
 @pytest.mark.parametrize(
     "fields",
-    [{"public_size": 0}, {"public_size": 10**10 + 1}, {"seats": 0}, {"seats": 1001}, {"constants": ["wage"]}],
+    [
+        {"public_size": 0},
+        {"public_size": 10**10 + 1},
+        {"scientists": 0},
+        {"scientists": 1001},
+        {"constants": ["wage"]},
+    ],
 )
 def test_a_promise_is_made_of_what_is_possible(fields):
     dataset = make.dataset()
@@ -161,7 +167,7 @@ def test_undeclared_values_are_asked_for_where_the_promise_keeps_a_part_for_them
 
 @pytest.mark.parametrize("whose", ["own", "others"])
 def test_undeclared_values_are_asked_for_so_often_and_no_more(whose):
-    promise = protect(make.dataset(), undeclared_values=True, seats=1)
+    promise = protect(make.dataset(), undeclared_values=True, scientists=1)
     budget, other = give(promise), give(promise)
     payer = budget if whose == "own" else other
     Budget.objects.filter(pk=payer.pk).update(thresholds_used=THRESHOLD_ANSWERS)

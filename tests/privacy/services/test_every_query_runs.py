@@ -189,7 +189,7 @@ def _budget(rows):
     datasets.publish(data, by=data.owner)
     data.refresh_from_db()
     make.grant(data, scientist)
-    made = services.protect(data, by=data.owner, epsilon=4, public_size=30, constants=[], seats=1)
+    made = services.protect(data, by=data.owner, epsilon=4, public_size=30, constants=[], scientists=1)
     return services.give_budget(made, scientist, by=data.owner, epsilon=3)
 
 

@@ -27,7 +27,7 @@ def budget(settings):
     data, scientist = make.dataset(), make.scientist()
     make.grant(data, scientist)
     promise = services.protect(
-        data, by=data.owner, epsilon=50, public_size=10**6, constants=["region"], seats=2
+        data, by=data.owner, epsilon=50, public_size=10**6, constants=["region"], scientists=2
     )
     return services.give_budget(promise, scientist, by=data.owner, epsilon=35)
 

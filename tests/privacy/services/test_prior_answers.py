@@ -100,7 +100,7 @@ def budget(db, settings):
     data, scientist = make.dataset(), make.scientist()
     make.grant(data, scientist)
     made = services.protect(
-        data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=["region"], seats=2
+        data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=["region"], scientists=2
     )
     return services.give_budget(made, scientist, by=data.owner, epsilon=35)
 

@@ -43,7 +43,7 @@ def budget():
         epsilon=50,
         public_size=PEOPLE,
         constants=["region"],
-        seats=1,
+        scientists=1,
         extended_allowed=True,
     )
     return services.give_budget(made, scientist, by=data.owner, epsilon=40)
@@ -347,7 +347,7 @@ def test_a_budget_is_ones_own(budget):
 
 def test_budgets_never_pass_the_promise():
     data = make.dataset()
-    made = services.protect(data, by=data.owner, epsilon=1, public_size=1000, constants=[], seats=3)
+    made = services.protect(data, by=data.owner, epsilon=1, public_size=1000, constants=[], scientists=3)
     for _ in range(3):
         services.give_budget(made, make.scientist(), by=data.owner)
     with pytest.raises(Refused, match=r"only 0\.0% of it is left to give"):

@@ -24,10 +24,10 @@ AT_ONCE = 64
 SCIENTISTS = 50
 
 
-def protected(seats):
+def protected(scientists):
     data = make.dataset()
     return services.protect(
-        data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=["region"], seats=seats
+        data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=["region"], scientists=scientists
     )
 
 

@@ -28,7 +28,7 @@ def budget(db):
     data, scientist = make.dataset(), make.scientist()
     make.grant(data, scientist)
     promise = services.protect(
-        data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=["region"], seats=2
+        data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=["region"], scientists=2
     )
     return services.give_budget(promise, scientist, by=data.owner, epsilon=40)
 

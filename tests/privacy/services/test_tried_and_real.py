@@ -53,7 +53,7 @@ def budget():
     data.refresh_from_db()
     make.grant(data, scientist)
     made = services.protect(
-        data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=["region"], seats=1
+        data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=["region"], scientists=1
     )
     return services.give_budget(made, scientist, by=data.owner, epsilon=40)
 

@@ -20,10 +20,10 @@ def verdict(version, *, by, verdict="approve", **words):
     return services.review(version, by=by, seen=version.sha256, verdict=verdict, **words)
 
 
-def two_needed(*, seats=1):
+def two_needed(*, reviewers=1):
     """A dataset that needs two approvals, with this many reviewers besides its owner."""
     dataset = make.dataset()
-    given = [make.reviewer(dataset) for _ in range(seats)]
+    given = [make.reviewer(dataset) for _ in range(reviewers)]
     datasets.set_policy(dataset, by=dataset.owner, reviewers_needed=2)
     return dataset, *given
 
@@ -78,12 +78,12 @@ def test_others_do_not_review(who):
 
 
 def test_two_reviewers_are_needed_where_the_dataset_says_so():
-    dataset, seat = two_needed()
+    dataset, reviewer = two_needed()
     item = make.code_request(at="submitted", dataset=dataset)
     verdict(made.version(item), by=dataset.owner, runs=3, days=10)
     assert made.fresh(item).state == CodeRequest.State.IN_REVIEW
     assert not Approval.objects.exists()
-    verdict(made.version(item), by=seat.user, runs=1, days=20)
+    verdict(made.version(item), by=reviewer.user, runs=1, days=20)
     approval = Approval.objects.get()
     days = round((approval.expires_at - approval.created_at) / timedelta(days=1))
     assert (approval.runs_allowed, days) == (1, 10)
@@ -99,10 +99,10 @@ def test_one_person_is_not_two_reviewers():
 
 
 def test_the_approval_of_somebody_who_lost_the_seat_does_not_count():
-    dataset, seat, other = two_needed(seats=2)
+    dataset, reviewer, other = two_needed(reviewers=2)
     item = make.code_request(at="submitted", dataset=dataset)
-    verdict(made.version(item), by=seat.user)
-    datasets.remove_reviewer(seat, by=dataset.owner)
+    verdict(made.version(item), by=reviewer.user)
+    datasets.remove_reviewer(reviewer, by=dataset.owner)
     verdict(made.version(item), by=other.user)
     assert made.fresh(item).state == CodeRequest.State.IN_REVIEW
     verdict(made.version(item), by=dataset.owner)
@@ -173,9 +173,9 @@ def test_a_reviewers_comments_are_held_until_the_verdict():
 
 
 def test_a_verdict_publishes_nobody_elses_comments():
-    dataset, seat = two_needed()
+    dataset, reviewer = two_needed()
     item = make.code_request(at="submitted", dataset=dataset)
-    mine = services.comment(made.version(item), by=seat.user, text="Mine.")
+    mine = services.comment(made.version(item), by=reviewer.user, text="Mine.")
     verdict(made.version(item), by=dataset.owner)
     mine.refresh_from_db()
     assert mine.published_at is None
@@ -191,13 +191,13 @@ def test_an_answer_of_the_author_is_read_at_once():
 def test_an_answer_hangs_below_its_comment_and_stays_private_with_it():
     item = make.code_request(at="changes_requested")
     private = services.comment(made.version(item), by=item.dataset.owner, text="Among us.", private=True)
-    seat = make.reviewer(item.dataset)
-    answer = services.comment(made.version(item), by=seat.user, text="Yes.", parent=private)
+    reviewer = make.reviewer(item.dataset)
+    answer = services.comment(made.version(item), by=reviewer.user, text="Yes.", parent=private)
     assert (answer.private, answer.parent) == (True, private)
     with pytest.raises(Refused, match="cannot be answered"):
         services.comment(made.version(item), by=item.author, text="?", parent=private)
     with pytest.raises(Refused, match="cannot be answered"):
-        services.comment(made.version(item), by=seat.user, text="?", parent=answer)
+        services.comment(made.version(item), by=reviewer.user, text="?", parent=answer)
 
 
 @pytest.mark.parametrize(
@@ -220,10 +220,10 @@ def test_strangers_do_not_comment_and_authors_not_privately():
 
 def test_a_held_comment_can_be_taken_back_by_its_author_only():
     item = make.code_request(at="submitted")
-    seat = make.reviewer(item.dataset)
+    reviewer = make.reviewer(item.dataset)
     said = services.comment(made.version(item), by=item.dataset.owner, text="Hm.")
     with pytest.raises(Denied):
-        services.drop_comment(said, by=seat.user)
+        services.drop_comment(said, by=reviewer.user)
     services.drop_comment(said, by=item.dataset.owner)
     assert not Comment.objects.exists()
 
@@ -263,6 +263,6 @@ def test_an_approval_is_revoked_with_a_reason(who):
 
 def test_a_reviewer_does_not_revoke():
     item = make.code_request(at="approved")
-    seat = make.reviewer(item.dataset)
+    reviewer = make.reviewer(item.dataset)
     with pytest.raises(Denied):
-        services.revoke(item, by=seat.user, reason="No.")
+        services.revoke(item, by=reviewer.user, reason="No.")

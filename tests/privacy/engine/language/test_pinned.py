@@ -186,7 +186,7 @@ def budget():
     datasets.publish(data, by=data.owner)
     data.refresh_from_db()
     make.grant(data, scientist)
-    made = services.protect(data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=[], seats=1)
+    made = services.protect(data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=[], scientists=1)
     return services.give_budget(made, scientist, by=data.owner, epsilon=40)
 
 

@@ -147,7 +147,7 @@ def budget_of(rows):
         epsilon=50,
         public_size=PUBLIC_SIZE,
         constants=[],
-        seats=1,
+        scientists=1,
         undeclared_values=True,
     )
     return services.give_budget(promise, scientist, by=data.owner, epsilon=45)
