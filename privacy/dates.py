@@ -11,7 +11,7 @@ from privacy.engine.language.schema import Kind, TableSpec
 
 
 def is_in_dates(query: Query, table: TableSpec) -> bool:
-    """Whether the answer to a query consists of dates."""
+    """Return whether the answer to a query consists of dates."""
     match query.measure:
         case Quantiles(Column(name)) if name in table.columns:
             return table.columns[name].kind == Kind.DATE
@@ -20,7 +20,7 @@ def is_in_dates(query: Query, table: TableSpec) -> bool:
 
 
 def as_result(answer: Figures, query: Query, table: TableSpec) -> dict[str, Any]:
-    """An answer as it is stored and shown: dates as `1990-12-31`."""
+    """Return an answer as it is stored and shown: dates as `1990-12-31`."""
     result = asdict(answer)
     if is_in_dates(query, table):
         for line in result["lines"]:
@@ -30,5 +30,5 @@ def as_result(answer: Figures, query: Query, table: TableSpec) -> dict[str, Any]
 
 
 def iso(day: float | None) -> str | None:
-    """The ISO date of a day since 1970; None where it was lost in noise."""
+    """Return the ISO date of a day since 1970; None where it was lost in noise."""
     return None if day is None else bound_text("date", day)

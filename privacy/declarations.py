@@ -25,7 +25,7 @@ BOOLEAN_LABELS = ("0", "1")
 
 
 def specs_of(revision: Revision, constants: list[str]) -> dict[str, TableSpec]:
-    """Each table of a revision, as queries are checked against it."""
+    """Return each table of a revision, as queries are checked against it."""
     tables = revision.tables.prefetch_related("columns")
     return {table.name: spec_of(table, constants) for table in tables}
 
@@ -60,12 +60,12 @@ def _column(column: Column, constants: list[str]) -> ColumnSpec:
 
 
 def domain_for(revision: Revision, constants: list[str]) -> Domain:
-    """The public cells of a dataset, as fixed when its promise is made."""
+    """Return the public cells of a dataset, as fixed when its promise is made."""
     return domain_of(specs_of(revision, constants).values())
 
 
 def plans_for(spec: TableSpec) -> tuple[ColumnPlan, ...]:
-    """How a table's columns are stored; columns that no query can read are left out."""
+    """Return how a table's columns are stored; columns that no query can read are left out."""
     return tuple(
         ColumnPlan(
             name=column.name,
@@ -82,7 +82,7 @@ def plans_for(spec: TableSpec) -> tuple[ColumnPlan, ...]:
 
 
 def row_of(spec: TableSpec) -> SortedTable:
-    """A table of one empty row, with the same array types as a stored table, to compile passes with."""
+    """Return a table of one empty row, with the same array types as a stored table, to compile passes with."""
     plans = plans_for(spec)
     columns = {plan.name: Values(_unwritable(np.zeros(1, stored(plan))), NOWHERE) for plan in plans}
     texts = {plan.name: [""] for plan in plans if plan.text}
@@ -99,6 +99,6 @@ NOWHERE = _unwritable(np.zeros(1, dtype=np.bool_))
 
 
 def engine_table(store: ColumnStore, spec: TableSpec) -> SortedTable:
-    """A stored table as the engine reads it."""
+    """Return a stored table as the engine reads it."""
     columns = {name: Values(found.numbers, found.valid) for name, found in store.columns.items()}
     return table_from_columns(Rows(spec, columns, store.rows, store.texts), np.asarray(store.offsets))

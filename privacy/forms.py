@@ -130,7 +130,7 @@ class QuestionForm(forms.Form):
         return given
 
     def _counts(self, name: str, given: Mapping[str, Any]) -> bool:
-        """Whether the question or its price depends on this field."""
+        """Return whether the question or its price depends on this field."""
         if name in {ERROR, EPSILON}:
             return name == (given.get("goal") or EPSILON)
         if given.get("source") == SQL:
@@ -143,8 +143,8 @@ class QuestionForm(forms.Form):
         return NEEDS
 
     def price(self, *, in_points: bool) -> dict[str, float | None]:
-        """The `error` or the `epsilon` that was chosen. `in_points`: the error is typed in percentage points, as for a
-        quantile, and returned as a fraction. Raises QueryRefused."""
+        """Return the `error` or the `epsilon` that was chosen. `in_points`: the error is typed in percentage points,
+        as for a quantile, and returned as a fraction. Raises QueryRefused."""
         goal = self.cleaned_data.get("goal") or EPSILON
         value = self.cleaned_data.get(goal)
         if goal != ERROR or value is None or not in_points:
@@ -157,7 +157,7 @@ class QuestionForm(forms.Form):
 
 
 def lines_of(data: Mapping[str, Any]) -> list[Line]:
-    """The conditions that were entered: lines with a column. Lines beyond MAX_LINES are ignored."""
+    """Return the conditions that were entered: lines with a column. Lines beyond MAX_LINES are ignored."""
     found = []
     for k in range(MAX_LINES):
         column = str(data.get(f"where-{k}-column", ""))[:200]
@@ -220,7 +220,7 @@ def _rows_fields(tables: Sequence[str]) -> dict[str, forms.Field]:
 
 
 def _rows_of(form: forms.Form, tables: Sequence[str]) -> dict[str, int]:
-    """The numbers that were entered, by table."""
+    """Return the numbers that were entered, by table."""
     typed = {name: form.cleaned_data.get(f"rows_of_{name}") for name in tables}
     return {name: rows for name, rows in typed.items() if rows}
 

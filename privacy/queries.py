@@ -44,7 +44,7 @@ class Waiting:
 
 
 def waiting_for(user: User) -> list[Waiting]:
-    """Top-ups to decide, and answers that their scientist has not opened yet."""
+    """Return top-ups to decide, and answers that their scientist has not opened yet."""
     return [*_top_ups(user), *_answers(user)]
 
 
@@ -79,18 +79,18 @@ def _answers(user: User) -> Iterator[Waiting]:
 
 
 def title_of(answer: Answer) -> str:
-    """The question in words."""
+    """Return the question in words."""
     return words.say(decode(answer.query))
 
 
 def table_of(answer: Answer) -> TableSpec | None:
-    """The declarations of the table that an answer is about, or None when it no longer exists."""
+    """Return the declarations of the table that an answer is about, or None when it no longer exists."""
     specs = specs_of(answer.revision, answer.budget.promise.constants)
     return specs.get(decode(answer.query).table)
 
 
 def counted(answer: Answer) -> dict[str, object]:
-    """How much of each person counts in an answer, also for answers whose record does not hold it."""
+    """Return how much of each person counts in an answer, also for answers whose record does not hold it."""
     table = table_of(answer)
     try:
         return caps_in_words.facts(decode(answer.query), table) if table else {}
@@ -102,7 +102,7 @@ def counted(answer: Answer) -> dict[str, object]:
 
 
 def budgets_of(user: User) -> BudgetQuerySet:
-    """The budgets that this person may see, with everything that a list of them shows."""
+    """Return the budgets that this person may see, with everything that a list of them shows."""
     waiting = TopUp.objects.filter(budget=OuterRef("pk"), state=TopUp.State.PENDING).values("pk")[:1]
     return (
         Budget.objects.visible_to(user)
@@ -123,13 +123,13 @@ def promise_in_words_of(promise: Promise) -> PromiseInWords:
 
 
 def without_budget(promise: Promise) -> list[User]:
-    """Scientists who may use the dataset and have no budget yet."""
+    """Return scientists who may use the dataset and have no budget yet."""
     people = _with_access(promise).exclude(budgets__promise=promise)
     return [person for person in people.order_by("name") if person.is_scientist]
 
 
 def has_people(promise: Promise) -> bool:
-    """Whether any scientist may use the dataset."""
+    """Return whether any scientist may use the dataset."""
     return any(person.is_scientist for person in _with_access(promise))
 
 
@@ -139,13 +139,13 @@ def _with_access(promise: Promise) -> QuerySet[User]:
 
 
 def given_away(promise: Promise, budgets: Sequence[Budget]) -> float:
-    """The part of the promise that is given out in budgets."""
+    """Return the part of the promise that is given out in budgets."""
     total = sum((budget.mu_squared for budget in budgets), Fraction(0))
     return float(total / promise.mu_squared)
 
 
 def tables_of(dataset: Dataset, constants: list[str]) -> dict[str, TableSpec]:
-    """The tables as queries are checked against them; Conflict when nothing is published."""
+    """Return the tables as queries are checked against them; Conflict when nothing is published."""
     return specs_of(current_revision(dataset), constants)
 
 
@@ -153,7 +153,7 @@ def tables_of(dataset: Dataset, constants: list[str]) -> dict[str, TableSpec]:
 
 
 def ledger(promise: Promise) -> QuerySet[LedgerLine]:
-    """Every reservation of a dataset with how it was settled, newest first."""
+    """Return every reservation of a dataset with how it was settled, newest first."""
     return (
         LedgerLine.objects.filter(budget__promise=promise, kind=LedgerLine.Kind.RESERVE)
         .select_related("budget__scientist", "budget__promise", "answer", "settled_by")
@@ -162,12 +162,12 @@ def ledger(promise: Promise) -> QuerySet[LedgerLine]:
 
 
 def share_at_the_time(line: LedgerLine) -> float:
-    """The cost of a line as a fraction of the budget at that time."""
+    """Return the cost of a line as a fraction of the budget at that time."""
     return line.units / CAP
 
 
 def burn_down(budget: Budget) -> list[Point]:
-    """What was left of a budget after each line of its ledger, by replaying the lines."""
+    """Return what was left of a budget after each line of its ledger, by replaying the lines."""
     size = budget.promise.cells.size
     mus = [*budget.earlier_mus, budget.mu]
     spent, generation = np.zeros(size, dtype=np.int64), 0
@@ -182,7 +182,7 @@ def burn_down(budget: Budget) -> list[Point]:
 
 
 def burn_down_of_all(promise: Promise, budgets: Sequence[Budget]) -> list[Point]:
-    """What was left of the whole promise over time: each budget weighs its part of mu^2."""
+    """Return what was left of the whole promise over time: each budget weighs its part of mu^2."""
     whole = float(promise.mu_squared)
     steps: list[tuple[datetime, float]] = []
     for budget in budgets:
@@ -210,7 +210,7 @@ class Bin:
 
 
 def used_by_people(promise: Promise, budgets: Sequence[Budget]) -> list[Bin]:
-    """A histogram of how much of the promise each person has been charged, over all scientists together."""
+    """Return a histogram of how much of the promise each person has been charged, over all scientists together."""
     weights = {budget.pk: float(budget.mu_squared / promise.mu_squared) / CAP for budget in budgets}
     with open_ledger(storage.ledger_folder(promise.dataset_id)) as person_ledger:
         spent = [person_ledger.spent(pk) * weight for pk, weight in weights.items()]

@@ -69,8 +69,8 @@ class _Attempt:
     """Converts its figures into the stored result."""
 
     def due(self) -> tuple[datetime, int]:
-        """(when to release it, how often its time was doubled). Fixed before the rows are read, unless the time was too
-        short: then it is doubled, for the next answers as well."""
+        """Return (when to release it, how often its time was doubled). Fixed before the rows are read, unless the time
+        was too short: then it is doubled, for the next answers as well."""
         doublings = self.answer.budget.promise.doublings_now
         while (at := self.begun + timedelta(seconds=self.seconds * 2**doublings)) <= timezone.now():
             doublings += 1
@@ -93,7 +93,7 @@ def compute(pk: str) -> None:
 
 
 def _waits(answer: Answer) -> bool:
-    """Whether no worker has opened the data for it, according to the ledger."""
+    """Return whether no worker has opened the data for it, according to the ledger."""
     settled = LedgerLine.objects.filter(settles=answer.line_id).exists()
     return answer.state == Answer.State.PENDING and not settled
 
@@ -139,7 +139,8 @@ def _compute(attempt: _Attempt) -> Figures | None:
 
 
 def _disagree(answer: Answer, ledger: SubjectLedger) -> str:
-    """Why the two ledgers cannot both pay for this answer (one was restored to an older state), or an empty string."""
+    """Return why the two ledgers cannot both pay for this answer (one was restored to an older state), or an empty
+    string."""
     budget = answer.budget
     promise = budget.promise
     if ledger.last_line() < promise.last_applied:
@@ -220,7 +221,7 @@ def _answer(answer: Answer, line: LedgerLine, ledger: SubjectLedger, question: Q
 
 
 def _owed(promise: Promise) -> dict[UUID, int]:
-    """The units that new people begin with, by budget."""
+    """Return the units that new people begin with, by budget."""
     return {budget.pk: units for budget in promise.budgets.all() if (units := promise.owed(budget.pk))}
 
 

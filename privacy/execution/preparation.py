@@ -21,7 +21,7 @@ from privacy.models import Answer, Promise
 
 
 def unprepared() -> list[str]:
-    """The ids of promises whose current revision is not sorted yet."""
+    """Return the ids of promises whose current revision is not sorted yet."""
     found = Promise.objects.select_related("dataset")
     return [
         str(each.pk)

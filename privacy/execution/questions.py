@@ -35,8 +35,9 @@ class Question:
     wanted: frozenset[str]
 
     def seconds(self, promise: Promise) -> float:
-        """The public time for its answer, in seconds. It is for all stored rows, whatever the cap on rows per person. A
-        table's first question takes longer; whether it is the first follows from the charges, which are public."""
+        """Return the public time for its answer, in seconds. It is for all stored rows, whatever the cap on rows per
+        person. A table's first question takes longer; whether it is the first follows from the charges, which are
+        public."""
         charged = LedgerLine.objects.filter(
             budget__promise=promise,
             settled_by__kind=LedgerLine.Kind.COMMIT,
@@ -81,7 +82,7 @@ def question_of(answer: Answer) -> Question:
 
 
 def wanted_by(query: Query, spec: TableSpec) -> frozenset[str]:
-    """The columns that a query reads."""
+    """Return the columns that a query reads."""
     names = {*query.by, *([query.measure.column] if isinstance(query.measure, KeyCounts) else [])}
     for part in (query.where, *_parts_of(query.measure)):
         names |= columns_of(part) if part is not None else set()
@@ -89,7 +90,7 @@ def wanted_by(query: Query, spec: TableSpec) -> frozenset[str]:
 
 
 def _parts_of(measure_: Any) -> Iterator[Any]:
-    """The expressions of a measure."""
+    """Return the expressions of a measure."""
     for name in measure_.__dataclass_fields__:
         value = getattr(measure_, name)
         for part in value if isinstance(value, tuple) else (value,):

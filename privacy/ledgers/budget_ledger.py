@@ -96,7 +96,7 @@ def _lock_promise(budget: Budget) -> Promise:
 
 
 def no_threshold_left(promise: Promise, own: int, of_all: int) -> str:
-    """Why no more undeclared values can be asked for, or an empty string.
+    """Return why no more undeclared values can be asked for, or an empty string.
 
     `own` and `of_all` count the answers over undeclared values of this budget and of all budgets.
     """
@@ -183,7 +183,7 @@ def must_fit(promise: Promise, mu: float, instead_of: Budget | None = None) -> N
 
 
 def open_lines(budget: Budget) -> QuerySet[LedgerLine]:
-    """Reservations that are neither committed nor voided."""
+    """Return reservations that are neither committed nor voided."""
     return LedgerLine.objects.filter(budget=budget, kind=LedgerLine.Kind.RESERVE, settled_by=None)
 
 
@@ -198,7 +198,7 @@ class Charge:
 
 
 def rests_on_constants(budget: Budget, also: Charge | None = None) -> bool:
-    """Whether completeness relies on people staying in the same public cell across tables or revisions.
+    """Return whether completeness relies on people staying in the same public cell across tables or revisions.
 
     Within one table of one revision, a declared constant has one value per person. Another table or revision may
     disagree, so somebody may have been charged in two cells, neither of which is used up. Follows from public lines.
@@ -243,7 +243,7 @@ def _write(budget: Budget, cells: Integers) -> None:
 
 
 def too_much(units: int, left: int) -> str:
-    """The refusal of an answer that costs `units` when only `left` are left."""
+    """Return the refusal of an answer that costs `units` when only `left` are left."""
     return (
         f"This answer would cost {units / CAP:.2%} of your budget, and {left / CAP:.2%} is left. "
         "Allow a larger error, ask about fewer people, or ask the owner for more."

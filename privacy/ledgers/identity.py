@@ -28,7 +28,7 @@ SAMPLE = 20_000
 
 
 def objections(revision: Revision) -> list[str]:
-    """Why the draft revision would not identify people as its dataset's promise needs it; empty if it does."""
+    """Return why the draft revision would not identify people as its dataset's promise needs it; empty if it does."""
     dataset = revision.dataset
     if not hasattr(dataset, "promise") or (last := dataset.last_published) is None:
         return []
@@ -53,7 +53,7 @@ def differences(revision: Revision, last: Revision) -> Iterator[str]:
 
 
 def _subjects(revision: Revision) -> dict[str, Column]:
-    """The column that identifies a person, by table name."""
+    """Return the column that identifies a person, by table name."""
     columns = Column.objects.filter(table__revision=revision, is_subject=True).select_related("table")
     return {column.table.name: column for column in columns.order_by("table__name")}
 
@@ -89,7 +89,7 @@ class Delivery:
 
 
 def delivery(revision: Revision) -> Delivery | None:
-    """The people that a revision brings, or None while nothing has been charged that new ids could undo."""
+    """Return the people that a revision brings, or None while nothing has been charged that new ids could undo."""
     promise: Promise | None = getattr(revision.dataset, "promise", None)
     if promise is None or not any(budget.units_used for budget in promise.budgets.all()):
         return None
@@ -101,7 +101,7 @@ def delivery(revision: Revision) -> Delivery | None:
 
 
 def remarks(revision: Revision) -> list[Remark]:
-    """The remarks that the owner sees before publishing."""
+    """Return the remarks that the owner sees before publishing."""
     found = delivery(revision)
     if found is None or not found.people:
         return []
@@ -145,5 +145,6 @@ def publishing(revision: Revision, by: User, agreed: bool) -> None:  # noqa: FBT
 
 
 def _differs_by_cell(budget: Budget) -> bool:
-    """Whether a newcomer may start with more than the worst case of their own cell, and so be left out early."""
+    """Return whether a newcomer may start with more than the worst case of their own cell, and so be left out
+    early."""
     return len(np.unique(budget.worst_case(budget.promise.cells.size))) > 1

@@ -79,7 +79,7 @@ class SubjectLedger:
         name: bytes = b"",
         owed: Mapping[UUID, int] = MappingProxyType({}),
     ) -> Units:
-        """The place of each subject, shape (subjects,); new subjects get places at the end.
+        """Return the place of each subject, shape (subjects,); new subjects get places at the end.
 
         `digests`: shape (subjects, DIGEST_BYTES), all different. A new list of digests is looked up one by one, then
         stored under its hash; `name` is that hash, when the caller knows it. `owed`: the units of each budget that new
@@ -105,12 +105,12 @@ class SubjectLedger:
             self._write(txn, budget, spent)
 
     def count(self) -> int:
-        """The number of subjects that have a place."""
+        """Return the number of subjects that have a place."""
         with self._env.begin() as txn:
             return int(txn.stat(self._places)["entries"])
 
     def count_known(self, digests: Iterable[bytes]) -> int:
-        """The number of these subjects that have a place."""
+        """Return the number of these subjects that have a place."""
         with self._env.begin(db=self._places) as txn:
             return sum(txn.get(digest) is not None for digest in digests)
 
@@ -128,7 +128,7 @@ class SubjectLedger:
         return found
 
     def last_line(self) -> int:
-        """The newest ledger line whose charges are written here, or 0."""
+        """Return the newest ledger line whose charges are written here, or 0."""
         with self._env.begin(db=self._facts) as txn:
             return int.from_bytes(txn.get(b"last_line") or b"", "little")
 
@@ -175,7 +175,7 @@ class SubjectLedger:
         self._write(txn, budget, np.array(scaled, dtype=np.uint32)[where])
 
     def shares(self) -> dict[UUID, Share]:
-        """Every budget that people were ever charged for, with its size as last stored here."""
+        """Return every budget that people were ever charged for, with its size as last stored here."""
         return {
             budget: share
             for budget, content in self._noted(SHARES)
@@ -183,7 +183,7 @@ class SubjectLedger:
         }
 
     def thresholds(self) -> dict[UUID, int]:
-        """The number of answers over undeclared values, per budget."""
+        """Return the number of answers over undeclared values, per budget."""
         return {budget: int.from_bytes(content, "little") for budget, content in self._noted(THRESHOLDS)}
 
     def _noted(self, kind: bytes) -> list[tuple[UUID, bytes]]:
@@ -201,7 +201,7 @@ class SubjectLedger:
         return None if content is None else Share(*SHARE.unpack(content))
 
     def spent(self, budget: UUID) -> Units:
-        """The spent units of every subject, in order of places. For aggregates that only the owner sees."""
+        """Return the spent units of every subject, in order of places. For aggregates that only the owner sees."""
         with self._env.begin(db=self._units, buffers=True) as txn:
             return self._read(txn, budget, 0)
 
@@ -231,7 +231,7 @@ class SubjectLedger:
             txn.put(key, chunk.data.cast("B"), db=self._units)
 
     def _read(self, txn: "lmdb.Transaction", budget: UUID, size: int) -> Units:
-        """A copy of a budget's units, at least `size` of them. The transaction must hand out buffers."""
+        """Return a copy of a budget's units, at least `size` of them. The transaction must hand out buffers."""
         parts = []
         cursor = txn.cursor(db=self._units)
         found = cursor.set_range(budget.bytes)
@@ -268,7 +268,7 @@ def _charge(spent, places, charges, cap, active):  # type: ignore[no-untyped-def
 
 @nb.njit(cache=True, nogil=True)
 def _charge_in_order(spent, charges, cap, active):  # type: ignore[no-untyped-def]
-    """`_charge` for the case that subject k has place k."""
+    """Do what `_charge` does, in the case that subject k has place k."""
     for k in range(charges.shape[0]):
         charge, old = np.int64(charges[k]), np.int64(spent[k])
         fits = charge <= cap and old <= cap - charge
@@ -278,7 +278,7 @@ def _charge_in_order(spent, charges, cap, active):  # type: ignore[no-untyped-de
 
 @nb.njit(cache=True, nogil=True)
 def _are_in_order(places):  # type: ignore[no-untyped-def]
-    """Whether every subject k has place k."""
+    """Return whether every subject k has place k."""
     elsewhere = 0
     for k in range(len(places)):
         elsewhere += places[k] != np.uint32(k)

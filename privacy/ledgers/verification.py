@@ -30,7 +30,7 @@ BATCH = 2000
 
 
 def faults(promise: Promise) -> list[str]:
-    """Every disagreement between the ledgers of a dataset, as sentences; empty when there is none."""
+    """Return every disagreement between the ledgers of a dataset, as sentences; empty when there is none."""
     budgets = list(promise.budgets.order_by("created_at"))
     found = list(_shares(promise, budgets))
     for budget in budgets:
@@ -117,7 +117,7 @@ class _Replay:
 
 
 def _logged(budget: Budget) -> dict[int, dict[str, Any]]:
-    """The action and units that the audit log, a hash chain, holds for each line."""
+    """Return the action and units that the audit log, a hash chain, holds for each line."""
     rows = Entry.objects.filter(
         action__in=ENTRIES, object_type="ledgerline", person_id=str(budget.scientist_id),
         dataset_id=str(budget.promise.dataset_id),
@@ -133,7 +133,7 @@ def _action(line: LedgerLine) -> str:
 
 
 def _price(line: LedgerLine, mu: float) -> int:
-    """The cost that follows from a line's question and noise; a line without these costs what it says."""
+    """Return the cost that follows from a line's question and noise; a line without these costs what it says."""
     sigma, query = line.purpose.get("sigma"), line.purpose.get("query")
     if not isinstance(sigma, int) or sigma < 1 or query is None:
         return line.units
@@ -141,8 +141,8 @@ def _price(line: LedgerLine, mu: float) -> int:
 
 
 def _releases(line: LedgerLine, query: Query) -> int:
-    """How often noise is drawn for what a line pays for. A search has as many steps as its column needs to distinguish
-    values, which follows from the declarations. Lines that do not state the number paid for the most."""
+    """Return how often noise is drawn for what a line pays for. A search has as many steps as its column needs to
+    distinguish values, which follows from the declarations. Lines that do not state the number paid for the most."""
     stated, most = line.purpose.get("releases"), most_releases(query)
     if not isinstance(stated, int) or most == 1:
         return most
@@ -198,7 +198,7 @@ def _people(promise: Promise, budgets: list[Budget]) -> Iterator[str]:
 
 
 def _least(units: Units, first: int, places: int) -> int:
-    """The smallest charge among people with a place from `first` on; CAP where there is nobody."""
+    """Return the smallest charge among people with a place from `first` on; CAP where there is nobody."""
     charged = np.zeros(places, dtype=np.int64)
     charged[: len(units)] = units[:places]
     return int(charged[first:].min(initial=CAP))

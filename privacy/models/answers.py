@@ -14,13 +14,13 @@ from privacy.models.budgets import Budget, LedgerLine
 
 class AnswerQuerySet(models.QuerySet["Answer"]):
     def visible_to(self, user: User) -> "AnswerQuerySet":
-        """Their own answers, and those on their own datasets; all for auditors, none for admins."""
+        """Return their own answers, and those on their own datasets; all for auditors, none for admins."""
         if user.oversees:
             return self if user.is_auditor else self.none()
         return self.filter(budget__in=Budget.objects.visible_to(user).order_by().values("pk"))
 
     def out(self) -> "AnswerQuerySet":
-        """Answers whose figures may be shown: released, and their public time has come."""
+        """Return answers whose figures may be shown: released, and their public time has come."""
         return self.filter(state=Answer.State.RELEASED, visible_at__lte=timezone.now())
 
 

@@ -19,14 +19,14 @@ from privacy.models.promises import EXTENDED_LIMIT, IMMUTABLE, Promise
 
 class BudgetQuerySet(models.QuerySet["Budget"]):
     def visible_to(self, user: User) -> "BudgetQuerySet":
-        """Their own budgets, and those on their own datasets; all for people who oversee."""
+        """Return their own budgets, and those on their own datasets; all for people who oversee."""
         if user.oversees:
             return self
         own = Dataset.objects.owned_by(user).order_by().values("pk")
         return self.filter(Q(scientist=user) | Q(promise__dataset__in=own))
 
     def held_by(self, user: User) -> "BudgetQuerySet":
-        """Their own budgets. People who oversee cannot ask, even with a budget from before."""
+        """Return their own budgets. People who oversee cannot ask, even with a budget from before."""
         return self.none() if user.oversees else self.filter(scientist=user)
 
 
@@ -66,12 +66,12 @@ class Budget(BaseModel):
         return Fraction(self.mu) ** 2
 
     def had(self, mu: float, generation: int) -> bool:
-        """Whether this is or was its size. A size that it never had was lost when the database was restored."""
+        """Return whether this is or was its size. A size that it never had was lost when the database was restored."""
         mus = [*self.earlier_mus, self.mu]
         return generation < len(mus) and mus[generation] == mu
 
     def worst_case(self, size: int) -> Integers:
-        """Worst-case units of each of `size` cells."""
+        """Return worst-case units of each of `size` cells."""
         if not self.cells:
             return np.zeros(size, dtype=np.int64)
         found: Integers = np.frombuffer(bytes(self.cells), dtype="<i8").astype(np.int64)
@@ -150,7 +150,7 @@ class LedgerLine(models.Model):
 
 class TopUpQuerySet(models.QuerySet["TopUp"]):
     def visible_to(self, user: User) -> "TopUpQuerySet":
-        """The top-ups of budgets that they may see."""
+        """Return the top-ups of budgets that they may see."""
         return self.filter(budget__in=Budget.objects.visible_to(user).order_by().values("pk"))
 
 

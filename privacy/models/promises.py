@@ -24,7 +24,7 @@ IMMUTABLE = pgtrigger.Update | pgtrigger.Delete
 
 
 def new_key() -> bytes:
-    """A new secret key for the digests of a dataset's subjects."""
+    """Return a new secret key for the digests of a dataset's subjects."""
     return secrets.token_bytes(32)
 
 
@@ -99,7 +99,7 @@ class Promise(BaseModel):
         return self.doublings if fresh else 0
 
     def owed(self, budget: UUID) -> int:
-        """The units of this budget that newcomers begin with."""
+        """Return the units of this budget that newcomers begin with."""
         return max((each["owe"].get(str(budget), 0) for each in self.newcomers), default=0)
 
     @property

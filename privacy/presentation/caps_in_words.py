@@ -14,12 +14,12 @@ NOT_COVERED = "The interval does not cover what this leaves out."
 
 
 def rows_per_person(query: Query, table: TableSpec) -> int | None:
-    """The number of rows per person that count in full; None where the number does not matter."""
+    """Return the number of rows per person that count in full; None where the number does not matter."""
     return rows_that_count(query, table) if is_capped(query, table) else None
 
 
 def counting(query: Query, table: TableSpec) -> str:
-    """`counting at most 4 per person`, to follow the answer's unit; empty where there is no cap."""
+    """Return `counting at most 4 per person`, to follow the answer's unit; empty where there is no cap."""
     rows = rows_per_person(query, table)
     if rows is None:
         return ""
@@ -36,7 +36,8 @@ def counting(query: Query, table: TableSpec) -> str:
 
 
 def beyond(query: Query, table: TableSpec) -> str:
-    """What happens to people with more rows, and what the interval then leaves out; empty where there is no cap."""
+    """Return what happens to people with more rows, and what the interval then leaves out; empty where there is no
+    cap."""
     rows = rows_per_person(query, table)
     if rows is None:
         return ""
@@ -53,7 +54,7 @@ def beyond(query: Query, table: TableSpec) -> str:
 
 
 def facts(query: Query, table: TableSpec) -> dict[str, object]:
-    """All of this as one dict, for pages, records and programs."""
+    """Return all of this as one dict, for pages, records and programs."""
     return {
         "rows_per_person": rows_per_person(query, table),
         "counting": counting(query, table),

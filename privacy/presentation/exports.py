@@ -20,7 +20,7 @@ LEDGER_COLUMNS = (
 
 
 def answer_csv(answer: Answer) -> str:
-    """An answer as CSV, one row per group.
+    """Return an answer as CSV, one row per group.
 
     Each figure has its value, half of its 95 % interval, and half of the interval that holds for all groups together;
     where an interval is not symmetric, its two ends. Cells are empty where the figure was lost in noise.
@@ -45,7 +45,7 @@ def answer_csv(answer: Answer) -> str:
 
 
 def _key_name(name: str, answer: Answer) -> str:
-    """The heading of a group column; a distribution's is named after what is distributed."""
+    """Return the heading of a group column; a distribution's is named after what is distributed."""
     if name != UP_TO:
         return name
     match decode(answer.query).measure:
@@ -58,7 +58,7 @@ def _key_name(name: str, answer: Answer) -> str:
 
 
 def has_ends(figure: Mapping[str, object]) -> bool:
-    """Whether a figure's interval is given by its two ends. Answers stored by earlier versions have none."""
+    """Return whether a figure's interval is given by its two ends. Answers stored by earlier versions have none."""
     return figure.get("low") is not None
 
 

@@ -23,12 +23,12 @@ class Together:
         return name in self.widths and self.widths[name] is None
 
     def half(self, figure: Mapping[str, Any]) -> str:
-        """Half the joint width of one figure's interval, as text; empty where it is unknown."""
+        """Return half the joint width of one figure's interval, as text; empty where it is unknown."""
         half = figure["half_width"]
         return "" if half is None else _shown(half * self.factor)
 
     def sentence(self, unit: str) -> str:
-        """The sentence on the page. `unit`: the unit where there is only one kind of figure."""
+        """Return the sentence on the page. `unit`: the unit where there is only one kind of figure."""
         which = " of a column" if len(self.widths) > 1 else ""
         text = (
             f"On its own, each is a 95 % interval. All {self.several:,}{which} hold together with 95 % confidence if "
@@ -49,7 +49,7 @@ def _each(name: str, half: str) -> str:
 
 
 def together(result: Mapping[str, Any]) -> Together | None:
-    """The joint coverage of an answer's intervals, or None unless there are several."""
+    """Return the joint coverage of an answer's intervals, or None unless there are several."""
     factor = joint.factor_of(result)
     if factor is None:
         return None

@@ -9,7 +9,7 @@ from privacy.presentation.caps_in_words import rows_per_person
 
 
 def sentence(result: Mapping[str, Any], query: Query, table: TableSpec | None, epsilon: str) -> str:
-    """The explanation, or an empty string if nothing was lost. `epsilon`: what the answer cost, as text."""
+    """Return the explanation, or an empty string if nothing was lost. `epsilon`: what the answer cost, as text."""
     lines = result["lines"]
     lost = sum(any(figure["value"] is None for figure in line["figures"]) for line in lines)
     if not lost:
@@ -25,8 +25,8 @@ def sentence(result: Mapping[str, Any], query: Query, table: TableSpec | None, e
 
 
 def _ways(query: Query, table: TableSpec | None) -> list[str]:
-    """What makes the noise smaller relative to the figures. Narrower bounds help only where values are scaled by them:
-    a mean or a quantile is lost only because there are too few rows."""
+    """Return what makes the noise smaller relative to the figures. Narrower bounds help only where values are scaled
+    by them: a mean or a quantile is lost only because there are too few rows."""
     measure = query.measure
     rows = rows_per_person(query, table) if table else None
     return [

@@ -22,7 +22,7 @@ PURCHASES = (10, 50, 200)
 
 
 def phi(x: float) -> float:
-    """The normal distribution function, also far below 0, where 1 + erf would cancel."""
+    """Return the normal distribution function, also far below 0, where 1 + erf would cancel."""
     return math.erfc(-x / math.sqrt(2)) / 2
 
 
@@ -67,7 +67,7 @@ class PromiseInWords:
         return per_hundred(self._at_most(phi(self.share_mu / 2)))
 
     def _at_most(self, chance: float) -> float:
-        """The upper bound of a chance under exact Gaussian DP, with everything else that is released."""
+        """Return the upper bound of a chance under exact Gaussian DP, with everything else that is released."""
         return chance * math.exp(SLACK) + self.threshold_delta
 
     @property
@@ -110,12 +110,12 @@ class PromiseInWords:
 
 
 def per_hundred(share: float, digits: int = 1) -> str:
-    """A probability as the number of cases in 100, rounded up."""
+    """Return a probability as the number of cases in 100, rounded up."""
     return f"{rounded_up(min(share, 1) * 100, digits):.{digits}f}"
 
 
 def factor(epsilon: float) -> str:
-    """e^epsilon rounded up, to two decimals while it is small."""
+    """Return e^epsilon rounded up, to two decimals while it is small."""
     value = math.exp(epsilon)
     places = 2 if value < 100 else 0
     return grouped(rounded_up(value, places), places)

@@ -81,7 +81,7 @@ class Line:
 
 
 def query_of(fields: Mapping[str, Any], lines: Sequence[Line], table: TableSpec) -> Query:
-    """The query that the form's fields describe. Raises QueryRefused naming what is missing."""
+    """Return the query that the form's fields describe. Raises QueryRefused naming what is missing."""
     conditions = tuple(_condition(line, table) for line in lines)
     where = conditions[0] if len(conditions) == 1 else And(conditions) if conditions else None
     return Query(
@@ -134,7 +134,7 @@ def _shares(text: str) -> tuple[float, ...]:
 
 
 def _share(text: str) -> float:
-    """`0.5`, or `50 %`."""
+    """Return `0.5`, or `50 %`."""
     if text.endswith("%"):
         return round(_number(text.removesuffix("%").strip(), "a quantile") / 100, 12)
     return _number(text, "a quantile")
@@ -188,7 +188,7 @@ def _compare(line: Line, name: str) -> Predicate:
 
 
 def fields_of(query: Query, table: TableSpec) -> tuple[dict[str, Any], list[Line]] | None:
-    """The form's fields and conditions for a query, or None when the form cannot express it."""
+    """Return the form's fields and conditions for a query, or None when the form cannot express it."""
     fields = _fields(query.measure)
     lines = [_line(part, table) for part in _parts_of(query.where)]
     found = [line for line in lines if line is not None]

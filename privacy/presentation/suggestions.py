@@ -34,7 +34,7 @@ class Proposal:
 
 
 def proposals(query: Query, plan: Design, table: TableSpec) -> list[Proposal]:
-    """The proposals worth making, the largest saving first. `plan`: the query's own design."""
+    """Return the proposals worth making, the largest saving first. `plan`: the query's own design."""
     found = [
         Proposal(name=name, words=words, means=means, query=other, saves=saved(plan, design(other, table)))
         for name, words, means, other in _others(query, table)
@@ -44,19 +44,19 @@ def proposals(query: Query, plan: Design, table: TableSpec) -> list[Proposal]:
 
 
 def saved(plan: Design, other: Design) -> float:
-    """The factor by which the other design is cheaper for the same error."""
+    """Return the factor by which the other design is cheaper for the same error."""
     return (plan.clip / other.clip) ** 2
 
 
 def applied(name: str, query: Query, table: TableSpec) -> Query:
-    """The question with the proposal of that name applied, or unchanged when there is none."""
+    """Return the question with the proposal of that name applied, or unchanged when there is none."""
     found = proposals(query, design(query, table), table)
     return next((each.query for each in found if each.name == name), query)
 
 
 def is_absolute(query: Query) -> bool:
-    """Whether its error is its noise alone. The error of a mean or another ratio grows as fewer rows count, so a
-    smaller clip saves nothing."""
+    """Return whether its error is its noise alone. The error of a mean or another ratio grows as fewer rows count, so
+    a smaller clip saves nothing."""
     return isinstance(query.measure, Count | CountSubjects | Sum)
 
 
@@ -73,8 +73,8 @@ def pinning(query: Query, table: TableSpec) -> Iterator[tuple[ColumnSpec, float]
 
 
 def kept_apart(query: Query, cells: Bools, table: TableSpec) -> str:
-    """A column on which a condition would charge only some of the people; empty when the question already has such a
-    condition, or no column qualifies."""
+    """Return a column on which a condition would charge only some of the people; empty when the question already has
+    such a condition, or no column qualifies."""
     if not cells.all():
         return ""
     fixed = (spec for spec in table.columns.values() if spec.constant and len(spec.labels) >= WORTH)
@@ -101,7 +101,7 @@ def _one_row(query: Query, table: TableSpec) -> Iterator[tuple[str, str, str, Qu
 
 
 def _tighter(query: Query, of: Column, table: TableSpec) -> Iterator[tuple[str, str, str, Query]]:
-    """The sum with the column limited to half of the bound farthest from 0."""
+    """Return the sum with the column limited to half of the bound farthest from 0."""
     interval = bounds(of, table)
     limit = interval.magnitude / 2
     cut: Expression = of

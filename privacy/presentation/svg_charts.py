@@ -31,7 +31,7 @@ class Bar:
 
 
 def bars(items: Sequence[Bar], width: int, title: str) -> str:
-    """Horizontal bars with error bars, `width` units wide."""
+    """Return horizontal bars with error bars, `width` units wide."""
     longest = max((len(item.label) for item in items), default=1)
     left = min(width * LONGEST_LABEL, longest * LETTER + 12)
     low, high = _range(items)
@@ -63,7 +63,7 @@ def _grid(marks: Sequence[float], x: Scale, bottom: float, width: float) -> Iter
 
 
 def _tick(x: float, bottom: float, text: str, width: float) -> str:
-    """The number below a mark, centred, but kept inside the chart."""
+    """Return the number below a mark, centred, but kept inside the chart."""
     beyond = x + len(text) * LETTER / 2 > width
     return _text("chart-tick", width if beyond else x, bottom + 16, text, "end" if beyond else "middle")
 
@@ -103,7 +103,7 @@ class Share:
 
 
 def curve(shares: Sequence[Share], begin: float, width: int, title: str) -> str:
-    """A cumulative curve from 0 at `begin` to the last share, in the band of its 95 % intervals."""
+    """Return a cumulative curve from 0 at `begin` to the last share, in the band of its 95 % intervals."""
     height, left, right = 240, 44, width - 14
     bottom, end = height - AXIS, shares[-1].at
 
@@ -136,7 +136,7 @@ def _share_grid(shares: Sequence[float], y: Scale, left: float, right: float) ->
 
 
 def _decimals(step: float) -> int:
-    """The number of decimals that distinguishes marks this far apart."""
+    """Return the number of decimals that distinguishes marks this far apart."""
     return min(8, max(0, -math.floor(math.log10(step))))
 
 
@@ -158,7 +158,7 @@ class Point:
 
 
 def burn_down(points: Sequence[Point], now: datetime, width: int, title: str) -> str:
-    """What is left over time, as steps; a line marks the last fifth."""
+    """Return what is left over time, as steps; a line marks the last fifth."""
     height, left, right = 180, 44, width - 12
     begin = points[0].at
     seconds = max(1.0, (now - begin).total_seconds())

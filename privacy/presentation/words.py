@@ -63,7 +63,7 @@ FIGURES = {
 
 
 def say(query: Query) -> str:
-    """A question in words: `Mean of wage by region where year ≥ 1985`."""
+    """Return a question in words: `Mean of wage by region where year ≥ 1985`."""
     text = measure(query.measure)
     if query.by:
         text += f" by {', '.join(query.by)}"
@@ -111,7 +111,7 @@ def _at(at: Sequence[float]) -> str:
 
 
 def expression(node: Expression) -> str:
-    """An expression such as `price (at most 1,000)`, or only “an expression” when it is too long."""
+    """Return an expression such as `price (at most 1,000)`, or only “an expression” when it is too long."""
     text = _written(node)
     return text if len(text) <= LONGEST else "an expression"
 
@@ -155,13 +155,13 @@ def _limits(lower: float, upper: float) -> str:
 
 
 def grouped(value: float) -> str:
-    """A number with thousands separators: `1,000`."""
+    """Return a number with thousands separators: `1,000`."""
     whole = float(value).is_integer() and abs(value) < 1e15
     return (f"{int(value):,}" if whole else number(value)).replace("-", "\N{MINUS SIGN}")
 
 
 def plain(value: float) -> str:
-    """A number as in `grouped`, but without a comma where it may be a year."""
+    """Return a number as in `grouped`, but without a comma where it may be a year."""
     return number(value) if 1000 <= value < 3000 else grouped(value)
 
 
@@ -186,7 +186,7 @@ def condition(node: Predicate) -> str:  # noqa: C901 -- one case a kind
 
 
 def label(column: str, value: str, table: TableSpec | None) -> str:
-    """The display text of a declared value, or of the upper end of a bin."""
+    """Return the display text of a declared value, or of the upper end of a bin."""
     if column == UP_TO:
         return grouped(float(value))
     columns: Mapping[str, object] = table.columns if table else {}
@@ -199,13 +199,13 @@ def figure_name(name: str) -> str:
 
 
 def bounds(spec: ColumnSpec) -> str:
-    """`0 to 50,000 EUR`; years have no comma."""
+    """Return `0 to 50,000 EUR`; years have no comma."""
     write = plain if 1000 <= spec.lower <= spec.upper < 3000 else grouped
     return f"{write(spec.lower)} to {write(spec.upper)} {spec.unit}".rstrip()
 
 
 def key_name(column: str, query: Query, table: TableSpec | None) -> str:
-    """The heading of a column of groups; for a distribution, with the unit of its bin ends."""
+    """Return the heading of a column of groups; for a distribution, with the unit of its bin ends."""
     if not isinstance(query.measure, Distribution):
         return column
     return with_unit("up to", unit_of(query.measure.of, table) if table else "")
@@ -216,7 +216,7 @@ def with_unit(name: str, unit_: str) -> str:
 
 
 def unit(query: Query, table: TableSpec) -> str:
-    """The unit of the answer's main figure."""
+    """Return the unit of the answer's main figure."""
     match query.measure:
         case Count():
             return "rows"
@@ -235,7 +235,7 @@ def unit(query: Query, table: TableSpec) -> str:
 
 
 def unit_of(node: Expression, table: TableSpec) -> str:
-    """The unit of an expression when limits and signs have not changed it; empty where that is uncertain."""
+    """Return the unit of an expression when limits and signs have not changed it; empty where that is uncertain."""
     match node:
         case Column(name):
             return table.columns[name].unit if name in table.columns else ""
@@ -248,12 +248,12 @@ def unit_of(node: Expression, table: TableSpec) -> str:
 
 
 def _squared(unit_: str) -> str:
-    """Only for a unit of one word or sign that has no exponent yet."""
+    """Return only for a unit of one word or sign that has no exponent yet."""
     return f"{unit_}²" if unit_ and " " not in unit_ and unit_[-1] not in "²³" else ""
 
 
 def figure_unit(name: str, query: Query, table: TableSpec) -> str:
-    """The unit of one figure of an answer: `EUR`, or of a regression `EUR per year`."""
+    """Return the unit of one figure of an answer: `EUR`, or of a regression `EUR per year`."""
     if isinstance(query.measure, Regression):
         features = dict(zip(query.measure.names, query.measure.features, strict=True))
         target = unit_of(query.measure.target, table)
@@ -263,15 +263,15 @@ def figure_unit(name: str, query: Query, table: TableSpec) -> str:
 
 
 def error_text(query: Query, table: TableSpec, half_width: float) -> str:
-    """`± 12 people`: half the 95 % interval, in the answer's own units."""
+    """Return `± 12 people`: half the 95 % interval, in the answer's own units."""
     if is_of_rank(query):
         return f"± {sized(min(100, half_width * 100))} percentage points of rank, apart from ties"
     return f"± {sized(half_width)} {unit(query, table)}".rstrip()
 
 
 def rank_note(query: Query, half_width: float | None) -> str:
-    """How a quantile's interval relates to the error of its rank; empty for other figures. `half_width`: that error,
-    where it is known."""
+    """Return how a quantile's interval relates to the error of its rank; empty for other figures. `half_width`: that
+    error, where it is known."""
     if not is_of_rank(query):
         return ""
     bound = "on one side up to the declared bound"
@@ -284,8 +284,8 @@ def rank_note(query: Query, half_width: float | None) -> str:
 
 
 def read_to(query: Query, table: TableSpec) -> str:
-    """`± 0.012 dollars`: how far a quantile may lie from the value released because its search moves in steps; empty
-    where the search distinguishes every value that the column can have."""
+    """Return `± 0.012 dollars`: how far a quantile may lie from the value released because its search moves in steps;
+    empty where the search distinguishes every value that the column can have."""
     grid = design(query, table).grid
     half = grid.half_cell if grid else 0.0
     days = "day" if half == 1 else "days"
@@ -294,24 +294,24 @@ def read_to(query: Query, table: TableSpec) -> str:
 
 
 def decimals(query: Query, table: TableSpec) -> int | None:
-    """The number of decimals of a quantile: as many as its column's values have, where the search distinguishes these;
-    None otherwise."""
+    """Return the number of decimals of a quantile: as many as its column's values have, where the search distinguishes
+    these; None otherwise."""
     grid = design(query, table).grid
     return grid.decimals if grid and not grid.half_cell else None
 
 
 def error_unit(query: Query, table: TableSpec) -> str:
-    """The unit of an error on pages; a quantile's error is one of its rank."""
+    """Return the unit of an error on pages; a quantile's error is one of its rank."""
     return "percentage points of rank" if is_of_rank(query) else unit(query, table)
 
 
 def is_of_rank(query: Query) -> bool:
-    """Whether its error is a fraction of the rows or people, which pages show in percentage points."""
+    """Return whether its error is a fraction of the rows or people, which pages show in percentage points."""
     return isinstance(query.measure, Quantiles | PersonQuantiles)
 
 
 def sized(value: float, digits: int = 3, *, up: bool = False) -> str:
-    """A number with three significant figures, without an exponent if readable; `up`: never rounded down."""
+    """Return a number with three significant figures, without an exponent if readable; `up`: never rounded down."""
     if not value or not math.isfinite(value):
         return f"{value:g}"
     places = digits - 1 - math.floor(math.log10(abs(value)))
@@ -329,20 +329,20 @@ def rounded_up(value: float, places: int) -> float:
 
 
 def places(half_width: float | None) -> int | None:
-    """The number of decimals that gives a value's error two figures; None when its error is unknown."""
+    """Return the number of decimals that gives a value's error two figures; None when its error is unknown."""
     if not half_width or not math.isfinite(half_width):
         return None
     return min(10, max(0, 1 - math.floor(math.log10(half_width))))
 
 
 def places_between(low: float, value: float, high: float) -> int | None:
-    """The number of decimals for a value whose interval has these ends."""
+    """Return the number of decimals for a value whose interval has these ends."""
     whole = all(float(each).is_integer() for each in (low, value, high))
     return 0 if whole else places((high - low) / 2)
 
 
 def shown(value: float | str | None, decimals: int | None) -> str:
-    """A number or date of an answer, or “lost in noise”."""
+    """Return a number or date of an answer, or “lost in noise”."""
     if value is None or isinstance(value, str):
         return value or "lost in noise"
     text = f"{value:,.{decimals}f}" if decimals is not None else sized(value, 6)
@@ -350,13 +350,13 @@ def shown(value: float | str | None, decimals: int | None) -> str:
 
 
 def tiny(delta: float) -> str:
-    """A delta, rounded up: `1e-6`."""
+    """Return a delta, rounded up: `1e-6`."""
     text = f"{rounded_up(delta, 5 - math.floor(math.log10(delta))):g}" if delta > 0 else "0"
     return text.replace("e-0", "e-")
 
 
 def percent(share: float) -> str:
-    """`12 %`, `3.4 %`, `0.05 %`."""
+    """Return `12 %`, `3.4 %`, `0.05 %`."""
     value = share * 100
     if 0 < value < 0.01:
         return "less than 0.01 %"
@@ -366,5 +366,5 @@ def percent(share: float) -> str:
 
 
 def many(number: int) -> str:
-    """How many times something can be done, exact up to a thousand."""
+    """Return how many times something can be done, exact up to a thousand."""
     return f"{number:,}" if number <= 1000 else "more than 1,000"

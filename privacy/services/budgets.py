@@ -70,7 +70,7 @@ def change_budget(budget: Budget, *, by: User, epsilon: float) -> Budget:
 
 
 def mu_for(epsilon: float, delta: float) -> float:
-    """The mu of the noise for this epsilon and delta. Raises Refused when they are out of range."""
+    """Return the mu of the noise for this epsilon and delta. Raises Refused when they are out of range."""
     try:
         return noise_mu(epsilon, delta)
     except ValueError as outside:

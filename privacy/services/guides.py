@@ -32,7 +32,7 @@ RANK_ERROR, WORST_RANK_ERROR = 0.01, 0.05
 
 
 def guide(budget: Budget, quote: Quote) -> tuple[Query, Offer] | None:
-    """The guide to ask before a question over many rows per person, with its price.
+    """Return the guide to ask before a question over many rows per person, with its price.
 
     None where it would not help, where it would cost too much compared with the question, or where it is not known
     whether the conditions leave enough people.
@@ -60,7 +60,7 @@ def guide(budget: Budget, quote: Quote) -> tuple[Query, Offer] | None:
 
 
 def better(answer: Answer, spec: TableSpec, meant: Query | None = None) -> Query | None:
-    """The question that a released guide was asked for, capped at the rows per person that the guide found.
+    """Return the question that a released guide was asked for, capped at the rows per person that the guide found.
 
     None where the cap would not be smaller, where the answer is not a guide, or where the declarations have changed too
     much. `meant`: the question, when it is not the one for which the guide was first asked.
@@ -78,8 +78,8 @@ def better(answer: Answer, spec: TableSpec, meant: Query | None = None) -> Query
 
 
 def no_gain(answer: Answer, spec: TableSpec, meant: Query) -> str:
-    """Why a released guide does not make its question cheaper; empty where it does, or where the answer is not a
-    guide."""
+    """Return why a released guide does not make its question cheaper; empty where it does, or where the answer is not
+    a guide."""
     query = wire.decode(answer.query)
     if not isinstance(query.measure, PersonQuantiles) or not answer.is_out:
         return ""
@@ -104,7 +104,7 @@ def no_gain(answer: Answer, spec: TableSpec, meant: Query) -> str:
 
 
 def meant_by(answer: Answer) -> Query | None:
-    """The question for which a guide or a count was asked, as stored when the answer was charged."""
+    """Return the question for which a guide or a count was asked, as stored when the answer was charged."""
     meant = answer.line.purpose.get("meant")
     return None if meant is None else wire.decode(meant)
 
@@ -118,14 +118,14 @@ def _counts_people(query: Query) -> bool:
 
 
 def _last(result: Mapping[str, Any]) -> tuple[float, float | None]:
-    """The largest quantile that was asked for, and its value."""
+    """Return the largest quantile that was asked for, and its value."""
     line = max(result["lines"], key=lambda each: float(each["key"][0]))
     value: float | None = line["figures"][0]["value"]
     return float(line["key"][0]), value
 
 
 def _rows(measure: PersonQuantiles, value: float | None, spec: TableSpec) -> int | None:
-    """The rows per person that a guide's value amounts to; for a sum, in rows of the largest size."""
+    """Return the rows per person that a guide's value amounts to; for a sum, in rows of the largest size."""
     if value is None:
         return None
     if measure.of is None:
@@ -135,6 +135,6 @@ def _rows(measure: PersonQuantiles, value: float | None, spec: TableSpec) -> int
 
 
 def _plainest(query: Query) -> Query:
-    """The simplest question that a guide helps with."""
+    """Return the simplest question that a guide helps with."""
     of = query.measure.of if isinstance(query.measure, PersonQuantiles) else None
     return replace(query, measure=Count() if of is None else Sum(of))

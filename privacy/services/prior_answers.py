@@ -52,7 +52,7 @@ class ErrorBasis:
 def error_basis(
     budget: Budget, query: Query, plan: Design, spec: TableSpec, revision: Revision
 ) -> ErrorBasis | None:
-    """What a quoted error can rest on, or None where nothing is known or nothing is needed.
+    """Return what a quoted error can rest on, or None where nothing is known or nothing is needed.
 
     The best source is used: an earlier answer to the same mean, published rows, an earlier count, published people.
     """
@@ -73,7 +73,7 @@ def error_basis(
 
 
 def count_first(budget: Budget, query: Query, spec: TableSpec) -> tuple[Query, Offer] | None:
-    """The count that would show a question's error before it is asked, with its price; None when there is none.
+    """Return the count that would show a question's error before it is asked, with its price; None when there is none.
 
     It is exact enough for a tenth of the published size, but costs no more than FIRST_COUNT.
     """
@@ -93,7 +93,7 @@ def count_first(budget: Budget, query: Query, spec: TableSpec) -> tuple[Query, O
 
 
 def people_at_least(budget: Budget, query: Query, spec: TableSpec, revision: Revision) -> float | None:
-    """The number of people that a question's conditions leave, at least; None where it is not known.
+    """Return the number of people that a question's conditions leave, at least; None where it is not known.
 
     The published number where there are no conditions; otherwise from an earlier count of people, or from one of rows
     divided by the cap on rows per person.
@@ -108,7 +108,7 @@ def people_at_least(budget: Budget, query: Query, spec: TableSpec, revision: Rev
 
 
 def _is_per_person(query: Query) -> bool:
-    """Whether the question counts people, not rows."""
+    """Return whether the question counts people, not rows."""
     measure = query.measure
     return isinstance(measure, PersonQuantiles) or (isinstance(measure, Mean) and measure.per_subject)
 
@@ -175,7 +175,7 @@ def _published_people(promise: Promise, query: Query, spec: TableSpec) -> ErrorB
 
 
 def _is_bound(query: Query, spec: TableSpec) -> bool:
-    """Whether every counted row has a value: rows without one are not in a mean."""
+    """Return whether every counted row has a value: rows without one are not in a mean."""
     of = query.measure.of if isinstance(query.measure, Mean | Quantiles | PersonQuantiles) else None
     return of is None or not any(spec.columns[name].nullable for name in columns_of(of))
 

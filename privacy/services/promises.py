@@ -19,12 +19,12 @@ MAX_ROWS = 10**12
 
 
 def usual_delta(public_size: int) -> float:
-    """A delta that is small compared with one person in the dataset: min(1e-6, 1 / (10 n))."""
+    """Return a delta that is small compared with one person in the dataset: min(1e-6, 1 / (10 n))."""
     return min(1e-6, 1 / (10 * public_size))
 
 
 def threshold_delta(delta: float) -> float:
-    """The part of a promise's delta that is kept for undeclared values: half."""
+    """Return the part of a promise's delta that is kept for undeclared values: half."""
     return delta / 2
 
 

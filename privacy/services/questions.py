@@ -213,12 +213,12 @@ def _charged(budget: Budget, quoted: Quote, key: UUID, by: User, text: str, mean
 
 
 def digest_of(query: Query) -> str:
-    """The SHA-256 of a query's canonical form: equal queries have equal digests."""
+    """Return the SHA-256 of a query's canonical form: equal queries have equal digests."""
     return hashlib.sha256(wire.canonical(query).encode()).hexdigest()
 
 
 def stored(budget: Budget, quoted: Quote) -> Answer | None:
-    """The scientist's answer, released or pending, to this query on this revision that is at least as exact."""
+    """Return the scientist's answer, released or pending, to this query on this revision that is at least as exact."""
     same = Answer.objects.filter(
         budget=budget, revision=quoted.revision, query_sha256=digest_of(quoted.query)
     )
@@ -229,8 +229,8 @@ def stored(budget: Budget, quoted: Quote) -> Answer | None:
 
 
 def _narrow(same: AnswerQuerySet, quoted: Quote) -> Answer | None:
-    """An answer whose own interval is as narrow as the error that is asked for, whatever its noise: what is known of a
-    mean, and so the noise for a given error, changes with the answers that exist."""
+    """Return an answer whose own interval is as narrow as the error that is asked for, whatever its noise: what is
+    known of a mean, and so the noise for a given error, changes with the answers that exist."""
     if not isinstance(quoted.query.measure, Mean) or quoted.basis is None or "error" not in quoted.asked:
         return None
     narrow = (each for each in same.out().order_by("sigma") if _half_width(each) <= quoted.asked["error"])
@@ -243,7 +243,7 @@ def _half_width(answer: Answer) -> float:
 
 
 def _asked_with(key: UUID, budget: Budget, quoted: Quote) -> Answer | None:
-    """The answer already asked for with this key. Raises Conflict when that was another question or exactness.
+    """Return the answer already asked for with this key. Raises Conflict when that was another question or exactness.
 
     The same wish is the same exactness, even if more is known about the rows now than when it was asked.
     """

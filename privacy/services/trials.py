@@ -77,7 +77,7 @@ def rehearse() -> None:
 
 
 def in_words(found: Trial, quote: Quote, promise: Promise) -> TrialInWords:
-    """A trial in words, for the price panel."""
+    """Return a trial in words, for the price panel."""
     query, spec = quote.query, quote.spec
     if not found.figures:
         rows = f"only {found.rows} row{'' if found.rows == 1 else 's'}" if found.rows else "no rows"
@@ -96,7 +96,7 @@ def in_words(found: Trial, quote: Quote, promise: Promise) -> TrialInWords:
 
 
 def _rows(found: Trial, quote: Quote, *, published: bool) -> str:
-    """The rows per person in a trial, where they matter: the published number, or that of the mock data."""
+    """Return the rows per person in a trial, where they matter: the published number, or that of the mock data."""
     query, spec = quote.query, quote.spec
     per_person = isinstance(query.measure, Mean) and query.measure.per_subject
     if spec.max_rows == 1 or per_person or rows_that_count(query, spec) == 1:
@@ -109,7 +109,7 @@ def _rows(found: Trial, quote: Quote, *, published: bool) -> str:
 
 
 def _often(found: Trial, query: Query) -> str:
-    """In how many tries a figure came out: the same for all figures, but not for all groups."""
+    """Return in how many tries a figure came out: the same for all figures, but not for all groups."""
     out = len(found.coming_out)
     if query.by:
         return f"in {out or len(found.figures)} of {len(found.figures)} groups"
@@ -122,8 +122,8 @@ def _width(figure: Tried, query: Query, spec: TableSpec) -> str:
 
 
 def _helps(query: Query) -> str:
-    """What makes the noise smaller relative to the figures. A mean and a variance are lost where there are few rows, a
-    fit also where values are close together."""
+    """Return what makes the noise smaller relative to the figures. A mean and a variance are lost where there are few
+    rows, a fit also where values are close together."""
     several = isinstance(query.measure, Regression) and len(query.measure.features) > 1
     ways = [
         "a larger ε",
@@ -137,7 +137,7 @@ def _helps(query: Query) -> str:
 
 
 def _but(query: Query) -> str:
-    """Where the real rows may do worse than the mock rows."""
+    """Return where the real rows may do worse than the mock rows."""
     if _is_fit(query):
         return "Mock values fill their bounds evenly: where real ones crowd together, more is lost."
     return "Where fewer real rows are in a group or meet the conditions, more is lost."

@@ -52,7 +52,7 @@ def percent(share: float) -> str:
 
 @register.filter
 def whole(share: float) -> int:
-    """A fraction as a whole percentage from 0 to 100, for a progress bar."""
+    """Return a fraction as a whole percentage from 0 to 100, for a progress bar."""
     return max(0, min(100, round(share * 100)))
 
 

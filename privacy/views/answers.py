@@ -72,7 +72,7 @@ def _narrowed(rows: "QuerySet[Answer]", wanted: dict[str, Any]) -> "QuerySet[Ans
 
 
 def cost(answer: Answer) -> str:
-    """What an answer cost, as a percentage of the budget at the time; 0 when it was given back."""
+    """Return what an answer cost, as a percentage of the budget at the time; 0 when it was given back."""
     return words.percent(0 if answer.state == Answer.State.VOIDED else answer.line.units / CAP)
 
 
@@ -120,7 +120,7 @@ def _context(request: UserRequest, item: Answer) -> dict[str, Any]:
 
 
 def _figures(item: Answer, query: Query, table: TableSpec | None) -> dict[str, Any]:
-    """The answer as a table, and as a chart where there is more than one group."""
+    """Return the answer as a table, and as a chart where there is more than one group."""
     result = item.result or {}
     all_hold, search = together(result) if result else None, _search(item, query, table)
     rows = [_row(line, result["by"], table, all_hold, search) for line in result["lines"]]
@@ -152,7 +152,7 @@ def _with_units(rows: list[dict[str, Any]], names: list[str], query: Query, tabl
 
 
 def _single(rows: list[dict[str, Any]], by: Sequence[str], query: Query) -> dict[str, Any] | None:
-    """The only line of an answer, which is shown large: without groups, or a single quantile."""
+    """Return the only line of an answer, which is shown large: without groups, or a single quantile."""
     if len(rows) != 1 or (by and not words.is_of_rank(query)):
         return None
     if by:
@@ -162,7 +162,7 @@ def _single(rows: list[dict[str, Any]], by: Sequence[str], query: Query) -> dict
 
 
 def _search(item: Answer, query: Query, table: TableSpec | None) -> dict[str, Any]:
-    """What a quantile's answer shows in addition; empty for those stored by versions without intervals."""
+    """Return what a quantile's answer shows in addition; empty for those stored by versions without intervals."""
     lines = (item.result or {})["lines"]
     if table is None or not any(exports.has_ends(f) for line in lines for f in line["figures"]):
         return {}
@@ -175,7 +175,7 @@ def _search(item: Answer, query: Query, table: TableSpec | None) -> dict[str, An
 
 
 def _guided(item: Answer, table: TableSpec | None, meant: Query | None) -> dict[str, Any]:
-    """The question for which a guide was asked, capped as the guide found, or why that does not help."""
+    """Return the question for which a guide was asked, capped as the guide found, or why that does not help."""
     if table is None:
         return {}
     found = guides.better(item, table, meant)
@@ -186,7 +186,7 @@ def _guided(item: Answer, table: TableSpec | None, meant: Query | None) -> dict[
 
 
 def _worth_drawing(lines: Sequence[dict[str, Any]]) -> bool:
-    """Whether there are several bars, not too many, and not all lost in noise. Dates have no length."""
+    """Return whether there are several bars, not too many, and not all lost in noise. Dates have no length."""
     values = [line["figures"][0]["value"] for line in lines]
     has_values = any(value is not None for value in values) and not any(
         isinstance(each, str) for each in values
@@ -195,7 +195,7 @@ def _worth_drawing(lines: Sequence[dict[str, Any]]) -> bool:
 
 
 def _may_be_missing(by: Sequence[str], table: TableSpec | None) -> list[str]:
-    """The group columns in which a value may be missing: such rows are in no group."""
+    """Return the group columns in which a value may be missing: such rows are in no group."""
     columns = table.columns if table else {}
     return [name for name in by if name in columns and columns[name].nullable]
 
@@ -214,7 +214,7 @@ def _row(
 
 
 def _figure(figure: dict[str, Any], all_hold: Together | None, decimals: int | None) -> dict[str, Any]:
-    """A figure for display, rounded by its error, or with all `decimals` that its column's values have."""
+    """Return a figure for display, rounded by its error, or with all `decimals` that its column's values have."""
     value, half, (low, high) = figure["value"], figure["half_width"], _ends(figure)
     places = words.places(half)
     if exports.has_ends(figure) and not isinstance(value, str):
@@ -232,7 +232,7 @@ def _figure(figure: dict[str, Any], all_hold: Together | None, decimals: int | N
 
 
 def _ends(figure: dict[str, Any]) -> tuple[Any, Any]:
-    """Both ends of a figure's interval, as numbers or ISO dates; (None, None) where there is none."""
+    """Return both ends of a figure's interval, as numbers or ISO dates; (None, None) where there is none."""
     value, half = figure["value"], figure["half_width"]
     if exports.has_ends(figure):
         return figure["low"], figure["high"]
@@ -240,7 +240,7 @@ def _ends(figure: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def _drawn(result: dict[str, Any], query: Query, table: TableSpec | None, title: str) -> dict[str, object]:
-    """A chart, where one is useful, and what shows the intervals in it."""
+    """Return a chart, where one is useful, and what shows the intervals in it."""
     if isinstance(query.measure, Distribution):
         shares = [
             Share(float(line["key"][-1]), line["figures"][0]["value"], *ends)
@@ -276,7 +276,8 @@ def _charts(result: dict[str, Any], table: TableSpec | None, title: str) -> dict
 
 
 def _repeat(item: Answer) -> dict[str, str]:
-    """How to ask the same from a program. The epsilon is rounded down, so that the stored answer is returned."""
+    """Return how to ask the same from a program. The epsilon is rounded down, so that the stored answer is
+    returned."""
     epsilon = noise_epsilon(item.mu, item.budget.promise.noise_delta)
     asked: dict[str, object] = {"sql": item.sql} if item.sql else {"query": item.query}
     values = {

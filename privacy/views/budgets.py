@@ -77,7 +77,7 @@ def burn_down_charts(points: list[Point], title: str) -> dict[str, SafeString]:
 
 
 def _managed(request: UserRequest, pk: UUID) -> Budget:
-    """A budget on one of this person's own datasets; 404 for everybody else."""
+    """Return a budget on one of this person's own datasets; 404 for everybody else."""
     own = Dataset.objects.owned_by(request.user).order_by().values("pk")
     return found(queries.budgets_of(request.user).filter(promise__dataset__in=own), pk=pk)
 

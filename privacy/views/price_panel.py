@@ -25,7 +25,7 @@ BEFORE = ("count", "guide")
 
 
 def context(budget: Budget, asked: "Asked") -> dict[str, Any]:
-    """The template context of the price panel."""
+    """Return the template context of the price panel."""
     quote = asked.quote
     return {
         "refusal": asked.refusal or (quote.unaffordable if quote else ""),
@@ -41,26 +41,26 @@ def context(budget: Budget, asked: "Asked") -> dict[str, Any]:
 
 
 def agreement(quote: questions.Quote) -> str:
-    """A token for what a click agrees to: this query with this much noise."""
+    """Return a token for what a click agrees to: this query with this much noise."""
     return f"{questions.digest_of(quote.query)[:32]}:{quote.offer.sigma}"
 
 
 def before(budget: Budget, asked: "Asked", which: str) -> tuple[Query, Offer] | None:
-    """A question to ask first, with its price: a count, which may make pricing possible, or a guide."""
+    """Return a question to ask first, with its price: a count, which may make pricing possible, or a guide."""
     if which == "guide":
         return guides.guide(budget, asked.quote) if asked.quote else None
     return prior_answers.count_first(budget, asked.query, asked.table) if asked.query else None
 
 
 def _first(budget: Budget, asked: "Asked", which: str) -> dict[str, str] | None:
-    """The question proposed to ask first, and its price; a count only while the error is unknown."""
+    """Return the question proposed to ask first, and its price; a count only while the error is unknown."""
     has_error = asked.quote is not None and asked.quote.half_width is not None
     found = None if which == "count" and has_error else before(budget, asked, which)
     return found and {"what": _called(found[0]), "share": words.percent(found[1].share)}
 
 
 def _guide(budget: Budget, asked: "Asked") -> dict[str, str] | None:
-    """The proposed guide, its price, and in words what it asks and what the noise is sized for now."""
+    """Return the proposed guide, its price, and in words what it asks and what the noise is sized for now."""
     first = _first(budget, asked, "guide")
     if first is None or asked.query is None:
         return None
@@ -70,7 +70,7 @@ def _guide(budget: Budget, asked: "Asked") -> dict[str, str] | None:
 
 
 def _called(query: Query) -> str:
-    """The label of a proposed question's button."""
+    """Return the label of a proposed question's button."""
     match query.measure:
         case PersonQuantiles(of):
             return MEASURES["person_rows" if of is None else "person_amount"]
@@ -79,7 +79,7 @@ def _called(query: Query) -> str:
 
 
 def _priced(budget: Budget, quote: questions.Quote) -> dict[str, Any]:
-    """The price of a quote, in words."""
+    """Return the price of a quote, in words."""
     error, together = (
         ""
         if quote.half_width is None
@@ -116,7 +116,7 @@ def _priced(budget: Budget, quote: questions.Quote) -> dict[str, Any]:
 
 
 def _twice(quote: questions.Quote) -> str:
-    """How the price changes with the cap on rows per person, for the same error."""
+    """Return how the price changes with the cap on rows per person, for the same error."""
     rows = caps_in_words.rows_per_person(quote.query, quote.spec)
     if rows is None or 2 * rows > MAX_ROWS_PER_SUBJECT or not suggestions.is_absolute(quote.query):
         return ""
@@ -125,7 +125,7 @@ def _twice(quote: questions.Quote) -> str:
 
 
 def _proposed(asked: "Asked") -> list[dict[str, str]]:
-    """Proposals for a lower price at the same error, or a smaller error at the same price."""
+    """Return proposals for a lower price at the same error, or a smaller error at the same price."""
     if asked.query is None:
         return []
     try:
@@ -150,7 +150,7 @@ def _price_of(asked: "Asked", other: suggestions.Proposal) -> str:
 
 
 def _pins(quote: questions.Quote) -> list[dict[str, object]]:
-    """The one condition that would save most of what the declared rows for each value allow."""
+    """Return the one condition that would save most of what the declared rows for each value allow."""
     found = sorted(suggestions.pinning(quote.query, quote.spec), key=lambda pair: -pair[1])[:1]
     return [
         {

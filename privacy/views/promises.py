@@ -142,7 +142,7 @@ def _protect_form(tables: dict[str, TableSpec], data: Any) -> ProtectForm:
 
 
 def _proposed(form: ProtectForm) -> PromiseInWords | None:
-    """What the choices would promise, or None while the form is incomplete."""
+    """Return what the choices would promise, or None while the form is incomplete."""
     if not form.is_valid():
         return None
     chosen = form.chosen
@@ -198,7 +198,7 @@ def _rows_form(item: Dataset, data: Any = None) -> RowsForm:
 
 
 def _rows_message(rows: Mapping[str, int]) -> str:
-    """The message after publishing row counts: what scientists now see."""
+    """Return the message after publishing row counts: what scientists now see."""
     if not rows:
         return "Saved. No number of rows is public."
     if len(rows) == 1:
@@ -228,7 +228,7 @@ def _protected(request: UserRequest, pk: UUID) -> Dataset:
 
 
 def _reader(request: UserRequest, pk: UUID) -> Dataset:
-    """A dataset whose ledger this person may read: only owners and auditors, because it names questions."""
+    """Return a dataset whose ledger this person may read: only owners and auditors, because it names questions."""
     user = request.user
     rows = Dataset.objects.visible_to(user) if user.is_auditor else Dataset.objects.owned_by(user)
     return found(rows.filter(promise__isnull=False).select_related("owner", "promise"), pk=pk)

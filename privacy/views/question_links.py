@@ -22,13 +22,13 @@ LONGEST = 2_000
 
 
 def carried(meant: Query | None) -> str:
-    """The URL parameter that carries the question; empty where there is none, or where it is too long."""
+    """Return the URL parameter that carries the question; empty where there is none, or where it is too long."""
     text = f"meant={quote(canonical(meant))}" if meant else ""
     return text if len(text) <= LONGEST else ""
 
 
 def read(text: str, table: TableSpec) -> Query:
-    """The question that a page or URL carries. Raises QueryRefused when this table cannot answer it."""
+    """Return the question that a page or URL carries. Raises QueryRefused when this table cannot answer it."""
     found = decode_text(text)
     if found.table != table.name:
         raise QueryRefused("The question to come back to is about another table.")
@@ -47,12 +47,12 @@ def _from_address(request: UserRequest, answer: Answer) -> Query | None:
 
 
 def meant_by(request: UserRequest, answer: Answer) -> Query | None:
-    """The question for which a count or guide was asked."""
+    """Return the question for which a count or guide was asked."""
     return _from_address(request, answer) or guides.meant_by(answer)
 
 
 def context(request: UserRequest, meant: Query | None) -> dict[str, object]:
-    """The template context of the link back; a URL that carries the question keeps carrying it."""
+    """Return the template context of the link back; a URL that carries the question keeps carrying it."""
     return {
         "back": words.say(meant) if meant else "",
         "carried": carried(meant) if "meant" in request.GET else "",

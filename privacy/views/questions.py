@@ -125,7 +125,7 @@ def price(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 def _start(request: UserRequest, budget: Budget, tables: Tables) -> dict[str, Any]:
-    """The initial form: the scientist's own earlier question (`again`), or a count of people."""
+    """Return the initial form: the scientist's own earlier question (`again`), or a count of people."""
     left = max(0, budget.cap - budget.units_used) / CAP
     mu = budget.mu * (FIRST_SHARE * (left or 1)) ** 0.5
     epsilon = f"{noise_epsilon(mu, budget.promise.noise_delta):.2g}"
@@ -142,7 +142,7 @@ def _start(request: UserRequest, budget: Budget, tables: Tables) -> dict[str, An
 
 
 def _led_back(tables: Tables, first: Answer, meant: Query | None, *, guided: bool) -> Query | None:
-    """The question for which a count or guide was asked; after a guide, capped as the guide found."""
+    """Return the question for which a count or guide was asked; after a guide, capped as the guide found."""
     if not guided:
         return meant
     name = decode(first.query).table
@@ -150,7 +150,7 @@ def _led_back(tables: Tables, first: Answer, meant: Query | None, *, guided: boo
 
 
 def _typed_or_sql(tables: Tables, query: Query) -> dict[str, Any] | None:
-    """The form data that asks this query, in fields or else in SQL."""
+    """Return the form data that asks this query, in fields or else in SQL."""
     if typed := _typed(tables, query):
         return typed
     if query.table not in tables:
@@ -162,7 +162,7 @@ def _typed_or_sql(tables: Tables, query: Query) -> dict[str, Any] | None:
 
 
 def _typed(tables: Tables, query: Query) -> dict[str, Any] | None:
-    """The field values that ask this query; None where the form has no fields for it."""
+    """Return the field values that ask this query; None where the form has no fields for it."""
     try:
         found = fields_of(query, tables[query.table]) if query.table in tables else None
     except QueryRefused:
@@ -171,7 +171,7 @@ def _typed(tables: Tables, query: Query) -> dict[str, Any] | None:
 
 
 def _before(data: Mapping[str, Any], budget: Budget, asked: Asked, tables: Tables) -> Mapping[str, Any]:
-    """The form data of what is to be asked first, in place of the question that was typed."""
+    """Return the form data of what is to be asked first, in place of the question that was typed."""
     found = price_panel.before(budget, asked, data["then"])
     if not asked.query or not found:
         return data
@@ -185,7 +185,7 @@ def _before(data: Mapping[str, Any], budget: Budget, asked: Asked, tables: Table
 
 
 def _meant(asked: Asked) -> Query | None:
-    """The question for which this guide or count is asked, as carried by the page."""
+    """Return the question for which this guide or count is asked, as carried by the page."""
     text = asked.form.cleaned_data.get("meant")
     first = asked.query is not None and isinstance(
         asked.query.measure, PersonQuantiles | Count | CountSubjects
@@ -195,8 +195,8 @@ def _meant(asked: Asked) -> Query | None:
 
 
 def _who_is_in(request: UserRequest, budget: Budget, tables: Tables) -> dict[str, Any]:
-    """Form data for a count of the people that an earlier answer (`still`) asked about, at the same price. People who
-    have reached their limit are not in it, so it shows how many can still be included."""
+    """Return form data for a count of the people that an earlier answer (`still`) asked about, at the same price.
+    People who have reached their limit are not in it, so it shows how many can still be included."""
     earlier = _earlier(request, budget, "still")
     if not earlier:
         return {}
@@ -206,7 +206,7 @@ def _who_is_in(request: UserRequest, budget: Budget, tables: Tables) -> dict[str
 
 
 def _earlier(request: UserRequest, budget: Budget, name: str) -> Answer | None:
-    """The answer of this budget that the URL names, if any."""
+    """Return the answer of this budget that the URL names, if any."""
     pk = _uuid(request.GET.get(name, ""))
     return Answer.objects.filter(budget=budget, pk=pk).select_related("line").first() if pk else None
 
@@ -278,7 +278,8 @@ def _in_step(asked: Asked, data: Mapping[str, Any]) -> Asked:
 
 
 def _fields_that_hold(query: Query, table: TableSpec) -> tuple[dict[str, Any], list[Line]] | None:
-    """The form's fields for a query, or None if the form would refuse one of them: then only SQL can express it."""
+    """Return the form's fields for a query, or None if the form would refuse one of them: then only SQL can express
+    it."""
     found = fields_of(query, table)
     if found is None:
         return None
@@ -287,7 +288,7 @@ def _fields_that_hold(query: Query, table: TableSpec) -> tuple[dict[str, Any], l
 
 
 def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The form's own values from a POST, lists as lists."""
+    """Return the form's own values from a POST, lists as lists."""
     lists = getattr(data, "getlist", None)
     several = {name: lists(name) if lists else data.get(name, []) for name in ("by", "features")}
     return {**{name: data.get(name) for name in QuestionForm.base_fields}, **several}
