@@ -1,7 +1,11 @@
 """Bounds of expressions and checks of filters, from public declarations alone.
 
-Interval arithmetic on the declared bounds with outward rounding (Moore, Interval analysis, 1966, chapters 3 and 4).
-Planning and refusals use it. The privacy proof does not rest on it, but on the integer clip per subject.
+Interval arithmetic on the declared bounds (Moore, Interval analysis, 1966, chapters 3 and 4), for the values that are
+computed in float64. IEEE 754 rounds +, -, *, / and square roots correctly, and rounding is monotone: no value computed
+in a row lies beyond the computed ends, so these need no margin and an end of 0 stays 0. Libraries compute exp, log and
+powers with an error below one step of a float. Their ends are moved outward by one step, but not past a 0 that the
+function itself does not pass. Planning and refusals use bounds. The privacy proof does not rest on them, but on the
+integer clip per subject.
 """
 
 import math
@@ -135,11 +139,17 @@ def _finite(value: float) -> float:
     return float(value)
 
 
-def _outward(lower: float, upper: float) -> Interval:
-    low, high = math.nextafter(lower, -math.inf), math.nextafter(upper, math.inf)
-    if not (math.isfinite(low) and math.isfinite(high)):
+def _within(lower: float, upper: float) -> Interval:
+    """Return the interval with these ends. Raises QueryRefused if one of them is not finite."""
+    if not (math.isfinite(lower) and math.isfinite(upper)):
         raise QueryRefused(f"The expression can become too large for a floating-point number. {LIMITED}.")
-    return Interval(low, high)
+    return Interval(lower, upper)
+
+
+def _outward(lower: float, upper: float, *, positive: bool = False, negative: bool = False) -> Interval:
+    """Move both ends outward by one step. `positive`, `negative`: no value can be below 0, above 0."""
+    low, high = math.nextafter(lower, -math.inf), math.nextafter(upper, math.inf)
+    return _within(max(low, 0.0) if positive else low, min(high, 0.0) if negative else high)
 
 
 def _binary_bounds(op: str, a: Interval, b: Interval) -> Interval:
@@ -155,17 +165,17 @@ def _divide(a: Interval, b: Interval) -> Interval:
             "Keep it away from 0 with GREATEST or LEAST (in JSON: clip)."
         )
     quotients = [x / y for x in (a.lower, a.upper) for y in (b.lower, b.upper)]
-    return _outward(min(quotients), max(quotients))
+    return _within(min(quotients), max(quotients))
 
 
 def _multiply(a: Interval, b: Interval) -> Interval:
     products = [x * y for x in (a.lower, a.upper) for y in (b.lower, b.upper)]
-    return _outward(min(products), max(products))
+    return _within(min(products), max(products))
 
 
 _BINARY: dict[str, Callable[[Interval, Interval], Interval]] = {
-    "+": lambda a, b: _outward(a.lower + b.lower, a.upper + b.upper),
-    "-": lambda a, b: _outward(a.lower - b.upper, a.upper - b.lower),
+    "+": lambda a, b: _within(a.lower + b.lower, a.upper + b.upper),
+    "-": lambda a, b: _within(a.lower - b.upper, a.upper - b.lower),
     "*": _multiply,
     "/": _divide,
 }
@@ -186,7 +196,7 @@ def _exp(a: Interval) -> Interval:
         raise QueryRefused(
             f"The argument of exp() can be as large as {a.upper:g}, but at most {EXP_LIMIT:g} is supported. {LIMITED}."
         )
-    return _outward(math.exp(a.lower), math.exp(a.upper))
+    return _outward(math.exp(a.lower), math.exp(a.upper), positive=True)
 
 
 def _log(a: Interval) -> Interval:
@@ -194,7 +204,7 @@ def _log(a: Interval) -> Interval:
         raise QueryRefused(
             f"The argument of a logarithm must be above 0 but can be {a.lower:g} here. {LIMITED}."
         )
-    return _outward(math.log(a.lower), math.log(a.upper))
+    return _outward(math.log(a.lower), math.log(a.upper), positive=a.lower >= 1, negative=a.upper <= 1)
 
 
 def _sqrt(a: Interval) -> Interval:
@@ -202,7 +212,7 @@ def _sqrt(a: Interval) -> Interval:
         raise QueryRefused(
             f"The argument of a square root must not be negative but can be {a.lower:g} here. {LIMITED}."
         )
-    return _outward(math.sqrt(a.lower), math.sqrt(a.upper))
+    return _within(math.sqrt(a.lower), math.sqrt(a.upper))
 
 
 _UNARY: dict[str, Callable[[Interval], Interval]] = {
@@ -221,8 +231,9 @@ def _power_bounds(a: Interval, exponent: int) -> Interval:
         ends = [a.lower**exponent, a.upper**exponent]
     except OverflowError:
         ends = [-math.inf, math.inf]
-    low = 0.0 if exponent % 2 == 0 and a.lower <= 0 <= a.upper else min(ends)
-    return _outward(low, max(ends))
+    even = exponent % 2 == 0
+    low = 0.0 if even and a.lower <= 0 <= a.upper else min(ends)
+    return _outward(low, max(ends), positive=even or a.lower >= 0, negative=not even and a.upper <= 0)
 
 
 def _clip_bounds(a: Interval, lower: float, upper: float) -> Interval:
