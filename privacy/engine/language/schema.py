@@ -11,7 +11,14 @@ MAX_ROWS_PER_SUBJECT = 4096
 
 
 class QueryRefused(ValueError):
-    """The engine does not answer this query. The message depends only on the query and on public declarations."""
+    """The engine does not answer this query. The message depends only on the query and on public declarations.
+
+    `place`: where in the query's wire form the reason is, such as `query.where.parts[1].left`; empty if unknown.
+    """
+
+    def __init__(self, message: str, *, place: str = "") -> None:
+        super().__init__(message)
+        self.place = place
 
 
 def check_text(text: str) -> None:

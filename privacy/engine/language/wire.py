@@ -1,13 +1,14 @@
 """Queries as JSON and back: the wire form of every front end, and the form stored with an answer.
 
 A node is an object with a `kind` (the snake-case name of its class) and one key per field. Decoding checks every type
-and every limit and refuses anything else with the path of the offending value.
+and every limit and refuses anything else with the place of the offending value, in words and as `QueryRefused.place`.
+`json_schema` describes the same form.
 """
 
 import json
-import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from typing import Any, TypeAlias
 
@@ -17,6 +18,13 @@ from privacy.engine.language.schema import QueryRefused, check_text
 
 MAX_BYTES = 100_000
 MAX_DEPTH = 3 * ex.MAX_DEPTH
+MAX_PARTS = MAX_BYTES // 2
+"""The most values in a question: a text of MAX_BYTES bytes cannot hold more."""
+MAX_ITEMS = 1000
+MAX_TEXT = 200
+MAX_NUMBER = 1e300
+MAX_WHOLE = 10**9
+TOO_DEEP = f"The question is nested more than {MAX_DEPTH} levels deep. Simplify it."
 Json: TypeAlias = Any
 
 EXPRESSIONS = (ex.Column, ex.Constant, ex.Binary, ex.Unary, ex.Power, ex.Clip, ex.Where)
@@ -36,21 +44,22 @@ MEASURES = (
 )
 
 
-def _kind(cls: type) -> str:
+def kind_of(cls: type) -> str:
+    """Return the `kind` of a class."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
 
-_CLASSES: dict[str, dict[str, type]] = {
-    "expression": {_kind(cls): cls for cls in EXPRESSIONS},
-    "filter": {_kind(cls): cls for cls in PREDICATES},
-    "measure": {_kind(cls): cls for cls in MEASURES},
+FAMILIES: dict[str, dict[str, type]] = {
+    "expression": {kind_of(cls): cls for cls in EXPRESSIONS},
+    "filter": {kind_of(cls): cls for cls in PREDICATES},
+    "measure": {kind_of(cls): cls for cls in MEASURES},
 }
 
 
 def encode(item: object) -> Json:
     """Return a query, or a part of one, as JSON values."""
     if isinstance(item, (*EXPRESSIONS, *PREDICATES, *MEASURES)):
-        return {"kind": _kind(type(item)), **{f.name: encode(getattr(item, f.name)) for f in fields(item)}}
+        return {"kind": kind_of(type(item)), **{f.name: encode(getattr(item, f.name)) for f in fields(item)}}
     if isinstance(item, qu.Query):
         return {f.name: encode(getattr(item, f.name)) for f in fields(item)}
     if isinstance(item, tuple):
@@ -64,9 +73,8 @@ def canonical(query: qu.Query) -> str:
 
 
 def decode(value: Json) -> qu.Query:
-    """Build the query of a JSON object. Raises QueryRefused with the path of the value that does not fit."""
-    if _nesting(value) > MAX_DEPTH:
-        raise QueryRefused(f"The question is nested more than {MAX_DEPTH} levels deep. Simplify it.")
+    """Build the query of a JSON object. Raises QueryRefused with the place of the value that does not fit."""
+    _check_size(value)
     found: qu.Query = _build(qu.Query, value, "query")
     return found
 
@@ -76,49 +84,68 @@ def decode_text(text: str | bytes) -> qu.Query:
     if len(text) > MAX_BYTES:
         raise QueryRefused(f"This question is longer than {MAX_BYTES:,} bytes. Shorten it.")
     try:
-        return decode(json.loads(text))
-    except (ValueError, RecursionError) as bad:
-        if isinstance(bad, QueryRefused):
-            raise
+        value = json.loads(text)
+    except (json.JSONDecodeError, UnicodeDecodeError) as bad:
         raise QueryRefused("This is not valid JSON.") from bad
+    except ValueError as bad:
+        raise QueryRefused("A number in this question has too many digits. Shorten it.") from bad
+    except RecursionError as bad:
+        raise QueryRefused(TOO_DEEP, place="query") from bad
+    return decode(value)
 
 
-def _nesting(value: Json) -> int:
-    deepest, stack = 0, [(value, 1)]
+def _check_size(value: Json) -> None:
+    """Raise QueryRefused for a value that is too deep or has too many parts, before anything recurses into it."""
+    stack, count = [(value, 1)], 0
     while stack:
         item, depth = stack.pop()
-        deepest = max(deepest, depth)
-        if depth > MAX_DEPTH:
-            break
         parts = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+        count += len(parts)
+        if depth > MAX_DEPTH:
+            raise QueryRefused(TOO_DEEP, place="query")
+        if count > MAX_PARTS:
+            raise QueryRefused(f"The question has more than {MAX_PARTS:,} parts. Simplify it.", place="query")
         stack.extend((part, depth + 1) for part in parts)
-    return deepest
+
+
+def _refused(place: str, why: str) -> QueryRefused:
+    return QueryRefused(f"{place}{why}", place=place)
+
+
+@contextmanager
+def _at(place: str) -> Iterator[None]:
+    """Add the place to a refusal that does not know it."""
+    try:
+        yield
+    except QueryRefused as refused:
+        refused.place = refused.place or place
+        raise
 
 
 def _build(cls: type, value: Json, path: str) -> Any:
     if not isinstance(value, Mapping):
-        raise QueryRefused(f"{path}: expected an object.")
+        raise _refused(path, ": expected an object.")
     known = {f.name: f for f in fields(cls)}
-    extra = set(value) - set(known) - {"kind"}
+    extra = set(value) - set(known) - ({"kind"} if cls is not qu.Query else set())
     if extra:
-        raise QueryRefused(
-            f"{path}: unknown field “{min(map(str, extra))[:100]}”. Remove it or check its spelling."
-        )
+        name = min(map(str, extra))[:100].encode(errors="replace").decode()
+        raise _refused(path, f": unknown field “{name}”. Remove it or check its spelling.")
     arguments = {}
     for name, field in known.items():
         if name in value:
             arguments[name] = _value(str(field.type), value[name], f"{path}.{name}")
         elif field.default is MISSING:
-            raise QueryRefused(f"{path}.{name} is missing.")
-    return cls(**arguments)
+            raise _refused(f"{path}.{name}", " is missing.")
+    with _at(path):
+        return cls(**arguments)
 
 
 def _node(family: str, value: Json, path: str) -> Any:
     kind = value.get("kind") if isinstance(value, Mapping) else None
-    cls = _CLASSES[family].get(kind) if isinstance(kind, str) else None
+    cls = FAMILIES[family].get(kind) if isinstance(kind, str) else None
     if cls is None:
-        known = ", ".join(_CLASSES[family])
-        raise QueryRefused(f"{path}.kind must be one of {known}. Example: {_example(family, value)}.")
+        known = ", ".join(FAMILIES[family])
+        raise _refused(f"{path}.kind", f" must be one of {known}. Example: {_example(family, value)}.")
     return _build(cls, value, path)
 
 
@@ -138,40 +165,39 @@ def _value(annotation: str, value: Json, path: str) -> Any:
     if annotation.endswith(" | None"):
         return None if value is None else _value(annotation.removesuffix(" | None"), value, path)
     if annotation.startswith("tuple["):
-        if not isinstance(value, list) or len(value) > 1000:
-            raise QueryRefused(f"{path}: expected a list of at most 1,000 items.")
+        if not isinstance(value, list) or len(value) > MAX_ITEMS:
+            raise _refused(path, f": expected a list of at most {MAX_ITEMS:,} items.")
         inner = annotation.removeprefix("tuple[").removesuffix(", ...]")
         return tuple(_value(inner, part, f"{path}[{k}]") for k, part in enumerate(value))
     return _SCALARS[annotation](value, path)
 
 
 def _text(value: Json, path: str) -> str:
-    if not isinstance(value, str) or len(value) > 200:
-        raise QueryRefused(f"{path}: expected text of at most 200 characters.")
-    check_text(value)
+    if not isinstance(value, str) or len(value) > MAX_TEXT:
+        raise _refused(path, f": expected text of at most {MAX_TEXT} characters.")
+    with _at(path):
+        check_text(value)
     return value
 
 
 def _number(value: Json, path: str) -> float:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or abs(value) > 1e300
-        or math.isnan(value)
-    ):
-        raise QueryRefused(f"{path}: expected a finite number.")
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not abs(value) <= MAX_NUMBER:  # NaN is not
+        raise _refused(path, ": expected a finite number.")
     return float(value)
 
 
 def _whole(value: Json, path: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > 10**9:
-        raise QueryRefused(f"{path}: expected a whole number.")
-    return value
+    """Return a whole number. JSON does not distinguish 2 from 2.0."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not abs(value) <= MAX_WHOLE or value != int(value):
+        raise _refused(path, ": expected a whole number.")
+    return int(value)
 
 
 def _flag(value: Json, path: str) -> bool:
     if not isinstance(value, bool):
-        raise QueryRefused(f"{path}: expected true or false.")
+        raise _refused(path, ": expected true or false.")
     return value
 
 

@@ -212,7 +212,7 @@ BAD_JSON = {
     '{"table": "wages", "measure": {"kind": "sum", "of": {"kind": "constant", "value": NaN}}}': "finite",
     '{"table": "wages", "measure": {"kind": "sum", "of": {"kind": "constant", "value": true}}}': "finite",
     '{"table": "wages", "measure": {"kind": "count"}, "where": {"kind": "and", "parts": []}}': "at least one",
-    '{"table": ' + "[" * 50_000: "not valid JSON",
+    '{"table": ' + "[" * 50_000: "nested more than 120 levels",
     "nonsense": "not valid JSON",
 }
 
