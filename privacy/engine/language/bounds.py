@@ -35,6 +35,7 @@ from privacy.engine.language.schema import ColumnSpec, Kind, QueryRefused, Table
 MAX_VALUES = 1000
 MAX_TEXT = 200
 EXP_LIMIT = 700.0
+EXPONENTS = range(2, 9)
 LIMITED = "Limit it first with GREATEST or LEAST (in JSON: clip)"
 NOT_NUMBERS = {
     Kind.CATEGORY: "compare it with its declared values using =, <> or IN, or group by it",
@@ -153,9 +154,9 @@ def _outward(lower: float, upper: float, *, positive: bool = False, negative: bo
 
 
 def _binary_bounds(op: str, a: Interval, b: Interval) -> Interval:
-    if op not in _BINARY:
+    if op not in ARITHMETIC:
         raise QueryRefused(f"“{op[:MAX_TEXT]}” is not an arithmetic operator. Use +, -, * or /.")
-    return _BINARY[op](a, b)
+    return ARITHMETIC[op](a, b)
 
 
 def _divide(a: Interval, b: Interval) -> Interval:
@@ -173,7 +174,7 @@ def _multiply(a: Interval, b: Interval) -> Interval:
     return _within(min(products), max(products))
 
 
-_BINARY: dict[str, Callable[[Interval, Interval], Interval]] = {
+ARITHMETIC: dict[str, Callable[[Interval, Interval], Interval]] = {
     "+": lambda a, b: _within(a.lower + b.lower, a.upper + b.upper),
     "-": lambda a, b: _within(a.lower - b.upper, a.upper - b.lower),
     "*": _multiply,
@@ -182,9 +183,9 @@ _BINARY: dict[str, Callable[[Interval, Interval], Interval]] = {
 
 
 def _unary_bounds(op: str, a: Interval) -> Interval:
-    if op not in _UNARY:
+    if op not in FUNCTIONS:
         raise QueryRefused(f"“{op[:MAX_TEXT]}” is not supported. Use abs, exp, log or sqrt.")
-    return _UNARY[op](a)
+    return FUNCTIONS[op](a)
 
 
 def _abs(a: Interval) -> Interval:
@@ -215,7 +216,7 @@ def _sqrt(a: Interval) -> Interval:
     return _within(math.sqrt(a.lower), math.sqrt(a.upper))
 
 
-_UNARY: dict[str, Callable[[Interval], Interval]] = {
+FUNCTIONS: dict[str, Callable[[Interval], Interval]] = {
     "-": lambda a: Interval(-a.upper, -a.lower),
     "abs": _abs,
     "exp": _exp,
@@ -225,7 +226,7 @@ _UNARY: dict[str, Callable[[Interval], Interval]] = {
 
 
 def _power_bounds(a: Interval, exponent: int) -> Interval:
-    if not 2 <= exponent <= 8:
+    if exponent not in EXPONENTS:
         raise QueryRefused("The exponent must be a whole number from 2 to 8.")
     try:
         ends = [a.lower**exponent, a.upper**exponent]

@@ -13,6 +13,7 @@ from privacy.engine.language.expressions import Expression, Predicate
 MAX_KEYS = 4
 MAX_CELLS = 10_000
 MAX_QUANTILES = 9
+MAX_BINS = 256
 MAX_FEATURES = 8
 MAX_SUBJECT_KEYS = 100
 

@@ -14,6 +14,7 @@ from itertools import combinations_with_replacement
 from privacy.engine.language.bounds import LIMITED, Interval, bounds, check_filter, check_readable
 from privacy.engine.language.expressions import Binary, Constant, Expression, Power, check_size
 from privacy.engine.language.query import (
+    MAX_BINS,
     MAX_CELLS,
     MAX_FEATURES,
     MAX_KEYS,
@@ -41,7 +42,6 @@ from privacy.engine.plan.searches import MOST_STEPS, Grid, grid_of, span
 
 KAPPA = math.sqrt(0.5)
 JUST_MORE = 1 + 2.0**-29
-MAX_BINS = 256
 LARGEST_VALUE = 1e30
 """Squares and ratios of values up to this, and of widths down to its inverse, stay finite with any noise."""
 LARGEST_SUM = 1e280
