@@ -142,12 +142,16 @@ class QuestionForm(forms.Form):
     def shown_for(self) -> dict[str, str]:
         return NEEDS
 
-    def price(self, *, in_points: bool) -> dict[str, float | None]:
+    def price(self, *, in_points: bool) -> dict[str, float]:
         """Return the `error` or the `epsilon` that was chosen. `in_points`: the error is typed in percentage points,
         as for a quantile, and returned as a fraction. Raises QueryRefused."""
         goal = self.cleaned_data.get("goal") or EPSILON
         value = self.cleaned_data.get(goal)
-        if goal != ERROR or value is None or not in_points:
+        if value is None:
+            raise QueryRefused(
+                "Give either the error that you accept or the epsilon that the answer may cost."
+            )
+        if goal != ERROR or not in_points:
             return {goal: value}
         if value >= MOST_POINTS:
             raise QueryRefused(

@@ -45,7 +45,7 @@ class Quote:
     basis: ErrorBasis | None
     """What half the width rests on beyond the question and the declarations, if anything."""
     asked: dict[str, float]
-    """What the scientist has fixed: {"error": …} or {"epsilon": …}."""
+    """What the scientist has fixed: {"error": …}, {"epsilon": …} or {"share": …}."""
     delta: float
     noise_delta: float
     """The part of the promise's delta at which an epsilon is computed."""
@@ -103,22 +103,23 @@ def read_sql(budget: Budget, text: str, declared: Declarations | None = None) ->
         raise Refused(str(refused)) from refused
 
 
-def quote(
+def quote(  # noqa: PLR0913 -- one of three prices, each named at the call
     budget: Budget,
     query: Query,
     *,
     by: User,
     error: float | None = None,
     epsilon: float | None = None,
+    share: float | None = None,
     declared: Declarations | None = None,
 ) -> Quote:
-    """Price a query at this error (half a 95 % interval) or this epsilon: one of them. Spends nothing.
+    """Price a query at one of these: this error (half a 95 % interval), this epsilon, or this share of the budget.
 
-    `declared`: the declarations, when the caller has read them already. Raises Refused when the query cannot be priced.
+    Spends nothing. `share`: the most that the answer may cost, as a part of the whole budget. `declared`: the
+    declarations, when the caller has read them already. Raises Refused when the query cannot be priced.
     """
     require(rules.may_ask, by, budget)
-    if (error is None) == (epsilon is None):
-        raise Refused("Give either the error that you accept or the epsilon that the answer may cost.")
+    asked = _fixed(error=error, epsilon=epsilon, share=share)
     promise = budget.promise
     if isinstance(query.measure, KeyCounts) and not promise.threshold_delta:
         raise Refused("This dataset does not release undeclared values.")
@@ -129,11 +130,12 @@ def quote(
         plan = design(query, spec)
         basis = error_basis(budget, query, plan, spec, revision)
         rows, off = (basis.at_least, basis.off) if basis else (None, 1.0)
-        offer = (
-            pricing.offer_for_epsilon(plan, epsilon, promise.noise_delta, budget.mu)
-            if epsilon is not None
-            else pricing.offer_for_error(query, plan, error or 0.0, budget.mu, rows, off)
-        )
+        if epsilon is not None:
+            offer = pricing.offer_for_epsilon(plan, epsilon, promise.noise_delta, budget.mu)
+        elif share is not None:
+            offer = pricing.offer_for_share(plan, share, budget.mu)
+        else:
+            offer = pricing.offer_for_error(query, plan, asked["error"], budget.mu, rows, off)
         per_sigma = pricing.error_per_sigma(query, plan, rows, off)
     except QueryRefused as refused:
         raise Refused(str(refused)) from refused
@@ -152,9 +154,20 @@ def quote(
         may_leave_out=budget.may_leave_out or budget_ledger.rests_on_constants(budget, charge),
         half_width=None if per_sigma is None else per_sigma * offer.sigma,
         basis=basis,
-        asked={"error": error or 0.0} if epsilon is None else {"epsilon": epsilon},
+        asked=asked,
         left=max(0, budget.cap - int(worst[cells].max(initial=0))),
     )
+
+
+def _fixed(**prices: float | None) -> dict[str, float]:
+    """The one price that is given. Raises Refused for none, or several."""
+    given = {name: price for name, price in prices.items() if price is not None}
+    if len(given) != 1:
+        raise Refused(
+            "Give either the error that you accept, the epsilon that the answer may cost, or the share of the budget "
+            "that it may use: one of them."
+        )
+    return given
 
 
 def ask(

@@ -19,6 +19,8 @@ from privacy.engine.plan.designs import KAPPA, Design, Scale
 from privacy.engine.plan.searches import certain
 
 NORMAL = NormalDist()
+TOO_NOISY = "An answer with this much noise would say nothing. Choose a smaller error or spend more."
+TOO_EXACT = "No budget can pay for an answer this precise. Choose a larger error or spend less."
 Z95 = NORMAL.inv_cdf(0.975)
 CLEAR = 4
 """A noisy number of rows is usable if it is at least this many times the half width of its interval. Reduced by that
@@ -63,6 +65,22 @@ def offer_for_epsilon(design: Design, epsilon: float, delta: float, budget_mu: f
     except ValueError as outside:
         raise QueryRefused(str(outside)) from outside
     return offer_for_mu(design, mu, budget_mu)
+
+
+def offer_for_share(design: Design, share: float, budget_mu: float) -> Offer:
+    """Return the most exact offer whose `share` is at most this part of the whole budget. Raises QueryRefused.
+
+    The inverse of `worst_case_units`, exact in whole numbers: with one unit of noise less, the answer would cost more.
+    """
+    if not 0 < share <= 1:
+        raise QueryRefused("The share of the budget must be above 0 and at most 1, such as 0.05.")
+    units = math.floor(Fraction(share) * CAP / design.releases)
+    if (units + 1) * design.releases / CAP <= share:  # the share is that of so many units, rounded to a float
+        units += 1
+    if units < 1:
+        raise QueryRefused(TOO_NOISY)
+    square = Fraction(CAP) * ONE * ONE / (units * Fraction(budget_mu) ** 2)
+    return _offer(design, math.isqrt(math.ceil(square) - 1) + 1, budget_mu)
 
 
 def offer_for_error(
@@ -131,13 +149,9 @@ def error_per_sigma(query: Query, design: Design, size: float | None, off: float
 
 def _offer(design: Design, sigma: int, budget_mu: float) -> Offer:
     if sigma < MIN_SIGMA:
-        raise QueryRefused(
-            "No budget can pay for an answer this precise. Choose a larger error or a smaller epsilon."
-        )
+        raise QueryRefused(TOO_EXACT)
     if sigma > MAX_SIGMA:
-        raise QueryRefused(
-            "An answer with this much noise would say nothing. Choose a smaller error or a larger epsilon."
-        )
+        raise QueryRefused(TOO_NOISY)
     units = worst_case_units(sigma, Fraction(budget_mu) ** 2)
     mu = math.sqrt(design.releases) * ONE / sigma
     return Offer(sigma=sigma, units_each=units, releases=design.releases, mu=mu)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -35,11 +36,18 @@ from privacy.engine.language.query import (
     Variance,
 )
 from privacy.engine.language.schema import ColumnSpec, Kind, QueryRefused, TableSpec
-from privacy.engine.measure.contributions import CAP, ONE
+from privacy.engine.measure.contributions import CAP, ONE, worst_case_units
 from privacy.engine.measure.evaluate import Rows, Values, evaluate
 from privacy.engine.plan.cells import domain_of, fits, touched
 from privacy.engine.plan.designs import design
-from privacy.engine.plan.pricing import Z95, error_per_sigma, offer_for_epsilon, offer_for_error, offer_for_mu
+from privacy.engine.plan.pricing import (
+    Z95,
+    error_per_sigma,
+    offer_for_epsilon,
+    offer_for_error,
+    offer_for_mu,
+    offer_for_share,
+)
 from tests.privacy.make_table import SPEC
 
 WAGE = Column("wage")
@@ -99,6 +107,58 @@ def test_the_error_of_a_mean_needs_a_public_size():
     variance = Query(table="wages", measure=Variance(WAGE))
     with pytest.raises(QueryRefused, match="depends on the data"):
         offer_for_error(variance, design(variance, SPEC), 1.0, BUDGET, 100)
+
+
+SEVERAL = [
+    PEOPLE,
+    Query(table="wages", measure=Mean(WAGE)),
+    Query(table="wages", measure=Quantiles(Column("hours"), (0.1, 0.5, 0.9))),
+    Query(table="wages", measure=Quantiles(WAGE, (0.25, 0.5))),
+]
+
+
+@settings(max_examples=200)
+@given(
+    st.sampled_from(SEVERAL),
+    st.floats(min_value=1e-9, max_value=1.0) | st.sampled_from([1.0, 0.5, 1 / CAP, 1e-8]),
+    st.sampled_from([BUDGET, 0.01, 3.7]),
+)
+def test_a_share_buys_the_most_exact_answer_that_costs_no_more(query, share, budget):
+    plan = design(query, SPEC)
+    if share * CAP < plan.releases:
+        with pytest.raises(QueryRefused, match="would say nothing"):
+            offer_for_share(plan, share, budget)
+        return
+    offer = offer_for_share(plan, share, budget)
+    assert 0 < offer.share <= share
+    assert worst_case_units(offer.sigma, Fraction(budget) ** 2) == offer.units_each
+    louder = worst_case_units(offer.sigma - 1, Fraction(budget) ** 2) * plan.releases
+    assert louder / CAP > share
+
+
+@settings(max_examples=200)
+@given(st.sampled_from(SEVERAL), st.floats(min_value=0.001, max_value=0.9))
+def test_the_share_of_an_offer_buys_as_much_again(query, part):
+    plan = design(query, SPEC)
+    offer = offer_for_mu(plan, BUDGET * part, BUDGET)
+    again = offer_for_share(plan, offer.share, BUDGET)
+    assert again.units == offer.units
+    assert again.sigma <= offer.sigma
+
+
+@pytest.mark.parametrize("bad", [0.0, -0.1, 1.0000001, 2.0, float("nan"), float("inf"), -float("inf")])
+def test_a_share_is_above_nothing_and_at_most_everything(bad):
+    with pytest.raises(QueryRefused, match="above 0 and at most 1"):
+        offer_for_share(design(PEOPLE, SPEC), bad, BUDGET)
+
+
+def test_a_share_that_pays_for_no_unit_is_refused():
+    with pytest.raises(QueryRefused, match="would say nothing"):
+        offer_for_share(design(PEOPLE, SPEC), 1e-12, BUDGET)
+    search = design(SEVERAL[3], SPEC)
+    with pytest.raises(QueryRefused, match="would say nothing"):
+        offer_for_share(search, (search.releases - 1) / CAP, BUDGET)
+    assert offer_for_share(search, search.releases / CAP, BUDGET).units_each == 1
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, float("nan"), float("inf")])
