@@ -7,13 +7,16 @@ Fewer can wait than the server takes requests (portal.request_limits), so cheap 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from django.db import connection
 from django.http import HttpResponseBase
 
 from common.admission import Turns
 from common.http import UserRequest
+
+if TYPE_CHECKING:
+    from accounts.models import User
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
@@ -26,8 +29,15 @@ SANDBOXED = Turns(
 WAIT_SECONDS = 15.0
 
 
+class OfSomebody(Protocol):
+    """A request of a page or a call of the API: whatever has a person."""
+
+    @property
+    def user(self) -> "User": ...
+
+
 @contextmanager
-def turn(turns: Turns, request: UserRequest) -> Iterator[None]:
+def turn(turns: Turns, request: OfSomebody) -> Iterator[None]:
     """Wait for this person's turn and hold it. While waiting, the thread keeps no database connection."""
     with turns.turn(request.user.pk, seconds=WAIT_SECONDS, before_waiting=close_connection):
         yield

@@ -30,7 +30,7 @@ class TokenGrant:
     is_token = True
 
     @property
-    def scopes(self) -> Collection[str]:
+    def scopes(self) -> frozenset[str]:
         return frozenset(self.token.scopes)
 
     @property
@@ -50,7 +50,7 @@ class SessionGrant:
 
     request: Any
     is_token = False
-    scopes: Collection[str] = frozenset(SCOPES)
+    scopes = frozenset(SCOPES)
     dataset_ids = None
 
     def confirm(self, step: str) -> None:

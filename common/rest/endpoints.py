@@ -32,7 +32,7 @@ from common.errors import Refused
 from common.rest import keys, rates, schema
 from common.rest import lists as pages
 from common.rest.bodies import BODY_LIMIT, Body, CompactJSONRenderer, Item, PlainJSONParser
-from common.rest.grants import Call, require_scope
+from common.rest.grants import Call, Scope, require_scope
 from common.rest.problems import EtagMissing, Invalid, Stale
 
 Mark = Callable[[Callable[..., Any]], Any]
@@ -49,10 +49,11 @@ class ClientTooOld(Refused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What is checked before an operation begins. `scope` None: no token has it. `confirms`: a step for which the
-    person must have confirmed their identity recently. `is_open`: nobody has to be signed in."""
+    """What is checked before an operation begins. `scope` None: no token has it; several: one of them is enough to
+    begin. `confirms`: a step for which the person must have confirmed their identity recently. `is_open`: nobody has
+    to be signed in."""
 
-    scope: str | None = "read"
+    scope: Scope = "read"
     rate: str = "reads"
     confirms: str = ""
     is_open: bool = False
@@ -102,17 +103,24 @@ def operation_of(endpoint: APIView, method: str) -> Operation | None:
     return getattr(getattr(endpoint, name, None), "operation", None)
 
 
-def reads(answer: type[Item], *, live: Callable[[Any], str] | None = None, **checks: Any) -> Mark:
+def reads(
+    answer: type[Item],
+    *,
+    live: Callable[[Any], str] | None = None,
+    parameters: Sequence[str] = (),
+    **checks: Any,
+) -> Mark:
     """Mark a GET that returns one object. `live(object)` is the key of what a caller may wait for, or ""."""
 
     def decorated(method: Callable[..., Any]) -> Any:
         @wraps(method)
         def get(view: Endpoint, request: Call, **kwargs: Any) -> Response:
-            _no_parameters(request)
+            _no_parameters(request, known=parameters)
             found = method(view, request, **kwargs)
             return _sent(answer, found, request, live=live)
 
-        return _operation(get, Operation(**checks), schema.Described(answer=answer, waits=live is not None))
+        described = schema.Described(answer=answer, waits=live is not None, parameters=tuple(parameters))
+        return _operation(get, Operation(**checks), described)
 
     return decorated
 

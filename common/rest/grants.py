@@ -27,6 +27,10 @@ SCOPES = {
 """The scopes of a token and what each allows. A scope narrows what the person may do and never adds to it."""
 
 
+Scope = str | tuple[str, ...] | None
+"""What an operation needs: a scope, one of several (what the person is to the object decides which), or a session."""
+
+
 class TokenScope(Denied):
     """The token does not allow this, whatever its person may do."""
 
@@ -37,7 +41,7 @@ class Grant(Protocol):
     """What authentication found out about a call besides its person."""
 
     @property
-    def scopes(self) -> Collection[str]: ...
+    def scopes(self) -> frozenset[str]: ...
 
     @property
     def is_token(self) -> bool: ...
@@ -57,16 +61,21 @@ class Call(Request):
     auth: "Grant | None"
 
 
-def require_scope(call: Call, scope: str | None) -> None:
+def require_scope(call: Call, scope: Scope) -> None:
     """Raise TokenScope unless the call's token has this scope. None: no token has it, only a browser's session."""
-    grant = call.auth
-    if grant is None or not grant.is_token:
-        return
-    if scope is None:
+    if scope is None and call.auth is not None and call.auth.is_token:
         raise TokenScope("No access token can do this. Do it in the browser.")
-    if scope not in grant.scopes:
-        has = ", ".join(sorted(grant.scopes))
-        raise TokenScope(f"This needs a token with the scope “{scope}”. Yours has: {has}. Make another one.")
+    wanted = (scope,) if isinstance(scope, str) else scope or ()
+    if not allows(call, *wanted):
+        needs = " or ".join(f"“{name}”" for name in wanted)
+        has = ", ".join(sorted(call.auth.scopes)) if call.auth else ""
+        raise TokenScope(f"This needs a token with the scope {needs}. Yours has: {has}. Make another one.")
+
+
+def allows(call: Call, *scopes: str) -> bool:
+    """Return whether the call's token has one of these scopes. A session has all."""
+    grant = call.auth
+    return grant is None or not grant.is_token or not grant.scopes.isdisjoint(scopes)
 
 
 def within(call: Call, rows: "QuerySet[M]", dataset: str) -> "QuerySet[M]":
