@@ -89,11 +89,51 @@ class Body(serializers.Serializer[Any]):
     """The fields of a body. A field that it does not name is refused, so that a typo does not go unnoticed."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, Mapping) and (extra := sorted(set(data) - set(self.fields))):
+        if isinstance(data, Mapping):
+            self._refuse_unknown(data)
+            self._refuse_other_types(data)
+        return super().to_internal_value(data)
+
+    def _refuse_unknown(self, data: Mapping[str, Any]) -> None:
+        if extra := sorted(set(data) - set(self.fields)):
             known = ", ".join(sorted(name for name, field in self.fields.items() if not field.read_only))
             reason = f"This is not a field here. The fields are: {known or 'none'}."
             raise serializers.ValidationError({name[:100]: [reason] for name in extra[:20]})
-        return super().to_internal_value(data)
+
+    def _refuse_other_types(self, data: Mapping[str, Any]) -> None:
+        """Refuse values of another JSON type, which REST framework would convert: "1" is not a number here."""
+        wrong = {
+            name: [f"This must be {wanted}."]
+            for name, value in data.items()
+            if (wanted := _wanted_instead(self.fields[name], value))
+        }
+        if wrong:
+            raise serializers.ValidationError(wrong)
+
+
+JSON_TYPES: tuple[tuple[type, tuple[type, ...], str], ...] = (
+    (serializers.BooleanField, (bool,), "true or false"),
+    (serializers.IntegerField, (int,), "a whole number"),
+    (serializers.FloatField, (int, float), "a number"),
+    (serializers.CharField, (str,), "text"),
+    (serializers.UUIDField, (str,), "text"),
+)
+"""Which Python types a field takes, of those that JSON becomes. true is no number, so subclasses do not count."""
+
+
+def _wanted_instead(field: serializers.Field[Any, Any, Any, Any], value: Any) -> str:
+    """Return what the field takes if this value has another JSON type, or ""."""
+    if value is None:
+        return ""
+    if isinstance(field, serializers.ListField) and isinstance(value, list):
+        parts = (_wanted_instead(field.child, each) for each in value)
+        return next((f"a list, each part {wanted}" for wanted in parts if wanted), "")
+    if isinstance(field, serializers.DictField) and isinstance(value, dict):
+        parts = (_wanted_instead(field.child, each) for each in value.values())
+        return next((f"an object, each value {wanted}" for wanted in parts if wanted), "")
+    return next(
+        (text for kind, types, text in JSON_TYPES if isinstance(field, kind) and type(value) not in types), ""
+    )
 
 
 class Item(serializers.Serializer[Any]):
