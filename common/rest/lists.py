@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeVar
 from urllib.parse import urlencode
-from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
 from django_filters import FilterSet
 
@@ -33,7 +33,7 @@ def page_of(
     rows = _filtered(call, rows, filters)
     limit = _limit(call.query_params.get("limit", str(LIMIT)))
     if cursor := call.query_params.get("cursor"):
-        rows = rows.filter(_after(cursor, order))
+        rows = rows.filter(_after(cursor, order, rows.model))
     items = list(rows.order_by(*(f"-{name}" for name in order))[: limit + 1])
     if len(items) <= limit:
         return items, None
@@ -72,14 +72,14 @@ def _cursor(item: Model, order: Sequence[str]) -> str:
     return base64.urlsafe_b64encode(json.dumps([when.isoformat(), str(pk)]).encode()).decode().rstrip("=")
 
 
-def _after(cursor: str, order: Sequence[str]) -> Q:
+def _after(cursor: str, order: Sequence[str], model: type[Model]) -> Q:
     """Return the condition of the rows that come after the one that the cursor names."""
     first, second = order
     try:
         padded = cursor[:LONGEST_CURSOR] + "=" * (-len(cursor[:LONGEST_CURSOR]) % 4)
         when_text, pk_text = json.loads(base64.urlsafe_b64decode(padded))
-        when, pk = datetime.fromisoformat(when_text), UUID(pk_text)
-    except (ValueError, TypeError, AttributeError) as bad:
+        when, pk = datetime.fromisoformat(when_text), model._meta.pk.to_python(pk_text)
+    except (ValueError, TypeError, AttributeError, ValidationError) as bad:
         raise Invalid("This cursor is not one of this list. Start again without a cursor.") from bad
     if when.tzinfo is None:
         raise Invalid("This cursor is not one of this list. Start again without a cursor.")
