@@ -12,6 +12,7 @@ about people and objects are the services' affair.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import wraps
 from http import HTTPStatus
@@ -19,7 +20,7 @@ from typing import Any, cast
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.http import HttpResponseBase, QueryDict
 from django.utils.cache import patch_vary_headers
 from django_filters import FilterSet
@@ -29,6 +30,7 @@ from rest_framework.views import APIView
 
 from common import fingerprints
 from common.errors import Refused
+from common.locks import one_at_a_time
 from common.rest import keys, rates, schema
 from common.rest import lists as pages
 from common.rest.bodies import BODY_LIMIT, Body, CompactJSONRenderer, Item, PlainJSONParser
@@ -155,15 +157,17 @@ def creates(  # noqa: PLR0913 -- each part is named where an operation is define
     body: type[Body] | None = None,
     at: str = "",
     status: Callable[[Any], int] = lambda made: HTTPStatus.CREATED,
+    ready: int = HTTPStatus.CREATED,
     live: Callable[[Any], str] | None = None,
     hands_key: bool = False,
     **checks: Any,
 ) -> Mark:
     """Mark a POST that makes an object. It takes an Idempotency-Key.
 
-    The object and the key's row are written in one transaction; with `hands_key`, the method gets `key` and the service
-    behind it knows keys by itself. `again(call, pk)` returns what was made, for a call that is repeated; it takes the
-    same care of what the person may see as a GET. `at` names the object's address.
+    The object and the key's row are written in one transaction; with `hands_key`, the method gets `key` and runs in no
+    transaction, because the service behind it opens its own. `again(call, pk)` returns what was made, for a call that
+    is repeated; it takes the same care of what the person may see as a GET. `at` names the object's address; `ready` is
+    the status, for the description, of an object that nobody has to wait for.
     """
 
     def decorated(method: Callable[..., Any]) -> Any:
@@ -172,16 +176,16 @@ def creates(  # noqa: PLR0913 -- each part is named where an operation is define
             given = keys.key_of(request)
             fields = _fields(request, body)
             content = bytes(request._request.body)  # noqa: SLF001 -- the bytes as they came
+            handed = {"key": given or uuid4()} if hands_key else {}
+
+            def act() -> Any:
+                return method(view, request, *fields, **handed, **kwargs)
+
             replayed = False
-            if hands_key:
-                replayed = given is not None and not keys.reserve(request, given, content)
-                made = method(view, request, *fields, key=given or uuid4(), **kwargs)
-            elif given is None:
-                made = method(view, request, *fields, **kwargs)
+            if given is None:
+                made = act()
             else:
-                made, old = keys.once(
-                    request, given, content, lambda: method(view, request, *fields, **kwargs)
-                )
+                made, old = (keys.handed if hands_key else keys.once)(request, given, content, act)
                 replayed = made is None
                 made = again(request, old) if old is not None else made
             response = _sent(answer, made, request, status=status(made), live=live)
@@ -192,7 +196,7 @@ def creates(  # noqa: PLR0913 -- each part is named where an operation is define
             return response
 
         described = schema.Described(
-            answer=answer, body=body, status=HTTPStatus.CREATED, takes_key=True, waits=live is not None
+            answer=answer, body=body, status=ready, takes_key=True, waits=live is not None
         )
         return _operation(post, Operation(**_changing(checks)), described)
 
@@ -222,10 +226,11 @@ def acts(
     return decorated
 
 
-def changes(*, body: type[Body], **checks: Any) -> Mark:
+def changes(*, body: type[Body], durable: bool = False, **checks: Any) -> Mark:
     """Mark a PATCH. It wants the ETag of what was read as If-Match, and answers as GET does afterwards.
 
-    Changes of one address wait for each other, so nobody's change is lost between the comparison and the writing.
+    Changes of one address wait for each other, so nobody's change is lost between the comparison and the writing. With
+    `durable`, no transaction is around the method, because the service behind it opens one that must be outermost.
     """
 
     def decorated(method: Callable[..., Any]) -> Any:
@@ -235,8 +240,7 @@ def changes(*, body: type[Body], **checks: Any) -> Mark:
             if not wanted:
                 raise EtagMissing("Send the ETag of what you have read as If-Match.")
             fields = _fields(request, body, partial=True)
-            with transaction.atomic():
-                _lock(request.path)
+            with one_at_a_time(_lock_of(request.path)), nullcontext() if durable else transaction.atomic():
                 if wanted != "*" and _etag_now(view, request, kwargs) not in _etags(wanted):
                     raise Stale("This has changed since you read it. Read it again, then change it.")
                 method(view, request, *fields, **kwargs)
@@ -333,11 +337,9 @@ def _etag_now(view: Any, call: Call, kwargs: Mapping[str, Any]) -> str:
     return f'"{fingerprints.keyed("rest.etag", content.decode())}"'
 
 
-def _lock(path: str) -> None:
-    """Hold Postgres's lock for this address until the transaction ends."""
-    number = int.from_bytes(bytes.fromhex(fingerprints.keyed("rest.lock", path)[:16]), "big", signed=True)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
+def _lock_of(path: str) -> UUID:
+    """Return the name of the lock for changes of this address."""
+    return UUID(fingerprints.keyed("rest.lock", path)[:32])
 
 
 def _check_client(call: Call) -> None:

@@ -37,10 +37,19 @@ def once(call: Call, key: UUID, content: bytes, act: Callable[[], Model]) -> tup
     return made, None
 
 
-def reserve(call: Call, key: UUID, content: bytes) -> bool:
-    """Write down what this key is used for, and return whether it is new. For services that know keys themselves."""
+def handed(call: Call, key: UUID, content: bytes, act: Callable[[], Any]) -> tuple[Any, UUID | None]:
+    """As `once`, for services that open durable transactions or take a lock, and so cannot run in another transaction.
+
+    If a first call has died in between, or runs at the same moment, `act` is called again: the service gets the key, or
+    has a rule against doing the same twice.
+    """
     with transaction.atomic():
-        return _row(call, key, content)[1]
+        row, _ = _row(call, key, content)
+    if row.object_id is not None:
+        return None, row.object_id
+    made = act()
+    IdempotencyKey.objects.filter(pk=row.pk).update(object_id=made.pk)
+    return made, None
 
 
 def _row(call: Call, key: UUID, content: bytes) -> tuple[IdempotencyKey, bool]:
