@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -76,11 +77,7 @@ class OperationSchema(AutoSchema):
             return {204: OpenApiResponse(description="Done.")}
         if not described.is_list:
             return {int(described.status): described.answer, **self._waiting()}
-        fields = {
-            "items": described.answer(many=True),
-            "next": serializers.CharField(allow_null=True, help_text="The path of the next page."),
-        }
-        return inline_serializer(f"{described.answer.__name__}List", fields)
+        return _page_of(described.answer)
 
     def _waiting(self) -> dict[int, Any]:
         described = self.described
@@ -100,6 +97,16 @@ class OperationSchema(AutoSchema):
         if described.waits:
             found.append(_header("Prefer", "wait=20: answer when it is ready, or after 20 s at the latest."))
         return found
+
+
+@cache
+def _page_of(answer: type[Item]) -> Any:
+    """Return the serializer of a page: one for each kind of item, whichever lists have it."""
+    fields = {
+        "items": answer(many=True),
+        "next": serializers.CharField(allow_null=True, help_text="The path of the next page."),
+    }
+    return inline_serializer(f"{answer.__name__}List", fields)
 
 
 def _header(name: str, description: str, *, required: bool = False) -> OpenApiParameter:
