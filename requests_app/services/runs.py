@@ -8,11 +8,12 @@ from django.db import transaction
 from accounts.models import User
 from common import live, rows
 from common.access import require
-from common.errors import Conflict, Refused
+from common.errors import Refused
 from requests_app import rules
 from requests_app.audit_entries import record
 from requests_app.execution import cancellation, doorbell
 from requests_app.models import Approval, CodeRequest, Run
+from requests_app.services import keys
 from requests_app.services.drafts import snapshot
 
 
@@ -21,7 +22,7 @@ def start_run(item: CodeRequest, *, by: User, key: UUID) -> Run:
     with transaction.atomic():
         locked = rows.locked(item)
         if old := Run.objects.filter(key=key).first():
-            return same_request(old, locked)
+            return keys.of_same_request(old, locked)
         require(rules.may_start_run, by, locked)
         approval = Approval.objects.select_related("version__revision").get(version=locked.latest_id)
         run = _queue(locked, approval, by=by, key=key)
@@ -67,7 +68,7 @@ def run_on_mock(item: CodeRequest, *, by: User, key: UUID) -> Run:
     with transaction.atomic():
         locked = rows.locked(item)
         if old := Run.objects.filter(key=key).first():
-            return same_request(old, locked)
+            return keys.of_same_request(old, locked)
         require(rules.may_run_on_mock, by, locked)
         if not locked.code.strip():
             raise Refused("There is no code to run. Write some first.")
@@ -91,13 +92,6 @@ def run_on_mock(item: CodeRequest, *, by: User, key: UUID) -> Run:
             memory_mb=locked.dataset.memory_mb,
         )
         queued(run, by=by)
-    return run
-
-
-def same_request(run: Run, item: CodeRequest) -> Run:
-    """Return the run that this idempotency key has already started; raise Conflict if it is another request's."""
-    if run.request_id != item.pk:
-        raise Conflict("This idempotency key belongs to another run. Reload the page and try again.")
     return run
 
 

@@ -15,7 +15,7 @@ from datasets.models import Revision
 from requests_app import notifications, rules, workflow
 from requests_app.code import findings
 from requests_app.models import Approval, CodeRequest, Run, Version
-from requests_app.services import drafts
+from requests_app.services import drafts, keys
 
 
 def submit(item: CodeRequest, *, by: User, key: UUID) -> Version:
@@ -23,7 +23,7 @@ def submit(item: CodeRequest, *, by: User, key: UUID) -> Version:
     with transaction.atomic():
         locked = rows.locked(item)
         if old := Version.objects.filter(key=key).first():
-            return _same_request(old, locked)
+            return keys.of_same_request(old, locked)
         require(rules.may_submit, by, locked)
         version = _new_version(locked, key)
         _end_approvals(locked, by=by)
@@ -34,12 +34,6 @@ def submit(item: CodeRequest, *, by: User, key: UUID) -> Version:
         )
         version.request = changed
         notifications.submitted(version, by=by)
-    return version
-
-
-def _same_request(version: Version, item: CodeRequest) -> Version:
-    if version.request_id != item.pk:
-        raise Conflict("This idempotency key belongs to another request. Reload the page and try again.")
     return version
 
 
