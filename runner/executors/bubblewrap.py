@@ -1,6 +1,7 @@
 """The default executor: bubblewrap, with our own scripts inside it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from runner.contract import Capabilities, CloseCode, JobResult, JobSpec, OutputFile, RefusedFile, Status
 from runner.gates import collect
@@ -8,7 +9,7 @@ from runner.host import selftest
 from runner.host.cgroups import sweep_groups
 from runner.host.job import check
 from runner.host.local_sandbox import NotStarted
-from runner.host.outcome import Outcome, judge
+from runner.host.outcome import judge
 from runner.host.session import Launcher, bubblewrapped
 from runner.host.state import sweep_stages
 from runner.host.supervise import Supervisor
@@ -57,13 +58,8 @@ def _result(spec: JobSpec, supervisor: Supervisor, layers: tuple[str, ...], laun
     outputs, refused = _collect(spec, supervisor, outcome, launch)
     outcome = with_outputs(outcome, outputs, refused)
     sandbox = supervisor.sandbox
-    return JobResult(
-        status=outcome.status,
-        code=outcome.code,
-        error_class=outcome.error_class,
-        error_line=outcome.error_line,
-        exit_code=outcome.exit_code,
-        signal=outcome.signal,
+    return replace(
+        outcome,
         wall_s=round(supervisor.wall_s, 4),
         cpu_s=round(ended.cpu_s, 4),
         peak_memory_bytes=supervisor.peak_bytes(),
@@ -78,7 +74,7 @@ def _result(spec: JobSpec, supervisor: Supervisor, layers: tuple[str, ...], laun
 
 
 def _collect(
-    spec: JobSpec, supervisor: Supervisor, outcome: Outcome, launch: Launcher
+    spec: JobSpec, supervisor: Supervisor, outcome: JobResult, launch: Launcher
 ) -> tuple[tuple[OutputFile, ...], tuple[RefusedFile, ...]]:
     """Return (accepted, refused) outputs of a successful run; of any other run, nothing is accepted.
 
@@ -92,11 +88,11 @@ def _collect(
 
 
 def with_outputs(
-    outcome: Outcome, outputs: tuple[OutputFile, ...], refused: tuple[RefusedFile, ...]
-) -> Outcome:
+    outcome: JobResult, outputs: tuple[OutputFile, ...], refused: tuple[RefusedFile, ...]
+) -> JobResult:
     """Return the final outcome: a run without any accepted output has failed, for the reason of the first refusal."""
     if outcome.status is not Status.SUCCEEDED or outputs:
         return outcome
     codes = [file.code for file in refused]
     code = codes[0] if codes else CloseCode.OUTPUT_MISSING
-    return Outcome(status=Status.FAILED, code=code, exit_code=outcome.exit_code)
+    return JobResult(status=Status.FAILED, code=code, exit_code=outcome.exit_code)

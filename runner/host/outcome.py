@@ -3,7 +3,7 @@
 import builtins
 from dataclasses import dataclass
 
-from runner.contract import CloseCode, Limits, Status
+from runner.contract import CloseCode, JobResult, Limits, Status
 
 KILL, SYSTEM_CALL, CPU_TIME, FILE_SIZE = 9, 31, 24, 25
 NEAR = 0.5
@@ -34,29 +34,19 @@ class Ended:
     cpu_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    status: Status
-    code: CloseCode | None = None
-    error_class: str = ""
-    error_line: int | None = None
-    exit_code: int | None = None
-    signal: int | None = None
-
-
-def judge(ended: Ended, limits: Limits, lines: int) -> Outcome:
-    """Return the outcome before outputs are checked. `lines` is the length of the author's file."""
+def judge(ended: Ended, limits: Limits, lines: int) -> JobResult:
+    """Return how the run ended, before outputs are checked. `lines` is the length of the author's file."""
     exit_code, signal = _exit(ended)
     if ended.cancelled:
-        return Outcome(status=Status.CANCELLED, signal=signal, exit_code=exit_code)
+        return JobResult(status=Status.CANCELLED, signal=signal, exit_code=exit_code)
     code = _code(ended, limits, exit_code, signal)
     if code is None:
-        return Outcome(status=Status.SUCCEEDED, exit_code=exit_code)
-    failed = Outcome(status=Status.FAILED, code=code, exit_code=exit_code, signal=signal)
+        return JobResult(status=Status.SUCCEEDED, exit_code=exit_code)
+    failed = JobResult(status=Status.FAILED, code=code, exit_code=exit_code, signal=signal)
     if code is not CloseCode.EXCEPTION:
         return failed
     name, line = _exception(ended.report, lines)
-    return Outcome(status=Status.FAILED, code=code, error_class=name, error_line=line, exit_code=exit_code)
+    return JobResult(status=Status.FAILED, code=code, error_class=name, error_line=line, exit_code=exit_code)
 
 
 def _exit(ended: Ended) -> tuple[int | None, int | None]:
