@@ -62,8 +62,7 @@ def below(modules: Mapping[str, Module], floors: Mapping[str, float]) -> Iterato
 
 
 def incomplete(modules: Mapping[str, Module], rules: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line for each module that must be complete and is not, and for each exception no longer needed."""
-    exceptions: Mapping[str, Any] = rules.get("exceptions", {})
+    """Yield a line for each module that must be complete and is not."""
     named: set[str] = set()
     for pattern in rules["complete"]:
         found = {path for path in modules if fnmatch(path, pattern)}
@@ -71,12 +70,8 @@ def incomplete(modules: Mapping[str, Module], rules: Mapping[str, Any]) -> Itera
             yield f"No module matches {pattern!r}. Correct the list in tests/coverage.toml."
         named |= found
     for path in sorted(named):
-        floor = exceptions.get(path, {}).get("floor", 100)
-        if percent([modules[path]]) < floor:
+        if percent([modules[path]]) < 100:
             yield f"{path}: {left_over(modules[path])}"
-    for path in sorted(exceptions):
-        if path not in named or percent([modules[path]]) == 100:
-            yield f"{path} no longer needs an exception. Remove it from tests/coverage.toml."
 
 
 def left_over(module: Module) -> str:

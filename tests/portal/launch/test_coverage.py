@@ -1,6 +1,5 @@
 """The gate of coverage: packages by their floors, and modules that must be covered completely."""
 
-import tomllib
 from typing import Any
 
 import pytest
@@ -86,24 +85,3 @@ def test_a_package_of_which_nothing_was_measured_fails():
     assert list(coverage.below({"shop/views.py": WHOLE}, {"shop": 90, "till": 50})) == [
         "till has a floor in tests/coverage.toml, but nothing of it was measured."
     ]
-
-
-def test_a_stated_exception_holds_its_own_floor():
-    left = {"shop/rules.py": module(19, 20, [7])}
-    assert list(coverage.incomplete(left, {**RULES, "exceptions": {"shop/rules.py": {"floor": 96}}})) == []
-    assert list(coverage.incomplete(left, {**RULES, "exceptions": {"shop/rules.py": {"floor": 97}}})) == [
-        "shop/rules.py: not covered: lines 7"
-    ]
-
-
-def test_an_exception_goes_with_what_it_was_for():
-    rules = {**RULES, "exceptions": {"shop/rules.py": {"floor": 90}, "shop/gone.py": {"floor": 90}}}
-    assert list(coverage.incomplete({"shop/rules.py": WHOLE}, rules)) == [
-        "shop/gone.py no longer needs an exception. Remove it from tests/coverage.toml.",
-        "shop/rules.py no longer needs an exception. Remove it from tests/coverage.toml.",
-    ]
-
-
-def test_every_exception_of_ours_says_why():
-    ours = tomllib.loads(coverage.FLOORS.read_text())
-    assert [path for path, each in ours.get("exceptions", {}).items() if not each["why"]] == []
