@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import structlog
+from celery.schedules import crontab
 from csp.constants import NONCE, NONE, SELF
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -334,6 +335,7 @@ ANSWER_GIVEN_UP = timedelta(
 CELERY_BEAT_SCHEDULE = {
     "look-after-answers": {"task": "privacy.tasks.look_after_answers", "schedule": 20},
     "look-after-runs": {"task": "requests_app.tasks.look_after_runs", "schedule": HEARTBEAT_SECONDS},
+    "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": crontab(hour=3, minute=30)},
     "send-mail": {"task": "accounts.tasks.send_mail", "schedule": 60},
     "let-things-expire": {"task": "requests_app.tasks.let_things_expire", "schedule": 60},
     "sweep-uploads": {"task": "datasets.tasks.sweep_uploads", "schedule": 60},
