@@ -48,6 +48,19 @@ def test_a_relative_time_carries_the_exact_one() -> None:
 
 def test_no_time_is_a_dash() -> None:
     assert rendered("{% ago moment %}", moment=None) == "\N{EN DASH}"
+    assert rendered("{% at moment %}", moment=None) == "\N{EN DASH}"
+
+
+def test_what_nobody_did_the_portal_did() -> None:
+    assert rendered("{% who user %}", user=None) == "the portal"
+    assert rendered('{% who user otherwise="nobody" %}', user=None) == "nobody"
+
+
+def test_a_dialog_contains_its_title_as_text_and_its_form_as_markup() -> None:
+    source = '{% dialog id="why" title=title %}<form>{{ title }}</form>{% enddialog %}'
+    html = rendered(source, title="<b>Why?</b>")
+    assert 'aria-labelledby="why-title"' in html
+    assert (html.count("&lt;b&gt;Why?&lt;/b&gt;"), "<form>" in html, "<b>" in html) == (2, True, False)
 
 
 @pytest.mark.parametrize(

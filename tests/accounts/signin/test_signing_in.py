@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import (
     TOTP,
@@ -18,6 +19,7 @@ from allauth.mfa.totp.internal.auth import (
 from asgiref.sync import async_to_sync
 from axes.models import AccessAttempt
 from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
@@ -298,6 +300,7 @@ def test_registration_is_offered_only_where_it_is_open(
 ) -> None:
     settings.REGISTRATION = is_open
     assert client.get("/account/login/").content.decode().count('href="/people/register/"') == times
+    assert client.get("/people/register/").status_code == (200 if is_open else 403)
 
 
 def test_a_dangerous_action_asks_for_the_password_again_and_then_does_it(sign_in: SignIn) -> None:
@@ -311,6 +314,18 @@ def test_a_dangerous_action_asks_for_the_password_again_and_then_does_it(sign_in
     assert person.role_grants.count() == 0
     client.post(answer.headers["Location"], {"password": make.PASSWORD})
     assert [grant.role for grant in person.role_grants.all()] == ["owner"]
+
+
+def test_a_program_is_refused_and_files_are_not_stored_while_somebody_signs_in_again(sign_in: SignIn) -> None:
+    client, person = sign_in(make.admin(password=make.PASSWORD)), make.user()
+    age_the_sign_in(client, 15 * 60 + 1)
+    path, words = f"/people/{person.pk}/grant/", {"role": "owner", "reason": "Needs it."}
+    answer = client.post(path, words, content_type="application/json")
+    assert (answer.status_code, "Confirm your identity first" in answer.content.decode()) == (403, True)
+    answer = client.post(path, {**words, "file": SimpleUploadedFile("rows.csv", b"a,b")})
+    assert (answer.status_code, "choose the file again" in answer.content.decode()) == (400, True)
+    assert person.role_grants.count() == 0
+    assert STATE_SESSION_KEY not in client.session
 
 
 def test_soon_after_signing_in_nobody_is_asked_again(sign_in: SignIn) -> None:
