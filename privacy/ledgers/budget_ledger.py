@@ -6,7 +6,7 @@ transaction of its own: when it returns, what it wrote can no longer be rolled b
 charge that a later error undoes.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -38,6 +38,22 @@ def _durably() -> Iterator[None]:
         yield
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """Worst-case units to reserve in `cells`, a mask over the dataset's public cells.
+
+    `key`: its idempotency key. `threshold`: it counts against the answers over undeclared values. `revision`: it has to
+    be the published one.
+    """
+
+    units: int
+    cells: Bools
+    key: UUID
+    purpose: dict[str, object]
+    threshold: bool = False
+    revision: Revision | None = None
+
+
 def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the call
     budget: Budget,
     units: int,
@@ -49,44 +65,69 @@ def reserve(  # noqa: PLR0913 -- a charge has this many parts, each named at the
     threshold: bool = False,
     revision: Revision | None = None,
 ) -> LedgerLine:
-    """Reserve `units` in `cells` (a mask over the dataset's public cells); a known `key` returns its existing line.
+    """Reserve one charge. The same as `reserve_all` for a list of one."""
+    wanted = Reservation(
+        units=units, cells=cells, key=key, purpose=purpose, threshold=threshold, revision=revision
+    )
+    (line,) = reserve_all(budget, [wanted], by=by)
+    return line
 
-    `key` is an idempotency key. Raises BudgetExceeded when a cell would exceed its cap; Conflict when the key was used
-    for another charge, when that charge was given back, or when `revision` has been replaced.
+
+def reserve_all(budget: Budget, wanted: Sequence[Reservation], *, by: User) -> list[LedgerLine]:
+    """Reserve all of these charges, at least one, or none if one is refused; a known key returns its existing line.
+
+    Raises BudgetExceeded when a cell would exceed its cap; Conflict when a key was used for another charge, when that
+    charge was given back, or when a revision has been replaced.
     """
     with _durably():
-        promise = _lock_promise(budget) if threshold else None
+        promise = _lock_promise(budget) if any(each.threshold for each in wanted) else None
         locked = rows.locked(budget)
-        packed = np.packbits(cells).tobytes()
-        if old := LedgerLine.objects.filter(budget=locked, key=key).first():
-            if (old.units, bytes(old.cells)) != (units, packed):
-                raise Conflict("This idempotency key was used for another charge. Use a new key.")
-            if LedgerLine.objects.filter(settles=old, kind=LedgerLine.Kind.VOID).exists():
-                raise Conflict("The charge with this idempotency key was given back. Use a new key.")
-            return old
-        if (
-            revision is not None
-            and not Revision.objects.filter(pk=revision.pk, state=Revision.State.PUBLISHED).exists()
-        ):
-            raise Conflict("The data was replaced in the meantime. Check the price again.")
-        spent = locked.worst_case(len(cells))
-        if locked.closed_at is not None or units > CAP or not fits(spent, cells, units, locked.cap):
-            left = max(0, locked.cap - int(spent[cells].max(initial=0)))
-            raise BudgetExceeded(too_much(units, min(left, CAP)))
-        if promise is not None:
-            _use_threshold(locked, promise)
-        spent[cells] += units
-        _write(locked, spent)
-        line = LedgerLine.objects.create(
-            budget=locked,
-            kind=LedgerLine.Kind.RESERVE,
-            key=key,
-            units=units,
-            generation=locked.generation,
-            cells=packed,
-            purpose=purpose,
-        )
-        _record("budget.reserved", line, by=by, units=units)
+        known = [_known(locked, each) for each in wanted]
+        new = [each for each, line in zip(wanted, known, strict=True) if line is None]
+        _check_revisions(new)
+        spent = locked.worst_case(len(wanted[0].cells))
+        if new and locked.closed_at is not None:
+            raise BudgetExceeded("The owner has closed this budget.")
+        if why := shortage(spent, locked.cap, [(each.units, each.cells) for each in new]):
+            raise BudgetExceeded(why)
+        for each in new:
+            if each.threshold and promise is not None:
+                _use_threshold(locked, promise)
+            spent[each.cells] += each.units
+        if new:
+            _write(locked, spent)
+        return [line or _add(locked, each, by=by) for each, line in zip(wanted, known, strict=True)]
+
+
+def _known(locked: Budget, wanted: Reservation) -> LedgerLine | None:
+    """The line of a key that was used before. Raises Conflict when it was used for another charge, or given back."""
+    line = LedgerLine.objects.filter(budget=locked, key=wanted.key).first()
+    if line is None:
+        return None
+    if (line.units, bytes(line.cells)) != (wanted.units, np.packbits(wanted.cells).tobytes()):
+        raise Conflict("This idempotency key was used for another charge. Use a new key.")
+    if LedgerLine.objects.filter(settles=line, kind=LedgerLine.Kind.VOID).exists():
+        raise Conflict("The charge with this idempotency key was given back. Use a new key.")
+    return line
+
+
+def _check_revisions(wanted: Sequence[Reservation]) -> None:
+    asked = {each.revision.pk for each in wanted if each.revision is not None}
+    if Revision.objects.filter(pk__in=asked, state=Revision.State.PUBLISHED).count() < len(asked):
+        raise Conflict("The data was replaced in the meantime. Check the price again.")
+
+
+def _add(locked: Budget, wanted: Reservation, *, by: User) -> LedgerLine:
+    line = LedgerLine.objects.create(
+        budget=locked,
+        kind=LedgerLine.Kind.RESERVE,
+        key=wanted.key,
+        units=wanted.units,
+        generation=locked.generation,
+        cells=np.packbits(wanted.cells).tobytes(),
+        purpose=wanted.purpose,
+    )
+    _record("budget.reserved", line, by=by, units=wanted.units)
     return line
 
 
@@ -197,8 +238,10 @@ class Charge:
     cells: Bools
 
 
-def rests_on_constants(budget: Budget, also: Charge | None = None) -> bool:
+def rests_on_constants(budget: Budget, *also: Charge) -> bool:
     """Return whether completeness relies on people staying in the same public cell across tables or revisions.
+
+    `also`: what is about to be reserved.
 
     Within one table of one revision, a declared constant has one value per person. Another table or revision may
     disagree, so somebody may have been charged in two cells, neither of which is used up. Follows from public lines.
@@ -207,12 +250,11 @@ def rests_on_constants(budget: Budget, also: Charge | None = None) -> bool:
     lines = budget.lines.filter(kind=LedgerLine.Kind.RESERVE).exclude(cells=everywhere)
     kept = lines.exclude(settled_by__kind=LedgerLine.Kind.VOID)
     tables = set(kept.order_by().values_list("answer__revision", "purpose__query__table").distinct())
-    if also is not None and not also.cells.all():
-        tables.add((also.revision, also.table))
+    tables |= {(each.revision, each.table) for each in also if not each.cells.all()}
     if len(tables) < 2:
         return False
     total = budget.lines.aggregate(total=Sum("units"))["total"] or 0
-    return int(total) + (also.units if also else 0) > CAP
+    return int(total) + sum(each.units for each in also) > CAP
 
 
 def _settle(line: LedgerLine, kind: LedgerLine.Kind, *, by: User) -> LedgerLine:
@@ -242,10 +284,33 @@ def _write(budget: Budget, cells: Integers) -> None:
     budget.save(update_fields=["cells"])
 
 
-def too_much(units: int, left: int) -> str:
-    """Return the refusal of an answer that costs `units` when only `left` are left."""
+def shortage(spent: Integers, cap: int, charges: Sequence[tuple[int, Bools]]) -> str:
+    """Return why these charges (units, cells) do not all fit on top of what is `spent`, or an empty string."""
+    after = spent.copy()
+    for units, cells in charges:
+        if not fits(after, cells, units, cap):
+            return _short(spent, cap, charges)
+        after[cells] += units
+    return ""
+
+
+def _short(spent: Integers, cap: int, charges: Sequence[tuple[int, Bools]]) -> str:
+    """Return the refusal of charges that do not fit, by the cell that exceeds its cap by most."""
+    units, cells = max(charges, key=lambda charge: charge[0])
+    if units > CAP:
+        return too_much(units, min(CAP, max(0, cap - int(spent[cells].max(initial=0)))))
+    added = np.zeros_like(spent)
+    for units, cells in charges:
+        added[cells] += units
+    place = int(np.where(added > 0, spent + added, 0).argmax())
+    return too_much(int(added[place]), min(CAP, max(0, cap - int(spent[place]))), len(charges))
+
+
+def too_much(units: int, left: int, questions: int = 1) -> str:
+    """Return the refusal of answers that cost `units` when only `left` are left."""
+    what = "This answer" if questions == 1 else f"These {questions} answers together"
     return (
-        f"This answer would cost {units / CAP:.2%} of your budget, and {left / CAP:.2%} is left. "
+        f"{what} would cost {units / CAP:.2%} of your budget, and {left / CAP:.2%} is left. "
         "Allow a larger error, ask about fewer people, or ask the owner for more."
     )
 

@@ -1,4 +1,4 @@
-"""The public services for promises and budgets. Pricing and asking questions is in `questions`."""
+"""The public services for promises and budgets. Pricing and asking questions is in `questions` and `batches`."""
 
 from privacy.services.budgets import (
     ask_top_up,

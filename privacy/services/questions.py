@@ -1,6 +1,7 @@
 """Services for questions: read a query, price it, ask it. Nothing is spent before `ask`."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -170,6 +171,32 @@ def _fixed(**prices: float | None) -> dict[str, float]:
     return given
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """A quoted question to be asked with an idempotency key of its own. `text`: its SQL, if it was asked in SQL.
+
+    `meant`: the question for which this guide or count is asked. `place`: which of how many asked in one call.
+    """
+
+    quote: Quote
+    key: UUID
+    text: str = ""
+    meant: Query | None = None
+    place: tuple[int, int] | None = None
+
+    @property
+    def purpose(self) -> dict[str, object]:
+        """What the ledger stores with the charge."""
+        return {
+            "query": wire.encode(self.quote.query),
+            "sigma": self.quote.offer.sigma,
+            "releases": self.quote.offer.releases,
+            "asked": self.quote.asked,
+            **({"meant": wire.encode(self.meant)} if self.meant else {}),
+            **({"place": list(self.place)} if self.place else {}),
+        }
+
+
 def ask(
     budget: Budget, quoted: Quote, *, key: UUID, by: User, text: str = "", meant: Query | None = None
 ) -> Answer:
@@ -179,49 +206,81 @@ def ask(
     at no cost, also when both are asked at the same moment. Raises Denied, BudgetExceeded or Conflict.
     `meant`: the question for which this guide or count is asked; stored only to lead back to it.
     """
+    (answer,) = ask_all(budget, [Asking(quote=quoted, key=key, text=text, meant=meant)], by=by)
+    return answer
+
+
+def ask_all(budget: Budget, wanted: Sequence[Asking], *, by: User) -> list[Answer]:
+    """Ask questions as `ask` does each of them, but charge for all of them in one transaction, or for none."""
     require(rules.may_ask, by, budget)
     with one_at_a_time(budget.pk):
-        return (
-            _asked_with(key, budget, quoted)
-            or stored(budget, quoted)
-            or _charged(budget, quoted, key, by, text, meant)
-        )
+        found = _asked_before(budget, wanted)
+        free = free_of_charge(budget, [each.quote for each in wanted])
+        new = [k for k in range(len(wanted)) if found[k] is None and free[k] is None]
+        if any(found) and new:
+            raise Conflict(OTHER_QUESTIONS)
+        charged = dict(zip(new, _charged(budget, [wanted[k] for k in new], by), strict=True))
+        answers: list[Answer] = []
+        for k, repeated in enumerate(free):
+            earlier = answers[repeated] if isinstance(repeated, int) else repeated
+            answers.append(found[k] or earlier or charged[k])
+        return answers
 
 
-def _charged(budget: Budget, quoted: Quote, key: UUID, by: User, text: str, meant: Query | None) -> Answer:
-    line = budget_ledger.reserve(
-        budget,
-        quoted.offer.units,
-        quoted.cells,
-        key=key,
-        by=by,
-        threshold=isinstance(quoted.query.measure, KeyCounts),
-        revision=quoted.revision,
-        purpose={
+OTHER_QUESTIONS = "This idempotency key was used for other questions. Use a new key."
+
+
+def free_of_charge(budget: Budget, quotes: Sequence[Quote]) -> list[Answer | int | None]:
+    """What answers each question at no cost: a stored answer, or an earlier question of the list, by its place."""
+    found: list[Answer | int | None] = []
+    for k, each in enumerate(quotes):
+        same = (j for j in range(k) if quotes[j].query == each.query and _is_as_exact(quotes[j], each))
+        found.append(stored(budget, each) or next(same, None))
+    return found
+
+
+def _is_as_exact(one: Quote, other: Quote) -> bool:
+    return one.revision == other.revision and one.offer.sigma <= other.offer.sigma
+
+
+def _charged(budget: Budget, wanted: Sequence[Asking], by: User) -> list[Answer]:
+    """Reserve all charges, then write all questions down and have them computed."""
+    if not wanted:
+        return []
+    lines = budget_ledger.reserve_all(budget, [_reservation(each) for each in wanted], by=by)
+    with transaction.atomic():
+        return [_written(budget, each, line) for each, line in zip(wanted, lines, strict=True)]
+
+
+def _reservation(each: Asking) -> budget_ledger.Reservation:
+    return budget_ledger.Reservation(
+        units=each.quote.offer.units,
+        cells=each.quote.cells,
+        key=each.key,
+        purpose=each.purpose,
+        threshold=isinstance(each.quote.query.measure, KeyCounts),
+        revision=each.quote.revision,
+    )
+
+
+def _written(budget: Budget, each: Asking, line: LedgerLine) -> Answer:
+    quoted = each.quote
+    answer, made = Answer.objects.get_or_create(
+        line=line,
+        defaults={
+            "budget": budget,
+            "revision": quoted.revision,
             "query": wire.encode(quoted.query),
+            "query_sha256": digest_of(quoted.query),
+            "sql": each.text,
             "sigma": quoted.offer.sigma,
             "releases": quoted.offer.releases,
-            "asked": quoted.asked,
-            **({"meant": wire.encode(meant)} if meant else {}),
+            "mu": quoted.offer.mu,
+            "extended": quoted.may_leave_out,
         },
     )
-    with transaction.atomic():
-        answer, made = Answer.objects.get_or_create(
-            line=line,
-            defaults={
-                "budget": budget,
-                "revision": quoted.revision,
-                "query": wire.encode(quoted.query),
-                "query_sha256": digest_of(quoted.query),
-                "sql": text,
-                "sigma": quoted.offer.sigma,
-                "releases": quoted.offer.releases,
-                "mu": quoted.offer.mu,
-                "extended": quoted.may_leave_out,
-            },
-        )
-        if made:
-            commit.after(tasks.compute_answer.delay, str(answer.pk))
+    if made:
+        commit.after(tasks.compute_answer.delay, str(answer.pk))
     return answer
 
 
@@ -255,15 +314,25 @@ def _half_width(answer: Answer) -> float:
     return float("inf") if half is None else float(half)
 
 
-def _asked_with(key: UUID, budget: Budget, quoted: Quote) -> Answer | None:
-    """Return the answer already asked for with this key. Raises Conflict when that was another question or exactness.
+def _asked_before(budget: Budget, wanted: Sequence[Asking]) -> list[Answer | None]:
+    """Return the answers already asked for with these keys. Raises Conflict when that was something else."""
+    keys = [each.key for each in wanted]
+    rows = LedgerLine.objects.filter(budget=budget, key__in=keys).select_related("answer")
+    lines = {line.key: line for line in rows}
+    return [_asked_with(lines[each.key], each) if each.key in lines else None for each in wanted]
+
+
+def _asked_with(line: LedgerLine, wanted: Asking) -> Answer | None:
+    """Return the answer already asked for with a key; raise Conflict if that was another question or exactness.
 
     The same wish is the same exactness, even if more is known about the rows now than when it was asked.
     """
-    line = LedgerLine.objects.filter(key=key, budget=budget).select_related("answer").first()
+    if line.purpose.get("place") != (list(wanted.place) if wanted.place else None):
+        raise Conflict(OTHER_QUESTIONS)
     answer: Answer | None = getattr(line, "answer", None)
-    if line is None or answer is None:
+    if answer is None:
         return None
+    quoted = wanted.quote
     as_exact = answer.sigma == quoted.offer.sigma or line.purpose.get("asked") == quoted.asked
     if answer.query_sha256 != digest_of(quoted.query) or not as_exact:
         raise Conflict("This idempotency key was used for another question. Use a new key.")

@@ -3,14 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import OperationalError, connection
 
+from common.errors import Conflict
 from privacy import services
 from privacy.execution import lifecycle
 from privacy.ledgers.verification import faults
 from privacy.models import Answer, Budget, LedgerLine
+from privacy.services import batches, questions
+from privacy.services.batches import Wish
 from tests import make
 from tests.makers import privacy as shares
 from tests.makers.datasets import PEOPLE
@@ -23,6 +27,12 @@ WRITES = {
     "commit": ("privacy_ledgerline", "INSERT", "NEW.kind = 'commit'"),
     "open": ("privacy_answer", "UPDATE", "NEW.opened_at IS NOT NULL"),
     "release": ("privacy_answer", "UPDATE", "NEW.state = 'released'"),
+    "third_reserve": (
+        "privacy_ledgerline",
+        "INSERT",
+        "NEW.kind = 'reserve' AND NEW.purpose->'place'->>0 = '2'",
+    ),
+    "third_ask": ("privacy_answer", "INSERT", "NEW.sql LIKE '%SUM%'"),
     "give_back": ("privacy_answer", "UPDATE", "NEW.state = 'voided'"),
 }
 
@@ -114,3 +124,49 @@ def test_no_room_to_say_that_it_was_given_back_is_made_good(budget, settings):
     lifecycle.sweep()
     answer.refresh_from_db()
     assert answer.state == Answer.State.VOIDED
+
+
+THREE = (shares.PEOPLE_COUNTED, "SELECT COUNT(*) FROM wages", "SELECT SUM(wage) FROM wages")
+
+
+def ask_three(budget: Budget, key: UUID) -> list[Answer]:
+    fresh, by = Budget.objects.get(pk=budget.pk), budget.scientist
+    wishes = [Wish(query=questions.read_sql(fresh, text), text=text, share=0.1) for text in THREE]
+    return batches.ask_many(fresh, batches.quote_many(fresh, wishes, by=by), key=key, by=by)
+
+
+def test_no_room_to_reserve_the_third_of_a_batch_charges_nothing(budget):
+    key = uuid4()
+    with full_disk("third_reserve"):
+        ask_three(budget, key)
+    assert (LedgerLine.objects.count(), Answer.objects.count(), used(budget)) == (0, 0, 0)
+    assert len(ask_three(budget, key)) == 3
+    assert faults(budget.promise) == []
+
+
+def test_no_room_for_the_third_question_of_a_batch_writes_none_and_its_key_goes_on(budget):
+    """Everything is reserved, nothing is asked: the same key asks it without a second charge."""
+    key = uuid4()
+    with full_disk("third_ask"):
+        ask_three(budget, key)
+    reserved = used(budget)
+    assert (LedgerLine.objects.count(), Answer.objects.count(), reserved > 0) == (3, 0, True)
+    answers = ask_three(budget, key)
+    assert (LedgerLine.objects.count(), Answer.objects.count(), used(budget)) == (3, 3, reserved)
+    for answer in answers:
+        lifecycle.compute(str(answer.pk))
+    assert set(Answer.objects.values_list("state", flat=True)) == {Answer.State.RELEASED}
+    assert faults(budget.promise) == []
+
+
+def test_a_batch_that_was_reserved_and_never_asked_is_given_back_whole(budget, settings):
+    key = uuid4()
+    with full_disk("third_ask"):
+        ask_three(budget, key)
+    look_after(settings)
+    assert used(budget) == 0
+    with pytest.raises(Conflict, match="given back"):
+        ask_three(budget, key)
+    assert used(budget) == 0
+    assert len(ask_three(budget, uuid4())) == 3
+    assert faults(budget.promise) == []

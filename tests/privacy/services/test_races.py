@@ -12,7 +12,8 @@ from privacy.engine.measure.contributions import CAP
 from privacy.execution import lifecycle
 from privacy.ledgers.verification import faults
 from privacy.models import Answer, Budget, LedgerLine
-from privacy.services import questions
+from privacy.services import batches, questions
+from privacy.services.batches import Wish
 from tests import make
 from tests.makers.datasets import PEOPLE
 from tests.racing import at_once
@@ -54,6 +55,47 @@ def test_the_same_question_by_64_at_once_is_asked_and_answered_once(keys):
     at_once(*[lambda: lifecycle.compute(str(answer.pk))] * 8)
     assert Counter(LedgerLine.objects.values_list("kind", flat=True)) == {"reserve": 1, "commit": 1}
     assert Answer.objects.get().state == Answer.State.RELEASED
+    assert faults(budget.promise) == []
+
+
+def texts(wage):
+    """Five questions that differ from those for another wage."""
+    return [
+        f"SELECT COUNT(*) FROM wages WHERE year < {year} AND wage < {wage}"  # noqa: S608 -- questions
+        for year in range(1989, 1994)
+    ]
+
+
+def ask_many(budget, key, share, wage=1000):
+    by, fresh = budget.scientist, Budget.objects.get(pk=budget.pk)
+    wishes = [Wish(query=questions.read_sql(fresh, text), text=text, share=share) for text in texts(wage)]
+    return batches.ask_many(fresh, batches.quote_many(fresh, wishes, by=by), key=key, by=by)
+
+
+@pytest.mark.parametrize("keys", [1, 16], ids=["one key", "a key each"])
+def test_the_same_batch_by_16_at_once_is_charged_and_answered_once(keys):
+    budget = share(protected(1))
+    chosen = [uuid4() for _ in range(keys)] * (16 // keys)
+    found = at_once(*[lambda key=key: ask_many(budget, key, 0.05) for key in chosen])
+    assert len({tuple(answer.pk for answer in answers) for answers in found}) == 1
+    assert Answer.objects.count() == LedgerLine.objects.count() == 5
+    units = sum(LedgerLine.objects.values_list("units", flat=True))
+    assert Budget.objects.get(pk=budget.pk).units_used == units
+    for answer in found[0]:
+        lifecycle.compute(str(answer.pk))
+    assert set(Answer.objects.values_list("state", flat=True)) == {Answer.State.RELEASED}
+    assert faults(budget.promise) == []
+
+
+def test_batches_at_once_are_charged_whole_or_not_at_all():
+    """Eight calls for 30 % of the budget each."""
+    budget = share(protected(1))
+    calls = [lambda wage=wage: ask_many(budget, uuid4(), 0.06, wage) for wage in range(1000, 1008)]
+    found = at_once(*calls)
+    refused = [each for each in found if isinstance(each, BudgetExceeded)]
+    assert len(refused) == 5
+    assert LedgerLine.objects.count() == Answer.objects.count() == 5 * 3
+    assert Budget.objects.get(pk=budget.pk).units_used <= CAP
     assert faults(budget.promise) == []
 
 
