@@ -5,16 +5,12 @@ and the declarations alone. No SQL is ever executed.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from typing import NoReturn, TypeAlias, cast
+from typing import cast
 
 from sqlglot import exp
-from sqlglot.dialects.dialect import Dialect
-from sqlglot.errors import SqlglotError
-from sqlglot.tokenizer_core import Token, TokenType
 
 from privacy.engine.language import sql_codes
 from privacy.engine.language.expressions import (
-    MAX_DEPTH,
     And,
     Binary,
     Clip,
@@ -43,22 +39,14 @@ from privacy.engine.language.query import (
     Sum,
     Variance,
 )
-from privacy.engine.language.schema import Kind, QueryRefused, TableSpec, check_text
-
-MAX_LENGTH = 10_000
-DIALECT = Dialect.get_or_raise("duckdb")
-LITERALS = {TokenType.STRING, TokenType.IDENTIFIER, TokenType.VAR}
-WORDS = {
-    "select", "from", "where", "group", "by", "as", "and", "or", "not", "in", "is", "null", "between", "case", "when",
-    "then", "else", "end", "distinct", "true", "false", "within", "order", "asc", "desc", "limit",
-}  # fmt: skip
-Node: TypeAlias = exp.Expr
+from privacy.engine.language.schema import Kind, QueryRefused, TableSpec
+from privacy.engine.language.sql_statement import Node, refusal, refuse_clauses, statement
 
 
 def parse(text: str, table: TableSpec) -> Query:
     """Parse SQL into a query. Raises QueryRefused with the position and the reason."""
     try:
-        return _query(_statement(text, frozenset(table.columns)), table, text)
+        return _query(statement(text, frozenset(table.columns)), table, text)
     except RecursionError as deep:
         raise QueryRefused("This SQL is nested too deeply. Simplify it.") from deep
 
@@ -68,11 +56,11 @@ def table_of(text: str, columns: Collection[str] = ()) -> str:
 
     `columns`: column names that need no quotes although they are SQL keywords.
     """
-    return _table_name(_statement(text, columns))
+    return _table_name(statement(text, columns))
 
 
 def _query(select: exp.Select, table: TableSpec, text: str) -> Query:
-    _refuse_clauses(select, text)
+    refuse_clauses(select, text)
     found = _table_name(select)
     by = _keys(select.args.get("group"))
     measure, by = _unknown_keys(_measure(select, by, table), by, table)
@@ -86,97 +74,14 @@ def _query(select: exp.Select, table: TableSpec, text: str) -> Query:
     )
 
 
-def _statement(text: str, columns: Collection[str]) -> exp.Select:
-    if len(text) > MAX_LENGTH:
-        raise QueryRefused(f"This SQL is longer than {MAX_LENGTH:,} characters. Shorten it.")
-    check_text(text)
-    if _depth(text) > MAX_DEPTH:
-        raise QueryRefused(f"Brackets are nested more than {MAX_DEPTH} levels deep. Simplify the SQL.")
-    try:
-        tokens = [_plain(token, columns) for token in DIALECT.tokenize(text)]
-        statements = DIALECT.parser().parse(tokens, text)
-    except SqlglotError as bad:
-        raise QueryRefused(_syntax(bad, text)) from bad
-    except RecursionError as deep:
-        raise QueryRefused("This SQL is nested too deeply. Simplify it.") from deep
-    if len(statements) != 1 or not isinstance(statements[0], exp.Select):
-        raise QueryRefused("Write exactly one SELECT … FROM … statement.")
-    if sum(1 for _ in statements[0].walk()) > 2000:
-        raise QueryRefused("This SQL has too many parts. Simplify it.")
-    return statements[0]
-
-
-def _plain(token: Token, columns: Collection[str]) -> Token:
-    """Read a column named like an SQL keyword (`union`, `left`) as a name, unless the keyword is used here."""
-    if token.text not in columns or token.text.lower() in WORDS or token.token_type in LITERALS:
-        return token
-    return Token(TokenType.VAR, token.text, token.line, token.col, token.start, token.end)
-
-
-def _depth(text: str) -> int:
-    depth = deepest = 0
-    for letter in text:
-        depth += (letter in "([{") - (letter in ")]}")
-        deepest = max(deepest, depth)
-    return deepest
-
-
-def _syntax(bad: SqlglotError, text: str) -> str:
-    for error in getattr(bad, "errors", None) or []:
-        column = error["col"] - max(len(error["highlight"] or "") - 1, 0)
-        return f"Line {error['line']}, column {column}: this SQL cannot be parsed."
-    if text.count("'") % 2:
-        before = text[: text.rindex("'")]
-        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        return f"Line {line}, column {column}: the quoted text that begins here is not closed."
-    return "This SQL cannot be parsed."
-
-
-def _refuse(node: Node, why: str) -> NoReturn:
-    for part in node.walk():
-        if "line" in part.meta:
-            # The parser keeps where a word ends; people look for where it begins.
-            column = part.meta["col"] - (part.meta["end"] - part.meta["start"])
-            raise QueryRefused(f"Line {part.meta['line']}, column {column}: {why}")
-    raise QueryRefused(why)
-
-
-def _refuse_word(word: str, text: str, why: str) -> None:
-    """Refuse a clause at the position of its keyword, if found: the parser keeps no positions of keywords."""
-    found = [
-        token
-        for token in DIALECT.tokenize(text)
-        if token.token_type not in LITERALS and token.text.upper().startswith(word)
-    ]
-    if found:
-        token = found[0 if word in {"WITH", "DISTINCT"} else -1]
-        raise QueryRefused(f"Line {token.line}, column {token.col - (token.end - token.start)}: {why}")
-
-
-def _refuse_clauses(select: exp.Select, text: str) -> None:
-    names = {
-        "joins": "joins are not supported", "distinct": "SELECT DISTINCT is not supported",
-        "order": "ORDER BY is not supported: sort the answer instead", "sample": "sampling is not supported",
-        "windows": "window functions are not supported: they look at other people's rows",
-        "laterals": "LATERAL is not supported", "pivots": "PIVOT is not supported",
-    }  # fmt: skip
-    allowed = {"kind", "hint", "expressions", "from_", "where", "group", "limit", "operation_modifiers"}
-    for name, value in select.args.items():
-        if value and name not in allowed:
-            word = name.strip("_").upper()
-            why = f"{names.get(name, f'{word} is not supported')}."
-            _refuse_word(word.removesuffix("S"), text, why)
-            _refuse(value[0] if isinstance(value, list) else select, why)
-
-
 def _table_name(select: exp.Select) -> str:
     origin = select.args.get("from_")
     source = origin.this if origin else None
     if not isinstance(source, exp.Table) or not isinstance(source.this, exp.Identifier):
-        _refuse(select, "name one table after FROM.")
+        raise refusal(select, "name one table after FROM.")
     extra = {name for name, value in source.args.items() if value and name not in {"this", "alias"}}
     if extra or source.args.get("alias"):
-        _refuse(source, "give the table name alone, without alias, schema or sampling.")
+        raise refusal(source, "give the table name alone, without alias, schema or sampling.")
     return source.name
 
 
@@ -184,7 +89,7 @@ def _keys(group: exp.Group | None) -> tuple[str, ...]:
     if group is None:
         return ()
     if any(value for name, value in group.args.items() if name != "expressions"):
-        _refuse(group, "GROUP BY takes column names only.")
+        raise refusal(group, "GROUP BY takes column names only.")
     return tuple(_column_name(key) for key in group.expressions)
 
 
@@ -193,13 +98,13 @@ def _rows(limit: exp.Limit | exp.Fetch | None, table: TableSpec) -> int | None:
     if limit is None:
         return None
     if [_column_name(each) for each in limit.args.get("expressions") or []] != [table.subject]:
-        _refuse(
+        raise refusal(
             limit,
             f"LIMIT is not supported. To set how many rows count per person, write LIMIT n BY {table.subject}.",
         )
     rows = _number(limit.expression)
     if limit.args.get("limit_options") or not rows.is_integer():
-        _refuse(limit, "the number of rows per person must be a whole number.")
+        raise refusal(limit, "the number of rows per person must be a whole number.")
     return int(rows)
 
 
@@ -216,11 +121,11 @@ def _measure(select: exp.Select, by: Sequence[str], table: TableSpec) -> Measure
         inner = item.this if isinstance(item, exp.Alias) else item
         if isinstance(inner, exp.Column):
             if _column_name(inner) not in by:
-                _refuse(inner, f"“{inner.name}” must be in GROUP BY: answers never show single rows.")
+                raise refusal(inner, f"“{inner.name}” must be in GROUP BY: answers never show single rows.")
         else:
             wanted.append(inner)
     if len(wanted) != 1:
-        _refuse(select, "ask for exactly one aggregate (COUNT, SUM, AVG, …): each has its own price.")
+        raise refusal(select, "ask for exactly one aggregate (COUNT, SUM, AVG, …): each has its own price.")
     return _aggregate(wanted[0], table)
 
 
@@ -238,14 +143,14 @@ def _aggregate(node: Node, table: TableSpec) -> Measure:
     for kind, make in _SIMPLE.items():
         if isinstance(node, kind):
             return make(_expression(node.this, table))
-    _refuse(node, sql_codes.aggregate_refusal(node.key, table))
+    raise refusal(node, sql_codes.aggregate_refusal(node.key, table))
 
 
 def _ascending(node: exp.WithinGroup) -> Node:
     """Return the one expression that a percentile is ordered by."""
     ordered, *more = node.expression.expressions
     if more or ordered.args.get("desc"):
-        _refuse(node, "order by exactly one number, ascending.")
+        raise refusal(node, "order by exactly one number, ascending.")
     return cast("Node", ordered.this)
 
 
@@ -261,14 +166,16 @@ def _count(node: exp.Count, table: TableSpec) -> Measure:
         return Count()
     if isinstance(node.this, exp.Distinct) and len(node.this.expressions) == 1:
         if _column_name(node.this.expressions[0]) != table.subject:
-            _refuse(node, f"COUNT(DISTINCT …) can only count people: write COUNT(DISTINCT {table.subject}).")
+            raise refusal(
+                node, f"COUNT(DISTINCT …) can only count people: write COUNT(DISTINCT {table.subject})."
+            )
         return CountSubjects()
-    _refuse(node, f"count rows with COUNT(*) or people with COUNT(DISTINCT {table.subject}).")
+    raise refusal(node, f"count rows with COUNT(*) or people with COUNT(DISTINCT {table.subject}).")
 
 
 def _column_name(node: Node) -> str:
     if not isinstance(node, exp.Column) or node.args.get("table") or isinstance(node.this, exp.Star):
-        _refuse(node, "a column name is expected here.")
+        raise refusal(node, "a column name is expected here.")
     return node.name
 
 
@@ -279,7 +186,7 @@ def _number(node: Node) -> float:
     if isinstance(node, exp.Boolean):
         return sign * float(node.this)
     if not isinstance(node, exp.Literal) or node.is_string:
-        _refuse(node, "a number is expected here.")
+        raise refusal(node, "a number is expected here.")
     return sign * float(node.this)
 
 
@@ -315,7 +222,7 @@ def _special(node: Node, table: TableSpec) -> Expression:
     if isinstance(node, exp.Pow):
         exponent = _number(node.expression)
         if not exponent.is_integer():
-            _refuse(node, "the exponent must be a whole number from 2 to 8.")
+            raise refusal(node, "the exponent must be a whole number from 2 to 8.")
         return Power(_expression(node.this, table), int(exponent))
     if isinstance(node, exp.Greatest | exp.Least) and len(node.expressions) == 1:
         limit = _number(node.expressions[0])
@@ -329,9 +236,9 @@ def _special(node: Node, table: TableSpec) -> Expression:
             value = Where(_predicate(branch.this, table), then, value)
         return value
     if isinstance(node, exp.Case):
-        _refuse(node, "write CASE WHEN condition THEN number ELSE number END; the ELSE is required.")
+        raise refusal(node, "write CASE WHEN condition THEN number ELSE number END; the ELSE is required.")
     name = node.name if isinstance(node, exp.Anonymous) else node.key
-    _refuse(
+    raise refusal(
         node,
         f"{name.upper()} is not supported. Use + - * /, ABS, EXP, LN, SQRT, POWER, GREATEST, LEAST or CASE.",
     )
@@ -345,7 +252,7 @@ def _predicate(node: Node, table: TableSpec) -> Predicate:
         parts = tuple(_predicate(part, table) for part in node.flatten())
         return And(parts) if isinstance(node, exp.And) else Or(parts)
     if why := sql_codes.column_refusal([column.name for column in node.find_all(exp.Column)], table):
-        _refuse(node, why)
+        raise refusal(node, why)
     if isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
         return IsNull(_column_name(node.this))
     if isinstance(node, exp.Between | exp.In):
@@ -353,7 +260,7 @@ def _predicate(node: Node, table: TableSpec) -> Predicate:
     for kind, op in _COMPARISONS.items():
         if type(node) is kind:
             return _compare(cast("exp.Binary", node), op, table)
-    _refuse(node, "a condition is expected here: comparisons, IN, BETWEEN, IS NULL, AND, OR, NOT.")
+    raise refusal(node, "a condition is expected here: comparisons, IN, BETWEEN, IS NULL, AND, OR, NOT.")
 
 
 _COMPARISONS: dict[type[Node], str] = {
@@ -363,7 +270,7 @@ _COMPARISONS: dict[type[Node], str] = {
 
 def _between(node: exp.Between, table: TableSpec) -> Predicate:
     if node.args.get("symmetric"):
-        _refuse(node, "SYMMETRIC is not supported: write the smaller number first.")
+        raise refusal(node, "SYMMETRIC is not supported: write the smaller number first.")
     of = _expression(node.this, table)
     low, high = _expression(node.args["low"], table), _expression(node.args["high"], table)
     return And((sql_codes.comparison(">=", of, low, table), sql_codes.comparison("<=", of, high, table)))
@@ -371,7 +278,7 @@ def _between(node: exp.Between, table: TableSpec) -> Predicate:
 
 def _in(node: exp.In, table: TableSpec) -> Predicate:
     if node.args.get("query") or not node.expressions:
-        _refuse(node, "list the values in brackets; subqueries are not supported.")
+        raise refusal(node, "list the values in brackets; subqueries are not supported.")
     if all(isinstance(item, exp.Literal) and item.is_string for item in node.expressions):
         return In(_column_name(node.this), tuple(item.name for item in node.expressions))
     of = _expression(node.this, table)
@@ -386,7 +293,7 @@ def _compare(node: exp.Binary, op: str, table: TableSpec) -> Predicate:
         left, right = right, left
     if isinstance(right, exp.Literal) and right.is_string:
         if op not in {"=", "!="}:
-            _refuse(node, "text can only be compared with = and <>.")
+            raise refusal(node, "text can only be compared with = and <>.")
         chosen = In(_column_name(left), (right.name,))
         return chosen if op == "=" else Not(chosen)
     return sql_codes.comparison(op, _expression(left, table), _expression(right, table), table)

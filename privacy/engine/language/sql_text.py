@@ -36,6 +36,7 @@ from privacy.engine.language.query import (
     Variance,
 )
 from privacy.engine.language.schema import Kind, QueryRefused, TableSpec
+from privacy.engine.language.sql_statement import WORDS
 
 PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 FUNCTIONS = {"abs": "ABS", "exp": "EXP", "log": "LN", "sqrt": "SQRT"}
@@ -88,7 +89,7 @@ def _measure(measure: Measure, table: TableSpec) -> str:
 
 def _name(name: str) -> str:
     """Return a name, quoted where SQL would not read it as a name."""
-    return name if PLAIN.fullmatch(name) and name not in sql.WORDS else '"' + name.replace('"', '""') + '"'
+    return name if PLAIN.fullmatch(name) and name not in WORDS else '"' + name.replace('"', '""') + '"'
 
 
 def number(value: float) -> str:
