@@ -30,7 +30,7 @@ from privacy.engine.language.expressions import (
     Unary,
     Where,
 )
-from privacy.engine.language.schema import ColumnSpec, Kind, QueryRefused, TableSpec
+from privacy.engine.language.schema import MAX_NUMBER, ColumnSpec, Kind, QueryRefused, TableSpec
 
 MAX_VALUES = 1000
 MAX_TEXT = 200
@@ -137,6 +137,8 @@ def _check_in(spec: ColumnSpec, values: tuple[str, ...]) -> None:
 def _finite(value: float) -> float:
     if isinstance(value, bool) or not math.isfinite(value):
         raise QueryRefused(f"{value!r} is not a finite number.")
+    if abs(value) > MAX_NUMBER:
+        raise QueryRefused(f"{value!r} is too large. Use numbers up to {MAX_NUMBER:g}.")
     return float(value)
 
 

@@ -15,11 +15,10 @@ from typing import Any, TypeAlias
 from privacy.engine.language import expressions as ex
 from privacy.engine.language import query as qu
 from privacy.engine.language.bounds import ARITHMETIC, EXPONENTS, FUNCTIONS
-from privacy.engine.language.schema import MAX_ROWS_PER_SUBJECT
+from privacy.engine.language.schema import MAX_NUMBER, MAX_ROWS_PER_SUBJECT
 from privacy.engine.language.wire import (
     FAMILIES,
     MAX_ITEMS,
-    MAX_NUMBER,
     MAX_TEXT,
     MAX_WHOLE,
     encode,

@@ -9,6 +9,9 @@ from common import decimal_grid
 MAX_ROWS_PER_SUBJECT = 4096
 """The most rows of a subject that can count. Tables are stored with no more of them (datasets.columns)."""
 
+MAX_NUMBER = 1e300
+"""The largest number in a question: what is twice or ten times as large is still a float."""
+
 
 class QueryRefused(ValueError):
     """The engine does not answer this query. The message depends only on the query and on public declarations.

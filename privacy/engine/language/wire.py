@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from privacy.engine.language import expressions as ex
 from privacy.engine.language import query as qu
-from privacy.engine.language.schema import QueryRefused, check_text
+from privacy.engine.language.schema import MAX_NUMBER, QueryRefused, check_text
 
 MAX_BYTES = 100_000
 MAX_DEPTH = 3 * ex.MAX_DEPTH
@@ -22,7 +22,6 @@ MAX_PARTS = MAX_BYTES // 2
 """The most values in a question: a text of MAX_BYTES bytes cannot hold more."""
 MAX_ITEMS = 1000
 MAX_TEXT = 200
-MAX_NUMBER = 1e300
 MAX_WHOLE = 10**9
 TOO_DEEP = f"The question is nested more than {MAX_DEPTH} levels deep. Simplify it."
 Json: TypeAlias = Any

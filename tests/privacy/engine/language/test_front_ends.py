@@ -59,6 +59,8 @@ REFUSED = {
     "select sum(sqrt(hours)) from wages": "argument of a square root must not be negative but can be -10",
     "select sum(exp(wage * 100)) from wages": "argument of exp() can be as large as",
     "select sum(1e999 * wage) from wages": "not a finite number",
+    "select count(*) from wages where wage < 1e305": "1e+305 is too large. Use numbers up to 1e+300",
+    "select sum(greatest(wage, -1e301)) from wages": "-1e+301 is too large",
     "select sum(region) from wages": "is not a number",
     "select percentile_cont(0.9) within group (order by wage desc) from wages": "exactly one number, ascending",
     "select percentile_cont(0.9) within group (order by wage, hours) from wages": "exactly one number",
