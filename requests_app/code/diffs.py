@@ -4,9 +4,10 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from requests_app.code.highlight import Line, html, lines
+from runner.plain_text import replaced
 
 Block = tuple[int, int, int, int]
 """Lines [a, b) of the old code and [c, d) of the new code that are compared with each other."""
@@ -89,6 +90,45 @@ def folded(found: Sequence[Row], context: int = CONTEXT, keep: Collection[int] =
         result += found[end : end + 1]
         at = end + 1
     return result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """The differences as text: how many lines were added and removed, and the hunks of a unified diff."""
+
+    added: int
+    removed: int
+    text: str
+
+
+def patch(old: str, new: str) -> Patch:
+    """Return the differences as a unified diff without file names. Deceptive characters are spelled out."""
+    found = unified(folded(rows(old, new)))
+    before, after = _texts(lines(old)), _texts(lines(new))
+    hunks = [list(hunk) for is_fold, hunk in groupby(found, lambda row: row.kind == "fold") if not is_fold]
+    text = [
+        line
+        for hunk in hunks
+        if any(row.kind != "same" for row in hunk)
+        for line in _hunk(hunk, before, after)
+    ]
+    added, removed = (sum(row.kind == kind for row in found) for kind in ("added", "removed"))
+    return Patch(added=added, removed=removed, text=replaced("".join(f"{line}\n" for line in text), _spelled))
+
+
+def _hunk(hunk: Sequence[Row], before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
+    old = [row.old_number for row in hunk if row.old_number]
+    new = [row.new_number for row in hunk if row.new_number]
+    yield f"@@ -{min(old, default=0)},{len(old)} +{min(new, default=0)},{len(new)} @@"
+    for row in hunk:
+        if row.new_number is None:
+            yield f"-{before[(row.old_number or 0) - 1]}"
+        else:
+            yield f"{' ' if row.kind == 'same' else '+'}{after[row.new_number - 1]}"
+
+
+def _spelled(character: str) -> str:
+    return f"\u27e8U+{ord(character):04X}\u27e9"
 
 
 def highlight(code: str) -> list[str]:

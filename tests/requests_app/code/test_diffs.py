@@ -188,3 +188,38 @@ def test_a_few_changes_in_a_long_file_are_all_that_differs():
     new.insert(1500, "extra = 1")
     rows = diffs.rows("\n".join(old), "\n".join(new))
     assert sorted(row.kind for row in rows if row.kind != "same") == ["added", "changed", "removed"]
+
+
+def applied(old: str, text: str) -> str:
+    """Return the old text with a patch applied, by the numbers in the heads of its hunks."""
+    lines, result, at = old.split("\n"), [], 0
+    for line in text.splitlines():
+        if line.startswith("@@"):
+            first = int(line.split()[1].partition(",")[0][1:])
+            result += lines[at : first - 1]
+            at = max(first - 1, 0)
+        elif line.startswith("+"):
+            result.append(line[1:])
+        else:
+            assert lines[at] == line[1:]
+            at += 1
+            result += [line[1:]] * line.startswith(" ")
+    return "\n".join(result + lines[at:])
+
+
+WORDS = st.lists(st.sampled_from(["a", "b", "c = 1", "    return"]), min_size=1, max_size=30).map("\n".join)
+
+
+@given(WORDS, WORDS)
+def test_a_patch_leads_from_the_old_to_the_new_text(old, new):
+    found = diffs.patch(old, new)
+    assert applied(old, found.text) == new
+    signs = [line[0] for line in found.text.splitlines()]
+    assert (found.added, found.removed) == (signs.count("+"), signs.count("-"))
+
+
+def test_a_patch_has_the_changes_with_a_few_lines_around_them():
+    old = "\n".join(map(str, range(1, 21)))
+    assert diffs.patch(old, old) == diffs.Patch(added=0, removed=0, text="")
+    found = diffs.patch(old, old.replace("\n10\n", "\nten\u202e\n"))
+    assert found.text == ("@@ -7,7 +7,7 @@\n 7\n 8\n 9\n-10\n+ten\u27e8U+202E\u27e9\n 11\n 12\n 13\n")
