@@ -22,6 +22,13 @@ class Conflict(Refused):
     code = "conflict"
 
 
+class Gone(Conflict):
+    """What is asked for was there, and its content has been deleted."""
+
+    status = 410
+    code = "gone"
+
+
 class BudgetExceeded(Refused):
     """The answer would cost more than is left."""
 

@@ -80,7 +80,7 @@ class DraftForm(forms.Form):
             ].help_text = "Fixed since version 1, because reviewers know the request by this title."
 
     def clean_code(self) -> str:
-        code = str(self.cleaned_data["code"]).replace("\r\n", "\n")
+        code = str(self.cleaned_data["code"])
         if code.count("\n") > CODE_LINES:
             raise forms.ValidationError(
                 f"The code has more than {CODE_LINES:,} lines, too many to review. Shorten it."

@@ -11,7 +11,16 @@ from datasets import rules as dataset_rules
 from datasets.models import Dataset, Revision
 from requests_app.code import fingerprint
 from requests_app.environments import installed
-from requests_app.models import Approval, CodeEnvironment, CodeRequest, Comment, Release, Run, Version
+from requests_app.models import (
+    Approval,
+    CodeEnvironment,
+    CodeRequest,
+    Comment,
+    Output,
+    Release,
+    Run,
+    Version,
+)
 
 
 def is_system(user: User, item: object) -> str | None:
@@ -278,6 +287,16 @@ def may_read_log(user: User, run: Run) -> str | None:
 def may_read_output(user: User, run: Run) -> str | None:
     """Held outputs follow the rule of the log."""
     return may_read_log(user, run)
+
+
+def may_open_output(user: User, output: Output) -> str | None:
+    """Allow who may read what the run wrote; a released file, also who may download it. To others it does not exist."""
+    if may_read_output(user, output.run) is None:
+        return None
+    release: Release | None = getattr(output.run, "release", None)
+    if release is None or output.verdict != Output.Verdict.RELEASE:
+        return "There is no file here that you can open."
+    return may_download_release(user, release)
 
 
 def may_download_held(user: User, run: Run) -> str | None:

@@ -81,6 +81,11 @@ def seen_by(items: Iterable[C], viewer: Viewer) -> list[C]:
     return [item for item in seen if item.parent_id is None or item.parent_id in roots]
 
 
+def sees_reason(item: CodeRequest, *, reads_code: bool) -> bool:
+    """Return whether somebody reads why a request is in its state: admins only why an approval ended, not verdicts."""
+    return reads_code or item.state in (CodeRequest.State.REVOKED, CodeRequest.State.EXPIRED)
+
+
 def sees_verdict(reviewer: UUID, viewer: Viewer) -> bool:
     """Return whether this viewer may read a verdict: their own always, others' by `Viewer.sees_verdicts`."""
     return reviewer == viewer.pk or viewer.sees_verdicts

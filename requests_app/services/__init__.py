@@ -2,7 +2,14 @@
 
 from requests_app.code.template import template_code
 from requests_app.services.comments import comment, drop_comment, resolve, unresolve
-from requests_app.services.drafts import Snapshot, draft_of, new_request, save_draft, snapshot
+from requests_app.services.drafts import (
+    Snapshot,
+    copy_request,
+    draft_of,
+    new_request,
+    save_draft,
+    snapshot,
+)
 from requests_app.services.environments import (
     add_environment,
     build_again,
@@ -21,6 +28,7 @@ __all__ = [
     "build_again",
     "cancel_run",
     "comment",
+    "copy_request",
     "declared",
     "draft_of",
     "drain_worker",

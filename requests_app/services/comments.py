@@ -32,7 +32,9 @@ def comment(
     parent: Comment | None = None,
     private: bool = False,
 ) -> Comment:
-    """Comment on a version. A reviewer's first-level comments are held back until their verdict."""
+    """Comment on a version, or reply on the line of `parent`. A reviewer's first-level comments are held back until
+    their verdict."""
+    line = parent.line if parent else line
     with transaction.atomic():
         item = version.request = locked_request(version)
         require(rules.may_comment, by, version)

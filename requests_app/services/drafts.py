@@ -45,6 +45,15 @@ def new_request(dataset: Dataset, *, by: User, title: str = "") -> CodeRequest:
     return item
 
 
+def copy_request(item: CodeRequest, *, by: User) -> CodeRequest:
+    """Create a new request with a copy of this one's draft."""
+    require(rules.is_author, by, item)
+    words = {name: getattr(item, name) for name in ("code", "parameters", "purpose", "context", "outputs")}
+    with transaction.atomic():
+        fresh = new_request(item.dataset, by=by, title=f"Copy of {item.title}"[: LIMITS["title"]])
+        return save_draft(fresh, by=by, number=fresh.draft_number, **words)
+
+
 def draft_of(item: CodeRequest) -> dict[str, object]:
     """Return the initial values of the draft's form."""
     parameters = json.dumps(item.parameters, indent=2, ensure_ascii=False) if item.parameters else ""
@@ -118,7 +127,7 @@ def _checked(name: str, value: object) -> object:
         return environment_on_offer(value)
     if name not in LIMITS or not isinstance(value, str):
         raise Refused(f"{name!r} is not a field of a draft, or its value is not text.")
-    return _bounded(name, value)
+    return _bounded(name, value.replace("\r\n", "\n") if name == "code" else value)
 
 
 def environment_on_offer(value: object) -> str:

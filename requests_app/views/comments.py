@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from common.http import UserRequest, found
 from common.pages import show
-from requests_app import services, visibility
+from requests_app import queries, services, visibility
 from requests_app.forms import CommentForm
 from requests_app.models import Comment, Version
 from requests_app.views import threads
@@ -32,7 +32,7 @@ def comment(request: UserRequest, pk: UUID) -> HttpResponse:
         version,
         by=request.user,
         text=form.cleaned_data["text"],
-        line=parent.line if parent else form.cleaned_data["line"],
+        line=form.cleaned_data["line"],
         parent=parent,
         private=form.cleaned_data["private"],
     )
@@ -62,7 +62,7 @@ def _line(
         return show(request, "requests/review", context, status=status)
     page = _looked_at(request, version)
     viewer = _viewer(request, page)
-    shown = threads.of(page, viewer, threads.earlier_than(page))
+    shown = threads.of(page, viewer, queries.earlier_than(page))
     elsewhere = page.pk != version.pk
     if elsewhere:
         line = next(

@@ -1,12 +1,9 @@
 """The editor of a request: the draft, its mock runs, and its submission."""
 
-from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import prefetch_related_objects
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -19,9 +16,8 @@ from common.heavy_views import computing
 from common.http import UserRequest, body_json, found
 from common.pages import key_of, new_key, show
 from datasets import rules as dataset_rules
-from datasets.models import Dataset, Revision
-from requests_app import rules, services, workflow
-from requests_app.code import findings
+from datasets.models import Dataset
+from requests_app import queries, rules, services, workflow
 from requests_app.forms import DraftForm, NewRequestForm
 from requests_app.models import CodeRequest, Run
 from requests_app.views import threads
@@ -102,13 +98,13 @@ def _form(item: CodeRequest, *args: Any, **kwargs: Any) -> DraftForm:
 
 
 def _page(request: UserRequest, item: CodeRequest, form: DraftForm) -> dict[str, object]:
-    revision = _described(item.dataset)
+    revision = queries.described(item.dataset)
     return {
         "item": item,
         "form": form,
         "next_number": item.latest.number + 1 if item.latest else 1,
         "revision": revision,
-        "findings": _hints(str(form["code"].value() or ""), revision, item.parameters),
+        "findings": queries.hints(str(form["code"].value() or ""), revision, item.parameters),
         "key": new_key(),
         "mock_refusal": rules.may_run_on_mock(request.user, item),
         "submit_refusal": workflow.refusal("submit", item, by=request.user),
@@ -122,7 +118,7 @@ def _open_threads(item: CodeRequest, user: User) -> list[tuple[threads.Thread, t
     if item.latest is None:
         return []
     item.latest.request = item
-    versions = [item.latest, *threads.earlier_than(item.latest)]
+    versions = [item.latest, *queries.earlier_than(item.latest)]
     return threads.open_for_author(versions, item.code, user)
 
 
@@ -133,28 +129,6 @@ def _mock_run(item: CodeRequest, user: User) -> dict[str, object]:
         return {"run": None}
     run.request = item
     return {"run": run, "run_live": run.state in Run.LIVE, **waiting(run), **private_side(run, user)}
-
-
-def _described(dataset: Dataset) -> Revision | None:
-    """Return the revision that a mock run uses, with its declarations."""
-    revision = dataset.current
-    if revision is not None:
-        prefetch_related_objects([revision], "tables__columns")
-    return revision
-
-
-def _hints(code: str, revision: Revision | None, parameters: Mapping[str, object]) -> list[findings.Finding]:
-    tables = revision.tables.all() if revision else []
-    declared = ((table.name, tuple(column.name for column in table.columns.all())) for table in tables)
-    return _found(code, tuple(declared), tuple(parameters))
-
-
-@lru_cache(maxsize=64)
-def _found(
-    code: str, tables: tuple[tuple[str, tuple[str, ...]], ...], parameters: tuple[str, ...]
-) -> list[findings.Finding]:
-    """Cache the hints: saving, the panel and the page need the same ones, and long code takes a while."""
-    return findings.find(code, dict(tables), parameters)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -169,7 +143,7 @@ def autosave(request: UserRequest, pk: UUID) -> HttpResponse:
     form.full_clean()
     number = form.cleaned_data.pop("number", -1)
     saved = services.save_draft(item, by=request.user, number=number, **form.cleaned_data)
-    hints = _hints(saved.code, _described(item.dataset), saved.parameters)
+    hints = queries.hints(saved.code, queries.described(item.dataset), saved.parameters)
     saved.author, saved.dataset = item.author, item.dataset
     return JsonResponse(
         {
@@ -210,7 +184,7 @@ def submit(request: UserRequest, pk: UUID) -> HttpResponse:
         "frozen": bound,
         "number": item.latest.number + 1 if item.latest else 1,
         "lines": len(item.code.splitlines()),
-        "findings": _hints(item.code, _described(item.dataset), item.parameters),
+        "findings": queries.hints(item.code, queries.described(item.dataset), item.parameters),
         "trial": item.runs.filter(kind=Run.Kind.MOCK, sha256=bound.sha256).first(),
         "refusal": workflow.refusal("submit", item, by=request.user),
         "key": new_key(),
@@ -222,8 +196,5 @@ def submit(request: UserRequest, pk: UUID) -> HttpResponse:
 def copy(request: UserRequest, pk: UUID) -> HttpResponse:
     """Create a new request with a copy of this one's draft."""
     item = found(CodeRequest.objects.visible_to(request.user).select_related("dataset"), pk=pk)
-    require(rules.is_author, request.user, item)
-    fresh = services.new_request(item.dataset, by=request.user, title=f"Copy of {item.title}"[:200])
-    words = {name: getattr(item, name) for name in ("code", "parameters", "purpose", "context", "outputs")}
-    services.save_draft(fresh, by=request.user, number=fresh.draft_number, **words)
+    fresh = services.copy_request(item, by=request.user)
     return redirect("requests:edit", fresh.pk)

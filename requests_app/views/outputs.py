@@ -1,6 +1,5 @@
 """One file that a run wrote: a safe preview, a verdict, a download. Its content is never served as a page."""
 
-from pathlib import Path
 from uuid import UUID
 
 from django.http import FileResponse, Http404, HttpResponse
@@ -10,56 +9,39 @@ from django.views.decorators.http import require_POST, require_safe
 
 from common import heavy_views
 from common.errors import Refused
-from common.http import UserRequest, found
+from common.http import UserRequest, as_download, found
 from common.pages import show
-from requests_app import rules, workflow
+from requests_app import queries, rules, workflow
 from requests_app.forms import OutputVerdictForm
-from requests_app.models import Output, Release, Run
+from requests_app.models import Output, Release
 from requests_app.outputs import viewed
 from requests_app.services import outputs, releases
 from requests_app.views import output_pages
-from runner.gates import previews
-
-SANDBOX = "default-src 'none'; sandbox"
-BYTES = "application/octet-stream"
 
 
 def _output(request: UserRequest, pk: UUID) -> Output:
     """Return an output that this person may read; respond with 404 to everybody else."""
-    runs = Run.objects.visible_to(request.user).order_by().values("pk")
-    related = ("run__request__dataset__owner", "run__request__author", "run__release")
-    output = found(Output.objects.filter(run__in=runs).select_related(*related), pk=pk)
-    if rules.may_read_output(request.user, output.run) is None or _is_let_out(request, output):
-        return output
-    raise Http404
-
-
-def _is_let_out(request: UserRequest, output: Output) -> bool:
-    release: Release | None = getattr(output.run, "release", None)
-    if release is None or output.verdict != Output.Verdict.RELEASE:
-        return False
-    return rules.may_download_release(request.user, release) is None
+    output = found(queries.outputs_of_runs(request.user), pk=pk)
+    if rules.may_open_output(request.user, output) is not None:
+        raise Http404
+    return output
 
 
 @require_safe
 def preview(request: UserRequest, pk: UUID) -> HttpResponse:
     """Show a part of the file as plain text, a table or a re-encoded picture, on a page or in a fragment."""
     output = _output(request, pk)
-    held = rules.may_read_output(request.user, output.run) is None and output.bytes_gone_at is None
-    opened = outputs.open_held if held else outputs.open_released
     place = output_pages.place(request.GET)
-    path = opened(output, by=request.user)
     with heavy_views.turn(heavy_views.SANDBOXED, request):
-        model = previews.preview(path, output.type, place=place)
+        looked = outputs.look(output, by=request.user, place=place)
     context: dict[str, object] = {
         "output": output,
         "run": output.run,
         "item": output.run.request,
-        "preview": model,
-        **output_pages.context(place, model),
+        "preview": looked.model,
+        **output_pages.context(place, looked.model),
     }
-    if held and output.run.kind == Run.Kind.PRIVATE:
-        viewed.note(output, by=request.user, place=place, model=model)
+    if looked.is_noted:
         output.refresh_from_db(fields=["extent"])
         context["seen"] = viewed.seen(output)
         context["decides"] = _decides(request, output)
@@ -89,19 +71,11 @@ def verdict(request: UserRequest, pk: UUID) -> HttpResponse:
 def download(request: UserRequest, pk: UUID) -> FileResponse:
     """Send a released file, always as a download and never as a page."""
     output = _output(request, pk)
-    return _as_download(output, outputs.open_released(output, by=request.user))
+    return as_download(outputs.open_released(output, by=request.user), name=output.name)
 
 
 @require_safe
 def download_held(request: UserRequest, pk: UUID) -> FileResponse:
     """Send a held file to a reviewer, where the dataset's policy allows it."""
     output = _output(request, pk)
-    return _as_download(output, outputs.open_held_download(output, by=request.user))
-
-
-def _as_download(output: Output, path: Path) -> FileResponse:
-    response = FileResponse(path.open("rb"), as_attachment=True, filename=output.name, content_type=BYTES)
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Content-Security-Policy"] = SANDBOX
-    response["Cache-Control"] = "no-store"
-    return response
+    return as_download(outputs.open_held_download(output, by=request.user), name=output.name)

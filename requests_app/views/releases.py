@@ -15,7 +15,7 @@ from common.pages import show
 from requests_app import queries, rules, workflow
 from requests_app.forms import DecisionForm, ReasonForm
 from requests_app.models import Output, Release
-from requests_app.outputs import release_record, run_endings, viewed
+from requests_app.outputs import run_endings, viewed
 from requests_app.services import releases
 from requests_app.views import words
 from requests_app.views.runs import run_page
@@ -109,12 +109,7 @@ def recall(request: UserRequest, pk: UUID) -> HttpResponse:
 def record(request: UserRequest, pk: UUID) -> HttpResponse:
     """Send the machine-readable record of a release."""
     release = _release(request, pk)
-    require(rules.may_read_record, request.user, release)
-    content = release.record
-    if request.user.oversees:
-        content = release_record.for_auditor(content)
-    elif request.user == release.run.request.author:
-        content = release_record.for_author(content)
+    content = queries.record_for(request.user, release)
     response = JsonResponse(content, json_dumps_params={"indent": 2, "sort_keys": True})
     response["Content-Disposition"] = f'attachment; filename="release-{release.pk}.json"'
     return response

@@ -1,11 +1,10 @@
 """The list of requests, and one request with its versions, runs and releases."""
 
-from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef, Prefetch, Q
+from django.db.models import OuterRef, Prefetch
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
@@ -15,9 +14,9 @@ from accounts.signin.reauthentication import confirmed_recently
 from common.http import UserRequest, found
 from common.pages import new_key, paginated, show
 from datasets.models import Dataset
-from requests_app import rules, services, visibility, workflow
+from requests_app import queries, rules, services, visibility, workflow
 from requests_app.forms import FilterForm, ReasonForm
-from requests_app.models import Approval, CodeRequest, CodeRequestQuerySet, Release, Review, Run, Version
+from requests_app.models import Approval, CodeRequest, Release, Review, Run, Version
 from requests_app.outputs import run_endings
 from requests_app.outputs.run_endings import Endings
 from requests_app.views import timeline, words
@@ -33,27 +32,13 @@ def listing(request: UserRequest) -> HttpResponse:
     datasets = Dataset.objects.filter(pk__in=visible.order_by().values("dataset"))
     form = FilterForm(request.GET, datasets=datasets)
     form.full_clean()
-    rows = _narrowed(visible, form.cleaned_data, request.user)
+    rows = queries.narrowed(visible, form.cleaned_data, user=request.user)
     page = paginated(request, rows.select_related("dataset", "author", "latest"))
     return show(
         request,
         "requests/list",
         {"form": form, "page_obj": page, "filtered": any(form.cleaned_data.values())},
     )
-
-
-def _narrowed(rows: CodeRequestQuerySet, wanted: dict[str, Any], user: User) -> CodeRequestQuerySet:
-    if text := wanted.get("q"):
-        rows = rows.filter(Q(title__icontains=text) | Q(author__name__icontains=text))
-    if state := wanted.get("state"):
-        rows = rows.filter(state=state)
-    if dataset := wanted.get("dataset"):
-        rows = rows.filter(dataset=dataset)
-    if wanted.get("whose") == "mine":
-        rows = rows & CodeRequest.objects.written_by(user)
-    if wanted.get("whose") == "to_review":
-        rows = rows & CodeRequest.objects.to_review_by(user)
-    return rows
 
 
 @require_safe
@@ -98,7 +83,7 @@ def _page(item: CodeRequest, user: User) -> dict[str, object]:
         "is_author": is_author,
         "is_reviewer": is_reviewer,
         "may_read_code": reads,
-        "reads_reason": reads or item.state in (State.REVOKED, State.EXPIRED),
+        "reads_reason": visibility.sees_reason(item, reads_code=reads),
         "about": item if is_author else item.latest,
         **_standing(item, runs),
         **_steps(item, user),

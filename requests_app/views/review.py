@@ -1,7 +1,6 @@
 """The review page: code, differences, and the verdict."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib import messages
@@ -16,7 +15,7 @@ from common.errors import Conflict
 from common.heavy_views import computing
 from common.http import UserRequest, found
 from common.pages import show
-from requests_app import rules, services, visibility, workflow
+from requests_app import queries, rules, services, visibility, workflow
 from requests_app.code import diffs
 from requests_app.forms import CommentForm, VerdictForm
 from requests_app.models import CodeRequest, Review, Run, Version
@@ -29,9 +28,7 @@ from requests_app.visibility import Viewer
 
 def readable_version(request: UserRequest, pk: UUID) -> Version:
     """Return a version whose code this person may read; respond with 404 or 403 to everybody else."""
-    requests = CodeRequest.objects.visible_to(request.user).values("pk")
-    related = ("request__dataset__owner", "request__author", "request__latest__revision", "revision")
-    version = found(Version.objects.filter(request__in=requests).select_related(*related), pk=pk)
+    version = found(queries.versions(request.user), pk=pk)
     require(rules.may_read_code, request.user, version.request)
     return version
 
@@ -82,26 +79,6 @@ def _stale(request: UserRequest, version: Version, conflict: Conflict, *, typed:
     return show(request, "requests/stale", context, status=conflict.status)
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
-    """A version that the code is compared with."""
-
-    name: str
-    label: str
-    version: Version
-
-
-def _bases(earlier: list[Version]) -> list[Base]:
-    """Return the last approved and the last submitted version before this one."""
-    approved = next((old for old in earlier if getattr(old, "approval", None)), None)
-    found = []
-    if approved is not None:
-        found.append(Base("approved", f"Since approved (version {approved.number})", approved))
-    if earlier and earlier[0] != approved:
-        found.append(Base("submitted", f"Since version {earlier[0].number}", earlier[0]))
-    return found
-
-
 def page_of(request: UserRequest, version: Version) -> dict[str, object]:
     item, user = version.request, request.user
     reviews = list(version.reviews.select_related("reviewer"))
@@ -118,11 +95,11 @@ def page_of(request: UserRequest, version: Version) -> dict[str, object]:
     }
     if request.htmx and getattr(request.htmx, "target", "") == "review-state":
         return state
-    earlier = threads.earlier_than(version)
+    earlier = queries.earlier_than(version)
     shown = threads.of(version, viewer, earlier)
     return {
         **state,
-        **_code(request, version, shown.by_line, _bases(earlier)),
+        **_code(request, version, shown.by_line, queries.bases(earlier)),
         **_comments(shown.by_line, viewer),
         "earlier_threads": shown.earlier,
         **_sides(version, user, viewer),
@@ -148,7 +125,7 @@ def _progress(item: CodeRequest, reviews: list[Review], viewer: Viewer) -> str:
 
 
 def _code(
-    request: UserRequest, version: Version, by_line: Mapping[threads.Line, object], bases: list[Base]
+    request: UserRequest, version: Version, by_line: Mapping[threads.Line, object], bases: list[queries.Base]
 ) -> dict[str, object]:
     """Return the code, compared with the version chosen."""
     wanted = request.GET.get("base", "")

@@ -1,5 +1,6 @@
 """One run: its state, why it waits, what it used. Start and cancel runs here."""
 
+from dataclasses import asdict
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -12,7 +13,6 @@ from common.access import require
 from common.http import UserRequest, found
 from common.pages import key_of, show
 from requests_app import queries, rules, services, visibility, workflow
-from requests_app.execution import claims
 from requests_app.forms import LogExcerptForm, ReasonForm
 from requests_app.models import CodeRequest, Output, Release, Run, RunLog
 from requests_app.services import outputs, releases
@@ -87,14 +87,8 @@ def _clock(run: Run, *, reads_log: bool) -> dict[str, object]:
 
 
 def waiting(run: Run) -> dict[str, object]:
-    if run.state != Run.State.QUEUED:
-        return {"position": None, "reason": ""}
-    position = queries.queue_position(run)
-    return {
-        "position": position,
-        "estimate": claims.estimated_wait(run, position),
-        "reason": queries.waiting_reason(run),
-    }
+    waits = queries.waits(run)
+    return {"position": None, "reason": ""} if waits is None else asdict(waits)
 
 
 def private_side(run: Run, user: User) -> dict[str, object]:

@@ -18,8 +18,6 @@ from requests_app.visibility import Viewer
 
 Line = int | None
 KEPT = ("base", "view", "whole")
-EARLIER = 50
-"""How many earlier versions a page takes into account."""
 CARRIED = 200
 """How many threads of earlier versions one page shows."""
 
@@ -57,12 +55,6 @@ class Shown:
 
 def readable(version: Version, viewer: Viewer) -> list[Comment]:
     return visibility.seen_by(version.comments.select_related("author"), viewer)
-
-
-def earlier_than(version: Version) -> list[Version]:
-    """Return the versions before this one, the latest first."""
-    before = Version.objects.filter(request=version.request_id, number__lt=version.number)
-    return list(before.select_related("approval").order_by("-number")[:EARLIER])
 
 
 def of(version: Version, viewer: Viewer, earlier: Sequence[Version]) -> Shown:

@@ -3,7 +3,8 @@
 import pytest
 
 from requests_app import rules
-from requests_app.models import CodeRequest, Release, Run
+from requests_app.models import CodeRequest, Output, Release, Run
+from requests_app.services import releases
 from tests import make
 from tests.makers import requests as made
 
@@ -95,6 +96,16 @@ def test_an_author_with_a_reviewers_seat_does_not_read_their_own_held_output():
 def test_who_downloads_what_is_released():
     item = make.code_request(at="released")
     assert who(rules.may_download_release, item, Release.objects.get()) == {"author", "owner", "reviewer"}
+
+
+def test_who_opens_a_file_while_it_is_held_and_once_it_is_released_or_recalled():
+    item = make.code_request(at="ran")
+    output = Output.objects.get()
+    assert who(rules.may_open_output, item, output) == {"owner", "reviewer"}
+    release = made.release(output.run)
+    assert who(rules.may_open_output, item, Output.objects.get()) == {"author", "owner", "reviewer"}
+    releases.recall(release, by=item.dataset.owner, reason="A mistake.")
+    assert who(rules.may_open_output, item, Output.objects.get()) == {"owner", "reviewer"}
 
 
 def test_who_cancels_revokes_and_recalls():

@@ -172,3 +172,16 @@ def test_who_a_person_is_to_a_version():
 def test_the_author_of_a_blinded_request_is_notified_of_the_outcome_alone(blinded, state, announced):
     item = CodeRequest(dataset=Dataset(blinded=blinded), state=state)
     assert visibility.announces_verdict(Review(version=Version(request=item))) is announced
+
+
+@pytest.mark.parametrize(
+    ("state", "reads_code", "sees"),
+    [
+        ("rejected", True, True),
+        ("rejected", False, False),
+        ("revoked", False, True),
+        ("expired", False, True),
+    ],
+)
+def test_who_reads_why_a_request_is_in_its_state(state, reads_code, sees):
+    assert visibility.sees_reason(CodeRequest(state=state), reads_code=reads_code) is sees

@@ -129,3 +129,17 @@ def test_nothing_is_tried_on_a_frozen_dataset():
     datasets.freeze(item.dataset, by=item.dataset.owner, reason="A leak is looked into.")
     with pytest.raises(Denied, match="frozen"):
         made.trial(made.fresh(item))
+
+
+def test_line_ends_of_other_systems_become_ours():
+    item = make.code_request()
+    saved = services.save_draft(item, by=item.author, number=1, code="a = 1\r\nb = 2\r\n", purpose="x\r\ny")
+    assert (saved.code, saved.purpose) == ("a = 1\nb = 2\n", "x\r\ny")
+
+
+def test_only_the_author_copies_a_request():
+    item = make.code_request(at="rejected", title="x" * 200)
+    with pytest.raises(Denied, match="Only the author"):
+        services.copy_request(item, by=item.dataset.owner)
+    fresh = services.copy_request(item, by=item.author)
+    assert (fresh.title, fresh.code, fresh.state) == ("Copy of " + "x" * 192, item.code, "draft")

@@ -10,6 +10,7 @@ from datasets import storage
 from requests_app.code import fingerprint
 from requests_app.models import Output, Release
 from requests_app.services import outputs, releases
+from runner.gates import previews
 from tests import make
 from tests.makers import requests as made
 
@@ -240,3 +241,51 @@ def test_a_trials_files_are_its_authors_at_once():
     assert not Release.objects.exists()
     with pytest.raises(Conflict, match="No output of this run"):
         outputs.open_released(output, by=item.author)
+
+
+# Files to send
+
+
+def test_a_file_to_send_is_a_mock_runs_or_released_or_held_where_the_policy_allows_it():
+    dataset = make.dataset(policy={"held_downloads": True})
+    item = make.code_request(at="ran", dataset=dataset)
+    output = Output.objects.get(run__request=item)
+    assert outputs.open_file(output, by=dataset.owner).exists()
+    with pytest.raises(Denied):
+        outputs.open_file(output, by=item.author)
+    made.release(output.run)
+    released = Output.objects.get(pk=output.pk)
+    assert outputs.open_file(released, by=item.author).exists()
+    assert actions() == ["output.download_held", "output.download"]
+    trial = Output.objects.get(run=made.execute(made.trial(item)))
+    assert outputs.open_file(trial, by=item.author).exists()
+    with pytest.raises(Denied):
+        outputs.open_file(trial, by=dataset.owner)
+
+
+def actions():
+    return list(
+        Entry.objects.filter(action__startswith="output.download")
+        .order_by("pk")
+        .values_list("action", flat=True)
+    )
+
+
+@pytest.mark.sandbox
+def test_a_look_at_a_held_file_is_noted_and_at_a_mock_runs_not():
+    item = make.code_request(at="ran")
+    output = Output.objects.get(run__request=item)
+    looked = outputs.look(output, by=item.dataset.owner, place=previews.Place())
+    assert (looked.model["kind"], looked.is_noted, output.looks.count()) == ("json", True, 1)
+    trial = Output.objects.get(run=made.execute(made.trial(item)))
+    assert outputs.look(trial, by=item.author, place=previews.Place()).is_noted is False
+    assert not trial.looks.exists()
+
+
+def test_a_released_file_is_shown_to_its_author_as_a_download():
+    item = make.code_request(at="released")
+    output = Output.objects.get(run__request=item)
+    assert outputs.look(output, by=item.author, place=previews.Place()).is_noted is False
+    assert actions() == ["output.download"]
+    with pytest.raises(Denied):
+        outputs.look(output, by=make.scientist(), place=previews.Place())
