@@ -144,6 +144,22 @@ def add_problems(result: dict[str, Any], generator: Any, request: Any, public: b
     return result
 
 
+def drop_enum_ids(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:  # noqa: FBT001
+    """Remove the ids by which drf-spectacular would give enumerations names: here they stay where they are used.
+
+    Many resources have a `state` of their own, so the names would collide.
+    """
+    waiting: list[Any] = [result]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            node.pop("x-spec-enum-id", None)
+            waiting += node.values()
+        elif isinstance(node, list):
+            waiting += node
+    return result
+
+
 def _problem() -> dict[str, Any]:
     text = {"type": "string"}
     return {
