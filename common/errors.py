@@ -34,3 +34,20 @@ class BudgetExceeded(Refused):
 
     status = 402
     code = "budget_exceeded"
+
+
+class TooLarge(Refused):
+    """The body, or a part of it, is too long."""
+
+    status = 413
+    code = "too_large"
+
+
+class WrongOffset(Conflict):
+    """A part of a file does not begin where the file ends, which is at `offset`."""
+
+    code = "offset"
+
+    def __init__(self, text: str, offset: int) -> None:
+        super().__init__(text)
+        self.offset = offset

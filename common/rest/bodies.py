@@ -10,18 +10,11 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import JSONRenderer
 
 from common import plain_json
-from common.errors import Refused
+from common.errors import TooLarge
 
 BODY_LIMIT = 150_000
 """Bytes of a body, unless the operation says otherwise."""
 INTEGER_DIGITS = 100
-
-
-class TooLarge(Refused):
-    """The body, or a part of it, is too long."""
-
-    status = 413
-    code = "too_large"
 
 
 class CompactJSONRenderer(JSONRenderer):
