@@ -21,10 +21,10 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import transaction
-from django.http import HttpResponseBase, QueryDict
+from django.http import HttpResponseBase, QueryDict, RawPostDataException
 from django.utils.cache import patch_vary_headers
 from django_filters import FilterSet
-from rest_framework.exceptions import NotAuthenticated
+from rest_framework.exceptions import NotAuthenticated, UnsupportedMediaType
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -174,8 +174,8 @@ def creates(  # noqa: PLR0913 -- each part is named where an operation is define
         @wraps(method)
         def post(view: Endpoint, request: Call, **kwargs: Any) -> Response:
             given = keys.key_of(request)
+            content = _content(request)
             fields = _fields(request, body)
-            content = bytes(request._request.body)  # noqa: SLF001 -- the bytes as they came
             handed = {"key": given or uuid4()} if hands_key else {}
 
             def act() -> Any:
@@ -278,6 +278,14 @@ def _operation(method: Callable[..., Any], operation: Operation, described: sche
     method.operation = operation  # type: ignore[attr-defined]  # read by Endpoint.initial and by tests
     method.described = described  # type: ignore[attr-defined]  # read by the schema
     return method
+
+
+def _content(call: Call) -> bytes:
+    """Return the body as it came. Called before the body is parsed, which reads it."""
+    try:
+        return bytes(call._request.body)  # noqa: SLF001 -- Django's request has it
+    except RawPostDataException as read:  # by a middleware, because it is a form
+        raise UnsupportedMediaType(call.content_type) from read
 
 
 def _changing(checks: Mapping[str, Any]) -> dict[str, Any]:
