@@ -86,6 +86,12 @@ class Endpoint(APIView):
         if operation.confirms and call.auth is not None:
             call.auth.confirm(operation.confirms)
 
+    def perform_content_negotiation(self, request: Any, force: bool = False) -> Any:  # noqa: FBT001, FBT002 -- REST framework's
+        """Choose JSON, also for a call that accepts only the media type of the file that it asks for."""
+        handler = getattr(self, str(request.method).lower(), None)
+        described: schema.Described = getattr(handler, "described", schema.Described())
+        return super().perform_content_negotiation(request, force or bool(described.media_types))
+
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Give what was read an ETag: a keyed hash of the bytes that this person gets."""
         response = super().finalize_response(request, response, *args, **kwargs)
@@ -160,6 +166,7 @@ def creates(  # noqa: PLR0913 -- each part is named where an operation is define
     ready: int = HTTPStatus.CREATED,
     live: Callable[[Any], str] | None = None,
     hands_key: bool = False,
+    headers: Sequence[str] = (),
     **checks: Any,
 ) -> Mark:
     """Mark a POST that makes an object. It takes an Idempotency-Key.
@@ -167,14 +174,15 @@ def creates(  # noqa: PLR0913 -- each part is named where an operation is define
     The object and the key's row are written in one transaction; with `hands_key`, the method gets `key` and runs in no
     transaction, because the service behind it opens its own. `again(call, pk)` returns what was made, for a call that
     is repeated; it takes the same care of what the person may see as a GET. `at` names the object's address; `ready` is
-    the status, for the description, of an object that nobody has to wait for.
+    the status, for the description, of an object that nobody has to wait for. `headers` are those that the method
+    reads: with other values, a call is another call.
     """
 
     def decorated(method: Callable[..., Any]) -> Any:
         @wraps(method)
         def post(view: Endpoint, request: Call, **kwargs: Any) -> Response:
             given = keys.key_of(request)
-            content = _content(request)
+            content = _content(request, headers)
             fields = _fields(request, body)
             handed = {"key": given or uuid4()} if hands_key else {}
 
@@ -196,7 +204,12 @@ def creates(  # noqa: PLR0913 -- each part is named where an operation is define
             return response
 
         described = schema.Described(
-            answer=answer, body=body, status=ready, takes_key=True, waits=live is not None
+            answer=answer,
+            body=body,
+            status=ready,
+            takes_key=True,
+            waits=live is not None,
+            headers=tuple(headers),
         )
         return _operation(post, Operation(**_changing(checks)), described)
 
@@ -267,6 +280,24 @@ def sends(*media_types: str, parameters: Sequence[str] = (), **checks: Any) -> M
     return decorated
 
 
+def speaks(*, takes: str = "", headers: Sequence[str] = (), **checks: Any) -> Mark:
+    """Mark a method of another protocol, such as a PATCH of tus: it reads `takes` and the `headers`, and answers 204.
+
+    It returns the response itself.
+    """
+
+    def decorated(method: Callable[..., Any]) -> Any:
+        @wraps(method)
+        def answered(view: Endpoint, request: Call, **kwargs: Any) -> Response:
+            _no_parameters(request)
+            return cast("Response", method(view, request, **kwargs))
+
+        described = schema.Described(takes=takes, headers=tuple(headers))
+        return _operation(answered, Operation(**_changing(checks)), described)
+
+    return decorated
+
+
 def pages_address(name: str, made: Any) -> str:
     """Return the path of an object: `name` is its endpoint's, such as `api:request`."""
     from django.urls import reverse  # noqa: PLC0415 -- the map of addresses imports this module
@@ -280,12 +311,13 @@ def _operation(method: Callable[..., Any], operation: Operation, described: sche
     return method
 
 
-def _content(call: Call) -> bytes:
-    """Return the body as it came. Called before the body is parsed, which reads it."""
+def _content(call: Call, headers: Sequence[str] = ()) -> bytes:
+    """Return the body as it came, and these headers. Called before the body is parsed, which reads it."""
     try:
-        return bytes(call._request.body)  # noqa: SLF001 -- Django's request has it
+        body = bytes(call._request.body)  # noqa: SLF001 -- Django's request has it
     except RawPostDataException as read:  # by a middleware, because it is a form
         raise UnsupportedMediaType(call.content_type) from read
+    return body + "".join(f"\n{name}: {call.headers.get(name, '')}" for name in headers).encode()
 
 
 def _changing(checks: Mapping[str, Any]) -> dict[str, Any]:

@@ -78,6 +78,12 @@ def allows(call: Call, *scopes: str) -> bool:
     return grant is None or not grant.is_token or not grant.scopes.isdisjoint(scopes)
 
 
+def require_all_datasets(call: Call) -> None:
+    """Raise TokenScope if the call's token is limited to some datasets: it would not reach what it makes."""
+    if call.auth and call.auth.dataset_ids is not None:
+        raise TokenScope("This token is limited to some datasets, so it cannot create another one.")
+
+
 def within(call: Call, rows: "QuerySet[M]", dataset: str) -> "QuerySet[M]":
     """Return only rows of datasets that the call's token may reach; `dataset` is the path to the dataset's id."""
     ids = call.auth.dataset_ids if call.auth else None

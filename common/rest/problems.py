@@ -39,6 +39,7 @@ CODES: dict[str, tuple[int, str]] = {
     "offset": (409, "The upload continues at another place"),
     "gone": (410, "This is no longer here"),
     "stale": (412, "This has changed since you read it"),
+    "tus_version": (412, "The upload speaks another version of tus"),
     "too_large": (413, "This is too large"),
     "unsupported_media_type": (415, "The API does not read this format"),
     "locked": (423, "Somebody else is writing this at the moment"),

@@ -11,7 +11,15 @@ from common.rest.grants import Call
 
 SECONDS = 60
 REMEMBERED = 20_000
-RATES = {"reads": 1200, "changes": 300, "prices": 240, "questions": 60, "mock_runs": 20, "sign_in": 10}
+RATES = {
+    "reads": 1200,
+    "changes": 300,
+    "chunks": 6000,
+    "prices": 240,
+    "questions": 60,
+    "mock_runs": 20,
+    "sign_in": 10,
+}
 """Calls a minute: of one person, or of one address if nobody is signed in."""
 
 

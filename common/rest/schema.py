@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 from django_filters import FilterSet
 from drf_spectacular.openapi import AutoSchema
@@ -29,7 +29,8 @@ NEVER = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
-    """What an operation takes and returns. `of_get`: it returns what GET of the same address does."""
+    """What an operation takes and returns. `of_get`: it returns what GET of the same address does. `takes`: the media
+    type of a body that is not JSON. `headers`: those that it reads besides."""
 
     answer: type[Item] | None = None
     body: type[Body] | None = None
@@ -38,6 +39,8 @@ class Described:
     filters: type[FilterSet] | None = None
     parameters: tuple[str, ...] = ()
     media_types: Sequence[str] = ()
+    takes: str = ""
+    headers: tuple[str, ...] = ()
     takes_key: bool = False
     matches: bool = False
     waits: bool = False
@@ -62,7 +65,14 @@ class OperationSchema(AutoSchema):
         return inspect.getdoc(getattr(self.view, self.method.lower())) or ""
 
     def get_request_serializer(self) -> Any:
-        return self.described.body
+        described = self.described
+        return {described.takes: OpenApiTypes.BINARY} if described.takes else described.body
+
+    def _get_request_body(self, direction: Literal["request", "response"] = "request") -> Any:
+        if self.method != "DELETE" or self.described.body is None:
+            return super()._get_request_body(direction)  # type: ignore[no-untyped-call]  # as drf-spectacular has it
+        reference = self.resolve_serializer(self.described.body(), direction).ref
+        return {"content": {"application/json": {"schema": reference}}, "required": True}
 
     def get_filter_backends(self) -> list[Any]:
         return []
@@ -90,6 +100,7 @@ class OperationSchema(AutoSchema):
             found += [OpenApiParameter("limit", int, description=LIMITS["limit"])]
             found += [OpenApiParameter("cursor", str, description=LIMITS["cursor"])]
             found += _of_filters(described.filters)
+        found += [_header(name, "As the protocol of uploads, tus 1.0, says.") for name in described.headers]
         if described.takes_key:
             found.append(_header("Idempotency-Key", "A UUID. The same call with the same key acts once."))
         if described.matches:
@@ -174,6 +185,7 @@ def _problem() -> dict[str, Any]:
             "detail": text,
             "fields": {"type": "object", "additionalProperties": {"type": "array", "items": text}},
             "place": text,
+            "offset": {"type": "integer"},
             "request_id": text,
         },
     }
