@@ -14,6 +14,7 @@ about people and objects are the services' affair.
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import UTC
 from functools import wraps
 from http import HTTPStatus
 from typing import Any, cast
@@ -22,6 +23,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpResponseBase, QueryDict, RawPostDataException
+from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django_filters import FilterSet
 from rest_framework.exceptions import NotAuthenticated, UnsupportedMediaType
@@ -69,6 +71,11 @@ class Endpoint(APIView):
     metadata_class = None
     schema = schema.OperationSchema()
     body_limit = BODY_LIMIT
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Answer with times in UTC, and read days as days in UTC, whatever the person's own time zone is."""
+        with timezone.override(UTC):
+            return super().dispatch(request, *args, **kwargs)
 
     def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
         """Check whatever does not depend on the object. Raises a refusal, which becomes a problem."""
@@ -265,16 +272,22 @@ def changes(*, body: type[Body], durable: bool = False, **checks: Any) -> Mark:
     return decorated
 
 
-def sends(*media_types: str, parameters: Sequence[str] = (), **checks: Any) -> Mark:
-    """Mark a GET that sends a file: the method returns the response itself."""
+def sends(
+    *media_types: str,
+    parameters: Sequence[str] = (),
+    filters: type[FilterSet] | None = None,
+    **checks: Any,
+) -> Mark:
+    """Mark a GET (or a POST, if it is recorded) that sends a file: the method returns the response itself."""
+    known = [*parameters, *(filters.base_filters if filters else ())]
 
     def decorated(method: Callable[..., Any]) -> Any:
         @wraps(method)
         def get(view: Endpoint, request: Call, **kwargs: Any) -> HttpResponseBase:
-            _no_parameters(request, known=parameters)
+            _no_parameters(request, known=known)
             return cast("HttpResponseBase", method(view, request, **kwargs))
 
-        described = schema.Described(media_types=media_types, parameters=tuple(parameters))
+        described = schema.Described(media_types=media_types, parameters=tuple(parameters), filters=filters)
         return _operation(get, Operation(**checks), described)
 
     return decorated

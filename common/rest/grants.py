@@ -84,6 +84,14 @@ def require_all_datasets(call: Call) -> None:
         raise TokenScope("This token is limited to some datasets, so it cannot create another one.")
 
 
+def require_every_dataset(call: Call) -> None:
+    """Raise TokenScope if the call's token reaches only some datasets: for rows that do not name theirs."""
+    if call.auth is not None and call.auth.dataset_ids is not None:
+        raise TokenScope(
+            "This may be about any dataset, and your token reaches only some. Use another token."
+        )
+
+
 def within(call: Call, rows: "QuerySet[M]", dataset: str) -> "QuerySet[M]":
     """Return only rows of datasets that the call's token may reach; `dataset` is the path to the dataset's id."""
     ids = call.auth.dataset_ids if call.auth else None

@@ -30,7 +30,8 @@ def page_of(
     `order` names two attributes, the second unique; both descend. Raises Invalid for an unknown parameter.
     """
     _refuse_unknown(call, filters)
-    rows = _filtered(call, rows, filters)
+    if filters is not None:
+        rows = filtered(call, rows, filters).qs
     limit = _limit(call.query_params.get("limit", str(LIMIT)))
     if cursor := call.query_params.get("cursor"):
         rows = rows.filter(_after(cursor, order, rows.model))
@@ -49,16 +50,14 @@ def _refuse_unknown(call: Call, filters: type[FilterSet] | None) -> None:
         raise Invalid(f"“{extra[0][:100]}” is not a parameter of this list. The parameters are: {names}.")
 
 
-def _filtered(call: Call, rows: "QuerySet[M]", filters: type[FilterSet] | None) -> "QuerySet[M]":
-    if filters is None:
-        return rows
+def filtered(call: Call, rows: "QuerySet[M]", filters: type[FilterSet]) -> FilterSet:
+    """Return the filters that the call gives, checked. Raises Invalid."""
     chosen = filters(data=call.query_params, queryset=rows, request=call)
     if not chosen.is_valid():
         fields = {name: [str(text) for text in texts] for name, texts in chosen.errors.items()}
         name, texts = next(iter(fields.items()))
         raise Invalid(f"{name}: {texts[0]}", fields=fields)
-    filtered: QuerySet[M] = chosen.qs
-    return filtered
+    return chosen
 
 
 def _limit(text: str) -> int:

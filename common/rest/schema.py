@@ -99,7 +99,7 @@ class OperationSchema(AutoSchema):
         if described.is_list:
             found += [OpenApiParameter("limit", int, description=LIMITS["limit"])]
             found += [OpenApiParameter("cursor", str, description=LIMITS["cursor"])]
-            found += _of_filters(described.filters)
+        found += _of_filters(described.filters)
         found += [_header(name, "As the protocol of uploads, tus 1.0, says.") for name in described.headers]
         if described.takes_key:
             found.append(_header("Idempotency-Key", "A UUID. The same call with the same key acts once."))
