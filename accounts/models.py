@@ -289,6 +289,43 @@ class AccessToken(BaseModel):
             return "revoked"
         return "live" if self.expires_at > timezone.now() else "expired"
 
+    def get_state_display(self) -> str:
+        return self.state.capitalize()
+
+
+class DeviceSignIn(BaseModel):
+    """A program that waits for a person to sign it in (RFC 8628). Only the hash of its secret is stored."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Nobody has decided yet"
+        ALLOWED = "allowed", "Allowed"
+        REFUSED = "refused", "Refused"
+
+    device_hash = models.CharField(max_length=64, unique=True)
+    user_code = models.CharField(max_length=8, unique=True)
+    name = models.CharField(max_length=100)
+    """What the program calls itself."""
+    scopes = models.JSONField(default=list)
+    address = models.GenericIPAddressField(db_index=True)
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    person = models.ForeignKey(User, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    token = models.ForeignKey(AccessToken, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    interval = models.PositiveSmallIntegerField(default=5)
+    polled_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state="waiting", person=None) | (~Q(state="waiting") & Q(person__isnull=False)),
+                name="a_decided_sign_in_names_its_person",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Sign-in of {self.name!r}"
+
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
     def visible_to(self, user: User) -> "NotificationQuerySet":

@@ -1,9 +1,10 @@
-"""Celery tasks of accounts: sending mail, and deleting expired sessions."""
+"""Celery tasks of accounts: sending mail, and deleting what has expired."""
 
 from celery import shared_task
 from django.core.management import call_command
 
 from accounts.mail import delivery
+from accounts.services import programs
 
 
 @shared_task(ignore_result=True)
@@ -16,3 +17,9 @@ def send_mail() -> None:
 def clear_sessions() -> None:
     """Delete the rows of expired sessions. Celery beat calls it every night."""
     call_command("clearsessions")
+
+
+@shared_task(ignore_result=True)
+def forget_expired_sign_ins() -> None:
+    """Delete programs' unfinished sign-ins that have expired. Celery beat calls it every night."""
+    programs.forget_expired()

@@ -203,6 +203,7 @@ ACCOUNT_RATE_LIMITS = {
     "reset_mail": "5/h/key",  # mails to one address
     "reset_password_from_key": "",
     "register": "5/h/key,30/h/ip",
+    "device_code": "5/10m/user",  # wrong codes of programs
 }
 REGISTRATION = env.flag("WEIR_REGISTRATION", default=DEMO)  # people may ask for an account themselves
 MFA_ADAPTER = "accounts.signin.passkeys.MFAAdapter"
@@ -333,6 +334,7 @@ ANSWER_GIVEN_UP = timedelta(
     minutes=5
 )  # then its charge is given back, or kept if a worker has opened the data for it
 CELERY_BEAT_SCHEDULE = {
+    "forget-expired-sign-ins": {"task": "accounts.tasks.forget_expired_sign_ins", "schedule": 24 * 3600},
     "look-after-answers": {"task": "privacy.tasks.look_after_answers", "schedule": 20},
     "look-after-runs": {"task": "requests_app.tasks.look_after_runs", "schedule": HEARTBEAT_SECONDS},
     "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": crontab(hour=3, minute=30)},

@@ -9,12 +9,13 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts import rules, secrets
-from accounts.models import AccessToken, User
+from accounts.models import AccessToken, DeviceSignIn, User
 from audit import log
 from common import live, plain_json, rows
 from common.access import require
 from common.errors import Conflict, Refused
 from common.rest.grants import SCOPES
+from runner.plain_text import is_hidden
 
 DAYS = 30
 """How long a token lasts unless its person chooses."""
@@ -40,7 +41,7 @@ def make(
 ) -> tuple[AccessToken, str]:
     """Make a token for oneself; return it and its secret, which nobody can read again."""
     require(rules.is_active, by, by)
-    name = _name(name)
+    name = checked_name(name)
     chosen = _scopes(scopes)
     _check_days(days, chosen)
     rows.locked(by)
@@ -65,13 +66,19 @@ def make(
     return token, secret
 
 
-def _name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """Return the name of a token or a program; raise Refused if it is empty, too long or not plain text."""
     name = name.strip()
-    if not name or len(name) > NAME_LIMIT or not plain_json.is_text(name):
+    if not name or len(name) > NAME_LIMIT or not _is_plain(name):
         raise Refused(
-            f"Give the token a name of at most {NAME_LIMIT} characters, such as the program that uses it."
+            f"Give a name of at most {NAME_LIMIT} plain characters, such as the program that uses the token."
         )
     return name
+
+
+def _is_plain(text: str) -> bool:
+    """Whether people see all of it: somebody has to recognise the program by it."""
+    return plain_json.is_text(text) and text.isprintable() and not any(map(is_hidden, text))
 
 
 def _scopes(scopes: Collection[str]) -> list[str]:
@@ -106,7 +113,13 @@ def revoke(token: AccessToken, *, by: User) -> AccessToken:
 
 
 def end_all(person: User, *, by: User) -> None:
-    """Revoke every live token of a person, in the caller's transaction."""
+    """Revoke every live token of a person, in the caller's transaction, and the consent to make more of them.
+
+    Sign-ins of programs are locked before tokens, as in `programs.poll`.
+    """
+    DeviceSignIn.objects.filter(person=person, state=DeviceSignIn.State.ALLOWED).update(
+        state=DeviceSignIn.State.REFUSED
+    )
     end(list(AccessToken.objects.live().filter(owner=person).select_for_update()), by=by)
 
 

@@ -10,7 +10,6 @@ from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from common.admission import Busy
 from common.errors import Refused
 
 logger = logging.getLogger("django.request")
@@ -23,6 +22,10 @@ CODES: dict[str, tuple[int, str]] = {
     "refused": (400, "This was not done"),
     "invalid": (400, "Some fields are not right"),
     "not_json": (400, "The body is not the JSON that is expected"),
+    "authorization_pending": (400, "Nobody has signed the program in yet"),
+    "slow_down": (400, "The program asks too often"),
+    "access_denied": (400, "The sign-in was refused"),
+    "expired_token": (400, "The sign-in has expired"),
     "client_too_old": (400, "This client is too old for the portal"),
     "unauthenticated": (401, "Sign in first"),
     "token_expired": (401, "The access token has expired"),
@@ -140,7 +143,8 @@ def _problem(exc: Exception) -> tuple[dict[str, object], dict[str, str]]:
 
 
 def _refusal(exc: Refused) -> tuple[dict[str, object], dict[str, str]]:
-    headers = {"Retry-After": str(exc.RETRY_SECONDS)} if isinstance(exc, Busy) else {}
+    seconds = getattr(exc, "RETRY_SECONDS", None)
+    headers = {"Retry-After": str(seconds)} if seconds else {}
     more = {name: getattr(exc, name, None) for name in ("fields", "place", "costs", "left", "offset")}
     return body(exc.code, str(exc), status=exc.status, **more), headers
 

@@ -19,8 +19,10 @@ RATES = {
     "questions": 60,
     "mock_runs": 20,
     "sign_in": 10,
+    "polls": 240,
 }
-"""Calls a minute: of one person, or of one address if nobody is signed in."""
+"""Calls a minute: of one person, or of one address if nobody is signed in. As many polls as the programs that may wait
+at one address (accounts.services.programs) need at their interval."""
 
 
 class Counts:

@@ -29,7 +29,7 @@ TONES = {
     "grey": "draft withdrawn discarded retired expired cancelled void voided closed",
     "blue": "submitted in_review pending held checking queued starting running collecting ending receiving reading "
     "open",
-    "green": "approved approve published succeeded released release granted active done accepted resolved ready",
+    "green": "approved approve published succeeded released release granted active live done accepted resolved ready",
     "amber": "changes_requested request_changes cancelling frozen suspended withhold warning",
     "red": "rejected reject failed denied revoked recalled refused error",
 }
