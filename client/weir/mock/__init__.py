@@ -1,0 +1,1 @@
+"""Answers on mock rows, computed here as the portal computes them, without noise."""
