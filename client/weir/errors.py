@@ -147,6 +147,7 @@ BY_CODE: dict[str, type[WeirError]] = {
     "budget_exceeded": BudgetExceeded,
     "denied": Denied,
     "token_scope": Denied,
+    "confirm_again": Denied,
     "not_found": NotFound,
     "conflict": Conflict,
     "key_reused": Conflict,
@@ -154,11 +155,13 @@ BY_CODE: dict[str, type[WeirError]] = {
     "locked": Conflict,
     "checksum": Conflict,
     "stale": Stale,
-    "precondition_required": Stale,
+    "etag_missing": Stale,
     "gone": Gone,
     "too_large": TooLarge,
     "too_many": TooManyCalls,
+    "too_much_at_once": TooManyCalls,
     "failed": PortalFailed,
+    "busy": PortalFailed,
     "unavailable": PortalFailed,
 }
 BY_STATUS: dict[int, type[WeirError]] = {

@@ -1,0 +1,95 @@
+"""A small server on this machine that answers as it is told, and remembers what it was asked."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class Asked:
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: Any
+
+
+@dataclass
+class Told:
+    """One answer. `drop`: hang up instead."""
+
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    drop: bool = False
+
+
+@dataclass
+class Double:
+    """Its answers, the last of which is given again and again, and what it was asked."""
+
+    address: str = ""
+    answers: list[Told] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
+
+    def say(self, *answers: Told) -> None:
+        self.answers = list(answers)
+        self.asked.clear()
+
+
+def problem(status: int, code: str, detail: str = "What happened.", **more: Any) -> Told:
+    body = {"type": "/docs", "title": "Title", "status": status, "code": code, "detail": detail, **more}
+    return Told(status, body, {"Content-Type": "application/problem+json"})
+
+
+@contextmanager
+def double() -> Iterator[Double]:
+    told = Double()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = json.loads(content) if content else None
+            told.asked.append(
+                Asked(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+            )
+            found = told.answers.pop(0) if len(told.answers) > 1 else told.answers[0]
+            if found.drop:
+                self.close_connection = True
+                self.connection.close()
+                return
+            raw = (
+                found.body
+                if isinstance(found.body, bytes)
+                else b""
+                if found.body is None
+                else json.dumps(found.body).encode()
+            )
+            self.send_response(found.status)
+            for name, value in {"Content-Type": "application/json", **found.headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw)
+
+        do_GET = do_POST = do_PATCH = do_DELETE = do_HEAD = answer  # noqa: N815 -- the names of http.server
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    told.address = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield told
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
