@@ -9,6 +9,8 @@ mock: 26.8543 (mean of wage.clip(0, 40) where year > 1984, in wages)
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from weir import numpy_names
 from weir.answers import Answer, MockAnswer
 from weir.columns import Column, Condition
@@ -34,9 +36,13 @@ from weir.errors import (
     Unreachable,
     WeirError,
 )
+from weir.limits import spending
 from weir.questions import Question, Questions
 from weir.tables import Table
 from weir.version import VERSION
+
+if TYPE_CHECKING:
+    from weir.signin import login, logout
 
 __version__ = VERSION
 
@@ -44,5 +50,13 @@ __all__ = [
     "Answer", "BudgetExceeded", "CannotBeBounded", "ClientTooOld", "Column", "Condition", "Conflict", "Denied",
     "DifferentRows", "Gone", "InvalidRequest", "MockAnswer", "NotFound", "NotOffered", "NotPrivate", "NotSignedIn",
     "PortalFailed", "Question", "Questions", "Refused", "RunFailed", "Stale", "Table", "TooLarge", "TooManyCalls",
-    "Unreachable", "WeirError", "__version__", "numpy_names",
+    "Unreachable", "WeirError", "__version__", "login", "logout", "numpy_names", "spending",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in {"login", "logout"}:
+        from weir import signin  # noqa: PLC0415 -- what needs no portal is imported without it
+
+        return getattr(signin, name)
+    raise AttributeError(f"module 'weir' has no attribute {name!r}")

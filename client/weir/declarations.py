@@ -112,24 +112,30 @@ class TableSpec:
 
 def table_from_json(value: Mapping[str, Any]) -> TableSpec:
     """Build a table's declarations from the portal's JSON. Fields that this version does not know are ignored."""
-    columns = [column_from_json(each) for each in value["columns"]]
+    person = next((each["name"] for each in value["columns"] if each.get("is_subject")), "")
+    person = str(value.get("person") or value.get("subject") or person)
+    columns = [column_from_json(each) for each in value["columns"] if each["name"] != person]
     return TableSpec(
         name=str(value["name"]),
-        subject=str(value.get("subject") or ""),
-        columns={column.name: column for column in columns if column.name != value.get("subject")},
-        max_rows=min(int(value.get("rows_per_subject") or 1), MOST_ROWS),
+        subject=person,
+        columns={column.name: column for column in columns},
+        max_rows=min(int(value.get("rows_per_person") or value.get("rows_per_subject") or 1), MOST_ROWS),
         description=str(value.get("description") or ""),
     )
 
 
 def column_from_json(value: Mapping[str, Any]) -> ColumnSpec:
-    """Build a column's declarations from the portal's JSON."""
+    """Build a column's declarations from the portal's JSON: as a budget shows them, or as the public schema does."""
     known = {kind.value for kind in Kind}
-    kind = Kind(value["kind"]) if value.get("kind") in known else Kind.OTHER
-    lower, upper = (_bound(each) for each in (value.get("bounds") or (0.0, 0.0)))
+    kind_text = value.get("kind") or value.get("type")
+    kind = Kind(kind_text) if kind_text in known else Kind.OTHER
+    lower, upper = (
+        _bound(each) for each in (value.get("bounds") or (value.get("lower"), value.get("upper")))
+    )
     if kind == Kind.BOOLEAN:
         lower, upper = 0.0, 1.0
-    labels = ("0", "1") if kind == Kind.BOOLEAN else tuple(str(each) for each in value.get("values") or ())
+    values = value.get("values") or value.get("categories") or ()
+    labels = ("0", "1") if kind == Kind.BOOLEAN else tuple(str(each) for each in values)
     return ColumnSpec(
         name=str(value["name"]),
         kind=kind,

@@ -149,8 +149,24 @@ class Transport:
         )
         return self._repeated(request, is_safe=method in {"GET", "HEAD"} or key is not None)
 
+    def send(
+        self, method: str, path: str, content: bytes, headers: Mapping[str, str], *, is_safe: bool
+    ) -> Reply:
+        """Send bytes that are not JSON, such as a part of a file. `is_safe`: sending them again does no harm."""
+        request = self._client.build_request(
+            method, self._address(path), content=content, headers=dict(headers)
+        )
+        return self._repeated(request, is_safe=is_safe)
+
     def download(self, path: str, to: Path) -> Path:
         """Write a file that the portal sends. The file is complete, or not there."""
+        for attempt in range(TRIES - 1):
+            with contextlib.suppress(Dropped):
+                return self._downloaded(path, to)
+            self._sleep(_pause(attempt))
+        return self._downloaded(path, to)
+
+    def _downloaded(self, path: str, to: Path) -> Path:
         part = to.with_name(f"{to.name}.{secrets.token_hex(4)}.part")
         try:
             with self._opened("GET", path) as reply, part.open("wb") as file:
@@ -187,8 +203,8 @@ class Transport:
             last = attempt == TRIES - 1
             try:
                 reply = self._read(request)
-            except Unreachable as failed:
-                if last or not is_safe or isinstance(failed, Untrusted):
+            except Dropped:
+                if last or not is_safe:
                     raise
                 self._sleep(_pause(attempt))
                 continue
@@ -248,8 +264,8 @@ class Transport:
         return Reply(reply.status, found, reply.headers)
 
 
-class Untrusted(Unreachable):
-    """The portal's certificate is not trusted. This is never tried again."""
+class Dropped(Unreachable):
+    """A connection that was not made or was dropped: the next one may be better. A bad certificate stays bad."""
 
 
 def _pause(attempt: int) -> float:
@@ -293,7 +309,7 @@ def _unreachable(failed: Exception, origin: str) -> Unreachable:
     """Return the exception of a call that got no answer, with the host and the cause."""
     cause = str(failed) or type(failed).__name__
     if "CERTIFICATE_VERIFY_FAILED" in cause:
-        return Untrusted(
+        return Unreachable(
             f"The certificate of {origin} is not trusted: {cause}. Check the address. If the portal has a certificate "
             "of your own organisation, name the file in SSL_CERT_FILE."
         )
@@ -303,4 +319,4 @@ def _unreachable(failed: Exception, origin: str) -> Unreachable:
         "RemoteProtocolError": f"the connection was dropped ({cause})",
     }
     text = words.get(type(failed).__name__, cause)
-    return Unreachable(f"{origin} cannot be reached: {text}. Check the address and your network.")
+    return Dropped(f"{origin} cannot be reached: {text}. Check the address and your network.")

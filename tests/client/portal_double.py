@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,6 +34,10 @@ class Double:
     address: str = ""
     answers: list[Told] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
+    routed: Callable[[Asked], Told] | None = None
+
+    def next(self) -> Told:
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
     def say(self, *answers: Told) -> None:
         self.answers = list(answers)
@@ -55,21 +59,16 @@ def double() -> Iterator[Double]:
         def answer(self) -> None:
             content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             body = json.loads(content) if content else None
-            told.asked.append(
-                Asked(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body)
-            )
-            found = told.answers.pop(0) if len(told.answers) > 1 else told.answers[0]
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            asked = Asked(self.command, self.path, headers, body)
+            told.asked.append(asked)
+            found = told.routed(asked) if told.routed else told.next()
             if found.drop:
                 self.close_connection = True
                 self.connection.close()
                 return
-            raw = (
-                found.body
-                if isinstance(found.body, bytes)
-                else b""
-                if found.body is None
-                else json.dumps(found.body).encode()
-            )
+            raw = b"" if found.body is None else found.body
+            raw = raw if isinstance(raw, bytes) else json.dumps(raw).encode()
             self.send_response(found.status)
             for name, value in {"Content-Type": "application/json", **found.headers}.items():
                 self.send_header(name, value)

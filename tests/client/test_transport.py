@@ -7,7 +7,6 @@ import httpx
 import pytest
 
 import weir
-from common.rest.problems import CODES
 from tests.client.portal_double import Told, double, problem
 from weir import errors
 from weir.transport import MOST_JSON, Transport, origin_of
@@ -139,11 +138,6 @@ def test_problems_become_exceptions_with_the_portals_sentence(server, portal, st
     assert (raised.value.code, raised.value.status) == (code, status)
     assert raised.value.place == "query.where"
     assert raised.value.fields == {"name": ["Too long."]}
-
-
-def test_every_code_of_the_portal_has_a_class():
-    named = {"method_not_allowed", "not_acceptable", "unsupported_media_type"}
-    assert set(CODES) - set(errors.BY_CODE) == named
 
 
 def test_a_used_up_budget_says_how_much_is_missing(server, portal):

@@ -1,0 +1,188 @@
+"""Datasets of a portal: what they are, their tables, and asking for access."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from weir import cards
+from weir.asking import Online, Written
+from weir.declarations import listed, nearest, table_from_json
+from weir.errors import NoSuchName, NotFound, NotOffered
+from weir.scopes import Scope
+from weir.tables import Table
+from weir.transport import Transport
+
+MOST_LISTED = 1000
+
+
+class Tables(Mapping[str, Table]):
+    """The tables of a dataset, by name."""
+
+    def __init__(self, tables: Mapping[str, Table]) -> None:
+        self._tables = dict(tables)
+
+    def __getitem__(self, name: str) -> Table:
+        if name not in self._tables:
+            raise NotOffered(
+                f"There is no table “{name}”.{nearest(name, self)} The tables are {listed(self._tables)}."
+            )
+        return self._tables[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tables
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+    def __repr__(self) -> str:
+        return f"Tables: {listed(self._tables)}"
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self._tables)
+
+
+class Dataset:
+    """A dataset. `dataset.tables["wages"]`, or `dataset["wage"]` for a column if there is one table."""
+
+    def __init__(
+        self, transport: Transport, details: Mapping[str, Any], person: str, *, quiet: bool = False
+    ) -> None:
+        self._transport, self.details, self._person, self._quiet = transport, dict(details), person, quiet
+        self._tables: Tables | None = None
+        self._budget: dict[str, Any] | None = None
+
+    @property
+    def id(self) -> str:
+        return str(self.details["id"])
+
+    @property
+    def name(self) -> str:
+        return str(self.details["name"])
+
+    @property
+    def title(self) -> str:
+        return str(self.details["title"])
+
+    @property
+    def budget(self) -> dict[str, Any]:
+        """Your own open budget: its epsilon, and `share_used`. Empty if you have none."""
+        if self._budget is None:
+            own = self._transport.items("budgets/", dataset=self.id, scientist=self._person)
+            found = next((each for each in own if not each.get("closed_at")), None)
+            self._budget = dict(self._transport.get(f"budgets/{found['id']}/")) if found else {}
+        return self._budget
+
+    @property
+    def tables(self) -> Tables:
+        """The tables that are published, as your budget lets you ask about them."""
+        if self._tables is None:
+            declared = (
+                self.budget.get("tables") or self._transport.get(f"datasets/{self.id}/schema/")["tables"]
+            )
+            source = self.source
+            specs = [table_from_json(each) for each in declared]
+            self._tables = Tables({spec.name: Table(Scope(spec, source)) for spec in specs})
+        return self._tables
+
+    @property
+    def source(self) -> Online:
+        """What its questions are asked with."""
+        return Online(self._transport, self.details, str(self.budget.get("id", "")), quiet=self._quiet)
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a table by its name or, if there is only one table, one of its columns."""
+        if name in self.tables:
+            return self.tables[name]
+        if len(self.tables) == 1:
+            return next(iter(self.tables.values()))[name]
+        return self.tables[name]
+
+    def sql(self, text: str) -> Written:
+        """Return the question of an SQL query, to be priced and released."""
+        return Written(self.source, text, {"sql": text})
+
+    def question(self, wire: Mapping[str, Any]) -> Written:
+        """Return the question of JSON that `to_wire()` made, to be priced and released."""
+        return Written(self.source, f"a question to {wire.get('table')}", {"query": dict(wire)})
+
+    def mock(self, table: str, to: Path | str | None = None) -> Any:
+        """Download a table's mock rows: to a Parquet file, or without `to` as an Arrow table."""
+        if to is None:
+            return self.source.mock_table(table)
+        return self._transport.download(f"datasets/{self.id}/mock/{table}.parquet", Path(to))
+
+    def ask_access(self, purpose: str, outputs: str, terms: int | None = None) -> dict[str, Any]:
+        """Ask for access. `outputs`: what you want released; `terms`: the number of the terms, which you accept."""
+        body = {"purpose": purpose, "outputs": outputs, **({} if terms is None else {"terms": terms})}
+        return dict(self._transport.create(f"datasets/{self.id}/access/", body).content)
+
+    def refresh(self) -> Dataset:
+        """Fetch it again, with its tables and budget."""
+        self.details = dict(self._transport.get(f"datasets/{self.id}/"))
+        self._tables = self._budget = None
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name == "details":
+            raise AttributeError(name)
+        raise NoSuchName(f"A dataset has no .{name}. Take a table first: dataset.tables[…].")
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self._tables or ())
+
+    def __repr__(self) -> str:
+        return f"Dataset: {self.name}, {self.title}"
+
+    def _repr_html_(self) -> str:
+        shown = ("title", "summary", "state", "owner", "revision", "terms")
+        pairs = [(name, self.details[name]) for name in shown if self.details.get(name) not in {None, ""}]
+        budget = [("budget used", f"{self._budget['share_used']:.1%}")] if self._budget else []
+        tables = [("tables", listed(self._tables))] if self._tables else []
+        return cards.facts(self.name, [*pairs, *budget, *tables])
+
+
+class Datasets:
+    """The datasets that you may see, by name or id."""
+
+    def __init__(self, transport: Transport, person: str, *, quiet: bool = False) -> None:
+        self._transport, self._person, self._quiet = transport, person, quiet
+        self._known: dict[str, Dataset] = {}
+
+    def __iter__(self) -> Iterator[Dataset]:
+        for place, each in enumerate(self._transport.items("datasets/")):
+            if place >= MOST_LISTED:
+                return
+            yield self._remembered(each)
+
+    def search(self, text: str) -> list[Dataset]:
+        """Return the datasets with these words in their title, summary or name."""
+        return [self._remembered(each) for each in self._transport.items("datasets/", text=text)]
+
+    def __getitem__(self, name: str) -> Dataset:
+        """Return a dataset by its name or id."""
+        if name in self._known:
+            return self._known[name]
+        for each in self._transport.items("datasets/", text=name if not _is_id(name) else None):
+            if name in {each["name"], each["id"]}:
+                return self._remembered(self._transport.get(f"datasets/{each['id']}/"))
+        raise NotFound(f"You see no dataset “{name}”. List them: [each.name for each in portal.datasets].")
+
+    def _remembered(self, details: Mapping[str, Any]) -> Dataset:
+        made = Dataset(self._transport, details, self._person, quiet=self._quiet)
+        return self._known.setdefault(made.name, made)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self._known)
+
+    def __repr__(self) -> str:
+        known = f": {listed(self._known)}" if self._known else ""
+        return f"Datasets of {self._transport.origin}{known}"
+
+
+def _is_id(text: str) -> bool:
+    return len(text) == 36 and text.count("-") == 4
