@@ -26,7 +26,7 @@ def budget():
     data, scientist = make.dataset(), make.scientist()
     make.grant(data, scientist)
     made = services.protect(
-        data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=["region"], seats=1
+        data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=["region"], scientists=1
     )
     return services.give_budget(made, scientist, by=data.owner, epsilon=20)
 

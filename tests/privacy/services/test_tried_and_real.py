@@ -83,6 +83,7 @@ def test_the_error_that_is_told_is_near_the_one_that_comes(budget, settings, nam
     answer = questions.ask(budget, quote, key=uuid4(), by=by)
     lifecycle.compute(str(answer.pk))
     answer.refresh_from_db()
+    assert answer.result is not None
     real = [
         figure["half_width"]
         for line in answer.result["lines"]

@@ -194,8 +194,8 @@ def test_an_answer_hangs_below_its_comment_and_stays_private_with_it():
     reviewer = make.reviewer(item.dataset)
     answer = services.comment(made.version(item), by=reviewer.user, text="Yes.", parent=private)
     assert (answer.private, answer.parent) == (True, private)
-    on_line = services.comment(made.version(item), by=seat.user, text="Here.", line=2)
-    below = services.comment(made.version(item), by=seat.user, text="And here.", line=1, parent=on_line)
+    on_line = services.comment(made.version(item), by=reviewer.user, text="Here.", line=2)
+    below = services.comment(made.version(item), by=reviewer.user, text="And here.", line=1, parent=on_line)
     assert below.line == 2
     with pytest.raises(Refused, match="cannot be answered"):
         services.comment(made.version(item), by=item.author, text="?", parent=private)
