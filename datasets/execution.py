@@ -16,7 +16,7 @@ from datasets import storage
 from datasets.declarations.schema import TableSchema
 from datasets.ingest import guesses, reader
 from datasets.ingest.reader import Cancelled
-from datasets.models import Column, Revision, Table, Upload
+from datasets.models import SUM, Column, Revision, Table, Upload
 from datasets.reading.outcome import TableRead, Unreadable
 
 STALE = timedelta(seconds=60)
@@ -34,6 +34,7 @@ def read_upload(pk: UUID) -> None:
     upload = mine.get()
     target = storage.new_table_path()
     try:
+        _compare_sum(upload)
         reading = reader.read(
             storage.upload_path(upload),
             target,
@@ -51,6 +52,15 @@ def read_upload(pk: UUID) -> None:
         storage.drop_upload(upload)
     finally:
         target.unlink(missing_ok=True)
+
+
+def _compare_sum(upload: Upload) -> None:
+    """Raise Unreadable if the file is not the one whose SHA-256 was given when the upload began; then forget that."""
+    given = upload.options.pop(SUM, "")
+    if given and storage.sha256_of(storage.upload_path(upload)) != given:
+        raise Unreadable(
+            "The file that arrived is not the one whose SHA-256 was given. It has been deleted. Upload it again."
+        )
 
 
 def _heartbeat(pk: UUID, lease: UUID, share: float) -> bool:
@@ -97,6 +107,7 @@ def _make_table(upload: Upload, lease: UUID, reading: TableRead, sealed: tuple[s
     )
     _propose(table, reading)
     held.table, held.state, held.lease, held.progress = table, Upload.State.DONE, None, ""
+    held.options = upload.options
     held.save()
     log.record(
         "table.read", by=held.user, on=table, dataset_id=held.revision.dataset_id,
@@ -140,7 +151,7 @@ def _fail(upload: Upload, lease: UUID, why: str, remedy: dict[str, object]) -> N
     """Record why reading failed. The file is kept for a day if a retry can succeed; otherwise it is deleted."""
     failed = Upload.objects.filter(pk=upload.pk, lease=lease).update(
         state=Upload.State.FAILED, error=why[:4000], remedy=remedy, lease=None, progress="",
-        changed_at=timezone.now(),
+        options=upload.options, changed_at=timezone.now(),
     )  # fmt: skip
     if not remedy or not failed:
         storage.drop_upload(upload)

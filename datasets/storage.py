@@ -21,7 +21,7 @@ from django.conf import settings
 
 from accounts.models import User
 from common.access import require
-from common.errors import Conflict, Denied, Refused
+from common.errors import Conflict, Denied, Refused, WrongOffset
 from datasets import columns, rules
 from datasets.ingest import sandboxed
 from datasets.models import Revision, Table, Upload
@@ -58,11 +58,11 @@ def upload_path(upload: Upload) -> Path:
 
 
 def append(upload: Upload, offset: int, chunk: bytes) -> int:
-    """Append a chunk and return the new offset (bytes). Raises Conflict if the file does not end at `offset`."""
+    """Append a chunk and return the new offset (bytes). Raises WrongOffset if the file does not end at `offset`."""
     path = upload_path(upload)
     have = path.stat().st_size if path.exists() else 0
     if offset != have:
-        raise Conflict(f"This upload has {have} bytes so far, not {offset}. Resume it at {have}.")
+        raise WrongOffset(f"This upload has {have} bytes so far, not {offset}. Resume it at {have}.", have)
     if offset + len(chunk) > upload.size:
         raise Refused(
             f"The upload was begun for {upload.size} bytes, and this chunk exceeds them. Begin again."

@@ -1,10 +1,11 @@
 """Models of datasets, their immutable revisions, and the people who may see and use them."""
 
 from datasets.models.datasets import NAME, AccessRequest, Dataset, DatasetReviewer, Grant, Revision, Terms
-from datasets.models.tables import Column, Table, Upload
+from datasets.models.tables import SUM, Column, Table, Upload
 
 __all__ = [
     "NAME",
+    "SUM",
     "AccessRequest",
     "Column",
     "Dataset",

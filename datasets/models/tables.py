@@ -180,6 +180,10 @@ class Column(BaseModel):
         )
 
 
+SUM = "sha256"
+"""The option of an upload with the SHA-256 of the whole file, from its owner. It is forgotten once it was compared."""
+
+
 class UploadQuerySet(models.QuerySet["Upload"]):
     def visible_to(self, user: User) -> "UploadQuerySet":
         """Uploads that this person began, on datasets that they still own."""

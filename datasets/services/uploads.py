@@ -10,19 +10,29 @@ from accounts.models import User
 from audit import log
 from common import commit, fingerprints, live
 from common.access import require
-from common.errors import Conflict, Refused
+from common.errors import Conflict, Refused, TooLarge
 from common.rows import M, locked
 from datasets import rules, storage, tasks
-from datasets.models import Column, Revision, Table, Upload
+from datasets.models import SUM, Column, Revision, Table, Upload
 
 AT_ONCE = 20
 TABLES = 50
 TOO_MANY_TABLES = f"A revision can have at most {TABLES} tables. Remove one first."
 
 
+class Locked(Refused):
+    """Another call writes to this upload at the moment."""
+
+    status = 423
+    code = "locked"
+
+
 @transaction.atomic
-def begin(revision: Revision, *, by: User, file_name: str, size: int) -> Upload:
-    """Begin an upload of `size` bytes, which receive() then takes. Raises Refused if it is over a limit."""
+def begin(revision: Revision, *, by: User, file_name: str, size: int, sha256: str = "") -> Upload:
+    """Begin an upload of `size` bytes, which receive() then takes. Raises Refused if it is over a limit.
+
+    If `sha256` is given, the complete file is compared with it before it is read.
+    """
     require(rules.may_prepare_revision, by, revision.dataset)
     _in_preparation(revision)
     name = PurePath(file_name.replace("\\", "/")).name.strip()[:255] or "table"
@@ -30,20 +40,24 @@ def begin(revision: Revision, *, by: User, file_name: str, size: int) -> Upload:
         raise Refused("This file is empty. Choose another one.")
     if size > settings.UPLOAD_LIMIT:
         limit = settings.UPLOAD_LIMIT // 2**20
-        raise Refused(f"This file is {size // 2**20:,} MB. The portal takes files of up to {limit:,} MB.")
+        raise TooLarge(f"This file is {size // 2**20:,} MB. The portal takes files of up to {limit:,} MB.")
     if revision.uploads.exclude(state__in=[Upload.State.DONE, Upload.State.FAILED]).count() >= AT_ONCE:
         raise Refused(f"{AT_ONCE} files are being uploaded already. Wait for one of them, or cancel it.")
     if revision.tables.count() >= TABLES:
         raise Refused(TOO_MANY_TABLES)
-    upload = Upload.objects.create(revision=revision, user=by, file_name=name, size=size)
+    options = {SUM: sha256} if sha256 else {}
+    upload = Upload.objects.create(revision=revision, user=by, file_name=name, size=size, options=options)
     log.record("upload.begin", by=by, on=revision, dataset_id=revision.dataset_id)
     return upload
 
 
 @transaction.atomic
-def receive(upload: Upload, *, by: User, offset: int, chunk: bytes) -> Upload:
-    """Append a chunk; after the last one, queue the reading. Raises Conflict if `offset` is not the file's length."""
-    upload = _locked_with_dataset(upload)
+def receive(upload: Upload, *, by: User, offset: int, chunk: bytes, waits: bool = True) -> Upload:
+    """Append a chunk; after the last one, queue the reading. Raises Conflict if `offset` is not the file's length.
+
+    While another call writes to the upload, this one waits, or raises Locked unless `waits`.
+    """
+    upload = _locked_with_dataset(upload, waits=waits)
     require(rules.may_prepare_revision, by, upload.revision.dataset)
     if upload.state != Upload.State.RECEIVING:
         raise Conflict(
@@ -56,10 +70,13 @@ def receive(upload: Upload, *, by: User, offset: int, chunk: bytes) -> Upload:
     return upload
 
 
-def _locked_with_dataset(upload: Upload) -> Upload:
+def _locked_with_dataset(upload: Upload, *, waits: bool) -> Upload:
     """Lock the upload as locked() does, and join what the rules need: every chunk does this, so in one query."""
-    held = Upload.objects.select_for_update(of=("self",)).select_related("revision__dataset__owner")
-    if (fresh := held.filter(pk=upload.pk).first()) is None:
+    held = Upload.objects.select_for_update(of=("self",), skip_locked=not waits)
+    fresh = held.select_related("revision__dataset__owner").filter(pk=upload.pk).first()
+    if fresh is None and not waits and Upload.objects.filter(pk=upload.pk).exists():
+        raise Locked("Another call is writing to this upload. Ask where it ends, and resume there.")
+    if fresh is None:
         raise Conflict("This upload was cancelled in the meantime. Upload the file again.")
     return fresh
 
@@ -85,7 +102,8 @@ def retry(upload: Upload, *, by: User) -> Upload:
         raise Conflict("This file is no longer stored. Upload it again.")
     text = sorted({*upload.options.get("text", []), *upload.remedy.get("text", [])})
     encoding = upload.remedy.get("encoding", upload.options.get("encoding", "utf-8"))
-    upload.options = {"text": text, "encoding": encoding}
+    unread = {SUM: upload.options[SUM]} if SUM in upload.options else {}
+    upload.options = {"text": text, "encoding": encoding, **unread}
     upload.error, upload.remedy = "", {}
     _to_be_read(upload)
     upload.save()

@@ -128,19 +128,19 @@ def test_a_chunk_has_a_limit(owner, dataset):
 
 
 @pytest.mark.parametrize(
-    ("size", "told"),
+    ("size", "status", "told"),
     [
-        (0, "This file is empty. Choose another one."),
-        (-1, "This file is empty. Choose another one."),
-        (2**33, "This file is 8,192 MB. The portal takes files of up to 2,048 MB."),
-        ("12", "Send the name (text) and the size (a whole number of bytes) of the file."),
-        (True, "Send the name (text) and the size (a whole number of bytes) of the file."),
-        (1.5, "Send the name (text) and the size (a whole number of bytes) of the file."),
+        (0, 400, "This file is empty. Choose another one."),
+        (-1, 400, "This file is empty. Choose another one."),
+        (2**33, 413, "This file is 8,192 MB. The portal takes files of up to 2,048 MB."),
+        ("12", 400, "Send the name (text) and the size (a whole number of bytes) of the file."),
+        (True, 400, "Send the name (text) and the size (a whole number of bytes) of the file."),
+        (1.5, 400, "Send the name (text) and the size (a whole number of bytes) of the file."),
     ],
 )
-def test_sizes_that_cannot_be_are_refused(owner, dataset, size, told):
+def test_sizes_that_cannot_be_are_refused(owner, dataset, size, status, told):
     answer = begin(owner, dataset, size)
-    assert (answer.status_code, answer.json()["detail"]) == (400, told)
+    assert (answer.status_code, answer.json()["detail"]) == (status, told)
     assert not Upload.objects.exists()
 
 
