@@ -15,6 +15,14 @@ from datasets import hooks, notifications, rules
 from datasets.models import AccessRequest, Dataset, DatasetReviewer, Grant, Terms
 
 
+def person_with(address: str) -> User:
+    """Return the person with this e-mail address. Raises Refused if nobody has an active account with it."""
+    person = User.objects.with_address(address).filter(is_active=True).first()
+    if person is None:
+        raise Refused("Nobody with this address has an active account here. Check the address.")
+    return person
+
+
 @transaction.atomic
 def add_reviewer(dataset: Dataset, *, by: User, user: User, decides_access: bool = False) -> DatasetReviewer:
     """Add a reviewer, who may also decide on access if `decides_access`."""

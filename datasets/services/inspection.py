@@ -69,6 +69,15 @@ def _is_cell(value: object) -> bool:
     return isinstance(value, str) and len(value) <= inspection.CELL + 1
 
 
+def try_fit(table: Table, *, by: User) -> str:
+    """Count as check_fit() does. Return why that was not possible, or "": declarations are saved all the same."""
+    try:
+        check_fit(Table.objects.get(pk=table.pk), by=by)
+    except Refused as why:
+        return str(why)
+    return ""
+
+
 def check_fit(table: Table, *, by: User) -> dict[str, dict[str, int]]:
     """Count the cells that the declarations do not cover, and the people with more rows than declared.
 

@@ -10,8 +10,10 @@ from datasets import mock_files, tasks
 from datasets.declarations import mock
 from datasets.declarations.schema import TableSchema
 from datasets.mock_files import SHOWN, head_of, prepared, published
-from datasets.models import Revision
+from datasets.models import Dataset, Revision
 
+FORMS = {"parquet": "application/vnd.apache.parquet", "csv": "text/csv; charset=utf-8"}
+"""The forms of mock data in a download, with their media types."""
 QUICK_CELLS = 250_000
 """The most cells, of all tables together, that are made while a page is rendered."""
 ASKED_EVERY = 5
@@ -34,6 +36,15 @@ def shown(revision: Revision, tables: Sequence[TableSchema]) -> list[list[list[s
         else None
         for table in tables
     ]
+
+
+def content(dataset: Dataset, table: str, form: str) -> bytes | None:
+    """Return the mock data of a published table as Parquet or CSV, or None if there is no such table or form."""
+    revision = dataset.current
+    if revision is None or form not in FORMS or table not in {each.name for each in revision.tables_declared}:
+        return None
+    path = published(revision, table)
+    return path.read_bytes() if form == "parquet" else mock.as_csv(path)
 
 
 def _missing(revision: Revision, tables: Sequence[TableSchema]) -> list[TableSchema]:

@@ -75,6 +75,7 @@ def update(dataset: Dataset, *, by: User, **fields: object) -> Dataset:
 def set_policy(dataset: Dataset, *, by: User, **fields: object) -> Dataset:
     """Change the policy, for versions that are submitted and approvals that are given from now on."""
     _allow_only(fields, POLICY)
+    require(rules.may_edit, by, dataset)
     needed = fields.get("reviewers_needed", dataset.reviewers_needed)
     if isinstance(needed, int) and (why := rules.too_few_reviewers(dataset, needed)):
         raise Refused(why)
@@ -193,14 +194,17 @@ def _for_audit(column: Column, changes: dict[str, tuple[object, object]]) -> dic
 
 
 @transaction.atomic
-def publish(dataset: Dataset, *, by: User, agreed: bool = False) -> Revision:
+def publish(dataset: Dataset, *, by: User, agreed: bool = False, only: Revision | None = None) -> Revision:
     """Publish the draft revision, which becomes immutable; the revision before it is retired.
 
-    `agreed`: the owner was shown what the rows of this revision mean for the promise, and agrees.
+    `agreed`: the owner was shown what the rows of this revision mean for the promise, and agrees. Raises Conflict if
+    the draft is not `only`, the one that the owner names.
     """
     dataset = locked(dataset)
     require(rules.may_publish, by, dataset)
     revision = Revision.objects.select_for_update().get(dataset=dataset, state=Revision.State.DRAFT)
+    if only not in {None, revision}:
+        raise Conflict("Only the draft revision can be published. This one is not it.")
     hooks.publishing(revision, by=by, agreed=agreed)
     tables = list(revision.tables.prefetch_related("columns"))
     declared = [table.declared for table in tables]

@@ -9,8 +9,8 @@ from django.views.decorators.http import require_safe
 from common.heavy_views import computing
 from common.http import UserRequest
 from common.pages import paginated
-from datasets import queries, rules, storage
-from datasets.declarations import mock, schema
+from datasets import queries, rules
+from datasets.declarations import schema
 from datasets.declarations.schema import TableSchema
 from datasets.forms import ListFilter
 from datasets.models import AccessRequest, Dataset, Grant, Revision
@@ -18,7 +18,6 @@ from datasets.services import mocks
 from datasets.views.shared import owned, show_dataset, visible
 
 PER_PAGE = 20
-MEDIA = {"parquet": "application/vnd.apache.parquet", "csv": "text/csv; charset=utf-8"}
 
 
 @require_safe
@@ -95,15 +94,12 @@ def _declared(revision: Revision | None) -> tuple[TableSchema, ...]:
 def download_mock(request: UserRequest, pk: UUID, table: str, form: str) -> HttpResponse:
     """Download the mock data of a published table as Parquet or CSV."""
     dataset = visible(request, pk)
-    revision = dataset.current
-    names = [each.name for each in _declared(revision)]
-    if revision is None or table not in names or form not in MEDIA:
+    content = mocks.content(dataset, table, form)
+    if content is None:
         raise Http404
-    path = storage.mock_folder(revision) / f"{table}.parquet"
-    content = path.read_bytes() if form == "parquet" else mock.as_csv(path)
     file_name = f"{dataset.name}-{table}-mock.{form}"
     return HttpResponse(
         content,
-        content_type=MEDIA[form],
+        content_type=mocks.FORMS[form],
         headers={"Content-Disposition": f'attachment; filename="{file_name}"'},
     )

@@ -6,10 +6,8 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.models import User
 from accounts.signin.reauthentication import confirmed_recently
 from common.access import require
-from common.errors import Refused
 from common.http import UserRequest, found
 from common.pages import attempt, paginated
 from datasets import rules, services
@@ -39,13 +37,6 @@ def _people(request: UserRequest, dataset: Dataset, *, status: int = 200, **form
     return show_dataset(request, "people", dataset, context, tab="people", status=status)
 
 
-def _person(email: str) -> User:
-    person = User.objects.with_address(email).filter(is_active=True).first()
-    if person is None:
-        raise Refused("Nobody with this address has an active account here. Check the address.")
-    return person
-
-
 @require_POST
 @confirmed_recently("Add a reviewer")
 def add_reviewer(request: UserRequest, pk: UUID) -> HttpResponse:
@@ -55,7 +46,10 @@ def add_reviewer(request: UserRequest, pk: UUID) -> HttpResponse:
     def act() -> None:
         trusted = form.cleaned_data["decides_access"]
         services.add_reviewer(
-            dataset, by=request.user, user=_person(form.cleaned_data["email"]), decides_access=trusted
+            dataset,
+            by=request.user,
+            user=services.person_with(form.cleaned_data["email"]),
+            decides_access=trusted,
         )
 
     if attempt(form, act):
@@ -84,7 +78,9 @@ def transfer(request: UserRequest, pk: UUID) -> HttpResponse:
 
     def act() -> None:
         given = form.cleaned_data
-        services.transfer(dataset, by=request.user, to=_person(given["email"]), reason=given["reason"])
+        services.transfer(
+            dataset, by=request.user, to=services.person_with(given["email"]), reason=given["reason"]
+        )
 
     if attempt(form, act):
         return redirect("datasets:list")

@@ -204,9 +204,7 @@ def _save(
 
     if not attempt(table_form, act):
         return False
-    try:
-        inspection.check_fit(found(Table.objects.filter(pk=table.pk)), by=request.user)
-    except Refused as why:
+    if why := inspection.try_fit(table, by=request.user):
         messages.warning(request, f"The portal could not count what falls outside the declarations. {why}")
     return True
 
