@@ -1,0 +1,1 @@
+"""The REST API of datasets: catalogue, revisions, uploads, declarations, access."""
