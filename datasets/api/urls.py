@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from datasets.api import catalogue, ownership
+from datasets.api import catalogue, ownership, revisions, tables
 
 urlpatterns = [
     path("datasets/", catalogue.Datasets.as_view(), name="datasets"),
@@ -18,4 +18,11 @@ urlpatterns = [
     path("datasets/<uuid:pk>/freeze/", ownership.FreezeDataset.as_view(), name="dataset_freeze"),
     path("datasets/<uuid:pk>/unfreeze/", ownership.UnfreezeDataset.as_view(), name="dataset_unfreeze"),
     path("datasets/<uuid:pk>/retire/", ownership.RetireDataset.as_view(), name="dataset_retire"),
+    path("datasets/<uuid:pk>/revisions/", revisions.Revisions.as_view(), name="revisions"),
+    path("revisions/<uuid:pk>/", revisions.Revision.as_view(), name="revision"),
+    path("revisions/<uuid:pk>/publish/", revisions.PublishRevision.as_view(), name="revision_publish"),
+    path("revisions/<uuid:pk>/discard/", revisions.DiscardRevision.as_view(), name="revision_discard"),
+    path("revisions/<uuid:pk>/retire/", revisions.RetireRevision.as_view(), name="revision_retire"),
+    path("tables/<uuid:pk>/", tables.Table.as_view(), name="table"),
+    path("tables/<uuid:pk>/keep/", tables.KeepTable.as_view(), name="table_keep"),
 ]
