@@ -19,9 +19,9 @@ from common.rest.problems import CODES, MEDIA_TYPE
 LIMITS = {"limit": "How many, at most 200.", "cursor": "Where to continue: part of the path in `next`."}
 PROBLEM = "Problem"
 NEVER = {
-    "get": frozenset({402, 412, 413, 415, 423, 428, 460}),
-    "post": frozenset({412, 428}),
-    "delete": frozenset({402, 412, 428, 460}),
+    "get": frozenset({402, 413, 415, 423, 428, 460}),
+    "post": frozenset({428}),
+    "delete": frozenset({402, 428, 460}),
     "patch": frozenset({402}),
 }
 """Statuses that operations of these methods do not have."""

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from datasets.api import catalogue, ownership, revisions, tables
+from datasets.api import catalogue, ownership, revisions, tables, uploads
 
 urlpatterns = [
     path("datasets/", catalogue.Datasets.as_view(), name="datasets"),
@@ -25,4 +25,7 @@ urlpatterns = [
     path("revisions/<uuid:pk>/retire/", revisions.RetireRevision.as_view(), name="revision_retire"),
     path("tables/<uuid:pk>/", tables.Table.as_view(), name="table"),
     path("tables/<uuid:pk>/keep/", tables.KeepTable.as_view(), name="table_keep"),
+    path("datasets/<uuid:pk>/uploads/", uploads.Uploads.as_view(), name="uploads"),
+    path("uploads/<uuid:pk>/", uploads.Upload.as_view(), name="upload"),
+    path("uploads/<uuid:pk>/retry/", uploads.RetryUpload.as_view(), name="upload_retry"),
 ]

@@ -31,6 +31,7 @@ REASONS = {
     "datasets/columns.py:_hash": "names a list of digests in memory; " + INSIDE,
     "datasets/columns.py:digest": KEYED,
     "datasets/columns.py:seed_of": KEYED,
+    "datasets/api/tus.py:chunk_of": "compared with what its owner has sent along, and forgotten",
     "datasets/execution.py:_compare_sum": "compared with what the file's owner has announced, and forgotten",
     "datasets/execution.py:_make_table": KEYED,
     "datasets/declarations/mock.py:_digest": "of declarations, for a seed and for names of files; " + INSIDE,
