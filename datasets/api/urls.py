@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from datasets.api import catalogue, ownership, revisions, tables, uploads
+from datasets.api import catalogue, ownership, people, revisions, tables, uploads
 
 urlpatterns = [
     path("datasets/", catalogue.Datasets.as_view(), name="datasets"),
@@ -28,4 +28,12 @@ urlpatterns = [
     path("datasets/<uuid:pk>/uploads/", uploads.Uploads.as_view(), name="uploads"),
     path("uploads/<uuid:pk>/", uploads.Upload.as_view(), name="upload"),
     path("uploads/<uuid:pk>/retry/", uploads.RetryUpload.as_view(), name="upload_retry"),
+    path("datasets/<uuid:pk>/access/", people.AccessRequests.as_view(), name="access_requests"),
+    path("access/<uuid:pk>/", people.AccessRequest.as_view(), name="access_request"),
+    path("access/<uuid:pk>/decide/", people.DecideAccess.as_view(), name="access_request_decide"),
+    path("access/<uuid:pk>/withdraw/", people.WithdrawAccess.as_view(), name="access_request_withdraw"),
+    path("datasets/<uuid:pk>/grants/", people.Grants.as_view(), name="grants"),
+    path("grants/<uuid:pk>/", people.Grant.as_view(), name="grant"),
+    path("datasets/<uuid:pk>/reviewers/", people.Reviewers.as_view(), name="reviewers"),
+    path("reviewers/<uuid:pk>/", people.Reviewer.as_view(), name="reviewer"),
 ]
