@@ -245,11 +245,6 @@ Measure: TypeAlias = (
 )
 EXPRESSIONS = (Column, Constant, Binary, Unary, Power, Clip, Where)
 PREDICATES = (Compare, In, IsNull, And, Or, Not)
-MEASURES = (
-    Count, CountSubjects, KeyCounts, Sum, Mean, Variance, Quantiles, PersonQuantiles, Distribution, Histogram,
-    Regression, Correlation, Covariance,
-)  # fmt: skip
-_NODES = (*EXPRESSIONS, *PREDICATES, *MEASURES)
 
 
 @dataclass(frozen=True)
@@ -265,14 +260,18 @@ class Query:
 
 def to_wire(item: object) -> Any:
     """Return a question, or a part of one, as JSON values."""
-    if isinstance(item, tuple):
-        return [to_wire(part) for part in item]
-    if not isinstance(item, (*_NODES, Query)):
-        return item
     cls: type[Any] = type(item)
+    if cls in _PLAIN:
+        return item
+    if cls is tuple:
+        parts: Any = item
+        return [to_wire(part) for part in parts]
     names, kind = _shape(cls)
     found = {name: to_wire(getattr(item, name)) for name in names}
-    return found if isinstance(item, Query) else {"kind": kind, **found}
+    return found if cls is Query else {"kind": kind, **found}
+
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 def _shape(cls: type[Any]) -> tuple[tuple[str, ...], str]:

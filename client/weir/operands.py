@@ -32,6 +32,8 @@ def is_missing(value: Any) -> bool:
 
 def number(value: Any, what: str = "This") -> float:
     """Return a number that stands beside a column. Raises NotOffered or NotPrivate for anything else."""
+    if type(value) in {int, float} and math.isfinite(value):
+        return float(value)
     if isinstance(value, (Question, Questions)):
         return float(value)  # refuses, and says why
     if isinstance(value, str):

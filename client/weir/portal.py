@@ -60,7 +60,7 @@ class Portal:
         """Close the connections. The token stays kept."""
         self.transport.close()
 
-    def __enter__(self) -> Portal:  # noqa: PYI034 -- typing.Self came with Python 3.11
+    def __enter__(self) -> Portal:
         return self
 
     def __exit__(self, *_: object) -> None:

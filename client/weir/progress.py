@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TextIO, TypeVar
+from typing import TextIO
 
-from typing_extensions import Self
-
-P = TypeVar("P", bound="Progress")
 EACH_SECONDS = 30.0
 WIDTH = 78
 
@@ -37,7 +34,7 @@ class Progress:
         self.stream.flush()
         self._written, self._is_shown = now, True
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,6 +1,7 @@
 """The same table for the client and for the engine, and random questions about it."""
 
 from functools import cache
+from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
@@ -38,7 +39,7 @@ def spec(max_rows: int = 6) -> TableSpec:
     )
 
 
-def as_json(table: TableSpec) -> dict:
+def as_json(table: TableSpec) -> dict[str, Any]:
     """The declarations as the portal's API shows them."""
     return {
         "name": table.name,

@@ -9,6 +9,7 @@ from privacy.engine import release
 from privacy.engine.figures import of_vector
 from privacy.engine.language import pinned, wire
 from privacy.engine.language.bounds import bounds, check_filter
+from privacy.engine.language.expressions import Constant, Where
 from privacy.engine.language.query import Count, Mean, Query
 from privacy.engine.language.schema import QueryRefused
 from privacy.engine.measure import evaluate as engine
@@ -28,7 +29,7 @@ seeds = st.sampled_from([(1, 7), (2, 40), (3, 120)])
 
 def decoded(node):
     """A node as the engine reads it from the client's JSON."""
-    query = Query(table="wages", measure=Mean(engine.Constant(1.0)))
+    query = Query(table="wages", measure=Mean(Constant(1.0)))
     as_json = wire.encode(query)
     if isinstance(node, g.PREDICATES):
         return wire.decode({**as_json, "where": g.to_wire(node)}).where
@@ -70,7 +71,7 @@ def test_the_same_rows_pass_a_condition(node, seed):
     theirs, ours = bridge.rows_of_both(*seed)
     there = decoded(node)
     assert np.array_equal(evaluation.holds(node, ours.rows), engine.holds(there, theirs.rows))
-    assume(outcome(lambda: bounds(engine.Where(there, *[engine.Constant(1.0)] * 2), bridge.spec())))
+    assume(outcome(lambda: bounds(Where(there, *[Constant(1.0)] * 2), bridge.spec())))
     check_filter(there, bridge.spec())
 
 

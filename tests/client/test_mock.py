@@ -20,6 +20,11 @@ def frame():
     return pd.DataFrame(MOCK)
 
 
+def mocked(question):
+    """NumPy's types do not know that its functions make questions of columns."""
+    return question.mock()
+
+
 def near(value):
     return pytest.approx(value, rel=1e-6)
 
@@ -35,14 +40,14 @@ def test_one_number(t, frame):
     assert float(t.count_people().mock()) == frame.person.nunique()
     assert float((t.wage > 20).mean().mock()) == near((wage > 20).mean())
     assert float((t.wage > 20).sum().mock()) == near((wage > 20).sum())
-    assert float(np.count_nonzero(t.union).mock()) == frame.union.sum()
-    assert float(np.dot(t.education, t.experience).mock()) == near(np.dot(frame.education, frame.experience))
+    assert float(mocked(np.count_nonzero(t.union))) == frame.union.sum()
+    assert float(mocked(np.dot(t.education, t.experience))) == near(np.dot(frame.education, frame.experience))
 
 
 def test_two_columns(t, frame):
-    assert float(np.corrcoef(t.education, t.wage).mock()) == near(frame.education.corr(frame.wage))
+    assert float(mocked(np.corrcoef(t.education, t.wage))) == near(frame.education.corr(frame.wage))
     there = frame.dropna(subset="wage")
-    assert float(np.cov(t.education, t.wage, ddof=0).mock()) == near(
+    assert float(mocked(np.cov(t.education, t.wage, ddof=0))) == near(
         np.cov(there.education, there.wage, ddof=0)[0, 1]
     )
     fit = t.fit.linear("wage", "education", "experience").mock().value
@@ -90,9 +95,9 @@ def test_filters(t, frame):
 
 def test_histograms(t, frame):
     question, edges = np.histogram(t.wage, bins=[0, 10, 20, 25, 60])
-    assert question.mock().value.tolist() == np.histogram(frame.wage.dropna(), edges)[0].tolist()
+    assert mocked(question).value.tolist() == np.histogram(frame.wage.dropna(), edges)[0].tolist()
     assert (
-        np.bincount(t.education).mock().value.tolist() == np.bincount(frame.education, minlength=21).tolist()
+        mocked(np.bincount(t.education)).value.tolist() == np.bincount(frame.education, minlength=21).tolist()
     )
 
 

@@ -350,8 +350,9 @@ def test_signing_in_by_a_code(server, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     for name in ("WEIR_TOKEN", "WEIR_PORTAL"):
         monkeypatch.delenv(name, raising=False)
-    slept, said = [], []
-    monkeypatch.setattr(signin.time, "sleep", slept.append)
+    slept: list[float] = []
+    said: list[str] = []
+    monkeypatch.setattr("weir.signin.time.sleep", slept.append)
     server.routed = Device(problem(400, "authorization_pending"), problem(400, "slow_down"), GIVEN)
     server.asked.clear()
     portal = weir.login(server.address, say=said.append)

@@ -2,7 +2,6 @@
 
 import io
 
-from weir import progress
 from weir.progress import Progress
 
 
@@ -23,7 +22,7 @@ def test_a_terminal_has_one_line_that_changes_and_goes():
 
 def test_a_file_has_a_line_now_and_then(monkeypatch):
     stream, now = io.StringIO(), [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("weir.progress.time.monotonic", lambda: now[0])
     with Progress("run 1", stream=stream) as line:
         for second in (0, 10, 20, 31, 40, 62):
             now[0] = float(second)

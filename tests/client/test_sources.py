@@ -5,6 +5,7 @@ import math as m
 import os.path
 from pathlib import Path
 from statistics import mean as average
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -69,7 +70,7 @@ def test_helpers_go_along_with_their_own_imports():
     found = source_of(main, helpers=[scaled, again])
     assert found.text.index("def scaled") < found.text.index("def again") < found.text.index("def main")
     assert found.text.startswith("import math as m\nimport numpy as np\n")
-    scope = {}
+    scope: dict[str, Any] = {}
     exec(compile(found.text, "main.py", "exec"), scope)  # noqa: S102 -- our own text
     assert scope["main"](pd.DataFrame({"wage": [1.0]})).tolist() == [m.pi]
 
@@ -92,7 +93,7 @@ def uses_its_surroundings():
 
 def uses_an_unknown_name():
     def main(wages):
-        return unknown(wages)  # noqa: F821 -- on purpose
+        return unknown(wages)  # type: ignore[name-defined]  # noqa: F821 -- on purpose
 
     return main
 
@@ -138,7 +139,7 @@ class Model:
 
 
 def typed():
-    scope = {}
+    scope: dict[str, Any] = {}
     exec("def main(wages):\n    return 1", scope)  # noqa: S102 -- stands for a bare prompt
     return scope["main"]
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from weir import Answer, Column, Condition, NotOffered, NotPrivate, demo
+from weir import Answer, Column, Condition, NotOffered, NotPrivate, Table, demo
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_a_column_called_like_a_method_is_there_in_brackets():
             {"name": "_x", "kind": "number", "bounds": [0, 1]},
         ],
     }
-    table = demo.Table.offline(declared)
+    table = Table.offline(declared)
     assert table["count"].mean().text == "mean of count, in wages"
     assert table.count().text == "number of rows, in wages"
     assert table["_x"].bounds == (0.0, 1.0)
@@ -101,7 +101,7 @@ def test_completion_and_cards_make_no_call(t, monkeypatch):
 
 def test_a_card_shows_text_of_others_as_text():
     declared = {**demo.DECLARATIONS, "description": "<script>alert(1)</script>", "name": "a<b>"}
-    card = demo.Table.offline(declared)._repr_html_()
+    card = Table.offline(declared)._repr_html_()
     assert "<script>" not in card
     assert "&lt;script&gt;" in card
     assert "a&lt;b&gt;" in card
@@ -142,7 +142,7 @@ def test_a_released_answer_is_a_number_in_the_next_expression(t):
 def test_importing_the_client_brings_neither_http_nor_arrow_nor_pandas():
     code = (
         "import sys, weir, weir.demo\n"
-        "t = weir.demo.Table.offline(weir.demo.DECLARATIONS)\n"
+        "t = weir.Table.offline(weir.demo.DECLARATIONS)\n"
         "t.wage.mean().to_wire(), repr(t), t._repr_html_()\n"
         "print(sorted({'httpx', 'pyarrow', 'pandas', 'keyring', 'rich', 'django', 'scipy'} & set(sys.modules)))\n"
     )
