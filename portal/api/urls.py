@@ -9,6 +9,7 @@ urlpatterns = [
     path("", views.Portal.as_view(), name="portal"),
     path("", include("accounts.api.urls")),
     path("", include("datasets.api.urls")),
+    path("", include("requests_app.api.urls")),
     path("schema/", views.Description.as_view(), name="schema"),
     path("docs/", views.docs, name="docs"),
     path("events/", events.Events.as_view(), name="events"),

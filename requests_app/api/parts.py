@@ -1,0 +1,84 @@
+"""What several resources of the review lane share: small items, and which scope is needed for which side."""
+
+from rest_framework import serializers
+
+from common.rest.bodies import Body, Item
+from common.rest.grants import Call, allows, require_scope
+from requests_app import rules
+from requests_app.models import CodeRequest, Output, Run
+
+SIDES = ("work", "review")
+"""Scopes of steps that both sides take; `require_side` says which one a call needs."""
+READERS = ("read", *SIDES)
+"""Scopes of what a run wrote; `require_reader` says which one a call needs."""
+
+
+class LanePerson(Item):
+    """A person, as others see them."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    email = serializers.CharField()
+
+
+class LaneDataset(Item):
+    """The dataset that a request is about."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    title = serializers.CharField()
+
+
+class LaneVersion(Item):
+    """A version, by its id and its number."""
+
+    id = serializers.UUIDField()
+    number = serializers.IntegerField()
+
+
+class LaneRevision(Item):
+    """A revision of the data, by its id and its number."""
+
+    id = serializers.UUIDField()
+    number = serializers.IntegerField()
+
+
+class LaneFinding(Item):
+    """A place in the code that a reviewer should look at."""
+
+    line = serializers.IntegerField()
+    level = serializers.CharField()
+    code = serializers.CharField()
+    text = serializers.CharField()
+
+
+class LaneReason(Body):
+    """Why something is taken back. The people concerned read it."""
+
+    reason = serializers.CharField(max_length=500)
+
+
+def require_side(call: Call, item: CodeRequest) -> None:
+    """Raise TokenScope unless the token is for what this person is here: the author (`work`), or not (`review`)."""
+    require_scope(call, "work" if item.author_id == call.user.pk else "review")
+
+
+def reads_private(call: Call, run: Run) -> bool:
+    """Return whether the call reads what depends on the rows of a run. On private data, tokens need `review`."""
+    if rules.may_read_log(call.user, run) is not None:
+        return False
+    return run.kind == Run.Kind.MOCK or allows(call, "review")
+
+
+def require_reader(call: Call, run: Run) -> None:
+    """Raise TokenScope unless the token is for what this run wrote: held things need `review`, mock runs no more than
+    `read`."""
+    require_scope(call, READERS if run.kind == Run.Kind.MOCK else "review")
+
+
+def require_downloader(call: Call, output: Output) -> None:
+    """Raise TokenScope unless the token is for this file: a released one needs `work` if it is one's own."""
+    if output.run.kind == Run.Kind.MOCK:
+        require_scope(call, READERS)
+    else:
+        require_side(call, output.run.request)
