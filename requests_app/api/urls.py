@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from requests_app.api import requests, versions
+from requests_app.api import comments, requests, versions
 
 urlpatterns = [
     path("requests/", requests.Requests.as_view(), name="requests"),
@@ -17,4 +17,8 @@ urlpatterns = [
     path("versions/<uuid:pk>/diff/", versions.VersionDiff.as_view(), name="version_diff"),
     path("versions/<uuid:pk>/begin/", versions.VersionBegin.as_view(), name="version_begin"),
     path("versions/<uuid:pk>/review/", versions.VersionReview.as_view(), name="version_review"),
+    path("versions/<uuid:pk>/comments/", comments.VersionComments.as_view(), name="version_comments"),
+    path("comments/<uuid:pk>/", comments.VersionComment.as_view(), name="comment"),
+    path("comments/<uuid:pk>/resolve/", comments.CommentResolve.as_view(), name="comment_resolve"),
+    path("comments/<uuid:pk>/unresolve/", comments.CommentUnresolve.as_view(), name="comment_unresolve"),
 ]
