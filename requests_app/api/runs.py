@@ -1,0 +1,249 @@
+"""Runs: on mock data by the author of a draft, on private data by an approval."""
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django_filters import ChoiceFilter, FilterSet, UUIDFilter
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from common import heavy_views
+from common.rest.bodies import Item
+from common.rest.endpoints import Endpoint, acts, creates, lists, reads
+from common.rest.grants import Call, one, within
+from requests_app import queries, services, visibility
+from requests_app.api.parts import (
+    READERS,
+    SIDES,
+    LanePerson,
+    LaneRevision,
+    LaneVersion,
+    reads_private,
+    require_reader,
+    require_side,
+)
+from requests_app.api.requests import known, own
+from requests_app.models import Release, Run, RunLog
+from requests_app.services import outputs
+
+RELATED = ("request__dataset__owner", "request__author", "version", "revision", "asked_by", "cancelled_by")
+PLACE = "api:run"
+
+
+class RunLine(Item):
+    """A run, as everybody who may know of it sees it. The end is announced in steps, not at its moment."""
+
+    id = serializers.UUIDField()
+    request = serializers.UUIDField(source="request_id")
+    dataset = serializers.UUIDField(source="request.dataset_id")
+    kind = serializers.ChoiceField(Run.Kind.choices)
+    version = LaneVersion(allow_null=True)
+    revision = LaneRevision()
+    environment = serializers.CharField()
+    environment_sha256 = serializers.CharField()
+    state = serializers.ChoiceField(Run.State.choices)
+    close_code = serializers.CharField(help_text="Why it failed: one word of a closed vocabulary, or empty.")
+    error_class = serializers.CharField()
+    error_line = serializers.IntegerField(allow_null=True)
+    asked_by = LanePerson()
+    cancelled_by = LanePerson(allow_null=True)
+    created_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+    wall_seconds = serializers.IntegerField(help_text="The longest that it may take.")
+    memory_mb = serializers.IntegerField()
+    end_step_seconds = serializers.IntegerField(help_text="The end is announced in steps of this length.")
+
+    def to_representation(self, run: Run) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(
+            visibility.redacted(run, reads_log=self.reads_private(run))
+        )
+        return shown
+
+    def reads_private(self, run: Run) -> bool:
+        """A list says of every run what everybody may know."""
+        return False
+
+
+class WaitsItem(Item):
+    """How a queued run waits."""
+
+    position = serializers.IntegerField(allow_null=True)
+    estimate = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class RefusedItem(Item):
+    """A file that the run wrote and that cannot leave it."""
+
+    name = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class PrivateFacts(Item):
+    """What depends on the rows: of a run on private data, for the owner and the reviewers alone."""
+
+    ended_at = serializers.DateTimeField(allow_null=True)
+    announced_at = serializers.DateTimeField(source="told_at", allow_null=True)
+    heartbeat_at = serializers.DateTimeField(allow_null=True)
+    exit_code = serializers.IntegerField(allow_null=True)
+    signal = serializers.IntegerField(allow_null=True)
+    wall_s = serializers.FloatField(allow_null=True)
+    cpu_s = serializers.FloatField(allow_null=True)
+    peak_memory_bytes = serializers.IntegerField(allow_null=True)
+    stdout_bytes = serializers.IntegerField()
+    stderr_bytes = serializers.IntegerField()
+    layers = serializers.ListField(child=serializers.CharField())
+    refused_outputs = RefusedItem(many=True)
+
+
+class OfRelease(Item):
+    """The release of a run, by its id and state."""
+
+    id = serializers.UUIDField()
+    state = serializers.ChoiceField(Release.State.choices)
+
+
+class RunItem(RunLine):
+    """A run, with what it waits for, its release, and what only those who may read its log see."""
+
+    waits = serializers.SerializerMethodField()
+    release = serializers.SerializerMethodField()
+    private = serializers.SerializerMethodField()
+
+    def reads_private(self, run: Run) -> bool:
+        return reads_private(self.context["call"], run)
+
+    @extend_schema_field(WaitsItem(allow_null=True))
+    def get_waits(self, run: Run) -> dict[str, object] | None:
+        waits = queries.waits(run)
+        return None if waits is None else WaitsItem(waits).data
+
+    @extend_schema_field(OfRelease(allow_null=True))
+    def get_release(self, run: Run) -> dict[str, object] | None:
+        release = getattr(run, "release", None)
+        return None if release is None else OfRelease(release).data
+
+    @extend_schema_field(PrivateFacts(allow_null=True))
+    def get_private(self, run: Run) -> dict[str, object] | None:
+        return PrivateFacts(run).data if self.reads_private(run) else None
+
+
+class RunFilters(FilterSet):
+    """The filters of lists of runs. None is by state: when a state changes may depend on the rows."""
+
+    kind = ChoiceFilter(choices=Run.Kind.choices)
+    request = UUIDFilter(help_text="The id of a request.")
+    dataset = UUIDFilter(field_name="request__dataset", help_text="The id of a dataset.")
+    live = ChoiceFilter(
+        choices=[("true", "In progress"), ("false", "Ended")],
+        method="of_liveness",
+        help_text="Whether the end has not been announced yet.",
+    )
+
+    def of_liveness(self, rows: Any, name: str, value: str) -> Any:
+        live = {"state__in": Run.LIVE}
+        return rows.filter(**live) if value == "true" else rows.exclude(**live)
+
+
+def run_of(call: Call, pk: UUID) -> Run:
+    """Return a run that this person may know of."""
+    rows = Run.objects.visible_to(call.user).select_related(*RELATED, "release")
+    return one(call, rows, dataset="request__dataset", pk=pk)
+
+
+def live_key(run: Run) -> str:
+    return f"run:{run.pk}" if run.state in Run.LIVE else ""
+
+
+def status_of(run: Run) -> int:
+    return HTTPStatus.ACCEPTED if run.state in Run.LIVE else HTTPStatus.CREATED
+
+
+def _listed(call: Call, rows: "QuerySet[Run]") -> "QuerySet[Run]":
+    return within(call, rows.select_related(*RELATED), "request__dataset")
+
+
+class Runs(Endpoint):
+    """Runs of all requests."""
+
+    @lists(RunLine, filters=RunFilters)
+    def get(self, call: Call) -> "QuerySet[Run]":
+        """List the runs that you may know of."""
+        return _listed(call, Run.objects.visible_to(call.user))
+
+
+class RequestRuns(Endpoint):
+    """The runs of a request."""
+
+    @lists(RunLine, filters=RunFilters)
+    def get(self, call: Call, pk: UUID) -> "QuerySet[Run]":
+        """List this request's runs."""
+        return _listed(call, Run.objects.visible_to(call.user).filter(request=known(call, pk)))
+
+    @creates(RunItem, scope=SIDES, again=run_of, at=PLACE, status=status_of, live=live_key, hands_key=True)
+    def post(self, call: Call, key: UUID, pk: UUID) -> Run:
+        """Start a run on the private data, within the approval."""
+        item = known(call, pk)
+        require_side(call, item)
+        return run_of(call, services.start_run(item, by=call.user, key=key).pk)
+
+
+class RequestTry(Endpoint):
+    """Mock runs of your draft."""
+
+    @creates(
+        RunItem,
+        scope="work",
+        rate="mock_runs",
+        again=run_of,
+        at=PLACE,
+        status=status_of,
+        live=live_key,
+        hands_key=True,
+    )
+    def post(self, call: Call, key: UUID, pk: UUID) -> Run:
+        """Run your saved draft on mock data. You see everything that it writes."""
+        return run_of(call, services.try_on_mock(own(call, pk), by=call.user, key=key).pk)
+
+
+class OneRun(Endpoint):
+    """One run."""
+
+    @reads(RunItem, live=live_key)
+    def get(self, call: Call, pk: UUID) -> Run:
+        """Read a run. `private` is null for its author if it ran on private data."""
+        return run_of(call, pk)
+
+
+class RunCancel(Endpoint):
+    """The end of a run before its time."""
+
+    @acts(RunItem, scope=SIDES)
+    def post(self, call: Call, pk: UUID) -> Run:
+        """Cancel a run: at once while it is queued, otherwise within seconds."""
+        run = run_of(call, pk)
+        require_side(call, run.request)
+        services.cancel_run(run, by=call.user)
+        return run_of(call, pk)
+
+
+class LogItem(Item):
+    """What a run wrote to its streams, as far as it is stored."""
+
+    stdout = serializers.CharField()
+    stderr = serializers.CharField()
+
+
+class RunLogFile(Endpoint):
+    """The log of a run."""
+
+    @reads(LogItem, scope=READERS)
+    def get(self, call: Call, pk: UUID) -> RunLog:
+        """Read the whole log, if you may. Each time that a log of private data is read is recorded."""
+        run = run_of(call, pk)
+        require_reader(call, run)
+        with heavy_views.turn(heavy_views.COMPUTING, call):
+            return outputs.open_log(run, by=call.user, download=True)
