@@ -293,6 +293,11 @@ def may_open_output(user: User, output: Output) -> str | None:
     """Allow who may read what the run wrote; a released file, also who may download it. To others it does not exist."""
     if may_read_output(user, output.run) is None:
         return None
+    return is_let_out(user, output)
+
+
+def is_let_out(user: User, output: Output) -> str | None:
+    """Check that the file is released, and to this person."""
     release: Release | None = getattr(output.run, "release", None)
     if release is None or output.verdict != Output.Verdict.RELEASE:
         return "There is no file here that you can open."

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from requests_app.api import comments, requests, runs, versions
+from requests_app.api import comments, outputs, releases, requests, runs, versions
 
 urlpatterns = [
     path("requests/", requests.Requests.as_view(), name="requests"),
@@ -27,4 +27,16 @@ urlpatterns = [
     path("runs/<uuid:pk>/", runs.OneRun.as_view(), name="run"),
     path("runs/<uuid:pk>/cancel/", runs.RunCancel.as_view(), name="run_cancel"),
     path("runs/<uuid:pk>/log/", runs.RunLogFile.as_view(), name="run_log"),
+    path("runs/<uuid:pk>/log/excerpt/", outputs.RunLogExcerpt.as_view(), name="run_log_excerpt"),
+    path("runs/<uuid:pk>/outputs/", outputs.RunOutputs.as_view(), name="run_outputs"),
+    path("releases/", releases.Releases.as_view(), name="releases"),
+    path("releases/<uuid:pk>/", releases.OneRelease.as_view(), name="release"),
+    path("releases/<uuid:pk>/begin/", releases.ReleaseBegin.as_view(), name="release_begin"),
+    path("releases/<uuid:pk>/decide/", releases.ReleaseDecide.as_view(), name="release_decide"),
+    path("releases/<uuid:pk>/recall/", releases.ReleaseRecall.as_view(), name="release_recall"),
+    path("releases/<uuid:pk>/record/", releases.ReleaseRecord.as_view(), name="release_record"),
+    path("outputs/<uuid:pk>/", outputs.OneOutput.as_view(), name="output"),
+    path("outputs/<uuid:pk>/file/", outputs.OutputFile.as_view(), name="output_file"),
+    path("outputs/<uuid:pk>/preview/", outputs.OutputPreview.as_view(), name="output_preview"),
+    path("outputs/<uuid:pk>/decision/", outputs.OutputDecision.as_view(), name="output_decision"),
 ]
