@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from requests_app.api import comments, outputs, releases, requests, runs, versions
+from requests_app.api import comments, infrastructure, outputs, releases, requests, runs, versions
 
 urlpatterns = [
     path("requests/", requests.Requests.as_view(), name="requests"),
@@ -39,4 +39,8 @@ urlpatterns = [
     path("outputs/<uuid:pk>/file/", outputs.OutputFile.as_view(), name="output_file"),
     path("outputs/<uuid:pk>/preview/", outputs.OutputPreview.as_view(), name="output_preview"),
     path("outputs/<uuid:pk>/decision/", outputs.OutputDecision.as_view(), name="output_decision"),
+    path("environments/", infrastructure.Environments.as_view(), name="environments"),
+    path("environments/default/", infrastructure.DefaultEnvironment.as_view(), name="environment_default"),
+    path("environments/<uuid:pk>/", infrastructure.Environment.as_view(), name="environment"),
+    path("workers/", infrastructure.Workers.as_view(), name="workers"),
 ]
