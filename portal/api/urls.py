@@ -3,6 +3,7 @@
 from django.urls import include, path, re_path
 
 from portal.api import events, views
+from requests_app.api import template
 
 app_name = "api"
 urlpatterns = [
@@ -10,6 +11,7 @@ urlpatterns = [
     path("", include("accounts.api.urls")),
     path("", include("datasets.api.urls")),
     path("", include("requests_app.api.urls")),
+    path("datasets/<uuid:pk>/template/", template.CodeTemplate.as_view(), name="dataset_template"),
     path("schema/", views.Description.as_view(), name="schema"),
     path("docs/", views.docs, name="docs"),
     path("events/", events.Events.as_view(), name="events"),
