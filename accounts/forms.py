@@ -3,14 +3,16 @@
 import zoneinfo
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 
-from accounts import addresses, names
+from accounts import addresses, names, secrets
 from accounts.models import ROLE_HELP, Role, User
 from common.errors import Refused
+from common.rest.grants import SCOPES
 
 REGIONS = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 
@@ -179,3 +181,82 @@ class RegisterForm(FirstAdminForm):
         help_text="Say which data you need, what for, and who can vouch for you.",
     )
     field_order = ["email", "name", "affiliation", "note", "password", "repeated", "time_zone"]
+
+
+class TokenForm(forms.Form):
+    """What a new access token may do, where, and for how long."""
+
+    name = forms.CharField(
+        label="Name",
+        max_length=100,
+        help_text="The program or machine that will use it.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    scopes = forms.MultipleChoiceField(
+        label="What it may do",
+        choices=[(name, f"{name}: {text}") for name, text in SCOPES.items()],
+        widget=forms.CheckboxSelectMultiple,
+        initial=["read"],
+        error_messages={"required": "Choose at least one scope."},
+        help_text="Never more than you may do yourself.",
+    )
+    reach = forms.ChoiceField(
+        label="Datasets",
+        choices=[("all", "Every dataset that I see, now or later"), ("chosen", "Only some")],
+        widget=forms.RadioSelect,
+        initial="all",
+    )
+    datasets = forms.TypedMultipleChoiceField(
+        label="Which datasets", coerce=UUID, required=False, widget=forms.CheckboxSelectMultiple
+    )
+    days = forms.IntegerField(
+        label="Days until it expires",
+        min_value=1,
+        max_value=365,
+        initial=30,
+        help_text="At most 365, and at most 30 with publish, budgets or review.",
+    )
+
+    def __init__(self, *args: Any, titles: dict[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offered = self.fields["datasets"]
+        if isinstance(offered, forms.ChoiceField) and titles:
+            offered.choices = list(titles.items())
+        else:
+            del self.fields["reach"], self.fields["datasets"]
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or self.cleaned_data
+        if given.get("reach") == "chosen" and given.get("datasets") == []:
+            self.add_error("datasets", "Choose at least one dataset, or every dataset.")
+        return given
+
+    def dataset_ids(self) -> list[UUID] | None:
+        """Return the chosen datasets, or None for all."""
+        return self.cleaned_data["datasets"] if self.cleaned_data.get("reach") == "chosen" else None
+
+
+class DeviceForm(forms.Form):
+    """The code that a program shows to the person who signs it in."""
+
+    code = forms.CharField(
+        label="Code",
+        max_length=40,
+        help_text="Eight letters, such as BCDF-GHJK. The program shows them.",
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "off",
+                "autocapitalize": "characters",
+                "spellcheck": "false",
+                "class": "user-code",
+            }
+        ),
+    )
+
+    def clean_code(self) -> str:
+        code = secrets.typed(self.cleaned_data["code"])
+        if not code:
+            raise ValidationError(
+                "This is not a code of a program. A code has eight letters, as in BCDF-GHJK."
+            )
+        return code

@@ -2,13 +2,19 @@
 
 from django.urls import path
 
-from accounts.views import own, people, registration
+from accounts.views import own, people, programs, registration
 
 app_name = "accounts"
 urlpatterns = [
     path("", people.people, name="people"),
     path("me/", own.profile, name="profile"),
     path("me/sign-out-everywhere/", own.end_sessions, name="end_sessions"),
+    path("tokens/", programs.tokens, name="tokens"),
+    path("tokens/make/", programs.make_token, name="make_token"),
+    path("tokens/<uuid:pk>/revoke/", programs.revoke_token, name="revoke_token"),
+    path("device/", programs.device, name="device"),
+    path("device/allow/", programs.allow_device, name="allow_device"),
+    path("device/refuse/", programs.refuse_device, name="refuse_device"),
     path("notifications/", own.notifications, name="notifications"),
     path("notifications/unread/", own.unread, name="unread"),
     path("notifications/read/", own.read_all, name="read_all"),

@@ -6,6 +6,6 @@ class DatasetsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import hooks  # noqa: PLC0415 -- models are loaded by now
-        from datasets import rules  # noqa: PLC0415
+        from datasets import queries, rules  # noqa: PLC0415
 
-        hooks.register(objection=rules.keeps_duties_apart)
+        hooks.register(objection=rules.keeps_duties_apart, dataset_titles=queries.titles)

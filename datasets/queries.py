@@ -1,11 +1,15 @@
 """Page queries about datasets, each in a bounded number of SQL queries."""
 
+from collections.abc import Collection
+from uuid import UUID
+
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import User
 from common.errors import Conflict
 from datasets.models import AccessRequest, Dataset, Grant, Revision
 
+MOST_TITLES = 300
 SHOWN = {
     "": "All that you can see",
     "mine": "My own",
@@ -49,6 +53,15 @@ def narrowed(rows: QuerySet[Dataset], user: User, show: str) -> QuerySet[Dataset
         "asked": Q(pk__in=AccessRequest.objects.pending().filter(scientist=user).values("dataset")),
     }
     return rows.filter(kinds[show]) if show in kinds else rows
+
+
+def titles(user: User, ids: Collection[UUID] | None = None) -> dict[str, str]:
+    """Return {id: title} of the first datasets that this person may see, or of those among `ids`."""
+    found = Dataset.objects.visible_to(user)
+    if ids is not None:
+        found = found.filter(pk__in=ids)
+    rows = found.order_by("title", "pk").values_list("pk", "title")
+    return {str(pk): title for pk, title in rows[:MOST_TITLES]}
 
 
 def waiting_access(dataset: Dataset) -> int:

@@ -31,6 +31,7 @@ def items(request: HttpRequest) -> list[Item]:
 
 def _here(path: str, urls: list[str]) -> str:
     """Return the URL of the entry that the page belongs to (the longest prefix), or "" for personal pages."""
-    own = [reverse(name) for name in ("accounts:profile", "accounts:notifications")]
+    personal = ("accounts:profile", "accounts:notifications", "accounts:tokens", "accounts:device")
+    own = [reverse(name) for name in personal]
     best = max((url for url in [*urls, *own] if path.startswith(url)), key=len, default="")
     return "" if best in own else best

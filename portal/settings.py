@@ -152,9 +152,7 @@ UPLOAD_CHUNK = 4 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = UPLOAD_CHUNK  # a chunk is not written to disk twice
 UPLOAD_LIMIT = env.number("WEIR_UPLOAD_LIMIT_MB", 2048) * 1024 * 1024
 ROWS_PER_TABLE = env.number("WEIR_ROWS_PER_TABLE", 200_000_000)
-UPLOADS_UNCONFINED = env.flag(
-    "WEIR_UPLOADS_UNCONFINED", default=False
-)  # read without a sandbox; see portal.checks
+UPLOADS_UNCONFINED = env.flag("WEIR_UPLOADS_UNCONFINED", default=False)  # no sandbox; see portal.checks
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 
@@ -330,9 +328,8 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "inte
 ANSWER_SECONDS = 0.09  # time of an automatic answer over no rows; the public number of rows adds to it
 PREPARE_SECONDS = 5.0  # time to sort the rows of a table, once per revision; the number of rows adds to it
 ANSWER_WAITS = timedelta(seconds=20)  # then workers are woken again for a question that none has claimed
-ANSWER_GIVEN_UP = timedelta(
-    minutes=5
-)  # then its charge is given back, or kept if a worker has opened the data for it
+# Then its charge is given back, or kept if a worker has opened the data for it.
+ANSWER_GIVEN_UP = timedelta(minutes=5)
 CELERY_BEAT_SCHEDULE = {
     "forget-expired-sign-ins": {"task": "accounts.tasks.forget_expired_sign_ins", "schedule": 24 * 3600},
     "look-after-answers": {"task": "privacy.tasks.look_after_answers", "schedule": 20},

@@ -9,8 +9,10 @@ from playwright.sync_api import expect
 
 from accounts import services
 from accounts.models import User
+from accounts.services import programs
 from audit.models import Entry
 from tests import make
+from tests.e2e.acting import beside
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 SERIOUS = {"serious", "critical"}
@@ -61,6 +63,9 @@ def test_pages_of_people_and_audit_are_accessible(
         "/people/registrations/",
         "/people/invitations/",
         "/people/me/",
+        "/people/tokens/",
+        "/people/device/",
+        "/api/v1/docs/errors/",
         "/people/notifications/",
         "/audit/",
         f"/audit/{entry.key}/",
@@ -68,7 +73,50 @@ def test_pages_of_people_and_audit_are_accessible(
     page = open_as(admin, paths[0], width=width, scheme=scheme)
     for path in paths:
         page.goto(path)
-        found = [item for item in Axe().run(page).response["violations"] if item["impact"] in SERIOUS]
-        assert [(item["id"], [node["html"] for node in item["nodes"]]) for item in found] == [], path
-        wide = page.evaluate("() => document.documentElement.scrollWidth")
-        assert wide <= width, path
+        accessible(page, width)
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
+)
+def test_a_token_is_made_by_keyboard_and_shown_to_everybody_who_can_read(
+    open_as: Callable[..., Any], width: int, scheme: str
+) -> None:
+    make.dataset(discoverable=True, title="Wages")
+    person = make.scientist()
+    page = open_as(person, "/people/tokens/", width=width, scheme=scheme)
+    expect(page.get_by_label("Wages")).to_be_hidden()
+    page.get_by_label("Name").focus()
+    page.keyboard.type("nightly job")
+    page.get_by_label("Only some").focus()
+    page.keyboard.press("Space")
+    page.get_by_label("Wages").focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Your new token: nightly job")).to_be_visible()
+    assert page.locator("#token-secret").inner_text().startswith("weir_")
+    accessible(page, width)
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
+)
+def test_a_program_is_signed_in_by_its_code(open_as: Callable[..., Any], width: int, scheme: str) -> None:
+    item, code = programs.begin(name="weir on nebula", scopes=["read", "ask"], address="192.0.2.7")
+    page = open_as(make.scientist(), "/people/device/", width=width, scheme=scheme)
+    page.get_by_label("Code").fill("bcdf")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_be_focused()
+    page.get_by_label("Code").fill(item.user_code.lower())
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Only if you started this yourself")).to_be_visible()
+    accessible(page, width)
+    page.get_by_role("button", name="Sign it in").click()
+    expect(page.get_by_text("“weir on nebula” is signed in.")).to_be_visible()
+    assert beside(lambda: programs.poll(code))[0].state == "live"
+
+
+def accessible(page: Any, width: int) -> None:
+    found = [item for item in Axe().run(page).response["violations"] if item["impact"] in SERIOUS]
+    assert [(item["id"], [node["html"] for node in item["nodes"]]) for item in found] == []
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width

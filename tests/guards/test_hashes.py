@@ -20,8 +20,8 @@ KEYED = "by a key of the portal's or the dataset's"
 
 REASONS = {
     "accounts/mail/letters.py:secret_of": KEYED,
+    "accounts/secrets.py:digest": "of secrets of 256 bits; " + INSIDE,
     "accounts/services/registration.py:_hash": "of a secret of 256 bits; " + INSIDE,
-    "accounts/secrets.py:digest": "of a secret of 256 bits; " + INSIDE,
     "audit/chain.py:link": "of entries, which hold no more than their reader sees",
     "common/fingerprints.py:keyed": KEYED,
     "common/rest/endpoints.py:_etag_now": KEYED,

@@ -18,9 +18,11 @@ from tests.guards.pages import Page, every_page
 pytestmark = pytest.mark.django_db
 
 ASKS = {
+    "accounts:allow_device",
     "accounts:approve_registration",
     "accounts:grant_role",
     "accounts:invite",
+    "accounts:make_token",
     "accounts:refuse_registration",
     "accounts:reinstate",
     "accounts:reset_second_step",
@@ -87,12 +89,15 @@ ORDINARY = {
     "mfa_reauthenticate_webauthn": "this is the page that asks",
     "mfa_remove_webauthn": FACTORS,
     "accounts:confirm_address": "before there is an account",
+    "accounts:device": READS,
     "accounts:end_sessions": "ends what a thief of the session would have",
     "accounts:profile": OWN,
     "accounts:read_all": OWN,
     "accounts:read_notification": OWN,
+    "accounts:refuse_device": GIVES_UP,
     "accounts:register": "before there is an account",
     "accounts:revoke_invitation": "takes away what nobody has used yet",
+    "accounts:revoke_token": GIVES_UP,
     "accounts:welcome": "before there is an account",
     "audit:export": READS,
     "datasets:ask": ASKING,

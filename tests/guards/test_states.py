@@ -11,6 +11,8 @@ from tests.guards.test_source import ROOT, sources
 WRITERS = {
     "accounts/services/privileges.py:set_state": "an account: active, suspended, refused",
     "accounts/services/profile.py:update_profile": "sets the fields that a person may change: none of them is a state",
+    "accounts/services/programs.py:_decide": "the sign-in of a program: allowed or refused",
+    "accounts/services/tokens.py:end_all": "a sign-in that was allowed and has no token yet",
     "common/rows.py:change": "sets what a service names; the services of datasets pass no state",
     "datasets/execution.py:_fail": "an upload that could not be read",
     "datasets/execution.py:_make_table": "an upload that was read",

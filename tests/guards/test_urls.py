@@ -127,7 +127,9 @@ def test_pages_that_list_show_nothing_foreign(client: Client, stranger: User, wo
         assert answer.status_code < 500, page.route
         if MARK in answer.content.decode(errors="replace"):
             shown.append(page.route)
-    assert shown == ["datasets/"], "Only the catalogue may name what is open to be found."
+    assert shown == ["people/tokens/", "datasets/"], (
+        "Only what offers all datasets may name those open to be found."
+    )
 
 
 @pytest.mark.django_db
