@@ -17,7 +17,13 @@ def unread_count(user: User) -> int:
 
 def people(user: User, *, text: str = "", role: str = "", state: str = "") -> QuerySet[User]:
     """Return the people whom `user` may see, filtered, with their roles prefetched."""
-    found = User.objects.visible_to(user).prefetch_related("role_grants")
+    found = matching(User.objects.visible_to(user), text=text, role=role, state=state)
+    return found.order_by("name", "email")
+
+
+def matching(found: QuerySet[User], *, text: str = "", role: str = "", state: str = "") -> QuerySet[User]:
+    """Return the people among `found` who match, with their roles prefetched and their live sessions counted."""
+    found = found.prefetch_related("role_grants")
     for word in text.split()[:5]:
         found = found.filter(
             Q(name__icontains=word) | Q(email__icontains=word) | Q(affiliation__icontains=word)
@@ -26,7 +32,7 @@ def people(user: User, *, text: str = "", role: str = "", state: str = "") -> Qu
         found = found.filter(role_grants__role=role)
     if state:
         found = found.filter(state=state)
-    return found.annotate(live_sessions=_live_sessions()).order_by("name", "email")
+    return found.annotate(live_sessions=_live_sessions())
 
 
 def sessions_of(person: User) -> QuerySet[Session]:

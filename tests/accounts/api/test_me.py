@@ -1,0 +1,104 @@
+"""Oneself, tokens and notifications in the API."""
+
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+
+from accounts.models import AccessToken, Notification, User
+from accounts.notifications import tell
+from tests import make
+from tests.rest import bearer, problem
+
+pytestmark = pytest.mark.django_db
+LIST = "/api/v1/me/notifications/"
+
+
+@pytest.fixture
+def person() -> User:
+    return make.scientist(time_zone="Asia/Kolkata")
+
+
+def test_notifications_are_listed_newest_first(client: Client, person: User):
+    tell([person, make.admin()], "First.", url="/datasets/")
+    tell([person], "Second.", url="/requests/")
+    items = client.get(LIST, headers=bearer(person)).json()["items"]
+    assert [(item["text"], item["url"], item["read_at"]) for item in items] == [
+        ("Second.", "/requests/", None), ("First.", "/datasets/", None),
+    ]  # fmt: skip
+    assert set(items[0]) == {"id", "text", "url", "created_at", "read_at"}
+
+
+def test_one_is_marked_as_read(client: Client, person: User):
+    tell([person], "First.", url="/")
+    tell([person], "Second.", url="/")
+    headers = bearer(person)
+    pk = Notification.objects.get(text="First.").pk
+    read = client.post(f"{LIST}{pk}/read/", headers=headers)
+    assert (read.status_code, read.json()["text"]) == (200, "First.")
+    assert read.json()["read_at"].endswith("Z")
+    texts = {
+        state: [
+            item["text"] for item in client.get(f"{LIST}?unread={state}", headers=headers).json()["items"]
+        ]
+        for state in ("true", "false")
+    }
+    assert texts == {"true": ["Second."], "false": ["First."]}
+    again = client.post(f"{LIST}{pk}/read/", headers=headers).json()
+    assert again == read.json()
+
+
+def test_all_are_marked_as_read(client: Client, person: User):
+    other = make.admin()
+    tell([person, other], "First.", url="/")
+    assert client.post(f"{LIST}read-all/", headers=bearer(person)).status_code == 204
+    assert [item.user for item in Notification.objects.unread()] == [other]
+
+
+def test_foreign_notifications_do_not_exist(client: Client, person: User):
+    tell([make.admin()], "Theirs.", url="/")
+    headers = bearer(person)
+    for pk in (Notification.objects.get().pk, uuid4()):
+        problem(client.post(f"{LIST}{pk}/read/", headers=headers), 404, "not_found")
+    assert client.get(LIST, headers=headers).json() == {"items": [], "next": None}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("get", LIST), ("post", f"{LIST}read-all/"), ("post", f"{LIST}{uuid4()}/read/")]
+)
+def test_a_token_for_other_things_or_for_some_datasets(client: Client, person: User, method: str, path: str):
+    """Notifications do not say which dataset they are about."""
+    for headers in (bearer(person, "work"), bearer(person, dataset_ids=[uuid4()])):
+        problem(getattr(client, method)(path, headers=headers), 403, "token_scope")
+
+
+@pytest.mark.parametrize("query", ["unread=maybe", "unread=1", "unread=null", "text=x"])
+def test_a_filter_that_is_not_right(client: Client, person: User, query: str):
+    problem(client.get(f"{LIST}?{query}", headers=bearer(person)), 400, "invalid")
+
+
+def test_a_token_reads_and_revokes_tokens(client: Client, person: User):
+    headers, _ = bearer(person), bearer(person, "work")
+    items = client.get("/api/v1/me/tokens/", headers=headers).json()["items"]
+    assert [(item["scopes"], item["state"], item["origin"]) for item in items] == [
+        (["work"], "live", "page"), (["read"], "live", "page"),
+    ]  # fmt: skip
+    assert all("secret" not in name for item in items for name in item)
+    path = f"/api/v1/me/tokens/{items[0]['id']}/"
+    assert client.delete(path, headers=headers).status_code == 204
+    assert client.get(path, headers=headers).json()["state"] == "revoked"
+    problem(client.delete(path, headers=headers), 409, "conflict")
+
+
+def test_foreign_tokens_do_not_exist(client: Client, person: User):
+    bearer(make.admin())
+    foreign = AccessToken.objects.get().pk
+    for pk in (foreign, uuid4()):
+        for method in (client.get, client.delete):
+            problem(method(f"/api/v1/me/tokens/{pk}/", headers=bearer(person)), 404, "not_found")
+
+
+def test_times_are_in_utc_whoever_asks(client: Client, person: User):
+    client.force_login(person)
+    tell([person], "Now.", url="/")
+    assert client.get(LIST).json()["items"][0]["created_at"].endswith("Z")
