@@ -1,9 +1,14 @@
 """The audit log as CSV, streamed in batches, so that its length does not matter."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
 
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
 from django.db.models import QuerySet
+from django.http import HttpRequest, StreamingHttpResponse
+from django.utils import timezone
 
 from audit.models import Entry
 from audit.queries import addresses
@@ -50,3 +55,24 @@ def _row(entry: Entry, people: dict[str, str]) -> list[object]:
         "hash": link.hash if link else "",
     }
     return [values[name] for name in COLUMNS]
+
+
+def sent(request: HttpRequest, pieces: Iterator[str]) -> StreamingHttpResponse:
+    """Return the response that sends these pieces as a file."""
+    name = f"weir-audit-{timezone.localdate().isoformat()}.csv"
+    return StreamingHttpResponse(
+        _streamed(request, pieces),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _streamed(request: HttpRequest, pieces: Iterator[str]) -> Iterator[str] | AsyncIterator[str]:
+    """Stream the pieces. Under ASGI, Django would read a synchronous iterator to its end before sending a byte."""
+    return _async(pieces) if isinstance(request, ASGIRequest) else pieces
+
+
+async def _async(pieces: Iterator[str]) -> AsyncIterator[str]:
+    following = sync_to_async(partial(next, pieces, None))
+    while (piece := await following()) is not None:
+        yield piece

@@ -69,7 +69,11 @@ class Page:
 
 def search(user: "User", wanted: Search) -> QuerySet[Entry]:
     """Return the matching entries that this person may read, newest first."""
-    found: QuerySet[Entry] = Entry.objects.visible_to(user)
+    return matching(Entry.objects.visible_to(user), wanted).order_by("-id")
+
+
+def matching(found: QuerySet[Entry], wanted: Search) -> QuerySet[Entry]:
+    """Return the entries among `found` that match a search."""
     for word in wanted.text.split()[:WORDS]:
         found = found.filter(
             Q(object_label__icontains=word) | Q(action__icontains=word) | Q(actor__icontains=word)
@@ -84,7 +88,7 @@ def search(user: "User", wanted: Search) -> QuerySet[Entry]:
         found = found.filter(object_id=wanted.object)
     if wanted.received:
         found = found.filter(action__in=RECEIVED)
-    return _between(found, wanted.since, wanted.until).order_by("-id")
+    return _between(found, wanted.since, wanted.until)
 
 
 def page(user: "User", wanted: Search, *, before: UUID | None, after: UUID | None) -> Page:

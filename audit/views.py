@@ -1,18 +1,14 @@
 """Pages of the audit log: search, one entry, export. None of them changes anything else."""
 
-from collections.abc import AsyncIterator, Iterator
-from functools import partial
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
 from audit import chain, queries, services
+from audit import export as export_files
 from audit.forms import SearchForm
 from audit.models import Entry
 from common.heavy_views import computing
@@ -58,12 +54,7 @@ def export(request: UserRequest) -> StreamingHttpResponse:
     """Export a search as CSV. By POST, because this writes an entry."""
     wanted = _form(request).wanted()
     pieces = services.export_csv(wanted, by=request.user)
-    name = f"weir-audit-{timezone.localdate().isoformat()}.csv"
-    return StreamingHttpResponse(
-        _streamed(request, pieces),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return export_files.sent(request, pieces)
 
 
 def _form(request: UserRequest) -> SearchForm:
@@ -80,14 +71,3 @@ def _key(text: str | None) -> UUID | None:
         return UUID(text) if text else None
     except ValueError:
         return None
-
-
-def _streamed(request: HttpRequest, pieces: Iterator[str]) -> Iterator[str] | AsyncIterator[str]:
-    """Stream the pieces. Under ASGI, Django would read a synchronous iterator to its end before sending a byte."""
-    return _async(pieces) if isinstance(request, ASGIRequest) else pieces
-
-
-async def _async(pieces: Iterator[str]) -> AsyncIterator[str]:
-    following = sync_to_async(partial(next, pieces, None))
-    while (piece := await following()) is not None:
-        yield piece

@@ -15,5 +15,6 @@ urlpatterns = [
     path("schema/", views.Description.as_view(), name="schema"),
     path("docs/", views.docs, name="docs"),
     path("events/", events.Events.as_view(), name="events"),
+    path("", include("audit.api.urls")),
     re_path("", views.Nothing.as_view(), name="nothing"),
 ]

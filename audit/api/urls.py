@@ -1,0 +1,10 @@
+"""The addresses of the audit log in the REST API."""
+
+from django.urls import path
+
+from audit.api import entries
+
+urlpatterns = [
+    path("audit/", entries.Audit.as_view(), name="audit"),
+    path("audit/export/", entries.AuditExport.as_view(), name="audit_export"),
+]
