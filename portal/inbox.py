@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, TextField, Window
 from django.db.models.fields.json import KT
@@ -32,6 +33,8 @@ class InboxItem:
     url: str
     since: datetime
     turn: str
+    ids: dict[str, UUID]
+    """The ids of what it is about: its dataset, and what there is to decide on or to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,8 @@ def _to_review(user: User) -> Found:
     rows = CodeRequest.objects.to_review_by(user).select_related("dataset", "author")
     for item in _first(rows.order_by("state_changed_at")):
         url = reverse("requests:review", args=[item.latest_id])
-        yield _item("review", item, url, item.state_changed_at, Side.REVIEWER), item.total
+        ids = {"version": item.latest_id}
+        yield _item("review", item, url, item.state_changed_at, Side.REVIEWER, **ids), item.total
 
 
 def _to_check(user: User) -> Found:
@@ -111,7 +115,8 @@ def _to_check(user: User) -> Found:
     )
     for release in _first(rows):
         url = reverse("requests:check", args=[release.pk])
-        item = _item("check", release.run.request, url, release.state_changed_at, Side.REVIEWER)
+        ids = {"run": release.run_id, "release": release.pk}
+        item = _item("check", release.run.request, url, release.state_changed_at, Side.REVIEWER, **ids)
         yield item, release.total
 
 
@@ -133,6 +138,7 @@ def _to_grant(user: User) -> Found:
                 url=reverse("datasets:access", args=[wish.pk]),
                 since=wish.created_at,
                 turn=Side.REVIEWER,
+                ids={"dataset": wish.dataset_id, "access_request": wish.pk},
             ),
             wish.total,
         )
@@ -187,7 +193,8 @@ def _own_releases(user: User) -> Found:
     for release in _first(rows, "state"):
         url = reverse("requests:run", args=[release.run_id])
         kind = "released" if release.state == Release.State.RELEASED else "output_changes"
-        item = _item(kind, release.run.request, url, release.state_changed_at, Side.AUTHOR)
+        ids = {"run": release.run_id, "release": release.pk}
+        item = _item(kind, release.run.request, url, release.state_changed_at, Side.AUTHOR, **ids)
         yield item, release.total
 
 
@@ -205,6 +212,7 @@ def _answers(user: User) -> Found:
             url=each.url,
             since=each.since,
             turn=turn,
+            ids={"dataset": each.dataset_id, each.kind: each.pk},
         )
         yield item, totals[each.kind]
 
@@ -222,12 +230,13 @@ def _registrations(user: User) -> Found:
                 url=reverse("accounts:registrations"),
                 since=person.created_at,
                 turn="an admin",
+                ids={"person": person.pk},
             ),
             person.total,
         )
 
 
-def _item(kind: str, item: CodeRequest, url: str, since: datetime, turn: str) -> InboxItem:
+def _item(kind: str, item: CodeRequest, url: str, since: datetime, turn: str, **ids: UUID) -> InboxItem:
     return InboxItem(
         kind=kind,
         title=item.title or "Untitled",
@@ -236,4 +245,5 @@ def _item(kind: str, item: CodeRequest, url: str, since: datetime, turn: str) ->
         url=url,
         since=since,
         turn=turn,
+        ids={"dataset": item.dataset_id, "request": item.pk, **ids},
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from uuid import UUID
 
 import numpy as np
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -36,7 +37,9 @@ class Waiting:
     """One thing for somebody's inbox."""
 
     kind: str
+    pk: UUID
     title: str
+    dataset_id: UUID
     dataset: str
     who: str
     url: str
@@ -56,7 +59,9 @@ def _top_ups(user: User) -> Iterator[Waiting]:
     ]:
         yield Waiting(
             kind="top_up",
+            pk=item.pk,
             title=f"{item.budget.scientist} asks for a larger budget",
+            dataset_id=item.budget.promise.dataset_id,
             dataset=item.budget.promise.dataset.title,
             who=str(item.budget.scientist),
             url=reverse("privacy:top_up", args=[item.pk]),
@@ -70,7 +75,9 @@ def _answers(user: User) -> Iterator[Waiting]:
     for item in rows.select_related("budget__promise__dataset").order_by("visible_at")[:SHOWN]:
         yield Waiting(
             kind="answer",
+            pk=item.pk,
             title=title_of(item),
+            dataset_id=item.budget.promise.dataset_id,
             dataset=item.budget.promise.dataset.title,
             who="",
             url=reverse("privacy:answer", args=[item.pk]),
