@@ -2,7 +2,7 @@
 
 from django.urls import include, path, re_path
 
-from portal.api import events, inbox, views
+from portal.api import events, inbox, pages, views
 from requests_app.api import template
 
 app_name = "api"
@@ -16,6 +16,7 @@ urlpatterns = [
     path("inbox/", inbox.WhatWaits.as_view(), name="inbox"),
     path("schema/", views.Description.as_view(), name="schema"),
     path("docs/", views.docs, name="docs"),
+    path("docs/errors/", pages.errors, name="errors"),
     path("events/", events.Events.as_view(), name="events"),
     re_path("", views.Nothing.as_view(), name="nothing"),
 ]
