@@ -25,6 +25,7 @@ ADVICE: dict[str, str] = {
     "offset": "Continue the upload at the place that `offset` names.",
     "gone": "It was recalled, deleted or has expired. Repeating the call does not help.",
     "stale": "Read the object again, and repeat the change with the new ETag as If-Match.",
+    "tus_version": "Send “Tus-Resumable: 1.0.0”.",
     "too_large": "Send less: `detail` has the limit. Files are uploaded in chunks.",
     "unsupported_media_type": "Send `application/json` without compression; for uploads, the type of tus.",
     "locked": "Wait until the other program has finished, then ask where the upload continues.",

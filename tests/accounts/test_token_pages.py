@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
+from accounts import secrets
 from accounts.models import AccessToken, User
 from accounts.services import tokens
 from datasets.models import Dataset
@@ -114,7 +115,7 @@ def test_an_old_sign_in_is_confirmed_and_the_token_is_made_then(sign_in: Callabl
     assert (asked.status_code, AccessToken.objects.count()) == (302, 0)
     done = client.post(asked["Location"], {"password": make.PASSWORD})
     assert AccessToken.objects.get().name == "notebook"
-    assert AccessToken.objects.get().secret_hash == tokens.secrets.digest(secret_on(done.content.decode()))
+    assert AccessToken.objects.get().secret_hash == secrets.digest(secret_on(done.content.decode()))
 
 
 def test_a_token_is_revoked_after_a_question(as_: As):

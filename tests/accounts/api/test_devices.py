@@ -105,7 +105,7 @@ def test_too_many_that_wait(client: Client, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_beginnings_and_polls_are_counted_apart(client: Client, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(rates.time, "time", lambda: 1_000_000.0)
+    monkeypatch.setattr("common.rest.rates.time.time", lambda: 1_000_000.0)
     monkeypatch.setitem(rates.RATES, "sign_in", 1)
     begun = post(client, START, WANTED).json()
     problem(post(client, START, WANTED), 429, "too_many")
