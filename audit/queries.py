@@ -67,9 +67,14 @@ class Page:
         return "" if entry.person_id == entry.actor_id else self.people.get(entry.person_id, "")
 
 
-def search(user: "User", wanted: Search) -> QuerySet[Entry]:
-    """Return the matching entries that this person may read, newest first."""
-    return matching(Entry.objects.visible_to(user), wanted).order_by("-id")
+def readable(user: "User") -> QuerySet[Entry]:
+    """Return the part of the log that this person may read: the scope of the queries below, found out once a page."""
+    return Entry.objects.visible_to(user)
+
+
+def search(scope: QuerySet[Entry], wanted: Search) -> QuerySet[Entry]:
+    """Return the matching entries of a part of the log, newest first."""
+    return matching(scope, wanted).order_by("-id")
 
 
 def matching(found: QuerySet[Entry], wanted: Search) -> QuerySet[Entry]:
@@ -91,14 +96,16 @@ def matching(found: QuerySet[Entry], wanted: Search) -> QuerySet[Entry]:
     return _between(found, wanted.since, wanted.until)
 
 
-def page(user: "User", wanted: Search, *, before: UUID | None, after: UUID | None) -> Page:
+def page(scope: QuerySet[Entry], wanted: Search, *, before: UUID | None, after: UUID | None) -> Page:
     """Return one page of a search: the entries older than the key `before`, or newer than the key `after`."""
-    found = search(user, wanted)
+    found = search(scope, wanted)
     if after is not None:
-        near = list(found.filter(id__gt=_id(user, after)).order_by("id")[: PER_PAGE + 1])
+        near = list(found.filter(id__gt=_id(scope, after)).order_by("id")[: PER_PAGE + 1])
         rows, more_newer, more_older = near[:PER_PAGE][::-1], len(near) > PER_PAGE, True
     else:
-        near = list((found.filter(id__lt=_id(user, before)) if before is not None else found)[: PER_PAGE + 1])
+        near = list(
+            (found.filter(id__lt=_id(scope, before)) if before is not None else found)[: PER_PAGE + 1]
+        )
         rows, more_newer, more_older = near[:PER_PAGE], before is not None, len(near) > PER_PAGE
     return Page(
         entries=rows,
@@ -108,19 +115,19 @@ def page(user: "User", wanted: Search, *, before: UUID | None, after: UUID | Non
     )
 
 
-def _id(user: "User", key: UUID) -> QuerySet[Entry, int]:
-    """Return a subquery for the id; it is empty for an entry that this person may not read, so nothing matches."""
-    return Entry.objects.visible_to(user).filter(key=key).order_by().values_list("id", flat=True)
+def _id(scope: QuerySet[Entry], key: UUID) -> QuerySet[Entry, int]:
+    """Return a subquery for the id; it is empty for an entry outside the scope, so nothing matches."""
+    return scope.filter(key=key).order_by().values_list("id", flat=True)
 
 
 def about_person(user: "User", pk: UUID) -> QuerySet[Entry]:
     """Return what a person did and what concerned them."""
-    return search(user, Search(person=str(pk)))
+    return search(readable(user), Search(person=str(pk)))
 
 
-def dataset_names(user: "User") -> dict[str, str]:
-    """Return {id: newest title} of the datasets in the part of the log that this person may read."""
-    found = Entry.objects.visible_to(user).filter(object_type="dataset")
+def dataset_names(scope: QuerySet[Entry]) -> dict[str, str]:
+    """Return {id: newest title} of the datasets in a part of the log."""
+    found = scope.filter(object_type="dataset")
     newest = found.order_by("object_id", "-id").distinct("object_id").values_list("object_id", "object_label")
     return dict(sorted(newest, key=lambda pair: pair[1].lower()))
 
@@ -131,9 +138,9 @@ def addresses(ids: Iterable[str]) -> dict[str, str]:
     return dict(acted.distinct("actor_id").values_list("actor_id", "actor"))
 
 
-def action_kinds(user: "User") -> list[str]:
-    """Return the kinds of action that this person may read of: request, run, release, user and so on."""
-    found = Entry.objects.visible_to(user).order_by("action")
+def action_kinds(scope: QuerySet[Entry]) -> list[str]:
+    """Return the kinds of action in a part of the log: request, run, release, user and so on."""
+    found = scope.order_by("action")
     return sorted({action.split(".")[0] for action in found.values_list("action", flat=True).distinct()})
 
 

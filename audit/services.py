@@ -21,7 +21,7 @@ def export_csv(
     """
     with transaction.atomic():
         log.record("audit.export", by=by, on=by, dataset_id=wanted.dataset, search=wanted.shown())
-    found = queries.search(by, wanted)
+    found = queries.search(queries.readable(by), wanted)
     if dataset_ids is not None:
         found = found.filter(dataset_id__in=[str(pk) for pk in dataset_ids])
     return export.pieces(found)

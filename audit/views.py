@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.http import urlencode
@@ -18,10 +19,11 @@ from common.http import UserRequest, found
 @require_safe
 def entries(request: UserRequest) -> HttpResponse:
     """Search the part of the log that this person may read."""
-    form = _form(request)
+    scope = queries.readable(request.user)
+    form = _form(request, scope)
     wanted = form.wanted()
     page = queries.page(
-        request.user, wanted, before=_key(request.GET.get("before")), after=_key(request.GET.get("after"))
+        scope, wanted, before=_key(request.GET.get("before")), after=_key(request.GET.get("after"))
     )
     context = {
         "form": form,
@@ -36,14 +38,14 @@ def entries(request: UserRequest) -> HttpResponse:
 @require_safe
 def entry(request: UserRequest, pk: UUID) -> HttpResponse:
     """Show one entry: what changed, and whether its link in the chain is valid."""
-    readable = Entry.objects.visible_to(request.user).select_related("link")
-    item = found(readable, key=pk)
+    scope = queries.readable(request.user)
+    item = found(scope.select_related("link"), key=pk)
     link = getattr(item, "link", None)
     context = {
         "entry": item,
         "link": link,
         "sound": link is not None and chain.link(link.previous, item.payload) == link.hash,
-        "dataset": queries.dataset_names(request.user).get(item.dataset_id, ""),
+        "dataset": queries.dataset_names(scope).get(item.dataset_id, ""),
     }
     return render(request, "audit/entry.html", context)
 
@@ -52,16 +54,16 @@ def entry(request: UserRequest, pk: UUID) -> HttpResponse:
 @computing
 def export(request: UserRequest) -> StreamingHttpResponse:
     """Export a search as CSV. By POST, because this writes an entry."""
-    wanted = _form(request).wanted()
+    wanted = _form(request, queries.readable(request.user)).wanted()
     pieces = services.export_csv(wanted, by=request.user)
     return export_files.sent(request, pieces)
 
 
-def _form(request: UserRequest) -> SearchForm:
+def _form(request: UserRequest, scope: QuerySet[Entry]) -> SearchForm:
     return SearchForm(
         request.POST if request.method == "POST" else request.GET,
-        datasets=queries.dataset_names(request.user),
-        kinds=queries.action_kinds(request.user),
+        datasets=queries.dataset_names(scope),
+        kinds=queries.action_kinds(scope),
     )
 
 

@@ -126,14 +126,14 @@ def test_pages_are_cut_by_id_and_lead_back(monkeypatch: pytest.MonkeyPatch) -> N
     auditor, person = make.auditor(), make.user()
     ids = [entry(person).pk for _ in range(5)][::-1]
     wanted = queries.Search(action="test.")
-    first = queries.page(auditor, wanted, before=None, after=None)
-    second = queries.page(auditor, wanted, before=first.older, after=None)
-    third = queries.page(auditor, wanted, before=second.older, after=None)
+    first = queries.page(queries.readable(auditor), wanted, before=None, after=None)
+    second = queries.page(queries.readable(auditor), wanted, before=first.older, after=None)
+    third = queries.page(queries.readable(auditor), wanted, before=second.older, after=None)
     assert [[e.pk for e in page.entries] for page in (first, second, third)] == [ids[:2], ids[2:4], ids[4:]]
     assert (first.newer, third.older) == (None, None)
-    again = queries.page(auditor, wanted, before=None, after=third.newer)
+    again = queries.page(queries.readable(auditor), wanted, before=None, after=third.newer)
     assert ([e.pk for e in again.entries], again.older) == (ids[2:4], second.entries[-1].key)
-    start = queries.page(auditor, wanted, before=None, after=again.newer)
+    start = queries.page(queries.readable(auditor), wanted, before=None, after=again.newer)
     assert ([e.pk for e in start.entries], start.newer) == (ids[:2], None)
 
 
