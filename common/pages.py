@@ -39,12 +39,17 @@ def paginated(request: UserRequest, rows: "QuerySet[M] | Sequence[M]", size: int
     return Paginator(rows, size).get_page(request.GET.get("page"))
 
 
-def attempt(form: forms.BaseForm, act: Callable[[], object]) -> bool:
-    """Call `act` if the form is valid; return whether both succeeded. A refusal becomes an error of the form."""
+def attempt(
+    form: forms.BaseForm, act: Callable[[], object], *, raising: type[Refused] | tuple[()] = ()
+) -> bool:
+    """Call `act` if the form is valid; return whether both succeeded. A refusal becomes an error of the form, unless it
+    is one of `raising`."""
     if not form.is_valid():
         return False
     try:
         act()
+    except raising:
+        raise
     except Refused as refusal:
         form.add_error(None, str(refusal))
         return False

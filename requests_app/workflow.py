@@ -3,7 +3,7 @@
 Whose turn it is in each state is part of the table: every state has exactly one side that has to act.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -127,10 +127,17 @@ _MACHINE_OF: dict[type[models.Model], str] = {CodeRequest: "request", Run: "run"
 
 def refusal(name: str, item: CodeRequest | Run | Release, *, by: User) -> str | None:
     """Return why `by` cannot take this step now, or None. Pages show it on the disabled button."""
-    step = MACHINES[_MACHINE_OF[type(item)]][name]
-    if item.state not in step.sources:
-        return f"Not possible in this state: {item.get_state_display().lower()}."
-    return step.rule(by, item)
+    return refusals([name], item, by=by)[name]
+
+
+def refusals(names: Iterable[str], item: CodeRequest | Run | Release, *, by: User) -> dict[str, str | None]:
+    """Return the refusal of each of these steps. Steps with the same rule ask it once."""
+    machine = MACHINES[_MACHINE_OF[type(item)]]
+    steps = {name: machine[name] for name in names}
+    now = f"Not possible in this state: {item.get_state_display().lower()}."
+    asked = {step.rule for step in steps.values() if item.state in step.sources}
+    why = {rule: rule(by, item) for rule in asked}
+    return {name: why[step.rule] if item.state in step.sources else now for name, step in steps.items()}
 
 
 def take(name: str, item: Item, *, by: User, **changes: object) -> Item:
@@ -146,9 +153,14 @@ def take(name: str, item: Item, *, by: User, **changes: object) -> Item:
 
 def move(name: str, locked: Item, *, by: User, **changes: object) -> Item:
     """Do the same for an object that the caller has locked, in the caller's transaction."""
+    require(MACHINES[_MACHINE_OF[type(locked)]][name].rule, by, locked)
+    return proceed(name, locked, by=by, **changes)
+
+
+def proceed(name: str, locked: Item, *, by: User, **changes: object) -> Item:
+    """Do the same for an object that the caller has locked and then asked the step's rule about."""
     kind = _MACHINE_OF[type(locked)]
     step = MACHINES[kind][name]
-    require(step.rule, by, locked)
     if locked.state not in step.sources:
         raise Conflict(f"This is no longer possible: {locked.get_state_display().lower()}.")
     _write(name, kind, locked, step, by, changes)

@@ -20,7 +20,8 @@ AT_ONCE = 200
 
 
 def cancel(run: Run, *, by: User, acting: User) -> Run:
-    """Cancel a run: at once while it is queued, otherwise by asking its worker. `acting` takes the workflow step.
+    """Cancel a locked run: at once while it is queued, otherwise by asking its worker. `acting` takes the workflow step
+    and may: the caller has asked the rule, or acts for the portal.
 
     Raises Conflict when the run has already ended.
     """
@@ -31,7 +32,7 @@ def cancel(run: Run, *, by: User, acting: User) -> Run:
         return run
     if run.state != Run.State.QUEUED:
         return _stop(run, by=by, acting=acting)
-    changed = workflow.take("cancel_queued", run, by=acting, cancelled_by=by, finished_at=timezone.now())
+    changed = workflow.proceed("cancel_queued", run, by=acting, cancelled_by=by, finished_at=timezone.now())
     notifications.run_finished(changed)
     return changed
 
@@ -40,7 +41,7 @@ def _stop(run: Run, *, by: User, acting: User) -> Run:
     """Ask the worker to stop. A run whose code has ended but is not yet announced is cancelled after the same delay."""
     now = timezone.now()
     announce_at = announcement.cancel_announced_at(run, now, by=by)
-    changed = workflow.take("cancel", run, by=acting, cancelled_by=by, announce_at=announce_at)
+    changed = workflow.proceed("cancel", run, by=acting, cancelled_by=by, announce_at=announce_at)
     return announcement.announce(changed) if changed.ended_at is not None and announce_at <= now else changed
 
 

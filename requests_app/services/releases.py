@@ -30,12 +30,17 @@ def begin_check(release: Release, *, by: User) -> Release:
     """Mark the output check as begun, and compare the files with what has been released meanwhile."""
     with transaction.atomic():
         locked = rows.locked(release)
-        if locked.state == State.CHECKING:
-            require(rules.may_check_output, by, locked)
-            return locked
-        begun = workflow.take("begin_check", locked, by=by)
-        comparison.compare_again(begun.run)
-        return begun
+        require(rules.may_check_output, by, locked)
+        return _begun(locked, by=by)
+
+
+def _begun(locked: Release, *, by: User) -> Release:
+    """Begin the check of a locked release, unless it has begun, for somebody who may check it."""
+    if locked.state == State.CHECKING:
+        return locked
+    begun = workflow.proceed("begin_check", locked, by=by)
+    comparison.compare_again(begun.run)
+    return begun
 
 
 def set_verdict(output: Output, *, by: User, verdict: str, comment: str = "") -> Output:
@@ -60,7 +65,7 @@ def _open_release(run: Run, *, by: User) -> Release:
     require(rules.may_check_output, by, release)
     if release.state not in Release.OPEN:
         raise Conflict(_decided(release))
-    return begin_check(release, by=by)
+    return _begun(release, by=by)
 
 
 def _decided(release: Release) -> str:
@@ -93,7 +98,7 @@ def decide(release: Release, *, by: User, decision: str, comment: str = "") -> R
                 decided_at=now.isoformat(),
                 names_reviewers=visibility.record_names_reviewers(locked.run.request),
             )
-        done = workflow.take(
+        done = workflow.proceed(
             decision, locked, by=by, decided_by=by, decided_at=now, comment=words, record=record
         )
         completion.bytes_go(done.run)

@@ -28,7 +28,7 @@ def begin_review(version: Version, *, by: User) -> None:
         require(rules.may_begin_review, by, item)
         _refuse_stale(item, version)
         if item.state != State.IN_REVIEW:
-            workflow.take("begin_review", item, by=by)
+            workflow.proceed("begin_review", item, by=by)
 
 
 def _refuse_stale(item: CodeRequest, version: Version) -> None:
@@ -61,7 +61,9 @@ def review(  # noqa: PLR0913 -- a verdict with its scope, each part named at the
         scope = _scope(item, runs, days) if verdict == Verdict.APPROVE else (None, None)
         words = _words(verdict, comment)
         reason = "" if verdict == Verdict.APPROVE else words
-        changed = workflow.take(_step(item, version, verdict), item, by=by, state_reason=reason)
+        if verdict == Verdict.APPROVE:  # the rest of may_approve
+            require(rules.latest_revision_is_current, by, item)
+        changed = workflow.proceed(_step(item, version, verdict), item, by=by, state_reason=reason)
         given = Review.objects.create(
             version=version,
             reviewer=by,

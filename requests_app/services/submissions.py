@@ -27,7 +27,7 @@ def submit(item: CodeRequest, *, by: User, key: UUID) -> Version:
         require(rules.may_submit, by, locked)
         version = _new_version(locked, key)
         _end_approvals(locked, by=by)
-        changed = workflow.take("submit", locked, by=by, latest=version, state_reason="")
+        changed = workflow.proceed("submit", locked, by=by, latest=version, state_reason="")
         # The author's own mock run of exactly this version becomes part of what is reviewed.
         Run.objects.filter(request=locked, kind=Run.Kind.MOCK, sha256=version.sha256, version=None).update(
             version=version

@@ -9,9 +9,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.signin.reauthentication import confirmed_recently
 from common.access import require
-from common.errors import Refused
+from common.errors import Denied
 from common.http import UserRequest, found
-from common.pages import show
+from common.pages import attempt, show
 from requests_app import queries, rules, workflow
 from requests_app.forms import DecisionForm, ReasonForm
 from requests_app.models import Output, Release
@@ -44,6 +44,7 @@ def check(request: UserRequest, pk: UUID) -> HttpResponse:
 def _page(request: UserRequest, release: Release) -> dict[str, object]:
     run = release.run
     outputs = list(run.outputs.select_related("added_by").prefetch_related("looks"))
+    refusals = workflow.refusals(["begin_check", "release"], release, by=request.user)
     return {
         "release": release,
         "run": run,
@@ -55,9 +56,9 @@ def _page(request: UserRequest, release: Release) -> dict[str, object]:
         "open": release.state in Release.OPEN,
         "refused_outputs": list(run.refused_outputs.all()),
         "earlier": queries.release_history(run.request.dataset, before=release),
-        "begin_refusal": workflow.refusal("begin_check", release, by=request.user),
+        "begin_refusal": refusals["begin_check"],
         "may_download": rules.may_download_held(request.user, run) is None,
-        "refusal": workflow.refusal("release", release, by=request.user),
+        "refusal": refusals["release"],
         "decision_form": DecisionForm(),
         "endings": run_endings.of(run.approval) if run.approval else None,
     }
@@ -78,14 +79,11 @@ def begin(request: UserRequest, pk: UUID) -> HttpResponse:
 @confirmed_recently("Decide on held outputs")
 def decide(request: UserRequest, pk: UUID) -> HttpResponse:
     release = _release(request, pk)
-    require(rules.may_check_output, request.user, release)
     form = DecisionForm(request.POST)
-    if not form.is_valid():
-        return show(request, "requests/check", {**_page(request, release), "decision_form": form}, status=400)
-    try:
-        releases.decide(release, by=request.user, **form.cleaned_data)
-    except Refused as refused:
-        form.add_error(None, str(refused))
+    if not attempt(
+        form, lambda: releases.decide(release, by=request.user, **form.cleaned_data), raising=Denied
+    ):
+        require(rules.may_check_output, request.user, release)
         return show(request, "requests/check", {**_page(request, release), "decision_form": form}, status=400)
     messages.success(request, "Decision recorded. The author has been notified.")
     return redirect("requests:run", release.run_id)
