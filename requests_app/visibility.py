@@ -96,18 +96,28 @@ def verdicts(given: Iterable[Review], viewer: Viewer) -> list[Review]:
     return [review for review in given if sees_verdict(review.reviewer_id, viewer)]
 
 
-def viewer_of(
-    version: Version, user: User, reviews: Iterable[Review], *, is_reviewer: bool | None = None
-) -> Viewer:
-    """Return this person as a viewer of the version. `reviews` are the version's; `is_reviewer` saves a query."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What part a person has in a request: asked once, and the same for all its versions."""
+
+    is_author: bool
+    is_reviewer: bool
+
+
+def part_of(item: CodeRequest, user: User) -> Part:
+    is_author = rules.is_author(user, item) is None
+    return Part(is_author, not is_author and rules.is_reviewer(user, item) is None)
+
+
+def viewer_of(version: Version, user: User, reviews: Iterable[Review], *, part: Part | None = None) -> Viewer:
+    """Return this person as a viewer of the version. `reviews` are the version's; `part` if it is known already."""
     item = version.request
-    if is_reviewer is None:
-        is_reviewer = rules.is_reviewer(user, item) is None
+    part = part or part_of(item, user)
     return Viewer(
         pk=user.pk,
         author=item.author_id,
-        is_author=rules.is_author(user, item) is None,
-        is_reviewer=is_reviewer and item.author_id != user.pk,
+        is_author=part.is_author,
+        is_reviewer=part.is_reviewer and item.author_id != user.pk,
         is_auditor=user.is_auditor,
         has_decided=any(review.reviewer_id == user.pk for review in reviews),
         blinded=item.dataset.blinded,

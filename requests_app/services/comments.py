@@ -80,9 +80,9 @@ def _check_parent(version: Version, parent: Comment, by: User) -> None:
 
 
 def _is_held(version: Version, by: User, parent: Comment | None) -> bool:
-    viewer = visibility.viewer_of(
-        version, by, version.reviews.filter(reviewer=by), is_reviewer=by.pk != version.request.author_id
-    )
+    writes = by.pk == version.request.author_id  # may_comment has said that they have a part
+    part = visibility.Part(is_author=writes, is_reviewer=not writes)
+    viewer = visibility.viewer_of(version, by, version.reviews.filter(reviewer=by), part=part)
     return visibility.is_held(viewer, parent)
 
 

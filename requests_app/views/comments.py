@@ -14,7 +14,7 @@ from requests_app.forms import CommentForm
 from requests_app.models import Comment, Version
 from requests_app.views import threads
 from requests_app.views.review import page_of, readable_version
-from requests_app.visibility import Viewer
+from requests_app.visibility import Part, Viewer
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -26,7 +26,7 @@ def comment(request: UserRequest, pk: UUID) -> HttpResponse:
     form = CommentForm(request.POST)
     line = threads.number(request.POST.get("line"))
     if not form.is_valid():
-        return _line(request, version, line, form, status=400)
+        return _line(request, version, line, form)
     parent = _parent(version, form.cleaned_data["parent"])
     written = services.comment(
         version,
@@ -50,18 +50,21 @@ def _line(
     form: CommentForm | None = None,
     *,
     root: UUID | None = None,
-    status: int = 200,
+    part: Part | None = None,
 ) -> HttpResponse:
-    """Respond with the threads of one line, and a form if one is requested, for the page that `root` is shown on."""
-    if not request.htmx and status != 200:
+    """Respond with the threads of one line, and a form if one is requested, for the page that `root` is shown on.
+
+    A form that is bound has errors. `part` is this person's part in the request, if it is known already.
+    """
+    if not request.htmx and form is not None and form.is_bound:
         context = {
             **page_of(request, version),
             "comment_at": line,
             "line_form" if line else "comment_form": form,
         }
-        return show(request, "requests/review", context, status=status)
+        return show(request, "requests/review", context, status=400)
     page = _looked_at(request, version)
-    viewer = _viewer(request, page)
+    viewer = _viewer(request, page, part)
     shown = threads.of(page, viewer, queries.earlier_than(page))
     elsewhere = page.pk != version.pk
     if elsewhere:
@@ -96,36 +99,37 @@ def _looked_at(request: UserRequest, version: Version) -> Version:
     return readable_version(request, found(later, pk=on).pk)
 
 
-def _viewer(request: UserRequest, version: Version) -> Viewer:
-    return visibility.viewer_of(version, request.user, list(version.reviews.all()))
+def _viewer(request: UserRequest, version: Version, part: Part | None = None) -> Viewer:
+    return visibility.viewer_of(version, request.user, list(version.reviews.all()), part=part)
 
 
-def _comment(request: UserRequest, pk: UUID) -> Comment:
-    """Return a comment that this person may read, on code that they may read."""
+def _comment(request: UserRequest, pk: UUID) -> tuple[Comment, Part]:
+    """Return a comment that this person may read, on code that they may read, and their part in the request."""
     comment = found(Comment.objects.all(), pk=pk)
     version = readable_version(request, comment.version_id)
-    if pk not in {readable.pk for readable in threads.readable(version, _viewer(request, version))}:
+    part = visibility.part_of(version.request, request.user)
+    if pk not in {readable.pk for readable in threads.readable(version, _viewer(request, version, part))}:
         raise Http404
     comment.version = version
-    return comment
+    return comment, part
 
 
 @require_POST
 def drop(request: UserRequest, pk: UUID) -> HttpResponse:
-    comment = _comment(request, pk)
+    comment, part = _comment(request, pk)
     services.drop_comment(comment, by=request.user)
-    return _line(request, comment.version, comment.line, root=comment.parent_id or comment.pk)
+    return _line(request, comment.version, comment.line, root=comment.parent_id or comment.pk, part=part)
 
 
 @require_POST
 def resolve(request: UserRequest, pk: UUID) -> HttpResponse:
-    comment = _comment(request, pk)
+    comment, part = _comment(request, pk)
     services.resolve(comment, by=request.user)
-    return _line(request, comment.version, comment.line, root=comment.parent_id or comment.pk)
+    return _line(request, comment.version, comment.line, root=comment.parent_id or comment.pk, part=part)
 
 
 @require_POST
 def unresolve(request: UserRequest, pk: UUID) -> HttpResponse:
-    comment = _comment(request, pk)
+    comment, part = _comment(request, pk)
     services.unresolve(comment, by=request.user)
-    return _line(request, comment.version, comment.line, root=comment.parent_id or comment.pk)
+    return _line(request, comment.version, comment.line, root=comment.parent_id or comment.pk, part=part)

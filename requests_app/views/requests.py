@@ -69,11 +69,11 @@ def _page(item: CodeRequest, user: User) -> dict[str, object]:
         .select_related("release__decided_by", "release__recalled_by", "version", "asked_by")
         .order_by("-created_at")[:RUNS]
     )
-    is_author = rules.is_author(user, item) is None
-    is_reviewer = not is_author and rules.is_reviewer(user, item) is None
+    part = visibility.part_of(item, user)
+    is_author, is_reviewer = part.is_author, part.is_reviewer
     reads = is_author or is_reviewer or user.is_auditor
     runs = [visibility.redacted(run, reads_log=is_reviewer) for run in runs]
-    names = _keep_readable_reviews(item, versions, user, is_reviewer=is_reviewer)
+    names = _keep_readable_reviews(item, versions, user, part)
     return {
         "item": item,
         "versions": versions,
@@ -92,14 +92,14 @@ def _page(item: CodeRequest, user: User) -> dict[str, object]:
 
 
 def _keep_readable_reviews(
-    item: CodeRequest, versions: list[Version], user: User, *, is_reviewer: bool
+    item: CodeRequest, versions: list[Version], user: User, part: visibility.Part
 ) -> bool:
     """Attach to each version the verdicts that this person may read; return whether reviewers are named."""
     names = True
     for version in versions:
         given = list(version.reviews.all())
         version.request = item
-        viewer = visibility.viewer_of(version, user, given, is_reviewer=is_reviewer)
+        viewer = visibility.viewer_of(version, user, given, part=part)
         shown = visibility.verdicts(given, viewer) if viewer.has_part else []
         version.shown_reviews = shown  # type: ignore[attr-defined]
         names = visibility.names_reviewers(viewer)

@@ -81,7 +81,8 @@ def open_for_author(versions: Sequence[Version], code: str, user: User) -> list[
     """Return the open threads that an author may read, each with its line in the draft."""
     if not versions:
         return []
-    viewer = visibility.viewer_of(versions[0], user, (), is_reviewer=False)
+    part = visibility.Part(is_author=True, is_reviewer=False)
+    viewer = visibility.viewer_of(versions[0], user, (), part=part)
     found = Comment.objects.filter(_open(versions, since=None)).select_related("author")
     return _placed(list(found), versions, code, viewer)
 
