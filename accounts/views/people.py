@@ -213,7 +213,8 @@ def _invitations_page(
     request: UserRequest, form: InviteForm, *, link: str, status: int = 200
 ) -> HttpResponse:
     page = paginated(request, queries.invitations(request.user))
-    context = {"page": page, "form": form, "link": link, "refusal": rules.may_manage_people(request.user)}
+    refusal = None if link else rules.may_manage_people(request.user)
+    context = {"page": page, "form": form, "link": link, "refusal": refusal}
     return render(request, "accounts/invitations.html", context, status=status)
 
 

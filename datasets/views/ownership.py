@@ -21,7 +21,6 @@ page_with_form = require_http_methods(["GET", "HEAD", "POST"])
 
 @page_with_form
 def create(request: UserRequest) -> HttpResponse:
-    refusal = rules.may_create(request.user)
     form = CreateForm(request.POST or None)
     made: list[Dataset] = []
     if request.method == "POST" and attempt(
@@ -30,7 +29,7 @@ def create(request: UserRequest) -> HttpResponse:
         return redirect_with_message(
             request, "Dataset created. Add its first file.", "datasets:content", made[0].pk
         )
-    context = {"form": form, "refusal": refusal}
+    context = {"form": form, "refusal": rules.may_create(request.user)}
     return render(request, "datasets/create.html", context, status=400 if form.errors else 200)
 
 

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.signin.reauthentication import confirmed_recently
 from common.access import require
+from common.errors import Denied
 from common.http import UserRequest, found
 from common.pages import attempt, paginated
 from datasets import rules, services
@@ -139,7 +140,6 @@ def _access(
 @confirmed_recently("Decide on access to a dataset")
 def decide(request: UserRequest, pk: UUID) -> HttpResponse:
     item = _asked(request, pk)
-    require(rules.may_decide_access, request.user, item)
     form = DecisionForm(request.POST)
     grant = request.POST.get("verdict") == "grant"
 
@@ -147,9 +147,10 @@ def decide(request: UserRequest, pk: UUID) -> HttpResponse:
         given = form.cleaned_data
         services.decide_access(item, by=request.user, grant=grant, note=given["note"], days=given["days"])
 
-    if attempt(form, act):
+    if attempt(form, act, raising=Denied):
         message = "Access granted." if grant else "Request declined."
         return redirect_with_message(request, message, "datasets:access", pk)
+    require(rules.may_decide_access, request.user, item)
     return _access(request, item, form, status=400)
 
 
@@ -166,11 +167,13 @@ def revoke(request: UserRequest, pk: UUID) -> HttpResponse:
     """Revoke access, with a reason."""
     grants = Grant.objects.visible_to(request.user).select_related("dataset__owner", "user")
     grant = found(grants, pk=pk)
-    require(rules.may_revoke_access, request.user, grant.dataset)
     form = ReasonForm(request.POST or None)
-    if request.method == "POST" and attempt(
-        form, lambda: services.revoke_access(grant, by=request.user, reason=form.cleaned_data["reason"])
-    ):
+
+    def act() -> None:
+        services.revoke_access(grant, by=request.user, reason=form.cleaned_data["reason"])
+
+    if request.method == "POST" and attempt(form, act, raising=Denied):
         return redirect_with_message(request, "Access revoked.", "datasets:detail", grant.dataset_id)
+    require(rules.may_revoke_access, request.user, grant.dataset)
     context = {"form": form, "verb": "revoke", "grant": grant, "danger": True}
     return show_dataset(request, "reason", grant.dataset, context, status=400 if form.errors else 200)

@@ -141,9 +141,8 @@ def rows(request: UserRequest, pk: UUID) -> HttpResponse:
     if not first.isdecimal() or len(first) > 9:
         raise Refused("The address does not contain a valid row number. Go back to the table.")
     page = inspection.rows(table, by=request.user, first=int(first))
-    return show_dataset(
-        request, "rows", table.revision.dataset, {"table": table, "page": page}, tab="content"
-    )
+    shown = {"table": table, "page": page, "owns": True}  # only owners are shown rows
+    return show_dataset(request, "rows", table.revision.dataset, shown, tab="content")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -6,7 +6,6 @@ from django import forms, template
 from django.forms.boundfield import BoundField
 
 from datasets.models import Dataset
-from datasets.rules import is_dataset_owner
 from privacy import dates, queries, rules
 from privacy.engine.language.schema import ColumnSpec, Kind
 from privacy.models import Budget
@@ -72,13 +71,12 @@ def automatic_answers(context: template.Context, dataset: Dataset) -> dict[str, 
         if budget is not None:
             budget.promise = promise
             promise.dataset = dataset
-    owns = is_dataset_owner(user, dataset) is None
     return {
         "dataset": dataset,
         "promise": promise,
         "in_words": queries.promise_in_words_of(promise) if promise else None,
         "budget": budget,
-        "owns": owns,
+        "owns": context["owns"],
         "oversees": user.oversees,
         "ask_refusal": rules.may_ask(user, budget) if budget else None,
         "is_low": budget is not None and budget.is_low,

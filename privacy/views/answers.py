@@ -23,7 +23,7 @@ from privacy.engine.language.schema import TableSpec
 from privacy.engine.language.wire import decode
 from privacy.engine.measure.contributions import CAP
 from privacy.forms import HistoryFilter
-from privacy.models import Answer
+from privacy.models import Answer, Budget
 from privacy.presentation import exports, noise_advice, svg_charts, words
 from privacy.presentation.joint_intervals import Together, together
 from privacy.presentation.svg_charts import Bar, Share
@@ -42,7 +42,10 @@ FILES = {
 def index(request: UserRequest) -> HttpResponse:
     """List the budgets, and every question that this person may read."""
     user = request.user
-    budgets = list(queries.budgets_of(user)[:200])
+    own: list[Budget] = []
+    others: list[Budget] = []
+    for budget in queries.budgets_of(user)[:200]:
+        (others if rules.is_own(user, budget) else own).append(budget)
     answers = Answer.objects.visible_to(user)
     datasets = Dataset.objects.filter(pk__in=answers.order_by().values("budget__promise__dataset"))
     form = HistoryFilter(request.GET, datasets=datasets)
@@ -50,8 +53,8 @@ def index(request: UserRequest) -> HttpResponse:
     rows = _narrowed(answers, form.cleaned_data)
     page = paginated(request, rows.select_related("budget__promise__dataset", "budget__scientist", "line"))
     context = {
-        "own": [budget for budget in budgets if rules.is_own(user, budget) is None],
-        "others": [budget for budget in budgets if rules.is_own(user, budget)],
+        "own": own,
+        "others": others,
         "form": form,
         "page_obj": page,
         "filtered": any(form.cleaned_data.values()),
@@ -87,14 +90,14 @@ def the_answer(request: UserRequest, pk: UUID) -> Answer:
 def answer(request: UserRequest, pk: UUID) -> HttpResponse:
     """Show one answer; while it is being computed, the page polls."""
     item = the_answer(request, pk)
-    if item.is_out and item.seen_at is None and rules.is_own(request.user, item.budget) is None:
-        Answer.objects.filter(pk=item.pk, seen_at=None).update(seen_at=timezone.now())
-    return show(request, "privacy/answer", _context(request, item), parts={"answer-live"})
-
-
-def _context(request: UserRequest, item: Answer) -> dict[str, Any]:
-    query, promise = decode(item.query), item.budget.promise
     is_own = rules.is_own(request.user, item.budget) is None
+    if is_own and item.is_out and item.seen_at is None:
+        Answer.objects.filter(pk=item.pk, seen_at=None).update(seen_at=timezone.now())
+    return show(request, "privacy/answer", _context(request, item, is_own=is_own), parts={"answer-live"})
+
+
+def _context(request: UserRequest, item: Answer, *, is_own: bool) -> dict[str, Any]:
+    query, promise = decode(item.query), item.budget.promise
     context: dict[str, Any] = {
         "answer": item,
         "budget": item.budget,

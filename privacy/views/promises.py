@@ -20,6 +20,7 @@ from common.pages import attempt, paginated, show
 from datasets.models import Dataset
 from datasets.views.shared import owned
 from privacy import queries, rules, services
+from privacy.declarations import specs_of
 from privacy.engine.accounting import noise_epsilon, noise_mu
 from privacy.engine.language.schema import Kind, TableSpec
 from privacy.forms import GiveForm, LedgerFilter, ProtectForm, RowsForm
@@ -111,19 +112,21 @@ def protect(request: UserRequest, pk: UUID) -> HttpResponse:
     item = owned(request, pk, "promise")
     if hasattr(item, "promise"):
         return redirect("privacy:dataset", pk)
-    if why := rules.may_protect(request.user, item):
-        raise Denied(why)
-    tables = queries.tables_of(item, [])
-    form = _protect_form(tables, request.POST if request.method == "POST" else None)
     then = request.POST.get("then", "")
-    if then == "make" and attempt(form, lambda: services.protect(item, by=request.user, **form.chosen)):
+    revision = item.current
+    tables = specs_of(revision, []) if revision else {}
+    form = _protect_form(tables, request.POST if request.method == "POST" else None)
+    if then == "make" and attempt(
+        form, lambda: services.protect(item, by=request.user, **form.chosen), raising=Denied
+    ):
         messages.success(request, "Promise made. Now give scientists a budget.")
         return redirect("privacy:dataset", pk)
+    require(rules.may_protect, request.user, item)
     context = {
         **tabs(request, item),
         "form": form,
         "tables": [(table.name, table.subject, table.max_rows) for table in tables.values()],
-        "own_tables": item.current.tables.all() if item.current else [],
+        "own_tables": revision.tables.all() if revision else [],
         "in_words": _proposed(form) if form.is_bound else None,
         "confirming": then == "review" and form.is_valid(),
         "public_rows": form.chosen["public_rows"] if form.is_bound and form.is_valid() else {},

@@ -44,12 +44,14 @@ def new(request: UserRequest, dataset_pk: UUID) -> HttpResponse:
 @computing
 def edit(request: UserRequest, pk: UUID) -> HttpResponse:
     """Show and save the draft. Without JavaScript each button saves first and then acts."""
-    item = _own(request, pk)
     if request.method != "POST":
+        item = _own(request, pk)
         form = _form(item, initial=services.draft_of(item))
         return show(request, "requests/edit", _page(request, item, form), parts={"mock-panel", "findings"})
+    item = _known(request, pk)
     form = _form(item, request.POST)
     if not form.is_valid():
+        require(rules.may_edit, request.user, item)
         return show(request, "requests/edit", _page(request, item, form), status=400)
     try:
         services.save_draft(item, by=request.user, **form.cleaned_data)
@@ -84,12 +86,19 @@ def _written_elsewhere(
 
 def _own(request: UserRequest, pk: UUID) -> CodeRequest:
     """Return the author's own request; raise Denied for others who may know of it."""
+    item = _known(request, pk)
+    require(rules.may_edit, request.user, item)
+    return item
+
+
+def _known(request: UserRequest, pk: UUID) -> CodeRequest:
+    """Return a request that this person may know of, for a service that asks whether they may edit it."""
     visible = CodeRequest.objects.visible_to(request.user).select_related(
         "dataset__owner", "author", "latest"
     )
     item = found(visible, pk=pk)
-    require(rules.may_edit, request.user, item)
-    item.author = request.user
+    if item.author_id == request.user.pk:
+        item.author = request.user
     return item
 
 
@@ -135,9 +144,9 @@ def _mock_run(item: CodeRequest, user: User) -> dict[str, object]:
 @computing
 def autosave(request: UserRequest, pk: UUID) -> HttpResponse:
     """Save the valid fields from JavaScript and report errors in the others. GET returns the saved draft."""
-    item = _own(request, pk)
     if request.method != "POST":
-        return JsonResponse(services.draft_of(item))
+        return JsonResponse(services.draft_of(_own(request, pk)))
+    item = _known(request, pk)
     body = body_json(request, limit=BODY_LIMIT)
     form = _form(item, body)
     form.full_clean()

@@ -133,7 +133,7 @@ def _released(run: Run, release: Release | None, user: User) -> dict[str, object
 @require_safe
 def log(request: UserRequest, pk: UUID) -> HttpResponse:
     """Show or download a run's log, for those who may read it. Access to a private log is recorded."""
-    run = _readable(request, pk)
+    run = _known(request, pk)
     download = "download" in request.GET
     written = outputs.open_log(run, by=request.user, download=download)
     if download:
@@ -144,11 +144,9 @@ def log(request: UserRequest, pk: UUID) -> HttpResponse:
     return show(request, "requests/log", _log_page(run, written, request.user, LogExcerptForm()))
 
 
-def _readable(request: UserRequest, pk: UUID) -> Run:
+def _known(request: UserRequest, pk: UUID) -> Run:
     related = ("request__dataset__owner", "request__author", "version")
-    run = found(Run.objects.visible_to(request.user).select_related(*related), pk=pk)
-    require(rules.may_read_log, request.user, run)
-    return run
+    return found(Run.objects.visible_to(request.user).select_related(*related), pk=pk)
 
 
 def _log_page(run: Run, written: RunLog, user: User, form: LogExcerptForm) -> dict[str, object]:
@@ -166,11 +164,12 @@ def _log_page(run: Run, written: RunLog, user: User, form: LogExcerptForm) -> di
 @require_POST
 def excerpt(request: UserRequest, pk: UUID) -> HttpResponse:
     """Add an edited part of a private log to the run's outputs, to be decided on like any other file."""
-    run = _readable(request, pk)
+    run = _known(request, pk)
     form = LogExcerptForm(request.POST)
     if not form.is_valid():
         written = outputs.open_log(run, by=request.user)
         return show(request, "requests/log", _log_page(run, written, request.user, form), status=400)
+    require(rules.may_read_log, request.user, run)
     made = releases.add_log_excerpt(run, by=request.user, text=form.cleaned_data["text"])
     release = found(Release.objects.visible_to(request.user), run=made.run_id)
     return redirect("requests:check", release.pk)

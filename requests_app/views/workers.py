@@ -53,9 +53,9 @@ def _worker(request: UserRequest, pk: UUID) -> Worker:
 @require_POST
 @confirmed_recently("Pause all runs")
 def pause(request: UserRequest) -> HttpResponse:
-    require(rules.may_manage_workers, request.user)
     form = ReasonForm(request.POST)
     if not form.is_valid():
+        require(rules.may_manage_workers, request.user)
         return show(request, "requests/workers", _page(request, form), status=400)
     services.pause_runs(by=request.user, reason=form.cleaned_data["reason"])
     return redirect("requests:workers")
