@@ -1,5 +1,6 @@
 """Actions on uploads, which arrive in chunks, are read and become tables of a draft revision, and on its tables."""
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import PurePath
 
@@ -59,6 +60,19 @@ def receive(upload: Upload, *, by: User, offset: int, chunk: bytes, waits: bool 
     """
     upload = _locked_with_dataset(upload, waits=waits)
     require(rules.may_prepare_revision, by, upload.revision.dataset)
+    return _append(upload, offset, chunk)
+
+
+def take(revision: Revision, *, by: User, file_name: str, size: int, chunks: Iterable[bytes]) -> Upload:
+    """Take a file that has arrived in one request; each chunk is stored in a transaction of its own."""
+    upload = begin(revision, by=by, file_name=file_name, size=size)
+    for chunk in chunks:
+        with transaction.atomic():
+            upload = _append(_locked_with_dataset(upload), upload.offset, chunk)
+    return upload
+
+
+def _append(upload: Upload, offset: int, chunk: bytes) -> Upload:
     if upload.state != Upload.State.RECEIVING:
         raise Conflict(
             "This upload is complete or has failed, so it takes no more bytes. Load the page again."

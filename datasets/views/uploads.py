@@ -73,9 +73,8 @@ def plain(request: UserRequest, pk: UUID) -> HttpResponse:
     if not form.is_valid():
         raise Refused("Choose a CSV or Parquet file that is not empty.")
     file = form.cleaned_data["file"]
-    item = uploads.begin(revision, by=request.user, file_name=file.name, size=file.size)
-    for chunk in file.chunks(settings.UPLOAD_CHUNK):
-        item = uploads.receive(item, by=request.user, offset=item.offset, chunk=chunk)
+    chunks = file.chunks(settings.UPLOAD_CHUNK)
+    uploads.take(revision, by=request.user, file_name=file.name, size=file.size, chunks=chunks)
     return redirect_with_message(
         request, "File uploaded. It is now being read.", "datasets:content", pk, "files"
     )

@@ -162,6 +162,9 @@ CALLS: dict[str, Call] = {
     ],
     "uploads.begin": lambda c, by: uploads.begin(make.draft(c.draft), by=by, file_name="more.csv", size=3),
     "uploads.receive": lambda c, by: uploads.receive(c.upload, by=by, offset=0, chunk=b"a,b"),
+    "uploads.take": lambda c, by: uploads.take(
+        make.draft(c.draft), by=by, file_name="more.csv", size=3, chunks=[b"a,b"]
+    ),
     "uploads.cancel": lambda c, by: uploads.cancel(c.upload, by=by),
     "uploads.remove_table": lambda c, by: uploads.remove_table(_table(c), by=by),
     "inspection.rows": lambda c, by: inspection.rows(make.current(c.own).tables.all()[0], by=by, first=0),
