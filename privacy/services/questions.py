@@ -120,11 +120,24 @@ def quote(  # noqa: PLR0913 -- one of three prices, each named at the call
     declarations, when the caller has read them already. Raises Refused when the query cannot be priced.
     """
     require(rules.may_ask, by, budget)
+    declared = declared or declarations_of(budget)
+    return priced(budget, query, declared, error=error, epsilon=epsilon, share=share)
+
+
+def priced(  # noqa: PLR0913 -- as quote
+    budget: Budget,
+    query: Query,
+    declared: Declarations,
+    *,
+    error: float | None = None,
+    epsilon: float | None = None,
+    share: float | None = None,
+) -> Quote:
+    """Price a query for somebody about whom `rules.may_ask` has been asked. Otherwise call `quote`."""
     asked = _fixed(error=error, epsilon=epsilon, share=share)
     promise = budget.promise
     if isinstance(query.measure, KeyCounts) and not promise.threshold_delta:
         raise Refused("This dataset does not release undeclared values.")
-    declared = declared or declarations_of(budget)
     revision = declared.revision
     try:
         spec = _spec(declared.specs, query.table)

@@ -44,6 +44,7 @@ class Asked:
 
     form: QuestionForm
     table: TableSpec
+    declared: questions.Declarations
     lines: list[Line] = field(default_factory=list)
     query: Query | None = None
     quote: questions.Quote | None = None
@@ -69,11 +70,11 @@ def ask(request: UserRequest, pk: UUID) -> HttpResponse:
     declared = questions.declarations_of(budget)
     if request.method != "POST":
         start = _start(request, budget, declared.specs)
-        return _page(request, budget, _read(budget, start, request.user, declared))
-    asked = _read(budget, request.POST, request.user, declared)
+        return _page(request, budget, _read(budget, start, declared))
+    asked = _read(budget, request.POST, declared)
     if request.POST.get("then") in price_panel.BEFORE:
         first = _before(request.POST, budget, asked, declared.specs)
-        asked = _read(budget, first, request.user, declared)
+        asked = _read(budget, first, declared)
     if request.POST.get("then") != "ask":
         return _page(
             request,
@@ -117,7 +118,7 @@ def price(request: UserRequest, pk: UUID) -> HttpResponse:
     budget = the_budget(request, pk)
     if why := rules.may_ask(request.user, budget):
         raise Denied(why)
-    asked = _read(budget, request.POST, request.user, questions.declarations_of(budget))
+    asked = _read(budget, request.POST, questions.declarations_of(budget))
     return show(request, "privacy/parts/price_and_sides", _context(budget, asked, request.user))
 
 
@@ -226,12 +227,12 @@ def _line_data(lines: list[Line]) -> dict[str, str]:
     }
 
 
-def _read(budget: Budget, data: Mapping[str, Any], by: User, declared: questions.Declarations) -> Asked:
+def _read(budget: Budget, data: Mapping[str, Any], declared: questions.Declarations) -> Asked:
     """Parse and price the question; what cannot be parsed or is refused becomes `refusal`."""
     tables = declared.specs
     named = str(data.get("table", ""))
     table = tables[named] if named in tables else next(iter(tables.values()))
-    asked = Asked(QuestionForm(data, table=table), table, lines_of(data))
+    asked = Asked(QuestionForm(data, table=table), table, declared, lines_of(data))
     if not asked.form.is_valid():
         name, errors = next(iter(asked.form.errors.items()))
         asked.refusal = f"{asked.form.fields[name].label or name}: {errors[0]}"
@@ -243,7 +244,7 @@ def _read(budget: Budget, data: Mapping[str, Any], by: User, declared: questions
             asked.query = suggestions.applied(str(proposal), asked.query, asked.table)
             asked.changed = True
         price = asked.form.price(in_points=words.is_of_rank(asked.query))
-        asked.quote = questions.quote(budget, asked.query, by=by, declared=declared, **price)
+        asked.quote = questions.priced(budget, asked.query, declared, **price)
     except (Refused, QueryRefused) as refused:
         asked.refusal = str(refused)
     return _in_step(asked, data)
@@ -323,11 +324,10 @@ def _page(
     status: int = 200,
 ) -> HttpResponse:
     """Render the page. `more`: with room for another condition; `at_price`: scroll to the price."""
-    tables = budget.promise.dataset.current
     context = _context(budget, asked, request.user)
     context["blank_lines"] = range(len(asked.lines), min(MAX_LINES, len(asked.lines) + (2 if more else 1)))
     context["at_price"] = at_price
-    context["tables"] = tables.tables_declared if tables else ()
+    context["tables"] = asked.declared.revision.tables_declared
     return show(request, "privacy/ask", context, status=status)
 
 
