@@ -68,7 +68,7 @@ def take(revision: Revision, *, by: User, file_name: str, size: int, chunks: Ite
     upload = begin(revision, by=by, file_name=file_name, size=size)
     for chunk in chunks:
         with transaction.atomic():
-            upload = _append(_locked_with_dataset(upload), upload.offset, chunk)
+            upload = _append(_locked_with_dataset(upload, waits=True), upload.offset, chunk)
     return upload
 
 

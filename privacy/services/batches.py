@@ -85,7 +85,7 @@ def quote_many(
         raise Refused(f"Ask between 1 and {MOST} questions at once.")
     require(rules.may_ask, by, budget)
     declared = declared or questions.declarations_of(budget)
-    quotes = [_quote(budget, each, k, by, declared) for k, each in enumerate(wishes)]
+    quotes = [_quote(budget, each, k, declared) for k, each in enumerate(wishes)]
     free = questions.free_of_charge(budget, quotes)
     may_leave_out = budget.may_leave_out or budget_ledger.rests_on_constants(
         budget, *(_charge(each) for each, answered in zip(quotes, free, strict=True) if answered is None)
@@ -99,10 +99,10 @@ def quote_many(
     )
 
 
-def _quote(budget: Budget, wish: Wish, place: int, by: User, declared: Declarations) -> Quote:
+def _quote(budget: Budget, wish: Wish, place: int, declared: Declarations) -> Quote:
     prices = {"error": wish.error, "epsilon": wish.epsilon, "share": wish.share}
     try:
-        return questions.quote(budget, wish.query, by=by, declared=declared, **prices)
+        return questions.priced(budget, wish.query, declared, **prices)
     except Refused as refused:
         raise Refused(f"Question {place + 1}: {refused}") from refused
 

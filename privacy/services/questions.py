@@ -124,7 +124,7 @@ def quote(  # noqa: PLR0913 -- one of three prices, each named at the call
     return priced(budget, query, declared, error=error, epsilon=epsilon, share=share)
 
 
-def priced(  # noqa: PLR0913 -- as quote
+def priced(
     budget: Budget,
     query: Query,
     declared: Declarations,

@@ -78,7 +78,7 @@ class ReleaseFilters(FilterSet):
 class NewDecision(Body):
     """The decision on a run's outputs as a whole."""
 
-    verdict = serializers.ChoiceField(list(releases.DECISIONS))
+    decision = serializers.ChoiceField(list(releases.DECISIONS))
     comment = serializers.CharField(
         max_length=4000,
         allow_blank=True,

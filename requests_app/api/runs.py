@@ -206,7 +206,7 @@ class RequestTry(Endpoint):
     )
     def post(self, call: Call, key: UUID, pk: UUID) -> Run:
         """Run your saved draft on mock data. You see everything that it writes."""
-        return run_of(call, services.try_on_mock(own(call, pk), by=call.user, key=key).pk)
+        return run_of(call, services.run_on_mock(own(call, pk), by=call.user, key=key).pk)
 
 
 class OneRun(Endpoint):

@@ -41,7 +41,7 @@ TWICE = {
     ): "pricing and asking are two services, called one after the other",
     (
         "requests:try within the page",
-        "requests_app.may_try_on_mock",
+        "requests_app.may_run_on_mock",
     ): "the panel is shown anew: for a key that was used before, the service asks nothing",
     ("audit:export", "datasets.audited_dataset_ids"): "the choices of the form; then the service's own scope",
 }

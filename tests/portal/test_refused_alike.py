@@ -106,11 +106,11 @@ def test_files_that_were_not_released_do_not_exist_for_their_author(state):
     if state in {"released", "recalled"}:
         for output, verdict in zip(files, ("release", "withhold"), strict=True):
             releases.set_verdict(output, by=owner, verdict=verdict)
-        releases.decide(release, by=owner, verdict="release")
+        releases.decide(release, by=owner, decision="release")
     if state == "recalled":
         releases.recall(release, by=owner, reason="Because.")
     if state == "rejected":
-        releases.decide(release, by=owner, verdict="reject", comment="No.")
+        releases.decide(release, by=owner, decision="reject", comment="No.")
     people = {"author": item.author, "owner": owner, "auditor": make.auditor()}
     found = {
         name: [

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import AccessToken, Notification, User
-from accounts.notifications import tell
+from accounts.notifications import notify
 from tests import make
 from tests.rest import bearer, problem
 
@@ -20,8 +20,8 @@ def person() -> User:
 
 
 def test_notifications_are_listed_newest_first(client: Client, person: User):
-    tell([person, make.admin()], "First.", url="/datasets/")
-    tell([person], "Second.", url="/requests/")
+    notify([person, make.admin()], "First.", url="/datasets/")
+    notify([person], "Second.", url="/requests/")
     items = client.get(LIST, headers=bearer(person)).json()["items"]
     assert [(item["text"], item["url"], item["read_at"]) for item in items] == [
         ("Second.", "/requests/", None), ("First.", "/datasets/", None),
@@ -30,8 +30,8 @@ def test_notifications_are_listed_newest_first(client: Client, person: User):
 
 
 def test_one_is_marked_as_read(client: Client, person: User):
-    tell([person], "First.", url="/")
-    tell([person], "Second.", url="/")
+    notify([person], "First.", url="/")
+    notify([person], "Second.", url="/")
     headers = bearer(person)
     pk = Notification.objects.get(text="First.").pk
     read = client.post(f"{LIST}{pk}/read/", headers=headers)
@@ -50,13 +50,13 @@ def test_one_is_marked_as_read(client: Client, person: User):
 
 def test_all_are_marked_as_read(client: Client, person: User):
     other = make.admin()
-    tell([person, other], "First.", url="/")
+    notify([person, other], "First.", url="/")
     assert client.post(f"{LIST}read-all/", headers=bearer(person)).status_code == 204
     assert [item.user for item in Notification.objects.unread()] == [other]
 
 
 def test_foreign_notifications_do_not_exist(client: Client, person: User):
-    tell([make.admin()], "Theirs.", url="/")
+    notify([make.admin()], "Theirs.", url="/")
     headers = bearer(person)
     for pk in (Notification.objects.get().pk, uuid4()):
         problem(client.post(f"{LIST}{pk}/read/", headers=headers), 404, "not_found")
@@ -100,5 +100,5 @@ def test_foreign_tokens_do_not_exist(client: Client, person: User):
 
 def test_times_are_in_utc_whoever_asks(client: Client, person: User):
     client.force_login(person)
-    tell([person], "Now.", url="/")
+    notify([person], "Now.", url="/")
     assert client.get(LIST).json()["items"][0]["created_at"].endswith("Z")

@@ -30,7 +30,7 @@ BODIES: dict[str, Any] = {
     "request_revoke": {"reason": "x"},
     "version_comments": {"text": "x"},
     "version_review": {"seen": "0" * 64, "verdict": "approve"},
-    "release_decide": {"verdict": "release"},
+    "release_decide": {"decision": "release"},
     "release_recall": {"reason": "x"},
     "output_decision": {"verdict": "release"},
     "run_log_excerpt": {"text": "x"},

@@ -87,7 +87,7 @@ def test_what_was_recalled_is_no_longer_sent():
 def test_what_was_not_released_is_gone(django_capture_on_commit_callbacks: Any):
     item, _, path = ran(held_downloads=True)
     with django_capture_on_commit_callbacks(execute=True):
-        releases.decide(Release.objects.get(), by=item.dataset.owner, verdict="reject", comment="No.")
+        releases.decide(Release.objects.get(), by=item.dataset.owner, decision="reject", comment="No.")
     owner = As(item.dataset.owner)
     assert owner.read(path)["bytes_gone_at"] is not None
     problem(owner.get(f"{path}file/"), 410, "gone")

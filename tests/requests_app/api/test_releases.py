@@ -25,14 +25,14 @@ def test_a_release_from_the_check_to_the_recall():
     owner, author = As(item.dataset.owner), As(item.author)
     assert owner.act(f"{path}begin/")["state"] == "checking"
     (output,) = owner.read(path)["outputs"]
-    problem(owner.post(f"{path}decide/", {"verdict": "release"}), 400, "refused")
+    problem(owner.post(f"{path}decide/", {"decision": "release"}), 400, "refused")
     owner.act(f"/outputs/{output['id']}/decision/", {"verdict": "release"})
-    done = owner.act(f"{path}decide/", {"verdict": "release", "comment": "Fine."})
+    done = owner.act(f"{path}decide/", {"decision": "release", "comment": "Fine."})
     assert (done["state"], done["decided_by"]["id"]) == ("released", str(item.dataset.owner_id))
     read = author.read(path)
     assert (read["comment"], [file["name"] for file in read["outputs"]]) == ("Fine.", ["result.json"])
     assert read["outputs"][0]["check"] is None
-    problem(owner.post(f"{path}decide/", {"verdict": "release"}), 409, "conflict")
+    problem(owner.post(f"{path}decide/", {"decision": "release"}), 409, "conflict")
     recalled = owner.act(f"{path}recall/", {"reason": "A cell was too small."})
     assert (recalled["state"], recalled["recall_reason"]) == ("recalled", "A cell was too small.")
     assert author.read(path)["outputs"] == []
@@ -51,7 +51,7 @@ def test_nothing_of_held_files_is_said_to_others():
 @pytest.mark.parametrize("verb", ["begin", "decide", "recall"])
 def test_only_the_other_side_decides(verb: str):
     item, release, path = held()
-    body = {"decide": {"verdict": "reject", "comment": "No."}, "recall": {"reason": "No."}}.get(verb)
+    body = {"decide": {"decision": "reject", "comment": "No."}, "recall": {"reason": "No."}}.get(verb)
     problem(As(item.author).post(f"{path}{verb}/", body), 403, "denied")
     problem(As(item.dataset.owner, "read", "work").post(f"{path}{verb}/", body), 403, "token_scope")
     problem(As(make.scientist()).post(f"{path}{verb}/", body), 404, "not_found")
@@ -62,10 +62,10 @@ def test_only_the_other_side_decides(verb: str):
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        ({"verdict": "recall"}, "invalid"),
-        ({"verdict": "reject"}, "refused"),
-        ({"verdict": "reject", "comment": "x" * 4001}, "invalid"),
-        ({"verdict": "release"}, "refused"),
+        ({"decision": "recall"}, "invalid"),
+        ({"decision": "reject"}, "refused"),
+        ({"decision": "reject", "comment": "x" * 4001}, "invalid"),
+        ({"decision": "release"}, "refused"),
         ({}, "invalid"),
     ],
     ids=str,
@@ -79,7 +79,7 @@ def test_a_decision_that_is_not_right(body: Any, code: str):
 def test_an_admin_recalls_with_a_reason_and_reads_no_comment():
     item, _, path = held()
     Output.objects.update(verdict="release")
-    As(item.dataset.owner).act(f"{path}decide/", {"verdict": "release", "comment": "To you alone."})
+    As(item.dataset.owner).act(f"{path}decide/", {"decision": "release", "comment": "To you alone."})
     admin = As(make.admin())
     assert admin.read(path)["comment"] == ""
     problem(admin.post(f"{path}recall/", {"reason": ""}), 400, "invalid")
