@@ -17,13 +17,15 @@ FORM, SQL = "form", "sql"
 ERROR, EPSILON = "error", "epsilon"
 MOST_POINTS = 50
 NEEDS = {
-    "column": "mean person_mean sum variance quantiles person_amount distribution correlation regression",
-    "other": "correlation",
+    "column": "mean person_mean sum variance quantiles person_amount distribution histogram correlation covariance "
+    "regression",
+    "other": "correlation covariance",
     "features": "regression",
     "shares": "quantiles person_rows person_amount",
     "bins": "distribution",
+    "edges": "histogram",
     "text": "keys",
-    "by": "count people mean person_mean sum variance",
+    "by": "count people mean person_mean sum variance histogram covariance",
 }
 """The measures that use each field: the page shows only the fields in use."""
 SQL_SIDE = {"sql"}
@@ -64,6 +66,13 @@ class QuestionForm(forms.Form):
     )
     bins = forms.IntegerField(
         label="Bins", required=False, min_value=2, max_value=256, error_messages=_from_to(2, 256)
+    )
+    edges = forms.CharField(
+        label="Edges of the bins",
+        required=False,
+        max_length=TEXT_LIMIT,
+        help_text="Such as 0, 10, 50 or 0 to 100 by 5. A bin includes its lower edge, the last one both. Rows outside "
+        "all bins are not counted.",
     )
     by = forms.MultipleChoiceField(
         label="For each",

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from itertools import combinations_with_replacement, product
+from itertools import combinations_with_replacement, pairwise, product
 
 import numpy as np
 from scipy.optimize import isotonic_regression
@@ -11,12 +11,15 @@ from privacy.engine.language.query import (
     Correlation,
     Count,
     CountSubjects,
+    Covariance,
+    Histogram,
     Mean,
     Query,
     Regression,
     Sum,
     Variance,
 )
+from privacy.engine.language.sql_text import number
 from privacy.engine.measure.contributions import ONE, Integers
 from privacy.engine.measure.evaluate import Floats
 from privacy.engine.plan.designs import KAPPA, Design, Scale
@@ -27,6 +30,8 @@ from privacy.engine.plan.searches import SearchResult
 CLEAR = 5.0
 UP_TO = "at most"
 """Name of the key of a distribution's lines."""
+BIN = ("at least", "below")
+"""Names of the keys of a histogram's lines. The last bin includes its upper end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,17 +68,26 @@ def of_vector(query: Query, plan: Design, noisy: Integers, sigma: int) -> Figure
     """Return the figures of a query whose cells hold noisy sums. `noisy`: shape (cells, width)."""
     sums: Floats = noisy.astype(np.float64) * (plan.clip / ONE)
     sd = sigma * (plan.clip / ONE)
-    by = tuple(group.column for group in plan.groups)
-    keys = product(*(group.labels for group in plan.groups))
+    by, keys = _keys(plan)
     lines = [
         FigureLine(key=key, figures=_line(query, plan, row, sd)) for key, row in zip(keys, sums, strict=True)
     ]
     return Figures(by=by, lines=tuple(lines))
 
 
+def _keys(plan: Design) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the names of the keys, and the keys of all lines in order."""
+    by = tuple(group.column for group in plan.groups)
+    groups = product(*(group.labels for group in plan.groups))
+    if plan.bins is None:
+        return by, list(groups)
+    bins = list(pairwise(map(number, plan.bins.edges)))
+    return (*by, *BIN), [(*group, *ends) for group in groups for ends in bins]
+
+
 def _line(query: Query, plan: Design, row: Floats, sd: float) -> tuple[Figure, ...]:
     match query.measure:
-        case Count() | CountSubjects():
+        case Count() | CountSubjects() | Histogram():
             return (Figure(name="count", value=float(row[0]), half_width=Z95 * sd),)
         case Sum():
             return (Figure(name="sum", value=float(row[0]), half_width=Z95 * sd),)
@@ -81,6 +95,8 @@ def _line(query: Query, plan: Design, row: Floats, sd: float) -> tuple[Figure, .
             return (_mean(plan.scales[0], row, sd), _count(row[-1], sd))
         case Variance():
             return (_variance(plan.scales[0], row, sd), _count(row[-1], sd))
+        case Covariance():
+            return (_covariance(plan.scales, row, sd), _count(row[-1], sd))
         case Regression() | Correlation():
             return _fit(query.measure, plan, row, sd)
         case _:
@@ -110,6 +126,18 @@ def _variance(scale: Scale, row: Floats, sd: float) -> Figure:
     gradient = math.sqrt(4 * a * a + 1 + ((2 * a * a - b) / KAPPA) ** 2) / n
     value = scale.half**2 * max(0.0, b - a * a)
     return Figure(name="variance", value=value, half_width=Z95 * scale.half**2 * sd * gradient)
+
+
+def _covariance(scales: tuple[Scale, ...], row: Floats, sd: float) -> Figure:
+    """h_x h_y (S_xy/N - S_x S_y/N^2), by the delta method with gradient (-b, -a, 1, (2 a b - c)/KAPPA)/n."""
+    n = float(row[3]) / KAPPA
+    if n < CLEAR * sd / KAPPA or n < 1:
+        return Figure(name="covariance", value=None, half_width=None)
+    a, b, c = (float(total) / n for total in row[:3])
+    gradient = math.hypot(a, b, 1.0, (2 * a * b - c) / KAPPA) / n
+    unit = scales[0].half * scales[1].half
+    value = unit * min(1.0, max(-1.0, c - a * b))
+    return Figure(name="covariance", value=value, half_width=Z95 * unit * sd * gradient)
 
 
 def of_distribution(scale: Scale, back: Floats, noisy: Integers, sigma: int) -> Figures:

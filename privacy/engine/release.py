@@ -19,6 +19,7 @@ from privacy.engine.figures import Figures
 from privacy.engine.language.expressions import Binary, Column, Constant, Predicate
 from privacy.engine.language.query import Distribution, KeyCounts, PersonQuantiles, Quantiles, Query
 from privacy.engine.language.schema import QueryRefused
+from privacy.engine.measure.bins import bins_of
 from privacy.engine.measure.contributions import (
     FREE,
     ONE,
@@ -30,7 +31,7 @@ from privacy.engine.measure.contributions import (
     price_of,
     to_units,
 )
-from privacy.engine.measure.evaluate import EVERYWHERE, Bools, Rows, Values, evaluate, holds
+from privacy.engine.measure.evaluate import EVERYWHERE, PART, Bools, Rows, Values, evaluate, holds
 from privacy.engine.measure.kernels import (
     add_counts,
     add_grouped,
@@ -47,8 +48,6 @@ from privacy.engine.plan.persons import one_row_per_person
 from privacy.engine.plan.searches import Grid, search
 
 _NO_NUMBERS = np.empty(0, dtype=np.float64)
-PART = 2**17
-"""Rows that are evaluated together: their numbers fit into a processor's cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,8 +232,10 @@ def _fused(asked: _TableQuery) -> Collect | None:
     """Sum counts, sums and means of a column by at most one key in one compiled pass. None for other shapes."""
     plan, table, keep, price = asked.plan, asked.table, asked.kept, asked.price
     shape = _affine(plan)
-    if plan.mode != SUM or len(plan.groups) > 1 or shape is None:
+    keys = len(plan.groups) + (plan.bins is not None)
+    if plan.mode != SUM or keys > 1 or shape is None:
         return None
+    key = _only_key(plan, table.rows) if keys else None
     column, slope, shift, weight = shape
     x = table.rows.columns[column] if column else Values(_NO_NUMBERS, EVERYWHERE)
     numbers = (slope * ONE / plan.clip, shift * ONE / plan.clip, round(weight * ONE / plan.clip))
@@ -242,8 +243,7 @@ def _fused(asked: _TableQuery) -> Collect | None:
     def collect(active: Bools | None) -> tuple[Integers, npt.NDArray[Any]]:
         total, spent = asked.zeros(plan.cells, len(plan.coordinates))
         out = (price, EVERYWHERE if active is None else active, total, spent)
-        if plan.groups:
-            key = table.rows.columns[plan.groups[0].column]
+        if key is not None:
             codes = (key.numbers, key.valid)
             if not column:
                 add_counts(table.offsets, keep, *codes, numbers[2], *out)
@@ -256,6 +256,11 @@ def _fused(asked: _TableQuery) -> Collect | None:
         return total, spent
 
     return collect
+
+
+def _only_key(plan: Design, rows: Rows) -> Values:
+    """Return the code of each row, for a query with one key."""
+    return bins_of(plan.bins.of, plan.bins.edges, rows) if plan.bins else rows.columns[plan.groups[0].column]
 
 
 def _affine(plan: Design) -> tuple[str, float, float, float] | None:
@@ -274,10 +279,12 @@ def _affine(plan: Design) -> tuple[str, float, float, float] | None:
 def _cells(plan: Design, usable: Bools, rows: Rows) -> Codes:
     """Return the output cell of each row, -1 where the row is left out. Shape (rows,)."""
     cells = np.zeros(rows.length, dtype=np.int64)
-    for group in plan.groups:
-        found = rows.column(group.column)
+    keys = [(rows.column(group.column), len(group.labels)) for group in plan.groups]
+    if plan.bins:
+        keys.append((bins_of(plan.bins.of, plan.bins.edges, rows), plan.bins.many))
+    for found, many in keys:
         usable = usable & found.valid
-        cells = cells * len(group.labels) + found.numbers.astype(np.int64)
+        cells = cells * many + found.numbers.astype(np.int64)
     return np.where(usable, cells, -1).astype(np.int32)
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from common import spreadsheets
-from privacy.engine.figures import UP_TO
+from privacy.engine.figures import BIN, UP_TO
 from privacy.engine.language.expressions import Column
-from privacy.engine.language.query import Distribution
+from privacy.engine.language.query import Distribution, Histogram
 from privacy.engine.language.wire import decode
 from privacy.engine.measure.contributions import CAP
 from privacy.engine.plan import joint
@@ -45,16 +45,14 @@ def answer_csv(answer: Answer) -> str:
 
 
 def _key_name(name: str, answer: Answer) -> str:
-    """Return the heading of a group column; a distribution's is named after what is distributed."""
-    if name != UP_TO:
+    """Return the heading of a group column; the ends of bins are named after what is in the bins."""
+    if name not in {UP_TO, *BIN}:
         return name
-    match decode(answer.query).measure:
-        case Distribution(Column(of)):
-            return f"{of}_at_most"
-        case Distribution():
-            return "at_most"
-        case _:
-            return name
+    query = decode(answer.query)
+    measure, plain = query.measure, name.replace(" ", "_")
+    if name in query.by or not isinstance(measure, Distribution | Histogram):
+        return name
+    return f"{measure.of.name}_{plain}" if isinstance(measure.of, Column) else plain
 
 
 def has_ends(figure: Mapping[str, object]) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from privacy.engine.language.query import Correlation, Query, Regression, Variance
+from privacy.engine.language.query import Correlation, Covariance, Query, Regression, Variance
 from privacy.engine.language.schema import TableSpec
 from privacy.presentation.caps_in_words import rows_per_person
 
@@ -32,7 +32,7 @@ def _ways(query: Query, table: TableSpec | None) -> list[str]:
     return [
         *(
             ["narrower bounds (LEAST and GREATEST)"]
-            if isinstance(measure, Regression | Correlation | Variance)
+            if isinstance(measure, Regression | Correlation | Variance | Covariance)
             else []
         ),
         *(

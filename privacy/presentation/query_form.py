@@ -3,8 +3,10 @@
 A query that the form has no fields for (arithmetic, OR) cannot be converted back: only SQL can show it.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from privacy.engine.language.bounds import check_readable
@@ -20,10 +22,13 @@ from privacy.engine.language.expressions import (
     Predicate,
 )
 from privacy.engine.language.query import (
+    MAX_EDGES,
     Correlation,
     Count,
     CountSubjects,
+    Covariance,
     Distribution,
+    Histogram,
     KeyCounts,
     Mean,
     Measure,
@@ -47,7 +52,9 @@ MEASURES = {
     "variance": "Variance",
     "quantiles": "Median and other quantiles",
     "distribution": "Distribution",
+    "histogram": "Histogram",
     "correlation": "Correlation of two columns",
+    "covariance": "Covariance of two columns",
     "regression": "Linear regression",
     "person_rows": "How many rows does a person have?",
     "person_amount": "How much does one person add up to?",
@@ -67,6 +74,7 @@ OPERATORS = {
 }
 GUIDE = "0.98"
 """The quantile over people at which a guide looks for a clip."""
+EVEN = re.compile(r"(\S+) to (\S+) by (\S+)")
 WITHOUT_VALUE = {"missing", "present"}
 YES_NO = {"yes": "1", "true": "1", "1": "1", "no": "0", "false": "0", "0": "0"}
 
@@ -106,8 +114,11 @@ def _measure(fields: Mapping[str, Any]) -> Measure:  # noqa: C901, PLR0911 -- on
     name = _chosen(fields, "column", "Choose the column to compute it from.")
     of = Column(name)
     match kind:
-        case "correlation":
-            return Correlation(of, Column(_chosen(fields, "other", "Choose the second column.")))
+        case "correlation" | "covariance":
+            other = Column(_chosen(fields, "other", "Choose the second column."))
+            return Correlation(of, other) if kind == "correlation" else Covariance(of, other)
+        case "histogram":
+            return Histogram(of, _edges(str(fields.get("edges") or "")))
         case "regression":
             features = tuple(fields.get("features") or ())
             return Regression(of, tuple(map(Column, features)), features)
@@ -127,6 +138,19 @@ def _chosen(fields: Mapping[str, Any], name: str, otherwise: str) -> str:
     if not fields.get(name):
         raise QueryRefused(otherwise)
     return str(fields[name])
+
+
+def _edges(text: str) -> tuple[float, ...]:
+    """`0, 10, 50`, or `0 to 100 by 5`, computed in decimals so that 0 to 1 by 0.1 has an edge at 0.3."""
+    if not text.strip():
+        raise QueryRefused("Enter the edges of the bins, such as 0, 10, 20 or 0 to 100 by 5.")
+    if not (even := EVEN.fullmatch(text.strip())):
+        return tuple(_number(part, "an edge") for part in _parts(text))
+    ends = [Decimal(repr(_number(part, "an edge"))) for part in even.groups()]
+    low, high, step = ends
+    if not all(map(Decimal.is_finite, ends)) or not low < high < low + MAX_EDGES * step:
+        raise QueryRefused(f"“{text[:40]}” does not make 2 to {MAX_EDGES} edges. Choose another step.")
+    return tuple(float(low + k * step) for k in range(int((high - low) / step) + 1))
 
 
 def _shares(text: str) -> tuple[float, ...]:
@@ -203,7 +227,7 @@ def _parts_of(where: Predicate | None) -> tuple[Predicate, ...]:
     return where.parts if isinstance(where, And) and _between(where) is None else (where,)
 
 
-def _fields(measure: Measure) -> dict[str, Any] | None:  # noqa: C901, PLR0911 -- one case a kind
+def _fields(measure: Measure) -> dict[str, Any] | None:  # noqa: C901, PLR0911, PLR0912 -- one case a kind
     match measure:
         case Count() | CountSubjects():
             return {"measure": "count" if isinstance(measure, Count) else "people"}
@@ -223,8 +247,11 @@ def _fields(measure: Measure) -> dict[str, Any] | None:  # noqa: C901, PLR0911 -
             return {"measure": "person_amount", "column": name, "shares": ", ".join(map(number, at))}
         case Distribution(Column(name), bins):
             return {"measure": "distribution", "column": name, "bins": bins}
-        case Correlation(Column(x), Column(y)):
-            return {"measure": "correlation", "column": x, "other": y}
+        case Histogram(Column(name), edges):
+            return {"measure": "histogram", "column": name, "edges": ", ".join(map(number, edges))}
+        case Correlation(Column(x), Column(y)) | Covariance(Column(x), Column(y)):
+            kind = "correlation" if isinstance(measure, Correlation) else "covariance"
+            return {"measure": kind, "column": x, "other": y}
         case Regression(Column(target), features, names) if _are_columns(features, names):
             return {"measure": "regression", "column": target, "features": list(names)}
         case _:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from privacy.engine.language import sql_text
 from privacy.engine.language.bounds import bounds
 from privacy.engine.language.expressions import Clip, Column, Expression
-from privacy.engine.language.query import Count, CountSubjects, Query, Sum
+from privacy.engine.language.query import Count, CountSubjects, Histogram, Query, Sum
 from privacy.engine.language.schema import ColumnSpec, TableSpec
 from privacy.engine.measure.evaluate import Bools
 from privacy.engine.plan.caps import is_capped, rows_that_count
@@ -55,9 +55,9 @@ def applied(name: str, query: Query, table: TableSpec) -> Query:
 
 
 def is_absolute(query: Query) -> bool:
-    """Return whether its error is its noise alone. The error of a mean or another ratio grows as fewer rows count, so
-    a smaller clip saves nothing."""
-    return isinstance(query.measure, Count | CountSubjects | Sum)
+    """Return whether its error is its noise alone. The error of a mean or another ratio grows as fewer rows count, so a
+    smaller clip saves nothing."""
+    return isinstance(query.measure, Count | CountSubjects | Sum | Histogram)
 
 
 def pinning(query: Query, table: TableSpec) -> Iterator[tuple[ColumnSpec, float]]:

@@ -114,11 +114,7 @@ def curve(shares: Sequence[Share], begin: float, width: int, title: str) -> str:
         return TOP + (1 - min(1.0, max(0.0, share))) * (bottom - TOP)
 
     parts = list(_share_grid((0.0, 0.25, 0.5, 0.75, 1.0), y, left, right))
-    marks = [mark for mark in ticks(begin, end, 6 if width > 500 else 3) if begin <= mark <= end]
-    step = marks[1] - marks[0] if len(marks) > 1 else 1.0
-    for mark in marks:
-        parts.append(_line("chart-grid", x(mark), bottom, x(mark), bottom + 4))
-        parts.append(_tick(x(mark), bottom, _number(mark, _decimals(step)), width))
+    parts += _below(begin, end, x, bottom, width)
     band = [(each.at, each.low) for each in shares] + [(each.at, each.high) for each in reversed(shares)]
     for name, corners, closed in (
         ("chart-area", [(begin, 0.0), *band], "Z"),
@@ -127,6 +123,60 @@ def curve(shares: Sequence[Share], begin: float, width: int, title: str) -> str:
         path = "L".join(f"{x(at):.1f} {y(share):.1f}" for at, share in corners)
         parts.append(f'<path class="{name}" d="M{path}{closed}"/>')
     return _svg(width, height, title, parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A bin of a histogram: its ends, its count and the ends of the 95 % interval."""
+
+    begin: float
+    end: float
+    value: float
+    low: float
+    high: float
+
+
+def histogram(items: Sequence[Column], width: int, title: str) -> str:
+    """Upright bars over the bins, as wide as these are, with their 95 % intervals."""
+    height, left, right = 240, 58, width - 14
+    bottom, begin, end = height - AXIS, items[0].begin, items[-1].end
+    low, high = _range([Bar("", item.value, item.low, item.high) for item in items])
+    marks = ticks(low, high, 4)
+    low, high = min(low, marks[0]), max(high, marks[-1])
+
+    def x(value: float) -> float:
+        return left + (value - begin) / (end - begin) * (right - left)
+
+    def y(count: float) -> float:
+        return TOP + (high - count) / (high - low) * (bottom - TOP)
+
+    parts = []
+    for mark in marks:
+        parts.append(_line("chart-grid", left, y(mark), right, y(mark)))
+        parts.append(
+            _text("chart-tick", left - 6, y(mark) + 4, _number(mark, _decimals(marks[1] - marks[0])), "end")
+        )
+    parts += _below(begin, end, x, bottom, width)
+    for item in items:
+        over, under = sorted((y(item.value), y(0)))
+        wide = max(1.0, x(item.end) - x(item.begin) - 1)
+        parts.append(
+            f'<rect class="chart-bar" x="{x(item.begin):.1f}" y="{over:.1f}" width="{wide:.1f}" '
+            f'height="{max(1.0, under - over):.1f}"/>'
+        )
+        middle = x(item.begin) + wide / 2
+        parts.append(_line("chart-error", middle, y(item.low), middle, y(item.high)))
+    parts.append(_line("chart-zero", left, y(0), right, y(0)))
+    return _svg(width, height, title, parts)
+
+
+def _below(begin: float, end: float, x: Scale, bottom: float, width: float) -> Iterator[str]:
+    """The numbers below a chart whose values lie between these two."""
+    marks = [mark for mark in ticks(begin, end, 6 if width > 500 else 3) if begin <= mark <= end]
+    step = marks[1] - marks[0] if len(marks) > 1 else 1.0
+    for mark in marks:
+        yield _line("chart-grid", x(mark), bottom, x(mark), bottom + 4)
+        yield _tick(x(mark), bottom, _number(mark, _decimals(step)), width)
 
 
 def _share_grid(shares: Sequence[float], y: Scale, left: float, right: float) -> Iterator[str]:

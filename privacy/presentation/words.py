@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, Context, Decimal
 
 from privacy import dates
-from privacy.engine.figures import UP_TO
+from privacy.engine.figures import BIN, UP_TO
 from privacy.engine.language.expressions import (
     And,
     Binary,
@@ -27,7 +27,9 @@ from privacy.engine.language.query import (
     Correlation,
     Count,
     CountSubjects,
+    Covariance,
     Distribution,
+    Histogram,
     KeyCounts,
     Mean,
     Measure,
@@ -44,7 +46,7 @@ from privacy.engine.plan.designs import design
 
 FLAGS = {"0": "no", "1": "yes"}
 SIGNS = {"=": "is", "!=": "is not", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
-MAIN = {"count", "sum", "mean", "variance", "quantile"}
+MAIN = {"count", "sum", "mean", "variance", "covariance", "quantile"}
 """Figures in the answer's own unit."""
 OPERATORS = {"+": "+", "-": "\N{MINUS SIGN}", "*": "×", "/": "/"}
 LONGEST = 60
@@ -55,6 +57,7 @@ FIGURES = {
     "sum": "Sum",
     "mean": "Mean",
     "variance": "Variance",
+    "covariance": "Covariance",
     "quantile": "Value",
     "share": "Share of rows up to here",
     "correlation": "Correlation",
@@ -96,8 +99,12 @@ def measure(item: Measure) -> str:  # noqa: C901, PLR0911 -- one case a kind
             return f"{_quantiles(at)} of each person’s {what}{_at(at)}"
         case Distribution(of, bins):
             return f"Distribution of {expression(of)} in {bins} bins"
-        case Correlation(x, y):
-            return f"Correlation of {expression(x)} and {expression(y)}"
+        case Histogram(of, edges):
+            many = f"{len(edges) - 1} bin{'' if len(edges) == 2 else 's'}"
+            return f"Histogram of {expression(of)} in {many} from {plain(edges[0])} to {plain(edges[-1])}"
+        case Correlation(x, y) | Covariance(x, y):
+            name = "Correlation" if isinstance(item, Correlation) else "Covariance"
+            return f"{name} of {expression(x)} and {expression(y)}"
         case Regression(target, _, names):
             return f"Regression of {expression(target)} on {', '.join(names)}"
 
@@ -186,12 +193,20 @@ def condition(node: Predicate) -> str:  # noqa: C901 -- one case a kind
 
 
 def label(column: str, value: str, table: TableSpec | None) -> str:
-    """Return the display text of a declared value, or of the upper end of a bin."""
-    if column == UP_TO:
-        return grouped(float(value))
+    """Return the display text of a declared value, or of an end of a bin."""
     columns: Mapping[str, object] = table.columns if table else {}
+    if column in {UP_TO, *BIN} - set(columns):
+        return grouped(float(value))
     is_flag = table is not None and column in columns and table.columns[column].kind == Kind.BOOLEAN
     return FLAGS.get(value, value) if is_flag else value
+
+
+def group(by: Sequence[str], key: Sequence[str], table: TableSpec | None) -> str:
+    """A group in one line: `north · 10 to 20`."""
+    labels = [label(column, each, table) for column, each in zip(by, key, strict=True)]
+    if tuple(by[-2:]) == BIN:
+        labels[-2:] = [" to ".join(labels[-2:])]
+    return " · ".join(labels)
 
 
 def figure_name(name: str) -> str:
@@ -205,10 +220,11 @@ def bounds(spec: ColumnSpec) -> str:
 
 
 def key_name(column: str, query: Query, table: TableSpec | None) -> str:
-    """Return the heading of a column of groups; for a distribution, with the unit of its bin ends."""
-    if not isinstance(query.measure, Distribution):
+    """Return the heading of a column of groups; for the ends of bins, with their unit."""
+    ends = {UP_TO: "up to", **dict(zip(BIN, ("from", "to"), strict=True))}
+    if not isinstance(query.measure, Distribution | Histogram) or column not in ends or column in query.by:
         return column
-    return with_unit("up to", unit_of(query.measure.of, table) if table else "")
+    return with_unit(ends[column], unit_of(query.measure.of, table) if table else "")
 
 
 def with_unit(name: str, unit_: str) -> str:
@@ -218,7 +234,7 @@ def with_unit(name: str, unit_: str) -> str:
 def unit(query: Query, table: TableSpec) -> str:
     """Return the unit of the answer's main figure."""
     match query.measure:
-        case Count():
+        case Count() | Histogram():
             return "rows"
         case CountSubjects() | KeyCounts():
             return "people"
@@ -230,6 +246,8 @@ def unit(query: Query, table: TableSpec) -> str:
             return unit_of(of, table)
         case Variance(of):
             return _squared(unit_of(of, table))
+        case Covariance(x, y):
+            return _multiplied(unit_of(x, table), unit_of(y, table))
         case _:
             return ""
 
@@ -250,6 +268,13 @@ def unit_of(node: Expression, table: TableSpec) -> str:
 def _squared(unit_: str) -> str:
     """Return only for a unit of one word or sign that has no exponent yet."""
     return f"{unit_}²" if unit_ and " " not in unit_ and unit_[-1] not in "²³" else ""
+
+
+def _multiplied(one: str, other: str) -> str:
+    """Return the product of two units of one word or sign; empty where one of them is unknown."""
+    if one == other:
+        return _squared(one)
+    return f"{one}·{other}" if one and other and " " not in one + other else ""
 
 
 def figure_unit(name: str, query: Query, table: TableSpec) -> str:

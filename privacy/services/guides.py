@@ -11,7 +11,7 @@ from typing import Any
 
 from privacy.engine.language import wire
 from privacy.engine.language.bounds import bounds
-from privacy.engine.language.query import Count, Mean, PersonQuantiles, Query, Sum
+from privacy.engine.language.query import Count, Histogram, Mean, PersonQuantiles, Query, Sum
 from privacy.engine.language.schema import QueryRefused, TableSpec
 from privacy.engine.plan import pricing
 from privacy.engine.plan.caps import rows_that_count
@@ -39,7 +39,7 @@ def guide(budget: Budget, quote: Quote) -> tuple[Query, Offer] | None:
     """
     query, spec = quote.query, quote.spec
     measure = query.measure
-    if not isinstance(measure, Count | Sum | Mean) or _counts_people(query):
+    if not isinstance(measure, Count | Sum | Mean | Histogram) or _counts_people(query):
         return None
     asked = PersonQuantiles(measure.of) if isinstance(measure, Sum) else PersonQuantiles()
     found = Query(table=query.table, measure=asked, where=query.where)

@@ -18,7 +18,7 @@ from common.pages import paginated, show
 from datasets.models import Dataset
 from privacy import queries, rules
 from privacy.engine.accounting import noise_epsilon
-from privacy.engine.language.query import Distribution, Query
+from privacy.engine.language.query import Distribution, Histogram, Query
 from privacy.engine.language.schema import TableSpec
 from privacy.engine.language.wire import decode
 from privacy.engine.measure.contributions import CAP
@@ -26,7 +26,7 @@ from privacy.forms import HistoryFilter
 from privacy.models import Answer, Budget
 from privacy.presentation import exports, noise_advice, svg_charts, words
 from privacy.presentation.joint_intervals import Together, together
-from privacy.presentation.svg_charts import Bar, Share
+from privacy.presentation.svg_charts import Bar, Column, Share
 from privacy.services import guides
 from privacy.views import question_links
 
@@ -251,6 +251,8 @@ def _drawn(result: dict[str, Any], query: Query, table: TableSpec | None, title:
             if (ends := _ends(line["figures"][0])) != (None, None)
         ]
         return {"charts": _curves(shares, title), "intervals": "the band spans"} if len(shares) > 1 else {}
+    if isinstance(query.measure, Histogram) and not query.by:
+        return {"charts": _columns(result["lines"], title), "intervals": "lines span"}
     charts = _charts(result, table, title) if _worth_drawing(result["lines"]) else None
     return {"charts": charts, "intervals": "lines span"}
 
@@ -264,14 +266,23 @@ def _curves(shares: Sequence[Share], title: str) -> dict[str, SafeString]:
     }
 
 
+def _columns(lines: Sequence[dict[str, Any]], title: str) -> dict[str, SafeString]:
+    """Draw a histogram."""
+    columns = []
+    for line in lines:
+        (begin, end), figure = map(float, line["key"]), line["figures"][0]
+        columns.append(Column(begin, end, figure["value"], *_ends(figure)))
+    return {
+        name: mark_safe(svg_charts.histogram(columns, width, title))  # noqa: S308 -- drawn here, texts escaped
+        for name, width in WIDTHS.items()
+    }
+
+
 def _charts(result: dict[str, Any], table: TableSpec | None, title: str) -> dict[str, SafeString]:
     bars = []
     for line in result["lines"]:
-        label = " · ".join(
-            words.label(c, each, table) for c, each in zip(result["by"], line["key"], strict=True)
-        )
         figure = line["figures"][0]
-        bars.append(Bar(label, figure["value"], *_ends(figure)))
+        bars.append(Bar(words.group(result["by"], line["key"], table), figure["value"], *_ends(figure)))
     return {
         name: mark_safe(svg_charts.bars(bars, width, title))  # noqa: S308 -- drawn here, texts escaped
         for name, width in WIDTHS.items()

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from privacy.engine.language import sql_text
-from privacy.engine.language.query import CountSubjects, PersonQuantiles, Query, Sum
+from privacy.engine.language.query import CountSubjects, Histogram, PersonQuantiles, Query, Sum
 from privacy.engine.language.schema import MAX_ROWS_PER_SUBJECT, QueryRefused
 from privacy.engine.measure.contributions import CAP
 from privacy.engine.plan.caps import rows_that_count
@@ -108,6 +108,7 @@ def _priced(budget: Budget, quote: questions.Quote) -> dict[str, Any]:
         "epsilon": words.sized(quote.epsilon, up=True),
         "delta": words.tiny(quote.delta),
         "groups": quote.plan.cells,
+        "parts": "bins" if isinstance(quote.query.measure, Histogram) else "groups",
         "agreed": agreement(quote),
         "stored": questions.stored(budget, quote),
         "may_leave_out": quote.may_leave_out,

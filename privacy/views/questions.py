@@ -271,7 +271,7 @@ def _in_step(asked: Asked, data: Mapping[str, Any]) -> Asked:
         values["source"] = SQL if asked.source == FORM else FORM
     if found and (asked.source == SQL or asked.changed):
         fields, lines = found
-        blank = dict.fromkeys(("column", "other", "text", "features", "shares", "bins"))
+        blank = dict.fromkeys(("column", "other", "text", "features", "shares", "bins", "edges"))
         values |= {**blank, **fields}
     form = QuestionForm(values, table=asked.table)
     form.full_clean()

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from privacy.engine.language.expressions import Column
-from privacy.engine.language.query import Count, CountSubjects, Query, Sum
+from privacy.engine.language.query import Count, CountSubjects, Histogram, Query, Sum
 from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
 from privacy.engine.measure.contributions import CAP, ONE, charges
 from privacy.engine.measure.evaluate import Rows, Values
@@ -38,6 +38,7 @@ QUERIES = {
     "people": CountSubjects(),
     "rows": Count(),
     "sum": Sum(Column("weight")),
+    "bins": Histogram(Column("weight"), (5.0, 10.0)),
 }
 
 

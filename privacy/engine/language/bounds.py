@@ -66,7 +66,7 @@ def bounds(node: Expression, table: TableSpec) -> Interval:
         case Column(name):
             return _column_bounds(table.column(name))
         case Constant(value):
-            return Interval(_finite(value), _finite(value))
+            return Interval(check_number(value), check_number(value))
         case Binary(op, left, right):
             return _binary_bounds(op, bounds(left, table), bounds(right, table))
         case Unary(op, of):
@@ -74,7 +74,7 @@ def bounds(node: Expression, table: TableSpec) -> Interval:
         case Power(base, exponent):
             return _power_bounds(bounds(base, table), exponent)
         case Clip(of, lower, upper):
-            return _clip_bounds(bounds(of, table), _finite(lower), _finite(upper))
+            return _clip_bounds(bounds(of, table), check_number(lower), check_number(upper))
         case Where(condition, then, otherwise):
             check_filter(condition, table)
             a, b = bounds(then, table), bounds(otherwise, table)
@@ -134,7 +134,8 @@ def _check_in(spec: ColumnSpec, values: tuple[str, ...]) -> None:
         raise QueryRefused(f"“{unknown[0][:MAX_TEXT]}” is not a declared value of “{spec.name}”.")
 
 
-def _finite(value: float) -> float:
+def check_number(value: float) -> float:
+    """Return a number of a question as a float. Raises QueryRefused if it is not finite, or too large to be stored."""
     if isinstance(value, bool) or not math.isfinite(value):
         raise QueryRefused(f"{value!r} is not a finite number.")
     if abs(value) > MAX_NUMBER:

@@ -121,6 +121,7 @@ LIMITS: dict[tuple[type, str], Schema] = {
     (qu.Quantiles, "at"): _SHARES,
     (qu.PersonQuantiles, "at"): _SHARES,
     (qu.Distribution, "bins"): _from_to(2, qu.MAX_BINS),
+    (qu.Histogram, "edges"): {**_items(2, qu.MAX_EDGES), "uniqueItems": True},
     (qu.Regression, "features"): _items(1, qu.MAX_FEATURES),
     (qu.Regression, "names"): {**_items(1, qu.MAX_FEATURES), "uniqueItems": True},
     (qu.Query, "by"): {**_items(0, qu.MAX_KEYS), "uniqueItems": True},

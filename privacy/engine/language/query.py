@@ -14,6 +14,7 @@ MAX_KEYS = 4
 MAX_CELLS = 10_000
 MAX_QUANTILES = 9
 MAX_BINS = 256
+MAX_EDGES = MAX_BINS + 1
 MAX_FEATURES = 8
 MAX_SUBJECT_KEYS = 100
 
@@ -78,6 +79,25 @@ class Distribution:
 
 
 @dataclass(frozen=True, slots=True)
+class Histogram:
+    """How many rows are in each bin between two neighbouring edges?
+
+    A bin includes its lower edge, only the last one includes its upper edge too. Rows outside all bins do not count.
+    """
+
+    of: Expression
+    edges: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Covariance:
+    """What is the (population) covariance of two numbers over rows?"""
+
+    x: Expression
+    y: Expression
+
+
+@dataclass(frozen=True, slots=True)
 class Regression:
     """Which linear function of the features (with an intercept) fits the target best, by least squares over rows?"""
 
@@ -116,6 +136,8 @@ Measure: TypeAlias = (
     | Quantiles
     | PersonQuantiles
     | Distribution
+    | Histogram
+    | Covariance
     | Regression
     | Correlation
 )

@@ -31,6 +31,8 @@ from privacy.engine.language.query import (
     Correlation,
     Count,
     CountSubjects,
+    Covariance,
+    Histogram,
     KeyCounts,
     Mean,
     Measure,
@@ -130,20 +132,32 @@ def _measure(select: exp.Select, by: Sequence[str], table: TableSpec) -> Measure
 
 
 def _aggregate(node: Node, table: TableSpec) -> Measure:
-    if isinstance(node, exp.Count):
-        return _count(node, table)
-    if isinstance(node, exp.Corr):
-        return Correlation(_expression(node.this, table), _expression(node.expression, table))
+    if isinstance(node, exp.Anonymous) and node.name.lower() == "histogram":
+        return _histogram(node, table)
+    for kind, make in _OF_ONE.items():
+        if isinstance(node, kind):
+            return make(_expression(node.this, table))
+    for kind, pair in _OF_TWO.items():
+        if isinstance(node, kind):
+            return pair(_expression(node.this, table), _expression(node.expression, table))
+    return _count(node, table) if isinstance(node, exp.Count) else _quantile(node, table)
+
+
+def _quantile(node: Node, table: TableSpec) -> Measure:
     if isinstance(node, exp.Median):
         return Quantiles(_expression(node.this, table), (0.5,))
     if isinstance(node, exp.Quantile):
         return Quantiles(_expression(node.this, table), (_number(node.args["quantile"]),))
     if isinstance(node, exp.WithinGroup) and isinstance(node.this, exp.PercentileCont):
         return Quantiles(_expression(_ascending(node), table), (_number(node.this.this),))
-    for kind, make in _SIMPLE.items():
-        if isinstance(node, kind):
-            return make(_expression(node.this, table))
     raise refusal(node, sql_codes.aggregate_refusal(node.key, table))
+
+
+def _histogram(node: exp.Anonymous, table: TableSpec) -> Histogram:
+    if len(node.expressions) < 3:
+        raise refusal(node, "give a number and at least two edges, such as HISTOGRAM(x, 0, 10, 20).")
+    of, *edges = node.expressions
+    return Histogram(_expression(of, table), tuple(_number(edge) for edge in edges))
 
 
 def _ascending(node: exp.WithinGroup) -> Node:
@@ -154,10 +168,14 @@ def _ascending(node: exp.WithinGroup) -> Node:
     return cast("Node", ordered.this)
 
 
-_SIMPLE: dict[type[Node], Callable[[Expression], Measure]] = {
+_OF_ONE: dict[type[Node], Callable[[Expression], Measure]] = {
     exp.Sum: Sum,
     exp.Avg: Mean,
     exp.VariancePop: Variance,
+}
+_OF_TWO: dict[type[Node], Callable[[Expression, Expression], Measure]] = {
+    exp.Corr: Correlation,
+    exp.CovarPop: Covariance,
 }
 
 

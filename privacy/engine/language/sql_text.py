@@ -27,6 +27,8 @@ from privacy.engine.language.query import (
     Correlation,
     Count,
     CountSubjects,
+    Covariance,
+    Histogram,
     KeyCounts,
     Mean,
     Measure,
@@ -67,7 +69,7 @@ def write(query: Query, table: TableSpec) -> str:
         return ""
 
 
-def _measure(measure: Measure, table: TableSpec) -> str:
+def _measure(measure: Measure, table: TableSpec) -> str:  # noqa: C901, PLR0911 -- one case a kind
     match measure:
         case Count():
             return "COUNT(*)"
@@ -83,6 +85,10 @@ def _measure(measure: Measure, table: TableSpec) -> str:
             return f"QUANTILE({_value(of, table)}, {number(share)})"
         case Correlation(x, y):
             return f"CORR({_value(x, table)}, {_value(y, table)})"
+        case Covariance(x, y):
+            return f"COVAR_POP({_value(x, table)}, {_value(y, table)})"
+        case Histogram(of, edges):
+            return f"HISTOGRAM({', '.join([_value(of, table), *map(number, edges)])})"
         case _:
             return ""
 

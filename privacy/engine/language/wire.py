@@ -38,6 +38,8 @@ MEASURES = (
     qu.Quantiles,
     qu.PersonQuantiles,
     qu.Distribution,
+    qu.Histogram,
+    qu.Covariance,
     qu.Regression,
     qu.Correlation,
 )

@@ -43,6 +43,8 @@ class Values:
     valid: Bools
 
 
+PART = 2**17
+"""Rows that are evaluated together: their numbers fit into a processor's cache."""
 EVERYWHERE: Bools = np.empty(0, dtype=np.bool_)
 """Stands for a column without missing values, without an array of its length."""
 

@@ -17,6 +17,8 @@ ROW, PART, SEARCH = 4e-8, 6e-9, 4e-9
 """Seconds per row; per row and part of an expression; per row and search step: about twice the time on a busy core."""
 BIN = 6e-10
 """Seconds per row and bin of a distribution, for people with a row in each bin."""
+EDGE = 2e-8
+"""Seconds per row and halving of the edges of a histogram."""
 CUT_ROW, CUT = 2e-7, 5
 """For people with more rows than count: extra seconds per row, and the factor for each step or bin, because they are
 processed one by one. Whether there may be many of them follows from the question, not from the rows."""
@@ -50,6 +52,8 @@ def seconds(
     each = ROW + PART * parts + SEARCH * times * (steps - 1) + (CUT_ROW if cut else 0)
     if isinstance(query.measure, Distribution):
         each += BIN * times * query.measure.bins
+    if plan.bins:
+        each += PART * _parts(plan.bins.of) + EDGE * math.ceil(math.log2(len(plan.bins.edges)))
     return base + math.ceil(rows * each / STEP) * STEP
 
 

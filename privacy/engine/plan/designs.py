@@ -9,13 +9,21 @@ bounds and scaled by their half width h, with a weight KAPPA on the count coordi
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, pairwise
 
-from privacy.engine.language.bounds import LIMITED, Interval, bounds, check_filter, check_readable
+from privacy.engine.language.bounds import (
+    LIMITED,
+    Interval,
+    bounds,
+    check_filter,
+    check_number,
+    check_readable,
+)
 from privacy.engine.language.expressions import Binary, Constant, Expression, Power, check_size
 from privacy.engine.language.query import (
     MAX_BINS,
     MAX_CELLS,
+    MAX_EDGES,
     MAX_FEATURES,
     MAX_KEYS,
     MAX_QUANTILES,
@@ -23,7 +31,9 @@ from privacy.engine.language.query import (
     Correlation,
     Count,
     CountSubjects,
+    Covariance,
     Distribution,
+    Histogram,
     KeyCounts,
     Mean,
     PersonQuantiles,
@@ -57,6 +67,18 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bins:
+    """A key of a histogram: an expression and the edges of its bins."""
+
+    of: Expression
+    edges: tuple[float, ...]
+
+    @property
+    def many(self) -> int:
+        return len(self.edges) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
     """An expression scaled to [-1, 1]: (x - middle) / half."""
 
@@ -84,10 +106,13 @@ class Design:
     scales: tuple[Scale, ...] = ()
     grid: Grid | None = None
     """For searches: where they can end."""
+    bins: Bins | None = None
+    """For histograms: the bins within each group."""
 
     @property
     def cells(self) -> int:
-        return math.prod(len(group.labels) for group in self.groups)
+        groups = math.prod(len(group.labels) for group in self.groups)
+        return groups * self.bins.many if self.bins else groups
 
 
 def design(query: Query, table: TableSpec) -> Design:
@@ -103,8 +128,10 @@ def design(query: Query, table: TableSpec) -> Design:
             return _counts(query.measure, rows, groups, table)
         case Sum(of):
             return _sum(of, rows, groups, table)
-        case Mean() | Variance():
+        case Mean() | Variance() | Covariance():
             return _moments(query.measure, rows, groups, table)
+        case Histogram():
+            return _histogram(query.measure, rows, groups, table)
         case Quantiles() | PersonQuantiles() | Distribution():
             return _order(query.measure, rows, groups, table)
         case Regression() | Correlation():
@@ -224,7 +251,45 @@ def _sum(of: Expression, rows: int, groups: tuple[Group, ...], table: TableSpec)
     return Design(coordinates=(of,), clip=reach if reach > 0 else 1.0, groups=groups)
 
 
-def _moments(measure: Mean | Variance, rows: int, groups: tuple[Group, ...], table: TableSpec) -> Design:
+def _histogram(measure: Histogram, rows: int, groups: tuple[Group, ...], table: TableSpec) -> Design:
+    """Plan a count for each bin of each group.
+
+    A row adds 1 to one cell or to none, so that a person's vector over all cells is at most as long as it has rows:
+    exactly that long if all of them are in one bin.
+    """
+    check_size(measure.of)
+    bounds(measure.of, table)
+    for edge in measure.edges:
+        check_number(edge)
+    if not 2 <= len(measure.edges) <= MAX_EDGES:
+        raise QueryRefused(f"A histogram needs 2 to {MAX_EDGES} edges.")
+    if any(one >= other for one, other in pairwise(measure.edges)):
+        raise QueryRefused("The edges of a histogram must rise: each above the one before it.")
+    bins = Bins(of=measure.of, edges=measure.edges)
+    plan = Design(coordinates=(Constant(1.0),), clip=float(rows), groups=groups, bins=bins)
+    if plan.cells > MAX_CELLS:
+        raise QueryRefused(
+            f"This makes more than {MAX_CELLS:,} bins in all groups. Use fewer bins or group by fewer columns."
+        )
+    return plan
+
+
+def _moments(
+    measure: Mean | Variance | Covariance, rows: int, groups: tuple[Group, ...], table: TableSpec
+) -> Design:
+    """Plan sums of numbers scaled to [-1, 1] and of their products, with a weight of KAPPA on the number of rows.
+
+    Each coordinate of a row is at most 1 (or KAPPA), so a row adds a vector of at most sqrt(2 + KAPPA^2) for a variance
+    and sqrt(3 + KAPPA^2) for a covariance; all rows of a person, by the triangle inequality, so many times that.
+    """
+    if isinstance(measure, Covariance):
+        x, y = _scale(measure.x, table), _scale(measure.y, table)
+        return Design(
+            coordinates=(x.unit, y.unit, Binary("*", x.unit, y.unit), Constant(KAPPA)),
+            clip=rows * math.sqrt(3 + KAPPA**2),
+            groups=groups,
+            scales=(x, y),
+        )
     scale = _scale(measure.of, table)
     if isinstance(measure, Variance):
         return Design(

@@ -11,7 +11,16 @@ from fractions import Fraction
 from statistics import NormalDist
 
 from privacy.engine.accounting import noise_mu
-from privacy.engine.language.query import Count, CountSubjects, Mean, PersonQuantiles, Quantiles, Query, Sum
+from privacy.engine.language.query import (
+    Count,
+    CountSubjects,
+    Histogram,
+    Mean,
+    PersonQuantiles,
+    Quantiles,
+    Query,
+    Sum,
+)
 from privacy.engine.language.schema import QueryRefused
 from privacy.engine.measure.contributions import CAP, ONE, worst_case_units
 from privacy.engine.measure.mechanisms import MAX_SIGMA, MIN_SIGMA
@@ -137,7 +146,7 @@ def error_per_sigma(query: Query, design: Design, size: float | None, off: float
     """
     unit = Z95 * design.clip / ONE
     match query.measure:
-        case Count() | CountSubjects() | Sum():
+        case Count() | CountSubjects() | Sum() | Histogram():
             return unit
         case Mean() if size and is_relative(query, design):
             return unit * design.scales[0].half / size * math.sqrt(1 + (off / KAPPA) ** 2)

@@ -24,7 +24,9 @@ from privacy.engine.language.query import (
     Correlation,
     Count,
     CountSubjects,
+    Covariance,
     Distribution,
+    Histogram,
     KeyCounts,
     Mean,
     PersonQuantiles,
@@ -62,6 +64,10 @@ QUERIES = [
     Query(table="wages", measure=Distribution(WAGE, 64)),
     Query(table="wages", measure=PersonQuantiles(WAGE, (0.1, 0.5))),
     Query(table="wages", measure=Sum(HOURS), by=("union",), rows=3 * SPEC.max_rows),
+    Query(table="wages", measure=Histogram(WAGE, (0.0, 10.0, 20.5, 50.0, 100.0)), where=UNION),
+    Query(table="wages", measure=Histogram(Binary("*", WAGE, HOURS), (-9.0, 0.0, 500.0)), by=("region",)),
+    Query(table="wages", measure=Covariance(WAGE, HOURS)),
+    Query(table="wages", measure=Covariance(WAGE, Binary("-", HOURS, WAGE)), by=("union",), rows=2),
 ]
 QUIET = MIN_SIGMA
 

@@ -10,7 +10,9 @@ from privacy.engine.language.expressions import Column, Compare, Constant
 from privacy.engine.language.query import (
     Correlation,
     Count,
+    Covariance,
     Distribution,
+    Histogram,
     Mean,
     Quantiles,
     Query,
@@ -34,6 +36,7 @@ RATIOS = {
     "mean by region": Query(table="wages", measure=Mean(WAGE), by=("region",)),
     "mean of some": Query(table="wages", measure=Mean(WAGE), where=Compare(">", HOURS, Constant(20.0))),
     "variance": Query(table="wages", measure=Variance(WAGE)),
+    "covariance": Query(table="wages", measure=Covariance(WAGE, HOURS), by=("region",)),
     "correlation": Query(table="wages", measure=Correlation(WAGE, HOURS)),
     "regression": REGRESSION,
 }
@@ -124,7 +127,13 @@ def test_too_few_rows_behind_a_filter_are_not_taken_for_noise():
 def test_ratios_are_tried_and_what_is_known_before_is_not():
     for query in RATIOS.values():
         assert can_be_tried(query, design(query, SPEC).cells)
-    for measure_ in (Count(), Sum(WAGE), Quantiles(WAGE, (0.5,)), Distribution(WAGE)):
+    for measure_ in (
+        Count(),
+        Sum(WAGE),
+        Quantiles(WAGE, (0.5,)),
+        Distribution(WAGE),
+        Histogram(WAGE, (0.0, 9.0)),
+    ):
         assert not can_be_tried(Query(table="wages", measure=measure_), 1)
     assert not can_be_tried(RATIOS["mean by region"], 10_000)
 

@@ -5,6 +5,8 @@ import pytest
 from privacy.engine.language.expressions import Binary, Column, Compare, Constant, Power
 from privacy.engine.language.query import (
     Correlation,
+    Covariance,
+    Histogram,
     Mean,
     Measure,
     PersonQuantiles,
@@ -24,7 +26,14 @@ TABLE = TableSpec(
     max_rows=4,
     columns={
         name: ColumnSpec(name=name, kind=Kind.NUMBER, lower=0, upper=3000, unit=unit)
-        for name, unit in (("price", "€"), ("rent", "€"), ("area", "m²"), ("built", "year"), ("score", ""))
+        for name, unit in (
+            ("price", "€"),
+            ("rent", "€"),
+            ("area", "m²"),
+            ("built", "year"),
+            ("score", ""),
+            ("fee", "€ a month"),
+        )
     },
 )
 
@@ -43,6 +52,12 @@ SAID = {
     ),
     "AVG(price * price * price * price * price * price * price * price)": ("Mean of an expression", ""),
     "MEDIAN(price)": ("Median of price", "€"),
+    "COVAR_POP(price, rent)": ("Covariance of price and rent", "€²"),
+    "COVAR_POP(price, area)": ("Covariance of price and area", "€·m²"),
+    "COVAR_POP(price, fee)": ("Covariance of price and fee", ""),
+    "COVAR_POP(price, score)": ("Covariance of price and score", ""),
+    "HISTOGRAM(price, 0, 1500, 3000)": ("Histogram of price in 2 bins from 0 to 3,000", "rows"),
+    "HISTOGRAM(built, 1990, 2000)": ("Histogram of built in 1 bin from 1990 to 2000", "rows"),
     "QUANTILE(price, 0.9)": ("Quantiles of price at 0.9", "€"),
 }
 
@@ -79,6 +94,9 @@ def test_bounds_have_commas_unless_both_can_be_years():
         (Sum(Binary("*", Column("price"), Column("area"))), "sum", ""),
         (Variance(Column("area")), "variance", ""),
         (Correlation(Column("price"), Column("area")), "correlation", ""),
+        (Covariance(Column("rent"), Column("area")), "covariance", "€·m²"),
+        (Covariance(Column("rent"), Column("area")), "n", ""),
+        (Histogram(Column("rent"), (0.0, 9.0)), "count", "rows"),
     ],
 )
 def test_a_figure_has_the_unit_of_what_it_is_about(measure: Measure, name, unit):
