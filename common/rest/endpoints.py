@@ -30,10 +30,9 @@ from rest_framework.exceptions import NotAuthenticated, UnsupportedMediaType
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from common import fingerprints
 from common.errors import Refused
 from common.locks import one_at_a_time
-from common.rest import keys, rates, schema
+from common.rest import etags, keys, rates, schema
 from common.rest import lists as pages
 from common.rest.bodies import BODY_LIMIT, Body, CompactJSONRenderer, Item, PlainJSONParser
 from common.rest.grants import Call, Scope, require_scope
@@ -108,7 +107,9 @@ class Endpoint(APIView):
             and isinstance(response, Response)
             and response.status_code == 200
         ):
-            response.add_post_render_callback(lambda rendered: _with_etag(request, rendered))
+            response.add_post_render_callback(
+                lambda rendered: etags.tag(request, rendered, keep=LIVE_HEADER in rendered)
+            )
         return response
 
 
@@ -260,8 +261,11 @@ def changes(*, body: type[Body], durable: bool = False, **checks: Any) -> Mark:
             if not wanted:
                 raise EtagMissing("Send the ETag of what you have read as If-Match.")
             fields = _fields(request, body, partial=True)
-            with one_at_a_time(_lock_of(request.path)), nullcontext() if durable else transaction.atomic():
-                if wanted != "*" and _etag_now(view, request, kwargs) not in _etags(wanted):
+            with (
+                one_at_a_time(etags.lock_of(request.path)),
+                nullcontext() if durable else transaction.atomic(),
+            ):
+                if wanted != "*" and etags.now(view, request, kwargs) not in etags.given(wanted):
                     raise Stale("This has changed since you read it. Read it again, then change it.")
                 method(view, request, *fields, **kwargs)
             return cast("Response", view.get(request, **kwargs))
@@ -369,30 +373,6 @@ def _sent(
     if live is not None and "Prefer" in call.headers and (key := live(found)):
         response[LIVE_HEADER] = key
     return response
-
-
-def _with_etag(call: Call, rendered: Response) -> Response:
-    etag = f'"{fingerprints.keyed("rest.etag", rendered.content.decode())}"'
-    rendered["ETag"] = etag
-    if etag in _etags(call.headers.get("If-None-Match", "")) and LIVE_HEADER not in rendered:
-        rendered.status_code = HTTPStatus.NOT_MODIFIED
-        rendered.content = b""
-        del rendered["Content-Type"]
-    return rendered
-
-
-def _etags(header: str) -> list[str]:
-    return [etag.strip().removeprefix("W/") for etag in header.split(",")]
-
-
-def _etag_now(view: Any, call: Call, kwargs: Mapping[str, Any]) -> str:
-    content = CompactJSONRenderer().render(view.get(call, **kwargs).data)
-    return f'"{fingerprints.keyed("rest.etag", content.decode())}"'
-
-
-def _lock_of(path: str) -> UUID:
-    """Return the name of the lock for changes of this address."""
-    return UUID(fingerprints.keyed("rest.lock", path)[:32])
 
 
 def _check_client(call: Call) -> None:

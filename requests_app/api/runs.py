@@ -86,7 +86,7 @@ class PrivateFacts(Item):
     """What depends on the rows: of a run on private data, for the owner and the reviewers alone."""
 
     ended_at = serializers.DateTimeField(allow_null=True)
-    announced_at = serializers.DateTimeField(source="told_at", allow_null=True)
+    announced_at = serializers.DateTimeField(source="announce_at", allow_null=True)
     heartbeat_at = serializers.DateTimeField(allow_null=True)
     exit_code = serializers.IntegerField(allow_null=True)
     signal = serializers.IntegerField(allow_null=True)

@@ -21,10 +21,13 @@ from runner.gates.previews import Place
 
 def open_held(output: Output, *, by: User) -> Path:
     """Return the path of a held file for a preview. A view of an output of private data is recorded."""
-    run = output.run
-    require(rules.may_read_output, by, run)
+    require(rules.may_read_output, by, output.run)
+    return _opened(output, by=by)
+
+
+def _opened(output: Output, *, by: User) -> Path:
     path = _intact(output)
-    if run.kind == Run.Kind.PRIVATE:
+    if output.run.kind == Run.Kind.PRIVATE:
         with transaction.atomic():
             record_output("output.view", output, by=by)
     return path
@@ -78,7 +81,7 @@ class Looked:
 def look(output: Output, *, by: User, place: Place) -> Looked:
     """Return a part of a file, decoded in the sandbox. Which part of a held file a reviewer has viewed is noted."""
     held = rules.may_read_output(by, output.run) is None and output.bytes_gone_at is None
-    opened = open_held if held else open_released
+    opened = _opened if held else open_released
     model = previews.preview(opened(output, by=by), output.type, place=place)
     is_noted = held and output.run.kind == Run.Kind.PRIVATE
     if is_noted:

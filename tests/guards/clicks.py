@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from accounts import services as people
 from accounts.models import Notification, User
+from accounts.services import programs, tokens
 from datasets import services as datasets
 from datasets.forms import ColumnForm, PolicyForm
 from datasets.models import DatasetReviewer, Upload
@@ -166,6 +167,14 @@ def _invitation() -> UUID:
     return people.invite("guest@weir.example", by=make.admin(), roles=["scientist"])[0].pk
 
 
+def _token(c: Cast) -> UUID:
+    return tokens.make(by=c.person, name="odd", scopes=["read"])[0].pk
+
+
+def _code() -> dict[str, str]:
+    return {"code": programs.begin(name="odd", scopes=["read"], address="127.0.0.1")[0].user_code}
+
+
 def _notification(c: Cast) -> UUID:
     found = Notification.objects.filter(user=c.person).first()
     assert found is not None
@@ -240,6 +249,13 @@ ACCOUNTS: Clicks = {
     "accounts:end_sessions": lambda c: Click(c.person),
     "accounts:read_all": lambda c: Click(c.person),
     "accounts:read_notification": lambda c: Click(c.person, _notification(c)),
+    "accounts:make_token": lambda c: _pages(
+        Click(c.person, data={"name": "odd", "scopes": ["read"], "reach": "all", "days": "30"})
+    ),
+    "accounts:revoke_token": lambda c: Click(c.person, _token(c)),
+    "accounts:device": lambda c: _pages(Click(c.person, data=_code())),
+    "accounts:allow_device": lambda c: Click(c.person, data=_code()),
+    "accounts:refuse_device": lambda c: Click(c.person, data=_code()),
 }
 DATASETS: Clicks = {
     "datasets:create": lambda c: Click(c.person, data={"name": "odd", "title": "Odd"}),
@@ -284,7 +300,7 @@ REQUESTS: Clicks = {
     "requests:new": lambda c: Click(c.person, c.used.pk, {"title": "Odd"}),
     "requests:edit": lambda c: Click(c.person, c.drafted.pk, _draft(c)),
     "requests:autosave": lambda c: _json(c.person, c.drafted.pk, _draft(c)),
-    "requests:try": lambda c: Click(c.person, c.drafted.pk, _key()),
+    "requests:run_on_mock": lambda c: Click(c.person, c.drafted.pk, _key()),
     "requests:submit": lambda c: Click(c.person, c.drafted.pk, _key()),
     "requests:withdraw": lambda c: Click(c.person, c.submitted.pk),
     "requests:revoke": lambda c: Click(c.approved.dataset.owner, c.approved.pk, REASON),
@@ -300,7 +316,7 @@ REQUESTS: Clicks = {
     "requests:begin_check": lambda c: Click(c.person, c.to_check.pk),
     "requests:output_verdict": lambda c: Click(c.person, _output(c).pk, {"verdict": "release"}),
     "requests:log_excerpt": lambda c: Click(c.person, c.to_check.run_id, {"text": "A line."}),
-    "requests:decide": lambda c: Click(c.person, _checked(c).pk, {"verdict": "release"}),
+    "requests:decide": lambda c: Click(c.person, _checked(c).pk, {"decision": "release"}),
     "requests:recall": lambda c: Click(c.received.run.request.dataset.owner, c.received.pk, REASON),
     "requests:environments": lambda c: Click(make.admin(), data={"name": "odd", "requirements": "odd==1.0"}),
     "requests:build_environment": lambda c: Click(make.admin(), _environment("failed")),
@@ -344,7 +360,7 @@ OTHER_WAYS: Clicks = {
     "requests:edit and run it": lambda c: Click(
         c.person, c.drafted.pk, {**_draft(c), "then": "try", **_key()}
     ),
-    "requests:try within the page": lambda c: _pages(
+    "requests:run_on_mock within the page": lambda c: _pages(
         Click(c.person, c.drafted.pk, _key(), headers={"HX-Request": "true", "HX-Target": "mock-panel"})
     ),
     "requests:verdict by rejecting": lambda c: Click(
@@ -354,7 +370,7 @@ OTHER_WAYS: Clicks = {
         Click(c.person, requests_.version(c.to_review).pk, {"text": "Odd."}, headers={"HX-Request": "true"})
     ),
     "requests:decide by rejecting": lambda c: Click(
-        c.person, c.to_check.pk, {"verdict": "reject", "comment": "No."}
+        c.person, c.to_check.pk, {"decision": "reject", "comment": "No."}
     ),
     "privacy:decide by giving": lambda c: Click(c.person, c.top_up.pk, {"verdict": "grant"}),
 }

@@ -40,7 +40,7 @@ TWICE = {
         "privacy.may_ask",
     ): "pricing and asking are two services, called one after the other",
     (
-        "requests:try within the page",
+        "requests:run_on_mock within the page",
         "requests_app.may_run_on_mock",
     ): "the panel is shown anew: for a key that was used before, the service asks nothing",
     ("audit:export", "datasets.audited_dataset_ids"): "the choices of the form; then the service's own scope",
@@ -60,8 +60,8 @@ KINDS = {
     "datasets": "Dataset", "environments": "CodeEnvironment", "grants": "Grant", "invitations": "Invitation",
     "new": "Dataset", "notifications": "Notification", "outputs": "Output", "people": "User", "registrations": "User",
     "releases": "Release", "requests": "CodeRequest", "reviewers": "DatasetReviewer", "revisions": "Revision",
-    "runs": "Run", "tables": "Table", "top-ups": "TopUp", "uploads": "Upload", "versions": "Version",
-    "workers": "Worker",
+    "runs": "Run", "tables": "Table", "tokens": "AccessToken", "top-ups": "TopUp", "uploads": "Upload",
+    "versions": "Version", "workers": "Worker",
 }  # fmt: skip
 """What a page is about, by the word before the id in its address."""
 OF_A_KIND = 20

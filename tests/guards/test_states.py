@@ -14,6 +14,7 @@ WRITERS = {
     "accounts/services/programs.py:_decide": "the sign-in of a program: allowed or refused",
     "accounts/services/tokens.py:end_all": "a sign-in that was allowed and has no token yet",
     "common/rows.py:change": "sets what a service names; the services of datasets pass no state",
+    "datasets/api/catalogue.py:patch": "hands fields to the service, which takes no state",
     "datasets/execution.py:_fail": "an upload that could not be read",
     "datasets/execution.py:_make_table": "an upload that was read",
     "datasets/services/access.py:_close": "a request for access that was decided or withdrawn",
