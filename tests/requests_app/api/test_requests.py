@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from common.rest import endpoints
+from common.rest import etags
 from requests_app import services
 from requests_app.models import CodeRequest
 from tests import make
@@ -108,14 +108,14 @@ def test_a_draft_that_is_saved_at_the_same_moment_is_not_overwritten(monkeypatch
     """Between the comparison of the ETag and the writing, the page saves."""
     item = make.code_request()
     author, path = As(item.author), f"/requests/{item.pk}/"
-    etag, compare = author.get(path)["ETag"], endpoints._etag_now
+    etag, compare = author.get(path)["ETag"], etags.now
 
     def and_save(*args: Any) -> str:
         found = compare(*args)
         services.save_draft(item, by=item.author, number=1, code="theirs = 1")
         return found
 
-    monkeypatch.setattr(endpoints, "_etag_now", and_save)
+    monkeypatch.setattr(etags, "now", and_save)
     problem(author.patch(path, {"code": "mine = 2"}, match=etag), 412, "stale")
     assert made.fresh(item).code == made.CODE  # the page's save was part of the same transaction
 
