@@ -20,7 +20,7 @@ def test_the_type_of_a_problem_leads_to_its_code(client: Client):
     path, _, code = answer.json()["type"].partition("#")
     page = client.get(path)
     assert (page.status_code, page["Content-Type"]) == (200, "text/html; charset=utf-8")
-    assert f'<tr id="{code}">' in page.content.decode()
+    assert f'<dt id="{code}">' in page.content.decode()
 
 
 @pytest.mark.parametrize("code", sorted(CODES))
