@@ -331,7 +331,11 @@ ANSWER_WAITS = timedelta(seconds=20)  # then workers are woken again for a quest
 # Then its charge is given back, or kept if a worker has opened the data for it.
 ANSWER_GIVEN_UP = timedelta(minutes=5)
 CELERY_BEAT_SCHEDULE = {
-    "forget-expired-sign-ins": {"task": "accounts.tasks.forget_expired_sign_ins", "schedule": 24 * 3600},
+    "forget-expired-sign-ins": {
+        "task": "accounts.tasks.forget_expired_sign_ins",
+        "schedule": crontab(hour=3, minute=40),
+    },
+    "forget-keys": {"task": "common.tasks.forget_keys", "schedule": crontab(minute=50)},
     "look-after-answers": {"task": "privacy.tasks.look_after_answers", "schedule": 20},
     "look-after-runs": {"task": "requests_app.tasks.look_after_runs", "schedule": HEARTBEAT_SECONDS},
     "clear-sessions": {"task": "accounts.tasks.clear_sessions", "schedule": crontab(hour=3, minute=30)},

@@ -78,17 +78,11 @@ def allows(call: Call, *scopes: str) -> bool:
     return grant is None or not grant.is_token or not grant.scopes.isdisjoint(scopes)
 
 
-def require_all_datasets(call: Call) -> None:
-    """Raise TokenScope if the call's token is limited to some datasets: it would not reach what it makes."""
-    if call.auth and call.auth.dataset_ids is not None:
-        raise TokenScope("This token is limited to some datasets, so it cannot create another one.")
-
-
 def require_every_dataset(call: Call) -> None:
-    """Raise TokenScope if the call's token reaches only some datasets: for rows that do not name theirs."""
+    """Raise TokenScope if the call's token reaches only some datasets: for what is of none of them, or of any."""
     if call.auth is not None and call.auth.dataset_ids is not None:
         raise TokenScope(
-            "This may be about any dataset, and your token reaches only some. Use another token."
+            "Your token reaches only some datasets, and this may be about others. Use another token."
         )
 
 

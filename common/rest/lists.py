@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from django.core.exceptions import ValidationError
@@ -77,9 +77,13 @@ def _after(cursor: str, order: Sequence[str], model: type[Model]) -> Q:
     try:
         padded = cursor[:LONGEST_CURSOR] + "=" * (-len(cursor[:LONGEST_CURSOR]) % 4)
         when_text, pk_text = json.loads(base64.urlsafe_b64decode(padded))
-        when, pk = datetime.fromisoformat(when_text), model._meta.pk.to_python(pk_text)
+        when, pk = datetime.fromisoformat(when_text), _field(model, second).to_python(pk_text)
     except (ValueError, TypeError, AttributeError, ValidationError) as bad:
         raise Invalid("This cursor is not one of this list. Start again without a cursor.") from bad
     if when.tzinfo is None:
         raise Invalid("This cursor is not one of this list. Start again without a cursor.")
     return Q(**{f"{first}__lt": when}) | Q(**{first: when, f"{second}__lt": pk})
+
+
+def _field(model: type[Model], name: str) -> Any:
+    return model._meta.pk if name == "pk" else model._meta.get_field(name)

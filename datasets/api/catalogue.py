@@ -12,7 +12,7 @@ from rest_framework import serializers
 from common.heavy_views import computing
 from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, changes, creates, lists, reads, sends
-from common.rest.grants import Call, one, require_all_datasets, within
+from common.rest.grants import Call, one, require_every_dataset, within
 from datasets import models, queries, rules, services
 from datasets.api.shared import visible
 from datasets.services import mocks
@@ -150,7 +150,7 @@ class Datasets(Endpoint):
     @creates(DatasetDetail, body=NewDataset, scope="publish", again=_one, at="api:dataset")
     def post(self, call: Call, fields: dict[str, Any]) -> models.Dataset:
         """Create a dataset with a first draft revision. Nobody else sees it before it is published."""
-        require_all_datasets(call)
+        require_every_dataset(call)
         return _one(call, services.create(by=call.user, **fields).pk)
 
 

@@ -75,7 +75,13 @@ def test_scopes_and_rates_exist():
     assert {call.operation.rate for call in calls()} <= set(rates.RATES)
 
 
-OPEN = {"GET /api/v1/": "what the portal is", "GET /api/v1/schema/": "documentation"}
+OPEN = {
+    "GET /api/v1/": "what the portal is",
+    "GET /api/v1/schema/": "documentation",
+    "POST /api/v1/device/": "a program that nobody has signed in yet",
+    "POST /api/v1/device/token/": "that program, until somebody has",
+    "POST /api/v1/register/": "asking for an account",
+}
 """Operations for those who have not signed in, each with its reason."""
 
 

@@ -31,6 +31,7 @@ OPEN = {
     "mfa_authenticate": "the second step of signing in",
     "mfa_login_webauthn": "signing in with a passkey",
     "api:docs": "documentation, the same for everybody",
+    "api:errors": "documentation, the same for everybody",
     "accounts:register": "asking for an account",
     "accounts:registered": "asking for an account",
     "accounts:confirm_address": "asking for an account",
