@@ -26,6 +26,7 @@ from requests_app import rules
 from requests_app import services as lane
 from requests_app.models import CodeRequest, Comment, Run
 from requests_app.services import outputs, releases
+from runner.gates import previews
 from tests import make
 from tests.guards.everything import Cast, cast, comes_to_oversee, fresh
 from tests.guards.pages import Page, every_page
@@ -172,6 +173,7 @@ CALLS: dict[str, Call] = {
     "lane.new_request": lambda c, by: lane.new_request(c.used, by=by, title="Odd"),
     "lane.save_draft": lambda c, by: lane.save_draft(c.drafted, by=by, number=1, purpose="Odd."),
     "lane.run_on_mock": lambda c, by: lane.run_on_mock(c.drafted, by=by, key=uuid4()),
+    "lane.copy_request": lambda c, by: lane.copy_request(c.drafted, by=by),
     "lane.submit": lambda c, by: lane.submit(c.drafted, by=by, key=uuid4()),
     "lane.withdraw": lambda c, by: lane.withdraw(c.submitted, by=by),
     "lane.begin_review": lambda c, by: lane.begin_review(requests_.version(c.to_review), by=by),
@@ -187,6 +189,8 @@ CALLS: dict[str, Call] = {
     "outputs.open_held": lambda c, by: outputs.open_held(_output(c), by=by),
     "outputs.open_held_download": lambda c, by: outputs.open_held_download(_output(c), by=by),
     "outputs.open_released": lambda c, by: outputs.open_released(c.received.run.outputs.all()[0], by=by),
+    "outputs.open_file": lambda c, by: outputs.open_file(_output(c), by=by),
+    "outputs.look": lambda c, by: outputs.look(_output(c), by=by, place=previews.Place()),
     "outputs.open_log": lambda c, by: outputs.open_log(c.to_check.run, by=by),
     "releases.add_log_excerpt": lambda c, by: releases.add_log_excerpt(c.to_check.run, by=by, text="A line."),
     "budgets.protect": lambda c, by: budgets.protect(
