@@ -1,15 +1,21 @@
-"""A portal, as one person: datasets, answers, what waits for them, and a limit on what is spent."""
+"""A portal, as one person: datasets, questions, code for review, what waits for them, and a limit on what is spent."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from weir import limits
 from weir.answers import Answer
 from weir.asking import answer_of
-from weir.datasets import Datasets
+from weir.coderequests import CodeRequest
+from weir.datasets import Dataset, Datasets
+from weir.inbox import Inbox
+from weir.releases import Release
+from weir.runs import Run
+from weir.submissions import About, Submitter
+from weir.things import Things
 from weir.transport import Transport
 
 
@@ -35,19 +41,52 @@ class Portal:
     """A portal that one person is signed in to. Threads can share it."""
 
     def __init__(self, transport: Transport, person: Mapping[str, Any], *, quiet: bool = False) -> None:
-        self.transport, self.me = transport, dict(person)
+        self.transport, self.me, self._quiet = transport, dict(person), quiet
         self.datasets = Datasets(transport, str(person["id"]), quiet=quiet)
         self.answers = Answers(transport)
+        self.requests = Things(transport, "requests/", self._request)
+        self.runs = Things(transport, "runs/", lambda found: Run(transport, found, quiet=quiet))
+        self.releases = Things(transport, "releases/", lambda found: Release(transport, found, quiet=quiet))
+
+    def _request(self, found: Mapping[str, Any]) -> CodeRequest:
+        return CodeRequest(self.transport, found, quiet=self._quiet)
 
     @property
-    def inbox(self) -> list[dict[str, Any]]:
+    def inbox(self) -> Inbox:
         """What waits for you: code to review, outputs to check, answers, drafts and so on."""
-        return list(self.transport.get("inbox/")["items"])
+        return Inbox(self.transport, quiet=self._quiet)
 
     @property
     def budgets(self) -> list[dict[str, Any]]:
         """Your own budgets, and those of datasets that you own."""
         return list(self.transport.items("budgets/"))
+
+    def submit(  # noqa: PLR0913 -- the parts of a submission
+        self,
+        dataset: Dataset | str,
+        *,
+        purpose: str | None = None,
+        about: str | None = None,
+        outputs: str | None = None,
+        title: str | None = None,
+        environment: str | None = None,
+        helpers: Sequence[Callable[..., Any]] = (),
+        request: CodeRequest | str | None = None,
+    ) -> Submitter:
+        """Prepare code for review: a function called main, which this decorates, or a file that defines one.
+
+        Arguments of main without a default are tables, those with one are parameters. `purpose`, `about`, `outputs` and
+        `title` are what reviewers read besides. `request`: the one that this is a new version of.
+
+        @portal.submit(data, purpose="How wages differ by region", about="For our report")
+        def main(wages, year=1985): return wages[wages.year > year].groupby("region").wage.mean()
+
+        main.dry_run(); main.send().wait().results["result.parquet"]
+        portal.submit(data, purpose="…").file("analysis.py", year=1990).send()
+        """
+        data = self.datasets[dataset] if isinstance(dataset, str) else dataset
+        words = About(purpose, about, outputs, title, environment)
+        return Submitter(self.transport, data.details, words, tuple(helpers), request, quiet=self._quiet)
 
     def spending(self, at_most: float) -> AbstractContextManager[limits.Limit]:
         """Let the questions in a block spend at most this share of a budget together.

@@ -79,7 +79,7 @@ class Transport:
     ) -> None:
         import httpx  # noqa: PLC0415 -- it takes 60 ms
 
-        self.origin, self._sleep, self._httpx = origin_of(address), sleep, httpx
+        self.origin, self.sleep, self._httpx = origin_of(address), sleep, httpx
         headers = {"Weir-Client": VERSION, "Accept": "application/json", "User-Agent": f"weir/{VERSION}"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -163,7 +163,7 @@ class Transport:
         for attempt in range(TRIES - 1):
             with contextlib.suppress(Dropped):
                 return self._downloaded(path, to)
-            self._sleep(_pause(attempt))
+            self.sleep(_pause(attempt))
         return self._downloaded(path, to)
 
     def _downloaded(self, path: str, to: Path) -> Path:
@@ -179,10 +179,15 @@ class Transport:
         return to
 
     def events(self, *keys: str) -> Iterator[tuple[str, str]]:
-        """Yield (kind, id) of objects that change, such as run:ID, once each to begin with, until the stream ends."""
+        """Yield (kind, id) of objects that change, such as run:ID, once each to begin with, until the stream ends.
+
+        A sign of life, by which the portal keeps the stream open, is yielded as ("", "").
+        """
         with self._opened("GET", f"{API}events/", params={"about": ",".join(keys)}) as reply:
             self._check(reply)
             for line in reply.iter_lines():
+                if line.startswith(":"):
+                    yield "", ""
                 if line.startswith("data:"):
                     found = json.loads(line.removeprefix("data:"))
                     yield str(found.get("kind")), str(found.get("id"))
@@ -206,12 +211,12 @@ class Transport:
             except Dropped:
                 if last or not is_safe:
                     raise
-                self._sleep(_pause(attempt))
+                self.sleep(_pause(attempt))
                 continue
             pause = _pause_after(reply, attempt, is_safe=is_safe)
             if last or pause is None:
                 return self._checked(reply)
-            self._sleep(pause)
+            self.sleep(pause)
         raise AssertionError
 
     def _read(self, request: httpx.Request) -> Reply:

@@ -223,7 +223,7 @@ def test_events_say_which_object_has_changed(server, portal):
         b'event: changed\ndata: {"kind": "answer", "id": "2"}\n\n'
     )
     server.say(Told(200, stream, {"Content-Type": "text/event-stream"}))
-    assert list(portal.events("run:1", "answer:2")) == [("run", "1"), ("answer", "2")]
+    assert list(portal.events("run:1", "answer:2")) == [("", ""), ("run", "1"), ("answer", "2")]
     assert server.asked[0].path == "/api/v1/events/?about=run%3A1%2Canswer%3A2"
 
 

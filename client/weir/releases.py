@@ -1,0 +1,120 @@
+"""The output check: held files, the decision about them, and recalls."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from weir import cards
+from weir.results import Results, read
+from weir.things import Thing
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A part of a file as plain values. What `content` has depends on `kind`: table, cell, json, text, image, none."""
+
+    kind: str
+    content: Mapping[str, Any]
+
+    def _repr_html_(self) -> str:
+        return cards.facts(f"Preview: {self.kind}", self.content.items())
+
+
+class Output(Thing):
+    """A file that a run wrote, as a reviewer sees it.
+
+    output.preview(rows=101), output.release(), output.withhold("A cell of 2 people.")
+    """
+
+    path = "outputs/"
+    shown = ("name", "type", "bytes", "check")
+
+    @property
+    def name(self) -> str:
+        return str(self.details["name"])
+
+    @property
+    def state(self) -> str:
+        """The verdict on it: pending, release or withhold."""
+        return str((self.details.get("check") or {}).get("verdict", ""))
+
+    @property
+    def checks(self) -> list[dict[str, Any]]:
+        """What the automatic checks say of it."""
+        return list((self.details.get("check") or {}).get("checks", []))
+
+    def preview(self, **place: int | bool) -> Preview:
+        """Look at a part of it: rows= and columns= are the first ones to show, row= and column= show one cell.
+
+        What you have looked at is recorded.
+        """
+        query = {name: str(value).lower() for name, value in place.items()}
+        found = self._transport.call("GET", f"{self._address}preview/", query=query).content
+        return Preview(str(found["kind"]), dict(found["content"]))
+
+    def release(self, comment: str = "") -> Output:
+        """Mark it as to be released. Nothing is released before the decision on all files."""
+        return self._act("decision", {"verdict": "release", "comment": comment})
+
+    def withhold(self, comment: str = "") -> Output:
+        """Mark it as not to be released."""
+        return self._act("decision", {"verdict": "withhold", "comment": comment})
+
+    def load(self) -> Any:
+        """Download it and return what it holds, if the dataset's policy lets reviewers download held files."""
+        with tempfile.TemporaryDirectory(prefix="weir-") as folder:
+            to = Path(folder) / "file"
+            return read(self._transport.download(f"{self._address}file/", to), self.name)
+
+
+class Release(Thing):
+    """The decision on a run's outputs.
+
+    for output in release.outputs: output.release()
+    release.release()
+    """
+
+    path = "releases/"
+    shown = ("title", "state", "turn", "author", "created_at", "expires_at", "comment")
+
+    @property
+    def outputs(self) -> list[Output]:
+        """The files that you may open: all of them as a reviewer, otherwise those released to you."""
+        return [Output(self._transport, each) for each in self.details["outputs"]]
+
+    @property
+    def results(self) -> Results:
+        """The files that you may open, as Python objects by name."""
+        return Results(self._transport, self.details["outputs"])
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The machine-readable record: the code, the data, the decision, and the files with their hashes."""
+        return dict(self._transport.get(f"{self._address}record/"))
+
+    def begin(self) -> Release:
+        """Begin the output check. The files are compared with what has been released meanwhile."""
+        return self._act("begin")
+
+    def release(self, comment: str = "") -> Release:
+        """Release the files marked for release. The others are deleted."""
+        return self._decided("release", comment)
+
+    def reject(self, reason: str) -> Release:
+        """Release nothing, and delete the files. The author reads the reason."""
+        return self._decided("reject", reason)
+
+    def request_changes(self, reason: str) -> Release:
+        """Release nothing, and ask the author to change the code."""
+        return self._decided("request_changes", reason)
+
+    def recall(self, reason: str) -> Release:
+        """Take a release back: downloads end, and everybody who had access is asked to delete their copies."""
+        return self._act("recall", {"reason": reason})
+
+    def _decided(self, decision: str, comment: str) -> Release:
+        return self._act("decide", {"decision": decision, "comment": comment})

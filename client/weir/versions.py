@@ -1,0 +1,143 @@
+"""Versions of a request, as reviewers read them: code, differences, comments and verdicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from weir.things import Thing, Things, checked_id
+
+
+class Comment(Thing):
+    """A comment on a version, or a reply."""
+
+    path = "comments/"
+    shown = ("text", "line", "author", "created_at", "resolved_at")
+
+    @property
+    def text(self) -> str:
+        return str(self.details["text"])
+
+    @property
+    def line(self) -> int | None:
+        """The line of the code that it is about, or None."""
+        line = self.details.get("line")
+        return None if line is None else int(line)
+
+    def reply(self, text: str, *, private: bool = False) -> Comment:
+        """Answer it."""
+        body = {"text": text, "parent": self.id, "private": private}
+        return Comment(
+            self._transport,
+            self._transport.create(f"versions/{self.details['version']}/comments/", body).content,
+        )
+
+    def resolve(self) -> Comment:
+        """Mark the thread as resolved."""
+        return self._act("resolve")
+
+    def unresolve(self) -> Comment:
+        """Reopen the thread."""
+        return self._act("unresolve")
+
+    def delete(self) -> None:
+        """Delete your own comment, as long as it is not published."""
+        self._transport.delete(self._address)
+
+    def __repr__(self) -> str:
+        return f"Comment: {self.text[:80]}"
+
+
+class Version(Thing):
+    """One submission of a request. A verdict is for the code as it was read here, and for nothing newer.
+
+    version.approve(runs=3, days=30), version.request_changes("Round the means.")
+    """
+
+    path = "versions/"
+    shown = (
+        "title",
+        "number",
+        "author",
+        "purpose",
+        "context",
+        "outputs",
+        "parameters",
+        "environment",
+        "sha256",
+    )
+
+    @property
+    def number(self) -> int:
+        return int(self.details["number"])
+
+    @property
+    def code(self) -> str:
+        return str(self.details["code"])
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return dict(self.details["parameters"])
+
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        """The places in the code that a reviewer should look at."""
+        return list(self.details["findings"])
+
+    @property
+    def reviews(self) -> list[dict[str, Any]]:
+        """The verdicts that you may read."""
+        return list(self.details["reviews"])
+
+    def diff(self, against: Version | str | None = None) -> str:
+        """Return the differences from another version; without one, from the last that was approved or submitted."""
+        other = against.id if isinstance(against, Version) else against
+        query = {} if other is None else {"against": checked_id(other)}
+        found = self._transport.call("GET", f"{self._address}diff/", query=query).content
+        return str(found["text"])
+
+    @property
+    def comments(self) -> list[Comment]:
+        """The comments that you may read, the newest first."""
+        return list(Things(self._transport, f"{self._address}comments/", self._commented))
+
+    def comment(self, text: str, *, line: int | None = None, private: bool = False) -> Comment:
+        """Comment on a line or on the whole version. `private`: for owner and reviewers only.
+
+        A reviewer's comments are sent with the verdict.
+        """
+        body = {"text": text, "private": private, **({} if line is None else {"line": line})}
+        return self._commented(self._transport.create(f"{self._address}comments/", body).content)
+
+    def _commented(self, found: Any) -> Comment:
+        return Comment(self._transport, found)
+
+    def begin(self) -> Version:
+        """Say that you are reading it. The author sees that the review has begun."""
+        return self._act("begin")
+
+    def approve(
+        self, *, runs: int | None = None, days: int | None = None, comment: str = ""
+    ) -> dict[str, Any]:
+        """Approve the code that you have read, for a number of runs and days. Without them, for what the policy allows.
+
+        The last approval that is needed allows the runs.
+        """
+        scope = {name: value for name, value in (("runs", runs), ("days", days)) if value is not None}
+        return self._judged("approve", comment, **scope)
+
+    def reject(self, reason: str) -> dict[str, Any]:
+        """Reject the request. The author reads the reason."""
+        return self._judged("reject", reason)
+
+    def request_changes(self, reason: str) -> dict[str, Any]:
+        """Ask the author for changes. They read what you write."""
+        return self._judged("request_changes", reason)
+
+    def _judged(self, verdict: str, comment: str, **scope: int) -> dict[str, Any]:
+        body = {"seen": self.details["sha256"], "verdict": verdict, "comment": comment, **scope}
+        given = dict(self._transport.create(f"{self._address}review/", body).content)
+        self.refresh()
+        return given
+
+    def __repr__(self) -> str:
+        return f"Version: {self.number} of {self.details['title']}"
