@@ -30,10 +30,14 @@ class Gone(Conflict):
 
 
 class BudgetExceeded(Refused):
-    """The answer would cost more than is left."""
+    """The answer would cost more than is left: `costs` and `left` are parts of the whole budget, where known."""
 
     status = 402
     code = "budget_exceeded"
+
+    def __init__(self, text: str, *, costs: float | None = None, left: float | None = None) -> None:
+        super().__init__(text)
+        self.costs, self.left = costs, left
 
 
 class TooLarge(Refused):

@@ -185,6 +185,8 @@ def _problem() -> dict[str, Any]:
             "detail": text,
             "fields": {"type": "object", "additionalProperties": {"type": "array", "items": text}},
             "place": text,
+            "costs": {"type": "number"},
+            "left": {"type": "number"},
             "offset": {"type": "integer"},
             "request_id": text,
         },

@@ -88,8 +88,8 @@ def reserve_all(budget: Budget, wanted: Sequence[Reservation], *, by: User) -> l
         spent = locked.worst_case(len(wanted[0].cells))
         if new and locked.closed_at is not None:
             raise BudgetExceeded("The owner has closed this budget.")
-        if why := shortage(spent, locked.cap, [(each.units, each.cells) for each in new]):
-            raise BudgetExceeded(why)
+        if short := shortage(spent, locked.cap, [(each.units, each.cells) for each in new]):
+            raise BudgetExceeded(short.sentence, costs=short.units / CAP, left=short.left / CAP)
         for each in new:
             if each.threshold and promise is not None:
                 _use_threshold(locked, promise)
@@ -284,35 +284,44 @@ def _write(budget: Budget, cells: Integers) -> None:
     budget.save(update_fields=["cells"])
 
 
-def shortage(spent: Integers, cap: int, charges: Sequence[tuple[int, Bools]]) -> str:
-    """Return why these charges (units, cells) do not all fit on top of what is `spent`, or an empty string."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortage:
+    """What answers cost, in units, when only `left` are left."""
+
+    units: int
+    left: int
+    questions: int = 1
+
+    @property
+    def sentence(self) -> str:
+        what = "This answer" if self.questions == 1 else f"These {self.questions} answers together"
+        return (
+            f"{what} would cost {self.units / CAP:.2%} of your budget, and {self.left / CAP:.2%} is left. "
+            "Allow a larger error, ask about fewer people, or ask the owner for more."
+        )
+
+
+def shortage(spent: Integers, cap: int, charges: Sequence[tuple[int, Bools]]) -> Shortage | None:
+    """Return what is short if these charges (units, cells) do not all fit on top of what is `spent`."""
     after = spent.copy()
     for units, cells in charges:
         if not fits(after, cells, units, cap):
             return _short(spent, cap, charges)
         after[cells] += units
-    return ""
+    return None
 
 
-def _short(spent: Integers, cap: int, charges: Sequence[tuple[int, Bools]]) -> str:
-    """Return the refusal of charges that do not fit, by the cell that exceeds its cap by most."""
+def _short(spent: Integers, cap: int, charges: Sequence[tuple[int, Bools]]) -> Shortage:
+    """Return what is short for charges that do not fit, in the cell that exceeds its cap by most."""
     units, cells = max(charges, key=lambda charge: charge[0])
     if units > CAP:
-        return too_much(units, min(CAP, max(0, cap - int(spent[cells].max(initial=0)))))
+        return Shortage(units=units, left=min(CAP, max(0, cap - int(spent[cells].max(initial=0)))))
     added = np.zeros_like(spent)
     for units, cells in charges:
         added[cells] += units
     place = int(np.where(added > 0, spent + added, 0).argmax())
-    return too_much(int(added[place]), min(CAP, max(0, cap - int(spent[place]))), len(charges))
-
-
-def too_much(units: int, left: int, questions: int = 1) -> str:
-    """Return the refusal of answers that cost `units` when only `left` are left."""
-    what = "This answer" if questions == 1 else f"These {questions} answers together"
-    return (
-        f"{what} would cost {units / CAP:.2%} of your budget, and {left / CAP:.2%} is left. "
-        "Allow a larger error, ask about fewer people, or ask the owner for more."
-    )
+    left = min(CAP, max(0, cap - int(spent[place])))
+    return Shortage(units=int(added[place]), left=left, questions=len(charges))
 
 
 def _record(action: str, line: LedgerLine, *, by: User, units: int) -> None:

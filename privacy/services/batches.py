@@ -70,7 +70,8 @@ class Batch:
     def unaffordable(self) -> str:
         """Why the budget cannot pay for all of this together, or an empty string."""
         charges = [(each.offer.units, each.cells) for each in self.charged]
-        return budget_ledger.shortage(self.spent, self.cap, charges)
+        short = budget_ledger.shortage(self.spent, self.cap, charges)
+        return short.sentence if short else ""
 
 
 def quote_many(

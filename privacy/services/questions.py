@@ -64,7 +64,7 @@ class Quote:
         """Why the budget cannot pay for this, or an empty string."""
         if self.offer.units <= min(self.left, CAP):
             return ""
-        return budget_ledger.too_much(self.offer.units, self.left)
+        return budget_ledger.Shortage(units=self.offer.units, left=self.left).sentence
 
     @property
     def epsilon(self) -> float:
