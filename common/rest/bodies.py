@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
@@ -80,6 +80,8 @@ def _no_constant(name: str) -> Any:
 
 class Body(serializers.Serializer[Any]):
     """The fields of a body. A field that it does not name is refused, so that a typo does not go unnoticed."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {"invalid": "Send a JSON object."}
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
