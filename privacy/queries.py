@@ -11,6 +11,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.urls import reverse
 
 from accounts.models import User
+from common.errors import Refused
 from datasets import storage
 from datasets.models import Dataset, Grant
 from datasets.queries import current_revision
@@ -105,6 +106,26 @@ def counted(answer: Answer) -> dict[str, object]:
         return {}  # it was never computed
 
 
+def share_of(answer: Answer) -> float:
+    """Return what an answer cost, as a fraction of the budget at the time; 0 when it was given back."""
+    return 0.0 if answer.state == Answer.State.VOIDED else answer.line.units / CAP
+
+
+# Datasets
+
+
+def overseen_by(user: User) -> QuerySet[Dataset]:
+    """Return the datasets whose promise and budgets this person manages or oversees."""
+    rows = Dataset.objects.visible_to(user) if user.oversees else Dataset.objects.owned_by(user)
+    return rows.select_related("owner", "promise")
+
+
+def with_ledger_for(user: User) -> QuerySet[Dataset]:
+    """Return the datasets whose ledger this person may read, which names questions: for owners and auditors."""
+    rows = Dataset.objects.visible_to(user) if user.is_auditor else Dataset.objects.owned_by(user)
+    return rows.filter(promise__isnull=False).select_related("owner", "promise")
+
+
 # Budgets
 
 
@@ -133,6 +154,14 @@ def without_budget(promise: Promise) -> list[User]:
     """Return scientists who may use the dataset and have no budget yet."""
     people = _with_access(promise).exclude(budgets__promise=promise)
     return [person for person in people.order_by("name") if person.is_scientist]
+
+
+def scientist_with_access(promise: Promise, pk: UUID | str) -> User:
+    """Return a scientist who may use the dataset. Raises Refused when this person is none."""
+    person = _with_access(promise).filter(pk=pk).first()
+    if person is None or not person.is_scientist:
+        raise Refused("Choose a scientist with access to this dataset.")
+    return person
 
 
 def has_people(promise: Promise) -> bool:

@@ -23,6 +23,17 @@ class AnswerQuerySet(models.QuerySet["Answer"]):
         """Return answers whose figures may be shown: released, and their public time has come."""
         return self.filter(state=Answer.State.RELEASED, visible_at__lte=timezone.now())
 
+    def in_state(self, state: str) -> "AnswerQuerySet":
+        """Return answers in this state as people see it: released ones are pending until their public time has come."""
+        match state:
+            case Answer.State.RELEASED:
+                return self.out()
+            case Answer.State.PENDING:
+                due_later = Q(state=Answer.State.RELEASED, visible_at__gt=timezone.now())
+                return self.filter(Q(state=state) | due_later)
+            case _:
+                return self.filter(state=state)
+
 
 class Answer(BaseModel):
     """A query and what was released for it."""

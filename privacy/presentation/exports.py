@@ -1,8 +1,10 @@
 """Answers and the ledger as CSV and JSON. Cells that a spreadsheet could run as a formula become text."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+from django.http import HttpResponse
 
 from common import spreadsheets
 from privacy.engine.figures import BIN, UP_TO
@@ -94,6 +96,22 @@ def answer_json(answer: Answer) -> str:
 
 def record_json(answer: Answer) -> str:
     return json.dumps(answer.record, ensure_ascii=False, indent=2)
+
+
+FORMS: dict[str, tuple[str, str, Callable[[Answer], str]]] = {
+    "csv": ("text/csv; charset=utf-8", ".csv", answer_csv),
+    "json": ("application/json", ".json", answer_json),
+    "record": ("application/json", "-record.json", record_json),
+}
+"""The files of an answer: media type, end of the name, and what writes it."""
+
+
+def file_of(answer: Answer, form: str) -> HttpResponse:
+    """Return an answer as a download in one of the FORMS."""
+    media, ending, write = FORMS[form]
+    name = f"{answer.budget.promise.dataset.name}-{answer.pk.hex[:8]}{ending}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return HttpResponse(write(answer), content_type=media, headers=headers)
 
 
 def ledger_csv(lines: Iterable[LedgerLine]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import User
 from common import commit
@@ -295,6 +296,12 @@ def _written(budget: Budget, each: Asking, line: LedgerLine) -> Answer:
     if made:
         commit.after(tasks.compute_answer.delay, str(answer.pk))
     return answer
+
+
+def note_seen(answer: Answer, *, by: User) -> None:
+    """Note that the scientist has opened their released answer, so that it no longer waits in their inbox."""
+    if answer.is_out and answer.seen_at is None and rules.is_own(by, answer.budget) is None:
+        Answer.objects.filter(pk=answer.pk, seen_at=None).update(seen_at=timezone.now())
 
 
 def digest_of(query: Query) -> str:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.models import User
 from accounts.signin.reauthentication import confirmed_recently
 from common.access import require
-from common.errors import Denied, Refused
+from common.errors import Denied
 from common.heavy_views import computing
 from common.http import UserRequest, found
 from common.pages import attempt, paginated, show
@@ -28,7 +28,7 @@ from privacy.models import Budget, LedgerLine, Promise
 from privacy.presentation import exports, words
 from privacy.presentation.promise_in_words import PromiseInWords
 from privacy.views.budgets import burn_down_charts
-from privacy.views.shared import overseen, tabs
+from privacy.views.shared import tabs
 
 PER_PAGE = 50
 
@@ -39,7 +39,7 @@ PER_PAGE = 50
 @require_safe
 def dataset(request: UserRequest, pk: UUID) -> HttpResponse:
     """Show the automatic answers of a dataset, to its owner and to people who oversee."""
-    item = overseen(request, pk)
+    item = found(queries.overseen_by(request.user), pk=pk)
     if not hasattr(item, "promise"):
         context = {**tabs(request, item), "refusal": rules.may_protect(request.user, item)}
         return show(request, "privacy/unprotected", context)
@@ -177,9 +177,7 @@ def give(request: UserRequest, pk: UUID) -> HttpResponse:
     form = _give_form(item.promise, people, request.POST)
 
     def act() -> None:
-        person = next((each for each in people if str(each.pk) == form.cleaned_data["scientist"]), None)
-        if person is None:
-            raise Refused("Choose a scientist with access to this dataset.")
+        person = queries.scientist_with_access(item.promise, form.cleaned_data["scientist"])
         services.give_budget(
             item.promise,
             person,
@@ -230,17 +228,10 @@ def _protected(request: UserRequest, pk: UUID) -> Dataset:
 # The ledger
 
 
-def _reader(request: UserRequest, pk: UUID) -> Dataset:
-    """Return a dataset whose ledger this person may read: only owners and auditors, because it names questions."""
-    user = request.user
-    rows = Dataset.objects.visible_to(user) if user.is_auditor else Dataset.objects.owned_by(user)
-    return found(rows.filter(promise__isnull=False).select_related("owner", "promise"), pk=pk)
-
-
 @require_safe
 def ledger(request: UserRequest, pk: UUID) -> HttpResponse:
     """List who asked what, when, and what it cost."""
-    item = _reader(request, pk)
+    item = found(queries.with_ledger_for(request.user), pk=pk)
     form, rows = _narrowed(item.promise, request.GET)
     page = paginated(request, rows, PER_PAGE)
     context = {
@@ -287,7 +278,7 @@ def _ledger_row(line: LedgerLine) -> dict[str, object]:
 @computing
 def export(request: UserRequest, pk: UUID) -> StreamingHttpResponse:
     """Export the same selection as CSV. By POST, because it writes an entry into the audit log."""
-    item = _reader(request, pk)
+    item = found(queries.with_ledger_for(request.user), pk=pk)
     form, rows = _narrowed(item.promise, request.POST)
     wanted = {name: str(value) for name, value in form.cleaned_data.items() if value}
     services.note_export(item.promise, by=request.user, wanted=wanted)

@@ -15,13 +15,6 @@ def the_budget(request: UserRequest, pk: UUID) -> Budget:
     return found(budgets_of(request.user), pk=pk)
 
 
-def overseen(request: UserRequest, pk: UUID) -> Dataset:
-    """Return a dataset whose budgets this person manages or oversees; 404 otherwise."""
-    user = request.user
-    rows = Dataset.objects.visible_to(user) if user.oversees else Dataset.objects.owned_by(user)
-    return found(rows.select_related("owner", "promise"), pk=pk)
-
-
 def tabs(request: UserRequest, dataset: Dataset) -> dict[str, object]:
     """Return the template context of the tabs on a dataset's pages."""
     owns = is_dataset_owner(request.user, dataset) is None
