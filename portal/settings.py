@@ -372,6 +372,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "common.rest.schema.drop_enum_ids",
         "common.rest.schema.add_problems",
+        "privacy.api.schema.add_questions",
     ],
     "COMPONENT_SPLIT_REQUEST": True,
 }

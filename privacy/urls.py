@@ -1,8 +1,7 @@
-"""The pages of automatic answers, and what programs call."""
+"""The pages of automatic answers."""
 
 from django.urls import path
 
-from privacy import api
 from privacy.views import answers, budgets, promises, questions
 
 app_name = "privacy"
@@ -25,9 +24,4 @@ urlpatterns = [
     path("datasets/<uuid:pk>/rows/", promises.rows, name="rows"),
     path("datasets/<uuid:pk>/ledger/", promises.ledger, name="ledger"),
     path("datasets/<uuid:pk>/ledger/export/", promises.export, name="export"),
-    path("api/budgets/", api.budgets, name="api_budgets"),
-    path("api/budgets/<uuid:pk>/", api.budget, name="api_budget"),
-    path("api/budgets/<uuid:pk>/price/", api.price, name="api_price"),
-    path("api/budgets/<uuid:pk>/answers/", api.answers, name="api_answers"),
-    path("api/answers/<uuid:pk>/", api.answer, name="api_answer"),
 ]

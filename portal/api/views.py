@@ -44,7 +44,7 @@ class PortalItem(Item):
     limits = LimitsItem()
 
 
-FEATURES = ["events", "idempotency", "review", "tokens", "uploads", "wait"]
+FEATURES = ["answers", "events", "idempotency", "review", "tokens", "uploads", "wait"]
 
 
 class Portal(Endpoint):

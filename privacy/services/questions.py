@@ -298,9 +298,9 @@ def _written(budget: Budget, each: Asking, line: LedgerLine) -> Answer:
     return answer
 
 
-def note_seen(answer: Answer, *, by: User) -> None:
-    """Note that the scientist has opened their released answer, so that it no longer waits in their inbox."""
-    if answer.is_out and answer.seen_at is None and rules.is_own(by, answer.budget) is None:
+def note_seen(answer: Answer) -> None:
+    """Note that its scientist has opened a released answer, so that it no longer waits in their inbox."""
+    if answer.is_out and answer.seen_at is None:
         Answer.objects.filter(pk=answer.pk, seen_at=None).update(seen_at=timezone.now())
 
 

@@ -6,10 +6,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.http import Http404, HttpResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 
@@ -21,21 +20,15 @@ from privacy.engine.accounting import noise_epsilon
 from privacy.engine.language.query import Distribution, Histogram, Query
 from privacy.engine.language.schema import TableSpec
 from privacy.engine.language.wire import decode
-from privacy.engine.measure.contributions import CAP
 from privacy.forms import HistoryFilter
-from privacy.models import Answer, Budget
+from privacy.models import Answer, AnswerQuerySet, Budget
 from privacy.presentation import exports, noise_advice, svg_charts, words
 from privacy.presentation.joint_intervals import Together, together
 from privacy.presentation.svg_charts import Bar, Column, Share
-from privacy.services import guides
+from privacy.services import guides, questions
 from privacy.views import question_links
 
 WIDTHS = {"wide": 760, "narrow": 350}
-FILES = {
-    "csv": ("text/csv; charset=utf-8", exports.answer_csv),
-    "json": ("application/json", exports.answer_json),
-    "record": ("application/json", exports.record_json),
-}
 
 
 @require_safe
@@ -64,19 +57,19 @@ def index(request: UserRequest) -> HttpResponse:
     return show(request, "privacy/index", context)
 
 
-def _narrowed(rows: "QuerySet[Answer]", wanted: dict[str, Any]) -> "QuerySet[Answer]":
+def _narrowed(rows: AnswerQuerySet, wanted: dict[str, Any]) -> AnswerQuerySet:
     if text := wanted.get("q"):
         rows = rows.filter(Q(sql__icontains=text) | Q(query__icontains=text))
     if dataset := wanted.get("dataset"):
         rows = rows.filter(budget__promise__dataset=dataset)
     if state := wanted.get("state"):
-        rows = rows.filter(state=state)
+        rows = rows.in_state(state)
     return rows
 
 
 def cost(answer: Answer) -> str:
-    """Return what an answer cost, as a percentage of the budget at the time; 0 when it was given back."""
-    return words.percent(0 if answer.state == Answer.State.VOIDED else answer.line.units / CAP)
+    """Return what an answer cost, as a percentage of the budget at the time."""
+    return words.percent(queries.share_of(answer))
 
 
 def the_answer(request: UserRequest, pk: UUID) -> Answer:
@@ -91,8 +84,8 @@ def answer(request: UserRequest, pk: UUID) -> HttpResponse:
     """Show one answer; while it is being computed, the page polls."""
     item = the_answer(request, pk)
     is_own = rules.is_own(request.user, item.budget) is None
-    if is_own and item.is_out and item.seen_at is None:
-        Answer.objects.filter(pk=item.pk, seen_at=None).update(seen_at=timezone.now())
+    if is_own:
+        questions.note_seen(item)
     return show(request, "privacy/answer", _context(request, item, is_own=is_own), parts={"answer-live"})
 
 
@@ -117,7 +110,7 @@ def _context(request: UserRequest, item: Answer, *, is_own: bool) -> dict[str, A
         context |= question_links.context(request, meant)
     if item.is_out:
         table = queries.table_of(item)
-        context |= {**_figures(item, query, table), **_guided(item, table, meant), "repeat": _repeat(item)}
+        context |= {**_figures(item, query, table), **_guided(item, table, meant), "calls": _calls(item)}
         context["lost"] = noise_advice.sentence(item.result or {}, query, table, context["epsilon"])
     return context
 
@@ -289,39 +282,33 @@ def _charts(result: dict[str, Any], table: TableSpec | None, title: str) -> dict
     }
 
 
-def _repeat(item: Answer) -> dict[str, str]:
-    """Return how to ask the same from a program. The epsilon is rounded down, so that the stored answer is
-    returned."""
+def _calls(item: Answer) -> list[dict[str, str]]:
+    """Return how to ask the same from a program, with epsilon rounded down, so that the stored answer is returned."""
     epsilon = noise_epsilon(item.mu, item.budget.promise.noise_delta)
     asked: dict[str, object] = {"sql": item.sql} if item.sql else {"query": item.query}
-    values = {
-        "url": settings.BASE_URL + reverse("privacy:api_answers", args=[item.budget_id]),
-        "base": settings.BASE_URL,
-        "body": json.dumps({**asked, "epsilon": float(f"{epsilon * 0.9995:.3e}")}, ensure_ascii=False),
-        "key": str(uuid4()),
-        "session": settings.SESSION_COOKIE_NAME,
-        "csrf": settings.CSRF_COOKIE_NAME,
-    }
-    quoted = {**values, "body": values["body"].replace("'", "'\\''")}
-    return {"curl": CURL.format(**quoted), "python": PYTHON.format(**values)}
+    url = settings.BASE_URL + reverse("api:budget_answers", args=[item.budget_id])
+    body = json.dumps({**asked, "epsilon": float(f"{epsilon * 0.9995:.3e}")}, ensure_ascii=False)
+    key = str(uuid4())
+    return [
+        {"name": "curl", "code": CURL.format(url=url, key=key, body=body.replace("'", "'\\''"))},
+        {"name": "Python", "code": PYTHON.format(url=url, key=key, body=body)},
+    ]
 
 
 CURL = """\
 curl -X POST '{url}' \\
+  -H "Authorization: Bearer $WEIR_TOKEN" \\
   -H 'Content-Type: application/json' -H 'Idempotency-Key: {key}' \\
-  -H 'Referer: {base}/' -H "X-CSRFToken: $CSRF" -b "{session}=$SESSION; {csrf}=$CSRF" \\
   -d '{body}'"""
 PYTHON = """\
-import json, urllib.request
-from os import environ
+import json, os, urllib.request
 
-session, csrf = environ["SESSION"], environ["CSRF"]
 call = urllib.request.Request(
     "{url}",
     data={body!r}.encode(),
     headers={{
-        "Content-Type": "application/json", "Idempotency-Key": "{key}", "Referer": "{base}/",
-        "X-CSRFToken": csrf, "Cookie": f"{session}={{session}}; {csrf}={{csrf}}",
+        "Authorization": "Bearer " + os.environ["WEIR_TOKEN"],
+        "Content-Type": "application/json", "Idempotency-Key": "{key}",
     }},
 )
 print(json.dumps(json.load(urllib.request.urlopen(call)), indent=2, ensure_ascii=False))"""
@@ -331,13 +318,6 @@ print(json.dumps(json.load(urllib.request.urlopen(call)), indent=2, ensure_ascii
 def download(request: UserRequest, pk: UUID, form: str) -> HttpResponse:
     """Download the answer as CSV or JSON, or its record alone."""
     item = the_answer(request, pk)
-    if not item.is_out or form not in FILES:
+    if not item.is_out or form not in exports.FORMS:
         raise Http404
-    media, write = FILES[form]
-    name = f"{item.budget.promise.dataset.name}-{item.pk.hex[:8]}{'-record' if form == 'record' else ''}"
-    ending = "csv" if form == "csv" else "json"
-    return HttpResponse(
-        write(item),
-        content_type=media,
-        headers={"Content-Disposition": f'attachment; filename="{name}.{ending}"'},
-    )
+    return exports.file_of(item, form)

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
+from accounts.services import tokens
 from privacy import services
 from privacy.models import Answer, Budget, LedgerLine
 from privacy.services import questions
@@ -52,29 +53,14 @@ def answered(budget: Budget, sql: str) -> Answer:
     return answer
 
 
-def cookies_of(budget: Budget, live: SimpleNamespace) -> dict[str, str]:
-    """What a browser that has signed in and seen a page holds."""
+def shown(answer: Answer, live: SimpleNamespace, which: str) -> str:
+    """Return the text that the Copy button copies."""
     client = Client()
-    client.force_login(budget.scientist, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(answer.budget.scientist, backend="django.contrib.auth.backends.ModelBackend")
     session = client.cookies[settings.SESSION_COOKIE_NAME].value
-    seen = urlopen(  # noqa: S310 -- our own portal
-        Request(  # noqa: S310
-            live.url + reverse("privacy:ask", args=[budget.pk]),
-            headers={"Cookie": f"{settings.SESSION_COOKIE_NAME}={session}"},
-        )
-    )
-    found = re.search(
-        rf"{settings.CSRF_COOKIE_NAME}=([^;]+)", "".join(seen.headers.get_all("Set-Cookie") or [])
-    )
-    assert found is not None
-    return {"SESSION": session, "CSRF": found[1]}
-
-
-def shown(answer: Answer, live: SimpleNamespace, cookies: dict[str, str], which: str) -> str:
-    """The text that the Copy button copies."""
     page = Request(  # noqa: S310 -- our own portal
         live.url + reverse("privacy:answer", args=[answer.pk]),
-        headers={"Cookie": f"{settings.SESSION_COOKIE_NAME}={cookies['SESSION']}"},
+        headers={"Cookie": f"{settings.SESSION_COOKIE_NAME}={session}"},
     )
     found = re.search(rf'id="code-{which}".*?<code>(.*?)</code>', urlopen(page).read().decode(), re.DOTALL)  # noqa: S310
     assert found is not None
@@ -87,13 +73,18 @@ def test_a_pasted_call_gives_the_stored_answer_at_no_cost(
     which: str, question: str, budget: Budget, live: SimpleNamespace
 ) -> None:
     answer = answered(budget, QUESTIONS[question])
-    cookies = cookies_of(budget, live)
-    code = shown(answer, live, cookies, which)
+    code = shown(answer, live, which)
+    _, token = tokens.make(by=budget.scientist, name="a program", scopes=["ask"])
     if which == "curl" and shutil.which("curl") is None:
         pytest.skip("There is no curl here.")
     command = ["sh", "-c", code] if which == "curl" else [sys.executable, "-c", code]
     done = subprocess.run(
-        command, env={**os.environ, **cookies}, capture_output=True, text=True, check=True, timeout=PATIENCE
+        command,
+        env={**os.environ, "WEIR_TOKEN": token},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE,
     )
     told = json.loads(done.stdout)
     assert (told["id"], told["stored"], told["state"]) == (str(answer.pk), True, "released")

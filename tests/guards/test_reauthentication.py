@@ -114,8 +114,6 @@ ORDINARY = {
     "datasets:retry_upload": DRAFT,
     "datasets:upload": DRAFT,
     "datasets:withdraw": GIVES_UP,
-    "privacy:api_answers": WITHIN,
-    "privacy:api_price": READS,
     "privacy:ask": WITHIN,
     "privacy:ask_top_up": ASKING,
     "privacy:export": READS,

@@ -32,6 +32,10 @@ def url(answer, name="answer", *more):
     return reverse(f"privacy:{name}", args=[answer.pk, *more])
 
 
+def called(answer):
+    return reverse("api:answer", args=[answer.pk])
+
+
 @pytest.fixture
 def answered(budget, ask, compute):
     return compute(ask(budget, BY_REGION, epsilon=20))
@@ -85,7 +89,7 @@ def test_quantiles_stand_with_the_ends_of_their_intervals(as_, budget, ask, comp
             "rows_per_person_at_most",
         ]
         assert rows[1][1:] == [*(str(figure[part]) for part in ("value", "low", "high")), "4"]
-        assert client.get(url(answer, "api_answer")).json()["result"]["lines"] == [line]
+        assert client.get(called(answer)).json()["result"]["lines"] == [line]
 
 
 def test_quantiles_that_were_stored_without_intervals_are_still_shown(as_, budget, ask, compute):
@@ -113,7 +117,7 @@ def test_nothing_of_an_answer_is_shown_before_its_tick(as_, budget, answered):
     assert [
         client.get(url(answered, "download", form)).status_code for form in ("csv", "json", "record")
     ] == [404] * 3
-    told = client.get(url(answered, "api_answer")).json()
+    told = client.get(called(answered)).json()
     assert (told["state"], told["result"], told["record"]) == ("pending", None, None)
     assert "Answered" not in client.get(reverse("privacy:index")).content.decode()
     assert [item.kind for item in inbox(budget.scientist)] == []
@@ -225,7 +229,7 @@ def test_answers_of_older_versions_are_shown(as_, budget, answered):
     assert head == "wage_at_most,share,share_half_width_95,share_half_width_95_joint"
     assert '<th scope="col">up to (EUR)</th>' in text
     assert "Share of rows up to here</th>" in text
-    assert "joint_factor" not in client.get(url(answered, "api_answer")).json()["record"]
+    assert "joint_factor" not in client.get(called(answered)).json()["record"]
     Answer.objects.filter(pk=answered.pk).update(
         result={"by": ["value"], "lines": [{"key": ["a"], "figures": [share | {"half_width": None}]}] * 2}
     )
@@ -240,7 +244,7 @@ def test_who_reads_an_answer(as_, budget, answered):
     make.grant(budget.promise.dataset, other)
     readers = [budget.scientist, budget.promise.dataset.owner, make.auditor()]
     strangers = [make.admin(), make.owner(), other, make.user()]
-    pages = [url(answered), url(answered, "download", "csv"), url(answered, "api_answer")]
+    pages = [url(answered), url(answered, "download", "csv"), called(answered)]
     assert {as_(person).get(page).status_code for person in readers for page in pages} == {200}
     assert {as_(person).get(page).status_code for person in strangers for page in pages} == {404}
     for person in strangers:

@@ -123,7 +123,7 @@ def test_an_answer_says_it_wherever_its_figure_stands(budget, scientist, ask, co
     page, said = reverse("privacy:answer", args=[answer.pk]), answer.record["counting"]
     assert said.startswith("counting at most")
     assert said[1:] in scientist.get(page).content.decode()
-    assert scientist.get(reverse("privacy:api_answer", args=[answer.pk])).json()["counting"] == said
+    assert scientist.get(reverse("api:answer", args=[answer.pk])).json()["counting"] == said
     # An answer of before does not say it in its record; its page does.
     for name in ("rows_per_person", "counting", "beyond"):
         del answer.record[name]
@@ -134,7 +134,7 @@ def test_an_answer_says_it_wherever_its_figure_stands(budget, scientist, ask, co
 
 
 def test_a_program_reads_it_in_the_price(scientist, budget):
-    path = reverse("privacy:api_price", args=[budget.pk])
+    path = reverse("api:budget_price", args=[budget.pk])
     told = scientist.post(
         path, {"sql": f"{ROWS} LIMIT 9 BY person", "error": 5}, content_type="application/json"
     )
@@ -166,12 +166,12 @@ def told(as_, extra):
     owners.append(owner.get(reverse("privacy:dataset", args=[data.pk])).content.decode())
     pages = [
         as_(make.auditor()).get(reverse("privacy:dataset", args=[data.pk])).content.count(b"<dt>"),
-        client.get(reverse("privacy:api_budget", args=[share.pk])).json()["tables"],
+        client.get(reverse("api:budget", args=[share.pk])).json()["tables"],
         *(
-            client.post(reverse(f"privacy:{name}", args=[share.pk]), body, **how).content
+            client.post(reverse(name, args=[share.pk]), body, **how).content
             for name, body, how in (
-                ("price", typed(source="sql", sql=ROWS), {"headers": HTMX}),
-                ("api_price", {"sql": ROWS, "error": 5}, {"content_type": "application/json"}),
+                ("privacy:price", typed(source="sql", sql=ROWS), {"headers": HTMX}),
+                ("api:budget_price", {"sql": ROWS, "error": 5}, {"content_type": "application/json"}),
             )
         ),
         *(

@@ -93,15 +93,15 @@ def test_decimals_that_the_search_does_not_tell_apart_are_not_shown(as_, budget_
 
 def test_decimals_are_told_where_questions_are_written(as_, prices):
     client = as_(prices.scientist)
-    found = client.get(reverse("privacy:api_budget", args=[prices.pk])).json()["tables"][0]["columns"]
+    found = client.get(reverse("api:budget", args=[prices.pk])).json()["tables"][0]["columns"]
     decimals = {each["name"]: each["decimals"] for each in found}
     assert (decimals["price"], decimals["wage"], decimals["year"]) == (2, None, None)
     assert (
         "0 to 20, at most 2 decimals" in client.get(reverse("privacy:ask", args=[prices.pk])).content.decode()
     )
     body = {"sql": "SELECT MEDIAN(price) FROM wages", "epsilon": 1.0}
-    call = client.post(reverse("privacy:api_price", args=[prices.pk]), body, content_type="application/json")
-    assert call.json()["read_to"] == 0
+    call = client.post(reverse("api:budget_price", args=[prices.pk]), body, content_type="application/json")
+    assert call.json()["finest_half_width"] == 0
 
 
 @pytest.fixture
@@ -134,7 +134,9 @@ def test_a_median_of_dates_is_a_date_everywhere(as_, stays, ask, compute):
     assert rows[0][:4] == ["share", "quantile", "quantile_low_95", "quantile_high_95"]
     assert rows[1][:4] == ["0.5", *ends]
     assert json.loads(client.get(url(answer, "download", "json")).content)["result"] == answer.result
-    assert client.get(url(answer, "api_answer")).json()["result"]["lines"][0]["figures"] == [figure]
+    assert client.get(reverse("api:answer", args=[answer.pk])).json()["result"]["lines"][0]["figures"] == [
+        figure
+    ]
     assert faults(stays.promise) == []
 
 
@@ -143,7 +145,7 @@ def test_several_quantiles_of_dates_are_a_table_without_a_chart(as_, stays, comp
     client = as_(stays.scientist)
     body = {"query": encode(query), "epsilon": 39}
     called = client.post(
-        reverse("privacy:api_answers", args=[stays.pk]), body, content_type="application/json"
+        reverse("api:budget_answers", args=[stays.pk]), body, content_type="application/json"
     )
     answer = compute(Answer.objects.get(pk=called.json()["id"]))
     figures = [line["figures"][0] for line in answer.result["lines"]]
@@ -184,7 +186,7 @@ def test_the_form_asks_for_quantiles_of_dates_and_for_nothing_else(as_, stays):
 
 def test_programs_read_bounds_of_dates_as_dates(as_, stays):
     client = as_(stays.scientist)
-    found = client.get(reverse("privacy:api_budget", args=[stays.pk])).json()["tables"][0]["columns"]
+    found = client.get(reverse("api:budget", args=[stays.pk])).json()["tables"][0]["columns"]
     (column,) = [each for each in found if each["name"] == "admitted"]
     assert (column["kind"], column["bounds"], column["decimals"]) == (
         "date",
@@ -196,7 +198,7 @@ def test_programs_read_bounds_of_dates_as_dates(as_, stays):
         "SELECT COUNT(*) FROM wages WHERE admitted > '2020-01-01'",
     ):
         call = client.post(
-            reverse("privacy:api_price", args=[stays.pk]),
+            reverse("api:budget_price", args=[stays.pk]),
             {"sql": text, "epsilon": 1},
             content_type="application/json",
         )
@@ -211,5 +213,5 @@ def test_wide_bounds_of_dates_say_how_many_days_are_not_told_apart(as_, budget_o
     answer, client = compute(ask(budget, "SELECT MEDIAN(born) FROM wages", epsilon=39)), as_(budget.scientist)
     assert "Values are exact to ± 6 days at best" in client.get(url(answer)).content.decode()
     body = {"sql": "SELECT MEDIAN(born) FROM wages", "epsilon": 1}
-    call = client.post(reverse("privacy:api_price", args=[budget.pk]), body, content_type="application/json")
-    assert call.json()["read_to"] == 6.0
+    call = client.post(reverse("api:budget_price", args=[budget.pk]), body, content_type="application/json")
+    assert call.json()["finest_half_width"] == 6.0

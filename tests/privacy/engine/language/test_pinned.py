@@ -213,7 +213,7 @@ def test_it_is_public(budget, client):
     assert "at most 1 row per person and value" in asking_page
     detail = client.get(reverse("datasets:detail", args=[budget.promise.dataset_id])).content.decode()
     assert "at most 1 row per person and value" in detail
-    told = client.get(reverse("privacy:api_budget", args=[budget.pk])).json()["tables"][0]["columns"]
+    told = client.get(reverse("api:budget", args=[budget.pk])).json()["tables"][0]["columns"]
     assert [each["rows_per_value"] for each in told if each["name"] == "year"] == [1]
     price = reverse("privacy:price", args=[budget.pk])
     page = client.post(price, {"source": "form", "measure": "count", "goal": "epsilon", "epsilon": "1"})

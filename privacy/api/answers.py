@@ -1,0 +1,164 @@
+"""Answers: list them, read one, download its files."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from django.http import Http404, HttpResponse
+from django.utils.functional import cached_property
+from django_filters import ChoiceFilter, FilterSet, UUIDFilter
+from rest_framework import serializers
+
+from common.http import found
+from common.rest.bodies import Item
+from common.rest.endpoints import Endpoint, lists, reads, sends
+from common.rest.grants import Call, within
+from privacy import models, queries, rules
+from privacy.api.people import ScientistItem
+from privacy.api.schema import QueryField
+from privacy.engine.accounting import noise_epsilon
+from privacy.models import AnswerQuerySet
+from privacy.presentation import exports
+from privacy.services import questions
+
+
+class AnswerItem(Item):
+    """A question that was asked, and what it cost."""
+
+    id = serializers.UUIDField()
+    budget_id = serializers.UUIDField()
+    dataset_id = serializers.UUIDField(source="budget.promise.dataset_id")
+    dataset = serializers.CharField(source="budget.promise.dataset.name")
+    scientist = ScientistItem(source="budget.scientist")
+    state = serializers.SerializerMethodField()
+    question = serializers.SerializerMethodField(help_text="In words.")
+    query = QueryField()
+    sql = serializers.CharField(help_text="As it was asked; empty if it was asked in another form.")
+    epsilon = serializers.SerializerMethodField()
+    delta = serializers.FloatField(source="budget.promise.delta")
+    share = serializers.SerializerMethodField(help_text="Of the budget at the time; 0 if it was given back.")
+    mode = serializers.SerializerMethodField(help_text="extended: it may silently leave people out.")
+    created_at = serializers.DateTimeField()
+    released_at = serializers.SerializerMethodField()
+
+    def get_state(self, answer: models.Answer) -> Literal["pending", "released", "lost", "voided"]:
+        state: Any = models.Answer.State.PENDING if answer.is_waiting else answer.state
+        return state  # type: ignore[no-any-return]
+
+    def get_question(self, answer: models.Answer) -> str:
+        return queries.title_of(answer)
+
+    def get_epsilon(self, answer: models.Answer) -> float:
+        return noise_epsilon(answer.mu, answer.budget.promise.noise_delta)
+
+    def get_share(self, answer: models.Answer) -> float:
+        return queries.share_of(answer)
+
+    def get_mode(self, answer: models.Answer) -> Literal["complete", "extended"]:
+        return "extended" if answer.extended else "complete"
+
+    def get_released_at(self, answer: models.Answer) -> datetime | None:
+        return answer.visible_at if answer.is_out else None
+
+
+class AnswerDetail(AnswerItem):
+    """An answer with its figures, once they are released."""
+
+    rows_per_person = serializers.SerializerMethodField(
+        help_text="Rows of a person that count in full; null if it does not matter."
+    )
+    counting = serializers.SerializerMethodField(help_text="The same in words.")
+    beyond = serializers.SerializerMethodField(help_text="What happens to people with more rows.")
+    reason = serializers.SerializerMethodField(help_text="Why nothing was computed, if it was voided.")
+    result = serializers.SerializerMethodField(help_text="The figures, or null until they are released.")
+    record = serializers.SerializerMethodField(help_text="How they were made, or null until then.")
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """How much of each person counts, for pages and programs."""
+        return queries.counted(self.instance)  # type: ignore[arg-type]  # one answer
+
+    def get_rows_per_person(self, answer: models.Answer) -> int | None:
+        rows: int | None = self.facts.get("rows_per_person")
+        return rows
+
+    def get_counting(self, answer: models.Answer) -> str:
+        return str(self.facts.get("counting", ""))
+
+    def get_beyond(self, answer: models.Answer) -> str:
+        return str(self.facts.get("beyond", ""))
+
+    def get_reason(self, answer: models.Answer) -> str:
+        return str(answer.record.get("why", "")) if answer.state == models.Answer.State.VOIDED else ""
+
+    def get_result(self, answer: models.Answer) -> dict[str, Any] | None:
+        return answer.result if answer.is_out else None
+
+    def get_record(self, answer: models.Answer) -> dict[str, Any] | None:
+        return answer.record if answer.is_out else None
+
+
+class AnswersOfBudget(FilterSet):
+    """Which answers of a budget to list."""
+
+    state = ChoiceFilter(choices=models.Answer.State.choices, method="in_state")
+
+    def in_state(self, rows: AnswerQuerySet, name: str, state: str) -> AnswerQuerySet:
+        return rows.in_state(state)
+
+
+class AnswerFilters(AnswersOfBudget):
+    """Which answers to list."""
+
+    dataset = UUIDFilter("budget__promise__dataset", help_text="The id of a dataset.")
+
+
+def visible_answers(call: Call) -> AnswerQuerySet:
+    """Return the answers that this call may see, with what a list of them shows."""
+    rows = models.Answer.objects.visible_to(call.user).select_related(
+        "budget__promise__dataset", "budget__scientist", "revision", "line"
+    )
+    return within(call, rows, "budget__promise__dataset")  # type: ignore[return-value]
+
+
+def the_answer(call: Call, pk: UUID) -> models.Answer:
+    """Return an answer that this call may see. Raises Http404."""
+    return found(visible_answers(call), pk=pk)
+
+
+def live_key(answer: models.Answer) -> str:
+    """Return what somebody who waits for this answer wants to hear of, or ""."""
+    return f"answer:{answer.pk}" if answer.is_waiting else ""
+
+
+class Answers(Endpoint):
+    """Answers."""
+
+    @lists(AnswerItem, filters=AnswerFilters)
+    def get(self, call: Call) -> AnswerQuerySet:
+        """List your own answers and those of your datasets, without their figures."""
+        return visible_answers(call)
+
+
+class Answer(Endpoint):
+    """One answer."""
+
+    @reads(AnswerDetail, live=live_key)
+    def get(self, call: Call, pk: UUID) -> models.Answer:
+        """Read an answer, with its figures once they are released."""
+        answer = the_answer(call, pk)
+        if rules.is_own(call.user, answer.budget) is None:
+            questions.note_seen(answer)
+        return answer
+
+
+class AnswerFile(Endpoint):
+    """An answer as a file."""
+
+    @sends("text/csv", "application/json")
+    def get(self, call: Call, pk: UUID, form: str) -> HttpResponse:
+        """Download a released answer: its table as CSV, everything as JSON, or the release record alone."""
+        answer = the_answer(call, pk)
+        if not answer.is_out or form not in exports.FORMS:
+            raise Http404
+        return exports.file_of(answer, form)

@@ -1,0 +1,24 @@
+"""The wire form of questions in the description of the API."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from privacy.engine.language import json_schema
+
+PLACE = "#/components/schemas/Question."
+"""Where the description has the parts of a question, such as `Question.expression`."""
+
+
+@extend_schema_field({"$ref": f"{PLACE}query"})
+class QueryField(serializers.JSONField):
+    """A question in its wire form."""
+
+
+def add_questions(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:  # noqa: FBT001
+    """Add the schemas of questions and their parts. drf-spectacular calls this."""
+    name = PLACE.removeprefix("#/components/schemas/")
+    parts = json_schema.definitions(PLACE).items()
+    result["components"].setdefault("schemas", {}).update({f"{name}{kind}": part for kind, part in parts})
+    return result

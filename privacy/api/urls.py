@@ -1,0 +1,25 @@
+"""The addresses of automatic answers in the REST API."""
+
+from django.urls import path
+
+from privacy.api import answers, budgets, promises, questions, top_ups
+
+urlpatterns = [
+    path("budgets/", budgets.Budgets.as_view(), name="budgets"),
+    path("budgets/<uuid:pk>/", budgets.Budget.as_view(), name="budget"),
+    path("budgets/<uuid:pk>/close/", budgets.BudgetClose.as_view(), name="budget_close"),
+    path("budgets/<uuid:pk>/price/", questions.BudgetPrice.as_view(), name="budget_price"),
+    path("budgets/<uuid:pk>/tries/", questions.BudgetTries.as_view(), name="budget_tries"),
+    path("budgets/<uuid:pk>/answers/", questions.BudgetAnswers.as_view(), name="budget_answers"),
+    path("budgets/<uuid:pk>/top-ups/", top_ups.BudgetTopUps.as_view(), name="budget_top_ups"),
+    path("answers/", answers.Answers.as_view(), name="answers"),
+    path("answers/<uuid:pk>/", answers.Answer.as_view(), name="answer"),
+    path("answers/<uuid:pk>/files/<slug:form>/", answers.AnswerFile.as_view(), name="answer_file"),
+    path("top-ups/", top_ups.TopUps.as_view(), name="top_ups"),
+    path("top-ups/<uuid:pk>/", top_ups.TopUp.as_view(), name="top_up"),
+    path("top-ups/<uuid:pk>/decide/", top_ups.TopUpDecide.as_view(), name="top_up_decide"),
+    path("datasets/<uuid:pk>/promise/", promises.DatasetPromise.as_view(), name="dataset_promise"),
+    path("datasets/<uuid:pk>/budgets/", budgets.DatasetBudgets.as_view(), name="dataset_budgets"),
+    path("datasets/<uuid:pk>/rows/", promises.DatasetRows.as_view(), name="dataset_rows"),
+    path("datasets/<uuid:pk>/ledger/", promises.DatasetLedger.as_view(), name="dataset_ledger"),
+]
