@@ -1,6 +1,5 @@
 """What programs declare of a table, in the form that the service takes. The forms of the pages check the columns."""
 
-import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,20 +21,11 @@ class Bound(serializers.Field[Any, Any, Any, Any]):
     """A number, or a text such as 1990-12-31, or null."""
 
     def to_internal_value(self, data: Any) -> float | str:
-        is_number = isinstance(data, int | float) and not isinstance(data, bool)
-        if isinstance(data, str) or (is_number and math.isfinite(_float(data))):
-            return data if isinstance(data, str) else _float(data)
+        if isinstance(data, str):
+            return data
+        if isinstance(data, int | float) and not isinstance(data, bool):
+            return float(data)
         raise serializers.ValidationError("Send a number, or a date as text, such as 1990-12-31.")
-
-    def to_representation(self, value: Any) -> Any:
-        return value
-
-
-def _float(number: float) -> float:
-    try:
-        return float(number)
-    except OverflowError:
-        return math.inf
 
 
 @extend_schema_field({"type": ["integer", "string"]})
@@ -46,9 +36,6 @@ class Category(serializers.Field[Any, Any, Any, Any]):
         if not isinstance(data, str | int) or isinstance(data, bool) or "\n" in str(data):
             raise serializers.ValidationError("A category is a text on one line, or a whole number.")
         return str(data)
-
-    def to_representation(self, value: Any) -> Any:
-        return value
 
 
 class ColumnChange(Body):

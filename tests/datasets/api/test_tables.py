@@ -5,6 +5,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from datasets import storage
 from datasets.models import Dataset, Table
 from tests import make
 from tests.datasets.api.calls import Caller, acts_once
@@ -128,6 +129,15 @@ def test_declarations_that_are_refused(owner: Caller, table: Table, change: dict
     before = owner.get(f"tables/{table.pk}/").content
     problem(owner.patch(f"tables/{table.pk}/", change), 400, code)
     assert owner.get(f"tables/{table.pk}/").content == before
+
+
+def test_declarations_are_stored_even_if_their_fit_cannot_be_counted(owner: Caller, table: Table):
+    path, file = f"tables/{table.pk}/", storage.folder("tables") / table.stored_name
+    same = owner.patch(path, {"description": "Wages by year."})
+    assert (same.status_code, same.json()["fit_is_checked"]) == (200, True)
+    file.unlink()
+    answer = owner.patch(path, {"columns": {"wage": {"unit": "$"}}})
+    assert (columns_of(answer)["wage"]["unit"], answer.json()["fit_is_checked"]) == ("$", False)
 
 
 def test_a_change_of_what_somebody_else_changed_is_refused(owner: Caller, table: Table):
