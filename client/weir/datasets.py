@@ -10,6 +10,7 @@ from weir import cards
 from weir.asking import Online, Written
 from weir.declarations import listed, nearest, table_from_json
 from weir.errors import NoSuchName, NotFound, NotOffered
+from weir.owning import OwnerVerbs
 from weir.scopes import Scope
 from weir.tables import Table
 from weir.transport import Transport
@@ -46,7 +47,7 @@ class Tables(Mapping[str, Table]):
         return list(self._tables)
 
 
-class Dataset:
+class Dataset(OwnerVerbs):
     """A dataset. `dataset.tables["wages"]`, or `dataset["wage"]` for a column if there is one table."""
 
     def __init__(
@@ -113,7 +114,7 @@ class Dataset:
     def mock(self, table: str, to: Path | str | None = None) -> Any:
         """Download a table's mock rows: to a Parquet file, or without `to` as an Arrow table."""
         if to is None:
-            return self.source.mock_table(table)
+            return Online(self._transport, self.details, quiet=self._quiet).mock_table(table)
         return self._transport.download(f"datasets/{self.id}/mock/{table}.parquet", Path(to))
 
     def ask_access(self, purpose: str, outputs: str, terms: int | None = None) -> dict[str, Any]:
@@ -123,9 +124,8 @@ class Dataset:
 
     def refresh(self) -> Dataset:
         """Fetch it again, with its tables and budget."""
-        self.details = dict(self._transport.get(f"datasets/{self.id}/"))
         self._tables = self._budget = None
-        return self
+        return super().refresh()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name == "details":
@@ -171,6 +171,31 @@ class Datasets:
             if name in {each["name"], each["id"]}:
                 return self._remembered(self._transport.get(f"datasets/{each['id']}/"))
         raise NotFound(f"You see no dataset “{name}”. List them: [each.name for each in portal.datasets].")
+
+    def create(  # noqa: PLR0913 -- what a dataset begins with
+        self,
+        name: str,
+        data: Any = None,
+        *,
+        title: str,
+        summary: str = "",
+        description: str = "",
+        table: str = "",
+        discoverable: bool | None = None,
+    ) -> Dataset:
+        """Create a dataset as its owner, with a draft that holds a CSV or Parquet file, or a data frame, as a table.
+
+        panel = portal.datasets.create("panel", frame, title="Wages of a panel")
+        panel.table("panel").declare(subject="id", wage=dict(lower=0, upper=60, unit="$")); panel.publish()
+
+        Nobody else sees it before it is published. If sending the file stops, call `dataset.upload(data)` to continue.
+        """
+        body = {"name": name, "title": title, "summary": summary, "description": description}
+        more = {} if discoverable is None else {"discoverable": discoverable}
+        made = self._remembered(self._transport.create("datasets/", {**body, **more}).content)
+        if data is not None:
+            made.upload(data, table or name)
+        return made
 
     def _remembered(self, details: Mapping[str, Any]) -> Dataset:
         made = Dataset(self._transport, details, self._person, quiet=self._quiet)

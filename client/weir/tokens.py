@@ -9,24 +9,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import stat
 import threading
 from pathlib import Path
 from typing import Any
 
 from weir.errors import NotSignedIn, WeirError
+from weir.private_files import folder, save
 from weir.transport import origin_of
 
 SERVICE = "weir"
 PROBE_SECONDS = 5.0
 """Without a desktop some keyrings wait for ever."""
-
-
-def folder() -> Path:
-    """Return the folder of the client's own files."""
-    base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(base).expanduser() / "weir"
 
 
 def token_for(origin: str) -> str | None:
@@ -62,9 +56,9 @@ class Store:
     def write(self, origin: str, token: str) -> str:
         """Keep a token, and return where it is kept, as words."""
         if self._keep_in_ring(origin, token):
-            self._save({**self._entries(), origin: {"kept": "keyring"}})
+            save(self.path, {**self._entries(), origin: {"kept": "keyring"}})
             return "the keyring of this system"
-        self._save({**self._entries(), origin: {"kept": "file", "token": token}})
+        save(self.path, {**self._entries(), origin: {"kept": "file", "token": token}})
         return f"{self.path}, which only you can read"
 
     def remove(self, origin: str) -> bool:
@@ -75,7 +69,7 @@ class Store:
             return False
         if isinstance(entry, dict) and entry.get("kept") == "keyring" and (ring := self._ring()):
             _within(PROBE_SECONDS, lambda: ring.delete_password(SERVICE, origin))
-        self._save(entries)
+        save(self.path, entries)
         return True
 
     def _keep_in_ring(self, origin: str, token: str) -> bool:
@@ -110,19 +104,6 @@ class Store:
         except ValueError as bad:
             raise WeirError(f"{self.path} is damaged. Delete it and sign in again: weir login.") from bad
         return found if isinstance(found, dict) else {}
-
-    def _save(self, entries: dict[str, Any]) -> None:
-        """Replace the file in one step. It is readable by its owner alone from the moment that it exists."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = self.path.with_name(f"{self.path.name}.{secrets.token_hex(4)}")
-        try:
-            with os.fdopen(
-                os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
-            ) as file:
-                json.dump(entries, file, indent=1)
-            draft.replace(self.path)
-        finally:
-            draft.unlink(missing_ok=True)
 
 
 def _within(seconds: float, act: Any) -> Any:

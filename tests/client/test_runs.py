@@ -175,7 +175,7 @@ def test_files_come_as_what_they_hold(results):
     assert isinstance(picture, Picture)
     assert picture == FILES["plot.png"]
     assert picture._repr_html_().startswith('<img alt="plot.png" src="data:image/png;base64,')
-    with pytest.raises(weir.WeirError, match=r"“evil\.npy” cannot be read as a \.npy file"):
+    with pytest.raises(weir.WeirError, match=r"“evil.npy” cannot be read as a .npy file"):
         _ = results["evil.npy"]
     with pytest.raises(weir.NotOffered, match=r"Did you mean “answer.json”"):
         _ = results["answer.jsn"]
