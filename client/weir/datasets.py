@@ -82,13 +82,16 @@ class Dataset(OwnerVerbs):
     def tables(self) -> Tables:
         """The tables that are published, as your budget lets you ask about them."""
         if self._tables is None:
-            declared = (
-                self.budget.get("tables") or self._transport.get(f"datasets/{self.id}/schema/")["tables"]
-            )
+            declared = self.budget.get("tables") or self.declared
             source = self.source
             specs = [table_from_json(each) for each in declared]
             self._tables = Tables({spec.name: Table(Scope(spec, source)) for spec in specs})
         return self._tables
+
+    @property
+    def declared(self) -> list[dict[str, Any]]:
+        """What is public about its tables, as JSON."""
+        return list(self._transport.get(f"datasets/{self.id}/schema/")["tables"])
 
     @property
     def source(self) -> Online:

@@ -56,7 +56,7 @@ class Results(Mapping[str, Any]):
         """Download all files into a folder, which is made if need be. Files of the same name are replaced."""
         to = Path(folder)
         to.mkdir(parents=True, exist_ok=True)
-        return [self._download(name, to / _plain_name(name)) for name in self]
+        return [self._download(name, to / plain_name(name)) for name in self]
 
     def _download(self, name: str, to: Path) -> Path:
         return self._transport.download(f"outputs/{self._files[name]['id']}/file/", to)
@@ -126,7 +126,7 @@ def suffix_of(name: str) -> str:
     return name.rpartition(".")[2].lower()
 
 
-def _plain_name(name: str) -> str:
+def plain_name(name: str) -> str:
     """Return a name that stays in its folder. Raises WeirError for one that would not."""
     if name != Path(name).name or "\\" in name or ":" in name or name in {"", ".", ".."}:
         raise WeirError(f"The portal names a file {name!r}, which is not a plain name. Ask its admin.")

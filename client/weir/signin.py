@@ -38,8 +38,12 @@ def login(
         known = signed_in(origin, scopes, told)
         told(f"Signed in. The token is kept in {Store().write(origin, known)}.")
     transport = Transport(origin, known)
-    check_version(transport.get(""))
-    return Portal(transport, transport.get("me/"), quiet=quiet)
+    try:
+        check_version(transport.get(""))
+        return Portal(transport, transport.get("me/"), quiet=quiet)
+    except WeirError:
+        transport.close()
+        raise
 
 
 def logout(address: str) -> bool:

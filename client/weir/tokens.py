@@ -38,6 +38,10 @@ class Store:
         self.path = path or folder() / "tokens.json"
         self._keyring = keyring
 
+    def origins(self) -> list[str]:
+        """Return the portals that a token is kept for."""
+        return sorted(self._entries())
+
     def read(self, origin: str) -> str | None:
         """Return the token of a portal, or None."""
         entry = self._entries().get(origin)

@@ -1,0 +1,1 @@
+"""The command `weir`: what the package does, for a shell and for scripts in other languages."""

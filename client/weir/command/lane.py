@@ -1,0 +1,123 @@
+"""Code for review: trying, submitting, running, and its results."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from weir.coderequests import CodeRequest
+from weir.command.said import Said, UsageError, facts, table
+from weir.command.signing import portal_of
+from weir.errors import NotFound
+from weir.portal import Portal
+from weir.runs import Run
+from weir.submissions import Submission
+
+MOST_LISTED = 50
+WORDS = ("purpose", "about", "outputs", "title", "request")
+
+
+def try_(options: Any) -> Said:
+    """Run a file on mock data."""
+    with portal_of(options) as portal:
+        code = _submission(portal, options)
+        run = code.dry_run()
+        results = run.results
+        if options.output:
+            return _files(results.save(options.output))
+        request = code.request.id if code.request else ""
+        words = [
+            f"It works. It wrote: {', '.join(results) or 'nothing'}.",
+            f"Submit it with --request {request}.",
+        ]
+        return Said({"run": run.details, "request": request, "files": list(results)}, "\n".join(words))
+
+
+def submit(options: Any) -> Said:
+    """Submit a file for review."""
+    with portal_of(options) as portal:
+        request = _submission(portal, options).send()
+        words = f"Submitted: {request.id}. Follow it with weir status {request.id} --follow."
+        return Said(request.details, words)
+
+
+def _submission(portal: Portal, options: Any) -> Submission:
+    words = {name: getattr(options, name) for name in WORDS if getattr(options, name) is not None}
+    return portal.submit(portal.datasets[options.name], **words).file(
+        options.file, **_parameters(options.param)
+    )
+
+
+def _parameters(given: list[str]) -> dict[str, Any]:
+    """Return parameters by name. A value is JSON, otherwise a text."""
+    found: dict[str, Any] = {}
+    for each in given:
+        name, is_given, text = each.partition("=")
+        if not is_given or not name.isidentifier():
+            raise UsageError(f"“{each}” is not a parameter. Write it as --param year=1990.")
+        try:
+            found[name] = json.loads(text)
+        except ValueError:
+            found[name] = text
+    return found
+
+
+def run(options: Any) -> Said:
+    """Start an approved run."""
+    with portal_of(options) as portal:
+        started = portal.requests[options.id].run()
+        return _shown(started.wait() if options.follow else started)
+
+
+def status(options: Any) -> Said:
+    """Show how a request or run is."""
+    with portal_of(options) as portal:
+        if options.id is None:
+            return _requests(portal)
+        found = _found(portal, options.id)
+        return _shown(_followed(found) if options.follow else found)
+
+
+def _followed(found: CodeRequest | Run) -> CodeRequest | Run:
+    """Wait for a run's end, or for a request's verdict. Nothing is started."""
+    return found.wait() if isinstance(found, Run) else found.wait_for_verdict()
+
+
+def _requests(portal: Portal) -> Said:
+    every = [each.details for _, each in zip(range(MOST_LISTED), portal.requests, strict=False)]
+    shown = ("id", "state", "title", "turn")
+    text = table(shown, ([each[name] for name in shown] for each in every))
+    return Said(every, text if every else "There are no requests.")
+
+
+def _found(portal: Portal, id: str) -> CodeRequest | Run:  # noqa: A002 -- its name everywhere
+    try:
+        return portal.requests[id]
+    except NotFound:
+        return portal.runs[id]
+
+
+def _shown(found: CodeRequest | Run) -> Said:
+    names = (
+        "id",
+        "title",
+        "kind",
+        "state",
+        "turn",
+        "state_reason",
+        "close_code",
+        "error_class",
+        "error_line",
+    )
+    return Said(found.details, facts((name, found.details.get(name)) for name in names))
+
+
+def result(options: Any) -> Said:
+    """Download results."""
+    with portal_of(options) as portal:
+        return _files(_found(portal, options.id).results.save(options.output))
+
+
+def _files(paths: list[Any]) -> Said:
+    names = [str(path) for path in paths]
+    return Said(names, "\n".join(names))
