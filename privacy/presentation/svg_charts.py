@@ -138,11 +138,12 @@ class Column:
 
 def histogram(items: Sequence[Column], width: int, title: str) -> str:
     """Upright bars over the bins, as wide as these are, with their 95 % intervals."""
-    height, left, right = 240, 58, width - 14
-    bottom, begin, end = height - AXIS, items[0].begin, items[-1].end
     low, high = _range([Bar("", item.value, item.low, item.high) for item in items])
     marks = ticks(low, high, 4)
     low, high = min(low, marks[0]), max(high, marks[-1])
+    texts = [_number(mark, _decimals(marks[1] - marks[0])) for mark in marks]
+    height, left, right = 240, 12 + LETTER * max(map(len, texts)), width - 14
+    bottom, begin, end = height - AXIS, items[0].begin, items[-1].end
 
     def x(value: float) -> float:
         return left + (value - begin) / (end - begin) * (right - left)
@@ -151,11 +152,9 @@ def histogram(items: Sequence[Column], width: int, title: str) -> str:
         return TOP + (high - count) / (high - low) * (bottom - TOP)
 
     parts = []
-    for mark in marks:
+    for mark, text in zip(marks, texts, strict=True):
         parts.append(_line("chart-grid", left, y(mark), right, y(mark)))
-        parts.append(
-            _text("chart-tick", left - 6, y(mark) + 4, _number(mark, _decimals(marks[1] - marks[0])), "end")
-        )
+        parts.append(_text("chart-tick", left - 6, y(mark) + 4, text, "end"))
     parts += _below(begin, end, x, bottom, width)
     for item in items:
         over, under = sorted((y(item.value), y(0)))
@@ -172,7 +171,7 @@ def histogram(items: Sequence[Column], width: int, title: str) -> str:
 
 def _below(begin: float, end: float, x: Scale, bottom: float, width: float) -> Iterator[str]:
     """The numbers below a chart whose values lie between these two."""
-    marks = [mark for mark in ticks(begin, end, 6 if width > 500 else 3) if begin <= mark <= end]
+    marks = sorted({mark for mark in ticks(begin, end, 6 if width > 500 else 3) if begin <= mark <= end})
     step = marks[1] - marks[0] if len(marks) > 1 else 1.0
     for mark in marks:
         yield _line("chart-grid", x(mark), bottom, x(mark), bottom + 4)

@@ -263,7 +263,11 @@ def _histogram(measure: Histogram, rows: int, groups: tuple[Group, ...], table: 
         check_number(edge)
     if not 2 <= len(measure.edges) <= MAX_EDGES:
         raise QueryRefused(f"A histogram needs 2 to {MAX_EDGES} edges.")
-    if any(one >= other for one, other in pairwise(measure.edges)):
+    if max(map(abs, measure.edges)) > LARGEST_VALUE:
+        raise QueryRefused(
+            f"The edges of a histogram must lie between {-LARGEST_VALUE:g} and {LARGEST_VALUE:g}."
+        )
+    if any(other - one < 1 / LARGEST_VALUE for one, other in pairwise(measure.edges)):
         raise QueryRefused("The edges of a histogram must rise: each above the one before it.")
     bins = Bins(of=measure.of, edges=measure.edges)
     plan = Design(coordinates=(Constant(1.0),), clip=float(rows), groups=groups, bins=bins)

@@ -5,6 +5,7 @@ import io
 import re
 from uuid import uuid4
 
+import numpy as np
 import pytest
 from django.urls import reverse
 
@@ -130,6 +131,12 @@ def test_bars_are_as_wide_as_their_bins_and_as_high_as_their_counts():
     assert drawn.count('class="chart-error"') == 3
 
 
-def test_a_chart_of_nothing_but_zeros_is_drawn():
-    drawn = svg_charts.histogram([svg_charts.Column(0, 1, 0, 0, 0)], WIDE, "Nothing")
-    assert len(bars(drawn)) == 1
+@pytest.mark.parametrize(
+    ("begin", "end", "value"),
+    [(0, 1, 0), (-1e30, 1e30, 1e9), (0, 1e-30, -0.5), (float(np.nextafter(1e30, 0)), 1e30, 7.0)],
+)
+def test_the_widest_and_the_narrowest_bins_are_drawn(begin, end, value):
+    drawn = svg_charts.histogram([svg_charts.Column(begin, end, value, value - 1, value + 1)], WIDE, "Bin")
+    ((x, _, wide, high),) = bars(drawn)
+    assert 0 < x < x + wide < WIDE
+    assert 1 <= high < 240
