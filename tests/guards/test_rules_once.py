@@ -26,6 +26,7 @@ from tests.guards.pages import Page, every_page
 from tests.guards.test_reauthentication import ALLAUTH, ASKS, FACTORS, ORDINARY
 from tests.guards.test_source import ROOT, sources
 from tests.guards.test_urls import plain_refusals
+from tests.guards.world import KINDS
 
 pytestmark = pytest.mark.django_db
 __all__ = ["cast", "plain_refusals"]
@@ -55,15 +56,6 @@ STRANGERS = {"accounts:confirm_address", "accounts:register", "accounts:welcome"
 DURABLE = {"privacy:ask", "privacy:api_answers", "privacy:change", "privacy:decide by giving"}
 """Clicks that commit by themselves, and so cannot be undone here."""
 
-KINDS = {
-    "access": "AccessRequest", "answers": "Answer", "audit": "Entry", "budgets": "Budget", "comments": "Comment",
-    "datasets": "Dataset", "environments": "CodeEnvironment", "grants": "Grant", "invitations": "Invitation",
-    "new": "Dataset", "notifications": "Notification", "outputs": "Output", "people": "User", "registrations": "User",
-    "releases": "Release", "requests": "CodeRequest", "reviewers": "DatasetReviewer", "revisions": "Revision",
-    "runs": "Run", "tables": "Table", "tokens": "AccessToken", "top-ups": "TopUp", "uploads": "Upload",
-    "versions": "Version", "workers": "Worker",
-}  # fmt: skip
-"""What a page is about, by the word before the id in its address."""
 OF_A_KIND = 20
 
 

@@ -8,6 +8,7 @@ from django.apps import apps
 from accounts import services as people
 from accounts.services import tokens
 from audit.models import Entry
+from datasets import services as datasets
 from datasets.models import Upload
 from privacy.execution import lifecycle
 from privacy.models import TopUp
@@ -32,6 +33,16 @@ OBJECTS = {
     },
 }
 """What the pages below each first part of a URL are about."""
+
+KINDS = {
+    "access": "AccessRequest", "answers": "Answer", "audit": "Entry", "budgets": "Budget", "comments": "Comment",
+    "datasets": "Dataset", "environments": "CodeEnvironment", "grants": "Grant", "invitations": "Invitation",
+    "new": "Dataset", "notifications": "Notification", "outputs": "Output", "people": "User", "registrations": "User",
+    "releases": "Release", "requests": "CodeRequest", "reviewers": "DatasetReviewer", "revisions": "Revision",
+    "runs": "Run", "tables": "Table", "tokens": "AccessToken", "top-ups": "TopUp", "uploads": "Upload",
+    "versions": "Version", "workers": "Worker",
+}  # fmt: skip
+"""What a page is about, by the word before the id in its address."""
 
 MARK = "Quetzalcoatlus"
 """In the name of everything foreign: a page that shows it to a stranger shows what they may not know."""
@@ -68,6 +79,7 @@ def world(settings) -> dict[str, UUID]:
         time_zone="UTC",
     )
     tokens.make(by=owner, name=f"{MARK} token", scopes=["read"])
+    datasets.write_terms(dataset, by=owner, text=f"{MARK} terms.")
     kinds = set().union(*OBJECTS.values())
     models = {model.__name__: model for model in apps.get_models() if model.__name__ in kinds}
     found = {name: model._default_manager.first() for name, model in models.items()}
