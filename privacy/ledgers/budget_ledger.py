@@ -190,7 +190,7 @@ def rescale(
             raise Conflict("An answer is being computed. Try again in a moment.")
         if mu < locked.mu and locked.units_used:
             raise Refused(CANNOT_SHRINK)
-        cells = rescaled(locked.worst_case(1), locked.mu, mu)
+        cells = rescaled(locked.worst_case(promise.cells.size), locked.mu, mu)
         _rescale_newcomers(promise, locked, mu)
         old, locked.mu, locked.generation = locked.mu, mu, locked.generation + 1
         locked.earlier_mus = [*locked.earlier_mus, old]

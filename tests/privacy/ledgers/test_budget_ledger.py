@@ -101,6 +101,14 @@ def test_a_larger_budget_makes_what_was_used_a_smaller_part_rounded_up():
         budget_ledger.rescale(budget, budget.promise.mu * 1.01, by=budget.scientist)
 
 
+def test_a_budget_that_is_changed_before_it_is_used_still_has_all_public_cells():
+    budget = make.budget()
+    changed = budget_ledger.rescale(budget, budget.mu * 2, by=budget.promise.dataset.owner)
+    assert used(budget) == [0] * 4
+    reserve(changed, 10, NORTH)
+    assert used(budget) == [0, 10, 0, 0]
+
+
 def test_a_budget_is_not_changed_while_an_answer_is_on_its_way():
     budget = make.budget()
     reserve(budget, 10)
