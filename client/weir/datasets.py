@@ -8,6 +8,7 @@ from typing import Any
 
 from weir import cards
 from weir.asking import Online, Written
+from weir.budgets import BudgetVerbs
 from weir.declarations import listed, nearest, table_from_json
 from weir.errors import NoSuchName, NotFound, NotOffered
 from weir.owning import OwnerVerbs
@@ -47,7 +48,7 @@ class Tables(Mapping[str, Table]):
         return list(self._tables)
 
 
-class Dataset(OwnerVerbs):
+class Dataset(OwnerVerbs, BudgetVerbs):
     """A dataset. `dataset.tables["wages"]`, or `dataset["wage"]` for a column if there is one table."""
 
     def __init__(

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from weir import cards
 from weir.access import AccessRequest
+from weir.budgets import TopUp
 from weir.coderequests import CodeRequest
 from weir.errors import NotOffered
 from weir.releases import Release
@@ -17,7 +18,7 @@ MOST_SHOWN = 50
 
 
 class InboxItem:
-    """One thing that waits. Its object is read when it is taken: `.version`, `.release`, `.access` or `.request`."""
+    """One thing that waits. Take its object: `.version`, `.release`, `.access`, `.top_up` or `.request`."""
 
     def __init__(self, transport: Transport, details: Mapping[str, Any], *, quiet: bool = False) -> None:
         self._transport, self.details, self._quiet = transport, dict(details), quiet
@@ -50,6 +51,11 @@ class InboxItem:
     def access(self) -> AccessRequest:
         """The request for access to decide on."""
         return AccessRequest(self._transport, self._read("access"), quiet=self._quiet)
+
+    @property
+    def top_up(self) -> TopUp:
+        """The request for a larger budget to decide on."""
+        return TopUp(self._transport, self._read("top-ups"), quiet=self._quiet)
 
     @property
     def request(self) -> CodeRequest:

@@ -1,0 +1,68 @@
+"""Budgets, prices and answers with the client, on the running portal."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import weir
+from tests import make
+from tests.client.live import AUTHOR, OWNER, signed_in, token
+from weir.command.shell import main
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+GIVER = (*OWNER, "budgets")
+
+
+@pytest.fixture
+def cast():
+    owner, scientist = make.owner(), make.scientist()
+    constants = {"region": {"nullable": False}}
+    data = make.dataset(owner=owner, name="wages", declared=constants)
+    make.grant(data, scientist)
+    return SimpleNamespace(owner=owner, scientist=scientist)
+
+
+def test_from_a_promise_to_an_answer(live: SimpleNamespace, cast, capsys, monkeypatch):
+    with signed_in(live, (cast.owner, GIVER), (cast.scientist, AUTHOR)) as (owner, scientist):
+        wages = owner.datasets["wages"]
+        promised = wages.protect(epsilon=20.0, people=30, scientists=2, constants=["region"])
+        assert promised["epsilon"] == 20.0
+        budget = wages.give_budget(str(cast.scientist.pk), 5.0)
+        assert budget.change(6.0).epsilon == pytest.approx(6.0)
+        data = scientist.datasets["wages"]
+        wage = data["wage"]
+        question = np.mean(wage[data["year"] >= 1991].clip(0, 2000))
+        assert 0 < float(question.mock()) < 2000
+        price = question.price(share=0.2)
+        assert price.share == pytest.approx(0.2, rel=0.05)
+        answer = question.release(share=0.2)
+        assert 0 <= float(answer) <= 2000
+        assert answer.record
+        assert question.price(share=0.2).is_free
+        assert float(question.release(share=0.2)) == float(answer)
+        counted = data.tables["wages"].groupby("region").count_people().release(share=0.1)
+        assert counted.to_arrow().column("region").to_pylist() == ["east", "north", "west"]
+        with pytest.raises(weir.BudgetExceeded):
+            question.release(epsilon=19.0)
+        (mine,) = scientist.datasets["wages"].budgets
+        mine.ask_for_more(8.0, "For a second report.")
+        owner.inbox.of("top_up")[0].top_up.grant("Fine.")
+        assert mine.refresh().epsilon == pytest.approx(8.0)
+        asked_by_command(live, cast, capsys, monkeypatch)
+        assert len(wages.ledger) == 3
+        assert wages.budgets[0].close("The project has ended.").details["closed_at"]
+        with pytest.raises(weir.WeirError):
+            question.release(share=0.2)
+
+
+def asked_by_command(live, cast, capsys, monkeypatch):
+    """The command asks with the same budget, and says when it is used up."""
+    monkeypatch.setenv("WEIR_PORTAL", live.url)
+    monkeypatch.setenv("WEIR_TOKEN", token(cast.scientist, *AUTHOR))
+    query = ["query", "wages", "SELECT COUNT(DISTINCT person) FROM wages", "--json"]
+    capsys.readouterr()
+    assert main([*query, "--share", "0.1", "--yes"]) == 0
+    assert json.loads(capsys.readouterr().out)["state"] == "released"
+    assert main([*query, "--epsilon", "19", "--yes"]) == 5
