@@ -80,7 +80,7 @@ class Run(Thing):
         else:
             at = f" in line {line}" if line else ""
             known = {**self.details, "error_class": name or "an error", "at": at}
-            text = f"The run failed: {REASONS.get(code, code).format(**known)}"
+            text = f"The run failed: {REASONS[code].format(**known) if code in REASONS else code}"
         if self.kind == "mock" and code in {"EXCEPTION", "EXIT_NONZERO"}:
             text = "\n".join([text, *self.log["stderr"].splitlines()[-LOG_LINES:]])
         return RunFailed(text, code=code or self.state.upper(), error_class=name, line=line)

@@ -104,6 +104,7 @@ def test_every_failure_code_has_a_sentence(portal):
         ).failure()
     )
     assert Run(portal, details("cancelled")).failure().code == "CANCELLED"
+    assert str(Run(portal, details("failed", close_code="{NEW}")).failure()) == "The run failed: {NEW}"
 
 
 def test_a_failed_run_raises(server, portal):
