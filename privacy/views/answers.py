@@ -301,13 +301,14 @@ curl -X POST '{url}' \\
   -H 'Content-Type: application/json' -H 'Idempotency-Key: {key}' \\
   -d '{body}'"""
 PYTHON = """\
-import json, os, urllib.request
+import json, urllib.request
+from os import environ
 
 call = urllib.request.Request(
     "{url}",
     data={body!r}.encode(),
     headers={{
-        "Authorization": "Bearer " + os.environ["WEIR_TOKEN"],
+        "Authorization": "Bearer " + environ["WEIR_TOKEN"],
         "Content-Type": "application/json", "Idempotency-Key": "{key}",
     }},
 )
