@@ -68,23 +68,28 @@ def create(*, by: User, name: str, title: str, **fields: object) -> Dataset:
 def update(dataset: Dataset, *, by: User, **fields: object) -> Dataset:
     """Change the public description of a dataset, and whether it is listed."""
     _allow_only(fields, DESCRIBED)
-    return _changed(dataset, "dataset.update", by=by, fields=fields)
+    return _changed(_editable(dataset, by=by), "dataset.update", by=by, fields=fields)
 
 
 @transaction.atomic
 def set_policy(dataset: Dataset, *, by: User, **fields: object) -> Dataset:
     """Change the policy, for versions that are submitted and approvals that are given from now on."""
     _allow_only(fields, POLICY)
-    require(rules.may_edit, by, dataset)
+    dataset = _editable(dataset, by=by)
     needed = fields.get("reviewers_needed", dataset.reviewers_needed)
     if isinstance(needed, int) and (why := rules.too_few_reviewers(dataset, needed)):
         raise Refused(why)
     return _changed(dataset, "dataset.policy", by=by, fields=fields)
 
 
-def _changed(dataset: Dataset, action: str, *, by: User, fields: dict[str, object]) -> Dataset:
+def _editable(dataset: Dataset, *, by: User) -> Dataset:
+    """Return the dataset, locked. Raises Denied unless this person may edit it."""
     dataset = locked(dataset)
     require(rules.may_edit, by, dataset)
+    return dataset
+
+
+def _changed(dataset: Dataset, action: str, *, by: User, fields: dict[str, object]) -> Dataset:
     if changes := change(dataset, fields):
         log.record(action, by=by, on=dataset, dataset_id=dataset.pk, changes=changes)
     return dataset
@@ -93,8 +98,7 @@ def _changed(dataset: Dataset, action: str, *, by: User, fields: dict[str, objec
 @transaction.atomic
 def write_terms(dataset: Dataset, *, by: User, text: str) -> Terms:
     """Add the next version of the terms of use, unless the text is unchanged. Earlier acceptances stay valid."""
-    dataset = locked(dataset)
-    require(rules.may_edit, by, dataset)
+    dataset = _editable(dataset, by=by)
     old = dataset.terms
     number = old.number + 1 if old else 1
     terms = Terms(dataset=dataset, number=number, text=text.strip(), written_by=by)

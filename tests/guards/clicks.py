@@ -25,7 +25,6 @@ from requests_app import services as lane
 from requests_app.models import CodeEnvironment, Comment, Pause, Version
 from tests import make
 from tests.guards.everything import Cast, fresh
-from tests.makers import privacy as shares
 from tests.makers import requests as requests_
 
 REASON = {"reason": "Because."}
@@ -187,7 +186,7 @@ def _unprotected(c: Cast) -> UUID:
 
 
 PROMISE = {
-    "level": "1", "public_size": "30", "seats": "3", "constants": ["region"], "extended_allowed": "no",
+    "level": "1", "public_size": "30", "scientists": "3", "constants": ["region"], "extended_allowed": "no",
 }  # fmt: skip
 
 
@@ -340,10 +339,6 @@ ANSWERS: Clicks = {
     "privacy:close": lambda c: Click(c.person, c.given.pk, REASON),
     "privacy:ask_top_up": lambda c: Click(c.person, c.budget.pk, {**REASON, "epsilon": "1.5"}),
     "privacy:decide": lambda c: Click(c.person, c.top_up.pk, {"verdict": "decline", "note": "No."}),
-    "privacy:api_price": lambda c: _json(
-        c.person, c.budget.pk, {"sql": shares.PEOPLE_COUNTED, "epsilon": 0.3}
-    ),
-    "privacy:api_answers": lambda c: _json(c.person, c.budget.pk, {"sql": OF_THE_EAST, "epsilon": 0.3}, 202),
     "privacy:price": lambda c: _pages(Click(c.person, c.budget.pk, _question())),
     "privacy:ask": lambda c: Click(c.person, c.budget.pk, _asked(c)),
 }

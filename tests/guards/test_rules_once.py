@@ -37,10 +37,6 @@ TWICE = {
         "privacy.may_ask",
     ): "the page asks before it prices; the service again, before it charges",
     (
-        "privacy:api_answers",
-        "privacy.may_ask",
-    ): "pricing and asking are two services, called one after the other",
-    (
         "requests:run_on_mock within the page",
         "requests_app.may_run_on_mock",
     ): "the panel is shown anew: for a key that was used before, the service asks nothing",
@@ -53,7 +49,7 @@ WITHOUT = {
     "mfa_edit_webauthn", "mfa_reauthenticate", "mfa_reauthenticate_webauthn",
 }  # fmt: skip
 STRANGERS = {"accounts:confirm_address", "accounts:register", "accounts:welcome"}
-DURABLE = {"privacy:ask", "privacy:api_answers", "privacy:change", "privacy:decide by giving"}
+DURABLE = {"privacy:ask", "privacy:change", "privacy:decide by giving"}
 """Clicks that commit by themselves, and so cannot be undone here."""
 
 OF_A_KIND = 20
