@@ -180,6 +180,10 @@ class Launch:
         say(f"\nWeir is ready after {self.watch.total():.1f} s: {self.state.settings['WEIR_BASE_URL']}\n")
         for line in self.welcome["lines"]:
             say(line)
+        if self.welcome["demo"]:
+            say("Use it from Python as one of them, by the client:")
+            say(f"  pip install {options.ROOT / 'client'}")
+            say(f"  weir login {self.state.settings['WEIR_BASE_URL']}\n")
         say(f"All data is stored in {self.state.path}. Press Ctrl-C to stop the portal.")
 
 

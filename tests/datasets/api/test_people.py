@@ -57,7 +57,7 @@ def test_the_owner_grants_access_for_some_days(dataset: Dataset):
     answer = owner.post(f"access/{item.pk}/decide/", {"grant": True, "days": 10, "note": "Welcome."})
     assert (answer.json()["state"], answer.json()["decided_by"]) == ("granted", str(dataset.owner))
     (grant,) = owner.get(f"datasets/{dataset.pk}/grants/").json()["items"]
-    assert grant["access_request"] == str(item.pk)
+    assert (grant["access_request"], grant["person_id"]) == (str(item.pk), str(item.scientist_id))
     ends = Grant.objects.get().expires_at
     assert ends is not None
     assert timedelta(days=9) < ends - timezone.now() <= timedelta(days=10)
