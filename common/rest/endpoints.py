@@ -7,8 +7,8 @@
         @creates(RequestItem, scope="work", body=NewRequest, again=request_of)
         def post(self, call, body): return services.new_request(body["dataset"], by=call.user)
 
-The order of checks is that of REST framework: who calls, how often, what the token allows, what the body holds. Rules
-about people and objects are the services' affair.
+Checks are made in this order: who calls, how often, what the token allows, what the body contains. Rules about
+people and objects are the services' affair.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=Model)
 
 SCOPES = {
-    "read": "See what you see in the browser, mock data included. No released files.",
-    "ask": "Price questions and ask them, which spends your budgets.",
-    "work": "Write requests, try them on mock data, submit and run them, download released files.",
+    "read": "See what you see in the browser, mock data included, but no released files. Mark notifications as "
+    "read and revoke your tokens.",
+    "ask": "Price questions and ask them, which spends your budgets. Ask for a larger budget.",
+    "work": "Ask for access. Write requests, run them on mock data, submit and run them. Download released files.",
     "publish": "Change your datasets: files, declarations, revisions, access.",
     "budgets": "Change promises and budgets, and decide on top-ups.",
     "review": "Give verdicts, check outputs, release and recall them.",

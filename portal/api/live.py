@@ -2,7 +2,7 @@
 
 A caller who sends `Prefer: wait=20` gets the answer when the object has changed, or after 20 s as it is then. A stream
 says *that* objects change, never how. Both ask Django again, as the same caller, before anything is said, so whatever
-ends a caller's access (a revoked token, a withdrawn grant) ends this too.
+ends a caller's access (a revoked token, revoked access) ends this too.
 """
 
 import asyncio

@@ -10,7 +10,10 @@ from weir.command import asking, lane, signing
 from weir.command.said import Said
 from weir.version import VERSION
 
-EXIT_CODES = "Exit codes: 0 done, 1 refused, 2 wrong words, 3 portal cannot be reached, 4 run failed, 5 budget used up."
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 refused, 2 wrong command line, 3 portal cannot be reached, 4 run failed, "
+    "5 budget used up."
+)
 
 
 def parser() -> argparse.ArgumentParser:
