@@ -111,8 +111,9 @@ class SessionAuthentication(authentication.SessionAuthentication):
         return person, SessionGrant(request._request)  # noqa: SLF001 -- allauth wants Django's request
 
     def enforce_csrf(self, request: Any) -> None:
+        """Check Django's request: the check looks for a form, for which REST framework's request parses the body."""
         try:
-            super().enforce_csrf(request)
+            super().enforce_csrf(request._request)  # noqa: SLF001 -- as above
         except PermissionDenied as failed:
             raise Denied(
                 "The CSRF token is missing or wrong. Load the page again, or use an access token."

@@ -349,6 +349,10 @@ def _fields(call: Call, body: type[Body] | None, *, partial: bool = False) -> li
             raise Invalid("This call takes no body. Send none, or {}.")
         return []
     given = {} if isinstance(call.data, QueryDict) else call.data
+    if given is not call.data and int(
+        call.META.get("CONTENT_LENGTH") or 0
+    ):  # a form, which the CSRF check has read
+        raise UnsupportedMediaType(call.content_type)
     fields = body(data=given, partial=partial, context={"call": call})
     fields.is_valid(raise_exception=True)
     return [dict(fields.validated_data)]

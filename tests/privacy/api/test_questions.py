@@ -1,9 +1,11 @@
 """Questions from programs: the same services as the pages, one key one charge, problems with codes."""
 
 import json
+from functools import partial
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -205,14 +207,18 @@ def test_a_token_asks_only_with_the_scope_and_the_datasets_for_it(budget):
     assert [item["id"] for item in here.get("api:answers").json()["items"]] == [str(answer.pk)]
 
 
-def test_a_forged_call_asks_nothing(budget):
+def test_a_session_asks_with_its_csrf_token_and_a_forged_call_does_not(budget):
     client = Client(enforce_csrf_checks=True)
     client.force_login(budget.scientist, backend="django.contrib.auth.backends.ModelBackend")
-    answer = client.post(
-        reverse(ASKING, args=[budget.pk]), {"sql": COUNT, "epsilon": 1}, content_type="application/json"
-    )
-    assert problem(answer, 403, "denied")["detail"].startswith("The CSRF token")
+    call = partial(client.post, reverse(ASKING, args=[budget.pk]))
+    question = {"data": {"sql": COUNT, "epsilon": 1}, "content_type": "application/json"}
+    assert problem(call(**question), 403, "denied")["detail"].startswith("The CSRF token")
     assert not LedgerLine.objects.exists()
+    client.cookies[settings.CSRF_COOKIE_NAME] = "b" * 32
+    headers = {"X-CSRFToken": "b" * 32}
+    for form in ({}, {"content_type": "application/x-www-form-urlencoded", "data": "sql=x"}):
+        problem(call(**form, headers=headers), 415, "unsupported_media_type")
+    assert call(**question, headers=headers).status_code == 202
 
 
 def test_asking_again_with_a_key_says_what_was_charged(scientist, budget, compute):
