@@ -90,8 +90,10 @@ class OperationSchema(AutoSchema):
         return _page_of(described.answer)
 
     def _waiting(self) -> dict[int, Any]:
+        """Return the answers of a call that makes what one can wait for: not ready yet, or ready after a wait."""
         described = self.described
-        return {202: described.answer} if described.waits and self.method == "POST" else {}
+        waits = described.waits and self.method == "POST"
+        return dict.fromkeys((201, 202), described.answer) if waits else {}
 
     def get_override_parameters(self) -> list[Any]:
         described = self.described

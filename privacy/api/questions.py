@@ -133,7 +133,9 @@ class TriesItem(Item):
 class AskedItem(AnswerDetail):
     """An answer as it was asked for."""
 
-    stored = serializers.BooleanField(help_text="It was there already, and cost nothing.")
+    stored = serializers.BooleanField(
+        required=False, help_text="It was there already, and cost nothing. Not stated after a wait."
+    )
 
     def to_representation(self, instance: "Asked") -> dict[str, Any]:
         """Return what the answer's own address returns, and whether it was there."""
