@@ -120,10 +120,10 @@ class Live:
     ) -> Answer | None:
         """Look at the object after every change. Return the last look, or None if the caller has gone."""
         while True:
+            looked = time.monotonic()
             answer = await self._ask(scope, path)
             if answer.start["status"] != 200 or not answer.watched:
                 return answer
-            pause = min(LEAST_PAUSE, max(0.0, until - time.monotonic()))
             changed = asyncio.ensure_future(messages.get())
             left = max(0.0, until - time.monotonic())
             await _either(changed, gone, timeout=left)
@@ -132,7 +132,7 @@ class Live:
                 return None
             if time.monotonic() >= until:
                 return await self._ask(scope, path)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(max(0.0, looked + LEAST_PAUSE - time.monotonic()))
             _drain(messages)
 
     async def _pass_or_keep(self, scope: Scope, receive: Receive, send: Send) -> Answer | None:
