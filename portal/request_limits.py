@@ -88,7 +88,7 @@ class PeopleMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         answer = self.get_response(request)
         if sent := request.headers.get("Authorization", ""):
-            if request.user.is_authenticated:
+            if getattr(getattr(request, "auth", None), "is_token", False):
                 sessions.remember(token_key(sent), str(request.user.pk))
             else:
                 sessions.forget(token_key(sent))

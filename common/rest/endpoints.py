@@ -26,7 +26,7 @@ from django.http import HttpResponseBase, QueryDict, RawPostDataException
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django_filters import FilterSet
-from rest_framework.exceptions import NotAuthenticated, UnsupportedMediaType
+from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, UnsupportedMediaType
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -82,15 +82,23 @@ class Endpoint(APIView):
         call = cast("Call", request)
         operation = operation_of(self, call.method or "")
         _check_client(call)
+        rates.admit(call, operation.rate if operation else "reads")
         if operation is None:
             return
-        rates.admit(call, operation.rate)
         if not operation.is_open and not call.user.is_authenticated:
             raise NotAuthenticated
         if not operation.is_open:
             require_scope(call, operation.scope)
         if operation.confirms and call.auth is not None:
             call.auth.confirm(operation.confirms)
+
+    def perform_authentication(self, request: Any) -> None:
+        """Find out who calls. What signs nobody in is counted by address, since trying costs a query."""
+        try:
+            super().perform_authentication(request)
+        except AuthenticationFailed:
+            rates.admit_failure(request)
+            raise
 
     def perform_content_negotiation(self, request: Any, force: bool = False) -> Any:  # noqa: FBT001, FBT002 -- REST framework's
         """Choose JSON, also for a call that accepts only the media type of the file that it asks for."""

@@ -7,7 +7,9 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Model
+from django.http import Http404
 
+from common.errors import Refused
 from common.models import IdempotencyKey
 from common.rest.grants import Call
 from common.rest.problems import Invalid, KeyReused
@@ -41,13 +43,17 @@ def handed(call: Call, key: UUID, content: bytes, act: Callable[[], Any]) -> tup
     """As `once`, for services that open durable transactions or take a lock, and so cannot run in another transaction.
 
     If a first call has died in between, or runs at the same moment, `act` is called again: the service gets the key, or
-    has a rule against doing the same twice.
+    has a rule against doing the same twice. What was refused leaves no key.
     """
     with transaction.atomic():
         row, _ = _row(call, key, content)
     if row.object_id is not None:
         return None, row.object_id
-    made = act()
+    try:
+        made = act()
+    except (Refused, Http404):
+        IdempotencyKey.objects.filter(pk=row.pk, object_id=None).delete()
+        raise
     IdempotencyKey.objects.filter(pk=row.pk).update(object_id=made.pk)
     return made, None
 

@@ -16,9 +16,11 @@ RATES = {
     "changes": 300,
     "chunks": 6000,
     "prices": 240,
+    "streams": 60,
     "questions": 60,
     "mock_runs": 20,
     "sign_in": 10,
+    "failed": 60,
     "polls": 240,
 }
 """Calls a minute: of one person, or of one address if nobody is signed in. As many polls as the programs that may wait
@@ -50,9 +52,23 @@ class Counts:
 counts = Counts()
 
 
+AGAIN = "weir.again"
+"""In the ASGI scope of a call that the portal repeats for somebody who waits: it was counted when it came."""
+
+
 def admit(call: Call, rate: str) -> None:
     """Count the call. Raises Throttled, with the seconds to wait, if there were too many in this minute."""
-    who = str(getattr(call.user, "pk", None) or client_address(call))
+    if getattr(call._request, "scope", {}).get(AGAIN):  # noqa: SLF001 -- a header could be forged, the scope cannot
+        return
+    _count(str(getattr(call.user, "pk", None) or client_address(call)), rate)
+
+
+def admit_failure(call: Call) -> None:
+    """Count a call that signs nobody in. Raises Throttled if there were too many from this address."""
+    _count(client_address(call), "failed")
+
+
+def _count(who: str, rate: str) -> None:
     now = time.time()
     if counts.one_more(who, rate, int(now // SECONDS)) > RATES[rate]:
         raise Throttled(wait=SECONDS - now % SECONDS)

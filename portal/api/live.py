@@ -7,21 +7,27 @@ ends a caller's access (a revoked token, revoked access) ends this too.
 
 import asyncio
 import json
+import logging
 import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
 from channels.layers import get_channel_layer
 from django.conf import settings
+from redis.exceptions import RedisError
 
 from common import live
 from common.rest.endpoints import LIVE_HEADER
 from common.rest.problems import MEDIA_TYPE, body
+from common.rest.rates import AGAIN
 from portal.request_limits import Application, Message, Receive, Scope, Send
+
+logger = logging.getLogger(__name__)
 
 HEADER = LIVE_HEADER.lower().encode()
 EVENTS = f"{settings.API}events/"
@@ -34,8 +40,12 @@ LOOKED_AGAIN = 60.0
 LONGEST_STREAM = 3600.0
 STREAMS_EACH = 5
 STREAMS = 400
-BUFFERED = 1_000_000
+WAITS_EACH = 20
+"""How many calls of one caller wait at a time. Others are answered at once."""
+BUFFERED = 16_000_000
+"""Bytes of an answer that is kept back: far more than the largest, 10,000 groups with their figures."""
 WAIT = re.compile(rb"(?:^|[,;\s])wait=(\d{1,3})(?:$|[,;\s])")
+WAITED = (b"preference-applied", b"wait")
 STREAM_HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store, private"),
@@ -74,6 +84,7 @@ class Live:
     def __init__(self, application: Application) -> None:
         self.application = application
         self._streams: Counter[str] = Counter()
+        self._waits: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
@@ -87,27 +98,49 @@ class Live:
     # Waiting
 
     async def _wait(self, scope: Scope, receive: Receive, send: Send, *, seconds: int) -> None:
-        until = time.monotonic() + seconds
+        who = _caller(scope)
+        if self._waits[who] >= WAITS_EACH:
+            await self.application(scope, receive, _without_header(send))
+            return
+        self._waits[who] += 1
+        try:
+            await self._answer_later(scope, receive, send, until=time.monotonic() + seconds)
+        finally:
+            _less(self._waits, who)
+
+    async def _answer_later(self, scope: Scope, receive: Receive, send: Send, *, until: float) -> None:
         first = await self._pass_or_keep(scope, receive, send)
         if first is None:
             return
-        status = first.start["status"] if scope["method"] != "POST" else 201
         path = first.header(b"location") or scope["path"]
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
-            async with _listening(first.watched) as messages:
-                answer = await self._until_ready(scope, path, messages, until=until, gone=gone)
+            answer = await self._looked(scope, path, first.watched, until=until, gone=gone)
         finally:
             gone.cancel()
-        if answer is None:  # the time is over, or the caller has gone
-            await first.send(send, (b"preference-applied", b"wait"))
+        if scope["method"] == "POST":
+            await self._send_made(first, answer, path, send)
         else:
-            location = [(b"location", path.encode())] if scope["method"] == "POST" else []
-            ready = answer.start["status"] == 200
-            code = status if ready and not answer.watched else None
-            if ready and answer.watched and scope["method"] == "POST":
-                code = first.start["status"]
-            await answer.send(send, (b"preference-applied", b"wait"), *location, status=code)
+            await (answer or first).send(send, WAITED)
+
+    async def _send_made(self, first: Answer, answer: Answer | None, path: str, send: Send) -> None:
+        """Answer a POST with what it made, once that is ready. Whatever keeps the caller from reading it: as it was."""
+        if answer is None or answer.start["status"] != HTTPStatus.OK:
+            await first.send(send, WAITED)
+            return
+        status = first.start["status"] if answer.watched else HTTPStatus.CREATED
+        await answer.send(send, WAITED, (b"location", path.encode()), status=status)
+
+    async def _looked(
+        self, scope: Scope, path: str, keys: list[str], *, until: float, gone: "asyncio.Future[None]"
+    ) -> Answer | None:
+        """Look until the object is ready. Return None if the caller has gone, or if nobody could be listened to."""
+        try:
+            async with _listening(keys) as messages:
+                return await self._until_ready(scope, path, messages, until=until, gone=gone)
+        except (RedisError, OSError) as silent:
+            logger.warning("A caller is answered without waiting: %s", silent)
+            return None
 
     async def _until_ready(
         self,
@@ -153,7 +186,7 @@ class Live:
         await self.application(scope, receive, sending)
         return None if passing or not kept.start else kept
 
-    async def _ask(self, scope: Scope, path: str, query: str = "") -> Answer:
+    async def _ask(self, scope: Scope, path: str, query: str = "", *, is_again: bool = True) -> Answer:
         """GET a path as the same caller."""
         dropped = {
             b"content-length",
@@ -164,6 +197,7 @@ class Live:
         }
         again = {
             **scope,
+            AGAIN: is_again,
             "method": "GET",
             "path": path,
             "raw_path": quote(path).encode(),
@@ -193,7 +227,7 @@ class Live:
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         query = scope["query_string"].decode("latin1")
-        first = await self._ask(scope, EVENTS, query)
+        first = await self._ask(scope, EVENTS, query, is_again=False)
         if first.start["status"] != 200:
             await first.send(send)
             return
@@ -212,9 +246,7 @@ class Live:
                     await send({"type": "http.response.body", "body": b""})
         finally:
             gone.cancel()
-            self._streams[own] -= 1
-            if not self._streams[own]:
-                del self._streams[own]
+            _less(self._streams, own)
 
     async def _events(
         self,
@@ -234,6 +266,9 @@ class Live:
             changed.cancel()
             if gone.done():
                 return
+            if keys:
+                await asyncio.sleep(max(0.0, looked + LEAST_PAUSE - time.monotonic()))
+                keys |= _drain(messages)
             if keys or time.monotonic() - looked >= LOOKED_AGAIN:
                 known = await self._known(scope, watched)
                 looked = time.monotonic()
@@ -247,6 +282,31 @@ class Live:
         """Return which of the objects the caller may still know of, or None if the caller may no longer call."""
         answer = await self._ask(scope, EVENTS, f"about={','.join(sorted(watched))}")
         return set(answer.watched[1:]) if answer.start["status"] == 200 else None
+
+
+def _caller(scope: Scope) -> str:
+    """Return what names the caller of a request: the header that signs them in, or their address."""
+    names = (b"authorization", b"cookie")
+    sent = next((value for name, value in scope["headers"] if name in names), b"")
+    return sent.decode("latin1") or str((scope.get("client") or [""])[0])
+
+
+def _less(counts: Counter[str], who: str) -> None:
+    counts[who] -= 1
+    if not counts[who]:
+        del counts[who]
+
+
+def _without_header(send: Send) -> Send:
+    """Return a `send` that drops the header for this module from an answer."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [(name, value) for name, value in message["headers"] if name.lower() != HEADER]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return sending
 
 
 def _preferred(scope: Scope) -> int:
@@ -272,17 +332,21 @@ async def _listening(keys: Iterable[str]) -> "AsyncIterator[asyncio.Queue[str]]"
             with suppress(asyncio.QueueFull):
                 queue.put_nowait(str(message.get("key", "")))
 
-    for group in groups:
-        await layer.group_add(group, channel)
     listening = asyncio.ensure_future(listen())
+    await asyncio.sleep(
+        0
+    )  # the layer forgets a channel when receiving from it is cancelled, so that has to have begun
     try:
+        for group in groups:
+            await layer.group_add(group, channel)
         yield queue
     finally:
+        for group in groups:
+            with suppress(RedisError, OSError):
+                await layer.group_discard(group, channel)
         listening.cancel()
         with suppress(asyncio.CancelledError):
             await listening
-        for group in groups:
-            await layer.group_discard(group, channel)
 
 
 async def _either(*waiting: "asyncio.Future[Any]", timeout: float) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from accounts import secrets
 from accounts.models import AccessToken, User
 from accounts.services import tokens
 from common.rest import rates
@@ -194,3 +195,20 @@ def test_a_failure_is_a_problem_too(client: Client, person: User, monkeypatch: p
     )
     problem(answer, 500, "failed")
     assert b"private" not in answer.content
+
+
+def test_guessing_tokens_is_counted_by_address(client: Client, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(rates.RATES, "failed", 2)
+    monkeypatch.setattr("common.rest.rates.time.time", lambda: 1_000_000.0)
+    headers = {"Authorization": f"Bearer {secrets.new()}"}
+    codes = [client.get("/api/v1/me/", headers=headers).status_code for _ in range(3)]
+    assert codes == [401, 401, 429]
+
+
+def test_addresses_that_do_not_exist_are_counted(
+    client: Client, person: User, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(rates.RATES, "reads", 1)
+    monkeypatch.setattr("common.rest.rates.time.time", lambda: 1_000_000.0)
+    client.force_login(person)
+    assert [client.get("/api/v1/nothing/").status_code for _ in range(2)] == [404, 429]

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from channels.layers import get_channel_layer
+from redis.exceptions import RedisError
 
 from common import live
+from common.rest.rates import AGAIN
 from portal.api import live as module
 from portal.api.live import EVENTS, Live
 
@@ -274,3 +276,52 @@ async def test_a_person_has_five_streams_at_most():
     await again.until("data:")
     again.hang_up()
     await again.finished()
+
+
+async def test_what_was_made_is_answered_though_it_cannot_be_read():
+    """A token that may ask and not read gets 202 and the address, not the refusal of the look that followed."""
+
+    def answer(scope: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+        if scope["method"] == "POST":
+            return 202, {"Weir-Live": RUN, "Location": PATH}, b'{"made": 1}'
+        return 403, {}, b'{"code": "token_scope"}'
+
+    caller = await Caller(
+        Live(Django(answer)), "POST", "/api/v1/x/", headers={"Prefer": "wait=20"}
+    ).finished()
+    assert (caller.status, caller.headers["location"], json.loads(caller.text)) == (202, PATH, {"made": 1})
+
+
+async def test_without_messages_the_caller_is_answered_without_waiting(monkeypatch: pytest.MonkeyPatch):
+    async def silent(*args: object) -> None:
+        raise RedisError("Valkey is silent.")
+
+    monkeypatch.setattr(get_channel_layer(), "group_add", silent)
+    django = going({"going": True})
+    caller = await Caller(Live(django), "POST", headers={"Prefer": "wait=20"}).finished()
+    assert (caller.status, len(django.asked)) == (202, 1)
+
+
+async def test_twenty_calls_wait_at_a_time():
+    django = going({"going": True})
+    application = Live(django)
+    waiting = [Caller(application, headers={"Prefer": "wait=20"}) for _ in range(module.WAITS_EACH)]
+    while len(django.asked) < 2 * module.WAITS_EACH:
+        await asyncio.sleep(0.01)
+    late = await Caller(application, headers={"Prefer": "wait=20"}).finished()
+    assert (late.status, "weir-live" in late.headers) == (200, False)
+    for caller in waiting:
+        caller.hang_up()
+        await caller.finished()
+
+
+async def test_only_repeated_looks_are_not_counted():
+    """What a caller sends is counted; what the portal repeats for them is not. A header cannot claim that."""
+    seen: list[bool] = []
+
+    def answer(scope: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+        seen.append(bool(scope.get(AGAIN)))
+        return 200, {"Weir-Live": RUN} if len(seen) < 2 else {}, b"{}"
+
+    await Caller(Live(Django(answer)), headers={"Prefer": "wait=20", AGAIN: "1"}).finished()
+    assert seen == [False, True]

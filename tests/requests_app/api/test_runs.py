@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from audit.models import Entry
+from common.models import IdempotencyKey
 from requests_app.execution import claims
 from requests_app.models import Run
 from tests import make
@@ -197,3 +198,9 @@ def test_the_queue_is_as_on_the_page():
     first, second = made.trial(item), made.trial(item)
     assert As(item.author).read(f"/runs/{second.pk}/")["waits"]["position"] == 2
     assert claims.in_order()[0].run == first.pk
+
+
+def test_what_was_refused_leaves_no_key():
+    item = make.code_request()
+    problem(As(make.scientist()).post(f"/requests/{item.pk}/try/", {}, key=str(uuid4())), 404, "not_found")
+    assert not IdempotencyKey.objects.exists()
