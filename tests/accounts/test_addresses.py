@@ -211,8 +211,7 @@ def test_two_registrations_in_two_spellings_make_one_account(settings: Any) -> N
 @pytest.mark.django_db(transaction=True)
 def test_a_database_of_before_is_migrated_with_its_rows() -> None:
     """All in one transaction: rows are changed and constraints made on the same tables."""
-    before, after = [("accounts", "0003_mail")], [("accounts", "0004_exact_addresses")]
-    MigrationExecutor(connection).migrate(before)
+    MigrationExecutor(connection).migrate([("accounts", "0003_mail")])
     try:
         with connection.cursor() as cursor:
             cursor.execute(
@@ -227,6 +226,7 @@ def test_a_database_of_before_is_migrated_with_its_rows() -> None:
                 [pk],
             )
     finally:
-        MigrationExecutor(connection).migrate(after)
+        executor = MigrationExecutor(connection)
+        executor.migrate(executor.loader.graph.leaf_nodes())
     assert User.objects.get(pk=pk).email == "old@weir.example"
     assert not EmailAddress.objects.exists()

@@ -223,6 +223,8 @@ EXEMPT = {
     "lane.cancel_run": OVERSEERS,
     "releases.recall": OVERSEERS,
     "budgets.note_export": "an auditor's own: they read the ledger",
+    "inspection.try_fit": "checks the fit as check_fit does, and returns why that was not possible",
+    "questions.ask_all": "asks the same rule as asking one question",
     "uploads.retry": "asks the same rule as receiving, of an upload that has failed",
     "uploads.keep_table": "asks the same rule as removing, of an earlier table",
     **dict.fromkeys(
@@ -249,7 +251,7 @@ def verbs() -> set[str]:
     }
 
 
-IMPORTED = {"require", "change", "tell", "record", "record_output"}
+IMPORTED = {"require", "change", "notify", "record", "record_output"}
 
 
 def _table(cast: Cast) -> Any:
