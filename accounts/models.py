@@ -312,6 +312,10 @@ class DeviceSignIn(BaseModel):
     token = models.ForeignKey(AccessToken, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
     interval = models.PositiveSmallIntegerField(default=5)
     polled_at = models.DateTimeField(null=True, blank=True)
+    given_at = models.DateTimeField(null=True, blank=True)
+    """When it got its first token."""
+    replacements = models.PositiveSmallIntegerField(default=0)
+    """How many tokens it got after the first one."""
     expires_at = models.DateTimeField(db_index=True)
 
     class Meta:

@@ -24,7 +24,8 @@ SECONDS = 600
 LONGEST_INTERVAL = 60
 SLOWER = 5
 REPLACED_SECONDS = 60
-"""For how long an answer with a token that got lost on its way is given again, with another token."""
+"""For how long after its first token a program gets another one, in case that the answer got lost on its way."""
+REPLACEMENTS = 3
 OPEN_PER_ADDRESS = 20
 OPEN = 1000
 """How many programs may wait at a time. Counted without a lock: a few more do no harm."""
@@ -157,29 +158,42 @@ def _polled(item: DeviceSignIn) -> Made | Refused:
 
 
 def _still_waiting(item: DeviceSignIn) -> Refused:
+    return _slowed_down(item) or AuthorizationPending("Nobody has typed the code yet. Ask again.")
+
+
+def _slowed_down(item: DeviceSignIn) -> SlowDown | None:
+    """Note when the program asks. If that is too soon, return a refusal and make it wait longer."""
     now, before = timezone.now(), item.polled_at
     too_soon = before is not None and now - before < timedelta(seconds=item.interval)
     item.polled_at = now
     item.interval = min(item.interval + SLOWER * too_soon, LONGEST_INTERVAL)
     item.save(update_fields=["polled_at", "interval"])
-    if too_soon:
-        return SlowDown(f"Ask every {item.interval} s, not more often.")
-    return AuthorizationPending("Nobody has typed the code yet. Ask again.")
+    return SlowDown(f"Ask every {item.interval} s, not more often.") if too_soon else None
 
 
 def _replaced(item: DeviceSignIn, token: AccessToken) -> Made | Refused:
     """Return another token instead of one that the program never used: the answer with it was lost."""
-    fresh = timezone.now() - token.created_at < timedelta(seconds=REPLACED_SECONDS)
-    if not fresh or token.last_used_on is not None or token.state != "live":
+    if not _is_replaceable(item, token):
         return ExpiredToken("This sign-in has given its token. Start again for another one.")
+    if slowed := _slowed_down(item):
+        return slowed
     tokens.end([token], by=token.owner)
+    item.replacements += 1
     return _make(item, token.owner)
+
+
+def _is_replaceable(item: DeviceSignIn, token: AccessToken) -> bool:
+    """Whether the first token was given a short time ago, few have followed, and the last of them was not used."""
+    since = timezone.now() - timedelta(seconds=REPLACED_SECONDS)
+    is_early = item.given_at is not None and item.given_at > since and item.replacements < REPLACEMENTS
+    return is_early and token.last_used_on is None and token.state == "live"
 
 
 def _make(item: DeviceSignIn, person: User) -> Made:
     made = tokens.make(by=person, name=item.name, scopes=item.scopes, origin=AccessToken.Origin.DEVICE)
-    item.token = made[0]
-    item.save(update_fields=["token"])
+    item.token, item.polled_at = made[0], timezone.now()
+    item.given_at = item.given_at or item.polled_at
+    item.save(update_fields=["token", "polled_at", "given_at", "replacements"])
     return made
 
 

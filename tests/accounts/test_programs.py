@@ -136,9 +136,44 @@ def test_a_token_that_got_lost_is_replaced(person: User):
     item, code = begin()
     programs.allow(item, by=person)
     first, _ = programs.poll(code)
+    later(item, polled_at=timedelta(seconds=5))
     second, _ = programs.poll(code)
     first.refresh_from_db()
     assert (first.state, second.state) == ("revoked", "live")
+
+
+def test_who_asks_for_another_token_too_soon_is_slowed_down(person: User):
+    item, code = begin()
+    programs.allow(item, by=person)
+    token, _ = programs.poll(code)
+    assert [refused(code), refused(code)] == ["slow_down", "slow_down"]
+    item.refresh_from_db()
+    assert (item.interval, AccessToken.objects.get()) == (15, token)
+    later(item, polled_at=timedelta(seconds=15))
+    assert programs.poll(code)[0] != token
+
+
+def test_a_token_is_replaced_a_few_times_and_no_more(person: User):
+    item, code = begin()
+    programs.allow(item, by=person)
+    programs.poll(code)
+    for _ in range(programs.REPLACEMENTS):
+        later(item, polled_at=timedelta(seconds=5))
+        programs.poll(code)
+    later(item, polled_at=timedelta(seconds=5))
+    assert refused(code) == "expired_token"
+    assert AccessToken.objects.count() == 1 + programs.REPLACEMENTS
+    assert AccessToken.objects.live().count() == 1
+
+
+def test_the_minute_counts_from_the_first_token(person: User):
+    item, code = begin()
+    programs.allow(item, by=person)
+    programs.poll(code)
+    later(item, polled_at=timedelta(seconds=30), given_at=timedelta(seconds=30))
+    programs.poll(code)
+    later(item, polled_at=timedelta(seconds=30), given_at=timedelta(seconds=30))
+    assert refused(code) == "expired_token"
 
 
 def test_a_token_is_not_replaced_once_it_was_used(person: User):
@@ -155,9 +190,11 @@ def test_a_token_is_not_replaced_after_a_minute_or_once_it_was_revoked(person: U
     item, code = begin()
     programs.allow(item, by=person)
     token, _ = programs.poll(code)
-    AccessToken.objects.update(created_at=timezone.now() - timedelta(seconds=programs.REPLACED_SECONDS))
+    span = timedelta(seconds=programs.REPLACED_SECONDS)
+    later(item, given_at=span)
     assert refused(code) == "expired_token"
-    AccessToken.objects.update(created_at=timezone.now())
+    later(item, given_at=-span)
+    assert refused(code) == "slow_down", "it could be replaced again"
     tokens.revoke(token, by=person)
     assert refused(code) == "expired_token"
 
@@ -185,8 +222,8 @@ def test_two_polls_at_once_leave_one_token_that_works():
     item, code = begin()
     programs.allow(item, by=make.scientist())
     results = at_once(lambda: programs.poll(code), lambda: programs.poll(code))
-    assert [isinstance(result, tuple) for result in results] == [True, True]
-    assert sorted(token.state for token in AccessToken.objects.all()) == ["live", "revoked"]
+    assert sorted(type(result).__name__ for result in results) == ["SlowDown", "tuple"]
+    assert AccessToken.objects.get().state == "live"
 
 
 @pytest.mark.django_db(transaction=True)
