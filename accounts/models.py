@@ -306,7 +306,9 @@ class DeviceSignIn(BaseModel):
     name = models.CharField(max_length=100)
     """What the program calls itself."""
     scopes = models.JSONField(default=list)
-    address = models.GenericIPAddressField(db_index=True)
+    address = models.GenericIPAddressField()
+    network = models.CharField(max_length=43, db_index=True)
+    """By what waiting programs are counted (common.client_address.network_of)."""
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
     person = models.ForeignKey(User, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
     token = models.ForeignKey(AccessToken, on_delete=models.CASCADE, null=True, blank=True, related_name="+")

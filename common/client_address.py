@@ -10,6 +10,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 NOWHERE = "0.0.0.0"  # noqa: S104 -- the unspecified address: the connection came by a Unix socket
 MOST_HOPS = 20
+PREFIX = 64
+"""A subscriber has at least all IPv6 addresses with the same first 64 bits."""
 
 
 def client_address(request: HttpRequest) -> str:
@@ -34,6 +36,14 @@ def address_of(peer: str, written: str) -> str:
             break  # unknown who called this proxy: its requests count as its own
         at = before
     return str(at)
+
+
+def network_of(address: str) -> str:
+    """Return by what strangers are counted: an IPv4 address, or the network (/64) of an IPv6 address."""
+    at = parse(address)
+    if isinstance(at, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((int(at), PREFIX), strict=False))
+    return NOWHERE if at is None else str(at)
 
 
 def parse(text: str) -> Address | None:

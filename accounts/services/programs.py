@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Count, Min, QuerySet
 from django.utils import timezone
 
 from accounts import rules, secrets
@@ -12,6 +13,7 @@ from accounts.services import tokens
 from audit import log
 from common import rows
 from common.access import require
+from common.client_address import network_of
 from common.errors import Conflict, Refused
 from common.rest.grants import SCOPES
 
@@ -26,7 +28,7 @@ SLOWER = 5
 REPLACED_SECONDS = 60
 """For how long after its first token a program gets another one, in case that the answer got lost on its way."""
 REPLACEMENTS = 3
-OPEN_PER_ADDRESS = 20
+OPEN_PER_NETWORK = 20
 OPEN = 1000
 """How many programs may wait at a time. Counted without a lock: a few more do no harm."""
 
@@ -66,9 +68,11 @@ class ExpiredToken(Refused):
 def begin(*, name: str, scopes: Collection[str], address: str) -> tuple[DeviceSignIn, str]:
     """Note that a program wants to be signed in; return this and the secret with which the program polls."""
     name, chosen = tokens.checked_name(name), _scopes(scopes)
-    waiting = DeviceSignIn.objects.filter(state=State.WAITING, expires_at__gt=timezone.now())
-    if waiting.filter(address=address).count() >= OPEN_PER_ADDRESS or waiting.count() >= OPEN:
+    waiting, network = _waiting(), network_of(address)
+    if waiting.filter(network=network).count() >= OPEN_PER_NETWORK:
         raise TooManyOpen("Too many programs wait for a sign-in. Finish one of yours, or try again later.")
+    if waiting.count() >= OPEN:
+        _drop_one(waiting)
     code = secrets.new_device_code()
     item = DeviceSignIn.objects.create(
         device_hash=secrets.digest(code),
@@ -76,9 +80,22 @@ def begin(*, name: str, scopes: Collection[str], address: str) -> tuple[DeviceSi
         name=name,
         scopes=chosen,
         address=address,
+        network=network,
         expires_at=timezone.now() + timedelta(seconds=SECONDS),
     )
     return item, code
+
+
+def _waiting() -> "QuerySet[DeviceSignIn]":
+    return DeviceSignIn.objects.filter(state=State.WAITING, expires_at__gt=timezone.now())
+
+
+def _drop_one(waiting: "QuerySet[DeviceSignIn]") -> None:
+    """Forget the oldest sign-in of the network with the most: whoever opens many cannot shut out the others."""
+    networks = waiting.values("network").annotate(open=Count("pk"), since=Min("created_at"))
+    fullest = networks.order_by("-open", "since").values("network")[:1]
+    oldest = waiting.filter(network__in=fullest).order_by("created_at").values("pk")[:1]
+    waiting.filter(pk__in=oldest).delete()
 
 
 def _scopes(scopes: Collection[str]) -> list[str]:
@@ -93,8 +110,7 @@ def _scopes(scopes: Collection[str]) -> list[str]:
 
 def find(text: str) -> DeviceSignIn | None:
     """Return the sign-in that waits under this user code, however it was typed, or None."""
-    waiting = DeviceSignIn.objects.filter(state=State.WAITING, expires_at__gt=timezone.now())
-    return waiting.filter(user_code=secrets.typed(text)).first()
+    return _waiting().filter(user_code=secrets.typed(text)).first()
 
 
 def allow(item: DeviceSignIn, *, by: User) -> DeviceSignIn:

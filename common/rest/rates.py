@@ -6,7 +6,7 @@ from threading import Lock
 
 from rest_framework.exceptions import Throttled
 
-from common.client_address import client_address
+from common.client_address import client_address, network_of
 from common.rest.grants import Call
 
 SECONDS = 60
@@ -23,8 +23,8 @@ RATES = {
     "failed": 60,
     "polls": 240,
 }
-"""Calls a minute: of one person, or of one address if nobody is signed in. As many polls as the programs that may wait
-at one address (accounts.services.programs) need at their interval."""
+"""Calls a minute: of one person, or of one network if nobody is signed in. As many polls as the programs that may wait
+in one network (accounts.services.programs) need at their interval."""
 
 
 class Counts:
@@ -60,12 +60,12 @@ def admit(call: Call, rate: str) -> None:
     """Count the call. Raises Throttled, with the seconds to wait, if there were too many in this minute."""
     if getattr(call._request, "scope", {}).get(AGAIN):  # noqa: SLF001 -- a header could be forged, the scope cannot
         return
-    _count(str(getattr(call.user, "pk", None) or client_address(call)), rate)
+    _count(str(getattr(call.user, "pk", None) or network_of(client_address(call))), rate)
 
 
 def admit_failure(call: Call) -> None:
-    """Count a call that signs nobody in. Raises Throttled if there were too many from this address."""
-    _count(client_address(call), "failed")
+    """Count a call that signs nobody in. Raises Throttled if there were too many from this network."""
+    _count(network_of(client_address(call)), "failed")
 
 
 def _count(who: str, rate: str) -> None:

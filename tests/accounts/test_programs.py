@@ -267,18 +267,37 @@ def test_what_no_program_gets_in_this_way(fields: dict[str, Any]):
         begin(**fields)
 
 
-def test_few_wait_at_one_address_and_not_many_in_all(monkeypatch: pytest.MonkeyPatch, person: User):
-    monkeypatch.setattr(programs, "OPEN_PER_ADDRESS", 2)
-    monkeypatch.setattr(programs, "OPEN", 3)
-    first, _ = begin()
-    begin()
+@pytest.mark.parametrize(
+    "addresses", [["192.0.2.7"] * 3, ["2001:db8::1", "2001:db8::2", "2001:db8::3:0:0:4"]]
+)
+def test_few_wait_in_one_network(monkeypatch: pytest.MonkeyPatch, person: User, addresses: list[str]):
+    monkeypatch.setattr(programs, "OPEN_PER_NETWORK", 2)
+    first, _ = begin(address=addresses[0])
+    begin(address=addresses[1])
     with pytest.raises(programs.TooManyOpen):
-        begin()
-    begin(address="2001:db8::1")
-    with pytest.raises(programs.TooManyOpen):
-        begin(address="2001:db8::2")
+        begin(address=addresses[2])
+    begin(address="2001:db8:0:1::1")
     programs.refuse(first, by=person)
-    begin()
+    begin(address=addresses[2])
+
+
+def test_when_too_many_wait_the_oldest_of_the_fullest_network_makes_room(
+    monkeypatch: pytest.MonkeyPatch, person: User
+):
+    monkeypatch.setattr(programs, "OPEN", 4)
+    alone, own = begin(address="192.0.2.8")
+    decided, _ = begin(address="2001:db8::9")
+    programs.refuse(decided, by=person)
+    _, dropped = begin(address="2001:db8::1")
+    _, kept = begin(address="2001:db8::2")
+    begin(address="192.0.2.9")
+    begin(address="192.0.2.10")
+    assert refused(dropped) == "expired_token"
+    assert refused(own) == refused(kept) == "authorization_pending"
+    assert set(DeviceSignIn.objects.values_list("address", flat=True)) == {
+        "192.0.2.8", "192.0.2.9", "192.0.2.10", "2001:db8::2", "2001:db8::9",
+    }  # fmt: skip
+    assert programs.allow(alone, by=person).state == "allowed"
 
 
 def test_nobody_decides_twice_or_while_suspended(person: User):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
-from common.client_address import client_address
+from common.client_address import client_address, network_of
 from portal import env, request_limits
 
 PROXIES = [ip_network(text) for text in ("127.0.0.1", "10.1.0.0/16", "fd00::/8")]
@@ -104,3 +104,18 @@ def test_the_setting_refuses_what_it_does_not_understand(monkeypatch: pytest.Mon
     monkeypatch.setenv("WEIR_PROXIES", value)
     with pytest.raises(env.BadSetting, match="WEIR_PROXIES must be a comma-separated list of addresses"):
         env.networks("WEIR_PROXIES")
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        (CLIENT, CLIENT),
+        (f"::ffff:{CLIENT}", CLIENT),
+        ("2001:db8::7", "2001:db8::/64"),
+        ("2001:db8:0:0:ffff:1:2:3", "2001:db8::/64"),
+        ("2001:db8:0:1::7", "2001:db8:0:1::/64"),
+        ("nowhere", "0.0.0.0"),
+    ],
+)
+def test_strangers_are_counted_by_their_network(address: str, network: str):
+    assert network_of(address) == network

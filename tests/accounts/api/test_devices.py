@@ -97,7 +97,7 @@ def test_the_asking_address_is_kept(client: Client, settings: Any):
 
 
 def test_too_many_that_wait(client: Client, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(programs, "OPEN_PER_ADDRESS", 1)
+    monkeypatch.setattr(programs, "OPEN_PER_NETWORK", 1)
     post(client, START, WANTED)
     answer = post(client, START, WANTED)
     problem(answer, 429, "too_many")

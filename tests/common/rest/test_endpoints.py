@@ -178,6 +178,14 @@ def test_too_many_calls(client: Client, person: User, monkeypatch: pytest.Monkey
     assert 1 <= int(answer["Retry-After"]) <= 60
 
 
+def test_strangers_in_one_network_are_counted_together(client: Client, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(rates.RATES, "reads", 1)
+    monkeypatch.setattr("common.rest.rates.time.time", lambda: 1_000_000.0)
+    addresses = ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"]
+    answers = [client.get("/api/v1/", REMOTE_ADDR=address).status_code for address in addresses]
+    assert answers == [200, 429, 200]
+
+
 def test_an_old_client(client: Client):
     answer = client.get("/api/v1/", headers={"Weir-Client": "0.0.9"})
     assert "0.1.0" in problem(answer, 400, "client_too_old")["detail"]
