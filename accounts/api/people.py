@@ -11,7 +11,7 @@ from accounts import queries, rules
 from accounts.models import Invitation, Role, User
 from common.rest.bodies import Item
 from common.rest.endpoints import Endpoint, lists, reads
-from common.rest.grants import Call, one
+from common.rest.grants import Call, one, require_every_dataset
 
 STATES = [(state.value, state.label) for state in User.State if state != User.State.SYSTEM]
 
@@ -94,6 +94,7 @@ def _people(call: Call) -> "QuerySet[User]":
 
 
 def _only_overseers(call: Call) -> None:
-    """As on the pages: for others, there is nothing here."""
+    """As on the pages: for others, there is nothing here. People are of no dataset, so a token must reach all."""
     if rules.is_overseer(call.user):
         raise Http404
+    require_every_dataset(call)

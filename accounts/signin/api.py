@@ -34,6 +34,10 @@ class TokenGrant:
         return frozenset(self.token.scopes)
 
     @property
+    def token_id(self) -> UUID:
+        return self.token.pk
+
+    @property
     def dataset_ids(self) -> Collection[UUID] | None:
         ids = self.token.dataset_ids
         return None if ids is None else [UUID(text) for text in ids]
@@ -50,6 +54,7 @@ class SessionGrant:
 
     request: Any
     is_token = False
+    token_id = None
     scopes = frozenset(SCOPES)
     dataset_ids = None
 

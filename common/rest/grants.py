@@ -48,6 +48,10 @@ class Grant(Protocol):
     def is_token(self) -> bool: ...
 
     @property
+    def token_id(self) -> UUID | None:
+        """The token that the call was made with, if it was one."""
+
+    @property
     def dataset_ids(self) -> Collection[UUID] | None:
         """The only datasets that the call may reach, or None for all."""
 

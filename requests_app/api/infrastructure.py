@@ -10,7 +10,7 @@ from rest_framework import serializers
 from common.access import require
 from common.rest.bodies import Item
 from common.rest.endpoints import Endpoint, lists, reads
-from common.rest.grants import Call, one
+from common.rest.grants import Call, one, require_every_dataset
 from requests_app import queries, rules
 from requests_app.api.parts import LanePerson
 from requests_app.environments import installed
@@ -142,4 +142,5 @@ class Workers(Endpoint):
     def get(self, call: Call) -> dict[str, Any]:
         """Read the state of the workers and of the queue."""
         require(rules.may_see_workers, call.user)
+        require_every_dataset(call)
         return {"workers": queries.workers(), "queue": queries.queue_length(), "pause": queries.pause()}

@@ -95,6 +95,17 @@ def test_a_token_reads_and_revokes_tokens(client: Client, person: User):
     problem(client.delete(path, headers=headers), 409, "conflict")
 
 
+def test_a_token_for_some_datasets_sees_only_itself(client: Client, person: User):
+    bearer(person)
+    other = AccessToken.objects.get()
+    headers = bearer(person, dataset_ids=[uuid4()])
+    (itself,) = client.get("/api/v1/me/tokens/", headers=headers).json()["items"]
+    assert client.get(f"/api/v1/me/tokens/{itself['id']}/", headers=headers).json() == itself
+    for method in (client.get, client.delete):
+        problem(method(f"/api/v1/me/tokens/{other.pk}/", headers=headers), 404, "not_found")
+    assert client.delete(f"/api/v1/me/tokens/{itself['id']}/", headers=headers).status_code == 204
+
+
 def test_foreign_tokens_do_not_exist(client: Client, person: User):
     bearer(make.admin())
     foreign = AccessToken.objects.get().pk

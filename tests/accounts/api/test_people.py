@@ -86,6 +86,14 @@ def test_a_token_needs_its_scope(client: Client, path: str):
     problem(client.get(path, headers=bearer(make.admin(), "audit")), 403, "token_scope")
 
 
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.AUDITOR])
+def test_a_token_for_some_datasets_reads_about_nobody(client: Client, role: Role):
+    person = make.user(role)
+    headers = bearer(person, dataset_ids=[uuid4()])
+    for path in (PEOPLE, INVITATIONS, f"{PEOPLE}{person.pk}/"):
+        problem(client.get(path, headers=headers), 403, "token_scope")
+
+
 @pytest.mark.parametrize("path", [PEOPLE, INVITATIONS])
 def test_nothing_is_changed_here(client: Client, path: str):
     headers = bearer(make.admin())

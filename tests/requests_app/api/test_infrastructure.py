@@ -1,5 +1,7 @@
 """Code environments and workers over the API."""
 
+from uuid import uuid4
+
 import pytest
 
 from requests_app.environments import installed
@@ -63,3 +65,5 @@ def test_admins_and_auditors_read_the_workers():
         assert (content["pause"]["reason"], content["pause"]["by"]["name"]) == ("Maintenance.", "Ada")
     problem(As(item.author).get("/workers/"), 403, "denied")
     problem(As(item.dataset.owner).get("/workers/"), 403, "denied")
+    limited = As(make.admin(), "read", dataset_ids=[uuid4()])
+    problem(limited.get("/workers/"), 403, "token_scope")
