@@ -10,7 +10,7 @@ from accounts.models import AccessToken, User
 from accounts.services import tokens
 from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, acts, changes, lists, reads
-from common.rest.grants import Call, one
+from common.rest.grants import Call, TokenScope, one
 
 
 class PersonItem(Item):
@@ -95,8 +95,11 @@ class Token(Endpoint):
 
     @acts(None)
     def delete(self, call: Call, pk: UUID) -> None:
-        """Revoke the token. It stops working at once."""
-        tokens.revoke(one(call, _own(call), dataset=None, pk=pk), by=call.user)
+        """Revoke the token. It stops working at once. A token can revoke only itself; a session, all."""
+        token = one(call, _own(call), dataset=None, pk=pk)
+        if call.auth is not None and call.auth.is_token and call.auth.token_id != token.pk:
+            raise TokenScope("An access token can revoke only itself. Revoke others in the browser.")
+        tokens.revoke(token, by=call.user)
 
 
 def _own(call: Call) -> "QuerySet[AccessToken]":

@@ -17,7 +17,7 @@ M = TypeVar("M", bound=Model)
 
 SCOPES = {
     "read": "See what you see in the browser, mock data included, but no released files. Mark notifications as "
-    "read and revoke your tokens.",
+    "read, and revoke this token.",
     "ask": "Price questions and ask them, which spends your budgets. Ask for a larger budget.",
     "work": "Ask for access. Write requests, run them on mock data, submit and run them. Download released files.",
     "publish": "Change your datasets: files, declarations, revisions, access.",

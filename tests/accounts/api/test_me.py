@@ -82,17 +82,27 @@ def test_a_filter_that_is_not_right(client: Client, person: User, query: str):
     problem(client.get(f"{LIST}?{query}", headers=bearer(person)), 400, "invalid")
 
 
-def test_a_token_reads_and_revokes_tokens(client: Client, person: User):
+def test_a_token_reads_tokens_and_revokes_itself_alone(client: Client, person: User):
     headers, _ = bearer(person), bearer(person, "work")
     items = client.get("/api/v1/me/tokens/", headers=headers).json()["items"]
     assert [(item["scopes"], item["state"], item["origin"]) for item in items] == [
         (["work"], "live", "page"), (["read"], "live", "page"),
     ]  # fmt: skip
     assert all("secret" not in name for item in items for name in item)
-    path = f"/api/v1/me/tokens/{items[0]['id']}/"
-    assert client.delete(path, headers=headers).status_code == 204
-    assert client.get(path, headers=headers).json()["state"] == "revoked"
-    problem(client.delete(path, headers=headers), 409, "conflict")
+    foreign, own = (f"/api/v1/me/tokens/{item['id']}/" for item in items)
+    problem(client.delete(foreign, headers=headers), 403, "token_scope")
+    assert client.get(foreign, headers=headers).json()["state"] == "live"
+    assert client.delete(own, headers=headers).status_code == 204
+    problem(client.get(own, headers=headers), 401, "token_revoked")
+
+
+def test_a_session_revokes_tokens(client: Client, person: User):
+    bearer(person)
+    path = f"/api/v1/me/tokens/{AccessToken.objects.get().pk}/"
+    client.force_login(person)
+    assert client.delete(path).status_code == 204
+    assert client.get(path).json()["state"] == "revoked"
+    problem(client.delete(path), 409, "conflict")
 
 
 def test_a_token_for_some_datasets_sees_only_itself(client: Client, person: User):
