@@ -229,6 +229,11 @@ class TokenForm(forms.Form):
         given = super().clean() or self.cleaned_data
         if given.get("reach") == "chosen" and given.get("datasets") == []:
             self.add_error("datasets", "Choose at least one dataset, or every dataset.")
+        if "reach" not in self.fields and self.data.get(self.add_prefix("reach"), "all") != "all":
+            raise ValidationError(
+                "You no longer see any dataset to choose from, so no token was made. Send the form again for a "
+                "token that reaches whatever you will see."
+            )
         return given
 
     def dataset_ids(self) -> list[UUID] | None:

@@ -99,6 +99,18 @@ def test_what_is_wrong_is_said_beside_the_form(as_: As, changed: dict[str, objec
     assert not AccessToken.objects.exists()
 
 
+def test_a_choice_among_datasets_that_are_gone_is_no_token_for_all(as_: As):
+    client = as_(make.scientist())
+    answer = client.post(
+        MAKE, {**GIVEN, "reach": "chosen", "datasets": ["00000000-0000-4000-8000-000000000000"]}
+    )
+    assert answer.status_code == 422
+    assert "no longer see any dataset" in answer.content.decode()
+    assert not AccessToken.objects.exists()
+    client.post(MAKE, GIVEN)
+    assert AccessToken.objects.get().dataset_ids is None
+
+
 def test_a_foreign_dataset_cannot_be_chosen(as_: As):
     make.dataset(discoverable=True)
     foreign = make.dataset(discoverable=False)
