@@ -58,11 +58,11 @@ class Output(Thing):
 
     def release(self, comment: str = "") -> Output:
         """Mark it as to be released. Nothing is released before the decision on all files."""
-        return self._act("decision", {"verdict": "release", "comment": comment})
+        return self._act("verdict", {"verdict": "release", "comment": comment})
 
     def withhold(self, comment: str = "") -> Output:
         """Mark it as not to be released."""
-        return self._act("decision", {"verdict": "withhold", "comment": comment})
+        return self._act("verdict", {"verdict": "withhold", "comment": comment})
 
     def load(self) -> Any:
         """Download it and return what it holds, if the dataset's policy lets reviewers download held files."""

@@ -186,7 +186,7 @@ class FileVerdict(Body):
     comment = serializers.CharField(max_length=2000, allow_blank=True, default="")
 
 
-class OutputDecision(Endpoint):
+class OutputVerdict(Endpoint):
     """The verdict on a file."""
 
     @acts(OutputItem, body=FileVerdict, scope="review")

@@ -32,7 +32,7 @@ BODIES: dict[str, Any] = {
     "version_review": {"seen": "0" * 64, "verdict": "approve"},
     "release_decide": {"decision": "release"},
     "release_recall": {"reason": "x"},
-    "output_decision": {"verdict": "release"},
+    "output_verdict": {"verdict": "release"},
     "run_log_excerpt": {"text": "x"},
 }
 

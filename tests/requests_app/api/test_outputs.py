@@ -118,11 +118,11 @@ def test_a_table_is_seen_page_by_page_and_cell_by_cell():
 def test_a_file_gets_a_verdict():
     item, output, path = ran()
     owner = As(item.dataset.owner, "review")
-    content = owner.act(f"{path}decision/", {"verdict": "withhold", "comment": "Too fine."})
+    content = owner.act(f"{path}verdict/", {"verdict": "withhold", "comment": "Too fine."})
     assert (content["check"]["verdict"], content["check"]["comment"]) == ("withhold", "Too fine.")
-    problem(owner.post(f"{path}decision/", {"verdict": "pending"}), 400, "invalid")
-    problem(owner.post(f"{path}decision/", {"verdict": "release", "comment": "x" * 2001}), 400, "invalid")
-    problem(As(item.author, "review").post(f"{path}decision/", {"verdict": "release"}), 404, "not_found")
+    problem(owner.post(f"{path}verdict/", {"verdict": "pending"}), 400, "invalid")
+    problem(owner.post(f"{path}verdict/", {"verdict": "release", "comment": "x" * 2001}), 400, "invalid")
+    problem(As(item.author, "review").post(f"{path}verdict/", {"verdict": "release"}), 404, "not_found")
     output.refresh_from_db()
     assert output.verdict == "withhold"
 

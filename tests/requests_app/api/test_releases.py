@@ -26,7 +26,7 @@ def test_a_release_from_the_check_to_the_recall():
     assert owner.act(f"{path}begin/")["state"] == "checking"
     (output,) = owner.read(path)["outputs"]
     problem(owner.post(f"{path}decide/", {"decision": "release"}), 400, "refused")
-    owner.act(f"/outputs/{output['id']}/decision/", {"verdict": "release"})
+    owner.act(f"/outputs/{output['id']}/verdict/", {"verdict": "release"})
     done = owner.act(f"{path}decide/", {"decision": "release", "comment": "Fine."})
     assert (done["state"], done["decided_by"]["id"]) == ("released", str(item.dataset.owner_id))
     read = author.read(path)
