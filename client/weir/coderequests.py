@@ -72,9 +72,9 @@ class CodeRequest(Thing):
             for each in found
         ]
 
-    def dry_run(self) -> Run:
+    def run_on_mock(self) -> Run:
         """Run the draft on mock data, and wait for the end. Raises RunFailed, with what it wrote to stderr."""
-        made = self._transport.create(f"{self._address}try/", wait=1).content
+        made = self._transport.create(f"{self._address}mock-runs/", wait=1).content
         return Run(self._transport, made, quiet=self._quiet).wait()
 
     def submit(self) -> Version:

@@ -81,7 +81,7 @@ class Portal:
         @portal.submit(data, purpose="How wages differ by region", about="For our report")
         def main(wages, year=1985): return wages[wages.year > year].groupby("region").wage.mean()
 
-        main.dry_run(); main.send().wait().results["result.parquet"]
+        main.run_on_mock(); main.send().wait().results["result.parquet"]
         portal.submit(data, purpose="…").file("analysis.py", year=1990).send()
         """
         data = self.datasets[dataset] if isinstance(dataset, str) else dataset

@@ -1,4 +1,4 @@
-"""Code on its way to review: a function or a file, a draft of it on the portal, dry runs and the submission."""
+"""Code on its way to review: a function or a file, a draft of it on the portal, mock runs and the submission."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class About:
 class Submission:
     """Code for review. `source` is exactly the text that is sent.
 
-    main.dry_run().results["result.json"]; request = main.send(); request.wait()
+    main.run_on_mock().results["result.json"]; request = main.send(); request.wait()
     """
 
     _transport: Transport
@@ -75,12 +75,12 @@ class Submission:
             self.request = new_request(self._transport, str(self.dataset["id"]), title, quiet=self.quiet)
         return self.request.save(code=self.source, parameters=self.parameters, **self.words.fields())
 
-    def dry_run(self) -> Run:
+    def run_on_mock(self) -> Run:
         """Run it on mock data on the portal, and wait. You see all that it writes: `.results` and `.log`.
 
         Raises RunFailed, with the end of what it wrote to stderr.
         """
-        return self.save().dry_run()
+        return self.save().run_on_mock()
 
     def send(self) -> CodeRequest:
         """Submit it for review, and return the request. Wait for its results: `request.wait()`."""
@@ -92,7 +92,7 @@ class Submission:
         """Call the function here, on tables of your own such as mock rows."""
         if self.function is None:
             raise NotOffered(
-                "This code is in a file. Import it to call it here, or run it on mock data: .dry_run()."
+                "This code is in a file. Import it to call it here, or run it on mock data: .run_on_mock()."
             )
         return self.function(*tables, **given)
 
@@ -110,7 +110,7 @@ class Submission:
             _check_json(name, value)
 
     def __repr__(self) -> str:
-        sent = f", {self.request.state}" if self.request else ". Not sent: .dry_run(), .send()"
+        sent = f", {self.request.state}" if self.request else ". Not sent: .run_on_mock(), .send()"
         return f"Submission: {MAIN} for {self.dataset['name']}{sent}"
 
     def _repr_html_(self) -> str:

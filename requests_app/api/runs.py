@@ -191,7 +191,7 @@ class RequestRuns(Endpoint):
         return run_of(call, services.start_run(item, by=call.user, key=key).pk)
 
 
-class RequestTry(Endpoint):
+class RequestMockRuns(Endpoint):
     """Mock runs of your draft."""
 
     @creates(

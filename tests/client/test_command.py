@@ -212,7 +212,7 @@ def file(tmp_path) -> Path:
 @pytest.mark.slow
 def test_from_a_file_to_results(live: SimpleNamespace, cast, said, file, tmp_path):
     options = ("--param", "since=1995", "--param", "words=some", "--purpose", "To know.", "--about", "A.")
-    tried = json.loads(said("try", "wages", str(file), *options, "--json")[1])
+    tried = json.loads(said("mock-run", "wages", str(file), *options, "--json")[1])
     assert tried["files"] == ["result.json"]
     request = str(tried["request"])
     assert "Submitted" in said("submit", "wages", str(file), *options, "--request", request)[1]
@@ -240,9 +240,9 @@ def test_datasets_mock_data_and_a_failed_run(live: SimpleNamespace, cast, said, 
     (mock,) = json.loads(said("mock", "wages", "-o", str(tmp_path), "--json")[1])
     assert "wage" in pq.read_table(mock).column_names
     file.write_text("def main(wages):\n    raise ValueError('no')\n")
-    code, _, error = said("try", "wages", str(file), "--json")
+    code, _, error = said("mock-run", "wages", str(file), "--json")
     assert (code, json.loads(error)["error_class"], json.loads(error)["line"]) == (4, "ValueError", 2)
-    assert said("try", "wages", str(file), "--param", "x")[0] == 2
+    assert said("mock-run", "wages", str(file), "--param", "x")[0] == 2
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ def program(portal, dataset, **more):
 def test_from_a_function_to_its_results(live: SimpleNamespace, cast):
     with signed_in(live, (cast.author, AUTHOR), (cast.owner, OWNER)) as (author, owner):
         main = program(author, cast.dataset)
-        tried = main.dry_run()
+        tried = main.run_on_mock()
         assert tried.results["answer.json"]["since"] == 1991
         assert isinstance(tried.results["means.parquet"], pa.Table)
         request = main.send()
@@ -103,7 +103,7 @@ def test_a_verdict_is_for_the_code_that_was_read(live: SimpleNamespace, cast):
         assert refused.value.status in {400, 409}
 
 
-def test_a_failed_dry_run_names_the_error_and_its_line(live: SimpleNamespace, cast):
+def test_a_failed_run_on_mock_names_the_error_and_its_line(live: SimpleNamespace, cast):
     with signed_in(live, (cast.author, AUTHOR)) as (author,):
 
         @author.submit(cast.dataset, purpose=PURPOSE)
@@ -111,7 +111,7 @@ def test_a_failed_dry_run_names_the_error_and_its_line(live: SimpleNamespace, ca
             return wages["salary"].mean()
 
         with pytest.raises(weir.RunFailed) as failed:
-            main.dry_run()
+            main.run_on_mock()
         assert (failed.value.code, failed.value.error_class, failed.value.line) == (
             "EXCEPTION",
             "KeyError",

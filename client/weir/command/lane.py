@@ -1,4 +1,4 @@
-"""Code for review: trying, submitting, running, and its results."""
+"""Code for review: mock runs, submitting, running, and its results."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ MOST_LISTED = 50
 WORDS = ("purpose", "about", "outputs", "title", "request")
 
 
-def try_(options: Any) -> Said:
+def mock_run(options: Any) -> Said:
     """Run a file on mock data."""
     with portal_of(options) as portal:
         code = _submission(portal, options)
-        run = code.dry_run()
+        run = code.run_on_mock()
         results = run.results
         if options.output:
             return _files(results.save(options.output))

@@ -93,7 +93,9 @@ def _asking(verb: Callable[..., argparse.ArgumentParser]) -> None:
 
 def _lane(verb: Callable[..., argparse.ArgumentParser]) -> None:
     tried = verb(
-        "try", lane.try_, "Run a file with main() on mock data, and wait. You see all that it writes."
+        "mock-run",
+        lane.mock_run,
+        "Run a file with main() on mock data, and wait. You see all that it writes.",
     )
     sent = verb("submit", lane.submit, "Submit a file with main() for review.")
     for made in (tried, sent):

@@ -23,7 +23,7 @@ PRIVATE = ("exit_code", "wall_s", "cpu_s", "peak_memory_bytes", "stdout_bytes", 
 
 def test_a_mock_run_is_queued_once():
     item = make.code_request()
-    answer = replayed(As(item.author), f"/requests/{item.pk}/try/")
+    answer = replayed(As(item.author), f"/requests/{item.pk}/mock-runs/")
     run = Run.objects.get()
     assert (answer.status_code, answer["Location"]) == (202, f"/api/v1/runs/{run.pk}/")
     content = answer.json()
@@ -39,7 +39,7 @@ def test_a_mock_run_is_queued_once():
 def test_whoever_waits_for_a_run_is_told_what_to_listen_to():
     item = make.code_request()
     author = As(item.author)
-    queued = author.post(f"/requests/{item.pk}/try/", Prefer="wait=5")
+    queued = author.post(f"/requests/{item.pk}/mock-runs/", Prefer="wait=5")
     run = Run.objects.get()
     assert queued["Weir-Live"] == f"run:{run.pk}"
     path = f"/runs/{run.pk}/"
@@ -64,9 +64,9 @@ def test_mock_runs_are_the_authors_and_a_version_s_reviewers():
 
 def test_a_mock_run_of_others_is_not_started():
     item = make.code_request(at="submitted")
-    problem(As(item.dataset.owner).post(f"/requests/{item.pk}/try/"), 403, "denied")
+    problem(As(item.dataset.owner).post(f"/requests/{item.pk}/mock-runs/"), 403, "denied")
     empty = make.code_request(code="")
-    problem(As(empty.author).post(f"/requests/{empty.pk}/try/"), 400, "refused")
+    problem(As(empty.author).post(f"/requests/{empty.pk}/mock-runs/"), 400, "refused")
 
 
 def test_a_run_on_private_data_is_started_once():
@@ -84,7 +84,7 @@ def test_a_key_of_a_run_is_not_another_s():
     item = make.code_request(at="approved")
     author, key = As(item.author), uuid4()
     author.post(f"/requests/{item.pk}/runs/", key=key)
-    problem(author.post(f"/requests/{item.pk}/try/", key=key), 409, "key_reused")
+    problem(author.post(f"/requests/{item.pk}/mock-runs/", key=key), 409, "key_reused")
     other = make.code_request(at="approved")
     problem(As(other.author).post(f"/requests/{other.pk}/runs/", key=key), 409, "conflict")
 
@@ -202,5 +202,5 @@ def test_the_queue_is_as_on_the_page():
 
 def test_what_was_refused_leaves_no_key():
     item = make.code_request()
-    problem(As(make.scientist()).post(f"/requests/{item.pk}/try/", {}, key=str(uuid4())), 404, "not_found")
+    problem(As(make.scientist()).post(f"/requests/{item.pk}/mock-runs/", {}, key=str(uuid4())), 404, "not_found")
     assert not IdempotencyKey.objects.exists()
