@@ -80,7 +80,7 @@ class TriedFigure(Item):
 
     key = serializers.ListField(child=serializers.CharField(), help_text="The group.")
     name = serializers.CharField()
-    released = serializers.IntegerField(source="told", help_text="In how many tries a value came out.")
+    released = serializers.IntegerField(help_text="In how many tries a value came out.")
     half_width_95 = serializers.FloatField(
         source="half_width", allow_null=True, help_text="In the median of these tries."
     )
@@ -124,7 +124,7 @@ class PriceItem(Item):
     on_mock = TrialItem(allow_null=True, help_text="A trial, where the error is not known.")
 
 
-class TriesItem(Item):
+class TrialAnswer(Item):
     """How a question came out on mock data."""
 
     on_mock = TrialItem(allow_null=True, help_text="Null where its error is known, or no mock data fits.")
@@ -176,12 +176,12 @@ class BudgetPrice(Endpoint):
             return {**_price(quote), **found}
 
 
-class BudgetTries(Endpoint):
+class BudgetTrial(Endpoint):
     """A question on mock data."""
 
     body_limit = wire.MAX_BYTES
 
-    @acts(TriesItem, body=QuestionBody, scope="ask", rate="prices")
+    @acts(TrialAnswer, body=QuestionBody, scope="ask", rate="prices")
     def post(self, call: Call, fields: dict[str, Any], pk: UUID) -> dict[str, Any]:
         """Try a question on mock data, with the noise that it would have. Spends nothing."""
         with heavy_views.turn(heavy_views.COMPUTING, call):

@@ -33,19 +33,19 @@ LARGEST = 2.0**61
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """One figure. `told`: in how many tries it was not lost in the noise.
+    """One figure. `released`: in how many tries it was not lost in the noise.
 
     `half_width`: the median half width of its 95 % interval in these tries, None if there are none.
     """
 
     key: tuple[str, ...]
     name: str
-    told: int
+    released: int
     half_width: float | None
 
     @property
     def comes_out(self) -> bool:
-        return 2 * self.told > TRIES
+        return 2 * self.released > TRIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,5 +124,5 @@ def _summary(answers: list[figures.Figures]) -> tuple[Tried, ...]:
 
 
 def _tried(key: tuple[str, ...], name: str, widths: list[float | None]) -> Tried:
-    told = [width for width in widths if width is not None]
-    return Tried(key=key, name=name, told=len(told), half_width=median(told) if told else None)
+    known = [width for width in widths if width is not None]
+    return Tried(key=key, name=name, released=len(known), half_width=median(known) if known else None)

@@ -113,7 +113,7 @@ def _often(found: Trial, query: Query) -> str:
     out = len(found.coming_out)
     if query.by:
         return f"in {out or len(found.figures)} of {len(found.figures)} groups"
-    shown = found.figures[0].told
+    shown = found.figures[0].released
     return f"in {shown if out else TRIES - shown} of {TRIES} tries"
 
 

@@ -23,7 +23,7 @@ from tests.rest import problem
 pytestmark = pytest.mark.django_db
 
 COUNT = "SELECT COUNT(DISTINCT person) FROM wages"
-ASKING, PRICE, TRIES = "api:budget_answers", "api:budget_price", "api:budget_tries"
+ASKING, PRICE, TRIAL = "api:budget_answers", "api:budget_price", "api:budget_trial"
 
 
 def reserved():
@@ -182,7 +182,7 @@ def test_who_waits_hears_of_the_answer(scientist, budget):
 def test_what_is_foreign_is_not_there_and_only_the_scientist_asks(budget):
     """The owner and overseers see the budget; with it asks its scientist alone."""
     asked = {"sql": COUNT, "epsilon": 1}
-    for name in (ASKING, PRICE, TRIES):
+    for name in (ASKING, PRICE, TRIAL):
         problem(Caller(make.scientist(), "ask").post(name, budget.pk, body=asked), 404, "not_found")
         for person in (budget.promise.dataset.owner, make.admin(), make.auditor()):
             refused = problem(Caller(person, "ask").post(name, budget.pk, body=asked), 403, "denied")
@@ -195,7 +195,7 @@ def test_a_token_asks_only_with_the_scope_and_the_datasets_for_it(budget):
     asked = {"sql": COUNT, "epsilon": 1}
     elsewhere = Caller(budget.scientist, "read", "ask", dataset_ids=[make.dataset().pk])
     here = Caller(budget.scientist, "read", "ask", dataset_ids=[budget.promise.dataset_id])
-    for name in (ASKING, PRICE, TRIES):
+    for name in (ASKING, PRICE, TRIAL):
         problem(
             Caller(budget.scientist, "read", "work").post(name, budget.pk, body=asked), 403, "token_scope"
         )
@@ -268,12 +268,12 @@ def test_a_price_says_what_its_error_rests_on(scientist, budget, compute):
     assert (basis["rows"], basis["people"]) == (None, 30)
 
 
-def test_tries_are_those_of_the_price(scientist, budget):
+def test_a_trial_is_that_of_the_price(scientist, budget):
     asked = {"sql": "SELECT CORR(wage, year) FROM wages", "epsilon": 30}
-    tries = scientist.post(TRIES, budget.pk, body=asked).json()
-    assert tries == {"on_mock": scientist.post(PRICE, budget.pk, body=asked).json()["on_mock"]}
-    assert tries["on_mock"]["figures"][0]["name"] == "correlation"
-    assert scientist.post(TRIES, budget.pk, body={"sql": COUNT, "epsilon": 1}).json() == {"on_mock": None}
+    tried = scientist.post(TRIAL, budget.pk, body=asked).json()
+    assert tried == {"on_mock": scientist.post(PRICE, budget.pk, body=asked).json()["on_mock"]}
+    assert tried["on_mock"]["figures"][0]["name"] == "correlation"
+    assert scientist.post(TRIAL, budget.pk, body={"sql": COUNT, "epsilon": 1}).json() == {"on_mock": None}
     assert not LedgerLine.objects.exists()
 
 
@@ -282,7 +282,7 @@ def test_heavy_calls_take_their_turn(scientist, budget, monkeypatch):
         raise Busy("The portal is busy.")
 
     monkeypatch.setattr(heavy_views.COMPUTING, "turn", full)
-    for name in (ASKING, PRICE, TRIES):
+    for name in (ASKING, PRICE, TRIAL):
         answer = scientist.post(name, budget.pk, body={"sql": COUNT, "epsilon": 1})
         problem(answer, 503, "busy")
         assert int(answer["Retry-After"]) > 0

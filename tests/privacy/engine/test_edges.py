@@ -196,11 +196,11 @@ def test_squared_norms_and_charges_are_not_mixed_up():
 
 def test_a_trial_comes_out_where_more_than_half_of_its_tries_do():
     told = [
-        Tried(key=(), name=str(often), told=often, half_width=None)
+        Tried(key=(), name=str(often), released=often, half_width=None)
         for often in (0, TRIES // 2, TRIES // 2 + 1, TRIES)
     ]
     trial = Trial(rows=10, rows_each=1.0, figures=tuple(told))
-    assert [each.told for each in trial.coming_out] == [TRIES // 2 + 1, TRIES]
+    assert [each.released for each in trial.coming_out] == [TRIES // 2 + 1, TRIES]
     assert not told[1].comes_out
 
 

@@ -79,10 +79,10 @@ def test_the_size_of_the_mock_does_not_matter(name, times):
         for table in (small, repeated(small, times))
     )
     assert all_.rows == one.rows * times
-    assert [(each.key, each.name, each.told) for each in one.figures] == [
-        (each.key, each.name, each.told) for each in all_.figures
+    assert [(each.key, each.name, each.released) for each in one.figures] == [
+        (each.key, each.name, each.released) for each in all_.figures
     ]
-    assert {each.told for each in one.figures} == {TRIES}
+    assert {each.released for each in one.figures} == {TRIES}
     widths = [[each.half_width for each in found.figures] for found in (one, all_)]
     assert widths[0] == pytest.approx(widths[1], rel=1e-4)
 
@@ -102,7 +102,7 @@ def test_little_noise_comes_out_much_is_lost_and_the_same_question_has_the_same_
     table = make_table.table(200)
 
     def told(sigma):
-        return [each.told for each in trial(REGRESSION, table, sigma=sigma, people=200, seed=1).figures]
+        return [each.released for each in trial(REGRESSION, table, sigma=sigma, people=200, seed=1).figures]
 
     assert told(ONE) == [TRIES] * 3
     assert told(ONE * 2**20) == [0] * 3

@@ -59,7 +59,9 @@ def test_a_rehearsal_tries_a_question_on_empty_rows_and_reads_no_database(monkey
     assert not table.rows.columns["x"].numbers.any()
     # Enough rows for all tries to be made: fewer would compile nothing.
     assert (found.rows, found.rows_each) == (FEWEST_ROWS, 1)
-    assert [(figure.key, figure.name, figure.told) for figure in found.figures] == [((), "variance", TRIES)]
+    assert [(figure.key, figure.name, figure.released) for figure in found.figures] == [
+        ((), "variance", TRIES)
+    ]
 
 
 def test_after_a_rehearsal_a_trial_compiles_nothing(budget):
