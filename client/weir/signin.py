@@ -32,11 +32,11 @@ def login(
     any, you are shown a code to type in the portal, which works without a browser here, and the token is kept.
     """
     origin = origin_of(address)
-    told = say or (lambda text: sys.stderr.write(f"{text}\n"))
+    show = say or (lambda text: sys.stderr.write(f"{text}\n"))
     known = token or token_for(origin)
     if known is None:
-        known = signed_in(origin, scopes, told)
-        told(f"Signed in. The token is kept in {Store().write(origin, known)}.")
+        known = signed_in(origin, scopes, show)
+        show(f"Signed in. The token is kept in {Store().write(origin, known)}.")
     transport = Transport(origin, known)
     try:
         check_version(transport.get(""))

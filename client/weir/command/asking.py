@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from weir.asking import Written
-from weir.command.said import Said, UsageError, facts, table
+from weir.command.printed import Printed, UsageError, facts, table
 from weir.command.signing import portal_of
 from weir.datasets import Dataset
 from weir.errors import NotOffered
@@ -18,20 +18,22 @@ TERMS = ("error", "epsilon", "share")
 LARGEST_QUESTION = 200_000
 
 
-def datasets(options: Any) -> Said:
+def datasets(options: Any) -> Printed:
     """List datasets, or describe one."""
     with portal_of(options) as portal:
         if options.name is None:
             found = [each.details for each in portal.datasets]
             shown = ("name", "title", "state", "owner")
-            return Said(found, table(shown, ([each.get(name) for name in shown] for each in found)))
+            return Printed(found, table(shown, ([each.get(name) for name in shown] for each in found)))
         data = portal.datasets[options.name]
         schema = _schema(data)
         pairs = [
             (name, data.details.get(name))
             for name in ("name", "title", "summary", "state", "owner", "revision")
         ]
-        return Said({**data.details, "tables": schema}, "\n\n".join([facts(pairs), *map(_described, schema)]))
+        return Printed(
+            {**data.details, "tables": schema}, "\n\n".join([facts(pairs), *map(_described, schema)])
+        )
 
 
 def _schema(data: Dataset) -> list[dict[str, Any]]:
@@ -48,7 +50,7 @@ def _words(value: Any) -> Any:
     return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
-def mock(options: Any) -> Said:
+def mock(options: Any) -> Printed:
     """Download mock data."""
     with portal_of(options) as portal:
         data = portal.datasets[options.name]
@@ -58,21 +60,21 @@ def mock(options: Any) -> Said:
         paths = [
             str(data.mock(name, folder / plain_name(f"{data.name}-{name}-mock.parquet"))) for name in names
         ]
-        return Said(paths, "\n".join(paths))
+        return Printed(paths, "\n".join(paths))
 
 
-def query(options: Any) -> Said:
+def query(options: Any) -> Printed:
     """Price a question, and ask it once the price is confirmed."""
     terms = {name: getattr(options, name) for name in TERMS if getattr(options, name) is not None}
     with portal_of(options) as portal:
         asked = _asked(portal.datasets[options.name], options)
         price = asked.price(**terms)
         if options.price:
-            return Said(price.details, repr(price))
+            return Printed(price.details, repr(price))
         if not options.yes and not price.is_free:
             _confirm(repr(price))
         answer = asked.release(**terms)
-        return Said({**answer.details, "result": answer.result}, repr(answer))
+        return Printed({**answer.details, "result": answer.result}, repr(answer))
 
 
 def _asked(data: Dataset, options: Any) -> Written:
@@ -97,14 +99,14 @@ def _confirm(price: str) -> None:
         raise NotOffered("Nothing was asked, and nothing is spent.")
 
 
-def budgets(options: Any) -> Said:
+def budgets(options: Any) -> Printed:
     """List budgets."""
     with portal_of(options) as portal:
         found = portal.budgets
         lines = (
             (each.get("id"), each.get("epsilon"), _percent(each), each.get("closed_at")) for each in found
         )
-        return Said(
+        return Printed(
             found, table(("id", "epsilon", "used", "closed"), lines) if found else "You have no budgets."
         )
 
@@ -114,9 +116,9 @@ def _percent(budget: dict[str, Any]) -> str:
     return "" if used is None else f"{used:.1%}"
 
 
-def upload(options: Any) -> Said:
+def upload(options: Any) -> Printed:
     """Send a file to the draft of a dataset."""
     with portal_of(options) as portal:
         made = portal.datasets[options.name].upload(options.file, options.table)
         words = f"{made.details['rows']:,} rows are in the table {made.name}. Declare its columns, then publish it."
-        return Said(made.details, words)
+        return Printed(made.details, words)

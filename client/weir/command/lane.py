@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from weir.coderequests import CodeRequest
-from weir.command.said import Said, UsageError, facts, table
+from weir.command.printed import Printed, UsageError, facts, table
 from weir.command.signing import portal_of
 from weir.errors import NotFound
 from weir.portal import Portal
@@ -17,7 +17,7 @@ MOST_LISTED = 50
 WORDS = ("purpose", "about", "outputs", "title", "request")
 
 
-def mock_run(options: Any) -> Said:
+def mock_run(options: Any) -> Printed:
     """Run a file on mock data."""
     with portal_of(options) as portal:
         code = _submission(portal, options)
@@ -30,15 +30,15 @@ def mock_run(options: Any) -> Said:
             f"It works. It wrote: {', '.join(results) or 'nothing'}.",
             f"Submit it with --request {request}.",
         ]
-        return Said({"run": run.details, "request": request, "files": list(results)}, "\n".join(words))
+        return Printed({"run": run.details, "request": request, "files": list(results)}, "\n".join(words))
 
 
-def submit(options: Any) -> Said:
+def submit(options: Any) -> Printed:
     """Submit a file for review."""
     with portal_of(options) as portal:
         request = _submission(portal, options).send()
         words = f"Submitted: {request.id}. Follow it with weir status {request.id} --follow."
-        return Said(request.details, words)
+        return Printed(request.details, words)
 
 
 def _submission(portal: Portal, options: Any) -> Submission:
@@ -62,14 +62,14 @@ def _parameters(given: list[str]) -> dict[str, Any]:
     return found
 
 
-def run(options: Any) -> Said:
+def run(options: Any) -> Printed:
     """Start an approved run."""
     with portal_of(options) as portal:
         started = portal.requests[options.id].run()
         return _shown(started.wait() if options.follow else started)
 
 
-def status(options: Any) -> Said:
+def status(options: Any) -> Printed:
     """Show how a request or run is."""
     with portal_of(options) as portal:
         if options.id is None:
@@ -83,11 +83,11 @@ def _followed(found: CodeRequest | Run) -> CodeRequest | Run:
     return found.wait() if isinstance(found, Run) else found.wait_for_verdict()
 
 
-def _requests(portal: Portal) -> Said:
+def _requests(portal: Portal) -> Printed:
     every = [each.details for _, each in zip(range(MOST_LISTED), portal.requests, strict=False)]
     shown = ("id", "state", "title", "turn")
     text = table(shown, ([each[name] for name in shown] for each in every))
-    return Said(every, text if every else "There are no requests.")
+    return Printed(every, text if every else "There are no requests.")
 
 
 def _found(portal: Portal, id: str) -> CodeRequest | Run:  # noqa: A002 -- its name everywhere
@@ -97,7 +97,7 @@ def _found(portal: Portal, id: str) -> CodeRequest | Run:  # noqa: A002 -- its n
         return portal.runs[id]
 
 
-def _shown(found: CodeRequest | Run) -> Said:
+def _shown(found: CodeRequest | Run) -> Printed:
     names = (
         "id",
         "title",
@@ -109,15 +109,15 @@ def _shown(found: CodeRequest | Run) -> Said:
         "error_class",
         "error_line",
     )
-    return Said(found.details, facts((name, found.details.get(name)) for name in names))
+    return Printed(found.details, facts((name, found.details.get(name)) for name in names))
 
 
-def result(options: Any) -> Said:
+def result(options: Any) -> Printed:
     """Download results."""
     with portal_of(options) as portal:
         return _files(_found(portal, options.id).results.save(options.output))
 
 
-def _files(paths: list[Any]) -> Said:
+def _files(paths: list[Any]) -> Printed:
     names = [str(path) for path in paths]
-    return Said(names, "\n".join(names))
+    return Printed(names, "\n".join(names))

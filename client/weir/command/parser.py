@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from weir.command import asking, lane, signing
-from weir.command.said import Said
+from weir.command.printed import Printed
 from weir.version import VERSION
 
 EXIT_CODES = (
@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"weir {VERSION}")
     verbs = top.add_subparsers(required=True, metavar="VERB")
 
-    def verb(name: str, does: Callable[[Any], Said], text: str) -> argparse.ArgumentParser:
+    def verb(name: str, does: Callable[[Any], Printed], text: str) -> argparse.ArgumentParser:
         made = verbs.add_parser(name, help=text, description=text, parents=[shared], epilog=EXIT_CODES)
         made.set_defaults(verb=does)
         return made

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from weir.command.parser import parser
-from weir.command.said import Said, UsageError
+from weir.command.printed import Printed, UsageError
 from weir.errors import BudgetExceeded, RunFailed, Unreachable, WeirError
 
 REFUSED, USAGE, UNREACHABLE, RUN_FAILED, BUDGET = 1, 2, 3, 4, 5
@@ -28,7 +28,7 @@ def main(words: Sequence[str] | None = None) -> int:
     options = parser().parse_args(words)
     options.quiet = options.quiet or options.json
     try:
-        said: Said = options.verb(options)
+        printed: Printed = options.verb(options)
     except WeirError as refused:
         _print_error(refused, as_json=options.json)
         return next((code for kind, code in CODES.items() if isinstance(refused, kind)), REFUSED)
@@ -37,7 +37,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return REFUSED
-    _print(json.dumps(said.data, indent=1, ensure_ascii=False) if options.json else said.text)
+    _print(json.dumps(printed.data, indent=1, ensure_ascii=False) if options.json else printed.text)
     return 0
 
 

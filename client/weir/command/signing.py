@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from weir import signin
-from weir.command.said import Said, UsageError, facts, table
+from weir.command.printed import Printed, UsageError, facts, table
 from weir.errors import NotSignedIn
 from weir.portal import Portal
 from weir.tokens import Store
@@ -35,7 +35,7 @@ def address_of(given: str | None) -> str:
     raise UsageError("Which portal? Sign in first: weir login https://portal.example.")
 
 
-def login(options: Any) -> Said:
+def login(options: Any) -> Printed:
     """Sign in, and keep the token."""
     origin = origin_of(address_of(options.url or options.portal))
     if options.token_stdin:
@@ -54,36 +54,36 @@ def login(options: Any) -> Said:
     return _signed_in(portal, "")
 
 
-def _signed_in(portal: Portal, more: str) -> Said:
+def _signed_in(portal: Portal, more: str) -> Printed:
     with portal:
-        return Said(
+        return Printed(
             portal.me, f"Signed in to {portal.transport.origin} as {portal.me['name']}. {more}".strip()
         )
 
 
-def logout(options: Any) -> Said:
+def logout(options: Any) -> Printed:
     """Forget a token."""
     origin = origin_of(address_of(options.url or options.portal))
     was_there = signin.logout(origin)
     words = f"The token for {origin} is forgotten. It is valid until you revoke it there."
-    return Said(
+    return Printed(
         {"portal": origin, "forgotten": was_there}, words if was_there else f"There is no token for {origin}."
     )
 
 
-def whoami(options: Any) -> Said:
+def whoami(options: Any) -> Printed:
     """Say who one is."""
     with portal_of(options) as portal:
         me = portal.me
         pairs = [(name, me.get(name)) for name in ("name", "email", "affiliation")]
         lists = [(name, ", ".join(me.get(name) or [])) for name in ("roles", "scopes")]
-        return Said(me, facts([("portal", portal.transport.origin), *pairs, *lists]))
+        return Printed(me, facts([("portal", portal.transport.origin), *pairs, *lists]))
 
 
-def inbox(options: Any) -> Said:
+def inbox(options: Any) -> Printed:
     """List what waits."""
     with portal_of(options) as portal:
         items = [each.details for each in portal.inbox]
         shown = ("kind", "title", "dataset", "who", "since")
         text = table(shown, ([each[name] for name in shown] for each in items))
-        return Said(items, text if items else "Nothing waits for you.")
+        return Printed(items, text if items else "Nothing waits for you.")

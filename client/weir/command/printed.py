@@ -16,7 +16,7 @@ class UsageError(WeirError):
 
 
 @dataclass(frozen=True)
-class Said:
+class Printed:
     """`data` is what `--json` prints, `text` what is printed otherwise."""
 
     data: Any
