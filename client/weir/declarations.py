@@ -112,14 +112,14 @@ class TableSpec:
 
 def table_from_json(value: Mapping[str, Any]) -> TableSpec:
     """Build a table's declarations from the portal's JSON. Fields that this version does not know are ignored."""
-    person = next((each["name"] for each in value["columns"] if each.get("is_subject")), "")
-    person = str(value.get("person") or value.get("subject") or person)
+    person = next((each["name"] for each in value["columns"] if each.get("is_person")), "")
+    person = str(value.get("person") or person)
     columns = [column_from_json(each) for each in value["columns"] if each["name"] != person]
     return TableSpec(
         name=str(value["name"]),
         subject=person,
         columns={column.name: column for column in columns},
-        max_rows=min(int(value.get("rows_per_person") or value.get("rows_per_subject") or 1), MOST_ROWS),
+        max_rows=min(int(value.get("rows_per_person") or 1), MOST_ROWS),
         description=str(value.get("description") or ""),
     )
 

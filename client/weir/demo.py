@@ -8,8 +8,8 @@ from weir.tables import Table
 
 DECLARATIONS: dict[str, Any] = {
     "name": "wages",
-    "subject": "person",
-    "rows_per_subject": 8,
+    "person": "person",
+    "rows_per_person": 8,
     "description": "Made-up wages of made-up people, up to eight years of each.",
     "columns": [
         {"name": "wage", "kind": "number", "bounds": [0, 60], "unit": "$", "decimals": 2},

@@ -16,7 +16,7 @@ from weir.things import Thing
 from weir.transport import Transport
 from weir.uploads import Sent, Upload, upload
 
-OF_TABLE = frozenset({"name", "description", "subject", "mock_rows", "rows_per_subject"})
+OF_TABLE = frozenset({"name", "description", "subject", "mock_rows", "rows_per_person"})
 
 
 class PrivateTable(Thing):
@@ -26,7 +26,7 @@ class PrivateTable(Thing):
     """
 
     path = "tables/"
-    shown = ("name", "rows", "mock_rows", "rows_per_subject", "about_people", "findings")
+    shown = ("name", "rows", "mock_rows", "rows_per_person", "about_people", "findings")
 
     @property
     def name(self) -> str:
@@ -43,7 +43,7 @@ class PrivateTable(Thing):
         return [name for name, column in self.columns.items() if not column["confirmed"]]
 
     def declare(self, **given: Any) -> PrivateTable:
-        """Declare what is public: `subject`, `description`, `rows_per_subject`, `mock_rows`, and columns by name.
+        """Declare what is public: `subject`, `description`, `rows_per_person`, `mock_rows`, and columns by name.
 
         A column's bounds or categories that you write here are confirmed to be public. What the portal has guessed from
         the file is not, until you have looked at it: `confirm(…)`. `columns={…}` is for columns with other names.

@@ -181,7 +181,9 @@ class DeclaredColumnItem(Item):
     stored = serializers.ChoiceField(models.Column.Stored.choices)
     description = serializers.CharField()
     unit = serializers.CharField()
-    is_subject = serializers.BooleanField(help_text="It identifies the person a row is about.")
+    is_person = serializers.BooleanField(
+        source="is_subject", help_text="It identifies the person a row is about."
+    )
     nullable = serializers.BooleanField(help_text="Cells may be empty.")
     lower = serializers.FloatField(allow_null=True, help_text="Of dates: days since 1970; of times: seconds.")
     upper = serializers.FloatField(allow_null=True, help_text="Of dates: days since 1970; of times: seconds.")
@@ -201,7 +203,9 @@ class DeclaredTableItem(Item):
     name = serializers.CharField()
     description = serializers.CharField()
     mock_rows = serializers.IntegerField(help_text="Rows of its mock data.")
-    rows_per_subject = serializers.IntegerField(help_text="A person's rows, at most.")
+    rows_per_person = serializers.IntegerField(
+        source="rows_per_subject", help_text="A person's rows, at most."
+    )
     about_people = serializers.BooleanField()
     columns = DeclaredColumnItem(many=True)
 

@@ -46,11 +46,11 @@ class PrivateColumnItem(DeclaredColumnItem):
     """A column, for the owner: its declarations, what it holds, and how well they fit."""
 
     confirmed = serializers.BooleanField(help_text="You have confirmed that the declarations may be public.")
-    may_be_subject = serializers.SerializerMethodField(help_text="Judging by its name, it identifies people.")
+    may_be_person = serializers.SerializerMethodField(help_text="Judging by its name, it identifies people.")
     held = serializers.SerializerMethodField(help_text="What the file holds. Only you see this.")
     misfits = serializers.SerializerMethodField(help_text="How many cells do not fit. Only you see this.")
 
-    def get_may_be_subject(self, column: models.Column) -> bool:
+    def get_may_be_person(self, column: models.Column) -> bool:
         return guesses.may_be_subject(column.name)
 
     @extend_schema_field(HeldItem)
@@ -85,7 +85,9 @@ class PrivateTableItem(Item):
     source_bytes = serializers.IntegerField()
     rows = serializers.IntegerField()
     mock_rows = serializers.IntegerField(help_text="Rows of the mock data.")
-    rows_per_subject = serializers.IntegerField(help_text="A person's rows, at most.")
+    rows_per_person = serializers.IntegerField(
+        source="rows_per_subject", help_text="A person's rows, at most."
+    )
     about_people = serializers.BooleanField()
     findings = serializers.ListField(child=serializers.CharField(), help_text="Remarks about the file.")
     fit_is_checked = serializers.SerializerMethodField(
@@ -121,7 +123,7 @@ class Declarations(Body):
         help_text="The column that identifies the person a row is about; null if the rows are not about people.",
     )
     mock_rows = serializers.IntegerField()
-    rows_per_subject = serializers.IntegerField()
+    rows_per_person = serializers.IntegerField(source="rows_per_subject")
     columns = serializers.DictField(
         child=declared.ColumnChange(), help_text="The columns to change, by name. Each gives what changes."
     )

@@ -43,8 +43,8 @@ def as_json(table: TableSpec) -> dict[str, Any]:
     """The declarations as the portal's API shows them."""
     return {
         "name": table.name,
-        "subject": table.subject,
-        "rows_per_subject": table.max_rows,
+        "person": table.subject,
+        "rows_per_person": table.max_rows,
         "columns": [
             {
                 "name": each.name,

@@ -25,7 +25,7 @@ DATASET = {
     "owner": "Olga",
 }
 BUDGET = {"id": "b1", "dataset_id": "d1", "share_used": 0.1, "closed_at": None}
-TABLE = {**demo.DECLARATIONS, "person": "person", "rows_per_person": 8, "rows": None}
+TABLE = {**demo.DECLARATIONS, "rows": None}
 PRICE = {
     "half_width_95": 0.5,
     "epsilon": 0.2,

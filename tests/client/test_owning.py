@@ -36,7 +36,7 @@ def test_from_a_frame_to_access(live: SimpleNamespace, transactional_db):
         table = panel.table("panel")
         assert (table.details["rows"], list(table.columns)) == (PEOPLE * 2, ["id", "wage", "year", "region"])
         table.declare(
-            subject="id", rows_per_subject=2, description="Wages.", wage={"lower": 0, "upper": 60, "unit": "$"},
+            subject="id", rows_per_person=2, description="Wages.", wage={"lower": 0, "upper": 60, "unit": "$"},
             columns={"region": {"type": "category", "categories": ["east", "west"]}},
         )  # fmt: skip
         assert table.unconfirmed == ["year"]

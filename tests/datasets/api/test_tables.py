@@ -47,7 +47,7 @@ def test_the_owner_reads_what_the_file_holds(owner: Caller, table: Table):
 
 
 def test_declaring_counts_what_does_not_fit(owner: Caller, table: Table):
-    change = {"description": "Wages.", "rows_per_subject": 3, "columns": {"wage": {"upper": 20_000}}}
+    change = {"description": "Wages.", "rows_per_person": 3, "columns": {"wage": {"upper": 20_000}}}
     answer = owner.patch(f"tables/{table.pk}/", change)
     wage = columns_of(answer)["wage"]
     assert (wage["upper"], wage["confirmed"], wage["misfits"]["outside"]) == (20_000, False, 1)
@@ -78,9 +78,9 @@ def test_declarations_that_do_not_belong_to_the_type_are_cleared(owner: Caller, 
 def test_the_subject_is_chosen_by_name(owner: Caller, table: Table):
     path = f"tables/{table.pk}/"
     found = owner.patch(path, {"subject": None})
-    assert (found.json()["about_people"], columns_of(found)["person"]["is_subject"]) == (False, False)
+    assert (found.json()["about_people"], columns_of(found)["person"]["is_person"]) == (False, False)
     found = owner.patch(path, {"subject": "region"})
-    assert (found.json()["about_people"], columns_of(found)["region"]["is_subject"]) == (True, True)
+    assert (found.json()["about_people"], columns_of(found)["region"]["is_person"]) == (True, True)
 
 
 def test_bounds_of_dates_as_numbers_and_as_text(owner: Caller):
