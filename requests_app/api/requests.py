@@ -117,7 +117,7 @@ class RequestDraft(Body):
 class RequestFilters(FilterSet):
     """The filters of the list of requests."""
 
-    q = CharFilter(max_length=100, help_text="Words of the title, or of the author's name.")
+    text = CharFilter(max_length=100, help_text="Words of the title, or of the author's name.")
     whose = ChoiceFilter(
         choices=[("mine", "Mine"), ("to_review", "To review")],
         help_text="Your own, or waiting for your verdict.",
@@ -126,7 +126,8 @@ class RequestFilters(FilterSet):
     dataset = UUIDFilter(help_text="The id of a dataset.")
 
     def filter_queryset(self, queryset: Any) -> Any:
-        return queries.narrowed(queryset, self.form.cleaned_data, user=self.request.user)
+        given = self.form.cleaned_data
+        return queries.narrowed(queryset, {**given, "q": given["text"]}, user=self.request.user)
 
 
 def known(call: Call, pk: UUID) -> CodeRequest:

@@ -41,12 +41,12 @@ def test_the_list_is_filtered():
     item = make.code_request(at="submitted", title="Median wage")
     other = make.code_request(author=item.author)
     author, owner = As(item.author), As(item.dataset.owner)
-    assert ids(author.read("/requests/?q=median")) == [str(item.pk)]
+    assert ids(author.read("/requests/?text=median")) == [str(item.pk)]
     assert ids(author.read("/requests/?state=draft")) == [str(other.pk)]
     assert ids(author.read(f"/requests/?dataset={other.dataset_id}")) == [str(other.pk)]
     assert len(ids(author.read("/requests/?whose=mine"))) == 2
     assert ids(owner.read("/requests/?whose=to_review")) == [str(item.pk)]
-    for query in ("state=open", "dataset=1", "whose=theirs", "statee=draft", "q=" + "x" * 101):
+    for query in ("state=open", "dataset=1", "whose=theirs", "statee=draft", "text=" + "x" * 101):
         problem(author.get(f"/requests/?{query}"), 400, "invalid")
 
 
