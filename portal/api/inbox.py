@@ -9,7 +9,7 @@ from rest_framework import serializers
 from common.rest.bodies import Item
 from common.rest.endpoints import Endpoint, reads
 from common.rest.grants import Call
-from portal.inbox import Inbox, InboxItem, inbox
+from portal import inbox
 
 ADDRESSES = {
     "review": ("versions", "version"),
@@ -42,7 +42,7 @@ class WaitingItem(Item):
     path = serializers.SerializerMethodField()
     page = serializers.CharField(source="url", help_text="The path of the page of the portal.")
 
-    def get_path(self, item: InboxItem) -> str:
+    def get_path(self, item: inbox.InboxItem) -> str:
         """The path of the object in this API."""
         resource, name = ADDRESSES[item.kind]
         return f"{settings.API}{resource}/{item.ids[name]}/"
@@ -55,20 +55,20 @@ class InboxContent(Item):
     totals = serializers.DictField(child=serializers.IntegerField())
 
 
-class WhatWaits(Endpoint):
+class Inbox(Endpoint):
     """Your inbox."""
 
     @reads(InboxContent)
     def get(self, call: Call) -> dict[str, Any]:
         """Read what waits for you: code to review, outputs to check, answers, drafts and so on."""
-        found = _within(call, inbox(call.user))
+        found = _within(call, inbox.inbox(call.user))
         return {"items": found.items, "totals": found.totals}
 
 
-def _within(call: Call, found: Inbox) -> Inbox:
+def _within(call: Call, found: inbox.Inbox) -> inbox.Inbox:
     """Keep only what is about datasets that the call's token may reach."""
     limited = call.auth.dataset_ids if call.auth else None
     if limited is None:
         return found
     kept = [item for item in found if item.ids.get("dataset") in limited]
-    return Inbox(kept, dict(Counter(item.kind for item in kept)))
+    return inbox.Inbox(kept, dict(Counter(item.kind for item in kept)))

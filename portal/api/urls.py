@@ -14,7 +14,7 @@ urlpatterns = [
     path("", include("privacy.api.urls")),
     path("", include("requests_app.api.urls")),
     path("datasets/<uuid:pk>/template/", template.CodeTemplate.as_view(), name="dataset_template"),
-    path("inbox/", inbox.WhatWaits.as_view(), name="inbox"),
+    path("inbox/", inbox.Inbox.as_view(), name="inbox"),
     path("schema/", views.Description.as_view(), name="schema"),
     path("docs/", views.docs, name="docs"),
     path("docs/errors/", pages.errors, name="errors"),

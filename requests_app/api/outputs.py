@@ -13,7 +13,7 @@ from common.http import as_download
 from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, acts, creates, lists, reads, sends
 from common.rest.grants import Call, one
-from requests_app import queries, rules
+from requests_app import models, queries, rules
 from requests_app.api.parts import (
     READERS,
     LanePerson,
@@ -22,7 +22,6 @@ from requests_app.api.parts import (
     require_reader,
 )
 from requests_app.api.runs import run_of
-from requests_app.models import Output, Run
 from requests_app.outputs import viewed
 from requests_app.services import outputs, releases
 from runner.gates.previews import Place
@@ -54,7 +53,7 @@ class OutputLine(Item):
 class OutputCheck(Item):
     """What the owner and the reviewers see of a file: verdict, automatic checks, and what they have viewed."""
 
-    verdict = serializers.ChoiceField(Output.Verdict.choices)
+    verdict = serializers.ChoiceField(models.Output.Verdict.choices)
     comment = serializers.CharField()
     added_by = LanePerson(allow_null=True, help_text="Who added it, if the run did not write it.")
     checks = CheckItem(many=True)
@@ -68,7 +67,7 @@ class OutputItem(OutputLine):
     check = serializers.SerializerMethodField()
 
     @extend_schema_field(OutputCheck(allow_null=True))
-    def get_check(self, output: Output) -> dict[str, object] | None:
+    def get_check(self, output: models.Output) -> dict[str, object] | None:
         known = self.context.get("reads_private")
         if not (reads_private(self.context["call"], output.run) if known is None else known):
             return None
@@ -77,17 +76,17 @@ class OutputItem(OutputLine):
         return OutputCheck({**parts, "shown": seen.shown, "not_shown": seen.not_shown}).data
 
 
-def readable_in(call: Call, run: Run) -> "QuerySet[Output]":
+def readable_in(call: Call, run: models.Run) -> "QuerySet[models.Output]":
     """Return the files of a run that this call may open: all, the released ones, or none."""
     if reads_private(call, run):
         return run.outputs.all()
     release = getattr(run, "release", None)
     if release is None or rules.may_download_release(call.user, release) is not None:
         return run.outputs.none()
-    return run.outputs.filter(verdict=Output.Verdict.RELEASE)
+    return run.outputs.filter(verdict=models.Output.Verdict.RELEASE)
 
 
-def output_of(call: Call, pk: UUID) -> Output:
+def output_of(call: Call, pk: UUID) -> models.Output:
     """Return a file that this call may open; for everybody else it does not exist."""
     output = one(call, queries.outputs_of_runs(call.user), dataset="run__request__dataset", pk=pk)
     if rules.may_open_output(call.user, output) is not None:
@@ -101,7 +100,7 @@ class RunOutputs(Endpoint):
     """The files of a run."""
 
     @lists(OutputLine)
-    def get(self, call: Call, pk: UUID) -> "QuerySet[Output]":
+    def get(self, call: Call, pk: UUID) -> "QuerySet[models.Output]":
         """List the files that you may open: those of a mock run, released ones, and as a reviewer held ones."""
         return readable_in(call, run_of(call, pk))
 
@@ -116,16 +115,16 @@ class RunLogExcerpt(Endpoint):
     """An excerpt of a private log."""
 
     @creates(OutputItem, body=NewExcerpt, scope="review", again=output_of, at="api:output")
-    def post(self, call: Call, body: dict[str, Any], pk: UUID) -> Output:
+    def post(self, call: Call, body: dict[str, Any], pk: UUID) -> models.Output:
         """Add an edited part of the log to the run's outputs, to be decided on like any other file."""
         return releases.add_log_excerpt(run_of(call, pk), by=call.user, text=body["text"])
 
 
-class OneOutput(Endpoint):
+class Output(Endpoint):
     """One file."""
 
     @reads(OutputItem)
-    def get(self, call: Call, pk: UUID) -> Output:
+    def get(self, call: Call, pk: UUID) -> models.Output:
         """Read what is known about a file."""
         return output_of(call, pk)
 
@@ -182,7 +181,9 @@ class OutputPreview(Endpoint):
 class FileVerdict(Body):
     """A verdict on one file."""
 
-    verdict = serializers.ChoiceField([Output.Verdict.RELEASE.value, Output.Verdict.WITHHOLD.value])
+    verdict = serializers.ChoiceField(
+        [models.Output.Verdict.RELEASE.value, models.Output.Verdict.WITHHOLD.value]
+    )
     comment = serializers.CharField(max_length=2000, allow_blank=True, default="")
 
 
@@ -190,6 +191,6 @@ class OutputVerdict(Endpoint):
     """The verdict on a file."""
 
     @acts(OutputItem, body=FileVerdict, scope="review")
-    def post(self, call: Call, body: dict[str, Any], pk: UUID) -> Output:
+    def post(self, call: Call, body: dict[str, Any], pk: UUID) -> models.Output:
         """Mark a held file as to be released or withheld. Nothing is released before the decision on all of them."""
         return releases.set_verdict(output_of(call, pk), by=call.user, **body)

@@ -11,10 +11,9 @@ from rest_framework import serializers
 from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, acts, lists, reads
 from common.rest.grants import Call, one, within
-from requests_app import queries, rules, visibility, workflow
+from requests_app import models, queries, rules, visibility, workflow
 from requests_app.api.outputs import OutputItem, readable_in
 from requests_app.api.parts import LanePerson, LaneReason, reads_private
-from requests_app.models import Release
 from requests_app.services import releases
 
 
@@ -27,7 +26,7 @@ class ReleaseLine(Item):
     dataset = serializers.UUIDField(source="run.request.dataset_id")
     title = serializers.CharField(source="run.request.title")
     author = LanePerson()
-    state = serializers.ChoiceField(Release.State.choices)
+    state = serializers.ChoiceField(models.Release.State.choices)
     turn = serializers.SerializerMethodField(help_text="Who has to act next.")
     created_at = serializers.DateTimeField()
     state_changed_at = serializers.DateTimeField()
@@ -36,7 +35,7 @@ class ReleaseLine(Item):
     recalled_at = serializers.DateTimeField(allow_null=True)
     recall_reason = serializers.CharField()
 
-    def get_turn(self, release: Release) -> str:
+    def get_turn(self, release: models.Release) -> str:
         return str(workflow.TURN["release"][release.state])
 
 
@@ -47,12 +46,12 @@ class ReleaseItem(ReleaseLine):
     decided_by = serializers.SerializerMethodField()
     outputs = serializers.SerializerMethodField()
 
-    def get_comment(self, release: Release) -> str:
+    def get_comment(self, release: models.Release) -> str:
         reads = rules.may_read_code(self.context["call"].user, release.run.request) is None
         return release.comment if reads else ""
 
     @extend_schema_field(LanePerson(allow_null=True))
-    def get_decided_by(self, release: Release) -> dict[str, object] | None:
+    def get_decided_by(self, release: models.Release) -> dict[str, object] | None:
         version = release.run.version
         if version is None or release.decided_by is None:
             return None
@@ -60,7 +59,7 @@ class ReleaseItem(ReleaseLine):
         return LanePerson(release.decided_by).data if visibility.names_reviewers(viewer) else None
 
     @extend_schema_field(OutputItem(many=True))
-    def get_outputs(self, release: Release) -> list[dict[str, object]]:
+    def get_outputs(self, release: models.Release) -> list[dict[str, object]]:
         call = self.context["call"]
         context = {**self.context, "reads_private": reads_private(call, release.run)}
         files = readable_in(call, release.run).select_related("added_by").prefetch_related("looks")
@@ -70,7 +69,7 @@ class ReleaseItem(ReleaseLine):
 class ReleaseFilters(FilterSet):
     """The filters of the list of releases."""
 
-    state = ChoiceFilter(choices=Release.State.choices)
+    state = ChoiceFilter(choices=models.Release.State.choices)
     request = UUIDFilter(field_name="run__request", help_text="The id of a request.")
     dataset = UUIDFilter(field_name="run__request__dataset", help_text="The id of a dataset.")
 
@@ -104,7 +103,7 @@ class RecordItem(Item):
     decided_at = serializers.DateTimeField()
 
 
-def release_of(call: Call, pk: UUID) -> Release:
+def release_of(call: Call, pk: UUID) -> models.Release:
     """Return a release that this person may know of."""
     related = (
         "run__request__dataset__owner",
@@ -113,7 +112,7 @@ def release_of(call: Call, pk: UUID) -> Release:
         "author",
         "decided_by",
     )
-    rows = Release.objects.visible_to(call.user).select_related(*related)
+    rows = models.Release.objects.visible_to(call.user).select_related(*related)
     release = one(call, rows, dataset="run__request__dataset", pk=pk)
     release.run.release = release
     return release
@@ -123,17 +122,17 @@ class Releases(Endpoint):
     """Releases of all requests."""
 
     @lists(ReleaseLine, filters=ReleaseFilters)
-    def get(self, call: Call) -> "QuerySet[Release]":
+    def get(self, call: Call) -> "QuerySet[models.Release]":
         """List the releases that you may know of, those that wait for a check included."""
-        rows = Release.objects.visible_to(call.user).select_related("run__request", "author")
+        rows = models.Release.objects.visible_to(call.user).select_related("run__request", "author")
         return within(call, rows, "run__request__dataset")
 
 
-class OneRelease(Endpoint):
+class Release(Endpoint):
     """One release."""
 
     @reads(ReleaseItem)
-    def get(self, call: Call, pk: UUID) -> Release:
+    def get(self, call: Call, pk: UUID) -> models.Release:
         """Read a release. Held files are there for the owner and the reviewers alone."""
         return release_of(call, pk)
 
@@ -142,7 +141,7 @@ class ReleaseBegin(Endpoint):
     """The beginning of an output check."""
 
     @acts(ReleaseItem, scope="review")
-    def post(self, call: Call, pk: UUID) -> Release:
+    def post(self, call: Call, pk: UUID) -> models.Release:
         """Begin the output check. The files are compared with what has been released meanwhile."""
         releases.begin_check(release_of(call, pk), by=call.user)
         return release_of(call, pk)
@@ -152,7 +151,7 @@ class ReleaseDecide(Endpoint):
     """The decision on held outputs."""
 
     @acts(ReleaseItem, body=NewDecision, scope="review", confirms="Decide on held outputs")
-    def post(self, call: Call, body: dict[str, Any], pk: UUID) -> Release:
+    def post(self, call: Call, body: dict[str, Any], pk: UUID) -> models.Release:
         """Release the files marked for release, or none. Files that are not released are deleted."""
         releases.decide(release_of(call, pk), by=call.user, **body)
         return release_of(call, pk)
@@ -162,7 +161,7 @@ class ReleaseRecall(Endpoint):
     """The end of a release."""
 
     @acts(ReleaseItem, body=LaneReason, scope="review", confirms="Recall a release")
-    def post(self, call: Call, body: dict[str, Any], pk: UUID) -> Release:
+    def post(self, call: Call, body: dict[str, Any], pk: UUID) -> models.Release:
         """Recall a release: end its downloads, and ask everybody who had access to delete their copies."""
         releases.recall(release_of(call, pk), by=call.user, reason=body["reason"])
         return release_of(call, pk)

@@ -13,7 +13,7 @@ from common import heavy_views
 from common.rest.bodies import Item
 from common.rest.endpoints import Endpoint, acts, creates, lists, reads
 from common.rest.grants import Call, one, within
-from requests_app import queries, services, visibility
+from requests_app import models, queries, services, visibility
 from requests_app.api.parts import (
     READERS,
     SIDES,
@@ -25,7 +25,6 @@ from requests_app.api.parts import (
     require_side,
 )
 from requests_app.api.requests import known, own
-from requests_app.models import Release, Run, RunLog
 from requests_app.services import outputs
 
 RELATED = ("request__dataset__owner", "request__author", "version", "revision", "asked_by", "cancelled_by")
@@ -38,12 +37,12 @@ class RunLine(Item):
     id = serializers.UUIDField()
     request = serializers.UUIDField(source="request_id")
     dataset = serializers.UUIDField(source="request.dataset_id")
-    kind = serializers.ChoiceField(Run.Kind.choices)
+    kind = serializers.ChoiceField(models.Run.Kind.choices)
     version = LaneVersion(allow_null=True)
     revision = LaneRevision()
     environment = serializers.CharField()
     environment_sha256 = serializers.CharField()
-    state = serializers.ChoiceField(Run.State.choices)
+    state = serializers.ChoiceField(models.Run.State.choices)
     close_code = serializers.CharField(help_text="Why it failed: one word of a closed vocabulary, or empty.")
     error_class = serializers.CharField()
     error_line = serializers.IntegerField(allow_null=True)
@@ -56,13 +55,13 @@ class RunLine(Item):
     memory_mb = serializers.IntegerField()
     end_step_seconds = serializers.IntegerField(help_text="The end is announced in steps of this length.")
 
-    def to_representation(self, run: Run) -> dict[str, Any]:
+    def to_representation(self, run: models.Run) -> dict[str, Any]:
         shown: dict[str, Any] = super().to_representation(
             visibility.redacted(run, reads_log=self.reads_private(run))
         )
         return shown
 
-    def reads_private(self, run: Run) -> bool:
+    def reads_private(self, run: models.Run) -> bool:
         """A list says of every run what everybody may know."""
         return False
 
@@ -103,7 +102,7 @@ class OfRelease(Item):
     """The release of a run, by its id and state."""
 
     id = serializers.UUIDField()
-    state = serializers.ChoiceField(Release.State.choices)
+    state = serializers.ChoiceField(models.Release.State.choices)
 
 
 class RunItem(RunLine):
@@ -113,28 +112,28 @@ class RunItem(RunLine):
     release = serializers.SerializerMethodField()
     private = serializers.SerializerMethodField()
 
-    def reads_private(self, run: Run) -> bool:
+    def reads_private(self, run: models.Run) -> bool:
         return reads_private(self.context["call"], run)
 
     @extend_schema_field(WaitsItem(allow_null=True))
-    def get_waits(self, run: Run) -> dict[str, object] | None:
+    def get_waits(self, run: models.Run) -> dict[str, object] | None:
         waits = queries.waits(run)
         return None if waits is None else WaitsItem(waits).data
 
     @extend_schema_field(OfRelease(allow_null=True))
-    def get_release(self, run: Run) -> dict[str, object] | None:
+    def get_release(self, run: models.Run) -> dict[str, object] | None:
         release = getattr(run, "release", None)
         return None if release is None else OfRelease(release).data
 
     @extend_schema_field(PrivateFacts(allow_null=True))
-    def get_private(self, run: Run) -> dict[str, object] | None:
+    def get_private(self, run: models.Run) -> dict[str, object] | None:
         return PrivateFacts(run).data if self.reads_private(run) else None
 
 
 class RunFilters(FilterSet):
     """The filters of lists of runs. None is by state: when a state changes may depend on the rows."""
 
-    kind = ChoiceFilter(choices=Run.Kind.choices)
+    kind = ChoiceFilter(choices=models.Run.Kind.choices)
     request = UUIDFilter(help_text="The id of a request.")
     dataset = UUIDFilter(field_name="request__dataset", help_text="The id of a dataset.")
     live = ChoiceFilter(
@@ -144,25 +143,25 @@ class RunFilters(FilterSet):
     )
 
     def of_liveness(self, rows: Any, name: str, value: str) -> Any:
-        live = {"state__in": Run.LIVE}
+        live = {"state__in": models.Run.LIVE}
         return rows.filter(**live) if value == "true" else rows.exclude(**live)
 
 
-def run_of(call: Call, pk: UUID) -> Run:
+def run_of(call: Call, pk: UUID) -> models.Run:
     """Return a run that this person may know of."""
-    rows = Run.objects.visible_to(call.user).select_related(*RELATED, "release")
+    rows = models.Run.objects.visible_to(call.user).select_related(*RELATED, "release")
     return one(call, rows, dataset="request__dataset", pk=pk)
 
 
-def live_key(run: Run) -> str:
-    return f"run:{run.pk}" if run.state in Run.LIVE else ""
+def live_key(run: models.Run) -> str:
+    return f"run:{run.pk}" if run.state in models.Run.LIVE else ""
 
 
-def status_of(run: Run) -> int:
-    return HTTPStatus.ACCEPTED if run.state in Run.LIVE else HTTPStatus.CREATED
+def status_of(run: models.Run) -> int:
+    return HTTPStatus.ACCEPTED if run.state in models.Run.LIVE else HTTPStatus.CREATED
 
 
-def _listed(call: Call, rows: "QuerySet[Run]") -> "QuerySet[Run]":
+def _listed(call: Call, rows: "QuerySet[models.Run]") -> "QuerySet[models.Run]":
     return within(call, rows.select_related(*RELATED), "request__dataset")
 
 
@@ -170,21 +169,21 @@ class Runs(Endpoint):
     """Runs of all requests."""
 
     @lists(RunLine, filters=RunFilters)
-    def get(self, call: Call) -> "QuerySet[Run]":
+    def get(self, call: Call) -> "QuerySet[models.Run]":
         """List the runs that you may know of."""
-        return _listed(call, Run.objects.visible_to(call.user))
+        return _listed(call, models.Run.objects.visible_to(call.user))
 
 
 class RequestRuns(Endpoint):
     """The runs of a request."""
 
     @lists(RunLine, filters=RunFilters)
-    def get(self, call: Call, pk: UUID) -> "QuerySet[Run]":
+    def get(self, call: Call, pk: UUID) -> "QuerySet[models.Run]":
         """List this request's runs."""
-        return _listed(call, Run.objects.visible_to(call.user).filter(request=known(call, pk)))
+        return _listed(call, models.Run.objects.visible_to(call.user).filter(request=known(call, pk)))
 
     @creates(RunItem, scope=SIDES, again=run_of, at=PLACE, status=status_of, live=live_key, hands_key=True)
-    def post(self, call: Call, key: UUID, pk: UUID) -> Run:
+    def post(self, call: Call, key: UUID, pk: UUID) -> models.Run:
         """Start a run on the private data, within the approval."""
         item = known(call, pk)
         require_side(call, item)
@@ -204,16 +203,16 @@ class RequestMockRuns(Endpoint):
         live=live_key,
         hands_key=True,
     )
-    def post(self, call: Call, key: UUID, pk: UUID) -> Run:
+    def post(self, call: Call, key: UUID, pk: UUID) -> models.Run:
         """Run your saved draft on mock data. You see everything that it writes."""
         return run_of(call, services.run_on_mock(own(call, pk), by=call.user, key=key).pk)
 
 
-class OneRun(Endpoint):
+class Run(Endpoint):
     """One run."""
 
     @reads(RunItem, live=live_key)
-    def get(self, call: Call, pk: UUID) -> Run:
+    def get(self, call: Call, pk: UUID) -> models.Run:
         """Read a run. `private` is null for its author if it ran on private data."""
         return run_of(call, pk)
 
@@ -222,7 +221,7 @@ class RunCancel(Endpoint):
     """The end of a run before its time."""
 
     @acts(RunItem, scope=SIDES)
-    def post(self, call: Call, pk: UUID) -> Run:
+    def post(self, call: Call, pk: UUID) -> models.Run:
         """Cancel a run: at once while it is queued, otherwise within seconds."""
         run = run_of(call, pk)
         require_side(call, run.request)
@@ -241,7 +240,7 @@ class RunLogFile(Endpoint):
     """The log of a run."""
 
     @reads(LogItem, scope=READERS)
-    def get(self, call: Call, pk: UUID) -> RunLog:
+    def get(self, call: Call, pk: UUID) -> models.RunLog:
         """Read the whole log, if you may. Each time that a log of private data is read is recorded."""
         run = run_of(call, pk)
         require_reader(call, run)

@@ -14,11 +14,10 @@ from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, acts, creates, lists, reads
 from common.rest.grants import Call, one
 from common.rest.problems import Invalid
-from requests_app import queries, rules, services, visibility
+from requests_app import models, queries, rules, services, visibility
 from requests_app.api.parts import LaneFinding, LanePerson, LaneRevision, LaneVersion
 from requests_app.api.requests import ApprovalItem, known
 from requests_app.code import diffs
-from requests_app.models import Review, Run, Version
 
 AGAINST = "against"
 
@@ -28,14 +27,14 @@ class ReviewItem(Item):
 
     id = serializers.UUIDField()
     reviewer = serializers.SerializerMethodField()
-    verdict = serializers.ChoiceField(Review.Verdict.choices)
+    verdict = serializers.ChoiceField(models.Review.Verdict.choices)
     comment = serializers.CharField()
     runs = serializers.IntegerField(allow_null=True)
     days = serializers.IntegerField(allow_null=True)
     created_at = serializers.DateTimeField()
 
     @extend_schema_field(LanePerson(allow_null=True))
-    def get_reviewer(self, review: Review) -> dict[str, object] | None:
+    def get_reviewer(self, review: models.Review) -> dict[str, object] | None:
         is_own = review.reviewer_id == self.context["call"].user.pk
         return LanePerson(review.reviewer).data if is_own or self.context.get("names") else None
 
@@ -47,7 +46,7 @@ class VersionLine(LaneVersion):
     created_at = serializers.DateTimeField()
     is_approved = serializers.SerializerMethodField()
 
-    def get_is_approved(self, version: Version) -> bool:
+    def get_is_approved(self, version: models.Version) -> bool:
         return getattr(version, "approval", None) is not None
 
 
@@ -67,19 +66,21 @@ class JudgedVersion(LaneVersion):
     mock_run = serializers.SerializerMethodField(help_text="The author's mock run of exactly this version.")
 
     @extend_schema_field(ReviewItem(many=True))
-    def get_reviews(self, version: Version) -> list[dict[str, object]]:
+    def get_reviews(self, version: models.Version) -> list[dict[str, object]]:
         given = list(version.reviews.select_related("reviewer"))
         viewer = visibility.viewer_of(version, self.context["call"].user, given)
         context = {**self.context, "names": visibility.names_reviewers(viewer)}
         return [ReviewItem(review, context=context).data for review in visibility.verdicts(given, viewer)]
 
     @extend_schema_field(ApprovalItem(allow_null=True))
-    def get_approval(self, version: Version) -> dict[str, object] | None:
+    def get_approval(self, version: models.Version) -> dict[str, object] | None:
         approval = getattr(version, "approval", None)
         return None if approval is None else ApprovalItem(approval).data
 
-    def get_mock_run(self, version: Version) -> UUID | None:
-        runs = Run.objects.visible_to(self.context["call"].user).filter(version=version, kind=Run.Kind.MOCK)
+    def get_mock_run(self, version: models.Version) -> UUID | None:
+        runs = models.Run.objects.visible_to(self.context["call"].user).filter(
+            version=version, kind=models.Run.Kind.MOCK
+        )
         return runs.values_list("pk", flat=True).first()
 
 
@@ -119,7 +120,7 @@ class NewVerdict(Body):
     """A verdict on the code that you have read."""
 
     seen = serializers.CharField(max_length=64, help_text="The version's `sha256`, as you have read it.")
-    verdict = serializers.ChoiceField(Review.Verdict.choices)
+    verdict = serializers.ChoiceField(models.Review.Verdict.choices)
     comment = serializers.CharField(
         max_length=10_000, allow_blank=True, default="", help_text="Needed unless you approve."
     )
@@ -127,14 +128,14 @@ class NewVerdict(Body):
     days = serializers.IntegerField(required=False, min_value=1, help_text="For how many days you approve.")
 
 
-def readable(call: Call, pk: UUID) -> Version:
+def readable(call: Call, pk: UUID) -> models.Version:
     """Return a version whose code this person may read; raise Denied for others who see the request."""
     version = one(call, queries.versions(call.user), dataset="request__dataset", pk=pk)
     require(rules.may_read_code, call.user, version.request)
     return version
 
 
-def review_of(call: Call, pk: UUID) -> Review:
+def review_of(call: Call, pk: UUID) -> models.Review:
     """Return one's own verdict."""
     return one(call, call.user.reviews.all(), dataset="version__request__dataset", pk=pk)
 
@@ -143,7 +144,7 @@ class RequestVersions(Endpoint):
     """The versions of a request."""
 
     @lists(VersionLine)
-    def get(self, call: Call, pk: UUID) -> "QuerySet[Version]":
+    def get(self, call: Call, pk: UUID) -> "QuerySet[models.Version]":
         """List what was submitted, if you may read the code."""
         item = known(call, pk)
         require(rules.may_read_code, call.user, item)
@@ -154,16 +155,16 @@ class RequestSubmit(Endpoint):
     """The submission of a draft."""
 
     @creates(VersionItem, scope="work", again=readable, at="api:version", hands_key=True)
-    def post(self, call: Call, key: UUID, pk: UUID) -> Version:
+    def post(self, call: Call, key: UUID, pk: UUID) -> models.Version:
         """Submit your draft as a new version and request its review."""
         return readable(call, services.submit(known(call, pk), by=call.user, key=key).pk)
 
 
-class SubmittedVersion(Endpoint):
+class Version(Endpoint):
     """One version."""
 
     @reads(VersionItem)
-    def get(self, call: Call, pk: UUID) -> Version:
+    def get(self, call: Call, pk: UUID) -> models.Version:
         """Read a version: its code, what it is bound to, and the verdicts that you may read."""
         return readable(call, pk)
 
@@ -181,7 +182,7 @@ class VersionDiff(Endpoint):
         return {"against": base, "added": patch.added, "removed": patch.removed, "text": patch.text}
 
 
-def _base(version: Version, wanted: str | None) -> Version | None:
+def _base(version: models.Version, wanted: str | None) -> models.Version | None:
     if wanted is None:
         offered = queries.bases(queries.earlier_than(version))
         return offered[0].version if offered else None
@@ -189,14 +190,14 @@ def _base(version: Version, wanted: str | None) -> Version | None:
         pk = UUID(wanted)
     except ValueError as bad:
         raise Invalid("“against” must be the id of a version of the same request.") from bad
-    return found(Version.objects.filter(request=version.request_id), pk=pk)
+    return found(models.Version.objects.filter(request=version.request_id), pk=pk)
 
 
 class VersionBegin(Endpoint):
     """The beginning of a review."""
 
     @acts(VersionItem, scope="review")
-    def post(self, call: Call, pk: UUID) -> Version:
+    def post(self, call: Call, pk: UUID) -> models.Version:
         """Say that you are reading this version. Its author sees that the review has begun."""
         services.begin_review(readable(call, pk), by=call.user)
         return readable(call, pk)
@@ -208,6 +209,6 @@ class VersionReview(Endpoint):
     @creates(
         ReviewItem, body=NewVerdict, scope="review", again=review_of, confirms="Give your verdict on code"
     )
-    def post(self, call: Call, body: dict[str, Any], pk: UUID) -> Review:
+    def post(self, call: Call, body: dict[str, Any], pk: UUID) -> models.Review:
         """Give your verdict on the code that you have seen. The last approval needed allows runs."""
         return services.review(readable(call, pk), by=call.user, **body)
