@@ -31,7 +31,7 @@ from tests.privacy.engine.test_engine import QUERIES
 from tests.privacy.make_table import SPEC
 from tests.privacy.services import test_every_query_runs as random
 
-ROOT = Path(__file__).resolve().parent.parent.parent.parent
+ROOT = Path(__file__).resolve().parents[4]
 SCHEMA = document()
 VALIDATOR = Draft202012Validator(SCHEMA)
 WAGES = TableSpec(
