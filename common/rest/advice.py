@@ -35,5 +35,4 @@ ADVICE: dict[str, str] = {
     "checksum": "Send the chunk again: it was damaged on its way.",
     "failed": "Try again later. If it fails again, send an admin the `request_id`.",
     "busy": "Wait for the seconds in Retry-After.",
-    "unavailable": "Try again in a minute.",
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -52,7 +52,6 @@ CODES: dict[str, tuple[int, str]] = {
     "checksum": (460, "The checksum does not match"),
     "failed": (500, "The portal failed"),
     "busy": (503, "The portal is busy"),
-    "unavailable": (503, "The portal cannot answer at the moment"),
 }
 """Every code that an answer of the API can carry, with its status and title."""
 
@@ -105,12 +104,6 @@ def body(code: str, detail: str, *, status: int | None = None, **more: object) -
 def request_id() -> str:
     """Return the id under which the log has this request."""
     return str(structlog.contextvars.get_contextvars().get("request_id", ""))
-
-
-def page(request: HttpRequest, code: str, detail: str) -> JsonResponse:
-    """Return a problem for an address of the API at which no view answers."""
-    content = body(code, detail)
-    return JsonResponse(content, status=CODES[code][0], content_type=MEDIA_TYPE)
 
 
 def handler(exc: Exception, context: dict[str, Any]) -> Response:

@@ -61,7 +61,7 @@ def test_what_is_made_is_made_once(server, portal, slept):
 
 
 def test_acting_without_a_key_is_never_repeated(server, portal, slept):
-    for answer in (problem(503, "unavailable"), Told(drop=True)):
+    for answer in (problem(503, "busy"), Told(drop=True)):
         server.say(answer)
         with pytest.raises((errors.PortalFailed, errors.Unreachable)):
             portal.post("runs/1/cancel/")
@@ -119,7 +119,7 @@ def test_a_busy_portal_is_asked_again_when_it_says(server, portal, slept):
         (429, "too_much_at_once", errors.TooManyCalls),
         (460, "checksum", errors.Conflict),
         (500, "failed", errors.PortalFailed),
-        (503, "unavailable", errors.PortalFailed),
+        (503, "busy", errors.PortalFailed),
         (404, "a_code_of_a_newer_portal", errors.NotFound),
         (418, "a_code_of_a_newer_portal", errors.WeirError),
         (507, "", errors.PortalFailed),
