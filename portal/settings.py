@@ -363,7 +363,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "The REST API of this portal. Authenticate with an access token, made on the page Access tokens.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
-    "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "SCHEMA_PATH_PREFIX": API,
     "POSTPROCESSING_HOOKS": [
         "common.rest.schema.drop_enum_ids",
         "common.rest.schema.add_problems",

@@ -214,7 +214,7 @@ def creates(  # noqa: PLR0913 -- each part is named where an operation is define
                 made = again(request, old) if old is not None else made
             response = _sent(answer, made, request, status=status(made), live=live)
             if at:
-                response["Location"] = pages_address(at, made)
+                response["Location"] = address_of(at, made)
             if replayed:
                 response["Idempotent-Replayed"] = "true"
             return response
@@ -323,7 +323,7 @@ def speaks(*, takes: str = "", headers: Sequence[str] = (), **checks: Any) -> Ma
     return decorated
 
 
-def pages_address(name: str, made: Any) -> str:
+def address_of(name: str, made: Any) -> str:
     """Return the path of an object: `name` is its endpoint's, such as `api:request`."""
     from django.urls import reverse  # noqa: PLC0415 -- the map of addresses imports this module
 

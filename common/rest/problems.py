@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404
 from rest_framework import exceptions
@@ -15,7 +16,7 @@ from common.errors import Refused
 logger = logging.getLogger("django.request")
 
 MEDIA_TYPE = "application/problem+json"
-DOCS = "/api/v1/docs/errors/"
+DOCS = f"{settings.API}docs/errors/"
 ERRORS_SHOWN = 50
 
 CODES: dict[str, tuple[int, str]] = {

@@ -7,6 +7,7 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any, Literal
 
+from django.conf import settings
 from django_filters import FilterSet
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
@@ -59,7 +60,7 @@ class OperationSchema(AutoSchema):
         return f"{'list' if self.described.is_list else self.method.lower()}{name}"
 
     def get_tags(self) -> list[str]:
-        return [self.path.removeprefix("/api/v1/").split("/")[0] or "portal"]
+        return [self.path.removeprefix(settings.API).split("/")[0] or "portal"]
 
     def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular has it
         return inspect.getdoc(getattr(self.view, self.method.lower())) or ""
