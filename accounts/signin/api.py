@@ -75,13 +75,15 @@ class TokenAuthentication(authentication.BaseAuthentication):
         secret = _secret(header)
         token = AccessToken.objects.select_related("owner").filter(secret_hash=secrets.digest(secret)).first()
         if token is None:
-            raise AuthenticationFailed("The portal does not know this access token.", "unauthenticated")
+            text = "The portal does not know this access token. Check that you sent all of it, or make another one."
+            raise AuthenticationFailed(text, "unauthenticated")
         if token.revoked_at is not None:
             raise AuthenticationFailed("This access token was revoked. Make another one.", "token_revoked")
         if token.state == "expired":
             raise AuthenticationFailed("This access token has expired. Make another one.", "token_expired")
         if not token.owner.is_active:
-            raise AuthenticationFailed("The account of this access token is not active.", "unauthenticated")
+            text = "The account of this access token is not active. Ask an admin."
+            raise AuthenticationFailed(text, "unauthenticated")
         tokens.used(token)
         return token.owner, TokenGrant(token)
 

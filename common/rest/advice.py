@@ -12,9 +12,9 @@ ADVICE: dict[str, str] = {
     "unauthenticated": "Send “Authorization: Bearer”, a space, and the whole access token.",
     "token_expired": "Make another token, or sign in the program again.",
     "token_revoked": "Make another token. A new password, signing out everywhere and a suspension revoke all of them.",
-    "budget_exceeded": "`costs` and `left` have the figures. Ask for less precision, or ask the owner for a larger "
+    "budget_exceeded": "`costs` and `left` have the figures. Accept a larger error, or ask the owner for a larger "
     "budget.",
-    "denied": "Read `detail`: it has the rule. Another token does not help, unless it is another person's.",
+    "denied": "Read `detail`: it has the rule. Another token of yours does not help.",
     "token_scope": "Make a token with the scope that `detail` names. Some steps are taken in the browser alone.",
     "confirm_again": "Sign in again in the browser, then repeat the step within a quarter of an hour.",
     "not_found": "Compare the address. What you may not see, or what your token does not reach, is answered the same.",

@@ -368,7 +368,8 @@ def _fields(call: Call, body: type[Body] | None, *, partial: bool = False) -> li
 
 def _no_parameters(call: Call, known: Sequence[str] = ()) -> None:
     if extra := sorted(set(call.query_params) - set(known)):
-        raise Invalid(f"“{extra[0][:100]}” is not a parameter of this address.")
+        takes = f"The parameters are: {', '.join(sorted(known))}." if known else "It takes none."
+        raise Invalid(f"“{extra[0][:100]}” is not a parameter of this address. {takes}")
 
 
 def _sent(

@@ -67,7 +67,7 @@ class GrantItem(Item):
     id = serializers.UUIDField()
     dataset = serializers.UUIDField(source="dataset_id")
     person = serializers.CharField(source="user", help_text="The name of the person with access.")
-    person_id = serializers.UUIDField(source="user_id", help_text="What gives that person a budget.")
+    person_id = serializers.UUIDField(source="user_id", help_text="Use this id to give the person a budget.")
     granted_by = serializers.CharField()
     access_request = serializers.UUIDField(source="access_request_id", allow_null=True)
     created_at = serializers.DateTimeField()

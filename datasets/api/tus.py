@@ -172,7 +172,9 @@ def chunk_of(call: Call) -> bytes:
     try:
         wanted = base64.b64decode(text.strip(), validate=True)
     except binascii.Error as bad:
-        raise Invalid("The checksum in Upload-Checksum is not Base64.") from bad
+        raise Invalid(
+            "The checksum in Upload-Checksum is not Base64. Encode the digest of the chunk in Base64."
+        ) from bad
     if algorithm not in ALGORITHMS:
         raise Invalid(f"Send Upload-Checksum with one of these algorithms: {', '.join(ALGORITHMS)}.")
     if hashlib.new(algorithm, chunk, usedforsecurity=False).digest() != wanted:

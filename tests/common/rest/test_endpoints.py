@@ -47,6 +47,8 @@ def test_a_call_with_both_is_judged_by_its_token(client: Client, person: User):
     client.force_login(people.admin())
     assert client.get("/api/v1/me/", headers=bearer(person)).json()["id"] == str(person.pk)
     problem(client.get("/api/v1/me/", headers={"Authorization": "Bearer nonsense"}), 401, "unauthenticated")
+    unknown = client.get("/api/v1/me/", headers={"Authorization": f"Bearer {secrets.new()}"})
+    assert problem(unknown, 401, "unauthenticated")["detail"].endswith("or make another one.")
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,8 @@ def test_addresses_and_methods_that_do_not_exist(client: Client, person: User):
     problem(client.get("/api/v1/nothing/here/"), 404, "not_found")
     problem(client.put("/api/v1/me/"), 405, "method_not_allowed")
     problem(client.options("/api/v1/me/"), 405, "method_not_allowed")
-    problem(client.get("/api/v1/me/?nme=1"), 400, "invalid")
+    refused = problem(client.get("/api/v1/me/?nme=1"), 400, "invalid")
+    assert refused["detail"] == "“nme” is not a parameter of this address. It takes none."
 
 
 def test_lists_go_on_at_their_cursor(client: Client, person: User):

@@ -162,6 +162,8 @@ def test_differences():
     other, _ = submitted(dataset=item.dataset)
     problem(owner.get(f"{path}?against={other.pk}"), 404, "not_found")
     problem(owner.get(f"{path}?against=x"), 400, "invalid")
+    refused = problem(owner.get(f"{path}?agains={first.pk}"), 400, "invalid")
+    assert refused["detail"].endswith("of this address. The parameters are: against.")
     problem(owner.get(f"{path}?base={first.pk}"), 400, "invalid")
 
 
