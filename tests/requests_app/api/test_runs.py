@@ -202,5 +202,7 @@ def test_the_queue_is_as_on_the_page():
 
 def test_what_was_refused_leaves_no_key():
     item = make.code_request()
-    problem(As(make.scientist()).post(f"/requests/{item.pk}/mock-runs/", {}, key=str(uuid4())), 404, "not_found")
+    problem(
+        As(make.scientist()).post(f"/requests/{item.pk}/mock-runs/", {}, key=str(uuid4())), 404, "not_found"
+    )
     assert not IdempotencyKey.objects.exists()
