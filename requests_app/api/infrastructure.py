@@ -12,7 +12,7 @@ from common.rest.bodies import Item
 from common.rest.endpoints import Endpoint, lists, reads
 from common.rest.grants import Call, one, require_every_dataset
 from requests_app import queries, rules
-from requests_app.api.parts import LanePerson
+from requests_app.api.parts import LaneName
 from requests_app.environments import installed
 from requests_app.models import CodeEnvironment
 
@@ -27,7 +27,7 @@ class EnvironmentLine(Item):
     python = serializers.CharField()
     created_at = serializers.DateTimeField()
     built_at = serializers.DateTimeField(allow_null=True)
-    by = LanePerson()
+    by = LaneName()
 
 
 class EnvironmentItem(EnvironmentLine):
@@ -122,7 +122,7 @@ class QueueItem(Item):
 class PauseItem(Item):
     """A pause of all runs."""
 
-    by = LanePerson()
+    by = LaneName()
     reason = serializers.CharField()
     created_at = serializers.DateTimeField()
 

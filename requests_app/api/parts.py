@@ -13,11 +13,16 @@ READERS = ("read", *SIDES)
 """Scopes of what a run wrote; `require_reader` says which one a call needs."""
 
 
-class LanePerson(Item):
-    """A person, as others see them."""
+class LaneName(Item):
+    """A person, by name alone: for those who have nothing to do with them."""
 
     id = serializers.UUIDField()
     name = serializers.CharField()
+
+
+class LanePerson(LaneName):
+    """A person, to those who work with them on a request."""
+
     email = serializers.CharField()
 
 

@@ -17,7 +17,7 @@ from requests_app import models, queries, services, visibility
 from requests_app.api.parts import (
     READERS,
     SIDES,
-    LanePerson,
+    LaneName,
     LaneRevision,
     LaneVersion,
     reads_private,
@@ -46,8 +46,8 @@ class RunLine(Item):
     close_code = serializers.CharField(help_text="Why it failed: one word of a closed vocabulary, or empty.")
     error_class = serializers.CharField()
     error_line = serializers.IntegerField(allow_null=True)
-    asked_by = LanePerson()
-    cancelled_by = LanePerson(allow_null=True)
+    asked_by = LaneName()
+    cancelled_by = LaneName(allow_null=True)
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)

@@ -33,6 +33,8 @@ def test_everybody_reads_the_environments_and_admins_how_they_were_built():
     assert ids(admin.read("/environments/")) == [str(failed.pk), str(ready.pk)]
     content = person.read(f"/environments/{ready.pk}/")
     assert (content["packages"], content["log"], content["requirements"]) == ({"six": "1.17.0"}, "", "")
+    assert content["by"] == {"id": str(ready.by.pk), "name": ready.by.name}
+    assert person.read("/environments/")["items"][0]["by"] == content["by"]
     assert admin.read(f"/environments/{ready.pk}/")["log"] == "built on host7"
     problem(person.get(f"/environments/{failed.pk}/"), 404, "not_found")
     problem(As(make.scientist(), "ask").get("/environments/"), 403, "token_scope")

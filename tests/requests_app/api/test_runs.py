@@ -179,8 +179,10 @@ def test_a_run_is_cancelled_by_either_side():
     assert As(item.author, "work").act(path)["state"] == "cancelled"
     problem(As(item.author).post(path), 409, "conflict")
     again = made.start(made.fresh(item))
-    content = As(make.admin(name="Ada"), "review").act(f"/runs/{again.pk}/cancel/")
-    assert (content["state"], content["cancelled_by"]["name"]) == ("cancelled", "Ada")
+    admin = make.admin(name="Ada")
+    content = As(admin, "review").act(f"/runs/{again.pk}/cancel/")
+    assert (content["state"], content["cancelled_by"]) == ("cancelled", {"id": str(admin.pk), "name": "Ada"})
+    assert content["asked_by"] == {"id": str(again.asked_by.pk), "name": again.asked_by.name}
 
 
 def test_mock_outputs_are_listed_and_sent_to_their_author():
