@@ -286,12 +286,11 @@ def test_when_too_many_wait_the_oldest_of_the_fullest_network_makes_room(
 ):
     monkeypatch.setattr(programs, "OPEN", 4)
     alone, own = begin(address="192.0.2.8")
-    decided, _ = begin(address="2001:db8::9")
-    programs.refuse(decided, by=person)
+    programs.refuse(begin(address="2001:db8::9")[0], by=person)
     _, dropped = begin(address="2001:db8::1")
     _, kept = begin(address="2001:db8::2")
-    begin(address="192.0.2.9")
-    begin(address="192.0.2.10")
+    for address in ("192.0.2.9", "192.0.2.10"):
+        begin(address=address)
     assert refused(dropped) == "expired_token"
     assert refused(own) == refused(kept) == "authorization_pending"
     assert set(DeviceSignIn.objects.values_list("address", flat=True)) == {
