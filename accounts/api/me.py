@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from rest_framework import serializers
 
 from accounts import services
@@ -105,4 +105,4 @@ class Token(Endpoint):
 def _own(call: Call) -> "QuerySet[AccessToken]":
     """Return one's tokens. One that reaches only some datasets sees itself alone: others may name more datasets."""
     rows, grant = AccessToken.objects.visible_to(call.user), call.auth
-    return rows if grant is None or grant.dataset_ids is None else rows.filter(pk=grant.token_id)
+    return rows if grant is None or grant.dataset_ids is None else rows.filter(Q(pk=grant.token_id))
