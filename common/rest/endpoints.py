@@ -20,7 +20,6 @@ from http import HTTPStatus
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-from django.conf import settings
 from django.db import transaction
 from django.http import HttpResponseBase, QueryDict, RawPostDataException
 from django.utils import timezone
@@ -30,9 +29,8 @@ from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, Un
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from common.errors import Refused
 from common.locks import one_at_a_time
-from common.rest import etags, keys, rates, schema
+from common.rest import clients, etags, keys, rates, schema
 from common.rest import lists as pages
 from common.rest.bodies import BODY_LIMIT, Body, CompactJSONRenderer, Item, PlainJSONParser
 from common.rest.grants import Call, Scope, require_scope
@@ -42,12 +40,6 @@ Mark = Callable[[Callable[..., Any]], Any]
 """A decorator of a method of an endpoint."""
 LIVE_HEADER = "Weir-Live"
 """Names, to the server around Django alone, the objects whose changes a caller who waits wants to hear of."""
-
-
-class ClientTooOld(Refused):
-    """The Python client is older than the oldest one that this portal answers."""
-
-    code = "client_too_old"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +73,7 @@ class Endpoint(APIView):
         super().initial(request, *args, **kwargs)
         call = cast("Call", request)
         operation = operation_of(self, call.method or "")
-        _check_client(call)
+        clients.check_version(call)
         rates.admit(call, operation.rate if operation else "reads")
         if operation is None:
             return
@@ -386,16 +378,3 @@ def _sent(
     if live is not None and "Prefer" in call.headers and (key := live(found)):
         response[LIVE_HEADER] = key
     return response
-
-
-def _check_client(call: Call) -> None:
-    """Refuse a Python client that is too old. Other programs do not say a version."""
-    given = call.headers.get("Weir-Client", "")
-    parts = given.split(".")[:3]
-    if given and all(part.isdecimal() and len(part) < 6 for part in parts):
-        version = tuple(int(part) for part in parts)
-        if version < settings.CLIENT_MINIMUM:
-            oldest = ".".join(map(str, settings.CLIENT_MINIMUM))
-            raise ClientTooOld(
-                f"This portal needs version {oldest} or newer of the client. Install it again."
-            )
