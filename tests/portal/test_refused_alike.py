@@ -51,7 +51,7 @@ def test_a_grant_by_those_who_may_not_revoke_it(data):
     assert status(grant.user, "datasets:revoke", grant.pk, data) == 403
 
 
-@pytest.mark.parametrize("data", [{}, {"verdict": "release"}], ids=["invalid", "valid"])
+@pytest.mark.parametrize("data", [{}, {"decision": "release"}], ids=["invalid", "valid"])
 def test_outputs_by_their_author(data):
     release = Release.objects.get(run__request=make.code_request(at="ran"))
     release.run.outputs.update(verdict=Output.Verdict.RELEASE)
