@@ -41,7 +41,7 @@ def typed(text: str) -> str:
 
 
 def is_well_formed(text: str) -> bool:
-    """Return whether the text can be a secret: a scanner or a typing mistake is told from it without a query."""
+    """Return whether the checksum fits: a mistyped secret, or a scanner's guess, is refused without a query."""
     match = SHAPE.fullmatch(text)
     return match is not None and match[2] == _checksum(match[1])
 

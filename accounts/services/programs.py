@@ -48,7 +48,7 @@ class AuthorizationPending(Refused):
 
 
 class SlowDown(Refused):
-    """The program asks more often than it was told to."""
+    """The program asks more often than `interval` allows."""
 
     code = "slow_down"
 

@@ -131,7 +131,7 @@ def bound_shown(type_: str, value: float) -> str:
 
 
 def parse_bound(type_: str, text: str) -> float:
-    """Return the number that a written bound stands for. Raises ValueError if it cannot be parsed."""
+    """Return a written bound as a number. Raises ValueError if it cannot be parsed."""
     text = text.strip()
     if type_ == "date":
         return float((date.fromisoformat(text) - EPOCH).days)

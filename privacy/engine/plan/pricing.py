@@ -142,7 +142,7 @@ def error_per_sigma(query: Query, design: Design, size: float | None, off: float
     Sums and counts: z C sigma. A mean: z h sigma / n sqrt(1 + u^2/KAPPA^2), with u = off.
     A quantile: the error of the rank, as a share of n, is z C sigma / n, with the z that all steps of the search keep
     to together (`searches.certain`). The requested share lies in [F(v-) - error, F(v) + error], v- being the value
-    before v, apart from ties and from the values in the cell that v stands for.
+    before v, apart from ties and from the values in the cell that v represents.
     """
     unit = Z95 * design.clip / ONE
     match query.measure:
