@@ -61,9 +61,9 @@ class Aggregates:
         return self._asked(g.Variance(self.column.as_term().node))
 
     def std(self, axis: Any = None, dtype: Any = None, **options: Any) -> Question:
-        """What is the population standard deviation? It is the root of the variance that is released."""
+        """What is the population standard deviation?"""
         registry.check("std", {"axis": axis, **options})
-        return self._asked(g.Variance(self.column.as_term().node), Reading(name="std", root=True))
+        return self._asked(g.StandardDeviation(self.column.as_term().node), Reading(name="std"))
 
     def median(self, axis: Any = None, **options: Any) -> Question:
         """What is the median? For a column of dates, a date."""

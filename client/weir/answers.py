@@ -129,7 +129,7 @@ class Answer(np.lib.mixins.NDArrayOperatorsMixin):
         wanted = tuple(str(part) for part in (key if isinstance(key, tuple) else (key,)))
         for line, figure in zip(self.keys, self._main, strict=True):
             if line == wanted:
-                return self._shown(figure, "value")
+                return figure.get("value")
         raise NotOffered(f"There is no line {', '.join(wanted)}. See .keys for what there is.")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
@@ -208,24 +208,15 @@ class Answer(np.lib.mixins.NDArrayOperatorsMixin):
 
     def _read(self, part: str) -> Any:
         if self._is_fit:
-            return {name: self._shown(figure, part) for name, figure in self._figures[0].items()}
-        found = [self._shown(figure, part) for figure in self._main]
+            return {name: figure.get(part) for name, figure in self._figures[0].items()}
+        found = [figure.get(part) for figure in self._main]
         return found[0] if self._is_single else _array(found)
-
-    def _shown(self, figure: Mapping[str, Any], part: str) -> Figure:
-        found: Figure = figure.get(part)
-        if not self.reading.root or found is None or isinstance(found, str) or figure["name"] != "variance":
-            return found
-        return math.sqrt(max(0.0, found))
 
     def _ends(self, figure: Mapping[str, Any]) -> Pair:
         value, half = figure.get("value"), figure.get("half_width")
         if figure.get("low") is not None or value is None:
-            return self._shown(figure, "low"), self._shown(figure, "high")
-        if half is None or isinstance(value, str):
-            return None, None
-        ends = {**figure, "low": value - half, "high": value + half}
-        return self._shown(ends, "low"), self._shown(ends, "high")
+            return figure.get("low"), figure.get("high")
+        return (None, None) if half is None or isinstance(value, str) else (value - half, value + half)
 
     def _columns(self) -> dict[str, list[Any]]:
         """The table's columns, by name."""
@@ -234,9 +225,9 @@ class Answer(np.lib.mixins.NDArrayOperatorsMixin):
             for place, name in enumerate(self.result["by"])
         }
         for name in dict.fromkeys(name for line in self._figures for name in line):
-            shown = self.reading.name or name if name == "variance" else name
+            shown = self.reading.name or name if name == "standard_deviation" else name
             column = [line[name] for line in self._figures]
-            found[shown] = [self._shown(figure, "value") for figure in column]
+            found[shown] = [figure.get("value") for figure in column]
             found[f"{shown}_low"] = [self._ends(figure)[0] for figure in column]
             found[f"{shown}_high"] = [self._ends(figure)[1] for figure in column]
         return found
@@ -248,15 +239,13 @@ class Answer(np.lib.mixins.NDArrayOperatorsMixin):
     def _lines(self) -> list[list[object]]:
         keys: Sequence[Sequence[str]] = [(name,) for name in self._figures[0]] if self._is_fit else self.keys
         pairs = zip(keys, self._main, strict=True)
-        return [
-            [*key, _text(self._shown(each, "value")), _interval_text(self._ends(each))] for key, each in pairs
-        ]
+        return [[*key, _text(each.get("value")), _interval_text(self._ends(each))] for key, each in pairs]
 
     @property
     def _main_text(self) -> str:
         (figure,) = self._main
         interval = _interval_text(self._ends(figure))
-        return _text(self._shown(figure, "value")) + (f", 95 % interval {interval}" if interval else "")
+        return _text(figure.get("value")) + (f", 95 % interval {interval}" if interval else "")
 
     @property
     def _below(self) -> list[str]:

@@ -172,6 +172,13 @@ class Variance:
 
 
 @dataclass(frozen=True)
+class StandardDeviation:
+    """The population standard deviation over rows."""
+
+    of: Expression
+
+
+@dataclass(frozen=True)
 class Quantiles:
     """The values below which these shares of the rows lie."""
 
@@ -235,6 +242,7 @@ Measure: TypeAlias = (
     | Sum
     | Mean
     | Variance
+    | StandardDeviation
     | Quantiles
     | PersonQuantiles
     | Distribution
@@ -278,7 +286,7 @@ def _shape(cls: type[Any]) -> tuple[tuple[str, ...], str]:
     """Return the names of a class's fields, and the `kind` that stands for it."""
     if cls not in _SHAPES:
         names = tuple(field.name for field in fields(cls))
-        _SHAPES[cls] = names, re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        _SHAPES[cls] = names, kind_of(cls)
     return _SHAPES[cls]
 
 
@@ -296,6 +304,11 @@ def parts(node: Node) -> Iterator[Node]:
         for part in value if isinstance(value, tuple) else (value,):
             if isinstance(part, (*EXPRESSIONS, *PREDICATES)):
                 yield part
+
+
+def kind_of(cls: type) -> str:
+    """Return the `kind` of a class in JSON."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
 
 def joined(kind: type[And | Or], first: Predicate, second: Predicate) -> And | Or:

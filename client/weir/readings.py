@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Reading:
-    """`name`: what the value is called if not by its measure. `root`: the value is the square root of the figure.
+    """`name`: what the value is called if not by its measure. `single`: a list of one line is read as one number.
 
-    `single`: a list of one line is read as one number. `dates`: figures are dates.
+    `dates`: figures are dates.
     """
 
     name: str = ""
-    root: bool = False
     single: bool = True
     dates: bool = False

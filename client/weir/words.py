@@ -30,8 +30,8 @@ def measure(item: g.Measure, name: str = "") -> str:
         return f"number of people by {item.column}"
     if isinstance(item, g.Mean):
         return f"{name or 'mean'} of {expression(item.of)}{', each person counting once' if item.per_subject else ''}"
-    if isinstance(item, (g.Sum, g.Variance, g.Distribution, g.Histogram)):
-        return f"{name or type(item).__name__.lower()} of {expression(item.of)}"
+    if isinstance(item, (g.Sum, g.Variance, g.StandardDeviation, g.Distribution, g.Histogram)):
+        return f"{name or g.kind_of(type(item)).replace('_', ' ')} of {expression(item.of)}"
     if isinstance(item, (g.Quantiles, g.PersonQuantiles)):
         return f"{_quantiles(item.at)} of {_of_people(item)}"
     if isinstance(item, g.Regression):

@@ -16,6 +16,7 @@ from privacy.engine.language.query import (
     Mean,
     Query,
     Regression,
+    StandardDeviation,
     Sum,
     Variance,
 )
@@ -95,6 +96,8 @@ def _line(query: Query, plan: Design, row: Floats, sd: float) -> tuple[Figure, .
             return (_mean(plan.scales[0], row, sd), _count(row[-1], sd))
         case Variance():
             return (_variance(plan.scales[0], row, sd), _count(row[-1], sd))
+        case StandardDeviation():
+            return (_standard_deviation(plan.scales[0], row, sd), _count(row[-1], sd))
         case Covariance():
             return (_covariance(plan.scales, row, sd), _count(row[-1], sd))
         case Regression() | Correlation():
@@ -126,6 +129,20 @@ def _variance(scale: Scale, row: Floats, sd: float) -> Figure:
     gradient = math.sqrt(4 * a * a + 1 + ((2 * a * a - b) / KAPPA) ** 2) / n
     value = scale.half**2 * max(0.0, b - a * a)
     return Figure(name="variance", value=value, half_width=Z95 * scale.half**2 * sd * gradient)
+
+
+def _standard_deviation(scale: Scale, row: Floats, sd: float) -> Figure:
+    """sqrt(v), with half the interval from sqrt(v - w) to sqrt(v + w) where v +- w is the interval of the variance.
+
+    The delta method alone, w / (2 sqrt(v)), is too narrow where the variance is near 0.
+    """
+    variance = _variance(scale, row, sd)
+    if variance.value is None or variance.half_width is None:
+        return Figure(name="standard_deviation", value=None, half_width=None)
+    root = math.sqrt(variance.value)
+    below = root - math.sqrt(max(0.0, variance.value - variance.half_width))
+    above = math.sqrt(variance.value + variance.half_width) - root
+    return Figure(name="standard_deviation", value=root, half_width=max(below, above))
 
 
 def _covariance(scales: tuple[Scale, ...], row: Floats, sd: float) -> Figure:

@@ -17,7 +17,15 @@ from statistics import median
 import numpy as np
 
 from privacy.engine import figures
-from privacy.engine.language.query import Correlation, Covariance, Mean, Query, Regression, Variance
+from privacy.engine.language.query import (
+    Correlation,
+    Covariance,
+    Mean,
+    Query,
+    Regression,
+    StandardDeviation,
+    Variance,
+)
 from privacy.engine.measure.contributions import Integers
 from privacy.engine.measure.evaluate import holds
 from privacy.engine.plan.designs import design
@@ -67,7 +75,7 @@ class Trial:
 def can_be_tried(query: Query, groups: int) -> bool:
     """Return whether the query is a ratio of sums in so few groups that a trial takes no time."""
     return (
-        isinstance(query.measure, Mean | Variance | Covariance | Regression | Correlation)
+        isinstance(query.measure, Mean | Variance | StandardDeviation | Covariance | Regression | Correlation)
         and groups <= MOST_GROUPS
     )
 

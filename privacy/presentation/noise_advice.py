@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from privacy.engine.language.query import Correlation, Covariance, Query, Regression, Variance
+from privacy.engine.language.query import (
+    Correlation,
+    Covariance,
+    Query,
+    Regression,
+    StandardDeviation,
+    Variance,
+)
 from privacy.engine.language.schema import TableSpec
 from privacy.presentation.caps_in_words import rows_per_person
 
@@ -32,7 +39,7 @@ def _ways(query: Query, table: TableSpec | None) -> list[str]:
     return [
         *(
             ["narrower bounds (LEAST and GREATEST)"]
-            if isinstance(measure, Regression | Correlation | Variance | Covariance)
+            if isinstance(measure, Regression | Correlation | Variance | StandardDeviation | Covariance)
             else []
         ),
         *(

@@ -36,6 +36,7 @@ from privacy.engine.language.query import (
     Quantiles,
     Query,
     Regression,
+    StandardDeviation,
     Sum,
     Variance,
 )
@@ -50,6 +51,7 @@ MEASURES = {
     "person_mean": "Mean, each person counting once",
     "sum": "Sum",
     "variance": "Variance",
+    "standard_deviation": "Standard deviation",
     "quantiles": "Median and other quantiles",
     "distribution": "Distribution",
     "histogram": "Histogram",
@@ -130,6 +132,8 @@ def _measure(fields: Mapping[str, Any]) -> Measure:  # noqa: C901, PLR0911 -- on
             return Distribution(of, fields.get("bins") or 16)
         case "mean" | "person_mean":
             return Mean(of, per_subject=kind == "person_mean")
+        case "standard_deviation":
+            return StandardDeviation(of)
         case _:
             return Sum(of) if kind == "sum" else Variance(of)
 
@@ -239,6 +243,8 @@ def _fields(measure: Measure) -> dict[str, Any] | None:  # noqa: C901, PLR0911, 
             return {"measure": "person_mean" if per_subject else "mean", "column": name}
         case Variance(Column(name)):
             return {"measure": "variance", "column": name}
+        case StandardDeviation(Column(name)):
+            return {"measure": "standard_deviation", "column": name}
         case Quantiles(Column(name), at):
             return {"measure": "quantiles", "column": name, "shares": ", ".join(map(number, at))}
         case PersonQuantiles(None, at):

@@ -37,6 +37,7 @@ from privacy.engine.language.query import (
     Quantiles,
     Query,
     Regression,
+    StandardDeviation,
     Sum,
     Variance,
 )
@@ -46,7 +47,7 @@ from privacy.engine.plan.designs import design
 
 FLAGS = {"0": "no", "1": "yes"}
 SIGNS = {"=": "is", "!=": "is not", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
-MAIN = {"count", "sum", "mean", "variance", "covariance", "quantile"}
+MAIN = {"count", "sum", "mean", "variance", "standard_deviation", "covariance", "quantile"}
 """Figures in the answer's own unit."""
 OPERATORS = {"+": "+", "-": "\N{MINUS SIGN}", "*": "×", "/": "/"}
 LONGEST = 60
@@ -57,6 +58,7 @@ FIGURES = {
     "sum": "Sum",
     "mean": "Mean",
     "variance": "Variance",
+    "standard_deviation": "Standard deviation",
     "covariance": "Covariance",
     "quantile": "Value",
     "share": "Share of rows up to here",
@@ -77,7 +79,7 @@ def say(query: Query) -> str:
     return text
 
 
-def measure(item: Measure) -> str:  # noqa: C901, PLR0911 -- one case a kind
+def measure(item: Measure) -> str:  # noqa: C901, PLR0911, PLR0912 -- one case a kind
     match item:
         case Count():
             return "Number of rows"
@@ -92,6 +94,8 @@ def measure(item: Measure) -> str:  # noqa: C901, PLR0911 -- one case a kind
             return f"Mean of {'each person’s mean ' if per_subject else ''}{expression(of)}"
         case Variance(of):
             return f"Variance of {expression(of)}"
+        case StandardDeviation(of):
+            return f"Standard deviation of {expression(of)}"
         case Quantiles(of, at):
             return f"{_quantiles(at)} of {expression(of)}{_at(at)}"
         case PersonQuantiles(of, at):
@@ -242,7 +246,9 @@ def unit(query: Query, table: TableSpec) -> str:
             return "rows"
         case Quantiles() if dates.is_in_dates(query, table):
             return ""
-        case Sum(of) | PersonQuantiles(of) | Mean(of) | Quantiles(of) if of is not None:
+        case Sum(of) | PersonQuantiles(of) | Mean(of) | StandardDeviation(of) | Quantiles(of) if (
+            of is not None
+        ):
             return unit_of(of, table)
         case Variance(of):
             return _squared(unit_of(of, table))

@@ -18,7 +18,7 @@ from datasets.queries import current_revision
 from privacy import rules, tasks
 from privacy.declarations import specs_of
 from privacy.engine.accounting import noise_epsilon
-from privacy.engine.language import sql, wire
+from privacy.engine.language import sql, sql_names, wire
 from privacy.engine.language.query import KeyCounts, Mean, Query
 from privacy.engine.language.schema import QueryRefused, TableSpec
 from privacy.engine.measure.contributions import CAP
@@ -360,6 +360,7 @@ def _asked_with(line: LedgerLine, wanted: Asking) -> Answer | None:
 
 
 def _spec(specs: dict[str, TableSpec], name: str) -> TableSpec:
-    if name not in specs:
+    found = sql_names.declared(name, specs)
+    if found not in specs:
         raise QueryRefused(f"There is no table “{name[:100]}” here. Choose one of: {', '.join(specs)}.")
-    return specs[name]
+    return specs[found]

@@ -183,6 +183,7 @@ def sums(draw):
     kinds = [
         st.just(g.Count()), st.just(g.CountSubjects()), st.builds(g.Sum, of),
         st.builds(g.Mean, of, st.booleans()), st.builds(g.Variance, of),
+        st.builds(g.StandardDeviation, of),
     ]  # fmt: skip
     return draw(st.one_of(kinds))
 

@@ -87,7 +87,7 @@ QUESTIONS = [
     (np.average(W), g.Mean(g.Column("wage"))),
     (np.sum(W), g.Sum(g.Column("wage"))),
     (np.var(W), g.Variance(g.Column("wage"))),
-    (np.std(W, ddof=0), g.Variance(g.Column("wage"))),
+    (np.std(W, ddof=0), g.StandardDeviation(g.Column("wage"))),
     (np.median(W), g.Quantiles(g.Column("wage"), (0.5,))),
     (np.quantile(W, [0.1, 0.9]), g.Quantiles(g.Column("wage"), (0.1, 0.9))),
     (np.percentile(W, 90), g.Quantiles(g.Column("wage"), (0.9,))),

@@ -57,7 +57,7 @@ def sums(query: g.Query, table: TableSpec) -> Design:
         many = reach if measure.per_subject else float(rows)
         mode = MEAN if measure.per_subject else SUM
         return Design((scale.unit, g.Constant(KAPPA)), many * math.sqrt(1 + KAPPA**2), mode, (scale,))
-    if isinstance(measure, g.Variance):
+    if isinstance(measure, (g.Variance, g.StandardDeviation)):
         scale = scale_of(bounds(measure.of, table), measure.of)
         coordinates = (scale.unit, g.Power(scale.unit, 2), g.Constant(KAPPA))
         return Design(coordinates, rows * math.sqrt(2 + KAPPA**2), SUM, (scale,))

@@ -64,6 +64,10 @@ def _line(measure: g.Measure, design: Design, row: Floats) -> Pairs:
         return [("mean", _mean(design.scales[0], row)), ("n", float(row[-1]) / KAPPA)]
     if isinstance(measure, g.Variance):
         return [("variance", _variance(design.scales[0], row)), ("n", float(row[-1]) / KAPPA)]
+    if isinstance(measure, g.StandardDeviation):
+        variance = _variance(design.scales[0], row)
+        root = None if variance is None else math.sqrt(variance)
+        return [("standard_deviation", root), ("n", float(row[-1]) / KAPPA)]
     return _fit(measure, design, row)
 
 

@@ -52,6 +52,13 @@ class Variance:
 
 
 @dataclass(frozen=True, slots=True)
+class StandardDeviation:
+    """What is the (population) standard deviation over rows: the square root of the variance?"""
+
+    of: Expression
+
+
+@dataclass(frozen=True, slots=True)
 class Quantiles:
     """Below which values do these shares (each between 0 and 1) of the rows lie?"""
 
@@ -133,6 +140,7 @@ Measure: TypeAlias = (
     | Sum
     | Mean
     | Variance
+    | StandardDeviation
     | Quantiles
     | PersonQuantiles
     | Distribution

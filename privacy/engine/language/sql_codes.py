@@ -60,13 +60,8 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-ROOT = "ask for VAR_POP and take its square root"
 INSTEAD = {
-    "stddev": f"STDDEV is not supported: {ROOT}",
-    "stddevpop": f"STDDEV_POP is not supported: {ROOT}",
-    "stddevsamp": f"STDDEV_SAMP is not supported: {ROOT}",
     "covarsamp": "COVAR_SAMP is not supported: ask for COVAR_POP",
-    "variance": "VAR_SAMP is not supported: ask for VAR_POP",
     "min": "MIN is not supported because one person alone determines it: ask for QUANTILE(x, 0.01)",
     "max": "MAX is not supported because one person alone determines it: ask for QUANTILE(x, 0.99)",
 }
@@ -75,7 +70,7 @@ INSTEAD = {
 def aggregate_refusal(key: str, table: TableSpec) -> str:
     """Return why this aggregate is refused and what to ask for instead. `key`: its name in the parser."""
     people = f"COUNT(DISTINCT {table.subject})"
-    of_one = "SUM, AVG, VAR_POP, MEDIAN, QUANTILE(x, q), HISTOGRAM(x, 0, 10, 20)"
+    of_one = "SUM, AVG, VARIANCE, STDDEV, MEDIAN, QUANTILE(x, q), HISTOGRAM(x, 0, 10, 20)"
     known = f"use COUNT(*), {people}, {of_one}, CORR or COVAR_POP"
     return f"{INSTEAD.get(key, known)}."
 

@@ -34,8 +34,9 @@ def statement(text: str, columns: Collection[str]) -> exp.Select:
     check_text(text)
     if _depth(text) > MAX_DEPTH:
         raise QueryRefused(f"Brackets are nested more than {MAX_DEPTH} levels deep. Simplify the SQL.")
+    names = {name.casefold() for name in columns} - WORDS
     try:
-        tokens = [_plain(token, columns) for token in DIALECT.tokenize(text)]
+        tokens = [_plain(token, names) for token in DIALECT.tokenize(text)]
         statements = DIALECT.parser().parse(tokens, text)
     except SqlglotError as bad:
         raise QueryRefused(_syntax(bad, text)) from bad
@@ -48,9 +49,12 @@ def statement(text: str, columns: Collection[str]) -> exp.Select:
     return statements[0]
 
 
-def _plain(token: Token, columns: Collection[str]) -> Token:
-    """Read a column named like an SQL keyword (`union`, `left`) as a name, unless the keyword is used here."""
-    if token.text not in columns or token.text.lower() in WORDS or token.token_type in LITERALS:
+def _plain(token: Token, names: Collection[str]) -> Token:
+    """Read a column named like an SQL keyword (`union`, `left`) as a name, unless the keyword is used here.
+
+    `names`: in lower case.
+    """
+    if token.text.casefold() not in names or token.token_type in LITERALS:
         return token
     return Token(TokenType.VAR, token.text, token.line, token.col, token.start, token.end)
 

@@ -34,6 +34,7 @@ from privacy.engine.language.query import (
     Measure,
     Quantiles,
     Query,
+    StandardDeviation,
     Sum,
     Variance,
 )
@@ -81,6 +82,8 @@ def _measure(measure: Measure, table: TableSpec) -> str:  # noqa: C901, PLR0911 
             return f"AVG({_value(of, table)})"
         case Variance(of):
             return f"VAR_POP({_value(of, table)})"
+        case StandardDeviation(of):
+            return f"STDDEV_POP({_value(of, table)})"
         case Quantiles(of, (share,)):
             return f"QUANTILE({_value(of, table)}, {number(share)})"
         case Correlation(x, y):

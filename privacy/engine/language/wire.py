@@ -35,6 +35,7 @@ MEASURES = (
     qu.Sum,
     qu.Mean,
     qu.Variance,
+    qu.StandardDeviation,
     qu.Quantiles,
     qu.PersonQuantiles,
     qu.Distribution,

@@ -40,6 +40,7 @@ from privacy.engine.language.query import (
     Quantiles,
     Query,
     Regression,
+    StandardDeviation,
     Sum,
     Variance,
 )
@@ -128,7 +129,7 @@ def design(query: Query, table: TableSpec) -> Design:
             return _counts(query.measure, rows, groups, table)
         case Sum(of):
             return _sum(of, rows, groups, table)
-        case Mean() | Variance() | Covariance():
+        case Mean() | Variance() | StandardDeviation() | Covariance():
             return _moments(query.measure, rows, groups, table)
         case Histogram():
             return _histogram(query.measure, rows, groups, table)
@@ -279,7 +280,10 @@ def _histogram(measure: Histogram, rows: int, groups: tuple[Group, ...], table: 
 
 
 def _moments(
-    measure: Mean | Variance | Covariance, rows: int, groups: tuple[Group, ...], table: TableSpec
+    measure: Mean | Variance | StandardDeviation | Covariance,
+    rows: int,
+    groups: tuple[Group, ...],
+    table: TableSpec,
 ) -> Design:
     """Plan sums of numbers scaled to [-1, 1] and of their products, with a weight of KAPPA on the number of rows.
 
@@ -295,7 +299,7 @@ def _moments(
             scales=(x, y),
         )
     scale = _scale(measure.of, table)
-    if isinstance(measure, Variance):
+    if isinstance(measure, Variance | StandardDeviation):
         return Design(
             coordinates=(scale.unit, Power(scale.unit, 2), Constant(KAPPA)),
             clip=rows * math.sqrt(2 + KAPPA**2),

@@ -33,6 +33,7 @@ from privacy.engine.language.query import (
     Quantiles,
     Query,
     Regression,
+    StandardDeviation,
     Sum,
     Variance,
 )
@@ -68,6 +69,7 @@ QUERIES = [
     Query(table="wages", measure=Histogram(Binary("*", WAGE, HOURS), (-9.0, 0.0, 500.0)), by=("region",)),
     Query(table="wages", measure=Covariance(WAGE, HOURS)),
     Query(table="wages", measure=Covariance(WAGE, Binary("-", HOURS, WAGE)), by=("union",), rows=2),
+    Query(table="wages", measure=StandardDeviation(WAGE), by=("region",)),
 ]
 QUIET = MIN_SIGMA
 

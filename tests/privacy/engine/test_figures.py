@@ -8,7 +8,7 @@ import pytest
 
 from privacy.engine import figures
 from privacy.engine.language.expressions import Binary, Column, Constant, Power, Unary
-from privacy.engine.language.query import Correlation, Mean, Query, Regression
+from privacy.engine.language.query import Correlation, Mean, Query, Regression, StandardDeviation
 from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
 from privacy.engine.measure.contributions import ONE
 from privacy.engine.measure.evaluate import Rows, Values, evaluate
@@ -85,6 +85,18 @@ def test_a_mean_near_the_noise_is_not_told_and_covered_where_it_is():
     assert len(drowned.get("mean", [])) < TIMES / 10
     clear = told(mean, [500.0, KAPPA * 1000], 1000 / 8 * KAPPA / clip)
     assert 0.93 < coverage(clear["mean"], 75.0) < 0.975
+
+
+@pytest.mark.parametrize("spread", [0.0, 2.0, 20.0])
+def test_intervals_of_standard_deviations_hold_the_truth_even_where_it_is_near_0(spread):
+    rows, scaled = 1000, spread / 50
+    exact = [0.2 * rows, (0.2**2 + scaled**2) * rows, KAPPA * rows]
+    measure = StandardDeviation(Column("x"))
+    clip = design(Query(table="t", measure=measure), SPEC).clip
+    found = told(measure, exact, 15 / clip)["standard_deviation"]
+    assert coverage(found, spread) > 0.93
+    if spread == 20.0:
+        assert coverage(found, spread) < 0.975
 
 
 def test_a_value_that_no_database_keeps_is_told_without_its_nul():

@@ -17,6 +17,7 @@ from privacy.engine.language.query import (
     Quantiles,
     Query,
     Regression,
+    StandardDeviation,
     Sum,
     Variance,
 )
@@ -36,6 +37,7 @@ RATIOS = {
     "mean by region": Query(table="wages", measure=Mean(WAGE), by=("region",)),
     "mean of some": Query(table="wages", measure=Mean(WAGE), where=Compare(">", HOURS, Constant(20.0))),
     "variance": Query(table="wages", measure=Variance(WAGE)),
+    "standard deviation": Query(table="wages", measure=StandardDeviation(WAGE)),
     "covariance": Query(table="wages", measure=Covariance(WAGE, HOURS), by=("region",)),
     "correlation": Query(table="wages", measure=Correlation(WAGE, HOURS)),
     "regression": REGRESSION,

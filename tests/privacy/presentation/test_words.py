@@ -45,6 +45,7 @@ SAID = {
     "SUM(-ABS(price))": ("Sum of −abs(price)", "€"),
     "SUM(price + area)": ("Sum of price + area", ""),
     "VAR_POP(price)": ("Variance of price", "€²"),
+    "STDDEV(price)": ("Standard deviation of price", "€"),
     "CORR(LEAST(price, 1000), area / 10)": ("Correlation of price (at most 1,000) and area / 10", ""),
     "SUM(CASE WHEN built >= 1990 THEN price ELSE 0 END)": (
         "Sum of price if built ≥ 1990, else 0",

@@ -45,6 +45,7 @@ from privacy.engine.language.query import (
     Quantiles,
     Query,
     Regression,
+    StandardDeviation,
     Sum,
     Variance,
 )
@@ -126,6 +127,7 @@ measures = st.one_of(
     st.builds(Sum, expressions),
     st.builds(Mean, expressions, st.booleans()),
     st.builds(Variance, expressions),
+    st.builds(StandardDeviation, expressions),
     st.builds(PersonQuantiles, st.none() | expressions, st.sampled_from([(0.98,), (0.1, 0.9)])),
     st.builds(Quantiles, expressions, st.sampled_from([(0.5,), (0.1, 0.9)])),
     st.builds(Quantiles, st.builds(Column, names), st.sampled_from([(0.5,), (0.1, 0.9)])),

@@ -22,6 +22,7 @@ QUESTIONS = {
     "mean by group": "SELECT region, AVG(wage) FROM wages GROUP BY region",
     "mean of some by group": "SELECT region, AVG(wage) FROM wages WHERE year >= 1993 GROUP BY region",
     "variance": "SELECT VAR_POP(wage) FROM wages",
+    "standard deviation": "SELECT STDDEV(wage) FROM wages",
     "correlation": "SELECT CORR(wage, year) FROM wages",
 }
 WAGE, YEAR = Column("wage"), Column("year")
