@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from weir.errors import ClientTooOld, NotSignedIn, WeirError
+from weir.errors import ClientTooOld, NotOffered, NotSignedIn, WeirError
 from weir.portal import Portal
-from weir.tokens import Store, token_for
+from weir.tokens import Store, known_portals, token_for
 from weir.transport import Transport, origin_of
 from weir.version import VERSION
 
@@ -19,7 +19,7 @@ MOST_POLLS = 1000
 
 
 def login(
-    address: str,
+    address: str | None = None,
     token: str | None = None,
     *,
     scopes: Sequence[str] = SCOPES,
@@ -28,10 +28,11 @@ def login(
 ) -> Portal:
     """Sign in to a portal and return it.
 
-    The token is the one that is given, that of WEIR_TOKEN (for WEIR_PORTAL alone), or the one that was kept. Without
-    any, you are shown a code to type in the portal, which works without a browser here, and the token is kept.
+    The address is the one that is given, that of WEIR_PORTAL, or the only one that a token is kept for. The token is
+    the one that is given, that of WEIR_TOKEN (for WEIR_PORTAL alone), or the one that was kept. Without any, you are
+    shown a code to type in the portal, which works without a browser here, and the token is kept.
     """
-    origin = origin_of(address)
+    origin = origin_of(address or _only_portal())
     show = say or (lambda text: sys.stderr.write(f"{text}\n"))
     known = token or token_for(origin)
     if known is None:
@@ -44,6 +45,17 @@ def login(
     except WeirError:
         transport.close()
         raise
+
+
+def _only_portal() -> str:
+    known = known_portals()
+    if len(known) == 1:
+        return known[0]
+    if known:
+        raise NotOffered(
+            f"You are signed in to several portals. Name one: weir.login({known[0]!r}). Or set WEIR_PORTAL."
+        )
+    raise NotOffered('Which portal? Name it: weir.login("https://portal.example").')
 
 
 def logout(address: str) -> bool:

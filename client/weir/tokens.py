@@ -31,6 +31,12 @@ def token_for(origin: str) -> str | None:
     return Store().read(origin)
 
 
+def known_portals() -> list[str]:
+    """Return the portals that can be meant without naming one: that of the environment, or those with a kept token."""
+    given = os.environ.get("WEIR_PORTAL", "").strip()
+    return [given] if given else Store().origins()
+
+
 class Store:
     """The kept tokens, by origin."""
 

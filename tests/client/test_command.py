@@ -154,6 +154,21 @@ def test_which_portal(server, budget, said, monkeypatch):
     assert said("whoami", "--portal", server.address)[0] == 0
 
 
+def test_python_need_not_name_the_only_portal(server, budget, monkeypatch):
+    monkeypatch.delenv("WEIR_PORTAL")
+    with pytest.raises(weir.NotOffered, match="Which portal"):
+        weir.login()
+    Store().write(server.address, TOKEN)
+    with weir.login() as portal:
+        assert portal.transport.origin == server.address
+    Store().write("https://other.example", TOKEN)
+    with pytest.raises(weir.NotOffered, match="several portals"):
+        weir.login()
+    monkeypatch.setenv("WEIR_PORTAL", server.address)
+    with weir.login() as portal:
+        assert portal.transport.origin == server.address
+
+
 def test_a_token_from_a_pipe_is_kept_and_forgotten(server, budget, said, monkeypatch):
     monkeypatch.delenv("WEIR_TOKEN")
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{TOKEN}\n"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any
 
@@ -10,7 +9,7 @@ from weir import signin
 from weir.command.printed import Printed, UsageError, facts, table
 from weir.errors import NotSignedIn
 from weir.portal import Portal
-from weir.tokens import Store
+from weir.tokens import Store, known_portals
 from weir.transport import origin_of
 
 LONGEST_TOKEN = 200
@@ -23,14 +22,12 @@ def portal_of(options: Any) -> Portal:
 
 def address_of(given: str | None) -> str:
     """Return the address that was given, that of the environment, or the only one that a token is kept for."""
-    if address := given or os.environ.get("WEIR_PORTAL"):
-        return address
-    kept = Store().origins()
-    if len(kept) == 1:
-        return kept[0]
-    if kept:
+    known = [given] if given else known_portals()
+    if len(known) == 1:
+        return known[0]
+    if known:
         raise UsageError(
-            f"You are signed in to several portals. Name one: --portal {kept[0]}. Or set WEIR_PORTAL."
+            f"You are signed in to several portals. Name one: --portal {known[0]}. Or set WEIR_PORTAL."
         )
     raise UsageError("Which portal? Sign in first: weir login https://portal.example.")
 
