@@ -156,16 +156,17 @@ class Datasets:
     def __init__(self, transport: Transport, person: str, *, quiet: bool = False) -> None:
         self._transport, self._person, self._quiet = transport, person, quiet
         self._known: dict[str, Dataset] = {}
+        self._seen: set[str] = set()
 
     def __iter__(self) -> Iterator[Dataset]:
         for place, each in enumerate(self._transport.items("datasets/")):
             if place >= MOST_LISTED:
                 return
-            yield self._remembered(each)
+            yield self._listed(each)
 
     def search(self, text: str) -> list[Dataset]:
         """Return the datasets with these words in their title, summary or name."""
-        return [self._remembered(each) for each in self._transport.items("datasets/", text=text)]
+        return [self._listed(each) for each in self._transport.items("datasets/", text=text)]
 
     def __getitem__(self, name: str) -> Dataset:
         """Return a dataset by its name or id."""
@@ -201,16 +202,22 @@ class Datasets:
             made.upload(data, table or name)
         return made
 
+    def _listed(self, details: Mapping[str, Any]) -> Dataset:
+        """Return a dataset as a list has it: with less than it has when it is taken by its name."""
+        made = Dataset(self._transport, details, self._person, quiet=self._quiet)
+        self._seen.add(made.name)
+        return self._known.get(made.name, made)
+
     def _remembered(self, details: Mapping[str, Any]) -> Dataset:
         made = Dataset(self._transport, details, self._person, quiet=self._quiet)
         return self._known.setdefault(made.name, made)
 
     def _ipython_key_completions_(self) -> list[str]:
-        return list(self._known)
+        return sorted({*self._known, *self._seen})
 
     def __repr__(self) -> str:
-        known = f": {listed(self._known)}" if self._known else ""
-        return f"Datasets of {self._transport.origin}{known}"
+        names = self._ipython_key_completions_()
+        return f"Datasets of {self._transport.origin}{f': {listed(names)}' if names else ''}"
 
 
 def _is_id(text: str) -> bool:

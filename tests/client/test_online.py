@@ -77,7 +77,7 @@ class Site:
             "GET ": (200, {"name": "Weir", "api": "v1", "client": {"minimum": "0.1.0", "latest": "9.0"}}),
             "GET me/": (200, {"id": "p1", "name": "Ada"}),
             "GET datasets/": (200, {"items": [DATASET], "next": None}),
-            "GET datasets/d1/": (200, DATASET),
+            "GET datasets/d1/": (200, {**DATASET, "revision": 3}),
             "GET datasets/d1/schema/": (200, {"tables": [TABLE]}),
             "GET datasets/d1/mock/wages.parquet": (200, mock_file()),
             "GET budgets/": (200, {"items": self.budgets, "next": None}),
@@ -135,6 +135,13 @@ def test_signing_in_asks_who_one_is_and_whether_the_client_is_too_old(server, si
         signin.check_version({"client": {"minimum": "99.0"}})
     signin.check_version({"client": {"minimum": VERSION}})
     signin.check_version({})
+
+
+def test_a_dataset_has_all_its_details_also_after_a_list_of_all(portal):
+    assert [each.details.get("revision") for each in portal.datasets] == [None]
+    data = portal.datasets["wages"]
+    assert data.details["revision"] == 3
+    assert list(portal.datasets) == portal.datasets.search("wages") == [data]
 
 
 def test_a_dataset_by_its_name_with_its_tables_and_columns(server, portal):
