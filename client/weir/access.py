@@ -48,6 +48,10 @@ class Grant(Thing):
     def person(self) -> str:
         return str(self.details["person"])
 
+    @property
+    def person_id(self) -> str:
+        return str(self.details["person_id"])
+
     def revoke(self, reason: str) -> Grant:
         """End it, and cancel the person's work in progress. They read the reason."""
         self._transport.call("DELETE", self._address, body={"reason": reason})

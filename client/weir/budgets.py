@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from weir.access import Grant
+from weir.errors import NotFound
 from weir.things import Thing, checked_id
 from weir.transport import Transport
 
@@ -77,9 +79,12 @@ class BudgetVerbs:
         return f"datasets/{self.details['id']}/"
 
     @property
-    def promise(self) -> dict[str, Any]:
-        """What you have promised to everybody in the data, and what is left of it."""
-        return dict(self._transport.get(f"{self._owned}promise/"))
+    def promise(self) -> dict[str, Any] | None:
+        """What you have promised to everybody in the data, and what is left of it. None if you have not."""
+        try:
+            return dict(self._transport.get(f"{self._owned}promise/"))
+        except NotFound:
+            return None
 
     def protect(
         self,
@@ -108,9 +113,13 @@ class BudgetVerbs:
         found = self._transport.items("budgets/", dataset=str(self.details["id"]))
         return [Budget(self._transport, each) for each in found]
 
-    def give_budget(self, scientist: str, epsilon: float | None = None) -> Budget:
-        """Give a scientist with access a budget, by their id. Without `epsilon`, it is one of the equal budgets."""
-        body = {"scientist": checked_id(scientist), **({} if epsilon is None else {"epsilon": epsilon})}
+    def give_budget(self, scientist: Grant | str, epsilon: float | None = None) -> Budget:
+        """Give a scientist with access a budget. Without `epsilon`, it is one of the equal budgets.
+
+        `scientist`: their access, as in `dataset.grants`, or their id.
+        """
+        person = scientist.person_id if isinstance(scientist, Grant) else checked_id(scientist)
+        body = {"scientist": person, **({} if epsilon is None else {"epsilon": epsilon})}
         return Budget(self._transport, self._transport.create(f"{self._owned}budgets/", body).content)
 
     @property

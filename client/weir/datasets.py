@@ -8,7 +8,7 @@ from typing import Any
 
 from weir import cards
 from weir.asking import Online, Written
-from weir.budgets import BudgetVerbs
+from weir.budgets import Budget, BudgetVerbs
 from weir.declarations import listed, nearest, table_from_json
 from weir.errors import NoSuchName, NotFound, NotOffered
 from weir.owning import OwnerVerbs
@@ -71,8 +71,14 @@ class Dataset(OwnerVerbs, BudgetVerbs):
         return str(self.details["title"])
 
     @property
-    def budget(self) -> dict[str, Any]:
-        """Your own open budget: its epsilon, and `share_used`. Empty if you have none."""
+    def budget(self) -> Budget | None:
+        """Your own open budget, as it is now. None if you have none."""
+        self._budget = None
+        return Budget(self._transport, self._own_budget) if self._own_budget else None
+
+    @property
+    def _own_budget(self) -> dict[str, Any]:
+        """Your own open budget, as it was read first: its id and tables do not change."""
         if self._budget is None:
             own = self._transport.items("budgets/", dataset=self.id, scientist=self._person)
             found = next((each for each in own if not each.get("closed_at")), None)
@@ -83,7 +89,7 @@ class Dataset(OwnerVerbs, BudgetVerbs):
     def tables(self) -> Tables:
         """The tables that are published, as your budget lets you ask about them."""
         if self._tables is None:
-            declared = self.budget.get("tables") or self.declared
+            declared = self._own_budget.get("tables") or self.declared
             source = self.source
             specs = [table_from_json(each) for each in declared]
             self._tables = Tables({spec.name: Table(Scope(spec, source)) for spec in specs})
@@ -97,7 +103,7 @@ class Dataset(OwnerVerbs, BudgetVerbs):
     @property
     def source(self) -> Online:
         """What its questions are asked with."""
-        return Online(self._transport, self.details, str(self.budget.get("id", "")), quiet=self._quiet)
+        return Online(self._transport, self.details, str(self._own_budget.get("id", "")), quiet=self._quiet)
 
     def __getitem__(self, name: str) -> Any:
         """Return a table by its name or, if there is only one table, one of its columns."""

@@ -26,12 +26,10 @@ def cast():
 
 def test_from_a_promise_to_an_answer(live: SimpleNamespace, cast, capsys, monkeypatch):
     with signed_in(live, (cast.owner, GIVER), (cast.scientist, AUTHOR)) as (owner, scientist):
-        wages = owner.datasets["wages"]
-        promised = wages.protect(epsilon=20.0, people=30, scientists=2, constants=["region"])
-        assert promised["epsilon"] == 20.0
-        budget = wages.give_budget(str(cast.scientist.pk), 5.0)
-        assert budget.change(6.0).epsilon == pytest.approx(6.0)
-        data = scientist.datasets["wages"]
+        assert scientist.datasets["wages"].budget is None
+        wages = promised(owner, cast)
+        data = scientist.datasets["wages"].refresh()
+        assert (data.budget.epsilon, data.budget.share_used) == (pytest.approx(6.0), 0.0)
         wage = data["wage"]
         question = np.mean(wage[data["year"] >= 1991].clip(0, 2000))
         assert 0 < float(question.mock()) < 2000
@@ -40,6 +38,7 @@ def test_from_a_promise_to_an_answer(live: SimpleNamespace, cast, capsys, monkey
         answer = question.release(share=0.2)
         assert 0 <= float(answer) <= 2000
         assert answer.record
+        assert data.budget.share_used == pytest.approx(price.share)
         assert question.price(share=0.2).is_free
         assert float(question.release(share=0.2)) == float(answer)
         counted = data.tables["wages"].groupby("region").count_people().release(share=0.1)
@@ -55,6 +54,20 @@ def test_from_a_promise_to_an_answer(live: SimpleNamespace, cast, capsys, monkey
         assert wages.budgets[0].close("The project has ended.").details["closed_at"]
         with pytest.raises(weir.WeirError):
             question.release(share=0.2)
+
+
+def promised(owner, cast):
+    """The owner's dataset with a promise, of which the scientist has a budget."""
+    wages = owner.datasets["wages"]
+    assert wages.promise is None
+    made = wages.protect(epsilon=20.0, people=30, scientists=2, constants=["region"])
+    assert wages.promise == made
+    assert made["epsilon"] == 20.0
+    with pytest.raises(weir.NotFound, match="not an id"):
+        wages.give_budget(cast.scientist.email)
+    budget = wages.give_budget(wages.grants[0], 5.0)
+    assert budget.change(6.0).epsilon == pytest.approx(6.0)
+    return wages
 
 
 def asked_by_command(live, cast, capsys, monkeypatch):
