@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from weir.errors import NotOffered, Refused
+from weir.releases import Release
 from weir.results import Results
 from weir.runs import Run
 from weir.things import Thing
@@ -115,12 +116,21 @@ class CodeRequest(Thing):
     @property
     def results(self) -> Results:
         """What was released of the last run on private data."""
+        return self._last_run.results
+
+    @property
+    def release(self) -> Release | None:
+        """The decision about the outputs of the last run on private data. Its `record` says how they were made."""
+        return self._last_run.release
+
+    @property
+    def _last_run(self) -> Run:
         run = self._private_run()
         if run is None:
             raise NotOffered(
                 "It has not been run on private data. Wait for its verdict and run it: request.wait()."
             )
-        return run.results
+        return run
 
     def _private_run(self) -> Run | None:
         """Return the last run of the version that was submitted last."""
@@ -142,8 +152,7 @@ class CodeRequest(Thing):
         latest = self.details.get("latest")
         said = [each.get("comment") or "" for each in self.version.reviews] if latest else []
         return (
-            " ".join(filter(None, [str(self.details.get("state_reason") or ""), *said]))
-            or "No reason was given."
+            " ".join(filter(None, [str(self._detail("state_reason") or ""), *said])) or "No reason was given."
         )
 
     def withdraw(self) -> CodeRequest:

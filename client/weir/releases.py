@@ -84,12 +84,12 @@ class Release(Thing):
     @property
     def outputs(self) -> list[Output]:
         """The files that you may open: all of them as a reviewer, otherwise those released to you."""
-        return [Output(self._transport, each) for each in self.details["outputs"]]
+        return [Output(self._transport, each) for each in self._detail("outputs") or ()]
 
     @property
     def results(self) -> Results:
         """The files that you may open, as Python objects by name."""
-        return Results(self._transport, self.details["outputs"])
+        return Results(self._transport, self._detail("outputs") or ())
 
     @property
     def record(self) -> dict[str, Any]:

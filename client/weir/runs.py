@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from weir.errors import Gone, NotOffered, Refused, RunFailed
+from weir.releases import Release
 from weir.results import Results
 from weir.things import Thing
 from weir.waiting import Wait, waited
@@ -62,6 +63,7 @@ class Run(Thing):
         if self.state != "succeeded":
             raise self.failure()
         if released:
+            self._detail("release")
             self.details = self._waited(
                 _is_decided, lambda _: "its outputs wait to be checked", is_held=False
             )
@@ -101,8 +103,17 @@ class Run(Thing):
             self._check_released()
         return Results(self._transport, list(self._transport.items(f"{self._address}outputs/")))
 
+    @property
+    def release(self) -> Release | None:
+        """The decision about its outputs, with the record of how they were made. None if there are no outputs."""
+        release = self._detail("release")
+        if release is None:
+            return None
+        found = self._transport.get(f"releases/{release['id']}/")
+        return Release(self._transport, found, quiet=self._quiet)
+
     def _check_released(self) -> None:
-        release = self.details.get("release") or {}
+        release = self._detail("release") or {}
         state = str(release.get("state", "released"))
         if state in UNDECIDED:
             raise NotOffered(

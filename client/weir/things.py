@@ -43,6 +43,12 @@ class Thing:
         self.details = dict(self._transport.get(self._address))
         return self
 
+    def _detail(self, name: str) -> Any:
+        """Return a detail. Lists leave some out: with these, the object is read when the first is needed."""
+        if name not in self.details:
+            self.refresh()
+        return self.details.get(name)
+
     def _act(self: T, step: str, body: Mapping[str, Any] | None = None) -> T:
         """Take a step that answers with the object as it is now."""
         self.details = dict(self._transport.post(f"{self._address}{step}/", body).content)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from weir.runs import Run
 from weir.things import Thing, Things, checked_id
 
 
@@ -16,6 +17,11 @@ class Comment(Thing):
     @property
     def text(self) -> str:
         return str(self.details["text"])
+
+    @property
+    def author(self) -> str:
+        """Who wrote it; “a reviewer” if you may not know which."""
+        return str((self.details.get("author") or {}).get("name") or "a reviewer")
 
     @property
     def line(self) -> int | None:
@@ -84,6 +90,13 @@ class Version(Thing):
         return list(self.details["findings"])
 
     @property
+    def mock_run(self) -> Run | None:
+        """The author's last run of this code on mock data, with its results and log. None if there was none."""
+        run = self.details.get("mock_run")
+        found = self._transport.get(f"runs/{run}/") if run else None
+        return Run(self._transport, found, quiet=self._quiet) if found else None
+
+    @property
     def reviews(self) -> list[dict[str, Any]]:
         """The verdicts that you may read."""
         return list(self.details["reviews"])
@@ -115,9 +128,7 @@ class Version(Thing):
         """Say that you are reading it. The author sees that the review has begun."""
         return self._act("begin")
 
-    def approve(
-        self, *, runs: int | None = None, days: int | None = None, comment: str = ""
-    ) -> dict[str, Any]:
+    def approve(self, *, runs: int | None = None, days: int | None = None, comment: str = "") -> Version:
         """Approve the code that you have read, for a number of runs and days. Without them, for what the policy allows.
 
         The last approval that is needed allows the runs.
@@ -125,19 +136,18 @@ class Version(Thing):
         scope = {name: value for name, value in (("runs", runs), ("days", days)) if value is not None}
         return self._judged("approve", comment, **scope)
 
-    def reject(self, reason: str) -> dict[str, Any]:
+    def reject(self, reason: str) -> Version:
         """Reject the request. The author reads the reason."""
         return self._judged("reject", reason)
 
-    def request_changes(self, reason: str) -> dict[str, Any]:
+    def request_changes(self, reason: str) -> Version:
         """Ask the author for changes. They read what you write."""
         return self._judged("request_changes", reason)
 
-    def _judged(self, verdict: str, comment: str, **scope: int) -> dict[str, Any]:
+    def _judged(self, verdict: str, comment: str, **scope: int) -> Version:
         body = {"seen": self.details["sha256"], "verdict": verdict, "comment": comment, **scope}
-        given = dict(self._transport.create(f"{self._address}review/", body).content)
-        self.refresh()
-        return given
+        self._transport.create(f"{self._address}review/", body)
+        return self.refresh()
 
     def __repr__(self) -> str:
         return f"Version: {self.number} of {self.details['title']}"

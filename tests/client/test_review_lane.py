@@ -46,7 +46,8 @@ def test_from_a_function_to_its_results(live: SimpleNamespace, cast):
             version = item.version.begin()
             assert version.code == main.source
             version.comment("Why 1991?", line=1)
-            assert version.approve(runs=2, days=30)["verdict"] == "approve"
+            assert version.mock_run.results["answer.json"]["since"] == 1991
+            assert [each["verdict"] for each in version.approve(runs=2, days=30).reviews] == ["approve"]
             for output in checked(owner, request).outputs:
                 assert output.preview().kind in {"json", "table"}
                 output.release()
@@ -56,6 +57,7 @@ def test_from_a_function_to_its_results(live: SimpleNamespace, cast):
         assert request.results["answer.json"] == {"since": 1991, "regions": 3}
         assert request.results["means.parquet"].column("region").to_pylist() == ["east", "north", "west"]
         assert release.record["lane"]
+        assert request.release.record["release"] == release.id
         assert [comment.text for comment in request.version.comments] == ["Why 1991?"]
         release.recall("A file was wrong.")
         with pytest.raises(weir.Gone, match="recalled"):

@@ -12,6 +12,7 @@ import weir
 from runner.contract import CloseCode
 from tests.client.portal_double import Told, double, problem
 from weir import waiting
+from weir.releases import Release
 from weir.results import Picture
 from weir.runs import REASONS, Run
 from weir.transport import Transport
@@ -132,6 +133,21 @@ def test_results_that_are_not_released_say_why(server, portal, state, error, wor
     run = Run(portal, details("succeeded", release={"id": "r1", "state": state}))
     with pytest.raises(error, match=words):
         _ = run.results
+
+
+def test_what_a_list_leaves_out_is_read_when_it_is_needed(server, portal):
+    held = details("succeeded", release={"id": "r1", "state": "held"})
+    decided = details("succeeded", release={"id": "r1", "state": "released"})
+    listed = {name: value for name, value in held.items() if name not in {"release", "waits"}}
+    told = {"id": "r1", "title": "Means", "state": "released", "outputs": [{"id": "1", "name": "a.json"}]}
+    routes(server, [held, decided], **{"releases/r1/": Told(200, told)})
+    run = Run(portal, listed, quiet=True).wait(released=True)
+    assert run.details == decided
+    assert run.release.state == "released"
+    assert Run(portal, details("succeeded")).release is None
+    brief = {name: value for name, value in told.items() if name != "outputs"}
+    assert [each.name for each in Release(portal, brief).outputs] == ["a.json"]
+    assert list(Release(portal, brief).results) == ["a.json"]
 
 
 def table():
