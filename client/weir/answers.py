@@ -169,7 +169,8 @@ class Answer(np.lib.mixins.NDArrayOperatorsMixin):
         )
 
     def _repr_html_(self) -> str:
-        return cards.answer(f"{self._prefix}{self.text}", self._names, self._lines(), self._below)
+        figures = cards.table(self._names, self._lines())
+        return cards.card(f"{self._prefix}{self.text}", figures, cards.sentences(self._below))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -15,7 +15,10 @@ class TopUp(Thing):
     """A request for a larger budget."""
 
     path = "top-ups/"
-    shown = ("state", "scientist", "epsilon", "reason", "note", "created_at")
+    shown = ("reason", "decision_note", "created_at")
+
+    def __repr__(self) -> str:
+        return f"TopUp: ε = {float(self.details['epsilon']):.3g} for {self.details['scientist']['name']}, {self.state}"
 
     def grant(self, note: str = "") -> TopUp:
         """Enlarge the budget as asked."""
@@ -33,7 +36,7 @@ class Budget(Thing):
     """
 
     path = "budgets/"
-    shown = ("dataset_title", "scientist", "epsilon", "mode", "share_used", "created_at", "closed_at")
+    shown = ("dataset_title", "mode", "created_at", "closed_at")
 
     @property
     def epsilon(self) -> float:

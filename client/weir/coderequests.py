@@ -32,7 +32,7 @@ class CodeRequest(Thing):
     """
 
     path = "requests/"
-    shown = ("title", "state", "turn", "dataset", "author", "created_at")
+    shown = ("turn", "dataset", "author", "created_at")
 
     @property
     def title(self) -> str:

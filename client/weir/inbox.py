@@ -14,8 +14,6 @@ from weir.releases import Release
 from weir.transport import API, Transport
 from weir.versions import Version
 
-MOST_SHOWN = 50
-
 
 class InboxItem:
     """One thing that waits. Take its object: `.version`, `.release`, `.access`, `.top_up` or `.request`."""
@@ -113,7 +111,7 @@ class Inbox:
         return f"Inbox: {words or 'nothing waits for you'}"
 
     def _repr_html_(self) -> str:
-        lines = [
-            (each.kind, each.title, each.who, each.details["since"]) for each in self._items[:MOST_SHOWN]
-        ]
-        return cards.facts(repr(self), [(kind, " · ".join(map(str, rest))) for kind, *rest in lines])
+        lines = [(each.kind, each.title, each.who, cards.brief(each.details["since"])) for each in self]
+        return cards.card(
+            repr(self), cards.table(("kind", "title", "whose", "since"), lines) if lines else ""
+        )

@@ -93,19 +93,27 @@ class PrivateTable(Thing):
         return f"PrivateTable: {self.name}, {self.details['rows']:,} rows"
 
     def _repr_html_(self) -> str:
+        names = ("column", "type", "bounds or values", "unit", "cells outside", "confirmed")
         lines = [
             (
                 name,
-                each["type"],
-                each["lower"],
-                each["upper"],
+                "the person" if each["is_person"] else each["type"],
+                _declared(each),
                 each["unit"],
-                "yes" if each["confirmed"] else "no",
+                (each.get("misfits") or {}).get("outside") or "",
+                cards.brief(each["confirmed"]),
             )
             for name, each in self.columns.items()
         ]
-        head = ("column", "type", "lower", "upper", "unit", "confirmed")
-        return cards.facts(repr(self), []) + cards.table(head, lines)
+        return cards.card(repr(self), cards.table(names, lines))
+
+
+def _declared(column: Mapping[str, Any]) -> str:
+    """Return a column's bounds or values in words."""
+    if column["categories"]:
+        return listed(column["categories"])
+    lower, upper = column["lower"], column["upper"]
+    return "" if lower is None or upper is None else f"{cards.brief(lower)} to {cards.brief(upper)}"
 
 
 Own = TypeVar("Own", bound="OwnerVerbs")

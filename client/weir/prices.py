@@ -7,6 +7,9 @@ from typing import Any
 
 from weir import cards
 
+MANY = 10.0
+"""From this many budgets on, a share is shown without its decimals."""
+
 
 class Price:
     """What an answer would cost, and the error to expect. Nothing has been spent."""
@@ -49,24 +52,52 @@ class Price:
     @property
     def facts(self) -> list[tuple[str, str]]:
         """The price in words."""
-        error = "known only to the data" if self.error is None else f"± {self.error:.6g}"
-        found = [
+        error = (
+            "depends on the data, and comes with the answer" if self.error is None else f"± {self.error:.6g}"
+        )
+        return [
             ("error (95 % interval)", error),
+            *self._on_mock,
             ("ε of this answer", f"{self.epsilon:.3g}"),
-            ("share of the budget", "nothing: you have this answer" if self.is_free else f"{self.share:.2%}"),
-            ("share left", f"{self.share_left:.2%}"),
-            ("questions like this that it pays for", f"{self.more_like_this:,}"),
+            (
+                "share of the budget",
+                "nothing: you have this answer" if self.is_free else _percent(self.share),
+            ),
+            ("share left", _percent(self.share_left)),
+            ("questions like this", f"{self.more_like_this:,} can be asked"),
         ]
+
+    @property
+    def notes(self) -> list[str]:
+        """What to know before the question is asked, in sentences."""
         sentences = [str(self.details.get(name) or "") for name in ("unaffordable", "counting", "beyond")]
-        return [*found, *(("", sentence) for sentence in sentences if sentence)]
+        return [sentence for sentence in sentences if sentence]
+
+    @property
+    def _on_mock(self) -> list[tuple[str, str]]:
+        """How the question came out when the portal tried it on the mock data, if only the data knows the error."""
+        tried = self.details.get("on_mock") or {}
+        if not tried:
+            return []
+        if not tried["figures"]:
+            return [("on the mock data", "too few rows to try it")]
+        names = {figure["name"] for figure in tried["figures"]}
+        return [
+            (
+                ", ".join(
+                    ["on the mock data", *figure["key"], *([figure["name"]] if len(names) > 1 else [])]
+                ),
+                _outcome(figure, int(tried["tries"])),
+            )
+            for figure in tried["figures"]
+        ]
 
     def __repr__(self) -> str:
-        return "\n".join(
-            [self.text, *(f"  {name}: {value}" if name else f"  {value}" for name, value in self.facts)]
-        )
+        lines = [*(f"{name}: {value}" for name, value in self.facts), *self.notes]
+        return "\n".join([self.text, *(f"  {line}" for line in lines)])
 
     def _repr_html_(self) -> str:
-        return cards.facts(self.text, self.facts)
+        return cards.facts(self.text, self.facts, cards.sentences(self.notes))
 
 
 class Prices(dict[str, Price]):
@@ -77,5 +108,20 @@ class Prices(dict[str, Price]):
         return sum(0.0 if price.is_free else price.share for price in self.values())
 
     def _repr_html_(self) -> str:
-        pairs = [(name, f"{price.share:.2%}") for name, price in self.items()]
-        return cards.facts("Shares of the budget", [*pairs, ("together", f"{self.share:.2%}")])
+        pairs = [
+            (name, "nothing" if price.is_free else _percent(price.share)) for name, price in self.items()
+        ]
+        return cards.facts("Shares of the budget", [*pairs, ("together", _percent(self.share))])
+
+
+def _percent(share: float) -> str:
+    return f"{share:,.0%}" if share >= MANY else f"{share:.2%}"
+
+
+def _outcome(figure: Mapping[str, Any], tries: int) -> str:
+    """Return what became of a figure in tries on the mock data: half the width of its interval, or noise alone."""
+    if not figure["released"]:
+        return "lost in noise"
+    often = f"in {figure['released']} of {tries} tries"
+    half = figure["half_width_95"]
+    return often if half is None else f"± {half:.3g} {often}"

@@ -21,17 +21,51 @@ class Preview:
     content: Mapping[str, Any]
 
     def _repr_html_(self) -> str:
-        return cards.facts(f"Preview: {self.kind}", self.content.items())
+        return cards.card(f"Preview: {self.kind}", self._shown, cards.sentences([self._place]))
+
+    @property
+    def _shown(self) -> str:
+        """The part itself, all of it: what is in it counts as looked at."""
+        if self.kind == "table":
+            names = [_cell(column["name"]) for column in self.content["columns"]]
+            rows = [[_cell(cell) for cell in row] for row in self.content["rows"]]
+            return cards.table(names, rows, most=len(rows))
+        if self.kind == "image":
+            return cards.picture(str(self.content["png_base64"]), "preview")
+        return cards.text(str(self.content.get("text", "")))
+
+    @property
+    def _place(self) -> str:
+        """Which part of the file it is, and how to see the others."""
+        found = self.content
+        if self.kind == "table":
+            size = f"The table has {found['total_rows']:,} rows and {found['total_columns']:,} columns."
+            more = [
+                f"{found[f'page_{name}']:,} {name} are a page: preview({name}=2) has the second one."
+                for name in ("rows", "columns")
+                if found[f"total_{name}"] > found[f"page_{name}"]
+            ]
+            return " ".join([size, *more])
+        if int(found.get("parts") or 1) > 1:
+            return f"Part {found['part']} of {found['parts']}. See another one: preview(part={found['part'] + 1})."
+        return ""
+
+
+def _cell(cell: Any) -> str:
+    """Return a cell as text; a long one as its beginning."""
+    if isinstance(cell, Mapping):
+        return f"{cell['text']}… ({cell['characters']:,} characters)"
+    return "" if cell is None else str(cell)
 
 
 class Output(Thing):
     """A file that a run wrote, as a reviewer sees it.
 
-    output.preview(rows=101), output.release(), output.withhold("A cell of 2 people.")
+    output.preview(), output.release(), output.withhold("A cell of 2 people.")
     """
 
     path = "outputs/"
-    shown = ("name", "type", "bytes", "check")
+    shown = ("type", "bytes")
 
     @property
     def name(self) -> str:
@@ -48,9 +82,10 @@ class Output(Thing):
         return list((self.details.get("check") or {}).get("checks", []))
 
     def preview(self, **place: int | bool) -> Preview:
-        """Look at a part of it: rows= and columns= are the first ones to show, row= and column= show one cell.
+        """Look at a part of it. What you have looked at is recorded.
 
-        What you have looked at is recorded.
+        Of a table, rows= and columns= are the numbers of pages, and row= and column= show one cell. Of a text, a long
+        cell or a picture, part= is the number of the part. contrast=True shows small differences between colours.
         """
         query = {name: str(value).lower() for name, value in place.items()}
         found = self._transport.call("GET", f"{self._address}preview/", query=query).content
@@ -63,6 +98,14 @@ class Output(Thing):
     def withhold(self, comment: str = "") -> Output:
         """Mark it as not to be released."""
         return self._act("verdict", {"verdict": "withhold", "comment": comment})
+
+    def _repr_html_(self) -> str:
+        lines = [("✓" if each["ok"] else "!", each["name"], each["text"]) for each in self.checks]
+        unseen = ", ".join((self.details.get("check") or {}).get("not_shown", []))
+        seen = f"Nobody has looked at: {unseen}." if unseen else ""
+        return cards.facts(
+            repr(self), self._facts, cards.table((), lines) if lines else "", cards.sentences([seen])
+        )
 
     def load(self) -> Any:
         """Download it and return what it holds, if the dataset's policy lets reviewers download held files."""
@@ -79,7 +122,7 @@ class Release(Thing):
     """
 
     path = "releases/"
-    shown = ("title", "state", "turn", "author", "created_at", "expires_at", "comment")
+    shown = ("turn", "author", "created_at", "expires_at", "comment")
 
     @property
     def outputs(self) -> list[Output]:

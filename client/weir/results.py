@@ -6,7 +6,6 @@ import base64
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,7 @@ class Picture(bytes):
 
     def _repr_html_(self) -> str:
         kind = MEDIA_TYPES.get(suffix_of(self.name), "image/png")
-        data = base64.b64encode(self).decode()
-        return f'<img alt="{escape(self.name)}" src="data:{kind};base64,{data}" style="max-width:100%">'
+        return cards.picture(base64.b64encode(self).decode(), self.name, kind)
 
     def __repr__(self) -> str:
         return f"Picture: {self.name}, {len(self):,} bytes"

@@ -114,7 +114,7 @@ class Submission:
         return f"Submission: {MAIN} for {self.dataset['name']}{sent}"
 
     def _repr_html_(self) -> str:
-        return cards.facts(repr(self), [("source", self.source), *self.parameters.items()])
+        return cards.facts(repr(self), self.parameters.items(), cards.code(self.source))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from weir.errors import NotFound
 from weir.transport import Transport
 
 MOST_LISTED = 10_000
-SHOWN_CHARACTERS = 200
 
 
 class Thing:
@@ -59,8 +58,11 @@ class Thing:
         return f"{type(self).__name__}: {title}{', ' if self.state else ''}{self.state}"
 
     def _repr_html_(self) -> str:
-        pairs = [(name, _brief(self.details[name])) for name in self.shown if self.details.get(name)]
-        return cards.facts(repr(self), pairs)
+        return cards.facts(repr(self), self._facts)
+
+    @property
+    def _facts(self) -> list[tuple[str, object]]:
+        return [(name, self.details[name]) for name in self.shown if self.details.get(name)]
 
 
 T = TypeVar("T", bound=Thing)
@@ -101,8 +103,3 @@ def checked_id(text: str) -> str:
         raise NotFound(
             f"“{str(text)[:80]}” is not an id. Ids look like 0a1b2c3d-… and are listed by iterating."
         ) from None
-
-
-def _brief(value: Any) -> str:
-    text = value.get("title") or value.get("name") if isinstance(value, Mapping) else value
-    return str(text)[:SHOWN_CHARACTERS]

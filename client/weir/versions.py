@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from weir import cards
 from weir.runs import Run
 from weir.things import Thing, Things, checked_id
 
@@ -12,7 +13,7 @@ class Comment(Thing):
     """A comment on a version, or a reply."""
 
     path = "comments/"
-    shown = ("text", "line", "author", "created_at", "resolved_at")
+    shown = ("line", "author", "created_at", "resolved_at")
 
     @property
     def text(self) -> str:
@@ -60,17 +61,7 @@ class Version(Thing):
     """
 
     path = "versions/"
-    shown = (
-        "title",
-        "number",
-        "author",
-        "purpose",
-        "context",
-        "outputs",
-        "parameters",
-        "environment",
-        "sha256",
-    )
+    shown = ("author", "purpose", "context", "outputs", "parameters", "environment", "created_at", "sha256")
 
     @property
     def number(self) -> int:
@@ -148,6 +139,14 @@ class Version(Thing):
         body = {"seen": self.details["sha256"], "verdict": verdict, "comment": comment, **scope}
         self._transport.create(f"{self._address}review/", body)
         return self.refresh()
+
+    def _repr_html_(self) -> str:
+        said = [
+            f"{each['reviewer']['name'] if each.get('reviewer') else 'A reviewer'}: "
+            f"{each['verdict'].replace('_', ' ')}. {each['comment']}"
+            for each in self.reviews
+        ]
+        return cards.facts(repr(self), self._facts, cards.code(self.code), cards.sentences(said))
 
     def __repr__(self) -> str:
         return f"Version: {self.number} of {self.details['title']}"
