@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from django.db.models import prefetch_related_objects
 
 from datasets.columns import ColumnPlan, ColumnStore, stored
 from datasets.models import Column, Revision, Table
@@ -26,8 +27,8 @@ BOOLEAN_LABELS = ("0", "1")
 
 def specs_of(revision: Revision, constants: list[str]) -> dict[str, TableSpec]:
     """Return each table of a revision, as queries are checked against it."""
-    tables = revision.tables.prefetch_related("columns")
-    return {table.name: spec_of(table, constants) for table in tables}
+    prefetch_related_objects([revision], "tables__columns")
+    return {table.name: spec_of(table, constants) for table in revision.tables.all()}
 
 
 def spec_of(table: Table, constants: list[str]) -> TableSpec:

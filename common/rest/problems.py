@@ -182,7 +182,7 @@ def flat(detail: Any, place: str = "") -> dict[str, list[str]]:
     while waiting and len(found) < ERRORS_SHOWN:
         where, item = waiting.pop(0)
         if isinstance(item, dict):
-            waiting += [(_joined(where, str(name)), below) for name, below in item.items()]
+            waiting += [(_joined(where, name), below) for name, below in item.items()]
         elif isinstance(item, list) and any(isinstance(below, dict | list) for below in item):
             waiting += [(f"{where}[{number}]", below) for number, below in enumerate(item) if below]
         else:
@@ -190,7 +190,9 @@ def flat(detail: Any, place: str = "") -> dict[str, list[str]]:
     return found
 
 
-def _joined(place: str, name: str) -> str:
+def _joined(place: str, name: str | int) -> str:
     if name == "non_field_errors":
         return place
+    if isinstance(name, int):
+        return f"{place}[{name}]"
     return f"{place}.{name}" if place else name

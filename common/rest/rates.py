@@ -18,6 +18,7 @@ RATES = {
     "prices": 240,
     "streams": 60,
     "questions": 60,
+    "batches": 20,
     "mock_runs": 20,
     "sign_in": 10,
     "failed": 60,

@@ -44,7 +44,7 @@ class PortalItem(Item):
     limits = LimitsItem()
 
 
-FEATURES = ["answers", "events", "idempotency", "review", "tokens", "uploads", "wait"]
+FEATURES = ["answers", "batches", "events", "idempotency", "review", "tokens", "uploads", "wait"]
 
 
 class Portal(Endpoint):

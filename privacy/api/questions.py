@@ -95,7 +95,7 @@ class TrialItem(Item):
     figures = TriedFigure(many=True, help_text="Empty if there are too few rows.")
 
 
-class PriceItem(Item):
+class QuotedItem(Item):
     """What a question would cost, and the error to expect."""
 
     question = serializers.CharField(help_text="In words.")
@@ -121,6 +121,11 @@ class PriceItem(Item):
     stored_answer_id = serializers.UUIDField(
         allow_null=True, help_text="An answer that you have and would get at no cost."
     )
+
+
+class PriceItem(QuotedItem):
+    """What a question would cost, and a trial if that is all that can be said of its error."""
+
     on_mock = TrialItem(allow_null=True, help_text="A trial, where the error is not known.")
 
 
@@ -171,9 +176,8 @@ class BudgetPrice(Endpoint):
         with heavy_views.turn(heavy_views.COMPUTING, call):
             budget = the_budget(call, pk)
             quote, _ = _quoted(call, budget, fields)
-            stored, trial = questions.stored(budget, quote), trials.tried(quote, budget.promise)
-            found = {"stored_answer_id": stored.pk if stored else None, "on_mock": _tried(trial)}
-            return {**_price(quote), **found}
+            trial = trials.tried(quote, budget.promise)
+            return {**price_of(quote, questions.stored(budget, quote)), "on_mock": _tried(trial)}
 
 
 class BudgetTrial(Endpoint):
@@ -224,16 +228,21 @@ class BudgetAnswers(Endpoint):
 
 def _quoted(call: Call, budget: models.Budget, fields: Mapping[str, Any]) -> tuple[questions.Quote, str]:
     """Read and price the question of a body; return its SQL too."""
-    goal = {name: fields[name] for name in PRICES if fields.get(name) is not None}
     with _placed():
         declared = questions.declarations_of(budget)
-        query, text = _query(budget, fields, declared)
-        return questions.quote(budget, query, by=call.user, declared=declared, **goal), text
+        query, text = query_of(budget, fields, declared)
+        return questions.quote(budget, query, by=call.user, declared=declared, **price_in(fields)), text
 
 
-def _query(
+def price_in(fields: Mapping[str, Any]) -> dict[str, float]:
+    """Return the prices that a body gives: one of them, or the service refuses it."""
+    return {name: fields[name] for name in PRICES if fields.get(name) is not None}
+
+
+def query_of(
     budget: models.Budget, fields: Mapping[str, Any], declared: questions.Declarations
 ) -> tuple[Query, str]:
+    """Read the question of a body; return its SQL too."""
     if "sql" in fields:
         return questions.read_sql(budget, fields["sql"], declared), fields["sql"]
     return wire.decode(fields["query"]), ""
@@ -247,12 +256,20 @@ def _placed() -> Iterator[None]:
     except QueryRefused as refused:
         raise Invalid(str(refused), place=refused.place) from refused
     except Refused as refused:
-        if place := getattr(refused.__cause__, "place", ""):
+        if place := place_of(refused):
             raise Invalid(str(refused), place=place) from refused
         raise
 
 
-def _price(quote: questions.Quote) -> dict[str, Any]:
+def place_of(refused: BaseException | None) -> str:
+    """Return where a question is wrong, as the engine has said it, or ""."""
+    while refused is not None and not getattr(refused, "place", ""):
+        refused = refused.__cause__
+    return str(getattr(refused, "place", ""))
+
+
+def price_of(quote: questions.Quote, stored: models.Answer | None) -> dict[str, Any]:
+    """Return a price as answers of the API have it. `stored`: the answer that the scientist has already."""
     return {
         "question": words.say(quote.query),
         "half_width_95": quote.half_width,
@@ -266,6 +283,7 @@ def _price(quote: questions.Quote) -> dict[str, Any]:
         "share_left": quote.left / CAP,
         "more_like_this": quote.more_like_this,
         "unaffordable": quote.unaffordable,
+        "stored_answer_id": stored.pk if stored else None,
         **caps_in_words.facts(quote.query, quote.spec),
     }
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from privacy.api import answers, budgets, promises, questions, top_ups
+from privacy.api import answers, batches, budgets, promises, questions, top_ups
 
 urlpatterns = [
     path("budgets/", budgets.Budgets.as_view(), name="budgets"),
@@ -11,6 +11,9 @@ urlpatterns = [
     path("budgets/<uuid:pk>/price/", questions.BudgetPrice.as_view(), name="budget_price"),
     path("budgets/<uuid:pk>/trial/", questions.BudgetTrial.as_view(), name="budget_trial"),
     path("budgets/<uuid:pk>/answers/", questions.BudgetAnswers.as_view(), name="budget_answers"),
+    path("budgets/<uuid:pk>/batches/", batches.BudgetBatches.as_view(), name="budget_batches"),
+    path("budgets/<uuid:pk>/batches/price/", batches.BudgetBatchPrice.as_view(), name="budget_batch_price"),
+    path("batches/<uuid:pk>/", batches.Batch.as_view(), name="batch"),
     path("budgets/<uuid:pk>/top-ups/", top_ups.BudgetTopUps.as_view(), name="budget_top_ups"),
     path("answers/", answers.Answers.as_view(), name="answers"),
     path("answers/<uuid:pk>/", answers.Answer.as_view(), name="answer"),

@@ -1,6 +1,6 @@
 """Automatic answers: the promise for a dataset, scientists' budgets, every charge, and every answer."""
 
-from privacy.models.answers import Answer, AnswerQuerySet
+from privacy.models.answers import Answer, AnswerQuerySet, Batch
 from privacy.models.budgets import Budget, BudgetQuerySet, LedgerLine, TopUp
 from privacy.models.promises import DOUBLED_FOR, EXTENDED_LIMIT, THRESHOLD_ANSWERS, Promise, new_key
 
@@ -10,6 +10,7 @@ __all__ = [
     "THRESHOLD_ANSWERS",
     "Answer",
     "AnswerQuerySet",
+    "Batch",
     "Budget",
     "BudgetQuerySet",
     "LedgerLine",

@@ -1,7 +1,9 @@
-"""Questions that were asked, and their answers."""
+"""Questions that were asked, alone or in a batch, and their answers."""
 
 from typing import ClassVar
 
+import pgtrigger
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -10,6 +12,7 @@ from accounts.models import User
 from common.models import BaseModel
 from datasets.models import Revision
 from privacy.models.budgets import Budget, LedgerLine
+from privacy.models.promises import IMMUTABLE
 
 
 class AnswerQuerySet(models.QuerySet["Answer"]):
@@ -89,3 +92,33 @@ class Answer(BaseModel):
     @property
     def is_waiting(self) -> bool:
         return self.state in {Answer.State.PENDING, Answer.State.RELEASED} and not self.is_out
+
+
+class BatchQuerySet(models.QuerySet["Batch"]):
+    def visible_to(self, user: User) -> "BatchQuerySet":
+        """Return the batches whose answers they may see."""
+        return self.filter(answers__0__in=Answer.objects.visible_to(user).order_by().values("pk"))
+
+
+class Batch(BaseModel):
+    """Several questions that were asked in one call, and which answer each of them got. It never changes."""
+
+    budget = models.ForeignKey(Budget, on_delete=models.PROTECT, related_name="batches")
+    key = models.UUIDField()
+    """The idempotency key, chosen by the caller and unique within the budget."""
+    asked = models.JSONField()
+    """Each question in its wire form with what the scientist has fixed, in order."""
+    answers = ArrayField(models.UUIDField())
+    """The id of the answer to each question, in order."""
+
+    objects: ClassVar[models.Manager["Batch"]] = BatchQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["budget", "key"], name="a_key_names_one_batch_of_a_budget")
+        ]
+        triggers = [pgtrigger.Protect(name="a_batch_never_changes", operation=IMMUTABLE)]
+
+    def __str__(self) -> str:
+        return f"{len(self.answers)} questions for {self.budget}"

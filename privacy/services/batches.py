@@ -1,4 +1,4 @@
-"""Batches: several questions in one call, priced together and reserved in one transaction or not at all."""
+"""Batches: several questions in one call, priced together and charged in one transaction or not at all."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,17 +8,25 @@ import numpy as np
 
 from accounts.models import User
 from common.access import require
-from common.errors import Refused
+from common.errors import Conflict, Refused
 from privacy import rules
-from privacy.engine.language.query import Query
+from privacy.engine.language.query import MAX_CELLS, Query
 from privacy.engine.measure.contributions import CAP, Integers
 from privacy.ledgers import budget_ledger
-from privacy.models import Answer, Budget
+from privacy.models import Answer, Batch, Budget
 from privacy.services import questions
 from privacy.services.questions import Asking, Declarations, Quote
 
 MOST = 64
 """The most questions in one batch."""
+
+
+class QuestionRefused(Refused):
+    """One question of a batch cannot be priced. `number`: which, from 0."""
+
+    def __init__(self, text: str, *, number: int) -> None:
+        super().__init__(text)
+        self.number = number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,16 +41,20 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class BatchQuote:
     """Checked queries with their prices, each alone and all together, shown before anything is spent."""
 
     quotes: tuple[Quote, ...]
     texts: tuple[str, ...]
-    is_charged: tuple[bool, ...]
-    """Whether each is charged: otherwise a stored answer, or an earlier question of the batch, answers it."""
+    free: tuple[Answer | int | None, ...]
+    """What answers each at no cost: a stored answer, or an earlier question of the batch, by its place."""
     spent: Integers
     """Units used so far in each public cell."""
     cap: int
+
+    @property
+    def is_charged(self) -> tuple[bool, ...]:
+        return tuple(each is None for each in self.free)
 
     @property
     def charged(self) -> list[Quote]:
@@ -76,7 +88,7 @@ class Batch:
 
 def quote_many(
     budget: Budget, wishes: Sequence[Wish], *, by: User, declared: Declarations | None = None
-) -> Batch:
+) -> BatchQuote:
     """Price up to MOST questions together. Spends nothing.
 
     `declared`: the declarations, when the caller has read them already. Raises Refused when one of them cannot be
@@ -87,14 +99,16 @@ def quote_many(
     require(rules.may_ask, by, budget)
     declared = declared or questions.declarations_of(budget)
     quotes = [_quote(budget, each, k, declared) for k, each in enumerate(wishes)]
+    if sum(each.plan.cells for each in quotes) > MAX_CELLS:
+        raise Refused(f"These questions have more than {MAX_CELLS:,} groups together. Ask fewer at once.")
     free = questions.free_of_charge(budget, quotes)
     may_leave_out = budget.may_leave_out or budget_ledger.rests_on_constants(
         budget, *(_charge(each) for each, answered in zip(quotes, free, strict=True) if answered is None)
     )
-    return Batch(
+    return BatchQuote(
         quotes=tuple(replace(each, may_leave_out=each.may_leave_out or may_leave_out) for each in quotes),
         texts=tuple(each.text for each in wishes),
-        is_charged=tuple(answered is None for answered in free),
+        free=tuple(free),
         spent=budget.worst_case(budget.promise.cells.size),
         cap=budget.cap,
     )
@@ -105,22 +119,33 @@ def _quote(budget: Budget, wish: Wish, place: int, declared: Declarations) -> Qu
     try:
         return questions.priced(budget, wish.query, declared, **prices)
     except Refused as refused:
-        raise Refused(f"Question {place + 1}: {refused}") from refused
+        raise QuestionRefused(f"Question {place + 1}: {refused}", number=place) from refused
 
 
 def _charge(quoted: Quote) -> budget_ledger.Charge:
     return budget_ledger.Charge(quoted.revision.pk, quoted.query.table, quoted.offer.units, quoted.cells)
 
 
-def ask_many(budget: Budget, batch: Batch, *, key: UUID, by: User) -> list[Answer]:
-    """Charge what was quoted, all of it or nothing, and have the answers computed; one for each question, in order.
+def ask_many(budget: Budget, quoted: BatchQuote, *, key: UUID, by: User) -> Batch:
+    """Charge what was quoted, all of it or nothing, and have the answers computed.
 
-    Each question has a key of its own, derived from the batch's key and its place, so that the same key returns the
-    same answers. A stored answer costs nothing. Raises Denied, BudgetExceeded or Conflict.
+    The same key returns the same batch. A stored answer costs nothing. Raises Denied, BudgetExceeded or Conflict.
     """
-    many = len(batch.quotes)
+    many = len(quoted.quotes)
     wanted = [
-        Asking(quote=quoted, key=uuid5(key, str(k)), text=text, place=(k, many))
-        for k, (quoted, text) in enumerate(zip(batch.quotes, batch.texts, strict=True))
+        Asking(quote=each, key=key_of_question(key, k), text=text, place=(k, many))
+        for k, (each, text) in enumerate(zip(quoted.quotes, quoted.texts, strict=True))
     ]
-    return questions.ask_all(budget, wanted, by=by)
+    answers = questions.ask_all(budget, wanted, by=by)
+    asked = [{"query": each.purpose["query"], "asked": each.purpose["asked"]} for each in wanted]
+    batch, _ = Batch.objects.get_or_create(
+        budget=budget, key=key, defaults={"asked": asked, "answers": [answer.pk for answer in answers]}
+    )
+    if batch.asked != asked:
+        raise Conflict(questions.OTHER_QUESTIONS)
+    return batch
+
+
+def key_of_question(key: UUID, place: int) -> UUID:
+    """Return the key of one question: it follows from the batch's key and its place, so a replay finds its charge."""
+    return uuid5(key, str(place))

@@ -20,7 +20,7 @@ OBJECTS = {
     "audit": {"Entry"},
     "people": {"User", "Invitation", "Notification", "AccessToken"},
     "datasets": {"Dataset", "Revision", "Table", "Upload", "DatasetReviewer", "AccessRequest", "Grant"},
-    "answers": {"Dataset", "Budget", "TopUp", "Answer"},
+    "answers": {"Dataset", "Budget", "TopUp", "Answer", "Batch"},
     "requests": {
         "Dataset",
         "CodeRequest",
@@ -35,7 +35,8 @@ OBJECTS = {
 """What the pages below each first part of a URL are about."""
 
 KINDS = {
-    "access": "AccessRequest", "answers": "Answer", "audit": "Entry", "budgets": "Budget", "comments": "Comment",
+    "access": "AccessRequest", "answers": "Answer", "audit": "Entry", "batches": "Batch",
+    "budgets": "Budget", "comments": "Comment",
     "datasets": "Dataset", "environments": "CodeEnvironment", "grants": "Grant", "invitations": "Invitation",
     "new": "Dataset", "notifications": "Notification", "outputs": "Output", "people": "User", "registrations": "User",
     "releases": "Release", "requests": "CodeRequest", "reviewers": "DatasetReviewer", "revisions": "Revision",
@@ -67,6 +68,7 @@ def world(settings) -> dict[str, UUID]:
     make.grant(dataset, share.scientist)
     answer = shares.answer(share, epsilon=0.5)
     lifecycle.compute(str(answer.pk))
+    shares.batch(share, shares.PEOPLE_COUNTED, epsilon=0.5)
     TopUp.objects.create(budget=share, epsilon=1.0, reason=f"{MARK} again")
     lane.add_environment(by=make.admin(), name="odd", requirements=f"{MARK}==1.0")
     people.invite("odd@weir.example", by=make.admin(), roles=["scientist"])

@@ -1,13 +1,13 @@
 """Datasets with a promise, and budgets, for tests."""
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from accounts.models import User
 from datasets.models import Dataset
 from privacy.engine.accounting import gdp_mu
 from privacy.engine.plan.cells import Domain
-from privacy.models import Answer, Budget, Promise
-from privacy.services import questions
+from privacy.models import Answer, Batch, Budget, Promise
+from privacy.services import batches, questions
 from tests.makers import accounts, datasets
 
 
@@ -41,3 +41,11 @@ def answer(budget_: Budget, text: str = PEOPLE_COUNTED, *, epsilon: float = 5.0)
     by = budget_.scientist
     quoted = questions.quote(budget_, questions.read_sql(budget_, text), by=by, epsilon=epsilon)
     return questions.ask(budget_, quoted, key=uuid4(), by=by, text=text)
+
+
+def batch(budget_: Budget, *texts: str, key: UUID | None = None, **price: float) -> Batch:
+    """Ask several questions in one call, each at this price, that no worker has taken yet."""
+    by, budget_ = budget_.scientist, Budget.objects.get(pk=budget_.pk)
+    wishes = [batches.Wish(query=questions.read_sql(budget_, text), text=text, **price) for text in texts]
+    quoted = batches.quote_many(budget_, wishes, by=by)
+    return batches.ask_many(budget_, quoted, key=key or uuid4(), by=by)

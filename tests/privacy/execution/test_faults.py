@@ -13,8 +13,6 @@ from privacy import services
 from privacy.execution import lifecycle
 from privacy.ledgers.verification import faults
 from privacy.models import Answer, Budget, LedgerLine
-from privacy.services import batches, questions
-from privacy.services.batches import Wish
 from tests import make
 from tests.makers import privacy as shares
 from tests.makers.datasets import PEOPLE
@@ -129,10 +127,8 @@ def test_no_room_to_say_that_it_was_given_back_is_made_good(budget, settings):
 THREE = (shares.PEOPLE_COUNTED, "SELECT COUNT(*) FROM wages", "SELECT SUM(wage) FROM wages")
 
 
-def ask_three(budget: Budget, key: UUID) -> list[Answer]:
-    fresh, by = Budget.objects.get(pk=budget.pk), budget.scientist
-    wishes = [Wish(query=questions.read_sql(fresh, text), text=text, share=0.1) for text in THREE]
-    return batches.ask_many(fresh, batches.quote_many(fresh, wishes, by=by), key=key, by=by)
+def ask_three(budget: Budget, key: UUID) -> list[UUID]:
+    return shares.batch(budget, *THREE, key=key, share=0.1).answers
 
 
 def test_no_room_to_reserve_the_third_of_a_batch_charges_nothing(budget):
@@ -151,10 +147,10 @@ def test_no_room_for_the_third_question_of_a_batch_writes_none_and_its_key_goes_
         ask_three(budget, key)
     reserved = used(budget)
     assert (LedgerLine.objects.count(), Answer.objects.count(), reserved > 0) == (3, 0, True)
-    answers = ask_three(budget, key)
+    asked = ask_three(budget, key)
     assert (LedgerLine.objects.count(), Answer.objects.count(), used(budget)) == (3, 3, reserved)
-    for answer in answers:
-        lifecycle.compute(str(answer.pk))
+    for pk in asked:
+        lifecycle.compute(str(pk))
     assert set(Answer.objects.values_list("state", flat=True)) == {Answer.State.RELEASED}
     assert faults(budget.promise) == []
 

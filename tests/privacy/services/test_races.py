@@ -12,9 +12,9 @@ from privacy.engine.measure.contributions import CAP
 from privacy.execution import lifecycle
 from privacy.ledgers.verification import faults
 from privacy.models import Answer, Budget, LedgerLine
-from privacy.services import batches, questions
-from privacy.services.batches import Wish
+from privacy.services import questions
 from tests import make
+from tests.makers import privacy as shares
 from tests.makers.datasets import PEOPLE
 from tests.racing import at_once
 
@@ -67,9 +67,7 @@ def texts(wage):
 
 
 def ask_many(budget, key, share, wage=1000):
-    by, fresh = budget.scientist, Budget.objects.get(pk=budget.pk)
-    wishes = [Wish(query=questions.read_sql(fresh, text), text=text, share=share) for text in texts(wage)]
-    return batches.ask_many(fresh, batches.quote_many(fresh, wishes, by=by), key=key, by=by)
+    return shares.batch(budget, *texts(wage), key=key, share=share)
 
 
 @pytest.mark.parametrize("keys", [1, 16], ids=["one key", "a key each"])
@@ -77,12 +75,12 @@ def test_the_same_batch_by_16_at_once_is_charged_and_answered_once(keys):
     budget = share(protected(1))
     chosen = [uuid4() for _ in range(keys)] * (16 // keys)
     found = at_once(*[lambda key=key: ask_many(budget, key, 0.05) for key in chosen])
-    assert len({tuple(answer.pk for answer in answers) for answers in found}) == 1
+    assert len({tuple(batch.answers) for batch in found}) == 1
     assert Answer.objects.count() == LedgerLine.objects.count() == 5
     units = sum(LedgerLine.objects.values_list("units", flat=True))
     assert Budget.objects.get(pk=budget.pk).units_used == units
-    for answer in found[0]:
-        lifecycle.compute(str(answer.pk))
+    for pk in found[0].answers:
+        lifecycle.compute(str(pk))
     assert set(Answer.objects.values_list("state", flat=True)) == {Answer.State.RELEASED}
     assert faults(budget.promise) == []
 
