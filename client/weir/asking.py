@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from weir import limits
 from weir.answers import Answer
 from weir.declarations import TableSpec
-from weir.errors import BudgetExceeded, NotOffered, PortalFailed, Refused, WeirError
+from weir.errors import NotOffered, PortalFailed, Refused, WeirError
 from weir.prices import Price, Prices
 from weir.progress import Progress
-from weir.questions import Asked, Questions
+from weir.questions import Question, Questions
 from weir.readings import Reading
+from weir.scopes import TermsByName
 from weir.transport import Transport
 
 if TYPE_CHECKING:
@@ -55,20 +56,28 @@ class Online:
             self.transport.download(f"datasets/{self.dataset['id']}/mock/{name}.parquet", path)
             return pq.read_table(path)
 
-    def price(self, asked: Asked, **terms: Any) -> Price | Prices:
-        if isinstance(asked, Questions):
-            return Prices({name: self.priced(each.text, _body(each), terms) for name, each in asked.items()})
+    def price(self, asked: Question, **terms: float) -> Price:
         return self.priced(asked.text, _body(asked), terms)
 
-    def release(self, asked: Asked, **terms: Any) -> Answer | dict[str, Answer]:
-        if not isinstance(asked, Questions):
-            return self.released(asked.text, _body(asked), terms, asked.reading)
-        prices = self.price(asked, **terms)
-        if isinstance(prices, Prices):
-            self._check_together(prices)
-        return {
-            name: self.released(each.text, _body(each), terms, each.reading) for name, each in asked.items()
-        }
+    def release(self, asked: Question, **terms: float) -> Answer:
+        return self.released(asked.text, _body(asked), terms, asked.reading)
+
+    def price_batch(self, asked: Questions, terms: TermsByName) -> Prices:
+        found = self.transport.post(f"{self._batches}price/", _bodies(asked, terms)).content
+        each = zip(asked.items(), found["questions"], strict=True)
+        return Prices({name: Price(question.text, price) for (name, question), price in each}, found)
+
+    def release_batch(self, asked: Questions, terms: TermsByName) -> dict[str, Answer]:
+        share = 0.0
+        if limits.is_limited():
+            share = self.price_batch(asked, terms).share
+            limits.check(share)
+        made = self.transport.create(self._batches, _bodies(asked, terms), wait=WAIT).content
+        again = "ask the same questions again, which costs nothing"
+        found = self._waited(asked.text, f"batches/{made['id']}/", made, again)
+        limits.note(share)
+        each = zip(asked.items(), found["answers"], strict=True)
+        return {name: answer_of(one.text, answer, one.reading) for (name, one), answer in each}
 
     def priced(self, text: str, body: Mapping[str, Any], terms: Mapping[str, Any]) -> Price:
         """Price the question of a body."""
@@ -82,7 +91,7 @@ class Online:
             price = self.priced(text, body, terms)
             limits.check(0.0 if price.is_free else price.share)
         made = self.transport.create(f"budgets/{self._budget}/answers/", {**body, **terms}, wait=WAIT).content
-        found = self._waited(text, made)
+        found = self._waited(text, f"answers/{made['id']}/", made, f"portal.answers[{made['id']!r}]")
         if not made.get("stored"):
             limits.note(float(found.get("share") or 0.0))
         return answer_of(text, found, reading)
@@ -96,35 +105,26 @@ class Online:
             )
         return self.budget
 
-    def _check_together(self, prices: Prices) -> None:
-        """Refuse several questions that cannot all be paid, before the first one is asked."""
-        limits.check(prices.share)
-        left = min(price.share_left for price in prices.values())
-        if prices.share > left:
-            raise BudgetExceeded(
-                f"Together these questions cost {prices.share:.2%} of the budget, but {left:.2%} is left. Nothing was "
-                "asked. Leave some out, or ask for a larger error.",
-                code="budget_exceeded",
-                problem={"costs": prices.share, "left": left},
-            )
+    @property
+    def _batches(self) -> str:
+        return f"budgets/{self._budget}/batches/"
 
-    def _waited(self, text: str, found: Any) -> Any:
-        """Wait until an answer is there, or will never be. Ctrl-C leaves the question alone."""
+    def _waited(self, text: str, path: str, found: Any, again: str) -> Any:
+        """Wait until each answer is there, or will never be. Ctrl-C leaves the questions alone.
+
+        `again`: how to come back to them.
+        """
         with Progress(text, quiet=self.quiet) as progress:
             for _ in range(MOST_WAITS):
-                if found["state"] != "pending":
+                if all(each["state"] != "pending" for each in found.get("answers", [found])):
                     return found
                 progress.show("waiting for the answer")
                 try:
-                    found = self.transport.get(f"answers/{found['id']}/", wait=WAIT)
+                    found = self.transport.get(path, wait=WAIT)
                 except KeyboardInterrupt:
-                    progress.stream.write(
-                        f"\nThe question goes on without you: portal.answers[{found['id']!r}]\n"
-                    )
+                    progress.stream.write(f"\nThe question goes on without you: {again}\n")
                     raise
-        raise WeirError(
-            f"The answer has not come for a day. Look again later: portal.answers[{found['id']!r}]."
-        )
+        raise WeirError(f"The answer has not come for a day. Look again later: {again}.")
 
 
 def answer_of(text: str, found: Mapping[str, Any], reading: Reading | None = None) -> Answer:
@@ -147,8 +147,12 @@ def answer_of(text: str, found: Mapping[str, Any], reading: Reading | None = Non
     return Answer(text, found["result"], reading=reading, details=details)
 
 
-def _body(question: Any) -> dict[str, Any]:
+def _body(question: Question) -> dict[str, Any]:
     return {"query": question.to_wire()}
+
+
+def _bodies(asked: Questions, terms: TermsByName) -> dict[str, Any]:
+    return {"questions": [{**_body(question), **terms[name]} for name, question in asked.items()]}
 
 
 class Written:

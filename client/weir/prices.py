@@ -46,8 +46,8 @@ class Price:
 
     @property
     def is_free(self) -> bool:
-        """Whether you have an answer that is as exact, and would get it at no cost."""
-        return bool(self.details.get("stored_answer_id"))
+        """Whether it costs nothing: you have an answer that is as exact, or ask the same in this batch already."""
+        return bool(self.details.get("stored_answer_id")) or self.details.get("is_charged") is False
 
     @property
     def facts(self) -> list[tuple[str, str]]:
@@ -101,17 +101,35 @@ class Price:
 
 
 class Prices(dict[str, Price]):
-    """The prices of several questions, by name. `share`: what all of them cost together."""
+    """The prices of several questions, by name, and of all of them together."""
+
+    def __init__(self, prices: Mapping[str, Price], details: Mapping[str, Any]) -> None:
+        super().__init__(prices)
+        self.details = dict(details)
 
     @property
     def share(self) -> float:
-        return sum(0.0 if price.is_free else price.share for price in self.values())
+        """The part of the budget that all of them cost: less than the sum if they are about groups kept apart."""
+        return float(self.details["share"])
+
+    @property
+    def share_left(self) -> float:
+        """The part of the budget that is left, for the people whom these questions are about."""
+        return float(self.details["share_left"])
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """The prices in words."""
+        each = [(name, "nothing" if price.is_free else _percent(price.share)) for name, price in self.items()]
+        together = [("together", _percent(self.share)), ("share left", _percent(self.share_left))]
+        return [*each, *together, *(("", text) for text in [str(self.details["unaffordable"])] if text)]
+
+    def __repr__(self) -> str:
+        lines = (f"  {name}: {value}" if name else f"  {value}" for name, value in self.facts)
+        return "\n".join(["Shares of the budget", *lines])
 
     def _repr_html_(self) -> str:
-        pairs = [
-            (name, "nothing" if price.is_free else _percent(price.share)) for name, price in self.items()
-        ]
-        return cards.facts("Shares of the budget", [*pairs, ("together", _percent(self.share))])
+        return cards.facts("Shares of the budget", self.facts)
 
 
 def _percent(share: float) -> str:

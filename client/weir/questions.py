@@ -12,6 +12,9 @@ from weir.readings import Reading
 from weir.remote import Remote
 from weir.scopes import Scope, Source
 
+Terms: TypeAlias = float | Mapping[str, float] | None
+"""A term for all questions, or for some of them by name."""
+
 _RELEASE = "Nothing has been computed yet. Call .release() first, which spends your budget, and compute with the answer"
 
 
@@ -145,7 +148,9 @@ class Question(_Unreleased):
 
 
 class Questions(_Unreleased):
-    """Several questions with names, priced and released together.
+    """Several questions about one dataset, by name: priced together, and asked in one call.
+
+    They may be about different tables and conditions. The budget pays for all of them or for none.
 
     >>> from weir import demo
     >>> t = demo.table()
@@ -180,17 +185,30 @@ class Questions(_Unreleased):
         """Compute all answers on the mock rows: without noise, free of charge, here."""
         return {name: question.mock() for name, question in self.each.items()}
 
-    def price(
-        self, *, error: float | None = None, epsilon: float | None = None, share: float | None = None
-    ) -> Any:
-        """Return what the answers would cost together. Spends nothing. Each is asked on these terms."""
-        return self.source.price(self, **_terms(error, epsilon, share))
+    def price(self, *, error: Terms = None, epsilon: Terms = None, share: Terms = None) -> Any:
+        """Return what the answers would cost, each and together. Spends nothing.
 
-    def release(
-        self, *, error: float | None = None, epsilon: float | None = None, share: float | None = None
-    ) -> Any:
-        """Ask all of them, each on these terms, and return the answers by name. This spends your budget."""
-        return self.source.release(self, **_terms(error, epsilon, share))
+        Each question is asked on the same terms, or on its own: error={"n": 10, "mean": 0.5}.
+        """
+        return self.source.price_batch(self, self._terms(error, epsilon, share))
+
+    def release(self, *, error: Terms = None, epsilon: Terms = None, share: Terms = None) -> Any:
+        """Ask all of them, wait, and return the answers by name. This spends your budget, for all of them or for none.
+
+        The terms are given as in `price`.
+        """
+        return self.source.release_batch(self, self._terms(error, epsilon, share))
+
+    def _terms(self, error: Terms, epsilon: Terms, share: Terms) -> dict[str, dict[str, float]]:
+        """Return the one term of each question."""
+        given = (error, epsilon, share)
+        named = [name for each in given if isinstance(each, Mapping) for name in each]
+        if unknown := [name for name in named if name not in self.each]:
+            raise NotOffered(f"There is no question “{unknown[0]}” among {', '.join(self.each)}.")
+        return {
+            name: _terms(*(each.get(name) if isinstance(each, Mapping) else each for each in given))
+            for name in self.each
+        }
 
     def items(self) -> Iterator[tuple[str, Question]]:
         yield from self.each.items()
@@ -205,9 +223,6 @@ class Questions(_Unreleased):
 
     def _repr_html_(self) -> str:
         return cards.question(self.text, self.source.name)
-
-
-Asked: TypeAlias = Question | Questions
 
 
 def _terms(error: float | None, epsilon: float | None, share: float | None) -> dict[str, float]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from weir import grammar as g
 from weir.declarations import TableSpec
@@ -12,7 +13,10 @@ from weir.terms import Test, flat
 
 if TYPE_CHECKING:
     from weir.mock.rows import MockRows
-    from weir.questions import Asked
+    from weir.questions import Question, Questions
+
+TermsByName: TypeAlias = Mapping[str, Mapping[str, float]]
+"""The one term of each question of several."""
 
 
 class Source(Protocol):
@@ -25,11 +29,17 @@ class Source(Protocol):
     def mock(self, spec: TableSpec) -> MockRows:
         """Return the table's mock rows."""
 
-    def price(self, asked: Asked, **terms: Any) -> Any:
+    def price(self, asked: Question, **terms: float) -> Any:
         """Return what an answer would cost. Spends nothing."""
 
-    def release(self, asked: Asked, **terms: Any) -> Any:
+    def release(self, asked: Question, **terms: float) -> Any:
         """Ask, and return the answer. Spends the budget."""
+
+    def price_batch(self, asked: Questions, terms: TermsByName) -> Any:
+        """Return what the answers would cost together. Spends nothing."""
+
+    def release_batch(self, asked: Questions, terms: TermsByName) -> Any:
+        """Ask all of them, and return the answers by name. Spends the budget."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +56,16 @@ class Offline:
             )
         return self.rows
 
-    def price(self, asked: Asked, **terms: Any) -> Any:
+    def price(self, asked: Question, **terms: float) -> Any:
         raise NotOffered(_OFFLINE)
 
-    def release(self, asked: Asked, **terms: Any) -> Any:
+    def release(self, asked: Question, **terms: float) -> Any:
+        raise NotOffered(_OFFLINE)
+
+    def price_batch(self, asked: Questions, terms: TermsByName) -> Any:
+        raise NotOffered(_OFFLINE)
+
+    def release_batch(self, asked: Questions, terms: TermsByName) -> Any:
         raise NotOffered(_OFFLINE)
 
 

@@ -43,6 +43,7 @@ def test_from_a_promise_to_an_answer(live: SimpleNamespace, cast, capsys, monkey
         assert float(question.release(share=0.2)) == float(answer)
         counted = data.tables["wages"].groupby("region").count_people().release(share=0.1)
         assert counted.to_arrow().column("region").to_pylist() == ["east", "north", "west"]
+        asked_in_a_batch(data)
         with pytest.raises(weir.BudgetExceeded):
             question.release(epsilon=19.0)
         (mine,) = scientist.datasets["wages"].budgets
@@ -50,7 +51,7 @@ def test_from_a_promise_to_an_answer(live: SimpleNamespace, cast, capsys, monkey
         owner.inbox.of("top_up")[0].top_up.grant("Fine.")
         assert mine.refresh().epsilon == pytest.approx(8.0)
         asked_by_command(live, cast, capsys, monkeypatch)
-        assert len(wages.ledger) == 3
+        assert len(wages.ledger) == 5
         assert wages.budgets[0].close("The project has ended.").details["closed_at"]
         with pytest.raises(weir.WeirError):
             question.release(share=0.2)
@@ -68,6 +69,24 @@ def promised(owner, cast):
     budget = wages.give_budget(wages.grants[0], 5.0)
     assert budget.change(6.0).epsilon == pytest.approx(6.0)
     return wages
+
+
+def asked_in_a_batch(data):
+    """Two conditions with a price each, and a question that was answered before; or none of them."""
+    t = data.tables["wages"]
+    people = {name: t[t.region == name].count_people() for name in ("north", "east")}
+    asked = weir.Questions({**people, "all": t.groupby("region").count_people()})
+    terms = {"error": {"north": 5.0, "east": 6.0}, "share": {"all": 0.1}}
+    prices = asked.price(**terms)
+    assert [prices[name].error for name in people] == pytest.approx([5.0, 6.0])
+    assert prices["all"].is_free
+    assert prices.share == pytest.approx(max(prices[name].share for name in people))
+    found = asked.release(**terms)
+    assert list(found) == ["north", "east", "all"]
+    assert [found[name].error for name in people] == pytest.approx([5.0, 6.0])
+    assert asked.price(**terms).share == 0.0
+    with pytest.raises(weir.BudgetExceeded):
+        weir.Questions({"rows": t.count(), "mean": t.wage.mean()}).release(share=0.9)
 
 
 def asked_by_command(live, cast, capsys, monkeypatch):
