@@ -23,6 +23,7 @@ from django.utils.functional import cached_property
 from common import fingerprints
 from common.admission import Busy, Turns
 from common.client_address import address_of
+from common.rest.problems import messages
 
 Message = dict[str, Any]
 Scope = dict[str, Any]
@@ -102,7 +103,7 @@ class PeopleMiddleware:
 
 
 class Turnstile:
-    """Queues requests. One that waits too long, or finds the queue full, gets a page with Retry-After."""
+    """Queues requests. One that waits too long, or finds the queue full, is refused with Retry-After."""
 
     def __init__(self, application: Application, *, at_once: int) -> None:
         self.application = application
@@ -119,7 +120,7 @@ class Turnstile:
         try:
             await turns.wait_async(who, seconds=WAIT_SECONDS)
         except Busy as busy:
-            await self._send_away(busy, send)
+            await self._send_away(busy, scope, send)
             return
         thread = self._threads.pop()
         try:
@@ -138,7 +139,11 @@ class Turnstile:
 
         thread.submit(lambda: None).add_done_callback(lambda _: loop.call_soon_threadsafe(free))
 
-    async def _send_away(self, busy: Busy, send: Send) -> None:
+    async def _send_away(self, busy: Busy, scope: Scope, send: Send) -> None:
+        if scope["path"].startswith(settings.API):
+            for message in messages(busy):
+                await send(message)
+            return
         headers = [
             (b"content-type", b"text/html; charset=utf-8"),
             (b"content-length", b"%d" % len(self._page)),

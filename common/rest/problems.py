@@ -1,5 +1,6 @@
 """Refusals and failures as problem details (RFC 9457), each with a code of a closed list."""
 
+import json
 import logging
 from http import HTTPStatus
 from typing import Any
@@ -100,6 +101,17 @@ def body(code: str, detail: str, *, status: int | None = None, **more: object) -
         **{name: value for name, value in more.items() if value not in (None, "", {}, [])},
         "request_id": request_id(),
     }
+
+
+def messages(refused: Refused) -> list[dict[str, Any]]:
+    """Return a refusal as ASGI messages, for calls that are answered before Django is asked."""
+    content, more = _refusal(refused)
+    headers = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store, private", **more}
+    named = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    return [
+        {"type": "http.response.start", "status": refused.status, "headers": named},
+        {"type": "http.response.body", "body": json.dumps(content).encode()},
+    ]
 
 
 def request_id() -> str:

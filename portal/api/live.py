@@ -22,8 +22,9 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from common import live
+from common.admission import TooMuchAtOnce
 from common.rest.endpoints import LIVE_HEADER
-from common.rest.problems import MEDIA_TYPE, body
+from common.rest.problems import messages
 from common.rest.rates import AGAIN
 from portal.request_limits import Application, Message, Receive, Scope, Send
 
@@ -376,13 +377,13 @@ def _event(key: str) -> str:
     return f"event: changed\ndata: {json.dumps({'kind': kind, 'id': pk})}\n\n"
 
 
+class TooManyStreams(TooMuchAtOnce):
+    """This person, or everybody together, has too many streams open."""
+
+    RETRY_SECONDS = 10
+
+
 async def _too_many(send: Send) -> None:
     text = f"You have {STREAMS_EACH} streams open, or the portal has too many. Close one, or ask again later."
-    content = json.dumps(body("too_much_at_once", text)).encode()
-    headers = [
-        (b"content-type", MEDIA_TYPE.encode()),
-        (b"retry-after", b"10"),
-        (b"cache-control", b"no-store, private"),
-    ]
-    await send({"type": "http.response.start", "status": 429, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
+    for message in messages(TooManyStreams(text)):
+        await send(message)

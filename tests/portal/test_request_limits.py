@@ -15,10 +15,12 @@ from portal.origins import own_origins
 from portal.request_limits import Turnstile
 
 
-def scope(person: str = "", address: str = "203.0.113.1", forwarded: str = "") -> dict[str, Any]:
+def scope(
+    person: str = "", address: str = "203.0.113.1", forwarded: str = "", path: str = "/"
+) -> dict[str, Any]:
     headers = [(b"cookie", f"a=b; sessionid={person}; c=d".encode())] if person else []
     headers += [(b"x-forwarded-for", forwarded.encode())] if forwarded else []
-    return {"type": "http", "method": "GET", "path": "/", "headers": headers, "client": [address, 1]}
+    return {"type": "http", "method": "GET", "path": path, "headers": headers, "client": [address, 1]}
 
 
 class Slow:
@@ -150,15 +152,23 @@ async def test_a_socket_whose_browser_hung_up_ends_without_an_error():
     assert (said, heard, sockets.open) == (["first", "second"], [{"type": "websocket.disconnect"}], 0)
 
 
-async def test_who_comes_to_a_full_queue_is_told_when_to_come_again(known):
+@pytest.mark.parametrize(
+    ("path", "media_type", "words"),
+    [
+        ("/", b"text/html; charset=utf-8", b"data-reason"),
+        ("/api/v1/me/", b"application/problem+json", b'"too_much_at_once"'),
+    ],
+)
+async def test_who_comes_to_a_full_queue_is_told_when_to_come_again(known, path, media_type, words):
     slow = Slow()
     gate = Turnstile(slow, at_once=3)
     waiting = gate.strangers.each_waiting
-    callers = [Caller(gate) for _ in range(waiting + 2)]
+    callers = [Caller(gate, path=path) for _ in range(waiting + 2)]
     await callers[-1].task
     start, body = callers[-1].said
-    assert (start["status"], dict(start["headers"])[b"retry-after"]) == (429, b"3")
-    assert b"data-reason" in body["body"]
+    headers = dict(start["headers"])
+    assert (start["status"], headers[b"retry-after"], headers[b"content-type"]) == (429, b"3", media_type)
+    assert words in body["body"]
     slow.go.set()
     await asyncio.gather(*(each.task for each in callers))
 
