@@ -118,7 +118,7 @@ JSON_TYPES: tuple[tuple[type, tuple[type, ...], str], ...] = (
 
 def _wanted_instead(field: serializers.Field[Any, Any, Any, Any], value: Any) -> str:
     """Return what the field takes if this value has another JSON type, or ""."""
-    if value is None:
+    if value is None or (isinstance(field, serializers.IntegerField) and _is_whole(value)):
         return ""
     if isinstance(field, serializers.ListField) and isinstance(value, list):
         parts = (_wanted_instead(field.child, each) for each in value)
@@ -129,6 +129,11 @@ def _wanted_instead(field: serializers.Field[Any, Any, Any, Any], value: Any) ->
     return next(
         (text for kind, types, text in JSON_TYPES if isinstance(field, kind) and type(value) not in types), ""
     )
+
+
+def _is_whole(value: object) -> bool:
+    """Return whether JSON Schema calls this an integer: it does not distinguish 2 from 2.0."""
+    return isinstance(value, float) and value.is_integer()
 
 
 class Item(serializers.Serializer[Any]):

@@ -35,7 +35,7 @@ def checked(data: dict[str, Any]) -> dict[str, Any]:
     [
         ({"text": 5}, "This must be text."),
         ({"whole": "5"}, "This must be a whole number."),
-        ({"whole": 5.0}, "This must be a whole number."),
+        ({"whole": 5.5}, "This must be a whole number."),
         ({"whole": True}, "This must be a whole number."),
         ({"number": "1.5"}, "This must be a number."),
         ({"number": False}, "This must be a number."),
@@ -57,6 +57,10 @@ def test_parts_are_checked_as_well():
     with pytest.raises(ValidationError) as refused:
         checked({"parts": [{"size": 1}, {"size": "2"}]})
     assert "This must be a whole number." in str(refused.value.detail)
+
+
+def test_a_whole_number_may_be_written_with_a_point():
+    assert checked({"whole": 5.0, "counts": {"a": -2.0}}) == {"whole": 5, "counts": {"a": -2}}
 
 
 def test_values_of_the_right_type_are_taken():
