@@ -16,10 +16,10 @@ from common.rest.problems import Invalid, KeyReused
 
 
 def key_of(call: Call) -> UUID | None:
-    """Return the key that the call gives, or None. Raises Invalid if it is not a UUID."""
-    text = call.headers.get("Idempotency-Key", "")
+    """Return the key that the call gives, or None. Raises Invalid if it is not a UUID, or empty."""
+    text = call.headers.get("Idempotency-Key")
     try:
-        return UUID(text) if text else None
+        return None if text is None else UUID(text)
     except ValueError as bad:
         raise Invalid("The Idempotency-Key must be a UUID.") from bad
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
-from django_filters import FilterSet
+from django_filters import CharFilter, FilterSet
 
 from common.rest.grants import Call
 from common.rest.problems import Invalid
@@ -52,6 +52,9 @@ def _refuse_unknown(call: Call, filters: type[FilterSet] | None) -> None:
 
 def filtered(call: Call, rows: "QuerySet[M]", filters: type[FilterSet]) -> FilterSet:
     """Return the filters that the call gives, checked. Raises Invalid."""
+    for name, item in filters.base_filters.items():
+        if call.query_params.get(name) == "" and not isinstance(item, CharFilter):
+            raise Invalid(f"{name}: This is empty. Give a value, or leave it out.")
     chosen = filters(data=call.query_params, queryset=rows, request=call)
     if not chosen.is_valid():
         fields = {name: [str(text) for text in texts] for name, texts in chosen.errors.items()}

@@ -171,6 +171,15 @@ def test_a_list_refuses_other_parameters(client: Client, person: User, query: st
     problem(client.get(f"/api/v1/me/tokens/?{query}", headers=bearer(person)), 400, "invalid")
 
 
+def test_an_empty_filter_is_refused_and_no_words_are_looked_for(client: Client):
+    """An empty value would silently mean everything."""
+    admin = bearer(people.admin())
+    for name in ("role", "state"):
+        refused = problem(client.get(f"/api/v1/people/?{name}=", headers=admin), 400, "invalid")
+        assert refused["detail"] == f"{name}: This is empty. Give a value, or leave it out."
+    assert client.get("/api/v1/people/?text=", headers=admin).status_code == 200
+
+
 def test_too_many_calls(client: Client, person: User, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(rates.RATES, "reads", 2)
     monkeypatch.setattr("common.rest.rates.time.time", lambda: 1_000_000.0)
