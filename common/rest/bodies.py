@@ -136,5 +136,9 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, float) and value.is_integer()
 
 
+class Parameters(serializers.Serializer[Any]):
+    """The parameters of an address that is no list."""
+
+
 class Item(serializers.Serializer[Any]):
     """The fields of an answer, listed one by one: what a serializer does not name is never sent."""

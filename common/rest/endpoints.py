@@ -11,12 +11,13 @@ Checks are made in this order: who calls, how often, what the token allows, what
 people and objects are the services' affair.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from functools import wraps
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -32,7 +33,7 @@ from rest_framework.views import APIView
 from common.locks import one_at_a_time
 from common.rest import clients, etags, keys, rates, schema
 from common.rest import lists as pages
-from common.rest.bodies import BODY_LIMIT, Body, CompactJSONRenderer, Item, PlainJSONParser
+from common.rest.bodies import BODY_LIMIT, Body, CompactJSONRenderer, Item, Parameters, PlainJSONParser
 from common.rest.grants import Call, Scope, require_scope
 from common.rest.problems import EtagMissing, Invalid, Stale
 
@@ -123,19 +124,20 @@ def reads(
     answer: type[Item],
     *,
     live: Callable[[Any], str] | None = None,
-    parameters: Sequence[str] = (),
+    parameters: type[Parameters] | None = None,
     **checks: Any,
 ) -> Mark:
     """Mark a GET that returns one object. `live(object)` is the key of what a caller may wait for, or ""."""
+    known = _names(parameters)
 
     def decorated(method: Callable[..., Any]) -> Any:
         @wraps(method)
         def get(view: Endpoint, request: Call, **kwargs: Any) -> Response:
-            _no_parameters(request, known=parameters)
+            _no_parameters(request, known=known)
             found = method(view, request, **kwargs)
             return _sent(answer, found, request, live=live)
 
-        described = schema.Described(answer=answer, waits=live is not None, parameters=tuple(parameters))
+        described = schema.Described(answer=answer, waits=live is not None, parameters=parameters)
         return _operation(get, Operation(**checks), described)
 
     return decorated
@@ -174,7 +176,7 @@ def creates(  # noqa: PLR0913 -- each part is named where an operation is define
     ready: int = HTTPStatus.CREATED,
     live: Callable[[Any], str] | None = None,
     hands_key: bool = False,
-    headers: Sequence[str] = (),
+    headers: Mapping[str, schema.Header] = MappingProxyType({}),
     **checks: Any,
 ) -> Mark:
     """Mark a POST that makes an object. It takes an Idempotency-Key.
@@ -217,7 +219,7 @@ def creates(  # noqa: PLR0913 -- each part is named where an operation is define
             status=ready,
             takes_key=True,
             waits=live is not None,
-            headers=tuple(headers),
+            headers=headers,
         )
         return _operation(post, Operation(**_changing(checks)), described)
 
@@ -278,12 +280,12 @@ def changes(*, body: type[Body], durable: bool = False, **checks: Any) -> Mark:
 
 def sends(
     *media_types: str,
-    parameters: Sequence[str] = (),
+    parameters: type[Parameters] | None = None,
     filters: type[FilterSet] | None = None,
     **checks: Any,
 ) -> Mark:
     """Mark a GET (or a POST, if it is recorded) that sends a file: the method returns the response itself."""
-    known = [*parameters, *(filters.base_filters if filters else ())]
+    known = [*_names(parameters), *(filters.base_filters if filters else ())]
 
     def decorated(method: Callable[..., Any]) -> Any:
         @wraps(method)
@@ -291,13 +293,15 @@ def sends(
             _no_parameters(request, known=known)
             return cast("HttpResponseBase", method(view, request, **kwargs))
 
-        described = schema.Described(media_types=media_types, parameters=tuple(parameters), filters=filters)
+        described = schema.Described(media_types=media_types, parameters=parameters, filters=filters)
         return _operation(get, Operation(**checks), described)
 
     return decorated
 
 
-def speaks(*, takes: str = "", headers: Sequence[str] = (), **checks: Any) -> Mark:
+def speaks(
+    *, takes: str = "", headers: Mapping[str, schema.Header] = MappingProxyType({}), **checks: Any
+) -> Mark:
     """Mark a method of another protocol, such as a PATCH of tus: it reads `takes` and the `headers`, and answers 204.
 
     It returns the response itself.
@@ -309,7 +313,7 @@ def speaks(*, takes: str = "", headers: Sequence[str] = (), **checks: Any) -> Ma
             _no_parameters(request)
             return cast("Response", method(view, request, **kwargs))
 
-        described = schema.Described(takes=takes, headers=tuple(headers))
+        described = schema.Described(takes=takes, headers=headers)
         return _operation(answered, Operation(**_changing(checks)), described)
 
     return decorated
@@ -324,11 +328,12 @@ def address_of(name: str, made: Any) -> str:
 
 def _operation(method: Callable[..., Any], operation: Operation, described: schema.Described) -> Any:
     method.operation = operation  # type: ignore[attr-defined]  # read by Endpoint.initial and by tests
+    described = replace(described, is_open=operation.is_open)
     method.described = described  # type: ignore[attr-defined]  # read by the schema
     return method
 
 
-def _content(call: Call, headers: Sequence[str] = ()) -> bytes:
+def _content(call: Call, headers: Iterable[str] = ()) -> bytes:
     """Return the body as it came, and these headers. Called before the body is parsed, which reads it."""
     try:
         body = bytes(call._request.body)  # noqa: SLF001 -- Django's request has it
@@ -356,6 +361,10 @@ def _fields(call: Call, body: type[Body] | None, *, partial: bool = False) -> li
     fields = body(data=given, partial=partial, context={"call": call})
     fields.is_valid(raise_exception=True)
     return [dict(fields.validated_data)]
+
+
+def _names(parameters: type[Parameters] | None) -> tuple[str, ...]:
+    return tuple(parameters().fields) if parameters else ()
 
 
 def _no_parameters(call: Call, known: Sequence[str] = ()) -> None:

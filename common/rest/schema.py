@@ -1,24 +1,44 @@
 """The OpenAPI description of the API, made from what operations say of themselves."""
 
 import inspect
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from http import HTTPStatus
 from typing import Any, Literal
 
 from django.conf import settings
-from django_filters import FilterSet
+from django_filters import CharFilter, DateFilter, FilterSet, IsoDateTimeFilter, UUIDFilter
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, inline_serializer
 from rest_framework import serializers
 
-from common.rest.bodies import Body, Item
+from common.rest.bodies import Body, Item, Parameters
+from common.rest.lists import LARGEST_LIMIT, LIMIT
 from common.rest.problems import CODES, MEDIA_TYPE
 
-LIMITS = {"limit": "How many, at most 200.", "cursor": "Where to continue: part of the path in `next`."}
+UNCHANGED = "It has still the ETag that was sent as If-None-Match."
+CURSOR = "Where to continue: part of the path in `next`."
+OF_TUS = "As the protocol of uploads, tus 1.0, says."
+NUMBER_OF_ITEMS = {"type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT, "default": LIMIT}
+TEXT: dict[str, Any] = {"type": "string"}
+OF_FILTER = {
+    UUIDFilter: {**TEXT, "format": "uuid"},
+    DateFilter: {**TEXT, "format": "date"},
+    IsoDateTimeFilter: {**TEXT, "format": "date-time"},
+}
+"""What a filter takes, by its class. Others take text."""
+FILES = {"application/json": OpenApiTypes.OBJECT}
+"""What a file of a media type is; of others, bytes."""
 PROBLEM = "Problem"
+AGAIN = {"Retry-After": {"description": "Seconds.", "required": True, "schema": {"type": "integer"}}}
+HEADERS: dict[int, dict[str, Any]] = {
+    401: {"WWW-Authenticate": {"required": True, "schema": TEXT}},
+    429: AGAIN,
+    503: AGAIN,
+}
+"""What problems of a status come with."""
 NEVER = {
     "get": frozenset({402, 413, 415, 423, 428, 460}),
     "post": frozenset({428}),
@@ -29,23 +49,32 @@ NEVER = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What a header of a call must look like."""
+
+    pattern: str
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
     """What an operation takes and returns. `of_get`: it returns what GET of the same address does. `takes`: the media
-    type of a body that is not JSON. `headers`: those that it reads besides."""
+    type of a body that is not JSON. `headers`: those that it reads besides. `is_open`: nobody has to be signed in."""
 
     answer: type[Item] | None = None
     body: type[Body] | None = None
     status: int = HTTPStatus.OK
     is_list: bool = False
     filters: type[FilterSet] | None = None
-    parameters: tuple[str, ...] = ()
+    parameters: type[Parameters] | None = None
     media_types: Sequence[str] = ()
     takes: str = ""
-    headers: tuple[str, ...] = ()
+    headers: Mapping[str, Header] = field(default_factory=dict)
     takes_key: bool = False
     matches: bool = False
     waits: bool = False
     of_get: bool = False
+    is_open: bool = False
 
 
 class OperationSchema(AutoSchema):
@@ -75,6 +104,15 @@ class OperationSchema(AutoSchema):
         reference = self.resolve_serializer(self.described.body(), direction).ref
         return {"content": {"application/json": {"schema": reference}}, "required": True}
 
+    def get_auth(self) -> list[Any]:
+        auth: list[Any] = super().get_auth()
+        return [] if self.described.is_open else auth
+
+    def _map_basic_serializer(self, serializer: Any, direction: Literal["request", "response"]) -> Any:
+        """Say of a body that it takes no other fields: a field that is not known is refused."""
+        found = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]  # as above
+        return {**found, "additionalProperties": False} if isinstance(serializer, Body) else found
+
     def get_filter_backends(self) -> list[Any]:
         return []
 
@@ -83,12 +121,12 @@ class OperationSchema(AutoSchema):
         if described.of_get:
             described = self.view.get.described  # type: ignore[attr-defined]
         if described.media_types:
-            return {(200, media): OpenApiTypes.BINARY for media in described.media_types}
+            return {(200, media): FILES.get(media, OpenApiTypes.BINARY) for media in described.media_types}
         if described.answer is None:
             return {204: OpenApiResponse(description="Done.")}
-        if not described.is_list:
-            return {int(described.status): described.answer, **self._waiting()}
-        return _page_of(described.answer)
+        answer = _page_of(described.answer) if described.is_list else described.answer
+        unchanged = {304: OpenApiResponse(description=UNCHANGED)} if self.method == "GET" else {}
+        return {int(described.status): answer, **self._waiting(), **unchanged}
 
     def _waiting(self) -> dict[int, Any]:
         """Return the answers of a call that makes what one can wait for: not ready yet, or ready after a wait."""
@@ -98,18 +136,32 @@ class OperationSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         described = self.described
-        found = [OpenApiParameter(name, str, description="") for name in described.parameters]
+        found: list[Any] = [described.parameters] if described.parameters else []
         if described.is_list:
-            found += [OpenApiParameter("limit", int, description=LIMITS["limit"])]
-            found += [OpenApiParameter("cursor", str, description=LIMITS["cursor"])]
+            found += [OpenApiParameter("limit", NUMBER_OF_ITEMS, description="How many.")]
+            found += [OpenApiParameter("cursor", str, description=CURSOR)]
         found += _of_filters(described.filters)
-        found += [_header(name, "As the protocol of uploads, tus 1.0, says.") for name in described.headers]
+        found += [
+            _header(name, OF_TUS, {**TEXT, "pattern": header.pattern}, required=header.required)
+            for name, header in described.headers.items()
+        ]
         if described.takes_key:
-            found.append(_header("Idempotency-Key", "A UUID. The same call with the same key acts once."))
+            key = "A UUID. The same call with the same key acts once."
+            found.append(_header("Idempotency-Key", key, OF_FILTER[UUIDFilter]))
         if described.matches:
             found.append(_header("If-Match", "The ETag of what was read.", required=True))
         if described.waits:
             found.append(_header("Prefer", "wait=20: answer when it is ready, or after 20 s at the latest."))
+        return [*found, *self._headers_of_answers()]
+
+    def _headers_of_answers(self) -> list[OpenApiParameter]:
+        described = self.described
+        found = []
+        if self.method == "GET" and described.answer is not None:
+            found.append(_header("ETag", "Changes when the answer does.", required=True, response=[200]))
+        if described.takes_key:
+            replayed = "true: an earlier call with this key has done it."
+            found.append(_header("Idempotent-Replayed", replayed, response=[200, 201, 202]))
         return found
 
 
@@ -123,20 +175,23 @@ def _page_of(answer: type[Item]) -> Any:
     return inline_serializer(f"{answer.__name__}List", fields)
 
 
-def _header(name: str, description: str, *, required: bool = False) -> OpenApiParameter:
-    return OpenApiParameter(name, str, OpenApiParameter.HEADER, description=description, required=required)
+def _header(name: str, description: str, takes: dict[str, Any] = TEXT, **options: Any) -> OpenApiParameter:
+    return OpenApiParameter(name, takes, OpenApiParameter.HEADER, description=description, **options)
 
 
 def _of_filters(filters: type[FilterSet] | None) -> list[OpenApiParameter]:
     found = []
     for name, item in (filters.base_filters if filters else {}).items():
         choices = [value for value, _ in item.extra.get("choices", [])]
-        found.append(
-            OpenApiParameter(
-                name, str, description=str(item.extra.get("help_text", "")), enum=choices or None
-            )
-        )
+        help_text = str(item.extra.get("help_text", ""))
+        found.append(OpenApiParameter(name, _taken(item), description=help_text, enum=choices or None))
     return found
+
+
+def _taken(item: Any) -> dict[str, Any]:
+    """Return what a filter takes."""
+    longest = item.extra.get("max_length") if isinstance(item, CharFilter) else None
+    return {**TEXT, "maxLength": longest} if longest else OF_FILTER.get(type(item), TEXT)
 
 
 def add_problems(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:  # noqa: FBT001
@@ -147,6 +202,7 @@ def add_problems(result: dict[str, Any], generator: Any, request: Any, public: b
         titles = [title for code, title in CODES.values() if code == status]
         result["components"].setdefault("responses", {})[f"Problem{status}"] = {
             "description": "; ".join(titles) + ".",
+            **({"headers": HEADERS[status]} if status in HEADERS else {}),
             "content": {MEDIA_TYPE: {"schema": answer}},
         }
     for path in result["paths"].values():

@@ -24,7 +24,10 @@ class AccessItem(Item):
     purpose = serializers.CharField()
     outputs = serializers.CharField(help_text="The intended outputs.")
     terms = serializers.IntegerField(
-        source="terms.number", default=None, help_text="The version of the terms that was accepted."
+        source="terms.number",
+        allow_null=True,
+        default=None,
+        help_text="The version of the terms that was accepted.",
     )
     state = serializers.ChoiceField(models.AccessRequest.State.choices)
     created_at = serializers.DateTimeField()

@@ -21,8 +21,12 @@ from datasets.services import inspection, uploads
 class HeldItem(Item):
     """What the private data of a column holds. Only the owner may see it."""
 
-    lowest = serializers.FloatField(default=None, help_text="Of dates: days since 1970; of times: seconds.")
-    highest = serializers.FloatField(default=None, help_text="Of dates: days since 1970; of times: seconds.")
+    lowest = serializers.FloatField(
+        allow_null=True, default=None, help_text="Of dates: days since 1970; of times: seconds."
+    )
+    highest = serializers.FloatField(
+        allow_null=True, default=None, help_text="Of dates: days since 1970; of times: seconds."
+    )
     distinct = serializers.IntegerField(
         default=0, help_text="Different values; an estimate if there are many."
     )
@@ -39,7 +43,9 @@ class MisfitItem(Item):
     outside = serializers.IntegerField(default=0, help_text="Cells outside the bounds or categories.")
     rounded = serializers.IntegerField(default=0, help_text="Cells with more decimals than declared.")
     people = serializers.IntegerField(default=0, help_text="People with more rows per value than declared.")
-    most = serializers.IntegerField(default=None, help_text="The most rows per value that somebody has.")
+    most = serializers.IntegerField(
+        allow_null=True, default=None, help_text="The most rows per value that somebody has."
+    )
 
 
 class PrivateColumnItem(DeclaredColumnItem):

@@ -21,6 +21,7 @@ from common.rest.bodies import PlainJSONParser
 from common.rest.endpoints import Endpoint, speaks
 from common.rest.grants import Call
 from common.rest.problems import Invalid
+from common.rest.schema import Header
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,checksum,termination"
@@ -29,6 +30,11 @@ ALGORITHMS = ("sha1", "sha256")
 METADATA_LIMIT = 4000
 SHA256 = re.compile(r"[0-9a-f]{64}")
 OVERRIDES = frozenset({"PATCH", "DELETE"})
+BASE64 = r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
+SPOKEN = Header(pattern=r"^1\.0\.0$")
+BYTES = Header(pattern=r"^[0-9]{1,18}$")
+METADATA = Header(pattern=rf"^[!-+\--~]+ {BASE64}(,[!-+\--~]+ {BASE64})*$")
+CHECKSUM = Header(pattern=rf"^({'|'.join(ALGORITHMS)}) {BASE64}$", required=False)
 
 
 class OtherVersion(Refused):

@@ -18,8 +18,12 @@ from datasets.api.shared import owned
 from datasets.services import uploads
 
 ENDED = frozenset({models.Upload.State.DONE, models.Upload.State.FAILED})
-BEGUN_WITH = ("Tus-Resumable", "Upload-Length", "Upload-Metadata")
-SENT_WITH = ("Tus-Resumable", "Upload-Offset", "Upload-Checksum")
+BEGUN_WITH = {
+    "Tus-Resumable": tus.SPOKEN,
+    "Upload-Length": tus.BYTES,
+    "Upload-Metadata": tus.METADATA,
+}
+SENT_WITH = {"Tus-Resumable": tus.SPOKEN, "Upload-Offset": tus.BYTES, "Upload-Checksum": tus.CHECKSUM}
 
 
 class UploadItem(Item):

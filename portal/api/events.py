@@ -2,8 +2,10 @@
 
 from uuid import UUID
 
+from rest_framework import serializers
 from rest_framework.response import Response
 
+from common.rest.bodies import Parameters
 from common.rest.endpoints import LIVE_HEADER, Endpoint, sends
 from common.rest.grants import Call, within
 from common.rest.problems import Invalid
@@ -22,10 +24,16 @@ DATASET = {
 """The path from an object to its dataset, for tokens that reach only some datasets. Of people there is none."""
 
 
+class Followed(Parameters):
+    """What to follow."""
+
+    about = serializers.CharField(help_text=f"From 1 to {WATCHED} objects: run:ID,answer:ID.")
+
+
 class Events(Endpoint):
     """Changes as they happen."""
 
-    @sends("text/event-stream", parameters=("about",), rate="streams")
+    @sends("text/event-stream", parameters=Followed, rate="streams")
     def get(self, call: Call) -> Response:
         """Follow objects: `about=run:ID,answer:ID`. An event says that an object has changed; fetch it to see how.
 

@@ -26,7 +26,7 @@ from privacy.api.answers import (
     visible_answers,
 )
 from privacy.api.budgets import the_budget
-from privacy.api.schema import QueryField
+from privacy.api.schema import PRICES, QueryField
 from privacy.engine.language import wire
 from privacy.engine.language.query import Query
 from privacy.engine.language.schema import MAX_NUMBER, QueryRefused
@@ -38,9 +38,6 @@ from privacy.services import questions, trials
 from privacy.services.prior_answers import ErrorBasis
 
 FINITE: dict[str, Any] = {"min_value": -MAX_NUMBER, "max_value": MAX_NUMBER}
-
-
-PRICES = ("error", "epsilon", "share")
 
 
 class QuestionBody(Body):

@@ -11,14 +11,29 @@ PLACE = "#/components/schemas/Question."
 """Where the description has the parts of a question, such as `Question.expression`."""
 
 
+BODY = "QuestionBodyRequest"
+FORMS = ("sql", "query")
+"""The forms of a question, of which a body has one."""
+PRICES = ("error", "epsilon", "share")
+"""The prices of a question, of which a body has one; null is none."""
+
+
 @extend_schema_field({"$ref": f"{PLACE}query"})
 class QueryField(serializers.JSONField):
     """A question in its wire form."""
 
 
 def add_questions(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:  # noqa: FBT001
-    """Add the schemas of questions and their parts. drf-spectacular calls this."""
+    """Add the schemas of questions, and what their bodies need besides fields. drf-spectacular calls this."""
     name = PLACE.removeprefix("#/components/schemas/")
     parts = json_schema.definitions(PLACE).items()
     result["components"].setdefault("schemas", {}).update({f"{name}{kind}": part for kind, part in parts})
+    result["components"]["schemas"][BODY]["allOf"] = [
+        {"oneOf": [{"required": [form]} for form in FORMS]},
+        {"oneOf": [_is_number(price) for price in PRICES]},
+    ]
     return result
+
+
+def _is_number(price: str) -> dict[str, Any]:
+    return {"required": [price], "properties": {price: {"type": "number"}}}

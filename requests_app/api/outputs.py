@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from common import heavy_views
 from common.http import as_download
-from common.rest.bodies import Body, Item
+from common.rest.bodies import Body, Item, Parameters
 from common.rest.endpoints import Endpoint, acts, creates, lists, reads, sends
 from common.rest.grants import Call, one
 from requests_app import models, queries, rules
@@ -140,7 +140,7 @@ class OutputFile(Endpoint):
         return as_download(outputs.open_file(output, by=call.user), name=output.name)
 
 
-class PreviewPlace(serializers.Serializer[Any]):
+class PreviewPlace(Parameters):
     """The part of a file to show. All numbers count from 1."""
 
     rows = serializers.IntegerField(default=1, min_value=1, max_value=LARGEST_PLACE)
@@ -166,7 +166,7 @@ class PreviewItem(Item):
 class OutputPreview(Endpoint):
     """A safe view of a file."""
 
-    @reads(PreviewItem, scope=READERS, parameters=tuple(PreviewPlace().fields))
+    @reads(PreviewItem, scope=READERS, parameters=PreviewPlace)
     def get(self, call: Call, pk: UUID) -> dict[str, Any]:
         """Look at a part of a file, decoded in the sandbox. Which part of a held file you have seen is recorded."""
         output = output_of(call, pk)

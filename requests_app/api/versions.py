@@ -10,7 +10,7 @@ from rest_framework import serializers
 from common import heavy_views
 from common.access import require
 from common.http import found
-from common.rest.bodies import Body, Item
+from common.rest.bodies import Body, Item, Parameters
 from common.rest.endpoints import Endpoint, acts, creates, lists, reads
 from common.rest.grants import Call, one
 from common.rest.problems import Invalid
@@ -18,8 +18,6 @@ from requests_app import models, queries, rules, services, visibility
 from requests_app.api.parts import LaneFinding, LanePerson, LaneRevision, LaneVersion
 from requests_app.api.requests import ApprovalItem, known
 from requests_app.code import diffs
-
-AGAINST = "against"
 
 
 class ReviewItem(Item):
@@ -116,6 +114,12 @@ class PatchItem(Item):
     text = serializers.CharField(help_text="Deceptive characters are spelled out.")
 
 
+class Comparison(Parameters):
+    """What a version is compared with."""
+
+    against = serializers.UUIDField(required=False, help_text="The id of a version of the same request.")
+
+
 class NewVerdict(Body):
     """A verdict on the code that you have read."""
 
@@ -172,11 +176,11 @@ class Version(Endpoint):
 class VersionDiff(Endpoint):
     """The differences between two versions of a request."""
 
-    @reads(PatchItem, parameters=[AGAINST])
+    @reads(PatchItem, parameters=Comparison)
     def get(self, call: Call, pk: UUID) -> dict[str, Any]:
         """Compare a version with the one named by `against`; without it, with the last one approved or submitted."""
         version = readable(call, pk)
-        base = _base(version, call.query_params.get(AGAINST))
+        base = _base(version, call.query_params.get("against"))
         with heavy_views.turn(heavy_views.COMPUTING, call):
             patch = diffs.patch(base.code if base else "", version.code)
         return {"against": base, "added": patch.added, "removed": patch.removed, "text": patch.text}
