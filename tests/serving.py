@@ -32,16 +32,16 @@ def database_url(name: str = "") -> str:
     return urlunsplit(parts._replace(path="/" + quote(name or connection.settings_dict["NAME"])))
 
 
-def web_command(port: int) -> list[str]:
+def web_command(port: int, module: str = "portal.server") -> list[str]:
     """How the web server is started."""
-    return [sys.executable, "-m", "portal.server", "--port", str(port)]
+    return [sys.executable, "-m", module, "--port", str(port)]
 
 
 @contextmanager
-def web_server(port: int, log: Path, **environment: str) -> Iterator[None]:
+def web_server(port: int, log: Path, *, module: str = "portal.server", **environment: str) -> Iterator[None]:
     """The web server alone, with these variables of the environment, until the block ends."""
     env = {**os.environ, "DATABASE_URL": database_url(), **environment}
-    web = Child("The web server", web_command(port), log, env=env)
+    web = Child("The web server", web_command(port, module), log, env=env)
     web.start()
     try:
         wait_until(lambda: listens(port), web, seconds=60)

@@ -1,0 +1,77 @@
+"""What schemathesis cannot know from the description of the API. It runs as a program, and imports this module."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import django
+import schemathesis
+from hypothesis import strategies as st
+
+django.setup()  # the random questions are beside the tables that they are about
+
+from privacy.presentation import exports  # noqa: E402 -- as above
+from tests.client.bridge import questions  # noqa: E402 -- as above
+from weir.grammar import to_wire  # noqa: E402 -- as above
+
+TOLD = json.loads(Path(os.environ["WEIR_FUZZ"]).read_text())
+IDS, OWN_TOKEN = TOLD["ids"], TOLD["token"]
+PATH = {"table": st.just("wages"), "form": st.sampled_from([*exports.FORMS, "other"])}
+PRICES = st.sampled_from([{"epsilon": 0.01}, {"epsilon": 1.0}, {"error": 5.0}, {"share": 0.001}])
+ASKED = r"/budgets/\{id\}/(price|trial|answers)/"
+
+
+@schemathesis.hook
+def before_generate_path_parameters(context, strategy):
+    """Address what exists: with random ids every answer is 404. Invalid ids are tried where nothing else can be."""
+    operation = context.operation
+    if not operation.path_parameters or not (operation.query or operation.body or operation.headers):
+        return _known(operation.path) | strategy
+    return _known(operation.path)
+
+
+def _known(path: str):
+    word = re.search(r"([\w-]+)/\{id\}", path)
+    ids = IDS.get(word[1] if word else "") or ["00000000-0000-4000-8000-000000000000"]
+    parts = {"id": st.sampled_from(ids), **PATH}
+    return st.fixed_dictionaries({name: parts[name] for name in re.findall(r"\{(\w+)\}", path)})
+
+
+@schemathesis.hook
+def filter_case(context, case) -> bool:
+    """A run that revoked its own token would be one of refusals from then on."""
+    return OWN_TOKEN not in (case.path_parameters or {}).values()
+
+
+@schemathesis.hook
+def before_generate_body(context, strategy):
+    """Ask what can be asked: what has only the right form is refused with the first name of a column."""
+    if not re.search(ASKED, context.operation.path):
+        return strategy
+    return st.builds(lambda query, price: {"query": to_wire(query), **price}, questions(), PRICES)
+
+
+schemathesis.openapi.media_type("application/offset+octet-stream", st.binary(max_size=20))
+
+FORM = {"invalid", "not_json", "etag_missing", "tus_version", "unsupported_media_type", "not_acceptable"}
+"""Codes for what is malformed, whoever sends it and whatever there is."""
+CHECKED_BY_FORMS = {
+    "/api/v1/register/": "passwords and time zones",
+    "/api/v1/datasets/{id}/uploads/": "what is Base64 of what",
+}
+"""Addresses that refuse what JSON Schema cannot describe."""
+
+
+@schemathesis.check
+def is_not_malformed(context, response, case) -> None:
+    """A rule may refuse what the description allows. It is never malformed: that would be a wrong description.
+
+    This is what `positive_data_acceptance` is about, which cannot tell a rule from a form.
+    """
+    if case.meta.generation.mode == "negative" or case.operation.path in CHECKED_BY_FORMS:
+        return
+    if response.status_code < 400 or "problem+json" not in response.headers["content-type"][0]:
+        return
+    found = response.json()
+    assert found["code"] not in FORM or "place" in found, f"{found['detail']} {found.get('fields', '')}"

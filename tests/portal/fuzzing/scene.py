@@ -1,0 +1,121 @@
+"""What there is to call about: one portal with objects of every kind, in as many states as they have."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.apps import apps
+from django.utils import timezone
+
+from accounts import services as people
+from accounts.models import User
+from accounts.services import tokens
+from datasets.models import Upload
+from privacy import services as privacy
+from privacy.engine.language.schema import ColumnSpec, Kind
+from privacy.execution import lifecycle
+from privacy.models import Answer
+from requests_app import services as lane
+from requests_app.models import Version
+from tests import make
+from tests.client import bridge
+from tests.guards.world import KINDS
+from tests.makers import privacy as shares
+from tests.makers import requests as requests_
+
+PEOPLE = 40
+QUESTIONS = (
+    "SELECT COUNT(DISTINCT person) FROM wages",
+    "SELECT region, AVG(wage) FROM wages GROUP BY region",
+    "SELECT MEDIAN(wage) FROM wages",
+)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The people by role, and the ids of all objects by the word before an id in an address; `hashes` of versions."""
+
+    people: dict[str, User]
+    ids: dict[str, list[str]]
+
+
+def build() -> Scene:
+    """Build it through the services. No worker may be running: it would take the runs."""
+    owner, scientist = make.owner(), make.scientist()
+    cast = {"owner": owner, "scientist": scientist, "admin": make.admin(), "auditor": make.auditor()}
+    data = make.dataset(
+        owner=owner,
+        name="wages",
+        rows=bridge.arrow(seed=1, people=PEOPLE),
+        declared={each.name: _declared(each) for each in bridge.COLUMNS},
+        policy={"held_downloads": True},
+        terms="Be kind.",
+        discoverable=True,
+    )
+    cast["reviewer"] = make.reviewer(data, decides_access=True).user
+    make.grant(data, scientist)
+    _lane(data, scientist)
+    _answers(data, scientist)
+    _drafts(owner)
+    _people(cast)
+    return Scene(cast, _ids())
+
+
+def _declared(column: ColumnSpec) -> dict[str, object]:
+    """The declarations of a column of the client's random questions."""
+    if column.kind == Kind.CATEGORY:
+        return {"type": "category", "categories": list(column.labels), "confirmed": True}
+    if column.kind == Kind.BOOLEAN:
+        return {"confirmed": True}
+    bounds = {"lower": column.lower, "upper": column.upper}
+    return {**bounds, "decimals": column.decimals, "confirmed": True, "nullable": column.nullable}
+
+
+def _lane(data, scientist) -> None:
+    for stage in requests_.STAGES:
+        make.code_request(at=stage, dataset=data, author=scientist, title=f"Mean wage, {stage}")
+    approved = make.code_request(at="approved", dataset=data, author=scientist)
+    requests_.start(approved)
+    requests_.trial(make.code_request(dataset=data, author=scientist, title="On mock data"))
+    reviewed = make.code_request(at="in_review", dataset=data, author=scientist)
+    lane.comment(requests_.version(reviewed), by=data.owner, text="Why the mean?", line=1)
+
+
+def _answers(data, scientist) -> None:
+    made = privacy.protect(
+        data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=["region"], scientists=3
+    )
+    budget = privacy.give_budget(made, scientist, by=data.owner, epsilon=30)
+    for text in QUESTIONS:
+        answer = shares.answer(budget, text, epsilon=0.5)
+        lifecycle.compute(str(answer.pk))
+    Answer.objects.update(visible_at=timezone.now() - timedelta(minutes=1))
+    shares.answer(budget, "SELECT COUNT(*) FROM wages", epsilon=0.5)
+    privacy.ask_top_up(budget, by=scientist, epsilon=35, reason="For a second report.")
+    other = make.scientist()
+    make.grant(data, other)
+    privacy.give_budget(made, other, by=data.owner, epsilon=5)
+
+
+def _drafts(owner) -> None:
+    draft = make.dataset(owner=owner, published=False)
+    for number, state in enumerate(Upload.State.values):
+        Upload.objects.create(
+            revision=make.draft(draft), user=owner, file_name=f"odd{number}.csv", size=10, state=state
+        )
+    make.next_revision(make.dataset(owner=owner, discoverable=True))
+    make.access_request(make.dataset(owner=owner, discoverable=True))
+
+
+def _people(cast) -> None:
+    lane.add_environment(by=cast["admin"], name="odd", requirements="odd==1.0")
+    people.invite("odd@weir.example", by=cast["admin"], roles=["scientist"])
+    for person in cast.values():
+        tokens.make(by=person, name="another token", scopes=["read"])
+    make.worker()
+
+
+def _ids() -> dict[str, list[str]]:
+    models = {model.__name__: model for model in apps.get_models()}
+    rows = {word: models[kind]._default_manager.all() for word, kind in KINDS.items()}
+    found = {word: [str(pk) for pk in each.values_list("pk", flat=True)] for word, each in rows.items()}
+    return {**found, "hashes": list(Version.objects.values_list("sha256", flat=True))}
