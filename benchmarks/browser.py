@@ -1,10 +1,11 @@
-"""A signed-in visitor over real sockets: HTTP calls, and a minimal websocket client."""
+"""Signed-in people and programs over real sockets: HTTP calls, and a minimal websocket client."""
 
 import base64
 import json
 import os
 import socket
 import struct
+from collections.abc import Mapping
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPResponse
 from typing import Any
@@ -18,22 +19,17 @@ TOKEN = "b" * 32
 """An arbitrary CSRF token: cookie and header only have to match."""
 
 
-class Visitor:
-    """One person with one persistent connection."""
+class Program:
+    """A program with one persistent connection, signed in by these headers."""
 
-    def __init__(self, port: int, user: User) -> None:
-        client = Client()
-        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-        session = client.cookies[settings.SESSION_COOKIE_NAME].value
-        self.port = port
-        self.cookie = f"{settings.SESSION_COOKIE_NAME}={session}; {settings.CSRF_COOKIE_NAME}={TOKEN}"
+    def __init__(self, port: int, headers: Mapping[str, str]) -> None:
+        self.port, self.headers = port, headers
         self._http = HTTPConnection("127.0.0.1", port, timeout=60)
 
     def ask(self, method: str, url: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
         """Return (status, body) of one call."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        origin = {"Cookie": self.cookie, "X-CSRFToken": TOKEN, "Origin": f"http://127.0.0.1:{self.port}"}
-        self._http.request(method, url, body, {**origin, **named})
+        self._http.request(method, url, body, {**self.headers, **named})
         answer: HTTPResponse = self._http.getresponse()
         return answer.status, answer.read()
 
@@ -45,6 +41,18 @@ class Visitor:
         if status >= HTTPStatus.BAD_REQUEST:
             raise RuntimeError(f"{url} answered {status}: {content[:300]!r}")
         return json.loads(content)
+
+
+class Visitor(Program):
+    """A person in a browser, signed in by a session."""
+
+    def __init__(self, port: int, user: User) -> None:
+        client = Client()
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        session = client.cookies[settings.SESSION_COOKIE_NAME].value
+        self.cookie = f"{settings.SESSION_COOKIE_NAME}={session}; {settings.CSRF_COOKIE_NAME}={TOKEN}"
+        origin = f"http://127.0.0.1:{port}"
+        super().__init__(port, {"Cookie": self.cookie, "X-CSRFToken": TOKEN, "Origin": origin})
 
 
 class LiveSocket:

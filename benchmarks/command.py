@@ -13,7 +13,9 @@ from benchmarks.measuring import machine
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PARTS = ("launch", "lane", "runner", "channels", "gates", "live", "pages", "upload", "privacy", "peers")
+PARTS = (
+    "launch", "lane", "runner", "channels", "gates", "live", "pages", "api", "client", "upload", "privacy", "peers",
+)  # fmt: skip
 INSIDE = ("accuracy",)
 """A part of another part that can be run by itself."""
 
@@ -46,7 +48,7 @@ def options() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="small sizes and few repetitions: does it work?")
     parser.add_argument("--full", action="store_true", help="large sizes too (10^7 rows)")
-    parser.add_argument("--cold", action="store_true", help="launch: also install into a fresh clone")
+    parser.add_argument("--cold", action="store_true", help="launch, client: also install them afresh")
     parser.add_argument(
         "--install", action="store_true", help="peers: first install them into var/peers (about 1.5 GB)"
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import django
 from django.core.management import call_command
 
-from benchmarks.surroundings import start_servers
+from benchmarks.surroundings import CLIENT, start_servers
 
 WITHOUT_SERVERS = {"launch", "gates", "channels", "accuracy"}
 
@@ -27,6 +27,7 @@ def main() -> None:
         django.setup()
         call_command("migrate", verbosity=0)
     logging.disable(logging.INFO)
+    sys.path.append(str(CLIENT))
     part = importlib.import_module(f"benchmarks.parts.{chosen.name}")
     with chosen.file.open("a") as kept:
         for measure in part.measures(chosen):

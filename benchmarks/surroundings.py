@@ -19,6 +19,8 @@ from portal.launch.processes import Child, wait_until
 from portal.launch.valkey import Valkey
 
 ROOT = Path(__file__).resolve().parent.parent
+CLIENT = ROOT / "client"
+"""The Python client is a package of its own, which the portal's environment does not have."""
 
 
 def start_servers() -> None:

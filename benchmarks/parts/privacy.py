@@ -246,8 +246,8 @@ def synced(path: Path, content: bytes) -> None:
 # A whole answer
 
 
-def over_http(rows: int, rounds: int) -> Iterator[Measure]:
-    """POST a question, then ask until its answer is there."""
+def budget_over(rows: int) -> Budget:
+    """Make a budget for a table of wages with this number of rows, five years a person, that is not sorted yet."""
     people, years = rows // 5, 5
     given = np.arange(rows) // years
     table = pa.table(
@@ -262,6 +262,12 @@ def over_http(rows: int, rounds: int) -> Iterator[Measure]:
     budget = made.budget(made.promise(dataset), epsilon=2.0)
     made_datasets.grant(dataset, budget.scientist)
     type(budget.promise).objects.filter(pk=budget.promise_id).update(public_size=people)
+    return budget
+
+
+def over_http(rows: int, rounds: int) -> Iterator[Measure]:
+    """POST a question, then ask until its answer is there."""
+    budget = budget_over(rows)
     with web_server() as (port, _), worker("default", hands=1):
         visitor = Visitor(port, budget.scientist)
         first = took(partial(asked, visitor, budget, 0))

@@ -89,6 +89,11 @@ class Sent:
 
 def upload(transport: Transport, dataset: str, sent: Sent, *, quiet: bool = False) -> Upload:
     """Send a file to the draft revision of a dataset, continuing where an earlier attempt stopped, and have it read."""
+    return send(transport, dataset, sent, quiet=quiet).wait()
+
+
+def send(transport: Transport, dataset: str, sent: Sent, *, quiet: bool = False) -> Upload:
+    """Send a file, continuing where an earlier attempt stopped. The portal begins to read it once it is complete."""
     kept = Kept(transport.origin, dataset, sent.digest)
     found = _continued(transport, kept.read()) or _begun(transport, dataset, sent)
     address = f"uploads/{found['id']}/"
@@ -97,7 +102,7 @@ def upload(transport: Transport, dataset: str, sent: Sent, *, quiet: bool = Fals
         with Progress(f"sending {sent.name}", quiet=quiet) as progress:
             _send(transport, address, sent, progress)
     kept.write(None)
-    return Upload(transport, transport.get(address), quiet=quiet).wait()
+    return Upload(transport, transport.get(address), quiet=quiet)
 
 
 def _begun(transport: Transport, dataset: str, sent: Sent) -> Any:

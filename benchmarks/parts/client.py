@@ -1,0 +1,398 @@
+"""The Python client: questions written and computed here, its import, and calls of a portal over a connection."""
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import secrets
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from django.urls import reverse
+
+import weir
+from accounts.models import User
+from benchmarks.measuring import (
+    Goal,
+    Measure,
+    Of,
+    Took,
+    compared,
+    peak_memory_mb,
+    percentile,
+    took,
+    versus,
+)
+from benchmarks.parts.live import bare_publish
+from benchmarks.parts.privacy import WAIT, budget_over
+from benchmarks.surroundings import CLIENT, ROOT, web_server, worker
+from datasets.models import Upload
+from datasets.services import uploads
+from privacy.models import Answer
+from requests_app.models import Run
+from tests.makers import datasets as made_datasets
+from tests.makers import requests as made
+from tests.rest import bearer
+from weir import demo
+from weir.bounds import bounds
+from weir.questions import Question
+from weir.tables import Table
+
+PROGRAMS = ROOT / "benchmarks" / "programs.py"
+EXPRESSIONS = 1000
+RUNS_FOR = 0.3
+"""Seconds that a task takes."""
+WITHOUT_EXTRAS = "import sys; sys.modules['click'] = None"
+"""The portal's environment has what httpx's own command needs, which a client's has not: it doubles its import."""
+BESIDE = frozenset({"numpy", "pyarrow", "pip", "setuptools"})
+QUESTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "mean, filtered": (
+        lambda t: t.wage[t.year > 1984].clip(0, 40).mean(), lambda f: f.wage[f.year > 1984].clip(0, 40).mean(),
+    ),
+    "sum of a logarithm": (lambda t: np.log1p(t.wage * 2).sum(), lambda f: np.log1p(f.wage * 2).sum()),
+    "variance": (lambda t: t.wage.var(), lambda f: f.wage.var(ddof=0)),
+    "count of people": (lambda t: t.count_people(), lambda f: f.person.nunique()),
+    "group means": (lambda t: t.groupby("region")["wage"].mean(), lambda f: f.groupby("region").wage.mean()),
+    "correlation": (
+        lambda t: np.corrcoef(t.wage, t.experience), lambda f: f.wage.corr(f.experience),
+    ),
+    "median": (lambda t: t.wage.median(), lambda f: f.wage.median()),
+    "histogram": (
+        lambda t: np.histogram(t.wage, 20)[0], lambda f: np.histogram(f.wage.dropna(), 20, range=(0, 60))[0],
+    ),
+}  # fmt: skip
+"""Questions in the client's words and in pandas'."""
+
+
+def measures(chosen: Namespace) -> Iterator[Measure]:
+    quick = chosen.quick
+    yield writing(3 if quick else 15)
+    for rows in [400] if quick else [400, 100_000]:
+        yield from on_mock(rows, 5 if quick else 25)
+    with web_server() as (port, child), _own_folder():
+        yield from starting(port, 3 if quick else 15)
+        megabytes = 1024 if chosen.full else 8 if quick else 256
+        yield from sending(port, child.process.pid if child.process else 0, megabytes, 1 if quick else 5)
+        yield from waiting(port, 3 if quick else 150)
+        yield from asking(port, 5_000 if quick else 10**6, 3 if quick else 25)
+    if chosen.cold:
+        yield from installing()
+
+
+@contextlib.contextmanager
+def _own_folder() -> Iterator[None]:
+    """Keep what the client keeps in a folder that is deleted at the end."""
+    with tempfile.TemporaryDirectory() as room:
+        os.environ["XDG_CONFIG_HOME"] = room
+        yield
+        del os.environ["XDG_CONFIG_HOME"]
+
+
+# Without a portal
+
+
+def writing(rounds: int) -> Measure:
+    """Write expressions, find their bounds and encode them; the floor encodes what was written before."""
+    table = demo.table()
+
+    def written() -> list[Any]:
+        return [json.dumps(_bounded(table, number).to_wire()) for number in range(EXPRESSIONS)]
+
+    ready = [json.loads(text) for text in written()]
+    ours, floor = compared(written, lambda: [json.dumps(each) for each in ready], rounds)
+    name = f"writing {EXPRESSIONS:,} expressions, with bounds and JSON"
+    return versus(
+        name, each_of(ours), each_of(floor), Goal(limit=0.1), "each; floor: JSON of what is written"
+    )
+
+
+def each_of(whole: Took) -> Took:
+    return Took(whole.wall / EXPRESSIONS, whole.cpu / EXPRESSIONS)
+
+
+def _bounded(table: Table, number: int) -> Question:
+    """Write one of several expressions, and find its bounds again from the declarations."""
+    wage, year, part = table["wage"], table["year"], 1 + number % 50
+    match number % 4:
+        case 0:
+            of = wage[year > 1980 + number % 7].clip(0, part)
+        case 1:
+            of = np.log1p(wage * 2 + part)
+        case 2:
+            of = np.where((wage > part) & (table["region"] == "north"), wage, 0)
+        case _:
+            of = (np.sqrt(wage) - part) ** 2 / (1 + table["experience"])
+    bounds(of.as_term().node, table.spec)
+    return of.mean()
+
+
+def on_mock(rows: int, rounds: int) -> Iterator[Measure]:
+    """Compute questions on mock rows; the floor is pandas on the same rows."""
+    arrays = mock_arrays(rows)
+    table, frame = Table.offline(demo.DECLARATIONS, arrays), pd.DataFrame(arrays)
+    ratios = []
+    for name, (ask, plain) in QUESTIONS.items():
+        ours, floor = compared(partial(_mocked, ask, table), partial(plain, frame), rounds)
+        ratios.append(ours.wall / floor.wall)
+        yield versus(f"{name} of {rows:,} mock rows", ours, floor)
+    mean = math.exp(statistics.fmean(map(math.log, ratios)))
+    yield Measure(name="  geometric mean over pandas", ours=mean, unit="x", goal=Goal(limit=3))
+
+
+def _mocked(ask: Callable[[Table], Any], table: Table) -> None:
+    ask(table).mock()
+
+
+def mock_arrays(rows: int) -> dict[str, Any]:
+    """Return rows of the demo's table, eight years of each person."""
+    draw = np.random.default_rng(1)
+    person = np.arange(rows) // 8
+    wages = draw.gamma(4.0, 6.0, rows).round(2)
+    return {
+        "person": person,
+        "wage": np.where(draw.random(rows) < 0.05, np.nan, wages),
+        "education": 8 + person % 11,
+        "experience": draw.integers(0, 40, rows),
+        "year": 1980 + np.arange(rows) % 8,
+        "union": draw.random(rows) < 0.3,
+        "region": np.array(["north", "south", "east", "west"])[person % 4],
+        "born": np.datetime64("1940-01-01") + (person % 10_000).astype("timedelta64[D]"),
+        "employer": np.array(["mill", "mine", "shop"])[person % 3],
+    }
+
+
+# Processes of their own
+
+
+def surroundings(port: int, person: User, *scopes: str) -> dict[str, str]:
+    """Return the environment of a program that is signed in as this person."""
+    token = bearer(person, *scopes)["Authorization"].removeprefix("Bearer ")
+    address = f"http://127.0.0.1:{port}"
+    compiled = {"PYTHONPYCACHEPREFIX": os.environ["XDG_CONFIG_HOME"], "PYTHONDONTWRITEBYTECODE": ""}
+    return {**os.environ, **compiled, "PYTHONPATH": str(CLIENT), "WEIR_PORTAL": address, "WEIR_TOKEN": token}
+
+
+def starting(port: int, rounds: int) -> Iterator[Measure]:
+    """Measure the processor time of imports, and of signing in and finding a dataset."""
+    dataset = made_datasets.dataset()
+    env = surroundings(port, dataset.owner)
+    login = f"import os, weir; weir.login(os.environ['WEIR_PORTAL']).datasets['{dataset.name}']"
+    codes = [f"{WITHOUT_EXTRAS}; {code}" for code in ("import numpy", "import weir", login)]
+    steps = [partial(run, sys.executable, "-c", code, env=env) for code in codes]
+    for step in steps:
+        step()
+    turns = [[took(step).cpu for step in steps] for _ in range(rounds)]
+    bare, imported, called = (statistics.median(each) for each in zip(*turns, strict=True))
+    yield Measure(
+        name="import weir over import numpy, cpu",
+        ours=imported,
+        floor=bare,
+        goal=Goal(limit=40, of=Of.BEYOND),
+    )
+    yield Measure(
+        name="login and the first call over import weir, cpu",
+        ours=called,
+        floor=imported,
+        goal=Goal(limit=150, of=Of.BEYOND),
+    )
+
+
+def run(*command: str | Path, **options: Any) -> str:
+    """Run a command and return what it prints."""
+    done = subprocess.run([*map(str, command)], check=True, stdout=subprocess.PIPE, text=True, **options)  # noqa: S603 our own
+    return str(done.stdout)
+
+
+def sending(port: int, web: int, megabytes: int, rounds: int) -> Iterator[Measure]:
+    """Send a file; the floor copies it and computes its SHA-256."""
+    dataset = made_datasets.dataset(published=False)
+    env = surroundings(port, dataset.owner, "read", "publish")
+    with tempfile.TemporaryDirectory() as room:
+        path, copy = Path(room) / "panel.csv", Path(room) / "copy.csv"
+        with path.open("wb") as file:
+            for _ in range(megabytes):
+                file.write(secrets.token_bytes(2**20))
+        held, sent, floors = peak_memory_mb(web), [], []
+        for _ in range(rounds):
+            sent.append(json.loads(run(sys.executable, PROGRAMS, "send", dataset.name, path, env=env)))
+            for upload in Upload.objects.filter(revision__dataset=dataset):
+                uploads.cancel(upload, by=dataset.owner)
+            floors.append(took(partial(_copied, path, copy)).wall)
+    floor = megabytes / statistics.median(floors) * 1e3
+    yield Measure(
+        name=f"sending {megabytes} MB",
+        ours=megabytes / statistics.median(each["seconds"] for each in sent),
+        unit="MB/s",
+        floor=floor,
+        goal=Goal(limit=0.4, of=Of.RATIO, at_least=True),
+        note="floor: cp and SHA-256",
+    )
+    grown = peak_memory_mb(web) - held
+    yield Measure(name="  web server's memory grows by", ours=grown, unit="MB", goal=Goal(limit=20))
+    most = max(each["peak"] - each["before"] for each in sent)
+    yield Measure(
+        name="  client's memory grows by", ours=most, unit="MB", goal=Goal(limit=40),
+        note=f"to {max(each['peak'] for each in sent):.0f} MB",
+    )  # fmt: skip
+
+
+def _copied(path: Path, copy: Path) -> None:
+    run("cp", "--reflink=never", path, copy)
+    with copy.open("rb") as file:
+        hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# Waiting for a task
+
+
+class Takes(made.WritesOutputs):
+    """An executor that runs nothing for a while and then writes its files."""
+
+    def run(self, spec: Any, *, started: Any = lambda: None, cancelled: Any = lambda: False) -> Any:
+        started()
+        time.sleep(RUNS_FOR)
+        return super().run(spec, cancelled=cancelled)
+
+
+def waiting(port: int, rounds: int) -> Iterator[Measure]:
+    """Measure the time from the end of a task until wait() returns, by the clock that both processes share."""
+    item = made.code_request()
+    floor = bare_publish(max(rounds, 100))
+    env = surroundings(port, item.author, "read", "work")
+    with _piped(sys.executable, str(PROGRAMS), "wait", env=env) as program:
+        for how, name in {"held": "wait()", "stream": "wait() by events"}.items():
+            taken = [_ended(program, made.trial(made.fresh(item)), how) for _ in range(rounds + 3)][3:]
+            p50, p99 = statistics.median(taken), percentile(taken, 0.99)
+            note = "floor: publish to a bare subscriber"
+            yield Measure(
+                name=f"end of a task to {name}, p50", ours=p50, floor=statistics.median(floor), note=note
+            )
+            yield Measure(
+                name=f"end of a task to {name}, p99",
+                ours=p99,
+                floor=percentile(floor, 0.99),
+                goal=Goal(limit=100),
+            )
+        program.communicate()
+
+
+def _piped(*command: str, env: Mapping[str, str]) -> "subprocess.Popen[str]":
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=env, text=True, stdin=pipe, stdout=pipe)  # noqa: S603 our own
+
+
+def _ended(program: "subprocess.Popen[str]", run: Run, how: str) -> float:
+    """Return the milliseconds from the end of a run until the program knows."""
+    if program.stdin is None or program.stdout is None:
+        raise RuntimeError("The program has no pipes.")
+    program.stdin.write(f"{run.pk} {how}\n")
+    program.stdin.flush()
+    program.stdout.readline()
+    time.sleep(RUNS_FOR)
+    ended = made.execute(run, Takes()).finished_at
+    knows = json.loads(program.stdout.readline())
+    return float(knows - ended.timestamp()) * 1e3
+
+
+# A question
+
+
+def asking(port: int, rows: int, rounds: int) -> Iterator[Measure]:
+    """Ask by the client; the floor is the same call with curl, without the start of its process."""
+    budget = budget_over(rows)
+    header = bearer(budget.scientist, "read", "ask")["Authorization"]
+    address = f"http://127.0.0.1:{port}"
+    url = address + reverse("api:budget_answers", args=[budget.pk])
+    with (
+        worker("default", hands=1),
+        weir.login(address, header.removeprefix("Bearer "), quiet=True) as portal,
+    ):
+        table = portal.datasets[budget.promise.dataset.name].tables["wages"]
+        calls: list[str] = []
+        portal.transport._client.event_hooks["request"].append(lambda request: calls.append(request.method))  # noqa: SLF001 -- it counts calls
+
+        def ask(number: int) -> None:
+            _question(table, number).release(epsilon=0.01)
+
+        ask(0)
+        _curl(url, header, _question(table, 1))
+        calls.clear()
+        numbers = range(2, 2 + 2 * rounds, 2)
+        pairs = [(took(partial(ask, number)).wall, _curl(url, header, _question(table, number + 1)))
+                 for number in numbers]  # fmt: skip
+    ours, floor = (statistics.median(each) for each in zip(*pairs, strict=True))
+    due = statistics.median(
+        (visible - begun).total_seconds() * 1e3
+        for begun, visible in Answer.objects.values_list("begun_at", "visible_at")
+    )
+    note = f"floor: curl; of it, {due:.0f} ms are the answer's public time"
+    yield Measure(
+        name=f"a question about {rows:,} rows",
+        ours=ours,
+        floor=floor,
+        goal=Goal(limit=1.15, of=Of.RATIO),
+        note=note,
+    )
+    yield Measure(name="  its calls", ours=len(calls) / rounds, unit="", goal=Goal(limit=1))
+
+
+def _question(table: Table, number: int) -> Question:
+    return table[table["wage"] < 1000 + number].count()
+
+
+def _curl(url: str, header: str, question: Question) -> float:
+    """Ask with curl, and return the milliseconds that it took."""
+    body = json.dumps({"query": question.to_wire(), "epsilon": 0.01})
+    headers = f"Authorization: {header}\nContent-Type: application/json\nPrefer: {WAIT}\n"
+    shown = ("--silent", "--show-error", "--write-out", "\n%{time_total}")
+    answer, _, seconds = run("curl", *shown, "--header", "@-", "--data", body, url, input=headers).rpartition(
+        "\n"
+    )
+    if json.loads(answer)["state"] != "released":
+        raise RuntimeError(answer)
+    return float(seconds) * 1e3
+
+
+# Installing
+
+
+def installing() -> Iterator[Measure]:
+    """Install the client's wheel into a new environment; the floor installs NumPy and Arrow alone."""
+    with tempfile.TemporaryDirectory() as room:
+        folder, wheels = Path(room), Path(room) / "wheels"
+        source = shutil.copytree(CLIENT, folder / "client", ignore=shutil.ignore_patterns("__pycache__"))
+        run(sys.executable, "-m", "venv", folder / "builder")
+        run(folder / "builder" / "bin" / "pip", "wheel", "--wheel-dir", wheels, source)
+        own, bare = folder / "own", folder / "bare"
+        ours, floor = compared(
+            partial(_installed, own, wheels, "weir"), partial(_installed, bare, wheels, "numpy", "pyarrow"), 3
+        )
+        names = {each["name"] for each in json.loads(run(own / "bin" / "pip", "list", "--format", "json"))}
+    note = "floor: NumPy and Arrow"
+    yield versus("installing into a new environment, wheels cached", ours, floor, Goal(limit=15_000), note)
+    more = sorted(names - BESIDE)
+    yield Measure(
+        name="  packages beside NumPy and Arrow",
+        ours=len(more),
+        unit="",
+        goal=Goal(limit=8),
+        note=", ".join(more),
+    )
+
+
+def _installed(folder: Path, wheels: Path, *names: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    run(sys.executable, "-m", "venv", folder)
+    run(folder / "bin" / "pip", "install", "--no-index", "--find-links", wheels, *names)
