@@ -16,8 +16,9 @@ RESULTS = ROOT / "benchmarks" / "results"
 PARTS = (
     "launch", "lane", "runner", "channels", "gates", "live", "pages", "api", "client", "upload", "privacy", "peers",
 )  # fmt: skip
-INSIDE = ("accuracy",)
-"""A part of another part that can be run by itself."""
+INSIDE = {"accuracy": "privacy", "offline": "client"}
+"""Parts of other parts that can be run by themselves."""
+INSIDE_WORDS = ", ".join(f"{name} is part of {whole}" for name, whole in INSIDE.items())
 
 
 def main() -> int:
@@ -44,7 +45,7 @@ def options() -> argparse.Namespace:
         "parts",
         nargs="*",
         metavar="PART",
-        help=f"from {', '.join(PARTS)} (default: all); accuracy is part of privacy and can be run by itself",
+        help=f"from {', '.join(PARTS)} (default: all); {INSIDE_WORDS}",
     )
     parser.add_argument("--quick", action="store_true", help="small sizes and few repetitions: does it work?")
     parser.add_argument("--full", action="store_true", help="large sizes too (10^7 rows)")

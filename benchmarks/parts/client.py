@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-import math
 import os
 import secrets
 import shutil
@@ -13,13 +12,11 @@ import sys
 import tempfile
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from django.urls import reverse
 
 import weir
@@ -28,59 +25,37 @@ from benchmarks.measuring import (
     Goal,
     Measure,
     Of,
-    Took,
     compared,
     peak_memory_mb,
     percentile,
     took,
     versus,
 )
+from benchmarks.parts import offline
 from benchmarks.parts.live import bare_publish
 from benchmarks.parts.privacy import WAIT, budget_over
 from benchmarks.surroundings import CLIENT, ROOT, web_server, worker
-from datasets.models import Upload
+from datasets.models import Dataset, Upload
 from datasets.services import uploads
 from privacy.models import Answer
 from requests_app.models import Run
 from tests.makers import datasets as made_datasets
 from tests.makers import requests as made
 from tests.rest import bearer
-from weir import demo
-from weir.bounds import bounds
 from weir.questions import Question
 from weir.tables import Table
 
 PROGRAMS = ROOT / "benchmarks" / "programs.py"
-EXPRESSIONS = 1000
 RUNS_FOR = 0.3
 """Seconds that a task takes."""
 WITHOUT_EXTRAS = "import sys; sys.modules['click'] = None"
 """The portal's environment has what httpx's own command needs, which a client's has not: it doubles its import."""
 BESIDE = frozenset({"numpy", "pyarrow", "pip", "setuptools"})
-QUESTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
-    "mean, filtered": (
-        lambda t: t.wage[t.year > 1984].clip(0, 40).mean(), lambda f: f.wage[f.year > 1984].clip(0, 40).mean(),
-    ),
-    "sum of a logarithm": (lambda t: np.log1p(t.wage * 2).sum(), lambda f: np.log1p(f.wage * 2).sum()),
-    "variance": (lambda t: t.wage.var(), lambda f: f.wage.var(ddof=0)),
-    "count of people": (lambda t: t.count_people(), lambda f: f.person.nunique()),
-    "group means": (lambda t: t.groupby("region")["wage"].mean(), lambda f: f.groupby("region").wage.mean()),
-    "correlation": (
-        lambda t: np.corrcoef(t.wage, t.experience), lambda f: f.wage.corr(f.experience),
-    ),
-    "median": (lambda t: t.wage.median(), lambda f: f.wage.median()),
-    "histogram": (
-        lambda t: np.histogram(t.wage, 20)[0], lambda f: np.histogram(f.wage.dropna(), 20, range=(0, 60))[0],
-    ),
-}  # fmt: skip
-"""Questions in the client's words and in pandas'."""
 
 
 def measures(chosen: Namespace) -> Iterator[Measure]:
     quick = chosen.quick
-    yield writing(3 if quick else 15)
-    for rows in [400] if quick else [400, 100_000]:
-        yield from on_mock(rows, 5 if quick else 25)
+    yield from offline.measures(chosen)
     with web_server() as (port, child), _own_folder():
         yield from starting(port, 3 if quick else 15)
         megabytes = 1024 if chosen.full else 8 if quick else 256
@@ -98,79 +73,6 @@ def _own_folder() -> Iterator[None]:
         os.environ["XDG_CONFIG_HOME"] = room
         yield
         del os.environ["XDG_CONFIG_HOME"]
-
-
-# Without a portal
-
-
-def writing(rounds: int) -> Measure:
-    """Write expressions, find their bounds and encode them; the floor encodes what was written before."""
-    table = demo.table()
-
-    def written() -> list[Any]:
-        return [json.dumps(_bounded(table, number).to_wire()) for number in range(EXPRESSIONS)]
-
-    ready = [json.loads(text) for text in written()]
-    ours, floor = compared(written, lambda: [json.dumps(each) for each in ready], rounds)
-    name = f"writing {EXPRESSIONS:,} expressions, with bounds and JSON"
-    return versus(
-        name, each_of(ours), each_of(floor), Goal(limit=0.1), "each; floor: JSON of what is written"
-    )
-
-
-def each_of(whole: Took) -> Took:
-    return Took(whole.wall / EXPRESSIONS, whole.cpu / EXPRESSIONS)
-
-
-def _bounded(table: Table, number: int) -> Question:
-    """Write one of several expressions, and find its bounds again from the declarations."""
-    wage, year, part = table["wage"], table["year"], 1 + number % 50
-    match number % 4:
-        case 0:
-            of = wage[year > 1980 + number % 7].clip(0, part)
-        case 1:
-            of = np.log1p(wage * 2 + part)
-        case 2:
-            of = np.where((wage > part) & (table["region"] == "north"), wage, 0)
-        case _:
-            of = (np.sqrt(wage) - part) ** 2 / (1 + table["experience"])
-    bounds(of.as_term().node, table.spec)
-    return of.mean()
-
-
-def on_mock(rows: int, rounds: int) -> Iterator[Measure]:
-    """Compute questions on mock rows; the floor is pandas on the same rows."""
-    arrays = mock_arrays(rows)
-    table, frame = Table.offline(demo.DECLARATIONS, arrays), pd.DataFrame(arrays)
-    ratios = []
-    for name, (ask, plain) in QUESTIONS.items():
-        ours, floor = compared(partial(_mocked, ask, table), partial(plain, frame), rounds)
-        ratios.append(ours.wall / floor.wall)
-        yield versus(f"{name} of {rows:,} mock rows", ours, floor)
-    mean = math.exp(statistics.fmean(map(math.log, ratios)))
-    yield Measure(name="  geometric mean over pandas", ours=mean, unit="x", goal=Goal(limit=3))
-
-
-def _mocked(ask: Callable[[Table], Any], table: Table) -> None:
-    ask(table).mock()
-
-
-def mock_arrays(rows: int) -> dict[str, Any]:
-    """Return rows of the demo's table, eight years of each person."""
-    draw = np.random.default_rng(1)
-    person = np.arange(rows) // 8
-    wages = draw.gamma(4.0, 6.0, rows).round(2)
-    return {
-        "person": person,
-        "wage": np.where(draw.random(rows) < 0.05, np.nan, wages),
-        "education": 8 + person % 11,
-        "experience": draw.integers(0, 40, rows),
-        "year": 1980 + np.arange(rows) % 8,
-        "union": draw.random(rows) < 0.3,
-        "region": np.array(["north", "south", "east", "west"])[person % 4],
-        "born": np.datetime64("1940-01-01") + (person % 10_000).astype("timedelta64[D]"),
-        "employer": np.array(["mill", "mine", "shop"])[person % 3],
-    }
 
 
 # Processes of their own
@@ -221,14 +123,13 @@ def sending(port: int, web: int, megabytes: int, rounds: int) -> Iterator[Measur
     env = surroundings(port, dataset.owner, "read", "publish")
     with tempfile.TemporaryDirectory() as room:
         path, copy = Path(room) / "panel.csv", Path(room) / "copy.csv"
-        with path.open("wb") as file:
-            for _ in range(megabytes):
-                file.write(secrets.token_bytes(2**20))
+        send = partial(_sent, path, dataset, env)
+        _fill(path, 4)
+        send()
+        _fill(path, megabytes)
         held, sent, floors = peak_memory_mb(web), [], []
         for _ in range(rounds):
-            sent.append(json.loads(run(sys.executable, PROGRAMS, "send", dataset.name, path, env=env)))
-            for upload in Upload.objects.filter(revision__dataset=dataset):
-                uploads.cancel(upload, by=dataset.owner)
+            sent.append(send())
             floors.append(took(partial(_copied, path, copy)).wall)
     floor = megabytes / statistics.median(floors) * 1e3
     yield Measure(
@@ -246,6 +147,20 @@ def sending(port: int, web: int, megabytes: int, rounds: int) -> Iterator[Measur
         name="  client's memory grows by", ours=most, unit="MB", goal=Goal(limit=40),
         note=f"to {max(each['peak'] for each in sent):.0f} MB",
     )  # fmt: skip
+
+
+def _fill(path: Path, megabytes: int) -> None:
+    with path.open("wb") as file:
+        for _ in range(megabytes):
+            file.write(secrets.token_bytes(2**20))
+
+
+def _sent(path: Path, dataset: Dataset, env: Mapping[str, str]) -> dict[str, float]:
+    """Have a program send a file, and return what it has measured. No worker reads the file; it is deleted again."""
+    found: dict[str, float] = json.loads(run(sys.executable, PROGRAMS, "send", dataset.name, path, env=env))
+    for upload in Upload.objects.filter(revision__dataset=dataset):
+        uploads.cancel(upload, by=dataset.owner)
+    return found
 
 
 def _copied(path: Path, copy: Path) -> None:
