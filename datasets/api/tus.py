@@ -9,15 +9,13 @@ import binascii
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import Any
 
 from django.conf import settings
 from rest_framework.exceptions import UnsupportedMediaType
-from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 
 from common.errors import Refused, TooLarge
-from common.rest.bodies import PlainJSONParser
 from common.rest.endpoints import Endpoint, speaks
 from common.rest.grants import Call
 from common.rest.problems import Invalid
@@ -51,27 +49,9 @@ class WrongSum(Refused):
     code = "checksum"
 
 
-class ChunkParser(BaseParser):
-    """Reads a chunk of a file."""
-
-    media_type = CHUNK_TYPE
-
-    def parse(
-        self,
-        stream: IO[bytes],
-        media_type: str | None = None,
-        parser_context: Mapping[str, Any] | None = None,
-    ) -> Any:
-        chunk = stream.read(settings.UPLOAD_CHUNK + 1)
-        if len(chunk) > settings.UPLOAD_CHUNK:
-            raise TooLarge(f"Send at most {settings.UPLOAD_CHUNK:,} bytes in one chunk.")
-        return chunk
-
-
 class TusEndpoint(Endpoint):
     """An address that speaks tus. Its answers name the protocol, and where the upload stands once that is known."""
 
-    parser_classes = [PlainJSONParser, ChunkParser]
     standing: Mapping[str, str] = {}
     """Headers that say where the upload stands."""
 
@@ -169,8 +149,10 @@ def chunk_of(call: Call) -> bytes:
     """Return the chunk of the call. Raises WrongSum if its checksum does not match, Invalid if that is malformed."""
     if call.content_type.partition(";")[0].strip().lower() != CHUNK_TYPE:
         raise UnsupportedMediaType("", detail=f"Send a chunk as {CHUNK_TYPE}.")
-    content: Any = call.data
-    chunk = content if isinstance(content, bytes) else b""
+    # Not call.data: REST framework's requests are freed by the garbage collector alone, so chunks would pile up.
+    chunk: bytes = call.stream.read(settings.UPLOAD_CHUNK + 1) if call.stream else b""
+    if len(chunk) > settings.UPLOAD_CHUNK:
+        raise TooLarge(f"Send at most {settings.UPLOAD_CHUNK:,} bytes in one chunk.")
     header = call.headers.get("Upload-Checksum", "")
     if not header:
         return chunk

@@ -1,5 +1,6 @@
 """Uploads by tus 1.0: begin, send, resume, cancel; sums, offsets, two writers; and their state as JSON."""
 
+import gc
 import hashlib
 from base64 import b64encode
 
@@ -14,6 +15,7 @@ from datasets.services import uploads
 from tests import make
 from tests.datasets import files
 from tests.datasets.api.calls import ROOT, Caller
+from tests.memory import holders
 from tests.racing import at_once
 from tests.rest import problem
 
@@ -85,6 +87,19 @@ def test_a_file_arrives_in_chunks_and_becomes_a_table(owner: Caller, dataset: Da
     assert owner.get(f"tables/{done['table']}/").json()["rows"] == 3
     assert Upload.objects.get().options == {}
     problem(owner.delete(path.removeprefix(ROOT)), 409, "conflict")
+
+
+def test_chunks_do_not_wait_for_the_garbage_collector(owner: Caller, dataset: Dataset):
+    """Requests do: an upload of many chunks would keep the last ones in the memory of the web server."""
+    size = 123_457
+    path = begin(owner, dataset, 2 * size)["Location"]
+    gc.collect()
+    gc.disable()
+    try:
+        assert send(owner, path, 0, b"x" * size).status_code == 204
+        assert holders(size) == []
+    finally:
+        gc.enable()
 
 
 def test_a_key_begins_one_upload(owner: Caller, dataset: Dataset):

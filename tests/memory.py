@@ -1,0 +1,12 @@
+"""What memory is held by."""
+
+import gc
+
+
+def holders(size: int) -> list[str]:
+    """Return the types of the objects that hold bytes of this length."""
+    return [
+        type(each).__name__
+        for each in gc.get_objects()
+        if any(type(held) is bytes and len(held) == size for held in gc.get_referents(each))
+    ]
