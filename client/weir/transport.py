@@ -153,10 +153,12 @@ class Transport:
         self, method: str, path: str, content: bytes, headers: Mapping[str, str], *, is_safe: bool
     ) -> Reply:
         """Send bytes that are not JSON, such as a part of a file. `is_safe`: sending them again does no harm."""
-        request = self._client.build_request(
-            method, self._address(path), content=content, headers=dict(headers)
-        )
-        return self._repeated(request, is_safe=is_safe)
+        body, given = Body(content), {**headers, "Content-Length": str(len(content))}
+        request = self._client.build_request(method, self._address(path), content=body, headers=given)
+        try:
+            return self._repeated(request, is_safe=is_safe)
+        finally:
+            body.content = b""  # httpx's requests are freed by the garbage collector alone
 
     def download(self, path: str, to: Path) -> Path:
         """Write a file that the portal sends. The file is complete, or not there."""
@@ -267,6 +269,16 @@ class Transport:
         if found is None and reply.content:
             raise PortalFailed(f"{self.origin} did not answer in JSON. Is this the address of a Weir portal?")
         return Reply(reply.status, found, reply.headers)
+
+
+class Body:
+    """Bytes to send, once or again, that are let go of after the answer."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self.content
 
 
 class Dropped(Unreachable):

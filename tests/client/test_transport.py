@@ -1,5 +1,6 @@
 """Calls: what is sent, what is repeated, which exception an answer becomes, and where the token goes."""
 
+import gc
 import socket
 from uuid import UUID
 
@@ -8,6 +9,7 @@ import pytest
 
 import weir
 from tests.client.portal_double import Told, double, problem
+from tests.memory import holders
 from weir import errors
 from weir.transport import MOST_JSON, Transport, origin_of
 from weir.version import VERSION
@@ -45,6 +47,25 @@ def test_a_call_says_who_calls_and_with_what(server, portal):
     assert first.headers["accept"] == "application/json"
     assert "idempotency-key" not in first.headers
     assert "prefer" not in first.headers
+
+
+def test_bytes_are_sent_again_after_a_failure_and_not_kept(server, portal, slept):
+    """Sent without an idempotency key, as parts of files are. httpx's requests wait for the garbage collector."""
+    size = 123_457
+    server.say(problem(503, "busy"), Told(drop=True), Told(204))
+    gc.collect()
+    gc.disable()
+    try:
+        reply = portal.send(
+            "PATCH", "uploads/1/", b'"' + b"x" * size + b'"', {"Tus-Resumable": "1.0.0"}, is_safe=True
+        )
+        assert holders(size + 2) == []
+    finally:
+        gc.enable()
+    assert (reply.status, len(slept)) == (204, 2)
+    assert [len(each.body) for each in server.asked] == [size] * 3
+    assert {each.headers["content-length"] for each in server.asked} == {str(size + 2)}
+    assert "transfer-encoding" not in server.asked[0].headers
 
 
 def test_what_is_made_is_made_once(server, portal, slept):
