@@ -172,8 +172,9 @@ def _counts(query: g.Query, data: MockRows, values: Values, place: Floats, facto
     usable = counted_rows(data, values.valid & holds(query.where, data.rows))
     people, bins = people_of(data)[usable], place[usable].astype(np.int64)
     clip = rows_that_count(query, data.rows.table) * float(np.linalg.norm(factor))
-    each = np.zeros((data.people, len(factor)))
-    np.add.at(each, (people, bins), 1.0)
+    width = len(factor)
+    each = np.bincount(people * width + bins, minlength=data.people * width)
+    each = each.reshape(data.people, width).astype(np.float64)
     long = np.flatnonzero(each.sum(axis=1) * np.linalg.norm(factor) > clip)
     for person in long:
         norm = float(np.linalg.norm(np.convolve(each[person], factor)[: len(factor)]))

@@ -61,18 +61,20 @@ def _added(
     # A person's groups in the order in which their rows first meet them: sums of floats depend on it.
     rank = np.argsort(np.argsort(first, kind="stable"), kind="stable")
     pairs, place = pairs[np.argsort(first, kind="stable")], rank[place.reshape(-1)]
-    vectors = np.zeros((len(pairs), units.shape[1]), dtype=np.int64)
-    if mode == ANY:
-        vectors = units[np.sort(first)]
-    else:
-        np.add.at(vectors, place, units)
+    vectors = units[np.sort(first)] if mode == ANY else _sums(units, place, len(pairs))
     if mode == MEAN:
         many = np.bincount(place, minlength=len(pairs))[:, None]
         vectors = np.sign(vectors) * (np.abs(vectors) // np.maximum(many, 1))
     vectors, clipped = _clipped(vectors, pairs // size)
-    found = np.zeros((size, units.shape[1]), dtype=np.int64)
-    np.add.at(found, pairs % size, vectors)
-    return found, clipped
+    return _sums(vectors, pairs % size, size), clipped
+
+
+def _sums(rows: Integers, place: Integers, places: int) -> Integers:
+    """Add up the rows of each place. Column by column, which NumPy does eight times as fast."""
+    found = np.zeros((places, rows.shape[1]), dtype=np.int64)
+    for column, values in zip(found.T, rows.T, strict=True):
+        np.add.at(column, place, values)
+    return found
 
 
 def _clipped(vectors: Integers, people: Integers) -> tuple[Integers, int]:
