@@ -13,7 +13,8 @@ STYLE = (
     "box-sizing:border-box;overflow-x:auto"
 )
 LEFT = "text-align:left;vertical-align:top"
-LINES = "margin:.3em 0;white-space:pre;font-family:ui-monospace,monospace"
+LINES = "margin:.3em 0;white-space:pre-wrap;overflow-wrap:anywhere;font-family:ui-monospace,monospace;font-size:90%"
+"""Long lines are wrapped: nothing is beyond the edge, where a reviewer might not look."""
 MOST_LINES = 60
 MOST_CODE = 500
 SHOWN_CHARACTERS = 200

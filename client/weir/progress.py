@@ -14,14 +14,14 @@ class Progress:
     """A wait for something. Use it as a context: the line is removed, or ended, when the wait is over."""
 
     def __init__(self, what: str, *, quiet: bool = False, stream: TextIO | None = None) -> None:
-        self.what, self.quiet, self.stream = what, quiet, stream or sys.stderr
+        self.what, self.quiet, self.stream = what, quiet, stream or _stream()
         self._begun = self._written = time.monotonic()
         self._is_shown = False
 
     @property
     def changes(self) -> bool:
         """Whether a line can be written over."""
-        return "ipykernel" in sys.modules or self.stream.isatty()
+        return _in_notebook() or self.stream.isatty()
 
     def show(self, state: str, part: float | None = None) -> None:
         """Show the state, and which part is done if that is known."""
@@ -41,3 +41,12 @@ class Progress:
         if self._is_shown and self.changes and not self.quiet:
             self.stream.write("\r" + " " * WIDTH + "\r")
             self.stream.flush()
+
+
+def _in_notebook() -> bool:
+    return "ipykernel" in sys.modules
+
+
+def _stream() -> TextIO:
+    """Notebooks show what is written to stderr like an error; elsewhere, stdout is for results."""
+    return sys.stdout if _in_notebook() else sys.stderr

@@ -136,7 +136,7 @@ def _words(found: Mapping[str, Any]) -> str:
     waits = found.get("waits") or {}
     state = "running" if found["state"] == "ending" else str(found["state"])
     return " — ".join(
-        each for each in (state, str(waits.get("reason") or waits.get("estimate") or "")) if each
+        each for each in (state, str(waits.get("reason") or waits.get("estimate") or "").rstrip(".")) if each
     )
 
 

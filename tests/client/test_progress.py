@@ -1,6 +1,9 @@
 """How waits are shown."""
 
 import io
+import sys
+
+import pytest
 
 from weir.progress import Progress
 
@@ -35,3 +38,13 @@ def test_quiet_is_quiet():
     with Progress("run 1", quiet=True, stream=stream) as line:
         line.show("running")
     assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize(("modules", "where"), [({}, "err"), ({"ipykernel": None}, "out")])
+def test_a_notebook_does_not_show_a_wait_like_an_error(monkeypatch, capsys, modules, where):
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    with Progress("run 1") as line:
+        line.show("running")
+    assert "run 1: running, 0 s" in getattr(capsys.readouterr(), where)
