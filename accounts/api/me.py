@@ -1,8 +1,10 @@
 """Oneself: profile and access tokens."""
 
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts import services
@@ -11,6 +13,7 @@ from accounts.services import tokens
 from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, acts, changes, lists, reads
 from common.rest.grants import Call, TokenScope, one
+from common.rest.references import Reference
 
 
 class PersonItem(Item):
@@ -50,16 +53,19 @@ class TokenItem(Item):
     name = serializers.CharField()
     ending = serializers.CharField(help_text="The last four characters.")
     scopes = serializers.ListField(child=serializers.CharField())
-    dataset_ids = serializers.ListField(
-        child=serializers.UUIDField(),
-        allow_null=True,
-        help_text="The only datasets that it reaches, or null for all.",
+    datasets = serializers.SerializerMethodField(
+        help_text="The only datasets that it reaches, or null for all."
     )
     origin = serializers.ChoiceField(AccessToken.Origin.choices)
     state = serializers.ChoiceField(["live", "expired", "revoked"])
     created_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField()
     last_used_on = serializers.DateField(allow_null=True)
+
+    @extend_schema_field(Reference(many=True, allow_null=True))
+    def get_datasets(self, token: AccessToken) -> Any:
+        ids = token.dataset_ids
+        return None if ids is None else Reference(map(UUID, ids), many=True).data
 
 
 class Me(Endpoint):

@@ -30,6 +30,7 @@ class NotificationFilters(FilterSet):
         choices=[("true", "Only unread ones"), ("false", "Only read ones")],
         method="by_unread",
         null_label=None,
+        help_text="Only unread ones, or only those that you have read.",
     )
 
     def by_unread(self, rows: "QuerySet[Notification]", name: str, value: str) -> "QuerySet[Notification]":

@@ -12,6 +12,7 @@ from accounts.models import Invitation, Role, User
 from common.rest.bodies import Item
 from common.rest.endpoints import Endpoint, lists, reads
 from common.rest.grants import Call, one, require_every_dataset
+from common.rest.references import PersonReference
 
 STATES = [(state.value, state.label) for state in User.State if state != User.State.SYSTEM]
 
@@ -38,8 +39,8 @@ class PeopleFilters(FilterSet):
     """Which people to list."""
 
     text = CharFilter(max_length=100, help_text="Words in the name, the address or the affiliation.")
-    role = ChoiceFilter(choices=Role.choices, null_label=None)
-    state = ChoiceFilter(choices=STATES, null_label=None)
+    role = ChoiceFilter(choices=Role.choices, null_label=None, help_text="Those with this role.")
+    state = ChoiceFilter(choices=STATES, null_label=None, help_text="The state of the account.")
 
     def filter_queryset(self, queryset: "QuerySet[User]") -> "QuerySet[User]":
         return queries.matching(queryset, **self.form.cleaned_data)
@@ -52,8 +53,8 @@ class InvitationItem(Item):
     email = serializers.EmailField()
     roles = serializers.ListField(child=serializers.ChoiceField(Role.choices))
     state = serializers.ChoiceField(["open", "accepted", "withdrawn", "expired"])
-    invited_by = serializers.UUIDField(source="invited_by_id")
-    accepted_by = serializers.UUIDField(source="accepted_by_id", allow_null=True)
+    invited_by = PersonReference()
+    accepted_by = PersonReference(allow_null=True)
     created_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField()
     accepted_at = serializers.DateTimeField(allow_null=True)

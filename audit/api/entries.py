@@ -5,6 +5,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from django_filters import CharFilter, ChoiceFilter, DateFilter, FilterSet, UUIDFilter
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from audit import export, queries, services
@@ -14,8 +15,24 @@ from common.rest import lists as pages
 from common.rest.bodies import Item
 from common.rest.endpoints import Endpoint, lists, sends
 from common.rest.grants import Call, within
+from common.rest.references import Reference
 
 ORDER = ("at", "key")
+
+
+class ActorItem(Item):
+    """Who did it. `name` is their address at the time, or Weir."""
+
+    id = serializers.CharField(source="actor_id")
+    name = serializers.CharField(source="who")
+
+
+class ObjectItem(Item):
+    """What it was done to, as it was called at the time."""
+
+    id = serializers.CharField(source="object_id")
+    type = serializers.CharField(source="object_type")
+    name = serializers.CharField(source="object_label")
 
 
 class EntryItem(Item):
@@ -24,16 +41,21 @@ class EntryItem(Item):
     id = serializers.UUIDField(source="key")
     at = serializers.DateTimeField()
     action = serializers.CharField()
-    actor_id = serializers.CharField()
-    actor = serializers.CharField(source="who", help_text="The address of who did it, or Weir.")
-    object_type = serializers.CharField()
-    object_id = serializers.CharField()
-    object_label = serializers.CharField()
-    dataset_id = serializers.CharField()
-    person_id = serializers.CharField(help_text="Whom it concerns.")
+    actor = ActorItem(source="*")
+    object = ObjectItem(source="*")
+    dataset = serializers.SerializerMethodField()
+    person = serializers.SerializerMethodField(help_text="Whom it concerns.")
     changes = serializers.JSONField(help_text="Each changed field with its old and its new value.")
     detail = serializers.JSONField()
     hash = serializers.SerializerMethodField()
+
+    @extend_schema_field(Reference(allow_null=True))
+    def get_dataset(self, entry: Entry) -> dict[str, str] | None:
+        return {"id": entry.dataset_id} if entry.dataset_id else None
+
+    @extend_schema_field(Reference(allow_null=True))
+    def get_person(self, entry: Entry) -> dict[str, str] | None:
+        return {"id": entry.person_id} if entry.person_id else None
 
     def get_hash(self, entry: Entry) -> str:
         """The hash of its link in the chain."""

@@ -12,11 +12,11 @@ class AccessRequest(Thing):
     """
 
     path = "access/"
-    shown = ("state", "scientist", "email", "affiliation", "purpose", "outputs", "terms", "created_at")
+    shown = ("state", "scientist", "dataset", "purpose", "outputs", "terms", "created_at")
 
     @property
     def scientist(self) -> str:
-        return str(self.details["scientist"])
+        return str(self.details["scientist"]["name"])
 
     @property
     def purpose(self) -> str:
@@ -42,11 +42,11 @@ class Grant(Thing):
     """Access of one person to a dataset."""
 
     path = "grants/"
-    shown = ("person", "granted_by", "created_at", "expires_at", "revoked_at", "revoke_reason")
+    shown = ("person", "dataset", "granted_by", "created_at", "expires_at", "revoked_at", "revoke_reason")
 
     @property
     def person(self) -> str:
-        return str(self.details["person"])
+        return str(self.details["person"]["name"])
 
     @property
     def person_id(self) -> str:

@@ -36,7 +36,7 @@ class Budget(Thing):
     """
 
     path = "budgets/"
-    shown = ("dataset_title", "mode", "created_at", "closed_at")
+    shown = ("dataset", "mode", "created_at", "closed_at")
 
     @property
     def epsilon(self) -> float:

@@ -14,6 +14,7 @@ from weir.errors import NoSuchName, NotFound, NotOffered
 from weir.owning import OwnerVerbs
 from weir.scopes import Scope
 from weir.tables import Table
+from weir.things import called
 from weir.transport import Transport
 
 MOST_LISTED = 1000
@@ -127,9 +128,11 @@ class Dataset(OwnerVerbs, BudgetVerbs):
             return Online(self._transport, self.details, quiet=self._quiet).mock_table(table)
         return self._transport.download(f"datasets/{self.id}/mock/{table}.parquet", Path(to))
 
-    def ask_access(self, purpose: str, outputs: str, terms: int | None = None) -> dict[str, Any]:
-        """Ask for access. `outputs`: what you want released; `terms`: the number of the terms, which you accept."""
-        body = {"purpose": purpose, "outputs": outputs, **({} if terms is None else {"terms": terms})}
+    def ask_access(
+        self, purpose: str, outputs: str, terms: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Ask for access. `outputs`: what you want released; `terms`: `dataset.terms`, which you accept."""
+        body = {"purpose": purpose, "outputs": outputs, **({"terms": terms["id"]} if terms else {})}
         return dict(self._transport.create(f"datasets/{self.id}/access/", body).content)
 
     def refresh(self) -> Dataset:
@@ -150,7 +153,7 @@ class Dataset(OwnerVerbs, BudgetVerbs):
 
     def _repr_html_(self) -> str:
         shown = ("title", "summary", "state", "owner", "revision", "terms")
-        pairs = [(name, self.details[name]) for name in shown if self.details.get(name) not in {None, ""}]
+        pairs = [(name, called(self.details[name])) for name in shown if self.details.get(name)]
         budget = [("budget used", f"{self._budget['share_used']:.1%}")] if self._budget else []
         tables = [("tables", listed(self._tables))] if self._tables else []
         return cards.facts(self.name, [*pairs, *budget, *tables])

@@ -141,7 +141,7 @@ class OwnerVerbs:
         It continues where an earlier attempt stopped. `table`: a name; without it, that of the file or the dataset.
         """
         made = self._sent(data, table)
-        found = PrivateTable(self._transport, self._transport.get(f"tables/{made.details['table']}/"))
+        found = PrivateTable(self._transport, self._transport.get(f"tables/{made.details['table']['id']}/"))
         return found.declare(name=table) if table and found.name != table else found
 
     def _sent(self, data: Any, table: str) -> Upload:

@@ -47,7 +47,7 @@ class Price:
     @property
     def is_free(self) -> bool:
         """Whether it costs nothing: you have an answer that is as exact, or ask the same in this batch already."""
-        return bool(self.details.get("stored_answer_id")) or self.details.get("is_charged") is False
+        return bool(self.details.get("stored_answer")) or self.details.get("is_charged") is False
 
     @property
     def facts(self) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from weir import cards
 from weir.results import Results, read
-from weir.things import Thing
+from weir.things import Thing, called
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def _cell(cell: Any) -> str:
 class Output(Thing):
     """A file that a run wrote, as a reviewer sees it.
 
-    output.preview(), output.release(), output.withhold("A cell of 2 people.")
+    output.preview(rows=2), output.release(), output.withhold("A cell of 2 people.")
     """
 
     path = "outputs/"
@@ -122,7 +122,7 @@ class Release(Thing):
     """
 
     path = "releases/"
-    shown = ("turn", "author", "created_at", "expires_at", "comment")
+    shown = ("request", "turn", "author", "created_at", "expires_at", "comment")
 
     @property
     def outputs(self) -> list[Output]:
@@ -158,6 +158,9 @@ class Release(Thing):
     def recall(self, reason: str) -> Release:
         """Take a release back: downloads end, and everybody who had access is asked to delete their copies."""
         return self._act("recall", {"reason": reason})
+
+    def __repr__(self) -> str:
+        return f"Release: {called(self.details['request'])}, {self.state}"
 
     def _decided(self, decision: str, comment: str) -> Release:
         return self._act("decide", {"decision": decision, "comment": comment})

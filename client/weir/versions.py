@@ -6,7 +6,7 @@ from typing import Any
 
 from weir import cards
 from weir.runs import Run
-from weir.things import Thing, Things, checked_id
+from weir.things import Thing, Things, called, checked_id
 
 
 class Comment(Thing):
@@ -35,7 +35,7 @@ class Comment(Thing):
         body = {"text": text, "parent": self.id, "private": private}
         return Comment(
             self._transport,
-            self._transport.create(f"versions/{self.details['version']}/comments/", body).content,
+            self._transport.create(f"versions/{self.details['version']['id']}/comments/", body).content,
         )
 
     def resolve(self) -> Comment:
@@ -149,4 +149,4 @@ class Version(Thing):
         return cards.facts(repr(self), self._facts, cards.code(self.code), cards.sentences(said))
 
     def __repr__(self) -> str:
-        return f"Version: {self.number} of {self.details['title']}"
+        return f"Version: {self.number} of {called(self.details['request'])}"

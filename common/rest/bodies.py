@@ -137,7 +137,7 @@ def _is_whole(value: object) -> bool:
 
 
 class Parameters(serializers.Serializer[Any]):
-    """The parameters of an address that is no list."""
+    """The query parameters of an operation that is not a list, each with what it says."""
 
 
 class Item(serializers.Serializer[Any]):

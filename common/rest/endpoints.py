@@ -128,7 +128,7 @@ def reads(
     **checks: Any,
 ) -> Mark:
     """Mark a GET that returns one object. `live(object)` is the key of what a caller may wait for, or ""."""
-    known = _names(parameters)
+    known = _names_of(parameters)
 
     def decorated(method: Callable[..., Any]) -> Any:
         @wraps(method)
@@ -285,7 +285,7 @@ def sends(
     **checks: Any,
 ) -> Mark:
     """Mark a GET (or a POST, if it is recorded) that sends a file: the method returns the response itself."""
-    known = [*_names(parameters), *(filters.base_filters if filters else ())]
+    known = [*_names_of(parameters), *(filters.base_filters if filters else ())]
 
     def decorated(method: Callable[..., Any]) -> Any:
         @wraps(method)
@@ -363,8 +363,15 @@ def _fields(call: Call, body: type[Body] | None, *, partial: bool = False) -> li
     return [dict(fields.validated_data)]
 
 
-def _names(parameters: type[Parameters] | None) -> tuple[str, ...]:
-    return tuple(parameters().fields) if parameters else ()
+def parameters_of(call: Call, parameters: type[Parameters]) -> dict[str, Any]:
+    """Return the query parameters of a call, checked. Raises a refusal."""
+    given = parameters(data=call.query_params.dict())
+    given.is_valid(raise_exception=True)
+    return dict(given.validated_data)
+
+
+def _names_of(parameters: type[Parameters] | None) -> list[str]:
+    return list(parameters().fields) if parameters else []
 
 
 def _no_parameters(call: Call, known: Sequence[str] = ()) -> None:

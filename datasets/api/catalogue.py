@@ -13,6 +13,7 @@ from common.heavy_views import computing
 from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, changes, creates, lists, reads, sends
 from common.rest.grants import Call, one, require_every_dataset, within
+from common.rest.references import NumberedReference, PersonReference
 from datasets import models, queries, rules, services
 from datasets.api.shared import visible
 from datasets.services import mocks
@@ -29,7 +30,7 @@ class DatasetItem(Item):
     summary = serializers.CharField()
     state = serializers.ChoiceField(models.Dataset.State.choices)
     discoverable = serializers.BooleanField(help_text="Whether every data scientist finds it in lists.")
-    owner = serializers.CharField(help_text="The owner's name.")
+    owner = PersonReference()
     created_at = serializers.DateTimeField()
     is_own = serializers.SerializerMethodField(help_text="You own it.")
     is_reviewer = serializers.BooleanField(help_text="You review it.")
@@ -67,17 +68,9 @@ class DatasetDetail(DatasetItem):
 
     description = serializers.CharField(help_text="Markdown.")
     state_reason = serializers.CharField(help_text="Why it is frozen or retired.")
-    revision = serializers.SerializerMethodField(help_text="The number of the published revision, or null.")
-    terms = serializers.SerializerMethodField(help_text="The number of the current terms of use, or null.")
+    revision = NumberedReference(source="current", allow_null=True, help_text="The published one.")
+    terms = NumberedReference(allow_null=True, help_text="The current terms of use.")
     policy = PolicyItem(source="*")
-
-    def get_revision(self, dataset: models.Dataset) -> int | None:
-        revision = dataset.current
-        return None if revision is None else revision.number
-
-    def get_terms(self, dataset: models.Dataset) -> int | None:
-        terms = dataset.terms
-        return None if terms is None else terms.number
 
 
 class NewDataset(Body):
@@ -213,7 +206,7 @@ class DeclaredTableItem(Item):
 class DatasetSchemaItem(Item):
     """The public declarations of a published revision."""
 
-    revision = serializers.IntegerField(source="number")
+    revision = NumberedReference(source="*")
     sha256 = serializers.CharField(help_text="A keyed hash of content and declarations.")
     note = serializers.CharField(help_text="What is new in it.")
     published_at = serializers.DateTimeField()

@@ -20,6 +20,7 @@ USE = "Freeze or retire a dataset, or lift a freeze"
 class TermsItem(Item):
     """A version of the terms of use."""
 
+    id = serializers.UUIDField()
     number = serializers.IntegerField()
     text = serializers.CharField(help_text="Markdown.")
     created_at = serializers.DateTimeField()

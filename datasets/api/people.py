@@ -9,30 +9,36 @@ from rest_framework import serializers
 from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, acts, creates, lists, reads
 from common.rest.grants import Call, one
+from common.rest.references import (
+    ContactReference,
+    DatasetReference,
+    NumberedReference,
+    PersonReference,
+    Reference,
+)
 from datasets import models, services
 from datasets.api.shared import WithReason, owned, visible
+
+
+class AskingScientist(ContactReference):
+    """The scientist who asks, to those who decide."""
+
+    affiliation = serializers.CharField()
 
 
 class AccessItem(Item):
     """A request for access, for the scientist and for those who may decide on it."""
 
     id = serializers.UUIDField()
-    dataset = serializers.UUIDField(source="dataset_id")
-    scientist = serializers.CharField(help_text="The name of the person who asks.")
-    email = serializers.EmailField(source="scientist.email")
-    affiliation = serializers.CharField(source="scientist.affiliation")
+    dataset = DatasetReference()
+    scientist = AskingScientist()
     purpose = serializers.CharField()
     outputs = serializers.CharField(help_text="The intended outputs.")
-    terms = serializers.IntegerField(
-        source="terms.number",
-        allow_null=True,
-        default=None,
-        help_text="The version of the terms that was accepted.",
-    )
+    terms = NumberedReference(allow_null=True, default=None, help_text="The terms that were accepted.")
     state = serializers.ChoiceField(models.AccessRequest.State.choices)
     created_at = serializers.DateTimeField()
     decided_at = serializers.DateTimeField(allow_null=True)
-    decided_by = serializers.CharField(allow_null=True)
+    decided_by = PersonReference(allow_null=True)
     decision_note = serializers.CharField()
 
 
@@ -43,12 +49,10 @@ class NewAccess(Body):
         max_length=4000, help_text="The question that you want to answer, and for whom."
     )
     outputs = serializers.CharField(max_length=4000, help_text="What you want released.")
-    terms = serializers.IntegerField(
+    terms = serializers.UUIDField(
         required=False,
         allow_null=True,
-        min_value=1,
-        max_value=2**31 - 1,
-        help_text="The number of the current terms, which you have read and accept. Leave it out if there are none.",
+        help_text="The id of the current terms, which you have read and accept. Leave it out if there are none.",
     )
 
 
@@ -68,11 +72,10 @@ class GrantItem(Item):
     """Access of one person to a dataset."""
 
     id = serializers.UUIDField()
-    dataset = serializers.UUIDField(source="dataset_id")
-    person = serializers.CharField(source="user", help_text="The name of the person with access.")
-    person_id = serializers.UUIDField(source="user_id", help_text="Use this id to give the person a budget.")
-    granted_by = serializers.CharField()
-    access_request = serializers.UUIDField(source="access_request_id", allow_null=True)
+    dataset = DatasetReference()
+    person = PersonReference(source="user", help_text="The id is what to give a budget to.")
+    granted_by = PersonReference()
+    access_request = Reference(source="access_request_id", allow_null=True)
     created_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField(allow_null=True)
     revoked_at = serializers.DateTimeField(allow_null=True)
@@ -83,8 +86,7 @@ class ReviewerItem(Item):
     """A reviewer whom the owner has added."""
 
     id = serializers.UUIDField()
-    person = serializers.CharField(source="user", help_text="The reviewer's name.")
-    email = serializers.EmailField(source="user.email")
+    person = ContactReference(source="user")
     decides_access = serializers.BooleanField()
     created_at = serializers.DateTimeField()
 
@@ -119,8 +121,8 @@ class AccessRequests(Endpoint):
     def post(self, call: Call, fields: dict[str, Any], pk: UUID) -> models.AccessRequest:
         """Ask for access to a dataset, and accept its terms."""
         dataset = visible(call, pk)
-        number = fields.get("terms")
-        terms = dataset.terms_versions.filter(number=number).first() if number else None
+        wanted = fields.get("terms")
+        terms = dataset.terms_versions.filter(pk=wanted).first() if wanted else None
         return services.ask_access(
             dataset, by=call.user, purpose=fields["purpose"], outputs=fields["outputs"], terms=terms
         )

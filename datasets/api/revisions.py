@@ -12,6 +12,7 @@ from common.heavy_views import computing
 from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, acts, creates, lists, reads
 from common.rest.grants import Call, one
+from common.rest.references import DatasetReference
 from datasets import models, rules, services
 from datasets.api.shared import WithReason, owned
 
@@ -28,7 +29,7 @@ class RevisionItem(Item):
     """A revision, for the owner of its dataset."""
 
     id = serializers.UUIDField()
-    dataset = serializers.UUIDField(source="dataset_id")
+    dataset = DatasetReference()
     number = serializers.IntegerField()
     state = serializers.ChoiceField(models.Revision.State.choices)
     note = serializers.CharField(help_text="What is new in it. Scientists can read this.")

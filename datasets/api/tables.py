@@ -11,6 +11,7 @@ from common.heavy_views import computing
 from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, acts, changes, creates, reads
 from common.rest.grants import Call, one
+from common.rest.references import NumberedReference
 from datasets import models, services
 from datasets.api import declared
 from datasets.api.catalogue import DeclaredColumnItem
@@ -84,7 +85,7 @@ class PrivateTableItem(Item):
     """A private table, for the owner of its dataset."""
 
     id = serializers.UUIDField()
-    revision = serializers.UUIDField(source="revision_id")
+    revision = NumberedReference()
     name = serializers.CharField(help_text="The name in code.")
     description = serializers.CharField()
     source_name = serializers.CharField(help_text="The name of the uploaded file.")

@@ -12,6 +12,7 @@ from common.rest.bodies import Item
 from common.rest.endpoints import Endpoint, acts, creates, lists, reads, speaks
 from common.rest.grants import Call, one
 from common.rest.problems import Invalid
+from common.rest.references import NumberedReference
 from datasets import models, rules
 from datasets.api import tus
 from datasets.api.shared import owned
@@ -26,11 +27,18 @@ BEGUN_WITH = {
 SENT_WITH = {"Tus-Resumable": tus.SPOKEN, "Upload-Offset": tus.BYTES, "Upload-Checksum": tus.CHECKSUM}
 
 
+class TableReference(Item):
+    """A table, by its name in code."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
 class UploadItem(Item):
     """A file on its way in."""
 
     id = serializers.UUIDField()
-    revision = serializers.UUIDField(source="revision_id")
+    revision = NumberedReference()
     file_name = serializers.CharField()
     size = serializers.IntegerField(help_text="Bytes of the whole file.")
     offset = serializers.SerializerMethodField(help_text="Bytes that have arrived.")
@@ -39,7 +47,7 @@ class UploadItem(Item):
     error = serializers.CharField(help_text="Why the file could not be read.")
     can_retry = serializers.SerializerMethodField(help_text="Whether it can be read again, as `remedy` says.")
     remedy = serializers.SerializerMethodField(help_text="What a retry does differently.")
-    table = serializers.UUIDField(source="table_id", allow_null=True, help_text="The table that it became.")
+    table = TableReference(allow_null=True, help_text="The table that it became.")
     created_at = serializers.DateTimeField()
 
     def get_offset(self, upload: models.Upload) -> int:
@@ -55,7 +63,7 @@ class UploadItem(Item):
 
 
 def _mine(call: Call) -> QuerySet[models.Upload]:
-    return models.Upload.objects.visible_to(call.user).select_related("revision__dataset__owner")
+    return models.Upload.objects.visible_to(call.user).select_related("revision__dataset__owner", "table")
 
 
 def _one(call: Call, pk: UUID) -> models.Upload:

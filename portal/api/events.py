@@ -6,7 +6,7 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from common.rest.bodies import Parameters
-from common.rest.endpoints import LIVE_HEADER, Endpoint, sends
+from common.rest.endpoints import LIVE_HEADER, Endpoint, parameters_of, sends
 from common.rest.grants import Call, within
 from common.rest.problems import Invalid
 from privacy.models import Answer
@@ -25,9 +25,9 @@ DATASET = {
 
 
 class Followed(Parameters):
-    """What to follow."""
+    """Which objects to follow."""
 
-    about = serializers.CharField(help_text=f"From 1 to {WATCHED} objects: run:ID,answer:ID.")
+    about = serializers.CharField(help_text=f"At most {WATCHED} objects, such as run:ID,answer:ID.")
 
 
 class Events(Endpoint):
@@ -40,7 +40,7 @@ class Events(Endpoint):
         On connecting there is one event for every object. The stream ends after an hour, and when you may no longer
         call: connect again.
         """
-        keys = list(dict.fromkeys(key for key in call.query_params.get("about", "").split(",") if key))
+        keys = list(dict.fromkeys(key for key in parameters_of(call, Followed)["about"].split(",") if key))
         if not 1 <= len(keys) <= WATCHED:
             raise Invalid(f"Name from 1 to {WATCHED} objects: about=run:ID,answer:ID.")
         known = _known(call, keys)

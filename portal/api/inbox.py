@@ -2,13 +2,16 @@
 
 from collections import Counter
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common.rest.bodies import Item
 from common.rest.endpoints import Endpoint, reads
 from common.rest.grants import Call
+from common.rest.references import Reference
 from portal import inbox
 
 ADDRESSES = {
@@ -28,24 +31,38 @@ ADDRESSES = {
 """For each kind of item, the resource of the API to read, and which of the item's ids names the object."""
 
 
+class WaitingDataset(Item):
+    """The dataset that something is about."""
+
+    id = serializers.UUIDField()
+    title = serializers.CharField()
+
+
 class WaitingItem(Item):
     """One thing that waits for this person."""
 
     kind = serializers.ChoiceField(list(ADDRESSES))
     title = serializers.CharField()
-    dataset = serializers.CharField(help_text="The title of the dataset, or nothing.")
-    who = serializers.CharField()
+    dataset = serializers.SerializerMethodField()
+    who = serializers.CharField(help_text="Whose it is, in words.")
     since = serializers.DateTimeField()
-    ids = serializers.DictField(
-        child=serializers.UUIDField(), help_text="The ids of what it is about, such as dataset and version."
-    )
+    object = serializers.SerializerMethodField(help_text="What there is to decide on or to read.")
     path = serializers.SerializerMethodField()
     page = serializers.CharField(source="url", help_text="The path of the page of the portal.")
 
+    @extend_schema_field(WaitingDataset(allow_null=True))
+    def get_dataset(self, item: inbox.InboxItem) -> dict[str, str] | None:
+        pk = item.ids.get("dataset")
+        return None if pk is None else {"id": str(pk), "title": item.dataset}
+
+    @extend_schema_field(Reference)
+    def get_object(self, item: inbox.InboxItem) -> dict[str, str]:
+        return {"id": str(_object(item)[1])}
+
     def get_path(self, item: inbox.InboxItem) -> str:
         """The path of the object in this API."""
-        resource, name = ADDRESSES[item.kind]
-        return f"{settings.API}{resource}/{item.ids[name]}/"
+        resource, pk = _object(item)
+        return f"{settings.API}{resource}/{pk}/"
 
 
 class InboxContent(Item):
@@ -63,6 +80,12 @@ class Inbox(Endpoint):
         """Read what waits for you: code to review, outputs to check, answers, drafts and so on."""
         found = _within(call, inbox.inbox(call.user))
         return {"items": found.items, "totals": found.totals}
+
+
+def _object(item: inbox.InboxItem) -> tuple[str, UUID]:
+    """Return the resource of the API and the id of what there is to decide on or to read."""
+    resource, name = ADDRESSES[item.kind]
+    return resource, item.ids[name]
 
 
 def _within(call: Call, found: inbox.Inbox) -> inbox.Inbox:

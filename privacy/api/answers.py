@@ -13,8 +13,8 @@ from common.http import found
 from common.rest.bodies import Item
 from common.rest.endpoints import Endpoint, lists, reads, sends
 from common.rest.grants import Call, within
+from common.rest.references import DatasetReference, PersonReference, Reference
 from privacy import models, queries, rules
-from privacy.api.people import ScientistItem
 from privacy.api.schema import QueryField
 from privacy.engine.accounting import noise_epsilon
 from privacy.models import AnswerQuerySet
@@ -26,10 +26,9 @@ class AnswerItem(Item):
     """A question that was asked, and what it cost."""
 
     id = serializers.UUIDField()
-    budget_id = serializers.UUIDField()
-    dataset_id = serializers.UUIDField(source="budget.promise.dataset_id")
-    dataset = serializers.CharField(source="budget.promise.dataset.name")
-    scientist = ScientistItem(source="budget.scientist")
+    budget = Reference()
+    dataset = DatasetReference(source="budget.promise.dataset")
+    scientist = PersonReference(source="budget.scientist")
     state = serializers.SerializerMethodField()
     question = serializers.SerializerMethodField(help_text="In words.")
     query = QueryField()
@@ -101,7 +100,11 @@ class AnswerDetail(AnswerItem):
 class AnswersOfBudget(FilterSet):
     """Which answers of a budget to list."""
 
-    state = ChoiceFilter(choices=models.Answer.State.choices, method="in_state")
+    state = ChoiceFilter(
+        choices=models.Answer.State.choices,
+        method="in_state",
+        help_text="As you see it: pending until the public time.",
+    )
 
     def in_state(self, rows: AnswerQuerySet, name: str, state: str) -> AnswerQuerySet:
         return rows.in_state(state)

@@ -10,8 +10,8 @@ from rest_framework import serializers
 from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, acts, changes, creates, lists, reads
 from common.rest.grants import Call, one, within
+from common.rest.references import DatasetReference, PersonReference, Reference
 from privacy import dates, models, queries, services
-from privacy.api.people import ScientistItem
 from privacy.declarations import specs_of
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.language.schema import ColumnSpec, Kind
@@ -22,15 +22,13 @@ class BudgetItem(Item):
     """What one scientist may spend on one dataset."""
 
     id = serializers.UUIDField()
-    dataset_id = serializers.UUIDField(source="promise.dataset_id")
-    dataset = serializers.CharField(source="promise.dataset.name")
-    dataset_title = serializers.CharField(source="promise.dataset.title")
-    scientist = ScientistItem()
+    dataset = DatasetReference(source="promise.dataset")
+    scientist = PersonReference()
     epsilon = serializers.SerializerMethodField()
     delta = serializers.FloatField(source="promise.delta")
     mode = serializers.SerializerMethodField(help_text="extended: answers may silently leave people out.")
     share_used = serializers.FloatField(help_text="In the worst case over all public cells; 1 is everything.")
-    top_up_id = serializers.UUIDField(
+    top_up = Reference(
         source="open_top_up", allow_null=True, help_text="The request for a larger budget that waits."
     )
     created_at = serializers.DateTimeField()

@@ -5,14 +5,15 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django_filters import FilterSet, IsoDateTimeFilter, UUIDFilter
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, acts, creates, lists, reads
 from common.rest.grants import Call, one
+from common.rest.references import DatasetReference, PersonReference, Reference
 from privacy import models, queries, services
 from privacy.api.budgets import the_promise
-from privacy.api.people import ScientistItem
 
 MOST_NAMES = 1000
 STATES: dict[str, Literal["reserved", "spent", "given_back"]] = {
@@ -25,7 +26,7 @@ STATES: dict[str, Literal["reserved", "spent", "given_back"]] = {
 class PromiseItem(Item):
     """What the owner guarantees to each person in a dataset."""
 
-    dataset_id = serializers.UUIDField()
+    dataset = DatasetReference()
     epsilon = serializers.FloatField()
     delta = serializers.FloatField()
     scientists = serializers.IntegerField(help_text="How many may share it.")
@@ -78,15 +79,16 @@ class LedgerItem(Item):
 
     id = serializers.IntegerField()
     at = serializers.DateTimeField()
-    scientist = ScientistItem(source="budget.scientist")
-    answer_id = serializers.SerializerMethodField()
+    scientist = PersonReference(source="budget.scientist")
+    answer = serializers.SerializerMethodField()
     question = serializers.SerializerMethodField(help_text="In words; empty if nothing was computed.")
     share = serializers.SerializerMethodField(help_text="Of the budget at the time.")
     state = serializers.SerializerMethodField()
 
-    def get_answer_id(self, line: models.LedgerLine) -> UUID | None:
+    @extend_schema_field(Reference(allow_null=True))
+    def get_answer(self, line: models.LedgerLine) -> dict[str, object] | None:
         answer = getattr(line, "answer", None)
-        return answer.pk if answer else None
+        return Reference(answer).data if answer else None
 
     def get_question(self, line: models.LedgerLine) -> str:
         answer = getattr(line, "answer", None)
@@ -104,8 +106,8 @@ class LedgerFilters(FilterSet):
     """Which charges to list."""
 
     scientist = UUIDFilter("budget__scientist", help_text="The id of a person.")
-    since = IsoDateTimeFilter("at", lookup_expr="gte")
-    until = IsoDateTimeFilter("at", lookup_expr="lt")
+    since = IsoDateTimeFilter("at", lookup_expr="gte", help_text="The first moment.")
+    until = IsoDateTimeFilter("at", lookup_expr="lt", help_text="The moment before which charges are listed.")
 
 
 def promise_again(call: Call, pk: UUID) -> models.Promise:

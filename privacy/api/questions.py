@@ -16,6 +16,7 @@ from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, acts, creates, lists
 from common.rest.grants import Call
 from common.rest.problems import Invalid
+from common.rest.references import Reference
 from privacy import models
 from privacy.api.answers import (
     AnswerDetail,
@@ -66,7 +67,7 @@ class BasisItem(Item):
     """What a quoted error rests on besides the question."""
 
     basis = serializers.ChoiceField(["mean", "count", "published"])
-    answer_id = serializers.UUIDField(allow_null=True, help_text="Your own answer; null if it was published.")
+    answer = Reference(allow_null=True, help_text="Your own answer; null if it was published.")
     rows = serializers.FloatField(allow_null=True)
     people = serializers.FloatField(allow_null=True)
     at_most = serializers.BooleanField(help_text="The error is a worst case; otherwise it is an estimate.")
@@ -115,9 +116,7 @@ class QuotedItem(Item):
     rows_per_person = serializers.IntegerField(allow_null=True)
     counting = serializers.CharField()
     beyond = serializers.CharField()
-    stored_answer_id = serializers.UUIDField(
-        allow_null=True, help_text="An answer that you have and would get at no cost."
-    )
+    stored_answer = Reference(allow_null=True, help_text="An answer that you have and would get at no cost.")
 
 
 class PriceItem(QuotedItem):
@@ -280,7 +279,7 @@ def price_of(quote: questions.Quote, stored: models.Answer | None) -> dict[str, 
         "share_left": quote.left / CAP,
         "more_like_this": quote.more_like_this,
         "unaffordable": quote.unaffordable,
-        "stored_answer_id": stored.pk if stored else None,
+        "stored_answer": stored,
         **caps_in_words.facts(quote.query, quote.spec),
     }
 
@@ -290,7 +289,7 @@ def _basis(basis: ErrorBasis | None) -> dict[str, Any] | None:
         return None
     return {
         "basis": basis.source,
-        "answer_id": basis.answer.pk if basis.answer else None,
+        "answer": basis.answer,
         "rows": None if basis.of_people else basis.size,
         "people": basis.size if basis.of_people else None,
         "at_most": basis.is_bound,

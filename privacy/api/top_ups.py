@@ -10,19 +10,18 @@ from rest_framework import serializers
 from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, acts, creates, lists, reads
 from common.rest.grants import Call, one, within
+from common.rest.references import DatasetReference, PersonReference, Reference
 from privacy import models, services
 from privacy.api.budgets import the_budget
-from privacy.api.people import ScientistItem
 
 
 class TopUpItem(Item):
     """A request for a larger budget."""
 
     id = serializers.UUIDField()
-    budget_id = serializers.UUIDField()
-    dataset_id = serializers.UUIDField(source="budget.promise.dataset_id")
-    dataset = serializers.CharField(source="budget.promise.dataset.name")
-    scientist = ScientistItem(source="budget.scientist")
+    budget = Reference()
+    dataset = DatasetReference(source="budget.promise.dataset")
+    scientist = PersonReference(source="budget.scientist")
     epsilon = serializers.FloatField(help_text="Of the whole budget.")
     reason = serializers.CharField()
     state = serializers.ChoiceField(models.TopUp.State.choices)
@@ -35,7 +34,7 @@ class TopUpFilters(FilterSet):
     """Which requests to list."""
 
     dataset = UUIDFilter("budget__promise__dataset", help_text="The id of a dataset.")
-    state = ChoiceFilter(choices=models.TopUp.State.choices)
+    state = ChoiceFilter(choices=models.TopUp.State.choices, help_text="What was decided, or pending.")
 
 
 class NewTopUp(Body):

@@ -11,8 +11,9 @@ from common.http import found
 from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, acts, creates, lists, reads
 from common.rest.grants import Call, one
+from common.rest.references import ContactReference, NumberedReference, Reference
 from requests_app import queries, services, visibility
-from requests_app.api.parts import SIDES, LanePerson, require_side
+from requests_app.api.parts import SIDES, require_side
 from requests_app.api.versions import readable
 from requests_app.models import Comment, Version
 
@@ -21,10 +22,8 @@ class CommentItem(Item):
     """A comment, or a reply to one. `author` is null where a reviewer's name is not shown to you."""
 
     id = serializers.UUIDField()
-    version = serializers.UUIDField(source="version_id")
-    parent = serializers.UUIDField(  # type: ignore[assignment]  # a serializer's own attribute is something else
-        source="parent_id", allow_null=True
-    )
+    version = NumberedReference()
+    parent = Reference(source="parent_id", allow_null=True)
     line = serializers.IntegerField(allow_null=True)
     author = serializers.SerializerMethodField()
     text = serializers.CharField()
@@ -33,9 +32,9 @@ class CommentItem(Item):
     published_at = serializers.DateTimeField(allow_null=True, help_text="Null: sent with your verdict.")
     resolved_at = serializers.DateTimeField(allow_null=True)
 
-    @extend_schema_field(LanePerson(allow_null=True))
+    @extend_schema_field(ContactReference(allow_null=True))
     def get_author(self, comment: Any) -> dict[str, object] | None:
-        return LanePerson(comment.author).data if comment.is_named else None
+        return ContactReference(comment.author).data if comment.is_named else None
 
 
 class NewComment(Body):
@@ -61,7 +60,7 @@ def comments(call: Call, version: Version) -> "QuerySet[Comment]":
         output_field=BooleanField(),
     )
     readable_ones = version.comments.filter(pk__in=[comment.pk for comment in seen])
-    return readable_ones.select_related("author").annotate(is_named=is_named)
+    return readable_ones.select_related("author", "version").annotate(is_named=is_named)
 
 
 def comment_of(call: Call, pk: UUID) -> Comment:

@@ -11,8 +11,8 @@ from common.access import require
 from common.rest.bodies import Item
 from common.rest.endpoints import Endpoint, lists, reads
 from common.rest.grants import Call, one, require_every_dataset
+from common.rest.references import PersonReference
 from requests_app import queries, rules
-from requests_app.api.parts import LaneName
 from requests_app.environments import installed
 from requests_app.models import CodeEnvironment
 
@@ -27,7 +27,7 @@ class EnvironmentLine(Item):
     python = serializers.CharField()
     created_at = serializers.DateTimeField()
     built_at = serializers.DateTimeField(allow_null=True)
-    by = LaneName()
+    by = PersonReference()
 
 
 class EnvironmentItem(EnvironmentLine):
@@ -122,7 +122,7 @@ class QueueItem(Item):
 class PauseItem(Item):
     """A pause of all runs."""
 
-    by = LaneName()
+    by = PersonReference()
     reason = serializers.CharField()
     created_at = serializers.DateTimeField()
 

@@ -11,12 +11,13 @@ from rest_framework import serializers
 from common import heavy_views
 from common.http import as_download
 from common.rest.bodies import Body, Item, Parameters
-from common.rest.endpoints import Endpoint, acts, creates, lists, reads, sends
+from common.rest.endpoints import Endpoint, acts, creates, lists, parameters_of, reads, sends
 from common.rest.grants import Call, one
+from common.rest.references import ContactReference
 from requests_app import models, queries, rules
 from requests_app.api.parts import (
     READERS,
-    LanePerson,
+    RunReference,
     reads_private,
     require_downloader,
     require_reader,
@@ -43,7 +44,7 @@ class OutputLine(Item):
     """A file that a run wrote, and that you may open."""
 
     id = serializers.UUIDField()
-    run = serializers.UUIDField(source="run_id")
+    run = RunReference()
     name = serializers.CharField()
     type = serializers.CharField()
     bytes = serializers.IntegerField()
@@ -55,7 +56,7 @@ class OutputCheck(Item):
 
     verdict = serializers.ChoiceField(models.Output.Verdict.choices)
     comment = serializers.CharField()
-    added_by = LanePerson(allow_null=True, help_text="Who added it, if the run did not write it.")
+    added_by = ContactReference(allow_null=True, help_text="Who added it, if the run did not write it.")
     checks = CheckItem(many=True)
     shown = serializers.ListField(child=serializers.CharField())
     not_shown = serializers.ListField(child=serializers.CharField())
@@ -140,20 +141,21 @@ class OutputFile(Endpoint):
         return as_download(outputs.open_file(output, by=call.user), name=output.name)
 
 
+def _number(default: int | None, says: str, *, least: int = 0) -> serializers.IntegerField:
+    return serializers.IntegerField(default=default, min_value=least, max_value=LARGEST_PLACE, help_text=says)
+
+
 class PreviewPlace(Parameters):
-    """The part of a file to show. All numbers count from 1."""
+    """The part of a file to show."""
 
-    rows = serializers.IntegerField(default=1, min_value=1, max_value=LARGEST_PLACE)
-    columns = serializers.IntegerField(default=1, min_value=1, max_value=LARGEST_PLACE)
-    part = serializers.IntegerField(default=0, min_value=0, max_value=LARGEST_PLACE)
-    row = serializers.IntegerField(default=None, min_value=0, max_value=LARGEST_PLACE)
-    column = serializers.IntegerField(default=1, min_value=1, max_value=LARGEST_PLACE)
-    contrast = serializers.BooleanField(default=False)
-
-    def place(self) -> Place:
-        asked = dict(self.validated_data)
-        row, column = asked.pop("row"), asked.pop("column")
-        return Place(**asked, cell=None if row is None else (row, column))
+    rows = _number(1, "Of a table: the page of rows, from 1.", least=1)
+    columns = _number(1, "Of a table: the page of columns, from 1.", least=1)
+    part = _number(0, "Of a text, or of a picture in full size: the part, from 1; 0 is the whole picture.")
+    row = _number(None, "Of one cell, to be shown in full: its row, from 1; 0 has the names of the columns.")
+    column = _number(1, "Of one cell: its column, from 1.", least=1)
+    contrast = serializers.BooleanField(
+        default=False, help_text="Of a picture: amplify the smallest differences between colours."
+    )
 
 
 class PreviewItem(Item):
@@ -171,10 +173,11 @@ class OutputPreview(Endpoint):
         """Look at a part of a file, decoded in the sandbox. Which part of a held file you have seen is recorded."""
         output = output_of(call, pk)
         require_downloader(call, output)
-        asked = PreviewPlace(data=call.query_params.dict())
-        asked.is_valid(raise_exception=True)
+        asked = parameters_of(call, PreviewPlace)
+        row, column = asked.pop("row"), asked.pop("column")
+        place = Place(**asked, cell=None if row is None else (row, column))
         with heavy_views.turn(heavy_views.SANDBOXED, call):
-            content = dict(outputs.look(output, by=call.user, place=asked.place()).model)
+            content = dict(outputs.look(output, by=call.user, place=place).model)
         return {"kind": content.pop("kind"), "content": content}
 
 

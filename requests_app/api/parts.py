@@ -1,11 +1,11 @@
-"""What several resources of the review lane share: small items, and which scope is needed for which side."""
+"""What several resources of the review lane share: references, and which scope is needed for which side."""
 
 from rest_framework import serializers
 
 from common.rest.bodies import Body, Item
 from common.rest.grants import Call, allows, require_scope
 from requests_app import rules
-from requests_app.models import CodeRequest, Output, Run
+from requests_app.models import CodeRequest, Output, Release, Run
 
 SIDES = ("work", "review")
 """Scopes of steps that both sides take; `require_side` says which one a call needs."""
@@ -13,39 +13,25 @@ READERS = ("read", *SIDES)
 """Scopes of what a run wrote; `require_reader` says which one a call needs."""
 
 
-class LaneName(Item):
-    """A person, by name alone: for those who have nothing to do with them."""
+class RequestReference(Item):
+    """A request, by its title."""
 
     id = serializers.UUIDField()
-    name = serializers.CharField()
-
-
-class LanePerson(LaneName):
-    """A person, to those who work with them on a request."""
-
-    email = serializers.CharField()
-
-
-class LaneDataset(Item):
-    """The dataset that a request is about."""
-
-    id = serializers.UUIDField()
-    name = serializers.CharField()
     title = serializers.CharField()
 
 
-class LaneVersion(Item):
-    """A version, by its id and its number."""
+class RunReference(Item):
+    """A run, by its kind."""
 
     id = serializers.UUIDField()
-    number = serializers.IntegerField()
+    kind = serializers.ChoiceField(Run.Kind.choices)
 
 
-class LaneRevision(Item):
-    """A revision of the data, by its id and its number."""
+class ReleaseReference(Item):
+    """A release, by its state."""
 
     id = serializers.UUIDField()
-    number = serializers.IntegerField()
+    state = serializers.ChoiceField(Release.State.choices)
 
 
 class LaneFinding(Item):

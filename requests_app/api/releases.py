@@ -11,9 +11,10 @@ from rest_framework import serializers
 from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, acts, lists, reads
 from common.rest.grants import Call, one, within
+from common.rest.references import ContactReference, DatasetReference
 from requests_app import models, queries, rules, visibility, workflow
 from requests_app.api.outputs import OutputItem, readable_in
-from requests_app.api.parts import LanePerson, LaneReason, reads_private
+from requests_app.api.parts import LaneReason, RequestReference, RunReference, reads_private
 from requests_app.services import releases
 
 
@@ -21,11 +22,10 @@ class ReleaseLine(Item):
     """The decision on a run's outputs: held, then released or not, perhaps recalled."""
 
     id = serializers.UUIDField()
-    run = serializers.UUIDField(source="run_id")
-    request = serializers.UUIDField(source="run.request_id")
-    dataset = serializers.UUIDField(source="run.request.dataset_id")
-    title = serializers.CharField(source="run.request.title")
-    author = LanePerson()
+    run = RunReference()
+    request = RequestReference(source="run.request")
+    dataset = DatasetReference(source="run.request.dataset")
+    author = ContactReference()
     state = serializers.ChoiceField(models.Release.State.choices)
     turn = serializers.SerializerMethodField(help_text="Who has to act next.")
     created_at = serializers.DateTimeField()
@@ -50,13 +50,13 @@ class ReleaseItem(ReleaseLine):
         reads = rules.may_read_code(self.context["call"].user, release.run.request) is None
         return release.comment if reads else ""
 
-    @extend_schema_field(LanePerson(allow_null=True))
+    @extend_schema_field(ContactReference(allow_null=True))
     def get_decided_by(self, release: models.Release) -> dict[str, object] | None:
         version = release.run.version
         if version is None or release.decided_by is None:
             return None
         viewer = visibility.viewer_of(version, self.context["call"].user, ())
-        return LanePerson(release.decided_by).data if visibility.names_reviewers(viewer) else None
+        return ContactReference(release.decided_by).data if visibility.names_reviewers(viewer) else None
 
     @extend_schema_field(OutputItem(many=True))
     def get_outputs(self, release: models.Release) -> list[dict[str, object]]:
@@ -69,7 +69,7 @@ class ReleaseItem(ReleaseLine):
 class ReleaseFilters(FilterSet):
     """The filters of the list of releases."""
 
-    state = ChoiceFilter(choices=models.Release.State.choices)
+    state = ChoiceFilter(choices=models.Release.State.choices, help_text="The state of the release.")
     request = UUIDFilter(field_name="run__request", help_text="The id of a request.")
     dataset = UUIDFilter(field_name="run__request__dataset", help_text="The id of a dataset.")
 
@@ -124,7 +124,7 @@ class Releases(Endpoint):
     @lists(ReleaseLine, filters=ReleaseFilters)
     def get(self, call: Call) -> "QuerySet[models.Release]":
         """List the releases that you may know of, those that wait for a check included."""
-        rows = models.Release.objects.visible_to(call.user).select_related("run__request", "author")
+        rows = models.Release.objects.visible_to(call.user).select_related("run__request__dataset", "author")
         return within(call, rows, "run__request__dataset")
 
 

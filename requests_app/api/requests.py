@@ -15,9 +15,10 @@ from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, acts, changes, creates, lists, reads
 from common.rest.grants import Call, one, within
 from common.rest.problems import Stale
+from common.rest.references import ContactReference, DatasetReference, NumberedReference
 from datasets.models import Dataset
 from requests_app import queries, rules, services, visibility, workflow
-from requests_app.api.parts import LaneDataset, LaneFinding, LanePerson, LaneReason, LaneVersion
+from requests_app.api.parts import LaneFinding, LaneReason
 from requests_app.models import CodeRequest
 from requests_app.services.drafts import LIMITS
 
@@ -59,9 +60,9 @@ class RequestLine(Item):
     title = serializers.CharField()
     state = serializers.ChoiceField(CodeRequest.State.choices)
     turn = serializers.SerializerMethodField(help_text="Who has to act next.")
-    dataset = LaneDataset()
-    author = LanePerson()
-    latest = LaneVersion(allow_null=True)
+    dataset = DatasetReference()
+    author = ContactReference()
+    latest = NumberedReference(allow_null=True)
     created_at = serializers.DateTimeField()
     state_changed_at = serializers.DateTimeField()
 
@@ -94,7 +95,7 @@ class RequestItem(RequestLine):
 class NewRequest(Body):
     """A new draft. It begins with code for the dataset's tables that runs unchanged."""
 
-    dataset = serializers.UUIDField()
+    dataset = serializers.UUIDField(help_text="The id of a dataset.")
     title = serializers.CharField(max_length=LIMITS["title"], allow_blank=True, default="")
 
 
@@ -122,7 +123,7 @@ class RequestFilters(FilterSet):
         choices=[("mine", "Mine"), ("to_review", "To review")],
         help_text="Your own, or waiting for your verdict.",
     )
-    state = ChoiceFilter(choices=CodeRequest.State.choices)
+    state = ChoiceFilter(choices=CodeRequest.State.choices, help_text="The state of the request.")
     dataset = UUIDFilter(help_text="The id of a dataset.")
 
     def filter_queryset(self, queryset: Any) -> Any:

@@ -13,13 +13,13 @@ from common import heavy_views
 from common.rest.bodies import Item
 from common.rest.endpoints import Endpoint, acts, creates, lists, reads
 from common.rest.grants import Call, one, within
+from common.rest.references import DatasetReference, NumberedReference, PersonReference
 from requests_app import models, queries, services, visibility
 from requests_app.api.parts import (
     READERS,
     SIDES,
-    LaneName,
-    LaneRevision,
-    LaneVersion,
+    ReleaseReference,
+    RequestReference,
     reads_private,
     require_reader,
     require_side,
@@ -35,19 +35,19 @@ class RunLine(Item):
     """A run, as everybody who may know of it sees it. The end is announced in steps, not at its moment."""
 
     id = serializers.UUIDField()
-    request = serializers.UUIDField(source="request_id")
-    dataset = serializers.UUIDField(source="request.dataset_id")
+    request = RequestReference()
+    dataset = DatasetReference(source="request.dataset")
     kind = serializers.ChoiceField(models.Run.Kind.choices)
-    version = LaneVersion(allow_null=True)
-    revision = LaneRevision()
+    version = NumberedReference(allow_null=True)
+    revision = NumberedReference()
     environment = serializers.CharField()
     environment_sha256 = serializers.CharField()
     state = serializers.ChoiceField(models.Run.State.choices)
     close_code = serializers.CharField(help_text="Why it failed: one word of a closed vocabulary, or empty.")
     error_class = serializers.CharField()
     error_line = serializers.IntegerField(allow_null=True)
-    asked_by = LaneName()
-    cancelled_by = LaneName(allow_null=True)
+    asked_by = PersonReference()
+    cancelled_by = PersonReference(allow_null=True)
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
@@ -98,13 +98,6 @@ class PrivateFacts(Item):
     refused_outputs = RefusedItem(many=True)
 
 
-class OfRelease(Item):
-    """The release of a run, by its id and state."""
-
-    id = serializers.UUIDField()
-    state = serializers.ChoiceField(models.Release.State.choices)
-
-
 class RunItem(RunLine):
     """A run, with what it waits for, its release, and what only those who may read its log see."""
 
@@ -120,10 +113,10 @@ class RunItem(RunLine):
         waits = queries.waits(run)
         return None if waits is None else WaitsItem(waits).data
 
-    @extend_schema_field(OfRelease(allow_null=True))
+    @extend_schema_field(ReleaseReference(allow_null=True))
     def get_release(self, run: models.Run) -> dict[str, object] | None:
         release = getattr(run, "release", None)
-        return None if release is None else OfRelease(release).data
+        return None if release is None else ReleaseReference(release).data
 
     @extend_schema_field(PrivateFacts(allow_null=True))
     def get_private(self, run: models.Run) -> dict[str, object] | None:
@@ -133,7 +126,7 @@ class RunItem(RunLine):
 class RunFilters(FilterSet):
     """The filters of lists of runs. None is by state: when a state changes may depend on the rows."""
 
-    kind = ChoiceFilter(choices=models.Run.Kind.choices)
+    kind = ChoiceFilter(choices=models.Run.Kind.choices, help_text="On mock data, or on private data.")
     request = UUIDFilter(help_text="The id of a request.")
     dataset = UUIDFilter(field_name="request__dataset", help_text="The id of a dataset.")
     live = ChoiceFilter(

@@ -7,6 +7,7 @@ from rest_framework import serializers
 from common.rest.bodies import Item
 from common.rest.endpoints import Endpoint, reads
 from common.rest.grants import Call, one
+from common.rest.references import NumberedReference
 from datasets.models import Dataset
 from datasets.queries import current_revision
 from requests_app.code.template import template_code
@@ -16,7 +17,7 @@ class CodeTemplateItem(Item):
     """Code that runs unchanged."""
 
     code = serializers.CharField(help_text="Python: a main() over the declared tables.")
-    revision = serializers.IntegerField(help_text="The number of the revision that it is for.")
+    revision = NumberedReference(help_text="The one that it is for.")
 
 
 class CodeTemplate(Endpoint):
@@ -27,4 +28,4 @@ class CodeTemplate(Endpoint):
         """Read code that runs unchanged on the tables of a dataset, made from its schema."""
         dataset = one(call, Dataset.objects.visible_to(call.user), dataset="pk", pk=pk)
         revision = current_revision(dataset)
-        return {"code": template_code(revision), "revision": revision.number}
+        return {"code": template_code(revision), "revision": revision}

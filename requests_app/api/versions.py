@@ -11,11 +11,11 @@ from common import heavy_views
 from common.access import require
 from common.http import found
 from common.rest.bodies import Body, Item, Parameters
-from common.rest.endpoints import Endpoint, acts, creates, lists, reads
+from common.rest.endpoints import Endpoint, acts, creates, lists, parameters_of, reads
 from common.rest.grants import Call, one
-from common.rest.problems import Invalid
+from common.rest.references import ContactReference, NumberedReference
 from requests_app import models, queries, rules, services, visibility
-from requests_app.api.parts import LaneFinding, LanePerson, LaneRevision, LaneVersion
+from requests_app.api.parts import LaneFinding, RequestReference, RunReference
 from requests_app.api.requests import ApprovalItem, known
 from requests_app.code import diffs
 
@@ -31,13 +31,13 @@ class ReviewItem(Item):
     days = serializers.IntegerField(allow_null=True)
     created_at = serializers.DateTimeField()
 
-    @extend_schema_field(LanePerson(allow_null=True))
+    @extend_schema_field(ContactReference(allow_null=True))
     def get_reviewer(self, review: models.Review) -> dict[str, object] | None:
         is_own = review.reviewer_id == self.context["call"].user.pk
-        return LanePerson(review.reviewer).data if is_own or self.context.get("names") else None
+        return ContactReference(review.reviewer).data if is_own or self.context.get("names") else None
 
 
-class VersionLine(LaneVersion):
+class VersionLine(NumberedReference):
     """A version in a list."""
 
     sha256 = serializers.CharField()
@@ -56,7 +56,7 @@ class ScopeItem(Item):
     approvals_needed = serializers.IntegerField(source="reviewers_needed")
 
 
-class JudgedVersion(LaneVersion):
+class JudgedVersion(NumberedReference):
     """What has been said of a version."""
 
     reviews = serializers.SerializerMethodField()
@@ -75,20 +75,21 @@ class JudgedVersion(LaneVersion):
         approval = getattr(version, "approval", None)
         return None if approval is None else ApprovalItem(approval).data
 
-    def get_mock_run(self, version: models.Version) -> UUID | None:
+    @extend_schema_field(RunReference(allow_null=True))
+    def get_mock_run(self, version: models.Version) -> dict[str, object] | None:
         runs = models.Run.objects.visible_to(self.context["call"].user).filter(
             version=version, kind=models.Run.Kind.MOCK
         )
-        return runs.values_list("pk", flat=True).first()
+        run = runs.first()
+        return None if run is None else RunReference(run).data
 
 
 class VersionItem(JudgedVersion):
     """One submission of a request: what reviewers read, and what they have said."""
 
-    request = serializers.UUIDField(source="request_id")
-    title = serializers.CharField(source="request.title")
-    author = LanePerson(source="request.author")
-    latest = LaneVersion(source="request.latest", help_text="Only the latest version can be approved.")
+    request = RequestReference()
+    author = ContactReference(source="request.author")
+    latest = NumberedReference(source="request.latest", help_text="Only the latest version can be approved.")
     sha256 = serializers.CharField(
         help_text="Of code, parameters, revision and environment: what is approved."
     )
@@ -97,7 +98,7 @@ class VersionItem(JudgedVersion):
     purpose = serializers.CharField()
     context = serializers.CharField()  # type: ignore[assignment]  # a serializer's own attribute is something else
     outputs = serializers.CharField()
-    revision = LaneRevision()
+    revision = NumberedReference()
     environment = serializers.CharField()
     environment_sha256 = serializers.CharField()
     findings = LaneFinding(many=True)
@@ -108,16 +109,20 @@ class VersionItem(JudgedVersion):
 class PatchItem(Item):
     """The differences between two versions, as the hunks of a unified diff without file names."""
 
-    against = LaneVersion(allow_null=True, help_text="The version that it is compared with, if there is one.")
+    against = NumberedReference(
+        allow_null=True, help_text="The version that it is compared with, if there is one."
+    )
     added = serializers.IntegerField()
     removed = serializers.IntegerField()
     text = serializers.CharField(help_text="Deceptive characters are spelled out.")
 
 
-class Comparison(Parameters):
-    """What a version is compared with."""
+class Compared(Parameters):
+    """What to compare a version with."""
 
-    against = serializers.UUIDField(required=False, help_text="The id of a version of the same request.")
+    against = serializers.UUIDField(
+        required=False, default=None, help_text="The id of a version of the same request."
+    )
 
 
 class NewVerdict(Body):
@@ -176,25 +181,21 @@ class Version(Endpoint):
 class VersionDiff(Endpoint):
     """The differences between two versions of a request."""
 
-    @reads(PatchItem, parameters=Comparison)
+    @reads(PatchItem, parameters=Compared)
     def get(self, call: Call, pk: UUID) -> dict[str, Any]:
         """Compare a version with the one named by `against`; without it, with the last one approved or submitted."""
         version = readable(call, pk)
-        base = _base(version, call.query_params.get("against"))
+        base = _base(version, parameters_of(call, Compared)["against"])
         with heavy_views.turn(heavy_views.COMPUTING, call):
             patch = diffs.patch(base.code if base else "", version.code)
         return {"against": base, "added": patch.added, "removed": patch.removed, "text": patch.text}
 
 
-def _base(version: models.Version, wanted: str | None) -> models.Version | None:
+def _base(version: models.Version, wanted: UUID | None) -> models.Version | None:
     if wanted is None:
         offered = queries.bases(queries.earlier_than(version))
         return offered[0].version if offered else None
-    try:
-        pk = UUID(wanted)
-    except ValueError as bad:
-        raise Invalid("“against” must be the id of a version of the same request.") from bad
-    return found(models.Version.objects.filter(request=version.request_id), pk=pk)
+    return found(models.Version.objects.filter(request=version.request_id), pk=wanted)
 
 
 class VersionBegin(Endpoint):

@@ -58,12 +58,15 @@ def budget(server, monkeypatch):
     """A portal with a price, which may not leave enough."""
     price = {
         "half_width_95": 0.5, "epsilon": 0.2, "share": 0.04, "share_left": 0.9, "more_like_this": 22,
-        "stored_answer_id": None,
+        "stored_answer": None,
     }  # fmt: skip
     figures = [{"key": [], "figures": [{"name": "mean", "value": 24.0, "half_width": 0.5}]}]
     answer = {
         "id": "a1", "state": "released", "question": "mean of wage", "share": 0.04,
         "result": {"by": [], "lines": figures},
+    }  # fmt: skip
+    own = {
+        "id": "b1", "dataset": {"id": "d1", "name": "wages", "title": "Wages"}, "share_used": 0.1, "epsilon": 1.0,
     }  # fmt: skip
     told = {
         "GET ": Told(200, {"client": {"minimum": "0.1.0"}}),
@@ -72,7 +75,7 @@ def budget(server, monkeypatch):
             200, {"items": [{"id": "d1", "name": "wages", "title": "Wages"}], "next": None}
         ),
         "GET datasets/d1/": Told(200, {"id": "d1", "name": "wages", "title": "Wages"}),
-        "GET budgets/": Told(200, {"items": [{"id": "b1", "share_used": 0.1, "epsilon": 1.0}], "next": None}),
+        "GET budgets/": Told(200, {"items": [own], "next": None}),
         "GET budgets/b1/": Told(200, {"id": "b1"}),
         "POST budgets/b1/price/": Told(200, price),
         "POST budgets/b1/answers/": Told(201, answer),
@@ -111,7 +114,7 @@ def test_a_question_in_a_file(server, budget, said, tmp_path):
     file.write_text("{")
     assert said("query", "wages", "-f", str(file), "--share", "0.1")[0] == 1
     assert said("query", "wages", "--share", "0.1")[0] == 2
-    assert said("budgets")[1].splitlines()[1].split() == ["b1", "1.0", "10.0%"]
+    assert said("budgets")[1].splitlines()[1].split() == ["b1", "Wages", "1.0", "10.0%"]
 
 
 def test_exit_codes_and_errors_as_json(server, budget, said):

@@ -1,134 +1,20 @@
 """Signed in to a portal: datasets, prices, answers and limits, against a server that answers as the API does."""
 
-import io
 import json
 import re
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import weir
-from tests.client.portal_double import Told, double, problem
+from tests.client.portal_double import Told, problem
+from tests.client.site import TOKEN, Site, answer, figures, paths, portal, server, site, wage
 from weir import demo, signin
 from weir.tokens import Store
 from weir.version import VERSION
 
-TOKEN = "weir_" + "a" * 49
-DATASET = {
-    "id": "d1",
-    "name": "wages",
-    "title": "Wages",
-    "summary": "Made up",
-    "state": "published",
-    "owner": "Olga",
-}
-BUDGET = {"id": "b1", "dataset_id": "d1", "share_used": 0.1, "closed_at": None}
-TABLE = {**demo.DECLARATIONS, "rows": None}
-PRICE = {
-    "half_width_95": 0.5,
-    "epsilon": 0.2,
-    "delta": 1e-6,
-    "mode": "complete",
-    "share": 0.04,
-    "share_left": 0.9,
-    "more_like_this": 22,
-    "unaffordable": "",
-    "counting": "At most 8 rows of a person count.",
-    "beyond": "",
-    "stored_answer_id": None,
-}
-
-
-def figures(value, name="mean", half=0.5):
-    return {"by": [], "lines": [{"key": [], "figures": [{"name": name, "value": value, "half_width": half}]}]}
-
-
-def answer(state="released", **more):
-    released = state == "released"
-    return {
-        "id": "a1",
-        "state": state,
-        "question": "mean of wage",
-        "epsilon": 0.2,
-        "share": 0.04,
-        "mode": "complete",
-        "counting": "At most 8 rows of a person count.",
-        "beyond": "",
-        "reason": "",
-        "result": figures(24.0) if released else None,
-        "record": {"at": "2026"} if released else None,
-        "stored": False,
-        **more,
-    }
-
-
-class Site:
-    """A portal with one dataset, whose answers can be changed."""
-
-    def __init__(self):
-        self.price, self.made, self.later = dict(PRICE), (201, answer()), answer()
-        self.batch_price, self.batch_made, self.batch_later = {}, (404, {}), {}
-        self.budgets = [BUDGET]
-
-    def __call__(self, asked):
-        path = asked.path.removeprefix("/api/v1/").split("?")[0]
-        told = {
-            "GET ": (200, {"name": "Weir", "api": "v1", "client": {"minimum": "0.1.0", "latest": "9.0"}}),
-            "GET me/": (200, {"id": "p1", "name": "Ada"}),
-            "GET datasets/": (200, {"items": [DATASET], "next": None}),
-            "GET datasets/d1/": (200, {**DATASET, "revision": 3}),
-            "GET datasets/d1/schema/": (200, {"tables": [TABLE]}),
-            "GET datasets/d1/mock/wages.parquet": (200, mock_file()),
-            "GET budgets/": (200, {"items": self.budgets, "next": None}),
-            "GET budgets/b1/": (200, {**BUDGET, "people": 200, "tables": [TABLE]}),
-            "POST budgets/b1/price/": (200, self.price),
-            "POST budgets/b1/answers/": self.made,
-            "GET answers/a1/": (200, self.later),
-            "POST budgets/b1/batches/price/": (200, self.batch_price),
-            "POST budgets/b1/batches/": self.batch_made,
-            "GET batches/c1/": (200, self.batch_later),
-        }
-        found = told.get(f"{asked.method} {path}")
-        return Told(*found) if found else problem(404, "not_found")
-
-
-def mock_file():
-    stream = io.BytesIO()
-    pq.write_table(
-        pa.table({name: pa.array(each, from_pandas=True) for name, each in demo.mock().items()}), stream
-    )
-    return stream.getvalue()
-
-
-@pytest.fixture(scope="module")
-def server():
-    with double() as found:
-        yield found
-
-
-@pytest.fixture
-def site(server):
-    server.routed = Site()
-    server.asked.clear()
-    return server.routed
-
-
-@pytest.fixture
-def portal(server, site):
-    with weir.login(server.address, TOKEN, quiet=True) as found:
-        server.asked.clear()
-        yield found
-
-
-@pytest.fixture
-def wage(portal):
-    return portal.datasets["wages"]["wage"]
-
-
-def paths(server):
-    return [f"{each.method} {each.path.removeprefix('/api/v1/')}" for each in server.asked]
+__all__ = ["portal", "server", "site", "wage"]
 
 
 def test_signing_in_asks_who_one_is_and_whether_the_client_is_too_old(server, site):
@@ -264,73 +150,6 @@ def test_refusals_of_the_portal_arrive(server, site, wage):
     assert refused.value.left == 0.01
 
 
-def batch(*answers):
-    return {"id": "c1", "budget": {"id": "b1"}, "created_at": "2026", "answers": list(answers)}
-
-
-def together(*prices, share=0.06, left=0.9, unaffordable=""):
-    return {"questions": list(prices), "share": share, "share_left": left, "unaffordable": unaffordable}
-
-
-def test_several_questions_are_priced_and_asked_in_one_call(server, site, portal):
-    t = portal.datasets["wages"].tables["wages"]
-    both = weir.Questions({"north": t[t.region == "north"].count(), "mean": t.wage.mean()})
-    site.batch_price = together(PRICE, {**PRICE, "is_charged": False})
-    prices = both.price(error={"north": 10, "mean": 0.5})
-    assert [each["error"] for each in server.asked[-1].body["questions"]] == [10.0, 0.5]
-    assert (prices.share, prices.share_left, prices["mean"].is_free) == (0.06, 0.9, True)
-    assert repr(prices).splitlines() == [
-        "Shares of the budget", "  north: 4.00%", "  mean: nothing", "  together: 6.00%", "  share left: 90.00%",
-    ]  # fmt: skip
-    site.batch_made = (202, batch(answer("pending", id="a1"), answer(id="a2", result=figures(7.0))))
-    site.batch_later = batch(answer(id="a1"), answer(id="a2", result=figures(7.0)))
-    server.asked.clear()
-    found = both.release(epsilon=0.1)
-    assert {name: float(each) for name, each in found.items()} == {"north": 24.0, "mean": 7.0}
-    assert paths(server) == ["POST budgets/b1/batches/", "GET batches/c1/"]
-    assert server.asked[0].headers["prefer"] == "wait=20"
-    assert server.asked[0].headers["idempotency-key"]
-
-
-def test_several_questions_that_cannot_be_paid_are_refused_by_the_portal(server, site, portal):
-    t = portal.datasets["wages"].tables["wages"]
-    both = t.agg(n=t.count(), mean=t.wage.mean())
-    site.batch_price = together(PRICE, PRICE, share=0.08, unaffordable="These 2 answers are too much.")
-    assert "These 2 answers are too much." in repr(both.price(epsilon=0.1))
-    site.batch_made = (402, problem(402, "budget_exceeded", "Too much.", costs=0.08, left=0.07).body)
-    with pytest.raises(weir.BudgetExceeded, match="Too much") as refused:
-        both.release(epsilon=0.1)
-    assert (refused.value.costs, refused.value.left) == (0.08, 0.07)
-
-
-def test_each_question_has_one_term(portal):
-    t = portal.datasets["wages"].tables["wages"]
-    both = t.agg(n=t.count(), mean=t.wage.mean())
-    for terms in (
-        {},
-        {"error": {"n": 10}},
-        {"error": {"n": 10}, "share": 0.1},
-        {"error": {"n": 10, "mean": 0}},
-    ):
-        with pytest.raises(weir.NotOffered, match=r"in one way|must be a positive number"):
-            both.price(**terms)
-    with pytest.raises(weir.NotOffered, match="no question “m” among n, mean"):
-        both.release(error={"n": 10, "m": 0.5})
-
-
-def test_a_limit_counts_what_several_questions_cost_together(server, site, portal):
-    t = portal.datasets["wages"].tables["wages"]
-    both = t.agg(n=t.count(), mean=t.wage.mean())
-    site.batch_price, site.batch_made = together(PRICE, PRICE), (200, batch(answer(), answer(id="a2")))
-    with portal.spending(at_most=0.1) as limit:
-        both.release(epsilon=0.1)
-        assert limit.spent == 0.06
-        server.asked.clear()
-        with pytest.raises(weir.BudgetExceeded, match=r"may spend only 4\.00% more\. Nothing was asked"):
-            both.release(epsilon=0.1)
-        assert paths(server) == ["POST budgets/b1/batches/price/"]
-
-
 def test_a_limit_stops_a_loop(server, site, portal, wage):
     with portal.spending(at_most=0.1) as limit:
         wage.mean().release(error=0.5)
@@ -340,11 +159,11 @@ def test_a_limit_stops_a_loop(server, site, portal, wage):
         with pytest.raises(weir.BudgetExceeded, match=r"may spend only 2\.00% more\. Nothing was asked"):
             wage.sum().release(error=0.5)
         assert paths(server) == ["POST budgets/b1/price/"]
-        site.price["stored_answer_id"], site.made = "a0", (200, answer(stored=True))
+        site.price["stored_answer"], site.made = {"id": "a0"}, (200, answer(stored=True))
         assert float(wage.sum().release(error=0.5)) == 24
         assert limit.spent == 0.08
     with portal.spending(at_most=0.5), weir.spending(at_most=0.01):
-        site.price["stored_answer_id"] = None
+        site.price["stored_answer"] = None
         with pytest.raises(weir.BudgetExceeded):
             wage.sum().release(error=0.5)
     server.asked.clear()

@@ -49,7 +49,7 @@ def test_from_a_frame_to_access(live: SimpleNamespace, transactional_db):
         assert panel.change(discoverable=True, policy={"max_runs": 7}).details["policy"]["max_runs"] == 7
         asked = scientist.datasets["panel"]
         assert {"number": 1, "text": "Cite us."}.items() <= (asked.terms or {}).items()
-        asked.ask_access("To study wages.", "Means by year.", terms=1)
+        asked.ask_access("To study wages.", "Means by year.", terms=asked.terms)
         owner.inbox.of("access")[0].access.grant(days=30, note="Welcome.")
         assert [each.state for each in asked.access_requests] == ["granted"]
         (access,) = panel.grants
@@ -57,7 +57,7 @@ def test_from_a_frame_to_access(live: SimpleNamespace, transactional_db):
         access.revoke("The project has ended.")
         assert access.details["revoke_reason"] == "The project has ended."
         assert panel.new_revision("More years.")["number"] == 2
-        assert panel.table("panel").keep().details["revision"] == panel.draft["id"]
+        assert panel.table("panel").keep().details["revision"]["id"] == panel.draft["id"]
 
 
 def test_what_is_declared_wrongly_says_what_there_is(live: SimpleNamespace, transactional_db):

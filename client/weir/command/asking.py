@@ -103,12 +103,9 @@ def budgets(options: Any) -> Printed:
     """List budgets."""
     with portal_of(options) as portal:
         found = portal.budgets
-        lines = (
-            (each.get("id"), each.get("epsilon"), _percent(each), each.get("closed_at")) for each in found
-        )
-        return Printed(
-            found, table(("id", "epsilon", "used", "closed"), lines) if found else "You have no budgets."
-        )
+        names = ("id", "dataset", "epsilon", "used", "closed_at")
+        lines = ([_percent(each) if name == "used" else each.get(name) for name in names] for each in found)
+        return Printed(found, table(names, lines) if found else "You have no budgets.")
 
 
 def _percent(budget: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from weir.errors import WeirError
+from weir.things import called
 
 WIDEST = 60
 
@@ -33,9 +34,10 @@ def table(names: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
 
 def facts(pairs: Iterable[tuple[str, object]]) -> str:
     """Return names with their values, one a line. What is empty is left out."""
-    return "\n".join(f"{name}: {value}" for name, value in pairs if value not in {None, ""})
+    found = ((name, called(value)) for name, value in pairs)
+    return "\n".join(f"{name}: {value}" for name, value in found if value not in {None, ""})
 
 
 def _cell(value: object) -> str:
-    text = "" if value is None else " ".join(str(value).split())
+    text = "" if value is None else " ".join(str(called(value)).split())
     return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"

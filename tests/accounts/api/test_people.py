@@ -76,7 +76,7 @@ def test_invitations_are_listed_without_their_links(client: Client):
     assert [(each["email"], each["roles"], each["state"]) for each in found] == [
         ("noor@weir.example", ["scientist"], "open")
     ]
-    assert found[0]["invited_by"] == str(admin.pk)
+    assert found[0]["invited_by"] == {"id": str(admin.pk), "name": admin.name}
     assert link.rstrip("/").rpartition("/")[2] not in answer.content.decode()
     assert item.secret_hash not in answer.content.decode()
 

@@ -52,7 +52,8 @@ def test_the_filters_of_the_catalogue():
 
 def test_a_dataset_as_a_scientist_reads_it(dataset: Dataset):
     found = Caller(make.scientist()).get(f"datasets/{dataset.pk}/").json()
-    assert (found["name"], found["revision"], found["terms"]) == (dataset.name, 1, 1)
+    assert (found["name"], found["owner"]["name"]) == (dataset.name, dataset.owner.name)
+    assert (found["revision"]["number"], found["terms"]["number"]) == (1, 1)
     assert (found["policy"]["threshold"], found["policy"]["held_downloads"]) == (12, None)
     assert Caller(dataset.owner).get(f"datasets/{dataset.pk}/").json()["policy"]["held_downloads"] is True
 

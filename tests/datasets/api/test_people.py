@@ -25,20 +25,22 @@ def test_a_scientist_asks_for_access_once(dataset: Dataset):
     caller, path = Caller(scientist, "read", "work"), f"datasets/{dataset.pk}/access/"
     answer = acts_once(caller, path, WISH, {**WISH, "outputs": "All."})
     assert answer["Location"] == f"/api/v1/access/{answer.json()['id']}/"
-    assert (answer.json()["scientist"], answer.json()["state"], answer.json()["terms"]) == (
-        "Sina Scientist", "pending", None,
-    )  # fmt: skip
+    asked, about = answer.json(), {"id": str(dataset.pk), "name": dataset.name, "title": dataset.title}
+    assert (asked["scientist"]["name"], asked["state"], asked["terms"]) == ("Sina Scientist", "pending", None)
+    assert (asked["scientist"]["email"], asked["dataset"]) == (scientist.email, about)
     assert "waiting for a decision" in problem(caller.post(path, WISH), 403, "denied")["detail"]
     assert caller.get(path).json()["items"] == [caller.get(f"access/{answer.json()['id']}/").json()]
 
 
-def test_the_current_terms_are_accepted_by_their_number():
+def test_the_current_terms_are_accepted_by_their_id():
     dataset = make.dataset(terms="Be kind.")
     caller, path = Caller(make.scientist(), "read", "work"), f"datasets/{dataset.pk}/access/"
-    for terms in ({}, {"terms": None}, {"terms": 2}):
+    current = caller.get(f"datasets/{dataset.pk}/terms/").json()
+    for terms in ({}, {"terms": None}, {"terms": str(dataset.pk)}):
         problem(caller.post(path, {**WISH, **terms}), 409, "conflict")
-    problem(caller.post(path, {**WISH, "terms": 0}), 400, "invalid")
-    assert caller.post(path, {**WISH, "terms": 1}).json()["terms"] == 1
+    problem(caller.post(path, {**WISH, "terms": "1"}), 400, "invalid")
+    accepted = caller.post(path, {**WISH, "terms": current["id"]}).json()["terms"]
+    assert accepted == {"id": current["id"], "number": 1}
 
 
 def test_who_cannot_ask(dataset: Dataset):
@@ -55,9 +57,10 @@ def test_the_owner_grants_access_for_some_days(dataset: Dataset):
     item = make.access_request(dataset)
     owner = Caller(dataset.owner, "read", "publish")
     answer = owner.post(f"access/{item.pk}/decide/", {"grant": True, "days": 10, "note": "Welcome."})
-    assert (answer.json()["state"], answer.json()["decided_by"]) == ("granted", str(dataset.owner))
+    assert (answer.json()["state"], answer.json()["decided_by"]["name"]) == ("granted", dataset.owner.name)
     (grant,) = owner.get(f"datasets/{dataset.pk}/grants/").json()["items"]
-    assert (grant["access_request"], grant["person_id"]) == (str(item.pk), str(item.scientist_id))
+    assert grant["access_request"] == {"id": str(item.pk)}
+    assert grant["person"] == {"id": str(item.scientist_id), "name": item.scientist.name}
     ends = Grant.objects.get().expires_at
     assert ends is not None
     assert timedelta(days=9) < ends - timezone.now() <= timedelta(days=10)
@@ -138,7 +141,7 @@ def test_the_owner_adds_and_removes_reviewers_in_a_session(dataset: Dataset):
     session, path = Session(dataset.owner), f"datasets/{dataset.pk}/reviewers/"
     body = {"email": person.email, "decides_access": True}
     made = acts_once(session, path, body, {**body, "decides_access": False}).json()
-    assert (made["person"], made["decides_access"]) == ("Rea Reviewer", True)
+    assert (made["person"]["name"], made["decides_access"]) == ("Rea Reviewer", True)
     assert session.get(path).json()["items"] == [made]
     problem(session.post(path, {"email": "nobody@example.org"}), 400, "refused")
     problem(session.post(path, body), 400, "refused")

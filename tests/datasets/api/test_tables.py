@@ -169,7 +169,7 @@ def test_a_table_is_kept_for_the_next_revision():
     caller.post(f"datasets/{dataset.pk}/revisions/", {})
     answer = acts_once(caller, path, None, {})
     assert answer["Location"] == f"/api/v1/tables/{answer.json()['id']}/"
-    assert (answer.json()["revision"], answer.json()["name"]) == (str(make.draft(dataset).pk), "wages")
+    assert (answer.json()["revision"]["id"], answer.json()["name"]) == (str(make.draft(dataset).pk), "wages")
 
 
 @pytest.mark.parametrize(("method", "part"), [("get", ""), ("patch", ""), ("delete", ""), ("post", "keep/")])

@@ -84,7 +84,7 @@ def test_a_file_arrives_in_chunks_and_becomes_a_table(owner: Caller, dataset: Da
     execution.read_upload(Upload.objects.get().pk)
     done = owner.get(path.removeprefix(ROOT)).json()
     assert (done["state"], done["offset"], done["error"]) == ("done", SIZE, "")
-    assert owner.get(f"tables/{done['table']}/").json()["rows"] == 3
+    assert owner.get(f"tables/{done['table']['id']}/").json()["rows"] == 3
     assert Upload.objects.get().options == {}
     problem(owner.delete(path.removeprefix(ROOT)), 409, "conflict")
 

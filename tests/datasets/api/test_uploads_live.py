@@ -108,7 +108,7 @@ def test_an_upload_survives_cuts_restarts_and_errors(live: SimpleNamespace, owne
     )  # fmt: skip
     assert client.send(path, HALF, FILE[HALF:]).status_code == 204
     wait_until(lambda: client.http.get(path).json()["state"] == "done", live.worker, seconds=60)
-    assert Table.objects.get(pk=client.http.get(path).json()["table"]).rows == 30_000
+    assert Table.objects.get(pk=client.http.get(path).json()["table"]["id"]).rows == 30_000
 
 
 def test_two_writers_at_once_write_the_file_once(live: SimpleNamespace, owner, clients):

@@ -34,5 +34,41 @@ def test_every_operation_says_what_it_does():
     assert [each["operationId"] for each in operations if not each.get("description", "").endswith(".")] == []
 
 
+def test_every_query_parameter_says_what_it_takes():
+    description = json.loads(OPENAPI.read_text())
+    found = {
+        f"{path} {each['name']}": each
+        for path, methods in description["paths"].items()
+        for operation in methods.values()
+        for each in operation.get("parameters", [])
+        if each["in"] == "query"
+    }
+    assert found != {}
+    silent = [name for name, each in found.items() if not each.get("description", "").endswith(".")]
+    assert (silent, [name for name, each in found.items() if "type" not in each["schema"]]) == ([], [])
+    days = {"since": {"type": "string", "format": "date"}, "dataset": {"type": "string", "format": "uuid"}}
+    assert {name: found[f"/api/v1/audit/ {name}"]["schema"] for name in days} == days
+
+
+OF_ITS_OWN_FORMAT = {"RecordItem", "Problem"}
+"""The record of a release, which is stored as it was made, and problems, whose `request_id` is of the call."""
+
+
+def test_a_reference_is_an_object_with_its_id():
+    """In answers. In bodies it is the id, under the same name: nothing has a name that ends with _id."""
+    schemas = json.loads(OPENAPI.read_text())["components"]["schemas"]
+    fields = [
+        (name, field, json.dumps(schema))
+        for name, item in schemas.items()
+        if name not in OF_ITS_OWN_FORMAT
+        for field, schema in item.get("properties", {}).items()
+    ]
+    assert [each for each in fields if each[1].endswith(("_id", "_ids"))] == []
+    bodies = {name for name in schemas if name.endswith("Request") and f"{name}Request" not in schemas}
+    alone = {(name, field) for name, field, schema in fields if '"uuid"' in schema and field != "id"}
+    assert {name for name, _ in alone} <= bodies
+    assert ("NewBudgetRequest", "scientist") in alone
+
+
 def test_the_page_of_the_documentation_is_open(client: Client, db: None):
     assert b"api-docs" in client.get("/api/v1/docs/").content

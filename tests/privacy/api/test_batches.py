@@ -74,7 +74,7 @@ def test_what_is_stored_or_asked_twice_costs_nothing(scientist, budget):
     stored = scientist.post("api:budget_answers", budget.pk, body={"sql": COUNT, "share": 0.1}).json()
     price = scientist.post(PRICE, budget.pk, body=asked(COUNT, ROWS, ROWS)).json()
     assert [each["is_charged"] for each in price["questions"]] == [False, True, False]
-    assert [each["stored_answer_id"] for each in price["questions"]] == [stored["id"], None, None]
+    assert [each["stored_answer"] for each in price["questions"]] == [{"id": stored["id"]}, None, None]
     assert price["share"] == price["questions"][1]["share"]
     answers = scientist.post(ASKING, budget.pk, body=asked(COUNT, ROWS, ROWS)).json()["answers"]
     assert [each["stored"] for each in answers] == [True, False, True]

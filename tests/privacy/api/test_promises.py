@@ -101,7 +101,7 @@ def test_a_promise_is_read_by_those_who_manage_or_oversee(owner, budget):
     dataset = budget.promise.dataset
     for caller in (owner, Caller(make.admin()), Caller(make.auditor())):
         found = caller.get("api:dataset_promise", dataset.pk).json()
-        assert (found["dataset_id"], found["budgets_given"]) == (str(dataset.pk), 1)
+        assert (found["dataset"]["id"], found["budgets_given"]) == (str(dataset.pk), 1)
         assert 0 < found["share_given"] < 1
     for caller in (Caller(budget.scientist), Caller(make.owner())):
         problem(caller.get("api:dataset_promise", dataset.pk), 404, "not_found")
@@ -141,7 +141,7 @@ def test_the_ledger_is_read_by_owners_and_auditors(owner, budget, ask, compute):
     lifecycle.give_back(given_back, "Nobody was free.")
     for caller in (owner, Caller(make.auditor())):
         items = caller.get("api:dataset_ledger", dataset.pk).json()["items"]
-        assert [(item["answer_id"], item["state"]) for item in items] == [
+        assert [(item["answer"]["id"], item["state"]) for item in items] == [
             (str(reserved.pk), "reserved"),
             (str(given_back.pk), "given_back"),
             (str(spent.pk), "spent"),
@@ -149,7 +149,7 @@ def test_the_ledger_is_read_by_owners_and_auditors(owner, budget, ask, compute):
         assert {item["question"] for item in items} == {"Number of people"}
         assert {item["scientist"]["name"] for item in items} == {"Sam Scientist"}
         assert [item["share"] for item in items] == sorted((item["share"] for item in items), reverse=True)
-        assert set(items[0]) == {"id", "at", "scientist", "answer_id", "question", "share", "state"}
+        assert set(items[0]) == {"id", "at", "scientist", "answer", "question", "share", "state"}
     elsewhere = Caller(dataset.owner, dataset_ids=[make.dataset().pk])
     for caller in (Caller(budget.scientist), Caller(make.admin()), Caller(make.owner()), elsewhere):
         problem(caller.get("api:dataset_ledger", dataset.pk), 404, "not_found")
@@ -183,4 +183,4 @@ def test_a_charge_without_an_answer_is_shown(owner, budget, ask):
     answer = ask(budget)
     answer.delete()
     (item,) = owner.get("api:dataset_ledger", budget.promise.dataset_id).json()["items"]
-    assert (item["id"], item["answer_id"], item["question"]) == (LedgerLine.objects.get().pk, None, "")
+    assert (item["id"], item["answer"], item["question"]) == (LedgerLine.objects.get().pk, None, "")

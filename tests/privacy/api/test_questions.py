@@ -36,7 +36,7 @@ def test_a_question_is_priced_asked_and_answered(scientist, budget, compute):
     assert price["half_width_95"] == pytest.approx(6, rel=1e-6)
     assert price["joint_factor"] == 1.0
     assert (price["question"], price["unaffordable"]) == ("Number of people", "")
-    assert (price["share_left"], price["stored_answer_id"]) == (1.0, None)
+    assert (price["share_left"], price["stored_answer"]) == (1.0, None)
     assert not LedgerLine.objects.exists()
     key = uuid4()
     answer = scientist.post(ASKING, budget.pk, body=asked, key=key)
@@ -49,7 +49,7 @@ def test_a_question_is_priced_asked_and_answered(scientist, budget, compute):
     assert found["result"]["lines"][0]["figures"][0]["name"] == "count"
     again = scientist.post(ASKING, budget.pk, body=asked)
     assert (again.status_code, again.json()["stored"], again.json()["id"]) == (200, True, found["id"])
-    assert scientist.post(PRICE, budget.pk, body=asked).json()["stored_answer_id"] == found["id"]
+    assert scientist.post(PRICE, budget.pk, body=asked).json()["stored_answer"] == {"id": found["id"]}
     assert reserved() == 1
 
 
@@ -246,7 +246,7 @@ def test_a_price_says_what_its_error_rests_on(scientist, budget, compute):
     figure = count.result["lines"][0]["figures"][0]
     assert price["error_basis"] == {
         "basis": "count",
-        "answer_id": str(count.pk),
+        "answer": {"id": str(count.pk)},
         "rows": figure["value"],
         "people": None,
         "at_most": False,
@@ -256,7 +256,7 @@ def test_a_price_says_what_its_error_rests_on(scientist, budget, compute):
     whole = {"sql": "SELECT AVG(year) FROM wages", "epsilon": 3}
     assert scientist.post(PRICE, budget.pk, body=whole).json()["error_basis"] == {
         "basis": "published",
-        "answer_id": None,
+        "answer": None,
         "rows": 1000,
         "people": None,
         "at_most": True,

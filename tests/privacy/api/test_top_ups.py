@@ -34,7 +34,7 @@ def test_a_scientist_asks_for_more_once(scientist, budget):
     problem(other, 409, "key_reused")
     waiting = problem(scientist.post("api:budget_top_ups", budget.pk, body=WANTED), 403, "denied")
     assert "is waiting for the owner" in waiting["detail"]
-    assert scientist.get("api:budget", budget.pk).json()["top_up_id"] == item["id"]
+    assert scientist.get("api:budget", budget.pk).json()["top_up"] == {"id": item["id"]}
     assert TopUp.objects.count() == 1
 
 

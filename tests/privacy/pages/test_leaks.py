@@ -77,7 +77,7 @@ def test_no_page_of_a_scientist_holds_the_secret_wage(as_, budget, ask, compute)
         assert f"{SECRET_WAGE:,}" not in text
 
 
-OWN = {"id", "budget_id", "dataset_id", "dataset", "scientist", "created_at", "request_id"}
+OWN = {"id", "budget", "dataset", "scientist", "created_at", "request_id"}
 """Fields of a call's answer that name the dataset, the person or the time."""
 AFTERWARDS = [
     {"sql": "SELECT COUNT(DISTINCT person) FROM wages", "epsilon": 30},

@@ -41,7 +41,7 @@ def test_replies_hang_below_a_comment():
     author, owner = As(version.request.author), As(version.request.dataset.owner)
     first = author.act(path, {"text": "Is the mean fine?", "line": 2}, status=201)
     reply = owner.act(path, {"text": "It is.", "parent": first["id"]}, status=201)
-    assert (reply["parent"], reply["line"]) == (first["id"], 2)
+    assert (reply["parent"], reply["line"]) == ({"id": first["id"]}, 2)
     assert ids(author.read(path)) == [reply["id"], first["id"]]
     private = owner.act(path, {"text": "Odd.", "private": True}, status=201)
     problem(author.post(path, {"text": "?", "parent": private["id"]}), 404, "not_found")

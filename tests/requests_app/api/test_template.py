@@ -14,7 +14,7 @@ def test_everybody_who_sees_a_dataset_reads_its_template(client):
     scientist = make.scientist()
     path = f"/api/v1/datasets/{dataset.pk}/template/"
     found = client.get(path, headers=bearer(scientist)).json()
-    assert found["revision"] == 1
+    assert found["revision"]["number"] == 1
     assert found["code"].startswith("def main(wages):\n")
     assert str(SECRET_WAGE) not in found["code"]
     compile(found["code"], "main.py", "exec")

@@ -62,7 +62,10 @@ def test_the_mock_run_of_a_version_is_named():
     item = make.code_request()
     run = made.execute(made.trial(item))
     version = made.submission(item)
-    assert As(item.dataset.owner).read(f"/versions/{version.pk}/")["mock_run"] == str(run.pk)
+    assert As(item.dataset.owner).read(f"/versions/{version.pk}/")["mock_run"] == {
+        "id": str(run.pk),
+        "kind": "mock",
+    }
 
 
 def test_an_approval_by_the_owner():
