@@ -12,7 +12,7 @@ from common.pages import show
 from requests_app import queries, services, visibility
 from requests_app.forms import CommentForm
 from requests_app.models import Comment, Version
-from requests_app.views import threads
+from requests_app.presentation import threads
 from requests_app.views.review import page_of, readable_version
 from requests_app.visibility import Part, Viewer
 

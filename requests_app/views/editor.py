@@ -20,7 +20,7 @@ from datasets.models import Dataset
 from requests_app import queries, rules, services, workflow
 from requests_app.forms import DraftForm, NewRequestForm
 from requests_app.models import CodeRequest, Run
-from requests_app.views import threads
+from requests_app.presentation import threads
 from requests_app.views.runs import private_side, waiting
 
 BODY_LIMIT = 1_500_000

@@ -19,7 +19,8 @@ from requests_app.forms import FilterForm, ReasonForm
 from requests_app.models import Approval, CodeRequest, Release, Review, Run, Version
 from requests_app.outputs import run_endings
 from requests_app.outputs.run_endings import Endings
-from requests_app.views import timeline, words
+from requests_app.presentation import history
+from requests_app.views import words
 
 State = CodeRequest.State
 VERSIONS = 50
@@ -78,7 +79,7 @@ def _page(item: CodeRequest, user: User) -> dict[str, object]:
         "item": item,
         "versions": versions,
         "runs": runs,
-        "events": timeline.events(item, versions, runs, names=names),
+        "events": history.events(item, versions, runs, names=names),
         "turn": workflow.TURN["request"][item.state],
         "is_author": is_author,
         "is_reviewer": is_reviewer,
