@@ -183,7 +183,8 @@ class Launch:
         if self.welcome["demo"]:
             say("Use it from Python as one of them, by the client:")
             say(f"  pip install {options.ROOT / 'client'}")
-            say(f"  weir login {self.state.settings['WEIR_BASE_URL']}\n")
+            say(f"  weir login {self.state.settings['WEIR_BASE_URL']}")
+            say(f"{options.ROOT / 'docs' / 'notebooks' / 'README.md'} has notebooks to begin with.\n")
         say(f"All data is stored in {self.state.path}. Press Ctrl-C to stop the portal.")
 
 
