@@ -137,10 +137,12 @@ def test_an_answer_that_may_leave_people_out_says_so(site, wage):
     assert wage.mean().release(error=0.5).notes[-1].startswith("Some people may have been left out")
 
 
-def test_a_standard_deviation_is_asked_as_a_variance(server, site, wage):
-    site.made = (200, answer(result=figures(9.0, "variance", 5.0)))
+def test_a_standard_deviation_is_asked(server, site, wage):
+    site.made = (200, answer(result=figures(3.0, "standard_deviation", 0.5)))
     found = np.std(wage).release(epsilon=0.1)
-    assert (found.value, found.interval[0]) == (3.0, 2.0)
+    assert (found.value, found.interval) == (3.0, (2.5, 3.5))
+    asked = server.asked[-1].body
+    assert asked["query"]["measure"] == {"kind": "standard_deviation", "of": {"kind": "column", "name": "wage"}}
 
 
 def test_refusals_of_the_portal_arrive(server, site, wage):
