@@ -10,12 +10,14 @@ from rest_framework import serializers
 from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, acts, changes, creates, lists, reads
 from common.rest.grants import Call, one, within
+from common.rest.problems import Stale
 from common.rest.references import DatasetReference, PersonReference, Reference
 from privacy import dates, models, queries, services
 from privacy.declarations import specs_of
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.language.schema import ColumnSpec, Kind
 from privacy.models import BudgetQuerySet
+from privacy.services.budgets import Changed
 
 
 class BudgetItem(Item):
@@ -156,16 +158,26 @@ class Budgets(Endpoint):
 class Budget(Endpoint):
     """One budget."""
 
+    budget: models.Budget | None = None
+    """What `get` has read: a change is one of this, so that a top-up after the comparison of ETags is not lost."""
+
     @reads(BudgetDetail)
     def get(self, call: Call, pk: UUID) -> models.Budget:
         """Read a budget and the tables that can be asked with it."""
-        return the_budget(call, pk)
+        self.budget = the_budget(call, pk)
+        return self.budget
 
     @changes(body=ChangedBudget, durable=True, scope="budgets", confirms="Change a scientist's budget")
     def patch(self, call: Call, fields: dict[str, float], pk: UUID) -> None:
         """Change the size of a budget of your dataset. One that has been used can only grow."""
-        if fields:
-            services.change_budget(the_budget(call, pk), by=call.user, epsilon=fields["epsilon"])
+        budget = self.budget or the_budget(call, pk)
+        try:
+            if fields:
+                services.change_budget(
+                    budget, by=call.user, epsilon=fields["epsilon"], generation=budget.generation
+                )
+        except Changed as changed:
+            raise Stale("This budget was changed meanwhile. Read it again, then change it.") from changed
 
 
 class BudgetClose(Endpoint):

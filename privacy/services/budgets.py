@@ -17,6 +17,10 @@ from privacy.ledgers import budget_ledger
 from privacy.models import Budget, Promise, TopUp
 
 
+class Changed(Conflict):
+    """The size of a budget is another one than when it was read."""
+
+
 def equal_share(promise: Promise) -> float:
     """Return the mu of one budget, of which every scientist of the promise gets an equal one."""
     return float(promise.mu / promise.scientists**0.5) * (1 - 1e-15)
@@ -63,10 +67,19 @@ def close_budget(budget: Budget, *, by: User, reason: str) -> Budget:
     return locked
 
 
-def change_budget(budget: Budget, *, by: User, epsilon: float) -> Budget:
-    """Change the size of a scientist's budget; what was used stays used."""
+def change_budget(budget: Budget, *, by: User, epsilon: float, generation: int | None = None) -> Budget:
+    """Change the size of a scientist's budget; what was used stays used.
+
+    `generation`: raise Changed if the size is another one by now, for example by a top-up.
+    """
     require(rules.may_enlarge, by, budget)
-    return lifecycle.change_share(budget, mu_for(epsilon, budget.promise.noise_delta), by=by)
+
+    def must_be_as_read(locked: Budget) -> None:
+        if generation not in {None, locked.generation}:
+            raise Changed("The size of this budget was changed in the meantime. Look at it again.")
+
+    mu = mu_for(epsilon, budget.promise.noise_delta)
+    return lifecycle.change_share(budget, mu, by=by, also=must_be_as_read)
 
 
 def mu_for(epsilon: float, delta: float) -> float:

@@ -4,9 +4,9 @@ import pytest
 
 from privacy.models import Budget
 from tests.privacy.api.calling import Caller
-from tests.privacy.pages.conftest import ask, budget, compute, quick_ticks
+from tests.privacy.pages.conftest import as_, ask, budget, compute, quick_ticks
 
-__all__ = ["ask", "budget", "compute", "quick_ticks"]
+__all__ = ["as_", "ask", "budget", "compute", "quick_ticks"]
 
 
 @pytest.fixture

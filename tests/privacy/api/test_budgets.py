@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from common.rest import etags
 from privacy import services
 from privacy.engine.accounting import noise_epsilon
 from privacy.models import Budget
@@ -91,6 +92,34 @@ def test_the_owner_changes_a_budget(owner, budget):
     assert epsilon_of(budget) == pytest.approx(35)
     same = owner.patch("api:budget", budget.pk, body={})
     assert (same.status_code, epsilon_of(budget)) == (200, pytest.approx(35))
+
+
+def test_a_change_does_not_undo_a_top_up_that_was_granted_meanwhile(owner, budget, as_):
+    """On the page, after the program has read the budget."""
+    top_up = services.ask_top_up(budget, by=budget.scientist, epsilon=40, reason="For a report.")
+    read = owner.get("api:budget", budget.pk)
+    page = reverse("privacy:decide", args=[top_up.pk])
+    assert as_(budget.promise.dataset.owner).post(page, {"verdict": "grant"}).status_code == 302
+    assert epsilon_of(budget) == pytest.approx(40)
+    assert owner.get("api:budget", budget.pk)["ETag"] != read["ETag"]
+    for body in ({"epsilon": 35}, {"epsilon": 45}):
+        problem(owner.patch("api:budget", budget.pk, body=body, etag=read["ETag"]), 412, "stale")
+    assert epsilon_of(budget) == pytest.approx(40)
+
+
+def test_a_top_up_between_the_comparison_and_the_change_is_not_lost(owner, budget, monkeypatch):
+    top_up = services.ask_top_up(budget, by=budget.scientist, epsilon=40, reason="For a report.")
+    compared = etags.now
+
+    def granted_after(*args):
+        found = compared(*args)
+        services.decide_top_up(top_up, by=budget.promise.dataset.owner, grant=True)
+        return found
+
+    monkeypatch.setattr(etags, "now", granted_after)
+    etag = owner.get("api:budget", budget.pk)["ETag"]
+    problem(owner.patch("api:budget", budget.pk, body={"epsilon": 35}, etag=etag), 412, "stale")
+    assert epsilon_of(budget) == pytest.approx(40)
 
 
 def test_a_change_that_is_not_possible_changes_nothing(owner, scientist, budget):

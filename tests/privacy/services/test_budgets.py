@@ -19,6 +19,7 @@ from privacy.ledgers import budget_ledger
 from privacy.ledgers.person_ledger import Share, SubjectLedger
 from privacy.models import THRESHOLD_ANSWERS, Answer, Budget, LedgerLine, TopUp
 from privacy.services import questions
+from privacy.services.budgets import Changed
 from tests import make
 from tests.makers import privacy as shares
 from tests.makers.datasets import PEOPLE, wage_rows
@@ -112,6 +113,17 @@ def test_a_budget_is_changed_from_what_it_is_now_and_not_from_what_a_page_showed
     with pytest.raises(Refused, match="cannot be made smaller"):
         services.change_budget(old, by=owner, epsilon=30)
     assert (fresh(budget).generation, spent(budget)) == (2, {fresh(budget).units_used})
+
+
+def test_a_change_of_what_was_read_is_refused_after_another_one(budget):
+    owner, old = budget.promise.dataset.owner, fresh(budget)
+    asked = services.ask_top_up(budget, by=budget.scientist, epsilon=20, reason="More.")
+    services.decide_top_up(asked, by=owner, grant=True)
+    with pytest.raises(Changed, match="changed in the meantime"):
+        services.change_budget(old, by=owner, epsilon=15, generation=old.generation)
+    grown = fresh(budget)
+    services.change_budget(grown, by=owner, epsilon=15, generation=grown.generation)
+    assert fresh(budget).mu < grown.mu
 
 
 def test_a_refused_decision_leaves_the_budget_and_the_request_as_they_were(budget):
