@@ -1,5 +1,6 @@
 """Comments on a version."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from django.db.models import BooleanField, Case, QuerySet, Value, When
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from common import heavy_views
 from common.http import found
 from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, acts, creates, lists, reads
@@ -14,8 +16,10 @@ from common.rest.grants import Call, one
 from common.rest.references import ContactReference, NumberedReference, Reference
 from requests_app import queries, services, visibility
 from requests_app.api.parts import SIDES, require_side
+from requests_app.api.requests import own
 from requests_app.api.versions import readable
 from requests_app.models import Comment, Version
+from requests_app.presentation import threads
 
 
 class CommentItem(Item):
@@ -60,7 +64,7 @@ def comments(call: Call, version: Version) -> "QuerySet[Comment]":
         output_field=BooleanField(),
     )
     readable_ones = version.comments.filter(pk__in=[comment.pk for comment in seen])
-    return readable_ones.select_related("author", "version").annotate(is_named=is_named)
+    return readable_ones.select_related("author").annotate(is_named=is_named)
 
 
 def comment_of(call: Call, pk: UUID) -> Comment:
@@ -96,6 +100,78 @@ class VersionComments(Endpoint):
         answered = found(comments(call, version), pk=parent) if parent else None
         written = services.comment(version, by=call.user, parent=answered, **body)
         return comments(call, version).get(pk=written.pk)
+
+
+class ThreadItem(Item):
+    """A comment with its replies, beside the code as it is now."""
+
+    line = serializers.IntegerField(
+        allow_null=True, help_text="In this code. Null: on the whole, or on a line that is no longer in it."
+    )
+    quoted = serializers.CharField(help_text="The line that it was written on, if that is no longer there.")
+    comment = CommentItem()
+    replies = CommentItem(many=True)
+
+
+class ThreadsItem(Item):
+    """Comments by the lines that they are about now."""
+
+    threads = ThreadItem(many=True)
+
+
+class VersionThreads(Endpoint):
+    """The threads beside a version."""
+
+    @reads(ThreadsItem)
+    def get(self, call: Call, pk: UUID) -> dict[str, Any]:
+        """Read the threads on a version, and open ones of earlier versions, on the lines that their code has now."""
+        version = readable(call, pk)
+        viewer = visibility.viewer_of(version, call.user, list(version.reviews.all()))
+        earlier = queries.earlier_than(version)
+        with heavy_views.turn(heavy_views.COMPUTING, call):
+            shown = threads.of(version, viewer, earlier)
+        placed = [(thread, line) for line, each in shown.by_line.items() for thread in each]
+        return _threads([*placed, *((thread, None) for thread in shown.earlier)], [version, *earlier])
+
+
+class RequestThreads(Endpoint):
+    """The open threads beside a draft."""
+
+    @reads(ThreadsItem)
+    def get(self, call: Call, pk: UUID) -> dict[str, Any]:
+        """Read the open threads on your request, on the lines that your draft has now."""
+        item = own(call, pk)
+        if item.latest is None:
+            return {"threads": []}
+        item.latest.request = item
+        versions = [item.latest, *queries.earlier_than(item.latest)]
+        with heavy_views.turn(heavy_views.COMPUTING, call):
+            placed = threads.open_for_author(versions, item.code, call.user)
+        return _threads(placed, versions)
+
+
+def _threads(
+    placed: Iterable[tuple[threads.Thread, threads.Line]], versions: Sequence[Version]
+) -> dict[str, Any]:
+    """Return placed threads as they are sent: with the versions that they were written on, by line."""
+    by_pk = {version.pk: version for version in versions}
+
+    def said(remark: threads.Thread | threads.Reply) -> Comment:
+        comment = remark.comment
+        comment.version = by_pk[comment.version_id]
+        comment.is_named = remark.is_named  # type: ignore[attr-defined]  # as `comments` annotates it
+        return comment
+
+    found = [
+        {
+            "line": line,
+            "quoted": thread.quoted,
+            "comment": said(thread),
+            "replies": [said(each) for each in thread.replies],
+        }
+        for thread, line in placed
+    ]
+    return {"threads": sorted(found, key=lambda each: each["line"] or 0)}
 
 
 class VersionComment(Endpoint):

@@ -2,11 +2,14 @@
 
 from django.urls import path
 
-from requests_app.api import comments, infrastructure, outputs, releases, requests, runs, versions
+from requests_app.api import comments, history, infrastructure, outputs, releases, requests, runs, versions
 
 urlpatterns = [
     path("requests/", requests.Requests.as_view(), name="requests"),
     path("requests/<uuid:pk>/", requests.Request.as_view(), name="request"),
+    path("requests/<uuid:pk>/history/", history.RequestHistory.as_view(), name="request_history"),
+    path("requests/<uuid:pk>/snapshot/", history.RequestSnapshot.as_view(), name="request_snapshot"),
+    path("requests/<uuid:pk>/threads/", comments.RequestThreads.as_view(), name="request_threads"),
     path("requests/<uuid:pk>/findings/", requests.RequestFindings.as_view(), name="request_findings"),
     path("requests/<uuid:pk>/mock-runs/", runs.RequestMockRuns.as_view(), name="request_mock_runs"),
     path("requests/<uuid:pk>/submit/", versions.RequestSubmit.as_view(), name="request_submit"),
@@ -20,6 +23,7 @@ urlpatterns = [
     path("versions/<uuid:pk>/begin/", versions.VersionBegin.as_view(), name="version_begin"),
     path("versions/<uuid:pk>/review/", versions.VersionReview.as_view(), name="version_review"),
     path("versions/<uuid:pk>/comments/", comments.VersionComments.as_view(), name="version_comments"),
+    path("versions/<uuid:pk>/threads/", comments.VersionThreads.as_view(), name="version_threads"),
     path("comments/<uuid:pk>/", comments.VersionComment.as_view(), name="comment"),
     path("comments/<uuid:pk>/resolve/", comments.CommentResolve.as_view(), name="comment_resolve"),
     path("comments/<uuid:pk>/unresolve/", comments.CommentUnresolve.as_view(), name="comment_unresolve"),

@@ -30,14 +30,16 @@ class Reply:
     name: str
     address: str = ""
 
+    @property
+    def is_named(self) -> bool:
+        """Whether the viewer may read who wrote it."""
+        return bool(self.address)
+
 
 @dataclass(frozen=True, slots=True)
-class Thread:
+class Thread(Reply):
     """A first-level comment with its replies."""
 
-    comment: Comment
-    name: str
-    address: str = ""
     replies: list[Reply] = field(default_factory=list)
     origin: Version | None = None
     """The earlier version that the comment was written on."""

@@ -1,10 +1,11 @@
 """The list of requests, and one request with its versions, runs and releases."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef, Prefetch
+from django.db.models import OuterRef
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
@@ -16,15 +17,13 @@ from common.pages import new_key, paginated, show
 from datasets.models import Dataset
 from requests_app import queries, rules, services, visibility, workflow
 from requests_app.forms import FilterForm, ReasonForm
-from requests_app.models import Approval, CodeRequest, Release, Review, Run, Version
+from requests_app.models import Approval, CodeRequest, Release, Run
 from requests_app.outputs import run_endings
 from requests_app.outputs.run_endings import Endings
 from requests_app.presentation import history
 from requests_app.views import words
 
 State = CodeRequest.State
-VERSIONS = 50
-RUNS = 50
 
 
 @require_safe
@@ -62,66 +61,41 @@ def _known(request: UserRequest, pk: UUID) -> CodeRequest:
 
 
 def _page(item: CodeRequest, user: User) -> dict[str, object]:
-    reviews = Prefetch("reviews", Review.objects.select_related("reviewer"))
-    own = Version.objects.filter(request=item).select_related("approval__ended_by")
-    versions = list(own.prefetch_related(reviews)[:VERSIONS])
-    runs = list(
-        Run.objects.filter(request=item, kind=Run.Kind.PRIVATE)
-        .select_related("release__decided_by", "release__recalled_by", "version", "asked_by")
-        .order_by("-created_at")[:RUNS]
-    )
-    part = visibility.part_of(item, user)
-    is_author, is_reviewer = part.is_author, part.is_reviewer
-    reads = is_author or is_reviewer or user.is_auditor
-    runs = [visibility.redacted(run, reads_log=is_reviewer) for run in runs]
-    names = _keep_readable_reviews(item, versions, user, part)
+    past = history.of(item, user)
     return {
         "item": item,
-        "versions": versions,
-        "runs": runs,
-        "events": history.events(item, versions, runs, names=names),
+        "versions": past.versions,
+        "runs": past.runs,
+        "events": past.events,
         "turn": workflow.TURN["request"][item.state],
-        "is_author": is_author,
-        "is_reviewer": is_reviewer,
-        "may_read_code": reads,
-        "reads_reason": visibility.sees_reason(item, reads_code=reads),
-        "about": item if is_author else item.latest,
-        **_standing(item, runs),
+        "is_author": past.part.is_author,
+        "is_reviewer": past.part.is_reviewer,
+        "may_read_code": past.reads,
+        "reads_reason": visibility.sees_reason(item, reads_code=past.reads),
+        "about": item if past.part.is_author else item.latest,
+        **_standing(item, past.runs),
         **_steps(item, user),
-        "endings": _endings(item, runs) if is_reviewer else None,
+        "endings": _endings(item, past.runs) if past.part.is_reviewer else None,
     }
 
 
-def _keep_readable_reviews(
-    item: CodeRequest, versions: list[Version], user: User, part: visibility.Part
-) -> bool:
-    """Attach to each version the verdicts that this person may read; return whether reviewers are named."""
-    names = True
-    for version in versions:
-        given = list(version.reviews.all())
-        version.request = item
-        viewer = visibility.viewer_of(version, user, given, part=part)
-        shown = visibility.verdicts(given, viewer) if viewer.has_part else []
-        version.shown_reviews = shown  # type: ignore[attr-defined]
-        names = visibility.names_reviewers(viewer)
-    return names
-
-
-def _endings(item: CodeRequest, runs: list[Run]) -> Endings | None:
+def _endings(item: CodeRequest, runs: Sequence[Run]) -> Endings | None:
     """Return the endings of the approval's runs: from the page's runs, unless there may be more."""
     approval = getattr(item.latest, "approval", None)
     if approval is None:
         return None
-    if len(runs) == RUNS:
+    if len(runs) == history.RUNS:
         return run_endings.of(approval)
     return run_endings.among(run for run in runs if run.approval_id == approval.pk)
 
 
-def _standing(item: CodeRequest, runs: list[Run]) -> dict[str, object]:
+def _standing(item: CodeRequest, runs: Sequence[Run]) -> dict[str, object]:
     """Return the state of the request in one sentence, its approval, and the runs left."""
     approval = getattr(item.latest, "approval", None)
     used = (
-        approval.runs.filter(Run.COUNTED).count() if approval and len(runs) == RUNS else _used(approval, runs)
+        approval.runs.filter(Run.COUNTED).count()
+        if approval and len(runs) == history.RUNS
+        else _used(approval, runs)
     )
     last = runs[0] if runs else None
     release = getattr(last, "release", None)
@@ -135,7 +109,7 @@ def _standing(item: CodeRequest, runs: list[Run]) -> dict[str, object]:
     }
 
 
-def _used(approval: Approval | None, runs: list[Run]) -> int:
+def _used(approval: Approval | None, runs: Sequence[Run]) -> int:
     """Return how many of these runs count against the approval."""
     mine = [run for run in runs if approval is not None and run.approval_id == approval.pk]
     return sum(run.is_counted for run in mine)

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.django_db
 OPEN = {"environments", "environment", "environment_default", "workers"}
 """Addresses that belong to no dataset."""
 LISTS = {"requests", "runs", "releases"}
+OF_THE_AUTHOR = {"request_findings", "request_snapshot", "request_threads"}
+"""What is about the draft, which nobody else reads."""
 PAGES = {
     "request_revoke": "requests:revoke",
     "version_review": "requests:verdict",
@@ -101,8 +103,10 @@ def test_strangers_and_tokens_for_other_datasets_find_nothing(cast: Any):
 def test_a_token_for_this_dataset_finds_what_its_person_sees(cast: Any):
     item, comment = cast
     owner = As(item.dataset.owner, "read", "work", "review", dataset_ids=[item.dataset_id])
+    for name in OF_THE_AUTHOR:
+        problem(called(owner, name, "get", item, comment), 403, "denied")
     for name, method in OWN:
-        if method == "get" and name != "request_findings":
+        if method == "get" and name not in OF_THE_AUTHOR:
             answer = called(owner, name, method, item, comment)
             assert answer.status_code == 200, name
             assert b"".join(answer) != b""
