@@ -10,7 +10,7 @@ from weir.releases import Release
 from weir.results import Results
 from weir.runs import Run
 from weir.things import Thing
-from weir.versions import Version
+from weir.versions import Thread, Version, threads_of
 from weir.waiting import Wait, waited
 
 UNDECIDED = frozenset({"submitted", "in_review"})
@@ -63,6 +63,21 @@ class CodeRequest(Thing):
     def findings(self) -> list[dict[str, Any]]:
         """What reviewers will be pointed to in your draft, with its line."""
         return list(self._transport.get(f"{self._address}findings/")["findings"])
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """What has happened to it, the newest first: `at`, `who`, `what` and a `note`."""
+        return list(self._transport.get(f"{self._address}history/")["events"])
+
+    @property
+    def threads(self) -> list[Thread]:
+        """The open comments on your request, on the lines that your draft has now."""
+        return threads_of(self._transport, f"{self._address}threads/")
+
+    @property
+    def snapshot(self) -> dict[str, Any]:
+        """What submitting your draft would freeze: `sha256`, `revision`, `environment` and so on."""
+        return dict(self._transport.get(f"{self._address}snapshot/"))
 
     @property
     def runs(self) -> list[Run]:

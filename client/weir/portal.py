@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from weir import limits
@@ -13,6 +14,7 @@ from weir.coderequests import CodeRequest
 from weir.datasets import Dataset, Datasets
 from weir.inbox import Inbox
 from weir.releases import Release
+from weir.results import plain_name
 from weir.runs import Run
 from weir.submissions import About, Submitter
 from weir.things import Things
@@ -32,6 +34,17 @@ class Answers:
         """Return an answer by its id. It costs nothing."""
         found = self._transport.get(f"answers/{answer}/")
         return answer_of(str(found["question"]), found)
+
+    def save(self, answer: str, folder: Path | str) -> list[Path]:
+        """Download an answer into a folder, which is made if need be: its table as CSV, and everything as JSON."""
+        found = self[answer]
+        to = Path(folder)
+        to.mkdir(parents=True, exist_ok=True)
+        id = str(found.details["id"])  # noqa: A001 -- its name everywhere
+        names = {form: plain_name(f"answer-{id}.{form}") for form in ("csv", "json")}
+        return [
+            self._transport.download(f"answers/{id}/files/{form}/", to / name) for form, name in names.items()
+        ]
 
     def __repr__(self) -> str:
         return "Answers: iterate over them, or take one by its id"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from weir.errors import Gone, NotOffered, Refused, RunFailed
-from weir.releases import Release
+from weir.releases import Output, Release
 from weir.results import Results
 from weir.things import Thing
 from weir.waiting import Wait, waited
@@ -91,6 +91,14 @@ class Run(Thing):
     def log(self) -> dict[str, str]:
         """What it wrote to `stdout` and `stderr`: of your mock runs, and for reviewers of private ones."""
         return dict(self._transport.get(f"{self._address}log/"))
+
+    def add_log_excerpt(self, text: str) -> Output:
+        """Add a part of the log to the held files, as a reviewer. Remove first whatever reveals something of the data.
+
+        It is decided on like any other file: release.refresh().outputs.
+        """
+        made = self._transport.create(f"{self._address}log/excerpt/", {"text": text}).content
+        return Output(self._transport, made)
 
     @property
     def results(self) -> Results:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from weir import cards
 from weir.runs import Run
 from weir.things import Thing, Things, called, checked_id
+
+if TYPE_CHECKING:
+    from weir.transport import Transport
 
 
 class Comment(Thing):
@@ -52,6 +56,30 @@ class Comment(Thing):
 
     def __repr__(self) -> str:
         return f"Comment: {self.text[:80]}"
+
+
+@dataclass(frozen=True)
+class Thread:
+    """A comment with its replies. `line`: where it is in the code now, or None."""
+
+    line: int | None
+    comment: Comment
+    replies: list[Comment]
+    quoted: str = ""
+    """The line that it was written on, if that is no longer in the code."""
+
+
+def threads_of(transport: Transport, path: str) -> list[Thread]:
+    """Return the threads at an address, by their lines."""
+    return [
+        Thread(
+            each["line"],
+            Comment(transport, each["comment"]),
+            [Comment(transport, reply) for reply in each["replies"]],
+            str(each["quoted"]),
+        )
+        for each in transport.get(path)["threads"]
+    ]
 
 
 class Version(Thing):
@@ -103,6 +131,11 @@ class Version(Thing):
     def comments(self) -> list[Comment]:
         """The comments that you may read, the newest first."""
         return list(Things(self._transport, f"{self._address}comments/", self._commented))
+
+    @property
+    def threads(self) -> list[Thread]:
+        """The comments by their lines, with open ones on earlier versions, on the lines that the code has now."""
+        return threads_of(self._transport, f"{self._address}threads/")
 
     def comment(self, text: str, *, line: int | None = None, private: bool = False) -> Comment:
         """Comment on a line or on the whole version. `private`: for owner and reviewers only.

@@ -86,6 +86,8 @@ class Site:
             "POST budgets/b1/price/": (200, self.price),
             "POST budgets/b1/answers/": self.made,
             "GET answers/a1/": (200, self.later),
+            "GET answers/a1/files/csv/": (200, b"mean"),
+            "GET answers/a1/files/json/": (200, b"{}"),
             "POST budgets/b1/batches/price/": (200, self.batch_price),
             "POST budgets/b1/batches/": self.batch_made,
             "GET batches/c1/": (200, self.batch_later),

@@ -1,6 +1,7 @@
 """Budgets, prices and answers with the client, on the running portal."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,7 +25,7 @@ def cast():
     return SimpleNamespace(owner=owner, scientist=scientist)
 
 
-def test_from_a_promise_to_an_answer(live: SimpleNamespace, cast, capsys, monkeypatch):
+def test_from_a_promise_to_an_answer(live: SimpleNamespace, cast, tmp_path, capsys, monkeypatch):
     with signed_in(live, (cast.owner, GIVER), (cast.scientist, AUTHOR)) as (owner, scientist):
         assert scientist.datasets["wages"].budget is None
         wages = promised(owner, cast)
@@ -50,7 +51,7 @@ def test_from_a_promise_to_an_answer(live: SimpleNamespace, cast, capsys, monkey
         mine.ask_for_more(8.0, "For a second report.")
         owner.inbox.of("top_up")[0].top_up.grant("Fine.")
         assert mine.refresh().epsilon == pytest.approx(8.0)
-        asked_by_command(live, cast, capsys, monkeypatch)
+        asked_by_command(live, cast, tmp_path, capsys, monkeypatch)
         assert len(wages.ledger) == 5
         assert wages.budgets[0].close("The project has ended.").details["closed_at"]
         with pytest.raises(weir.WeirError):
@@ -89,12 +90,17 @@ def asked_in_a_batch(data):
         weir.Questions({"rows": t.count(), "mean": t.wage.mean()}).release(share=0.9)
 
 
-def asked_by_command(live, cast, capsys, monkeypatch):
+def asked_by_command(live, cast, folder, capsys, monkeypatch):
     """The command asks with the same budget, and says when it is used up."""
     monkeypatch.setenv("WEIR_PORTAL", live.url)
     monkeypatch.setenv("WEIR_TOKEN", token(cast.scientist, *AUTHOR))
     query = ["query", "wages", "SELECT COUNT(DISTINCT person) FROM wages", "--json"]
     capsys.readouterr()
     assert main([*query, "--share", "0.1", "--yes"]) == 0
-    assert json.loads(capsys.readouterr().out)["state"] == "released"
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["state"] == "released"
+    assert main(["result", answer["id"], "-o", str(folder), "--json"]) == 0
+    table, whole = map(Path, json.loads(capsys.readouterr().out))
+    assert table.read_text().splitlines()[0].startswith("count,")
+    assert json.loads(whole.read_text())["result"] == answer["result"]
     assert main([*query, "--epsilon", "19", "--yes"]) == 5

@@ -191,8 +191,18 @@ def test_sql_and_kept_json(server, portal):
         data.sql(text).price()
 
 
-def test_an_answer_by_its_id(portal):
+def test_an_answer_by_its_id(portal, site, tmp_path):
     assert float(portal.answers["a1"]) == 24
+    saved = portal.answers.save("a1", tmp_path / "answers")
+    assert {path.name: path.read_bytes() for path in saved} == {
+        "answer-a1.csv": b"mean", "answer-a1.json": b"{}",
+    }  # fmt: skip
+    site.later = answer(id="../a1")
+    with pytest.raises(weir.WeirError, match="not a plain name"):
+        portal.answers.save("a1", tmp_path)
+    site.later = answer("pending")
+    with pytest.raises(weir.NotOffered, match="not there yet"):
+        portal.answers.save("a1", tmp_path)
 
 
 def test_completion_and_cards_make_no_call(server, portal):

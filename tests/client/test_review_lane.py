@@ -38,6 +38,8 @@ def test_from_a_function_to_its_results(live: SimpleNamespace, cast):
         tried = main.run_on_mock()
         assert tried.results["answer.json"]["since"] == 1991
         assert isinstance(tried.results["means.parquet"], pa.Table)
+        bound = main.save().snapshot
+        assert (bound["number"], bound["mock_run"]["id"], bound["submit_refusal"]) == (1, tried.id, None)
         request = main.send()
         assert (request.state, main.request) == ("submitted", request)
         with ThreadPoolExecutor(1) as thread:
@@ -49,7 +51,7 @@ def test_from_a_function_to_its_results(live: SimpleNamespace, cast):
             assert version.mock_run.results["answer.json"]["since"] == 1991
             assert [each["verdict"] for each in version.approve(runs=2, days=30).reviews] == ["approve"]
             for output in checked(owner, request).outputs:
-                assert output.preview().kind in {"json", "table"}
+                assert output.preview().kind in {"json", "table", "text"}
                 output.release()
             release = owner.inbox.of("check")[0].release.release("Well rounded.")
             waits.result(timeout=120)
@@ -59,6 +61,8 @@ def test_from_a_function_to_its_results(live: SimpleNamespace, cast):
         assert release.record["lane"]
         assert request.release.record["release"] == release.id
         assert [comment.text for comment in request.version.comments] == ["Why 1991?"]
+        assert request.results["log-excerpt.txt"].strip() == "It printed nothing."
+        assert request.history[0]["what"] == "released outputs"
         release.recall("A file was wrong.")
         with pytest.raises(weir.Gone, match="recalled"):
             _ = request.results
@@ -68,7 +72,9 @@ def checked(owner, request):
     """The release of the request's run, once there is one."""
     for _ in range(100):
         if runs := owner.runs.where(request=request.id, kind="private"):
-            owner.runs[runs[0].id].wait()
+            run = owner.runs[runs[0].id].wait()
+            assert set(run.log) == {"stdout", "stderr"}
+            assert run.add_log_excerpt("It printed nothing.").state == "pending"
             return owner.inbox.of("check")[0].release.begin()
         owner.transport.sleep(0.3)
     raise AssertionError
@@ -80,7 +86,9 @@ def test_changes_are_requested_and_sent(live: SimpleNamespace, cast, tmp_path):
     with signed_in(live, (cast.author, AUTHOR), (cast.owner, OWNER)) as (author, owner):
         submitted = author.submit(cast.dataset, purpose=PURPOSE, about="A first look.").file(file, half=3)
         request = submitted.send()
-        owner.inbox[0].version.request_changes("Round the count.")
+        version = owner.inbox[0].version
+        version.comment("By what?", line=1)
+        version.request_changes("Round the count.")
         with pytest.raises(weir.Refused, match="Round the count"):
             request.wait_for_verdict()
         file.write_text(file.read_text().replace("half=2", "half=4"))
@@ -88,6 +96,7 @@ def test_changes_are_requested_and_sent(live: SimpleNamespace, cast, tmp_path):
         assert (again.id, again.version.number, again.version.parameters) == (request.id, 2, {"half": 5})
         version = owner.inbox.of("review")[0].version
         assert "-def main(wages, half=2):" in version.diff()
+        assert [(each.line, each.quoted) for each in version.threads] == [(None, "def main(wages, half=2):")]
         version.reject("It is too coarse to be useful.")
         with pytest.raises(weir.Refused, match="too coarse"):
             again.wait()

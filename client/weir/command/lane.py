@@ -113,9 +113,13 @@ def _shown(found: CodeRequest | Run) -> Printed:
 
 
 def result(options: Any) -> Printed:
-    """Download results."""
+    """Download the results of a request or run, or an answer."""
     with portal_of(options) as portal:
-        return _files(_found(portal, options.id).results.save(options.output))
+        try:
+            found = _found(portal, options.id)
+        except NotFound:
+            return _files(portal.answers.save(options.id, options.output))
+        return _files(found.results.save(options.output))
 
 
 def _files(paths: list[Any]) -> Printed:

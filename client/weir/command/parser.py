@@ -116,6 +116,6 @@ def _lane(verb: Callable[..., argparse.ArgumentParser]) -> None:
     status.add_argument("id", nargs="?", metavar="ID")
     for made in (run, status):
         made.add_argument("--follow", action="store_true", help="wait until it has ended")
-    result = verb("result", lane.result, "Download the results of a request or run.")
+    result = verb("result", lane.result, "Download the results of a request or run, or an answer.")
     result.add_argument("id", metavar="ID")
     result.add_argument("-o", "--output", default=".", metavar="DIR")
