@@ -16,7 +16,7 @@ from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.response import Response
 
 from common.errors import Refused, TooLarge
-from common.rest.endpoints import Endpoint, speaks
+from common.rest.endpoints import Endpoint, operation_of, speaks
 from common.rest.grants import Call
 from common.rest.problems import Invalid
 from common.rest.schema import Header
@@ -65,6 +65,8 @@ class TusEndpoint(Endpoint):
     def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
         """Check the version of the protocol besides."""
         super().initial(request, *args, **kwargs)
+        if operation_of(self, request.method) is None:
+            return  # it will be refused for its method
         given = request.headers.get("Tus-Resumable")
         expected = request.method in {"POST", "PATCH"}
         if request.method != "OPTIONS" and given != VERSION and (expected or given is not None):

@@ -233,6 +233,12 @@ def test_a_post_can_stand_for_other_methods(owner: Caller, dataset: Dataset):
     assert not Upload.objects.exists()
 
 
+def test_other_methods_are_refused_whatever_version_is_spoken(owner: Caller, dataset: Dataset):
+    path = begin(owner, dataset)["Location"].removeprefix(ROOT)
+    problem(owner.post(path), 405, "method_not_allowed")
+    problem(owner.send("patch", f"datasets/{dataset.pk}/uploads/"), 405, "method_not_allowed")
+
+
 def test_cancelling_deletes_what_has_arrived(
     owner: Caller, dataset: Dataset, django_capture_on_commit_callbacks
 ):
