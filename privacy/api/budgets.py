@@ -7,12 +7,13 @@ from django_filters import FilterSet, UUIDFilter
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from common.access import require
 from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, acts, changes, creates, lists, reads
 from common.rest.grants import Call, one, within
 from common.rest.problems import Stale
 from common.rest.references import DatasetReference, PersonReference, Reference
-from privacy import dates, models, queries, services
+from privacy import dates, models, queries, rules, services
 from privacy.declarations import specs_of
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.language.schema import ColumnSpec, Kind
@@ -171,11 +172,13 @@ class Budget(Endpoint):
     def patch(self, call: Call, fields: dict[str, float], pk: UUID) -> None:
         """Change the size of a budget of your dataset. One that has been used can only grow."""
         budget = self.budget or the_budget(call, pk)
+        if not fields:
+            require(rules.may_enlarge, call.user, budget)
+            return
         try:
-            if fields:
-                services.change_budget(
-                    budget, by=call.user, epsilon=fields["epsilon"], generation=budget.generation
-                )
+            services.change_budget(
+                budget, by=call.user, epsilon=fields["epsilon"], generation=budget.generation
+            )
         except Changed as changed:
             raise Stale("This budget was changed meanwhile. Read it again, then change it.") from changed
 

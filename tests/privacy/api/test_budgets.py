@@ -135,6 +135,7 @@ def test_only_the_owner_changes_closes_and_gives(scientist, budget, newcomer):
 
     def tried(caller):
         yield caller.patch("api:budget", budget.pk, body={"epsilon": 35})
+        yield caller.patch("api:budget", budget.pk, body={})
         yield caller.post("api:budget_close", budget.pk, body={"reason": "Over."})
 
     for answer in tried(Caller(budget.scientist, "read", "budgets")):
