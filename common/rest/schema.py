@@ -23,6 +23,7 @@ CURSOR = "Where to continue: part of the path in `next`."
 OF_TUS = "As the protocol of uploads, tus 1.0, says."
 NUMBER_OF_ITEMS = {"type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT, "default": LIMIT}
 TEXT: dict[str, Any] = {"type": "string"}
+ETAG = {**TEXT, "minLength": 1}
 OF_FILTER = {
     UUIDFilter: {**TEXT, "format": "uuid"},
     DateFilter: {**TEXT, "format": "date"},
@@ -149,7 +150,7 @@ class OperationSchema(AutoSchema):
             key = "A UUID. The same call with the same key acts once."
             found.append(_header("Idempotency-Key", key, OF_FILTER[UUIDFilter]))
         if described.matches:
-            found.append(_header("If-Match", "The ETag of what was read.", required=True))
+            found.append(_header("If-Match", "The ETag of what was read.", ETAG, required=True))
         if described.waits:
             found.append(_header("Prefer", "wait=20: answer when it is ready, or after 20 s at the latest."))
         return [*found, *self._headers_of_answers()]
