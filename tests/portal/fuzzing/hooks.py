@@ -18,6 +18,7 @@ from weir.grammar import to_wire  # noqa: E402 -- as above
 TOLD = json.loads(Path(os.environ["WEIR_FUZZ"]).read_text())
 IDS, OWN_TOKEN = TOLD["ids"], TOLD["token"]
 PATH = {"table": st.just("wages"), "form": st.sampled_from([*exports.FORMS, "other"])}
+UUID_ = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PRICES = st.sampled_from([{"epsilon": 0.01}, {"epsilon": 1.0}, {"error": 5.0}, {"share": 0.001}])
 ASKED = r"/budgets/\{id\}/(price|trial|answers)/"
 
@@ -31,11 +32,23 @@ def before_generate_path_parameters(context, strategy):
     return _known(operation.path)
 
 
-def _known(path: str):
+def _ids(path: str) -> list[str]:
     word = re.search(r"([\w-]+)/\{id\}", path)
-    ids = IDS.get(word[1] if word else "") or ["00000000-0000-4000-8000-000000000000"]
-    parts = {"id": st.sampled_from(ids), **PATH}
+    return IDS.get(word[1] if word else "") or ["00000000-0000-4000-8000-000000000000"]
+
+
+def _known(path: str):
+    parts = {"id": st.sampled_from(_ids(path)), **PATH}
     return st.fixed_dictionaries({name: parts[name] for name in re.findall(r"\{(\w+)\}", path)})
+
+
+@schemathesis.hook
+def map_case(context, case):
+    """The same where cases are not drawn: a valid id becomes one that exists."""
+    ids, given = _ids(case.path), (case.path_parameters or {}).get("id")
+    if isinstance(given, str) and UUID_.fullmatch(given) and given not in ids:
+        case.path_parameters["id"] = ids[int(given[:8], 16) % len(ids)]
+    return case
 
 
 @schemathesis.hook

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.guards.test_source import ROOT
-from tests.portal.fuzzing.scene import Scene
+from tests.portal.scene import Scene
 
 SETTINGS = """
 seed = {seed}

@@ -15,7 +15,8 @@ import pytest
 from accounts.services import tokens
 from common.rest.grants import SCOPES
 from tests import serving
-from tests.portal.fuzzing import program, scene
+from tests.portal import scene
+from tests.portal.fuzzing import program
 
 ROLES = ("scientist", "owner", "reviewer", "admin", "auditor")
 LONG = int(os.environ.get("WEIR_FUZZ_EXAMPLES", "0"))

@@ -3,13 +3,17 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from django.apps import apps
 from django.utils import timezone
 
 from accounts import services as people
 from accounts.models import User
 from accounts.services import tokens
-from datasets.models import Upload
+from datasets import services as datasets
+from datasets.models import Dataset, Upload
+from datasets.services import inspection
 from privacy import services as privacy
 from privacy.engine.language.schema import ColumnSpec, Kind
 from privacy.execution import lifecycle
@@ -29,6 +33,9 @@ QUESTIONS = (
     "SELECT MEDIAN(wage) FROM wages",
 )
 
+AGE = {"Entry": "at"}
+"""What objects are ordered by, unless it is `created_at`."""
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -38,26 +45,45 @@ class Scene:
     ids: dict[str, list[str]]
 
 
-def build() -> Scene:
+def build(rows: pa.Table | None = None, *, answered: bool = True) -> Scene:
     """Build it through the services. No worker may be running: it would take the runs."""
     owner, scientist = make.owner(), make.scientist()
     cast = {"owner": owner, "scientist": scientist, "admin": make.admin(), "auditor": make.auditor()}
+    data = _dataset(owner, bridge.arrow(seed=1, people=PEOPLE) if rows is None else rows)
+    cast["reviewer"] = make.reviewer(data, decides_access=True).user
+    make.grant(data, scientist)
+    _lane(data, scientist)
+    _budgets(data, scientist, answered=answered)
+    _drafts(owner)
+    make.access_request(make.dataset(owner=owner, discoverable=True), scientist)
+    _people(cast)
+    return Scene(cast, _ids())
+
+
+def _dataset(owner: User, rows: pa.Table) -> Dataset:
+    """A published dataset, of which the owner has seen what the file holds and how well the declarations fit."""
     data = make.dataset(
         owner=owner,
         name="wages",
-        rows=bridge.arrow(seed=1, people=PEOPLE),
+        published=False,
+        rows=rows,
         declared={each.name: _declared(each) for each in bridge.COLUMNS},
         policy={"held_downloads": True},
         terms="Be kind.",
         discoverable=True,
     )
-    cast["reviewer"] = make.reviewer(data, decides_access=True).user
-    make.grant(data, scientist)
-    _lane(data, scientist)
-    _answers(data, scientist)
-    _drafts(owner)
-    _people(cast)
-    return Scene(cast, _ids())
+    table = make.draft(data).tables.get()
+    ends = pc.min_max(rows["wage"]).as_py()
+    held = {
+        "lowest": ends["min"],
+        "highest": ends["max"],
+        "distinct": pc.count_distinct(rows["wage"]).as_py(),
+    }
+    type(table).objects.filter(pk=table.pk).update(profile={"wage": {**held, "values": []}})
+    inspection.check_fit(table, by=owner)
+    datasets.publish(data, by=owner)
+    data.refresh_from_db()
+    return data
 
 
 def _declared(column: ColumnSpec) -> dict[str, object]:
@@ -78,22 +104,28 @@ def _lane(data, scientist) -> None:
     requests_.trial(make.code_request(dataset=data, author=scientist, title="On mock data"))
     reviewed = make.code_request(at="in_review", dataset=data, author=scientist)
     lane.comment(requests_.version(reviewed), by=data.owner, text="Why the mean?", line=1)
+    lane.comment(requests_.version(reviewed), by=scientist, text="To compare it with last year's.")
 
 
-def _answers(data, scientist) -> None:
+def _budgets(data, scientist, *, answered: bool) -> None:
     made = privacy.protect(
         data, by=data.owner, epsilon=50, public_size=PEOPLE, constants=["region"], scientists=3
     )
     budget = privacy.give_budget(made, scientist, by=data.owner, epsilon=30)
+    if answered:
+        _answers(budget)
+    privacy.ask_top_up(budget, by=scientist, epsilon=35, reason="For a second report.")
+    other = make.scientist()
+    make.grant(data, other)
+    privacy.give_budget(made, other, by=data.owner, epsilon=5)
+
+
+def _answers(budget) -> None:
     for text in QUESTIONS:
         answer = shares.answer(budget, text, epsilon=0.5)
         lifecycle.compute(str(answer.pk))
     Answer.objects.update(visible_at=timezone.now() - timedelta(minutes=1))
     shares.answer(budget, "SELECT COUNT(*) FROM wages", epsilon=0.5)
-    privacy.ask_top_up(budget, by=scientist, epsilon=35, reason="For a second report.")
-    other = make.scientist()
-    make.grant(data, other)
-    privacy.give_budget(made, other, by=data.owner, epsilon=5)
 
 
 def _drafts(owner) -> None:
@@ -103,7 +135,6 @@ def _drafts(owner) -> None:
             revision=make.draft(draft), user=owner, file_name=f"odd{number}.csv", size=10, state=state
         )
     make.next_revision(make.dataset(owner=owner, discoverable=True))
-    make.access_request(make.dataset(owner=owner, discoverable=True))
 
 
 def _people(cast) -> None:
@@ -116,6 +147,9 @@ def _people(cast) -> None:
 
 def _ids() -> dict[str, list[str]]:
     models = {model.__name__: model for model in apps.get_models()}
-    rows = {word: models[kind]._default_manager.all() for word, kind in KINDS.items()}
+    rows = {
+        word: models[kind]._default_manager.order_by(AGE.get(kind, "created_at"))
+        for word, kind in KINDS.items()
+    }
     found = {word: [str(pk) for pk in each.values_list("pk", flat=True)] for word, each in rows.items()}
     return {**found, "hashes": list(Version.objects.values_list("sha256", flat=True))}
