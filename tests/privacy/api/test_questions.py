@@ -11,10 +11,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from common import heavy_views
+from common import heavy_views, plain_json
 from common.admission import Busy
 from common.models import IdempotencyKey
 from privacy import services
+from privacy.engine.language import wire
+from privacy.engine.language.expressions import MAX_DEPTH
 from privacy.models import Answer, LedgerLine
 from tests import make
 from tests.privacy.api.calling import Caller
@@ -112,6 +114,21 @@ def test_refusals_are_problems(scientist, budget, body, status, code, detail):
     for name in (ASKING, PRICE) if status != 402 else (ASKING,):
         assert detail in problem(scientist.post(name, budget.pk, body=content), status, code)["detail"]
     assert not LedgerLine.objects.exists()
+
+
+def test_a_question_may_be_as_deep_as_the_engine_takes_it(scientist, budget):
+    """Two levels of JSON for each level of a condition; one level more is refused by the engine, with its limit."""
+
+    def priced(levels):
+        where: dict[str, object] = {"kind": "is_null", "column": "wage"}
+        for number in range(levels - 1):
+            where = {"kind": ("and", "or")[number % 2], "parts": [where]}
+        query = {"table": "wages", "measure": {"kind": "count"}, "where": where}
+        return scientist.post(PRICE, budget.pk, body={"query": query, "epsilon": 1})
+
+    assert priced(MAX_DEPTH).status_code == 200
+    assert "nested at most" in problem(priced(MAX_DEPTH + 1), 400, "refused")["detail"]
+    assert wire.MAX_DEPTH + 1 < plain_json.DEPTH
 
 
 def test_a_refusal_names_the_place(scientist, budget):
