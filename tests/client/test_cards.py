@@ -136,7 +136,8 @@ def test_an_output_shows_its_checks_and_what_nobody_has_seen():
 def test_a_version_shows_its_code_and_the_verdicts():
     said = {"verdict": "request_changes", "comment": "Round it.", "reviewer": {"name": "Ada"}}
     details = {
-        "id": "1", "number": 2, "title": "Means", "author": {"name": "Bo"}, "code": "a = 1\nb = 2\n",
+        "id": "1", "number": 2, "request": {"id": "3", "title": "Means"}, "author": {"name": "Bo"},
+        "code": "a = 1\nb = 2\n",
         "reviews": [said, {**said, "verdict": "approve", "comment": "", "reviewer": None}], "mock_run": None,
     }  # fmt: skip
     version = Version(None, details)

@@ -142,7 +142,10 @@ def test_a_standard_deviation_is_asked(server, site, wage):
     found = np.std(wage).release(epsilon=0.1)
     assert (found.value, found.interval) == (3.0, (2.5, 3.5))
     asked = server.asked[-1].body
-    assert asked["query"]["measure"] == {"kind": "standard_deviation", "of": {"kind": "column", "name": "wage"}}
+    assert asked["query"]["measure"] == {
+        "kind": "standard_deviation",
+        "of": {"kind": "column", "name": "wage"},
+    }
 
 
 def test_refusals_of_the_portal_arrive(server, site, wage):
