@@ -48,6 +48,8 @@ from weir.tables import Table
 PROGRAMS = ROOT / "benchmarks" / "programs.py"
 RUNS_FOR = 0.3
 """Seconds that a task takes."""
+STREAMS_PAUSE = 0.8
+"""Seconds before it: a person may open 60 streams a minute."""
 WITHOUT_EXTRAS = "import sys; sys.modules['click'] = None"
 """The portal's environment has what httpx's own command needs, which a client's has not: it doubles its import."""
 BESIDE = frozenset({"numpy", "pyarrow", "pip", "setuptools"})
@@ -60,7 +62,7 @@ def measures(chosen: Namespace) -> Iterator[Measure]:
         yield from starting(port, 3 if quick else 15)
         megabytes = 1024 if chosen.full else 8 if quick else 256
         yield from sending(port, child.process.pid if child.process else 0, megabytes, 1 if quick else 5)
-        yield from waiting(port, 3 if quick else 150)
+        yield from waiting(port, 3 if quick else 100)
         yield from asking(port, 5_000 if quick else 10**6, 3 if quick else 25)
     if chosen.cold:
         yield from installing()
@@ -187,8 +189,8 @@ def waiting(port: int, rounds: int) -> Iterator[Measure]:
     floor = bare_publish(max(rounds, 100))
     env = surroundings(port, item.author, "read", "work")
     with _piped(sys.executable, str(PROGRAMS), "wait", env=env) as program:
-        for how, name in {"held": "wait()", "stream": "wait() by events"}.items():
-            taken = [_ended(program, made.trial(made.fresh(item)), how) for _ in range(rounds + 3)][3:]
+        for how, name, pause in (("held", "wait()", RUNS_FOR), ("stream", "wait() by events", STREAMS_PAUSE)):
+            taken = [_ended(program, made.trial(made.fresh(item)), how, pause) for _ in range(rounds + 3)][3:]
             p50, p99 = statistics.median(taken), percentile(taken, 0.99)
             note = "floor: publish to a bare subscriber"
             yield Measure(
@@ -208,14 +210,14 @@ def _piped(*command: str, env: Mapping[str, str]) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, env=env, text=True, stdin=pipe, stdout=pipe)  # noqa: S603 our own
 
 
-def _ended(program: "subprocess.Popen[str]", run: Run, how: str) -> float:
+def _ended(program: "subprocess.Popen[str]", run: Run, how: str, pause: float) -> float:
     """Return the milliseconds from the end of a run until the program knows."""
     if program.stdin is None or program.stdout is None:
         raise RuntimeError("The program has no pipes.")
     program.stdin.write(f"{run.pk} {how}\n")
     program.stdin.flush()
     program.stdout.readline()
-    time.sleep(RUNS_FOR)
+    time.sleep(pause)
     ended = made.execute(run, Takes()).finished_at
     knows = json.loads(program.stdout.readline())
     return float(knows - ended.timestamp()) * 1e3
