@@ -37,11 +37,11 @@ def test_from_a_promise_to_an_answer(live: SimpleNamespace, cast, tmp_path, caps
         price = question.price(share=0.2)
         assert price.share == pytest.approx(0.2, rel=0.05)
         answer = question.release(share=0.2)
-        assert 0 <= float(answer) <= 2000
+        assert answer.value is None or 0 <= answer.value <= 2000  # noise may drown it
         assert answer.record
         assert data.budget.share_used == pytest.approx(price.share)
         assert question.price(share=0.2).is_free
-        assert float(question.release(share=0.2)) == float(answer)
+        assert question.release(share=0.2).value == answer.value
         counted = data.tables["wages"].groupby("region").count_people().release(share=0.1)
         assert counted.to_arrow().column("region").to_pylist() == ["east", "north", "west"]
         asked_in_a_batch(data)
