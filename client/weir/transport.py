@@ -223,15 +223,7 @@ class Transport:
 
     def _read(self, request: httpx.Request) -> Reply:
         with self._opened_as(request) as reply:
-            content, size = [], 0
-            for chunk in reply.iter_bytes():
-                content.append(chunk)
-                size += len(chunk)
-                if size > MOST_JSON:
-                    raise PortalFailed(
-                        f"The portal answered with more than {MOST_JSON // 2**20} MB. Ask its admin."
-                    )
-            return Reply(reply.status_code, b"".join(content), dict(reply.headers))
+            return _whole(reply)
 
     @contextlib.contextmanager
     def _opened(self, method: str, path: str, **parts: Any) -> Iterator[httpx.Response]:
@@ -254,7 +246,7 @@ class Transport:
     def _check(self, reply: httpx.Response) -> None:
         """Raise the exception of an answer that is a problem, of which the body has not been read."""
         if not reply.is_success:
-            self._checked(Reply(reply.status_code, reply.read()[:MOST_JSON], dict(reply.headers)))
+            self._checked(_whole(reply))
 
     def _checked(self, reply: Reply) -> Reply:
         """Return an answer with its JSON. Raises the exception of a problem."""
@@ -283,6 +275,17 @@ class Body:
 
 class Dropped(Unreachable):
     """A connection that was not made or was dropped: the next one may be better. A bad certificate stays bad."""
+
+
+def _whole(reply: httpx.Response) -> Reply:
+    """Return an answer with its content, as long as that is not endless. It may be packed."""
+    content, size = [], 0
+    for chunk in reply.iter_bytes():
+        content.append(chunk)
+        size += len(chunk)
+        if size > MOST_JSON:
+            raise PortalFailed(f"The portal answered with more than {MOST_JSON // 2**20} MB. Ask its admin.")
+    return Reply(reply.status_code, b"".join(content), dict(reply.headers))
 
 
 def _pause(attempt: int) -> float:

@@ -1,6 +1,7 @@
 """Calls: what is sent, what is repeated, which exception an answer becomes, and where the token goes."""
 
 import gc
+import gzip
 import socket
 from uuid import UUID
 
@@ -180,10 +181,16 @@ def test_a_server_in_front_of_the_portal_answers_in_plain_text(server, portal):
         portal.get("me/")
 
 
-def test_an_answer_without_end_is_not_read_to_its_end(server, portal, monkeypatch):
+def test_an_answer_without_end_is_not_read_to_its_end(server, portal, monkeypatch, tmp_path):
     monkeypatch.setattr("weir.transport.MOST_JSON", 2**20)
     assert MOST_JSON == 64 * 2**20
     server.say(Told(200, b'"' + b"a" * 2**21 + b'"'))
+    with pytest.raises(weir.PortalFailed, match="more than 1 MB"):
+        portal.get("me/")
+    server.say(Told(500, b"a" * 2**21))
+    with pytest.raises(weir.PortalFailed, match="more than 1 MB"):
+        portal.download("outputs/1/file/", tmp_path / "file.csv")
+    server.say(Told(200, gzip.compress(b'"' + b"a" * 2**24 + b'"'), {"Content-Encoding": "gzip"}))
     with pytest.raises(weir.PortalFailed, match="more than 1 MB"):
         portal.get("me/")
 
