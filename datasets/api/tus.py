@@ -16,6 +16,7 @@ from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.response import Response
 
 from common.errors import Refused, TooLarge
+from common.rest.bodies import refuse_compressed
 from common.rest.endpoints import Endpoint, operation_of, speaks
 from common.rest.grants import Call
 from common.rest.problems import Invalid
@@ -31,7 +32,8 @@ OVERRIDES = frozenset({"PATCH", "DELETE"})
 BASE64 = r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
 SPOKEN = Header(pattern=r"^1\.0\.0$")
 BYTES = Header(pattern=r"^[0-9]{1,18}$")
-METADATA = Header(pattern=rf"^[!-+\--~]+ {BASE64}(,[!-+\--~]+ {BASE64})*$")
+PAIR = rf"[!-+\--~]+( {BASE64})?"
+METADATA = Header(pattern=rf"^{PAIR}(,{PAIR})*$", required=False)
 CHECKSUM = Header(pattern=rf"^({'|'.join(ALGORITHMS)}) {BASE64}$", required=False)
 
 
@@ -151,6 +153,7 @@ def chunk_of(call: Call) -> bytes:
     """Return the chunk of the call. Raises WrongSum if its checksum does not match, Invalid if that is malformed."""
     if call.content_type.partition(";")[0].strip().lower() != CHUNK_TYPE:
         raise UnsupportedMediaType("", detail=f"Send a chunk as {CHUNK_TYPE}.")
+    refuse_compressed(call)
     # Not call.data: REST framework's requests are freed by the garbage collector alone, so chunks would pile up.
     chunk: bytes = call.stream.read(settings.UPLOAD_CHUNK + 1) if call.stream else b""
     if len(chunk) > settings.UPLOAD_CHUNK:
