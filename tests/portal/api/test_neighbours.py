@@ -62,6 +62,8 @@ QUESTIONS = [
     {"sql": "SELECT COUNT(*) FROM wages WHERE region = 'mars'", "epsilon": 1},
     {"sql": "SELECT CORR(wage, hours) FROM wages", "epsilon": 5},
     {"sql": COUNT, "epsilon": 49},
+    {"sql": COUNT, "epsilon": 10**400},
+    {"query": {"table": "wages", "measure": {"kind": "max"}}, "epsilon": 1},
 ]
 DRAFT = {
     "purpose": "To know the mean.",

@@ -1,7 +1,7 @@
 """Calls that nobody thought of, by each role: none fails, and none is answered in a way that is not described.
 
 `WEIR_FUZZ_EXAMPLES=50` makes so many calls of each operation, walks along every border of its description, and follows
-objects from call to call. That takes half an hour for each role.
+objects from call to call. That takes some minutes for each role.
 """
 
 import os
