@@ -21,7 +21,7 @@ RANDOM = re.compile(
     r"|[0-9a-f]{64}"  # keyed hashes, and hashes of what has ids in it
     r"|(?<=cursor=)[\w-]+"  # the id of the last item of a page
     r"|(?<=-)[0-9a-f]{8}(?=[.-])"  # the beginning of an id, in the name of a file
-    r'|(?<="object_id":")[0-9]+'  # of a line of the ledger: a number in the whole database
+    r'|(?<="object":\{"id":")[0-9]+(?=",)'  # of a line of the ledger: a number in the whole database
     r'|(?<="ending":")[^"]{4}|(?<=\xe2\x80\xa6)[\w-]{4}(?=\))'  # how an access token ends
     r'|(?<="device_code":")[^"]+|(?<="user_code":")[^"]+'
 )
@@ -46,14 +46,25 @@ HEADERS = {
 
 
 class Clock:
-    """A time that moves on by a millisecond each time that it is looked at."""
+    """A time that moves on by a millisecond each time that it is looked at.
+
+    Calls begin a second apart, however often the ones before have looked: that depends on caches that expire.
+    """
 
     def __init__(self, now: datetime) -> None:
-        self.now = now
+        self.now = self.begun = now
 
     def __call__(self) -> datetime:
         self.now += timedelta(milliseconds=1)
         return self.now
+
+    def begin_call(self) -> None:
+        self.skip(timedelta(seconds=1))
+
+    def skip(self, time: timedelta) -> None:
+        """Move on from the beginning of the last call."""
+        self.begun += time
+        self.now = self.begun
 
 
 @dataclass(frozen=True)
@@ -72,6 +83,7 @@ class Site:
     """A site, and its scientist with a token for whatever a scientist may do."""
 
     scene: Scene
+    clock: Clock
     names: dict[str, str] = field(default_factory=dict)
     """What is random, each with a name by the order in which it was met."""
 
@@ -93,6 +105,7 @@ class Site:
         return [call.page.path(uuid=UUID(pk)) for pk in self.scene.ids[word[1] if word else ""][:MOST]]
 
     def send(self, call: Call, address: str, body: Any) -> Heard:
+        self.clock.begin_call()
         kind = CHUNK_TYPE if isinstance(body, bytes) else "application/json"
         given = {} if call.method in {"get", "options"} else {"data": body, "content_type": kind}
         answer = getattr(self.client, call.method)(address, headers={**HEADERS, **self.token}, **given)

@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from common.rest import rates
 from privacy.execution import lifecycle
-from privacy.models import Answer
+from privacy.models import Answer, Batch
 from tests.client import bridge
 from tests.guards.test_api import Call, calls
 from tests.makers import accounts, datasets
@@ -71,6 +71,8 @@ DRAFT = {
     "parameters": {"a": 1},
 }
 ASKED = "POST /api/v1/budgets/<uuid:pk>/answers/"
+ASKED_TOGETHER = "POST /api/v1/budgets/<uuid:pk>/batches/"
+READ_TOGETHER = "GET /api/v1/batches/<uuid:pk>/"
 
 
 def on_each_dataset(built: Scene) -> list[Any]:
@@ -85,6 +87,7 @@ DONE: dict[str, Any] = {
     "POST /api/v1/access/<uuid:pk>/withdraw/": [{}],
     "POST /api/v1/budgets/<uuid:pk>/price/": QUESTIONS,
     "POST /api/v1/budgets/<uuid:pk>/trial/": QUESTIONS,
+    "POST /api/v1/budgets/<uuid:pk>/batches/price/": [{"questions": QUESTIONS[:5]}, {"questions": QUESTIONS}],
     "POST /api/v1/budgets/<uuid:pk>/top-ups/": [{**WHY, "epsilon": 40}, {**WHY, "epsilon": 1}],
     "POST /api/v1/requests/": on_each_dataset,
     "POST /api/v1/requests/<uuid:pk>/runs/": [{}],
@@ -140,7 +143,8 @@ PAID = [
     {"sql": "SELECT SUM(wage) FROM wages WHERE year > 1984", "epsilon": 3},
     {"sql": "SELECT AVG(wage) FROM wages", "epsilon": 3},
 ]
-ABOUT_ANSWERS = re.compile("answers|budgets|inbox|notifications|audit|top-ups")
+TOGETHER = {"questions": [PAID[0], {"sql": "SELECT COUNT(*) FROM wages WHERE union", "epsilon": 3}]}
+ABOUT_ANSWERS = re.compile("answers|batches|budgets|inbox|notifications|audit|top-ups")
 DRAWN = re.compile(r'("(?:value|low|high|half_width)": ?)(?:-?[\d.e-]+|null)')
 """Figures and their intervals."""
 BEGIN = timezone.now()
@@ -153,7 +157,7 @@ def _no_limits(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
 
 
 @contextmanager
-def site(rows: pa.Table) -> Iterator[tuple[Site, Clock]]:
+def site(rows: pa.Table) -> Iterator[Site]:
     """A site with these rows, whose time begins as every other's does. Nothing of it is left afterwards."""
     whole = transaction.atomic()
     setattr(whole, "_from_testcase", True)  # noqa: B010 -- durable transactions may be inside, as inside a test's own
@@ -162,13 +166,15 @@ def site(rows: pa.Table) -> Iterator[tuple[Site, Clock]]:
         patch.setattr(timezone, "now", clock)
         patch.setattr(accounts, "_numbers", itertools.count(1))
         patch.setattr(datasets, "_numbers", itertools.count(1))
-        yield Site(scene.build(rows, answered=False)), clock
+        built = scene.build(rows, answered=False)
+        clock.skip(timedelta(hours=1))
+        yield Site(built, clock)
         transaction.set_rollback(True)
 
 
 def heard_before_any_answer(rows: pa.Table) -> tuple[list[Heard], str]:
     """All that the scientist hears before anything is charged, and what the owner reads of the tables."""
-    with site(rows) as (here, _):
+    with site(rows) as here:
         reading = [call for call in calls() if call.method == "get"]
         lists = [call for call in reading if not call.page.takes_an_object]
         heard = [each for call in reading for each in here.hear(call, [None])]
@@ -180,7 +186,9 @@ def heard_before_any_answer(rows: pa.Table) -> tuple[list[Heard], str]:
 
 
 def refused_calls() -> list[Call]:
-    return [call for call in calls() if call.method != "get" and str(call) not in {*DONE, ASKED}]
+    return [
+        call for call in calls() if call.method != "get" and str(call) not in {*DONE, ASKED, ASKED_TOGETHER}
+    ]
 
 
 def done_calls() -> list[tuple[Call, Any]]:
@@ -221,20 +229,22 @@ def without_ids(text: str) -> str:
 
 def told_about_answers(rows: pa.Table) -> list[Any]:
     """What the scientist hears while questions are asked and answered, without the figures themselves."""
-    with site(rows) as (here, clock):
+    with site(rows) as here:
         by_name = {str(call): call for call in calls()}
         ask = by_name[ASKED]
         about = [call for call in calls() if call.method == "get" and ABOUT_ANSWERS.search(call.page.route)]
         told: list[Any] = []
-        for question in [*PAID, PAID[0]]:  # the last one has been answered
-            told += here.hear(ask, [question])
+        asked = [(ask, question) for question in [*PAID, PAID[0]]]  # the last one has been answered
+        for call, body in [*asked, (by_name[ASKED_TOGETHER], TOGETHER)]:
+            told += here.hear(call, [body])
             for answer in Answer.objects.filter(state=Answer.State.PENDING):
                 lifecycle.compute(str(answer.pk))
-            clock.now += timedelta(minutes=1)  # whatever is released is visible by now
+            here.clock.skip(timedelta(minutes=1))  # whatever is released is visible by now
         told += here.hear(ask, [{"sql": COUNT, "epsilon": 49}])  # more than is left
         here.scene.ids["answers"] = [
             str(pk) for pk in Answer.objects.order_by("created_at").values_list("pk", flat=True)
         ]
+        here.scene.ids["batches"] = [str(pk) for pk in Batch.objects.values_list("pk", flat=True)]
         told += [each for call in about for each in here.hear(call, [None])]
         return [without_figures(each) for each in told]
 
@@ -256,6 +266,7 @@ def test_while_questions_are_answered_only_the_figures_differ():
     released = [
         body for name, status, _, body in told if name == "GET /api/v1/answers/<uuid:pk>/" and status == 200
     ]
-    assert len(released) == len(PAID)
+    assert len(released) == len(PAID) + 1  # of the two together, one has been answered
     assert all('"state":"released"' in body and '"released_at":"20' in body for body in released)
+    assert [status for name, status, _, _ in told if name == READ_TOGETHER] == [200]
     assert {402, 200, 202} <= {status for name, status, _, _ in told if name == ASKED}
