@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -147,22 +147,22 @@ TOGETHER = {"questions": [PAID[0], {"sql": "SELECT COUNT(*) FROM wages WHERE uni
 ABOUT_ANSWERS = re.compile("answers|batches|budgets|inbox|notifications|audit|top-ups")
 DRAWN = re.compile(r'("(?:value|low|high|half_width)": ?)(?:-?[\d.e-]+|null)')
 """Figures and their intervals."""
-BEGIN = timezone.now()
 
 
 @pytest.fixture(autouse=True)
 def _no_limits(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     monkeypatch.setattr(rates, "RATES", dict.fromkeys(rates.RATES, 1_000_000))
     settings.ANSWER_SECONDS = 0.001
+    settings.STALE_AFTER = timedelta(days=1)  # a worker's last sign of life is of when the sites' time began
 
 
 @contextmanager
-def site(rows: pa.Table) -> Iterator[Site]:
-    """A site with these rows, whose time begins as every other's does. Nothing of it is left afterwards."""
+def site(rows: pa.Table, begin: datetime) -> Iterator[Site]:
+    """A site with these rows, whose time begins then. Nothing of it is left afterwards."""
     whole = transaction.atomic()
     setattr(whole, "_from_testcase", True)  # noqa: B010 -- durable transactions may be inside, as inside a test's own
     with pytest.MonkeyPatch.context() as patch, whole:
-        clock = Clock(BEGIN)
+        clock = Clock(begin)
         patch.setattr(timezone, "now", clock)
         patch.setattr(accounts, "_numbers", itertools.count(1))
         patch.setattr(datasets, "_numbers", itertools.count(1))
@@ -172,9 +172,9 @@ def site(rows: pa.Table) -> Iterator[Site]:
         transaction.set_rollback(True)
 
 
-def heard_before_any_answer(rows: pa.Table) -> tuple[list[Heard], str]:
+def heard_before_any_answer(rows: pa.Table, begin: datetime) -> tuple[list[Heard], str]:
     """All that the scientist hears before anything is charged, and what the owner reads of the tables."""
-    with site(rows) as here:
+    with site(rows, begin) as here:
         reading = [call for call in calls() if call.method == "get"]
         lists = [call for call in reading if not call.page.takes_an_object]
         heard = [each for call in reading for each in here.hear(call, [None])]
@@ -203,9 +203,10 @@ def what_the_owner_reads(here: Site) -> str:
 
 
 def test_before_any_answer_every_call_is_answered_alike():
-    heard, owned = heard_before_any_answer(ROWS)
+    begin = timezone.now()
+    heard, owned = heard_before_any_answer(ROWS, begin)
     for other in (without_them(), with_other_values()):
-        again, owned_again = heard_before_any_answer(other)
+        again, owned_again = heard_before_any_answer(other, begin)
         assert different(heard, again) == []
         assert without_ids(owned) != without_ids(owned_again)  # there is something that could leak
     statuses = defaultdict(set)
@@ -227,9 +228,9 @@ def without_ids(text: str) -> str:
     return RANDOM.sub("", text)
 
 
-def told_about_answers(rows: pa.Table) -> list[Any]:
+def told_about_answers(rows: pa.Table, begin: datetime) -> list[Any]:
     """What the scientist hears while questions are asked and answered, without the figures themselves."""
-    with site(rows) as here:
+    with site(rows, begin) as here:
         by_name = {str(call): call for call in calls()}
         ask = by_name[ASKED]
         about = [call for call in calls() if call.method == "get" and ABOUT_ANSWERS.search(call.page.route)]
@@ -259,9 +260,10 @@ def without_figures(heard: Heard) -> Any:
 
 
 def test_while_questions_are_answered_only_the_figures_differ():
-    told = told_about_answers(ROWS)
+    begin = timezone.now()
+    told = told_about_answers(ROWS, begin)
     for other in (without_them(), with_other_values()):
-        again = told_about_answers(other)
+        again = told_about_answers(other, begin)
         assert [(left, right) for left, right in zip(told, again, strict=True) if left != right] == []
     released = [
         body for name, status, _, body in told if name == "GET /api/v1/answers/<uuid:pk>/" and status == 200

@@ -35,10 +35,10 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def portal(django_db_setup: None, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A portal without workers, which would take the runs of the scene, and its URL."""
-    port, log = serving.free_port(), tmp_path / "web.log"
+    port, log = serving.free_port(), tmp_path_factory.mktemp("portal") / "web.log"
     url = f"http://127.0.0.1:{port}"
     named = {"WEIR_BASE_URL": url, "WEIR_REGISTRATION": "1"}
     with serving.web_server(port, log, module="tests.portal.fuzzing.generous", **named):
