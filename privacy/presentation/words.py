@@ -238,12 +238,10 @@ def with_unit(name: str, unit_: str) -> str:
 def unit(query: Query, table: TableSpec) -> str:
     """Return the unit of the answer's main figure."""
     match query.measure:
-        case Count() | Histogram():
+        case Count() | Histogram() | PersonQuantiles(None):
             return "rows"
         case CountSubjects() | KeyCounts():
             return "people"
-        case PersonQuantiles(None):
-            return "rows"
         case Quantiles() if dates.is_in_dates(query, table):
             return ""
         case Sum(of) | PersonQuantiles(of) | Mean(of) | StandardDeviation(of) | Quantiles(of) if (
