@@ -50,7 +50,7 @@ class Grant(Thing):
 
     @property
     def person_id(self) -> str:
-        return str(self.details["person_id"])
+        return str(self.details["person"]["id"])
 
     def revoke(self, reason: str) -> Grant:
         """End it, and cancel the person's work in progress. They read the reason."""

@@ -112,7 +112,7 @@ class Version(Thing):
     def mock_run(self) -> Run | None:
         """The author's last run of this code on mock data, with its results and log. None if there was none."""
         run = self.details.get("mock_run")
-        found = self._transport.get(f"runs/{run}/") if run else None
+        found = self._transport.get(f"runs/{run['id']}/") if run else None
         return Run(self._transport, found, quiet=self._quiet) if found else None
 
     @property
