@@ -62,6 +62,7 @@ REFUSED = {
     "select count(*) from wages where wage < 1e305": "1e+305 is too large. Use numbers up to 1e+300",
     "select sum(greatest(wage, -1e301)) from wages": "-1e+301 is too large",
     "select sum(region) from wages": "is not a number",
+    "select sum(wage * 1e290) from wages": "This sum can become too large",
     "select percentile_cont(0.9) within group (order by wage desc) from wages": "exactly one number, ascending",
     "select percentile_cont(0.9) within group (order by wage, hours) from wages": "exactly one number",
     "select count(*) from wages where wage between symmetric 9 and 1": "SYMMETRIC is not supported",
