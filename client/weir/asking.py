@@ -122,7 +122,7 @@ class Online:
                 try:
                     found = self.transport.get(path, wait=WAIT)
                 except KeyboardInterrupt:
-                    progress.stream.write(f"\nThe question goes on without you: {again}\n")
+                    progress.stream.write(f"\nThe question continues without you: {again}\n")
                     raise
         raise WeirError(f"The answer has not come for a day. Look again later: {again}.")
 

@@ -10,7 +10,7 @@ from weir.errors import NotOffered
 
 
 def label(value: Any, spec: ColumnSpec) -> str:
-    """Return the declared value that a literal stands for. Raises NotOffered if there is none."""
+    """Return the declared value that a constant in code means. Raises NotOffered if there is none."""
     if operands.is_missing(value):
         raise NotOffered(f"“{spec.name}” cannot be compared with a missing value. {operands.MISSING}")
     found = written(value)

@@ -44,7 +44,7 @@ def waited(transport: Transport, wait: Wait, found: Any, *, quiet: bool = False)
                     return each
                 progress.show(wait.says(each))
         except KeyboardInterrupt:
-            progress.stream.write(f"\nIt goes on without you. Come back to it with {wait.again}\n")
+            progress.stream.write(f"\nIt continues without you. Come back to it with {wait.again}\n")
             raise
     raise WeirError(f"{wait.what} takes too long to wait for here. Come back to it later: {wait.again}.")
 

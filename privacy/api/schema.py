@@ -13,9 +13,9 @@ PLACE = "#/components/schemas/Question."
 
 BODY = "QuestionBodyRequest"
 FORMS = ("sql", "query")
-"""The forms of a question, of which a body has one."""
+"""The forms of a question. A body has exactly one of them."""
 PRICES = ("error", "epsilon", "share")
-"""The prices of a question, of which a body has one; null is none."""
+"""The ways to price a question. A body gives exactly one of them; null counts as not given."""
 
 
 @extend_schema_field({"$ref": f"{PLACE}query"})

@@ -1,4 +1,4 @@
-"""A small server on this machine that answers as it is told, and remembers what it was asked."""
+"""A small server on this machine that sends the answers a test gives it, and remembers what it was asked."""
 
 import json
 import threading
@@ -18,7 +18,7 @@ class Asked:
 
 
 @dataclass
-class Told:
+class Reply:
     """One answer. `drop`: hang up instead."""
 
     status: int = 200
@@ -32,26 +32,26 @@ class Double:
     """Its answers, the last of which is given again and again, and what it was asked."""
 
     address: str = ""
-    answers: list[Told] = field(default_factory=list)
+    answers: list[Reply] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
-    routed: Callable[[Asked], Told] | None = None
+    routed: Callable[[Asked], Reply] | None = None
 
-    def next(self) -> Told:
+    def next(self) -> Reply:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
-    def say(self, *answers: Told) -> None:
+    def say(self, *answers: Reply) -> None:
         self.answers = list(answers)
         self.asked.clear()
 
 
-def problem(status: int, code: str, detail: str = "What happened.", **more: Any) -> Told:
+def problem(status: int, code: str, detail: str = "What happened.", **more: Any) -> Reply:
     body = {"type": "/docs", "title": "Title", "status": status, "code": code, "detail": detail, **more}
-    return Told(status, body, {"Content-Type": "application/problem+json"})
+    return Reply(status, body, {"Content-Type": "application/problem+json"})
 
 
 @contextmanager
 def double() -> Iterator[Double]:
-    told = Double()
+    running = Double()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -61,8 +61,8 @@ def double() -> Iterator[Double]:
             body = json.loads(content) if content else None
             headers = {name.lower(): value for name, value in self.headers.items()}
             asked = Asked(self.command, self.path, headers, body)
-            told.asked.append(asked)
-            found = told.routed(asked) if told.routed else told.next()
+            running.asked.append(asked)
+            found = running.routed(asked) if running.routed else running.next()
             if found.drop:
                 self.close_connection = True
                 self.connection.close()
@@ -85,9 +85,9 @@ def double() -> Iterator[Double]:
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    told.address = f"http://127.0.0.1:{server.server_address[1]}"
+    running.address = f"http://127.0.0.1:{server.server_address[1]}"
     try:
-        yield told
+        yield running
     finally:
         server.shutdown()
         server.server_close()

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import weir
-from tests.client.portal_double import Told, double, problem
+from tests.client.portal_double import Reply, double, problem
 from weir import demo
 
 TOKEN = "weir_" + "a" * 49
@@ -74,7 +74,7 @@ class Site:
 
     def __call__(self, asked):
         path = asked.path.removeprefix("/api/v1/").split("?")[0]
-        told = {
+        replies = {
             "GET ": (200, {"name": "Weir", "api": "v1", "client": {"minimum": "0.1.0", "latest": "9.0"}}),
             "GET me/": (200, {"id": "p1", "name": "Ada"}),
             "GET datasets/": (200, {"items": [DATASET], "next": None}),
@@ -92,8 +92,8 @@ class Site:
             "POST budgets/b1/batches/": self.batch_made,
             "GET batches/c1/": (200, self.batch_later),
         }
-        found = told.get(f"{asked.method} {path}")
-        return Told(*found) if found else problem(404, "not_found")
+        found = replies.get(f"{asked.method} {path}")
+        return Reply(*found) if found else problem(404, "not_found")
 
 
 def mock_file():

@@ -13,7 +13,7 @@ import pytest
 import weir
 from tests import make
 from tests.client.live import AUTHOR, OWNER, signed_in, token
-from tests.client.portal_double import Told, double, problem
+from tests.client.portal_double import Reply, double, problem
 from weir.command.shell import main
 from weir.tokens import Store
 
@@ -68,23 +68,25 @@ def budget(server, monkeypatch):
     own = {
         "id": "b1", "dataset": {"id": "d1", "name": "wages", "title": "Wages"}, "share_used": 0.1, "epsilon": 1.0,
     }  # fmt: skip
-    told = {
-        "GET ": Told(200, {"client": {"minimum": "0.1.0"}}),
-        "GET me/": Told(200, {"id": "p1", "name": "Ada"}),
-        "GET datasets/": Told(
+    replies = {
+        "GET ": Reply(200, {"client": {"minimum": "0.1.0"}}),
+        "GET me/": Reply(200, {"id": "p1", "name": "Ada"}),
+        "GET datasets/": Reply(
             200, {"items": [{"id": "d1", "name": "wages", "title": "Wages"}], "next": None}
         ),
-        "GET datasets/d1/": Told(200, {"id": "d1", "name": "wages", "title": "Wages"}),
-        "GET budgets/": Told(200, {"items": [own], "next": None}),
-        "GET budgets/b1/": Told(200, {"id": "b1"}),
-        "POST budgets/b1/price/": Told(200, price),
-        "POST budgets/b1/answers/": Told(201, answer),
+        "GET datasets/d1/": Reply(200, {"id": "d1", "name": "wages", "title": "Wages"}),
+        "GET budgets/": Reply(200, {"items": [own], "next": None}),
+        "GET budgets/b1/": Reply(200, {"id": "b1"}),
+        "POST budgets/b1/price/": Reply(200, price),
+        "POST budgets/b1/answers/": Reply(201, answer),
     }
     server.asked.clear()
-    server.routed = lambda asked: told[f"{asked.method} {asked.path.removeprefix('/api/v1/').split('?')[0]}"]
+    server.routed = lambda asked: replies[
+        f"{asked.method} {asked.path.removeprefix('/api/v1/').split('?')[0]}"
+    ]
     monkeypatch.setenv("WEIR_PORTAL", server.address)
     monkeypatch.setenv("WEIR_TOKEN", TOKEN)
-    return told
+    return replies
 
 
 def asked_for(server, path):

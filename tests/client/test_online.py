@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import weir
-from tests.client.portal_double import Told, problem
+from tests.client.portal_double import Reply, problem
 from tests.client.site import TOKEN, Site, answer, figures, paths, portal, server, site, wage
 from weir import demo, signin
 from weir.tokens import Store
@@ -232,7 +232,7 @@ class Device(Site):
     def __call__(self, asked):
         match asked.path.removeprefix("/api/v1/"):
             case "device/":
-                return Told(200, {
+                return Reply(200, {
                     "device_code": "secret", "user_code": "ABCD-EFGH", "verification_uri": "https://portal.example/device/",
                     "expires_in": 600, "interval": 5,
                 })  # fmt: skip
@@ -242,7 +242,7 @@ class Device(Site):
                 return super().__call__(asked)
 
 
-GIVEN = Told(200, {"access_token": TOKEN, "token_type": "Bearer", "token": {}})
+GIVEN = Reply(200, {"access_token": TOKEN, "token_type": "Bearer", "token": {}})
 
 
 def test_signing_in_by_a_code(server, monkeypatch, tmp_path):

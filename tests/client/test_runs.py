@@ -1,4 +1,4 @@
-"""Waiting for runs, what failures say, and results as Python objects, against a server that answers as it is told."""
+"""Waiting for runs, what failures say, and results as Python objects, against a double of the portal."""
 
 import io
 import pickle
@@ -10,7 +10,7 @@ import pytest
 
 import weir
 from runner.contract import CloseCode
-from tests.client.portal_double import Told, double, problem
+from tests.client.portal_double import Reply, double, problem
 from weir import waiting
 from weir.releases import Release
 from weir.results import Picture
@@ -56,9 +56,9 @@ def routes(server, runs, **more):
     def answer(asked):
         path = asked.path.split("?")[0]
         if path == PATH:
-            return Told(200, left.pop(0) if len(left) > 1 else left[0])
+            return Reply(200, left.pop(0) if len(left) > 1 else left[0])
         if path == "/api/v1/events/":
-            return more.get("events", Told(200, b": still here\n\n", {"Content-Type": "text/event-stream"}))
+            return more.get("events", Reply(200, b": still here\n\n", {"Content-Type": "text/event-stream"}))
         return more.get(path.removeprefix("/api/v1/"), problem(404, "not_found"))
 
     server.routed = answer
@@ -75,7 +75,7 @@ def test_the_first_look_is_held_and_then_events_say_when_to_look(server, portal)
     assert f"about=run%3A{ID}" in later[0].path
 
 
-@pytest.mark.parametrize("events", [Told(drop=True), problem(429, "too_much_at_once"), problem(503, "busy")])
+@pytest.mark.parametrize("events", [Reply(drop=True), problem(429, "too_much_at_once"), problem(503, "busy")])
 def test_without_a_stream_it_is_looked_at_now_and_then(server, portal, events):
     routes(server, [details(), details(), details("succeeded")], events=events)
     assert Run(portal, details(), quiet=True).wait().state == "succeeded"
@@ -129,7 +129,7 @@ def test_a_failed_run_raises(server, portal):
     ],
 )
 def test_results_that_are_not_released_say_why(server, portal, state, error, words):
-    routes(server, [details()], **{"releases/r1/": Told(200, {"comment": "A cell of 2 people."})})
+    routes(server, [details()], **{"releases/r1/": Reply(200, {"comment": "A cell of 2 people."})})
     run = Run(portal, details("succeeded", release={"id": "r1", "state": state}))
     with pytest.raises(error, match=words):
         _ = run.results
@@ -139,13 +139,13 @@ def test_what_a_list_leaves_out_is_read_when_it_is_needed(server, portal):
     held = details("succeeded", release={"id": "r1", "state": "held"})
     decided = details("succeeded", release={"id": "r1", "state": "released"})
     listed = {name: value for name, value in held.items() if name not in {"release", "waits"}}
-    told = {"id": "r1", "title": "Means", "state": "released", "outputs": [{"id": "1", "name": "a.json"}]}
-    routes(server, [held, decided], **{"releases/r1/": Told(200, told)})
+    release = {"id": "r1", "title": "Means", "state": "released", "outputs": [{"id": "1", "name": "a.json"}]}
+    routes(server, [held, decided], **{"releases/r1/": Reply(200, release)})
     run = Run(portal, listed, quiet=True).wait(released=True)
     assert run.details == decided
     assert run.release.state == "released"
     assert Run(portal, details("succeeded")).release is None
-    brief = {name: value for name, value in told.items() if name != "outputs"}
+    brief = {name: value for name, value in release.items() if name != "outputs"}
     assert [each.name for each in Release(portal, brief).outputs] == ["a.json"]
     assert list(Release(portal, brief).results) == ["a.json"]
 
@@ -177,8 +177,8 @@ def results(server, portal):
         "items": [{"id": str(n), "name": name, "bytes": 9} for n, name in enumerate(names)],
         "next": None,
     }
-    files = {f"outputs/{n}/file/": Told(200, FILES[name]) for n, name in enumerate(names)}
-    routes(server, [details()], **{f"runs/{ID}/outputs/": Told(200, listed), **files})
+    files = {f"outputs/{n}/file/": Reply(200, FILES[name]) for n, name in enumerate(names)}
+    routes(server, [details()], **{f"runs/{ID}/outputs/": Reply(200, listed), **files})
     return Run(portal, details("succeeded", kind="mock")).results
 
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 import weir
-from tests.client.portal_double import Told, double, problem
+from tests.client.portal_double import Reply, double, problem
 from tests.memory import holders
 from weir import errors
 from weir.transport import MOST_JSON, Transport, origin_of
@@ -37,7 +37,7 @@ def portal(server, slept):
 
 
 def test_a_call_says_who_calls_and_with_what(server, portal):
-    server.say(Told(200, {"name": "Weir"}))
+    server.say(Reply(200, {"name": "Weir"}))
     assert portal.get("") == {"name": "Weir"}
     assert portal.get("datasets/", state="published", owner=None) == {"name": "Weir"}
     first, second = server.asked
@@ -53,7 +53,7 @@ def test_a_call_says_who_calls_and_with_what(server, portal):
 def test_bytes_are_sent_again_after_a_failure_and_not_kept(server, portal, slept):
     """Sent without an idempotency key, as parts of files are. httpx's requests wait for the garbage collector."""
     size = 123_457
-    server.say(problem(503, "busy"), Told(drop=True), Told(204))
+    server.say(problem(503, "busy"), Reply(drop=True), Reply(204))
     gc.collect()
     gc.disable()
     try:
@@ -71,7 +71,7 @@ def test_bytes_are_sent_again_after_a_failure_and_not_kept(server, portal, slept
 
 def test_what_is_made_is_made_once(server, portal, slept):
     server.say(
-        problem(503, "busy"), Told(drop=True), Told(201, {"id": 1}, {"Location": "/api/v1/requests/1/"})
+        problem(503, "busy"), Reply(drop=True), Reply(201, {"id": 1}, {"Location": "/api/v1/requests/1/"})
     )
     made = portal.create("requests/", {"dataset": "wages"}, wait=60)
     assert (made.status, made.content) == (201, {"id": 1})
@@ -83,7 +83,7 @@ def test_what_is_made_is_made_once(server, portal, slept):
 
 
 def test_acting_without_a_key_is_never_repeated(server, portal, slept):
-    for answer in (problem(503, "busy"), Told(drop=True)):
+    for answer in (problem(503, "busy"), Reply(drop=True)):
         server.say(answer)
         with pytest.raises((errors.PortalFailed, errors.Unreachable)):
             portal.post("runs/1/cancel/")
@@ -103,10 +103,10 @@ def test_reading_is_repeated_three_times_with_longer_and_longer_pauses(server, p
 
 
 def test_a_busy_portal_is_asked_again_when_it_says(server, portal, slept):
-    server.say(Told(429, problem(429, "too_many").body, {"Retry-After": "7"}), Told(200, {}))
+    server.say(Reply(429, problem(429, "too_many").body, {"Retry-After": "7"}), Reply(200, {}))
     assert portal.post("budgets/1/price/", {}).status == 200
     assert slept == [7.0]
-    server.say(Told(429, problem(429, "too_many").body, {"Retry-After": "3600"}))
+    server.say(Reply(429, problem(429, "too_many").body, {"Retry-After": "3600"}))
     with pytest.raises(errors.TooManyCalls):
         portal.get("me/")
     assert len(server.asked) == 1
@@ -170,13 +170,13 @@ def test_a_used_up_budget_says_how_much_is_missing(server, portal):
 
 
 def test_a_server_in_front_of_the_portal_answers_in_plain_text(server, portal):
-    server.say(Told(413, b"Request body too large", {"Content-Type": "text/plain"}))
+    server.say(Reply(413, b"Request body too large", {"Content-Type": "text/plain"}))
     with pytest.raises(weir.TooLarge, match="Request body too large"):
         portal.post("requests/")
-    server.say(Told(502, b"<html>Bad gateway</html>"))
+    server.say(Reply(502, b"<html>Bad gateway</html>"))
     with pytest.raises(weir.PortalFailed, match="The portal answered with 502"):
         portal.get("me/")
-    server.say(Told(200, b"<html>A page</html>"))
+    server.say(Reply(200, b"<html>A page</html>"))
     with pytest.raises(weir.PortalFailed, match="did not answer in JSON"):
         portal.get("me/")
 
@@ -184,21 +184,21 @@ def test_a_server_in_front_of_the_portal_answers_in_plain_text(server, portal):
 def test_an_answer_without_end_is_not_read_to_its_end(server, portal, monkeypatch, tmp_path):
     monkeypatch.setattr("weir.transport.MOST_JSON", 2**20)
     assert MOST_JSON == 64 * 2**20
-    server.say(Told(200, b'"' + b"a" * 2**21 + b'"'))
+    server.say(Reply(200, b'"' + b"a" * 2**21 + b'"'))
     with pytest.raises(weir.PortalFailed, match="more than 1 MB"):
         portal.get("me/")
-    server.say(Told(500, b"a" * 2**21))
+    server.say(Reply(500, b"a" * 2**21))
     with pytest.raises(weir.PortalFailed, match="more than 1 MB"):
         portal.download("outputs/1/file/", tmp_path / "file.csv")
-    server.say(Told(200, gzip.compress(b'"' + b"a" * 2**24 + b'"'), {"Content-Encoding": "gzip"}))
+    server.say(Reply(200, gzip.compress(b'"' + b"a" * 2**24 + b'"'), {"Content-Encoding": "gzip"}))
     with pytest.raises(weir.PortalFailed, match="more than 1 MB"):
         portal.get("me/")
 
 
 def test_redirects_are_not_followed(server, portal):
     with double() as other:
-        other.say(Told(200, {}))
-        server.say(Told(302, None, {"Location": f"{other.address}/api/v1/me/"}))
+        other.say(Reply(200, {}))
+        server.say(Reply(302, None, {"Location": f"{other.address}/api/v1/me/"}))
         with pytest.raises(weir.WeirError, match="Sign in with that address"):
             portal.get("me/")
         assert other.asked == []
@@ -206,27 +206,27 @@ def test_redirects_are_not_followed(server, portal):
 
 def test_lists_go_on_at_the_portals_own_paths_alone(server, portal):
     server.say(
-        Told(200, {"items": [1, 2], "next": "/api/v1/datasets/?cursor=x"}),
-        Told(200, {"items": [3], "next": None}),
+        Reply(200, {"items": [1, 2], "next": "/api/v1/datasets/?cursor=x"}),
+        Reply(200, {"items": [3], "next": None}),
     )
     assert list(portal.items("datasets/", limit=2)) == [1, 2, 3]
     assert [each.path for each in server.asked] == ["/api/v1/datasets/?limit=2", "/api/v1/datasets/?cursor=x"]
     for elsewhere in ("https://evil.example/", "//evil.example/", "evil"):
-        server.say(Told(200, {"items": [1], "next": elsewhere}))
+        server.say(Reply(200, {"items": [1], "next": elsewhere}))
         with pytest.raises(weir.WeirError, match="not its own"):
             list(portal.items("datasets/"))
 
 
 def test_changes_say_what_was_read(server, portal):
-    server.say(Told(200, {"title": "new"}))
+    server.say(Reply(200, {"title": "new"}))
     assert portal.patch("datasets/1/", {"title": "new"}, '"abc"') == {"title": "new"}
     assert (server.asked[0].method, server.asked[0].headers["if-match"]) == ("PATCH", '"abc"')
-    server.say(Told(204))
+    server.say(Reply(204))
     assert portal.delete("uploads/1/") is None
 
 
 def test_numbers_that_json_does_not_have_are_not_sent(server, portal):
-    server.say(Told(200, {}))
+    server.say(Reply(200, {}))
     with pytest.raises(ValueError, match="JSON"):
         portal.post("budgets/1/price/", {"error": float("nan")})
     assert server.asked == []
@@ -234,12 +234,12 @@ def test_numbers_that_json_does_not_have_are_not_sent(server, portal):
 
 def test_a_download_is_complete_or_not_there(server, portal, tmp_path):
     target = tmp_path / "answer.csv"
-    server.say(Told(200, b"a,b\n1,2\n", {"Content-Type": "text/csv"}))
+    server.say(Reply(200, b"a,b\n1,2\n", {"Content-Type": "text/csv"}))
     assert portal.download("outputs/1/file/", target).read_bytes() == b"a,b\n1,2\n"
     server.say(problem(410, "gone"))
     with pytest.raises(weir.Gone):
         portal.download("outputs/1/file/", tmp_path / "other.csv")
-    server.say(Told(200, b"abc", {"Content-Length": "100"}))
+    server.say(Reply(200, b"abc", {"Content-Length": "100"}))
     with pytest.raises(weir.Unreachable):
         portal.download("outputs/1/file/", tmp_path / "other.csv")
     assert [path.name for path in tmp_path.iterdir()] == ["answer.csv"]
@@ -250,7 +250,7 @@ def test_events_say_which_object_has_changed(server, portal):
         b'retry: 2000\n\n: still here\n\nevent: changed\ndata: {"kind": "run", "id": "1"}\n\n'
         b'event: changed\ndata: {"kind": "answer", "id": "2"}\n\n'
     )
-    server.say(Told(200, stream, {"Content-Type": "text/event-stream"}))
+    server.say(Reply(200, stream, {"Content-Type": "text/event-stream"}))
     assert list(portal.events("run:1", "answer:2")) == [("", ""), ("run", "1"), ("answer", "2")]
     assert server.asked[0].path == "/api/v1/events/?about=run%3A1%2Canswer%3A2"
 
@@ -284,7 +284,7 @@ def test_a_certificate_that_is_not_trusted_is_tried_once(slept, monkeypatch):
 def test_what_is_for_this_machine_passes_through_no_proxy(server, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
-    server.say(Told(200, {"name": "Weir"}))
+    server.say(Reply(200, {"name": "Weir"}))
     portal = Transport(server.address, TOKEN)
     assert portal.get("") == {"name": "Weir"}
     portal.close()

@@ -52,7 +52,7 @@ def _signing(verb: Callable[..., argparse.ArgumentParser]) -> None:
     )
     login.add_argument("url", nargs="?", metavar="URL")
     how = login.add_mutually_exclusive_group()
-    how.add_argument("--device", action="store_true", help="sign in anew, even if a token is kept")
+    how.add_argument("--device", action="store_true", help="sign in again, even if a token is kept")
     how.add_argument("--token-stdin", action="store_true", help="read a token that you made on the portal")
     logout = verb("logout", signing.logout, "Forget the token. Revoke it on the portal to make it invalid.")
     logout.add_argument("url", nargs="?", metavar="URL")
