@@ -74,9 +74,10 @@ class Answer:
 
     async def send(self, send: Send, *extra: tuple[bytes, bytes], status: int | None = None) -> None:
         """Send it on, without the header that is for this module alone."""
-        headers = [(name, value) for name, value in self.start["headers"] if name.lower() != HEADER]
-        await send({**self.start, "status": status or self.start["status"], "headers": [*headers, *extra]})
-        await send({"type": "http.response.body", "body": self.content})
+        headers = [*self.start["headers"], *extra]
+        sending = _without_header(send)
+        await sending({**self.start, "status": status or self.start["status"], "headers": headers})
+        await sending({"type": "http.response.body", "body": self.content})
 
 
 class Live:

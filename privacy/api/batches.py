@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -87,10 +86,6 @@ class AskedBatch:
     @property
     def pk(self) -> UUID:
         return self.batch.pk
-
-    @property
-    def created_at(self) -> datetime:
-        return self.batch.created_at
 
     @property
     def live_keys(self) -> str:
