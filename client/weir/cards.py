@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from typing import Any
 
 from weir.declarations import TableSpec
 
@@ -106,13 +107,18 @@ def _visible(content: str) -> str:
     )
 
 
+def called(value: Any) -> Any:
+    """Return what the object of a reference is called. Other values stay as they are, such as parameters."""
+    if not isinstance(value, Mapping) or "id" not in value:
+        return value
+    return next((value[name] for name in ("title", "name", "number", "id") if value.get(name)), "")
+
+
 def brief(value: object) -> str:
     """A value of the portal's JSON for people: names of objects, times to the minute, numbers to four digits."""
+    value = called(value)
     if isinstance(value, Mapping):
-        named = value.get("title") or value.get("name")
-        return str(named or ", ".join(f"{name} = {each!r}" for name, each in value.items()))[
-            :SHOWN_CHARACTERS
-        ]
+        return ", ".join(f"{name} = {each!r}" for name, each in value.items())[:SHOWN_CHARACTERS]
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

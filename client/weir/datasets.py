@@ -14,7 +14,6 @@ from weir.errors import NoSuchName, NotFound, NotOffered
 from weir.owning import OwnerVerbs
 from weir.scopes import Scope
 from weir.tables import Table
-from weir.things import called
 from weir.transport import Transport
 
 MOST_LISTED = 1000
@@ -153,7 +152,7 @@ class Dataset(OwnerVerbs, BudgetVerbs):
 
     def _repr_html_(self) -> str:
         shown = ("title", "summary", "state", "owner", "revision", "terms")
-        pairs = [(name, called(self.details[name])) for name in shown if self.details.get(name)]
+        pairs = [(name, self.details[name]) for name in shown if self.details.get(name)]
         budget = [("budget used", f"{self._budget['share_used']:.1%}")] if self._budget else []
         tables = [("tables", listed(self._tables))] if self._tables else []
         return cards.facts(self.name, [*pairs, *budget, *tables])

@@ -10,7 +10,7 @@ from typing import Any
 
 from weir import cards
 from weir.results import Results, read
-from weir.things import Thing, called
+from weir.things import Thing
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ class Release(Thing):
         return self._act("recall", {"reason": reason})
 
     def __repr__(self) -> str:
-        return f"Release: {called(self.details['request'])}, {self.state}"
+        return f"Release: {cards.called(self.details['request'])}, {self.state}"
 
     def _decided(self, decision: str, comment: str) -> Release:
         return self._act("decide", {"decision": decision, "comment": comment})

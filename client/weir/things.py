@@ -62,7 +62,7 @@ class Thing:
 
     @property
     def _facts(self) -> list[tuple[str, object]]:
-        return [(name, called(self.details[name])) for name in self.shown if self.details.get(name)]
+        return [(name, self.details[name]) for name in self.shown if self.details.get(name)]
 
 
 T = TypeVar("T", bound=Thing)
@@ -103,10 +103,3 @@ def checked_id(text: str) -> str:
         raise NotFound(
             f"“{str(text)[:80]}” is not an id. Ids look like 0a1b2c3d-… and are listed by iterating."
         ) from None
-
-
-def called(value: Any) -> Any:
-    """Return what the object of a reference is called. Other values stay as they are."""
-    if not isinstance(value, Mapping):
-        return value
-    return next((value[name] for name in ("title", "name", "number", "id") if value.get(name)), "")

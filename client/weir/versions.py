@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from weir import cards
 from weir.runs import Run
-from weir.things import Thing, Things, called, checked_id
+from weir.things import Thing, Things, checked_id
 
 if TYPE_CHECKING:
     from weir.transport import Transport
@@ -182,4 +182,4 @@ class Version(Thing):
         return cards.facts(repr(self), self._facts, cards.code(self.code), cards.sentences(said))
 
     def __repr__(self) -> str:
-        return f"Version: {self.number} of {called(self.details['request'])}"
+        return f"Version: {self.number} of {cards.called(self.details['request'])}"

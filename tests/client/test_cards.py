@@ -137,12 +137,13 @@ def test_a_version_shows_its_code_and_the_verdicts():
     said = {"verdict": "request_changes", "comment": "Round it.", "reviewer": {"name": "Ada"}}
     details = {
         "id": "1", "number": 2, "request": {"id": "3", "title": "Means"}, "author": {"name": "Bo"},
-        "code": "a = 1\nb = 2\n",
+        "code": "a = 1\nb = 2\n", "parameters": {"since": 1985},
         "reviews": [said, {**said, "verdict": "approve", "comment": "", "reviewer": None}], "mock_run": None,
     }  # fmt: skip
     version = Version(None, details)
     card = version._repr_html_()
     assert "   2  b = 2" in card
+    assert ["parameters", "since = 1985"] in cells(card)
     assert "Ada: request changes. Round it." in card
     assert "A reviewer: approve. " in card
     assert version.mock_run is None

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from weir.cards import called
 from weir.errors import WeirError
-from weir.things import called
 
 WIDEST = 60
 
