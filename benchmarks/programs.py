@@ -14,7 +14,7 @@ import weir
 from weir.portal import Portal
 from weir.uploads import Sent
 from weir.uploads import send as send_file
-from weir.waiting import Wait, waited
+from weir.waits import Wait, waited
 
 
 def send(portal: Portal, dataset: str, path: str) -> Iterator[object]:

@@ -11,7 +11,7 @@ from weir.results import Results
 from weir.runs import Run
 from weir.things import Thing
 from weir.versions import Thread, Version, threads_of
-from weir.waiting import Wait, waited
+from weir.waits import Wait, waited
 
 UNDECIDED = frozenset({"submitted", "in_review"})
 INSTEAD = {

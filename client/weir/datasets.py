@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from weir import cards
-from weir.asking import Online, Written
 from weir.budgets import Budget, BudgetVerbs
 from weir.declarations import listed, nearest, table_from_json
 from weir.errors import NoSuchName, NotFound, NotOffered
-from weir.owning import OwnerVerbs
+from weir.online import Online, Written
+from weir.ownership import OwnerVerbs
 from weir.scopes import Scope
 from weir.tables import Table
 from weir.transport import Transport

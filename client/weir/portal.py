@@ -9,10 +9,10 @@ from typing import Any
 
 from weir import limits
 from weir.answers import Answer
-from weir.asking import answer_of
 from weir.coderequests import CodeRequest
 from weir.datasets import Dataset, Datasets
 from weir.inbox import Inbox
+from weir.online import answer_of
 from weir.releases import Release
 from weir.results import plain_name
 from weir.runs import Run

@@ -9,7 +9,7 @@ from weir.errors import Gone, NotOffered, Refused, RunFailed
 from weir.releases import Output, Release
 from weir.results import Results
 from weir.things import Thing
-from weir.waiting import Wait, waited
+from weir.waits import Wait, waited
 
 ENDED = frozenset({"succeeded", "failed", "cancelled"})
 UNDECIDED = frozenset({"held", "checking"})

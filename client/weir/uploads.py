@@ -21,7 +21,7 @@ from weir.private_files import folder, save
 from weir.progress import Progress
 from weir.things import Thing
 from weir.transport import Transport
-from weir.waiting import Wait, waited
+from weir.waits import Wait, waited
 
 CHUNK = 4 * 2**20
 SUFFIXES = (".csv", ".parquet")

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from weir import cards
-from weir.owning import PrivateTable
+from weir.ownership import PrivateTable
 from weir.prices import Price
 from weir.releases import Output, Preview
 from weir.sources import Source

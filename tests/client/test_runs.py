@@ -11,7 +11,7 @@ import pytest
 import weir
 from runner.contract import CloseCode
 from tests.client.portal_double import Reply, double, problem
-from weir import waiting
+from weir import waits
 from weir.releases import Release
 from weir.results import Picture
 from weir.runs import REASONS, Run
@@ -85,7 +85,7 @@ def test_ctrl_c_leaves_the_run_alone_and_says_how_to_come_back(server, portal, m
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(waiting, "_looks", interrupted)
+    monkeypatch.setattr(waits, "_looks", interrupted)
     with pytest.raises(KeyboardInterrupt):
         Run(portal, details()).wait()
     assert f"Come back to it with portal.runs['{ID}']" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from typing import Any
 
 from weir.coderequests import CodeRequest
 from weir.command.printed import Printed, UsageError, facts, table
-from weir.command.signing import portal_of
+from weir.command.session import portal_of
 from weir.errors import NotFound
 from weir.portal import Portal
 from weir.runs import Run

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from weir.command import asking, lane, signing
+from weir.command import data, lane, session
 from weir.command.printed import Printed
 from weir.version import VERSION
 
@@ -48,27 +48,27 @@ def _shared() -> argparse.ArgumentParser:
 
 def _signing(verb: Callable[..., argparse.ArgumentParser]) -> None:
     login = verb(
-        "login", signing.login, "Sign in to a portal by a code that you type there, and keep the token."
+        "login", session.login, "Sign in to a portal by a code that you type there, and keep the token."
     )
     login.add_argument("url", nargs="?", metavar="URL")
     how = login.add_mutually_exclusive_group()
     how.add_argument("--device", action="store_true", help="sign in again, even if a token is kept")
     how.add_argument("--token-stdin", action="store_true", help="read a token that you made on the portal")
-    logout = verb("logout", signing.logout, "Forget the token. Revoke it on the portal to make it invalid.")
+    logout = verb("logout", session.logout, "Forget the token. Revoke it on the portal to make it invalid.")
     logout.add_argument("url", nargs="?", metavar="URL")
-    verb("whoami", signing.whoami, "Show who you are on the portal, and what your token allows.")
-    verb("inbox", signing.inbox, "List what waits for you.")
+    verb("whoami", session.whoami, "Show who you are on the portal, and what your token allows.")
+    verb("inbox", session.inbox, "List what waits for you.")
 
 
 def _asking(verb: Callable[..., argparse.ArgumentParser]) -> None:
-    listed = verb("datasets", asking.datasets, "List the datasets that you may see, or describe one.")
+    listed = verb("datasets", data.datasets, "List the datasets that you may see, or describe one.")
     listed.add_argument("name", nargs="?", metavar="NAME")
-    mock = verb("mock", asking.mock, "Download the mock data of a dataset as Parquet files.")
+    mock = verb("mock", data.mock, "Download the mock data of a dataset as Parquet files.")
     mock.add_argument("name", metavar="NAME")
     mock.add_argument("-o", "--output", default=".", metavar="DIR")
     query = verb(
         "query",
-        asking.query,
+        data.query,
         "Ask a question within your budget, once you have confirmed its price.",
     )
     query.add_argument("name", metavar="NAME")
@@ -80,10 +80,10 @@ def _asking(verb: Callable[..., argparse.ArgumentParser]) -> None:
     terms.add_argument("--share", type=float, help="what the answer may cost, as a part of your budget")
     query.add_argument("--price", action="store_true", help="only show the price")
     query.add_argument("--yes", action="store_true", help="ask without confirming the price")
-    verb("budgets", asking.budgets, "List your budgets, and those of your datasets.")
+    verb("budgets", data.budgets, "List your budgets, and those of your datasets.")
     upload = verb(
         "upload",
-        asking.upload,
+        data.upload,
         "Send a CSV or Parquet file to the draft of your dataset, or continue to.",
     )
     upload.add_argument("name", metavar="NAME")

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from weir.asking import Written
 from weir.command.printed import Printed, UsageError, facts, table
-from weir.command.signing import portal_of
+from weir.command.session import portal_of
 from weir.datasets import Dataset
 from weir.errors import NotOffered
+from weir.online import Written
 from weir.results import plain_name
 
 TERMS = ("error", "epsilon", "share")
