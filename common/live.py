@@ -6,6 +6,9 @@ from channels.layers import get_channel_layer
 
 from common import commit
 
+LATELY = 10
+"""Seconds for which a change is remembered, so that a page younger than that is fetched again only if it must be."""
+
 
 def group(key: str) -> str:
     """Return the channel layer's name for a key such as `run:<uuid>`."""

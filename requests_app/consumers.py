@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
@@ -28,6 +29,8 @@ TOO_MANY = 4429
 QUESTIONS = Turns(at_once=4, each=1, waiting=20_000, each_waiting=10_000)
 """All sockets share one database connection: people take turns, however many sockets they have."""
 WAIT_SECONDS = 30.0
+SLACK = 0.5
+"""Seconds added to a page's age, as its clock begins a little after the browser asked for it."""
 _open: Counter[UUID] = Counter()
 
 
@@ -111,18 +114,36 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             content = plain_json.loads(text_data)
         except ValueError:
             return
-        keys = content.get("watch") if isinstance(content, dict) else None
-        for key in keys[:WATCHED] if isinstance(keys, list) else []:
+        if not isinstance(content, dict) or not isinstance(content.get("watch"), list):
+            return
+        added = []
+        for key in content["watch"][:WATCHED]:
             if isinstance(key, str) and len(key) < 64 and len(self.watched) < WATCHED and self.asked < ASKED:
                 self.asked += 1
-                await self._watch(key)
-
-    async def _watch(self, key: str) -> None:
-        """Watch a key, and report a change at once: there may have been one since the page was rendered."""
-        if key not in self.watched and await self._may_watch(key):
-            self.watched.add(key)
-            await self.channel_layer.group_add(group_of(key), self.channel_name)
+                if await self._watch(key):
+                    added.append(key)
+        for key in await self._changed_since(added, content.get("age")):
             await self.send_json({"changed": key})
+
+    async def _watch(self, key: str) -> bool:
+        """Watch a key from now on; return False if that is done already or not allowed."""
+        if key in self.watched or not await self._may_watch(key):
+            return False
+        self.watched.add(key)
+        await self.channel_layer.group_add(group_of(key), self.channel_name)
+        return True
+
+    async def _changed_since(self, keys: list[str], age: object) -> list[str]:
+        """Return the keys that may have changed since the page, `age` seconds old, was asked for.
+
+        A page that does not know its age, or is older than the memory of changes, is told of all.
+        """
+        if not keys or not isinstance(age, int | float) or not 0 <= age <= live.LATELY - SLACK:
+            return keys
+        lately = await sync_to_async(self.channel_layer.had_message, thread_sensitive=False)(
+            map(group_of, keys), within=age + SLACK
+        )
+        return [key for key in keys if group_of(key) in lately]
 
     async def _may_watch(self, key: str) -> bool:
         return await self._ask(may_watch, self.user_pk, key)

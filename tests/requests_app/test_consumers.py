@@ -1,5 +1,6 @@
 """The live socket: groups only for what its person may see, asked again each time; it ends with the session."""
 
+import asyncio
 from importlib import import_module
 from uuid import uuid4
 
@@ -174,3 +175,31 @@ async def test_a_socket_watches_a_bounded_number_of_keys(monkeypatch):
     await socket.send_json_to({"watch": [f"request:{item.pk}"]})
     assert await socket.receive_nothing(timeout=NOTHING_COMES)
     await socket.disconnect()
+
+
+async def told(socket, *, age, key):
+    """What a socket that begins to watch is told, for a page of that age."""
+    await socket.send_json_to({"watch": [key], "age": age})
+    heard = [] if await socket.receive_nothing(timeout=NOTHING_COMES) else [await socket.receive_json_from()]
+    await socket.disconnect()
+    return heard
+
+
+async def test_a_page_younger_than_the_last_change_is_told_nothing():
+    item = await sync_to_async(make.code_request)(at="submitted")
+    key = f"request:{item.pk}"
+    await asyncio.sleep(consumers.SLACK + 0.5)
+    assert await told(await socket_of(item.author), age=0.1, key=key) == []
+    await sync_to_async(live.changed)("request", item.pk)
+    assert await told(await socket_of(item.author), age=0.1, key=key) == [{"changed": key}]
+    await asyncio.sleep(consumers.SLACK + 0.5)
+    assert await told(await socket_of(item.author), age=3, key=key) == [{"changed": key}]
+    assert await told(await socket_of(item.author), age=0.1, key=key) == []
+
+
+@pytest.mark.parametrize("age", [None, "0", -1, live.LATELY, 1e300, [0.1]], ids=str)
+async def test_a_page_that_does_not_know_its_age_is_told_of_all(age):
+    person = await sync_to_async(make.scientist)()
+    dataset = await sync_to_async(make.dataset)()
+    await sync_to_async(make.grant)(dataset, person)
+    assert await told(await socket_of(person), age=age, key=f"dataset:{dataset.pk}") != []

@@ -14,8 +14,7 @@ const isOpen = () => socket?.readyState === WebSocket.OPEN
 
 function refresh(element) {
   if (!element.isConnected) return
-  const typing = element.contains(document.activeElement) && document.activeElement.matches('input, textarea, select, .cm-content')
-  if (typing || document.querySelector('dialog[open]')) return later(element, 1000)
+  if (document.querySelector('dialog[open]')) return later(element, 1000)
   htmx.trigger(element, 'changed')
 }
 
@@ -25,7 +24,7 @@ function later(element, wait = DEBOUNCE) {
 }
 
 function watch() {
-  if (isOpen() && keys().length) socket.send(JSON.stringify({ watch: keys() }))
+  if (isOpen() && keys().length) socket.send(JSON.stringify({ watch: keys(), age: performance.now() / 1000 }))
 }
 
 function connect() {
@@ -58,19 +57,6 @@ async function leaveIfSignedOut() {
 function poll() {
   if (document.visibilityState === 'visible' && !isOpen()) elements().forEach(refresh)
 }
-
-// Keep <details> open when their fragment is replaced.
-const nameOf = (details) => details.id || details.querySelector('summary').textContent.trim()
-let unfolded = []
-document.addEventListener('htmx:beforeSwap', ({ detail }) => {
-  if (detail.target.dataset.live) unfolded = [...detail.target.querySelectorAll('details[open]')].map(nameOf)
-})
-document.addEventListener('htmx:afterSettle', () => {
-  for (const details of document.querySelectorAll('[data-live] details')) {
-    if (unfolded.includes(nameOf(details))) details.open = true
-  }
-  unfolded = []
-})
 
 let watched = ''
 document.addEventListener('htmx:afterSettle', () => {
