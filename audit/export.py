@@ -11,7 +11,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 
 from audit.models import Entry
-from audit.queries import addresses
+from audit.queries import addresses, receiver_of
 from common import spreadsheets
 
 BATCH = 1000
@@ -27,6 +27,7 @@ COLUMNS = (
     "dataset_id",
     "person_id",
     "person",
+    "receiver",
     "changes",
     "detail",
     "hash",
@@ -49,6 +50,7 @@ def _row(entry: Entry, people: dict[str, str]) -> list[object]:
     values = {name: getattr(entry, name) for name in COLUMNS if hasattr(entry, name)}
     values |= {
         "person": people.get(entry.person_id, ""),
+        "receiver": receiver_of(entry, people),
         "at": entry.at.isoformat(),
         "changes": json.dumps(entry.changes, ensure_ascii=False, sort_keys=True),
         "detail": json.dumps(entry.detail, ensure_ascii=False, sort_keys=True),

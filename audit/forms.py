@@ -18,7 +18,7 @@ class SearchForm(forms.Form):
     since = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}))
     received = forms.BooleanField(
-        label="Only what somebody received: releases, downloads and recalls", required=False
+        label="Only what somebody received: files, answers, logs, rows", required=False
     )
 
     def __init__(self, *args: Any, datasets: dict[str, str], kinds: list[str], **kwargs: Any) -> None:

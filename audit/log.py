@@ -8,6 +8,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from audit import chain
+from audit.actions import ACTIONS
 from audit.models import Entry
 
 
@@ -33,8 +34,11 @@ def record(
 
     `changes` maps a field to (old, new). `detail` must be something that auditors may read: ids, counts and names,
     never private rows. A model whose text they may not read has an `audit_label`.
-    Raises RuntimeError outside a transaction: an unlogged change must not be possible.
+    Raises RuntimeError outside a transaction: an unlogged change must not be possible. Raises ValueError for an action
+    that `audit.actions` does not list.
     """
+    if action not in ACTIONS:
+        raise ValueError(f"Add {action!r} to audit/actions.py, and say who receives something by it.")
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("audit.log.record() must run inside the transaction it documents.")
     now = timezone.now()

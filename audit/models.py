@@ -9,6 +9,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.module_loading import import_string
 
+from audit.actions import ACTIONS, Action, Receiver
+
 if TYPE_CHECKING:
     from accounts.models import User
 
@@ -83,15 +85,51 @@ class Entry(models.Model):
         return "Weir" if self.actor.endswith(SYSTEM_DOMAIN) else self.actor
 
     @property
+    def words(self) -> str:
+        """What happened, in words. Entries may be older than the list of actions."""
+        return ACTIONS.get(self.action, Action(self.action)).words
+
+    @property
+    def receiver(self) -> Receiver:
+        """Who received something derived from the dataset by this."""
+        return ACTIONS.get(self.action, Action(self.action)).receiver
+
+    @property
+    def kind_of_object(self) -> str:
+        """What its object is, in words."""
+        return OBJECTS.get(self.object_type, self.object_type)
+
+    @property
     def changes_in_words(self) -> list[tuple[str, str, str]]:
         """(field, old, new) of each change, as text for pages."""
-        return [(name, _in_words(old), _in_words(new)) for name, (old, new) in self.changes.items()]
+        return [
+            (FIELDS.get(name, name.replace("_", " ")), _in_words(old), _in_words(new))
+            for name, (old, new) in self.changes.items()
+        ]
+
+
+OBJECTS = {
+    "accessrequest": "request for access",
+    "accesstoken": "access token",
+    "codeenvironment": "code environment",
+    "coderequest": "request",
+    "datasetreviewer": "reviewer",
+    "devicesignin": "sign-in of a program",
+    "grant": "access",
+    "ledgerline": "charge",
+    "topup": "top-up",
+    "user": "person",
+}
+"""The names of models that are not the words of the pages."""
+FIELDS = {"mu": "size (μ)"}
 
 
 def _in_words(value: object) -> str:
     """Format a recorded value for people."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
     if isinstance(value, list):
         value = ", ".join(map(str, value))
     return "nothing" if value in (None, "") else str(value)

@@ -1,14 +1,17 @@
 """Page queries of the audit log. Pages are cut by entry, not by offset, so the last one is as fast as the first."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
+from audit.actions import RECEIVED, Receiver
 from audit.models import Entry
 
 if TYPE_CHECKING:
@@ -16,9 +19,6 @@ if TYPE_CHECKING:
 
 PER_PAGE = 50
 WORDS = 5
-
-# The actions by which something derived from a dataset reached somebody, or was recalled.
-RECEIVED = ("release.release", "release.recall", "output.download", "output.download_held", "log.download")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +58,30 @@ class Page:
     newer: UUID | None = None
     people: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def lines(self) -> list[tuple[Entry, str]]:
-        """Each entry with the address of the person it concerns; "" if that is who acted."""
-        return [(each, self._concerned(each)) for each in self.entries]
+    def lines(self, reader: "User") -> list["Line"]:
+        """The entries with what their rows in the list lead to and whom they name."""
+        address: Callable[[Entry, User], str] = import_string(settings.AUDIT_LINKS)
+        return [
+            Line(each, address(each, reader), self._concerned(each), receiver_of(each, self.people))
+            for each in self.entries
+        ]
 
     def _concerned(self, entry: Entry) -> str:
+        """Return the address of the person whom an entry concerns; "" if that is who acted."""
         return "" if entry.person_id == entry.actor_id else self.people.get(entry.person_id, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An entry in a list."""
+
+    entry: Entry
+    url: str
+    """The page of its object, or ""."""
+    concerned: str
+    """The address of the person whom it concerns, unless they did it themselves."""
+    receiver: str
+    """The address of the person who received something derived from the dataset."""
 
 
 def readable(user: "User") -> QuerySet[Entry]:
@@ -136,6 +153,17 @@ def addresses(ids: Iterable[str]) -> dict[str, str]:
     """Return {person's id: address}, taken from what each did last; people who never acted are missing."""
     acted = Entry.objects.filter(actor_id__in=[pk for pk in ids if pk]).order_by("actor_id", "-id")
     return dict(acted.distinct("actor_id").values_list("actor_id", "actor"))
+
+
+def receiver_of(entry: Entry, people: Mapping[str, str]) -> str:
+    """Return the address of who received something by this entry; `people` are the addresses of those concerned."""
+    match entry.receiver:
+        case Receiver.ACTOR:
+            return entry.who
+        case Receiver.PERSON:
+            return people.get(entry.person_id, "")
+        case Receiver.NOBODY:
+            return ""
 
 
 def action_kinds(scope: QuerySet[Entry]) -> list[str]:

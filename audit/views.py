@@ -2,10 +2,12 @@
 
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.http import urlencode
+from django.utils.module_loading import import_string
 from django.views.decorators.http import require_POST, require_safe
 
 from audit import chain, queries, services
@@ -28,6 +30,7 @@ def entries(request: UserRequest) -> HttpResponse:
     context = {
         "form": form,
         "page": page,
+        "lines": page.lines(request.user),
         "search": wanted,
         "query": urlencode(wanted.shown()),
         "hidden": wanted.shown(),
@@ -45,6 +48,7 @@ def entry(request: UserRequest, pk: UUID) -> HttpResponse:
         "entry": item,
         "link": link,
         "sound": link is not None and chain.link(link.previous, item.payload) == link.hash,
+        "url": import_string(settings.AUDIT_LINKS)(item, request.user),
         "dataset": queries.dataset_names(scope).get(item.dataset_id, ""),
     }
     return render(request, "audit/entry.html", context)

@@ -104,6 +104,7 @@ NAVIGATION = "portal.navigation.items"
 DEMO_PEOPLE = "portal.demo.people.shown"
 DEMO_DOMAIN = "demo.weir.example"  # accounts of this domain cannot sign in outside the demo
 AUDIT_SCOPE = "datasets.rules.audited_dataset_ids"
+AUDIT_LINKS = "portal.audit_links.address"
 
 # Storage. Connections are not persistent: under ASGI each thread would keep one until Postgres refuses more.
 DATABASES = {"default": env.database("DATABASE_URL")}

@@ -144,6 +144,10 @@ class LedgerLine(models.Model):
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.units}"
 
+    @property
+    def audit_label(self) -> str:
+        return f"Budget of {self.budget}"
+
     def mask(self, size: int) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
         return np.unpackbits(np.frombuffer(bytes(self.cells), dtype=np.uint8), count=size).astype(np.bool_)
 

@@ -36,7 +36,10 @@ def _release(request: UserRequest, pk: UUID) -> Release:
 
 @require_safe
 def check(request: UserRequest, pk: UUID) -> HttpResponse:
+    """Show the output check to those who may read outputs. The others' page of a release is that of its run."""
     release = _release(request, pk)
+    if request.user.oversees:
+        return redirect("requests:run", release.run_id)
     require(rules.may_read_output, request.user, release.run)
     return show(request, "requests/check", _page(request, release))
 

@@ -28,7 +28,7 @@ State = CodeRequest.State
 
 @require_safe
 def listing(request: UserRequest) -> HttpResponse:
-    visible = CodeRequest.objects.visible_to(request.user)
+    visible = CodeRequest.objects.known_to(request.user)
     datasets = Dataset.objects.filter(pk__in=visible.order_by().values("dataset"))
     form = FilterForm(request.GET, datasets=datasets)
     form.full_clean()

@@ -6,13 +6,16 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.models import User
 from accounts.signin.reauthentication import confirmed_recently
 from common.access import require
 from common.http import UserRequest, found
 from common.pages import show
-from requests_app import queries, rules, services
+from requests_app import queries, rules, services, visibility
 from requests_app.forms import ReasonForm
-from requests_app.models import Worker
+from requests_app.models import Run, Worker
+
+RUNS_SHOWN = 50
 
 
 @require_safe
@@ -25,10 +28,17 @@ def _page(request: UserRequest, form: ReasonForm) -> dict[str, object]:
     return {
         "workers": queries.workers(),
         "queue": queries.queue_length(),
+        "runs": _live_runs(request.user),
         "pause": queries.pause(),
         "manage_refusal": rules.may_manage_workers(request.user),
         "reason_form": form,
     }
+
+
+def _live_runs(user: User) -> list[Run]:
+    """Return the runs that wait or are executed, the oldest first, as people see them who read no logs."""
+    runs = Run.objects.visible_to(user).live().select_related("request__dataset", "version")
+    return [visibility.redacted(run, reads_log=False) for run in runs.order_by("created_at")[:RUNS_SHOWN]]
 
 
 @require_POST

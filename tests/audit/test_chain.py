@@ -33,7 +33,7 @@ def write(count: int, *, by: User) -> list[Entry]:
     for number in range(count):
         with transaction.atomic():
             entries.append(
-                log.record("test.written", by=by, on=by, changes={"n": (number, number + 1)}, ü="ß")
+                log.record("workers.pause", by=by, on=by, changes={"n": (number, number + 1)}, ü="ß")
             )
     return entries
 
@@ -66,14 +66,14 @@ def test_the_database_refuses_changes(table: str, statement: str) -> None:
 def test_an_entry_outside_a_transaction_is_impossible() -> None:
     user = make.user()
     with pytest.raises(RuntimeError, match="inside the transaction"):
-        log.record("test.written", by=user, on=user)
+        log.record("workers.pause", by=user, on=user)
 
 
 @in_database
 def test_an_undone_transaction_leaves_no_entry_and_no_link() -> None:
     user = make.user()
     with transaction.atomic():
-        log.record("test.written", by=user, on=user)
+        log.record("workers.pause", by=user, on=user)
         transaction.set_rollback(True)
     write(1, by=user)
     assert (Entry.objects.count(), Link.objects.count(), verify().fault) == (1, 1, "")
@@ -154,7 +154,7 @@ def test_a_row_slipped_in_past_the_chain_is_found() -> None:
     user = make.user()
     write(2, by=user)
     with as_somebody_with_the_database():
-        slipped = log.record("test.slipped", by=user, on=user)
+        slipped = log.record("workers.resume", by=user, on=user)
     assert (verify().bad_entry, verify().fault) == (slipped.pk, "it is not part of the chain")
 
 
@@ -192,8 +192,8 @@ def test_concurrent_writers_make_one_chain() -> None:
         try:
             for _ in range(each):
                 with transaction.atomic():
-                    log.record("test.written", by=user, on=user)
-                    log.record("test.written", by=user, on=user)
+                    log.record("workers.pause", by=user, on=user)
+                    log.record("workers.pause", by=user, on=user)
         finally:
             connection.close()
 
@@ -211,7 +211,7 @@ def test_a_fork_of_the_chain_is_impossible() -> None:
     user = make.user()
     entries = write(2, by=user)
     with as_somebody_with_the_database():
-        extra = log.record("test.forked", by=user, on=user)
+        extra = log.record("workers.resume", by=user, on=user)
     insert = "INSERT INTO audit_link (entry_id, previous, hash) VALUES (%s, %s, %s)"
     with pytest.raises(IntegrityError, match="previous"):
         sql(insert, extra.pk, entries[1].link.previous, "0" * 64)

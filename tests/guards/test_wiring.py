@@ -31,7 +31,7 @@ def test_there_are_tasks_and_none_keeps_results():
     ] == []
 
 
-@pytest.mark.parametrize("name", ["EXECUTOR", "NAVIGATION", "AUDIT_SCOPE"])
+@pytest.mark.parametrize("name", ["EXECUTOR", "NAVIGATION", "AUDIT_SCOPE", "AUDIT_LINKS"])
 def test_what_is_named_by_its_path_can_be_imported(name: str):
     assert callable(import_string(getattr(settings, name)))
 

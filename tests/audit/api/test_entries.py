@@ -27,14 +27,14 @@ def _no_calls_yet() -> None:
     rates.counts.clear()
 
 
-def entry(by: User, action: str = "test.done", **fields: Any) -> Entry:
+def entry(by: User, action: str = "workers.pause", **fields: Any) -> Entry:
     with transaction.atomic():
         return log.record(action, by=by, on=fields.pop("on", by), **fields)
 
 
 def listed(client: Client, headers: dict[str, str], query: str = "") -> set[UUID]:
     items = client.get(f"{LIST}?limit=200&{query}", headers=headers).json()["items"]
-    return {UUID(item["id"]) for item in items if item["action"].startswith(("test.", "release."))}
+    return {UUID(item["id"]) for item in items if item["action"].startswith(("workers.", "release."))}
 
 
 def exported(client: Client, headers: dict[str, str], query: str = "") -> list[dict[str, str]]:
@@ -42,7 +42,7 @@ def exported(client: Client, headers: dict[str, str], query: str = "") -> list[d
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
     text = b"".join(answer.streaming_content).decode()
     rows = csv.DictReader(io.StringIO(text))
-    return [row for row in rows if row["action"].startswith(("test.", "release."))]
+    return [row for row in rows if row["action"].startswith(("workers.", "release."))]
 
 
 @pytest.mark.parametrize("role", [*Role, None])
@@ -66,11 +66,11 @@ def test_each_role_reads_its_part(client: Client, role: Role | None):
 def test_an_entry_says_what_happened_and_no_running_number(client: Client):
     reader = make.auditor()
     made = entry(reader, changes={"limit": (1, 2)}, note="because")
-    item = client.get(f"{LIST}?action=test.", headers=bearer(reader, "audit")).json()["items"][0]
+    item = client.get(f"{LIST}?action=workers.", headers=bearer(reader, "audit")).json()["items"][0]
     assert item == {
         "id": str(made.key),
         "at": made.at.isoformat().replace("+00:00", "Z"),
-        "action": "test.done",
+        "action": "workers.pause",
         "actor": {"id": str(reader.pk), "name": reader.email},
         "object": {"id": str(reader.pk), "type": "user", "name": str(reader)},
         "dataset": None,
@@ -85,7 +85,7 @@ def test_an_entry_says_what_happened_and_no_running_number(client: Client):
 def test_an_entry_has_the_hash_of_its_link(client: Client):
     reader = make.auditor()
     made = entry(reader)
-    item = client.get(f"{LIST}?action=test.", headers=bearer(reader, "audit")).json()["items"][0]
+    item = client.get(f"{LIST}?action=workers.", headers=bearer(reader, "audit")).json()["items"][0]
     assert item["hash"] == Entry.objects.get(pk=made.pk).link.hash  # type: ignore[attr-defined]
 
 
@@ -103,9 +103,9 @@ def test_a_token_for_some_datasets_reads_about_them_alone(client: Client):
 def test_the_filters_are_those_of_the_page(client: Client):
     reader, other = make.auditor(), make.scientist(email="mei@weir.example")
     dataset = make.dataset()
-    by_other = entry(other, "test.asked").key
-    about = entry(reader, "test.decided", person_id=other.pk).key
-    on = entry(reader, "test.made", on=dataset, dataset_id=dataset.pk).key
+    by_other = entry(other, "workers.pause").key
+    about = entry(reader, "workers.resume", person_id=other.pk).key
+    on = entry(reader, "workers.resume", on=dataset, dataset_id=dataset.pk).key
     released = entry(reader, "release.release").key
     headers = bearer(reader, "audit")
     today, tomorrow = timezone.now().date(), timezone.now().date() + timedelta(days=1)
@@ -114,10 +114,10 @@ def test_the_filters_are_those_of_the_page(client: Client):
         for query in (
             "person=mei@",
             f"person={other.pk}",
-            f"dataset={dataset.pk}&action=test.",
-            f"object={dataset.pk}&action=test.",
-            "text=decided",
-            "action=test.made",
+            f"dataset={dataset.pk}&action=workers.",
+            f"object={dataset.pk}&action=workers.",
+            "text=resume",
+            "action=workers.pause",
             "received=true",
             f"since={tomorrow}",
             f"since={today}&until={today}",
@@ -128,8 +128,8 @@ def test_the_filters_are_those_of_the_page(client: Client):
         {by_other, about},
         {on},
         {on},
-        {about},
-        {on},
+        {about, on},
+        {by_other},
         {released},
         set(),
         {by_other, about, on, released},
@@ -149,10 +149,10 @@ def test_a_filter_that_is_not_right_is_refused(client: Client, query: str):
 def test_pages_follow_each_other_though_entries_are_of_one_moment(client: Client):
     reader = make.auditor()
     with transaction.atomic():
-        keys = {log.record("test.done", by=reader, on=reader).key for _ in range(7)}
+        keys = {log.record("workers.pause", by=reader, on=reader).key for _ in range(7)}
     headers = bearer(reader, "audit")
     seen: list[UUID] = []
-    path = f"{LIST}?limit=3&action=test."
+    path = f"{LIST}?limit=3&action=workers."
     while path:
         page = client.get(path, headers=headers).json()
         seen += [UUID(item["id"]) for item in page["items"]]

@@ -100,7 +100,7 @@ def test_the_owner_looks_at_private_rows_and_that_is_on_record(client):
     page = get(client, dataset.owner, "rows", table.pk).content.decode()
     assert "31337.0" in page
     activity = get(client, dataset.owner, "activity", dataset.pk).content.decode()
-    assert "rows.view" in activity
+    assert "Looked at private rows" in activity
 
 
 @pytest.mark.parametrize("who", ["scientist", "admin", "auditor", "owner", "reviewer", "granted"])

@@ -174,7 +174,7 @@ def test_an_admin_sees_that_a_run_is_there_and_no_code_and_no_output(as_: As) ->
     assert "Succeeded" in seen
     assert [word for word in ("remarkable", "A purpose of one", "result.json") if word in seen] == []
     assert admin.get(url("review", newest(item))).status_code == 404
-    assert admin.get(url("check", Release.objects.get())).status_code == 403
+    assert admin.get(url("check", Release.objects.get())).headers["Location"] == url("run", run)
     assert admin.get(url("output", Output.objects.get())).status_code == 404
     assert admin.post(url("revoke", item), {"reason": "A complaint."}).status_code == 302
     assert lane.fresh(item).state == "revoked"
