@@ -8,13 +8,13 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from weir import cards
 from weir.errors import NoSuchName, NotOffered
 from weir.readings import Reading
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import pandas as pd
     import pyarrow as pa
 
