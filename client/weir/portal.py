@@ -1,4 +1,4 @@
-"""A portal, as one person: datasets, questions, code for review, what waits for them, and a limit on what is spent."""
+"""A portal, as one person: datasets, questions, code for review, what waits, what happened, and a limit on spending."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from weir import limits
 from weir.answers import Answer
+from weir.audit import AuditLog
 from weir.coderequests import CodeRequest
 from weir.datasets import Dataset, Datasets
 from weir.inbox import Inbox
@@ -57,6 +58,7 @@ class Portal:
         self.transport, self.me, self._quiet = transport, dict(person), quiet
         self.datasets = Datasets(transport, str(person["id"]), quiet=quiet)
         self.answers = Answers(transport)
+        self.audit = AuditLog(transport, self.datasets)
         self.requests = Things(transport, "requests/", self._request)
         self.runs = Things(transport, "runs/", lambda found: Run(transport, found, quiet=quiet))
         self.releases = Things(transport, "releases/", lambda found: Release(transport, found, quiet=quiet))
