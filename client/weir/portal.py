@@ -14,6 +14,7 @@ from weir.coderequests import CodeRequest
 from weir.datasets import Dataset, Datasets
 from weir.inbox import Inbox
 from weir.online import answer_of
+from weir.people import Person
 from weir.releases import Release
 from weir.results import plain_name
 from weir.runs import Run
@@ -59,6 +60,7 @@ class Portal:
         self.datasets = Datasets(transport, str(person["id"]), quiet=quiet)
         self.answers = Answers(transport)
         self.audit = AuditLog(transport, self.datasets)
+        self.people = Things(transport, "people/", lambda found: Person(transport, found))
         self.requests = Things(transport, "requests/", self._request)
         self.runs = Things(transport, "runs/", lambda found: Run(transport, found, quiet=quiet))
         self.releases = Things(transport, "releases/", lambda found: Release(transport, found, quiet=quiet))

@@ -114,6 +114,19 @@ def test_an_auditor_notes_the_head_that_the_command_takes(cast: SimpleNamespace)
 
 
 @pytest.mark.slow
+def test_an_auditor_reads_who_has_which_role(cast: SimpleNamespace):
+    with signed_in(cast.live, (cast.auditor, READER), (cast.owner, READER)) as (auditor, owner):
+        (found,) = auditor.people.where(role="auditor")
+        assert (found.id, found.name, found.email, found.roles, found.state) == (
+            str(cast.auditor.pk), cast.auditor.name, cast.auditor.email, ["auditor"], "active",
+        )  # fmt: skip
+        assert auditor.people[found.id].refresh().details == found.details
+        assert all(word in found._repr_html_() for word in (found.name, found.email, "auditor"))
+        with pytest.raises(NotFound):
+            list(owner.people)
+
+
+@pytest.mark.slow
 def test_the_command_lists_and_exports(cast: SimpleNamespace, tmp_path: Path, monkeypatch: Any, capsys: Any):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("WEIR_PORTAL", cast.live.url)

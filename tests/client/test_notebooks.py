@@ -108,6 +108,7 @@ def the_reviewer_has_decided():
 
 def the_auditor_has_found_who_received_what(auditor: Executed):
     received = f"release.release Release of Union wage premium, year by year for {people.MEI.email}"
+    assert f"{people.VIKTOR.name}  suspended  scientist" in auditor.said("people")
     assert received in auditor.said("received")
     assert "approved version 1" in auditor.said("history")
     assert "def main(" in auditor.said("code")
