@@ -51,6 +51,7 @@ def _row(entry: Entry, people: dict[str, str]) -> list[object]:
     values |= {
         "person": people.get(entry.person_id, ""),
         "receiver": receiver_of(entry, people),
+        "actor": entry.who,
         "at": entry.at.isoformat(),
         "changes": json.dumps(entry.changes, ensure_ascii=False, sort_keys=True),
         "detail": json.dumps(entry.detail, ensure_ascii=False, sort_keys=True),

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.module_loading import import_string
 
+from audit import chain
 from audit.actions import ACTIONS, Action, Receiver
 
 if TYPE_CHECKING:
@@ -151,3 +152,8 @@ class Link(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position}: {self.hash[:12]}"
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether the hash is that of the entry's text and the hash before it."""
+        return chain.link(self.previous, self.entry.payload) == self.hash

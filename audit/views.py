@@ -10,8 +10,8 @@ from django.utils.http import urlencode
 from django.utils.module_loading import import_string
 from django.views.decorators.http import require_POST, require_safe
 
-from audit import chain, queries, services
 from audit import export as export_files
+from audit import queries, services
 from audit.forms import SearchForm
 from audit.models import Entry
 from common.heavy_views import computing
@@ -43,11 +43,9 @@ def entry(request: UserRequest, pk: UUID) -> HttpResponse:
     """Show one entry: what changed, and whether its link in the chain is valid."""
     scope = queries.readable(request.user)
     item = found(scope.select_related("link"), key=pk)
-    link = getattr(item, "link", None)
     context = {
         "entry": item,
-        "link": link,
-        "sound": link is not None and chain.link(link.previous, item.payload) == link.hash,
+        "link": getattr(item, "link", None),
         "url": import_string(settings.AUDIT_LINKS)(item, request.user),
         "dataset": queries.dataset_names(scope).get(item.dataset_id, ""),
     }

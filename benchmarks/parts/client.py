@@ -93,7 +93,7 @@ def starting(port: int, rounds: int) -> Iterator[Measure]:
     dataset = made_datasets.dataset()
     env = surroundings(port, dataset.owner)
     login = f"import os, weir; weir.login(os.environ['WEIR_PORTAL']).datasets['{dataset.name}']"
-    codes = [f"{WITHOUT_EXTRAS}; {code}" for code in ("import numpy", "import weir", login)]
+    codes = [f"{WITHOUT_EXTRAS}; {code}" for code in ("import numpy", "import numpy, weir", login)]
     steps = [partial(run, sys.executable, "-c", code, env=env) for code in codes]
     for step in steps:
         step()

@@ -9,11 +9,8 @@ mock: 26.8543 (mean of wage.clip(0, 40) where year > 1984, in wages)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from weir import numpy_names
-from weir.answers import Answer, MockAnswer
-from weir.columns import Column, Condition
 from weir.errors import (
     BudgetExceeded,
     CannotBeBounded,
@@ -36,13 +33,7 @@ from weir.errors import (
     Unreachable,
     WeirError,
 )
-from weir.limits import spending
-from weir.questions import Question, Questions
-from weir.tables import Table
 from weir.version import VERSION
-
-if TYPE_CHECKING:
-    from weir.signin import login, logout
 
 __version__ = VERSION
 
@@ -50,13 +41,31 @@ __all__ = [
     "Answer", "BudgetExceeded", "CannotBeBounded", "ClientTooOld", "Column", "Condition", "Conflict", "Denied",
     "DifferentRows", "Gone", "InvalidRequest", "MockAnswer", "NotFound", "NotOffered", "NotPrivate", "NotSignedIn",
     "PortalFailed", "Question", "Questions", "Refused", "RunFailed", "Stale", "Table", "TooLarge", "TooManyCalls",
-    "Unreachable", "WeirError", "__version__", "login", "logout", "numpy_names", "spending",
+    "Unreachable", "WeirError", "__version__", "login", "logout", "spending",
 ]  # fmt: skip
 
+if TYPE_CHECKING:
+    from weir.answers import Answer, MockAnswer
+    from weir.columns import Column, Condition
+    from weir.limits import spending
+    from weir.questions import Question, Questions
+    from weir.signin import login, logout
+    from weir.tables import Table
+else:
+    # What takes long to import is imported when it is first used.
+    _HOMES = {
+        "Answer": "answers", "Column": "columns", "Condition": "columns", "MockAnswer": "answers",
+        "Question": "questions", "Questions": "questions", "Table": "tables", "login": "signin", "logout": "signin",
+        "spending": "limits",
+    }  # fmt: skip
 
-def __getattr__(name: str) -> Any:
-    if name in {"login", "logout"}:
-        from weir import signin  # noqa: PLC0415 -- what needs no portal is imported without it
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'weir' has no attribute {name!r}")
+        from importlib import import_module  # noqa: PLC0415 -- rarely needed
 
-        return getattr(signin, name)
-    raise AttributeError(f"module 'weir' has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(f"weir.{_HOMES[name]}"), name)
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from weir import grammar as g
 from weir import operands, registry
@@ -15,6 +14,8 @@ from weir.questions import Question, Questions
 from weir.readings import Reading
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from weir.columns import Column
 
 NOT_GROUPED = (

@@ -8,13 +8,14 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from weir import cards
 from weir.errors import NoSuchName, NotOffered
+from weir.frames import data_frame
 from weir.readings import Reading
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import pandas as pd
     import pyarrow as pa
 
@@ -152,11 +153,7 @@ class Answer(np.lib.mixins.NDArrayOperatorsMixin):
 
     def to_pandas(self) -> pd.DataFrame:
         """Return a DataFrame, indexed by the groups. Needs pandas."""
-        try:
-            import pandas as pd  # noqa: PLC0415 -- optional
-        except ImportError as missing:
-            raise NotOffered("pandas is not installed. Install it, or use .to_arrow().") from missing
-        frame = pd.DataFrame(self._columns())
+        frame = data_frame(self._columns())
         by = list(self.result["by"])
         return frame.set_index(by) if by else frame
 

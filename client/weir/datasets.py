@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weir import cards
 from weir.budgets import Budget, BudgetVerbs
@@ -12,14 +12,15 @@ from weir.declarations import listed, nearest, table_from_json
 from weir.errors import NoSuchName, NotFound, NotOffered
 from weir.online import Online, Written
 from weir.ownership import OwnerVerbs
-from weir.scopes import Scope
-from weir.tables import Table
 from weir.transport import Transport
+
+if TYPE_CHECKING:
+    from weir.tables import Table
 
 MOST_LISTED = 1000
 
 
-class Tables(Mapping[str, Table]):
+class Tables(Mapping[str, "Table"]):
     """The tables of a dataset, by name."""
 
     def __init__(self, tables: Mapping[str, Table]) -> None:
@@ -89,6 +90,9 @@ class Dataset(OwnerVerbs, BudgetVerbs):
     def tables(self) -> Tables:
         """The tables that are published, as your budget lets you ask about them."""
         if self._tables is None:
+            from weir.scopes import Scope  # noqa: PLC0415 -- what needs no questions is done without them
+            from weir.tables import Table  # noqa: PLC0415 -- the same
+
             declared = self._own_budget.get("tables") or self.declared
             source = self.source
             specs = [table_from_json(each) for each in declared]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -182,5 +181,7 @@ def listed(names: Iterable[str], most: int = 12) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean …?" for a name that was probably misspelt, otherwise nothing."""
+    import difflib  # noqa: PLC0415 -- it is needed for mistakes alone
+
     found = difflib.get_close_matches(name, list(known), n=1)
     return f" Did you mean “{found[0]}”?" if found else ""

@@ -1,11 +1,24 @@
-"""Tables of other libraries, as Parquet files."""
+"""Tables of other libraries: theirs as Parquet files, and ours as theirs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weir.errors import NotOffered
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def data_frame(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+    """Return a DataFrame of columns by name. Raises NotOffered without pandas."""
+    try:
+        import pandas as pd  # noqa: PLC0415 -- optional
+    except ImportError as missing:
+        raise NotOffered("pandas is not installed. Install it, or use .to_arrow().") from missing
+    return pd.DataFrame(dict(columns))
 
 
 def write_parquet(frame: Any, to: Path) -> None:

@@ -13,13 +13,13 @@ from weir.declarations import TableSpec
 from weir.errors import NotOffered, PortalFailed, Refused, WeirError
 from weir.prices import Price, Prices
 from weir.progress import Progress
-from weir.questions import Question, Questions
 from weir.readings import Reading
-from weir.scopes import TermsByName
 from weir.transport import Transport
 
 if TYPE_CHECKING:
     from weir.mock.rows import MockRows
+    from weir.questions import Question, Questions
+    from weir.scopes import TermsByName
 
 WAIT = 20
 MOST_WAITS = 5000

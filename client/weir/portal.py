@@ -1,4 +1,4 @@
-"""A portal, as one person: datasets, questions, code for review, what waits for them, and a limit on what is spent."""
+"""A portal, as one person: datasets, questions, code for review, what waits, what happened, and a limit on spending."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Any
 
 from weir import limits
 from weir.answers import Answer
+from weir.audit import AuditLog
 from weir.coderequests import CodeRequest
 from weir.datasets import Dataset, Datasets
 from weir.inbox import Inbox
 from weir.online import answer_of
+from weir.people import Person
 from weir.releases import Release
 from weir.results import plain_name
 from weir.runs import Run
@@ -57,6 +59,8 @@ class Portal:
         self.transport, self.me, self._quiet = transport, dict(person), quiet
         self.datasets = Datasets(transport, str(person["id"]), quiet=quiet)
         self.answers = Answers(transport)
+        self.audit = AuditLog(transport, self.datasets)
+        self.people = Things(transport, "people/", lambda found: Person(transport, found))
         self.requests = Things(transport, "requests/", self._request)
         self.runs = Things(transport, "runs/", lambda found: Run(transport, found, quiet=quiet))
         self.releases = Things(transport, "releases/", lambda found: Release(transport, found, quiet=quiet))

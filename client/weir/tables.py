@@ -7,7 +7,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from weir import cards, words
+from weir import (
+    cards,
+    numpy_names,  # noqa: F401 -- it says what NumPy's functions do with columns
+    words,
+)
 from weir import grammar as g
 from weir.columns import Column, named
 from weir.declarations import TableSpec, listed, nearest, table_from_json

@@ -160,18 +160,18 @@ class Transport:
         finally:
             body.content = b""  # httpx's requests are freed by the garbage collector alone
 
-    def download(self, path: str, to: Path) -> Path:
-        """Write a file that the portal sends. The file is complete, or not there."""
-        for attempt in range(TRIES - 1):
+    def download(self, path: str, to: Path, *, method: str = "GET", **query: str) -> Path:
+        """Write a file that the portal sends. The file is complete, or not there. A POST, which acts, is sent once."""
+        for attempt in range(TRIES - 1 if method == "GET" else 0):
             with contextlib.suppress(Dropped):
-                return self._downloaded(path, to)
+                return self._downloaded(method, path, to, query)
             self.sleep(_pause(attempt))
-        return self._downloaded(path, to)
+        return self._downloaded(method, path, to, query)
 
-    def _downloaded(self, path: str, to: Path) -> Path:
+    def _downloaded(self, method: str, path: str, to: Path, query: Mapping[str, str]) -> Path:
         part = to.with_name(f"{to.name}.{secrets.token_hex(4)}.part")
         try:
-            with self._opened("GET", path) as reply, part.open("wb") as file:
+            with self._opened(method, path, params=query or None) as reply, part.open("wb") as file:
                 self._check(reply)
                 for chunk in reply.iter_bytes():
                     file.write(chunk)

@@ -1,5 +1,7 @@
 """Every notebook of the docs runs whole on the demo, as it is, for its person."""
 
+import csv
+import io
 import json
 import tempfile
 import time
@@ -13,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from django.core.management import call_command
 
+from audit.verification import verify
 from datasets.models import Dataset
 from portal.demo import people
 from privacy.models import Budget
@@ -27,6 +30,7 @@ ROLES = {
     "scientist": (people.YUSUF, AUTHOR),
     "owner": (people.TOMAS, (*OWNER, "budgets")),
     "reviewer": (people.PRIYA, ("read", "review")),
+    "auditor": (people.JONAS, ("read", "audit")),
 }
 
 
@@ -47,6 +51,7 @@ def test_each_notebook_runs_on_the_demo(live: SimpleNamespace, transactional_db:
     the_scientist_has_answers_and_files(executed["scientist"])
     the_owner_has_published_and_promised(executed["owner"])
     the_reviewer_has_decided()
+    the_auditor_has_found_who_received_what(executed["auditor"])
 
 
 def review(ingrid: Portal, running: Future[Any]) -> None:
@@ -99,3 +104,19 @@ def the_reviewer_has_decided():
     assert states["Regional wages"] == CodeRequest.State.CHANGES_REQUESTED
     release = Release.objects.get(run__request__title="Returns to schooling, 1987")
     assert release.state == Release.State.RELEASED
+
+
+def the_auditor_has_found_who_received_what(auditor: Executed):
+    received = f"release.release Release of Union wage premium, year by year for {people.MEI.email}"
+    assert f"{people.VIKTOR.name}  suspended  scientist" in auditor.said("people")
+    assert received in auditor.said("received")
+    assert "approved version 1" in auditor.said("history")
+    assert "def main(" in auditor.said("code")
+    assert "Number of people by occupation 13.2% spent" in auditor.said("ledger")
+    assert "'received': '1'" in auditor.said("export")
+    lines = list(csv.DictReader(io.StringIO((auditor.folder / "received.csv").read_text())))
+    assert people.MEI.email in {line["person"] for line in lines}
+    is_intact, head = auditor.said("proof").split()
+    position, _, digest = head.partition(":")
+    assert is_intact == "True"
+    assert verify(position=int(position), head=digest).fault == ""

@@ -39,7 +39,9 @@ def faults(text: str) -> list[str]:
 
 
 def test_there_is_a_notebook_for_each_role_that_uses_the_client():
-    assert notebooks() == [f"docs/notebooks/{role}.ipynb" for role in ("owner", "reviewer", "scientist")]
+    assert notebooks() == [
+        f"docs/notebooks/{role}.ipynb" for role in ("auditor", "owner", "reviewer", "scientist")
+    ]
 
 
 @pytest.mark.parametrize("name", notebooks())

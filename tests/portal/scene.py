@@ -145,11 +145,18 @@ def _people(cast) -> None:
     make.worker()
 
 
+NAMED_BY = {"Entry": "key"}
+"""What names an object in addresses, if that is not its primary key."""
+
+
 def _ids() -> dict[str, list[str]]:
     models = {model.__name__: model for model in apps.get_models()}
     rows = {
         word: models[kind]._default_manager.order_by(AGE.get(kind, "created_at"))
         for word, kind in KINDS.items()
     }
-    found = {word: [str(pk) for pk in each.values_list("pk", flat=True)] for word, each in rows.items()}
+    found = {
+        word: [str(pk) for pk in each.values_list(NAMED_BY.get(KINDS[word], "pk"), flat=True)]
+        for word, each in rows.items()
+    }
     return {**found, "hashes": list(Version.objects.values_list("sha256", flat=True))}

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from weir.command import data, lane, session
+from weir.command import audit, data, lane, session
 from weir.command.printed import Printed
 from weir.version import VERSION
 
@@ -33,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     _signing(verb)
     _asking(verb)
     _lane(verb)
+    _auditing(verb)
     return top
 
 
@@ -119,3 +120,17 @@ def _lane(verb: Callable[..., argparse.ArgumentParser]) -> None:
     result = verb("result", lane.result, "Download the results of a request or run, or an answer.")
     result.add_argument("id", metavar="ID")
     result.add_argument("-o", "--output", default=".", metavar="DIR")
+
+
+def _auditing(verb: Callable[..., argparse.ArgumentParser]) -> None:
+    listed = verb(
+        "audit", audit.audit, "List the newest entries of the audit log, or write all that match to a file."
+    )
+    listed.add_argument("name", nargs="?", metavar="NAME", help="of a dataset")
+    listed.add_argument("--received", action="store_true", help="only releases, downloads and recalls")
+    listed.add_argument("--text", help="words in the action, the object or the actor")
+    listed.add_argument("--person", help="their id, or a part of the actor's address")
+    listed.add_argument("--action", help="how the action begins: run., run.start")
+    listed.add_argument("--since", metavar="DAY", help="the first day, in UTC")
+    listed.add_argument("--until", metavar="DAY", help="the last day, in UTC")
+    listed.add_argument("-o", "--output", metavar="FILE.csv", help="where to write all entries that match")

@@ -2,10 +2,12 @@
 
 import csv
 import io
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pgtrigger
 import pytest
 from django.db import transaction
 from django.test import Client
@@ -71,6 +73,8 @@ def test_an_entry_says_what_happened_and_no_running_number(client: Client):
         "id": str(made.key),
         "at": made.at.isoformat().replace("+00:00", "Z"),
         "action": "workers.pause",
+        "words": "Paused all runs",
+        "receiver": "",
         "actor": {"id": str(reader.pk), "name": reader.email},
         "object": {"id": str(reader.pk), "type": "user", "name": str(reader)},
         "dataset": None,
@@ -79,6 +83,56 @@ def test_an_entry_says_what_happened_and_no_running_number(client: Client):
         "detail": {"note": "because"},
         "hash": "",
     }
+
+
+def test_an_entry_names_whom_it_concerns(client: Client, django_assert_max_num_queries: Callable[..., Any]):
+    reader, known, silent = make.auditor(), make.scientist(), make.scientist()
+    entry(known)
+    for concerned in (known, known, silent):
+        entry(reader, "workers.resume", person_id=concerned.pk)
+    headers = bearer(reader, "audit")
+    client.get(LIST, headers=headers)
+    with django_assert_max_num_queries(4):  # the token, the roles, the entries, the addresses
+        items = client.get(f"{LIST}?action=workers.resume", headers=headers).json()["items"]
+    assert [item["person"] for item in items] == [
+        {"id": str(silent.pk), "name": ""},
+        *[{"id": str(known.pk), "name": known.email}] * 2,
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_entry_has_its_place_in_the_chain(client: Client):
+    reader, person = make.auditor(), make.scientist()
+    first, second = entry(person), entry(person)
+    read = client.get(f"{LIST}{second.key}/", headers=bearer(reader, "audit")).json()
+    line = client.get(f"{LIST}?action=workers.", headers=bearer(reader, "audit")).json()["items"][0]
+    link: Any = Entry.objects.get(pk=second.pk).link
+    assert read == {
+        **line,
+        "is_intact": True,
+        "place": {"position": link.position, "previous": link.previous},
+    }
+    assert link.previous == Entry.objects.get(pk=first.pk).link.hash  # type: ignore[attr-defined]
+    own = client.get(f"{LIST}{second.key}/", headers=bearer(person, "audit")).json()
+    assert (own["is_intact"], own["place"]) == (True, None)
+    problem(client.get(f"{LIST}{second.key}/", headers=bearer(make.owner(), "audit")), 404, "not_found")
+    problem(client.get(f"{LIST}{second.key}/", headers=bearer(reader)), 403, "token_scope")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_entry_that_was_changed_is_not_intact(client: Client):
+    reader = make.auditor()
+    made = entry(reader)
+    with pgtrigger.ignore("audit.Entry:entry_is_append_only"):
+        Entry.objects.filter(pk=made.pk).update(payload="{}")
+    read = client.get(f"{LIST}{made.key}/", headers=bearer(reader, "audit")).json()
+    assert read["is_intact"] is False
+
+
+def test_an_entry_joins_the_chain_at_commit(client: Client):
+    reader = make.auditor()
+    read = client.get(f"{LIST}{entry(reader).key}/", headers=bearer(reader, "audit")).json()
+    assert (read["hash"], read["is_intact"], read["place"]) == ("", None, None)
 
 
 @pytest.mark.django_db(transaction=True)
