@@ -7,11 +7,26 @@ from typing import Any
 DEPTH = 130
 """The most levels of nested lists and objects: a few more than the deepest question has."""
 
+FAULTS = {
+    "Expecting property name": "a name in double quotes is expected here",
+    "Expecting value": "a value is expected here, such as a number or a text in double quotes",
+    "Expecting ',' delimiter": "a comma is missing before this",
+    "Expecting ':' delimiter": "a colon is missing before this",
+    "Extra data": "there is more text after the end of the value",
+    "Illegal trailing comma": "this comma is one too many",
+    "Invalid": "a text contains a character that has to be written with a backslash, or a wrong one after a backslash",
+    "Unterminated string": "the text that begins here has no closing quote",
+}
+"""What Python's messages say, in the words of somebody who writes JSON by hand."""
+
 
 def loads(text: str | bytes) -> Any:
-    """Parse a JSON text. Raises ValueError also for what Python can read and Postgres cannot store."""
+    """Parse a JSON text. Raises ValueError, which says where, also for what Python reads and Postgres cannot store."""
     try:
         value = json.loads(text)
+    except json.JSONDecodeError as bad:
+        what = next((words for start, words in FAULTS.items() if bad.msg.startswith(start)), "this cannot be read")
+        raise ValueError(f"line {bad.lineno}, column {bad.colno}: {what}") from bad
     except RecursionError as deep:
         raise ValueError(f"it has more than {DEPTH} levels") from deep
     check(value)

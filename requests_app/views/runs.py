@@ -33,6 +33,7 @@ def cancel(request: UserRequest, pk: UUID) -> HttpResponse:
     run = found(Run.objects.visible_to(request.user), pk=pk)
     services.cancel_run(run, by=request.user)
     if run.kind == Run.Kind.MOCK:
+        # The panel of the editor then fetches itself: a request that follows a redirect is a GET with htmx's headers.
         return redirect("requests:edit", run.request_id)
     return redirect("requests:run", pk)
 

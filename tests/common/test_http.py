@@ -23,7 +23,7 @@ def test_an_object_is_read() -> None:
     ("body", "why"),
     [
         (b'{"a": "%s"}' % (b"x" * 100), "longer than 100 bytes"),
-        (b"epsilon=1", "is not JSON: Expecting value"),
+        (b"epsilon=1", "is not JSON: line 1, column 1: a value is expected"),
         (b'{"a": NaN}', "is not JSON: it contains NaN"),
         (b'{"a": "\xff"}', r"is not JSON\. Send"),
         (b"[1, 2]", "is not a JSON object"),

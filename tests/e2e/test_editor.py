@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Page, expect
 
-from requests_app.models import CodeRequest
+from requests_app.models import CodeEnvironment, CodeRequest
 from tests import make
 from tests.e2e.acting import beside, no_barriers, write_code
 
@@ -68,7 +68,7 @@ def test_findings_lead_to_their_line_and_a_failure_shows_everything(
     panel = page.locator("#mock-panel")
     expect(panel).to_contain_text("Failed", timeout=LIVE)
     expect(panel).to_contain_text("KeyError")
-    expect(panel).to_contain_text("on line 3 of your code")
+    expect(panel).to_contain_text("on line 3 of the code")
     expect(panel).to_contain_text("so far")
     no_barriers(page, "a failed trial")
 
@@ -79,3 +79,73 @@ def test_the_keyboard_leaves_the_code(open_as: Callable[..., Page], draft: CodeR
     page.keyboard.press("Escape")
     page.keyboard.press("Tab")
     expect(page.locator("#run-on-mock")).to_be_focused()
+
+
+def stored(item: CodeRequest) -> CodeRequest:
+    return beside(CodeRequest.objects.get, pk=item.pk)
+
+
+def test_wrong_parameters_stop_a_submission_and_a_mock_run(
+    open_as: Callable[..., Page], draft: CodeRequest
+) -> None:
+    page = open_as(draft.author, path(draft))
+    field = page.get_by_label("Parameters")
+    field.fill("{year: 1987}")
+    for _ in range(2):  # the second time there is nothing new to save, and still something wrong
+        page.get_by_role("button", name="Submit…").click()
+        expect(field).to_be_focused()
+        expect(page.locator("#id_parameters-live-error")).to_contain_text(
+            "line 1, column 2: a name in double quotes is expected here"
+        )
+        page.locator("#id_purpose").focus()
+    expect(field).to_have_attribute("aria-invalid", "true")
+    assert page.url.endswith(path(draft))
+    page.get_by_role("button", name="Run on mock data").click()
+    expect(field).to_be_focused()
+    expect(page.locator("#mock-panel")).to_contain_text("Not run yet")
+    assert not beside(draft.runs.exists)
+    page.reload()
+    expect(page.locator("#draft-alert")).to_contain_text("has text that was not saved")
+    page.get_by_role("button", name="Restore it").click()
+    expect(field).to_have_value("{year: 1987}")
+    field.fill('{"year": 1987}')
+    expect(page.locator("#save-state")).to_contain_text("Saved at")
+    expect(page.locator("#id_parameters-live-error")).to_be_hidden()
+    assert stored(draft).parameters == {"year": 1987}
+    page.get_by_role("button", name="Submit…").click()
+    page.wait_for_url("**/submit/")
+
+
+def test_the_environment_that_is_chosen_is_saved_and_stays(
+    open_as: Callable[..., Page], draft: CodeRequest
+) -> None:
+    beside(
+        CodeEnvironment.objects.create,
+        name="survey",
+        state="ready",
+        by=draft.author,
+        sha256="a" * 64,
+        packages={"six": "1.17.0"},
+    )
+    page = open_as(draft.author, path(draft))
+    page.get_by_label("Code environment").select_option("survey")
+    expect(page.locator("#save-state")).to_contain_text("Saved at")
+    assert stored(draft).environment == "survey"
+    page.locator("#id_purpose").fill("To know it.")
+    expect(page.locator("#save-state")).to_contain_text("Writing")
+    expect(page.locator("#save-state")).to_contain_text("Saved at")
+    assert (stored(draft).environment, stored(draft).purpose) == ("survey", "To know it.")
+
+
+def test_a_mock_run_can_be_stopped(open_as: Callable[..., Page], draft: CodeRequest) -> None:
+    page = open_as(draft.author, path(draft))
+    write_code(page, "import time\n\n\ndef main(wages):\n    time.sleep(600)\n    return 1\n")
+    page.get_by_role("button", name="Run on mock data").click()
+    panel = page.locator("#mock-panel")
+    expect(panel).to_contain_text("Running", timeout=LIVE)
+    page.locator("#id_purpose").fill("Typed meanwhile")
+    panel.get_by_role("button", name="Stop").click()
+    expect(panel).to_contain_text("Cancelled", timeout=LIVE)
+    expect(panel.get_by_role("button", name="Stop")).to_have_count(0)
+    assert page.input_value("#id_purpose") == "Typed meanwhile"
+    assert page.url.split("#")[0].endswith(path(draft))

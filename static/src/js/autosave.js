@@ -1,11 +1,11 @@
 // Saves the draft while its author types. Nothing is lost: what the portal does not accept stays in the form and in this
 // browser.
-import { same, token, warn } from './draft-alert.js'
+import { same, showErrors, token, warn } from './draft-alert.js'
 import { toast } from './toasts.js'
 
 const WAIT = 1200
 const RETRY = 8000
-const FIELDS = ['title', 'code', 'parameters', 'purpose', 'context', 'outputs']
+const FIELDS = ['title', 'code', 'parameters', 'purpose', 'context', 'outputs', 'environment']
 
 export function autosave(form, editor) {
   const state = document.getElementById('save-state')
@@ -15,6 +15,7 @@ export function autosave(form, editor) {
   let running = null
   let blocked = false
   let dirty = false
+  let wrong = false // the portal has saved everything but a field that it does not accept
 
   const typed = () => Object.fromEntries(FIELDS.map((name) => [name, form.elements[name].value]))
   const keep = () => {
@@ -43,8 +44,8 @@ export function autosave(form, editor) {
   /** Save now; true when the portal has everything. */
   async function save() {
     clearTimeout(timer)
-    if (running) { await running; return dirty ? save() : true }
-    if (!dirty || blocked) return !blocked
+    if (running) { await running; return dirty ? save() : !wrong }
+    if (!dirty || blocked) return !blocked && !wrong
     running = send()
     const done = await running
     running = null
@@ -77,16 +78,16 @@ export function autosave(form, editor) {
 
   function saved({ number: next, findings, errors, submit_refusal: refusal }) {
     number.value = next
-    if (!dirty) forget()
-    const wrong = Object.values(errors)
-    say(wrong.length ? `Saved, except: ${wrong.join(' ')}` : `Saved at ${new Date().toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })}`)
+    wrong = showErrors(form, FIELDS, errors)
+    if (!dirty && !wrong) forget()
+    say(wrong ? 'Saved, except for the field marked below' : `Saved at ${new Date().toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })}`)
     editor.mark(findings)
     const why = document.getElementById('submit-why')
     why.hidden = !refusal
     why.querySelector('span').textContent = refusal
     form.dispatchEvent(new CustomEvent('weir:saved', { bubbles: true }))
     if (dirty) later(WAIT)
-    return !wrong.length
+    return !wrong
   }
 
   function failed(text) {

@@ -1,4 +1,5 @@
 // "Run on mock data" without leaving the page: save, start the mock run, and show it in the panel below.
+import { toWrongField } from './draft-alert.js'
 import htmx from './htmx.js'
 
 export function mockRun(form, editor, drafts) {
@@ -9,7 +10,7 @@ export function mockRun(form, editor, drafts) {
     if (button.disabled) return
     button.disabled = true
     try {
-      if (!await drafts.save()) return
+      if (!await drafts.save()) return toWrongField(form)
       await htmx.ajax('POST', form.dataset.mockRun, { target: '#mock-panel', swap: 'outerHTML', values: { key: key.value } })
       key.value = crypto.randomUUID()
       document.getElementById('mock-panel').scrollIntoView({ block: 'nearest' })
@@ -22,7 +23,8 @@ export function mockRun(form, editor, drafts) {
     const then = event.submitter?.value
     event.preventDefault()
     if (then === 'run_on_mock') return start()
-    if (await drafts.save() && then === 'submit') location.assign(form.dataset.submit)
+    if (!await drafts.save()) return toWrongField(form)
+    if (then === 'submit') location.assign(form.dataset.submit)
   })
   form.addEventListener('weir:mock-run', start)
   document.addEventListener('click', (event) => {
