@@ -195,20 +195,52 @@ def test_a_key_that_was_used_for_other_questions_is_refused(budget, other):
 def test_a_key_that_was_used_for_other_prices_is_refused(budget):
     key = uuid4()
     ask(budget, COUNT, ROWS, key=key)
-    with pytest.raises(Conflict, match="another question"):
+    with pytest.raises(Conflict, match="other questions"):
         ask(budget, COUNT, ROWS, key=key, share=0.03)
 
 
-def test_a_replay_charges_nothing_in_place_of_a_stored_answer_that_is_gone(budget):
+def test_a_replay_returns_the_batch_though_a_stored_answer_in_it_is_gone(budget):
     """The stored answer was still waiting, and was given back later: to ask again needs a new key."""
     (stored,) = ask(budget, COUNT)
     key = uuid4()
-    assert ask(budget, COUNT, ROWS, key=key)[0] == stored
+    first = ask(budget, COUNT, ROWS, key=key)
+    lifecycle.give_back(stored, "No worker.")
+    before = used(budget)
+    assert ask(budget, COUNT, ROWS, key=key) == first
+    assert used(budget) == before
+
+
+def test_a_replay_charges_nothing_in_place_of_a_stored_answer_that_is_gone(budget):
+    """The first call ended after its charges, before the batch was written."""
+    (stored,) = ask(budget, COUNT)
+    key, texts = uuid4(), (COUNT, ROWS)
+    wanted = [
+        questions.Asking(quote=each, key=batches.key_of_question(key, k), text=texts[k], place=(k, 2))
+        for k, each in enumerate(quote(budget, *texts).quotes)
+    ]
+    assert questions.ask_all(budget, wanted, by=budget.scientist)[0] == stored
     lifecycle.give_back(stored, "No worker.")
     before = used(budget)
     with pytest.raises(Conflict, match="used for other questions"):
-        ask(budget, COUNT, ROWS, key=key)
+        ask(budget, *texts, key=key)
     assert used(budget) == before
+
+
+def test_a_key_of_a_batch_that_was_free_charges_no_other_questions(budget):
+    ask(budget, COUNT)
+    key = uuid4()
+    ask(budget, COUNT, key=key)
+    before = used(budget)
+    with pytest.raises(Conflict, match="used for other questions"):
+        ask(budget, ROWS, key=key)
+    assert (used(budget), Answer.objects.count()) == (before, 1)
+
+
+def test_the_same_key_returns_the_same_batch_whatever_its_numbers_are(budget):
+    """A limit without an end is the number 1e300, which the database returns as a whole number."""
+    key, text = uuid4(), "SELECT SUM(GREATEST(wage, 10)) FROM wages"
+    first = shares.batch(budget, text, key=key, share=0.02)
+    assert shares.batch(budget, text, key=key, share=0.02) == first
 
 
 def test_a_question_asked_alone_has_no_key_of_a_batch(budget):
