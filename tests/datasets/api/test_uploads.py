@@ -138,6 +138,7 @@ def test_a_chunk_with_a_wrong_sum_is_not_stored(owner: Caller, dataset: Dataset)
     [
         {"Upload-Checksum": "md5 1B2M2Y8AsgTpgAmY7PhCfg=="},
         {"Upload-Checksum": "sha256 ***"},
+        {"Upload-Checksum": "sha256 é"},
         {"Upload-Checksum": "sha256"},
         {"Upload-Offset": ""},
         {"Upload-Offset": "-1"},
