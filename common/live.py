@@ -6,6 +6,9 @@ from channels.layers import get_channel_layer
 
 from common import commit
 
+ENDED = "session.ended"
+"""The type of a message that some of a person's access has ended: of a session, a token or the account."""
+
 
 def group(key: str) -> str:
     """Return the channel layer's name for a key such as `run:<uuid>`."""
@@ -19,8 +22,8 @@ def changed(kind: str, *pks: UUID | str) -> None:
 
 
 def close_sockets(user_pk: UUID | str) -> None:
-    """Close, after commit, every WebSocket of this person."""
-    commit.after(_send, [f"user:{user_pk}"], "session.ended")
+    """Close, after commit, every WebSocket of this person. Their streams and waiting calls check their access again."""
+    commit.after(_send, [f"user:{user_pk}"], ENDED)
 
 
 def _send(keys: list[str], kind: str) -> None:

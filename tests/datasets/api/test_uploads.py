@@ -306,7 +306,9 @@ def test_the_owner_lists_uploads(owner: Caller, dataset: Dataset):
 
 def test_a_caller_who_waits_hears_of_the_upload(owner: Caller, dataset: Dataset):
     path = begin(owner, dataset)["Location"].removeprefix(ROOT)
-    assert owner.get(path, Prefer="wait=1")["Weir-Live"] == f"upload:{Upload.objects.get().pk}"
+    assert owner.get(path, Prefer="wait=1")["Weir-Live"] == (
+        f"user:{dataset.owner_id},upload:{Upload.objects.get().pk}"
+    )
     send(owner, ROOT + path, 0, files.GOOD)
     execution.read_upload(Upload.objects.get().pk)
     assert "Weir-Live" not in owner.get(path, Prefer="wait=1")
