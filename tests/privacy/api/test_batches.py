@@ -65,7 +65,7 @@ def test_a_budget_that_cannot_pay_for_all_pays_for_none(scientist, budget):
     refused = problem(scientist.post(ASKING, budget.pk, body=body), 402, "budget_exceeded")
     price = scientist.post(PRICE, budget.pk, body=body).json()
     assert refused["detail"] == price["unaffordable"]
-    assert refused["detail"].startswith("These 2 answers together would cost 120.00%")
+    assert refused["detail"].startswith("These 2 answers together would cost 1.2 times your budget")
     assert (refused["costs"], refused["left"]) == (pytest.approx(1.2, rel=1e-6), 1.0)
     assert (reserved(), budget.answers.count(), Batch.objects.count()) == (0, 0, 0)
 
