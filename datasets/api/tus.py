@@ -39,14 +39,12 @@ CHECKSUM = Header(pattern=rf"^({'|'.join(ALGORITHMS)}) {BASE64}$", required=Fals
 class OtherVersion(Refused):
     """The client speaks another version of tus, or does not say which."""
 
-    status = 412
     code = "tus_version"
 
 
 class WrongSum(Refused):
     """The bytes that arrived are not those that were sent."""
 
-    status = 460
     code = "checksum"
 
 
