@@ -155,6 +155,18 @@ def test_refusals_of_the_portal_arrive(server, site, wage):
     assert refused.value.left == 0.01
 
 
+def test_a_limit_counts_what_was_charged_though_nobody_waits_for_it(server, site, portal, wage):
+    site.made = (202, answer("pending", id="another"))
+    with portal.spending(at_most=0.1) as limit:
+        with pytest.raises(weir.NotFound):
+            wage.mean().release(error=0.5)
+        assert limit.spent == 0.04
+        site.made, site.later = (202, answer("pending")), answer("voided", share=0.0)
+        with pytest.raises(weir.Refused, match="given back"):
+            wage.mean().release(error=0.5)
+        assert limit.spent == pytest.approx(0.04)
+
+
 def test_a_limit_stops_a_loop(server, site, portal, wage):
     with portal.spending(at_most=0.1) as limit:
         wage.mean().release(error=0.5)

@@ -71,6 +71,13 @@ def test_a_limit_counts_what_several_questions_cost_together(server, site, porta
         both.release(epsilon=0.1)
         assert limit.spent == 0.06
         server.asked.clear()
-        with pytest.raises(weir.BudgetExceeded, match=r"may spend only 4\.0 % more\. Nothing was asked"):
+        site.batch_made = (202, {**batch(answer("pending")), "id": "another"})
+        site.batch_price = together(PRICE, PRICE, share=0.01)
+        with pytest.raises(weir.NotFound):
+            both.release(epsilon=0.1)
+        assert limit.spent == pytest.approx(0.07)
+        site.batch_price = together(PRICE, PRICE)
+        server.asked.clear()
+        with pytest.raises(weir.BudgetExceeded, match=r"may spend only 3\.0 % more\. Nothing was asked"):
             both.release(epsilon=0.1)
         assert paths(server) == ["POST budgets/b1/batches/price/"]
