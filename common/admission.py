@@ -22,7 +22,6 @@ EVERYBODYS = "The portal is busy at the moment."
 class Busy(Refused):
     """The portal is too busy for this now. The same request can succeed in a moment."""
 
-    status = 503
     code = "busy"
     RETRY_SECONDS = 3
 
@@ -30,7 +29,6 @@ class Busy(Refused):
 class TooMuchAtOnce(Busy):
     """This person has reached the limit on what one person may have in progress."""
 
-    status = 429
     code = "too_much_at_once"
 
 

@@ -8,6 +8,8 @@ from common import commit
 
 LATELY = 10
 """Seconds for which a change is remembered, so that a page younger than that is fetched again only if it must be."""
+ENDED = "session.ended"
+"""The type of a message that some of a person's access has ended: of a session, a token or the account."""
 
 
 def group(key: str) -> str:
@@ -22,8 +24,8 @@ def changed(kind: str, *pks: UUID | str) -> None:
 
 
 def close_sockets(user_pk: UUID | str) -> None:
-    """Close, after commit, every WebSocket of this person."""
-    commit.after(_send, [f"user:{user_pk}"], "session.ended")
+    """Close, after commit, every WebSocket of this person. Their streams and waiting calls check their access again."""
+    commit.after(_send, [f"user:{user_pk}"], ENDED)
 
 
 def _send(keys: list[str], kind: str) -> None:

@@ -25,7 +25,9 @@ def loads(text: str | bytes) -> Any:
     try:
         value = json.loads(text)
     except json.JSONDecodeError as bad:
-        what = next((words for start, words in FAULTS.items() if bad.msg.startswith(start)), "this cannot be read")
+        what = next(
+            (words for start, words in FAULTS.items() if bad.msg.startswith(start)), "this cannot be read"
+        )
         raise ValueError(f"line {bad.lineno}, column {bad.colno}: {what}") from bad
     except RecursionError as deep:
         raise ValueError(f"it has more than {DEPTH} levels") from deep

@@ -4,6 +4,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from accounts.notifications import notify
+from privacy import shares
 from privacy.models import Budget, TopUp
 
 
@@ -19,9 +20,8 @@ def budget_closed(budget: Budget, *, by: User) -> None:
 
 def budget_is_low(budget: Budget) -> None:
     """Notify the scientist and the owner that most of a budget is used."""
-    text = (
-        f"{budget.share_used:.0%} of {budget.scientist}'s budget for {budget.promise.dataset.title} is used."
-    )
+    used = shares.percent(budget.share_used)
+    text = f"{used} of {budget.scientist}'s budget for {budget.promise.dataset.title} is used."
     people = [budget.scientist, budget.promise.dataset.owner]
     notify(people, text, url=reverse("privacy:budget", args=[budget.pk]))
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from accounts.models import User
 from accounts.services import tokens
-from common.rest.problems import CODES
+from common.errors import CODES
 
 
 def bearer(person: User, *scopes: str, **fields: Any) -> dict[str, str]:

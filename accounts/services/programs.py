@@ -36,7 +36,6 @@ OPEN = 1000
 class TooManyOpen(Refused):
     """Too many programs wait for somebody to sign them in."""
 
-    status = 429
     code = "too_many"
     RETRY_SECONDS = 60
 

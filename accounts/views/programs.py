@@ -25,7 +25,6 @@ from common.rest.grants import SCOPES
 class TooManyTries(Refused):
     """This person has typed too many wrong codes."""
 
-    status = 429
     code = "too_many"
 
 

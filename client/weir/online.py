@@ -73,9 +73,9 @@ class Online:
             share = self.price_batch(asked, terms).share
             limits.check(share)
         made = self.transport.create(self._batches, _bodies(asked, terms), wait=WAIT).content
+        limits.note(share)
         again = "ask the same questions again, which costs nothing"
         found = self._waited(asked.text, f"batches/{made['id']}/", made, again)
-        limits.note(share)
         each = zip(asked.items(), found["answers"], strict=True)
         return {name: answer_of(one.text, answer, one.reading) for (name, one), answer in each}
 
@@ -91,9 +91,11 @@ class Online:
             price = self.priced(text, body, terms)
             limits.check(0.0 if price.is_free else price.share)
         made = self.transport.create(f"budgets/{self._budget}/answers/", {**body, **terms}, wait=WAIT).content
+        charged = 0.0 if made.get("stored") else float(made.get("share") or 0.0)
+        limits.note(charged)  # before the wait, which may be interrupted
         found = self._waited(text, f"answers/{made['id']}/", made, f"portal.answers[{made['id']!r}]")
-        if not made.get("stored"):
-            limits.note(float(found.get("share") or 0.0))
+        if found["state"] == "voided":
+            limits.note(-charged)
         return answer_of(text, found, reading)
 
     @property

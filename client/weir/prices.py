@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from weir import cards
-
-MANY = 10.0
-"""From this many budgets on, a share is shown without its decimals."""
+from weir import cards, words
 
 
 class Price:
@@ -61,9 +58,9 @@ class Price:
             ("ε of this answer", f"{self.epsilon:.3g}"),
             (
                 "share of the budget",
-                "nothing: you have this answer" if self.is_free else _percent(self.share),
+                "nothing: you have this answer" if self.is_free else _cost(self.share),
             ),
-            ("share left", _percent(self.share_left)),
+            ("share left", words.percent(self.share_left)),
             ("questions like this", f"{self.more_like_this:,} can be asked"),
         ]
 
@@ -120,8 +117,8 @@ class Prices(dict[str, Price]):
     @property
     def facts(self) -> list[tuple[str, str]]:
         """The prices in words."""
-        each = [(name, "nothing" if price.is_free else _percent(price.share)) for name, price in self.items()]
-        together = [("together", _percent(self.share)), ("share left", _percent(self.share_left))]
+        each = [(name, "nothing" if price.is_free else _cost(price.share)) for name, price in self.items()]
+        together = [("together", _cost(self.share)), ("share left", words.percent(self.share_left))]
         return [*each, *together, *(("", text) for text in [str(self.details["unaffordable"])] if text)]
 
     def __repr__(self) -> str:
@@ -132,8 +129,8 @@ class Prices(dict[str, Price]):
         return cards.facts("Shares of the budget", self.facts)
 
 
-def _percent(share: float) -> str:
-    return f"{share:,.0%}" if share >= MANY else f"{share:.2%}"
+def _cost(share: float) -> str:
+    return words.percent(share) if share <= 1 else words.of_budget(share)
 
 
 def _outcome(figure: Mapping[str, Any], tries: int) -> str:

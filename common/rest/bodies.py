@@ -10,7 +10,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
-from common import plain_json
+from common import plain_json, reasons
 from common.errors import TooLarge
 
 BODY_LIMIT = 150_000
@@ -110,6 +110,12 @@ class Body(serializers.Serializer[Any]):
         }
         if wrong:
             raise serializers.ValidationError(wrong)
+
+
+class WithReason(Body):
+    """A reason, which the people concerned will read."""
+
+    reason = serializers.CharField(max_length=reasons.LIMIT)
 
 
 JSON_TYPES: tuple[tuple[type, tuple[type, ...], str], ...] = (

@@ -40,7 +40,7 @@ from common.rest.problems import EtagMissing, Invalid, Stale
 Mark = Callable[[Callable[..., Any]], Any]
 """A decorator of a method of an endpoint."""
 LIVE_HEADER = "Weir-Live"
-"""Names, to the server around Django alone, the objects whose changes a caller who waits wants to hear of."""
+"""Names, to the server around Django alone, the caller and then the objects whose changes they want to hear of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -392,5 +392,5 @@ def _sent(
         return Response(status=HTTPStatus.NO_CONTENT)
     response = Response(answer(found, context={"call": call}).data, status=status)
     if live is not None and "Prefer" in call.headers and (key := live(found)):
-        response[LIVE_HEADER] = key
+        response[LIVE_HEADER] = f"user:{call.user.pk},{key}"
     return response

@@ -81,7 +81,7 @@ def _after(cursor: str, order: Sequence[str], model: type[Model]) -> Q:
         padded = cursor[:LONGEST_CURSOR] + "=" * (-len(cursor[:LONGEST_CURSOR]) % 4)
         when_text, pk_text = json.loads(base64.urlsafe_b64decode(padded))
         when, pk = datetime.fromisoformat(when_text), _field(model, second).to_python(pk_text)
-    except (ValueError, TypeError, AttributeError, ValidationError) as bad:
+    except (ValueError, TypeError, AttributeError, OverflowError, ValidationError) as bad:
         raise Invalid("This cursor is not one of this list. Start again without a cursor.") from bad
     if when.tzinfo is None:
         raise Invalid("This cursor is not one of this list. Start again without a cursor.")

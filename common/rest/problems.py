@@ -12,50 +12,13 @@ from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from common.errors import Refused
+from common.errors import CODES, Refused
 
 logger = logging.getLogger("django.request")
 
 MEDIA_TYPE = "application/problem+json"
 DOCS = f"{settings.API}docs/errors/"
 ERRORS_SHOWN = 50
-
-CODES: dict[str, tuple[int, str]] = {
-    "refused": (400, "This was not done"),
-    "invalid": (400, "Some fields are not right"),
-    "not_json": (400, "The body is not the JSON that is expected"),
-    "authorization_pending": (400, "Nobody has signed the program in yet"),
-    "slow_down": (400, "The program asks too often"),
-    "access_denied": (400, "The sign-in was refused"),
-    "expired_token": (400, "The sign-in has expired"),
-    "client_too_old": (400, "This client is too old for the portal"),
-    "unauthenticated": (401, "Sign in first"),
-    "token_expired": (401, "The access token has expired"),
-    "token_revoked": (401, "The access token was revoked"),
-    "budget_exceeded": (402, "There is not enough budget left"),
-    "denied": (403, "You may not do this"),
-    "token_scope": (403, "The access token does not allow this"),
-    "confirm_again": (403, "Confirm your identity first"),
-    "not_found": (404, "There is nothing here"),
-    "method_not_allowed": (405, "This address does not take this method"),
-    "not_acceptable": (406, "The API cannot answer in this format"),
-    "conflict": (409, "Something changed in the meantime"),
-    "key_reused": (409, "This idempotency key was used for something else"),
-    "offset": (409, "The upload continues at another place"),
-    "gone": (410, "This is no longer here"),
-    "stale": (412, "This has changed since you read it"),
-    "tus_version": (412, "The upload speaks another version of tus"),
-    "too_large": (413, "This is too large"),
-    "unsupported_media_type": (415, "The API does not read this format"),
-    "locked": (423, "Somebody else is writing this at the moment"),
-    "etag_missing": (428, "Say which version you are changing"),
-    "too_many": (429, "Too many calls"),
-    "too_much_at_once": (429, "Too many calls at once"),
-    "checksum": (460, "The checksum does not match"),
-    "failed": (500, "The portal failed"),
-    "busy": (503, "The portal is busy"),
-}
-"""Every code that an answer of the API can carry, with its status and title."""
 
 
 class Invalid(Refused):
@@ -71,31 +34,28 @@ class Invalid(Refused):
 class KeyReused(Refused):
     """The idempotency key was used for something else."""
 
-    status = 409
     code = "key_reused"
 
 
 class Stale(Refused):
     """The object has changed since the caller read it."""
 
-    status = 412
     code = "stale"
 
 
 class EtagMissing(Refused):
     """A change must say which version of the object it changes."""
 
-    status = 428
     code = "etag_missing"
 
 
-def body(code: str, detail: str, *, status: int | None = None, **more: object) -> dict[str, object]:
+def body(code: str, detail: str, **more: object) -> dict[str, object]:
     """Return a problem as JSON. `more` may hold `fields`, `place`, `costs`, `left`."""
-    known, title = CODES[code]
+    status, title = CODES[code]
     return {
         "type": f"{DOCS}#{code}",
         "title": title,
-        "status": status or known,
+        "status": status,
         "code": code,
         "detail": detail,
         **{name: value for name, value in more.items() if value not in (None, "", {}, [])},
@@ -152,7 +112,7 @@ def _refusal(exc: Refused) -> tuple[dict[str, object], dict[str, str]]:
     seconds = getattr(exc, "RETRY_SECONDS", None)
     headers = {"Retry-After": str(seconds)} if seconds else {}
     more = {name: getattr(exc, name, None) for name in ("fields", "place", "costs", "left", "offset")}
-    return body(exc.code, str(exc), status=exc.status, **more), headers
+    return body(exc.code, str(exc), **more), headers
 
 
 def _framework(exc: exceptions.APIException) -> tuple[dict[str, object], dict[str, str]]:

@@ -14,9 +14,10 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, inline_serializer
 from rest_framework import serializers
 
+from common.errors import CODES
 from common.rest.bodies import Body, Item, Parameters
 from common.rest.lists import LARGEST_LIMIT, LIMIT
-from common.rest.problems import CODES, MEDIA_TYPE
+from common.rest.problems import MEDIA_TYPE
 
 UNCHANGED = "It has still the ETag that was sent as If-None-Match."
 CURSOR = "Where to continue: part of the path in `next`."

@@ -7,12 +7,12 @@ from uuid import UUID
 from django.http import Http404
 from rest_framework import serializers
 
-from common.rest.bodies import Body, Item
+from common.rest.bodies import Body, Item, WithReason
 from common.rest.endpoints import Endpoint, acts, creates, reads
 from common.rest.grants import Call, one
 from datasets import models, queries, services
 from datasets.api.catalogue import RULES, DatasetDetail
-from datasets.api.shared import WithReason, visible
+from datasets.api.shared import visible
 
 USE = "Freeze or retire a dataset, or lift a freeze"
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from rest_framework import serializers
 
-from common.rest.bodies import Body, Item
+from common.rest.bodies import Body, Item, WithReason
 from common.rest.endpoints import Endpoint, acts, creates, lists, reads
 from common.rest.grants import Call, one
 from common.rest.references import (
@@ -17,7 +17,7 @@ from common.rest.references import (
     Reference,
 )
 from datasets import models, services
-from datasets.api.shared import WithReason, owned, visible
+from datasets.api.shared import owned, visible
 
 
 class AskingScientist(ContactReference):

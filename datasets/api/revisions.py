@@ -9,12 +9,12 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common.heavy_views import computing
-from common.rest.bodies import Body, Item
+from common.rest.bodies import Body, Item, WithReason
 from common.rest.endpoints import Endpoint, acts, creates, lists, reads
 from common.rest.grants import Call, one
 from common.rest.references import DatasetReference
 from datasets import models, rules, services
-from datasets.api.shared import WithReason, owned
+from datasets.api.shared import owned
 
 
 class TableInRevision(Item):

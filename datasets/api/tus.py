@@ -5,7 +5,6 @@ A client begins an upload (POST), sends its bytes in chunks (PATCH), asks where 
 """
 
 import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Mapping
@@ -40,14 +39,12 @@ CHECKSUM = Header(pattern=rf"^({'|'.join(ALGORITHMS)}) {BASE64}$", required=Fals
 class OtherVersion(Refused):
     """The client speaks another version of tus, or does not say which."""
 
-    status = 412
     code = "tus_version"
 
 
 class WrongSum(Refused):
     """The bytes that arrived are not those that were sent."""
 
-    status = 460
     code = "checksum"
 
 
@@ -164,7 +161,7 @@ def chunk_of(call: Call) -> bytes:
     algorithm, _, text = header.partition(" ")
     try:
         wanted = base64.b64decode(text.strip(), validate=True)
-    except binascii.Error as bad:
+    except ValueError as bad:  # of Base64, or of a letter beyond ASCII
         raise Invalid(
             "The checksum in Upload-Checksum is not Base64. Encode the digest of the chunk in Base64."
         ) from bad

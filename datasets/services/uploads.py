@@ -24,7 +24,6 @@ TOO_MANY_TABLES = f"A revision can have at most {TABLES} tables. Remove one firs
 class Locked(Refused):
     """Another call writes to this upload at the moment."""
 
-    status = 423
     code = "locked"
 
 

@@ -11,7 +11,7 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import Any
@@ -68,9 +68,14 @@ class Answer:
         return next(found, b"").decode("latin1")
 
     @property
+    def own(self) -> str:
+        """The key of the caller, whose access may end. It is the first in the header."""
+        return self.header(HEADER).partition(",")[0]
+
+    @property
     def watched(self) -> list[str]:
         """The keys of the objects whose changes the caller wants to hear of."""
-        return [key for key in self.header(HEADER).split(",") if key]
+        return self.header(HEADER).split(",")[1:]
 
     async def send(self, send: Send, *extra: tuple[bytes, bytes], status: int | None = None) -> None:
         """Send it on, without the header that is for this module alone."""
@@ -100,24 +105,26 @@ class Live:
     # Waiting
 
     async def _wait(self, scope: Scope, receive: Receive, send: Send, *, seconds: int) -> None:
-        who = _caller(scope)
-        if self._waits[who] >= WAITS_EACH:
-            await self.application(scope, receive, _without_header(send))
-            return
-        self._waits[who] += 1
-        try:
-            await self._answer_later(scope, receive, send, until=time.monotonic() + seconds)
-        finally:
-            _less(self._waits, who)
-
-    async def _answer_later(self, scope: Scope, receive: Receive, send: Send, *, until: float) -> None:
+        until = time.monotonic() + seconds
         first = await self._pass_or_keep(scope, receive, send)
         if first is None:
             return
+        if self._waits[first.own] >= WAITS_EACH:
+            await first.send(send)
+            return
+        self._waits[first.own] += 1
+        try:
+            await self._answer_later(first, scope, receive, send, until=until)
+        finally:
+            _less(self._waits, first.own)
+
+    async def _answer_later(
+        self, first: Answer, scope: Scope, receive: Receive, send: Send, *, until: float
+    ) -> None:
         path = first.header(b"location") or scope["path"]
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
-            answer = await self._looked(scope, path, first.watched, until=until, gone=gone)
+            answer = await self._looked(scope, path, first, until=until, gone=gone)
         finally:
             gone.cancel()
         if scope["method"] == "POST":
@@ -134,11 +141,11 @@ class Live:
         await answer.send(send, WAITED, (b"location", path.encode()), status=status)
 
     async def _looked(
-        self, scope: Scope, path: str, keys: list[str], *, until: float, gone: "asyncio.Future[None]"
+        self, scope: Scope, path: str, first: Answer, *, until: float, gone: "asyncio.Future[None]"
     ) -> Answer | None:
         """Look until the object is ready. Return None if the caller has gone, or if nobody could be listened to."""
         try:
-            async with _listening(keys) as messages:
+            async with _listening(first.own, first.watched) as messages:
                 return await self._until_ready(scope, path, messages, until=until, gone=gone)
         except (RedisError, OSError) as silent:
             logger.warning("A caller is answered without waiting: %s", silent)
@@ -153,7 +160,8 @@ class Live:
         until: float,
         gone: "asyncio.Future[None]",
     ) -> Answer | None:
-        """Look at the object after every change. Return the last look, or None if the caller has gone."""
+        """Look at the object after every change, and when the caller's access ends. Return the last look, or None if
+        the caller has gone."""
         while True:
             looked = time.monotonic()
             answer = await self._ask(scope, path)
@@ -233,14 +241,14 @@ class Live:
         if first.start["status"] != 200:
             await first.send(send)
             return
-        own, *watched = first.watched
+        own, watched = first.own, first.watched
         if self._streams[own] >= STREAMS_EACH or self._streams.total() >= STREAMS:
             await _too_many(send)
             return
         self._streams[own] += 1
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
-            async with _listening([own, *watched]) as messages:
+            async with _listening(own, watched) as messages:
                 await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
                 await _say(send, "retry: 2000\n\n" + "".join(_event(key) for key in watched))
                 await self._events(scope, set(watched), messages, send, gone=gone)
@@ -283,14 +291,7 @@ class Live:
     async def _known(self, scope: Scope, watched: set[str]) -> set[str] | None:
         """Return which of the objects the caller may still know of, or None if the caller may no longer call."""
         answer = await self._ask(scope, EVENTS, f"about={','.join(sorted(watched))}")
-        return set(answer.watched[1:]) if answer.start["status"] == 200 else None
-
-
-def _caller(scope: Scope) -> str:
-    """Return what names the caller of a request: the header that signs them in, or their address."""
-    names = (b"authorization", b"cookie")
-    sent = next((value for name, value in scope["headers"] if name in names), b"")
-    return sent.decode("latin1") or str((scope.get("client") or [""])[0])
+        return set(answer.watched) if answer.start["status"] == 200 else None
 
 
 def _less(counts: Counter[str], who: str) -> None:
@@ -321,18 +322,23 @@ def _preferred(scope: Scope) -> int:
 
 
 @asynccontextmanager
-async def _listening(keys: Iterable[str]) -> "AsyncIterator[asyncio.Queue[str]]":
-    """Yield a queue of the keys that change, for as long as the block runs."""
+async def _listening(own: str, watched: Collection[str]) -> "AsyncIterator[asyncio.Queue[str]]":
+    """Yield a queue of the keys that change, and of the caller's own if their access may have ended, during the block.
+
+    Other messages to the caller do not count: each would make all of their waiting calls look again.
+    """
     layer = get_channel_layer()
     channel = await layer.new_channel()
-    groups = [live.group(key) for key in keys]
+    groups = [live.group(key) for key in {own, *watched}]
     queue: asyncio.Queue[str] = asyncio.Queue(maxsize=1000)
 
     async def listen() -> None:
         while True:
             message = await layer.receive(channel)
-            with suppress(asyncio.QueueFull):
-                queue.put_nowait(str(message.get("key", "")))
+            key = message.get("key", "")
+            if key in watched or message["type"] == live.ENDED:
+                with suppress(asyncio.QueueFull):
+                    queue.put_nowait(key)
 
     listening = asyncio.ensure_future(listen())
     await asyncio.sleep(

@@ -5,8 +5,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from common.errors import CODES
 from common.rest.advice import ADVICE
-from common.rest.problems import CODES
 
 
 @login_not_required

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common.access import require
-from common.rest.bodies import Body, Item
+from common.rest.bodies import Body, Item, WithReason
 from common.rest.endpoints import Endpoint, acts, changes, creates, lists, reads
 from common.rest.grants import Call, one, within
 from common.rest.problems import Stale
@@ -123,12 +123,6 @@ class ChangedBudget(Body):
     epsilon = serializers.FloatField(help_text="Of the whole budget, with what is used already.")
 
 
-class BudgetClosing(Body):
-    """Why a budget is closed. The scientist will read it."""
-
-    reason = serializers.CharField(allow_blank=True)
-
-
 def visible(call: Call) -> BudgetQuerySet:
     """Return the budgets that this call may see."""
     rows: BudgetQuerySet = within(call, queries.budgets_of(call.user), "promise__dataset")  # type: ignore[assignment]
@@ -186,7 +180,7 @@ class Budget(Endpoint):
 class BudgetClose(Endpoint):
     """The end of a budget."""
 
-    @acts(BudgetItem, body=BudgetClosing, scope="budgets", confirms="Close a scientist's budget")
+    @acts(BudgetItem, body=WithReason, scope="budgets", confirms="Close a scientist's budget")
     def post(self, call: Call, fields: dict[str, str], pk: UUID) -> models.Budget:
         """Close a budget of your dataset for good. What was spent stays spent."""
         services.close_budget(the_budget(call, pk), by=call.user, reason=fields["reason"])

@@ -25,6 +25,7 @@ from privacy.engine.measure.contributions import CAP, Integers, rescaled
 from privacy.engine.measure.evaluate import Bools
 from privacy.engine.plan.cells import fits
 from privacy.models import THRESHOLD_ANSWERS, Budget, LedgerLine, Promise
+from privacy.shares import of_budget, percent
 
 CANNOT_SHRINK = "A budget that has been used cannot be made smaller. Close it instead."
 
@@ -219,7 +220,7 @@ def must_fit(promise: Promise, mu: float, instead_of: Budget | None = None) -> N
     if given + Fraction(mu) ** 2 > promise.mu_squared:
         left = max(0.0, 1 - float(given / promise.mu_squared))
         raise Refused(
-            f"The budgets would exceed the promise: only {left:.1%} of it is left to give. Choose a smaller epsilon."
+            f"The budgets would exceed the promise: {percent(left)} of it is left to give. Choose a smaller epsilon."
         )
 
 
@@ -296,7 +297,7 @@ class Shortage:
     def sentence(self) -> str:
         what = "This answer" if self.questions == 1 else f"These {self.questions} answers together"
         return (
-            f"{what} would cost {self.units / CAP:.2%} of your budget, and {self.left / CAP:.2%} is left. "
+            f"{what} would cost {of_budget(self.units / CAP)}, and {percent(self.left / CAP)} is left. "
             "Allow a larger error, ask about fewer people, or ask the owner for more."
         )
 

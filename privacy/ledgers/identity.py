@@ -19,6 +19,7 @@ from datasets.models import Column, Revision
 from privacy.engine.measure.contributions import CAP
 from privacy.ledgers.person_ledger import open_ledger
 from privacy.models import Budget, Promise
+from privacy.shares import percent
 
 ENOUGH = 0.5
 """Below this share of known people, a delivery holds either other people or the same people under new ids, and nobody
@@ -85,7 +86,7 @@ class Delivery:
 
     @property
     def share(self) -> str:
-        return f"{self.known / self.people:.0%}" if self.people else "none"
+        return percent(self.known / self.people) if self.people else "none"
 
 
 def delivery(revision: Revision) -> Delivery | None:

@@ -384,16 +384,6 @@ def tiny(delta: float) -> str:
     return text.replace("e-0", "e-")
 
 
-def percent(share: float) -> str:
-    """Return `12 %`, `3.4 %`, `0.05 %`."""
-    value = share * 100
-    if 0 < value < 0.01:
-        return "less than 0.01 %"
-    if value == 0 or value >= 9.95:
-        return f"{value:,.0f} %"
-    return f"{value:.1f} %" if value >= 0.95 else f"{sized(value, 2)} %"
-
-
 def many(number: int) -> str:
     """Return how many times something can be done, exact up to a thousand."""
     return f"{number:,}" if number <= 1000 else "more than 1,000"

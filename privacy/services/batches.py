@@ -9,6 +9,7 @@ import numpy as np
 from accounts.models import User
 from common.access import require
 from common.errors import Conflict, Refused
+from common.locks import one_at_a_time
 from privacy import rules
 from privacy.engine.language.query import MAX_CELLS, Query
 from privacy.engine.measure.contributions import CAP, Integers
@@ -136,14 +137,28 @@ def ask_many(budget: Budget, quoted: BatchQuote, *, key: UUID, by: User) -> Batc
         Asking(quote=each, key=key_of_question(key, k), text=text, place=(k, many))
         for k, (each, text) in enumerate(zip(quoted.quotes, quoted.texts, strict=True))
     ]
-    answers = questions.ask_all(budget, wanted, by=by)
     asked = [{"query": each.purpose["query"], "asked": each.purpose["asked"]} for each in wanted]
-    batch, _ = Batch.objects.get_or_create(
-        budget=budget, key=key, defaults={"asked": asked, "answers": [answer.pk for answer in answers]}
-    )
-    if batch.asked != asked:
+    require(rules.may_ask, by, budget)
+    with one_at_a_time(budget.pk):
+        if earlier := _asked_before(budget, key, asked):
+            return earlier
+        answers = questions.ask_all(budget, wanted, by=by)
+        return Batch.objects.create(
+            budget=budget, key=key, asked=asked, answers=[answer.pk for answer in answers]
+        )
+
+
+def _asked_before(budget: Budget, key: UUID, asked: list[dict[str, object]]) -> Batch | None:
+    """Return the batch that was asked with a key; raise Conflict if that was something else.
+
+    Looked up before anything is charged: a batch that was free has no line in the ledger. The database compares: it
+    returns large numbers as other ones than it was given.
+    """
+    with_key = Batch.objects.filter(budget=budget, key=key)
+    same = with_key.filter(asked=asked).first()
+    if same is None and with_key.exists():
         raise Conflict(questions.OTHER_QUESTIONS)
-    return batch
+    return same
 
 
 def key_of_question(key: UUID, place: int) -> UUID:

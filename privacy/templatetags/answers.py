@@ -6,7 +6,7 @@ from django import forms, template
 from django.forms.boundfield import BoundField
 
 from datasets.models import Dataset
-from privacy import dates, queries, rules
+from privacy import dates, queries, rules, shares
 from privacy.engine.language.schema import ColumnSpec, Kind
 from privacy.models import Budget
 from privacy.presentation import words
@@ -46,7 +46,7 @@ def grouped(value: float) -> str:
 
 @register.filter
 def percent(share: float) -> str:
-    return words.percent(share)
+    return shares.percent(share)
 
 
 @register.filter

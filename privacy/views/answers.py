@@ -26,6 +26,7 @@ from privacy.presentation import exports, noise_advice, svg_charts, words
 from privacy.presentation.joint_intervals import Together, together
 from privacy.presentation.svg_charts import Bar, Column, Share
 from privacy.services import guides, questions
+from privacy.shares import percent
 from privacy.views import question_links
 
 WIDTHS = {"wide": 760, "narrow": 350}
@@ -69,7 +70,7 @@ def _narrowed(rows: AnswerQuerySet, wanted: dict[str, Any]) -> AnswerQuerySet:
 
 def cost(answer: Answer) -> str:
     """Return what an answer cost, as a percentage of the budget at the time."""
-    return words.percent(queries.share_of(answer))
+    return percent(queries.share_of(answer))
 
 
 def the_answer(request: UserRequest, pk: UUID) -> Answer:

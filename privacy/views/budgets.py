@@ -15,7 +15,7 @@ from common.access import require
 from common.http import UserRequest, found
 from common.pages import attempt, paginated, show
 from datasets.models import Dataset
-from privacy import queries, rules, services
+from privacy import queries, rules, services, shares
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.measure.contributions import CAP
 from privacy.forms import DecisionForm, ReasonForm, ShareForm, TopUpForm
@@ -46,8 +46,8 @@ def _page(request: UserRequest, item: Budget, *, status: int = 200, **forms: obj
         "epsilon": words.sized(noise_epsilon(item.mu, promise.noise_delta), up=True),
         "delta": words.tiny(promise.delta),
         "alone": replace(queries.promise_in_words_of(promise), mu=item.mu, scientists=1).guesses,
-        "used": words.percent(item.share_used),
-        "left": words.percent(max(0, item.cap - item.units_used) / CAP),
+        "used": shares.percent(item.share_used),
+        "left": shares.percent(max(0, item.cap - item.units_used) / CAP),
         "is_low": item.is_low,
         "page_obj": page,
         "rows": [(answer, queries.title_of(answer), cost(answer)) for answer in page],
@@ -127,7 +127,7 @@ def ask_top_up(request: UserRequest, pk: UUID) -> HttpResponse:
         "budget": item,
         "form": form,
         "epsilon": words.sized(now, up=True),
-        "used": words.percent(item.share_used),
+        "used": shares.percent(item.share_used),
     }
     return show(request, "privacy/ask_top_up", context, status=400 if form.errors else 200)
 
@@ -154,8 +154,8 @@ def _top_up_page(request: UserRequest, item: TopUp, form: DecisionForm, status: 
         "form": form,
         "asked": words.sized(item.epsilon, up=True),
         "now": words.sized(noise_epsilon(item.budget.mu, delta), up=True),
-        "used": words.percent(item.budget.share_used),
-        "given": words.percent(queries.given_away(item.budget.promise, budgets)),
+        "used": shares.percent(item.budget.share_used),
+        "given": shares.percent(queries.given_away(item.budget.promise, budgets)),
         "is_pending": item.state == TopUp.State.PENDING,
         "refusal": rules.may_decide_top_up(request.user, item),
         "is_own": rules.is_own(request.user, item.budget) is None,

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from privacy import shares
 from privacy.engine.language import sql_text
 from privacy.engine.language.query import CountSubjects, Histogram, PersonQuantiles, Query, Sum
 from privacy.engine.language.schema import MAX_ROWS_PER_SUBJECT, QueryRefused
@@ -56,7 +57,7 @@ def _first(budget: Budget, asked: "Asked", which: str) -> dict[str, str] | None:
     """Return the question proposed to ask first, and its price; a count only while the error is unknown."""
     has_error = asked.quote is not None and asked.quote.half_width is not None
     found = None if which == "count" and has_error else before(budget, asked, which)
-    return found and {"what": _called(found[0]), "share": words.percent(found[1].share)}
+    return found and {"what": _called(found[0]), "share": shares.percent(found[1].share)}
 
 
 def _guide(budget: Budget, asked: "Asked") -> dict[str, str] | None:
@@ -66,7 +67,7 @@ def _guide(budget: Budget, asked: "Asked") -> dict[str, str] | None:
         return None
     rows, amount = rows_that_count(asked.query, asked.table), isinstance(asked.query.measure, Sum)
     asks = "how much {} of people really add up to" if amount else "how many {} of people really have"
-    return {**first, "rows": f"{rows:,}", "asks": asks.format(words.percent(float(GUIDE)))}
+    return {**first, "rows": f"{rows:,}", "asks": asks.format(shares.percent(float(GUIDE)))}
 
 
 def _called(query: Query) -> str:
@@ -101,9 +102,10 @@ def _priced(budget: Budget, quote: questions.Quote) -> dict[str, Any]:
         "on_mock": trials.in_words(found, quote, budget.promise) if found else None,
         "people": budget.promise.public_size,
         "tries": TRIES,
-        "share": words.percent(quote.offer.share),
-        "left": words.percent(quote.left / CAP),
-        "left_after": words.percent(max(0, quote.left - quote.offer.units) / CAP),
+        "share": shares.percent(quote.offer.share),
+        "costs": shares.of_budget(quote.offer.share),
+        "left": shares.percent(quote.left / CAP),
+        "left_after": shares.percent(max(0, quote.left - quote.offer.units) / CAP),
         "more": words.many(quote.more_like_this),
         "epsilon": words.sized(quote.epsilon, up=True),
         "delta": words.tiny(quote.delta),
@@ -143,7 +145,7 @@ def _proposed(asked: "Asked") -> list[dict[str, str]]:
 def _price_of(asked: "Asked", other: suggestions.Proposal) -> str:
     quote, times = asked.quote, other.saves**0.5
     if asked.form.cleaned_data.get("goal") == ERROR:
-        share = quote and f", {words.percent(quote.offer.share / other.saves)} of your budget"
+        share = quote and f", {shares.percent(quote.offer.share / other.saves)} of your budget"
         return f"1/{words.sized(other.saves)} of the price{share or ''}."
     if quote is None or quote.half_width is None:
         return f"{words.sized(times)} times as exact for this price."

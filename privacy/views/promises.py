@@ -19,7 +19,7 @@ from common.http import UserRequest, found
 from common.pages import attempt, paginated, show
 from datasets.models import Dataset
 from datasets.views.shared import owned
-from privacy import queries, rules, services
+from privacy import queries, rules, services, shares
 from privacy.declarations import specs_of
 from privacy.engine.accounting import noise_epsilon, noise_mu
 from privacy.engine.language.schema import Kind, TableSpec
@@ -58,9 +58,9 @@ def _page(request: UserRequest, item: Dataset, *, status: int = 200, **forms: ob
         "promise": promise,
         "in_words": queries.promise_in_words_of(promise),
         "delta": words.tiny(promise.delta),
-        "budgets": [(budget, share(budget), words.percent(budget.share_used)) for budget in budgets],
+        "budgets": [(budget, share(budget), shares.percent(budget.share_used)) for budget in budgets],
         "low": [budget for budget in budgets if budget.is_low],
-        "given": words.percent(queries.given_away(promise, budgets)),
+        "given": shares.percent(queries.given_away(promise, budgets)),
         "open_budgets": max(0, promise.scientists - len(budgets)),
         "give_form": _give_form(promise, people),
         "rows_form": _rows_form(item) if owns and item.current else None,
@@ -97,7 +97,7 @@ def _histogram(promise: Promise, budgets: list[Budget]) -> list[dict[str, object
     return [
         {
             "from": f"{each.low:.0%}".rstrip("%"),
-            "to": words.percent(each.high),
+            "to": shares.percent(each.high),
             "people": each.people,
             "most": most,
         }
@@ -268,7 +268,7 @@ def _ledger_row(line: LedgerLine) -> dict[str, object]:
         "line": line,
         "answer": answer,
         "what": queries.title_of(answer) if answer else "Nothing was computed",
-        "share": words.percent(queries.share_at_the_time(line)),
+        "share": shares.percent(queries.share_at_the_time(line)),
         "state": LedgerLine.Kind(kind).label,
         "tone": tones[LedgerLine.Kind(kind)],
     }

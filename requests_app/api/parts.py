@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from common.rest.bodies import Body, Item
+from common.rest.bodies import Item
 from common.rest.grants import Call, allows, require_scope
 from requests_app import rules
 from requests_app.models import CodeRequest, Output, Release, Run
@@ -41,12 +41,6 @@ class LaneFinding(Item):
     level = serializers.CharField()
     code = serializers.CharField()
     text = serializers.CharField()
-
-
-class LaneReason(Body):
-    """Why something is taken back. The people concerned read it."""
-
-    reason = serializers.CharField(max_length=500)
 
 
 def require_side(call: Call, item: CodeRequest) -> None:

@@ -8,13 +8,13 @@ from django_filters import ChoiceFilter, FilterSet, UUIDFilter
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from common.rest.bodies import Body, Item
+from common.rest.bodies import Body, Item, WithReason
 from common.rest.endpoints import Endpoint, acts, lists, reads
 from common.rest.grants import Call, one, within
 from common.rest.references import ContactReference, DatasetReference
 from requests_app import models, queries, rules, visibility, workflow
 from requests_app.api.outputs import OutputItem, readable_in
-from requests_app.api.parts import LaneReason, RequestReference, RunReference, reads_private
+from requests_app.api.parts import RequestReference, RunReference, reads_private
 from requests_app.services import releases
 
 
@@ -160,7 +160,7 @@ class ReleaseDecide(Endpoint):
 class ReleaseRecall(Endpoint):
     """The end of a release."""
 
-    @acts(ReleaseItem, body=LaneReason, scope="review", confirms="Recall a release")
+    @acts(ReleaseItem, body=WithReason, scope="review", confirms="Recall a release")
     def post(self, call: Call, body: dict[str, Any], pk: UUID) -> models.Release:
         """Recall a release: end its downloads, and ask everybody who had access to delete their copies."""
         releases.recall(release_of(call, pk), by=call.user, reason=body["reason"])

@@ -11,14 +11,14 @@ from rest_framework import serializers
 from common import heavy_views
 from common.access import require
 from common.errors import Conflict
-from common.rest.bodies import Body, Item
+from common.rest.bodies import Body, Item, WithReason
 from common.rest.endpoints import Endpoint, acts, changes, creates, lists, reads
 from common.rest.grants import Call, one, within
 from common.rest.problems import Stale
 from common.rest.references import ContactReference, DatasetReference, NumberedReference
 from datasets.models import Dataset
 from requests_app import queries, rules, services, visibility, workflow
-from requests_app.api.parts import LaneFinding, LaneReason
+from requests_app.api.parts import LaneFinding
 from requests_app.models import CodeRequest
 from requests_app.services.drafts import LIMITS
 
@@ -229,7 +229,7 @@ class RequestWithdraw(Endpoint):
 class RequestRevoke(Endpoint):
     """The end of an approval."""
 
-    @acts(RequestItem, body=LaneReason, scope="review", confirms="Revoke an approval")
+    @acts(RequestItem, body=WithReason, scope="review", confirms="Revoke an approval")
     def post(self, call: Call, body: dict[str, Any], pk: UUID) -> CodeRequest:
         """End the approval, with a reason, and cancel its runs."""
         services.revoke(known(call, pk), by=call.user, reason=body["reason"])

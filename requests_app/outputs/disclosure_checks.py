@@ -201,9 +201,8 @@ def _long_lists(facts: Facts) -> Check:
     longest = int(facts["longest"])
     ok = longest <= ROWS_TO_LOOK_AT
     tail = "." if ok else ": is this one entry per person or record?"
-    return _check(
-        "rows", ok, longest, ROWS_TO_LOOK_AT, f"The longest list has {_number(longest, 'entry or key')}{tail}"
-    )
+    entries = "1 entry" if longest == 1 else f"{longest:,} entries"
+    return _check("rows", ok, longest, ROWS_TO_LOOK_AT, f"The longest list or object has {entries}{tail}")
 
 
 def _identifiers(facts: Facts, subjects: Collection[str]) -> Check:

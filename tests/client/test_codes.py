@@ -1,6 +1,6 @@
 """Every code that an answer of the API can carry becomes an exception of the client."""
 
-from common.rest.problems import CODES
+from common.errors import CODES
 from weir import errors
 
 

@@ -77,8 +77,8 @@ def found(look: Callable[[], Any], running: Future[Any]) -> Any:
 
 def the_scientist_has_answers_and_files(scientist: Executed):
     assert scientist.said("free") == "True"
-    assert scientist.said("budget").endswith("for Yusuf Demir, 5.0% used")
-    assert "may spend only 1.00% more. Nothing was asked." in scientist.said("limit")
+    assert scientist.said("budget").endswith("for Yusuf Demir, 5.0 % used")
+    assert "may spend only 1.0 % more. Nothing was asked." in scientist.said("limit")
     assert "9.0% of the budget is spent." in scientist.said("limit")
     table = pq.read_table(scientist.folder / "pay_by_region" / "result.parquet")
     assert set(table["region"].to_pylist()) <= {"north central", "north east", "south", "west"}

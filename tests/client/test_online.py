@@ -86,7 +86,7 @@ def test_a_price_is_in_numbers_words_and_html(server, wage):
         22,
     )
     assert not price.is_free
-    assert "share of the budget: 4.00%" in repr(price)
+    assert "share of the budget: 4.0 %" in repr(price)
     assert "At most 8 rows of a person count." in price._repr_html_()
     assert server.asked[-1].body == {"query": wage.mean().to_wire(), "error": 0.5}
 
@@ -155,13 +155,25 @@ def test_refusals_of_the_portal_arrive(server, site, wage):
     assert refused.value.left == 0.01
 
 
+def test_a_limit_counts_what_was_charged_though_nobody_waits_for_it(server, site, portal, wage):
+    site.made = (202, answer("pending", id="another"))
+    with portal.spending(at_most=0.1) as limit:
+        with pytest.raises(weir.NotFound):
+            wage.mean().release(error=0.5)
+        assert limit.spent == 0.04
+        site.made, site.later = (202, answer("pending")), answer("voided", share=0.0)
+        with pytest.raises(weir.Refused, match="given back"):
+            wage.mean().release(error=0.5)
+        assert limit.spent == pytest.approx(0.04)
+
+
 def test_a_limit_stops_a_loop(server, site, portal, wage):
     with portal.spending(at_most=0.1) as limit:
         wage.mean().release(error=0.5)
         wage.median().release(error=0.5)
         assert limit.spent == 0.08
         server.asked.clear()
-        with pytest.raises(weir.BudgetExceeded, match=r"may spend only 2\.00% more\. Nothing was asked"):
+        with pytest.raises(weir.BudgetExceeded, match=r"may spend only 2\.0 % more\. Nothing was asked"):
             wage.sum().release(error=0.5)
         assert paths(server) == ["POST budgets/b1/price/"]
         site.price["stored_answer"], site.made = {"id": "a0"}, (200, answer(stored=True))

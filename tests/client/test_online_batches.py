@@ -25,7 +25,7 @@ def test_several_questions_are_priced_and_asked_in_one_call(server, site, portal
     assert [each["error"] for each in server.asked[-1].body["questions"]] == [10.0, 0.5]
     assert (prices.share, prices.share_left, prices["mean"].is_free) == (0.06, 0.9, True)
     assert repr(prices).splitlines() == [
-        "Shares of the budget", "  north: 4.00%", "  mean: nothing", "  together: 6.00%", "  share left: 90.00%",
+        "Shares of the budget", "  north: 4.0 %", "  mean: nothing", "  together: 6.0 %", "  share left: 90 %",
     ]  # fmt: skip
     site.batch_made = (202, batch(answer("pending", id="a1"), answer(id="a2", result=figures(7.0))))
     site.batch_later = batch(answer(id="a1"), answer(id="a2", result=figures(7.0)))
@@ -71,6 +71,13 @@ def test_a_limit_counts_what_several_questions_cost_together(server, site, porta
         both.release(epsilon=0.1)
         assert limit.spent == 0.06
         server.asked.clear()
-        with pytest.raises(weir.BudgetExceeded, match=r"may spend only 4\.00% more\. Nothing was asked"):
+        site.batch_made = (202, {**batch(answer("pending")), "id": "another"})
+        site.batch_price = together(PRICE, PRICE, share=0.01)
+        with pytest.raises(weir.NotFound):
+            both.release(epsilon=0.1)
+        assert limit.spent == pytest.approx(0.07)
+        site.batch_price = together(PRICE, PRICE)
+        server.asked.clear()
+        with pytest.raises(weir.BudgetExceeded, match=r"may spend only 3\.0 % more\. Nothing was asked"):
             both.release(epsilon=0.1)
         assert paths(server) == ["POST budgets/b1/batches/price/"]

@@ -76,6 +76,10 @@ def _present(node: Node, table: TableSpec) -> tuple[Node, tuple[Predicate, ...]]
     if isinstance(node, exp.Paren):
         return _present(node.this, table)
     if isinstance(node, exp.Nullif):
+        if node.expression.find(exp.Column):
+            raise refusal(
+                node, "NULLIF compares with a value, such as NULLIF(x, 0). To compare columns, use CASE."
+            )
         equal = exp.EQ(this=node.this, expression=node.expression)
         return node.this, (Not(predicate(equal, table)),)
     if isinstance(node, exp.If) and not _otherwise(node):

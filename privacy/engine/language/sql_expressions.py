@@ -119,15 +119,18 @@ def _coalesce(parts: Sequence[Node], table: TableSpec) -> Expression:
 
 
 def _cast(node: exp.Cast, table: TableSpec) -> Expression:
-    """Return what is cast, if the cast changes no number: to a type with decimals, or of whole numbers."""
+    """Return what is cast, if the cast changes no number: to floats, which are all computed as DOUBLE, or of whole
+    numbers."""
     of, to = expression(node.this, table), node.to.this
     is_whole = isinstance(of, Column) and table.column(of.name).kind in {Kind.INTEGER, Kind.BOOLEAN}
-    if to in exp.DataType.REAL_TYPES - {exp.DType.DECIMAL} or (is_whole and to in WHOLE_OR_DECIMAL):
+    if to in FLOATS or (is_whole and to in WHOLE_OR_DECIMAL):
         return of
     raise refusal(node, "this CAST would change numbers. Cast to DOUBLE, or leave the CAST out.")
 
 
-WHOLE_OR_DECIMAL = {*exp.DataType.INTEGER_TYPES, exp.DType.DECIMAL} - {exp.DType.TINYINT, exp.DType.UTINYINT}
+FLOATS = {exp.DType.FLOAT, exp.DType.DOUBLE}
+NOT_WHOLE = {exp.DType.BIT, exp.DType.TINYINT, exp.DType.UTINYINT}
+WHOLE_OR_DECIMAL = {*exp.DataType.INTEGER_TYPES, exp.DType.DECIMAL} - NOT_WHOLE
 
 
 def predicate(node: Node, table: TableSpec) -> Predicate:

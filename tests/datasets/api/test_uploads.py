@@ -138,6 +138,7 @@ def test_a_chunk_with_a_wrong_sum_is_not_stored(owner: Caller, dataset: Dataset)
     [
         {"Upload-Checksum": "md5 1B2M2Y8AsgTpgAmY7PhCfg=="},
         {"Upload-Checksum": "sha256 ***"},
+        {"Upload-Checksum": "sha256 é"},
         {"Upload-Checksum": "sha256"},
         {"Upload-Offset": ""},
         {"Upload-Offset": "-1"},
@@ -305,7 +306,9 @@ def test_the_owner_lists_uploads(owner: Caller, dataset: Dataset):
 
 def test_a_caller_who_waits_hears_of_the_upload(owner: Caller, dataset: Dataset):
     path = begin(owner, dataset)["Location"].removeprefix(ROOT)
-    assert owner.get(path, Prefer="wait=1")["Weir-Live"] == f"upload:{Upload.objects.get().pk}"
+    assert owner.get(path, Prefer="wait=1")["Weir-Live"] == (
+        f"user:{dataset.owner_id},upload:{Upload.objects.get().pk}"
+    )
     send(owner, ROOT + path, 0, files.GOOD)
     execution.read_upload(Upload.objects.get().pk)
     assert "Weir-Live" not in owner.get(path, Prefer="wait=1")

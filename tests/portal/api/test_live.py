@@ -90,7 +90,7 @@ def going(state: dict[str, Any]) -> Django:
 
     def answer(scope: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
         created = scope["method"] == "POST"
-        headers = {"Weir-Live": RUN} if state["going"] else {}
+        headers = {"Weir-Live": f"{ME},{RUN}"} if state["going"] else {}
         if created:
             headers["Location"] = PATH
         return (
@@ -183,9 +183,36 @@ async def test_a_refusal_is_passed_on_at_once():
 
 
 async def test_a_caller_who_loses_access_while_waiting_is_told_so():
-    answers = iter([(200, {"Weir-Live": RUN}, b"{}"), (401, {}, b'{"code": "token_revoked"}')])
+    answers = iter([(200, {"Weir-Live": f"{ME},{RUN}"}, b"{}"), (401, {}, b'{"code": "token_revoked"}')])
     caller = await Caller(Live(Django(lambda scope: next(answers))), headers={"Prefer": "wait=20"}).finished()
     assert (caller.status, json.loads(caller.text)) == (401, {"code": "token_revoked"})
+
+
+async def test_a_waiting_call_ends_when_its_token_is_revoked():
+    state: dict[str, Any] = {"status": 200}
+    headers = {"Weir-Live": f"{ME},{RUN}"}
+    django = Django(lambda scope: (state["status"], headers if state["status"] == 200 else {}, b"{}"))
+    caller = Caller(Live(django), headers={"Prefer": "wait=20"})
+    while len(django.asked) < 2:
+        await asyncio.sleep(0.01)
+    state["status"] = 401
+    await change(ME, live.ENDED)
+    await caller.finished()
+    assert (caller.status, len(django.asked)) == (401, 3)
+
+
+async def test_other_messages_to_the_caller_make_no_call_look_again():
+    django = going({"going": True})
+    caller = Caller(Live(django), headers={"Prefer": "wait=20"})
+    while len(django.asked) < 2:
+        await asyncio.sleep(0.01)
+    await change(ME)
+    await change(RUN)
+    while len(django.asked) < 3:
+        await asyncio.sleep(0.01)
+    assert len(django.asked) == 3
+    caller.hang_up()
+    await caller.finished()
 
 
 async def test_a_caller_who_hangs_up_waits_no_longer():
@@ -283,7 +310,7 @@ async def test_what_was_made_is_answered_though_it_cannot_be_read():
 
     def answer(scope: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
         if scope["method"] == "POST":
-            return 202, {"Weir-Live": RUN, "Location": PATH}, b'{"made": 1}'
+            return 202, {"Weir-Live": f"{ME},{RUN}", "Location": PATH}, b'{"made": 1}'
         return 403, {}, b'{"code": "token_scope"}'
 
     caller = await Caller(
@@ -308,8 +335,9 @@ async def test_twenty_calls_wait_at_a_time():
     waiting = [Caller(application, headers={"Prefer": "wait=20"}) for _ in range(module.WAITS_EACH)]
     while len(django.asked) < 2 * module.WAITS_EACH:
         await asyncio.sleep(0.01)
-    late = await Caller(application, headers={"Prefer": "wait=20"}).finished()
+    late = await Caller(application, headers={"Prefer": "wait=20", "Cookie": "another=1"}).finished()
     assert (late.status, "weir-live" in late.headers) == (200, False)
+    assert "preference-applied" not in late.headers
     for caller in waiting:
         caller.hang_up()
         await caller.finished()
@@ -321,7 +349,7 @@ async def test_only_repeated_looks_are_not_counted():
 
     def answer(scope: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
         seen.append(bool(scope.get(AGAIN)))
-        return 200, {"Weir-Live": RUN} if len(seen) < 2 else {}, b"{}"
+        return 200, {"Weir-Live": f"{ME},{RUN}"} if len(seen) < 2 else {}, b"{}"
 
     await Caller(Live(Django(answer)), headers={"Prefer": "wait=20", AGAIN: "1"}).finished()
     assert seen == [False, True]

@@ -4,8 +4,9 @@ import pytest
 from django.test import Client
 from django.urls import resolve
 
+from common.errors import CODES
 from common.rest.advice import ADVICE
-from common.rest.problems import CODES, DOCS
+from common.rest.problems import DOCS
 from tests import make
 
 pytestmark = pytest.mark.django_db

@@ -54,7 +54,7 @@ def test_an_answer_is_read_by_those_who_may(scientist, budget, answered):
 def test_nothing_of_an_answer_is_shown_before_its_time(scientist, budget, answered):
     Answer.objects.update(visible_at=timezone.now() + timedelta(hours=1))
     found = scientist.get("api:answer", answered.pk, Prefer="wait=5")
-    assert found["Weir-Live"] == f"answer:{answered.pk}"
+    assert found["Weir-Live"] == f"user:{budget.scientist_id},answer:{answered.pk}"
     told = found.json()
     assert (told["state"], told["result"], told["record"], told["released_at"]) == (
         "pending",

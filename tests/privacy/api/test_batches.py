@@ -65,7 +65,7 @@ def test_a_budget_that_cannot_pay_for_all_pays_for_none(scientist, budget):
     refused = problem(scientist.post(ASKING, budget.pk, body=body), 402, "budget_exceeded")
     price = scientist.post(PRICE, budget.pk, body=body).json()
     assert refused["detail"] == price["unaffordable"]
-    assert refused["detail"].startswith("These 2 answers together would cost 120.00%")
+    assert refused["detail"].startswith("These 2 answers together would cost 1.2 times your budget")
     assert (refused["costs"], refused["left"]) == (pytest.approx(1.2, rel=1e-6), 1.0)
     assert (reserved(), budget.answers.count(), Batch.objects.count()) == (0, 0, 0)
 
@@ -120,10 +120,10 @@ def test_a_key_that_is_forgotten_still_asks_one_thing(scientist, budget):
 def test_who_waits_hears_of_every_answer_that_is_not_there(scientist, budget, compute):
     made = scientist.post(ASKING, budget.pk, body=asked(COUNT, ROWS), Prefer="wait=5")
     keys = [f"answer:{each['id']}" for each in made.json()["answers"]]
-    assert made["Weir-Live"].split(",") == keys
+    assert made["Weir-Live"].split(",") == [f"user:{budget.scientist_id}", *keys]
     compute(budget.answers.get(pk=made.json()["answers"][0]["id"]))
     read = scientist.get(BATCH, made.json()["id"], Prefer="wait=5")
-    assert read["Weir-Live"].split(",") == keys[1:]
+    assert read["Weir-Live"].split(",") == [f"user:{budget.scientist_id}", *keys[1:]]
     compute(budget.answers.get(pk=made.json()["answers"][1]["id"]))
     assert "Weir-Live" not in scientist.get(BATCH, made.json()["id"], Prefer="wait=5")
 

@@ -161,7 +161,7 @@ def test_only_the_owner_changes_closes_and_gives(scientist, budget, newcomer):
 
 def test_the_owner_closes_a_budget(owner, scientist, budget):
     problem(owner.post("api:budget_close", budget.pk), 400, "invalid")
-    problem(owner.post("api:budget_close", budget.pk, body={"reason": " "}), 400, "refused")
+    problem(owner.post("api:budget_close", budget.pk, body={"reason": " "}), 400, "invalid")
     closed = owner.post("api:budget_close", budget.pk, body={"reason": "The project is over."})
     assert (closed.status_code, closed.json()["closed_at"] is None) == (200, False)
     problem(owner.post("api:budget_close", budget.pk, body={"reason": "Again."}), 409, "conflict")

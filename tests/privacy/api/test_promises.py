@@ -1,5 +1,6 @@
 """The promise of a dataset, its public numbers of rows and its ledger, for programs."""
 
+from base64 import urlsafe_b64encode
 from datetime import timedelta
 from uuid import uuid4
 
@@ -176,6 +177,26 @@ def test_the_ledger_goes_on_at_its_cursor_and_is_filtered(owner, budget, ask):
         assert len(owner.get(*path, query=query).json()["items"]) == count
     for query in ("?since=monday", "?cursor=WyIyMDI2LTAxLTAxVDAwOjAwOjAwKzAwOjAwIiwgIngiXQ"):
         problem(owner.get(*path, query=query), 400, "invalid")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '["2026-01-01T00:00:00+00:00", Infinity]',
+        '["2026-01-01T00:00:00+00:00", NaN]',
+        '["2026-01-01T00:00:00+00:00", 1e999]',
+        '["0001-01-01T00:00:00+14:00", 1]',
+        '["9999-12-31T23:59:59-14:00", 1]',
+        '["2026-01-01T00:00:00+00:00", 99999999999999999999]',
+        "[" * 200,
+    ],
+    ids=["infinity", "nan", "too large a float", "first day", "last day", "too large", "deep"],
+)
+def test_a_cursor_that_somebody_made_is_refused_or_read(owner, budget, ask, content):
+    ask(budget)
+    cursor = urlsafe_b64encode(content.encode()).decode().rstrip("=")
+    answer = owner.get("api:dataset_ledger", budget.promise.dataset_id, query=f"?cursor={cursor}")
+    assert answer.status_code in {200, 400}
 
 
 def test_a_charge_without_an_answer_is_shown(owner, budget, ask):

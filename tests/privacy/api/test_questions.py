@@ -194,7 +194,7 @@ def test_a_question_that_was_stored_says_so_when_it_is_repeated(scientist, budge
 
 def test_who_waits_hears_of_the_answer(scientist, budget):
     asked = scientist.post(ASKING, budget.pk, body={"sql": COUNT, "epsilon": 1}, Prefer="wait=5")
-    assert asked["Weir-Live"] == f"answer:{budget.answers.get().pk}"
+    assert asked["Weir-Live"] == f"user:{budget.scientist_id},answer:{budget.answers.get().pk}"
 
 
 def test_what_is_foreign_is_not_there_and_only_the_scientist_asks(budget):

@@ -131,7 +131,7 @@ def test_the_owner_is_told_how_many_people_are_known(data):
     spend(data)
     begin(data, wage_rows(people=PEOPLE + 10), WAGE_COLUMNS)
     (remark,) = hooks.remarks_on_publishing(data.draft)
-    assert (remark.words.partition(" ")[0], remark.asks) == ("75%", False)
+    assert (remark.words.partition(" of ")[0], remark.asks) == ("75 %", False)
     services.publish(data, by=data.owner)
     data.promise.refresh_from_db()
     assert data.promise.newcomers == []
@@ -147,7 +147,7 @@ def test_people_under_new_ids_begin_with_all_that_may_have_been_spent_on_them(da
     share = spend(data)
     owed = share.units_used
     begin(data, renamed(wage_rows()), WAGE_COLUMNS)
-    with pytest.raises(Refused, match="Only 0% of the people"):
+    with pytest.raises(Refused, match="Only 0 % of the people"):
         services.publish(data, by=data.owner)
     services.publish(data, by=data.owner, agreed=True)
     assert Entry.objects.filter(action="protection.newcomers").count() == 1
@@ -237,11 +237,11 @@ def test_the_page_asks_once_more_and_then_publishes(data, client):
     begin(data, renamed(wage_rows()), WAGE_COLUMNS)
     client.force_login(data.owner, backend="django.contrib.auth.backends.ModelBackend")
     page = client.get(reverse("datasets:content", args=[data.pk])).content.decode()
-    assert "0% of the people in this draft have ids that are known" in page
+    assert "0 % of the people in this draft have ids that are known" in page
     assert 'name="agreed" value="1"' in page
     path = reverse("datasets:publish", args=[data.pk])
     refused = client.post(path)
-    assert (refused.status_code, b"Only 0% of the people" in refused.content) == (400, True)
+    assert (refused.status_code, b"Only 0 % of the people" in refused.content) == (400, True)
     assert client.post(path, {"agreed": "1"}).status_code == 302
     data.promise.refresh_from_db()
     assert data.promise.owed(share.pk) == share.units_used

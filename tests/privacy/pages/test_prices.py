@@ -64,7 +64,7 @@ def test_quantiles_are_typed_as_shares_or_in_per_cent(scientist, page, shares):
 def test_a_price_is_a_share_of_the_budget_wherever_it_stands(scientist, budget, page):
     scientist.post(page, agreed(scientist, page, epsilon="10"))
     text = scientist.post(page, {**typed(measure="count", epsilon="4"), "then": "price"}).content.decode()
-    (costs,) = re.findall(r"<dt>Costs</dt><dd><strong>(.*?)</strong> of your budget</dd>", text)
+    (costs,) = re.findall(r"<dt>Costs</dt><dd><strong>(.*?) of your budget</strong></dd>", text)
     (leaves,) = re.findall(r"<dt>Leaves</dt><dd>(.*?) of it</dd>", text)
     assert f"Ask: spend {costs}<" in text
     assert f"This spends {costs} of your budget" in text

@@ -2,6 +2,7 @@
 
 import pytest
 
+from privacy import shares
 from privacy.engine.language.expressions import Binary, Column, Compare, Constant, Power
 from privacy.engine.language.query import (
     Correlation,
@@ -111,3 +112,20 @@ def test_figures_of_a_regression_are_told_per_unit_of_the_feature():
     assert [words.figure_unit(name, query, TABLE) for name in names] == ["€", "€ per m²", "€", "€"]
     of_score = Query(table="flats", measure=Regression(Column("score"), (Column("area"),), ("area",)))
     assert words.figure_unit("area", of_score, TABLE) == "per m²"
+
+
+@pytest.mark.parametrize(
+    ("share", "told"),
+    [
+        (0.0, "0 % of your budget"),
+        (0.00001, "less than 0.01 % of your budget"),
+        (0.034, "3.4 % of your budget"),
+        (1.0, "100 % of your budget"),
+        (1.01, "more than your whole budget"),
+        (1.5, "1.5 times your budget"),
+        (9.96, "10 times your budget"),
+        (322.2693, "322 times your budget"),
+    ],
+)
+def test_what_nobody_can_spend_is_told_in_budgets(share, told):
+    assert shares.of_budget(share) == told

@@ -350,7 +350,7 @@ def test_budgets_never_pass_the_promise():
     made = services.protect(data, by=data.owner, epsilon=1, public_size=1000, constants=[], scientists=3)
     for _ in range(3):
         services.give_budget(made, make.scientist(), by=data.owner)
-    with pytest.raises(Refused, match=r"only 0\.0% of it is left to give"):
+    with pytest.raises(Refused, match=r"promise: less than 0.01 % of it is left to give"):
         services.give_budget(made, make.scientist(), by=data.owner, epsilon=0.1)
     first = made.budgets.first()
     services.close_budget(first, by=data.owner, reason="Has left.")

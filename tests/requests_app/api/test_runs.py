@@ -41,9 +41,9 @@ def test_whoever_waits_for_a_run_is_told_what_to_listen_to():
     author = As(item.author)
     queued = author.post(f"/requests/{item.pk}/mock-runs/", Prefer="wait=5")
     run = Run.objects.get()
-    assert queued["Weir-Live"] == f"run:{run.pk}"
+    assert queued["Weir-Live"] == f"user:{item.author_id},run:{run.pk}"
     path = f"/runs/{run.pk}/"
-    assert author.get(path, Prefer="wait=5")["Weir-Live"] == f"run:{run.pk}"
+    assert author.get(path, Prefer="wait=5")["Weir-Live"] == f"user:{item.author_id},run:{run.pk}"
     assert "Weir-Live" not in author.get(path)
     made.execute(run)
     assert "Weir-Live" not in author.get(path, Prefer="wait=5")
