@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from common import commit
 from common.access import require
+from common.admission import TooMuchAtOnce
 from common.errors import Conflict, Refused
 from common.locks import one_at_a_time
 from datasets.models import Revision
@@ -241,6 +242,9 @@ def ask_all(budget: Budget, wanted: Sequence[Asking], *, by: User) -> list[Answe
         return answers
 
 
+MOST_PENDING = 192
+"""Questions of one budget that may wait for their answers: three full batches. The answers of a dataset are computed
+one after the other, so more would keep everybody else waiting."""
 OTHER_QUESTIONS = "This idempotency key was used for other questions. Use a new key."
 
 
@@ -261,6 +265,12 @@ def _charged(budget: Budget, wanted: Sequence[Asking], by: User) -> list[Answer]
     """Reserve all charges, then write all questions down and have them computed."""
     if not wanted:
         return []
+    waiting = Answer.objects.filter(budget=budget, state=Answer.State.PENDING).count()
+    if waiting + len(wanted) > MOST_PENDING:
+        raise TooMuchAtOnce(
+            f"{waiting} of your questions are still being answered, and at most {MOST_PENDING} can be at a time. "
+            "Ask again when some of them have been answered. Nothing was charged."
+        )
     lines = budget_ledger.reserve_all(budget, [_reservation(each) for each in wanted], by=by)
     with transaction.atomic():
         return [_written(budget, each, line) for each, line in zip(wanted, lines, strict=True)]

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from common.admission import TooMuchAtOnce
 from common.errors import BudgetExceeded, Conflict, Denied, Refused
 from privacy import services
 from privacy.engine.language import sql
@@ -312,3 +313,16 @@ def test_a_batch_that_together_rests_on_constants_says_so(budget):
     assert [each.may_leave_out for each in alone.quotes] == [False]
     both = quote(fresh, NORTH, WEST, share=0.3)
     assert [each.may_leave_out for each in both.quotes] == [True, True]
+
+
+def test_who_asks_more_than_can_be_answered_waits_and_is_not_charged(budget, monkeypatch):
+    monkeypatch.setattr(questions, "MOST_PENDING", 2)
+    asked = shares.batch(budget, EAST, NORTH, share=0.01)
+    used = Budget.objects.get(pk=budget.pk).units_used
+    with pytest.raises(TooMuchAtOnce, match="2 of your questions are still being answered"):
+        shares.batch(budget, WEST, share=0.01)
+    assert Budget.objects.get(pk=budget.pk).units_used == used
+    assert shares.batch(budget, EAST, NORTH, share=0.01).answers == asked.answers  # nothing new is asked
+    for pk in asked.answers:
+        lifecycle.compute(str(pk))
+    shares.batch(budget, WEST, share=0.01)
