@@ -19,10 +19,12 @@ from datasets.declarations.schema import (
     parse_bound,
 )
 from datasets.models import NAME, Column, Dataset, Table
-from datasets.queries import SHOWN
+from datasets.search import SHOWN, SORTS
 
 PLAIN_LIMIT = 16 * 1024 * 1024
 CATEGORIES = 500
+TAGS_TEXT = 600
+TAGS_HELP = "Words by which people search, separated by commas: wages, panel, Oslo. At most 12."
 NOBODY = "nobody"
 
 
@@ -31,18 +33,37 @@ class ListFilter(forms.Form):
 
     text = forms.CharField(label="Search", required=False, max_length=100)
     show = forms.ChoiceField(label="Show", required=False, choices=list(SHOWN.items()))
+    sort = forms.ChoiceField(label="Order", required=False, choices=list(SORTS.items()))
 
     def chosen(self) -> dict[str, str]:
         self.is_valid()
         return {name: str(value) for name, value in self.cleaned_data.items()}
 
 
+class TagsField(forms.CharField):
+    """Words separated by commas."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, max_length=TAGS_TEXT, help_text=TAGS_HELP, **options)
+
+    def prepare_value(self, value: object) -> object:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: object) -> Any:
+        return [tag for tag in (part.strip() for part in str(value or "").split(",")) if tag]
+
+    def run_validators(self, value: Any) -> None:
+        super().run_validators(", ".join(value))
+
+
 class DescribeForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
     """The public description of a dataset."""
 
+    tags = TagsField()
+
     class Meta:
         model = Dataset
-        fields = ["title", "summary", "description", "discoverable"]
+        fields = ["title", "summary", "description", "tags", "discoverable"]
         widgets = {"description": forms.Textarea(attrs={"rows": 8})}
         labels = {"discoverable": "List it for every data scientist"}
         help_texts = {
@@ -64,7 +85,7 @@ class CreateForm(DescribeForm):
     )
 
     class Meta(DescribeForm.Meta):
-        fields = ["title", "name", "summary", "description", "discoverable"]
+        fields = ["title", "name", "summary", "description", "tags", "discoverable"]
 
 
 class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time

@@ -2,6 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
 
 from accounts.models import User
 from datasets.models import Dataset, Revision
@@ -32,6 +36,21 @@ def register_objections(objections: Objections) -> None:
 def objections_to_publishing(revision: Revision) -> list[str]:
     """Return the reasons of all apps against publishing a draft revision."""
     return [why for objections in to_publishing for why in objections(revision)]
+
+
+AnsweringAutomatically = Callable[[], QuerySet[Any, Any]]
+
+automatic: list[AnsweringAutomatically] = []
+
+
+def register_automatic(ids: AnsweringAutomatically) -> None:
+    """Register which datasets an app answers questions about by itself. Call once, from AppConfig.ready()."""
+    automatic.append(ids)
+
+
+def answering_automatically() -> list[UUID]:
+    """Return the ids of the datasets about which questions are answered automatically."""
+    return [pk for ids in automatic for pk in ids()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

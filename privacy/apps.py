@@ -7,9 +7,10 @@ class PrivacyConfig(AppConfig):
     def ready(self) -> None:
         from accounts import hooks as accounts_hooks  # noqa: PLC0415 -- models are loaded by now
         from datasets import hooks as datasets_hooks  # noqa: PLC0415
-        from privacy import rules  # noqa: PLC0415
+        from privacy import queries, rules  # noqa: PLC0415
         from privacy.ledgers import identity  # noqa: PLC0415
 
         accounts_hooks.register(objection=rules.keeps_duties_apart)
+        datasets_hooks.register_automatic(queries.promised_datasets)
         datasets_hooks.register_objections(identity.objections)
         datasets_hooks.register_publishing(remark=identity.remarks, publishing=identity.publishing)

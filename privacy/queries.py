@@ -114,6 +114,11 @@ def share_of(answer: Answer) -> float:
 # Datasets
 
 
+def promised_datasets() -> QuerySet[Promise, UUID]:
+    """Return the ids of the datasets with a promise, about which questions are answered automatically."""
+    return Promise.objects.order_by().values_list("dataset_id", flat=True)
+
+
 def overseen_by(user: User) -> QuerySet[Dataset]:
     """Return the datasets whose promise and budgets this person manages or oversees."""
     rows = Dataset.objects.visible_to(user) if user.oversees else Dataset.objects.owned_by(user)

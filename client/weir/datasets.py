@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,7 +155,7 @@ class Dataset(OwnerVerbs, BudgetVerbs):
         return f"Dataset: {self.name}, {self.title}"
 
     def _repr_html_(self) -> str:
-        shown = ("title", "summary", "state", "owner", "revision", "terms")
+        shown = ("title", "summary", "tags", "state", "owner", "revision", "terms")
         pairs = [(name, self.details[name]) for name in shown if self.details.get(name)]
         budget = [("budget used", words.percent(self._budget["share_used"]))] if self._budget else []
         tables = [("tables", listed(self._tables))] if self._tables else []
@@ -177,7 +177,7 @@ class Datasets:
             yield self._listed(each)
 
     def search(self, text: str) -> list[Dataset]:
-        """Return the datasets with these words in their title, summary or name."""
+        """Return the datasets with words that begin like these, in what describes them, their owner or columns."""
         return [self._listed(each) for each in self._transport.items("datasets/", text=text)]
 
     def __getitem__(self, name: str) -> Dataset:
@@ -197,6 +197,7 @@ class Datasets:
         title: str,
         summary: str = "",
         description: str = "",
+        tags: Sequence[str] = (),
         table: str = "",
         discoverable: bool | None = None,
     ) -> Dataset:
@@ -208,7 +209,8 @@ class Datasets:
         Nobody else sees it before it is published. If sending the file stops, call `dataset.upload(data)` to continue.
         """
         body = {"name": name, "title": title, "summary": summary, "description": description}
-        more = {} if discoverable is None else {"discoverable": discoverable}
+        more: dict[str, Any] = {} if discoverable is None else {"discoverable": discoverable}
+        more |= {"tags": list(tags)} if tags else {}
         made = self._remembered(self._transport.create("datasets/", {**body, **more}).content)
         if data is not None:
             made.upload(data, table or name)

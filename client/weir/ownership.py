@@ -196,7 +196,7 @@ class OwnerVerbs:
         return self.refresh()
 
     def change(self: Own, **fields: Any) -> Own:
-        """Change title, summary, description or discoverable, or the policy: `change(policy=dict(max_runs=5))`.
+        """Change title, summary, description, tags or discoverable, or the policy: `change(policy=dict(max_runs=5))`.
 
         Rules that you leave out of the policy stay as they are.
         """

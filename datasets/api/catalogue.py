@@ -14,7 +14,7 @@ from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, changes, creates, lists, reads, sends
 from common.rest.grants import Call, one, require_every_dataset, within
 from common.rest.references import NumberedReference, PersonReference
-from datasets import models, queries, rules, services
+from datasets import models, queries, rules, search, services
 from datasets.api.shared import visible
 from datasets.services import mocks
 
@@ -28,6 +28,7 @@ class DatasetItem(Item):
     name = serializers.CharField(help_text="Its name in code. It never changes.")
     title = serializers.CharField()
     summary = serializers.CharField()
+    tags = serializers.ListField(child=serializers.CharField())
     state = serializers.ChoiceField(models.Dataset.State.choices)
     discoverable = serializers.BooleanField(help_text="Whether every data scientist finds it in lists.")
     owner = PersonReference()
@@ -73,6 +74,15 @@ class DatasetDetail(DatasetItem):
     policy = PolicyItem(source="*")
 
 
+class Tags(serializers.ListField):
+    """Words by which people search."""
+
+    child = serializers.CharField(max_length=40)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=12, help_text="Words by which people search.", **options)
+
+
 class NewDataset(Body):
     """The name and the description of a new dataset."""
 
@@ -80,6 +90,7 @@ class NewDataset(Body):
     title = serializers.CharField(max_length=200)
     summary = serializers.CharField(max_length=400, allow_blank=True, required=False)
     description = serializers.CharField(max_length=20_000, allow_blank=True, required=False)
+    tags = Tags(required=False)
     discoverable = serializers.BooleanField(required=False)
 
 
@@ -104,6 +115,7 @@ class DatasetChange(Body):
     title = serializers.CharField(max_length=200)
     summary = serializers.CharField(max_length=400, allow_blank=True)
     description = serializers.CharField(max_length=20_000, allow_blank=True)
+    tags = Tags()
     discoverable = serializers.BooleanField()
     policy = PolicyChange()
 
@@ -112,24 +124,28 @@ class DatasetFilters(FilterSet):
     """The filters of the catalogue."""
 
     text = CharFilter(
-        method="with_text", max_length=100, help_text="Words of the title, the summary or the name."
+        method="with_text",
+        max_length=100,
+        help_text="Beginnings of words: of the title, name, tags, summary and description, of the owner's name, and "
+        "of tables and columns.",
     )
     show = ChoiceFilter(
         method="shown",
-        choices=[(value, words) for value, words in queries.SHOWN.items() if value],
-        help_text="Only your own, those that you review, have access to, or have asked for.",
+        choices=[(value, words) for value, words in search.SHOWN.items() if value],
+        help_text="Only your own, those that you review, have access to, have asked for, or may use now, or those "
+        "that answer automatically.",
     )
 
     def with_text(self, rows: QuerySet[models.Dataset], name: str, text: str) -> QuerySet[models.Dataset]:
-        return queries.with_words(rows, text)
+        return search.with_words(rows, text)
 
     def shown(self, rows: QuerySet[models.Dataset], name: str, show: str) -> QuerySet[models.Dataset]:
-        return queries.narrowed(rows, self.request.user, show)
+        return search.narrowed(rows, self.request.user, show)
 
 
 def _one(call: Call, pk: UUID) -> models.Dataset:
     """Return a dataset with what the caller has to do with it, or raise Http404."""
-    return one(call, queries.datasets(call.user), dataset="pk", pk=pk)
+    return one(call, search.datasets(call.user), dataset="pk", pk=pk)
 
 
 class Datasets(Endpoint):
@@ -138,7 +154,7 @@ class Datasets(Endpoint):
     @lists(DatasetItem, filters=DatasetFilters)
     def get(self, call: Call) -> QuerySet[models.Dataset]:
         """List the datasets that you may see."""
-        return within(call, queries.datasets(call.user), "pk")
+        return within(call, search.datasets(call.user), "pk")
 
     @creates(DatasetDetail, body=NewDataset, scope="publish", again=_one, at="api:dataset")
     def post(self, call: Call, fields: dict[str, Any]) -> models.Dataset:

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from common.rest.bodies import Body, Item, WithReason
 from common.rest.endpoints import Endpoint, acts, creates, reads
 from common.rest.grants import Call, one
-from datasets import models, queries, services
+from datasets import models, search, services
 from datasets.api.catalogue import RULES, DatasetDetail
 from datasets.api.shared import visible
 
@@ -55,7 +55,7 @@ class DatasetTerms(Endpoint):
 
 def _use(call: Call, act: Callable[..., models.Dataset], fields: dict[str, Any], pk: UUID) -> models.Dataset:
     act(visible(call, pk), by=call.user, reason=fields["reason"])
-    return one(call, queries.datasets(call.user), dataset="pk", pk=pk)
+    return one(call, search.datasets(call.user), dataset="pk", pk=pk)
 
 
 class FreezeDataset(Endpoint):

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import pgtrigger
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
@@ -77,6 +78,7 @@ class Dataset(BaseModel):
     title = models.CharField(max_length=200)
     summary = models.CharField(max_length=400, blank=True)
     description = models.TextField(blank=True, max_length=20_000)
+    tags = ArrayField(models.CharField(max_length=40), default=list, blank=True, size=12)
     owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="datasets")
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
     state_reason = models.CharField(max_length=500, blank=True)

@@ -20,7 +20,7 @@ from datasets.declarations import schema
 from datasets.models import Column, Dataset, Revision, Table, Terms
 from datasets.services import mocks
 
-DESCRIBED = {"title", "summary", "description", "discoverable"}
+DESCRIBED = {"title", "summary", "description", "tags", "discoverable"}
 POLICY = {
     "reviewers_needed",
     "blinded",
@@ -56,7 +56,7 @@ def create(*, by: User, name: str, title: str, **fields: object) -> Dataset:
     """Create a dataset with a first draft revision. Nobody else can see it before it is published."""
     require(rules.may_create, by)
     _allow_only(fields, DESCRIBED)
-    dataset = Dataset(name=name, title=title.strip(), owner=by, **fields)
+    dataset = Dataset(name=name, title=title.strip(), owner=by, **_with_tags(fields))
     check(dataset)
     dataset.save()
     log.record("dataset.create", by=by, on=dataset, dataset_id=dataset.pk, name=name)
@@ -68,7 +68,16 @@ def create(*, by: User, name: str, title: str, **fields: object) -> Dataset:
 def update(dataset: Dataset, *, by: User, **fields: object) -> Dataset:
     """Change the public description of a dataset, and whether it is listed."""
     _allow_only(fields, DESCRIBED)
-    return _changed(_editable(dataset, by=by), "dataset.update", by=by, fields=fields)
+    return _changed(_editable(dataset, by=by), "dataset.update", by=by, fields=_with_tags(fields))
+
+
+def _with_tags(fields: dict[str, object]) -> dict[str, object]:
+    """Return the fields with each tag once, without blanks around it."""
+    given = fields.get("tags")
+    if not isinstance(given, list | tuple):
+        return fields
+    once = {tag.casefold(): tag for tag in reversed([str(each).strip() for each in given]) if tag}
+    return {**fields, "tags": list(reversed(once.values()))}
 
 
 @transaction.atomic

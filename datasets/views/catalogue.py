@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from common.heavy_views import computing
 from common.http import UserRequest
 from common.pages import paginated
-from datasets import queries, rules
+from datasets import rules, search
 from datasets.declarations import schema
 from datasets.declarations.schema import TableSchema
 from datasets.forms import ListFilter
@@ -24,7 +24,7 @@ PER_PAGE = 20
 def index(request: UserRequest) -> HttpResponse:
     form = ListFilter(request.GET)
     chosen = form.chosen()
-    page = paginated(request, queries.datasets(request.user, **chosen), PER_PAGE)
+    page = paginated(request, search.datasets(request.user, **chosen), PER_PAGE)
     context = {
         "form": form,
         "page": page,
