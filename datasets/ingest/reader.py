@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ OUR_FAULT = (
     "The portal failed to read this file, and it is the portal's fault. Nothing of the file was kept. "
     "Tell an admin how the file was made and what the names of its columns are."
 )
+COPIES = 3
+"""How often a file may be in the room besides its table: unpacked, in UTF-8, and rewritten."""
 LIMITED = frozenset(
     {CloseCode.TIME_LIMIT, CloseCode.MEMORY_LIMIT, CloseCode.DISK_LIMIT, CloseCode.PROCESS_LIMIT,
      CloseCode.EXIT_NONZERO, CloseCode.OUTPUT_TYPE, CloseCode.OUTPUT_TOO_BIG, CloseCode.POLICY_BLOCKED}
@@ -38,12 +40,13 @@ def read(
     source: Path,
     target: Path,
     *,
-    options: dict[str, Any],
+    options: Mapping[str, Any],
+    expected: Mapping[str, str] | None = None,
     progress: Callable[[float], bool] = lambda share: True,
 ) -> TableRead:
     """Read `source` into `target`. Raises Unreadable with a reason, Cancelled if `progress` returns False.
 
-    Nothing is left at `target` unless a TableRead is returned.
+    `expected`: the types of columns in the last revision. Nothing is left at `target` unless a TableRead is returned.
     """
     room = target.with_name(f"{secrets.token_hex(16)}.room")
     room.mkdir(mode=0o700)
@@ -52,8 +55,13 @@ def read(
         answer = sandboxed.run(
             "read",
             source,
-            parameters={**options, "target_bytes": most, "rows": settings.ROWS_PER_TABLE},
-            room=sandboxed.Room(room, most),
+            parameters={
+                "reading": options,
+                "expected": expected or {},
+                "rows": settings.ROWS_PER_TABLE,
+                "unpacked_bytes": settings.UPLOAD_LIMIT,
+            },
+            room=sandboxed.Room(room, most + COPIES * settings.UPLOAD_LIMIT),
             progress=progress,
         )
         reading = _validated(answer)
@@ -62,7 +70,7 @@ def read(
         raise Cancelled from stop
     except sandboxed.Broken as broken:
         logger.warning("Reading an upload ended as %s.", broken.code)
-        raise Unreadable(BROKEN if broken.code in LIMITED else OUR_FAULT) from broken
+        raise Unreadable(BROKEN if broken.code in LIMITED else OUR_FAULT, final=True) from broken
     finally:
         parsing.empty(room)
     return reading

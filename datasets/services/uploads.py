@@ -1,8 +1,10 @@
 """Actions on uploads, which arrive in chunks, are read and become tables of a draft revision, and on its tables."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import PurePath
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.db import transaction
@@ -14,9 +16,12 @@ from common.access import require
 from common.errors import Conflict, Refused, TooLarge
 from common.rows import M, locked
 from datasets import rules, storage, tasks
-from datasets.models import SUM, Column, Revision, Table, Upload
+from datasets.models import BEFORE, READING, SUM, Column, Revision, Table, Upload
+from datasets.reading import options
 
 AT_ONCE = 20
+ENDED = frozenset({Upload.State.DONE, Upload.State.FAILED})
+GONE = "This file is no longer stored. Upload it again."
 TABLES = 50
 TOO_MANY_TABLES = f"A revision can have at most {TABLES} tables. Remove one first."
 
@@ -29,10 +34,18 @@ class Locked(Refused):
 
 
 @transaction.atomic
-def begin(revision: Revision, *, by: User, file_name: str, size: int, sha256: str = "") -> Upload:
+def begin(
+    revision: Revision,
+    *,
+    by: User,
+    file_name: str,
+    size: int,
+    sha256: str = "",
+    reading: Mapping[str, Any] | None = None,
+) -> Upload:
     """Begin an upload of `size` bytes, which receive() then takes. Raises Refused if it is over a limit.
 
-    If `sha256` is given, the complete file is compared with it before it is read.
+    If `sha256` is given, the complete file is compared with it before it is read. `reading`: how to read it.
     """
     require(rules.may_prepare_revision, by, revision.dataset)
     _in_preparation(revision)
@@ -46,8 +59,9 @@ def begin(revision: Revision, *, by: User, file_name: str, size: int, sha256: st
         raise Refused(f"{AT_ONCE} files are being uploaded already. Wait for one of them, or cancel it.")
     if revision.tables.count() >= TABLES:
         raise Refused(TOO_MANY_TABLES)
-    options = {SUM: sha256} if sha256 else {}
-    upload = Upload.objects.create(revision=revision, user=by, file_name=name, size=size, options=options)
+    asked = reading_options(reading or {})
+    given = {**({SUM: sha256} if sha256 else {}), **({READING: asked} if asked else {})}
+    upload = Upload.objects.create(revision=revision, user=by, file_name=name, size=size, options=given)
     log.record("upload.begin", by=by, on=revision, dataset_id=revision.dataset_id)
     return upload
 
@@ -106,34 +120,81 @@ def _to_be_read(upload: Upload) -> None:
     live.changed("upload", upload.pk)
 
 
+def is_stored(upload: Upload) -> bool:
+    """Whether the file of an upload is complete and still stored, so that it can be read again."""
+    return upload.state in ENDED and storage.received(upload) == upload.size
+
+
 @transaction.atomic
 def retry(upload: Upload, *, by: User) -> Upload:
     """Read a file again, with the options that its failure proposed. Raises Conflict if the file was deleted."""
     upload = locked(upload)
+    if upload.state != Upload.State.FAILED or not upload.remedy:
+        raise Conflict(GONE)
+    reading = dict(upload.options.get(READING, {}))
+    columns = {name: dict(each) for name, each in reading.get("columns", {}).items()}
+    for name in upload.remedy.get("text", []):
+        columns[name] = {**columns.get(name, {}), "type": "string", "format": ""}
+    for name in upload.remedy.get("leave_out", []):
+        columns[name] = {**columns.get(name, {}), "leave_out": True}
+    return reread(upload, by=by, reading={**reading, **({"columns": columns} if columns else {})})
+
+
+@transaction.atomic
+def reread(upload: Upload, *, by: User, reading: Mapping[str, Any]) -> Upload:
+    """Read a stored file in another way. The table that it has become stays until the file was read."""
+    asked = reading_options(reading)
+    upload = locked(upload)
     require(rules.may_prepare_revision, by, upload.revision.dataset)
     _in_preparation(upload.revision)
-    if upload.state != Upload.State.FAILED or not upload.remedy or storage.received(upload) != upload.size:
-        raise Conflict("This file is no longer stored. Upload it again.")
-    text = sorted({*upload.options.get("text", []), *upload.remedy.get("text", [])})
-    encoding = upload.remedy.get("encoding", upload.options.get("encoding", "utf-8"))
-    unread = {SUM: upload.options[SUM]} if SUM in upload.options else {}
-    upload.options = {"text": text, "encoding": encoding, **unread}
+    if not is_stored(upload):
+        raise Conflict(GONE)
+    before = upload.options.get(BEFORE, upload.options.get(READING, {}))
+    upload.options = {
+        **{name: upload.options[name] for name in (SUM,) if name in upload.options},
+        **({READING: asked} if asked else {}),
+        **({BEFORE: before} if upload.table else {}),
+    }
     upload.error, upload.remedy = "", {}
     _to_be_read(upload)
     upload.save()
+    log.record("upload.reread", by=by, on=upload.revision, dataset_id=upload.revision.dataset_id)
     return upload
+
+
+def reading_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return reading options as they are stored. Raises Refused."""
+    try:
+        asked = options.from_json(given)
+        if asked.zone:
+            ZoneInfo(asked.zone)
+    except ValueError as bad:
+        raise Refused(str(bad)) from bad
+    except (ZoneInfoNotFoundError, OSError) as unknown:
+        raise Refused("This time zone is not known. Write it like Europe/Berlin.") from unknown
+    return options.to_json(asked)
 
 
 @transaction.atomic
 def cancel(upload: Upload, *, by: User) -> None:
-    """Cancel an upload, or clear away a failed one, and delete its file."""
+    """Cancel an upload, or clear away a failed one, and delete its file.
+
+    If the file has become a table and was to be read in another way, the table stays as it is.
+    """
     upload = locked(upload)
     require(rules.may_prepare_revision, by, upload.revision.dataset)
     if upload.state == Upload.State.DONE:
         raise Conflict("This file has become a table. Remove the table instead.")
     log.record("upload.cancel", by=by, on=upload.revision, dataset_id=upload.revision.dataset_id)
-    transaction.on_commit(partial(storage.drop_upload, Upload(pk=upload.pk)))
     live.changed("upload", upload.pk)
+    if upload.table:
+        before = upload.options.get(BEFORE, {})
+        upload.options = {READING: before} if before else {}
+        upload.state, upload.lease, upload.progress = Upload.State.DONE, None, ""
+        upload.error, upload.remedy = "", {}
+        upload.save()
+        return
+    transaction.on_commit(partial(storage.drop_upload, Upload(pk=upload.pk)))
     upload.delete()
 
 
@@ -144,6 +205,8 @@ def remove_table(table: Table, *, by: User) -> None:
     _in_preparation(table.revision)
     log.record("table.remove", by=by, on=table, dataset_id=table.revision.dataset_id)
     transaction.on_commit(partial(storage.unseal, table.stored_name))
+    for upload in Upload.objects.filter(table=table):
+        transaction.on_commit(partial(storage.drop_upload, Upload(pk=upload.pk)))
     Upload.objects.filter(table=table).delete()
     table.columns.all().delete()
     table.delete()
