@@ -66,6 +66,9 @@ class Table(BaseModel):
     findings = models.JSONField(default=list, blank=True)
     misfits = models.JSONField(default=dict, blank=True)
 
+    stored_upload: "Upload | None" = None
+    """For pages: the upload that it was read from, if that can be read in another way."""
+
     objects: ClassVar[models.Manager["Table"]] = TableQuerySet.as_manager()
 
     class Meta:

@@ -41,8 +41,11 @@ OLD_STATA = range(102, 116)
 SHEETS = ("xl/workbook.xml", "xl/workbook.bin", "content.xml")
 
 
-def unpacked(source: Path, room: Path, most: int) -> Path:
-    """Return the file, unpacked into `room` if it is compressed. Raises Unreadable."""
+def unpacked(source: Path, room: Path, most: int, *, enough: int | None = None) -> Path:
+    """Return the file, unpacked into `room` if it is compressed: all of it, or its first bytes if they are `enough`.
+
+    Raises Unreadable.
+    """
     with source.open("rb") as stream:
         head = stream.read(8)
     opener = next((opens for magic, opens in COMPRESSED.items() if head.startswith(magic)), None)
@@ -53,7 +56,7 @@ def unpacked(source: Path, room: Path, most: int) -> Path:
     target = room / "unpacked"
     try:
         with opener(source) as packed, target.open("wb") as copy:
-            _copy(packed, copy, most)
+            _copy(packed, copy, most, enough)
     except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError) as broken:
         if isinstance(broken, OSError) and broken.errno is not None:
             raise
@@ -61,13 +64,26 @@ def unpacked(source: Path, room: Path, most: int) -> Path:
     return target
 
 
-def _copy(packed: IO[bytes], copy: IO[bytes], most: int) -> None:
+def beginning(source: Path, room: Path, enough: int) -> Path:
+    """Return a copy of the first lines of a file of text, or the file itself if it is small."""
+    if source.stat().st_size <= enough:
+        return source
+    with source.open("rb") as file:
+        head = file.read(enough)
+    target = room / "beginning"
+    target.write_bytes(head[: head.rfind(b"\n") + 1] or head)
+    return target
+
+
+def _copy(packed: IO[bytes], copy: IO[bytes], most: int, enough: int | None) -> None:
     written = 0
     while part := packed.read(CHUNK):
         written += len(part)
         if written > most:
             raise Unreadable(f"This file unpacks to more than {most // 2**20:,} MB. Split it.", final=True)
         copy.write(part)
+        if enough is not None and written >= enough:
+            return
 
 
 def _only_member(source: Path, most: int) -> Callable[[Path], IO[bytes]] | None:

@@ -18,6 +18,9 @@ from datasets.reading.texts import Table
 EXAMPLES = 3
 EXAMPLE_LENGTH = 200
 LINE_LENGTH = 500
+ENOUGH = 2 * 1024 * 1024
+"""The bytes at the beginning of a file that are enough for a look at it."""
+ENOUGH_ROWS = 2000
 TOO_MUCH = "Reading this file needs more memory than the portal allows. Split it."
 
 
@@ -109,13 +112,14 @@ def preview(source: Path, given: dict[str, Any], room: Path) -> dict[str, Any]:
     """
     asked, most = options.from_json(given.get("reading", {})), int(given["unpacked_bytes"])
     with _explaining():
-        path = containers.unpacked(source, room, most)
+        path = containers.unpacked(source, room, most, enough=ENOUGH)
         kind = containers.kind_of(path)
         if kind == "parquet":
             from datasets.reading import parquet_files  # noqa: PLC0415 -- as above
 
             return parquet_files.preview(path, asked, EXAMPLES, EXAMPLE_LENGTH)
-        table = texts.opened(path, kind, asked, room, most)
+        path = containers.beginning(path, room, ENOUGH) if kind == "csv" else path
+        table = texts.opened(path, kind, asked, room, most, rows=ENOUGH_ROWS)
         database = engine.connect()
         guess = guesses.guess(database, table, asked)
         rows = _examples(database, table, guess)

@@ -88,6 +88,8 @@ def to_json(options: Options) -> dict[str, Any]:
 
 def from_json(value: Mapping[str, Any]) -> Options:
     """Validate options. Raises ValueError with a sentence for whoever gave them."""
+    if not isinstance(value, Mapping):
+        raise ValueError("Reading options are an object, such as {“decimal”: “,”}.")
     given = dict(value)
     columns = given.pop("columns", {})
     if not isinstance(columns, Mapping) or len(columns) > MOST_COLUMNS:

@@ -35,13 +35,13 @@ class Records:
     """{name: what the file says of the column}"""
 
 
-def write(records: Records, target: Path, most: int) -> None:
-    """Write records as CSV. Raises Unreadable if that needs more than `most` bytes."""
+def write(records: Records, target: Path, most: int, rows: int | None = None) -> None:
+    """Write records, all or the first ones, as CSV. Raises Unreadable if that needs more than `most` bytes."""
     with target.open("w", encoding="utf-8", errors="replace", newline="") as file:
         writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
         if records.has_names:
             writer.writerow(records.names)
-        for number, row in enumerate(records.rows):
+        for number, row in enumerate(itertools.islice(records.rows, rows)):
             writer.writerow(row)
             if number % 1000 == 0 and target.stat().st_size > most:
                 raise Unreadable(

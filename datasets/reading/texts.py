@@ -47,13 +47,18 @@ class Table:
         return f"read_csv({', '.join(options)})"
 
 
-def opened(source: Path, kind: str, options: Options, room: Path, most: int) -> Table:
-    """Open a file as rows of text; copies of at most `most` bytes are written into `room`. Raises Unreadable."""
+def opened(
+    source: Path, kind: str, options: Options, room: Path, most: int, *, rows: int | None = None
+) -> Table:
+    """Open a file as rows of text; copies of at most `most` bytes are written into `room`. Raises Unreadable.
+
+    `rows`: how many are enough, of files that have to be turned into text first.
+    """
     if kind == "csv":
         return _opened_csv(source, options, room, most)
     found = records.READS[kind](source, options)
     path = room / "records"
-    records.write(found, path, most)
+    records.write(found, path, most, rows)
     written = Options(
         delimiter=",", quote='"', skip=options.skip,
         header=True if found.has_names else options.header,

@@ -16,8 +16,9 @@ from common.access import require
 from common.errors import Conflict, Refused, TooLarge
 from common.rows import M, locked
 from datasets import rules, storage, tasks
+from datasets.ingest import reader
 from datasets.models import BEFORE, READING, SUM, Column, Revision, Table, Upload
-from datasets.reading import options
+from datasets.reading.options import from_json, to_json
 
 AT_ONCE = 20
 ENDED = frozenset({Upload.State.DONE, Upload.State.FAILED})
@@ -34,18 +35,10 @@ class Locked(Refused):
 
 
 @transaction.atomic
-def begin(
-    revision: Revision,
-    *,
-    by: User,
-    file_name: str,
-    size: int,
-    sha256: str = "",
-    reading: Mapping[str, Any] | None = None,
-) -> Upload:
+def begin(revision: Revision, *, by: User, file_name: str, size: int, sha256: str = "") -> Upload:
     """Begin an upload of `size` bytes, which receive() then takes. Raises Refused if it is over a limit.
 
-    If `sha256` is given, the complete file is compared with it before it is read. `reading`: how to read it.
+    If `sha256` is given, the complete file is compared with it before it is read.
     """
     require(rules.may_prepare_revision, by, revision.dataset)
     _in_preparation(revision)
@@ -59,9 +52,8 @@ def begin(
         raise Refused(f"{AT_ONCE} files are being uploaded already. Wait for one of them, or cancel it.")
     if revision.tables.count() >= TABLES:
         raise Refused(TOO_MANY_TABLES)
-    asked = reading_options(reading or {})
-    given = {**({SUM: sha256} if sha256 else {}), **({READING: asked} if asked else {})}
-    upload = Upload.objects.create(revision=revision, user=by, file_name=name, size=size, options=given)
+    options = {SUM: sha256} if sha256 else {}
+    upload = Upload.objects.create(revision=revision, user=by, file_name=name, size=size, options=options)
     log.record("upload.begin", by=by, on=revision, dataset_id=revision.dataset_id)
     return upload
 
@@ -125,6 +117,12 @@ def is_stored(upload: Upload) -> bool:
     return upload.state in ENDED and storage.received(upload) == upload.size
 
 
+def stored_of(table: Table) -> Upload | None:
+    """Return the upload that a table was read from, if it can be read again."""
+    upload = Upload.objects.filter(table=table).first()
+    return upload if upload and is_stored(upload) else None
+
+
 @transaction.atomic
 def retry(upload: Upload, *, by: User) -> Upload:
     """Read a file again, with the options that its failure proposed. Raises Conflict if the file was deleted."""
@@ -162,17 +160,28 @@ def reread(upload: Upload, *, by: User, reading: Mapping[str, Any]) -> Upload:
     return upload
 
 
+def look(upload: Upload, *, by: User, reading: Mapping[str, Any]) -> reader.Look:
+    """Return how a stored file would be read, with its first rows. The look is recorded. Raises Unreadable."""
+    asked = reading_options(reading)
+    require(rules.may_prepare_revision, by, upload.revision.dataset)
+    if not is_stored(upload):
+        raise Conflict(GONE)
+    with transaction.atomic():
+        log.record("upload.view", by=by, on=upload.revision, dataset_id=upload.revision.dataset_id)
+    return reader.look(storage.upload_path(upload), options=asked)
+
+
 def reading_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return reading options as they are stored. Raises Refused."""
     try:
-        asked = options.from_json(given)
+        asked = from_json(given)
         if asked.zone:
             ZoneInfo(asked.zone)
     except ValueError as bad:
         raise Refused(str(bad)) from bad
     except (ZoneInfoNotFoundError, OSError) as unknown:
         raise Refused("This time zone is not known. Write it like Europe/Berlin.") from unknown
-    return options.to_json(asked)
+    return to_json(asked)
 
 
 @transaction.atomic
