@@ -121,19 +121,21 @@ def _widened(database: duckdb.DuckDBPyConnection, table: Table, found: Guess) ->
     """Correct the types of columns that hold something else further down. Raises Unreadable if that is text."""
     typed = [column for column in found.columns if column.kind != "string"]
     odd = _counted(database, table, typed, found.marks, lambda each: conversion.odd(each, found.marks))
-    better = []
+    better, mixed = list[Column](), list[Column]()
     for column in found.columns:
-        if column.source not in odd:
-            better.append(column)
-        elif column.is_asked:
-            raise _mixed(database, table, column, found)
-        else:
-            better.append(_fitting(database, table, column, found))
+        fits = column if column.source not in odd else _fitting(database, table, column, found)
+        (mixed if fits is None else better).append(fits or column)
+    if mixed:
+        raise _mixed(database, table, mixed, found)
     return better
 
 
-def _fitting(database: duckdb.DuckDBPyConnection, table: Table, column: Column, found: Guess) -> Column:
-    """Return the column with a type that all its cells have, or with more that means missing. Raises Unreadable."""
+def _fitting(
+    database: duckdb.DuckDBPyConnection, table: Table, column: Column, found: Guess
+) -> Column | None:
+    """Return the column with a type that all its cells have, or with more that means missing; None if there is none."""
+    if column.is_asked:
+        return None
     marked = replace(column, missing=tuple(dict.fromkeys((*column.missing, *MARKERS))))
     choices = {"int64": ["double"], "date32": ["timestamp"]}.get(column.kind, [])
     for each in (marked, *(replace(one, kind=kind) for kind in choices for one in (column, marked))):
@@ -145,7 +147,7 @@ def _fitting(database: duckdb.DuckDBPyConnection, table: Table, column: Column, 
             return replace(column, kind="string")
         if not odd:
             return replace(each, missing=_held(database, table, column, each, found))
-    raise _mixed(database, table, column, found)
+    return None
 
 
 def _held(
@@ -199,12 +201,17 @@ def _markers_in_text(
     many = _counted(
         database, table, texts, found.marks, lambda each: f"{engine.name(each.raw)} IN ({listed})"
     )
-    return [
-        f"Column “{each.name}”: {many[each.source]:,} cells with NA, NULL or the like count as empty. If they are "
-        "values, such as a country's code, change what means missing in this column."
-        for each in texts
-        if each.source in many
-    ]  # fmt: skip
+    return [_marker_note(each.name, many[each.source]) for each in texts if each.source in many]
+
+
+def _marker_note(name: str, many: int) -> str:
+    cells_are = (
+        "cells with NA, NULL or the like count" if many > 1 else "cell with NA, NULL or the like counts"
+    )
+    return (
+        f"Column “{name}”: {many:,} {cells_are} as empty. If this is a value, such as a country's code, "
+        "change what means missing in this column."
+    )
 
 
 # Faults
@@ -255,8 +262,11 @@ def _line_at(path: Path, place: int) -> int:
     return lines
 
 
-def _mixed(database: duckdb.DuckDBPyConnection, table: Table, column: Column, found: Guess) -> Unreadable:
-    """Report the first cell of a column that is of another type."""
+def _mixed(
+    database: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[Column], found: Guess
+) -> Unreadable:
+    """Report the first cell that is of another type than its column, and how many other columns have such cells."""
+    column = columns[0]
     relation = cells(table.relation(rejects=False), [column], found.marks)
     condition = conversion.odd(column, found.marks)
     it = engine.name(column.raw)
@@ -270,10 +280,12 @@ def _mixed(database: duckdb.DuckDBPyConnection, table: Table, column: Column, fo
     what = "a number" if is_number else "text"
     words = KIND_WORDS[column.kind]
     notation = f" ({column.format})" if column.kind in {"date32", "timestamp"} else ""
+    more = len(columns) - 1
+    others = f" {more} other column{'s have' if more > 1 else ' has'} such cells too." if more else ""
     return Unreadable(
-        f"{where} “{column.source}”: {what} where the others are {words}{notation}. "
-        "Correct the file, say that this means missing, or read this column as text.",
-        text=[column.source],
+        f"{where} “{column.source}”: {what} where the others are {words}{notation}.{others} "
+        f"Correct the file, say that this means missing, or read {'these columns' if more else 'this column'} as text.",
+        text=[each.source for each in columns],
     )
 
 

@@ -16,6 +16,8 @@ from datasets.reading.outcome import Unreadable
 HEAD = 256 * 1024
 DELIMITERS = (",", ";", "\t", "|")
 LOOKED_AT = 50
+MOST_TITLES = 5
+"""The lines with fewer fields, such as a title, that may come before a table."""
 csv.field_size_limit(4 * 1024 * 1024)
 TYPED = (inference.number_pattern("."), inference.number_pattern(","), ISO_DATE, ISO_TIME, inference.TRUTH)
 
@@ -63,6 +65,11 @@ def find(source: Path, options: Options) -> Dialect:
     if header and len(rows) < 2 and source.stat().st_size <= HEAD:
         raise Unreadable("This file has a line of column names and no rows below it.")
     first, below = rows[0], rows[1:] if header else rows
+    if skip and options.skip is None:
+        are = "lines before the table were" if skip > 1 else "line before the table was"
+        left = [f"{skip} {are} left out."]
+    else:
+        left = []
     width, notes = _width(first if header else None, below)
     names = first if header else [""] * width
     cells = (
@@ -76,7 +83,7 @@ def find(source: Path, options: Options) -> Dialect:
         cells=tuple(cells[:width]),
         is_rewritten=_needs_rewriting(lines, delimiter, quote),
         width=width,
-        notes=tuple(notes),
+        notes=(*left, *notes),
     )
 
 
@@ -133,10 +140,9 @@ def _skipped(lines: Sequence[str], delimiter: str, quote: str) -> int:
         skip += 1
     widths = [len(row) for row in parsed(lines[skip:], delimiter, quote, limit=30)]
     usual = max(set(widths), key=widths.count, default=1)
-    titles = next((place for place, width in enumerate(widths) if width > 1), 0)
-    is_title = usual > 1 and 0 < titles <= 5 and all(width <= 1 for width in widths[:titles])
+    titles = next((place for place, width in enumerate(widths) if width >= usual - 1 and width > 1), 0)
     is_plain = not any('"' in line for line in lines[skip : skip + titles])
-    return skip + titles if is_title and is_plain else skip
+    return skip + titles if usual > 1 and titles <= MOST_TITLES and is_plain else skip
 
 
 def has_header(rows: Sequence[Sequence[str]]) -> bool:

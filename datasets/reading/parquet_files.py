@@ -130,7 +130,7 @@ def _rewrite(
     if rows == 0:
         raise Unreadable("This file has columns and no rows.", final=True)
     nans = (
-        f"Column “{name}”: {many:,} cells are NaN, not a number. They count as empty."
+        f"Column “{name}”: {many:,} {'cells are' if many > 1 else 'cell is'} NaN, not a number, and counts as empty."
         for name, many in lost.items()
     )
     notes = [*plan.remarks, *nans]

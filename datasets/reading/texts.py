@@ -88,7 +88,10 @@ def opened(
 def _remarks(dialect: Dialect) -> tuple[str, ...]:
     if dialect.header:
         return dialect.notes
-    return ("The first line holds data, not column names. Columns were numbered: give them names.",)
+    return (
+        *dialect.notes,
+        "The first line holds data, not column names. Columns were numbered: give them names.",
+    )
 
 
 def _opened_csv(source: Path, options: Options, room: Path, most: int) -> Table:

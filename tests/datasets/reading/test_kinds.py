@@ -101,6 +101,7 @@ CASES = {
     "single quotes": (b"id,x\n1,'a, b'\n2,'c'\n", column("a, b", "c")),
     "remarks first": (b"# made by hand\n#\nid,x\n1,3\n", column(3)),
     "a title first": (b"Sales\n\nid,x\n1,3\n2,4\n", column(3, 4)),
+    "a line of counts first": (b"2,x\nid,x,y,z\n1,3,0,0\n2,4,0,0\n", [dict(each, y=0, z=0) for each in column(3, 4)]),
     "sep= of Excel": (b"sep=;\nid;x\n1;3\n", column(3)),
     "JSON Lines": (b'{"id": 1, "x": 1.0}\n\n{"id": 2, "x": null}\n', column(1, None)),
     "JSON, with keys that come later": (b'[{"id": 1}, {"id": 2, "x": true}]', column(None, YES)),
@@ -118,6 +119,7 @@ def test_what_people_have_is_read(tmp_path, name):
 
 
 TOLD = {
+    "a title first": ["2 lines before the table were left out."],
     "a point means missing": [],
     "the first name is empty": ["Names that were empty, used twice or not usable were changed: column 1 is “row”."],
     "Windows": ["Line 2 is not in UTF-8, so the file was read as Windows-1252."],
@@ -226,6 +228,15 @@ def test_faults_name_the_line_as_an_editor_counts_it(tmp_path, content, asked, t
     assert not caught.value.final
 
 
+def test_all_columns_that_hold_something_else_are_told_at_once(tmp_path):
+    with pytest.raises(Unreadable) as caught:
+        read(tmp_path, b"id,x\n1,2\n2,3\na,b\n")
+    assert "“id”: text where the others are whole numbers. 1 other column has such cells too." in str(
+        caught.value
+    )
+    assert caught.value.remedy == {"text": ["id", "x"]}
+
+
 # Other formats
 
 
@@ -254,7 +265,7 @@ def test_parquet_columns_are_renamed_left_out_and_numbered(tmp_path):
 def test_nan_in_parquet_counts_as_empty_and_is_told(tmp_path):
     reading, rows = read(tmp_path, parquet(id=[1, 2, 3], x=[1.5, float("nan"), None]))
     assert (rows, reading.columns[1].empty) == (column(1.5, None, None), 2)
-    assert reading.notes == ("Column “x”: 1 cells are NaN, not a number. They count as empty.",)
+    assert reading.notes == ("Column “x”: 1 cell is NaN, not a number, and counts as empty.",)
 
 
 FRAME = pd.DataFrame(
