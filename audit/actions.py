@@ -125,6 +125,8 @@ ACTIONS: dict[str, Action] = {
     "top_up.granted": Action("Granted a larger budget"),
     "upload.begin": Action("Began an upload"),
     "upload.cancel": Action("Cancelled an upload"),
+    "upload.reread": Action("Changed how a file is read"),
+    "upload.view": Action("Looked at private rows of a file", Receiver.ACTOR),
     "user.add_factor": Action("Added a second sign-in step"),
     "user.approve_registration": Action("Approved a registration"),
     "user.change_password": Action("Changed a password"),

@@ -1,6 +1,7 @@
 """The worker's part of uploads: read one into a table, and sweep those that are stuck or expired."""
 
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -13,15 +14,17 @@ from audit import log
 from common import fingerprints, live
 from common.errors import Refused
 from datasets import storage
-from datasets.declarations.schema import TableSchema
+from datasets.declarations.schema import ColumnSchema, TableSchema
 from datasets.ingest import guesses, reader
 from datasets.ingest.reader import Cancelled
-from datasets.models import SUM, Column, Revision, Table, Upload
+from datasets.models import BEFORE, READING, SUM, Column, Revision, Table, Upload
 from datasets.reading.outcome import TableRead, Unreadable
 
 STALE = timedelta(seconds=60)
 KEPT_INCOMPLETE = timedelta(days=2)
 KEPT_UNREADABLE = timedelta(days=1)
+KEPT_READ = timedelta(days=30)
+"""How long the file of a table in a draft can be read in another way. Publishing ends it too."""
 ATTEMPTS = 2
 
 
@@ -38,20 +41,31 @@ def read_upload(pk: UUID) -> None:
         reading = reader.read(
             storage.upload_path(upload),
             target,
-            options=upload.options,
+            options=upload.options.get(READING, {}),
+            expected=_expected(upload),
             progress=partial(_heartbeat, pk, lease),
         )
         _store(upload, lease, reading, target)
     except Unreadable as why:
-        _fail(upload, lease, str(why), why.remedy)
+        _fail(upload, lease, str(why), why.remedy or ({} if why.final else {READING: True}))
     except Refused as why:
         _fail(upload, lease, str(why), {"again": True})
     except OSError:
         _fail(upload, lease, storage.DISK_FULL, {})
     except Cancelled:
-        storage.drop_upload(upload)
+        if not Upload.objects.filter(pk=pk, table__revision__state=Revision.State.DRAFT).exists():
+            storage.drop_upload(upload)
     finally:
         target.unlink(missing_ok=True)
+
+
+def _expected(upload: Upload) -> dict[str, str]:
+    """Return the types that the columns of a file had in the last published revision."""
+    name = (
+        upload.table.name if upload.table else guesses.table_name(upload.file_name, _taken(upload.revision))
+    )
+    earlier = _earlier(upload.revision, name)
+    return {column.name: column.stored for column in earlier.columns} if earlier else {}
 
 
 def _compare_sum(upload: Upload) -> None:
@@ -59,7 +73,8 @@ def _compare_sum(upload: Upload) -> None:
     given = upload.options.pop(SUM, "")
     if given and storage.sha256_of(storage.upload_path(upload)) != given:
         raise Unreadable(
-            "The file that arrived is not the one whose SHA-256 was given. It has been deleted. Upload it again."
+            "The file that arrived is not the one whose SHA-256 was given. It has been deleted. Upload it again.",
+            final=True,
         )
 
 
@@ -82,7 +97,6 @@ def _store(upload: Upload, lease: UUID, reading: TableRead, target: Path) -> Non
     finally:
         if not kept:
             storage.unseal(sealed[0])
-    storage.drop_upload(upload)
     live.changed("upload", upload.pk)
 
 
@@ -93,21 +107,26 @@ def _make_table(upload: Upload, lease: UUID, reading: TableRead, sealed: tuple[s
     if held is None or held.revision.state != Revision.State.DRAFT:
         raise Cancelled
     stored_name, digest, size = sealed
-    table = Table.objects.create(
-        revision=held.revision,
-        name=guesses.table_name(held.file_name, _taken(held.revision)),
-        source_name=held.file_name,
-        source_bytes=held.size,
-        stored_name=stored_name,
-        stored_sha256=digest,
-        stored_bytes=size,
-        rows=reading.rows,
-        profile={column.name: asdict(column) for column in reading.columns},
-        findings=list(reading.notes),
-    )
-    _propose(table, reading)
+    content = {
+        "source_name": held.file_name,
+        "source_bytes": held.size,
+        "stored_name": stored_name,
+        "stored_sha256": digest,
+        "stored_bytes": size,
+        "rows": reading.rows,
+        "profile": {column.name: asdict(column) for column in reading.columns},
+        "findings": list(reading.notes),
+    }
+    if held.table:
+        table = _read_again(held, reading, content)
+    else:
+        name = guesses.table_name(held.file_name, _taken(held.revision))
+        table = Table.objects.create(revision=held.revision, name=name, **content)
+        earlier = _earlier(held.revision, name)
+        _propose(table, reading, earlier, earlier.columns if earlier else ())
     held.table, held.state, held.lease, held.progress = table, Upload.State.DONE, None, ""
-    held.options = upload.options
+    held.options = {name: value for name, value in upload.options.items() if name != BEFORE}
+    held.found = reading.found
     held.save()
     log.record(
         "table.read", by=held.user, on=table, dataset_id=held.revision.dataset_id,
@@ -119,20 +138,55 @@ def _taken(revision: Revision) -> set[str]:
     return set(revision.tables.values_list("name", flat=True))
 
 
-def _propose(table: Table, reading: TableRead) -> None:
-    """Create the columns with proposed types; declarations of the last published revision carry over by name."""
-    earlier = _earlier(table)
+def _read_again(held: Upload, reading: TableRead, content: dict[str, object]) -> Table:
+    """Replace the content of a table of a draft. Its declarations carry over, also to columns that were renamed."""
+    table = held.table
+    assert table is not None  # noqa: S101 -- the caller has looked
+    transaction.on_commit(partial(storage.unseal, table.stored_name))
+    renamed = guesses.renamed(held.found, reading.found)
+    held_columns = list(table.columns.all())
+    old = replace(
+        table.declared,
+        columns=tuple(
+            replace(column.declared, name=renamed.get(column.name, column.name)) for column in held_columns
+        ),
+    )
+    confirmed = [
+        declared for declared, column in zip(old.columns, held_columns, strict=True) if column.confirmed
+    ]
+    for name, value in content.items():
+        setattr(table, name, value)
+    table.misfits = {}
+    table.save()
+    table.columns.all().delete()
+    _propose(table, reading, old, confirmed)
+    return table
+
+
+def _propose(
+    table: Table, reading: TableRead, earlier: TableSchema | None, confirmed: Iterable[ColumnSchema]
+) -> None:
+    """Create the columns with proposed types; earlier declarations carry over by name.
+
+    Columns that are declared exactly as one that was `confirmed` are confirmed.
+    """
+    known = set(confirmed)
     proposed = [guesses.propose(column, earlier) for column in reading.columns]
+    numbered = guesses.numbered(reading)
     if earlier:
         table.description, table.about_people = earlier.description, earlier.about_people
         table.mock_rows, table.rows_per_subject = earlier.mock_rows, earlier.rows_per_subject
+    if numbered:
+        table.about_people, table.rows_per_subject = True, 1
+        proposed = [guesses.person(column, numbered) for column in proposed]
+    if earlier or numbered:
         table.save()
     Column.objects.bulk_create(
         [
             Column(
                 table=table,
                 position=place,
-                confirmed=guesses.is_known(column, earlier),
+                confirmed=column in known or column.name == numbered,
                 **{**asdict(column), "categories": list(column.categories)},
             )
             for place, column in enumerate(proposed)
@@ -140,20 +194,23 @@ def _propose(table: Table, reading: TableRead) -> None:
     )
 
 
-def _earlier(table: Table) -> TableSchema | None:
-    """Return the table with the same name in the last published revision, or None."""
-    last = table.revision.dataset.last_published
+def _earlier(revision: Revision, name: str) -> TableSchema | None:
+    """Return the table with this name in the last published revision, or None."""
+    last = revision.dataset.last_published
     declared = last.tables_declared if last else ()
-    return next((each for each in declared if each.name == table.name), None)
+    return next((each for each in declared if each.name == name), None)
 
 
 def _fail(upload: Upload, lease: UUID, why: str, remedy: dict[str, object]) -> None:
-    """Record why reading failed. The file is kept for a day if a retry can succeed; otherwise it is deleted."""
+    """Record why reading failed. The file is kept for a day if a retry can succeed; otherwise it is deleted.
+
+    The file of a table, which was to be read in another way, is kept as long as it would have been.
+    """
     failed = Upload.objects.filter(pk=upload.pk, lease=lease).update(
         state=Upload.State.FAILED, error=why[:4000], remedy=remedy, lease=None, progress="",
         options=upload.options, changed_at=timezone.now(),
     )  # fmt: skip
-    if not remedy or not failed:
+    if not failed or not (remedy or upload.table_id):
         storage.drop_upload(upload)
     live.changed("upload", upload.pk)
 
@@ -167,7 +224,12 @@ def sweep() -> list[UUID]:
     for upload in Upload.objects.filter(state=Upload.State.RECEIVING, changed_at__lt=now - KEPT_INCOMPLETE):
         storage.drop_upload(upload)
         upload.delete()
-    expired = Upload.objects.filter(state=Upload.State.FAILED, changed_at__lt=now - KEPT_UNREADABLE)
+    tabled = Upload.objects.exclude(table=None).exclude(state=Upload.State.READING)
+    for upload in tabled.filter(changed_at__lt=now - KEPT_READ):
+        storage.drop_upload(upload)
+    expired = Upload.objects.filter(
+        state=Upload.State.FAILED, changed_at__lt=now - KEPT_UNREADABLE, table=None
+    )
     for upload in expired.exclude(remedy={}):
         storage.drop_upload(upload)
         Upload.objects.filter(pk=upload.pk).update(remedy={})

@@ -212,7 +212,9 @@ class RevisionForm(forms.Form):
 class PlainUploadForm(forms.Form):
     """A small file in one piece, for browsers without JavaScript."""
 
-    file = forms.FileField(label="CSV or Parquet file", help_text="Up to 15 MB this way.")
+    file = forms.FileField(
+        label="File", help_text="CSV, Parquet, Excel, JSON, Stata, SPSS or SAS; up to 15 MB this way."
+    )
 
 
 class TableForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from datasets.views import catalogue, ownership, people, revisions, uploads
+from datasets.views import catalogue, ownership, people, readings, revisions, uploads
 
 app_name = "datasets"
 urlpatterns = [
@@ -29,6 +29,7 @@ urlpatterns = [
     path("<uuid:pk>/uploads/", uploads.begin, name="begin_upload"),
     path("<uuid:pk>/uploads/plain/", uploads.plain, name="plain_upload"),
     path("uploads/<uuid:pk>/", uploads.upload, name="upload"),
+    path("uploads/<uuid:pk>/reading/", readings.reading, name="reading"),
     path("uploads/<uuid:pk>/retry/", uploads.retry, name="retry_upload"),
     path("uploads/<uuid:pk>/cancel/", uploads.cancel, name="cancel_upload"),
     path("<uuid:pk>/people/", people.people, name="people"),

@@ -135,23 +135,26 @@ class OwnerVerbs:
     def _own(self) -> str:
         return f"datasets/{self.details['id']}/"
 
-    def upload(self, data: Any, table: str = "") -> PrivateTable:
-        """Send a CSV or Parquet file, or a data frame, to the draft, and return the table that it becomes.
+    def upload(self, data: Any, table: str = "", *, reading: Mapping[str, Any] | None = None) -> PrivateTable:
+        """Send a file (CSV, Parquet, Excel, Stata, …) or a data frame to the draft; return the table that it becomes.
 
         It continues where an earlier attempt stopped. `table`: a name; without it, that of the file or the dataset.
+        `reading`: how to read the file, as far as the portal does not guess it:
+        reading=dict(decimal=",", missing=["-9"], columns=dict(dob=dict(name="born", format="DD/MM/YYYY"))).
         """
-        made = self._sent(data, table)
+        made = self._sent(data, table, reading)
         found = PrivateTable(self._transport, self._transport.get(f"tables/{made.details['table']['id']}/"))
         return found.declare(name=table) if table and found.name != table else found
 
-    def _sent(self, data: Any, table: str) -> Upload:
+    def _sent(self, data: Any, table: str, reading: Mapping[str, Any] | None) -> Upload:
         dataset = str(self.details["id"])
         if isinstance(data, str | Path):
-            return upload(self._transport, dataset, Sent.of(Path(data)), quiet=self._quiet)
+            sent = Sent.of(Path(data))
+            return upload(self._transport, dataset, sent, reading=reading, quiet=self._quiet)
         with tempfile.TemporaryDirectory(prefix="weir-") as folder:
             path = Path(folder) / f"{table or self.details['name']}.parquet"
             write_parquet(data, path)
-            return upload(self._transport, dataset, Sent.of(path), quiet=self._quiet)
+            return upload(self._transport, dataset, Sent.of(path), reading=reading, quiet=self._quiet)
 
     @property
     def uploads(self) -> list[Upload]:

@@ -7,9 +7,10 @@ file is continued where it stopped, by another process too.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,10 @@ from weir.transport import Transport
 from weir.waits import Wait, waited
 
 CHUNK = 4 * 2**20
-SUFFIXES = (".csv", ".parquet")
+SUFFIXES = (
+    ".csv", ".tsv", ".txt", ".dat", ".tab", ".parquet", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".xlsb", ".ods",
+    ".dta", ".sav", ".zsav", ".sas7bdat", ".xpt", ".gz", ".bz2", ".xz", ".zip",
+)  # fmt: skip
 TUS = {"Tus-Resumable": "1.0.0"}
 MOST_TRIES = 12
 LONGEST_PAUSE = 30.0
@@ -54,6 +58,10 @@ class Upload(Thing):
         """Have a file read again as its remedy says, and wait."""
         return self._act("retry").wait()
 
+    def reread(self, **reading: Any) -> Upload:
+        """Have a file read in another way, and wait. `upload.details["reading"]` says how it was read."""
+        return self._act("reread", reading).wait()
+
     def cancel(self) -> None:
         """Cancel it, or clear away a failed one. What has arrived is deleted."""
         self._transport.delete(self._address)
@@ -73,11 +81,11 @@ class Sent:
 
     @classmethod
     def of(cls, path: Path, name: str = "") -> Sent:
-        """Read a file once to know it. Raises NotOffered for what is not CSV or Parquet."""
+        """Read a file once to know it. Raises NotOffered for what the portal does not read."""
         called = name or path.name
         if Path(called).suffix.lower() not in SUFFIXES:
             raise NotOffered(
-                f"“{called}” is not a file that the portal reads. Give a .csv or a .parquet file."
+                f"“{called}” is not a file that the portal reads. Give a .csv or a .parquet file, for example."
             )
         try:
             with path.open("rb") as file:
@@ -87,9 +95,26 @@ class Sent:
             raise NotOffered(f"{path} cannot be read: {missing.strerror}. Check the path.") from missing
 
 
-def upload(transport: Transport, dataset: str, sent: Sent, *, quiet: bool = False) -> Upload:
-    """Send a file to the draft revision of a dataset, continuing where an earlier attempt stopped, and have it read."""
-    return send(transport, dataset, sent, quiet=quiet).wait()
+def upload(
+    transport: Transport,
+    dataset: str,
+    sent: Sent,
+    *,
+    reading: Mapping[str, Any] | None = None,
+    quiet: bool = False,
+) -> Upload:
+    """Send a file to the draft revision of a dataset, continuing where an earlier attempt stopped, and have it read.
+
+    With `reading`, it is read a second time, as that says, whether the first time has succeeded or not.
+    """
+    made = send(transport, dataset, sent, quiet=quiet)
+    if not reading:
+        return made.wait()
+    with contextlib.suppress(Refused):
+        made.wait()
+    if not made.details["can_reread"]:
+        return made.wait()
+    return made.reread(**reading)
 
 
 def send(transport: Transport, dataset: str, sent: Sent, *, quiet: bool = False) -> Upload:

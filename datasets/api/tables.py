@@ -42,6 +42,7 @@ class MisfitItem(Item):
     """Cells of a column that its declarations do not cover, and people with more rows per value than declared."""
 
     outside = serializers.IntegerField(default=0, help_text="Cells outside the bounds or categories.")
+    empty = serializers.IntegerField(default=0, help_text="Empty cells, although there may be none.")
     rounded = serializers.IntegerField(default=0, help_text="Cells with more decimals than declared.")
     people = serializers.IntegerField(default=0, help_text="People with more rows per value than declared.")
     most = serializers.IntegerField(
@@ -78,6 +79,7 @@ class RowsPerPersonItem(Item):
     all = serializers.IntegerField()
     over = serializers.IntegerField(help_text="People with more rows than declared.")
     most = serializers.IntegerField(help_text="The most rows of one person.")
+    nobody = serializers.IntegerField(default=0, help_text="Rows without a person. Answers leave them out.")
     declared = serializers.IntegerField()
 
 

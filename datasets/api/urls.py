@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from datasets.api import catalogue, ownership, people, revisions, tables, uploads
+from datasets.api import catalogue, ownership, people, readings, revisions, tables, uploads
 
 urlpatterns = [
     path("datasets/", catalogue.Datasets.as_view(), name="datasets"),
@@ -27,6 +27,7 @@ urlpatterns = [
     path("tables/<uuid:pk>/keep/", tables.KeepTable.as_view(), name="table_keep"),
     path("datasets/<uuid:pk>/uploads/", uploads.Uploads.as_view(), name="uploads"),
     path("uploads/<uuid:pk>/", uploads.Upload.as_view(), name="upload"),
+    path("uploads/<uuid:pk>/reread/", readings.ReadUploadAgain.as_view(), name="upload_reread"),
     path("uploads/<uuid:pk>/retry/", uploads.RetryUpload.as_view(), name="upload_retry"),
     path("datasets/<uuid:pk>/access/", people.AccessRequests.as_view(), name="access_requests"),
     path("access/<uuid:pk>/", people.AccessRequest.as_view(), name="access_request"),

@@ -119,8 +119,12 @@ def bound_text(type_: str, value: float) -> str:
             moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(**{UNITS[type_]: value})
         except OverflowError:
             return repr(value)
-        return moment.date().isoformat() if type_ == "date" else moment.strftime("%Y-%m-%d %H:%M")
-    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
+        if type_ == "date":
+            return moment.date().isoformat()
+        precise = "microseconds" if moment.microsecond else "seconds" if moment.second else "minutes"
+        return moment.replace(tzinfo=None).isoformat(" ", precise)
+    is_plain = float(value).is_integer() and (type_ == "integer" or abs(value) < 1e15)
+    return str(int(value)) if is_plain else repr(float(value))
 
 
 def bound_shown(type_: str, value: float) -> str:

@@ -1,10 +1,12 @@
 """Proposed declarations of a column. Pure. Nothing that is proposed becomes public before the owner confirms it."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from datasets.declarations.schema import ColumnSchema, TableSchema, carry_over
-from datasets.reading.outcome import ColumnRead
+from datasets.reading.outcome import ColumnRead, TableRead
 
 FEW = 30
 SUBJECT_NAMES = re.compile(
@@ -16,15 +18,35 @@ SUBJECT_NAMES = re.compile(
 def propose(column: ColumnRead, earlier: TableSchema | None) -> ColumnSchema:
     """Propose the declarations of the same column in the earlier table, or a type alone."""
     fresh = ColumnSchema(
-        name=column.name, type=_type(column), stored=column.stored, nullable=column.empty > 0
+        name=column.name,
+        type=_type(column),
+        stored=column.stored,
+        nullable=column.empty > 0,
+        description=column.label,
     )
     old = carry_over(earlier.columns, fresh) if earlier else None
     return fresh if old is None else replace(old, nullable=old.nullable or fresh.nullable)
 
 
-def is_known(column: ColumnSchema, earlier: TableSchema | None) -> bool:
-    """Whether exactly these declarations were published before, so that nothing in them comes from the new data."""
-    return earlier is not None and column in earlier.columns
+def numbered(reading: TableRead) -> str:
+    """Return the name of the column in which the portal has numbered people, or ""."""
+    return reading.columns[0].name if reading.found.get("number_people") else ""
+
+
+def person(column: ColumnSchema, number: str) -> ColumnSchema:
+    """Return a column as it is declared beside a column of numbers that the portal gave to people."""
+    if column.name != number:
+        return replace(column, is_subject=False)
+    words = "Each row is another person. The portal has numbered them."
+    return replace(column, is_subject=True, nullable=False, description=column.description or words)
+
+
+def renamed(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
+    """Return the new names of columns, by their names in an earlier reading of the same file."""
+    names = {each["source"]: each["name"] for each in after.get("columns", [])}
+    return {
+        each["name"]: names[each["source"]] for each in before.get("columns", []) if each["source"] in names
+    }
 
 
 def _type(column: ColumnRead) -> str:

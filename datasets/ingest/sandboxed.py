@@ -23,7 +23,7 @@ __all__ = ["Broken", "CannotConfine", "Room", "Stopped", "run"]
 
 logger = logging.getLogger(__name__)
 HERE = Path(__file__).resolve().parents[1]
-PACKAGES = ("duckdb", "numpy", "pyarrow")
+PACKAGES = ("duckdb", "narwhals", "numpy", "pyarrow", "pyreadstat", "python-calamine")
 MODULES = {
     "common.decimal_grid": Path(decimal_grid.__file__),
     **{f"datasets.reading.{path.stem}": path for path in sorted((HERE / "reading").glob("[a-z]*.py"))},

@@ -1,10 +1,12 @@
 """Models of datasets, their immutable revisions, and the people who may see and use them."""
 
 from datasets.models.datasets import NAME, AccessRequest, Dataset, DatasetReviewer, Grant, Revision, Terms
-from datasets.models.tables import SUM, Column, Table, Upload
+from datasets.models.tables import BEFORE, READING, SUM, Column, Table, Upload
 
 __all__ = [
+    "BEFORE",
     "NAME",
+    "READING",
     "SUM",
     "AccessRequest",
     "Column",

@@ -66,6 +66,9 @@ class Table(BaseModel):
     findings = models.JSONField(default=list, blank=True)
     misfits = models.JSONField(default=dict, blank=True)
 
+    stored_upload: "Upload | None" = None
+    """For pages: the upload that it was read from, if that can be read in another way."""
+
     objects: ClassVar[models.Manager["Table"]] = TableQuerySet.as_manager()
 
     class Meta:
@@ -182,6 +185,10 @@ class Column(BaseModel):
 
 SUM = "sha256"
 """The option of an upload with the SHA-256 of the whole file, from its owner. It is forgotten once it was compared."""
+READING = "reading"
+"""The option of an upload with what its owner says about how to read it."""
+BEFORE = "before"
+"""The option of an upload with how its table was read before it is read again."""
 
 
 class UploadQuerySet(models.QuerySet["Upload"]):
@@ -192,7 +199,7 @@ class UploadQuerySet(models.QuerySet["Upload"]):
 
 
 class Upload(BaseModel):
-    """A file that arrives in chunks. Its bytes are deleted once it has become a table or was cancelled."""
+    """A file that arrives in chunks. Its bytes are kept while its table is in a draft, so that it can be read again."""
 
     class State(models.TextChoices):
         RECEIVING = "receiving", "Receiving"
@@ -210,6 +217,8 @@ class Upload(BaseModel):
     error = models.TextField(blank=True, max_length=4000)
     remedy = models.JSONField(default=dict, blank=True)
     options = models.JSONField(default=dict, blank=True)
+    # How the file was read, with what was guessed: for the owner alone.
+    found = models.JSONField(default=dict, blank=True)
     lease = models.UUIDField(null=True, blank=True)
     table = models.OneToOneField(Table, on_delete=models.SET_NULL, null=True, blank=True)
     changed_at = models.DateTimeField(auto_now=True)

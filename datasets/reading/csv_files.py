@@ -1,69 +1,53 @@
-"""Reads CSV into a table: one streaming pass by DuckDB, which reports each fault with its line."""
+"""Reads rows of text into a table: one streaming pass by DuckDB, which reports each fault with its line."""
 
 import csv
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
-from datasets.reading import engine, inference
-from datasets.reading.inference import KIND_WORDS, SQL_TYPES
-from datasets.reading.outcome import Unreadable, check_names
+from datasets.reading import conversion, dialects, engine, guesses, inference
+from datasets.reading.conversion import ODD, Column, Marks, cells
+from datasets.reading.guesses import Guess
+from datasets.reading.inference import KIND_WORDS, MARKERS
+from datasets.reading.options import MISSING, Options
+from datasets.reading.outcome import Unreadable
+from datasets.reading.texts import Table
 
-HEAD = 256 * 1024
-DELIMITERS = (",", ";", "\t", "|")
-MISSING = ("", "NA", "NaN", "NULL", "null")
-ATTEMPTS = 4
-csv.field_size_limit(4 * 1024 * 1024)
-ODD = "weir: not a whole number"
+ATTEMPTS = 6
 CELLS_PER_GROUP = 4_000_000
-ENCODINGS = {"utf-8": "utf-8", "latin-1": "latin-1"}
-
-
+AT_ONCE = 40
+"""The columns that are counted in one query, so that it needs little memory however many there are."""
+PERSON = "person_number"
 Progress = Callable[[float], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dialect:
-    """The delimiter, encoding, column names and decimal mark of a file."""
-
-    delimiter: str
-    encoding: str
-    names: tuple[str, ...]
-    mark: str = "."
-
-
-def read(
-    source: Path, target: Path, *, encoding: str, as_text: frozenset[str], progress: Progress
-) -> dict[str, str]:
-    """Write the file's rows to `target` as Parquet. Return {column: stored type}. Raises Unreadable with a reason."""
-    dialect = sniff(source, encoding)
-    unknown = sorted(as_text - set(dialect.names))
-    if unknown:
-        raise Unreadable(f"There is no column named “{unknown[0]}”.")
+def read(table: Table, target: Path, options: Options, progress: Progress) -> Guess:
+    """Write the rows to `target` as Parquet. Return how they were read. Raises Unreadable with a reason."""
     database = engine.connect()
-    dialect, kinds = _infer(database, source, dialect, as_text)
+    found = guesses.guess(database, table, options)
     for _ in range(ATTEMPTS):
         try:
             with _watched(database, progress):
-                _copy(database, source, target, dialect, kinds)
+                _copy(database, table, target, found, options)
         except duckdb.InvalidInputException as stop:
             if ODD not in str(stop):
                 raise
-            kinds = _widened(database, source, dialect, kinds)
+            found = replace(found, columns=tuple(_widened(database, table, found)))
             continue
         if faults := _faults(database):
-            raise _explained(faults[0], dialect, kinds)
-        better = _fill_unseen(database, target, dialect, kinds, as_text)
-        if better == kinds:
-            return kinds
-        kinds = better
+            raise _explained(table, *faults[0])
+        better = _fill_unseen(database, target, found, options)
+        if better == found:
+            return replace(found, notes=(*found.notes, *_markers_in_text(database, table, found, options)))
+        found = better
     raise Unreadable(
-        "The types of this file's columns could not be determined. Make each column contain one type of value."
+        "The types of this file's columns could not be determined. Choose them, or read the columns as text."
     )
 
 
@@ -85,166 +69,152 @@ def _watched(database: duckdb.DuckDBPyConnection, progress: Progress) -> Iterato
         watcher.join()
 
 
-def sniff(source: Path, encoding: str) -> Dialect:
-    """Detect the delimiter and the column names from the beginning of the file. Raises Unreadable."""
-    with source.open("rb") as stream:
-        head = stream.read(HEAD)
-    text = _decode(head, encoding)
-    if not text.strip():
-        raise Unreadable("This file is empty. Choose another one.")
-    lines = text.splitlines(keepends=True)
-    if len(head) == HEAD and len(lines) > 1:
-        lines = lines[:-1]
-    delimiter = _delimiter(lines)
-    names = next(csv.reader(lines, delimiter=delimiter, strict=False), [])
-    check_names(names)
-    if all(_is_number(name) for name in names):
-        raise Unreadable(
-            "Line 1 contains numbers where the column names should be. Add a line of column names."
-        )
-    if len(head) < HEAD and not any(line.strip() for line in itertools.islice(lines, 1, None)):
-        raise Unreadable("This file has a line of column names and no rows below it.")
-    return Dialect(delimiter=delimiter, encoding=encoding, names=tuple(names))
+def selected(table: Table, found: Guess, *, number_people: bool, rejects: bool) -> str:
+    """Return the SQL that reads the stored cells of the table."""
+    values = [conversion.converted(column, found.marks) for column in found.columns]
+    if number_people:
+        values.insert(0, f"row_number() OVER () AS {engine.name(person_name(found))}")
+    relation = cells(table.relation(rejects=rejects), found.columns, found.marks)
+    return f"SELECT {', '.join(values)} FROM {relation}"  # noqa: S608 -- quoted
 
 
-def _decode(head: bytes, encoding: str) -> str:
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
-        raise Unreadable(
-            "This is not a CSV file in UTF-8 (it may be UTF-16 or binary). Save it as CSV, UTF-8."
-        )
-    if encoding == "latin-1":
-        return head.decode("latin-1")
-    text = head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="surrogateescape")
-    whole = text[:-4] if len(head) == HEAD else text
-    bad = next((place for place, sign in enumerate(whole) if "\udc80" <= sign <= "\udcff"), None)
-    if bad is not None:
-        raise wrong_encoding(text.count("\n", 0, bad) + 1)
-    return text
-
-
-def wrong_encoding(line: int) -> Unreadable:
-    return Unreadable(
-        f"Line {line}: the text is not in UTF-8. It may be Latin-1 (Windows). "
-        "Save the file as CSV, UTF-8, or read it as Latin-1.",
-        encoding="latin-1",
-    )
-
-
-def _delimiter(lines: list[str]) -> str:
-    """Return the delimiter that splits most of the first lines into the same number of fields, and into the most."""
-
-    def score(delimiter: str) -> tuple[int, int]:
-        rows = [row for row in itertools.islice(csv.reader(lines, delimiter=delimiter), 30) if row]
-        width = len(rows[0]) if rows else 0
-        return (sum(len(row) == width for row in rows) if width > 1 else 0, width)
-
-    return max(DELIMITERS, key=score)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _relation(source: Path, dialect: Dialect, kinds: dict[str, str], *, rejects: bool) -> str:
-    """Return the SQL by which DuckDB reads the file: nothing is guessed, and nothing is skipped silently."""
-    columns = ", ".join(f"{engine.literal(name)}: '{SQL_TYPES[kind]}'" for name, kind in kinds.items())
-    missing = ", ".join(engine.literal(text) for text in MISSING)
-    options = [
-        engine.literal(str(source)),
-        "auto_detect=false",
-        "header=true",
-        f"delim={engine.literal(dialect.delimiter)}",
-        "quote='\"'",
-        "escape='\"'",
-        "compression='none'",
-        "strict_mode=true",
-        f"encoding='{ENCODINGS[dialect.encoding]}'",
-        f"decimal_separator='{dialect.mark}'",
-        f"nullstr=[{missing}]",
-        f"columns={{{columns}}}",
-    ]
-    options.append("store_rejects=true, rejects_limit=20" if rejects else "ignore_errors=true")
-    return f"read_csv({', '.join(options)})"
-
-
-def _infer(
-    database: duckdb.DuckDBPyConnection, source: Path, dialect: Dialect, as_text: frozenset[str]
-) -> tuple[Dialect, dict[str, str]]:
-    texts = dict.fromkeys(dialect.names, "string")
-    rows = _relation(source, dialect, texts, rejects=False)
-    limit = inference.SAMPLE_ROWS
-    database.execute(f"CREATE TEMP TABLE sample AS SELECT * FROM {rows} LIMIT {limit}")  # noqa: S608 -- quoted
-    seen = inference.count(database, "sample", list(dialect.names), dialect.mark)
-    mark = inference.decimal_mark(dialect.delimiter, seen)
-    if mark != dialect.mark:
-        seen = inference.count(database, "sample", list(dialect.names), mark)
-    database.execute("DROP TABLE sample")
-    settled = Dialect(delimiter=dialect.delimiter, encoding=dialect.encoding, names=dialect.names, mark=mark)
-    return settled, {
-        name: "string" if name in as_text else inference.kind(each) for name, each in seen.items()
-    }
+def person_name(found: Guess) -> str:
+    """Return the name of the column with the numbers that the portal gives to people."""
+    taken = {column.name.casefold() for column in found.columns}
+    others = (f"{PERSON}_{number}" for number in itertools.count(2))
+    return next(each for each in itertools.chain([PERSON], others) if each not in taken)
 
 
 def _copy(
-    database: duckdb.DuckDBPyConnection, source: Path, target: Path, dialect: Dialect, kinds: dict[str, str]
+    database: duckdb.DuckDBPyConnection, table: Table, target: Path, found: Guess, options: Options
 ) -> None:
-    group = min(122_880, max(2048, CELLS_PER_GROUP // len(kinds) // 2048 * 2048))
+    group = min(122_880, max(2048, CELLS_PER_GROUP // len(found.columns) // 2048 * 2048))
     _forget_faults(database)
-    # DuckDB would silently round 7.5 to 8 and read 007 as 7, so whole numbers are read as text and converted here.
-    typed = {name: "string" if kind == "int64" else kind for name, kind in kinds.items()}
-    cells = ", ".join(_whole(name) if kind == "int64" else engine.name(name) for name, kind in kinds.items())
-    rows, goal = _relation(source, dialect, typed, rejects=True), engine.literal(str(target))
-    database.execute(f"COPY (SELECT {cells} FROM {rows}) TO {goal} (FORMAT parquet, ROW_GROUP_SIZE {group})")  # noqa: S608 -- quoted
+    rows = selected(table, found, number_people=options.number_people, rejects=True)
+    goal = engine.literal(str(target))
+    database.execute(f"COPY ({rows}) TO {goal} (FORMAT parquet, ROW_GROUP_SIZE {group})")
 
 
-def _whole(column: str) -> str:
-    """Return the SQL that converts text to a whole number with the same digits; anything else stops the query."""
-    it = engine.name(column)
-    value = f"TRY_CAST({it} AS BIGINT)"
-    return (
-        f"CASE WHEN {it} IS NULL THEN NULL WHEN {value}::VARCHAR = {it} THEN {value} "
-        f"ELSE error('{ODD}')::BIGINT END AS {it}"
-    )
+def _in_batches(columns: Sequence[Column]) -> Iterator[Sequence[Column]]:
+    for start in range(0, len(columns), AT_ONCE):
+        yield columns[start : start + AT_ONCE]
 
 
-def _widened(
-    database: duckdb.DuckDBPyConnection, source: Path, dialect: Dialect, kinds: dict[str, str]
-) -> dict[str, str]:
-    """Correct the types of columns that do not contain only whole numbers. Raises Unreadable if one contains text."""
-    whole = [name for name, kind in kinds.items() if kind == "int64"]
-    texts = dict.fromkeys(dialect.names, "string")
-    relation = _relation(source, dialect, texts, rejects=False)
-    better = dict(kinds)
-    for name, seen in inference.count(database, relation, whole, dialect.mark).items():
-        if seen.whole == seen.filled:
-            continue
-        if seen.codes:
-            better[name] = "string"
-        elif seen.number == seen.filled:
-            better[name] = "double"
-        else:
-            raise _first_text(database, source, dialect, kinds, name)
+def _counted(
+    database: duckdb.DuckDBPyConnection,
+    table: Table,
+    columns: Sequence[Column],
+    marks: Marks,
+    test: Callable[[Column], str],
+) -> dict[str, int]:
+    """Count the cells of each column, in the whole file, that meet a condition. Columns without any are left out."""
+    found: dict[str, int] = {}
+    for part in _in_batches(columns):
+        tests = ", ".join(f"count(*) FILTER ({test(column)})" for column in part)
+        relation = cells(table.relation(rejects=False), part, marks)
+        row = database.execute(f"SELECT {tests} FROM {relation}").fetchone() or ()  # noqa: S608 -- quoted
+        found |= {column.source: many for column, many in zip(part, row, strict=True) if many}
+    return found
+
+
+def _widened(database: duckdb.DuckDBPyConnection, table: Table, found: Guess) -> list[Column]:
+    """Correct the types of columns that hold something else further down. Raises Unreadable if that is text."""
+    typed = [column for column in found.columns if column.kind != "string"]
+    odd = _counted(database, table, typed, found.marks, lambda each: conversion.odd(each, found.marks))
+    better, mixed = list[Column](), list[Column]()
+    for column in found.columns:
+        fits = column if column.source not in odd else _fitting(database, table, column, found)
+        (mixed if fits is None else better).append(fits or column)
+    if mixed:
+        raise _mixed(database, table, mixed, found)
     return better
 
 
-def _first_text(
-    database: duckdb.DuckDBPyConnection, source: Path, dialect: Dialect, kinds: dict[str, str], column: str
-) -> Unreadable:
-    """Report the first text in a column of whole numbers."""
-    _forget_faults(database)
-    typed = {name: "double" if name == column else "string" for name in dialect.names}
-    rows = _relation(source, dialect, typed, rejects=True)
-    database.execute(f"SELECT count({engine.name(column)}) FROM {rows}").fetchall()  # noqa: S608 -- quoted
-    faults = _faults(database)
-    if faults:
-        return _explained(faults[0], dialect, kinds)
-    return Unreadable(
-        f"Column “{column}” contains different types of values. Read it as text.", text=[column]
+def _fitting(
+    database: duckdb.DuckDBPyConnection, table: Table, column: Column, found: Guess
+) -> Column | None:
+    """Return the column with a type that all its cells have, or with more that means missing; None if there is none."""
+    if column.is_asked:
+        return None
+    marked = replace(column, missing=tuple(dict.fromkeys((*column.missing, *MARKERS))))
+    choices = {"int64": ["double"], "date32": ["timestamp"]}.get(column.kind, [])
+    for each in (marked, *(replace(one, kind=kind) for kind in choices for one in (column, marked))):
+        relation = cells(table.relation(rejects=False), [each], found.marks)
+        code = f"regexp_full_match({engine.name(each.raw)}, {engine.literal(inference.CODE)})"
+        tests = ", ".join(f"count(*) FILTER ({test})" for test in (conversion.odd(each, found.marks), code))
+        odd, codes = database.execute(f"SELECT {tests} FROM {relation}").fetchone() or (1, 0)  # noqa: S608 -- quoted
+        if codes and column.kind in {"int64", "double"}:
+            return replace(column, kind="string")
+        if not odd:
+            return replace(each, missing=_held(database, table, column, each, found))
+    return None
+
+
+def _held(
+    database: duckdb.DuckDBPyConnection, table: Table, column: Column, marked: Column, found: Guess
+) -> tuple[str, ...]:
+    """Return what means missing in a column, without the markers that it does not hold."""
+    fresh = [each for each in marked.missing if each not in column.missing]
+    if not fresh:
+        return column.missing
+    relation = cells(table.relation(rejects=False), [column], found.marks)
+    it, listed = engine.name(column.raw), ", ".join(map(engine.literal, fresh))
+    held = database.execute(f"SELECT DISTINCT {it} FROM {relation} WHERE {it} IN ({listed})").fetchall()  # noqa: S608 -- quoted
+    return (*column.missing, *(str(each) for (each,) in held))
+
+
+def _fill_unseen(database: duckdb.DuckDBPyConnection, target: Path, found: Guess, options: Options) -> Guess:
+    """Infer the types of columns whose sample was empty from all their cells."""
+    texts = [each for each in found.columns if each.kind == "string" and not options.column(each.source).type]
+    if not texts:
+        return found
+    relation = f"read_parquet({engine.literal(str(target))}, hive_partitioning=false)"
+    limit = min(
+        inference.SAMPLE_ROWS, max(200, inference.SAMPLE_CELLS // (len(found.columns) + len(found.left_out)))
     )
+    firsts = ", ".join(f"count({engine.name(each.name)})" for each in texts)
+    sample = f"(SELECT * FROM {relation} LIMIT {limit})"  # noqa: S608 -- quoted
+    counted = database.execute(f"SELECT {firsts} FROM {sample}").fetchone() or ()  # noqa: S608 -- quoted
+    unseen = [each.name for each, filled in zip(texts, counted, strict=True) if not filled]
+    if not unseen:
+        return found
+    seen = inference.count(
+        database, relation, unseen, decimal=found.marks.decimal, thousands=found.marks.thousands
+    )
+    better = (
+        replace(each, kind=inference.kind(seen[each.name])) if each.name in seen else each
+        for each in found.columns
+    )
+    return replace(found, columns=tuple(better))
+
+
+def _markers_in_text(
+    database: duckdb.DuckDBPyConnection, table: Table, found: Guess, options: Options
+) -> list[str]:
+    """Say in which columns of text a word such as NA was read as missing: it may be a country."""
+    texts = [
+        replace(each, missing=())
+        for each in found.columns
+        if each.kind == "string" and options.missing is None and options.column(each.source).missing is None
+    ]
+    listed = ", ".join(map(engine.literal, MISSING))
+    many = _counted(
+        database, table, texts, found.marks, lambda each: f"{engine.name(each.raw)} IN ({listed})"
+    )
+    return [_marker_note(each.name, many[each.source]) for each in texts if each.source in many]
+
+
+def _marker_note(name: str, many: int) -> str:
+    cells_are = (
+        "cells with NA, NULL or the like count" if many > 1 else "cell with NA, NULL or the like counts"
+    )
+    return (
+        f"Column “{name}”: {many:,} {cells_are} as empty. If this is a value, such as a country's code, "
+        "change what means missing in this column."
+    )
+
+
+# Faults
 
 
 def _forget_faults(database: duckdb.DuckDBPyConnection) -> None:
@@ -252,64 +222,90 @@ def _forget_faults(database: duckdb.DuckDBPyConnection) -> None:
     database.execute("DROP TABLE IF EXISTS reject_scans")
 
 
-def _faults(database: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
-    """Return what DuckDB could not read, in the order of the file."""
+def _faults(database: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    """Return what DuckDB could not read, in the order of the file: (byte, kind, text of the line)."""
     return database.execute(
-        "SELECT line, column_name, error_type, csv_line FROM reject_errors ORDER BY line, column_idx"
+        "SELECT line_byte_position, error_type, csv_line FROM reject_errors ORDER BY line, column_idx LIMIT 1"
     ).fetchall()
 
 
-def _fill_unseen(
-    database: duckdb.DuckDBPyConnection,
-    target: Path,
-    dialect: Dialect,
-    kinds: dict[str, str],
-    as_text: frozenset[str],
-) -> dict[str, str]:
-    """Infer the types of columns whose sample was empty from all their cells."""
-    texts = [name for name, kind in kinds.items() if kind == "string" and name not in as_text]
-    if not texts:
-        return kinds
-    relation = f"read_parquet({engine.literal(str(target))})"
-    firsts = ", ".join(f"count({engine.name(name)})" for name in texts)
-    sample = f"(SELECT * FROM {relation} LIMIT {inference.SAMPLE_ROWS})"  # noqa: S608 -- quoted
-    counted = database.execute(f"SELECT {firsts} FROM {sample}").fetchone() or ()  # noqa: S608 -- quoted
-    unseen = [name for name, filled in zip(texts, counted, strict=True) if not filled]
-    if not unseen:
-        return kinds
-    found = inference.count(database, relation, unseen, dialect.mark)
-    return {**kinds, **{name: inference.kind(each) for name, each in found.items()}}
-
-
-def _explained(fault: tuple[object, ...], dialect: Dialect, kinds: dict[str, str]) -> Unreadable:
-    """Explain a fault to the owner: line, column and what type of value is wrong, but not the value itself."""
-    line, column, kind, text = fault
+def _explained(table: Table, place: int, kind: str, text: str) -> Unreadable:
+    """Explain a fault of the file to its owner: the line and what is wrong, but no value."""
+    begins = len(text) - len(text.lstrip("\r\n"))  # DuckDB counts blank lines before it as part of the line
+    line, text = _line_at(table.path, place + begins), text.strip("\r\n")
     match kind:
-        case "CAST":
-            return _mixed(line, str(column), str(text), dialect, kinds)
         case "MISSING COLUMNS" | "TOO MANY COLUMNS":
-            have = len(next(csv.reader([str(text)], delimiter=dialect.delimiter), []))
+            delimiter = "," if table.dialect.is_rewritten else table.dialect.delimiter
+            quote = '"' if table.dialect.is_rewritten else table.dialect.quote
+            have = len(next(iter(dialects.parsed([text], delimiter, quote, limit=1)), []))
+            than = "the line of column names has" if table.dialect.header else "the first line has"
             return Unreadable(
-                f"Line {line} has {have} fields, but the line of column names has {len(dialect.names)}."
+                f"Line {line} has {have} field{'' if have == 1 else 's'}, but {than} {table.dialect.width}."
             )
         case "UNQUOTED VALUE":
             return Unreadable(
-                f'Line {line}: a quote (") is not closed, or is followed by text after it is closed.'
+                f"Line {line}: a quote ({table.dialect.quote or chr(34)}) is not closed, or is followed by text "
+                "after it is closed."
             )
-        case "INVALID ENCODING":
-            return wrong_encoding(int(str(line)))
         case "LINE SIZE OVER MAXIMUM":
             return Unreadable(f"Line {line} is longer than 2 MB. Check the quotes before it.")
         case _:
             return Unreadable(f"Line {line} cannot be read. Correct it and upload the file again.")
 
 
-def _mixed(line: object, column: str, text: str, dialect: Dialect, kinds: dict[str, str]) -> Unreadable:
-    cells = next(csv.reader([text], delimiter=dialect.delimiter), [])
-    place = dialect.names.index(column)
-    found = "a number" if place < len(cells) and _is_number(cells[place]) else "text"
+def _line_at(path: Path, place: int) -> int:
+    """Return the number, from 1, of the line that contains the byte `place` (from 1)."""
+    lines, left = 1, max(place - 1, 0)
+    with path.open("rb") as file:
+        while left and (part := file.read(min(left, 1024 * 1024))):
+            lines, left = lines + part.count(b"\n"), left - len(part)
+    return lines
+
+
+def _mixed(
+    database: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[Column], found: Guess
+) -> Unreadable:
+    """Report the first cell that is of another type than its column, and how many other columns have such cells."""
+    column = columns[0]
+    relation = cells(table.relation(rejects=False), [column], found.marks)
+    condition = conversion.odd(column, found.marks)
+    it = engine.name(column.raw)
+    number = conversion.value(replace(column, kind="double"), it, found.marks)
+    first = database.execute(
+        f"SELECT {it}, ({number}) IS NOT NULL FROM {relation} WHERE {condition} LIMIT 1"  # noqa: S608 -- quoted
+    ).fetchone()
+    cell, is_number = first or ("", False)
+    line = _line_of(table, column, str(cell))
+    where = f"Line {line}, column" if line else "Column"
+    what = "a number" if is_number else "text"
+    words = KIND_WORDS[column.kind]
+    notation = f" ({column.format})" if column.kind in {"date32", "timestamp"} else ""
+    more = len(columns) - 1
+    others = f" {more} other column{'s have' if more > 1 else ' has'} such cells too." if more else ""
     return Unreadable(
-        f"Line {line}, column “{column}”: {found} where the others are {KIND_WORDS[kinds[column]]}. "
-        "Correct the file, or read this column as text.",
-        text=[column],
+        f"{where} “{column.source}”: {what} where the others are {words}{notation}.{others} "
+        f"Correct the file, say that this means missing, or read {'these columns' if more else 'this column'} as text.",
+        text=[each.source for each in columns],
     )
+
+
+def _line_of(table: Table, column: Column, cell: str) -> int | None:
+    """Return the line of the first cell of a column with this text, as the owner's editor counts lines."""
+    if table.kind != "csv":
+        return None
+    dialect = table.dialect
+    with table.lines.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        for _ in range(dialect.skip):
+            file.readline()
+        reader = csv.reader(file, **dialects.how(dialect.delimiter, dialect.quote))
+        try:
+            begins = dialect.skip
+            for row in reader:
+                if column.place < len(row) and row[column.place].strip(conversion.BLANKS) == cell.strip(
+                    conversion.BLANKS
+                ):
+                    return begins + 1
+                begins = dialect.skip + reader.line_num
+        except csv.Error:
+            return None
+    return None

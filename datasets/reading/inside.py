@@ -48,13 +48,28 @@ def read(given: dict[str, Any], meter: Callable[[float], None]) -> dict[str, Any
     """Read an upload into a table."""
     from datasets.reading import files, outcome  # noqa: PLC0415 -- each work loads only what it needs
 
+    return _explained(
+        lambda: {"read": outcome.to_json(files.read(the_file(), room() / "table", given, room(), meter))}
+    )
+
+
+def preview(given: dict[str, Any], _meter: Callable[[float], None]) -> dict[str, Any]:
+    """Look at the beginning of an upload."""
+    from datasets.reading import files  # noqa: PLC0415
+
+    return _explained(lambda: {"preview": files.preview(the_file(), given, room())})
+
+
+def _explained(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    from datasets.reading import outcome  # noqa: PLC0415
+
     try:
-        return {"read": outcome.to_json(files.read(the_file(), room() / "table", given, meter))}
+        return work()
     except outcome.Unreadable as why:
-        return {"unreadable": str(why), "remedy": why.remedy}
+        return {"unreadable": str(why), "remedy": why.remedy, "final": why.final}
     except MemoryError:
         reason = "Reading this file needs more memory than the portal allows. Split it."
-        return {"unreadable": reason, "remedy": {}}
+        return {"unreadable": reason, "remedy": {}, "final": True}
 
 
 def rows(given: dict[str, Any], _meter: Callable[[float], None]) -> dict[str, Any]:
@@ -102,6 +117,7 @@ def people(given: dict[str, Any], _meter: Callable[[float], None]) -> dict[str, 
 
 WORKS: dict[str, Work] = {
     "read": read,
+    "preview": preview,
     "rows": rows,
     "fit": fit,
     "each": each,

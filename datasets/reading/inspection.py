@@ -32,7 +32,8 @@ def counts(table: Path, tests: list[str], values: list[Any]) -> list[int]:
 
 
 def people(table: Path, subject: str, *, most: int, same: str = "") -> dict[str, int]:
-    """Count a table's people (`all`), those with more than `most` rows (`over`), and the most rows of one (`most`).
+    """Count a table's people (`all`), those with more than `most` rows (`over`), the most rows of one (`most`), and the
+    rows without a person (`nobody`).
 
     With a column `same`, rows are counted per person and value of that column.
     """
@@ -44,4 +45,6 @@ def people(table: Path, subject: str, *, most: int, same: str = "") -> dict[str,
         largest = f"SELECT max(n) AS n FROM ({each}) GROUP BY who"  # noqa: S608
         counted = f"SELECT count(*), count(*) FILTER (n > {most:d}), coalesce(max(n), 0) FROM ({largest})"  # noqa: S608
         found = database.execute(counted).fetchone() or (0, 0, 0)
-    return dict(zip(("all", "over", "most"), map(int, found), strict=True))
+        lacking = f"SELECT count(*) FROM {relation} WHERE {keys[0]} IS NULL"  # noqa: S608 -- quoted
+        nobody = database.execute(lacking).fetchone() or (0,)
+    return dict(zip(("all", "over", "most", "nobody"), map(int, (*found, *nobody)), strict=True))

@@ -2,24 +2,33 @@
 
 import math
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from datasets.reading import found
+
 MAX_COLUMNS = 1000
 MAX_NAME = 128
-VALUES_SHOWN = 60
+VALUES_SHOWN = 500
 VALUE_LENGTH = 80
 NOTE_LENGTH = 1000
 STORED = frozenset({"int64", "double", "string", "bool", "date32", "timestamp"})
+REMEDIES = frozenset({"text", "leave_out"})
+"""What can be done about some columns of a file, so that it can be read."""
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Unreadable(Exception):
-    """The portal cannot read the file. The text is for the owner; `remedy` contains options for a retry."""
+    """The portal cannot read the file. The text is for the owner; `remedy` contains options for a retry.
 
-    def __init__(self, why: str, /, **remedy: object) -> None:
+    `final`: no options would help, so the file need not be kept.
+    """
+
+    def __init__(self, why: str, /, *, final: bool = False, **remedy: object) -> None:
         super().__init__(why)
         self.remedy = remedy
+        self.final = final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +45,8 @@ class ColumnRead:
     """All different values, if there are few."""
     formulas: int = 0
     first_formula: int | None = None
+    label: str = ""
+    """What a file of a statistics program says of the column."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +56,8 @@ class TableRead:
     rows: int
     columns: tuple[ColumnRead, ...]
     notes: tuple[str, ...] = field(default=())
+    found: Mapping[str, Any] = field(default_factory=dict)
+    """How the file was read, see datasets.reading.found."""
 
 
 def to_json(reading: TableRead) -> dict[str, Any]:
@@ -64,16 +77,19 @@ def from_json(value: dict[str, Any], *, most_rows: int) -> TableRead:
         raise ValueError(str(bad)) from bad
     if not rows or not columns:
         raise ValueError("an empty table")
-    notes = tuple(_text(note, NOTE_LENGTH) for note in _listed(value["notes"], 2 * MAX_COLUMNS))
-    return TableRead(rows=rows, columns=columns, notes=notes)
+    notes = tuple(_text(note, NOTE_LENGTH) for note in _listed(value["notes"], 3 * MAX_COLUMNS))
+    return TableRead(rows=rows, columns=columns, notes=notes, found=found.from_json(value["found"]))
 
 
 def reason_from_json(value: dict[str, Any]) -> Unreadable:
     """Validate a parser's reason for not reading a file. Raises like from_json()."""
-    remedy = value["remedy"]
-    if remedy and remedy != {"encoding": "latin-1"}:
-        remedy = {"text": [_text(name, MAX_NAME) for name in _listed(remedy["text"], MAX_COLUMNS)]}
-    return Unreadable(_text(value["unreadable"], NOTE_LENGTH), **remedy)
+    remedy = {
+        name: [_text(each, MAX_NAME) for each in _listed(columns, MAX_COLUMNS)]
+        for name, columns in value["remedy"].items()
+    }
+    if not isinstance(value["final"], bool) or not remedy.keys() <= REMEDIES:
+        raise ValueError("an invalid remedy")
+    return Unreadable(_text(value["unreadable"], NOTE_LENGTH), final=value["final"], **remedy)
 
 
 def _column(value: dict[str, Any], rows: int) -> ColumnRead:
@@ -95,6 +111,7 @@ def _column(value: dict[str, Any], rows: int) -> ColumnRead:
         ),
         formulas=_count(value["formulas"], rows),
         first_formula=None if first is None else _count(first, rows),
+        label=_text(value["label"], 500),
     )
 
 
@@ -130,8 +147,8 @@ def check_names(names: list[str]) -> None:
         raise Unreadable(f"This file has {len(names):,} columns. Reduce them to at most {MAX_COLUMNS:,}.")
     seen: dict[str, int] = {}
     for position, name in enumerate(names, 1):
-        if why := _bad_name(name):
-            raise Unreadable(f"The name of column {position} {why}. Rename it in the first line of the file.")
+        if why := bad_name(name):
+            raise Unreadable(f"The name of column {position} {why}. Choose another name.")
         alike = unicodedata.normalize("NFKC", name).casefold()
         if first := seen.get(alike):
             same = names[first - 1].casefold() == name.casefold()
@@ -140,7 +157,7 @@ def check_names(names: list[str]) -> None:
         seen[alike] = position
 
 
-def _bad_name(name: str) -> str | None:
+def bad_name(name: str) -> str | None:
     if not name.strip():
         return "is empty"
     if len(name) > MAX_NAME:

@@ -8,6 +8,8 @@ from datasets.reading import engine
 from datasets.reading.outcome import FORMULA_SIGNS, VALUE_LENGTH, VALUES_SHOWN, ColumnRead
 
 COLUMNS_AT_ONCE = 50
+ROUGHLY_FEW = VALUES_SHOWN * 5 // 4
+"""The estimate of different values up to which they are listed."""
 
 
 def count_rows(table: Path) -> int:
@@ -42,7 +44,11 @@ def _columns(
     for place, (name, kind) in enumerate(kinds.items()):
         filled, distinct, lowest, highest, formulas = row[place * 5 : place * 5 + 5]
         first = _first_formula(database, relation, name) if formulas else None
-        values = _values(database, relation, name) if kind in {"string", "int64"} and distinct <= 80 else ()
+        values = (
+            _values(database, relation, name)
+            if kind in {"string", "int64"} and distinct <= ROUGHLY_FEW
+            else ()
+        )
         found.append(
             ColumnRead(
                 name=name,

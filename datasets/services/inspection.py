@@ -84,7 +84,7 @@ def check_fit(table: Table, *, by: User) -> dict[str, dict[str, int]]:
     Returns {column: {test: cells}} and stores all counts with the table. Only the owner may see them.
     """
     path = storage.open_for_owner(table, by=by)
-    tests = {"outside": outside, "rounded": rounded}
+    tests = {"outside": outside, "empty": empty, "rounded": rounded}
     asked = [
         (column.name, name, test)
         for column in table.declared.columns
@@ -116,9 +116,9 @@ def check_fit(table: Table, *, by: User) -> dict[str, dict[str, int]]:
 
 
 def _people(path: Path, subject: str, most: int, column: str = "") -> dict[str, object]:
-    """Count the people who have more rows than declared, or more rows per value of `column`."""
+    """Count the people who have more rows than declared, or more rows per value of `column`; and rows of nobody."""
     found = _ask("each", path, subject=subject, most=most, same=column)
-    if set(found) != {"all", "over", "most"} or not all(map(_is_count, found.values())):
+    if set(found) != {"all", "over", "most", "nobody"} or not all(map(_is_count, found.values())):
         raise Conflict(TOO_LONG)
     return {**found, "declared": most, **({"column": column} if column else {})}
 
@@ -141,13 +141,21 @@ def outside(column: ColumnSchema) -> tuple[str, list[Any]] | None:
         marks = ", ".join("?" for _ in column.categories)
         return f"{it} IS NOT NULL AND {it} NOT IN ({marks})", list(column.categories)
     if not column.needs_bounds or column.lower is None or column.upper is None:
-        return None if column.nullable else (f"{it} IS NULL", [])
+        return None
     number = {
         "date": f"date_diff('day', DATE '1970-01-01', {it})",
         "datetime": f"epoch({it})",
     }.get(column.type, f"{it}::DOUBLE")
     endless = f" OR NOT isfinite({it})" if column.type in UNITS else ""
     return f"{number} < ? OR {number} > ?{endless}", [column.lower, column.upper]
+
+
+def empty(column: ColumnSchema) -> tuple[str, list[Any]] | None:
+    """Return an SQL condition for empty cells of a column that is declared without any; None if it may have some.
+
+    Rows without a person are counted for themselves.
+    """
+    return None if column.nullable or column.is_subject else (f"{engine.name(column.name)} IS NULL", [])
 
 
 def rounded(column: ColumnSchema) -> tuple[str, list[Any]] | None:

@@ -229,6 +229,8 @@ def publish(dataset: Dataset, *, by: User, agreed: bool = False, only: Revision 
     revision.state, revision.published_at = Revision.State.PUBLISHED, timezone.now()
     revision.save(update_fields=["schema", "sha256", "state", "published_at"])
     transaction.on_commit(partial(mock_files.delete_prepared, revision))
+    for upload in revision.uploads.all():
+        transaction.on_commit(partial(storage.drop_upload, upload))
     if dataset.state == Dataset.State.DRAFT:
         dataset.state = Dataset.State.PUBLISHED
         dataset.save(update_fields=["state"])

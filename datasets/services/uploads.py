@@ -1,8 +1,10 @@
 """Actions on uploads, which arrive in chunks, are read and become tables of a draft revision, and on its tables."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import PurePath
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.db import transaction
@@ -14,9 +16,13 @@ from common.access import require
 from common.errors import Conflict, Refused, TooLarge
 from common.rows import M, locked
 from datasets import rules, storage, tasks
-from datasets.models import SUM, Column, Revision, Table, Upload
+from datasets.ingest import reader
+from datasets.models import BEFORE, READING, SUM, Column, Revision, Table, Upload
+from datasets.reading.options import from_json, to_json
 
 AT_ONCE = 20
+ENDED = frozenset({Upload.State.DONE, Upload.State.FAILED})
+GONE = "This file is no longer stored. Upload it again."
 TABLES = 50
 TOO_MANY_TABLES = f"A revision can have at most {TABLES} tables. Remove one first."
 
@@ -105,34 +111,98 @@ def _to_be_read(upload: Upload) -> None:
     live.changed("upload", upload.pk)
 
 
+def is_stored(upload: Upload) -> bool:
+    """Whether the file of an upload is complete and still stored, so that it can be read again."""
+    return upload.state in ENDED and storage.received(upload) == upload.size
+
+
+def stored_of(table: Table) -> Upload | None:
+    """Return the upload that a table was read from, if it can be read again."""
+    upload = Upload.objects.filter(table=table).first()
+    return upload if upload and is_stored(upload) else None
+
+
 @transaction.atomic
 def retry(upload: Upload, *, by: User) -> Upload:
     """Read a file again, with the options that its failure proposed. Raises Conflict if the file was deleted."""
     upload = locked(upload)
+    if upload.state != Upload.State.FAILED or not upload.remedy:
+        raise Conflict(GONE)
+    reading = dict(upload.options.get(READING, {}))
+    columns = {name: dict(each) for name, each in reading.get("columns", {}).items()}
+    for name in upload.remedy.get("text", []):
+        columns[name] = {**columns.get(name, {}), "type": "string", "format": ""}
+    for name in upload.remedy.get("leave_out", []):
+        columns[name] = {**columns.get(name, {}), "leave_out": True}
+    return reread(upload, by=by, reading={**reading, **({"columns": columns} if columns else {})})
+
+
+@transaction.atomic
+def reread(upload: Upload, *, by: User, reading: Mapping[str, Any]) -> Upload:
+    """Read a stored file in another way. The table that it has become stays until the file was read."""
+    asked = reading_options(reading)
+    upload = locked(upload)
     require(rules.may_prepare_revision, by, upload.revision.dataset)
     _in_preparation(upload.revision)
-    if upload.state != Upload.State.FAILED or not upload.remedy or storage.received(upload) != upload.size:
-        raise Conflict("This file is no longer stored. Upload it again.")
-    text = sorted({*upload.options.get("text", []), *upload.remedy.get("text", [])})
-    encoding = upload.remedy.get("encoding", upload.options.get("encoding", "utf-8"))
-    unread = {SUM: upload.options[SUM]} if SUM in upload.options else {}
-    upload.options = {"text": text, "encoding": encoding, **unread}
+    if not is_stored(upload):
+        raise Conflict(GONE)
+    before = upload.options.get(BEFORE, upload.options.get(READING, {}))
+    upload.options = {
+        **{name: upload.options[name] for name in (SUM,) if name in upload.options},
+        **({READING: asked} if asked else {}),
+        **({BEFORE: before} if upload.table else {}),
+    }
     upload.error, upload.remedy = "", {}
     _to_be_read(upload)
     upload.save()
+    log.record("upload.reread", by=by, on=upload.revision, dataset_id=upload.revision.dataset_id)
     return upload
+
+
+def look(upload: Upload, *, by: User, reading: Mapping[str, Any]) -> reader.Look:
+    """Return how a stored file would be read, with its first rows. The look is recorded. Raises Unreadable."""
+    asked = reading_options(reading)
+    require(rules.may_prepare_revision, by, upload.revision.dataset)
+    if not is_stored(upload):
+        raise Conflict(GONE)
+    with transaction.atomic():
+        log.record("upload.view", by=by, on=upload.revision, dataset_id=upload.revision.dataset_id)
+    return reader.look(storage.upload_path(upload), options=asked)
+
+
+def reading_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return reading options as they are stored. Raises Refused."""
+    try:
+        asked = from_json(given)
+        if asked.zone:
+            ZoneInfo(asked.zone)
+    except ValueError as bad:
+        raise Refused(str(bad)) from bad
+    except (ZoneInfoNotFoundError, OSError) as unknown:
+        raise Refused("This time zone is not known. Write it like Europe/Berlin.") from unknown
+    return to_json(asked)
 
 
 @transaction.atomic
 def cancel(upload: Upload, *, by: User) -> None:
-    """Cancel an upload, or clear away a failed one, and delete its file."""
+    """Cancel an upload, or clear away a failed one, and delete its file.
+
+    If the file has become a table and was to be read in another way, the table stays as it is.
+    """
     upload = locked(upload)
     require(rules.may_prepare_revision, by, upload.revision.dataset)
     if upload.state == Upload.State.DONE:
         raise Conflict("This file has become a table. Remove the table instead.")
     log.record("upload.cancel", by=by, on=upload.revision, dataset_id=upload.revision.dataset_id)
-    transaction.on_commit(partial(storage.drop_upload, Upload(pk=upload.pk)))
     live.changed("upload", upload.pk)
+    if upload.table:
+        before = upload.options.get(BEFORE, {})
+        upload.options = {READING: before} if before else {}
+        upload.state, upload.lease, upload.progress = Upload.State.DONE, None, ""
+        upload.error, upload.remedy = "", {}
+        upload.save()
+        return
+    transaction.on_commit(partial(storage.drop_upload, Upload(pk=upload.pk)))
     upload.delete()
 
 
@@ -143,6 +213,8 @@ def remove_table(table: Table, *, by: User) -> None:
     _in_preparation(table.revision)
     log.record("table.remove", by=by, on=table, dataset_id=table.revision.dataset_id)
     transaction.on_commit(partial(storage.unseal, table.stored_name))
+    for upload in Upload.objects.filter(table=table):
+        transaction.on_commit(partial(storage.drop_upload, Upload(pk=upload.pk)))
     Upload.objects.filter(table=table).delete()
     table.columns.all().delete()
     table.delete()

@@ -40,6 +40,8 @@ def content(request: UserRequest, pk: UUID) -> HttpResponse:
 def _content(request: UserRequest, dataset: Dataset) -> dict[str, object]:
     draft = dataset.draft
     tables = list(draft.tables.prefetch_related("columns")) if draft else []
+    for table in tables:
+        table.stored_upload = uploads.stored_of(table)
     last = dataset.last_published if draft else None
     return {
         "draft": draft,
@@ -155,6 +157,7 @@ def declare(request: UserRequest, pk: UUID) -> HttpResponse:
     columns = list(table.columns.all())
     for column in columns:
         column.table = table
+    table.stored_upload = uploads.stored_of(table)
     page = paginated(request, columns, COLUMNS)
     posted = request.POST if request.method == "POST" else None
     table_form = TableForm(posted, instance=_table(request, pk), columns=columns)

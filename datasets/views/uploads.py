@@ -71,7 +71,7 @@ def plain(request: UserRequest, pk: UUID) -> HttpResponse:
     revision = _draft(owned(request, pk))
     form = PlainUploadForm(request.POST, request.FILES)
     if not form.is_valid():
-        raise Refused("Choose a CSV or Parquet file that is not empty.")
+        raise Refused("Choose a file that is not empty.")
     file = form.cleaned_data["file"]
     chunks = file.chunks(settings.UPLOAD_CHUNK)
     uploads.take(revision, by=request.user, file_name=file.name, size=file.size, chunks=chunks)

@@ -226,6 +226,8 @@ EXEMPT = {
     "inspection.try_fit": "checks the fit as check_fit does, and returns why that was not possible",
     "questions.ask_all": "asks the same rule as asking one question",
     "uploads.retry": "asks the same rule as receiving, of an upload that has failed",
+    "uploads.reread": "asks the same rule as receiving, of an upload that is stored whole",
+    "uploads.look": "asks the same rule as receiving, of an upload that is stored whole",
     "uploads.keep_table": "asks the same rule as removing, of an earlier table",
     **dict.fromkeys(
         (

@@ -111,6 +111,7 @@ ORDINARY = {
     "datasets:keep_table": DRAFT,
     "datasets:plain_upload": DRAFT,
     "datasets:remove_table": DRAFT,
+    "datasets:reading": DRAFT,
     "datasets:retry_upload": DRAFT,
     "datasets:upload": DRAFT,
     "datasets:withdraw": GIVES_UP,

@@ -22,6 +22,8 @@ WRITERS = {
     "datasets/services/revisions.py:_to_state": "a dataset that was frozen, unfrozen or retired",
     "datasets/services/revisions.py:discard": "a draft that was discarded",
     "datasets/services/revisions.py:publish": "the first revision publishes its dataset",
+    "datasets/execution.py:_read_again": "the content of a table that was read in another way: it has no state",
+    "datasets/services/uploads.py:cancel": "an upload whose table stays as it was read before",
     "datasets/services/uploads.py:_to_be_read": "an upload that has arrived",
     "privacy/execution/lifecycle.py:_close": "an answer that nothing was released for",
     "privacy/execution/lifecycle.py:_store": "an answer that was released",

@@ -53,9 +53,15 @@ def test_declaring_counts_what_does_not_fit(owner: Caller, table: Table):
     assert (wage["upper"], wage["confirmed"], wage["misfits"]["outside"]) == (20_000, False, 1)
     found = answer.json()
     assert (found["fit_is_checked"], found["description"]) == (True, "Wages.")
-    assert found["people"] == {"all": 30, "over": 30, "most": 4, "declared": 3}
+    assert found["people"] == {"all": 30, "over": 30, "most": 4, "declared": 3, "nobody": 0}
     per_value = owner.patch(f"tables/{table.pk}/", {"columns": {"region": {"rows_per_value": 2}}})
-    assert columns_of(per_value)["region"]["misfits"] == {"outside": 0, "rounded": 0, "people": 30, "most": 4}
+    assert columns_of(per_value)["region"]["misfits"] == {
+        "outside": 0,
+        "empty": 0,
+        "rounded": 0,
+        "people": 30,
+        "most": 4,
+    }
 
 
 def test_declarations_that_do_not_belong_to_the_type_are_cleared(owner: Caller, table: Table):

@@ -291,14 +291,6 @@ def test_a_failed_file_is_read_again_as_its_remedy_says(owner: Caller, dataset: 
     problem(send(owner, ROOT + path, len(mixed), b"x"), 409, "conflict")
 
 
-def test_latin_1_is_another_remedy(owner: Caller, dataset: Dataset):
-    odd = "id,town\n1,Köln\n".encode("latin-1")
-    path = begin(owner, dataset, len(odd))["Location"]
-    send(owner, path, 0, odd)
-    execution.read_upload(Upload.objects.get().pk)
-    assert owner.get(path.removeprefix(ROOT)).json()["remedy"] == "Read as Latin-1."
-
-
 def test_the_owner_lists_uploads(owner: Caller, dataset: Dataset):
     begun = begin(owner, dataset).json()
     assert owner.get(f"datasets/{dataset.pk}/uploads/").json()["items"] == [begun]

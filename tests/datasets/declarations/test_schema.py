@@ -157,3 +157,20 @@ def test_names_that_sound_like_a_person(name, sounds):
 )
 def test_bounds_are_shown_as_people_read_them(kind, lower, upper, shown):
     assert ColumnSchema(name="c", type=kind, stored="double", lower=lower, upper=upper).range_text == shown
+
+
+@pytest.mark.parametrize(
+    ("type_", "text", "value"),
+    [
+        ("integer", "9007199254740993", 9007199254740992.0),
+        ("integer", "-1000000000000000", -1e15),
+        ("number", "1e+300", 1e300),
+        ("datetime", "2020-01-31 23:59:59", 1580515199.0),
+        ("datetime", "2020-01-31 23:59:59.500000", 1580515199.5),
+        ("datetime", "2020-01-31 23:59", 1580515140.0),
+    ],
+)
+def test_bounds_can_be_saved_twice(type_, text, value):
+    assert parse_bound(type_, text) == value
+    assert parse_bound(type_, bound_text(type_, value)) == value
+    assert bound_text(type_, value) == (text if type_ != "integer" else str(int(value)))

@@ -29,9 +29,10 @@ GOOD: dict[str, Any] = {
     "rows": 1,
     "columns": [
         {"name": "a", "stored": "int64", "empty": 0, "lowest": 1.0, "highest": 1.0, "distinct": 1, "values": [1],
-         "formulas": 0, "first_formula": None}
+         "formulas": 0, "first_formula": None, "label": ""}
     ],
     "notes": [],
+    "found": {},
 }  # fmt: skip
 
 
@@ -95,11 +96,15 @@ def test_a_good_answer_is_believed(tmp_path, taken_over):
         {"read": column(stored="object")},
         {"read": column(lowest="1")},
         {"read": column(values=["x"])},
-        {"read": column(values=[1] * 61)},
+        {"read": column(values=[1] * 501)},
         {"read": column(empty=2)},
-        {"unreadable": 7, "remedy": {}},
-        {"unreadable": "why", "remedy": {"text": "all"}},
-        {"unreadable": "why", "remedy": {"again": [1]}},
+        {"unreadable": 7, "remedy": {}, "final": True},
+        {"unreadable": "why", "remedy": {"text": "all"}, "final": False},
+        {"unreadable": "why", "remedy": {"again": []}, "final": False},
+        {"unreadable": "why", "remedy": {}, "final": 1},
+        {"read": {**GOOD, "found": None}},
+        {"read": {**GOOD, "found": {"kind": "exe"}}},
+        {"read": {**GOOD, "found": {"kind": "csv", "columns": [{"source": "a"}]}}},
     ],
     ids=str,
 )
@@ -165,7 +170,7 @@ def test_an_admin_can_say_that_files_are_read_all_the_same(no_sandbox, settings)
     assert upload.table.rows == 3
     page = inspection.rows(upload.table, by=dataset.owner, first=0)
     assert page.rows[0] == ["1", "1990", "10.5", "north"]
-    assert list(storage.folder("uploads").iterdir()) == []
+    assert [path.name for path in storage.folder("uploads").iterdir()] == [f"{upload.pk}.part"]
 
 
 def test_unconfined_reading_can_be_given_up_and_leaves_nothing(no_sandbox, settings, tmp_path):
@@ -196,7 +201,7 @@ def test_only_what_parsing_needs_of_the_portal_is_shown_inside():
         if place.startswith("/environment")
     }
     assert {name.partition("-")[0] for name in shown} - {"adbc_driver_duckdb", "numpy.libs", "_duckdb"} <= {
-        "duckdb", "numpy", "pyarrow", "_duckdb.cpython",
+        "duckdb", "narwhals", "numpy", "pyarrow", "pyreadstat", "python_calamine", "_duckdb.cpython",
     }  # fmt: skip
 
 

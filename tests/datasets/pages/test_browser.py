@@ -131,7 +131,7 @@ def test_a_broken_file_says_what_is_wrong_and_can_be_read_as_text(open_as, scree
     choose(page, "broken.csv", b"id,age\n1,34\n2,45\n3,unknown\n4,23\n")
     expect(page.get_by_text("Line 4, column “age”: text where the others are whole numbers.")).to_be_visible()
     screenshot(page, "dataset-broken")
-    page.get_by_role("button", name="Read this column as text").click()
+    page.get_by_role("button", name="Read as text").click()
     expect(page.get_by_role("link", name="broken", exact=True)).to_be_visible()
 
 

@@ -13,7 +13,10 @@ from datasets.ingest.reader import Cancelled
 from datasets.reading.outcome import TableRead, Unreadable
 from tests.datasets import files
 
-RENAME = " Rename it in the first line of the file."
+HTML = (
+    "This is HTML or XML, not a table. If you downloaded it, you may have saved a web page instead of the data. "
+    "Save the data as CSV, Excel or Parquet."
+)
 
 
 @pytest.fixture
@@ -23,6 +26,10 @@ def folder(tmp_path):
 
 def read(source, **options) -> TableRead:
     return reader.read(source, source.parent / "target.table", options=options)
+
+
+def as_text(*columns) -> dict[str, dict[str, str]]:
+    return {column: {"type": "string"} for column in columns}
 
 
 def refusal(source, **options) -> Unreadable:
@@ -94,23 +101,20 @@ def test_a_byte_order_mark_is_not_part_of_the_first_name(folder):
     assert read(source).columns[0].name == "person"
 
 
-def test_text_in_latin_1_is_refused_with_its_line_and_can_be_read_as_such(folder):
+def test_text_that_is_not_in_the_chosen_encoding_is_refused_with_its_line(folder):
     source = files.write(folder, "id,town\n1,Bonn\n2,Köln\n".encode("latin-1"))
-    why = refusal(source)
-    assert str(why).startswith("Line 3: the text is not in UTF-8.")
-    assert why.remedy == {"encoding": "latin-1"}
+    why = refusal(source, encoding="utf-8")
+    assert str(why) == "Line 3: the text is not in UTF-8. Choose another encoding."
+    assert not why.final
     read(source, encoding="latin-1")
     assert rows(source)[1] == {"id": 2, "town": "Köln"}
 
 
 def test_wrong_bytes_far_below_are_found_too(folder):
     lines = b"".join(b"%d,fine\n" % number for number in range(60_000))
-    why = refusal(files.write(folder, b"id,town\n" + lines + b"60000,K\xf6ln\n"))
-    assert str(why).startswith("Line 60002: the text is not in UTF-8.")
-
-
-def test_utf_16_is_named(folder):
-    assert "UTF-16" in str(refusal(files.write(folder, files.GOOD.decode().encode("utf-16"))))
+    source = files.write(folder, b"id,town\n" + lines + b"60000,K\xf6ln\n")
+    assert read(source).notes == ("Line 60002 is not in UTF-8, so the file was read as Windows-1252.",)
+    assert rows(source)[-1] == {"id": 60_000, "town": "Köln"}
 
 
 @pytest.mark.parametrize(
@@ -137,10 +141,10 @@ def test_mixed_types_name_line_column_and_kind_but_not_the_value(folder):
     why = refusal(source)
     assert str(why) == (
         "Line 4, column “age”: text where the others are whole numbers. "
-        "Correct the file, or read this column as text."
+        "Correct the file, say that this means missing, or read this column as text."
     )
     assert why.remedy == {"text": ["age"]}
-    read(source, text=["age"])
+    read(source, columns=as_text("age"))
     assert [row["age"] for row in rows(source)] == ["34", "45", "secret-word", "23"]
 
 
@@ -215,19 +219,14 @@ def test_a_column_that_begins_empty_is_looked_at_as_a_whole(folder):
         (b"\n\n  \n", "This file is empty. Choose another one."),
         (b"a,b,c\n", "This file has a line of column names and no rows below it."),
         (b"a,b,c\n\n\n", "This file has a line of column names and no rows below it."),
-        (b"1,2,3\n4,5,6\n", "Line 1 contains numbers where the column names should be. Add a line of column names."),
-        (b"age,sex,Age\n1,f,2\n", "Columns 1 and 3 are both named “Age”. Rename one of them."),
-        (b"age,,sex\n1,2,f\n", "The name of column 2 is empty." + RENAME),
-        (
-            b"age,=1+1\n1,2\n",
-            "The name of column 2 begins with a character that makes it a formula in spreadsheets." + RENAME,
-        ),
-        (
-            b"age,a\"b\n1,2\n",
-            "The name of column 2 contains a quote, a bracket, a semicolon or a backslash." + RENAME,
-        ),
-        (b"PK\x03\x04rest", "This is a ZIP archive or an Excel workbook. Save the sheet as CSV, UTF-8."),
-        (b"\x1f\x8b\x08rest", "This file is compressed (gzip). Unpack it first."),
+        (b"PK\x03\x04rest", "This ZIP archive is damaged. Make it again."),
+        (b"\x1f\x8b\x08rest", "This compressed file is damaged. Compress it again."),
+        (b"\n <!DOCTYPE html>", HTML),
+        (b"%PDF-1.7", "This is a PDF. Upload the data as CSV, Excel or Parquet."),
+        (b"\x93NUMPY\x01\0v\0", "This is a binary file that the portal does not know. Save it as CSV."),
+        (b"[1, 2]", "This JSON file is not a list of records. Each record has to be an object, such as {“age”: 34}."),
+        (b'[{"a": 1},', "This looks like JSON, but it is not valid (line 1). Correct it."),
+        (b'{"a": 1}\n{"a": [2]}\n', "“a” is nested, but a cell must contain one value. Flatten it into separate keys."),
     ],
 )  # fmt: skip
 def test_what_is_no_table_says_so(folder, content, told):
@@ -292,21 +291,23 @@ def test_metadata_of_others_does_not_travel(folder):
 def test_nested_columns_are_refused_with_the_reason(folder, kind):
     why = refusal(files.parquet(folder, pa.table({"deep": pa.array([None], kind)})))
     assert str(why) == (
-        "Column “deep” is nested, but a cell must contain one value. Flatten it into separate columns or rows."
+        "Column “deep” is nested, but a cell must contain one value. Flatten it into separate columns or "
+        "rows, or leave this column out."
     )
+    assert why.remedy == {"leave_out": ["deep"]}
 
 
 def test_bytes_are_refused_with_the_reason(folder):
     why = refusal(files.parquet(folder, pa.table({"raw": pa.array([b"x"])})))
     assert str(why) == (
         "Column “raw” has the type binary, which the portal cannot read. "
-        "Use numbers, text, true or false, dates or times."
+        "Use numbers, text, true or false, dates or times, or leave this column out."
     )
 
 
 def test_numbers_that_do_not_fit_are_told(folder):
     why = refusal(files.parquet(folder, pa.table({"n": pa.array([1, 2**64 - 1], pa.uint64())})))
-    assert str(why) == "Column “n”, rows 1 to 2: a value cannot be stored as int64."
+    assert str(why).startswith("Column “n”, rows 1 to 2: a value cannot be stored as int64.")
 
 
 def test_a_parquet_file_without_rows_is_refused(folder):

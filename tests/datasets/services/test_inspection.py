@@ -18,12 +18,12 @@ pytestmark = pytest.mark.django_db
 
 ROW = ["7000", "1990", "east", "31337.0"]
 BEFORE = {"checked": True, "columns": {"wage": {"outside": 3}}}
-COUNTED = {"all": PEOPLE, "over": 0, "most": YEARS}
+COUNTED = {"all": PEOPLE, "over": 0, "most": YEARS, "nobody": 0}
 
 
 @pytest.fixture
 def table():
-    """A table of four columns; three of them have declarations that are counted, and `person` may not be empty."""
+    """A table of four columns; three of them have declarations that are counted."""
     made = make.draft(make.dataset(published=False)).tables.get()
     type(made).objects.filter(pk=made.pk).update(misfits=BEFORE)
     made.refresh_from_db()
@@ -178,7 +178,7 @@ def test_a_reader_that_was_taken_over_shows_nothing(table, owner, monkeypatch, t
 
 
 def test_counts_of_the_right_form_are_stored_and_zeros_are_left_out(table, owner, answers):
-    answers |= {"fit": {"counts": [0, 5, 0, 2]}, "each": COUNTED}
+    answers |= {"fit": {"counts": [5, 0, 0, 2]}, "each": COUNTED}
     assert inspection.check_fit(table, by=owner) == {"year": {"outside": 5}, "wage": {"outside": 2}}
     assert stored(table) == {
         "checked": True,
@@ -188,7 +188,7 @@ def test_counts_of_the_right_form_are_stored_and_zeros_are_left_out(table, owner
     }
     (fit, conditions), each = answers["asked"]
     assert (fit, len(conditions["tests"])) == ("fit", 4)
-    assert conditions["tests"][0] == '"person" IS NULL'
+    assert conditions["tests"][1] == '"year" IS NULL'
     assert conditions["values"] == [1990, 1999, "east", "north", "west", 0, 50_000]
     assert each == ("each", {"subject": "person", "most": YEARS, "same": ""})
 
@@ -281,3 +281,19 @@ def test_decimals_are_counted_besides_what_is_outside(table, owner, answers):
     _, conditions = answers["asked"][0]
     assert "BETWEEN ? AND ?" in conditions["tests"][-1]
     assert conditions["values"][-4:] == [0, 50_000, 0, 50_000]
+
+
+def test_rows_of_nobody_and_gaps_in_full_columns_are_counted():
+    told = {"person": [1, None, None, 2], "wage": [5.0, 6.0, None, 70.0]}
+    rows = pa.table({**told, "year": [1990] * 4, "region": ["east"] * 4})
+    declared = {"wage": {"lower": 0, "upper": 9, "nullable": False}}
+    made = make.dataset(published=False, rows=rows, declared=declared)
+    held = make.draft(made).tables.get()
+    assert inspection.check_fit(held, by=made.owner) == {"wage": {"outside": 1, "empty": 1}}
+    assert stored(held)["people"] == {
+        "all": 2,
+        "over": 0,
+        "most": 1,
+        "nobody": 2,
+        "declared": held.rows_per_subject,
+    }
