@@ -1,6 +1,6 @@
 """Queries for pages across budgets: open tasks, spending over time, and what people have been charged."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -16,6 +16,7 @@ from datasets import storage
 from datasets.models import Dataset, Grant
 from datasets.queries import current_revision
 from privacy.declarations import specs_of
+from privacy.engine.accounting import noise_epsilon
 from privacy.engine.language.schema import QueryRefused, TableSpec
 from privacy.engine.language.wire import decode
 from privacy.engine.measure.contributions import CAP, rescaled
@@ -107,8 +108,15 @@ def counted(answer: Answer) -> dict[str, object]:
 
 
 def share_of(answer: Answer) -> float:
-    """Return what an answer cost, as a fraction of the budget at the time; 0 when it was given back."""
-    return 0.0 if answer.state == Answer.State.VOIDED else answer.line.units / CAP
+    """Return what an answer cost, as a fraction of the budget as it is now; 0 when it was given back.
+
+    So the answers of a budget add up to what is used of it, also after it was made larger.
+    """
+    if answer.state == Answer.State.VOIDED:
+        return 0.0
+    mus = [*answer.budget.earlier_mus, answer.budget.mu]
+    part: float = answer.line.units / CAP * (mus[answer.line.generation] / answer.budget.mu) ** 2
+    return part
 
 
 # Datasets
@@ -145,13 +153,15 @@ def budgets_of(user: User) -> BudgetQuerySet:
     )
 
 
-def promise_in_words_of(promise: Promise) -> PromiseInWords:
+def promise_in_words_of(promise: Promise, budgets: Iterable[Budget] = ()) -> PromiseInWords:
+    """Return what a promise means. `budgets`: those that were given, for what one scientist alone could do."""
     return PromiseInWords(
         epsilon=promise.epsilon,
         delta=promise.delta,
         mu=promise.mu,
         scientists=promise.scientists,
         threshold_delta=promise.threshold_delta,
+        largest_mu=max((budget.mu for budget in budgets), default=0.0),
     )
 
 
@@ -183,6 +193,15 @@ def given_away(promise: Promise, budgets: Sequence[Budget]) -> float:
     """Return the part of the promise that is given out in budgets."""
     total = sum((budget.mu_squared for budget in budgets), Fraction(0))
     return float(total / promise.mu_squared)
+
+
+def left_for_each(promise: Promise, budgets: Sequence[Budget]) -> float:
+    """Return the epsilon of each budget that is not given yet, if the rest is divided equally; 0 if none is left."""
+    seats = promise.scientists - len(budgets)
+    left = promise.mu_squared - sum((budget.mu_squared for budget in budgets), Fraction(0))
+    if seats < 1 or left <= 0:
+        return 0.0
+    return noise_epsilon(float(left / seats) ** 0.5, promise.noise_delta)
 
 
 def tables_of(dataset: Dataset, constants: list[str]) -> dict[str, TableSpec]:

@@ -35,7 +35,7 @@ class AnswerItem(Item):
     sql = serializers.CharField(help_text="As it was asked; empty if it was asked in another form.")
     epsilon = serializers.SerializerMethodField()
     delta = serializers.FloatField(source="budget.promise.delta")
-    share = serializers.SerializerMethodField(help_text="Of the budget at the time; 0 if it was given back.")
+    share = serializers.SerializerMethodField(help_text="Of the budget as it is now; 0 if it was given back.")
     mode = serializers.SerializerMethodField(help_text="extended: it may silently leave people out.")
     created_at = serializers.DateTimeField()
     released_at = serializers.SerializerMethodField()

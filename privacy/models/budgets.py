@@ -146,7 +146,8 @@ class LedgerLine(models.Model):
 
     @property
     def audit_label(self) -> str:
-        return f"Budget of {self.budget}"
+        """Says neither the amount, in a unit that nobody knows, nor whose it is, which the entry does anyway."""
+        return "A charge to a budget"
 
     def mask(self, size: int) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
         return np.unpackbits(np.frombuffer(bytes(self.cells), dtype=np.uint8), count=size).astype(np.bool_)

@@ -40,6 +40,8 @@ class PromiseInWords:
     mu: float
     scientists: int
     threshold_delta: float = 0.0
+    largest_mu: float = 0.0
+    """The largest budget that has been given: top-ups can make it larger than an equal share."""
 
     @property
     def level(self) -> str:
@@ -64,7 +66,7 @@ class PromiseInWords:
 
     @property
     def guesses_alone(self) -> str:
-        return per_hundred(self._at_most(phi(self.share_mu / 2)))
+        return per_hundred(self._at_most(phi(max(self.share_mu, self.largest_mu) / 2)))
 
     def _at_most(self, chance: float) -> float:
         """Return the upper bound of a chance under exact Gaussian DP, with everything else that is released."""

@@ -221,6 +221,7 @@ def burn_down(points: Sequence[Point], now: datetime, width: int, title: str) ->
 
     parts = list(_share_grid((0.0, 0.5, 1.0), y, left, right))
     parts.append(_line("chart-warning", left, y(0.2), right, y(0.2)))
+    parts.append(_text("chart-tick", right, y(0.2) - 5, "the last fifth", "end"))
     path = f"M{x(begin):.1f} {y(points[0].left):.1f}"
     for point in points[1:]:
         path += f"H{x(point.at):.1f}V{y(point.left):.1f}"

@@ -7,6 +7,7 @@ from privacy.services.budgets import (
     decide_top_up,
     equal_share,
     give_budget,
+    mu_for,
 )
 from privacy.services.promises import note_export, protect, publish_rows, threshold_delta, usual_delta
 
@@ -17,6 +18,7 @@ __all__ = [
     "decide_top_up",
     "equal_share",
     "give_budget",
+    "mu_for",
     "note_export",
     "protect",
     "publish_rows",

@@ -69,7 +69,7 @@ def _narrowed(rows: AnswerQuerySet, wanted: dict[str, Any]) -> AnswerQuerySet:
 
 
 def cost(answer: Answer) -> str:
-    """Return what an answer cost, as a percentage of the budget at the time."""
+    """Return what an answer cost, as a percentage of the budget as it is now."""
     return percent(queries.share_of(answer))
 
 

@@ -1,5 +1,6 @@
 """The page of one budget, and the forms that change it."""
 
+from copy import copy
 from dataclasses import replace
 from uuid import UUID
 
@@ -156,11 +157,32 @@ def _top_up_page(request: UserRequest, item: TopUp, form: DecisionForm, status: 
         "now": words.sized(noise_epsilon(item.budget.mu, delta), up=True),
         "used": shares.percent(item.budget.share_used),
         "given": shares.percent(queries.given_away(item.budget.promise, budgets)),
+        "after": _after_granting(item, budgets),
         "is_pending": item.state == TopUp.State.PENDING,
         "refusal": rules.may_decide_top_up(request.user, item),
         "is_own": rules.is_own(request.user, item.budget) is None,
     }
     return show(request, "privacy/top_up", context, status=status)
+
+
+def _after_granting(item: TopUp, budgets: list[Budget]) -> dict[str, object]:
+    """Return what would be given out after granting, and what would be left for those who have no budget yet."""
+    promise = item.budget.promise
+    larger = copy(item.budget)
+    larger.mu = services.mu_for(item.epsilon, promise.noise_delta)
+    then = [larger if budget.pk == larger.pk else budget for budget in budgets]
+    given = queries.given_away(promise, then)
+    open_budgets = max(0, promise.scientists - len(budgets))
+    equal = queries.promise_in_words_of(promise).share_epsilon
+    left = queries.left_for_each(promise, then)
+    return {
+        "given": shares.percent(given),
+        "fits": given <= 1,
+        "open": open_budgets,
+        "left": words.sized(left, up=False),
+        "is_less": bool(open_budgets) and left < equal * (1 - 1e-6),
+        "equal": words.sized(equal, up=False),
+    }
 
 
 @require_POST

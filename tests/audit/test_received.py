@@ -10,8 +10,10 @@ from django.test import Client
 from accounts.models import User
 from audit import log
 from audit.actions import ACTIONS, RECEIVED
-from datasets.models import Dataset
-from datasets.services import inspection
+from datasets import execution
+from datasets import services as data
+from datasets.models import Dataset, Upload
+from datasets.services import inspection, uploads
 from privacy import services
 from privacy.execution import lifecycle
 from requests_app.models import Output, Run
@@ -59,12 +61,22 @@ def an_answer_leaves(dataset: Dataset) -> User:
     return scientist
 
 
+def look_at_a_new_file(dataset: Dataset) -> None:
+    draft = data.new_revision(dataset, by=dataset.owner, note="More years.")
+    content = b"person,wage\n1,5\n2,6\n"
+    item = uploads.begin(draft, by=dataset.owner, file_name="more.csv", size=len(content))
+    uploads.receive(item, by=dataset.owner, offset=0, chunk=content)
+    execution.read_upload(item.pk)
+    uploads.look(Upload.objects.get(pk=item.pk), by=dataset.owner, reading={})
+
+
 def test_each_way_out_is_listed_with_its_receiver() -> None:
     dataset = make.dataset(policy={"held_downloads": True})
     owner = dataset.owner
     author, _ = code_leaves(dataset)
     scientist = an_answer_leaves(dataset)
     inspection.rows(current(dataset).tables.get(), by=owner, first=0)
+    look_at_a_new_file(dataset)
     other = make.dataset()
     inspection.rows(current(other).tables.get(), by=other.owner, first=0)
     assert received(dataset) == {
@@ -78,6 +90,7 @@ def test_each_way_out_is_listed_with_its_receiver() -> None:
         ("release.recall", author.email),
         ("release.release", author.email),
         ("rows.view", owner.email),
+        ("upload.view", owner.email),
     }
     assert {action for action, _ in received(dataset)} == RECEIVED
 

@@ -186,7 +186,13 @@ def test_who_has_more_rows_than_declared_is_counted_for_the_owner():
         table.refresh_from_db()
         assert table.misfits == {}
         inspection.check_fit(table, by=dataset.owner)
-        assert table.misfits["people"] == {"all": PEOPLE, "over": over, "most": YEARS, "declared": declared}
+        assert table.misfits["people"] == {
+            "all": PEOPLE,
+            "over": over,
+            "most": YEARS,
+            "declared": declared,
+            "nobody": 0,
+        }
         assert table.misfits["per_value"] == []
 
 
@@ -212,8 +218,8 @@ def test_who_has_more_rows_with_one_value_is_counted_for_the_owner():
     table.refresh_from_db()
     inspection.check_fit(table, by=dataset.owner)
     assert table.misfits["per_value"] == [
-        {"column": "year", "all": PEOPLE, "over": 1, "most": 3, "declared": 1},
-        {"column": "region", "all": PEOPLE, "over": 1, "most": YEARS + 3, "declared": 6},
+        {"column": "year", "all": PEOPLE, "over": 1, "most": 3, "nobody": 0, "declared": 1},
+        {"column": "region", "all": PEOPLE, "over": 1, "most": YEARS + 3, "nobody": 0, "declared": 6},
     ]
 
 
