@@ -32,6 +32,11 @@ class Column:
     def raw(self) -> str:
         return raw(self.place)
 
+    @property
+    def plain(self) -> str:
+        """The name of its cells as DuckDB reads them."""
+        return f"plain{self.place}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marks:
@@ -41,6 +46,10 @@ class Marks:
     thousands: str = ""
     trim: bool = True
     zone: str = "UTC"
+
+
+PLAIN = {"int64": "{value}::VARCHAR = {text}", "double": "isfinite({value})"}
+"""When a number is certainly what its text says, by type."""
 
 
 def raw(place: int) -> str:
@@ -130,15 +139,38 @@ def cells(relation: str, columns: Iterable[Column], marks: Marks) -> str:
     return f"(SELECT {listed} FROM {relation})"  # noqa: S608 -- quoted
 
 
-def converted(column: Column, marks: Marks) -> str:
+def plainly_cast(column: Column, marks: Marks) -> str | None:
+    """Return the SQL of a number as DuckDB reads it, under the column's plain name; None if marks stand in the way.
+
+    Almost all numbers of most files need no more than this, which takes a third of the time.
+    """
+    is_plain = (marks.decimal, marks.thousands) == (".", "")
+    has_numbers = any(character.isdigit() for each in column.missing for character in each)
+    if column.kind not in PLAIN or not is_plain or has_numbers:
+        return None
+    return f"TRY_CAST({name(column.raw)} AS {SQL_TYPES[column.kind]}) AS {name(column.plain)}"
+
+
+def quickly_converted(column: Column, marks: Marks) -> str:
+    """Return the SQL of a stored cell, of rows that also have what plainly_cast() says."""
+    if plainly_cast(column, marks) is None:
+        return converted(column, marks, text=cell(column, marks))
+    return (
+        f"CASE WHEN {PLAIN[column.kind].format(value=name(column.plain), text=name(column.raw))} "
+        f"THEN {name(column.plain)} ELSE {converted(column, marks, text=cell(column, marks), label=False)} END "
+        f"AS {name(column.name)}"
+    )
+
+
+def converted(column: Column, marks: Marks, *, text: str = "", label: bool = True) -> str:
     """Return the SQL of a stored cell, of a subquery of cells(). Text of another type stops the query."""
-    text = name(column.raw)
+    text, called = text or name(column.raw), f" AS {name(column.name)}" if label else ""
     if column.kind == "string":
-        return f"{text} AS {name(column.name)}"
+        return text + called
     found, kind = value(column, text, marks), SQL_TYPES[column.kind]
     return (
         f"CASE WHEN {text} IS NULL THEN NULL WHEN ({found}) IS NOT NULL THEN ({found}) "
-        f"ELSE error('{ODD}')::{kind} END AS {name(column.name)}"
+        f"ELSE error('{ODD}')::{kind} END{called}"
     )
 
 

@@ -71,11 +71,12 @@ def _watched(database: duckdb.DuckDBPyConnection, progress: Progress) -> Iterato
 
 def selected(table: Table, found: Guess, *, number_people: bool, rejects: bool) -> str:
     """Return the SQL that reads the stored cells of the table."""
-    values = [conversion.converted(column, found.marks) for column in found.columns]
+    values = [conversion.quickly_converted(column, found.marks) for column in found.columns]
     if number_people:
         values.insert(0, f"row_number() OVER () AS {engine.name(person_name(found))}")
-    relation = cells(table.relation(rejects=rejects), found.columns, found.marks)
-    return f"SELECT {', '.join(values)} FROM {relation}"  # noqa: S608 -- quoted
+    casts = [conversion.plainly_cast(column, found.marks) for column in found.columns]
+    read = ", ".join(["*", *(each for each in casts if each)])
+    return f"SELECT {', '.join(values)} FROM (SELECT {read} FROM {table.relation(rejects=rejects)})"  # noqa: S608 -- quoted
 
 
 def person_name(found: Guess) -> str:
