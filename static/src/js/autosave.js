@@ -5,7 +5,7 @@ import { toast } from './toasts.js'
 
 const WAIT = 1200
 const RETRY = 8000
-const FIELDS = ['title', 'code', 'parameters', 'purpose', 'context', 'outputs']
+const FIELDS = ['title', 'code', 'parameters', 'purpose', 'context', 'outputs', 'environment']
 
 export function autosave(form, editor) {
   const state = document.getElementById('save-state')
