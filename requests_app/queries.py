@@ -15,6 +15,7 @@ from common.access import require
 from datasets.models import Dataset, Revision
 from requests_app import rules
 from requests_app.code import findings
+from requests_app.environments import installed
 from requests_app.execution import claims, waiting_words
 from requests_app.models import (
     Approval,
@@ -93,19 +94,22 @@ def described(dataset: Dataset) -> Revision | None:
     return revision
 
 
-def hints(code: str, revision: Revision | None, parameters: Mapping[str, object]) -> list[findings.Finding]:
-    """Return the findings in a draft."""
+def hints(code: str, revision: Revision | None, item: CodeRequest) -> list[findings.Finding]:
+    """Return the findings in the code of a draft, with its parameters and in its environment."""
     tables = revision.tables.all() if revision else []
     declared = ((table.name, tuple(column.name for column in table.columns.all())) for table in tables)
-    return _found(code, tuple(declared), tuple(parameters))
+    return _found(code, tuple(declared), tuple(item.parameters), installed.modules(item.environment))
 
 
 @lru_cache(maxsize=64)
 def _found(
-    code: str, tables: tuple[tuple[str, tuple[str, ...]], ...], parameters: tuple[str, ...]
+    code: str,
+    tables: tuple[tuple[str, tuple[str, ...]], ...],
+    parameters: tuple[str, ...],
+    packages: frozenset[str],
 ) -> list[findings.Finding]:
     """Cache the hints: saving, the panel and the page need the same ones, and long code takes a while."""
-    return findings.find(code, dict(tables), parameters)
+    return findings.find(code, dict(tables), parameters, packages)
 
 
 def runs_left(approval: Approval) -> int:

@@ -80,6 +80,9 @@ def dataset_is_not_frozen(user: User, item: CodeRequest) -> str | None:
 RUN_IS_LIVE = "A run of this request is in progress. Wait until it has ended, or cancel it."
 NOT_APPROVED = "There is no approval to run this request. It has to be reviewed first."
 REVISION_RETIRED = "The approved data revision has been retired. Submit the request again for review."
+MOST_LOST = 5
+"""Runs that may be lost under one approval without counting. Each ending tells its author something, so there is a
+limit to them."""
 ENDED = (
     CodeRequest.State.WITHDRAWN,
     CodeRequest.State.REJECTED,
@@ -164,12 +167,17 @@ def may_run_again(user: User, item: CodeRequest) -> str | None:
     runs = item.runs.filter(kind=Run.Kind.PRIVATE).aggregate(
         live=Count("pk", filter=Q(state__in=Run.LIVE)),
         used=Count("pk", filter=Run.COUNTED & Q(approval=approval)),
+        lost=Count("pk", filter=Run.LOST & Q(approval=approval)),
     )
     if runs["live"]:
         return RUN_IS_LIVE
     if runs["used"] >= approval.runs_allowed:
         return (
             f"All {approval.runs_allowed} approved runs are used. Submit the request again to ask for more."
+        )
+    if runs["lost"] >= MOST_LOST:
+        return (
+            f"{runs['lost']} runs of this approval were lost. Tell an admin, then submit the request again."
         )
     return None
 

@@ -69,6 +69,9 @@ class JobSpec:
     environment: Path
     parameters: Mapping[str, object] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    columns: Mapping[str, Mapping[str, Mapping[str, object]]] = field(default_factory=dict)
+    """What is declared of each table's columns, from which their types in `main` follow: `nullable` (a cell may be
+    empty), and `categories` if it has some that are text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

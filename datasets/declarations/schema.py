@@ -65,6 +65,12 @@ class ColumnSchema:
         return self.type == "category" and not self.is_subject
 
     @property
+    def type_parts(self) -> dict[str, object]:
+        """Whether cells may be empty and, for text, the categories. Categories that are numbers stay numbers."""
+        listed = self.needs_categories and self.stored == "string"
+        return {"nullable": self.nullable, **({"categories": list(self.categories)} if listed else {})}
+
+    @property
     def type_text(self) -> str:
         return TYPE_WORDS[self.type]
 
@@ -92,6 +98,11 @@ class TableSchema:
     @property
     def mock_cells(self) -> int:
         return self.mock_rows * len(self.columns)
+
+    @property
+    def column_types(self) -> dict[str, dict[str, object]]:
+        """Return what the types of columns in submitted code depend on: the same for mock and private data."""
+        return {column.name: column.type_parts for column in self.columns}
 
     @property
     def subject(self) -> ColumnSchema | None:

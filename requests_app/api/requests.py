@@ -202,7 +202,7 @@ class RequestFindings(Endpoint):
         """Look at your saved draft as a reviewer's page would, without running it."""
         item = own(call, pk)
         with heavy_views.turn(heavy_views.COMPUTING, call):
-            found = queries.hints(item.code, queries.described(item.dataset), item.parameters)
+            found = queries.hints(item.code, queries.described(item.dataset), item)
         refusal = workflow.refusal("submit", item, by=call.user)
         return {"number": item.draft_number, "findings": found, "submit_refusal": refusal}
 

@@ -5,6 +5,7 @@ They are hints, not a defence: the sandbox limits what code can do, and people d
 
 import ast
 import re
+import sys
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -115,9 +116,13 @@ class Finding:
 
 
 def find(
-    code: str, tables: Mapping[str, Sequence[str]], parameters: Collection[str] | None = None
+    code: str,
+    tables: Mapping[str, Sequence[str]],
+    parameters: Collection[str] | None = None,
+    packages: Collection[str] = (),
 ) -> list[Finding]:
-    """Return hints on the code, sorted by line, at most MAX_FINDINGS. `parameters` are the declared ones, if known."""
+    """Return hints on the code, sorted by line, at most MAX_FINDINGS. `parameters` are the declared ones, if known, and
+    `packages` are the names that can be imported beside Python's own, if known."""
     if len(code.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         return [Finding(1, "error", "size", f"The code has more than {MAX_BYTES:,} bytes.")]
     deceptions = list(_deceptions(code))
@@ -143,6 +148,8 @@ def find(
             Finding(1, "error", "nesting", f"The code is nested more than {MAX_NESTING} levels deep."),
         ]
     found = {*deceptions, *_everywhere(nodes)}
+    if packages:
+        found |= set(_missing_packages(nodes, frozenset(packages)))
     schema = Schema(tables, None if parameters is None else frozenset(parameters))
     found |= {Finding(*parts) for parts in about_schema(tree, nodes, schema)}
     return sorted(found, key=lambda finding: (finding.line, finding.code, finding.text))[:MAX_FINDINGS]
@@ -235,6 +242,24 @@ def _root(module: str) -> str:
 def _imported(line: int, module: str) -> Finding:
     level, code, text = MODULES[_root(module)]
     return Finding(line, level, code, f"{module}: {text}")
+
+
+def _missing_packages(nodes: Sequence[ast.AST], packages: frozenset[str]) -> Iterator[Finding]:
+    """Flag imports that must fail. Code that is ready for that, in a `try`, is left alone."""
+    tried = {id(node) for block in nodes if isinstance(block, ast.Try) for node in ast.walk(block)}
+    for node in nodes:
+        if id(node) in tried:
+            continue
+        if isinstance(node, ast.Import):
+            modules = [name.name for name in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            modules = [node.module or ""]
+        else:
+            continue
+        for name in map(_root, modules):
+            if not (name in packages or name in sys.stdlib_module_names or name in MODULES):
+                text = f"The code environment has no package {name}. Choose another environment, or ask an admin."
+                yield Finding(node.lineno, "error", "package", text)
 
 
 def _called(call: ast.Call) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ import json
 import secrets
 import shutil
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,29 @@ def described(name: str = DEFAULT) -> Described | None:
         python=str(stated.get("python", "")),
         listed=sorted(stated.get("packages", {}).items()),
     )
+
+
+def modules(name: str = DEFAULT) -> frozenset[str]:
+    """Return the names that code can import from an environment's packages; none if it is not installed here."""
+    path = Path(settings.ENVIRONMENTS, name)
+    manifest = path / "weir-manifest.json"
+    return _modules(path, _hash_of(manifest)) if manifest.is_file() else frozenset()
+
+
+@lru_cache(maxsize=32)
+def _modules(path: Path, sha256: str) -> frozenset[str]:
+    """Read the names off the folder of packages, once for each content (`sha256`) of an environment."""
+    folders = path.glob("lib/python3*/site-packages")
+    names = {
+        entry.name.partition(".")[0] for folder in folders for entry in folder.iterdir() if _is_module(entry)
+    }
+    return frozenset(filter(str.isidentifier, names))
+
+
+def _is_module(entry: Path) -> bool:
+    if entry.is_dir():
+        return not entry.name.endswith((".dist-info", ".libs", ".data")) and entry.name != "__pycache__"
+    return entry.suffix in (".py", ".so")
 
 
 def is_installed(name: str) -> bool:

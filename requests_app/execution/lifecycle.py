@@ -121,6 +121,7 @@ def _prepare(run: Run, lease: UUID) -> JobSpec:
         environment=environment.path,
         parameters=run.parameters,
         limits=Limits(wall_s=float(run.wall_seconds), cpu_s=2.0 * run.wall_seconds, memory_mb=run.memory_mb),
+        columns={table.name: table.column_types for table in run.revision.tables_declared},
     )
 
 

@@ -60,8 +60,12 @@ class Run(BaseModel):
     """The run has a place: a worker executes it, or its end is not announced yet."""
     LIVE = (State.QUEUED, *WORKING)
     LIVE_OR_SUCCEEDED = (*LIVE, State.SUCCEEDED)
-    COUNTED = Q(state__in=LIVE) | Q(opened_at__isnull=False)
-    """The run counts against its approval: it is live, or has opened the data."""
+    FAULTS = (CloseCode.WORKER_LOST, CloseCode.INTERNAL)
+    """The codes of runs that failed although the code was not to blame."""
+    LOST = Q(state=State.FAILED, close_code__in=FAULTS, opened_at__isnull=False)
+    """The run opened the data, and the machine or the portal lost it."""
+    COUNTED = Q(state__in=LIVE) | (Q(opened_at__isnull=False) & ~LOST)
+    """The run counts against its approval: it is live, or has opened the data and was not lost."""
 
     kind = models.CharField(max_length=10, choices=Kind)
     request = models.ForeignKey(CodeRequest, on_delete=models.PROTECT, related_name="runs")
@@ -117,7 +121,8 @@ class Run(BaseModel):
     @property
     def is_counted(self) -> bool:
         """The same condition as COUNTED, for a run in memory."""
-        return self.state in self.LIVE or self.opened_at is not None
+        lost = self.state == self.State.FAILED and self.close_code in self.FAULTS
+        return self.state in self.LIVE or (self.opened_at is not None and not lost)
 
     class Meta:
         ordering = ["-created_at"]

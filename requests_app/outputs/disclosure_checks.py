@@ -4,38 +4,22 @@ They judge one file by its numbers and names, and compare it with earlier releas
 disclose something; a file with a warning may be safe.
 """
 
-import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from requests_app.outputs import count_rules
+from requests_app.outputs.count_rules import Facts
 from runner.contract import OutputFile
 
 Check = dict[str, object]
 """One check: name, ok, value, threshold, text."""
-Facts = Mapping[str, Any]
-"""What runner.gates.previews.facts returns for a file."""
 
 TYPES = ("csv", "json", "txt", "md", "png", "parquet")
 MAX_BYTES = 16 * 2**20
 ROWS_TO_LOOK_AT = 1_000
 DOMINANCE_SHARE = 0.9
 """The (2, 0.9) rule: the two largest contributors make up at most 90 % of a total."""
-MAX_COUNTS = 500
 COLOURS_OF_A_CHART = 5_000
-
-COUNT_NAME = re.compile(
-    r"(?:^|[^a-z])(?:n|nobs|nr|no|num|number|count|counts|freq|frequency|size|cases|obs|observations|people|persons"
-    r"|subjects|patients|records|respondents|households|members|sample|support|total)(?:$|[^a-z])"
-)
-NOT_A_COUNT = re.compile(
-    r"(?:^|[^a-z])(?:id|code|index|year|yr|month|day|week|hour|age|rank|level|group|bin|decile|quantile|quartile|zip"
-    r"|postcode|grade|lag|order|step|educ|education|seed|threshold|unnamed)(?:$|[^a-z])"
-)
-CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-NAME_OF_PEOPLE = re.compile(
-    r"(?:^|[^a-z])(?:id|ids|uid|uuid|ssn|nin|nhs|mrn|email|mail|phone|address|surname|passport|iban|ip)(?:$|[^a-z])"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +49,12 @@ def check(
         found.append(_deceptions(facts))
     if "colours" in facts:
         found.append(_colours(facts))
-    if facts.get("kind") == "table":
-        found += [_rows(facts), _identifiers(facts, subjects), _formulas(facts), _dominance(facts)]
-    if facts.get("kind") == "json":
-        found.append(_long_lists(facts))
-    if facts.get("kind") in ("table", "json"):
-        found += [_small_counts(facts, threshold), differences(counts(facts), threshold, earlier)]
+    if facts.get("kind") in ("table", "json", "text"):
+        found += [_rows(facts), _identifiers(facts, subjects)]
+        if facts.get("kind") == "table":
+            found.append(_formulas(facts))
+        found += [_dominance(facts), _small_counts(facts, threshold)]
+        found.append(differences(count_rules.counts(facts), threshold, earlier))
     return found
 
 
@@ -80,15 +64,6 @@ def released(label: str, name: str, checked: Sequence[Facts]) -> Earlier:
         (c.get("counts", {}) for c in checked if c.get("name") == "differences"), {}
     )
     return Earlier(label, name, kept)
-
-
-def counts(facts: Facts) -> dict[str, int]:
-    """Return the whole numbers that look like counts of people, by cell or path; at most MAX_COUNTS."""
-    if facts.get("kind") == "json":
-        found = {path: int(value) for path, value in facts.get("numbers", ()) if _is_count_path(path, value)}
-    else:
-        found = dict(_count_cells(facts))
-    return dict(list(found.items())[:MAX_COUNTS])
 
 
 def again(checked: Sequence[Check], threshold: int, before: Sequence[Earlier]) -> list[Check]:
@@ -131,8 +106,11 @@ def _check(name: str, ok: bool, value: object, threshold: object, text: str) -> 
     return {"name": name, "ok": ok, "value": value, "threshold": threshold, "text": text}
 
 
+PLURALS = {"entry or key": "entries or keys"}
+
+
 def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {PLURALS.get(noun, f'{noun}s')}"
 
 
 def _short(name: str) -> str:
@@ -152,14 +130,19 @@ def _readable(facts: Facts) -> Check:
     kind = str(facts.get("kind", "none"))
     texts = {
         "table": "A table: checked below.",
-        "json": "JSON: its numbers are checked below.",
-        "text": "Text: no automatic check can judge it. Read all of it.",
+        "json": "JSON: checked below.",
+        "text": "Text: the checks below cannot judge all of it. Read it.",
         "image": "A picture: no automatic check can judge it. Look for single points, labels and extremes.",
     }
     text = texts.get(
         kind, f"The file could not be opened for the checks: {facts.get('text', 'unknown reason')}"
     )
-    return _check("content", kind in ("table", "json"), kind, "", text)
+    prose = int(facts.get("prose", 0)) if kind in ("table", "json") else 0
+    if prose:
+        text = (
+            f"It contains {_number(prose, 'longer text')}: the checks below cannot judge all of it. Read it."
+        )
+    return _check("content", kind in ("table", "json") and not prose, kind, "", text)
 
 
 def _deceptions(facts: Facts) -> Check:
@@ -189,48 +172,27 @@ def _colours(facts: Facts) -> Check:
     return _check("colours", colours <= COLOURS_OF_A_CHART, colours, COLOURS_OF_A_CHART, text)
 
 
+ROW_WORDS = {"json": ("The longest list has {}{}", "entry or key"), "text": ("{}{}", "line")}
+
+
 def _rows(facts: Facts) -> Check:
-    rows = int(facts["rows"])
+    rows = int(facts.get("rows", 0))
     ok = rows <= ROWS_TO_LOOK_AT
-    tail = "." if ok else ": is this one row per person or record?"
-    text = f"{_number(rows, 'row')} and {_number(len(facts['columns']), 'column')}{tail}"
-    return _check("rows", ok, rows, ROWS_TO_LOOK_AT, text)
-
-
-def _long_lists(facts: Facts) -> Check:
-    longest = int(facts["longest"])
-    ok = longest <= ROWS_TO_LOOK_AT
-    tail = "." if ok else ": is this one entry per person or record?"
-    entries = "1 entry" if longest == 1 else f"{longest:,} entries"
-    return _check("rows", ok, longest, ROWS_TO_LOOK_AT, f"The longest list or object has {entries}{tail}")
+    tail = "." if ok else ": is this one for each person or record?"
+    sentence, noun = ROW_WORDS.get(str(facts["kind"]), ("{} and {}", "row"))
+    if facts["kind"] == "table":
+        tail = f"{_number(len(facts['columns']), 'column')}{tail}"
+    return _check("rows", ok, rows, ROWS_TO_LOOK_AT, sentence.format(_number(rows, noun), tail))
 
 
 def _identifiers(facts: Facts, subjects: Collection[str]) -> Check:
-    """Flag columns that may identify people: the subject column, telling names, or a different value in every row."""
-    names = {name.lower() for name in subjects}
-    found = [
-        str(column["name"]) for column in facts["columns"] if _identifies(column, int(facts["rows"]), names)
-    ]
+    """Flag columns, keys and words that may identify people."""
+    found = count_rules.identifying(facts, subjects)
     if found:
         text = f"May identify people: {', '.join(map(_short, found[:5]))}."
     else:
-        text = "No column is named like an identifier or has a different value in every one of many rows."
+        text = "Nothing is named like an identifier or has a different value in every one of many rows."
     return _check("identifiers", not found, len(found), 0, text)
-
-
-MANY_ROWS = 50
-
-
-def _identifies(column: Mapping[str, Any], rows: int, subjects: Collection[str]) -> bool:
-    name = str(column["name"]).lower()
-    if name in subjects or NAME_OF_PEOPLE.search(_words(name)):
-        return True
-    unique = rows >= MANY_ROWS and int(column["distinct"]) == rows
-    return unique and column["type"] in ("integer", "text") and not _is_row_number(column, rows)
-
-
-def _is_row_number(column: Mapping[str, Any], rows: int) -> bool:
-    return column.get("min") in (0.0, 1.0) and column.get("max") == column["min"] + rows - 1
 
 
 def _formulas(facts: Facts) -> Check:
@@ -243,7 +205,7 @@ def _formulas(facts: Facts) -> Check:
 
 def _small_counts(facts: Facts, threshold: int) -> Check:
     """Flag counts from 1 to below the threshold, in columns or under keys that look like counts."""
-    small = list(_small(facts, threshold))
+    small = list(count_rules.small(facts, threshold))
     cells = sum(times for _, times in small)
     if not small:
         text = f"No number that looks like a count is between 1 and {threshold - 1}."
@@ -255,81 +217,18 @@ def _small_counts(facts: Facts, threshold: int) -> Check:
     return _check("small counts", not small, cells, threshold, text)
 
 
-def _small(facts: Facts, threshold: int) -> Iterator[tuple[str, int]]:
-    if facts.get("kind") == "json":
-        for path, value in facts["numbers"]:
-            if _is_count_path(path, value) and 0 < value < threshold:
-                yield path, 1
-        return
-    for column in facts["columns"]:
-        times = sum(times for value, times in column.get("small", ()) if value < threshold)
-        if times and _is_count_column(column, facts):
-            yield str(column["name"]), times
-
-
-def _words(name: str) -> str:
-    return CAMEL.sub("_", name).lower()
-
-
-def _is_count_path(path: str, value: object) -> bool:
-    """Return whether this is a whole number at or below a key that is named like a count."""
-    if isinstance(value, float) and not value.is_integer():
-        return False
-    return isinstance(value, int | float) and value >= 0 and COUNT_NAME.search(_words(path)) is not None
-
-
-def _is_count_column(column: Mapping[str, Any], facts: Facts) -> bool:
-    """Return whether a column holds counts: named so, or whole, never negative, and no key, year or row number."""
-    if not column.get("whole") or column.get("min", -1) < 0:
-        return False
-    name = _words(str(column["name"]))
-    if COUNT_NAME.search(name):
-        return True
-    if NOT_A_COUNT.search(name) or _is_row_number(column, int(facts["rows"])):
-        return False
-    years = column["min"] >= 1800 and column["max"] <= 2200
-    return not years and not _is_key(column, facts["columns"]) and column["type"] == "integer"
-
-
-def _is_key(column: Mapping[str, Any], columns: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether this column names the groups: the first of several, where none holds text."""
-    first = column is columns[0] and len(columns) > 1
-    return first and all(other["type"] in ("integer", "number") for other in columns)
-
-
-def _count_cells(facts: Facts) -> Iterator[tuple[str, int]]:
-    """Yield each count of a table, labelled by its column and the cells of its row that name a group."""
-    columns = facts.get("columns", ())
-    wanted = [at for at, column in enumerate(columns) if _is_count_column(column, facts)]
-    naming = [at for at, column in enumerate(columns) if at not in wanted and column["type"] != "number"]
-    for number, row in enumerate(facts.get("cells", ()), start=1):
-        group = " · ".join(str(row[at]) for at in naming if at < len(row)) or f"row {number}"
-        for at in wanted:
-            value = _whole(row[at]) if at < len(row) else None
-            if value is not None:
-                yield f"{group[:100]} | {columns[at]['name']}", value
-
-
-def _whole(cell: object) -> int | None:
-    try:
-        number = float(str(cell))
-    except ValueError:
-        return None
-    return int(number) if number.is_integer() else None
-
-
 def _dominance(facts: Facts) -> Check:
     """Flag columns whose two largest values make up more of the sum than the (n, k) rule allows."""
     shares = [
         (float(column["top_two_share"]), str(column["name"]))
-        for column in facts["columns"]
-        if "top_two_share" in column
+        for column in facts.get("columns", ())
+        if "top_two_share" in column and not count_rules.is_code(column, facts["columns"])
     ]
     largest, name = max(shares, default=(0.0, ""))
     if not shares:
         text = "No numeric column to add up."
     else:
-        text = f"The two largest values of {_short(name)} make up {largest:.0%} of its sum"
+        text = f"The two largest values of {_short(name) or 'a column'} make up {largest:.0%} of its sum"
         text += (
             "." if largest <= DOMINANCE_SHARE else ": from a total, one of them could learn about the other."
         )

@@ -1,5 +1,6 @@
 """The editor of a request: the draft, its mock runs, and its submission."""
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -16,11 +17,13 @@ from common.heavy_views import computing
 from common.http import UserRequest, body_json, found
 from common.pages import key_of, new_key, show
 from datasets import rules as dataset_rules
-from datasets.models import Dataset
+from datasets.models import Dataset, Revision
 from requests_app import queries, rules, services, workflow
+from requests_app.environments import installed
 from requests_app.forms import DraftForm, NewRequestForm
 from requests_app.models import CodeRequest, Run
 from requests_app.presentation import threads
+from requests_app.services.drafts import environments_on_offer
 from requests_app.views.runs import private_side, waiting
 
 BODY_LIMIT = 1_500_000
@@ -113,13 +116,27 @@ def _page(request: UserRequest, item: CodeRequest, form: DraftForm) -> dict[str,
         "form": form,
         "next_number": item.latest.number + 1 if item.latest else 1,
         "revision": revision,
-        "findings": queries.hints(str(form["code"].value() or ""), revision, item.parameters),
+        "words": json.dumps(_words(revision)),
+        "findings": queries.hints(str(form["code"].value() or ""), revision, item),
         "key": new_key(),
         "mock_refusal": rules.may_run_on_mock(request.user, item),
         "submit_refusal": workflow.refusal("submit", item, by=request.user),
         "open_threads": _open_threads(item, request.user),
         **_mock_run(item, request.user),
     }
+
+
+def _words(revision: Revision | None) -> dict[str, object]:
+    """Return what the editor can complete: the columns of each table, and the packages of each environment."""
+    tables = revision.tables.all() if revision else []
+    return {
+        "tables": {table.name: [column.name for column in table.columns.all()] for table in tables},
+        "packages": {name: _public(installed.modules(name)) for name in environments_on_offer()},
+    }
+
+
+def _public(names: frozenset[str]) -> list[str]:
+    return sorted(name for name in names if not name.startswith("_"))
 
 
 def _open_threads(item: CodeRequest, user: User) -> list[tuple[threads.Thread, threads.Line]]:
@@ -152,7 +169,7 @@ def autosave(request: UserRequest, pk: UUID) -> HttpResponse:
     form.full_clean()
     number = form.cleaned_data.pop("number", -1)
     saved = services.save_draft(item, by=request.user, number=number, **form.cleaned_data)
-    hints = queries.hints(saved.code, queries.described(item.dataset), saved.parameters)
+    hints = queries.hints(saved.code, queries.described(item.dataset), saved)
     saved.author, saved.dataset = item.author, item.dataset
     return JsonResponse(
         {
@@ -193,7 +210,7 @@ def submit(request: UserRequest, pk: UUID) -> HttpResponse:
         "frozen": bound,
         "number": item.latest.number + 1 if item.latest else 1,
         "lines": len(item.code.splitlines()),
-        "findings": queries.hints(item.code, queries.described(item.dataset), item.parameters),
+        "findings": queries.hints(item.code, queries.described(item.dataset), item),
         "trial": item.runs.filter(kind=Run.Kind.MOCK, sha256=bound.sha256).first(),
         "refusal": workflow.refusal("submit", item, by=request.user),
         "key": new_key(),

@@ -28,7 +28,7 @@ LIMITS = Limits(wall_s=60, cpu_s=50, memory_mb=2048, pids=32, output_mb=16, log_
 HEADER_BYTES = 16 * 2**20
 LED_BY = {
     "decode_tables": ("runner.plain_text",),
-    "table_facts": ("runner.plain_text", "runner.inside.decode_tables"),
+    "table_facts": ("runner.plain_text", "runner.mentions", "runner.inside.decode_tables"),
 }
 REGISTER = "_register"
 DEFINE = f"""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.contract import SandboxUnavailable
-from runner.gates import png, strict_json
+from runner.gates import png, strict_json, value_facts
 from runner.gates.decode import decode
 from runner.gates.refusal import Refusal
 from runner.host.selftest import default_environment
@@ -23,7 +23,6 @@ PART = 200_000
 SIDE = 1_600
 """Longest side, in pixels, of a picture that is shown whole (the same as SIDE in `runner.inside.decode_images`)."""
 DIRECT_PICTURE = 2**20
-MAX_NUMBERS = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +71,11 @@ def facts(path: Path, kind: str, environment: Path = ENVIRONMENT) -> dict[str, A
             return {**found, "kind": "image", "width": size.width, "height": size.height}
         text = data.decode("utf-8", "replace")
         if kind == "json":
-            return {**_json_facts(strict_json.parse(data)), **_deceptions(text, text.count("\\u"))}
-        lines = len(text.splitlines())
-        spelled = sum(1 for _ in SPELLED.finditer(text))
-        return {"kind": "text", "lines": lines, "characters": len(text), **_deceptions(text, spelled)}
+            return {
+                **value_facts.of_json(strict_json.parse(data)),
+                **_deceptions(text, text.count("\\u")),
+            }
+        return {**value_facts.of_text(text), **_deceptions(text, sum(1 for _ in SPELLED.finditer(text)))}
     except (Refusal, SandboxUnavailable) as refusal:
         return {"kind": "none", "text": str(refusal)}
 
@@ -160,21 +160,3 @@ def _picture(data: bytes, at: Place, environment: Path) -> dict[str, Any]:
         "parts": parts,
         "contrast": at.contrast,
     }
-
-
-def _json_facts(value: object) -> dict[str, Any]:
-    """Return the numbers by path and the length of the longest list (a long list may hold one entry per row)."""
-    numbers: list[list[object]] = []
-    stack: list[tuple[str, object]] = [("", value)]
-    longest = 0
-    while stack:
-        path, item = stack.pop()
-        if isinstance(item, dict):
-            stack.extend((f"{path}.{key}" if path else key, child) for key, child in reversed(item.items()))
-            longest = max(longest, len(item))
-        elif isinstance(item, list):
-            stack.extend((f"{path}[{at}]", item[at]) for at in range(len(item) - 1, -1, -1))
-            longest = max(longest, len(item))
-        elif isinstance(item, int | float) and not isinstance(item, bool) and len(numbers) < MAX_NUMBERS:
-            numbers.append([path, item])
-    return {"kind": "json", "longest": longest, "numbers": numbers}

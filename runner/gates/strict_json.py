@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from typing import NoReturn
 
 from runner.contract import CloseCode
@@ -21,10 +22,14 @@ TOO_LARGE = 10**MAX_INTEGER_DIGITS
 
 def parse(data: bytes) -> object:
     """Return the value in `data`. Raises Refusal, saying what is wrong and where."""
+    return _parsed(data, _refused)
+
+
+def _parsed(data: bytes, constant: Callable[[str], None]) -> object:
     text = _text(data)
     _refuse_crowds(text)
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=constant)
     except json.JSONDecodeError as bad:
         raise Refusal(f"This is not valid JSON: {bad.msg} (line {bad.lineno}, column {bad.colno}).") from bad
     except RecursionError as bad:
@@ -36,8 +41,11 @@ def parse(data: bytes) -> object:
 
 
 def canonical(data: bytes) -> bytes:
-    """Return the same value in its one canonical spelling, so that nothing hides between tokens or in characters."""
-    value = parse(data)
+    """Return the same value in its one canonical spelling, so that nothing hides between tokens or in characters.
+
+    NaN and the infinities, which Python writes although JSON has none, become null.
+    """
+    value = _parsed(data, _null)
     text = spelling(value)
     if not text.isascii() and composed(text) != text:
         text = spelling(_composed(value))
@@ -100,8 +108,12 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return value
 
 
-def _constant(name: str) -> NoReturn:
+def _refused(name: str) -> NoReturn:
     raise Refusal(f"The JSON contains {name}, which JSON does not allow. Write null instead.")
+
+
+def _null(name: str) -> None:
+    """Return the value of a constant that JSON does not have."""
 
 
 def _too_deep() -> str:

@@ -30,6 +30,7 @@ BEHIND = 64
 """How far the user id's limit of processes lies behind that of a control group, which also counts its refusals."""
 CPUS = 2
 """How many threads libraries start by themselves."""
+ARGUMENTS_AND_ANSWERS = ("arguments", "answers", "answer_tables", "answer_values")
 ALL_TOGETHER = 4
 """All output files together may be this many times as large as one file."""
 
@@ -172,7 +173,7 @@ class Shipment:
 
     def contents(self, *more: str) -> dict[str, bytes]:
         """Return our own files and the author's code: path inside -> content. `more` names further files of ours."""
-        names = ("start", "confine", "answers", *more)
+        names = ("start", "confine", *ARGUMENTS_AND_ANSWERS, *more)
         return dict(harness(name, compiled=self.python.same_as_ours) for name in names) | {
             "/code.py": self.spec.code.encode("utf-8", "surrogatepass"),
             "/weir/job": self._job(self.kinds),
@@ -187,6 +188,7 @@ class Shipment:
             "limits": dict(self.own_limits or resource_limits(self.spec.limits)),
             "filter": seccomp.build(self.machine, seccomp.Profile.CODE),
             "inputs": kinds,
+            "columns": {name: dict(columns) for name, columns in self.spec.columns.items()},
             "parameters": json.loads(text),
             "parameters_json": text,
         }

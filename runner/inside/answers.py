@@ -1,185 +1,170 @@
-"""The arguments of the submitted code's `main`, and how its return value becomes files."""
+"""Write what the submitted code's `main` returns: tables as Parquet, pictures as PNG, texts, and JSON for the rest."""
 
-import inspect
 import json
-import math
 import os
-from collections.abc import Callable, Mapping
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from itertools import count
 from typing import Any
 
-DATA = "/data"
+tables: Any = __import__("answer_tables")
+values: Any = __import__("answer_values")
 
-
-def arguments(
-    main: Callable[..., object], tables: Mapping[str, str], parameters: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the value of each argument that `main` names: a declared table or parameter. Raises TypeError."""
-    return {
-        name: _value(name, tables, parameters)
-        for name, wanted in _named(main, [*tables, *parameters]).items()
-        if name in tables or name in parameters or wanted
-    }
-
-
-def _named(main: Callable[..., object], everything: list[str]) -> dict[str, bool]:
-    """Return the names to pass and whether each is required. `**anything` receives all declared names."""
-    kinds = inspect.Parameter
-    asked: dict[str, bool] = {}
-    for parameter in inspect.signature(main).parameters.values():
-        if parameter.kind is kinds.VAR_KEYWORD:
-            asked |= {name: False for name in everything if name not in asked}
-        elif parameter.kind is kinds.POSITIONAL_ONLY:
-            raise TypeError(
-                f"main() takes {parameter.name!r} by position only; tables and parameters are passed by name"
-            )
-        elif parameter.kind is not kinds.VAR_POSITIONAL:
-            asked[parameter.name] = parameter.default is kinds.empty
-    missing = [name for name, required in asked.items() if required and name not in everything]
-    if missing:
-        there = ", ".join(sorted(everything)) or "none"
-        raise TypeError(
-            f"main() asks for {', '.join(missing)}, but no such table or parameter is declared (declared: {there})"
-        )
-    return asked
-
-
-def _value(name: str, tables: Mapping[str, str], parameters: Mapping[str, Any]) -> Any:
-    return frame(f"{DATA}/{name}", tables[name]) if name in tables else parameters[name]
-
-
-def frame(path: str, kind: str) -> Any:
-    """Read a table as a pandas DataFrame."""
-    import pandas  # noqa: ICN001, PLC0415
-
-    if kind == ".csv":
-        return pandas.read_csv(path)
-    import pyarrow  # noqa: ICN001, PLC0415
-
-    if kind == ".arrow":
-        with pyarrow.memory_map(path) as source:
-            return pyarrow.ipc.open_file(source).read_all().to_pandas()
-    from pyarrow import parquet  # noqa: PLC0415
-
-    return parquet.ParquetFile(path).read().to_pandas()
+Writer = Callable[[Any, str], None]
+Part = tuple[str, Any, Writer, str]
+"""A file to write: its name in the code's words, its value, how it is written, and its suffix."""
+LONGEST = 64
+"""Characters that the gate allows in a file's name."""
+NAMES = "names"
+"""The file that says which file is what, if names had to change."""
 
 
 def write(answer: object, folder: str) -> None:
-    """Write what `main` returned: one file, or one for each entry if a dict or list contains tables or pictures."""
+    """Write what `main` returned: one file, or one for each entry of a dict or list with tables, pictures or texts."""
     if answer is None:
         return
-    if isinstance(answer, Mapping) and any(_writer(value) for value in answer.values()):
-        for name, value in answer.items():
-            _write_one(value, folder, str(name))
-    elif isinstance(answer, (list, tuple)) and any(_writer(value) for value in answer):
-        for number, value in enumerate(answer, start=1):
-            _write_one(value, folder, f"result-{number}")
+    taken, changed = {NAMES}, {}
+    for name, value, writer, suffix in _parts("result", answer):
+        stem = _file_name(name, LONGEST - len(suffix), taken)
+        if stem != name:
+            changed[f"{stem}{suffix}"] = tables.readable(name)
+        writer(value, os.path.join(folder, f"{stem}{suffix}"))
+    if changed:
+        _write_json(changed, os.path.join(folder, f"{NAMES}.json"))
+
+
+def _file_name(name: str, longest: int, taken: set[str]) -> str:
+    """Return the name in the letters that files may have, different from all others also where case does not count."""
+    ascii_only = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", ascii_only).strip("-_.") or "result"
+    stem = stem[: longest - 4].rstrip("-_.")
+    tries = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
+    found = next(each for each in tries if each.casefold() not in taken)
+    taken.add(found.casefold())
+    return found
+
+
+# What is a file of its own
+
+
+def _parts(name: str, value: Any) -> Iterator[Part]:
+    value = values.as_mapping(value)
+    figures = _figures(value)
+    if figures is not None and not (isinstance(value, Mapping) and any(map(_is_picture, value.values()))):
+        many = len(figures) > 1
+        for number, figure in enumerate(figures, start=1):
+            yield f"{name}-{number}" if many else name, figure, _write_figure, ".png"
+    elif isinstance(value, Mapping) and any(_is_apart(item) for item in value.values()):
+        for key, item in value.items():
+            yield from _entry(tables.label(key), item)
+    elif isinstance(value, (list, tuple)) and any(_is_apart(item) for item in value):
+        for number, item in enumerate(value, start=1):
+            yield from _entry(f"{name}-{number}", item)
     else:
-        _write_one(answer, folder, "result")
+        yield _one(name, value, texts=True)
 
 
-def _write_one(value: object, folder: str, name: str) -> None:
-    if not name or "/" in name or name.startswith("."):
-        raise ValueError(f"{name!r} cannot be the name of an output file")
-    writer = _writer(value)
-    if writer:
-        writer(value, os.path.join(folder, name))
+def _entry(name: str, value: Any) -> Iterator[Part]:
+    """Return the files of one entry. Pictures at any depth need files of their own; all else fits into JSON."""
+    value = values.as_mapping(value)
+    figures = _figures(value)
+    if figures is not None:
+        yield from _parts(name, list(figures))
+    elif _has_picture(value):
+        inside = value.items() if isinstance(value, Mapping) else enumerate(value, start=1)
+        for key, item in inside:
+            yield from _entry(f"{name}-{tables.label(key)}", item)
     else:
-        text = json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False)
-        with open(os.path.join(folder, f"{name}.json"), "w", encoding="utf-8") as stream:
-            stream.write(text + "\n")
+        yield _one(name, value, texts=True)
 
 
-def _writer(value: object) -> Callable[[Any, str], None] | None:
-    """Return the function that writes a value to its own file, or None if it belongs into JSON."""
-    kind = type(value)
-    library = kind.__module__.partition(".")[0]
-    if library == "numpy":
-        return _write_array if getattr(value, "ndim", 0) else None
-    known = {
-        ("pandas", "DataFrame"): _write_frame,
-        ("pandas", "Series"): _write_series,
-        ("polars", "DataFrame"): _write_polars,
-        ("polars", "LazyFrame"): _write_lazy,
-        ("polars", "Series"): _write_polars_series,
-        ("pyarrow", "Table"): _write_arrow,
-    }
-    if (library, kind.__name__) in known:
-        return known[library, kind.__name__]
-    if library in ("matplotlib", "seaborn"):
-        return _write_picture
-    return next((known["pandas", base.__name__] for base in kind.__mro__ if _is_pandas(base)), None)
+def _one(name: str, value: Any, *, texts: bool) -> Part:
+    if values.is_table(value):
+        return name, value, _write_table, ".parquet"
+    if (text := values.document(value)) is not None:
+        return name, text, _write_text, ".txt"
+    if texts and isinstance(value, str) and value.strip():
+        return name, value, _write_text, ".txt"
+    return name, value, _write_json, ".json"
 
 
-def _is_pandas(base: type) -> bool:
-    return base.__module__.startswith("pandas.") and base.__name__ in ("DataFrame", "Series")
-
-
-def _write_frame(value: Any, path: str) -> None:
-    table = value.copy(deep=False)
-    table.columns = [
-        str(name) if not isinstance(name, tuple) else " ".join(map(str, name)) for name in table.columns
-    ]
-    table.to_parquet(f"{path}.parquet")
-
-
-def _write_series(value: Any, path: str) -> None:
-    _write_frame(value.to_frame(name=value.name if value.name is not None else "value"), path)
-
-
-def _write_array(value: Any, path: str) -> None:
-    import pandas  # noqa: ICN001, PLC0415
-
-    if value.ndim > 2:
-        raise ValueError(
-            f"an array with {value.ndim} dimensions is not a table; return one with one or two dimensions"
-        )
-    names = ["value"] if value.ndim == 1 else [f"c{number}" for number in range(value.shape[1])]
-    _write_frame(pandas.DataFrame(value, columns=value.dtype.names or names), path)
-
-
-def _write_polars(value: Any, path: str) -> None:
-    value.write_parquet(f"{path}.parquet")
-
-
-def _write_lazy(value: Any, path: str) -> None:
-    _write_polars(value.collect(), path)
-
-
-def _write_polars_series(value: Any, path: str) -> None:
-    _write_polars(value.to_frame(), path)
-
-
-def _write_arrow(value: Any, path: str) -> None:
-    from pyarrow import parquet  # noqa: PLC0415
-
-    parquet.write_table(value, f"{path}.parquet")
-
-
-def _write_picture(value: Any, path: str) -> None:
-    figure = value if hasattr(value, "savefig") else value.get_figure()
-    figure.savefig(f"{path}.png", dpi=150, bbox_inches="tight")
-
-
-def plain(value: Any) -> Any:
-    """Return the value in JSON's types; NaN and infinities become null. Raises TypeError."""
-    if isinstance(value, Mapping):
-        return {_key(name): plain(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item) for item in value]
-    if isinstance(value, (str, bool, int)) or value is None:
-        return value
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    raise TypeError(
-        f"main() returned a {type(value).__name__}, which cannot be written as JSON, Parquet or PNG"
+def _is_apart(value: Any) -> bool:
+    """Whether this value makes its container one file for each entry."""
+    several_lines = isinstance(value, str) and "\n" in value.strip()
+    return (
+        several_lines or _has_picture(value) or values.is_table(value) or values.document(value) is not None
     )
 
 
-def _key(name: object) -> str:
-    if isinstance(name, tuple):
-        return " ".join(map(str, name))
-    return str(plain(name)) if not isinstance(name, str) else name
+# Pictures
+
+
+def _has_picture(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_has_picture, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(_has_picture, value))
+    return _figures(value) is not None
+
+
+def _is_picture(value: Any) -> bool:
+    return values.is_from(value, "matplotlib", "seaborn", "PIL") or hasattr(value, "gcf")
+
+
+def _figures(value: Any) -> list[Any] | None:
+    """Return the different figures of a picture, or of a collection of nothing but pictures; otherwise None.
+
+    Lists in it may be empty, as in what matplotlib returns for a box plot.
+    """
+    if hasattr(value, "gcf"):
+        return [value.gcf()]
+    if _is_picture(value) and (hasattr(value, "savefig") or hasattr(value, "save")):
+        return [value]
+    if _is_picture(value) and hasattr(value, "get_figure"):
+        return [value.get_figure(root=True)]
+    found: list[Any] = []
+    for item in _items(value):
+        inner = [] if isinstance(item, list) and not item else _figures(item)
+        if inner is None:
+            return None
+        found += (figure for figure in inner if not any(figure is other for other in found))
+    return found or None
+
+
+def _items(value: Any) -> list[Any]:
+    """Return what a collection holds, if it can hold pictures."""
+    if isinstance(value, Mapping):
+        return list(value.values())
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    if values.is_from(value, "numpy", "pandas") and str(getattr(value, "dtype", "")) == "object":
+        return list(value.ravel() if hasattr(value, "ravel") else value)
+    return []
+
+
+def _write_figure(value: Any, path: str) -> None:
+    if values.is_from(value, "PIL"):
+        value.convert("RGB").save(path, format="PNG")
+    elif hasattr(value, "savefig"):
+        value.savefig(path, dpi=150, bbox_inches="tight")
+    else:
+        value.save(path, dpi=150, bbox_inches="tight")
+
+
+# Other files
+
+
+def _write_table(value: Any, path: str) -> None:
+    tables.write(tables.columns_of(values.unstyled(value)), path, values.plain)
+
+
+def _write_text(value: Any, path: str) -> None:
+    with open(path, "w", encoding="utf-8") as stream:
+        stream.write(tables.readable(value) + "\n")
+
+
+def _write_json(value: Any, path: str) -> None:
+    text = json.dumps(values.plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+    with open(path, "w", encoding="utf-8") as stream:
+        stream.write(text + "\n")

@@ -101,6 +101,17 @@ class Place:
         code = self._own.get(id(getattr(function, "__code__", None)))
         return code.co_firstlineno if code is not None else 0
 
+    def return_line(self, function: object) -> int:
+        """Return the line on which a function returns, or its first line if there are several."""
+        code = self._own.get(id(getattr(function, "__code__", None)))
+        if code is None:
+            return 0
+        import opcode  # noqa: PLC0415
+
+        ends = {opcode.opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in opcode.opmap}
+        lines = {self._line_at(code, at) for at in range(0, len(code.co_code), 2) if code.co_code[at] in ends}
+        return lines.pop() if len(lines) == 1 else code.co_firstlineno
+
     def line(self, error: BaseException) -> int:
         """Return the last line of the author's code that this error passed through. Tracebacks and line numbers can be
         forged, so only the instruction within our code objects counts."""
@@ -209,11 +220,18 @@ def _compiled(place: Place) -> types.CodeType:
 
 
 def _call(main: Callable[..., object], job: dict[str, Any], place: Place) -> None:
-    answers = _beside("answers")
+    arguments, answers = _beside("arguments"), _beside("answers")
     place.otherwise = place.first_line(main)
-    given = answers.arguments(main, job["inputs"], job["parameters"])
+    given = arguments.collect(main, job)
     place.otherwise = 0
-    answers.write(main(**given), "/out")
+    answer = main(**given)
+    place.otherwise = place.return_line(main)
+    try:
+        answers.write(answer, "/out")
+    except Exception as error:
+        note = f"What main() returned on line {place.otherwise} could not be written."
+        BaseException.add_note(error, note)
+        raise
 
 
 def _execute(job: dict[str, Any], place: Place) -> None:

@@ -15,6 +15,8 @@ from runner.inside.decode_tables import (
     type_name,
     work,
 )
+from runner.mentions import found as mentions_in
+from runner.mentions import is_prose
 from runner.plain_text import SPELLED, look_alikes, was_formula
 
 SMALL = 1_000
@@ -24,7 +26,8 @@ SMALL = 1_000
 def facts(data: bytes, kind: str) -> dict[str, object]:
     """Return what the output checks need to know about a table."""
     table = read(data, kind)
-    text = data.decode("utf-8") if kind == "csv" else texts_of(table)
+    texts = texts_of(table)
+    text = data.decode("utf-8") if kind == "csv" else "\n".join(texts)
     here = slice(0, SHOWN_COLUMNS)
     rows = csv_rows(data, 0, MANY_ROWS, here) if kind == "csv" else parquet_rows(data, 0, MANY_ROWS, here)
     return {
@@ -35,16 +38,18 @@ def facts(data: bytes, kind: str) -> dict[str, object]:
         "formula_cells": formula_cells(data) if kind == "csv" else 0,
         "spelled": sum(1 for _ in SPELLED.finditer(text)),
         "look_alikes": look_alikes(text),
+        "said": mentions_in(texts),
+        "prose": sum(map(is_prose, texts)),
     }
 
 
-def texts_of(table: pa.Table) -> str:
+def texts_of(table: pa.Table) -> list[str]:
     """Return all column names and distinct texts of the table."""
     texts = list(table.schema.names)
     for column in table.columns:
         if pa.types.is_string(column.type):
             texts += pc.unique(column).drop_null().to_pylist()
-    return "\n".join(texts)
+    return texts
 
 
 def beginning(value: object) -> object:
@@ -52,6 +57,7 @@ def beginning(value: object) -> object:
 
 
 def column_facts(name: str, column: pa.ChunkedArray) -> dict[str, object]:
+    column = numbers_in(column)
     kind = type_name(column.type)
     found: dict[str, object] = {
         "name": beginning(shown(name)),
@@ -62,6 +68,16 @@ def column_facts(name: str, column: pa.ChunkedArray) -> dict[str, object]:
     if kind in ("integer", "number"):
         found |= number_facts(column.cast(pa.float64(), safe=False).drop_null().to_numpy())
     return found
+
+
+def numbers_in(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column of texts as numbers if each of them is one: tables of mixed types are written as text."""
+    if not pa.types.is_string(column.type) or column.null_count == len(column):
+        return column
+    for pattern, kind in ((r"^-?\d{1,18}$", pa.int64()), (r"^-?\d+(\.\d*)?([eE][+-]?\d+)?$", pa.float64())):
+        if pc.all(pc.match_substring_regex(column, pattern)).as_py():
+            return column.cast(kind)
+    return column
 
 
 def distinct(column: pa.ChunkedArray) -> int:

@@ -116,27 +116,6 @@ def test_wrong_parameters_stop_a_submission_and_a_mock_run(
     page.wait_for_url("**/submit/")
 
 
-def test_the_environment_that_is_chosen_is_saved_and_stays(
-    open_as: Callable[..., Page], draft: CodeRequest
-) -> None:
-    beside(
-        CodeEnvironment.objects.create,
-        name="survey",
-        state="ready",
-        by=draft.author,
-        sha256="a" * 64,
-        packages={"six": "1.17.0"},
-    )
-    page = open_as(draft.author, path(draft))
-    page.get_by_label("Code environment").select_option("survey")
-    expect(page.locator("#save-state")).to_contain_text("Saved at")
-    assert stored(draft).environment == "survey"
-    page.locator("#id_purpose").fill("To know it.")
-    expect(page.locator("#save-state")).to_contain_text("Writing")
-    expect(page.locator("#save-state")).to_contain_text("Saved at")
-    assert (stored(draft).environment, stored(draft).purpose) == ("survey", "To know it.")
-
-
 def test_a_mock_run_can_be_stopped(open_as: Callable[..., Page], draft: CodeRequest) -> None:
     page = open_as(draft.author, path(draft))
     write_code(page, "import time\n\n\ndef main(wages):\n    time.sleep(600)\n    return 1\n")
@@ -149,3 +128,60 @@ def test_a_mock_run_can_be_stopped(open_as: Callable[..., Page], draft: CodeRequ
     expect(panel.get_by_role("button", name="Stop")).to_have_count(0)
     assert page.input_value("#id_purpose") == "Typed meanwhile"
     assert page.url.split("#")[0].endswith(path(draft))
+
+
+def test_a_python_file_can_be_opened_and_undone_and_other_files_are_refused(
+    open_as: Callable[..., Page], draft: CodeRequest
+) -> None:
+    page = open_as(draft.author, path(draft))
+    before = page.locator("#id_code").input_value()
+    code = "import seaborn\r\n\r\ndef main(wages):\r\n    return 'é'\r\n"
+    page.set_input_files("#code-file", {"name": "a.py", "mimeType": "text/x-python", "buffer": code.encode()})
+    expect(page.locator("#findings")).to_contain_text("has no package seaborn")
+    assert saved_code(draft) == code.replace("\r\n", "\n")
+    for name, content in {"a.txt": b"x", "b.py": b"\xe9", "c.py": b"#" * 200_001}.items():
+        page.set_input_files("#code-file", {"name": name, "mimeType": "text/plain", "buffer": content})
+        expect(page.locator("#toasts")).to_contain_text(name)
+    assert page.locator("#id_code").input_value() == code.replace("\r\n", "\n")
+    page.locator(".cm-content").press("Control+z")
+    expect(page.locator("#save-state")).to_contain_text("Saved at")
+    assert page.locator("#id_code").input_value() == before
+
+
+def test_columns_packages_and_tables_are_completed(open_as: Callable[..., Page], draft: CodeRequest) -> None:
+    page = open_as(draft.author, path(draft))
+    code, offered = page.locator(".cm-content"), page.locator(".cm-tooltip-autocomplete")
+    code.press("ControlOrMeta+A")
+    code.press("Delete")
+    for typed, completed in {
+        "import sklea": "sklearn",
+        "wages['reg": "region",
+        "wages.wag": "wage",
+    }.items():
+        code.press_sequentially(typed)
+        option = offered.get_by_role("option").first
+        expect(option).to_contain_text(completed)
+        option.click()
+        code.press("End")
+        code.press("Enter")
+    code.press_sequentially("wa")
+    expect(offered).to_be_hidden()
+    code.press("Control+Space")
+    expect(offered.get_by_role("option", name="wages").first).to_be_visible()
+    code.press("Escape")
+    assert page.locator("#id_code").input_value() == "import sklearn\nwages['region']\nwages.wage\nwa"
+
+
+def test_the_chosen_environment_is_saved_as_its_author_types(
+    open_as: Callable[..., Page], draft: CodeRequest
+) -> None:
+    beside(_add_environment, draft)
+    page = open_as(draft.author, path(draft))
+    page.get_by_label("Code environment").select_option("second")
+    write_code(page, "def main():\n    return 1\n")
+    expect(page.locator("#save-state")).to_contain_text("Saved at")
+    assert beside(lambda: CodeRequest.objects.get(pk=draft.pk).environment) == "second"
+
+
+def _add_environment(item: CodeRequest) -> None:
+    CodeEnvironment.objects.create(name="second", state="ready", sha256="a" * 64, by=item.author)

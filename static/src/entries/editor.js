@@ -1,5 +1,6 @@
 import '../css/lane.css'
 import { codeEditor } from '../js/code-editor.js'
+import { codeFile } from '../js/code-file.js'
 import { autosave } from '../js/autosave.js'
 import { mockRun } from '../js/mock-run.js'
 
@@ -8,4 +9,5 @@ if (form) {
   const editor = codeEditor(form)
   const drafts = autosave(form, editor)
   mockRun(form, editor, drafts)
+  codeFile(form, editor)
 }

@@ -1,5 +1,5 @@
 // Replaces the code's textarea with CodeMirror. The textarea still holds the text for the form, and is used without scripts.
-import { autocompletion, closeBrackets, closeBracketsKeymap, completeAnyWord, completionKeymap } from '@codemirror/autocomplete'
+import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from '@codemirror/autocomplete'
 import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands'
 import { python } from '@codemirror/lang-python'
 import { bracketMatching, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from '@codemirror/language'
@@ -10,6 +10,7 @@ import {
   drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, highlightSpecialChars, keymap, lineNumbers
 } from '@codemirror/view'
 import { tags } from '@lezer/highlight'
+import { completions } from './code-words.js'
 
 // Colours use the variables of the review page, so that code looks the same everywhere.
 const colours = HighlightStyle.define([
@@ -49,7 +50,7 @@ export function codeEditor(form) {
         lineNumbers(), highlightActiveLineGutter(), highlightSpecialChars(), history(), drawSelection(),
         EditorState.allowMultipleSelections.of(true), indentOnInput(), indentUnit.of('    '), bracketMatching(),
         closeBrackets(), highlightActiveLine(), highlightSelectionMatches(), python(), lintGutter(),
-        autocompletion({ override: [completeAnyWord], activateOnTyping: false }),
+        autocompletion({ override: completions(form) }),
         syntaxHighlighting(colours), theme,
         EditorView.lineWrapping,
         EditorView.contentAttributes.of({ 'aria-labelledby': 'code-label', spellcheck: 'false', autocapitalize: 'off' }),

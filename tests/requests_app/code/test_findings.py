@@ -41,6 +41,27 @@ def test_a_script_that_writes_by_itself_gives_no_hint():
     assert find(code, TABLES, ()) == []
 
 
+def test_imports_of_packages_that_the_environment_does_not_have_are_found():
+    code = (
+        "import seaborn as sns, numpy\n"
+        "from sklearn.linear_model import Ridge\n"
+        "import os.path, json\n"
+        "from plotnine import ggplot\n"
+        "from . import other\n"
+        "try:\n    import duckdb\nexcept ImportError:\n    duckdb = None\n"
+        "import socket\n"
+        "def main(wages):\n    import geopandas\n    return 1\n"
+    )
+    found = find(code, TABLES, (), {"numpy", "sklearn"})
+    assert [(hint.line, hint.level) for hint in found if hint.code == "package"] == [
+        (1, "error"),
+        (4, "error"),
+        (12, "error"),
+    ]
+    assert "no package seaborn" in found[0].text
+    assert [hint.code for hint in find(code, TABLES, ())] == ["network"]
+
+
 @pytest.mark.parametrize(
     ("line", "level", "code"),
     [

@@ -43,6 +43,29 @@ def test_the_template_runs_unchanged_on_mock_and_on_private_data_and_its_answer_
     assert run.layers != []
 
 
+def test_columns_have_the_same_types_on_mock_and_on_private_data():
+    text = """
+        def main(wages):
+            kinds = {name: str(kind) for name, kind in wages.dtypes.items()}
+            return {"kinds": kinds, "regions": list(wages["region"].cat.categories)}
+        """
+    item = make.code_request(code=code(text))
+    runs = [made.execute(made.trial(item), BubblewrapExecutor()), private(text)]
+    answers = [json.loads(storage.output_path(run.pk, "result.json").read_bytes()) for run in runs]
+    assert answers[0] == answers[1]
+    assert answers[0] == {
+        "kinds": {"person": "int64", "year": "int64", "region": "category", "wage": "float64"},
+        "regions": ["east", "north", "west"],
+    }
+
+
+def test_an_answer_that_cannot_be_written_is_told_with_its_line_on_mock_and_on_private_data():
+    text = "def main(wages):\n    found = object()\n    return {'n': 1, 'found': found}\n"
+    trial = made.execute(made.trial(make.code_request(code=text)), BubblewrapExecutor())
+    for run in (trial, private(text)):
+        assert (run.close_code, run.error_class, run.error_line) == ("EXCEPTION", "TypeError", 3)
+
+
 def test_a_trial_shows_its_author_everything():
     item = make.code_request(code="print('hello')\nraise ValueError('on line two')\n")
     run = made.execute(made.trial(item), BubblewrapExecutor())

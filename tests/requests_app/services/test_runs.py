@@ -11,8 +11,8 @@ from django.utils import timezone
 from accounts import services as accounts
 from common.errors import Conflict, Denied
 from datasets import services as datasets
-from requests_app import services
-from requests_app.execution import claims
+from requests_app import queries, rules, services
+from requests_app.execution import claims, sweep
 from requests_app.models import Approval, CodeRequest, Run
 from runner.contract import CloseCode
 from tests import make
@@ -112,6 +112,36 @@ def test_a_failed_run_counts_once_it_has_seen_the_data():
     made.execute(made.start(item), made.WritesOutputs(code=CloseCode.TIME_LIMIT))
     with pytest.raises(Denied, match="All 1 approved runs are used"):
         made.start(item)
+
+
+def lost(run):
+    """The run as its worker left it: the data is open, and no further sign comes."""
+    beat = timezone.now() - timedelta(seconds=60)
+    run = made.claimed(run)
+    made.fresh_run(run, state="running", opened_at=timezone.now(), heartbeat_at=beat, missed_beats=2)
+    sweep.sweep_runs()
+    run = made.announced(run)
+    assert (run.state, run.close_code) == ("failed", "WORKER_LOST")
+    return run
+
+
+def test_a_run_that_the_machine_lost_does_not_use_up_the_approval():
+    item = make.code_request(at="submitted")
+    made.approve(made.version(item), runs=1)
+    lost(made.start(item))
+    assert queries.runs_left(made.fresh(item).latest.approval) == 1
+    made.execute(made.start(made.fresh(item)))
+    with pytest.raises(Denied, match="All 1 approved runs are used"):
+        made.start(made.fresh(item))
+
+
+def test_runs_cannot_be_lost_without_end():
+    item = make.code_request(at="submitted")
+    made.approve(made.version(item), runs=1)
+    for _ in range(rules.MOST_LOST):
+        lost(made.start(made.fresh(item)))
+    with pytest.raises(Denied, match="5 runs of this approval were lost"):
+        made.start(made.fresh(item))
 
 
 def test_an_approval_ends_by_the_clock():

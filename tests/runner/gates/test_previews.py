@@ -210,6 +210,8 @@ def test_the_facts_of_a_table(tmp_path, environment):
         "formula_cells": 0,
         "spelled": 0,
         "look_alikes": [],
+        "said": {"quantities": [], "pairs": [], "addresses": []},
+        "prose": 0,
     }
 
 
@@ -220,21 +222,22 @@ def test_the_facts_of_csv_count_formulas_and_shares(tmp_path, environment):
 
 
 def test_the_facts_of_json_text_and_pictures(tmp_path, environment):
-    text = '{"n": 5, "by": {"a": [1, 2.5]}, "flag": true}'
-    assert previews.facts(kept(tmp_path, "a.json", text), "json") == {
-        "kind": "json",
-        "longest": 3,
-        "numbers": [["n", 5], ["by.a[0]", 1], ["by.a[1]", 2.5]],
-        "spelled": 0,
-        "look_alikes": [],
-    }
-    assert previews.facts(kept(tmp_path, "a.txt", "a\nb"), "txt") == {
-        "kind": "text",
-        "lines": 2,
-        "characters": 3,
-        "spelled": 0,
-        "look_alikes": [],
-    }
+    text = '{"n": 5, "by": {"a": [1, 2.5]}, "flag": true, "note": "3 people"}'
+    found = previews.facts(kept(tmp_path, "a.json", text), "json")
+    assert (found["kind"], found["rows"], found["prose"]) == ("json", 4, 0)
+    assert found["numbers"] == [["n", 5, 0], ["by.a[0]", 1, 1], ["by.a[1]", 2.5, 1]]
+    assert [(column["name"], column["type"], column["rows"]) for column in found["columns"]] == [
+        ("n", "integer", 1),
+        ("by.a[]", "number", 2),
+        ("flag", "text", 1),
+        ("note", "text", 1),
+    ]
+    assert found["said"] == {"quantities": [[3, "people", False]], "pairs": [], "addresses": []}
+    found = previews.facts(kept(tmp_path, "a.txt", "group  n\nx  3\n"), "txt")
+    assert (found["kind"], found["rows"], found["characters"], found["spelled"]) == ("text", 2, 14, 0)
+    assert [(column["name"], column["small"]) for column in found["columns"] if "small" in column] == [
+        ("n", [[3, 1]])
+    ]
     assert previews.facts(kept(tmp_path, "p.png", files.png()), "png", environment) == {
         "kind": "image",
         "width": 3,

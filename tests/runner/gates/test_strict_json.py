@@ -69,6 +69,15 @@ def test_the_spelling_is_made_plain():
     assert strict_json.canonical('"Ämelie"'.encode()) == '"Ämelie"\n'.encode()
 
 
+def test_missing_values_of_python_become_null_and_numbers_beyond_floats_are_refused():
+    assert (
+        strict_json.canonical(b'{"sd": NaN, "n": [Infinity, -Infinity]}')
+        == b'{\n  "sd": null,\n  "n": [\n    null,\n    null\n  ]\n}\n'
+    )
+    with pytest.raises(Refusal, match="too large"):
+        strict_json.canonical(b"[1e999]")
+
+
 def test_hidden_characters_are_spelled_out():
     assert strict_json.canonical('"a\u202eb"'.encode()) == b'"a\\u202eb"\n'
 
