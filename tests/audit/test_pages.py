@@ -108,7 +108,7 @@ def test_an_export_names_who_received() -> None:
     row = exported(signed_in(make.auditor()), received="on")[0]
     assert (row["actor"], row["person"]) == (dataset.owner.email, scientist.email)
     page = signed_in(make.auditor()).get(f"{LIST}?received=on").content.decode()
-    assert scientist.email in page.replace("<wbr>", "")
+    assert scientist.email in page
 
 
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.AUDITOR])

@@ -1,5 +1,6 @@
 import '../css/app.css'
 import '../js/htmx.js'
+import '../js/breaks.js'
 import '../js/confirm.js'
 import '../js/copy.js'
 import '../js/dates.js'

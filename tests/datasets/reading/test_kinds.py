@@ -22,13 +22,14 @@ from datasets.reading import files, outcome
 from datasets.reading.outcome import TableRead, Unreadable
 from tests.datasets.files import write
 
-YES, NO = True, False
 EMPTY = "A column without a name and without values was left out."
 BOTH = "DD/MM/YYYY or MM/DD/YYYY"
 R = [{"row": "a", "x": 1, "y": 2}, {"row": "b", "x": 3, "y": 4}]
 BERLIN = {"zone": "Europe/Berlin"}
 DOT = ["NA", "NaN", "nan", "NULL", "null", "#N/A", "."]
 MORE = "one field more than the line of column names."
+YES, NO = True, False
+MOST: dict[str, Any] = {"rows": 10**6, "unpacked_bytes": 10**7}
 
 
 def read(folder, content: bytes, **asked: Any) -> tuple[TableRead, list[dict[str, Any]]]:
@@ -36,7 +37,7 @@ def read(folder, content: bytes, **asked: Any) -> tuple[TableRead, list[dict[str
     room = folder / "room"
     shutil.rmtree(room, ignore_errors=True)
     room.mkdir()
-    given = {"reading": asked, "rows": 10**6, "unpacked_bytes": 10**7}
+    given = {"reading": asked, **MOST}
     reading = files.read(write(folder, content), room / "table", given, room, lambda share: None)
     answer = json.loads(json.dumps(outcome.to_json(reading)))
     assert outcome.from_json(answer, most_rows=10**6) == reading
@@ -53,8 +54,8 @@ def column(*values: object) -> list[dict[str, object]]:
 
 
 def two(*cells: str, name: str = "x", delimiter: str = ",") -> bytes:
-    lines = [f"id{delimiter}{name}", *(f"{number}{delimiter}{cell}" for number, cell in enumerate(cells, 1))]
-    return "\n".join(lines).encode() + b"\n"
+    rows = (f"{number}{delimiter}{cell}\n" for number, cell in enumerate(cells, 1))
+    return f"id{delimiter}{name}\n{''.join(rows)}".encode()
 
 
 CASES = {
@@ -378,13 +379,8 @@ def test_many_columns_need_little_memory(tmp_path):
         lines.writerow(cells[number % len(cells)] for number in range(900))
     source, room = write(tmp_path, text.getvalue().encode()), tmp_path / "room"
     room.mkdir()
-    answer = sandboxed.run(
-        "read",
-        source,
-        parameters={"rows": 10**6, "unpacked_bytes": 10**7},
-        limits=sandboxed.LOOK,
-        room=sandboxed.Room(room, 10**8),
-    )
+    folder = sandboxed.Room(room, 10**8)
+    answer = sandboxed.run("read", source, parameters=MOST, limits=sandboxed.LOOK, room=folder)
     assert [len(answer["read"]["columns"]), answer["read"]["rows"]] == [900, 40]
     assert [each["stored"] for each in answer["read"]["columns"][:6]] == [
         "int64", "double", "string", "date32", "date32", "string",
@@ -398,6 +394,6 @@ def test_the_sandbox_reads_every_format(tmp_path):
     for number, content in enumerate([(tmp_path / "a.dta").read_bytes(), book, gzip.compress(b"id\n1\n")]):
         room = tmp_path / f"room{number}"
         room.mkdir()
-        source, most = write(tmp_path, content), {"rows": 10**6, "unpacked_bytes": 10**7}
-        answer = sandboxed.run("read", source, parameters=most, room=sandboxed.Room(room, 10**8))
+        source = write(tmp_path, content)
+        answer = sandboxed.run("read", source, parameters=MOST, room=sandboxed.Room(room, 10**8))
         assert answer["read"]["columns"][0]["name"] == "id"
