@@ -18,6 +18,7 @@ from accounts.services import programs, tokens
 from datasets import services as datasets
 from datasets.forms import ColumnForm, PolicyForm
 from datasets.models import DatasetReviewer, Upload
+from datasets.reading_forms import NOTHING
 from datasets.services import uploads
 from privacy.services import questions
 from privacy.views import price_panel
@@ -130,6 +131,15 @@ def _failed_upload(c: Cast) -> Upload:
     uploads.receive(upload, by=c.person, offset=0, chunk=b"a,b")
     Upload.objects.filter(pk=upload.pk).update(state=Upload.State.FAILED, remedy={"text": ["a"]})
     return upload
+
+
+def _as_guessed() -> dict[str, Any]:
+    """What the page about a file's reading sends back, unchanged."""
+    said = {name: "on" if value is True else value for name, value in NOTHING.items()}
+    texts = {
+        name: value for name, value in said.items() if isinstance(value, str | int) and value is not False
+    }
+    return {**texts, "shown": json.dumps(NOTHING), "asked": "{}", "then": "read"}
 
 
 def _without_uploads(c: Cast) -> UUID:
@@ -284,6 +294,7 @@ DATASETS: Clicks = {
         done=frozenset({204}),
     ),
     "datasets:retry_upload": lambda c: Click(c.person, _failed_upload(c).pk),
+    "datasets:reading": lambda c: Click(c.person, _failed_upload(c).pk, _as_guessed()),
     "datasets:cancel_upload": lambda c: Click(c.person, c.upload.pk),
     "datasets:add_reviewer": lambda c: Click(c.person, c.own.pk, {"email": make.user().email}),
     "datasets:remove_reviewer": lambda c: Click(c.person, _reviewer(c).pk),

@@ -31,6 +31,8 @@ ALLOWED = {
     ("runner/inside/start.py", "__import__"): "loads the packages of submitted code, inside the sandbox",
     ("runner/inside/block_server.py", "__import__"): "as start.py",
     ("runner/inside/preload.py", "__import__"): "as start.py",
+    ("runner/inside/answers.py", "__import__"): "its own other files, which lie beside it inside the sandbox",
+    ("runner/inside/answer_values.py", "__import__"): "as answers.py",
     ("runner/host/job.py", "marshal"): "writes the job and compiled code for the sandbox; reads nothing",
     ("runner/host/spawner.py", "marshal"): "writes requests to its own child over a pair of sockets",
     ("runner/host/spawner_process.py", "marshal"): "that child: reads what its parent wrote",
