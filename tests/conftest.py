@@ -27,7 +27,7 @@ from tests.browsers import Browsers
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "test-results"
-UNCOUNTED = {"e2e", "guards", "statistical"}
+UNCOUNTED = {"benchmarks", "client", "e2e", "guards", "statistical"}
 """Folders of tests during which coverage counts nothing: it would slow them down, and others run the same lines."""
 
 # How fast examples are made is the machine's affair, and no fault of a test.
