@@ -187,7 +187,7 @@ class Datasets:
         for each in self._transport.items("datasets/", text=name if not _is_id(name) else None):
             if name in {each["name"], each["id"]}:
                 return self._remembered(self._transport.get(f"datasets/{each['id']}/"))
-        raise NotFound(f"You see no dataset “{name}”. List them: [each.name for each in portal.datasets].")
+        raise NotFound(f"You see no dataset “{name}”. `portal.datasets` lists them, as does `weir datasets`.")
 
     def create(  # noqa: PLR0913 -- what a dataset begins with
         self,
@@ -201,7 +201,7 @@ class Datasets:
         table: str = "",
         discoverable: bool | None = None,
     ) -> Dataset:
-        """Create a dataset as its owner, with a draft that holds a CSV or Parquet file, or a data frame, as a table.
+        """Create a dataset as its owner, with a draft that holds a file or a data frame as a table.
 
         panel = portal.datasets.create("panel", frame, title="Wages of a panel")
         panel.table("panel").declare(subject="id", wage=dict(lower=0, upper=60, unit="$")); panel.publish()

@@ -85,7 +85,7 @@ def _asking(verb: Callable[..., argparse.ArgumentParser]) -> None:
     upload = verb(
         "upload",
         data.upload,
-        "Send a CSV or Parquet file to the draft of your dataset, or continue to.",
+        "Send a file to the draft of your dataset, or continue to.",
     )
     upload.add_argument("name", metavar="NAME")
     upload.add_argument("file", metavar="FILE")
