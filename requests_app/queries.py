@@ -63,7 +63,7 @@ def versions(user: User) -> "QuerySet[Version]":
 def earlier_than(version: Version) -> list[Version]:
     """Return the versions before this one, the latest first."""
     before = Version.objects.filter(request=version.request_id, number__lt=version.number)
-    return list(before.select_related("approval").order_by("-number")[:EARLIER_SHOWN])
+    return list(before.select_related("approval", "revision").order_by("-number")[:EARLIER_SHOWN])
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,11 +121,15 @@ class Version(Thing):
         return list(self.details["reviews"])
 
     def diff(self, against: Version | str | None = None) -> str:
-        """Return the differences from another version; without one, from the last that was approved or submitted."""
+        """Return the differences from another version; without one, from the last that was approved or submitted.
+
+        What else than the code differs, such as a parameter, comes first: `# parameter year: 1984 -> 1987`.
+        """
         other = against.id if isinstance(against, Version) else against
         query = {} if other is None else {"against": checked_id(other)}
         found = self._transport.call("GET", f"{self._address}diff/", query=query).content
-        return str(found["text"])
+        others = (f"# {each['name']}: {each['before']} -> {each['after']}\n" for each in found["others"])
+        return "".join(others) + str(found["text"])
 
     @property
     def comments(self) -> list[Comment]:

@@ -18,6 +18,7 @@ from requests_app import models, queries, rules, services, visibility
 from requests_app.api.parts import LaneFinding, RequestReference, RunReference
 from requests_app.api.requests import ApprovalItem, known
 from requests_app.code import diffs
+from requests_app.presentation import differences
 
 
 class ReviewItem(Item):
@@ -106,6 +107,15 @@ class VersionItem(JudgedVersion):
     created_at = serializers.DateTimeField()
 
 
+class DifferenceItem(Item):
+    """Something else than the code that differs between two versions."""
+
+    field = serializers.CharField()
+    name = serializers.CharField()
+    before = serializers.CharField()
+    after = serializers.CharField()
+
+
 class PatchItem(Item):
     """The differences between two versions, as the hunks of a unified diff without file names."""
 
@@ -114,6 +124,9 @@ class PatchItem(Item):
     )
     added = serializers.IntegerField()
     removed = serializers.IntegerField()
+    others = DifferenceItem(
+        many=True, help_text="What else differs: parameters, data, environment and texts."
+    )
     text = serializers.CharField(help_text="Deceptive characters are spelled out.")
 
 
@@ -188,14 +201,23 @@ class VersionDiff(Endpoint):
         base = _base(version, parameters_of(call, Compared)["against"])
         with heavy_views.turn(heavy_views.COMPUTING, call):
             patch = diffs.patch(base.code if base else "", version.code)
-        return {"against": base, "added": patch.added, "removed": patch.removed, "text": patch.text}
+        others = differences.between(base, version) if base else []
+        return {
+            "against": base,
+            "added": patch.added,
+            "removed": patch.removed,
+            "others": others,
+            "text": patch.text,
+        }
 
 
 def _base(version: models.Version, wanted: UUID | None) -> models.Version | None:
     if wanted is None:
         offered = queries.bases(queries.earlier_than(version))
         return offered[0].version if offered else None
-    return found(models.Version.objects.filter(request=version.request_id), pk=wanted)
+    return found(
+        models.Version.objects.filter(request=version.request_id).select_related("revision"), pk=wanted
+    )
 
 
 class VersionBegin(Endpoint):

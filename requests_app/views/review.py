@@ -21,7 +21,7 @@ from requests_app.forms import CommentForm, VerdictForm
 from requests_app.models import CodeRequest, Review, Run, Version
 from requests_app.outputs import run_endings
 from requests_app.outputs.run_endings import Endings
-from requests_app.presentation import threads
+from requests_app.presentation import differences, threads
 from requests_app.views.runs import private_side
 from requests_app.visibility import Viewer
 
@@ -143,6 +143,7 @@ def _code(
         "bases": bases,
         "base": base,
         "split": split,
+        "differences": differences.between(base.version, version) if base else [],
         "added": added,
         "removed": removed,
         "rows": rows if split else diffs.unified(rows),

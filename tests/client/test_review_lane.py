@@ -101,6 +101,7 @@ def test_changes_are_requested_and_sent(live: SimpleNamespace, cast, tmp_path):
         again = author.submit(cast.dataset, request=request.id).file(file, half=5).send()
         assert (again.id, again.version.number, again.version.parameters) == (request.id, 2, {"half": 5})
         version = owner.inbox.of("review")[0].version
+        assert version.diff().startswith("# parameter half: 3 -> 5\n")
         assert "-def main(wages, half=2):" in version.diff()
         assert [(each.line, each.quoted) for each in version.threads] == [(None, "def main(wages, half=2):")]
         version.reject("It is too coarse to be useful.")

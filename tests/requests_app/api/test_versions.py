@@ -159,7 +159,7 @@ def test_differences():
     path = f"/versions/{made.submission(made.fresh(item)).pk}/diff/"
     found = owner.read(path)
     assert found["against"] == {"id": str(first.pk), "number": 1}
-    assert (found["added"], found["removed"]) == (1, 1)
+    assert (found["added"], found["removed"], found["others"]) == (1, 1, [])
     assert '-    return {"mean_wage"' in found["text"]
     assert owner.read(f"{path}?against={first.pk}") == found
     other, _ = submitted(dataset=item.dataset)
