@@ -1,6 +1,7 @@
 """Notify people: a notification in the portal now, a mail after commit."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from celery import current_app
 
@@ -10,10 +11,14 @@ from common import commit, live
 TASK = "accounts.tasks.send_mail"
 
 
-def notify(people: Iterable[User], text: str, *, url: str, by: User | None = None) -> None:
+MORE = 2000
+
+
+def notify(people: Iterable[User], text: str, *, url: str, by: User | None = None, more: str = "") -> None:
     """Notify the active `people`, except `by`, who knows already. `url` is a path on this portal.
 
-    The text reaches mailboxes outside the portal, so it must contain no private data.
+    `more`: what the mail says besides: why, what to do, by when. The texts reach mailboxes outside the portal, so they
+    must contain no private data.
     """
     notified = {person.pk: person for person in people if person.is_active and person != by}
     Notification.objects.bulk_create(
@@ -21,7 +26,12 @@ def notify(people: Iterable[User], text: str, *, url: str, by: User | None = Non
     )
     live.changed("user", *notified)
     wanted = [person for person in notified.values() if person.mail_wanted]
-    _post([Mail(address=person.email, text=text[:300], url=url) for person in wanted])
+    _post([Mail(address=person.email, text=text[:300], url=url, extra=more[:MORE]) for person in wanted])
+
+
+def day(moment: datetime) -> str:
+    """Return a day for a mail, whose reader's time zone is not known."""
+    return f"{moment.astimezone(UTC):%-d %B %Y}"
 
 
 def write_to(address: str, text: str, *, url: str = "", extra: str = "") -> None:

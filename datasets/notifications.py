@@ -3,7 +3,7 @@
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.notifications import notify
+from accounts.notifications import day, notify
 from common import live
 from datasets.models import AccessRequest, Dataset, DatasetReviewer, Grant, Revision
 
@@ -40,7 +40,8 @@ def unfrozen(dataset: Dataset, *, by: User) -> None:
 def access_asked(item: AccessRequest) -> None:
     text = f"{item.scientist} has asked for access to {item.dataset.title}."
     url = reverse("datasets:access", args=[item.pk])
-    notify(item.dataset.reviewing_people(decides_access=True), text, url=url, by=item.scientist)
+    more = f"Their purpose:\n\n{item.purpose}\n\nDecide on this page:"
+    notify(item.dataset.reviewing_people(decides_access=True), text, url=url, by=item.scientist, more=more)
     live.changed("dataset", item.dataset_id)
 
 
@@ -49,7 +50,17 @@ def access_decided(item: AccessRequest) -> None:
     words = (
         "You have been given access to {}." if granted else "Your request for access to {} has been declined."
     )
-    notify([item.scientist], words.format(item.dataset.title), url=page(item.dataset), by=item.decided_by)
+    more = f"The decision says:\n\n{item.decision_note}" if item.decision_note else ""
+    grant = Grant.objects.live().filter(access_request=item).first()
+    if grant and grant.expires_at:
+        more = f"{more}\n\nIt lasts until {day(grant.expires_at)}.".strip()
+    notify(
+        [item.scientist],
+        words.format(item.dataset.title),
+        url=page(item.dataset),
+        by=item.decided_by,
+        more=more,
+    )
     live.changed("dataset", item.dataset_id)
 
 

@@ -29,11 +29,14 @@ def budget_is_low(budget: Budget) -> None:
 def top_up_asked(top_up: TopUp) -> None:
     budget = top_up.budget
     text = f"{budget.scientist} asks for a larger budget for {budget.promise.dataset.title}."
-    notify([budget.promise.dataset.owner], text, url=reverse("privacy:top_up", args=[top_up.pk]))
+    more = f"Their reason:\n\n{top_up.reason}\n\nDecide on this page:"
+    notify([budget.promise.dataset.owner], text, url=reverse("privacy:top_up", args=[top_up.pk]), more=more)
 
 
 def top_up_decided(top_up: TopUp) -> None:
     budget = top_up.budget
     words = "was granted" if top_up.state == TopUp.State.GRANTED else "was declined"
     text = f"Your request for a larger budget for {budget.promise.dataset.title} {words}."
-    notify([budget.scientist], text, url=reverse("privacy:budget", args=[budget.pk]), by=top_up.decided_by)
+    more = f"The decision says:\n\n{top_up.decision_note}" if top_up.decision_note else ""
+    url = reverse("privacy:budget", args=[budget.pk])
+    notify([budget.scientist], text, url=url, by=top_up.decided_by, more=more)

@@ -3,7 +3,7 @@
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.notifications import notify
+from accounts.notifications import day, notify
 from requests_app.models import CodeRequest, Release, Review, Run, Version
 
 
@@ -19,7 +19,8 @@ def _page(item: CodeRequest) -> str:
 def submitted(version: Version, *, by: User) -> None:
     item = version.request
     text = f"“{item.title}” on {item.dataset.title} is waiting for your review (version {version.number})."
-    notify(reviewers_of(item), text, url=reverse("requests:review", args=[version.pk]), by=by)
+    more = f"Its purpose, in its author's words:\n\n{version.purpose}\n\nGive your verdict on this page:"
+    notify(reviewers_of(item), text, url=reverse("requests:review", args=[version.pk]), by=by, more=more)
 
 
 def reviewed(review: Review) -> None:
@@ -32,7 +33,24 @@ def reviewed(review: Review) -> None:
         Review.Verdict.REQUEST_CHANGES: "needs changes",
         Review.Verdict.REJECT: "has been rejected",
     }[Review.Verdict(review.verdict)]
-    notify([item.author], f"Your request “{item.title}” {words}.", url=_page(item), by=review.reviewer)
+    notify(
+        [item.author],
+        f"Your request “{item.title}” {words}.",
+        url=_page(item),
+        by=review.reviewer,
+        more=_after(review, approved=approved),
+    )
+
+
+def _after(review: Review, *, approved: bool) -> str:
+    """Return what its author can do after a verdict. The comment stays in the portal: it may speak of results."""
+    if approved:
+        approval = review.version.approval
+        runs = f"{approval.runs_allowed} run{'s' * (approval.runs_allowed != 1)}"
+        return f"The approval is for {runs}, until {day(approval.expires_at)}. Start one on this page:"
+    if review.verdict == Review.Verdict.APPROVE:
+        return "You are notified when the others have decided."
+    return "The reviewer's reasons, and what you can do, are on this page:"
 
 
 def approval_ended(item: CodeRequest, *, by: User, why: str) -> None:
@@ -60,11 +78,9 @@ def run_finished(run: Run) -> None:
         case Run.State.SUCCEEDED:
             notify([item.author], f"“{item.title}” has run. Its outputs are waiting to be checked.", url=url)
             check = reverse("requests:check", args=[run.release.pk])
-            notify(
-                reviewers_of(item),
-                f"The outputs of “{item.title}” are waiting for you to check them.",
-                url=check,
-            )
+            text = f"The outputs of “{item.title}” are waiting for you to check them."
+            more = f"If nobody has decided by {day(run.release.expires_at)}, they are deleted. Decide on this page:"
+            notify(reviewers_of(item), text, url=check, more=more)
         case Run.State.FAILED:
             text = f"The run of “{item.title}” failed ({run.close_code})."
             notify([item.author, *reviewers_of(item)], text, url=url)

@@ -59,7 +59,8 @@ def _invited(address: str) -> Letter | None:
     return Letter(
         text=f"{item.invited_by} invites you to Weir.",
         url=reverse("accounts:welcome", args=[secret_of(item)]),
-        extra=f"The link works for {INVITATION_DAYS} days.",
+        extra="Weir is a portal through which people compute with private data that they never see. You would be: "
+        f"{', '.join(item.role_names)}. The link works for {INVITATION_DAYS} days.",
     )
 
 
