@@ -181,7 +181,7 @@ def budget():
     table.refresh_from_db()
     inspection.check_fit(table, by=data.owner)
     assert table.misfits["per_value"] == [
-        {"column": "year", "all": PEOPLE, "over": 0, "most": 1, "declared": 1}
+        {"column": "year", "all": PEOPLE, "over": 0, "most": 1, "nobody": 0, "declared": 1}
     ]
     datasets.publish(data, by=data.owner)
     data.refresh_from_db()
