@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from weir import words
+from weir import shares
 from weir.access import Grant
 from weir.errors import NotFound
 from weir.things import Thing, checked_id
@@ -69,7 +69,7 @@ class Budget(Thing):
 
     def __repr__(self) -> str:
         closed = ", closed" if self.details.get("closed_at") else ""
-        return f"Budget: ε = {self.epsilon:.3g} for {self.scientist}, {words.percent(self.share_used)} used{closed}"
+        return f"Budget: ε = {self.epsilon:.3g} for {self.scientist}, {shares.percent(self.share_used)} used{closed}"
 
 
 class BudgetVerbs:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weir import cards, words
+from weir import cards, shares
 from weir.budgets import Budget, BudgetVerbs
 from weir.declarations import listed, nearest, table_from_json
 from weir.errors import NoSuchName, NotFound, NotOffered
@@ -157,7 +157,7 @@ class Dataset(OwnerVerbs, BudgetVerbs):
     def _repr_html_(self) -> str:
         shown = ("title", "summary", "tags", "state", "owner", "revision", "terms")
         pairs = [(name, self.details[name]) for name in shown if self.details.get(name)]
-        budget = [("budget used", words.percent(self._budget["share_used"]))] if self._budget else []
+        budget = [("budget used", shares.percent(self._budget["share_used"]))] if self._budget else []
         tables = [("tables", listed(self._tables))] if self._tables else []
         return cards.facts(self.name, [*pairs, *budget, *tables])
 

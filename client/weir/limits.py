@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from weir import words
+from weir import shares
 from weir.errors import BudgetExceeded, NotOffered
 
 
@@ -48,8 +48,8 @@ def check(share: float) -> None:
     for limit in _LIMITS.get():
         if share > limit.left:
             raise BudgetExceeded(
-                f"This would spend {words.of_budget(share)}, but this block may spend only "
-                f"{words.percent(max(limit.left, 0))} more. Nothing was asked. Allow more with "
+                f"This would spend {shares.of_budget(share)}, but this block may spend only "
+                f"{shares.percent(max(limit.left, 0))} more. Nothing was asked. Allow more with "
                 "spending(at_most=…), or ask for a larger error.",
                 code="spending",
                 problem={"costs": share, "left": max(limit.left, 0.0)},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from weir import cards, words
+from weir import cards, shares
 
 
 class Price:
@@ -60,7 +60,7 @@ class Price:
                 "share of the budget",
                 "nothing: you have this answer" if self.is_free else _cost(self.share),
             ),
-            ("share left", words.percent(self.share_left)),
+            ("share left", shares.percent(self.share_left)),
             ("questions like this", f"{self.more_like_this:,} can be asked"),
         ]
 
@@ -118,7 +118,7 @@ class Prices(dict[str, Price]):
     def facts(self) -> list[tuple[str, str]]:
         """The prices in words."""
         each = [(name, "nothing" if price.is_free else _cost(price.share)) for name, price in self.items()]
-        together = [("together", _cost(self.share)), ("share left", words.percent(self.share_left))]
+        together = [("together", _cost(self.share)), ("share left", shares.percent(self.share_left))]
         return [*each, *together, *(("", text) for text in [str(self.details["unaffordable"])] if text)]
 
     def __repr__(self) -> str:
@@ -130,7 +130,7 @@ class Prices(dict[str, Price]):
 
 
 def _cost(share: float) -> str:
-    return words.percent(share) if share <= 1 else words.of_budget(share)
+    return shares.percent(share) if share <= 1 else shares.of_budget(share)
 
 
 def _outcome(figure: Mapping[str, Any], tries: int) -> str:

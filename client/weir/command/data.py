@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from weir import words
+from weir import shares
 from weir.command.printed import Printed, UsageError, facts, table
 from weir.command.session import portal_of
 from weir.datasets import Dataset
@@ -111,7 +111,7 @@ def budgets(options: Any) -> Printed:
 
 def _percent(budget: dict[str, Any]) -> str:
     used = budget.get("share_used")
-    return "" if used is None else words.percent(used)
+    return "" if used is None else shares.percent(used)
 
 
 def upload(options: Any) -> Printed:
