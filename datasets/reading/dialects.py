@@ -18,7 +18,6 @@ DELIMITERS = (",", ";", "\t", "|")
 LOOKED_AT = 50
 MOST_TITLES = 5
 """The lines with fewer fields, such as a title, that may come before a table."""
-csv.field_size_limit(4 * 1024 * 1024)
 TYPED = (inference.number_pattern("."), inference.number_pattern(","), ISO_DATE, ISO_TIME, inference.TRUTH)
 
 

@@ -4,6 +4,7 @@ $WEIR_DATA/file is the file, $WEIR_PARAMETERS (JSON) names the work, /room (if t
 the answer (JSON) is written to $WEIR_OUT/answer. Meanwhile it prints its progress, a share from 0 to 1 per line.
 """
 
+import csv
 import json
 import os
 import sys
@@ -11,6 +12,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+LONGEST_CELL = 4 * 1024 * 1024
 
 Work = Callable[[dict[str, Any], Callable[[float], None]], dict[str, Any]]
 
@@ -129,6 +132,9 @@ WORKS: dict[str, Work] = {
 def main() -> None:
     os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # it returns unused memory
     threading.stack_size(1024 * 1024)
+    csv.field_size_limit(
+        LONGEST_CELL
+    )  # of the whole process, so it is not set where the portal imports the parser
     given = json.loads(os.environ["WEIR_PARAMETERS"])
     meter = Meter()
     meter.start()
