@@ -262,3 +262,16 @@ def test_the_page_is_for_the_owner_and_for_files_that_are_stored(client, dataset
 def test_options_that_mean_nothing_are_refused_with_a_sentence(dataset, upload):
     with pytest.raises(Refused, match="There is no reading option “colour”"):
         uploads.reread(upload, by=dataset.owner, reading={"colour": "red"})
+
+
+def test_a_column_that_stands_in_the_way_is_left_out(dataset, upload):
+    Upload.objects.filter(pk=upload.pk).update(state=Upload.State.FAILED, remedy={"leave_out": ["name"]})
+    item = again(uploads.retry(upload, by=dataset.owner))
+    assert columns(item.table) == {"id": "int64", "wage": "int64"}
+
+
+def test_a_file_that_is_gone_is_not_looked_at(dataset, upload):
+    storage.drop_upload(upload)
+    with pytest.raises(Conflict, match="no longer stored"):
+        uploads.look(upload, by=dataset.owner, reading={})
+    assert not Entry.objects.filter(action="upload.view").exists()

@@ -326,3 +326,25 @@ def test_who_asks_more_than_can_be_answered_waits_and_is_not_charged(budget, mon
     for pk in asked.answers:
         lifecycle.compute(str(pk))
     shares.batch(budget, WEST, share=0.01)
+
+
+def test_a_call_that_died_after_its_charge_is_finished_by_the_next(budget, monkeypatch):
+    key = uuid4()
+
+    def died(*given):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(questions, "_written", died)
+        with pytest.raises(MemoryError):
+            shares.batch(budget, EAST, NORTH, key=key, share=0.01)
+    charged = Budget.objects.get(pk=budget.pk).units_used
+    assert (charged > 0, Answer.objects.count()) == (True, 0)
+    for other in ((EAST,), (NORTH, EAST)):
+        with pytest.raises(Conflict, match="idempotency key was used for"):
+            shares.batch(budget, *other, key=key, share=0.01)
+    batch = shares.batch(budget, EAST, NORTH, key=key, share=0.01)
+    assert Budget.objects.get(pk=budget.pk).units_used == charged
+    for pk in batch.answers:
+        lifecycle.compute(str(pk))
+    assert set(Answer.objects.values_list("state", flat=True)) == {Answer.State.RELEASED}
