@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib.postgres.aggregates import StringAgg
 from django.contrib.postgres.search import SearchQuery, SearchRank, SearchVector
-from django.db.models import Exists, F, Func, Max, OuterRef, Q, QuerySet, Subquery, TextField, Value
+from django.db.models import Exists, F, Func, Max, OuterRef, QuerySet, Subquery, TextField, Value
 
 from accounts.models import User
 from datasets import hooks
@@ -91,17 +91,24 @@ def _columns() -> QuerySet[Any, Any]:
 
 def narrowed(rows: QuerySet[Dataset], user: User, show: str) -> QuerySet[Dataset]:
     """Return the datasets of one kind in SHOWN, as seen by this person."""
-    reviewed = Dataset.objects.reviewed_by(user).exclude(owner=user).order_by()
-    granted = Q(pk__in=Grant.objects.live().filter(user=user).values("dataset"))
-    kinds = {
-        "mine": Q(owner=user),
-        "reviewing": Q(pk__in=reviewed.values("pk")),
-        "granted": granted,
-        "usable": granted & Q(state=Dataset.State.PUBLISHED),
-        "automatic": Q(pk__in=hooks.answering_automatically()),
-        "asked": Q(pk__in=AccessRequest.objects.pending().filter(scientist=user).values("dataset")),
-    }
-    return rows.filter(kinds[show]) if show in kinds else rows
+    granted = Grant.objects.live().filter(user=user).values("dataset")
+    match show:
+        case "mine":
+            return rows.filter(owner=user)
+        case "reviewing":
+            reviewed = Dataset.objects.reviewed_by(user).exclude(owner=user).order_by()
+            return rows.filter(pk__in=reviewed.values("pk"))
+        case "granted":
+            return rows.filter(pk__in=granted)
+        case "usable":
+            return rows.filter(pk__in=granted, state=Dataset.State.PUBLISHED)
+        case "automatic":
+            return rows.filter(pk__in=hooks.answering_automatically())
+        case "asked":
+            asked = AccessRequest.objects.pending().filter(scientist=user)
+            return rows.filter(pk__in=asked.values("dataset"))
+        case _:
+            return rows
 
 
 def _sorted(rows: QuerySet[Dataset], sort: str, *, by_match: bool) -> QuerySet[Dataset]:
