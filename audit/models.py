@@ -87,13 +87,18 @@ class Entry(models.Model):
 
     @property
     def words(self) -> str:
-        """What happened, in words. Entries may be older than the list of actions."""
-        return ACTIONS.get(self.action, Action(self.action)).words
+        """What happened, in words."""
+        return self._listed.words
 
     @property
     def receiver(self) -> Receiver:
         """Who received something derived from the dataset by this."""
-        return ACTIONS.get(self.action, Action(self.action)).receiver
+        return self._listed.receiver
+
+    @property
+    def _listed(self) -> Action:
+        """What the list says of its action. Entries may be older than the list."""
+        return ACTIONS.get(self.action, Action(self.action))
 
     @property
     def kind_of_object(self) -> str:

@@ -60,9 +60,8 @@ class Page:
 
     def lines(self, reader: "User") -> list["Line"]:
         """The entries with what their rows in the list lead to and whom they name."""
-        address: Callable[[Entry, User], str] = import_string(settings.AUDIT_LINKS)
         return [
-            Line(each, address(each, reader), self._concerned(each), receiver_of(each, self.people))
+            Line(each, page_of(each, reader), self._concerned(each), receiver_of(each, self.people))
             for each in self.entries
         ]
 
@@ -153,6 +152,12 @@ def addresses(ids: Iterable[str]) -> dict[str, str]:
     """Return {person's id: address}, taken from what each did last; people who never acted are missing."""
     acted = Entry.objects.filter(actor_id__in=[pk for pk in ids if pk]).order_by("actor_id", "-id")
     return dict(acted.distinct("actor_id").values_list("actor_id", "actor"))
+
+
+def page_of(entry: Entry, reader: "User") -> str:
+    """Return the address of the page that shows the object of an entry, or ""."""
+    address: Callable[[Entry, User], str] = import_string(settings.AUDIT_LINKS)
+    return address(entry, reader)
 
 
 def receiver_of(entry: Entry, people: Mapping[str, str]) -> str:

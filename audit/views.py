@@ -2,12 +2,10 @@
 
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.http import urlencode
-from django.utils.module_loading import import_string
 from django.views.decorators.http import require_POST, require_safe
 
 from audit import export as export_files
@@ -46,7 +44,7 @@ def entry(request: UserRequest, pk: UUID) -> HttpResponse:
     context = {
         "entry": item,
         "link": getattr(item, "link", None),
-        "url": import_string(settings.AUDIT_LINKS)(item, request.user),
+        "url": queries.page_of(item, request.user),
         "dataset": queries.dataset_names(scope).get(item.dataset_id, ""),
     }
     return render(request, "audit/entry.html", context)
