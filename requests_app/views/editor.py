@@ -116,7 +116,7 @@ def _page(request: UserRequest, item: CodeRequest, form: DraftForm) -> dict[str,
         "form": form,
         "next_number": item.latest.number + 1 if item.latest else 1,
         "revision": revision,
-        "words": json.dumps(_words(revision)),
+        "words": lambda: json.dumps(_words(revision)),  # called by the page, and not by its parts
         "findings": queries.hints(str(form["code"].value() or ""), revision, item),
         "key": new_key(),
         "mock_refusal": rules.may_run_on_mock(request.user, item),
