@@ -87,7 +87,7 @@ def plain_number(text: str, marks: Marks) -> str:
 
 
 def value(column: Column, text: str, marks: Marks) -> str:
-    """Return the SQL of a value, which is NULL if the text is none of the column's type."""
+    """Return the SQL that turns a text into a value of the column's type, or into NULL if it is not one."""
     number = plain_number(text, marks)
     match column.kind:
         case "int64":

@@ -134,7 +134,7 @@ def _widened(database: duckdb.DuckDBPyConnection, table: Table, found: Guess) ->
 def _fitting(
     database: duckdb.DuckDBPyConnection, table: Table, column: Column, found: Guess
 ) -> Column | None:
-    """Return the column with a type that all its cells have, or with more that means missing; None if there is none."""
+    """Return the column with a type that fits all its cells, perhaps with more missing markers; None if none fits."""
     if column.is_asked:
         return None
     marked = replace(column, missing=tuple(dict.fromkeys((*column.missing, *MARKERS))))

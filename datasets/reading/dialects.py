@@ -30,7 +30,7 @@ class Dialect:
     skip: int = 0
     header: bool = True
     cells: tuple[str, ...] = ()
-    """The fields of the line of names, or as many empty ones if there is none."""
+    """The column names as the file has them; if it has none, an empty text for each column."""
     is_rewritten: bool = False
     """Whether DuckDB cannot read the file as it is: blanks before quotes, or runs of blanks between fields."""
     width: int = 0
