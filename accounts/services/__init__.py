@@ -12,6 +12,7 @@ from accounts.services.profile import (
     password_changed,
     read_all_notifications,
     read_notification,
+    read_notifications_of,
     update_profile,
 )
 from accounts.services.registration import (
@@ -40,6 +41,7 @@ __all__ = [
     "password_changed",
     "read_all_notifications",
     "read_notification",
+    "read_notifications_of",
     "refuse_registration",
     "register",
     "reinstate",

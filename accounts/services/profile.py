@@ -1,6 +1,7 @@
 """Actions of people on their own account: profile, sessions, password and notifications."""
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts import rules
@@ -78,6 +79,15 @@ def read_notification(item: Notification, *, by: User) -> Notification:
         item.save(update_fields=["read_at"])
         live.changed("user", by.pk)
     return item
+
+
+def read_notifications_of(path: str, *, by: User) -> int:
+    """Mark the actor's notifications that lead to this page as read, and return how many."""
+    leads_here = Q(url=path) | Q(url__startswith=f"{path}#")
+    count = Notification.objects.unread().filter(leads_here, user=by).update(read_at=timezone.now())
+    if count:
+        live.changed("user", by.pk)
+    return count
 
 
 def read_all_notifications(*, by: User) -> int:

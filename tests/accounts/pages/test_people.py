@@ -224,6 +224,24 @@ def test_the_header_counts_and_a_notification_is_read_once_opened(as_: As) -> No
     assert foreign.read_at is None
 
 
+def test_opening_a_page_reads_what_leads_to_it(as_: As) -> None:
+    dataset = make.dataset()
+    page = f"/datasets/{dataset.pk}/"
+    other = make.user()
+    for person in (dataset.owner, other):
+        for place in (page, f"{page}#changes", f"{page}content/", "/datasets/"):
+            notify([person], "Something happened.", url=place)
+    as_(other).get(f"{page}content/")  # which is not theirs to open
+    client = as_(dataset.owner)
+    client.get("/datasets/")
+    client.get(page, headers={"HX-Request": "true"})
+    assert Notification.objects.unread().count() == 8
+    client.get(page)
+    left = Notification.objects.unread().filter(user=dataset.owner).values_list("url", flat=True)
+    assert sorted(left) == ["/datasets/", f"{page}content/"]
+    assert Notification.objects.unread().filter(user=other).count() == 4
+
+
 def test_all_notifications_are_read_at_once(as_: As) -> None:
     person = make.user()
     for number in range(3):

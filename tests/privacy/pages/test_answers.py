@@ -383,5 +383,5 @@ def test_pages_need_as_many_queries_for_four_as_for_one(
     owned = [reverse("privacy:dataset", args=[data]), reverse("privacy:ledger", args=[data])]
     for client, pages in ((scientist, paths), (owner, [*paths, *owned])):
         for page in pages:
-            with django_assert_max_num_queries(18):
+            with django_assert_max_num_queries(19):
                 assert client.get(page).status_code == 200
