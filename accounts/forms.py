@@ -1,6 +1,5 @@
 """Forms for accounts: invitations, registrations, roles, profiles and passwords."""
 
-import zoneinfo
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -9,12 +8,10 @@ from django import forms
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 
-from accounts import addresses, names, secrets
+from accounts import addresses, names, secrets, time_zones
 from accounts.models import ROLE_HELP, Role, User
 from common.errors import Refused
 from common.rest.grants import SCOPES
-
-REGIONS = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 
 
 class AddressField(forms.EmailField):
@@ -45,10 +42,8 @@ def _cleaned(clean: Callable[[str], str], typed: str | None) -> str:
         raise ValidationError(str(refused)) from refused
 
 
-def time_zones() -> list[tuple[str, str]]:
-    """Return the choices for a time zone: UTC, then every zone named after a place."""
-    places = sorted(name for name in zoneinfo.available_timezones() if name.split("/")[0] in REGIONS)
-    return [("UTC", "UTC"), *((name, name.replace("_", " ")) for name in places)]
+def zone_choices() -> list[tuple[str, str]]:
+    return [(name, name.replace("_", " ")) for name in time_zones.offered()]
 
 
 def _roles_field() -> forms.MultipleChoiceField:
@@ -113,7 +108,7 @@ class PeopleFilter(forms.Form):
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
     name = NameField(help_text="The name your colleagues know you by. Changes are recorded in the audit log.")
     time_zone = forms.ChoiceField(
-        label="Time zone", choices=time_zones, help_text="Dates are shown in this zone."
+        label="Time zone", choices=zone_choices, help_text="Dates are shown in this zone."
     )
 
     class Meta:
@@ -123,6 +118,12 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
         help_texts = {
             "mail_wanted": "When something needs your attention or has changed. Notifications are shown in any case."
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        kept = self.instance.time_zone  # may be an older name, which stays until the person chooses another
+        if kept not in time_zones.offered():
+            self.fields["time_zone"].choices = [(kept, kept.replace("_", " ")), *zone_choices()]
 
 
 class NewAccountForm(forms.Form):
@@ -142,7 +143,13 @@ class NewAccountForm(forms.Form):
         max_length=256,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
-    time_zone = forms.ChoiceField(label="Time zone", choices=time_zones, initial="UTC")
+    time_zone = forms.ChoiceField(
+        label="Time zone",
+        choices=zone_choices,
+        initial="UTC",
+        widget=forms.Select(attrs={"data-browser-zone": ""}),
+        help_text="Dates are shown in this zone. It can be changed later.",
+    )
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or self.cleaned_data

@@ -2,16 +2,12 @@
 
 import zoneinfo
 from collections.abc import Callable
-from functools import cache
 from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from accounts import services
-
-# Cached: it opens every file of the time zone database.
-known_zones = cache(zoneinfo.available_timezones)
+from accounts import services, time_zones
 
 
 class TimeZoneMiddleware:
@@ -22,7 +18,7 @@ class TimeZoneMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         name = getattr(request.user, "time_zone", "UTC")
-        known = name if name in known_zones() else "UTC"
+        known = name if name in time_zones.known() else "UTC"
         with timezone.override(zoneinfo.ZoneInfo(known)):
             return self.get_response(request)
 

@@ -178,7 +178,7 @@ def new_context(browsers: Browsers, browser_context_args: dict[str, Any]) -> Ite
     contexts = []
 
     def open_context(**options: Any) -> Any:
-        contexts.append(browsers.open_context(**browser_context_args, **options))
+        contexts.append(browsers.open_context(**{**browser_context_args, **options}))
         return contexts[-1]
 
     yield open_context

@@ -4,14 +4,14 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts import rules
+from accounts import rules, time_zones
 from accounts.models import Notification, Session, User
 from accounts.services import tokens
 from accounts.services.privileges import free_name, shut_out
 from audit import log
 from common import live, rows
 from common.access import require
-from common.errors import Denied
+from common.errors import Denied, Refused
 
 NEW_PASSWORD = {"user.change_password", "user.reset_password"}
 PROFILE_FIELDS = ("name", "affiliation", "time_zone", "mail_wanted")
@@ -19,13 +19,15 @@ PROFILE_FIELDS = ("name", "affiliation", "time_zone", "mail_wanted")
 
 @transaction.atomic
 def update_profile(person: User, *, by: User, **fields: object) -> User:
-    """Change a person's own name, affiliation, time zone or mail preference."""
+    """Change a person's own name, affiliation, time zone or mail preference. An unknown time zone is refused."""
     if by != person:
         raise Denied("You can change only your own profile.")
     person = rows.locked(person)
     require(rules.is_active, person, person)
     if "name" in fields:
         fields["name"] = _own_name(str(fields["name"]), person)
+    if fields.get("time_zone", "UTC") not in time_zones.known():
+        raise Refused("This time zone is not known. Write it as Europe/Paris, or UTC.")
     changes = {
         name: (getattr(person, name), fields[name])
         for name in PROFILE_FIELDS

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -43,6 +44,14 @@ def test_an_admin_gives_a_role_by_keyboard(open_as: Callable[..., Any]) -> None:
     page.keyboard.type("Runs the wage panel.")
     page.keyboard.press("Enter")
     expect(page.get_by_text("now has the role data owner")).to_be_visible()
+
+
+def test_a_new_account_begins_in_the_zone_of_the_browser(live: Any, new_context: Callable[..., Any]) -> None:
+    """The database's name of the place is chosen, whether or not the browser calls it by an older one."""
+    _, link = beside(services.invite, "noor@weir.example", by=beside(make.admin), roles=[])
+    page = new_context(base_url=live.url, timezone_id="Asia/Calcutta").new_page()
+    page.goto(urlsplit(link).path)
+    expect(page.get_by_label("Time zone")).to_have_value("Asia/Kolkata")
 
 
 @pytest.mark.parametrize(

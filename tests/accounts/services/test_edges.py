@@ -7,7 +7,7 @@ from accounts import rules, services
 from accounts.mail.letters import CONFIRMATION_SALT
 from accounts.models import Notification
 from audit.models import Entry
-from common.errors import Denied
+from common.errors import Denied, Refused
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -55,3 +55,12 @@ def test_only_admins_take_an_invitation_back():
     assert rules.may_revoke_invitation(make.owner(), item) == rules.may_manage_people(make.owner())
     assert rules.may_revoke_invitation(make.owner(), item) is not None
     assert rules.may_revoke_invitation(make.admin(), item) is None
+
+
+@pytest.mark.parametrize("zone", ["Europe/Atlantis", "../etc/passwd", ""])
+def test_an_unknown_time_zone_is_refused(zone: str):
+    person = make.user(time_zone="Europe/Kiev")
+    with pytest.raises(Refused, match="not known"):
+        services.update_profile(person, by=person, name="Another Name", time_zone=zone)
+    person.refresh_from_db()
+    assert (person.time_zone, person.name == "Another Name") == ("Europe/Kiev", False)
