@@ -44,12 +44,17 @@ def first_admin_link() -> str:
 
 @transaction.atomic
 def invite(email: str, *, by: User, roles: Sequence[str]) -> tuple[Invitation, str]:
-    """Invite somebody; return the invitation and its link, which is mailed and shown only this once."""
+    """Invite somebody; return the invitation and its link, which is mailed and shown only this once.
+
+    Earlier invitations of this address are withdrawn, so that their roles do not apply besides.
+    """
     require(rules.may_manage_people, by, None)
     address = addresses.exact(email)
     chosen = _chosen(roles)
     if User.objects.filter(email=address).exists():
         raise Refused(f"{address} already has an account. Change its roles on the person's page.")
+    for earlier in Invitation.objects.open().filter(email=address):
+        revoke_invitation(earlier, by=by)
     until = timezone.now() + timedelta(days=INVITATION_DAYS)
     item, secret = _new_invitation(address, chosen, by=by, until=until)
     log.record("invitation.create", by=by, on=item, roles=chosen, expires_at=item.expires_at)

@@ -128,6 +128,18 @@ def test_a_withdrawn_invitation_makes_nothing() -> None:
         services.revoke_invitation(item, by=admin)
 
 
+def test_a_second_invitation_takes_the_place_of_the_first() -> None:
+    admin = make.admin()
+    first, old_link = services.invite("noor@weir.example", by=admin, roles=["owner"])
+    other, _ = services.invite("zoe@weir.example", by=admin, roles=["owner"])
+    second, _ = services.invite("Noor@weir.example", by=admin, roles=["scientist"])
+    assert set(Invitation.objects.open()) == {other, second}
+    first.refresh_from_db()
+    assert first.state == "withdrawn"
+    with pytest.raises(Conflict, match="no longer valid"):
+        accept(old_link)
+
+
 def test_an_invitation_dies_with_the_admin_who_sent_it() -> None:
     admin, other = make.admin(), make.admin()
     _, link = services.invite("noor@weir.example", by=admin, roles=["scientist"])
