@@ -35,6 +35,8 @@ def address(entry: Entry, reader: User) -> str:
     if kind == "accessrequest":
         # What people write in it is for its author and the owner.
         return "" if reader.oversees else _page("datasets:access", entry.object_id)
+    if kind == "answer" and reader.oversees and not reader.is_auditor:
+        return ""  # figures are not for admins; the budget's own entries lead to its page
     if kind in PAGES:
         return _page(PAGES[kind], entry.object_id)
     if kind in OF_RUN:

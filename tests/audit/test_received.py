@@ -95,6 +95,19 @@ def test_each_way_out_is_listed_with_its_receiver() -> None:
     assert {action for action, _ in received(dataset)} == RECEIVED
 
 
+def test_no_reader_is_led_to_a_page_that_is_not_theirs() -> None:
+    dataset = make.dataset(policy={"held_downloads": True})
+    author, _ = code_leaves(dataset)
+    scientist = an_answer_leaves(dataset)
+    for reader in (make.admin(), make.auditor(), dataset.owner, author, scientist):
+        client = Client()
+        client.force_login(reader)
+        urls = {line.url for line in client.get("/audit/").context["lines"]} - {""}
+        assert urls
+        opened = {url: client.get(url, follow=True).status_code for url in sorted(urls)}
+        assert set(opened.values()) == {200}, (reader, opened)
+
+
 def test_the_export_names_receivers_too() -> None:
     dataset = make.dataset(policy={"held_downloads": True})
     author, _ = code_leaves(dataset)
