@@ -83,11 +83,16 @@ def _parts_of(figure: Mapping[str, Any], factor: float | None) -> dict[str, floa
     together = None if half is None or factor is None or figure["name"] in joint.ALONE else half * factor
     return {
         "value": figure["value"],
-        "half_width_95": half,
-        "half_width_95_joint": together,
+        "half_width_95": _shortened(half),
+        "half_width_95_joint": _shortened(together),
         "low_95": figure.get("low"),
         "high_95": figure.get("high"),
     }
+
+
+def _shortened(half: float | None) -> float | None:
+    """Return half of an interval without the digits that arithmetic leaves (29.999999999947605)."""
+    return None if half is None else float(f"{half:.9g}")
 
 
 def answer_json(answer: Answer) -> str:
