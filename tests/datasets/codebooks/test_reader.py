@@ -1,0 +1,259 @@
+"""Codebooks as people have them: what is read of them, and what is refused with a sentence that helps."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.errors import Refused
+from datasets.codebooks import cells, writer
+from datasets.codebooks.entries import MOST_BYTES, Codebook, ColumnEntry
+from datasets.codebooks.reader import read, text_of
+from datasets.declarations.schema import ColumnSchema, TableSchema
+
+REDCAP = """\
+"Variable / Field Name","Form Name","Field Type","Field Label","Choices, Calculations, OR Slider Labels","Field Note",\
+"Text Validation Type OR Show Slider Number","Text Validation Min","Text Validation Max",Identifier?,\
+"Branching Logic (Show field only if...)","Required Field?"
+born,demo,text,"<p>Date of birth &amp; time</p>",,,date_ymd,1900-01-01,2010-12-31,y,,y
+sex,demo,radio,Sex,"1, Male | 2, Female, or other",,,,,,,
+sign,demo,checkbox,Signs,"1, Fever | 2, Cough",,,,,,[sex] = '1',y
+bmi,demo,calc,BMI,[weight]/[height]^2,,,,,,,
+intro,demo,descriptive,Welcome,,,,,,,,
+"""
+DDI = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<codeBook xmlns="ddi:codebook:2_5"><dataDscr>
+<var name="AGE" measUnit="years"><labl>Age in
+ years</labl><valrng><range min="0" max="98"/></valrng><invalrng><item VALUE="99"/></invalrng>
+<varFormat type="numeric"/><sumStat type="mean">40</sumStat></var>
+<var name="SEX"><qstn><qstnLit>Are you &lt;male&gt;?</qstnLit></qstn>
+<catgry><catValu>1</catValu><labl>Male</labl><catStat type="freq">7</catStat></catgry>
+<catgry missing="Y"><catValu>9</catValu><labl>Refused</labl></catgry></var>
+</dataDscr></codeBook>"""
+SCHEMA = {
+    "fields": [
+        {"name": "age", "type": "integer",
+         "constraints": {"minimum": 0, "maximum": 120, "required": True, "unique": True}},
+        {"name": "sex", "type": "string", "title": "Sex", "constraints": {"enum": ["m", "f"]}, "format": "default"},
+        {"name": "job", "categories": [{"value": 1, "label": "nurse"}], "missingValues": ["-9"]},
+    ]
+}  # fmt: skip
+
+
+def entries(text: str) -> dict[str, ColumnEntry]:
+    return {each.name: each for each in read(text, table="wages").entries}
+
+
+@pytest.mark.parametrize("divider", [",", ";", "\t"])
+def test_a_table_with_any_divider_and_the_usual_words(divider: str):
+    rows = [
+        [
+            "Variable Name",
+            "Label",
+            "Data Type",
+            "Units",
+            "Minimum",
+            "Maximum",
+            "Value labels",
+            "Required",
+            "Remarks",
+        ],
+        ["age", '"Age; at interview, in years"', "int", "years", "18", "99", "", "yes", "asked twice"],
+        ["sex", "Sex", "factor", "", "", "", "1=male|2=female", "no", ""],
+        ["score", "Score", "dbl+lbl", "", "", "", "", "", ""],
+    ]
+    found = read("\ufeff" + "\r\n".join(divider.join(row) for row in rows), table="wages")
+    age, sex, score = found.entries
+    assert age == ColumnEntry(
+        name="age", line=2, type="integer", description="Age; at interview, in years", unit="years", lower="18",
+        upper="99", nullable=False,
+    )  # fmt: skip
+    assert (sex.type, sex.categories, sex.nullable) == ("category", (("1", "male"), ("2", "female")), True)
+    assert (score.type, score.nullable) == ("numeric", None)
+    assert found.notes == ("Not used of this codebook: “Remarks”.",)
+
+
+def test_lines_before_the_table_rows_without_names_and_names_twice():
+    rows = 'age,Age,18-99\n,lost,\nage,Again,\nbmi,"Two\nlines",0 to 1\nx,,many,4\n'
+    text = f"Codebook of 2024\n\nname,description,range\n{rows}"
+    found = read(text, table="wages")
+    assert [(each.name, each.line, each.lower, each.upper) for each in found.entries] == [
+        ("age", 4, "18", "99"),
+        ("bmi", 7, "0", "1"),
+        ("x", 9, "", ""),
+    ]
+    assert found.notes == (
+        "Line 5 has no name of a column and was not taken.",
+        "Line 9 has more cells than the header; the last were not taken.",
+        "Line 6: “age” is named again. Line 4: the first one counts.",
+    )
+    assert found.entries[2].notes == ("“many” is not a range such as 18-99.",)
+
+
+def test_one_row_for_each_value():
+    found = entries("variable,label,value,value label\nsex,Sex,1,male\n,,2,female\nage,Age,,\nage,,,old\n")
+    assert found["sex"].categories == (("1", "male"), ("2", "female"))
+    assert (found["age"].description, found["age"].notes) == (
+        "Age",
+        ("Line 5: “old” has no value beside it.",),
+    )
+
+
+def test_decimal_commas_and_codes_that_mean_missing():
+    found = entries(
+        "name;type;min;max;missing;format\nbmi;numeric;0,5;60,25;-9, -8=refused;F8.2\nage;;;;no;\n"
+    )
+    assert (found["bmi"].lower, found["bmi"].upper, found["bmi"].missing) == ("0.5", "60.25", ("-9", "-8"))
+    assert (found["age"].nullable, found["age"].missing) == (False, ())
+
+
+def test_a_redcap_dictionary():
+    found = read(REDCAP, table="wages")
+    named = {each.name: each for each in found.entries}
+    assert list(named) == ["born", "sex", "sign___1", "sign___2", "bmi"]
+    born = named["born"]
+    assert (born.type, born.description, born.lower, born.nullable) == (
+        "date",
+        "Date of birth & time",
+        "1900-01-01",
+        False,
+    )
+    assert named["sex"].categories == (("1", "Male"), ("2", "Female, or other"))
+    assert (named["sign___2"].description, named["sign___2"].nullable) == ("Signs: Cough", None)
+    assert (named["bmi"].type, named["bmi"].categories) == ("numeric", ())
+    assert found.notes == (
+        "Not used of this codebook: “Form Name”, “Field Note”, “Identifier?”.",
+        "Line 4: “sign”: “required” was not taken, because it depends on other answers.",
+        "Line 5: “bmi”: a calculation, or words beside a slider, were not taken.",
+        "Line 6: “intro” holds no values (descriptive) and was not taken.",
+    )
+
+
+def test_a_table_schema_and_a_package_of_several():
+    found = read(json.dumps(SCHEMA, indent=1), table="wages")
+    age, sex, job = found.entries
+    assert (age.lower, age.upper, age.nullable, age.line) == ("0", "120", False, 4)
+    assert age.notes == ("The portal has no such constraint: “unique”.",)
+    assert (sex.description, sex.categories) == ("Sex", (("m", ""), ("f", "")))
+    assert (job.categories, job.missing) == ((("1", "nurse"),), ("-9",))
+    assert found.notes == ("Not used of this codebook: “format”.",)
+    several = {
+        "resources": [
+            {"name": "people", "schema": {"fields": []}},
+            {"path": "data/wages.csv", "schema": SCHEMA},
+        ]
+    }
+    assert read(json.dumps(several), table="wages").entries[0].name == "age"
+    with pytest.raises(
+        Refused, match=r"several tables \(“people”, “data/wages.csv”\), and none is called “visits”"
+    ):
+        read(json.dumps(several), table="visits")
+
+
+def test_a_ddi_codebook():
+    found = read(DDI, table="wages")
+    age, sex = found.entries
+    assert age == ColumnEntry(
+        name="AGE",
+        line=3,
+        type="numeric",
+        description="Age in years",
+        unit="years",
+        lower="0",
+        upper="98",
+        missing=("99",),
+    )
+    assert (sex.description, sex.categories, sex.missing) == ("Are you <male>?", (("1", "Male"),), ("9",))
+    assert found.notes == ("Statistics (sumStat, catStat) were not taken: they were computed from the data.",)
+
+
+LAUGHS = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><codeBook>&b;</codeBook>'
+REFUSED = {
+    "nothing": (" \n", "Paste a codebook"),
+    "no header": ("1,2\n3,4\n", "No line of this text names"),
+    "names alone": ("name\nage\n", "No line of this text names"),
+    "no rows": ("name,label\n", "it names no column"),
+    "open quote": ('name,label\nage,"Age\n', "Line 2: this row cannot be divided"),
+    "no JSON": ('{"fields": [\n}', "Line 2, column 1: this is not JSON"),
+    "deep JSON": ("[" * 100_000, "too many levels"),
+    "NaN": ('{"fields": [NaN]}', "NaN is no number"),
+    "long number": ('{"fields": [%s]}' % ("9" * 5_000), "not JSON that the portal reads"),
+    "other JSON": ('{"a": 1}', "it has no list “fields”"),
+    "schema elsewhere": ('{"schema": "a.json"}', "in another file: upload a.json"),
+    "laughs": (LAUGHS, "has a document type"),
+    "outside": ('<!DOCTYPE codeBook SYSTEM "file:///etc/passwd"><codeBook/>', "has a document type"),
+    "other XML": ("<html/>", "begins with <html>"),
+    "broken XML": ("<codeBook>\n<var>", "Line 2: this is not XML"),
+    "unknown entity": ("<codeBook>&nbsp;</codeBook>", "Line 1: this is not XML"),
+    "deep XML": ("<codeBook>" * 200, "too many levels"),
+    "no variable": ("<codeBook/>", "it names no column"),
+    "too many": (
+        "name,label\n" + "".join(f"c{each},x\n" for each in range(2_001)),
+        "more than 2,000 columns",
+    ),
+    "too long": ("name,label\n" + "a,b\n" * 300_000, "at most 1 MB"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_no_codebook_is_refused_in_words(case: str):
+    text, words = REFUSED[case]
+    with pytest.raises(Refused) as refused:
+        read(text, table="wages")
+    assert words in str(refused.value)
+
+
+def test_files_in_any_usual_encoding():
+    assert text_of("name;label\nage;Größe\n".encode("cp1252")).endswith("Größe\n")
+    assert text_of("name\tlabel\nage\tGröße\n".encode("utf-16")).endswith("Größe\n")
+    assert "Größe" in text_of('<?xml version="1.0" encoding="ISO-8859-1"?><a>Größe</a>'.encode("latin-1"))
+    for content, words in {
+        b"PK\x03\x04...": "workbook",
+        b"a\0b": "not a text",
+        b"x" * (MOST_BYTES + 1): "1 MB",
+    }.items():
+        with pytest.raises(Refused, match=words):
+            text_of(content)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a|b|c", [("a", ""), ("b", ""), ("c", "")]),
+        ("1=male; 2=female", [("1", "male"), ("2", "female")]),
+        ("1=yes, 2=no", [("1", "yes"), ("2", "no")]),
+        ("low, middle, high", [("low", ""), ("middle", ""), ("high", "")]),
+        ("1: yes\n2: no", [("1", "yes"), ("2", "no")]),
+        ("1 - yes|2 - no", [("1", "yes"), ("2", "no")]),
+        ("1, Male", [("1", "Male")]),
+        ("{1.00, Male}...", [("1.00", "Male")]),
+        (r"a\|b|c\=d|\1: e", [("a|b", ""), ("c=d", ""), ("1: e", "")]),
+        ("'m'='male'|'f'='female'", [("m", "male"), ("f", "female")]),
+        ("2020-01-01|x", [("2020-01-01", ""), ("x", "")]),
+    ],
+)
+def test_notations_of_categories(text: str, found: list[tuple[str, str]]):
+    assert list(cells.categories(text)) == found
+
+
+TEXTS = st.text(
+    st.characters(exclude_categories=["C", "Z"]) | st.sampled_from(" |\\=,;:-1'\"{}."), min_size=1
+)
+VALUES = TEXTS.map(str.strip).filter(bool)
+
+
+@given(st.lists(VALUES, min_size=1, max_size=4, unique=True))
+def test_categories_are_read_as_they_are_written(values: list[str]):
+    column = ColumnSchema(name="region", type="category", stored="string", categories=tuple(values))
+    written = writer.as_csv(TableSchema(name="wages", columns=(column,)))
+    assert entries(written)["region"].categories == tuple((value, "") for value in values)
+
+
+@given(st.text(max_size=300) | st.text("<>&\"'{}[]:,;=|\n\tname,label var codeBook", max_size=300))
+def test_whatever_comes_is_read_or_refused(text: str):
+    try:
+        assert isinstance(read(text, table="wages"), Codebook)
+    except Refused as why:
+        assert str(why)  # noqa: PT017 -- either is right
