@@ -18,7 +18,7 @@ _TYPES = {
 _KNOWN = {word: type_ for type_, words in _TYPES.items() for word in words.split("|")}
 _SPSS = {
     r"f\d+(\.\d+)?|comma\d+(\.\d+)?|dot\d+(\.\d+)?": NUMERIC,
-    r"a\d+": "text",
+    r"(a|str)\d+": "text",
     r"[aejs]?date\d+": "date",
     r"datetime\d+(\.\d+)?": "datetime",
 }
@@ -31,8 +31,10 @@ _RANGE = re.compile(
     rf"[\[(]?\s*({_DAY}|{_NUMBER})\s*(?:-|–|—|\.\.\.?|to|thru|:|,)\s*({_DAY}|{_NUMBER})\s*[\])]?",
     re.IGNORECASE,
 )
-_CODED = re.compile(r"([-+]?\d+(?:\.\d+)?)\s*(?:[:,)]|\s[-–]\s|\.\s)\s*(.+)", re.DOTALL)
-"""A numeric code and its label: `1, Male`, `1: Male`, `1 - Male`, `1) Male`, `1. Male`."""
+_CODED = re.compile(
+    r"[\[(]?([-+]?\d+(?:\.\d+)?)(?:\s*[\])]\s*|\s*[:,](?:\s+|(?!\d))|\s+[-–]\s+|\.\s+)(.+)", re.DOTALL
+)
+"""A numeric code and its label: `1, Male`, `1: Male`, `1 - Male`, `1) Male`, `[1] Male`, `1. Male`."""
 _SPSS_LABELS = re.compile(r"\{\s*([^,{}]{1,200}?)\s*,\s*([^{}]{0,500}?)\s*\}")
 _HIDING = 0xF0000
 """Escaped characters are moved to a private plane of Unicode while a text is divided."""
@@ -63,9 +65,14 @@ def span(text: str) -> tuple[str, str] | None:
     return (found[1], found[2]) if found else None
 
 
+def is_nothing(text: str) -> bool:
+    """Whether a cell says in words, or by a dash, that there is nothing."""
+    return plain(text) in _NOTHING and not any(sign in text for sign in "|=;")
+
+
 def missing(text: str) -> tuple[str, ...]:
     """Return the codes that a text lists as missing, such as `-9, -8` or `-9=refused`."""
-    if plain(text) in _NOTHING and not re.search(r"\d", text):
+    if is_nothing(text):
         return ()
     parts = (part.partition("=")[0].strip() for part in re.split(r"[,;|\n]", text))
     return tuple(part for part in parts if part)

@@ -2,6 +2,7 @@
 
 import csv
 import html
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,7 +10,14 @@ from dataclasses import dataclass, replace
 from common.errors import Refused
 from datasets.codebooks import cells
 from datasets.codebooks.cells import plain, span, type_of, yes
-from datasets.codebooks.entries import MOST_CATEGORIES, Codebook, ColumnEntry, at, codebook, listed
+from datasets.codebooks.entries import (
+    MOST_CATEGORIES,
+    Codebook,
+    ColumnEntry,
+    at,
+    codebook,
+    listed,
+)
 from runner.plain_text import was_formula
 
 FORMAT = "a table"
@@ -30,7 +38,7 @@ _HEADERS = {
     "range": "range|valid range|allowed range|value range|permitted range",
     "categories": "categories|values|value labels|levels|codes|coding|choices|options|allowed values|valid values"
     "|permissible values|permitted values|enum|factor levels|response options|code list|codelist"
-    "|choices calculations or slider labels|choices or calculations",
+    "|choices calculations or slider labels|select choices or calculations",
     "value": "value|code|value code|category code",
     "value_label": "value label|code label|category label|value description|category",
     "nullable": "may be empty|nullable|empty|optional|allow missing|missing allowed|can be missing|may be missing",
@@ -66,7 +74,8 @@ class _Head:
 
     @property
     def is_redcap(self) -> bool:
-        return {"variable field name", "field type"} <= set(map(plain, self.names))
+        words = set(map(plain, self.names))
+        return "field type" in words and ("variable field name" in words or "validation" in self.roles)
 
     @property
     def is_long(self) -> bool:
@@ -86,7 +95,7 @@ def read(text: str) -> Codebook:
     notes: list[str] = []
     if unused := [name for name, role in zip(head.names, head.roles, strict=True) if not role and name]:
         notes.append(f"Not used of this codebook: {listed(unused)}.")
-    rows = _rows(lines, head, notes)
+    rows = _without_counts(list(_rows(lines, head, notes)), notes)
     entries = (
         _long(rows, head, notes)
         if head.is_long
@@ -165,6 +174,16 @@ def _rows(lines: list[str], head: _Head, notes: list[str]) -> Iterator[_Row]:
             notes.append(f"Line {line} has no name of a column and was not taken.")
 
 
+def _without_counts(rows: list[_Row], notes: list[str]) -> list[_Row]:
+    """Leave out a column “missing” that counts the missing cells of the data: it has a number for every column."""
+    if len(rows) < 2 or not all(row.cells.get("missing", "").isdecimal() for row in rows):
+        return rows
+    notes.append("Numbers of missing cells were not taken: they were counted in the data.")
+    return [
+        _Row(row.line, {role: text for role, text in row.cells.items() if role != "missing"}) for row in rows
+    ]
+
+
 def _joined(before: str, text: str) -> str:
     return f"{before}: {text}" if before and text not in before else before or text
 
@@ -232,6 +251,11 @@ def _entry(row: _Row, head: _Head) -> ColumnEntry:
         lower, upper = ends
     if said.get("range") and not span(said["range"]):
         notes.append(f"“{said['range'][:60]}” is not a range such as 18-99.")
+    if values.endswith(("...", "…")):
+        notes.append("Its categories were not taken: the codebook shows only the first of them.")
+        values = ""
+    elif cells.is_nothing(values):
+        values = ""
     nullable, missing = _empty(said, notes)
     point = head.divider != ","
     return ColumnEntry(
@@ -271,22 +295,27 @@ def _empty(said: dict[str, str], notes: list[str]) -> tuple[bool | None, tuple[s
     return found, cells.missing(text) if answer is None else ()
 
 
-def _long(rows: Iterator[_Row], head: _Head, notes: list[str]) -> Iterator[ColumnEntry]:
+def _long(rows: list[_Row], head: _Head, notes: list[str]) -> Iterator[ColumnEntry]:
     """Yield one entry for the rows of each column: they follow each other, and name it once or on each row."""
-    now: ColumnEntry | None = None
+    for name, group in itertools.groupby(_named(rows, notes), key=lambda row: row.cells["name"]):
+        of_column = list(group)
+        entry = _entry(_Row(of_column[0].line, {**of_column[0].cells, "name": name}), head)
+        said = [(row.line, row.cells.get("value", ""), row.cells.get("value_label", "")) for row in of_column]
+        without = [
+            f"{at(line)}“{label[:60]}” has no value beside it."
+            for line, code, label in said
+            if label and not code
+        ]
+        values = [(code, label) for _, code, label in said if code][: MOST_CATEGORIES + 1]
+        yield replace(entry, categories=(*entry.categories, *values), notes=(*entry.notes, *without))
+
+
+def _named(rows: list[_Row], notes: list[str]) -> Iterator[_Row]:
+    """Yield the rows with the name of their column: a row without one continues the row above."""
+    name = ""
     for row in rows:
-        code, label = row.cells.get("value", ""), row.cells.get("value_label", "")
-        name = row.cells.get("name", now.name if now else "")
-        if not name:
+        name = row.cells.get("name", name)
+        if name:
+            yield _Row(row.line, {**row.cells, "name": name})
+        else:
             notes.append(f"Line {row.line} has no name of a column and was not taken.")
-            continue
-        if now is None or now.name != name:
-            if now is not None:
-                yield now
-            now = _entry(_Row(row.line, {**row.cells, "name": name}), head)
-        if code and len(now.categories) <= MOST_CATEGORIES:
-            now = replace(now, categories=(*now.categories, (code, label)))
-        elif label:
-            now = replace(now, notes=(*now.notes, f"{at(row.line)}“{label[:60]}” has no value beside it."))
-    if now is not None:
-        yield now

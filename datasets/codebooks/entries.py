@@ -1,13 +1,16 @@
 """What a codebook says about columns, whichever format it is written in."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from common.errors import Refused
 
 MOST_BYTES = 1024 * 1024
 MOST_ENTRIES = 2_000
 MOST_CATEGORIES = 500
+MOST_NOTES = 200
+"""Remarks on a codebook as a whole that are shown; of further ones, how many there are."""
+MOST_NOTES_OF_COLUMN = 20
 NUMERIC = "numeric"
 """A type that does not say whether the numbers are whole."""
 
@@ -50,7 +53,8 @@ def codebook(form: str, entries: Iterable[ColumnEntry], notes: Iterable[str]) ->
     """Return the codebook, with the first entry of each name. Raises Refused if it is empty or too long."""
     kept: dict[str, ColumnEntry] = {}
     said = list(notes)
-    for entry in entries:
+    for found in entries:
+        entry = replace(found, notes=capped(found.notes, MOST_NOTES_OF_COLUMN))
         if first := kept.get(entry.name):
             said.append(
                 f"{at(entry.line)}“{entry.name[:128]}” is named again. {at(first.line)}the first one counts."
@@ -61,7 +65,13 @@ def codebook(form: str, entries: Iterable[ColumnEntry], notes: Iterable[str]) ->
             raise Refused(f"This codebook names more than {MOST_ENTRIES:,} columns. Take it in parts.")
     if not kept:
         raise Refused(f"This was read as {form}, but it names no column.")
-    return Codebook(format=form, entries=tuple(kept.values()), notes=tuple(said))
+    return Codebook(format=form, entries=tuple(kept.values()), notes=capped(said, MOST_NOTES))
+
+
+def capped(notes: Sequence[str], most: int) -> tuple[str, ...]:
+    """Return at most so many remarks, and how many more there are."""
+    more = len(notes) - most
+    return (*notes[:most], f"And {more:,} more of such remarks.") if more > 0 else tuple(notes)
 
 
 def at(line: int) -> str:

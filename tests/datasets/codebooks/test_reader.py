@@ -92,6 +92,16 @@ def test_lines_before_the_table_rows_without_names_and_names_twice():
     assert found.entries[2].notes == ("“many” is not a range such as 18-99.",)
 
 
+def test_remarks_are_limited_and_their_number_is_said():
+    found = read(
+        "name,value,value label\na,,\n" + "".join(f"a,,x{each}\n" for each in range(30)), table="wages"
+    )
+    assert found.entries[0].notes[-1] == "And 10 more of such remarks."
+    assert read("name,label\na,x\n" + ",x\n" * 300, table="wages").notes[200:] == (
+        "And 100 more of such remarks.",
+    )
+
+
 def test_one_row_for_each_value():
     found = entries("variable,label,value,value label\nsex,Sex,1,male\n,,2,female\nage,Age,,\nage,,,old\n")
     assert found["sex"].categories == (("1", "male"), ("2", "female"))
@@ -107,6 +117,21 @@ def test_decimal_commas_and_codes_that_mean_missing():
     )
     assert (found["bmi"].lower, found["bmi"].upper, found["bmi"].missing) == ("0.5", "60.25", ("-9", "-8"))
     assert (found["age"].nullable, found["age"].missing) == (False, ())
+
+
+def test_a_dictionary_of_spss_and_counts_of_r():
+    spss = "Name,Type,Width,Decimals,Label,Values,Missing,Columns,Align,Measure,Role\n"
+    found = entries(
+        f'{spss}sex,Numeric,8,2,Sex,"{{1.00, Male}}...",None,8,Right,Nominal,Input\nage,F8.2,8,2,Age,None,99.00,,,,\n'
+    )
+    assert found["sex"].notes == (
+        "Its categories were not taken: the codebook shows only the first of them.",
+    )
+    assert (found["sex"].missing, found["age"].missing, found["age"].decimals) == ((), ("99.00",), "")
+    assert (found["sex"].type, found["age"].type, found["age"].categories) == ("numeric", "numeric", ())
+    counted = read("pos,variable,label,col_type,missing\n1,age,Age,dbl,0\n2,job,Job,chr,12\n", table="wages")
+    assert [each.missing for each in counted.entries] == [(), ()]
+    assert counted.notes[1] == "Numbers of missing cells were not taken: they were counted in the data."
 
 
 def test_a_redcap_dictionary():
@@ -228,7 +253,9 @@ def test_files_in_any_usual_encoding():
         ("1: yes\n2: no", [("1", "yes"), ("2", "no")]),
         ("1 - yes|2 - no", [("1", "yes"), ("2", "no")]),
         ("1, Male", [("1", "Male")]),
-        ("{1.00, Male}...", [("1.00", "Male")]),
+        ("{1.00, Male}, {2.00, Female}", [("1.00", "Male"), ("2.00", "Female")]),
+        ("[1] male; [2] female", [("1", "male"), ("2", "female")]),
+        ("1, 2nd grade|12:30", [("1", "2nd grade"), ("12:30", "")]),
         (r"a\|b|c\=d|\1: e", [("a|b", ""), ("c=d", ""), ("1: e", "")]),
         ("'m'='male'|'f'='female'", [("m", "male"), ("f", "female")]),
         ("2020-01-01|x", [("2020-01-01", ""), ("x", "")]),
