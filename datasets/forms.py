@@ -270,13 +270,13 @@ class ColumnForm(forms.Form):
     description = forms.CharField(required=False, max_length=500)
     unit = forms.CharField(required=False, max_length=40)
     nullable = forms.BooleanField(label="May be empty", required=False)
-    lower = forms.CharField(label="Lowest possible value", required=False, max_length=40)
-    upper = forms.CharField(label="Highest possible value", required=False, max_length=40)
+    lower = forms.CharField(label="Lowest possible", required=False, max_length=40)
+    upper = forms.CharField(label="Highest possible", required=False, max_length=40)
     categories = forms.CharField(
         label="Categories, one per line",
         required=False,
         max_length=50_000,
-        widget=forms.Textarea(attrs={"rows": 4}),
+        widget=forms.Textarea(attrs={"rows": 1}),
     )
     rows_per_value = forms.IntegerField(
         label="Rows of a person with the same value, at most",
@@ -295,8 +295,9 @@ class ColumnForm(forms.Form):
         "then exact to the cent, if the bounds are close enough. Values with more decimals are rounded.",
     )
     confirmed = forms.BooleanField(
-        label="This may be public: I know it from another source, or accept that it reveals something of the data.",
+        label="May be public",
         required=False,
+        widget=forms.CheckboxInput(attrs={"aria-describedby": "public-means"}),
     )
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, column: Column) -> None:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from datasets.views import catalogue, ownership, people, readings, revisions, uploads
+from datasets.views import catalogue, codebooks, ownership, people, readings, revisions, uploads
 
 app_name = "datasets"
 urlpatterns = [
@@ -11,6 +11,7 @@ urlpatterns = [
     path("<uuid:pk>/", catalogue.detail, name="detail"),
     path("<uuid:pk>/preview/", catalogue.preview, name="preview"),
     path("<uuid:pk>/mock/<slug:table>/<slug:form>/", catalogue.download_mock, name="mock"),
+    path("<uuid:pk>/codebook/<slug:table>/", codebooks.published, name="published_codebook"),
     path("<uuid:pk>/describe/", ownership.describe, name="describe"),
     path("<uuid:pk>/policy/", ownership.policy, name="policy"),
     path("<uuid:pk>/activity/", ownership.activity, name="activity"),
@@ -23,6 +24,8 @@ urlpatterns = [
     path("revisions/<uuid:pk>/discard/", revisions.discard, name="discard"),
     path("revisions/<uuid:pk>/retire/", revisions.retire_revision, name="retire_revision"),
     path("tables/<uuid:pk>/", revisions.declare, name="declare"),
+    path("tables/<uuid:pk>/codebook/", codebooks.codebook, name="codebook"),
+    path("tables/<uuid:pk>/codebook.csv", codebooks.download, name="codebook_csv"),
     path("tables/<uuid:pk>/rows/", revisions.rows, name="rows"),
     path("tables/<uuid:pk>/keep/", revisions.keep_table, name="keep_table"),
     path("tables/<uuid:pk>/remove/", revisions.remove_table, name="remove_table"),

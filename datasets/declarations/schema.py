@@ -211,8 +211,11 @@ def _column_gaps(column: ColumnSchema, confirmed: set[str]) -> list[str]:
         return ["choose a type that fits the stored values."]
     if column.is_subject and column.stored not in SUBJECT_KINDS:
         return ["only whole numbers or text can identify a person. Choose another column."]
-    if column.needs_bounds and (column.lower is None or column.upper is None):
-        return ["give a lower and an upper bound."]
+    lacking = [
+        name for name, bound in (("a lower", column.lower), ("an upper", column.upper)) if bound is None
+    ]
+    if column.needs_bounds and lacking:
+        return [f"give {' and '.join(lacking)} bound."]
     if column.needs_bounds and (why := misplaced_bounds(column)):
         return why
     if column.needs_categories and not column.categories:

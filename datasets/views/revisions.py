@@ -20,9 +20,12 @@ from datasets.forms import NOBODY, ColumnForm, PlainUploadForm, ReasonForm, Revi
 from datasets.ingest import guesses
 from datasets.models import Column, Dataset, Revision, Table, Upload
 from datasets.services import inspection, uploads
-from datasets.views.shared import owned, redirect_with_message, show_dataset
+from datasets.views import places
+from datasets.views.places import COLUMNS
+from datasets.views.shared import owned, owned_table, redirect_with_message, show_dataset
 
-COLUMNS = 40
+GAPS = 12
+"""The gaps that are listed, of all that there may be."""
 FINAL = (
     "A published revision can no longer be changed. "
     "Scientists who can see the dataset can read its schema and its mock data."
@@ -42,15 +45,18 @@ def _content(request: UserRequest, dataset: Dataset) -> dict[str, object]:
     tables = list(draft.tables.prefetch_related("columns")) if draft else []
     for table in tables:
         table.stored_upload = uploads.stored_of(table)
+    gaps = rules.gaps(dataset) if draft else []
     last = dataset.last_published if draft else None
     return {
         "draft": draft,
-        "draft_tables": tables,
+        "draft_tables": [(table, places.misfits(table)) for table in tables],
         "last": last,
         "to_keep": list(last.tables.exclude(name__in=[table.name for table in tables])) if last else [],
         "uploads": list(_open_uploads(request, draft)) if draft else [],
         "revisions": dataset.revisions.exclude(state=Revision.State.DRAFT).prefetch_related("tables"),
-        "gaps": rules.gaps(dataset) if draft else [],
+        "gaps": gaps,
+        "shown_gaps": [places.of_gap(gap, tables) for gap in gaps[:GAPS]],
+        "more_gaps": max(len(gaps) - GAPS, 0),
         "refusal": (refusal := rules.may_publish(request.user, dataset)),
         **_before_publishing(request, draft if refusal is None else None),
         "begin_refusal": rules.may_begin_revision(request.user, dataset),
@@ -112,14 +118,9 @@ def retire_revision(request: UserRequest, pk: UUID) -> HttpResponse:
     return redirect_with_message(request, "Revision retired.", "datasets:content", revision.dataset_id)
 
 
-def _table(request: UserRequest, pk: UUID) -> Table:
-    tables = Table.objects.visible_to(request.user).select_related("revision__dataset__owner")
-    return found(tables, pk=pk)
-
-
 @require_POST
 def remove_table(request: UserRequest, pk: UUID) -> HttpResponse:
-    table = _table(request, pk)
+    table = owned_table(request, pk)
     dataset_pk = table.revision.dataset_id
     uploads.remove_table(table, by=request.user)
     return redirect_with_message(request, "Table removed.", "datasets:content", dataset_pk)
@@ -127,7 +128,7 @@ def remove_table(request: UserRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def keep_table(request: UserRequest, pk: UUID) -> HttpResponse:
-    kept = uploads.keep_table(_table(request, pk), by=request.user)
+    kept = uploads.keep_table(owned_table(request, pk), by=request.user)
     dataset_pk = kept.revision.dataset_id
     return redirect_with_message(
         request, f"Table {kept.name} kept unchanged.", "datasets:content", dataset_pk, "files"
@@ -138,7 +139,7 @@ def keep_table(request: UserRequest, pk: UUID) -> HttpResponse:
 @computing
 def rows(request: UserRequest, pk: UUID) -> HttpResponse:
     """Show private rows to the owner alone; each look is recorded in the audit log."""
-    table = _table(request, pk)
+    table = owned_table(request, pk)
     first = request.GET.get("first", "0")
     if not first.isdecimal() or len(first) > 9:
         raise Refused("The address does not contain a valid row number. Go back to the table.")
@@ -151,7 +152,7 @@ def rows(request: UserRequest, pk: UUID) -> HttpResponse:
 @computing
 def declare(request: UserRequest, pk: UUID) -> HttpResponse:
     """Declare what is public about a table and its columns."""
-    table = _table(request, pk)
+    table = owned_table(request, pk)
     if table.revision.state != Revision.State.DRAFT:
         return redirect("datasets:content", table.revision.dataset_id)
     columns = list(table.columns.all())
@@ -160,7 +161,7 @@ def declare(request: UserRequest, pk: UUID) -> HttpResponse:
     table.stored_upload = uploads.stored_of(table)
     page = paginated(request, columns, COLUMNS)
     posted = request.POST if request.method == "POST" else None
-    table_form = TableForm(posted, instance=_table(request, pk), columns=columns)
+    table_form = TableForm(posted, instance=owned_table(request, pk), columns=columns)
     column_forms = [ColumnForm(posted, column=column) for column in page]
     if posted is not None and _save(request, table, columns, table_form, column_forms):
         return _after(request, table, page.number)
@@ -171,6 +172,7 @@ def declare(request: UserRequest, pk: UUID) -> HttpResponse:
         "column_forms": column_forms,
         "page": page,
         "wrong": wrong,
+        "problems": places.problems(table_form, column_forms),
         "suggested": [column.name for column in columns if guesses.may_be_subject(column.name)],
     }
     return show_dataset(

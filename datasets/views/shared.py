@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from common.http import UserRequest, found
-from datasets.models import Dataset
+from datasets.models import Dataset, Table
 from datasets.queries import waiting_access
 from datasets.rules import is_dataset_owner
 
@@ -21,6 +21,11 @@ def visible(request: UserRequest, pk: UUID) -> Dataset:
 def owned(request: UserRequest, pk: UUID, *beside: str) -> Dataset:
     """Return a dataset of this person's own, read with its relations `beside`, or raise Http404."""
     return found(Dataset.objects.owned_by(request.user).select_related("owner", *beside), pk=pk)
+
+
+def owned_table(request: UserRequest, pk: UUID) -> Table:
+    """Return a table of this person's own datasets, or raise Http404."""
+    return found(Table.objects.visible_to(request.user).select_related("revision__dataset__owner"), pk=pk)
 
 
 def show_dataset(

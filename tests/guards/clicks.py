@@ -277,6 +277,9 @@ DATASETS: Clicks = {
     "datasets:publish": lambda c: Click(c.person, _without_uploads(c), {"agreed": "1"}),
     "datasets:discard": lambda c: Click(c.person, make.draft(c.draft).pk),
     "datasets:retire_revision": lambda c: Click(c.person, make.current(c.own).pk, REASON),
+    "datasets:codebook": lambda c: Click(
+        c.person, _table(c).pk, {"text": "name,label\nwage,Wage per month\n", "then": "take"}
+    ),
     "datasets:declare": lambda c: Click(c.person, _table(c).pk, _declared(c)),
     "datasets:keep_table": lambda c: Click(c.person, _with_new_draft(c).pk),
     "datasets:remove_table": lambda c: Click(c.person, _table(c).pk),

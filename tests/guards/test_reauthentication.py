@@ -105,6 +105,7 @@ ORDINARY = {
     "datasets:begin_upload": DRAFT,
     "datasets:cancel_upload": DRAFT,
     "datasets:create": DRAFT,
+    "datasets:codebook": DRAFT,
     "datasets:declare": DRAFT,
     "datasets:describe": "words about a dataset, for those who may know of it",
     "datasets:discard": DRAFT,

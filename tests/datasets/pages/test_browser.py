@@ -70,7 +70,7 @@ def add_a_file(page, screenshot) -> None:
     expect(page.get_by_role("button", name="Publish this revision")).to_be_disabled()
     screenshot(page, "dataset-content-empty")
     choose(page, "wages 1990.csv", wage_csv())
-    expect(page.get_by_role("link", name="wages_1990")).to_be_visible()
+    expect(page.get_by_role("link", name="wages_1990", exact=True)).to_be_visible()
     missing = "wages_1990: choose the column that identifies the person a row is about."
     expect(page.get_by_text(missing, exact=True)).to_be_visible()
     screenshot(page, "dataset-content")
@@ -83,9 +83,20 @@ def declare(page, screenshot) -> None:
     page.get_by_label("Which column identifies the person a row is about?").select_option(label="person_id")
     fill(page, {"c1-lower": "1990", "c1-upper": "not a year"})
     page.get_by_role("button", name="Save and check").click()
-    expect(page.get_by_text("Enter a whole number.")).to_be_visible()
+    page.get_by_role("link", name="year, highest possible: Enter a whole number.").click()
+    expect(page.locator("[name=c1-upper]")).to_be_focused()
     expect(page.locator("[name=c1-upper]")).to_have_value("not a year")
-    fill(page, {"c1-upper": "1999", "c2-categories": "north\neast", "c3-lower": "0", "c3-upper": "100000"})
+    fill(page, {"c1-upper": "1999"})
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("link", name="Take a codebook").click()
+    page.get_by_label("Paste it here").fill(
+        "name\tmin\tmax\tcategories\nwage\t0\t100000\nregion\t\t\tnorth|east"
+    )
+    page.get_by_role("button", name="Show what it would change").click()
+    expect(page.get_by_text("2 of 2 named columns would change")).to_be_visible()
+    assert serious(page) == []
+    screenshot(page, "dataset-codebook")
+    page.get_by_role("button", name="Fill in these declarations").click()
     for place in (1, 2, 3):
         page.locator(f"[name=c{place}-confirmed]").check()
     page.locator("[name=plain]").check()

@@ -1,6 +1,10 @@
 """What is done on the pages of datasets: each post does one thing, keeps what was typed on error, and tells why not."""
 
+import html
+import re
+
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from datasets.models import AccessRequest, Dataset, Grant, Revision
@@ -231,3 +235,67 @@ def test_publishing_by_page(client):
         "datasets:detail", args=[dataset.pk]
     )
     assert make.current(dataset).number == 1
+
+
+def test_a_codebook_is_shown_before_it_is_taken(client):
+    dataset = make.dataset(published=False)
+    table = make.draft(dataset).tables.get()
+    file = SimpleUploadedFile("book.csv", "name;label;max\nwage;Größe;20000\n".encode("cp1252"))
+    page = post(client, dataset.owner, "codebook", table.pk, file=file, then="look").content.decode()
+    assert "<del>50000</del> → <ins>20000</ins>" in page
+    assert table.columns.get(name="wage").upper == 50_000
+    [text] = re.findall(r"<textarea[^>]*>\n(.*?)</textarea>", page, re.DOTALL)
+    answer = post(client, dataset.owner, "codebook", table.pk, text=html.unescape(text), then="take")
+    assert answer["Location"] == reverse("datasets:declare", args=[table.pk])
+    wage = table.columns.get(name="wage")
+    assert (wage.upper, wage.description, wage.confirmed) == (20_000, "Größe", False)
+    content = client.get(reverse("datasets:content", args=[dataset.pk])).content.decode()
+    place = f"{reverse('datasets:declare', args=[table.pk])}?page=1#column-{wage.pk.hex}"
+    assert content.count(f'<a href="{place}">wage</a>: 1 of 120 rows outside') == 1
+    assert f'<a href="{place}">wages.wage</a>: confirm that its bounds' in content
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({}, "Paste a codebook, or choose its file."),
+        ({"text": "hello"}, "No line of this text names the columns"),
+        ({"text": "name,label\n", "file": SimpleUploadedFile("a.csv", b"x")}, "not both"),
+        ({"file": SimpleUploadedFile("a.xlsx", b"PK\x03\x04")}, "This is a workbook."),
+        ({"text": "x" * 1_100_000}, "has 1100000"),
+    ],
+    ids=range(5),
+)
+def test_what_was_pasted_stays_if_it_is_no_codebook(client, data, words):
+    dataset = make.dataset(published=False)
+    answer = post(client, dataset.owner, "codebook", make.draft(dataset).tables.get().pk, then="look", **data)
+    assert answer.status_code == 400
+    assert words in answer.content.decode()
+    assert data.get("text", "") in answer.content.decode()
+
+
+def test_who_downloads_a_codebook(client):
+    dataset = make.dataset()
+    table = make.current(dataset).tables.get()
+    client.force_login(make.scientist())
+    public = client.get(reverse("datasets:published_codebook", args=[dataset.pk, "wages"]))
+    assert public["Content-Disposition"] == f'attachment; filename="{dataset.name}-wages-codebook.csv"'
+    assert client.get(reverse("datasets:published_codebook", args=[dataset.pk, "other"])).status_code == 404
+    assert client.get(reverse("datasets:codebook_csv", args=[table.pk])).status_code == 404
+    assert client.get(reverse("datasets:codebook", args=[table.pk])).status_code == 404
+    client.force_login(dataset.owner)
+    assert client.get(reverse("datasets:codebook_csv", args=[table.pk])).content == public.content
+    answer = client.get(reverse("datasets:codebook", args=[table.pk]))
+    assert answer["Location"] == reverse("datasets:content", args=[dataset.pk])
+
+
+def test_errors_of_declarations_name_the_column(client):
+    dataset = make.dataset(published=False)
+    table = make.draft(dataset).tables.get()
+    data = {f"c{column.position}-type": column.type for column in table.columns.all()}
+    sent = {**data, "name": "wages", "c1-lower": "soon", "c3-decimals": "-1", "mock_rows": "400"}
+    answer = post(client, dataset.owner, "declare", table.pk, **sent)
+    page = " ".join(answer.content.decode().split())
+    assert '<a href="#id_c1-lower">year, lowest possible: Enter a whole number.</a>' in page
+    assert '<a href="#id_rows_per_subject">Rows per person, at most: This field is required.</a>' in page
+    assert page.count('<details class="declared-wide" open>') == 1

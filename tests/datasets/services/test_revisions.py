@@ -50,7 +50,7 @@ def test_mock_and_private_tables_have_the_same_columns_and_kinds():
     ("column", "change", "told"),
     [
         ("person", {"is_subject": False}, "wages: choose the column that identifies the person a row is about."),
-        ("wage", {"lower": None}, "wages.wage: give a lower and an upper bound."),
+        ("wage", {"lower": None}, "wages.wage: give a lower bound."),
         ("region", {"categories": []}, "wages.region: list the categories."),
         ("wage", {"confirmed": False}, "wages.wage: confirm that its bounds or categories may be public."),
         ("region", {"confirmed": False}, "wages.region: confirm that its bounds or categories may be public."),
