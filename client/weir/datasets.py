@@ -131,6 +131,10 @@ class Dataset(OwnerVerbs, BudgetVerbs):
             return Online(self._transport, self.details, quiet=self._quiet).mock_table(table)
         return self._transport.download(f"datasets/{self.id}/mock/{table}.parquet", Path(to))
 
+    def codebook(self, table: str, to: Path | str) -> Path:
+        """Download what is public about a table's columns, as CSV."""
+        return self._transport.download(f"datasets/{self.id}/codebook/{table}.csv", Path(to))
+
     def ask_access(
         self, purpose: str, outputs: str, terms: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from weir import cards
 from weir.access import AccessRequest, Grant
+from weir.codebooks import CodebookDraft, text_of
 from weir.declarations import listed, nearest
 from weir.errors import NotFound, NotOffered
 from weir.frames import write_parquet
@@ -62,6 +63,24 @@ class PrivateTable(Thing):
         for name in names:
             self._check(name, {})
         return self._changed({"columns": {name: {"confirmed": True} for name in names}})
+
+    def codebook(self, source: Path | str) -> CodebookDraft:
+        """Return what a codebook (CSV, REDCap, Table Schema, DDI) would change; then `take()` it.
+
+        `source`: its file, or its text.
+        """
+        text = text_of(source)
+        found = self._transport.post(f"{self._address}codebook/", {"text": text}).content
+
+        def take() -> None:
+            self._transport.post(f"{self._address}codebook/", {"text": text, "take": True})
+            self.details = dict(self._transport.get(self._address))
+
+        return CodebookDraft(found, take)
+
+    def download_codebook(self, to: Path | str) -> Path:
+        """Download what is declared as a codebook, which `codebook(…)` reads."""
+        return self._transport.download(f"{self._address}codebook.csv", Path(to))
 
     def remove(self) -> None:
         """Remove it from the draft. Its file is deleted."""

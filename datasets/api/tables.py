@@ -138,7 +138,8 @@ class Declarations(Body):
     )
 
 
-def _one(call: Call, pk: UUID) -> models.Table:
+def own_table(call: Call, pk: UUID) -> models.Table:
+    """Return a table of one's own datasets that the token reaches. Raises Http404."""
     own = models.Table.objects.visible_to(call.user).select_related("revision__dataset__owner")
     return one(call, own, dataset="revision__dataset", pk=pk)
 
@@ -149,26 +150,26 @@ class Table(Endpoint):
     @reads(PrivateTableItem, scope="publish")
     def get(self, call: Call, pk: UUID) -> models.Table:
         """Read a table: its declarations, what its file holds, and how many cells do not fit."""
-        return _one(call, pk)
+        return own_table(call, pk)
 
     @method_decorator(computing)
     @changes(body=Declarations, scope="publish", durable=True)
     def patch(self, call: Call, fields: dict[str, Any], pk: UUID) -> None:
         """Declare what is public about a table of a draft. The portal then counts which cells do not fit."""
-        table = _one(call, pk)
+        table = own_table(call, pk)
         services.declare(table, by=call.user, **declared.arguments(table, fields))
         inspection.try_fit(table, by=call.user)
 
     @acts(None, scope="publish")
     def delete(self, call: Call, pk: UUID) -> None:
         """Remove a table from a draft revision. Its file is deleted."""
-        uploads.remove_table(_one(call, pk), by=call.user)
+        uploads.remove_table(own_table(call, pk), by=call.user)
 
 
 class KeepTable(Endpoint):
     """Keeping a table of the last published revision."""
 
-    @creates(PrivateTableItem, scope="publish", again=_one, at="api:table")
+    @creates(PrivateTableItem, scope="publish", again=own_table, at="api:table")
     def post(self, call: Call, pk: UUID) -> models.Table:
         """Carry a table of the last published revision over into the draft, with its declarations."""
-        return uploads.keep_table(_one(call, pk), by=call.user)
+        return uploads.keep_table(own_table(call, pk), by=call.user)

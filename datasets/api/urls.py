@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from datasets.api import catalogue, ownership, people, readings, revisions, tables, uploads
+from datasets.api import catalogue, codebooks, ownership, people, readings, revisions, tables, uploads
 
 urlpatterns = [
     path("datasets/", catalogue.Datasets.as_view(), name="datasets"),
@@ -14,6 +14,11 @@ urlpatterns = [
         name="dataset_mock_parquet",
     ),
     path("datasets/<uuid:pk>/mock/<slug:table>.csv", catalogue.MockCsv.as_view(), name="dataset_mock_csv"),
+    path(
+        "datasets/<uuid:pk>/codebook/<slug:table>.csv",
+        codebooks.PublishedCodebook.as_view(),
+        name="dataset_codebook",
+    ),
     path("datasets/<uuid:pk>/terms/", ownership.DatasetTerms.as_view(), name="dataset_terms"),
     path("datasets/<uuid:pk>/freeze/", ownership.FreezeDataset.as_view(), name="dataset_freeze"),
     path("datasets/<uuid:pk>/unfreeze/", ownership.UnfreezeDataset.as_view(), name="dataset_unfreeze"),
@@ -24,6 +29,8 @@ urlpatterns = [
     path("revisions/<uuid:pk>/discard/", revisions.DiscardRevision.as_view(), name="revision_discard"),
     path("revisions/<uuid:pk>/retire/", revisions.RetireRevision.as_view(), name="revision_retire"),
     path("tables/<uuid:pk>/", tables.Table.as_view(), name="table"),
+    path("tables/<uuid:pk>/codebook/", codebooks.TableCodebook.as_view(), name="table_codebook"),
+    path("tables/<uuid:pk>/codebook.csv", codebooks.TableCodebookCsv.as_view(), name="table_codebook_csv"),
     path("tables/<uuid:pk>/keep/", tables.KeepTable.as_view(), name="table_keep"),
     path("datasets/<uuid:pk>/uploads/", uploads.Uploads.as_view(), name="uploads"),
     path("uploads/<uuid:pk>/", uploads.Upload.as_view(), name="upload"),

@@ -30,7 +30,7 @@ def frame():
     return wages.assign(region=pd.Categorical(np.where(rows % 4 < 2, "east", "west")))
 
 
-def test_from_a_frame_to_access(live: SimpleNamespace, transactional_db):
+def test_from_a_frame_to_access(live: SimpleNamespace, transactional_db, tmp_path):
     with signed_in(live, (make.owner(), OWNER), (make.scientist(), AUTHOR)) as (owner, scientist):
         panel = owner.datasets.create("panel", frame(), title="Wages of a panel", summary="Made up.")
         table = panel.table("panel")
@@ -42,7 +42,8 @@ def test_from_a_frame_to_access(live: SimpleNamespace, transactional_db):
         assert table.unconfirmed == ["year"]
         with pytest.raises(weir.Denied, match=r"panel.year: give a lower"):
             panel.publish()
-        table.declare(year={"lower": 1980, "upper": 2020})
+        take_a_codebook(table, tmp_path / "codebook.csv")
+        table.confirm("year")
         assert (table.unconfirmed, panel.draft["gaps"]) == ([], [])
         assert panel.write_terms("Cite us.")["number"] == 1
         assert panel.publish().details["state"] == "published"
@@ -53,11 +54,22 @@ def test_from_a_frame_to_access(live: SimpleNamespace, transactional_db):
         owner.inbox.of("access")[0].access.grant(days=30, note="Welcome.")
         assert [each.state for each in asked.access_requests] == ["granted"]
         (access,) = panel.grants
+        assert "wage,,number,$,0,60" in asked.codebook("panel", tmp_path / "public.csv").read_text()
         assert set(asked.mock("panel").column_names) == {"id", "wage", "year", "region"}
         access.revoke("The project has ended.")
         assert access.details["revoke_reason"] == "The project has ended."
         assert panel.new_revision("More years.")["number"] == 2
         assert panel.table("panel").keep().details["revision"]["id"] == panel.draft["id"]
+
+
+def take_a_codebook(table, path: Path) -> None:
+    draft = table.codebook("name,label,min,max,type\nyear,Year,1980,2020,\nwage,,,,date\n")
+    assert (list(draft.changes), table.columns["year"]["upper"]) == (["year"], None)
+    assert draft.not_taken == ["wage: The type “date” was not taken: the column is stored as numbers."]
+    assert "1 column would change" in draft._repr_html_()
+    draft.take()
+    assert table.columns["year"]["upper"] == 2020
+    assert table.codebook(table.download_codebook(path)).changes == {}
 
 
 def test_what_is_declared_wrongly_says_what_there_is(live: SimpleNamespace, transactional_db):

@@ -126,6 +126,7 @@ NOT_FOR_SCIENTISTS = {
     "GET /api/v1/people/<uuid:pk>/",
     "GET /api/v1/revisions/<uuid:pk>/",
     "GET /api/v1/tables/<uuid:pk>/",
+    "GET /api/v1/tables/<uuid:pk>/codebook.csv",
     "GET /api/v1/uploads/<uuid:pk>/",
     "GET /api/v1/workers/",
 }
