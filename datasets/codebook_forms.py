@@ -18,7 +18,7 @@ class CodebookForm(forms.Form):
         label="Paste it here",
         required=False,
         strip=False,
-        max_length=MOST_BYTES,
+        max_length=2 * MOST_BYTES,
         widget=forms.Textarea(
             attrs={"rows": 8, "class": "code", "placeholder": EXAMPLE, "spellcheck": "false"}
         ),
@@ -40,4 +40,5 @@ class CodebookForm(forms.Form):
                 raise forms.ValidationError(str(why)) from why
         elif not text.strip() and not self.errors:
             raise forms.ValidationError("Paste a codebook, or choose its file.")
+        given["text"] = str(given.get("text", "")).replace("\r\n", "\n")  # browsers make each line end longer
         return given

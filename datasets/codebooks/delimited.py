@@ -40,7 +40,7 @@ _HEADERS = {
     "|permissible values|permitted values|enum|factor levels|response options|code list|codelist"
     "|choices calculations or slider labels|select choices or calculations",
     "value": "value|code|value code|category code",
-    "value_label": "value label|code label|category label|value description|category",
+    "value_label": "value label|code label|category label|value description",
     "nullable": "may be empty|nullable|empty|optional|allow missing|missing allowed|can be missing|may be missing",
     "required": "required|mandatory|not null|required field",
     "missing": "missing|missing values|missing value|missing codes|missing code|missing value codes|na values"
@@ -128,6 +128,11 @@ def _roles_of(row: list[str]) -> tuple[str, ...]:
         roles[roles.index("value")] = "categories"
     if "categories" in roles and "value" in roles and words[roles.index("categories")] == "value labels":
         roles[roles.index("categories")] = "value_label"
+    if "value_label" in roles and "value" not in roles:
+        place = roles.index("value_label")
+        roles[place] = "categories" if words[place].endswith(" label") and "categories" not in roles else ""
+    if "type" not in roles or words[roles.index("type")] != "field type":
+        roles = ["" if role in {"validation", "branching"} else role for role in roles]  # REDCap's alone
     if "measure" in words and "width" in words and "decimals" in roles:
         roles[roles.index("decimals")] = ""  # SPSS shows that many, and stores more
     return tuple(roles)
@@ -249,6 +254,8 @@ def _entry(row: _Row, head: _Head) -> ColumnEntry:
     ends = span(said.get("range", "")) or (span(values) if "=" not in values else None)
     if ends and not (lower or upper):
         lower, upper = ends
+    if ends and (lower, upper) != ends:
+        notes.append(f"The range {ends[0]} to {ends[1]} was not taken: there are a minimum and a maximum.")
     if said.get("range") and not span(said["range"]):
         notes.append(f"“{said['range'][:60]}” is not a range such as 18-99.")
     if values.endswith(("...", "…")):

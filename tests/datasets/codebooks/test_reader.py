@@ -134,6 +134,18 @@ def test_a_dictionary_of_spss_and_counts_of_r():
     assert counted.notes[1] == "Numbers of missing cells were not taken: they were counted in the data."
 
 
+def test_facts_that_say_the_same_in_two_ways_and_headers_that_mean_something_else():
+    found = read(
+        "name,category,range,min,value label\nage,people,18-99,20,\nsex,people,,,1=male\n", table="wages"
+    )
+    age, sex = found.entries
+    assert (age.lower, age.upper) == ("20", "")
+    assert age.notes == ("The range 18 to 99 was not taken: there are a minimum and a maximum.",)
+    assert sex.categories == (("1", "male"),)
+    assert found.notes == ("Not used of this codebook: “category”.",)
+    assert read("name,label,branching logic\nage,Age,x\n", table="wages").notes != ()
+
+
 def test_a_redcap_dictionary():
     found = read(REDCAP, table="wages")
     named = {each.name: each for each in found.entries}

@@ -262,7 +262,7 @@ def test_a_codebook_is_shown_before_it_is_taken(client):
         ({"text": "hello"}, "No line of this text names the columns"),
         ({"text": "name,label\n", "file": SimpleUploadedFile("a.csv", b"x")}, "not both"),
         ({"file": SimpleUploadedFile("a.xlsx", b"PK\x03\x04")}, "This is a workbook."),
-        ({"text": "x" * 1_100_000}, "has 1100000"),
+        ({"text": "x" * 1_100_000}, "at most 1 MB"),
     ],
     ids=range(5),
 )
