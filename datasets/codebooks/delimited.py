@@ -119,7 +119,7 @@ def _head(lines: list[str], divider: str) -> _Head:
 
 def _roles_of(row: list[str]) -> tuple[str, ...]:
     """Return what each cell of a header stands for; a role counts once, but for descriptions."""
-    words = list(map(plain, row))
+    words = [plain(cell).removeprefix("ï ") for cell in row]  # a byte order mark that was read as letters
     roles: list[str] = []
     for word in words:
         role = _ROLES.get(word, "")
