@@ -86,6 +86,17 @@ def look(table: Table, text: str, *, by: User) -> Draft:
     require(rules.may_prepare_revision, by, table.revision.dataset)
     if table.revision.state != Revision.State.DRAFT:
         raise Conflict("Only a draft revision can be changed. Begin a new one.")
+    return _drafted(table, text)
+
+
+def take(table: Table, text: str, *, by: User) -> Draft:
+    """Declare what look() shows. A confirmation of what changes is withdrawn, as in any declaration."""
+    draft = _drafted(table, text)
+    declare(table, by=by, columns=draft.declared)
+    return draft
+
+
+def _drafted(table: Table, text: str) -> Draft:
     found = reader.read(text, table=table.name)
     columns = list(table.columns.all())
     for column in columns:
@@ -100,14 +111,6 @@ def look(table: Table, text: str, *, by: User) -> Draft:
         absent=[column.name for column in columns if column.name not in named],
         notes=[*found.notes, *_missing(matched)],
     )
-
-
-def take(table: Table, text: str, *, by: User) -> Draft:
-    """Declare what look() shows. A confirmation of what changes is withdrawn, as in any declaration."""
-    draft = look(table, text, by=by)
-    if draft.declared:
-        declare(table, by=by, columns=draft.declared)
-    return draft
 
 
 def published(dataset: Dataset, table: str) -> TableSchema | None:
