@@ -8,13 +8,25 @@ from xml.parsers import expat
 
 from common.errors import Refused
 from datasets.codebooks.cells import type_of
-from datasets.codebooks.entries import MOST_CATEGORIES, MOST_ENTRIES, NUMERIC, Codebook, ColumnEntry, codebook
+from datasets.codebooks.entries import (
+    MOST_CATEGORIES,
+    MOST_ENTRIES,
+    NUMERIC,
+    Codebook,
+    ColumnEntry,
+    codebook,
+    listed,
+)
 
 FORMAT = "DDI Codebook"
 TEXTS = frozenset({"labl", "qstnLit", "txt", "catValu"})
+USED = TEXTS | {"qstn", "valrng", "invalrng", "catgry", "varFormat", "sumStat"}
+"""The parts of a variable that are read, or of which it is said elsewhere that they are not."""
 DERIVED = frozenset({"sumStat", "catStat"})
 DEEPEST = 100
 MOST_TEXT = 5_000
+MOST_CODES = 100
+"""The codes that a range of missing values may have."""
 
 
 @dataclass(slots=True)
@@ -47,6 +59,7 @@ class _Reader:
         self.category: dict[str, str] = {}
         self.text = ""
         self.has_statistics = False
+        self.unused: set[str] = set()
 
     def _refuse(self, *_: object) -> None:
         raise Refused("This XML has a document type (<!DOCTYPE …>), which can hide text. Remove that line.")
@@ -81,7 +94,9 @@ class _Reader:
         elif within == "valrng":
             _valid(name, given, now)
         elif within == "invalrng":
-            now.missing += [code for key in ("VALUE", "min", "max") if (code := given.get(key, "").strip())]
+            _invalid(name, given, now)
+        elif within == "var" and name not in USED:
+            self.unused.add(name[:60])
 
     def _data(self, text: str) -> None:
         if self.now is not None and self.path[-1] in TEXTS and len(self.text) < MOST_TEXT:
@@ -111,7 +126,7 @@ class _Reader:
 
     def _categorize(self, now: _Variable) -> None:
         code = self.category.get("catValu", "")
-        if self.category.get("missing", "").upper() == "Y" and code:
+        if self.category.get("missing", "").upper().startswith("Y") and code:
             now.missing.append(code)
         elif code and len(now.categories) <= MOST_CATEGORIES:
             now.categories.append((code, self.category.get("labl", "")))
@@ -142,6 +157,25 @@ def _valid(name: str, given: dict[str, str], now: _Variable) -> None:
         now.notes.append(f"Bounds that do not belong to the range were not taken: {', '.join(exclusive)}.")
 
 
+def _invalid(name: str, given: dict[str, str], now: _Variable) -> None:
+    """Take the codes that mean missing: single ones, and short ranges of whole numbers."""
+    if name == "item" and (code := given.get("VALUE", "").strip()):
+        now.missing.append(code)
+    if name != "range":
+        return
+    lower, upper = given.get("min", "").strip(), given.get("max", "").strip()
+    try:
+        first, last = int(lower), int(upper)
+    except ValueError:
+        first, last = 1, 0
+    if 0 <= last - first < MOST_CODES and len(now.missing) <= MOST_CATEGORIES:
+        now.missing += map(str, range(first, last + 1))
+    else:
+        now.notes.append(
+            f"A range that means missing was not taken: {lower[:40] or '…'} to {upper[:40] or '…'}."
+        )
+
+
 def read(text: str) -> Codebook:
     """Read a codebook. Raises Refused if it is not one, or has a document type."""
     reader = _Reader()
@@ -153,6 +187,8 @@ def read(text: str) -> Codebook:
     notes = []
     if reader.has_statistics:
         notes.append("Statistics (sumStat, catStat) were not taken: they were computed from the data.")
+    if reader.unused:
+        notes.append(f"Not used of this codebook: {listed(sorted(reader.unused))}.")
     named = [each for each in reader.found if each.name]
     notes += [
         f"Line {each.line}: a variable without a name was not taken."

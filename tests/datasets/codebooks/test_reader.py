@@ -26,11 +26,12 @@ DDI = """\
 <?xml version="1.0" encoding="UTF-8"?>
 <codeBook xmlns="ddi:codebook:2_5"><dataDscr>
 <var name="AGE" measUnit="years"><labl>Age in
- years</labl><valrng><range min="0" max="98"/></valrng><invalrng><item VALUE="99"/></invalrng>
+ years</labl><valrng><range min="0" max="98"/></valrng><universe>All</universe>
+<invalrng><item VALUE="999"/><range min="99" max="100"/><range max="-1"/></invalrng>
 <varFormat type="numeric"/><sumStat type="mean">40</sumStat></var>
 <var name="SEX"><qstn><qstnLit>Are you &lt;male&gt;?</qstnLit></qstn>
 <catgry><catValu>1</catValu><labl>Male</labl><catStat type="freq">7</catStat></catgry>
-<catgry missing="Y"><catValu>9</catValu><labl>Refused</labl></catgry></var>
+<catgry missing="Yes"><catValu>9</catValu><labl>Refused</labl></catgry></var>
 </dataDscr></codeBook>"""
 SCHEMA = {
     "fields": [
@@ -200,10 +201,14 @@ def test_a_ddi_codebook():
         unit="years",
         lower="0",
         upper="98",
-        missing=("99",),
+        missing=("999", "99", "100"),
+        notes=("A range that means missing was not taken: … to -1.",),
     )
     assert (sex.description, sex.categories, sex.missing) == ("Are you <male>?", (("1", "Male"),), ("9",))
-    assert found.notes == ("Statistics (sumStat, catStat) were not taken: they were computed from the data.",)
+    assert found.notes == (
+        "Statistics (sumStat, catStat) were not taken: they were computed from the data.",
+        "Not used of this codebook: “universe”.",
+    )
 
 
 LAUGHS = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><codeBook>&b;</codeBook>'
