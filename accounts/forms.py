@@ -1,7 +1,7 @@
 """Forms for accounts: invitations, registrations, roles, profiles and passwords."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django import forms
@@ -123,7 +123,8 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
         super().__init__(*args, **kwargs)
         kept = self.instance.time_zone  # may be an older name, which stays until the person chooses another
         if kept not in time_zones.offered():
-            self.fields["time_zone"].choices = [(kept, kept.replace("_", " ")), *zone_choices()]
+            field = cast(forms.ChoiceField, self.fields["time_zone"])
+            field.choices = [(kept, kept.replace("_", " ")), *zone_choices()]
 
 
 class NewAccountForm(forms.Form):

@@ -23,7 +23,7 @@ def text_of(source: Path | str) -> str:
 class CodebookDraft:
     """What a codebook would change in the declarations of a table. Nothing is declared before `take()`."""
 
-    def __init__(self, found: Mapping[str, Any], take: Callable[[], None]) -> None:
+    def __init__(self, found: Mapping[str, Any], take: Callable[..., None]) -> None:
         self.details = dict(found)
         self._take = take
 
@@ -40,9 +40,13 @@ class CodebookDraft:
         of_columns = [f"{each['name']}: {why}" for each in self.details["columns"] for why in each["remarks"]]
         return [*self.details["unknown"], *self.details["notes"], *of_columns]
 
-    def take(self) -> None:
-        """Declare it. What changes has to be confirmed again before it can be published."""
-        self._take()
+    def take(self, *, public: bool = False) -> None:
+        """Declare it. What changes has to be confirmed before it can be published.
+
+        `public`: you know these values from elsewhere than the data, and they may be public. This confirms the columns
+        of which the codebook states everything: type, whether cells may be empty, and bounds or categories.
+        """
+        self._take(public=public)
 
     def __repr__(self) -> str:
         named, others = len(self.changes), len(self.not_taken)

@@ -72,8 +72,8 @@ class PrivateTable(Thing):
         text = text_of(source)
         found = self._transport.post(f"{self._address}codebook/", {"text": text}).content
 
-        def take() -> None:
-            self._transport.post(f"{self._address}codebook/", {"text": text, "take": True})
+        def take(*, public: bool) -> None:
+            self._transport.post(f"{self._address}codebook/", {"text": text, "take": True, "public": public})
             self.details = dict(self._transport.get(self._address))
 
         return CodebookDraft(found, take)

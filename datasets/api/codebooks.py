@@ -47,6 +47,9 @@ class CodebookDraftItem(Item):
         child=serializers.CharField(), help_text="Columns that the codebook does not name."
     )
     notes = serializers.ListField(child=serializers.CharField(), help_text="What else was not taken.")
+    confirmable = serializers.ListField(
+        child=serializers.CharField(), help_text="Columns of which the codebook states everything."
+    )
 
 
 class GivenCodebook(Body):
@@ -59,6 +62,11 @@ class GivenCodebook(Body):
     )
     take = serializers.BooleanField(
         default=False, help_text="Declare it. Otherwise the answer only says what would change."
+    )
+    public = serializers.BooleanField(
+        default=False,
+        help_text="With `take`: you know these values from elsewhere than the data, and they may be public. This "
+        "confirms the columns of which the codebook states everything.",
     )
 
 
@@ -74,7 +82,7 @@ class TableCodebook(Endpoint):
         table = own_table(call, pk)
         if not fields["take"]:
             return codebooks.look(table, fields["text"], by=call.user)
-        draft = codebooks.take(table, fields["text"], by=call.user)
+        draft = codebooks.take(table, fields["text"], by=call.user, public=fields["public"])
         inspection.try_fit(table, by=call.user)
         return draft
 

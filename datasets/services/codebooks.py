@@ -54,6 +54,8 @@ class ColumnDraft:
     changes: list[Change] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     """What was not taken, and why."""
+    states_all: bool = False
+    """Whether the codebook states everything that may otherwise be read off the data, and all of it was taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,11 @@ class Draft:
         return {each.name: each.fields for each in self.columns if each.fields}
 
     @property
+    def confirmable(self) -> list[str]:
+        """The columns whose declarations the owner can call public together with the codebook."""
+        return [each.name for each in self.columns if each.states_all]
+
+    @property
     def changed(self) -> list[ColumnDraft]:
         return [each for each in self.columns if each.changes or each.remarks]
 
@@ -89,10 +96,17 @@ def look(table: Table, text: str, *, by: User) -> Draft:
     return _drafted(table, text)
 
 
-def take(table: Table, text: str, *, by: User) -> Draft:
-    """Declare what look() shows. A confirmation of what changes is withdrawn, as in any declaration."""
+def take(table: Table, text: str, *, by: User, public: bool = False) -> Draft:
+    """Declare what look() shows. A confirmation of what changes is withdrawn, as in any declaration.
+
+    `public`: the owner says that what the codebook states may be public, which confirms the columns of which it states
+    everything. Of the others something may still come from the data.
+    """
     draft = _drafted(table, text)
-    declare(table, by=by, columns=draft.declared)
+    columns = draft.declared
+    if public:
+        columns |= {name: {**columns.get(name, {}), "confirmed": True} for name in draft.confirmable}
+    declare(table, by=by, columns=columns)
     return draft
 
 
@@ -186,7 +200,14 @@ def _draft(column: Column, entry: ColumnEntry) -> ColumnDraft:
         if clean[name] != getattr(column, name):
             draft.fields[name] = clean[name]
             draft.changes.append(_change(column, name, clean))
+    draft.states_all = _read_off(clean["type"]) <= set(typed)
     return draft
+
+
+def _read_off(type_: str) -> set[str]:
+    """Return the declarations of a column of this type that may be proposed from its data."""
+    of_type = {"lower", "upper"} if type_ in BOUNDED else {"categories"} if type_ == "category" else set()
+    return {"type", "nullable", *of_type}
 
 
 def _change(column: Column, name: str, clean: dict[str, Any]) -> Change:

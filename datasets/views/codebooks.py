@@ -30,7 +30,10 @@ def codebook(request: UserRequest, pk: UUID) -> HttpResponse:
     text = form.cleaned_data["text"]
     takes = request.POST.get("then") == "take"
     try:
-        draft = (codebooks.take if takes else codebooks.look)(table, text, by=request.user)
+        if takes:
+            draft = codebooks.take(table, text, by=request.user, public="public" in request.POST)
+        else:
+            draft = codebooks.look(table, text, by=request.user)
     except Refused as why:
         form.add_error(None, str(why))
         return _shown(request, table, form, status=400)

@@ -243,6 +243,7 @@ def test_a_codebook_is_shown_before_it_is_taken(client):
     file = SimpleUploadedFile("book.csv", "name;label;max\nwage;Größe;20000\n".encode("cp1252"))
     page = post(client, dataset.owner, "codebook", table.pk, file=file, then="look").content.decode()
     assert "<del>50000</del> → <ins>20000</ins>" in page
+    assert 'name="public"' not in page
     assert table.columns.get(name="wage").upper == 50_000
     [text] = re.findall(r"<textarea[^>]*>\n(.*?)</textarea>", page, re.DOTALL)
     answer = post(client, dataset.owner, "codebook", table.pk, text=html.unescape(text), then="take")
@@ -272,6 +273,17 @@ def test_what_was_pasted_stays_if_it_is_no_codebook(client, data, words):
     assert answer.status_code == 400
     assert words in answer.content.decode()
     assert data.get("text", "") in answer.content.decode()
+
+
+def test_a_codebook_of_public_values_confirms_at_once(client):
+    dataset = make.dataset(published=False)
+    table = make.draft(dataset).tables.get()
+    text = "name,min,max,may be empty\nwage,0,20000,no\n"
+    page = post(client, dataset.owner, "codebook", table.pk, text=text, then="look").content.decode()
+    assert "This confirms the column." in page
+    post(client, dataset.owner, "codebook", table.pk, text=text, then="take", public="on")
+    wage = table.columns.get(name="wage")
+    assert (wage.upper, wage.nullable, wage.confirmed) == (20_000, False, True)
 
 
 def test_who_downloads_a_codebook(client):

@@ -56,6 +56,23 @@ def test_what_a_codebook_changes_is_shown_first_and_then_declared(table: Table):
     assert actions()[-1] == "table.declare"
 
 
+def test_a_codebook_that_is_called_public_confirms_what_it_states_whole(table: Table):
+    owner = table.revision.dataset.owner
+    services.declare(
+        table, by=owner, columns={name: {"confirmed": False} for name in ("wage", "year", "region")}
+    )
+    text = (
+        "name,type,min,max,categories,may be empty\nwage,number,0,60000,,no\nyear,,1980,2020,,\n"
+        "region,,,,east|north|west,yes\nperson,,low,,,no\n"
+    )
+    assert look(table, text).confirmable == ["wage", "region"]
+    codebooks.take(table, text, by=owner)
+    assert not table.columns.filter(name__in=["wage", "year", "region"], confirmed=True)
+    codebooks.take(table, text, by=owner, public=True)
+    assert set(table.columns.filter(confirmed=True).values_list("name", flat=True)) >= {"wage", "region"}
+    assert not table.columns.get(name="year").confirmed
+
+
 def test_a_description_alone_leaves_the_confirmation(table: Table):
     codebooks.take(table, "name,label\nwage,Wage\n", by=table.revision.dataset.owner)
     assert table.columns.get(name="wage").confirmed
