@@ -123,7 +123,7 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
         super().__init__(*args, **kwargs)
         kept = self.instance.time_zone  # may be an older name, which stays until the person chooses another
         if kept not in time_zones.offered():
-            field = cast(forms.ChoiceField, self.fields["time_zone"])
+            field = cast("forms.ChoiceField", self.fields["time_zone"])
             field.choices = [(kept, kept.replace("_", " ")), *zone_choices()]
 
 
