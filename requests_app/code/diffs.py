@@ -15,6 +15,9 @@ Block = tuple[int, int, int, int]
 MAX_LEVELS = 8
 SMALL_BLOCK = 40_000
 """Blocks of at most this many pairs of lines are compared pair by pair."""
+PAIRED_BLOCK = 400
+LINE_COMPARED = 400
+"""Changed blocks of at most so many pairs of lines have their most similar lines paired, by their first characters."""
 CONTEXT = 3
 FOLD_AT_LEAST = 4
 
@@ -141,18 +144,57 @@ def _texts(code: Sequence[Line]) -> list[str]:
 
 
 def _changed(before: Sequence[Line], after: Sequence[Line], block: Block) -> Iterator[Row]:
-    """Yield the rows of two blocks compared with each other: pairs first, then the rest of the longer one."""
+    """Yield the rows of two blocks compared with each other. Lines that are alike are paired; between these, lines are
+    paired in their order, and the rest of the longer side stands alone."""
     a, b, c, d = block
-    pairs = min(b - a, d - c)
-    for i in range(pairs):
-        marks = _marks("".join(text for _, text in before[a + i]), "".join(text for _, text in after[c + i]))
-        yield Row(
-            "changed", a + i + 1, c + i + 1, html(before[a + i], marks[0]), html(after[c + i], marks[1])
-        )
-    for at in range(a + pairs, b):
-        yield Row("removed", at + 1, None, html(before[at]), "")
-    for at in range(c + pairs, d):
-        yield Row("added", None, at + 1, "", html(after[at]))
+    old, new = _texts(before[a:b]), _texts(after[c:d])
+    at_old = at_new = 0
+    for i, j in [*_alike(old, new), (len(old), len(new))]:
+        pairs = min(i - at_old, j - at_new)
+        for step in range(pairs):
+            yield _pair(before, after, a + at_old + step, c + at_new + step)
+        for at in range(at_old + pairs, i):
+            yield Row("removed", a + at + 1, None, html(before[a + at]), "")
+        for at in range(at_new + pairs, j):
+            yield Row("added", None, c + at + 1, "", html(after[c + at]))
+        if i < len(old) and j < len(new):
+            yield _pair(before, after, a + i, c + j)
+        at_old, at_new = i + 1, j + 1
+
+
+def _pair(before: Sequence[Line], after: Sequence[Line], i: int, j: int) -> Row:
+    old, new = before[i], after[j]
+    marks = _marks("".join(text for _, text in old), "".join(text for _, text in new))
+    return Row("changed", i + 1, j + 1, html(old, marks[0]), html(new, marks[1]))
+
+
+def _alike(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the pairs of lines, in order on both sides, that have most in common. Large blocks have none."""
+    if len(old) * len(new) > PAIRED_BLOCK:
+        return []
+    best = [[0.0] * (len(new) + 1) for _ in range(len(old) + 1)]
+    like = [[_likeness(one[:LINE_COMPARED], other[:LINE_COMPARED]) for other in new] for one in old]
+    for i in range(len(old) - 1, -1, -1):
+        for j in range(len(new) - 1, -1, -1):
+            best[i][j] = max(best[i + 1][j], best[i][j + 1], like[i][j] + best[i + 1][j + 1])
+    found, i, j = [], 0, 0
+    while i < len(old) and j < len(new):
+        if like[i][j] and best[i][j] == like[i][j] + best[i + 1][j + 1]:
+            found.append((i, j))
+            i, j = i + 1, j + 1
+        elif best[i][j] == best[i + 1][j]:
+            i += 1
+        else:
+            j += 1
+    return found
+
+
+def _likeness(old: str, new: str) -> float:
+    """Return the share of the longer line that both begin and end with, from 0 to 1; 0 for lines not marked in part."""
+    marked, _ = _marks(old, new)
+    if marked is None:
+        return 0.0
+    return (len(old) - (marked[1] - marked[0])) / max(len(old), len(new), 1)
 
 
 def _marks(old: str, new: str) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:

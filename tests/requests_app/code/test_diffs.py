@@ -48,6 +48,37 @@ def test_lines_that_came_and_went():
     ]
 
 
+OLD = """    label = "by union"
+    means = means.reset_index()"""
+NEW = """    label = "by union, since 1984"
+    means = means.sort_values("mean")
+    means = means.reset_index(drop=True)"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "pairs"),
+    [
+        (OLD, NEW, [("changed", 1, 1), ("added", None, 2), ("changed", 2, 3)]),
+        (NEW, OLD, [("changed", 1, 1), ("removed", 2, None), ("changed", 3, 2)]),
+        ("x = f(1)", "import os\nx = f(2)", [("added", None, 1), ("changed", 1, 2)]),
+        ("alpha\nx = f(1)", "x = f(2)\nomega", [("removed", 1, None), ("changed", 2, 1), ("added", None, 2)]),
+        ("alpha\nbeta", "gamma", [("changed", 1, 1), ("removed", 2, None)]),
+    ],
+    ids=["an added line between", "a removed line between", "before", "on both sides", "nothing alike"],
+)
+def test_a_changed_line_stands_beside_the_one_it_is_most_like(old, new, pairs):
+    rows = diffs.rows(old, new)
+    assert [(row.kind, row.old_number, row.new_number) for row in rows] == pairs
+
+
+def test_large_changed_blocks_are_paired_in_their_order():
+    old = [f"x{number} = f({number})" for number in range(30)]
+    new = ["import os", *(f"x{number} = f({number}, 1)" for number in range(30))]
+    rows = diffs.rows("\n".join(old), "\n".join(new))
+    assert [(row.old_number, row.new_number) for row in rows][:2] == [(1, 1), (2, 2)]
+    assert len(rows) == 31
+
+
 def test_a_line_that_was_rewritten_is_not_marked_in_part():
     rows = diffs.rows("import pandas", "x = wages.groupby(1)")
     assert kinds(rows) == ["changed"]
