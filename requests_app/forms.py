@@ -5,9 +5,10 @@ from typing import Any
 from django import forms
 
 from common import plain_json
+from common.errors import Refused
 from datasets.models import Dataset
 from requests_app.models import CodeRequest, Output, Review
-from requests_app.services.drafts import CODE_LINES, environments_on_offer
+from requests_app.services.drafts import CODE_LINES, checked_parameters, environments_on_offer
 
 NEEDED = "needed to submit"
 CODE_LIMIT = 200_000
@@ -20,6 +21,29 @@ class NewRequestForm(forms.Form):
     title = forms.CharField(
         max_length=200, help_text="What you want to know, in a few words. You can change it until you submit."
     )
+
+
+def parameters_field(*, rows: int) -> forms.CharField:
+    return forms.CharField(
+        max_length=PARAMETERS_LIMIT,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": rows, "spellcheck": "false", "class": "code"}),
+        help_text='One JSON object, such as {"year": 1987}. Each name is an argument of main().',
+    )
+
+
+def parameters_of(text: str) -> dict[str, Any]:
+    """Return the parameters that somebody has typed. Raises ValidationError, for the field."""
+    try:
+        value = plain_json.loads(text.strip() or "{}")
+    except ValueError as bad:
+        raise forms.ValidationError(f"This is not valid JSON: {bad}.") from bad
+    if not isinstance(value, dict):
+        raise forms.ValidationError('Write one JSON object, such as {"year": 1987}.')
+    try:
+        return checked_parameters(value)
+    except Refused as refusal:
+        raise forms.ValidationError(str(refusal)) from refusal
 
 
 class DraftForm(forms.Form):
@@ -35,12 +59,7 @@ class DraftForm(forms.Form):
         strip=False,
         widget=forms.Textarea(attrs={"rows": 24, "spellcheck": "false", "class": "code"}),
     )
-    parameters = forms.CharField(
-        max_length=PARAMETERS_LIMIT,
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "class": "code"}),
-        help_text='One JSON object, such as {"year": 1987}. Each name is an argument of main().',
-    )
+    parameters = parameters_field(rows=3)
     purpose = forms.CharField(
         max_length=4000,
         required=False,
@@ -88,14 +107,16 @@ class DraftForm(forms.Form):
         return code
 
     def clean_parameters(self) -> dict[str, Any]:
-        text = self.cleaned_data["parameters"].strip() or "{}"
-        try:
-            value = plain_json.loads(text)
-        except ValueError as bad:
-            raise forms.ValidationError(f"This is not valid JSON: {bad}.") from bad
-        if not isinstance(value, dict):
-            raise forms.ValidationError('Write one JSON object, such as {"year": 1987}.')
-        return value
+        return parameters_of(self.cleaned_data["parameters"])
+
+
+class TryForm(forms.Form):
+    """The parameters with which a reviewer tries a version on mock data."""
+
+    parameters = parameters_field(rows=6)
+
+    def clean_parameters(self) -> dict[str, Any]:
+        return parameters_of(self.cleaned_data["parameters"])
 
 
 class CommentForm(forms.Form):
@@ -111,6 +132,12 @@ class CommentForm(forms.Form):
         label="For the owner and reviewers only",
         help_text="The author never sees this comment.",
     )
+
+    @classmethod
+    def on_line(cls, line: int | None, data: Any = None) -> "CommentForm":
+        """Return a form for a line. Several can be open on one page, so each has ids of its own."""
+        ids = f"line-{line}-%s" if line else "id_%s"
+        return cls(data, initial={"line": line}, auto_id=ids)
 
 
 class VerdictForm(forms.Form):

@@ -137,6 +137,17 @@ def record_for(user: User, release: Release) -> dict[str, Any]:
     return record
 
 
+def last_mock_runs(version: Version, user: User) -> list[Run]:
+    """Return the last mock run of a version by each person, the newest first: its author's, and reviewers' that this
+    person may see. Auditors know of the author's."""
+    seen = Run.objects.on_mock_by_author() if user.oversees else Run.objects.visible_to(user)
+    rows = seen.filter(version=version, kind=Run.Kind.MOCK).order_by("asked_by_id", "-created_at")
+    runs = list(rows.distinct("asked_by_id").select_related("asked_by").defer("code"))
+    for run in runs:
+        run.request = version.request
+    return sorted(runs, key=lambda run: run.created_at, reverse=True)
+
+
 # The queue
 
 

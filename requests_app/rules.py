@@ -128,9 +128,24 @@ def latest_revision_is_current(user: User, item: CodeRequest) -> str | None:
     return None
 
 
+def reviews_version(user: User, version: Version) -> str | None:
+    return all_of(is_not_author, is_reviewer)(user, version.request)
+
+
+def is_under_review(user: User, version: Version) -> str | None:
+    """Check that this is the newest version, and that it waits for verdicts."""
+    item = version.request
+    if item.latest_id != version.pk:
+        return "A newer version has been submitted. Only the newest one can be tried."
+    if item.state not in CodeRequest.OPEN:
+        return f"This version is not under review: {item.get_state_display().lower()}."
+    return None
+
+
 may_edit = all_of(is_active, is_author, dataset_rules.is_scientist, is_open_to_edit)
 may_withdraw = all_of(is_active, is_author)
 may_run_on_mock = all_of(may_edit, may_use_dataset)
+may_try_on_mock = all_of(is_active, reviews_version, is_under_review)
 may_submit = all_of(is_active, is_author, may_use_dataset, is_complete, no_run_is_live)
 may_begin_review = all_of(is_active, is_not_author, is_reviewer)
 may_review = all_of(is_active, is_not_author, is_reviewer, has_not_reviewed)
@@ -206,6 +221,8 @@ def may_open_data(run: Run) -> str | None:
 
 def may_continue(run: Run) -> str | None:
     """Return why a run that has started properly must end now. The expiry of its approval alone does not end it."""
+    if run.is_by_reviewer and run.version is not None:
+        return may_try_on_mock(run.asked_by, run.version)
     if run.approval is not None and run.approval.ended_at is not None:
         return "The approval has ended."
     if run.kind == Run.Kind.PRIVATE and run.revision.state != Revision.State.PUBLISHED:
@@ -274,8 +291,12 @@ def live_approval(item: CodeRequest) -> Approval | None:
 
 
 def may_cancel_run(user: User, run: Run) -> str | None:
-    """Allow the portal, the author, and for private data the owner and admins."""
-    if user.state == User.State.SYSTEM or is_author(user, run.request) is None:
+    """Allow the portal, the author, and for private data the owner and admins. A reviewer's own run is theirs alone."""
+    if user.state == User.State.SYSTEM:
+        return None
+    if run.is_by_reviewer:
+        return None if user == run.asked_by else "Only the reviewer who started this run can stop it."
+    if is_author(user, run.request) is None:
         return None
     if run.kind == Run.Kind.PRIVATE and any_of(is_owner, is_admin)(user, run.request) is None:
         return None
@@ -284,8 +305,8 @@ def may_cancel_run(user: User, run: Run) -> str | None:
 
 def may_read_log(user: User, run: Run) -> str | None:
     """A log is as private as its data. On private data reviewers read it, never the author; on mock data the author
-    does, and reviewers once the run belongs to a submitted version."""
-    if run.kind == Run.Kind.PRIVATE:
+    does, and reviewers once the run belongs to a submitted version. What a reviewer tried is for reviewers."""
+    if run.kind == Run.Kind.PRIVATE or run.is_by_reviewer:
         return all_of(is_not_author, is_reviewer)(user, run.request)
     if user == run.request.author or run.version is None:
         return is_author(user, run.request)

@@ -11,6 +11,7 @@ from requests_app.views import (
     requests,
     review,
     runs,
+    tries,
     workers,
 )
 
@@ -30,6 +31,7 @@ urlpatterns = [
     path("versions/<uuid:pk>/", review.review, name="review"),
     path("versions/<uuid:pk>/begin/", review.begin, name="begin_review"),
     path("versions/<uuid:pk>/verdict/", review.verdict, name="verdict"),
+    path("versions/<uuid:pk>/try/", tries.try_on_mock, name="try_on_mock"),
     path("versions/<uuid:pk>/comments/", comments.comment, name="comment"),
     path("comments/<uuid:pk>/drop/", comments.drop, name="drop_comment"),
     path("comments/<uuid:pk>/resolve/", comments.resolve, name="resolve"),

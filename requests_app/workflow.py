@@ -202,12 +202,15 @@ def request_of(item: CodeRequest | Run | Release) -> CodeRequest:
 
 
 def refresh_pages(item: CodeRequest | Run | Release) -> None:
-    """Refresh every open page that shows this object."""
+    """Refresh every open page that shows this object. The request's own page, which its author may have open, shows
+    nothing of what a reviewer tries, and must not tell when they do."""
     request = request_of(item)
-    live.changed("request", request.pk)
     if isinstance(item, Run):
         live.changed("run", item.pk)
+        if not item.is_by_reviewer:
+            live.changed("request", request.pk)
         return
+    live.changed("request", request.pk)
     if isinstance(item, Release):
         live.changed("run", item.run_id)
     live.changed("user", *_inboxes(request))

@@ -12,7 +12,7 @@ from common.rest.references import NumberedReference, PersonReference
 from requests_app import services, workflow
 from requests_app.api.parts import RunReference
 from requests_app.api.requests import known, own
-from requests_app.models import CodeRequest, Run
+from requests_app.models import CodeRequest
 from requests_app.presentation import history
 
 
@@ -71,7 +71,7 @@ class RequestSnapshot(Endpoint):
         return {
             **{name: getattr(bound, name) for name in names},
             "number": item.latest.number + 1 if item.latest else 1,
-            "mock_run": item.runs.filter(kind=Run.Kind.MOCK, sha256=bound.sha256).first(),
+            "mock_run": item.runs.on_mock_by_author().filter(sha256=bound.sha256).first(),
             "ends_approval": item.state == CodeRequest.State.APPROVED,
             "submit_refusal": workflow.refusal("submit", item, by=call.user),
         }

@@ -1,4 +1,4 @@
-"""Runs: on mock data by the author of a draft, on private data by an approval."""
+"""Runs: on mock data by the author of a draft or a reviewer, on private data by an approval."""
 
 from http import HTTPStatus
 from typing import Any
@@ -10,11 +10,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common import heavy_views
-from common.rest.bodies import Item
+from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, acts, creates, lists, reads
 from common.rest.grants import Call, one, within
 from common.rest.references import DatasetReference, NumberedReference, PersonReference
-from requests_app import models, queries, services, visibility
+from requests_app import models, queries, rules, services, visibility
 from requests_app.api.parts import (
     READERS,
     SIDES,
@@ -25,6 +25,7 @@ from requests_app.api.parts import (
     require_side,
 )
 from requests_app.api.requests import known, own
+from requests_app.api.versions import readable
 from requests_app.services import outputs
 
 RELATED = ("request__dataset__owner", "request__author", "version", "revision", "asked_by", "cancelled_by")
@@ -101,12 +102,18 @@ class PrivateFacts(Item):
 class RunItem(RunLine):
     """A run, with what it waits for, its release, and what only those who may read its log see."""
 
+    parameters = serializers.SerializerMethodField(help_text="Null if you may not read the code.")
     waits = serializers.SerializerMethodField()
     release = serializers.SerializerMethodField()
     private = serializers.SerializerMethodField()
 
     def reads_private(self, run: models.Run) -> bool:
         return reads_private(self.context["call"], run)
+
+    @extend_schema_field(serializers.DictField(child=serializers.JSONField(allow_null=True), allow_null=True))
+    def get_parameters(self, run: models.Run) -> dict[str, object] | None:
+        why = rules.may_read_code(self.context["call"].user, run.request)
+        return run.parameters if why is None else None
 
     @extend_schema_field(WaitsItem(allow_null=True))
     def get_waits(self, run: models.Run) -> dict[str, object] | None:
@@ -199,6 +206,40 @@ class RequestMockRuns(Endpoint):
     def post(self, call: Call, key: UUID, pk: UUID) -> models.Run:
         """Run your saved draft on mock data. You see everything that it writes."""
         return run_of(call, services.run_on_mock(own(call, pk), by=call.user, key=key).pk)
+
+
+class NewTry(Body):
+    """The parameters to try a version with."""
+
+    parameters = serializers.DictField(
+        child=serializers.JSONField(allow_null=True),
+        required=False,
+        help_text="Arguments of main(). Without them, the version's own.",
+    )
+
+
+class VersionMockRuns(Endpoint):
+    """Mock runs of a version, as reviewers try it."""
+
+    @creates(
+        RunItem,
+        body=NewTry,
+        scope="review",
+        rate="mock_runs",
+        again=run_of,
+        at=PLACE,
+        status=status_of,
+        live=live_key,
+        hands_key=True,
+    )
+    def post(self, call: Call, body: dict[str, Any], key: UUID, pk: UUID) -> models.Run:
+        """Try a version under review on mock data, with parameters of your own. Its author does not see it.
+
+        It replaces your run of this version that is in progress.
+        """
+        version = readable(call, pk)
+        parameters = body.get("parameters", version.parameters)
+        return run_of(call, services.try_on_mock(version, by=call.user, key=key, parameters=parameters).pk)
 
 
 class Run(Endpoint):

@@ -22,6 +22,7 @@ urlpatterns = [
     path("versions/<uuid:pk>/diff/", versions.VersionDiff.as_view(), name="version_diff"),
     path("versions/<uuid:pk>/begin/", versions.VersionBegin.as_view(), name="version_begin"),
     path("versions/<uuid:pk>/review/", versions.VersionReview.as_view(), name="version_review"),
+    path("versions/<uuid:pk>/mock-runs/", runs.VersionMockRuns.as_view(), name="version_mock_runs"),
     path("versions/<uuid:pk>/comments/", comments.VersionComments.as_view(), name="version_comments"),
     path("versions/<uuid:pk>/threads/", comments.VersionThreads.as_view(), name="version_threads"),
     path("comments/<uuid:pk>/", comments.VersionComment.as_view(), name="comment"),

@@ -78,10 +78,8 @@ class JudgedVersion(NumberedReference):
 
     @extend_schema_field(RunReference(allow_null=True))
     def get_mock_run(self, version: models.Version) -> dict[str, object] | None:
-        runs = models.Run.objects.visible_to(self.context["call"].user).filter(
-            version=version, kind=models.Run.Kind.MOCK
-        )
-        run = runs.first()
+        runs = models.Run.objects.visible_to(self.context["call"].user).on_mock_by_author()
+        run = runs.filter(version=version).first()
         return None if run is None else RunReference(run).data
 
 

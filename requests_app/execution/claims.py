@@ -173,7 +173,7 @@ def _waiting(row: Sequence[Any], around: dict[UUID, Around]) -> Waiting[UUID]:
 def _was_passed(mock_run: Waiting[UUID], around: dict[UUID, Around]) -> bool:
     """Return whether, while this mock run waited, a run on private data has started that it must not overlap with."""
     return any(
-        (known.strict or mock_run.writer in known.people)
+        (known.strict or not mock_run.steered_by.isdisjoint(known.people))
         and known.last_start
         and known.last_start > mock_run.since
         for known in around.values()

@@ -50,6 +50,11 @@ class Party(Generic[Id]):
     def writer(self) -> Id:
         return self.person if self.author is None else self.author
 
+    @property
+    def steered_by(self) -> frozenset[Id]:
+        """Who decides what a mock run does: the author of its code, and who chose its parameters."""
+        return frozenset({self.person, self.writer})
+
 
 _OF_A_PARTY = tuple(field.name for field in fields(Party))
 
@@ -118,14 +123,14 @@ def estimate(*, ahead: int, in_hand: int, slots: int, typical: timedelta) -> str
 def could_hear(listener: Party[Id], secret: Party[Id]) -> bool:
     """Return whether the log of `listener`, read unchecked, could give somebody what `secret` reads in private rows.
 
-    The author of a mock run reads its log at once; the staff of a dataset read the logs of runs on it. A leak takes an
-    author and a log reader of `listener` who are both connected with the dataset of `secret`; under strict isolation,
-    any log reader who does not read the log of `secret` anyway.
+    Whoever asked for a mock run reads its log at once; the staff of a dataset read the logs of runs on it. A leak takes
+    an author and a log reader of `listener` who are both connected with the dataset of `secret`; under strict
+    isolation, any log reader who does not read the log of `secret` anyway.
     """
     if secret.is_mock:
         return False
     if listener.is_mock:
-        return secret.strict or listener.writer in secret.people
+        return secret.strict or not listener.steered_by.isdisjoint(secret.people)
     readers = listener.staff - secret.staff
     if secret.strict:
         return bool(readers)

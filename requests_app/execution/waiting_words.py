@@ -42,10 +42,10 @@ def _neighbour(run: Waiting[Any], near: Sequence[Busy[Any]], now: datetime) -> s
         if run.strict:
             return f"Runs on this dataset must not overlap with anybody's mock runs, and one is in progress. {latest}"
         return f"Somebody who uses this dataset is running code on mock data. {latest}"
-    if run.is_mock and any(run.writer in other.people for other in near):
+    if run.is_mock and any(run.person in other.people for other in near):
         what = "A run on private data is in progress on a dataset that you work with."
         return f"{what} Mock runs could observe it, so yours waits until it has ended. {latest}"
-    if run.is_mock:
+    if run.is_mock and all(other.strict for other in near):
         return f"A run on private data is in progress that must not overlap with any mock run. {latest}"
     return f"Another run is in progress that must not overlap with this one. {latest}"
 

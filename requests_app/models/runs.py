@@ -1,7 +1,7 @@
 """Runs of code in the sandbox, and their logs."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from accounts.models import User
 from accounts.separation import not_for_overseers
@@ -10,21 +10,33 @@ from datasets.models import Revision
 from requests_app.models.requests import Approval, CodeRequest, Version
 from runner.contract import CloseCode
 
+BY_AUTHOR = Q(asked_by=F("request__author"))
+
 
 class RunQuerySet(models.QuerySet["Run"]):
     def visible_to(self, user: User) -> "RunQuerySet":
-        """Return the person's own runs, and those of requests they may see: on private data, or part of a version.
+        """Return the runs of own requests, and of requests they review: on private data, or part of a version.
 
-        Admins and auditors see all runs on private data.
+        What a reviewer tries is for reviewers: the author never sees it, because it says who reviews. Where reviewers
+        decide independently, each sees only their own tries. Admins and auditors see all runs on private data.
         """
         if user.oversees:
             return self.filter(kind=Run.Kind.PRIVATE)
-        requests = CodeRequest.objects.visible_to(user).values("pk")
-        return self.filter(
-            Q(request__author=user)
-            | (Q(kind=Run.Kind.PRIVATE) & Q(request__in=requests))
-            | Q(kind=Run.Kind.MOCK, version__isnull=False, request__in=requests)
+        reviewed = CodeRequest.objects.visible_to(user).exclude(author=user).order_by().values("pk")
+        to_author = Q(kind=Run.Kind.PRIVATE) | BY_AUTHOR
+        to_reviewers = (
+            Q(kind=Run.Kind.PRIVATE)
+            | Q(version__isnull=False) & BY_AUTHOR
+            | Q(asked_by=user)
+            | ~BY_AUTHOR & Q(request__dataset__blinded=False)
         )
+        return self.filter(Q(request__author=user) & to_author | Q(request__in=reviewed) & to_reviewers)
+
+    def on_mock_by_author(self) -> "RunQuerySet":
+        return self.filter(BY_AUTHOR, kind=Run.Kind.MOCK)
+
+    def on_mock_by_reviewers(self) -> "RunQuerySet":
+        return self.filter(~BY_AUTHOR, kind=Run.Kind.MOCK)
 
     def live(self) -> "RunQuerySet":
         return self.filter(state__in=Run.LIVE)
@@ -39,7 +51,7 @@ class RunQuerySet(models.QuerySet["Run"]):
 
 
 class Run(BaseModel):
-    """One execution of code in the sandbox: on mock data for its author, or on private data by approval."""
+    """One execution of code in the sandbox: on mock data for its author or a reviewer, on private data by approval."""
 
     class Kind(models.TextChoices):
         MOCK = "mock", "Run on mock data"
@@ -105,7 +117,7 @@ class Run(BaseModel):
     rung_at = models.DateTimeField(null=True, blank=True)
     cancelled_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
 
-    # Private: for the owner and the reviewers (for the author only when on mock data).
+    # Private: for the owner and the reviewers (for the author only of their own runs on mock data).
     ended_at = models.DateTimeField(null=True, blank=True)
     exit_code = models.IntegerField(null=True, blank=True)
     signal = models.IntegerField(null=True, blank=True)
@@ -117,6 +129,11 @@ class Run(BaseModel):
     layers = models.JSONField(default=list)
 
     objects = RunQuerySet.as_manager()
+
+    @property
+    def is_by_reviewer(self) -> bool:
+        """Whether a reviewer tries a version on mock data. The author knows nothing of it."""
+        return self.kind == self.Kind.MOCK and self.asked_by_id != self.request.author_id
 
     @property
     def is_counted(self) -> bool:

@@ -17,7 +17,7 @@ from requests_app.services.environments import (
     retire_environment,
 )
 from requests_app.services.reviews import begin_review, review, revoke
-from requests_app.services.runs import cancel_run, run_on_mock, start_run
+from requests_app.services.runs import cancel_run, run_on_mock, start_run, try_on_mock
 from requests_app.services.submissions import declared, submit, withdraw
 from requests_app.services.workers import drain_worker, pause_runs, resume_runs, undrain_worker
 
@@ -47,6 +47,7 @@ __all__ = [
     "start_run",
     "submit",
     "template_code",
+    "try_on_mock",
     "undrain_worker",
     "unresolve",
     "withdraw",

@@ -56,14 +56,18 @@ def copy_request(item: CodeRequest, *, by: User) -> CodeRequest:
 
 def draft_of(item: CodeRequest) -> dict[str, object]:
     """Return the initial values of the draft's form."""
-    parameters = json.dumps(item.parameters, indent=2, ensure_ascii=False) if item.parameters else ""
     fields: dict[str, object] = {name: getattr(item, name) for name in LIMITS}
     return {
         **fields,
-        "parameters": parameters,
+        "parameters": parameters_text(item.parameters),
         "environment": item.environment,
         "number": item.draft_number,
     }
+
+
+def parameters_text(parameters: Mapping[str, object]) -> str:
+    """Return parameters as a form shows them."""
+    return json.dumps(parameters, indent=2, ensure_ascii=False) if parameters else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +126,7 @@ def save_draft(item: CodeRequest, *, by: User, number: int, **fields: object) ->
 
 def _checked(name: str, value: object) -> object:
     if name == "parameters":
-        return _parameters(value)
+        return checked_parameters(value)
     if name == "environment":
         return environment_on_offer(value)
     if name not in LIMITS or not isinstance(value, str):
@@ -154,7 +158,8 @@ def _bounded(name: str, text: str) -> str:
     return text
 
 
-def _parameters(value: object) -> dict[str, object]:
+def checked_parameters(value: object) -> dict[str, object]:
+    """Return parameters that code can be run with: JSON values by names of arguments. Raises Refused for others."""
     if not isinstance(value, Mapping):
         raise Refused("Write the parameters as one JSON object.")
     try:

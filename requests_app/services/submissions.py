@@ -29,9 +29,8 @@ def submit(item: CodeRequest, *, by: User, key: UUID) -> Version:
         _end_approvals(locked, by=by)
         changed = workflow.proceed("submit", locked, by=by, latest=version, state_reason="")
         # The author's own mock run of exactly this version becomes part of what is reviewed.
-        Run.objects.filter(request=locked, kind=Run.Kind.MOCK, sha256=version.sha256, version=None).update(
-            version=version
-        )
+        own = Run.objects.on_mock_by_author().filter(request=locked, sha256=version.sha256, version=None)
+        own.update(version=version)
         version.request = changed
         notifications.submitted(version, by=by)
     return version

@@ -22,9 +22,9 @@ def comment(request: UserRequest, pk: UUID) -> HttpResponse:
     version = readable_version(request, pk)
     if request.method != "POST":
         line = threads.number(request.GET.get("line"))
-        return _line(request, version, line, CommentForm(initial={"line": line}))
-    form = CommentForm(request.POST)
+        return _line(request, version, line, CommentForm.on_line(line))
     line = threads.number(request.POST.get("line"))
+    form = CommentForm.on_line(line, request.POST)
     if not form.is_valid():
         return _line(request, version, line, form)
     parent = _parent(version, form.cleaned_data["parent"])

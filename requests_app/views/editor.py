@@ -150,7 +150,7 @@ def _open_threads(item: CodeRequest, user: User) -> list[tuple[threads.Thread, t
 
 def _mock_run(item: CodeRequest, user: User) -> dict[str, object]:
     """Return the last mock run with everything that it wrote, which is all for its author."""
-    run = item.runs.filter(kind=Run.Kind.MOCK).first()
+    run = item.runs.on_mock_by_author().first()
     if run is None:
         return {"run": None}
     run.request = item
@@ -211,7 +211,7 @@ def submit(request: UserRequest, pk: UUID) -> HttpResponse:
         "number": item.latest.number + 1 if item.latest else 1,
         "lines": len(item.code.splitlines()),
         "findings": queries.hints(item.code, queries.described(item.dataset), item),
-        "trial": item.runs.filter(kind=Run.Kind.MOCK, sha256=bound.sha256).first(),
+        "trial": item.runs.on_mock_by_author().filter(sha256=bound.sha256).first(),
         "refusal": workflow.refusal("submit", item, by=request.user),
         "key": new_key(),
     }

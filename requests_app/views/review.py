@@ -1,6 +1,6 @@
 """The review page: code, differences, and the verdict."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,15 +14,16 @@ from common.access import require
 from common.errors import Conflict
 from common.heavy_views import computing
 from common.http import UserRequest, found
-from common.pages import show
+from common.pages import new_key, show
 from requests_app import queries, rules, services, visibility, workflow
 from requests_app.code import diffs
-from requests_app.forms import CommentForm, VerdictForm
+from requests_app.forms import CommentForm, TryForm, VerdictForm
 from requests_app.models import CodeRequest, Review, Run, Version
 from requests_app.outputs import run_endings
 from requests_app.outputs.run_endings import Endings
 from requests_app.presentation import differences, threads
-from requests_app.views.runs import private_side
+from requests_app.services.drafts import parameters_text
+from requests_app.views.runs import private_side, waiting
 from requests_app.visibility import Viewer
 
 
@@ -37,7 +38,16 @@ def readable_version(request: UserRequest, pk: UUID) -> Version:
 @computing
 def review(request: UserRequest, pk: UUID) -> HttpResponse:
     version = readable_version(request, pk)
+    if _part(request) == "try-run":
+        runs = queries.last_mock_runs(version, request.user)
+        context = {"version": version, **_tried(_run_of(request.user.pk, runs), request.user)}
+        return show(request, "requests/parts/try-run", context)
     return show(request, "requests/review", page_of(request, version), parts={"review-state"})
+
+
+def _part(request: UserRequest) -> str:
+    """Return the id of the element that htmx asks for; "" for the whole page."""
+    return str(getattr(request.htmx, "target", "") or "") if request.htmx else ""
 
 
 @require_POST
@@ -93,7 +103,7 @@ def page_of(request: UserRequest, version: Version) -> dict[str, object]:
         "progress": _progress(item, reviews, viewer),
         "begin_refusal": workflow.refusal("begin_review", item, by=user),
     }
-    if request.htmx and getattr(request.htmx, "target", "") == "review-state":
+    if _part(request) == "review-state":
         return state
     earlier = queries.earlier_than(version)
     shown = threads.of(version, viewer, earlier)
@@ -149,7 +159,7 @@ def _code(
         "rows": rows if split else diffs.unified(rows),
         "query": threads.query_of(request),
         "comment_at": at,
-        "line_form": CommentForm(initial={"line": at}),
+        "line_form": CommentForm.on_line(at),
     }
 
 
@@ -166,10 +176,11 @@ def _comments(by_line: Mapping[threads.Line, list[threads.Thread]], viewer: View
 
 
 def _sides(version: Version, user: User, viewer: Viewer) -> dict[str, object]:
-    """Return what is shown beside the code: the verdict form, and the author's mock run of this version."""
+    """Return what is shown beside the code: the verdict form, the author's mock run of this version, and what this
+    reviewer tries."""
     item = version.request
-    mock_runs = Run.objects.filter(version=version, kind=Run.Kind.MOCK)
-    mock_run = mock_runs.select_related("request__dataset__owner", "request__author").first()
+    runs = queries.last_mock_runs(version, user)
+    mock_run = _run_of(item.author_id, runs)
     scope = {"runs": item.dataset.max_runs, "days": item.dataset.approval_days}
     return {
         "decide_refusal": workflow.refusal("approve", item, by=user),
@@ -178,4 +189,30 @@ def _sides(version: Version, user: User, viewer: Viewer) -> dict[str, object]:
         "run_bits": run_endings.one_run_can_tell(version),
         "mock_run": mock_run,
         **(private_side(mock_run, user) if mock_run else {}),
+        **(try_panel(version, user, runs) if viewer.is_reviewer else {}),
     }
+
+
+def _run_of(person: UUID, runs: Iterable[Run]) -> Run | None:
+    return next((run for run in runs if run.asked_by_id == person), None)
+
+
+def try_panel(
+    version: Version, user: User, runs: Iterable[Run], form: TryForm | None = None
+) -> dict[str, object]:
+    """Return the form with the version's parameters, or with those sent, and what each reviewer has tried last."""
+    return {
+        "try_form": form or TryForm(initial={"parameters": parameters_text(version.parameters)}),
+        "try_refusal": rules.may_try_on_mock(user, version),
+        "try_key": new_key(),
+        "others_tries": [run for run in runs if run.asked_by_id not in {user.pk, version.request.author_id}],
+        **_tried(_run_of(user.pk, runs), user),
+    }
+
+
+def _tried(run: Run | None, user: User) -> dict[str, object]:
+    """Return a run that this person has tried, with everything that it wrote."""
+    if run is None:
+        return {"tried": None}
+    live = run.state in Run.LIVE
+    return {"tried": {"run": run, "live": live, **waiting(run), **private_side(run, user)}}

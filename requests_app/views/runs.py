@@ -32,8 +32,10 @@ def start(request: UserRequest, pk: UUID) -> HttpResponse:
 def cancel(request: UserRequest, pk: UUID) -> HttpResponse:
     run = found(Run.objects.visible_to(request.user), pk=pk)
     services.cancel_run(run, by=request.user)
+    # The panel of the page then fetches itself: a request that follows a redirect is a GET with htmx's headers.
+    if run.is_by_reviewer:
+        return redirect("requests:review", run.version_id)
     if run.kind == Run.Kind.MOCK:
-        # The panel of the editor then fetches itself: a request that follows a redirect is a GET with htmx's headers.
         return redirect("requests:edit", run.request_id)
     return redirect("requests:run", pk)
 

@@ -322,6 +322,9 @@ REQUESTS: Clicks = {
     "requests:cancel_run": lambda c: Click(c.person, requests_.start(c.approved).pk),
     "requests:begin_review": lambda c: Click(c.submitted.dataset.owner, _submitted_version(c).pk),
     "requests:verdict": lambda c: Click(c.person, requests_.version(c.to_review).pk, _verdict(c)),
+    "requests:try_on_mock": lambda c: Click(
+        c.person, requests_.version(c.to_review).pk, {"parameters": '{"least": 1}', **_key()}
+    ),
     "requests:comment": lambda c: Click(c.person, requests_.version(c.to_review).pk, {"text": "Odd."}),
     "requests:drop_comment": lambda c: Click(c.person, c.comment.pk),
     "requests:resolve": lambda c: Click(c.person, _published(c).pk),
@@ -374,6 +377,9 @@ OTHER_WAYS: Clicks = {
     ),
     "requests:verdict by rejecting": lambda c: Click(
         c.person, requests_.version(c.to_review).pk, _verdict(c, verdict="reject", comment="No.")
+    ),
+    "requests:try_on_mock within the page": lambda c: _pages(
+        Click(c.person, requests_.version(c.to_review).pk, _key(), headers={"HX-Request": "true"})
     ),
     "requests:comment within the page": lambda c: _pages(
         Click(c.person, requests_.version(c.to_review).pk, {"text": "Odd."}, headers={"HX-Request": "true"})

@@ -182,6 +182,9 @@ CALLS: dict[str, Call] = {
     "lane.resolve": lambda c, by: lane.resolve(_published(c), by=by),
     "lane.unresolve": lambda c, by: lane.unresolve(_published(c), by=by),
     "lane.review": lambda c, by: requests_.approve(requests_.version(c.to_review), by=by),
+    "lane.try_on_mock": lambda c, by: lane.try_on_mock(
+        requests_.version(c.to_review), by=by, key=uuid4(), parameters={}
+    ),
     "lane.start_run": lambda c, by: lane.start_run(c.approved, by=by, key=uuid4()),
     "releases.begin_check": lambda c, by: releases.begin_check(c.to_check, by=by),
     "releases.set_verdict": lambda c, by: releases.set_verdict(_output(c), by=by, verdict="withhold"),

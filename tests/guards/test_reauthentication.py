@@ -136,6 +136,7 @@ ORDINARY = {
     "requests:start_run": WITHIN,
     "requests:submit": ASKING,
     "requests:run_on_mock": DRAFT,
+    "requests:try_on_mock": READS,
     "requests:unresolve": NOTES,
     "requests:withdraw": GIVES_UP,
 }

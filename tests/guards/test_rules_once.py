@@ -40,6 +40,10 @@ TWICE = {
         "requests:run_on_mock within the page",
         "requests_app.may_run_on_mock",
     ): "the panel is shown anew: for a key that was used before, the service asks nothing",
+    (
+        "requests:try_on_mock within the page",
+        "requests_app.may_try_on_mock",
+    ): "the same, on the review page",
     ("audit:export", "datasets.audited_dataset_ids"): "the choices of the form; then the service's own scope",
 }
 """Rules that a click asks twice, each with the reason."""

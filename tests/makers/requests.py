@@ -145,6 +145,12 @@ def trial(item: CodeRequest, *, key: UUID | None = None) -> Run:
     return services.run_on_mock(item, by=item.author, key=key or uuid4())
 
 
+def tried(item: CodeRequest, *, by: User | None = None, key: UUID | None = None, **parameters: Any) -> Run:
+    """Queue a run of the latest version on mock data, by its owner or by another reviewer."""
+    reviewer = by or item.dataset.owner
+    return services.try_on_mock(version(item), by=reviewer, key=key or uuid4(), parameters=parameters)
+
+
 def claimed(run: Run) -> Run:
     """Claim the run for a worker that is alive, whatever else is waiting."""
     got = claims.give(run.pk, worker().name)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from requests_app import rules
+from requests_app import queries, rules
 from requests_app.models import CodeRequest, Output, Release, Run
 from requests_app.services import releases
 from tests import make
@@ -80,6 +80,29 @@ def test_who_reads_the_log_of_a_trial():
     assert who(rules.may_read_log, item, run) == {"author"}
     made.submission(item)
     assert who(rules.may_read_log, item, made.fresh_run(run)) == {"author", "owner", "reviewer"}
+
+
+@pytest.mark.parametrize(
+    ("blinded", "reviewers"), [(False, {"owner", "reviewer"}), (True, {"owner"})], ids=["open", "blinded"]
+)
+def test_what_a_reviewer_tries_is_never_its_authors(blinded, reviewers):
+    """Where reviewers decide independently, it is only for who has tried it: here the owner."""
+    item = make.code_request(at="submitted", dataset=make.dataset(policy={"blinded": blinded}))
+    run = made.execute(made.tried(item))
+    assert seen(Run.objects.visible_to, item, run.pk) == reviewers
+    assert seen(queries.outputs_of_runs, item, run.outputs.get().pk) == reviewers
+    assert who(rules.may_read_log, item, run) == {"owner", "reviewer"}
+    assert who(rules.may_read_output, item, run) == {"owner", "reviewer"}
+    assert who(rules.may_cancel_run, item, run) == {"owner"}
+
+
+def test_who_tries_a_version():
+    item = make.code_request(at="submitted")
+    assert who(rules.may_try_on_mock, item, made.version(item)) == {"owner", "reviewer"}
+    make.reviewer(item.dataset, item.author)
+    assert rules.may_try_on_mock(item.author, made.version(item)) == (
+        "Somebody else has to review your request and its outputs."
+    )
 
 
 def test_an_author_with_a_reviewers_seat_does_not_read_their_own_held_output():

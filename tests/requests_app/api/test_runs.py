@@ -69,6 +69,35 @@ def test_a_mock_run_of_others_is_not_started():
     problem(As(empty.author).post(f"/requests/{empty.pk}/mock-runs/"), 400, "refused")
 
 
+def test_a_reviewer_tries_a_version_with_parameters_of_their_own():
+    item = make.code_request(at="submitted", parameters={"least": 10})
+    path, body = f"/versions/{item.latest_id}/mock-runs/", {"parameters": {"least": 1}}
+    owner, author = As(item.dataset.owner, "read", "review"), As(item.author)
+    answer = replayed(owner, path, body)
+    run = Run.objects.get()
+    assert (answer.status_code, answer["Location"]) == (202, f"/api/v1/runs/{run.pk}/")
+    content = answer.json()
+    assert (content["kind"], content["version"]["number"], content["parameters"]) == ("mock", 1, {"least": 1})
+    made.execute(run)
+    assert owner.read(f"/runs/{run.pk}/log/")["stdout"] == "a private line"
+    assert owner.read(f"/versions/{item.latest_id}/")["mock_run"] is None
+    for place in (f"/runs/{run.pk}/", f"/runs/{run.pk}/log/", f"/runs/{run.pk}/outputs/"):
+        problem(author.get(place), 404, "not_found")
+    assert ids(author.read("/runs/")) == ids(author.read(f"/requests/{item.pk}/runs/")) == []
+    assert owner.act(path, {}, status=202)["parameters"] == {"least": 10}
+    problem(author.post(path, body), 403, "denied")
+    problem(As(make.scientist()).post(path, body), 404, "not_found")
+    problem(As(item.dataset.owner, "read", "work").post(path, body), 403, "token_scope")
+    problem(owner.post(path, {"parameters": {"a b": 1}}), 400, "refused")
+
+
+def test_parameters_are_for_those_who_read_the_code():
+    run = made.start(make.code_request(at="approved", parameters={"least": 10}))
+    people = (run.request.author, run.request.dataset.owner, make.auditor(), make.admin())
+    found = [As(person, "read").read(f"/runs/{run.pk}/")["parameters"] for person in people]
+    assert found == [{"least": 10}, {"least": 10}, {"least": 10}, None]
+
+
 def test_a_run_on_private_data_is_started_once():
     item = make.code_request(at="approved")
     answer = replayed(As(item.author), f"/requests/{item.pk}/runs/")

@@ -35,8 +35,8 @@ def private(person="ann", dataset="wages", *, strict=False):
     return Party(person=person, dataset=dataset, is_mock=False, strict=strict, **AROUND[dataset])
 
 
-def trial(person="ann", dataset="wages"):
-    return Party(person=person, dataset=dataset, is_mock=True)
+def trial(person="ann", dataset="wages", *, author=None):
+    return Party(person=person, dataset=dataset, is_mock=True, author=author)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,10 @@ def trial(person="ann", dataset="wages"):
         (trial("bob"), private("ann"), True),
         (trial("rea"), private("ann"), True),
         (trial("eve"), private("ann"), False),
+        # a reviewer tries somebody's code: either of the two may have made it listen
+        (trial("rea", "health", author="eve"), private("ann"), True),
+        (trial("zoe", "votes", author="ann"), private("ann"), True),
+        (trial("zoe", "votes", author="eve"), private("ann"), False),
         (trial("eve"), private("ann", strict=True), True),
         (trial("ann"), trial("ann"), False),
         (private("ann"), private("bob"), False),

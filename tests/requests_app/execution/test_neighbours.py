@@ -64,6 +64,21 @@ def test_nobody_who_has_to_do_with_the_dataset_listens(sender, how):
     assert not starts(tries(other))
 
 
+def test_what_a_reviewer_of_the_dataset_tries_waits(sender):
+    item = make.code_request(at="submitted", dataset=sender.request.dataset)
+    run = made.tried(item)
+    assert not starts(run)
+    assert "on a dataset that you work with" in queries.waiting_reason(run)
+
+
+def test_what_a_stranger_tries_of_somebodys_code_waits_and_does_not_say_why(sender):
+    run = made.tried(make.code_request(at="submitted", author=sender.request.author))
+    assert not starts(run)
+    assert queries.waiting_reason(run).startswith(
+        "Another run is in progress that must not overlap with this one."
+    )
+
+
 def test_a_stranger_to_the_dataset_does_not_wait(sender):
     assert starts(tries(make.scientist()))
 
