@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import nh3
 from django import template
 from django.template.loader import render_to_string
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
+from markdown_it import MarkdownIt
 
 from datasets.declarations.schema import UNITS, bound_text
 
@@ -21,6 +24,22 @@ register = template.Library()
 FINDING_ICONS = {"error": "alert-circle", "warning": "alert-triangle"}
 SIGNS = {"added": "+", "removed": "−"}
 SIGN_WORDS = {"added": "added", "removed": "removed", "changed": "changed"}
+
+
+REMARK_TAGS = {"blockquote", "br", "code", "em", "li", "ol", "p", "pre", "strong", "ul"}
+REMARK_RULES = ("backticks", "blockquote", "emphasis", "escape", "fence", "list", "newline")
+
+
+@lru_cache(maxsize=1)
+def _remarks() -> MarkdownIt:
+    return MarkdownIt("zero", {"html": False, "breaks": True}).enable(list(REMARK_RULES))
+
+
+@register.filter
+def remark(text: str) -> SafeString:
+    """Render what people write beside code: `code`, blocks of code, emphasis and lists, but no links or headings."""
+    clean = nh3.clean(_remarks().render(text), tags=REMARK_TAGS, attributes={})
+    return mark_safe(f'<div class="markdown remark">{clean}</div>')  # noqa: S308 -- cleaned by nh3
 
 
 @register.filter

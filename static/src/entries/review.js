@@ -1,3 +1,4 @@
 import '../css/lane.css'
 import '../css/review.css'
+import '../js/kept-focus.js'
 import '../js/line-comments.js'

@@ -55,6 +55,13 @@ function close(row) {
   link?.focus()
 }
 
+// Ctrl+Enter sends what is being written.
+document.addEventListener('keydown', (event) => {
+  if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey) || !event.target.matches('[data-threads] textarea')) return
+  event.preventDefault()
+  event.target.form.requestSubmit()
+})
+
 // Update the number of comments that are held until the verdict.
 document.addEventListener('htmx:afterSettle', () => {
   const count = document.getElementById('held-count')
