@@ -94,7 +94,7 @@ def run_finished(run: Run) -> None:
 def release_decided(release: Release) -> None:
     item = release.run.request
     words = {
-        Release.State.RELEASED: "The outputs of “{}” have been released: you can download them.",
+        Release.State.RELEASED: "Outputs of “{}” have been released: you can download them.",
         Release.State.REJECTED: "The outputs of “{}” were checked and not released.",
         Release.State.CHANGES_REQUESTED: "The outputs of “{}” need changes before they can be released.",
     }[Release.State(release.state)].format(item.title)

@@ -52,7 +52,7 @@ def _page(request: UserRequest, release: Release) -> dict[str, object]:
         "release": release,
         "run": run,
         "item": run.request,
-        "failure": words.failure(run),
+        "failure": words.failure(run, reads_log=True),
         "outputs": [(output, viewed.seen(output), *_sorted(output.checks)) for output in outputs],
         "pending": [output for output in outputs if output.verdict == Output.Verdict.PENDING],
         "going": [output for output in outputs if output.verdict == Output.Verdict.RELEASE],

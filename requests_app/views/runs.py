@@ -65,7 +65,7 @@ def run_page(item: Run, user: User) -> dict[str, object]:
         "live": item.state in Run.LIVE,
         "stages": words.stages(item, reads_log=reads_log),
         "cancel_refusal": workflow.refusal(step, item, by=user),
-        "failure": words.failure(item),
+        "failure": words.failure(item, reads_log=reads_log),
         "is_author": rules.is_author(user, item.request) is None,
         "recall_refusal": workflow.refusal("recall", release, by=user)
         if release
@@ -101,7 +101,7 @@ def private_side(run: Run, user: User) -> dict[str, object]:
         return {"reads_log": False}
     return {
         "reads_log": True,
-        "failure": words.failure(run),
+        "failure": words.failure(run, reads_log=True),
         "refused_outputs": list(run.refused_outputs.all()),
         **({"outputs": list(run.outputs.all()), **streams(run)} if run.kind == Run.Kind.MOCK else {}),
     }
@@ -126,11 +126,17 @@ def _released(run: Run, release: Release | None, user: User) -> dict[str, object
     if release is None:
         return {"released": [], "may_check": False, "sentence": words.run_sentence(run, None)}
     readable = rules.may_download_release(user, release) is None
+    decided = release.state not in Release.OPEN
+    reads_held = decided and rules.may_read_output(user, run) is None
+    released = list(run.outputs.filter(verdict=Output.Verdict.RELEASE)) if readable else []
+    outputs = run.outputs.count() if reads_held and released else 0
     return {
-        "released": list(run.outputs.filter(verdict=Output.Verdict.RELEASE)) if readable else [],
-        "may_check": release.state in Release.OPEN and rules.may_check_output(user, release) is None,
-        "may_look_back": release.state not in Release.OPEN and rules.may_read_output(user, run) is None,
-        "sentence": words.run_sentence(run, release),
+        "released": released,
+        "may_check": not decided and rules.may_check_output(user, release) is None,
+        "may_look_back": reads_held,
+        "sentence": words.run_sentence(
+            run, release, outputs=outputs, withheld=outputs - len(released) if outputs else 0
+        ),
     }
 
 

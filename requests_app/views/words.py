@@ -94,7 +94,7 @@ RUN_SENTENCE: dict[str, str] = {
 RELEASE_SENTENCE: dict[str, str] = {
     Release.State.HELD: "the outputs of its run are held for the output check",
     Release.State.CHECKING: "the outputs of its run are being checked",
-    Release.State.RELEASED: "its outputs have been released and can be downloaded",
+    Release.State.RELEASED: "its released outputs can be downloaded",
     Release.State.REJECTED: "the outputs of its last run were not released",
     Release.State.CHANGES_REQUESTED: "the outputs need changes before they can be released",
     Release.State.RECALLED: "its release was recalled",
@@ -130,12 +130,18 @@ ON_MOCK = Meaning(
 )
 
 
-def failure(run: Run) -> Meaning | None:
+IN_THE_LOG = Meaning(
+    "The code raised an exception that it did not catch.",
+    "The log has the message and the traceback. The author learns the class and the line named here, and nothing else.",
+)
+
+
+def failure(run: Run, *, reads_log: bool) -> Meaning | None:
     """Return what a failed run's close code means, for readers of its page."""
     if run.state not in (Run.State.FAILED, Run.State.ENDING):
         return None
-    if run.kind == Run.Kind.MOCK and run.close_code == CloseCode.EXCEPTION:
-        return ON_MOCK
+    if reads_log and run.close_code == CloseCode.EXCEPTION:
+        return ON_MOCK if run.kind == Run.Kind.MOCK else IN_THE_LOG
     return FAILURES.get(run.close_code)
 
 
@@ -176,7 +182,7 @@ RUN_NOW: dict[str, str] = {
 RELEASE_NOW: dict[str, str] = {
     Release.State.HELD: "The run has ended. What it wrote is held until the owner or a reviewer has checked it.",
     Release.State.CHECKING: "The run has ended. What it wrote is being checked.",
-    Release.State.RELEASED: "The outputs are released.",
+    Release.State.RELEASED: "Outputs of this run are released.",
     Release.State.REJECTED: "The outputs were checked and not released.",
     Release.State.CHANGES_REQUESTED: "The outputs were not released: the code has to change first.",
     Release.State.RECALLED: "The release was recalled.",
@@ -184,6 +190,10 @@ RELEASE_NOW: dict[str, str] = {
 }
 
 
-def run_sentence(run: Run, release: Release | None) -> str:
-    """Return the state of a run in one sentence."""
-    return RELEASE_NOW[release.state] if release is not None else RUN_NOW[run.state]
+def run_sentence(run: Run, release: Release | None, *, withheld: int = 0, outputs: int = 0) -> str:
+    """Return the state of a run in one sentence. `withheld` of how many `outputs` is for those who read held ones."""
+    if release is None:
+        return RUN_NOW[run.state]
+    if release.state == Release.State.RELEASED and withheld:
+        return f"{outputs - withheld} of {outputs} outputs of this run are released; the others are withheld."
+    return RELEASE_NOW[release.state]

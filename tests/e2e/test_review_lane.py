@@ -132,7 +132,7 @@ def run(scientist: Page) -> str:
 
 def download(scientist: Page) -> None:
     """The answer has come to the author's open page; now into their hands."""
-    expect(scientist.locator("#run-live")).to_contain_text("The outputs are released.", timeout=LIVE)
+    expect(scientist.locator("#run-live")).to_contain_text("Outputs of this run are released.", timeout=LIVE)
     with scientist.expect_download() as coming:
         scientist.get_by_role("link", name="Download wages_by_region.parquet").click()
     content = coming.value.path().read_bytes()
@@ -188,4 +188,4 @@ def check_and_release(owner: Page) -> None:
     owner.get_by_label("Release the files marked for release").check()
     owner.get_by_role("button", name="Send the decision").click()
     owner.get_by_role("dialog").get_by_role("button", name="Send the decision").click()
-    expect(owner.locator("#run-live")).to_contain_text("The outputs are released.")
+    expect(owner.locator("#run-live")).to_contain_text("Outputs of this run are released.")
