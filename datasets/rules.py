@@ -104,7 +104,8 @@ def too_few_reviewers(dataset: Dataset, needed: int) -> str | None:
     have = len({dataset.owner_id, *dataset.reviewing_people().values_list("pk", flat=True)})
     if needed <= have:
         return None
-    return f"{needed} reviewers are needed, but there are only {have}, counting you. Add reviewers first."
+    there = "is only 1" if have == 1 else f"are only {have}"
+    return f"{needed} reviewers are needed, but there {there}, counting you. Add reviewers first."
 
 
 def may_be_reviewer(user: User, dataset: Dataset) -> str | None:

@@ -1,5 +1,6 @@
 // Saves the draft while its author types. Nothing is lost: what the portal does not accept stays in the form and in this
 // browser.
+import { exact } from './dates.js'
 import { same, showErrors, token, warn } from './draft-alert.js'
 import { toast } from './toasts.js'
 
@@ -80,7 +81,7 @@ export function autosave(form, editor) {
     number.value = next
     wrong = showErrors(form, FIELDS, errors)
     if (!dirty && !wrong) forget()
-    say(wrong ? 'Saved, except for the field marked below' : `Saved at ${new Date().toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })}`)
+    say(wrong ? 'Saved, except for the field marked below' : `Saved at ${exact(new Date(), false)}`)
     editor.mark(findings)
     const why = document.getElementById('submit-why')
     why.hidden = !refusal
@@ -159,7 +160,7 @@ export function autosave(form, editor) {
     if (!kept) return
     const now = typed()
     if (FIELDS.every((name) => kept.fields[name] === now[name])) return forget()
-    warn('This browser has text that was not saved', `It is from ${new Date(kept.at).toLocaleString('en-GB')}. Restore it, or keep the saved draft.`, [
+    warn('This browser has text that was not saved', `It is from ${exact(new Date(kept.at))}. Restore it, or keep the saved draft.`, [
       ['Restore it', () => { restore(kept.fields); unblock(); return save() }],
       ['Keep the saved draft', () => { forget(); document.getElementById('draft-alert').classList.add('d-none') }]
     ])

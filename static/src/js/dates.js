@@ -2,6 +2,12 @@
 const UNITS = [['year', 31557600], ['month', 2629800], ['day', 86400], ['hour', 3600], ['minute', 60]]
 const words = new Intl.RelativeTimeFormat('en-GB', { numeric: 'always' })
 
+/** An exact time in the person's own zone, as the portal writes it; with `day` false, without its date. */
+export function exact(date, day = true) {
+  const style = { hour: '2-digit', minute: '2-digit', timeZoneName: 'short', ...(day ? { day: 'numeric', month: 'short', year: 'numeric' } : {}) }
+  return new Intl.DateTimeFormat('en-GB', { ...style, timeZone: document.documentElement.dataset.zone }).format(date)
+}
+
 function relative(date) {
   const seconds = (date - Date.now()) / 1000
   for (const [unit, size] of UNITS) {
@@ -11,9 +17,9 @@ function relative(date) {
 }
 
 function refresh() {
-  const exact = document.documentElement.dataset.times === 'exact'
+  const isExact = document.documentElement.dataset.times === 'exact'
   for (const time of document.querySelectorAll('time[data-ago]')) {
-    const text = exact ? time.title : relative(new Date(time.dateTime))
+    const text = isExact ? time.title : relative(new Date(time.dateTime))
     if (time.textContent !== text) time.textContent = text
   }
 }
