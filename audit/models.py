@@ -109,7 +109,7 @@ class Entry(models.Model):
     def changes_in_words(self) -> list[tuple[str, str, str]]:
         """(field, old, new) of each change, as text for pages."""
         return [
-            (FIELDS.get(name, name.replace("_", " ")), _in_words(old), _in_words(new))
+            (FIELDS.get(name, name.replace("_", " ")), *(_in_words(value, of=name) for value in (old, new)))
             for name, (old, new) in self.changes.items()
         ]
 
@@ -128,10 +128,14 @@ OBJECTS = {
 }
 """The names of models that are not the words of the pages."""
 FIELDS = {"mu": "size (μ)"}
+NAMED = {"state", "verdict"}
+"""Fields with one of a list of words, which are written with underscores."""
 
 
-def _in_words(value: object) -> str:
-    """Format a recorded value for people."""
+def _in_words(value: object, *, of: str = "") -> str:
+    """Format a recorded value of the field `of` for people."""
+    if of in NAMED and isinstance(value, str):
+        return value.replace("_", " ")
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

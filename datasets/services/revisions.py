@@ -157,7 +157,8 @@ def declare(table: Table, *, by: User, columns: dict[str, dict[str, object]], **
     for name in sorted(columns, key=lambda each: bool(columns[each].get("is_subject"))):
         _allow_only(columns[name], DECLARED_OF_COLUMN)
         declared = _declare_column(known[name], columns[name])
-        changes |= {f"{name}.{field}": pair for field, pair in _for_audit(known[name], declared).items()}
+        told = _with_dates(known[name].type, _for_audit(known[name], declared))
+        changes |= {f"{name}.{field}": pair for field, pair in told.items()}
     if changes:
         log.record("table.declare", by=by, on=table, dataset_id=dataset.pk, changes=changes)
     mocks.begin(table.revision, Table.objects.get(pk=table.pk).declared)
@@ -204,6 +205,22 @@ def _for_audit(column: Column, changes: dict[str, tuple[object, object]]) -> dic
     if column.confirmed:
         return changes
     return {name: ("kept back", "changed") if name in READ_OFF else pair for name, pair in changes.items()}
+
+
+def _with_dates(type_: str, changes: dict[str, tuple[object, object]]) -> dict[str, tuple[object, object]]:
+    """Return the changes with bounds of dates as dates; they are stored as numbers."""
+    types = changes.get("type", (type_, type_))
+    written = {
+        name: tuple(
+            schema.bound_text(str(of), value)
+            if of in schema.UNITS and isinstance(value, int | float)
+            else value
+            for of, value in zip(types, changes[name], strict=True)
+        )
+        for name in ("lower", "upper")
+        if name in changes
+    }
+    return {**changes, **written}  # type: ignore[dict-item]  # each is still a pair
 
 
 @transaction.atomic

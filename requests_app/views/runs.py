@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
@@ -34,7 +35,7 @@ def cancel(request: UserRequest, pk: UUID) -> HttpResponse:
     services.cancel_run(run, by=request.user)
     # The panel of the page then fetches itself: a request that follows a redirect is a GET with htmx's headers.
     if run.is_by_reviewer:
-        return redirect("requests:review", run.version_id)
+        return redirect(reverse("requests:review", args=[run.version_id]) + "#try-panel")
     if run.kind == Run.Kind.MOCK:
         return redirect("requests:edit", run.request_id)
     return redirect("requests:run", pk)

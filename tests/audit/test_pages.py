@@ -241,6 +241,14 @@ def test_changes_are_put_into_words(pair: tuple[object, object], words: tuple[st
     assert item.changes_in_words == [("field", *words)]
 
 
+def test_states_are_written_as_words_and_names_as_they_are() -> None:
+    item = entry(make.user(), changes={"state": ("in_review", "changes_requested"), "name": ("a_b", "c_d")})
+    assert item.changes_in_words == [
+        ("state", "in review", "changes requested"),
+        ("name", "a_b", "c_d"),
+    ]
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_the_list_costs_the_same_however_long(
     count: int, django_assert_max_num_queries: Callable[..., Any]

@@ -223,6 +223,16 @@ def test_what_is_not_confirmed_stays_out_of_the_log():
     }
 
 
+def test_bounds_of_dates_are_recorded_as_dates():
+    dataset = make.dataset(published=False)
+    table = make.draft(dataset).tables.get()
+    day = {"type": "date", "lower": 0, "upper": 18_628, "confirmed": True}
+    services.declare(table, by=dataset.owner, columns={"wage": day})
+    assert last_changes()["wage.upper"][1] == "2021-01-01"
+    services.declare(table, by=dataset.owner, columns={"wage": {"upper": 18_629, "confirmed": True}})
+    assert last_changes()["wage.upper"] == ["2021-01-01", "2021-01-02"]
+
+
 def test_bounds_have_an_order_and_columns_a_name():
     dataset = make.dataset(published=False)
     table = make.draft(dataset).tables.get()

@@ -77,7 +77,7 @@ def test_the_reviewer_stops_it_and_comes_back_to_the_review(as_: As, item: CodeR
     run = Run.objects.get()
     assert run.parameters == {}
     answer = owner.post(reverse("requests:cancel_run", args=[run.pk]))
-    assert answer.headers["Location"] == reverse("requests:review", args=[item.latest_id])
+    assert answer.headers["Location"] == reverse("requests:review", args=[item.latest_id]) + "#try-panel"
     assert lane.fresh_run(run).state == Run.State.CANCELLED
     assert "Cancelled" in page(owner, item)
 
