@@ -49,7 +49,8 @@ def test_from_a_function_to_its_results(live: SimpleNamespace, cast):
         version = item.version.begin()
         assert version.code == main.source
         version.comment("Why 1991?", line=1)
-        assert version.mock_run.results["answer.json"]["since"] == 1991
+        assert version.run_on_mock({"since": 1985}).results["answer.json"]["since"] == 1985
+        assert version.refresh().mock_run.results["answer.json"]["since"] == 1991
         assert [each["verdict"] for each in version.approve(runs=2, days=30).reviews] == ["approve"]
         for output in checked(owner, request).outputs:
             assert output.preview().kind in {"json", "table", "text"}
