@@ -1,5 +1,6 @@
 """The editor loses nothing: not to a second tab, not to a session that has ended; and it shows what the code does."""
 
+import re
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Page, expect
 
+from accounts.models import User
 from requests_app.models import CodeEnvironment, CodeRequest
 from tests import make
 from tests.e2e.acting import beside, no_barriers, write_code
@@ -30,9 +32,11 @@ def saved_code(item: CodeRequest) -> str:
 
 
 def test_a_second_tab_is_told_and_may_write_over(open_as: Callable[..., Page], draft: CodeRequest) -> None:
+    """The time of saving is in the zone of one's profile, not in the browser's."""
+    beside(lambda: User.objects.filter(pk=draft.author_id).update(time_zone="Pacific/Auckland"))
     one, other = open_as(draft.author, path(draft)), open_as(draft.author, path(draft))
     write_code(one, "def main():\n    return 1\n")
-    expect(one.locator("#save-state")).to_contain_text("Saved at")
+    expect(one.locator("#save-state")).to_have_text(re.compile(r"^Saved at \d\d:\d\d GMT\+1[23]$"))
     write_code(other, "def main():\n    return 2\n")
     expect(other.locator("#draft-alert")).to_contain_text("changed in another tab")
     assert saved_code(draft) == "def main():\n    return 1\n"

@@ -151,10 +151,11 @@ def remark(page: Page, line: int, text: str) -> None:
     form = page.locator(f"[data-threads][data-line='{line}'] .comment-form")
     expect(form.locator("textarea")).to_be_focused()
     form.locator("textarea").fill(text)
-    form.get_by_role("button", name="Comment").click()
+    form.locator("textarea").press("Control+Enter")
     row = page.locator(f"[data-threads][data-line='{line}']")
     expect(row).to_contain_text("not sent yet: sent with your verdict")
     expect(page.locator("#held-count")).to_contain_text("1 of your comments is sent with it.")
+    expect(link).to_be_focused()
 
 
 def review_the_second_version(owner: Page) -> None:
@@ -173,10 +174,24 @@ def review_the_second_version(owner: Page) -> None:
     owner.get_by_role("link", name="Side by side").click()
     expect(owner.locator("table.code.is-split")).to_be_visible()
     no_barriers(owner, "review, side by side")
+    try_it(owner)
     owner.get_by_label("Approve").check()
     owner.get_by_label("Runs").fill("2")
     owner.get_by_role("button", name="Send the verdict").click()
     expect(owner.locator("#request-live")).to_contain_text("Version 2 is approved")
+
+
+def try_it(owner: Page) -> None:
+    """The reviewer runs it on mock data: an error is told at the field, and the result appears by itself."""
+    panel = owner.locator("#try-panel")
+    panel.locator("textarea").fill("{least: 1}")
+    panel.get_by_role("button", name="Run on mock data").click()
+    expect(panel.locator(".field-error")).to_contain_text("not valid JSON")
+    expect(panel.locator("textarea")).to_be_focused()
+    panel.locator("textarea").fill('{"least": 1}')
+    panel.get_by_role("button", name="Run on mock data").click()
+    expect(panel.locator(".preview-table")).to_contain_text("mean_wage", timeout=LIVE)
+    no_barriers(owner, "review, tried")
 
 
 def check_and_release(owner: Page) -> None:
