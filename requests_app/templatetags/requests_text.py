@@ -39,7 +39,7 @@ def _remarks() -> MarkdownIt:
 def remark(text: str) -> SafeString:
     """Render what people write beside code: `code`, blocks of code, emphasis and lists, but no links or headings."""
     clean = nh3.clean(_remarks().render(text), tags=REMARK_TAGS, attributes={})
-    return mark_safe(f'<div class="markdown remark">{clean}</div>')  # noqa: S308 -- cleaned by nh3
+    return mark_safe(f'<div class="remark">{clean}</div>')  # noqa: S308 -- cleaned by nh3
 
 
 @register.filter

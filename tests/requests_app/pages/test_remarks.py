@@ -23,7 +23,7 @@ from tests import make
     ids=["code", "lines", "block", "tag in code", "tag", "link", "heading", "name"],
 )
 def test_a_remark_shows_code_and_nothing_dangerous(text: str, shown: str) -> None:
-    assert remark(text).replace("<br />", "<br>") == f'<div class="markdown remark">{shown}\n</div>'
+    assert remark(text).replace("<br />", "<br>") == f'<div class="remark">{shown}\n</div>'
 
 
 @pytest.mark.django_db
