@@ -128,7 +128,7 @@ def _add(locked: Budget, wanted: Reservation, *, by: User) -> LedgerLine:
         cells=np.packbits(wanted.cells).tobytes(),
         purpose=wanted.purpose,
     )
-    _record("budget.reserved", line, by=by, units=wanted.units)
+    _record("budget.reserved", line, by=by, of=line)
     return line
 
 
@@ -276,7 +276,7 @@ def _settle(line: LedgerLine, kind: LedgerLine.Kind, *, by: User) -> LedgerLine:
         cells=line.cells,
         settles=line,
     )
-    _record(f"budget.{kind}", settled, by=by, units=settled.units)
+    _record(f"budget.{kind}", settled, by=by, of=line)
     return settled
 
 
@@ -325,5 +325,6 @@ def _short(spent: Integers, cap: int, charges: Sequence[tuple[int, Bools]]) -> S
     return Shortage(units=int(added[place]), left=left, questions=len(charges))
 
 
-def _record(action: str, line: LedgerLine, *, by: User, units: int) -> None:
-    record(action, line.budget, by=by, on=line, units=units, share=f"{units / CAP:.6f}")
+def _record(action: str, line: LedgerLine, *, by: User, of: LedgerLine) -> None:
+    """Write an entry. `of`: the reservation, whose share of the budget was reserved, charged or given back."""
+    record(action, line.budget, by=by, on=line, units=line.units, share=percent(of.units / CAP))

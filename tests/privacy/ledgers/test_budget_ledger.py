@@ -69,6 +69,19 @@ def test_a_key_says_nothing_about_the_keys_of_other_budgets():
         again.save()
 
 
+def test_the_log_names_the_share_that_was_reserved_charged_or_given_back():
+    budget = make.budget()
+    budget_ledger.commit(reserve(budget, CAP // 8), by=budget.scientist)
+    budget_ledger.void(reserve(budget, CAP // 20), by=budget.scientist)
+    entries = Entry.objects.filter(action__startswith="budget.", object_type="ledgerline").order_by("at")
+    assert [(entry.action, entry.detail["share"]) for entry in entries] == [
+        ("budget.reserved", "12 %"),
+        ("budget.commit", "12 %"),
+        ("budget.reserved", "5.0 %"),
+        ("budget.void", "5.0 %"),
+    ]
+
+
 def test_a_void_gives_back_and_a_commit_does_not():
     budget = make.budget()
     first, second = reserve(budget, 10), reserve(budget, 7, NORTH)
