@@ -112,7 +112,7 @@ class QuestionForm(forms.Form):
         columns = list(table.columns.values())
         numeric = [spec.name for spec in columns if spec.is_numeric]
         texts = [spec.name for spec in columns if spec.kind == Kind.TEXT]
-        offered = {"numeric": numeric, "texts": texts, "keys": [spec.name for spec in columns if spec.is_key]}
+        offered = {"numeric": numeric, "texts": texts, "keys": [spec.name for spec in columns if spec.groups]}
         days = [
             (spec.name, f"{spec.name} (dates: quantiles only)") for spec in columns if spec.kind == Kind.DATE
         ]
@@ -124,7 +124,7 @@ class QuestionForm(forms.Form):
         for name, kind in (("features", "numeric"), ("by", "keys")):
             self._offer(name, [(each, each) for each in offered[kind]])
         self.fields["rows"].widget.attrs["placeholder"] = f"{table.max_rows:,}, as declared"
-        if missing := [spec.name for spec in columns if spec.is_key and spec.nullable]:
+        if missing := [spec.name for spec in columns if spec.groups and spec.nullable]:
             self.fields["by"].help_text = f"Rows without a value are in no group ({', '.join(missing)})."
         for name in ("error", "epsilon"):
             self.fields[name].widget.attrs.update({"step": "any", "min": 0, "inputmode": "decimal"})

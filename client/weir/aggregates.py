@@ -139,9 +139,9 @@ class Aggregates:
         if spec is not None and spec.kind == Kind.TEXT:
             self._not_grouped("Counts of texts")
             return self._asked(g.KeyCounts(spec.name, keys), Reading(single=False))
-        if spec is None or not spec.is_key:
+        if spec is None or not spec.groups:
             raise NotOffered(
-                "value_counts() needs a column with declared values. For numbers, use np.histogram."
+                "value_counts() needs a column with declared values or few whole numbers. For others, use np.histogram."
             )
         return Question(self.column.scope, g.Count(), (*self.by, spec.name))
 

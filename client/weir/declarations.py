@@ -15,6 +15,8 @@ EPOCH = date(1970, 1, 1)
 FIRST_DAY, LAST_DAY = ((each - EPOCH).days for each in (date.min, date.max))
 MOST_ROWS = 4096
 """The most rows of a person that can count in any table."""
+MOST_WHOLE_GROUPS = 500
+"""The most whole numbers between a column's bounds that questions can group by."""
 
 
 class Kind(str, Enum):
@@ -57,8 +59,18 @@ class ColumnSpec:
 
     @property
     def is_key(self) -> bool:
-        """Whether its values are declared, so that questions can group by it."""
+        """Whether each of its values is declared, in `labels`."""
         return self.kind in {Kind.CATEGORY, Kind.BOOLEAN}
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The values that questions can group by: declared ones, or the few whole numbers between the bounds."""
+        if self.is_key:
+            return self.labels
+        many = self.upper - self.lower + 1
+        if self.kind not in {Kind.INTEGER, Kind.NUMBER} or self.lattice != 0 or many > MOST_WHOLE_GROUPS:
+            return ()
+        return tuple(str(int(self.lower) + k) for k in range(int(many)))
 
     @property
     def lattice(self) -> int | None:

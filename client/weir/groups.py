@@ -1,4 +1,4 @@
-"""Tables in groups of declared values."""
+"""Tables in groups: of declared values, or of whole numbers with few values between their bounds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Grouped:
         self.scope, self.by = scope, tuple(_key(each, scope) for each in keys)
         if not 0 < len(self.by) <= g.MAX_KEYS or len(set(self.by)) != len(self.by):
             raise NotOffered(f"Group by 1 to {g.MAX_KEYS} columns, each once.")
-        groups = math.prod(len(scope.spec.columns[name].labels) for name in self.by)
+        groups = math.prod(len(scope.spec.columns[name].groups) for name in self.by)
         if groups > g.MAX_GROUPS:
             raise NotOffered(
                 f"This makes {groups:,} groups, more than {g.MAX_GROUPS:,}. Group by fewer columns."
@@ -89,7 +89,7 @@ class Grouped:
         raise NotPrivate("Groups have no rows here. Ask one question about all of them: grouped.wage.mean().")
 
     def __len__(self) -> int:
-        return math.prod(len(self.scope.spec.columns[name].labels) for name in self.by)
+        return math.prod(len(self.scope.spec.columns[name].groups) for name in self.by)
 
     def __repr__(self) -> str:
         return f"Grouped: {self.scope.spec.name} by {' and '.join(self.by)}, {len(self):,} groups"
@@ -116,13 +116,14 @@ class GroupedColumn(Aggregates):
 def _key(given: Any, scope: Scope) -> str:
     if isinstance(given, Column) and given.spec is None:
         raise NotOffered(
-            "Group by columns with declared values, not by expressions. To split by a condition, ask twice."
+            "Group by columns with declared values or few whole numbers, not by expressions. To split by a condition, "
+            "ask twice."
         )
     name = given.spec.name if isinstance(given, Column) and given.spec else given
     if not isinstance(name, str):
         raise NotOffered("Group by column names: table.groupby([“region”, “sex”]).")
     spec = scope.spec.column(name)
-    if not spec.is_key:
+    if not spec.groups:
         raise NotOffered(f"“{name}” has no declared values to group by. {_instead(spec)}")
     return name
 

@@ -19,7 +19,7 @@ from privacy.engine.figures import Figures
 from privacy.engine.language.expressions import Binary, Column, Constant, Predicate
 from privacy.engine.language.query import Distribution, KeyCounts, PersonQuantiles, Quantiles, Query
 from privacy.engine.language.schema import QueryRefused
-from privacy.engine.measure.bins import bins_of
+from privacy.engine.measure.bins import bins_of, codes_of
 from privacy.engine.measure.contributions import (
     FREE,
     ONE,
@@ -260,7 +260,10 @@ def _fused(asked: _TableQuery) -> Collect | None:
 
 def _only_key(plan: Design, rows: Rows) -> Values:
     """Return the code of each row, for a query with one key."""
-    return bins_of(plan.bins.of, plan.bins.edges, rows) if plan.bins else rows.columns[plan.groups[0].column]
+    if plan.bins:
+        return bins_of(plan.bins.of, plan.bins.edges, rows)
+    (group,) = plan.groups
+    return codes_of(rows.columns[group.column], group.first, len(group.labels))
 
 
 def _affine(plan: Design) -> tuple[str, float, float, float] | None:
@@ -279,10 +282,11 @@ def _affine(plan: Design) -> tuple[str, float, float, float] | None:
 def _cells(plan: Design, usable: Bools, rows: Rows) -> Codes:
     """Return the output cell of each row, -1 where the row is left out. Shape (rows,)."""
     cells = np.zeros(rows.length, dtype=np.int64)
-    keys = [(rows.column(group.column), len(group.labels)) for group in plan.groups]
+    keys = [(rows.column(group.column), group.first, len(group.labels)) for group in plan.groups]
     if plan.bins:
-        keys.append((bins_of(plan.bins.of, plan.bins.edges, rows), plan.bins.many))
-    for found, many in keys:
+        keys.append((bins_of(plan.bins.of, plan.bins.edges, rows), 0, plan.bins.many))
+    for values, first, many in keys:
+        found = codes_of(values, first, many)
         usable = usable & found.valid
         cells = cells * many + found.numbers.astype(np.int64)
     return np.where(usable, cells, -1).astype(np.int32)

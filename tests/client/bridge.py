@@ -215,7 +215,9 @@ def others(draw):
 def questions(draw):
     grouped = draw(st.booleans())
     measure = draw(sums() if grouped else st.one_of(sums(), others(), others()))
-    keys = draw(st.lists(st.sampled_from(sorted(LABELS)), max_size=2, unique=True)) if grouped else []
+    keys = (
+        draw(st.lists(st.sampled_from([*sorted(LABELS), "year"]), max_size=2, unique=True)) if grouped else []
+    )
     where = draw(st.one_of(st.none(), st.just(g.In("region", ("north",))), conditions(2)))
     rows = None if isinstance(measure, g.PersonQuantiles) else draw(st.one_of(st.none(), st.integers(1, 8)))
     return g.Query("wages", measure, where, tuple(keys), rows)

@@ -87,6 +87,16 @@ def test_groups_are_all_declared_values_in_their_order(t, frame):
     assert empty["south"] is None
 
 
+def test_whole_numbers_with_few_values_are_groups(t, frame):
+    found = t.groupby("year").wage.mean().mock()
+    assert found.keys == [(str(year),) for year in range(1980, 1988)]
+    expected = frame.groupby("year").wage.mean()
+    assert {key: near(expected[int(key)]) for (key,) in found.keys} == dict(
+        zip((key for (key,) in found.keys), found.value.tolist(), strict=True)
+    )
+    assert t.year.value_counts().mock().keys == found.keys
+
+
 def test_filters(t, frame):
     kept = frame[(frame.year > 1984) & (frame.wage != 20)].dropna(subset="wage")
     assert float(t[(t.year > 1984) & (t.wage != 20)].count().mock()) == len(kept)

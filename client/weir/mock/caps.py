@@ -35,7 +35,7 @@ def rows_that_count(query: g.Query, table: TableSpec) -> int:
 def groups_of_a_person(by: Iterable[str], table: TableSpec) -> int:
     """Return how many groups one person can be in."""
     varying = [table.columns[name] for name in by if not table.columns[name].constant]
-    return math.prod(len(spec.labels) for spec in varying)
+    return math.prod(len(spec.groups) for spec in varying)
 
 
 def values_left(where: g.Predicate | None, spec: ColumnSpec) -> int | None:

@@ -45,7 +45,7 @@ def of_sums(
     `whole`: numbers of rows are whole, because nobody was scaled down. Sums are in units so small that rounding
     restores them.
     """
-    keys = list(product(*(table.columns[name].labels for name in query.by)))
+    keys = list(product(*(table.columns[name].groups for name in query.by)))
     lines = [_line(query.measure, design, row) for row in sums]
     if whole:
         lines = [

@@ -31,8 +31,9 @@ def cells_of(by: tuple[str, ...], rows: Rows) -> tuple[Integers, Bools, int]:
     """Return the group of each row, whether it is in one, and how many groups there are."""
     cells, known, size = np.zeros(rows.length, dtype=np.int64), np.ones(rows.length, dtype=np.bool_), 1
     for name in by:
-        found, labels = rows.columns[name], len(rows.table.columns[name].labels)
-        cells, size = cells * labels + found.numbers.astype(np.int64), size * labels
+        found, spec = rows.columns[name], rows.table.columns[name]
+        first, many = 0 if spec.is_key else int(spec.lower), len(spec.groups)
+        cells, size = cells * many + found.numbers.astype(np.int64) - first, size * many
         known = known & found.valid
     return cells, known, size
 

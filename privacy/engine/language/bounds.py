@@ -30,7 +30,14 @@ from privacy.engine.language.expressions import (
     Unary,
     Where,
 )
-from privacy.engine.language.schema import MAX_NUMBER, ColumnSpec, Kind, QueryRefused, TableSpec
+from privacy.engine.language.schema import (
+    MAX_NUMBER,
+    MAX_WHOLE_GROUPS,
+    ColumnSpec,
+    Kind,
+    QueryRefused,
+    TableSpec,
+)
 
 MAX_VALUES = 1000
 MAX_TEXT = 200
@@ -90,6 +97,30 @@ def check_readable(spec: ColumnSpec) -> None:
     """Raise QueryRefused for a column of dates or times, with what can be asked instead."""
     if why := unreadable(spec):
         raise QueryRefused(why)
+
+
+def check_groups(spec: ColumnSpec) -> None:
+    """Raise QueryRefused for a column that questions cannot group by, with what can be asked instead."""
+    check_readable(spec)
+    if spec.groups:
+        return
+    if not spec.is_numeric:
+        raise QueryRefused(
+            f"“{spec.name}” has no declared categories to group by: it is a text column. Count the people by its "
+            "values instead, without another column, if the owner releases them."
+        )
+    raise QueryRefused(
+        f"“{spec.name}” has no declared categories to group by, and not just up to {MAX_WHOLE_GROUPS} whole numbers "
+        f"between its bounds. Ask about a range instead: WHERE {spec.name} BETWEEN {_range_of(spec)}; or count rows by "
+        "range, with HISTOGRAM."
+    )
+
+
+def _range_of(spec: ColumnSpec) -> str:
+    """Return a tenth of a column's declared range, as the ends of BETWEEN."""
+    width = spec.upper - spec.lower
+    low, high = (spec.lower + width * part for part in (0.4, 0.5))
+    return f"{low:.0f} AND {high:.0f}" if width >= 10 else f"{low:.6g} AND {high:.6g}"
 
 
 def _column_bounds(spec: ColumnSpec) -> Interval:

@@ -9,6 +9,9 @@ from common import decimal_grid
 MAX_ROWS_PER_SUBJECT = 4096
 """The most rows of a subject that can count. Tables are stored with no more of them (datasets.columns)."""
 
+MAX_WHOLE_GROUPS = 500
+"""The most whole numbers between a column's bounds that questions can group by: as many as a category can have."""
+
 MAX_NUMBER = 1e300
 """The largest number in a question: what is twice or ten times as large is still a float."""
 
@@ -89,8 +92,22 @@ class ColumnSpec:
 
     @property
     def is_key(self) -> bool:
-        """Whether queries can group by this column: its values are public."""
+        """Whether each value is declared, in `labels`."""
         return self.kind in {Kind.CATEGORY, Kind.BOOLEAN}
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The values that queries can group by, in order: declared ones, or all whole numbers between the bounds.
+
+        They are public, whatever the rows hold. Empty if there are none, or more than MAX_WHOLE_GROUPS numbers. Rows
+        are stored rounded and within the bounds, so each row with a value is in exactly one group.
+        """
+        if self.is_key:
+            return self.labels
+        many = self.upper - self.lower + 1
+        if self.kind not in {Kind.INTEGER, Kind.NUMBER} or self.lattice != 0 or many > MAX_WHOLE_GROUPS:
+            return ()
+        return tuple(str(int(self.lower) + k) for k in range(int(many)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

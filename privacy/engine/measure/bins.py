@@ -1,7 +1,7 @@
-"""Bins of a histogram: which one each row's value lies in, by NumPy's convention.
+"""Which bin of a histogram, or which group of a group-by, each row is in.
 
-A value equal to an edge is in the bin that begins there; only the last bin includes its upper edge. Values below the
-first edge or above the last one, and missing ones, are in none.
+Bins follow NumPy's convention: a value equal to an edge is in the bin that begins there; only the last bin includes its
+upper edge. Values below the first edge or above the last one, and missing ones, are in none.
 """
 
 from collections.abc import Sequence
@@ -24,3 +24,15 @@ def bins_of(of: Expression, edges: Sequence[float], rows: Rows) -> Values:
         found = np.minimum(np.searchsorted(edges, x, side="right") - 1, len(edges) - 2)
         bins[part] = np.where(inside[part], found, 0)
     return Values(bins, inside)
+
+
+def codes_of(stored: Values, first: int, many: int) -> Values:
+    """Return which of a key's `many` values each row has, by its place, and whether it has one.
+
+    `first`: the number that is stored for the first value; the others follow in steps of 1, as declared values and
+    whole numbers do. Numbers beyond them count as the nearest, as they do everywhere else. Shapes (rows,).
+    """
+    if first == 0 and stored.numbers.dtype.kind == "i":
+        return stored
+    codes = stored.numbers.astype(np.int64) - first
+    return Values(np.clip(codes, 0, many - 1).astype(np.int16), stored.valid)

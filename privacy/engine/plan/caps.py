@@ -41,7 +41,7 @@ def _kept_by(where: Predicate | None, table: TableSpec) -> Iterator[int]:
 def groups_of_a_person(by: Iterable[str], table: TableSpec) -> int:
     """Return how many groups one person can be in. Columns that never change for the same person add none."""
     varying = [spec for name in by if not (spec := table.column(name)).constant]
-    return math.prod(len(spec.labels) for spec in varying)
+    return math.prod(len(spec.groups) for spec in varying)
 
 
 def is_capped(query: Query, table: TableSpec) -> bool:

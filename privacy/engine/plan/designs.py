@@ -16,6 +16,7 @@ from privacy.engine.language.bounds import (
     Interval,
     bounds,
     check_filter,
+    check_groups,
     check_number,
     check_readable,
 )
@@ -61,10 +62,14 @@ LARGEST_SUM = 1e280
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """A key of a group-by: a column and its declared values, in order."""
+    """A key of a group-by: a column and its public values, in order.
+
+    `first`: the number that is stored for the first of them; the others follow it in steps of 1.
+    """
 
     column: str
     labels: tuple[str, ...]
+    first: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,14 +187,9 @@ def _check_table(query: Query, table: TableSpec) -> None:
         )
 
 
-def _range_of(spec: ColumnSpec) -> str:
-    """Suggest a filter instead of grouping by a number: a tenth of its declared range."""
-    if not spec.is_numeric:
-        return ""
-    width = spec.upper - spec.lower
-    low, high = (spec.lower + width * part for part in (0.4, 0.5))
-    ends = f"{low:.0f} AND {high:.0f}" if width >= 10 else f"{low:.3g} AND {high:.3g}"
-    return f" Ask about a range instead: WHERE {spec.name} BETWEEN {ends}."
+def _first(spec: ColumnSpec) -> int:
+    """Return the number that is stored for the first group: keys are stored as codes from 0, numbers as they are."""
+    return 0 if spec.is_key else int(spec.lower)
 
 
 def _groups(query: Query, table: TableSpec) -> tuple[Group, ...]:
@@ -197,10 +197,8 @@ def _groups(query: Query, table: TableSpec) -> tuple[Group, ...]:
         raise QueryRefused(f"Group by at most {MAX_KEYS} columns, each once.")
     specs = [table.column(name) for name in query.by]
     for spec in specs:
-        check_readable(spec)
-        if not spec.is_key:
-            raise QueryRefused(f"“{spec.name}” has no declared categories to group by.{_range_of(spec)}")
-    groups = tuple(Group(column=spec.name, labels=spec.labels) for spec in specs)
+        check_groups(spec)
+    groups = tuple(Group(column=spec.name, labels=spec.groups, first=_first(spec)) for spec in specs)
     if math.prod(len(group.labels) for group in groups) > MAX_CELLS:
         raise QueryRefused(f"This makes more than {MAX_CELLS:,} groups. Group by fewer columns.")
     return groups

@@ -103,7 +103,7 @@ def test_a_guide_costs_at_most_a_quarter_of_what_it_may_make_cheaper(scientist, 
 
 def test_no_guide_is_proposed_for_what_can_never_be_asked(scientist, crowded, page):
     """Without a price there is nothing that could be cheaper."""
-    asked = scientist.post(page, {**typed(**OF_ALL, by=["year"]), "then": "price"})
+    asked = scientist.post(page, {**typed(**OF_ALL, by=["wage"]), "then": "price"})
     assert asked.context["refusal"]
     assert asked.context["guide"] is None
     asked = scientist.post(page, {**typed(**{**OF_ALL, "epsilon": "1e9"}), "then": "price"})

@@ -69,7 +69,7 @@ REFUSED = {
     "select count(distinct 'person') from wages": "a column name is expected here",
     "select count(distinct other.person) from wages": "“other” is not the table after FROM",
     "select count(distinct region) from wages": "COUNT(DISTINCT person)",
-    "select count(*) from wages group by wage": "to group by. Ask about a range instead: WHERE wage BETWEEN ",
+    "select count(*) from wages group by wage": "WHERE wage BETWEEN 40 AND 50; or count rows by range, with HISTOGRAM",
     "select count(*) from wages where region = north": "“north” in wages. If it is text, put it in quotes: 'north'.",
     'select count(*) from wages where region in ("it\'s")': "If it is text, put it in quotes: 'it''s'.",
     "select max(wage) from wages": "one person alone determines it: ask for QUANTILE(x, 0.99).",
