@@ -107,11 +107,12 @@ class QuestionForm(forms.Form):
     error = forms.FloatField(label="Error", required=False)
     epsilon = forms.FloatField(label="Epsilon", required=False)
 
-    def __init__(self, *args: Any, table: TableSpec, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, table: TableSpec, undeclared: bool, **kwargs: Any) -> None:
+        """Offer what the table's columns allow. `undeclared`: whether the promise releases values of text columns."""
         super().__init__(*args, **kwargs)
         columns = list(table.columns.values())
         numeric = [spec.name for spec in columns if spec.is_numeric]
-        texts = [spec.name for spec in columns if spec.kind == Kind.TEXT]
+        texts = [spec.name for spec in columns if spec.kind == Kind.TEXT and undeclared]
         offered = {"numeric": numeric, "texts": texts, "keys": [spec.name for spec in columns if spec.groups]}
         days = [
             (spec.name, f"{spec.name} (dates: quantiles only)") for spec in columns if spec.kind == Kind.DATE

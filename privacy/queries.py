@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -17,6 +18,9 @@ from datasets.models import Dataset, Grant
 from datasets.queries import current_revision
 from privacy.declarations import specs_of
 from privacy.engine.accounting import noise_epsilon
+from privacy.engine.language import sql
+from privacy.engine.language.display import EVERYTHING, Display
+from privacy.engine.language.display import lines_of as lines_shown
 from privacy.engine.language.schema import QueryRefused, TableSpec
 from privacy.engine.language.wire import decode
 from privacy.engine.measure.contributions import CAP, rescaled
@@ -27,6 +31,7 @@ from privacy.presentation.promise_in_words import PromiseInWords
 from privacy.presentation.svg_charts import Point
 
 SHOWN = 50
+SAID_WITH = "revision__tables__columns"
 LINES_DRAWN = 2000
 TENTHS = 10
 
@@ -74,7 +79,11 @@ def _top_ups(user: User) -> Iterator[Waiting]:
 def _answers(user: User) -> Iterator[Waiting]:
     own = Budget.objects.held_by(user).order_by().values("pk")
     rows = Answer.objects.out().filter(budget__in=own, seen_at=None)
-    for item in rows.select_related("budget__promise__dataset").order_by("visible_at")[:SHOWN]:
+    for item in (
+        rows.select_related("budget__promise__dataset", "revision")
+        .prefetch_related(SAID_WITH)
+        .order_by("visible_at")[:SHOWN]
+    ):
         yield Waiting(
             kind="answer",
             pk=item.pk,
@@ -88,8 +97,31 @@ def _answers(user: User) -> Iterator[Waiting]:
 
 
 def title_of(answer: Answer) -> str:
-    """Return the question in words."""
-    return words.say(decode(answer.query))
+    """Return the question in words.
+
+    A list of answers prefetches SAID_WITH: what columns hold decides how conditions are said.
+    """
+    query = decode(answer.query)
+    return words.say(query, specs_of(answer.revision, []).get(query.table))
+
+
+def display_of(answer: Answer, text: str | None = None) -> Display:
+    """Return what is shown of an answer according to this SQL about it or, without one, the SQL first asked."""
+    table, text = table_of(answer), answer.sql if text is None else text
+    try:
+        return sql.read(text, {table.name: table}).display if table and text else EVERYTHING
+    except QueryRefused:
+        return EVERYTHING  # asked when other SQL was supported
+
+
+def lines_of(answer: Answer, display: Display) -> list[dict[str, Any]] | None:
+    """Return the lines of an answer that are shown, in order; None until they are released.
+
+    Raises QueryRefused for a display of another answer.
+    """
+    if not answer.is_out or answer.result is None:
+        return None
+    return lines_shown(display, answer.result["by"], answer.result["lines"])
 
 
 def table_of(answer: Answer) -> TableSpec | None:

@@ -118,7 +118,10 @@ class Dataset(OwnerVerbs, BudgetVerbs):
         return self.tables[name]
 
     def sql(self, text: str) -> Written:
-        """Return the question of an SQL query, to be priced and released."""
+        """Return the question of an SQL query, to be priced and released.
+
+        HAVING, ORDER BY and LIMIT choose among the noisy groups, and cost nothing; `details["result"]` has all of them.
+        """
         return Written(self.source, text, {"sql": text})
 
     def question(self, wire: Mapping[str, Any]) -> Written:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -93,7 +94,9 @@ class Online:
         made = self.transport.create(f"budgets/{self._budget}/answers/", {**body, **terms}, wait=WAIT).content
         charged = 0.0 if made.get("stored") else float(made.get("share") or 0.0)
         limits.note(charged)  # before the wait, which may be interrupted
-        found = self._waited(text, f"answers/{made['id']}/", made, f"portal.answers[{made['id']!r}]")
+        shown = {"display": json.dumps(made["display"])} if made.get("display") else {}
+        again = f"portal.answers[{made['id']!r}]"
+        found = self._waited(text, f"answers/{made['id']}/", made, again, shown)
         if found["state"] == "voided":
             limits.note(-charged)
         return answer_of(text, found, reading)
@@ -111,10 +114,12 @@ class Online:
     def _batches(self) -> str:
         return f"budgets/{self._budget}/batches/"
 
-    def _waited(self, text: str, path: str, found: Any, again: str) -> Any:
+    def _waited(
+        self, text: str, path: str, found: Any, again: str, query: Mapping[str, str] | None = None
+    ) -> Any:
         """Wait until each answer is there, or will never be. Ctrl-C leaves the questions alone.
 
-        `again`: how to come back to them.
+        `again`: how to come back to them; `query`: what is shown of the answer.
         """
         with Progress(text, quiet=self.quiet) as progress:
             for _ in range(MOST_WAITS):
@@ -122,7 +127,7 @@ class Online:
                     return found
                 progress.show("waiting for the answer")
                 try:
-                    found = self.transport.get(path, wait=WAIT)
+                    found = self.transport.get(path, wait=WAIT, **(query or {}))
                 except KeyboardInterrupt:
                     progress.stream.write(f"\nThe question continues without you: {again}\n")
                     raise
@@ -142,11 +147,14 @@ def answer_of(text: str, found: Mapping[str, Any], reading: Reading | None = Non
         )
     if state == "pending":
         raise NotOffered("This answer is not there yet. Look again later.")
-    notes = [str(found.get(name) or "") for name in ("counting", "beyond")]
+    notes = [str(found.get(name) or "") for name in ("shown", "counting", "beyond")]
     if found.get("mode") == "extended":
         notes.append("Some people may have been left out, because their limit is reached.")
     details = {**found, "notes": [note for note in notes if note]}
-    return Answer(text, found["result"], reading=reading, details=details)
+    result, rows = found["result"], found.get("rows")  # rows: what HAVING, ORDER BY and LIMIT in SQL show
+    return Answer(
+        text, result if rows is None else {**result, "lines": rows}, reading=reading, details=details
+    )
 
 
 def _body(question: Question) -> dict[str, Any]:

@@ -67,7 +67,9 @@ class Price:
     @property
     def notes(self) -> list[str]:
         """What to know before the question is asked, in sentences."""
-        sentences = [str(self.details.get(name) or "") for name in ("unaffordable", "counting", "beyond")]
+        sentences = [
+            str(self.details.get(name) or "") for name in ("unaffordable", "shown", "counting", "beyond")
+        ]
         return [sentence for sentence in sentences if sentence]
 
     @property

@@ -1,5 +1,6 @@
 """Answers: list them, read one, download its files."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -10,15 +11,19 @@ from django_filters import ChoiceFilter, FilterSet, UUIDFilter
 from rest_framework import serializers
 
 from common.http import found
-from common.rest.bodies import Item
-from common.rest.endpoints import Endpoint, lists, reads, sends
+from common.rest.bodies import Item, Parameters
+from common.rest.endpoints import Endpoint, lists, parameters_of, reads, sends
 from common.rest.grants import Call, within
+from common.rest.problems import Invalid
 from common.rest.references import DatasetReference, PersonReference, Reference
 from privacy import models, queries, rules
 from privacy.api.schema import QueryField
 from privacy.engine.accounting import noise_epsilon
+from privacy.engine.language.display import EVERYTHING, Display
+from privacy.engine.language.schema import QueryRefused
+from privacy.engine.language.wire import decode_display, encode
 from privacy.models import AnswerQuerySet
-from privacy.presentation import exports
+from privacy.presentation import display_in_words, exports
 from privacy.services import questions
 
 
@@ -70,12 +75,34 @@ class AnswerDetail(AnswerItem):
     beyond = serializers.SerializerMethodField(help_text="What happens to people with more rows.")
     reason = serializers.SerializerMethodField(help_text="Why nothing was computed, if it was voided.")
     result = serializers.SerializerMethodField(help_text="The figures, or null until they are released.")
+    rows = serializers.SerializerMethodField(
+        help_text="The lines of `result` that HAVING and LIMIT leave, in the order of ORDER BY; null until then."
+    )
+    display = serializers.SerializerMethodField(
+        help_text="What `rows` shows, as the parameter `display` takes it; null if all lines as they come."
+    )
+    shown = serializers.SerializerMethodField(help_text="The same in words, or empty.")
     record = serializers.SerializerMethodField(help_text="How they were made, or null until then.")
 
     @cached_property
     def facts(self) -> dict[str, Any]:
         """How much of each person counts, for pages and programs."""
         return queries.counted(self.instance)  # type: ignore[arg-type]  # one answer
+
+    @cached_property
+    def showing(self) -> Display:
+        """What is shown: as the call says or, if it does not, as it was first asked."""
+        given: Display | None = self.context.get("display")
+        return queries.display_of(self.instance) if given is None else given  # type: ignore[arg-type]  # one answer
+
+    def get_rows(self, answer: models.Answer) -> list[dict[str, Any]] | None:
+        return queries.lines_of(answer, self.showing)
+
+    def get_display(self, answer: models.Answer) -> dict[str, Any] | None:
+        return None if self.showing == EVERYTHING else encode(self.showing)
+
+    def get_shown(self, answer: models.Answer) -> str:
+        return display_in_words.sentence(self.showing)
 
     def get_rows_per_person(self, answer: models.Answer) -> int | None:
         rows: int | None = self.facts.get("rows_per_person")
@@ -95,6 +122,45 @@ class AnswerDetail(AnswerItem):
 
     def get_record(self, answer: models.Answer) -> dict[str, Any] | None:
         return answer.record if answer.is_out else None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An answer, and what is shown of it; None: as it was first asked."""
+
+    answer: models.Answer
+    display: Display | None = None
+
+
+class ShownAnswer(AnswerDetail):
+    """An answer with its figures, once they are released."""
+
+    def to_representation(self, instance: Shown) -> dict[str, Any]:
+        """Return the answer as it is shown."""
+        return dict(AnswerDetail(instance.answer, context={**self.context, "display": instance.display}).data)
+
+
+class DisplayParameter(Parameters):
+    """What is shown of an answer."""
+
+    display = serializers.CharField(
+        required=False,
+        max_length=2000,
+        help_text="What is shown of the answer, as JSON in the form of its field `display`; `{}` shows all lines.",
+    )
+
+
+def shown_in(call: Call, answer: models.Answer) -> Shown:
+    """Return an answer as the call wants it shown. Raises Invalid for a display that does not fit it."""
+    text = parameters_of(call, DisplayParameter).get("display", "")
+    if not text:
+        return Shown(answer)
+    try:
+        display = decode_display(text)
+        queries.lines_of(answer, display)
+    except QueryRefused as refused:
+        raise Invalid(str(refused), place="display") from refused
+    return Shown(answer, display)
 
 
 class AnswersOfBudget(FilterSet):
@@ -121,6 +187,7 @@ def visible_answers(call: Call) -> AnswerQuerySet:
     rows = models.Answer.objects.visible_to(call.user).select_related(
         "budget__promise__dataset", "budget__scientist", "revision", "line"
     )
+    rows = rows.prefetch_related(queries.SAID_WITH)
     return within(call, rows, "budget__promise__dataset")  # type: ignore[return-value]
 
 
@@ -146,22 +213,24 @@ class Answers(Endpoint):
 class Answer(Endpoint):
     """One answer."""
 
-    @reads(AnswerDetail, live=live_key)
-    def get(self, call: Call, pk: UUID) -> models.Answer:
+    @reads(ShownAnswer, live=lambda shown: live_key(shown.answer), parameters=DisplayParameter)
+    def get(self, call: Call, pk: UUID) -> Shown:
         """Read an answer, with its figures once they are released."""
         answer = the_answer(call, pk)
+        shown = shown_in(call, answer)
         if rules.is_own(call.user, answer.budget) is None:
             questions.note_seen(answer)
-        return answer
+        return shown
 
 
 class AnswerFile(Endpoint):
     """An answer as a file."""
 
-    @sends("text/csv", "application/json")
+    @sends("text/csv", "application/json", parameters=DisplayParameter)
     def get(self, call: Call, pk: UUID, form: str) -> HttpResponse:
-        """Download a released answer: its table as CSV, everything as JSON, or the release record alone."""
+        """Download a released answer: the lines shown as CSV, everything as JSON, or the release record alone."""
         answer = the_answer(call, pk)
         if not answer.is_out or form not in exports.FORMS:
             raise Http404
-        return exports.file_of(answer, form)
+        display = shown_in(call, answer).display
+        return exports.file_of(answer, form, queries.display_of(answer) if display is None else display)

@@ -28,7 +28,7 @@ from privacy.api.questions import (
     place_of,
     price_in,
     price_of,
-    query_of,
+    said_in,
 )
 from privacy.engine.language import wire
 from privacy.engine.language.schema import QueryRefused
@@ -97,13 +97,14 @@ def the_batch(call: Call, pk: UUID) -> AskedBatch:
     """Return a batch whose answers this call may see. Raises Http404."""
     rows = models.Batch.objects.visible_to(call.user).select_related("budget")
     batch = one(call, rows, dataset="budget__promise__dataset", pk=pk)
-    answers = visible_answers(call).filter(pk__in=batch.answers).prefetch_related("revision__tables__columns")
+    answers = visible_answers(call).filter(pk__in=batch.answers)
     known = {answer.pk: answer for answer in answers}
     return AskedBatch(batch, [_asked(batch, place, known[pk]) for place, pk in enumerate(batch.answers)])
 
 
 def _asked(batch: models.Batch, place: int, answer: models.Answer) -> Asked:
-    return Asked(answer, answer.line.key != batches.key_of_question(batch.key, place))
+    stored = answer.line.key != batches.key_of_question(batch.key, place)
+    return Asked(answer, stored, wire.decode_display(batch.asked[place].get("display") or {}))
 
 
 class Batch(Endpoint):
@@ -132,10 +133,10 @@ class BudgetBatchPrice(Endpoint):
         return {
             "questions": [
                 {
-                    **price_of(quote, free if isinstance(free, models.Answer) else None),
+                    **price_of(quote, said, free if isinstance(free, models.Answer) else None),
                     "is_charged": free is None,
                 }
-                for quote, free in zip(quoted.quotes, quoted.free, strict=True)
+                for quote, said, free in zip(quoted.quotes, quoted.said, quoted.free, strict=True)
             ],
             "share": quoted.share,
             "share_left": quoted.left / CAP,
@@ -175,8 +176,8 @@ def _quoted(call: Call, budget: models.Budget, asked: Sequence[Mapping[str, Any]
     wishes = []
     for number, fields in enumerate(asked):
         with _numbered(number):
-            query, text = query_of(budget, fields, declared)
-        wishes.append(batches.Wish(query=query, text=text, **price_in(fields)))
+            said = said_in(budget, fields, declared)
+        wishes.append(batches.Wish(said=said, **price_in(fields)))
     try:
         return batches.quote_many(budget, wishes, by=call.user, declared=declared)
     except batches.QuestionRefused as refused:

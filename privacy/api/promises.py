@@ -161,4 +161,5 @@ class DatasetLedger(Endpoint):
     @lists(LedgerItem, filters=LedgerFilters, order=("at", "pk"))
     def get(self, call: Call, pk: UUID) -> "QuerySet[models.LedgerLine]":
         """List every charge of a dataset that you own or, as an auditor, oversee."""
-        return queries.ledger(one(call, queries.with_ledger_for(call.user), dataset="pk", pk=pk).promise)
+        promise = one(call, queries.with_ledger_for(call.user), dataset="pk", pk=pk).promise
+        return queries.ledger(promise).prefetch_related(f"answer__{queries.SAID_WITH}")

@@ -17,7 +17,7 @@ from common.rest.endpoints import Endpoint, acts, creates, lists
 from common.rest.grants import Call
 from common.rest.problems import Invalid
 from common.rest.references import Reference
-from privacy import models
+from privacy import models, queries
 from privacy.api.answers import (
     AnswerDetail,
     AnswerItem,
@@ -29,12 +29,13 @@ from privacy.api.answers import (
 from privacy.api.budgets import the_budget
 from privacy.api.schema import PRICES, QueryField
 from privacy.engine.language import wire
-from privacy.engine.language.query import Query
+from privacy.engine.language.display import Display
 from privacy.engine.language.schema import MAX_NUMBER, QueryRefused
+from privacy.engine.language.sql import Statement
 from privacy.engine.measure.contributions import CAP
 from privacy.engine.trials import TRIES, Trial
 from privacy.models import AnswerQuerySet
-from privacy.presentation import caps_in_words, words
+from privacy.presentation import caps_in_words, display_in_words, words
 from privacy.services import questions, trials
 from privacy.services.prior_answers import ErrorBasis
 
@@ -97,6 +98,9 @@ class QuotedItem(Item):
     """What a question would cost, and the error to expect."""
 
     question = serializers.CharField(help_text="In words.")
+    shown = serializers.CharField(
+        help_text="Which lines HAVING, ORDER BY and LIMIT show, in words, or empty."
+    )
     half_width_95 = serializers.FloatField(allow_null=True, help_text="Null where only the data could tell.")
     error_basis = BasisItem(allow_null=True)
     finest_half_width = serializers.FloatField(
@@ -139,16 +143,18 @@ class AskedItem(AnswerDetail):
     )
 
     def to_representation(self, instance: "Asked") -> dict[str, Any]:
-        """Return what the answer's own address returns, and whether it was there."""
-        return {**AnswerDetail(instance.answer, context=self.context).data, "stored": instance.stored}
+        """Return what the answer's own address returns, as this question shows it, and whether it was there."""
+        context = {**self.context, "display": instance.display}
+        return {**AnswerDetail(instance.answer, context=context).data, "stored": instance.stored}
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An answer, and whether it was there before it was asked for."""
+    """An answer, whether it was there before it was asked for, and what the question shows of it."""
 
     answer: models.Answer
     stored: bool
+    display: Display
 
     @property
     def pk(self) -> UUID:
@@ -156,9 +162,10 @@ class Asked:
 
 
 def asked_again(call: Call, pk: UUID) -> Asked:
-    """Return an answer that was asked for with the key of this call."""
+    """Return an answer that was asked for with the key, and the body, of this call."""
     answer = the_answer(call, pk)
-    return Asked(answer, answer.line.key != keys.key_of(call))
+    text = str(call.data.get("sql") or "") if isinstance(call.data, Mapping) else ""
+    return Asked(answer, answer.line.key != keys.key_of(call), queries.display_of(answer, text))
 
 
 class BudgetPrice(Endpoint):
@@ -171,9 +178,9 @@ class BudgetPrice(Endpoint):
         """Price a question. Spends nothing."""
         with heavy_views.turn(heavy_views.COMPUTING, call):
             budget = the_budget(call, pk)
-            quote, _ = _quoted(call, budget, fields)
+            quote, said = _quoted(call, budget, fields)
             trial = trials.tried(quote, budget.promise)
-            return {**price_of(quote, questions.stored(budget, quote)), "on_mock": _tried(trial)}
+            return {**price_of(quote, said, questions.stored(budget, quote)), "on_mock": _tried(trial)}
 
 
 class BudgetTrial(Endpoint):
@@ -216,18 +223,20 @@ class BudgetAnswers(Endpoint):
         """Ask a question, which spends the budget. A question that was answered as exactly costs nothing."""
         with heavy_views.turn(heavy_views.COMPUTING, call):
             budget = the_budget(call, pk)
-            quote, text = _quoted(call, budget, fields)
-            made = questions.ask(budget, quote, key=key, by=call.user, text=text)
+            quote, said = _quoted(call, budget, fields)
+            made = questions.ask(budget, quote, key=key, by=call.user, text=said.text)
         answer = the_answer(call, made.pk)
-        return Asked(answer, answer.line.key != key)
+        return Asked(answer, answer.line.key != key, said.display)
 
 
-def _quoted(call: Call, budget: models.Budget, fields: Mapping[str, Any]) -> tuple[questions.Quote, str]:
-    """Read and price the question of a body; return its SQL too."""
+def _quoted(
+    call: Call, budget: models.Budget, fields: Mapping[str, Any]
+) -> tuple[questions.Quote, Statement]:
+    """Read and price the question of a body."""
     with _placed():
         declared = questions.declarations_of(budget)
-        query, text = query_of(budget, fields, declared)
-        return questions.quote(budget, query, by=call.user, declared=declared, **price_in(fields)), text
+        said = said_in(budget, fields, declared)
+        return questions.quote(budget, said.query, by=call.user, declared=declared, **price_in(fields)), said
 
 
 def price_in(fields: Mapping[str, Any]) -> dict[str, float]:
@@ -235,13 +244,11 @@ def price_in(fields: Mapping[str, Any]) -> dict[str, float]:
     return {name: fields[name] for name in PRICES if fields.get(name) is not None}
 
 
-def query_of(
-    budget: models.Budget, fields: Mapping[str, Any], declared: questions.Declarations
-) -> tuple[Query, str]:
-    """Read the question of a body; return its SQL too."""
+def said_in(budget: models.Budget, fields: Mapping[str, Any], declared: questions.Declarations) -> Statement:
+    """Read the question of a body."""
     if "sql" in fields:
-        return questions.read_sql(budget, fields["sql"], declared), fields["sql"]
-    return wire.decode(fields["query"]), ""
+        return questions.read_sql(budget, fields["sql"], declared)
+    return Statement(wire.decode(fields["query"]))
 
 
 @contextmanager
@@ -264,10 +271,11 @@ def place_of(refused: BaseException | None) -> str:
     return str(getattr(refused, "place", ""))
 
 
-def price_of(quote: questions.Quote, stored: models.Answer | None) -> dict[str, Any]:
+def price_of(quote: questions.Quote, said: Statement, stored: models.Answer | None) -> dict[str, Any]:
     """Return a price as answers of the API have it. `stored`: the answer that the scientist has already."""
     return {
-        "question": words.say(quote.query),
+        "question": words.say(quote.query, quote.spec),
+        "shown": display_in_words.sentence(said.display),
         "half_width_95": quote.half_width,
         "error_basis": _basis(quote.basis),
         "finest_half_width": quote.plan.grid.half_cell if quote.plan.grid else None,

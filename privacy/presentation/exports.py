@@ -8,6 +8,7 @@ from django.http import HttpResponse
 
 from common import spreadsheets
 from privacy.engine.figures import BIN, UP_TO
+from privacy.engine.language.display import EVERYTHING, Display, lines_of
 from privacy.engine.language.expressions import Column
 from privacy.engine.language.query import Distribution, Histogram
 from privacy.engine.language.wire import decode
@@ -21,8 +22,8 @@ LEDGER_COLUMNS = (
 )  # fmt: skip
 
 
-def answer_csv(answer: Answer) -> str:
-    """Return an answer as CSV, one row per group.
+def answer_csv(answer: Answer, display: Display = EVERYTHING) -> str:
+    """Return what is shown of an answer as CSV, one row per group.
 
     Each figure has its value, half of its 95 % interval, and half of the interval that holds for all groups together;
     where an interval is not symmetric, its two ends. Cells are empty where the figure was lost in noise.
@@ -40,7 +41,8 @@ def answer_csv(answer: Answer) -> str:
     rows = (answer.record or {}).get("rows_per_person")
     keys = [_key_name(name, answer) for name in result["by"]]
     head = [*keys, *(column for name in parts for column in _named(name, parts[name]))]
-    lines = _answer_rows(result["lines"], parts, factor)
+    shown = lines_of(display, result["by"], result["lines"])
+    lines = _answer_rows(shown, parts, factor)
     if rows:
         head, lines = [*head, "rows_per_person_at_most"], ([*line, rows] for line in lines)
     return spreadsheets.lines([head, *lines])
@@ -95,15 +97,16 @@ def _shortened(half: float | None) -> float | None:
     return None if half is None else float(f"{half:.9g}")
 
 
-def answer_json(answer: Answer) -> str:
+def answer_json(answer: Answer, _display: Display = EVERYTHING) -> str:
+    """Return all that was released, whatever is shown of it."""
     return json.dumps({"result": answer.result, "record": answer.record}, ensure_ascii=False, indent=2)
 
 
-def record_json(answer: Answer) -> str:
+def record_json(answer: Answer, _display: Display = EVERYTHING) -> str:
     return json.dumps(answer.record, ensure_ascii=False, indent=2)
 
 
-FORMS: dict[str, tuple[str, str, Callable[[Answer], str]]] = {
+FORMS: dict[str, tuple[str, str, Callable[[Answer, Display], str]]] = {
     "csv": ("text/csv; charset=utf-8", ".csv", answer_csv),
     "json": ("application/json", ".json", answer_json),
     "record": ("application/json", "-record.json", record_json),
@@ -111,12 +114,12 @@ FORMS: dict[str, tuple[str, str, Callable[[Answer], str]]] = {
 """The files of an answer: media type, end of the name, and what writes it."""
 
 
-def file_of(answer: Answer, form: str) -> HttpResponse:
-    """Return an answer as a download in one of the FORMS."""
+def file_of(answer: Answer, form: str, display: Display) -> HttpResponse:
+    """Return an answer as a download in one of the FORMS; a table holds what is shown."""
     media, ending, write = FORMS[form]
     name = f"{answer.budget.promise.dataset.name}-{answer.pk.hex[:8]}{ending}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return HttpResponse(write(answer), content_type=media, headers=headers)
+    return HttpResponse(write(answer, display), content_type=media, headers=headers)
 
 
 def ledger_csv(lines: Iterable[LedgerLine]) -> Iterator[str]:

@@ -42,7 +42,7 @@ from privacy.engine.language.query import (
 )
 from privacy.engine.language.schema import QueryRefused, TableSpec
 from privacy.engine.language.sql_text import number
-from privacy.presentation.words import FLAGS
+from privacy.presentation.readable import FLAGS
 
 MEASURES = {
     "count": "Number of rows",

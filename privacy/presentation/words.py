@@ -44,8 +44,8 @@ from privacy.engine.language.query import (
 from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
 from privacy.engine.language.sql_text import WIDE, number
 from privacy.engine.plan.designs import design
+from privacy.presentation.readable import FLAGS, readable
 
-FLAGS = {"0": "no", "1": "yes"}
 SIGNS = {"=": "is", "!=": "is not", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 MAIN = {"count", "sum", "mean", "variance", "standard_deviation", "covariance", "quantile"}
 """Figures in the answer's own unit."""
@@ -67,8 +67,12 @@ FIGURES = {
 }
 
 
-def say(query: Query) -> str:
-    """Return a question in words: `Mean of wage by region where year ≥ 1985`."""
+def say(query: Query, table: TableSpec | None = None) -> str:
+    """Return a question in words: `Mean of wage by region where year ≥ 1985`.
+
+    `table`: its declarations, so that conditions on yes/no columns say yes and no.
+    """
+    query = readable(query, table) if table else query
     text = measure(query.measure)
     if query.by:
         text += f" by {', '.join(query.by)}"

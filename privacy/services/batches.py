@@ -11,7 +11,10 @@ from common.access import require
 from common.errors import Conflict, Refused
 from common.locks import one_at_a_time
 from privacy import rules
-from privacy.engine.language.query import MAX_CELLS, Query
+from privacy.engine.language.display import EVERYTHING
+from privacy.engine.language.query import MAX_CELLS
+from privacy.engine.language.sql import Statement
+from privacy.engine.language.wire import encode
 from privacy.engine.measure.contributions import CAP, Integers
 from privacy.ledgers import budget_ledger
 from privacy.models import Answer, Batch, Budget
@@ -32,13 +35,12 @@ class QuestionRefused(Refused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """A question and the one price at which it is asked. `text`: its SQL, if it was asked in SQL."""
+    """A question and the one price at which it is asked."""
 
-    query: Query
+    said: Statement
     error: float | None = None
     epsilon: float | None = None
     share: float | None = None
-    text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,7 @@ class BatchQuote:
     """Checked queries with their prices, each alone and all together, shown before anything is spent."""
 
     quotes: tuple[Quote, ...]
-    texts: tuple[str, ...]
+    said: tuple[Statement, ...]
     free: tuple[Answer | int | None, ...]
     """What answers each at no cost: a stored answer, or an earlier question of the batch, by its place."""
     spent: Integers
@@ -108,7 +110,7 @@ def quote_many(
     )
     return BatchQuote(
         quotes=tuple(replace(each, may_leave_out=each.may_leave_out or may_leave_out) for each in quotes),
-        texts=tuple(each.text for each in wishes),
+        said=tuple(each.said for each in wishes),
         free=tuple(free),
         spent=budget.worst_case(budget.promise.cells.size),
         cap=budget.cap,
@@ -118,7 +120,7 @@ def quote_many(
 def _quote(budget: Budget, wish: Wish, place: int, declared: Declarations) -> Quote:
     prices = {"error": wish.error, "epsilon": wish.epsilon, "share": wish.share}
     try:
-        return questions.priced(budget, wish.query, declared, **prices)
+        return questions.priced(budget, wish.said.query, declared, **prices)
     except Refused as refused:
         raise QuestionRefused(f"Question {place + 1}: {refused}", number=place) from refused
 
@@ -134,10 +136,10 @@ def ask_many(budget: Budget, quoted: BatchQuote, *, key: UUID, by: User) -> Batc
     """
     many = len(quoted.quotes)
     wanted = [
-        Asking(quote=each, key=key_of_question(key, k), text=text, place=(k, many))
-        for k, (each, text) in enumerate(zip(quoted.quotes, quoted.texts, strict=True))
+        Asking(quote=each, key=key_of_question(key, k), text=said.text, place=(k, many))
+        for k, (each, said) in enumerate(zip(quoted.quotes, quoted.said, strict=True))
     ]
-    asked = [{"query": each.purpose["query"], "asked": each.purpose["asked"]} for each in wanted]
+    asked = [_asked(each, said) for each, said in zip(wanted, quoted.said, strict=True)]
     require(rules.may_ask, by, budget)
     with one_at_a_time(budget.pk):
         if earlier := _asked_before(budget, key, asked):
@@ -146,6 +148,12 @@ def ask_many(budget: Budget, quoted: BatchQuote, *, key: UUID, by: User) -> Batc
         return Batch.objects.create(
             budget=budget, key=key, asked=asked, answers=[answer.pk for answer in answers]
         )
+
+
+def _asked(each: Asking, said: Statement) -> dict[str, object]:
+    """Return one question of a batch as it is stored, with what it shows unless that is everything."""
+    shown = {} if said.display == EVERYTHING else {"display": encode(said.display)}
+    return {"query": each.purpose["query"], "asked": each.purpose["asked"], **shown}
 
 
 def _asked_before(budget: Budget, key: UUID, asked: list[dict[str, object]]) -> Batch | None:

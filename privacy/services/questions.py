@@ -93,15 +93,13 @@ def declarations_of(budget: Budget) -> Declarations:
     return Declarations(revision, specs_of(revision, budget.promise.constants))
 
 
-def read_sql(budget: Budget, text: str, declared: Declarations | None = None) -> Query:
-    """Parse SQL into the query that it asks of the budget's dataset. Raises Refused when it cannot be read.
+def read_sql(budget: Budget, text: str, declared: Declarations | None = None) -> sql.Statement:
+    """Read what SQL asks of the budget's dataset. Raises Refused, with line and column, when it cannot be asked.
 
     `declared`: the declarations, when the caller has read them already.
     """
-    specs = (declared or declarations_of(budget)).specs
-    columns = frozenset(name for spec in specs.values() for name in spec.columns)
     try:
-        return sql.parse(text, _spec(specs, sql.table_of(text, columns)))
+        return sql.read(text, (declared or declarations_of(budget)).specs, check=design)
     except QueryRefused as refused:
         raise Refused(str(refused)) from refused
 
@@ -372,5 +370,5 @@ def _asked_with(line: LedgerLine, wanted: Asking) -> Answer | None:
 def _spec(specs: dict[str, TableSpec], name: str) -> TableSpec:
     found = sql_names.declared(name, specs)
     if found not in specs:
-        raise QueryRefused(f"There is no table “{name[:100]}” here. Choose one of: {', '.join(specs)}.")
+        raise QueryRefused(sql.no_table(name, specs))
     return specs[found]

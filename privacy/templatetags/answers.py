@@ -10,6 +10,7 @@ from privacy import dates, queries, rules, shares
 from privacy.engine.language.schema import ColumnSpec, Kind
 from privacy.models import Budget
 from privacy.presentation import words
+from privacy.presentation.readable import FLAGS
 
 register = template.Library()
 
@@ -57,7 +58,7 @@ def whole(share: float) -> int:
 
 @register.simple_tag
 def value_label(spec: ColumnSpec, label: str) -> str:
-    return words.FLAGS.get(label, label) if spec.kind == Kind.BOOLEAN else label
+    return FLAGS.get(label, label) if spec.kind == Kind.BOOLEAN else label
 
 
 @register.inclusion_tag("privacy/parts/dataset_card.html", takes_context=True)

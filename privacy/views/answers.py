@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -17,12 +18,13 @@ from common.pages import paginated, show
 from datasets.models import Dataset
 from privacy import queries, rules
 from privacy.engine.accounting import noise_epsilon
+from privacy.engine.language.display import Display
 from privacy.engine.language.query import Distribution, Histogram, Query
 from privacy.engine.language.schema import TableSpec
 from privacy.engine.language.wire import decode
 from privacy.forms import HistoryFilter
 from privacy.models import Answer, AnswerQuerySet, Budget
-from privacy.presentation import exports, noise_advice, svg_charts, words
+from privacy.presentation import display_in_words, exports, noise_advice, svg_charts, words
 from privacy.presentation.joint_intervals import Together, together
 from privacy.presentation.svg_charts import Bar, Column, Share
 from privacy.services import guides, questions
@@ -45,7 +47,8 @@ def index(request: UserRequest) -> HttpResponse:
     form = HistoryFilter(request.GET, datasets=datasets)
     form.full_clean()
     rows = _narrowed(answers, form.cleaned_data)
-    page = paginated(request, rows.select_related("budget__promise__dataset", "budget__scientist", "line"))
+    rows = rows.select_related("budget__promise__dataset", "budget__scientist", "line", "revision")
+    page = paginated(request, rows.prefetch_related(queries.SAID_WITH))
     context = {
         "own": own,
         "others": others,
@@ -91,12 +94,12 @@ def answer(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 def _context(request: UserRequest, item: Answer, *, is_own: bool) -> dict[str, Any]:
-    query, promise = decode(item.query), item.budget.promise
+    query, promise, table = decode(item.query), item.budget.promise, queries.table_of(item)
     context: dict[str, Any] = {
         "answer": item,
         "budget": item.budget,
         "dataset": item.budget.promise.dataset,
-        "question": words.say(query),
+        "question": words.say(query, table),
         "cost": cost(item),
         "epsilon": words.sized(noise_epsilon(item.mu, promise.noise_delta), up=True),
         "delta": words.tiny(promise.delta),
@@ -108,26 +111,36 @@ def _context(request: UserRequest, item: Answer, *, is_own: bool) -> dict[str, A
     }
     meant = question_links.meant_by(request, item) if is_own else None
     if is_own:
-        context |= question_links.context(request, meant)
+        context |= question_links.context(request, meant, table)
+    display = question_links.display_in(request, item)
+    context |= {
+        "shown": display_in_words.sentence(display),
+        "display": urlencode({"display": request.GET["display"]}) if request.GET.get("display") else "",
+    }
     if item.is_out:
-        table = queries.table_of(item)
-        context |= {**_figures(item, query, table), **_guided(item, table, meant), "calls": _calls(item)}
+        context |= {
+            **_figures(item, query, table, display),
+            **_guided(item, table, meant),
+            "calls": _calls(item),
+        }
         context["lost"] = noise_advice.sentence(item.result or {}, query, table, context["epsilon"])
     return context
 
 
-def _figures(item: Answer, query: Query, table: TableSpec | None) -> dict[str, Any]:
-    """Return the answer as a table, and as a chart where there is more than one group."""
-    result = item.result or {}
-    all_hold, search = together(result) if result else None, _search(item, query, table)
+def _figures(item: Answer, query: Query, table: TableSpec | None, display: Display) -> dict[str, Any]:
+    """Return what is shown of the answer as a table, and as a chart where there is more than one group."""
+    everything = item.result or {}
+    result = {**everything, "lines": queries.lines_of(item, display) or []}
+    all_hold, search = together(everything) if everything else None, _search(item, query, table)
     rows = [_row(line, result["by"], table, all_hold, search) for line in result["lines"]]
     names = [figure["name"] for figure in result["lines"][0]["figures"]] if rows else []
     _with_units(rows, names, query, table)
     unit = words.unit(query, table) if table else ""
-    title = f"{words.say(query)}, with 95 % intervals. The table holds the same numbers."
+    title = f"{words.say(query, table)}, with 95 % intervals. The table holds the same numbers."
     return {
         "by": [words.key_name(name, query, table) for name in result["by"]],
         "rows": rows,
+        "hidden": len(everything["lines"]) - len(rows),
         "names": [words.figure_name(name) for name in names],
         "single": _single(rows, result["by"], query),
         "together": all_hold,
@@ -177,7 +190,7 @@ def _guided(item: Answer, table: TableSpec | None, meant: Query | None) -> dict[
         return {}
     found = guides.better(item, table, meant)
     return {
-        "better": {"what": words.say(found), "rows": found.rows} if found else None,
+        "better": {"what": words.say(found, table), "rows": found.rows} if found else None,
         "no_gain": guides.no_gain(item, table, meant) if meant else "",
     }
 
@@ -246,7 +259,8 @@ def _drawn(result: dict[str, Any], query: Query, table: TableSpec | None, title:
         ]
         return {"charts": _curves(shares, title), "intervals": "the band spans"} if len(shares) > 1 else {}
     if isinstance(query.measure, Histogram) and not query.by:
-        return {"charts": _columns(result["lines"], title), "intervals": "lines span"}
+        rising = sorted(result["lines"], key=lambda line: float(line["key"][0]))
+        return {"charts": _columns(rising, title) if rising else None, "intervals": "lines span"}
     charts = _charts(result, table, title) if _worth_drawing(result["lines"]) else None
     return {"charts": charts, "intervals": "lines span"}
 
@@ -322,4 +336,4 @@ def download(request: UserRequest, pk: UUID, form: str) -> HttpResponse:
     item = the_answer(request, pk)
     if not item.is_out or form not in exports.FORMS:
         raise Http404
-    return exports.file_of(item, form)
+    return exports.file_of(item, form, question_links.display_in(request, item))

@@ -36,8 +36,10 @@ def _page(request: UserRequest, item: Budget, *, status: int = 200, **forms: obj
     user, promise = request.user, item.promise
     owns, is_own = rules.is_owner(user, promise) is None, rules.is_own(user, item) is None
     may_read = owns or is_own or user.is_auditor
-    answers = Answer.objects.filter(budget=item).select_related("line") if may_read else Answer.objects.none()
-    page = paginated(request, answers)
+    answers = Answer.objects.filter(budget=item) if may_read else Answer.objects.none()
+    page = paginated(
+        request, answers.select_related("budget", "line", "revision").prefetch_related(queries.SAID_WITH)
+    )
     context = {
         "budget": item,
         "dataset": promise.dataset,

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 from privacy import shares
 from privacy.engine.language import sql_text
-from privacy.engine.language.query import CountSubjects, Histogram, PersonQuantiles, Query, Sum
+from privacy.engine.language.query import (
+    CountSubjects,
+    Histogram,
+    KeyCounts,
+    PersonQuantiles,
+    Query,
+    Sum,
+)
 from privacy.engine.language.schema import MAX_ROWS_PER_SUBJECT, QueryRefused
 from privacy.engine.measure.contributions import CAP
 from privacy.engine.plan.caps import rows_that_count
@@ -14,7 +21,7 @@ from privacy.engine.plan.pricing import Offer
 from privacy.engine.trials import TRIES
 from privacy.forms import ERROR
 from privacy.models import Budget
-from privacy.presentation import caps_in_words, suggestions, words
+from privacy.presentation import caps_in_words, display_in_words, suggestions, words
 from privacy.presentation.query_form import GUIDE, MEASURES, fields_of
 from privacy.services import guides, prior_answers, questions, trials
 
@@ -31,6 +38,7 @@ def context(budget: Budget, asked: "Asked") -> dict[str, Any]:
     return {
         "refusal": asked.refusal or (quote.unaffordable if quote else ""),
         "priced": _priced(budget, quote) if quote else None,
+        "shown": display_in_words.sentence(asked.display) if quote and _has_groups(quote) else "",
         "count_first": _first(budget, asked, "count"),
         "guide": _guide(budget, asked),
         "public_rows": budget.promise.public_rows.get(asked.table.name),
@@ -39,6 +47,11 @@ def context(budget: Budget, asked: "Asked") -> dict[str, Any]:
         "kept_apart": suggestions.kept_apart(quote.query, quote.cells, quote.spec) if quote else "",
         "unit": words.error_unit(asked.query, asked.table) if asked.query else "",
     }
+
+
+def _has_groups(quote: questions.Quote) -> bool:
+    """Return whether the answer has several lines, so that it matters which are shown."""
+    return quote.plan.cells > 1 or isinstance(quote.query.measure, KeyCounts)
 
 
 def agreement(quote: questions.Quote) -> str:
@@ -93,7 +106,7 @@ def _priced(budget: Budget, quote: questions.Quote) -> dict[str, Any]:
     return {
         **caps_in_words.facts(quote.query, quote.spec),
         "twice": _twice(quote),
-        "what": words.say(quote.query),
+        "what": words.say(quote.query, quote.spec),
         "error": error,
         "known": quote.basis,
         "read_to": words.read_to(quote.query, quote.spec),

@@ -234,7 +234,7 @@ def ledger(request: UserRequest, pk: UUID) -> HttpResponse:
     """List who asked what, when, and what it cost."""
     item = found(queries.with_ledger_for(request.user), pk=pk)
     form, rows = _narrowed(item.promise, request.GET)
-    page = paginated(request, rows, PER_PAGE)
+    page = paginated(request, rows.prefetch_related(f"answer__{queries.SAID_WITH}"), PER_PAGE)
     context = {
         **tabs(request, item),
         "form": form,

@@ -9,9 +9,10 @@ from urllib.parse import quote
 
 from common.http import UserRequest
 from privacy import queries
+from privacy.engine.language.display import Display
 from privacy.engine.language.query import Query
 from privacy.engine.language.schema import QueryRefused, TableSpec
-from privacy.engine.language.wire import canonical, decode_text
+from privacy.engine.language.wire import canonical, decode_display, decode_text
 from privacy.engine.plan.designs import design
 from privacy.models import Answer
 from privacy.presentation import words
@@ -51,9 +52,30 @@ def meant_by(request: UserRequest, answer: Answer) -> Query | None:
     return _from_address(request, answer) or guides.meant_by(answer)
 
 
-def context(request: UserRequest, meant: Query | None) -> dict[str, object]:
+def display_in(request: UserRequest, answer: Answer) -> Display:
+    """Return what is shown of an answer: as the URL says or, if it does not or is wrong, as it was first asked."""
+    text = request.GET.get("display", "")
+    if not text or len(text) > LONGEST:
+        return queries.display_of(answer)
+    try:
+        found = decode_display(text)
+        queries.lines_of(answer, found)  # refuses a display of another answer
+    except QueryRefused:
+        return queries.display_of(answer)
+    return found
+
+
+def shows(answer: Answer, display: Display) -> str:
+    """Return the URL parameter that carries a display; empty where the answer is shown so without it."""
+    if display == queries.display_of(answer):
+        return ""
+    text = canonical(display)
+    return f"display={quote(text)}" if len(text) <= LONGEST else ""
+
+
+def context(request: UserRequest, meant: Query | None, table: TableSpec | None) -> dict[str, object]:
     """Return the template context of the link back; a URL that carries the question keeps carrying it."""
     return {
-        "back": words.say(meant) if meant else "",
+        "back": words.say(meant, table) if meant else "",
         "carried": carried(meant) if "meant" in request.GET else "",
     }

@@ -16,11 +16,13 @@ from common.errors import Denied, Refused
 from common.heavy_views import computing
 from common.http import UserRequest
 from common.pages import show
-from privacy import rules
+from privacy import queries, rules
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.language import sql_text
+from privacy.engine.language.display import EVERYTHING, Display
 from privacy.engine.language.query import Count, CountSubjects, PersonQuantiles, Query
 from privacy.engine.language.schema import QueryRefused, TableSpec
+from privacy.engine.language.sql import Statement
 from privacy.engine.language.wire import canonical, decode
 from privacy.engine.measure.contributions import CAP
 from privacy.forms import EPSILON, ERROR, FORM, MAX_LINES, SQL, TEXT_LIMIT, QuestionForm, lines_of
@@ -29,7 +31,7 @@ from privacy.presentation import suggestions, words
 from privacy.presentation.query_form import OPERATORS, Line, fields_of, query_of
 from privacy.services import guides, questions
 from privacy.views import price_panel
-from privacy.views.question_links import carried, meant_by, read
+from privacy.views.question_links import carried, meant_by, read, shows
 from privacy.views.shared import the_budget
 
 FIRST_SHARE = 0.05
@@ -47,9 +49,13 @@ class Asked:
     declared: questions.Declarations
     lines: list[Line] = field(default_factory=list)
     query: Query | None = None
+    display: Display = EVERYTHING
+    """What is shown of the answer, as the SQL says."""
     quote: questions.Quote | None = None
     refusal: str = ""
     note: str = ""
+    undeclared: bool = False
+    """Whether values of text columns are released, so that the form offers to count people by them."""
     changed: bool = False
     """Whether a proposal was applied, so that neither side shows the question yet."""
 
@@ -105,10 +111,11 @@ def _spend(request: UserRequest, budget: Budget, asked: Asked) -> HttpResponse:
         asked.refusal = str(refused)
         return _page(request, budget, asked, status=getattr(refused, "status", 400))
     there = reverse("privacy:answer", args=[answer.pk])
+    said = [shows(answer, asked.display)]
     if answer.line.key != key:
         messages.success(request, "Answered from the stored release, at no cost.")
-        there += f"?{found}" if (found := carried(meant)) else ""
-    return redirect(there)
+        said.append(carried(meant))
+    return redirect("?".join(filter(None, [there, "&".join(filter(None, said))])))
 
 
 @require_POST
@@ -139,7 +146,10 @@ def _start(request: UserRequest, budget: Budget, tables: Tables) -> dict[str, An
     again = _earlier(request, budget, "again")
     if not again:
         return {**start, **_who_is_in(request, budget, tables)}
-    return {**start, **(_typed(tables, decode(again.query)) or {"source": SQL, "sql": again.sql})}
+    in_sql = {"source": SQL, "sql": again.sql}
+    if queries.display_of(again) != EVERYTHING:  # only SQL says what is shown
+        return {**start, **in_sql}
+    return {**start, **(_typed(tables, decode(again.query)) or in_sql)}
 
 
 def _led_back(tables: Tables, first: Answer, meant: Query | None, *, guided: bool) -> Query | None:
@@ -232,13 +242,16 @@ def _read(budget: Budget, data: Mapping[str, Any], declared: questions.Declarati
     tables = declared.specs
     named = str(data.get("table", ""))
     table = tables[named] if named in tables else next(iter(tables.values()))
-    asked = Asked(QuestionForm(data, table=table), table, declared, lines_of(data))
+    undeclared = bool(budget.promise.threshold_delta)
+    form = QuestionForm(data, table=table, undeclared=undeclared)
+    asked = Asked(form, table, declared, lines_of(data), undeclared=undeclared)
     if not asked.form.is_valid():
         name, errors = next(iter(asked.form.errors.items()))
         asked.refusal = f"{asked.form.fields[name].label or name}: {errors[0]}"
         return asked
     try:
-        asked.query = _query(budget, asked, declared)
+        said = _said(budget, asked, declared)
+        asked.query, asked.display = said.query, said.display
         asked.table = tables[asked.query.table]
         if proposal := data.get("apply"):
             asked.query = suggestions.applied(str(proposal), asked.query, asked.table)
@@ -250,13 +263,13 @@ def _read(budget: Budget, data: Mapping[str, Any], declared: questions.Declarati
     return _in_step(asked, data)
 
 
-def _query(budget: Budget, asked: Asked, declared: questions.Declarations) -> Query:
+def _said(budget: Budget, asked: Asked, declared: questions.Declarations) -> Statement:
     if asked.source == SQL:
         text = str(asked.form.cleaned_data.get("sql") or "")
         if not text.strip():
             raise QueryRefused("Write a SELECT statement, or use the form.")
         return questions.read_sql(budget, text, declared)
-    return query_of(asked.form.cleaned_data, asked.lines, asked.table)
+    return Statement(query_of(asked.form.cleaned_data, asked.lines, asked.table))
 
 
 def _in_step(asked: Asked, data: Mapping[str, Any]) -> Asked:
@@ -264,28 +277,29 @@ def _in_step(asked: Asked, data: Mapping[str, Any]) -> Asked:
     if asked.query is None:
         return asked
     values = {**_plain(data), **_other_price(asked)}
-    lines, found = asked.lines, _fields_that_hold(asked.query, asked.table)
+    lines, found = asked.lines, _fields_that_hold(asked.query, asked)
     if asked.source == FORM or asked.changed:
-        values["sql"] = sql_text.write(asked.query, asked.table)
+        values["sql"] = sql_text.write(asked.query, asked.table, asked.display)
     if asked.changed and not (found if asked.source == FORM else values["sql"]):
         values["source"] = SQL if asked.source == FORM else FORM
     if found and (asked.source == SQL or asked.changed):
         fields, lines = found
         blank = dict.fromkeys(("column", "other", "text", "features", "shares", "bins", "edges"))
         values |= {**blank, **fields}
-    form = QuestionForm(values, table=asked.table)
+    form = QuestionForm(values, table=asked.table, undeclared=asked.undeclared)
     form.full_clean()
     return replace(asked, form=form, lines=lines)
 
 
-def _fields_that_hold(query: Query, table: TableSpec) -> tuple[dict[str, Any], list[Line]] | None:
+def _fields_that_hold(query: Query, asked: Asked) -> tuple[dict[str, Any], list[Line]] | None:
     """Return the form's fields for a query, or None if the form would refuse one of them: then only SQL can express
     it."""
-    found = fields_of(query, table)
+    found = fields_of(query, asked.table)
     if found is None:
         return None
     fields = {name: value for name, value in found[0].items() if value is not None}
-    return found if QuestionForm({**fields, "source": FORM}, table=table).is_valid() else None
+    form = QuestionForm({**fields, "source": FORM}, table=asked.table, undeclared=asked.undeclared)
+    return found if form.is_valid() else None
 
 
 def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -346,6 +360,6 @@ def _context(budget: Budget, asked: Asked, user: User) -> dict[str, Any]:
         **price_panel.context(budget, asked),
         "only_sql": asked.source == SQL
         and asked.query is not None
-        and _fields_that_hold(asked.query, asked.table) is None,
+        and _fields_that_hold(asked.query, asked) is None,
         "only_form": asked.source == FORM and asked.query is not None and not asked.form.data.get("sql"),
     }

@@ -34,7 +34,7 @@ def budget() -> Budget:
 def ask(share: Budget, *, epsilon: float = 4.0) -> Answer:
     """A count of people; a larger epsilon each time is a question that no stored answer serves."""
     by = share.scientist
-    quoted = questions.quote(share, questions.read_sql(share, COUNT), by=by, epsilon=epsilon)
+    quoted = questions.quote(share, questions.read_sql(share, COUNT).query, by=by, epsilon=epsilon)
     return questions.ask(share, quoted, key=uuid4(), by=by, text=COUNT)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from urllib.parse import parse_qs
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -204,6 +205,26 @@ def test_sql_and_kept_json(server, portal):
         data.sql(text).mock()
     with pytest.raises(weir.NotOffered, match="in one way"):
         data.sql(text).price()
+
+
+def test_an_answer_holds_the_groups_that_sql_shows(server, portal, site):
+    def line(key, count):
+        return {"key": [key], "figures": [{"name": "count", "value": count, "half_width": 2.0}]}
+
+    display = {"having": None, "order": [{"by": "count", "descending": True}], "limit": 1, "offset": 0}
+    lines = [line("east", 3.0), line("west", 8.0)]
+    shown = {"display": display, "shown": "Groups, largest count first, first 1."}
+    released = answer(**shown, rows=lines[1:], result={"by": ["region"], "lines": lines})
+    site.made, site.later = (202, answer("pending", **shown, rows=None)), released
+    text = "SELECT region, COUNT(*) FROM wages GROUP BY region ORDER BY 2 DESC LIMIT 1"
+    found = portal.datasets["wages"].sql(text).release(error=2)
+    assert (found.keys, found.value.tolist(), found.notes) == (
+        [("west",)],
+        [8.0],
+        [shown["shown"], "At most 8 rows of a person count."],
+    )
+    assert len(found.details["result"]["lines"]) == 2
+    assert json.loads(parse_qs(server.asked[-1].path.partition("?")[2])["display"][0]) == display
 
 
 def test_an_answer_by_its_id(portal, site, tmp_path):

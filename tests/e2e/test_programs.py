@@ -44,7 +44,7 @@ def budget(live: SimpleNamespace, transactional_db: None) -> Budget:
 
 def answered(budget: Budget, sql: str) -> Answer:
     by = budget.scientist
-    quoted = questions.quote(budget, questions.read_sql(budget, sql), by=by, epsilon=2.0)
+    quoted = questions.quote(budget, questions.read_sql(budget, sql).query, by=by, epsilon=2.0)
     answer = questions.ask(budget, quoted, key=uuid4(), by=by, text=sql)
     end = time.monotonic() + PATIENCE
     while Answer.objects.get(pk=answer.pk).state != Answer.State.RELEASED:

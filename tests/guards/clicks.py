@@ -212,7 +212,7 @@ def _question(**more: str) -> dict[str, str]:
 def _asked(c: Cast) -> dict[str, str]:
     """A question as it is sent from the page on which it was priced."""
     declared = questions.declarations_of(c.budget)
-    query = questions.read_sql(c.budget, ROWS_COUNTED, declared)
+    query = questions.read_sql(c.budget, ROWS_COUNTED, declared).query
     quoted = questions.quote(c.budget, query, by=c.person, epsilon=0.3, declared=declared)
     return _question(then="ask", agreed=price_panel.agreement(quoted), **_key())
 

@@ -137,7 +137,7 @@ Call = Callable[[Cast, User], object]
 
 def _quote(cast: Cast, by: User) -> questions.Quote:
     return questions.quote(
-        cast.budget, questions.read_sql(cast.budget, shares.PEOPLE_COUNTED), by=by, epsilon=0.2
+        cast.budget, questions.read_sql(cast.budget, shares.PEOPLE_COUNTED).query, by=by, epsilon=0.2
     )
 
 

@@ -39,13 +39,13 @@ PEOPLE_COUNTED = "SELECT COUNT(DISTINCT person) FROM wages"
 def answer(budget_: Budget, text: str = PEOPLE_COUNTED, *, epsilon: float = 5.0) -> Answer:
     """Ask a question that no worker has taken yet."""
     by = budget_.scientist
-    quoted = questions.quote(budget_, questions.read_sql(budget_, text), by=by, epsilon=epsilon)
+    quoted = questions.quote(budget_, questions.read_sql(budget_, text).query, by=by, epsilon=epsilon)
     return questions.ask(budget_, quoted, key=uuid4(), by=by, text=text)
 
 
 def batch(budget_: Budget, *texts: str, key: UUID | None = None, **price: float) -> Batch:
     """Ask several questions in one call, each at this price, that no worker has taken yet."""
     by, budget_ = budget_.scientist, Budget.objects.get(pk=budget_.pk)
-    wishes = [batches.Wish(query=questions.read_sql(budget_, text), text=text, **price) for text in texts]
+    wishes = [batches.Wish(said=questions.read_sql(budget_, text), **price) for text in texts]
     quoted = batches.quote_many(budget_, wishes, by=by)
     return batches.ask_many(budget_, quoted, key=key or uuid4(), by=by)

@@ -88,7 +88,7 @@ def test_a_scientist_without_the_role_begins_nothing_and_keeps_what_was_released
         lambda: lane.start_run(approved, by=author, key=uuid4()),
         lambda: lane.comment(requests_.version(approved), by=author, text="But why?"),
         lambda: questions.quote(
-            budget, questions.read_sql(budget, shares.PEOPLE_COUNTED), by=author, epsilon=0.2
+            budget, questions.read_sql(budget, shares.PEOPLE_COUNTED).query, by=author, epsilon=0.2
         ),
         lambda: budgets.ask_top_up(budget, by=author, epsilon=1.5, reason="More."),
         lambda: datasets.decide_access(wish, by=wish.dataset.owner, grant=True),

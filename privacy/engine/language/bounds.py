@@ -37,6 +37,8 @@ from privacy.engine.language.schema import (
     Kind,
     QueryRefused,
     TableSpec,
+    listed,
+    nearest,
 )
 
 MAX_VALUES = 1000
@@ -162,7 +164,16 @@ def _check_in(spec: ColumnSpec, values: tuple[str, ...]) -> None:
         raise QueryRefused(f"List between 1 and {MAX_VALUES:,} values of “{spec.name}”.")
     unknown = [value for value in values if value not in spec.labels]
     if unknown:
-        raise QueryRefused(f"“{unknown[0][:MAX_TEXT]}” is not a declared value of “{spec.name}”.")
+        raise QueryRefused(_not_declared(unknown[0], spec))
+
+
+def _not_declared(value: str, spec: ColumnSpec) -> str:
+    if spec.kind == Kind.BOOLEAN:
+        return f"“{spec.name}” is yes or no. In SQL, write {spec.name} = TRUE or {spec.name} = FALSE (in JSON: 1 or 0)."
+    return (
+        f"“{value[:MAX_TEXT]}” is not a declared value of “{spec.name}”.{nearest(value, spec.labels)} "
+        f"Its values: {listed(spec.labels, quotes=True)}."
+    )
 
 
 def check_number(value: float) -> float:

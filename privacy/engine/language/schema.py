@@ -1,7 +1,8 @@
 """Public declarations of a table: the only input for parsing, checking and pricing queries."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 
 from common import decimal_grid
@@ -31,6 +32,24 @@ def check_text(text: str) -> None:
     """Raise QueryRefused for text that the database cannot store: NUL, or a lone surrogate."""
     if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
         raise QueryRefused("This text contains an invalid character. Remove it.")
+
+
+LISTED = 40
+"""The most names that a refusal lists."""
+
+
+def listed(names: Iterable[str], *, quotes: bool = False) -> str:
+    """Return names as a list in a sentence, which says how many are left out."""
+    every = [f"'{name[:60]}'" if quotes else name[:60] for name in names]
+    more = f" and {len(every) - LISTED:,} more" if len(every) > LISTED else ""
+    return ", ".join(every[:LISTED]) + more
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return ` Did you mean “wage”?` if one of the names is written like this, or an empty string."""
+    known = {each.casefold(): each for each in names}
+    found = get_close_matches(name[:100].casefold(), known, n=1, cutoff=0.6)
+    return f" Did you mean “{known[found[0]][:100]}”?" if found else ""
 
 
 class Kind(StrEnum):
@@ -130,8 +149,8 @@ class TableSpec:
                 f"“{name}” identifies the person in each row, so questions cannot read it. Choose another column."
             )
         if name not in self.columns:
-            known = ", ".join(sorted(self.columns)[:12]) + (", …" if len(self.columns) > 12 else "")
             raise QueryRefused(
-                f"There is no column “{str(name)[:100]}” in {self.name}. Its columns: {known}."
+                f"There is no column “{str(name)[:100]}” in {self.name}.{nearest(str(name), self.columns)} "
+                f"Its columns: {listed(sorted(self.columns))}."
             )
         return self.columns[name]

@@ -7,7 +7,19 @@ from typing import cast
 from sqlglot import exp
 
 from privacy.engine.language import sql_codes
-from privacy.engine.language.expressions import Expression, IsNull, Not, Or, Predicate
+from privacy.engine.language.bounds import check_readable
+from privacy.engine.language.expressions import (
+    Column,
+    Expression,
+    IsNull,
+    Not,
+    Or,
+    Predicate,
+    Where,
+    children,
+    columns_of,
+)
+from privacy.engine.language.expressions import Node as Part
 from privacy.engine.language.query import (
     Correlation,
     Count,
@@ -22,9 +34,9 @@ from privacy.engine.language.query import (
     Variance,
 )
 from privacy.engine.language.schema import TableSpec
-from privacy.engine.language.sql_expressions import expression, number, predicate
+from privacy.engine.language.sql_expressions import computed, expression, number, predicate
 from privacy.engine.language.sql_names import column_name
-from privacy.engine.language.sql_statement import Node, refusal
+from privacy.engine.language.sql_statement import Node, at, refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,37 +46,118 @@ class Aggregate:
     measure: Measure
     conditions: tuple[Predicate, ...] = ()
 
+    @property
+    def with_rows(self) -> bool:
+        """Whether the number of rows behind it is released with it."""
+        return isinstance(self.measure, Mean | Variance | StandardDeviation | Covariance)
 
-def aggregate_of(select: exp.Select, by: Sequence[str], table: TableSpec) -> Aggregate:
-    """Return the only aggregate of a SELECT. `by`: the columns of GROUP BY, which may stand beside it.
 
-    Raises QueryRefused for another column, and for none or several aggregates.
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A column of the answer: a key of the groups, or a figure by its name in the answer."""
+
+    name: str
+    is_key: bool = False
+    alias: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What a SELECT asks for: its aggregate, where that stands, and the columns of the answer in order."""
+
+    aggregate: Aggregate
+    node: Node
+    outputs: tuple[Output, ...]
+
+
+def selected(select: exp.Select, by: Sequence[str], where: Sequence[Predicate], table: TableSpec) -> Selected:
+    """Return what a SELECT asks for. `by`: the columns of GROUP BY, which may stand beside the aggregate; `where`: the
+    conditions that all rows meet.
+
+    The number of rows that comes with a mean or a variance may be asked for too. Raises QueryRefused for another
+    column, and for none or several aggregates.
     """
-    wanted = []
-    for item in select.expressions:
-        inner = item.unalias()
-        if isinstance(inner, exp.Column):
-            if column_name(inner) not in by:
-                raise refusal(inner, f"“{inner.name}” must be in GROUP BY: answers never show single rows.")
-        else:
-            wanted.append(inner)
-    if len(wanted) != 1:
-        raise refusal(select, "ask for exactly one aggregate (COUNT, SUM, AVG, …): each has its own price.")
-    return _aggregate(wanted[0], table)
+    items = [(item.unalias(), item.alias) for item in select.expressions]
+    for inner, _ in items:
+        if isinstance(inner, exp.Column) and column_name(inner) not in by:
+            raise refusal(inner, f"“{inner.name}” must be in GROUP BY: answers never show single rows.")
+    found = [(inner, aggregate_of(inner, table)) for inner, _ in items if not isinstance(inner, exp.Column)]
+    if not found:
+        raise refusal(
+            items[0][0], "add one aggregate (COUNT, SUM, AVG, …) to SELECT: answers never show single rows."
+        )
+    node, main = next((pair for pair in found if pair[1].with_rows), found[0])
+    names = {id(inner): figure_of(each, main, where, table) for inner, each in found}
+    for inner, _ in found:
+        if not names[id(inner)]:
+            raise refusal(
+                inner,
+                "ask for exactly one aggregate (COUNT, SUM, AVG, …): each has its own price. "
+                f"{only_rows(main, table)}",
+            )
+    outputs = (
+        Output(column_name(inner), is_key=True, alias=alias)
+        if isinstance(inner, exp.Column)
+        else Output(names[id(inner)], alias=alias)
+        for inner, alias in items
+    )
+    return Selected(main, node, tuple(outputs))
 
 
-def _aggregate(node: Node, table: TableSpec) -> Aggregate:
+def figure_of(wanted: Aggregate, main: Aggregate, where: Sequence[Predicate], table: TableSpec) -> str:
+    """Return the name of the figure of the answer to `main` that an aggregate stands for; empty if there is none."""
+    if wanted == main:
+        return _NAMES.get(type(main.measure), "count")
+    if not main.with_rows or not isinstance(wanted.measure, Count):
+        return ""
+    present = _present_in(main.measure, table)
+    if present is None or {*where, *wanted.conditions} != {*where, *main.conditions, *present}:
+        return ""
+    return "n"
+
+
+def only_rows(main: Aggregate, table: TableSpec) -> str:
+    """Return which other figure the answer has: the number of rows behind it, if any."""
+    if not main.with_rows:
+        return "Only a mean or a variance comes with a count of the rows behind it."
+    of = getattr(main.measure, "of", None)
+    if isinstance(of, Column) and table.column(of.name).nullable:
+        return f"Only the number of rows behind it comes with it, those with a value: COUNT({of.name})."
+    return "Only the number of rows behind it comes with it."
+
+
+def _present_in(measure: Measure, table: TableSpec) -> list[Predicate] | None:
+    """Return the conditions under which a row counts in a measure: it has all the numbers that are computed with.
+
+    None where that is more than conditions on columns: in a CASE, a number may be missing where it is not used.
+    """
+    found = [of for name in ("of", "x", "y") if (of := getattr(measure, name, None)) is not None]
+    names = frozenset[str]().union(*map(columns_of, found))
+    missing = [name for name in sorted(names) if table.column(name).nullable]
+    if missing and any(map(_has_case, found)):
+        return None
+    return [Not(IsNull(name)) for name in missing]
+
+
+def _has_case(node: Part) -> bool:
+    return isinstance(node, Where) or any(map(_has_case, children(node)))
+
+
+def aggregate_of(node: Node, table: TableSpec) -> Aggregate:
+    """Return an aggregate as a measure and its conditions. Raises QueryRefused."""
     if isinstance(node, exp.Count | exp.CountIf | exp.Filter):
         return _counted(node, table)
     for kind, make in _OF_ONE.items():
         if isinstance(node, kind):
             value, conditions = _present(node.this, table)
-            return Aggregate(make(expression(value, table)), conditions)
+            return Aggregate(make(computed(value, table)), conditions)
     for kind, pair in _OF_TWO.items():
         if isinstance(node, kind):
-            return Aggregate(pair(expression(node.this, table), expression(node.expression, table)))
+            return Aggregate(pair(computed(node.this, table), computed(node.expression, table)))
     if isinstance(node, exp.Anonymous) and node.name.lower() == "histogram":
         return Aggregate(_histogram(node, table))
+    if isinstance(node, exp.Anonymous) and node.name.lower() == "mean" and len(node.expressions) == 1:
+        return aggregate_of(exp.Avg(this=node.expressions[0]), table)
     return _quantile(node, table)
 
 
@@ -106,7 +199,7 @@ def _quantile(node: Node, table: TableSpec) -> Aggregate:
     elif isinstance(node, exp.WithinGroup) and isinstance(node.this, exp.PercentileCont):
         of, at = _ascending(node), number(node.this.this)
     else:
-        raise refusal(node, sql_codes.aggregate_refusal(node.key, table))
+        raise refusal(node, sql_codes.aggregate_refusal(node, table))
     value, conditions = _present(of, table)
     return Aggregate(Quantiles(expression(value, table), (at,)), conditions)
 
@@ -115,7 +208,7 @@ def _histogram(node: exp.Anonymous, table: TableSpec) -> Histogram:
     if len(node.expressions) < 3:
         raise refusal(node, "give a number and at least two edges, such as HISTOGRAM(x, 0, 10, 20).")
     of, *edges = node.expressions
-    return Histogram(expression(of, table), tuple(number(edge) for edge in edges))
+    return Histogram(computed(of, table), tuple(number(edge) for edge in edges))
 
 
 def _ascending(node: exp.WithinGroup) -> Node:
@@ -126,6 +219,16 @@ def _ascending(node: exp.WithinGroup) -> Node:
     return cast("Node", ordered.this)
 
 
+_NAMES: dict[type[Measure], str] = {
+    Sum: "sum",
+    Mean: "mean",
+    Variance: "variance",
+    StandardDeviation: "standard_deviation",
+    Covariance: "covariance",
+    Correlation: "correlation",
+    Quantiles: "quantile",
+}
+"""The names of figures in answers, as `privacy.engine.figures` gives them; others are counts."""
 _OF_ONE: dict[type[Node], Callable[[Expression], Measure]] = {
     exp.Sum: Sum,
     exp.Avg: Mean,
@@ -143,7 +246,7 @@ _OF_TWO: dict[type[Node], Callable[[Expression, Expression], Measure]] = {
 
 def _counted(node: exp.Count | exp.CountIf | exp.Filter, table: TableSpec) -> Aggregate:
     if isinstance(node, exp.Filter):
-        inner = _aggregate(node.this, table)
+        inner = aggregate_of(node.this, table)
         return Aggregate(inner.measure, (predicate(node.expression.this, table), *inner.conditions))
     if isinstance(node, exp.CountIf):
         return Aggregate(Count(), (predicate(node.this, table),))
@@ -165,12 +268,17 @@ def _count(node: exp.Count, table: TableSpec) -> Aggregate:
             node,
             f"count rows with COUNT(*) or COUNT(column), or people with COUNT(DISTINCT {table.subject}).",
         )
-    name = column_name(value)
-    if name == table.subject or not table.column(name).nullable:
-        return Aggregate(Count(), conditions)
-    if why := sql_codes.column_refusal([name], table):
-        raise refusal(node, why)
-    return Aggregate(Count(), (*conditions, Not(IsNull(name))))
+    return Aggregate(Count(), (*conditions, *_there(value, table)))
+
+
+def _there(node: exp.Column, table: TableSpec) -> tuple[Predicate, ...]:
+    """Return the condition that a column has a value; none if it always has one."""
+    name = column_name(node)
+    with at(node):
+        if name == table.subject or not table.column(name).nullable:
+            return ()
+        check_readable(table.column(name))
+    return (Not(IsNull(name)),)
 
 
 def _count_people(node: exp.Distinct, table: TableSpec) -> Aggregate:

@@ -5,6 +5,8 @@ Dates cannot be compared yet.
 
 from collections.abc import Iterable
 
+from sqlglot import exp
+
 from privacy.engine.language.bounds import unreadable
 from privacy.engine.language.expressions import (
     COMPARISONS,
@@ -18,6 +20,7 @@ from privacy.engine.language.expressions import (
     Predicate,
 )
 from privacy.engine.language.schema import Kind, QueryRefused, TableSpec
+from privacy.engine.language.sql_statement import Node
 
 
 def comparison(op: str, left: Expression, right: Expression, table: TableSpec) -> Predicate:
@@ -40,39 +43,78 @@ def comparison(op: str, left: Expression, right: Expression, table: TableSpec) -
     return Compare(op, left, right)
 
 
-def column_refusal(columns: Iterable[str], table: TableSpec) -> str:
-    """Return why a condition on these columns is refused, or an empty string.
+def column_refusal(name: str, beside: Iterable[str], table: TableSpec) -> str:
+    """Return why a condition on this column is refused, or an empty string. `beside`: all columns of the condition.
 
-    A column may hold dates or times, or a name that is not a column may be text without quotes.
+    The column may hold dates or times, or a name that is not a column may be text without quotes.
     """
-    names = list(columns)
-    known = [table.columns[name] for name in names if name in table.columns]
-    unknown = [name for name in names if name not in table.columns and name != table.subject]
-    if unknown and any(not spec.is_numeric and not unreadable(spec) for spec in known):
-        bare = unknown[0][:100]
+    if name in table.columns:
+        return unreadable(table.columns[name])
+    others = [table.columns[each] for each in beside if each in table.columns]
+    if name != table.subject and any(not spec.is_numeric and not unreadable(spec) for spec in others):
+        text = name[:100]
         return (
-            f"There is no column “{bare}” in {table.name}. If it is text, put it in quotes: {_quoted(bare)}."
+            f"There is no column “{text}” in {table.name}. If it is text, put it in quotes: {_quoted(text)}."
         )
-    return next(filter(None, map(unreadable, known)), "")
+    return ""
 
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def text_refusal(node: Node, table: TableSpec) -> str:
+    """Return why text cannot be compared with <, <=, > or >=. `node`: what it is compared with."""
+    spec = table.columns.get(node.name) if isinstance(node, exp.Column) else None
+    if spec is not None and spec.is_numeric:
+        return f"“{spec.name}” is a number: compare it with numbers, without quotes."
+    return "text can only be compared with = and <>."
+
+
+def expression_refusal(node: Node) -> str:
+    """Return why a calculation cannot have this part, and what to write instead."""
+    if isinstance(node, exp.Subquery | exp.Select):
+        return "subqueries are not supported. Ask that question first, and write its answer here as a number."
+    if isinstance(node, exp.Window):
+        return WINDOWS
+    name = (node.name if isinstance(node, exp.Anonymous) else node.key).upper()
+    if isinstance(node, exp.AggFunc):
+        return (
+            f"{name} cannot stand here: this is about single rows. Conditions on the answer stand in HAVING."
+        )
+    if isinstance(node, exp.Log):
+        return "LOG is not supported, because databases differ in its base. Use LN, or LN(x) / LN(10)."
+    return (
+        f"{name} is not supported. Use + - * /, ABS, EXP, LN, SQRT, POWER, GREATEST, LEAST, COALESCE or CASE."
+    )
+
+
+WINDOWS = "window functions are not supported: they look at other people's rows."
 INSTEAD = {
     "covarsamp": "COVAR_SAMP is not supported: ask for COVAR_POP",
     "min": "MIN is not supported because one person alone determines it: ask for QUANTILE(x, 0.01)",
+    "std": "STD is not supported: ask for STDDEV",
+    "mode": "MODE is not supported: count the rows of each value, with GROUP BY",
+    "regrslope": "REGR_SLOPE is not supported in SQL: choose a regression in the form",
+    "regrintercept": "REGR_INTERCEPT is not supported in SQL: choose a regression in the form",
     "max": "MAX is not supported because one person alone determines it: ask for QUANTILE(x, 0.99)",
 }
 
 
-def aggregate_refusal(key: str, table: TableSpec) -> str:
-    """Return why this aggregate is refused and what to ask for instead. `key`: its name in the parser."""
+def aggregate_refusal(node: Node, table: TableSpec) -> str:
+    """Return why this cannot be asked for, and what to ask for instead."""
     people = f"COUNT(DISTINCT {table.subject})"
+    name = (node.name if isinstance(node, exp.Anonymous) else node.key).lower()
+    if name in INSTEAD:
+        return f"{INSTEAD[name]}."
+    if isinstance(node, exp.Window):
+        return WINDOWS
+    if isinstance(node, exp.Star):
+        return "answers never show single rows. Ask for an aggregate, such as COUNT(*) or AVG(x)."
+    if node.find(exp.AggFunc) not in {None, node}:
+        return "ask for the aggregate alone, and compute with the answer: that costs nothing."
     of_one = "SUM, AVG, VARIANCE, STDDEV, MEDIAN, QUANTILE(x, q), HISTOGRAM(x, 0, 10, 20)"
-    known = f"use COUNT(*), {people}, {of_one}, CORR or COVAR_POP"
-    return f"{INSTEAD.get(key, known)}."
+    return f"use COUNT(*), {people}, {of_one}, CORR or COVAR_POP."
 
 
 def is_category(of: Expression, table: TableSpec) -> bool:

@@ -6,6 +6,7 @@ from typing import cast
 from sqlglot import exp
 
 from privacy.engine.language import sql_codes
+from privacy.engine.language.bounds import bounds, check_filter
 from privacy.engine.language.expressions import (
     And,
     Binary,
@@ -22,10 +23,11 @@ from privacy.engine.language.expressions import (
     Predicate,
     Unary,
     Where,
+    check_size,
 )
 from privacy.engine.language.schema import Kind, TableSpec
 from privacy.engine.language.sql_names import column_name
-from privacy.engine.language.sql_statement import Node, refusal
+from privacy.engine.language.sql_statement import Node, at, refusal
 
 
 def number(node: Node) -> float:
@@ -39,21 +41,36 @@ def number(node: Node) -> float:
     return sign * float(node.this)
 
 
+def computed(node: Node, table: TableSpec) -> Expression:
+    """Return an expression that can be computed in every row. Raises QueryRefused at what cannot."""
+    made = expression(node, table)
+    with at(node):
+        check_size(made)  # so that what follows takes no long time, however large the SQL is
+        bounds(made, table)
+    return made
+
+
 def expression(node: Node, table: TableSpec) -> Expression:
+    """Return an expression. A column by itself may be of any kind; what is computed with must be numbers."""
     if isinstance(node, exp.Paren):
         return expression(node.this, table)
     if isinstance(node, exp.Column):
-        table.column(column_name(node))
-        return Column(node.name)
+        name = column_name(node)
+        with at(node):
+            table.column(name)
+        return Column(name)
     # Read -9 as a constant, not as a negation.
     if isinstance(node.this if isinstance(node, exp.Neg) else node, exp.Literal | exp.Boolean):
         return Constant(number(node))
     for kind, op in _ARITHMETIC.items():
         if type(node) is kind:
-            return Binary(op, expression(node.this, table), expression(node.expression, table))
+            made = Binary(op, computed(node.this, table), computed(node.expression, table))
+            with at(node.expression if op == "/" else node):
+                bounds(made, table)
+            return made
     for function, name in _FUNCTIONS.items():
         if type(node) is function and not node.args.get("expression"):
-            return Unary(name, expression(node.this, table))
+            return Unary(name, computed(node.this, table))
     return _special(node, table)
 
 
@@ -72,11 +89,11 @@ def _special(node: Node, table: TableSpec) -> Expression:
         exponent = number(node.expression)
         if not exponent.is_integer():
             raise refusal(node, "the exponent must be a whole number from 2 to 8.")
-        return Power(expression(node.this, table), int(exponent))
+        return Power(computed(node.this, table), int(exponent))
     if isinstance(node, exp.Greatest | exp.Least) and len(node.expressions) == 1:
         limit = number(node.expressions[0])
         wide = 1e300
-        of = expression(node.this, table)
+        of = computed(node.this, table)
         return Clip(of, limit, wide) if isinstance(node, exp.Greatest) else Clip(of, -wide, limit)
     if isinstance(node, exp.Case | exp.If):
         return _case(node, table)
@@ -84,11 +101,7 @@ def _special(node: Node, table: TableSpec) -> Expression:
         return _coalesce([node.this, *node.expressions], table)
     if isinstance(node, exp.Cast):
         return _cast(node, table)
-    name = node.name if isinstance(node, exp.Anonymous) else node.key
-    raise refusal(
-        node,
-        f"{name.upper()} is not supported. Use + - * /, ABS, EXP, LN, SQRT, POWER, GREATEST, LEAST, COALESCE or CASE.",
-    )
+    raise refusal(node, sql_codes.expression_refusal(node))
 
 
 def _case(node: exp.Case | exp.If, table: TableSpec) -> Expression:
@@ -100,20 +113,20 @@ def _case(node: exp.Case | exp.If, table: TableSpec) -> Expression:
         raise refusal(
             node, "inside a calculation, CASE and IF need a number for all other rows: write ELSE number."
         )
-    value = expression(default, table)
+    value = computed(default, table)
     for branch in reversed(branches):
         met = exp.EQ(this=node.this, expression=branch.this) if is_case and node.this else branch.this
-        value = Where(predicate(met, table), expression(branch.args["true"], table), value)
+        value = Where(predicate(met, table), computed(branch.args["true"], table), value)
     return value
 
 
 def _coalesce(parts: Sequence[Node], table: TableSpec) -> Expression:
     """Return the first of these that has a value. Every part but the last is a column."""
-    value = expression(parts[-1], table)
+    value = computed(parts[-1], table)
     for part in reversed(parts[:-1]):
         if not isinstance(part, exp.Column):
             raise refusal(part, "COALESCE takes columns, and a number or a calculation at its end.")
-        of = expression(part, table)
+        of = computed(part, table)
         value = Where(IsNull(part.name), value, of) if table.column(part.name).nullable else of
     return value
 
@@ -145,17 +158,41 @@ def predicate(node: Node, table: TableSpec) -> Predicate:
 
 def _condition(node: Node, table: TableSpec) -> Predicate:
     """Return one condition about a row, without AND, OR and NOT."""
-    if why := sql_codes.column_refusal([column.name for column in node.find_all(exp.Column)], table):
-        raise refusal(node, why)
+    columns = list(node.find_all(exp.Column, bfs=False))
+    for column in columns:
+        if why := sql_codes.column_refusal(column.name, [each.name for each in columns], table):
+            raise refusal(column, why)
+    made = _read_condition(node, table)
+    with at(_undeclared(node, made, table)):
+        check_filter(made, table)
+    return made
+
+
+def _undeclared(node: Node, made: Predicate, table: TableSpec) -> Node:
+    """Return the first text that is no value of the column that it is compared with; otherwise the whole condition."""
+    chosen = made.of if isinstance(made, Not) else made
+    if not isinstance(chosen, In) or not (labels := table.column(chosen.column).labels):
+        return node
+    literals = (each for each in node.find_all(exp.Literal, bfs=False) if each.name not in labels)
+    return next(literals, node)
+
+
+def _read_condition(node: Node, table: TableSpec) -> Predicate:
     if isinstance(node, exp.Column):
         return _is_true(node, table)
+    if isinstance(node, exp.Boolean):
+        return Compare("=", Constant(float(node.this)), Constant(1.0))
     if isinstance(node, exp.Is):
         return _is(node, table)
     if isinstance(node, exp.Between | exp.In):
         return _in(node, table) if isinstance(node, exp.In) else _between(node, table)
-    for kind, op in _COMPARISONS.items():
+    for kind, op in COMPARED.items():
         if type(node) is kind:
             return _compare(cast("exp.Binary", node), op, table)
+    if isinstance(node, exp.Like | exp.ILike):
+        raise refusal(
+            node, "LIKE is not supported: compare the column with its declared values, using =, <> or IN."
+        )
     raise refusal(node, "a condition is expected here: comparisons, IN, BETWEEN, IS NULL, AND, OR, NOT.")
 
 
@@ -179,7 +216,7 @@ def _is(node: exp.Is, table: TableSpec) -> Predicate:
     return And((Not(IsNull(name)), chosen)) if table.column(name).nullable else chosen
 
 
-_COMPARISONS: dict[type[Node], str] = {
+COMPARED: dict[type[Node], str] = {
     exp.EQ: "=", exp.NEQ: "!=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
 }  # fmt: skip
 
@@ -196,7 +233,7 @@ def _in(node: exp.In, table: TableSpec) -> Predicate:
     if node.args.get("query") or not node.expressions:
         raise refusal(node, "list the values in brackets; subqueries are not supported.")
     if all(isinstance(item, exp.Literal) and item.is_string for item in node.expressions):
-        return In(column_name(node.this), tuple(item.name for item in node.expressions))
+        return In(_coded(node.this), tuple(item.name for item in node.expressions))
     of = expression(node.this, table)
     if sql_codes.is_category(of, table):
         return In(column_name(node.this), tuple(_label(item) for item in node.expressions))
@@ -209,10 +246,19 @@ def _compare(node: exp.Binary, op: str, table: TableSpec) -> Predicate:
         left, right = right, left
     if isinstance(right, exp.Literal) and right.is_string:
         if op not in {"=", "!="}:
-            raise refusal(node, "text can only be compared with = and <>.")
-        chosen = In(column_name(left), (right.name,))
+            raise refusal(node, sql_codes.text_refusal(left, table))
+        chosen = In(_coded(left), (right.name,))
         return chosen if op == "=" else Not(chosen)
     return sql_codes.comparison(op, expression(left, table), expression(right, table), table)
+
+
+def _coded(node: Node) -> str:
+    """Return the name of the column that text is compared with."""
+    if not isinstance(node, exp.Column):
+        raise refusal(
+            node, "compare the column itself with its declared values, without a function around it."
+        )
+    return column_name(node)
 
 
 def _label(node: Node) -> str:

@@ -9,8 +9,9 @@ from typing import cast
 
 from sqlglot import exp
 
-from privacy.engine.language.schema import TableSpec
-from privacy.engine.language.sql_statement import Node, refusal
+from privacy.engine.language.bounds import check_groups
+from privacy.engine.language.schema import Kind, TableSpec
+from privacy.engine.language.sql_statement import Node, at, refusal
 
 
 def table_in(select: exp.Select) -> exp.Table:
@@ -18,7 +19,9 @@ def table_in(select: exp.Select) -> exp.Table:
     origin = select.args.get("from_")
     source = origin.this if origin else None
     if not isinstance(source, exp.Table) or not isinstance(source.this, exp.Identifier):
-        raise refusal(select, "name one table after FROM.")
+        raise refusal(
+            source or select, "name one table after FROM; subqueries and functions are not supported."
+        )
     alias = source.args.get("alias")
     extra = {name for name, value in source.args.items() if value and name not in {"this", "alias"}}
     if extra or (alias and alias.args.get("columns")):
@@ -71,7 +74,18 @@ def _key(node: Node, select: exp.Select, aliases: Mapping[str, Node], table: Tab
         node = cast("Node", select.expressions[position - 1].unalias())
     elif isinstance(node, exp.Column) and node.name not in table.columns:
         node = aliases.get(node.name.casefold(), node)
-    return column_name(node)
+    if not isinstance(node, exp.Column):
+        raise refusal(
+            node,
+            "a column name is expected here: GROUP BY takes columns, not calculations. For one group write a "
+            "condition, for ranges HISTOGRAM(x, 0, 10, 20).",
+        )
+    name = column_name(node)
+    with at(node):
+        spec = table.column(name)
+        if spec.kind != Kind.TEXT:  # a count of people may be by its undeclared values
+            check_groups(spec)
+    return name
 
 
 def column_name(node: Node) -> str:

@@ -3,7 +3,9 @@
 sqlglot parses; limits on length, brackets and parts come first or right after.
 """
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import TypeAlias
 
 from sqlglot import exp
@@ -19,8 +21,9 @@ DIALECT = Dialect.get_or_raise("duckdb")
 LITERALS = {TokenType.STRING, TokenType.IDENTIFIER, TokenType.VAR}
 WORDS = {
     "select", "from", "where", "group", "by", "as", "and", "or", "not", "in", "is", "null", "between", "case", "when",
-    "then", "else", "end", "distinct", "true", "false", "within", "order", "asc", "desc", "limit",
+    "then", "else", "end", "distinct", "true", "false", "within", "order", "asc", "desc", "limit", "having", "offset",
 }  # fmt: skip
+PLACED = re.compile(r"Line \d+, column \d+:")
 Node: TypeAlias = exp.Expr
 
 
@@ -78,9 +81,20 @@ def _syntax(bad: SqlglotError, text: str) -> str:
     return "This SQL cannot be parsed."
 
 
+@contextmanager
+def at(node: Node) -> Iterator[None]:
+    """Give a refusal that does not say where it is the position of this node."""
+    try:
+        yield
+    except QueryRefused as refused:
+        if PLACED.match(str(refused)):
+            raise
+        raise refusal(node, str(refused)) from refused
+
+
 def refusal(node: Node, why: str) -> QueryRefused:
     """Return the refusal of a node, with its position if it has one."""
-    for part in node.walk():
+    for part in node.walk(bfs=False):  # in the order of the text
         if "line" in part.meta:
             # The parser keeps where a word ends; people look for where it begins.
             column = part.meta["col"] - (part.meta["end"] - part.meta["start"])
@@ -103,12 +117,15 @@ def _refuse_word(word: str, text: str, why: str) -> None:
 def refuse_clauses(select: exp.Select, text: str) -> None:
     """Raise QueryRefused for the clauses of SELECT that questions do not have, at their keywords."""
     names = {
-        "joins": "joins are not supported", "distinct": "SELECT DISTINCT is not supported",
-        "order": "ORDER BY is not supported: sort the answer instead", "sample": "sampling is not supported",
+        "joins": "joins are not supported", "distinct": "SELECT DISTINCT is not supported: declared values are public",
+        "sample": "sampling is not supported",
         "windows": "window functions are not supported: they look at other people's rows",
         "laterals": "LATERAL is not supported", "pivots": "PIVOT is not supported",
     }  # fmt: skip
-    allowed = {"kind", "hint", "expressions", "from_", "where", "group", "limit", "operation_modifiers"}
+    allowed = {
+        "kind", "hint", "expressions", "from_", "where", "group", "having", "order", "limit", "offset",
+        "operation_modifiers",
+    }  # fmt: skip
     for name, value in select.args.items():
         if value and name not in allowed:
             word = name.strip("_").upper()

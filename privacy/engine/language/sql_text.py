@@ -4,8 +4,10 @@ The text is parsed again and compared, so SQL shown next to a query always means
 """
 
 import re
+from collections.abc import Callable
 
 from privacy.engine.language import sql
+from privacy.engine.language.display import EVERYTHING, Display, Order
 from privacy.engine.language.expressions import (
     And,
     Binary,
@@ -46,8 +48,74 @@ FUNCTIONS = {"abs": "ABS", "exp": "EXP", "log": "LN", "sqrt": "SQRT"}
 WIDE = 1e300
 
 
-def write(query: Query, table: TableSpec) -> str:
-    """Return the SQL of a query, or an empty string if the supported SQL cannot express it."""
+def write(query: Query, table: TableSpec, display: Display = EVERYTHING) -> str:
+    """Return the SQL of a query, or an empty string if the supported SQL cannot express it.
+
+    What is shown of the answer is left out where this SQL has no words for it: LIMIT beside LIMIT n BY.
+    """
+    text = _written(query, table)
+    if not text or display == EVERYTHING:
+        return text
+    whole = "\n".join([*_with_limit_last(text, _shown(display, query, table))])
+    try:
+        return whole if sql.read(whole, {table.name: table}) == sql.Statement(query, display, whole) else text
+    except QueryRefused:
+        return text
+
+
+def _with_limit_last(text: str, shown: list[str]) -> list[str]:
+    """Return the lines of SQL with others before the LIMIT n BY that may be at its end."""
+    lines = text.split("\n")
+    at = len(lines) - lines[-1].startswith("LIMIT ")
+    return [*lines[:at], *shown, *lines[at:]]
+
+
+def _shown(display: Display, query: Query, table: TableSpec) -> list[str]:
+    """Return HAVING, ORDER BY, LIMIT and OFFSET, a line each."""
+    named = {"n": _rows_behind(query.measure, table)}
+
+    def figure(name: str) -> str:
+        return named.get(name) or _measure(query.measure, table)
+
+    lines = []
+    if display.having is not None:
+        lines.append(f"HAVING {_having(display.having, figure)}")
+    if display.order:
+        lines.append(f"ORDER BY {', '.join(_order(each, query, figure) for each in display.order)}")
+    if display.limit is not None:
+        lines.append(f"LIMIT {display.limit}")
+    if display.offset:
+        lines.append(f"OFFSET {display.offset}")
+    return lines
+
+
+def _order(order: Order, query: Query, figure: Callable[[str], str]) -> str:
+    key = query.measure.column if isinstance(query.measure, KeyCounts) else order.by
+    text = _name(key) if order.is_key else figure(order.by)
+    return f"{text}{' DESC' * order.descending}{' NULLS FIRST' * order.missing_first}"
+
+
+def _having(node: Predicate, figure: Callable[[str], str]) -> str:
+    match node:
+        case And(parts) | Or(parts):
+            word = " AND " if isinstance(node, And) else " OR "
+            return word.join(f"({_having(part, figure)})" for part in parts)
+        case Not(of):
+            return f"NOT ({_having(of, figure)})"
+        case Compare(op, Column(name), Constant(limit)):
+            return f"{figure(name)} {'<>' if op == '!=' else op} {number(limit)}"
+        case _:
+            return ""
+
+
+def _rows_behind(measure: Measure, table: TableSpec) -> str:
+    """Return the number of rows with all numbers of a measure, as SQL."""
+    of = getattr(measure, "of", None)
+    nullable = isinstance(of, Column) and table.column(of.name).nullable
+    return f"COUNT({_name(of.name)})" if nullable and isinstance(of, Column) else "COUNT(*)"
+
+
+def _written(query: Query, table: TableSpec) -> str:
     if isinstance(query.measure, Mean) and query.measure.per_subject:
         return ""
     measure = _measure(query.measure, table)
@@ -161,7 +229,9 @@ def _nested(node: Predicate, table: TableSpec) -> str:
 
 
 def _label(column: str, value: str, table: TableSpec) -> str:
-    return value if table.column(column).kind == Kind.BOOLEAN else _quoted(value)
+    if table.column(column).kind == Kind.BOOLEAN:
+        return {"0": "FALSE", "1": "TRUE"}.get(value, value)
+    return _quoted(value)
 
 
 def _quoted(value: str) -> str:

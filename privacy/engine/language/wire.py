@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from privacy.engine.language import expressions as ex
 from privacy.engine.language import query as qu
+from privacy.engine.language.display import Display, Order
 from privacy.engine.language.schema import MAX_NUMBER, QueryRefused, check_text
 
 MAX_BYTES = 100_000
@@ -46,6 +47,9 @@ MEASURES = (
 )
 
 
+WITHOUT_KIND = (qu.Query, Display, Order)
+
+
 def kind_of(cls: type) -> str:
     """Return the `kind` of a class."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
@@ -59,18 +63,18 @@ FAMILIES: dict[str, dict[str, type]] = {
 
 
 def encode(item: object) -> Json:
-    """Return a query, or a part of one, as JSON values."""
+    """Return a query, a part of one, or a display as JSON values."""
     if isinstance(item, (*EXPRESSIONS, *PREDICATES, *MEASURES)):
         return {"kind": kind_of(type(item)), **{f.name: encode(getattr(item, f.name)) for f in fields(item)}}
-    if isinstance(item, qu.Query):
+    if isinstance(item, WITHOUT_KIND):
         return {f.name: encode(getattr(item, f.name)) for f in fields(item)}
     if isinstance(item, tuple):
         return [encode(part) for part in item]
     return item
 
 
-def canonical(query: qu.Query) -> str:
-    """Return the canonical JSON text of a query: equal queries have equal texts."""
+def canonical(query: qu.Query | Display) -> str:
+    """Return the canonical JSON text of a query or display: equal ones have equal texts."""
     return json.dumps(encode(query), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -83,17 +87,28 @@ def decode(value: Json) -> qu.Query:
 
 def decode_text(text: str | bytes) -> qu.Query:
     """Build the query of a JSON text of at most MAX_BYTES bytes. Raises QueryRefused."""
+    return decode(_parsed(text))
+
+
+def decode_display(value: Json) -> Display:
+    """Build the display of a JSON object, or of its text. Raises QueryRefused."""
+    value = _parsed(value) if isinstance(value, str) else value
+    _check_size(value)
+    found: Display = _build(Display, value, "display")
+    return found
+
+
+def _parsed(text: str | bytes) -> Json:
     if len(text) > MAX_BYTES:
         raise QueryRefused(f"This question is longer than {MAX_BYTES:,} bytes. Shorten it.")
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except (json.JSONDecodeError, UnicodeDecodeError) as bad:
         raise QueryRefused("This is not valid JSON.") from bad
     except ValueError as bad:
         raise QueryRefused("A number in this question has too many digits. Shorten it.") from bad
     except RecursionError as bad:
         raise QueryRefused(TOO_DEEP, place="query") from bad
-    return decode(value)
 
 
 def _check_size(value: Json) -> None:
@@ -128,7 +143,7 @@ def _build(cls: type, value: Json, path: str) -> Any:
     if not isinstance(value, Mapping):
         raise _refused(path, ": expected an object.")
     known = {f.name: f for f in fields(cls)}
-    extra = set(value) - set(known) - ({"kind"} if cls is not qu.Query else set())
+    extra = set(value) - set(known) - ({"kind"} if cls not in WITHOUT_KIND else set())
     if extra:
         name = min(map(str, extra))[:100].encode(errors="replace").decode()
         raise _refused(path, f": unknown field “{name}”. Remove it or check its spelling.")
@@ -210,5 +225,6 @@ _SCALARS: dict[str, Callable[[Json, str], Any]] = {
     "bool": _flag,
     "Expression": lambda value, path: _node("expression", value, path),
     "Predicate": lambda value, path: _node("filter", value, path),
+    "Order": lambda value, path: _build(Order, value, path),
     "Measure": lambda value, path: _node("measure", value, path),
 }

@@ -26,7 +26,8 @@ def rows_that_count(query: Query, table: TableSpec) -> int:
     if not 1 <= query.rows <= MAX_ROWS_PER_SUBJECT:
         raise QueryRefused(
             f"The number of rows that count per person must be between 1 and {MAX_ROWS_PER_SUBJECT:,}. "
-            f"The table declares {table.max_rows:,}."
+            f"The table declares {table.max_rows:,}.",
+            place="query.rows",
         )
     return query.rows
 

@@ -194,13 +194,15 @@ def _first(spec: ColumnSpec) -> int:
 
 def _groups(query: Query, table: TableSpec) -> tuple[Group, ...]:
     if len(query.by) > MAX_KEYS or len(set(query.by)) != len(query.by):
-        raise QueryRefused(f"Group by at most {MAX_KEYS} columns, each once.")
+        raise QueryRefused(f"Group by at most {MAX_KEYS} columns, each once.", place="query.by")
     specs = [table.column(name) for name in query.by]
     for spec in specs:
         check_groups(spec)
     groups = tuple(Group(column=spec.name, labels=spec.groups, first=_first(spec)) for spec in specs)
     if math.prod(len(group.labels) for group in groups) > MAX_CELLS:
-        raise QueryRefused(f"This makes more than {MAX_CELLS:,} groups. Group by fewer columns.")
+        raise QueryRefused(
+            f"This makes more than {MAX_CELLS:,} groups. Group by fewer columns.", place="query.by"
+        )
     return groups
 
 
@@ -327,7 +329,8 @@ def _order(
         raise QueryRefused(
             "Quantiles and distributions cannot be grouped: each group would need its own search, at the full price. "
             "Ask about one group at a time with a condition. If the column never changes for the same person, "
-            "questions about different groups do not use up each other's budget."
+            "questions about different groups do not use up each other's budget.",
+            place="query.by",
         )
     scale = _scale(measure.of, table, span if isinstance(measure, Quantiles) else bounds)
     if isinstance(measure, Distribution):
@@ -357,7 +360,8 @@ def _gram(
     """
     if groups:
         raise QueryRefused(
-            "Regressions and correlations cannot be grouped. Ask about one group at a time with a condition."
+            "Regressions and correlations cannot be grouped. Ask about one group at a time with a condition.",
+            place="query.by",
         )
     parts = (
         (measure.x, measure.y) if isinstance(measure, Correlation) else (*measure.features, measure.target)

@@ -186,7 +186,7 @@ def test_where_groups_paid_differently_no_answer_is_called_complete_any_more(dat
 def test_a_question_to_the_old_revision_is_not_charged_after_it_was_replaced(data):
     share = spend(data)
     quoted = questions.quote(
-        share, questions.read_sql(share, "SELECT COUNT(*) FROM wages"), by=share.scientist, epsilon=0.2
+        share, questions.read_sql(share, "SELECT COUNT(*) FROM wages").query, by=share.scientist, epsilon=0.2
     )
     begin(data, renamed(wage_rows()), WAGE_COLUMNS)
     services.publish(data, by=data.owner, agreed=True)

@@ -156,7 +156,7 @@ def test_a_line_that_states_no_question_or_no_noise_costs_what_it_says(left, bud
 )
 def test_a_search_without_an_answer_costs_the_releases_that_it_states(stated, releases, budget):
     """At least one, and at most what a search can need."""
-    sigma, query = 2**34, questions.read_sql(budget, "SELECT MEDIAN(wage) FROM wages")
+    sigma, query = 2**34, questions.read_sql(budget, "SELECT MEDIAN(wage) FROM wages").query
     purpose = {"sigma": sigma, "query": encode(query), "releases": stated}
     price = worst_case_units(sigma, Fraction(budget.mu) ** 2) * releases
     reserve(budget, price, purpose)

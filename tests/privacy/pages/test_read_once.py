@@ -32,7 +32,7 @@ def budget() -> Budget:
 @pytest.fixture
 def agreed(budget: Budget) -> str:
     quoted = questions.quote(
-        budget, questions.read_sql(budget, shares.PEOPLE_COUNTED), by=budget.scientist, epsilon=0.3
+        budget, questions.read_sql(budget, shares.PEOPLE_COUNTED).query, by=budget.scientist, epsilon=0.3
     )
     return price_panel.agreement(quoted)
 

@@ -187,7 +187,7 @@ def test_epsilon_and_delta_that_are_told_hold_together_with_the_thresholds(promi
     assert gdp_delta(in_words.share_epsilon, in_words.share_mu) <= promise.noise_delta * (1 + 1e-9)
     budget = give(promise)
     quoted = questions.quote(
-        budget, questions.read_sql(budget, shares.PEOPLE_COUNTED), by=budget.scientist, epsilon=0.5
+        budget, questions.read_sql(budget, shares.PEOPLE_COUNTED).query, by=budget.scientist, epsilon=0.5
     )
     assert gdp_delta(quoted.epsilon, quoted.offer.mu) <= promise.noise_delta * (1 + 1e-9)
     assert quoted.epsilon == pytest.approx(0.5, rel=1e-3)

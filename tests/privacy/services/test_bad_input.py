@@ -86,7 +86,7 @@ def asked_of(content):
     share = services.give_budget(made, scientist, by=data.owner, epsilon=49)
     told = []
     for text in ALL_KINDS:
-        quoted = questions.quote(share, questions.read_sql(share, text), by=scientist, epsilon=6.0)
+        quoted = questions.quote(share, questions.read_sql(share, text).query, by=scientist, epsilon=6.0)
         answer = questions.ask(share, quoted, key=uuid4(), by=scientist, text=text)
         lifecycle.compute(str(answer.pk))
         answer.refresh_from_db()
@@ -144,11 +144,11 @@ def test_what_is_typed_is_refused_in_words_or_priced_and_costs_nothing(typed):
     share = budget()
     scientist = share.scientist
     if why is None:
-        quoted = questions.quote(share, questions.read_sql(share, text), by=scientist, epsilon=1.0)
+        quoted = questions.quote(share, questions.read_sql(share, text).query, by=scientist, epsilon=1.0)
         assert math.isfinite(quoted.half_width)
     else:
         with pytest.raises(Refused, match=why) as refused:
-            questions.quote(share, questions.read_sql(share, text), by=scientist, epsilon=1.0)
+            questions.quote(share, questions.read_sql(share, text).query, by=scientist, epsilon=1.0)
         assert len(str(refused.value)) < 400
     assert not LedgerLine.objects.exists()
 

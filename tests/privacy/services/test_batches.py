@@ -50,7 +50,7 @@ def budget():
 def wishes(budget, *texts, **price):
     declared = questions.declarations_of(budget)
     price = price or {"share": 0.02}
-    return [Wish(query=sql.parse(text, declared.specs["wages"]), text=text, **price) for text in texts]
+    return [Wish(said=sql.read(text, declared.specs), **price) for text in texts]
 
 
 def quote(budget, *texts, **price):
@@ -97,7 +97,7 @@ def test_each_question_has_a_price_of_its_own_and_costs_what_it_costs_alone(budg
     ]
     batch = batches.quote_many(budget, mixed, by=budget.scientist)
     alone = [
-        questions.quote(budget, each.query, by=budget.scientist, **price)
+        questions.quote(budget, each.said.query, by=budget.scientist, **price)
         for each, price in zip(mixed, ({"error": 3.0}, {"epsilon": 0.5}, {"share": 0.1}), strict=True)
     ]
     assert [each.offer for each in batch.quotes] == [each.offer for each in alone]
@@ -248,7 +248,7 @@ def test_the_same_key_returns_the_same_batch_whatever_its_numbers_are(budget):
 def test_a_question_asked_alone_has_no_key_of_a_batch(budget):
     key = uuid4()
     ask(budget, COUNT, ROWS, key=key)
-    quoted = questions.quote(budget, wishes(budget, MEAN)[0].query, by=budget.scientist, share=0.02)
+    quoted = questions.quote(budget, wishes(budget, MEAN)[0].said.query, by=budget.scientist, share=0.02)
     answer = questions.ask(budget, quoted, key=key, by=budget.scientist, text=MEAN)
     assert answer.line.key == key
     assert answer.line.purpose.get("place") is None
@@ -278,7 +278,7 @@ def test_a_question_that_cannot_be_priced_is_named_by_its_place(budget):
         (replace(rows, share=2.0), "Question 2: The share of the budget must be above 0"),
         (replace(rows, epsilon=1.0), "Question 2: Give either the error"),
         (
-            replace(rows, query=Query(table="wages", measure=KeyCounts("region"))),
+            replace(rows, said=sql.Statement(Query(table="wages", measure=KeyCounts("region")))),
             "Question 2: This dataset does",
         ),
     ):

@@ -190,7 +190,7 @@ def test_a_line_that_was_paid_has_one_answer_however_often_it_is_asked_for(
 ):
     budget, key = give(protect(make.dataset())), uuid4()
     quoted = questions.quote(
-        budget, questions.read_sql(budget, made.PEOPLE_COUNTED), by=budget.scientist, epsilon=1
+        budget, questions.read_sql(budget, made.PEOPLE_COUNTED).query, by=budget.scientist, epsilon=1
     )
 
     def charged():
@@ -221,7 +221,7 @@ def test_an_interval_that_came_out_narrower_is_answer_enough(half_width, asked, 
         visible_at=answer.created_at,
         result={"lines": [{"key": [], "figures": figures}]},
     )
-    query = questions.read_sql(budget, "SELECT AVG(wage) FROM wages")
+    query = questions.read_sql(budget, "SELECT AVG(wage) FROM wages").query
     assert isinstance(query.measure, Mean)
     quoted = questions.quote(budget, query, by=budget.scientist, epsilon=5)
     assert quoted.offer.sigma < answer.sigma

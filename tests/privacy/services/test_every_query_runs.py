@@ -206,7 +206,7 @@ def _budget(rows):
 def test_a_date_is_refused_before_anything_is_charged(budget, condition):
     text = f"SELECT COUNT(*) FROM people WHERE {condition}"  # noqa: S608 -- a question, not SQL of the database
     with pytest.raises(Refused, match=r"“born” holds dates\. Ask only for quantiles of the column"):
-        asking.quote(budget, asking.read_sql(budget, text), by=budget.scientist, epsilon=1.0)
+        asking.quote(budget, asking.read_sql(budget, text).query, by=budget.scientist, epsilon=1.0)
     assert not LedgerLine.objects.exists()
 
 

@@ -106,7 +106,7 @@ def budget(db, settings):
 
 
 def quote(budget, query, **price):
-    query = questions.read_sql(budget, query) if isinstance(query, str) else query
+    query = questions.read_sql(budget, query).query if isinstance(query, str) else query
     return questions.quote(budget, query, by=budget.scientist, **(price or {"epsilon": 3.0}))
 
 
@@ -143,7 +143,7 @@ def test_a_filtered_mean_is_quoted_once_its_scientist_has_counted(budget):
 
 def test_people_are_a_number_of_rows_too_and_that_of_means_of_people(budget):
     people = computed(ask(budget, COUNT_1991.replace("*", "DISTINCT person"), epsilon=10))
-    where = questions.read_sql(budget, OF_1991).where
+    where = questions.read_sql(budget, OF_1991).query.where
     for per_person in (False, True):
         query = Query(table="wages", measure=Mean(Column("wage"), per_subject=per_person), where=where)
         found = quote(budget, query).basis
@@ -162,7 +162,7 @@ def test_an_error_is_about_so_much_where_people_may_be_missing(budget):
 
 def test_rows_are_no_number_of_people(budget):
     computed(ask(budget, COUNT_1991, epsilon=30))
-    where = questions.read_sql(budget, OF_1991).where
+    where = questions.read_sql(budget, OF_1991).query.where
     query = Query(table="wages", measure=Mean(Column("wage"), per_subject=True), where=where)
     assert quote(budget, query).basis is None
 

@@ -52,7 +52,7 @@ def budget():
 def ask(budget, text=COUNT, *, key=None, **price):
     by = budget.scientist
     price = price or {"epsilon": 5.0}
-    quoted = questions.quote(budget, questions.read_sql(budget, text), by=by, **price)
+    quoted = questions.quote(budget, questions.read_sql(budget, text).query, by=by, **price)
     return questions.ask(budget, quoted, key=key or uuid4(), by=by, text=text)
 
 
@@ -83,7 +83,7 @@ def test_a_question_is_priced_charged_and_answered(budget):
 
 
 def test_a_price_is_told_before_and_costs_nothing(budget):
-    quoted = questions.quote(budget, questions.read_sql(budget, COUNT), by=budget.scientist, error=10.0)
+    quoted = questions.quote(budget, questions.read_sql(budget, COUNT).query, by=budget.scientist, error=10.0)
     assert quoted.half_width == pytest.approx(10.0, rel=1e-6)
     assert quoted.left == CAP
     assert quoted.more_like_this == CAP // quoted.offer.units
@@ -117,7 +117,7 @@ def test_another_scientist_pays_for_the_same_question(budget):
     assert (
         questions.ask(
             theirs,
-            questions.quote(theirs, questions.read_sql(theirs, COUNT), by=other, epsilon=1.0),
+            questions.quote(theirs, questions.read_sql(theirs, COUNT).query, by=other, epsilon=1.0),
             key=uuid4(),
             by=other,
         ).line.units
@@ -227,7 +227,9 @@ def test_an_answer_that_was_called_lost_stays_lost(budget, settings):
 def test_a_reservation_whose_asker_died_is_given_back_and_its_key_is_spent(budget, settings):
     """It died after it had reserved, before it had written its question down."""
     key = uuid4()
-    quoted = questions.quote(budget, questions.read_sql(budget, COUNT), by=budget.scientist, epsilon=5.0)
+    quoted = questions.quote(
+        budget, questions.read_sql(budget, COUNT).query, by=budget.scientist, epsilon=5.0
+    )
     budget_ledger.reserve(budget, quoted.offer.units, quoted.cells, key=key, by=budget.scientist, purpose={})
     settings.ANSWER_GIVEN_UP = -timedelta(seconds=1)
     lifecycle.sweep()
@@ -342,7 +344,7 @@ def test_what_the_declarations_forbid_is_refused_before_anything_is_spent(budget
 def test_a_budget_is_ones_own(budget):
     stranger = make.scientist()
     with pytest.raises(Denied, match="somebody else's budget"):
-        questions.quote(budget, questions.read_sql(budget, COUNT), by=stranger, epsilon=1.0)
+        questions.quote(budget, questions.read_sql(budget, COUNT).query, by=stranger, epsilon=1.0)
 
 
 def test_budgets_never_pass_the_promise():

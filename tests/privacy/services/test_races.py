@@ -40,7 +40,7 @@ def share(promise):
 
 def ask(budget, key, epsilon):
     by = budget.scientist
-    quoted = questions.quote(budget, questions.read_sql(budget, COUNT), by=by, epsilon=epsilon)
+    quoted = questions.quote(budget, questions.read_sql(budget, COUNT).query, by=by, epsilon=epsilon)
     return questions.ask(budget, quoted, key=key, by=by, text=COUNT)
 
 

@@ -32,7 +32,7 @@ def budget():
 
 
 def quote(budget, text=COUNT, **price):
-    return questions.quote(budget, questions.read_sql(budget, text), by=budget.scientist, **price)
+    return questions.quote(budget, questions.read_sql(budget, text).query, by=budget.scientist, **price)
 
 
 @pytest.mark.parametrize("text", [COUNT, MEDIAN, "SELECT region, AVG(wage) FROM wages GROUP BY region"])

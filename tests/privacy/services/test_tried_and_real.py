@@ -68,7 +68,7 @@ def test_the_error_that_is_told_is_near_the_one_that_comes(budget, settings, nam
     """Within a factor of 2 where rows are published; where they are not, far less comes out, and the page says why."""
     settings.ANSWER_SECONDS = 0.001
     by = budget.scientist
-    query = questions.read_sql(budget, QUESTIONS[name]) if name in QUESTIONS else REGRESSION
+    query = questions.read_sql(budget, QUESTIONS[name]).query if name in QUESTIONS else REGRESSION
     quote = questions.quote(budget, query, by=by, epsilon=5)
     hopeful = trials.tried(quote, budget.promise)
     said = trials.in_words(hopeful, quote, budget.promise).rows

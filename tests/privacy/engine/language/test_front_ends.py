@@ -35,12 +35,11 @@ REFUSED = {
     "select wage from wages": "column 8: “wage” must be in GROUP BY",
     "select count(*) from '/etc/passwd'": "no table “/etc/passwd”",
     "select count(*) from wages, wages": "column 29: joins are not supported",
-    "select count(*) from wages where wage > (select avg(wage) from wages)": "SUBQUERY is not supported",
+    "select count(*) from wages where wage > (select avg(wage) from wages)": "column 49: subqueries are not supported",
     "select sum(1/(wage-5)) from wages": "divisor can be 0",
     "select count(*) from wages; drop table wages": "one SELECT",
-    "select sum(row_number() over ()) from wages": "WINDOW is not supported",
-    "select count(*) from wages limit 1": "To set how many rows count per person, write LIMIT n BY person",
-    "select count(*) from wages limit 1 by wage": "To set how many rows count per person, write LIMIT n BY person",
+    "select sum(row_number() over ()) from wages": "window functions are not supported",
+    "select count(*) from wages limit 1 by wage": "column 39: to set how many rows count per person",
     "select count(*) from wages limit 1 by person, wage": "write LIMIT n BY person",
     "select count(*) from wages limit 1.5 by person": "number of rows per person must be a whole number",
     "select count(*) from wages limit 10% by person": "number of rows per person must be a whole number",
@@ -73,11 +72,10 @@ REFUSED = {
     "select count(*) from wages where region = north": "“north” in wages. If it is text, put it in quotes: 'north'.",
     'select count(*) from wages where region in ("it\'s")': "If it is text, put it in quotes: 'it''s'.",
     "select max(wage) from wages": "one person alone determines it: ask for QUANTILE(x, 0.99).",
-    "select mode(wage) from wages": "use COUNT(*), COUNT(DISTINCT person), SUM, AVG,",
+    "select mode(wage) from wages": "count the rows of each value, with GROUP BY",
+    "select geomean(wage) from wages": "use COUNT(*), COUNT(DISTINCT person), SUM, AVG,",
     "select count(*) from wages where nosuch = 1": "no column “nosuch”",
     "select quantile(wage, 1.5) from wages": "each above 0 and below 1",
-    "select region, count(*) from wages group by region order by count(*) desc": "column 52: ORDER BY is not supported",
-    "select region, count(*) from wages\ngroup by region\nhaving count(*) > 5": "Line 3, column 1: HAVING",
     "select sum(wage / clip(hours, 1, 9)) from wages": "CLIP is not supported",
     "select sum(wage / hours) from wages": "with GREATEST or LEAST",
     "select count(*) from wages where hours = '3'": "compare it with numbers, without quotes",
@@ -137,10 +135,10 @@ def test_a_category_that_is_kept_as_whole_numbers_is_compared_with_them(conditio
 
 WRITTEN = {
     "select avg(wage) from wages where union = true group by region": (
-        "SELECT region, AVG(wage)\nFROM wages\nWHERE union = 1\nGROUP BY region"
+        "SELECT region, AVG(wage)\nFROM wages\nWHERE union = TRUE\nGROUP BY region"
     ),
     "select count(distinct person) from wages where union <> 1 and (wage < 3 or not hours is null)": (
-        "SELECT COUNT(DISTINCT person)\nFROM wages\nWHERE union <> 1 AND (wage < 3 OR NOT hours IS NULL)"
+        "SELECT COUNT(DISTINCT person)\nFROM wages\nWHERE union <> TRUE AND (wage < 3 OR NOT hours IS NULL)"
     ),
     "select quantile(least(greatest(wage, 2), 50.5), 0.9) from wages where region in ('north', 'east')": (
         "SELECT QUANTILE(LEAST(GREATEST(wage, 2), 50.5), 0.9)\nFROM wages\nWHERE region IN ('north', 'east')"
@@ -149,7 +147,7 @@ WRITTEN = {
         "SELECT SUM(CASE WHEN wage > 3 THEN LN((wage + 1)) ELSE ABS((-hours)) END)\nFROM wages"
     ),
     "select count(*) from wages where union = 1 limit 20 by person": (
-        "SELECT COUNT(*)\nFROM wages\nWHERE union = 1\nLIMIT 20 BY person"
+        "SELECT COUNT(*)\nFROM wages\nWHERE union = TRUE\nLIMIT 20 BY person"
     ),
     "select corr(wage, power(hours, 2)) from wages": "SELECT CORR(wage, POWER(hours, 2))\nFROM wages",
     "select var_pop(sqrt(exp(wage))) from wages where not (region = 'east')": (
@@ -175,7 +173,7 @@ def test_what_sql_cannot_say_is_not_written_otherwise(query):
 
 
 def test_a_column_called_like_a_word_of_sql_keeps_positions_true():
-    with pytest.raises(QueryRefused, match="Line 1, column 57: text can only be compared"):
+    with pytest.raises(QueryRefused, match="Line 1, column 48: text can only be compared"):
         parse("SELECT COUNT(*) FROM wages WHERE union = 1 AND region > 'a'", SPEC)
     with pytest.raises(QueryRefused):
         parse("SELECT COUNT(*) FROM wages UNION SELECT 1", SPEC)

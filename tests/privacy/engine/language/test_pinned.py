@@ -193,7 +193,9 @@ def budget():
 @pytest.mark.django_db
 def test_it_makes_an_answer_about_one_year_more_exact(budget):
     def priced(text):
-        return questions.quote(budget, questions.read_sql(budget, text), by=budget.scientist, epsilon=10)
+        return questions.quote(
+            budget, questions.read_sql(budget, text).query, by=budget.scientist, epsilon=10
+        )
 
     one = priced("SELECT COUNT(*) FROM wages WHERE year = 1991")
     assert one.half_width == pytest.approx(priced("SELECT COUNT(*) FROM wages").half_width / 4)

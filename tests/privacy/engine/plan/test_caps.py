@@ -210,7 +210,7 @@ def budget():
 @pytest.mark.parametrize("rows", [2, 4, 50])
 def test_a_cap_is_in_the_price_the_answer_its_record_and_its_file(budget, rows):
     """Four rows a person are there, and declared."""
-    query = questions.read_sql(budget, f"SELECT COUNT(*) FROM wages LIMIT {rows} BY person")  # noqa: S608
+    query = questions.read_sql(budget, f"SELECT COUNT(*) FROM wages LIMIT {rows} BY person").query  # noqa: S608
     quoted = questions.quote(budget, query, by=budget.scientist, epsilon=30)
     usual = questions.quote(budget, replace(query, rows=None), by=budget.scientist, epsilon=30)
     assert quoted.half_width == pytest.approx(usual.half_width * rows / YEARS)

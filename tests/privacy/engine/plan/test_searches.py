@@ -315,7 +315,7 @@ def by_hand(line, purpose):
 
 def spent(budget, text="SELECT MEDIAN(year) FROM wages"):
     by = budget.scientist
-    quoted = questions.quote(budget, questions.read_sql(budget, text), by=by, epsilon=5.0)
+    quoted = questions.quote(budget, questions.read_sql(budget, text).query, by=by, epsilon=5.0)
     answer = questions.ask(budget, quoted, key=uuid4(), by=by, text=text)
     lifecycle.compute(str(answer.pk))
     answer.refresh_from_db()
