@@ -84,11 +84,13 @@ def _read(
         raise refusal(
             select.args.get(place) or asked.node, str(refused)
         ) from None  # its place is not in JSON
+    outputs = asked.outputs
     if isinstance(measure, KeyCounts):  # an answer names the column of undeclared values so
-        asked = replace(
-            asked,
-            outputs=tuple(replace(each, name="value") if each.is_key else each for each in asked.outputs),
+        outputs = tuple(
+            replace(each, name="value", alias=each.alias or each.name) if each.is_key else each
+            for each in outputs
         )
+    asked = replace(asked, outputs=outputs)
     return Statement(query, _display(select, asked, conditions, table), text)
 
 

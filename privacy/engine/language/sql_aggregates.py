@@ -193,15 +193,17 @@ def _otherwise(node: exp.Case | exp.If) -> Node | None:
 
 def _quantile(node: Node, table: TableSpec) -> Aggregate:
     if isinstance(node, exp.Median):
-        of, at = node.this, 0.5
+        of, share = node.this, 0.5
     elif isinstance(node, exp.Quantile):
-        of, at = node.this, number(node.args["quantile"])
+        of, share = node.this, number(node.args["quantile"])
+    elif isinstance(node, exp.PercentileCont) and node.expression:  # DuckDB's QUANTILE_CONT
+        of, share = node.this, number(node.expression)
     elif isinstance(node, exp.WithinGroup) and isinstance(node.this, exp.PercentileCont):
-        of, at = _ascending(node), number(node.this.this)
+        of, share = _ascending(node), number(node.this.this)
     else:
         raise refusal(node, sql_codes.aggregate_refusal(node, table))
     value, conditions = _present(of, table)
-    return Aggregate(Quantiles(expression(value, table), (at,)), conditions)
+    return Aggregate(Quantiles(expression(value, table), (share,)), conditions)
 
 
 def _histogram(node: exp.Anonymous, table: TableSpec) -> Histogram:

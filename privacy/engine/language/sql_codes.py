@@ -71,13 +71,26 @@ def text_refusal(node: Node, table: TableSpec) -> str:
     return "text can only be compared with = and <>."
 
 
+def condition_refusal(node: Node) -> str:
+    """Return why this is no condition, and what to write instead."""
+    if isinstance(node, exp.Like | exp.ILike):
+        return "LIKE is not supported: compare the column with its declared values, using =, <> or IN."
+    if subquery := node.find(exp.Select):
+        return expression_refusal(subquery)
+    return "a condition is expected here: comparisons, IN, BETWEEN, IS NULL, AND, OR, NOT."
+
+
 def expression_refusal(node: Node) -> str:
     """Return why a calculation cannot have this part, and what to write instead."""
     if isinstance(node, exp.Subquery | exp.Select):
         return "subqueries are not supported. Ask that question first, and write its answer here as a number."
     if isinstance(node, exp.Window):
         return WINDOWS
+    if isinstance(node, exp.Null):
+        return "nothing is equal to NULL, or above or below it. Write IS NULL or IS NOT NULL."
     name = (node.name if isinstance(node, exp.Anonymous) else node.key).upper()
+    if isinstance(node, exp.Distinct):
+        return "DISTINCT is not supported here, only to count people."
     if isinstance(node, exp.AggFunc):
         return (
             f"{name} cannot stand here: this is about single rows. Conditions on the answer stand in HAVING."
@@ -111,6 +124,10 @@ def aggregate_refusal(node: Node, table: TableSpec) -> str:
         return WINDOWS
     if isinstance(node, exp.Star):
         return "answers never show single rows. Ask for an aggregate, such as COUNT(*) or AVG(x)."
+    if isinstance(node, exp.Literal):
+        return "only columns of GROUP BY and one aggregate can be selected."
+    if isinstance(node, exp.WithinGroup):
+        return "WITHIN GROUP is supported with PERCENTILE_CONT only."
     if node.find(exp.AggFunc) not in {None, node}:
         return "ask for the aggregate alone, and compute with the answer: that costs nothing."
     of_one = "SUM, AVG, VARIANCE, STDDEV, MEDIAN, QUANTILE(x, q), HISTOGRAM(x, 0, 10, 20)"

@@ -37,7 +37,7 @@ def number(node: Node) -> float:
     if isinstance(node, exp.Boolean):
         return sign * float(node.this)
     if not isinstance(node, exp.Literal) or node.is_string:
-        raise refusal(node, "a number is expected here.")
+        raise refusal(node, f"a number is expected here{', without quotes' * isinstance(node, exp.Literal)}.")
     return sign * float(node.this)
 
 
@@ -162,7 +162,8 @@ def _condition(node: Node, table: TableSpec) -> Predicate:
     for column in columns:
         if why := sql_codes.column_refusal(column.name, [each.name for each in columns], table):
             raise refusal(column, why)
-    made = _read_condition(node, table)
+    with at(node):
+        made = _read_condition(node, table)
     with at(_undeclared(node, made, table)):
         check_filter(made, table)
     return made
@@ -189,11 +190,7 @@ def _read_condition(node: Node, table: TableSpec) -> Predicate:
     for kind, op in COMPARED.items():
         if type(node) is kind:
             return _compare(cast("exp.Binary", node), op, table)
-    if isinstance(node, exp.Like | exp.ILike):
-        raise refusal(
-            node, "LIKE is not supported: compare the column with its declared values, using =, <> or IN."
-        )
-    raise refusal(node, "a condition is expected here: comparisons, IN, BETWEEN, IS NULL, AND, OR, NOT.")
+    raise refusal(node, sql_codes.condition_refusal(node))
 
 
 def _is_true(node: Node, table: TableSpec) -> Predicate:

@@ -4,7 +4,7 @@ sqlglot parses; limits on length, brackets and parts come first or right after.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -49,7 +49,23 @@ def statement(text: str, columns: Collection[str]) -> exp.Select:
         raise QueryRefused("Write exactly one SELECT … FROM … statement.")
     if sum(1 for _ in statements[0].walk()) > 2000:
         raise QueryRefused("This SQL has too many parts. Simplify it.")
+    _place_functions(statements[0], tokens)
     return statements[0]
+
+
+def _place_functions(select: exp.Select, tokens: Sequence[Token]) -> None:
+    """Give functions their place in the text, where the parser keeps only that of what is in their brackets."""
+    words: dict[str, list[Token]] = {}
+    for token in tokens:
+        words.setdefault(token.text.upper(), []).append(token)
+    for node in reversed(list(select.walk(bfs=False))):  # what is inside comes first
+        if not isinstance(node, exp.Func) or "line" in node.meta:
+            continue
+        inner = next((part.meta["start"] for part in node.walk(bfs=False) if "line" in part.meta), 0)
+        named = [each for name in node.sql_names() for each in words.get(name, []) if each.start < inner]
+        if named:
+            last = max(named, key=lambda each: each.start)
+            node.meta.update(line=last.line, col=last.col, start=last.start, end=last.end)
 
 
 def _plain(token: Token, names: Collection[str]) -> Token:
