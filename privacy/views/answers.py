@@ -115,6 +115,7 @@ def _context(request: UserRequest, item: Answer, *, is_own: bool) -> dict[str, A
     display = question_links.display_in(request, item)
     context |= {
         "shown": display_in_words.sentence(display),
+        "is_shown_as_asked": display == queries.display_of(item),
         "display": urlencode({"display": request.GET["display"]}) if request.GET.get("display") else "",
     }
     if item.is_out:

@@ -1,7 +1,7 @@
 // Highlights the SQL behind the textarea and underlines the word that the portal refused.
 // The textarea remains the input: keyboard, undo and screen readers are the browser's own.
 const WORDS = new Set(('select from where group by as and or not in is null between case when then else end distinct ' +
-  'true false within order asc desc limit').split(' '))
+  'true false within order asc desc limit having offset').split(' '))
 const PARTS = /('(?:[^']|'')*'?)|(--[^\n]*)|(\d+(?:\.\d+)?(?:e[+-]?\d+)?)|([a-z_]\w*)(?=(\s*\()?)|"[^"]*"?|\s+|./gisu
 const PLACE = /Line (\d+), column (\d+):/u
 

@@ -71,6 +71,9 @@ def test_the_page_and_the_table_hold_the_groups_that_were_asked_for(scientist, a
     assert "Groups, largest count first, first 2." in text
     assert "Show the one group left out" in text
     assert shown(scientist, url(answered)) == largest(answered)[:2]
+    everything = scientist.get(f"{url(answered)}?display=%7B%7D")
+    assert len(everything.context["rows"]) == 3
+    assert "Show them as they were first asked for" in everything.content.decode()
     assert len(shown(scientist, url(answered, limit=9))) == 3
     table = scientist.get(reverse("privacy:download", args=[answered.pk, "csv"]))
     assert rows_of(table) == largest(answered)[:2]
