@@ -159,7 +159,10 @@ class AccessForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text="What you want released: tables, charts, model coefficients.",
     )
-    accepted = forms.BooleanField(label="I accept the terms of use above.")
+    accepted = forms.BooleanField(
+        label="I accept the terms of use above",
+        error_messages={"required": "Access is asked for under these terms: accept them, or do not ask."},
+    )
     terms = forms.UUIDField(widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, with_terms: bool, **kwargs: Any) -> None:

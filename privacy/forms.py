@@ -133,6 +133,10 @@ class QuestionForm(forms.Form):
     def _offer(self, name: str, choices: Sequence[tuple[str, str]]) -> None:
         self.fields[name].choices = list(choices)  # type: ignore[attr-defined]
 
+    def clean_sql(self) -> str:
+        """Return the SQL with one character at each line's end: browsers send two."""
+        return str(self.cleaned_data["sql"]).replace("\r\n", "\n")
+
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}
         for name in [name for name in self.errors if not self._counts(name, given)]:

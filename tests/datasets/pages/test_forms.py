@@ -67,6 +67,7 @@ def test_terms_are_written_and_accepted(client):
     answer = post(client, scientist, "ask", dataset.pk, **asked)
     assert answer.status_code == 400
     assert "To learn." in answer.content.decode()
+    assert "accept them, or do not ask" in answer.content.decode()
     assert post(client, scientist, "ask", dataset.pk, accepted="on", **asked).status_code == 302
     assert AccessRequest.objects.get().terms == dataset.terms
 

@@ -141,6 +141,12 @@ REFUSED = {
 }
 
 
+def test_line_ends_of_browsers_are_not_kept(scientist, page):
+    """They would be in the calls for programs that the answer's page shows."""
+    scientist.post(page, agreed(scientist, page, source="sql", sql="SELECT COUNT(*)\r\nFROM wages"))
+    assert Answer.objects.get().sql == "SELECT COUNT(*)\nFROM wages"
+
+
 @pytest.mark.parametrize("sql", REFUSED)
 def test_a_refusal_is_shown_with_its_place_and_nothing_is_lost(scientist, page, sql):
     answer = scientist.post(page, {**typed(source="sql", sql=sql), "then": "ask"})
