@@ -25,7 +25,7 @@ QUOTES = {'"': 'double quote "', "'": "single quote '", "": "none"}
 DECIMALS = {".": "point", ",": "comma"}
 THOUSANDS = {"": "none", ",": "comma", ".": "point", "'": "apostrophe", " ": "blank"}
 TYPES = tuple(SQL_TYPES)
-MISSING = ("NA", "NaN", "nan", "NULL", "null", "#N/A")
+MISSING = ("NA", "NaN", "nan", "NULL", "null", "#N/A", "\\N")
 """What means missing unless the owner says otherwise. Cells without text are always missing."""
 MOST_MISSING = 50
 LONGEST = 128

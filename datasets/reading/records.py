@@ -108,7 +108,7 @@ def of_workbook(source: Path, options: Options) -> Records:
 
 
 def of_json(source: Path, _options: Options) -> Records:
-    """Read JSON Lines, or an array of objects."""
+    """Read JSON Lines, an array of objects, or an object of columns as pandas writes it."""
     with source.open("rb") as stream:
         head = stream.read(64 * 1024).removeprefix(b"\xef\xbb\xbf").lstrip()
     objects = _lines if head[:1] == b"{" and _is_lines(head) else _array
@@ -184,12 +184,35 @@ def _array(source: Path) -> Iterator[Any]:
     except (ValueError, RecursionError) as bad:
         line = f" (line {bad.lineno})" if isinstance(bad, json.JSONDecodeError) else ""
         raise Unreadable(f"This looks like JSON, but it is not valid{line}. Correct it.", final=True) from bad
-    if isinstance(value, dict):
-        lists = [
-            each for each in value.values() if isinstance(each, list) and each and isinstance(each[0], dict)
-        ]
-        value = lists[0] if len(lists) == 1 else [value]
-    yield from value
+    yield from _records_in(value) if isinstance(value, dict) else value
+
+
+def _records_in(value: dict[str, Any]) -> Iterable[Any]:
+    """Return the records of an object: those of its one list of objects, or what pandas' to_json() writes."""
+    parts = list(value.values())
+    names, data = value.get("columns"), value.get("data")
+    if isinstance(names, list) and isinstance(data, list) and _is_even(data, len(names)):
+        return (dict(zip(map(str, names), row, strict=True)) for row in data)
+    if parts and isinstance(parts[0], list) and _is_even(parts, len(parts[0])):
+        return (dict(zip(value, row, strict=True)) for row in zip(*parts, strict=True))
+    if parts and all(isinstance(each, dict) for each in parts):
+        labels = parts[0].keys()
+        if all(label.isdecimal() for label in labels) and all(each.keys() == labels for each in parts):
+            return ({name: column[label] for name, column in value.items()} for label in labels)
+        if all(label.isdecimal() for label in value):
+            return parts
+    lists = [each for each in parts if isinstance(each, list) and each and isinstance(each[0], dict)]
+    return lists[0] if len(lists) == 1 else [value]
+
+
+def _is_even(lists: list[Any], length: int) -> bool:
+    """Whether these are lists of single values, each of this length."""
+    return all(
+        isinstance(each, list)
+        and len(each) == length
+        and not any(isinstance(cell, dict | list) for cell in each)
+        for each in lists
+    )
 
 
 # Stata, SPSS, SAS

@@ -26,7 +26,7 @@ EMPTY = "A column without a name and without values was left out."
 BOTH = "DD/MM/YYYY or MM/DD/YYYY"
 R = [{"row": "a", "x": 1, "y": 2}, {"row": "b", "x": 3, "y": 4}]
 BERLIN = {"zone": "Europe/Berlin"}
-DOT = ["NA", "NaN", "nan", "NULL", "null", "#N/A", "."]
+DOT = ["NA", "NaN", "nan", "NULL", "null", "#N/A", "\\N", "."]
 MORE = "one field more than the line of column names."
 YES, NO = True, False
 MOST: dict[str, Any] = {"rows": 10**6, "unpacked_bytes": 10**7}
@@ -62,6 +62,13 @@ CASES = {
     "a point means missing": (two("2300", ".", "1800"), column(2300, None, 1800)),
     "nan means missing": (two("3", "nan", "4"), column(3, None, 4)),
     "N/A means missing among dates": (two("2020-01-01", "N/A"), column(dt.date(2020, 1, 1), None)),
+    "missing as databases write it": (two("3", "\\N", "4"), column(3, None, 4)),
+    "JSON by columns": (b'{"id": {"0": 1, "1": 2}, "x": {"0": 1.5, "1": null}}', column(1.5, None)),
+    "JSON by rows with labels": (b'{"0": {"id": 1, "x": 1.5}, "1": {"id": 2, "x": null}}', column(1.5, None)),
+    "JSON of lists": (b'{"id": [1, 2], "x": [1.5, null]}', column(1.5, None)),
+    "JSON split": (b'{"columns": ["id", "x"], "index": [5, 6], "data": [[1, 1.5], [2, null]]}', column(1.5, None)),
+    "JSON of records in a field": (b'{"n": 2, "data": [{"id": 1, "x": 1.5}, {"id": 2, "x": 2}]}', column(1.5, 2.0)),
+    "JSON of one record": (b'{"id": 1, "x": 1.5}', column(1.5)),
     "text keeps a point": (two(".", "a"), column(".", "a")),
     "the first name is empty": (b",id,x\n0,1,3\n1,2,4\n", [{"row": 0, "id": 1, "x": 3}, {"row": 1, "id": 2, "x": 4}]),
     "blanks after commas": (b"id, x\n1, 34\n2, 51\n", column(34, 51)),
