@@ -94,7 +94,7 @@ class Online:
         made = self.transport.create(f"budgets/{self._budget}/answers/", {**body, **terms}, wait=WAIT).content
         charged = 0.0 if made.get("stored") else float(made.get("share") or 0.0)
         limits.note(charged)  # before the wait, which may be interrupted
-        shown = {"display": json.dumps(made["display"])} if made.get("display") else {}
+        shown = {"display": json.dumps(made["display"], separators=(",", ":"))} if made.get("display") else {}
         again = f"portal.answers[{made['id']!r}]"
         found = self._waited(text, f"answers/{made['id']}/", made, again, shown)
         if found["state"] == "voided":

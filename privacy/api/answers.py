@@ -19,7 +19,7 @@ from common.rest.references import DatasetReference, PersonReference, Reference
 from privacy import models, queries, rules
 from privacy.api.schema import QueryField
 from privacy.engine.accounting import noise_epsilon
-from privacy.engine.language.display import EVERYTHING, Display
+from privacy.engine.language.display import EVERYTHING, LONGEST, Display
 from privacy.engine.language.schema import QueryRefused
 from privacy.engine.language.wire import decode_display, encode
 from privacy.models import AnswerQuerySet
@@ -145,7 +145,7 @@ class DisplayParameter(Parameters):
 
     display = serializers.CharField(
         required=False,
-        max_length=2000,
+        max_length=LONGEST,
         help_text="What is shown of the answer, as JSON in the form of its field `display`; `{}` shows all lines.",
     )
 

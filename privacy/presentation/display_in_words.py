@@ -22,7 +22,8 @@ def sentence(display: Display) -> str:
     first = "" if display.limit is None else f"first {display.limit:,}"
     skipped = f"after the first {display.offset:,}" if display.offset else ""
     parts = [which, *map(_order, display.order), *([skipped] if skipped else []), *([first] if first else [])]
-    return ", ".join(parts).capitalize() + "."
+    whole = ", ".join(parts)
+    return f"{whole[0].upper()}{whole[1:]}."
 
 
 def _order(order: Order) -> str:

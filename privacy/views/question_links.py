@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from common.http import UserRequest
 from privacy import queries
+from privacy.engine.language.display import LONGEST as LONGEST_DISPLAY
 from privacy.engine.language.display import Display
 from privacy.engine.language.query import Query
 from privacy.engine.language.schema import QueryRefused, TableSpec
@@ -55,7 +56,7 @@ def meant_by(request: UserRequest, answer: Answer) -> Query | None:
 def display_in(request: UserRequest, answer: Answer) -> Display:
     """Return what is shown of an answer: as the URL says or, if it does not or is wrong, as it was first asked."""
     text = request.GET.get("display", "")
-    if not text or len(text) > LONGEST:
+    if not text or len(text) > LONGEST_DISPLAY:
         return queries.display_of(answer)
     try:
         found = decode_display(text)
@@ -70,7 +71,7 @@ def shows(answer: Answer, display: Display) -> str:
     if display == queries.display_of(answer):
         return ""
     text = canonical(display)
-    return f"display={quote(text)}" if len(text) <= LONGEST else ""
+    return f"display={quote(text)}"
 
 
 def context(request: UserRequest, meant: Query | None, table: TableSpec | None) -> dict[str, object]:

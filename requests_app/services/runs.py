@@ -111,6 +111,10 @@ def try_on_mock(version: Version, *, by: User, key: UUID, parameters: Mapping[st
     with transaction.atomic():
         item = locked_request(version)
         if old := _made_before(key, item, by):
+            if (old.version_id, old.parameters) != (version.pk, values):
+                raise Conflict(
+                    "This form was sent already, with other parameters. Load the page again to try these."
+                )
             return old
         version.request = item
         require(rules.may_try_on_mock, by, version)

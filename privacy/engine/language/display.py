@@ -21,10 +21,13 @@ from privacy.engine.language.expressions import (
     Predicate,
     check_size,
 )
-from privacy.engine.language.schema import QueryRefused
+from privacy.engine.language.schema import MAX_NUMBER, QueryRefused
 
-MOST_ORDERS = 10
+MOST_CONDITIONS = 10
+MOST_ORDERS = 5
 MOST_LINES = 1_000_000
+LONGEST = 4_000
+"""The most characters of a display as text, in a URL: enough for as many conditions and orders as there may be."""
 Line: TypeAlias = dict[str, Any]
 """A line of an answer: its `key`, a list of texts, and its `figures`, each with a `name` and a `value`."""
 
@@ -55,7 +58,8 @@ class Display:
     def __post_init__(self) -> None:
         if self.having is not None:
             check_size(self.having)
-            _check(self.having)
+            if _checked(self.having) > MOST_CONDITIONS:
+                raise QueryRefused(f"HAVING takes at most {MOST_CONDITIONS} comparisons.")
         if len(self.order) > MOST_ORDERS:
             raise QueryRefused(f"ORDER BY takes at most {MOST_ORDERS} columns.")
         if not (self.limit is None or 1 <= self.limit <= MOST_LINES) or not 0 <= self.offset <= MOST_LINES:
@@ -65,15 +69,15 @@ class Display:
 EVERYTHING = Display()
 
 
-def _check(node: Predicate) -> None:
+def _checked(node: Predicate) -> int:
+    """Return how many comparisons a condition has. Raises QueryRefused for one of another form."""
     match node:
         case And(parts) | Or(parts):
-            for part in parts:
-                _check(part)
+            return sum(map(_checked, parts))
         case Not(of):
-            _check(of)
-        case Compare(op, Column(), Constant()) if op in COMPARISONS:
-            return
+            return _checked(of)
+        case Compare(op, Column(), Constant(limit)) if op in COMPARISONS and abs(limit) <= MAX_NUMBER:
+            return 1
         case _:
             raise QueryRefused("HAVING compares figures of the answer with numbers.")
 

@@ -32,6 +32,7 @@ def codes_of(stored: Values, first: int, many: int) -> Values:
     `first`: the number that is stored for the first value; the others follow in steps of 1, as declared values and
     whole numbers do. Numbers beyond them count as the nearest, as they do everywhere else. Shapes (rows,).
     """
+    # Codes and numbers that begin at 0 are stored within their bounds, which is checked when a table is opened.
     if first == 0 and stored.numbers.dtype.kind == "i":
         return stored
     codes = stored.numbers.astype(np.int64) - first

@@ -53,7 +53,7 @@ def test_the_policy_says_when_reviewers_are_missing(client):
     }  # fmt: skip
     answer = post(client, dataset.owner, "policy", dataset.pk, **policy)
     assert answer.status_code == 400
-    assert "there are only 1, counting you" in answer.content.decode()
+    assert "there is only 1, counting you" in answer.content.decode()
     make.reviewer(dataset)
     assert post(client, dataset.owner, "policy", dataset.pk, **policy).status_code == 302
     dataset.refresh_from_db()

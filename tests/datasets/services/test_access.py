@@ -94,7 +94,7 @@ def test_the_policy_has_limits(field, value):
 
 def test_no_more_reviewers_are_needed_than_there_are():
     dataset = make.dataset()
-    with pytest.raises(Refused, match="there are only 1, counting you"):
+    with pytest.raises(Refused, match="there is only 1, counting you"):
         services.set_policy(dataset, by=dataset.owner, reviewers_needed=2)
     seat = make.reviewer(dataset)
     services.set_policy(dataset, by=dataset.owner, reviewers_needed=2)

@@ -94,7 +94,7 @@ def test_the_same_question_shown_otherwise_is_the_stored_answer(scientist, page,
     assert LedgerLine.objects.filter(kind=LedgerLine.Kind.RESERVE).count() == 1
     assert len(shown(scientist, asked.url)) == expected
     text = scientist.get(asked.url).content.decode()
-    assert ("No group meets the condition" in text) == (expected == 0)
+    assert ("No group is shown" in text) == (expected == 0)
     csv_at = reverse("privacy:download", args=[answered.pk, "csv"]) + "?" + asked.url.partition("?")[2]
     assert rows_of(scientist.get(csv_at)) == shown(scientist, asked.url)
     assert csv_at in text.replace("&amp;", "&")

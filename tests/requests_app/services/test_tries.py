@@ -41,6 +41,14 @@ def test_it_runs_the_submitted_code_with_the_reviewers_parameters(item):
     assert not Release.objects.exists()
 
 
+def test_a_form_that_is_sent_again_with_other_parameters_says_so(item):
+    version, by, key = made.version(item), item.dataset.owner, uuid4()
+    run = services.try_on_mock(version, by=by, key=key, parameters={"least": 1})
+    assert services.try_on_mock(version, by=by, key=key, parameters={"least": 1}) == run
+    with pytest.raises(Conflict, match="with other parameters"):
+        services.try_on_mock(version, by=by, key=key, parameters={"least": 2})
+
+
 def test_it_is_recorded_and_is_not_the_authors_run(item):
     author_run = item.runs.on_mock_by_author().get()
     run = made.tried(item, least=10)

@@ -7,7 +7,16 @@ from dataclasses import replace
 import duckdb
 import pytest
 
-from privacy.engine.language.display import EVERYTHING, Display, Order, lines_of
+from privacy.engine.language.display import (
+    EVERYTHING,
+    LONGEST,
+    MOST_CONDITIONS,
+    MOST_LINES,
+    MOST_ORDERS,
+    Display,
+    Order,
+    lines_of,
+)
 from privacy.engine.language.expressions import And, Column, Compare, Constant, In, IsNull, Not
 from privacy.engine.language.schema import QueryRefused
 from privacy.engine.language.sql import Statement, parse, read
@@ -143,6 +152,9 @@ REFUSED = {
     "SELECT region, COUNT(*) FROM wages GROUP BY region LIMIT 10%": "without PERCENT",
     "SELECT region, COUNT(*) FROM wages GROUP BY region LIMIT 2 OFFSET -1": "OFFSET takes a whole number of groups",
     "SELECT region, COUNT(*) FROM wages GROUP BY region LIMIT 2000000": "whole numbers from 1 to 1,000,000",
+    "SELECT region, COUNT(*) FROM wages GROUP BY region HAVING COUNT(*) > 1e999": "use numbers up to 1e+300",
+    "SELECT region, COUNT(*) n FROM wages GROUP BY region HAVING n > 1 OR n > 2 OR n > 3 OR n > 4 OR n > 5 OR n > 6 "
+    "OR n > 7 OR n > 8 OR n > 9 OR n > 10 OR n > 11": "at most 10 comparisons",
 }
 
 
@@ -164,8 +176,10 @@ N = Column("n")
         Compare(">", N, N),
         Compare("~", N, Constant(1.0)),
         Not(And((Compare(">", N, Constant(1.0)), IsNull("n")))),
+        Compare(">", N, Constant(float("inf"))),
+        Compare(">", N, Constant(float("nan"))),
     ],
-    ids=range(5),
+    ids=range(7),
 )
 def test_only_figures_and_numbers_are_compared(having):
     with pytest.raises(QueryRefused, match="HAVING compares figures"):
@@ -178,7 +192,7 @@ def test_only_figures_and_numbers_are_compared(having):
         ([], "expected an object"),
         ({"limit": 0}, "whole numbers from 1"),
         ({"offset": -1}, "whole numbers from 1"),
-        ({"order": [{"by": "n"}] * 11}, "at most 10"),
+        ({"order": [{"by": "n"}] * 11}, "at most 5"),
         ({"order": [{}]}, "display.order[0].by is missing"),
         ({"orders": []}, "unknown field “orders”"),
         ("{", "not valid JSON"),
@@ -205,3 +219,26 @@ def test_a_display_of_another_answer_is_refused(display):
 
 def test_everything_is_shown_as_it_came():
     assert lines_of(EVERYTHING, ("region", "union"), LINES) == LINES
+
+
+def test_the_longest_display_fits_into_an_address():
+    name = "n" * 128
+    most = Display(
+        having=And(
+            tuple(
+                Compare(">=", Column(name), Constant(-1.2345678901234567e-300))
+                for _ in range(MOST_CONDITIONS)
+            )
+        ),
+        order=tuple(
+            Order(name, is_key=True, descending=True, missing_first=True) for _ in range(MOST_ORDERS)
+        ),
+        limit=MOST_LINES,
+        offset=MOST_LINES,
+    )
+    assert len(canonical(most)) <= LONGEST
+    assert decode_display(canonical(most)) == most
+
+
+def test_words_keep_the_names_of_columns():
+    assert display_in_words.sentence(Display(order=(Order("EU", is_key=True),))) == "Groups, by EU."
