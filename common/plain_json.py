@@ -60,7 +60,9 @@ def _check_leaf(value: object) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("it contains NaN or infinity")
     if isinstance(value, str) and not is_text(value):
-        raise ValueError("it contains an invalid character")
+        raise ValueError(
+            "it contains an invalid character, such as \\u0000 or one half of a pair like \\ud83d"
+        )
 
 
 def _items(value: object) -> list[object]:
