@@ -20,6 +20,8 @@ from datasets.codebooks.entries import (
 
 FORMAT = "DDI Codebook"
 TEXTS = frozenset({"labl", "qstnLit", "txt", "catValu"})
+BLOCKS = frozenset({"p", "div", "br", "hd", "list", "item", "row"})
+"""Elements inside a text that begin a line; the others, such as emph, may stand within a word."""
 USED = TEXTS | {"qstn", "valrng", "invalrng", "catgry", "varFormat", "sumStat"}
 """The parts of a variable that are read, or of which it is said elsewhere that they are not."""
 DERIVED = frozenset({"sumStat", "catStat"})
@@ -58,6 +60,7 @@ class _Reader:
         self.now: _Variable | None = None
         self.category: dict[str, str] = {}
         self.text = ""
+        self.texts_open = 0
         self.has_statistics = False
         self.unused: set[str] = set()
 
@@ -82,7 +85,9 @@ class _Reader:
         elif self.now is not None:
             self._inside(name, attributes, self.now)
         if name in TEXTS:
-            self.text = ""
+            self.text = "" if not self.texts_open else self.text
+            self.texts_open += 1
+        self._break(name)
 
     def _inside(self, name: str, given: dict[str, str], now: _Variable) -> None:
         within = self.path[-2]
@@ -99,11 +104,17 @@ class _Reader:
             self.unused.add(name[:60])
 
     def _data(self, text: str) -> None:
-        if self.now is not None and self.path[-1] in TEXTS and len(self.text) < MOST_TEXT:
+        if self.now is not None and self.texts_open and len(self.text) < MOST_TEXT:
             self.text += text
+
+    def _break(self, name: str) -> None:
+        if name in BLOCKS:
+            self._data(" ")
 
     def _end(self, tag: str) -> None:
         name = self.path.pop()
+        self.texts_open -= name in TEXTS
+        self._break(name)
         now = self.now
         if now is None:
             return

@@ -224,6 +224,12 @@ REFUSED = {
     "half a character": ('[{"name": "\\ud800"}]', "it contains an invalid character"),
     "half a character in a label": (
         '[{"name": "a", "categories": [{"value": 1, "label": "\\udc00"}]}]',
+def test_texts_of_a_ddi_codebook_keep_what_is_marked_in_them():
+    text = "<p>L<i>x</i>y <emph>of <hi>all</hi></emph></p><p>Next</p>"
+    [entry] = read(f'<codeBook><var name="a"><labl>{text}</labl></var></codeBook>', table="wages").entries
+    assert entry.description == "Lxy of all Next"
+
+
         "it contains an invalid character",
     ),
     "long number": ('{"fields": [%s]}' % ("9" * 5_000), "not JSON that the portal reads"),
