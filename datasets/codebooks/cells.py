@@ -25,19 +25,22 @@ _SPSS = {
 YES = frozenset({"yes", "y", "true", "t", "1", "x", "ja", "oui", "si", "sí"})
 NO = frozenset({"no", "n", "false", "f", "0", "nein", "non"})
 _NOTHING = frozenset({"", "none", "na", "n a", "no missing", "none defined"})
+ELLIPSES = ("...", "…")
+"""With these ends a list that goes on. A bar after them means that it does not."""
 _NUMBER = r"[-+]?\d+(?:[.,]\d+)?"
 _DAY = r"\d{4}-\d\d-\d\d"
 _RANGE = re.compile(
-    rf"[\[(]?\s*({_DAY}|{_NUMBER})\s*(?:-|–|—|\.\.\.?|to|thru|:|,)\s*({_DAY}|{_NUMBER})\s*[\])]?",
+    rf"[\[(]?\s*({_DAY}|{_NUMBER})\s*(-|–|—|\.\.\.?|to|thru|:|,)\s*({_DAY}|{_NUMBER})\s*[\])]?",
     re.IGNORECASE,
 )
 _CODED = re.compile(
     r"[\[(]?([-+]?\d+(?:\.\d+)?)(?:\s*[\])]\s*|\s*[:,](?:\s+|(?!\d))|\s+[-–]\s+|\.\s+)(.+)", re.DOTALL
 )
 """A numeric code and its label: `1, Male`, `1: Male`, `1 - Male`, `1) Male`, `[1] Male`, `1. Male`."""
-_SPSS_LABELS = re.compile(r"\{\s*([^,{}]{1,200}?)\s*,\s*([^{}]{0,500}?)\s*\}")
-_HIDING = 0xF0000
-"""Escaped characters are moved to a private plane of Unicode while a text is divided."""
+_ESCAPE = r"\\[\\|=]"
+_LABELLED = r"\{([^{},|]{1,200}),([^{}|]{0,500})\}"
+_SPSS_LABELS = re.compile(rf"(?:{_LABELLED}[\s,;]*+)+")
+"""The whole of `{1, Male} {2, Female}`. No sign can belong to two of its parts, so that no text is looked at twice."""
 
 
 def plain(word: str) -> str:
@@ -59,10 +62,15 @@ def yes(word: str) -> bool | None:
     return True if said in YES else False if said in NO else None
 
 
-def span(text: str) -> tuple[str, str] | None:
-    """Return the two ends of a range such as `18-99`, `0 to 10` or `[0, 1]`, or None."""
+def span(text: str, *, comma: bool = False) -> tuple[str, str] | None:
+    """Return the two ends of a range such as `18-99`, `0 to 10` or `[0, 1]`, or None.
+
+    `comma`: whether `0, 1` is one without its brackets, too. Among categories, these are two of them.
+    """
     found = _RANGE.fullmatch(text.strip())
-    return (found[1], found[2]) if found else None
+    if not found or (found[2] == "," and not comma and found[0][0] not in "[("):
+        return None
+    return found[1], found[3]
 
 
 def is_nothing(text: str) -> bool:
@@ -84,41 +92,48 @@ def categories(text: str) -> tuple[tuple[str, str], ...]:
     Bars divide; without them, line ends; then semicolons; then commas. A backslash before a bar, an equals sign or a
     backslash means that sign; in front of a category, that its digits are no code.
     """
-    if "{" in text and (found := _SPSS_LABELS.findall(text)):
-        return tuple(found)
-    hidden = re.sub(r"\\([\\|=])", lambda sign: chr(_HIDING + ord(sign[1])), text.strip())
-    parts = [part.strip() for part in _divided(hidden)]
+    text = text.strip()
+    if text.startswith("{") and _SPSS_LABELS.fullmatch(text):
+        found = re.findall(_LABELLED, text)
+        return tuple((code.strip(), label.strip()) for code, label in found if code.strip())
+    parts = [part.strip() for part in _divided(text)]
     return tuple(_category(part) for part in parts if part)
 
 
 def _divided(text: str) -> list[str]:
     for divider in ("|", "\n", ";"):
-        if divider in text:
-            return text.split(divider)
-    parts = text.split(",")
-    if all("=" in part for part in parts):
+        if len(parts := _split(text, divider)) > 1:
+            return parts
+    parts = _split(text, ",")
+    if all(len(_split(part, "=")) > 1 for part in parts):
         return parts
-    return [text] if _CODED.fullmatch(text) and len(parts) == 2 else parts
+    coded = _CODED.fullmatch(text)
+    return [text] if coded and len(parts) == 2 and not re.fullmatch(_NUMBER, coded[2]) else parts
+
+
+def _split(text: str, divider: str) -> list[str]:
+    """Divide a text at a sign, unless a backslash escapes it."""
+    parts, start = [], 0
+    for found in re.finditer(rf"{_ESCAPE}|{re.escape(divider)}", text):
+        if found[0] == divider:
+            parts.append(text[start : found.start()])
+            start = found.end()
+    return [*parts, text[start:]]
 
 
 def _category(part: str) -> tuple[str, str]:
-    if part.startswith("\\") and len(part) > 1:
+    if re.match(r"\\[^\\|=]", part):
         return _shown(part[1:]), ""
-    if "=" in part:
-        code, _, label = part.partition("=")
-        return _unquoted(_shown(code)), _unquoted(_shown(label))
+    code, *label = _split(part, "=")
+    if label:
+        return _unquoted(_shown(code)), _unquoted(_shown("=".join(label)))
     if coded := _CODED.fullmatch(part):
         return _shown(coded[1]), _shown(coded[2])
     return _unquoted(_shown(part)), ""
 
 
 def _shown(text: str) -> str:
-    return "".join(
-        chr(ord(sign) - _HIDING) if ord(sign) - _HIDING in _ESCAPED else sign for sign in text
-    ).strip()
-
-
-_ESCAPED = frozenset(map(ord, "\\|="))
+    return re.sub(_ESCAPE, lambda escape: escape[0][1], text).strip()
 
 
 def _unquoted(text: str) -> str:
@@ -129,12 +144,9 @@ def written(values: tuple[str | int, ...]) -> str:
     """Return categories as `categories` reads them."""
     parts = [re.sub(r"([\\|=])", r"\\\1", str(value)) for value in values]
     safe = ["\\" + part if _is_ambiguous(part) else part for part in parts]
-    return safe[0] + "|" if len(safe) == 1 else "|".join(safe)
+    text = "|".join(safe)
+    return text + "|" if len(safe) == 1 or text.endswith(ELLIPSES) else text
 
 
 def _is_ambiguous(part: str) -> bool:
-    return (
-        bool(_CODED.fullmatch(part))
-        or _unquoted(part) != part
-        or ("{" in part and bool(_SPSS_LABELS.search(part)))
-    )
+    return bool(_CODED.fullmatch(part)) or _unquoted(part) != part

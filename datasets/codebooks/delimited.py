@@ -2,6 +2,7 @@
 
 import csv
 import html
+import io
 import itertools
 import re
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ FORMAT = "a table"
 REDCAP = "a REDCap data dictionary"
 DIVIDERS = ("\t", ";", ",")
 LOOKED_AT = 30
+MOST_FACTS = 200
+"""The cells that the line of names may have: a codebook has one for each fact about a column, not for each column."""
 _HEADERS = {
     "name": "name|variable|variable name|variable field name|var|var name|varname|column|column name|field|field name"
     "|feature|attribute|pos name",
@@ -71,26 +74,24 @@ class _Head:
     names: tuple[str, ...]
     roles: tuple[str, ...]
     """The role of each column of the codebook; "" if it is not used."""
-
-    @property
-    def is_redcap(self) -> bool:
-        words = set(map(plain, self.names))
-        return "field type" in words and ("variable field name" in words or "validation" in self.roles)
-
-    @property
-    def is_long(self) -> bool:
-        """Whether each row has one category, so that a column has several rows."""
-        return {"value", "value_label"} <= set(self.roles)
+    is_redcap: bool
+    is_long: bool
+    """Whether each row has one category, so that a column has several rows."""
 
 
 def read(text: str) -> Codebook:
     """Read a table with a line of names. Raises Refused if there is none."""
-    lines = text.splitlines(keepends=True)
+    lines = list(io.StringIO(text, newline=""))  # with their ends, and without cutting at other signs
     head = max((_head(lines, divider) for divider in DIVIDERS), key=_known)
     if "name" not in head.roles or sum(map(bool, head.roles)) < 2:
         raise Refused(
             "No line of this text names the columns of a codebook. Begin with a line such as "
             "name,label,type,unit,min,max,categories,may be empty."
+        )
+    if len(head.names) > MOST_FACTS:
+        raise Refused(
+            f"Line {head.line} has {len(head.names):,} cells, and a line of names has {MOST_FACTS} at most. A codebook "
+            "has a line for each column of your table, and in it one cell for each fact about the column."
         )
     notes: list[str] = []
     if unused := [name for name, role in zip(head.names, head.roles, strict=True) if not role and name]:
@@ -110,11 +111,22 @@ def _known(head: _Head) -> int:
 
 def _head(lines: list[str], divider: str) -> _Head:
     """Return the line among the first ones that has the most names of facts about columns."""
-    found = [
-        _Head(divider, line, tuple(row), _roles_of(row))
-        for line, row in _parsed(lines[:LOOKED_AT], divider, strict=False)
-    ]
-    return max(found, key=_known, default=_Head(divider, 0, (), ()))
+    found = [_head_of(divider, line, row) for line, row in _parsed(lines[:LOOKED_AT], divider, strict=False)]
+    return max(found, key=_known, default=_head_of(divider, 0, []))
+
+
+def _head_of(divider: str, line: int, row: list[str]) -> _Head:
+    """Return what a line is as a header. Of one that is too long, the first cells are looked at."""
+    roles = _roles_of(row[:MOST_FACTS])
+    words = set(map(plain, row[:MOST_FACTS]))
+    return _Head(
+        divider,
+        line,
+        tuple(row),
+        roles,
+        is_redcap="field type" in words and ("variable field name" in words or "validation" in roles),
+        is_long={"value", "value_label"} <= set(roles),
+    )
 
 
 def _roles_of(row: list[str]) -> tuple[str, ...]:
@@ -183,7 +195,10 @@ def _without_counts(rows: list[_Row], notes: list[str]) -> list[_Row]:
     """Leave out a column “missing” that counts the missing cells of the data: it has a number for every column."""
     if len(rows) < 2 or not all(row.cells.get("missing", "").isdecimal() for row in rows):
         return rows
-    notes.append("Numbers of missing cells were not taken: they were counted in the data.")
+    notes.append(
+        "Of “missing”, nothing was taken: it has a whole number for every column, as counts of missing cells are. If "
+        "these are codes, write one of them with its meaning, such as 99=refused."
+    )
     return [
         _Row(row.line, {role: text for role, text in row.cells.items() if role != "missing"}) for row in rows
     ]
@@ -251,15 +266,18 @@ def _entry(row: _Row, head: _Head) -> ColumnEntry:
         notes.append(f"The type “{said['type'][:60]}” is none that the portal knows.")
     lower, upper = said.get("lower", ""), said.get("upper", "")
     values = said.get("categories", "")
-    ends = span(said.get("range", "")) or (span(values) if "=" not in values else None)
+    written = span(said.get("range", ""), comma=True)
+    ends = written or (span(values) if "=" not in values else None)
     if ends and not (lower or upper):
         lower, upper = ends
     if ends and (lower, upper) != ends:
         notes.append(f"The range {ends[0]} to {ends[1]} was not taken: there are a minimum and a maximum.")
-    if said.get("range") and not span(said["range"]):
+    if said.get("range") and not written:
         notes.append(f"“{said['range'][:60]}” is not a range such as 18-99.")
-    if values.endswith(("...", "…")):
-        notes.append("Its categories were not taken: the codebook shows only the first of them.")
+    if values.endswith(cells.ELLIPSES):
+        notes.append(
+            "Its categories were not taken: by the dots at the end, these are only the first. If they are all, add a |."
+        )
         values = ""
     elif cells.is_nothing(values):
         values = ""

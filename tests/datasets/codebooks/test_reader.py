@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from common.errors import Refused
@@ -93,6 +93,14 @@ def test_lines_before_the_table_rows_without_names_and_names_twice():
     assert found.entries[2].notes == ("“many” is not a range such as 18-99.",)
 
 
+def test_lines_end_where_csv_has_them_end_and_nowhere_else():
+    found = read("name,label\rage,one\u2028two\x0cthree\r\njob,Job\n", table="wages").entries
+    assert [(each.name, each.line, each.description) for each in found] == [
+        ("age", 2, "one\u2028two\x0cthree"),
+        ("job", 3, "Job"),
+    ]
+
+
 def test_remarks_are_limited_and_their_number_is_said():
     found = read(
         "name,value,value label\na,,\n" + "".join(f"a,,x{each}\n" for each in range(30)), table="wages"
@@ -126,13 +134,18 @@ def test_a_dictionary_of_spss_and_counts_of_r():
         f'{spss}sex,Numeric,8,2,Sex,"{{1.00, Male}}...",None,8,Right,Nominal,Input\nage,F8.2,8,2,Age,None,99.00,,,,\n'
     )
     assert found["sex"].notes == (
-        "Its categories were not taken: the codebook shows only the first of them.",
+        "Its categories were not taken: by the dots at the end, these are only the first. If they are all, add a |.",
     )
     assert (found["sex"].missing, found["age"].missing, found["age"].decimals) == ((), ("99.00",), "")
     assert (found["sex"].type, found["age"].type, found["age"].categories) == ("numeric", "numeric", ())
     counted = read("pos,variable,label,col_type,missing\n1,age,Age,dbl,0\n2,job,Job,chr,12\n", table="wages")
     assert [each.missing for each in counted.entries] == [(), ()]
-    assert counted.notes[1] == "Numbers of missing cells were not taken: they were counted in the data."
+    assert counted.notes[1] == (
+        "Of “missing”, nothing was taken: it has a whole number for every column, as counts of missing cells are. If "
+        "these are codes, write one of them with its meaning, such as 99=refused."
+    )
+    coded = entries("variable,label,missing\nage,Age,99=refused\njob,Job,99\n")
+    assert [each.missing for each in coded.values()] == [("99",), ("99",)]
 
 
 def test_facts_that_say_the_same_in_two_ways_and_headers_that_mean_something_else():
@@ -211,6 +224,12 @@ def test_a_ddi_codebook():
     )
 
 
+def test_texts_of_a_ddi_codebook_keep_what_is_marked_in_them():
+    text = "<p>L<i>x</i>y <emph>of <hi>all</hi></emph></p><p>Next</p>"
+    [entry] = read(f'<codeBook><var name="a"><labl>{text}</labl></var></codeBook>', table="wages").entries
+    assert entry.description == "Lxy of all Next"
+
+
 LAUGHS = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><codeBook>&b;</codeBook>'
 REFUSED = {
     "nothing": (" \n", "Paste a codebook"),
@@ -218,18 +237,13 @@ REFUSED = {
     "names alone": ("name\nage\n", "No line of this text names"),
     "no rows": ("name,label\n", "it names no column"),
     "open quote": ('name,label\nage,"Age\n', "Line 2: this row cannot be divided"),
+    "the table itself": ("name,label" + ",x" * 100_000 + "\n" + "a,b\n" * 500, "Line 1 has 100,002 cells"),
     "no JSON": ('{"fields": [\n}', "not JSON that the portal reads: line 2, column 1: a value is expected"),
     "deep JSON": ("[" * 100_000, "more than 130 levels"),
     "NaN": ('{"fields": [NaN]}', "it contains NaN"),
     "half a character": ('[{"name": "\\ud800"}]', "it contains an invalid character"),
     "half a character in a label": (
         '[{"name": "a", "categories": [{"value": 1, "label": "\\udc00"}]}]',
-def test_texts_of_a_ddi_codebook_keep_what_is_marked_in_them():
-    text = "<p>L<i>x</i>y <emph>of <hi>all</hi></emph></p><p>Next</p>"
-    [entry] = read(f'<codeBook><var name="a"><labl>{text}</labl></var></codeBook>', table="wages").entries
-    assert entry.description == "Lxy of all Next"
-
-
         "it contains an invalid character",
     ),
     "long number": ('{"fields": [%s]}' % ("9" * 5_000), "not JSON that the portal reads"),
@@ -287,18 +301,60 @@ def test_files_in_any_usual_encoding():
         (r"a\|b|c\=d|\1: e", [("a|b", ""), ("c=d", ""), ("1: e", "")]),
         ("'m'='male'|'f'='female'", [("m", "male"), ("f", "female")]),
         ("2020-01-01|x", [("2020-01-01", ""), ("x", "")]),
+        ("0, 1", [("0", ""), ("1", "")]),
+        ("{1.00, Male}{2.00, Female};", [("1.00", "Male"), ("2.00", "Female")]),
+        ("{a,b}|{c,d}", [("{a,b}", ""), ("{c,d}", "")]),
+        (r"1=a\=b=c", [("1", "a=b=c")]),
     ],
 )
 def test_notations_of_categories(text: str, found: list[tuple[str, str]]):
     assert list(cells.categories(text)) == found
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("{" + " " * 100_000 + "x", 1),
+        ("{" * 100_000, 1),
+        ("{a," * 33_000, 33_000),
+        ("{1,b}" * 20_000, 20_000),
+        ("{1,b}" + " " * 100_000 + "x", 2),
+        ("1" + " " * 100_000 + "x", 1),
+        ("1," + " " * 100_000 + "x", 1),
+        ("\\|" * 50_000, 1),
+    ],
+    ids=range(8),
+)
+def test_long_cells_are_read_in_one_pass(text: str, number: int):
+    """A pattern that begins anew at each sign would take minutes."""
+    assert len(cells.categories(text)) == number
+    assert cells.written((text,)).endswith("|")
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [("18-99", True), ("0 to 1", True), ("[0, 1]", True), ("0,5-1,5", True), ("0, 1", False), ("1,2", False)],
+)
+def test_a_comma_alone_makes_no_range_of_categories(text: str, ends: bool):
+    [entry] = entries(f'name,label,values\na,A,"{text}"\n').values()
+    assert (bool(entry.lower and entry.upper), bool(entry.categories)) == (ends, not ends)
+    [entry] = entries(f'name,label,range\na,A,"{text}"\n').values()
+    assert entry.lower
+    assert entry.upper
+
+
 TEXTS = st.text(
-    st.characters(exclude_categories=["C", "Z"]) | st.sampled_from(" |\\=,;:-1'\"{}."), min_size=1
+    st.characters(exclude_categories=["Cc", "Cs", "Z"]) | st.sampled_from(" |\\=,;:-1'\"{}."), min_size=1
 )
 VALUES = TEXTS.map(str.strip).filter(bool)
 
 
+@example(["{a,b}"])
+@example(["{a,b", "c}"])
+@example(["x", "y..."])
+@example(["0, 1"])
+@example(["\U000f005c", "\U000f003d", "a\U000f007c"])
+@example(["a\u2028b"])
 @given(st.lists(VALUES, min_size=1, max_size=4, unique=True))
 def test_categories_are_read_as_they_are_written(values: list[str]):
     column = ColumnSchema(name="region", type="category", stored="string", categories=tuple(values))
