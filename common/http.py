@@ -55,6 +55,12 @@ def as_download(path: Path, *, name: str) -> FileResponse:
     return response
 
 
+def as_csv(content: str, *, name: str) -> HttpResponse:
+    """Send CSV that the portal has written, as a download."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return HttpResponse(content, content_type="text/csv", headers=headers)
+
+
 def body_json(request: HttpRequest, *, limit: int = 1_000_000) -> dict[str, object]:
     """Return the request's JSON object. Raises Refused if the body is something else or longer than `limit` bytes."""
     if len(request.body) > limit:

@@ -1,6 +1,7 @@
 """Forms about datasets. They check the form of the input; rules and services decide."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ from datasets.search import SHOWN, SORTS
 
 PLAIN_LIMIT = 16 * 1024 * 1024
 CATEGORIES = 500
+DESCRIPTION = 500
 TAGS_TEXT = 600
 TAGS_HELP = "Words by which people search, separated by commas: wages, panel, Oslo. At most 12."
 NOBODY = "nobody"
@@ -270,7 +272,7 @@ class ColumnForm(forms.Form):
     """The declarations of one column."""
 
     type = forms.ChoiceField()
-    description = forms.CharField(required=False, max_length=500)
+    description = forms.CharField(required=False, max_length=DESCRIPTION)
     unit = forms.CharField(required=False, max_length=40)
     nullable = forms.BooleanField(label="May be empty", required=False)
     lower = forms.CharField(label="Lowest possible", required=False, max_length=40)
@@ -369,7 +371,8 @@ class ColumnForm(forms.Form):
             return None
 
     def _categories(self) -> list[str | int]:
-        lines = [line.strip() for line in str(self.cleaned_data.get("categories", "")).splitlines()]
+        text = str(self.cleaned_data.get("categories", ""))
+        lines = [line.strip() for line in re.split(r"\r\n|\r|\n", text)]
         values = list(dict.fromkeys(line for line in lines if line))
         if len(values) > CATEGORIES:
             self.add_error(

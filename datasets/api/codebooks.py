@@ -8,6 +8,7 @@ from django.utils.decorators import method_decorator
 from rest_framework import serializers
 
 from common.heavy_views import computing
+from common.http import as_csv
 from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, acts, sends
 from common.rest.grants import Call
@@ -94,7 +95,8 @@ class TableCodebookCsv(Endpoint):
     def get(self, call: Call, pk: UUID) -> HttpResponse:
         """Download the declarations of your table as a codebook. Sending it back changes nothing."""
         table = own_table(call, pk)
-        return _file(codebooks.as_file(table.revision.dataset, table.declared))
+        file = codebooks.as_file(table.revision.dataset, table.declared)
+        return as_csv(file.content, name=file.name)
 
 
 class PublishedCodebook(Endpoint):
@@ -107,10 +109,5 @@ class PublishedCodebook(Endpoint):
         found = codebooks.published(dataset, table)
         if found is None:
             raise Http404
-        return _file(codebooks.as_file(dataset, found))
-
-
-def _file(file: codebooks.File) -> HttpResponse:
-    return HttpResponse(
-        file.content, content_type="text/csv", headers={"Content-Disposition": file.disposition}
-    )
+        file = codebooks.as_file(dataset, found)
+        return as_csv(file.content, name=file.name)

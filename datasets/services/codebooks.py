@@ -11,11 +11,11 @@ from common.access import require
 from common.errors import Conflict
 from datasets import rules
 from datasets.codebooks import reader, writer
-from datasets.codebooks.entries import NUMERIC, Codebook, ColumnEntry, listed
+from datasets.codebooks.entries import NUMERIC, Codebook, ColumnEntry, at, listed
 from datasets.declarations.schema import BOUNDED, COUNTED, OFFERED, TYPE_WORDS, TableSchema, bound_text
-from datasets.forms import CATEGORIES, ColumnForm
+from datasets.forms import CATEGORIES, DESCRIPTION, ColumnForm
 from datasets.models import Column, Dataset, Revision, Table
-from datasets.services.revisions import declare
+from datasets.services.revisions import READ_OFF, declare
 
 MOST_GUESSED = 20
 """Unknown names for which a similar one is looked for: the search is slow."""
@@ -30,8 +30,14 @@ LABELS = {
     "decimals": "decimals",
     "rows_per_value": "rows per value",
 }
-OF_TYPE = ("lower", "upper", "categories", "decimals", "rows_per_value")
-DESCRIPTION = 500
+OF_TYPE = {
+    "lower": BOUNDED,
+    "upper": BOUNDED,
+    "categories": frozenset({"category"}),
+    "decimals": frozenset({"number"}),
+    "rows_per_value": COUNTED,
+}
+"""The types that have a declaration, of those that not every type has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,14 +144,12 @@ class File:
     """A codebook to download."""
 
     content: str
-    disposition: str
-    """The header that names the file."""
+    name: str
 
 
 def as_file(dataset: Dataset, table: TableSchema) -> File:
     """Return the public declarations of a table as CSV."""
-    name = f"{dataset.name}-{table.name}-codebook.csv"
-    return File(writer.as_csv(table), f'attachment; filename="{name}"')
+    return File(writer.as_csv(table), f"{dataset.name}-{table.name}-codebook.csv")
 
 
 def _matched(found: Codebook, columns: list[Column]) -> tuple[list[tuple[Column, ColumnEntry]], list[str]]:
@@ -171,11 +175,7 @@ def _matched(found: Codebook, columns: list[Column]) -> tuple[list[tuple[Column,
 def _unknown(entry: ColumnEntry, names: Iterable[str], *, guess: bool) -> str:
     close = difflib.get_close_matches(entry.name, names, 1, 0.7) if guess and len(entry.name) <= 128 else []
     hint = f" Did you mean “{close[0]}”?" if close else ""
-    return f"{_at(entry.line)}the table has no column “{entry.name[:128]}”.{hint}"
-
-
-def _at(line: int) -> str:
-    return f"Line {line}: " if line else ""
+    return f"{at(entry.line)}the table has no column “{entry.name[:128]}”.{hint}"
 
 
 def _missing(matched: list[tuple[Column, ColumnEntry]]) -> list[str]:
@@ -200,14 +200,8 @@ def _draft(column: Column, entry: ColumnEntry) -> ColumnDraft:
         if clean[name] != getattr(column, name):
             draft.fields[name] = clean[name]
             draft.changes.append(_change(column, name, clean))
-    draft.states_all = _read_off(clean["type"]) <= set(typed)
+    draft.states_all = {name for name in READ_OFF if _belongs(name, clean["type"])} <= set(typed)
     return draft
-
-
-def _read_off(type_: str) -> set[str]:
-    """Return the declarations of a column of this type that may be proposed from its data."""
-    of_type = {"lower", "upper"} if type_ in BOUNDED else {"categories"} if type_ == "category" else set()
-    return {"type", "nullable", *of_type}
 
 
 def _change(column: Column, name: str, clean: dict[str, Any]) -> Change:
@@ -229,8 +223,8 @@ def _words(type_: str, name: str, value: Any) -> str:
 
 def _typed(column: Column, entry: ColumnEntry, remarks: list[str]) -> dict[str, Any]:
     """Return what somebody would type into the column's form who believes the codebook."""
-    type_ = _type(column, entry, remarks)
-    typed: dict[str, Any] = {"type": type_}
+    type_, is_stated = _type(column, entry, remarks)
+    typed: dict[str, Any] = {"type": type_} if is_stated else {}
     if entry.unit:
         typed["unit"] = entry.unit
     if entry.nullable is not None:
@@ -262,7 +256,7 @@ def _numbers(entry: ColumnEntry, type_: str, remarks: list[str]) -> dict[str, st
 
 
 def _belongs(name: str, type_: str) -> bool:
-    return type_ in {"decimals": frozenset({"number"}), "rows_per_value": COUNTED}.get(name, BOUNDED)
+    return type_ in OF_TYPE.get(name, frozenset({type_}))
 
 
 def _whole(text: str) -> str:
@@ -271,8 +265,12 @@ def _whole(text: str) -> str:
     return whole if decimals and not decimals.strip("0") else text
 
 
-def _type(column: Column, entry: ColumnEntry, remarks: list[str]) -> str:
-    """Return the type that the codebook means, if the stored values can have it; otherwise the declared one."""
+def _type(column: Column, entry: ColumnEntry, remarks: list[str]) -> tuple[str, bool]:
+    """Return the type that the codebook means, if the stored values can have it; otherwise the declared one.
+
+    Also, whether the codebook says so: it names the type, or has bounds or categories. Otherwise the type may still be
+    what the portal proposed after counting the values of the data.
+    """
     offered = OFFERED[column.stored]
     ends = bool(entry.lower or entry.upper)
     asked = entry.type if entry.type not in {"", NUMERIC} else _loose(column, bool(entry.type), ends)
@@ -280,20 +278,26 @@ def _type(column: Column, entry: ColumnEntry, remarks: list[str]) -> str:
     if is_listed and not (ends and "number" in offered):
         if asked != "category" and entry.type == asked:
             remarks.append("It was taken as a category, because the codebook lists categories.")
-        return "category"
+        return "category", True
     if asked in offered:
-        return asked
+        return asked, asked == entry.type or (ends and asked in BOUNDED)
     advice = " Choose under “How the file is read” how it is read." if column.stored == "string" else ""
     remarks.append(
         f"The type “{TYPE_WORDS[asked]}” was not taken: the column is stored as {column.get_stored_display()}.{advice}"
     )
-    return str(column.type)
+    return str(column.type), False
 
 
 def _are_storable(column: Column, entry: ColumnEntry) -> bool:
     """Whether the column can have these categories: if not, listing them does not make it a category."""
-    codes = [code for code, _ in entry.categories if code not in entry.missing]
+    codes = [code for code, _ in _valid(entry)]
     return len(codes) <= CATEGORIES and (column.stored != "int64" or all(map(_is_code, codes)))
+
+
+def _valid(entry: ColumnEntry) -> list[tuple[str, str]]:
+    """Return the categories that do not mean missing."""
+    missing = frozenset(entry.missing)
+    return [each for each in entry.categories if each[0] not in missing]
 
 
 def _loose(column: Column, is_numeric: bool, ends: bool) -> str:  # noqa: FBT001 -- three facts about one column
@@ -308,7 +312,7 @@ def _loose(column: Column, is_numeric: bool, ends: bool) -> str:  # noqa: FBT001
 
 def _categories(column: Column, entry: ColumnEntry, type_: str, remarks: list[str]) -> tuple[list[str], str]:
     """Return the categories as the column stores them, and what its codes mean."""
-    found = [each for each in entry.categories if each[0] not in entry.missing]
+    found = _valid(entry)
     if not found:
         return [], ""
     if type_ != "category":

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from common.errors import Refused
 from common.heavy_views import computing
-from common.http import UserRequest
+from common.http import UserRequest, as_csv
 from datasets.codebook_forms import CodebookForm
 from datasets.models import Revision, Table
 from datasets.services import codebooks, inspection
@@ -61,7 +61,8 @@ def _shown(
 def download(request: UserRequest, pk: UUID) -> HttpResponse:
     """Download what the owner has declared of a table."""
     table = owned_table(request, pk)
-    return _file(codebooks.as_file(table.revision.dataset, table.declared))
+    file = codebooks.as_file(table.revision.dataset, table.declared)
+    return as_csv(file.content, name=file.name)
 
 
 @require_safe
@@ -71,10 +72,5 @@ def published(request: UserRequest, pk: UUID, table: str) -> HttpResponse:
     found = codebooks.published(dataset, table)
     if found is None:
         raise Http404
-    return _file(codebooks.as_file(dataset, found))
-
-
-def _file(file: codebooks.File) -> HttpResponse:
-    return HttpResponse(
-        file.content, content_type="text/csv", headers={"Content-Disposition": file.disposition}
-    )
+    file = codebooks.as_file(dataset, found)
+    return as_csv(file.content, name=file.name)

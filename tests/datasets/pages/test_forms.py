@@ -7,6 +7,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from datasets import services
 from datasets.models import AccessRequest, Dataset, Grant, Revision
 from tests import make
 
@@ -279,12 +280,15 @@ def test_what_was_pasted_stays_if_it_is_no_codebook(client, data, words):
 def test_a_codebook_of_public_values_confirms_at_once(client):
     dataset = make.dataset(published=False)
     table = make.draft(dataset).tables.get()
-    text = "name,min,max,may be empty\nwage,0,20000,no\n"
+    services.declare(table, by=dataset.owner, columns={"region": {"type": "text", "categories": []}})
+    text = "name,min,max,may be empty\nwage,0,20000,no\nregion,,,no\n"
     page = post(client, dataset.owner, "codebook", table.pk, text=text, then="look").content.decode()
-    assert "This confirms the column." in page
+    assert "This confirms 1 of 2 named columns; of the others the codebook does not state everything" in page
     post(client, dataset.owner, "codebook", table.pk, text=text, then="take", public="on")
     wage = table.columns.get(name="wage")
     assert (wage.upper, wage.nullable, wage.confirmed) == (20_000, False, True)
+    region = table.columns.get(name="region")
+    assert (region.nullable, region.confirmed) == (False, False)
 
 
 def test_who_downloads_a_codebook(client):

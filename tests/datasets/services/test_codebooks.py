@@ -73,6 +73,27 @@ def test_a_codebook_that_is_called_public_confirms_what_it_states_whole(table: T
     assert not table.columns.get(name="year").confirmed
 
 
+@pytest.mark.parametrize(
+    ("text", "confirms"),
+    [
+        ("name,may be empty\nregion,no\n", False),
+        ("name,type,may be empty\nregion,text,no\n", True),
+        ("name,type,may be empty\nregion,number,no\n", False),
+        ("name,type,min,max,may be empty\nwage,numeric,0,9,no\n", True),
+        ("name,type,min,max,may be empty\nwage,,0,9,no\n", True),
+        ("name,type,min,max,may be empty\nwage,integer,0,9,no\n", False),
+        ("name,type,min,may be empty\nwage,number,0,no\n", False),
+    ],
+    ids=range(7),
+)
+def test_a_guessed_type_is_not_confirmed(table: Table, text: str, confirms: bool):
+    """Whether a column of texts is text or a category was proposed after counting its different values."""
+    services.declare(
+        table, by=table.revision.dataset.owner, columns={"region": {"type": "text", "categories": []}}
+    )
+    assert bool(look(table, text).confirmable) is confirms
+
+
 def test_a_description_alone_leaves_the_confirmation(table: Table):
     codebooks.take(table, "name,label\nwage,Wage\n", by=table.revision.dataset.owner)
     assert table.columns.get(name="wage").confirmed
@@ -126,7 +147,10 @@ def test_a_downloaded_codebook_changes_nothing(table: Table):
     rows = rows.append_column("at", pa.array([0] * 120, pa.timestamp("us")))
     declared = {
         "wage": {"decimals": 2, "lower": -0.25, "description": "=1+1, “or”\nmore", "unit": "=kg"},
-        "region": {"categories": ["a|b", "1: x", "-", "c=d\\", "east, or west"], "rows_per_value": 3},
+        "region": {
+            "categories": ["a|b", "1: x", "-", "c=d\\", "east, or west", "{a,b}", "f\u2028g", "z..."],
+            "rows_per_value": 3,
+        },
         "day": {"lower": -3, "upper": 20_000},
         "at": {"lower": 0.5, "upper": 86_400},
         "sick": {"nullable": False},
