@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from weir import cards
+from weir.errors import NotOffered
+
+_DECLARED = re.compile(
+    rb"""<\?xml[^>]{0,100}encoding=["'](iso-8859-\d{1,2}|windows-125\d|cp125\d)["']""", re.IGNORECASE
+)
+"""The encodings that an XML file may name, besides UTF-8."""
 
 
 def text_of(source: Path | str) -> str:
-    """Return the text of a codebook: of a file or, if `source` has several lines, itself."""
+    """Return the text of a codebook: of a file or, if `source` has several lines, itself.
+
+    A file is read as the portal reads one: UTF-8, UTF-16, what an XML file names, or else Windows-1252. Raises
+    NotOffered for a workbook, or anything else that is no text.
+    """
     if isinstance(source, str) and "\n" in source:
         return source
     content = Path(source).read_bytes()
+    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise NotOffered(f"{source} is a workbook. Save its sheet as CSV.")
+    is_wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if content.startswith(b"%PDF") or (b"\0" in content and not is_wide):
+        raise NotOffered(f"{source} is not a text. Give CSV, JSON (Table Schema) or XML (DDI Codebook).")
+    declared = _DECLARED.match(content)
     try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
+        return content.decode("utf-16" if is_wide else declared[1].decode() if declared else "utf-8-sig")
+    except (UnicodeDecodeError, LookupError):
+        if is_wide:
+            raise NotOffered(
+                f"{source} begins as UTF-16, but goes on in another encoding. Save it as UTF-8."
+            ) from None
         return content.decode("cp1252", errors="replace")
 
 
@@ -44,7 +65,8 @@ class CodebookDraft:
         """Declare it. What changes has to be confirmed before it can be published.
 
         `public`: you know these values from elsewhere than the data, and they may be public. This confirms the columns
-        of which the codebook states everything: type, whether cells may be empty, and bounds or categories.
+        of which the codebook states everything: whether cells may be empty, and bounds, categories or, for text and
+        yes or no, the type.
         """
         self._take(public=public)
 
