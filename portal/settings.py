@@ -273,7 +273,6 @@ PERMISSIONS_POLICY: dict[str, list[str]] = {
 # Pages
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
-USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = STATE / "static"
 STATICFILES_DIRS = [directory for directory in [ROOT / "static" / "build"] if directory.is_dir()]

@@ -133,12 +133,9 @@ class QuestionForm(forms.Form):
     def _offer(self, name: str, choices: Sequence[tuple[str, str]]) -> None:
         self.fields[name].choices = list(choices)  # type: ignore[attr-defined]
 
-    def clean_sql(self) -> str:
-        """Return the SQL with one character at each line's end: browsers send two."""
-        return str(self.cleaned_data["sql"]).replace("\r\n", "\n")
-
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}
+        given["sql"] = str(given.get("sql") or "").replace("\r\n", "\n")  # browsers send two characters
         for name in [name for name in self.errors if not self._counts(name, given)]:
             del self.errors[name]
         return given

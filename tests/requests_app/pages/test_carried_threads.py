@@ -145,7 +145,7 @@ def test_the_editor_lists_what_is_open_with_its_line_in_the_draft(as_):
     assert "on line 3 of version 1, which has changed" in text
 
 
-def test_the_review_page_still_needs_ten_queries(as_, counted):
+def test_the_review_page_still_needs_eleven_queries(as_, counted):
     _, second, _ = reviewed()
     for person in (second.request.dataset.owner, second.request.author):
         counted(as_(person), reverse("requests:review", args=[second.pk]))

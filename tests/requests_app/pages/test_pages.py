@@ -56,7 +56,7 @@ def test_lists_need_as_many_queries_for_three_as_for_one(
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_one_request_needs_ten_queries_however_much_hangs_on_it(
+def test_one_request_needs_eleven_queries_however_much_hangs_on_it(
     as_: Callable[[User], Client], counted: Callable[..., None], count: int
 ) -> None:
     item = make.code_request(at="submitted", dataset=data.dataset(policy={"max_runs": 20}))

@@ -113,6 +113,7 @@ ENDINGS = {
 @pytest.mark.parametrize("how", ENDINGS)
 def test_until_its_step_comes_nothing_tells_that_a_run_has_ended(how, django_capture_on_commit_callbacks):
     run = made.claimed(made.start(make.code_request(at="approved")))
+    what_the_author_finds(run)  # reads the notifications that lead to these pages
     found = {}
 
     class Looks(WritesOutputs):
