@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,8 +29,6 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "test-results"
 UNCOUNTED = {"benchmarks", "client", "e2e", "guards", "statistical"}
 """Folders of tests during which coverage counts nothing: it would slow them down, and others run the same lines."""
-COUNTED_CASES = 8
-"""How many cases of a test coverage counts. It makes tests half as slow again, and further cases run the same lines."""
 
 # How fast examples are made is the machine's affair, and no fault of a test.
 hypothesis.settings.register_profile(
@@ -53,11 +51,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         used[item.path] |= {"live", "browsers"} & set(getattr(item, "fixturenames", ()))
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    cases: Counter[str] = Counter()
     for item in items:
-        name = item.nodeid.partition("[")[0]
-        cases[name] += 1
-        if item.path.relative_to(ROOT).parts[1] in UNCOUNTED or cases[name] > COUNTED_CASES:
+        if item.path.relative_to(ROOT).parts[1] in UNCOUNTED:
             item.add_marker(pytest.mark.no_cover)
     items.sort(key=lambda item: (bool(used[item.path]), "browsers" in used[item.path], item.path not in slow))
 
