@@ -58,7 +58,7 @@ class Display:
     def __post_init__(self) -> None:
         if self.having is not None:
             check_size(self.having)
-            if _checked(self.having) > MOST_CONDITIONS:
+            if len(_comparisons(self.having)) > MOST_CONDITIONS:
                 raise QueryRefused(f"HAVING takes at most {MOST_CONDITIONS} comparisons.")
         if len(self.order) > MOST_ORDERS:
             raise QueryRefused(f"ORDER BY takes at most {MOST_ORDERS} columns.")
@@ -69,17 +69,24 @@ class Display:
 EVERYTHING = Display()
 
 
-def _checked(node: Predicate) -> int:
-    """Return how many comparisons a condition has. Raises QueryRefused for one of another form."""
+def compared(node: Predicate) -> tuple[str, str, float]:
+    """Return operator, figure and number of a comparison. Raises QueryRefused for any other condition."""
+    match node:
+        case Compare(op, Column(name), Constant(limit)) if op in COMPARISONS and abs(limit) <= MAX_NUMBER:
+            return op, name, limit
+        case _:
+            raise QueryRefused(f"HAVING compares figures of the answer with numbers, up to {MAX_NUMBER:g}.")
+
+
+def _comparisons(node: Predicate) -> list[tuple[str, str, float]]:
+    """Return all comparisons of a condition. Raises QueryRefused for a condition of another form."""
     match node:
         case And(parts) | Or(parts):
-            return sum(map(_checked, parts))
+            return [each for part in parts for each in _comparisons(part)]
         case Not(of):
-            return _checked(of)
-        case Compare(op, Column(), Constant(limit)) if op in COMPARISONS and abs(limit) <= MAX_NUMBER:
-            return 1
+            return _comparisons(of)
         case _:
-            raise QueryRefused("HAVING compares figures of the answer with numbers.")
+            return [compared(node)]
 
 
 def lines_of(display: Display, by: Sequence[str], lines: Sequence[Line]) -> list[Line]:
@@ -103,21 +110,9 @@ def _check_names(display: Display, by: Sequence[str], known: set[str]) -> None:
     for order in display.order:
         if order.by not in (by if order.is_key else known):
             raise QueryRefused(f"This answer has no “{order.by[:100]}” to sort by.")
-    for name in _names(display.having):
+    for _, name, _ in _comparisons(display.having) if display.having else ():
         if name not in known:
             raise QueryRefused(f"This answer has no figure “{name[:100]}”.")
-
-
-def _names(node: Predicate | None) -> set[str]:
-    match node:
-        case And(parts) | Or(parts):
-            return set().union(*map(_names, parts))
-        case Not(of):
-            return _names(of)
-        case Compare(_, Column(name)):
-            return {name}
-        case _:
-            return set()
 
 
 def _figures(line: Line) -> dict[str, Any]:
@@ -127,9 +122,6 @@ def _figures(line: Line) -> dict[str, Any]:
 def _known(node: Predicate, figures: Mapping[str, Any]) -> bool | None:
     """Return whether the condition holds, None if that is unknown: SQL's three-valued logic."""
     match node:
-        case Compare(op, Column(name), Constant(limit)):
-            value = figures.get(name)
-            return COMPARISONS[op](value, limit) if isinstance(value, int | float) else None
         case Not(of):
             inner = _known(of, figures)
             return None if inner is None else not inner
@@ -138,7 +130,9 @@ def _known(node: Predicate, figures: Mapping[str, Any]) -> bool | None:
             decisive = isinstance(node, Or)
             return decisive if decisive in found else None if None in found else not decisive
         case _:
-            return None
+            op, name, limit = compared(node)
+            value = figures.get(name)
+            return COMPARISONS[op](value, limit) if isinstance(value, int | float) else None
 
 
 def _sorted(lines: Sequence[Line], order: Order, by: Sequence[str]) -> list[Line]:

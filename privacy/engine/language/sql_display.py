@@ -9,7 +9,7 @@ from privacy.engine.language.display import Display, Order
 from privacy.engine.language.expressions import TURNED, And, Column, Compare, Constant, Not, Or, Predicate
 from privacy.engine.language.sql_aggregates import Output
 from privacy.engine.language.sql_expressions import COMPARED, number
-from privacy.engine.language.sql_statement import Node, refusal
+from privacy.engine.language.sql_statement import Node, at, refusal
 
 FigureOf: TypeAlias = Callable[[Node], str]
 """Return the name of the figure that an aggregate stands for. Raises QueryRefused if the answer has none for it."""
@@ -24,12 +24,14 @@ def display_of(select: exp.Select, outputs: Sequence[Output], figure_of: FigureO
     offset = select.args.get("offset")
     if offset is not None and (per_person or offset.args.get("expressions")):
         raise refusal(offset, "OFFSET is not supported with LIMIT n BY.")
-    return Display(
-        having=reading.condition(having.this) if having else None,
-        order=tuple(reading.order(each) for each in order.expressions) if order else (),
-        limit=None if limit is None or per_person else _lines(limit),
-        offset=_whole(offset, offset.expression, "OFFSET", 0) if offset else 0,
-    )
+    condition = reading.condition(having.this) if having else None
+    with at(having or order or limit or offset or select):
+        return Display(
+            having=condition,
+            order=tuple(reading.order(each) for each in order.expressions) if order else (),
+            limit=None if limit is None or per_person else _lines(limit),
+            offset=_whole(offset, offset.expression, "OFFSET", 0) if offset else 0,
+        )
 
 
 class _Reading:
@@ -37,8 +39,6 @@ class _Reading:
         self.outputs, self.figure_of = outputs, figure_of
 
     def order(self, node: exp.Ordered) -> Order:
-        if not isinstance(node, exp.Ordered):
-            raise refusal(node, "ORDER BY takes columns of the answer.")
         by = self._output(node.this)
         return Order(by.name, by.is_key, bool(node.args.get("desc")), bool(node.args.get("nulls_first")))
 

@@ -25,7 +25,7 @@ from privacy.engine.language.expressions import (
     Where,
     check_size,
 )
-from privacy.engine.language.schema import MAX_NUMBER, Kind, TableSpec
+from privacy.engine.language.schema import Kind, TableSpec
 from privacy.engine.language.sql_names import column_name
 from privacy.engine.language.sql_statement import Node, at, refusal
 
@@ -38,10 +38,7 @@ def number(node: Node) -> float:
         return sign * float(node.this)
     if not isinstance(node, exp.Literal) or node.is_string:
         raise refusal(node, f"a number is expected here{', without quotes' * isinstance(node, exp.Literal)}.")
-    value = sign * float(node.this)
-    if not abs(value) <= MAX_NUMBER:
-        raise refusal(node, f"use numbers up to {MAX_NUMBER:g}.")
-    return value
+    return sign * float(node.this)
 
 
 def computed(node: Node, table: TableSpec) -> Expression:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 from privacy.engine.language import sql
-from privacy.engine.language.display import EVERYTHING, Display, Order
+from privacy.engine.language.display import EVERYTHING, Display, Order, compared
 from privacy.engine.language.expressions import (
     And,
     Binary,
@@ -102,10 +102,9 @@ def _having(node: Predicate, figure: Callable[[str], str]) -> str:
             return word.join(f"({_having(part, figure)})" for part in parts)
         case Not(of):
             return f"NOT ({_having(of, figure)})"
-        case Compare(op, Column(name), Constant(limit)):
-            return f"{figure(name)} {'<>' if op == '!=' else op} {number(limit)}"
         case _:
-            return ""
+            op, name, limit = compared(node)
+            return f"{figure(name)} {'<>' if op == '!=' else op} {number(limit)}"
 
 
 def _rows_behind(measure: Measure, table: TableSpec) -> str:

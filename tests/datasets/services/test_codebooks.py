@@ -169,6 +169,21 @@ def test_only_the_owner_declares_and_only_a_draft(table: Table):
     dataset = make.dataset()
     with pytest.raises(Conflict):
         codebooks.take(make.current(dataset).tables.get(), "name,label\nwage,Wage\n", by=dataset.owner)
+    with pytest.raises(Conflict, match="Only a draft"):
+        codebooks.look(make.current(dataset).tables.get(), "name,label\nwage,Wage\n", by=dataset.owner)
+
+
+def test_labels_that_do_not_fit_beside_the_description_are_not_taken(table: Table):
+    text = f"name,label,values\nyear,{'x' * 495},1990=first|1991=second\n"
+    draft = only(table, text)
+    assert draft.fields["description"] == "x" * 495
+    assert "The labels of the categories were not taken" in " ".join(draft.remarks)
+
+
+def test_bounds_say_that_a_column_of_numbers_is_one(table: Table):
+    services.declare(table, by=table.revision.dataset.owner, columns={"year": {"type": "category"}})
+    fields = only(table, "name,min,max\nyear,1980,2020\n").fields
+    assert (fields["type"], fields["lower"], fields["upper"]) == ("integer", 1980, 2020)
 
 
 def test_codebooks_of_other_formats_reach_the_same_columns(table: Table):

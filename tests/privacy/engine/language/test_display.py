@@ -152,7 +152,7 @@ REFUSED = {
     "SELECT region, COUNT(*) FROM wages GROUP BY region LIMIT 10%": "without PERCENT",
     "SELECT region, COUNT(*) FROM wages GROUP BY region LIMIT 2 OFFSET -1": "OFFSET takes a whole number of groups",
     "SELECT region, COUNT(*) FROM wages GROUP BY region LIMIT 2000000": "whole numbers from 1 to 1,000,000",
-    "SELECT region, COUNT(*) FROM wages GROUP BY region HAVING COUNT(*) > 1e999": "use numbers up to 1e+300",
+    "SELECT region, COUNT(*) FROM wages GROUP BY region HAVING COUNT(*) > 1e999": "up to 1e+300",
     "SELECT region, COUNT(*) n FROM wages GROUP BY region HAVING n > 1 OR n > 2 OR n > 3 OR n > 4 OR n > 5 OR n > 6 "
     "OR n > 7 OR n > 8 OR n > 9 OR n > 10 OR n > 11": "at most 10 comparisons",
 }
@@ -242,3 +242,10 @@ def test_the_longest_display_fits_into_an_address():
 
 def test_words_keep_the_names_of_columns():
     assert display_in_words.sentence(Display(order=(Order("EU", is_key=True),))) == "Groups, by EU."
+
+
+def test_what_sql_has_no_words_for_is_left_out():
+    said = read("SELECT region, COUNT(*) FROM wages GROUP BY region LIMIT 1 BY person", TABLES)
+    assert write(said.query, TABLE, Display(limit=3)) == write(said.query, TABLE)
+    other = Display(having=Compare(">", Column("median"), Constant(1.0)))
+    assert write(said.query, TABLE, other) == write(said.query, TABLE)

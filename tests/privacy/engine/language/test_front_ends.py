@@ -33,6 +33,12 @@ WITHOUT_SQL = (Quantiles, PersonQuantiles, Distribution, Regression)  # several 
 
 REFUSED = {
     "select wage from wages": "column 8: “wage” must be in GROUP BY",
+    "select region from wages group by region": "column 8: add one aggregate",
+    "select 1, count(*) from wages": "column 8: only columns of GROUP BY and one aggregate",
+    "select count(*) from wages where wage > 'x'": "column 34: “wage” is a number",
+    "select count(*) from wages where exists (select 1 from wages)": "column 34: subqueries are not supported",
+    "select mode() within group (order by wage) from wages": "column 8: WITHIN GROUP is supported with PERCENTILE_CONT",
+    "select region, count(*) from wages group by region having count(*) in (1, 2)": "column 59: HAVING compares",
     "select count(*) from '/etc/passwd'": "no table “/etc/passwd”",
     "select count(*) from wages, wages": "column 29: joins are not supported",
     "select count(*) from wages where wage > (select avg(wage) from wages)": "column 49: subqueries are not supported",
