@@ -87,6 +87,7 @@ def about_schema(tree: ast.Module, nodes: Sequence[ast.AST], schema: Schema) -> 
     main = next((n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "main"), None)
     if main is not None:
         yield from _arguments(main, schema)
+        yield from _unused_parameters(nodes, main, schema)
     yield from _missing_answer(nodes, main)
     yield from _unknown_files(nodes, schema)
     yield from _unknown_columns(nodes, schema)
@@ -117,6 +118,21 @@ def _arguments(main: ast.FunctionDef, schema: Schema) -> Iterator[Parts]:
         else:
             text = f"main() asks for {argument.arg}, which is neither a declared table nor a parameter."
             yield argument.lineno, "error", "argument", text
+
+
+def _unused_parameters(nodes: Sequence[ast.AST], main: ast.FunctionDef, schema: Schema) -> Iterator[Parts]:
+    """Flag declared parameters that main() does not take, unless the code reads them from its environment."""
+    taken = {each.arg for each in (*main.args.posonlyargs, *main.args.args, *main.args.kwonlyargs)}
+    unused = sorted((schema.parameters or frozenset()) - taken)
+    reads = any(isinstance(node, ast.Constant) and node.value == "WEIR_PARAMETERS" for node in nodes)
+    if main.args.kwarg is None and not reads:
+        for name in unused:
+            yield (
+                main.lineno,
+                "warning",
+                "parameter",
+                f"main() does not take {name}: the parameter has no effect.",
+            )
 
 
 def _missing_answer(nodes: Sequence[ast.AST], main: ast.FunctionDef | None) -> Iterator[Parts]:

@@ -17,6 +17,7 @@ from common.http import UserRequest, found
 from common.pages import new_key, show
 from requests_app import queries, rules, services, visibility, workflow
 from requests_app.code import diffs
+from requests_app.code.findings import find
 from requests_app.forms import CommentForm, TryForm, VerdictForm
 from requests_app.models import CodeRequest, Review, Run, Version
 from requests_app.outputs import run_endings
@@ -215,4 +216,5 @@ def _tried(run: Run | None, user: User) -> dict[str, object]:
     if run is None:
         return {"tried": None}
     live = run.state in Run.LIVE
-    return {"tried": {"run": run, "live": live, **waiting(run), **private_side(run, user)}}
+    unused = [each.text for each in find(run.code, {}, run.parameters) if each.code == "parameter"]
+    return {"tried": {"run": run, "live": live, "unused": unused, **waiting(run), **private_side(run, user)}}

@@ -140,6 +140,21 @@ def test_rows_are_followed_through_names():
     assert codes(code) == []
 
 
+@pytest.mark.parametrize(
+    ("code", "unused"),
+    [
+        ("def main(wages, cutoff):\n    return 1\n", ["extra"]),
+        ("def main(wages, *, extra=2):\n    return 1\n", ["cutoff"]),
+        ("def main(**given):\n    return 1\n", []),
+        ("import os\ndef main(wages):\n    return os.environ['WEIR_PARAMETERS']\n", []),
+    ],
+    ids=range(4),
+)
+def test_a_parameter_that_main_does_not_take_has_no_effect(code, unused):
+    found = [each.text for each in find(code, TABLES, ("cutoff", "extra")) if each.code == "parameter"]
+    assert found == [f"main() does not take {name}: the parameter has no effect." for name in unused]
+
+
 def test_main_has_to_ask_for_what_is_declared():
     code = "def main(wages, salaries, cutoff, optional=3, *, extra, given=1):\n    return 1\n"
     assert codes(code, ("cutoff", "extra")) == [(1, "error", "argument")]

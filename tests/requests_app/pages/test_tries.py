@@ -45,6 +45,7 @@ def test_the_form_has_the_versions_parameters_and_shows_what_came_of_it(as_: As,
     done = page(owner, item, **{"HX-Request": "true", "HX-Target": "try-run"})
     assert "a private line" in done
     assert "{&quot;least&quot;: 1}" in done
+    assert "main() does not take least: the parameter has no effect." in done
     assert "<html" not in done
     assert "{&quot;least&quot;: 1}" in owner.get(reverse("requests:run", args=[run.pk])).content.decode()
 
