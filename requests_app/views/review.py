@@ -41,7 +41,7 @@ def review(request: UserRequest, pk: UUID) -> HttpResponse:
     version = readable_version(request, pk)
     if _part(request) == "try-run":
         runs = queries.last_mock_runs(version, request.user)
-        context = {"version": version, **_tried(_run_of(request.user.pk, runs), request.user)}
+        context = {"version": version, **_tried(_run_of(request.user.pk, runs), version, request.user)}
         return show(request, "requests/parts/try-run", context)
     return show(request, "requests/review", page_of(request, version), parts={"review-state"})
 
@@ -207,14 +207,14 @@ def try_panel(
         "try_refusal": rules.may_try_on_mock(user, version),
         "try_key": new_key(),
         "others_tries": [run for run in runs if run.asked_by_id not in {user.pk, version.request.author_id}],
-        **_tried(_run_of(user.pk, runs), user),
+        **_tried(_run_of(user.pk, runs), version, user),
     }
 
 
-def _tried(run: Run | None, user: User) -> dict[str, object]:
+def _tried(run: Run | None, version: Version, user: User) -> dict[str, object]:
     """Return a run that this person has tried, with everything that it wrote."""
     if run is None:
         return {"tried": None}
     live = run.state in Run.LIVE
-    unused = [each.text for each in find(run.code, {}, run.parameters) if each.code == "parameter"]
+    unused = [each.text for each in find(version.code, {}, run.parameters) if each.code == "parameter"]
     return {"tried": {"run": run, "live": live, "unused": unused, **waiting(run), **private_side(run, user)}}
