@@ -2,6 +2,7 @@
 
 import pytest
 
+from accounts.models import User
 from requests_app import queries, rules
 from requests_app.models import CodeRequest, Output, Release, Run
 from requests_app.services import releases
@@ -94,6 +95,7 @@ def test_what_a_reviewer_tries_is_never_its_authors(blinded, reviewers):
     assert who(rules.may_read_log, item, run) == {"owner", "reviewer"}
     assert who(rules.may_read_output, item, run) == {"owner", "reviewer"}
     assert who(rules.may_cancel_run, item, run) == {"owner"}
+    assert rules.may_cancel_run(User.objects.system(), run) is None
 
 
 def test_who_tries_a_version():

@@ -12,6 +12,7 @@ from audit.models import Entry
 from common.errors import BudgetExceeded, Conflict, Denied, Refused
 from datasets import services as datasets
 from privacy import rules, services
+from privacy.engine.language.expressions import Column
 from privacy.engine.language.query import KeyCounts, Mean, Query
 from privacy.engine.measure.contributions import CAP
 from privacy.ledgers import budget_ledger
@@ -261,3 +262,10 @@ def test_who_is_suspended_keeps_a_budget_that_cannot_be_used():
     budget.scientist.refresh_from_db()
     with pytest.raises(Denied):
         made.answer(budget)
+
+
+def test_a_question_about_a_table_that_is_not_there_is_refused_with_those_that_are():
+    budget = give(protect(make.dataset()))
+    query = Query(table="wage", measure=Mean(Column("wage")))
+    with pytest.raises(Refused, match=r"There is no table “wage” here.*wages"):
+        questions.quote(budget, query, by=budget.scientist, epsilon=1.0)
