@@ -10,7 +10,7 @@ register = template.Library()
 @register.filter
 @lru_cache(maxsize=500)
 def in_words(user_agent: str) -> str:
-    """Return a user agent as "Firefox on Windows"; as much of it as can be told."""
+    """Name the browser and the system of a user agent, such as "Firefox on Windows", as far as they are known."""
     # Imported when a session is first shown: the parser takes 0.1 s to load.
     from ua_parser import parse  # noqa: PLC0415
 

@@ -36,7 +36,7 @@ def text_of(source: Path | str) -> str:
     except (UnicodeDecodeError, LookupError):
         if is_wide:
             raise NotOffered(
-                f"{source} begins as UTF-16, but goes on in another encoding. Save it as UTF-8."
+                f"{source} is marked as UTF-16, but it is not valid UTF-16. Save it as UTF-8."
             ) from None
         return content.decode("cp1252", errors="replace")
 

@@ -26,7 +26,7 @@ YES = frozenset({"yes", "y", "true", "t", "1", "x", "ja", "oui", "si", "sí"})
 NO = frozenset({"no", "n", "false", "f", "0", "nein", "non"})
 _NOTHING = frozenset({"", "none", "na", "n a", "no missing", "none defined"})
 ELLIPSES = ("...", "…")
-"""With these ends a list that goes on. A bar after them means that it does not."""
+"""A list that ends with one of these is incomplete, unless a bar follows."""
 _NUMBER = r"[-+]?\d+(?:[.,]\d+)?"
 _DAY = r"\d{4}-\d\d-\d\d"
 _RANGE = re.compile(

@@ -80,7 +80,7 @@ class _Head:
 
 
 def read(text: str) -> Codebook:
-    """Read a table with a line of names. Raises Refused if there is none."""
+    """Read a codebook that is a table. Raises Refused if none of its first lines names its columns."""
     lines = list(io.StringIO(text, newline=""))  # with their ends, and without cutting at other signs
     head = max((_head(lines, divider) for divider in DIVIDERS), key=_known)
     if "name" not in head.roles or sum(map(bool, head.roles)) < 2:
@@ -263,7 +263,7 @@ def _entry(row: _Row, head: _Head) -> ColumnEntry:
     said, notes = row.cells, list[str]()
     type_ = type_of(said["type"]) if said.get("type") else ""
     if type_ is None:
-        notes.append(f"The type “{said['type'][:60]}” is none that the portal knows.")
+        notes.append(f"The type “{said['type'][:60]}” is not known.")
     lower, upper = said.get("lower", ""), said.get("upper", "")
     values = said.get("categories", "")
     written = span(said.get("range", ""), comma=True)

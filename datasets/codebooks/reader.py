@@ -35,9 +35,7 @@ def _decoded(content: bytes, codec: str) -> str:
     try:
         return content.decode(codec)
     except UnicodeDecodeError as bad:
-        raise Refused(
-            "This file begins as UTF-16, but goes on in another encoding. Save it as UTF-8."
-        ) from bad
+        raise Refused("This file is marked as UTF-16, but it is not valid UTF-16. Save it as UTF-8.") from bad
 
 
 def read(text: str, *, table: str) -> Codebook:

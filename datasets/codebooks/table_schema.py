@@ -84,7 +84,7 @@ def _entry(field: dict[str, Any], lines: "_Lines", missing: tuple[str, ...]) -> 
     word = _text(field.get("type"))
     type_ = "" if word in {"", "any"} else type_of(word)
     if type_ is None:
-        notes.append(f"The type “{word[:60]}” is none that the portal has.")
+        notes.append(f"The type “{word[:60]}” is not known.")
     listed_values = field.get("categories") or constraints.get("enum") or []
     if isinstance(listed_values, dict):
         listed_values = listed_values.get("categories") or []

@@ -105,7 +105,7 @@ def test_a_description_alone_leaves_the_confirmation(table: Table):
         ("wage,,date,,,", {}, "The type “date” was not taken: the column is stored as numbers."),
         ("wage,,number,9,1,", {}, "The highest value “1” was not taken. The highest value is below the lowest."),
         ("wage,,number,low,,", {}, "The lowest value “low” was not taken. Enter a number."),
-        ("wage,,oddly,,,", {}, "The type “oddly” is none that the portal knows."),
+        ("wage,,oddly,,,", {}, "The type “oddly” is not known."),
         ("wage,,,,,a|b", {}, "The categories (a, b) were not taken: a column of the type “number” has none."),
         ("region,,,1,2,", {}, "The lowest value “1” was not taken: a column of the type “category” has none."),
         ("region,,number,,,", {}, "The type “number” was not taken: the column is stored as text. Choose under"),
