@@ -1,5 +1,6 @@
 """Runs: on mock data by the author of a draft or a reviewer, on private data by an approval."""
 
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -161,6 +162,12 @@ def status_of(run: models.Run) -> int:
     return HTTPStatus.ACCEPTED if run.state in models.Run.LIVE else HTTPStatus.CREATED
 
 
+starts_run = partial(
+    creates, RunItem, again=run_of, at=PLACE, status=status_of, live=live_key, hands_key=True
+)
+"""The decorator of each POST that queues a run."""
+
+
 def _listed(call: Call, rows: "QuerySet[models.Run]") -> "QuerySet[models.Run]":
     return within(call, rows.select_related(*RELATED), "request__dataset")
 
@@ -182,7 +189,7 @@ class RequestRuns(Endpoint):
         """List this request's runs."""
         return _listed(call, models.Run.objects.visible_to(call.user).filter(request=known(call, pk)))
 
-    @creates(RunItem, scope=SIDES, again=run_of, at=PLACE, status=status_of, live=live_key, hands_key=True)
+    @starts_run(scope=SIDES)
     def post(self, call: Call, key: UUID, pk: UUID) -> models.Run:
         """Start a run on the private data, within the approval."""
         item = known(call, pk)
@@ -193,16 +200,7 @@ class RequestRuns(Endpoint):
 class RequestMockRuns(Endpoint):
     """Mock runs of your draft."""
 
-    @creates(
-        RunItem,
-        scope="work",
-        rate="mock_runs",
-        again=run_of,
-        at=PLACE,
-        status=status_of,
-        live=live_key,
-        hands_key=True,
-    )
+    @starts_run(scope="work", rate="mock_runs")
     def post(self, call: Call, key: UUID, pk: UUID) -> models.Run:
         """Run your saved draft on mock data. You see everything that it writes."""
         return run_of(call, services.run_on_mock(own(call, pk), by=call.user, key=key).pk)
@@ -221,17 +219,7 @@ class NewTry(Body):
 class VersionMockRuns(Endpoint):
     """Mock runs of a version, as reviewers try it."""
 
-    @creates(
-        RunItem,
-        body=NewTry,
-        scope="review",
-        rate="mock_runs",
-        again=run_of,
-        at=PLACE,
-        status=status_of,
-        live=live_key,
-        hands_key=True,
-    )
+    @starts_run(body=NewTry, scope="review", rate="mock_runs")
     def post(self, call: Call, body: dict[str, Any], key: UUID, pk: UUID) -> models.Run:
         """Try a version under review on mock data, with parameters of your own. Its author does not see it.
 
