@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from accounts.models import User
 from privacy import services
@@ -25,6 +26,18 @@ def as_() -> Callable[[User], Client]:
         return client
 
     return signed_in
+
+
+@pytest.fixture
+def scientist(as_: Callable[[User], Client], budget: Budget) -> Client:
+    """The client of who has the budget."""
+    return as_(budget.scientist)
+
+
+@pytest.fixture
+def page(budget: Budget) -> str:
+    """The address at which questions are asked of the budget."""
+    return reverse("privacy:ask", args=[budget.pk])
 
 
 @pytest.fixture(autouse=True)

@@ -20,11 +20,6 @@ ROWS = "SELECT COUNT(*) FROM wages"
 HTMX = {"HX-Request": "true", "HX-Target": "price"}
 
 
-@pytest.fixture
-def scientist(as_, budget):
-    return as_(budget.scientist)
-
-
 def typed(**fields):
     return {"source": "form", "goal": "error", "error": "12", "key": str(uuid4()), **fields}
 

@@ -19,16 +19,6 @@ NONE = f"{COUNTED} HAVING people > 1000000"
 
 
 @pytest.fixture
-def scientist(as_, budget):
-    return as_(budget.scientist)
-
-
-@pytest.fixture
-def page(budget):
-    return reverse("privacy:ask", args=[budget.pk])
-
-
-@pytest.fixture
 def answered(scientist, page, compute):
     """Answered in SQL that shows the largest two groups."""
     asked = scientist.post(page, agreed(scientist, page, source="sql", sql=LARGEST, epsilon="20"))

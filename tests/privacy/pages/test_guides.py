@@ -19,16 +19,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def scientist(as_, budget):
-    return as_(budget.scientist)
-
-
-@pytest.fixture
-def page(budget):
-    return reverse("privacy:ask", args=[budget.pk])
-
-
-@pytest.fixture
 def crowded(budget):
     """The same, said to be about so many people that a guide is cheap compared with the budget."""
     type(budget.promise).objects.filter(pk=budget.promise_id).update(public_size=3000)

@@ -3,22 +3,11 @@
 import re
 
 import pytest
-from django.urls import reverse
 
 from privacy import services
 from tests.privacy.pages.test_questions import COUNT, agreed, typed
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def scientist(as_, budget):
-    return as_(budget.scientist)
-
-
-@pytest.fixture
-def page(budget):
-    return reverse("privacy:ask", args=[budget.pk])
 
 
 def test_what_stands_on_the_other_side_does_not_hold_up_the_one_that_is_written(scientist, page):

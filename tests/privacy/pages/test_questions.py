@@ -15,16 +15,6 @@ COUNT = "SELECT COUNT(DISTINCT person) FROM wages"
 HTMX = {"HX-Request": "true", "HX-Target": "price"}
 
 
-@pytest.fixture
-def scientist(as_, budget):
-    return as_(budget.scientist)
-
-
-@pytest.fixture
-def page(budget):
-    return reverse("privacy:ask", args=[budget.pk])
-
-
 def typed(**fields):
     return {
         "source": "form",

@@ -20,11 +20,6 @@ REGRESSION = {"measure": "regression", "column": "wage", "features": ["year"]}
 BY_REGION = {"measure": "mean", "column": "wage", "by": ["region"]}
 
 
-@pytest.fixture
-def scientist(as_, budget):
-    return as_(budget.scientist)
-
-
 def priced(client, budget, **fields):
     """(what the panel says of the mock, the panel)."""
     form = {"source": "form", "goal": "epsilon", "epsilon": "10", "key": str(uuid4()), **fields}
