@@ -1,7 +1,7 @@
 """What is shown of an answer, in words: `Groups whose noisy count is above 50, largest count first, first 10`."""
 
-from privacy.engine.language.display import EVERYTHING, Display, Order
-from privacy.engine.language.expressions import And, Compare, Constant, Not, Or, Predicate
+from privacy.engine.language.display import EVERYTHING, Display, Order, compared
+from privacy.engine.language.expressions import And, Not, Or, Predicate
 from privacy.presentation import words
 
 COMPARED = {
@@ -44,8 +44,6 @@ def _condition(node: Predicate) -> str:
             return f"({' or '.join(map(_condition, parts))})"
         case Not(of):
             return f"not ({_condition(of)})"
-        case Compare(op, left, Constant(limit)):
-            name = _figure(str(getattr(left, "name", "")))
-            return f"noisy {name} is {COMPARED[op]} {words.grouped(limit)}"
         case _:
-            return ""
+            op, name, limit = compared(node)
+            return f"noisy {_figure(name)} is {COMPARED[op]} {words.grouped(limit)}"

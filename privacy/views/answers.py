@@ -112,10 +112,11 @@ def _context(request: UserRequest, item: Answer, *, is_own: bool) -> dict[str, A
     meant = question_links.meant_by(request, item) if is_own else None
     if is_own:
         context |= question_links.context(request, meant, table)
-    display = question_links.display_in(request, item)
+    asked = queries.display_of(item)
+    display = question_links.display_in(request, item, asked)
     context |= {
         "shown": display_in_words.sentence(display),
-        "is_shown_as_asked": display == queries.display_of(item),
+        "is_shown_as_asked": display == asked,
         "display": urlencode({"display": request.GET["display"]}) if request.GET.get("display") else "",
     }
     if item.is_out:
@@ -337,4 +338,5 @@ def download(request: UserRequest, pk: UUID, form: str) -> HttpResponse:
     item = the_answer(request, pk)
     if not item.is_out or form not in exports.FORMS:
         raise Http404
-    return exports.file_of(item, form, question_links.display_in(request, item))
+    display = question_links.display_in(request, item, queries.display_of(item))
+    return exports.file_of(item, form, display)

@@ -53,16 +53,16 @@ def meant_by(request: UserRequest, answer: Answer) -> Query | None:
     return _from_address(request, answer) or guides.meant_by(answer)
 
 
-def display_in(request: UserRequest, answer: Answer) -> Display:
-    """Return what is shown of an answer: as the URL says or, if it does not or is wrong, as it was first asked."""
+def display_in(request: UserRequest, answer: Answer, asked: Display) -> Display:
+    """Return what is shown of an answer: as the URL says or, if it does not or is wrong, as it was first `asked`."""
     text = request.GET.get("display", "")
     if not text or len(text) > LONGEST_DISPLAY:
-        return queries.display_of(answer)
+        return asked
     try:
         found = decode_display(text)
         queries.lines_of(answer, found)  # refuses a display of another answer
     except QueryRefused:
-        return queries.display_of(answer)
+        return asked
     return found
 
 
@@ -70,8 +70,7 @@ def shows(answer: Answer, display: Display) -> str:
     """Return the URL parameter that carries a display; empty where the answer is shown so without it."""
     if display == queries.display_of(answer):
         return ""
-    text = canonical(display)
-    return f"display={quote(text)}"
+    return f"display={quote(canonical(display))}"
 
 
 def context(request: UserRequest, meant: Query | None, table: TableSpec | None) -> dict[str, object]:
