@@ -8,14 +8,13 @@ from typing import Any
 
 from accounts.models import User
 from common.access import require
-from common.errors import Conflict
 from datasets import rules
 from datasets.codebooks import reader, writer
 from datasets.codebooks.entries import NUMERIC, Codebook, ColumnEntry, at, listed
 from datasets.declarations.schema import BOUNDED, COUNTED, OFFERED, TYPE_WORDS, TableSchema, bound_text
 from datasets.forms import CATEGORIES, DESCRIPTION, ColumnForm
-from datasets.models import Column, Dataset, Revision, Table
-from datasets.services.revisions import READ_OFF, declare
+from datasets.models import Column, Dataset, Table
+from datasets.services.revisions import READ_OFF, declare, require_draft
 
 MOST_GUESSED = 20
 """Unknown names for which a similar one is looked for: the search is slow."""
@@ -97,8 +96,7 @@ class Draft:
 def look(table: Table, text: str, *, by: User) -> Draft:
     """Return what a codebook would change. Raises Refused if it cannot be read."""
     require(rules.may_prepare_revision, by, table.revision.dataset)
-    if table.revision.state != Revision.State.DRAFT:
-        raise Conflict("Only a draft revision can be changed. Begin a new one.")
+    require_draft(table.revision)
     return _drafted(table, text)
 
 

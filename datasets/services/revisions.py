@@ -140,14 +140,19 @@ def _begin_revision(dataset: Dataset, *, by: User, note: str) -> Revision:
     return revision
 
 
+def require_draft(revision: Revision) -> None:
+    """Raise Conflict unless this revision can still be changed."""
+    if revision.state != Revision.State.DRAFT:
+        raise Conflict("Only a draft revision can be changed. Begin a new one.")
+
+
 @transaction.atomic
 def declare(table: Table, *, by: User, columns: dict[str, dict[str, object]], **fields: object) -> Table:
     """Save the declarations of a table of a draft revision; `columns` is {column name: {field: value}}."""
     _allow_only(fields, DECLARED_OF_TABLE)
     dataset = locked(table.revision.dataset)
     require(rules.may_prepare_revision, by, dataset)
-    if table.revision.state != Revision.State.DRAFT:
-        raise Conflict("Only a draft revision can be changed. Begin a new one.")
+    require_draft(table.revision)
     changes = change(table, {**fields, "misfits": {}})
     changes.pop("misfits", None)
     known = {column.name: column for column in table.columns.all()}

@@ -19,6 +19,7 @@ from datasets import rules, storage, tasks
 from datasets.ingest import reader
 from datasets.models import BEFORE, READING, SUM, Column, Revision, Table, Upload
 from datasets.reading.options import from_json, to_json
+from datasets.services.revisions import require_draft
 
 AT_ONCE = 20
 ENDED = frozenset({Upload.State.DONE, Upload.State.FAILED})
@@ -255,6 +256,4 @@ def _fresh(item: M, **changed: object) -> M:
 
 
 def _in_preparation(revision: Revision) -> None:
-    fresh = locked(revision)
-    if fresh.state != Revision.State.DRAFT:
-        raise Conflict("Only a draft revision can be changed. Begin a new one.")
+    require_draft(locked(revision))
