@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 
 from accounts import addresses, names, secrets, time_zones
 from accounts.models import ROLE_HELP, Role, User
+from accounts.topics import TOPIC_HELP, Topic
 from common.errors import Refused
 from common.rest.grants import SCOPES
 
@@ -110,14 +111,17 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
     time_zone = forms.ChoiceField(
         label="Time zone", choices=zone_choices, help_text="Dates are shown in this zone."
     )
+    mail_topics = forms.MultipleChoiceField(
+        label="Send me e-mail about",
+        choices=[(topic.value, f"{topic.label}: {TOPIC_HELP[topic]}") for topic in Topic],
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+        help_text="The portal shows every notification. E-mails about the security of your account are always sent.",
+    )
 
     class Meta:
         model = User
-        fields = ["name", "affiliation", "time_zone", "mail_wanted"]
-        labels = {"mail_wanted": "Send me e-mail"}
-        help_texts = {
-            "mail_wanted": "When something needs your attention or has changed. Notifications are shown in any case."
-        }
+        fields = ["name", "affiliation", "time_zone", "mail_topics"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -125,6 +129,10 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
         if kept not in time_zones.offered():
             field = cast("forms.ChoiceField", self.fields["time_zone"])
             field.choices = [(kept, kept.replace("_", " ")), *zone_choices()]
+
+    def clean_mail_topics(self) -> list[str]:
+        """Return the chosen topics; none at all if the person used the button that switches all off."""
+        return [] if "no_mail" in self.data else self.cleaned_data["mail_topics"]
 
 
 class NewAccountForm(forms.Form):

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 
-from accounts import addresses
+from accounts import addresses, topics
 from accounts.separation import ROLES_GO_TOGETHER
 from common.errors import Refused
 from common.models import BaseModel
@@ -108,7 +108,8 @@ class User(AbstractBaseUser, BaseModel):
     email_confirmed_at = models.DateTimeField(null=True, blank=True)
     time_zone = models.CharField(max_length=64, default="UTC")
     registration_note = models.TextField(blank=True, max_length=2000)
-    mail_wanted = models.BooleanField(default=True)
+    mail_topics = models.JSONField(default=topics.every, blank=True)
+    """The topics of notifications that this person also wants by e-mail."""
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]

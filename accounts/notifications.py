@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from celery import current_app
 
 from accounts.models import Mail, Notification, User
+from accounts.topics import Topic
 from common import commit, live
 
 TASK = "accounts.tasks.send_mail"
@@ -14,9 +15,12 @@ TASK = "accounts.tasks.send_mail"
 MORE = 2000
 
 
-def notify(people: Iterable[User], text: str, *, url: str, by: User | None = None, more: str = "") -> None:
+def notify(
+    people: Iterable[User], text: str, *, about: Topic, url: str, by: User | None = None, more: str = ""
+) -> None:
     """Notify the active `people`, except `by`, who knows already. `url` is a path on this portal.
 
+    A mail goes to those who want mail `about` this topic; what people must learn in any case is sent with `write_to`.
     `more`: what the mail says besides: why, what to do, by when. The texts reach mailboxes outside the portal, so they
     must contain no private data.
     """
@@ -25,7 +29,7 @@ def notify(people: Iterable[User], text: str, *, url: str, by: User | None = Non
         [Notification(user=person, text=text[:300], url=url) for person in notified.values()]
     )
     live.changed("user", *notified)
-    wanted = [person for person in notified.values() if person.mail_wanted]
+    wanted = [person for person in notified.values() if about in person.mail_topics]
     _post([Mail(address=person.email, text=text[:300], url=url, extra=more[:MORE]) for person in wanted])
 
 

@@ -4,6 +4,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from accounts.notifications import day, notify
+from accounts.topics import Topic
 from common import live
 from datasets.models import AccessRequest, Dataset, DatasetReviewer, Grant, Revision
 
@@ -21,19 +22,20 @@ def users_of(dataset: Dataset) -> list[User]:
 def published(revision: Revision, *, by: User) -> None:
     dataset = revision.dataset
     text = f"{dataset.title}: revision {revision.number} has been published."
-    notify(users_of(dataset), text, url=page(dataset), by=by)
+    notify(users_of(dataset), text, about=Topic.TERMS, url=page(dataset), by=by)
     live.changed("dataset", dataset.pk)
 
 
 def frozen_or_retired(dataset: Dataset, *, by: User) -> None:
     words = dataset.get_state_display().lower()
     text = f"{dataset.title} has been {words}: {dataset.state_reason}"
-    notify(users_of(dataset), text, url=page(dataset), by=by)
+    notify(users_of(dataset), text, about=Topic.TERMS, url=page(dataset), by=by)
     live.changed("dataset", dataset.pk)
 
 
 def unfrozen(dataset: Dataset, *, by: User) -> None:
-    notify(users_of(dataset), f"The freeze of {dataset.title} has been lifted.", url=page(dataset), by=by)
+    text = f"The freeze of {dataset.title} has been lifted."
+    notify(users_of(dataset), text, about=Topic.TERMS, url=page(dataset), by=by)
     live.changed("dataset", dataset.pk)
 
 
@@ -41,7 +43,8 @@ def access_asked(item: AccessRequest) -> None:
     text = f"{item.scientist} has asked for access to {item.dataset.title}."
     url = reverse("datasets:access", args=[item.pk])
     more = f"Their purpose:\n\n{item.purpose}\n\nDecide on this page:"
-    notify(item.dataset.reviewing_people(decides_access=True), text, url=url, by=item.scientist, more=more)
+    people = item.dataset.reviewing_people(decides_access=True)
+    notify(people, text, about=Topic.WORK, url=url, by=item.scientist, more=more)
     live.changed("dataset", item.dataset_id)
 
 
@@ -57,6 +60,7 @@ def access_decided(item: AccessRequest) -> None:
     notify(
         [item.scientist],
         words.format(item.dataset.title),
+        about=Topic.ASKED,
         url=page(item.dataset),
         by=item.decided_by,
         more=more,
@@ -66,21 +70,23 @@ def access_decided(item: AccessRequest) -> None:
 
 def access_revoked(grant: Grant) -> None:
     text = f"Access of {grant.user} to {grant.dataset.title} has been revoked: {grant.revoke_reason}"
-    notify([grant.user, grant.dataset.owner], text, url=page(grant.dataset), by=grant.revoked_by)
+    people = [grant.user, grant.dataset.owner]
+    notify(people, text, about=Topic.TERMS, url=page(grant.dataset), by=grant.revoked_by)
     live.changed("dataset", grant.dataset_id)
 
 
 def reviewer_added(reviewer: DatasetReviewer) -> None:
     text = f"You are now a reviewer of {reviewer.dataset.title}."
-    notify([reviewer.user], text, url=page(reviewer.dataset), by=reviewer.granted_by)
+    url = page(reviewer.dataset)
+    notify([reviewer.user], text, about=Topic.TERMS, url=url, by=reviewer.granted_by)
 
 
 def reviewer_removed(dataset: Dataset, person: User, *, by: User) -> None:
     text = f"You are no longer a reviewer of {dataset.title}."
-    notify([person], text, url=reverse("datasets:list"), by=by)
+    notify([person], text, about=Topic.TERMS, url=reverse("datasets:list"), by=by)
 
 
 def transferred(dataset: Dataset, old: User, *, by: User) -> None:
     text = f"{dataset.title} has been transferred from {old} to {dataset.owner}."
-    notify([dataset.owner, old], text, url=reverse("datasets:list"), by=by)
+    notify([dataset.owner, old], text, about=Topic.TERMS, url=reverse("datasets:list"), by=by)
     live.changed("dataset", dataset.pk)

@@ -4,18 +4,21 @@ from django.urls import reverse
 
 from accounts.models import User
 from accounts.notifications import notify
+from accounts.topics import Topic
 from privacy import shares
 from privacy.models import Budget, TopUp
 
 
 def budget_given(budget: Budget, *, by: User) -> None:
     text = f"You now have a budget for {budget.promise.dataset.title}: you can ask it questions."
-    notify([budget.scientist], text, url=reverse("privacy:ask", args=[budget.pk]), by=by)
+    notify([budget.scientist], text, about=Topic.TERMS, url=reverse("privacy:ask", args=[budget.pk]), by=by)
 
 
 def budget_closed(budget: Budget, *, by: User) -> None:
     text = f"Your budget for {budget.promise.dataset.title} was closed."
-    notify([budget.scientist], text, url=reverse("privacy:budget", args=[budget.pk]), by=by)
+    notify(
+        [budget.scientist], text, about=Topic.TERMS, url=reverse("privacy:budget", args=[budget.pk]), by=by
+    )
 
 
 def budget_is_low(budget: Budget) -> None:
@@ -23,14 +26,15 @@ def budget_is_low(budget: Budget) -> None:
     used = shares.percent(budget.share_used)
     text = f"{used} of {budget.scientist}'s budget for {budget.promise.dataset.title} is used."
     people = [budget.scientist, budget.promise.dataset.owner]
-    notify(people, text, url=reverse("privacy:budget", args=[budget.pk]))
+    notify(people, text, about=Topic.TERMS, url=reverse("privacy:budget", args=[budget.pk]))
 
 
 def top_up_asked(top_up: TopUp) -> None:
     budget = top_up.budget
     text = f"{budget.scientist} asks for a larger budget for {budget.promise.dataset.title}."
     more = f"Their reason:\n\n{top_up.reason}\n\nDecide on this page:"
-    notify([budget.promise.dataset.owner], text, url=reverse("privacy:top_up", args=[top_up.pk]), more=more)
+    url = reverse("privacy:top_up", args=[top_up.pk])
+    notify([budget.promise.dataset.owner], text, about=Topic.WORK, url=url, more=more)
 
 
 def top_up_decided(top_up: TopUp) -> None:
@@ -39,4 +43,4 @@ def top_up_decided(top_up: TopUp) -> None:
     text = f"Your request for a larger budget for {budget.promise.dataset.title} {words}."
     more = f"The decision says:\n\n{top_up.decision_note}" if top_up.decision_note else ""
     url = reverse("privacy:budget", args=[budget.pk])
-    notify([budget.scientist], text, url=url, by=top_up.decided_by, more=more)
+    notify([budget.scientist], text, about=Topic.ASKED, url=url, by=top_up.decided_by, more=more)

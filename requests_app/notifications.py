@@ -4,12 +4,21 @@ from django.urls import reverse
 
 from accounts.models import User
 from accounts.notifications import day, notify
+from accounts.topics import Topic
 from requests_app.models import CodeRequest, Release, Review, Run, Version
 
 
 def reviewers_of(item: CodeRequest) -> list[User]:
     """Return the owner and the reviewers, except the author."""
     return [person for person in item.dataset.reviewing_people() if person != item.author]
+
+
+def _author_and(
+    deciding: list[User], item: CodeRequest, text: str, *, url: str, by: User | None = None
+) -> None:
+    """Notify the author of what they asked for, and those who decide on it of their work."""
+    notify([item.author], text, about=Topic.ASKED, url=url, by=by)
+    notify([person for person in deciding if person != item.author], text, about=Topic.WORK, url=url, by=by)
 
 
 def _page(item: CodeRequest) -> str:
@@ -20,7 +29,8 @@ def submitted(version: Version, *, by: User) -> None:
     item = version.request
     text = f"“{item.title}” on {item.dataset.title} is waiting for your review (version {version.number})."
     more = f"Its purpose, in its author's words:\n\n{version.purpose}\n\nGive your verdict on this page:"
-    notify(reviewers_of(item), text, url=reverse("requests:review", args=[version.pk]), by=by, more=more)
+    url = reverse("requests:review", args=[version.pk])
+    notify(reviewers_of(item), text, about=Topic.WORK, url=url, by=by, more=more)
 
 
 def reviewed(review: Review) -> None:
@@ -36,6 +46,7 @@ def reviewed(review: Review) -> None:
     notify(
         [item.author],
         f"Your request “{item.title}” {words}.",
+        about=Topic.ASKED,
         url=_page(item),
         by=review.reviewer,
         more=_after(review, approved=approved),
@@ -55,18 +66,19 @@ def _after(review: Review, *, approved: bool) -> str:
 
 def approval_ended(item: CodeRequest, *, by: User, why: str) -> None:
     text = f"The approval of “{item.title}” has ended: {why}"
-    notify([item.author], text, url=_page(item), by=by)
+    notify([item.author], text, about=Topic.ASKED, url=_page(item), by=by)
 
 
 def withdrawn(item: CodeRequest, *, by: User) -> None:
-    notify(reviewers_of(item), f"“{item.title}” has been withdrawn by its author.", url=_page(item), by=by)
+    text = f"“{item.title}” has been withdrawn by its author."
+    notify(reviewers_of(item), text, about=Topic.WORK, url=_page(item), by=by)
 
 
 def commented(version: Version, *, by: User) -> None:
     item = version.request
     people = [item.author] if by != item.author else reviewers_of(item)
     url = reverse("requests:review", args=[version.pk]) if by == item.author else _page(item)
-    notify(people, f"New comments on “{item.title}”.", url=url, by=by)
+    notify(people, f"New comments on “{item.title}”.", about=Topic.COMMENTS, url=url, by=by)
 
 
 def run_finished(run: Run) -> None:
@@ -76,17 +88,18 @@ def run_finished(run: Run) -> None:
     url = reverse("requests:run", args=[run.pk])
     match run.state:
         case Run.State.SUCCEEDED:
-            notify([item.author], f"“{item.title}” has run. Its outputs are waiting to be checked.", url=url)
+            text = f"“{item.title}” has run. Its outputs are waiting to be checked."
+            notify([item.author], text, about=Topic.ASKED, url=url)
             check = reverse("requests:check", args=[run.release.pk])
             text = f"The outputs of “{item.title}” are waiting for you to check them."
             more = f"If nobody has decided by {day(run.release.expires_at)}, they are deleted. Decide on this page:"
-            notify(reviewers_of(item), text, url=check, more=more)
+            notify(reviewers_of(item), text, about=Topic.WORK, url=check, more=more)
         case Run.State.FAILED:
             text = f"The run of “{item.title}” failed ({run.close_code})."
-            notify([item.author, *reviewers_of(item)], text, url=url)
+            _author_and(reviewers_of(item), item, text, url=url)
         case Run.State.CANCELLED:
             text = f"The run of “{item.title}” was cancelled."
-            notify([item.author, item.dataset.owner], text, url=url, by=run.cancelled_by)
+            _author_and([item.dataset.owner], item, text, url=url, by=run.cancelled_by)
         case _:
             raise ValueError(f"This run has not ended: {run.state}.")
 
@@ -98,14 +111,15 @@ def release_decided(release: Release) -> None:
         Release.State.REJECTED: "The outputs of “{}” were checked and not released.",
         Release.State.CHANGES_REQUESTED: "The outputs of “{}” need changes before they can be released.",
     }[Release.State(release.state)].format(item.title)
-    notify([item.author], words, url=reverse("requests:run", args=[release.run_id]), by=release.decided_by)
+    url = reverse("requests:run", args=[release.run_id])
+    notify([item.author], words, about=Topic.ASKED, url=url, by=release.decided_by)
 
 
 def release_recalled(release: Release) -> None:
     item = release.run.request
     text = f"The release of “{item.title}” has been recalled. Delete your copies and stop using them."
-    people = [item.author, *reviewers_of(item)]
-    notify(people, text, url=reverse("requests:run", args=[release.run_id]), by=release.recalled_by)
+    url = reverse("requests:run", args=[release.run_id])
+    _author_and(reviewers_of(item), item, text, url=url, by=release.recalled_by)
 
 
 def release_expired(release: Release) -> None:
@@ -113,5 +127,4 @@ def release_expired(release: Release) -> None:
     text = (
         f"The outputs of “{item.title}” were not checked in time and have been deleted. It can be run again."
     )
-    people = [item.author, *reviewers_of(item)]
-    notify(people, text, url=reverse("requests:run", args=[release.run_id]))
+    _author_and(reviewers_of(item), item, text, url=reverse("requests:run", args=[release.run_id]))

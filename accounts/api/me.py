@@ -10,6 +10,7 @@ from rest_framework import serializers
 from accounts import services
 from accounts.models import AccessToken, User
 from accounts.services import tokens
+from accounts.topics import Topic
 from common.rest.bodies import Body, Item
 from common.rest.endpoints import Endpoint, acts, changes, lists, reads
 from common.rest.grants import Call, TokenScope, one
@@ -24,7 +25,7 @@ class PersonItem(Item):
     name = serializers.CharField()
     affiliation = serializers.CharField()
     time_zone = serializers.CharField()
-    mail_wanted = serializers.BooleanField()
+    mail_topics = serializers.ListField(child=serializers.ChoiceField(Topic.choices))
     roles = serializers.SerializerMethodField()
     scopes = serializers.SerializerMethodField()
 
@@ -43,7 +44,11 @@ class Profile(Body):
     name = serializers.CharField(max_length=150)
     affiliation = serializers.CharField(max_length=200, allow_blank=True)
     time_zone = serializers.CharField(max_length=64)
-    mail_wanted = serializers.BooleanField()
+    mail_topics = serializers.ListField(
+        child=serializers.ChoiceField(Topic.choices),
+        max_length=len(Topic),
+        help_text="The topics of notifications that you also want by e-mail.",
+    )
 
 
 class TokenItem(Item):
@@ -78,7 +83,7 @@ class Me(Endpoint):
 
     @changes(body=Profile, scope=None)
     def patch(self, call: Call, fields: dict[str, object]) -> None:
-        """Change your name, affiliation, time zone or mail preference."""
+        """Change your name, affiliation, time zone or topics of mail."""
         call.user = services.update_profile(call.user, by=call.user, **fields)
 
 

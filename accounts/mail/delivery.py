@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.mail.letters import letter
 from accounts.models import Mail, Notification, User
 from accounts.notifications import notify
+from accounts.topics import Topic
 from common import mail
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,8 @@ def _tell_admins() -> None:
     """Notify each admin without an unread notification of a registration. The text quotes nothing from the stranger."""
     page = reverse("accounts:registrations")
     informed = Notification.objects.unread().filter(url=page).values("user")
-    notify(User.objects.admins().exclude(pk__in=informed), "Somebody has asked for an account.", url=page)
+    admins = User.objects.admins().exclude(pk__in=informed)
+    notify(admins, "Somebody has asked for an account.", about=Topic.WORK, url=page)
 
 
 def _postpone(item: Mail, bad: Exception) -> None:

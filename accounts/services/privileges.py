@@ -10,6 +10,7 @@ from accounts import hooks, names, rules
 from accounts.models import Role, RoleGrant, Session, User
 from accounts.notifications import notify, write_to
 from accounts.services import tokens
+from accounts.topics import Topic
 from audit import log
 from common import live
 from common.access import require
@@ -24,7 +25,8 @@ def grant_role(person: User, *, by: User, role: str, reason: str) -> RoleGrant:
     role, reason = known_role(role), written_reason(reason)
     require(rules.may_grant_role, by, person, role)
     grant = write_grant(person, by=by, role=role, reason=reason)
-    notify([person], f"You now have the role {Role(role).label.lower()}.", url="/", by=by)
+    text = f"You now have the role {Role(role).label.lower()}."
+    notify([person], text, about=Topic.TERMS, url="/", by=by)
     live.close_sockets(person.pk)
     return grant
 
@@ -40,7 +42,8 @@ def take_role(person: User, *, by: User, role: str, reason: str) -> User:
     new = [name for name in old if name != role]
     _record("take_role", person, by=by, changes={"roles": (old, new)}, role=role, reason=reason)
     hooks.role_taken(person, role, by=by)
-    notify([person], f"You no longer have the role {Role(role).label.lower()}: {reason}", url="/", by=by)
+    text = f"You no longer have the role {Role(role).label.lower()}: {reason}"
+    notify([person], text, about=Topic.TERMS, url="/", by=by)
     live.close_sockets(person.pk)
     return User.objects.get(pk=person.pk)
 
@@ -66,7 +69,7 @@ def reinstate(person: User, *, by: User, reason: str) -> User:
     require(rules.may_reinstate, by, person)
     person = set_state(person, User.State.ACTIVE, by=by, action="reinstate", reason=reason)
     shut_out(person, by=by)  # a session created during the suspension must not become valid again
-    notify([person], "Your account is active again.", url="/", by=by)
+    notify([person], "Your account is active again.", about=Topic.TERMS, url="/", by=by)
     return person
 
 

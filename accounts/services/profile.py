@@ -1,10 +1,12 @@
 """Actions of people on their own account: profile, sessions, password and notifications."""
 
+from typing import cast
+
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts import rules, time_zones
+from accounts import rules, time_zones, topics
 from accounts.models import Notification, Session, User
 from accounts.services import tokens
 from accounts.services.privileges import free_name, shut_out
@@ -14,12 +16,15 @@ from common.access import require
 from common.errors import Denied, Refused
 
 NEW_PASSWORD = {"user.change_password", "user.reset_password"}
-PROFILE_FIELDS = ("name", "affiliation", "time_zone", "mail_wanted")
+PROFILE_FIELDS = ("name", "affiliation", "time_zone", "mail_topics")
 
 
 @transaction.atomic
 def update_profile(person: User, *, by: User, **fields: object) -> User:
-    """Change a person's own name, affiliation, time zone or mail preference. An unknown time zone is refused."""
+    """Change a person's own name, affiliation, time zone or topics of mail.
+
+    Raises Refused if the time zone or a topic is not known.
+    """
     if by != person:
         raise Denied("You can change only your own profile.")
     person = rows.locked(person)
@@ -28,6 +33,8 @@ def update_profile(person: User, *, by: User, **fields: object) -> User:
         fields["name"] = _own_name(str(fields["name"]), person)
     if fields.get("time_zone", "UTC") not in time_zones.known():
         raise Refused("This time zone is not known. Write it as Europe/Paris, or UTC.")
+    if "mail_topics" in fields:
+        fields["mail_topics"] = topics.known(cast("list[str]", fields["mail_topics"]))
     changes = {
         name: (getattr(person, name), fields[name])
         for name in PROFILE_FIELDS

@@ -15,6 +15,7 @@ from accounts.mail.letters import CONFIRMATION_SALT, INVITATION_DAYS, secret_of
 from accounts.models import Invitation, Mail, Role, User
 from accounts.notifications import notify, write_letter, write_to
 from accounts.services.privileges import free_name, known_role, set_state, write_grant
+from accounts.topics import Topic
 from audit import log
 from common import rows
 from common.access import require
@@ -99,7 +100,8 @@ def accept(secret: str, *, email: str, name: str, password: str, time_zone: str)
     )
     for role in item.roles:
         write_grant(user, by=item.invited_by, role=known_role(role), reason="With the invitation")
-    notify([item.invited_by], f"{user} accepted your invitation.", url=person_url(user), by=user)
+    text = f"{user} accepted your invitation."
+    notify([item.invited_by], text, about=Topic.ASKED, url=person_url(user), by=user)
     return user
 
 

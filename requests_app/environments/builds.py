@@ -16,6 +16,7 @@ from django.utils.module_loading import import_string
 
 from accounts.models import User
 from accounts.notifications import notify
+from accounts.topics import Topic
 from audit import log
 from common import commit, live, rows
 from common.errors import Conflict
@@ -143,7 +144,8 @@ def _finish(item: CodeEnvironment, state: str, **changes: object) -> CodeEnviron
         done = set_state(locked, state, by=User.objects.system(), action=action, **changes)
         words = "is ready" if state == State.READY else "could not be built"
         page = reverse("requests:environment", args=[done.pk])
-        notify([done.by], f"The code environment {done.name} {words}.", url=page)
+        text = f"The code environment {done.name} {words}."
+        notify([done.by], text, about=Topic.ASKED, url=page)
         if CodeEnvironment.objects.filter(state=State.QUEUED).exists():
             wake_builder()
     return done

@@ -15,6 +15,7 @@ from django.test import Client
 from accounts import addresses, services
 from accounts.forms import InviteForm, RegisterForm
 from accounts.models import Invitation, User
+from accounts.topics import Topic
 from audit.models import Entry
 from common.errors import Refused
 from datasets.forms import ReviewerForm
@@ -217,7 +218,8 @@ def test_a_database_of_before_is_migrated_with_its_rows() -> None:
             cursor.execute(
                 "INSERT INTO accounts_user (id, created_at, password, email, name, affiliation, state, state_reason,"
                 " is_active, time_zone, registration_note, mail_wanted) VALUES (gen_random_uuid(), now(), '',"
-                " 'Old@Weir.example', 'Old', '', 'active', '', true, 'UTC', '', true) RETURNING id"
+                " 'Old@Weir.example', 'Old', '', 'active', '', true, 'UTC', '', true), (gen_random_uuid(), now(), '',"
+                " 'quiet@weir.example', 'Quiet', '', 'active', '', true, 'UTC', '', false) RETURNING id"
             )
             pk = cursor.fetchone()[0]
             cursor.execute(
@@ -229,4 +231,6 @@ def test_a_database_of_before_is_migrated_with_its_rows() -> None:
         executor = MigrationExecutor(connection)
         executor.migrate(executor.loader.graph.leaf_nodes())
     assert User.objects.get(pk=pk).email == "old@weir.example"
+    assert User.objects.get(pk=pk).mail_topics == Topic.values
+    assert User.objects.get(email="quiet@weir.example").mail_topics == []
     assert not EmailAddress.objects.exists()

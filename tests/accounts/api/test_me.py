@@ -7,6 +7,7 @@ from django.test import Client
 
 from accounts.models import AccessToken, Notification, User
 from accounts.notifications import notify
+from accounts.topics import Topic
 from tests import make
 from tests.rest import bearer, problem
 
@@ -20,8 +21,8 @@ def person() -> User:
 
 
 def test_notifications_are_listed_newest_first(client: Client, person: User):
-    notify([person, make.admin()], "First.", url="/datasets/")
-    notify([person], "Second.", url="/requests/")
+    notify([person, make.admin()], "First.", about=Topic.WORK, url="/datasets/")
+    notify([person], "Second.", about=Topic.WORK, url="/requests/")
     items = client.get(LIST, headers=bearer(person)).json()["items"]
     assert [(item["text"], item["url"], item["read_at"]) for item in items] == [
         ("Second.", "/requests/", None), ("First.", "/datasets/", None),
@@ -30,8 +31,8 @@ def test_notifications_are_listed_newest_first(client: Client, person: User):
 
 
 def test_one_is_marked_as_read(client: Client, person: User):
-    notify([person], "First.", url="/")
-    notify([person], "Second.", url="/")
+    notify([person], "First.", about=Topic.WORK, url="/")
+    notify([person], "Second.", about=Topic.WORK, url="/")
     headers = bearer(person)
     pk = Notification.objects.get(text="First.").pk
     read = client.post(f"{LIST}{pk}/read/", headers=headers)
@@ -50,13 +51,13 @@ def test_one_is_marked_as_read(client: Client, person: User):
 
 def test_all_are_marked_as_read(client: Client, person: User):
     other = make.admin()
-    notify([person, other], "First.", url="/")
+    notify([person, other], "First.", about=Topic.WORK, url="/")
     assert client.post(f"{LIST}read-all/", headers=bearer(person)).status_code == 204
     assert [item.user for item in Notification.objects.unread()] == [other]
 
 
 def test_foreign_notifications_do_not_exist(client: Client, person: User):
-    notify([make.admin()], "Theirs.", url="/")
+    notify([make.admin()], "Theirs.", about=Topic.WORK, url="/")
     headers = bearer(person)
     for pk in (Notification.objects.get().pk, uuid4()):
         problem(client.post(f"{LIST}{pk}/read/", headers=headers), 404, "not_found")
@@ -126,5 +127,18 @@ def test_foreign_tokens_do_not_exist(client: Client, person: User):
 
 def test_times_are_in_utc_whoever_asks(client: Client, person: User):
     client.force_login(person)
-    notify([person], "Now.", url="/")
+    notify([person], "Now.", about=Topic.WORK, url="/")
     assert client.get(LIST).json()["items"][0]["created_at"].endswith("Z")
+
+
+def test_topics_of_mail_are_read_and_chosen(client: Client, person: User):
+    client.force_login(person)
+    path = "/api/v1/me/"
+    patch = lambda topics: client.patch(  # noqa: E731
+        path, {"mail_topics": topics}, "application/json", headers={"If-Match": "*"}
+    )
+    assert client.get(path).json()["mail_topics"] == Topic.values
+    assert patch(["comments", "work"]).json()["mail_topics"] == ["work", "comments"]
+    for wrong in (["gossip"], "work", ["work"] * 5):
+        problem(patch(wrong), 400, "invalid")
+    assert patch([]).json()["mail_topics"] == []

@@ -13,6 +13,7 @@ from accounts.mail import delivery
 from accounts.mail.letters import Letter, letter
 from accounts.models import Mail, User
 from accounts.notifications import notify, write_letter, write_to
+from accounts.topics import Topic
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -31,18 +32,31 @@ def test_what_is_sent_is_what_the_row_says_and_it_is_sent_once() -> None:
 
 
 def test_a_bell_rung_by_a_stranger_sends_nothing() -> None:
-    notify([make.scientist()], "Shown in the portal only.", url="/")
+    notify([make.scientist()], "Shown in the portal only.", about=Topic.WORK, url="/")
     Mail.objects.all().delete()
     tasks.send_mail()
     assert sent() == []
     assert inspect.signature(tasks.send_mail.run).parameters == {}
 
 
-def test_people_who_want_no_mail_get_none_and_others_do() -> None:
-    quiet, other = make.scientist(), make.scientist()
-    User.objects.filter(pk=quiet.pk).update(mail_wanted=False)
-    notify(User.objects.filter(pk__in=[quiet.pk, other.pk]), "News.", url="/")
-    assert list(Mail.objects.values_list("address", "text")) == [(other.email, "News.")]
+@pytest.mark.parametrize("unwanted", Topic)
+def test_of_an_unwanted_topic_no_mail_comes_but_the_notification_does(unwanted: Topic) -> None:
+    wanted = {topic.value for topic in Topic} - {unwanted}
+    person, other = make.scientist(mail_topics=sorted(wanted)), make.scientist()
+    for topic in Topic:
+        notify([person, other], topic, about=topic, url="/")
+    mails = set(Mail.objects.values_list("address", "text"))
+    assert {text for address, text in mails if address == person.email} == wanted
+    assert {text for address, text in mails if address == other.email} == set(Topic.values)
+    assert set(person.notifications.values_list("text", flat=True)) == set(Topic.values)
+
+
+def test_people_who_want_no_mail_still_get_letters_about_their_account() -> None:
+    quiet, admin = make.scientist(mail_topics=[]), make.admin()
+    services.suspend(quiet, by=admin, reason="Left.")
+    services.reinstate(quiet, by=admin, reason="Is back.")
+    assert list(Mail.objects.values_list("text", flat=True)) == ["Your account was suspended."]
+    assert quiet.notifications.get().text == "Your account is active again."
 
 
 def test_nothing_is_sent_of_what_was_taken_back() -> None:

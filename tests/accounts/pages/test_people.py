@@ -1,5 +1,6 @@
 """The pages of people, as each role finds them."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -11,6 +12,7 @@ from django.urls import reverse
 from accounts import services
 from accounts.models import Invitation, Notification, Role, User
 from accounts.notifications import notify
+from accounts.topics import Topic
 from audit.models import Entry
 from common.http import found
 from tests import make
@@ -199,10 +201,10 @@ def test_the_profile_changes_oneself_only_and_is_recorded(as_: As) -> None:
     fields = {"name": "New Name", "affiliation": "Uni", "time_zone": "Europe/Vienna", "id": str(other.pk)}
     client.post(url("profile"), {**fields, "email": "taken@weir.example", "state": "suspended"})
     person.refresh_from_db()
-    assert (person.name, person.time_zone, person.mail_wanted, person.email.startswith("person")) == (
+    assert (person.name, person.time_zone, person.mail_topics, person.email.startswith("person")) == (
         "New Name",
         "Europe/Vienna",
-        False,
+        [],
         True,
     )
     assert Entry.objects.get(action="user.update").changes["time_zone"] == ["UTC", "Europe/Vienna"]
@@ -211,9 +213,28 @@ def test_the_profile_changes_oneself_only_and_is_recorded(as_: As) -> None:
     assert client.post(url("profile"), {**fields, "time_zone": "Mars/Base"}).status_code == 200
 
 
+def test_topics_of_mail_are_boxes_and_one_button_switches_all_off(as_: As) -> None:
+    person = make.user(name="Ida Noor")
+    client = as_(person)
+    fields = {"name": "Ida Noor", "time_zone": "UTC", "mail_topics": ["terms", "work"]}
+    client.post(url("profile"), fields)
+    person.refresh_from_db()
+    assert person.mail_topics == ["work", "terms"]
+    page = client.get(url("profile")).text
+    checked = [topic for topic in Topic if re.search(rf'value="{topic}"[^>]*checked', page)]
+    assert checked == person.mail_topics
+    client.post(url("profile"), {**fields, "mail_topics": [*fields["mail_topics"], "gossip"]})
+    person.refresh_from_db()
+    assert person.mail_topics == ["work", "terms"]
+    client.post(url("profile"), {**fields, "no_mail": "yes"})
+    person.refresh_from_db()
+    assert person.mail_topics == []
+    assert "no_mail" not in client.get(url("profile")).text
+
+
 def test_the_header_counts_and_a_notification_is_read_once_opened(as_: As) -> None:
     person, other = make.user(), make.user()
-    notify([person, other], "Something happened.", url="/datasets/")
+    notify([person, other], "Something happened.", about=Topic.WORK, url="/datasets/")
     client = as_(person)
     assert "Notifications: 1 unread" in client.get(url("unread")).content.decode()
     own, foreign = (Notification.objects.get(user=user) for user in (person, other))
@@ -230,7 +251,7 @@ def test_opening_a_page_reads_what_leads_to_it(as_: As) -> None:
     other = make.user()
     for person in (dataset.owner, other):
         for place in (page, f"{page}#changes", f"{page}content/", "/datasets/"):
-            notify([person], "Something happened.", url=place)
+            notify([person], "Something happened.", about=Topic.WORK, url=place)
     as_(other).get(f"{page}content/")  # which is not theirs to open
     client = as_(dataset.owner)
     client.get("/datasets/")
@@ -245,7 +266,7 @@ def test_opening_a_page_reads_what_leads_to_it(as_: As) -> None:
 def test_all_notifications_are_read_at_once(as_: As) -> None:
     person = make.user()
     for number in range(3):
-        notify([person], f"Number {number}", url="https://evil.example/")
+        notify([person], f"Number {number}", about=Topic.WORK, url="https://evil.example/")
     client = as_(person)
     one = Notification.objects.filter(user=person).first()
     assert one is not None

@@ -23,7 +23,7 @@ def test_people_change_their_own_profile_alone():
 
 def test_a_profile_that_stays_as_it_is_leaves_no_entry():
     person = make.scientist()
-    services.update_profile(person, by=person, name=person.name, mail_wanted=person.mail_wanted)
+    services.update_profile(person, by=person, name=person.name, mail_topics=person.mail_topics)
     assert not Entry.objects.filter(action="user.update").exists()
     services.update_profile(person, by=person, affiliation="A hospital")
     assert Entry.objects.get(action="user.update").changes == {"affiliation": ["", "A hospital"]}
@@ -64,3 +64,12 @@ def test_an_unknown_time_zone_is_refused(zone: str):
         services.update_profile(person, by=person, name="Another Name", time_zone=zone)
     person.refresh_from_db()
     assert (person.time_zone, person.name == "Another Name") == ("Europe/Kiev", False)
+
+
+def test_topics_of_mail_are_kept_once_and_unknown_ones_refused():
+    person = make.user()
+    services.update_profile(person, by=person, mail_topics=["comments", "work", "work"])
+    person.refresh_from_db()
+    assert person.mail_topics == ["work", "comments"]
+    with pytest.raises(Refused, match="no topic 'gossip'"):
+        services.update_profile(person, by=person, mail_topics=["work", "gossip"])

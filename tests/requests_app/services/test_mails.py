@@ -5,7 +5,7 @@ import pytest
 from accounts.models import Mail, User
 from accounts.notifications import day
 from datasets import services as data
-from requests_app import services
+from requests_app import notifications, services
 from requests_app.models import Approval, Release
 from tests import make
 from tests.makers import requests as lane
@@ -60,3 +60,29 @@ def test_a_decision_on_access_is_told_with_its_note_and_its_end(grant: bool) -> 
     (said,) = (extra for text, extra in mails(item.scientist).items() if "access to Wages" in text)
     assert said.startswith("The decision says:\n\nBring the ethics vote.")
     assert ("It lasts until" in said) is grant
+
+
+@pytest.mark.parametrize(
+    ("topic", "owners", "authors"),
+    [
+        (
+            "work",
+            {"asked for access", "waiting for your review", "for you to check them", "not checked in time"},
+            set(),
+        ),
+        ("asked", set(), {"given access", "has been approved", "has run", "not checked in time"}),
+        ("comments", {"New comments on"}, {"New comments on"}),
+    ],
+)
+def test_an_event_is_work_for_those_who_decide_and_an_answer_for_its_author(
+    topic: str, owners: set[str], authors: set[str]
+) -> None:
+    owner, author = make.owner(mail_topics=[topic]), make.scientist(mail_topics=[topic])
+    item = make.code_request(dataset=make.dataset(owner=owner), author=author, at="ran")
+    for person in (owner, author):
+        services.comment(lane.version(item), by=person, text="Why the mean?")
+    notifications.release_expired(Release.objects.get())
+    for person, texts in ((owner, owners), (author, authors)):
+        found = mails(person)
+        assert len(found) == len(texts), found
+        assert all(any(part in text for text in found) for part in texts)
