@@ -268,6 +268,12 @@ PLACEHOLDERS = {"date32": "YYYY-MM-DD", "timestamp": "YYYY-MM-DD HH:MM"}
 """The notation of bounds, by the type that a column is stored as."""
 
 
+NOT_CONVERTED = (
+    "type", "description", "unit", "nullable", "rows_per_value", "decimals", "constant", "confirmed",
+)  # fmt: skip
+"""The declarations that a form shows as they are stored."""
+
+
 class ColumnForm(forms.Form):
     """The declarations of one column."""
 
@@ -299,6 +305,12 @@ class ColumnForm(forms.Form):
         help_text="Only if this is public knowledge: 2 for prices in euros and cents. Medians and other quantiles are "
         "then exact to the cent, if the bounds are close enough. Values with more decimals are rounded.",
     )
+    constant = forms.BooleanField(
+        label="Same in all of a person’s rows",
+        required=False,
+        help_text="For what never changes, such as a country of birth. A person in the mock data then has one value, "
+        "and a promise that you make proposes it.",
+    )
     confirmed = forms.BooleanField(
         label="May be public",
         required=False,
@@ -320,10 +332,7 @@ class ColumnForm(forms.Form):
 
     @staticmethod
     def _start(column: Column) -> dict[str, object]:
-        start: dict[str, object] = {
-            name: getattr(column, name)
-            for name in ("type", "description", "unit", "nullable", "rows_per_value", "decimals", "confirmed")
-        }
+        start: dict[str, object] = {name: getattr(column, name) for name in NOT_CONVERTED}
         for name in ("lower", "upper"):
             value = getattr(column, name)
             start[name] = "" if value is None else bound_text(column.type, value)

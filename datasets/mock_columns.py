@@ -24,8 +24,8 @@ def read(
 ) -> ColumnStore:
     """Read the first `most` rows of mock data. Raises LookupError if a column is missing, OSError if the file is.
 
-    `shared` assigns the rows to other people than the file does. Rows of mock data do not depend on each other, so any
-    row can be anybody's.
+    `shared` assigns the rows to other people than the file does. Rows of mock data depend on each other only in columns
+    that are constant, and of these a person has the value of their first row: so any row can be anybody's.
     """
     batch = mock_files.first_of(path, [subject, *(plan.name for plan in plans)], most)
     order, offsets = _by_subject(batch.column(subject))

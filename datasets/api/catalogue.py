@@ -201,6 +201,9 @@ class DeclaredColumnItem(Item):
         allow_null=True, help_text="A person's rows with one value, at most."
     )
     decimals = serializers.IntegerField(allow_null=True, help_text="The most decimals of its numbers.")
+    constant = serializers.BooleanField(
+        help_text="It is the same in all of a person's rows. Mock data keeps to it; answers keep to the promise."
+    )
 
     def get_categories(self, column: Any) -> list[str | int]:
         return list(column.categories)

@@ -50,6 +50,7 @@ class ColumnChange(Body):
     categories = serializers.ListField(child=Category(), max_length=500, required=False)
     rows_per_value = serializers.IntegerField(allow_null=True, required=False)
     decimals = serializers.IntegerField(allow_null=True, required=False)
+    constant = serializers.BooleanField(required=False)
     confirmed = serializers.BooleanField(
         required=False, help_text="You confirm that the declarations of this column may be public."
     )

@@ -44,6 +44,9 @@ class MisfitItem(Item):
     outside = serializers.IntegerField(default=0, help_text="Cells outside the bounds or categories.")
     empty = serializers.IntegerField(default=0, help_text="Empty cells, although there may be none.")
     rounded = serializers.IntegerField(default=0, help_text="Cells with more decimals than declared.")
+    varying = serializers.IntegerField(
+        default=0, help_text="People with several values, although it is declared to be constant."
+    )
     people = serializers.IntegerField(default=0, help_text="People with more rows per value than declared.")
     most = serializers.IntegerField(
         allow_null=True, default=None, help_text="The most rows per value that somebody has."

@@ -50,6 +50,7 @@ _HEADERS = {
     "|user missing",
     "decimals": "decimals|decimal places|number of decimals",
     "rows_per_value": "rows per value",
+    "constant": "constant|constant per person|same in all of a person s rows|time invariant",
     "validation": "text validation type or show slider number|text validation type",
     "branching": "branching logic show field only if|branching logic",
 }
@@ -295,6 +296,7 @@ def _entry(row: _Row, head: _Head) -> ColumnEntry:
         nullable=nullable,
         decimals=said.get("decimals", ""),
         rows_per_value=said.get("rows_per_value", ""),
+        constant=_constant(said, notes),
         missing=missing,
         notes=tuple(notes),
     )
@@ -318,6 +320,15 @@ def _empty(said: dict[str, str], notes: list[str]) -> tuple[bool | None, tuple[s
     if answer is not None and "nullable" not in said:
         return answer, ()
     return found, cells.missing(text) if answer is None else ()
+
+
+def _constant(said: dict[str, str], notes: list[str]) -> bool | None:
+    """Return whether a person has one value in all rows."""
+    text = said.get("constant", "")
+    answer = yes(text)
+    if text and answer is None:
+        notes.append(f"“{text[:60]}” was not taken: whether a column is constant is yes or no.")
+    return answer
 
 
 def _long(rows: list[_Row], head: _Head, notes: list[str]) -> Iterator[ColumnEntry]:

@@ -33,6 +33,7 @@ class ColumnEntry:
     nullable: bool | None = None
     decimals: str = ""
     rows_per_value: str = ""
+    constant: bool | None = None
     missing: tuple[str, ...] = ()
     """Codes that mean missing."""
     notes: tuple[str, ...] = ()

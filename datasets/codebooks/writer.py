@@ -8,6 +8,7 @@ from datasets.declarations.schema import ColumnSchema, TableSchema, bound_text
 
 HEADER = (
     "name", "label", "type", "unit", "min", "max", "categories", "may be empty", "decimals", "rows per value",
+    "constant",
 )  # fmt: skip
 
 
@@ -27,4 +28,5 @@ def _row(column: ColumnSchema) -> Iterable[object]:
         "yes" if column.nullable else "no",
         column.decimals,
         column.rows_per_value,
+        "yes" if column.constant else "no",
     )

@@ -55,6 +55,8 @@ class ColumnSchema:
     """The most rows of one person with the same value."""
     decimals: int | None = None
     """The most decimals of its numbers, which are stored rounded to them."""
+    constant: bool = False
+    """The same in all rows of a person. Mock data keeps to it; answers rely on the promise alone."""
 
     @property
     def needs_bounds(self) -> bool:
@@ -107,6 +109,18 @@ class TableSchema:
     @property
     def subject(self) -> ColumnSchema | None:
         return next((column for column in self.columns if column.is_subject), None)
+
+    @property
+    def has_repeats(self) -> bool:
+        """Whether a person may have several rows."""
+        return self.subject is not None and self.rows_per_subject > 1
+
+
+def constants_of(tables: Iterable[TableSchema]) -> frozenset[str]:
+    """Return the names of columns that are constant wherever a person may have several rows, as declared."""
+    columns = [column for table in tables if table.has_repeats for column in table.columns]
+    varying = {column.name for column in columns if not column.constant}
+    return frozenset(column.name for column in columns) - varying
 
 
 def to_json(tables: Iterable[TableSchema]) -> dict[str, Any]:

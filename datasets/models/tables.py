@@ -85,6 +85,11 @@ class Table(BaseModel):
         return self.columns.filter(is_subject=True).first()
 
     @property
+    def has_repeats(self) -> bool:
+        """Whether a person may have several rows, as declared."""
+        return self.about_people and self.rows_per_subject > 1
+
+    @property
     def declared(self) -> TableSchema:
         """This table's declarations as plain data."""
         return TableSchema(
@@ -135,6 +140,7 @@ class Column(BaseModel):
     decimals = models.PositiveSmallIntegerField(
         null=True, blank=True, validators=[MaxValueValidator(MOST_DECIMALS)]
     )
+    constant = models.BooleanField(default=False)
     confirmed = models.BooleanField(default=False)
 
     class Meta:
@@ -179,6 +185,7 @@ class Column(BaseModel):
             upper=self.upper,
             rows_per_value=self.rows_per_value,
             decimals=self.decimals,
+            constant=self.constant,
             categories=tuple(self.categories),
         )
 

@@ -96,6 +96,13 @@ def each(given: dict[str, Any], _meter: Callable[[float], None]) -> dict[str, An
     return inspection.people(the_file(), given["subject"], most=given["most"], same=given["same"])
 
 
+def vary(given: dict[str, Any], _meter: Callable[[float], None]) -> dict[str, Any]:
+    """Count the people with several values in columns that are declared constant."""
+    from datasets.reading import inspection  # noqa: PLC0415
+
+    return {"counts": inspection.varying(the_file(), given["subject"], given["columns"])}
+
+
 def order(given: dict[str, Any], meter: Callable[[float], None]) -> dict[str, Any]:
     """Write a table as columns in subject order."""
     from datasets import columns  # noqa: PLC0415
@@ -124,6 +131,7 @@ WORKS: dict[str, Work] = {
     "rows": rows,
     "fit": fit,
     "each": each,
+    "vary": vary,
     "order": order,
     "people": people,
 }

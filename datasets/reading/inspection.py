@@ -1,4 +1,4 @@
-"""Reads a sealed table for its owner: a page of rows as text, counts of cells that meet conditions, rows per person."""
+"""Reads a sealed table for its owner: rows as text, cells that meet conditions, rows and values per person."""
 
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,8 @@ from datasets.reading import engine
 MEMORY_MB = 256
 GROUPING_MB = 512
 CELL = 200
+AT_ONCE = 20
+"""The columns of which one query keeps two values for each person."""
 
 
 def rows(table: Path, *, first: int, most: int) -> list[list[str]]:
@@ -48,3 +50,22 @@ def people(table: Path, subject: str, *, most: int, same: str = "") -> dict[str,
         lacking = f"SELECT count(*) FROM {relation} WHERE {keys[0]} IS NULL"  # noqa: S608 -- quoted
         nobody = database.execute(lacking).fetchone() or (0,)
     return dict(zip(("all", "over", "most", "nobody"), map(int, (*found, *nobody)), strict=True))
+
+
+def varying(table: Path, subject: str, columns: list[str]) -> list[int]:
+    """Count, for each column, the people with several values in it, or with a value in some of their rows only."""
+    relation = f"read_parquet({engine.literal(str(table))}, hive_partitioning=false)"
+    who, found = engine.name(subject), list[int]()
+    with engine.connect(memory_mb=GROUPING_MB) as database:
+        for first in range(0, len(columns), AT_ONCE):
+            some = [engine.name(name) for name in columns[first : first + AT_ONCE]]
+            names = [f"v{number}" for number in range(len(some))]
+            tests = [
+                f"min({it}) IS DISTINCT FROM max({it}) OR count({it}) BETWEEN 1 AND count(*) - 1"
+                for it in some
+            ]
+            each = f"SELECT {', '.join(tests)} FROM {relation} WHERE {who} IS NOT NULL GROUP BY {who}"  # noqa: S608 -- quoted
+            wanted = ", ".join(f"count(*) FILTER ({name})" for name in names)
+            asked = f"SELECT {wanted} FROM ({each}) AS people({', '.join(names)})"  # noqa: S608
+            found += map(int, database.execute(asked).fetchone() or ())
+    return found

@@ -28,6 +28,7 @@ LABELS = {
     "categories": "categories",
     "decimals": "decimals",
     "rows_per_value": "rows per value",
+    "constant": "same in all of a person’s rows",
 }
 OF_TYPE = {
     "lower": BOUNDED,
@@ -227,6 +228,8 @@ def _typed(column: Column, entry: ColumnEntry, remarks: list[str]) -> dict[str, 
         typed["unit"] = entry.unit
     if entry.nullable is not None:
         typed["nullable"] = entry.nullable
+    if entry.constant is not None:
+        typed["constant"] = entry.constant
     typed |= _numbers(entry, type_, remarks)
     values, meaning = _categories(column, entry, type_, remarks)
     if values:

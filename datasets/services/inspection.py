@@ -10,7 +10,7 @@ from accounts.models import User
 from audit import log
 from common.errors import Conflict, Refused
 from datasets import columns, storage
-from datasets.declarations.schema import UNITS, ColumnSchema
+from datasets.declarations.schema import UNITS, ColumnSchema, TableSchema
 from datasets.ingest import sandboxed
 from datasets.models import Table
 from datasets.reading import engine, inspection
@@ -79,9 +79,9 @@ def try_fit(table: Table, *, by: User) -> str:
 
 
 def check_fit(table: Table, *, by: User) -> dict[str, dict[str, int]]:
-    """Count the cells that the declarations do not cover, and the people with more rows than declared.
+    """Count the cells that the declarations do not cover, and the people with more rows or values than declared.
 
-    Returns {column: {test: cells}} and stores all counts with the table. Only the owner may see them.
+    Returns {column: {test: cells or people}} and stores all counts with the table. Only the owner may see them.
     """
     path = storage.open_for_owner(table, by=by)
     tests = {"outside": outside, "empty": empty, "rounded": rounded}
@@ -95,14 +95,13 @@ def check_fit(table: Table, *, by: User) -> dict[str, dict[str, int]]:
     if asked:
         values: list[Any] = [value for _, _, (_, given) in asked for value in given]
         found = _ask("fit", path, tests=[test for _, _, (test, _) in asked], values=values)
-        counts = found.get("counts")
-        if not isinstance(counts, list) or len(counts) != len(asked) or not all(map(_is_count, counts)):
-            raise Conflict(TOO_LONG)
-        for (column, name, _), many in zip(asked, counts, strict=True):
+        for (column, name, _), many in zip(asked, _counts(found, len(asked)), strict=True):
             if many:
                 misfits.setdefault(column, {})[name] = many
     found = {"checked": True, "columns": misfits}
     if subject := table.declared.subject:
+        for column, many in _varying(path, table.declared, subject.name).items():
+            misfits.setdefault(column, {})["varying"] = many
         most = min(table.rows_per_subject, columns.MOST_ROWS)
         found["people"] = _people(path, subject.name, most)
         counted = [column for column in table.declared.columns if column.rows_per_value]
@@ -121,6 +120,23 @@ def _people(path: Path, subject: str, most: int, column: str = "") -> dict[str, 
     if set(found) != {"all", "over", "most", "nobody"} or not all(map(_is_count, found.values())):
         raise Conflict(TOO_LONG)
     return {**found, "declared": most, **({"column": column} if column else {})}
+
+
+def _varying(path: Path, table: TableSchema, subject: str) -> dict[str, int]:
+    """Count the people with several values in each column that is declared constant, where there are any."""
+    names = [column.name for column in table.columns if column.constant and not column.is_subject]
+    if not names:
+        return {}
+    counts = _counts(_ask("vary", path, subject=subject, columns=names), len(names))
+    return {name: many for name, many in zip(names, counts, strict=True) if many}
+
+
+def _counts(found: dict[str, Any], wanted: int) -> list[int]:
+    """Validate counts that came out of the sandbox. Raises Conflict if they are malformed."""
+    counts = found.get("counts")
+    if not isinstance(counts, list) or len(counts) != wanted or not all(map(_is_count, counts)):
+        raise Conflict(TOO_LONG)
+    return counts
 
 
 def _is_count(value: object) -> bool:

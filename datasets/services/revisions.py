@@ -47,6 +47,7 @@ DECLARED_OF_COLUMN = {
     "categories",
     "rows_per_value",
     "decimals",
+    "constant",
     "confirmed",
 }
 

@@ -59,9 +59,19 @@ def test_declaring_counts_what_does_not_fit(owner: Caller, table: Table):
         "outside": 0,
         "empty": 0,
         "rounded": 0,
+        "varying": 0,
         "people": 30,
         "most": 4,
     }
+
+
+def test_constant_columns_are_declared_and_people_who_vary_counted(owner: Caller, table: Table):
+    both = {"year": {"constant": True}, "region": {"constant": True}}
+    found = columns_of(owner.patch(f"tables/{table.pk}/", {"columns": both}))
+    assert [found[name]["constant"] for name in ("year", "region", "wage")] == [True, True, False]
+    assert [found[name]["misfits"]["varying"] for name in ("year", "region", "wage")] == [30, 0, 0]
+    again = columns_of(owner.patch(f"tables/{table.pk}/", {"columns": {"year": {"constant": False}}}))["year"]
+    assert (again["constant"], again["misfits"]["varying"], again["confirmed"]) == (False, 0, True)
 
 
 def test_declarations_that_do_not_belong_to_the_type_are_cleared(owner: Caller, table: Table):

@@ -368,3 +368,15 @@ def test_whatever_comes_is_read_or_refused(text: str):
         assert isinstance(read(text, table="wages"), Codebook)
     except Refused as why:
         assert str(why)  # noqa: PT017 -- either is right
+
+
+def test_what_is_constant_is_read_as_it_is_written():
+    columns = [
+        ColumnSchema(name=name, type="boolean", stored="bool", constant=name == "born")
+        for name in ("born", "ill")
+    ]
+    written = writer.as_csv(TableSchema(name="wages", columns=tuple(columns)))
+    assert {name: entry.constant for name, entry in entries(written).items()} == {"born": True, "ill": False}
+    found = entries("name,type,same in all of a person's rows\na,text,yes\nb,text,\nc,text,mostly\n")
+    assert [entry.constant for entry in found.values()] == [True, None, None]
+    assert found["c"].notes == ("“mostly” was not taken: whether a column is constant is yes or no.",)

@@ -1,8 +1,10 @@
 """The mock is a function of the declarations alone, and it keeps to them."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -89,6 +91,37 @@ def test_a_data_subject_has_from_one_to_the_declared_rows_side_by_side(rows, mos
     assert 1 <= counts.min() <= counts.max() <= most
     assert rows < 100 or counts.max() == most
     assert rows < 100 or counts.mean() == pytest.approx((most + 1) / 2, rel=0.1)
+
+
+def values_of_people(table: TableSchema) -> dict[str, list[set[object]]]:
+    """The values that each person has in each column."""
+    people = mock.make(table).to_pandas(types_mapper=pd.ArrowDtype).groupby("person")
+    return {
+        name: [set(map(str, rows)) for _, rows in people[name]]
+        for name in (column.name for column in table.columns)
+    }
+
+
+def test_a_constant_column_has_one_value_or_none_in_all_rows_of_a_person():
+    constant = replace(
+        EVERY, columns=(SUBJECT, *(replace(each, constant=True) for each in EVERY.columns[1:]))
+    )
+    assert all(len(values) == 1 for each in values_of_people(constant).values() for values in each)
+    table = mock.make(constant)
+    for column in constant.columns[1:]:
+        several = len(table[column.name].unique())
+        assert several > 1
+        assert bool(table[column.name].null_count) is column.nullable
+    varying = values_of_people(EVERY)
+    assert all(any(len(values) > 1 for values in varying[column.name]) for column in EVERY.columns[1:])
+
+
+def test_without_people_a_constant_column_has_a_value_for_each_row():
+    column = ColumnSchema(
+        name="n", type="integer", stored="int64", lower=1, upper=9, nullable=False, constant=True
+    )
+    values = mock.make(TableSchema(name="t", columns=(column,), about_people=False))["n"].to_pylist()
+    assert np.mean([one == other for one, other in itertools.pairwise(values)]) < 0.2
 
 
 def test_a_subject_in_words_is_a_made_up_one():

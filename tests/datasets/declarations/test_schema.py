@@ -1,11 +1,14 @@
 """Declarations as plain data: what is missing, how bounds are written, what is proposed."""
 
+from dataclasses import replace
+
 import pytest
 
 from datasets.declarations.schema import (
     ColumnSchema,
     TableSchema,
     bound_text,
+    constants_of,
     from_json,
     gaps,
     parse_bound,
@@ -23,7 +26,7 @@ def table(*columns: ColumnSchema, **fields: object) -> TableSchema:
 
 def test_a_schema_survives_being_kept():
     column = ColumnSchema(
-        name="c", type="category", stored="int64", categories=(1, 2), unit="kg", nullable=False
+        name="c", type="category", stored="int64", categories=(1, 2), unit="kg", nullable=False, constant=True
     )
     whole = (table(PERSON, column, description="Rows.", mock_rows=10, about_people=False),)
     assert from_json(to_json(whole)) == whole
@@ -174,3 +177,15 @@ def test_bounds_can_be_saved_twice(type_, text, value):
     assert parse_bound(type_, text) == value
     assert parse_bound(type_, bound_text(type_, value)) == value
     assert bound_text(type_, value) == (text if type_ != "integer" else str(int(value)))
+
+
+def test_a_column_is_constant_if_it_is_declared_so_wherever_people_have_several_rows():
+    sex, born, varying = (
+        ColumnSchema(name=name, type="boolean", stored="bool", constant=name != "ill")
+        for name in ("sex", "born", "ill")
+    )
+    once = table(PERSON, replace(sex, constant=False), rows_per_subject=1)
+    nobody = table(sex, varying, about_people=False)
+    assert constants_of([table(PERSON, sex, born, varying), once, nobody]) == {"sex", "born"}
+    assert constants_of([table(PERSON, sex, born), table(PERSON, replace(born, constant=False))]) == {"sex"}
+    assert constants_of([once, nobody]) == frozenset()

@@ -316,3 +316,26 @@ def test_errors_of_declarations_name_the_column(client):
     assert '<a href="#id_c1-lower">year, lowest possible: Enter a whole number.</a>' in page
     assert '<a href="#id_rows_per_subject">Rows per person, at most: This field is required.</a>' in page
     assert page.count('<details class="declared-wide" open>') == 1
+
+
+def test_what_is_constant_is_asked_only_where_people_have_several_rows(client):
+    dataset = make.dataset(published=False)
+    table = make.draft(dataset).tables.get()
+    box, hidden = '<input type="checkbox" name="c2-constant"', '<input type="hidden" name="c2-constant"'
+
+    def page() -> str:
+        return client.get(reverse("datasets:declare", args=[table.pk])).content.decode()
+
+    data = {f"c{column.position}-type": column.type for column in table.columns.all()} | {
+        "name": "wages", "mock_rows": "400", "subject": str(table.subject.pk), "c1-lower": "1990", "c1-upper": "1999",
+        "c2-categories": "east\nnorth\nwest", "c3-lower": "0", "c3-upper": "9", "c2-constant": "on",
+    }  # fmt: skip
+    sent = post(client, dataset.owner, "declare", table.pk, **data, rows_per_subject="4")
+    assert sent.status_code == 302
+    assert table.columns.get(name="region").constant
+    assert (box in page(), hidden in page(), "c0-constant" in page()) == (True, False, True)
+    post(client, dataset.owner, "declare", table.pk, **data, rows_per_subject="1")
+    assert (box in page(), f'{hidden} value="True"' in page()) == (False, True)
+    post(client, dataset.owner, "declare", table.pk, **{**data, "c2-constant": "True"}, rows_per_subject="4")
+    assert table.columns.get(name="region").constant
+    assert "same in all of a person’s rows" in client.get(reverse("datasets:preview", args=[dataset.pk])).text

@@ -8,7 +8,7 @@ import pytest
 from audit.models import Entry
 from common.errors import Conflict, Refused
 from datasets.ingest import sandboxed
-from datasets.reading.inspection import CELL
+from datasets.reading.inspection import AT_ONCE, CELL
 from datasets.services import inspection
 from runner.contract import CloseCode
 from tests import make
@@ -297,3 +297,26 @@ def test_rows_of_nobody_and_gaps_in_full_columns_are_counted():
         "nobody": 2,
         "declared": held.rows_per_subject,
     }
+
+
+def test_people_with_several_values_of_a_constant_column_are_counted():
+    """Also those with a value in some of their rows only. Rows of nobody do not count."""
+    held = {"person": [1, 1, 2, 2, 3, None, None], "wage": [5.0, 5.0, 7.0, None, None, 1.0, 2.0]}
+    more = {f"x{number}": [number, number, 1, 2, 3, 4, 5] for number in range(AT_ONCE)}
+    rows = pa.table({**held, "year": [1990] * 7, "region": ["a", "b", "a", "b", "a", "a", "b"], **more})
+    declared = {name: {"constant": True} for name in ("person", "wage", "year", "region", *more)}
+    made = make.dataset(published=False, rows=rows, declared=declared)
+    found = inspection.check_fit(make.draft(made).tables.get(), by=made.owner)
+    assert {name: each["varying"] for name, each in found.items() if "varying" in each} == {
+        "wage": 1, "region": 2, **dict.fromkeys(more, 1),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", [{}, {"counts": [0, 1]}, {"counts": [-1]}, {"counts": [True]}], ids=str)
+def test_people_who_vary_that_our_parser_would_not_count_are_not_stored(table, owner, answers, answer):
+    table.columns.filter(name="region").update(constant=True)
+    answers |= {"fit": {"counts": [0, 0, 0, 0]}, "each": COUNTED, "vary": answer}
+    with pytest.raises(Conflict, match="too long"):
+        inspection.check_fit(table, by=owner)
+    assert stored(table) == BEFORE
+    assert answers["asked"][1] == ("vary", {"subject": "person", "columns": ["region"]})
