@@ -277,8 +277,8 @@ class ProtectForm(forms.Form):
         label="Which of these never change for the same person?",
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="Questions about separate groups of people then do not use up each other’s budget. If a person has "
-        "several values after all, the first one counts.",
+        help_text="What you declared to be so is ticked. Questions about separate groups of people then do not use up "
+        "each other’s budget. If a person has several values after all, the first one counts.",
     )
     extended_allowed = forms.ChoiceField(
         label="When a scientist’s budget is used up",

@@ -14,6 +14,7 @@ from django.urls import reverse
 from accounts.models import User
 from common.errors import Refused
 from datasets import storage
+from datasets.declarations.schema import constants_of
 from datasets.models import Dataset, Grant
 from datasets.queries import current_revision
 from privacy.declarations import specs_of
@@ -239,6 +240,12 @@ def left_for_each(promise: Promise, budgets: Sequence[Budget]) -> float:
 def tables_of(dataset: Dataset, constants: list[str]) -> dict[str, TableSpec]:
     """Return the tables as queries are checked against them; Conflict when nothing is published."""
     return specs_of(current_revision(dataset), constants)
+
+
+def declared_constants(dataset: Dataset) -> list[str]:
+    """Return the columns that the owner has declared constant: what a promise is proposed with."""
+    revision = dataset.current
+    return sorted(constants_of(revision.tables_declared)) if revision else []
 
 
 # What was spent, and when

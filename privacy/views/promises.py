@@ -116,7 +116,7 @@ def protect(request: UserRequest, pk: UUID) -> HttpResponse:
     then = request.POST.get("then", "")
     revision = item.current
     tables = specs_of(revision, []) if revision else {}
-    form = _protect_form(tables, request.POST if request.method == "POST" else None)
+    form = _protect_form(item, tables, request.POST if request.method == "POST" else None)
     if then == "make" and attempt(
         form, lambda: services.protect(item, by=request.user, **form.chosen), raising=Denied
     ):
@@ -137,12 +137,13 @@ def protect(request: UserRequest, pk: UUID) -> HttpResponse:
     )
 
 
-def _protect_form(tables: dict[str, TableSpec], data: Any) -> ProtectForm:
+def _protect_form(item: Dataset, tables: dict[str, TableSpec], data: Any) -> ProtectForm:
+    """Return the form of a promise. What is declared constant is ticked; the owner decides."""
     columns = [spec for table in tables.values() for spec in table.columns.values()]
     keys = sorted({spec.name for spec in columns if spec.is_key})
-    return ProtectForm(
-        data, tables=list(tables), keys=keys, texts=any(spec.kind == Kind.TEXT for spec in columns)
-    )
+    start = {"constants": queries.declared_constants(item)}
+    texts = any(spec.kind == Kind.TEXT for spec in columns)
+    return ProtectForm(data, initial=start, tables=list(tables), keys=keys, texts=texts)
 
 
 def _proposed(form: ProtectForm) -> PromiseInWords | None:
@@ -163,7 +164,7 @@ def promise(request: UserRequest, pk: UUID) -> HttpResponse:
     """Show what the choices mean while they are being made."""
     item = owned(request, pk, "promise")
     require(rules.may_protect, request.user, item)
-    form = _protect_form(queries.tables_of(item, []), request.POST)
+    form = _protect_form(item, queries.tables_of(item, []), request.POST)
     return show(request, "privacy/parts/promise", {"in_words": _proposed(form), "form": form})
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import pytest
 from django.urls import reverse
@@ -62,6 +63,17 @@ def test_a_promise_is_read_in_words_and_made_with_a_second_click(as_):
     assert client.post(path, {**CHOICES, "level": "8", "then": "make"})["Location"] == at("dataset", data.pk)
     assert Promise.objects.get().epsilon == 1.0
     assert GUESS in client.get(at("dataset", data.pk)).content.decode()
+
+
+def test_what_is_declared_constant_is_proposed_and_the_owner_decides(as_):
+    declared = {"region": {"constant": True}, "wage": {"constant": True}}
+    data = make.dataset(declared=declared)
+    client, path = as_(data.owner), at("protect", data.pk)
+    page = client.get(path)
+    assert page.context["form"]["constants"].value() == ["region", "wage"]
+    assert re.search(r'value="region"[^>]*checked', page.text)
+    client.post(path, {**CHOICES, "constants": [], "then": "make"})
+    assert Promise.objects.get().constants == []
 
 
 @pytest.mark.parametrize(
