@@ -36,7 +36,14 @@ OCCUPATIONS = (
 WAGES: Columns = {
     "person": {"type": "integer", "is_subject": True, "nullable": False, "description": "Person"},
     "year": {"type": "integer", "lower": 1980, "upper": 1987, "description": "Year of the interview"},
-    "educ": {"type": "integer", "lower": 0, "upper": 20, "unit": "years", "description": "Schooling"},
+    "educ": {
+        "type": "integer",
+        "lower": 0,
+        "upper": 20,
+        "unit": "years",
+        "description": "Schooling",
+        "constant": True,
+    },
     "exper": {"type": "integer", "lower": 0, "upper": 40, "unit": "years", "description": "Work experience"},
     "hours": {"type": "integer", "lower": 0, "upper": 6000, "unit": "hours", "description": "Hours a year"},
     "lwage": {
@@ -54,8 +61,8 @@ WAGES: Columns = {
     },
     "married": {"type": "boolean", "description": "Married"},
     "union": {"type": "boolean", "description": "Wage set by collective bargaining"},
-    "black": {"type": "boolean", "description": "Black"},
-    "hisp": {"type": "boolean", "description": "Hispanic"},
+    "black": {"type": "boolean", "description": "Black", "constant": True},
+    "hisp": {"type": "boolean", "description": "Hispanic", "constant": True},
     "rur": {"type": "boolean", "description": "Lives in a rural area"},
     "poorhlth": {"type": "boolean", "description": "In poor health"},
 }
