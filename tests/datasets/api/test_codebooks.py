@@ -32,7 +32,7 @@ def test_a_codebook_is_looked_at_and_then_taken(table: Table):
     assert table.misfits["columns"] == {"wage": {"outside": 1}}
     content = caller.get(f"tables/{table.pk}/codebook.csv").content.decode()
     assert caller.post(path, {"text": content}).json()["columns"][3]["changes"] == []
-    assert "wage,Wage,number,EUR,0,20000,,yes,," in content.splitlines()
+    assert "wage,Wage,number,EUR,0,20000,,yes,,,no" in content.splitlines()
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_who_may_have_which_codebook(table: Table):
     scientist = Caller(make.scientist(), "read", "publish")
     public = scientist.get(f"datasets/{dataset.pk}/codebook/wages.csv")
     assert (public["Content-Type"], "31337" in public.content.decode()) == ("text/csv", False)
-    assert public.content.decode().splitlines()[3] == "region,,category,,,,east|north|west,yes,,"
+    assert public.content.decode().splitlines()[3] == "region,,category,,,,east|north|west,yes,,,no"
     problem(scientist.get(f"datasets/{dataset.pk}/codebook/other.csv"), 404, "not_found")
     problem(scientist.get(f"tables/{table.pk}/codebook.csv"), 404, "not_found")
     problem(scientist.post(f"tables/{table.pk}/codebook/", {"text": TEXT}), 404, "not_found")
