@@ -123,9 +123,12 @@ def _people(path: Path, subject: str, most: int, column: str = "") -> dict[str, 
 
 
 def _varying(path: Path, table: TableSchema, subject: str) -> dict[str, int]:
-    """Count the people with several values in each column that is declared constant, where there are any."""
+    """Count the people with several values in each column that is declared constant, where there are any.
+
+    With one row per person nothing can vary: more rows are counted as such.
+    """
     names = [column.name for column in table.columns if column.constant and not column.is_subject]
-    if not names:
+    if not names or not table.has_repeats:
         return {}
     counts = _counts(_ask("vary", path, subject=subject, columns=names), len(names))
     return {name: many for name, many in zip(names, counts, strict=True) if many}
