@@ -32,6 +32,7 @@ from privacy.engine.language.expressions import (
 )
 from privacy.engine.language.schema import (
     MAX_NUMBER,
+    MAX_TEXT,
     MAX_WHOLE_GROUPS,
     ColumnSpec,
     Kind,
@@ -42,7 +43,6 @@ from privacy.engine.language.schema import (
 )
 
 MAX_VALUES = 1000
-MAX_TEXT = 200
 EXP_LIMIT = 700.0
 EXPONENTS = range(2, 9)
 LIMITED = "Limit it first with GREATEST or LEAST (in JSON: clip)"

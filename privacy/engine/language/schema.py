@@ -15,17 +15,22 @@ MAX_WHOLE_GROUPS = 500
 
 MAX_NUMBER = 1e300
 """The largest number in a question: what is twice or ten times as large is still a float."""
+LARGEST_VALUE = 1e30
+"""Squares and ratios of values up to this, and of widths down to its inverse, stay finite with any noise."""
+MAX_TEXT = 200
+"""The most characters of a name or value in a question."""
 
 
 class QueryRefused(ValueError):
     """The engine does not answer this query. The message depends only on the query and on public declarations.
 
-    `place`: where in the query's wire form the reason is, such as `query.where.parts[1].left`; empty if unknown.
+    `place`: where in the question's wire form the reason is, such as `query.where.parts[1].left`; empty if unknown.
+    `line`: the line of the question's code, if the reason is on one.
     """
 
-    def __init__(self, message: str, *, place: str = "") -> None:
+    def __init__(self, message: str, *, place: str = "", line: int | None = None) -> None:
         super().__init__(message)
-        self.place = place
+        self.place, self.line = place, line
 
 
 def check_text(text: str) -> None:

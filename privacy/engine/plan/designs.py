@@ -20,7 +20,7 @@ from privacy.engine.language.bounds import (
     check_number,
     check_readable,
 )
-from privacy.engine.language.expressions import Binary, Constant, Expression, Power, check_size
+from privacy.engine.language.expressions import Binary, Constant, Expression, Power, Predicate, check_size
 from privacy.engine.language.query import (
     MAX_BINS,
     MAX_CELLS,
@@ -45,7 +45,7 @@ from privacy.engine.language.query import (
     Sum,
     Variance,
 )
-from privacy.engine.language.schema import ColumnSpec, Kind, QueryRefused, TableSpec
+from privacy.engine.language.schema import LARGEST_VALUE, ColumnSpec, Kind, QueryRefused, TableSpec
 from privacy.engine.measure.contributions import ANY, MEAN, SUM
 from privacy.engine.measure.prefixes import longest_step, takes_roots
 from privacy.engine.plan.caps import groups_of_a_person, rows_that_count
@@ -54,8 +54,6 @@ from privacy.engine.plan.searches import MOST_STEPS, Grid, grid_of, span
 
 KAPPA = math.sqrt(0.5)
 JUST_MORE = 1 + 2.0**-29
-LARGEST_VALUE = 1e30
-"""Squares and ratios of values up to this, and of widths down to its inverse, stay finite with any noise."""
 LARGEST_SUM = 1e280
 """A sum up to this stays finite with any noise."""
 
@@ -123,10 +121,7 @@ class Design:
 
 def design(query: Query, table: TableSpec) -> Design:
     """Check a query against the declarations and plan it. Raises QueryRefused with the reason; reads no rows."""
-    _check_table(query, table)
-    if query.where is not None:
-        check_size(query.where)
-        check_filter(query.where, table)
+    check_source(query.table, query.where, table)
     rows = rows_that_count(query, table)
     groups = _groups(query, table)
     match query.measure:
@@ -177,14 +172,18 @@ def _counts(
             return _keys(measure, groups, table)
 
 
-def _check_table(query: Query, table: TableSpec) -> None:
-    if query.table != table.name:
-        raise QueryRefused(f"There is no table “{query.table[:100]}” here. The table is called {table.name}.")
+def check_source(name: str, where: Predicate | None, table: TableSpec) -> None:
+    """Raise QueryRefused unless `name` is this table's, it declares people, and it allows the filter."""
+    if name != table.name:
+        raise QueryRefused(f"There is no table “{name[:100]}” here. The table is called {table.name}.")
     if not table.subject:
         raise QueryRefused(
             f"The table {table.name} does not declare which person each row is about, so it cannot be asked "
             "automatically. Submit code for review instead."
         )
+    if where is not None:
+        check_size(where)
+        check_filter(where, table)
 
 
 def _first(spec: ColumnSpec) -> int:

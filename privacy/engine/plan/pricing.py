@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 from statistics import NormalDist
+from typing import Protocol
 
 from privacy.engine.accounting import noise_mu
 from privacy.engine.language.query import (
@@ -60,36 +61,43 @@ class Offer:
         return self.units / CAP
 
 
-def offer_for_mu(design: Design, mu: float, budget_mu: float) -> Offer:
+class Priced(Protocol):
+    """What has a price: the plan of an answer, with the number of releases at the full price that it needs."""
+
+    @property
+    def releases(self) -> int: ...
+
+
+def offer_for_mu(plan: Priced, mu: float, budget_mu: float) -> Offer:
     """Return the offer whose noise makes this answer mu-GDP. Raises QueryRefused."""
     if not (math.isfinite(mu) and mu > 0):
         raise QueryRefused("The privacy loss must be a positive number.")
-    return _offer(design, math.ceil(ONE * math.sqrt(design.releases) / mu), budget_mu)
+    return _offer(plan, math.ceil(ONE * math.sqrt(plan.releases) / mu), budget_mu)
 
 
-def offer_for_epsilon(design: Design, epsilon: float, delta: float, budget_mu: float) -> Offer:
+def offer_for_epsilon(plan: Priced, epsilon: float, delta: float, budget_mu: float) -> Offer:
     """Return the offer whose answer is (epsilon, delta)-DP on its own. Raises QueryRefused."""
     try:
         mu = noise_mu(epsilon, delta)
     except ValueError as outside:
         raise QueryRefused(str(outside)) from outside
-    return offer_for_mu(design, mu, budget_mu)
+    return offer_for_mu(plan, mu, budget_mu)
 
 
-def offer_for_share(design: Design, share: float, budget_mu: float) -> Offer:
+def offer_for_share(plan: Priced, share: float, budget_mu: float) -> Offer:
     """Return the most exact offer whose `share` is at most this part of the whole budget. Raises QueryRefused.
 
     The inverse of `worst_case_units`, exact in whole numbers: with one unit of noise less, the answer would cost more.
     """
     if not 0 < share <= 1:
         raise QueryRefused("The share of the budget must be above 0 and at most 1, such as 0.05.")
-    units = math.floor(Fraction(share) * CAP / design.releases)
-    if (units + 1) * design.releases / CAP <= share:  # the share is that of so many units, rounded to a float
+    units = math.floor(Fraction(share) * CAP / plan.releases)
+    if (units + 1) * plan.releases / CAP <= share:  # the share is that of so many units, rounded to a float
         units += 1
     if units < 1:
         raise QueryRefused(TOO_NOISY)
     square = Fraction(CAP) * ONE * ONE / (units * Fraction(budget_mu) ** 2)
-    return _offer(design, math.isqrt(math.ceil(square) - 1) + 1, budget_mu)
+    return _offer(plan, math.isqrt(math.ceil(square) - 1) + 1, budget_mu)
 
 
 def offer_for_error(
@@ -156,11 +164,11 @@ def error_per_sigma(query: Query, design: Design, size: float | None, off: float
             return None
 
 
-def _offer(design: Design, sigma: int, budget_mu: float) -> Offer:
+def _offer(plan: Priced, sigma: int, budget_mu: float) -> Offer:
     if sigma < MIN_SIGMA:
         raise QueryRefused(TOO_EXACT)
     if sigma > MAX_SIGMA:
         raise QueryRefused(TOO_NOISY)
     units = worst_case_units(sigma, Fraction(budget_mu) ** 2)
-    mu = math.sqrt(design.releases) * ONE / sigma
-    return Offer(sigma=sigma, units_each=units, releases=design.releases, mu=mu)
+    mu = math.sqrt(plan.releases) * ONE / sigma
+    return Offer(sigma=sigma, units_each=units, releases=plan.releases, mu=mu)
