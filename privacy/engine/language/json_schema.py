@@ -1,7 +1,8 @@
 """The wire form of a query as a JSON Schema (draft 2020-12), generated from the classes that `wire` encodes.
 
 Whatever validates can be decoded, with these exceptions, which a schema cannot state: the limits on all parts together,
-and characters that the database cannot store. Columns and values that a table declares are checked later.
+lists of a shape that must be equally long, bounds that must rise, and characters that the database cannot store.
+Columns and values that a table declares are checked later.
 
 A family of nodes chooses the schema by `kind` with `if` and `then`, not with `oneOf`: validators that try each kind in
 turn would descend into the same parts several times, which takes exponential time in nested expressions.
@@ -12,15 +13,16 @@ from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any, TypeAlias
 
+from privacy.engine.language import code as co
 from privacy.engine.language import expressions as ex
 from privacy.engine.language import query as qu
 from privacy.engine.language.bounds import ARITHMETIC, EXPONENTS, FUNCTIONS
-from privacy.engine.language.schema import MAX_NUMBER, MAX_ROWS_PER_SUBJECT
+from privacy.engine.language.schema import LARGEST_VALUE, MAX_NUMBER, MAX_ROWS_PER_SUBJECT, MAX_TEXT
 from privacy.engine.language.wire import (
     FAMILIES,
     MAX_ITEMS,
-    MAX_TEXT,
     MAX_WHOLE,
+    WITHOUT_KIND,
     encode,
     kind_of,
 )
@@ -36,10 +38,14 @@ def document() -> Schema:
 
 
 def definitions(at: str = INSIDE) -> dict[str, Schema]:
-    """Return the schemas of a query, of its families of nodes and of each kind. `at`: where references find them."""
+    """Return the schemas of a query, of a question with code, of their families of nodes and of each kind.
+
+    `at`: where references find them.
+    """
     families = {name: _family(list(kinds), at) for name, kinds in FAMILIES.items()}
     kinds = {kind: _object(cls, at) for family in FAMILIES.values() for kind, cls in family.items()}
-    return {"query": _object(qu.Query, at), **families, **kinds}
+    whole = {"query": _object(qu.Query, at), "code_question": _object(co.CodeQuestion, at)}
+    return {**whole, **families, **kinds}
 
 
 def _family(kinds: Sequence[str], at: str) -> Schema:
@@ -55,7 +61,7 @@ def _family(kinds: Sequence[str], at: str) -> Schema:
 
 
 def _object(cls: type, at: str) -> Schema:
-    kind: dict[str, Schema] = {} if cls is qu.Query else {"kind": {"const": kind_of(cls)}}
+    kind: dict[str, Schema] = {} if cls in WITHOUT_KIND else {"kind": {"const": kind_of(cls)}}
     found = fields(cls)
     return {
         "description": _description(cls),
@@ -88,16 +94,18 @@ def _of_type(annotation: str, limits: Schema, at: str) -> Schema:
     return {**SCALARS[annotation], **limits}
 
 
-REFERENCES = {"Expression": "expression", "Predicate": "filter", "Measure": "measure"}
+REFERENCES = {"Expression": "expression", "Predicate": "filter", "Measure": "measure", "Shape": "shape"}
 SCALARS: dict[str, Schema] = {
     "str": {"type": "string", "maxLength": MAX_TEXT},
     "float": {"type": "number", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER},
     "int": {"type": "integer", "minimum": -MAX_WHOLE, "maximum": MAX_WHOLE},
     "bool": {"type": "boolean"},
+    "Source": {"type": "string", "maxLength": co.MAX_CODE},
+    "Vector": {"type": "array", "maxItems": co.MAX_WEIGHTS, "items": {"type": "number"}},
 }
 
 
-def _from_to(least: int, most: int) -> Schema:
+def _from_to(least: float, most: float) -> Schema:
     return {"minimum": least, "maximum": most}
 
 
@@ -109,6 +117,15 @@ _SHARES: Schema = {
     **_items(1, qu.MAX_QUANTILES),
     "items": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
 }
+_VALUE: Schema = {"type": "number", "minimum": -LARGEST_VALUE, "maximum": LARGEST_VALUE}
+_ENDS: Schema = {**_items(1, co.MAX_OUTPUTS), "items": _VALUE}
+
+
+def _names(least: int, most: int) -> Schema:
+    text = {"type": "string", "maxLength": MAX_TEXT, "pattern": r"\S"}
+    return {**_items(least, most), "uniqueItems": True, "items": text}
+
+
 LIMITS: dict[tuple[type, str], Schema] = {
     (ex.Binary, "op"): {"enum": list(ARITHMETIC)},
     (ex.Unary, "op"): {"enum": list(FUNCTIONS)},
@@ -126,5 +143,16 @@ LIMITS: dict[tuple[type, str], Schema] = {
     (qu.Regression, "names"): {**_items(1, qu.MAX_FEATURES), "uniqueItems": True},
     (qu.Query, "by"): {**_items(0, qu.MAX_KEYS), "uniqueItems": True},
     (qu.Query, "rows"): _from_to(1, MAX_ROWS_PER_SUBJECT),
+    (co.Box, "names"): _names(1, co.MAX_OUTPUTS),
+    (co.Box, "lower"): _ENDS,
+    (co.Box, "upper"): _ENDS,
+    (co.Box, "method"): {"enum": list(co.METHODS)},
+    (co.Ball, "size"): _from_to(1, co.MAX_WEIGHTS),
+    (co.Ball, "radius"): _from_to(1 / LARGEST_VALUE, LARGEST_VALUE),
+    (co.Ball, "rounds"): _from_to(1, co.MAX_ROUNDS),
+    (co.Ball, "start"): {"items": _VALUE},
+    (co.Votes, "labels"): _names(co.MIN_LABELS, co.MAX_LABELS),
+    (co.CodeQuestion, "people"): _from_to(1, MAX_WHOLE),
+    (co.CodeQuestion, "blocks"): _from_to(co.MIN_BLOCKS, co.MAX_BLOCKS),
 }
 """Limits of single fields beyond their types, as `design` checks them."""

@@ -1,4 +1,4 @@
-"""Queries as JSON and back: the wire form of every front end, and the form stored with an answer.
+"""Questions as JSON and back: the wire form of every front end, and the form stored with an answer.
 
 A node is an object with a `kind` (the snake-case name of its class) and one key per field. Decoding checks every type
 and every limit and refuses anything else with the place of the offending value, in words and as `QueryRefused.place`.
@@ -12,17 +12,17 @@ from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from typing import Any, TypeAlias
 
+from privacy.engine.language import code as co
 from privacy.engine.language import expressions as ex
 from privacy.engine.language import query as qu
 from privacy.engine.language.display import Display, Order
-from privacy.engine.language.schema import MAX_NUMBER, QueryRefused, check_text
+from privacy.engine.language.schema import MAX_NUMBER, MAX_TEXT, QueryRefused, check_text
 
 MAX_BYTES = 100_000
 MAX_DEPTH = 3 * ex.MAX_DEPTH
 MAX_PARTS = MAX_BYTES // 2
 """The most values in a question: a text of MAX_BYTES bytes cannot hold more."""
 MAX_ITEMS = 1000
-MAX_TEXT = 200
 MAX_WHOLE = 10**9
 TOO_DEEP = f"The question is nested more than {MAX_DEPTH} levels deep. Simplify it."
 Json: TypeAlias = Any
@@ -45,9 +45,8 @@ MEASURES = (
     qu.Regression,
     qu.Correlation,
 )
-
-
-WITHOUT_KIND = (qu.Query, Display, Order)
+SHAPES = (co.Box, co.Ball, co.Votes)
+WITHOUT_KIND = (qu.Query, Display, Order, co.CodeQuestion)
 
 
 def kind_of(cls: type) -> str:
@@ -59,12 +58,13 @@ FAMILIES: dict[str, dict[str, type]] = {
     "expression": {kind_of(cls): cls for cls in EXPRESSIONS},
     "filter": {kind_of(cls): cls for cls in PREDICATES},
     "measure": {kind_of(cls): cls for cls in MEASURES},
+    "shape": {kind_of(cls): cls for cls in SHAPES},
 }
 
 
 def encode(item: object) -> Json:
     """Return a query, a part of one, or a display as JSON values."""
-    if isinstance(item, (*EXPRESSIONS, *PREDICATES, *MEASURES)):
+    if isinstance(item, (*EXPRESSIONS, *PREDICATES, *MEASURES, *SHAPES)):
         return {"kind": kind_of(type(item)), **{f.name: encode(getattr(item, f.name)) for f in fields(item)}}
     if isinstance(item, WITHOUT_KIND):
         return {f.name: encode(getattr(item, f.name)) for f in fields(item)}
@@ -73,7 +73,7 @@ def encode(item: object) -> Json:
     return item
 
 
-def canonical(query: qu.Query | Display) -> str:
+def canonical(query: qu.Query | Display | co.CodeQuestion) -> str:
     """Return the canonical JSON text of a query or display: equal ones have equal texts."""
     return json.dumps(encode(query), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
@@ -95,6 +95,26 @@ def decode_display(value: Json) -> Display:
     value = _parsed(value) if isinstance(value, str) else value
     _check_size(value)
     found: Display = _build(Display, value, "display")
+    return found
+
+
+def encode_code(question: co.CodeQuestion) -> Json:
+    """Return a question with code as JSON values."""
+    return encode(question)
+
+
+def canonical_code(question: co.CodeQuestion) -> str:
+    """Return the canonical JSON text of a question with code: equal ones have equal texts."""
+    return canonical(question)
+
+
+def decode_code(value: Json) -> co.CodeQuestion:
+    """Build the question with code of a JSON object. Raises QueryRefused with the place of what does not fit.
+
+    The code itself is checked by `code.check_code`: what was stored once can always be read.
+    """
+    _check_size(value)
+    found: co.CodeQuestion = _build(co.CodeQuestion, value, "question")
     return found
 
 
@@ -173,6 +193,7 @@ def _example(family: str, value: Json) -> str:
         "expression": {"kind": "column", "name": column},
         "filter": {"kind": "is_null", "column": column},
         "measure": {"kind": "count"},
+        "shape": {"kind": "votes", "labels": ["yes", "no"]},
     }
     return json.dumps(examples[family], ensure_ascii=False)
 
@@ -182,16 +203,25 @@ def _value(annotation: str, value: Json, path: str) -> Any:
     if annotation.endswith(" | None"):
         return None if value is None else _value(annotation.removesuffix(" | None"), value, path)
     if annotation.startswith("tuple["):
-        if not isinstance(value, list) or len(value) > MAX_ITEMS:
-            raise _refused(path, f": expected a list of at most {MAX_ITEMS:,} items.")
+        _check_list(value, MAX_ITEMS, path)
         inner = annotation.removeprefix("tuple[").removesuffix(", ...]")
         return tuple(_value(inner, part, f"{path}[{k}]") for k, part in enumerate(value))
     return _SCALARS[annotation](value, path)
 
 
-def _text(value: Json, path: str) -> str:
-    if not isinstance(value, str) or len(value) > MAX_TEXT:
-        raise _refused(path, f": expected text of at most {MAX_TEXT} characters.")
+def _check_list(value: Json, most: int, path: str) -> None:
+    if not isinstance(value, list) or len(value) > most:
+        raise _refused(path, f": expected a list of at most {most:,} items.")
+
+
+def _vector(value: Json, path: str) -> co.Vector:
+    _check_list(value, co.MAX_WEIGHTS, path)
+    return tuple(_number(part, f"{path}[{k}]") for k, part in enumerate(value))
+
+
+def _text(value: Json, path: str, most: int = MAX_TEXT) -> str:
+    if not isinstance(value, str) or len(value) > most:
+        raise _refused(path, f": expected text of at most {most:,} characters.")
     with _at(path):
         check_text(value)
     return value
@@ -227,4 +257,7 @@ _SCALARS: dict[str, Callable[[Json, str], Any]] = {
     "Predicate": lambda value, path: _node("filter", value, path),
     "Order": lambda value, path: _build(Order, value, path),
     "Measure": lambda value, path: _node("measure", value, path),
+    "Shape": lambda value, path: _node("shape", value, path),
+    "Source": lambda value, path: _text(value, path, co.MAX_CODE),
+    "Vector": _vector,
 }
