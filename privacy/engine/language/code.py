@@ -78,8 +78,8 @@ class Ball:
     start: Vector = ()
 
     def __post_init__(self) -> None:
-        _check_whole(self.size, 1, MAX_WEIGHTS, "question.shape.size")
-        _check_whole(self.rounds, 1, MAX_ROUNDS, "question.shape.rounds")
+        _check_whole("size", self.size, 1, MAX_WEIGHTS, "question.shape.size")
+        _check_whole("number of rounds", self.rounds, 1, MAX_ROUNDS, "question.shape.rounds")
         _check_magnitude(self.radius, "question.shape.radius")
         if not self.radius >= 1 / LARGEST_VALUE:
             raise QueryRefused("The radius must be above 0.", place="question.shape.radius")
@@ -120,7 +120,7 @@ class CodeQuestion:
 
     def __post_init__(self) -> None:
         if self.blocks is not None:
-            _check_whole(self.blocks, MIN_BLOCKS, MAX_BLOCKS, "question.blocks")
+            _check_whole("number of blocks", self.blocks, MIN_BLOCKS, MAX_BLOCKS, "question.blocks")
         if self.people is not None and self.people < 1:
             raise QueryRefused("The number of people must be at least 1.", place="question.people")
 
@@ -195,10 +195,9 @@ def _check_names(names: tuple[str, ...], least: int, most: int, place: str) -> N
             raise QueryRefused(f"A name must have 1 to {MAX_TEXT} characters.", place=f"{place}[{k}]")
 
 
-def _check_whole(value: int, least: int, most: int, place: str) -> None:
+def _check_whole(name: str, value: int, least: int, most: int, place: str) -> None:
     if not least <= value <= most:
-        name = place.rpartition(".")[2]
-        raise QueryRefused(f"The number of {name} must be between {least} and {most:,}.", place=place)
+        raise QueryRefused(f"The {name} must be between {least} and {most:,}.", place=place)
 
 
 def _check_magnitude(value: float, place: str) -> None:

@@ -33,7 +33,6 @@ FIRST_PEOPLE, PEOPLE_PER_OUTPUT = 30, 10
 """A block has at least so many people, and so many for each number of a box."""
 ROBUST = 75
 """k mu / sqrt d from which quartiles of the blocks' answers stand clear of their noise."""
-TOO_FEW = "Ask for more people, fewer numbers or a larger part of the budget."
 SAYS_NOTHING = 0.5
 """Noise that reaches over this part of the range, on either side, leaves no answer."""
 MOST_NOISE = 2.0
@@ -122,20 +121,19 @@ def _people(question: CodeQuestion, public_size: int) -> int:
 
 
 def _blocks(question: CodeQuestion, people: int, mu: float) -> int:
-    """Return k: by default the noise, 1/(k mu), then is about as large as 1/(people of a block)."""
+    """Return k; by default so many that the noise, about 1/(k mu), is as small as the bias, about k/people."""
     boxed = PEOPLE_PER_OUTPUT * question.outputs if isinstance(question.shape, Box) else 0
     least = max(FIRST_PEOPLE, boxed)
     most = min(MAX_BLOCKS, people // least)
     if question.blocks is not None and question.blocks > most >= MIN_BLOCKS:
         why = f"With {people:,} people and at least {least} in each block, there can be {most:,} blocks at most."
         raise QueryRefused(why, place="question.blocks")
-    blocks = min(most, question.blocks or round(math.sqrt(people / mu)))
-    if blocks < MIN_BLOCKS:
+    if most < MIN_BLOCKS:
+        why = f"Code is answered from at least {MIN_BLOCKS} blocks of at least {least} people."
         raise QueryRefused(
-            f"Code is answered from at least {MIN_BLOCKS} blocks of at least {least} people. "
-            f"{people:,} people make {blocks}. {TOO_FEW}"
+            f"{why} {people:,} people make {most}. Ask about more people, or for fewer numbers."
         )
-    return blocks
+    return min(most, question.blocks or max(MIN_BLOCKS, round(math.sqrt(people / mu))))
 
 
 def _method(question: CodeQuestion, blocks: int, mu: float) -> str:
@@ -236,7 +234,10 @@ def _check_noise(question: CodeQuestion, plan: BlockPlan, mu: float) -> None:
         case _:
             lost = Z95 * part > SAYS_NOTHING
     if lost:
-        raise QueryRefused(f"With {plan.blocks} blocks, noise would cover the answer. {TOO_FEW}")
+        raise QueryRefused(
+            f"With {plan.blocks} blocks, noise would cover the answer. Ask about more people, for fewer numbers, or "
+            "spend more."
+        )
 
 
 def run_seconds(plan: BlockPlan, rounds: int, *, slot_s: float, start_s: float) -> float:
@@ -251,7 +252,7 @@ def run_seconds(plan: BlockPlan, rounds: int, *, slot_s: float, start_s: float) 
     whole = math.ceil(busy / TICK_S) * TICK_S
     if whole > LONGEST_S:
         raise QueryRefused(
-            f"This would run for {whole / 60:.0f} minutes. At most {LONGEST_S / 60:.0f} are allowed: make the code "
-            "faster, or ask for fewer blocks or rounds."
+            f"This would run for {math.ceil(whole / 60)} minutes. At most {LONGEST_S / 60:.0f} are allowed: make the "
+            "code faster, or ask for fewer blocks or rounds."
         )
     return whole

@@ -142,12 +142,16 @@ class SearchResult:
     clear: float
 
 
-def search(grid: Grid, signs: tuple[int, int], sigma: int, ranks: Ranks) -> SearchResult:
+def search(
+    grid: Grid, signs: tuple[int, int], sigma: int, ranks: Ranks, unsure: float | None = None
+) -> SearchResult:
     """Run one search. `signs`: what a row adds at or below a stop, and above it. `ranks`: made for the grid's stops.
+
+    `unsure`: how far from 0 a noisy count must lie to tell the side; by default, z sigma.
 
     All steps are taken, wherever the noise leads: once one cell is left, the remaining steps narrow the interval.
     """
-    certainly, clear = certain(grid.steps) * sigma, 0
+    certainly, clear = certain(grid.steps) * sigma if unsure is None else unsure, 0
     first, last = low, high = 0, grid.cells - 1
     for left in reversed(range(grid.steps)):
         stop = _stop((first, last), (low, high), 2**left)
