@@ -21,7 +21,20 @@ from privacy.engine.measure.contributions import ONE, Integers
 from privacy.engine.measure.evaluate import EVERYWHERE, Floats, Values
 from privacy.engine.measure.mechanisms import add_noise
 from privacy.engine.measure.ranks import Ranks
-from privacy.engine.plan.blocks import COARSE, HALF, PLACES, QUARTILES, BlockPlan, mean_sigma, step_of
+from privacy.engine.plan.blocks import (
+    BALL,
+    COARSE,
+    HALF,
+    MEAN,
+    MEDIAN,
+    PLACES,
+    QUARTILES,
+    VOTES,
+    WINSORISED,
+    BlockPlan,
+    mean_sigma,
+    step_of,
+)
 from privacy.engine.plan.pricing import NORMAL, Z95
 from privacy.engine.plan.searches import Grid, SearchResult, certain, search
 
@@ -33,14 +46,14 @@ S = TypeVar("S", bound=Shape)
 
 def release_box(question: CodeQuestion, plan: BlockPlan, answers: Floats, sigma: int) -> Figures:
     """Release the numbers of a box with their 95 % intervals. `answers`: (blocks, numbers)."""
-    box = _shape(question, Box)
+    box = _shape(question, plan, Box)
     places = _places(box, _checked(plan, answers))
     match plan.method:
         case "mean":
             parts = _mean(plan, places, sigma)
         case "winsorised":
             parts = _winsorised(plan, places, sigma)
-        case _:
+        case _:  # a median
             parts = [_median(plan, column, sigma) for column in places.T]
     found = zip(box.names, box.lower, box.upper, parts, strict=True)
     return _figures("output", [(name, _scaled(part, low, high)) for name, low, high, part in found])
@@ -51,7 +64,7 @@ def release_votes(question: CodeQuestion, plan: BlockPlan, answers: Floats, sigm
 
     `answers`: (blocks, 1), the number of each block's label. Anything else is no vote, so shares may add up to less.
     """
-    labels = _shape(question, Votes).labels
+    labels = _shape(question, plan, Votes).labels
     voted = _checked(plan, answers)[:, 0]
     step = step_of(plan)
     cast = np.flatnonzero((voted >= 0) & (voted < len(labels)) & (np.floor(voted) == voted))
@@ -70,7 +83,7 @@ def average_ball(question: CodeQuestion, plan: BlockPlan, answers: Floats, sigma
     zeros. So in every round a block answers from a ball around 0, and its default is 0: around a state that moves, "no
     change" of a block that fails could lie further than 2 C from what the same block would have answered.
     """
-    ball = _shape(question, Ball)
+    ball = _shape(question, plan, Ball)
     total = np.zeros(ball.size, dtype=np.int64)
     for answer in _checked(plan, answers):
         total += _ball_units(answer, ball.radius)
@@ -84,15 +97,24 @@ def ball_figures(question: CodeQuestion, plan: BlockPlan, state: Floats, sigma: 
     With the 95 % interval of their noise after one round. After several there is none: blocks answer to the noise of
     the rounds before.
     """
-    ball = _shape(question, Ball)
+    ball = _shape(question, plan, Ball)
     width = Z95 * sigma * ball.radius / (HALF * plan.blocks) if ball.rounds == 1 else None
     told = [Figure(name="value", value=float(value), half_width=width) for value in state]
     return _figures("weight", zip(map(str, range(ball.size)), told, strict=True))
 
 
-def _shape(question: CodeQuestion, kind: type[S]) -> S:
-    if not isinstance(question.shape, kind):
-        raise TypeError(f"This question declares {type(question.shape).__name__}, not {kind.__name__}.")
+METHODS_OF: dict[type, set[str]] = {
+    Box: {MEAN, WINSORISED, MEDIAN},
+    Ball: {BALL},
+    Votes: {VOTES},
+}
+
+
+def _shape(question: CodeQuestion, plan: BlockPlan, kind: type[S]) -> S:
+    """Return the shape. Raises TypeError if it, or the plan, is of another kind: the units would be wrong."""
+    if not isinstance(question.shape, kind) or plan.method not in METHODS_OF[kind]:
+        declared = type(question.shape).__name__
+        raise TypeError(f"This is a {declared}, planned as {plan.method}, and not a {kind.__name__}.")
     return question.shape
 
 
@@ -178,11 +200,11 @@ def _student(plan: BlockPlan, sigma: int) -> float:
 def _median(plan: BlockPlan, column: Floats, sigma: int) -> Figure:
     """Return the median of one number between 0 and 1, with an interval for the median of all such blocks.
 
-    Let m be that median, and S the signed count at a stop. At m it has at least the mean 0 and, over samples of k
-    blocks, at most the standard deviation ONE sqrt(k) / 2; S never falls. A step is wrong on the low side only if its
-    stop is at or above m and its noisy count below -w, so that S(m) plus fresh noise is below -w; on the high side
-    likewise. With w = z hypot(sigma, ONE sqrt(k) / 2) and z = Phi^-1(1 - 0.05 / (2 steps)) either happens in some step
-    in at most 5 of 100 cases.
+    Let m be that median, and S the signed count at a stop, which never falls. Over samples of k blocks S(m) has at
+    least the mean 0, at most the standard deviation ONE sqrt(k) / 2, and is about normal. A step is wrong on the low
+    side only if its stop is at or above m and its noisy count below -w, so that S(m) plus fresh noise is below -w; on
+    the high side likewise. With w = z hypot(sigma, ONE sqrt(k) / 2) and z = Phi^-1(1 - 0.05 / (2 steps)) either happens
+    in some step in at most 5 of 100 cases.
     """
     unsure = certain(2 * PLACES.steps) * math.hypot(sigma, ONE * math.sqrt(plan.blocks) / 2)
     found = _search(PLACES, column, 0.5, sigma, unsure)

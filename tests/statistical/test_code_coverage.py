@@ -20,10 +20,10 @@ def covered(method, draw, truth, *, d=1, people=48_842):
     for _ in range(TIMES):
         figures = release_box(question, plan, draw(rng, (plan.blocks, d)), offer.sigma)
         told = figures.lines[0].figures[0]
-        low, high = told.low, told.high
-        if told.half_width is not None:
-            low, high = told.value - told.half_width, told.value + told.half_width
-        hits += low <= truth <= high
+        if told.half_width is None:
+            hits += told.low <= truth <= told.high
+        else:
+            hits += abs(told.value - truth) <= told.half_width
     return hits / TIMES
 
 

@@ -75,29 +75,29 @@ def offer_for_mu(plan: Priced, mu: float, budget_mu: float) -> Offer:
     return _offer(plan, math.ceil(ONE * math.sqrt(plan.releases) / mu), budget_mu)
 
 
-def offer_for_epsilon(plan: Priced, epsilon: float, delta: float, budget_mu: float) -> Offer:
+def offer_for_epsilon(design: Design, epsilon: float, delta: float, budget_mu: float) -> Offer:
     """Return the offer whose answer is (epsilon, delta)-DP on its own. Raises QueryRefused."""
     try:
         mu = noise_mu(epsilon, delta)
     except ValueError as outside:
         raise QueryRefused(str(outside)) from outside
-    return offer_for_mu(plan, mu, budget_mu)
+    return offer_for_mu(design, mu, budget_mu)
 
 
-def offer_for_share(plan: Priced, share: float, budget_mu: float) -> Offer:
+def offer_for_share(design: Design, share: float, budget_mu: float) -> Offer:
     """Return the most exact offer whose `share` is at most this part of the whole budget. Raises QueryRefused.
 
     The inverse of `worst_case_units`, exact in whole numbers: with one unit of noise less, the answer would cost more.
     """
     if not 0 < share <= 1:
         raise QueryRefused("The share of the budget must be above 0 and at most 1, such as 0.05.")
-    units = math.floor(Fraction(share) * CAP / plan.releases)
-    if (units + 1) * plan.releases / CAP <= share:  # the share is that of so many units, rounded to a float
+    units = math.floor(Fraction(share) * CAP / design.releases)
+    if (units + 1) * design.releases / CAP <= share:  # the share is that of so many units, rounded to a float
         units += 1
     if units < 1:
         raise QueryRefused(TOO_NOISY)
     square = Fraction(CAP) * ONE * ONE / (units * Fraction(budget_mu) ** 2)
-    return _offer(plan, math.isqrt(math.ceil(square) - 1) + 1, budget_mu)
+    return _offer(design, math.isqrt(math.ceil(square) - 1) + 1, budget_mu)
 
 
 def offer_for_error(

@@ -155,6 +155,7 @@ def test_a_vector_is_cut_to_its_ball_exactly_and_keeps_its_direction(size, scale
         assert sum(int(u) ** 2 for u in units) <= HALF**2
         wanted = vector / norm * min(scale, 1.0) * HALF
         assert np.abs(units - wanted).max() <= 3
+    assert code_release._ball_units(np.array([-1e308]), 1e-30).tolist() == [-HALF]
 
 
 def unlimited(places, plan):
@@ -326,8 +327,11 @@ def test_answers_of_another_shape_or_question_are_errors():
     ):
         with pytest.raises(ValueError, match=r"must be floats of shape \(20, 3\)"):
             release_box(question, plan, answers, offer.sigma)
-    with pytest.raises(TypeError, match="declares Votes, not Box"):
+    with pytest.raises(TypeError, match="a Votes, planned as mean, and not a Box"):
         release_box(asked(CHOSEN), plan, np.zeros((BLOCKS, 3)), offer.sigma)
+    one = made("mean", box(1, "mean"))[1]  # whose units are too many for votes
+    with pytest.raises(TypeError, match="a Votes, planned as mean, and not a Votes"):
+        release_votes(asked(CHOSEN), one, np.zeros((BLOCKS, 1)), offer.sigma)
 
 
 def test_noise_is_that_of_the_price():
