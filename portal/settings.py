@@ -148,6 +148,7 @@ EXECUTOR = env.choice(
         "kubernetes": "runner.executors.kubernetes.executor.KubernetesExecutor",
     },
 )
+BLOCK_RUNNER = "runner.executors.blocks.run_blocks"  # always bubblewrap, whatever runs code
 
 # Uploads
 UPLOAD_CHUNK = 4 * 1024 * 1024

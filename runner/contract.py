@@ -1,13 +1,21 @@
 """The contract between the portal and a sandbox: plain data, without Django.
 
 The portal writes a JobSpec; an Executor runs it and returns a JobResult. Nothing else passes between them.
+A BlockRunner runs one function over many blocks of people.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+if TYPE_CHECKING:  # code environments are built by a Python that has no packages
+    import numpy as np
+    import numpy.typing as npt
+
+Answers: TypeAlias = "npt.NDArray[np.float64]"
+"""One row for each block. A row of NaN is a block without an answer."""
 
 MIB = 2**20
 """Bytes of a megabyte, here and wherever a name ends in `_mb`."""
@@ -156,4 +164,101 @@ class Executor(Protocol):
 
     def sweep(self) -> None:
         """Remove what killed workers left on this host. Safe at any time, even while jobs are running."""
+        ...
+
+
+MAX_NUMBERS = 16_384
+"""The most numbers that a block answers with, and that a state consists of."""
+OWN_SHARE = 0.7
+"""The part of its slot that a block may use; the rest is for its start, for waiting for a processor, and its end."""
+
+
+ColumnKind: TypeAlias = Literal["number", "whole", "category", "boolean", "date", "person"]
+"""What a block's column holds. Its type in the code is that of the same column in `main` of a run.
+
+* number: float32 or float64; an empty cell is NaN.
+* whole: integers of any width; in the code int64, say, or Int64 if cells may be empty.
+* category: codes into `labels`. Categories that are numbers are of kind whole or number.
+* boolean: in the code bool, or the nullable "boolean" if cells may be empty.
+* date: datetime64; whole days ("D") become milliseconds. An empty cell is NaT.
+* person: the number of the row's person within the block, from 0. The halves of a block are the people with even and
+  with odd numbers.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockColumn:
+    """One column of a block: `values` has one cell a row."""
+
+    values: "npt.NDArray[Any]"
+    kind: ColumnKind
+    missing: "npt.NDArray[np.bool_] | None" = None
+    """Which cells are empty. None if the column is declared to have no empty cells: the type in the code depends on
+    that declaration, not on whether this block has an empty cell."""
+    labels: tuple[str, ...] = ()
+    """With kind category: the declared categories."""
+
+
+Block: TypeAlias = Mapping[str, BlockColumn]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What happened to the blocks. Depends on the data: with private data, for the owner's side only."""
+
+    ends: tuple[str, ...]
+    """How each block ended: "ok", "failed" or "time"."""
+    seconds: tuple[float, ...]
+    """The time that each block took, without waits for a processor; 0 if it did not run."""
+    wall_s: float
+    """From the start of the first block to the end of the last slot."""
+    start_s: float
+    """From the call until the first fork server was ready."""
+    layers: tuple[str, ...]
+    """The sandbox's layers, and whether the blocks had a processor core of constant load."""
+    servers: int
+    """Number of fork servers started: 1 unless one died."""
+    tracebacks: tuple[str, ...] = ()
+    """With `explain`: of the first blocks that failed differently, at most MAX_TRACEBACKS of TRACEBACK_BYTES each.
+    Written by the code, so it is no more trustworthy than a log."""
+
+    @property
+    def failed(self) -> int:
+        return sum(end != "ok" for end in self.ends)
+
+
+MAX_TRACEBACKS = 3
+TRACEBACK_BYTES = 4096
+
+
+class BlockRunner(Protocol):
+    """Runs one function over many blocks of people, each in a child of its own that knows of no other block."""
+
+    def __call__(  # noqa: PLR0913 -- each is named at the call
+        self,
+        code: str,
+        blocks: Sequence[Block],
+        output_size: int,
+        limits: Limits,
+        *,
+        halves: bool = False,
+        state: "npt.NDArray[np.float64] | None" = None,
+        labels: tuple[str, ...] = (),
+        slot_s: float = 0.0,
+        explain: bool = False,
+        environment: Path | None = None,
+    ) -> tuple[Answers, Report]:
+        """Call `main(t)` of the code on every block, as a pandas DataFrame. Returns (blocks x output_size) floats and
+        the report. A block that does not return exactly `output_size` finite numbers in time has a row of NaN.
+
+        `limits` apply to one block: CPU time; wall time without waits for a processor; memory beyond the libraries'.
+        `halves`: answer 2 f(B) - (f(B1) + f(B2)) / 2, with B1, B2 the people with even and odd numbers; the limits hold
+        for the three calls together, and a block fails if any of them does. A block needs one column of kind person.
+        `state`: call `main(t, state)` with this vector, read-only.
+        `labels`: `main` returns one of these texts, and the answer is its position; `output_size` is 1.
+        `slot_s`: seconds between the starts of blocks. A block that takes longer than OWN_SHARE of it is killed, and a
+        processor core is busy for the whole call, so that neither time nor load depend on what a block does.
+        `explain`: collect tracebacks. They quote data, so for mock data only.
+        Raises ValueError for bad arguments, and SandboxUnavailable.
+        """
         ...
