@@ -171,6 +171,8 @@ MAX_NUMBERS = 16_384
 """The most numbers that a block answers with, and that a state consists of."""
 OWN_SHARE = 0.7
 """The part of its slot that a block may use; the rest is for its start, for waiting for a processor, and its end."""
+WALL_SHARE = 0.85
+"""The part of its slot after which a block is killed, even if it has spent the time waiting."""
 
 
 ColumnKind: TypeAlias = Literal["number", "whole", "category", "boolean", "date", "person"]
@@ -207,7 +209,8 @@ class Report:
     """What happened to the blocks. Depends on the data: with private data, for the owner's side only."""
 
     ends: tuple[str, ...]
-    """How each block ended: "ok", "failed" or "time"."""
+    """How each block ended: "ok", "failed", "time" (it took too long) or, with slots, "waited" (it had to wait
+    for a processor until its slot was over: the host was too busy)."""
     seconds: tuple[float, ...]
     """The time that each block took, without waits for a processor; 0 if it did not run."""
     wall_s: float
@@ -256,8 +259,9 @@ class BlockRunner(Protocol):
         for the three calls together, and a block fails if any of them does. A block needs one column of kind person.
         `state`: call `main(t, state)` with this vector, read-only.
         `labels`: `main` returns one of these texts, and the answer is its position; `output_size` is 1.
-        `slot_s`: seconds between the starts of blocks. A block that takes longer than OWN_SHARE of it is killed, and a
-        processor core is busy for the whole call, so that neither time nor load depend on what a block does.
+        `slot_s`: seconds between the starts of blocks. A block that takes longer than OWN_SHARE of it is killed, and
+        so is one that has not ended after WALL_SHARE of it. A processor core is busy for the whole call. So neither
+        time nor load depend on what a block does.
         `explain`: collect tracebacks. They quote data, so for mock data only.
         Raises ValueError for bad arguments, and SandboxUnavailable.
         """

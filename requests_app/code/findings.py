@@ -5,7 +5,6 @@ They are hints, not a defence: the sandbox limits what code can do, and people d
 
 import ast
 import re
-import sys
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from itertools import islice
 
 from requests_app.code.highlight import TOKEN
 from requests_app.code.schema_findings import Schema, about_schema
+from runner.imports import imports_among, is_available
 from runner.plain_text import is_hidden
 
 MAX_BYTES = 200_000
@@ -245,21 +245,11 @@ def _imported(line: int, module: str) -> Finding:
 
 
 def _missing_packages(nodes: Sequence[ast.AST], packages: frozenset[str]) -> Iterator[Finding]:
-    """Flag imports that must fail. Code that is ready for that, in a `try`, is left alone."""
-    tried = {id(node) for block in nodes if isinstance(block, ast.Try) for node in ast.walk(block)}
-    for node in nodes:
-        if id(node) in tried:
-            continue
-        if isinstance(node, ast.Import):
-            modules = [name.name for name in node.names]
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            modules = [node.module or ""]
-        else:
-            continue
-        for name in map(_root, modules):
-            if not (name in packages or name in sys.stdlib_module_names or name in MODULES):
-                text = f"The code environment has no package {name}. Choose another environment, or ask an admin."
-                yield Finding(node.lineno, "error", "package", text)
+    """Flag imports that must fail."""
+    for found in imports_among(nodes):
+        if not (is_available(found.package, packages) or found.package in MODULES):
+            text = f"The code environment has no package {found.package}. Choose another environment, or ask an admin."
+            yield Finding(found.line, "error", "package", text)
 
 
 def _called(call: ast.Call) -> Iterator[Finding]:

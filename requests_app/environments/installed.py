@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 
 from common.errors import Refused
+from runner.imports import packages_of
 
 DEFAULT = "default"
 
@@ -70,17 +71,7 @@ def modules(name: str = DEFAULT) -> frozenset[str]:
 @lru_cache(maxsize=32)
 def _modules(path: Path, sha256: str) -> frozenset[str]:
     """Read the names off the folder of packages, once for each content (`sha256`) of an environment."""
-    folders = path.glob("lib/python3*/site-packages")
-    names = {
-        entry.name.partition(".")[0] for folder in folders for entry in folder.iterdir() if _is_module(entry)
-    }
-    return frozenset(filter(str.isidentifier, names))
-
-
-def _is_module(entry: Path) -> bool:
-    if entry.is_dir():
-        return not entry.name.endswith((".dist-info", ".libs", ".data")) and entry.name != "__pycache__"
-    return entry.suffix in (".py", ".so")
+    return packages_of(path)
 
 
 def is_installed(name: str) -> bool:

@@ -1,150 +1,270 @@
-"""Run one function over many disjoint blocks: one sandbox, one fork server in it, one fresh child per block.
+"""Run one function over many disjoint blocks of people: one sandbox, one fork server in it, one fresh child per block.
 
 A block yields exactly `output_size` finite floats, or nothing. Which blocks failed, how, and how long they took
-depends on the data, so it goes into a private report for the owner's side only.
+depends on the data, so it goes into a private report for the owner's side only. See BlockRunner in runner/contract.py.
 """
 
+import contextlib
 import marshal
+import math
+import os
 import struct
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from runner.contract import Limits, SandboxUnavailable
+from runner.contract import (
+    MAX_NUMBERS,
+    MAX_TRACEBACKS,
+    OWN_SHARE,
+    WALL_SHARE,
+    Answers,
+    Block,
+    BlockColumn,
+    Limits,
+    Report,
+    SandboxUnavailable,
+)
 from runner.host import selftest
-from runner.host.fork_server import TICK_S, BlockEnd, ForkServer, ServerGone, Work, fork_server
+from runner.host.core import Core, steady_core
+from runner.host.fork_server import BlockEnd, ForkServer, ServerGone, Work, fork_server
+from runner.host.linux import memory_file
 from runner.host.local_sandbox import NotStarted
 
-Array = npt.NDArray[np.generic]
-Block = Array | Mapping[str, Array]
-Answers = npt.NDArray[np.float64]
-
-MAX_OUTPUT = 4096
 MAX_CODE = 2**20
-MAX_AT_ONCE = 64
 TRIES = 3
-LIMITS = Limits(wall_s=10, cpu_s=2, memory_mb=512)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """Private: how each block ended ("ok", "failed", "time"), total duration, number of fork servers started."""
-
-    ends: tuple[str, ...]
-    wall_s: float
-    layers: tuple[str, ...]
-    servers: int
-
-    @property
-    def failed(self) -> int:
-        return sum(end != "ok" for end in self.ends)
+ALIGNED = 8
+KINDS = {"number": "f", "whole": "iu", "category": "iu", "boolean": "b", "date": "M", "person": "iu"}
+"""The kinds of numpy types that a column of each kind may consist of."""
 
 
 def run_blocks(  # noqa: PLR0913 -- each is named at the call
     code: str,
     blocks: Sequence[Block],
     output_size: int,
-    limits: Limits = LIMITS,
+    limits: Limits,
     *,
+    halves: bool = False,
+    state: npt.NDArray[np.float64] | None = None,
+    labels: tuple[str, ...] = (),
+    slot_s: float = 0.0,
+    explain: bool = False,
     environment: Path | None = None,
-    at_once: int = 2,
-    every_s: float = 0.0,
 ) -> tuple[Answers, Report]:
-    """Call `block(x)` (or `main(x)`) of the code on every block. Returns (blocks x output_size) floats, with a row of
-    NaN for each failed block, and the private report.
-
-    `limits` apply to one block: CPU time, wall time excluding waits for a CPU, and memory beyond that of the libraries.
-    A block is an array, or a mapping of columns, which the code receives as a DataFrame. With `at_once=1` no block can
-    notice the load of another. With `every_s`, which must exceed a block's wall time, blocks start at fixed intervals,
-    `at_once` at a time, so that a clock reveals nothing about earlier blocks.
-    Raises ValueError for bad arguments, and SandboxUnavailable.
-    """
-    _check(code, output_size, at_once)
-    if every_s and every_s <= limits.wall_s:
-        raise ValueError(
-            f"A block may take {limits.wall_s} seconds, so blocks must start at longer intervals than that."
-        )
+    """See BlockRunner."""
     place = environment or selftest.default_environment()
+    work = Work(
+        code=code,
+        output_size=output_size,
+        limits=_own_limits(limits, slot_s),
+        halves=halves,
+        state=None if state is None else np.asarray(state, np.float64).tobytes(),
+        labels=labels,
+        explain=explain,
+        environment=place,
+        over_s=WALL_SHARE * slot_s if slot_s else math.inf,
+    )
+    _check(work, slot_s)
+    for block in blocks:
+        check_block(block, halves=halves)
     layers = selftest.probe(place).layers
-    tables = any(isinstance(block, Mapping) for block in blocks)
-    work = Work(code=code, output_size=output_size, limits=limits, tables=tables, environment=place)
-    begin = time.monotonic()
-    run = _Run(work, blocks)
-    run.all(at_once, every_s)
-    wall_s = time.monotonic() - begin
-    return run.answers, Report(ends=tuple(run.ends), wall_s=wall_s, layers=layers, servers=run.servers)
+    with _core(slot_s) as core:
+        run = _Run(work if core is None else replace(work, core=core.number), blocks, _Slots(slot_s), core)
+        run.all()
+    return run.answers, run.report((*layers, *([core.layer] if core else [])))
 
 
-def _check(code: str, output_size: int, at_once: int) -> None:
-    if not 1 <= output_size <= MAX_OUTPUT:
-        raise ValueError(f"A block answers with 1 to {MAX_OUTPUT:,} numbers, not {output_size}.")
-    if len(code.encode("utf-8", "surrogatepass")) > MAX_CODE:
+def _own_limits(limits: Limits, slot_s: float) -> Limits:
+    if not slot_s:
+        return limits
+    own = OWN_SHARE * slot_s
+    return replace(limits, wall_s=min(limits.wall_s, own), cpu_s=min(limits.cpu_s, own))
+
+
+@contextlib.contextmanager
+def _core(slot_s: float) -> Iterator[Core | None]:
+    if not slot_s:
+        yield None
+        return
+    with steady_core() as core:
+        yield core
+
+
+def _check(work: Work, slot_s: float) -> None:
+    if not 1 <= work.output_size <= MAX_NUMBERS:
+        raise ValueError(f"A block answers with 1 to {MAX_NUMBERS:,} numbers, not {work.output_size:,}.")
+    if len(work.code.encode("utf-8", "surrogatepass")) > MAX_CODE:
         raise ValueError(f"The code has more than {MAX_CODE:,} bytes.")
-    if not 1 <= at_once <= MAX_AT_ONCE:
-        raise ValueError(f"1 to {MAX_AT_ONCE} blocks run at a time, not {at_once}.")
+    if work.state is not None and len(work.state) > 8 * MAX_NUMBERS:
+        raise ValueError(f"A state consists of at most {MAX_NUMBERS:,} numbers.")
+    if work.labels and (work.output_size != 1 or work.halves):
+        raise ValueError("A label is one answer, of which no halves can be taken.")
+    if slot_s < 0 or not math.isfinite(slot_s):
+        raise ValueError(f"A slot cannot take {slot_s} seconds.")
+
+
+# A block as bytes
+
+
+def check_block(block: Block, *, halves: bool) -> None:
+    """Raise ValueError if a block is malformed."""
+    if len({column.values.shape for column in block.values()}) != 1:
+        raise ValueError("A block needs columns, all with the same number of cells.")
+    if halves and sum(column.kind == "person" for column in block.values()) != 1:
+        raise ValueError("Halves need exactly one column that numbers the block's people.")
+    for name, column in block.items():
+        values, missing = column.values, column.missing
+        if values.ndim != 1 or values.dtype.kind not in KINDS[column.kind]:
+            raise ValueError(
+                f"Column {name!r} of kind {column.kind} cannot consist of {values.dtype}, {values.ndim}-dimensional."
+            )
+        if missing is not None and (missing.dtype != np.bool_ or missing.shape != values.shape):
+            raise ValueError(f"Column {name!r} needs one flag for each cell: whether it is empty.")
+        if column.kind == "category":
+            codes = values if missing is None else values[~missing]
+            if codes.size and not -1 <= codes.min() <= codes.max() < len(column.labels):
+                raise ValueError(f"Column {name!r} has a code without a label.")
 
 
 def packed(block: Block) -> bytes:
     """Return a block as bytes: the length of a description, the description, then each array at its offset."""
-    arrays = dict(block) if isinstance(block, Mapping) else {None: block}
-    parts = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    if any(array.dtype.hasobject for array in parts.values()):
-        raise ValueError(
-            "A block may contain only numbers, dates and text of fixed width, not Python objects."
+    parts = {name: _parts(column) for name, column in block.items()}
+    room = _aligned(8 + len(marshal.dumps(_described(block, parts, 2**62), 2)))
+    described = marshal.dumps(_described(block, parts, room), 2)
+    head = struct.pack("=q", len(described)) + described
+    bodies = [part.tobytes() for each in parts.values() for part in each]
+    return head.ljust(room, b"\0") + b"".join(body.ljust(_aligned(len(body)), b"\0") for body in bodies)
+
+
+def _parts(column: BlockColumn) -> list[npt.NDArray[Any]]:
+    """Return a column's values and, if it may have empty cells, their flags."""
+    values, missing = column.values, column.missing
+    if column.kind == "category":
+        codes = values.astype(np.int64)
+        return [codes if missing is None else np.where(missing, -1, codes)]
+    native = values.astype(values.dtype.newbyteorder("="))
+    return [native] if missing is None else [native, missing]
+
+
+def _described(
+    block: Block, parts: dict[str, list[npt.NDArray[Any]]], at: int
+) -> list[tuple[str, str, str, int, int, int, tuple[str, ...]]]:
+    """As runner/inside/block_call.py reads it."""
+    found = []
+    for name, (values, *flags) in parts.items():
+        column, flags_at = block[name], at + _aligned(values.nbytes)
+        found.append(
+            (
+                name,
+                str(column.kind),
+                values.dtype.str,
+                values.size,
+                at,
+                flags_at if flags else -1,
+                column.labels,
+            )
         )
-    bodies = [array.tobytes() for array in parts.values()]
-    room = 8 + len(marshal.dumps(_described(parts, 2**62), 2))
-    head = marshal.dumps(_described(parts, room), 2)
-    return struct.pack("=q", len(head)) + head.ljust(room - 8, b"\0") + b"".join(bodies)
-
-
-def _described(parts: Mapping[str | None, Array], offset: int) -> list[tuple[object, ...]]:
-    found: list[tuple[object, ...]] = []
-    for name, array in parts.items():
-        found.append((name, array.dtype.str, array.size, offset, array.shape))
-        offset += array.nbytes
+        at = flags_at + sum(_aligned(each.nbytes) for each in flags)
     return found
 
 
-class _Run:
-    """Runs all blocks with as many fork servers as needed, usually one.
+def _aligned(size: int) -> int:
+    return -(-size // ALIGNED) * ALIGNED
 
-    A server that dies takes the blocks in hand with it. Each of them is tried once more, alone and after all others, so
-    only a block that kills its server again has failed. A block that runs again gives the same answer.
+
+# The run
+
+
+@dataclass(slots=True)
+class _Slots:
+    """Start times at fixed intervals, if `length` is not 0.
+
+    What delays a start all the same (a server that died, a killed block that the kernel is slow to remove) delays it by
+    whole slots, so that start times stay on the same grid.
     """
 
-    def __init__(self, work: Work, blocks: Sequence[Block]) -> None:
-        self.work = work
-        self.blocks = blocks
-        self.answers: Answers = np.full((len(blocks), work.output_size), np.nan)
-        self.ends = ["failed"] * len(blocks)
-        self.servers = 0
-        self._lost: list[int] = []
-        self._unconfined: set[int] = set()
+    length: float
+    origin: float | None = None
+    last: int = -1
 
-    def all(self, at_once: int, every_s: float) -> None:
-        lost = self._through(range(len(self.blocks)), at_once, every_s)
+    def wait(self) -> None:
+        """Return at the beginning of the next slot; the first time at once."""
+        now = time.monotonic()
+        if self.origin is None:
+            self.origin = now
+        if self.length:
+            self.last = max(self.last + 1, math.ceil((now - self.origin) / self.length))
+            time.sleep(max(0.0, self.origin + self.last * self.length - now))
+
+    def taken(self) -> float:
+        return 0.0 if self.origin is None else time.monotonic() - self.origin
+
+
+@dataclass(slots=True)
+class _Run:
+    """Runs all blocks, one after the other, with as many fork servers as needed, usually one.
+
+    A server that dies takes the block in hand with it. It is tried once more, after all others, so only a block that
+    kills its server again has failed. A block that runs again gives the same answer.
+    """
+
+    work: Work
+    blocks: Sequence[Block]
+    slots: _Slots
+    core: Core | None
+    called: float = field(default_factory=time.monotonic)
+    start_s: float = 0.0
+    wall_s: float = 0.0
+    servers: int = 0
+    answers: Answers = field(init=False)
+    ends: list[str] = field(init=False)
+    seconds: list[float] = field(init=False)
+    tracebacks: list[str] = field(default_factory=list)
+    _lost: list[int] = field(default_factory=list)
+    _unconfined: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        count = len(self.blocks)
+        self.answers = np.full((count, self.work.output_size), np.nan)
+        self.ends, self.seconds = ["failed"] * count, [0.0] * count
+
+    def report(self, layers: tuple[str, ...]) -> Report:
+        return Report(
+            ends=tuple(self.ends),
+            seconds=tuple(self.seconds),
+            wall_s=self.wall_s,
+            start_s=self.start_s,
+            layers=layers,
+            servers=self.servers,
+            tracebacks=tuple(self.tracebacks),
+        )
+
+    def all(self) -> None:
+        lost = self._through(range(len(self.blocks)))
         self._unconfined.clear()
-        self._through(lost, 1, 0.0)
+        self._through(lost)
         if self._unconfined:
             raise SandboxUnavailable(
                 "This host could not confine a block. Run `python -m runner` to find out why."
             )
-        self.answers[~np.isfinite(self.answers).all(axis=1)] = np.nan
+        if self.slots.length and self.blocks:
+            self.slots.wait()
+        self.wall_s = self.slots.taken()
 
-    def _through(self, numbers: Iterable[int], at_once: int, every_s: float) -> list[int]:
+    def _through(self, numbers: Iterable[int]) -> list[int]:
         """Run these blocks. Returns the ones that were lost with their server."""
         waiting, self._lost = deque(numbers), []
         fruitless, reason = 0, ""
         while waiting:
             before = len(waiting)
             try:
-                self._use_server(waiting, at_once, every_s)
+                self._use_server(waiting)
             except NotStarted as bad:
                 reason = str(bad)
             fruitless = fruitless + 1 if len(waiting) == before else 0
@@ -152,29 +272,29 @@ class _Run:
                 raise SandboxUnavailable(f"The fork server did not start: {reason or 'it ends at once'}")
         return self._lost
 
-    def _use_server(self, waiting: deque[int], at_once: int, every_s: float) -> None:
-        with fork_server(self.work, at_once) as server:
+    def _use_server(self, waiting: deque[int]) -> None:
+        with fork_server(self.work) as server:
             self.servers += 1
-            try:
-                self._converse(server, waiting, at_once, every_s)
-            except ServerGone:
-                self._lost += server.in_hand
+            self.start_s = self.start_s or time.monotonic() - self.called
+            with contextlib.suppress(ServerGone):
+                if self.core is not None:
+                    self.core.check(server.pid)
+                while waiting:
+                    self._run(server, waiting)
 
-    def _converse(self, server: ForkServer, waiting: deque[int], at_once: int, every_s: float) -> None:
-        begin = time.monotonic()
-        while waiting or server.in_hand:
-            wait_s = TICK_S
-            while waiting and len(server.in_hand) < at_once:
-                wait_s = begin + waiting[0] // at_once * every_s - time.monotonic()
-                if wait_s > 0:
-                    break
-                content = packed(self.blocks[waiting[0]])
-                server.hand_out(waiting.popleft(), content)
-            for ended in server.ended_blocks(max(0.0, wait_s)):
-                self._note(ended)
+    def _run(self, server: ForkServer, waiting: deque[int]) -> None:
+        number = waiting.popleft()
+        content = memory_file("block", packed(self.blocks[number]))
+        try:
+            self.slots.wait()
+            self._lost.append(number)
+            ended = server.run(number, content)
+            self._lost.pop()
+        finally:
+            os.close(content)
+        self._note(number, ended)
 
-    def _note(self, ended: BlockEnd) -> None:
-        number = ended.number
+    def _note(self, number: int, ended: BlockEnd) -> None:
         if (
             ended.end == "failed" and not ended.confined
         ):  # nothing of the code has run: that is the host's fault
@@ -182,6 +302,20 @@ class _Run:
             self._unconfined.add(number)
             return
         self._unconfined.discard(number)
+        self.seconds[number] = ended.seconds
         self.ends[number] = ended.end
         if ended.end == "ok":
-            self.answers[number] = np.frombuffer(ended.answer)
+            answer = np.frombuffer(ended.answer)
+            if self._is_declared(answer):
+                self.answers[number] = answer
+            else:
+                self.ends[number] = "failed"
+        story = ended.story.decode("utf-8", "replace")
+        if story and story not in self.tracebacks and len(self.tracebacks) < MAX_TRACEBACKS:
+            self.tracebacks.append(story)
+
+    def _is_declared(self, answer: Answers) -> bool:
+        """Whether these are finite numbers, and the number of a label. The child checks that too, but it may lie."""
+        if self.work.labels and answer[0] not in range(len(self.work.labels)):
+            return False
+        return bool(np.isfinite(answer).all())

@@ -1,7 +1,7 @@
-"""The host's side of the fork server: hand it blocks, watch each child, and read the answer of each dead child.
+"""The host's side of the fork server: hand it a block, watch the child, and read the dead child's answer.
 
-Nothing here waits for a block. The server reports over a socket when a child has started and when it has died. In
-between, this side reads the child's clocks and memory and kills it if it exceeds a limit.
+The server reports over a socket when a child has started and when it has died. In between, this side reads the child's
+clocks and memory and kills it if it exceeds a limit.
 """
 
 import contextlib
@@ -14,12 +14,12 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runner.contract import MIB, Limits
+from runner.contract import MIB, TRACEBACK_BYTES, Limits
 from runner.host import bwrap_options, seccomp
 from runner.host.interpreter import Interpreter, interpreter
 from runner.host.job import harness, resource_limits, variables
@@ -46,6 +46,7 @@ UNANSWERED = struct.pack("=Q", 0x7FF8_0000_0000_7E1A)
 START_S = 60.0
 HANG_S = 60.0
 TICK_S = 0.01
+SOON_S = 0.001
 
 
 class ServerGone(RuntimeError):
@@ -54,13 +55,29 @@ class ServerGone(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What all blocks of one call share."""
+    """What all blocks of one call share. `limits` are those of one block."""
 
     code: str
     output_size: int
     limits: Limits
-    tables: bool
+    halves: bool
+    state: bytes | None
+    labels: Sequence[str]
+    explain: bool
     environment: Path
+    core: int = -1
+    """The processor core that all of it runs on, or -1 for any."""
+    over_s: float = math.inf
+    """Seconds after which a block is killed, even if it has spent them waiting."""
+
+    @property
+    def answer_bytes(self) -> int:
+        return 8 * self.output_size
+
+    @property
+    def story_bytes(self) -> int:
+        """Room for a traceback, which only mock data may have."""
+        return TRACEBACK_BYTES if self.explain else 0
 
 
 @dataclass(slots=True)
@@ -72,7 +89,14 @@ class RunningBlock:
     handle: int = -1
     pid: int = -1
     begun: float = 0.0
-    late: bool = False
+    waited: float = 0.0
+    killed: str = ""
+    """"time", "waited" or "failed" (too much memory), if it was killed for that."""
+
+    def own_s(self, now: float) -> float:
+        """Return the seconds that it has taken, without the time it has waited for a processor, as last read: waiting
+        depends on others' load."""
+        return now - self.begun - self.waited if self.pid > 0 else 0.0
 
     def close(self) -> None:
         os.close(self.answer)
@@ -82,19 +106,20 @@ class RunningBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockEnd:
-    """How a block ended: "ok" with its answer, "failed" or "time". If it was not `confined`, its code did not run."""
+    """How a block ended, in a word of Report.ends. If it was not `confined`, its code did not run."""
 
-    number: int
     end: str
     answer: bytes
+    story: bytes
     confined: bool
+    seconds: float
 
 
 @contextmanager
-def fork_server(work: Work, at_once: int) -> Iterator["ForkServer"]:
+def fork_server(work: Work) -> Iterator["ForkServer"]:
     """Yield a fork server in its own sandbox, ready for blocks. Raises NotStarted."""
     python = interpreter(work.environment)
-    with staged() as stage, grouped(_together(work.limits, at_once)) as group:
+    with staged() as stage, grouped(_together(work.limits)) as group:
         sandbox = start(_command(work, python, stage.uid), group)
         try:
             _await_ready(sandbox)
@@ -104,21 +129,20 @@ def fork_server(work: Work, at_once: int) -> Iterator["ForkServer"]:
             sandbox.close()
 
 
-def _together(limits: Limits, at_once: int) -> Limits:
-    """Return the limits of the whole sandbox: the server, each child at its limit, and slack.
+def _together(limits: Limits) -> Limits:
+    """Return the limits of the whole sandbox: the server, a child at its limit, and slack.
 
-    Only a child over its limit can use all of this. It then uses more than any other child, so the kernel kills it and
-    not a neighbour.
+    Only a child over its limit can use all of this. The kernel then kills it and not the server, which uses less.
     """
-    each = BASE_MB + limits.memory_mb + len(FOLDERS) * FOLDER_BYTES // MIB + SLACK_MB
-    return replace(limits, memory_mb=BASE_MB + at_once * each, pids=2 * at_once + 1)
+    child = BASE_MB + limits.memory_mb + len(FOLDERS) * FOLDER_BYTES // MIB + SLACK_MB
+    return replace(limits, memory_mb=BASE_MB + child, pids=3)
 
 
 def _command(work: Work, python: Interpreter, uid: int | None) -> Command:
     main, _ = harness("block_server", compiled=python.same_as_ours)
 
     def view(opened: list[int]) -> bwrap_options.View:
-        names = ("block_server", "preload", "confine")
+        names = ("block_server", "block_call", "preload", "confine")
         contents = dict(harness(name, compiled=python.same_as_ours) for name in names)
         contents["/weir/job"] = marshal.dumps(_job(work), 2)
         return bwrap_options.View(
@@ -153,9 +177,13 @@ def _job(work: Work) -> dict[str, object]:
     return {
         "code": work.code,
         "output_size": work.output_size,
+        "halves": work.halves,
+        "state": work.state,
+        "labels": tuple(work.labels),
+        "story_bytes": work.story_bytes,
+        "core": work.core,
         "limits": resource_limits(work.limits) | own,
         "filter": seccomp.build(platform.machine(), seccomp.Profile.BLOCK),
-        "tables": work.tables,
         "folder_bytes": FOLDER_BYTES,
     }
 
@@ -176,27 +204,27 @@ def _introduced(sandbox: LocalSandbox, work: Work) -> "ForkServer":
 
 
 class ForkServer:
-    """Hands out blocks and reports how each ended. Every method may raise ServerGone."""
+    """Runs one block at a time and reports how it ended. Every method may raise ServerGone."""
 
     def __init__(self, sandbox: LocalSandbox, work: Work) -> None:
         self.sandbox = sandbox
         self.limits = work.limits
-        self.size = 8 * work.output_size
-        self.in_hand: dict[int, RunningBlock] = {}
+        self.work = work
+        self.in_hand: RunningBlock | None = None
         self.hang_s = 4 * work.limits.wall_s + HANG_S
         self.control = sandbox.take_control()
         self._poll = select.poll()
         self._poll.register(self.control.fileno(), select.POLLIN)
         self._look_at = 0.0
-        self.most = self._make_room()
+        try:
+            (self.pid,) = children(sandbox.init)
+            self.most = self._make_room()
+        except (ValueError, KeyError, FileNotFoundError, ProcessLookupError) as gone:
+            raise ServerGone from gone
 
     def _make_room(self) -> int:
         """Set the children's memory limits, on top of what the server uses. Returns the limit to watch, in bytes."""
-        try:
-            (server,) = children(self.sandbox.init)
-            own, (address, data) = own_memory(server), reserved(server)
-        except (ValueError, KeyError, FileNotFoundError, ProcessLookupError) as gone:
-            raise ServerGone from gone
+        own, (address, data) = own_memory(self.pid), reserved(self.pid)
         if own > BASE_MB * MIB:
             raise NotStarted(f"the libraries that the code names take more than {BASE_MB} MB")
         more = self.limits.memory_mb * MIB
@@ -209,74 +237,80 @@ class ForkServer:
         except OSError as gone:
             raise ServerGone from gone
 
-    def hand_out(self, number: int, block: bytes) -> None:
-        answer = memory_file("answer", UNANSWERED * (self.size // 8), writable=True)
-        self.in_hand[number] = RunningBlock(answer, time.monotonic())
-        content = memory_file("block", block)
-        try:
-            self._send(NUMBER.pack(number), content, answer)
-        finally:
-            os.close(content)
+    def run(self, number: int, content: int) -> BlockEnd:
+        """Run the block in the memory file `content`, of which the caller keeps the descriptor, to its end."""
+        room = UNANSWERED * self.work.output_size + bytes(self.work.story_bytes)
+        self.in_hand = RunningBlock(memory_file("answer", room, writable=True), time.monotonic())
+        self._send(NUMBER.pack(number), content, self.in_hand.answer)
+        while (ended := self._next()) is None:
+            if time.monotonic() >= self._look_at:
+                self._look_at = time.monotonic() + self._look(self.in_hand)
+        return ended
 
-    def ended_blocks(self, timeout: float) -> Iterator[BlockEnd]:
-        """Wait at most `timeout` seconds, yield the blocks that have ended, and enforce the limits of the others."""
-        wait = min(timeout, TICK_S) if self.in_hand else timeout
-        if self._poll.poll(wait * 1000):
-            while (heard := self._hear()) is not None:
-                if heard:
-                    yield heard[0]
-        if self.in_hand and time.monotonic() >= self._look_at:
-            self._look_at = time.monotonic() + TICK_S
-            self._look()
-
-    def _hear(self) -> tuple[BlockEnd, ...] | None:
-        """Read one message. Returns how a child ended, () if one has started, or None if there is no message."""
+    def _next(self) -> BlockEnd | None:
+        """Wait for a message until it is time to look, and read what has arrived."""
+        if not self._poll.poll(max(0.0, self._look_at - time.monotonic()) * 1000):
+            return None
         try:
             data, ancillary, _, _ = self.control.recvmsg(
                 MESSAGE.size, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC
             )
-        except BlockingIOError:
-            return None
         except ConnectionResetError as gone:
             raise ServerGone from gone
-        if len(data) < MESSAGE.size:
+        if len(data) < MESSAGE.size or self.in_hand is None:
             raise ServerGone
-        number, status, confined, used = MESSAGE.unpack(data)
+        _, status, confined, used = MESSAGE.unpack(data)
+        child = self.in_hand
         if status != BEGUN:
-            return (self._ended(number, status, used, confined=confined),)
-        child = self.in_hand[number]
+            return self._ended(child, status, used, confined=confined)
         (child.handle,) = (handle for _, _, packed in ancillary for handle in unpack_fds(packed))
         child.pid, child.begun = pid_of(child.handle), time.monotonic()
-        return ()
+        self._look_at = 0.0
+        return None
 
-    def _ended(self, number: int, status: int, used: float, *, confined: bool) -> BlockEnd:
+    def _ended(self, child: RunningBlock, status: int, used: float, *, confined: bool) -> BlockEnd:
         """Read a dead child's answer, which counts if it is complete and the child ended cleanly and in time."""
-        child = self.in_hand.pop(number)
-        answer = os.pread(child.answer, self.size, 0)
+        size, story = self.work.answer_bytes, self.work.story_bytes
+        written = os.pread(child.answer, size + story, 0)
+        answer, text = written[:size], written[size:].rstrip(b"\0")
+        complete = all(answer[place : place + 8] != UNANSWERED for place in range(0, size, 8))
+        late = "time" if used > self.limits.cpu_s else ""
+        end = child.killed or late or ("ok" if status == 0 and complete else "failed")
+        self.in_hand = None
         child.close()
-        late = child.late or used > self.limits.cpu_s
-        written = all(answer[place : place + 8] != UNANSWERED for place in range(0, self.size, 8))
-        end = "time" if late else "ok" if status == 0 and written else "failed"
-        return BlockEnd(number=number, end=end, answer=answer if end == "ok" else b"", confined=confined)
+        return BlockEnd(
+            end=end,
+            answer=answer if end == "ok" else b"",
+            story=text if end == "failed" else b"",
+            confined=confined,
+            seconds=max(used, child.own_s(time.monotonic())),
+        )
 
-    def _look(self) -> None:
-        """Kill every child that is over a limit."""
+    def _look(self, child: RunningBlock) -> float:
+        """Kill the child if it is over a limit. Returns the seconds until the next look."""
         now = time.monotonic()
-        for child in self.in_hand.values():
-            if now - child.sent > self.hang_s:
-                raise ServerGone
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                if child.pid > 0 and not child.late and self._is_over(child, now):
+        if now - child.sent > self.hang_s:
+            raise ServerGone
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if child.pid > 0 and not child.killed:
+                child.waited = waited_s(child.pid)
+                child.killed = self._exceeded(child, now)
+                if child.killed:
                     signal.pidfd_send_signal(child.handle, signal.SIGKILL)
+        left = min(self.limits.wall_s - child.own_s(now), self.work.over_s - (now - child.sent))
+        return min(TICK_S, max(SOON_S, left))
 
-    def _is_over(self, child: RunningBlock, now: float) -> bool:
-        """Whether a child exceeds a limit. Time spent waiting for a CPU does not count: it depends on others' load."""
-        taken = now - child.begun - waited_s(child.pid)
-        child.late = cpu_s(child.pid) > self.limits.cpu_s or taken > self.limits.wall_s
-        return child.late or own_memory(child.pid) > self.most
+    def _exceeded(self, child: RunningBlock, now: float) -> str:
+        """Return how a child ends that is over a limit, or "" if it is not."""
+        if child.own_s(now) > self.limits.wall_s or cpu_s(child.pid) > self.limits.cpu_s:
+            return "time"
+        if now - child.sent > self.work.over_s:
+            return "waited"
+        return "failed" if own_memory(child.pid) > self.most else ""
 
     def close(self) -> None:
-        for child in self.in_hand.values():
-            child.close()
+        if self.in_hand is not None:
+            self.in_hand.close()
+            self.in_hand = None
         with contextlib.suppress(OSError):
             self.control.shutdown(socket.SHUT_RDWR)

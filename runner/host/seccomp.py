@@ -45,7 +45,7 @@ SIBLINGS_SHARE = ("clone", "fork", "vfork", "pipe", "pipe2", "socketpair", "time
 """Calls that siblings could signal through: processes, threads, pending signals and pages of pipes are limited per
 user, and pipes and sockets are numbered."""
 SHARED_MAPPING, NO_FILE = 0x01, 0x20  # MAP_SHARED, MAP_ANONYMOUS
-PARTING = ("unshare", "setns", "mount", "pidfd_open", "capset")
+PARTING = ("unshare", "setns", "mount", "pidfd_open", "capset", "sched_setaffinity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Profile(StrEnum):
     CODE = "code"
     """Submitted code: may start processes and threads."""
     BLOCK_SERVER = "block-server"
-    """The fork server, which never runs submitted code: START and the calls that create namespaces."""
+    """The fork server, which never runs submitted code: START, calls that create namespaces, and choosing a core."""
     BLOCK = "block"
     """Submitted code on one block: one thread, unable to create what the kernel counts together with its siblings'."""
     FETCH = "fetch"

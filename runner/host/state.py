@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,27 +75,32 @@ def own_uid() -> Iterator[int | None]:
         yield None
         return
     _check_way_to(base().resolve())
-    folder = base() / "uids"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    uid, lock = _lock_one(folder)
+    leased = lock_one("uids", _uids())
+    if leased is None:
+        raise SandboxUnavailable(
+            "All user ids for sandboxes are in use. Run fewer jobs at once, or widen WEIR_SANDBOX_UIDS."
+        )
+    uid, lock = leased
     try:
         yield uid
     finally:
         os.close(lock)
 
 
-def _lock_one(folder: Path) -> tuple[int, int]:
-    for uid in _uids():
-        lock = os.open(folder / str(uid), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+def lock_one(kind: str, numbers: Iterable[int]) -> tuple[int, int] | None:
+    """Lock the first of these numbers that nobody on this host has locked. Returns it and the descriptor to close, or
+    None."""
+    folder = base() / kind
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for number in numbers:
+        lock = os.open(folder / str(number), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(lock)
             continue
-        return uid, lock
-    raise SandboxUnavailable(
-        "All user ids for sandboxes are in use. Run fewer jobs at once, or widen WEIR_SANDBOX_UIDS."
-    )
+        return number, lock
+    return None
 
 
 def readable_by_all(path: Path) -> bool:

@@ -9,6 +9,7 @@ child, enforces its limits and reads its answer.
 """
 
 import _socket
+import contextlib
 import ctypes
 import marshal
 import mmap
@@ -20,6 +21,7 @@ from typing import Any
 
 sys.path[:0] = ["/weir"]
 confine: Any = __import__("confine")
+block_call: Any = __import__("block_call")
 preload: Any = __import__("preload")
 
 NEW_PID, NEW_MOUNTS, NEW_IPC = 0x20000000, 0x00020000, 0x08000000
@@ -109,12 +111,20 @@ def _be_a_block(job: dict[str, Any], number: int, descriptors: tuple[int, int, i
     confine.landlock(list(FOLDERS))
     confine.seccomp(job["filter"])
     _seed(number)
-    given, place = _block(), _answer_place(8 * job["output_size"])
+    size = 8 * job["output_size"]
+    given = _mapped(BLOCK, os.fstat(BLOCK).st_size, mmap.PROT_READ)
+    place = ctypes.addressof(_mapped(ANSWER, size + job["story_bytes"], mmap.PROT_READ | mmap.PROT_WRITE))
     os.write(CONFINED, b"1")
     for descriptor in (BLOCK, ANSWER, CONFINED):  # their numbers would reveal how many the host has opened
         os.close(descriptor)
-    values = _answer(job, given)
-    ctypes.memmove(place, struct.pack(f"={len(values)}d", *values), 8 * len(values))
+    try:
+        values = block_call.answer(job, memoryview(given))
+    except BaseException:
+        if job["story_bytes"]:
+            story = block_call.story(job["story_bytes"])
+            ctypes.memmove(place + size, story, len(story))
+        raise
+    ctypes.memmove(place, struct.pack(f"={size // 8}d", *values), size)
 
 
 def _rearrange(descriptors: tuple[int, int, int]) -> None:
@@ -162,41 +172,12 @@ def _seed(number: int) -> None:
             sys.modules[name].seed(number)
 
 
-def _answer(job: dict[str, Any], given: Any) -> list[float]:
-    source = job["code"]
-    space: dict[str, Any] = {"__name__": "request", "__builtins__": __builtins__}
-    exec(compile(source, "/code.py", "exec", dont_inherit=True), space)  # noqa: S102
-    function = space.get("block") or space["main"]
-    answer = function(given)
-    answer = answer.tolist() if hasattr(answer, "tolist") else answer
-    values = [float(value) for value in (answer if isinstance(answer, (list, tuple)) else [answer])]
-    if len(values) != job["output_size"]:
-        raise ValueError("The answer does not have the declared length.")
-    return values
-
-
-def _answer_place(size: int) -> int:
-    """Return the address of the memory that the host reads once this process is dead. Its size is sealed."""
-    place: int = LIBC.mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_SHARED, ANSWER, 0)
+def _mapped(file: int, size: int, access: int) -> Any:
+    """Map a file of sealed size into memory, as bytes. Python's own mmap would keep a descriptor open."""
+    place: int = LIBC.mmap(None, size, access, mmap.MAP_SHARED, file, 0)
     if place == ctypes.c_void_p(-1).value:
-        raise OSError(ctypes.get_errno(), "the answer's memory")
-    return place
-
-
-def _block() -> Any:
-    """Return the block: an array, or a DataFrame if it has columns."""
-    numpy = sys.modules["numpy"]
-    size = os.fstat(BLOCK).st_size
-    area = mmap.mmap(BLOCK, size, prot=mmap.PROT_READ)
-    (length,) = struct.unpack("=q", area[:8])
-    described = marshal.loads(area[8 : 8 + length])
-    columns = {
-        name: numpy.frombuffer(area, dtype=dtype, count=count, offset=offset).reshape(shape)
-        for name, dtype, count, offset, shape in described
-    }
-    if None in columns:
-        return columns[None].copy()
-    return sys.modules["pandas"].DataFrame(columns, copy=True)
+        raise OSError(ctypes.get_errno(), "no memory for a block or its answer")
+    return (ctypes.c_char * size).from_address(place)
 
 
 def main() -> None:
@@ -205,10 +186,13 @@ def main() -> None:
     control = _socket.socket(fileno=int(sys.argv[1]))
     confine.close_others(control.fileno())
     _empty_bounding_set()
+    if job["core"] >= 0:
+        with contextlib.suppress(OSError):  # the host checks
+            os.sched_setaffinity(0, {job["core"]})
     own = [path for path in sys.path if path.startswith("/python/lib") and not path.endswith("site-packages")]
     sys.path[:] = [*own, "/environment"]
     folders = [os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in FOLDERS]
-    preload.load(job["code"], tables=job["tables"])
+    preload.load(job["code"])
     rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("3i", *folders))
     control.sendmsg([f"ready {confine.landlock_version()}".encode()], [rights])
     for folder in folders:

@@ -12,7 +12,6 @@ NEED_THREADS = ("polars", "duckdb")
 """Libraries that start a thread on import. They do not work in a block, which has only one."""
 
 PARTS = {
-    "pandas": (),
     "pyarrow": ("compute",),
     "scipy": (
         "cluster", "fft", "integrate", "interpolate", "linalg", "ndimage", "optimize", "signal", "sparse", "spatial",
@@ -40,19 +39,19 @@ class Absent:
             )
 
 
-def load(code: str, *, tables: bool) -> None:
+def load(code: str) -> None:
     """Import the libraries and use them once, so that they load what they import lazily."""
     sys.meta_path.insert(0, Absent())
-    words = {*re.findall(r"\w+", code), *(["pandas"] if tables else [])}
+    words = set(re.findall(r"\w+", code))
     _numpy()
+    __import__("pandas")  # every block is a table
     for library, parts in PARTS.items():
         if library in words:
             _import(library)
             for part in parts:
                 if part in words:
                     _import(f"{library}.{part}")
-    if "pandas" in sys.modules:
-        _pandas()
+    _pandas()
     if "sklearn.linear_model" in sys.modules:
         _sklearn()
     gc.collect()
@@ -73,8 +72,22 @@ def _numpy() -> None:
 
 
 def _pandas() -> None:
-    toy = sys.modules["pandas"].DataFrame({"a": [1, 1, 2], "b": [1.0, 2.0, 3.0]})
+    """Use every type that a block's columns can have (block_call.py)."""
+    pandas, numpy = sys.modules["pandas"], sys.modules["numpy"]
+    gaps = numpy.array([False, False, True])
+    toy: Any = pandas.DataFrame(
+        {
+            "a": [1, 1, 2],
+            "b": [1.0, 2.0, 3.0],
+            "c": pandas.Categorical.from_codes([0, 1, -1], ["x", "y"]),
+            "d": pandas.arrays.IntegerArray(numpy.array([1, 2, 3]), gaps),
+            "e": pandas.arrays.BooleanArray(numpy.array([True, False, False]), gaps.copy()),
+            "f": numpy.array(["2020-01-01", "2020-01-02", "NaT"], "<M8[ms]"),
+        }
+    )
     toy.groupby("a").b.mean()
+    toy.groupby("c", observed=True).d.mean()
+    toy[(toy.c == "x") & toy.e].f.dt.year.mean()
     toy.merge(toy, on="a").describe()
 
 

@@ -37,7 +37,7 @@ BREAKS = {
     ),
     "Kernels know neither Django nor the web": ("privacy/engine/figures.py", "import django"),
     "The runner knows nothing of the portal": ("runner/contract.py", "import common.errors"),
-    "Apps reach the runner by its contract, its parsing, its previews, and what is plain text": (
+    "Apps reach the runner by its contract, its parsing, its previews, and what reads text": (
         "requests_app/queries.py",
         "import runner.host.job",
     ),
