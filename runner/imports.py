@@ -75,11 +75,13 @@ def is_available(package: str, packages: Collection[str]) -> bool:
     return package in packages or package in sys.stdlib_module_names
 
 
-def unavailable_in_blocks(code: str, packages: Collection[str]) -> list[Import]:
-    """Return the imports that must fail in a block, in an environment of these packages: those that are not there, and
-    those that need threads, of which a block has one. Raises ValueError; see `imports`."""
-    return [
-        found
-        for found in imports(code)
-        if found.package in NEED_THREADS or not is_available(found.package, packages)
-    ]
+def unavailable_in_blocks(code: str, packages: Collection[str]) -> list[tuple[Import, str]]:
+    """Return the imports that must fail in a block, in an environment of these packages, and why. Raises ValueError,
+    like `imports`."""
+    found = []
+    for each in imports(code):
+        if each.package in NEED_THREADS:
+            found.append((each, f"{each.package} needs threads, and a block has only one."))
+        elif not is_available(each.package, packages):
+            found.append((each, f"The code environment has no package {each.package}."))
+    return found

@@ -21,7 +21,7 @@ from benchmarks.surroundings import worker
 from portal.launch.processes import Child
 from requests_app import services
 from requests_app.models import Run, Worker
-from runner.contract import JobSpec, Limits
+from runner.contract import Block, BlockColumn, ColumnKind, JobSpec, Limits
 from runner.executors.blocks import run_blocks
 from runner.executors.bubblewrap import BubblewrapExecutor
 from runner.host import bwrap_options
@@ -32,9 +32,10 @@ from tests.makers import requests as made
 
 CASES = {"pass": "pass", "import numpy, pandas": "import numpy, pandas"}
 BLOCK_CODE = {
-    "numpy": "def block(x):\n    return x.mean(axis=0)\n",
+    "numpy": "def main(table):\n    return table.to_numpy().mean(axis=0)\n",
     "pandas": "def main(table):\n    return table.groupby('group').wage.mean()\n",
 }
+Content = dict[str, np.ndarray]
 WIDTH = {"numpy": 4, "pandas": 2}
 PATIENCE = 120.0
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -122,64 +123,59 @@ def blocks(counts: tuple[int, ...], rounds: int) -> Iterator[Measure]:
             partial(fork_loop, content, code),
             rounds if kind == "numpy" else 1,
         )
-        goal = Goal(limit=2500) if (kind, count) == ("numpy", 454) else None
+        goal = Goal(limit=1.43, of=Of.RATIO) if (kind, count) == ("numpy", 454) else None
         yield versus(
             f"{count} isolated blocks of {kind}", ours, floor, goal, f"{count / ours.wall * 1e3:.0f}/s"
         )
 
 
-def all_answered(code: str, content: list[Any], width: int, limits: Limits) -> None:
-    answers, _ = run_blocks(code, content, width, limits)
+def all_answered(code: str, content: list[Content], width: int, limits: Limits) -> None:
+    answers, _ = run_blocks(code, [as_block(each) for each in content], width, limits)
     if not np.isfinite(answers).all():
         raise RuntimeError("A block has failed.")
 
 
-def blocks_of(kind: str, count: int) -> list[Any]:
+def blocks_of(kind: str, count: int) -> list[Content]:
     generator = np.random.default_rng(1)
     if kind == "numpy":
-        return [generator.normal(size=(100, 4)) for _ in range(count)]
-    groups = np.array(["a", "b"] * 50)
-    return [{"group": groups, "wage": generator.normal(size=100)} for _ in range(count)]
+        return [{name: generator.normal(size=100) for name in "abcd"} for _ in range(count)]
+    return [{"group": np.array([0, 1] * 50), "wage": generator.normal(size=100)} for _ in range(count)]
 
 
-def fork_loop(content: list[Any], code: str) -> None:
-    """Run the same function in plain forked children, one after the other, of a process that imported the library."""
-    kind = "pandas" if isinstance(content[0], dict) else "numpy"
+def as_block(content: Content) -> Block:
+    kinds: dict[str, ColumnKind] = {"f": "number", "i": "whole"}
+    return {
+        name: BlockColumn(values=values, kind=kinds[values.dtype.kind]) for name, values in content.items()
+    }
+
+
+def fork_loop(content: list[Content], code: str) -> None:
+    """Run the same function in plain forked children, one after the other, of a process that imported the libraries."""
     with tempfile.TemporaryDirectory() as room:
         path = Path(room) / "blocks.npz"
-        columns = {
-            f"{k}.{name}": array for k, item in enumerate(content) for name, array in as_columns(item).items()
-        }
+        columns = {f"{k}.{name}": values for k, each in enumerate(content) for name, values in each.items()}
         np.savez(path, **columns)
-        command = [python(), "-I", "-c", with_packages() + FORKING, str(path), kind, code]
+        command = [python(), "-I", "-c", with_packages() + FORKING, str(path), code]
         subprocess.run(command, check=True)  # noqa: S603 our own text
-
-
-def as_columns(item: Any) -> dict[str, Any]:
-    return item if isinstance(item, dict) else {"": item}
 
 
 FORKING = """
 import os, sys
-import numpy
-path, kind, code = sys.argv[1:]
-if kind == "pandas":
-    import pandas
-    toy = pandas.DataFrame({"a": [1, 1, 2], "b": [1.0, 2.0, 3.0]})
-    toy.groupby("a").b.mean()
+import numpy, pandas
+path, code = sys.argv[1:]
+toy = pandas.DataFrame({"a": [1, 1, 2], "b": [1.0, 2.0, 3.0]})
+toy.groupby("a").b.mean()
 found = {}
 for name, array in numpy.load(path).items():
     number, _, column = name.partition(".")
     found.setdefault(int(number), {})[column] = array
 space = {}
 exec(code, space)
-function = space.get("block") or space["main"]
 for columns in found.values():
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        given = pandas.DataFrame(columns) if kind == "pandas" else columns[""]
-        os.write(write, numpy.array(function(given), dtype=float).tobytes())
+        os.write(write, numpy.array(space["main"](pandas.DataFrame(columns)), dtype=float).tobytes())
         os._exit(0)
     os.close(write)
     os.read(read, 4096)
