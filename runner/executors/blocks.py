@@ -40,6 +40,7 @@ from runner.host.local_sandbox import NotStarted
 MAX_CODE = 2**20
 TRIES = 3
 ALIGNED = 8
+UNITS = ("D", "s", "ms", "us", "ns")
 KINDS = {"number": "f", "whole": "iu", "category": "iu", "boolean": "b", "date": "M", "person": "iu"}
 """The kinds of numpy types that a column of each kind may consist of."""
 
@@ -59,6 +60,8 @@ def run_blocks(  # noqa: PLR0913 -- each is named at the call
 ) -> tuple[Answers, Report]:
     """See BlockRunner."""
     place = environment or selftest.default_environment()
+    if state is not None and state.ndim != 1:
+        raise ValueError("A state is a vector.")
     work = Work(
         code=code,
         output_size=output_size,
@@ -74,8 +77,10 @@ def run_blocks(  # noqa: PLR0913 -- each is named at the call
     for block in blocks:
         check_block(block, halves=halves)
     layers = selftest.probe(place).layers
+    called = time.monotonic()
     with _core(slot_s) as core:
-        run = _Run(work if core is None else replace(work, core=core.number), blocks, _Slots(slot_s), core)
+        work = work if core is None else replace(work, core=core.number)
+        run = _Run(work, blocks, _Slots(slot_s), core, called)
         run.all()
     return run.answers, run.report((*layers, *([core.layer] if core else [])))
 
@@ -119,17 +124,29 @@ def check_block(block: Block, *, halves: bool) -> None:
     if halves and sum(column.kind == "person" for column in block.values()) != 1:
         raise ValueError("Halves need exactly one column that numbers the block's people.")
     for name, column in block.items():
-        values, missing = column.values, column.missing
-        if values.ndim != 1 or values.dtype.kind not in KINDS[column.kind]:
-            raise ValueError(
-                f"Column {name!r} of kind {column.kind} cannot consist of {values.dtype}, {values.ndim}-dimensional."
-            )
-        if missing is not None and (missing.dtype != np.bool_ or missing.shape != values.shape):
-            raise ValueError(f"Column {name!r} needs one flag for each cell: whether it is empty.")
-        if column.kind == "category":
-            codes = values if missing is None else values[~missing]
-            if codes.size and not -1 <= codes.min() <= codes.max() < len(column.labels):
-                raise ValueError(f"Column {name!r} has a code without a label.")
+        if wrong := _wrong_with(column):
+            raise ValueError(f"Column {name!r} of kind {column.kind} {wrong}.")
+
+
+def _wrong_with(column: BlockColumn) -> str:
+    values, missing = column.values, column.missing
+    if values.ndim != 1 or values.dtype.kind not in KINDS[column.kind]:
+        return f"cannot consist of {values.ndim} dimensions of {values.dtype}"
+    if missing is not None and (missing.dtype != np.bool_ or missing.shape != values.shape):
+        return "needs one flag for each cell: whether it is empty"
+    if column.kind == "person" and missing is not None:
+        return "cannot have empty cells"
+    if column.kind == "date" and np.datetime_data(values.dtype)[0] not in UNITS:
+        return "counts time in a unit that a table cannot have"
+    if column.kind == "category" and not _are_labelled(
+        values if missing is None else values[~missing], column
+    ):
+        return "has a code without a label"
+    return ""
+
+
+def _are_labelled(codes: npt.NDArray[Any], column: BlockColumn) -> bool:
+    return codes.size == 0 or bool(-1 <= codes.min() <= codes.max() < len(column.labels))
 
 
 def packed(block: Block) -> bytes:
@@ -148,6 +165,8 @@ def _parts(column: BlockColumn) -> list[npt.NDArray[Any]]:
     if column.kind == "category":
         codes = values.astype(np.int64)
         return [codes if missing is None else np.where(missing, -1, codes)]
+    if column.kind == "person":
+        return [values.astype(np.int64)]
     native = values.astype(values.dtype.newbyteorder("="))
     return [native] if missing is None else [native, missing]
 
@@ -218,7 +237,7 @@ class _Run:
     blocks: Sequence[Block]
     slots: _Slots
     core: Core | None
-    called: float = field(default_factory=time.monotonic)
+    called: float
     start_s: float = 0.0
     wall_s: float = 0.0
     servers: int = 0
@@ -279,20 +298,26 @@ class _Run:
             with contextlib.suppress(ServerGone):
                 if self.core is not None:
                     self.core.check(server.pid)
-                while waiting:
-                    self._run(server, waiting)
+                self._converse(server, waiting)
 
-    def _run(self, server: ForkServer, waiting: deque[int]) -> None:
-        number = waiting.popleft()
-        content = memory_file("block", packed(self.blocks[number]))
-        try:
-            self.slots.wait()
-            self._lost.append(number)
-            ended = server.run(number, content)
-            self._lost.pop()
-        finally:
-            os.close(content)
-        self._note(number, ended)
+    def _converse(self, server: ForkServer, waiting: deque[int]) -> None:
+        """Run blocks until none is left. Each is packed while the one before it runs, so its size delays no start."""
+        with contextlib.ExitStack() as opened:
+            content = self._sealed(waiting[0], opened)
+            while waiting:
+                self.slots.wait()
+                self._lost.append(number := waiting.popleft())
+                server.hand_out(number, content)
+                opened.close()
+                content = self._sealed(waiting[0], opened) if waiting else -1
+                ended = server.result()
+                self._lost.pop()
+                self._note(number, ended)
+
+    def _sealed(self, number: int, opened: contextlib.ExitStack) -> int:
+        file = memory_file("block", packed(self.blocks[number]))
+        opened.callback(os.close, file)
+        return file
 
     def _note(self, number: int, ended: BlockEnd) -> None:
         if (

@@ -88,15 +88,14 @@ class RunningBlock:
     sent: float
     handle: int = -1
     pid: int = -1
-    begun: float = 0.0
     waited: float = 0.0
+    """Seconds that it, and the server before, have waited for a processor, as last read."""
     killed: str = ""
     """"time", "waited" or "failed" (too much memory), if it was killed for that."""
 
     def own_s(self, now: float) -> float:
-        """Return the seconds that it has taken, without the time it has waited for a processor, as last read: waiting
-        depends on others' load."""
-        return now - self.begun - self.waited if self.pid > 0 else 0.0
+        """Return the seconds that it has taken, without waits: they depend on others' load."""
+        return now - self.sent - self.waited
 
     def close(self) -> None:
         os.close(self.answer)
@@ -215,7 +214,7 @@ class ForkServer:
         self.control = sandbox.take_control()
         self._poll = select.poll()
         self._poll.register(self.control.fileno(), select.POLLIN)
-        self._look_at = 0.0
+        self._look_at = self._waited_before = 0.0
         try:
             (self.pid,) = children(sandbox.init)
             self.most = self._make_room()
@@ -237,15 +236,25 @@ class ForkServer:
         except OSError as gone:
             raise ServerGone from gone
 
-    def run(self, number: int, content: int) -> BlockEnd:
-        """Run the block in the memory file `content`, of which the caller keeps the descriptor, to its end."""
+    def hand_out(self, number: int, content: int) -> None:
+        """Start the block in the memory file `content`, of which the caller keeps the descriptor."""
         room = UNANSWERED * self.work.output_size + bytes(self.work.story_bytes)
+        self._waited_before = self._waited()
         self.in_hand = RunningBlock(memory_file("answer", room, writable=True), time.monotonic())
         self._send(NUMBER.pack(number), content, self.in_hand.answer)
+
+    def result(self) -> BlockEnd:
+        """Watch the block that was handed out to its end."""
         while (ended := self._next()) is None:
-            if time.monotonic() >= self._look_at:
+            if self.in_hand is not None and time.monotonic() >= self._look_at:
                 self._look_at = time.monotonic() + self._look(self.in_hand)
         return ended
+
+    def _waited(self) -> float:
+        try:
+            return waited_s(self.pid)
+        except (FileNotFoundError, ProcessLookupError) as gone:
+            raise ServerGone from gone
 
     def _next(self) -> BlockEnd | None:
         """Wait for a message until it is time to look, and read what has arrived."""
@@ -264,8 +273,7 @@ class ForkServer:
         if status != BEGUN:
             return self._ended(child, status, used, confined=confined)
         (child.handle,) = (handle for _, _, packed in ancillary for handle in unpack_fds(packed))
-        child.pid, child.begun = pid_of(child.handle), time.monotonic()
-        self._look_at = 0.0
+        child.pid = pid_of(child.handle)
         return None
 
     def _ended(self, child: RunningBlock, status: int, used: float, *, confined: bool) -> BlockEnd:
@@ -291,12 +299,13 @@ class ForkServer:
         now = time.monotonic()
         if now - child.sent > self.hang_s:
             raise ServerGone
+        if child.pid <= 0 or child.killed:
+            return TICK_S
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            if child.pid > 0 and not child.killed:
-                child.waited = waited_s(child.pid)
-                child.killed = self._exceeded(child, now)
-                if child.killed:
-                    signal.pidfd_send_signal(child.handle, signal.SIGKILL)
+            child.waited = waited_s(child.pid) + self._waited() - self._waited_before
+            child.killed = self._exceeded(child, now)
+            if child.killed:
+                signal.pidfd_send_signal(child.handle, signal.SIGKILL)
         left = min(self.limits.wall_s - child.own_s(now), self.work.over_s - (now - child.sent))
         return min(TICK_S, max(SOON_S, left))
 

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 CODE = "/code.py"
-KINDS = ("number", "whole", "category", "boolean", "date", "person")
 
 
 def answer(job: dict[str, Any], area: Any) -> list[float]:
@@ -35,7 +34,9 @@ def _main(source: str) -> Callable[..., object]:
     linecache.cache[CODE] = (len(source), None, source.splitlines(keepends=True), CODE)
     space: dict[str, Any] = {"__name__": "request", "__builtins__": __builtins__}
     exec(compile(source, CODE, "exec", dont_inherit=True), space)  # noqa: S102
-    main: Callable[..., object] = space["main"]
+    main: Callable[..., object] | None = space.get("main")
+    if main is None:
+        raise TypeError("The code defines no function main.")
     return main
 
 
