@@ -130,12 +130,8 @@ CACHES = {
         },
     }
 }
-CHANNEL_LAYERS = {
-    "default": {
-        "BACKEND": "portal.messages.ChannelLayer",
-        "CONFIG": {"address": REDIS_URL, **VALKEY_PATIENCE},
-    }
-}
+CHANNELS = {"address": REDIS_URL, **VALKEY_PATIENCE}
+CHANNEL_LAYERS = {"default": {"BACKEND": "portal.messages.ChannelLayer", "CONFIG": CHANNELS}}
 STORE = STATE / "store"
 DISK_RESERVE = 256 * 1024 * 1024  # bytes always left free for Postgres and logs
 ENVIRONMENTS = env.path("WEIR_ENVIRONMENTS", ROOT / ".environments")

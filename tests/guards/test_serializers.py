@@ -30,6 +30,7 @@ ALLOWED = {
     ("runner/inside/block_server.py", "marshal"): "as start.py, for many blocks",
     ("runner/inside/start.py", "__import__"): "loads the packages of submitted code, inside the sandbox",
     ("runner/inside/block_server.py", "__import__"): "as start.py",
+    ("runner/inside/block_call.py", "marshal"): "reads how the host describes a block, inside the sandbox",
     ("runner/inside/preload.py", "__import__"): "as start.py",
     ("runner/inside/answers.py", "__import__"): "its own other files, which lie beside it inside the sandbox",
     ("runner/inside/answer_values.py", "__import__"): "as answers.py",

@@ -21,7 +21,8 @@ from runner.host import fork_server
 from runner.host.core import steady_core
 from runner.host.meter import children, descendants
 from tests.runner.executors.block_makers import column, numbers, samples
-from tests.runner.executors.hostile_blocks import HOSTILE, ODD, PREPARATION
+from tests.runner.executors.hostile_blocks import HOSTILE, PREPARATION
+from tests.runner.executors.odd_blocks import ODD
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
 
