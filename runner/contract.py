@@ -169,10 +169,11 @@ class Executor(Protocol):
 
 MAX_NUMBERS = 16_384
 """The most numbers that a block answers with, and that a state consists of."""
-OWN_SHARE = 0.7
-"""The part of its slot that a block may use; the rest is for its start, for waiting for a processor, and its end."""
-WALL_SHARE = 0.85
-"""The part of its slot after which a block is killed, even if it has spent the time waiting."""
+RESERVE_S = 0.25
+"""The last seconds of each slot. When they begin, a block is killed whatever it has waited for; in them the kernel
+removes it, with all its memory and files, so that no later block starts later."""
+OWN_SHARE = 0.8
+"""The part of its slot, without the reserve, that a block may use by its own time; the rest is for waiting."""
 
 
 ColumnKind: TypeAlias = Literal["number", "whole", "category", "boolean", "date", "person"]
@@ -259,9 +260,9 @@ class BlockRunner(Protocol):
         for the three calls together, and a block fails if any of them does. A block needs one column of kind person.
         `state`: call `main(t, state)` with this vector, read-only.
         `labels`: `main` returns one of these texts, and the answer is its position; `output_size` is 1.
-        `slot_s`: seconds between the starts of blocks. A block that takes longer than OWN_SHARE of it is killed, and
-        so is one that has not ended after WALL_SHARE of it. A processor core is busy for the whole call. So neither
-        time nor load depend on what a block does.
+        `slot_s`: seconds between the starts of blocks, more than RESERVE_S, of which a block may use the rest. Blocks
+        start in a random order that nobody is told. A processor core is busy for the whole call. So neither time nor
+        load depend on what a block does.
         `explain`: collect tracebacks. They quote data, so for mock data only.
         Raises ValueError for bad arguments, and SandboxUnavailable.
         """

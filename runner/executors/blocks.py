@@ -8,10 +8,11 @@ import contextlib
 import marshal
 import math
 import os
+import secrets
 import struct
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from runner.contract import (
     MAX_NUMBERS,
     MAX_TRACEBACKS,
     OWN_SHARE,
-    WALL_SHARE,
+    RESERVE_S,
     Answers,
     Block,
     BlockColumn,
@@ -71,7 +72,7 @@ def run_blocks(  # noqa: PLR0913 -- each is named at the call
         labels=labels,
         explain=explain,
         environment=place,
-        over_s=WALL_SHARE * slot_s if slot_s else math.inf,
+        over_s=slot_s - RESERVE_S if slot_s else math.inf,
     )
     _check(work, slot_s)
     for block in blocks:
@@ -88,7 +89,7 @@ def run_blocks(  # noqa: PLR0913 -- each is named at the call
 def _own_limits(limits: Limits, slot_s: float) -> Limits:
     if not slot_s:
         return limits
-    own = OWN_SHARE * slot_s
+    own = OWN_SHARE * (slot_s - RESERVE_S)
     return replace(limits, wall_s=min(limits.wall_s, own), cpu_s=min(limits.cpu_s, own))
 
 
@@ -110,8 +111,8 @@ def _check(work: Work, slot_s: float) -> None:
         raise ValueError(f"A state consists of at most {MAX_NUMBERS:,} numbers.")
     if work.labels and (work.output_size != 1 or work.halves):
         raise ValueError("A label is one answer, of which no halves can be taken.")
-    if slot_s < 0 or not math.isfinite(slot_s):
-        raise ValueError(f"A slot cannot take {slot_s} seconds.")
+    if slot_s and not RESERVE_S < slot_s < math.inf:
+        raise ValueError(f"A slot must take more than {RESERVE_S} seconds, not {slot_s}.")
 
 
 # A block as bytes
@@ -199,13 +200,16 @@ def _aligned(size: int) -> int:
 
 # The run
 
+in_random_order: Callable[[list[int]], None] = secrets.SystemRandom().shuffle
+
 
 @dataclass(slots=True)
 class _Slots:
     """Start times at fixed intervals, if `length` is not 0.
 
-    What delays a start all the same (a server that died, a killed block that the kernel is slow to remove) delays it by
-    whole slots, so that start times stay on the same grid.
+    What delays a start all the same (a server that died) delays it by whole slots. Start times stay on the same grid,
+    and as the order is random and secret, a block that sees the time cannot tell whether a slot was left out: blocks
+    together see the same set of times but for one, so such a delay changes no more than one other block's answer.
     """
 
     length: float
@@ -265,7 +269,10 @@ class _Run:
         )
 
     def all(self) -> None:
-        lost = self._through(range(len(self.blocks)))
+        numbers = list(range(len(self.blocks)))
+        if self.slots.length:
+            in_random_order(numbers)
+        lost = self._through(numbers)
         self._unconfined.clear()
         self._through(lost)
         if self._unconfined:

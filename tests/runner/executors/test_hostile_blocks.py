@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runner.contract import Answers, Block, Limits, Report, SandboxUnavailable
+from runner.contract import OWN_SHARE, RESERVE_S, Answers, Block, Limits, Report, SandboxUnavailable
 from runner.executors.blocks import run_blocks
 from runner.host import fork_server
 from runner.host.core import steady_core
@@ -124,7 +124,16 @@ def main(t):
 
 # Slots
 
-SLOT_S = 0.25
+SLOT_S = 0.5
+OWN_S = OWN_SHARE * (SLOT_S - RESERVE_S)
+
+
+@pytest.fixture
+def in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks start in the order in which they are given."""
+    monkeypatch.setattr("runner.executors.blocks.in_random_order", lambda numbers: None)
+
+
 BEHAVIOURS = {
     "returns at once": "pass",
     "sleeps": "time.sleep(1000)",
@@ -147,6 +156,7 @@ def main(t):
     return (answers[:, 0] - answers[0, 0]).tolist(), report
 
 
+@pytest.mark.usefixtures("in_order")
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
 def test_what_a_block_does_changes_no_other_blocks_start(behaviour: str) -> None:
     found, report = starts(BEHAVIOURS[behaviour])
@@ -157,7 +167,7 @@ def test_what_a_block_does_changes_no_other_blocks_start(behaviour: str) -> None
     late = behaviour in ("sleeps", "spins")
     killed = [end in ("time", "waited") for end in report.ends]
     assert killed == [late and number in (1, 2) for number in range(6)]
-    assert max(report.seconds) < 0.7 * SLOT_S + 0.06
+    assert max(report.seconds) < OWN_S + 0.06
 
 
 @contextmanager
@@ -170,6 +180,7 @@ def spinning_beside(core: int) -> Iterator[None]:
             other.kill()
 
 
+@pytest.mark.usefixtures("in_order")
 def test_a_block_that_has_to_wait_delays_nobody() -> None:
     """Its own time is within its share of the slot; but as it has to wait as long again, its slot is over."""
     code = """
@@ -182,10 +193,17 @@ def main(t):
     limits = Limits(wall_s=5, cpu_s=5, memory_mb=128)
     with spinning_beside(max(os.sched_getaffinity(0))):
         answers, report = run_blocks(code, numbers(4), 1, limits, slot_s=SLOT_S)
-    assert report.ends == ("ok", "waited", "ok", "ok")
-    assert max(report.seconds) < 0.7 * SLOT_S
-    starts = answers[[0, 2, 3], 0] - answers[0, 0]
-    assert starts == pytest.approx([0, 2 * SLOT_S, 3 * SLOT_S], abs=0.1)
+    assert report.ends[1] in ("waited", "time")
+    answered = [number for number in (0, 2, 3) if report.ends[number] == "ok"]
+    places = (answers[answered, 0] - answers[answered[0], 0]) / SLOT_S + answered[0]
+    assert places == pytest.approx(answered, abs=0.2)
+
+
+def test_blocks_start_in_an_order_that_nobody_knows() -> None:
+    code = "import time\nNOW = time.time()\ndef main(t):\n    return NOW\n"
+    answers, _ = run_blocks(code, numbers(12), 1, LIMITS, slot_s=0.35)
+    assert sorted(answers[:, 0]) != answers[:, 0].tolist()
+    assert np.diff(np.sort(answers[:, 0])) == pytest.approx([0.35] * 11, abs=0.06)
 
 
 def test_a_core_is_busy_for_the_whole_call_and_free_afterwards() -> None:
@@ -271,7 +289,7 @@ def right(answers: Answers, *bad: int) -> bool:
     return np.array_equal(answers, wanted, equal_nan=True)
 
 
-@pytest.mark.parametrize("slot_s", [0.0, 0.6])
+@pytest.mark.parametrize("slot_s", [0.0, 0.9])
 def test_a_killed_server_is_replaced(slot_s: float) -> None:
     def kill(pid: int) -> bool:
         if not children(pid):
