@@ -308,7 +308,11 @@ CELERY_WORKER_CONSUMER = "portal.broker:Consumer"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_ROUTES = {"requests_app.tasks.execute_run": {"queue": "sandbox"}}
+CELERY_TASK_ROUTES = {
+    "requests_app.tasks.execute_run": {"queue": "sandbox"},
+    "privacy.tasks.compute_code_answer": {"queue": "blocks"},
+    "privacy.tasks.try_code": {"queue": "blocks"},  # one at a time: no mock run feels private blocks
+}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -321,18 +325,14 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_mutex_key": f"{UNACKED}_mutex",
     **({} if CELERY_BROKER_URL.startswith("amqp") else VALKEY_PATIENCE),
 }
-# A task that cannot be queued at once is queued again by the periodic sweeps, so do not wait for the broker.
+# The periodic sweeps queue again what cannot be queued at once, so do not wait for the broker.
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_max": 0}
 ANSWER_SECONDS = 0.09  # time of an automatic answer over no rows; the public number of rows adds to it
 PREPARE_SECONDS = 5.0  # time to sort the rows of a table, once per revision; the number of rows adds to it
 ANSWER_WAITS = timedelta(seconds=20)  # then workers are woken again for a question that none has claimed
-# Then its charge is given back, or kept if a worker has opened the data for it.
-ANSWER_GIVEN_UP = timedelta(minutes=5)
+ANSWER_GIVEN_UP = timedelta(minutes=5)  # then its charge is given back, or kept if its data was opened
 CELERY_BEAT_SCHEDULE = {
-    "forget-expired-sign-ins": {
-        "task": "accounts.tasks.forget_expired_sign_ins",
-        "schedule": crontab(hour=3, minute=40),
-    },
+    "forget-sign-ins": {"task": "accounts.tasks.forget_expired_sign_ins", "schedule": crontab(40, 3)},
     "forget-keys": {"task": "common.tasks.forget_keys", "schedule": crontab(minute=50)},
     "look-after-answers": {"task": "privacy.tasks.look_after_answers", "schedule": 20},
     "look-after-runs": {"task": "requests_app.tasks.look_after_runs", "schedule": HEARTBEAT_SECONDS},

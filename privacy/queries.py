@@ -23,11 +23,11 @@ from privacy.engine.language import sql
 from privacy.engine.language.display import EVERYTHING, Display
 from privacy.engine.language.display import lines_of as lines_shown
 from privacy.engine.language.schema import QueryRefused, TableSpec
-from privacy.engine.language.wire import decode
+from privacy.engine.language.wire import decode, decode_code
 from privacy.engine.measure.contributions import CAP, rescaled
 from privacy.ledgers.person_ledger import open_ledger
-from privacy.models import Answer, Budget, BudgetQuerySet, LedgerLine, Promise, TopUp
-from privacy.presentation import caps_in_words, words
+from privacy.models import Answer, Budget, BudgetQuerySet, CodeTrial, LedgerLine, Promise, TopUp
+from privacy.presentation import caps_in_words, code_in_words, words
 from privacy.presentation.promise_in_words import PromiseInWords
 from privacy.presentation.svg_charts import Point
 
@@ -102,6 +102,8 @@ def title_of(answer: Answer) -> str:
 
     A list of answers prefetches SAID_WITH: what columns hold decides how conditions are said.
     """
+    if answer.kind == Answer.Kind.CODE:
+        return code_in_words.say(decode_code(answer.query))
     query = decode(answer.query)
     return words.say(query, specs_of(answer.revision, []).get(query.table))
 
@@ -128,16 +130,34 @@ def lines_of(answer: Answer, display: Display) -> list[dict[str, Any]] | None:
 def table_of(answer: Answer) -> TableSpec | None:
     """Return the declarations of the table that an answer is about, or None when it no longer exists."""
     specs = specs_of(answer.revision, answer.budget.promise.constants)
-    return specs.get(decode(answer.query).table)
+    return specs.get(answer.query["table"])
 
 
 def counted(answer: Answer) -> dict[str, object]:
     """Return how much of each person counts in an answer, also for answers whose record does not hold it."""
-    table = table_of(answer)
+    table = table_of(answer) if answer.kind == Answer.Kind.QUERY else None
     try:
         return caps_in_words.facts(decode(answer.query), table) if table else {}
     except QueryRefused:
         return {}  # it was never computed
+
+
+def trial_of(answer: Answer, user: User) -> CodeTrial | None:
+    """Return the newest trial of an answer's code, if it is this person's own."""
+    trials = CodeTrial.objects.visible_to(user).filter(
+        budget=answer.budget_id,
+        revision=answer.revision_id,
+        state=CodeTrial.State.DONE,
+        blocks=answer.line.purpose["blocks"],
+        question__code=answer.query["code"],
+    )
+    return next((trial for trial in trials[:SHOWN] if _tried(trial.question) == _tried(answer.query)), None)
+
+
+def _tried(question: dict[str, Any]) -> dict[str, Any]:
+    """Return what a question asks, without what was chosen for it when it was priced."""
+    shape = {name: value for name, value in question["shape"].items() if name not in {"method", "halves"}}
+    return {**question, "shape": shape, "blocks": None}
 
 
 def share_of(answer: Answer) -> float:

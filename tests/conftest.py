@@ -118,7 +118,7 @@ def live(django_db_setup: None, free_port: int, state: Path) -> Iterator[SimpleN
         "portal.celery",
         "worker",
         "-Q",
-        "default,sandbox",
+        "default,sandbox,blocks",
         "-c",
         "2",
         "-l",

@@ -9,16 +9,17 @@ from common.rest.bodies import Parameters
 from common.rest.endpoints import LIVE_HEADER, Endpoint, parameters_of, sends
 from common.rest.grants import Call, within
 from common.rest.problems import Invalid
-from privacy.models import Answer
+from privacy.models import Answer, CodeTrial
 from requests_app.consumers import VISIBLE
 
 WATCHED = 100
-KINDS = {**VISIBLE, "answer": Answer.objects.visible_to}
+KINDS = {**VISIBLE, "answer": Answer.objects.visible_to, "trial": CodeTrial.objects.visible_to}
 DATASET = {
     "answer": "budget__promise__dataset",
     "dataset": "pk",
     "request": "dataset",
     "run": "request__dataset",
+    "trial": "budget__promise__dataset",
     "upload": "revision__dataset",
 }
 """The path from an object to its dataset, for tokens that reach only some datasets. Of people there is none."""

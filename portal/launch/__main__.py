@@ -135,6 +135,10 @@ class Launch:
                 "The worker for submitted code",
                 [*celery, "-n", "sandbox@%h", "-Q", "sandbox", "--concurrency", "3"],
             ),
+            "blocks": (
+                "The worker for code that answers in blocks",
+                [*celery, "-n", "blocks@%h", "-Q", "blocks", "--concurrency", "1"],
+            ),
             "desk": (
                 "The worker for e-mail and periodic tasks",
                 [

@@ -17,7 +17,7 @@ from common.rest.grants import Call, within
 from common.rest.problems import Invalid
 from common.rest.references import DatasetReference, PersonReference, Reference
 from privacy import models, queries, rules
-from privacy.api.schema import QueryField
+from privacy.api.schema import AskedField
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.language.display import EVERYTHING, LONGEST, Display
 from privacy.engine.language.schema import QueryRefused
@@ -36,7 +36,8 @@ class AnswerItem(Item):
     scientist = PersonReference(source="budget.scientist")
     state = serializers.SerializerMethodField()
     question = serializers.SerializerMethodField(help_text="In words.")
-    query = QueryField()
+    kind = serializers.ChoiceField(models.Answer.Kind.choices, help_text="A question, or code in blocks.")
+    query = AskedField(help_text="What is asked: a question, or a question with code.")
     sql = serializers.CharField(help_text="As it was asked; empty if it was asked in another form.")
     epsilon = serializers.SerializerMethodField()
     delta = serializers.FloatField(source="budget.promise.delta")
@@ -44,6 +45,9 @@ class AnswerItem(Item):
     mode = serializers.SerializerMethodField(help_text="extended: it may silently leave people out.")
     created_at = serializers.DateTimeField()
     released_at = serializers.SerializerMethodField()
+    deadline = serializers.DateTimeField(
+        allow_null=True, help_text="When code is answered, whatever its blocks do; null for questions."
+    )
 
     def get_state(self, answer: models.Answer) -> Literal["pending", "released", "lost", "voided"]:
         state: Any = models.Answer.State.PENDING if answer.is_waiting else answer.state

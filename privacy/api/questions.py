@@ -233,7 +233,7 @@ def _quoted(
     call: Call, budget: models.Budget, fields: Mapping[str, Any]
 ) -> tuple[questions.Quote, Statement]:
     """Read and price the question of a body."""
-    with _placed():
+    with placed():
         declared = questions.declarations_of(budget)
         said = said_in(budget, fields, declared)
         return questions.quote(budget, said.query, by=call.user, declared=declared, **price_in(fields)), said
@@ -252,7 +252,7 @@ def said_in(budget: models.Budget, fields: Mapping[str, Any], declared: question
 
 
 @contextmanager
-def _placed() -> Iterator[None]:
+def placed() -> Iterator[None]:
     """Say where in the body a question is wrong, if the engine knows."""
     try:
         yield

@@ -11,6 +11,16 @@ PLACE = "#/components/schemas/Question."
 """Where the description has the parts of a question, such as `Question.expression`."""
 
 
+@extend_schema_field({"oneOf": [{"$ref": f"{PLACE}query"}, {"$ref": f"{PLACE}code_question"}]})
+class AskedField(serializers.JSONField):
+    """What an answer is about, in its wire form: a question, or a question with code."""
+
+
+@extend_schema_field({"$ref": f"{PLACE}code_question"})
+class CodeQuestionField(serializers.JSONField):
+    """A question with code in its wire form."""
+
+
 BODY = "QuestionBodyRequest"
 FORMS = ("sql", "query")
 """The forms of a question. A body has exactly one of them."""

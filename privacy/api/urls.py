@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from privacy.api import answers, batches, budgets, promises, questions, top_ups
+from privacy.api import answers, batches, budgets, code, promises, questions, top_ups
 
 urlpatterns = [
     path("budgets/", budgets.Budgets.as_view(), name="budgets"),
@@ -15,9 +15,14 @@ urlpatterns = [
     path("budgets/<uuid:pk>/batches/price/", batches.BudgetBatchPrice.as_view(), name="budget_batch_price"),
     path("batches/<uuid:pk>/", batches.Batch.as_view(), name="batch"),
     path("budgets/<uuid:pk>/top-ups/", top_ups.BudgetTopUps.as_view(), name="budget_top_ups"),
+    path("budgets/<uuid:pk>/code-trials/", code.BudgetCodeTrials.as_view(), name="budget_code_trials"),
+    path("code-trials/<uuid:pk>/", code.CodeTrial.as_view(), name="code_trial"),
+    path("code-trials/<uuid:pk>/stop/", code.CodeTrialStop.as_view(), name="code_trial_stop"),
+    path("code-trials/<uuid:pk>/answers/", code.CodeTrialAnswers.as_view(), name="code_trial_answers"),
     path("answers/", answers.Answers.as_view(), name="answers"),
     path("answers/<uuid:pk>/", answers.Answer.as_view(), name="answer"),
     path("answers/<uuid:pk>/files/<slug:form>/", answers.AnswerFile.as_view(), name="answer_file"),
+    path("answers/<uuid:pk>/withdraw/", code.AnswerWithdraw.as_view(), name="answer_withdraw"),
     path("top-ups/", top_ups.TopUps.as_view(), name="top_ups"),
     path("top-ups/<uuid:pk>/", top_ups.TopUp.as_view(), name="top_up"),
     path("top-ups/<uuid:pk>/decide/", top_ups.TopUpDecide.as_view(), name="top_up_decide"),

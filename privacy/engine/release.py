@@ -117,13 +117,12 @@ def measure(
     query: Query, table: SortedTable, *, worst_case: int | None = None, threshold_delta: float = 0.0
 ) -> Measured:
     """Measure a query on a table. Raises QueryRefused, before reading any row, if the declarations forbid it.
-
     `worst_case`: the charge of a contribution as long as the clip, for each release. `threshold_delta`: the part of the
     promise's delta that a query on undeclared values may use.
     """
     plan = design(query, table.rows.table)
     price = FREE if worst_case is None else price_of(worst_case, plan.releases)
-    asked = _TableQuery(plan=plan, table=table, kept=_kept(query.where, table.rows), price=price)
+    asked = _TableQuery(plan=plan, table=table, kept=kept_rows(query.where, table.rows), price=price)
     match query.measure:
         case Quantiles(_, at) if plan.grid is not None:
             return _search(at, plan.grid, asked)
@@ -143,12 +142,13 @@ def exact_sums(query: Query, table: SortedTable) -> Integers:
     Shape (cells, width). Raises QueryRefused if the declarations forbid the query.
     """
     plan = design(query, table.rows.table)
-    asked = _TableQuery(plan=plan, table=table, kept=_kept(query.where, table.rows), price=FREE)
+    asked = _TableQuery(plan=plan, table=table, kept=kept_rows(query.where, table.rows), price=FREE)
     total, _ = _general(asked, plan.cells, len(plan.coordinates), partial(_placed, plan))(None)
     return total
 
 
-def _kept(where: Predicate | None, rows: Rows) -> Bools:
+def kept_rows(where: Predicate | None, rows: Rows) -> Bools:
+    """Return the rows that a filter keeps, or EVERYWHERE without one. Shape (rows,)."""
     if where is None:
         return EVERYWHERE
     kept = np.empty(rows.length, dtype=np.bool_)

@@ -16,7 +16,7 @@ from datasets.models import Table
 from privacy.declarations import plans_for, spec_of
 from privacy.engine.language.schema import QueryRefused
 from privacy.engine.plan import deadlines
-from privacy.execution.questions import question_of, rehearse
+from privacy.execution.questions import Question, question_of, rehearse
 from privacy.models import Answer, Promise
 
 
@@ -70,6 +70,11 @@ def prepare_for(answer: Answer) -> None:
         question = question_of(answer)
     except QueryRefused:
         return  # the refusal is stored when its turn comes
+    prepare_table(question, promise)
+
+
+def prepare_table(question: Question, promise: Promise) -> None:
+    """Sort a question's table and compile its passes."""
     _write(promise, question.table, question.plans)
     rehearse(question, promise)
 

@@ -69,7 +69,11 @@ def rehearse(question: Question, promise: Promise) -> None:
 
 def question_of(answer: Answer) -> Question:
     """Check an answer's query again before it is charged. Raises QueryRefused when it cannot be computed."""
-    query = decode(answer.query)
+    return question_for(decode(answer.query), answer)
+
+
+def question_for(query: Query, answer: Answer) -> Question:
+    """Return what follows from a query about the revision that an answer is about. Raises QueryRefused."""
     table = answer.revision.tables.prefetch_related("columns").filter(name=query.table).first()
     if table is None:
         raise QueryRefused(f"There is no table “{query.table[:100]}” in this revision.")

@@ -18,8 +18,9 @@ from datasets import storage
 from privacy.declarations import spec_of
 from privacy.engine.language.query import Query
 from privacy.engine.language.schema import QueryRefused
-from privacy.engine.language.wire import decode
+from privacy.engine.language.wire import decode, decode_code
 from privacy.engine.measure.contributions import CAP, Integers, rescaled, worst_case_units
+from privacy.engine.plan.blocks import releases_of
 from privacy.engine.plan.designs import design, most_releases
 from privacy.ledgers import identity
 from privacy.ledgers.person_ledger import Share, Units, open_ledger
@@ -137,7 +138,9 @@ def _price(line: LedgerLine, mu: float) -> int:
     sigma, query = line.purpose.get("sigma"), line.purpose.get("query")
     if not isinstance(sigma, int) or sigma < 1 or query is None:
         return line.units
-    return worst_case_units(sigma, Fraction(mu) ** 2) * _releases(line, decode(query))
+    is_code = line.purpose.get("kind") == Answer.Kind.CODE
+    releases = releases_of(decode_code(query)) if is_code else _releases(line, decode(query))
+    return worst_case_units(sigma, Fraction(mu) ** 2) * releases
 
 
 def _releases(line: LedgerLine, query: Query) -> int:
@@ -167,7 +170,10 @@ def _answers(promise: Promise) -> Iterator[str]:
         paid = (purpose.get("sigma", answer.sigma), purpose.get("releases", answer.releases))
         if (answer.sigma, answer.releases, answer.budget_id) != (*paid, answer.line.budget_id):
             yield f"Answer {answer.pk} has other noise or another budget than line {answer.line_id} paid for."
-        if answer.query != purpose.get("query", answer.query):
+        if (answer.query, answer.kind) != (
+            purpose.get("query", answer.query),
+            purpose.get("kind", Answer.Kind.QUERY),
+        ):
             yield f"Answer {answer.pk} answers another question than line {answer.line_id} paid for."
 
 

@@ -2,6 +2,7 @@
 
 from privacy.models.answers import Answer, AnswerQuerySet, Batch
 from privacy.models.budgets import Budget, BudgetQuerySet, LedgerLine, TopUp
+from privacy.models.code import BlockReport, CodeTrial, CodeTrialQuerySet
 from privacy.models.promises import DOUBLED_FOR, EXTENDED_LIMIT, THRESHOLD_ANSWERS, Promise, new_key
 
 __all__ = [
@@ -11,8 +12,11 @@ __all__ = [
     "Answer",
     "AnswerQuerySet",
     "Batch",
+    "BlockReport",
     "Budget",
     "BudgetQuerySet",
+    "CodeTrial",
+    "CodeTrialQuerySet",
     "LedgerLine",
     "Promise",
     "TopUp",

@@ -39,7 +39,11 @@ class AnswerQuerySet(models.QuerySet["Answer"]):
 
 
 class Answer(BaseModel):
-    """A query and what was released for it."""
+    """A query, or submitted code, and what was released for it."""
+
+    class Kind(models.TextChoices):
+        QUERY = "query", "Question"
+        CODE = "code", "Code"
 
     class State(models.TextChoices):
         PENDING = "pending", "Being computed"
@@ -51,7 +55,9 @@ class Answer(BaseModel):
     revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="+")
     line = models.OneToOneField(LedgerLine, on_delete=models.PROTECT, related_name="answer")
     state = models.CharField(max_length=8, choices=State, default=State.PENDING)
+    kind = models.CharField(max_length=8, choices=Kind, default=Kind.QUERY)
     query = models.JSONField()
+    """What is asked, in its wire form: a Query, or the CodeQuestion of code that answers in blocks."""
     query_sha256 = models.CharField(max_length=64, db_index=True)
     sql = models.TextField(blank=True, max_length=10_000)
     sigma = models.BigIntegerField()
@@ -61,6 +67,8 @@ class Answer(BaseModel):
     opened_at = models.DateTimeField(null=True, blank=True)
     begun_at = models.DateTimeField(null=True, blank=True)
     """When its turn began: it is released a public time later."""
+    deadline = models.DateTimeField(null=True, blank=True)
+    """When code is answered, whatever its blocks do. Fixed with the charge; None for a query."""
     visible_at = models.DateTimeField(null=True, blank=True)
     seen_at = models.DateTimeField(null=True, blank=True)
     """When the scientist first opened the answer."""
@@ -77,7 +85,10 @@ class Answer(BaseModel):
                 condition=Q(state="released", result__isnull=False, visible_at__isnull=False)
                 | (~Q(state="released") & Q(result=None)),
                 name="what_is_released_has_a_result",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="code") | Q(deadline=None), name="only_code_has_a_deadline"
+            ),
         ]
 
     def __str__(self) -> str:

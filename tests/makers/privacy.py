@@ -11,7 +11,13 @@ from privacy.services import batches, questions
 from tests.makers import accounts, datasets
 
 
-def promise(dataset: Dataset | None = None, *, epsilon: float = 4.0, delta: float = 1e-6) -> Promise:
+def promise(
+    dataset: Dataset | None = None,
+    *,
+    epsilon: float = 4.0,
+    delta: float = 1e-6,
+    public_size: int = datasets.PEOPLE,
+) -> Promise:
     """Make a promise for a dataset whose only public cells are its regions."""
     domain = Domain(columns=("region",), labels=(("east", "north", "west"),))
     return Promise.objects.create(
@@ -19,7 +25,7 @@ def promise(dataset: Dataset | None = None, *, epsilon: float = 4.0, delta: floa
         epsilon=epsilon,
         delta=delta,
         mu=gdp_mu(epsilon, delta),
-        public_size=datasets.PEOPLE,
+        public_size=public_size,
         constants=["region"],
         domain={"columns": list(domain.columns), "labels": [list(labels) for labels in domain.labels]},
     )

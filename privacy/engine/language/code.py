@@ -21,7 +21,7 @@ MAX_OUTPUTS = 16
 MAX_WEIGHTS = 16_384
 MAX_ROUNDS = 30
 MIN_LABELS, MAX_LABELS = 2, 100
-MIN_BLOCKS, MAX_BLOCKS = 20, 2000
+MIN_BLOCKS, MAX_BLOCKS = 20, 1500
 METHODS = ("auto", "mean", "winsorised", "median")
 
 Source: TypeAlias = str

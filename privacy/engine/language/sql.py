@@ -4,6 +4,7 @@ sqlglot parses, and an allow-list decides. Everything else is refused with its p
 and the declarations alone. No SQL is ever executed.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,13 +12,15 @@ from sqlglot import exp
 
 from privacy.engine.language.display import EVERYTHING, Display
 from privacy.engine.language.expressions import And, Predicate
-from privacy.engine.language.query import CountSubjects, KeyCounts, Measure, Query
+from privacy.engine.language.query import Count, CountSubjects, KeyCounts, Measure, Query
 from privacy.engine.language.schema import Kind, QueryRefused, TableSpec, listed, nearest
 from privacy.engine.language.sql_aggregates import Selected, aggregate_of, figure_of, only_rows, selected
 from privacy.engine.language.sql_display import display_of
 from privacy.engine.language.sql_expressions import number, predicate
 from privacy.engine.language.sql_names import column_name, declared, keys, resolve, table_in
 from privacy.engine.language.sql_statement import Node, refusal, refuse_clauses, statement
+
+LINE = re.compile(r"^Line (\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,24 @@ def read(
 def no_table(name: str, tables: Iterable[str]) -> str:
     """Return why a table is refused, with the names that there are."""
     return f"There is no table “{name[:100]}” here.{nearest(name, tables)} There is: {listed(tables)}."
+
+
+def read_condition(text: str, table: TableSpec) -> Predicate | None:
+    """Read what would follow WHERE in SQL about a table; None for an empty text. Raises QueryRefused as `read` does.
+
+    Lines and columns in a refusal are those of the text.
+    """
+    if not text.strip():
+        return None
+    name = table.name.replace('"', '""')
+    try:
+        said = read(f'SELECT COUNT(*) FROM "{name}" WHERE\n{text}', {table.name: table})  # noqa: S608 -- it is parsed, never run
+    except QueryRefused as refused:
+        raise QueryRefused(LINE.sub(lambda found: f"Line {int(found[1]) - 1}", str(refused))) from refused
+    where = said.query.where
+    if said.display != EVERYTHING or said.query != Query(table=table.name, measure=Count(), where=where):
+        raise QueryRefused("Write the condition alone, without GROUP BY, HAVING, ORDER BY or LIMIT.")
+    return where
 
 
 def parse(text: str, table: TableSpec) -> Query:

@@ -63,6 +63,15 @@ def write(query: Query, table: TableSpec, display: Display = EVERYTHING) -> str:
         return text
 
 
+def condition(where: Predicate, table: TableSpec) -> str:
+    """Return what would follow WHERE, or an empty string if the supported SQL cannot express it."""
+    text = _filter(where, table)
+    try:
+        return text if sql.read_condition(text, table) == where else ""
+    except QueryRefused:
+        return ""
+
+
 def _with_limit_last(text: str, shown: list[str]) -> list[str]:
     """Return the lines of SQL with others before the LIMIT n BY that may be at its end."""
     lines = text.split("\n")

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from portal.inbox import inbox
-from privacy.execution import lifecycle
+from privacy.execution import settling
 from privacy.models import Answer
 from tests import make
 from tests.privacy.api.calling import Caller
@@ -84,7 +84,7 @@ def test_answers_are_filtered(scientist, budget, answered, ask):
 
 def test_an_answer_that_was_given_back_says_why_and_cost_nothing(scientist, budget, ask):
     answer = ask(budget)
-    lifecycle.give_back(answer, "Nobody was free.")
+    settling.give_back(answer, "Nobody was free.")
     found = scientist.get("api:answer", answer.pk).json()
     assert (found["state"], found["reason"], found["share"]) == ("voided", "Nobody was free.", 0)
     assert (found["result"], found["record"]) == (None, None)

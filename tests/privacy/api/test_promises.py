@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from privacy import services
-from privacy.execution import lifecycle
+from privacy.execution import settling
 from privacy.models import LedgerLine, Promise
 from tests import make
 from tests.makers.datasets import PEOPLE
@@ -139,7 +139,7 @@ def test_the_ledger_is_read_by_owners_and_auditors(owner, budget, ask, compute):
         ask(budget, epsilon=3),
         ask(budget, epsilon=4),
     )
-    lifecycle.give_back(given_back, "Nobody was free.")
+    settling.give_back(given_back, "Nobody was free.")
     for caller in (owner, Caller(make.auditor())):
         items = caller.get("api:dataset_ledger", dataset.pk).json()["items"]
         assert [(item["answer"]["id"], item["state"]) for item in items] == [

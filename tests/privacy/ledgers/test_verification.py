@@ -1,7 +1,9 @@
 """Every edited line, balance, budget or charge is found."""
 
+import json
 import shutil
 from contextlib import closing
+from dataclasses import replace
 from fractions import Fraction
 from uuid import uuid4
 
@@ -16,7 +18,7 @@ from datasets import storage
 from privacy import services
 from privacy.engine.language.expressions import Column
 from privacy.engine.language.query import Distribution, Query
-from privacy.engine.language.wire import encode
+from privacy.engine.language.wire import encode, encode_code
 from privacy.engine.measure.contributions import CAP, worst_case_units
 from privacy.engine.plan import joint
 from privacy.engine.plan.searches import MOST_STEPS
@@ -27,6 +29,7 @@ from privacy.ledgers.verification import faults
 from privacy.models import Answer, Budget, LedgerLine
 from privacy.services import questions
 from tests import make
+from tests.makers import blocks as make_code
 from tests.makers import privacy as shares
 from tests.makers.datasets import PEOPLE, WAGE_COLUMNS, wage_rows
 
@@ -291,3 +294,17 @@ def test_a_budget_and_answers_that_a_restored_database_has_forgotten_are_found(b
 def test_a_change_of_a_budget_that_has_yet_to_reach_the_people_is_no_fault(budget):
     budget_ledger.rescale(budget, budget.promise.mu, by=budget.promise.dataset.owner)
     assert faults(budget.promise) == []
+
+
+def test_lines_and_answers_of_code_are_checked_too(settings, monkeypatch):
+    share = make_code.budget(settings, monkeypatch)
+    answer = make_code.computed(make_code.asked(share))
+    median = replace(make_code.MEAN, shape=replace(make_code.MEAN.shape, method="median"))
+    assert make_code.computed(make_code.asked(share, median)).releases == 9
+    assert faults(share.promise) == []
+    by_hand("UPDATE privacy_answer SET kind = 'query', deadline = NULL WHERE id = %s", answer.pk)
+    assert any("another question" in each for each in faults(share.promise))
+    by_hand("UPDATE privacy_answer SET kind = 'code' WHERE id = %s", answer.pk)
+    purpose = {**answer.line.purpose, "query": encode_code(median)}
+    by_hand("UPDATE privacy_ledgerline SET purpose = %s WHERE id = %s", json.dumps(purpose), answer.line_id)
+    assert any("cost does not match" in each for each in faults(share.promise))

@@ -12,7 +12,7 @@ from privacy import services
 from privacy.engine.language import sql
 from privacy.engine.language.query import KeyCounts, Query
 from privacy.engine.measure.contributions import CAP
-from privacy.execution import lifecycle
+from privacy.execution import lifecycle, settling
 from privacy.ledgers.verification import faults
 from privacy.models import Answer, Budget, LedgerLine
 from privacy.services import batches, questions
@@ -206,7 +206,7 @@ def test_a_replay_returns_the_batch_though_a_stored_answer_in_it_is_gone(budget)
     (stored,) = ask(budget, COUNT)
     key = uuid4()
     first = ask(budget, COUNT, ROWS, key=key)
-    lifecycle.give_back(stored, "No worker.")
+    settling.give_back(stored, "No worker.")
     before = used(budget)
     assert ask(budget, COUNT, ROWS, key=key) == first
     assert used(budget) == before
@@ -221,7 +221,7 @@ def test_a_replay_charges_nothing_in_place_of_a_stored_answer_that_is_gone(budge
         for k, each in enumerate(quote(budget, *texts).quotes)
     ]
     assert questions.ask_all(budget, wanted, by=budget.scientist)[0] == stored
-    lifecycle.give_back(stored, "No worker.")
+    settling.give_back(stored, "No worker.")
     before = used(budget)
     with pytest.raises(Conflict, match="used for other questions"):
         ask(budget, *texts, key=key)

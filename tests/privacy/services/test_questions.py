@@ -17,9 +17,8 @@ from common.errors import BudgetExceeded, Conflict, Denied, Refused
 from datasets import services as dataset_services
 from datasets import storage
 from privacy import services
-from privacy.engine.figures import Figures
 from privacy.engine.measure.contributions import CAP
-from privacy.execution import lifecycle
+from privacy.execution import lifecycle, opening
 from privacy.ledgers import budget_ledger
 from privacy.ledgers.person_ledger import SubjectLedger
 from privacy.models import Answer, Budget, LedgerLine, TopUp
@@ -217,9 +216,9 @@ def test_an_answer_that_was_called_lost_stays_lost(budget, settings):
     answer = ask(budget)
     line = budget_ledger.commit(answer.line, by=User.objects.system())
     assert age(answer, settings) == Answer.State.LOST
-    late = lifecycle._Attempt(answer, begun=timezone.now(), line=line)
+    late = opening.Attempt(answer, begun=timezone.now(), line=line)
     late.seconds = 0.001
-    lifecycle._store(late, line, Figures(by=(), lines=()))
+    lifecycle._store(late, line, {"by": [], "lines": []})
     answer.refresh_from_db()
     assert (answer.state, answer.result) == (Answer.State.LOST, None)
 
@@ -271,7 +270,7 @@ def test_a_lost_bell_is_rung_again(budget, settings):
     answer = ask(budget)
     assert lifecycle.sweep() == []
     Answer.objects.filter(pk=answer.pk).update(created_at=answer.created_at - settings.ANSWER_WAITS)
-    assert lifecycle.sweep() == [str(answer.pk)]
+    assert lifecycle.sweep() == [answer]
 
 
 def test_a_suspended_scientist_is_not_answered_and_not_charged(budget):

@@ -42,7 +42,8 @@ def test_searches_take_nine_and_eight_steps():
         (48_842, 4.0, box(16), 111, "winsorised"),
         (5_000, MU, box(1), 145, "median"),
         (5_000, 0.1, box(1, "mean"), 166, "mean"),
-        (10**6, MU, box(1), 2000, "winsorised"),
+        (1_600, 0.35, box(2), 53, "mean"),  # a median would be lost in noise
+        (10**6, MU, box(1), 1500, "winsorised"),
         (3_200, 2.0, box(16, "mean"), 20, "mean"),
         (48_842, MU, Ball(size=92, radius=4.0, rounds=6), 454, "ball"),
         (600, 4.0, Ball(size=92, radius=4.0), 20, "ball"),
@@ -199,13 +200,15 @@ def test_an_answer_more_exact_than_discrete_noise_allows_is_refused():
 def test_a_run_ends_at_a_time_that_public_numbers_decide():
     _, plan, _ = planned(CHOSEN)
     assert plan.blocks == 454
-    assert run_seconds(plan, 1, slot_s=0.05, start_s=2.0) == 30.0  # 22.7 + 2 + 2
-    assert run_seconds(plan, 1, slot_s=0.05, start_s=6.0) == 35.0
-    assert run_seconds(plan, 3, slot_s=0.05, start_s=2.0) == 80.0
-    assert run_seconds(plan, 1, slot_s=1.3, start_s=2.0) == 595.0
+    assert run_seconds(plan, 1, slot_s=0.35, start_s=2.0) == 165.0  # 159.3 + 2 + 2
+    assert run_seconds(plan, 1, slot_s=0.35, start_s=6.0) == 170.0
+    assert run_seconds(plan, 3, slot_s=0.35, start_s=2.0) == 490.0
+    assert run_seconds(plan, 1, slot_s=1.3, start_s=2.0) == 600.0
+    wide = replace(plan, blocks=800, people_each=1250.0, outputs=16_384)
+    assert run_seconds(wide, 2, slot_s=0.35, start_s=2.0) == 575.0  # 2 (280.4 + 2 + work) + 2
     with pytest.raises(QueryRefused, match=r"for 11 minutes\. At most 10 are"):
         run_seconds(plan, 1, slot_s=1.32, start_s=2.0)
-    for slot in (0.04, 5.1, math.nan):
+    for slot in (0.34, 5.1, math.nan):
         with pytest.raises(ValueError, match="A slot takes"):
             run_seconds(plan, 1, slot_s=slot, start_s=2.0)
 

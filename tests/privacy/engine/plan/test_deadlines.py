@@ -17,7 +17,7 @@ from privacy.engine.language.schema import MAX_ROWS_PER_SUBJECT
 from privacy.engine.measure import contributions, kernels, prefixes, ranks
 from privacy.engine.plan import deadlines, persons
 from privacy.engine.plan.designs import design
-from privacy.execution import lifecycle, preparation
+from privacy.execution import lifecycle, preparation, settling
 from privacy.execution.questions import question_of
 from privacy.ledgers import person_ledger
 from privacy.models import DOUBLED_FOR, Answer, Promise
@@ -82,7 +82,7 @@ def test_which_answer_is_the_first_follows_from_what_was_charged():
         return question_of(answer).seconds(budget.promise)
 
     given_back, first, second = (shares.answer(budget, epsilon=e) for e in (0.1, 0.2, 0.3))
-    lifecycle.give_back(given_back, "No worker took it.")
+    settling.give_back(given_back, "No worker took it.")
     longer = seconds(first)
     lifecycle.compute(str(first.pk))
     assert longer - seconds(second) == pytest.approx(10**6 * deadlines.PLACE) == deadlines.places(10**6)
@@ -178,7 +178,7 @@ def waits(budget):
 def test_somebody_with_a_million_rows_and_thousands_of_texts_moves_no_release(settings, monkeypatch):
     """With time enough for a busy machine; nobody waits for it here."""
     settings.ANSWER_SECONDS = 30
-    monkeypatch.setattr(lifecycle, "_sleep_until", lambda at: None)
+    monkeypatch.setattr(settling, "sleep_until", lambda at: None)
     without, doubled_without = waits(budget_of(rows(adversary=False)))
     with_them, doubled_with = waits(budget_of(rows(adversary=True)))
     assert {state for state, _, _ in without} == {Answer.State.RELEASED}
@@ -201,7 +201,7 @@ def test_a_time_that_was_too_short_is_doubled_and_remembered_for_an_hour(monkeyp
         return compute(attempt)
 
     monkeypatch.setattr(lifecycle, "_compute", slowly)
-    monkeypatch.setattr(lifecycle, "_sleep_until", lambda at: None)
+    monkeypatch.setattr(settling, "sleep_until", lambda at: None)
     times = []
     for text in ("SELECT COUNT(*) FROM wages", "SELECT SUM(wage) FROM wages"):
         answer = shares.answer(budget, text, epsilon=0.2)
@@ -222,7 +222,7 @@ def test_what_is_lost_is_lost_when_it_would_have_come_out(monkeypatch):
     make.grant(budget.promise.dataset, budget.scientist)
     answer = shares.answer(budget, epsilon=0.2)
     until: list[datetime] = []
-    monkeypatch.setattr(lifecycle, "_sleep_until", until.append)
+    monkeypatch.setattr(settling, "sleep_until", until.append)
     monkeypatch.setattr(lifecycle, "measure", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         lifecycle.compute(str(answer.pk))
@@ -244,7 +244,7 @@ def test_nothing_is_compiled_once_the_turn_has_begun(monkeypatch):
     """The first sum of an installation takes seconds to compile: that must not count as slow."""
     budget, counted = budget_of(rows(adversary=False)), []
     compute = lifecycle._compute
-    monkeypatch.setattr(lifecycle, "_sleep_until", lambda at: None)
+    monkeypatch.setattr(settling, "sleep_until", lambda at: None)
 
     def counting(attempt):
         before = {each: list(each.signatures) for each in PASSES}

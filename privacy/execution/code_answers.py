@@ -1,0 +1,276 @@
+"""Answers by submitted code: its life in a worker differs from that of a query, because blocks take minutes.
+
+The dataset's lock is held to commit the charge and to charge people, for a public time, and not while blocks run:
+otherwise nobody else could ask meanwhile. What is charged is the worst case for everybody with a row, whatever the
+blocks do. From then on neither ledger is read again for this answer: who takes part was fixed by the charge. Noise is
+drawn once the blocks of a round have ended, and everything is told at the deadline, which was fixed with the charge
+from public numbers. A worker that dies after the charge loses the answer: no block is run twice on private rows.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from common.locks import one_at_a_time
+from datasets import storage
+from privacy import rules
+from privacy.declarations import engine_table
+from privacy.engine import code_release
+from privacy.engine.figures import Figures
+from privacy.engine.language.code import Ball, Box, CodeQuestion, Votes
+from privacy.engine.language.query import CountSubjects, Query
+from privacy.engine.language.schema import QueryRefused
+from privacy.engine.language.wire import decode_code
+from privacy.engine.plan.blocks import BlockPlan, plan_blocks, run_seconds
+from privacy.engine.release import measure
+from privacy.execution import lifecycle, opening, people_blocks, preparation, settling
+from privacy.execution.opening import Attempt
+from privacy.execution.people_blocks import PeopleBlocks
+from privacy.execution.questions import Question, question_for
+from privacy.ledgers.person_ledger import SubjectLedger, open_ledger
+from privacy.models import Answer, BlockReport, LedgerLine
+from runner.contract import BlockRunner, Limits, Report
+
+ENVIRONMENT = "default"
+MEMORY_MB = 256
+"""What a block may use beyond its libraries."""
+Answers = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What an answer's code, its trial and the declarations say about the run: known before anything is charged."""
+
+    question: CodeQuestion
+    people: Question
+    """The count of people whom the code is about, which has the same filter and charges the same people."""
+    plan: BlockPlan
+    slot: float
+    start: float
+
+    @property
+    def seconds(self) -> float:
+        """The public time of all blocks."""
+        return run_seconds(self.plan, self.question.rounds, slot_s=self.slot, start_s=self.start)
+
+
+def compute(pk: str) -> None:
+    """Answer one pending question by code, once. A second delivery of the task finds it settled and does nothing."""
+    answer = Answer.objects.select_related("budget__promise__dataset", "revision", "line").get(pk=pk)
+    with opening.lost_unless_stored(answer) as attempt:
+        with one_at_a_time(answer.budget.promise.dataset_id):
+            answer.refresh_from_db()
+            opened = _opened(attempt) if opening.waits(answer) else None
+        if opened is not None:
+            asked, cut = opened
+            _answer(attempt, asked, cut())
+
+
+def _opened(attempt: Attempt) -> tuple[Asked, Callable[[], PeopleBlocks]] | None:
+    """Charge everybody whom the code is about. Returns what cuts them into blocks; None if it cannot be asked any more.
+
+    The lock is held for a public time, however long that took.
+    """
+    answer = attempt.answer
+    budget = answer.budget
+    if why := rules.may_ask(budget.scientist, budget):
+        settling.give_back(answer, why)
+        return None
+    try:
+        asked = asked_of(answer)
+    except QueryRefused as refused:
+        settling.give_back(answer, str(refused))
+        return None
+    preparation.prepare_table(asked.people, budget.promise)
+    attempt.begun = timezone.now()
+    attempt.seconds = asked.people.seconds(budget.promise)
+    try:
+        with open_ledger(opening.folder_of(budget.promise)) as ledger:
+            if why := opening.disagreement(answer, ledger):
+                settling.give_back(answer, why)
+                return None
+            attempt.deadline = attempt.due()[0] + timedelta(seconds=asked.seconds)
+            line = opening.commit(attempt, ledger)
+            return asked, _charged(answer, line, ledger, asked)
+    finally:
+        if attempt.line is not None:
+            attempt.end_turn()
+
+
+def asked_of(answer: Answer) -> Asked:
+    """Check an answer's code again before it is charged. Raises QueryRefused when it cannot be asked any more."""
+    question, purpose = decode_code(answer.query), answer.line.purpose
+    query = Query(table=question.table, measure=CountSubjects(), where=question.where)
+    people = question_for(query, answer)
+    plan = plan_blocks(question, people.spec, public_size=answer.budget.promise.public_size, mu=answer.mu)
+    if plan.blocks != purpose["blocks"] or plan.releases != answer.releases:
+        raise QueryRefused("The declarations have changed since this code was tried. Try it again.")
+    return Asked(
+        question=question,
+        people=people,
+        plan=plan,
+        slot=purpose["slot"],
+        start=purpose["start"],
+    )
+
+
+def _charged(
+    answer: Answer, line: LedgerLine, ledger: SubjectLedger, asked: Asked
+) -> Callable[[], PeopleBlocks]:
+    """Charge everybody with a row, and return what cuts those who take part into blocks."""
+    promise, spec = answer.budget.promise, asked.people.spec
+    store = storage.open_columns(
+        answer,
+        asked.people.table,
+        asked.people.plans,
+        bytes(promise.subject_key),
+        rule=lambda _: None if line.kind == LedgerLine.Kind.COMMIT else "Nothing was charged.",
+    )
+    table = engine_table(store, spec)
+    # A count adds, and costs, a rounding less than the clip; an answer by code may move by all of it.
+    counted = measure(asked.people.query, table, worst_case=answer.line.units).charges > 0
+    active = ledger.charge(
+        answer.budget_id,
+        ledger.places(store.digests, name=store.listing, owed=opening.owed(promise)),
+        np.where(counted, answer.line.units, 0),
+        line=line.pk,
+    )
+    # Only who was charged takes part, in complete answers too.
+    return partial(
+        people_blocks.of_everybody,
+        table,
+        asked.question.where,
+        store.digests,
+        active & counted,
+        asked.plan.blocks,
+    )
+
+
+def _answer(attempt: Attempt, asked: Asked, blocks: PeopleBlocks) -> None:
+    """Run the blocks and release what they say at the deadline, unless the answer may no longer be given then."""
+    answer, line = attempt.answer, attempt.line
+    figures, report = _computed(asked, blocks, answer.sigma)
+    at = attempt.told_at()
+    if line is None or at is None:
+        settling.lose(answer)
+        return
+    settling.sleep_until(at)
+    answer.budget.refresh_from_db()
+    if rules.may_ask(answer.budget.scientist, answer.budget):
+        settling.lose(answer)
+        return
+    with transaction.atomic():
+        told = settling.release(
+            answer,
+            line,
+            at=at,
+            result=asdict(figures),
+            facts={**_record_of(answer, asked), "released_at": at.isoformat()},
+            doublings=attempt.doublings,
+            doubled_at=attempt.turn_ended,
+        )
+        if told:
+            BlockReport.objects.create(answer=answer, **report)
+
+
+def _computed(asked: Asked, blocks: PeopleBlocks, sigma: int) -> tuple[Figures, dict[str, Any]]:
+    """Run all rounds over the blocks. Returns the noisy figures, and the private report (fields of BlockReport).
+
+    Raises SandboxUnavailable.
+    """
+    question = asked.question
+    state, answers = first_state(question), np.empty((0, question.outputs))
+    reports: list[Report] = []
+    for _ in range(question.rounds):
+        answers, report = run(
+            question, blocks, seconds=asked.slot, halves=asked.plan.halves, state=state, slot_s=asked.slot
+        )
+        reports.append(report)
+        if isinstance(question.shape, Ball):
+            state = state + code_release.average_ball(question, asked.plan, answers, sigma)
+    return _figures(asked, answers, state, sigma), {
+        "ends": dict(Counter(end for report in reports for end in report.ends)),
+        "people": sum(map(len, blocks.people)),
+        "slowest": max((max(report.seconds, default=0.0) for report in reports), default=0.0),
+        "wall": sum(report.wall_s for report in reports),
+    }
+
+
+def _figures(asked: Asked, answers: Answers, state: Answers, sigma: int) -> Figures:
+    match asked.question.shape:
+        case Box():
+            return code_release.release_box(asked.question, asked.plan, answers, sigma)
+        case Ball():
+            return code_release.ball_figures(asked.question, asked.plan, state, sigma)
+        case Votes():
+            return code_release.release_votes(asked.question, asked.plan, answers, sigma)
+
+
+def first_state(question: CodeQuestion) -> Answers:
+    """Return the state that the first round receives: the request's public start, or zeros."""
+    shape = question.shape
+    if not isinstance(shape, Ball):
+        return np.zeros(0)
+    return np.array(shape.start, dtype=np.float64) if shape.start else np.zeros(shape.size)
+
+
+def environment() -> Path:
+    """Return the folder of the Python environment that blocks run in."""
+    return settings.ENVIRONMENTS / ENVIRONMENT
+
+
+def run(  # noqa: PLR0913 -- each is named at the call
+    question: CodeQuestion,
+    blocks: PeopleBlocks,
+    *,
+    seconds: float,
+    halves: bool,
+    state: Answers,
+    slot_s: float = 0.0,
+    explain: bool = False,
+) -> tuple[Answers, Report]:
+    """Call the code on each block, in the sandbox. A block of nobody answers nothing, as one that failed.
+
+    `seconds`: the time that a block may take. `slot_s`, `explain`: as for a BlockRunner. Raises SandboxUnavailable.
+    """
+    runner: BlockRunner = import_string(settings.BLOCK_RUNNER)
+    answers, report = runner(
+        question.code,
+        blocks,
+        question.outputs,
+        Limits(wall_s=seconds, cpu_s=seconds, memory_mb=MEMORY_MB),
+        halves=halves,
+        state=state if question.takes_state else None,
+        labels=question.shape.labels if isinstance(question.shape, Votes) else (),
+        slot_s=slot_s,
+        explain=explain,
+        environment=environment(),
+    )
+    answers[[len(people) == 0 for people in blocks.people]] = np.nan
+    return answers, report
+
+
+def _record_of(answer: Answer, asked: Asked) -> dict[str, object]:
+    """Return what the record says. Lateness, failures and times of blocks are not in it."""
+    return {
+        **lifecycle.facts_of(answer),
+        "query": answer.query,
+        "mechanism": f"sample and aggregate, {asked.plan.clip_note}",
+        "blocks": asked.plan.blocks,
+        "environment": ENVIRONMENT,
+        "half_samples": asked.plan.halves,
+        "seconds_each": asked.slot,
+        "memory_mb_each": MEMORY_MB,
+        "rounds": asked.question.rounds,
+    }

@@ -1,0 +1,172 @@
+"""Before an answer opens the data: both ledgers must agree, and its charge becomes final."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from audit import log
+from datasets import storage
+from privacy.engine.language.query import KeyCounts
+from privacy.engine.language.wire import decode
+from privacy.execution import settling
+from privacy.ledgers import budget_ledger
+from privacy.ledgers.person_ledger import Share, SubjectLedger
+from privacy.models import Answer, LedgerLine, Promise
+
+RESTORED = (
+    "It was restored to an older state than the per-person ledger. An admin has to restore a newer one."
+)
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One worker's attempt at an answer; with a line once it has committed the charge."""
+
+    answer: Answer
+    begun: datetime
+    line: LedgerLine | None = None
+    seconds: float = 0.0
+    """How long the dataset's lock is held from the start of its turn, whatever is in the rows."""
+    deadline: datetime | None = None
+    """When code that answers in blocks is released. A query is released when the lock is."""
+    turn_ended: datetime | None = None
+    """When the lock of code was given up, blocks still to come."""
+    doublings: int = 0
+    """How often the time of that turn had to be doubled, if more often than it was already; otherwise 0."""
+    counted: dict[str, object] = field(default_factory=dict)
+    """How much of each person counts in it, for the record."""
+
+    def due(self) -> tuple[datetime, int]:
+        """Return (when its turn ends, how often its time was doubled). Fixed before the rows are read, unless the time
+        was too short: then it is doubled, for the next answers as well."""
+        doublings = self.answer.budget.promise.doublings_now
+        while (at := self.begun + timedelta(seconds=self.seconds * 2**doublings)) <= timezone.now():
+            doublings += 1
+        return at, doublings
+
+    def end_turn(self) -> None:
+        """Wait until the turn of an answer by code ends. Later, `due` would take its blocks for a time too short."""
+        self.turn_ended, doublings = self.due()
+        self.doublings = doublings if doublings > self.answer.budget.promise.doublings_now else 0
+        settling.sleep_until(self.turn_ended)
+
+    def told_at(self) -> datetime | None:
+        """Return when its release, or its loss, is told; None if that moment of an answer by code has passed.
+
+        An answer by code that misses its deadline is told after twice its time.
+        """
+        if self.deadline is None:
+            return self.due()[0]
+        times = (self.deadline, last_moment(self.begun, self.deadline))
+        return next((at for at in times if at > timezone.now()), None)
+
+
+def last_moment(begun: datetime, deadline: datetime) -> datetime:
+    """Return the moment after which an answer by code is lost, although it was charged."""
+    return begun + 2 * (deadline - begun)
+
+
+@contextmanager
+def lost_unless_stored(answer: Answer) -> Iterator[Attempt]:
+    """Mark the answer as lost, when it would have been told, if anything fails after the commit. If even that cannot be
+    stored, `lifecycle.sweep` does it later."""
+    attempt, ended = Attempt(answer, begun=timezone.now()), False
+    try:
+        yield attempt
+        ended = True
+    finally:
+        if not ended and attempt.line is not None:
+            settling.sleep_until(attempt.told_at() or timezone.now())
+            settling.lose(answer)
+
+
+def waits(answer: Answer) -> bool:
+    """Return whether no worker has opened the data for it, according to the ledger."""
+    settled = LedgerLine.objects.filter(settles=answer.line_id).exists()
+    return answer.state == Answer.State.PENDING and not settled
+
+
+def commit(attempt: Attempt, ledger: SubjectLedger) -> LedgerLine:
+    """Make the charge final in the database, before any row is read."""
+    answer, budget = attempt.answer, attempt.answer.budget
+    ledger.keep(budget.pk, Share(budget.mu, budget.generation))
+    _catch_up(answer, ledger.last_line())
+    _may_leave_out(answer)
+    attempt.line = budget_ledger.commit(answer.line, by=User.objects.system())
+    Answer.objects.filter(pk=answer.pk).update(
+        begun_at=attempt.begun, opened_at=timezone.now(), deadline=attempt.deadline
+    )
+    return attempt.line
+
+
+def disagreement(answer: Answer, ledger: SubjectLedger) -> str:
+    """Return why the two ledgers cannot both pay for this answer (one was restored to an older state), or an empty
+    string."""
+    budget = answer.budget
+    promise = budget.promise
+    if ledger.last_line() < promise.last_applied:
+        return "The per-person ledger is older than what was released. An admin has to restore a newer one."
+    share = ledger.shares().get(budget.pk)
+    if share is not None and not budget.had(share.mu, share.generation):
+        return f"The database has lost a change of this budget. {RESTORED}"
+    if is_threshold(answer):
+        used = ledger.thresholds()
+        return budget_ledger.no_threshold_left(promise, used.get(budget.pk, 0), sum(used.values()))
+    return ""
+
+
+def is_threshold(answer: Answer) -> bool:
+    """Return whether it releases undeclared values."""
+    return answer.kind == Answer.Kind.QUERY and isinstance(decode(answer.query).measure, KeyCounts)
+
+
+def owed(promise: Promise) -> dict[UUID, int]:
+    """Return the units that new people begin with, by budget."""
+    return {budget.pk: units for budget in promise.budgets.all() if (units := promise.owed(budget.pk))}
+
+
+def folder_of(promise: Promise) -> Path:
+    """Return the folder of a dataset's per-person ledger."""
+    return storage.ledger_folder(promise.dataset_id)
+
+
+def _may_leave_out(answer: Answer) -> None:
+    """Mark the answer as possibly incomplete before reading any row, even if it was asked before that was known."""
+    if answer.extended:
+        return
+    if answer.budget.may_leave_out or budget_ledger.rests_on_constants(answer.budget):
+        answer.extended = True
+        answer.save(update_fields=["extended"])
+
+
+def _catch_up(answer: Answer, last: int) -> None:
+    """Recover from a database restored to before `last`, the newest line in the per-person ledger.
+
+    New lines are numbered beyond it, and no answer is called complete any more, because people may have reached their
+    limit through charges that the database no longer has.
+    """
+    lines = LedgerLine.objects.filter(kind=LedgerLine.Kind.COMMIT, budget__promise=answer.budget.promise_id)
+    if not last or lines.filter(pk=last).exists():
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT setval(pg_get_serial_sequence('privacy_ledgerline', 'id'),"
+            " GREATEST(%s, (SELECT last_value FROM privacy_ledgerline_id_seq)))",
+            [last],
+        )
+        answer.budget.promise.incomplete_since = timezone.now()
+        answer.budget.promise.save(update_fields=["incomplete_since"])
+        log.record(
+            "protection.incomplete",
+            by=User.objects.system(),
+            on=answer.budget.promise,
+            dataset_id=answer.budget.promise.dataset_id,
+            line=last,
+        )
