@@ -2,13 +2,18 @@
 
 from django.urls import path
 
-from privacy.views import answers, budgets, promises, questions
+from privacy.views import answers, budgets, code, promises, questions
 
 app_name = "privacy"
 urlpatterns = [
     path("", answers.index, name="index"),
     path("<uuid:pk>/", answers.answer, name="answer"),
     path("<uuid:pk>/download/<slug:form>/", answers.download, name="download"),
+    path("<uuid:pk>/withdraw/", code.withdraw, name="withdraw"),
+    path("trials/<uuid:pk>/", code.trial, name="trial"),
+    path("trials/<uuid:pk>/stop/", code.stop, name="stop_trial"),
+    path("trials/<uuid:pk>/ask/", code.ask, name="ask_code"),
+    path("budgets/<uuid:pk>/code/", code.write, name="code"),
     path("budgets/<uuid:pk>/", budgets.budget, name="budget"),
     path("budgets/<uuid:pk>/ask/", questions.ask, name="ask"),
     path("budgets/<uuid:pk>/price/", questions.price, name="price"),

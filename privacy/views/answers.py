@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 
-from common.http import UserRequest, found
+from common.http import UserRequest
 from common.pages import paginated, show
 from datasets.models import Dataset
 from privacy import queries, rules
@@ -28,10 +28,8 @@ from privacy.presentation import display_in_words, exports, noise_advice, svg_ch
 from privacy.presentation.joint_intervals import Together, together
 from privacy.presentation.svg_charts import Bar, Column, Share
 from privacy.services import guides, questions
-from privacy.shares import percent
-from privacy.views import question_links
-
-WIDTHS = {"wide": 760, "narrow": 350}
+from privacy.views import code_answer, question_links
+from privacy.views.shared import WIDTHS, about, cost, the_answer
 
 
 @require_safe
@@ -71,18 +69,6 @@ def _narrowed(rows: AnswerQuerySet, wanted: dict[str, Any]) -> AnswerQuerySet:
     return rows
 
 
-def cost(answer: Answer) -> str:
-    """Return what an answer cost, as a percentage of the budget as it is now."""
-    return percent(queries.share_of(answer))
-
-
-def the_answer(request: UserRequest, pk: UUID) -> Answer:
-    rows = Answer.objects.visible_to(request.user).select_related(
-        "budget__promise__dataset__owner", "budget__scientist", "revision", "line"
-    )
-    return found(rows, pk=pk)
-
-
 @require_safe
 def answer(request: UserRequest, pk: UUID) -> HttpResponse:
     """Show one answer; while it is being computed, the page polls."""
@@ -90,23 +76,16 @@ def answer(request: UserRequest, pk: UUID) -> HttpResponse:
     is_own = rules.is_own(request.user, item.budget) is None
     if is_own:
         questions.note_seen(item)
+    if item.kind == Answer.Kind.CODE:
+        return code_answer.page(request, item, is_own=is_own)
     return show(request, "privacy/answer", _context(request, item, is_own=is_own), parts={"answer-live"})
 
 
 def _context(request: UserRequest, item: Answer, *, is_own: bool) -> dict[str, Any]:
-    query, promise, table = decode(item.query), item.budget.promise, queries.table_of(item)
+    query, table = decode(item.query), queries.table_of(item)
     context: dict[str, Any] = {
-        "answer": item,
-        "budget": item.budget,
-        "dataset": item.budget.promise.dataset,
+        **about(request, item, is_own=is_own),
         "question": words.say(query, table),
-        "cost": cost(item),
-        "epsilon": words.sized(noise_epsilon(item.mu, promise.noise_delta), up=True),
-        "delta": words.tiny(promise.delta),
-        "mu": words.sized(item.mu, 4, up=True),
-        "noise": words.sized(item.sigma / 2**30, 4),
-        "is_own": is_own,
-        "ask_refusal": rules.may_ask(request.user, item.budget) if is_own else None,
         **queries.counted(item),
     }
     meant = question_links.meant_by(request, item) if is_own else None

@@ -23,8 +23,7 @@ from privacy.forms import DecisionForm, ReasonForm, ShareForm, TopUpForm
 from privacy.models import Answer, Budget, TopUp
 from privacy.presentation import svg_charts, words
 from privacy.presentation.svg_charts import Point
-from privacy.views.answers import WIDTHS, cost
-from privacy.views.shared import the_budget
+from privacy.views.shared import WIDTHS, cost, the_budget
 
 
 @require_safe

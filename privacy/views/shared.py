@@ -1,13 +1,21 @@
 """Lookups and context shared by the pages of automatic answers."""
 
+from typing import Any
 from uuid import UUID
 
 from common.http import UserRequest, found
 from datasets.models import Dataset
 from datasets.queries import waiting_access
 from datasets.rules import is_dataset_owner
-from privacy.models import Budget
-from privacy.queries import budgets_of
+from privacy import rules
+from privacy.engine.accounting import noise_epsilon
+from privacy.models import Answer, Budget
+from privacy.presentation import words
+from privacy.queries import budgets_of, share_of
+from privacy.shares import percent
+
+WIDTHS = {"wide": 760, "narrow": 350}
+"""Of a chart, in its own units, for wide and for narrow windows."""
 
 
 def the_budget(request: UserRequest, pk: UUID) -> Budget:
@@ -23,4 +31,34 @@ def tabs(request: UserRequest, dataset: Dataset) -> dict[str, object]:
         "owns": owns,
         "tab": "answers",
         "asking": waiting_access(dataset) if owns else 0,
+    }
+
+
+def the_answer(request: UserRequest, pk: UUID) -> Answer:
+    """Return an answer that this person may see; 404 otherwise."""
+    rows = Answer.objects.visible_to(request.user).select_related(
+        "budget__promise__dataset__owner", "budget__scientist", "revision", "line"
+    )
+    return found(rows, pk=pk)
+
+
+def cost(answer: Answer) -> str:
+    """Return what an answer cost, as a percentage of the budget as it is now."""
+    return percent(share_of(answer))
+
+
+def about(request: UserRequest, item: Answer, *, is_own: bool) -> dict[str, Any]:
+    """Return the template context of an answer that does not depend on its kind."""
+    promise = item.budget.promise
+    return {
+        "answer": item,
+        "budget": item.budget,
+        "dataset": promise.dataset,
+        "cost": cost(item),
+        "epsilon": words.sized(noise_epsilon(item.mu, promise.noise_delta), up=True),
+        "delta": words.tiny(promise.delta),
+        "mu": words.sized(item.mu, 4, up=True),
+        "noise": words.sized(item.sigma / 2**30, 4),
+        "is_own": is_own,
+        "ask_refusal": rules.may_ask(request.user, item.budget) if is_own else None,
     }

@@ -25,7 +25,9 @@ from privacy.views import price_panel
 from requests_app import services as lane
 from requests_app.models import CodeEnvironment, Comment, Pause, Version
 from tests import make
+from tests.guards import code_clicks
 from tests.guards.everything import Cast, fresh
+from tests.makers import code as coded
 from tests.makers import requests as requests_
 
 REASON = {"reason": "Because."}
@@ -358,6 +360,10 @@ ANSWERS: Clicks = {
     "privacy:decide": lambda c: Click(c.person, c.top_up.pk, {"verdict": "decline", "note": "No."}),
     "privacy:price": lambda c: _pages(Click(c.person, c.budget.pk, _question())),
     "privacy:ask": lambda c: Click(c.person, c.budget.pk, _asked(c)),
+    "privacy:code": lambda c: Click(c.person, code_clicks.for_code(c).pk, code_clicks.code_fields()),
+    "privacy:stop_trial": lambda c: Click(c.person, code_clicks.waiting_trial(c).pk),
+    "privacy:ask_code": lambda c: Click(c.person, code_clicks.tried(c).pk, _key()),
+    "privacy:withdraw": lambda c: Click(c.person, coded.answer(code_clicks.tried(c)).pk),
 }
 OTHER_WAYS: Clicks = {
     "datasets:policy as a form": lambda c: Click(

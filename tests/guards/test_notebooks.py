@@ -38,9 +38,9 @@ def faults(text: str) -> list[str]:
     return found
 
 
-def test_there_is_a_notebook_for_each_role_that_uses_the_client():
+def test_there_is_a_notebook_for_each_role_that_uses_the_client_and_one_for_code():
     assert notebooks() == [
-        f"docs/notebooks/{role}.ipynb" for role in ("auditor", "owner", "reviewer", "scientist")
+        f"docs/notebooks/{name}.ipynb" for name in ("auditor", "code", "owner", "reviewer", "scientist")
     ]
 
 

@@ -37,6 +37,14 @@ TWICE = {
         "privacy.may_ask",
     ): "the page asks before it prices; the service again, before it charges",
     (
+        "privacy:ask_code",
+        "privacy.may_ask",
+    ): "the service asks before it prices, and again before it charges",
+    (
+        "privacy:code",
+        "privacy.may_ask",
+    ): "the page asks before it reads the form; the service again, before it takes the trial",
+    (
         "requests:run_on_mock within the page",
         "requests_app.may_run_on_mock",
     ): "the panel is shown anew: for a key that was used before, the service asks nothing",
@@ -53,7 +61,13 @@ WITHOUT = {
     "mfa_edit_webauthn", "mfa_reauthenticate", "mfa_reauthenticate_webauthn",
 }  # fmt: skip
 STRANGERS = {"accounts:confirm_address", "accounts:register", "accounts:welcome"}
-DURABLE = {"privacy:ask", "privacy:change", "privacy:decide by giving"}
+DURABLE = {
+    "privacy:ask",
+    "privacy:ask_code",
+    "privacy:change",
+    "privacy:decide by giving",
+    "privacy:withdraw",
+}
 """Clicks that commit by themselves, and so cannot be undone here."""
 
 OF_A_KIND = 20

@@ -14,13 +14,14 @@ from privacy.execution import lifecycle
 from privacy.models import TopUp
 from requests_app import services as lane
 from tests import make
+from tests.makers import code as coded
 from tests.makers import privacy as shares
 
 OBJECTS = {
     "audit": {"Entry"},
     "people": {"User", "Invitation", "Notification", "AccessToken"},
     "datasets": {"Dataset", "Revision", "Table", "Upload", "DatasetReviewer", "AccessRequest", "Grant"},
-    "answers": {"Dataset", "Budget", "TopUp", "Answer", "Batch"},
+    "answers": {"Dataset", "Budget", "TopUp", "Answer", "Batch", "CodeTrial"},
     "requests": {
         "Dataset",
         "CodeRequest",
@@ -40,8 +41,8 @@ KINDS = {
     "datasets": "Dataset", "environments": "CodeEnvironment", "grants": "Grant", "invitations": "Invitation",
     "new": "Dataset", "notifications": "Notification", "outputs": "Output", "people": "User", "registrations": "User",
     "releases": "Release", "requests": "CodeRequest", "reviewers": "DatasetReviewer", "revisions": "Revision",
-    "runs": "Run", "tables": "Table", "tokens": "AccessToken", "top-ups": "TopUp", "uploads": "Upload",
-    "versions": "Version", "workers": "Worker",
+    "runs": "Run", "tables": "Table", "tokens": "AccessToken", "top-ups": "TopUp", "trials": "CodeTrial",
+    "code-trials": "CodeTrial", "uploads": "Upload", "versions": "Version", "workers": "Worker",
 }  # fmt: skip
 """What a page is about, by the word before the id in its address."""
 
@@ -69,6 +70,7 @@ def world(settings) -> dict[str, UUID]:
     answer = shares.answer(share, epsilon=0.5)
     lifecycle.compute(str(answer.pk))
     shares.batch(share, shares.PEOPLE_COUNTED, epsilon=0.5)
+    coded.found(share)
     TopUp.objects.create(budget=share, epsilon=1.0, reason=f"{MARK} again")
     lane.add_environment(by=make.admin(), name="odd", requirements=f"{MARK}==1.0")
     people.invite("odd@weir.example", by=make.admin(), roles=["scientist"])

@@ -11,7 +11,7 @@ export function completions(form) {
   const columns = Object.entries(tables).flatMap(([table, names]) =>
     names.map((name) => ({ label: name, type: 'property', detail: table })))
 
-  const importable = () => packages[form.elements.environment.value] ?? []
+  const importable = () => packages[form.elements.environment?.value] ?? []
 
   function known(context) {
     const { text, from } = context.state.doc.lineAt(context.pos)

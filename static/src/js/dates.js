@@ -24,19 +24,23 @@ function refresh() {
   }
 }
 
-// Shows the time elapsed since `data-since="ISO"` as m:ss or h:mm:ss.
+// Shows the time elapsed since `data-since="ISO"`, or left until `data-until="ISO"`, as m:ss or h:mm:ss.
 function tick() {
-  for (const element of document.querySelectorAll('[data-since]')) {
-    const seconds = Math.max(0, Math.floor((Date.now() - new Date(element.dataset.since)) / 1000))
-    const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)]
-    const rest = String(seconds % 60).padStart(2, '0')
-    element.textContent = hours ? `${hours}:${String(minutes).padStart(2, '0')}:${rest}` : `${minutes}:${rest}`
-  }
+  for (const element of document.querySelectorAll('[data-since]')) element.textContent = clock(Date.now() - new Date(element.dataset.since))
+  for (const element of document.querySelectorAll('[data-until]')) element.textContent = clock(new Date(element.dataset.until) - Date.now())
+}
+
+function clock(milliseconds) {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000))
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)]
+  const rest = String(seconds % 60).padStart(2, '0')
+  return hours ? `${hours}:${String(minutes).padStart(2, '0')}:${rest}` : `${minutes}:${rest}`
 }
 
 refresh()
+tick()
 setInterval(refresh, 20_000)
 setInterval(tick, 1000)
-document.addEventListener('htmx:afterSettle', refresh)
+document.addEventListener('htmx:afterSettle', () => { refresh(); tick() })
 document.addEventListener('weir:times', refresh)
 document.addEventListener('visibilitychange', refresh)
