@@ -38,14 +38,18 @@ from weir.version import VERSION
 __version__ = VERSION
 
 __all__ = [
-    "Answer", "BudgetExceeded", "CannotBeBounded", "ClientTooOld", "Column", "Condition", "Conflict", "Denied",
-    "DifferentRows", "Gone", "InvalidRequest", "MockAnswer", "NotFound", "NotOffered", "NotPrivate", "NotSignedIn",
-    "PortalFailed", "Question", "Questions", "Refused", "RunFailed", "Stale", "Table", "TooLarge", "TooManyCalls",
-    "Unreachable", "WeirError", "__version__", "login", "logout", "spending",
+    "Answer", "BudgetExceeded", "CannotBeBounded", "ClientTooOld", "Code", "CodeAnswer", "CodeTrial", "Column",
+    "Condition", "Conflict", "Denied", "DifferentRows", "Gone", "InvalidRequest", "MockAnswer", "NotFound",
+    "NotOffered", "NotPrivate", "NotSignedIn", "PortalFailed", "Question", "Questions", "Refused", "RunFailed",
+    "Stale", "Table", "TooLarge", "TooManyCalls", "Unreachable", "WeirError", "__version__", "code", "login", "logout",
+    "spending",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
     from weir.answers import Answer, MockAnswer
+    from weir.blockcode import Code, code
+    from weir.codeanswers import CodeAnswer
+    from weir.codetrials import CodeTrial
     from weir.columns import Column, Condition
     from weir.limits import spending
     from weir.questions import Question, Questions
@@ -54,8 +58,9 @@ if TYPE_CHECKING:
 else:
     # What takes long to import is imported when it is first used.
     _HOMES = {
-        "Answer": "answers", "Column": "columns", "Condition": "columns", "MockAnswer": "answers",
-        "Question": "questions", "Questions": "questions", "Table": "tables", "login": "signin", "logout": "signin",
+        "Answer": "answers", "Code": "blockcode", "CodeAnswer": "codeanswers", "CodeTrial": "codetrials",
+        "Column": "columns", "Condition": "columns", "MockAnswer": "answers", "Question": "questions",
+        "Questions": "questions", "Table": "tables", "code": "blockcode", "login": "signin", "logout": "signin",
         "spending": "limits",
     }  # fmt: skip
 

@@ -15,6 +15,7 @@ from weir.ownership import OwnerVerbs
 from weir.transport import Transport
 
 if TYPE_CHECKING:
+    from weir.codetrials import CodeTrials
     from weir.tables import Table
 
 MOST_LISTED = 1000
@@ -108,6 +109,11 @@ class Dataset(OwnerVerbs, BudgetVerbs):
     def source(self) -> Online:
         """What its questions are asked with."""
         return Online(self._transport, self.details, str(self._own_budget.get("id", "")), quiet=self._quiet)
+
+    @property
+    def trials(self) -> CodeTrials:
+        """Your code that was tried on mock data: iterate over it, or take a trial by its id."""
+        return self.source.trials
 
     def __getitem__(self, name: str) -> Any:
         """Return a table by its name or, if there is only one table, one of its columns."""

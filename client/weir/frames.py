@@ -14,11 +14,17 @@ if TYPE_CHECKING:
 
 def data_frame(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
     """Return a DataFrame of columns by name. Raises NotOffered without pandas."""
+    frame: pd.DataFrame = pandas_or("use .to_arrow()").DataFrame(dict(columns))
+    return frame
+
+
+def pandas_or(instead: str) -> Any:
+    """Return pandas. Raises NotOffered without it, saying what else to do."""
     try:
         import pandas as pd  # noqa: PLC0415 -- optional
     except ImportError as missing:
-        raise NotOffered("pandas is not installed. Install it, or use .to_arrow().") from missing
-    return pd.DataFrame(dict(columns))
+        raise NotOffered(f"pandas is not installed. Install it, or {instead}.") from missing
+    return pd
 
 
 def write_parquet(frame: Any, to: Path) -> None:

@@ -266,6 +266,49 @@ class Query:
     rows: int | None = None
 
 
+@dataclass(frozen=True)
+class Box:
+    """Which numbers does the code return, each between its bounds? `halves`: half samples correct small blocks."""
+
+    names: tuple[str, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    method: str = "auto"
+    halves: bool = True
+
+
+@dataclass(frozen=True)
+class Ball:
+    """Which vector, no longer than `radius`, does the code return? `start`: what it gets in the first round."""
+
+    size: int
+    radius: float
+    rounds: int = 1
+    start: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Votes:
+    """Which of these labels does the code return?"""
+
+    labels: tuple[str, ...]
+
+
+Shape: TypeAlias = Box | Ball | Votes
+
+
+@dataclass(frozen=True)
+class CodeQuestion:
+    """Code over blocks of people. `people`: how many the condition leaves, if fewer than all; `blocks`: how many."""
+
+    table: str
+    code: str
+    shape: Shape
+    where: Predicate | None = None
+    people: int | None = None
+    blocks: int | None = None
+
+
 def to_wire(item: object) -> Any:
     """Return a question, or a part of one, as JSON values."""
     cls: type[Any] = type(item)
@@ -276,9 +319,10 @@ def to_wire(item: object) -> Any:
         return [to_wire(part) for part in parts]
     names, kind = _shape(cls)
     found = {name: to_wire(getattr(item, name)) for name in names}
-    return found if cls is Query else {"kind": kind, **found}
+    return found if cls in _WITHOUT_KIND else {"kind": kind, **found}
 
 
+_WITHOUT_KIND = (Query, CodeQuestion)
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from weir import limits
 from weir.answers import Answer
+from weir.codeanswers import CodeAnswer
+from weir.codetrials import CodeTrial, CodeTrials
 from weir.declarations import TableSpec
 from weir.errors import NotOffered, PortalFailed, Refused, WeirError
 from weir.prices import Price, Prices
@@ -101,6 +103,16 @@ class Online:
             limits.note(-charged)
         return answer_of(text, found, reading)
 
+    def try_code(self, asked: Mapping[str, Any], terms: Mapping[str, float]) -> CodeTrial:
+        body = {"question": asked, **terms}
+        made = self.transport.create(f"budgets/{self._budget}/code-trials/", body).content
+        return CodeTrial(self.transport, made, quiet=self.quiet).wait()
+
+    @property
+    def trials(self) -> CodeTrials:
+        """Code that was tried on mock data with the caller's budget."""
+        return CodeTrials(self.transport, self._budget, quiet=self.quiet)
+
     @property
     def _budget(self) -> str:
         if not self.budget:
@@ -152,9 +164,8 @@ def answer_of(text: str, found: Mapping[str, Any], reading: Reading | None = Non
         notes.append("Some people may have been left out, because their limit is reached.")
     details = {**found, "notes": [note for note in notes if note]}
     result, rows = found["result"], found.get("rows")  # rows: what HAVING, ORDER BY and LIMIT in SQL show
-    return Answer(
-        text, result if rows is None else {**result, "lines": rows}, reading=reading, details=details
-    )
+    kind = CodeAnswer if found.get("kind") == "code" else Answer
+    return kind(text, result if rows is None else {**result, "lines": rows}, reading=reading, details=details)
 
 
 def _body(question: Question) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from weir.releases import Release
 from weir.results import plain_name
 from weir.runs import Run
 from weir.submissions import About, Submitter
-from weir.things import Things
+from weir.things import Things, checked_id
 from weir.transport import Transport
 
 
@@ -36,6 +36,13 @@ class Answers:
         """Return an answer by its id. It costs nothing."""
         found = self._transport.get(f"answers/{answer}/")
         return answer_of(str(found["question"]), found)
+
+    def withdraw(self, answer: str) -> None:
+        """Withdraw code whose turn has not come, by the id of its answer, and get its charge back.
+
+        Raises Conflict afterwards: it is answered all the same.
+        """
+        self._transport.post(f"answers/{checked_id(answer)}/withdraw/")
 
     def save(self, answer: str, folder: Path | str) -> list[Path]:
         """Download an answer into a folder, which is made if need be: its table as CSV, and everything as JSON."""

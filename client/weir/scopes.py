@@ -12,6 +12,7 @@ from weir.errors import DifferentRows, NotOffered
 from weir.terms import Test, flat
 
 if TYPE_CHECKING:
+    from weir.codetrials import CodeTrial
     from weir.mock.rows import MockRows
     from weir.questions import Question, Questions
 
@@ -41,6 +42,9 @@ class Source(Protocol):
     def release_batch(self, asked: Questions, terms: TermsByName) -> Any:
         """Ask all of them, and return the answers by name. Spends the budget."""
 
+    def try_code(self, asked: Mapping[str, Any], terms: Mapping[str, float]) -> CodeTrial:
+        """Try code, a question in its wire form, on mock data, and wait. Spends nothing."""
+
 
 @dataclass(frozen=True)
 class Offline:
@@ -67,6 +71,12 @@ class Offline:
 
     def release_batch(self, asked: Questions, terms: TermsByName) -> Any:
         raise NotOffered(_OFFLINE)
+
+    def try_code(self, asked: Mapping[str, Any], terms: Mapping[str, float]) -> CodeTrial:
+        raise NotOffered(
+            "This table is not connected to a portal. Call the code here: code.run_locally(table). "
+            "Sign in with weir.login(address) and take the table from a dataset."
+        )
 
 
 _OFFLINE = (

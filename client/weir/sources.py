@@ -1,6 +1,6 @@
-"""The source of a function, as it is sent for review: its text, the imports that it uses, and its helpers.
+"""The source of a function, as it is sent: its text, the imports that it uses, and its helpers.
 
-Nothing is pickled and nothing runs: reviewers read exactly what will be executed.
+Nothing is pickled and nothing runs here: what reviewers read is exactly what will be executed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import symtable
 import sys
 import sysconfig
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -52,6 +52,37 @@ def source_of(function: Callable[..., Any], helpers: Sequence[Callable[..., Any]
         )
     parameters = {name: default for name, default in wanted.items() if default is not inspect.Parameter.empty}
     return Source(f"{text}\n", tuple(name for name in wanted if name not in parameters), parameters)
+
+
+def program_of(text: str, place: str, parameters: Mapping[str, Any] | None = None) -> Source:
+    """Return the program of a text that defines main. Nothing of it runs. Raises NotOffered, naming the `place`."""
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as bad:
+        raise NotOffered(f"{place}, line {bad.lineno}: {bad.msg}. Correct it first.") from bad
+    except (ValueError, RecursionError) as bad:
+        raise NotOffered(f"{place} cannot be read: {bad}. Give Python code.") from bad
+    mains = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == MAIN]
+    if not mains:
+        raise NotOffered(
+            f"{place} defines no function {MAIN}, which is what the portal runs. Write def {MAIN}(…)."
+        )
+    given = mains[-1].args
+    names = [each.arg for each in (*given.posonlyargs, *given.args)]
+    needed = names[: len(names) - len(given.defaults)]
+    needed += [
+        each.arg for each, default in zip(given.kwonlyargs, given.kw_defaults, strict=True) if default is None
+    ]
+    return Source(text, tuple(needed), dict(parameters or {}))
+
+
+def program_in(path: Path | str, parameters: Mapping[str, Any] | None = None) -> Source:
+    """Return the program in a file, which defines main. Nothing of it runs here."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as bad:
+        raise NotOffered(f"{path} cannot be read: {bad}. Name a file of Python code in UTF-8.") from bad
+    return program_of(text, str(path), parameters)
 
 
 _STARRED = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
@@ -166,7 +197,7 @@ def _plain(function: Callable[..., Any]) -> FunctionType:
     if not inspect.isfunction(function):
         raise NotOffered(f"{name} is not a function that was written with def. Only those can be sent.")
     if name == "<lambda>":
-        raise NotOffered("A lambda cannot be sent for review. Write a function with def.")
+        raise NotOffered("A lambda cannot be sent. Write a function with def.")
     if "." in function.__qualname__ and "<locals>" not in function.__qualname__:
         raise NotOffered(f"{name} belongs to a class. Write a function outside of classes.")
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from weir.coderequests import CodeRequest, new_request
 from weir.declarations import listed, nearest
 from weir.errors import NotOffered
 from weir.runs import Run
-from weir.sources import MAIN, Source, source_of
+from weir.sources import MAIN, Source, program_in, source_of
 from weir.things import checked_id
 
 if TYPE_CHECKING:
@@ -134,7 +133,7 @@ class Submitter:
 
     def file(self, path: Path | str, **parameters: Any) -> Submission:
         """Return the submission of a file that defines main. Nothing of it runs here."""
-        return self._made(of_file(path, parameters))
+        return self._made(_checked(program_in(path, parameters)))
 
     def _made(self, code: Source, function: Callable[..., Any] | None = None) -> Submission:
         request = self.request
@@ -142,30 +141,6 @@ class Submitter:
             found = self.transport.get(f"requests/{checked_id(request)}/")
             request = CodeRequest(self.transport, found, quiet=self.quiet)
         return Submission(self.transport, self.dataset, code, self.words, request, self.quiet, function)
-
-
-def of_file(path: Path | str, parameters: Mapping[str, Any]) -> Source:
-    """Return the program in a file, which defines main. Nothing of it runs here."""
-    place = Path(path)
-    try:
-        text = place.read_text(encoding="utf-8")
-        tree = ast.parse(text)
-    except (OSError, ValueError) as bad:
-        raise NotOffered(f"{place} cannot be read: {bad}. Name a file of Python code in UTF-8.") from bad
-    except SyntaxError as bad:
-        raise NotOffered(f"{place}, line {bad.lineno}: {bad.msg}. Correct it first.") from bad
-    mains = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == MAIN]
-    if not mains:
-        raise NotOffered(
-            f"{place} defines no function {MAIN}, which is what the portal runs. Write def {MAIN}(…)."
-        )
-    given = mains[-1].args
-    names = [each.arg for each in (*given.posonlyargs, *given.args)]
-    needed = names[: len(names) - len(given.defaults)]
-    needed += [
-        each.arg for each, default in zip(given.kwonlyargs, given.kw_defaults, strict=True) if default is None
-    ]
-    return _checked(Source(text, tuple(needed), dict(parameters)))
 
 
 def _checked(source: Source) -> Source:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -22,6 +22,12 @@ from weir.questions import Question, Questions
 from weir.readings import Reading
 from weir.remote import COLUMN_NAMES, Remote
 from weir.scopes import Offline, Scope
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from weir.blockcode import Code
+    from weir.codetrials import CodeTrial
 
 OTHER_NAMES = {
     "sort_values": "Rows have no order here. Sort the answer: answer.to_pandas().sort_values(…).",
@@ -168,6 +174,57 @@ class Table(Remote):
     def mock_rows(self) -> Any:
         """Return the mock rows as an Arrow table: made up from the declarations, about nobody."""
         return self.scope.source.mock(self.spec).arrow
+
+    def mock_block(self) -> pd.DataFrame:
+        """Return the mock rows of this table as code gets the rows of a block: a DataFrame with the declared types.
+
+        People are numbered from 0 on, and text columns are left out. Needs pandas.
+
+        table[table.year > 1984].mock_block().dtypes
+        """
+        from weir.mock.blocks import block_frame  # noqa: PLC0415 -- it brings pyarrow
+
+        return block_frame(self.spec, self.scope.source.mock(self.spec), self.scope.condition)
+
+    def try_code(
+        self,
+        code: Code,
+        *,
+        epsilon: float | None = None,
+        share: float | None = None,
+        people: int | None = None,
+        blocks: int | None = None,
+    ) -> CodeTrial:
+        """Try code on mock data on the portal, in blocks as its answer would be, and wait. Spends nothing.
+
+        Give the `epsilon` or the `share` of the budget that the answer may cost, which decides on the number of
+        blocks. `people`: how many the conditions leave, as far as you know. `blocks`: how many you want instead.
+
+        trial = table[table.year > 1984].try_code(code, epsilon=1); trial.price; answer = trial.release()
+
+        Raises RunFailed, with the traceback, for code that fails on the mock data.
+        """
+        from weir.blockcode import Code  # noqa: PLC0415 -- what needs no code is done without it
+
+        if not isinstance(code, Code):
+            raise NotOffered(
+                'Say what the code returns first: code = weir.code(main, answers={"mean": (0, 60)}).'
+            )
+        if self.scope.rows is not None:
+            raise NotOffered(
+                "Code gets as many rows of a person as the table declares. Take the table without rows_of_a_person."
+            )
+        terms = {"epsilon": epsilon, "share": share}
+        given = {name: float(value) for name, value in terms.items() if value is not None}
+        if len(given) != 1 or not 0 < next(iter(given.values())) < float("inf"):
+            raise NotOffered(
+                "Say what the answer may cost, in one way: epsilon=1.0, or share=0.2 (of your budget)."
+            )
+        whole = {
+            name: int(many) for name, many in (("people", people), ("blocks", blocks)) if many is not None
+        }
+        asked = code.question(self.spec.name, self.scope.condition, **whole)
+        return self.scope.source.try_code(g.to_wire(asked), given)
 
     def __contains__(self, name: object) -> bool:  # type: ignore[override]
         return name in self.spec.columns

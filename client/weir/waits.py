@@ -20,7 +20,8 @@ MOST_STREAMS = 10_000
 class Wait:
     """What is waited for. `key`: its name among events, such as run:ID; `path`: where it is read.
 
-    `again`: how to come back to it, as code. `is_held`: the portal can hold an answer back until it is over.
+    `again`: how to come back to it, as code. `is_held`: the portal can hold an answer back until it is over. `part`:
+    which part of it is done, if that is known.
     """
 
     key: str
@@ -30,6 +31,7 @@ class Wait:
     is_over: Callable[[Any], bool]
     says: Callable[[Any], str]
     is_held: bool = True
+    part: Callable[[Any], float | None] = lambda _: None
 
 
 def waited(transport: Transport, wait: Wait, found: Any, *, quiet: bool = False) -> Any:
@@ -38,11 +40,11 @@ def waited(transport: Transport, wait: Wait, found: Any, *, quiet: bool = False)
         try:
             if wait.is_over(found):
                 return found
-            progress.show(wait.says(found))
+            progress.show(wait.says(found), wait.part(found))
             for each in _looks(transport, wait):
                 if wait.is_over(each):
                     return each
-                progress.show(wait.says(each))
+                progress.show(wait.says(each), wait.part(each))
         except KeyboardInterrupt:
             progress.stream.write(f"\nIt continues without you. Come back to it with {wait.again}\n")
             raise

@@ -34,7 +34,7 @@ def play(work: Lane) -> None:
     _drafts(panel)
     _survey(survey, work)
     data.ask_for_access(survey, people.YUSUF, **SMOKING_STUDY)
-    answers.play(panel)
+    answers.play(panel, survey)
 
 
 def _before_blood_pressure(survey: Dataset) -> None:

@@ -18,7 +18,7 @@ from django.core.management import call_command
 from audit.verification import verify
 from datasets.models import Dataset
 from portal.demo import people
-from privacy.models import Budget
+from privacy.models import Answer, Budget
 from requests_app.models import CodeRequest, Release
 from tests.client.live import AUTHOR, OWNER, signed_in, token
 from tests.client.notebooks import Executed, execute
@@ -48,10 +48,12 @@ def test_each_notebook_runs_on_the_demo(live: SimpleNamespace, transactional_db:
         running = thread.submit(execute, live.url, folder, tokens)
         review(ingrid, running)
         executed = running.result()
+    executed |= execute(live.url, folder, {"code": token(people.find(people.YUSUF), "read", "ask")})
     the_scientist_has_answers_and_files(executed["scientist"])
     the_owner_has_published_and_promised(executed["owner"])
     the_reviewer_has_decided()
     the_auditor_has_found_who_received_what(executed["auditor"])
+    the_code_was_answered(executed["code"])
 
 
 def review(ingrid: Portal, running: Future[Any]) -> None:
@@ -120,3 +122,13 @@ def the_auditor_has_found_who_received_what(auditor: Executed):
     position, _, digest = head.partition(":")
     assert is_intact == "True"
     assert verify(position=int(position), head=digest).fault == ""
+
+
+def the_code_was_answered(code: Executed):
+    """Its owner's notebook has given the budget for it."""
+    assert "KeyError: 'cigarettes'" in code.said("wrong")
+    assert "53 with about 30 people each" in code.said("report")
+    assert "whatever happens" in code.said("price")
+    assert "95 % interval" in code.said("answer")
+    assert code.said("free") == "True"
+    assert Answer.objects.get(kind=Answer.Kind.CODE).is_out
