@@ -10,6 +10,7 @@ from django.db import connection
 from playwright.sync_api import expect
 
 from accounts import notifications, services
+from accounts.topics import Topic
 from tests import make
 
 pytestmark = pytest.mark.e2e
@@ -35,7 +36,9 @@ def test_the_header_counts_without_a_reload(open_as: Callable[..., Any]) -> None
     page = open_as(person, "/people/me/")
     page.wait_for_selector("html[data-socket=open]")
     assert count(page).count() == 0
-    elsewhere(notifications.notify, [person], "Your request was approved.", url="/requests/")
+    elsewhere(
+        notifications.notify, [person], "Your request was approved.", url="/requests/", about=Topic.ASKED
+    )
     count(page).wait_for()
     assert (count(page).inner_text(), page.get_by_label("Notifications: 1 unread").count()) == ("1", 1)
 
@@ -46,7 +49,9 @@ def test_without_a_socket_the_page_asks_again(open_as: Callable[..., Any]) -> No
     page.route_web_socket("**/ws/live/", lambda socket: socket.close())
     page.reload()
     page.wait_for_selector("html[data-socket=closed]")
-    elsewhere(notifications.notify, [person], "Your request was approved.", url="/requests/")
+    elsewhere(
+        notifications.notify, [person], "Your request was approved.", url="/requests/", about=Topic.ASKED
+    )
     count(page).wait_for()
     assert count(page).inner_text() == "1"
 
@@ -56,7 +61,9 @@ def test_what_somebody_types_is_not_swept_away(open_as: Callable[..., Any]) -> N
     page = open_as(person, "/people/me/")
     page.wait_for_selector("html[data-socket=open]")
     page.fill("#id_affiliation", "An institute")
-    elsewhere(notifications.notify, [person], "Your request was approved.", url="/requests/")
+    elsewhere(
+        notifications.notify, [person], "Your request was approved.", url="/requests/", about=Topic.ASKED
+    )
     count(page).wait_for()
     assert page.input_value("#id_affiliation") == "An institute"
 

@@ -10,6 +10,7 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from accounts import notifications
+from accounts.topics import Topic
 from common import live
 from datasets import services
 from requests_app.models import CodeEnvironment, Worker
@@ -92,7 +93,7 @@ def test_every_live_page_keeps_what_its_reader_has(open_as: Callable[..., Any]) 
     admin = beside(make.admin)
     beside(workers, 2)
     beside(CodeEnvironment.objects.create, name="survey", by=admin, state="building")
-    beside(notifications.notify, [owner], "Somebody asks for access.", url="/datasets/")
+    beside(notifications.notify, [owner], "Somebody asks for access.", url="/datasets/", about=Topic.WORK)
     beside(services.new_revision, submitted.dataset, by=owner, note="More years.")
     version = beside(lane.version, submitted)
     places = [
