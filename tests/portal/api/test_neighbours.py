@@ -70,6 +70,11 @@ DRAFT = {
     "code": "def main(wages):\n    return len(wages)\n",
     "parameters": {"a": 1},
 }
+IN_BLOCKS = {
+    "table": "wages",
+    "code": "def main(t):\n    return [len(t)]\n",
+    "shape": {"kind": "box", "names": ["rows"], "lower": [0], "upper": [99]},
+}
 ASKED = "POST /api/v1/budgets/<uuid:pk>/answers/"
 ASKED_TOGETHER = "POST /api/v1/budgets/<uuid:pk>/batches/"
 READ_TOGETHER = "GET /api/v1/batches/<uuid:pk>/"
@@ -88,6 +93,10 @@ DONE: dict[str, Any] = {
     "POST /api/v1/budgets/<uuid:pk>/price/": QUESTIONS,
     "POST /api/v1/budgets/<uuid:pk>/trial/": QUESTIONS,
     "POST /api/v1/budgets/<uuid:pk>/batches/price/": [{"questions": QUESTIONS[:5]}, {"questions": QUESTIONS}],
+    "POST /api/v1/budgets/<uuid:pk>/code-trials/": [{"question": IN_BLOCKS, "share": 0.3}],
+    "POST /api/v1/code-trials/<uuid:pk>/answers/": [{}],
+    "POST /api/v1/code-trials/<uuid:pk>/stop/": [{}],
+    "POST /api/v1/answers/<uuid:pk>/withdraw/": [{}],
     "POST /api/v1/budgets/<uuid:pk>/top-ups/": [{**WHY, "epsilon": 40}, {**WHY, "epsilon": 1}],
     "POST /api/v1/requests/": on_each_dataset,
     "POST /api/v1/requests/<uuid:pk>/runs/": [{}],
@@ -134,6 +143,8 @@ NOT_FOR_SCIENTISTS = {
 NOT_DONE = {
     "DELETE /api/v1/comments/<uuid:pk>/": "theirs is published",
     "GET /api/v1/environments/<uuid:pk>/": "it has not been built",
+    "POST /api/v1/budgets/<uuid:pk>/code-trials/": "the owner announces too few people",
+    "POST /api/v1/code-trials/<uuid:pk>/answers/": "so it could not be asked",
     "POST /api/v1/budgets/<uuid:pk>/top-ups/": "they have asked already",
     "POST /api/v1/device/token/": "nobody knows the code",
     "POST /api/v1/register/": "the portal lets nobody register",

@@ -21,6 +21,25 @@ PATH = {"table": st.just("wages"), "form": st.sampled_from([*exports.FORMS, "oth
 UUID_ = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PRICES = st.sampled_from([{"epsilon": 0.01}, {"epsilon": 1.0}, {"error": 5.0}, {"share": 0.001}])
 ASKED = r"/budgets/\{id\}/(price|trial|answers)/"
+CODE = "/budgets/{id}/code-trials/"
+TRIED = st.fixed_dictionaries(
+    {
+        "table": st.just("wages"),
+        "code": st.sampled_from(
+            ["def main(t):\n    return [len(t)]\n", "def main(t, state=None):\n    return 'up'"]
+        ),
+        "shape": st.sampled_from(
+            [
+                {"kind": "box", "names": ["rows"], "lower": [0], "upper": [99]},
+                {"kind": "ball", "size": 3, "radius": 1.5},
+                {"kind": "votes", "labels": ["up", "down"]},
+            ]
+        ),
+        "people": st.none() | st.integers(1, 10**9),
+        "blocks": st.none() | st.integers(20, 1500),
+    }
+)
+"""Code that can be tried, if there are enough people."""
 
 
 @schemathesis.hook
@@ -60,6 +79,10 @@ def filter_case(context, case) -> bool:
 @schemathesis.hook
 def before_generate_body(context, strategy):
     """Ask what can be asked: what has only the right form is refused with the first name of a column."""
+    if context.operation.path.endswith(CODE):
+        return st.builds(
+            lambda question, share: {"question": question, "share": share}, TRIED, st.floats(0.01, 1)
+        )
     if not re.search(ASKED, context.operation.path):
         return strategy
     return st.builds(lambda query, price: {"query": to_wire(query), **price}, questions(), PRICES)
