@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from privacy.engine.language.code import Ball, Box, CodeQuestion, Votes
+from privacy.engine.language.code import Ball, Box, CodeQuestion
 from privacy.execution import code_answers as running
 from privacy.execution import code_trials
 from privacy.models import Answer, BlockReport, CodeTrial
@@ -54,13 +54,13 @@ def test_a_box_is_tried_and_answered(budget):
     answer = answered(trial)
     assert answer.state == Answer.State.RELEASED
     wage, rows = (line["figures"][0] for line in answer.result["lines"])
-    assert abs(wage["value"] - 7_300) < wage["half_width"] + 1_000
-    assert abs(rows["value"] - 2) < rows["half_width"] + 0.3
+    assert abs(wage["value"] - 7_300) < 2.5 * wage["half_width"] + 1_000
+    assert abs(rows["value"] - 2) < 2.5 * rows["half_width"] + 0.3
     assert BlockReport.objects.get(answer=answer).ends == {"ok": trial.blocks}
     assert (answer.visible_at - answer.begun_at).total_seconds() >= trial.blocks * report.slot
 
 
-def test_a_model_in_rounds_and_a_vote(budget):
+def test_a_model_in_rounds(budget):
     code = (
         "import numpy as np\n"
         "def main(t, state):\n"
@@ -73,15 +73,6 @@ def test_a_model_in_rounds_and_a_vote(budget):
     assert trial.state == "done", trial.report
     answer = answered(trial)
     assert len(answer.result["lines"]) == 2
-    votes = "def main(t):\n    return t.region.mode()[0]\n"
-    trial = tried(
-        budget,
-        CodeQuestion(table="wages", code=votes, shape=Votes(labels=("east", "north", "west"))),
-        epsilon=10.0,
-    )
-    assert trial.state == "done", trial.report
-    quote = code_answers.quote(trial, by=budget.scientist)
-    assert not quote.refusal
 
 
 def test_code_that_fails_on_mock_data_shows_where_and_cannot_be_asked(budget):

@@ -45,7 +45,8 @@ def test_it_finds_spread_bias_error_and_time(budget):
     assert report.failing == 0
     low, middle, high = report.quartiles[0]
     assert 20_000 < low < middle < high < 30_000
-    assert abs(report.bias[0]) < 1_000 < report.error[0] < 20_000
+    assert abs(report.bias[0]) < 1_000
+    assert 500 < report.error[0] < 5_000
     assert [each.blocks < trial.blocks for each in report.curve] == [True] * len(report.curve)
     assert report.slot == 0.35
     assert block_runner.calls[0]["explain"]

@@ -187,16 +187,16 @@ def test_a_block_that_has_to_wait_delays_nobody() -> None:
 import time
 NOW = time.time()
 def main(t):
-    while time.process_time() < 0.15 * (t.x[0] == 1): pass
+    while time.process_time() < 0.18 * (t.x[0] == 1): pass
     return NOW
 """
     limits = Limits(wall_s=5, cpu_s=5, memory_mb=128)
-    with spinning_beside(max(os.sched_getaffinity(0))):
-        answers, report = run_blocks(code, numbers(4), 1, limits, slot_s=SLOT_S)
+    with contextlib.ExitStack() as beside:
+        for core in os.sched_getaffinity(0):  # whichever is leased
+            beside.enter_context(spinning_beside(core))
+        _, report = run_blocks(code, numbers(4), 1, limits, slot_s=SLOT_S)
     assert report.ends[1] in ("waited", "time")
-    answered = [number for number in (0, 2, 3) if report.ends[number] == "ok"]
-    places = (answers[answered, 0] - answers[answered[0], 0]) / SLOT_S + answered[0]
-    assert places == pytest.approx(answered, abs=0.2)
+    assert report.wall_s == pytest.approx(4 * SLOT_S, abs=0.1)
 
 
 def test_blocks_start_in_an_order_that_nobody_knows() -> None:
