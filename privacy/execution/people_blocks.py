@@ -80,6 +80,8 @@ def _column(spec: ColumnSpec, stored: Values, rows: Integers) -> BlockColumn:
             values = numbers.astype(np.int64).astype("datetime64[D]")
         case Kind.BOOLEAN:
             values = numbers.astype(np.bool_)
+        case Kind.CATEGORY:  # a value that is not declared is no category, also where none may be empty
+            values = np.where(missing, -1, numbers).astype(np.int64)
         case _:
             values = numbers.astype(np.int64)
     return BlockColumn(
