@@ -149,6 +149,7 @@ def _priced(question: CodeQuestion, quote: CodeQuote) -> dict[str, Any]:
         "method": code_in_words.METHODS[quote.plan.method],
         "halves": isinstance(quote.question.shape, Box) and quote.question.shape.halves,
         "rank": shares.percent(rank) if rank is not None and quote.plan.method == "median" else "",
+        "at_most": quote.plan.method == "winsorised",
         "noise": _noise(question, quote),
         "errors": (
             [
