@@ -23,7 +23,6 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from common.locks import one_at_a_time
-from datasets import storage
 from privacy import rules
 from privacy.declarations import engine_table
 from privacy.engine import code_release
@@ -130,13 +129,7 @@ def _charged(
 ) -> Callable[[], PeopleBlocks]:
     """Charge everybody with a row, and return what cuts those who take part into blocks."""
     promise, spec = answer.budget.promise, asked.people.spec
-    store = storage.open_columns(
-        answer,
-        asked.people.table,
-        asked.people.plans,
-        bytes(promise.subject_key),
-        rule=lambda _: None if line.kind == LedgerLine.Kind.COMMIT else "Nothing was charged.",
-    )
+    store = opening.open_columns(answer, line, asked.people)
     table = engine_table(store, spec)
     # A count adds, and costs, a rounding less than the clip; an answer by code may move by all of it.
     counted = measure(asked.people.query, table, worst_case=answer.line.units).charges > 0

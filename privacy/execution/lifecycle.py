@@ -21,7 +21,6 @@ from django.utils import timezone
 from accounts.models import User
 from common.errors import Refused
 from common.locks import one_at_a_time
-from datasets import storage
 from privacy import dates, rules
 from privacy.declarations import engine_table
 from privacy.engine.accounting import noise_epsilon
@@ -83,14 +82,7 @@ def _compute(attempt: Attempt) -> None:
 
 def _answer(answer: Answer, line: LedgerLine, ledger: SubjectLedger, question: Question) -> Figures:
     promise = answer.budget.promise
-    store = storage.open_columns(
-        answer,
-        question.table,
-        question.plans,
-        bytes(promise.subject_key),
-        rule=lambda _: None if line.kind == LedgerLine.Kind.COMMIT else "Nothing was charged.",
-        wanted=question.wanted,
-    )
+    store = opening.open_columns(answer, line, question, wanted=question.wanted)
     measured = measure(
         question.query,
         engine_table(store, question.spec),

@@ -13,9 +13,11 @@ from django.utils import timezone
 from accounts.models import User
 from audit import log
 from datasets import storage
+from datasets.columns import ColumnStore
 from privacy.engine.language.query import KeyCounts
 from privacy.engine.language.wire import decode
 from privacy.execution import settling
+from privacy.execution.questions import Question
 from privacy.ledgers import budget_ledger
 from privacy.ledgers.person_ledger import Share, SubjectLedger
 from privacy.models import Answer, LedgerLine, Promise
@@ -104,6 +106,20 @@ def commit(attempt: Attempt, ledger: SubjectLedger) -> LedgerLine:
         begun_at=attempt.begun, opened_at=timezone.now(), deadline=attempt.deadline
     )
     return attempt.line
+
+
+def open_columns(
+    answer: Answer, line: LedgerLine, question: Question, *, wanted: frozenset[str] | None = None
+) -> ColumnStore:
+    """Open the rows that a question is about: all columns, or those wanted. Raises Denied unless it was charged."""
+    return storage.open_columns(
+        answer,
+        question.table,
+        question.plans,
+        bytes(answer.budget.promise.subject_key),
+        rule=lambda _: None if line.kind == LedgerLine.Kind.COMMIT else "Nothing was charged.",
+        wanted=wanted,
+    )
 
 
 def disagreement(answer: Answer, ledger: SubjectLedger) -> str:
