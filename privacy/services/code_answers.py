@@ -1,6 +1,5 @@
 """Services for code that answers in blocks: try it on mock data, price it, ask it. Nothing is spent before `ask`."""
 
-import hashlib
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -18,7 +17,7 @@ from privacy.declarations import specs_of
 from privacy.engine.accounting import noise_epsilon, noise_mu
 from privacy.engine.language.code import Box, CodeQuestion, check_code
 from privacy.engine.language.schema import QueryRefused, TableSpec
-from privacy.engine.language.wire import canonical_code, decode_code, encode_code
+from privacy.engine.language.wire import decode_code, encode_code
 from privacy.engine.measure.contributions import CAP
 from privacy.engine.measure.evaluate import Bools
 from privacy.engine.plan.blocks import BlockPlan, noise_half_widths, offer_of, plan_blocks, run_seconds
@@ -29,6 +28,7 @@ from privacy.execution.code_answers import environment
 from privacy.execution.code_trials import Curve, Report
 from privacy.ledgers import budget_ledger
 from privacy.models import Answer, Budget, CodeTrial, LedgerLine
+from privacy.services.questions import digest_of
 from runner.imports import packages_of, unavailable_in_blocks
 
 MOST_FAILING = 0.05
@@ -246,11 +246,6 @@ def _explicit(question: CodeQuestion, plan: BlockPlan, report: Report) -> CodeQu
     if isinstance(shape, Box):
         shape = replace(shape, method=plan.method, halves=report.halves)
     return replace(question, shape=shape, blocks=plan.blocks)
-
-
-def digest_of(question: CodeQuestion) -> str:
-    """Return the SHA-256 of a question's canonical form."""
-    return hashlib.sha256(canonical_code(question).encode()).hexdigest()
 
 
 def stored(quoted: CodeQuote) -> Answer | None:

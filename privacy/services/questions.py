@@ -20,6 +20,7 @@ from privacy import rules, tasks
 from privacy.declarations import specs_of
 from privacy.engine.accounting import noise_epsilon
 from privacy.engine.language import sql, sql_names, wire
+from privacy.engine.language.code import CodeQuestion
 from privacy.engine.language.query import KeyCounts, Mean, Query
 from privacy.engine.language.schema import QueryRefused, TableSpec
 from privacy.engine.measure.contributions import CAP
@@ -312,9 +313,9 @@ def note_seen(answer: Answer) -> None:
         Answer.objects.filter(pk=answer.pk, seen_at=None).update(seen_at=timezone.now())
 
 
-def digest_of(query: Query) -> str:
-    """Return the SHA-256 of a query's canonical form: equal queries have equal digests."""
-    return hashlib.sha256(wire.canonical(query).encode()).hexdigest()
+def digest_of(asked: Query | CodeQuestion) -> str:
+    """Return the SHA-256 of a question's canonical form: equal questions have equal digests."""
+    return hashlib.sha256(wire.canonical(asked).encode()).hexdigest()
 
 
 def stored(budget: Budget, quoted: Quote) -> Answer | None:

@@ -42,7 +42,6 @@ REASONS = {
     "portal/launch/install.py:_hash": PUBLIC,
     "portal/launch/install.py:_hash_of": PUBLIC,
     "portal/request_limits.py:token_key": KEYED,
-    "privacy/services/code_answers.py:digest_of": "of code, for its scientist and the dataset's owner, who read it",
     "privacy/services/questions.py:digest_of": "of a question, for its scientist and the dataset's owner, who read it",
     "privacy/ledgers/person_ledger.py:places": "names a list of keyed digests in memory; " + INSIDE,
     "requests_app/environments/installed.py:_hash_of": PUBLIC,

@@ -15,6 +15,7 @@ from privacy.execution.code_trials import Curve, Report
 from privacy.ledgers import budget_ledger
 from privacy.models import Answer, BlockReport, Budget, CodeTrial
 from privacy.services import code_answers
+from privacy.services.questions import digest_of
 
 SPREAD = "def main(t):\n    return [t['wage'].quantile(0.9) - t['wage'].quantile(0.1), t['wage'].median()]\n"
 BOX = CodeQuestion(
@@ -59,7 +60,7 @@ def found(budget: Budget, question: CodeQuestion = BOX) -> CodeTrial:
         budget=budget,
         revision=current_revision(budget.promise.dataset),
         question=encode_code(question),
-        question_sha256=code_answers.digest_of(question),
+        question_sha256=digest_of(question),
         mu=budget.mu,
         asked={"share": 1.0},
         blocks=20,

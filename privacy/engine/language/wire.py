@@ -74,7 +74,7 @@ def encode(item: object) -> Json:
 
 
 def canonical(query: qu.Query | Display | co.CodeQuestion) -> str:
-    """Return the canonical JSON text of a query or display: equal ones have equal texts."""
+    """Return the canonical JSON text of a query, a question with code or a display: equal ones have equal texts."""
     return json.dumps(encode(query), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -101,11 +101,6 @@ def decode_display(value: Json) -> Display:
 def encode_code(question: co.CodeQuestion) -> Json:
     """Return a question with code as JSON values."""
     return encode(question)
-
-
-def canonical_code(question: co.CodeQuestion) -> str:
-    """Return the canonical JSON text of a question with code: equal ones have equal texts."""
-    return canonical(question)
 
 
 def decode_code(value: Json) -> co.CodeQuestion:

@@ -25,9 +25,9 @@ VALIDATOR = Draft202012Validator({"$ref": "#/$defs/code_question", "$defs": DEFI
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_a_question_with_code_survives_the_wire(shape):
     question = asked(shape, where=WHERE, people=500, blocks=20)
-    text = wire.canonical_code(question)
+    text = wire.canonical(question)
     assert wire.decode_code(json.loads(text)) == question
-    assert wire.canonical_code(wire.decode_code(json.loads(text))) == text
+    assert wire.canonical(wire.decode_code(json.loads(text))) == text
     assert VALIDATOR.is_valid(json.loads(text))
 
 
@@ -35,7 +35,7 @@ def test_the_largest_question_survives_the_wire():
     code = "# " + "\N{PILE OF POO}" * (MAX_CODE - 2)
     start = tuple(k / 7 for k in range(MAX_WEIGHTS))
     question = CodeQuestion(table="t", code=code, shape=Ball(size=MAX_WEIGHTS, radius=1e-30, start=start))
-    value = json.loads(wire.canonical_code(question))
+    value = json.loads(wire.canonical(question))
     assert wire.decode_code(value) == question
     assert VALIDATOR.is_valid(value)
 
