@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from privacy.engine.language import code as co
 from privacy.engine.language import expressions as ex
+from privacy.engine.language import learning as le
 from privacy.engine.language import query as qu
 from privacy.engine.language.bounds import ARITHMETIC, EXPONENTS, FUNCTIONS
 from privacy.engine.language.schema import LARGEST_VALUE, MAX_NUMBER, MAX_ROWS_PER_SUBJECT, MAX_TEXT
@@ -94,7 +95,14 @@ def _of_type(annotation: str, limits: Schema, at: str) -> Schema:
     return {**SCALARS[annotation], **limits}
 
 
-REFERENCES = {"Expression": "expression", "Predicate": "filter", "Measure": "measure", "Shape": "shape"}
+REFERENCES = {
+    "Expression": "expression",
+    "Predicate": "filter",
+    "Measure": "measure",
+    "Shape": "shape",
+    "Outcome": "outcome",
+    "Feature": "feature",
+}
 SCALARS: dict[str, Schema] = {
     "str": {"type": "string", "maxLength": MAX_TEXT},
     "float": {"type": "number", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER},
@@ -143,6 +151,15 @@ LIMITS: dict[tuple[type, str], Schema] = {
     (qu.Regression, "names"): {**_items(1, qu.MAX_FEATURES), "uniqueItems": True},
     (qu.Query, "by"): {**_items(0, qu.MAX_KEYS), "uniqueItems": True},
     (qu.Query, "rows"): _from_to(1, MAX_ROWS_PER_SUBJECT),
+    (le.NumberFeature, "bins"): _from_to(0, le.MAX_FEATURE_BINS),
+    (le.NumberFeature, "edges"): {"maxItems": le.MAX_FEATURE_BINS + 1, "uniqueItems": True},
+    (le.Fit, "features"): _items(1, le.MAX_MODEL_FEATURES),
+    (le.Fit, "hidden"): {"maxItems": le.MAX_LAYERS, "items": {"type": "integer", **_from_to(1, le.MAX_UNITS)}},
+    (le.Fit, "test_share"): _from_to(0, le.MAX_TEST_SHARE),
+    (le.Fit, "steps"): _from_to(le.MIN_STEPS, le.MAX_STEPS),
+    (le.Fit, "people"): _from_to(1, MAX_WHOLE),
+    (le.SyntheticTable, "columns"): {**_items(1, le.MAX_SYNTHETIC_COLUMNS), "uniqueItems": True},
+    (le.SyntheticTable, "bins"): _from_to(2, le.MAX_SYNTHETIC_BINS),
     (co.Box, "names"): _names(1, co.MAX_OUTPUTS),
     (co.Box, "lower"): _ENDS,
     (co.Box, "upper"): _ENDS,

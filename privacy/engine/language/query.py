@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from privacy.engine.language.expressions import Expression, Predicate
+from privacy.engine.language.learning import Fit, SyntheticTable
 
 MAX_KEYS = 4
 MAX_CELLS = 10_000
@@ -148,6 +149,8 @@ Measure: TypeAlias = (
     | Covariance
     | Regression
     | Correlation
+    | Fit
+    | SyntheticTable
 )
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from privacy.engine.language import code as co
 from privacy.engine.language import expressions as ex
+from privacy.engine.language import learning as le
 from privacy.engine.language import query as qu
 from privacy.engine.language.display import Display, Order
 from privacy.engine.language.schema import MAX_NUMBER, MAX_TEXT, QueryRefused, check_text
@@ -44,7 +45,11 @@ MEASURES = (
     qu.Covariance,
     qu.Regression,
     qu.Correlation,
+    le.Fit,
+    le.SyntheticTable,
 )
+OUTCOMES = (le.YesNo, le.Amount, le.Events, le.Choice)
+FEATURES = (le.NumberFeature, le.CategoryFeature)
 SHAPES = (co.Box, co.Ball, co.Votes)
 WITHOUT_KIND = (qu.Query, Display, Order, co.CodeQuestion)
 
@@ -59,12 +64,15 @@ FAMILIES: dict[str, dict[str, type]] = {
     "filter": {kind_of(cls): cls for cls in PREDICATES},
     "measure": {kind_of(cls): cls for cls in MEASURES},
     "shape": {kind_of(cls): cls for cls in SHAPES},
+    "outcome": {kind_of(cls): cls for cls in OUTCOMES},
+    "feature": {kind_of(cls): cls for cls in FEATURES},
 }
+NODES = tuple(cls for family in FAMILIES.values() for cls in family.values())
 
 
 def encode(item: object) -> Json:
     """Return a query, a part of one, or a display as JSON values."""
-    if isinstance(item, (*EXPRESSIONS, *PREDICATES, *MEASURES, *SHAPES)):
+    if isinstance(item, NODES):
         return {"kind": kind_of(type(item)), **{f.name: encode(getattr(item, f.name)) for f in fields(item)}}
     if isinstance(item, WITHOUT_KIND):
         return {f.name: encode(getattr(item, f.name)) for f in fields(item)}
@@ -189,6 +197,8 @@ def _example(family: str, value: Json) -> str:
         "filter": {"kind": "is_null", "column": column},
         "measure": {"kind": "count"},
         "shape": {"kind": "votes", "labels": ["yes", "no"]},
+        "outcome": {"kind": "choice", "column": column},
+        "feature": {"kind": "category_feature", "column": column},
     }
     return json.dumps(examples[family], ensure_ascii=False)
 
@@ -253,6 +263,8 @@ _SCALARS: dict[str, Callable[[Json, str], Any]] = {
     "Order": lambda value, path: _build(Order, value, path),
     "Measure": lambda value, path: _node("measure", value, path),
     "Shape": lambda value, path: _node("shape", value, path),
+    "Outcome": lambda value, path: _node("outcome", value, path),
+    "Feature": lambda value, path: _node("feature", value, path),
     "Source": lambda value, path: _text(value, path, co.MAX_CODE),
     "Vector": _vector,
 }
