@@ -58,11 +58,12 @@ def of_people(
 
 def counter(plan: TablePlan, rows: Rows, people: Integers) -> Count:
     """Return a function that counts people. `people`: the row with which each of them counts."""
-    columns = [_column(column) for column in plan.columns]
+    columns = [column_of(column) for column in plan.columns]
     return lambda tables: count(rows, people, columns, tables)
 
 
-def _column(column: ColumnParts) -> Column:
+def column_of(column: ColumnParts) -> Column:
+    """Return how rows are sorted into the parts of a column."""
     inner = None if column.labels else np.array(column.edges[1:-1], dtype=np.float64)
     return Column(name=column.name, values=column.values, inner=inner, missing=column.missing)
 
