@@ -94,7 +94,7 @@ def flat(spec: ColumnSpec, many: int, rng: np.random.Generator) -> Floats:
     return rng.integers(int(spec.lower), int(spec.upper) + 1, many).astype(np.float64)
 
 
-def synthetic(  # noqa: PLR0913, PLR0917 -- a case, its two halves, and how it is asked
+def synthetic(
     case: Case, real: Columns, test: Columns, epsilon: float, focus: str | None, seeds: int
 ) -> Iterator[Measure]:
     query = Query(
