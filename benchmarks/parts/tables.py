@@ -257,7 +257,7 @@ def cps() -> Case:
 
 
 def census(rng: np.random.Generator, people: int = 48_842) -> Case:
-    """A generated table with the columns of Adult, and about its associations: a few hidden traits shape all columns."""
+    """A generated table with the columns of Adult and about its associations: hidden traits shape all columns."""
     class_, family, town = rng.standard_normal((3, people))
     age = np.clip(np.rint(17 + 60 * rng.beta(1.6, 2.8, people)), 17, 90)
     grown = np.minimum((age - 17) / 12, 1.0)
