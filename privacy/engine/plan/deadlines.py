@@ -7,6 +7,7 @@ time is generous for the number of people that the owner has announced. If it is
 import math
 
 from privacy.engine.language.expressions import Node, children
+from privacy.engine.language.learning import Fit
 from privacy.engine.language.query import Distribution, PersonQuantiles, Query
 from privacy.engine.plan.designs import Design
 from privacy.engine.plan.searches import MOST_STEPS
@@ -28,6 +29,13 @@ SORT = 1e-5
 """Seconds per row allowed for sorting."""
 PLACE = 5e-6
 """Seconds per person, to look up their place in the per-person ledger."""
+TRAIN_ROW, TRAIN_PLACE = 4e-8, 8e-9
+"""Seconds of a step of training per row, and per row and feature or, with several outputs or hidden layers, per row
+and weight that a row takes part in."""
+TRAIN_START, STEP_WEIGHT = 2e-7, 3e-5
+"""Seconds per row and feature to place it, and per step and weight for noise: twice the time on a busy core."""
+TICK = 5.0
+"""Seconds: the time for training is rounded up to a multiple of this."""
 ROWS_EACH = 4
 """Rows expected per person, or as many as count if that is fewer."""
 
@@ -55,6 +63,21 @@ def seconds(
     if plan.bins:
         each += PART * _parts(plan.bins.of) + EDGE * math.ceil(math.log2(len(plan.bins.edges)))
     return base + math.ceil(rows * each / STEP) * STEP
+
+
+def after_charge(query: Query, plan: Design, *, people: int, rows_per_person: int) -> float:
+    """Return the seconds for what is computed after the charge, when the turn has ended: 0, but for training a model.
+
+    `plan`: its design. `people` as for `seconds`.
+    """
+    if not isinstance(query.measure, Fit) or plan.model is None:
+        return 0.0
+    rows, model = _rows(people, rows_per_person), plan.model
+    each = TRAIN_ROW + TRAIN_PLACE * model.work
+    parts = sum(_parts(feature.of) for feature in model.features)
+    begin = rows * (TRAIN_START * len(model.features) + PART * parts)
+    training = begin + model.steps * (rows * each + STEP_WEIGHT * model.weights)
+    return math.ceil(training / TICK) * TICK
 
 
 def places(people: int) -> float:

@@ -21,6 +21,7 @@ from privacy.engine.language.bounds import (
     check_readable,
 )
 from privacy.engine.language.expressions import Binary, Constant, Expression, Power, Predicate, check_size
+from privacy.engine.language.learning import Fit, SyntheticTable
 from privacy.engine.language.query import (
     MAX_BINS,
     MAX_CELLS,
@@ -49,6 +50,7 @@ from privacy.engine.language.schema import LARGEST_VALUE, ColumnSpec, Kind, Quer
 from privacy.engine.measure.contributions import ANY, MEAN, SUM
 from privacy.engine.measure.prefixes import longest_step, takes_roots
 from privacy.engine.plan.caps import groups_of_a_person, rows_that_count
+from privacy.engine.plan.fits import MODEL_NOTE, STEPS, FitPlan, plan_fit
 from privacy.engine.plan.persons import as_quantiles, person_table
 from privacy.engine.plan.searches import MOST_STEPS, Grid, grid_of, span
 
@@ -112,6 +114,8 @@ class Design:
     """For searches: where they can end."""
     bins: Bins | None = None
     """For histograms: the bins within each group."""
+    model: FitPlan | None = None
+    """For models: their features and weights."""
 
     @property
     def cells(self) -> int:
@@ -119,7 +123,7 @@ class Design:
         return groups * self.bins.many if self.bins else groups
 
 
-def design(query: Query, table: TableSpec) -> Design:
+def design(query: Query, table: TableSpec) -> Design:  # noqa: C901 -- one case a kind
     """Check a query against the declarations and plan it. Raises QueryRefused with the reason; reads no rows."""
     check_source(query.table, query.where, table)
     rows = rows_that_count(query, table)
@@ -137,6 +141,10 @@ def design(query: Query, table: TableSpec) -> Design:
             return _order(query.measure, rows, groups, table)
         case Regression() | Correlation():
             return _gram(query.measure, rows, groups, table)
+        case Fit():
+            return _model(plan_fit(query.measure, table))
+        case SyntheticTable():
+            raise QueryRefused("Synthetic tables cannot be asked for yet.")
 
 
 def most_releases(query: Query) -> int:
@@ -147,6 +155,8 @@ def most_releases(query: Query) -> int:
     match query.measure:
         case Quantiles(_, at) | PersonQuantiles(_, at):
             return MOST_STEPS * len(at)
+        case Fit():
+            return (query.measure.steps or STEPS) + 1
         case _:
             return 1
 
@@ -156,6 +166,8 @@ def mechanism_of(query: Query) -> str:
     text = "discrete Gaussian on integers, one subject's contribution clipped in L2"
     if isinstance(query.measure, Distribution) and takes_roots(query.measure.bins):
         text += "; on the square-root factor of the prefix sums over bins, shares made to rise"
+    if isinstance(query.measure, Fit):
+        text += MODEL_NOTE
     return text
 
 
@@ -348,6 +360,11 @@ def _order(
         scales=(scale,),
         grid=grid,
     )
+
+
+def _model(plan: FitPlan) -> Design:
+    """Plan a release for each step and the number of people: a person adds vectors of at most ONE."""
+    return Design(coordinates=(Constant(1.0),), clip=1.0, mode=MEAN, releases=plan.releases, model=plan)
 
 
 def _gram(
