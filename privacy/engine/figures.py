@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from itertools import combinations_with_replacement, pairwise, product
+from typing import Any
 
 import numpy as np
 from scipy.optimize import isotonic_regression
@@ -63,6 +64,13 @@ class Figures:
 
     by: tuple[str, ...]
     lines: tuple[FigureLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFigures(Figures):
+    """A model: its weights as lines, and in `model`, as JSON values, all that predicts and how good it is."""
+
+    model: dict[str, Any]
 
 
 def of_vector(query: Query, plan: Design, noisy: Integers, sigma: int) -> Figures:
