@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from django.db.models import prefetch_related_objects
 
-from datasets.columns import ColumnPlan, ColumnStore, stored
+from datasets.columns import DIGEST_BYTES, ColumnPlan, ColumnStore, stored
 from datasets.models import Column, Revision, Table
 from privacy.engine.language.schema import KEPT_AS_NUMBERS, MAX_ROWS_PER_SUBJECT, ColumnSpec, Kind, TableSpec
 from privacy.engine.measure.evaluate import Rows, Values
@@ -87,7 +87,10 @@ def row_of(spec: TableSpec) -> SortedTable:
     plans = plans_for(spec)
     columns = {plan.name: Values(_unwritable(np.zeros(1, stored(plan))), NOWHERE) for plan in plans}
     texts = {plan.name: [""] for plan in plans if plan.text}
-    return table_from_columns(Rows(spec, columns, 1, texts), _unwritable(np.arange(2, dtype=np.int64)))
+    digests = _unwritable(np.zeros((1, DIGEST_BYTES), dtype=np.uint8))
+    return table_from_columns(
+        Rows(spec, columns, 1, texts), _unwritable(np.arange(2, dtype=np.int64)), digests
+    )
 
 
 def _unwritable(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -102,4 +105,5 @@ NOWHERE = _unwritable(np.zeros(1, dtype=np.bool_))
 def engine_table(store: ColumnStore, spec: TableSpec) -> SortedTable:
     """Return a stored table as the engine reads it."""
     columns = {name: Values(found.numbers, found.valid) for name, found in store.columns.items()}
-    return table_from_columns(Rows(spec, columns, store.rows, store.texts), np.asarray(store.offsets))
+    rows = Rows(spec, columns, store.rows, store.texts)
+    return table_from_columns(rows, np.asarray(store.offsets), np.asarray(store.digests))

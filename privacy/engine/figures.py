@@ -78,6 +78,13 @@ class TableFigures(Figures):
     table: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFigures(Figures):
+    """A model: its weights as lines, and in `model`, as JSON values, all that predicts and how good it is."""
+
+    model: dict[str, Any]
+
+
 def of_vector(query: Query, plan: Design, noisy: Integers, sigma: int) -> Figures:
     """Return the figures of a query whose cells hold noisy sums. `noisy`: shape (cells, width)."""
     sums: Floats = noisy.astype(np.float64) * (plan.clip / ONE)

@@ -6,7 +6,7 @@ integers and public numbers.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from privacy.engine import figures, table_release
 from privacy.engine.figures import Figures
-from privacy.engine.language.expressions import Binary, Column, Constant, Predicate
-from privacy.engine.language.learning import SyntheticTable
+from privacy.engine.fit_release import FitOnRows
+from privacy.engine.language.expressions import Binary, Column, Constant
+from privacy.engine.language.learning import Fit, SyntheticTable
 from privacy.engine.language.query import Distribution, KeyCounts, PersonQuantiles, Quantiles, Query
 from privacy.engine.language.schema import QueryRefused
 from privacy.engine.measure.bins import bins_of, codes_of, equal_parts
@@ -32,7 +33,15 @@ from privacy.engine.measure.contributions import (
     price_of,
     to_units,
 )
-from privacy.engine.measure.evaluate import EVERYWHERE, PART, Bools, Rows, Values, evaluate, holds
+from privacy.engine.measure.evaluate import (
+    EVERYWHERE,
+    Bools,
+    Rows,
+    Values,
+    evaluate,
+    kept_rows,
+    parts_of,
+)
 from privacy.engine.measure.kernels import (
     add_counts,
     add_grouped,
@@ -53,10 +62,14 @@ _NO_NUMBERS = np.empty(0, dtype=np.float64)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SortedTable:
-    """Rows sorted by subject. `offsets` (subjects + 1,): rows of subject i are offsets[i]:offsets[i+1]."""
+    """Rows sorted by subject. `offsets` (subjects + 1,): rows of subject i are offsets[i]:offsets[i+1].
+
+    `digests` (subjects, 16): the subjects' keyed digests, which models need.
+    """
 
     rows: Rows
     offsets: Integers
+    digests: npt.NDArray[np.uint8] | None = None
 
     @property
     def subjects(self) -> int:
@@ -137,6 +150,11 @@ def measure(
             people = (table.rows, table.offsets, asked.kept)
             spent, draw = table_release.of_people(plan.tables, *people, price)
             return Measured(spent=spent, priced=price != FREE, release=draw)
+        case Fit():
+            if table.digests is None:
+                raise ValueError("A model needs the digests of the people.")
+            fit = FitOnRows(query.measure, table.rows, table.offsets, asked.kept, table.digests)
+            return Measured(spent=fit.charges(price), priced=price != FREE, release=fit.release)
         case _:
             return _vector(query, asked)
 
@@ -150,17 +168,6 @@ def exact_sums(query: Query, table: SortedTable) -> Integers:
     asked = _TableQuery(plan=plan, table=table, kept=kept_rows(query.where, table.rows), price=FREE)
     total, _ = _general(asked, plan.cells, len(plan.coordinates), partial(_placed, plan))(None)
     return total
-
-
-def kept_rows(where: Predicate | None, rows: Rows) -> Bools:
-    """Return the rows that a filter keeps, or EVERYWHERE without one. Shape (rows,)."""
-    if where is None:
-        return EVERYWHERE
-    kept = np.empty(rows.length, dtype=np.bool_)
-    for begin in range(0, rows.length, PART):
-        end = min(begin + PART, rows.length)
-        kept[begin:end] = holds(where, rows.part(begin, end))
-    return kept
 
 
 Collect: TypeAlias = Callable[[Bools | None], tuple[Integers, npt.NDArray[Any]]]
@@ -197,7 +204,7 @@ def _general(
 
     def collect(active: Bools | None) -> tuple[Integers, npt.NDArray[Any]]:
         total, spent = asked.zeros(cells, width)
-        for first, last in _parts(offsets):
+        for first, last in parts_of(offsets):
             rows = asked.table.rows.part(int(offsets[first]), int(offsets[last]))
             codes, units = place(rows)
             found = contribute(
@@ -213,16 +220,6 @@ def _general(
         return total, spent
 
     return collect
-
-
-def _parts(offsets: Integers) -> Iterator[tuple[int, int]]:
-    """Yield ranges of subjects with at most PART rows together, or with one subject."""
-    first, people = 0, len(offsets) - 1
-    while first < people:
-        last = int(np.searchsorted(offsets, offsets[first] + PART, side="right")) - 1
-        last = min(max(last, first + 1), people)
-        yield first, last
-        first = last
 
 
 def _placed(plan: Design, rows: Rows) -> tuple[Codes, Integers]:
@@ -330,7 +327,7 @@ def _distribution(bins: int, asked: _TableQuery) -> Measured:
     def collect(active: Bools | None) -> tuple[Integers, npt.NDArray[Any]]:
         total, spent = asked.zeros(1, bins)
         seen = np.zeros(bins, dtype=np.int64)
-        for first, last in _parts(offsets):
+        for first, last in parts_of(offsets):
             rows = table.rows.part(int(offsets[first]), int(offsets[last]))
             codes = asked.kept_codes(equal_parts(scale.of, scale.middle, scale.half, bins, rows), first, last)
             flags = EVERYWHERE if active is None else active[first:last]
@@ -391,8 +388,10 @@ def _weight(plan: Design) -> float:
     return coordinate.value if isinstance(coordinate, Constant) else 1.0
 
 
-def table_from_columns(rows: Rows, offsets: Integers) -> SortedTable:
+def table_from_columns(
+    rows: Rows, offsets: Integers, digests: npt.NDArray[np.uint8] | None = None
+) -> SortedTable:
     """Build a table from columns sorted by subject. Raises ValueError if the offsets do not cover the rows."""
     if offsets[0] != 0 or offsets[-1] != rows.length or not is_ascending(offsets):
         raise ValueError("The offsets do not cover the rows.")
-    return SortedTable(rows=rows, offsets=offsets)
+    return SortedTable(rows=rows, offsets=offsets, digests=digests)

@@ -22,9 +22,9 @@ from privacy.engine.language.code import Ball, Box, CodeQuestion
 from privacy.engine.language.schema import LARGEST_VALUE, QueryRefused, TableSpec
 from privacy.engine.language.wire import decode_code
 from privacy.engine.measure.contributions import Integers
-from privacy.engine.measure.evaluate import Bools
+from privacy.engine.measure.evaluate import Bools, kept_rows
 from privacy.engine.plan.blocks import SLOT_S, BlockPlan, offer_of, plan_blocks
-from privacy.engine.release import SortedTable, kept_rows
+from privacy.engine.release import SortedTable
 from privacy.execution.code_answers import Answers, first_state, run
 from privacy.execution.people_blocks import PeopleBlocks, people_with_rows
 from privacy.models import CodeTrial

@@ -10,8 +10,8 @@ from privacy.engine.language.expressions import Predicate
 from privacy.engine.language.schema import ColumnSpec, Kind
 from privacy.engine.measure.blocks import block_numbers
 from privacy.engine.measure.contributions import Integers
-from privacy.engine.measure.evaluate import Bools, Values
-from privacy.engine.release import SortedTable, kept_rows
+from privacy.engine.measure.evaluate import Bools, Values, kept_rows
+from privacy.engine.release import SortedTable
 from runner.contract import Block, BlockColumn, ColumnKind
 
 KINDS: dict[Kind, ColumnKind] = {

@@ -1,7 +1,6 @@
 """Questions in the worker: what follows from the query and the declarations, before anything is charged."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,8 @@ from django.conf import settings
 from datasets.columns import ColumnPlan
 from datasets.models import Table
 from privacy.declarations import plans_for, row_of, spec_of
-from privacy.engine.language.expressions import columns_of
-from privacy.engine.language.learning import SyntheticTable
+from privacy.engine.language.expressions import Node, columns_of
+from privacy.engine.language.learning import MIN_STEPS, CategoryFeature, Choice, Fit, SyntheticTable
 from privacy.engine.language.query import KeyCounts, Query
 from privacy.engine.language.schema import QueryRefused, TableSpec
 from privacy.engine.language.wire import decode
@@ -69,10 +68,12 @@ class Question:
 def rehearse(question: Question, promise: Promise) -> None:
     """Compile the passes over rows by asking a table of one empty row, because compiling takes seconds and must not add
     to the time for the real rows."""
-    table = row_of(question.spec)
+    table, query = row_of(question.spec), question.query
+    if isinstance(query.measure, Fit):  # one step of training is like any other
+        query = replace(query, measure=replace(query.measure, steps=MIN_STEPS))
     delta = promise.delta_each or 0.5
     for active in (None, np.ones(1, dtype=np.bool_)):
-        measure(question.query, table, worst_case=1, threshold_delta=delta).release(MUCH_NOISE, active)
+        measure(query, table, worst_case=1, threshold_delta=delta).release(MUCH_NOISE, active)
     person_ledger.rehearse()
 
 
@@ -96,18 +97,22 @@ def question_for(query: Query, answer: Answer) -> Question:
 
 def wanted_by(query: Query, spec: TableSpec) -> frozenset[str]:
     """Return the columns that a query reads."""
-    names = {*query.by, *([query.measure.column] if isinstance(query.measure, KeyCounts) else [])}
+    names = set(query.by)
     if isinstance(query.measure, SyntheticTable):
         names |= set(query.measure.columns)
-    for part in (query.where, *_parts_of(query.measure)):
-        names |= columns_of(part) if part is not None else set()
+    for part in (query.where, query.measure):
+        names |= _columns_in(part)
     return frozenset(names & set(spec.columns))
 
 
-def _parts_of(measure_: Any) -> Iterator[Any]:
-    """Return the expressions of a measure."""
-    for name in measure_.__dataclass_fields__:
-        value = getattr(measure_, name)
-        for part in value if isinstance(value, tuple) else (value,):
-            if hasattr(part, "__dataclass_fields__"):
-                yield part
+def _columns_in(part: Any) -> set[str]:
+    """Return the columns that a part of a question names: in expressions, conditions and columns of a measure, and in
+    the outcome and the features of a model."""
+    if isinstance(part, Node):
+        return set(columns_of(part))
+    if isinstance(part, tuple):
+        return set().union(*map(_columns_in, part))
+    if not is_dataclass(part):
+        return set()
+    named = {part.column} if isinstance(part, KeyCounts | Choice | CategoryFeature) else set()
+    return named.union(*(_columns_in(getattr(part, field.name)) for field in fields(part)))

@@ -11,7 +11,7 @@ import weir
 from privacy.engine.language.code import Ball, Box, CodeQuestion, Votes, check_code
 from privacy.engine.language.expressions import Column, Compare, Constant
 from privacy.engine.language.wire import decode_code
-from privacy.engine.release import kept_rows
+from privacy.engine.measure.evaluate import kept_rows
 from privacy.execution.people_blocks import PeopleBlocks, people_with_rows
 from runner.executors.blocks import packed
 from runner.inside import block_call

@@ -72,6 +72,14 @@ def condition(where: Predicate, table: TableSpec) -> str:
         return ""
 
 
+def plain(node: Expression | Predicate, table: TableSpec) -> str:
+    """Return a number or condition as a page shows it, whether or not the supported SQL can read it back."""
+    if isinstance(node, Predicate):
+        return _filter(node, table)
+    text = _value(node, table)
+    return text[1:-1] if isinstance(node, Binary) else text
+
+
 def _with_limit_last(text: str, shown: list[str]) -> list[str]:
     """Return the lines of SQL with others before the LIMIT n BY that may be at its end."""
     lines = text.split("\n")

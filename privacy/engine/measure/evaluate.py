@@ -5,7 +5,7 @@ three-valued logic: arithmetic with a null is null, a comparison with a null is 
 filter is known to be true.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -99,6 +99,27 @@ def holds(node: Predicate | None, rows: Rows) -> Bools:
         return np.ones(rows.length, dtype=np.bool_)
     with np.errstate(all="ignore"):
         return _known(node, rows, of=True)
+
+
+def kept_rows(where: Predicate | None, rows: Rows) -> Bools:
+    """Return the rows that a filter keeps, or EVERYWHERE without one. Shape (rows,)."""
+    if where is None:
+        return EVERYWHERE
+    kept = np.empty(rows.length, dtype=np.bool_)
+    for begin in range(0, rows.length, PART):
+        end = min(begin + PART, rows.length)
+        kept[begin:end] = holds(where, rows.part(begin, end))
+    return kept
+
+
+def parts_of(offsets: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Yield ranges of subjects with at most PART rows together, or with one subject."""
+    first, people = 0, len(offsets) - 1
+    while first < people:
+        last = int(np.searchsorted(offsets, offsets[first] + PART, side="right")) - 1
+        last = min(max(last, first + 1), people)
+        yield first, last
+        first = last
 
 
 def _evaluate(node: Expression, rows: Rows) -> Values:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Iterator
 
 from privacy.engine.language.expressions import Predicate
-from privacy.engine.language.learning import SyntheticTable
+from privacy.engine.language.learning import Fit, SyntheticTable
 from privacy.engine.language.pinned import values_left
 from privacy.engine.language.query import CountSubjects, KeyCounts, Mean, PersonQuantiles, Query
 from privacy.engine.language.schema import MAX_ROWS_PER_SUBJECT, QueryRefused, TableSpec
@@ -29,6 +29,12 @@ def rows_that_count(query: Query, table: TableSpec) -> int:
                 place="query.rows",
             )
         return 1
+    if isinstance(query.measure, Fit) and (query.by or query.rows is not None):
+        raise QueryRefused(
+            "Each person counts once in a model, whatever their rows, and a model has no groups. Use the column as a "
+            "feature, or ask about one group with a condition.",
+            place="query.by" if query.by else "query.rows",
+        )
     if query.rows is None:
         return min([table.max_rows, *_kept_by(query.where, table)])
     if not 1 <= query.rows <= MAX_ROWS_PER_SUBJECT:
@@ -56,7 +62,7 @@ def groups_of_a_person(by: Iterable[str], table: TableSpec) -> int:
 def is_capped(query: Query, table: TableSpec) -> bool:
     """Return whether some people may have too many rows to count in full."""
     match query.measure:
-        case KeyCounts() | PersonQuantiles() | SyntheticTable():
+        case KeyCounts() | PersonQuantiles() | SyntheticTable() | Fit():
             return False
         case CountSubjects() | Mean(per_subject=True):
             return groups_of_a_person(query.by, table) > rows_that_count(query, table)

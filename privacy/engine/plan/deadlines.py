@@ -9,6 +9,7 @@ import math
 from privacy.engine.language.expressions import Node, children
 from privacy.engine.language.query import Distribution, PersonQuantiles, Query
 from privacy.engine.plan.designs import Design
+from privacy.engine.plan.fits import FitPlan
 from privacy.engine.plan.searches import MOST_STEPS
 
 STEP = 0.025
@@ -32,6 +33,11 @@ AFTER = 5.0
 """Seconds: the time after a charge is rounded up to a multiple of this."""
 TREE, CELL, TALLY, ROW_OF = 1.0, 3e-5, 4e-9, 1e-7
 """For synthetic tables: seconds for the tree; per cell, for its noise; per person and pair; per person and column."""
+TRAIN_ROW, TRAIN_PLACE = 4e-8, 8e-9
+"""Seconds of a step of training per row, and per row and feature or, with several outputs or hidden layers, per row
+and weight that a row takes part in."""
+TRAIN_START, STEP_WEIGHT = 2e-7, 3e-5
+"""Seconds per row and feature to place it, and per step and weight for noise: twice the time on a busy core."""
 ROWS_EACH = 4
 """Rows expected per person, or as many as count if that is fewer."""
 
@@ -71,10 +77,21 @@ def after_charge(query: Query, plan: Design, *, people: int, rows_per_person: in
 
     Arguments as in `seconds`. Nobody else waits in this time.
     """
-    if plan.tables is None:
+    if plan.model is not None:
+        busy = _training(plan.model, _rows(people, rows_per_person))
+    elif plan.tables is not None:
+        each = TALLY * (len(plan.tables.pairs) + len(plan.tables.columns)) + ROW_OF * len(plan.tables.columns)
+        busy = TREE + CELL * plan.tables.cells + people * each
+    else:
         return 0.0
-    each = TALLY * (len(plan.tables.pairs) + len(plan.tables.columns)) + ROW_OF * len(plan.tables.columns)
-    return math.ceil((TREE + CELL * plan.tables.cells + people * each) / AFTER) * AFTER
+    return math.ceil(busy / AFTER) * AFTER
+
+
+def _training(model: FitPlan, rows: int) -> float:
+    each = TRAIN_ROW + TRAIN_PLACE * model.work
+    parts = sum(_parts(feature.of) for feature in model.features)
+    begin = rows * (TRAIN_START * len(model.features) + PART * parts)
+    return begin + model.steps * (rows * each + STEP_WEIGHT * model.weights)
 
 
 def _rows(people: int, rows_per_person: int) -> int:

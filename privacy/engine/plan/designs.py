@@ -50,6 +50,7 @@ from privacy.engine.language.schema import LARGEST_VALUE, ColumnSpec, Kind, Quer
 from privacy.engine.measure.contributions import ANY, MEAN, SUM
 from privacy.engine.measure.prefixes import longest_step, takes_roots
 from privacy.engine.plan.caps import groups_of_a_person, rows_that_count
+from privacy.engine.plan.fits import MODEL_NOTE, STEPS, FitPlan, plan_fit
 from privacy.engine.plan.persons import as_quantiles, person_table
 from privacy.engine.plan.searches import MOST_STEPS, Grid, grid_of, span
 from privacy.engine.plan.tables import SECOND, TABLE_RELEASES, TablePlan, design_table
@@ -118,6 +119,8 @@ class Design:
     """For synthetic tables: what is counted."""
     joined: int = 1
     """How many of the releases may be drawn as one, with so much less noise."""
+    model: FitPlan | None = None
+    """For models: their features and weights."""
 
     @property
     def cells(self) -> int:
@@ -125,7 +128,7 @@ class Design:
         return groups * self.bins.many if self.bins else groups
 
 
-def design(query: Query, table: TableSpec) -> Design:
+def design(query: Query, table: TableSpec) -> Design:  # noqa: C901 -- one case a kind
     """Check a query against the declarations and plan it. Raises QueryRefused with the reason; reads no rows."""
     check_source(query.table, query.where, table)
     rows = rows_that_count(query, table)
@@ -143,15 +146,11 @@ def design(query: Query, table: TableSpec) -> Design:
             return _order(query.measure, rows, groups, table)
         case Regression() | Correlation():
             return _gram(query.measure, rows, groups, table)
-        case Fit() | SyntheticTable():
-            return _learned(query, query.measure, table)
-
-
-def _learned(query: Query, measure: Fit | SyntheticTable, table: TableSpec) -> Design:
-    if isinstance(measure, Fit):
-        raise QueryRefused("Models cannot be fitted yet.")
-    tables, one = design_table(query, measure, table), (Constant(1.0),)
-    return Design(coordinates=one, clip=1.0, releases=TABLE_RELEASES, tables=tables, joined=SECOND)
+        case Fit():
+            return _model(plan_fit(query.measure, table))
+        case SyntheticTable():
+            tables, one = design_table(query, query.measure, table), (Constant(1.0),)
+            return Design(coordinates=one, clip=1.0, releases=TABLE_RELEASES, tables=tables, joined=SECOND)
 
 
 def most_releases(query: Query) -> int:
@@ -164,6 +163,8 @@ def most_releases(query: Query) -> int:
             return MOST_STEPS * len(at)
         case SyntheticTable():
             return TABLE_RELEASES
+        case Fit():
+            return (query.measure.steps or STEPS) + 1
         case _:
             return 1
 
@@ -175,6 +176,8 @@ def mechanism_of(query: Query) -> str:
         text += "; on the square-root factor of the prefix sums over bins, shares made to rise"
     if isinstance(query.measure, SyntheticTable):
         text += "; one row of each person in cells of pairs of columns, in two passes; a tree of columns fitted to them"
+    if isinstance(query.measure, Fit):
+        text += MODEL_NOTE
     return text
 
 
@@ -367,6 +370,11 @@ def _order(
         scales=(scale,),
         grid=grid,
     )
+
+
+def _model(plan: FitPlan) -> Design:
+    """Plan a release for each step and the number of people: a person adds vectors of at most ONE."""
+    return Design(coordinates=(Constant(1.0),), clip=1.0, mode=MEAN, releases=plan.releases, model=plan)
 
 
 def _gram(
