@@ -13,7 +13,7 @@ from privacy.engine.language.code import Ball, Box, CodeQuestion, Votes
 from privacy.engine.language.wire import decode_code
 from privacy.execution.opening import last_moment
 from privacy.models import Answer, BlockReport
-from privacy.presentation import code_in_words, exports, svg_charts, words
+from privacy.presentation import code_in_words, exports, expressions_in_words, svg_charts, words
 from privacy.presentation.svg_charts import MOST_BARS, Bar
 from privacy.services import code_answers
 from privacy.views.shared import WIDTHS, about
@@ -29,7 +29,7 @@ def page(request: UserRequest, item: Answer, *, is_own: bool) -> HttpResponse:
         **about(request, item, is_own=is_own),
         "question": code_in_words.say(question),
         "code": question.code,
-        "condition": words.condition(question.where) if question.where is not None else "",
+        "condition": expressions_in_words.condition(question.where) if question.where is not None else "",
         "people": question.people,
         "blocks": item.line.purpose["blocks"],
         "method": code_in_words.METHODS[code_in_words.method_of(question)],

@@ -19,10 +19,10 @@ from privacy.engine.plan.caps import rows_that_count
 from privacy.engine.plan.designs import design
 from privacy.engine.plan.pricing import Offer
 from privacy.engine.trials import TRIES
-from privacy.forms import ERROR
 from privacy.models import Budget
 from privacy.presentation import caps_in_words, display_in_words, suggestions, words
 from privacy.presentation.query_form import GUIDE, MEASURES, fields_of
+from privacy.question_forms import ERROR
 from privacy.services import guides, prior_answers, questions, trials
 
 if TYPE_CHECKING:

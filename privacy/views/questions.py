@@ -25,10 +25,10 @@ from privacy.engine.language.schema import QueryRefused, TableSpec
 from privacy.engine.language.sql import Statement
 from privacy.engine.language.wire import canonical, decode
 from privacy.engine.measure.contributions import CAP
-from privacy.forms import EPSILON, ERROR, FORM, MAX_LINES, SQL, TEXT_LIMIT, QuestionForm, lines_of
 from privacy.models import Answer, Budget
 from privacy.presentation import suggestions, words
 from privacy.presentation.query_form import OPERATORS, Line, fields_of, query_of
+from privacy.question_forms import EPSILON, ERROR, FORM, MAX_LINES, SQL, TEXT_LIMIT, QuestionForm, lines_of
 from privacy.services import guides, questions
 from privacy.views import price_panel
 from privacy.views.question_links import carried, meant_by, read, shows
