@@ -5,14 +5,28 @@ from typing import Any
 
 from django import forms
 
+from privacy.engine.language.learning import (
+    MAX_FEATURE_BINS,
+    MAX_STEPS,
+    MAX_SYNTHETIC_BINS,
+    MAX_TEST_SHARE,
+    MIN_STEPS,
+)
 from privacy.engine.language.schema import MAX_ROWS_PER_SUBJECT, Kind, QueryRefused, TableSpec
-from privacy.presentation.query_form import MEASURES, OPERATORS, Line
+from privacy.presentation import learning_form
+from privacy.presentation.query_form import MEASURES, OPERATORS, Line, asks_to_learn
 
 MAX_LINES = 12
 TEXT_LIMIT = 10_000
 FORM, SQL = "form", "sql"
-ERROR, EPSILON = "error", "epsilon"
+ERROR, EPSILON, SHARE = "error", "epsilon", "share"
+PRICES = (ERROR, EPSILON, SHARE)
 MOST_POINTS = 50
+MOST_PEOPLE = 10**9
+WITH_ROWS = [
+    name for name in MEASURES if name not in {"person_rows", "person_amount", *learning_form.MEASURES}
+]
+WITH_ERROR = [name for name in MEASURES if name not in learning_form.MEASURES]
 NEEDS = {
     "column": "mean person_mean sum variance quantiles person_amount distribution histogram correlation covariance "
     "regression",
@@ -23,10 +37,18 @@ NEEDS = {
     "edges": "histogram",
     "text": "keys",
     "by": "count people mean person_mean sum variance histogram covariance",
+    "rows": " ".join(WITH_ROWS),
+    **dict.fromkeys(
+        ("outcome", "value", "predictors", "shape", "parts", "hidden", "test_share", "steps", "people"),
+        learning_form.MODEL,
+    ),
+    **dict.fromkeys(("columns", "table_bins", "focus"), learning_form.TABLE),
 }
 """The measures that use each field: the page shows only the fields in use."""
+LISTS = ("by", "features", "predictors", "columns")
+"""The fields of several values."""
 SQL_SIDE = {"sql"}
-FORM_SIDE = {"measure", *NEEDS, "rows"}
+FORM_SIDE = {"measure", *NEEDS}
 NO_CHOICE = {"invalid_choice": "“%(value)s” is not one of the choices. Choose one from the list."}
 
 
@@ -85,6 +107,79 @@ class QuestionForm(forms.Form):
         error_messages=_from_to(1, MAX_ROWS_PER_SUBJECT),
         help_text="Fewer rows make the answer cheaper. People with more are scaled down.",
     )
+    outcome = forms.ChoiceField(label="Predict", required=False, error_messages=NO_CHOICE)
+    value = forms.CharField(
+        label="Is it this value?",
+        required=False,
+        max_length=200,
+        help_text="For a column with declared values: the one that is predicted.",
+    )
+    predictors = forms.MultipleChoiceField(
+        label="From these columns",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages=NO_CHOICE,
+    )
+    shape = forms.ChoiceField(
+        label="Numbers as",
+        required=False,
+        choices=list(learning_form.SHAPES.items()),
+        error_messages=NO_CHOICE,
+    )
+    parts = forms.IntegerField(
+        label="Parts of a number",
+        required=False,
+        min_value=2,
+        max_value=MAX_FEATURE_BINS,
+        error_messages=_from_to(2, MAX_FEATURE_BINS),
+    )
+    test_share = forms.IntegerField(
+        label="People to test on, in %",
+        required=False,
+        min_value=0,
+        max_value=round(MAX_TEST_SHARE * 100),
+        error_messages=_from_to(0, round(MAX_TEST_SHARE * 100)),
+        help_text="They are left out of the training and show how well it predicts. They cost nothing extra.",
+    )
+    hidden = forms.CharField(
+        label="Hidden units",
+        required=False,
+        max_length=20,
+        help_text="Such as 16, or 16, 8 for two layers. Leave it empty for a model whose weights one can read.",
+    )
+    steps = forms.IntegerField(
+        label="Steps of the training",
+        required=False,
+        min_value=MIN_STEPS,
+        max_value=MAX_STEPS,
+        error_messages=_from_to(MIN_STEPS, MAX_STEPS),
+        help_text="Leave it empty to have it chosen from public numbers.",
+    )
+    people = forms.IntegerField(
+        label="About how many people does it learn from?",
+        required=False,
+        min_value=1,
+        max_value=MOST_PEOPLE,
+        error_messages=_from_to(1, MOST_PEOPLE),
+        help_text="If you know it better than the dataset’s number, because of your conditions.",
+    )
+    columns = forms.MultipleChoiceField(
+        label="Columns", required=False, widget=forms.CheckboxSelectMultiple, error_messages=NO_CHOICE
+    )
+    table_bins = forms.IntegerField(
+        label="Parts of a number, at most",
+        required=False,
+        min_value=2,
+        max_value=MAX_SYNTHETIC_BINS,
+        error_messages=_from_to(2, MAX_SYNTHETIC_BINS),
+        help_text="More parts keep finer differences, with more noise in each.",
+    )
+    focus = forms.ChoiceField(
+        label="Focus",
+        required=False,
+        error_messages=NO_CHOICE,
+        help_text="The column whose relation to all others matters most, such as what a model will predict.",
+    )
     sql = forms.CharField(
         label="SQL",
         required=False,
@@ -98,11 +193,12 @@ class QuestionForm(forms.Form):
     goal = forms.ChoiceField(
         label="Fix",
         required=False,
-        choices=[(ERROR, "how exact it is"), (EPSILON, "what it costs")],
+        choices=[(ERROR, "how exact it is"), (EPSILON, "what it costs"), (SHARE, "its share of the budget")],
         widget=forms.RadioSelect,
     )
     error = forms.FloatField(label="Error", required=False)
     epsilon = forms.FloatField(label="Epsilon", required=False)
+    share = forms.FloatField(label="Share of the budget, in %", required=False)
 
     def __init__(self, *args: Any, table: TableSpec, undeclared: bool, **kwargs: Any) -> None:
         """Offer what the table's columns allow. `undeclared`: whether the promise releases values of text columns."""
@@ -121,10 +217,18 @@ class QuestionForm(forms.Form):
             self._offer(name, [("", "Choose…"), *((each, each) for each in offered[kind]), *more])
         for name, kind in (("features", "numeric"), ("by", "keys")):
             self._offer(name, [(each, each) for each in offered[kind]])
+        self._offer("outcome", learning_form.outcomes(table))
+        self._offer("predictors", [(each, each) for each in learning_form.explaining(table)])
+        drawn = [(each, each) for each in learning_form.drawn(table)]
+        self._offer("columns", drawn)
+        self._offer("focus", [("", "None"), *drawn])
+        for name, first in (("parts", learning_form.FIRST_PARTS), ("table_bins", learning_form.TABLE_BINS)):
+            self.fields[name].widget.attrs["placeholder"] = str(first)
+        self.fields["test_share"].widget.attrs["placeholder"] = str(learning_form.TEST_SHARE)
         self.fields["rows"].widget.attrs["placeholder"] = f"{table.max_rows:,}, as declared"
         if missing := [spec.name for spec in columns if spec.groups and spec.nullable]:
             self.fields["by"].help_text = f"Rows without a value are in no group ({', '.join(missing)})."
-        for name in ("error", "epsilon"):
+        for name in PRICES:
             self.fields[name].widget.attrs.update({"step": "any", "min": 0, "inputmode": "decimal"})
 
     def _offer(self, name: str, choices: Sequence[tuple[str, str]]) -> None:
@@ -139,26 +243,45 @@ class QuestionForm(forms.Form):
 
     def _counts(self, name: str, given: Mapping[str, Any]) -> bool:
         """Return whether the question or its price depends on this field."""
-        if name in {ERROR, EPSILON}:
-            return name == (given.get("goal") or EPSILON)
+        if name in PRICES:
+            return name == self._goal(given)
         if given.get("source") == SQL:
             return name not in FORM_SIDE
         measure = given.get("measure") or "people"
         return name not in SQL_SIDE and (name not in NEEDS or measure in NEEDS[name].split())
 
+    @staticmethod
+    def _goal(given: Mapping[str, Any]) -> str:
+        """Return what fixes the price: of a model never the error, which nobody knows in advance."""
+        goal = str(given.get("goal") or EPSILON)
+        return EPSILON if goal == ERROR and given.get("source") != SQL and asks_to_learn(given) else goal
+
     @property
     def shown_for(self) -> dict[str, str]:
         return NEEDS
 
+    @property
+    def with_error(self) -> str:
+        """The measures whose error can be chosen, where it is known in advance."""
+        return " ".join(WITH_ERROR)
+
+    @property
+    def with_nothing_known(self) -> str:
+        """The measures whose error is never known in advance."""
+        return " ".join(learning_form.MEASURES)
+
     def price(self, *, in_points: bool) -> dict[str, float]:
-        """Return the `error` or the `epsilon` that was chosen. `in_points`: the error is typed in percentage points,
-        as for a quantile, and returned as a fraction. Raises QueryRefused."""
-        goal = self.cleaned_data.get("goal") or EPSILON
+        """Return the `error`, the `epsilon` or the `share` that was chosen. `in_points`: the error is typed in
+        percentage points, as for a quantile, and returned as a fraction. Raises QueryRefused."""
+        goal = self._goal(self.cleaned_data)
         value = self.cleaned_data.get(goal)
         if value is None:
             raise QueryRefused(
-                "Give either the error that you accept or the epsilon that the answer may cost."
+                "Give either the error that you accept, the epsilon that the answer may cost, or the share of your "
+                "budget that it may use."
             )
+        if goal == SHARE:
+            return {goal: value / 100}
         if goal != ERROR or not in_points:
             return {goal: value}
         if value >= MOST_POINTS:

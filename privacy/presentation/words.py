@@ -7,6 +7,7 @@ from decimal import ROUND_CEILING, Context, Decimal
 from privacy import dates
 from privacy.engine.figures import BIN, UP_TO
 from privacy.engine.language.expressions import Binary, Clip, Column, Expression, Unary
+from privacy.engine.language.learning import Fit, SyntheticTable
 from privacy.engine.language.query import (
     Correlation,
     Count,
@@ -27,6 +28,7 @@ from privacy.engine.language.query import (
 )
 from privacy.engine.language.schema import ColumnSpec, Kind, TableSpec
 from privacy.engine.plan.designs import design
+from privacy.presentation import learning_in_words
 from privacy.presentation.expressions_in_words import condition, expression, grouped, plain
 from privacy.presentation.readable import FLAGS, readable
 
@@ -95,6 +97,8 @@ def measure(item: Measure) -> str:  # noqa: C901, PLR0911, PLR0912 -- one case a
             return f"{name} of {expression(x)} and {expression(y)}"
         case Regression(target, _, names):
             return f"Regression of {expression(target)} on {', '.join(names)}"
+        case Fit() | SyntheticTable():
+            return learning_in_words.title(item)
 
 
 def _quantiles(at: Sequence[float]) -> str:

@@ -28,7 +28,19 @@ from privacy.engine.measure.contributions import CAP
 from privacy.models import Answer, Budget
 from privacy.presentation import suggestions, words
 from privacy.presentation.query_form import OPERATORS, Line, fields_of, query_of
-from privacy.question_forms import EPSILON, ERROR, FORM, MAX_LINES, SQL, TEXT_LIMIT, QuestionForm, lines_of
+from privacy.question_forms import (
+    EPSILON,
+    ERROR,
+    FORM,
+    LISTS,
+    MAX_LINES,
+    NEEDS,
+    SHARE,
+    SQL,
+    TEXT_LIMIT,
+    QuestionForm,
+    lines_of,
+)
 from privacy.services import guides, questions
 from privacy.views import price_panel
 from privacy.views.question_links import carried, meant_by, read, shows
@@ -273,7 +285,7 @@ def _said(budget: Budget, asked: Asked, declared: questions.Declarations) -> Sta
 
 
 def _in_step(asked: Asked, data: Mapping[str, Any]) -> Asked:
-    """Make both sides show the same question, and both ways to fix the price the same price."""
+    """Make both sides show the same question, and all ways to fix the price the same price."""
     if asked.query is None:
         return asked
     values = {**_plain(data), **_other_price(asked)}
@@ -284,7 +296,7 @@ def _in_step(asked: Asked, data: Mapping[str, Any]) -> Asked:
         values["source"] = SQL if asked.source == FORM else FORM
     if found and (asked.source == SQL or asked.changed):
         fields, lines = found
-        blank = dict.fromkeys(("column", "other", "text", "features", "shares", "bins", "edges"))
+        blank = dict.fromkeys(NEEDS)
         values |= {**blank, **fields}
     form = QuestionForm(values, table=asked.table, undeclared=asked.undeclared)
     form.full_clean()
@@ -305,7 +317,7 @@ def _fields_that_hold(query: Query, asked: Asked) -> tuple[dict[str, Any], list[
 def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return the form's own values from a POST, lists as lists."""
     lists = getattr(data, "getlist", None)
-    several = {name: lists(name) if lists else data.get(name, []) for name in ("by", "features")}
+    several = {name: lists(name) if lists else data.get(name, []) for name in LISTS}
     return {**{name: data.get(name) for name in QuestionForm.base_fields}, **several}
 
 
@@ -313,12 +325,14 @@ def _other_price(asked: Asked) -> dict[str, str]:
     quote = asked.quote
     if quote is None:
         return {}
-    if asked.form.cleaned_data.get("goal") == ERROR:
-        return {"epsilon": f"{quote.epsilon:.3g}"}
-    if quote.half_width is None:
-        return {"error": ""}
-    half = quote.half_width * (100 if words.is_of_rank(quote.query) else 1)
-    return {"error": words.sized(half).replace(",", "")}
+    per_unit = 100 if words.is_of_rank(quote.query) else 1
+    error = "" if quote.half_width is None else words.sized(quote.half_width * per_unit).replace(",", "")
+    found = {
+        ERROR: error,
+        EPSILON: f"{quote.epsilon:.3g}",
+        SHARE: words.sized(quote.offer.share * 100, up=True).replace(",", ""),
+    }
+    return {name: text for name, text in found.items() if name not in quote.asked}
 
 
 def _sql(quote: questions.Quote) -> str:
